@@ -1,0 +1,90 @@
+# `make` alone lists the targets. Set-up happens by itself, again whenever a lock changes.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+# One test process a core: Postgres, chain and browser of each work in parallel.
+TEST_PROCESSES ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate \
+	--no-header --quiet
+CHROMIUM := $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser))
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test bench check soak screens lock clean chromium
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: .venv/.stamp node_modules/.stamp ## Start the sandbox, take a payment, stay up until Ctrl-C
+	@exec $(BIN)/swap-pay sandbox run
+
+demo: .venv/.stamp node_modules/.stamp ## The same, then stop: exits with 0 or the reason
+	@exec $(BIN)/swap-pay sandbox demo
+
+test: .venv/.stamp node_modules/.stamp chromium ## Run the whole suite
+	$(PYTEST) $(TESTS)
+
+bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the machine's raw limits (needs wrk)
+	$(BIN)/python -m bench.api
+	$(BIN)/python -m bench.webhooks
+	$(BIN)/python -m bench.ledger
+
+soak: .venv/.stamp node_modules/.stamp chromium ## The same tests, with ten times the counts
+	SOAK=100 $(PYTEST) $(TESTS)
+
+check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract, locks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(call lock_in_step,requirements.lock,)
+	@$(call lock_in_step,requirements-dev.lock,--extra dev)
+	@cp package.json package-lock.json .npmrc "$$(mkdir -p var/lock-check && echo var/lock-check)"
+	@cd var/lock-check && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent
+	@cmp package-lock.json var/lock-check/package-lock.json || \
+		{ echo 'package-lock.json is not in step with package.json: make lock'; exit 1; }
+
+screens: .venv/.stamp node_modules/.stamp chromium ## Take pictures of every page into var/screens
+	$(BIN)/python -m pytest tests/checkout/test_pages.py -k fits_without_complaint
+
+lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.json
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --extra dev -o requirements-dev.lock
+	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+
+clean: ## Delete the sandbox's data and all that can be made again
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -c \
+		'from app.sandbox import postgres; from app.sandbox.home import Home; postgres.remove(Home().postgres)'; fi
+	rm -rf var .venv node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Everything with hashes; then the project itself, built by what the lock has brought.
+.venv/.stamp: requirements-dev.lock pyproject.toml
+	@test -n '$(PYTHON)' && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Python 3.11 or newer is needed (PYTHON=… names one)'; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+node_modules/.stamp: package-lock.json
+	@command -v npm > /dev/null || { echo 'Node.js 20 or newer with npm is needed'; exit 1; }
+	npm ci --no-audit --no-fund
+	@touch $@
+
+chromium:
+ifeq ($(CHROMIUM),)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy chromium; \
+	else \
+		echo 'The tests of the pages need a browser: sudo apt-get install -y chromium'; exit 1; \
+	fi
+endif
+
+# Compile anew with the lock's own versions preferred, and compare the pins. Not their hashes: a release may get
+# more files later.
+define lock_in_step
+mkdir -p var/lock-check && cp $(1) var/lock-check/$(1) && $(COMPILE) $(2) -o var/lock-check/$(1) > /dev/null && \
+	grep '==' $(1) > var/lock-check/old && grep '==' var/lock-check/$(1) > var/lock-check/new && \
+	diff var/lock-check/old var/lock-check/new || { echo '$(1) is not in step with pyproject.toml: make lock'; exit 1; }
+endef
