@@ -1,0 +1,72 @@
+"""Questions that arrive together are asked together: one round trip for all who wait.
+
+While few ask, each goes out at once; under load, those that came while a round trip was under way share the next.
+No answer is older than its question.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+class Batcher(Generic[Q, A]):
+    """Answers questions in batches. Belongs to one event loop.
+
+    `answer_all` gets up to `max_batch` questions and returns as many answers in their order; what it raises goes
+    to all of the batch. At most `max_in_flight` batches are under way at once.
+    """
+
+    def __init__(
+        self,
+        answer_all: Callable[[list[Q]], Awaitable[Sequence[A]]],
+        *,
+        max_batch: int,
+        max_in_flight: int,
+    ) -> None:
+        self._answer_all = answer_all
+        self._max_batch = max_batch
+        self._max_in_flight = max_in_flight
+        self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
+        self._in_flight = 0
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
+
+    async def ask(self, question: Q) -> A:
+        """The answer. Must not be called inside a database transaction: a batch has no part in its asker's."""
+        answered: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, answered))
+        if self._in_flight < self._max_in_flight:
+            self._in_flight += 1
+            task = asyncio.create_task(self._answer_waiting())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await answered
+
+    async def _answer_waiting(self) -> None:
+        try:
+            while self._waiting:
+                await self._answer_batch()
+        finally:
+            self._in_flight -= 1  # in the step that found nobody waiting, so that nobody is overlooked
+
+    async def _answer_batch(self) -> None:
+        batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
+        try:
+            answers = await self._answer_all([question for question, _ in batch])
+        except BaseException as error:
+            for _, answered in batch:
+                if not answered.done():
+                    answered.set_exception(_for_each(error))
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for (_, answered), answer in zip(batch, answers, strict=True):
+                if not answered.done():  # its asker may have given up meanwhile
+                    answered.set_result(answer)
+
+
+def _for_each(error: BaseException) -> Exception:
+    """What the askers get: the error itself, unless the batch was cancelled, which they were not."""
+    return error if isinstance(error, Exception) else ConnectionError("the batch was cancelled")

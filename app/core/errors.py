@@ -1,0 +1,102 @@
+"""The catalogue of errors that the outside can see (contract, section 2, "Errors").
+
+Code raises `ApiError` with a code of the catalogue where the fault is known; one renderer in `app.web`
+turns it into the envelope. A code belongs to exactly one HTTP status, so nobody names a status twice.
+"""
+
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Code(StrEnum):
+    """Stable, public error codes. The HTTP status of each is in `STATUS`."""
+
+    INVALID_INPUT = "INVALID_INPUT"
+    IDEMPOTENCY_REQUIRED = "IDEMPOTENCY_REQUIRED"
+    INSUFFICIENT_BALANCE = "INSUFFICIENT_BALANCE"
+    INVALID_DESTINATION = "INVALID_DESTINATION"
+    MEMO_NOT_ALLOWED = "MEMO_NOT_ALLOWED"
+    REFUND_EXCEEDS_NET = "REFUND_EXCEEDS_NET"
+    PAY_IN_ASSET_NOT_ALLOWED = "PAY_IN_ASSET_NOT_ALLOWED"
+    AMOUNT_TOO_SMALL = "AMOUNT_TOO_SMALL"
+    AMOUNT_TOO_LARGE = "AMOUNT_TOO_LARGE"
+    MISSING_API_KEY = "MISSING_API_KEY"
+    INVALID_API_KEY = "INVALID_API_KEY"
+    API_KEY_REVOKED = "API_KEY_REVOKED"
+    API_KEY_EXPIRED = "API_KEY_EXPIRED"
+    MISSING_SCOPE = "MISSING_SCOPE"
+    IP_NOT_ALLOWED = "IP_NOT_ALLOWED"
+    MERCHANT_NOT_APPROVED = "MERCHANT_NOT_APPROVED"
+    MERCHANT_SUSPENDED = "MERCHANT_SUSPENDED"
+    MERCHANT_BANNED = "MERCHANT_BANNED"
+    DAILY_CAP_EXCEEDED = "DAILY_CAP_EXCEEDED"
+    NOT_FOUND = "NOT_FOUND"
+    INVOICE_NOT_FOUND = "INVOICE_NOT_FOUND"
+    PAYOUT_NOT_FOUND = "PAYOUT_NOT_FOUND"
+    REFUND_NOT_FOUND = "REFUND_NOT_FOUND"
+    WEBHOOK_NOT_FOUND = "WEBHOOK_NOT_FOUND"
+    EVENT_NOT_FOUND = "EVENT_NOT_FOUND"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    BODY_TOO_LARGE = "BODY_TOO_LARGE"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    INVOICE_NOT_CANCELLABLE = "INVOICE_NOT_CANCELLABLE"
+    INVOICE_NOT_REFUNDABLE = "INVOICE_NOT_REFUNDABLE"
+    PAYOUT_NOT_CANCELLABLE = "PAYOUT_NOT_CANCELLABLE"
+    DUPLICATE_ORDER_ID = "DUPLICATE_ORDER_ID"
+    IDEMPOTENCY_IN_PROGRESS = "IDEMPOTENCY_IN_PROGRESS"
+    IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY = "IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY"
+    RATE_LIMITED = "RATE_LIMITED"
+    IP_RATE_LIMITED = "IP_RATE_LIMITED"
+    API_KEY_LOCKED = "API_KEY_LOCKED"
+    INTERNAL = "INTERNAL"
+    POOL_EXHAUSTED = "POOL_EXHAUSTED"
+    PAYOUTS_DISABLED = "PAYOUTS_DISABLED"
+    REFUNDS_DISABLED = "REFUNDS_DISABLED"
+    INVOICES_DISABLED = "INVOICES_DISABLED"
+    NETWORK_UNAVAILABLE = "NETWORK_UNAVAILABLE"
+
+
+_CODES_BY_STATUS = {
+    400: "INVALID_INPUT IDEMPOTENCY_REQUIRED INSUFFICIENT_BALANCE INVALID_DESTINATION MEMO_NOT_ALLOWED "
+    "REFUND_EXCEEDS_NET PAY_IN_ASSET_NOT_ALLOWED AMOUNT_TOO_SMALL AMOUNT_TOO_LARGE",
+    401: "MISSING_API_KEY INVALID_API_KEY API_KEY_REVOKED API_KEY_EXPIRED",
+    403: "MISSING_SCOPE IP_NOT_ALLOWED MERCHANT_NOT_APPROVED MERCHANT_SUSPENDED MERCHANT_BANNED DAILY_CAP_EXCEEDED",
+    404: "NOT_FOUND INVOICE_NOT_FOUND PAYOUT_NOT_FOUND REFUND_NOT_FOUND WEBHOOK_NOT_FOUND EVENT_NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    409: "INVOICE_NOT_CANCELLABLE INVOICE_NOT_REFUNDABLE PAYOUT_NOT_CANCELLABLE DUPLICATE_ORDER_ID "
+    "IDEMPOTENCY_IN_PROGRESS",
+    413: "BODY_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    422: "IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY",
+    429: "RATE_LIMITED IP_RATE_LIMITED API_KEY_LOCKED",
+    500: "INTERNAL",
+    503: "POOL_EXHAUSTED PAYOUTS_DISABLED REFUNDS_DISABLED INVOICES_DISABLED NETWORK_UNAVAILABLE",
+}
+
+STATUS: MappingProxyType[Code, int] = MappingProxyType(
+    {Code(name): status for status, names in _CODES_BY_STATUS.items() for name in names.split()}
+)
+
+
+class ApiError(Exception):
+    """A fault that the caller is told about.
+
+    `message` names the field or thing at fault and holds nothing secret: it is shown to strangers.
+    `retry_after_s` becomes the `Retry-After` header (seconds, rounded up by whoever raises).
+    """
+
+    def __init__(self, code: Code, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of this error's code."""
+        return STATUS[self.code]
+
+
+def invalid(field: str, problem: str) -> ApiError:
+    """INVALID_INPUT about one field: `amount: must be a positive decimal`."""
+    return ApiError(Code.INVALID_INPUT, f"{field}: {problem}")

@@ -1,0 +1,55 @@
+"""Identifiers, and the only place that draws randomness."""
+
+import secrets
+import uuid
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Douglas Crockford's base32: no I, L, O, U, so an id read aloud is written down right."""
+
+ID_LENGTH = 10
+"""Characters after the prefix (contract, section 2): 50 bits, unguessable enough to be public, and a clash is
+caught by the primary key; whoever inserts tries again with another id."""
+
+INVOICE = "INV"
+PAYOUT = "PO"
+REFUND = "RF"
+MERCHANT = "MCH"
+WEBHOOK = "WH"
+DEPOSIT = "DEP"
+ACCOUNT = "ACC"
+
+
+def new_id(prefix: str) -> str:
+    """A fresh public id such as `INV-0123456789`."""
+    return f"{prefix}-{random_crockford(ID_LENGTH)}"
+
+
+def random_crockford(length: int) -> str:
+    """`length` random characters, five bits each."""
+    bits = secrets.randbits(5 * length)
+    return "".join(CROCKFORD[(bits >> (5 * place)) & 31] for place in range(length))
+
+
+def new_event_id() -> uuid.UUID:
+    """The id of an event: stays the same over all attempts and endpoints, so receivers dedupe by it."""
+    return uuid.uuid4()
+
+
+def new_request_id() -> str:
+    """The id of a request that brought no sane one of its own."""
+    return secrets.token_hex(16)
+
+
+def new_secret(num_bytes: int = 32) -> str:
+    """A URL-safe secret; 32 bytes give the 256 bits that the contract promises for API keys."""
+    return secrets.token_urlsafe(num_bytes)
+
+
+def random_bytes(count: int) -> bytes:
+    """`count` random bytes, fit to be a key."""
+    return secrets.token_bytes(count)
+
+
+def random_jitter() -> float:
+    """Uniform in [-1, 1]: spreads what would otherwise come back all at once."""
+    return secrets.SystemRandom().uniform(-1, 1)

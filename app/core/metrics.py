@@ -1,0 +1,64 @@
+"""Prometheus metrics: the one place that imports the client, since it must be told first where processes meet.
+
+With `METRICS_DIR` set, every process of a host writes its figures to files there and any of them can answer a
+scrape for all. The client decides that while it is imported, hence the look at the environment here. Whoever
+starts the processes empties the folder first.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+if os.environ.get("METRICS_DIR"):
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", os.environ["METRICS_DIR"])
+    Path(os.environ["METRICS_DIR"]).mkdir(parents=True, exist_ok=True)
+
+from prometheus_client import (
+    CONTENT_TYPE_PLAIN_0_0_4,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+REGISTRY = CollectorRegistry(auto_describe=False)
+"""Our metrics alone: nothing that a library registers by itself."""
+
+Gauge = GaugeMetricFamily
+
+
+def counter(name: str, documentation: str, labels: Sequence[str] = ()) -> Counter:
+    """A count that only grows; Prometheus shows it as `<name>_total`."""
+    return Counter(name, documentation, labels, registry=REGISTRY)
+
+
+def histogram(name: str, documentation: str, labels: Sequence[str], *, buckets: Sequence[float]) -> Histogram:
+    """A distribution of seconds."""
+    return Histogram(name, documentation, labels, buckets=buckets, registry=REGISTRY)
+
+
+class _Once(Collector):
+    """Gauges computed for one scrape."""
+
+    def __init__(self, gauges: Iterable[Gauge]) -> None:
+        self._gauges = list(gauges)
+
+    def collect(self) -> Iterable[Gauge]:
+        return self._gauges
+
+
+def render(gauges: Iterable[Gauge]) -> bytes:
+    """The exposition text: this host's counters and histograms, and the gauges given."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if folder:
+        counted = CollectorRegistry()
+        MultiProcessCollector(counted, folder)  # type: ignore[no-untyped-call]
+    else:
+        counted = REGISTRY
+    fresh = CollectorRegistry()
+    fresh.register(_Once(gauges))
+    return generate_latest(counted) + generate_latest(fresh)

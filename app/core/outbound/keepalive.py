@@ -1,0 +1,107 @@
+"""Connections that rest between two deliveries, and when one may be used again.
+
+A connection belongs to (host, port, the address it was dialled at). It is taken only for a request whose
+fresh, checked addresses hold that address: a name that has moved, or now resolves to something denied,
+never rides on an older answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import httpcore
+
+from app.core.outbound.pinned import PinnedBackend
+from app.core.outbound.targets import Address, Target
+
+# File descriptors are what these bounds spare; a common `ulimit -n` is 1,024.
+MAX_IDLE_CONNECTIONS = 256
+MAX_IDLE_CONNECTIONS_PER_ADDRESS = 64
+# Below what most servers keep idle connections for (nginx 75 s, Apache 5 s); a lost race is made good by
+# the client's one fresh try.
+IDLE_EXPIRY_S = 15.0
+
+_Key = tuple[str, int, Address]
+
+
+@dataclass(eq=False, slots=True)
+class Connection:
+    """One connection to one target, made or yet to be made by its first request."""
+
+    target: Target
+    backend: PinnedBackend
+    http: httpcore.AsyncHTTPConnection
+    used: bool = False
+
+    @property
+    def key(self) -> _Key | None:
+        """What it may be used for again, or None before it is connected."""
+        peer = self.backend.peer
+        return None if peer is None else (self.target.host, self.target.port, peer)
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the last exchange ended cleanly and nothing has come since, not even the end."""
+        return self.http.is_idle() and not self.http.has_expired()
+
+    def drop(self) -> None:
+        """Close at once."""
+        if self.backend.wire is not None:
+            self.backend.wire.abort()
+
+
+class IdleConnections:
+    """The resting ones, bounded in number; the longest unused go first."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[_Key, list[Connection]] = {}
+        self._oldest_first: dict[Connection, None] = {}
+
+    def take(self, target: Target, addresses: Sequence[Address]) -> Connection | None:
+        """One that leads to one of `addresses`, the most recently used; it is no longer ours."""
+        for address in addresses:
+            key = (target.host, target.port, address)
+            while key in self._by_key:
+                connection = self._by_key[key][-1]
+                self._remove(connection)
+                if connection.reusable:
+                    return connection
+                connection.drop()
+        return None
+
+    def put(self, connection: Connection) -> None:
+        """Keep it for the next request, if it can serve one; close what there is too much of."""
+        key = connection.key
+        if key is None or not connection.reusable:
+            connection.drop()
+            return
+        siblings = self._by_key.setdefault(key, [])
+        if len(siblings) >= MAX_IDLE_CONNECTIONS_PER_ADDRESS:
+            self._discard(siblings[0])
+        self._by_key.setdefault(key, []).append(connection)
+        self._oldest_first[connection] = None
+        if len(self._oldest_first) > MAX_IDLE_CONNECTIONS:
+            self._discard(next(iter(self._oldest_first)))
+        for stale in [c for c in islice(self._oldest_first, 2) if not c.reusable]:
+            self._discard(stale)
+
+    def close(self) -> None:
+        """Close all."""
+        for connection in list(self._oldest_first):
+            self._discard(connection)
+
+    def __len__(self) -> int:
+        return len(self._oldest_first)
+
+    def _discard(self, connection: Connection) -> None:
+        self._remove(connection)
+        connection.drop()
+
+    def _remove(self, connection: Connection) -> None:
+        del self._oldest_first[connection]
+        key = connection.key
+        assert key is not None
+        siblings = self._by_key[key]
+        siblings.remove(connection)
+        if not siblings:
+            del self._by_key[key]

@@ -1,0 +1,278 @@
+"""The socket's side of the client: an httpcore backend that dials checked addresses and nothing else.
+
+httpcore hands `connect_tcp` a name or a literal; both are ignored in favour of the addresses given to the
+backend, so no second look-up can happen. TLS still gets the name, for SNI and the certificate.
+The streams are thin ones over an asyncio protocol: one deadline set by the client replaces a timer per
+read, what is written leaves in one piece, and no more than the limit is ever read.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv6Address
+from typing import Any, cast
+
+import httpcore
+
+from app.core.outbound.outcome import ErrorClass, ExchangeFailed
+from app.core.outbound.targets import Address, Network, address_refusal
+
+# RFC 8305 section 5: how long an address is tried before the next one is tried beside it.
+STAGGER_S = 0.25
+# A name with hundreds of addresses shall not make us knock at hundreds of doors.
+MAX_ADDRESSES_DIALLED = 8
+# Head and body of one response (contract, section 6).
+MAX_READ_BYTES = 65_536
+# Received but not yet read; reading from the socket rests above it.
+RECEIVE_BUFFER_BYTES = 65_536
+
+
+class ReadLimitReached(Exception):
+    """The response is longer than we read."""
+
+
+class PinnedBackend(httpcore.AsyncNetworkBackend):
+    """Dials one of `addresses`, the first that answers. One backend per connection."""
+
+    def __init__(
+        self, addresses: Sequence[Address], *, allow_networks: Sequence[Network], connect_timeout_s: float
+    ) -> None:
+        self._addresses = addresses[:MAX_ADDRESSES_DIALLED]
+        self._allow_networks = allow_networks
+        self._connect_timeout_s = connect_timeout_s
+        self.peer: Address | None = None
+        self.wire: Wire | None = None
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect within the time limit over all addresses. Raises `ExchangeFailed`."""
+        for address in self._addresses:
+            note = address_refusal(address, self._allow_networks)
+            if note is not None:
+                raise AssertionError(f"about to dial an unchecked address: {note}")
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                sock, self.peer = await _dial_first(self._addresses, port)
+        except TimeoutError:
+            raise ExchangeFailed(
+                ErrorClass.CONNECT_TIMEOUT, f"no connection within {self._connect_timeout_s:g} seconds"
+            ) from None
+        except ConnectionRefusedError:
+            raise ExchangeFailed(ErrorClass.CONNECT, "connection refused") from None
+        except OSError as fault:
+            raise ExchangeFailed(ErrorClass.CONNECT, "could not connect", operator_note=str(fault)) from fault
+        return PlainStream(self, sock)
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Never: there is no target that names one."""
+        raise ExchangeFailed(ErrorClass.REFUSED_TARGET, "not a public address")
+
+
+class PlainStream(httpcore.AsyncNetworkStream):
+    """A connected socket that waits for TLS; it can't carry a request."""
+
+    def __init__(self, backend: PinnedBackend, sock: socket.socket) -> None:
+        self._backend = backend
+        self._sock = sock
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Shake hands as `server_hostname`. Raises `ExchangeFailed`."""
+        try:
+            _, wire = await asyncio.get_running_loop().create_connection(
+                Wire, sock=self._sock, ssl=ssl_context, server_hostname=server_hostname
+            )
+        except BaseException as fault:
+            self._sock.close()
+            match fault:
+                case ssl.SSLCertVerificationError():
+                    detail = f"certificate not accepted: {fault.verify_message}"
+                case ssl.SSLError():
+                    detail = f"TLS handshake failed: {(fault.reason or 'unknown').replace('_', ' ').lower()}"
+                case OSError():
+                    detail = "connection closed during the TLS handshake"
+                case _:
+                    raise
+            raise ExchangeFailed(ErrorClass.TLS, detail) from fault
+        self._backend.wire = wire
+        return TLSStream(wire)
+
+    async def aclose(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+
+class TLSStream(httpcore.AsyncNetworkStream):
+    """What httpcore reads from and writes to."""
+
+    def __init__(self, wire: "Wire") -> None:
+        self._wire = wire
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What has come, at most `max_bytes`; empty at the end. Raises `ReadLimitReached`."""
+        return await self._wire.read(max_bytes)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Keep `buffer` until the response is waited for: head and body of a request leave together."""
+        self._wire.outgoing += buffer
+
+    async def aclose(self) -> None:
+        """Drop the connection at once; a peer that won't say goodbye is not waited for."""
+        self._wire.abort()
+
+    def get_extra_info(self, info: str) -> Any:
+        """`is_readable` of an idle connection means that it is of no more use."""
+        if info == "is_readable":
+            return self._wire.is_readable
+        return self._wire.transport_info(info)
+
+
+class Wire(asyncio.Protocol):
+    """Bytes of one connection, received and to be sent, with a limit to what one response may cost."""
+
+    def __init__(self) -> None:
+        self.outgoing = bytearray()
+        self.response_bytes = 0
+        self.ended = False
+        self._received = bytearray()
+        self._fault: Exception | None = None
+        self._arrival: asyncio.Future[None] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._resting = False
+
+    def begin_response(self) -> None:
+        """Start counting anew, for the next response."""
+        self.response_bytes = 0
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether there is something to read, be it the end."""
+        return self.ended or len(self._received) > 0
+
+    async def read(self, max_bytes: int) -> bytes:
+        """Send what is to be sent, wait for something to come, and take it off."""
+        if self.outgoing and self._transport is not None and not self.ended:
+            self._transport.write(bytes(self.outgoing))
+        self.outgoing.clear()
+        take = min(max_bytes, MAX_READ_BYTES - self.response_bytes)
+        if take <= 0:
+            raise ReadLimitReached
+        if not self.is_readable:
+            self._arrival = asyncio.get_running_loop().create_future()
+            await self._arrival
+        if not self._received:
+            if self._fault is not None:
+                raise httpcore.ReadError(str(self._fault)) from self._fault
+            return b""
+        data = bytes(self._received[:take])
+        del self._received[:take]
+        self.response_bytes += len(data)
+        if self._resting and self._transport is not None and len(self._received) < RECEIVE_BUFFER_BYTES:
+            self._resting = False
+            self._transport.resume_reading()
+        return data
+
+    def abort(self) -> None:
+        """Close now, without the peer's consent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def transport_info(self, info: str) -> Any:
+        """The transport's own facts (`ssl_object`, `peername`, …)."""
+        return None if self._transport is None else self._transport.get_extra_info(info)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop once TLS stands."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not of that class
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop."""
+        self._received += data
+        if len(self._received) >= RECEIVE_BUFFER_BYTES and not self._resting and self._transport is not None:
+            self._resting = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        """Called by the loop; the transport then closes itself."""
+        self.ended = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop, with the fault where it was not an orderly end."""
+        self.ended = True
+        self._fault = exc
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+        self._arrival = None
+
+
+async def _dial_first(addresses: Sequence[Address], port: int) -> tuple[socket.socket, Address]:
+    """The first of `addresses` to answer, each given a head start over the next (RFC 8305)."""
+    if len(addresses) == 1:
+        return await _dial(addresses[0], port)
+    waiting = list(addresses)
+    dialling: set[asyncio.Task[tuple[socket.socket, Address]]] = set()
+    fault: OSError = OSError("no addresses")
+    try:
+        while waiting or dialling:
+            if waiting:
+                dialling.add(asyncio.create_task(_dial(waiting.pop(0), port)))
+            done, _ = await asyncio.wait(
+                dialling, timeout=STAGGER_S if waiting else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                try:
+                    sock, address = task.result()
+                except OSError as failed:
+                    dialling.discard(task)
+                    fault = failed
+                else:
+                    dialling.discard(task)
+                    return sock, address
+        raise fault
+    finally:
+        for task in dialling:
+            task.add_done_callback(_close_late_comer)
+            task.cancel()
+
+
+async def _dial(address: Address, port: int) -> tuple[socket.socket, Address]:
+    family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(sock, (str(address), port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock, address
+
+
+def _close_late_comer(task: "asyncio.Task[tuple[socket.socket, Address]]") -> None:
+    if task.cancelled():
+        return
+    with contextlib.suppress(OSError):
+        sock, _ = task.result()
+        sock.close()

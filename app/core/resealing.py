@@ -1,0 +1,49 @@
+"""Moving secrets at rest to the current data key, so that an old one can be taken out of the settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.core import database
+from app.core.crypto import decrypt, encrypt, needs_reencryption
+from app.core.settings import DataKeys
+
+ROWS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """A column of ciphertexts. `purpose` says, for a row's id, what its secret was sealed for (core/crypto.py)."""
+
+    table: str
+    column: str
+    purpose: Callable[[str], str]
+
+
+async def reseal(keys: DataKeys, sealed: SealedColumn) -> int:
+    """Encrypt anew whatever an older key sealed; how many. Safe to run beside the gateway, and twice.
+
+    A row that changes in between is left as it was changed: whoever wrote it used the current key. Raises
+    crypto.Undecryptable where no configured key opens a row. Not in a transaction: each page commits.
+    """
+    resealed, after = 0, ""
+    while True:
+        rows = await database.fetch_all(
+            f"SELECT id, {sealed.column} AS ciphertext FROM {sealed.table}"
+            f" WHERE id > $1 AND {sealed.column} IS NOT NULL ORDER BY id LIMIT $2",
+            after,
+            ROWS_AT_ONCE,
+        )
+        for row in rows:
+            if not needs_reencryption(keys, row["ciphertext"]):
+                continue
+            purpose = sealed.purpose(row["id"])
+            plaintext = decrypt(keys, row["ciphertext"], purpose=purpose)
+            resealed += await database.execute(
+                f"UPDATE {sealed.table} SET {sealed.column} = $3 WHERE id = $1 AND {sealed.column} = $2",
+                row["id"],
+                row["ciphertext"],
+                encrypt(keys, plaintext, purpose=purpose),
+            )
+        if len(rows) < ROWS_AT_ONCE:
+            return resealed
+        after = rows[-1]["id"]

@@ -1,0 +1,88 @@
+"""Letters by outbox: the intent is written with the fact, sent after the commit, marked when it is gone.
+
+A crash between sending and marking sends a letter twice, never not at all.
+"""
+
+from datetime import datetime, timedelta
+
+from app.core import clock, database
+from app.core.logging import get_logger
+from app.core.mail import Mailer, MailError
+
+log = get_logger(__name__)
+
+LEASE_S = 120
+"""A letter that is being sent is left alone by others for so long; one attempt takes less (core.mail)."""
+
+RETRY_DELAYS_S = (60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400, 86_400)
+"""After each failed attempt; past the last the letter is given up, and logged as an error."""
+
+MAX_ERROR_CHARS = 300
+
+
+async def enqueue(*, recipient: str, subject: str, body: str, now: datetime) -> None:
+    """Write a letter in the caller's transaction."""
+    await database.execute(
+        """
+        INSERT INTO mail_outbox (recipient, subject, body, attempts, next_attempt_at, created_at)
+        VALUES ($1, $2, $3, 0, $4, $4)
+        """,
+        recipient,
+        subject,
+        body,
+        now,
+    )
+
+
+async def send_waiting(mailer: Mailer, *, limit: int = 50) -> int:
+    """Send up to `limit` letters that are due; how many went out. Not to be called in a transaction."""
+    sent = 0
+    for _ in range(limit):
+        letter = await _claim()
+        if letter is None:
+            break
+        try:
+            await mailer.send(recipient=letter["recipient"], subject=letter["subject"], body=letter["body"])
+        except (MailError, ValueError) as error:  # ValueError: an address that is none
+            await _failed(letter, str(error)[:MAX_ERROR_CHARS])
+        else:
+            sent += 1
+            await database.execute(
+                """
+                UPDATE mail_outbox SET sent_at = $2, next_attempt_at = NULL, last_error = NULL WHERE id = $1
+                """,
+                letter["id"],
+                clock.now(),
+            )
+    return sent
+
+
+async def _claim() -> database.Row | None:
+    now = clock.now()
+    return await database.fetch_one(
+        """
+        UPDATE mail_outbox SET attempts = attempts + 1, next_attempt_at = $2
+        WHERE id = (
+            SELECT id FROM mail_outbox WHERE next_attempt_at <= $1
+            ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
+        )
+        RETURNING id, recipient, subject, body, attempts
+        """,
+        now,
+        now + timedelta(seconds=LEASE_S),
+    )
+
+
+async def _failed(letter: database.Row, error: str) -> None:
+    again_at = None
+    if letter["attempts"] <= len(RETRY_DELAYS_S):
+        again_at = clock.now() + timedelta(seconds=RETRY_DELAYS_S[letter["attempts"] - 1])
+        log.warning("mail_failed", mail=letter["id"], attempt=letter["attempts"], error=error)
+    else:
+        log.error("mail_given_up", mail=letter["id"], attempt=letter["attempts"], error=error)
+    await database.execute(
+        "UPDATE mail_outbox SET next_attempt_at = $2, last_error = $3 WHERE id = $1",
+        letter["id"],
+        again_at,
+        error,
+    )

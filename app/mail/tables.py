@@ -1,0 +1,23 @@
+"""Letters that must go out: written with the fact that they tell of, sent after the commit."""
+
+from piccolo.columns import BigSerial
+from piccolo.constraints import Check
+from piccolo.table import Table
+
+from app.core import columns
+
+
+class OutgoingMail(Table, tablename="mail_outbox"):
+    """One letter to one person. `next_attempt_at` is null once it was sent or given up (`sent_at` tells which)."""
+
+    id = BigSerial(primary_key=True)
+    recipient = columns.words(254)
+    subject = columns.words(200)
+    body = columns.text()
+    attempts = columns.number()
+    next_attempt_at = columns.moment(null=True)
+    last_error = columns.words(300, null=True)
+    sent_at = columns.moment(null=True)
+    created_at = columns.moment()
+
+    mail_attempts_counted = Check("attempts >= 0")

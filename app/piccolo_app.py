@@ -1,0 +1,35 @@
+"""One migration chain over the tables of every noun."""
+
+from pathlib import Path
+
+from piccolo.conf.apps import AppConfig, table_finder
+
+APP_CONFIG = AppConfig(
+    app_name="swap_pay",
+    migrations_folder_path=str(Path(__file__).parent.parent / "piccolo_migrations"),
+    table_classes=table_finder(
+        modules=[
+            "app.networks.tables",
+            "app.audit.tables",
+            "app.mail.tables",
+            "app.accounts.tables",
+            "app.merchants.tables",
+            "app.api_keys.tables",
+            "app.web.tables",
+            "app.ledger.tables",
+            "app.events.tables",
+            "app.webhooks.tables",
+            "app.addresses.tables",
+            "app.invoices.tables",
+            "app.deposits.tables",
+            "app.alerts.tables",
+            "app.withdrawals.tables",
+            "app.payouts.tables",
+            "app.refunds.tables",
+            "app.reconciliation.tables",
+        ],
+        exclude_imported=True,
+    ),
+    migration_dependencies=[],
+    commands=[],
+)

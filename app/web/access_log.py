@@ -1,0 +1,70 @@
+"""One line for each request, cheaply: a rendered structlog event would cost more than many of the requests.
+
+Lines gather for a moment and leave in one write. A payment link is a capability, so outside the API only the
+route's template is logged, and a query string, which may hold a customer's e-mail, never.
+"""
+
+import asyncio
+import sys
+from typing import Any
+
+import msgspec
+
+from app.core import clock
+from app.core.logging import get_logger
+from app.web.headers import is_api
+
+log = get_logger("app.access")
+
+FLUSH_S = 0.1
+"""What a kill -9 can lose of the access log; nothing else is written this way."""
+
+MAX_LINES = 500
+"""Lines that gather before they are written at once."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class AccessLog:
+    """Writes access lines in the form of the other logs. `level` and `log_format` as in the settings."""
+
+    def __init__(self, *, level: str, json: bool) -> None:
+        self._enabled = level in ("DEBUG", "INFO")
+        self._json = json
+        self._lines: list[bytes] = []
+
+    def write(self, scope: Any, request_id: str, address: str, template: str, status: int, took_s: float) -> None:
+        """Note one answered request. `template` is the route's, such as `/pay/{link}`."""
+        if not self._enabled:
+            return
+        line = {
+            "request_id": request_id,
+            "method": scope["method"],
+            "route": template,
+            "status": status,
+            "took_ms": round(took_s * 1000, 2),
+            "address": address,
+        }
+        if is_api(scope["path"]):
+            line["path"] = scope["path"]
+        if not self._json:
+            log.info("request", **line)
+            return
+        line |= {
+            "event": "request",
+            "level": "info",
+            "logger": "app.access",
+            "timestamp": clock.rfc3339(clock.now()),
+        }
+        self._lines.append(_encode(line))
+        if len(self._lines) == 1:
+            asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
+        elif len(self._lines) >= MAX_LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        if self._lines:
+            lines, self._lines = self._lines, []
+            sys.stderr.write(b"\n".join((*lines, b"")).decode())
+            sys.stderr.flush()

@@ -1,0 +1,79 @@
+"""Whose request it is: the peer's address, or what a trusted proxy says of its peer (contract, section 2).
+
+Each proxy appends the address that it was spoken to from, so entries of `X-Forwarded-For` are believed from the
+right, for as long as a trusted proxy wrote them. What stands left of the first untrusted entry anybody may have
+sent.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+UNKNOWN = IPv4Address("0.0.0.0")  # noqa: S104 - an address, not a binding
+"""A peer without an address (a Unix socket): trusted by nobody, in no sensible allowlist."""
+
+MAX_HOPS = 32
+"""Entries looked at; more proxies than that in a row are a forgery or a loop."""
+
+IPV6_SITE_BITS = 64
+"""One subscriber has at least a /64 (RFC 6177), so limits per address count that much as one."""
+
+
+class ClientAddresses:
+    """Finds the client's address, given the proxies that may speak for others."""
+
+    def __init__(self, trusted_proxies: Iterable[Network]) -> None:
+        self._trusted = tuple(trusted_proxies)
+
+    def of(self, scope: Any) -> Address:
+        """The client's address of an ASGI scope. Never fails: garbage ends the walk at the last good hop."""
+        client = scope.get("client")
+        address = (parse(client[0]) if client else None) or UNKNOWN
+        if not self._trusted or not self._trusts(address):
+            return address
+        for entry in _forwarded_for(scope["headers"]):
+            named = parse(entry)
+            if named is None:
+                return address
+            address = named
+            if not self._trusts(address):
+                return address
+        return address
+
+    def _trusts(self, address: Address) -> bool:
+        return any(address in network for network in self._trusted)
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Address | None:
+    """An address with or without port, brackets, quotes or zone; IPv4-mapped IPv6 as IPv4. None for garbage."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def site(address: Address) -> str:
+    """What a limit per address counts as one: the address, or the /64 of an IPv6 address."""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(IPv6Network((address, IPV6_SITE_BITS), strict=False))
+
+
+def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
+    """The entries of all `X-Forwarded-For` headers, nearest first."""
+    lines = [value for name, value in headers if name == b"x-forwarded-for"]
+    entries = b",".join(lines).decode("latin-1").split(",") if lines else []
+    return [entry for entry in reversed(entries) if entry.strip()][:MAX_HOPS]

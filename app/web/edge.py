@@ -1,0 +1,116 @@
+"""The outermost layer: what every request gets, whoever answers it, and every answer carries.
+
+A plain ASGI layer around the whole app, because Litestar's own middleware does not see unknown routes. In
+`scope["state"]` it leaves `request_id` and `client_address`; a guard may leave `rate_limit` there, whose headers
+then go out with the answer.
+"""
+
+import time
+from typing import Any
+
+import structlog
+from litestar import Litestar
+
+from app.core import metrics
+from app.core.errors import STATUS, Code
+from app.core.logging import get_logger
+from app.core.settings import Settings
+from app.web import errors, request_id
+from app.web.access_log import AccessLog
+from app.web.client_address import ClientAddresses
+from app.web.headers import SecurityHeaders
+
+log = get_logger(__name__)
+
+LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+UNMATCHED = "unmatched"
+"""The route of a request that no route took: one label, whatever strangers ask for."""
+
+REQUESTS = metrics.histogram(
+    "swap_pay_http_request_seconds",
+    "Requests answered, by route template and status",
+    ["method", "route", "status"],
+    buckets=LATENCY_BUCKETS_S,
+)
+
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+
+class Edge:
+    """Wraps the app. Serve this, not the Litestar app itself."""
+
+    def __init__(self, app: Litestar, settings: Settings) -> None:
+        self._app = app
+        self.lifespan = app.lifespan
+        self._addresses = ClientAddresses(settings.trusted_proxies)
+        self._security = SecurityHeaders(settings)
+        self._access_log = AccessLog(level=settings.log_level, json=settings.log_format == "json")
+        self._timers: dict[tuple[str, str, int], Any] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One connection. A lifespan goes through untouched."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            if scope["type"] == "lifespan":
+                self._access_log.flush()
+            return
+        started_s = time.perf_counter()
+        path = scope["path"]
+        chosen = request_id.choose(scope["headers"])
+        address = self._addresses.of(scope)
+        state = scope.setdefault("state", {})
+        state["request_id"] = chosen
+        state["client_address"] = address
+        structlog.contextvars.bind_contextvars(request_id=chosen)
+        status = 0
+
+        async def send_with_headers(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"] = list(message["headers"])
+                headers += self._security.missing(path, headers)
+                headers.append((request_id.HEADER, chosen.encode()))
+                window = state.get("rate_limit")
+                if window is not None:
+                    headers += window.headers()
+            await send(message)
+
+        try:
+            if "\0" in path:  # no column can hold it, so nothing is there
+                await _answer_plainly(send_with_headers, chosen, Code.NOT_FOUND, "there is nothing here")
+            else:
+                await self._app(scope, receive, send_with_headers)
+        except Exception:
+            log.exception("request_failed")
+            if status:  # too late for another answer; a broken one must not look whole
+                raise
+            await _answer_plainly(send_with_headers, chosen, Code.INTERNAL, errors.INTERNAL_MESSAGE)
+        finally:
+            took_s = time.perf_counter() - started_s
+            template = scope.get("path_template") or UNMATCHED
+            self._timer(scope["method"], template, status).observe(took_s)
+            self._access_log.write(scope, chosen, str(address), template, status, took_s)
+
+    def _timer(self, method: str, template: str, status: int) -> Any:
+        known = self._timers.get((method, template, status))
+        if known is None:
+            known = REQUESTS.labels(method if method in _METHODS else "other", template, str(status))
+            if method in _METHODS:
+                self._timers[method, template, status] = known
+        return known
+
+
+async def _answer_plainly(send: Any, chosen: str, code: Code, message: str) -> None:
+    """An error's envelope, when no Litestar is there to render it. Pages get it too: better plain than broken."""
+    status = STATUS[code]
+    body = errors.envelope(errors.ErrorView(status=status, code=code, message=message, request_id=chosen))
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))],
+        }
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})

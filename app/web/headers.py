@@ -1,0 +1,61 @@
+"""Security headers of every answer. A header that a response brings itself is left as it is."""
+
+from collections.abc import Iterable
+
+from app.core.settings import Settings
+
+Headers = list[tuple[bytes, bytes]]
+
+API_PREFIX = "/api/"
+"""Below it everything is JSON for programs; elsewhere are pages for people."""
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Own scripts, styles and images alone: no inline, no eval, no frame (contract, section 7)."""
+
+HSTS = "max-age=63072000"
+"""Two years: what the HSTS preload list recommends. Our own host alone; its neighbours are not ours to bind."""
+
+_PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
+
+_EVERYWHERE = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_ON_API = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
+_ON_PAGES = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Permissions-Policy": _PERMISSIONS_POLICY,
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+class SecurityHeaders:
+    """The headers of a deployment: HSTS goes along where the public address is https."""
+
+    def __init__(self, settings: Settings) -> None:
+        hsts = {"Strict-Transport-Security": HSTS} if settings.public_url.startswith("https://") else {}
+        self._api = _encoded(_EVERYWHERE | _ON_API | hsts)
+        self._pages = _encoded(_EVERYWHERE | _ON_PAGES | hsts)
+
+    def missing(self, path: str, present: Iterable[tuple[bytes, bytes]]) -> Headers:
+        """The headers to add to an answer at `path` that has `present` ones already."""
+        own = {name.lower() for name, _ in present}
+        wanted = self._api if is_api(path) else self._pages
+        return [header for header in wanted if header[0] not in own]
+
+
+def is_api(path: str) -> bool:
+    """Whether programs are answered there, in JSON whatever happens."""
+    return path.startswith(API_PREFIX) or path == "/api"
+
+
+def _encoded(headers: dict[str, str]) -> Headers:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -1,0 +1,186 @@
+"""Creations that may be sent twice and happen once (contract, section 2, "Idempotency-Key").
+
+The answer is stored in the transaction that makes the resource: a crash leaves both or neither. A twin that
+comes meanwhile waits at the record's primary key until the first has committed, and then gets its answer.
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+import msgspec
+from asyncpg.exceptions import LockNotAvailableError
+from litestar import Request, Response
+
+from app.core import clock, database
+from app.core.crypto import decrypt, encrypt
+from app.core.errors import ApiError, Code, invalid
+from app.core.settings import DataKeys
+
+KEPT = timedelta(hours=24)
+"""How long an answer can be replayed (contract, section 2)."""
+
+PURGE_AT_ONCE = 5_000
+"""Records deleted by one statement, so that none of them holds locks for long."""
+
+KEY_PATTERN = r"^[\x20-\x7e]{1,128}$"
+"""Contract, section 2; the OpenAPI document tells it too."""
+
+_KEY = re.compile(KEY_PATTERN.removesuffix("$") + r"\Z", re.ASCII)
+
+_canonical = msgspec.json.Encoder(order="sorted").encode
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The record to write in the transaction of a creation, with its status and body."""
+
+    id: bytes
+    merchant_id: str
+    request_hash: bytes
+    sealed_with: DataKeys | None = None
+
+    @property
+    def purpose(self) -> str:
+        """What a sealed answer is sealed for."""
+        return f"replay:{self.id.hex()}"
+
+
+class ReplayExists(Exception):
+    """An answer is already stored under this record: nothing was created now."""
+
+
+Create = Callable[[Replay], Awaitable[bytes]]
+"""Creates the resource, stores `Replay` with the body, and gives the body. Raises ReplayExists."""
+
+
+class Once:
+    """One creation request: create, or give the stored answer."""
+
+    def __init__(
+        self,
+        request: Request[Any, Any, Any],
+        *,
+        merchant_id: str,
+        mode: str,
+        endpoint: str,
+        body: object,
+        sealed_with: DataKeys | None = None,
+    ) -> None:
+        """Raises IDEMPOTENCY_REQUIRED or INVALID_INPUT for the header.
+
+        `endpoint` names the operation and `body` is all that it depends on, path parameters included. The same
+        key of another merchant, mode or endpoint is another key. An answer that holds a secret is kept
+        `sealed_with` the data keys.
+        """
+        key = _key(request)
+        self._replay = Replay(
+            id=hashlib.sha256("\0".join((merchant_id, mode, endpoint, key)).encode()).digest(),
+            merchant_id=merchant_id,
+            request_hash=hashlib.sha256(_canonical(body)).digest(),
+            sealed_with=sealed_with,
+        )
+
+    async def answer(self, create: Create) -> Response[bytes]:
+        """201 with the new resource, or the stored answer with `Idempotent-Replayed: true`.
+
+        Raises IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY, IDEMPOTENCY_IN_PROGRESS, and what `create` raises.
+        """
+        try:
+            while True:
+                try:
+                    return _answer(201, await create(self._replay))
+                except ReplayExists:
+                    stored = await self._stored(clock.now())
+                    if stored is not None:
+                        return stored
+        except LockNotAvailableError:
+            raise ApiError(
+                Code.IDEMPOTENCY_IN_PROGRESS, "a request with this key is still running", retry_after_s=1
+            ) from None
+
+    async def _stored(self, now: datetime) -> Response[bytes] | None:
+        """The stored answer; None if it has expired, and then it is gone."""
+        row = await database.fetch_one(
+            "SELECT request_hash, status, body, created_at FROM idempotency_records WHERE id = $1", self._replay.id
+        )
+        if row is None:
+            return None
+        if row["created_at"] <= now - KEPT:
+            await database.execute(
+                "DELETE FROM idempotency_records WHERE id = $1 AND created_at = $2",
+                self._replay.id,
+                row["created_at"],
+            )
+            return None
+        if row["request_hash"] != self._replay.request_hash:
+            raise ApiError(Code.IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY, "the Idempotency-Key was used with another body")
+        body = row["body"]
+        if self._replay.sealed_with is not None:
+            body = decrypt(self._replay.sealed_with, body, purpose=self._replay.purpose)
+        return _answer(row["status"], body.encode(), {"Idempotent-Replayed": "true"})
+
+
+async def refuse_repeat(replay: Replay) -> None:
+    """Raise ReplayExists if the record is there: before a check that the first request may have made fail.
+
+    A twin in flight is seen only by who waits, before this, at a lock that the first one holds until it commits.
+    """
+    if await database.fetch_value("SELECT 1 FROM idempotency_records WHERE id = $1", replay.id):
+        raise ReplayExists
+
+
+async def store(replay: Replay, status: int, body: bytes, now: datetime) -> None:
+    """Write the record in the caller's transaction. Raises ReplayExists: the caller must roll back."""
+    database.in_transaction()
+    text = body.decode()
+    if replay.sealed_with is not None:
+        text = encrypt(replay.sealed_with, text, purpose=replay.purpose)
+    try:
+        await database.execute(
+            "INSERT INTO idempotency_records (id, merchant_id, request_hash, status, body, created_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6)",
+            replay.id,
+            replay.merchant_id,
+            replay.request_hash,
+            status,
+            text,
+            now,
+        )
+    except asyncpg.UniqueViolationError:
+        raise ReplayExists from None
+
+
+async def purge(now: datetime) -> int:
+    """Delete records that can't be replayed any more; how many."""
+    deleted = 0
+    while True:
+        batch = await database.execute(
+            "DELETE FROM idempotency_records WHERE id IN"
+            " (SELECT id FROM idempotency_records WHERE created_at <= $1 LIMIT $2)",
+            now - KEPT,
+            PURGE_AT_ONCE,
+        )
+        deleted += batch
+        if batch < PURGE_AT_ONCE:
+            return deleted
+
+
+def _key(request: Request[Any, Any, Any]) -> str:
+    given = [value for name, value in request.scope["headers"] if name == b"idempotency-key"]
+    if not given or not given[0]:
+        raise ApiError(Code.IDEMPOTENCY_REQUIRED, "Idempotency-Key: the header is required")
+    if len(given) > 1:
+        raise invalid("Idempotency-Key", "is given twice")
+    key = given[0].decode("latin-1")
+    if not _KEY.fullmatch(key):
+        raise invalid("Idempotency-Key", "must be 1 to 128 printable ASCII characters")
+    return key
+
+
+def _answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(body, status_code=status, media_type="application/json", headers=headers)

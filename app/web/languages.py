@@ -1,0 +1,133 @@
+"""The languages that customers' pages speak: which one a reader gets, its sentences, and its forms.
+
+The sentences are gettext catalogues, `app/locales/<code>/LC_MESSAGES/messages.po`, compiled in memory when a process
+starts (some hundredths of a second), so that no compiled file can be older than its source. English is the
+language of the sources and needs none.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from gettext import NullTranslations
+from io import BytesIO
+from pathlib import Path
+
+from babel import Locale
+from babel.dates import format_datetime
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from babel.support import Translations
+
+LOCALES_DIR = Path(__file__).resolve().parents[1] / "locales"
+
+MAX_ACCEPTED = 20
+"""Entries of `Accept-Language` that are looked at; browsers send a handful."""
+
+
+class Language:
+    """One language: its sentences by `gettext` and `ngettext`, its forms by Babel.
+
+    Digits are ASCII in every language, Arabic too: beside an amount and an address, which must be copied digit by
+    digit and so never change, figures of another script would only ask to be compared.
+    """
+
+    def __init__(self, code: str, name: str, catalogue: NullTranslations) -> None:
+        self.code = code
+        """BCP 47, for `lang=` and `?lang=`."""
+        self.name = name
+        """In the language itself: who looks for it can't read the present one."""
+        self._catalogue = catalogue
+        self._locale = Locale.parse(code, sep="-")
+
+    @property
+    def direction(self) -> str:
+        """`ltr` or `rtl`."""
+        return self._locale.text_direction
+
+    def gettext(self, message: str, /) -> str:
+        """The sentence in this language."""
+        return self._catalogue.gettext(message)
+
+    def ngettext(self, singular: str, plural: str, n: int, /) -> str:
+        """The sentence in the form that goes with `n`: one of six in Arabic, the same always in Chinese."""
+        return self._catalogue.ngettext(singular, plural, n)
+
+    def pgettext(self, context: str, message: str, /) -> str:
+        """The sentence where one English word has several meanings."""
+        return self._catalogue.pgettext(context, message)
+
+    def npgettext(self, context: str, singular: str, plural: str, n: int, /) -> str:
+        """Both."""
+        return self._catalogue.npgettext(context, singular, plural, n)
+
+    def isolate(self, text: str) -> str:
+        """A name or figure to stand within a sentence, so that its own direction does not upset the sentence's.
+
+        Names are mostly Latin: within Arabic, "Tron (TRC-20)" would lose its last bracket to the other end
+        without Unicode's isolates (UAX 9).
+        """
+        return text if self.direction == "ltr" else f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
+
+    def count(self, n: int) -> str:
+        """A number of things, grouped as the language does. Never for amounts of money, which stay exact."""
+        return format_decimal(n, locale=self._locale)
+
+    def moment(self, when: datetime) -> str:
+        """Date and time of day in UTC, and that it is UTC; a script may put it in the reader's own zone."""
+        return f"{format_datetime(when.astimezone(UTC), 'medium', locale=self._locale)} UTC"
+
+
+ENGLISH = Language("en", "English", NullTranslations())
+
+_OTHERS = {"de": "Deutsch", "es": "Español", "zh-Hans": "简体中文", "ar": "العربية"}
+
+
+@cache
+def every() -> tuple[Language, ...]:
+    """All of them, in the order of the choice on the page."""
+    return (ENGLISH, *(Language(code, name, _load(code)) for code, name in _OTHERS.items()))
+
+
+def choose(asked: str | None, accept_language: str) -> Language:
+    """The reader's language: the one asked for by `?lang=`, else the best of `Accept-Language`, else English.
+
+    Regions and scripts are left aside: a reader of Austrian German is served with German, one of traditional
+    Chinese better with simplified Chinese than with English.
+    """
+    by_tongue = {_tongue(language.code): language for language in every()}
+    for tag in (asked or "", *_accepted(accept_language)):
+        if (language := by_tongue.get(_tongue(tag))) is not None:
+            return language
+    return ENGLISH
+
+
+def _tongue(tag: str) -> str:
+    return tag.partition("-")[0].strip().lower()
+
+
+def _accepted(header: str) -> Sequence[str]:
+    """The tags of an `Accept-Language` header (RFC 9110, section 12.5.4), the most wanted first."""
+
+    def weighed() -> Iterator[tuple[float, str]]:
+        for entry in header.split(",", MAX_ACCEPTED)[:MAX_ACCEPTED]:
+            tag, _, parameter = entry.partition(";")
+            name, _, value = parameter.partition("=")
+            try:
+                weight = float(value) if name.strip().lower() == "q" else 1.0
+            except ValueError:
+                continue
+            if 0 < weight <= 1:
+                yield weight, tag
+
+    return [tag for _, tag in sorted(weighed(), key=lambda each: -each[0])]
+
+
+def _load(code: str) -> NullTranslations:
+    path = LOCALES_DIR / code.replace("-", "_") / "LC_MESSAGES" / "messages.po"
+    with path.open("rb") as source:
+        catalogue = read_po(source, locale=code.replace("-", "_"))
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)  # leaves fuzzy entries out
+    compiled.seek(0)
+    return Translations(compiled)

@@ -1,0 +1,120 @@
+"""Pages for people: the template engine in each language, and what is served beside the pages."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import Request, Response, Router, get
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import CacheControlHeader
+from litestar.handlers import HTTPRouteHandler
+from litestar.middleware import DefineMiddleware
+from litestar.middleware.compression import CompressionMiddleware
+from litestar.static_files import create_static_files_router
+
+from app.web import languages
+from app.web.errors import ErrorView
+from app.web.languages import ENGLISH, Language
+
+ROOT = Path(__file__).resolve().parents[2]
+STATIC_DIR = ROOT / "static"
+
+HTML = "text/html; charset=utf-8"
+
+STATIC_MAX_AGE_S = 3600
+"""Browsers keep static files for an hour; a changed file has another address at once."""
+
+COMPRESSED = DefineMiddleware(
+    CompressionMiddleware, config=CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=500)
+)
+"""For routes whose answers are text of some length and hold no secret beside what a stranger may choose (BREACH).
+Never for a stream of events, which a compressor would hold back, nor for the API's short answers."""
+
+ROBOTS = "User-agent: *\nDisallow: /\n"
+"""A payment link is a capability: no search engine has any business with it, nor with anything else here."""
+
+_ERROR_PAGES = frozenset({404, 429, 500})
+
+
+class Pages:
+    """Renders templates, in English unless told otherwise."""
+
+    def __init__(self) -> None:
+        self._environments = {language: _environment(language) for language in languages.every()}
+
+    def page(
+        self, template: str, context: Mapping[str, Any], *, language: Language = ENGLISH, status: int = 200
+    ) -> Response[bytes]:
+        """A response with the template rendered."""
+        return Response(
+            self.render(template, context, language).encode(),
+            status_code=status,
+            media_type=HTML,
+            headers={"Content-Language": language.code},
+        )
+
+    def render(self, template: str, context: Mapping[str, Any], language: Language = ENGLISH) -> str:
+        """The template as text. Raises UndefinedError for a value that the context lacks."""
+        return self._environments[language].get_template(template).render(context)
+
+    def error(self, request: Request[Any, Any, Any], view: ErrorView) -> str:
+        """The page of an error: what is not listed looks like the nearest that says as little."""
+        status = view.status if view.status in _ERROR_PAGES else 500 if view.status >= 500 else 404
+        return self.render(f"errors/{status}.html", {"request_id": view.request_id}, language_of(request))
+
+
+def language_of(request: Request[Any, Any, Any]) -> Language:
+    """The language of whoever asks: `?lang=`, else `Accept-Language`."""
+    return languages.choose(request.query_params.get("lang"), request.headers.get("accept-language", ""))
+
+
+def _environment(language: Language) -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(ROOT / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.globals |= {
+        "static_url": static_url,
+        "language": language.code,
+        "direction": language.direction,
+        "isolate": language.isolate,
+    }
+    made.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]
+    return made
+
+
+@cache
+def static_url(path: str) -> str:
+    """The address of a static file; it changes with the file's content. Raises FileNotFoundError."""
+    digest = hashlib.sha256((STATIC_DIR / path).read_bytes()).hexdigest()
+    return f"/static/{path}?v={digest[:12]}"
+
+
+def static_files() -> Router:
+    """The router of `/static`."""
+    return create_static_files_router(
+        "/static",
+        [STATIC_DIR],
+        include_in_schema=False,
+        send_as_attachment=False,
+        cache_control=CacheControlHeader(max_age=STATIC_MAX_AGE_S, public=True),
+        middleware=[COMPRESSED],
+    )
+
+
+def robots() -> HTTPRouteHandler:
+    """The handler of `/robots.txt`."""
+
+    @get("/robots.txt", media_type="text/plain", include_in_schema=False, sync_to_thread=False)
+    def robots_txt() -> str:
+        return ROBOTS
+
+    return robots_txt

@@ -1,0 +1,143 @@
+"""So many per minute and no more, whatever the concurrency: counted in Redis for all processes together.
+
+A window opens with the first request and lasts a minute. A script counts, so no two requests can both take the
+last place. Requests that come together share a round trip.
+
+While Redis is away each process counts for itself. It notices quickly, asks again only now and then, and lets
+nobody wait meanwhile.
+"""
+
+import asyncio
+import math
+from typing import NamedTuple
+
+from redis.exceptions import RedisError
+
+from app.core import clock, metrics, redis
+from app.core.batching import Batcher
+from app.core.errors import ApiError, Code
+from app.core.logging import get_logger
+
+log = get_logger(__name__)
+
+WINDOW_S = 60
+"""Limits are per minute (contract, section 2)."""
+
+REDIS_TIMEOUT_S = 0.25
+"""Redis counts in well under a millisecond; past this it is as good as gone."""
+
+REDIS_RETRY_S = 1.0
+"""How long a failure of Redis keeps this process counting for itself."""
+
+MAX_BATCH = 200
+"""Requests counted by one call, so that the script never holds Redis up."""
+
+MAX_LOCAL_WINDOWS = 100_000
+"""Open windows that a process remembers on its own: some 10 MB, more than the keys that one process serves."""
+
+# KEYS in one slot (the braces), so that a Redis cluster can run it too.
+_COUNT = """
+local counted = {}
+for place, key in ipairs(KEYS) do
+    local used = redis.call('INCR', key)
+    local left_ms = redis.call('PTTL', key)
+    if left_ms < 0 then
+        redis.call('PEXPIRE', key, ARGV[1])
+        left_ms = tonumber(ARGV[1])
+    end
+    counted[2 * place - 1] = used
+    counted[2 * place] = left_ms
+end
+return counted
+"""
+
+FALLBACKS = metrics.counter(
+    "swap_pay_rate_limit_fallbacks", "Requests counted by one process alone because Redis was away"
+)
+
+
+class Window(NamedTuple):
+    """Where a caller stands, this request counted: `used` of `limit`; the window ends in `reset_s` seconds."""
+
+    limit: int
+    used: int
+    reset_s: int
+
+    @property
+    def remaining(self) -> int:
+        """Requests that are left in this window."""
+        return max(0, self.limit - self.used)
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether this request is one too many."""
+        return self.used > self.limit
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """`RateLimit-Limit`, `-Remaining` and `-Reset` (seconds), as the contract names them."""
+        return [
+            (b"ratelimit-limit", b"%d" % self.limit),
+            (b"ratelimit-remaining", b"%d" % self.remaining),
+            (b"ratelimit-reset", b"%d" % self.reset_s),
+        ]
+
+
+class RateLimiter:
+    """Counts for one process, together with all others on the same Redis. One per event loop."""
+
+    def __init__(self) -> None:
+        self._counts = Batcher(self._count_all, max_batch=MAX_BATCH, max_in_flight=1)
+        self._redis_trusted_after_s = 0.0
+        self._local: dict[str, tuple[int, float]] = {}
+
+    async def take(self, subject: str, limit: int) -> Window:
+        """Count one request of `subject` (such as `key:…`) against `limit` per minute. Refused ones count too.
+
+        Raises ValueError for a limit below one, which would be no limit but a ban.
+        """
+        if limit < 1:
+            raise ValueError(f"a rate limit must be at least 1, not {limit}")
+        if self._trusts_redis():
+            used, left_ms = await self._counts.ask(subject)
+            if used:
+                return Window(limit, used, max(1, math.ceil(left_ms / 1000)))
+        return self._take_locally(subject, limit)
+
+    def _trusts_redis(self) -> bool:
+        return clock.monotonic_s() >= self._redis_trusted_after_s
+
+    async def _count_all(self, subjects: list[str]) -> list[tuple[int, int]]:
+        """Requests used and milliseconds left of each subject's window; zeros while Redis is away."""
+        if self._trusts_redis():
+            try:
+                async with asyncio.timeout(REDIS_TIMEOUT_S):
+                    script = redis.client().register_script(_COUNT)
+                    keys = [f"{{rate}}:{subject}" for subject in subjects]
+                    counted = await script(keys=keys, args=[WINDOW_S * 1000])
+                return list(zip(counted[::2], counted[1::2], strict=True))
+            except (RedisError, OSError, TimeoutError) as error:
+                self._redis_trusted_after_s = clock.monotonic_s() + REDIS_RETRY_S
+                log.warning("rate_limits_without_redis", error=str(error) or type(error).__name__)
+        return [(0, 0)] * len(subjects)
+
+    def _take_locally(self, subject: str, limit: int) -> Window:
+        FALLBACKS.inc()
+        now_s = clock.monotonic_s()
+        used, ends_s = self._local.get(subject, (0, 0.0))
+        if ends_s <= now_s:
+            used, ends_s = 0, now_s + WINDOW_S
+            self._make_room(now_s)
+        self._local[subject] = (used + 1, ends_s)
+        return Window(limit, used + 1, max(1, math.ceil(ends_s - now_s)))
+
+    def _make_room(self, now_s: float) -> None:
+        if len(self._local) >= MAX_LOCAL_WINDOWS:
+            self._local = {subject: window for subject, window in self._local.items() if window[1] > now_s}
+        while len(self._local) >= MAX_LOCAL_WINDOWS:
+            del self._local[next(iter(self._local))]
+
+
+def refuse_exceeded(window: Window, code: Code, who: str) -> None:
+    """Raise `code` (RATE_LIMITED or IP_RATE_LIMITED) with `Retry-After` if this request is one too many."""
+    if window.is_exceeded:
+        raise ApiError(code, f"{who} has used up its {window.limit} requests per minute", retry_after_s=window.reset_s)
