@@ -1,0 +1,1 @@
+"""The adapter for Ethereum and every chain that speaks its JSON-RPC."""

@@ -1,0 +1,29 @@
+"""EVM addresses as text: 20 bytes of hex whose capitals are the checksum (EIP-55)."""
+
+import re
+from functools import lru_cache
+
+from eth_utils.address import to_checksum_address
+
+_HEX_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+
+
+def normalise_address(text: str) -> str:
+    """The EIP-55 form of `text`.
+
+    All-lower and all-upper hex carries no checksum and is taken as it is; mixed case must be the checksum.
+    Raises ValueError, without the text in it, otherwise.
+    """
+    if not _HEX_ADDRESS.fullmatch(text):
+        raise ValueError("not an address: 0x and 40 hexadecimal digits")
+    checksummed = with_checksum(text.lower())
+    digits = text[2:]
+    if text != checksummed and digits not in (digits.lower(), digits.upper()):
+        raise ValueError("the address's checksum (EIP-55) is wrong: a digit is mistyped")
+    return checksummed
+
+
+@lru_cache(maxsize=65_536)  # a Keccak in Python takes 20 µs, and busy chains repeat their addresses
+def with_checksum(lower_case: str) -> str:
+    """The EIP-55 form of an address that is known to be one, given in lower case."""
+    return str(to_checksum_address(lower_case))

@@ -1,0 +1,293 @@
+"""The port for an EVM chain: which transfers to us are in these blocks?
+
+Tokens are found by their Transfer logs, the native coin by the transactions themselves. Both must be of one
+and the same chain, although they come from several requests that different nodes may answer:
+
+- each block is the parent of the next;
+- the request for logs also asks for the range's last block, before and after, and it must be the one we hold:
+  a node that lags behind answers "no logs" where it ought to say "don't know";
+- each log and each receipt names the hash of a block that we hold.
+
+Whatever doesn't fit is `ChainMoved`; whatever isn't an answer is `UnreadableAnswer`.
+
+Native coins that a contract passes on within a transaction leave neither log nor top-level transaction; they
+are read from the node's traces where it has them (traces.py), with an index from -2 downwards. Where it has
+none, such money shows in the check of balances (withdrawals/balance_check.py).
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+from app.networks.config import Asset, NetworkConfig
+from app.networks.derivation import ReceivingAddresses
+from app.networks.evm import holdings, traces
+from app.networks.evm.address import normalise_address, with_checksum
+from app.networks.evm.rpc import AnswerTooLarge, Call, EvmRpc, RefusedByNode
+from app.networks.evm.uri import native_uri, token_uri
+from app.networks.evm.wire import TRANSFER_TOPIC, Quantity, WireBlock, WireHeader, WireLog, WireReceipt
+from app.networks.port import (
+    Block,
+    BlockRef,
+    ChainMoved,
+    OurAddresses,
+    Settlement,
+    Transfer,
+    UnreadableAnswer,
+    WrongChain,
+)
+
+NATIVE_INDEX = -1  # Transfer.index of what a transaction itself carries; log indexes start at 0
+HEADERS_PER_REQUEST = 100
+FULL_BLOCKS_PER_REQUEST = 10  # a full block is up to 2 MB of JSON
+RECEIPTS_PER_REQUEST = 100
+_WAYS: dict[str, traces.Way | None] = {"auto": None, "off": "none", "trace_block": "trace_block", "debug": "debug"}
+WORD_BYTES = 32
+
+
+class EvmChain:
+    """`app.networks.port.Chain` for one configured EVM network."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        self._config = config
+        self._rpc = EvmRpc(config.rpc_urls, config.chain_id)
+        self._receiving = ReceivingAddresses(config.xpub)
+        self._native = config.native
+        self._way = _WAYS[config.native_traces]
+        self._tokens: dict[str, Asset] = {
+            asset.contract.lower(): asset for asset in config.assets if asset.contract is not None
+        }
+
+    async def chain_id(self) -> int:
+        return await self._rpc.chain_id()
+
+    async def check_identity(self) -> None:
+        stated = await self.chain_id()
+        if stated != self._config.chain_id:
+            raise WrongChain(f"{self._config.key}: the node is on chain {stated}, not {self._config.chain_id}")
+
+    async def head_height(self) -> int:
+        (height,) = await self._rpc.ask([Call[str]("eth_blockNumber", (), Quantity)])
+        return int(height, 16)
+
+    async def block_ref(self, height: int) -> BlockRef | None:
+        (header,) = await self._rpc.ask([_header_call(height)])
+        return None if header is None else _block_ref(header, height)
+
+    async def blocks(self, first: int, last: int, ours: OurAddresses) -> list[Block]:
+        if not 0 <= first <= last:
+            raise ValueError("a range of blocks begins at 0 or later and ends no earlier than it begins")
+        wires = await self._wire_blocks(first, last)
+        refs = [_block_ref(wire, height) for height, wire in enumerate(wires, start=first)]
+        for parent, child in pairwise(refs):
+            if child.parent_hash != parent.hash:
+                raise ChainMoved(f"block {child.height} is not the child of the block before it")
+
+        candidates = list(self._native_transfers(wires, refs))
+        if self._native is not None and await self.traces_native():
+            candidates += await self._inner_transfers(wires, refs)
+        if self._tokens:
+            logs = await self._logs(refs)
+            candidates += self._token_transfers(logs, {ref.hash: ref for ref in refs})
+        known = await ours({transfer.to_address for transfer in candidates}) if candidates else frozenset()
+        to_us = [transfer for transfer in candidates if transfer.to_address in known]
+        to_us = await self._successful(to_us)
+
+        by_hash: dict[str, list[Transfer]] = {ref.hash: [] for ref in refs}
+        for transfer in to_us:
+            by_hash[transfer.block.hash].append(transfer)
+        return [Block(ref, tuple(sorted(by_hash[ref.hash], key=_index))) for ref in refs]
+
+    async def balances_raw(self, addresses: Sequence[str], asset_symbol: str, height: int) -> dict[str, int]:
+        asset = self._config.asset(asset_symbol)
+        if asset is None:
+            raise LookupError(f"{asset_symbol} on {self._config.key}")
+        return await holdings.balances_raw(self._rpc, asset, addresses, height)
+
+    async def settlements(self, txids: Collection[str]) -> dict[str, Settlement]:
+        return await holdings.settlements(self._rpc, self._native, self._tokens, txids)
+
+    async def traces_native(self) -> bool:
+        if self._way is None:
+            self._way = await traces.find_way(self._rpc)
+        return self._way != "none"
+
+    def payment_uri(self, address: str, asset_symbol: str, amount_raw: int) -> str:
+        """EIP-681. Raises LookupError where the network doesn't have the asset."""
+        asset = self._config.asset(asset_symbol)
+        if asset is None:
+            raise LookupError(f"{asset_symbol} on {self._config.key}")
+        if asset.contract is None:
+            return native_uri(address, self._config.chain_id, amount_raw)
+        return token_uri(asset.contract, address, self._config.chain_id, amount_raw)
+
+    def normalise_address(self, text: str) -> str:
+        return normalise_address(text)
+
+    def derive_address(self, index: int) -> str:
+        return self._receiving.at(index)
+
+    async def aclose(self) -> None:
+        await self._rpc.aclose()
+
+    async def _wire_blocks(self, first: int, last: int) -> list[WireHeader]:
+        """The range's blocks, with transactions where the native coin is an asset here."""
+        call, at_once = (
+            (_full_block_call, FULL_BLOCKS_PER_REQUEST) if self._native else (_header_call, HEADERS_PER_REQUEST)
+        )
+        wires: list[WireHeader] = []
+        for start in range(first, last + 1, at_once):
+            heights = range(start, min(start + at_once, last + 1))
+            for height, wire in zip(heights, await self._rpc.ask([call(h) for h in heights]), strict=True):
+                if wire is None:
+                    raise ChainMoved(f"the node has no block {height}")
+                wires.append(wire)
+        return wires
+
+    def _native_transfers(self, wires: Sequence[WireHeader], refs: Sequence[BlockRef]) -> Iterator[Transfer]:
+        """What each transaction carries in native coin, whether it succeeded or not."""
+        if self._native is None:
+            return
+        for wire, ref in zip(wires, refs, strict=True):
+            assert isinstance(wire, WireBlock)
+            for transaction in wire.transactions:
+                if transaction.block_hash.lower() != ref.hash:
+                    raise UnreadableAnswer(f"block {ref.height} lists a transaction of another block")
+                amount_raw = int(transaction.value, 16)
+                if amount_raw and transaction.to is not None:
+                    yield Transfer(
+                        txid=transaction.hash.lower(),
+                        index=NATIVE_INDEX,
+                        asset_symbol=self._native.symbol,
+                        to_address=with_checksum(transaction.to.lower()),
+                        from_address=with_checksum(transaction.from_.lower()),
+                        amount_raw=amount_raw,
+                        block=ref,
+                    )
+
+    async def _inner_transfers(self, wires: Sequence[WireHeader], refs: Sequence[BlockRef]) -> list[Transfer]:
+        """What contracts passed on in native coin. A failed transaction's calls were undone, so all succeeded."""
+        assert self._native is not None
+        assert self._way is not None
+        blocks = [wire for wire in wires if isinstance(wire, WireBlock)]
+        return [
+            Transfer(
+                txid=movement.txid,
+                index=movement.index,
+                asset_symbol=self._native.symbol,
+                to_address=with_checksum(movement.to_address),
+                from_address=with_checksum(movement.from_address),
+                amount_raw=movement.amount_raw,
+                block=ref,
+            )
+            for ref, moved in zip(refs, await traces.movements(self._rpc, self._way, blocks), strict=True)
+            for movement in moved
+        ]
+
+    async def _logs(self, refs: Sequence[BlockRef]) -> list[WireLog]:
+        """The Transfer logs of our tokens in blocks that we hold, from a node that holds them too."""
+        last = refs[-1]
+        wanted = {
+            "fromBlock": hex(refs[0].height),
+            "toBlock": hex(last.height),
+            "address": list(self._tokens),
+            "topics": [TRANSFER_TOPIC],
+        }
+        calls: list[Call[Any]] = [
+            _header_call(last.height),
+            Call("eth_getLogs", (wanted,), list[WireLog]),
+            _header_call(last.height),
+        ]
+        try:
+            before, logs, after = await self._rpc.ask(calls)
+        except (RefusedByNode, AnswerTooLarge):
+            # Nodes bound the number of logs, of blocks, or both, each in its own words.
+            if len(refs) == 1:
+                raise
+            middle = len(refs) // 2
+            return [*await self._logs(refs[:middle]), *await self._logs(refs[middle:])]
+        for header in (before, after):
+            if header is None or header.hash.lower() != last.hash:
+                raise ChainMoved(f"block {last.height} was another one when its logs were read")
+        return list(logs)
+
+    def _token_transfers(self, logs: Sequence[WireLog], refs: dict[str, BlockRef]) -> Iterator[Transfer]:
+        seen: set[tuple[str, int]] = set()
+        for log in logs:
+            txid, index = log.transaction_hash.lower(), int(log.log_index, 16)
+            asset = self._tokens.get(log.address.lower())
+            if asset is None or not log.topics or log.topics[0].lower() != TRANSFER_TOPIC:
+                raise UnreadableAnswer(f"transaction {txid}: a log that was not asked for")
+            if log.removed:
+                raise ChainMoved(f"transaction {txid}: its block has been taken back")
+            ref = refs.get(log.block_hash.lower())
+            if ref is None:
+                raise ChainMoved(f"transaction {txid}: its block is not one that was read before")
+            if int(log.block_number, 16) != ref.height or (ref.hash, index) in seen:
+                raise UnreadableAnswer(f"transaction {txid}: its log contradicts the others")
+            seen.add((ref.hash, index))
+            if len(log.topics) != 3:
+                continue  # the same name with other indexed arguments: an NFT's (ERC-721), not an amount
+            if len(log.data) != 2 + 2 * WORD_BYTES:
+                raise UnreadableAnswer(f"transaction {txid}: a transfer whose amount is not 32 bytes")
+            amount_raw = int(log.data, 16)
+            if amount_raw:
+                yield Transfer(
+                    txid=txid,
+                    index=index,
+                    asset_symbol=asset.symbol,
+                    to_address=_address_of(log.topics[2], txid),
+                    from_address=_address_of(log.topics[1], txid),
+                    amount_raw=amount_raw,
+                    block=ref,
+                )
+
+    async def _successful(self, transfers: Sequence[Transfer]) -> list[Transfer]:
+        """Without the native transfers that failed. A log exists only where its transaction succeeded."""
+        native = [transfer for transfer in transfers if transfer.index == NATIVE_INDEX]
+        failed: set[str] = set()
+        for start in range(0, len(native), RECEIPTS_PER_REQUEST):
+            some = native[start : start + RECEIPTS_PER_REQUEST]
+            receipts = await self._rpc.ask([_receipt_call(transfer.txid) for transfer in some])
+            for transfer, receipt in zip(some, receipts, strict=True):
+                if receipt is None or receipt.block_hash.lower() != transfer.block.hash:
+                    raise ChainMoved(f"transaction {transfer.txid}: it is not in its block any more")
+                if receipt.transaction_hash.lower() != transfer.txid or receipt.status not in ("0x0", "0x1"):
+                    raise UnreadableAnswer(f"transaction {transfer.txid}: the receipt is not one of it")
+                if receipt.status == "0x0":
+                    failed.add(transfer.txid)
+        return [t for t in transfers if t.index != NATIVE_INDEX or t.txid not in failed]
+
+
+def _index(transfer: Transfer) -> int:
+    return transfer.index
+
+
+def _header_call(height: int) -> Call[WireHeader | None]:
+    return Call("eth_getBlockByNumber", (hex(height), False), WireHeader | None)
+
+
+def _full_block_call(height: int) -> Call[WireHeader | None]:
+    return Call("eth_getBlockByNumber", (hex(height), True), WireBlock | None)
+
+
+def _receipt_call(txid: str) -> Call[WireReceipt | None]:
+    return Call("eth_getTransactionReceipt", (txid,), WireReceipt | None)
+
+
+def _block_ref(wire: WireHeader, height: int) -> BlockRef:
+    if int(wire.number, 16) != height:
+        raise UnreadableAnswer(f"block {height} was asked for, block {int(wire.number, 16)} came")
+    try:
+        time = datetime.fromtimestamp(int(wire.timestamp, 16), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise UnreadableAnswer(f"block {height}: its time is out of bounds") from None
+    return BlockRef(height=height, hash=wire.hash.lower(), parent_hash=wire.parent_hash.lower(), time=time)
+
+
+def _address_of(topic: str, txid: str) -> str:
+    """The address in a log's topic, where it stands at the end of 32 bytes."""
+    if int(topic[2:26], 16) != 0:
+        raise UnreadableAnswer(f"transaction {txid}: a topic that is not an address")
+    return with_checksum("0x" + topic[26:].lower())

@@ -1,0 +1,276 @@
+"""What we ask of a chain, in words that hold for every chain.
+
+An adapter reads; it keeps nothing, skips nothing and guesses nothing. Either a whole range of blocks is
+answered, or one of the errors below says why not and whether asking again can help.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence, Set
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+
+class BlockRef(msgspec.Struct, frozen=True):
+    """One block's identity. Hashes are in the chain's canonical text form; `time` is aware, in UTC."""
+
+    height: int
+    hash: str
+    parent_hash: str
+    time: datetime
+
+
+class Transfer(msgspec.Struct, frozen=True):
+    """One successful transfer of one configured asset to one address.
+
+    (network, `txid`, `index`) identifies it: one transaction can hold several transfers. On EVM chains
+    `index` is the log's index within its block for a token, and -1 for the native coin that a transaction
+    itself carries (it leaves no log; a negative index can't meet a log's). Native coins that contracts pass on
+    within a transaction are -2, -3, … in the order in which they move (evm/traces.py). `inferred`: nobody saw it
+    move, an address just holds more than was seen; `txid` is made up then, and a human must look.
+    """
+
+    txid: str
+    index: int
+    asset_symbol: str
+    to_address: str
+    from_address: str
+    amount_raw: int
+    block: BlockRef
+    inferred: bool = False
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A block and the transfers in it to addresses that are ours, native coins first, then by log index."""
+
+    ref: BlockRef
+    transfers: tuple[Transfer, ...]
+
+
+class SentTransfer(msgspec.Struct, frozen=True):
+    """What a settled transaction moved of one configured asset."""
+
+    asset_symbol: str
+    from_address: str
+    to_address: str
+    amount_raw: int
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """A transaction that is in a block: where, whether it succeeded, what it cost its sender in native coin, and
+    what it moved (nothing where it failed)."""
+
+    height: int
+    block_hash: str
+    succeeded: bool
+    gas_cost_raw: int
+    transfers: tuple[SentTransfer, ...]
+
+
+# Given canonical addresses, which of them are ours? Asked once per range, after the blocks have been read: an
+# address that was handed out before a payment is therefore always known, which a set loaded earlier could not
+# promise, and the cost depends on what the chain carried, not on how many invoices are open.
+OurAddresses = Callable[[Collection[str]], Awaitable[Set[str]]]
+
+
+class NetworkError(Exception):
+    """Something that kept us from an answer. Messages name a node by scheme and host alone: paths, queries
+    and user info of node URLs are often keys."""
+
+
+class NodeUnavailable(NetworkError):
+    """No node answered, or each refused. Ask again later; after a while somebody should be told."""
+
+
+class ChainMoved(NetworkError):
+    """The parts of an answer come from different states of the chain (a reorganisation, or a node that lags
+    behind another). Look at the chain's head again and ask again."""
+
+
+class UnreadableAnswer(NetworkError):
+    """An answer that is not what was asked for. Stop and alert: going on could mean to skip a payment."""
+
+
+class WrongChain(NetworkError):
+    """The node speaks for another chain than the configured one. Stop and alert."""
+
+
+class WouldFail(NetworkError):
+    """The chain says that a transfer would fail if it were sent now."""
+
+
+class FeeAboveCeiling(NetworkError):
+    """The chain asks more for a transaction than the configured ceiling. Wait."""
+
+
+class FeeRate(msgspec.Struct, frozen=True):
+    """What a unit of gas costs, in the native coin's minor units: `base_raw` now, `max_raw` at the most,
+    of which `priority_raw` goes to whoever makes the block (EIP-1559)."""
+
+    base_raw: int
+    max_raw: int
+    priority_raw: int
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A transfer to be signed: everything that its bytes depend on but the key."""
+
+    to_address: str
+    asset_symbol: str
+    amount_raw: int
+    nonce: int
+    gas_limit: int
+    max_fee_raw: int
+    priority_fee_raw: int
+
+    @property
+    def gas_budget_raw(self) -> int:
+        """What its gas can cost at the most, in the native coin."""
+        return self.gas_limit * self.max_fee_raw
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """A signed transaction: its id follows from its bytes."""
+
+    txid: str
+    raw: bytes
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction in a block of the present chain. `gas_cost_raw` is what was paid for it, failed or not.
+
+    `moved` has (asset, from) of the token transfers in it: a token may refuse one without failing.
+    """
+
+    txid: str
+    succeeded: bool
+    height: int
+    block_hash: str
+    confirmations: int
+    gas_cost_raw: int
+    moved: Set[tuple[str, str]]
+
+
+class Broadcast(StrEnum):
+    """What a node said to signed bytes. Only `ACCEPTED` says anything about the future; none proves failure."""
+
+    ACCEPTED = "accepted"
+    """It is in the node's pool, now or already."""
+    NONCE_TOO_LOW = "nonce_too_low"
+    """A transaction of this nonce is in a block: this one, or another."""
+    UNDERPRICED = "underpriced"
+    SHORT = "short"
+    """The sender has too little native coin."""
+    REFUSED = "refused"
+
+
+class Sender(Protocol):
+    """The sending side of one network. Reads raise as `Chain` does; `sign` alone touches a key."""
+
+    async def check_identity(self) -> None:
+        """Return if the node is on the configured chain; raise `WrongChain` if not."""
+        ...
+
+    async def fee_rate(self) -> FeeRate:
+        """What to offer now, within the ceiling. Raises `FeeAboveCeiling`."""
+        ...
+
+    async def gas_limit(self, from_address: str, to_address: str, asset_symbol: str, amount_raw: int) -> int:
+        """Gas enough for a transfer. Raises `WouldFail`."""
+        ...
+
+    def sign(self, draft: Draft, private_key: bytes) -> Signed:
+        """The signed transaction: pure, the same for the same input."""
+        ...
+
+    async def broadcast(self, signed: Signed) -> Broadcast:
+        """Hand signed bytes to a node; again is always safe. Raises `NodeUnavailable` where the outcome is
+        unknown."""
+        ...
+
+    async def receipts(self, txids: Sequence[str]) -> list[Receipt | None]:
+        """For each transaction: where it is in the present chain, None where it is in no block of it."""
+        ...
+
+    async def pooled(self, txids: Sequence[str]) -> list[bool]:
+        """For each transaction: whether the node knows of it, in a block or waiting."""
+        ...
+
+    async def confirmed_height(self) -> int:
+        """The height of the newest block that counts as final, -1 where there is none yet."""
+        ...
+
+    async def next_nonce(self, address: str, height: int | None = None) -> int:
+        """How many transactions of an address are in blocks up to `height` (the head where left out)."""
+        ...
+
+    async def who_used(self, address: str, nonce: int, height: int) -> str | None:
+        """The txid of the transaction, in a block up to `height`, that used a nonce; None if it isn't found."""
+        ...
+
+    async def balances(self, addresses: Sequence[str], asset_symbol: str, height: int | None = None) -> list[int]:
+        """What addresses hold of an asset after the block at `height` (the head where left out), in raw units."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...
+
+
+class Chain(Protocol):
+    """One network. Safe to share within one event loop; call nothing async here in a database transaction.
+
+    Every async method may raise `NodeUnavailable`, `UnreadableAnswer` and `WrongChain`.
+    """
+
+    async def chain_id(self) -> int:
+        """The chain id that the node states, unchecked."""
+        ...
+
+    async def check_identity(self) -> None:
+        """Return if the node is on the configured chain; raise `WrongChain` if not."""
+        ...
+
+    async def head_height(self) -> int:
+        """The height of the newest block that the node knows."""
+        ...
+
+    async def block_ref(self, height: int) -> BlockRef | None:
+        """The block now at `height`, or None where the chain isn't that long yet."""
+        ...
+
+    async def blocks(self, first: int, last: int, ours: OurAddresses) -> list[Block]:
+        """Blocks `first` to `last`, both included, each the parent of the next, with the successful transfers
+        of configured assets to our addresses. Raises `ChainMoved` where the range can't be read as one piece
+        of one chain (also where `last` is above the head)."""
+        ...
+
+    async def balances_raw(self, addresses: Sequence[str], asset_symbol: str, height: int) -> dict[str, int]:
+        """What each address holds of an asset at the end of block `height`, in minor units. Nodes keep the states
+        of recent blocks alone: `NodeUnavailable` where this one's is gone."""
+        ...
+
+    async def settlements(self, txids: Collection[str]) -> dict[str, Settlement]:
+        """What became of those of the transactions that are in a block of the present chain."""
+        ...
+
+    async def traces_native(self) -> bool:
+        """Whether `blocks` also holds the native coins that contracts pass on, which only some nodes tell."""
+        ...
+
+    def payment_uri(self, address: str, asset_symbol: str, amount_raw: int) -> str:
+        """The URI that a wallet opens, or reads as a QR code, to pay exactly `amount_raw` minor units."""
+        ...
+
+    def normalise_address(self, text: str) -> str:
+        """The canonical form of an address. Raises ValueError where it isn't one or its checksum is wrong."""
+        ...
+
+    def derive_address(self, index: int) -> str:
+        """Our receiving address number `index` (0 to 2^31 - 1), from the extended public key."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...
