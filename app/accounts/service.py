@@ -1,0 +1,64 @@
+"""People: making accounts."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+import pyotp
+
+from app.accounts.passwords import hash_password
+from app.core import database, ids
+from app.core.crypto import encrypt
+from app.core.errors import invalid
+from app.core.resealing import SealedColumn, reseal
+from app.core.settings import DataKeys
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+MAX_EMAIL_LENGTH = 254
+"""RFC 5321's limit of a path, less its brackets."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account and the TOTP secret to enrol in an authenticator; it is shown this once."""
+
+    id: str
+    email: str
+    totp_secret: str
+
+
+async def create(
+    keys: DataKeys, *, email: str, name: str, password: str, is_operator: bool, now: datetime
+) -> NewAccount:
+    """Make an account with TOTP on, in the caller's transaction where there is one.
+
+    Raises INVALID_INPUT for an address that is none or taken, or a bad password.
+    """
+    email = email.strip().lower()
+    if len(email) > MAX_EMAIL_LENGTH or not _EMAIL.fullmatch(email):
+        raise invalid("email", "is not an e-mail address")
+    account_id, totp_secret = ids.new_id(ids.ACCOUNT), pyotp.random_base32()
+    try:
+        await database.execute(
+            """
+            INSERT INTO accounts
+                (id, email, name, password_hash, is_operator, totp_secret_sealed, totp_last_counter, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, 0, $7)
+            """,
+            account_id,
+            email,
+            name,
+            hash_password(password),
+            is_operator,
+            encrypt(keys, totp_secret, purpose=f"totp:{account_id}"),
+            now,
+        )
+    except asyncpg.UniqueViolationError:
+        raise invalid("email", "has an account already") from None
+    return NewAccount(account_id, email, totp_secret)
+
+
+async def reseal_all(keys: DataKeys) -> int:
+    """Move every TOTP secret to the current data key; how many. Raises crypto.Undecryptable."""
+    return await reseal(keys, SealedColumn("accounts", "totp_secret_sealed", lambda account_id: f"totp:{account_id}"))

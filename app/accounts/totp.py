@@ -1,0 +1,84 @@
+"""Time-based codes (RFC 6238): each accepted once, and only a few tries of each account.
+
+A try is reserved before the code is looked at, and given back if it was right: a hundred parallel guesses get
+five looks between them. Reservations commit on their own; rolled back with what failed, they would never count.
+"""
+
+from datetime import datetime, timedelta
+
+import pyotp
+
+from app.core import database
+from app.core.crypto import decrypt
+from app.core.settings import DataKeys
+
+STEP_S = 30
+"""RFC 6238, section 4.1."""
+
+DRIFT_STEPS = 1
+"""Steps that a telephone's clock may be off either way (RFC 6238, section 5.2)."""
+
+SHORT_WINDOW, SHORT_TRIES = timedelta(minutes=5), 5
+LONG_WINDOW, LONG_TRIES = timedelta(hours=1), 20
+"""Tries that may be wrong within each window."""
+
+
+class CodeRefused(Exception):
+    """The code is wrong, used, or was not looked at; the message is for whoever typed it."""
+
+
+class TooManyTries(CodeRefused):
+    """No try is left for now: right and wrong codes are refused alike."""
+
+
+async def verify(keys: DataKeys, account_id: str, code: str, now: datetime) -> None:
+    """Return if `code` is the account's and was never used. Raises CodeRefused, TooManyTries.
+
+    Not inside a transaction: tries must stay counted whatever becomes of the caller's.
+    """
+    attempt = await _reserve(account_id, now)
+    sealed: str | None = await database.fetch_value("SELECT totp_secret_sealed FROM accounts WHERE id = $1", account_id)
+    counter = None
+    if sealed is not None:
+        counter = _matching_counter(decrypt(keys, sealed, purpose=f"totp:{account_id}"), code, now)
+    if counter is None or not await _use(account_id, counter):
+        raise CodeRefused("the code is wrong or was used already")
+    await database.execute("DELETE FROM totp_attempts WHERE id = $1", attempt)
+
+
+async def _reserve(account_id: str, now: datetime) -> int:
+    """Take a try. The account's row makes parallel ones queue."""
+    async with database.transaction():
+        await database.execute("SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE", account_id)
+        await database.execute(
+            "DELETE FROM totp_attempts WHERE account = $1 AND at <= $2", account_id, now - LONG_WINDOW
+        )
+        row = await database.fetch_one(
+            "SELECT count(*) AS long, count(*) FILTER (WHERE at > $2) AS short FROM totp_attempts WHERE account = $1",
+            account_id,
+            now - SHORT_WINDOW,
+        )
+        assert row is not None
+        if row["short"] >= SHORT_TRIES or row["long"] >= LONG_TRIES:
+            raise TooManyTries("too many codes were tried: wait a few minutes")
+        attempt: int = await database.fetch_value(
+            "INSERT INTO totp_attempts (account, at) VALUES ($1, $2) RETURNING id", account_id, now
+        )
+        return attempt
+
+
+def _matching_counter(secret: str, code: str, now: datetime) -> int | None:
+    """The step whose code this is, within the drift."""
+    generator, current = pyotp.HOTP(secret), int(now.timestamp()) // STEP_S
+    for counter in range(current - DRIFT_STEPS, current + DRIFT_STEPS + 1):
+        if generator.verify(code, counter):
+            return counter
+    return None
+
+
+async def _use(account_id: str, counter: int) -> bool:
+    """Use a step up; False if it, or a later one, was used before."""
+    used = await database.execute(
+        "UPDATE accounts SET totp_last_counter = $2 WHERE id = $1 AND totp_last_counter < $2", account_id, counter
+    )
+    return used == 1

@@ -1,0 +1,269 @@
+"""Letting a request in by its key: the hottest path of the gateway, and the one that strangers try first.
+
+A right secret costs one SELECT, shared by the requests that come together, and no write. That works because the
+process remembers which stored hash a secret once matched: while the row, read anew for each request, still carries
+that hash, the secret is still right. All else goes the long way: an attempt is reserved, the secret compared, the
+attempt given back.
+"""
+
+import asyncio
+import hashlib
+import math
+from collections import OrderedDict
+from datetime import datetime, timedelta
+from typing import NoReturn
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from app.api_keys import allowlist, lockout, queries, scopes, secrets
+from app.api_keys.allowlist import Address
+from app.api_keys.secrets import Mode, PresentedKey, Secrets, StoredHash
+from app.core import database, metrics
+from app.core.batching import Batcher
+from app.core.errors import ApiError, Code
+from app.core.logging import get_logger
+from app.core.settings import Peppers
+
+log = get_logger(__name__)
+
+MAX_REMEMBERED = 10_000
+"""Right secrets that a process remembers: some 2 MB. A forgotten one costs one more evaluation."""
+
+MAX_ROWS = 100
+MAX_READS = 2
+"""Rows that one SELECT reads for the requests that wait together, and SELECTs at once: two, so that one on a dying
+connection holds up nobody else."""
+
+MAX_EVALUATIONS = 8
+MAX_DECOYS = 4
+"""Attempts that may write at once in one process, on known and on unknown key ids. A flood of guesses waits here
+and not in the connection pool, where it would keep out the keys that are right."""
+
+SETTLING = timedelta(seconds=1)
+SETTLING_READS = 6
+SETTLING_PAUSE_S = 0.05
+"""A lock this young may be the work of right secrets that many processes are evaluating at once, and be lifted in
+a moment; it is looked at again, for a quarter of a second, before a request is refused by it."""
+
+LAST_USE_EVERY = timedelta(minutes=1)
+"""Last use is shown to the minute; writing it for each request would cost more than the request."""
+
+EVALUATIONS = metrics.counter(
+    "swap_pay_api_key_evaluations", "API key secrets compared with a stored hash", ["outcome"]
+)
+
+_REFUSED_STATUS = {
+    "pending": (Code.MERCHANT_NOT_APPROVED, "the merchant is not approved yet"),
+    "suspended": (Code.MERCHANT_SUSPENDED, "the merchant is suspended"),
+    "banned": (Code.MERCHANT_BANNED, "the merchant is banned"),
+}
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Who asks: the key, what it may do, and what its merchant's row says. Read afresh for each request.
+
+    `scopes` holds implied ones too.
+    """
+
+    key_id: str
+    merchant_id: str
+    mode: Mode
+    scopes: frozenset[str]
+    rate_limit_per_minute: int
+    merchant_name: str
+    merchant_status: str
+    service_fee_bps: int
+    fee_payer: str
+
+    def may(self, scope: str) -> bool:
+        """Whether the key holds the scope, itself or by a write of the same noun."""
+        return scope in self.scopes
+
+
+class Authenticator:
+    """Checks keys for one process. `close()` it before the database pool closes."""
+
+    def __init__(self, peppers: Peppers) -> None:
+        self._peppers = peppers
+        self._rows = Batcher(queries.find_for_authentication, max_batch=MAX_ROWS, max_in_flight=MAX_READS)
+        self._remembered: OrderedDict[tuple[str, str, bytes], bytes] = OrderedDict()
+        self._evaluating = asyncio.Semaphore(MAX_EVALUATIONS)
+        self._deceiving = asyncio.Semaphore(MAX_DECOYS)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._recording: dict[str, asyncio.Task[None]] = {}
+        unknown = StoredHash(peppers.current, secrets.seal(peppers, secrets.new_secret()).value)
+        self._unknown_secrets = Secrets(unknown, None, None)
+
+    async def authenticate(self, presented: str, address: Address, now: datetime) -> Principal:
+        """The key's principal.
+
+        Raises INVALID_API_KEY, API_KEY_LOCKED, IP_NOT_ALLOWED, API_KEY_REVOKED, API_KEY_EXPIRED or MERCHANT_…,
+        in that order: only who holds the secret learns what became of the key. Must run outside a transaction.
+        """
+        key = secrets.parse(presented)
+        if key is None:
+            raise _invalid_key()
+        row = await self._admissible_row(key, address, now)
+        if not await self._is_right(key, row, now):
+            # Another attempt took the last place. If that one was right, a second look finds the lock lifted.
+            row = await self._admissible_row(key, address, now)
+            if not await self._is_right(key, row, now):
+                raise _locked(await lockout.locked_until(key.key_id), now)
+        _refuse_ended(row, now)
+        self._record_use(row, address, now)
+        return Principal(
+            key_id=row["id"],
+            merchant_id=row["merchant_id"],
+            mode=row["mode"],
+            scopes=scopes.granted(tuple(row["scopes"])),
+            rate_limit_per_minute=row["rate_limit_per_minute"],
+            merchant_name=row["merchant_name"],
+            merchant_status=row["merchant_status"],
+            service_fee_bps=row["service_fee_bps"],
+            fee_payer=row["fee_payer"],
+        )
+
+    async def close(self) -> None:
+        """Wait until the last uses are written."""
+        await asyncio.gather(*self._recording.values(), return_exceptions=True)
+
+    async def _admissible_row(self, key: PresentedKey, address: Address, now: datetime) -> database.Row:
+        """The key's row, unless the key is unknown, locked, or not to be used from there."""
+        row = await self._settled_row(key.key_id, now)
+        if row is None:
+            await self._refuse_unknown(key, now)
+        if row["locked_until"] is not None and row["locked_until"] > now:
+            raise _locked(row["locked_until"], now)
+        if not allowlist.admits(tuple(row["allowlist"]), address):
+            raise ApiError(Code.IP_NOT_ALLOWED, f"the key may not be used from {address}")
+        return row
+
+    async def _settled_row(self, key_id: str, now: datetime) -> database.Row | None:
+        row = await self._rows.ask(key_id)
+        for _ in range(SETTLING_READS - 1):
+            if row is None or row["locked_until"] is None or row["locked_until"] <= now + lockout.LOCK - SETTLING:
+                break
+            await asyncio.sleep(SETTLING_PAUSE_S)
+            row = await self._rows.ask(key_id)
+        return row
+
+    async def _refuse_unknown(self, key: PresentedKey, now: datetime) -> NoReturn:
+        """Spend what an attempt on a known key spends, one write and one comparison, then refuse."""
+        async with self._deceiving:
+            await lockout.reserve_decoy()
+        secrets.matching(self._peppers, key.secret, self._unknown_secrets, now)
+        raise _invalid_key()
+
+    async def _is_right(self, key: PresentedKey, row: database.Row, now: datetime) -> bool:
+        """True for the right secret, False if no attempt was left to find out. Raises INVALID_API_KEY."""
+        if self._is_remembered(key, row, now):
+            if row["failed_attempts"]:
+                await lockout.forgive(key.key_id, row["attempt_series"], now)
+            return True
+        # One at a time for each key: else the first five requests of a burst would take all attempts, and those
+        # behind them would find a key locked that nobody guessed at.
+        one_at_a_time = self._turns.setdefault(key.key_id, asyncio.Lock())
+        async with one_at_a_time:
+            return self._is_remembered(key, row, now) or await self._evaluate(key, row, now)
+
+    def _is_remembered(self, key: PresentedKey, row: database.Row, now: datetime) -> bool:
+        """Whether this secret is known to match a hash that the row still accepts."""
+        place = _place(key)
+        matched = self._remembered.get(place)
+        if matched is None:
+            return False
+        self._remembered.move_to_end(place)
+        if matched == row["secret_hash"]:
+            return True
+        until = row["previous_valid_until"]
+        return matched == row["previous_secret_hash"] and until is not None and now < until
+
+    async def _evaluate(self, key: PresentedKey, row: database.Row, now: datetime) -> bool:
+        async with self._evaluating:
+            series = await lockout.reserve(key.key_id, now)
+            if series is None:
+                return False
+            matched = secrets.matching(self._peppers, key.secret, _secrets_of(row), now)
+            if matched is None or key.mode != row["mode"]:
+                EVALUATIONS.labels("wrong").inc()
+                raise _invalid_key()
+            EVALUATIONS.labels("right").inc()
+            await lockout.give_back(key.key_id, series)
+            if matched.value == row["secret_hash"] and matched.pepper_version != self._peppers.current:
+                matched = await self._reseal(key, matched)
+        self._remembered[_place(key)] = matched.value
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return True
+
+    async def _reseal(self, key: PresentedKey, old: StoredHash) -> StoredHash:
+        """Move the current secret under the newest pepper, unless it was rotated meanwhile."""
+        new = secrets.seal(self._peppers, key.secret)
+        moved = await database.execute(
+            "UPDATE api_keys SET secret_hash = $3, pepper_version = $4 WHERE id = $1 AND secret_hash = $2",
+            key.key_id,
+            old.value,
+            new.value,
+            new.pepper_version,
+        )
+        return new if moved else old
+
+    def _record_use(self, row: database.Row, address: Address, now: datetime) -> None:
+        """Write time and address of the use beside the request, at most once a minute and key."""
+        last, key_id = row["last_used_at"], row["id"]
+        if (last is not None and now - last < LAST_USE_EVERY) or key_id in self._recording:
+            return
+        task = asyncio.create_task(_write_last_use(key_id, str(address), now))
+        self._recording[key_id] = task
+        task.add_done_callback(lambda _: self._recording.pop(key_id, None))
+
+
+async def _write_last_use(key_id: str, address: str, now: datetime) -> None:
+    try:
+        await database.execute(
+            """
+            UPDATE api_keys SET last_used_at = $2, last_used_address = $3
+            WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $2::timestamptz - $4::interval)
+            """,
+            key_id,
+            now,
+            address,
+            LAST_USE_EVERY,
+        )
+    except Exception:
+        # It is shown, not relied on: a request that was let in must not fail by it.
+        log.warning("last_use_not_recorded", key_id=key_id, exc_info=True)
+
+
+def _place(key: PresentedKey) -> tuple[str, str, bytes]:
+    """Where a secret is remembered. Hashed, so that no secret stays in memory beyond its request."""
+    return key.mode, key.key_id, hashlib.sha256(key.secret.encode()).digest()
+
+
+def _secrets_of(row: database.Row) -> Secrets:
+    previous = row["previous_secret_hash"]
+    return Secrets(
+        StoredHash(row["pepper_version"], row["secret_hash"]),
+        None if previous is None else StoredHash(row["previous_pepper_version"], previous),
+        row["previous_valid_until"],
+    )
+
+
+def _refuse_ended(row: database.Row, now: datetime) -> None:
+    if row["revoked_at"] is not None:
+        raise ApiError(Code.API_KEY_REVOKED, "the API key was revoked")
+    if row["expires_at"] is not None and row["expires_at"] <= now:
+        raise ApiError(Code.API_KEY_EXPIRED, "the API key has expired")
+    if row["merchant_status"] != "approved":
+        raise ApiError(*_REFUSED_STATUS[row["merchant_status"]])
+
+
+def _invalid_key() -> ApiError:
+    return ApiError(Code.INVALID_API_KEY, "the API key is not valid")
+
+
+def _locked(until: datetime | None, now: datetime) -> ApiError:
+    """`until` is None where a success lifted the lock in the very moment: then trying again at once is right."""
+    wait_s = 1 if until is None else max(1, math.ceil((until - now).total_seconds()))
+    return ApiError(Code.API_KEY_LOCKED, "the API key is locked after too many wrong secrets", retry_after_s=wait_s)

@@ -1,0 +1,130 @@
+"""How a merchant's pages for customers look: name, accent colour, logo. What is not set looks like the gateway's own.
+
+The only writer of `merchant_branding`. The page is a stranger's word for whom he pays, so everything is checked
+here and served from our own origin (app/checkout/brand.py).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.core import database
+from app.core.crypto import sha256
+from app.core.database import Row
+from app.core.errors import ApiError, Code, invalid
+from app.merchants import rasters
+
+MAX_LOGO_BYTES = 100_000
+"""It is shown 44 pixels wide."""
+
+MAX_LOGO_PIXELS = 1_024
+"""Of each side: a small file can unfold to a very large picture in the customer's memory."""
+
+MAX_NAME_CHARS = 60
+
+_ACCENT = re.compile(r"#[0-9a-f]{6}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branding:
+    """What a merchant chose; None is the gateway's own. `logo_tag` changes with the logo."""
+
+    display_name: str | None = None
+    accent: str | None = None
+    logo_tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Logo:
+    """A logo's bytes, of one of the three types that `rasters` knows."""
+
+    data: bytes
+    media_type: str
+
+
+async def set_branding(
+    merchant_id: str, *, display_name: str | None, accent: str | None, logo: bytes | None, now: datetime
+) -> Branding:
+    """Set all three at once; None takes one away. In the caller's transaction where there is one.
+
+    `accent` is `#rrggbb`. Raises INVALID_INPUT, NOT_FOUND for a merchant that isn't there.
+    """
+    name = _checked_name(display_name)
+    colour = _checked_accent(accent)
+    picture = _checked_logo(logo)
+    if await database.fetch_value("SELECT true FROM merchants WHERE id = $1", merchant_id) is None:
+        raise ApiError(Code.NOT_FOUND, "no such merchant")
+    tag = None if picture is None else sha256(picture.data)
+    await database.execute(
+        """
+        INSERT INTO merchant_branding (merchant, display_name, accent, logo, logo_type, logo_digest, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (merchant) DO UPDATE SET display_name = excluded.display_name, accent = excluded.accent,
+            logo = excluded.logo, logo_type = excluded.logo_type, logo_digest = excluded.logo_digest,
+            updated_at = excluded.updated_at
+        """,
+        merchant_id,
+        name,
+        colour,
+        None if picture is None else picture.data,
+        None if picture is None else picture.media_type,
+        tag,
+        now,
+    )
+    return Branding(display_name=name, accent=colour, logo_tag=_tag(tag))
+
+
+async def get(merchant_id: str) -> Branding:
+    """A merchant's branding without the logo's bytes; all None where nothing was ever set."""
+    row = await database.fetch_one(
+        "SELECT display_name, accent, logo_digest FROM merchant_branding WHERE merchant = $1", merchant_id
+    )
+    return Branding() if row is None else of_row(row)
+
+
+def of_row(row: Row) -> Branding:
+    """The branding in a row of `merchant_branding`, all null where there is none."""
+    return Branding(display_name=row["display_name"], accent=row["accent"], logo_tag=_tag(row["logo_digest"]))
+
+
+async def logo(merchant_id: str) -> Logo | None:
+    """The logo, or None. Its head is read again: what is served is what it is, however it came into the table."""
+    data = await database.fetch_value("SELECT logo FROM merchant_branding WHERE merchant = $1", merchant_id)
+    found = None if data is None else rasters.inspect(data)
+    return None if found is None else Logo(data, found.media_type)
+
+
+def _checked_name(name: str | None) -> str | None:
+    if name is None:
+        return None
+    name = name.strip()
+    # Direction overrides and line breaks could make the page say something else than the name.
+    if not 1 <= len(name) <= MAX_NAME_CHARS or not name.isprintable():
+        raise invalid("display_name", f"must have 1 to {MAX_NAME_CHARS} printable characters")
+    return name
+
+
+def _checked_accent(accent: str | None) -> str | None:
+    if accent is None:
+        return None
+    accent = accent.strip().lower()
+    if not _ACCENT.fullmatch(accent):
+        raise invalid("accent", "must be a colour such as #0d5a63")
+    return accent
+
+
+def _checked_logo(data: bytes | None) -> Logo | None:
+    if data is None:
+        return None
+    if len(data) > MAX_LOGO_BYTES:
+        raise invalid("logo", f"must have at most {MAX_LOGO_BYTES // 1000} kB")
+    found = rasters.inspect(data)
+    if found is None:
+        raise invalid("logo", "must be a PNG, JPEG or WebP picture")
+    if not (0 < found.width <= MAX_LOGO_PIXELS and 0 < found.height <= MAX_LOGO_PIXELS):
+        raise invalid("logo", f"must have at most {MAX_LOGO_PIXELS} pixels on each side")
+    return Logo(data, found.media_type)
+
+
+def _tag(digest: bytes | None) -> str | None:
+    return None if digest is None else digest.hex()[:12]

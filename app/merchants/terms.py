@@ -1,0 +1,16 @@
+"""What a merchant has agreed to, as far as an invoice is concerned."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Mode = Literal["live", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A merchant in one mode. The fee is in 1/10,000; `fee_payer` holds unless an invoice names one."""
+
+    merchant_id: str
+    mode: Mode
+    service_fee_bps: int
+    fee_payer: Literal["merchant", "customer"]
