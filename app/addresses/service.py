@@ -1,0 +1,173 @@
+"""Lending deposit addresses: a pool per network that grows to its cap, or a fresh address for each invoice.
+
+A web process reserves a few addresses ahead in one statement and lends them one by one, so that a creation
+costs no search of its own. The lease itself is taken by the statement that inserts the invoice
+(invoices/creation.py), which checks that the reservation still holds.
+"""
+
+import asyncio
+import secrets
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.core import clock, database
+from app.core.errors import ApiError, Code
+from app.networks.config import NetworkConfig
+from app.networks.registry import Networks
+
+RESERVATION = timedelta(seconds=60)
+"""How long a process may hold an address that it has not lent; a crashed one's come free after it."""
+
+LAST_MOMENT = timedelta(seconds=5)
+"""A reservation this close to its end is not used any more."""
+
+RESERVE_AHEAD = 100
+GROW_BY = 200
+"""Addresses reserved by one statement, and made at a time when none is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """An address that this process may lend until `reserved_until`."""
+
+    id: int
+    address: str
+    lease_count: int
+    holder: str
+    reserved_until: datetime
+
+
+class AddressBook:
+    """One process's reservations. Safe for many tasks of one event loop."""
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+        self._holder = secrets.token_hex(16)
+        self._reserved: defaultdict[str, deque[Reservation]] = defaultdict(deque)
+        self._refills: dict[str, asyncio.Task[None]] = {}
+
+    async def take(self, network: NetworkConfig, now: datetime) -> Reservation:
+        """An address to lend. Raises POOL_EXHAUSTED if none is free and the pool is at its cap.
+
+        Not inside a transaction: the pool may have to grow, which commits. More are reserved beside the request
+        before the last one is gone, so that hardly any request waits for it.
+        """
+        reserved = self._reserved[network.key]
+        while True:
+            while reserved:
+                reservation = reserved.popleft()
+                if reservation.reserved_until - LAST_MOMENT > now:
+                    if len(reserved) < _ahead(network) // 2:
+                        self._refill(network)
+                    return reservation
+            await asyncio.shield(self._refill(network))
+
+    def give_back(self, network: NetworkConfig, reservation: Reservation) -> None:
+        """Return an address that was taken but not lent: a refused request must not use the pool up."""
+        self._reserved[network.key].appendleft(reservation)
+
+    async def close(self) -> None:
+        """Wait for what is under way. Addresses that were not lent come free by themselves."""
+        await asyncio.gather(*self._refills.values(), return_exceptions=True)
+
+    def _refill(self, network: NetworkConfig) -> asyncio.Task[None]:
+        """The refill that is under way, or a new one."""
+        task = self._refills.get(network.key)
+        if task is None or task.done():
+            task = asyncio.create_task(self._reserve_more(network), name=f"refill {network.key}")
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # else asyncio complains
+            self._refills[network.key] = task
+        return task
+
+    async def _reserve_more(self, network: NetworkConfig) -> None:
+        while True:
+            now = clock.now()
+            found = await reserve(network, self._holder, now)
+            if found:
+                self._reserved[network.key].extend(found)
+                return
+            if not await self._grow(network, now):
+                raise ApiError(Code.POOL_EXHAUSTED, f"no {network.chain} address is free", retry_after_s=60)
+
+    async def _grow(self, network: NetworkConfig, now: datetime) -> bool:
+        """Add addresses to a network's pool; False if it is at its cap and others' additions are used up."""
+        size = await _pool_size(network)
+        count = GROW_BY if network.address_mode == "fresh" else min(GROW_BY, network.pool_cap - size)
+        if count <= 0:
+            return False
+        chain = self._networks.chain(network.key)
+        # Elliptic-curve arithmetic: tens of milliseconds that the event loop must not wait for.
+        derived = await asyncio.to_thread(
+            lambda: [(index, chain.derive_address(index)) for index in range(size, size + count)]
+        )
+        await add(network.key, derived, now)
+        return True
+
+
+def _ahead(network: NetworkConfig) -> int:
+    """How many addresses a process reserves at a time. A small pool is not hoarded."""
+    share = RESERVE_AHEAD if network.address_mode == "fresh" else network.pool_cap // 100
+    return max(1, min(RESERVE_AHEAD, share))
+
+
+async def reserve(network: NetworkConfig, holder: str, now: datetime) -> list[Reservation]:
+    """Reserve free addresses, those that have rested longest first."""
+    rows = await database.fetch_all(
+        """
+        UPDATE deposit_addresses SET reserved_by = $2, reserved_until = $3
+        WHERE id IN (
+            SELECT id FROM deposit_addresses
+            WHERE network = $1 AND invoice_id IS NULL AND available_at <= $4
+                AND (reserved_until IS NULL OR reserved_until <= $4)
+            ORDER BY available_at, id LIMIT $5 FOR UPDATE SKIP LOCKED
+        )
+        RETURNING id, address, lease_count
+        """,
+        network.key,
+        holder,
+        now + RESERVATION,
+        now,
+        _ahead(network),
+    )
+    return [Reservation(row["id"], row["address"], row["lease_count"], holder, now + RESERVATION) for row in rows]
+
+
+async def add(network: str, derived: list[tuple[int, str]], now: datetime) -> None:
+    """Add derived addresses to a network's pool; those that another process added meanwhile are left."""
+    await database.execute(
+        """
+        INSERT INTO deposit_addresses (network, derivation_index, address, lease_count, available_at, created_at)
+        SELECT $1, derived.index, derived.address, 0, $2, $2
+        FROM unnest($3::int[], $4::text[]) AS derived (index, address)
+        ON CONFLICT DO NOTHING
+        """,
+        network,
+        now,
+        [index for index, _ in derived],
+        [address for _, address in derived],
+    )
+
+
+async def release(address_id: int, invoice_id: str, network: NetworkConfig, now: datetime) -> None:
+    """End an invoice's lease in the caller's transaction; the address rests before it is lent again.
+
+    A fresh address is never lent again. Says nothing if the invoice does not hold the address.
+    """
+    database.in_transaction()
+    if network.address_mode == "fresh":
+        return
+    await database.execute(
+        "UPDATE deposit_addresses SET invoice_id = NULL, available_at = $3 WHERE id = $1 AND invoice_id = $2",
+        address_id,
+        invoice_id,
+        now + timedelta(minutes=network.cool_down_minutes),
+    )
+
+
+async def _pool_size(network: NetworkConfig) -> int:
+    """How many addresses have been derived: indices run from 0 without a gap."""
+    size: int = await database.fetch_value(
+        "SELECT coalesce(max(derivation_index) + 1, 0) FROM deposit_addresses WHERE network = $1", network.key
+    )
+    return size

@@ -1,0 +1,207 @@
+"""Telling people: each open alert goes by mail and to the operator's hook, both by outbox, and is marked told.
+
+The log line and the figure on `/metrics` come with the row itself (alerts/service.py, ops/queries.py). A critical
+alert that is still true a day later is told again. Mail and signature are given in from above: this room knows
+neither letters nor webhooks.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from app.core import clock, database, ids
+from app.core.database import Row
+from app.core.logging import get_logger
+from app.core.outbound import Outcome
+
+log = get_logger(__name__)
+
+POLL_S = 1.0
+"""A critical alert should be on its way within a second or two."""
+
+REMIND_AFTER = timedelta(hours=24)
+"""A critical alert that happens again this long after it was told is told again."""
+
+ROUTE_AT_ONCE = 50
+
+LEASE_S = 60
+"""A post under way is left alone by others for so long; one takes 13 s at most (core.outbound)."""
+
+RETRY_DELAYS_S = (10, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400)
+"""After each failed post; past the last it is given up, which the log says. Mail and metrics don't depend on it."""
+
+MAX_ERROR_CHARS = 300
+MAX_SUBJECT_CHARS = 120
+
+
+class Letters(Protocol):
+    """The mail outbox: `app.mail.service.enqueue`."""
+
+    async def __call__(self, *, recipient: str, subject: str, body: str, now: datetime) -> None:
+        """Write a letter in the caller's transaction."""
+
+
+class Poster(Protocol):
+    """What posts: `core.outbound.OutboundClient`."""
+
+    async def post(self, target_url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """One request, whatever comes of it."""
+
+
+class Signature(Protocol):
+    """Signs a post to the hook as our webhooks are signed: the headers for these bytes at this moment."""
+
+    def __call__(self, *, event_id: str, body: bytes, now: datetime) -> Mapping[str, str]:
+        """Headers, fresh for each attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRoutes:
+    """Who is told, and how. Without recipients and hook the log and the metrics are all there is."""
+
+    mail_to: Sequence[str]
+    letters: Letters
+    hook_url: str | None
+    poster: Poster
+    sign: Signature
+    public_url: str
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Route and post until `stop` is set. Any number may run."""
+        while not stop.is_set():
+            routed = await self.route_new(clock.now())
+            posted = await self.post_waiting() if self.hook_url is not None else 0
+            if not routed and not posted:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), POLL_S)
+
+    async def route_new(self, now: datetime) -> int:
+        """Hand alerts that nobody has been told of to the outboxes; how many. One transaction."""
+        async with database.transaction():
+            alerts = await database.fetch_all(
+                """
+                SELECT id, severity, kind, message, details, occurrences, raised_at, last_at FROM alerts
+                WHERE acknowledged_at IS NULL
+                    AND (told_at IS NULL OR (severity = 'critical' AND last_at > told_at + $1::interval))
+                ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+                """,
+                REMIND_AFTER,
+                ROUTE_AT_ONCE,
+            )
+            for alert in alerts:
+                await self._route(alert, now)
+        return len(alerts)
+
+    async def post_waiting(self) -> int:
+        """Post what is due at the hook; how many were tried. Not to be called in a transaction."""
+        assert self.hook_url is not None
+        tried = 0
+        while tried < ROUTE_AT_ONCE and (notification := await _claim()) is not None:
+            tried += 1
+            body = notification["body"].encode()
+            headers = self.sign(event_id=str(notification["notification_id"]), body=body, now=clock.now())
+            outcome = await self.poster.post(self.hook_url, headers=headers, body=body)
+            await _record(notification, outcome)
+        return tried
+
+    async def _route(self, alert: Row, now: datetime) -> None:
+        subject = f"[{alert['severity'].upper()}] {alert['kind']}: {' '.join(alert['message'].split())}"
+        for recipient in self.mail_to:
+            await self.letters(
+                recipient=recipient, subject=subject[:MAX_SUBJECT_CHARS], body=self._letter(alert), now=now
+            )
+        if self.hook_url is not None:
+            notification_id = ids.new_event_id()
+            await database.execute(
+                """
+                INSERT INTO alert_notifications (alert, notification_id, body, attempts, next_attempt_at, created_at)
+                VALUES ($1, $2, $3, 0, $4, $4)
+                """,
+                alert["id"],
+                notification_id,
+                _post_body(alert, notification_id),
+                now,
+            )
+        await database.execute("UPDATE alerts SET told_at = $2 WHERE id = $1", alert["id"], now)
+
+    def _letter(self, alert: Row) -> str:
+        details = json.dumps(json.loads(alert["details"]), ensure_ascii=False, indent=2, sort_keys=True)
+        times = f", seen {alert['occurrences']} times" if alert["occurrences"] > 1 else ""
+        return (
+            f"{alert['message']}\n\n"
+            f"Severity: {alert['severity']}\nKind: {alert['kind']}\nAlert: {alert['id']}\n"
+            f"Raised: {clock.rfc3339(alert['raised_at'])}{times}\nGateway: {self.public_url}\n\n{details}\n\n"
+            "It stays open until an operator acknowledges it with a note.\n"
+        )
+
+
+def _post_body(alert: Row, notification_id: uuid.UUID) -> str:
+    return json.dumps(
+        {
+            "event_id": str(notification_id),
+            "type": "alert.raised",
+            "alert": {
+                "id": alert["id"],
+                "severity": alert["severity"],
+                "kind": alert["kind"],
+                "message": alert["message"],
+                "details": json.loads(alert["details"]),
+                "occurrences": alert["occurrences"],
+                "raised_at": clock.rfc3339(alert["raised_at"]),
+                "last_at": clock.rfc3339(alert["last_at"]),
+            },
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+async def _claim() -> Row | None:
+    now = clock.now()
+    return await database.fetch_one(
+        """
+        UPDATE alert_notifications SET attempts = attempts + 1, next_attempt_at = $2
+        WHERE id = (
+            SELECT id FROM alert_notifications WHERE next_attempt_at <= $1
+            ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
+        )
+        RETURNING id, notification_id, body, attempts
+        """,
+        now,
+        now + timedelta(seconds=LEASE_S),
+    )
+
+
+async def _record(notification: Row, outcome: Outcome) -> None:
+    now = clock.now()
+    if outcome.delivered:
+        await database.execute(
+            """
+            UPDATE alert_notifications SET delivered_at = $2, next_attempt_at = NULL, last_error = NULL WHERE id = $1
+            """,
+            notification["id"],
+            now,
+        )
+        return
+    attempt = notification["attempts"]
+    given_up = attempt > len(RETRY_DELAYS_S)
+    again_at = None if given_up else now + timedelta(seconds=RETRY_DELAYS_S[attempt - 1])
+    log.log(
+        40 if given_up else 30,
+        "alert_hook_given_up" if given_up else "alert_hook_failed",
+        notification=notification["id"],
+        attempt=attempt,
+        error=outcome.detail,
+        note=outcome.operator_note,
+    )
+    await database.execute(
+        "UPDATE alert_notifications SET next_attempt_at = $2, last_error = $3 WHERE id = $1",
+        notification["id"],
+        again_at,
+        outcome.detail[:MAX_ERROR_CHARS],
+    )

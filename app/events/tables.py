@@ -1,0 +1,44 @@
+"""The outbox: an event is written in the transaction that made it true, and numbered after the commit."""
+
+from piccolo.columns import UUID, BigSerial
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from app.core import columns
+
+
+class Event(Table, tablename="events"):
+    """Something that happened to a merchant.
+
+    `data` is the JSON of the event's `data` field. `seq` and `body` (the very bytes that are delivered) are null
+    until the sequencer has numbered the event. `override_url` is the invoice's own webhook, if it has one;
+    `only_endpoint` is the one endpoint that a test event is for.
+    """
+
+    id = BigSerial(primary_key=True)
+    event_id = UUID(default=None, unique=True)
+    merchant_id = columns.words(20)
+    mode = columns.words(4)
+    type = columns.words(40)
+    subject_id = columns.words(20)
+    data = columns.text()
+    override_url = columns.words(2048, null=True)
+    only_endpoint = columns.words(20, null=True)
+    created_at = columns.moment()
+    seq = columns.big_number(null=True)
+    body = columns.text(null=True)
+
+    events_seq_once = Unique(["merchant_id", "mode", "seq"])
+    addressed_once = Check("override_url IS NULL OR only_endpoint IS NULL")
+    numbered_whole = Check("(seq IS NULL) = (body IS NULL)")
+
+
+class EventHead(Table, tablename="event_heads"):
+    """The last number given to an event of a merchant in a mode."""
+
+    id = BigSerial(primary_key=True)
+    merchant_id = columns.words(20)
+    mode = columns.words(4)
+    last_seq = columns.big_number()
+
+    event_heads_once = Unique(["merchant_id", "mode"])

@@ -1,0 +1,167 @@
+"""Re-computing chains, from the database or from an export: the first wrong entry is named."""
+
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from app.ledger import queries
+from app.ledger.hashchain import (
+    GENESIS_HASH,
+    ChainId,
+    Entry,
+    Fault,
+    State,
+    entry_fault,
+    head_fault,
+    state_after,
+)
+
+EXPORT_FORMAT = "swap-pay-ledger/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came of re-computing one chain. `seq` is how far it was read."""
+
+    chain: ChainId
+    seq: int
+    head_hash: str
+    fault: Fault | None
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What a checkpoint signed of a chain."""
+
+    checkpoint: int
+    state: State
+
+
+class UnreadableExport(Exception):
+    """A file that is not an export of a ledger."""
+
+
+async def verify_chain(head: queries.Head) -> Verification:
+    """Re-compute one chain. Entries added while it is read are left for the next time."""
+    state = State()
+    async for entry in queries.entries(head.ledger):
+        if entry.seq > head.state.seq:
+            current = await queries.head(head.chain)
+            if current is not None and current.state.seq >= entry.seq:
+                break  # booked since: the head has moved along
+        if fault := entry_fault(head.chain, state, entry):
+            return Verification(head.chain, state.seq, state.hash, fault)
+        state = state_after(entry)
+    return Verification(head.chain, state.seq, state.hash, head_fault(state, head.state))
+
+
+async def verify_anchored(head: queries.Head, anchors: Sequence[Anchor], *, full: bool) -> Verification:
+    """Re-compute one chain and hold it against what was signed of it (ledger/checkpoints.py).
+
+    Not `full`: only from the last signed state on, so that what it costs does not grow with the chain. For a
+    snapshot (a REPEATABLE READ transaction of the caller), in which head and entries are of one moment. A chain
+    that was rewritten and hashed anew is whole in itself and contradicts its anchors; the fault's `seq` is then
+    the first that may have been touched: the one after the last anchor that holds.
+    """
+    trusted = State()
+    waiting = deque(anchors)
+    if not full and anchors:
+        last = anchors[-1]
+        found = await queries.entry(head.ledger, last.state.seq)
+        if found is None or state_after(found) != last.state:
+            return await verify_anchored(head, anchors, full=True)  # which finds where it begins
+        trusted, waiting = last.state, deque()
+    state = trusted
+    async for entry in queries.entries(head.ledger, state.seq):
+        if fault := entry_fault(head.chain, state, entry):
+            return Verification(head.chain, state.seq, state.hash, fault)
+        state = state_after(entry)
+        while waiting and waiting[0].state.seq <= state.seq:
+            anchor = waiting.popleft()
+            if anchor.state != state:
+                return Verification(head.chain, state.seq, state.hash, _rewritten(trusted, anchor))
+            trusted = state
+    if waiting:
+        return Verification(head.chain, state.seq, state.hash, _cut(state, waiting[0]))
+    return Verification(head.chain, state.seq, state.hash, head_fault(state, head.state))
+
+
+def _rewritten(trusted: State, anchor: Anchor) -> Fault:
+    span = f"{trusted.seq + 1} to {anchor.state.seq}" if trusted.seq + 1 < anchor.state.seq else f"{anchor.state.seq}"
+    problem = f"rewritten within seq {span}: checkpoint {anchor.checkpoint} signed another hash or balance"
+    return Fault(trusted.seq + 1, problem)
+
+
+def _cut(reached: State, anchor: Anchor) -> Fault:
+    return Fault(reached.seq + 1, f"missing: checkpoint {anchor.checkpoint} signed seq {anchor.state.seq}")
+
+
+async def verify_owned(chain: ChainId) -> Verification:
+    """Re-compute one chain by its name; a chain that was never begun is whole."""
+    head = await queries.head(chain)
+    return Verification(chain, 0, GENESIS_HASH, None) if head is None else await verify_chain(head)
+
+
+async def verify_all() -> AsyncIterator[Verification]:
+    """Re-compute every chain there is."""
+    for head in await queries.heads():
+        yield await verify_chain(head)
+
+
+async def export(head: queries.Head) -> AsyncIterator[str]:
+    """The lines of an export: what chain it is and where it stands, then an entry a line (docs/ledger.md)."""
+    yield json.dumps(
+        {
+            "format": EXPORT_FORMAT,
+            "merchant_id": head.chain.owner,
+            "asset": head.chain.asset,
+            "network": head.chain.network,
+            "seq": head.state.seq,
+            "available_raw": str(head.state.available_raw),
+            "locked_raw": str(head.state.locked_raw),
+            "hash": head.state.hash,
+        }
+    )
+    async for entry in queries.entries(head.ledger):
+        if entry.seq > head.state.seq:
+            return
+        yield msgspec.json.encode(entry).decode()
+
+
+def verify_export(lines: Iterable[str], anchor: Anchor | None = None) -> Verification:
+    """Re-compute an export, and hold it against a signed state of it. Raises UnreadableExport where it isn't one."""
+    remaining = iter(lines)
+    chain, head = _export_header(next(remaining, ""))
+    state, trusted = State(), State()
+    for entry in _export_entries(remaining):
+        if fault := entry_fault(chain, state, entry):
+            return Verification(chain, state.seq, state.hash, fault)
+        state = state_after(entry)
+        if anchor is not None and state.seq == anchor.state.seq and state != anchor.state:
+            return Verification(chain, state.seq, state.hash, _rewritten(trusted, anchor))
+    if anchor is not None and state.seq < anchor.state.seq:
+        return Verification(chain, state.seq, state.hash, _cut(state, anchor))
+    return Verification(chain, state.seq, state.hash, head_fault(state, head))
+
+
+def _export_header(line: str) -> tuple[ChainId, State]:
+    try:
+        header = json.loads(line)
+        if header["format"] != EXPORT_FORMAT:
+            raise UnreadableExport(f"line 1: the format is not {EXPORT_FORMAT}")
+        chain = ChainId(owner=header["merchant_id"], asset=header["asset"], network=header["network"])
+        state = State(header["seq"], int(header["available_raw"]), int(header["locked_raw"]), header["hash"])
+    except (ValueError, KeyError, TypeError):
+        raise UnreadableExport("line 1: not the header of a ledger export") from None
+    return chain, state
+
+
+def _export_entries(lines: Iterable[str]) -> Iterator[Entry]:
+    for number, line in enumerate(lines, start=2):
+        try:
+            yield msgspec.json.decode(line, type=Entry)
+        except msgspec.MsgspecError as error:
+            raise UnreadableExport(f"line {number}: {error}") from None
