@@ -1,0 +1,117 @@
+"""What was seen on chain: the blocks scanned, without a gap, and the transfers to our addresses in them."""
+
+from piccolo.columns import BigInt, BigSerial, Integer, Varchar
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from app.addresses.tables import DepositAddress
+from app.core import columns
+from app.invoices.tables import Invoice
+from app.merchants.tables import Merchant
+
+
+class NetworkCursor(Table, tablename="network_cursors"):
+    """How far a network has been read. `covered_until`: every block older than this has been scanned.
+
+    `halted_reason` is set when the watcher stopped because going on might skip something. `proven_height`: from the
+    start to here the rows of `scanned_blocks` were read back and found to be one chain (deposits/coverage.py).
+    """
+
+    network = columns.words(40, primary_key=True)
+    chain_id = columns.big_number()
+    start_height = columns.big_number()
+    scanned_height = columns.big_number()
+    head_height = columns.big_number()
+    covered_until = columns.moment()
+    checked_at = columns.moment()
+    halted_reason = columns.text(null=True)
+    proven_height = BigInt(default=-1)
+
+
+class ScannedBlock(Table, tablename="scanned_blocks"):
+    """Proof of coverage: one row per block read on the present chain, each the child of the one below."""
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    height = columns.big_number()
+    hash = columns.words(80)
+    parent_hash = columns.words(80)
+    block_time = columns.moment()
+
+    scanned_blocks_height_once = Unique(["network", "height"])
+
+
+class Deposit(Table, tablename="deposits"):
+    """One transfer to one of our addresses, identified by (network, txid, log_index).
+
+    `log_index` is the network's own position; negative for a native coin's transfer (`networks/evm`).
+    `verdict` is `exact` or why a human must look (deposits/matching.py). `times_reversed` counts how often a deep
+    reorganisation has taken it away after it was booked: its entries refer to `DEP-…` the first time it is booked,
+    to `DEP-…#2` the second (`booking_reference`), so that each booking is one fact.
+    """
+
+    id = columns.public_id()
+    network = columns.words(40)
+    txid = Varchar(length=80, default=None)
+    log_index = columns.number()
+    asset = columns.words(20)
+    deposit_address = columns.reference(DepositAddress)
+    from_address = columns.words(100)
+    amount_raw = columns.raw_amount()
+    block_height = columns.big_number()
+    block_hash = columns.words(80)
+    block_time = columns.moment()
+    seen_at = columns.moment()
+    status = columns.words(10)
+    verdict = columns.words(20)
+    invoice = columns.reference(Invoice, null=True)
+    settled_at = columns.moment(null=True)
+    times_reversed = Integer(default=0)
+
+    deposits_identity_once = Unique(["network", "txid", "log_index"])
+    status_known = columns.one_of("status", "seen", "orphaned", "credited", "suspended")
+    verdict_known = columns.one_of(
+        "verdict",
+        "exact",
+        "underpaid",
+        "overpaid",
+        "late",
+        "cancelled",
+        "second",
+        "wrong_asset",
+        "in_review",
+        "unknown",
+    )
+    settled_known = Check("(settled_at IS NOT NULL) = (status IN ('credited', 'suspended'))")
+    amount_positive = Check("amount_raw > 0")
+
+
+class Review(Table, tablename="reviews"):
+    """A case for an operator: a deposit that did not simply pay its invoice, or that has none.
+
+    One case a deposit, opened when it is seen. `status` is `returning` while a refund of it is under way; when that
+    fails the case is open again. `facts` is JSON: what was asked for and what came.
+    """
+
+    id = BigSerial(primary_key=True)
+    deposit = columns.reference(Deposit)
+    invoice = columns.reference(Invoice, null=True)
+    merchant = columns.reference(Merchant, null=True)
+    verdict = columns.words(20)
+    facts = columns.text()
+    status = columns.words(10)
+    outcome = columns.words(10, null=True)
+    reason = columns.text(null=True)
+    refund_id = columns.words(20, null=True)
+    opened_at = columns.moment()
+    decided_at = columns.moment(null=True)
+    decided_by = columns.words(64, null=True)
+
+    reviews_deposit_once = Unique(["deposit"])
+    reviews_status_known = columns.one_of("status", "open", "returning", "closed")
+    reviews_outcome_known = columns.one_of("outcome", "credited", "returned", "closed")
+    reviews_decided_whole = Check(
+        "(status = 'open') = (outcome IS NULL) AND (status = 'open') = (reason IS NULL)"
+        " AND (status = 'open') = (decided_at IS NULL) AND (status = 'open') = (decided_by IS NULL)"
+    )
+    reviews_returning_what = Check("status <> 'returning' OR refund_id IS NOT NULL")

@@ -1,0 +1,195 @@
+"""How an invoice looks from outside: the one form that the API, events and the stored replay share."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from app.core.clock import rfc3339
+from app.core.database import Row
+from app.core.money import format_amount
+from app.invoices.links import PaymentLinks
+from app.invoices.states import Status
+from app.networks.registry import Networks
+
+Raw = Annotated[str, Meta(description="In minor units.", extra_json_schema={"pattern": "^[0-9]{1,78}$"})]
+Decimal = Annotated[str, Meta(description="For people.", extra_json_schema={"pattern": r"^[0-9]+(\.[0-9]+)?$"})]
+Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+
+
+class PayIn(msgspec.Struct, frozen=True, kw_only=True):
+    """The one exact amount to send, and where."""
+
+    asset: Annotated[str, Meta(description="The asset's symbol.")]
+    chain: Annotated[str, Meta(description="The chain to send it on.")]
+    address: Annotated[str, Meta(description="The address to send it to.")]
+    memo: Annotated[str | None, Meta(description="To be given along with the transfer, on chains that have memos.")]
+    amount_decimal: Annotated[Decimal, Meta(description="The exact amount, service fee and tail included.")]
+    amount_raw: Annotated[Raw, Meta(description="The exact amount in minor units.")]
+    cent_tail: Annotated[
+        int,
+        Meta(
+            description="Steps of the last decimals that identify the payment; 0 if the address is fresh.",
+            extra_json_schema={"minimum": 0, "maximum": 99},
+        ),
+    ]
+    confirmations_required: Annotated[int, Meta(description="Blocks until the payment counts as final.")]
+    payment_uri: Annotated[str, Meta(description="For wallets and QR codes: EIP-681, BIP-21 or `tron:`.")]
+
+
+class DepositBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A transfer that was seen for an invoice."""
+
+    id: Annotated[str, Meta(description="`DEP-` and ten characters.")]
+    txid: Annotated[str, Meta(description="The transaction's id on chain.")]
+    index: Annotated[int, Meta(description="The transfer's place in its transaction.")]
+    asset: Annotated[str, Meta(description="The asset's symbol.")]
+    amount_decimal: Annotated[Decimal, Meta(description="What was sent.")]
+    amount_raw: Annotated[Raw, Meta(description="What was sent, in minor units.")]
+    from_address: Annotated[str, Meta(description="Where it came from.")]
+    block_height: Annotated[int, Meta(description="The block that it is in.")]
+    confirmations: Annotated[int, Meta(description="Blocks from that one to the chain's head, both counted.")]
+    status: Annotated[
+        Literal["seen", "orphaned", "credited", "suspended"],
+        Meta(description="`orphaned`: its block was reorganised away. `suspended`: an operator looks into it."),
+    ]
+    review_reason: Annotated[str | None, Meta(description="Why it needs a review; null for the exact payment.")]
+    seen_at: Annotated[Moment, Meta(description="When it was first seen.")]
+
+
+class ReviewBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The case of a deposit that a human settles: the open one, else the latest."""
+
+    status: Annotated[
+        Literal["open", "returning", "closed"], Meta(description="`returning` until the return is confirmed on chain.")
+    ]
+    outcome: Annotated[
+        Literal["credited", "returned", "closed"] | None, Meta(description="Null while the case is open.")
+    ]
+    cause: Annotated[str, Meta(description="Why there is one: `underpaid`, `late`, …")]
+    deposit_id: Annotated[str, Meta(description="The deposit that it is about.")]
+    refund_id: Annotated[str | None, Meta(description="The return, if it was decided so.")]
+    opened_at: Annotated[str, Meta(description="When it was opened.")]
+    decided_at: Annotated[str | None, Meta(description="When an operator decided it.")]
+
+
+class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A demand for one exact amount of one asset on one chain."""
+
+    id: Annotated[
+        str,
+        Meta(description="`INV-` and ten characters.", extra_json_schema={"pattern": "^INV-[0-9A-HJKMNP-TV-Z]{10}$"}),
+    ]
+    mode: Annotated[Literal["live", "test"], Meta(description="The mode of the key that made it.")]
+    status: Status
+    needs_review: Annotated[bool, Meta(description="Whether an operator has to look at a deposit of it.")]
+    review: Annotated[ReviewBody | None, Meta(description="The case that an operator settles or has settled.")]
+    amount_decimal: Annotated[Decimal, Meta(description="The amount that was asked for.")]
+    amount_raw: Annotated[Raw, Meta(description="The amount that was asked for, in minor units.")]
+    pay_in: PayIn
+    service_fee_bps: Annotated[int, Meta(description="The service fee in hundredths of a percent.")]
+    service_fee_raw: Annotated[Raw, Meta(description="The service fee in minor units, rounded up.")]
+    fee_payer: Annotated[
+        Literal["merchant", "customer"],
+        Meta(description="`merchant`: taken out of the amount. `customer`: added on top."),
+    ]
+    net_raw: Annotated[Raw, Meta(description="What the merchant will be credited for the exact payment.")]
+    received_raw: Annotated[Raw, Meta(description="What has come in so far.")]
+    credited: Annotated[bool, Meta(description="Whether the merchant's balance has it.")]
+    credited_raw: Annotated[Raw | None, Meta(description="What was credited; null until then.")]
+    refunded_raw: Annotated[Raw, Meta(description="What was sent back of it, confirmed on chain.")]
+    deposits: Annotated[list[DepositBody], Meta(description="The transfers that were seen, oldest first.")]
+    order_id: Annotated[str | None, Meta(description="As given.")]
+    description: Annotated[str | None, Meta(description="As given. The customer sees it.")]
+    customer_id: Annotated[str | None, Meta(description="As given. Never public.")]
+    metadata: Annotated[dict[str, Any], Meta(description="As given.")]
+    success_url: Annotated[str | None, Meta(description="Where the customer goes after paying.")]
+    fail_url: Annotated[str | None, Meta(description="Where the customer may go after expiry or cancellation.")]
+    webhook_url: Annotated[str | None, Meta(description="Where this invoice's events go instead of the endpoints.")]
+    payment_url: Annotated[
+        str, Meta(description="The checkout page. Send the customer there.", extra_json_schema={"format": "uri"})
+    ]
+    expires_at: Annotated[Moment, Meta(description="Until when the payment must be in a block.")]
+    created_at: Annotated[Moment, Meta(description="When it was made.")]
+    paid_at: Annotated[Moment | None, Meta(description="When the payment became final; null until then.")]
+
+
+class InvoicePresenter:
+    """Turns rows into `InvoiceBody`; knows the networks' decimals and the deployment's links."""
+
+    def __init__(self, networks: Networks, links: PaymentLinks) -> None:
+        self._networks = networks
+        self._links = links
+
+    def body(self, row: Row | dict[str, Any], deposits: list[dict[str, Any]], head_height: int) -> InvoiceBody:
+        """The outside form of a row of `invoices` with its deposits, seen from a chain of `head_height`."""
+        network = self._networks.get(row["network"])
+        asset = network.asset(row["asset"])
+        assert asset is not None, "assets are never removed from a network that has invoices"
+        decimals, credited_raw = asset.decimals, row["credited_raw"]
+        review = row.get("review")
+        uri = self._networks.chain(network.key).payment_uri(row["address"], asset.symbol, row["pay_in_raw"])
+        return InvoiceBody(
+            id=row["id"],
+            mode=row["mode"],
+            status=Status(row["status"]),
+            needs_review=row["needs_review"],
+            review=None if review is None else msgspec.json.decode(review, type=ReviewBody),
+            amount_decimal=format_amount(row["amount_raw"], decimals),
+            amount_raw=str(row["amount_raw"]),
+            pay_in=PayIn(
+                asset=asset.symbol,
+                chain=network.chain,
+                address=row["address"],
+                memo=None,
+                amount_decimal=format_amount(row["pay_in_raw"], decimals),
+                amount_raw=str(row["pay_in_raw"]),
+                cent_tail=row["cent_tail"],
+                confirmations_required=row["confirmations_required"],
+                payment_uri=uri,
+            ),
+            service_fee_bps=row["service_fee_bps"],
+            service_fee_raw=str(row["service_fee_raw"]),
+            fee_payer=row["fee_payer"],
+            net_raw=str(row["net_raw"]),
+            received_raw=str(row["received_raw"]),
+            credited=credited_raw is not None,
+            credited_raw=None if credited_raw is None else str(credited_raw),
+            refunded_raw=str(row["refunded_raw"]),
+            deposits=[self._deposit(row["network"], deposit, head_height) for deposit in deposits],
+            order_id=row["order_id"],
+            description=row["description"],
+            customer_id=row["customer_id"],
+            metadata=msgspec.json.decode(row["metadata"]),
+            success_url=row["success_url"],
+            fail_url=row["fail_url"],
+            webhook_url=row["webhook_url"],
+            payment_url=self._links.url(row["id"]),
+            expires_at=rfc3339(row["expires_at"]),
+            created_at=rfc3339(row["created_at"]),
+            paid_at=None if row["paid_at"] is None else rfc3339(row["paid_at"]),
+        )
+
+    def _deposit(self, network_key: str, deposit: dict[str, Any], head_height: int) -> DepositBody:
+        asset = self._networks.get(network_key).asset(deposit["asset"])
+        assert asset is not None, "assets are never removed from a network that has deposits"
+        alive = deposit["status"] != "orphaned"
+        return DepositBody(
+            id=deposit["id"],
+            txid=deposit["txid"],
+            index=deposit["index"],
+            asset=asset.symbol,
+            amount_decimal=format_amount(int(deposit["amount_raw"]), asset.decimals),
+            amount_raw=deposit["amount_raw"],
+            from_address=deposit["from_address"],
+            block_height=deposit["block_height"],
+            confirmations=max(0, head_height - deposit["block_height"] + 1) if alive else 0,
+            status=deposit["status"],
+            review_reason=None if deposit["verdict"] == "exact" else deposit["verdict"],
+            seen_at=deposit["seen_at"],
+        )
+
+
+def event_data(invoice: InvoiceBody) -> bytes:
+    """The `data` of an invoice's event: `invoice_id`, then the invoice as the API shows it (contract, 6)."""
+    return b'{"invoice_id":"%s",%s' % (invoice.id.encode(), msgspec.json.encode(invoice)[1:])

@@ -1,0 +1,162 @@
+"""Reading invoices. Everything a merchant may reach is scoped to the merchant and the mode."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from app.core import database
+from app.core.database import Row
+from app.invoices.presentation import InvoiceBody, InvoicePresenter
+from app.merchants import branding
+from app.merchants.branding import Branding
+
+_SELECT = """
+    SELECT i.*,
+        coalesce((SELECT head_height FROM network_cursors c WHERE c.network = i.network), 0) AS head_height,
+        (SELECT json_agg(json_build_object(
+                'id', d.id, 'txid', d.txid, 'index', d.log_index, 'asset', d.asset,
+                'amount_raw', d.amount_raw::text, 'from_address', d.from_address, 'block_height', d.block_height,
+                'status', d.status, 'verdict', d.verdict,
+                'seen_at', to_char(d.seen_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+            ) ORDER BY d.seen_at, d.id)::text
+            FROM deposits d WHERE d.invoice = i.id) AS deposits,
+        (SELECT json_build_object(
+                'status', r.status, 'outcome', r.outcome, 'cause', r.verdict, 'deposit_id', r.deposit,
+                'refund_id', r.refund_id,
+                'opened_at', to_char(r.opened_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                'decided_at', to_char(r.decided_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+            )::text
+            FROM reviews r WHERE r.invoice = i.id
+            ORDER BY r.status = 'open' DESC, coalesce(r.decided_at, r.opened_at) DESC, r.id DESC LIMIT 1) AS review
+    FROM invoices i
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicInvoice:
+    """An invoice for its customer: with who asks for the money, and when its network was last looked at."""
+
+    body: InvoiceBody
+    merchant_id: str
+    merchant_name: str
+    branding: Branding
+    network_checked_at: datetime | None
+    network_halted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Exact filters of the list; None leaves one out. `created_from` is inclusive, `created_to` exclusive."""
+
+    status: str | None = None
+    network: str | None = None
+    asset: str | None = None
+    order_id: str | None = None
+    customer_id: str | None = None
+    customer_email_hash: bytes | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+
+class InvoiceReader:
+    """Reads invoices in their outside form."""
+
+    def __init__(self, presenter: InvoicePresenter) -> None:
+        self._presenter = presenter
+
+    async def get(self, merchant_id: str, mode: str, invoice_id: str) -> InvoiceBody | None:
+        """One invoice of a merchant, or None: another's looks like none."""
+        row = await database.fetch_one(
+            f"{_SELECT} WHERE i.id = $1 AND i.merchant = $2 AND i.mode = $3", invoice_id, merchant_id, mode
+        )
+        return None if row is None else self._body(row)
+
+    async def get_any(self, invoice_id: str) -> InvoiceBody:
+        """One invoice, whoever's: for our own use cases, inside their transaction."""
+        row = await database.fetch_one(f"{_SELECT} WHERE i.id = $1", invoice_id)
+        if row is None:
+            raise LookupError(invoice_id)
+        return self._body(row)
+
+    async def get_public(self, invoice_id: str) -> PublicInvoice | None:
+        """One invoice for whoever holds its payment link."""
+        row = await database.fetch_one(
+            f"""
+            SELECT shown.*, m.name AS merchant_name, b.display_name, b.accent, b.logo_digest,
+                c.checked_at, c.halted_reason
+            FROM ({_SELECT} WHERE i.id = $1) shown
+            JOIN merchants m ON m.id = shown.merchant
+            LEFT JOIN merchant_branding b ON b.merchant = shown.merchant
+            LEFT JOIN network_cursors c ON c.network = shown.network
+            """,
+            invoice_id,
+        )
+        if row is None:
+            return None
+        return PublicInvoice(
+            body=self._body(row),
+            merchant_id=row["merchant"],
+            merchant_name=row["display_name"] or row["merchant_name"],
+            branding=branding.of_row(row),
+            network_checked_at=row["checked_at"],
+            network_halted=row["halted_reason"] is not None,
+        )
+
+    async def page(
+        self, merchant_id: str, mode: str, filters: Filters, after: tuple[datetime, str] | None, limit: int
+    ) -> tuple[list[InvoiceBody], tuple[datetime, str] | None]:
+        """A page, newest first, past the row that `after` names; and the key of its last row if more follow.
+
+        Keyset paging: the index leads straight to the first row, so every page costs the same, and rows that
+        are added meanwhile are newer than all that is still to come.
+        """
+        conditions, args = _where(merchant_id, mode, filters, after)
+        rows = await database.fetch_all(
+            f"{_SELECT} WHERE {conditions} ORDER BY i.created_at DESC, i.id DESC LIMIT {limit + 1:d}", *args
+        )
+        page = rows[:limit]
+        more = (page[-1]["created_at"], page[-1]["id"]) if len(rows) > limit else None
+        return [self._body(row) for row in page], more
+
+    def _body(self, row: Row) -> InvoiceBody:
+        deposits: list[dict[str, Any]] = msgspec.json.decode(row["deposits"]) if row["deposits"] else []
+        return self._presenter.body(row, deposits, row["head_height"])
+
+
+async def pending_raw(merchant_id: str, mode: str) -> dict[tuple[str, str], int]:
+    """What a merchant will be credited for exact deposits that still lack confirmations, by (network, asset)."""
+    rows = await database.fetch_all(
+        """
+        SELECT network, asset, sum(net_raw) AS pending FROM invoices
+        WHERE merchant = $1 AND mode = $2 AND status = 'confirming' GROUP BY network, asset
+        """,
+        merchant_id,
+        mode,
+    )
+    return {(row["network"], row["asset"]): row["pending"] for row in rows}
+
+
+def _where(
+    merchant_id: str, mode: str, filters: Filters, after: tuple[datetime, str] | None
+) -> tuple[str, list[object]]:
+    """The WHERE clause for just the filters that are set, so that each combination gets its own plan."""
+    conditions = ["i.merchant = $1", "i.mode = $2"]
+    args: list[object] = [merchant_id, mode]
+
+    def add(condition: str, *values: object) -> None:
+        places = [f"${len(args) + offset}" for offset in range(1, len(values) + 1)]
+        conditions.append(condition.format(*places))
+        args.extend(values)
+
+    for name in ("status", "network", "asset", "order_id", "customer_id", "customer_email_hash"):
+        if (value := getattr(filters, name)) is not None:
+            add(f"i.{name} = {{}}", value)
+    if filters.created_from is not None:
+        add("i.created_at >= {}", filters.created_from)
+    if filters.created_to is not None:
+        add("i.created_at < {}", filters.created_to)
+    if after is not None:
+        add("(i.created_at, i.id) < ({}, {})", *after)
+    return " AND ".join(conditions), args

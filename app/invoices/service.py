@@ -1,0 +1,238 @@
+"""What happens to invoices after they are made. The only writer of `invoices` but for the insertion itself
+(invoices/creation.py); every step goes through `_move`, under the row's lock, with its event.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from app.addresses import service as addresses
+from app.core import database, redis
+from app.core.database import Row
+from app.core.errors import ApiError, Code
+from app.events import service as events
+from app.invoices.presentation import InvoiceBody, event_data
+from app.invoices.queries import InvoiceReader
+from app.invoices.states import (
+    GIVES_UP_ORDER_ID,
+    KEEPS_ADDRESS,
+    TRANSITIONS,
+    Status,
+    can_cancel,
+    check_transition,
+)
+from app.networks.registry import Networks
+
+LIVE_CHANNEL = "live:"
+"""Prefix of the Redis channel of one invoice; open checkout pages listen there."""
+
+EXPIRE_AT_ONCE = 200
+"""Invoices that one transaction expires."""
+
+
+class InvoiceService:
+    """The verbs of an invoice's life."""
+
+    def __init__(self, networks: Networks, reader: InvoiceReader) -> None:
+        self._networks = networks
+        self._reader = reader
+
+    async def cancel(self, merchant_id: str, mode: str, invoice_id: str, now: datetime) -> InvoiceBody:
+        """Cancel at the merchant's wish. Raises INVOICE_NOT_FOUND, INVOICE_NOT_CANCELLABLE."""
+        async with database.transaction():
+            row = await database.fetch_one(
+                "SELECT status FROM invoices WHERE id = $1 AND merchant = $2 AND mode = $3 FOR UPDATE",
+                invoice_id,
+                merchant_id,
+                mode,
+            )
+            if row is None:
+                raise ApiError(Code.INVOICE_NOT_FOUND, "no such invoice")
+            status = Status(row["status"])
+            if not can_cancel(status):
+                raise ApiError(Code.INVOICE_NOT_CANCELLABLE, f"the invoice is {status}")
+            invoice = await self._move(invoice_id, status, Status.CANCELLED, now)
+        await announce(invoice_id)
+        return invoice
+
+    async def begin_confirming(self, invoice_id: str, received_raw: int, now: datetime) -> None:
+        """An exact deposit is in a block. The caller holds the row's lock and the transaction."""
+        changes = {"received_raw": received_raw}
+        await self._move(invoice_id, Status.AWAITING_DEPOSIT, Status.CONFIRMING, now, changes)
+
+    async def await_again(self, invoice_id: str, received_raw: int, now: datetime) -> None:
+        """The deposit was reorganised away. The caller holds the row's lock and the transaction."""
+        changes = {"received_raw": received_raw}
+        await self._move(invoice_id, Status.CONFIRMING, Status.AWAITING_DEPOSIT, now, changes, event=None)
+
+    async def pay(self, invoice_id: str, current: Status, net_raw: int, now: datetime) -> None:
+        """The deposit is final and booked. The caller holds the row's lock and the transaction.
+
+        An invoice that is past `paid` keeps its state: its deposit came back after a deep reorganisation.
+        """
+        row = await _amounts(invoice_id)
+        target = Status.PAID if Status.PAID in TRANSITIONS[current] else current
+        changes = {"credited_raw": (row["credited_raw"] or 0) + net_raw, "paid_at": row["paid_at"] or now}
+        await self._move(invoice_id, current, target, now, changes, event="invoice.paid")
+
+    async def reverse(self, invoice_id: str, net_raw: int, received_raw: int, now: datetime) -> None:
+        """A booked deposit has left the chain. The caller holds the row's lock and the transaction.
+
+        The state stays: what was delivered is delivered. `credited` tells that the money is not there.
+        """
+        row = await _amounts(invoice_id)
+        left_raw = (row["credited_raw"] or 0) - net_raw
+        changes = {"credited_raw": left_raw or None, "received_raw": received_raw}
+        current = Status(row["status"])
+        await self._move(invoice_id, current, current, now, changes, event="invoice.reversed")
+
+    async def note_received(self, invoice_id: str, received_raw: int, now: datetime) -> None:
+        """Something came that changes nothing else yet. The caller holds the row's lock and the transaction."""
+        current = Status((await _amounts(invoice_id))["status"])
+        await self._move(invoice_id, current, current, now, {"received_raw": received_raw}, event=None)
+
+    async def review(self, invoice_id: str, current: Status, received_raw: int, now: datetime) -> None:
+        """Something came that a human must settle. The caller holds the row's lock and the transaction.
+
+        Progress is kept where the invoice's own payment is on its way or done: then only the anomaly is set.
+        """
+        changes = {"received_raw": received_raw, "needs_review": True}
+        target = current
+        if current in (Status.AWAITING_DEPOSIT, Status.EXPIRED, Status.CANCELLED):
+            target = Status.MANUAL_REVIEW
+        await self._move(invoice_id, current, target, now, changes, event="invoice.manual_review")
+
+    async def credit_reviewed(self, invoice_id: str, net_raw: int, cases_left: int, now: datetime) -> None:
+        """An operator has credited what was in review. The caller holds the row's lock and the transaction.
+
+        `net_raw` counts the invoice's own asset. Out of review it becomes `paid`; else its state stays.
+        """
+        row = await _amounts(invoice_id)
+        current = Status(row["status"])
+        changes = {"credited_raw": (row["credited_raw"] or 0) + net_raw, "needs_review": cases_left > 0}
+        if current == Status.MANUAL_REVIEW:
+            await self._move(invoice_id, current, Status.PAID, now, {**changes, "paid_at": now})
+        else:
+            await self._move(invoice_id, current, current, now, changes, event="invoice.manual_review")
+
+    async def end_review(self, invoice_id: str, cases_left: int, now: datetime) -> None:
+        """A case has ended without a credit; the last one closes an invoice that was in review for it.
+
+        The caller holds the row's lock and the transaction.
+        """
+        current = Status((await _amounts(invoice_id))["status"])
+        if current == Status.MANUAL_REVIEW and not cases_left:
+            await self._move(invoice_id, current, Status.CLOSED, now, {"needs_review": False})
+        else:
+            await self.note_review(invoice_id, cases_left, now)
+
+    async def note_review(self, invoice_id: str, cases_left: int, now: datetime) -> None:
+        """A case of the invoice has moved: tell the merchant. The caller holds the row's lock."""
+        current = Status((await _amounts(invoice_id))["status"])
+        changes = {"needs_review": cases_left > 0}
+        await self._move(invoice_id, current, current, now, changes, event="invoice.manual_review")
+
+    async def refund(self, invoice_id: str, refunded_raw: int, now: datetime) -> None:
+        """A refund is final, `refunded_raw` in all. The caller holds the row's lock and the transaction.
+
+        All of the net that was credited makes the invoice `refunded`, anything less `partially_refunded`.
+        """
+        row = await _amounts(invoice_id)
+        whole = refunded_raw >= (row["credited_raw"] or 0)
+        target = Status.REFUNDED if whole else Status.PARTIALLY_REFUNDED
+        await self._move(invoice_id, Status(row["status"]), target, now, {"refunded_raw": refunded_raw})
+
+    async def expire_due(self, network_key: str, covered_until: datetime, now: datetime) -> list[str]:
+        """Expire what was not paid in time; the ids of the invoices.
+
+        `covered_until`: every block up to this moment has been scanned. An invoice does not expire before its
+        last moment is covered, so that a payment made in time but seen late is not called late.
+        """
+        async with database.transaction():
+            rows = await database.fetch_all(
+                """
+                SELECT id FROM invoices WHERE network = $1 AND status = 'awaiting_deposit' AND expires_at <= $2
+                ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
+                """,
+                network_key,
+                min(covered_until, now),
+                EXPIRE_AT_ONCE,
+            )
+            for row in rows:
+                await self._move(row["id"], Status.AWAITING_DEPOSIT, Status.EXPIRED, now)
+        expired = [row["id"] for row in rows]
+        await announce(*expired)
+        return expired
+
+    async def let_time_run_out(self, invoice_id: str, expires_at: datetime) -> None:
+        """Bring the end of the time to pay forward. For the sandbox alone: nobody waits an hour to see "late".
+
+        In the caller's transaction where there is one; does nothing to an invoice that isn't waiting.
+        """
+        await database.execute(
+            "UPDATE invoices SET expires_at = $2 WHERE id = $1 AND status = 'awaiting_deposit' AND expires_at > $2",
+            invoice_id,
+            expires_at,
+        )
+
+    async def _move(
+        self,
+        invoice_id: str,
+        current: Status,
+        target: Status,
+        now: datetime,
+        changes: Mapping[str, object] | None = None,
+        event: str | None = "",
+    ) -> InvoiceBody:
+        """Take an invoice from `current` to `target` with other columns' `changes`, and write the event.
+
+        The event is `invoice.<target>` unless named; None writes none. Leaving the states that keep an address
+        gives the address back.
+        """
+        if target != current:
+            check_transition(current, target)
+        assignments = {"status": target.value, **(changes or {})}
+        if target in GIVES_UP_ORDER_ID:
+            assignments["holds_order_id"] = False
+        columns = ", ".join(f"{name} = ${place}" for place, name in enumerate(assignments, start=3))
+        row = await database.fetch_one(
+            f"UPDATE invoices SET {columns} WHERE id = $1 AND status = $2 RETURNING network, deposit_address",
+            invoice_id,
+            current.value,
+            *assignments.values(),
+        )
+        if row is None:
+            raise RuntimeError(f"{invoice_id} is not {current} although it is locked")
+        if current in KEEPS_ADDRESS and target not in KEEPS_ADDRESS:
+            network = self._networks.get(row["network"])
+            await addresses.release(row["deposit_address"], invoice_id, network, now)
+        invoice = await self._reader.get_any(invoice_id)
+        if event is not None:
+            await self._tell(invoice, event or f"invoice.{target}", now)
+        return invoice
+
+    async def _tell(self, invoice: InvoiceBody, event: str, now: datetime) -> None:
+        merchant_id = await database.fetch_value("SELECT merchant FROM invoices WHERE id = $1", invoice.id)
+        await events.record(
+            merchant_id=merchant_id,
+            mode=invoice.mode,
+            type=event,
+            subject_id=invoice.id,
+            data=event_data(invoice),
+            override_url=invoice.webhook_url,
+            now=now,
+        )
+
+
+async def _amounts(invoice_id: str) -> Row:
+    """The state and the sums of an invoice whose row the caller has locked."""
+    row = await database.fetch_one("SELECT status, credited_raw, paid_at FROM invoices WHERE id = $1", invoice_id)
+    assert row is not None, "a locked row is there"
+    return row
+
+
+async def announce(*invoice_ids: str) -> None:
+    """After a commit: wake the event sequencer and every open checkout page of these invoices."""
+    if invoice_ids:
+        await events.announce()
+    for invoice_id in invoice_ids:
+        await redis.publish(LIVE_CHANNEL + invoice_id)

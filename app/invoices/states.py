@@ -1,0 +1,65 @@
+"""Where an invoice may go from where it is (contract, section 3, "States"). The one table of transitions."""
+
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Status(StrEnum):
+    """An invoice's progress. What went wrong beside it is `needs_review`."""
+
+    AWAITING_DEPOSIT = "awaiting_deposit"
+    CONFIRMING = "confirming"
+    PAID = "paid"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    MANUAL_REVIEW = "manual_review"
+    CLOSED = "closed"
+
+
+TRANSITIONS = MappingProxyType(
+    {
+        Status.AWAITING_DEPOSIT: frozenset({Status.CONFIRMING, Status.EXPIRED, Status.CANCELLED, Status.MANUAL_REVIEW}),
+        # Back to awaiting: the deposit was reorganised away.
+        Status.CONFIRMING: frozenset({Status.PAID, Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW}),
+        Status.PAID: frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED}),
+        Status.PARTIALLY_REFUNDED: frozenset({Status.REFUNDED}),
+        Status.REFUNDED: frozenset[Status](),
+        Status.EXPIRED: frozenset({Status.MANUAL_REVIEW}),
+        Status.CANCELLED: frozenset({Status.MANUAL_REVIEW}),
+        Status.MANUAL_REVIEW: frozenset({Status.PAID, Status.CLOSED}),
+        Status.CLOSED: frozenset[Status](),
+    }
+)
+
+KEEPS_ADDRESS = frozenset({Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW})
+"""While an invoice is in one of these its address is not lent to another."""
+
+GIVES_UP_ORDER_ID = frozenset({Status.EXPIRED, Status.CANCELLED})
+"""Entering one of these frees the order id for a new invoice."""
+
+
+class IllegalTransition(Exception):
+    """A program error: a step that the table does not have."""
+
+
+def check_transition(current: Status, target: Status) -> None:
+    """Raise IllegalTransition unless the table has this step."""
+    if target not in TRANSITIONS[current]:
+        raise IllegalTransition(f"{current} → {target}")
+
+
+def can_cancel(status: Status) -> bool:
+    """Whether the merchant may still cancel."""
+    return Status.CANCELLED in TRANSITIONS[status]
+
+
+def can_refund(status: Status) -> bool:
+    """Whether money of this invoice may be sent back at the merchant's wish."""
+    return status in (Status.PAID, Status.PARTIALLY_REFUNDED)
+
+
+def is_final(status: Status) -> bool:
+    """Whether nothing more can happen by itself: the checkout page may stop listening."""
+    return status not in (Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW)
