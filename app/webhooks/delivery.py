@@ -1,0 +1,279 @@
+"""The dispatcher: numbers events, fans them out, claims what is due, sends it, and records what came of it.
+
+Any number of them may run. Postgres holds all that matters, so one may be killed at any point: what it had
+claimed is claimed by another when the lease ends. Nothing is sent while a transaction is open.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Protocol
+
+import asyncpg
+
+from app.core import clock, crypto, redis
+from app.core.logging import get_logger
+from app.core.outbound import Outcome
+from app.core.settings import DataKeys
+from app.events import sequencer
+from app.events.service import WAKE_CHANNEL
+from app.webhooks import claims, metrics, recording, sealing, signing, wakeups
+from app.webhooks.fan_out import fan_out_with
+
+log = get_logger(__name__)
+
+DELIVERIES_CHANNEL = "wake:deliveries"
+"""Redis channel on which one dispatcher tells the others that there is something to claim."""
+
+POLL_S = 1.0
+"""Behind the wake-ups: what they miss is found this late."""
+
+MAX_RECORDED_AT_ONCE = 200
+"""Outcomes in one transaction. They gather while the one before commits."""
+
+MAX_FAILING_SHARE = 2
+"""Endpoints whose last attempt failed get at most one in so many of the slots: hanging ones starve nobody."""
+
+ATTEMPT_LIMIT_S = 14
+"""An attempt lasts 13 s at most (core.outbound); with less than this left of its lease none is begun."""
+
+GRACE_S = 10.0
+"""On stopping, attempts under way may end for so long."""
+
+MEASURE_EVERY_S = 30.0
+
+
+class Sender(Protocol):
+    """What sends: `core.outbound.OutboundClient`."""
+
+    async def post(self, target_url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """One request, whatever comes of it."""
+
+
+class Dispatcher:
+    """Delivers until it is told to stop. `concurrency` bounds the attempts under way in this process."""
+
+    def __init__(self, *, sender: Sender, keys: DataKeys, concurrency: int) -> None:
+        self._sender = sender
+        self._keys = keys
+        self._concurrency = concurrency
+        self._fan_out = fan_out_with(keys)
+        self._events_wake = asyncio.Event()
+        self._claims_wake = asyncio.Event()
+        self._ended: deque[recording.Attempt] = deque()
+        self._ended_wake = asyncio.Event()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._held: dict[int, claims.ClaimedDelivery] = {}
+        self._slots_taken = 0
+        self._failing_slots_taken = 0
+        self._stopping = False
+        self._all_ended = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until `stop` is set, then let attempts under way end, then give back the rest."""
+        loops = [
+            asyncio.create_task(self._loop(self._number, self._events_wake)),
+            asyncio.create_task(self._loop(self._claim, self._claims_wake)),
+        ]
+        listeners = [
+            asyncio.create_task(wakeups.listen([WAKE_CHANNEL, DELIVERIES_CHANNEL], self._on_message)),
+            asyncio.create_task(self._measure()),
+        ]
+        recorder = asyncio.create_task(self._record_all())
+        try:
+            await stop.wait()
+        finally:
+            self._stopping = True
+            await _cancel(listeners)
+            await self._wind_down(loops, recorder)
+
+    async def _loop(self, step: Callable[[], Awaitable[bool]], wake: asyncio.Event) -> None:
+        """Run `step` when woken or after POLL_S, and again at once while it says that there may be more."""
+        while not self._stopping:
+            more = False
+            try:
+                wake.clear()
+                more = await step()
+            except Exception:  # a loop that dies would leave everything undelivered: say so, and try again
+                log.exception("dispatcher_step_failed", step=step.__name__)
+                await asyncio.sleep(POLL_S)
+            if not more:
+                await _wait(wake, POLL_S)
+
+    def _on_message(self, channel: str) -> None:
+        (self._events_wake if channel == WAKE_CHANNEL else self._claims_wake).set()
+
+    async def _number(self) -> bool:
+        numbered = await sequencer.number_events(self._fan_out)
+        if numbered:
+            self._claims_wake.set()
+            await redis.publish(DELIVERIES_CHANNEL)
+        return numbered > 0
+
+    async def _claim(self) -> bool:
+        working_due, failing_due = await claims.due(now=clock.now())
+        more = False
+        if working_due and (free := self._free_slots()) > 0:
+            claimed = await claims.claim(slots=free, failing=False, now=clock.now())
+            self._start(claimed.groups)
+            more = claimed.endpoints > 0
+        free_failing = self._concurrency // MAX_FAILING_SHARE - self._failing_slots_taken
+        if failing_due and (free := min(self._free_slots(), free_failing)) > 0:
+            claimed = await claims.claim(slots=free, failing=True, now=clock.now())
+            self._start(claimed.groups)
+            more = more or claimed.endpoints > 0
+        return more
+
+    def _free_slots(self) -> int:
+        return self._concurrency - self._slots_taken
+
+    def _start(self, groups: Iterable[claims.Group]) -> None:
+        for group in groups:
+            self._held.update((delivery.id, delivery) for delivery in group.deliveries)
+            batches = [group.deliveries] if group.serial else [[delivery] for delivery in group.deliveries]
+            for batch in batches:
+                self._slots_taken += 1
+                self._failing_slots_taken += group.failing
+                metrics.in_flight.inc()
+                task = asyncio.create_task(self._send_in_turn(batch))
+                self._sending.add(task)
+                task.add_done_callback(partial(self._slot_free, group.failing))
+
+    def _slot_free(self, failing: bool, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        self._slots_taken -= 1
+        self._failing_slots_taken -= failing
+        metrics.in_flight.dec()
+
+    async def _send_in_turn(self, deliveries: list[claims.ClaimedDelivery]) -> None:
+        """Send one after another, up to the first that fails or the end of the lease; give back the others."""
+        for place, delivery in enumerate(deliveries):
+            lease_left = delivery.claimed_until - clock.now()
+            if self._stopping or lease_left < timedelta(seconds=ATTEMPT_LIMIT_S):
+                await self._give_back(deliveries[place:])
+                return
+            attempt = await self._attempt(delivery)
+            self._ended.append(attempt)
+            self._ended_wake.set()
+            if not attempt.delivered:
+                await self._give_back(deliveries[place + 1 :])
+                return
+
+    async def _attempt(self, delivery: claims.ClaimedDelivery) -> recording.Attempt:
+        started_at = clock.now()
+        if delivery.step == 0:
+            metrics.first_attempt_latency_s.observe((started_at - delivery.event_created_at).total_seconds())
+        try:
+            secrets = sealing.signing_secrets(
+                self._keys,
+                delivery.endpoint,
+                sealed=delivery.secret_sealed,
+                previous_sealed=delivery.previous_secret_sealed,
+                previous_until=delivery.previous_secret_until,
+                now=started_at,
+            )
+            headers = signing.headers(
+                event_id=delivery.event_id,
+                type=delivery.type,
+                previous_seq=delivery.previous_seq,
+                body=delivery.body,
+                secrets=secrets,
+                now=started_at,
+            )
+            outcome = await self._sender.post(delivery.url, headers=headers, body=delivery.body)
+        except crypto.Undecryptable as error:
+            log.error("webhook_secret_unreadable", endpoint=delivery.endpoint, reason=str(error))
+            return self._not_sent(delivery, recording.SECRET_UNREADABLE, "the signing secret can't be read: rotate it")
+        except Exception:  # one delivery must not take the dispatcher along; it shows in the merchant's log
+            log.exception("webhook_attempt_failed", endpoint=delivery.endpoint, delivery=delivery.id)
+            return self._not_sent(delivery, recording.INTERNAL, "the attempt failed on our side")
+        if outcome.operator_note:
+            log.info("webhook_target_note", endpoint=delivery.endpoint, note=outcome.operator_note)
+        return recording.attempt_from(delivery, started_at, outcome)
+
+    def _not_sent(self, delivery: claims.ClaimedDelivery, error: str, detail: str) -> recording.Attempt:
+        return recording.Attempt(
+            delivery=delivery, started_at=clock.now(), duration_ms=0, status=None, error=error, detail=detail
+        )
+
+    async def _give_back(self, deliveries: list[claims.ClaimedDelivery]) -> None:
+        for delivery in deliveries:
+            self._held.pop(delivery.id, None)
+        try:
+            await claims.release(deliveries, now=clock.now())
+        except Exception:  # the lease ends by itself
+            log.exception("webhook_release_failed", deliveries=len(deliveries))
+
+    async def _record_all(self) -> None:
+        while self._ended or not self._all_ended:
+            self._ended_wake.clear()
+            if self._ended:
+                await self._record(self._gather())
+                self._claims_wake.set()  # slots have fallen free, here and at the endpoints
+            else:
+                await self._ended_wake.wait()
+
+    def _gather(self) -> list[recording.Attempt]:
+        """What has ended by now, in order, none of the same delivery twice."""
+        attempts: dict[int, recording.Attempt] = {}
+        while self._ended and len(attempts) < MAX_RECORDED_AT_ONCE and self._ended[0].delivery.id not in attempts:
+            attempt = self._ended.popleft()
+            attempts[attempt.delivery.id] = attempt
+        return list(attempts.values())
+
+    async def _record(self, attempts: list[recording.Attempt]) -> None:
+        """Write attempts down, trying again for as long as Postgres is away."""
+        while True:
+            try:
+                await recording.record(attempts)
+            except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+                log.exception("webhook_record_refused", attempts=len(attempts))
+                if len(attempts) > 1:  # one that can't be written must not keep the others from it
+                    for attempt in attempts:
+                        await self._record([attempt])
+                return
+            except Exception:
+                log.exception("webhook_record_failed", attempts=len(attempts))
+                await asyncio.sleep(POLL_S)
+            else:
+                break
+        for attempt in attempts:
+            self._held.pop(attempt.delivery.id, None)
+            metrics.attempts_total.labels(result=attempt.result).inc()
+
+    async def _measure(self) -> None:
+        while True:
+            try:
+                await metrics.measure_waiting()
+            except Exception:
+                log.exception("webhook_measure_failed")
+            await asyncio.sleep(MEASURE_EVERY_S)
+
+    async def _wind_down(self, loops: list["asyncio.Task[None]"], recorder: "asyncio.Task[None]") -> None:
+        self._events_wake.set()
+        self._claims_wake.set()
+        await asyncio.wait(loops, timeout=GRACE_S)  # not cancelled: a claim in the making would be lost
+        if self._sending:
+            await asyncio.wait(set(self._sending), timeout=GRACE_S)
+        await _cancel(list(self._sending))
+        self._all_ended = True
+        self._ended_wake.set()
+        await asyncio.wait([recorder], timeout=GRACE_S)
+        await _cancel([*loops, recorder])
+        await self._give_back(list(self._held.values()))
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        pass
+
+
+async def _cancel(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,56 @@
+"""When a failed delivery is tried again, and when it is given up (contract, section 6). Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+DELAYS_S = (0, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400)
+"""Seconds before each attempt: at once, 30 s, 2 min, 10 min, 30 min, 1 h, 3 h, 6 h, 12 h, 24 h."""
+
+JITTER = 0.1
+"""Each delay is drawn from ±10 % of itself, so that what failed together does not come back together."""
+
+MAX_RETRY_AFTER_S = 86_400
+"""A receiver may ask for patience, for as long as the schedule's longest step."""
+
+GONE = 410
+"""The receiver says that the endpoint is no more: Standard Webhooks asks senders to stop."""
+
+PAUSE_AFTER_FAILURES = 20
+"""In a row, over all events of an endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a delivery: `pending` with the moment of its next attempt, `delivered` or `dead`."""
+
+    status: Literal["pending", "delivered", "dead"]
+    next_attempt_at: datetime | None
+
+
+def after_attempt(
+    *,
+    step: int,
+    status: int | None,
+    retry_after_s: int | None,
+    jitter: float,
+    now: datetime,
+) -> Verdict:
+    """What follows on an attempt that ended at `now`.
+
+    `step` is how many attempts this run through the schedule has had, this one included. `status` is the HTTP
+    status, None where there was no answer. `jitter` is random in [-1, 1]. A `Retry-After` is never undercut,
+    and never stretched beyond a day.
+    """
+    if status is not None and 200 <= status < 300:
+        return Verdict("delivered", None)
+    if status == GONE or step >= len(DELAYS_S):
+        return Verdict("dead", None)
+    delay_s = DELAYS_S[step] * (1 + JITTER * jitter)
+    asked_s = min(retry_after_s or 0, MAX_RETRY_AFTER_S)
+    return Verdict("pending", now + timedelta(seconds=max(delay_s, asked_s)))
+
+
+def failures_in_a_row(before: int, delivered: bool) -> int:
+    """The endpoint's count after one more attempt."""
+    return 0 if delivered else before + 1

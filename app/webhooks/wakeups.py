@@ -1,0 +1,33 @@
+"""Being woken by Redis. Only a hint: whoever listens here also polls."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from redis.exceptions import RedisError
+
+from app.core import redis
+from app.core.logging import get_logger
+
+log = get_logger(__name__)
+
+WAIT_S = 0.5
+"""How long one read waits: below the client's socket time-out, so that silence is no fault."""
+
+RECONNECT_AFTER_S = 1.0
+
+
+async def listen(channels: Sequence[str], on_message: Callable[[str], None]) -> None:
+    """Call `on_message` with the channel of each message, until cancelled. Comes back by itself after a fault."""
+    while True:
+        try:
+            async with redis.client().pubsub(ignore_subscribe_messages=True) as subscription:
+                await subscription.subscribe(*channels)
+                for channel in channels:  # what was said while nobody listened
+                    on_message(channel)
+                while True:
+                    message = await subscription.get_message(timeout=WAIT_S)
+                    if message is not None:
+                        on_message(message["channel"].decode())
+        except (RedisError, OSError, RuntimeError) as error:
+            log.warning("redis_listen_failed", error=str(error))
+            await asyncio.sleep(RECONNECT_AFTER_S)
