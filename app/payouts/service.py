@@ -1,0 +1,129 @@
+"""Payouts: asked for and cancelled by the merchant. What comes between is everybody's (app/withdrawals)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from app.core import database, ids
+from app.core.errors import ApiError, Code, invalid
+from app.core.money import format_amount, parse_amount
+from app.ledger import service as ledger
+from app.ledger.hashchain import ChainId
+from app.merchants.terms import Mode
+from app.networks.config import Asset, NetworkConfig
+from app.networks.registry import Networks, UnknownNetwork
+from app.payouts import fees
+from app.web import idempotency
+from app.web.idempotency import Replay
+from app.withdrawals import destinations, limits
+from app.withdrawals.presentation import PayoutBody
+from app.withdrawals.queries import WithdrawalReader
+from app.withdrawals.service import NewWithdrawal, WithdrawalService, announce
+from app.withdrawals.states import IllegalTransition, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPayout:
+    """What the merchant asks for, checked for form. `requested_by` is `api_key:…` or `account:ACC-…`."""
+
+    asset: str
+    chain: str
+    amount: str
+    destination: str
+    destination_memo: str | None = None
+    description: str | None = None
+    metadata: bytes = b"{}"
+    requested_by: str
+
+
+class PayoutService:
+    """The use cases of a payout. One per process."""
+
+    def __init__(self, networks: Networks, withdrawals: WithdrawalService, reader: WithdrawalReader) -> None:
+        self._networks = networks
+        self._withdrawals = withdrawals
+        self._reader = reader
+
+    async def create(self, merchant_id: str, mode: Mode, new: NewPayout, replay: Replay | None, now: datetime) -> bytes:
+        """Ask for a payout and lock amount and fee; its JSON, the very bytes that a replay gives.
+
+        Raises INVALID_INPUT, AMOUNT_TOO_SMALL, INVALID_DESTINATION, MEMO_NOT_ALLOWED, PAYOUTS_DISABLED,
+        DAILY_CAP_EXCEEDED, INSUFFICIENT_BALANCE, and ReplayExists where `replay` is already there.
+        """
+        network, asset = configured(self._networks, new.chain, new.asset, mode)
+        amount_raw = parse_amount(new.amount, asset.decimals)
+        if amount_raw < asset.payout_min_raw:
+            least = format_amount(asset.payout_min_raw, asset.decimals)
+            raise ApiError(Code.AMOUNT_TOO_SMALL, f"amount: must be at least {least} {asset.symbol}")
+        destination = await destinations.check(
+            self._networks, network, new.destination, new.destination_memo, field="destination"
+        )
+        payout_id = ids.new_id(ids.PAYOUT)
+        async with database.transaction():
+            await ledger.lock([ChainId(owner=merchant_id, network=network.key, asset=asset.symbol)])
+            if replay is not None:
+                await idempotency.refuse_repeat(replay)
+            await limits.refuse_if_paused("payouts")
+            await limits.refuse_beyond_cap(merchant_id, network, asset, amount_raw, now)
+            await self._withdrawals.request(
+                NewWithdrawal(
+                    id=payout_id,
+                    kind="payout",
+                    merchant_id=merchant_id,
+                    mode=mode,
+                    network=network.key,
+                    asset=asset.symbol,
+                    source=merchant_id,
+                    amount_raw=amount_raw,
+                    fee_raw=fees.quote(amount_raw, asset),
+                    destination=destination,
+                    destination_memo=None,
+                    requested_by=new.requested_by,
+                    approvals_required=asset.approvals_required(amount_raw),
+                ),
+                now,
+            )
+            await database.execute(
+                "INSERT INTO payouts (id, description, metadata) VALUES ($1, $2, $3)",
+                payout_id,
+                new.description,
+                new.metadata.decode(),
+            )
+            body = msgspec.json.encode(await self._withdrawals.tell(payout_id, now))
+            if replay is not None:
+                await idempotency.store(replay, 201, body, now)
+        await announce()
+        return body
+
+    async def cancel(self, merchant_id: str, mode: Mode, payout_id: str, now: datetime) -> PayoutBody:
+        """Cancel at the merchant's wish while no operator has decided.
+
+        Raises PAYOUT_NOT_FOUND, PAYOUT_NOT_CANCELLABLE.
+        """
+        payout = await self._reader.payout(merchant_id, mode, payout_id)
+        if payout is None:
+            raise ApiError(Code.PAYOUT_NOT_FOUND, "no such payout")
+        async with database.transaction():
+            try:
+                cancelled = await self._withdrawals.give_back(payout_id, Status.CANCELLED, None, now)
+            except IllegalTransition:
+                cancelled = False
+            if not cancelled:
+                raise ApiError(Code.PAYOUT_NOT_CANCELLABLE, "the payout is not pending approval any more")
+            payout = await self._reader.payout(merchant_id, mode, payout_id)
+        assert payout is not None
+        await announce()
+        return payout
+
+
+def configured(networks: Networks, chain: str, symbol: str, mode: Mode) -> tuple[NetworkConfig, Asset]:
+    """The network and asset that a body names. Raises INVALID_INPUT."""
+    try:
+        network = networks.by(chain, mode)
+    except UnknownNetwork:
+        raise invalid("chain", "is not a chain that there is") from None
+    asset = network.asset(symbol)
+    if asset is None:
+        raise invalid("asset", "is not an asset of that chain")
+    return network, asset

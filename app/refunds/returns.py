@@ -1,0 +1,73 @@
+"""Sending back a deposit that was in review: a refund out of suspense, which needs an approval like any other."""
+
+from datetime import datetime
+
+from app.core import database, ids
+from app.deposits import reviews
+from app.deposits.reviews import ReviewRefused, ReviewService
+from app.ledger import service as ledger
+from app.ledger.hashchain import ChainId
+from app.ledger.service import SUSPENSE
+from app.networks.registry import Networks
+from app.refunds.service import insert
+from app.withdrawals import destinations
+from app.withdrawals.service import NewWithdrawal, WithdrawalService, announce
+
+
+class ReturnService:
+    """The one use case. One per process."""
+
+    def __init__(self, networks: Networks, withdrawals: WithdrawalService, review_service: ReviewService) -> None:
+        self._networks = networks
+        self._withdrawals = withdrawals
+        self._reviews = review_service
+
+    async def send_back(self, deposit_id: str, destination: str, operator_id: str, reason: str, now: datetime) -> str:
+        """Ask for the return of the whole deposit to `destination`; the refund's id. Another operator approves it.
+
+        The sender's address is no default: an exchange's hot wallet is nobody's to return to. The merchant's cap
+        and the switch of refunds don't apply: this was never the merchant's money. Raises ReviewRefused,
+        INVALID_DESTINATION. The caller has made sure who the operator is.
+        """
+        found = await reviews.cases(open_only=False, deposit_id=deposit_id)
+        if not found:
+            raise ReviewRefused(f"there is no case of {deposit_id}")
+        case = found[0]
+        network = self._networks.get(case.network)
+        asset = network.asset(case.asset)
+        assert asset is not None, "assets are never removed from a network that has deposits"
+        canonical = await destinations.check(self._networks, network, destination, None, field="destination")
+        refund_id = ids.new_id(ids.REFUND)
+        async with database.transaction():
+            await ledger.lock([ChainId(owner=SUSPENSE, network=network.key, asset=asset.symbol)])
+            if case.invoice_id is not None:
+                await database.execute("SELECT 1 FROM invoices WHERE id = $1 FOR UPDATE", case.invoice_id)
+            await self._reviews.begin_return(deposit_id, refund_id, operator_id, reason, now)
+            await self._withdrawals.request(
+                NewWithdrawal(
+                    id=refund_id,
+                    kind="refund",
+                    merchant_id=case.merchant_id,
+                    mode=network.mode,
+                    network=network.key,
+                    asset=asset.symbol,
+                    source=SUSPENSE,
+                    amount_raw=case.amount_raw,
+                    fee_raw=0,
+                    destination=canonical,
+                    destination_memo=None,
+                    requested_by=f"account:{operator_id}",
+                    approvals_required=asset.approvals_required(case.amount_raw),
+                ),
+                now,
+            )
+            await insert(
+                refund_id,
+                invoice_id=case.invoice_id,
+                deposit_id=deposit_id,
+                reason=f"return of a deposit: {case.verdict}",
+                customer_visible_reason=None,
+            )
+            await self._withdrawals.tell(refund_id, now)
+        await announce(*([case.invoice_id] if case.invoice_id else []))
+        return refund_id

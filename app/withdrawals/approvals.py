@@ -1,0 +1,217 @@
+"""Approvals: a withdrawal is sent only after an operator, or two, have said so with a fresh code (contract, 4).
+
+What is approved is the digest, recomputed from the row at that moment. Postgres refuses an approval of other bytes,
+of one's own request, and a sent transaction without approvals (migration "Guards of withdrawals").
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from app.accounts import totp
+from app.alerts import service as alerts
+from app.audit import service as audit
+from app.core import database
+from app.core.database import Row
+from app.core.settings import DataKeys
+from app.withdrawals.digest import Intent, digest
+from app.withdrawals.service import WithdrawalService, announce
+from app.withdrawals.states import IllegalTransition, Status
+
+EXPIRE_AT_ONCE = 100
+"""Requests that one round rejects."""
+
+
+class ApprovalRefused(Exception):
+    """The withdrawal can't be approved or rejected like this; the message is for the operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A withdrawal that waits for operators."""
+
+    id: str
+    kind: str
+    merchant: str | None
+    network: str
+    asset: str
+    source: str
+    amount_raw: int
+    fee_raw: int
+    destination: str
+    requested_by: str
+    held: bool
+    approvals: int
+    approvals_required: int
+    created_at: datetime
+
+
+class ApprovalService:
+    """The verbs of operators on withdrawals. One per process."""
+
+    def __init__(self, withdrawals: WithdrawalService, keys: DataKeys) -> None:
+        self._withdrawals = withdrawals
+        self._keys = keys
+
+    async def approve(self, withdrawal_id: str, operator_account_id: str, totp_code: str, now: datetime) -> Status:
+        """Approve; the state afterwards: still pending where a second operator must.
+
+        Raises CodeRefused, ApprovalRefused. Not inside a transaction.
+        """
+        await _refuse_non_operator(operator_account_id)
+        await totp.verify(self._keys, operator_account_id, totp_code, now)
+        async with database.transaction():
+            row = await _lock_undecided(withdrawal_id)
+            tampered = row["digest"] != digest(_intent(row))
+            if not tampered:
+                _refuse_unfit(row, operator_account_id)
+                status = await self._record(row, operator_account_id, now)
+        if tampered:
+            await _raise_alarm(row, now)
+            raise ApprovalRefused("the row is not what was asked for: somebody has edited it")
+        await announce()
+        return status
+
+    async def reject(self, withdrawal_id: str, operator_account_id: str, reason: str, now: datetime) -> None:
+        """Reject, with a reason that the merchant reads; the money is available again.
+
+        An approved one can be taken back while nothing is signed for it. The caller has made sure who the
+        operator is. Raises ApprovalRefused.
+        """
+        await _refuse_non_operator(operator_account_id)
+        if not reason.strip():
+            raise ApprovalRefused("a reason is required")
+        await reject(self._withdrawals, withdrawal_id, f"account:{operator_account_id}", reason, now)
+
+    async def _record(self, row: Row, operator_id: str, now: datetime) -> Status:
+        """Write the approval of a locked row; approve the withdrawal if it was the last that it needs."""
+        try:
+            await database.execute(
+                "INSERT INTO approvals (withdrawal, account, digest, created_at) VALUES ($1, $2, $3, $4)",
+                row["id"],
+                operator_id,
+                digest(_intent(row)),
+                now,
+            )
+        except asyncpg.UniqueViolationError:
+            raise ApprovalRefused("you have approved it already: another operator must") from None
+        count: int = await database.fetch_value("SELECT count(*) FROM approvals WHERE withdrawal = $1", row["id"])
+        await _audit(row, "withdrawal.approved", f"account:{operator_id}", now, approvals=count)
+        if count < row["approvals_required"]:
+            return Status.PENDING_APPROVAL
+        await self._withdrawals.approve(row["id"], now)
+        return Status.APPROVED
+
+
+async def reject(withdrawals: WithdrawalService, withdrawal_id: str, actor: str, reason: str, now: datetime) -> None:
+    """Reject in a transaction of its own, with its audit row. Raises ApprovalRefused."""
+    async with database.transaction():
+        try:
+            rejected = await withdrawals.give_back(withdrawal_id, Status.REJECTED, reason, now)
+        except LookupError:
+            raise ApprovalRefused(f"there is no {withdrawal_id}") from None
+        except IllegalTransition as error:
+            raise ApprovalRefused(f"it can't be rejected any more: {error}") from None
+        except asyncpg.RestrictViolationError:
+            raise ApprovalRefused("a transaction for it is signed: it can't be taken back") from None
+        if not rejected:
+            raise ApprovalRefused("it is rejected already")
+        row = await database.fetch_one("SELECT * FROM withdrawals WHERE id = $1", withdrawal_id)
+        assert row is not None
+        await _audit(row, "withdrawal.rejected", actor, now, reason=reason)
+    await announce(*([invoice] if (invoice := await _invoice_of(withdrawal_id)) else []))
+
+
+async def expire_stale(withdrawals: WithdrawalService, days: int, now: datetime) -> int:
+    """Reject what no operator has decided on within `days`; how many."""
+    stale = await database.fetch_all(
+        """
+        SELECT id FROM withdrawals WHERE status = 'pending_approval' AND created_at <= $1
+        ORDER BY created_at, id LIMIT $2
+        """,
+        now - timedelta(days=days),
+        EXPIRE_AT_ONCE,
+    )
+    expired = 0
+    for row in stale:
+        try:
+            await reject(withdrawals, row["id"], "system", f"not approved within {days} days", now)
+        except ApprovalRefused:
+            continue  # decided meanwhile
+        expired += 1
+    return expired
+
+
+async def waiting() -> list[Waiting]:
+    """What waits for operators, oldest first."""
+    rows = await database.fetch_all(
+        """
+        SELECT w.id, w.kind, w.merchant, w.network, w.asset, w.source, w.amount_raw, w.fee_raw, w.destination,
+            w.requested_by, w.held, w.approvals_required, w.created_at,
+            (SELECT count(*) FROM approvals a WHERE a.withdrawal = w.id) AS approvals
+        FROM withdrawals w WHERE w.status = 'pending_approval' ORDER BY w.created_at, w.id
+        """
+    )
+    return [Waiting(**dict(row)) for row in rows]
+
+
+def _intent(row: Row) -> Intent:
+    return Intent(
+        row["id"], row["asset"], row["network"], row["amount_raw"], row["destination"], row["destination_memo"]
+    )
+
+
+async def _lock_undecided(withdrawal_id: str) -> Row:
+    row = await database.fetch_one("SELECT * FROM withdrawals WHERE id = $1 FOR UPDATE", withdrawal_id)
+    if row is None:
+        raise ApprovalRefused(f"there is no {withdrawal_id}")
+    if row["status"] != Status.PENDING_APPROVAL:
+        raise ApprovalRefused(f"it is {row['status']}")
+    return row
+
+
+def _refuse_unfit(row: Row, operator_id: str) -> None:
+    if row["requested_by"] == f"account:{operator_id}":
+        raise ApprovalRefused("you have asked for it yourself: another operator must approve it")
+    if row["held"]:
+        raise ApprovalRefused("it is on hold: the hold must be released first")
+
+
+async def _refuse_non_operator(account_id: str) -> None:
+    if not await database.fetch_value("SELECT is_operator FROM accounts WHERE id = $1", account_id):
+        raise ApprovalRefused("operators alone decide on withdrawals")
+
+
+async def _invoice_of(withdrawal_id: str) -> str | None:
+    invoice: str | None = await database.fetch_value("SELECT invoice FROM refunds WHERE id = $1", withdrawal_id)
+    return invoice
+
+
+async def _raise_alarm(row: Row, now: datetime) -> None:
+    await alerts.raise_alert(
+        severity="critical",
+        kind="withdrawal_tampered",
+        dedupe_key=f"withdrawal_tampered:{row['id']}",
+        message=f"{row['id']} is not what was asked for: its digest does not match its row",
+        details={"withdrawal": row["id"], "network": row["network"], "asset": row["asset"]},
+        now=now,
+    )
+
+
+async def _audit(row: Row, action: str, actor: str, now: datetime, **details: object) -> None:
+    await audit.record(
+        actor=actor,
+        action=action,
+        subject=row["id"],
+        merchant_id=row["merchant"],
+        address=None,
+        details={
+            "asset": row["asset"],
+            "network": row["network"],
+            "amount_raw": str(row["amount_raw"]),
+            "destination": row["destination"],
+            **details,
+        },
+        now=now,
+    )

@@ -1,0 +1,111 @@
+"""May this be paid? The signer's own look at the row, the approvals and its ceilings, whatever else has checked.
+
+The database may have been edited by a stranger's hand: what is trusted is what operators approved, as a digest
+over the payment, and the ceilings of the signer's own configuration.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.alerts.service import raise_alert
+from app.core import database
+from app.networks.config import NetworkConfig
+from app.networks.evm.address import normalise_address
+from app.withdrawals import outgoing
+from app.withdrawals.digest import Intent, digest
+from app.withdrawals.service import set_waiting
+
+DAY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Exception):
+    """Not to be paid. `held` until an operator has looked, or just not now. `kind` names the alert."""
+
+    kind: str
+    reason: str
+    held: bool
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class NotToSign(Exception):
+    """It isn't waiting to be signed any more: rejected, held, or signed by now."""
+
+
+async def authorised(withdrawal_id: str, network: NetworkConfig, *, again: bool = False) -> Intent:
+    """Lock a withdrawal and return what may be paid. Needs the caller's transaction.
+
+    Raises NotToSign, Refused. With `again` for a bump: it was signed before, and counts in the day already.
+    """
+    database.in_transaction()
+    row = await database.fetch_one(
+        """
+        SELECT id, status, held, network, asset, amount_raw, destination, destination_memo, digest, approvals_required
+        FROM withdrawals WHERE id = $1 FOR UPDATE
+        """,
+        withdrawal_id,
+    )
+    if row is None or row["held"] or row["network"] != network.key:
+        raise NotToSign
+    if row["status"] != "approved" and not (again and row["status"] == "submitted"):
+        raise NotToSign
+    if not again and await outgoing.signed_for([withdrawal_id]):
+        raise NotToSign
+    intent = Intent(
+        row["id"], row["asset"], row["network"], row["amount_raw"], row["destination"], row["destination_memo"]
+    )
+    asset = network.asset(intent.asset)
+    # The row's own figure may have been edited; the threshold of our configuration may not.
+    required = max(row["approvals_required"], asset.approvals_required(intent.amount_raw) if asset is not None else 1)
+    await _check_approvals(intent, row["digest"], required)
+    _check_destination(intent)
+    return intent
+
+
+async def check_ceilings(intent: Intent, network: NetworkConfig, now: datetime) -> None:
+    """Raise Refused beyond what the signer may pay out at once or within 24 hours."""
+    asset = network.asset(intent.asset)
+    if asset is None:
+        raise Refused("unknown_asset", f"{intent.asset} is not an asset of {network.key}", held=True)
+    if asset.transaction_ceiling_raw is not None and intent.amount_raw > asset.transaction_ceiling_raw:
+        raise Refused("ceiling", "the amount is above the signer's ceiling for one transaction", held=True)
+    if asset.day_ceiling_raw is not None:
+        spent_raw = await outgoing.signed_within_raw(network.key, intent.asset, DAY, now)
+        if spent_raw + intent.amount_raw > asset.day_ceiling_raw:
+            raise Refused("day_ceiling", "the signer's ceiling for 24 hours is reached", held=False)
+
+
+async def refuse(withdrawal_id: str, refused: Refused, network: NetworkConfig, now: datetime) -> None:
+    """Hold it if need be, say so where it is seen, and alert, all in a transaction of its own."""
+    async with database.transaction():
+        if refused.held:
+            await database.execute("UPDATE withdrawals SET held = true WHERE id = $1 AND NOT held", withdrawal_id)
+        await set_waiting(withdrawal_id, refused.reason)
+        await raise_alert(
+            severity="critical",
+            kind=f"signer_refused_{refused.kind}",
+            dedupe_key=f"signer_refused:{refused.kind}:{withdrawal_id}",
+            message=f"The signer refused {withdrawal_id}: {refused.reason}",
+            details={"withdrawal": withdrawal_id, "network": network.key, "reason": refused.reason},
+            now=now,
+        )
+
+
+async def _check_approvals(intent: Intent, stated: bytes, required: int) -> None:
+    rows = await database.fetch_all("SELECT account, digest FROM approvals WHERE withdrawal = $1", intent.id)
+    recomputed = digest(intent)
+    if stated != recomputed or any(row["digest"] != recomputed for row in rows):
+        raise Refused("digest", "it is not what was approved: it was changed afterwards", held=True)
+    if not rows or len({row["account"] for row in rows}) < required:
+        raise Refused("approvals", "it has not been approved by enough operators", held=True)
+
+
+def _check_destination(intent: Intent) -> None:
+    try:
+        sane = normalise_address(intent.destination) == intent.destination and intent.destination_memo is None
+    except ValueError:
+        sane = False
+    if not sane:
+        raise Refused("destination", "the destination is not an address of this network", held=True)

@@ -1,0 +1,117 @@
+"""Native coins that came in unseen: where the node can't trace, balances are held against what was seen.
+
+A contract that passes coins on leaves nothing to be found in a block but by tracing. So the balance of each
+address that a customer may be paying to is read at a confirmed block; what it holds beyond the transfers that were
+seen and our own moves becomes a deposit for a human to look at, booked like any other. Nothing is guessed from
+a balance that one of our own transactions is just changing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from app.alerts.service import raise_alert
+from app.core import database
+from app.core.database import Row
+from app.networks.config import NetworkConfig
+from app.networks.port import Chain, Sender, Transfer
+
+INTERVAL = timedelta(seconds=60)
+ADDRESSES_PER_QUERY = 1_000
+STILL_WATCHED = timedelta(days=1)
+"""How long after its release an address is still looked at: late payments come within hours."""
+
+INFERRED_INDEX = -1
+NOBODY = "unknown"
+
+
+class BalanceChecker:
+    """Looks at one network's addresses, for the watcher."""
+
+    def __init__(self, network: NetworkConfig, chain: Chain, sender: Sender) -> None:
+        self._network = network
+        self._chain = chain
+        self._sender = sender
+        self._looked_at: datetime | None = None
+
+    async def look(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
+        """Once a minute: what addresses hold beyond what was seen, as inferred transfers of a confirmed block."""
+        height = scanned_height - self._network.confirmations + 1
+        native = self._network.native
+        if native is None or height < 0 or (self._looked_at is not None and now - self._looked_at < INTERVAL):
+            return []
+        self._looked_at = now
+        if await self._chain.traces_native():
+            return []
+        block = await self._chain.block_ref(height)
+        if block is None:
+            return []
+        unseen: list[Transfer] = []
+        after_id = 0
+        while rows := await self._expected(native.symbol, height, after_id, now):
+            after_id = rows[-1]["id"]
+            held = await self._sender.balances([row["address"] for row in rows], native.symbol, height)
+            for row, held_raw in zip(rows, held, strict=True):
+                if not row["moving"] and held_raw > row["expected_raw"]:
+                    unseen.append(
+                        Transfer(
+                            txid=f"balance:{row['address']}:{height}",
+                            index=INFERRED_INDEX,
+                            asset_symbol=native.symbol,
+                            to_address=row["address"],
+                            from_address=NOBODY,
+                            amount_raw=held_raw - row["expected_raw"],
+                            block=block,
+                            inferred=True,
+                        )
+                    )
+        for transfer in unseen:
+            await self._tell(transfer, now)
+        return unseen
+
+    async def _expected(self, symbol: str, height: int, after_id: int, now: datetime) -> Sequence[Row]:
+        """Addresses that may be paid to, and what each should hold at a height by what was seen and sent.
+
+        `moving`: something of ours is under way there, or final only above the height.
+        """
+        return await database.fetch_all(
+            """
+            SELECT a.id, a.address,
+                (SELECT coalesce(sum(d.amount_raw), 0) FROM deposits d
+                    WHERE d.deposit_address = a.id AND d.asset = $2 AND d.status <> 'orphaned')
+                + (SELECT coalesce(sum(t.amount_raw), 0) FROM outgoing_transactions t
+                    WHERE t.network = $1 AND t.to_address = a.address AND t.purpose = 'gas' AND t.status = 'confirmed')
+                - (SELECT coalesce(sum(coalesce(t.gas_cost_raw, 0)
+                        + CASE WHEN t.asset = $2 AND t.status = 'confirmed' THEN t.amount_raw ELSE 0 END), 0)
+                    FROM outgoing_transactions t WHERE t.network = $1 AND t.from_address = a.address)
+                AS expected_raw,
+                EXISTS (SELECT 1 FROM deposits d WHERE d.deposit_address = a.id AND d.asset = $2
+                    AND d.status <> 'orphaned' AND d.block_height > $3)
+                OR EXISTS (SELECT 1 FROM outgoing_transactions t
+                    WHERE t.network = $1 AND (t.from_address = a.address OR t.to_address = a.address)
+                        AND (t.status IN ('signed', 'submitted') OR t.block_height > $3)) AS moving
+            FROM deposit_addresses a
+            WHERE a.network = $1 AND a.id > $4
+                AND (a.invoice_id IS NOT NULL OR (a.lease_count > 0 AND a.available_at > $5))
+            ORDER BY a.id LIMIT $6
+            """,
+            self._network.key,
+            symbol,
+            height,
+            after_id,
+            now - STILL_WATCHED,
+            ADDRESSES_PER_QUERY,
+        )
+
+    async def _tell(self, transfer: Transfer, now: datetime) -> None:
+        await raise_alert(
+            severity="warning",
+            kind="unseen_deposit",
+            dedupe_key=f"unseen_deposit:{self._network.key}:{transfer.txid}",
+            message=f"{self._network.key}: an address holds more {transfer.asset_symbol} than was seen to come in",
+            details={
+                "network": self._network.key,
+                "address": transfer.to_address,
+                "amount_raw": str(transfer.amount_raw),
+            },
+            now=now,
+        )

@@ -1,0 +1,37 @@
+"""Named moments between approval and confirmation at which a test may kill the signer, as a power cut would.
+
+`SIGNER_CRASH_AT=<name>` is read outside of production alone.
+"""
+
+import os
+import signal
+from collections.abc import Mapping
+
+POINTS = (
+    "approved",  # an approved withdrawal was found, nothing is signed
+    "signing",  # signed and inserted, not committed
+    "signed",  # committed, not sent
+    "sent",  # the node has it, the books don't know
+    "submitted",  # the books know
+    "bump_signed",  # a bump is committed, not sent
+    "mined",  # its receipt is final, nothing is booked
+    "confirming",  # booked, not committed
+    "confirmed",  # committed, its gas is not booked
+    "gas_booked",
+)
+
+
+class CrashPoints:
+    """Kills this process at the point that was asked for."""
+
+    def __init__(self, *, is_production: bool, env: Mapping[str, str] = os.environ) -> None:
+        """Raise ValueError where the point asked for isn't one."""
+        self._at = "" if is_production else env.get("SIGNER_CRASH_AT", "")
+        if self._at and self._at not in POINTS:
+            raise ValueError(f"SIGNER_CRASH_AT: not one of {', '.join(POINTS)}")
+
+    def reach(self, point: str) -> None:
+        """Say that a point is reached."""
+        assert point in POINTS
+        if point == self._at:
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,34 @@
+"""What an operator approves and a signer signs for: one digest over everything that could be tampered with."""
+
+from dataclasses import dataclass
+
+from app.core.canonical import canonical_json
+from app.core.crypto import sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Where how much of what is to go. The amount is in minor units, without the fee, which never leaves."""
+
+    id: str
+    asset: str
+    network: str
+    amount_raw: int
+    destination: str
+    destination_memo: str | None
+
+
+def digest(intent: Intent) -> bytes:
+    """SHA-256 over the RFC 8785 form of id, asset, network, raw amount, destination and memo (contract, 4)."""
+    return sha256(
+        canonical_json(
+            {
+                "id": intent.id,
+                "asset": intent.asset,
+                "network": intent.network,
+                "amount_raw": str(intent.amount_raw),
+                "destination": intent.destination,
+                "destination_memo": intent.destination_memo,
+            }
+        )
+    )

@@ -1,0 +1,128 @@
+"""Spending keys: a phrase of words (BIP-39), sealed in a file by a password, and the keys derived from it.
+
+Deposit addresses are m/44'/60'/0'/0/i, what the web process derives from the xpub of m/44'/60'/0'. The hot
+wallet is m/44'/60'/1'/0/0, of an account of its own: it can never turn up as a deposit address. Only the
+signer opens a keystore; nothing of what it holds is printed, logged or stored elsewhere.
+"""
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from bip_utils.addr.eth_addr import EthAddrEncoder
+from bip_utils.bip.bip32.slip10.bip32_slip10_secp256k1 import Bip32Slip10Secp256k1
+from bip_utils.bip.bip39.bip39_mnemonic import Bip39Languages, Bip39WordsNum
+from bip_utils.bip.bip39.bip39_mnemonic_generator import Bip39MnemonicGenerator
+from bip_utils.bip.bip39.bip39_mnemonic_validator import Bip39MnemonicValidator
+from bip_utils.bip.bip39.bip39_seed_generator import Bip39SeedGenerator
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from msgspec import Meta
+
+from app.core import ids
+
+DEPOSIT_ACCOUNT = "m/44'/60'/0'"
+HOT_WALLET = "m/44'/60'/1'/0/0"
+
+FORMAT = "swap-pay-keystore/1"
+SCRYPT_N = 2**17  # 128 MB and about half a second a guess (OWASP's password storage advice for scrypt)
+SCRYPT_R, SCRYPT_P = 8, 1
+KEY_BYTES, SALT_BYTES, NONCE_BYTES = 32, 16, 12
+MIN_PASSWORD_CHARACTERS = 12
+
+
+class KeystoreError(ValueError):
+    """A keystore or phrase that can't be used; the message holds nothing of either."""
+
+
+class SpendingKeys:
+    """What can spend. Derives keys as they are needed; prints as nothing."""
+
+    __slots__ = ("_account", "_hot")
+
+    def __init__(self, mnemonic: str) -> None:
+        """Raise KeystoreError where the words are no BIP-39 phrase."""
+        words = " ".join(mnemonic.split())
+        if not Bip39MnemonicValidator(Bip39Languages.ENGLISH).IsValid(words):
+            raise KeystoreError("is not a BIP-39 phrase of English words (a word is wrong, or their order)")
+        master = Bip32Slip10Secp256k1.FromSeed(Bip39SeedGenerator(words, Bip39Languages.ENGLISH).Generate())
+        self._account = master.DerivePath(DEPOSIT_ACCOUNT)
+        self._hot = master.DerivePath(HOT_WALLET)
+
+    def __repr__(self) -> str:
+        return "SpendingKeys(…)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("spending keys are not to be pickled")
+
+    @property
+    def xpub(self) -> str:
+        """The deposit account's extended public key, for the networks file."""
+        return str(self._account.PublicKey().ToExtended())
+
+    @property
+    def hot_wallet_address(self) -> str:
+        """The hot wallet's address, for the networks file."""
+        return str(EthAddrEncoder.EncodeKey(self._hot.PublicKey().KeyObject()))
+
+    def hot_wallet_key(self) -> bytes:
+        """The private key of the hot wallet."""
+        return bytes(self._hot.PrivateKey().Raw().ToBytes())
+
+    def deposit_key(self, index: int) -> bytes:
+        """The private key of deposit address `index`."""
+        return bytes(self._account.DerivePath(f"0/{index}").PrivateKey().Raw().ToBytes())
+
+
+def new_mnemonic() -> str:
+    """24 new words: 256 bits."""
+    return str(Bip39MnemonicGenerator(Bip39Languages.ENGLISH).FromWordsNumber(Bip39WordsNum.WORDS_NUM_24))
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file: the phrase under AES-256-GCM, the key by scrypt from the password. All bytes are base64."""
+
+    format: str
+    scrypt_n: Annotated[int, Meta(ge=2**12, le=2**22)]
+    salt: str
+    nonce: str
+    ciphertext: str
+
+
+def write(path: Path, mnemonic: str, password: str, *, scrypt_n: int = SCRYPT_N) -> None:
+    """Seal a phrase into a new file that its owner alone may read. Raises KeystoreError, FileExistsError."""
+    SpendingKeys(mnemonic)
+    if len(password) < MIN_PASSWORD_CHARACTERS:
+        raise KeystoreError(f"the password must have at least {MIN_PASSWORD_CHARACTERS} characters")
+    salt, nonce = ids.random_bytes(SALT_BYTES), ids.random_bytes(NONCE_BYTES)
+    sealed = AESGCM(_key(password, salt, scrypt_n)).encrypt(nonce, mnemonic.encode(), FORMAT.encode())
+    file = _File(FORMAT, scrypt_n, *(base64.b64encode(part).decode() for part in (salt, nonce, sealed)))
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(file)) + b"\n")
+
+
+def read(path: Path, password: str) -> SpendingKeys:
+    """Open a keystore. Raises KeystoreError, also where the password is wrong."""
+    try:
+        file = msgspec.json.decode(path.read_bytes(), type=_File)
+        salt, nonce, sealed = (
+            base64.b64decode(part, validate=True) for part in (file.salt, file.nonce, file.ciphertext)
+        )
+    except OSError as error:
+        raise KeystoreError(f"can't be read: {error.strerror}") from None
+    except (msgspec.MsgspecError, binascii.Error):
+        raise KeystoreError("is not a keystore") from None
+    if file.format != FORMAT or len(nonce) != NONCE_BYTES:
+        raise KeystoreError(f"is not of the format {FORMAT}")
+    try:
+        mnemonic = AESGCM(_key(password, salt, file.scrypt_n)).decrypt(nonce, sealed, FORMAT.encode())
+    except InvalidTag:
+        raise KeystoreError("can't be opened: the password is wrong, or the file was changed") from None
+    return SpendingKeys(mnemonic.decode())
+
+
+def _key(password: str, salt: bytes, scrypt_n: int) -> bytes:
+    return Scrypt(salt=salt, length=KEY_BYTES, n=scrypt_n, r=SCRYPT_R, p=SCRYPT_P).derive(password.encode())

@@ -1,0 +1,53 @@
+"""What bounds a merchant's payouts and refunds: the platform's switches, and a cap per asset over a day."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from app.core import database
+from app.core.errors import ApiError, Code
+from app.core.money import format_amount
+from app.networks.config import Asset, NetworkConfig
+from app.withdrawals.states import LIVE
+
+CAP_WINDOW = timedelta(hours=24)
+"""Contract, section 4: caps count over a rolling 24 hours."""
+
+
+async def refuse_if_paused(kind: Literal["payouts", "refunds"]) -> None:
+    """Raise PAYOUTS_DISABLED or REFUNDS_DISABLED while operators have paused them."""
+    if await database.fetch_value("SELECT 1 FROM switches WHERE name = $1", kind):
+        code = Code.PAYOUTS_DISABLED if kind == "payouts" else Code.REFUNDS_DISABLED
+        raise ApiError(code, f"new {kind} are paused", retry_after_s=60)
+
+
+async def refuse_beyond_cap(
+    merchant_id: str, network: NetworkConfig, asset: Asset, amount_raw: int, now: datetime
+) -> None:
+    """Raise DAILY_CAP_EXCEEDED if `amount_raw` more within the window is more than the merchant's cap.
+
+    Payouts and refunds count alike, without fees, and stop counting when they are given back. The caller holds
+    the lock of the ledger's head: two requests can't both take the last of the cap.
+    """
+    database.in_transaction()
+    cap_raw: int | None = await database.fetch_value(
+        "SELECT daily_cap_raw FROM merchant_assets WHERE merchant = $1 AND network = $2 AND asset = $3",
+        merchant_id,
+        network.key,
+        asset.symbol,
+    )
+    if cap_raw is None:
+        return
+    used_raw: int = await database.fetch_value(
+        """
+        SELECT coalesce(sum(amount_raw), 0) FROM withdrawals
+        WHERE source = $1 AND network = $2 AND asset = $3 AND created_at > $4 AND status = ANY($5)
+        """,
+        merchant_id,
+        network.key,
+        asset.symbol,
+        now - CAP_WINDOW,
+        [status.value for status in LIVE],
+    )
+    if used_raw + amount_raw > cap_raw:
+        left = format_amount(max(0, cap_raw - used_raw), asset.decimals)
+        raise ApiError(Code.DAILY_CAP_EXCEEDED, f"amount: {left} {asset.symbol} are left of the cap for 24 hours")

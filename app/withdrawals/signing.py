@@ -1,0 +1,282 @@
+"""The signer: pays approved withdrawals from the hot wallet, one network at a time, one transaction at a time.
+
+`approved → signed (bytes, txid and nonce stored, committed) → sent → submitted`. The node is only asked and told
+outside of transactions. Whatever happens in between, the next round finds the stored bytes and goes on with
+them (tracking.py). Any number of signers may run: the holder of the network's advisory lock works.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+import asyncpg
+import msgspec
+
+from app.alerts.service import raise_alert
+from app.core import clock, database
+from app.core.logging import get_logger
+from app.networks.config import NetworkConfig
+from app.networks.port import (
+    Draft,
+    FeeAboveCeiling,
+    FeeRate,
+    NetworkError,
+    NodeUnavailable,
+    Sender,
+    UnreadableAnswer,
+    WouldFail,
+    WrongChain,
+)
+from app.withdrawals import outgoing
+from app.withdrawals.authorisation import NotToSign, Refused, authorised, check_ceilings, refuse
+from app.withdrawals.crash_points import CrashPoints
+from app.withdrawals.digest import Intent
+from app.withdrawals.outgoing import Stored
+from app.withdrawals.purse import Purse
+from app.withdrawals.queries import ToSign, withdrawals_to_sign
+from app.withdrawals.service import set_waiting
+from app.withdrawals.sweeping import Sweeper
+from app.withdrawals.tracking import Tracker
+from app.withdrawals.treasury import Treasury
+from app.withdrawals.wallet import NotOurs, Wallet
+
+log = get_logger(__name__)
+
+LOCK_SPACE = 7_226_010
+"""First key of the advisory lock that makes one signer of a network; the second is the network's hash."""
+
+STANDBY_INTERVAL_S = 1.0
+ROUND_INTERVAL_S = 1.0
+RETRY_S = 2.0
+
+PAY_AT_ONCE = 50
+"""Withdrawals signed in one round; the round before looks after what is under way."""
+
+MAX_UNMINED = 64
+"""Transactions of the hot wallet in no block yet. Nodes queue about as many of one sender (geth's
+--txpool.accountqueue) and drop what is beyond."""
+
+
+class Signer:
+    """Signs for one network."""
+
+    def __init__(
+        self,
+        network: NetworkConfig,
+        sender: Sender,
+        wallet: Wallet,
+        tracker: Tracker,
+        sweeper: Sweeper,
+        treasury: Treasury,
+        crash: CrashPoints,
+    ) -> None:
+        assert network.native is not None
+        self._network = network
+        self._native = network.native.symbol
+        self._sender = sender
+        self._wallet = wallet
+        self._tracker = tracker
+        self._sweeper = sweeper
+        self._treasury = treasury
+        self._crash = crash
+        self._low: set[str] = set()
+        self._halted_for: str | None = None
+        self._swept_at: datetime | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sign until `stop` is set. Survives nodes and databases that go away."""
+        while not stop.is_set():
+            try:
+                async with database.pool().acquire() as guard:
+                    if await self._become_the_signer(guard):
+                        log.info("signing", network=self._network.key)
+                        await self._work(guard, stop)
+                    else:
+                        await _pause(stop, STANDBY_INTERVAL_S)
+            except database.Unavailable as error:
+                log.warning("signer_lost_database", network=self._network.key, error=str(error))
+                await _pause(stop, RETRY_S)
+
+    async def tick(self) -> None:
+        """One round: look after what is under way, pay what is approved, sweep when it is time."""
+        await self._sender.check_identity()
+        await self._tracker.track()
+        purse = await self._purse()
+        await self._pay(purse)
+        now = clock.now()
+        if self._swept_at is None or now - self._swept_at >= timedelta(seconds=self._network.sweep_interval_s):
+            await self._sweeper.sweep(purse)
+            self._swept_at = now
+
+    async def _become_the_signer(self, guard: asyncpg.Connection) -> bool:
+        key = int.from_bytes(blake2b(self._network.key.encode(), digest_size=4).digest(), "big", signed=True)
+        won: bool = await guard.fetchval("SELECT pg_try_advisory_lock($1, $2)", LOCK_SPACE, key)
+        return won
+
+    async def _work(self, guard: asyncpg.Connection, stop: asyncio.Event) -> None:
+        """Rounds for as long as the lock is held: it goes with the connection `guard`."""
+        try:
+            while not stop.is_set():
+                await guard.execute("SELECT 1")
+                pause_s = min(ROUND_INTERVAL_S, self._network.poll_interval_ms / 1000)
+                try:
+                    await self.tick()
+                except NodeUnavailable as error:
+                    log.warning("node_unavailable", network=self._network.key, error=str(error))
+                    pause_s = RETRY_S
+                except (WrongChain, UnreadableAnswer, NotOurs) as error:
+                    await self._halt(str(error))
+                    pause_s = RETRY_S
+                except NetworkError as error:
+                    log.info("signer_round_cut_short", network=self._network.key, error=str(error))
+                await _pause(stop, pause_s)
+        finally:
+            with suppress(*database.Unavailable):
+                await guard.execute("SELECT pg_advisory_unlock_all()")
+
+    async def _purse(self) -> Purse:
+        """What can be spent in this round; operators are told where the wallet runs low."""
+        free: dict[str, int] = {}
+        taken = await outgoing.unmined_raw(self._network.key, self._wallet.hot_address, self._native)
+        now = clock.now()
+        for asset in self._network.assets:
+            (held_raw,) = await self._sender.balances([self._wallet.hot_address], asset.symbol)
+            free[asset.symbol] = held_raw - taken.get(asset.symbol, 0)
+            await self._tell_if_low(asset.symbol, held_raw, asset.hot_low_raw, now)
+        return Purse(self._native, free, await self._treasury.gas_left_raw())
+
+    async def _pay(self, purse: Purse) -> None:
+        waiting = await withdrawals_to_sign(self._network.key)
+        signed = await outgoing.signed_for([withdrawal.id for withdrawal in waiting])
+        waiting = [withdrawal for withdrawal in waiting if withdrawal.id not in signed]
+        if not waiting:
+            return
+        try:
+            rate = await self._sender.fee_rate()
+        except FeeAboveCeiling:
+            for withdrawal in waiting:
+                await set_waiting(withdrawal.id, "the network asks a higher fee than the ceiling")
+            return
+        chain_nonce = await self._chain_nonce()
+        room = MAX_UNMINED - await outgoing.unmined_count(self._network.key, self._wallet.hot_address)
+        for withdrawal in waiting[: max(0, min(room, PAY_AT_ONCE))]:
+            self._crash.reach("approved")
+            stored = await self._sign_one(withdrawal, rate, chain_nonce, purse)
+            if stored is not None:
+                self._crash.reach("signed")
+                await self._tracker.hand_over(stored)
+
+    async def _sign_one(self, withdrawal: ToSign, rate: FeeRate, chain_nonce: int, purse: Purse) -> Stored | None:
+        """Sign one withdrawal if it may be paid and can be paid for; else say why not where it is seen."""
+        now = clock.now()
+        try:
+            async with database.transaction():  # the node is not asked about what nobody approved
+                intent = await authorised(withdrawal.id, self._network)
+                await check_ceilings(intent, self._network, now)
+            draft, why_not = await self._draft(intent, rate, purse)
+            if draft is None:
+                await set_waiting(withdrawal.id, why_not)
+                return None
+            async with database.transaction():
+                if await authorised(withdrawal.id, self._network) != intent:
+                    raise NotToSign
+                await check_ceilings(intent, self._network, now)
+                nonce = await outgoing.take_nonce(self._network.key, self._wallet.hot_address, chain_nonce)
+                stored = await self._wallet.sign(
+                    msgspec.structs.replace(draft, nonce=nonce),
+                    purpose="withdrawal",
+                    from_address=self._wallet.hot_address,
+                    withdrawal=withdrawal.id,
+                    now=now,
+                )
+                await set_waiting(withdrawal.id, None)
+                self._crash.reach("signing")
+        except NotToSign:
+            return None
+        except Refused as refused:
+            if withdrawal.waiting_reason != refused.reason:  # said before, and nothing has changed
+                await refuse(withdrawal.id, refused, self._network, now)
+            return None
+        purse.take(intent.asset, intent.amount_raw, draft.gas_budget_raw)
+        return stored
+
+    async def _draft(self, intent: Intent, rate: FeeRate, purse: Purse) -> tuple[Draft | None, str]:
+        """The transfer, its nonce still to be taken, or why there is none for now."""
+        # Before the estimate, which a node refuses where the balance is short.
+        if why_not := purse.why_not(intent.asset, intent.amount_raw, 0):
+            return None, why_not
+        try:
+            gas_limit = await self._sender.gas_limit(
+                self._wallet.hot_address, intent.destination, intent.asset, intent.amount_raw
+            )
+        except WouldFail as error:
+            await raise_alert(
+                severity="warning",
+                kind="transfer_would_fail",
+                dedupe_key=f"transfer_would_fail:{intent.id}",
+                message=f"{intent.id} would fail if it were sent now",
+                details={"withdrawal": intent.id, "network": self._network.key, "node": str(error)},
+                now=clock.now(),
+            )
+            return None, "the network would refuse this transfer now"
+        draft = Draft(
+            to_address=intent.destination,
+            asset_symbol=intent.asset,
+            amount_raw=intent.amount_raw,
+            nonce=0,
+            gas_limit=gas_limit,
+            max_fee_raw=rate.max_raw,
+            priority_fee_raw=rate.priority_raw,
+        )
+        if why_not := purse.why_not(intent.asset, intent.amount_raw, draft.gas_budget_raw):
+            return None, why_not
+        return draft, ""
+
+    async def _chain_nonce(self) -> int:
+        """How many transactions the chain has of the hot wallet. More than we signed: somebody else has its key."""
+        chain_nonce = await self._sender.next_nonce(self._wallet.hot_address)
+        signed = await outgoing.next_nonce(self._network.key, self._wallet.hot_address)
+        if signed is not None and chain_nonce > signed:
+            await raise_alert(
+                severity="critical",
+                kind="stranger_in_hot_wallet",
+                dedupe_key=f"stranger_in_hot_wallet:{self._network.key}:{chain_nonce}",
+                message=f"{self._network.key}: the hot wallet has sent transactions that are not ours",
+                details={"network": self._network.key, "chain_nonce": chain_nonce, "our_nonce": signed},
+                now=clock.now(),
+            )
+        return chain_nonce
+
+    async def _tell_if_low(self, asset: str, held_raw: int, low_raw: int, now: datetime) -> None:
+        """Alert when the hot wallet falls below an asset's mark, and again when it does so once more."""
+        if held_raw >= low_raw:
+            self._low.discard(asset)
+        elif asset not in self._low:
+            self._low.add(asset)
+            await raise_alert(
+                severity="warning",
+                kind="hot_wallet_low",
+                dedupe_key=f"hot_wallet_low:{self._network.key}:{asset}",
+                message=f"{self._network.key}: the hot wallet holds little {asset}",
+                details={"network": self._network.key, "asset": asset, "held_raw": str(held_raw)},
+                now=now,
+            )
+
+    async def _halt(self, reason: str) -> None:
+        log.critical("signer_halted", network=self._network.key, reason=reason)
+        if reason != self._halted_for:
+            self._halted_for = reason
+            await raise_alert(
+                severity="critical",
+                kind="signer_halted",
+                dedupe_key=f"signer_halted:{self._network.key}",
+                message=f"{self._network.key}: the signer can't go on: {reason}",
+                details={"network": self._network.key},
+                now=clock.now(),
+            )
+
+
+async def _pause(stop: asyncio.Event, timeout_s: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), timeout_s)

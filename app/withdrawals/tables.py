@@ -1,0 +1,178 @@
+"""Money on its way out: what payouts and refunds share, the approvals, and what was sent to the chain."""
+
+from piccolo.columns import BigSerial, Varchar
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from app.accounts.tables import Account
+from app.addresses.tables import DepositAddress
+from app.core import columns
+from app.merchants.tables import Merchant
+
+
+class Withdrawal(Table, tablename="withdrawals"):
+    """A payout or a refund: `id` is its public id. Amount, fee and destination never change once it is there.
+
+    `source` is the ledger that pays: the merchant's, or `platform:suspense` for the return of a deposit that was
+    nobody's; `merchant` is null only there, where the deposit has no invoice. `held` keeps it from being sent until
+    an operator releases it; `waiting_reason` says why nothing happens. `digest` is what an approval approves
+    (withdrawals/digest.py).
+    """
+
+    id = columns.public_id()
+    kind = columns.words(10)
+    merchant = columns.reference(Merchant, null=True)
+    mode = columns.words(4)
+    network = columns.words(40)
+    asset = columns.words(20)
+    source = columns.words(20)
+    amount_raw = columns.raw_amount()
+    fee_raw = columns.raw_amount()
+    destination = columns.words(100)
+    destination_memo = columns.words(100, null=True)
+    status = columns.words(20)
+    held = columns.flag()
+    waiting_reason = columns.words(200, null=True)
+    requested_by = columns.words(64)
+    digest = columns.digest()
+    approvals_required = columns.number()
+    decision_reason = columns.text(null=True)
+    created_at = columns.moment()
+    approved_at = columns.moment(null=True)
+    submitted_at = columns.moment(null=True)
+    settled_at = columns.moment(null=True)
+
+    withdrawals_kind_known = columns.one_of("kind", "payout", "refund")
+    withdrawals_status_known = columns.one_of(
+        "status", "pending_approval", "approved", "submitted", "confirmed", "rejected", "failed", "cancelled"
+    )
+    withdrawals_amounts_sane = Check("amount_raw > 0 AND fee_raw >= 0")
+    withdrawals_approvals_sane = Check("approvals_required BETWEEN 1 AND 2")
+    withdrawals_merchant_known = Check("merchant IS NOT NULL OR source = 'platform:suspense'")
+
+
+class WithdrawalHold(Table, tablename="withdrawal_holds"):
+    """Nothing that this ledger pays in this asset is sent, until an operator releases the hold.
+
+    Placed when a deep reorganisation has taken a booked deposit away. While it is open, every withdrawal of the
+    ledger that is not sent yet, and every new one, is `held`.
+    """
+
+    id = BigSerial(primary_key=True)
+    source = columns.words(20)
+    network = columns.words(40)
+    asset = columns.words(20)
+    reason = columns.text()
+    placed_at = columns.moment()
+    released_at = columns.moment(null=True)
+    released_by = columns.words(64, null=True)
+    release_reason = columns.text(null=True)
+
+    withdrawal_holds_released_whole = Check(
+        "(released_at IS NULL) = (released_by IS NULL) AND (released_at IS NULL) = (release_reason IS NULL)"
+    )
+
+
+class Approval(Table, tablename="approvals"):
+    """One operator's approval of one withdrawal, of just these bytes. Rows are only ever added."""
+
+    id = BigSerial(primary_key=True)
+    withdrawal = columns.reference(Withdrawal)
+    account = columns.reference(Account)
+    digest = columns.digest()
+    created_at = columns.moment()
+
+    approvals_once = Unique(["withdrawal", "account"])
+
+
+class WalletNonce(Table, tablename="wallet_nonces"):
+    """The next nonce of an address that we send from: locked by whoever signs."""
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    address = columns.words(100)
+    next_nonce = columns.big_number()
+
+    wallet_nonces_once = Unique(["network", "address"])
+
+
+class OutgoingTransaction(Table, tablename="outgoing_transactions"):
+    """A signed transaction, stored before it is sent. What is sent again is `signed_bytes`, those same bytes.
+
+    `purpose` says what for: a withdrawal, a sweep of a deposit address to the hot wallet, gas for such a sweep.
+    A fee bump is another row with the same nonce and `replaces`; at most one of a nonce is ever `confirmed`.
+    `gas_cost_raw` is what its gas has cost, once it is final; `gas_booked_raw` what the books say of it.
+    """
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    purpose = columns.words(12)
+    withdrawal = columns.reference(Withdrawal, null=True)
+    from_address = columns.words(100)
+    to_address = columns.words(100)
+    asset = columns.words(20)
+    amount_raw = columns.raw_amount()
+    nonce = columns.big_number()
+    replaces = columns.big_number(null=True)
+    txid = Varchar(length=80, default=None)
+    signed_bytes = columns.digest()
+    gas_limit = columns.big_number()
+    max_fee_raw = columns.raw_amount()
+    priority_fee_raw = columns.raw_amount()
+    status = columns.words(10)
+    block_height = columns.big_number(null=True)
+    block_hash = columns.words(80, null=True)
+    gas_cost_raw = columns.raw_amount(null=True)
+    gas_booked_raw = columns.raw_amount(null=True)
+    created_at = columns.moment()
+    submitted_at = columns.moment(null=True)
+    settled_at = columns.moment(null=True)
+
+    outgoing_transactions_txid_once = Unique(["network", "txid"])
+    outgoing_transactions_purpose_known = columns.one_of("purpose", "withdrawal", "sweep", "gas")
+    outgoing_transactions_status_known = columns.one_of(
+        "status", "signed", "submitted", "confirmed", "reverted", "replaced"
+    )
+    outgoing_transactions_purpose_whole = Check("(purpose = 'withdrawal') = (withdrawal IS NOT NULL)")
+
+
+class HotWalletReceipt(Table, tablename="hot_wallet_receipts"):
+    """A transfer to the hot wallet that is not one of our own: an operator's top-up, the treasury's once final.
+
+    `reversed`: a deep reorganisation took it away after it was booked; the same transfer may come again.
+    """
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    txid = Varchar(length=80, default=None)
+    log_index = columns.number()
+    asset = columns.words(20)
+    from_address = columns.words(100)
+    amount_raw = columns.raw_amount()
+    block_height = columns.big_number()
+    block_hash = columns.words(80)
+    seen_at = columns.moment()
+    status = columns.words(10)
+    settled_at = columns.moment(null=True)
+
+    hot_wallet_receipts_status_known = columns.one_of("status", "seen", "orphaned", "booked", "reversed")
+    hot_wallet_receipts_positive = Check("amount_raw > 0")
+
+
+class SweepCandidate(Table, tablename="sweep_candidates"):
+    """A deposit address that may hold enough of an asset to be swept. Gone once it was looked at and doesn't."""
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    asset = columns.words(20)
+    deposit_address = columns.reference(DepositAddress)
+    noticed_at = columns.moment()
+
+    sweep_candidates_once = Unique(["deposit_address", "asset"])
+
+
+class SweepMark(Table, tablename="sweep_marks"):
+    """Deposits that were settled before this moment have been noticed as candidates."""
+
+    network = columns.words(40, primary_key=True)
+    settled_through = columns.moment()
