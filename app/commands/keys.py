@@ -1,0 +1,45 @@
+"""Commands about keys: make new ones, and move what old ones sealed."""
+
+import base64
+
+import click
+
+from app.accounts import service as accounts
+from app.commands.running import audit, with_gateway
+from app.core import ids
+from app.core.crypto import Undecryptable
+from app.core.settings import MIN_SECRET_BYTES
+from app.gateway import Gateway
+from app.webhooks import sealing
+
+
+def register(main: click.Group) -> None:
+    """Add the commands."""
+    main.add_command(new_secret)
+    main.add_command(rotate_data_key)
+
+
+@click.command("new-secret")
+def new_secret() -> None:
+    """Print 32 random bytes in base64, as every key and secret among the settings wants them."""
+    click.echo(base64.b64encode(ids.random_bytes(MIN_SECRET_BYTES)).decode())
+
+
+@click.command("rotate-data-key")
+def rotate_data_key() -> None:
+    """Seal webhook and TOTP secrets anew under the first key of DATA_KEYS (docs/operations.md).
+
+    Safe beside a running gateway, and safe to run twice. When it says 0, older keys can go.
+    """
+
+    async def rotate(gateway: Gateway) -> tuple[int, int]:
+        data_keys = gateway.settings.data_keys
+        try:
+            webhooks, totp = await sealing.reseal_all(data_keys), await accounts.reseal_all(data_keys)
+        except Undecryptable as error:
+            raise click.ClickException(f"{error}: put the key that sealed it back into DATA_KEYS") from None
+        await audit("data_key.rotated", data_keys.current, webhook_secrets=webhooks, totp_secrets=totp)
+        return webhooks, totp
+
+    webhooks, totp = with_gateway(rotate)
+    click.echo(f"sealed anew: {webhooks} webhook secrets, {totp} TOTP secrets")

@@ -1,0 +1,64 @@
+"""What every command needs: the settings, a running gateway, plain errors, the audit log."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import click
+
+from app.audit import service as audit_log
+from app.core import clock, logging
+from app.core.errors import ApiError
+from app.core.settings import Settings, SettingsError, load
+from app.gateway import Gateway, running, wire
+from app.networks.assets import AssetChanged
+from app.networks.config import ConfigError
+from app.withdrawals.signer_settings import SignerSettingsError
+
+T = TypeVar("T")
+
+
+def settings() -> Settings:
+    """The settings of the environment, or a plain message of what is wrong with them."""
+    try:
+        return load()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def with_gateway(use: Callable[[Gateway], Awaitable[T]]) -> T:
+    """Run something with a gateway that is open, and close it."""
+    of_the_environment = settings()
+    logging.configure(level="WARNING", json=of_the_environment.log_format == "json")
+
+    async def call() -> T:
+        async with running(wire(of_the_environment)) as gateway:
+            return await use(gateway)
+
+    with plain_errors():
+        return asyncio.run(call())
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn errors that the operator can mend into one line instead of a traceback."""
+    try:
+        yield
+    except ApiError as error:
+        raise click.ClickException(error.message) from None
+    except (ConfigError, AssetChanged, SignerSettingsError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+async def audit(action: str, subject: str, merchant_id: str | None = None, **details: object) -> None:
+    """Write down what was done on the command line."""
+    await audit_log.record(
+        actor="cli",
+        action=action,
+        subject=subject,
+        merchant_id=merchant_id,
+        address=None,
+        details=details,
+        now=clock.now(),
+    )

@@ -1,0 +1,109 @@
+"""The settings and files of a deployment, without touching anything outside this host."""
+
+import ipaddress
+import stat
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app.core.settings import Settings
+from app.doctor.symptoms import Severity, Symptom
+from app.networks.config import NetworkConfig
+
+# The account keys m/44'/60'/0' of the phrases that development tools fund: anybody can spend what they receive.
+PUBLISHED_XPUBS = frozenset(
+    {
+        # test test test test test test test test test test test junk (anvil, hardhat)
+        "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8heNP3FGkeV9qwfzvZNSd54JoNXVsXFYSYwHsnJxqP",
+    }
+)
+
+WIDE_PREFIX_BITS = 8
+"""A proxy range wider than this trusts strangers: whoever is in it may claim any address."""
+
+
+def examine(settings: Settings) -> Iterator[Symptom]:
+    """Symptoms of the settings themselves."""
+    if not settings.is_production:
+        yield Symptom("warning", "environment", f"SWAP_PAY_ENV is {settings.environment}: unsafe settings are allowed")
+    if urlsplit(settings.public_url).scheme != "https":
+        yield Symptom("unsafe", "public url", "PUBLIC_URL is http: payment links and cookies travel in the clear")
+    if settings.webhook_allow_networks:
+        listed = ", ".join(str(network) for network in settings.webhook_allow_networks)
+        yield Symptom("unsafe", "webhooks", f"WEBHOOK_ALLOW_NETWORKS lets merchants reach {listed}: unset it")
+    for proxy in settings.trusted_proxies:
+        if proxy.prefixlen < WIDE_PREFIX_BITS:
+            yield Symptom("unsafe", "proxies", f"TRUSTED_PROXIES has {proxy}: anybody there can claim any address")
+    yield from _keys(settings)
+    yield from _alerts(settings)
+    if settings.metrics_token is None:
+        yield Symptom("warning", "metrics", "METRICS_TOKEN is not set: nobody can scrape /metrics")
+    if settings.log_level == "DEBUG":
+        yield Symptom("advice", "log", "LOG_LEVEL is DEBUG: more is written than an operator needs")
+
+
+def examine_networks(settings: Settings, networks: Mapping[str, NetworkConfig]) -> Iterator[Symptom]:
+    """Symptoms of the networks file."""
+    yield from _file_mode("networks file", settings.networks_file)
+    if not networks:
+        yield Symptom("warning", "networks", "no network is configured: nothing can be paid")
+    for network in networks.values():
+        if network.xpub in PUBLISHED_XPUBS:
+            severity: Severity = "unsafe" if network.mode == "live" else "warning"
+            yield Symptom(severity, network.key, "the xpub is that of a published test phrase: anybody can spend")
+        for url in network.rpc_urls:
+            parts = urlsplit(url.label)
+            if network.mode == "live" and parts.scheme == "http" and not _is_private(parts.hostname or ""):
+                yield Symptom("unsafe", network.key, f"{url.label} is asked in the clear: whoever is between decides")
+        if network.mode == "live" and len(network.rpc_urls) == 1:
+            yield Symptom("advice", network.key, "one node only: while it is away nothing is seen")
+
+
+def _keys(settings: Settings) -> Iterator[Symptom]:
+    used: defaultdict[bytes, list[str]] = defaultdict(list)
+    for version, key in settings.api_key_peppers.keys.items():
+        used[key].append(f"API_KEY_PEPPERS {version}")
+    for key_id, key in settings.data_keys.keys.items():
+        used[key].append(f"DATA_KEYS {key_id}")
+    used[settings.link_secret].append("LINK_SECRET")
+    used[settings.email_hash_secret].append("EMAIL_HASH_SECRET")
+    if settings.checkpoint_keys is None:
+        yield Symptom("warning", "checkpoints", "CHECKPOINT_KEY is not set: a rewritten ledger can't be told")
+    else:
+        for key_id, key in settings.checkpoint_keys.seeds.items():
+            used[key].append(f"CHECKPOINT_KEY {key_id}")
+    for names in used.values():
+        if len(names) > 1:
+            yield Symptom("unsafe", "keys", f"{', '.join(names)} are the same: give each its own (new-secret)")
+    if len(settings.data_keys.keys) > 1:
+        old = ", ".join(list(settings.data_keys.keys)[1:])
+        yield Symptom("advice", "keys", f"DATA_KEYS has older keys ({old}): rotate-data-key, then take them out")
+
+
+def _alerts(settings: Settings) -> Iterator[Symptom]:
+    if not settings.alert_mail_to and settings.alert_hook_url is None:
+        yield Symptom("unsafe", "alerts", "neither ALERT_MAIL_TO nor ALERT_HOOK_URL is set: nobody is told of drift")
+    if settings.mail_url is None:
+        severity: Severity = "unsafe" if settings.alert_mail_to else "warning"
+        yield Symptom(severity, "mail", "MAIL_URL is not set: letters end in the log")
+    elif settings.mail_url.startswith("maildir:") and settings.is_production:
+        yield Symptom("warning", "mail", "MAIL_URL is a folder on this host: nobody gets the letters")
+
+
+def _file_mode(topic: str, path: Path) -> Iterator[Symptom]:
+    mode = path.stat().st_mode
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield Symptom("unsafe", topic, f"{path} can be written by others: chmod 600 (whoever writes it is paid)")
+    elif mode & stat.S_IROTH:
+        yield Symptom("warning", topic, f"{path} can be read by all: node URLs may hold keys; chmod 600")
+    folder = path.resolve().parent.stat().st_mode
+    if folder & stat.S_IWOTH and not folder & stat.S_ISVTX:
+        yield Symptom("unsafe", topic, f"the folder of {path} can be written by all")
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith(".internal")

@@ -1,0 +1,125 @@
+"""Whether Postgres can be relied on: its guards, its role, its durability, its clock."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from app.core import clock, database
+from app.doctor.symptoms import Symptom
+
+MAX_CLOCK_SKEW = timedelta(seconds=2)
+"""Expiry, leases and signatures compare this host's clock with times that other hosts wrote."""
+
+MIN_VERSION = 140_000
+
+GUARDS = (
+    ("ledger_entries", "ledger_entries_append_only"),
+    ("ledger_entries", "ledger_entry_continues_chain"),
+    ("ledger_heads", "ledger_heads_kept"),
+    ("ledger_heads", "ledger_head_follows_entries"),
+    ("ledger_heads", "ledger_head_starts_empty"),
+    ("audit_entries", "audit_entries_append_only"),
+    ("ledger_checkpoints", "ledger_checkpoints_append_only"),
+    ("ledger_checkpoint_leaves", "ledger_checkpoint_leaves_append_only"),
+    ("checkpoint_keys", "checkpoint_keys_append_only"),
+)
+"""The triggers that books and audit log rest on (migrations "guards")."""
+
+MIGRATIONS_DIR = Path(__file__).parents[2] / "piccolo_migrations"
+
+
+async def examine(*, production: bool) -> AsyncIterator[Symptom]:
+    """Symptoms of the database that the pool is connected to."""
+    async for symptom in _migrations():
+        yield symptom
+    async for symptom in _guards():
+        yield symptom
+    async for symptom in _role():
+        yield symptom
+    async for symptom in _durability(production=production):
+        yield symptom
+    before, theirs, after = clock.now(), await database.fetch_value("SELECT clock_timestamp()"), clock.now()
+    skew = max(before - theirs, theirs - after, timedelta())
+    if skew > MAX_CLOCK_SKEW:
+        yield Symptom("unsafe", "clock", f"this host and Postgres are {skew.total_seconds():.1f} s apart: run NTP")
+    else:
+        yield Symptom("ok", "clock", f"within {MAX_CLOCK_SKEW.total_seconds():g} s of Postgres")
+
+
+async def _migrations() -> AsyncIterator[Symptom]:
+    shipped = {path.stem for path in MIGRATIONS_DIR.glob("swap_pay_*.py")}
+    is_there = await database.fetch_value("SELECT to_regclass('migration') IS NOT NULL")
+    rows = await database.fetch_all("SELECT name FROM migration WHERE app_name = 'swap_pay'") if is_there else []
+    applied = {_module_name(row["name"]) for row in rows}
+    missing, unknown = shipped - applied, applied - shipped
+    if missing:
+        yield Symptom("unsafe", "migrations", f"{len(missing)} are missing: run swap-pay migrate")
+    if unknown:
+        yield Symptom("unsafe", "migrations", f"{len(unknown)} are of a newer version than this code")
+    if not missing and not unknown:
+        yield Symptom("ok", "migrations", f"all {len(shipped)} applied")
+
+
+def _module_name(migration_id: str) -> str:
+    """Piccolo stores `2026-01-31T09:30:00:000000` and names the file `swap_pay_2026_01_31t09_30_00_000000`."""
+    return "swap_pay_" + migration_id.lower().replace("-", "_").replace(":", "_")
+
+
+async def _guards() -> AsyncIterator[Symptom]:
+    rows = await database.fetch_all(
+        """
+        SELECT c.relname, t.tgname, t.tgenabled::text AS enabled FROM pg_trigger t
+        JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
+        """
+    )
+    found = {(row["relname"], row["tgname"]): row["enabled"] for row in rows}
+    bad = [name for table, name in GUARDS if found.get((table, name)) not in ("O", "A")]
+    if bad:
+        yield Symptom("unsafe", "triggers", f"missing or disabled: {', '.join(bad)}. Reconcile in full, then restore")
+    else:
+        yield Symptom("ok", "triggers", f"all {len(GUARDS)} guards are in force")
+    if await database.fetch_value("SHOW session_replication_role") != "origin":
+        yield Symptom("unsafe", "triggers", "session_replication_role is not origin: triggers don't fire")
+
+
+async def _role() -> AsyncIterator[Symptom]:
+    row = await database.fetch_one(
+        """
+        SELECT current_user AS name, r.rolsuper, r.rolbypassrls, r.rolreplication,
+            EXISTS (SELECT FROM pg_tables WHERE tableowner = current_user AND tablename = 'ledger_entries') AS owns,
+            inet_server_addr() IS NOT NULL AND NOT inet_server_addr() <<= '127.0.0.0/8'
+                AND NOT coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS in_the_clear
+        FROM pg_roles r WHERE r.rolname = current_user
+        """
+    )
+    assert row is not None
+    if row["rolsuper"]:
+        yield Symptom("unsafe", "role", f"{row['name']} is a superuser: it can switch the books' triggers off")
+    elif row["owns"]:
+        yield Symptom(
+            "warning",
+            "role",
+            f"{row['name']} owns the books and can switch their triggers off: run with a role"
+            " that doesn't (docs/operations.md)",
+        )
+    else:
+        yield Symptom("ok", "role", f"{row['name']} can't switch triggers off")
+    if row["in_the_clear"]:
+        yield Symptom("warning", "connection", "Postgres is on another host and the connection is not TLS")
+
+
+async def _durability(*, production: bool) -> AsyncIterator[Symptom]:
+    names: Sequence[str] = ("fsync", "full_page_writes", "synchronous_commit", "archive_mode", "max_connections")
+    rows = await database.fetch_all("SELECT name, setting FROM pg_settings WHERE name = ANY($1)", list(names))
+    values = {row["name"]: row["setting"] for row in rows}
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        if values[name] == "off":
+            yield Symptom("unsafe" if production else "warning", "durability", f"{name} is off: a crash loses money")
+    if values["archive_mode"] == "off":
+        yield Symptom("warning", "backups", "archive_mode is off: without WAL there is no way back to a point in time")
+    if await database.fetch_value("SELECT current_setting('server_version_num')::int") < MIN_VERSION:
+        yield Symptom("unsafe", "version", "PostgreSQL 14 or newer is needed")
+    if int(values["max_connections"]) < 100:
+        yield Symptom(
+            "advice", "connections", f"max_connections is {values['max_connections']}: see docs/operations.md"
+        )

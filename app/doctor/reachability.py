@@ -1,0 +1,96 @@
+"""Redis and the chains: are they there, are they the right ones, can they do harm?"""
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+from redis.exceptions import RedisError
+
+from app.core import clock, database, redis
+from app.core.settings import Settings
+from app.doctor.symptoms import Symptom
+from app.networks.port import NetworkError
+from app.networks.registry import Networks
+from app.reconciliation import queries
+from app.reconciliation.watchdog import CHECKPOINT_WITHIN, RECONCILED_WITHIN
+
+PICKLE_MARK = b"\x80"
+"""Every pickle since protocol 2 begins with it, and no JSON does."""
+
+JOBS_LOOKED_AT = 1_000
+
+
+async def examine_redis(settings: Settings) -> AsyncIterator[Symptom]:
+    """Symptoms of Redis. It may be away: then things are slower, not wrong."""
+    client = redis.client()
+    try:
+        await client.ping()
+        memory = await client.info("memory")
+    except (RedisError, OSError) as error:
+        yield Symptom("warning", "redis", f"does not answer ({type(error).__name__}): limits count per process only")
+        return
+    policy = memory.get("maxmemory_policy", "unknown")
+    if policy not in ("noeviction", "unknown") and memory.get("maxmemory", 0):
+        yield Symptom("warning", "redis", f"evicts keys ({policy}): rate limits forget; set noeviction")
+    else:
+        yield Symptom("ok", "redis", "answers and keeps its keys")
+    parts = urlsplit(settings.redis_url)
+    if parts.scheme == "redis" and parts.hostname not in ("localhost", "127.0.0.1", "::1", None):
+        if not parts.password:
+            yield Symptom("unsafe", "redis", "is on another host without a password")
+        yield Symptom("warning", "redis", "is on another host and the connection is not TLS (rediss://)")
+    looked = 0
+    async for key in client.scan_iter(match="arq:job:*", count=200):
+        looked += 1
+        if (await client.get(key) or b"").startswith(PICKLE_MARK):
+            yield Symptom("unsafe", "redis", "holds a pickled job, which we never write: somebody tries to run code")
+            break
+        if looked >= JOBS_LOOKED_AT:
+            break
+
+
+async def examine_networks(networks: Networks) -> AsyncIterator[Symptom]:
+    """Whether each network's node answers, is on the right chain, and is watched."""
+    for network in networks:
+        try:
+            chain = networks.chain(network.key)
+            await chain.check_identity()
+            head = await chain.head_height()
+        except NetworkError as error:
+            yield Symptom("unsafe", network.key, f"can't be used: {error}")
+            continue
+        cursor = await database.fetch_one(
+            "SELECT scanned_height, halted_reason FROM network_cursors WHERE network = $1", network.key
+        )
+        if cursor is None:
+            yield Symptom(
+                "warning", network.key, f"chain {network.chain_id}, block {head}; no worker has watched it yet"
+            )
+        elif cursor["halted_reason"] is not None:
+            yield Symptom("unsafe", network.key, f"the watcher has halted: {cursor['halted_reason']}")
+        else:
+            behind = max(0, head - cursor["scanned_height"])
+            yield Symptom(
+                "warning" if behind > network.batch_blocks else "ok",
+                network.key,
+                f"chain {network.chain_id}, block {head}, {behind} behind",
+            )
+
+
+async def examine_watch(settings: Settings) -> AsyncIterator[Symptom]:
+    """Whether the books are looked after: reconciliation, checkpoints, open alerts."""
+    now = clock.now()
+    reconciled_at = await queries.last_finished_at()
+    if reconciled_at is None or now - reconciled_at > RECONCILED_WITHIN:
+        when = "never" if reconciled_at is None else f"last {clock.rfc3339(reconciled_at)}"
+        yield Symptom("warning", "reconciliation", f"has not run lately ({when}): is a default worker running?")
+    elif (last := (await queries.runs_before(None, 1))[0]).status == "drift":
+        yield Symptom("unsafe", "reconciliation", f"run {last.id} found drift")
+    if settings.checkpoint_keys is not None:
+        signed_at = await database.fetch_value("SELECT max(created_at) FROM ledger_checkpoints")
+        if signed_at is None or now - signed_at > CHECKPOINT_WITHIN:
+            yield Symptom("warning", "checkpoints", "none was signed lately: is a default worker running?")
+    critical = await database.fetch_value(
+        "SELECT count(*) FROM alerts WHERE acknowledged_at IS NULL AND severity = 'critical'"
+    )
+    if critical:
+        yield Symptom("unsafe", "alerts", f"{critical} critical alerts are open: swap-pay alerts list")

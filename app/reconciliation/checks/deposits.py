@@ -1,0 +1,70 @@
+"""Every deposit booked just once, for just what came, and nothing booked for a deposit that is not there (I2)."""
+
+from app.reconciliation.findings import Finding, Result
+from app.reconciliation.snapshot import rows
+
+CHECK = "deposits"
+
+MOST_SHOWN = 100
+"""Findings kept of each kind; the figures count them all."""
+
+
+async def check() -> Result:
+    """What the ledgers hold under each deposit's reference, over all owners, against the deposit's row.
+
+    A booked deposit's entries sum to its amount: credit and fee, or suspense, or suspense and then credit. One that
+    is not booked, or was taken back, sums to nothing. A deposit booked a second time after a reversal has entries
+    under `DEP-…#2`; they count with the others.
+    """
+    counted = await rows(
+        "SELECT count(*) AS all, count(*) FILTER (WHERE settled_at IS NOT NULL) AS booked FROM deposits"
+    )
+    found = await rows(
+        """
+        WITH booked AS (
+            SELECT split_part(reference_id, '#', 1) AS deposit, h.network, h.asset,
+                sum(available_delta_raw + locked_delta_raw) AS amount_raw,
+                count(*) FILTER (WHERE kind = 'invoice_credit')
+                    - count(*) FILTER (WHERE kind = 'deposit_reversal' AND h.owner LIKE 'MCH-%') AS credits
+            FROM ledger_entries e JOIN ledger_heads h ON h.id = e.ledger
+            WHERE reference_type = 'deposit' GROUP BY 1, 2, 3
+        )
+        SELECT coalesce(d.id, b.deposit) AS deposit, d.status, d.txid, d.network, d.asset,
+            b.network AS booked_network, b.asset AS booked_asset, d.amount_raw,
+            coalesce(b.amount_raw, 0) AS booked_raw, coalesce(b.credits, 0) AS credits, count(*) OVER () AS all_found
+        FROM deposits d
+        FULL JOIN booked b ON b.deposit = d.id AND b.network = d.network AND b.asset = d.asset
+        WHERE d.id IS NULL
+            OR coalesce(b.amount_raw, 0) <> CASE WHEN d.settled_at IS NULL THEN 0 ELSE d.amount_raw END
+            OR coalesce(b.credits, 0) > 1
+        ORDER BY 1 LIMIT $1
+        """,
+        MOST_SHOWN,
+    )
+    findings = []
+    for row in found:
+        booked_raw, amount_raw = row["booked_raw"], row["amount_raw"]
+        if row["status"] is None:
+            problem = "is booked, and there is no such deposit"
+        elif booked_raw == 0:
+            problem = f"is {row['status']}, and nothing is booked for it"
+        elif row["credits"] > 1:
+            problem = "is credited more than once"
+        elif row["status"] in ("credited", "suspended"):
+            problem = "is booked with another amount than came"
+        else:
+            problem = f"is {row['status']}, and booked"
+        figures = {
+            "amount_raw": None if amount_raw is None else str(amount_raw),
+            "booked_raw": str(booked_raw),
+            "asset": row["asset"] or row["booked_asset"],
+            "network": row["network"] or row["booked_network"],
+            "txid": row["txid"],
+        }
+        findings.append(Finding(CHECK, row["deposit"], problem, figures))
+    figures = {
+        "deposits": counted[0]["all"],
+        "booked": counted[0]["booked"],
+        "at_odds": found[0]["all_found"] if found else 0,
+    }
+    return Result(CHECK, figures, findings)

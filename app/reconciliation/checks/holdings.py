@@ -1,0 +1,261 @@
+"""For each asset: what the ledgers owe, against what the chain holds for us at a named block (I7).
+
+The books are of the snapshot's moment, the chain of its confirmed block, and money moves all the time. What lies
+between the two is known to the unit, and is counted:
+
+    expected = the ledgers, all together
+             + deposits up to the block that are not booked yet
+             - deposits booked that are above it (an invoice may ask for fewer confirmations)
+             + and - the same with top-ups of the hot wallet
+             - withdrawals sent up to the block and not booked yet (what is under way is asked of the chain)
+             + withdrawals booked that are above it, or under way again after a deep reorganisation
+             - and + the same with the gas of all our transactions, in the network's coin
+
+Nothing is rounded and nothing tolerated: whatever remains is drift.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from app.core.database import Row
+from app.networks.config import NetworkConfig
+from app.networks.port import Chain, ChainMoved, Settlement
+from app.reconciliation.findings import Figure, Finding, Result
+from app.reconciliation.snapshot import NamedBlock, rows
+
+CHECK = "holdings"
+
+MOST_NAMED = 20
+"""Addresses named in one finding."""
+
+REST = timedelta(days=40)
+"""An address that nobody was shown for so long, and that is empty by the books, is looked at once a day only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the snapshot knows of one network, for comparing it with the chain."""
+
+    network: NetworkConfig
+    block: NamedBlock
+    ledgers_raw: Mapping[str, int]
+    received_raw: Mapping[str, int]
+    sent: Sequence[Row]
+    settled_at_raw: Mapping[tuple[str, str], int]
+    addresses: Sequence[str]
+    wallets: Sequence[str]
+
+
+@dataclass(slots=True)
+class _Flight:
+    """What to add to the ledgers, by asset, and what transactions did to each address up to the block."""
+
+    by_asset: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    by_address: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+
+
+async def read_books(network: NetworkConfig, block: NamedBlock, now: datetime, *, full: bool) -> Books:
+    """Read what is needed, in the caller's snapshot."""
+    key, height = network.key, block.height
+    ledgers = await rows(
+        "SELECT asset, sum(available_raw + locked_raw) AS raw FROM ledger_heads WHERE network = $1 GROUP BY asset", key
+    )
+    deposits = await rows(
+        """
+        SELECT asset, coalesce(sum(amount_raw) FILTER (WHERE block_height <= $2 AND status = 'seen'), 0) AS unbooked,
+            coalesce(sum(amount_raw) FILTER (WHERE block_height > $2 AND status <> 'seen'), 0) AS above
+        FROM deposits WHERE network = $1 AND status <> 'orphaned' GROUP BY asset
+        """,
+        key,
+        height,
+    )
+    top_ups = await rows(
+        """
+        SELECT asset, coalesce(sum(amount_raw) FILTER (WHERE block_height <= $2 AND status = 'seen'), 0) AS unbooked,
+            coalesce(sum(amount_raw) FILTER (WHERE block_height > $2 AND status = 'booked'), 0) AS above
+        FROM hot_wallet_receipts WHERE network = $1 GROUP BY asset
+        """,
+        key,
+        height,
+    )
+    # Whatever the books and the block may see differently; all the rest is settled in both.
+    sent = await rows(
+        """
+        SELECT o.txid, o.purpose, o.asset, o.from_address, o.to_address, o.amount_raw, o.status, o.block_height,
+            o.gas_cost_raw, coalesce(o.gas_booked_raw, 0) AS gas_booked_raw, o.withdrawal,
+            coalesce(w.status = 'confirmed', false) AS booked
+        FROM outgoing_transactions o LEFT JOIN withdrawals w ON w.id = o.withdrawal
+        WHERE o.network = $1 AND (
+            o.status IN ('signed', 'submitted')
+            OR (o.status IN ('confirmed', 'reverted') AND (o.block_height > $2 OR w.status <> 'confirmed'))
+            OR coalesce(o.gas_cost_raw, 0) <> coalesce(o.gas_booked_raw, 0)
+        )
+        """,
+        key,
+        height,
+    )
+    settled = {(row["address"], row["asset"]): row["raw"] for row in await _settled_at(network, height)}
+    recent = await rows(
+        """
+        SELECT address FROM deposit_addresses
+        WHERE network = $1 AND lease_count > 0 AND ($2 OR invoice_id IS NOT NULL OR available_at > $3) ORDER BY id
+        """,
+        key,
+        full,
+        now - REST,
+    )
+    senders = await rows(
+        """
+        SELECT s.address FROM (
+            SELECT address FROM wallet_nonces WHERE network = $1
+            UNION SELECT from_address FROM outgoing_transactions WHERE network = $1
+        ) s WHERE NOT EXISTS (SELECT FROM deposit_addresses a WHERE a.network = $1 AND a.address = s.address)
+        """,
+        key,
+    )
+    hot = [] if network.hot_wallet_address is None else [network.hot_wallet_address]
+    holders = [address for (address, _), raw in settled.items() if raw]
+    return Books(
+        network=network,
+        block=block,
+        ledgers_raw={row["asset"]: row["raw"] for row in ledgers},
+        received_raw=_received([*deposits, *top_ups]),
+        sent=sent,
+        settled_at_raw=settled,
+        addresses=list(dict.fromkeys([*(row["address"] for row in recent), *holders])),
+        wallets=list(dict.fromkeys([*hot, *(row["address"] for row in senders)])),
+    )
+
+
+def _received(received: Sequence[Row]) -> dict[str, int]:
+    """By asset: what has come in and is not booked, less what is booked and has not come in by the block."""
+    in_flight: defaultdict[str, int] = defaultdict(int)
+    for row in received:
+        in_flight[row["asset"]] += row["unbooked"] - row["above"]
+    return dict(in_flight)
+
+
+async def _settled_at(network: NetworkConfig, height: int) -> Sequence[Row]:
+    """What each deposit address should hold at the block: what came, what was sent from and to it, what that cost."""
+    coin = next((asset.symbol for asset in network.assets if asset.kind == "native"), "")
+    return await rows(
+        """
+        SELECT m.address, m.asset, sum(m.raw) AS raw FROM (
+            SELECT a.address, d.asset, d.amount_raw AS raw
+            FROM deposits d JOIN deposit_addresses a ON a.id = d.deposit_address
+            WHERE d.network = $1 AND d.status <> 'orphaned' AND d.block_height <= $2
+            UNION ALL
+            SELECT from_address, asset, -amount_raw FROM outgoing_transactions
+            WHERE network = $1 AND status = 'confirmed' AND block_height <= $2
+            UNION ALL
+            SELECT to_address, asset, amount_raw FROM outgoing_transactions
+            WHERE network = $1 AND status = 'confirmed' AND block_height <= $2
+            UNION ALL
+            SELECT from_address, $3, -gas_cost_raw FROM outgoing_transactions
+            WHERE network = $1 AND status IN ('confirmed', 'reverted') AND block_height <= $2
+        ) m JOIN deposit_addresses ours ON ours.network = $1 AND ours.address = m.address
+        GROUP BY m.address, m.asset
+        """,
+        network.key,
+        height,
+        coin,
+    )
+
+
+async def ask_chain(chain: Chain, books: Books) -> Result:
+    """Compare with the chain at the named block. Asks a node: not in a transaction. Raises NetworkError."""
+    block, network = books.block, books.network
+    await _check_still_there(chain, block)
+    open_txids = [row["txid"] for row in books.sent if row["status"] in ("signed", "submitted")]
+    settlements = await chain.settlements(open_txids) if open_txids else {}
+    flight = _in_flight(books, settlements)
+    figures: dict[str, Figure] = {"height": block.height, "block_hash": block.hash}
+    findings = []
+    addresses = [*books.addresses, *books.wallets]
+    for asset in network.assets:
+        held = await chain.balances_raw(addresses, asset.symbol, block.height)
+        held_raw = sum(held.values())
+        ledgers_raw = books.ledgers_raw.get(asset.symbol, 0)
+        expected_raw = ledgers_raw + flight.by_asset[asset.symbol]
+        asset_figures: dict[str, Figure] = {
+            "ledgers_raw": str(ledgers_raw),
+            "in_flight_raw": str(flight.by_asset[asset.symbol]),
+            "expected_raw": str(expected_raw),
+            "held_raw": str(held_raw),
+            "drift_raw": str(held_raw - expected_raw),
+        }
+        figures |= {f"{asset.symbol}.{name}": figure for name, figure in asset_figures.items()}
+        figures[f"{asset.symbol}.addresses"] = len(addresses)
+        if held_raw != expected_raw:
+            findings.append(
+                Finding(
+                    CHECK,
+                    f"{asset.symbol} {network.key}",
+                    _message(held_raw - expected_raw, block),
+                    {
+                        "height": block.height,
+                        "block_hash": block.hash,
+                        **asset_figures,
+                        "addresses_at_odds": _at_odds(books, flight, asset.symbol, held),
+                    },
+                )
+            )
+    await _check_still_there(chain, block)
+    return Result(CHECK, figures, findings)
+
+
+async def _check_still_there(chain: Chain, block: NamedBlock) -> None:
+    now = await chain.block_ref(block.height)
+    if now is None or now.hash != block.hash:
+        raise ChainMoved(f"{block.network}: block {block.height} is not {block.hash} on this node")
+
+
+def _in_flight(books: Books, settlements: Mapping[str, Settlement]) -> _Flight:
+    flight = _Flight()
+    flight.by_asset.update(books.received_raw)
+    flight.by_address.update(books.settled_at_raw)
+    coin = next((asset.symbol for asset in books.network.assets if asset.kind == "native"), None)
+    reopened: set[str] = set()
+    for row in books.sent:
+        settlement = settlements.get(row["txid"])
+        settled = row["status"] in ("confirmed", "reverted")
+        height = row["block_height"] if settled else settlement.height if settlement else None
+        on_chain = height is not None and height <= books.block.height
+        succeeded = row["status"] == "confirmed" if settled else settlement is not None and settlement.succeeded
+        gas_raw = (row["gas_cost_raw"] if settled else settlement.gas_cost_raw if settlement else 0) or 0
+        if row["withdrawal"] is not None:
+            if on_chain and succeeded:
+                flight.by_asset[row["asset"]] -= row["amount_raw"]
+            if row["booked"] and row["status"] == "confirmed":
+                flight.by_asset[row["asset"]] += row["amount_raw"]
+            if row["booked"] and not settled and row["status"] != "replaced" and row["withdrawal"] not in reopened:
+                reopened.add(row["withdrawal"])  # a fee bump is another row of the same money
+                flight.by_asset[row["asset"]] += row["amount_raw"]
+        if coin is not None:
+            flight.by_asset[coin] += row["gas_booked_raw"] - (gas_raw if on_chain else 0)
+        if on_chain and not settled:
+            if coin is not None:
+                flight.by_address[row["from_address"], coin] -= gas_raw
+            if succeeded:
+                flight.by_address[row["from_address"], row["asset"]] -= row["amount_raw"]
+                flight.by_address[row["to_address"], row["asset"]] += row["amount_raw"]
+    return flight
+
+
+def _at_odds(books: Books, flight: _Flight, asset: str, held: Mapping[str, int]) -> list[str]:
+    """The deposit addresses whose own movements do not explain what they hold, the first few."""
+    odd = [
+        f"{address}: holds {held[address]}, {flight.by_address[address, asset]} by the books"
+        for address in books.addresses
+        if held[address] != flight.by_address[address, asset]
+    ]
+    return odd[:MOST_NAMED]
+
+
+def _message(drift_raw: int, block: NamedBlock) -> str:
+    where = f"at block {block.height} ({block.hash})"
+    if drift_raw < 0:
+        return f"the chain holds {-drift_raw} minor units less than the ledgers owe, {where}"
+    return f"the chain holds {drift_raw} minor units that no ledger owns, {where}"

@@ -1,0 +1,150 @@
+"""Every settled payout and refund: booked once, and exactly one transaction that the chain confirms (I3)."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.core.database import Row
+from app.networks.port import Chain, Settlement
+from app.reconciliation.findings import Finding, Result
+from app.reconciliation.snapshot import rows
+
+CHECK = "withdrawals"
+
+MOST_SHOWN = 100
+"""Findings kept of each kind; the figures count them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a row says that a transaction did."""
+
+    network: str
+    withdrawal: str
+    txid: str
+    asset: str
+    to_address: str
+    amount_raw: int
+    height: int | None
+    block_hash: str | None
+
+
+async def check() -> Result:
+    """What the books and the rows of transactions say of each withdrawal; no chain is asked."""
+    counted = await rows(
+        "SELECT count(*) AS all, count(*) FILTER (WHERE status = 'confirmed') AS settled FROM withdrawals"
+    )
+    found = await rows(
+        """
+        WITH booked AS (
+            SELECT reference_id, sum(available_delta_raw + locked_delta_raw) AS amount_raw
+            FROM ledger_entries WHERE reference_type IN ('payout', 'refund') GROUP BY 1
+        ), sent AS (
+            SELECT withdrawal, count(*) AS confirmed, sum(amount_raw) AS amount_raw,
+                bool_and(asset = (SELECT w.asset FROM withdrawals w WHERE w.id = o.withdrawal)
+                    AND to_address = (SELECT w.destination FROM withdrawals w WHERE w.id = o.withdrawal)) AS same
+            FROM outgoing_transactions o WHERE status = 'confirmed' AND withdrawal IS NOT NULL GROUP BY 1
+        )
+        SELECT coalesce(w.id, b.reference_id) AS id, w.status, w.network, w.asset, w.amount_raw,
+            coalesce(b.amount_raw, 0) AS booked_raw, coalesce(s.confirmed, 0) AS confirmed,
+            coalesce(s.amount_raw, 0) AS sent_raw, coalesce(s.same, true) AS same, count(*) OVER () AS all_found
+        FROM withdrawals w
+        FULL JOIN booked b ON b.reference_id = w.id
+        LEFT JOIN sent s ON s.withdrawal = w.id
+        WHERE w.id IS NULL
+            OR coalesce(b.amount_raw, 0) <> CASE WHEN w.status = 'confirmed' THEN -w.amount_raw ELSE 0 END
+            OR coalesce(s.confirmed, 0) <> CASE WHEN w.status = 'confirmed' THEN 1 ELSE 0 END
+            OR NOT coalesce(s.same, true)
+            OR (w.status = 'confirmed' AND s.amount_raw <> w.amount_raw)
+        ORDER BY 1 LIMIT $1
+        """,
+        MOST_SHOWN,
+    )
+    findings = [
+        Finding(
+            CHECK,
+            row["id"],
+            _problem(row),
+            {
+                "status": row["status"],
+                "amount_raw": None if row["amount_raw"] is None else str(row["amount_raw"]),
+                "booked_raw": str(row["booked_raw"]),
+                "sent_raw": str(row["sent_raw"]),
+                "confirmed_transactions": row["confirmed"],
+            },
+        )
+        for row in found
+    ]
+    at_odds = found[0]["all_found"] if found else 0
+    return Result(
+        CHECK,
+        {"withdrawals": counted[0]["all"], "settled": counted[0]["settled"], "at_odds": at_odds},
+        findings,
+    )
+
+
+async def claims(network: str, since: datetime | None) -> list[Claim]:
+    """The confirmed transactions of a network's withdrawals, settled since then; the chain is to confirm them."""
+    found = await rows(
+        """
+        SELECT network, withdrawal, txid, asset, to_address, amount_raw, block_height, block_hash
+        FROM outgoing_transactions
+        WHERE network = $1 AND status = 'confirmed' AND withdrawal IS NOT NULL
+            AND ($2::timestamptz IS NULL OR settled_at >= $2)
+        ORDER BY id
+        """,
+        network,
+        since,
+    )
+    return [Claim(*row) for row in found]
+
+
+async def ask_chain(chain: Chain, claimed: Sequence[Claim]) -> list[Finding]:
+    """Whether the chain says the same of each. Asks a node: not in a transaction. Raises NetworkError."""
+    settled = await chain.settlements([claim.txid for claim in claimed])
+    by_transfer: defaultdict[str, int] = defaultdict(int)
+    for claim in claimed:
+        by_transfer[claim.txid] += 1
+    findings = []
+    for claim in claimed:
+        problem = _contradiction(claim, settled, by_transfer)
+        if problem is not None:
+            figures = {"txid": claim.txid, "amount_raw": str(claim.amount_raw), "to_address": claim.to_address}
+            findings.append(Finding(CHECK, claim.withdrawal, problem, figures))
+    return findings
+
+
+def _contradiction(claim: Claim, settled: Mapping[str, Settlement], by_transfer: Mapping[str, int]) -> str | None:
+    settlement = settled.get(claim.txid)
+    if settlement is None:
+        return "is confirmed, and the chain does not have its transaction"
+    if by_transfer[claim.txid] > 1:
+        return "shares its transaction with another withdrawal"
+    if not settlement.succeeded:
+        return "is confirmed, and its transaction failed on chain"
+    if (settlement.height, settlement.block_hash) != (claim.height, claim.block_hash):
+        return "is confirmed in another block than the chain has its transaction in"
+    moved = [
+        transfer
+        for transfer in settlement.transfers
+        if (transfer.asset_symbol, transfer.to_address, transfer.amount_raw)
+        == (claim.asset, claim.to_address, claim.amount_raw)
+    ]
+    return None if moved else "is confirmed, and its transaction moved something else"
+
+
+def _problem(row: Row) -> str:
+    if row["status"] is None:
+        return "is booked, and there is no such withdrawal"
+    if row["status"] != "confirmed":
+        if row["confirmed"]:
+            return f"is {row['status']}, and a transaction of it is confirmed"
+        return f"is {row['status']}, and its entries do not add up to nothing"
+    if not row["confirmed"]:
+        return "is confirmed without a transfer"
+    if row["confirmed"] != 1:
+        return "was paid more than once"
+    if not row["same"] or row["sent_raw"] != row["amount_raw"]:
+        return "was paid otherwise than it asks for"
+    return "is confirmed, and the books do not say so"

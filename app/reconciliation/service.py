@@ -1,0 +1,186 @@
+"""A run of reconciliation: a snapshot of the books, the chain at named blocks, a record, and alerts about drift."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from app.alerts.service import raise_alert
+from app.core import clock, database
+from app.core.logging import get_logger
+from app.core.settings import CheckpointKeys
+from app.networks.port import NetworkError
+from app.networks.registry import Networks
+from app.reconciliation import invariants, queries
+from app.reconciliation.checks import holdings, withdrawals
+from app.reconciliation.findings import Figure, Finding, Result
+from app.reconciliation.snapshot import NamedBlock, named_blocks, snapshot
+
+log = get_logger(__name__)
+
+ATTEMPTS = 3
+RETRY_S = 3.0
+"""A node that lags, or a block that a reorganisation has just replaced, is asked again with a fresh snapshot."""
+
+OVERLAP = timedelta(minutes=10)
+"""A run that is not full looks back this far behind the start of the last whole one: clocks and commits differ."""
+
+FULL_EVERY = timedelta(hours=24)
+
+MOST_ALERTS = 20
+"""Findings that get an alert of their own; one more counts the rest."""
+
+RUN_LOCK = 7_226_007
+"""Advisory lock key: one run at a time."""
+
+Cause = Literal["schedule", "operator"]
+
+
+class RunInProgress(Exception):
+    """Another process is at it; its record is the newest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciliation:
+    """The use case, with what it needs. Without `checkpoint_keys` nothing signed is looked at."""
+
+    networks: Networks
+    checkpoint_keys: CheckpointKeys | None
+
+    async def run(self, now: datetime, *, full: bool, cause: Cause = "operator") -> int:
+        """Check everything; the id of the run's record. Not in a transaction. Raises RunInProgress.
+
+        `full` re-computes everything; else what grows without end is read from the last signed checkpoint and the
+        last whole run on. Drift raises a critical alert each; what could not be checked, a warning.
+        """
+        async with database.pool().acquire() as guard:
+            if not await guard.fetchval("SELECT pg_try_advisory_lock($1)", RUN_LOCK):
+                raise RunInProgress("a reconciliation is under way")
+            try:
+                return await self._run(now, full=full, cause=cause)
+            finally:
+                await guard.execute("SELECT pg_advisory_unlock($1)", RUN_LOCK)
+
+    async def run_scheduled(self, now: datetime) -> int:
+        """A run by the clock: full once a day."""
+        last_full = await queries.last_whole_run(full=True)
+        return await self.run(now, full=last_full is None or now - last_full.started_at > FULL_EVERY, cause="schedule")
+
+    async def _run(self, now: datetime, *, full: bool, cause: Cause) -> int:
+        run_id: int = await database.fetch_value(
+            """
+            INSERT INTO reconciliation_runs (cause, "full", status, started_at, blocks, figures)
+            VALUES ($1, $2, 'running', $3, '{}', '{}') RETURNING id
+            """,
+            cause,
+            full,
+            now,
+        )
+        started_s = clock.monotonic_s()
+        try:
+            blocks, results = await self._check(now, full=full)
+        except BaseException:
+            await database.execute(
+                "UPDATE reconciliation_runs SET status = 'failed', finished_at = $2 WHERE id = $1", run_id, clock.now()
+            )
+            raise
+        await _record(run_id, blocks, results, now)
+        log.info("reconciled", run=run_id, full=full, seconds=round(clock.monotonic_s() - started_s, 3))
+        return run_id
+
+    async def _check(self, now: datetime, *, full: bool) -> tuple[dict[str, NamedBlock], list[Result]]:
+        """Everything, with a fresh snapshot for as long as a chain has moved on from the last one."""
+        last = None if full else await queries.last_whole_run()
+        since = None if last is None else last.started_at - OVERLAP
+        since_heights = None if last is None else {key: block["height"] for key, block in last.blocks.items()}
+        results: list[Result] = []
+        for attempt in range(1, ATTEMPTS + 1):
+            books, claims = {}, {}
+            async with snapshot():
+                blocks = await named_blocks(self.networks)
+                results = await invariants.all_of_them(
+                    self.checkpoint_keys, now, full=full, since=since, since_heights=since_heights
+                )
+                for key, block in blocks.items():
+                    network = self.networks.get(key)
+                    books[key] = await holdings.read_books(network, block, now, full=full)
+                    claims[key] = await withdrawals.claims(key, since)
+            unreachable = False
+            for key in blocks:
+                chain = self.networks.chain(key)
+                try:
+                    found = await withdrawals.ask_chain(chain, claims[key]) if claims[key] else []
+                    results.append(Result(f"{withdrawals.CHECK}:{key}", {"asked": len(claims[key])}, found))
+                    held = await holdings.ask_chain(chain, books[key])
+                    results.append(Result(f"{holdings.CHECK}:{key}", held.figures, held.findings))
+                except NetworkError as error:
+                    unreachable = True
+                    results.append(_unchecked(key, f"the chain could not be asked: {error}"))
+            if not unreachable or attempt == ATTEMPTS:
+                break
+            await asyncio.sleep(RETRY_S)
+        results += [
+            _unchecked(network.key, "the network has not been watched yet")
+            for network in self.networks
+            if network.key not in blocks
+        ]
+        return blocks, results
+
+
+def _unchecked(network: str, why: str) -> Result:
+    return Result(f"{holdings.CHECK}:{network}", {}, [Finding(holdings.CHECK, network, why, is_drift=False)])
+
+
+async def _record(run_id: int, blocks: Mapping[str, NamedBlock], results: Sequence[Result], now: datetime) -> None:
+    """Write the run's outcome and its alerts: one transaction, so that drift is never known without being told."""
+    findings = [finding for result in results for finding in result.findings]
+    drift = [finding for finding in findings if finding.is_drift]
+    status = "drift" if drift else "incomplete" if findings else "clean"
+    figures: dict[str, Mapping[str, Figure]] = {result.check: result.figures for result in results}
+    async with database.transaction():
+        for finding in findings:
+            await database.execute(
+                """
+                INSERT INTO reconciliation_findings (run, check_name, is_drift, subject, message, figures)
+                VALUES ($1, $2, $3, $4, $5, $6)
+                """,
+                run_id,
+                finding.check,
+                finding.is_drift,
+                finding.subject[:200],
+                finding.message,
+                json.dumps(finding.figures, sort_keys=True),
+            )
+        await database.execute(
+            "UPDATE reconciliation_runs SET status = $2, finished_at = $3, blocks = $4, figures = $5 WHERE id = $1",
+            run_id,
+            status,
+            clock.now(),
+            json.dumps({key: {"height": b.height, "hash": b.hash} for key, b in blocks.items()}, sort_keys=True),
+            json.dumps(figures, sort_keys=True),
+        )
+        for finding in [*drift[:MOST_ALERTS], *(finding for finding in findings if not finding.is_drift)]:
+            await _alert(run_id, finding, now)
+        if len(drift) > MOST_ALERTS:
+            await raise_alert(
+                severity="critical",
+                kind="drift",
+                dedupe_key="drift:more",
+                message=f"reconciliation run {run_id} found {len(drift)} faults; the run's record has them all",
+                details={"run": run_id, "findings": len(drift)},
+                now=now,
+            )
+
+
+async def _alert(run_id: int, finding: Finding, now: datetime) -> None:
+    kind = "drift" if finding.is_drift else "reconciliation_incomplete"
+    await raise_alert(
+        severity="critical" if finding.is_drift else "warning",
+        kind=kind,
+        dedupe_key=f"{kind}:{finding.check}:{finding.subject}"[:200],
+        message=f"{finding.check}: {finding.subject}: {finding.message}",
+        details={"run": run_id, "check": finding.check, "subject": finding.subject, **finding.figures},
+        now=now,
+    )

@@ -1,0 +1,61 @@
+"""One moment of the database, and the confirmed block of each network that belongs to it.
+
+All facts of a run are read in one REPEATABLE READ transaction: whatever is committed meanwhile is not in it, so a
+run never sees half of a payment, however busy the gateway is. A network's block is the newest one that has its
+confirmations in that very snapshot. The watcher stores a block and its deposits in one transaction, so every
+transfer to us up to that block is in the snapshot too; what is above it is money in flight (checks/holdings.py).
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.core import database
+from app.core.database import Row
+from app.networks.config import NetworkConfig
+
+STATEMENT_TIMEOUT_S = 900
+"""Sums over whole tables take longer than a request may; tens of millions of rows take minutes at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBlock:
+    """The block at which a network is compared."""
+
+    network: str
+    height: int
+    hash: str
+
+
+@asynccontextmanager
+async def snapshot() -> AsyncIterator[None]:
+    """Everything read inside is of one moment. Changes nothing, locks nothing; no network call belongs in here."""
+    async with database.transaction() as connection:
+        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        await connection.execute(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
+        yield
+
+
+async def rows(sql: str, *args: object) -> Sequence[Row]:
+    """The rows of a statement that may take long, in the caller's snapshot."""
+    fetched: Sequence[Row] = await database.in_transaction().fetch(sql, *args, timeout=STATEMENT_TIMEOUT_S)
+    return fetched
+
+
+async def named_blocks(networks: Iterable[NetworkConfig]) -> dict[str, NamedBlock]:
+    """The newest confirmed block of each network that has been scanned, in the caller's snapshot."""
+    named = {}
+    for network in networks:
+        found = await rows(
+            """
+            SELECT b.height, b.hash FROM network_cursors c
+            JOIN scanned_blocks b ON b.network = c.network
+                AND b.height = greatest(c.scanned_height + 1 - $2, c.start_height)
+            WHERE c.network = $1
+            """,
+            network.key,
+            network.confirmations,
+        )
+        for row in found:
+            named[network.key] = NamedBlock(network.key, row["height"], row["hash"])
+    return named

@@ -1,0 +1,85 @@
+"""The dead man's switch: an alert where nothing happens any more that ought to.
+
+Runs in the `default` worker. Whether that worker runs at all only an outsider can tell: `/metrics` has the time
+since the last reconciliation for that (docs/operations.md).
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.alerts.service import raise_alert
+from app.core import clock, database
+from app.core.logging import get_logger
+from app.networks.registry import Networks
+from app.reconciliation import queries
+
+log = get_logger(__name__)
+
+LOOK_EVERY_S = 30.0
+
+RECONCILED_WITHIN = timedelta(hours=7)
+"""Six hours between runs, and one for a run to take."""
+
+WATCHED_WITHIN = timedelta(minutes=5)
+"""A watcher asks its node every few seconds."""
+
+CHECKPOINT_WITHIN = timedelta(minutes=130)
+"""Hourly: two were missed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watchdog:
+    """Looks whether the others still look. `checkpoints` says whether they are configured."""
+
+    networks: Networks
+    checkpoints: bool
+    started_at: datetime
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look now and then until `stop` is set."""
+        while not stop.is_set():
+            await self.look(clock.now())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
+
+    async def look(self, now: datetime) -> None:
+        """Raise a critical alert for each thing that has stopped. A fresh start is given the same time as the rest."""
+        reconciled_at = await queries.last_finished_at()
+        if now - (reconciled_at or self.started_at) > RECONCILED_WITHIN:
+            await self._stopped("reconciliation", "reconciliation has not run", reconciled_at, now)
+        await self._look_at_watchers(now)
+        if self.checkpoints:
+            signed_at = await database.fetch_value("SELECT max(created_at) FROM ledger_checkpoints")
+            if now - (signed_at or self.started_at) > CHECKPOINT_WITHIN:
+                await self._stopped("checkpoints", "no checkpoint of the ledgers was signed", signed_at, now)
+
+    async def _look_at_watchers(self, now: datetime) -> None:
+        rows = await database.fetch_all("SELECT network, checked_at, halted_reason FROM network_cursors")
+        cursors = {row["network"]: row for row in rows}
+        for network in self.networks:
+            cursor = cursors.get(network.key)
+            checked_at = None if cursor is None else cursor["checked_at"]
+            if cursor is not None and cursor["halted_reason"] is not None:
+                await raise_alert(
+                    severity="critical",
+                    kind="watcher_halted",
+                    dedupe_key=f"watcher_halted:{network.key}",
+                    message=f"the watcher of {network.key} has halted: {cursor['halted_reason']}",
+                    details={"network": network.key},
+                    now=now,
+                )
+            elif now - (checked_at or self.started_at) > WATCHED_WITHIN:
+                await self._stopped(f"watcher:{network.key}", f"{network.key} is not watched", checked_at, now)
+
+    async def _stopped(self, what: str, message: str, last_at: datetime | None, now: datetime) -> None:
+        since = "since this gateway was set up" if last_at is None else f"since {clock.rfc3339(last_at)}"
+        await raise_alert(
+            severity="critical",
+            kind="stopped",
+            dedupe_key=f"stopped:{what}",
+            message=f"{message} {since}",
+            details={"what": what, "last_at": None if last_at is None else clock.rfc3339(last_at)},
+            now=now,
+        )
