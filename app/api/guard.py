@@ -1,0 +1,162 @@
+"""Who may call the merchant API: one guard around the whole router, so that no route can forget it.
+
+Every route says what it needs: `@get("/invoices", opt=requires(Scope.INVOICES_READ) | described(…))`. A route that
+says nothing is refused while the app is put together.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Request, Router
+from litestar.di import Provide
+from litestar.exceptions import ImproperlyConfiguredException, MethodNotAllowedException
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ControllerRouterHandler
+
+from app.api.describe import DESCRIPTION, Description, Parameters
+from app.api_keys.authentication import Authenticator, Principal
+from app.api_keys.scopes import Scope
+from app.core import clock
+from app.core.errors import ApiError, Code
+from app.web.bodies import MAX_BODY_BYTES, StrictRequest
+from app.web.rate_limits import RateLimiter, refuse_exceeded
+from app.webhooks.service import Actor
+
+_OPT = "api_key_scope"
+_ANY_SCOPE = "any"
+
+
+def requires(scope: Scope) -> dict[str, Any]:
+    """A route's `opt`: the key must hold `scope`."""
+    return {_OPT: scope.value}
+
+
+def requires_any_key() -> dict[str, Any]:
+    """A route's `opt`: any valid key will do, as for the list of assets, which is no secret."""
+    return {_OPT: _ANY_SCOPE}
+
+
+def required_scope(handler: HTTPRouteHandler) -> str | None:
+    """The scope that a route's key must hold; None where any key will do."""
+    declared: str = handler.opt[_OPT]
+    return None if declared == _ANY_SCOPE else declared
+
+
+class MerchantRouter(Router):
+    """The router of the merchant API: routes on it get a key's `principal` and strictly read queries and bodies.
+
+    Handlers take `principal: Principal` and `parameters: Parameters` (the query) as dependencies, and
+    `data: SomeStruct` as the body.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        route_handlers: Sequence[ControllerRouterHandler],
+        authenticator: Authenticator,
+        rate_limiter: RateLimiter,
+        **router_options: Any,
+    ) -> None:
+        def guarded(app: Any) -> KeyGuard:
+            return KeyGuard(app, authenticator, rate_limiter)
+
+        super().__init__(
+            path,
+            route_handlers=route_handlers,
+            middleware=[guarded],
+            request_class=StrictRequest,
+            request_max_body_size=MAX_BODY_BYTES,
+            dependencies={
+                "principal": Provide(principal_of, sync_to_thread=False),
+                "parameters": Provide(parameters_of, sync_to_thread=False),
+            },
+            **router_options,
+        )
+
+    def register(self, value: ControllerRouterHandler) -> list[Any]:
+        """As Litestar's own. Raises ImproperlyConfiguredException for a route that names no scope."""
+        routes: list[Any] = list(super().register(value))
+        for route in routes:
+            for handler in getattr(route, "route_handlers", None) or [route.route_handler]:
+                _refuse_undeclared(route.path, handler)
+        return routes
+
+
+class KeyGuard:
+    """Lets a request through with its principal and rate-limit window in `scope["state"]`, or raises."""
+
+    def __init__(self, app: Any, authenticator: Authenticator, rate_limiter: RateLimiter) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._rate_limiter = rate_limiter
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Authenticate, count, check scope and query, go on. In that order: a refused request is a request too."""
+        opt = scope["route_handler"].opt
+        needed = opt.get(_OPT)
+        if needed is None:  # Litestar's own OPTIONS, which we don't offer: nobody calls this from a browser
+            raise MethodNotAllowedException(headers={"Allow": _allowed_methods(scope)})
+        state = scope["state"]
+        presented = presented_key(scope["headers"])
+        principal = await self._authenticator.authenticate(presented, state["client_address"], clock.now())
+        window = await self._rate_limiter.take(f"key:{principal.key_id}", principal.rate_limit_per_minute)
+        state["rate_limit"] = window
+        refuse_exceeded(window, Code.RATE_LIMITED, "the API key")
+        if needed != _ANY_SCOPE and not principal.may(needed):
+            raise ApiError(Code.MISSING_SCOPE, f"the API key lacks the scope {needed}")
+        state["principal"] = principal
+        description: Description | None = opt.get(DESCRIPTION)
+        if description is not None:
+            state["parameters"] = description.read_query(scope["query_string"])
+        await self._app(scope, receive, send)
+
+
+def principal_of(request: Request[Any, Any, Any]) -> Principal:
+    """The principal of a request that the guard let through."""
+    principal: Principal = request.scope["state"]["principal"]
+    return principal
+
+
+def actor_of(request: Request[Any, Any, Any]) -> Actor:
+    """Who did it, for the audit log."""
+    state = request.scope["state"]
+    return Actor(f"api_key:{state['principal'].key_id}", str(state["client_address"]))
+
+
+def parameters_of(request: Request[Any, Any, Any]) -> Parameters:
+    """The query parameters of a request to a route that describes them."""
+    parameters: Parameters = request.scope["state"]["parameters"]
+    return parameters
+
+
+def presented_key(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    """The key in `Authorization: Bearer` or `X-Merchant-API-Key`. Raises MISSING_API_KEY, INVALID_API_KEY.
+
+    Given more than once it must be the same: a proxy and the app must never see different callers.
+    """
+    given: set[bytes] = set()
+    for name, value in headers:
+        if name == b"authorization":
+            kind, _, token = value.strip().partition(b" ")
+            given.add(token.strip() if kind.lower() == b"bearer" else b"")
+        elif name == b"x-merchant-api-key":
+            given.add(value.strip())
+    if not given:
+        raise ApiError(Code.MISSING_API_KEY, "send the API key as Authorization: Bearer <key>")
+    if len(given) > 1:
+        raise ApiError(Code.INVALID_API_KEY, "the request carries different API keys")
+    return given.pop().decode("latin-1")
+
+
+def _allowed_methods(scope: Any) -> str:
+    routes = scope["litestar_app"].routes
+    methods: set[str] = set().union(*(r.methods for r in routes if r.path_format == scope["path_template"]))
+    return ", ".join(sorted(methods - {"OPTIONS"}))
+
+
+def _refuse_undeclared(path: str, handler: Any) -> None:
+    is_own_options = isinstance(handler, HTTPRouteHandler) and handler.http_methods == {"OPTIONS"}
+    declared = handler.opt.get(_OPT)
+    if not is_own_options and declared != _ANY_SCOPE and declared not in set(Scope):
+        raise ImproperlyConfiguredException(f"{path}: {handler} does not say which scope it requires")

@@ -1,0 +1,218 @@
+"""The OpenAPI document and its rendered form: `/api/v1/openapi.json` and `/docs/api`, both for anybody.
+
+The page is drawn here, once, from the document, because the strict CSP leaves the usual viewers, which bring inline
+styles and scripts, no room. It needs no script at all.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, Router, get
+from litestar.handlers import HTTPRouteHandler
+from markupsafe import Markup, escape
+
+from app.api.openapi import JSON, document
+from app.core.errors import STATUS, Code
+from app.web.pages import HTML, Pages
+
+MAX_AGE_S = 300
+"""How long clients may keep document and page: an upgrade is seen within minutes."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def routes(api: Router, pages: Pages, public_url: str) -> list[HTTPRouteHandler]:
+    """The two routes, to be mounted at the root. Raises ImproperlyConfiguredException for undescribed routes."""
+    described = document(api, public_url)
+    openapi_json = _Fixed(msgspec.json.format(_encode(described), indent=1), JSON)
+    reference = _Fixed(pages.render("docs/api.html", page_context(described)).encode(), HTML)
+
+    @get("/api/v1/openapi.json", include_in_schema=False, sync_to_thread=False)
+    def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return openapi_json.answer(request)
+
+    @get("/docs/api", include_in_schema=False, sync_to_thread=False)
+    def page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return reference.answer(request)
+
+    return [openapi, page]
+
+
+class _Fixed:
+    """An answer that is the same for everybody until the next start."""
+
+    def __init__(self, content: bytes, media_type: str) -> None:
+        self._content = content
+        self._media_type = media_type
+        etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        self._headers = {"ETag": etag, "Cache-Control": f"public, max-age={MAX_AGE_S}"}
+
+    def answer(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        """200 with the content, or 304 for who has it already."""
+        known = request.headers.get("If-None-Match", "")
+        if self._headers["ETag"] in known:
+            return Response(b"", status_code=304, headers=self._headers, media_type=self._media_type)
+        return Response(self._content, headers=self._headers, media_type=self._media_type)
+
+
+def page_context(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template of the page needs."""
+    schemas = described["components"]["schemas"]
+    server = described["servers"][0]["url"]
+    operations: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in described["tags"]}
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            operations[operation["tags"][0]].append(_operation(server, path, method, operation, schemas))
+    return {
+        "info": described["info"],
+        "server": server,
+        "groups": [
+            {
+                "name": tag["name"],
+                "slug": _slug(tag["name"]),
+                "text": tag["description"],
+                "operations": operations[tag["name"]],
+            }
+            for tag in described["tags"]
+        ],
+        "schemas": [
+            {
+                "name": name,
+                "text": schema.get("description", ""),
+                "fields": _fields(schema),
+                "choices": schema.get("enum"),
+            }
+            for name, schema in schemas.items()
+        ],
+        "prose": prose,
+    }
+
+
+def _operation(
+    server: str, path: str, method: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]
+) -> dict[str, Any]:
+    success = next(status for status in operation["responses"] if status.startswith("2"))
+    answer = operation["responses"][success].get("content", {}).get(JSON)
+    body = operation.get("requestBody", {}).get("content", {}).get(JSON)
+    return {
+        "id": operation["operationId"],
+        "method": method.upper(),
+        "path": path,
+        "summary": operation["summary"],
+        "text": operation["description"],
+        "parameters": [parameter | {"type": _type(parameter["schema"])} for parameter in operation["parameters"]],
+        "body": body and {"name": _name(body["schema"]), "fields": _fields(schemas[_name(body["schema"])])},
+        "answer": answer and {"name": _name(answer["schema"]), "example": coloured(answer["example"])},
+        "success": success,
+        "success_headers": list(operation["responses"][success]["headers"]),
+        "curl": _curl(server, path, method, operation, body),
+        "errors": [
+            {"code": code, "status": STATUS[Code(code)], "text": example["summary"]}
+            for status, response in operation["responses"].items()
+            if status != success
+            for code, example in response["content"][JSON]["examples"].items()
+        ],
+    }
+
+
+def _curl(server: str, path: str, method: str, operation: Mapping[str, Any], body: Mapping[str, Any] | None) -> str:
+    """The operation's example as a command."""
+    query = []
+    headers = ["Authorization: Bearer $SWAP_PAY_KEY"]
+    for parameter in operation["parameters"]:
+        example = parameter.get("example")
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{parameter['name']}}}", str(example))
+        elif parameter["in"] == "query" and parameter["required"]:
+            query.append(f"{parameter['name']}={example}")
+        elif parameter["in"] == "header" and parameter["required"]:
+            headers.append(f"{parameter['name']}: {example}")
+    url = server + path + ("?" + "&".join(query) if query else "")
+    lines = [f"curl {url!r}".replace("'", '"')]
+    if method != "get":
+        lines[0] = lines[0].replace("curl", f"curl -X {method.upper()}", 1)
+    lines += [f'-H "{header}"' for header in headers]
+    if body and "example" in body:
+        lines.append('-H "Content-Type: application/json"')
+        lines.append("-d '" + json.dumps(body["example"], indent=2, ensure_ascii=False).replace("'", "'\\''") + "'")
+    return " \\\n  ".join(lines)
+
+
+def _fields(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+    required = schema.get("required", [])
+    return [
+        {
+            "name": name,
+            "type": _type(field),
+            "required": name in required,
+            "text": field.get("description", ""),
+            "schema": _referred(field),
+        }
+        for name, field in schema.get("properties", {}).items()
+    ]
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    """A schema in a few words: `string, at most 500 characters, or null`."""
+    if "anyOf" in schema:
+        return " or ".join(_type(each) for each in schema["anyOf"])
+    if "allOf" in schema:
+        return _type(schema["allOf"][0])
+    if "$ref" in schema:
+        return _name(schema)
+    if "enum" in schema:
+        return " | ".join(str(value) for value in schema["enum"])
+    kind = str(schema.get("type", "any"))
+    if kind == "array":
+        return f"array of {_type(schema['items'])}"
+    words = [schema.get("format", kind)]
+    if "minimum" in schema and "maximum" in schema:
+        words.append(f"{schema['minimum']} to {schema['maximum']}")
+    if "maxLength" in schema:
+        least = schema.get("minLength", 0)
+        words.append(f"{f'{least} to' if least else 'at most'} {schema['maxLength']} characters")
+    if schema.get("default") is not None:
+        words.append(f"{schema['default']} unless given")
+    return ", ".join(words)
+
+
+def _referred(schema: Mapping[str, Any]) -> str | None:
+    """The schema that a field is, or is a list of."""
+    inner = schema.get("items", schema)
+    inner = inner["allOf"][0] if "allOf" in inner else inner
+    return _name(inner) if "$ref" in inner else None
+
+
+def _name(schema: Mapping[str, Any]) -> str:
+    return str(schema["$ref"]).rpartition("/")[2]
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z]+", "-", text.lower())
+
+
+def prose(text: str) -> Markup:
+    """Text whose only mark-up is `code`, as HTML."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
+
+
+_TOKENS = re.compile(
+    r'(?P<key>"(?:[^"\\]|\\.)*")(?=:)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<value>\b(?:true|false|null)\b|-?\b\d+\b)'
+)
+
+
+def coloured(value: Any) -> Markup:
+    """Indented JSON with keys, texts and other values told apart."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    pieces, place = [], 0
+    for match in _TOKENS.finditer(text):
+        pieces += [
+            escape(text[place : match.start()]),
+            Markup('<span class="json-{}">{}</span>').format(match.lastgroup, match[0]),
+        ]
+        place = match.end()
+    return Markup("").join([*pieces, escape(text[place:])])

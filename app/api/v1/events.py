@@ -1,0 +1,142 @@
+"""`/events`: everything that happened, delivered or not, as the very bytes that a webhook carries."""
+
+from typing import Annotated, Any, Literal, cast
+
+import msgspec
+from litestar import Request, Response, Router, get, post
+from msgspec import Meta
+
+from app.api.describe import PAGE, NextCursor, Parameter, Parameters, described
+from app.api.guard import actor_of, requires
+from app.api.v1 import examples
+from app.api.v1.webhook_bodies import Queued
+from app.api_keys.authentication import Principal
+from app.api_keys.scopes import Scope
+from app.core.errors import Code, invalid
+from app.events import queries as events
+from app.gateway import Gateway
+from app.web.paging import parse_page, parse_seq
+from app.webhooks import replay
+
+
+class EventBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as a webhook delivers it. `seq` counts a merchant's events in a mode, without a hole."""
+
+    event_id: Annotated[str, Meta(description="The same over all attempts and endpoints: drop what you have had.")]
+    seq: Annotated[int, Meta(description="Counts your events in a mode, without a hole.")]
+    type: Annotated[str, Meta(description="Such as `invoice.paid`.")]
+    created_at: Annotated[str, Meta(description="When it became true.")]
+    merchant_id: Annotated[str, Meta(description="Yours.")]
+    mode: Annotated[Literal["live", "test"], Meta(description="The key's mode.")]
+    data: Annotated[dict[str, Any], Meta(description="What it is about, as the API showed it then.")]
+
+
+class EventPage(msgspec.Struct, frozen=True):
+    """Events, newest first; with `after_seq` oldest first, and then `next_cursor` is always null."""
+
+    data: list[EventBody]
+    next_cursor: NextCursor
+
+
+class RedeliveryRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Where to send it again: one endpoint, or all that were due it."""
+
+    webhook_id: Annotated[str | None, Meta(description="Left out: all that were due it.")] = None
+
+
+EVENT = EventBody(
+    event_id="5f0c7b0e-3f2a-4b8e-9d57-0c9a5a3c1f11",
+    seq=1042,
+    type="invoice.paid",
+    created_at=examples.PAID_INVOICE.paid_at or "",
+    merchant_id="MCH-5D0T8QH1ZB",
+    mode="test",
+    data={"invoice_id": examples.PAID_INVOICE.id, **msgspec.to_builtins(examples.PAID_INVOICE)},
+)
+
+_EVENT_ID = {"event_id": Parameter(description="The event's UUID.", example=EVENT.event_id)}
+
+
+def routes(_: Gateway) -> Router:
+    """The routes of `/events`."""
+
+    @get(
+        "/",
+        opt=requires(Scope.EVENTS_READ)
+        | described(
+            "List events",
+            "All that happened, delivered or not: newest first, or with `after_seq` oldest first from there on.",
+            example=EventPage([EVENT], None),
+            query={
+                "after_seq": Parameter(
+                    description="Events after this `seq`, oldest first; not together with `cursor`.",
+                    schema={"type": "integer", "minimum": 0},
+                    example=1041,
+                ),
+                **PAGE,
+            },
+        ),
+        operation_id="listEvents",
+    )
+    async def page(principal: Principal, parameters: Parameters) -> Response[EventPage]:
+        asked = parse_page(parameters, by_seq=True)
+        if "after_seq" in parameters:
+            if "cursor" in parameters:
+                raise invalid("cursor", "goes with newest first, after_seq with oldest first: give one of them")
+            after_seq = parse_seq(parameters, "after_seq", least=0)
+            found = await events.list_after(
+                principal.merchant_id, principal.mode, after_seq=after_seq or 0, limit=asked.limit
+            )
+            return _page([event.body for event in found], None)
+        found = await events.list_newest(
+            principal.merchant_id, principal.mode, limit=asked.limit + 1, before_seq=asked.before_seq
+        )
+        shown = found[: asked.limit]
+        more = str(shown[-1].seq) if len(found) > asked.limit else None
+        return _page([event.body for event in shown], more)
+
+    @get(
+        "/{event_id:str}",
+        opt=requires(Scope.EVENTS_READ)
+        | described("Retrieve an event", example=EVENT, path=_EVENT_ID, errors=[Code.EVENT_NOT_FOUND]),
+        operation_id="getEvent",
+    )
+    async def read(principal: Principal, event_id: str) -> Response[EventBody]:
+        event = await events.get(principal.merchant_id, principal.mode, event_id)
+        return cast(Response[EventBody], Response(event.body, media_type="application/json"))
+
+    @post(
+        "/{event_id:str}/redeliver",
+        status_code=202,
+        opt=requires(Scope.WEBHOOKS_WRITE)
+        | described(
+            "Deliver an event again",
+            "To one endpoint, or to all that were due it.",
+            example=Queued(1),
+            body_example={"webhook_id": "WH-4T9M2K7XQA"},
+            path=_EVENT_ID,
+            errors=[Code.EVENT_NOT_FOUND, Code.WEBHOOK_NOT_FOUND],
+        ),
+        operation_id="redeliverEvent",
+    )
+    async def redeliver(
+        request: Request[Any, Any, Any], principal: Principal, event_id: str, data: RedeliveryRequest
+    ) -> Queued:
+        return Queued(
+            await replay.redeliver_event(
+                merchant_id=principal.merchant_id,
+                mode=principal.mode,
+                event_id=event_id,
+                endpoint_id=data.webhook_id,
+                actor=actor_of(request),
+            )
+        )
+
+    return Router("/events", route_handlers=[page, read, redeliver], tags=["Events"])
+
+
+def _page(bodies: list[bytes], next_cursor: str | None) -> Response[EventPage]:
+    """The page around the bodies as they are stored: parsed and written anew they might differ."""
+    cursor = msgspec.json.encode(next_cursor)
+    content = b'{"data":[%s],"next_cursor":%s}' % (b",".join(bodies), cursor)
+    return cast(Response[EventPage], Response(content, media_type="application/json"))

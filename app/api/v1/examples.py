@@ -1,0 +1,107 @@
+"""The examples of the OpenAPI document that several routes share: one order, from the request to the ledger."""
+
+import msgspec
+
+from app.invoices.presentation import DepositBody, InvoiceBody, PayIn
+from app.invoices.states import Status
+from app.ledger.hashchain import GENESIS_HASH, ChainId, Entry, Reference, entry_hash
+
+NEW_INVOICE = {
+    "amount": "5.00",
+    "currency": "USDT",
+    "chain": "ethereum",
+    "description": "Order 1042: two linen shirts",
+    "order_id": "1042",
+    "success_url": "https://shop.example/orders/1042/thanks",
+    "fail_url": "https://shop.example/orders/1042",
+    "metadata": {"cart": "c-93"},
+    "expires_in": 60,
+}
+
+INVOICE = InvoiceBody(
+    id="INV-7K3V9ZQ2TA",
+    mode="test",
+    status=Status.AWAITING_DEPOSIT,
+    needs_review=False,
+    review=None,
+    amount_decimal="5.00",
+    amount_raw="5000000",
+    pay_in=PayIn(
+        asset="USDT",
+        chain="ethereum",
+        address="0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+        memo=None,
+        amount_decimal="5.000073",
+        amount_raw="5000073",
+        cent_tail=73,
+        confirmations_required=12,
+        payment_uri="ethereum:0x5FbDB2315678afecb367f032d93F642f64180aa3@11155111/transfer"
+        "?address=0x70997970C51812dc3A010C7d01b50e0d17dc79C8&uint256=5000073",
+    ),
+    service_fee_bps=80,
+    service_fee_raw="40000",
+    fee_payer="merchant",
+    net_raw="4960073",
+    received_raw="0",
+    credited=False,
+    credited_raw=None,
+    refunded_raw="0",
+    deposits=[],
+    order_id="1042",
+    description="Order 1042: two linen shirts",
+    customer_id=None,
+    metadata={"cart": "c-93"},
+    success_url="https://shop.example/orders/1042/thanks",
+    fail_url="https://shop.example/orders/1042",
+    webhook_url=None,
+    payment_url="https://pay.example.com/pay/INV-7K3V9ZQ2TA.Jx0c2VhbGVkLWxpbmstbWFj",
+    expires_at="2026-01-31T10:30:00.000000Z",
+    created_at="2026-01-31T09:30:00.000000Z",
+    paid_at=None,
+)
+
+_DEPOSIT = DepositBody(
+    id="DEP-2M8XW4C0RN",
+    txid="0x3f1a9c0b5e7d2846a1c3f5b7d9e0a2c4b6d8f0a1b3c5d7e9f1a2b4c6d877e0b2",
+    index=4,
+    asset="USDT",
+    amount_decimal="5.000073",
+    amount_raw="5000073",
+    from_address="0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
+    block_height=7_310_442,
+    confirmations=12,
+    status="credited",
+    review_reason=None,
+    seen_at="2026-01-31T09:34:12.418290Z",
+)
+
+PAID_INVOICE = msgspec.structs.replace(
+    INVOICE,
+    status=Status.PAID,
+    received_raw="5000073",
+    credited=True,
+    credited_raw="4960073",
+    deposits=[_DEPOSIT],
+    paid_at="2026-01-31T09:36:36.120455Z",
+)
+
+CANCELLED_INVOICE = msgspec.structs.replace(INVOICE, status=Status.CANCELLED)
+
+_UNSEALED = Entry(
+    seq=1,
+    kind="invoice_credit",
+    available_delta_raw="4960073",
+    locked_delta_raw="0",
+    available_after_raw="4960073",
+    locked_after_raw="0",
+    reference=Reference(type="deposit", id=_DEPOSIT.id),
+    created_at="2026-01-31T09:36:36.120455Z",
+    prev_hash=GENESIS_HASH,
+    hash="",
+)
+
+LEDGER_ENTRY = msgspec.structs.replace(
+    _UNSEALED,
+    hash=entry_hash(ChainId(asset="USDT", network="ethereum:test", owner="MCH-5D0T8QH1ZB"), _UNSEALED),
+)
+"""Its hash is the true one, for the merchant MCH-5D0T8QH1ZB."""

@@ -1,0 +1,277 @@
+"""`/invoices`: create, read, list, cancel (contract, section 3)."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal, cast
+from urllib.parse import urlsplit
+
+import msgspec
+from litestar import Request, Response, Router, get, post
+from msgspec import Meta
+
+from app.api.describe import PAGE, NextCursor, Parameter, Parameters, described
+from app.api.guard import requires
+from app.api.v1 import examples
+from app.api_keys.authentication import Principal
+from app.api_keys.scopes import Scope
+from app.core import clock
+from app.core.errors import ApiError, Code, invalid
+from app.gateway import Gateway
+from app.invoices.creation import NewInvoice
+from app.invoices.presentation import InvoiceBody
+from app.invoices.pricing import FeePayer
+from app.invoices.queries import Filters
+from app.invoices.states import Status
+from app.merchants.terms import Terms
+from app.web.idempotency import Once
+from app.web.paging import Position, encode_cursor, parse_moment, parse_page
+
+MAX_METADATA_BYTES = 4 * 1024
+MAX_URL_LENGTH = 2_048
+EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]+@[^@\s\x00-\x20\x7f-\xa0]+$"
+"""One @, no space, no control character; which of these `\\s` means differs between languages."""
+
+DEFAULT_EXPIRES_IN_MINUTES = 60
+"""Contract, section 3."""
+
+_HTTPS = {"format": "uri", "pattern": r"^https://[^/?#@\s]+"}
+Url = Annotated[str, Meta(max_length=MAX_URL_LENGTH, extra_json_schema=_HTTPS)]
+Reference = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class InvoiceRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What to ask of a customer."""
+
+    amount: Annotated[
+        str,
+        Meta(
+            max_length=79,
+            description="A decimal greater than zero, with no more places than the asset has. No sign, no exponent.",
+            extra_json_schema={"pattern": r"^[0-9]+(\.[0-9]+)?$"},
+        ),
+    ]
+    currency: Annotated[str, Meta(min_length=1, max_length=20, description="The asset's symbol; see `GET /assets`.")]
+    chain: Annotated[str, Meta(min_length=1, max_length=40, description="The chain to be paid on; see `GET /assets`.")]
+    description: Annotated[Annotated[str, Meta(max_length=500)] | None, Meta(description="Shown to the customer.")] = (
+        None
+    )
+    order_id: Annotated[
+        Reference | None,
+        Meta(description="Your order. Unique while the invoice is neither cancelled nor expired."),
+    ] = None
+    customer_id: Annotated[Reference | None, Meta(description="Your customer. Never shown publicly.")] = None
+    customer_email: Annotated[
+        Annotated[str, Meta(max_length=254, pattern=EMAIL_PATTERN)] | None,
+        Meta(description="Kept as a keyed hash alone, for `?customer_email=`."),
+    ] = None
+    success_url: Annotated[Url | None, Meta(description="Where the customer goes after paying. https, no user.")] = None
+    fail_url: Annotated[
+        Url | None, Meta(description="Offered to the customer after expiry or cancellation. https, no user info.")
+    ] = None
+    webhook_url: Annotated[
+        Url | None,
+        Meta(description="Where this invoice's events go instead of your endpoints. https, a public address."),
+    ] = None
+    metadata: Annotated[
+        dict[str, Any] | None,
+        Meta(description="An object of your own, at most 4 KiB as JSON. Echoed in answers and events."),
+    ] = None
+    expires_in: Annotated[int, Meta(ge=10, le=10_080, description="Minutes to pay in.")] = DEFAULT_EXPIRES_IN_MINUTES
+    fee_payer: Annotated[
+        Literal["merchant", "customer"] | None,
+        Meta(description="Who bears the service fee; the merchant's setting unless given."),
+    ] = None
+
+
+class InvoicePage(msgspec.Struct, frozen=True):
+    """A page of invoices, newest first."""
+
+    data: list[InvoiceBody]
+    next_cursor: NextCursor
+
+
+_INVOICE_ID = Parameter(description="`INV-` and ten characters.", example=examples.INVOICE.id)
+_MOMENT: Mapping[str, str] = {"type": "string", "format": "date-time"}
+
+_LIST_QUERY: Mapping[str, Parameter] = {
+    "status": Parameter(
+        description="Invoices in this status.",
+        schema={"type": "string", "enum": [status.value for status in Status]},
+        example="paid",
+    ),
+    "currency": Parameter(description="Invoices in this asset.", example="USDT"),
+    "chain": Parameter(description="Invoices on this chain.", example="ethereum"),
+    "order_id": Parameter(description="Invoices for this order.", example="1042"),
+    "customer_id": Parameter(description="Invoices of this customer.", example="c-77"),
+    "customer_email": Parameter(
+        description="Invoices made with this e-mail, in whatever case.", example="ann@example.com"
+    ),
+    "created_from": Parameter(
+        description="Invoices made at this time or later.", schema=_MOMENT, example="2026-01-01T00:00:00Z"
+    ),
+    "created_to": Parameter(
+        description="Invoices made before this time.", schema=_MOMENT, example="2026-02-01T00:00:00Z"
+    ),
+    **PAGE,
+}
+
+
+def routes(gateway: Gateway) -> Router:
+    """The routes of `/invoices`."""
+
+    @post(
+        "/",
+        status_code=201,
+        opt=requires(Scope.INVOICES_WRITE)
+        | described(
+            "Create an invoice",
+            "Leases a deposit address and fixes the one exact amount to send. Send the customer to `payment_url`, or "
+            "show `pay_in` yourself.",
+            example=examples.INVOICE,
+            body_example=examples.NEW_INVOICE,
+            errors=[
+                Code.PAY_IN_ASSET_NOT_ALLOWED,
+                Code.AMOUNT_TOO_SMALL,
+                Code.AMOUNT_TOO_LARGE,
+                Code.DUPLICATE_ORDER_ID,
+                Code.POOL_EXHAUSTED,
+                Code.INVOICES_DISABLED,
+            ],
+            creates=True,
+        ),
+        operation_id="createInvoice",
+    )
+    async def create(
+        request: Request[Any, Any, Any], principal: Principal, data: InvoiceRequest
+    ) -> Response[InvoiceBody]:
+        once = Once(
+            request, merchant_id=principal.merchant_id, mode=principal.mode, endpoint="POST /invoices", body=data
+        )
+        new = _new_invoice(data)
+        terms = _terms(principal)
+        answer = await once.answer(lambda replay: gateway.invoice_creation.create(terms, new, replay, clock.now()))
+        return cast(Response[InvoiceBody], answer)  # its very bytes
+
+    @get(
+        "/{invoice_id:str}",
+        opt=requires(Scope.INVOICES_READ)
+        | described(
+            "Retrieve an invoice",
+            example=examples.PAID_INVOICE,
+            path={"invoice_id": _INVOICE_ID},
+            errors=[Code.INVOICE_NOT_FOUND],
+        ),
+        operation_id="getInvoice",
+    )
+    async def read(principal: Principal, invoice_id: str) -> InvoiceBody:
+        invoice = await gateway.invoice_reader.get(principal.merchant_id, principal.mode, invoice_id)
+        if invoice is None:
+            raise ApiError(Code.INVOICE_NOT_FOUND, "no such invoice")
+        return invoice
+
+    @get(
+        "/",
+        opt=requires(Scope.INVOICES_READ)
+        | described(
+            "List invoices",
+            "Newest first. Filters are exact, and all that are given must hold.",
+            example=InvoicePage([examples.PAID_INVOICE], None),
+            query=_LIST_QUERY,
+        ),
+        operation_id="listInvoices",
+    )
+    async def page(principal: Principal, parameters: Parameters) -> InvoicePage:
+        asked = parse_page(parameters)
+        invoices, last = await gateway.invoice_reader.page(
+            principal.merchant_id,
+            principal.mode,
+            _filters(gateway, principal, parameters),
+            asked.after,
+            asked.limit,
+        )
+        return InvoicePage(invoices, None if last is None else encode_cursor(Position(*last)))
+
+    @post(
+        "/{invoice_id:str}/cancel",
+        status_code=200,
+        opt=requires(Scope.INVOICES_WRITE)
+        | described(
+            "Cancel an invoice",
+            "Only from `awaiting_deposit`. The address is watched on: what still arrives goes to an operator's review.",
+            example=examples.CANCELLED_INVOICE,
+            path={"invoice_id": _INVOICE_ID},
+            errors=[Code.INVOICE_NOT_FOUND, Code.INVOICE_NOT_CANCELLABLE],
+        ),
+        operation_id="cancelInvoice",
+    )
+    async def cancel(principal: Principal, invoice_id: str) -> InvoiceBody:
+        return await gateway.invoices.cancel(principal.merchant_id, principal.mode, invoice_id, clock.now())
+
+    return Router("/invoices", route_handlers=[create, read, page, cancel], tags=["Invoices"])
+
+
+def _terms(principal: Principal) -> Terms:
+    return Terms(principal.merchant_id, principal.mode, principal.service_fee_bps, cast(FeePayer, principal.fee_payer))
+
+
+def _new_invoice(data: InvoiceRequest) -> NewInvoice:
+    metadata = msgspec.json.encode(data.metadata or {})
+    if len(metadata) > MAX_METADATA_BYTES:
+        raise invalid("metadata", f"must have at most {MAX_METADATA_BYTES} bytes as JSON")
+    for field in ("success_url", "fail_url"):
+        _check_url(field, getattr(data, field))
+    return NewInvoice(
+        amount=data.amount,
+        currency=data.currency,
+        chain=data.chain,
+        description=data.description,
+        order_id=data.order_id,
+        customer_id=data.customer_id,
+        customer_email=data.customer_email,
+        success_url=data.success_url,
+        fail_url=data.fail_url,
+        webhook_url=data.webhook_url,
+        metadata=metadata,
+        expires_in=timedelta(minutes=data.expires_in),
+        fee_payer=data.fee_payer,
+    )
+
+
+def _check_url(field: str, url: str | None) -> None:
+    """Raise INVALID_INPUT unless it is an absolute https URL that a browser and we read alike."""
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        port_readable = parts.port is None or parts.port > 0
+    except ValueError:
+        raise invalid(field, "is not a URL") from None
+    if parts.scheme != "https" or not parts.hostname or not port_readable:
+        raise invalid(field, "must be an absolute https:// URL")
+    if "@" in parts.netloc:
+        raise invalid(field, "must not hold user info")
+    if not url.isprintable() or any(character in url for character in ' \\"<>'):
+        raise invalid(field, "holds characters that must be percent-encoded")
+
+
+def _filters(gateway: Gateway, principal: Principal, parameters: Parameters) -> Filters:
+    """The list's filters. Raises INVALID_INPUT for a value that can't be."""
+    status, chain, currency = parameters.get("status"), parameters.get("chain"), parameters.get("currency")
+    if status is not None and status not in set(Status):
+        raise invalid("status", f"must be one of {', '.join(Status)}")
+    networks = [network for network in gateway.networks if network.mode == principal.mode]
+    if chain is not None and chain not in {network.chain for network in networks}:
+        raise invalid("chain", "is not a chain that there is")
+    if currency is not None and not any(network.asset(currency) for network in networks):
+        raise invalid("currency", "is not a currency that there is")
+    email = parameters.get("customer_email")
+    return Filters(
+        status=status,
+        network=None if chain is None else f"{chain}:{principal.mode}",
+        asset=currency,
+        order_id=parameters.get("order_id"),
+        customer_id=parameters.get("customer_id"),
+        customer_email_hash=None if email is None else gateway.invoice_creation.email_hash(email),
+        created_from=parse_moment(parameters, "created_from"),
+        created_to=parse_moment(parameters, "created_to"),
+    )

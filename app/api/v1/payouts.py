@@ -1,0 +1,174 @@
+"""`/payouts`: create, read, list, cancel (contract, section 4)."""
+
+from typing import Annotated, Any, cast
+
+import msgspec
+from litestar import Request, Response, Router, get, post
+from msgspec import Meta
+
+from app.api.describe import NextCursor, Parameter, Parameters, described
+from app.api.guard import requires
+from app.api.v1.invoices import MAX_METADATA_BYTES
+from app.api.v1.withdrawals import DESTINATION_ERRORS, LIST_QUERY, filters
+from app.api_keys.authentication import Principal
+from app.api_keys.scopes import Scope
+from app.core import clock
+from app.core.errors import ApiError, Code, invalid
+from app.gateway import Gateway
+from app.payouts.service import NewPayout
+from app.web.idempotency import Once
+from app.web.paging import Position, encode_cursor, parse_page
+from app.withdrawals.presentation import PayoutBody
+from app.withdrawals.states import Status
+
+
+class PayoutRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What to send, and where. The fee is taken on top of the amount."""
+
+    asset: Annotated[str, Meta(min_length=1, max_length=20, description="The asset's symbol.", examples=["USDT"])]
+    chain: Annotated[str, Meta(min_length=1, max_length=40, description="The chain to send on.", examples=["ethereum"])]
+    amount: Annotated[str, Meta(max_length=79, description="Decimal string, greater than zero.", examples=["25.00"])]
+    destination: Annotated[str, Meta(min_length=1, max_length=100, description="An address with a right checksum.")]
+    destination_memo: Annotated[
+        Annotated[str, Meta(max_length=100)] | None, Meta(description="On chains that have memos alone.")
+    ] = None
+    description: Annotated[Annotated[str, Meta(max_length=500)] | None, Meta(description="For your own records.")] = (
+        None
+    )
+    metadata: Annotated[dict[str, Any] | None, Meta(description="An object of your own, at most 4 KiB as JSON.")] = None
+
+
+class PayoutPage(msgspec.Struct, frozen=True):
+    """A page of payouts, newest first."""
+
+    data: list[PayoutBody]
+    next_cursor: NextCursor
+
+
+_PAYOUT = PayoutBody(
+    id="PO-6N4W0D8JXC",
+    mode="test",
+    status=Status.PENDING_APPROVAL,
+    asset="USDT",
+    chain="ethereum",
+    amount_decimal="2.50",
+    amount_raw="2500000",
+    fee_decimal="0.10",
+    fee_raw="100000",
+    destination="0x71C7656EC7ab88b098defB751B7401B5f6d8976F",
+    destination_memo=None,
+    description="January",
+    metadata={"batch": "7"},
+    txid=None,
+    held=False,
+    waiting_reason=None,
+    status_reason=None,
+    created_at="2026-01-31T10:00:00.000000Z",
+    approved_at=None,
+    submitted_at=None,
+    settled_at=None,
+)
+
+_NEW_PAYOUT = {
+    "asset": "USDT",
+    "chain": "ethereum",
+    "amount": "2.50",
+    "destination": _PAYOUT.destination,
+    "description": "January",
+    "metadata": {"batch": "7"},
+}
+
+_PAYOUT_ID = {"payout_id": Parameter(description="`PO-` and ten characters.", example=_PAYOUT.id)}
+
+
+def routes(gateway: Gateway) -> Router:
+    """The routes of `/payouts`."""
+
+    @post(
+        "/",
+        status_code=201,
+        opt=requires(Scope.PAYOUTS_WRITE)
+        | described(
+            "Create a payout",
+            "Amount and fee are locked at once. An operator approves it before anything is sent.",
+            example=_PAYOUT,
+            body_example=_NEW_PAYOUT,
+            errors=[*DESTINATION_ERRORS, Code.PAYOUTS_DISABLED],
+            creates=True,
+        ),
+        operation_id="createPayout",
+    )
+    async def create(
+        request: Request[Any, Any, Any], principal: Principal, data: PayoutRequest
+    ) -> Response[PayoutBody]:
+        once = Once(
+            request, merchant_id=principal.merchant_id, mode=principal.mode, endpoint="POST /payouts", body=data
+        )
+        new = _new_payout(principal, data)
+        answer = await once.answer(
+            lambda replay: gateway.payouts.create(principal.merchant_id, principal.mode, new, replay, clock.now())
+        )
+        return cast(Response[PayoutBody], answer)  # its very bytes
+
+    @get(
+        "/{payout_id:str}",
+        opt=requires(Scope.PAYOUTS_READ)
+        | described("Retrieve a payout", example=_PAYOUT, path=_PAYOUT_ID, errors=[Code.PAYOUT_NOT_FOUND]),
+        operation_id="getPayout",
+    )
+    async def read(principal: Principal, payout_id: str) -> PayoutBody:
+        payout = await gateway.withdrawal_reader.payout(principal.merchant_id, principal.mode, payout_id)
+        if payout is None:
+            raise ApiError(Code.PAYOUT_NOT_FOUND, "no such payout")
+        return payout
+
+    @get(
+        "/",
+        opt=requires(Scope.PAYOUTS_READ)
+        | described("List payouts", "Newest first.", example=PayoutPage([_PAYOUT], None), query=LIST_QUERY),
+        operation_id="listPayouts",
+    )
+    async def page(principal: Principal, parameters: Parameters) -> PayoutPage:
+        asked = parse_page(parameters)
+        payouts, last = await gateway.withdrawal_reader.payouts(
+            principal.merchant_id,
+            principal.mode,
+            filters(gateway, principal, parameters),
+            asked.after,
+            asked.limit,
+        )
+        return PayoutPage(payouts, None if last is None else encode_cursor(Position(*last)))
+
+    @post(
+        "/{payout_id:str}/cancel",
+        status_code=200,
+        opt=requires(Scope.PAYOUTS_WRITE)
+        | described(
+            "Cancel a payout",
+            "While it is pending approval. What it had locked is available again.",
+            example=msgspec.structs.replace(_PAYOUT, status=Status.CANCELLED),
+            path=_PAYOUT_ID,
+            errors=[Code.PAYOUT_NOT_FOUND, Code.PAYOUT_NOT_CANCELLABLE],
+        ),
+        operation_id="cancelPayout",
+    )
+    async def cancel(principal: Principal, payout_id: str) -> PayoutBody:
+        return await gateway.payouts.cancel(principal.merchant_id, principal.mode, payout_id, clock.now())
+
+    return Router("/payouts", route_handlers=[create, read, page, cancel], tags=["Payouts"])
+
+
+def _new_payout(principal: Principal, data: PayoutRequest) -> NewPayout:
+    metadata = msgspec.json.encode(data.metadata or {})
+    if len(metadata) > MAX_METADATA_BYTES:
+        raise invalid("metadata", f"must have at most {MAX_METADATA_BYTES} bytes as JSON")
+    return NewPayout(
+        asset=data.asset,
+        chain=data.chain,
+        amount=data.amount,
+        destination=data.destination,
+        destination_memo=data.destination_memo,
+        description=data.description,
+        metadata=metadata,
+        requested_by=f"api_key:{principal.key_id}",
+    )

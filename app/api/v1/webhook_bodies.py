@@ -1,0 +1,246 @@
+"""What goes in and out of `/webhooks`: schemas, their examples, and how our values become theirs."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, cast
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from app.api.describe import NextCursor
+from app.core.clock import rfc3339
+from app.webhooks.queries import DeliveryView, EndpointView
+from app.webhooks.service import RevealedSecret
+
+MAX_EVENT_TYPES = 100
+"""More than there are; a filter lists each once."""
+
+DEFAULT_OVERLAP_HOURS = 24
+
+WebhookUrl = Annotated[str, Meta(max_length=2_048, description="https, port 443 or from 1024 up, a public address.")]
+EventTypes = Annotated[list[str], Meta(max_length=MAX_EVENT_TYPES, description="Empty means all.")]
+Description = Annotated[str, Meta(max_length=500, description="Your own words.")]
+
+
+class WebhookRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """A new endpoint."""
+
+    url: WebhookUrl
+    description: Description = ""
+    event_types: EventTypes = []
+
+
+class WebhookChange(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What to change; what is left out stays."""
+
+    url: WebhookUrl | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    event_types: EventTypes | UnsetType = UNSET
+    status: Annotated[Literal["enabled", "paused", "disabled"] | UnsetType, Meta(description="Where to take it.")] = (
+        UNSET
+    )
+
+
+class RotationRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """For how long the old secret goes on signing beside the new one."""
+
+    overlap_hours: Annotated[int, Meta(ge=0, le=72, description="Hours in which both secrets sign.")] = (
+        DEFAULT_OVERLAP_HOURS
+    )
+
+
+class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Since when everything is to be sent again."""
+
+    since: Annotated[datetime, Meta(description="RFC 3339, with a time zone.")]
+
+
+class WebhookBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint of yours."""
+
+    id: Annotated[str, Meta(description="`WH-` and ten characters.")]
+    mode: Annotated[Literal["live", "test"], Meta(description="The key's mode.")]
+    url: Annotated[str, Meta(description="In canonical form.")]
+    description: Annotated[str, Meta(description="Your own words.")]
+    event_types: Annotated[list[str], Meta(description="Empty means all.")]
+    implicit: Annotated[bool, Meta(description="Made by an invoice's `webhook_url`.")]
+    status: Annotated[
+        Literal["enabled", "paused", "disabled"],
+        Meta(description="While paused, deliveries wait; disabled, there are none."),
+    ]
+    status_reason: Annotated[
+        Literal["failures", "gone", "merchant"] | None,
+        Meta(description="Why it is not enabled: twenty failures in a row, an answer of 410, or your own wish."),
+    ]
+    status_since: Annotated[str, Meta(description="When the status began.")]
+    consecutive_failures: Annotated[int, Meta(description="Failures in a row; twenty pause the endpoint.")]
+    previous_secret_until: Annotated[
+        str | None, Meta(description="How long the secret before this one goes on signing.")
+    ]
+    created_at: Annotated[str, Meta(description="When it was made.")]
+
+
+class WebhookWithSecret(WebhookBody, frozen=True, kw_only=True):
+    """An endpoint with its secret, which is shown this once."""
+
+    secret: Annotated[str, Meta(description="`whsec_` and the base64 of 32 bytes. Shown this once.")]
+
+
+class WebhookPage(msgspec.Struct, frozen=True):
+    """A page of endpoints, newest first."""
+
+    data: list[WebhookBody]
+    next_cursor: NextCursor
+
+
+class AttemptBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt: `response_status`, or `error` where no answer came."""
+
+    number: Annotated[int, Meta(description="1 for the first.")]
+    started_at: Annotated[str, Meta(description="When it began.")]
+    duration_ms: Annotated[int, Meta(description="Until the answer was there or the attempt had failed.")]
+    response_status: Annotated[int | None, Meta(description="Your HTTP status.")]
+    error: Annotated[str | None, Meta(description="Why no answer came, such as `timeout` or `tls`.")]
+    detail: Annotated[str, Meta(description="The error in words.")]
+    response_excerpt: Annotated[str, Meta(description="The first 4 KiB of your answer.")]
+    next_attempt_at: Annotated[str | None, Meta(description="When the next one was planned.")]
+
+
+class DeliveryBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One event's way to this endpoint."""
+
+    event_id: Annotated[str, Meta(description="The event's UUID.")]
+    event_type: Annotated[str, Meta(description="Such as `invoice.paid`.")]
+    seq: Annotated[int, Meta(description="The event's number.")]
+    previous_seq: Annotated[int, Meta(description="The event before it that the endpoint was due; 0 if none.")]
+    status: Annotated[
+        Literal["pending", "delivered", "dead"], Meta(description="Dead ones are kept, and can be replayed.")
+    ]
+    attempt_count: Annotated[int, Meta(description="How often it was tried.")]
+    next_attempt_at: Annotated[str | None, Meta(description="When it is tried next.")]
+    delivered_at: Annotated[str | None, Meta(description="When you took it.")]
+    created_at: Annotated[str, Meta(description="When it was queued.")]
+    attempts: Annotated[list[AttemptBody], Meta(description="All of them, first to last.")]
+
+
+class DeliveryPage(msgspec.Struct, frozen=True):
+    """A page of deliveries, newest event first."""
+
+    data: list[DeliveryBody]
+    next_cursor: NextCursor
+
+
+class TestEvent(msgspec.Struct, frozen=True):
+    """The test event that is on its way."""
+
+    event_id: Annotated[str, Meta(description="Its UUID, to look for in the log.")]
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """How many deliveries were queued."""
+
+    deliveries: Annotated[int, Meta(description="Each to one endpoint.")]
+
+
+WEBHOOK = WebhookBody(
+    id="WH-4T9M2K7XQA",
+    mode="test",
+    url="https://shop.example/hooks/swap-pay",
+    description="the shop's order service",
+    event_types=["invoice.paid", "invoice.manual_review"],
+    implicit=False,
+    status="enabled",
+    status_reason=None,
+    status_since="2026-01-31T09:00:00.000000Z",
+    consecutive_failures=0,
+    previous_secret_until=None,
+    created_at="2026-01-31T09:00:00.000000Z",
+)
+
+WEBHOOK_WITH_SECRET = WebhookWithSecret(
+    **msgspec.structs.asdict(WEBHOOK),
+    secret="whsec_3q2+7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",  # noqa: S106 - an example
+)
+
+DELIVERY = DeliveryBody(
+    event_id="5f0c7b0e-3f2a-4b8e-9d57-0c9a5a3c1f11",
+    event_type="invoice.paid",
+    seq=1042,
+    previous_seq=1040,
+    status="delivered",
+    attempt_count=1,
+    next_attempt_at=None,
+    delivered_at="2026-01-31T09:36:36.341201Z",
+    created_at="2026-01-31T09:36:36.201114Z",
+    attempts=[
+        AttemptBody(
+            number=1,
+            started_at="2026-01-31T09:36:36.230008Z",
+            duration_ms=111,
+            response_status=200,
+            error=None,
+            detail="",
+            response_excerpt="ok",
+            next_attempt_at=None,
+        )
+    ],
+)
+
+
+def webhook_body(endpoint: EndpointView) -> WebhookBody:
+    """An endpoint as the API shows it."""
+    return WebhookBody(**_fields(endpoint))
+
+
+def webhook_with_secret(revealed: RevealedSecret) -> WebhookWithSecret:
+    """An endpoint with its new secret."""
+    return WebhookWithSecret(**_fields(revealed.endpoint), secret=revealed.secret)
+
+
+def _fields(endpoint: EndpointView) -> dict[str, Any]:
+    until = endpoint.previous_secret_until
+    return {
+        "id": endpoint.id,
+        "mode": endpoint.mode,
+        "url": endpoint.url,
+        "description": endpoint.description,
+        "event_types": list(endpoint.event_types),
+        "implicit": endpoint.implicit,
+        "status": endpoint.status,
+        "status_reason": endpoint.status_reason,
+        "status_since": rfc3339(endpoint.status_since),
+        "consecutive_failures": endpoint.consecutive_failures,
+        "previous_secret_until": None if until is None else rfc3339(until),
+        "created_at": rfc3339(endpoint.created_at),
+    }
+
+
+def delivery_body(delivery: DeliveryView) -> DeliveryBody:
+    """A delivery with its attempts."""
+    return DeliveryBody(
+        event_id=str(delivery.event_id),
+        event_type=delivery.event_type,
+        seq=delivery.seq,
+        previous_seq=delivery.previous_seq,
+        status=cast(Any, delivery.status),
+        attempt_count=delivery.attempt_count,
+        next_attempt_at=_moment(delivery.next_attempt_at),
+        delivered_at=_moment(delivery.delivered_at),
+        created_at=rfc3339(delivery.created_at),
+        attempts=[
+            AttemptBody(
+                number=attempt.number,
+                started_at=rfc3339(attempt.started_at),
+                duration_ms=attempt.duration_ms,
+                response_status=attempt.response_status,
+                error=attempt.error,
+                detail=attempt.detail,
+                response_excerpt=attempt.response_excerpt.decode(errors="replace"),
+                next_attempt_at=_moment(attempt.next_attempt_at),
+            )
+            for attempt in delivery.attempts
+        ],
+    )
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)

@@ -1,0 +1,69 @@
+"""The web process: every face, guard and error handler, wired in one screen. Granian serves `create_app()`."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar
+
+from app.api import reference
+from app.api.v1.router import merchant_api
+from app.api_keys.authentication import Authenticator
+from app.checkout import routes as checkout
+from app.checkout.live import LiveHub
+from app.checkout.wallet import CustomerWallet
+from app.core import logging
+from app.core.settings import Settings, load
+from app.gateway import Gateway, running, wire
+from app.ops import routes as ops
+from app.proof import routes as proof
+from app.web.edge import Edge
+from app.web.errors import exception_handlers
+from app.web.pages import Pages, robots, static_files
+from app.web.rate_limits import RateLimiter
+from app.withdrawals.signer_settings import refuse_secrets
+
+
+def create_app(settings: Settings | None = None, wallet: Callable[[Gateway], CustomerWallet] | None = None) -> Any:
+    """The ASGI application. Without `settings` they come from the environment; raises SettingsError, and
+    SignerSettingsError where a spending key is within reach.
+
+    `wallet` makes what pays invoices at the press of a button, and is only for the sandbox (app/sandbox/asgi.py).
+    """
+    if settings is None:
+        refuse_secrets()
+        settings = load()
+    if wallet is not None and settings.environment != "sandbox":
+        raise ValueError("only a sandbox has a wallet that pays")
+    logging.configure(level=settings.log_level, json=settings.log_format == "json")
+    gateway = wire(settings)
+    authenticator = Authenticator(settings.api_key_peppers)
+    rate_limiter = RateLimiter()
+    pages = Pages()
+    hub = LiveHub()
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with running(gateway):
+            hub.open()
+            yield
+            await hub.close()
+            await authenticator.close()
+
+    api = merchant_api(gateway, authenticator, rate_limiter)
+    app = Litestar(
+        route_handlers=[
+            api,
+            *reference.routes(api, pages, settings.public_url),
+            checkout.routes(gateway, pages, hub, rate_limiter, wallet and wallet(gateway)),
+            static_files(),
+            robots(),
+            *ops.routes(settings),
+            *proof.routes(rate_limiter),
+        ],
+        exception_handlers=exception_handlers(pages.error),
+        lifespan=[lifespan],
+        openapi_config=None,
+        logging_config=None,
+    )
+    return Edge(app, settings)

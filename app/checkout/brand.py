@@ -1,0 +1,118 @@
+"""A merchant's accent as a style sheet: the colours of ours that it replaces, each moved until it can be read.
+
+A merchant picks one colour, for a letterhead perhaps, not for small type on a dark phone. So every use of it is
+darkened or lightened in small steps until its contrast with what it stands on is at least 4.5 (WCAG 2.2, success
+criterion 1.4.3), and a page can't be branded into something that nobody can read.
+"""
+
+from collections.abc import Sequence
+
+MIN_CONTRAST = 4.5
+"""WCAG 2.2, success criterion 1.4.3, level AA, for text of any size."""
+
+STEPS = 50
+"""Shades tried between a colour and black or white: a step is too small to be seen."""
+
+Colour = tuple[float, float, float]
+"""Red, green, blue in sRGB, each 0 to 1."""
+
+WHITE: Colour = (1.0, 1.0, 1.0)
+BLACK: Colour = (0.0, 0.0, 0.0)
+
+# What the accent stands on, or has on it: the values of static/css/swap-pay.css, which a test compares.
+LIGHT_SURFACES = ("#fffefb", "#f4f2ec", "#f7f5ef")
+DARK_SURFACES = ("#111b1e", "#0a1113", "#0d1619")
+ON_SLIP = ("#f0f8f6", "#f6cf86")
+
+
+def style_sheet(accent: str) -> str:
+    """The CSS for an accent `#rrggbb`, to come after the page's own sheets."""
+    colour = parse(accent)
+    return f":root {{{_light(colour)}}}\n@media (prefers-color-scheme: dark) {{ :root {{{_dark(colour)}}} }}\n"
+
+
+def _light(accent: Colour) -> str:
+    surfaces = [parse(surface) for surface in LIGHT_SURFACES]
+    wash = mix(accent, surfaces[0], 0.9)
+    ink = legible(accent, on=[*surfaces, wash], towards=BLACK)
+    return _declarations(
+        {
+            "petrol": ink,
+            "petrol-hover": mix(ink, BLACK, 0.2),
+            "petrol-wash": wash,
+            "on-petrol": WHITE,  # what is dark enough on white paper is dark enough under white type
+            "focus": ink,
+            **_slip(accent, 0.25),
+        }
+    )
+
+
+def _dark(accent: Colour) -> str:
+    surfaces = [parse(surface) for surface in DARK_SURFACES]
+    wash = mix(accent, surfaces[0], 0.82)
+    if luminance(wash) > luminance(parse("#22383d")):
+        wash = mix(wash, surfaces[0], 0.5)
+    ink = legible(accent, on=[*surfaces, wash], towards=WHITE)
+    return _declarations(
+        {
+            "petrol": ink,
+            "petrol-hover": mix(ink, WHITE, 0.25),
+            "petrol-wash": wash,
+            "on-petrol": legible(mix(accent, BLACK, 0.8), on=[ink], towards=BLACK),
+            "focus": ink,
+            **_slip(accent, 0.45),
+        }
+    )
+
+
+def _slip(accent: Colour, shade: float) -> dict[str, Colour]:
+    """The slip, on which the amount stands in near-white and its last digits in gold."""
+    start = legible(mix(accent, BLACK, shade / 2), on=[parse(ink) for ink in ON_SLIP], towards=BLACK)
+    end = mix(start, BLACK, 0.35)
+    soft = legible(mix(start, WHITE, 0.68), on=[start, end], towards=WHITE)
+    return {"slip-from": start, "slip-to": end, "slip-ink-soft": soft}
+
+
+def legible(colour: Colour, *, on: Sequence[Colour], towards: Colour) -> Colour:
+    """The colour nearest to `colour` on the way to black or white that has enough contrast with all of `on`."""
+    for step in range(STEPS + 1):
+        tried = mix(colour, towards, step / STEPS)
+        if all(contrast(tried, background) >= MIN_CONTRAST for background in on):
+            return tried
+    return towards
+
+
+def contrast(one: Colour, other: Colour) -> float:
+    """The contrast ratio, 1 to 21 (WCAG 2.2, "contrast ratio")."""
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: Colour) -> float:
+    """The relative luminance, 0 to 1 (WCAG 2.2, "relative luminance")."""
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def mix(colour: Colour, other: Colour, share: float) -> Colour:
+    """`colour` with a `share` of `other` in it, 0 to 1, in the 8 bits that a browser gets.
+
+    Rounding later would cost the last hundredth of contrast.
+    """
+    red, green, blue = (mine * (1 - share) + theirs * share for mine, theirs in zip(colour, other, strict=True))
+    return parse(to_hex((red, green, blue)))
+
+
+def parse(text: str) -> Colour:
+    """A colour from `#rrggbb`. Raises ValueError for anything else."""
+    red, green, blue = bytes.fromhex(text.removeprefix("#"))
+    return red / 255, green / 255, blue / 255
+
+
+def to_hex(colour: Colour) -> str:
+    """`#rrggbb`, the nearest of 16.8 million."""
+    return "#" + bytes(round(part * 255) for part in colour).hex()
+
+
+def _declarations(colours: dict[str, Colour]) -> str:
+    return " ".join(f"--{name}: {to_hex(colour)};" for name, colour in colours.items())

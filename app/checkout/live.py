@@ -1,0 +1,136 @@
+"""Telling open checkout pages that something changed: one Redis subscription a process, however many pages.
+
+A page only hears *that* it should look again, and reads the facts from Postgres. While Redis is away every page
+is told to look every few seconds.
+"""
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from app.core import metrics, redis
+from app.core.logging import get_logger
+from app.invoices.service import LIVE_CHANNEL
+
+log = get_logger(__name__)
+
+HEARTBEAT_S = 15.0
+"""A comment this often keeps proxies from closing a quiet stream, and finds clients that are gone."""
+
+POLL_S = 4.0
+"""How often pages look by themselves while Redis is away."""
+
+MAX_STREAMS = 10_000
+"""Streams of one process; more are asked to poll instead."""
+
+MAX_STREAMS_PER_ADDRESS = 100
+"""An office behind one address may have as many pages open; one stranger may not fill the process."""
+
+RETRY_MS = (2_000, 6_000)
+"""When a page comes back after its stream broke: each at a time of its own, so that a restart is no stampede."""
+
+STREAM_LIFE_S = 1800.0
+"""A stream ends after half an hour; a page that is still open comes back."""
+
+CHANGED = b"event: status\ndata: {}\n\n"
+HEARTBEAT = b": still here\n\n"
+"""A comment (HTML, section 9.2.6): no page hears it."""
+
+
+OPENED = metrics.counter("swap_pay_checkout_streams_opened", "Event streams of checkout pages that began")
+CLOSED = metrics.counter("swap_pay_checkout_streams_closed", "Event streams of checkout pages that ended")
+"""What is open is the difference: counters add up over processes, and over their deaths."""
+
+
+class LiveHub:
+    """Hands one process's Redis notices to the open streams."""
+
+    def __init__(self) -> None:
+        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._streams_by_address: Counter[str] = Counter()
+        self._streams = 0
+        self._listener: asyncio.Task[None] | None = None
+        self._hears_redis = False
+        self._closing = False
+
+    def has_room(self, address: str) -> bool:
+        """Whether this process will hold another stream, for that address."""
+        return self._streams < MAX_STREAMS and self._streams_by_address[address] < MAX_STREAMS_PER_ADDRESS
+
+    def open(self) -> None:
+        """Start to listen."""
+        self._listener = asyncio.create_task(self._listen(), name="live-hub")
+
+    async def close(self) -> None:
+        """End every stream, so that the process can stop."""
+        self._closing = True
+        self._wake_all()
+        if self._listener is not None:
+            self._listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listener
+
+    async def stream(self, invoice_id: str, address: str) -> AsyncIterator[bytes]:
+        """The server-sent events of one open page. Counted from its first event to its end, however it ends:
+        a client that vanishes has the generator cancelled, or is found by the next heartbeat."""
+        changed = asyncio.Event()
+        self._waiting[invoice_id].add(changed)
+        self._streams_by_address[address] += 1
+        self._streams += 1
+        OPENED.inc()
+        ends_at = asyncio.get_running_loop().time() + STREAM_LIFE_S
+        try:
+            yield b"retry: %d\n\n" % random.randint(*RETRY_MS)  # noqa: S311 - to spread, not to hide
+            while not self._closing and asyncio.get_running_loop().time() < ends_at:
+                try:
+                    async with asyncio.timeout(HEARTBEAT_S if self._hears_redis else POLL_S):
+                        await changed.wait()
+                    changed.clear()
+                    yield CHANGED
+                except TimeoutError:
+                    yield HEARTBEAT if self._hears_redis else CHANGED
+        finally:
+            self._forget(invoice_id, address, changed)
+
+    def _forget(self, invoice_id: str, address: str, changed: asyncio.Event) -> None:
+        self._waiting[invoice_id].discard(changed)
+        if not self._waiting[invoice_id]:
+            del self._waiting[invoice_id]
+        self._streams_by_address[address] -= 1
+        if not self._streams_by_address[address]:
+            del self._streams_by_address[address]
+        self._streams -= 1
+        CLOSED.inc()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with redis.client().pubsub() as subscription:
+                    await subscription.psubscribe(f"{LIVE_CHANNEL}*")
+                    self._hears_redis = True
+                    self._wake_all()  # what was published while nobody listened
+                    await self._pass_on(subscription)
+            except (RedisError, OSError) as error:
+                log.warning("live_hub_lost_redis", error=str(error))
+            self._hears_redis = False
+            self._wake_all()
+            await asyncio.sleep(POLL_S)
+
+    async def _pass_on(self, subscription: PubSub) -> None:
+        while True:
+            # The client's own time-out is shorter than a quiet hour: ask in turns, which also pings.
+            message = await subscription.get_message(ignore_subscribe_messages=True, timeout=HEARTBEAT_S)
+            if message is not None:
+                invoice_id = message["channel"].decode().removeprefix(LIVE_CHANNEL)
+                for event in self._waiting.get(invoice_id, ()):
+                    event.set()
+
+    def _wake_all(self) -> None:
+        for events in list(self._waiting.values()):
+            for event in events:
+                event.set()

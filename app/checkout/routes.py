@@ -1,0 +1,166 @@
+"""The public page of an invoice: `GET /pay/{invoice id}.{mac}`, its live part, and its stream (contract, section 7).
+
+A link that is tampered with, of another deployment, or of an invoice that isn't there takes the same steps to the
+same answer. Who holds the link may see the page; nothing here knows who that is, so there is no session to steal.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from litestar import Request, Response, Router, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+from litestar.response import Redirect, Stream
+
+from app.checkout import brand
+from app.checkout.live import LiveHub
+from app.checkout.source import checkout_view
+from app.checkout.view import CheckoutView
+from app.checkout.wallet import Choice, CustomerWallet
+from app.checkout.wording import page_context
+from app.core import clock
+from app.core.errors import ApiError, Code, invalid
+from app.gateway import Gateway
+from app.invoices.queries import PublicInvoice
+from app.invoices.states import Status
+from app.merchants import branding
+from app.networks.config import NetworkConfig
+from app.refunds import queries as refunds
+from app.web.client_address import site
+from app.web.pages import COMPRESSED, Pages, language_of
+from app.web.rate_limits import RateLimiter, refuse_exceeded
+from app.web.same_origin import require_same_origin
+
+PAGE_LOADS_PER_MINUTE = 30
+"""Per address (contract, section 7)."""
+
+LIVE_READS_PER_MINUTE = 300
+"""Per address, for the live part of pages that are open: several pages behind one address, each asking often."""
+
+BRAND_MAX_AGE_S = 3600
+"""A changed look has another address; until then one look-up an hour is enough."""
+
+BRAND_CACHE = {"Cache-Control": f"private, max-age={BRAND_MAX_AGE_S}"}
+
+LOGO_HEADERS = BRAND_CACHE | {
+    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "Content-Disposition": "inline; filename=logo",
+}
+"""Bytes that a merchant chose, on our origin: whatever a browser makes of them, it runs nothing."""
+
+NOTHING_SENT_YET = frozenset({Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.EXPIRED, Status.CANCELLED})
+"""States in which no refund can exist: the busiest pages spare the question."""
+
+Asked = Request[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    public: PublicInvoice
+    network: NetworkConfig
+
+
+def routes(
+    gateway: Gateway, pages: Pages, hub: LiveHub, rate_limiter: RateLimiter, wallet: CustomerWallet | None = None
+) -> Router:
+    """The routes below `/pay`; paying by a button is among them only where there is a `wallet`."""
+
+    async def find(slug: str) -> _Found:
+        """The invoice of a link. Raises NOT_FOUND alike for a tampered link and an unknown invoice."""
+        invoice_id = gateway.links.invoice_id(slug)
+        public = await gateway.invoice_reader.get_public(invoice_id or "")
+        if public is None:
+            raise ApiError(Code.NOT_FOUND, "there is nothing here")
+        return _Found(public, gateway.networks.by(public.body.pay_in.chain, public.body.mode))
+
+    async def look(request: Asked, slug: str) -> CheckoutView:
+        found = await find(slug)
+        invoice = found.public.body
+        return checkout_view(
+            found.public,
+            [] if invoice.status in NOTHING_SENT_YET else await refunds.sent_back(invoice.id),
+            found.network,
+            slug=slug,
+            language=language_of(request),
+            with_wallet=wallet is not None,
+            now=clock.now(),
+        )
+
+    def render(request: Asked, template: str, view: CheckoutView) -> Response[bytes]:
+        language = language_of(request)
+        return pages.page(template, page_context(view, language), language=language)
+
+    async def count(request: Asked, purpose: str, limit: int) -> None:
+        state = request.scope["state"]
+        address = site(state["client_address"])
+        window = await rate_limiter.take(f"{purpose}:{address}", limit)
+        state["rate_limit"] = window
+        refuse_exceeded(window, Code.IP_RATE_LIMITED, "your address")
+
+    @get("/{slug:str}", include_in_schema=False, middleware=[COMPRESSED])
+    async def page(request: Asked, slug: str) -> Response[bytes]:
+        await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
+        return render(request, "checkout/page.html", await look(request, slug))
+
+    @get("/{slug:str}/receipt", include_in_schema=False, middleware=[COMPRESSED])
+    async def receipt(request: Asked, slug: str) -> Response[Any]:
+        await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
+        view = await look(request, slug)
+        if not view.is_settled:
+            return Redirect(view.page_url, status_code=303)
+        return render(request, "checkout/receipt.html", view)
+
+    @get("/{slug:str}/status", include_in_schema=False, middleware=[COMPRESSED])
+    async def status(request: Asked, slug: str) -> Response[bytes]:
+        await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
+        return render(request, "checkout/_status.html", await look(request, slug))
+
+    @get("/{slug:str}/events", include_in_schema=False)
+    async def events(request: Asked, slug: str) -> Stream:
+        await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
+        invoice_id = (await find(slug)).public.body.id
+        address = str(site(request.scope["state"]["client_address"]))
+        if not hub.has_room(address):
+            raise ApiError(Code.IP_RATE_LIMITED, "too many open pages; this one will ask by itself", retry_after_s=30)
+        return Stream(
+            hub.stream(invoice_id, address),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    @get("/{slug:str}/brand.css", include_in_schema=False)
+    async def brand_css(request: Asked, slug: str) -> Response[bytes]:
+        await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
+        accent = (await find(slug)).public.branding.accent
+        if accent is None:
+            raise ApiError(Code.NOT_FOUND, "there is nothing here")
+        return Response(brand.style_sheet(accent).encode(), media_type="text/css; charset=utf-8", headers=BRAND_CACHE)
+
+    @get("/{slug:str}/logo", include_in_schema=False)
+    async def logo(request: Asked, slug: str) -> Response[bytes]:
+        await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
+        picture = await branding.logo((await find(slug)).public.merchant_id)
+        if picture is None:
+            raise ApiError(Code.NOT_FOUND, "there is nothing here")
+        return Response(picture.data, media_type=picture.media_type, headers=LOGO_HEADERS)
+
+    handlers: list[Any] = [page, receipt, status, events, brand_css, logo]
+    if wallet is not None:
+        customer = wallet
+
+        @post("/{slug:str}/wallet", include_in_schema=False)
+        async def pay(
+            request: Asked, slug: str, data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+        ) -> Redirect:
+            require_same_origin(request, gateway.settings.public_url)
+            await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
+            found = await find(slug)
+            try:
+                choice = Choice(data.get("choice", ""))
+            except ValueError:
+                raise invalid("choice", f"must be one of {', '.join(Choice)}") from None
+            await customer.pay(found.public.body, found.network, choice)
+            return Redirect(f"/pay/{slug}?lang={language_of(request).code}", status_code=303)
+
+        handlers.append(pay)
+    return Router("/pay", route_handlers=handlers)

@@ -1,0 +1,134 @@
+"""Filling the checkout page's view from an invoice."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from app.checkout.view import Anomaly, CheckoutView, FeePayer, LanguageChoice, Transfer
+from app.core.money import format_amount
+from app.deposits.matching import Verdict
+from app.invoices.presentation import DepositBody, InvoiceBody
+from app.invoices.queries import PublicInvoice
+from app.networks.config import NetworkConfig
+from app.refunds.queries import SentBack
+from app.web import languages
+from app.web.languages import Language
+
+NETWORK_LATE_AFTER = timedelta(minutes=2)
+"""A network that was not looked at for this long is said to be late."""
+
+_ANOMALIES = {
+    Verdict.UNDERPAID: Anomaly.LESS,
+    Verdict.OVERPAID: Anomaly.MORE,
+    Verdict.LATE: Anomaly.LATE,
+    Verdict.CANCELLED: Anomaly.AFTER_CANCELLATION,
+    Verdict.SECOND: Anomaly.SECOND_TRANSFER,
+    Verdict.WRONG_ASSET: Anomaly.OTHER_ASSET,
+}
+
+_TOKEN_STANDARDS = {"erc20": "ERC-20", "native": ""}
+
+
+def checkout_view(
+    public: PublicInvoice,
+    sent_back: Sequence[SentBack],
+    network: NetworkConfig,
+    *,
+    slug: str,
+    language: Language,
+    with_wallet: bool,
+    now: datetime,
+) -> CheckoutView:
+    """What the page of `slug` shows at `now`. Its links keep the language: a choice by hand outlives a reload."""
+    invoice = public.body
+    asset = network.asset(invoice.pay_in.asset)
+    assert asset is not None, "assets are never removed from a network that has invoices"
+    alive = [deposit for deposit in invoice.deposits if deposit.status != "orphaned"]
+    page_url, brand = f"/pay/{slug}", public.branding
+    spoken = f"?lang={language.code}"
+    return CheckoutView(
+        invoice_id=invoice.id,
+        merchant_name=public.merchant_name,
+        description=invoice.description or "",
+        status=invoice.status,
+        anomaly=_anomaly(invoice, alive),
+        test_mode=invoice.mode == "test",
+        amount_decimal=invoice.pay_in.amount_decimal,
+        cent_tail=invoice.pay_in.cent_tail,
+        credited_decimal=_credited(invoice, asset.decimals),
+        asset=asset.symbol,
+        chain_name=network.display_name,
+        token_standard=_TOKEN_STANDARDS[asset.kind],
+        address=invoice.pay_in.address,
+        payment_uri=invoice.pay_in.payment_uri,
+        fee_payer=FeePayer(invoice.fee_payer),
+        service_fee_decimal=format_amount(int(invoice.service_fee_raw), asset.decimals),
+        now=now,
+        expires_at=datetime.fromisoformat(invoice.expires_at),
+        paid_at=datetime.fromisoformat(invoice.paid_at) if invoice.paid_at else None,
+        confirmations_seen=min((d.confirmations for d in alive if d.review_reason is None), default=0),
+        confirmations_required=invoice.pay_in.confirmations_required,
+        block_time_ms=network.block_time_ms,
+        deposits=tuple(_transfer(deposit, network) for deposit in alive),
+        network_delayed=_is_late(public, now),
+        success_url=invoice.success_url,
+        fail_url=invoice.fail_url,
+        page_url=page_url + spoken,
+        status_url=f"{page_url}/status{spoken}",
+        events_url=f"{page_url}/events",
+        receipt_url=f"{page_url}/receipt{spoken}",
+        # The tags make a changed look another address, so that it can be kept for a while.
+        brand_css_url=f"{page_url}/brand.css?v={brand.accent.lstrip('#')}" if brand.accent else None,
+        logo_url=f"{page_url}/logo?v={brand.logo_tag}" if brand.logo_tag else None,
+        wallet_url=f"{page_url}/wallet{spoken}" if with_wallet else None,
+        refunds=tuple(_refund(refund, network) for refund in sent_back),
+        languages=tuple(
+            LanguageChoice(code=each.code, name=each.name, url=f"{page_url}?lang={each.code}")
+            for each in languages.every()
+        ),
+    )
+
+
+def _anomaly(invoice: InvoiceBody, alive: list[DepositBody]) -> Anomaly | None:
+    """Why a person looks at the newest transfer that did not simply pay."""
+    if not invoice.needs_review:
+        return None
+    reasons = [deposit.review_reason for deposit in alive if deposit.review_reason is not None]
+    return _ANOMALIES.get(Verdict(reasons[-1]), Anomaly.OTHER) if reasons else Anomaly.OTHER
+
+
+def _credited(invoice: InvoiceBody, decimals: int) -> str | None:
+    """What counted as payment, before the service fee."""
+    if invoice.credited_raw is None:
+        return None
+    return format_amount(int(invoice.credited_raw) + int(invoice.service_fee_raw), decimals)
+
+
+def _transfer(deposit: DepositBody, network: NetworkConfig) -> Transfer:
+    return Transfer(
+        transaction_id=deposit.txid,
+        amount_decimal=deposit.amount_decimal,
+        asset=deposit.asset,
+        explorer_url=_explorer_url(network, deposit.txid),
+    )
+
+
+def _refund(refund: SentBack, network: NetworkConfig) -> Transfer:
+    asset = network.asset(refund.asset)
+    assert asset is not None, "assets are never removed from a network that has refunds"
+    return Transfer(
+        transaction_id=refund.txid,
+        amount_decimal=format_amount(refund.amount_raw, asset.decimals),
+        asset=refund.asset,
+        explorer_url=_explorer_url(network, refund.txid),
+        reason=refund.customer_visible_reason or "",
+        is_final=refund.is_confirmed,
+    )
+
+
+def _explorer_url(network: NetworkConfig, txid: str) -> str | None:
+    return network.explorer_tx_url.replace("{txid}", txid) if network.explorer_tx_url else None
+
+
+def _is_late(public: PublicInvoice, now: datetime) -> bool:
+    checked_at = public.network_checked_at
+    return public.network_halted or checked_at is None or now - checked_at > NETWORK_LATE_AFTER

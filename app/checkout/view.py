@@ -1,0 +1,229 @@
+"""What the checkout page knows about an invoice: the page's whole input, already fit for strangers.
+
+`customer_id`, e-mail and metadata are not fields here, so no template can show them (contract, section 7).
+Everything is a value: no clock, no table, no await. The handlers fill a `CheckoutView`, `wording` puts it
+into words, `templates/checkout/` lays it out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from app.invoices.states import Status
+
+ADDRESS_GROUP_CHARS = 4
+TAIL_STARTS_AT_DECIMAL = 5
+"""A tail of 1 to 99 sits in the fifth and sixth decimal (contract, section 3)."""
+
+EXPIRED_STAYS_LIVE = timedelta(hours=1)
+"""How long the page of an expired invoice goes on looking: who paid in the last minute is still there."""
+
+PAYMENT_URI_SCHEMES = frozenset({"ethereum", "bitcoin", "tron"})
+"""EIP-681, BIP-21 and the `tron:` of wallets (contract, section 3)."""
+
+
+class FeePayer(StrEnum):
+    """Who bears the service fee. The network's own fee is always the sender's."""
+
+    MERCHANT = "merchant"
+    CUSTOMER = "customer"
+
+
+class Anomaly(StrEnum):
+    """Why a person has to look at a deposit. It may stand beside any status, `paid` too."""
+
+    LESS = "less"
+    MORE = "more"
+    LATE = "late"
+    AFTER_CANCELLATION = "after_cancellation"
+    SECOND_TRANSFER = "second_transfer"
+    OTHER_ASSET = "other_asset"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """A transaction worth showing: a deposit to the invoice, or a refund from it."""
+
+    transaction_id: str
+    amount_decimal: str
+    asset: str
+    explorer_url: str | None = None
+    """Its page at a block explorer, `https` only, or None (test networks)."""
+    reason: str = ""
+    """A refund's `customer_visible_reason`; empty for deposits."""
+    is_final: bool = True
+    """Whether a refund is confirmed; one that is only sent is on its way."""
+
+    def __post_init__(self) -> None:
+        _require_https("explorer_url", self.explorer_url)
+
+    @property
+    def short_id(self) -> str:
+        """`3f1a9c…77e0b2`: enough to recognise it by, short enough for a phone."""
+        return shorten(self.transaction_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageChoice:
+    """One entry of the language choice at the foot of the page."""
+
+    code: str
+    """BCP 47, e.g. `de` or `zh-Hans`."""
+    name: str
+    """In the language itself, e.g. `Deutsch`."""
+    url: str
+    """This page in that language."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutView:
+    """One invoice at one moment, as a customer may see it.
+
+    Amounts are decimal strings in the asset's unit, exactly as the API shows them; moments are aware, in UTC.
+    Raises ValueError for a URL of a scheme that a link on a public page must never have.
+    """
+
+    invoice_id: str
+    merchant_name: str
+    description: str
+    """The invoice's description, empty where there is none."""
+    status: Status
+    anomaly: Anomaly | None = None
+    test_mode: bool = False
+
+    amount_decimal: str
+    """`pay_in.amount_decimal`: the one exact amount to send, fee and tail in it."""
+    cent_tail: int = 0
+    """`pay_in.cent_tail`; 0 where the address alone identifies the payment."""
+    credited_decimal: str | None = None
+    """What came in and counted as payment, before the service fee; None until it counts."""
+    asset: str
+    chain_name: str
+    """The network for people, e.g. `Tron`."""
+    token_standard: str = ""
+    """What exchanges call this asset on this network, e.g. `TRC-20`; empty for a native coin."""
+    address: str
+    payment_uri: str
+    fee_payer: FeePayer
+    service_fee_decimal: str
+
+    now: datetime
+    """The server's clock as this view was made; the page's countdown follows it, not the device's clock."""
+    expires_at: datetime
+    paid_at: datetime | None = None
+
+    confirmations_seen: int = 0
+    confirmations_required: int
+    block_time_ms: int
+    """The network's usual time between blocks, in milliseconds, for the estimate."""
+    deposits: tuple[Transfer, ...] = ()
+    refunds: tuple[Transfer, ...] = ()
+    """Refunds that are confirmed or on their way."""
+    network_delayed: bool = False
+    """Our own view of the network lags or is down: the page says so, instead of looking idle."""
+
+    success_url: str | None = None
+    fail_url: str | None = None
+    page_url: str
+    status_url: str
+    """Answers with `checkout/_status.html` alone, for the live page to take over."""
+    events_url: str
+    """Server-sent events: one `status` event per change of what the page shows."""
+    receipt_url: str
+    """The receipt, for printing; there once the invoice is settled."""
+    brand_css_url: str | None = None
+    """A style sheet with the merchant's colour, or None for ours."""
+    logo_url: str | None = None
+    """The merchant's logo, on our origin; None shows the first letter of the name."""
+    wallet_url: str | None = None
+    """Where the sandbox's wallet is asked to pay; None wherever money may be real."""
+    languages: tuple[LanguageChoice, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_https("success_url", self.success_url)
+        _require_https("fail_url", self.fail_url)
+        if urlsplit(self.payment_uri).scheme not in PAYMENT_URI_SCHEMES:
+            raise ValueError("payment_uri: an unknown scheme")
+
+    @property
+    def is_payable(self) -> bool:
+        """Whether to show address and QR code. Never past `expires_at`, even where the status lags."""
+        return self.status is Status.AWAITING_DEPOSIT and self.seconds_left > 0
+
+    @property
+    def is_time_up(self) -> bool:
+        """Past `expires_at`, the status not there yet: the seconds in which a last deposit may show."""
+        return self.status is Status.AWAITING_DEPOSIT and self.seconds_left <= 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the page should go on looking for changes."""
+        if self.status is Status.EXPIRED:
+            return self.now - self.expires_at < EXPIRED_STAYS_LIVE
+        return self.status in {Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW}
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the merchant has been credited, refunds or not."""
+        return self.status in {Status.PAID, Status.PARTIALLY_REFUNDED, Status.REFUNDED}
+
+    @property
+    def returns_by_itself(self) -> bool:
+        """Whether the page goes back to the merchant after some seconds: paid, and nothing odd to read."""
+        return self.status is Status.PAID and self.success_url is not None and self.anomaly is None
+
+    @property
+    def seconds_left(self) -> int:
+        """Whole seconds until expiry, rounded down, never below 0."""
+        return max(0, int((self.expires_at - self.now).total_seconds()))
+
+    @property
+    def confirmations_shown(self) -> int:
+        """Confirmations, never more than are needed: "25 of 20" would only puzzle."""
+        return min(self.confirmations_seen, self.confirmations_required)
+
+    @property
+    def shown_amount_decimal(self) -> str:
+        """The big figure: what to send; once settled, what was credited, which may be another sum."""
+        if self.is_settled and self.credited_decimal is not None:
+            return self.credited_decimal
+        return self.amount_decimal
+
+    @property
+    def amount_parts(self) -> tuple[str, str]:
+        """The big figure cut before its identifying digits; the second is empty where they don't matter."""
+        amount = self.shown_amount_decimal
+        whole, point, decimals = amount.partition(".")
+        if not (self.is_payable and self.cent_tail and point) or len(decimals) < TAIL_STARTS_AT_DECIMAL:
+            return amount, ""
+        cut = len(whole) + len(point) + TAIL_STARTS_AT_DECIMAL - 1
+        return amount[:cut], amount[cut:]
+
+    @property
+    def amount_length(self) -> str:
+        """`short`, `medium` or `long`: how large the figure may be set (raw amounts have up to 78 digits)."""
+        length = len(self.shown_amount_decimal)
+        return "short" if length <= 9 else "medium" if length <= 14 else "long"
+
+    @property
+    def address_groups(self) -> Sequence[str]:
+        """The address in groups of four, for comparing by eye. Joined, they are the address again."""
+        step = ADDRESS_GROUP_CHARS
+        return [self.address[at : at + step] for at in range(0, len(self.address), step)]
+
+
+def shorten(identifier: str, *, keep_chars: int = 6) -> str:
+    """A transaction id with its middle left out; whole where that would save nothing."""
+    body = identifier.removeprefix("0x")
+    prefix = identifier[: len(identifier) - len(body)]
+    if len(body) <= 2 * keep_chars + 1:
+        return identifier
+    return f"{prefix}{body[:keep_chars]}…{body[-keep_chars:]}"
+
+
+def _require_https(field: str, url: str | None) -> None:
+    if url is not None and urlsplit(url).scheme != "https":
+        raise ValueError(f"{field}: not an https URL")

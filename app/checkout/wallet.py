@@ -1,0 +1,27 @@
+"""What the page asks of the sandbox's wallet: to pay an invoice in one of the ways that customers do.
+
+Only the sandbox has one (`app/sandbox/wallet.py`); where money may be real there is no such route.
+"""
+
+from enum import StrEnum
+from typing import Protocol
+
+from app.invoices.presentation import InvoiceBody
+from app.networks.config import NetworkConfig
+
+
+class Choice(StrEnum):
+    """The ways, as the form on the page names them."""
+
+    EXACT = "exact"
+    SHORT = "short"
+    OVER = "over"
+    LATE = "late"
+    WRONG_TOKEN = "wrong_token"  # noqa: S105 - a coin, not a secret
+
+
+class CustomerWallet(Protocol):
+    """Somebody who pays."""
+
+    async def pay(self, invoice: InvoiceBody, network: NetworkConfig, choice: Choice) -> None:
+        """Pay, and return when the transaction is in a block."""

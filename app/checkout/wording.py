@@ -1,0 +1,280 @@
+"""A `CheckoutView` in plain words: where the payment stands, and what to do about it.
+
+Every sentence goes through `_()` or `ngettext()`, so that Babel finds it; names and figures are filled in
+afterwards, as plain text that the template escapes. Amounts of money are filled in as they are, in no language's
+own form: "1.234,5" and "1,234.5" read as other sums to other wallets, and the digits identify the payment.
+"""
+
+from dataclasses import dataclass
+
+from app.checkout.qr import payment_qr
+from app.checkout.view import Anomaly, CheckoutView, FeePayer
+from app.invoices.states import Status
+from app.web.languages import Language
+
+RETURN_AFTER_S = 10
+"""Long enough to read "Paid" and to stop the journey, short enough not to be waited for."""
+
+
+NON_BREAKING_HYPHEN = "\N{NON-BREAKING HYPHEN}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """The sentences of one page, translated."""
+
+    headline: str
+    next_step: str
+    anomaly: str
+    """What was odd about the deposit, or empty."""
+    amount_label: str
+    tail_hint: str
+    """Why the digits matter, or empty where the invoice is not payable."""
+    network: str
+    """`Tron (TRC-20)`."""
+    network_warning: str
+    fee: str
+    progress: str
+    """`12 of 20 confirmations`."""
+    estimate: str
+    """`About 30 seconds to go`, or empty outside confirming."""
+    time_left: str
+    """`59:07`, `1:02:03` or `6 days 02:03:04`."""
+    announcement: str
+    """What a screen reader says when the page changes by itself."""
+
+
+def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
+    """Everything that `checkout/page.html` and `checkout/_status.html` need."""
+    _ = language.gettext
+    qr = payment_qr(view.payment_uri, label=_("QR code with amount and address")) if view.is_payable else None
+    return {
+        "view": view,
+        "words": put_into_words(view, language),
+        "tone": tone(view),
+        "step": step(view),
+        "qr": qr,
+        "paid_on": language.moment(view.paid_at) if view.paid_at else "",
+        "expired_on": language.moment(view.expires_at),
+        "return_after_s": RETURN_AFTER_S,
+    }
+
+
+def put_into_words(view: CheckoutView, language: Language) -> Words:
+    """Every sentence that depends on the invoice."""
+    progress_words = progress(view, language)
+    estimate_words = estimate(view, language)
+    said = [headline(view, language)]
+    said += [progress_words, estimate_words] if view.status is Status.CONFIRMING else []
+    return Words(
+        headline=said[0],
+        next_step=next_step(view, language),
+        anomaly=anomaly(view, language),
+        amount_label=amount_label(view, language),
+        tail_hint=tail_hint(view, language),
+        network=network(view),
+        network_warning=network_warning(view, language),
+        fee=fee(view, language),
+        progress=progress_words,
+        estimate=estimate_words,
+        time_left=time_left(view.seconds_left, language),
+        announcement=". ".join(filter(None, said)),
+    )
+
+
+def headline(view: CheckoutView, language: Language) -> str:
+    """Where the payment stands, in a few words."""
+    _ = language.gettext
+    if view.is_time_up:
+        return _("The time to pay is up")
+    match view.status:
+        case Status.AWAITING_DEPOSIT:
+            return _("Waiting for your payment")
+        case Status.CONFIRMING:
+            return _("We see your payment")
+        case Status.PAID:
+            return _("Payment complete")
+        case Status.PARTIALLY_REFUNDED:
+            return _("Partly refunded")
+        case Status.REFUNDED:
+            return _("Refunded")
+        case Status.EXPIRED:
+            return _("This payment has expired")
+        case Status.CANCELLED:
+            return _("This payment was cancelled")
+        case Status.MANUAL_REVIEW:
+            return _("We are checking your payment")
+        case Status.CLOSED:
+            return _("This payment is closed")
+
+
+def next_step(view: CheckoutView, language: Language) -> str:
+    """What the customer should do now, or that there is nothing to do."""
+    _ = language.gettext
+    if view.is_time_up:
+        return _("Please don’t send anything now. If you have already paid, keep this page open.")
+    match view.status:
+        case Status.AWAITING_DEPOSIT:
+            words = _("Scan the code with your wallet, or copy amount and address into it.")
+        case Status.CONFIRMING:
+            words = _(
+                "Nothing more to do: the network is confirming it. You may close this page, "
+                "%(merchant)s will get your payment all the same."
+            )
+        case Status.PAID:
+            words = _("Thank you. %(merchant)s has received your payment.")
+        case Status.PARTIALLY_REFUNDED:
+            words = _("%(merchant)s has sent a part of your payment back.")
+        case Status.REFUNDED:
+            words = _("%(merchant)s has sent your payment back.")
+        case Status.EXPIRED:
+            words = _(
+                "Please don’t send anything to its address any more: go back to %(merchant)s and start "
+                "again. If you have already paid, your money isn’t lost: a person will find and check it."
+            )
+        case Status.CANCELLED:
+            words = _(
+                "Please don’t send anything to its address any more. If you have already paid, your money "
+                "isn’t lost: tell %(merchant)s the reference below."
+            )
+        case Status.MANUAL_REVIEW:
+            words = _(
+                "A person looks at it and either accepts it or has it sent back. Please don’t send anything "
+                "more. You may close this page; open it again to see the outcome."
+            )
+        case Status.CLOSED:
+            words = _(
+                "It was checked and closed without counting as paid. If you have questions, "
+                "tell %(merchant)s the reference below."
+            )
+    return words % {"merchant": language.isolate(view.merchant_name)}
+
+
+def anomaly(view: CheckoutView, language: Language) -> str:
+    """What is odd about the deposit that a person looks at; empty where nothing is."""
+    _ = language.gettext
+    match view.anomaly:
+        case None:
+            return ""
+        case Anomaly.LESS:
+            return _("Less came in than was asked for.")
+        case Anomaly.MORE:
+            return _("More came in than was asked for.")
+        case Anomaly.LATE:
+            return _("The payment came in after its time was up.")
+        case Anomaly.AFTER_CANCELLATION:
+            return _("The payment came in after it had been cancelled.")
+        case Anomaly.SECOND_TRANSFER:
+            return _("A second payment came in. A person checks it and can have it sent back.")
+        case Anomaly.OTHER_ASSET:
+            return _("Something other than %(asset)s came in.") % {"asset": language.isolate(view.asset)}
+        case Anomaly.OTHER:
+            return _("The payment that came in doesn’t match what was asked for.")
+
+
+def amount_label(view: CheckoutView, language: Language) -> str:
+    """What the big figure is."""
+    _ = language.gettext
+    if view.is_payable:
+        return _("Send exactly")
+    return _("You paid") if view.is_settled else _("Amount")
+
+
+def tail_hint(view: CheckoutView, language: Language) -> str:
+    """Why not a unit more or less may be sent."""
+    _ = language.gettext
+    if not view.is_payable:
+        return ""
+    if view.cent_tail:
+        return _("The last digits identify your payment: send exactly this amount.")
+    return _("Send exactly this amount, in one transfer.")
+
+
+def network(view: CheckoutView) -> str:
+    """The network as wallets name it; a line must not end at the hyphen of `TRC-20`."""
+    standard = view.token_standard.replace("-", NON_BREAKING_HYPHEN)
+    return f"{view.chain_name} ({standard})" if standard else view.chain_name
+
+
+def network_warning(view: CheckoutView, language: Language) -> str:
+    """The one mistake that costs the money."""
+    _ = language.gettext
+    names = {"asset": language.isolate(view.asset), "network": language.isolate(network(view))}
+    return _("Send only %(asset)s, only on %(network)s. Anything else may be lost for good.") % names
+
+
+def fee(view: CheckoutView, language: Language) -> str:
+    """Who bears which fee; once settled, only what the customer bore; empty where nothing is to be paid."""
+    _ = language.gettext
+    included = view.fee_payer is FeePayer.CUSTOMER
+    if view.is_payable and included:
+        words = _("A service fee of %(fee)s %(asset)s is included. Network fees come on top.")
+    elif view.is_payable:
+        words = _("%(merchant)s pays the service fee. Network fees come on top.")
+    elif view.is_settled and included:
+        words = _("A service fee of %(fee)s %(asset)s was included.")
+    else:
+        words = ""
+    names = {"merchant": view.merchant_name, "fee": view.service_fee_decimal, "asset": view.asset}
+    return words % {name: language.isolate(value) for name, value in names.items()}
+
+
+def progress(view: CheckoutView, language: Language) -> str:
+    """Confirmations so far."""
+    required = view.confirmations_required
+    words = language.ngettext(
+        "%(seen)s of %(required)s confirmation", "%(seen)s of %(required)s confirmations", required
+    )
+    return words % {"seen": language.count(view.confirmations_shown), "required": language.count(required)}
+
+
+def estimate(view: CheckoutView, language: Language) -> str:
+    """How long the missing confirmations usually take, rounded up: better early than late."""
+    _, ngettext = language.gettext, language.ngettext
+    if view.status is not Status.CONFIRMING:
+        return ""
+    missing = view.confirmations_required - view.confirmations_shown
+    left_s = -(-missing * view.block_time_ms // 1000)
+    if left_s <= 5:
+        return _("A few seconds to go")
+    if left_s < 60:
+        near_s = -(-left_s // 10) * 10
+        return ngettext("About %(n)s second to go", "About %(n)s seconds to go", near_s) % {"n": near_s}
+    left_min = -(-left_s // 60)
+    if left_min < 90:
+        return ngettext("About %(n)s minute to go", "About %(n)s minutes to go", left_min) % {"n": left_min}
+    left_h = -(-left_min // 60)
+    return ngettext("About %(n)s hour to go", "About %(n)s hours to go", left_h) % {"n": left_h}
+
+
+def time_left(seconds: int, language: Language) -> str:
+    """A duration as a clock shows it; `checkout.js` goes on counting in the same form."""
+    days, rest = divmod(seconds, 86_400)
+    hours, rest = divmod(rest, 3_600)
+    minutes, left_s = divmod(rest, 60)
+    if days:
+        words = language.ngettext("%(n)s day", "%(n)s days", days) % {"n": language.count(days)}
+        return f"{words} {hours:02}:{minutes:02}:{left_s:02}"
+    return f"{hours}:{minutes:02}:{left_s:02}" if hours else f"{minutes:02}:{left_s:02}"
+
+
+def tone(view: CheckoutView) -> str:
+    """The colour of the state: `neutral`, `progress`, `positive` or `caution`. Never alone in saying it."""
+    if view.is_time_up:
+        return "caution"
+    match view.status:
+        case Status.AWAITING_DEPOSIT | Status.CONFIRMING:
+            return "progress"
+        case Status.PAID:
+            return "positive"
+        case Status.EXPIRED | Status.MANUAL_REVIEW:
+            return "caution"
+        case _:
+            return "neutral"
+
+
+def step(view: CheckoutView) -> int:
+    """Which of the three steps (send, confirm, done) is current, 1 to 3; 0 where the path has been left."""
+    if view.status is Status.AWAITING_DEPOSIT:
+        return 0 if view.is_time_up else 1
+    return {Status.CONFIRMING: 2, Status.PAID: 3}.get(view.status, 0)

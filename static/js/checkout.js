@@ -1,0 +1,269 @@
+// The live checkout page: copying, the countdown, and following the payment by itself.
+// Without this module the page is complete, only not live: it reloads every 15 seconds.
+
+const POLL_MS = 5_000; // while the event stream is down
+const REOPEN_MS = 30_000; // after the server has refused the stream for good
+const PATIENCE_MS = 10_000; // for one answer
+const ANNOUNCE_EVERY_MS = 15_000; // confirmations may come each second; a screen reader should not
+const SOON_S = 300;
+const SPOKEN_S = [600, 300, 60];
+const COPIED_MS = 2_000;
+
+const live = document.getElementById("live");
+const offline = document.getElementById("offline");
+const announcer = document.getElementById("announcer");
+// ASCII digits in every language, as in the amounts beside them (app/web/languages.py).
+const language = new Intl.Locale(document.documentElement.lang, { numberingSystem: "latn" });
+const payment = () => document.getElementById("payment");
+
+// --- Copying ---------------------------------------------------------------------------------------------
+
+async function copy(button) {
+  if (!(await writeText(button.dataset.copy))) return;
+  button.dataset.done = "";
+  announce(button.dataset.copied);
+  clearTimeout(button.reset);
+  button.reset = setTimeout(() => delete button.dataset.done, COPIED_MS);
+}
+
+async function writeText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return writeTextTheOldWay(text); // no permission, or an old in-app browser
+  }
+}
+
+function writeTextTheOldWay(text) {
+  const focused = document.activeElement;
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.readOnly = true;
+  field.className = "visually-hidden";
+  document.body.append(field);
+  field.select();
+  const copied = document.execCommand("copy");
+  field.remove();
+  focused?.focus();
+  return copied;
+}
+
+// --- Saying it -------------------------------------------------------------------------------------------
+
+let announcedAt = -Infinity;
+let announcing = 0;
+
+function announce(text) {
+  clearTimeout(announcing);
+  announcedAt = performance.now();
+  announcer.textContent = "";
+  requestAnimationFrame(() => (announcer.textContent = text)); // emptied first, so that the same words are said again
+}
+
+function announceInTime(text) {
+  clearTimeout(announcing);
+  const wait = Math.max(0, announcedAt + ANNOUNCE_EVERY_MS - performance.now());
+  announcing = setTimeout(() => announce(text), wait);
+}
+
+// --- The countdown ---------------------------------------------------------------------------------------
+
+let serverAhead_ms = 0;
+let secondsBefore = 0;
+
+function setClock() {
+  serverAhead_ms = Date.parse(payment().dataset.now) - Date.now();
+}
+
+// Shows the time left and returns it in seconds; Infinity where the page counts nothing down.
+function tick() {
+  const clock = document.querySelector("[data-countdown]");
+  if (!clock) return Infinity;
+  const left_ms = Date.parse(clock.dateTime) - Date.now() - serverAhead_ms;
+  const left_s = Math.max(0, Math.floor(left_ms / 1000));
+  clock.textContent = clockText(left_s);
+  clock.parentElement.toggleAttribute("data-soon", left_s <= SOON_S);
+  if (SPOKEN_S.some((mark) => left_s <= mark && mark < secondsBefore)) {
+    announce(clock.parentElement.textContent.trim());
+  }
+  secondsBefore = left_s;
+  return left_s;
+}
+
+function clockText(seconds) {
+  const two = (n) => String(n).padStart(2, "0");
+  const days = Math.floor(seconds / 86_400);
+  const hours = Math.floor(seconds / 3_600) % 24;
+  const rest = `${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+  if (days) {
+    const inDays = new Intl.NumberFormat(language, { style: "unit", unit: "day", unitDisplay: "long" });
+    return `${inDays.format(days)} ${two(hours)}:${rest}`;
+  }
+  return hours ? `${hours}:${rest}` : rest;
+}
+
+// --- Following the payment -------------------------------------------------------------------------------
+
+let stream = null;
+let polling = 0;
+let reopening = 0;
+let asking = false;
+let askAgain = false;
+
+function follow() {
+  if (!("live" in payment().dataset)) return;
+  stream = new EventSource(live.dataset.eventsUrl);
+  stream.addEventListener("status", refresh);
+  stream.addEventListener("open", () => {
+    stopPolling();
+    refresh(); // what happened while nobody listened
+  });
+  stream.addEventListener("error", () => {
+    if (!stream) return;
+    polling ||= setInterval(refresh, POLL_MS);
+    if (stream.readyState === EventSource.CLOSED) {
+      stream = null;
+      reopening = setTimeout(follow, REOPEN_MS);
+    }
+  });
+}
+
+function stopFollowing() {
+  stream?.close();
+  stream = null;
+  clearTimeout(reopening);
+  stopPolling();
+}
+
+function stopPolling() {
+  clearInterval(polling);
+  polling = 0;
+}
+
+async function refresh() {
+  if (asking) {
+    askAgain = true;
+    return;
+  }
+  asking = true;
+  try {
+    const answer = await fetch(live.dataset.statusUrl, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    show(await answer.text());
+    offline.hidden = true;
+  } catch {
+    offline.hidden = false;
+    polling ||= setInterval(refresh, POLL_MS);
+  } finally {
+    asking = false;
+  }
+  if (askAgain) {
+    askAgain = false;
+    await refresh();
+  }
+}
+
+// --- Showing what changed --------------------------------------------------------------------------------
+
+// As the server last sent them: our own marks on the page (the clock, "copied") don't count as changes.
+const sent = new Map();
+
+function parts(root) {
+  return new Map([...root.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
+}
+
+function fingerprint(part) {
+  const bare = part.cloneNode(true);
+  for (const clock of bare.querySelectorAll("[data-countdown]")) clock.textContent = "";
+  return bare.outerHTML;
+}
+
+function show(html) {
+  const fresh = new DOMParser().parseFromString(html, "text/html").getElementById("payment");
+  if (!fresh) throw new Error("not a payment");
+  const before = { ...payment().dataset };
+  const freshParts = parts(fresh);
+  for (const [name, part] of parts(payment())) {
+    const next = freshParts.get(name);
+    const print = fingerprint(next);
+    if (sent.get(name) === print) continue;
+    sent.set(name, print);
+    replaceKeepingFocus(part, next);
+  }
+  const now = payment().dataset;
+  for (const name of Object.keys(now)) if (!(name in fresh.dataset)) delete now[name];
+  Object.assign(now, fresh.dataset);
+  document.title = now.title;
+  setClock();
+  tick();
+  if (now.status !== before.status) announce(now.announcement);
+  else if (now.announcement !== before.announcement) announceInTime(now.announcement);
+  if (!("live" in now)) stopFollowing();
+  dress();
+}
+
+function replaceKeepingFocus(part, next) {
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  part.replaceWith(next);
+  if (!focused) return;
+  const successor = (focused.id && document.getElementById(focused.id)) || document.getElementById("headline");
+  successor.focus({ preventScroll: true });
+}
+
+// --- Dates in the reader's zone, and the way back to the merchant ----------------------------------------
+
+let returning = 0;
+
+function dress() {
+  for (const time of document.querySelectorAll("[data-local-time]")) {
+    const format = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+    time.textContent = format.format(new Date(time.dateTime));
+  }
+  const way = document.querySelector("[data-return-after-s]");
+  // Whoever comes back here by the Back button wants to read.
+  if (way && !returning && !history.state?.returned) startReturning(way);
+}
+
+function startReturning(way) {
+  let left_s = Number(way.dataset.returnAfterS);
+  const inSeconds = new Intl.RelativeTimeFormat(language);
+  const say = () => {
+    way.firstElementChild.textContent = way.dataset.words.replace("{when}", inSeconds.format(left_s, "second"));
+  };
+  say();
+  way.hidden = false;
+  returning = setInterval(() => {
+    left_s -= 1;
+    if (left_s > 0) return say();
+    clearInterval(returning);
+    history.replaceState({ returned: true }, "");
+    location.assign(document.getElementById("return").href);
+  }, 1000);
+}
+
+function stay() {
+  clearInterval(returning);
+  document.querySelector("[data-return-after-s]").hidden = true;
+  document.getElementById("return").focus();
+}
+
+// --- Start -----------------------------------------------------------------------------------------------
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button?.dataset.copy) copy(button);
+  if (button?.id === "stay") stay();
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && "live" in payment().dataset) refresh(); // back from the wallet
+});
+window.addEventListener("online", () => "live" in payment().dataset && refresh());
+
+document.documentElement.dataset.script = "";
+for (const [name, part] of parts(payment())) sent.set(name, fingerprint(part));
+setClock();
+dress();
+tick();
+setInterval(() => tick() === 0 && refresh(), 1000);
+follow();
