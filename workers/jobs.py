@@ -1,0 +1,49 @@
+"""Jobs by the clock: thin, and safe to run twice. arq keeps two workers from running one at once."""
+
+from typing import Any
+
+from app.core import clock
+from app.gateway import Gateway
+from app.ledger import checkpoints
+from app.reconciliation.service import RunInProgress
+from app.web import idempotency
+from app.webhooks import retention
+from app.withdrawals.approvals import expire_stale
+
+RECONCILE_TIMEOUT_S = 3_600
+"""Of a run: tens of millions of entries in full. arq's own five minutes would end it halfway."""
+
+
+async def forget_replays(context: dict[str, Any]) -> int:
+    """Delete idempotency records that can't be replayed any more."""
+    return await idempotency.purge(clock.now())
+
+
+async def forget_events(context: dict[str, Any]) -> int:
+    """Delete events, and implicit endpoints, that are older than the retention."""
+    gateway: Gateway = context["gateway"]
+    now, days = clock.now(), gateway.settings.event_retention_days
+    purged = await retention.purge_events(now, days)
+    return purged + await retention.purge_implicit_endpoints(now, days)
+
+
+async def expire_withdrawals(context: dict[str, Any]) -> int:
+    """Reject payouts and refunds that no operator has decided on in time."""
+    gateway: Gateway = context["gateway"]
+    return await expire_stale(gateway.withdrawals, gateway.settings.withdrawal_approval_days, clock.now())
+
+
+async def sign_checkpoint(context: dict[str, Any]) -> int | None:
+    """Sign where all ledgers stand, if there is a key; the checkpoint's number."""
+    gateway: Gateway = context["gateway"]
+    keys = gateway.settings.checkpoint_keys
+    return None if keys is None else (await checkpoints.create(keys, clock.now())).number
+
+
+async def reconcile(context: dict[str, Any]) -> int | None:
+    """Check the books against themselves and the chains; the run's id, None if somebody is at it already."""
+    gateway: Gateway = context["gateway"]
+    try:
+        return await gateway.reconciliation.run_scheduled(clock.now())
+    except RunInProgress:
+        return None
