@@ -1,0 +1,1 @@
+"""The embedded stack and the demo data: for trying, developing and testing, never for production."""

@@ -1,0 +1,99 @@
+"""The customer's wallet: signs transfers with a private key and sends them to a node, as anybody's wallet would."""
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from eth_account import Account
+
+from app.sandbox.chain_driver import token_transfer_data
+from app.sandbox.home import Network
+
+GAS_NATIVE, GAS_TOKEN = 21_000, 100_000
+TIP_WEI = 10**9
+CALL_TIMEOUT_S = 10
+MINED_TIMEOUT_S = 30
+_POLL_S = 0.1
+
+
+class CustomerError(Exception):
+    """The node refused a transfer, or it did not go through; the message is for the terminal."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A mined transfer."""
+
+    txid: str
+    block_height: int
+
+
+class Customer:
+    """A wallet on the sandbox's chain. `lock_path` keeps two processes from taking one nonce."""
+
+    def __init__(self, network: Network, lock_path: Path) -> None:
+        self._network = network
+        self._lock_path = lock_path
+        self._account = Account.from_key(network.customer_private_key)
+
+    @property
+    def address(self) -> str:
+        """The wallet's own address."""
+        return str(self._account.address)
+
+    def send(self, symbol: str, to: str, amount_raw: int) -> str:
+        """Sign and send `amount_raw` minor units of an asset; the transaction's id. Raises CustomerError."""
+        asset = self._network.assets.get(symbol)
+        if asset is None:
+            raise CustomerError(f"{symbol} is not on this chain; there are {', '.join(self._network.assets)}")
+        if asset.contract is None:
+            transfer: dict[str, Any] = {"to": to, "value": amount_raw, "gas": GAS_NATIVE}
+        else:
+            data = "0x" + token_transfer_data(to, amount_raw).hex()
+            transfer = {"to": asset.contract, "value": 0, "data": data, "gas": GAS_TOKEN}
+        with self._alone():
+            head = self.rpc("eth_getBlockByNumber", "latest", False)
+            signed = self._account.sign_transaction(
+                {
+                    **transfer,
+                    "type": 2,  # EIP-1559
+                    "chainId": self._network.chain_id,
+                    "nonce": int(self.rpc("eth_getTransactionCount", self.address, "pending"), 16),
+                    "maxPriorityFeePerGas": TIP_WEI,
+                    "maxFeePerGas": 2 * int(head["baseFeePerGas"], 16) + TIP_WEI,
+                }
+            )
+            return str(self.rpc("eth_sendRawTransaction", "0x" + bytes(signed.raw_transaction).hex()))
+
+    def wait_until_mined(self, txid: str) -> Transfer:
+        """Wait for a transaction's block. Raises CustomerError if there is none in time, or if it reverted."""
+        deadline_s = time.monotonic() + MINED_TIMEOUT_S
+        while (receipt := self.rpc("eth_getTransactionReceipt", txid)) is None:
+            if time.monotonic() > deadline_s:
+                raise CustomerError(f"{txid} was not mined within {MINED_TIMEOUT_S} s")
+            time.sleep(_POLL_S)
+        if receipt["status"] != "0x1":
+            raise CustomerError(f"{txid} reverted: has the customer enough?")
+        return Transfer(txid, int(receipt["blockNumber"], 16))
+
+    def rpc(self, method: str, *params: object) -> Any:
+        """Any call of the node. Raises CustomerError with the node's message."""
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        try:
+            answer = httpx.post(self._network.rpc_url, json=call, timeout=CALL_TIMEOUT_S, trust_env=False).json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise CustomerError(f"the chain at {self._network.rpc_url} does not answer: {error}") from None
+        if "error" in answer:
+            raise CustomerError(f"{method}: {answer['error'].get('message')}")
+        return answer["result"]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._lock_path.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,119 @@
+"""The people of the demo: a merchant with its owner, a key and a webhook endpoint, and an operator."""
+
+import secrets
+from typing import Literal
+
+import msgspec
+
+from app.accounts import service as accounts
+from app.api_keys import service as api_keys
+from app.api_keys.scopes import Scope
+from app.core import clock, database
+from app.core.errors import ApiError
+from app.core.settings import load
+from app.gateway import Gateway, running, wire
+from app.merchants import service as merchants
+from app.sandbox.home import Demo, Home, Login
+from app.webhooks import service as webhooks
+
+MERCHANT_NAME = "Demo Merchant"
+MERCHANT_EMAIL = "merchant@demo.swap-pay.test"
+OPERATOR_EMAIL = "operator@demo.swap-pay.test"
+SERVICE_FEE_BPS = 80
+RATE_LIMIT_PER_MINUTE = 100_000
+MODE: Literal["test"] = "test"
+
+_ACTOR = webhooks.Actor("sandbox", None)
+
+
+async def ensure(home: Home, environment: dict[str, str], webhook_url: str) -> Demo:
+    """The demo of this sandbox: made at the first start, afterwards the same.
+
+    Its endpoint is brought back to `webhook_url`, enabled, whatever was done to it. Opens its own transactions.
+    """
+    async with running(wire(load(environment))) as gateway:
+        demo = home.read(home.demo_file, Demo)
+        demo = await _make(gateway, webhook_url) if demo is None else await _mended(gateway, demo, webhook_url)
+        home.write(home.demo_file, demo)
+        return demo
+
+
+async def _make(gateway: Gateway, webhook_url: str) -> Demo:
+    now, settings = clock.now(), gateway.settings
+    async with database.transaction():
+        merchant_id = await merchants.create(
+            name=MERCHANT_NAME, service_fee_bps=SERVICE_FEE_BPS, fee_payer="merchant", now=now
+        )
+        await merchants.enable_all_assets(merchant_id, gateway.networks)
+        owner_id, owner = await _account(gateway, MERCHANT_EMAIL, "Mara Merchant", is_operator=False)
+        await merchants.add_member(merchant_id, owner_id, "owner", now)
+        _, operator = await _account(gateway, OPERATOR_EMAIL, "Otto Operator", is_operator=True)
+        _, api_key = await api_keys.issue(
+            settings.api_key_peppers,
+            merchant_id=merchant_id,
+            mode=MODE,
+            name="Sandbox",
+            scopes=[scope.value for scope in Scope],
+            allowlist=[],
+            rate_limit_per_minute=RATE_LIMIT_PER_MINUTE,
+            now=now,
+        )
+    endpoint_id, secret = await _endpoint(gateway, merchant_id, webhook_url)
+    return Demo(
+        api_key=api_key,
+        merchant_id=merchant_id,
+        merchant_login=owner,
+        operator_login=operator,
+        endpoint_id=endpoint_id,
+        webhook_secret=secret,
+    )
+
+
+async def _mended(gateway: Gateway, demo: Demo, webhook_url: str) -> Demo:
+    """The demo with an endpoint that works, also after it was moved, paused or deleted."""
+    whose = {"merchant_id": demo.merchant_id, "endpoint_id": demo.endpoint_id}
+    async with database.transaction():
+        await merchants.enable_all_assets(demo.merchant_id, gateway.networks)
+    try:
+        await webhooks.update_endpoint(
+            **whose,
+            mode=MODE,
+            url=webhook_url,
+            description=None,
+            event_types=None,
+            actor=_ACTOR,
+            outbound=gateway.outbound,
+        )
+        await webhooks.enable_endpoint(**whose, mode=MODE, actor=_ACTOR)
+    except ApiError:
+        endpoint_id, secret = await _endpoint(gateway, demo.merchant_id, webhook_url)
+        return msgspec.structs.replace(demo, endpoint_id=endpoint_id, webhook_secret=secret)
+    return demo
+
+
+async def _account(gateway: Gateway, email: str, name: str, *, is_operator: bool) -> tuple[str, Login]:
+    password = secrets.token_urlsafe(12)
+    account = await accounts.create(
+        gateway.settings.data_keys,
+        email=email,
+        name=name,
+        password=password,
+        is_operator=is_operator,
+        now=clock.now(),
+    )
+    return account.id, Login(account.email, password, account.totp_secret)
+
+
+async def _endpoint(gateway: Gateway, merchant_id: str, webhook_url: str) -> tuple[str, str]:
+    """An endpoint for every event; its id and its secret."""
+    made = await webhooks.create_endpoint(
+        merchant_id=merchant_id,
+        mode=MODE,
+        url=webhook_url,
+        description="The sandbox's receiver",
+        event_types=[],
+        actor=_ACTOR,
+        outbound=gateway.outbound,
+        keys=gateway.settings.data_keys,
+    )
+    return made.endpoint.id, made.secret

@@ -1,0 +1,98 @@
+"""The sandbox as a deployment: its networks file, and the environment of its web process and workers."""
+
+import os
+import shlex
+from pathlib import Path
+from urllib.parse import quote
+
+from bip_utils.bip.bip32.slip10.bip32_slip10_secp256k1 import Bip32Slip10Secp256k1
+from bip_utils.bip.bip39.bip39_seed_generator import Bip39SeedGenerator
+
+from app.sandbox.demo_data import OPERATOR_EMAIL
+from app.sandbox.home import Home, Secrets
+
+BLOCK_TIME_S = 1
+"""Slow enough to watch confirmations count, fast enough not to be waited for."""
+
+CONFIRMATIONS = 3
+COOL_DOWN_MINUTES = 5
+POLL_INTERVAL_MS = 200
+WEB_WORKERS = 2
+ACCOUNT_PATH = "m/44'/60'/0'"  # BIP-44, Ethereum's first account
+
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "COVERAGE_PROCESS_START")
+
+
+def networks_toml(*, rpc_url: str, chain_id: int, usdt_contract: str, xpub: str) -> str:
+    """`ethereum:test` on the sandbox's chain, with a token of 6 decimals and the native coin."""
+    return f"""# Written at each start of the sandbox. docs/configuration.md has the fields.
+[[networks]]
+chain = "ethereum"
+mode = "test"
+kind = "evm"
+display_name = "Ethereum (sandbox)"
+chain_id = {chain_id}
+rpc_urls = ["{rpc_url}"]
+xpub = "{xpub}"
+confirmations = {CONFIRMATIONS}
+cool_down_minutes = {COOL_DOWN_MINUTES}
+poll_interval_ms = {POLL_INTERVAL_MS}
+block_time_ms = {BLOCK_TIME_S * 1000}
+
+[[networks.assets]]
+symbol = "USDT"
+name = "Tether USD"
+kind = "erc20"
+contract = "{usdt_contract}"
+decimals = 6
+
+[[networks.assets]]
+symbol = "ETH"
+name = "Ether"
+kind = "native"
+decimals = 18
+"""
+
+
+def account_xpub(mnemonic: str) -> str:
+    """The extended public key of a mnemonic's first Ethereum account: what the gateway derives addresses from."""
+    account = Bip32Slip10Secp256k1.FromSeed(Bip39SeedGenerator(mnemonic).Generate()).DerivePath(ACCOUNT_PATH)
+    xpub: str = account.PublicKey().ToExtended()
+    return xpub
+
+
+def environment(
+    home: Home, secrets: Secrets, *, database_url: str, redis_url: str, web_port: int, ca_path: Path
+) -> dict[str, str]:
+    """Every setting of the sandbox's deployment, by its variable's name (docs/configuration.md)."""
+    return {
+        "SWAP_PAY_ENV": "sandbox",
+        "DATABASE_URL": database_url,
+        "DATABASE_POOL_SIZE": "20",
+        "REDIS_URL": redis_url,
+        "PUBLIC_URL": f"http://127.0.0.1:{web_port}",
+        "WEB_HOST": "127.0.0.1",
+        "WEB_PORT": str(web_port),
+        "WEB_WORKERS": str(WEB_WORKERS),
+        "NETWORKS_FILE": str(home.networks_file),
+        "API_KEY_PEPPERS": f"1:{secrets.api_key_pepper}",
+        "DATA_KEYS": f"k1:{secrets.data_key}",
+        "LINK_SECRET": secrets.link_secret,
+        "EMAIL_HASH_SECRET": secrets.email_hash_secret,
+        "CHECKPOINT_KEY": f"c1:{secrets.checkpoint_key}",
+        "METRICS_TOKEN": secrets.metrics_token,
+        "ALERT_MAIL_TO": OPERATOR_EMAIL,
+        "WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8",
+        "WEBHOOK_CA_FILE": str(ca_path),
+        "MAIL_URL": f"maildir:{quote(str(home.mail))}",
+    }
+
+
+def process_environment(settings: dict[str, str]) -> dict[str, str]:
+    """What a child sees: the settings and next to nothing else, so that a developer's own ones don't leak in."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | settings
+
+
+def shell_lines(settings: dict[str, str]) -> str:
+    """The settings for a shell: `set -a; . var/sandbox.env; set +a; swap-pay verify-ledger`."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())

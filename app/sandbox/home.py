@@ -1,0 +1,168 @@
+"""Where a sandbox keeps its things, and `sandbox.json`, by which people's scripts find it (docs/sandbox.md)."""
+
+import base64
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from bip_utils.bip.bip39.bip39_mnemonic import Bip39WordsNum
+from bip_utils.bip.bip39.bip39_mnemonic_generator import Bip39MnemonicGenerator
+
+ROOT = Path(__file__).resolve().parents[2]
+VAR_VARIABLE = "SWAP_PAY_VAR"
+T = TypeVar("T")
+
+
+class Login(msgspec.Struct, frozen=True):
+    """How a person of the demo signs in."""
+
+    email: str
+    password: str
+    totp_secret: str
+
+
+class WebhookReceiver(msgspec.Struct, frozen=True, kw_only=True):
+    """The server that webhooks go to. `secret` is that of the demo merchant's endpoint there."""
+
+    url: str
+    ca_file: str
+    requests_url: str
+    endpoint_id: str
+    secret: str
+
+
+class Asset(msgspec.Struct, frozen=True):
+    """An asset on the sandbox's chain; the native coin has no contract."""
+
+    contract: str | None
+    decimals: int
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """The sandbox's chain, and a customer's account on it that is rich in every asset."""
+
+    rpc_url: str
+    chain_id: int
+    customer_private_key: str
+    assets: dict[str, Asset]
+
+
+class Interface(msgspec.Struct, frozen=True, kw_only=True):
+    """What `sandbox.json` says. People's scripts read it: fields are added, never changed or taken away."""
+
+    base_url: str
+    api_key: str
+    merchant_id: str
+    merchant_login: Login
+    operator_login: Login
+    webhook_receiver: WebhookReceiver
+    networks: dict[str, Network]
+    database_url: str
+    redis_url: str
+    metrics_token: str
+
+
+class Secrets(msgspec.Struct, frozen=True, kw_only=True):
+    """What is drawn once for a sandbox. `wallet_mnemonic` is the gateway's wallet; web and workers get its xpub."""
+
+    api_key_pepper: str
+    data_key: str
+    link_secret: str
+    email_hash_secret: str
+    checkpoint_key: str
+    metrics_token: str
+    wallet_mnemonic: str
+
+
+class ChainSetUp(msgspec.Struct, frozen=True):
+    """What was put on the chain, once."""
+
+    usdt_contract: str
+
+
+class Demo(msgspec.Struct, frozen=True, kw_only=True):
+    """Who was made in the database, once, with what can't be read back from there."""
+
+    api_key: str
+    merchant_id: str
+    merchant_login: Login
+    operator_login: Login
+    endpoint_id: str
+    webhook_secret: str
+
+
+class Home:
+    """The directory of one sandbox, `var` in the checkout unless SWAP_PAY_VAR names another."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = (directory or Path(os.environ.get(VAR_VARIABLE) or ROOT / "var")).resolve()
+        self.postgres = self.directory / "postgres"
+        self.valkey = self.directory / "valkey"
+        self.anvil = self.directory / "anvil"
+        self.receiver = self.directory / "receiver"
+        self.tls = self.directory / "tls"
+        self.logs = self.directory / "log"
+        self.mail = self.directory / "mail"
+        self.networks_file = self.directory / "networks.toml"
+        self.environment_file = self.directory / "sandbox.env"
+        self.interface_file = self.directory / "sandbox.json"
+        self.secrets_file = self.directory / "secrets.json"
+        self.chain_file = self.directory / "chain.json"
+        self.demo_file = self.directory / "demo.json"
+        self.lock_file = self.directory / "sandbox.lock"
+
+    def read(self, path: Path, kind: type[T]) -> T | None:
+        """A file of this home, or None where there is none that can be read."""
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return None
+
+    def write(self, path: Path, content: msgspec.Struct) -> None:
+        """Write a file that only its owner may read, so that a reader sees all of it or none."""
+        self.write_text(path, msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n")
+
+    def write_text(self, path: Path, text: str) -> None:
+        """The same for plain text."""
+        partial = path.with_name(f"{path.name}.new")
+        partial.unlink(missing_ok=True)
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        partial.replace(path)
+
+    def take(self) -> int | None:
+        """Make this sandbox ours until we end, by a lock. None if a living process has it; see `owner`."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        return lock
+
+    def owner(self) -> str:
+        """The process id of whoever has it."""
+        return self.lock_file.read_text() or "?"
+
+
+def new_secrets() -> Secrets:
+    """Fresh ones, each of 256 bits."""
+    return Secrets(
+        api_key_pepper=_random_key(),
+        data_key=_random_key(),
+        link_secret=_random_key(),
+        email_hash_secret=_random_key(),
+        checkpoint_key=_random_key(),
+        metrics_token=secrets.token_urlsafe(32),
+        wallet_mnemonic=str(Bip39MnemonicGenerator().FromWordsNumber(Bip39WordsNum.WORDS_NUM_24)),
+    )
+
+
+def _random_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()

@@ -1,0 +1,115 @@
+"""`make run` and `make demo`: start the sandbox, take a payment, stay up or go, leave nothing behind."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from app.core import logging
+from app.sandbox import tour
+from app.sandbox.customer import Customer
+from app.sandbox.home import Home, Interface
+from app.sandbox.processes import ProcessError
+from app.sandbox.stack import Stack
+from app.sandbox.terminal import Terminal
+
+LOOK_INTERVAL_S = 0.5
+"""How often to look whether something has died."""
+
+MAX_REVIVALS, REVIVAL_WINDOW_S = 5, 60
+"""What dies more often than that will not live by being started again."""
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+class Stopped(BaseException):
+    """A signal asked us to stop. Not an Exception, so that no handler on the way takes it for a fault."""
+
+
+def run(home: Home, *, stay: bool) -> None:
+    """Start, take a payment, and, if `stay`, go on until a signal. Always stops what it has started.
+
+    Raises ProcessError, IntegratorError, CustomerError with the reason, and Stopped for a signal before the
+    payment was through.
+    """
+    logging.configure(level="WARNING", json=False)
+    terminal = Terminal()
+    stack = Stack(home, terminal.say)
+    with _signals_stop(), _stopping(stack, terminal):
+        began_s = time.monotonic()
+        interface = stack.start()
+        terminal.say(f"Up after {time.monotonic() - began_s:.1f} s at {interface.base_url}")
+        tour.take_payment(interface, customer(home, interface), terminal)
+        if stay:
+            _show(home, interface, terminal)
+            try:
+                _watch_over(stack, terminal)
+            except Stopped:
+                terminal.say("")
+
+
+def customer(home: Home, interface: Interface) -> Customer:
+    """The sandbox's customer."""
+    return Customer(interface.networks["ethereum"], home.directory / "customer.lock")
+
+
+def _show(home: Home, interface: Interface, terminal: Terminal) -> None:
+    ethereum = interface.networks["ethereum"]
+    terminal.heading("The sandbox stays up. Ctrl-C stops it.")
+    terminal.fact("API", f"{interface.base_url}/api/v1/merchant")
+    terminal.fact("API key", interface.api_key)
+    for label, login in (("merchant", interface.merchant_login), ("operator", interface.operator_login)):
+        terminal.fact(label, f"{login.email}  password {login.password}  TOTP secret {login.totp_secret}")
+    terminal.fact("webhooks", f"{interface.webhook_receiver.requests_url} (CA: {interface.webhook_receiver.ca_file})")
+    terminal.fact("chain", f"{ethereum.rpc_url} (chain id {ethereum.chain_id})")
+    terminal.fact("letters, logs", f"{home.mail}, {home.logs}")
+    terminal.fact("for scripts", str(home.interface_file))
+    terminal.fact("play customer", f"{sys.argv[0]} sandbox pay INV-…")
+
+
+def _watch_over(stack: Stack, terminal: Terminal) -> None:
+    """Start again what dies, until a signal. Raises ProcessError if it keeps dying."""
+    revivals: list[float] = []
+    while True:
+        time.sleep(LOOK_INTERVAL_S)
+        for name in stack.revive():
+            terminal.say(f"{name} had died and was started again; its log is in {stack.home.directory}")
+            revivals.append(time.monotonic())
+            if len([at for at in revivals if at > time.monotonic() - REVIVAL_WINDOW_S]) > MAX_REVIVALS:
+                raise ProcessError(f"{name} and others keep dying; their logs are in {stack.home.directory}")
+
+
+@contextmanager
+def _stopping(stack: Stack, terminal: Terminal) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for number in _STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+        terminal.say("Stopping …")
+        stack.stop()
+
+
+@contextmanager
+def _signals_stop() -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stopped(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, stop) for number in _STOP_SIGNALS}
+    _end_with_make()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_with_make() -> None:
+    """Under make, ask for a SIGTERM when make dies: a killed `make run` must not leave a sandbox behind."""
+    if "MAKELEVEL" in os.environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)

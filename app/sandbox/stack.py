@@ -1,0 +1,176 @@
+"""The whole gateway on one machine: services, web process, workers; started in the order of need."""
+
+import asyncio
+import os
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+from app.core.migrations import migrate
+from app.sandbox import demo_data, deployment, ports, processes
+from app.sandbox.home import ROOT, Asset, ChainSetUp, Demo, Home, Interface, Network, Secrets, WebhookReceiver
+from app.sandbox.processes import Process, ProcessError
+from app.sandbox.services import Services, customer_key, side_by_side
+
+WEB_PORT = 8000
+"""The usual one; where it is taken, any free one."""
+
+WEBHOOK_PATH = "/webhooks/demo"
+
+APP = {
+    "web": ["web"],
+    "chain": ["worker", "chain"],
+    "webhooks": ["worker", "webhooks"],
+    "default": ["worker", "default"],
+}
+"""What the Procfile names, and how `swap-pay` is called for it."""
+
+APP_STOP_TIMEOUT_S = 12
+"""Deliveries under way may take ten seconds; a checkout page that is still open is cut off then."""
+
+APP_READY_TIMEOUT_S = 60
+"""The first start compiles every module, perhaps on one slow core."""
+
+
+class Stack:
+    """A sandbox in `home`. `say` gets a line about what takes a while or is unusual."""
+
+    def __init__(self, home: Home, say: Callable[[str], None] = lambda line: None) -> None:
+        self.home = home
+        self.services = Services(home, say)
+        self.app: dict[str, Process] = {}
+        self._say = say
+        self._lock: int | None = None
+        self._web_port: socket.socket | None = None
+        self._environment: dict[str, str] = {}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The whole environment of its processes: for running `swap-pay …` beside them."""
+        return deployment.process_environment(self._environment)
+
+    def start(self) -> Interface:
+        """Start everything and write `sandbox.json`. Raises ProcessError; then nothing is left running."""
+        self._lock = self.home.take()
+        if self._lock is None:
+            raise ProcessError(
+                f"a sandbox is already running in {self.home.directory} (process {self.home.owner()}): "
+                "use that one, or stop it first, with Ctrl-C where it runs"
+            )
+        try:
+            return self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop everything: requests and deliveries under way are finished, chain and database kept."""
+        with side_by_side() as run:
+            for process in self.app.values():
+                run(process.stop)
+        self.app.clear()
+        self.services.stop()
+        if self._web_port is not None:
+            self._web_port.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def start_app(self, name: str) -> None:
+        """Start the web process or a worker, by its name in the Procfile; also one that has died."""
+        if name in self.app:
+            self.app[name].kill()
+        self.app[name] = processes.start(
+            name,
+            [sys.executable, "-m", "app.cli", *APP[name]],
+            var_dir=self.home.logs,
+            cwd=ROOT,
+            env=self.environment,
+            ready=self._web_answers if name == "web" else lambda process: "worker_started" in process.log_tail(),
+            ready_timeout_s=APP_READY_TIMEOUT_S,
+            stop_timeout_s=APP_STOP_TIMEOUT_S,
+        )
+
+    def revive(self) -> list[str]:
+        """Start again what has died; the names. Raises ProcessError if that fails, or if it is the chain."""
+        revived = self.services.revive()
+        for name, process in list(self.app.items()):
+            if process.returncode is not None:
+                self.start_app(name)
+                revived.append(name)
+        return revived
+
+    def _start(self) -> Interface:
+        services = self.services
+        self._say("Starting Postgres, Valkey, the chain and the webhook receiver …")
+        secrets, chain = services.start()
+        self._web_port = ports.hold(WEB_PORT)
+        web_port = self._web_port.getsockname()[1]
+        self._environment = deployment.environment(
+            self.home,
+            secrets,
+            database_url=services.database_url,
+            redis_url=services.valkey.url,
+            web_port=web_port,
+            ca_path=services.receiver.ca_path,
+        )
+        self._write_configuration(secrets, chain)
+        asyncio.run(migrate(services.database_url))
+        webhook_url = services.receiver.url + WEBHOOK_PATH
+        demo = asyncio.run(demo_data.ensure(self.home, self._environment, webhook_url))
+        self._say("Starting the web process and the workers …")
+        self._web_port.close()
+        with side_by_side() as run:
+            for name in APP:
+                run(lambda name=name: self.start_app(name))  # type: ignore[misc] # a lambda's default has no type
+        interface = self._interface(secrets, chain, demo, webhook_url)
+        self.home.write(self.home.interface_file, interface)
+        return interface
+
+    def _write_configuration(self, secrets: Secrets, chain: ChainSetUp) -> None:
+        toml = deployment.networks_toml(
+            rpc_url=self.services.anvil.rpc_url,
+            chain_id=self.services.anvil.chain_id,
+            usdt_contract=chain.usdt_contract,
+            xpub=deployment.account_xpub(secrets.wallet_mnemonic),
+        )
+        self.home.write_text(self.home.networks_file, toml)
+        self.home.write_text(self.home.environment_file, deployment.shell_lines(self._environment))
+
+    def _interface(self, secrets: Secrets, chain: ChainSetUp, demo: Demo, webhook_url: str) -> Interface:
+        services = self.services
+        return Interface(
+            base_url=self._environment["PUBLIC_URL"],
+            api_key=demo.api_key,
+            merchant_id=demo.merchant_id,
+            merchant_login=demo.merchant_login,
+            operator_login=demo.operator_login,
+            webhook_receiver=WebhookReceiver(
+                url=webhook_url,
+                ca_file=str(services.receiver.ca_path),
+                requests_url=f"{services.receiver.url}/requests",
+                endpoint_id=demo.endpoint_id,
+                secret=demo.webhook_secret,
+            ),
+            networks={
+                "ethereum": Network(
+                    rpc_url=services.anvil.rpc_url,
+                    chain_id=services.anvil.chain_id,
+                    customer_private_key=customer_key(),
+                    assets={"USDT": Asset(chain.usdt_contract, 6), "ETH": Asset(None, 18)},
+                )
+            },
+            database_url=services.database_url,
+            redis_url=services.valkey.url,
+            metrics_token=secrets.metrics_token,
+        )
+
+    def _web_answers(self, process: Process) -> bool:
+        url = f"{self._environment['PUBLIC_URL']}/readyz"
+        try:
+            with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own loopback URL
+                return bool(response.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False

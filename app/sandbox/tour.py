@@ -1,0 +1,111 @@
+"""One payment before the user's eyes, through public faces only: what an integrator and a customer would do."""
+
+import json
+import uuid
+from typing import Any
+
+from app.core.money import format_amount
+from app.sandbox import signatures
+from app.sandbox.customer import Customer
+from app.sandbox.home import Interface
+from app.sandbox.integrator import Integrator, IntegratorError, wait_for
+from app.sandbox.terminal import Terminal
+
+SEEN_TIMEOUT_S, PAID_TIMEOUT_S, WEBHOOKS_TIMEOUT_S = 30.0, 60.0, 45.0
+"""Several times what a loaded machine takes: whoever waits longer should look at the logs."""
+
+EVENTS = ("invoice.created", "invoice.confirming", "invoice.paid")
+INVOICE = {"amount": "5.00", "currency": "USDT", "chain": "ethereum", "description": "A first payment"}
+
+
+def take_payment(interface: Interface, customer: Customer, terminal: Terminal) -> None:
+    """Ask for 5 USDT, pay them, and show all that follows. Raises IntegratorError, CustomerError."""
+    integrator = Integrator(interface)
+    try:
+        invoice = _ask(integrator, terminal)
+        _pay(invoice, customer, terminal)
+        paid = _confirm(integrator, invoice, terminal)
+        _show_books(integrator, paid, terminal)
+        _verify_webhooks(integrator, interface.webhook_receiver.secret, paid, terminal)
+    finally:
+        integrator.close()
+
+
+def _ask(integrator: Integrator, terminal: Terminal) -> dict[str, Any]:
+    terminal.heading("1. The merchant's server asks for a payment: POST /api/v1/merchant/invoices")
+    order = uuid.uuid4().hex[:8]
+    invoice: dict[str, Any] = integrator.post("/invoices", INVOICE | {"order_id": order}, once=f"tour-{order}")
+    pay_in = invoice["pay_in"]
+    terminal.fact("invoice", f"{invoice['id']}, {invoice['status']}")
+    terminal.fact("to pay", f"{pay_in['amount_decimal']} {pay_in['asset']} to {pay_in['address']}")
+    terminal.fact("checkout page", invoice["payment_url"])
+    if pay_in["address"] not in integrator.page(invoice["payment_url"]):
+        raise IntegratorError(f"the checkout page {invoice['payment_url']} does not show the address")
+    return invoice
+
+
+def _pay(invoice: dict[str, Any], customer: Customer, terminal: Terminal) -> None:
+    terminal.heading("2. The customer pays on the chain: transfer(address, uint256)")
+    pay_in = invoice["pay_in"]
+    txid = customer.send(pay_in["asset"], pay_in["address"], int(pay_in["amount_raw"]))
+    terminal.fact("transaction", txid)
+    terminal.fact("in block", str(customer.wait_until_mined(txid).block_height))
+
+
+def _confirm(integrator: Integrator, invoice: dict[str, Any], terminal: Terminal) -> dict[str, Any]:
+    terminal.heading("3. The gateway sees it and waits for confirmations")
+    required = invoice["pay_in"]["confirmations_required"]
+    with terminal.counting("confirmations", required) as reach:
+
+        def look() -> dict[str, Any] | None:
+            current: dict[str, Any] = integrator.get(f"/invoices/{invoice['id']}")
+            reach(max((deposit["confirmations"] for deposit in current["deposits"]), default=0))
+            return current if current["deposits"] else None
+
+        wait_for("the deposit's being seen", look, SEEN_TIMEOUT_S)
+        paid = wait_for(
+            "the invoice's being paid",
+            lambda: current if (current := look()) and current["status"] == "paid" else None,
+            PAID_TIMEOUT_S,
+        )
+    terminal.fact("status", f"{paid['status']} at {paid['paid_at']}")
+    return paid
+
+
+def _show_books(integrator: Integrator, paid: dict[str, Any], terminal: Terminal) -> None:
+    terminal.heading("4. The ledger is credited: GET /api/v1/merchant/ledger")
+    asset, chain = paid["pay_in"]["asset"], paid["pay_in"]["chain"]
+    deposits = {deposit["id"] for deposit in paid["deposits"]}
+    entries = integrator.get("/ledger", asset=asset, chain=chain)["data"]
+    entry = next((entry for entry in entries if entry["reference"]["id"] in deposits), None)
+    if entry is None or entry["available_delta_raw"] != paid["net_raw"]:
+        raise IntegratorError(f"{paid['id']} is paid, but the ledger has no entry of {paid['net_raw']} for it")
+    decimals = len(paid["pay_in"]["amount_decimal"].partition(".")[2])
+    fee = format_amount(int(paid["service_fee_raw"]), decimals)
+    terminal.fact("entry", f"no. {entry['seq']}, {entry['kind']} for {entry['reference']['id']}")
+    terminal.fact("credited", f"{format_amount(int(paid['net_raw']), decimals)} {asset} (fee {fee} {asset})")
+    terminal.fact("hash", entry["hash"])
+    verdict = integrator.get("/ledger/verify", asset=asset, chain=chain)
+    if not verdict["valid"]:
+        raise IntegratorError(f"the ledger's chain of hashes breaks at entry {verdict['first_bad_seq']}")
+    terminal.done(f"the chain of hashes verifies, up to entry {verdict['seq']}")
+
+
+def _verify_webhooks(integrator: Integrator, secret: str, paid: dict[str, Any], terminal: Terminal) -> None:
+    terminal.heading("5. The merchant's server is told, by signed webhooks")
+
+    def look() -> dict[str, dict[str, Any]] | None:
+        arrived = {record["event_type"]: record for record in integrator.webhooks(paid["id"])}
+        return arrived if all(event in arrived for event in EVENTS) else None
+
+    arrived = wait_for(f"the arrival of {', '.join(EVENTS)}", look, WEBHOOKS_TIMEOUT_S)
+    for event in EVENTS:
+        body = arrived[event]["body"].encode()
+        try:
+            signatures.verify(secret, arrived[event]["headers"], body)
+        except signatures.BadSignature as error:
+            raise IntegratorError(f"{event}: {error}") from None
+        told = json.loads(body)
+        if told["type"] != event or told["data"]["invoice_id"] != paid["id"]:
+            raise IntegratorError(f"{event}: its body is about {told['type']} of {told['data']['invoice_id']}")
+        terminal.done(f"{event:<18} event {told['event_id']}, both signatures verify")

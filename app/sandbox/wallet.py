@@ -1,0 +1,74 @@
+"""The sandbox's customer: pays an invoice rightly, or in one of the ways that people get it wrong."""
+
+from datetime import timedelta
+
+from app.checkout.wallet import Choice
+from app.core import clock
+from app.core.errors import ApiError, Code, invalid
+from app.invoices.presentation import InvoiceBody
+from app.invoices.service import InvoiceService
+from app.networks.config import Asset, NetworkConfig
+from app.sandbox.chain_driver import AnvilDriver, ChainDriverError
+
+CUSTOMER = 1
+"""Which of the node's funded accounts pays a native coin; the token's supply may be elsewhere: see `_rich_in`."""
+
+OTHER_TOKEN_RAW = 10_000
+"""Of whatever it is: it only has to be seen."""
+
+
+class SandboxWallet:
+    """Pays by the node's own funded accounts, so it works on a development chain and on nothing else."""
+
+    def __init__(self, invoices: InvoiceService) -> None:
+        self._invoices = invoices
+
+    async def pay(self, invoice: InvoiceBody, network: NetworkConfig, choice: Choice) -> None:
+        """Pay, and return when the transaction is in a block. Raises NETWORK_UNAVAILABLE if the node does not pay."""
+        asset, amount_raw = network.asset(invoice.pay_in.asset), int(invoice.pay_in.amount_raw)
+        assert asset is not None, "assets are never removed from a network that has invoices"
+        match choice:
+            case Choice.EXACT:
+                pass
+            case Choice.SHORT:
+                amount_raw -= max(1, amount_raw // 10)
+            case Choice.OVER:
+                amount_raw += max(1, amount_raw // 10)
+            case Choice.LATE:
+                # Before the block clock's grace, so that the transfer is late by any clock.
+                grace = timedelta(seconds=network.expiry_grace_s + 60)
+                await self._invoices.let_time_run_out(invoice.id, clock.now() - grace)
+            case Choice.WRONG_TOKEN:
+                asset, amount_raw = _another(network, asset), OTHER_TOKEN_RAW
+        await _send(network, asset, invoice.pay_in.address, amount_raw)
+
+
+def _another(network: NetworkConfig, asset: Asset) -> Asset:
+    for other in network.assets:
+        if other.symbol != asset.symbol:
+            return other
+    raise invalid("choice", "the network has no other token")
+
+
+async def _send(network: NetworkConfig, asset: Asset, to: str, amount_raw: int) -> None:
+    driver = await AnvilDriver.connect(network.rpc_urls[0].reveal())
+    try:
+        if asset.contract is None:
+            receipt = await driver.transfer_native(to, amount_raw, sender=driver.accounts[CUSTOMER])
+        else:
+            sender = await _rich_in(driver, asset.contract, amount_raw)
+            receipt = await driver.transfer_token(asset.contract, to, amount_raw, sender=sender)
+    except ChainDriverError:
+        raise ApiError(Code.NETWORK_UNAVAILABLE, "the sandbox's chain did not take the payment") from None
+    finally:
+        await driver.aclose()
+    if receipt["status"] != "0x1":
+        raise ApiError(Code.NETWORK_UNAVAILABLE, "the sandbox's chain did not take the payment")
+
+
+async def _rich_in(driver: AnvilDriver, contract: str, amount_raw: int) -> str:
+    """The first account from the customer's on that holds enough of a token."""
+    for account in [*driver.accounts[CUSTOMER:], *driver.accounts[:CUSTOMER]]:
+        if await driver.balance_of(account, contract) >= amount_raw:
+            return account
+    raise ChainDriverError("no account of the node holds enough of the token")
