@@ -1,0 +1,272 @@
+"""The API's hot paths beside the machine's raw limits, all in one run: `make bench`.
+
+Limits: an empty Litestar route on one Granian process, pgbench's single-row inserts by 16 clients (fsync on),
+and the very statements of the paths sent bare over as many connections as a web process has.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import asyncpg
+
+from app.core import database
+from app.invoices import creation, queries
+from app.sandbox import ports, processes
+from bench.stack import POOL_SIZE, WEB_PROCESSES, Stack, running_stack
+from bench.wrk import CONNECTIONS, Load, load
+
+SECONDS = int(os.environ.get("BENCH_SECONDS", "8"))
+SMALL, LARGE = 10_000, int(os.environ.get("BENCH_INVOICES", "1000000"))
+API = "/api/v1/merchant"
+
+
+def main() -> None:
+    """Print the table."""
+    print(
+        f"{WEB_PROCESSES} web processes, {POOL_SIZE} database connections each, wrk with {CONNECTIONS} connections"
+        f" for {SECONDS} s each, Postgres with fsync, all on this machine of {os.cpu_count()} cores"
+    )
+    empty = _empty_route()
+    _line("empty Litestar route, one Granian process", empty)
+    with running_stack() as stack:
+        inserts = _pgbench(stack)
+        print(f"  {'pgbench single-row inserts, 16 clients':48}{inserts:10,.0f}/s")
+        headers = {"Authorization": f"Bearer {stack.key}"}
+        create = _post_script(stack.key)
+        load(f"{stack.base_url}{API}/invoices", seconds=2, script=create)  # warm up
+        created = load(f"{stack.base_url}{API}/invoices", seconds=SECONDS, script=create)
+        _line("create invoice", created, empty=empty, inserts=inserts, bare=asyncio.run(_bare_creations(stack)))
+        _top_up(stack, SMALL)
+        ids, pages = _some(stack, headers)
+        bare_reads = asyncio.run(_bare_reads(stack, ids))
+        reads = load(f"{stack.base_url}{API}/invoices", seconds=SECONDS, script=_get_script(ids), headers=headers)
+        _line("read invoice", reads, empty=empty, bare=bare_reads)
+        shown = load(stack.base_url, seconds=SECONDS, script=_page_script(pages))
+        _line("checkout page (an address each)", shown, empty=empty)
+        for size in (SMALL, LARGE):
+            _top_up(stack, size)
+            first = f"{stack.base_url}{API}/invoices?limit=20"
+            _line(f"list page 1 of {size:,} invoices", load(first, seconds=SECONDS, headers=headers), empty=empty)
+            deep = f"{first}&cursor={_deep_cursor(stack, size // 2)}"
+            page = f"list page {size // 40:,} of {size:,} invoices"
+            _line(page, load(deep, seconds=SECONDS, headers=headers), empty=empty)
+
+
+def _line(name: str, got: Load, *, empty: Load | None = None, inserts: float = 0, bare: float = 0) -> None:
+    shares = []
+    if empty is not None:
+        shares.append(f"{got.per_second / empty.per_second:.1%} of the empty route")
+    if inserts:
+        shares.append(f"{got.per_second / inserts:.1%} of pgbench")
+    if bare:
+        shares.append(f"{got.per_second / bare:.0%} of its SQL sent bare ({bare:,.0f}/s)")
+    failures = f"  FAILED: {got.failures}" if got.failures else ""
+    print(
+        f"  {name:48}{got.per_second:10,.0f}/s  p50 {got.p50_ms:6.1f} ms  p99 {got.p99_ms:6.1f} ms  "
+        f"{', '.join(shares)}{failures}",
+        flush=True,
+    )
+
+
+def _empty_route() -> Load:
+    port = ports.free_port()
+    with tempfile.TemporaryDirectory(prefix="swap-pay-bench-") as folder:
+        command = [sys.executable, "-m", "granian", "--interface", "asgi", "--loop", "uvloop", "--port", str(port)]
+        server = processes.start(
+            "empty",
+            [*command, "bench.empty:app"],
+            var_dir=Path(folder),
+            ready=lambda _: ports.answers(port),
+        )
+        try:
+            load(f"http://127.0.0.1:{port}/", seconds=1)
+            return load(f"http://127.0.0.1:{port}/", seconds=SECONDS)
+        finally:
+            server.stop()
+
+
+def _pgbench(stack: Stack) -> float:
+    with tempfile.TemporaryDirectory(prefix="swap-pay-bench-") as folder:
+        script = Path(folder) / "insert.sql"
+        script.write_text("INSERT INTO bench_rows (at, n) VALUES (now(), 'x');\n")
+        asyncio.run(_execute(stack.dsn, "CREATE TABLE bench_rows (id bigserial PRIMARY KEY, at timestamptz, n text)"))
+        said = subprocess.run(
+            [str(stack.postgres.pgbench), "-n", "-c16", "-j2", f"-T{SECONDS}", "-Mprepared", f"-f{script}", stack.dsn],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        asyncio.run(_execute(stack.dsn, "DROP TABLE bench_rows"))
+    return float(said.split("tps = ")[1].split()[0])
+
+
+async def _execute(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(statement)
+    await connection.close()
+
+
+def _post_script(key: str) -> str:
+    run = secrets.token_hex(6)
+    body = json.dumps({"amount": "5.00", "currency": "USDT", "chain": "ethereum"})
+    return f"""
+        local n = 0
+        wrk.method = "POST"
+        wrk.body = '{body}'
+        wrk.headers["Content-Type"] = "application/json"
+        wrk.headers["Authorization"] = "Bearer {key}"
+        request = function()
+            n = n + 1
+            wrk.headers["Idempotency-Key"] = "{run}-" .. n
+            return wrk.format()
+        end
+        """
+
+
+def _get_script(ids: list[str]) -> str:
+    listed = ",".join(f'"{id}"' for id in ids)
+    return f"""
+        local ids, n = {{{listed}}}, 0
+        request = function()
+            n = n % #ids + 1
+            return wrk.format("GET", "{API}/invoices/" .. ids[n])
+        end
+        """
+
+
+def _page_script(paths: list[str]) -> str:
+    """Pages asked for by ever new addresses, through a proxy that we trust: the limit is per address."""
+    listed = ",".join(f'"{path}"' for path in paths)
+    return f"""
+        local paths, n = {{{listed}}}, 0
+        request = function()
+            n = n + 1
+            local address = string.format("2001:db8:%x:%x::1", math.floor(n / 65536), n % 65536)
+            return wrk.format("GET", paths[n % #paths + 1], {{["X-Forwarded-For"] = address}})
+        end
+        """
+
+
+def _some(stack: Stack, headers: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Ids and checkout paths of a hundred invoices."""
+    request = urllib.request.Request(f"{stack.base_url}{API}/invoices?limit=100", headers=headers)
+    with urllib.request.urlopen(request) as answer:
+        invoices = json.load(answer)["data"]
+    return [i["id"] for i in invoices], [i["payment_url"].removeprefix(stack.base_url) for i in invoices]
+
+
+def _top_up(stack: Stack, total: int) -> None:
+    """Copy invoices until there are `total`, each a second older than the one before."""
+    changed = {"id": "'INV-' || lpad(k::text, 10, '0')", "created_at": "one.created_at - k * interval '1 second'"}
+    asyncio.run(
+        _execute(
+            stack.dsn,
+            f"""
+            WITH one AS (SELECT * FROM invoices ORDER BY created_at LIMIT 1),
+                there AS (SELECT count(*) AS n FROM invoices)
+            INSERT INTO invoices ({", ".join(creation._COLUMNS)})
+            SELECT {", ".join(changed.get(column, f"one.{column}") for column in creation._COLUMNS)}
+            FROM one, there, generate_series(there.n + 1, {total}) k
+            """,
+        )
+    )
+    asyncio.run(_execute(stack.dsn, "VACUUM ANALYZE invoices"))
+
+
+def _deep_cursor(stack: Stack, offset: int) -> str:
+    from app.web.paging import Position, encode_cursor  # noqa: PLC0415
+
+    async def find() -> asyncpg.Record:
+        connection = await asyncpg.connect(stack.dsn)
+        row = await connection.fetchrow(
+            "SELECT created_at, id FROM invoices ORDER BY created_at DESC, id DESC OFFSET $1 LIMIT 1", offset
+        )
+        await connection.close()
+        return row
+
+    row = asyncio.run(find())
+    return encode_cursor(Position(row["created_at"], row["id"]))
+
+
+async def _bare_creations(stack: Stack) -> float:
+    """`creation._INSERT` with ready-made values over POOL_SIZE connections, from one process."""
+    await database.open_pool(stack.dsn, max_size=POOL_SIZE)
+    row = dict(await database.fetch_one("SELECT * FROM invoices LIMIT 1") or {})
+    free = await database.fetch_all(
+        """
+        UPDATE deposit_addresses SET reserved_by = 'bench', reserved_until = now() + interval '1 day'
+        WHERE invoice_id IS NULL RETURNING id
+        """
+    )
+    addresses = iter([address["id"] for address in free])
+    n = 0
+
+    async def insert() -> bool:
+        nonlocal n
+        address = next(addresses, None)
+        if address is None:
+            return False
+        n += 1
+        values = {
+            **row,
+            "id": f"INV-B{n:09d}",
+            "deposit_address": address,
+            "holder": "bench",
+            "unique_since": row["created_at"],
+            "event_id": uuid.uuid4(),
+            "event_data": "{}" * 700,
+            "replay_id": secrets.token_bytes(32),
+            "request_hash": secrets.token_bytes(32),
+            "body": "{}" * 700,
+        }
+        await database.fetch_value(creation._INSERT.sql, *creation._INSERT.args(values))
+        return True
+
+    rate = await _rate(insert)
+    await database.close_pool()
+    return rate
+
+
+async def _bare_reads(stack: Stack, ids: list[str]) -> float:
+    """`queries._SELECT` over POOL_SIZE connections, from one process."""
+    await database.open_pool(stack.dsn, max_size=POOL_SIZE)
+    sql = f"{queries._SELECT} WHERE i.id = $1 AND i.merchant = $2 AND i.mode = $3"
+    n = 0
+
+    async def read() -> bool:
+        nonlocal n
+        n += 1
+        await database.fetch_one(sql, ids[n % len(ids)], stack.merchant_id, "test")
+        return True
+
+    rate = await _rate(read)
+    await database.close_pool()
+    return rate
+
+
+async def _rate(once: Callable[[], Awaitable[bool]]) -> float:
+    """How often `once` runs a second, POOL_SIZE at a time, for some seconds or until it says that it is done."""
+    ends_at = time.monotonic() + SECONDS / 2
+    started, count = time.monotonic(), 0
+
+    async def work() -> None:
+        nonlocal count
+        while time.monotonic() < ends_at and await once():
+            count += 1
+
+    await asyncio.gather(*(work() for _ in range(POOL_SIZE)))
+    return count / (time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,269 @@
+"""How fast ledgers are verified, beside the raw SHA-256 limit of this machine, and with how much memory.
+
+    python bench/ledger.py [--entries 1000000] [--ledgers 1]
+
+Starts a Postgres of its own, makes chains with right hashes (COPY, with the guards off while it fills), signs a
+checkpoint, and times in one run:
+
+- SHA-256 over the same bytes, in a loop that does nothing else: what no verification can beat in one process;
+- encoding and hashing alone, entries in memory;
+- reading alone, entries as they come from Postgres;
+- a verification in full, and one that starts from the checkpoint.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import io
+import os
+import resource
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import asyncpg
+import psutil
+
+from app.core import clock, database
+from app.core.migrations import migrate
+from app.core.settings import CheckpointKeys
+from app.ledger import checkpoints, queries
+from app.ledger.hashchain import ChainId, Entry, Reference, State, entry_hash, hashed_bytes, next_entry, state_after
+from app.reconciliation.checks import hash_chains
+from app.reconciliation.snapshot import snapshot
+from app.sandbox import postgres
+
+BEGUN_AT = datetime(2026, 1, 1, tzinfo=UTC)
+SAMPLE = 50_000
+COPY_LINES = 20_000
+AFTER_CHECKPOINT = 10_000
+
+
+def main() -> None:
+    """Parse, start Postgres, measure."""
+    parser = argparse.ArgumentParser(description="Verification speed of ledgers.")
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--ledgers", type=int, default=1)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-ledger-") as folder:
+        home = Path(folder) / "postgres"
+        server = postgres.start(home, settings=postgres.FAST)
+        try:
+            server.create_database("bench")
+            asyncio.run(migrate(server.dsn("bench")))
+            asyncio.run(measure(server.dsn("bench"), arguments.entries, arguments.ledgers))
+        finally:
+            server.stop()
+            postgres.remove(home)
+
+
+async def measure(dsn: str, count: int, ledgers: int) -> None:
+    """Fill, then time each."""
+    print(f"{count:,} entries in {ledgers} ledger(s), {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    per_ledger = count // ledgers
+    later = min(AFTER_CHECKPOINT, per_ledger // 10)
+    await database.open_pool(dsn, max_size=4)
+    started = time.perf_counter()
+    await database.execute("INSERT INTO assets (network, symbol, decimals) VALUES ('ethereum:test', 'USDT', 6)")
+    states = {chain_of(n): State() for n in range(ledgers)}
+    for chain in states:
+        states[chain] = await fill(dsn, chain, State(), per_ledger - later)
+    await checkpoints.create(CheckpointKeys({"b1": os.urandom(32)}), clock.now())
+    for chain, state in states.items():
+        await fill(dsn, chain, state, later)
+    await database.execute("ANALYZE ledger_entries")
+    print(f"filled in {time.perf_counter() - started:.1f} s\n")
+
+    sample = await sample_of(chain_of(0), min(SAMPLE, per_ledger))
+    hashed = [hashed_bytes(chain_of(0), entry) for entry in sample]
+    limit = rate(len(sample), lambda: [hashlib.sha256(data).hexdigest() for data in hashed])
+    encoding = rate(len(sample), lambda: [entry_hash(chain_of(0), entry) for entry in sample])
+    reading = await reading_rate(count)
+    with Memory() as small:
+        await timed_check(full=False)
+    incremental_s = small.seconds
+    with Memory() as whole:
+        read = await timed_check(full=True)
+    verified = read / whole.seconds
+
+    mean_bytes = sum(map(len, hashed)) / len(hashed)
+    for name, figure in (
+        (f"SHA-256 of {mean_bytes:.0f} bytes, nothing else", limit),
+        ("encoding and hashing, in memory", encoding),
+        ("reading from Postgres alone", reading),
+        ("verified, whole", verified),
+    ):
+        print(f"{name:40} {figure:12,.0f} entries/s   {figure / limit:6.1%} of the limit")
+    print(f"\nwhole: {whole.seconds:.1f} s for {read:,}; {10_000_000 / verified / 60:.1f} min for ten million")
+    print(f"from the last checkpoint ({later * ledgers:,} entries): {incremental_s:.2f} s")
+    print(f"memory while verifying: {whole.begun_mb:.0f} MB at the start, {whole.peak_mb:.0f} MB at the most")
+    print(f"peak of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    await database.close_pool()
+
+
+def chain_of(number: int) -> ChainId:
+    """The bench's chains."""
+    return ChainId(owner=f"MCH-{number:010d}", network="ethereum:test", asset="USDT")
+
+
+async def fill(dsn: str, chain: ChainId, state: State, count: int) -> State:
+    """Continue a chain by COPY, with the guards off; where it then stands."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("SET session_replication_role = replica")
+        ledger = await connection.fetchval(
+            """
+            INSERT INTO ledger_heads (owner, network, asset, seq, available_raw, locked_raw, head_hash)
+            VALUES ($1, $2, $3, 0, 0, 0, repeat('0', 64))
+            ON CONFLICT (owner, network, asset) DO UPDATE SET owner = excluded.owner RETURNING id
+            """,
+            chain.owner,
+            chain.network,
+            chain.asset,
+        )
+        lines: list[str] = []
+        async with connection.transaction():
+            for entry in continued(chain, state, count):
+                lines.append(copy_line(ledger, entry))
+                state = state_after(entry)
+                if len(lines) == COPY_LINES:
+                    await copy(connection, lines)
+            await copy(connection, lines)
+            await connection.execute(
+                f"UPDATE ledger_heads SET seq = {state.seq}, available_raw = {state.available_raw},"
+                f" head_hash = '{state.hash}' WHERE id = {ledger}"
+            )
+    finally:
+        await connection.close()
+    return state
+
+
+def continued(chain: ChainId, state: State, count: int) -> Iterator[Entry]:
+    """`count` credits that continue a chain."""
+    for seq in range(state.seq + 1, state.seq + count + 1):
+        entry = next_entry(
+            chain,
+            state,
+            kind="invoice_credit",
+            available_delta_raw=4_960_000 + seq % 99,
+            locked_delta_raw=0,
+            reference=Reference("deposit", f"DEP-{seq:010d}"),
+            now=BEGUN_AT + timedelta(microseconds=1_500_001 * seq),
+        )
+        state = state_after(entry)
+        yield entry
+
+
+COLUMNS = [
+    "ledger",
+    "seq",
+    "kind",
+    "available_delta_raw",
+    "locked_delta_raw",
+    "available_after_raw",
+    "locked_after_raw",
+    "reference_type",
+    "reference_id",
+    "created_at",
+    "prev_hash",
+    "hash",
+]
+
+
+def copy_line(ledger: int, entry: Entry) -> str:
+    """The entry in COPY's text format."""
+    return "\t".join(
+        (
+            str(ledger),
+            str(entry.seq),
+            entry.kind,
+            entry.available_delta_raw,
+            entry.locked_delta_raw,
+            entry.available_after_raw,
+            entry.locked_after_raw,
+            entry.reference.type,
+            entry.reference.id,
+            entry.created_at,
+            entry.prev_hash,
+            entry.hash,
+        )
+    )
+
+
+async def copy(connection: asyncpg.Connection, lines: list[str]) -> None:
+    """Send what has gathered."""
+    if lines:
+        source = io.BytesIO(("\n".join(lines) + "\n").encode())
+        await connection.copy_to_table("ledger_entries", source=source, columns=COLUMNS)
+        lines.clear()
+
+
+async def sample_of(chain: ChainId, count: int) -> list[Entry]:
+    """The first entries of a chain."""
+    head = await queries.head(chain)
+    assert head is not None
+    sample = []
+    async for entry in queries.entries(head.ledger):
+        sample.append(entry)
+        if len(sample) == count:
+            break
+    return sample
+
+
+def rate(count: int, work: object) -> float:
+    """Entries a second, the best of three."""
+    best = float("inf")
+    for _ in range(3):
+        started = time.perf_counter()
+        work()  # type: ignore[operator]
+        best = min(best, time.perf_counter() - started)
+    return count / best
+
+
+async def reading_rate(count: int) -> float:
+    """Entries a second as `queries.entries` gives them."""
+    started = time.perf_counter()
+    for head in await queries.heads():
+        async for _ in queries.entries(head.ledger):
+            pass
+    return count / (time.perf_counter() - started)
+
+
+async def timed_check(*, full: bool) -> int:
+    """What reconciliation does; the entries read."""
+    async with snapshot():
+        result = await hash_chains.check(None, full=full)
+    assert not result.findings, result.findings
+    return int(str(result.figures["entries_read"]))
+
+
+class Memory:
+    """Time and resident memory over a block, looked at ten times a second."""
+
+    def __enter__(self) -> "Memory":
+        self._process = psutil.Process()
+        self.begun_mb = self.peak_mb = self._process.memory_info().rss / 2**20
+        self._ended = threading.Event()
+        self._watch = threading.Thread(target=self._look)
+        self._watch.start()
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._started
+        self._ended.set()
+        self._watch.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.1):
+            self.peak_mb = max(self.peak_mb, self._process.memory_info().rss / 2**20)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What a bench runs against: durable Postgres, Valkey, web processes on loopback, a merchant and its key."""
+
+import asyncio
+import base64
+import os
+import shutil
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.api_keys import service as api_keys
+from app.api_keys.scopes import Scope
+from app.core import clock, database
+from app.core.migrations import migrate
+from app.core.settings import load
+from app.gateway import running, wire
+from app.merchants import service as merchants
+from app.sandbox import ports, postgres, processes, valkey
+from app.sandbox.postgres import Postgres
+
+WEB_PROCESSES = 2
+POOL_SIZE = 16
+XPUB = "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8heNP3FGkeV9qwfzvZNSd54JoNXVsXFYSYwHsnJxqP"
+"""Of the public test phrase ("test … junk"): worth nothing."""
+
+NETWORKS = f"""
+[[networks]]
+chain = "ethereum"
+mode = "test"
+kind = "evm"
+display_name = "Ethereum"
+chain_id = 31337
+rpc_urls = ["http://127.0.0.1:1"]
+confirmations = 3
+xpub = "{XPUB}"
+pool_cap = 2000000
+
+[[networks.assets]]
+symbol = "USDT"
+name = "Tether USD"
+kind = "erc20"
+contract = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
+decimals = 6
+"""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running deployment."""
+
+    base_url: str
+    environment: dict[str, str]
+    postgres: Postgres
+    dsn: str
+    merchant_id: str
+    key: str
+
+
+@contextmanager
+def running_stack(web_processes: int = WEB_PROCESSES) -> Iterator[Stack]:
+    """Start it all in a folder of its own, and stop and delete it at the end."""
+    home = Path(tempfile.mkdtemp(prefix="swap-pay-bench-"))
+    server = postgres.start(home / "postgres")
+    cache = valkey.start(home / "valkey")
+    try:
+        server.create_database("swap_pay")
+        dsn = server.dsn("swap_pay")
+        environment = _environment(home, dsn, cache.url, web_processes)
+        asyncio.run(migrate(dsn))
+        merchant_id, key = asyncio.run(_merchant(environment))
+        base_url = environment["PUBLIC_URL"]
+        processes.start(
+            "web",
+            [sys.executable, "-m", "app.cli", "web"],
+            var_dir=home,
+            env={**os.environ, **environment},
+            ready=lambda _: _answers(base_url),
+        )
+        yield Stack(base_url, environment, server, dsn, merchant_id, key)
+    finally:
+        processes.stop_all()
+        postgres.remove(home / "postgres")
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _environment(home: Path, dsn: str, redis_url: str, web_processes: int) -> dict[str, str]:
+    networks = home / "networks.toml"
+    networks.write_text(NETWORKS)
+    secret = base64.b64encode(os.urandom(32)).decode()
+    port = ports.free_port()
+    return {
+        "SWAP_PAY_ENV": "sandbox",
+        "DATABASE_URL": dsn,
+        "DATABASE_POOL_SIZE": str(POOL_SIZE),
+        "REDIS_URL": redis_url,
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "WEB_PORT": str(port),
+        "WEB_WORKERS": str(web_processes),
+        "NETWORKS_FILE": str(networks),
+        "API_KEY_PEPPERS": f"1:{secret}",
+        "DATA_KEYS": f"k1:{secret}",
+        "LINK_SECRET": secret,
+        "EMAIL_HASH_SECRET": secret,
+        "LOG_LEVEL": "WARNING",
+        "TRUSTED_PROXIES": "127.0.0.1",
+    }
+
+
+async def _merchant(environment: dict[str, str]) -> tuple[str, str]:
+    async with running(wire(load(environment))) as gateway, database.transaction():
+        merchant_id = await merchants.create(name="Bench", service_fee_bps=80, fee_payer="merchant", now=clock.now())
+        await merchants.enable_all_assets(merchant_id, gateway.networks)
+        _, key = await api_keys.issue(
+            gateway.settings.api_key_peppers,
+            merchant_id=merchant_id,
+            mode="test",
+            name="bench",
+            scopes=[scope.value for scope in Scope],
+            allowlist=[],
+            rate_limit_per_minute=api_keys.MAX_RATE_LIMIT_PER_MINUTE,
+            now=clock.now(),
+        )
+    return merchant_id, key
+
+
+def _answers(base_url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{base_url}/healthz", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        time.sleep(0.05)
+        return False

@@ -1,0 +1,58 @@
+"""Load from wrk (Debian's package): a C program, so that the generator takes little of the two cores."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+CONNECTIONS = 32
+THREADS = 1
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of one load: answers a second, latencies in milliseconds, and how many were not 2xx."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    failures: int
+
+
+def load(url: str, *, seconds: int, script: str = "", headers: dict[str, str] | None = None) -> Load:
+    """Send requests over CONNECTIONS kept-alive connections for `seconds`."""
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        sys.exit("wrk is missing: apt-get install wrk")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "load.lua"
+        path.write_text(script or "-- plain GET")
+        command = [wrk, f"-c{CONNECTIONS}", f"-t{THREADS}", f"-d{seconds}s", "--latency", "-s", str(path)]
+        for name, value in (headers or {}).items():
+            command += ["-H", f"{name}: {value}"]
+        said = subprocess.run([*command, url], check=True, capture_output=True, text=True).stdout
+    return _read(said)
+
+
+def _read(said: str) -> Load:
+    rate = re.search(r"Requests/sec:\s+([0-9.]+)", said)
+    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    socket_errors = re.search(r"Socket errors: (.*)", said)
+    assert rate is not None, said
+    if socket_errors:
+        print(f"    socket errors: {socket_errors[1]}")
+    return Load(
+        per_second=float(rate[1]),
+        p50_ms=_latency_ms(said, "50%"),
+        p99_ms=_latency_ms(said, "99%"),
+        failures=int(failed[1]) if failed else 0,
+    )
+
+
+def _latency_ms(said: str, percentile: str) -> float:
+    found = re.search(rf"{re.escape(percentile)}\s+([0-9.]+)(us|ms|s)", said)
+    assert found is not None, said
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
