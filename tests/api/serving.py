@@ -1,0 +1,62 @@
+"""The whole app on a real Granian, for tests in which the server's own parsing counts."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from app.sandbox.ports import free_port
+
+START_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server; `log_path` has what it wrote."""
+
+    url: str
+    port: int
+    log_path: Path
+
+    def faults(self) -> list[str]:
+        """The lines of its log that tell of a fault of ours."""
+        return [line for line in self.log_path.read_text().splitlines() if "request_failed" in line]
+
+
+@contextmanager
+def served(environment: Mapping[str, str], log_path: Path) -> Iterator[Served]:
+    """One process of the web server with these settings, stopped at the end."""
+    port = free_port()
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--loop", "uvloop"),
+                *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "app.asgi:create_app"),
+            ],
+            env={**os.environ, "LOG_LEVEL": "WARNING", **environment},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        _wait_until_ready(process, f"http://127.0.0.1:{port}", log_path)
+        yield Served(f"http://127.0.0.1:{port}", port, log_path)
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log_path: Path) -> None:
+    give_up_s = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < give_up_s and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/healthz", trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError(f"the server did not start:\n{log_path.read_text()}")

@@ -1,0 +1,221 @@
+"""`/invoices` as an integrator sees it."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from app.api_keys.scopes import Scope
+from app.core import clock, database
+from tests.api.conftest import BASE, INVOICE, Integrator, NewIntegrator
+
+
+async def test_an_invoice_is_made_read_and_cancelled(integrator: Integrator) -> None:
+    made = await integrator.invoice("order-1042", order_id="1042", metadata={"cart": [1, "two"]}, amount="5")
+    assert made["amount_decimal"] == "5.00"
+    assert made["pay_in"]["amount_raw"] == str(5_000_000 + made["pay_in"]["cent_tail"])
+    assert (made["service_fee_raw"], made["status"], made["mode"]) == ("40000", "awaiting_deposit", "test")
+    assert made["pay_in"]["payment_uri"].startswith("ethereum:0x")
+    assert f"/pay/{made['id']}." in made["payment_url"]
+
+    read = await integrator.get(f"/invoices/{made['id']}")
+    assert (read.status_code, read.json()) == (200, made)
+
+    cancelled = await integrator.post(f"/invoices/{made['id']}/cancel")
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    again = await integrator.post(f"/invoices/{made['id']}/cancel")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "INVOICE_NOT_CANCELLABLE")
+
+
+async def test_one_key_makes_one_invoice_however_many_at_once(integrator: Integrator) -> None:
+    answers = await asyncio.gather(
+        *(integrator.post("/invoices", INVOICE | {"order_id": "1042"}, once="same") for _ in range(100))
+    )
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.content for answer in answers}) == 1
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
+    assert await database.fetch_value("SELECT count(*) FROM invoices") == 1
+
+
+async def test_a_replay_is_the_same_bytes_and_ends_after_a_day(integrator: Integrator) -> None:
+    first = await integrator.post("/invoices", INVOICE, once="k")
+    await integrator.post(f"/invoices/{first.json()['id']}/cancel")
+    clock.shift(timedelta(hours=23))
+    replay = await integrator.post("/invoices", INVOICE, once="k")
+    assert (replay.status_code, replay.content) == (201, first.content)
+    assert replay.headers["Idempotent-Replayed"] == "true"
+    clock.shift(timedelta(hours=2))
+    fresh = await integrator.post("/invoices", INVOICE, once="k")
+    assert fresh.json()["id"] != first.json()["id"]
+
+
+async def test_another_body_under_a_used_key_is_refused(integrator: Integrator) -> None:
+    await integrator.post("/invoices", INVOICE, once="k")
+    reused = await integrator.post("/invoices", INVOICE | {"amount": "6.00"}, once="k")
+    assert (reused.status_code, reused.json()["error"]["code"]) == (422, "IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY")
+
+
+async def test_a_failed_creation_can_be_retried_under_its_key(integrator: Integrator) -> None:
+    bad = await integrator.post("/invoices", INVOICE | {"amount": "0.001000001"}, once="k")
+    assert bad.status_code == 400
+    assert (await integrator.post("/invoices", INVOICE, once="k")).status_code == 201
+
+
+async def test_two_merchants_may_use_the_same_key(integrator: Integrator, new_integrator: NewIntegrator) -> None:
+    other = await new_integrator()
+    mine, theirs = await integrator.invoice("k"), await other.invoice("k")
+    assert mine["id"] != theirs["id"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "field"),
+    [
+        ({"amount": "0"}, "INVALID_INPUT", "amount"),
+        ({"amount": "-5"}, "INVALID_INPUT", "amount"),
+        ({"amount": "5e3"}, "INVALID_INPUT", "amount"),
+        ({"amount": "1.0000001"}, "INVALID_INPUT", "amount"),
+        ({"amount": 5}, "INVALID_INPUT", "amount"),
+        ({"amount": "9" * 79}, "INVALID_INPUT", "amount"),
+        ({"amount": "9" * 73}, "INVALID_INPUT", "amount"),
+        ({"currency": "DOGE"}, "PAY_IN_ASSET_NOT_ALLOWED", "currency"),
+        ({"chain": "tron"}, "PAY_IN_ASSET_NOT_ALLOWED", "currency"),
+        ({"expires_in": 9}, "INVALID_INPUT", "expires_in"),
+        ({"expires_in": 10_081}, "INVALID_INPUT", "expires_in"),
+        ({"success_url": "http://shop.example/done"}, "INVALID_INPUT", "success_url"),
+        ({"success_url": "https://user@shop.example/"}, "INVALID_INPUT", "success_url"),
+        ({"fail_url": "javascript:alert(1)"}, "INVALID_INPUT", "fail_url"),
+        ({"metadata": {"note": "x" * 4096}}, "INVALID_INPUT", "metadata"),
+        ({"metadata": [1]}, "INVALID_INPUT", "metadata"),
+        ({"description": "x" * 501}, "INVALID_INPUT", "description"),
+        ({"customer_email": "nobody"}, "INVALID_INPUT", "customer_email"),
+        ({"surprise": 1}, "INVALID_INPUT", "surprise"),
+        ({"fee_payer": "bank"}, "INVALID_INPUT", "fee_payer"),
+    ],
+)
+async def test_what_is_wrong_is_named(integrator: Integrator, change: dict[str, object], code: str, field: str) -> None:
+    refused = await integrator.post("/invoices", INVOICE | change, once="k")
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"]) == (400, code)
+    assert error["message"].startswith(field)
+    assert error["request_id"] == refused.headers["X-Request-Id"]
+    assert await database.fetch_value("SELECT count(*) FROM invoices") == 0
+
+
+async def test_a_creation_needs_a_key_of_its_own(integrator: Integrator) -> None:
+    missing = await integrator.post("/invoices", INVOICE)
+    assert (missing.status_code, missing.json()["error"]["code"]) == (400, "IDEMPOTENCY_REQUIRED")
+    too_long = await integrator.post("/invoices", INVOICE, once="k" * 129)
+    assert (too_long.status_code, too_long.json()["error"]["code"]) == (400, "INVALID_INPUT")
+
+
+async def test_refused_requests_do_not_use_up_the_pool(integrator: Integrator) -> None:
+    await database.execute("UPDATE merchant_assets SET min_raw = 1000000")
+    for n in range(50):
+        refused = await integrator.post("/invoices", INVOICE | {"amount": "0.5"}, once=f"k{n}")
+        assert refused.json()["error"]["code"] == "AMOUNT_TOO_SMALL"
+    held = await database.fetch_value("SELECT count(*) FROM deposit_addresses WHERE reserved_until IS NOT NULL")
+    assert held <= 100
+
+
+async def test_an_order_id_is_open_once(integrator: Integrator) -> None:
+    first = await integrator.invoice("a", order_id="1042")
+    twice = await integrator.post("/invoices", INVOICE | {"order_id": "1042"}, once="b")
+    assert (twice.status_code, twice.json()["error"]["code"]) == (409, "DUPLICATE_ORDER_ID")
+    await integrator.post(f"/invoices/{first['id']}/cancel")
+    await integrator.invoice("b", order_id="1042")
+
+
+async def test_paused_invoices_say_so(integrator: Integrator) -> None:
+    await database.execute("INSERT INTO switches VALUES ('invoices', now(), 'maintenance')")
+    paused = await integrator.post("/invoices", INVOICE, once="k")
+    assert (paused.status_code, paused.json()["error"]["code"]) == (503, "INVOICES_DISABLED")
+    assert "Retry-After" in paused.headers
+
+
+async def test_another_merchants_invoice_is_as_good_as_none(
+    integrator: Integrator, new_integrator: NewIntegrator
+) -> None:
+    theirs = (await (await new_integrator()).invoice("k"))["id"]
+    for method, suffix in (("GET", ""), ("POST", "/cancel")):
+        bodies = []
+        for invoice_id in (theirs, "INV-0000000000"):
+            answer = await integrator.client.request(
+                method, f"{BASE}/invoices/{invoice_id}{suffix}", headers=integrator.headers()
+            )
+            assert answer.status_code == 404
+            bodies.append({k: v for k, v in answer.json()["error"].items() if k != "request_id"})
+        assert bodies[0] == bodies[1] == {"code": "INVOICE_NOT_FOUND", "message": "no such invoice"}
+    assert (await integrator.get("/invoices")).json()["data"] == []
+
+
+async def test_pages_hold_every_invoice_once_while_more_are_made(integrator: Integrator) -> None:
+    made = [(await integrator.invoice(f"k{n}"))["id"] for n in range(25)]
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = (await integrator.get("/invoices", limit=10, **({"cursor": cursor} if cursor else {}))).json()
+        seen += [invoice["id"] for invoice in page["data"]]
+        await integrator.invoice(f"later-{len(seen)}")
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == made[::-1]
+
+
+async def test_filters_are_exact_and_unknown_ones_refused(integrator: Integrator) -> None:
+    wanted = await integrator.invoice("a", order_id="7", customer_id="c-7", customer_email="Ann@Example.org")
+    await integrator.invoice("b", order_id="8", currency="ETH", amount="0.1")
+    for name, value in (
+        ("order_id", "7"),
+        ("customer_id", "c-7"),
+        ("customer_email", "ann@example.ORG"),
+        ("currency", "USDT"),
+    ):
+        found = (await integrator.get("/invoices", **{name: value})).json()["data"]
+        assert [invoice["id"] for invoice in found] == [wanted["id"]], name
+    assert (await integrator.get("/invoices", status="paid")).json()["data"] == []
+    assert len((await integrator.get("/invoices", created_to=wanted["created_at"])).json()["data"]) == 0
+    assert len((await integrator.get("/invoices", created_from=wanted["created_at"])).json()["data"]) == 2
+    for bad in ({"status": "sold"}, {"colour": "red"}, {"limit": "0"}, {"cursor": "x"}, {"created_from": "today"}):
+        refused = await integrator.get("/invoices", **bad)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "INVALID_INPUT"), bad
+
+
+async def test_the_customers_address_is_kept_as_a_hash_alone(integrator: Integrator) -> None:
+    await integrator.invoice("k", customer_email="ann@example.org")
+    row = await database.fetch_value("SELECT row_to_json(i)::text FROM invoices i")
+    event = await database.fetch_value("SELECT data FROM events")
+    assert "ann@" not in row + event
+
+
+async def test_a_key_does_what_its_scopes_say(new_integrator: NewIntegrator) -> None:
+    reader = await new_integrator(Scope.INVOICES_READ)
+    assert (await reader.get("/invoices")).status_code == 200
+    refused = await reader.post("/invoices", INVOICE, once="k")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "MISSING_SCOPE")
+    assert (await reader.get("/balance")).status_code == 403
+
+
+async def test_balance_and_assets_name_what_the_merchant_takes(integrator: Integrator) -> None:
+    assets = (await integrator.get("/assets")).json()["data"]
+    assert [(asset["currency"], asset["chain"], asset["decimals"]) for asset in assets] == [
+        ("ETH", "ethereum", 18),
+        ("USDT", "ethereum", 6),
+    ]
+    balances = (await integrator.get("/balance")).json()["data"]
+    assert [(b["currency"], b["available_raw"], b["pending_decimal"]) for b in balances] == [
+        ("ETH", "0", "0.00"),
+        ("USDT", "0", "0.00"),
+    ]
+    ledger = await integrator.get("/ledger", asset="USDT", chain="ethereum")
+    assert ledger.json() == {"data": [], "next_cursor": None}
+    assert (await integrator.get("/ledger", asset="USDT")).status_code == 400
+    verified = (await integrator.get("/ledger/verify", asset="USDT", chain="ethereum")).json()
+    assert (verified["valid"], verified["seq"]) == (True, 0)
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/invoices/INV-1/nothing", "/invoices/INV-1/cancel/x"])
+async def test_unknown_paths_are_in_the_envelope(client: httpx.AsyncClient, path: str) -> None:
+    missing = await client.get(BASE + path)
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "NOT_FOUND")

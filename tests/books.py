@@ -1,0 +1,90 @@
+"""What must hold in the books after every step, said by queries of their own: a second opinion on what
+reconciliation checks (tests/invariants.py)."""
+
+from app.core import database
+from app.ledger.verify import verify_all
+
+
+async def assert_books() -> None:
+    """I1, I2, I3 and I5, and the books' side of I7. I4 is the events' numbering, tested with delivery."""
+    await assert_chains_verify()
+    await assert_balances_are_sums()
+    await assert_deposits_are_booked_once()
+    await assert_withdrawals_are_booked_once()
+    await assert_assets_are_conserved()
+
+
+async def assert_chains_verify() -> None:
+    """I5: every hash chain verifies, which re-sums every balance too."""
+    async for verification in verify_all():
+        assert verification.fault is None, verification
+
+
+async def assert_balances_are_sums() -> None:
+    """I1: the entries of each ledger sum to its balance, below zero only after a reversal."""
+    wrong = await database.fetch_all(
+        """
+        SELECT h.owner, h.asset, h.available_raw, h.locked_raw FROM ledger_heads h
+        WHERE (h.available_raw, h.locked_raw) IS DISTINCT FROM (
+                SELECT coalesce(sum(available_delta_raw), 0), coalesce(sum(locked_delta_raw), 0)
+                FROM ledger_entries WHERE ledger = h.id)
+            OR h.locked_raw < 0
+            OR h.available_raw < 0 AND NOT EXISTS (
+                SELECT 1 FROM ledger_entries WHERE ledger = h.id AND kind = 'deposit_reversal')
+        """
+    )
+    assert not wrong
+
+
+async def assert_deposits_are_booked_once() -> None:
+    """I2: a booked deposit's entries sum to what came, one that is not booked to nothing; one credit at most."""
+    wrong = await database.fetch_all(
+        """
+        SELECT d.id, d.status, d.amount_raw, b.booked, b.credits FROM deposits d
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(available_delta_raw), 0) AS booked,
+                count(*) FILTER (WHERE kind = 'invoice_credit')
+                    - count(*) FILTER (WHERE kind = 'deposit_reversal' AND h.owner LIKE 'MCH-%') AS credits
+            FROM ledger_entries e JOIN ledger_heads h ON h.id = e.ledger
+            WHERE reference_type = 'deposit' AND split_part(reference_id, '#', 1) = d.id
+        ) b ON true
+        WHERE b.booked <> CASE WHEN d.settled_at IS NULL THEN 0 ELSE d.amount_raw END
+            OR b.credits > 1 OR b.credits > 0 AND d.status <> 'credited'
+        """
+    )
+    assert not wrong
+
+
+async def assert_withdrawals_are_booked_once() -> None:
+    """I3, the books' side: confirmed once means gone once; everything else has gone nowhere."""
+    wrong = await database.fetch_all(
+        """
+        SELECT w.id, w.status, b.left_raw, b.locked_raw FROM withdrawals w
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(available_delta_raw + locked_delta_raw), 0) AS left_raw,
+                coalesce(sum(locked_delta_raw), 0) AS locked_raw
+            FROM ledger_entries WHERE reference_type = w.kind AND reference_id = w.id
+        ) b ON true
+        WHERE b.left_raw <> CASE WHEN w.status = 'confirmed' THEN -w.amount_raw ELSE 0 END
+            OR b.locked_raw <> CASE WHEN w.status IN ('pending_approval', 'approved', 'submitted')
+                THEN w.amount_raw + w.fee_raw ELSE 0 END
+            OR (SELECT count(*) FROM outgoing_transactions WHERE withdrawal = w.id AND status = 'confirmed') > 1
+        """
+    )
+    assert not wrong
+
+
+async def assert_assets_are_conserved() -> None:
+    """I7, the books' side: all ledgers together are what came in less what went out."""
+    wrong = await database.fetch_all(
+        """
+        SELECT h.network, h.asset, sum(h.available_raw + h.locked_raw) AS owed FROM ledger_heads h
+        GROUP BY h.network, h.asset
+        HAVING sum(h.available_raw + h.locked_raw) <>
+            (SELECT coalesce(sum(amount_raw), 0) FROM deposits d
+                WHERE d.network = h.network AND d.asset = h.asset AND d.settled_at IS NOT NULL)
+            - (SELECT coalesce(sum(amount_raw), 0) FROM withdrawals w
+                WHERE w.network = h.network AND w.asset = h.asset AND w.status = 'confirmed')
+        """
+    )
+    assert not wrong

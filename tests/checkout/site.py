@@ -1,0 +1,270 @@
+"""The checkout's templates and assets on loopback, under the strict CSP, with invoices that a test sets.
+
+It stands in for the handlers alone: templates, styles, script and words are the real ones.
+"""
+
+import contextlib
+import queue
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from app.checkout import brand
+from app.checkout.view import Anomaly, CheckoutView, FeePayer, LanguageChoice, Transfer
+from app.checkout.wording import page_context
+from app.invoices.states import Status
+from app.web import languages
+from app.web.languages import ENGLISH, Language
+from app.web.pages import Pages
+
+ROOT = Path(__file__).parents[2]
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+ADDRESS = "TQn9Y2khEsLJW1ChVWFMSMeRDow5KcbLSE"
+DEPOSIT_ID = "3f1a9c0b5e7d2846a1c3f5b7d9e0a2c4b6d8f0a1b3c5d7e9f1a2b4c6d877e0b2"
+
+
+def a_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> CheckoutView:
+    """An invoice of 5 USDT on Tron, an hour to go, in `status`."""
+    now = datetime.now(UTC)
+    view = CheckoutView(
+        invoice_id="INV-0K3V9ZQ2TA",
+        merchant_name="Harbour & Pine",
+        description="Order 1042 · two linen shirts, one oak tray",
+        status=status,
+        amount_decimal="5.000073",
+        cent_tail=73,
+        asset="USDT",
+        chain_name="Tron",
+        token_standard="TRC-20",
+        address=ADDRESS,
+        payment_uri=f"tron:{ADDRESS}?token=TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t&amount=5.000073",
+        fee_payer=FeePayer.MERCHANT,
+        service_fee_decimal="0.04",
+        now=now,
+        expires_at=now + timedelta(minutes=59, seconds=59),
+        confirmations_required=20,
+        block_time_ms=3_000,
+        page_url="/pay/a",
+        status_url="/pay/a/status",
+        events_url="/pay/a/events",
+        receipt_url="/pay/a/receipt",
+        languages=tuple(
+            LanguageChoice(code=each.code, name=each.name, url=f"/pay/a?lang={each.code}") for each in languages.every()
+        ),
+    )
+    return replace(view, **changes)
+
+
+def a_deposit(**changes: Any) -> Transfer:
+    """A transfer of the exact amount."""
+    return replace(Transfer(transaction_id=DEPOSIT_ID, amount_decimal="5.000073", asset="USDT"), **changes)
+
+
+def states() -> dict[str, CheckoutView]:
+    """Every state of the page, named for its screenshot."""
+    now = datetime.now(UTC)
+    ago = now - timedelta(minutes=2)
+    seen = {"deposits": (a_deposit(),)}
+    paid = {**seen, "paid_at": ago, "credited_decimal": "5.000073", "confirmations_seen": 20}
+    back = {"success_url": "https://shop.example/thanks", "fail_url": "https://shop.example/basket"}
+    refund = Transfer(transaction_id="9d" * 32, amount_decimal="2", asset="USDT", reason="One shirt was out of stock")
+    return {
+        "awaiting": a_view(),
+        "awaiting_test_mode": a_view(
+            test_mode=True,
+            merchant_name="Late Summer Records",
+            asset="ETH",
+            chain_name="Ethereum",
+            token_standard="",
+            amount_decimal="0.001234567890123456",
+            cent_tail=0,
+            address="0x52908400098527886E0F7030069857D2E4169EE7",
+            payment_uri="ethereum:0x52908400098527886E0F7030069857D2E4169EE7@1?value=1234567890123456",
+            fee_payer=FeePayer.CUSTOMER,
+            service_fee_decimal="0.0000098",
+            expires_at=now + timedelta(minutes=4, seconds=12),
+        ),
+        "time_up": a_view(expires_at=now),
+        "confirming": a_view(Status.CONFIRMING, confirmations_seen=12, **seen),
+        "confirming_delayed": a_view(
+            Status.CONFIRMING,
+            confirmations_seen=1,
+            confirmations_required=3,
+            block_time_ms=600_000,
+            chain_name="Bitcoin",
+            token_standard="",
+            asset="BTC",
+            network_delayed=True,
+            **seen,
+        ),
+        "paid": a_view(Status.PAID, **paid, **back),
+        "paid_twice": a_view(
+            Status.PAID,
+            anomaly=Anomaly.SECOND_TRANSFER,
+            **{**paid, "deposits": (a_deposit(), a_deposit(transaction_id="b2" * 32))},
+            **back,
+        ),
+        "expired": a_view(Status.EXPIRED, expires_at=ago, **back),
+        "cancelled": a_view(Status.CANCELLED, **back),
+        "manual_review": a_view(
+            Status.MANUAL_REVIEW, anomaly=Anomaly.LESS, deposits=(a_deposit(amount_decimal="4.9"),)
+        ),
+        "closed": a_view(Status.CLOSED, **seen, **back),
+        "returned": a_view(
+            Status.CLOSED, **seen, **back, refunds=(replace(refund, amount_decimal="4.9", is_final=False, reason=""),)
+        ),
+        "branded": a_view(
+            merchant_name="Nordlicht Fahrräder",
+            description="Reparatur und neuer Sattel",
+            brand_css_url="/pay/branded/brand.css",
+            logo_url="/pay/branded/logo",
+            wallet_url="/pay/branded/wallet",
+        ),
+        "partially_refunded": a_view(Status.PARTIALLY_REFUNDED, refunds=(refund,), **paid, **back),
+        "refunded": a_view(
+            Status.REFUNDED, refunds=(replace(refund, amount_decimal="4.960073", reason=""),), **paid, **back
+        ),
+    }
+
+
+ACCENT = "#e4572e"
+LOGO = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 44 44"><circle cx="22" cy="22" r="20" fill="#e4572e"/></svg>'
+)
+"""Drawn here for sharpness; the app itself takes no SVG as a logo."""
+
+
+class Site:
+    """A server on loopback. Set `views[name]`, open `url(name)`; `tell(name)` is a status event."""
+
+    def __init__(self) -> None:
+        self.views: dict[str, CheckoutView] = {}
+        self.streams_open = True
+        self.reachable = True
+        self.pages: list[str] = []
+        self._listeners: list[tuple[str, queue.Queue[str]]] = []
+        self._pages = Pages()
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                with contextlib.suppress(ConnectionError):  # the page was left before its answer came
+                    site._answer(self)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def url(self, name: str) -> str:
+        """The page of the invoice called `name`."""
+        return f"http://127.0.0.1:{self._server.server_port}/pay/{name}"
+
+    def error_url(self, status: int, language: str = "en") -> str:
+        """The error page of `status`."""
+        return f"http://127.0.0.1:{self._server.server_port}/errors/{status}.html?lang={language}"
+
+    def put(self, name: str, view: CheckoutView, language: str = "en") -> str:
+        """Makes `view` the invoice called `name`; returns its page's URL."""
+        page = f"/pay/{name}"
+        spoken = f"?lang={language}"
+        self.views[name] = replace(
+            view,
+            page_url=page + spoken,
+            status_url=f"{page}/status{spoken}",
+            events_url=f"{page}/events",
+            receipt_url=f"{page}/receipt{spoken}",
+            brand_css_url=view.brand_css_url and f"{page}/brand.css",
+            logo_url=view.logo_url and f"{page}/logo",
+            languages=tuple(replace(each, url=f"{page}?lang={each.code}") for each in view.languages),
+        )
+        return self.url(name) if language == "en" else self.url(name) + spoken
+
+    def tell(self, name: str) -> None:
+        """Sends every open page of `name` a status event."""
+        for listening_to, events in self._listeners:
+            if listening_to == name:
+                events.put("event: status\ndata: {}\n\n")
+
+    def listeners(self, name: str) -> int:
+        """How many pages of `name` have their event stream open."""
+        return sum(listening_to == name for listening_to, _ in self._listeners)
+
+    def close(self) -> None:
+        """Ends streams and server."""
+        for _, events in self._listeners:
+            events.put("")
+        self._server.shutdown()
+        self._server.server_close()
+
+    def render(self, template: str, language: Language = ENGLISH, **context: Any) -> bytes:
+        """A template's text as it goes over the wire."""
+        return self._pages.render(template, context, language).encode()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        path, _, query = request.path.partition("?")
+        language = languages.choose(parse_qs(query).get("lang", [None])[0], "")
+        if path.startswith("/static/"):
+            file = ROOT / path.lstrip("/")
+            return self._send(request, 200, file.read_bytes(), TYPES[file.suffix])
+        if path.startswith("/errors/"):
+            return self._send(request, 200, self.render(path.lstrip("/"), language, request_id="01J8"), "text/html")
+        _, _, name, *rest = path.split("/")
+        if name not in self.views or (rest and not self.reachable):
+            return self._send(request, 503, b"", "text/plain")
+        view = replace(self.views[name], now=datetime.now(UTC))
+        if rest == ["events"]:
+            return self._stream(request, name)
+        if rest == ["brand.css"]:
+            return self._send(request, 200, brand.style_sheet(ACCENT).encode(), "text/css")
+        if rest == ["logo"]:
+            return self._send(request, 200, LOGO, "image/svg+xml")
+        if not rest:
+            self.pages.append(name)
+        template = {"status": "_status", "receipt": "receipt"}.get(rest[0], "") if rest else "page"
+        body = self.render(f"checkout/{template}.html", language, **page_context(view, language))
+        self._send(request, 200, body, "text/html")
+
+    def _send(self, request: BaseHTTPRequestHandler, status: int, body: bytes, kind: str) -> None:
+        request.send_response(status)
+        request.send_header("Content-Type", f"{kind}; charset=utf-8" if kind.startswith("text") else kind)
+        request.send_header("Content-Length", str(len(body)))
+        request.send_header("Content-Security-Policy", CSP)
+        request.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        request.send_header("X-Content-Type-Options", "nosniff")
+        request.send_header("Referrer-Policy", "no-referrer")
+        request.end_headers()
+        request.wfile.write(body)
+
+    def _stream(self, request: BaseHTTPRequestHandler, name: str) -> None:
+        if not self.streams_open:
+            return self._send(request, 503, b"", "text/plain")
+        request.send_response(200)
+        request.send_header("Content-Type", "text/event-stream")
+        request.send_header("Connection", "close")
+        request.end_headers()
+        request.wfile.write(b": hello\n\n")
+        request.wfile.flush()
+        listener = (name, queue.Queue[str]())
+        self._listeners.append(listener)
+        try:
+            while message := listener[1].get(timeout=60):
+                request.wfile.write(message.encode())
+                request.wfile.flush()
+        except (OSError, queue.Empty):
+            pass
+        finally:
+            self._listeners.remove(listener)
+            request.close_connection = True

@@ -1,0 +1,209 @@
+"""The running app, a real chain and a real browser: what a customer sees while a payment goes its way."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from app.core.settings import Settings
+from app.gateway import Gateway
+from app.invoices.presentation import InvoiceBody
+from app.sandbox.chain_driver import AnvilDriver
+from tests.checkout.conftest import CHROMIUM, QUIET
+from tests.checkout.running import RunningApp, running_app
+from tests.factories.invoices import invoice
+from tests.factories.merchants import terms
+
+SOON_MS = 2_000
+"""Live within a second or two of the chain (contract, section 7)."""
+
+
+@pytest.fixture
+async def watching(gateway: Gateway, driver: AnvilDriver) -> AsyncIterator[None]:
+    """The network's watcher at work, as in a chain worker."""
+    (watcher,) = gateway.watchers()
+    await watcher.tick()
+    stop = asyncio.Event()
+    task = asyncio.create_task(watcher.run(stop))
+    yield
+    stop.set()
+    await asyncio.wait_for(task, 10)
+
+
+@pytest.fixture
+async def web(
+    gateway: Gateway, environment: dict[str, str], chain_settings: Callable[..., Settings], tmp_path: Path
+) -> AsyncIterator[RunningApp]:
+    """The app of a sandbox, on the gateway's database and chain."""
+    async with running_app(environment, tmp_path / "web", sandbox=True) as app:
+        yield app
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium."""
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield started
+        await started.close()
+
+
+async def opened(browser: Browser, url: str, complaints: list[str], **context: object) -> Page:
+    """A page in a context of its own; what the browser complains of goes to `complaints`."""
+    made = await browser.new_context(**context)  # type: ignore[arg-type]
+    page = await made.new_page()
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.goto(url)
+    return page
+
+
+async def pay(driver: AnvilDriver, token: str, to: InvoiceBody) -> None:
+    await driver.transfer_token(token, to.pay_in.address, int(to.pay_in.amount_raw))
+
+
+async def test_a_payment_is_seen_and_completes_without_a_reload(
+    gateway: Gateway, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver, token: str
+) -> None:
+    new = await invoice(gateway, await terms(service_fee_bps=80))
+    url, complaints = web.url(gateway.links.slug(new.id)), list[str]()
+    page = await opened(browser, url, complaints)
+    arabic = await opened(browser, f"{url}?lang=ar", complaints, viewport={"width": 360, "height": 800})
+    await web.until_open(2)
+    for each in (page, arabic):
+        await each.evaluate("window.neverReloaded = true")
+    await expect(page.locator(".amount__figure")).to_have_text(new.pay_in.amount_decimal)
+    await expect(arabic.locator("html")).to_have_attribute("dir", "rtl")
+
+    await pay(driver, token, new)
+    await expect(page.locator("#headline")).to_have_text("We see your payment", timeout=SOON_MS)
+    await expect(arabic.locator("#headline")).to_have_text("رصدنا دفعتك", timeout=SOON_MS)
+    await expect(page.get_by_text("1 of 3 confirmations").first).to_be_visible()
+
+    await driver.mine(1)
+    await expect(page.locator("#confirmations")).to_have_text("2 of 3 confirmations", timeout=SOON_MS)
+    await driver.mine(1)
+    await expect(page.locator("#headline")).to_have_text("Payment complete", timeout=SOON_MS)
+    await expect(arabic.locator("#headline")).to_have_text("اكتمل الدفع", timeout=SOON_MS)
+    for each in (page, arabic):
+        assert await each.evaluate("window.neverReloaded")
+    await web.until_open(0)
+
+    await page.get_by_role("link", name="Receipt for printing").click()
+    await expect(page.get_by_role("heading", name="Receipt")).to_be_visible()
+    assert new.pay_in.amount_decimal in await page.locator("main").inner_text()
+    assert complaints == []
+
+
+async def test_where_no_stream_gets_through_the_page_asks_and_without_scripts_it_reloads(
+    gateway: Gateway, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver, token: str
+) -> None:
+    new = await invoice(gateway, await terms(service_fee_bps=0))
+    url = web.url(gateway.links.slug(new.id))
+    polling = await (await browser.new_context()).new_page()
+    await polling.route("**/events", lambda route: route.abort())
+    await polling.goto(url)
+    plain = await opened(browser, url, [], java_script_enabled=False)
+
+    await pay(driver, token, new)
+    await expect(polling.locator("#headline")).to_have_text("We see your payment", timeout=7_000)
+    await expect(plain.locator("#headline")).to_have_text("We see your payment", timeout=12_000)
+    assert await web.open_streams() == 0
+
+
+async def test_the_sandbox_wallet_shows_each_outcome(
+    gateway: Gateway, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver
+) -> None:
+    merchant, complaints = await terms(service_fee_bps=0), list[str]()
+    page = await opened(browser, "about:blank", complaints)
+    for button, headline, said in (
+        ("Pay exactly", "We see your payment", "1 of 3 confirmations"),
+        ("Pay too little", "We are checking your payment", "Less came in than was asked for."),
+        ("Pay too much", "We are checking your payment", "More came in than was asked for."),
+        ("Pay too late", "We are checking your payment", "The payment came in after its time was up."),
+        ("Pay in another token", "We are checking your payment", "Something other than USDT came in."),
+    ):
+        new = await invoice(gateway, merchant)
+        await page.goto(web.url(gateway.links.slug(new.id)))
+        await page.get_by_role("button", name=button).press("Enter")
+        await expect(page.locator("#headline")).to_have_text(headline, timeout=10_000)
+        await expect(page.get_by_text(said).first).to_be_visible()
+    assert complaints == []
+
+
+async def test_a_stranger_s_page_can_neither_pay_nor_frame(
+    gateway: Gateway, web: RunningApp, browser: Browser, driver: AnvilDriver
+) -> None:
+    new = await invoice(gateway, await terms(service_fee_bps=0))
+    url, blocks = web.url(gateway.links.slug(new.id)), await driver.height()
+    for headers in ({}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"}):
+        answer = await web.client.post(f"{url}/wallet", data={"choice": "exact"}, headers=headers)
+        assert answer.status_code == 404
+    assert await driver.height() == blocks
+
+    page = await (await browser.new_context()).new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    # On loopback too: from elsewhere Chromium would not even ask a loopback address.
+    html = f'<h1>Free coins</h1><iframe src="{url}"></iframe>'.encode()
+
+    async def answer_html(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + html)
+        await writer.drain()
+        writer.close()
+
+    evil = await asyncio.start_server(answer_html, "127.0.0.1", 0)
+    async with evil:
+        await page.goto(f"http://127.0.0.1:{evil.sockets[0].getsockname()[1]}/")
+        await page.wait_for_timeout(500)
+    assert [line for line in said if "frame-ancestors 'none'" in line or "X-Frame-Options" in line], said
+    (frame,) = [frame for frame in page.frames if frame is not page.main_frame]
+    assert await frame.locator("#payment").count() == 0
+    assert "Send exactly" not in await frame.content()
+
+
+async def test_streams_of_clients_that_vanish_are_forgotten(gateway: Gateway, web: RunningApp) -> None:
+    new = await invoice(gateway, await terms(service_fee_bps=0))
+    path = f"/pay/{gateway.links.slug(new.id)}/events"
+    writers = []
+    for number in range(60):
+        reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
+        forwarded = f"X-Forwarded-For: 203.0.113.{number}"
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{forwarded}\r\n\r\n".encode())
+        assert b"text/event-stream" in await reader.readuntil(b"\r\n\r\n")
+        writers.append(writer)
+    await web.until_open(60)
+    for place, writer in enumerate(writers):
+        if place % 2:
+            writer.transport.abort()  # a reset, as from a phone that lost its network
+        else:
+            writer.close()
+    await web.until_open(0, timeout_s=5)
+
+
+async def test_the_thirty_first_load_waits_while_the_open_page_stays_live(
+    gateway: Gateway, watching: None, web: RunningApp, driver: AnvilDriver, token: str
+) -> None:
+    new = await invoice(gateway, await terms(service_fee_bps=0))
+    url, mine = web.url(gateway.links.slug(new.id)), {"X-Forwarded-For": "198.51.100.7"}
+    async with web.client.stream("GET", f"{url}/events", headers=mine) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        assert "content-encoding" not in stream.headers
+        lines = stream.aiter_lines()
+        loads = [(await web.client.get(url, headers=mine)).status_code for _ in range(30)]
+        refused = await web.client.get(url, headers=mine | {"Accept-Language": "de"})
+
+        assert set(loads) == {200}
+        assert refused.status_code == 429
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert "Einen Moment, bitte" in refused.text
+        assert (await web.client.get(f"{url}/status", headers=mine)).status_code == 200
+        assert (await web.client.get(url, headers={"X-Forwarded-For": "198.51.100.8"})).status_code == 200
+
+        await pay(driver, token, new)
+        async with asyncio.timeout(3):
+            while "event: status" not in await anext(lines):
+                pass

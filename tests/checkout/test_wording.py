@@ -1,0 +1,122 @@
+"""What the page says, without a browser."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.checkout.view import Anomaly, CheckoutView, FeePayer, Transfer, shorten
+from app.checkout.wording import estimate, put_into_words, time_left
+from app.invoices.states import Status
+from app.web.languages import ENGLISH
+from tests.checkout.site import ADDRESS, a_view
+
+
+@pytest.mark.parametrize("status", Status)
+def test_every_state_says_where_it_stands_and_what_to_do(status: Status) -> None:
+    words = put_into_words(a_view(status), ENGLISH)
+    assert words.headline
+    assert len(words.next_step) > 20
+    assert "%(" not in "".join(str(getattr(words, name)) for name in words.__slots__)
+
+
+@pytest.mark.parametrize("anomaly", Anomaly)
+def test_every_anomaly_is_explained(anomaly: Anomaly) -> None:
+    assert put_into_words(a_view(Status.MANUAL_REVIEW, anomaly=anomaly), ENGLISH).anomaly
+
+
+@pytest.mark.parametrize(
+    ("seen", "required", "block_time_ms", "said"),
+    [
+        (19, 20, 3_000, "A few seconds to go"),
+        (12, 20, 3_000, "About 30 seconds to go"),
+        (0, 20, 3_000, "About 1 minute to go"),
+        (1, 3, 600_000, "About 20 minutes to go"),
+        (0, 12, 600_000, "About 2 hours to go"),
+        (0, 15, 750, "About 20 seconds to go"),
+        (25, 20, 3_000, "A few seconds to go"),
+    ],
+)
+def test_the_estimate_never_promises_too_much(seen: int, required: int, block_time_ms: int, said: str) -> None:
+    view = a_view(
+        Status.CONFIRMING,
+        confirmations_seen=seen,
+        confirmations_required=required,
+        block_time_ms=block_time_ms,
+    )
+    assert estimate(view, ENGLISH) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "00:00"),
+        (59 * 60 + 7, "59:07"),
+        (3_723, "1:02:03"),
+        (86_400 + 61, "1 day 00:01:01"),
+        (604_800, "7 days 00:00:00"),
+    ],
+)
+def test_time_left_reads_like_a_clock(seconds: int, said: str) -> None:
+    assert time_left(seconds, ENGLISH) == said
+
+
+def test_the_fee_is_told_by_who_pays_it() -> None:
+    def said(**changes: Any) -> str:
+        return put_into_words(a_view(**changes), ENGLISH).fee
+
+    assert said() == "Harbour & Pine pays the service fee. Network fees come on top."
+    assert said(fee_payer=FeePayer.CUSTOMER).startswith("A service fee of 0.04 USDT is included.")
+    assert said(fee_payer=FeePayer.CUSTOMER, status=Status.PAID) == "A service fee of 0.04 USDT was included."
+    assert said(status=Status.EXPIRED) == ""
+
+
+@pytest.mark.parametrize(
+    ("amount", "cent_tail", "parts"),
+    [
+        ("5.000073", 73, ("5.0000", "73")),
+        ("5.00007", 70, ("5.0000", "7")),
+        ("0.010073000000000001", 73, ("0.0100", "73000000000001")),
+        ("5.00", 0, ("5.00", "")),
+        ("5", 12, ("5", "")),
+    ],
+)
+def test_the_identifying_digits_are_set_apart_and_nothing_is_lost(
+    amount: str, cent_tail: int, parts: tuple[str, str]
+) -> None:
+    view = a_view(amount_decimal=amount, cent_tail=cent_tail)
+    assert view.amount_parts == parts
+    assert "".join(view.amount_parts) == amount
+
+
+def test_address_groups_join_to_the_address() -> None:
+    assert "".join(a_view().address_groups) == ADDRESS
+
+
+def test_an_expired_page_looks_out_for_a_late_deposit_for_an_hour() -> None:
+    fresh = a_view(Status.EXPIRED)
+    assert a_view(Status.EXPIRED, now=fresh.expires_at + timedelta(minutes=59)).is_live
+    assert not a_view(Status.EXPIRED, now=fresh.expires_at + timedelta(minutes=61)).is_live
+
+
+@pytest.mark.parametrize("field", ["success_url", "fail_url"])
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "http://shop.example", "//shop.example", ""])
+def test_a_link_that_is_not_https_is_refused(field: str, url: str) -> None:
+    with pytest.raises(ValueError, match="https"):
+        a_view(**{field: url})
+
+
+def test_other_links_are_refused_too() -> None:
+    with pytest.raises(ValueError, match="scheme"):
+        a_view(payment_uri="javascript:alert(1)")
+    with pytest.raises(ValueError, match="https"):
+        Transfer(transaction_id="a", amount_decimal="1", asset="USDT", explorer_url="javascript:alert(1)")
+
+
+def test_private_fields_have_no_place_in_the_view() -> None:
+    assert not {"customer_id", "customer_email", "metadata", "order_id"} & set(CheckoutView.__slots__)
+
+
+def test_transaction_ids_are_shortened_in_the_middle() -> None:
+    assert shorten("0x" + "ab" * 32) == "0xababab…ababab"
+    assert shorten("short") == "short"

@@ -1,0 +1,145 @@
+"""Real parts for every test: one Postgres, Valkey and EVM node a run, a migrated database cloned for each test."""
+
+import asyncio
+import base64
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.core import clock, database, redis
+from app.core.migrations import migrate
+from app.core.settings import Settings, load
+from app.gateway import Gateway, running, wire
+from app.sandbox.anvil import Anvil
+from app.sandbox.chain_driver import AnvilDriver
+from app.sandbox.postgres import Postgres
+from tests.factories.networks import networks_toml
+from tests.services import start_anvil_for_tests, start_postgres_for_tests, start_valkey_for_tests
+
+TEMPLATE = "swap_pay_template"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A server that holds, besides, the migrated database that each test gets a clone of."""
+    with start_postgres_for_tests(tmp_path_factory.getbasetemp()) as server:
+        server.create_database(TEMPLATE)
+        asyncio.run(migrate(server.dsn(TEMPLATE)))
+        yield server
+
+
+@pytest.fixture
+async def database_url(postgres: Postgres) -> AsyncIterator[str]:
+    """A fresh migrated database for one test (about 40 ms), dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex}"
+    admin = await asyncpg.connect(postgres.dsn())
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    await admin.close()
+    yield postgres.dsn(name)
+    admin = await asyncpg.connect(postgres.dsn())
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+@pytest.fixture
+def steady_clock() -> Iterator[None]:
+    """Whatever a test does to the clock is undone after it."""
+    yield
+    clock.unshift()
+
+
+@pytest.fixture
+async def db(database_url: str, steady_clock: None) -> AsyncIterator[str]:
+    """The process's own pool, open on a fresh database."""
+    await database.open_pool(database_url, max_size=20)
+    yield database_url
+    await database.close_pool()
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Valkey on loopback, shared by the run's tests."""
+    with start_valkey_for_tests(tmp_path_factory.getbasetemp()) as server:
+        yield server.url
+
+
+@pytest.fixture
+async def valkey(valkey_url: str) -> AsyncIterator[str]:
+    """The process's Redis client, open on an empty Valkey."""
+    redis.open_client(valkey_url)
+    await redis.client().flushall()
+    yield valkey_url
+    await redis.close_client()
+
+
+@pytest.fixture(scope="session")
+def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anvil]:
+    """A node that mines each transaction at once, shared by the run's tests: each looks from its head on."""
+    with start_anvil_for_tests(tmp_path_factory.getbasetemp()) as node:
+        yield node
+
+
+@pytest.fixture
+async def driver(anvil: Anvil) -> AsyncIterator[AnvilDriver]:
+    """The customer's and the chain's hand. What a test does to the chain is undone after it, its time included:
+    blocks that were mined ahead of the clock would make a later test's payment come late."""
+    driver = await AnvilDriver.connect(anvil.rpc_url)
+    as_found = await driver.call("evm_snapshot")
+    yield driver
+    assert await driver.call("evm_revert", as_found)
+    await driver.aclose()
+
+
+@pytest.fixture
+async def token(driver: AnvilDriver) -> str:
+    """A new token's contract; its supply belongs to the node's first account."""
+    return await driver.deploy_token(10**15)
+
+
+@pytest.fixture
+def environment(database_url: str, valkey_url: str, tmp_path: Path) -> dict[str, str]:
+    """The environment variables of a test deployment without networks."""
+    networks = tmp_path / "networks.toml"
+    networks.write_text("networks = []\n")
+    key = base64.b64encode(os.urandom(32)).decode()
+    return {
+        "SWAP_PAY_ENV": "test",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": valkey_url,
+        "PUBLIC_URL": "https://pay.example.test",
+        "NETWORKS_FILE": str(networks),
+        "API_KEY_PEPPERS": f"1:{key}",
+        "DATA_KEYS": f"k1:{key}",
+        "LINK_SECRET": key,
+        "EMAIL_HASH_SECRET": key,
+    }
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> Settings:
+    """Settings of a test deployment without networks."""
+    return load(environment)
+
+
+@pytest.fixture
+def chain_settings(environment: dict[str, str], tmp_path: Path, anvil: Anvil, token: str) -> Callable[..., Settings]:
+    """Settings of a deployment with `ethereum:test` on the node, USDT being `token`; options go to the network."""
+
+    def make(**options: object) -> Settings:
+        path = tmp_path / "networks.toml"
+        path.write_text(networks_toml(anvil.rpc_url, token, **options))
+        return load(environment)
+
+    return make
+
+
+@pytest.fixture
+async def gateway(chain_settings: Callable[..., Settings], steady_clock: None) -> AsyncIterator[Gateway]:
+    """A process's gateway on a fresh database, an empty Valkey and the node's head."""
+    async with running(wire(chain_settings())) as gateway:
+        await redis.client().flushall()
+        yield gateway

@@ -1,0 +1,62 @@
+"""Each question gets its own answer, whoever it was asked with."""
+
+import asyncio
+
+import pytest
+
+from app.core.batching import Batcher
+
+
+async def test_those_who_wait_together_share_a_round_trip() -> None:
+    batches: list[list[int]] = []
+
+    async def double(numbers: list[int]) -> list[int]:
+        batches.append(numbers)
+        await asyncio.sleep(0.01)
+        return [2 * number for number in numbers]
+
+    batcher = Batcher(double, max_batch=40, max_in_flight=1)
+    assert await batcher.ask(7) == 14
+    assert await batcher.ask(8) == 16
+    assert await asyncio.gather(*(batcher.ask(n) for n in range(100))) == [2 * n for n in range(100)]
+    assert [len(batch) for batch in batches] == [1, 1, 40, 40, 20]
+
+
+async def test_one_who_asks_again_at_once_is_not_overlooked() -> None:
+    async def echo(numbers: list[int]) -> list[int]:
+        return numbers
+
+    batcher = Batcher(echo, max_batch=10, max_in_flight=1)
+
+    async def ask_often(first: int) -> None:
+        for number in range(first, first + 50):
+            assert await batcher.ask(number) == number
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(ask_often(1000 * n) for n in range(20)))
+
+
+async def test_a_failure_is_the_batchs_and_no_one_elses() -> None:
+    async def refuse_odd(numbers: list[int]) -> list[int]:
+        if any(number % 2 for number in numbers):
+            raise ConnectionError("odd")
+        return numbers
+
+    batcher = Batcher(refuse_odd, max_batch=1, max_in_flight=2)
+    answers = await asyncio.gather(*(batcher.ask(n) for n in range(4)), return_exceptions=True)
+    assert answers[0] == 0
+    assert answers[2] == 2
+    for failed in (answers[1], answers[3]):
+        assert isinstance(failed, ConnectionError)
+
+
+async def test_one_who_gives_up_leaves_the_others_their_answers() -> None:
+    async def slow(numbers: list[int]) -> list[int]:
+        await asyncio.sleep(0.05)
+        return numbers
+
+    batcher = Batcher(slow, max_batch=10, max_in_flight=1)
+    patient = asyncio.gather(*(batcher.ask(n) for n in range(3)))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(batcher.ask(9), 0.01)
+    assert await patient == [0, 1, 2]

@@ -1,0 +1,74 @@
+"""Settings: every fault is named at once, and no secret shows."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from app.core.settings import SettingsError, load
+
+SECRET = base64.b64encode(bytes(range(32))).decode()
+
+
+@pytest.fixture
+def complete(tmp_path: Path) -> dict[str, str]:
+    networks = tmp_path / "networks.toml"
+    networks.touch()
+    return {
+        "DATABASE_URL": "postgresql://swap:hunter2@db/swap",
+        "REDIS_URL": "redis://:hunter2@cache/0",
+        "PUBLIC_URL": "https://pay.example.com",
+        "NETWORKS_FILE": str(networks),
+        "API_KEY_PEPPERS": f"1:{SECRET}",
+        "DATA_KEYS": f"k1:{SECRET}",
+        "LINK_SECRET": SECRET,
+        "EMAIL_HASH_SECRET": SECRET,
+    }
+
+
+def test_production_is_what_is_meant_unless_told_otherwise(complete: dict[str, str]) -> None:
+    assert load(complete).is_production
+
+
+def test_each_missing_setting_is_named() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({})
+    for name in ("DATABASE_URL", "REDIS_URL", "PUBLIC_URL", "NETWORKS_FILE", "API_KEY_PEPPERS", "DATA_KEYS"):
+        assert f"{name} is not set" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("PUBLIC_URL", "http://pay.example.com", "must be https in production"),
+        ("LINK_SECRET", "", "is not set"),
+        ("LINK_SECRET", "secret", "base64"),
+        ("LINK_SECRET", base64.b64encode(b"short").decode(), "at least 32"),
+        ("LINK_SECRET", base64.b64encode(b"a" * 32).decode(), "not random"),
+        ("API_KEY_PEPPERS", SECRET, "1:<base64>"),
+        ("API_KEY_PEPPERS", f"1:{SECRET},1:{SECRET}", "different version"),
+        ("DATA_KEYS", f"k1:{base64.b64encode(bytes(range(33))).decode()}", "exactly 32"),
+        ("DATABASE_URL", "mysql://x", "postgres"),
+        ("WEB_WORKERS", "0", "from 1 to 256"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8 nonsense", "addresses or CIDRs"),
+        ("METRICS_TOKEN", "short", "at least 32"),
+        ("NETWORKS_FILE", "/nowhere.toml", "not there"),
+        ("SWAP_PAY_ENV", "prod", "must be one of"),
+    ],
+)
+def test_what_is_unsafe_is_refused_and_named(complete: dict[str, str], name: str, value: str, problem: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(complete | {name: value})
+    assert [fault for fault in refused.value.faults if fault.startswith(name) and problem in fault]
+
+
+def test_no_secret_shows_in_print_or_message(complete: dict[str, str]) -> None:
+    shown = repr(load(complete))
+    assert "hunter2" not in shown
+    assert SECRET not in shown
+    assert repr(bytes(range(32)))[2:20] not in shown
+
+
+def test_the_newest_pepper_and_the_first_data_key_are_the_current_ones(complete: dict[str, str]) -> None:
+    settings = load(complete | {"API_KEY_PEPPERS": f"1:{SECRET},2:{SECRET}", "DATA_KEYS": f"k2:{SECRET},k1:{SECRET}"})
+    assert (settings.api_key_peppers.current, settings.data_keys.current) == (2, "k2")

@@ -1,0 +1,103 @@
+"""The guides in `docs/`: every curl, Python and Node snippet is run, in order, and prints what its guide promises.
+
+A fenced block of `bash`, `python` or `javascript` is run; an `output` block after it lists pieces that must stand in
+what it printed, in that order. `text` blocks are for the eye.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from typing import NamedTuple
+
+import pytest
+
+from app.api.meanings import MEANINGS
+from app.api_keys.scopes import Scope
+from app.core.errors import STATUS, Code
+from app.web.pages import ROOT
+from tests.api.conftest import NewKey
+from tests.api.serving import Served
+
+DOCS = ROOT / "docs"
+GUIDES = ("quickstart", "authentication", "idempotency", "invoices", "errors", "testing")
+COMMANDS = {
+    "bash": ["bash", "-euo", "pipefail", "-c"],
+    "python": [sys.executable, "-c"],
+    "javascript": ["node", "--input-type=module", "-e"],
+}
+SNIPPET_TIMEOUT_S = 30
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Snippet(NamedTuple):
+    """A piece of a guide that is run, and what it must print."""
+
+    line: int
+    language: str
+    code: str
+    promised: list[str]
+
+
+def snippets(guide: str) -> list[Snippet]:
+    """The runnable blocks of a guide, in order."""
+    found: list[Snippet] = []
+    for match in _BLOCK.finditer(guide):
+        language, code = match.groups()
+        line = guide.count("\n", 0, match.start()) + 1
+        if language == "output":
+            found[-1].promised.extend(code.splitlines())
+        elif language != "text":
+            assert language in COMMANDS, f"line {line}: {language!r} is not run"
+            found.append(Snippet(line, language, code, []))
+    return found
+
+
+async def test_every_snippet_runs_and_prints_what_it_promises(server: Served, new_key: NewKey) -> None:
+    for name in GUIDES:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "SWAP_PAY_URL": server.url,
+            "SWAP_PAY_KEY": await new_key(),
+        }
+        for snippet in snippets((DOCS / f"{name}.md").read_text()):
+            place = f"{name}.md:{snippet.line}"
+            ran = subprocess.run(
+                [*COMMANDS[snippet.language], snippet.code],
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=SNIPPET_TIMEOUT_S,
+            )
+            assert ran.returncode == 0, f"{place}\n{ran.stdout}\n{ran.stderr}"
+            assert snippet.promised, f"{place} promises nothing"
+            seen_to = 0
+            for piece in snippet.promised:
+                assert piece in ran.stdout[seen_to:], f"{place} should print {piece!r}, printed\n{ran.stdout}"
+                seen_to = ran.stdout.index(piece, seen_to) + len(piece)
+    assert server.faults() == []
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_guides_use_two_variables_and_lead_somewhere(name: str) -> None:
+    text = (DOCS / f"{name}.md").read_text()
+    used = set(re.findall(r"\$\{?([A-Z_]{3,})|environ\[\"(\w+)\"\]|process\.env\.(\w+)", text))
+    assert {variable for groups in used for variable in groups if variable} <= {"SWAP_PAY_URL", "SWAP_PAY_KEY"}
+    for target in re.findall(r"\]\(([^)#]+\.md)\)", text):
+        assert (DOCS / target).is_file(), target
+
+
+def test_there_is_curl_python_and_node() -> None:
+    every = [snippet.language for name in GUIDES for snippet in snippets((DOCS / f"{name}.md").read_text())]
+    assert min(every.count(language) for language in COMMANDS) >= 5
+
+
+def test_the_table_of_errors_is_the_catalogue() -> None:
+    text = (DOCS / "errors.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| `([A-Z_]+)` \| (.+) \|$", text, re.MULTILINE)
+    assert rows == [(str(STATUS[code]), code.value, MEANINGS[code].advice) for code in Code]
+
+
+def test_every_scope_is_explained() -> None:
+    assert set(re.findall(r"`(\w+\.(?:read|write))`", (DOCS / "authentication.md").read_text())) == set(Scope)

@@ -1,0 +1,73 @@
+"""The rendered reference in a real browser, as the app serves it: its CSP, both schemes, phone and desk."""
+
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from app.web.pages import ROOT
+from tests.api.serving import Served
+from tests.checkout.conftest import CHROMIUM, QUIET
+
+SCREENS = ROOT / "var" / "screens"
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+
+
+async def opened(browser: Browser, url: str, complaints: list[str], width: int = 1280, **context: Any) -> Page:
+    """The page; whatever the browser complains of, CSP violations among them, goes to `complaints`."""
+    made = await browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce", **context)
+    page = await made.new_page()
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.goto(url)
+    return page
+
+
+@pytest.mark.usefixtures("db")
+async def test_the_reference_in_a_browser(server: Served) -> None:
+    url = f"{server.url}/docs/api"
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    complaints: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        for scheme in ("light", "dark"):
+            for width in (1280, 360, 320):
+                page = await opened(browser, url, complaints, width, color_scheme=scheme)
+                assert await page.evaluate("document.documentElement.scrollWidth") == width
+                if width != 320:
+                    await page.screenshot(path=SCREENS / f"reference-{width}-{scheme}.png")
+                    await page.locator("#createInvoice").scroll_into_view_if_needed()
+                    await page.goto(f"{url}#createInvoice")
+                    await page.screenshot(path=SCREENS / f"reference-operation-{width}-{scheme}.png")
+            checked = await opened(browser, url, complaints, 1280, color_scheme=scheme, bypass_csp=True)
+            await checked.add_script_tag(content=AXE.read_text())
+            found = await checked.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]] == []
+        page = await opened(browser, url, complaints, java_script_enabled=False)
+        await page.get_by_role("navigation").get_by_role("link", name="Cancel an invoice").click()
+        assert page.url.endswith("#cancelInvoice")
+        assert await page.get_by_role("heading", name="Cancel an invoice").is_visible()
+        article = page.locator("#cancelInvoice")
+        await article.get_by_text("Errors").click()
+        assert await article.get_by_text("INVOICE_NOT_CANCELLABLE").is_visible()
+        await page.keyboard.press("Home")
+        await browser.close()
+    assert complaints == []
+
+
+async def test_every_operation_and_link_is_on_the_page(client: httpx.AsyncClient) -> None:
+    described = (await client.get("/api/v1/openapi.json")).json()
+    answer = await client.get("/docs/api")
+    html = answer.text
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    for methods in described["paths"].values():
+        for operation in methods.values():
+            assert f'id="{operation["operationId"]}"' in html
+    for name in described["components"]["schemas"]:
+        assert f'id="schema-{name}"' in html
+    for anchor in set(html.split('href="#')[1:]):
+        assert f'id="{anchor.partition(chr(34))[0]}"' in html
+    assert "<script" not in html
+    assert "style=" not in html
+    assert len(answer.content) < 500_000

@@ -1,0 +1,47 @@
+"""The verification snippets of docs/webhooks.md, run as a merchant would run them."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.webhooks import signing
+
+GUIDE = Path(__file__).parents[2] / "docs/webhooks.md"
+BODY = '{"event_id":"5f0c","type":"invoice.paid","data":{"description":"Tee für zwei ☕"}}'.encode()
+RUNNERS = {"python": ["python3", "snippet.py"], "javascript": ["node", "snippet.js"], "php": ["php", "snippet.php"]}
+RUNNERS["go"] = ["go", "run", "snippet.go"]
+
+
+def snippet(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture(params=["python", "javascript", *(language for language in ("php", "go") if shutil.which(language))])
+def verifies(request: pytest.FixtureRequest, tmp_path: Path) -> object:
+    """Runs the snippet; whether it took the event. PHP and Go, which are no tools of ours, where there are any."""
+    command = RUNNERS[request.param]
+    (tmp_path / command[-1]).write_text(snippet(request.param))
+
+    def run(secret: str, header: str, body: bytes) -> bool:
+        environment = {**os.environ, "WEBHOOK_SECRET": secret}
+        done = subprocess.run([*command, header], input=body, env=environment, cwd=tmp_path, timeout=60, check=False)
+        return done.returncode == 0
+
+    return run
+
+
+def test_the_snippet_takes_ours_and_nothing_else(verifies: Callable[[str, str, bytes], bool]) -> None:
+    old, new, now = signing.new_secret(), signing.new_secret(), int(time.time())
+    assert verifies(new, signing.swap_pay_signature(now, BODY, [new]), BODY)
+    assert verifies(old, signing.swap_pay_signature(now, BODY, [new, old]), BODY), "while a rotation overlaps"
+    assert not verifies(new, signing.swap_pay_signature(now, BODY, [old]), BODY), "another secret"
+    assert not verifies(new, signing.swap_pay_signature(now, BODY, [new]), BODY + b" "), "another body"
+    assert not verifies(new, signing.swap_pay_signature(now - 301, BODY, [new]), BODY), "too old"

@@ -1,0 +1,127 @@
+"""The doctor: each thing that is unsafe is named, and a sound deployment gets none of them."""
+
+import base64
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.commands.doctor import examine
+from app.core import clock, database, redis
+from app.core.settings import Settings, load
+from app.doctor.postgres import GUARDS
+from app.doctor.symptoms import exit_code
+from tests.factories.tampering import as_superuser
+
+
+def random_base64() -> str:
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """Settings as they should be, but for what a test breaks."""
+    Path(environment["NETWORKS_FILE"]).chmod(0o600)
+    return environment | {
+        "API_KEY_PEPPERS": f"1:{random_base64()}",
+        "DATA_KEYS": f"k1:{random_base64()}",
+        "LINK_SECRET": random_base64(),
+        "EMAIL_HASH_SECRET": random_base64(),
+        "CHECKPOINT_KEY": f"c1:{random_base64()}",
+        "ALERT_MAIL_TO": "ops@example.test",
+        "MAIL_URL": "smtp://mail.example.test",
+        "METRICS_TOKEN": "m" * 40,
+    }
+
+
+async def symptoms_of(environment: dict[str, str]) -> list[str]:
+    await database.close_pool()  # the doctor opens its own
+    return [f"{s.severity} {s.topic}: {s.message}" for s in await examine(load(environment)) if s.severity != "ok"]
+
+
+BROKEN_SETTINGS = {
+    "public http": ({"PUBLIC_URL": "http://pay.example.test"}, "unsafe public url"),
+    "inner networks": ({"WEBHOOK_ALLOW_NETWORKS": "10.0.0.0/8"}, "unsafe webhooks"),
+    "proxies": ({"TRUSTED_PROXIES": "0.0.0.0/0"}, "unsafe proxies"),
+    "no alerts": ({"ALERT_MAIL_TO": ""}, "unsafe alerts"),
+    "letters to nowhere": ({"MAIL_URL": ""}, "unsafe mail"),
+    "no checkpoints": ({"CHECKPOINT_KEY": ""}, "warning checkpoints: CHECKPOINT_KEY"),
+    "no metrics": ({"METRICS_TOKEN": ""}, "warning metrics"),
+    "old data key": ({"DATA_KEYS": f"k2:{random_base64()},k1:{random_base64()}"}, "advice keys"),
+}
+
+
+@pytest.mark.usefixtures("valkey")
+@pytest.mark.parametrize("broken", BROKEN_SETTINGS)
+async def test_an_unsafe_setting_is_named(environment: dict[str, str], broken: str) -> None:
+    change, named = BROKEN_SETTINGS[broken]
+    sound = await symptoms_of(environment)
+    assert not any(symptom.startswith(named) for symptom in sound), sound
+    found = await symptoms_of(environment | change)
+    assert any(symptom.startswith(named) for symptom in found), found
+
+
+@pytest.mark.usefixtures("valkey")
+async def test_one_secret_for_two_things_is_unsafe_and_is_not_shown(environment: dict[str, str]) -> None:
+    found = await symptoms_of(environment | {"EMAIL_HASH_SECRET": environment["LINK_SECRET"]})
+    assert "unsafe keys: LINK_SECRET, EMAIL_HASH_SECRET are the same: give each its own (new-secret)" in found
+    assert environment["LINK_SECRET"] not in "\n".join(found)
+
+
+@pytest.mark.usefixtures("valkey")
+async def test_a_published_phrase_is_named(
+    chain_settings: Callable[..., Settings], environment: dict[str, str]
+) -> None:
+    chain_settings()
+    found = await symptoms_of(environment)
+    assert any("published test phrase" in symptom for symptom in found)
+
+
+@pytest.mark.usefixtures("valkey")
+async def test_a_file_that_others_write_is_unsafe(environment: dict[str, str]) -> None:
+    Path(environment["NETWORKS_FILE"]).chmod(0o666)
+    assert any(symptom.startswith("unsafe networks file") for symptom in await symptoms_of(environment))
+
+
+@pytest.mark.usefixtures("db", "valkey")
+async def test_a_guard_that_is_off_is_named(environment: dict[str, str]) -> None:
+    for table, trigger in GUARDS[::3]:
+        await as_superuser(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+    (found,) = [symptom for symptom in await symptoms_of(environment) if symptom.startswith("unsafe triggers")]
+    assert all(trigger in found for _, trigger in GUARDS[::3])
+
+
+@pytest.mark.usefixtures("valkey")
+async def test_a_superuser_is_named_and_all_migrations_are_there(environment: dict[str, str]) -> None:
+    found = await symptoms_of(environment)
+    assert any(symptom.startswith("unsafe role: postgres is a superuser") for symptom in found)
+    assert not any("migrations" in symptom for symptom in found)
+
+
+@pytest.mark.usefixtures("db", "valkey")
+async def test_a_missing_migration_is_named(environment: dict[str, str]) -> None:
+    await database.execute("DELETE FROM migration WHERE id = (SELECT max(id) FROM migration)")
+    assert "unsafe migrations: 1 are missing: run swap-pay migrate" in await symptoms_of(environment)
+
+
+@pytest.mark.usefixtures("valkey")
+async def test_a_clock_that_is_off_is_named(environment: dict[str, str], steady_clock: None) -> None:
+    from datetime import timedelta
+
+    clock.shift(timedelta(seconds=-30))
+    assert any(symptom.startswith("unsafe clock") for symptom in await symptoms_of(environment))
+
+
+async def test_a_planted_pickle_is_named(environment: dict[str, str], valkey: str) -> None:
+    await redis.client().set("arq:job:1", pickle.dumps({"f": "os.system"}))
+    assert any("pickled job" in symptom for symptom in await symptoms_of(environment))
+
+
+async def test_redis_and_postgres_that_are_away_are_symptoms(environment: dict[str, str]) -> None:
+    gone = {"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "postgresql://x:y@127.0.0.1:1/z"}
+    symptoms = await examine(load(environment | gone))
+    topics = {symptom.topic: symptom.severity for symptom in symptoms}
+    assert (topics["redis"], topics["postgres"]) == ("warning", "unsafe")
+    assert exit_code(symptoms) == 2

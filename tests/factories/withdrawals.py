@@ -1,0 +1,103 @@
+"""Money for tests, and a signer that sends nothing: it calls the verbs that a signer calls."""
+
+import msgspec
+
+from app.core import clock, database, ids
+from app.gateway import Gateway
+from app.ledger import queries as ledger_queries
+from app.ledger import service as ledger
+from app.ledger.hashchain import ChainId, Reference, State
+from app.ledger.service import Posting
+from app.payouts.service import NewPayout
+from app.withdrawals.presentation import PayoutBody
+from app.withdrawals.queries import withdrawals_to_sign
+from tests.factories.operators import Operator
+
+CUSTOMER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+"""An address that is nobody's of ours: anvil's second account."""
+
+NETWORK = "ethereum:test"
+
+
+async def fund(merchant_id: str, amount_raw: int, asset: str = "USDT") -> None:
+    """Credit a merchant as a deposit would."""
+    async with database.transaction():
+        chain = ChainId(owner=merchant_id, network=NETWORK, asset=asset)
+        reference = Reference("deposit", ids.new_id(ids.DEPOSIT))
+        await ledger.post([Posting(chain, "invoice_credit", amount_raw, 0, reference)], clock.now())
+
+
+async def balance(owner: str, asset: str = "USDT") -> tuple[int, int]:
+    """What a ledger has available and locked."""
+    head = await ledger_queries.head(ChainId(owner=owner, network=NETWORK, asset=asset))
+    state = head.state if head else State()
+    return state.available_raw, state.locked_raw
+
+
+async def payout(gateway: Gateway, merchant_id: str, amount: str = "10.00", **fields: str) -> PayoutBody:
+    """A payout that the merchant has asked for."""
+    asked = {"asset": "USDT", "chain": "ethereum", "destination": CUSTOMER, "requested_by": "api_key:k", **fields}
+    body = await gateway.payouts.create(merchant_id, "test", NewPayout(amount=amount, **asked), None, clock.now())
+    return msgspec.json.decode(body, type=PayoutBody)
+
+
+async def approve(gateway: Gateway, withdrawal_id: str, *by: Operator) -> None:
+    """Approvals by these operators, each with a code not used before."""
+    for one in by:
+        await gateway.approvals.approve(withdrawal_id, one.id, one.next_code(), clock.now())
+
+
+async def sign(withdrawal_id: str, *, nonce: int = 0) -> int:
+    """Store a signed transaction as a signer would, in the caller's transaction; its row."""
+    row: int = await database.fetch_value(
+        """
+        INSERT INTO outgoing_transactions (network, purpose, withdrawal, from_address, to_address, asset, amount_raw,
+            nonce, txid, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, status, created_at)
+        SELECT network, 'withdrawal', id, '0xhot', destination, asset, amount_raw, $2, '0x' || id, '\\x00', 21000, 1, 1,
+            'signed', $3
+        FROM withdrawals WHERE id = $1 RETURNING id
+        """,
+        withdrawal_id,
+        nonce,
+        clock.now(),
+    )
+    return row
+
+
+async def send(gateway: Gateway, withdrawal_id: str) -> None:
+    """Sign and send what is approved."""
+    assert withdrawal_id in [waiting.id for waiting in await withdrawals_to_sign(NETWORK)]
+    now = clock.now()
+    async with database.transaction():
+        row = await sign(withdrawal_id, nonce=abs(hash(withdrawal_id)) % 2**40)
+        await database.execute("UPDATE outgoing_transactions SET status = 'submitted' WHERE id = $1", row)
+        await gateway.withdrawals.mark_submitted(withdrawal_id, now)
+
+
+async def confirm(gateway: Gateway, withdrawal_id: str) -> None:
+    """The transaction is final on chain."""
+    async with database.transaction():
+        await gateway.withdrawals.confirm(withdrawal_id, clock.now())
+        await _settle_transaction(withdrawal_id, "confirmed")
+
+
+async def revert(gateway: Gateway, withdrawal_id: str) -> None:
+    """The transaction was reverted on chain."""
+    async with database.transaction():
+        await gateway.withdrawals.fail(withdrawal_id, "the transaction was reverted", clock.now())
+        await _settle_transaction(withdrawal_id, "reverted")
+
+
+async def _settle_transaction(withdrawal_id: str, status: str) -> None:
+    await database.execute(
+        "UPDATE outgoing_transactions SET status = $2, settled_at = $3 WHERE withdrawal = $1",
+        withdrawal_id,
+        status,
+        clock.now(),
+    )
+
+
+async def event_types(subject_id: str) -> list[str]:
+    """The events of a resource, in order."""
+    rows = await database.fetch_all("SELECT type FROM events WHERE subject_id = $1 ORDER BY id", subject_id)
+    return [row["type"] for row in rows]

@@ -1,0 +1,48 @@
+"""Rotating the data key: everything sealed moves, and opens with the new key alone."""
+
+import base64
+import os
+from dataclasses import replace
+
+import pytest
+
+from app.accounts import service as accounts
+from app.core import clock, database
+from app.core.crypto import Undecryptable, decrypt
+from app.core.settings import DataKeys, Settings
+from app.webhooks import sealing
+from tests.factories.merchants import merchant
+from tests.factories.webhooks import make_endpoint
+
+
+@pytest.mark.usefixtures("db")
+async def test_what_an_old_key_sealed_opens_with_the_new_one_alone(settings: Settings) -> None:
+    old = settings.data_keys
+    endpoint = await make_endpoint(
+        merchant_id=await merchant(), mode="test", url="https://example.test/hook", keys=old, now=clock.now()
+    )
+    await database.execute("UPDATE webhook_endpoints SET previous_secret_sealed = secret_sealed")
+    account = await accounts.create(
+        old, email="op@example.test", name="Op", password="a long password 1", is_operator=True, now=clock.now()
+    )
+    new = os.urandom(32)
+    both = DataKeys({"k2": new, **old.keys})
+    assert (await sealing.reseal_all(both), await accounts.reseal_all(both)) == (2, 1)
+    assert (await sealing.reseal_all(both), await accounts.reseal_all(both)) == (0, 0)
+
+    alone = DataKeys({"k2": new})
+    row = await database.fetch_one("SELECT secret_sealed, previous_secret_sealed FROM webhook_endpoints")
+    assert row is not None
+    assert {sealing.open_sealed(alone, endpoint.id, sealed) for sealed in row} == {endpoint.secret}
+    totp = await database.fetch_value("SELECT totp_secret_sealed FROM accounts")
+    assert decrypt(alone, totp, purpose=f"totp:{account.id}") == account.totp_secret
+
+
+@pytest.mark.usefixtures("db")
+async def test_a_key_that_is_gone_too_early_is_named(settings: Settings) -> None:
+    await make_endpoint(
+        merchant_id=await merchant(), mode="test", url="https://e.test/", keys=settings.data_keys, now=clock.now()
+    )
+    rotated = replace(settings, data_keys=DataKeys({"k9": base64.b64decode(base64.b64encode(os.urandom(32)))}))
+    with pytest.raises(Undecryptable, match="k1"):
+        await sealing.reseal_all(rotated.data_keys)

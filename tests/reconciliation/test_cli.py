@@ -1,0 +1,90 @@
+"""What an operator types, and the exit codes that cron and scripts go by."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import httpx
+
+from app.asgi import create_app
+from app.core import clock
+from app.ledger import checkpoints
+from app.ledger.hashchain import ChainId
+from tests.factories.tampering import truncate
+from tests.reconciliation.test_drift import change_a_balance
+from tests.reconciliation.world import NETWORK, World
+
+ROOT = Path(__file__).parents[2]
+
+
+async def swap_pay(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
+    """Exit code and output of a command."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "app.cli", *arguments),
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+async def test_reconcile_names_blocks_and_drift(world: World, environment: dict[str, str]) -> None:
+    status, said = await swap_pay(environment, "reconcile", "--full")
+    assert status == 0, said
+    assert f"{NETWORK}: at block " in said
+    assert said.endswith("run 1: clean\n")
+    await change_a_balance(world)
+    status, said = await swap_pay(environment, "reconcile")
+    assert (status, "DRIFT     balances: " in said) == (1, True), said
+    status, said = await swap_pay(environment, "alerts", "list")
+    assert "critical" in said
+    number = said.split()[0]
+    assert (await swap_pay(environment, "alerts", "acknowledge", number, "--note", "seen"))[0] == 0
+    assert number not in [line.split()[0] for line in (await swap_pay(environment, "alerts", "list"))[1].splitlines()]
+
+
+async def test_an_export_is_verified_against_a_proof(world: World, environment: dict[str, str], tmp_path: Path) -> None:
+    chain = ChainId(owner=world.terms.merchant_id, asset="USDT", network=NETWORK)
+    proof = await checkpoints.prove(chain)
+    assert proof is not None
+    leaf = {"leaf": proof.leaf.fields(), "index": proof.index, "path": list(proof.path)}
+    (tmp_path / "proof.json").write_text(json.dumps(leaf | proof.checkpoint.published()))
+    names = ("--owner", chain.owner, "--network", NETWORK, "--asset", "USDT")
+    await world.pay("USDT", "1.00")
+    await world.settle()
+
+    async def verify() -> tuple[int, str]:
+        _, export = await swap_pay(environment, "export-ledger", *names)
+        (tmp_path / "export.jsonl").write_text(export)
+        files = ("--export", str(tmp_path / "export.jsonl"), "--checkpoint", str(tmp_path / "proof.json"))
+        return await swap_pay(environment, "verify-ledger", *files)
+
+    status, said = await verify()
+    assert status == 0, said
+    assert (await swap_pay(environment, "verify-ledger"))[0] == 0
+
+    await world.pay("USDT", "1.50")
+    await world.settle()
+    keys = world.gateway.settings.checkpoint_keys
+    assert keys is not None
+    await checkpoints.create(keys, clock.now())
+    await truncate(chain, 2)
+    status, said = await swap_pay(environment, "verify-ledger")
+    assert (status, "seq 3: missing: checkpoint 2 signed seq 3" in said) == (1, True), said
+
+
+async def test_metrics_show_what_is_open_and_how_old_the_last_proof_is(world: World) -> None:
+    await change_a_balance(world)
+    await world.reconcile()
+    app = create_app(world.gateway.settings)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="https://pay.example.test") as client:
+        token = world.gateway.settings.metrics_token
+        answer = await client.get("/metrics", headers={"Authorization": f"Bearer {token}"})
+    assert 'swap_pay_alerts_open{kind="drift",severity="critical"}' in answer.text
+    assert "swap_pay_reconciled_seconds" in answer.text
+    assert "swap_pay_checkpoint_seconds" in answer.text

@@ -1,0 +1,71 @@
+"""The dead man's switch, and a watcher that halts."""
+
+from datetime import timedelta
+
+from app.alerts import queries as alerts
+from app.core import clock, database
+from app.ledger import checkpoints
+from app.reconciliation.watchdog import Watchdog
+from tests.reconciliation.world import NETWORK, World
+
+
+async def open_alerts() -> dict[str, str]:
+    return {alert.message.split(" since ")[0]: alert.severity for alert in await alerts.open_alerts()}
+
+
+async def test_what_has_stopped_is_told(world: World) -> None:
+    await world.reconcile()
+    watchdog = world.gateway.watchdog()
+    await watchdog.look(clock.now())
+    assert await open_alerts() == {}
+
+    clock.shift(timedelta(minutes=6))
+    await watchdog.look(clock.now())
+    assert await open_alerts() == {f"{NETWORK} is not watched": "critical"}
+
+    clock.shift(timedelta(hours=7))
+    await watchdog.look(clock.now())
+    assert await open_alerts() == {
+        f"{NETWORK} is not watched": "critical",
+        "reconciliation has not run": "critical",
+        "no checkpoint of the ledgers was signed": "critical",
+    }
+    assert {alert.kind for alert in await alerts.open_alerts()} == {"stopped"}
+
+
+async def test_what_runs_again_is_quiet(world: World) -> None:
+    clock.shift(timedelta(hours=8))
+    await world.watcher.tick()
+    await world.reconcile()
+    keys = world.gateway.settings.checkpoint_keys
+    assert keys is not None
+    await checkpoints.create(keys, clock.now())
+    await world.gateway.watchdog().look(clock.now())
+    assert "stopped" not in {alert.kind for alert in await alerts.open_alerts()}
+
+
+async def test_a_gateway_that_was_just_set_up_is_given_time(world: World) -> None:
+    await database.execute("DELETE FROM network_cursors")
+    watchdog = Watchdog(networks=world.gateway.networks, checkpoints=False, started_at=clock.now())
+    await watchdog.look(clock.now())
+    assert await open_alerts() == {}
+    await watchdog.look(clock.now() + timedelta(hours=8))
+    assert await open_alerts() == {
+        f"{NETWORK} is not watched": "critical",
+        "reconciliation has not run": "critical",
+    }
+
+
+async def test_a_watcher_that_halts_alerts_once_and_for_as_long_as_it_lasts(world: World) -> None:
+    for _ in range(3):
+        await world.watcher._halt("another chain?")
+    (alert,) = await alerts.open_alerts()
+    assert (alert.severity, alert.kind, alert.occurrences) == ("critical", "watcher_halted", 1)
+    assert "another chain?" in alert.message
+    await world.gateway.watchdog().look(clock.now())
+    (alert,) = await alerts.open_alerts()
+    assert alert.occurrences == 2
+    await world.watcher.tick()
+    await world.gateway.watchdog().look(clock.now())
+    (alert,) = await alerts.open_alerts()
+    assert alert.occurrences == 2

@@ -1,0 +1,102 @@
+"""A sandbox as a user has it: commands typed in a shell, and what they leave running."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+
+from app.sandbox.customer import Customer
+from app.sandbox.home import ROOT, Home, Interface
+from app.sandbox.integrator import Integrator
+from app.sandbox.run import customer
+
+
+class Sandbox:
+    """`swap-pay sandbox …` with a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.home = Home(directory)
+        self._running: subprocess.Popen[str] | None = None
+
+    def command(self, *arguments: str, timeout_s: float = 90) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end."""
+        return subprocess.run(
+            self._argv(arguments),
+            cwd=ROOT,
+            env=self._env(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
+        )
+
+    def run(self) -> "subprocess.Popen[str]":
+        """Start `sandbox run` and return once it says that it stays up."""
+        self._running = subprocess.Popen(
+            self._argv(("run",)),
+            cwd=ROOT,
+            env=self._env(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self._running.stdout is not None
+        said = []
+        for line in self._running.stdout:
+            said.append(line)
+            if "for scripts" in line:
+                return self._running
+        raise AssertionError("it ended:\n" + "".join(said))
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Send `sandbox run` a signal and wait for its end; its exit status."""
+        assert self._running is not None
+        self._running.send_signal(how)
+        self._running.communicate(timeout=40)
+        return self._running.returncode
+
+    def ensure_stopped(self) -> None:
+        """For the end of a test, whatever happened in it."""
+        if self._running is not None and self._running.poll() is None:
+            self.stop(signal.SIGTERM)
+
+    @property
+    def interface(self) -> Interface:
+        """What `sandbox.json` says."""
+        return msgspec.json.decode(self.home.interface_file.read_bytes(), type=Interface)
+
+    def integrator(self) -> Integrator:
+        """A merchant's server with the sandbox's key."""
+        return Integrator(self.interface)
+
+    def customer(self) -> Customer:
+        """The sandbox's customer."""
+        return customer(self.home, self.interface)
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that `sandbox run` has started and that lives, by what it was told or where it works."""
+        marks = (str(self.home.directory), str((self.home.postgres / "data").resolve()))
+        return [process for process in psutil.process_iter() if _mentions(process, marks)]
+
+    def _argv(self, arguments: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "app.cli", "sandbox", *arguments]
+
+    def _env(self) -> dict[str, str]:
+        return {**os.environ, "SWAP_PAY_VAR": str(self.home.directory)}
+
+
+def _mentions(process: psutil.Process, marks: tuple[str, ...]) -> bool:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
+            return False
+        told: list[Any] = [*process.cmdline(), *process.environ().values(), process.cwd()]
+    except psutil.Error:
+        return False
+    return any(mark in word for mark in marks for word in told)

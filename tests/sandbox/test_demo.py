@@ -1,0 +1,222 @@
+"""The two commands, as somebody who has just cloned the repository types them."""
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.sandbox import postgres, signatures
+from app.sandbox.home import ROOT, Demo, Home, Login
+from app.sandbox.integrator import wait_for
+from app.sandbox.services import Services
+from tests.sandbox.sandboxes import Sandbox
+
+pytestmark = pytest.mark.timeout(180)
+
+DEMO = Demo(
+    api_key="k",
+    merchant_id="m",
+    merchant_login=Login("m@x.test", "p", "t"),
+    operator_login=Login("o@x.test", "p", "t"),
+    endpoint_id="e",
+    webhook_secret="s",
+)
+EVENTS = ["invoice.created", "invoice.confirming", "invoice.paid"]
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """One directory for the module: the tests below are one user's afternoon, in order."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox") / "var")
+    yield sandbox
+    sandbox.ensure_stopped()
+    postgres.remove(sandbox.home.postgres)
+
+
+def new_invoice(sandbox: Sandbox, name: str) -> dict[str, Any]:
+    body = {"amount": "7.00", "currency": "USDT", "chain": "ethereum"}
+    created: dict[str, Any] = sandbox.integrator().post("/invoices", body, once=name)
+    return created
+
+
+def reach(sandbox: Sandbox, invoice: dict[str, Any], status: str) -> dict[str, Any]:
+    """The invoice once it has that status."""
+    integrator = sandbox.integrator()
+
+    def look() -> dict[str, Any] | None:
+        current: dict[str, Any] = integrator.get(f"/invoices/{invoice['id']}")
+        return current if current["status"] == status else None
+
+    return wait_for(f"{invoice['id']} {status}", look, 40)
+
+
+@pytest.fixture(scope="module")
+def first_demo(sandbox: Sandbox) -> str:
+    """What the first `sandbox demo` has said."""
+    done = sandbox.command("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_demo_takes_a_payment_before_ones_eyes(first_demo: str, sandbox: Sandbox) -> None:
+    for word in ("/pay/INV-", "0x", "3/3", "paid at", "hash ", *EVENTS, "both signatures verify"):
+        assert word in first_demo
+    assert sandbox.processes() == []
+
+
+def test_the_interface_is_complete_and_nobody_elses_to_read(first_demo: str, sandbox: Sandbox) -> None:
+    path = sandbox.home.interface_file
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    told = json.loads(path.read_text())
+    assert told["base_url"].startswith("http://127.0.0.1:")
+    assert told["api_key"].startswith("sspay_sec_test_")
+    assert told["merchant_id"].startswith("MCH-")
+    for login in ("merchant_login", "operator_login"):
+        assert {"email", "password", "totp_secret"} <= told[login].keys()
+    assert {"url", "ca_file", "requests_url"} <= told["webhook_receiver"].keys()
+    ethereum = told["networks"]["ethereum"]
+    assert ethereum["chain_id"] == 31337
+    assert {"rpc_url", "customer_private_key"} <= ethereum.keys()
+    assert (ethereum["assets"]["USDT"]["decimals"], ethereum["assets"]["ETH"]["contract"]) == (6, None)
+    assert told["database_url"].startswith("postgresql://")
+    assert told["redis_url"].startswith("redis://")
+    secret_files = ("secrets.json", "demo.json", "sandbox.env", "networks.toml")
+    assert {stat.S_IMODE((path.parent / name).stat().st_mode) for name in secret_files} == {0o600}
+
+
+def test_run_goes_on_where_the_last_one_ended(first_demo: str, sandbox: Sandbox) -> None:
+    before = sandbox.interface
+    sandbox.run()
+    after = sandbox.interface
+    assert (after.api_key, after.merchant_login) == (before.api_key, before.merchant_login)
+    ledger = sandbox.integrator().get("/ledger", asset="USDT", chain="ethereum")["data"]
+    assert [entry["seq"] for entry in ledger] == [2, 1]
+    second = sandbox.command("run")
+    assert second.returncode == 1
+    assert "already running" in second.stderr
+    assert not second.stderr.count("Traceback")
+
+
+def test_the_receiver_holds_each_event_signed(sandbox: Sandbox) -> None:
+    integrator, secret = sandbox.integrator(), sandbox.interface.webhook_receiver.secret
+    (paid, *_) = integrator.get("/invoices", status="paid")["data"]
+    arrived = integrator.webhooks(paid["id"])
+    assert [record["event_type"] for record in arrived] == EVENTS
+    for record in arrived:
+        body = record["body"].encode()
+        signatures.verify(secret, record["headers"], body)
+        with pytest.raises(signatures.BadSignature):
+            signatures.verify(secret, record["headers"], body.replace(b"USDT", b"USDC"))
+
+
+def test_a_short_payment_goes_to_review(sandbox: Sandbox) -> None:
+    invoice = new_invoice(sandbox, "short")
+    short_raw = int(invoice["pay_in"]["amount_raw"]) - 1
+    done = sandbox.command("pay", invoice["id"], "--amount-raw", str(short_raw))
+    assert done.returncode == 0, done.stderr
+    reviewed = reach(sandbox, invoice, "manual_review")
+    assert (reviewed["received_raw"], reviewed["credited"]) == (str(short_raw), False)
+
+
+def test_the_wrong_asset_goes_to_review(sandbox: Sandbox) -> None:
+    invoice = new_invoice(sandbox, "wrong asset")
+    assert sandbox.command("pay", invoice["id"], "--asset", "ETH", "--amount-raw", "5").returncode == 0
+    assert reach(sandbox, invoice, "manual_review")["credited"] is False
+    unknown = sandbox.command("pay", invoice["id"], "--asset", "DOGE")
+    assert (unknown.returncode, "DOGE is not on this chain" in unknown.stderr) == (1, True)
+
+
+def test_a_reorganisation_takes_a_deposit_back_and_blocks_confirm_the_next(sandbox: Sandbox) -> None:
+    invoice = new_invoice(sandbox, "reorganised")
+    customer = sandbox.customer()
+    # Given a chain that stands still, so that the payment stays at one confirmation,
+    customer.rpc("evm_setIntervalMining", 0)
+    customer.send("USDT", invoice["pay_in"]["address"], int(invoice["pay_in"]["amount_raw"]))
+    customer.rpc("anvil_mine", "0x1")
+    reach(sandbox, invoice, "confirming")
+    # when its block is replaced, then the invoice waits again,
+    done = sandbox.command("reorg", "1")
+    assert done.returncode == 0, done.stderr
+    reach(sandbox, invoice, "awaiting_deposit")
+    # and a payment on the new chain counts, once, although it is sent twice.
+    customer.rpc("evm_setIntervalMining", 1)
+    assert sandbox.command("pay", invoice["id"], "--twice").returncode == 0
+    assert sandbox.command("mine", "3").returncode == 0
+    paid = reach(sandbox, invoice, "paid")
+    assert paid["credited_raw"] == paid["net_raw"]
+
+
+def test_the_first_payment_of_the_readme(sandbox: Sandbox) -> None:
+    (script,) = re.findall(r"^```bash\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert "var/sandbox.json" in script
+    script = script.replace("var/sandbox.json", str(sandbox.home.interface_file))
+    script = script.replace(".venv/bin/swap-pay", f"{sys.executable} -m app.cli").replace("sleep 6", "sleep 8")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "SWAP_PAY_VAR": str(sandbox.home.directory)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"order_id":"1042"' in done.stdout
+    assert '"status":"paid"' in done.stdout
+    assert '"available_raw"' in done.stdout
+
+
+def test_what_dies_is_started_again(sandbox: Sandbox) -> None:
+    pid = json.loads((sandbox.home.logs / "web.pid").read_text())["pid"]
+    os.killpg(pid, signal.SIGKILL)
+    integrator = sandbox.integrator()
+
+    def look() -> object:
+        try:
+            return integrator.get("/balance")
+        except Exception:
+            return None
+
+    wait_for("an answer of the web process", look, 40)
+
+
+def test_ctrl_c_leaves_nothing_behind_and_the_next_run_works(sandbox: Sandbox) -> None:
+    assert len(sandbox.processes()) > 6
+    assert sandbox.stop(signal.SIGINT) == 0
+    assert sandbox.processes() == []
+    done = sandbox.command("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sandbox.processes() == []
+
+
+def test_a_lost_chain_begins_everything_anew_and_says_so(tmp_path: Path) -> None:
+    said: list[str] = []
+    home = Home(tmp_path)
+    services = Services(home, said.append)
+    secrets, _ = services.start()
+    home.write(home.demo_file, DEMO)
+    services.stop()
+    assert services.start()[0] == secrets
+    services.stop()
+    assert said == []
+    (home.anvil / "state.json").unlink()
+    try:
+        assert services.start()[0] != secrets
+    finally:
+        services.stop()
+        postgres.remove(home.postgres)
+    assert "the chain is gone" in said[0]
+
+
+def test_commands_without_a_sandbox_say_how_to_start_one(tmp_path: Path) -> None:
+    done = Sandbox(tmp_path).command("mine", "1")
+    assert done.returncode == 1
+    assert "make run" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,43 @@
+import asyncio
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.sandbox import anvil, ports, postgres, receiver, tls, valkey
+
+
+async def test_a_port_in_use_is_not_preferred() -> None:
+    listening = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    taken = listening.sockets[0].getsockname()[1]
+    assert ports.answers(taken)
+    assert not ports.is_free(taken)
+    assert ports.prefer(taken) != taken
+    listening.close()
+    await listening.wait_closed()
+    assert ports.prefer(taken) == taken
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        anvil.start,
+        valkey.start,
+        lambda home_dir: postgres.start(home_dir, settings=postgres.FAST),
+        lambda home_dir: receiver.start(home_dir, tls.ensure(home_dir)),
+    ],
+    ids=["anvil", "valkey", "postgres", "receiver"],
+)
+def test_a_port_that_is_taken_between_look_and_bind_is_given_up(
+    start: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as thief:
+        taken, free = thief.getsockname()[1], ports.free_port()
+        picks = [taken, free]
+        monkeypatch.setattr(ports, "free_port", lambda: picks.pop(0))
+        service = start(tmp_path)
+        assert service.port == free
+        service.stop()
+    postgres.remove(tmp_path)

@@ -1,0 +1,153 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.sandbox import processes
+from app.sandbox.processes import Process, ProcessError
+
+ROOT = Path(__file__).resolve().parents[2]
+SLEEP = ["sleep", "600"]
+
+
+def at_once(_: Process) -> bool:
+    return True
+
+
+def says(word: str) -> Callable[[Process], bool]:
+    return lambda process: word in process.log_tail()
+
+
+def runs(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 10) -> bool:
+    deadline_s = time.monotonic() + timeout_s
+    while not (met := condition()) and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    return met
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-u", "-c", textwrap.dedent(code)]
+
+
+def test_a_child_that_fails_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ProcessError, match=r"(?s)broken exited with status 3 .*no such disk"):
+        processes.start("broken", python("print('no such disk'); exit(3)"), var_dir=tmp_path, ready=lambda _: False)
+    processes.start("broken", SLEEP, var_dir=tmp_path, ready=at_once).stop()
+
+
+def test_a_child_that_is_never_ready_is_ended(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def never(process: Process) -> bool:
+        seen.append(process.pid)
+        return False
+
+    with pytest.raises(ProcessError, match="not ready after"):
+        processes.start("slow", SLEEP, var_dir=tmp_path, ready=never, ready_timeout_s=0.2)
+    assert not runs(seen[0])
+
+
+def test_stop_is_not_impressed_by_a_child_that_ignores_it(tmp_path: Path) -> None:
+    stubborn = python(
+        """
+        import signal, subprocess, time
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print("grandchild", subprocess.Popen(["sleep", "600"]).pid, "up")
+        time.sleep(600)
+        """
+    )
+    child = processes.start("stubborn", stubborn, var_dir=tmp_path, ready=says("up"), stop_timeout_s=0.3)
+    grandchild = int(child.log_tail().split()[1])
+    child.stop()
+    child.stop()
+    assert not runs(child.pid)
+    assert not runs(grandchild)
+
+
+def test_one_home_has_one_owner(tmp_path: Path) -> None:
+    first = processes.start("sleep", SLEEP, var_dir=tmp_path, ready=at_once)
+    with pytest.raises(ProcessError, match=f"already run by process {os.getpid()}"):
+        processes.start("sleep", SLEEP, var_dir=tmp_path, ready=at_once)
+    assert runs(first.pid)
+    first.stop()
+
+
+def test_a_child_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
+    started: list[Process] = []
+    thread = threading.Thread(
+        target=lambda: started.append(processes.start("sleep", SLEEP, var_dir=tmp_path, ready=at_once))
+    )
+    thread.start()
+    thread.join()
+    time.sleep(0.2)
+    assert started[0].returncode is None
+    started[0].stop()
+
+
+def test_a_stranger_with_a_recycled_pid_is_left_alone(tmp_path: Path) -> None:
+    stranger = subprocess.Popen(SLEEP, start_new_session=True)
+    record = {"pid": stranger.pid, "started": "an earlier boot:12345", "token": "t"}
+    (tmp_path / "sleep.pid").write_text(json.dumps(record))
+    processes.start("sleep", SLEEP, var_dir=tmp_path, ready=at_once).stop()
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
+
+
+def test_the_next_start_ends_an_orphan_that_the_kernel_could_not_reach(tmp_path: Path) -> None:
+    # Given a child that takes itself out of the first net, and has a child of its own in its group,
+    deaf = """
+        import ctypes, signal, subprocess, time
+        ctypes.CDLL(None).prctl(1, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print("pids", __import__("os").getpid(), subprocess.Popen(["sleep", "600"]).pid, "up")
+        time.sleep(600)
+    """
+    owner = subprocess.Popen(
+        python(
+            f"""
+            import sys, time
+            from pathlib import Path
+            from app.sandbox import processes
+            processes.start("deaf", [sys.executable, "-u", "-c", {textwrap.dedent(deaf)!r}],
+                var_dir=Path({str(tmp_path)!r}), ready=lambda p: "up" in p.log_tail())
+            print("ready"); time.sleep(600)
+            """
+        ),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == b"ready\n"
+    # when its parent is killed,
+    owner.kill()
+    owner.communicate()
+    orphan, grandchild = (int(word) for word in (tmp_path / "deaf.log").read_text().split()[1:3])
+    assert runs(orphan)
+    # then the next start ends both.
+    processes.start(
+        "deaf", SLEEP, var_dir=tmp_path, ready=at_once, stop_signal=signal.SIGTERM, stop_timeout_s=0.3
+    ).stop()
+    assert not runs(orphan)
+    assert not runs(grandchild)
+
+
+def test_supervision_tells_which_child_has_ended(tmp_path: Path) -> None:
+    steady = processes.start("steady", SLEEP, var_dir=tmp_path, ready=at_once)
+    brief = processes.start("brief", ["sleep", "0.1"], var_dir=tmp_path, ready=at_once)
+    assert processes.wait_for_exit([steady, brief], poll_s=0.02) is brief
+    for process in (steady, brief):
+        process.stop()

@@ -1,0 +1,46 @@
+"""Servers for the suite, each a context manager around one of `app.sandbox`.
+
+One of each per pytest-xdist worker: a worker's `tmp_path_factory.getbasetemp()` is its own, and all three
+together start in about a second, less than sharing them through a lock would complicate.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.sandbox import anvil, postgres, valkey
+from app.sandbox.anvil import Anvil
+from app.sandbox.postgres import Postgres
+from app.sandbox.valkey import Valkey
+
+
+@contextmanager
+def start_postgres_for_tests(tmp_dir: Path) -> Iterator[Postgres]:
+    """An empty PostgreSQL, fast and forgetful. Deleted at the end."""
+    home_dir = tmp_dir / "postgres"
+    server = postgres.start(home_dir, settings=postgres.FAST)
+    try:
+        yield server
+    finally:
+        server.stop()
+        postgres.remove(home_dir)
+
+
+@contextmanager
+def start_valkey_for_tests(tmp_dir: Path) -> Iterator[Valkey]:
+    """An empty Valkey."""
+    server = valkey.start(tmp_dir / "valkey")
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def start_anvil_for_tests(tmp_dir: Path, *, block_time_s: float | None = None) -> Iterator[Anvil]:
+    """A chain of its own, which mines each transaction at once unless `block_time_s` is given."""
+    node = anvil.start(tmp_dir / "anvil", block_time_s=block_time_s)
+    try:
+        yield node
+    finally:
+        node.stop()

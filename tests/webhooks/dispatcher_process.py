@@ -1,0 +1,29 @@
+"""A dispatcher in a process of its own, to be killed. Its clock is ahead by the seconds given."""
+
+import asyncio
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from app.core import clock, database, redis
+from app.core.outbound import OutboundClient, build_ssl_context
+from app.core.settings import load
+from app.webhooks.delivery import Dispatcher
+
+
+async def main(ahead_s: float) -> None:
+    settings = load(os.environ)
+    clock.shift(timedelta(seconds=ahead_s))
+    await database.open_pool(settings.database_url, max_size=5)
+    redis.open_client(settings.redis_url)
+    client = OutboundClient(
+        ssl_context=build_ssl_context(Path(os.environ["TEST_CA_FILE"])),
+        allow_networks=settings.webhook_allow_networks,
+    )
+    print("ready", flush=True)
+    await Dispatcher(sender=client, keys=settings.data_keys, concurrency=64).run(asyncio.Event())
+
+
+if __name__ == "__main__":
+    asyncio.run(main(float(sys.argv[1])))

@@ -1,0 +1,98 @@
+"""A dispatcher killed again and again, while a receiver fails: every event arrives all the same.
+
+Ten kills by default; `SOAK=100` for a hundred, with ten times the events.
+"""
+
+import asyncio
+import os
+import random
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from app.core import clock, database
+from app.core.settings import DataKeys
+from app.events import queries as events
+from app.events import service as event_service
+from tests.factories.events import record_event
+from tests.factories.webhooks import make_endpoint
+from tests.webhooks.receiving import OK, Delivered, Receiver, dispatching, response
+
+KILLS = int(os.environ.get("SOAK", "10"))
+EVENTS = 20 * KILLS
+PATHS = ("/one", "/two")
+AHEAD_S = 200
+"""Each next process is so much ahead: leases are over, and many retries due."""
+
+
+@pytest.mark.timeout(120 + 6 * KILLS)
+async def test_every_event_arrives_however_often_the_dispatcher_is_killed(
+    valkey: str,
+    database_url: str,
+    merchant_id: str,
+    keys: DataKeys,
+    environment: Mapping[str, str],
+    receiver: Receiver,
+) -> None:
+    chance = random.Random(4)
+    refused: Counter[tuple[str, str]] = Counter()
+
+    async def unreliable(request: Delivered) -> bytes:
+        await asyncio.sleep(chance.random() * 0.02)
+        key = (request.path, request.headers["webhook-id"])
+        if chance.random() < 0.3 and refused[key] < 5:
+            refused[key] += 1
+            return response(chance.choice([500, 502, 429, 302]))
+        return OK
+
+    for path in PATHS:
+        receiver.answers[path] = unreliable
+        await make_endpoint(merchant_id=merchant_id, mode="test", url=receiver.url(path), keys=keys, now=clock.now())
+
+    async def record_all() -> None:
+        for _ in range(EVENTS // 10):
+            for _ in range(10):
+                await record_event(merchant_id=merchant_id, mode="test", type="invoice.paid", now=clock.now())
+            await event_service.announce()
+            await asyncio.sleep(chance.random() * 0.2 * KILLS / (EVENTS / 100))
+
+    recording = asyncio.create_task(record_all())
+    for kill in range(KILLS):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.webhooks.dispatcher_process",
+            str(kill * AHEAD_S),
+            env={**os.environ, **environment, "TEST_CA_FILE": str(receiver.ca_file)},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+        await asyncio.sleep(0.05 + chance.random() * 0.8)
+        assert process.returncode is None, "it fell over by itself"
+        process.kill()
+        await process.wait()
+    await recording
+    assert await database.fetch_value("SELECT count(*) FROM webhook_attempts") > 0
+
+    clock.shift(timedelta(seconds=KILLS * AHEAD_S))
+    async with dispatching(receiver, keys), asyncio.timeout(60 + KILLS):
+        while await database.fetch_value(
+            """
+            SELECT 1 FROM events WHERE seq IS NULL
+            UNION ALL SELECT 1 FROM webhook_deliveries WHERE status <> 'delivered' LIMIT 1
+            """
+        ):
+            await asyncio.sleep(0.5)
+            clock.shift(timedelta(minutes=20))
+
+    stored = {str(e.event_id): e.body for e in await events.list_after(merchant_id, "test", after_seq=0, limit=10**6)}
+    assert len(stored) == EVENTS
+    bodies: dict[tuple[str, str], set[bytes]] = defaultdict(set)
+    for request in receiver.requests:
+        bodies[request.path, request.headers["webhook-id"]].add(request.body)
+    assert bodies == {(path, event_id): {body} for path in PATHS for event_id, body in stored.items()}
+    assert await database.fetch_value("SELECT count(*) FROM webhook_deliveries") == EVENTS * len(PATHS)

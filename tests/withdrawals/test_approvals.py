@@ -1,0 +1,237 @@
+"""Nothing leaves without a human: who may approve, how often, and what Postgres refuses by itself."""
+
+import asyncio
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from app.accounts import totp
+from app.accounts.totp import CodeRefused, TooManyTries
+from app.core import clock, database
+from app.gateway import Gateway
+from app.ledger.hashchain import ChainId
+from app.withdrawals import holds
+from app.withdrawals.approvals import ApprovalRefused, expire_stale, waiting
+from app.withdrawals.queries import withdrawals_to_sign
+from tests.factories.merchants import make_member, terms
+from tests.factories.operators import Operator, operator
+from tests.factories.withdrawals import NETWORK, approve, balance, event_types, fund, payout, send, sign
+
+
+@pytest.fixture
+def chain_settings(chain_settings):  # type: ignore[no-untyped-def]
+    """More than 50.00 USDT needs two operators."""
+
+    def make(**options: object):  # type: ignore[no-untyped-def]
+        settings = chain_settings(**options)
+        text = settings.networks_file.read_text()
+        settings.networks_file.write_text(
+            text.replace("decimals = 6", "decimals = 6\napproval_threshold_raw = 50000000")
+        )
+        return settings
+
+    return make
+
+
+@pytest.fixture
+async def merchant_id(gateway: Gateway) -> str:
+    """A merchant with 100 USDT."""
+    merchant = await terms(service_fee_bps=0)
+    await fund(merchant.merchant_id, 100_000_000)
+    return merchant.merchant_id
+
+
+@pytest.fixture
+async def ops(gateway: Gateway) -> Operator:
+    return await operator(gateway.settings.data_keys)
+
+
+async def tries(gateway: Gateway, withdrawal_id: str, by: Operator, code: str) -> str:
+    try:
+        return await gateway.approvals.approve(withdrawal_id, by.id, code, clock.now())
+    except (ApprovalRefused, CodeRefused) as error:
+        return type(error).__name__
+
+
+async def test_a_fresh_code_of_another_person_approves(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
+    asked = await payout(gateway, merchant_id)
+    assert [w.id for w in await waiting()] == [asked.id]
+    assert await tries(gateway, asked.id, ops, ops.code()) == "approved"
+    assert await waiting() == []
+    (ready,) = await withdrawals_to_sign(NETWORK)
+    stored = await database.fetch_one("SELECT digest, withdrawal FROM approvals")
+    assert stored is not None
+    assert (stored["digest"], stored["withdrawal"]) == (ready.digest, asked.id)
+    audited = await database.fetch_one("SELECT actor, subject FROM audit_entries WHERE action = 'withdrawal.approved'")
+    assert audited is not None
+    assert tuple(audited) == (f"account:{ops.id}", asked.id)
+
+
+async def test_one_code_serves_once_however_many_at_once(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
+    asked = [await payout(gateway, merchant_id, "1.00") for _ in range(20)]
+    code = ops.code()
+    outcomes = await asyncio.gather(*(tries(gateway, one.id, ops, code) for one in asked))
+    assert outcomes.count("approved") == 1
+    assert set(outcomes) <= {"approved", "CodeRefused", "TooManyTries"}
+    clock.shift(timedelta(minutes=6))
+    left = [one for one, outcome in zip(asked, outcomes, strict=True) if outcome != "approved"]
+    assert await tries(gateway, left[0].id, ops, code) == "CodeRefused"
+    assert await tries(gateway, left[0].id, ops, ops.code()) == "approved"
+
+
+async def test_five_wrong_codes_in_five_minutes_twenty_an_hour(gateway: Gateway, ops: Operator) -> None:
+    keys = gateway.settings.data_keys
+
+    async def guess(code: str) -> type[Exception] | None:
+        try:
+            await totp.verify(keys, ops.id, code, clock.now())
+        except CodeRefused as error:
+            return type(error)
+        return None
+
+    wrong = f"{(int(ops.code()) + 500_000) % 1_000_000:06d}"
+    at_once = await asyncio.gather(*(guess(wrong) for _ in range(100)))
+    assert at_once.count(CodeRefused) == 5
+    assert await guess(ops.code()) is TooManyTries
+    for _ in range(3):
+        clock.shift(timedelta(minutes=5, seconds=1))
+        assert [await guess("abcdef") for _ in range(5)] == [CodeRefused] * 5
+    clock.shift(timedelta(minutes=5, seconds=1))
+    assert await guess(ops.code()) is TooManyTries  # the twentieth of the hour was the last
+    clock.shift(timedelta(hours=1))
+    assert await guess(ops.code()) is None
+    assert await guess(ops.next_code()) is None
+
+
+async def test_large_amounts_need_two_different_operators(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
+    asked = await payout(gateway, merchant_id, "50.000001")
+    second = await operator(gateway.settings.data_keys, "second@example.test")
+    assert await tries(gateway, asked.id, ops, ops.next_code()) == "pending_approval"
+    assert await tries(gateway, asked.id, ops, ops.next_code()) == "ApprovalRefused"
+    assert await withdrawals_to_sign(NETWORK) == []
+    assert await tries(gateway, asked.id, second, second.code()) == "approved"
+
+
+async def test_who_asked_does_not_approve_and_members_do_not_either(
+    gateway: Gateway, merchant_id: str, ops: Operator
+) -> None:
+    own = await payout(gateway, merchant_id, requested_by=f"account:{ops.id}")
+    assert await tries(gateway, own.id, ops, ops.next_code()) == "ApprovalRefused"
+    member = await make_member(merchant_id=merchant_id, role="owner", email="owner@example.test", now=clock.now())
+    with pytest.raises(ApprovalRefused, match="operators alone"):
+        await gateway.approvals.approve(own.id, member, "000000", clock.now())
+    digest = await database.fetch_value("SELECT digest FROM withdrawals WHERE id = $1", own.id)
+    for account in (ops.id, member):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await database.execute(
+                "INSERT INTO approvals (withdrawal, account, digest, created_at) VALUES ($1, $2, $3, $4)",
+                own.id,
+                account,
+                digest,
+                clock.now(),
+            )
+
+
+async def test_a_rejection_says_why_and_gives_the_money_back(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
+    asked = await payout(gateway, merchant_id)
+    with pytest.raises(ApprovalRefused, match="reason"):
+        await gateway.approvals.reject(asked.id, ops.id, " ", clock.now())
+    await gateway.approvals.reject(asked.id, ops.id, "the destination is sanctioned", clock.now())
+    rejected = await gateway.withdrawal_reader.payout(merchant_id, "test", asked.id)
+    assert rejected is not None
+    assert (rejected.status, rejected.status_reason) == ("rejected", "the destination is sanctioned")
+    assert await balance(merchant_id) == (100_000_000, 0)
+    assert (await event_types(asked.id))[-1] == "payout.rejected"
+    assert await tries(gateway, asked.id, ops, ops.next_code()) == "ApprovalRefused"
+
+
+async def test_an_approval_is_taken_back_only_while_nothing_is_signed(
+    gateway: Gateway, merchant_id: str, ops: Operator
+) -> None:
+    early, late = await payout(gateway, merchant_id), await payout(gateway, merchant_id)
+    await approve(gateway, early.id, ops)
+    await approve(gateway, late.id, ops)
+    await gateway.approvals.reject(early.id, ops.id, "on second thoughts", clock.now())
+    async with database.transaction():
+        await sign(late.id)
+    with pytest.raises(ApprovalRefused, match="signed"):
+        await gateway.approvals.reject(late.id, ops.id, "too late", clock.now())
+    assert await balance(merchant_id) == (90_000_000, 10_000_000)
+
+
+async def test_stale_requests_expire(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
+    stale = await payout(gateway, merchant_id)
+    clock.shift(timedelta(days=6))
+    fresh, approved = await payout(gateway, merchant_id), await payout(gateway, merchant_id)
+    await approve(gateway, approved.id, ops)
+    clock.shift(timedelta(days=1, minutes=1))
+    assert await expire_stale(gateway.withdrawals, 7, clock.now()) == 1
+    assert await expire_stale(gateway.withdrawals, 7, clock.now()) == 0
+    ended = await gateway.withdrawal_reader.payout(merchant_id, "test", stale.id)
+    assert ended is not None
+    assert (ended.status, ended.status_reason) == ("rejected", "not approved within 7 days")
+    assert [w.id for w in await waiting()] == [fresh.id]
+    assert await balance(merchant_id) == (80_000_000, 20_000_000)
+
+
+async def test_postgres_refuses_to_store_what_nobody_approved(
+    gateway: Gateway, merchant_id: str, ops: Operator
+) -> None:
+    asked, large = await payout(gateway, merchant_id), await payout(gateway, merchant_id, "60.00")
+    await approve(gateway, large.id, ops)  # one of two
+    for unapproved in (asked.id, large.id):
+        with pytest.raises(asyncpg.RestrictViolationError, match="nothing may be sent"):
+            async with database.transaction():
+                await sign(unapproved)
+    await approve(gateway, asked.id, ops)
+    with pytest.raises(asyncpg.RestrictViolationError, match="not what was approved"):
+        await database.execute(
+            """
+            INSERT INTO outgoing_transactions (network, purpose, withdrawal, from_address, to_address, asset,
+                amount_raw, nonce, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, status, created_at)
+            VALUES ($2, 'withdrawal', $1, '0xhot', '0xme', 'USDT', 10000001, 0, '\\x00', 21000, 1, 1, 'signed', now())
+            """,
+            asked.id,
+            NETWORK,
+        )
+    for change in ("UPDATE approvals SET digest = '\\x00'", "DELETE FROM approvals", "TRUNCATE approvals"):
+        with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+            await database.execute(change)
+    await send(gateway, asked.id)
+
+
+async def test_a_row_that_was_edited_behind_the_guards_is_not_approved(
+    gateway: Gateway, merchant_id: str, ops: Operator
+) -> None:
+    asked = await payout(gateway, merchant_id)
+    async with database.transaction():
+        await database.execute("SET LOCAL session_replication_role = replica")  # a superuser, without triggers
+        await database.execute("UPDATE withdrawals SET destination = $2 WHERE id = $1", asked.id, "0x" + 40 * "9")
+    assert await tries(gateway, asked.id, ops, ops.code()) == "ApprovalRefused"
+    alert = await database.fetch_one("SELECT severity, kind FROM alerts")
+    assert alert is not None
+    assert tuple(alert) == ("critical", "withdrawal_tampered")
+    assert await withdrawals_to_sign(NETWORK) == []
+
+
+async def test_a_hold_stops_what_is_not_sent_and_what_comes_later(
+    gateway: Gateway, merchant_id: str, ops: Operator
+) -> None:
+    asked, approved = await payout(gateway, merchant_id), await payout(gateway, merchant_id)
+    await approve(gateway, approved.id, ops)
+    async with database.transaction():
+        await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", clock.now())
+    later = await payout(gateway, merchant_id)
+    assert await tries(gateway, asked.id, ops, ops.next_code()) == "ApprovalRefused"
+    assert (later.held, await withdrawals_to_sign(NETWORK)) == (True, [])
+    with pytest.raises(asyncpg.RestrictViolationError):
+        async with database.transaction():
+            await sign(approved.id)
+
+    (hold,) = await holds.open_holds()
+    assert hold.withdrawals_held == 3
+    await holds.release(hold.id, ops.id, "all is well", clock.now())
+    assert [ready.id for ready in await withdrawals_to_sign(NETWORK)] == [approved.id]
+    await approve(gateway, asked.id, ops)
+    assert not (await payout(gateway, merchant_id)).held
