@@ -71,7 +71,7 @@ async def open_holds() -> list[Hold]:
     return [Hold(**dict(row)) for row in rows]
 
 
-async def release(hold_id: int, operator_id: str, reason: str, now: datetime) -> None:
+async def release(hold_id: int, operator_id: str, reason: str, now: datetime, *, address: str | None = None) -> None:
     """Let what was held go on. Raises HoldRefused. The caller has made sure who the operator is."""
     if not reason.strip():
         raise HoldRefused("a reason is required")
@@ -104,7 +104,7 @@ async def release(hold_id: int, operator_id: str, reason: str, now: datetime) ->
             action="hold.released",
             subject=f"hold {hold_id}",
             merchant_id=None if found["source"].startswith("platform:") else found["source"],
-            address=None,
+            address=address,
             details={"asset": found["asset"], "network": found["network"], "reason": reason, "withdrawals": freed},
             now=now,
         )

@@ -28,7 +28,7 @@ from app.networks.port import (
     WouldFail,
     WrongChain,
 )
-from app.withdrawals import outgoing
+from app.withdrawals import looks, outgoing
 from app.withdrawals.authorisation import NotToSign, Refused, authorised, check_ceilings, refuse
 from app.withdrawals.crash_points import CrashPoints
 from app.withdrawals.digest import Intent
@@ -136,15 +136,19 @@ class Signer:
                 await guard.execute("SELECT pg_advisory_unlock_all()")
 
     async def _purse(self) -> Purse:
-        """What can be spent in this round; operators are told where the wallet runs low."""
+        """What can be spent in this round; operators see it, and are told where the wallet runs low."""
+        held: dict[str, int] = {}
         free: dict[str, int] = {}
         taken = await outgoing.unmined_raw(self._network.key, self._wallet.hot_address, self._native)
         now = clock.now()
         for asset in self._network.assets:
             (held_raw,) = await self._sender.balances([self._wallet.hot_address], asset.symbol)
+            held[asset.symbol] = held_raw
             free[asset.symbol] = held_raw - taken.get(asset.symbol, 0)
             await self._tell_if_low(asset.symbol, held_raw, asset.hot_low_raw, now)
-        return Purse(self._native, free, await self._treasury.gas_left_raw())
+        gas_left_raw = await self._treasury.gas_left_raw()
+        await looks.note(self._network.key, held, free, {self._native: gas_left_raw}, now)
+        return Purse(self._native, free, gas_left_raw)
 
     async def _pay(self, purse: Purse) -> None:
         waiting = await withdrawals_to_sign(self._network.key)
