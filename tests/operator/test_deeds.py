@@ -16,18 +16,21 @@ from app.gateway import Gateway
 from app.ledger.hashchain import ChainId
 from app.merchants import standing, switches
 from app.merchants.standing import AssetTerms
-from app.oversight import alerts
+from app.oversight import alerts, queue
 from app.reconciliation import queries as runs
 from app.reconciliation import requests
 from app.reconciliation.service import RUN_LOCK, RunInProgress
 from app.sandbox.chain_driver import AnvilDriver
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused
+from app.withdrawals.authorisation import Refused, refuse
+from app.withdrawals.holds import HoldRefused
+from app.withdrawals.queries import withdrawals_to_sign
 from tests.factories.invoices import invoice
 from tests.factories.merchants import make_member, terms
 from tests.factories.operators import Operator as Staff
 from tests.factories.payments import pay_on_chain
-from tests.factories.withdrawals import NETWORK, payout
+from tests.factories.withdrawals import NETWORK, approve, payout
 
 
 async def last_deed() -> tuple[str, str, str, str | None, dict[str, Any]]:
@@ -280,3 +283,34 @@ async def test_what_was_not_shown_is_not_approved(gateway: Gateway, merchant_id:
         await gateway.approvals.approve(one.id, ops.id, ops.next_code(), clock.now(), shown=shown)
     assert await database.fetch_value("SELECT count(*) FROM approvals") == 0
     await gateway.approvals.approve(other.id, ops.id, ops.next_code(), clock.now(), shown=shown)
+
+
+async def test_what_the_signer_refused_is_let_go_on_by_an_operator_alone(
+    gateway: Gateway, merchant_id: str, by: Operator, ops: Staff
+) -> None:
+    network, now = gateway.networks.get(NETWORK), clock.now()
+    one, other = await payout(gateway, merchant_id), await payout(gateway, merchant_id)
+    await approve(gateway, one.id, ops)
+    await refuse(one.id, Refused("ceiling", "above the ceiling", held=True), network, now)
+    assert [(held.id, held.reason) for held in await holds.refused()] == [(one.id, "above the ceiling")]
+    assert (await queue.counts()).holds == 1
+    assert await withdrawals_to_sign(NETWORK) == []
+    for withdrawal_id, reason in ((other.id, "why not"), (one.id, " ")):
+        with pytest.raises(HoldRefused):
+            await holds.release_refused(withdrawal_id, by.account_id, reason, now)
+    await holds.release_refused(one.id, by.account_id, "the ceiling was raised", now, address=by.address)
+    assert (await last_deed())[1:4] == ("withdrawal.released", one.id, "192.0.2.7")
+    assert [ready.id for ready in await withdrawals_to_sign(NETWORK)] == [one.id]
+
+
+async def test_a_ledgers_hold_is_not_got_round_one_by_one(
+    gateway: Gateway, merchant_id: str, by: Operator, ops: Staff
+) -> None:
+    asked = await payout(gateway, merchant_id)
+    await approve(gateway, asked.id, ops)
+    async with database.transaction():
+        await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", clock.now())
+    assert await holds.refused() == []
+    with pytest.raises(HoldRefused):
+        await holds.release_refused(asked.id, by.account_id, "it is urgent", clock.now())
+    assert await withdrawals_to_sign(NETWORK) == []
