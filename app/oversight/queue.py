@@ -12,7 +12,10 @@ SHOWN_OF_EACH = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How much waits. `reviews` are those that can be decided on now; others still lack confirmations."""
+    """How much waits. `reviews` are those that can be decided on now; others still lack confirmations.
+
+    `holds` are those of ledgers, and single withdrawals that the signer refuses.
+    """
 
     applications: int
     approvals: int
@@ -58,7 +61,10 @@ async def counts() -> Counts:
             (SELECT count(*) FROM withdrawals WHERE status = 'pending_approval') AS approvals,
             (SELECT count(*) FROM reviews r JOIN deposits d ON d.id = r.deposit
                 WHERE r.status = 'open' AND d.status <> 'seen') AS reviews,
-            (SELECT count(*) FROM withdrawal_holds WHERE released_at IS NULL) AS holds,
+            (SELECT count(*) FROM withdrawal_holds WHERE released_at IS NULL)
+                + (SELECT count(*) FROM withdrawals w WHERE w.status = 'approved' AND w.held
+                    AND NOT EXISTS (SELECT 1 FROM withdrawal_holds h WHERE h.released_at IS NULL
+                        AND (h.source, h.network, h.asset) = (w.source, w.network, w.asset))) AS holds,
             (SELECT count(*) FROM alerts WHERE acknowledged_at IS NULL) AS alerts,
             (SELECT count(*) FROM alerts WHERE acknowledged_at IS NULL AND severity = 'critical') AS critical_alerts
         """
