@@ -57,26 +57,21 @@ async def ban(merchant_id: str, reason: str, by: Operator, now: datetime) -> Non
     await _move(merchant_id, "banned", reason, by, now)
 
 
-async def set_fee(merchant_id: str, fee_bps: int, by: Operator, now: datetime) -> None:
-    """What invoices made from now on cost, in 1/10,000. Raises NOT_FOUND, INVALID_INPUT."""
+async def set_terms(merchant_id: str, fee_bps: int, tolerance_bps: int, by: Operator, now: datetime) -> None:
+    """What invoices made from now on cost, and how far a payment may be off and still count as exact.
+
+    Both in 1/10,000. Raises NOT_FOUND, INVALID_INPUT.
+    """
     if not 0 <= fee_bps <= MAX_FEE_BPS:
         raise invalid("service_fee_bps", f"must be from 0 to {MAX_FEE_BPS}")
     async with database.transaction():
         merchant = await _lock(merchant_id)
-        if merchant["service_fee_bps"] == fee_bps:
-            return
-        await database.execute("UPDATE merchants SET service_fee_bps = $2 WHERE id = $1", merchant_id, fee_bps)
-        await _audit(merchant_id, "fee_changed", by, now, was=merchant["service_fee_bps"], is_now=fee_bps)
-
-
-async def set_tolerance(merchant_id: str, tolerance_bps: int, by: Operator, now: datetime) -> None:
-    """How far a payment may be off and still count as exact, in 1/10,000. Raises NOT_FOUND, INVALID_INPUT."""
-    async with database.transaction():
-        merchant = await _lock(merchant_id)
-        if merchant["tolerance_bps"] == tolerance_bps:
-            return
-        await service.set_tolerance(merchant_id, tolerance_bps)
-        await _audit(merchant_id, "tolerance_changed", by, now, was=merchant["tolerance_bps"], is_now=tolerance_bps)
+        if merchant["service_fee_bps"] != fee_bps:
+            await database.execute("UPDATE merchants SET service_fee_bps = $2 WHERE id = $1", merchant_id, fee_bps)
+            await _audit(merchant_id, "fee_changed", by, now, was=merchant["service_fee_bps"], is_now=fee_bps)
+        if merchant["tolerance_bps"] != tolerance_bps:
+            await service.set_tolerance(merchant_id, tolerance_bps)
+            await _audit(merchant_id, "tolerance_changed", by, now, was=merchant["tolerance_bps"], is_now=tolerance_bps)
 
 
 async def set_asset_terms(

@@ -136,6 +136,44 @@ class Dossier:
         return self.is_waiting or (self.status == "approved" and not self.transactions)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A payout or refund that is not waiting any more, as far as a list shows it."""
+
+    id: str
+    kind: str
+    mode: str
+    merchant_id: str | None
+    merchant_name: str | None
+    network: str
+    asset: str
+    amount_raw: int
+    destination: str
+    status: str
+    decision_reason: str | None
+    created_at: datetime
+    settled_at: datetime | None
+
+
+async def decided(after: tuple[datetime, str] | None, limit: int) -> tuple[list[Decided], tuple[datetime, str] | None]:
+    """Those that came to an end, newest first, past the row that `after` names; and the next page's `after`."""
+    rows: Sequence[Row] = await database.fetch_all(
+        """
+        SELECT w.id, w.kind, w.mode, w.merchant AS merchant_id, m.name AS merchant_name, w.network, w.asset,
+            w.amount_raw, w.destination, w.status, w.decision_reason, w.created_at, w.settled_at
+        FROM withdrawals w LEFT JOIN merchants m ON m.id = w.merchant
+        WHERE w.status IN ('confirmed', 'rejected', 'failed', 'cancelled')
+            AND ($1::timestamptz IS NULL OR (w.created_at, w.id) < ($1::timestamptz, $2::text))
+        ORDER BY w.created_at DESC, w.id DESC LIMIT $3
+        """,
+        None if after is None else after[0],
+        None if after is None else after[1],
+        limit + 1,
+    )
+    page = [Decided(**dict(row)) for row in rows[:limit]]
+    return page, (page[-1].created_at, page[-1].id) if len(rows) > limit else None
+
+
 async def dossier(withdrawal_id: str, now: datetime) -> Dossier | None:
     """One payout or refund, whoever's."""
     row = await database.fetch_one(

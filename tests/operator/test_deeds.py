@@ -110,24 +110,25 @@ async def test_a_deed_without_a_reason_or_a_merchant_leaves_no_trace(
 async def test_fee_and_tolerance_are_written_down_as_was_and_is(
     gateway: Gateway, merchant_id: str, by: Operator
 ) -> None:
-    await standing.set_fee(merchant_id, 120, by, clock.now())
+    await standing.set_terms(merchant_id, 120, 0, by, clock.now())
     assert (await last_deed())[1:] == (
         "merchant.fee_changed",
         merchant_id,
         "192.0.2.7",
         {"was": 80, "is_now": 120},
     )
-    await standing.set_tolerance(merchant_id, 50, by, clock.now())
-    assert (await last_deed())[4] == {"was": 0, "is_now": 50}
+    await standing.set_terms(merchant_id, 120, 50, by, clock.now())
+    assert (await last_deed())[1:] == (
+        "merchant.tolerance_changed",
+        merchant_id,
+        "192.0.2.7",
+        {"was": 0, "is_now": 50},
+    )
     before = await deeds()
-    await standing.set_fee(merchant_id, 120, by, clock.now())  # nothing changes, nothing is written
-    for change in (
-        standing.set_fee(merchant_id, 5_001, by, clock.now()),
-        standing.set_fee(merchant_id, -1, by, clock.now()),
-        standing.set_tolerance(merchant_id, 1_001, by, clock.now()),
-    ):
+    await standing.set_terms(merchant_id, 120, 50, by, clock.now())  # nothing changes, nothing is written
+    for fee_bps, tolerance_bps in ((5_001, 50), (-1, 50), (100, 1_001)):  # the last one's fee is not set either
         with pytest.raises(ApiError):
-            await change
+            await standing.set_terms(merchant_id, fee_bps, tolerance_bps, by, clock.now())
     assert await deeds() == before
     row = await database.fetch_one("SELECT service_fee_bps, tolerance_bps FROM merchants WHERE id = $1", merchant_id)
     assert row is not None

@@ -303,7 +303,7 @@ async def test_networks_tell_what_is_known_without_asking_a_node(
 
 async def test_the_audit_log_is_filtered_and_paged(gateway: Gateway, merchant_id: str, by: Operator) -> None:
     for bps in (1, 2, 3):
-        await standing.set_fee(merchant_id, bps, by, clock.now())
+        await standing.set_terms(merchant_id, bps, 0, by, clock.now())
     await standing.suspend(merchant_id, "why", by, clock.now())
     everything, more = await audit.page(Filters(merchant_id=merchant_id), None, 10)
     assert [deed.action for deed in everything] == ["merchant.suspended"] + ["merchant.fee_changed"] * 3
