@@ -5,6 +5,7 @@ from typing import Literal
 
 from app.core import database, ids
 from app.core.errors import invalid
+from app.merchants.roles import Role
 from app.networks.registry import Networks
 
 MAX_FEE_BPS = 5_000
@@ -13,7 +14,7 @@ MAX_FEE_BPS = 5_000
 MAX_TOLERANCE_BPS = 1_000
 """A tenth of the amount; the database refuses more."""
 
-Role = Literal["owner", "admin", "developer", "viewer"]
+
 SwitchName = Literal["invoices", "payouts", "refunds"]
 
 
