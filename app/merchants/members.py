@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
+from app.audit import service as audit
 from app.core import database
 from app.core.errors import ApiError, Code, Forbidden
 from app.merchants.roles import ALLOWED, Permission, Role, Standing, may
@@ -36,6 +37,18 @@ class Member:
             raise Forbidden(f"your role, {self.role}, does not allow this")
         if not self.may(permission):
             raise ApiError(*REFUSED_STANDING[self.standing])
+
+    async def record(self, action: str, subject: str, now: datetime, **details: object) -> None:
+        """Write their deed into the audit log, in the caller's transaction. `details` hold nothing secret."""
+        await audit.record(
+            actor=self.actor,
+            action=action,
+            subject=subject,
+            merchant_id=self.merchant_id,
+            address=self.address,
+            details=details,
+            now=now,
+        )
 
 
 REFUSED_STANDING: Mapping[Standing, tuple[Code, str]] = MappingProxyType(
@@ -84,3 +97,15 @@ async def merchants_of(account_id: str) -> list[MembershipView]:
         account_id,
     )
     return [MembershipView(**dict(row)) for row in rows]
+
+
+async def owners_addresses(merchant_id: str) -> list[str]:
+    """Where letters to a merchant go."""
+    rows = await database.fetch_all(
+        """
+        SELECT a.email FROM memberships p JOIN accounts a ON a.id = p.account
+        WHERE p.merchant = $1 AND p.role = 'owner' ORDER BY a.email
+        """,
+        merchant_id,
+    )
+    return [row["email"] for row in rows]
