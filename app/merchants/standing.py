@@ -16,6 +16,7 @@ from app.core.database import Row
 from app.core.errors import ApiError, Code, invalid
 from app.mail import service as mail
 from app.merchants import service
+from app.merchants.members import owners_addresses
 from app.merchants.service import MAX_FEE_BPS
 from app.networks.config import MAX_RAW, Asset, NetworkConfig
 
@@ -141,16 +142,9 @@ async def _lock(merchant_id: str) -> Row:
 
 
 async def _write_to_owners(merchant: Row, deed: str, reason: str, now: datetime) -> None:
-    owners = await database.fetch_all(
-        """
-        SELECT a.email FROM memberships m JOIN accounts a ON a.id = m.account
-        WHERE m.merchant = $1 AND m.role = 'owner' ORDER BY a.email
-        """,
-        merchant["id"],
-    )
-    for owner in owners:
+    for recipient in await owners_addresses(merchant["id"]):
         await mail.enqueue(
-            recipient=owner["email"],
+            recipient=recipient,
             subject=f"{merchant['name']} was {deed}",
             body=f"{merchant['name']} ({merchant['id']}) was {deed} by an operator of the gateway.\n\n"
             f"The reason given:\n{reason}\n\n{CONSEQUENCES[deed]}\n",

@@ -5,6 +5,7 @@ is shown, and the service refuses another.
 """
 
 import binascii
+from typing import Any
 
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
@@ -30,7 +31,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/approvals")
     async def listed(request: Asked) -> Response[bytes]:
         state = lists.choice(request, "state", STATES, "waiting")
-        context = {"state": state, "states": STATES}
+        context: dict[str, Any] = {"state": state}
         if state == "moving":
             return await desk.page(request, "approvals/moving", {**context, "moving": await networks.on_the_way()})
         after = lists.after_moment(request)

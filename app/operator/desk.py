@@ -9,13 +9,13 @@ from litestar import Request, Response
 
 from app.accounts.operators import DeedRefused, Operator
 from app.accounts.totp import CodeRefused
-from app.core.errors import ApiError, Code, invalid
+from app.core.errors import ApiError, Code
 from app.deposits.reviews import ReviewRefused
 from app.gateway import Gateway
 from app.operator.nav import desk_nav
 from app.operator.words import Words
 from app.oversight import names, queue
-from app.portal.forms import Form, FormRefused
+from app.portal.forms import Form
 from app.portal.portal import Portal
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.holds import HoldRefused
@@ -81,17 +81,11 @@ def refusals(form: Form) -> Iterator[None]:
         try:
             yield
         except CodeRefused as error:
-            raise invalid("code", str(error)) from None
+            raise form.refuse("code", str(error)) from None
         except REFUSALS as error:
-            form.errors[""] = _sentence(str(error))
-            raise FormRefused(form) from None
+            raise form.refuse("", str(error)) from None
 
 
 def nothing_here() -> ApiError:
     """The answer for what there is not."""
     return ApiError(Code.NOT_FOUND, "there is nothing here")
-
-
-def _sentence(words: str) -> str:
-    """A service's message as people read it: services begin theirs in lower case."""
-    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith('.') else '.'}"

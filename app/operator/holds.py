@@ -1,4 +1,4 @@
-"""Holds: ledgers that nothing is sent from, and single withdrawals that the signer refuses, each let go on by a deed."""
+"""Holds: ledgers that nothing is sent from, and single withdrawals that the signer refuses. Both go on by a deed."""
 
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler

@@ -17,7 +17,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: Asked) -> Response[bytes]:
         now = clock.now()
         states = await networks.states(desk.gateway.networks, now)
-        return await desk.page(request, "networks/list", {"states": states, "healths": [health(s) for s in states]})
+        return await desk.page(request, "networks/list", {"states": states, "healths": {s.network.key: health(s) for s in states}})
 
     @get("/networks/{chain:str}/{mode:str}")
     async def one(request: Asked, chain: str, mode: str) -> Response[bytes]:

@@ -3,6 +3,7 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from app.merchants import applications
 from app.operator.desk import Asked, Desk, operator_of
 from app.oversight import alerts, queue, reviews
 from app.oversight.queue import SHOWN_OF_EACH
@@ -24,7 +25,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "cases": cases,
             "critical": critical,
             "warnings": warnings,
-            "applications": await applications.oldest(SHOWN_OF_EACH),
+            "applications": await applications.waiting(SHOWN_OF_EACH),
             "holds": await holds.open_holds(),
             "refused": await holds.refused(),
         }

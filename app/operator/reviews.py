@@ -29,7 +29,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         state = cast(Which, lists.choice(request, "state", STATES, "open"))
         cases, last = await reviews.page(state, lists.after_moment(request), lists.PAGE_SIZE)
         pager = lists.pager(request, {"state": state}, last)
-        context = {"cases": cases, "state": state, "states": STATES, "pager": pager}
+        context = {"cases": cases, "state": state, "pager": pager}
         return await desk.page(request, "reviews/list", context)
 
     @get("/reviews/{deposit_id:str}")
@@ -50,7 +50,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         try:
             by = await desk.proven(request, form)
             with refusals(form):
-                done = await deed(deposit_id, cast(Verb, verb), form, by)
+                done = await deed(deposit_id, verb, form, by)
         except FormRefused:
             return await show(request, deposit_id, verb, form, status=422)
         return desk.done(request, done)

@@ -1,13 +1,10 @@
 """Switches: new invoices, payouts or refunds of all merchants, paused and resumed with a reason."""
 
-from typing import cast
-
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from app.core import clock
 from app.merchants import switches
-from app.merchants.service import SwitchName
 from app.operator.desk import Asked, Desk, nothing_here, refusals
 from app.oversight import audit
 from app.oversight.audit import Filters
@@ -33,13 +30,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def turn(request: Asked, name: str) -> Response[bytes]:
         if name not in switches.NAMES:
             raise nothing_here()
-        switch = cast(SwitchName, name)
         form = await desk.portal.read_form(request)
         pauses = form.text("turn") == "pause"
         try:
             by = await desk.proven(request, form)
             with refusals(form):
-                await (switches.pause if pauses else switches.resume)(switch, form.text("reason"), by, clock.now())
+                await (switches.pause if pauses else switches.resume)(name, form.text("reason"), by, clock.now())
         except FormRefused:
             return await show(request, name, form, status=422)
         done = "paused for all merchants" if pauses else "taken again"

@@ -47,7 +47,7 @@ TONES: Mapping[str, Tone] = MappingProxyType(
         "returned": "neutral",
         "closed": "neutral",
         "cancelled": "neutral",
-        "rejected": "neutral",
+        "rejected": "critical",
         "failed": "critical",
         "drift": "critical",
         "critical": "critical",

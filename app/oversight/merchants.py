@@ -14,7 +14,7 @@ from app.withdrawals.limits import CapUse
 
 MONTH = timedelta(days=30)
 
-STATUSES = ("pending", "approved", "suspended", "banned")
+STATUSES = ("pending", "rejected", "approved", "suspended", "banned")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

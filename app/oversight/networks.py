@@ -54,6 +54,7 @@ class OnItsWay:
     id: str
     kind: str
     status: str
+    network: str
     asset: str
     amount_raw: int
     destination: str
@@ -128,7 +129,7 @@ async def on_the_way(network: str | None = None) -> list[OnItsWay]:
     """Approved and sent withdrawals that are not final, the oldest first: those that something keeps before others."""
     rows = await database.fetch_all(
         """
-        SELECT id, kind, status, asset, amount_raw, destination, held, waiting_reason,
+        SELECT id, kind, status, network, asset, amount_raw, destination, held, waiting_reason,
             coalesce(submitted_at, approved_at, created_at) AS since
         FROM withdrawals WHERE status IN ('approved', 'submitted') AND ($1::text IS NULL OR network = $1)
         ORDER BY (held OR waiting_reason IS NOT NULL) DESC, coalesce(submitted_at, approved_at), id LIMIT $2
