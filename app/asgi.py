@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Router
 
 from app.api import reference
 from app.api.v1.router import merchant_api
@@ -26,17 +26,22 @@ from app.web.rate_limits import RateLimiter
 from app.withdrawals.signer_settings import refuse_secrets
 
 
-def create_app(settings: Settings | None = None, wallet: Callable[[Gateway], CustomerWallet] | None = None) -> Any:
+def create_app(
+    settings: Settings | None = None,
+    wallet: Callable[[Gateway], CustomerWallet] | None = None,
+    sandbox_routes: Callable[[Pages], Router] | None = None,
+) -> Any:
     """The ASGI application. Without `settings` they come from the environment; raises SettingsError, and
     SignerSettingsError where a spending key is within reach.
 
-    `wallet` makes what pays invoices at the press of a button, and is only for the sandbox (app/sandbox/asgi.py).
+    `wallet` makes what pays invoices at the press of a button, `sandbox_routes` the gallery of components; both are
+    only for the sandbox (app/sandbox/asgi.py).
     """
     if settings is None:
         refuse_secrets()
         settings = load()
-    if wallet is not None and settings.environment != "sandbox":
-        raise ValueError("only a sandbox has a wallet that pays")
+    if (wallet or sandbox_routes) and settings.environment != "sandbox":
+        raise ValueError("only a sandbox has a wallet that pays, and a gallery")
     logging.configure(level=settings.log_level, json=settings.log_format == "json")
     gateway = wire(settings)
     authenticator = Authenticator(settings.api_key_peppers)
@@ -64,6 +69,7 @@ def create_app(settings: Settings | None = None, wallet: Callable[[Gateway], Cus
             robots(),
             *ops.routes(settings),
             *proof.routes(rate_limiter),
+            *([sandbox_routes(pages)] if sandbox_routes else []),
         ],
         exception_handlers=exception_handlers(pages.error),
         lifespan=[lifespan],
