@@ -246,6 +246,29 @@ async def rotate_secret(
         return RevealedSecret(await queries.get_endpoint(merchant_id, mode, endpoint_id), secret)
 
 
+async def reveal_secret(
+    *, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor, keys: DataKeys
+) -> RevealedSecret:
+    """The secret that signs now, once more; that somebody saw it goes to the audit log.
+
+    Raises ApiError WEBHOOK_NOT_FOUND, crypto.Undecryptable.
+    """
+    now = clock.now()
+    async with database.transaction():
+        sealed = await database.fetch_value(
+            "SELECT secret_sealed FROM webhook_endpoints"
+            " WHERE id = $1 AND merchant = $2 AND mode = $3 AND status <> 'deleted' FOR NO KEY UPDATE",
+            endpoint_id,
+            merchant_id,
+            mode,
+        )
+        if sealed is None:
+            raise queries.not_found()
+        await _audit("webhook.secret_revealed", merchant_id, endpoint_id, actor, {}, now)
+        endpoint = await queries.get_endpoint(merchant_id, mode, endpoint_id)
+        return RevealedSecret(endpoint, sealing.open_sealed(keys, endpoint_id, sealed))
+
+
 async def check_url(url: str, outbound: OutboundClient, *, field: str = "url") -> str:
     """The URL in its canonical form, if an attempt would be let through now. Raises ApiError INVALID_INPUT.
 
