@@ -114,13 +114,21 @@ async def rotate(
 
     Raises Forbidden, NOT_FOUND, INVALID_INPUT.
     """
+    async with database.transaction():
+        return await rotate_along(by, peppers, mode=mode, key_id=key_id, grace_hours=grace_hours, now=now)
+
+
+async def rotate_along(
+    by: Member, peppers: Peppers, *, mode: Mode, key_id: str, grace_hours: int, now: datetime
+) -> tuple[Key, str]:
+    """The same in the caller's transaction: several are rotated together or not at all (app/hygiene)."""
+    database.in_transaction()
     before = await get_key(by, mode, key_id)
     _require(by, before.scopes)
-    async with database.transaction():
-        key, full = await service.rotate(
-            peppers, key_id=key_id, merchant_id=by.merchant_id, grace_hours=grace_hours, now=now
-        )
-        await by.record(ROTATED, key.id, now, grace_hours=grace_hours)
+    key, full = await service.rotate(
+        peppers, key_id=key_id, merchant_id=by.merchant_id, grace_hours=grace_hours, now=now
+    )
+    await by.record(ROTATED, key.id, now, grace_hours=grace_hours)
     return key, full
 
 

@@ -87,6 +87,17 @@ class EndpointKeeper:
             keys=self.keys,
         )
 
+    async def rotate_secret_along(self, endpoint_id: str, *, overlap_hours: int) -> RevealedSecret:
+        """The same in the caller's transaction."""
+        return await service.rotate_secret_along(
+            merchant_id=self.by.merchant_id,
+            mode=self.mode,
+            endpoint_id=endpoint_id,
+            overlap_hours=overlap_hours,
+            actor=self._actor(),
+            keys=self.keys,
+        )
+
     async def reveal_secret(self, endpoint_id: str) -> RevealedSecret:
         """The secret once more."""
         return await service.reveal_secret(
