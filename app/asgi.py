@@ -15,6 +15,7 @@ from app.checkout.wallet import CustomerWallet
 from app.core import logging
 from app.core.settings import Settings, load
 from app.gateway import Gateway, running, wire
+from app.operator.router import desk_routes
 from app.ops import routes as ops
 from app.portal import routes as portal_pages
 from app.portal.portal import Portal
@@ -65,6 +66,7 @@ def create_app(
             *reference.routes(api, pages, settings.public_url),
             checkout.routes(gateway, pages, hub, rate_limiter, wallet and wallet(gateway)),
             *portal_pages.routes(portal),
+            desk_routes(portal),
             static_files(),
             robots(),
             *ops.routes(settings),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.accounts.passwords import NOBODYS, is_right
+from app.accounts.sessions import Session
 from app.core import database
 from app.core.errors import invalid
 
@@ -52,16 +53,13 @@ class Listed:
     last_deed_at: datetime | None
 
 
-async def on_duty(account_id: str, *, address: str | None) -> Operator:
-    """The operator whose session this is. Raises NotAnOperator, TotpMissing."""
-    row = await database.fetch_one(
-        "SELECT totp_secret_sealed IS NOT NULL AS has_totp FROM accounts WHERE id = $1 AND is_operator", account_id
-    )
-    if row is None:
+def on_duty(session: Session, *, address: str | None) -> Operator:
+    """The operator whose session this is, as it was looked up for this request. Raises NotAnOperator, TotpMissing."""
+    if not session.is_operator:
         raise NotAnOperator("the account is not an operator's")
-    if not row["has_totp"]:
+    if not session.has_totp:
         raise TotpMissing("an operator needs an authenticator")
-    return Operator(account_id=account_id, address=address)
+    return Operator(account_id=session.account_id, address=address)
 
 
 async def identify(email: str, password: str) -> str:

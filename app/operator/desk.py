@@ -7,7 +7,7 @@ from typing import Any
 
 from litestar import Request, Response
 
-from app.accounts.operators import DeedRefused, Operator
+from app.accounts.operators import DeedRefused, Operator, on_duty
 from app.accounts.totp import CodeRefused
 from app.core.errors import ApiError, Code
 from app.deposits.reviews import ReviewRefused
@@ -16,7 +16,7 @@ from app.operator.nav import desk_nav
 from app.operator.words import Words
 from app.oversight import names, queue
 from app.portal.forms import Form
-from app.portal.portal import Portal
+from app.portal.portal import Portal, visitor_of
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.holds import HoldRefused
 
@@ -69,9 +69,9 @@ class Desk:
 
 
 def operator_of(request: Asked) -> Operator:
-    """Who is at work: the guard has put them there (router.py)."""
-    found: Operator = request.scope["state"]["operator"]
-    return found
+    """Who is at work. The guard has let nobody else in; this would raise if it had."""
+    visitor = visitor_of(request)
+    return on_duty(visitor.session, address=visitor.address)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.core import clock
 from app.operator.desk import Asked, Desk, nothing_here
-from app.ops.routes import MAX_LAG_BLOCKS, MAX_UNCHECKED
 from app.oversight import networks
 from app.oversight.networks import NetworkState
 
@@ -17,7 +16,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: Asked) -> Response[bytes]:
         now = clock.now()
         states = await networks.states(desk.gateway.networks, now)
-        return await desk.page(request, "networks/list", {"states": states, "healths": {s.network.key: health(s) for s in states}})
+        return await desk.page(
+            request, "networks/list", {"states": states, "healths": {s.network.key: health(s) for s in states}}
+        )
 
     @get("/networks/{chain:str}/{mode:str}")
     async def one(request: Asked, chain: str, mode: str) -> Response[bytes]:
@@ -38,8 +39,8 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         """`halted`, `not watched`, `behind` or `watched`: the words of `/readyz`."""
         if state.halted_reason is not None:
             return "halted"
-        if state.coverage is None or clock.now() - state.coverage.checked_at > MAX_UNCHECKED:
+        if state.coverage is None or clock.now() - state.coverage.checked_at > networks.MAX_UNCHECKED:
             return "not watched"
-        return "behind" if state.coverage.lag_blocks > MAX_LAG_BLOCKS else "watched"
+        return "behind" if state.coverage.lag_blocks > networks.MAX_LAG_BLOCKS else "watched"
 
     return [listed, one]

@@ -6,7 +6,7 @@ what waits to be sent and why, and what the treasury has in the books.
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.core import database
 from app.deposits import coverage
@@ -15,6 +15,12 @@ from app.ledger import queries as ledger
 from app.ledger.service import TREASURY
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks
+
+MAX_LAG_BLOCKS = 100
+"""Behind by more, a network counts as degraded: minutes on the fastest chain, and a long way on the slowest."""
+
+MAX_UNCHECKED = timedelta(minutes=2)
+"""The watcher asks for the head every few seconds; after this it is not running."""
 
 MOST_WAITING = 50
 MOST_TOP_UPS = 10

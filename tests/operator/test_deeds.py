@@ -31,6 +31,7 @@ from tests.factories.merchants import make_member, terms
 from tests.factories.operators import Operator as Staff
 from tests.factories.payments import pay_on_chain
 from tests.factories.withdrawals import NETWORK, approve, payout
+from tests.operator.conftest import signed_in
 
 
 async def last_deed() -> tuple[str, str, str, str | None, dict[str, Any]]:
@@ -51,15 +52,14 @@ async def status(merchant_id: str) -> str:
 
 
 async def test_only_operators_with_totp_are_on_duty(gateway: Gateway, ops: Staff, merchant_id: str) -> None:
-    found = await operators.on_duty(ops.id, address="192.0.2.7")
+    found = operators.on_duty(await signed_in(ops.id), address="192.0.2.7")
     assert (found.account_id, found.actor, found.address) == (ops.id, f"account:{ops.id}", "192.0.2.7")
     await database.execute("UPDATE accounts SET totp_secret_sealed = NULL WHERE id = $1", ops.id)
     with pytest.raises(TotpMissing):
-        await operators.on_duty(ops.id, address=None)
+        operators.on_duty(await signed_in(ops.id), address=None)
     owner = await make_member(merchant_id=merchant_id, role="owner", email="owner@example.test", now=clock.now())
-    for nobody in (owner, "ACC-0000000000"):
-        with pytest.raises(NotAnOperator):
-            await operators.on_duty(nobody, address=None)
+    with pytest.raises(NotAnOperator):
+        operators.on_duty(await signed_in(owner), address=None)
     assert [one.account_id for one in await operators.everybody()] == [ops.id]
 
 
