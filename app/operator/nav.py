@@ -30,7 +30,7 @@ def desk_nav(path: str, counts: Counts) -> Nav:
                 "Platform",
                 (
                     item("Merchants", "/desk/merchants", "merchant"),
-                    item("Networks and wallets", "/desk/networks", "network"),
+                    item("Networks", "/desk/networks", "network"),
                     item("Ledgers", "/desk/ledgers", "ledger"),
                     item("Reconciliation", "/desk/reconciliation", "scale"),
                     item("Switches", "/desk/switches", "settings"),

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from app.core.money import format_amount
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
+from app.oversight.names import Name
 
 Tone = Literal["neutral", "progress", "positive", "caution", "critical"]
 
 GROUP = 4
 """Characters of an address or hash that are compared at one glance."""
 
-EMPTY: Mapping[str, str] = MappingProxyType({})
+NOBODY: Mapping[str, Name] = MappingProxyType({})
 
 VERDICTS = MappingProxyType(
     {
@@ -29,6 +30,16 @@ VERDICTS = MappingProxyType(
     }
 )
 """What a deposit in review is to its invoice (deposits/matching.py)."""
+
+DEPOSIT_STATES = MappingProxyType(
+    {
+        "seen": "Seen, not final yet",
+        "orphaned": "Gone from the chain",
+        "suspended": "In suspense",
+        "credited": "Credited",
+    }
+)
+"""Where a deposit stands (deposits/tables.py)."""
 
 TONES: Mapping[str, Tone] = MappingProxyType(
     {
@@ -64,7 +75,7 @@ TONES: Mapping[str, Tone] = MappingProxyType(
 class Words:
     """One request's. `names` has the people and keys that the page speaks of, by actor."""
 
-    def __init__(self, networks: Networks, names: Mapping[str, str] = EMPTY) -> None:
+    def __init__(self, networks: Networks, names: Mapping[str, Name] = NOBODY) -> None:
         self._networks = networks
         self._names = names
 
@@ -115,7 +126,25 @@ class Words:
 
     def who(self, actor: str | None) -> str:
         """A person or key by name, else the actor as it is written down."""
-        return "" if actor is None else self._names.get(actor, actor)
+        if actor is None:
+            return ""
+        return self._names[actor].name if actor in self._names else actor
+
+    def who_exactly(self, actor: str | None) -> str:
+        """What tells two of one name apart; empty for an actor that has no name."""
+        return self._names[actor].detail if actor in self._names else ""
+
+    def deposit_state(self, status: str) -> str:
+        """Where a deposit stands."""
+        return DEPOSIT_STATES.get(status, status)
+
+    def details(self, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The details of a deed or an alert, name and value: an amount with its asset is put together."""
+        shown, left = [], dict(values)
+        if {"network", "asset", "amount_raw"} <= left.keys():
+            network, asset, raw = left.pop("network"), left.pop("asset"), left.pop("amount_raw")
+            shown.append(("amount", f"{self.amount(network, asset, int(raw))} on {self.network(network)}"))
+        return shown + [(name.replace("_", " "), _text(value)) for name, value in left.items() if value is not None]
 
     def verdict(self, verdict: str) -> str:
         """What a deposit is to its invoice."""
@@ -150,3 +179,16 @@ class Words:
         """Basis points as a percentage: 80 is `0.8 %`."""
         whole, rest = divmod(bps, 100)
         return f"{whole}.{rest:02d}".rstrip("0").rstrip(".") + " %"
+
+
+def _text(value: Any) -> str:
+    """A value of a deed's details, as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{name.replace('_', ' ')} {_text(inner)}" for name, inner in value.items() if inner is not None
+        )
+    if isinstance(value, list):
+        return ", ".join(_text(inner) for inner in value)
+    return str(value)

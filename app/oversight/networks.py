@@ -163,7 +163,7 @@ async def _pools(now: datetime) -> dict[str, Pool]:
     rows = await database.fetch_all(
         """
         SELECT network, count(*) AS made, count(invoice_id) AS lent,
-            count(*) FILTER (WHERE invoice_id IS NULL AND available_at > $1) AS resting
+            count(*) FILTER (WHERE invoice_id IS NULL AND lease_count > 0 AND available_at > $1) AS resting
         FROM deposit_addresses GROUP BY network
         """,
         now,

@@ -72,13 +72,17 @@ class OtherDeposit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFile:
-    """One case with everything that a decision rests on. `share` is how a credit would divide what came."""
+    """One case with everything that a decision rests on. `share` is how a credit would divide what came.
+
+    `asked` is what the invoice asked for when the case was opened, None where there was none.
+    """
 
     case: Case
     merchant_name: str | None
     merchant_status: str | None
     asked: dict[str, Any] | None
-    came: dict[str, Any]
+    due_at: datetime | None
+    came_at: datetime
     to_address: str
     block_height: int
     confirmations: int
@@ -147,7 +151,8 @@ async def file_of(deposit_id: str) -> CaseFile | None:
         merchant_name=row["merchant_name"],
         merchant_status=row["merchant_status"],
         asked=facts["asked"],
-        came=facts["came"],
+        due_at=None if facts["asked"] is None else datetime.fromisoformat(facts["asked"]["before"]),
+        came_at=datetime.fromisoformat(facts["came"]["at"]),
         to_address=row["address"],
         block_height=row["block_height"],
         confirmations=0 if case.deposit_status == "orphaned" else row["confirmations"],

@@ -321,4 +321,4 @@ async def test_the_audit_log_is_filtered_and_paged(gateway: Gateway, merchant_id
     ):
         assert await audit.page(nothing, None, 10) == ([], False)
     found = await names.of_actors([by.actor, "cli", None, "account:ACC-0000000000"])
-    assert found == {by.actor: "Op Erator <ops@example.test>"}
+    assert found == {by.actor: names.Name("Op Erator", "ops@example.test")}
