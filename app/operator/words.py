@@ -132,7 +132,8 @@ class Words:
 
     def who_exactly(self, actor: str | None) -> str:
         """What tells two of one name apart; empty for an actor that has no name."""
-        return self._names[actor].detail if actor in self._names else ""
+        found = None if actor is None else self._names.get(actor)
+        return "" if found is None else found.detail
 
     def deposit_state(self, status: str) -> str:
         """Where a deposit stands."""

@@ -64,7 +64,7 @@ def staff_of(account: Account) -> Staff:
 
 def desk_routes(app: Edge) -> Iterator[tuple[str, str]]:
     """Every (method, path template) below `/desk` that the app has."""
-    litestar: Litestar = app.app
+    litestar: Litestar = app._app
     for route in litestar.routes:
         if route.path == "/desk" or route.path.startswith("/desk/"):
             for method in getattr(route, "methods", ()):
