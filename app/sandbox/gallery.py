@@ -83,10 +83,28 @@ HISTORY = (
     Entry("Webhook failed", NOW, "critical", "HTTP 503 after 312 ms. Next attempt in 30 s."),
 )
 
-STATES = (
-    "awaiting_deposit confirming paid partially_refunded refunded expired cancelled manual_review closed "
-    "pending_approval approved submitted confirmed rejected failed active paused revoked delivered dead_letter"
-).split()
+STATES = [
+    "awaiting_deposit",
+    "confirming",
+    "paid",
+    "partially_refunded",
+    "refunded",
+    "expired",
+    "cancelled",
+    "manual_review",
+    "closed",
+    "pending_approval",
+    "approved",
+    "submitted",
+    "confirmed",
+    "rejected",
+    "failed",
+    "active",
+    "paused",
+    "revoked",
+    "delivered",
+    "dead_letter",
+]
 
 
 def routes(pages: Pages) -> Router:
