@@ -14,7 +14,7 @@ from app.accounts.email_changes import EmailChanges
 from app.accounts.enrolment import Enrolment
 from app.accounts.letters import Letters
 from app.accounts.password_changes import PasswordChanges
-from app.accounts.sessions import MAX_TOKEN_LENGTH
+from app.accounts.sessions import MAX_TOKEN_LENGTH, Session
 from app.accounts.sign_in import SignIn
 from app.accounts.sign_up import SignUp
 from app.accounts.throttle import Throttle

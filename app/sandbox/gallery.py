@@ -83,7 +83,7 @@ HISTORY = (
     Entry("Webhook failed", NOW, "critical", "HTTP 503 after 312 ms. Next attempt in 30 s."),
 )
 
-STATES = [
+STATES = (
     "awaiting_deposit",
     "confirming",
     "paid",
@@ -104,7 +104,7 @@ STATES = [
     "revoked",
     "delivered",
     "dead_letter",
-]
+)
 
 
 def routes(pages: Pages) -> Router:

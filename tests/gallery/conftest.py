@@ -36,7 +36,8 @@ def gallery() -> Iterator[str]:
     try:
         until = time.monotonic() + READY_S
         while not _answers(port):
-            assert server.poll() is None and time.monotonic() < until, "the gallery did not start"
+            assert server.poll() is None
+            assert time.monotonic() < until, "the gallery did not start"
             time.sleep(0.1)
         yield f"http://127.0.0.1:{port}"
     finally:
