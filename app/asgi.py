@@ -16,6 +16,8 @@ from app.core import logging
 from app.core.settings import Settings, load
 from app.gateway import Gateway, running, wire
 from app.ops import routes as ops
+from app.portal import routes as portal_pages
+from app.portal.portal import Portal
 from app.proof import routes as proof
 from app.web.edge import Edge
 from app.web.errors import exception_handlers
@@ -45,6 +47,7 @@ def create_app(
     authenticator = Authenticator(settings.api_key_peppers)
     rate_limiter = RateLimiter()
     pages = Pages()
+    portal = Portal(gateway, pages, rate_limiter)
     hub = LiveHub()
 
     @asynccontextmanager
@@ -61,6 +64,7 @@ def create_app(
             api,
             *reference.routes(api, pages, settings.public_url),
             checkout.routes(gateway, pages, hub, rate_limiter, wallet and wallet(gateway)),
+            *portal_pages.routes(portal),
             static_files(),
             robots(),
             *ops.routes(settings),

@@ -17,7 +17,7 @@ LIFETIME: dict[Purpose, timedelta] = {
 }
 
 _COLUMNS = "account AS account_id, email, name, password_hash, next_path"
-_OF_TOKEN = "WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3"
+_WHERE = "WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +55,12 @@ async def make(purpose: Purpose, link: Link, now: datetime) -> str:
 
 async def look(purpose: Purpose, token: str, now: datetime) -> Link | None:
     """The link of a token, left as it is; None if it was used, has run out or never was."""
-    return await _link(f"SELECT {_COLUMNS} FROM mailed_links {_OF_TOKEN}", purpose, token, now)
+    return await _link(f"SELECT {_COLUMNS} FROM mailed_links {_WHERE}", purpose, token, now)
 
 
 async def use(purpose: Purpose, token: str, now: datetime) -> Link | None:
     """The link of a token, used up with this, in the caller's transaction; None as in `look`."""
-    return await _link(f"DELETE FROM mailed_links {_OF_TOKEN} RETURNING {_COLUMNS}", purpose, token, now)
+    return await _link(f"DELETE FROM mailed_links {_WHERE} RETURNING {_COLUMNS}", purpose, token, now)
 
 
 async def forget(purpose: Purpose, account_id: str) -> None:

@@ -67,9 +67,7 @@ class PasswordChanges:
             await self._set(person, password_hash, None, "password.reset", address, now)
         return True
 
-    async def change(
-        self, person: Person, new_password: str, *, session_id: str, address: str, now: datetime
-    ) -> None:
+    async def change(self, person: Person, new_password: str, *, session_id: str, address: str, now: datetime) -> None:
         """Set another password, the old one having been checked; the session `session_id` goes on.
 
         Raises INVALID_INPUT. Not inside a transaction.

@@ -71,6 +71,15 @@ async def note(person: Person, action: str, address: str, now: datetime, **detai
     )
 
 
+async def rename(account_id: str, name: str, *, address: str, now: datetime) -> None:
+    """Change somebody's name. Raises INVALID_INPUT. Not inside a transaction."""
+    name = checked_name(name)
+    async with database.transaction():
+        person = await locked(account_id)
+        await database.execute("UPDATE accounts SET name = $2 WHERE id = $1", account_id, name)
+        await note(person, "name.changed", address, now)
+
+
 def checked_name(name: str) -> str:
     """A name as it is kept. Raises INVALID_INPUT."""
     name = " ".join(name.split())

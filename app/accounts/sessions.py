@@ -135,15 +135,19 @@ async def end(account_id: str, session_id: str) -> bool:
     return await database.execute("DELETE FROM sessions WHERE id = $1 AND account = $2", session_id, account_id) == 1
 
 
+async def end_token(token: str) -> None:
+    """End the session of a token, if it has one."""
+    if 0 < len(token) <= MAX_TOKEN_LENGTH:
+        await database.execute("DELETE FROM sessions WHERE token_hash = $1", token_hash(token))
+
+
 async def end_all(account_id: str, *, but: str | None = None) -> int:
     """End every session of an account, and every sign-in that waits for its code; how many sessions.
 
     The session `but` goes on. In the caller's transaction where there is one.
     """
     await database.execute("DELETE FROM half_sign_ins WHERE account = $1", account_id)
-    return await database.execute(
-        "DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2", account_id, but
-    )
+    return await database.execute("DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2", account_id, but)
 
 
 async def purge(now: datetime) -> int:

@@ -128,9 +128,7 @@ class SignIn:
                 await people.write(person.email, self._letters.recovery_code_used(person.name, left), now)
             return await self._open(person, factor, address, user_agent, now)
 
-    async def _open(
-        self, person: Person, factor: str | None, address: str, user_agent: str, now: datetime
-    ) -> SignedIn:
+    async def _open(self, person: Person, factor: str | None, address: str, user_agent: str, now: datetime) -> SignedIn:
         session_id, token = await sessions.open_session(
             person.id, code_given=factor is not None, address=address, user_agent=user_agent, now=now
         )

@@ -7,13 +7,13 @@ token that leaks lets nobody else in.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.accounts import service as accounts
 from app.core import database, ids
 from app.core.crypto import sha256
 from app.core.errors import ApiError, Code, invalid
 from app.mail import service as mail
-from app.mail.service import enqueue as enqueue
 from app.merchants import service
-from app.merchants.members import Member, owners_addresses
+from app.merchants.members import Member, member, owners_addresses
 from app.merchants.roles import DESCRIPTIONS, Permission, Role
 from app.merchants.team import checked_role, locked
 
@@ -41,7 +41,7 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
     """Send an invitation; an earlier one to the same address ends. Raises Forbidden, INVALID_INPUT."""
     new_role = checked_role(role)
     _require_for(by, new_role)
-    address = accounts.normal_email(email)
+    address = accounts.checked_email(email)
     token = ids.new_secret()
     async with database.transaction():
         by = await locked(by)
@@ -173,9 +173,7 @@ async def _refuse_members(merchant_id: str, email: str) -> None:
 
 
 async def _refuse_too_many(merchant_id: str, now: datetime) -> None:
-    count = await database.fetch_value(
-        f"SELECT count(*) FROM ({_SELECT} AND i.merchant = $2) found", now, merchant_id
-    )
+    count = await database.fetch_value(f"SELECT count(*) FROM ({_SELECT} AND i.merchant = $2) found", now, merchant_id)
     if count >= MAX_OPEN:
         raise invalid("email", f"{MAX_OPEN} invitations are out already: withdraw some first")
 

@@ -63,7 +63,7 @@ async def change_role(by: Member, account_id: str, role: str, now: datetime) -> 
         if before.role == "owner":
             await _refuse_last_owner(by.merchant_id)
         await service.add_member(by.merchant_id, account_id, new_role, now)
-        await by.record( "team.role_changed", account_id, now, was=before.role, is_now=new_role)
+        await by.record("team.role_changed", account_id, now, was=before.role, is_now=new_role)
 
 
 async def remove(by: Member, account_id: str, now: datetime) -> None:
@@ -80,7 +80,7 @@ async def remove(by: Member, account_id: str, now: datetime) -> None:
             by.require(Permission.OWNERS_MANAGE)
             await _refuse_last_owner(by.merchant_id)
         await _end(by.merchant_id, account_id)
-        await by.record( "team.removed", account_id, now, role=target.role)
+        await by.record("team.removed", account_id, now, role=target.role)
 
 
 async def leave(by: Member, now: datetime) -> None:
@@ -90,7 +90,7 @@ async def leave(by: Member, now: datetime) -> None:
         if by.role == "owner":
             await _refuse_last_owner(by.merchant_id)
         await _end(by.merchant_id, by.account_id)
-        await by.record( "team.left", by.account_id, now, role=by.role)
+        await by.record("team.left", by.account_id, now, role=by.role)
 
 
 def checked_role(role: str) -> Role:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -14,12 +14,14 @@ from app.accounts.email_changes import EmailChanges
 from app.accounts.enrolment import Enrolment
 from app.accounts.letters import Letters
 from app.accounts.password_changes import PasswordChanges
-from app.accounts.sessions import MAX_TOKEN_LENGTH, Session
+from app.accounts.people import Person
+from app.accounts.sessions import MAX_TOKEN_LENGTH
 from app.accounts.sign_in import SignIn
 from app.accounts.sign_up import SignUp
 from app.accounts.throttle import Throttle
 from app.core import clock, ids
 from app.core.crypto import derive_key, hmac_sha256, same
+from app.core.errors import ApiError, Code
 from app.gateway import Gateway
 from app.portal import cookies, forms, paths
 from app.portal.forms import CSRF_FIELD, Form
@@ -28,6 +30,7 @@ from app.web.client_address import site
 from app.web.errors import ErrorView
 from app.web.pages import Pages
 from app.web.rate_limits import RateLimiter
+from app.web.same_origin import is_same_origin
 
 Asked = Request[Any, Any, Any]
 
@@ -35,8 +38,6 @@ CSRF_HEADER = "x-csrf-token"
 """What htmx sends in place of the hidden field (`hx-headers`)."""
 
 MAX_FLASH_LENGTH = 500
-
-TONES = ("positive", "neutral", "progress", "caution", "critical")
 
 _ERROR_TITLES = {
     400: "That can’t be done",
@@ -60,11 +61,14 @@ class ForeignForm(Exception):
     """The form was not sent from a page of ours, or not by whom the page was made for."""
 
 
+Tone = Literal["positive", "neutral", "progress", "caution", "critical"]
+
+
 class Flash(msgspec.Struct, frozen=True):
     """A sentence that the next page shows once."""
 
     text: str
-    tone: str
+    tone: Tone
 
 
 class Portal:
@@ -114,8 +118,9 @@ class Portal:
         cookies.put(request, cookies.VISIT, token)
         return token
 
-    def start_session(self, request: Asked, token: str) -> None:
-        """Somebody was signed in: the session's token goes out with the answer."""
+    async def start_session(self, request: Asked, token: str) -> None:
+        """Somebody was signed in: the session's token goes out with the answer, and the browser's last one ends."""
+        await sessions.end_token(request.cookies.get(cookies.SESSION, ""))
         cookies.put(request, cookies.SESSION, token, lifetime=sessions.LIFETIME)
         cookies.drop(request, cookies.VISIT)
 
@@ -130,7 +135,8 @@ class Portal:
 
     async def require_own_form(self, request: Asked) -> None:
         """Raise ForeignForm unless a page of ours sent this, made for the session or browser that sends it now."""
-        require_same_site(request, self.gateway.settings.public_url)
+        if not is_same_origin(request, self.gateway.settings.public_url):
+            raise ForeignForm("another site's page sent it")
         token = request.headers.get(CSRF_HEADER)
         if token is None:
             form = await self.read_form(request)
@@ -161,6 +167,25 @@ class Portal:
             await people.note(person, "step_up.code_refused", address_of(request), now, session=visitor.session.id)
             raise form.refuse("code", str(error)) from None
         await self.code_given(request)
+
+    async def require_password(self, request: Asked, form: Form, name: str = "password") -> Person:
+        """The visitor, their password having been given in the field `name`. Raises FormRefused.
+
+        Not inside a transaction: wrong ones are counted.
+        """
+        password = form.secret(name)
+        form.forget(name)
+        try:
+            return await self.sign_in.check_password(
+                email=visitor_of(request).session.email,
+                password=password,
+                address=address_of(request),
+                site=site_of(request),
+                now=clock.now(),
+            )
+        except ApiError as error:
+            words = "this is not your password" if error.code is Code.INVALID_INPUT else error.message
+            raise form.refuse(name, words) from None
 
     async def code_given(self, request: Asked) -> None:
         """The visitor has proved their second step just now. Raises SignedOut if the session ended meanwhile."""
@@ -195,7 +220,7 @@ class Portal:
         }
         return self._pages.page(template, frame | dict(context or {}), status=status)
 
-    def redirect(self, request: Asked, path: str, *, flash: str = "", tone: str = "positive") -> Response[Any]:
+    def redirect(self, request: Asked, path: str, *, flash: str = "", tone: Tone = "positive") -> Response[Any]:
         """To another page of ours (303); it shows `flash` once. Raises ValueError for an address elsewhere."""
         if not paths.is_own(path):
             raise ValueError("a redirect target must be a path on our own site")
@@ -232,7 +257,8 @@ class Portal:
             return None
         cookies.drop(request, cookies.FLASH)
         body, _, mac = sent.strip('"').partition(".")
-        if not same(mac.encode("utf-8", "replace"), hmac_sha256(self._flash_key, body.encode("utf-8", "replace")).hex().encode()):
+        right = hmac_sha256(self._flash_key, body.encode("utf-8", "replace")).hex()
+        if not same(mac.encode("utf-8", "replace"), right.encode()):
             return None
         try:
             return msgspec.json.decode(base64.urlsafe_b64decode(body), type=Flash)
