@@ -46,6 +46,7 @@ class Quote:
 
     network: NetworkConfig
     asset: Asset
+    destination: str
     amount_raw: int
     fee_raw: int
     available_raw: int
@@ -93,14 +94,7 @@ class PayoutService:
         MEMO_NOT_ALLOWED, PAYOUTS_DISABLED, DAILY_CAP_EXCEEDED, INSUFFICIENT_BALANCE, and ReplayExists where
         `replay` is already there.
         """
-        network, asset = configured(self._networks, new.chain, new.asset, mode)
-        amount_raw = parse_amount(new.amount, asset.decimals)
-        if amount_raw < asset.payout_min_raw:
-            least = format_amount(asset.payout_min_raw, asset.decimals)
-            raise ApiError(Code.AMOUNT_TOO_SMALL, f"amount: must be at least {least} {asset.symbol}")
-        destination = await destinations.check(
-            self._networks, network, new.destination, new.destination_memo, field="destination"
-        )
+        network, asset, amount_raw, destination = await self._checked(mode, new)
         payout_id = ids.new_id(ids.PAYOUT)
         async with database.transaction():
             await ledger.lock([ChainId(owner=merchant_id, network=network.key, asset=asset.symbol)])
@@ -148,15 +142,18 @@ class PayoutService:
         await announce()
         return body
 
-    async def quote(self, by: Member, mode: Mode, *, chain: str, symbol: str, amount: str, now: datetime) -> Quote:
-        """What a payout would cost and leave; nothing is checked but the form. Raises Forbidden, INVALID_INPUT."""
+    async def quote(self, by: Member, mode: Mode, new: NewPayout) -> Quote:
+        """What a payout would cost and leave. Balance, cap and switch are looked at when it is asked for.
+
+        Raises Forbidden, INVALID_INPUT, AMOUNT_TOO_SMALL, INVALID_DESTINATION, MEMO_NOT_ALLOWED.
+        """
         by.require(Permission.PAYOUTS_WRITE)
-        network, asset = configured(self._networks, chain, symbol, mode)
-        amount_raw = parse_amount(amount, asset.decimals)
+        network, asset, amount_raw, destination = await self._checked(mode, new)
         head = await ledger_queries.head(ChainId(owner=by.merchant_id, network=network.key, asset=asset.symbol))
         return Quote(
             network=network,
             asset=asset,
+            destination=destination,
             amount_raw=amount_raw,
             fee_raw=fees.quote(amount_raw, asset),
             available_raw=0 if head is None else head.state.available_raw,
@@ -191,6 +188,18 @@ class PayoutService:
         assert payout is not None
         await announce()
         return payout
+
+    async def _checked(self, mode: Mode, new: NewPayout) -> tuple[NetworkConfig, Asset, int, str]:
+        """What a request means: network, asset, raw amount, and the destination as its network writes it."""
+        network, asset = configured(self._networks, new.chain, new.asset, mode)
+        amount_raw = parse_amount(new.amount, asset.decimals)
+        if amount_raw < asset.payout_min_raw:
+            least = format_amount(asset.payout_min_raw, asset.decimals)
+            raise ApiError(Code.AMOUNT_TOO_SMALL, f"amount: must be at least {least} {asset.symbol}")
+        destination = await destinations.check(
+            self._networks, network, new.destination, new.destination_memo, field="destination"
+        )
+        return network, asset, amount_raw, destination
 
 
 def configured(networks: Networks, chain: str, symbol: str, mode: Mode) -> tuple[NetworkConfig, Asset]:
