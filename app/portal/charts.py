@@ -151,9 +151,7 @@ def sparkline(values: Sequence[int]) -> Sparkline:
         for place, value in enumerate(series)
     ]
     points = " ".join(f"{x},{y}" for x, y in spots)
-    return Sparkline(
-        SPARK_WIDTH, SPARK_HEIGHT, points, f"0,{SPARK_HEIGHT} {points} {SPARK_WIDTH},{SPARK_HEIGHT}"
-    )
+    return Sparkline(SPARK_WIDTH, SPARK_HEIGHT, points, f"0,{SPARK_HEIGHT} {points} {SPARK_WIDTH},{SPARK_HEIGHT}")
 
 
 def _bar(place: int, label: str, value: int, top: int) -> Bar:
