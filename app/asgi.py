@@ -9,6 +9,7 @@ from litestar import Litestar, Router
 from app.api import reference
 from app.api.v1.router import merchant_api
 from app.api_keys.authentication import Authenticator
+from app.cabinet import routes as cabinet
 from app.checkout import routes as checkout
 from app.checkout.live import LiveHub
 from app.checkout.wallet import CustomerWallet
@@ -66,6 +67,7 @@ def create_app(
             *reference.routes(api, pages, settings.public_url),
             checkout.routes(gateway, pages, hub, rate_limiter, wallet and wallet(gateway)),
             *portal_pages.routes(portal),
+            *cabinet.routes(portal),
             desk_routes(portal),
             static_files(),
             robots(),

@@ -1,6 +1,6 @@
 """Making an invoice: the gateway's hottest write, hence one statement.
 
-`_INSERT` leases the address and writes invoice, event and idempotency record in one round trip and one commit.
+`_INSERT` leases the address and writes invoice, event, idempotency and audit record in one round trip and one commit.
 It is the one place where a noun writes other nouns' tables; every condition that might fail is in it, and a
 refusal changes nothing. Only then is it found out, with more queries, what was wrong.
 """
@@ -24,7 +24,10 @@ from app.invoices.presentation import InvoiceBody, InvoicePresenter, event_data
 from app.invoices.pricing import FeePayer, price, tail_of_lease
 from app.invoices.states import Status
 from app.invoices.tables import Invoice
-from app.merchants.terms import Terms
+from app.merchants.members import Member
+from app.merchants.queries import terms_of
+from app.merchants.roles import Permission
+from app.merchants.terms import Mode, Terms
 from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
 from app.web.idempotency import Replay, ReplayExists
@@ -73,8 +76,15 @@ class InvoiceCreation:
         self._overrides = overrides
         self._email_hash_secret = email_hash_secret
 
-    async def create(self, terms: Terms, new: NewInvoice, replay: Replay | None, now: datetime) -> bytes:
-        """Make an invoice; its JSON, the very bytes that a replay gives.
+    async def ask(self, by: Member, mode: Mode, new: NewInvoice, replay: Replay, now: datetime) -> bytes:
+        """Make an invoice in the cabinet, with its audit row; else as `create`. Raises Forbidden."""
+        by.require(Permission.INVOICES_WRITE)
+        return await self.create(await terms_of(by.merchant_id, mode), new, replay, now, by)
+
+    async def create(
+        self, terms: Terms, new: NewInvoice, replay: Replay | None, now: datetime, by: Member | None = None
+    ) -> bytes:
+        """Make an invoice; its JSON, the very bytes that a replay gives. `by` is who asks, if not a key.
 
         Raises PAY_IN_ASSET_NOT_ALLOWED, AMOUNT_TOO_SMALL, AMOUNT_TOO_LARGE, DUPLICATE_ORDER_ID, POOL_EXHAUSTED,
         INVOICES_DISABLED, INVALID_INPUT, and ReplayExists where `replay` is already there. Not inside a
@@ -91,7 +101,7 @@ class InvoiceCreation:
             row = self._row(terms, new, network, asset, amount_raw, reservation, now)
             invoice = self._presenter.body(row, [], 0)
             try:
-                if await _insert(row, invoice, reservation, replay, now):
+                if await _insert(row, invoice, reservation, replay, by, now):
                     await events.announce()
                     return msgspec.json.encode(invoice)
                 await _explain_refusal(terms, network, asset, amount_raw)
@@ -187,6 +197,7 @@ async def _insert(
     invoice: InvoiceBody,
     reservation: Reservation,
     replay: Replay | None,
+    by: Member | None,
     now: datetime,
 ) -> bool:
     """Run `_INSERT`; False if a condition in it was not met. Raises UniqueViolationError."""
@@ -199,6 +210,8 @@ async def _insert(
         "replay_id": replay.id if replay else None,
         "request_hash": replay.request_hash if replay else None,
         "body": msgspec.json.encode(invoice).decode(),
+        "actor": by.actor if by else None,
+        "actor_address": by.address if by else None,
     }
     inserted = await database.fetch_value(_INSERT.sql, *_INSERT.args(values))
     return inserted is not None
@@ -262,6 +275,10 @@ _INSERT = NamedStatement(
         INSERT INTO idempotency_records (id, merchant_id, request_hash, status, body, created_at)
         SELECT :replay_id, :merchant, :request_hash, 201, :body, :created_at
         FROM invoice WHERE :replay_id::bytea IS NOT NULL
+    ), audit AS (
+        INSERT INTO audit_entries (at, actor, action, subject, merchant_id, address, details)
+        SELECT :created_at, :actor, 'invoice.created', id, :merchant, :actor_address, '{{}}'
+        FROM invoice WHERE :actor::text IS NOT NULL
     )
     SELECT id FROM invoice
     """

@@ -12,10 +12,13 @@ HEIGHT = 160
 """Units from the floor of a chart to its highest line; about a pixel each as the style sheet draws it."""
 
 STEP = 24
-"""Units of x for one bar with the gap beside it."""
+"""Units of x for one bar with the room beside it."""
 
-GAP = 7
-"""Units between two bars."""
+BAR = 17
+"""Units of x that a bar takes of its step."""
+
+LEAST_STEPS = 16
+"""Fewer bars stand further apart instead of growing broad."""
 
 LEAST_BAR = 2
 """A value above nothing is seen, however small beside the largest."""
@@ -83,18 +86,16 @@ class Sparkline:
     area: str
 
 
-def bars(values: Sequence[tuple[str, int]], *, unit: int = 1) -> BarChart:
-    """The chart of (label, value), left to right. Raises ValueError for a value below nothing.
-
-    Lines stand at round figures of `unit`, which is 10 ** decimals for raw amounts, so that their labels are short.
-    """
+def bars(values: Sequence[tuple[str, int]]) -> BarChart:
+    """The chart of (label, value), left to right. Raises ValueError for a value below nothing."""
     if any(value < 0 for _, value in values):
         raise ValueError("a bar can't stand for less than nothing")
-    top = ceiling(max((value for _, value in values), default=0), unit=unit)
+    top = ceiling(max((value for _, value in values), default=0))
+    step = max(STEP, LEAST_STEPS * STEP // max(1, len(values)))
     return BarChart(
-        width=max(1, len(values)) * STEP,
+        width=max(1, len(values)) * step,
         height=HEIGHT,
-        bars=tuple(_bar(place, label, value, top) for place, (label, value) in enumerate(values)),
+        bars=tuple(_bar(place, step, label, value, top) for place, (label, value) in enumerate(values)),
         lines=tuple(Line(HEIGHT - HEIGHT * step // LINES, top * step // LINES) for step in range(1, LINES + 1))
         if top
         else (),
@@ -102,16 +103,14 @@ def bars(values: Sequence[tuple[str, int]], *, unit: int = 1) -> BarChart:
     )
 
 
-def ceiling(value: int, *, unit: int = 1) -> int:
-    """The least of 4, 8, 12, 20, 40, 60, 80, 100, … (times a power of ten) that is not below `value`; 0 for 0.
+def ceiling(value: int) -> int:
+    """The least of 4, 8, 12, 20, 40, 60, 80, 100 (times a power of ten) that is not below `value`; 0 for 0.
 
-    Each divides into `LINES` round parts. Parts are whole: below 4 there is 4 in the smallest measure there is.
+    Each divides into `LINES` parts that are whole, and round in the amounts that people read.
     """
     if value <= 0:
         return 0
-    measure = unit
-    while measure > 1 and 4 * measure // 10 >= value:
-        measure //= 10
+    measure = 1
     while 100 * measure < value:
         measure *= 10
     return next(step * measure for step in (4, 8, 12, 20, 40, 60, 80, 100) if step * measure >= value)
@@ -151,11 +150,9 @@ def sparkline(values: Sequence[int]) -> Sparkline:
         for place, value in enumerate(series)
     ]
     points = " ".join(f"{x},{y}" for x, y in spots)
-    return Sparkline(
-        SPARK_WIDTH, SPARK_HEIGHT, points, f"0,{SPARK_HEIGHT} {points} {SPARK_WIDTH},{SPARK_HEIGHT}"
-    )
+    return Sparkline(SPARK_WIDTH, SPARK_HEIGHT, points, f"0,{SPARK_HEIGHT} {points} {SPARK_WIDTH},{SPARK_HEIGHT}")
 
 
-def _bar(place: int, label: str, value: int, top: int) -> Bar:
+def _bar(place: int, step: int, label: str, value: int, top: int) -> Bar:
     height = max(LEAST_BAR, HEIGHT * value // top) if value else 0
-    return Bar(place * STEP + GAP // 2, HEIGHT - height, STEP - GAP, height, label, value)
+    return Bar(place * step + (step - BAR) // 2, HEIGHT - height, BAR, height, label, value)

@@ -84,9 +84,27 @@ HISTORY = (
 )
 
 STATES = (
-    "awaiting_deposit confirming paid partially_refunded refunded expired cancelled manual_review closed "
-    "pending_approval approved submitted confirmed rejected failed active paused revoked delivered dead_letter"
-).split()
+    "awaiting_deposit",
+    "confirming",
+    "paid",
+    "partially_refunded",
+    "refunded",
+    "expired",
+    "cancelled",
+    "manual_review",
+    "closed",
+    "pending_approval",
+    "approved",
+    "submitted",
+    "confirmed",
+    "rejected",
+    "failed",
+    "active",
+    "paused",
+    "revoked",
+    "delivered",
+    "dead_letter",
+)
 
 
 def routes(pages: Pages) -> Router:

@@ -75,5 +75,4 @@ document.addEventListener("change", (event) => {
 
 document.documentElement.dataset.script = "";
 localTimes(document);
-document.querySelector("[data-error-summary]")?.focus();
 document.addEventListener("htmx:load", (event) => localTimes(event.detail.elt));

@@ -2,15 +2,15 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from html import unescape
-from typing import Any
 
 import httpx
 import pyotp
 
-from app.core import clock, database, ids
-from app.core.settings import Settings
 from app.accounts import service as accounts
+from app.core import clock, database
+from app.core.settings import Settings
 from app.portal import cookies
 
 PASSWORD = "a rather long phrase 7"
@@ -29,8 +29,6 @@ class Account:
     def code(self) -> str:
         """A code that was not shown before: half a minute passes."""
         assert self.totp_secret is not None
-        from datetime import timedelta
-
         clock.shift(timedelta(seconds=30))
         return pyotp.TOTP(self.totp_secret).at(clock.now())
 
@@ -70,7 +68,7 @@ class Browser:
         """Send fields, as a page of ours would."""
         return await self.client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin"} | headers)
 
-    async def sign_in(self, account: Account, **more: Any) -> httpx.Response:
+    async def sign_in(self, account: Account) -> httpx.Response:
         """Sign in, with a code where one is wanted."""
         answer = await self.send("/sign-in", email=account.email, password=account.password)
         if answer.headers.get("location", "").startswith("/sign-in/code"):
@@ -91,3 +89,36 @@ class Browser:
 def hidden(page: httpx.Response) -> dict[str, str]:
     """The hidden fields of a page."""
     return {name: unescape(value) for name, value in _INPUT.findall(page.text)}
+
+
+async def letters(email: str) -> list[str]:
+    """Subject and body of each letter to an address, the latest first."""
+    rows = await database.fetch_all(
+        "SELECT subject, body FROM mail_outbox WHERE recipient = $1 ORDER BY id DESC", email
+    )
+    return [f"{row['subject']}\n{row['body']}" for row in rows]
+
+
+async def mailed_path(email: str) -> str:
+    """The path of the link in the latest letter to an address."""
+    (latest, *_) = await letters(email)
+    found = re.search(r"https://pay\.example\.test(/\S+\?token=\S+)", latest)
+    assert found, latest
+    return found[1]
+
+
+async def enrol(browser: Browser, account: Account) -> tuple[Account, list[str]]:
+    """Set an authenticator up in a browser that is signed in; the account with it, and its recovery codes."""
+    offered = await browser.send("/account/security/authenticator", password=account.password)
+    assert offered.status_code == 200, offered.text
+    secret = "".join(re.findall(r"<span>([A-Z2-7]{4})</span>", offered.text))
+    enrolled = Account(account.id, account.email, account.password, secret)
+    fields = hidden(offered) | {"code": enrolled.code()}
+    shown = await browser.post("/account/security/authenticator/confirm", fields)
+    assert shown.status_code == 200, shown.text
+    return enrolled, re.findall(r"<code dir=\"ltr\">([0-9A-Z-]{19})</code>", shown.text)
+
+
+def without_ids(page: httpx.Response) -> str:
+    """A page without what differs each time: request ids and tokens of forms."""
+    return re.sub(r"[0-9a-f]{32,64}", "#", page.text)
