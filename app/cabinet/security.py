@@ -13,7 +13,7 @@ from app.core.errors import ApiError, Code
 from app.hygiene import service as hygiene
 from app.hygiene.checklist import Finding
 from app.merchants.roles import Permission
-from app.portal.forms import Form, FormRefused
+from app.portal.forms import FormRefused
 from app.portal.portal import Asked
 
 BUTTONS = {

@@ -22,6 +22,9 @@ from app.web.brand import MIN_CONTRAST, Ink
 DEFAULT_ACCENT = "#0d5a63"
 """The gateway's own petrol: what a field of colours shows while none is chosen."""
 
+PREVIEWED = ("display_name", "own_accent", "accent")
+"""The fields that the preview shows; a logo only once it is saved."""
+
 _ACCENT = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
 
 
