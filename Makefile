@@ -45,7 +45,8 @@ check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract,
 		{ echo 'package-lock.json is not in step with package.json: make lock'; exit 1; }
 
 screens: .venv/.stamp node_modules/.stamp chromium ## Take pictures of every page into var/screens
-	$(BIN)/python -m pytest tests/checkout/test_pages.py -k fits_without_complaint
+	$(BIN)/python -m pytest tests/checkout/test_pages.py tests/portal/test_journey.py \
+		-k 'fits_without_complaint or from_sign_up'
 
 lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.json
 	$(COMPILE) -o requirements.lock

@@ -8,7 +8,7 @@ from typing import Any, cast, get_args
 
 from litestar import Request, Router
 from litestar.connection import ASGIConnection
-from litestar.exceptions import ImproperlyConfiguredException
+from litestar.exceptions import ImproperlyConfiguredException, MethodNotAllowedException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
@@ -50,7 +50,10 @@ async def sit_down(connection: ASGIConnection[Any, Any, Any, Any], handler: Base
     found = await member(visitor.account_id, merchant_id, address=visitor.address) if mode in get_args(Mode) else None
     if found is None:
         raise ApiError(Code.NOT_FOUND, "there is nothing here")
-    found.require(Permission(handler.opt[NEEDS]))
+    needed = handler.opt.get(NEEDS)
+    if needed is None:  # Litestar's own OPTIONS, which we don't offer: nobody calls this from another site
+        raise MethodNotAllowedException()
+    found.require(Permission(needed))
     request.scope["state"]["seat"] = Seat(found, cast(Mode, mode))
 
 

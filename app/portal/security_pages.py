@@ -13,6 +13,7 @@ from app.accounts.enrolment import Offer
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.portal.account_nav import account_nav
+from app.portal.browsers import browser_name
 from app.portal.forms import Form, FormRefused
 from app.portal.guard import signed_in_router
 from app.portal.portal import Asked, Portal, address_of, visitor_of
@@ -40,6 +41,7 @@ def routers(portal: Portal) -> list[Router]:
         visitor, now = visitor_of(request), clock.now()
         context = {
             "sessions": await sessions.of_account(visitor.account_id, now),
+            "browser_name": browser_name,
             "codes_left": await recovery_codes.left(visitor.account_id),
         }
         return show(request, "portal/security.html", context)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from litestar import Litestar, Response, get, post
 
-from app.core import database
+from app.core import database, logging
 from app.core.errors import ApiError, Code, Forbidden, invalid
 from app.core.settings import Settings
 from app.gateway import running, wire
@@ -102,7 +102,8 @@ async def test_strange_bodies_are_4xx(browser: Browsers, settings: Settings, bod
 @pytest.fixture
 async def face(settings: Settings, steady_clock: None) -> AsyncIterator[httpx.AsyncClient]:
     """A face of its own, as the cabinet and the desk will be."""
-    async with running(gateway := wire(settings)):
+    gateway = wire(settings)
+    async with running(gateway):
         pages = Pages()
         portal = Portal(gateway, pages, RateLimiter())
 
@@ -146,6 +147,7 @@ async def face(settings: Settings, steady_clock: None) -> AsyncIterator[httpx.As
 async def test_errors_of_a_face_are_said_in_words(
     face: httpx.AsyncClient, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    logging.configure(level="INFO", json=True)
     mara = Browser(face)
     await mara.sign_in(await an_account(settings))
     headers = OWN | {"X-CSRF-Token": (await mara.get("/cabinet/who")).headers["its-token"]}

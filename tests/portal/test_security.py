@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.core import clock, database
+from app.core import clock, database, logging
 from app.core.settings import Settings
 from app.portal import cookies
 from tests.portal.browsing import Account, Browser, an_account, enrol, hidden, letters
@@ -172,14 +172,15 @@ async def test_merchants_may_turn_it_off_and_operators_may_not(browser: Browsers
 async def test_everything_is_in_the_audit_log_and_no_secret_is(
     browser: Browsers, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    logging.configure(level="DEBUG", json=True)
     account, mara = await an_account(settings), browser()
     first = await mara.sign_in(account)
     account, codes = await enrol(mara, account)
     await mara.send("/account/security/recovery-codes")
     await mara.send("/account/password", password=account.password, new_password="a canary of a phrase")
     tokens = [str(mara.session), first.headers["set-cookie"].partition("=")[2].partition(";")[0]]
-    code = account.code()
     clock.shift(timedelta(minutes=10))
+    code = account.code()
     await mara.send("/account/security/authenticator/off", password="a canary of a phrase", code=code)
     await mara.send("/forgot-password", email=account.email)
     await mara.send("/sign-out", "/account")
