@@ -109,9 +109,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def preview(request: Asked) -> Response[Any]:
         """The preview alone, for htmx."""
         now = await branding.get(seat_of(request).merchant_id)
-        form = Form.empty(
-            **{name: request.query_params.get(name, "") for name in ("display_name", "own_accent", "accent")}
-        )
+        form = Form.empty(**{name: request.query_params.get(name, "") for name in PREVIEWED})
         context = {"seat": seat_of(request), "preview": preview_of(form, now.logo_tag), "min_contrast": MIN_CONTRAST}
         return portal.page(request, "cabinet/settings/_preview.html", context)
 
