@@ -1,37 +1,25 @@
-"""The cabinet as its people reach it, over a chain that is there."""
+"""The cabinet as people reach it: the whole app, a merchant, and members of it with browsers of their own."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 
 from app.core.settings import Settings
-from app.gateway import Gateway, wire
-from app.sandbox.chain_driver import AnvilDriver
-from app.web.edge import Edge
-from tests.cabinet.world import World, make_world
+from tests.cabinet.people import Office
+from tests.factories.merchants import merchant
+from tests.portal.browsing import Browser
 from tests.portal.conftest import app, browser
 
 __all__ = ["app", "browser"]
 
 
 @pytest.fixture
-def settings(chain_settings: Callable[..., Settings]) -> Settings:
-    """Settings of a deployment with a network."""
-    return chain_settings()
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """Webhooks of these tests go to loopback."""
+    return environment | {"WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8"}
 
 
 @pytest.fixture
-async def works(app: Edge, settings: Settings) -> AsyncIterator[Gateway]:
-    """The use cases, on the app's own pool: what happens outside of the pages that are tested."""
-    gateway = wire(settings)
-    await gateway.networks.aclose()
-    yield gateway
-    await gateway.addresses.close()
-    await gateway.outbound.aclose()
-    await gateway.networks.aclose()
-
-
-@pytest.fixture
-async def world(settings: Settings, works: Gateway, driver: AnvilDriver, token: str) -> World:
-    """A merchant with people and things."""
-    return await make_world(settings, works, driver, token)
+async def office(browser: Callable[..., Browser], settings: Settings) -> Office:
+    """An approved merchant to which members are added as a test needs them."""
+    return Office(await merchant(name="Harbour & Pine"), settings, browser)
