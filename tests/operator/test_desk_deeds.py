@@ -5,7 +5,6 @@ from html import unescape
 
 import httpx
 
-from app.accounts.operators import Operator
 from app.core import clock, database
 from app.ledger.hashchain import ChainId
 from app.merchants import applications
@@ -199,10 +198,7 @@ async def test_a_review_is_credited_returned_or_closed(served: Served, driver: A
     await told(browser, await browser.send(f"{close}/close", reason="no answer"))
     outcomes = await database.fetch_all("SELECT outcome FROM reviews ORDER BY id")
     assert [row["outcome"] for row in outcomes] == ["credited", "returned", "closed"]
-    assert (
-        account.id in (await browser.get(f"/desk/audit?subject={cases[2]}")).text
-        or "Mara Merchant" in (await browser.get(f"/desk/audit?subject={cases[2]}")).text
-    )
+    assert account.email in (await browser.get(f"/desk/audit?subject={cases[2]}")).text
 
 
 async def test_holds_are_released_with_a_reason(served: Served) -> None:
@@ -298,7 +294,7 @@ async def test_an_alert_is_acknowledged_with_a_note(served: Served) -> None:
     browser = await served.signed_in(await served.account("ops@example.test"))
     assert "&lt;b&gt;17 units" in (await browser.get("/desk")).text
     page = f"/desk/alerts/{alert.id}"
-    assert "note" in errors(await browser.send(f"{page}/acknowledge", page, note="")).lower() or True
+    assert "say what was done" in errors(await browser.send(f"{page}/acknowledge", page, note=""))
     await told(browser, await browser.send(f"{page}/acknowledge", page, note="recounted"))
     assert await alerts.page("open", None, None, 10) == ([], False)
     assert "recounted" in (await browser.get(page)).text
@@ -344,15 +340,13 @@ async def test_the_queue_counts_what_waits_and_names_it(served: Served) -> None:
 
 async def test_lists_go_on_by_page_without_a_row_twice(served: Served) -> None:
     merchant_id = await served.merchant(1_000_000_000)
-    by = Operator(account_id=(await served.account("ops@example.test")).id, address=None)
-    browser = await served.signed_in(await served.account("ops2@example.test"))
+    browser = await served.signed_in(await served.account("ops@example.test"))
     asked = [(await payout(served.gateway, merchant_id, "1.00")).id for _ in range(30)]
     seen: list[str] = []
     path = "/desk/approvals"
     while path:
         page = (await browser.get(path)).text
-        seen += [found for found in re.findall(r'href="/desk/approvals/(PO-\w+)"', page)]
+        seen += re.findall(r'href="/desk/approvals/(PO-\w+)"', page)
         onwards = re.search(r'href="([^"]+)" rel="next"', page)
         path = unescape(onwards[1]) if onwards else ""
     assert seen == asked
-    assert by.account_id  # the operator who looks changes nothing of the order
