@@ -44,11 +44,12 @@ class ReversalService:
                 await self._reverse(network, row, now)
             await database.execute(
                 """
-                UPDATE deposits SET status = 'orphaned', settled_at = NULL,
+                UPDATE deposits SET status = 'orphaned', orphaned_at = $2, settled_at = NULL,
                     times_reversed = times_reversed + CASE WHEN status = 'seen' THEN 0 ELSE 1 END
                 WHERE id = $1
                 """,
                 row["id"],
+                now,
             )
             if row["invoice"] is not None:
                 touched.add(row["invoice"])

@@ -153,7 +153,8 @@ async def open_case(deposit_id: str, verdict: Verdict, invoice_id: str | None, n
     """Open the case of a deposit in the transaction that stores it; whether it is open now.
 
     A deposit that is back after a deep reorganisation has its case opened anew; one that an operator has closed
-    without moving money stays closed.
+    without moving money stays closed, unless it was closed while the deposit was away: then there was nothing to
+    decide on.
     """
     database.in_transaction()
     facts = await database.fetch_one(
@@ -173,7 +174,8 @@ async def open_case(deposit_id: str, verdict: Verdict, invoice_id: str | None, n
         ON CONFLICT (deposit) DO UPDATE SET invoice = excluded.invoice, merchant = excluded.merchant,
             verdict = excluded.verdict, facts = excluded.facts, status = 'open', outcome = NULL, reason = NULL,
             refund_id = NULL, decided_at = NULL, decided_by = NULL
-        WHERE reviews.status = 'open' OR (reviews.status = 'closed' AND reviews.outcome <> 'closed')
+        WHERE reviews.status = 'open' OR (reviews.status = 'closed' AND (reviews.outcome <> 'closed'
+            OR reviews.decided_at > (SELECT orphaned_at FROM deposits WHERE id = reviews.deposit)))
         """,
         deposit_id,
         invoice_id,

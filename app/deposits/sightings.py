@@ -52,7 +52,10 @@ def same_transfer(transfer: Transfer, known: Sequence[Row]) -> Row | None:
 async def store(
     network: str, transfer: Transfer, address_id: int, found: Match, orphan: Row | None, now: datetime
 ) -> str | None:
-    """Insert the deposit, or bring `orphan` back; its id, or None if it is there and alive already."""
+    """Insert the deposit, or bring `orphan` back; its id, or None if it is there and alive already.
+
+    What comes back keeps its first moment in `seen_at`, whichever block it is in now.
+    """
     place = (
         transfer.index,
         transfer.block.height,
@@ -61,29 +64,28 @@ async def store(
         found.verdict.value,
         found.invoice_id,
     )
+    if not await _make_room(network, transfer, None if orphan is None else orphan["id"]):
+        return None
     if orphan is not None:
-        if not await _make_room(network, transfer, orphan["id"]):
-            return None
         await database.execute(
             """
             UPDATE deposits SET log_index = $2, block_height = $3, block_hash = $4, block_time = $5,
-                verdict = $6, invoice = $7, status = 'seen'
+                verdict = $6, invoice = $7, status = 'seen', seen_at = least(seen_at, block_time)
             WHERE id = $1 AND status = 'orphaned'
             """,
             orphan["id"],
             *place,
         )
         return str(orphan["id"])
-    deposit_id: str | None = await database.fetch_value(
+    deposit_id = ids.new_id(ids.DEPOSIT)
+    await database.execute(
         """
         INSERT INTO deposits (log_index, block_height, block_hash, block_time, verdict, invoice,
             id, network, txid, asset, deposit_address, from_address, amount_raw, seen_at, status)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'seen')
-        ON CONFLICT (network, txid, log_index) DO NOTHING
-        RETURNING id
         """,
         *place,
-        ids.new_id(ids.DEPOSIT),
+        deposit_id,
         network,
         transfer.txid,
         transfer.asset_symbol,
@@ -95,15 +97,16 @@ async def store(
     return deposit_id
 
 
-async def _make_room(network: str, transfer: Transfer, deposit_id: str) -> bool:
-    """Free the transfer's index for an orphan that comes back to it; False if a living deposit has it.
+async def _make_room(network: str, transfer: Transfer, deposit_id: str | None) -> bool:
+    """Free the transfer's index for its deposit, a new one or one that comes back; False if a living one has it.
 
-    Another orphan of the transaction that has it steps aside, below all indices that a chain gives.
+    Another orphan of the transaction that has it steps aside, below all indices that a chain gives: in another
+    block a transaction may move other amounts than it did before.
     """
     holder = await database.fetch_one(
         """
         SELECT id, status FROM deposits
-        WHERE network = $1 AND txid = $2 AND log_index = $3 AND id <> $4 FOR UPDATE
+        WHERE network = $1 AND txid = $2 AND log_index = $3 AND id IS DISTINCT FROM $4 FOR UPDATE
         """,
         network,
         transfer.txid,
