@@ -18,9 +18,7 @@ from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import AnvilDriver
 from app.sandbox.postgres import Postgres
 from tests.factories.networks import networks_toml
-from tests.services import start_anvil_for_tests, start_postgres_for_tests, start_valkey_for_tests
-
-TEMPLATE = "swap_pay_template"
+from tests.services import TEMPLATE, start_anvil_for_tests, start_postgres_for_tests, start_valkey_for_tests
 
 
 @pytest.fixture(scope="session")
