@@ -4,7 +4,6 @@ The database may have been edited by a stranger's hand: what is trusted is what 
 over the payment, and the ceilings of the signer's own configuration (ceilings.py).
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from app.alerts.service import raise_alert
@@ -16,16 +15,14 @@ from app.withdrawals.digest import Intent, digest
 from app.withdrawals.service import set_waiting
 
 
-@dataclass(frozen=True, slots=True)
 class Refused(Exception):
     """Not to be paid. `held` until an operator has looked, or just not now. `kind` names the alert."""
 
-    kind: str
-    reason: str
-    held: bool
-
-    def __str__(self) -> str:
-        return self.reason
+    def __init__(self, kind: str, reason: str, *, held: bool) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.held = held
 
 
 class NotToSign(Exception):
