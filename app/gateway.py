@@ -35,6 +35,7 @@ from app.webhooks.implicit import WebhookOverrides
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalService
 from app.withdrawals.balance_check import BalanceChecker
+from app.withdrawals.ceilings import Ceilings
 from app.withdrawals.crash_points import CrashPoints
 from app.withdrawals.keystore import SpendingKeys
 from app.withdrawals.presentation import WithdrawalPresenter
@@ -96,7 +97,7 @@ class Gateway:
                 self.reversals,
                 self.invoices,
                 Treasury(network),
-                BalanceChecker(network, self.networks.chain(network.key), self.networks.sender(network.key)),
+                BalanceChecker(network, self.networks.chain(network.key)),
             )
             for network in self.networks
         ]
@@ -110,7 +111,8 @@ class Gateway:
         sender, treasury = self.networks.sender(network.key), Treasury(network)
         wallet = Wallet(network, sender, keys)
         tracker = Tracker(network, sender, wallet, treasury, self.withdrawals, crash)
-        return Signer(network, sender, wallet, tracker, Sweeper(network, sender, wallet, tracker), treasury, crash)
+        sweeper = Sweeper(network, sender, wallet, tracker)
+        return Signer(network, sender, wallet, Ceilings(network), tracker, sweeper, treasury, crash)
 
 
 def wire(settings: Settings) -> Gateway:

@@ -10,6 +10,9 @@ import structlog
 _SECRET_WORDS = ("secret", "password", "authorization", "api_key", "pepper", "token", "mnemonic", "private")
 _HIDDEN = "[hidden]"
 
+# Without the frames' local variables, which structlog's own renderer adds: a spending key may be one of them.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure(*, level: str, json: bool) -> None:
     """Set up structlog and the standard library's logging alike. Call once, at process start."""
@@ -19,7 +22,7 @@ def configure(*, level: str, json: bool) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         hide_secrets,
-        structlog.processors.dict_tracebacks if json else structlog.processors.ExceptionPrettyPrinter(),
+        _TRACEBACKS if json else structlog.processors.ExceptionPrettyPrinter(),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -1,11 +1,10 @@
-"""May this be paid? The signer's own look at the row, the approvals and its ceilings, whatever else has checked.
+"""May this be paid? The signer's own look at the row and the approvals, whatever else has checked.
 
 The database may have been edited by a stranger's hand: what is trusted is what operators approved, as a digest
-over the payment, and the ceilings of the signer's own configuration.
+over the payment, and the ceilings of the signer's own configuration (ceilings.py).
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from app.alerts.service import raise_alert
 from app.core import database
@@ -16,19 +15,15 @@ from app.withdrawals import outgoing
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.service import set_waiting
 
-DAY = timedelta(hours=24)
 
-
-@dataclass(frozen=True, slots=True)
 class Refused(Exception):
     """Not to be paid. `held` until an operator has looked, or just not now. `kind` names the alert."""
 
-    kind: str
-    reason: str
-    held: bool
-
-    def __str__(self) -> str:
-        return self.reason
+    def __init__(self, kind: str, reason: str, *, held: bool) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.held = held
 
 
 class NotToSign(Exception):
@@ -66,19 +61,6 @@ async def authorised(withdrawal_id: str, network: NetworkConfig, *, again: bool 
     if not again:
         await _check_source(row)
     return intent
-
-
-async def check_ceilings(intent: Intent, network: NetworkConfig, now: datetime) -> None:
-    """Raise Refused beyond what the signer may pay out at once or within 24 hours."""
-    asset = network.asset(intent.asset)
-    if asset is None:
-        raise Refused("unknown_asset", f"{intent.asset} is not an asset of {network.key}", held=True)
-    if asset.transaction_ceiling_raw is not None and intent.amount_raw > asset.transaction_ceiling_raw:
-        raise Refused("ceiling", "the amount is above the signer's ceiling for one transaction", held=True)
-    if asset.day_ceiling_raw is not None:
-        spent_raw = await outgoing.signed_within_raw(network.key, intent.asset, DAY, now)
-        if spent_raw + intent.amount_raw > asset.day_ceiling_raw:
-            raise Refused("day_ceiling", "the signer's ceiling for 24 hours is reached", held=False)
 
 
 async def refuse(withdrawal_id: str, refused: Refused, network: NetworkConfig, now: datetime) -> None:

@@ -13,7 +13,7 @@ from app.alerts.service import raise_alert
 from app.core import database
 from app.core.database import Row
 from app.networks.config import NetworkConfig
-from app.networks.port import Chain, Sender, Transfer
+from app.networks.port import Chain, Transfer
 
 INTERVAL = timedelta(seconds=60)
 ADDRESSES_PER_QUERY = 1_000
@@ -27,10 +27,9 @@ NOBODY = "unknown"
 class BalanceChecker:
     """Looks at one network's addresses, for the watcher."""
 
-    def __init__(self, network: NetworkConfig, chain: Chain, sender: Sender) -> None:
+    def __init__(self, network: NetworkConfig, chain: Chain) -> None:
         self._network = network
         self._chain = chain
-        self._sender = sender
         self._looked_at: datetime | None = None
 
     async def look(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
@@ -49,8 +48,9 @@ class BalanceChecker:
         after_id = 0
         while rows := await self._expected(native.symbol, height, after_id, now):
             after_id = rows[-1]["id"]
-            held = await self._sender.balances([row["address"] for row in rows], native.symbol, height)
-            for row, held_raw in zip(rows, held, strict=True):
+            held = await self._chain.balances_raw([row["address"] for row in rows], native.symbol, height)
+            for row in rows:
+                held_raw = held[row["address"]]
                 if not row["moving"] and held_raw > row["expected_raw"]:
                     unseen.append(
                         Transfer(

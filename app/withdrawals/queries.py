@@ -49,7 +49,7 @@ class ToSign:
     approved_at: datetime
 
 
-async def withdrawals_to_sign(network: str, limit: int = 100) -> list[ToSign]:
+async def withdrawals_to_sign(network: str, limit: int = 1_000) -> list[ToSign]:
     """Approved withdrawals of a network that nobody holds, oldest approval first."""
     rows = await database.fetch_all(
         """
