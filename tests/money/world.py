@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 from eth_utils.address import to_checksum_address
@@ -141,6 +141,8 @@ class World:
 
     async def watch(self) -> None:
         await self.watcher.tick()
+
+    async def number_events(self) -> None:
         await sequencer.number_events(fan_out_with(self.gateway.settings.data_keys))
 
     async def sign(self, crash_at: str | None = None) -> None:
@@ -175,7 +177,8 @@ class World:
         except ApiError as error:
             return error.code
 
-    async def cancel_invoice(self, merchant_id: str, invoice_id: str) -> str:
+    async def cancel_invoice(self, invoice_id: str) -> str:
+        merchant_id = await self.merchant_of("invoices", invoice_id)
         try:
             await self.gateway.invoices.cancel(merchant_id, "test", invoice_id, clock.now())
         except ApiError as error:
@@ -190,14 +193,16 @@ class World:
         except ApiError as error:
             return error.code
 
-    async def cancel_payout(self, merchant_id: str, payout_id: str) -> str:
+    async def cancel_payout(self, payout_id: str) -> str:
+        merchant_id = await self.merchant_of("withdrawals", payout_id)
         try:
             await self.gateway.payouts.cancel(merchant_id, "test", payout_id, clock.now())
         except ApiError as error:
             return error.code
         return "cancelled"
 
-    async def ask_refund(self, merchant_id: str, invoice_id: str, amount: str) -> str:
+    async def ask_refund(self, invoice_id: str, amount: str) -> str:
+        merchant_id = await self.merchant_of("invoices", invoice_id)
         new = NewRefund(amount=amount, refund_address=nobody(), requested_by="api_key:k")
         try:
             body = await self.gateway.refunds.create(merchant_id, "test", invoice_id, new, None, clock.now())
@@ -219,7 +224,6 @@ class World:
         return "rejected"
 
     async def expire_requests(self) -> int:
-        clock.shift(timedelta(days=7))
         return await expire_stale(self.gateway.withdrawals, 7, clock.now())
 
     async def open_cases(self) -> list[str]:
@@ -251,10 +255,26 @@ class World:
 
     # What can be seen.
 
-    async def row(self, sql: str, *args: object) -> dict[str, Any]:
-        found = await database.fetch_one(sql, *args)
-        assert found is not None
-        return dict(found)
+    async def reached(self) -> dict[str, int]:
+        """How often which states and mishaps came about: a run that reaches none of them proves little."""
+        rows = await database.fetch_all(
+            """
+            SELECT 'invoice ' || status AS what, count(*) FROM invoices GROUP BY 1
+            UNION ALL SELECT 'deposit ' || verdict || ' ' || status, count(*) FROM deposits GROUP BY 1
+            UNION ALL SELECT 'deposit reversed', sum(times_reversed) FROM deposits
+            UNION ALL SELECT kind || ' ' || status, count(*) FROM withdrawals GROUP BY 1
+            UNION ALL SELECT 'review ' || coalesce(outcome, 'open'), count(*) FROM reviews GROUP BY 1
+            UNION ALL SELECT purpose || ' transaction ' || status, count(*) FROM outgoing_transactions GROUP BY 1
+            UNION ALL SELECT 'bump', count(*) FROM outgoing_transactions WHERE replaces IS NOT NULL
+            UNION ALL SELECT 'alert ' || kind, sum(occurrences) FROM alerts GROUP BY 1
+            UNION ALL SELECT 'ledger below zero', count(*) FROM ledger_entries
+                WHERE available_after_raw < 0 AND kind = 'deposit_reversal'
+            """
+        )
+        return {row["what"]: int(row["count"] or 0) for row in rows}
+
+    async def merchant_of(self, table: str, id: str) -> str:
+        return str(await database.fetch_value(f"SELECT merchant FROM {table} WHERE id = $1", id))
 
     async def available_raw(self, owner: str, asset: str) -> int:
         return int(
