@@ -12,7 +12,6 @@ import secrets
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +19,8 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import HealthCheck, Phase, seed
+from hypothesis import settings as runs
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -34,10 +34,9 @@ from hypothesis.stateful import (
 
 from app.core import clock, redis
 from app.core.money import format_amount
-from app.core.settings import load
+from app.core.settings import Settings, load
 from app.gateway import running, wire
 from app.invoices.presentation import InvoiceBody
-from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import AnvilDriver
 from app.sandbox.postgres import Postgres
 from app.withdrawals.crash_points import POINTS
@@ -63,69 +62,51 @@ Round = tuple[str | None, int] | None
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run takes place: servers that all runs share, and the state of the chain that each begins from."""
+    """Where every run takes place. Each has a database and a chain of its own."""
 
     postgres: Postgres
     valkey_url: str
-    anvil: Anvil
     keys: SpendingKeys
-    token: str
     directory: Path
 
-    def environment(self, database_url: str) -> dict[str, str]:
-        """The environment of one run's deployment."""
+    def deployment(self, database_url: str, rpc_url: str, token: str) -> Settings:
+        """One run's settings: few addresses, so that they serve many; USDT has a fee, and above 3.00 two approve."""
         path = self.directory / "networks.toml"
         text = networks_toml(
-            self.anvil.rpc_url,
-            self.token,
+            rpc_url,
+            token,
             hot_wallet_address=self.keys.hot_wallet_address,
             confirmations=CONFIRMATIONS,
             pool_cap=5,
             cool_down_minutes=5,
             sweep_interval_s=1,
         ).replace(XPUB, self.keys.xpub)
-        # USDT has a fee, and a threshold above which two operators must approve.
-        path.write_text(
-            text.replace("decimals = 6", "decimals = 6\napproval_threshold_raw = 3000000\npayout_fee_flat_raw = 10000")
-        )
+        usdt = "decimals = 6\napproval_threshold_raw = 3000000\npayout_fee_flat_raw = 10000"
+        path.write_text(text.replace("decimals = 6", usdt))
         key = base64.b64encode(bytes(range(32))).decode()
-        return {
-            "SWAP_PAY_ENV": "test",
-            "DATABASE_URL": database_url,
-            "REDIS_URL": self.valkey_url,
-            "PUBLIC_URL": "https://pay.example.test",
-            "NETWORKS_FILE": str(path),
-            "API_KEY_PEPPERS": f"1:{key}",
-            "DATA_KEYS": f"k1:{key}",
-            "LINK_SECRET": key,
-            "EMAIL_HASH_SECRET": key,
-        }
+        return load(
+            {
+                "SWAP_PAY_ENV": "test",
+                "DATABASE_URL": database_url,
+                "REDIS_URL": self.valkey_url,
+                "PUBLIC_URL": "https://pay.example.test",
+                "NETWORKS_FILE": str(path),
+                "API_KEY_PEPPERS": f"1:{key}",
+                "DATA_KEYS": f"k1:{key}",
+                "LINK_SECRET": key,
+                "EMAIL_HASH_SECRET": key,
+            }
+        )
 
 
-@pytest.fixture(scope="module")
-def place(postgres: Postgres, valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A chain of its own, with a token that four customers hold, which mines when it is told to."""
-    directory = tmp_path_factory.mktemp("money")
-    with start_anvil_for_tests(directory) as anvil:
-        token = asyncio.run(_prepare(anvil))
-        yield Place(postgres, valkey_url, anvil, SpendingKeys(MNEMONIC), token, directory)
-
-
-async def _prepare(anvil: Anvil) -> str:
-    driver = await AnvilDriver.connect(anvil.rpc_url)
-    token = await driver.deploy_token(10**15)
-    for account in driver.accounts[1:4]:
-        await driver.transfer_token(token, account, 10**13)
-    await driver.call("evm_setAutomine", False)
-    await driver.aclose()
-    return token
+@pytest.fixture
+def place(postgres: Postgres, valkey_url: str, tmp_path: Path) -> Place:
+    return Place(postgres, valkey_url, SpendingKeys(MNEMONIC), tmp_path)
 
 
 class Money(RuleBasedStateMachine):
-    """Rules are what anybody may do at any time; each is refused or done, never half done.
-
-    Left to chance alone, what needs many steps in one order would hardly ever come about: so some rules go on.
-    """
+    """Rules are what anybody may do at any time; each is refused or done, never half done. Left to chance alone, what
+    needs many steps in one order would hardly ever come about: so some rules go on."""
 
     place: Place
 
@@ -154,15 +135,17 @@ class Money(RuleBasedStateMachine):
         await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
         self.stack.push_async_callback(admin.close)
         self.stack.push_async_callback(admin.execute, f"DROP DATABASE {name} WITH (FORCE)")
-        driver = await AnvilDriver.connect(self.place.anvil.rpc_url)
+        node = self.stack.enter_context(start_anvil_for_tests(self.place.directory / name))
+        driver = await AnvilDriver.connect(node.rpc_url)
         self.stack.push_async_callback(driver.aclose)
-        as_found = await driver.call("evm_snapshot")
-        self.stack.push_async_callback(driver.call, "evm_revert", as_found)
-        self.stack.push_async_callback(driver.call, "anvil_dropAllTransactions")
-        deployment = load(self.place.environment(self.place.postgres.dsn(name)))
-        gateway = await self.stack.enter_async_context(running(wire(deployment)))
+        token = await driver.deploy_token(10**15)
+        for customer in driver.accounts[1:4]:
+            await driver.transfer_token(token, customer, 10**13)
+        await driver.call("evm_setAutomine", False)
+        settings = self.place.deployment(self.place.postgres.dsn(name), node.rpc_url, token)
+        gateway = await self.stack.enter_async_context(running(wire(settings)))
         await redis.client().flushall()
-        return await World.begin(gateway, driver, self.place.token, self.place.keys)
+        return await World.begin(gateway, driver, token, self.place.keys)
 
     @initialize(target=invoices)
     def both_have_sold_something(self) -> object:
@@ -367,7 +350,7 @@ def test_money_is_right_whatever_happens_in_whatever_order(place: Place) -> None
     machine = type("Money", (Money,), {"place": place})
     run_state_machine_as_test(
         seed(SEED)(machine),
-        settings=settings(
+        settings=runs(
             max_examples=RUNS,
             stateful_step_count=STEPS,
             deadline=None,
