@@ -18,6 +18,7 @@ from app.audit import service as audit
 from app.core import database
 from app.core.clock import rfc3339
 from app.core.database import Row
+from app.core.errors import ApiError
 from app.deposits.bookings import booking_reference, deposit_chains
 from app.deposits.matching import Verdict
 from app.invoices.pricing import Share, share, share_of_other_asset
@@ -85,7 +86,10 @@ class ReviewService:
                 postings.append(Posting(earnings, "invoice_credit", due.net_raw, 0, reference))
             if due.service_fee_raw:
                 postings.append(Posting(fees, "service_fee", due.service_fee_raw, 0, reference))
-            await ledger.post(postings, now)
+            try:
+                await ledger.post(postings, now)
+            except ApiError:
+                raise ReviewRefused("suspense holds too little: a reorganisation has left a hole in it") from None
             await database.execute("UPDATE deposits SET status = 'credited' WHERE id = $1", deposit_id)
             await _decide(deposit_id, "closed", "credited", reason, operator_id, now)
             counted_raw = due.net_raw if case.asset == invoice["asset"] else 0
