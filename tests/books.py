@@ -36,7 +36,7 @@ async def assert_balances_are_sums() -> None:
                 SELECT 1 FROM ledger_entries WHERE ledger = h.id AND kind = 'deposit_reversal')
         """
     )
-    assert not wrong
+    assert not [dict(row) for row in wrong]
 
 
 async def assert_deposits_are_booked_once() -> None:
@@ -55,7 +55,7 @@ async def assert_deposits_are_booked_once() -> None:
             OR b.credits > 1 OR b.credits > 0 AND d.status <> 'credited'
         """
     )
-    assert not wrong
+    assert not [dict(row) for row in wrong]
 
 
 async def assert_withdrawals_are_booked_once() -> None:
@@ -74,7 +74,7 @@ async def assert_withdrawals_are_booked_once() -> None:
             OR (SELECT count(*) FROM outgoing_transactions WHERE withdrawal = w.id AND status = 'confirmed') > 1
         """
     )
-    assert not wrong
+    assert not [dict(row) for row in wrong]
 
 
 async def assert_assets_are_conserved() -> None:
@@ -95,7 +95,7 @@ async def assert_assets_are_conserved() -> None:
                 WHERE o.network = h.network AND a.symbol = h.asset)
         """
     )
-    assert not wrong
+    assert not [dict(row) for row in wrong]
 
 
 async def assert_invoices() -> None:
@@ -127,4 +127,4 @@ async def assert_invoices() -> None:
             OR i.status IN ('paid', 'partially_refunded', 'refunded') AND i.paid_at IS NULL
         """
     )
-    assert not wrong
+    assert not [dict(row) for row in wrong]

@@ -56,10 +56,7 @@ class DepositService:
             orphan = sightings.same_transfer(transfer, known)
             if orphan is not None:
                 known.remove(orphan)
-            if orphan is not None and orphan["times_reversed"]:
-                found = Match(orphan["invoice"], Verdict(orphan["verdict"]))  # its money: it was booked before
-            else:
-                found = match(transfer.asset_symbol, transfer.amount_raw, paid_at, candidates)
+            found = _match(transfer, paid_at, candidates, orphan)
             if transfer.inferred and found.verdict is Verdict.EXACT:
                 found = replace(found, verdict=Verdict.IN_REVIEW)
             deposit_id = await sightings.store(network, transfer, address_id, found, orphan, now)
@@ -135,6 +132,17 @@ class DepositService:
             await self._invoices.begin_confirming(found.invoice_id, total_raw, now)
         else:
             await self._invoices.note_received(found.invoice_id, total_raw, now)
+
+
+def _match(transfer: Transfer, paid_at: datetime, candidates: Sequence[Candidate], orphan: Row | None) -> Match:
+    """What a transfer is to which invoice. One that is back is what it was: it was booked, or it has a case. An
+    exact one is still its invoice's, whoever has the address by now, but that may have been cancelled meanwhile."""
+    if orphan is None:
+        return match(transfer.asset_symbol, transfer.amount_raw, paid_at, candidates)
+    if orphan["times_reversed"] or orphan["verdict"] != Verdict.EXACT:
+        return Match(orphan["invoice"], Verdict(orphan["verdict"]))
+    own = [candidate for candidate in candidates if candidate.id == orphan["invoice"]]
+    return match(transfer.asset_symbol, transfer.amount_raw, paid_at, own)
 
 
 async def _lock_served(
