@@ -1,4 +1,4 @@
-"""When a reorganisation has last taken a deposit away."""
+"""When a reorganisation has last taken a deposit away, and when one that came back was made."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.columns.column_types import Timestamptz
@@ -17,6 +17,27 @@ async def forwards() -> MigrationManager:
         tablename="deposits",
         column_name="orphaned_at",
         db_column_name="orphaned_at",
+        column_class_name="Timestamptz",
+        column_class=Timestamptz,
+        params={
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Deposit",
+        tablename="deposits",
+        column_name="made_at",
+        db_column_name="made_at",
         column_class_name="Timestamptz",
         column_class=Timestamptz,
         params={

@@ -52,7 +52,7 @@ class DepositService:
         for transfer in transfers:
             address_id, candidates = served[transfer.to_address]
             known = orphans.get((transfer.txid, address_id), [])
-            paid_at = min([transfer.block.time, *(orphan["first_seen"] for orphan in known)])
+            paid_at = min([transfer.block.time, *(orphan["made_at"] for orphan in known)])
             orphan = sightings.same_transfer(transfer, known)
             if orphan is not None:
                 known.remove(orphan)

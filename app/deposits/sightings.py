@@ -20,12 +20,12 @@ PARKED_INDEX = -1_000_000_000
 async def orphans(network: str, txids: Collection[str]) -> dict[tuple[str, int], list[Row]]:
     """Deposits of these transactions that a reorganisation has taken away, by (txid, address id).
 
-    `first_seen`: a payment that was in a block in time was made in time, whichever block it ends up in.
+    `made_at`: a payment that was in a block in time was made in time, whichever block it ends up in.
     """
     rows = await database.fetch_all(
         """
         SELECT id, txid, log_index, deposit_address, asset, amount_raw, verdict, invoice, times_reversed,
-            least(block_time, seen_at) AS first_seen
+            coalesce(made_at, least(block_time, seen_at)) AS made_at
         FROM deposits WHERE network = $1 AND txid = ANY($2) AND status = 'orphaned' ORDER BY log_index
         """,
         network,
@@ -54,7 +54,7 @@ async def store(
 ) -> str | None:
     """Insert the deposit, or bring `orphan` back; its id, or None if it is there and alive already.
 
-    What comes back keeps its first moment in `seen_at`, whichever block it is in now.
+    What comes back keeps its first moment in `made_at`, whichever block it is in now.
     """
     place = (
         transfer.index,
@@ -70,7 +70,8 @@ async def store(
         await database.execute(
             """
             UPDATE deposits SET log_index = $2, block_height = $3, block_hash = $4, block_time = $5,
-                verdict = $6, invoice = $7, status = 'seen', seen_at = least(seen_at, block_time)
+                verdict = $6, invoice = $7, status = 'seen',
+                made_at = coalesce(made_at, least(seen_at, block_time))
             WHERE id = $1 AND status = 'orphaned'
             """,
             orphan["id"],

@@ -114,9 +114,6 @@ class InvoiceService:
         row = await _amounts(invoice_id)
         current = Status(row["status"])
         changes = {"credited_raw": (row["credited_raw"] or 0) + net_raw, "needs_review": cases_left > 0}
-        if current in GOES_TO_REVIEW:  # the case is of a time when its own payment, gone since, was on its way
-            await self._move(invoice_id, current, Status.MANUAL_REVIEW, now, event=None)
-            current = Status.MANUAL_REVIEW
         if current == Status.MANUAL_REVIEW:
             await self._move(invoice_id, current, Status.PAID, now, {**changes, "paid_at": now})
         else:
@@ -166,7 +163,7 @@ class InvoiceService:
                 SELECT id, needs_review FROM invoices i
                 WHERE network = $1 AND status = 'awaiting_deposit' AND expires_at <= $2 AND NOT EXISTS (
                     SELECT 1 FROM deposits d WHERE d.invoice = i.id AND d.status = 'orphaned' AND d.verdict = 'exact'
-                        AND d.orphaned_at > $3 AND least(d.seen_at, d.block_time) < i.expires_at)
+                        AND d.orphaned_at > $3 AND coalesce(d.made_at, least(d.seen_at, d.block_time)) < i.expires_at)
                 ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED
                 """,
                 network_key,
