@@ -48,7 +48,7 @@ from tests.money.world import CONFIRMATIONS, DECIMALS, World
 from tests.services import TEMPLATE, start_anvil_for_tests
 
 SOAK = int(os.environ.get("SOAK", "10"))
-RUNS = max(1, 8 * SOAK // 10)
+RUNS = max(1, 12 * SOAK // 10)
 STEPS = 50
 REACHED: Counter[str] = Counter()
 SEED = int(os.environ.get("MONEY_SEED") or secrets.randbelow(10**9))
