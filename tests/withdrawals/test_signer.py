@@ -17,7 +17,11 @@ from tests.withdrawals.till import NETWORK, Till, new_address
 
 @pytest.fixture
 def asset_options() -> Mapping[str, Mapping[str, int]]:
-    ceilings = {"transaction_ceiling_raw": 200_000_000, "day_ceiling_raw": 300_000_000, "approval_threshold_raw": 100_000_000}
+    ceilings = {
+        "transaction_ceiling_raw": 200_000_000,
+        "day_ceiling_raw": 300_000_000,
+        "approval_threshold_raw": 100_000_000,
+    }
     return {"USDT": {**NO_SWEEPS, **ceilings}, "ETH": NO_SWEEPS}
 
 
