@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -46,11 +47,7 @@ async def test_a_stuck_payout_is_bumped_with_the_same_nonce(till: Till, still_ch
     }
     assert [row["replaces"] for row in line] == [None, *(row["id"] for row in line[:-1])]
     fees = [(row["max_fee_raw"], row["priority_fee_raw"]) for row in line]
-    assert all(
-        8 * new >= 9 * old
-        for before, after in zip(fees, fees[1:], strict=False)
-        for old, new in zip(before, after, strict=True)
-    )
+    assert all(8 * new >= 9 * old for before, after in pairwise(fees) for old, new in zip(before, after, strict=True))
     assert [row["status"] for row in line] == ["replaced", "replaced", "replaced", "confirmed"]
     assert paid.txid == line[-1]["txid"]
     assert await till.sent_to(asked.destination) == [12_000_000]
