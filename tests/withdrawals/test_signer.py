@@ -8,7 +8,9 @@ import asyncpg
 import pytest
 
 from app.core import clock, database
+from app.withdrawals.digest import Intent, digest
 from app.withdrawals.signing import StrangerInWallet
+from app.withdrawals.wallet import NotOurs
 from tests.factories.tampering import as_superuser
 from tests.factories.withdrawals import event_types
 from tests.withdrawals.conftest import NO_SWEEPS
@@ -17,7 +19,11 @@ from tests.withdrawals.till import NETWORK, Till, new_address
 
 @pytest.fixture
 def asset_options() -> Mapping[str, Mapping[str, int]]:
-    ceilings = {"transaction_ceiling_raw": 200_000_000, "day_ceiling_raw": 300_000_000, "approval_threshold_raw": 100_000_000}
+    ceilings = {
+        "transaction_ceiling_raw": 200_000_000,
+        "day_ceiling_raw": 300_000_000,
+        "approval_threshold_raw": 100_000_000,
+    }
     return {"USDT": {**NO_SWEEPS, **ceilings}, "ETH": NO_SWEEPS}
 
 
@@ -80,8 +86,6 @@ async def test_what_was_edited_after_approval_is_not_signed_and_alerts(till: Til
 
 
 async def test_an_edited_digest_does_not_help_without_operators_who_approve_it(till: Till) -> None:
-    from app.withdrawals.digest import Intent, digest
-
     asked, thief = await till.approved("12.00"), new_address()
     forged = digest(Intent(asked.id, "USDT", NETWORK, 12_000_000, thief, None)).hex()
     await as_superuser(
@@ -109,8 +113,8 @@ async def test_postgres_refuses_a_transaction_that_nobody_approved(till: Till) -
     with pytest.raises(asyncpg.RestrictViolationError, match="nothing may be sent"):
         await database.execute(
             """
-            INSERT INTO outgoing_transactions (network, purpose, withdrawal, from_address, to_address, asset, amount_raw,
-                nonce, txid, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, status, created_at)
+            INSERT INTO outgoing_transactions (network, purpose, withdrawal, from_address, to_address, asset,
+                amount_raw, nonce, txid, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, status, created_at)
             SELECT network, 'withdrawal', id, $2, destination, asset, amount_raw, 0, '0x1', '\\x00', 1, 1, 1, 'signed',
                 now() FROM withdrawals WHERE id = $1
             """,
@@ -134,8 +138,6 @@ async def test_a_forged_row_is_not_bumped_into_a_payment(till: Till) -> None:
         "0x" + 64 * "a",
         clock.now() - timedelta(hours=1),
     )
-    from app.withdrawals.wallet import NotOurs
-
     with pytest.raises(NotOurs):
         await till.signer.tick()
     assert len(await till.transactions(purpose="gas")) == 1

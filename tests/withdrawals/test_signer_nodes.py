@@ -8,6 +8,7 @@ import pytest
 from app.core import clock
 from app.networks.port import NodeUnavailable
 from app.sandbox.anvil import Anvil
+from app.withdrawals.outgoing import under_way
 from tests.fakes.evm_proxy import EvmProxy, evm_proxy
 from tests.withdrawals.till import Till, new_address
 
@@ -53,8 +54,6 @@ async def test_what_the_node_has_already_counts_as_sent(till: Till, proxy: EvmPr
         await till.signer.tick()
     proxy.lost_replies = set()
     (stored,) = await till.transactions()
-    from app.withdrawals.outgoing import under_way
-
     ((line,),) = await under_way("ethereum:test")
     assert line.txid == stored["txid"]
     assert (await till.signer._tracker.hand_over(line)).value == "accepted"
@@ -84,7 +83,7 @@ async def test_a_node_that_is_down_for_an_hour_delays_and_nothing_else(
     till: Till, proxy: EvmProxy, still_chain: None
 ) -> None:
     # Given a payout on its way and one that is approved only,
-    under_way = await till.approved("12.00")
+    on_its_way = await till.approved("12.00")
     await till.rounds()
     waits = await till.approved("3.00")
     # when the node is away, and has forgotten what it had when it comes back,
@@ -93,15 +92,15 @@ async def test_a_node_that_is_down_for_an_hour_delays_and_nothing_else(
         clock.shift(timedelta(minutes=1))
         with pytest.raises(NodeUnavailable):
             await till.signer.tick()
-        assert [(await till.read(one.id)).status for one in (under_way, waits)] == ["submitted", "approved"]
+        assert [(await till.read(one.id)).status for one in (on_its_way, waits)] == ["submitted", "approved"]
     await till.driver.call("anvil_dropAllTransactions")
     proxy.is_down = False
     # then both go out, once.
     await till.rounds()
     await till.driver.mine(1)
-    for one in (under_way, waits):
+    for one in (on_its_way, waits):
         await till.until_confirmed(one.id)
-    assert await till.sent_to(under_way.destination) == [12_000_000]
+    assert await till.sent_to(on_its_way.destination) == [12_000_000]
     assert await till.sent_to(waits.destination) == [3_000_000]
     assert [row["nonce"] for row in await till.transactions()] == [0, 1]
     await till.check()
