@@ -34,6 +34,7 @@ from app.withdrawals.signing import Signer
 from tests.factories.invoices import invoice
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import Operator, operator
+from tests.factories.webhooks import make_endpoint
 from tests.factories.withdrawals import NETWORK, payout
 
 CONFIRMATIONS = 3
@@ -85,6 +86,9 @@ class World:
             await takes(one, "USDT", "ETH")
         world.merchants = [Terms(strict, "test", 80, "customer"), Terms(tolerant, "test", 0, "merchant")]
         data_keys = gateway.settings.data_keys
+        await make_endpoint(
+            merchant_id=strict, mode="test", url="https://shop.example.test/", keys=data_keys, now=clock.now()
+        )
         world.operators = [await operator(data_keys, f"op{number}@example.test") for number in range(2)]
         await world.watch()
         for asset, amount_raw in HOT_RAW.items():
@@ -129,6 +133,10 @@ class World:
         await self.driver.reorg(depth)
         await self.watch()
         return depth
+
+    async def forget_waiting(self) -> None:
+        """The node loses its pool: what is in no block is gone, ours too."""
+        await self.driver.call("anvil_dropAllTransactions")
 
     async def resubmit(self) -> None:
         """Customers' nodes hand in again what was thrown out; what another transaction has replaced is lost."""
