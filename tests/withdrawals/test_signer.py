@@ -144,6 +144,21 @@ async def test_a_forged_row_is_not_bumped_into_a_payment(till: Till) -> None:
     assert await till.sent_to(thief) == []
 
 
+async def test_a_transaction_that_was_edited_is_not_bumped_into_a_second_payment(till: Till) -> None:
+    """A superuser makes a payout that is on chain look unsent, under the next nonce, and waits for the fee bump."""
+    asked = await till.approved("12.00")
+    await till.rounds(2)
+    assert await till.sent_to(asked.destination) == [12_000_000]
+    await as_superuser(
+        f"UPDATE outgoing_transactions SET nonce = 1, txid = '0x{64 * 'b'}', signed_bytes = '\\x02',"
+        " block_height = NULL, block_hash = NULL, created_at = created_at - interval '1 hour'"
+    )
+    with pytest.raises(NotOurs, match="is not what was signed"):
+        await till.signer.tick()
+    assert len(await till.transactions()) == 1
+    assert await till.sent_to(asked.destination) == [12_000_000]
+
+
 async def test_ceilings_hold_whatever_the_database_says(till: Till) -> None:
     # Given a payout above the ceiling of one transaction, and three that together are above that of a day,
     large = await till.approved_by_two("200.01")
