@@ -11,9 +11,11 @@ from app.core import clock, database
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.signing import StrangerInWallet
 from app.withdrawals.wallet import NotOurs
+from tests.factories.operators import PASSWORD, operator
 from tests.factories.tampering import as_superuser
 from tests.factories.withdrawals import event_types
 from tests.withdrawals.conftest import NO_SWEEPS
+from tests.withdrawals.processes import swap_pay
 from tests.withdrawals.till import NETWORK, Till, new_address
 
 
@@ -180,7 +182,7 @@ async def test_ceilings_hold_whatever_the_database_says(till: Till) -> None:
     await as_superuser("UPDATE outgoing_transactions SET created_at = created_at + interval '2 days'")
 
 
-async def test_a_chain_that_is_ahead_of_the_books_stops_the_signer(till: Till) -> None:
+async def test_a_chain_that_is_ahead_of_the_books_stops_the_signer(till: Till, environment: dict[str, str]) -> None:
     """After a restored backup the books hold for unpaid what the chain has: to go on would be to pay it twice."""
     asked = await till.approved("5.00")
     await till.until_confirmed(asked.id)
@@ -189,6 +191,14 @@ async def test_a_chain_that_is_ahead_of_the_books_stops_the_signer(till: Till) -
     with pytest.raises(StrangerInWallet, match="adopt-nonce"):
         await till.signer.tick()
     assert await till.transactions(again.id) == []
-    await as_superuser("UPDATE wallet_nonces SET next_nonce = 1")
+    # Until an operator has accounted for what is there.
+    clock.unshift()
+    boss = await operator(till.gateway.settings.data_keys, "second@example.test")
+    asked_for = ("--nonce", "1", "--reason", "block 7 is PO-1", "--operator", boss.email, "--password", PASSWORD)
+    done = swap_pay(environment, "signer", "adopt-nonce", "--network", NETWORK, *asked_for, "--code", boss.code())
+    assert done.returncode == 0, done.stderr
+    audited = await database.fetch_one("SELECT actor, subject FROM audit_entries ORDER BY id DESC LIMIT 1")
+    assert audited is not None
+    assert tuple(audited) == (f"account:{boss.id}", NETWORK)
     await till.until_confirmed(again.id)
     await till.check()

@@ -3,8 +3,6 @@
 import asyncio
 import logging as stdlib_logging
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -15,25 +13,12 @@ from app.asgi import create_app
 from app.core import database, logging
 from app.networks.config import load_networks
 from app.sandbox.anvil import DEVELOPMENT_MNEMONIC
-from app.sandbox.home import ROOT
 from app.withdrawals import keystore
 from app.withdrawals.keystore import KeystoreError, SpendingKeys, new_mnemonic
 from app.withdrawals.signer_settings import SignerSettingsError, check_networks, load_keys, refuse_secrets
 from tests.factories.networks import XPUB, networks_toml
-from tests.withdrawals.processes import PASSWORD, sealed_keys, signer_process
+from tests.withdrawals.processes import PASSWORD, sealed_keys, signer_process, swap_pay
 from tests.withdrawals.till import Till
-
-
-def run(env: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **env},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 def problem(env: Mapping[str, str], *, production: bool = False) -> str:
@@ -95,7 +80,7 @@ def test_the_keys_must_be_those_of_the_networks(tmp_path: Path) -> None:
 
 
 def test_the_signer_does_not_start_without_keys_and_says_why(environment: dict[str, str]) -> None:
-    done = run(environment, "worker", "signer")
+    done = swap_pay(environment, "worker", "signer")
     assert done.returncode == 1
     assert "SIGNER_KEYSTORE_FILE" in done.stderr
     assert "Traceback" not in done.stderr
@@ -107,7 +92,7 @@ def test_no_other_process_starts_with_a_spending_key_in_reach(
     environment: dict[str, str], command: tuple[str, ...]
 ) -> None:
     phrase = new_mnemonic()
-    done = run(environment | {"SIGNER_MNEMONIC": phrase}, *command)
+    done = swap_pay(environment | {"SIGNER_MNEMONIC": phrase}, *command)
     assert done.returncode == 1
     assert "SIGNER_MNEMONIC is set: it belongs in the signer's environment alone" in done.stderr
     assert phrase not in done.stdout + done.stderr
