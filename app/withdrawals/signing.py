@@ -70,6 +70,10 @@ class StrangerInWallet(Exception):
     restored backup they may be the very payouts that the books still hold for unpaid."""
 
 
+HALTING = (WrongChain, UnreadableAnswer, NotOurs, StrangerInWallet, asyncpg.IntegrityConstraintViolationError)
+"""What is for a human to mend: the next round comes all the same. The last is a row that contradicts the guards."""
+
+
 class Signer:
     """Signs for one network."""
 
@@ -147,7 +151,7 @@ class Signer:
                 except NodeUnavailable as error:
                     log.warning("node_unavailable", network=self._network.key, error=str(error))
                     pause_s = RETRY_S
-                except (WrongChain, UnreadableAnswer, NotOurs, StrangerInWallet) as error:
+                except HALTING as error:
                     await self._halt(str(error))
                     pause_s = RETRY_S
                 except NetworkError as error:
@@ -189,10 +193,9 @@ class Signer:
             if room <= 0:
                 await _wait(withdrawal, "earlier transactions of the hot wallet wait for a block")
                 continue
-            # Before anything is locked or the node is asked: what waits for money may wait for days.
-            if why_not := purse.why_not(withdrawal.asset, withdrawal.amount_raw, 0):
-                await _wait(withdrawal, why_not)
-                short.add(why_not)
+            why_not = purse.why_not(withdrawal.asset, withdrawal.amount_raw, 0)
+            if why_not and withdrawal.waiting_reason == why_not and withdrawal.is_whole:
+                short.add(why_not)  # looked at before; it may wait for days, and costs nothing meanwhile
                 continue
             self._crash.reach("approved")
             stored = await self._sign_one(withdrawal, rate, chain_nonce, purse, short)
@@ -247,6 +250,10 @@ class Signer:
         self, withdrawal: ToSign, intent: Intent, rate: FeeRate, purse: Purse, short: set[str]
     ) -> tuple[Draft | None, str]:
         """The transfer, its nonce still to be taken, or why there is none for now; `short` gets what is lacking."""
+        # Before the estimate, which a node refuses where the balance is short.
+        if why_not := purse.why_not(intent.asset, intent.amount_raw, 0):
+            short.add(why_not)
+            return None, why_not
         try:
             gas_limit = await self._sender.gas_limit(
                 self._wallet.hot_address, intent.destination, intent.asset, intent.amount_raw

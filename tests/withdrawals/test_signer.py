@@ -72,7 +72,9 @@ async def test_fifty_parallel_payouts_take_fifty_nonces_without_a_gap(till: Till
     await till.check()
 
 
-@pytest.mark.parametrize("change", ["amount_raw = 13000000", "destination = '0x{0}'", "destination_memo = 'x'"])
+@pytest.mark.parametrize(
+    "change", ["amount_raw = 13000000", "amount_raw = 900000000000", "destination = '0x{0}'", "destination_memo = 'x'"]
+)
 async def test_what_was_edited_after_approval_is_not_signed_and_alerts(till: Till, change: str) -> None:
     asked, honest = await till.approved("12.00"), await till.approved("3.00")
     thief = new_address()
