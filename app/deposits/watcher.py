@@ -261,7 +261,7 @@ class Watcher:
         if not (unseen := await self._balance_check.look(scanned, now)):
             return set()
         async with database.transaction():
-            return await self._deposits.record(self._network.key, unseen, now)
+            return await self._record(unseen, now)
 
     async def _remember_check(self, head_height: int, checked_at: datetime) -> None:
         """All blocks that the node had at `checked_at` are scanned."""

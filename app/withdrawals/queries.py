@@ -7,6 +7,7 @@ from typing import Literal
 
 from app.core import database
 from app.core.database import Row
+from app.withdrawals.digest import Intent, digest
 from app.withdrawals.presentation import Body, PayoutBody, RefundBody, WithdrawalPresenter
 from app.withdrawals.states import Status
 
@@ -47,6 +48,12 @@ class ToSign:
     approvals_required: int
     waiting_reason: str | None
     approved_at: datetime
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the row is what its digest says."""
+        intent = Intent(self.id, self.asset, self.network, self.amount_raw, self.destination, self.destination_memo)
+        return digest(intent) == self.digest
 
 
 async def withdrawals_to_sign(network: str, limit: int = 1_000) -> list[ToSign]:

@@ -58,6 +58,8 @@ PAY_AT_ONCE = 50
 LOOK_AT_ONCE = 1_000
 """Withdrawals looked at in one round: those that can't be paid for now must not hide those that can."""
 
+WOULD_FAIL, TOO_DEAR = "the network would refuse this transfer now", "the network asks a higher fee than the ceiling"
+
 MAX_UNMINED = 64
 """Transactions of the hot wallet in no block yet. Nodes queue about as many of one sender (geth's
 --txpool.accountqueue) and drop what is beyond."""
@@ -66,6 +68,10 @@ MAX_UNMINED = 64
 class StrangerInWallet(Exception):
     """The chain has transactions of the hot wallet that the books don't know. Nothing more is signed: after a
     restored backup they may be the very payouts that the books still hold for unpaid."""
+
+
+HALTING = (WrongChain, UnreadableAnswer, NotOurs, StrangerInWallet, asyncpg.IntegrityConstraintViolationError)
+"""What is for a human to mend: the next round comes all the same. The last is a row that contradicts the guards."""
 
 
 class Signer:
@@ -145,7 +151,7 @@ class Signer:
                 except NodeUnavailable as error:
                     log.warning("node_unavailable", network=self._network.key, error=str(error))
                     pause_s = RETRY_S
-                except (WrongChain, UnreadableAnswer, NotOurs, StrangerInWallet) as error:
+                except HALTING as error:
                     await self._halt(str(error))
                     pause_s = RETRY_S
                 except NetworkError as error:
@@ -178,7 +184,8 @@ class Signer:
             rate = await self._sender.fee_rate()
         except FeeAboveCeiling:
             for withdrawal in waiting:
-                await _wait(withdrawal, "the network asks a higher fee than the ceiling")
+                await _wait(withdrawal, TOO_DEAR)
+            await self._tell_if_short({TOO_DEAR})
             return
         room = MAX_UNMINED - await outgoing.unmined_count(self._network.key, self._wallet.hot_address)
         room, short = min(room, PAY_AT_ONCE), set()
@@ -186,10 +193,9 @@ class Signer:
             if room <= 0:
                 await _wait(withdrawal, "earlier transactions of the hot wallet wait for a block")
                 continue
-            # Before anything is locked or the node is asked: what waits for money may wait for days.
-            if why_not := purse.why_not(withdrawal.asset, withdrawal.amount_raw, 0):
-                await _wait(withdrawal, why_not)
-                short.add(why_not)
+            why_not = purse.why_not(withdrawal.asset, withdrawal.amount_raw, 0)
+            if why_not and withdrawal.waiting_reason == why_not and withdrawal.is_whole:
+                short.add(why_not)  # looked at before; it may wait for days, and costs nothing meanwhile
                 continue
             self._crash.reach("approved")
             stored = await self._sign_one(withdrawal, rate, chain_nonce, purse, short)
@@ -208,7 +214,7 @@ class Signer:
             async with database.transaction():  # the node is not asked about what nobody approved
                 intent = await authorised(withdrawal.id, self._network)
                 await self._ceilings.check(intent, now)
-            draft, why_not = await self._draft(intent, rate, purse, short)
+            draft, why_not = await self._draft(withdrawal, intent, rate, purse, short)
             if draft is None:
                 await _wait(withdrawal, why_not)
                 return None
@@ -240,22 +246,29 @@ class Signer:
         purse.take(intent.asset, intent.amount_raw, draft.gas_budget_raw)
         return stored
 
-    async def _draft(self, intent: Intent, rate: FeeRate, purse: Purse, short: set[str]) -> tuple[Draft | None, str]:
+    async def _draft(
+        self, withdrawal: ToSign, intent: Intent, rate: FeeRate, purse: Purse, short: set[str]
+    ) -> tuple[Draft | None, str]:
         """The transfer, its nonce still to be taken, or why there is none for now; `short` gets what is lacking."""
+        # Before the estimate, which a node refuses where the balance is short.
+        if why_not := purse.why_not(intent.asset, intent.amount_raw, 0):
+            short.add(why_not)
+            return None, why_not
         try:
             gas_limit = await self._sender.gas_limit(
                 self._wallet.hot_address, intent.destination, intent.asset, intent.amount_raw
             )
         except WouldFail as error:
-            await raise_alert(
-                severity="warning",
-                kind="transfer_would_fail",
-                dedupe_key=f"transfer_would_fail:{intent.id}",
-                message=f"{intent.id} would fail if it were sent now",
-                details={"withdrawal": intent.id, "network": self._network.key, "node": str(error)},
-                now=clock.now(),
-            )
-            return None, "the network would refuse this transfer now"
+            if withdrawal.waiting_reason != WOULD_FAIL:
+                await raise_alert(
+                    severity="warning",
+                    kind="transfer_would_fail",
+                    dedupe_key=f"transfer_would_fail:{intent.id}",
+                    message=f"{intent.id} would fail if it were sent now",
+                    details={"withdrawal": intent.id, "network": self._network.key, "node": str(error)},
+                    now=clock.now(),
+                )
+            return None, WOULD_FAIL
         draft = Draft(
             to_address=intent.destination,
             asset_symbol=intent.asset,
@@ -282,12 +295,12 @@ class Signer:
         return chain_nonce
 
     async def _tell_if_short(self, short: set[str]) -> None:
-        """Alert when withdrawals begin to wait for money, and again when they do so once more."""
+        """Alert when withdrawals begin to wait for a top-up or a lower fee, and again when they do so once more."""
         for reason in sorted(short - self._short):
             await raise_alert(
                 severity="warning",
-                kind="hot_wallet_short",
-                dedupe_key=f"hot_wallet_short:{self._network.key}:{reason}",
+                kind="withdrawals_wait",
+                dedupe_key=f"withdrawals_wait:{self._network.key}:{reason}",
                 message=f"{self._network.key}: withdrawals wait: {reason}",
                 details={"network": self._network.key},
                 now=clock.now(),

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from app.withdrawals import keystore
 
 PASSWORD = "twelve letters and more"
 START_TIMEOUT_S = 60
+COMMAND_TIMEOUT_S = 120
 
 
 def sealed_keys(directory: Path, mnemonic: str) -> dict[str, str]:
@@ -21,6 +23,19 @@ def sealed_keys(directory: Path, mnemonic: str) -> dict[str, str]:
     password.write_text(PASSWORD + "\n")
     password.chmod(0o600)
     return {"SIGNER_KEYSTORE_FILE": str(file), "SIGNER_KEYSTORE_PASSWORD_FILE": str(password)}
+
+
+def swap_pay(env: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """`swap-pay …` in an environment of its own, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMMAND_TIMEOUT_S,
+    )
 
 
 class SignerProcess:

@@ -33,6 +33,7 @@ async def test_a_stuck_payout_is_bumped_with_the_same_nonce(till: Till, still_ch
     asked, behind = await till.approved("12.00"), await till.approved("3.00")
     await till.rounds(2)
     assert len(await till.transactions()) == 2
+    await till.check()  # what is in no block is in flight
     for times in (2, 3, 4):
         clock.shift(timedelta(seconds=BUMP_AFTER_S + 1))
         await till.rounds(2)

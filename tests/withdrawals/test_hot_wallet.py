@@ -1,10 +1,11 @@
 """The hot wallet: whose its money is, what is said when there is too little of it, and a top-up that mends it."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
 
-from app.core import database
+from app.core import clock, database
 from app.core.errors import ApiError
 from app.gateway import Gateway
 from app.sandbox.chain_driver import AnvilDriver
@@ -37,7 +38,7 @@ async def test_a_payout_waits_visibly_and_goes_out_after_a_top_up(poor: Till) ->
     asked = await poor.approved("12.00")
     await poor.rounds(2)
     assert (await poor.read(asked.id)).waiting_reason == "the hot wallet holds too little USDT"
-    assert await poor.alerts() == {"hot_wallet_low": "warning", "hot_wallet_short": "warning"}
+    assert await poor.alerts() == {"hot_wallet_low": "warning", "withdrawals_wait": "warning"}
     # Tokens alone don't do: there must be gas, and gas is never paid from merchants' coins.
     await poor.top_up("USDT", 200_000_000)
     await poor.confirm_blocks()
@@ -135,3 +136,28 @@ async def test_many_that_wait_for_money_do_not_hide_one_that_does_not(poor: Till
 async def test_our_own_hot_wallet_is_no_destination(poor: Till) -> None:
     with pytest.raises(ApiError, match="our own hot wallet"):
         await poor.ask("1.00", destination=poor.hot)
+
+
+async def test_what_was_there_before_the_first_block_and_what_a_contract_sent_is_found(
+    gateway: Gateway, driver: AnvilDriver, token: str, keys: SpendingKeys
+) -> None:
+    """Operators fill the wallet before they start the gateway: nobody has seen that come."""
+    await driver.transfer_native(keys.hot_wallet_address, 10**18)
+    await driver.transfer_token(token, keys.hot_wallet_address, 50_000_000)
+    await driver.mine(3)
+    till = await Till.open(gateway, driver, token, keys)
+    await till.take("USDT", "30.00")
+    await till.confirm_blocks()
+    clock.shift(timedelta(seconds=61))
+    await till.confirm_blocks()
+    assert (await till.treasury_raw("ETH"), await till.treasury_raw("USDT")) == (10**18, 50_000_000)
+    asked = await till.approved("12.00")
+    await till.until_confirmed(asked.id)
+    await till.check()
+    # Its own payouts and gas are not taken for anything else.
+    for _ in range(3):
+        clock.shift(timedelta(seconds=61))
+        await till.rounds(blocks=1)
+    assert await till.treasury_raw("USDT") == 50_000_000
+    assert await database.fetch_value("SELECT count(*) FROM hot_wallet_receipts") == 2
+    await till.check()

@@ -11,9 +11,11 @@ from app.core import clock, database
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.signing import StrangerInWallet
 from app.withdrawals.wallet import NotOurs
+from tests.factories.operators import PASSWORD, operator
 from tests.factories.tampering import as_superuser
 from tests.factories.withdrawals import event_types
 from tests.withdrawals.conftest import NO_SWEEPS
+from tests.withdrawals.processes import swap_pay
 from tests.withdrawals.till import NETWORK, Till, new_address
 
 
@@ -70,7 +72,9 @@ async def test_fifty_parallel_payouts_take_fifty_nonces_without_a_gap(till: Till
     await till.check()
 
 
-@pytest.mark.parametrize("change", ["amount_raw = 13000000", "destination = '0x{0}'", "destination_memo = 'x'"])
+@pytest.mark.parametrize(
+    "change", ["amount_raw = 13000000", "amount_raw = 900000000000", "destination = '0x{0}'", "destination_memo = 'x'"]
+)
 async def test_what_was_edited_after_approval_is_not_signed_and_alerts(till: Till, change: str) -> None:
     asked, honest = await till.approved("12.00"), await till.approved("3.00")
     thief = new_address()
@@ -144,6 +148,21 @@ async def test_a_forged_row_is_not_bumped_into_a_payment(till: Till) -> None:
     assert await till.sent_to(thief) == []
 
 
+async def test_a_transaction_that_was_edited_is_not_bumped_into_a_second_payment(till: Till) -> None:
+    """A superuser makes a payout that is on chain look unsent, under the next nonce, and waits for the fee bump."""
+    asked = await till.approved("12.00")
+    await till.rounds(2)
+    assert await till.sent_to(asked.destination) == [12_000_000]
+    await as_superuser(
+        f"UPDATE outgoing_transactions SET nonce = 1, txid = '0x{64 * 'b'}', signed_bytes = '\\x02',"
+        " block_height = NULL, block_hash = NULL, created_at = created_at - interval '1 hour'"
+    )
+    with pytest.raises(NotOurs, match="is not what was signed"):
+        await till.signer.tick()
+    assert len(await till.transactions()) == 1
+    assert await till.sent_to(asked.destination) == [12_000_000]
+
+
 async def test_ceilings_hold_whatever_the_database_says(till: Till) -> None:
     # Given a payout above the ceiling of one transaction, and three that together are above that of a day,
     large = await till.approved_by_two("200.01")
@@ -165,7 +184,7 @@ async def test_ceilings_hold_whatever_the_database_says(till: Till) -> None:
     await as_superuser("UPDATE outgoing_transactions SET created_at = created_at + interval '2 days'")
 
 
-async def test_a_chain_that_is_ahead_of_the_books_stops_the_signer(till: Till) -> None:
+async def test_a_chain_that_is_ahead_of_the_books_stops_the_signer(till: Till, environment: dict[str, str]) -> None:
     """After a restored backup the books hold for unpaid what the chain has: to go on would be to pay it twice."""
     asked = await till.approved("5.00")
     await till.until_confirmed(asked.id)
@@ -174,6 +193,14 @@ async def test_a_chain_that_is_ahead_of_the_books_stops_the_signer(till: Till) -
     with pytest.raises(StrangerInWallet, match="adopt-nonce"):
         await till.signer.tick()
     assert await till.transactions(again.id) == []
-    await as_superuser("UPDATE wallet_nonces SET next_nonce = 1")
+    # Until an operator has accounted for what is there.
+    clock.unshift()
+    boss = await operator(till.gateway.settings.data_keys, "second@example.test")
+    asked_for = ("--nonce", "1", "--reason", "block 7 is PO-1", "--operator", boss.email, "--password", PASSWORD)
+    done = swap_pay(environment, "signer", "adopt-nonce", "--network", NETWORK, *asked_for, "--code", boss.code())
+    assert done.returncode == 0, done.stderr
+    audited = await database.fetch_one("SELECT actor, subject FROM audit_entries ORDER BY id DESC LIMIT 1")
+    assert audited is not None
+    assert tuple(audited) == (f"account:{boss.id}", NETWORK)
     await till.until_confirmed(again.id)
     await till.check()

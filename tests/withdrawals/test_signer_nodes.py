@@ -1,12 +1,16 @@
 """Nodes that lose replies, forget transactions or go away: one transfer, and never a payment called failed for it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from app.core import clock
-from app.networks.port import NodeUnavailable
+from app.core.settings import Settings
+from app.networks.config import NodeUrl, load_networks
+from app.networks.evm.sending import EvmSender
+from app.networks.port import Broadcast, NodeUnavailable, Signed
 from app.sandbox.anvil import Anvil
 from app.withdrawals.outgoing import under_way
 from tests.fakes.evm_proxy import EvmProxy, evm_proxy
@@ -140,3 +144,28 @@ async def test_only_a_conflicting_final_transaction_frees_the_money(till: Till, 
     assert await till.balance() == before
     assert (await till.alerts())["nonce_taken"] == "critical"
     assert await till.sent_to(asked.destination) == []
+
+
+async def test_a_node_that_answers_counts_more_than_one_that_is_away(
+    chain_settings: Callable[..., Settings], till: Till, proxy: EvmProxy
+) -> None:
+    """The first node is away for days; the second says what it thinks of a transaction."""
+    config = load_networks(chain_settings().networks_file)["ethereum:test"]
+    nodes = (NodeUrl("http://127.0.0.1:9"), NodeUrl(proxy.url))
+    sender = EvmSender(msgspec.structs.replace(config, rpc_urls=nodes))
+    try:
+        for words, meaning in (
+            ("already known", Broadcast.ACCEPTED),
+            ("nonce too low", Broadcast.NONCE_TOO_LOW),
+            ("replacement transaction underpriced", Broadcast.UNDERPRICED),
+            ("insufficient funds for gas * price + value", Broadcast.SHORT),
+            ("no", Broadcast.REFUSED),
+        ):
+            proxy.refuses = {"eth_sendRawTransaction": words}
+            sender._rpc._preferred = 0
+            assert await sender.broadcast(Signed("0x" + 64 * "1", b"\x02")) is meaning
+        proxy.is_down = True
+        with pytest.raises(NodeUnavailable):
+            await sender.broadcast(Signed("0x" + 64 * "1", b"\x02"))
+    finally:
+        await sender.aclose()
