@@ -20,7 +20,7 @@ from pathlib import Path
 import asyncpg
 
 from app.core import database
-from app.invoices import creation, queries
+from app.invoices import insertion, queries
 from app.sandbox import ports, processes
 from bench.stack import POOL_SIZE, WEB_PROCESSES, Stack, running_stack
 from bench.wrk import CONNECTIONS, Load, load
@@ -174,8 +174,8 @@ def _top_up(stack: Stack, total: int) -> None:
             f"""
             WITH one AS (SELECT * FROM invoices ORDER BY created_at LIMIT 1),
                 there AS (SELECT count(*) AS n FROM invoices)
-            INSERT INTO invoices ({", ".join(creation._COLUMNS)})
-            SELECT {", ".join(changed.get(column, f"one.{column}") for column in creation._COLUMNS)}
+            INSERT INTO invoices ({", ".join(insertion.COLUMNS)})
+            SELECT {", ".join(changed.get(column, f"one.{column}") for column in insertion.COLUMNS)}
             FROM one, there, generate_series(there.n + 1, {total}) k
             """,
         )
@@ -199,7 +199,7 @@ def _deep_cursor(stack: Stack, offset: int) -> str:
 
 
 async def _bare_creations(stack: Stack) -> float:
-    """`creation._INSERT` with ready-made values over POOL_SIZE connections, from one process."""
+    """`insertion.INSERT` with ready-made values over POOL_SIZE connections, from one process."""
     await database.open_pool(stack.dsn, max_size=POOL_SIZE)
     row = dict(await database.fetch_one("SELECT * FROM invoices LIMIT 1") or {})
     free = await database.fetch_all(
@@ -229,7 +229,7 @@ async def _bare_creations(stack: Stack) -> float:
             "request_hash": secrets.token_bytes(32),
             "body": "{}" * 700,
         }
-        await database.fetch_value(creation._INSERT.sql, *creation._INSERT.args(values))
+        await database.fetch_value(insertion.INSERT.sql, *insertion.INSERT.args(values))
         return True
 
     rate = await _rate(insert)

@@ -202,6 +202,6 @@ class InvoicePresenter:
         return known
 
 
-def event_data(invoice: InvoiceBody) -> bytes:
+def event_data(invoice_id: str, body: bytes) -> bytes:
     """The `data` of an invoice's event: `invoice_id`, then the invoice as the API shows it (contract, 6)."""
-    return b'{"invoice_id":"%s",%s' % (invoice.id.encode(), msgspec.json.encode(invoice)[1:])
+    return b'{"invoice_id":"%s",%s' % (invoice_id.encode(), body[1:])

@@ -39,11 +39,8 @@ class Language:
         """In the language itself: who looks for it can't read the present one."""
         self._catalogue = catalogue
         self._locale = Locale.parse(code, sep="-")
-
-    @property
-    def direction(self) -> str:
+        self.direction: str = self._locale.text_direction
         """`ltr` or `rtl`."""
-        return self._locale.text_direction
 
     def gettext(self, message: str, /) -> str:
         """The sentence in this language."""
@@ -95,11 +92,16 @@ def choose(asked: str | None, accept_language: str) -> Language:
     Regions and scripts are left aside: a reader of Austrian German is served with German, one of traditional
     Chinese better with simplified Chinese than with English.
     """
-    by_tongue = {_tongue(language.code): language for language in every()}
+    by_tongue = _by_tongue()
     for tag in (asked or "", *_accepted(accept_language)):
         if (language := by_tongue.get(_tongue(tag))) is not None:
             return language
     return ENGLISH
+
+
+@cache
+def _by_tongue() -> dict[str, Language]:
+    return {_tongue(language.code): language for language in every()}
 
 
 def _tongue(tag: str) -> str:
