@@ -7,7 +7,7 @@ language of the sources and needs none.
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +23,9 @@ LOCALES_DIR = Path(__file__).resolve().parents[1] / "locales"
 
 MAX_ACCEPTED = 20
 """Entries of `Accept-Language` that are looked at; browsers send a handful."""
+
+CHOICES_KEPT = 256
+"""Browsers of one region send much the same header; who sends long ones gains nothing by it."""
 
 
 class Language:
@@ -86,6 +89,7 @@ def every() -> tuple[Language, ...]:
     return (ENGLISH, *(Language(code, name, _load(code)) for code, name in _OTHERS.items()))
 
 
+@lru_cache(maxsize=CHOICES_KEPT)
 def choose(asked: str | None, accept_language: str) -> Language:
     """The reader's language: the one asked for by `?lang=`, else the best of `Accept-Language`, else English.
 

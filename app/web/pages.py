@@ -1,7 +1,7 @@
 """Pages for people: the template engine in each language, and what is served beside the pages."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,17 @@ def language_of(request: Request[Any, Any, Any]) -> Language:
     return languages.choose(request.query_params.get("lang"), request.headers.get("accept-language", ""))
 
 
+class _Environment(Environment):
+    """Jinja's, with every global there before the first template: a plain dict then does for its chain of maps,
+    whose keys every `import` and every context would walk through."""
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """A template's globals."""
+        return {**self.globals, **(d or {})}
+
+
 def _environment(language: Language) -> Environment:
-    made = Environment(
+    made = _Environment(
         loader=FileSystemLoader(ROOT / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
