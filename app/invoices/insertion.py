@@ -83,10 +83,12 @@ class Insertion:
 
 
 async def _write_together(batch: list[list[object]]) -> list[bool | None]:
-    """Whether each was written; None for all where one clashed, and then none was."""
+    """Whether each was written; None for all where one clashed, and then none was. Raises the clash of a single one."""
     try:
         written = {row["id"] for row in await database.fetch_many(INSERT.sql, batch)}
     except CLASHES:
+        if len(batch) == 1:
+            raise
         return [None] * len(batch)
     if written:
         await events.announce()
