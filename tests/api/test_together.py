@@ -35,7 +35,7 @@ async def test_a_clash_fails_only_those_that_clash(integrator: Integrator, new_i
     assert len(made) == 20 + 1 + 1 + 1
     assert len({answer.json()["pay_in"]["address"] for answer in made.values()}) == len(made)
     for noun, key in (("invoices", "id"), ("events", "subject_id")):
-        assert {row[key] for row in await database.fetch_all(f"SELECT {key} FROM {noun}")} == set(made)  # noqa: S608
+        assert {row[key] for row in await database.fetch_all(f"SELECT {key} FROM {noun}")} == set(made)
     assert await database.fetch_value("SELECT count(*) FROM idempotency_records") == len(made)
 
 
