@@ -49,7 +49,7 @@ def web() -> None:
         refuse_secrets()
     Granian(
         # The sandbox's app has a wallet that pays; it is not so much as imported anywhere else.
-        "app.sandbox.asgi:create_app" if settings.environment == "sandbox" else "app.asgi:create_app",
+        "app.sandbox.asgi:serve" if settings.environment == "sandbox" else "app.asgi:serve",
         factory=True,
         address=settings.web_host,
         port=settings.web_port,

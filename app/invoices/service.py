@@ -5,6 +5,8 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+import msgspec
+
 from app.addresses import service as addresses
 from app.core import database, redis
 from app.core.database import Row
@@ -232,7 +234,7 @@ class InvoiceService:
             mode=invoice.mode,
             type=event,
             subject_id=invoice.id,
-            data=event_data(invoice),
+            data=event_data(invoice.id, msgspec.json.encode(invoice)),
             override_url=invoice.webhook_url,
             now=now,
         )
