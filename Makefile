@@ -26,6 +26,7 @@ test: .venv/.stamp node_modules/.stamp chromium ## Run the whole suite
 
 bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the machine's raw limits (needs wrk)
 	$(BIN)/python -m bench.api
+	$(BIN)/python -m bench.checkout
 	$(BIN)/python -m bench.webhooks
 	$(BIN)/python -m bench.ledger
 

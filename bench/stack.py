@@ -25,6 +25,7 @@ from app.sandbox.postgres import Postgres
 
 WEB_PROCESSES = 2
 POOL_SIZE = 16
+API = "/api/v1/merchant"
 XPUB = "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8heNP3FGkeV9qwfzvZNSd54JoNXVsXFYSYwHsnJxqP"
 """Of the public test phrase ("test … junk"): worth nothing."""
 
@@ -59,6 +60,7 @@ class Stack:
     dsn: str
     merchant_id: str
     key: str
+    web_pid: int
 
 
 @contextmanager
@@ -74,14 +76,14 @@ def running_stack(web_processes: int = WEB_PROCESSES) -> Iterator[Stack]:
         asyncio.run(migrate(dsn))
         merchant_id, key = asyncio.run(_merchant(environment))
         base_url = environment["PUBLIC_URL"]
-        processes.start(
+        web = processes.start(
             "web",
             [sys.executable, "-m", "app.cli", "web"],
             var_dir=home,
             env={**os.environ, **environment},
             ready=lambda _: _answers(base_url),
         )
-        yield Stack(base_url, environment, server, dsn, merchant_id, key)
+        yield Stack(base_url, environment, server, dsn, merchant_id, key, web.pid)
     finally:
         processes.stop_all()
         postgres.remove(home / "postgres")
