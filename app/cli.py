@@ -72,14 +72,13 @@ def web() -> None:
 
 
 def _allow_files() -> None:
-    """Lift the soft limit on open files, 1,024 by habit, as far as is needed and the hard one lets us: a connection is
-    a file."""
+    """Lift the soft limit on open files, 1,024 by habit, as far as the hard one lets us: a connection is a file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = CONNECTIONS_PER_PROCESS + 1_000
+    if hard != resource.RLIM_INFINITY:
+        needed = min(needed, hard)
     if soft != resource.RLIM_INFINITY and soft < needed:
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (needed if hard == resource.RLIM_INFINITY else min(needed, hard), hard)
-        )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 @main.command()

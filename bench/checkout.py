@@ -85,7 +85,7 @@ async def _measure(stack: Stack) -> None:
             await asyncio.gather(*listening, return_exceptions=True)
             listening.clear()
 
-        pages = await _invoices(stack, proxy, PAGES + WARM_UP_PAGES)
+        pages = await _invoices(stack, PAGES + WARM_UP_PAGES)
         await open_all(pages[:WARM_UP_PAGES])
         await close_all()
         await asyncio.sleep(1)
@@ -96,7 +96,7 @@ async def _measure(stack: Stack) -> None:
         await asyncio.sleep(1)
         each_kib = (_memory_bytes(stack) - before) / len(pages) / 1024
         print(
-            f"  opened in {opened_s:.1f} s; {each_kib:.1f} KiB a page in the web processes (USS), its stream included"
+            f"  opened in {opened_s:.1f} s; {each_kib:.1f} KiB a page in the web processes (USS, its stream included)"
         )
 
         told = await _one_by_one(stack, proxy, pages[: FACTS_PER_S * FACTS_S])
@@ -218,7 +218,7 @@ def _request(method: str, path: str, headers: dict[str, str]) -> bytes:
 # --- What is there before ----------------------------------------------------------------------------------
 
 
-async def _invoices(stack: Stack, proxy: Proxy, wanted: int) -> list[Page]:
+async def _invoices(stack: Stack, wanted: int) -> list[Page]:
     """That many open invoices, made through the API, each with the address that its customer comes from."""
     numbers = count()
 
@@ -240,9 +240,8 @@ async def _invoices(stack: Stack, proxy: Proxy, wanted: int) -> list[Page]:
         return [create(next(numbers)) for _ in range(share)]
 
     shares = [wanted // 8 + (place < wanted % 8) for place in range(8)]
-    made = [
-        each for batch in await asyncio.gather(*(asyncio.to_thread(some, share) for share in shares)) for each in batch
-    ]
+    batches = await asyncio.gather(*(asyncio.to_thread(some, share) for share in shares))
+    made = [invoice for batch in batches for invoice in batch]
     return [
         Page(invoice["id"], invoice["payment_url"].removeprefix(stack.base_url), _address(place // PAGES_PER_ADDRESS))
         for place, invoice in enumerate(made)
