@@ -55,13 +55,13 @@ def main(names: list[str], folder: Path = FOLDER) -> int:
     """Take the pictures of these areas, or of all; returns the exit status."""
     folder.mkdir(parents=True, exist_ok=True)
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        for name in names or AREAS:
-            with AREAS[name]() as area:
-                taken = _take(browser, area, folder, complaints)
-            print(f"{name}: {taken} pictures in {folder}")
-        browser.close()
+    for name in names or AREAS:
+        # The area first: Playwright's loop leaves no room for another one in this thread.
+        with AREAS[name]() as area, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+            taken = _take(browser, area, folder, complaints)
+            browser.close()
+        print(f"{name}: {taken} pictures in {folder}", flush=True)
     for complaint in complaints:
         print(complaint, file=sys.stderr)
     return 1 if complaints else 0
