@@ -3,12 +3,14 @@
 import asyncio
 import resource
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from app.checkout.live import MAX_STREAMS_PER_ADDRESS
+from app.core import clock
 from app.core.settings import Settings
 from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
@@ -72,9 +74,11 @@ async def test_a_payment_is_seen_and_completes_without_a_reload(
     new = await invoice(gateway, await terms(service_fee_bps=80))
     url, complaints = web.url(gateway.links.slug(new.id)), list[str]()
     page = await opened(browser, url, complaints)
-    arabic = await opened(browser, f"{url}?lang=ar", complaints, viewport={"width": 360, "height": 800})
-    await web.until_open(2)
-    for each in (page, arabic):
+    phone = {"viewport": {"width": 360, "height": 800}}
+    arabic = await opened(browser, f"{url}?lang=ar", complaints, **phone)
+    dark = await opened(browser, url, complaints, color_scheme="dark", **phone)
+    await web.until_open(3)
+    for each in (page, arabic, dark):
         await each.evaluate("window.neverReloaded = true")
     await expect(page.locator(".amount__figure")).to_have_text(new.pay_in.amount_decimal)
     await expect(arabic.locator("html")).to_have_attribute("dir", "rtl")
@@ -89,13 +93,34 @@ async def test_a_payment_is_seen_and_completes_without_a_reload(
     await driver.mine(1)
     await expect(page.locator("#headline")).to_have_text("Payment complete", timeout=SOON_MS)
     await expect(arabic.locator("#headline")).to_have_text("اكتمل الدفع", timeout=SOON_MS)
-    for each in (page, arabic):
+    await expect(dark.locator("#headline")).to_have_text("Payment complete", timeout=SOON_MS)
+    for each in (page, arabic, dark):
         assert await each.evaluate("window.neverReloaded")
     await web.until_open(0)
 
     await page.get_by_role("link", name="Receipt for printing").click()
     await expect(page.get_by_role("heading", name="Receipt")).to_be_visible()
     assert new.pay_in.amount_decimal in await page.locator("main").inner_text()
+    assert complaints == []
+
+
+async def test_time_up_and_cancellation_take_the_address_away_without_a_reload(
+    gateway: Gateway, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver
+) -> None:
+    merchant, complaints = await terms(service_fee_bps=0), list[str]()
+    for end, headline in (("cancelled", "This payment was cancelled"), ("expired", "This payment has expired")):
+        new = await invoice(gateway, merchant, fail_url="https://shop.example/basket")
+        page = await opened(browser, web.url(gateway.links.slug(new.id)), complaints, color_scheme="dark")
+        await web.until_open(1)
+        if end == "cancelled":
+            await gateway.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
+        else:
+            await gateway.invoices.let_time_run_out(new.id, clock.now() - timedelta(minutes=2))
+            await driver.mine(1)
+        await expect(page.locator("#headline")).to_have_text(headline, timeout=10_000)
+        assert new.pay_in.address not in await page.content()
+        assert await page.locator("#return").get_attribute("href") == "https://shop.example/basket"
+        await page.close()
     assert complaints == []
 
 
