@@ -22,14 +22,13 @@ import asyncpg
 from app.core import database
 from app.invoices import insertion, queries
 from app.sandbox import ports, processes
-from bench.stack import POOL_SIZE, WEB_PROCESSES, Stack, running_stack
+from bench.stack import API, POOL_SIZE, WEB_PROCESSES, Stack, running_stack
 from bench.wrk import CONNECTIONS, Load, load
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "8"))
 SMALL, LARGE = 10_000, int(os.environ.get("BENCH_INVOICES", "1000000"))
 DEEP_PAGE = 10_000
 BARE_CREATIONS = 30_000
-API = "/api/v1/merchant"
 
 
 def main() -> None:

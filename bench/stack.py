@@ -31,6 +31,7 @@ WEB_PROCESSES = int(os.environ.get("BENCH_WEB_PROCESSES", "2"))
 """As `swap-pay web` has them unless told otherwise (`WEB_WORKERS`)."""
 
 POOL_SIZE = 16
+API = "/api/v1/merchant"
 XPUB = "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8heNP3FGkeV9qwfzvZNSd54JoNXVsXFYSYwHsnJxqP"
 """Of the public test phrase ("test … junk"): worth nothing."""
 

@@ -134,7 +134,7 @@ def routes(
         accent = (await find(slug)).public.branding.accent
         if accent is None:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
-        return Response(brand.style_sheet(accent).encode(), media_type="text/css; charset=utf-8", headers=BRAND_CACHE)
+        return Response(brand.style_sheet(accent).encode(), media_type="text/css", headers=BRAND_CACHE)
 
     @get("/{slug:str}/logo", include_in_schema=False)
     async def logo(request: Asked, slug: str) -> Response[bytes]:

@@ -23,7 +23,8 @@ from app.web.languages import ENGLISH, Language
 ROOT = Path(__file__).resolve().parents[2]
 STATIC_DIR = ROOT / "static"
 
-HTML = "text/html; charset=utf-8"
+HTML = "text/html"
+"""Litestar says itself that text is UTF-8."""
 
 STATIC_MAX_AGE_S = 3600
 """Browsers keep static files for an hour; a changed file has another address at once."""

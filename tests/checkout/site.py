@@ -142,6 +142,12 @@ LOGO = (
 """Drawn here for sharpness; the app itself takes no SVG as a logo."""
 
 
+WORDIEST = ("awaiting_test_mode", "branded", "confirming_delayed", "paid_twice", "expired", "manual_review", "refunded")
+"""States with the most words, or with parts that no other has: the ones to look at in every language."""
+
+ERRORS = (404, 429, 500)
+
+
 class Site:
     """A server on loopback. Set `views[name]`, open `url(name)`; `tell(name)` is a status event."""
 
@@ -268,3 +274,15 @@ class Site:
         finally:
             self._listeners.remove(listener)
             request.close_connection = True
+
+
+def pictured(site: Site) -> list[tuple[str, str]]:
+    """Name and URL of every page worth looking at: each state in English, the wordiest in every language."""
+    found: list[tuple[str, str]] = []
+    for language in languages.every():
+        code = language.code
+        chosen = states() if code == "en" else {name: states()[name] for name in WORDIEST}
+        found += [(f"checkout-{name}-{code}", site.put(f"{name}-{code}", view, code)) for name, view in chosen.items()]
+        found.append((f"receipt-{code}", f"{site.url(f'refunded-{code}')}/receipt?lang={code}"))
+        found += [(f"error-{status}-{code}", site.error_url(status, code)) for status in ERRORS]
+    return found
