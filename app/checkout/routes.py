@@ -12,7 +12,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import Redirect, Stream
 
-from app.checkout import brand
+from app.web import brand
 from app.checkout.live import LiveHub
 from app.checkout.source import checkout_view
 from app.checkout.view import CheckoutView

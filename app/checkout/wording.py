@@ -7,10 +7,10 @@ own form: "1.234,5" and "1,234.5" read as other sums to other wallets, and the d
 
 from dataclasses import dataclass
 
-from app.checkout.qr import payment_qr
 from app.checkout.view import Anomaly, CheckoutView, FeePayer
 from app.invoices.states import Status
 from app.web.languages import Language
+from app.web.qr import payment_qr
 
 RETURN_AFTER_S = 10
 """Long enough to read "Paid" and to stop the journey, short enough not to be waited for."""

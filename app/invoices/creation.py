@@ -20,7 +20,10 @@ from app.invoices.insertion import Insertion, NewRows
 from app.invoices.presentation import InvoicePresenter
 from app.invoices.pricing import FeePayer, price, tail_of_lease
 from app.invoices.states import Status
-from app.merchants.terms import Terms
+from app.merchants.members import Member
+from app.merchants.queries import terms_of
+from app.merchants.roles import Permission
+from app.merchants.terms import Mode, Terms
 from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
 from app.web.idempotency import Replay, ReplayExists
@@ -67,8 +70,15 @@ class InvoiceCreation:
         self._email_hash_secret = email_hash_secret
         self._insertion = Insertion()
 
-    async def create(self, terms: Terms, new: NewInvoice, replay: Replay | None, now: datetime) -> bytes:
-        """Make an invoice; its JSON, the very bytes that a replay gives.
+    async def ask(self, by: Member, mode: Mode, new: NewInvoice, replay: Replay, now: datetime) -> bytes:
+        """Make an invoice in the cabinet, with its audit row; else as `create`. Raises Forbidden."""
+        by.require(Permission.INVOICES_WRITE)
+        return await self.create(await terms_of(by.merchant_id, mode), new, replay, now, by)
+
+    async def create(
+        self, terms: Terms, new: NewInvoice, replay: Replay | None, now: datetime, by: Member | None = None
+    ) -> bytes:
+        """Make an invoice; its JSON, the very bytes that a replay gives. `by` is who asks, if not a key.
 
         Raises PAY_IN_ASSET_NOT_ALLOWED, AMOUNT_TOO_SMALL, AMOUNT_TOO_LARGE, DUPLICATE_ORDER_ID, POOL_EXHAUSTED,
         INVOICES_DISABLED, INVALID_INPUT, and ReplayExists where `replay` is already there. Not inside a
@@ -85,7 +95,7 @@ class InvoiceCreation:
             row = self._row(terms, new, network, asset, amount_raw, reservation, now)
             body = msgspec.json.encode(self._presenter.body(row, [], 0))
             try:
-                if await self._insertion.write(NewRows(row, body, reservation.holder, replay)):
+                if await self._insertion.write(NewRows(row, body, reservation.holder, replay, by)):
                     return body
                 await _explain_refusal(terms, network, asset, amount_raw)
             except asyncpg.UniqueViolationError as error:

@@ -1,6 +1,6 @@
 """Writing new invoices: one statement each, and one commit for those that come together.
 
-`INSERT` leases the address and writes invoice, event and idempotency record. It is the one place where a noun writes
+`INSERT` leases the address and writes invoice, event, idempotency and audit record. It is the one place where a noun writes
 other nouns' tables. Under load most of a creation's price is the commit, the locks on the merchant's row and the
 round trip, and all three can be shared. Creations that wait together go into one transaction, which is all or
 nothing; where one of them clashes, all of them are written again, each alone, so that nobody fails for another's
@@ -19,6 +19,7 @@ from app.core.database import NamedStatement
 from app.events import service as events
 from app.invoices.presentation import event_data
 from app.invoices.tables import Invoice
+from app.merchants.members import Member
 from app.web.idempotency import Replay
 
 UNIQUE_AMOUNT_WINDOW = timedelta(days=30)
@@ -44,10 +45,12 @@ class NewRows:
     holder: str
     """Who has reserved the address."""
     replay: Replay | None
+    by: Member | None
+    """Who asks in the cabinet; a key leaves no audit row."""
 
     def arguments(self) -> list[object]:
         """The arguments of `INSERT`."""
-        row, body, replay = self.invoice, self.body, self.replay
+        row, body, replay, by = self.invoice, self.body, self.replay, self.by
         return INSERT.args(
             row
             | {
@@ -58,6 +61,8 @@ class NewRows:
                 "replay_id": replay.id if replay else None,
                 "request_hash": replay.request_hash if replay else None,
                 "body": body.decode(),
+                "actor": by.actor if by else None,
+                "actor_address": by.address if by else None,
             }
         )
 
@@ -128,6 +133,10 @@ INSERT = NamedStatement(
         INSERT INTO idempotency_records (id, merchant_id, request_hash, status, body, created_at)
         SELECT :replay_id, :merchant, :request_hash, 201, :body, :created_at
         FROM invoice WHERE :replay_id::bytea IS NOT NULL
+    ), audit AS (
+        INSERT INTO audit_entries (at, actor, action, subject, merchant_id, address, details)
+        SELECT :created_at, :actor, 'invoice.created', id, :merchant, :actor_address, '{{}}'
+        FROM invoice WHERE :actor::text IS NOT NULL
     )
     SELECT id FROM invoice
     """

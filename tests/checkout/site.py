@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from app.checkout import brand
+from app.web import brand
 from app.checkout.view import Anomaly, CheckoutView, FeePayer, LanguageChoice, Transfer
 from app.checkout.wording import page_context
 from app.invoices.states import Status

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.checkout import brand
+from app.web import brand
 from app.core import clock, database
 from app.core.errors import ApiError
 from app.merchants import branding

@@ -1,4 +1,4 @@
-"""The payment URI as a QR code: an inline `<svg>` that the strict CSP lets through and any camera reads."""
+"""A URI as a QR code: an inline `<svg>` that the strict CSP lets through and any camera reads."""
 
 from functools import lru_cache
 
@@ -23,12 +23,17 @@ CODES_KEPT = 1_024
 
 @lru_cache(maxsize=CODES_KEPT)
 def payment_qr(payment_uri: str, *, label: str) -> Markup:
-    """`payment_uri` as an `<svg>` with attributes alone, as large as its box; readers hear `label`.
+    """`qr` of a payment URI, remembered."""
+    return qr(payment_uri, label=label)
+
+
+def qr(uri: str, *, label: str) -> Markup:
+    """`uri` as an `<svg>` with attributes alone, as large as its box; readers hear `label`.
 
     Error correction M survives a scratched screen and keeps the modules of a long EIP-681 URI large enough
     for a phone. Raises `segno.DataOverflowError` beyond 2,331 bytes, ten times the longest URI that we make.
     """
-    code = segno.make_qr(payment_uri, error="m", boost_error=False, mask=MASK)
+    code = segno.make_qr(uri, error="m", boost_error=False, mask=MASK)
     drawing = code.svg_inline(
         border=QUIET_ZONE_MODULES, dark=DARK, light=LIGHT, omitsize=True, svgclass="qr", lineclass=None
     )
