@@ -12,7 +12,6 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import Redirect, Stream
 
-from app.web import brand
 from app.checkout.live import LiveHub
 from app.checkout.source import checkout_view
 from app.checkout.view import CheckoutView
@@ -26,6 +25,7 @@ from app.invoices.states import Status
 from app.merchants import branding
 from app.networks.config import NetworkConfig
 from app.refunds import queries as refunds
+from app.web import brand
 from app.web.client_address import site
 from app.web.pages import COMPRESSED, Pages, language_of
 from app.web.rate_limits import RateLimiter, refuse_exceeded

@@ -136,7 +136,7 @@ INSERT = NamedStatement(
     ), audit AS (
         INSERT INTO audit_entries (at, actor, action, subject, merchant_id, address, details)
         SELECT :created_at, :actor, 'invoice.created', id, :merchant, :actor_address, '{{}}'
-        FROM invoice WHERE :actor::text IS NOT NULL
+        FROM invoice WHERE :actor::varchar IS NOT NULL
     )
     SELECT id FROM invoice
     """

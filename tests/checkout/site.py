@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from app.web import brand
 from app.checkout.view import Anomaly, CheckoutView, FeePayer, LanguageChoice, Transfer
 from app.checkout.wording import page_context
 from app.invoices.states import Status
-from app.web import languages
+from app.web import brand, languages
 from app.web.languages import ENGLISH, Language
 from app.web.pages import Pages
 
