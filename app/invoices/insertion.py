@@ -1,8 +1,8 @@
 """Writing new invoices: one statement each, and one commit for those that come together.
 
-`INSERT` leases the address and writes invoice, event, idempotency and audit record. It is the one place where a noun writes
-other nouns' tables. Under load most of a creation's price is the commit, the locks on the merchant's row and the
-round trip, and all three can be shared. Creations that wait together go into one transaction, which is all or
+`INSERT` leases the address and writes invoice, event, idempotency and audit record. It is the one place where a noun
+writes other nouns' tables. Under load most of a creation's price is the commit, the locks on the merchant's row and
+the round trip, and all three can be shared. Creations that wait together go into one transaction, which is all or
 nothing; where one of them clashes, all of them are written again, each alone, so that nobody fails for another's
 clash.
 """
