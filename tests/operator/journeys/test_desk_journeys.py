@@ -1,9 +1,11 @@
 """An operator in a real browser, a real signer and a real chain: a payout from request to confirmation, a review."""
 
+from datetime import timedelta
+
 import pytest
 from playwright.async_api import Page, expect
 
-from app.core import database
+from app.core import clock, database
 from tests.checkout.running import RunningApp
 from tests.factories.withdrawals import balance
 from tests.operator.browsing import chromium, code_at, opened, sign_in
@@ -55,6 +57,8 @@ async def test_a_payout_is_approved_in_the_browser_and_confirmed_on_chain(
         await expect(page.locator(f'[title="{confirmed.txid}"]')).to_have_count(1)
         await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
 
+        clock.shift(timedelta(minutes=1))
+        await till.rounds()  # the signer looks at least once a minute
         await page.goto(f"http://127.0.0.1:{web.port}/desk/networks/ethereum/test")
         await expect(page.get_by_role("heading", name="Hot wallet")).to_be_visible()
         await expect(page.locator("main")).to_contain_text("457.50")  # 500.00 less what was sent
