@@ -11,6 +11,7 @@ from app.alerts.routing import AlertRoutes
 from app.core import clock, database, redis
 from app.core.outbound import OutboundClient, build_ssl_context
 from app.core.settings import Settings
+from app.deposits.reversals import ReversalService
 from app.deposits.reviews import ReviewService
 from app.deposits.service import DepositService
 from app.deposits.watcher import Watcher
@@ -59,6 +60,7 @@ class Gateway:
     invoice_reader: InvoiceReader
     invoices: InvoiceService
     deposits: DepositService
+    reversals: ReversalService
     addresses: AddressBook
     reviews: ReviewService
     withdrawals: WithdrawalService
@@ -92,6 +94,7 @@ class Gateway:
                 network,
                 self.networks.chain(network.key),
                 self.deposits,
+                self.reversals,
                 self.invoices,
                 Treasury(network),
                 BalanceChecker(network, self.networks.chain(network.key)),
@@ -140,7 +143,8 @@ def wire(settings: Settings) -> Gateway:
         invoice_creation=creation,
         invoice_reader=reader,
         invoices=invoices,
-        deposits=DepositService(invoices, holds.place),
+        deposits=DepositService(invoices),
+        reversals=ReversalService(invoices, holds.place),
         addresses=addresses,
         reviews=reviews,
         withdrawals=withdrawals,

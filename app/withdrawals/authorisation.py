@@ -8,6 +8,7 @@ from datetime import datetime
 
 from app.alerts.service import raise_alert
 from app.core import database
+from app.core.database import Row
 from app.networks.config import NetworkConfig
 from app.networks.evm.address import normalise_address
 from app.withdrawals import outgoing
@@ -37,7 +38,8 @@ async def authorised(withdrawal_id: str, network: NetworkConfig, *, again: bool 
     database.in_transaction()
     row = await database.fetch_one(
         """
-        SELECT id, status, held, network, asset, amount_raw, destination, destination_memo, digest, approvals_required
+        SELECT id, status, held, network, asset, amount_raw, destination, destination_memo, digest, approvals_required,
+            source
         FROM withdrawals WHERE id = $1 FOR UPDATE
         """,
         withdrawal_id,
@@ -56,6 +58,8 @@ async def authorised(withdrawal_id: str, network: NetworkConfig, *, again: bool 
     required = max(row["approvals_required"], asset.approvals_required(intent.amount_raw) if asset is not None else 1)
     await _check_approvals(intent, row["digest"], required)
     _check_destination(intent)
+    if not again:
+        await _check_source(row)
     return intent
 
 
@@ -82,6 +86,19 @@ async def _check_approvals(intent: Intent, stated: bytes, required: int) -> None
         raise Refused("digest", "it is not what was approved: it was changed afterwards", held=True)
     if not rows or len({row["account"] for row in rows}) < required:
         raise Refused("approvals", "it has not been approved by enough operators", held=True)
+
+
+async def _check_source(row: Row) -> None:
+    """A deep reorganisation may have left a hole in the ledger that pays: later credits fill it first, and nothing
+    is paid out until they have (contract, section 5), whatever was locked before."""
+    available_raw = await database.fetch_value(
+        "SELECT available_raw FROM ledger_heads WHERE owner = $1 AND network = $2 AND asset = $3",
+        row["source"],
+        row["network"],
+        row["asset"],
+    )
+    if available_raw is None or available_raw < 0:
+        raise Refused("below_zero", "the balance is below zero after a reorganisation", held=False)
 
 
 def _check_destination(intent: Intent) -> None:

@@ -134,6 +134,14 @@ class Till:
             await self.rounds(blocks=1)
         raise AssertionError(f"not confirmed: {now}")
 
+    async def until_stable(self, withdrawal_id: str) -> None:
+        """Rounds with blocks until what was signed for it is final, once more after a deep reorganisation."""
+        for _ in range(20):
+            await self.rounds(blocks=1)
+            if all(row["status"] not in ("signed", "submitted") for row in await self.transactions(withdrawal_id)):
+                return
+        raise AssertionError(f"{withdrawal_id} is still under way")
+
     async def read(self, withdrawal_id: str) -> PayoutBody:
         """The payout as the merchant sees it."""
         found = await self.gateway.withdrawal_reader.payout(self.merchant_id, "test", withdrawal_id)
