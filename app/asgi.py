@@ -1,21 +1,24 @@
-"""The web process: every face, guard and error handler, wired in one screen. Granian serves `create_app()`."""
+"""The web process: every face, guard and error handler, wired in one screen. Granian runs `serve()`."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Router
 
 from app.api import reference
 from app.api.v1.router import merchant_api
 from app.api_keys.authentication import Authenticator
+from app.cabinet import routes as cabinet
 from app.checkout import routes as checkout
 from app.checkout.live import LiveHub
 from app.checkout.wallet import CustomerWallet
-from app.core import logging
+from app.core import garbage, logging
 from app.core.settings import Settings, load
 from app.gateway import Gateway, running, wire
 from app.ops import routes as ops
+from app.portal import routes as portal_pages
+from app.portal.portal import Portal
 from app.proof import routes as proof
 from app.web.edge import Edge
 from app.web.errors import exception_handlers
@@ -24,22 +27,28 @@ from app.web.rate_limits import RateLimiter
 from app.withdrawals.signer_settings import refuse_secrets
 
 
-def create_app(settings: Settings | None = None, wallet: Callable[[Gateway], CustomerWallet] | None = None) -> Any:
+def create_app(
+    settings: Settings | None = None,
+    wallet: Callable[[Gateway], CustomerWallet] | None = None,
+    sandbox_routes: Callable[[Pages], Router] | None = None,
+) -> Any:
     """The ASGI application. Without `settings` they come from the environment; raises SettingsError, and
     SignerSettingsError where a spending key is within reach.
 
-    `wallet` makes what pays invoices at the press of a button, and is only for the sandbox (app/sandbox/asgi.py).
+    `wallet` makes what pays invoices at the press of a button, `sandbox_routes` the gallery of components; both are
+    only for the sandbox (app/sandbox/asgi.py).
     """
     if settings is None:
         refuse_secrets()
         settings = load()
-    if wallet is not None and settings.environment != "sandbox":
-        raise ValueError("only a sandbox has a wallet that pays")
+    if (wallet or sandbox_routes) and settings.environment != "sandbox":
+        raise ValueError("only a sandbox has a wallet that pays, and a gallery")
     logging.configure(level=settings.log_level, json=settings.log_format == "json")
     gateway = wire(settings)
     authenticator = Authenticator(settings.api_key_peppers)
     rate_limiter = RateLimiter()
     pages = Pages()
+    portal = Portal(gateway, pages, rate_limiter)
     hub = LiveHub()
 
     @asynccontextmanager
@@ -56,10 +65,13 @@ def create_app(settings: Settings | None = None, wallet: Callable[[Gateway], Cus
             api,
             *reference.routes(api, pages, settings.public_url),
             checkout.routes(gateway, pages, hub, rate_limiter, wallet and wallet(gateway)),
+            *portal_pages.routes(portal),
+            *cabinet.routes(portal),
             static_files(),
             robots(),
             *ops.routes(settings),
             *proof.routes(rate_limiter),
+            *([sandbox_routes(pages)] if sandbox_routes else []),
         ],
         exception_handlers=exception_handlers(pages.error),
         lifespan=[lifespan],
@@ -67,3 +79,10 @@ def create_app(settings: Settings | None = None, wallet: Callable[[Gateway], Cus
         logging_config=None,
     )
     return Edge(app, settings)
+
+
+def serve() -> Any:
+    """The application of a process that does nothing else. Raises what `create_app` raises."""
+    app = create_app()
+    garbage.settle()
+    return app

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.accounts import links, sessions, throttle
 from app.core import clock
 from app.gateway import Gateway
 from app.ledger import checkpoints
@@ -25,6 +26,12 @@ async def forget_events(context: dict[str, Any]) -> int:
     now, days = clock.now(), gateway.settings.event_retention_days
     purged = await retention.purge_events(now, days)
     return purged + await retention.purge_implicit_endpoints(now, days)
+
+
+async def forget_sessions(context: dict[str, Any]) -> int:
+    """Delete sessions, mailed links and counts of tries that have run out."""
+    now = clock.now()
+    return await sessions.purge(now) + await links.purge(now) + await throttle.purge(now)
 
 
 async def expire_withdrawals(context: dict[str, Any]) -> int:

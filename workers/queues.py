@@ -56,6 +56,7 @@ QUEUES = {
             _default,
             cron_jobs=[
                 cron(jobs.forget_replays, minute=7, second=0, run_at_startup=True),  # type: ignore[arg-type] # no *args
+                cron(jobs.forget_sessions, minute=41, second=0),  # type: ignore[arg-type] # no *args
                 cron(jobs.expire_withdrawals, minute=23, second=0),  # type: ignore[arg-type] # no *args
                 cron(jobs.sign_checkpoint, minute=0, second=20, run_at_startup=True),  # type: ignore[arg-type] # no *args
                 cron(

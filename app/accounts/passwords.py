@@ -1,4 +1,9 @@
-"""Passwords: argon2id, 8 to 128 characters, no rules of composition (NIST SP 800-63B)."""
+"""Passwords: argon2id, 8 to 128 characters, no rules of composition, none that everybody tries (NIST SP 800-63B)."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -8,7 +13,23 @@ from app.core.errors import invalid
 MIN_LENGTH = 8
 MAX_LENGTH = 128
 
+MAX_AT_ONCE = 4
+"""Hashes under way in one process. Each takes 64 MiB (RFC 9106's second recommendation): strangers who ask for a
+hundred at once must wait, not fill the memory."""
+
+COMMON = Path(__file__).with_name("common_passwords.txt")
+
 _hasher = PasswordHasher()
+_threads = ThreadPoolExecutor(MAX_AT_ONCE, thread_name_prefix="argon2")
+
+
+def check(password: str, *, email: str = "", field: str = "password") -> None:
+    """Raise INVALID_INPUT, naming `field`, for a password that nobody should take."""
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise invalid(field, f"must have {MIN_LENGTH} to {MAX_LENGTH} characters")
+    guess = password.casefold()
+    if guess in _common() or guess in (email.casefold(), email.casefold().partition("@")[0]):
+        raise invalid(field, "is among the first that anybody would try: take another")
 
 
 def hash_password(password: str) -> str:
@@ -24,3 +45,23 @@ def is_right(password: str, password_hash: str) -> bool:
         return _hasher.verify(password_hash, password)
     except (VerificationError, InvalidHashError):
         return False
+
+
+NOBODYS = hash_password("the password of nobody")
+"""What an unknown address is compared with: it costs the same time as a known one."""
+
+
+async def hash_aside(password: str) -> str:
+    """`hash_password` in a thread, so that the process goes on meanwhile."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, hash_password, password)
+
+
+async def is_right_aside(password: str, password_hash: str) -> bool:
+    """`is_right` in a thread. What is too long to be a password is compared all the same, cut short."""
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_threads, is_right, password[: MAX_LENGTH + 1], password_hash)
+
+
+@cache
+def _common() -> frozenset[str]:
+    return frozenset(line for line in COMMON.read_text("utf-8").splitlines() if not line.startswith("#"))

@@ -31,13 +31,11 @@ class NewAccount:
 async def create(
     keys: DataKeys, *, email: str, name: str, password: str, is_operator: bool, now: datetime
 ) -> NewAccount:
-    """Make an account with TOTP on, in the caller's transaction where there is one.
+    """Make an account with TOTP on, its address taken as confirmed, in the caller's transaction where there is one.
 
     Raises INVALID_INPUT for an address that is none or taken, or a bad password.
     """
-    email = email.strip().lower()
-    if len(email) > MAX_EMAIL_LENGTH or not _EMAIL.fullmatch(email):
-        raise invalid("email", "is not an e-mail address")
+    email = checked_email(email)
     account_id, totp_secret = ids.new_id(ids.ACCOUNT), pyotp.random_base32()
     try:
         await database.execute(
@@ -57,6 +55,14 @@ async def create(
     except asyncpg.UniqueViolationError:
         raise invalid("email", "has an account already") from None
     return NewAccount(account_id, email, totp_secret)
+
+
+def checked_email(email: str) -> str:
+    """An e-mail address as it is kept, in lower case. Raises INVALID_INPUT."""
+    email = email.strip().lower()
+    if len(email) > MAX_EMAIL_LENGTH or not email.isprintable() or not _EMAIL.fullmatch(email):
+        raise invalid("email", "is not an e-mail address")
+    return email
 
 
 async def reseal_all(keys: DataKeys) -> int:

@@ -1,6 +1,7 @@
 """People who sign in."""
 
 from piccolo.columns import BigSerial, Varchar
+from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from app.core import columns
@@ -25,3 +26,67 @@ class TotpAttempt(Table, tablename="totp_attempts"):
     id = BigSerial(primary_key=True)
     account = columns.reference(Account)
     at = columns.moment()
+
+
+class Session(Table, tablename="sessions"):
+    """Somebody who is signed in, in one browser. The browser holds the token, we its SHA-256 (accounts/sessions.py)."""
+
+    id = columns.public_id()
+    token_hash = columns.digest()
+    account = columns.reference(Account)
+    code_given_at = columns.moment(null=True)
+    address = columns.words(45)
+    user_agent = columns.words(200)
+    created_at = columns.moment()
+    last_seen_at = columns.moment()
+    expires_at = columns.moment()
+
+    sessions_token_once = Unique(["token_hash"])
+
+
+class HalfSignIn(Table, tablename="half_sign_ins"):
+    """A right password, and no code yet. It opens nothing but the question for the code (accounts/sign_in.py)."""
+
+    token_hash = columns.digest(primary_key=True)
+    account = columns.reference(Account)
+    created_at = columns.moment()
+    expires_at = columns.moment()
+
+
+class MailedLink(Table, tablename="mailed_links"):
+    """What the link in a letter will do, once (accounts/links.py). A sign-up has no account yet."""
+
+    token_hash = columns.digest(primary_key=True)
+    purpose = columns.words(20)
+    account = columns.reference(Account, null=True)
+    email = columns.words(254)
+    name = columns.words(100, null=True)
+    password_hash = columns.text(null=True)
+    next_path = columns.text(null=True)
+    created_at = columns.moment()
+    expires_at = columns.moment()
+
+    mailed_links_purpose_known = columns.one_of("purpose", "sign_up", "password_reset", "email_change")
+    mailed_links_whole = Check(
+        "(purpose = 'sign_up') = (account IS NULL) AND (purpose = 'sign_up') = (password_hash IS NOT NULL)"
+        " AND (purpose = 'sign_up') = (name IS NOT NULL)"
+    )
+
+
+class RecoveryCode(Table, tablename="recovery_codes"):
+    """A code that stands in for the authenticator once; used ones are deleted (accounts/recovery_codes.py)."""
+
+    id = BigSerial(primary_key=True)
+    account = columns.reference(Account)
+    code_hash = columns.digest()
+    created_at = columns.moment()
+
+    recovery_codes_once = Unique(["account", "code_hash"])
+
+
+class Throttle(Table, tablename="throttles"):
+    """Tries used within a window. `bucket` is a keyed hash: whom it is about isn't kept (accounts/throttle.py)."""
+
+    bucket = columns.digest(primary_key=True)
+    used = columns.number()
+    ends_at = columns.moment()

@@ -23,6 +23,9 @@ LONG_WINDOW, LONG_TRIES = timedelta(hours=1), 20
 """Tries that may be wrong within each window."""
 
 
+WRONG = "the code is wrong or was used already"
+
+
 class CodeRefused(Exception):
     """The code is wrong, used, or was not looked at; the message is for whoever typed it."""
 
@@ -36,18 +39,21 @@ async def verify(keys: DataKeys, account_id: str, code: str, now: datetime) -> N
 
     Not inside a transaction: tries must stay counted whatever becomes of the caller's.
     """
-    attempt = await _reserve(account_id, now)
+    attempt = await reserve(account_id, now)
     sealed: str | None = await database.fetch_value("SELECT totp_secret_sealed FROM accounts WHERE id = $1", account_id)
     counter = None
     if sealed is not None:
-        counter = _matching_counter(decrypt(keys, sealed, purpose=f"totp:{account_id}"), code, now)
+        counter = matching_counter(decrypt(keys, sealed, purpose=f"totp:{account_id}"), code, now)
     if counter is None or not await _use(account_id, counter):
-        raise CodeRefused("the code is wrong or was used already")
-    await database.execute("DELETE FROM totp_attempts WHERE id = $1", attempt)
+        raise CodeRefused(WRONG)
+    await give_back(attempt)
 
 
-async def _reserve(account_id: str, now: datetime) -> int:
-    """Take a try. The account's row makes parallel ones queue."""
+async def reserve(account_id: str, now: datetime) -> int:
+    """Take one of an account's tries; it counts until it is given back. Not inside a transaction.
+
+    The account's row makes parallel ones queue. Raises TooManyTries.
+    """
     async with database.transaction():
         await database.execute("SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE", account_id)
         await database.execute(
@@ -67,8 +73,14 @@ async def _reserve(account_id: str, now: datetime) -> int:
         return attempt
 
 
-def _matching_counter(secret: str, code: str, now: datetime) -> int | None:
-    """The step whose code this is, within the drift."""
+async def give_back(attempt: int) -> None:
+    """The try was right."""
+    await database.execute("DELETE FROM totp_attempts WHERE id = $1", attempt)
+
+
+def matching_counter(secret: str, code: str, now: datetime) -> int | None:
+    """The step whose code this is, within the drift. Gaps, as telephones show them, are overlooked."""
+    code = "".join(code.split())
     generator, current = pyotp.HOTP(secret), int(now.timestamp()) // STEP_S
     for counter in range(current - DRIFT_STEPS, current + DRIFT_STEPS + 1):
         if generator.verify(code, counter):

@@ -24,6 +24,7 @@ from app.core.batching import Batcher
 from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
 from app.core.settings import Peppers
+from app.merchants.members import REFUSED_STANDING
 
 log = get_logger(__name__)
 
@@ -52,12 +53,6 @@ LAST_USE_EVERY = timedelta(minutes=1)
 EVALUATIONS = metrics.counter(
     "swap_pay_api_key_evaluations", "API key secrets compared with a stored hash", ["outcome"]
 )
-
-_REFUSED_STATUS = {
-    "pending": (Code.MERCHANT_NOT_APPROVED, "the merchant is not approved yet"),
-    "suspended": (Code.MERCHANT_SUSPENDED, "the merchant is suspended"),
-    "banned": (Code.MERCHANT_BANNED, "the merchant is banned"),
-}
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -256,7 +251,7 @@ def _refuse_ended(row: database.Row, now: datetime) -> None:
     if row["expires_at"] is not None and row["expires_at"] <= now:
         raise ApiError(Code.API_KEY_EXPIRED, "the API key has expired")
     if row["merchant_status"] != "approved":
-        raise ApiError(*_REFUSED_STATUS[row["merchant_status"]])
+        raise ApiError(*REFUSED_STANDING[row["merchant_status"]])
 
 
 def _invalid_key() -> ApiError:

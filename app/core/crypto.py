@@ -7,6 +7,8 @@ import os
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.core.settings import DataKeys, Peppers
 
@@ -27,6 +29,11 @@ def same(left: bytes, right: bytes) -> bool:
 def sha256(data: bytes) -> bytes:
     """SHA-256."""
     return hashlib.sha256(data).digest()
+
+
+def derive_key(secret: bytes, purpose: str) -> bytes:
+    """A 256-bit key for one purpose alone (HKDF-SHA256, RFC 5869); it tells nothing of `secret` or of other keys."""
+    return HKDF(SHA256(), length=32, salt=None, info=f"swap-pay {purpose}".encode()).derive(secret)
 
 
 def pepper_hash(peppers: Peppers, secret: str, version: int | None = None) -> tuple[int, bytes]:

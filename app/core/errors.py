@@ -97,6 +97,17 @@ class ApiError(Exception):
         return STATUS[self.code]
 
 
+class Forbidden(ApiError):
+    """A signed-in person may not do this: a page of 403 in words.
+
+    Of pages alone, and so without a code of its own in the catalogue: there the API's MISSING_SCOPE, which says
+    the same of a key, stands in.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.MISSING_SCOPE, message)
+
+
 def invalid(field: str, problem: str) -> ApiError:
     """INVALID_INPUT about one field: `amount: must be a positive decimal`."""
     return ApiError(Code.INVALID_INPUT, f"{field}: {problem}")

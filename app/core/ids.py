@@ -17,6 +17,7 @@ MERCHANT = "MCH"
 WEBHOOK = "WH"
 DEPOSIT = "DEP"
 ACCOUNT = "ACC"
+SESSION = "SES"
 
 
 def new_id(prefix: str) -> str:

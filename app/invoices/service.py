@@ -5,6 +5,8 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+import msgspec
+
 from app.addresses import service as addresses
 from app.core import database, redis
 from app.core.database import Row
@@ -21,6 +23,8 @@ from app.invoices.states import (
     can_cancel,
     check_transition,
 )
+from app.merchants.members import Member
+from app.merchants.roles import Permission
 from app.networks.registry import Networks
 
 LIVE_CHANNEL = "live:"
@@ -41,8 +45,18 @@ class InvoiceService:
         self._networks = networks
         self._reader = reader
 
-    async def cancel(self, merchant_id: str, mode: str, invoice_id: str, now: datetime) -> InvoiceBody:
-        """Cancel at the merchant's wish. Raises INVOICE_NOT_FOUND, INVOICE_NOT_CANCELLABLE."""
+    async def cancel_by(self, by: Member, mode: str, invoice_id: str, now: datetime) -> InvoiceBody:
+        """Cancel in the cabinet. Raises Forbidden, and what `cancel` raises."""
+        by.require(Permission.INVOICES_WRITE)
+        return await self.cancel(by.merchant_id, mode, invoice_id, now, by)
+
+    async def cancel(
+        self, merchant_id: str, mode: str, invoice_id: str, now: datetime, by: Member | None = None
+    ) -> InvoiceBody:
+        """Cancel at the merchant's wish. `by` is who asks, if not a key.
+
+        Raises INVOICE_NOT_FOUND, INVOICE_NOT_CANCELLABLE.
+        """
         async with database.transaction():
             row = await database.fetch_one(
                 "SELECT status FROM invoices WHERE id = $1 AND merchant = $2 AND mode = $3 FOR UPDATE",
@@ -56,6 +70,8 @@ class InvoiceService:
             if not can_cancel(status):
                 raise ApiError(Code.INVOICE_NOT_CANCELLABLE, f"the invoice is {status}")
             invoice = await self._move(invoice_id, status, Status.CANCELLED, now)
+            if by is not None:
+                await by.record("invoice.cancelled", invoice_id, now)
         await announce(invoice_id)
         return invoice
 
@@ -232,7 +248,7 @@ class InvoiceService:
             mode=invoice.mode,
             type=event,
             subject_id=invoice.id,
-            data=event_data(invoice),
+            data=event_data(invoice.id, msgspec.json.encode(invoice)),
             override_url=invoice.webhook_url,
             now=now,
         )

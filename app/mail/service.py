@@ -1,5 +1,6 @@
 """Letters by outbox: the intent is written with the fact, sent after the commit, marked when it is gone.
 
+What a letter said is forgotten when it is gone: it may hold a link that lets its reader in.
 A crash between sending and marking sends a letter twice, never not at all.
 """
 
@@ -49,7 +50,7 @@ async def send_waiting(mailer: Mailer, *, limit: int = 50) -> int:
             sent += 1
             await database.execute(
                 """
-                UPDATE mail_outbox SET sent_at = $2, next_attempt_at = NULL, last_error = NULL WHERE id = $1
+                UPDATE mail_outbox SET sent_at = $2, next_attempt_at = NULL, last_error = NULL, body = '' WHERE id = $1
                 """,
                 letter["id"],
                 clock.now(),

@@ -1,7 +1,7 @@
 """How a merchant's pages for customers look: name, accent colour, logo. What is not set looks like the gateway's own.
 
 The only writer of `merchant_branding`. The page is a stranger's word for whom he pays, so everything is checked
-here and served from our own origin (app/checkout/brand.py).
+here and served from our own origin (app/web/brand.py).
 """
 
 import re

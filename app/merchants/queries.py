@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.core import database
+from app.merchants.terms import Mode, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +27,10 @@ async def enabled_assets(merchant_id: str, mode: str) -> list[EnabledAsset]:
         mode,
     )
     return [EnabledAsset(*row) for row in rows]
+
+
+async def terms_of(merchant_id: str, mode: Mode) -> Terms:
+    """What a merchant that is there has agreed to."""
+    row = await database.fetch_one("SELECT service_fee_bps, fee_payer FROM merchants WHERE id = $1", merchant_id)
+    assert row is not None, merchant_id
+    return Terms(merchant_id, mode, row["service_fee_bps"], row["fee_payer"])

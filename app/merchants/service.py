@@ -5,6 +5,7 @@ from typing import Literal
 
 from app.core import database, ids
 from app.core.errors import invalid
+from app.merchants.roles import Role
 from app.networks.registry import Networks
 
 MAX_FEE_BPS = 5_000
@@ -13,12 +14,19 @@ MAX_FEE_BPS = 5_000
 MAX_TOLERANCE_BPS = 1_000
 """A tenth of the amount; the database refuses more."""
 
-Role = Literal["owner", "admin", "developer", "viewer"]
+
 SwitchName = Literal["invoices", "payouts", "refunds"]
 
 
-async def create(*, name: str, service_fee_bps: int, fee_payer: Literal["merchant", "customer"], now: datetime) -> str:
-    """An approved merchant; its id. In the caller's transaction where there is one. Raises INVALID_INPUT."""
+async def create(
+    *,
+    name: str,
+    service_fee_bps: int,
+    fee_payer: Literal["merchant", "customer"],
+    now: datetime,
+    standing: Literal["approved", "pending"] = "approved",
+) -> str:
+    """A merchant; its id. In the caller's transaction where there is one. Raises INVALID_INPUT."""
     if not 1 <= len(name.strip()) <= 100:
         raise invalid("name", "must have 1 to 100 characters")
     if not 0 <= service_fee_bps <= MAX_FEE_BPS:
@@ -26,9 +34,10 @@ async def create(*, name: str, service_fee_bps: int, fee_payer: Literal["merchan
     merchant_id = ids.new_id(ids.MERCHANT)
     await database.execute(
         "INSERT INTO merchants (id, name, status, service_fee_bps, fee_payer, created_at)"
-        " VALUES ($1, $2, 'approved', $3, $4, $5)",
+        " VALUES ($1, $2, $3, $4, $5, $6)",
         merchant_id,
         name.strip(),
+        standing,
         service_fee_bps,
         fee_payer,
         now,

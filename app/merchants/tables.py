@@ -22,7 +22,7 @@ class Merchant(Table, tablename="merchants"):
     created_at = columns.moment()
     tolerance_bps = Integer(default=0)
 
-    status_known = columns.one_of("status", "pending", "approved", "suspended", "banned")
+    status_known = columns.one_of("status", "pending", "rejected", "approved", "suspended", "banned")
     fee_payer_known = columns.one_of("fee_payer", "merchant", "customer")
     fee_sane = Check("service_fee_bps BETWEEN 0 AND 5000")
     tolerance_sane = Check("tolerance_bps BETWEEN 0 AND 1000")
@@ -57,6 +57,57 @@ class Membership(Table, tablename="memberships"):
 
     memberships_member_once = Unique(["merchant", "account"])
     role_known = columns.one_of("role", "owner", "admin", "developer", "viewer")
+
+
+class MerchantApplication(Table, tablename="merchant_applications"):
+    """What a business told of itself to be let in, and what operators said to it. At most one is pending.
+
+    `monthly_volume` is one of the bands of merchants/applications.py. `reason` is shown to the merchant.
+    """
+
+    id = BigSerial(primary_key=True)
+    merchant = columns.reference(Merchant)
+    legal_name = columns.words(200)
+    country = columns.words(2)
+    website = columns.words(200)
+    business = columns.words(1000)
+    monthly_volume = columns.words(20)
+    status = columns.words(10)
+    submitted_by = columns.reference(Account)
+    submitted_at = columns.moment()
+    decided_by = columns.words(64, null=True)
+    decided_at = columns.moment(null=True)
+    reason = columns.words(500, null=True)
+
+    merchant_applications_status_known = columns.one_of("status", "pending", "approved", "rejected")
+    merchant_applications_decided_whole = Check(
+        "(status = 'pending') = (decided_by IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)"
+    )
+    merchant_applications_rejected_why = Check("status <> 'rejected' OR reason IS NOT NULL")
+
+
+class Invitation(Table, tablename="merchant_invitations"):
+    """An offer of a role to whoever reads mail at an address. The letter has the token; here is its SHA-256.
+
+    Open while it is neither accepted nor withdrawn, and only until it expires; one an address at a merchant.
+    """
+
+    id = BigSerial(primary_key=True)
+    merchant = columns.reference(Merchant)
+    email = columns.words(254)
+    role = columns.words(10)
+    token_hash = columns.digest()
+    invited_by = columns.reference(Account)
+    created_at = columns.moment()
+    expires_at = columns.moment()
+    accepted_at = columns.moment(null=True)
+    accepted_by = columns.reference(Account, null=True)
+    withdrawn_at = columns.moment(null=True)
+
+    merchant_invitations_token_once = Unique(["token_hash"])
+    merchant_invitations_role_known = columns.one_of("role", "owner", "admin", "developer", "viewer")
+    merchant_invitations_accepted_whole = Check("(accepted_at IS NULL) = (accepted_by IS NULL)")
+    merchant_invitations_ended_once = Check("accepted_at IS NULL OR withdrawn_at IS NULL")
 
 
 class MerchantBranding(Table, tablename="merchant_branding"):

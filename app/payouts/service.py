@@ -1,6 +1,6 @@
 """Payouts: asked for and cancelled by the merchant. What comes between is everybody's (app/withdrawals)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -8,8 +8,11 @@ import msgspec
 from app.core import database, ids
 from app.core.errors import ApiError, Code, invalid
 from app.core.money import format_amount, parse_amount
+from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
+from app.merchants.members import Member
+from app.merchants.roles import Permission
 from app.merchants.terms import Mode
 from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
@@ -37,6 +40,29 @@ class NewPayout:
     requested_by: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What a payout would cost, as things are now. Amounts are in minor units."""
+
+    network: NetworkConfig
+    asset: Asset
+    destination: str
+    amount_raw: int
+    fee_raw: int
+    available_raw: int
+    approvals_required: int
+
+    @property
+    def total_raw(self) -> int:
+        """What leaves the balance: the fee comes on top."""
+        return self.amount_raw + self.fee_raw
+
+    @property
+    def left_raw(self) -> int:
+        """What would be left; below zero where the balance is not enough."""
+        return self.available_raw - self.total_raw
+
+
 class PayoutService:
     """The use cases of a payout. One per process."""
 
@@ -45,20 +71,30 @@ class PayoutService:
         self._withdrawals = withdrawals
         self._reader = reader
 
-    async def create(self, merchant_id: str, mode: Mode, new: NewPayout, replay: Replay | None, now: datetime) -> bytes:
+    async def ask(self, by: Member, mode: Mode, new: NewPayout, replay: Replay, now: datetime) -> bytes:
+        """Ask for a payout in the cabinet: the member is the requester, and so can't approve it as an operator.
+
+        Raises Forbidden, and what `create` raises.
+        """
+        by.require(Permission.PAYOUTS_WRITE)
+        return await self.create(by.merchant_id, mode, replace(new, requested_by=by.actor), replay, now, by)
+
+    async def create(
+        self,
+        merchant_id: str,
+        mode: Mode,
+        new: NewPayout,
+        replay: Replay | None,
+        now: datetime,
+        by: Member | None = None,
+    ) -> bytes:
         """Ask for a payout and lock amount and fee; its JSON, the very bytes that a replay gives.
 
-        Raises INVALID_INPUT, AMOUNT_TOO_SMALL, INVALID_DESTINATION, MEMO_NOT_ALLOWED, PAYOUTS_DISABLED,
-        DAILY_CAP_EXCEEDED, INSUFFICIENT_BALANCE, and ReplayExists where `replay` is already there.
+        `by` is who asks, if not a key. Raises INVALID_INPUT, AMOUNT_TOO_SMALL, INVALID_DESTINATION,
+        MEMO_NOT_ALLOWED, PAYOUTS_DISABLED, DAILY_CAP_EXCEEDED, INSUFFICIENT_BALANCE, and ReplayExists where
+        `replay` is already there.
         """
-        network, asset = configured(self._networks, new.chain, new.asset, mode)
-        amount_raw = parse_amount(new.amount, asset.decimals)
-        if amount_raw < asset.payout_min_raw:
-            least = format_amount(asset.payout_min_raw, asset.decimals)
-            raise ApiError(Code.AMOUNT_TOO_SMALL, f"amount: must be at least {least} {asset.symbol}")
-        destination = await destinations.check(
-            self._networks, network, new.destination, new.destination_memo, field="destination"
-        )
+        network, asset, amount_raw, destination = await self._checked(mode, new)
         payout_id = ids.new_id(ids.PAYOUT)
         async with database.transaction():
             await ledger.lock([ChainId(owner=merchant_id, network=network.key, asset=asset.symbol)])
@@ -90,14 +126,49 @@ class PayoutService:
                 new.description,
                 new.metadata.decode(),
             )
+            if by is not None:
+                await by.record(
+                    "payout.requested",
+                    payout_id,
+                    now,
+                    network=network.key,
+                    asset=asset.symbol,
+                    amount_raw=str(amount_raw),
+                    destination=destination,
+                )
             body = msgspec.json.encode(await self._withdrawals.tell(payout_id, now))
             if replay is not None:
                 await idempotency.store(replay, 201, body, now)
         await announce()
         return body
 
-    async def cancel(self, merchant_id: str, mode: Mode, payout_id: str, now: datetime) -> PayoutBody:
-        """Cancel at the merchant's wish while no operator has decided.
+    async def quote(self, by: Member, mode: Mode, new: NewPayout) -> Quote:
+        """What a payout would cost and leave. Balance, cap and switch are looked at when it is asked for.
+
+        Raises Forbidden, INVALID_INPUT, AMOUNT_TOO_SMALL, INVALID_DESTINATION, MEMO_NOT_ALLOWED.
+        """
+        by.require(Permission.PAYOUTS_WRITE)
+        network, asset, amount_raw, destination = await self._checked(mode, new)
+        head = await ledger_queries.head(ChainId(owner=by.merchant_id, network=network.key, asset=asset.symbol))
+        return Quote(
+            network=network,
+            asset=asset,
+            destination=destination,
+            amount_raw=amount_raw,
+            fee_raw=fees.quote(amount_raw, asset),
+            available_raw=0 if head is None else head.state.available_raw,
+            approvals_required=asset.approvals_required(amount_raw),
+        )
+
+    async def cancel_by(self, by: Member, mode: Mode, payout_id: str, now: datetime) -> PayoutBody:
+        """Cancel in the cabinet. Raises Forbidden, and what `cancel` raises."""
+        by.require(Permission.PAYOUTS_WRITE)
+        return await self.cancel(by.merchant_id, mode, payout_id, now, by)
+
+    async def cancel(
+        self, merchant_id: str, mode: Mode, payout_id: str, now: datetime, by: Member | None = None
+    ) -> PayoutBody:
+        """Cancel at the merchant's wish while no operator has decided. `by` is who asks, if not a key.
 
         Raises PAYOUT_NOT_FOUND, PAYOUT_NOT_CANCELLABLE.
         """
@@ -111,10 +182,24 @@ class PayoutService:
                 cancelled = False
             if not cancelled:
                 raise ApiError(Code.PAYOUT_NOT_CANCELLABLE, "the payout is not pending approval any more")
+            if by is not None:
+                await by.record("payout.cancelled", payout_id, now)
             payout = await self._reader.payout(merchant_id, mode, payout_id)
         assert payout is not None
         await announce()
         return payout
+
+    async def _checked(self, mode: Mode, new: NewPayout) -> tuple[NetworkConfig, Asset, int, str]:
+        """What a request means: network, asset, raw amount, and the destination as its network writes it."""
+        network, asset = configured(self._networks, new.chain, new.asset, mode)
+        amount_raw = parse_amount(new.amount, asset.decimals)
+        if amount_raw < asset.payout_min_raw:
+            least = format_amount(asset.payout_min_raw, asset.decimals)
+            raise ApiError(Code.AMOUNT_TOO_SMALL, f"amount: must be at least {least} {asset.symbol}")
+        destination = await destinations.check(
+            self._networks, network, new.destination, new.destination_memo, field="destination"
+        )
+        return network, asset, amount_raw, destination
 
 
 def configured(networks: Networks, chain: str, symbol: str, mode: Mode) -> tuple[NetworkConfig, Asset]:

@@ -1,6 +1,6 @@
 """Refunds of what an invoice was credited, at the merchant's wish. Returns of what was not: refunds/returns.py."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -12,6 +12,8 @@ from app.invoices.states import Status as InvoiceStatus
 from app.invoices.states import can_refund
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
+from app.merchants.members import Member
+from app.merchants.roles import Permission
 from app.merchants.terms import Mode
 from app.networks.config import Asset
 from app.networks.registry import Networks
@@ -41,13 +43,29 @@ class RefundService:
         self._networks = networks
         self._withdrawals = withdrawals
 
+    async def ask(
+        self, by: Member, mode: Mode, invoice_id: str, new: NewRefund, replay: Replay, now: datetime
+    ) -> bytes:
+        """Ask for a refund in the cabinet: the member is the requester. Raises Forbidden, and what `create` raises."""
+        by.require(Permission.REFUNDS_WRITE)
+        new = replace(new, requested_by=by.actor)
+        return await self.create(by.merchant_id, mode, invoice_id, new, replay, now, by)
+
     async def create(
-        self, merchant_id: str, mode: Mode, invoice_id: str, new: NewRefund, replay: Replay | None, now: datetime
+        self,
+        merchant_id: str,
+        mode: Mode,
+        invoice_id: str,
+        new: NewRefund,
+        replay: Replay | None,
+        now: datetime,
+        by: Member | None = None,
     ) -> bytes:
         """Ask for a refund and lock its amount; its JSON, the very bytes that a replay gives. It costs no fee.
 
-        Raises INVOICE_NOT_FOUND, INVALID_INPUT, INVALID_DESTINATION, MEMO_NOT_ALLOWED, REFUNDS_DISABLED,
-        INVOICE_NOT_REFUNDABLE, REFUND_EXCEEDS_NET, DAILY_CAP_EXCEEDED, INSUFFICIENT_BALANCE, and ReplayExists.
+        `by` is who asks, if not a key. Raises INVOICE_NOT_FOUND, INVALID_INPUT, INVALID_DESTINATION,
+        MEMO_NOT_ALLOWED, REFUNDS_DISABLED, INVOICE_NOT_REFUNDABLE, REFUND_EXCEEDS_NET, DAILY_CAP_EXCEEDED,
+        INSUFFICIENT_BALANCE, and ReplayExists.
         """
         invoice = await database.fetch_one(
             "SELECT network, asset FROM invoices WHERE id = $1 AND merchant = $2 AND mode = $3",
@@ -97,6 +115,16 @@ class RefundService:
                 reason=new.reason,
                 customer_visible_reason=new.customer_visible_reason,
             )
+            if by is not None:
+                await by.record(
+                    "refund.requested",
+                    refund_id,
+                    now,
+                    invoice=invoice_id,
+                    asset=asset.symbol,
+                    amount_raw=str(amount_raw),
+                    destination=destination,
+                )
             body = msgspec.json.encode(await self._withdrawals.tell(refund_id, now))
             if replay is not None:
                 await idempotency.store(replay, 201, body, now)

@@ -2,7 +2,7 @@
 
 A plain ASGI layer around the whole app, because Litestar's own middleware does not see unknown routes. In
 `scope["state"]` it leaves `request_id` and `client_address`; a guard may leave `rate_limit` there, whose headers
-then go out with the answer.
+then go out with the answer, and `cookies`, a list of them, which go out even with an error.
 """
 
 import time
@@ -75,6 +75,7 @@ class Edge:
                 window = state.get("rate_limit")
                 if window is not None:
                     headers += window.headers()
+                headers += [(b"set-cookie", cookie) for cookie in state.get("cookies", ())]
             await send(message)
 
         try:

@@ -77,12 +77,8 @@ class Once:
         key of another merchant, mode or endpoint is another key. An answer that holds a secret is kept
         `sealed_with` the data keys.
         """
-        key = _key(request)
-        self._replay = Replay(
-            id=hashlib.sha256("\0".join((merchant_id, mode, endpoint, key)).encode()).digest(),
-            merchant_id=merchant_id,
-            request_hash=hashlib.sha256(_canonical(body)).digest(),
-            sealed_with=sealed_with,
+        self._replay = replay_of(
+            _key(request), merchant_id=merchant_id, mode=mode, endpoint=endpoint, body=body, sealed_with=sealed_with
         )
 
     async def answer(self, create: Create) -> Response[bytes]:
@@ -90,39 +86,68 @@ class Once:
 
         Raises IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY, IDEMPOTENCY_IN_PROGRESS, and what `create` raises.
         """
-        try:
-            while True:
-                try:
-                    return _answer(201, await create(self._replay))
-                except ReplayExists:
-                    stored = await self._stored(clock.now())
-                    if stored is not None:
-                        return stored
-        except LockNotAvailableError:
-            raise ApiError(
-                Code.IDEMPOTENCY_IN_PROGRESS, "a request with this key is still running", retry_after_s=1
-            ) from None
+        made = await create_once(self._replay, create)
+        return _answer(made.status, made.body, {"Idempotent-Replayed": "true"} if made.is_replay else None)
 
-    async def _stored(self, now: datetime) -> Response[bytes] | None:
-        """The stored answer; None if it has expired, and then it is gone."""
-        row = await database.fetch_one(
-            "SELECT request_hash, status, body, created_at FROM idempotency_records WHERE id = $1", self._replay.id
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of a creation, now or when its twin came first."""
+
+    status: int
+    body: bytes
+    is_replay: bool
+
+
+def replay_of(
+    key: str, *, merchant_id: str, mode: str, endpoint: str, body: object, sealed_with: DataKeys | None = None
+) -> Replay:
+    """The record of a creation under a key: the request's header, or what a form carries."""
+    return Replay(
+        id=hashlib.sha256("\0".join((merchant_id, mode, endpoint, key)).encode()).digest(),
+        merchant_id=merchant_id,
+        request_hash=hashlib.sha256(_canonical(body)).digest(),
+        sealed_with=sealed_with,
+    )
+
+
+async def create_once(replay: Replay, create: Create) -> Made:
+    """Create, or find what was created under this record before.
+
+    Raises IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY, IDEMPOTENCY_IN_PROGRESS, and what `create` raises.
+    """
+    try:
+        while True:
+            try:
+                return Made(201, await create(replay), is_replay=False)
+            except ReplayExists:
+                stored = await _stored(replay, clock.now())
+                if stored is not None:
+                    return stored
+    except LockNotAvailableError:
+        raise ApiError(
+            Code.IDEMPOTENCY_IN_PROGRESS, "a request with this key is still running", retry_after_s=1
+        ) from None
+
+
+async def _stored(replay: Replay, now: datetime) -> Made | None:
+    """The stored answer; None if it has expired, and then it is gone."""
+    row = await database.fetch_one(
+        "SELECT request_hash, status, body, created_at FROM idempotency_records WHERE id = $1", replay.id
+    )
+    if row is None:
+        return None
+    if row["created_at"] <= now - KEPT:
+        await database.execute(
+            "DELETE FROM idempotency_records WHERE id = $1 AND created_at = $2", replay.id, row["created_at"]
         )
-        if row is None:
-            return None
-        if row["created_at"] <= now - KEPT:
-            await database.execute(
-                "DELETE FROM idempotency_records WHERE id = $1 AND created_at = $2",
-                self._replay.id,
-                row["created_at"],
-            )
-            return None
-        if row["request_hash"] != self._replay.request_hash:
-            raise ApiError(Code.IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY, "the Idempotency-Key was used with another body")
-        body = row["body"]
-        if self._replay.sealed_with is not None:
-            body = decrypt(self._replay.sealed_with, body, purpose=self._replay.purpose)
-        return _answer(row["status"], body.encode(), {"Idempotent-Replayed": "true"})
+        return None
+    if row["request_hash"] != replay.request_hash:
+        raise ApiError(Code.IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY, "the Idempotency-Key was used with another body")
+    body = row["body"]
+    if replay.sealed_with is not None:
+        body = decrypt(replay.sealed_with, body, purpose=replay.purpose)
+    return Made(row["status"], body.encode(), is_replay=True)
 
 
 async def refuse_repeat(replay: Replay) -> None:

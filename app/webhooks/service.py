@@ -215,35 +215,73 @@ async def rotate_secret(
 
     Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT.
     """
+    async with database.transaction():
+        return await rotate_secret_along(
+            merchant_id=merchant_id,
+            mode=mode,
+            endpoint_id=endpoint_id,
+            overlap_hours=overlap_hours,
+            actor=actor,
+            keys=keys,
+        )
+
+
+async def rotate_secret_along(
+    *, merchant_id: str, mode: Mode, endpoint_id: str, overlap_hours: int, actor: Actor, keys: DataKeys
+) -> RevealedSecret:
+    """The same in the caller's transaction: several are rotated together or not at all (app/hygiene)."""
+    database.in_transaction()
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
         raise invalid("overlap_hours", f"must be from 0 to {MAX_OVERLAP_HOURS}")
     secret, now = signing.new_secret(), clock.now()
+    row = await database.fetch_one(
+        """
+        SELECT secret_sealed FROM webhook_endpoints
+        WHERE id = $1 AND merchant = $2 AND mode = $3 AND status <> 'deleted' FOR NO KEY UPDATE
+        """,
+        endpoint_id,
+        merchant_id,
+        mode,
+    )
+    if row is None:
+        raise queries.not_found()
+    overlaps = overlap_hours > 0 and _is_readable(keys, endpoint_id, row["secret_sealed"])
+    await database.execute(
+        """
+        UPDATE webhook_endpoints
+        SET secret_sealed = $2, previous_secret_sealed = $3, previous_secret_until = $4 WHERE id = $1
+        """,
+        endpoint_id,
+        sealing.seal(keys, endpoint_id, secret),
+        row["secret_sealed"] if overlaps else None,
+        now + timedelta(hours=overlap_hours) if overlaps else None,
+    )
+    details = {"overlap_hours": overlap_hours}
+    await _audit("webhook.secret_rotated", merchant_id, endpoint_id, actor, details, now)
+    return RevealedSecret(await queries.get_endpoint(merchant_id, mode, endpoint_id), secret)
+
+
+async def reveal_secret(
+    *, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor, keys: DataKeys
+) -> RevealedSecret:
+    """The secret that signs now, once more; that somebody saw it goes to the audit log.
+
+    Raises ApiError WEBHOOK_NOT_FOUND, crypto.Undecryptable.
+    """
+    now = clock.now()
     async with database.transaction():
-        row = await database.fetch_one(
-            """
-            SELECT secret_sealed FROM webhook_endpoints
-            WHERE id = $1 AND merchant = $2 AND mode = $3 AND status <> 'deleted' FOR NO KEY UPDATE
-            """,
+        sealed = await database.fetch_value(
+            "SELECT secret_sealed FROM webhook_endpoints"
+            " WHERE id = $1 AND merchant = $2 AND mode = $3 AND status <> 'deleted' FOR NO KEY UPDATE",
             endpoint_id,
             merchant_id,
             mode,
         )
-        if row is None:
+        if sealed is None:
             raise queries.not_found()
-        overlaps = overlap_hours > 0 and _is_readable(keys, endpoint_id, row["secret_sealed"])
-        await database.execute(
-            """
-            UPDATE webhook_endpoints
-            SET secret_sealed = $2, previous_secret_sealed = $3, previous_secret_until = $4 WHERE id = $1
-            """,
-            endpoint_id,
-            sealing.seal(keys, endpoint_id, secret),
-            row["secret_sealed"] if overlaps else None,
-            now + timedelta(hours=overlap_hours) if overlaps else None,
-        )
-        details = {"overlap_hours": overlap_hours}
-        await _audit("webhook.secret_rotated", merchant_id, endpoint_id, actor, details, now)
-        return RevealedSecret(await queries.get_endpoint(merchant_id, mode, endpoint_id), secret)
+        await _audit("webhook.secret_revealed", merchant_id, endpoint_id, actor, {}, now)
+        endpoint = await queries.get_endpoint(merchant_id, mode, endpoint_id)
+        return RevealedSecret(endpoint, sealing.open_sealed(keys, endpoint_id, sealed))
 
 
 async def check_url(url: str, outbound: OutboundClient, *, field: str = "url") -> str:

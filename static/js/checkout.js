@@ -1,4 +1,4 @@
-// The live checkout page: copying, the countdown, and following the payment by itself.
+// The live checkout page: the countdown, and following the payment by itself.
 // Without this module the page is complete, only not live: it reloads every 15 seconds.
 
 const POLL_MS = 5_000; // while the event stream is down
@@ -7,7 +7,6 @@ const PATIENCE_MS = 10_000; // for one answer
 const ANNOUNCE_EVERY_MS = 15_000; // confirmations may come each second; a screen reader should not
 const SOON_S = 300;
 const SPOKEN_S = [600, 300, 60];
-const COPIED_MS = 2_000;
 
 const live = document.getElementById("live");
 const offline = document.getElementById("offline");
@@ -15,39 +14,6 @@ const announcer = document.getElementById("announcer");
 // ASCII digits in every language, as in the amounts beside them (app/web/languages.py).
 const language = new Intl.Locale(document.documentElement.lang, { numberingSystem: "latn" });
 const payment = () => document.getElementById("payment");
-
-// --- Copying ---------------------------------------------------------------------------------------------
-
-async function copy(button) {
-  if (!(await writeText(button.dataset.copy))) return;
-  button.dataset.done = "";
-  announce(button.dataset.copied);
-  clearTimeout(button.reset);
-  button.reset = setTimeout(() => delete button.dataset.done, COPIED_MS);
-}
-
-async function writeText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return writeTextTheOldWay(text); // no permission, or an old in-app browser
-  }
-}
-
-function writeTextTheOldWay(text) {
-  const focused = document.activeElement;
-  const field = document.createElement("textarea");
-  field.value = text;
-  field.readOnly = true;
-  field.className = "visually-hidden";
-  document.body.append(field);
-  field.select();
-  const copied = document.execCommand("copy");
-  field.remove();
-  focused?.focus();
-  return copied;
-}
 
 // --- Saying it -------------------------------------------------------------------------------------------
 
@@ -251,10 +217,9 @@ function stay() {
 // --- Start -----------------------------------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (button?.dataset.copy) copy(button);
-  if (button?.id === "stay") stay();
+  if (event.target.closest("#stay")) stay();
 });
+document.addEventListener("said", (event) => announce(event.detail)); // by copying.js
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden && "live" in payment().dataset) refresh(); // back from the wallet
 });

@@ -15,7 +15,8 @@ from app.api_keys.scopes import Scope
 from app.core.errors import ApiError, Code, invalid
 from app.core.money import format_amount
 from app.gateway import Gateway
-from app.invoices import queries as invoices
+from app.insight.balances import balances as asset_balances
+from app.insight.balances import configured
 from app.invoices.presentation import Raw
 from app.ledger import checkpoints, verify
 from app.ledger import queries as ledger
@@ -208,7 +209,7 @@ def routes(gateway: Gateway) -> list[Router]:
     async def assets(principal: Principal) -> AssetList:
         listed = []
         for enabled in await enabled_assets(principal.merchant_id, principal.mode):
-            network, asset = _configured(gateway, enabled.network, enabled.asset)
+            network, asset = configured(gateway.networks, enabled.network, enabled.asset)
             if asset is not None and network is not None:
                 listed.append(_asset_body(network, asset, enabled.min_raw, enabled.max_raw))
         return AssetList(listed)
@@ -219,26 +220,13 @@ def routes(gateway: Gateway) -> list[Router]:
         operation_id="getBalance",
     )
     async def balance(principal: Principal) -> BalanceList:
-        heads = {
-            (head.chain.network, head.chain.asset): head.state for head in await ledger.heads(principal.merchant_id)
-        }
-        pending = await invoices.pending_raw(principal.merchant_id, principal.mode)
-        enabled = await enabled_assets(principal.merchant_id, principal.mode)
-        held = {key for key in heads if key[0].endswith(f":{principal.mode}")}
         balances = []
-        for key in sorted(held | {(asset.network, asset.asset) for asset in enabled} | set(pending)):
-            network, asset = _configured(gateway, *key)
-            if network is None or asset is None:
-                continue
-            state = heads.get(key)
-            amounts = {
-                "available": state.available_raw if state else 0,
-                "locked": state.locked_raw if state else 0,
-                "pending": pending.get(key, 0),
-            }
+        for held in await asset_balances(gateway.networks, principal.merchant_id, principal.mode):
+            amounts = {"available": held.available_raw, "locked": held.locked_raw, "pending": held.pending_raw}
             raw = {f"{name}_raw": str(amount) for name, amount in amounts.items()}
-            decimal = {f"{name}_decimal": format_amount(amount, asset.decimals) for name, amount in amounts.items()}
-            balances.append(Balance(currency=asset.symbol, chain=network.chain, **raw, **decimal))
+            decimals = held.asset.decimals
+            decimal = {f"{name}_decimal": format_amount(amount, decimals) for name, amount in amounts.items()}
+            balances.append(Balance(currency=held.asset.symbol, chain=held.network.chain, **raw, **decimal))
         return BalanceList(balances)
 
     @get(
@@ -320,14 +308,6 @@ def routes(gateway: Gateway) -> list[Router]:
     ]
 
 
-def _configured(gateway: Gateway, network_key: str, symbol: str) -> tuple[NetworkConfig | None, Asset | None]:
-    """A network and its asset as the networks file has them; the file may have dropped what the books hold."""
-    for network in gateway.networks:
-        if network.key == network_key:
-            return network, network.asset(symbol)
-    return None, None
-
-
 def _asset_body(network: NetworkConfig, asset: Asset, min_raw: int | None, max_raw: int | None) -> AssetBody:
     """The tighter of the network's and the merchant's bounds is what an invoice must keep to."""
     upper = [bound for bound in (asset.max_raw, max_raw) if bound is not None]
@@ -347,7 +327,7 @@ def _asset_body(network: NetworkConfig, asset: Asset, min_raw: int | None, max_r
 
 def _chain(gateway: Gateway, principal: Principal, parameters: Parameters) -> ChainId:
     """The ledger that `asset` and `chain` name. Raises INVALID_INPUT."""
-    network, asset = _configured(gateway, f"{parameters['chain']}:{principal.mode}", parameters["asset"])
+    network, asset = configured(gateway.networks, f"{parameters['chain']}:{principal.mode}", parameters["asset"])
     if network is None:
         raise invalid("chain", "is not a chain that there is")
     if asset is None:

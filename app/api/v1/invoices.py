@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, cast
-from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Request, Response, Router, get, post
@@ -21,13 +20,13 @@ from app.invoices.creation import NewInvoice
 from app.invoices.presentation import InvoiceBody
 from app.invoices.pricing import FeePayer
 from app.invoices.queries import Filters
+from app.invoices.return_urls import MAX_URL_LENGTH, check_return_url
 from app.invoices.states import Status
 from app.merchants.terms import Terms
 from app.web.idempotency import Once
 from app.web.paging import Position, encode_cursor, parse_moment, parse_page
 
 MAX_METADATA_BYTES = 4 * 1024
-MAX_URL_LENGTH = 2_048
 EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]+@[^@\s\x00-\x20\x7f-\xa0]+$"
 """One @, no space, no control character; which of these `\\s` means differs between languages."""
 
@@ -219,7 +218,7 @@ def _new_invoice(data: InvoiceRequest) -> NewInvoice:
     if len(metadata) > MAX_METADATA_BYTES:
         raise invalid("metadata", f"must have at most {MAX_METADATA_BYTES} bytes as JSON")
     for field in ("success_url", "fail_url"):
-        _check_url(field, getattr(data, field))
+        check_return_url(field, getattr(data, field))
     return NewInvoice(
         amount=data.amount,
         currency=data.currency,
@@ -235,23 +234,6 @@ def _new_invoice(data: InvoiceRequest) -> NewInvoice:
         expires_in=timedelta(minutes=data.expires_in),
         fee_payer=data.fee_payer,
     )
-
-
-def _check_url(field: str, url: str | None) -> None:
-    """Raise INVALID_INPUT unless it is an absolute https URL that a browser and we read alike."""
-    if url is None:
-        return
-    try:
-        parts = urlsplit(url)
-        port_readable = parts.port is None or parts.port > 0
-    except ValueError:
-        raise invalid(field, "is not a URL") from None
-    if parts.scheme != "https" or not parts.hostname or not port_readable:
-        raise invalid(field, "must be an absolute https:// URL")
-    if "@" in parts.netloc:
-        raise invalid(field, "must not hold user info")
-    if not url.isprintable() or any(character in url for character in ' \\"<>'):
-        raise invalid(field, "holds characters that must be percent-encoded")
 
 
 def _filters(gateway: Gateway, principal: Principal, parameters: Parameters) -> Filters:

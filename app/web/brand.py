@@ -6,6 +6,7 @@ criterion 1.4.3), and a page can't be branded into something that nobody can rea
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 MIN_CONTRAST = 4.5
 """WCAG 2.2, success criterion 1.4.3, level AA, for text of any size."""
@@ -25,16 +26,51 @@ DARK_SURFACES = ("#111b1e", "#0a1113", "#0d1619")
 ON_SLIP = ("#f0f8f6", "#f6cf86")
 
 
-def style_sheet(accent: str) -> str:
-    """The CSS for an accent `#rrggbb`, to come after the page's own sheets."""
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """An accent as one colour scheme uses it for words and lines. `contrast` is the least that it has anywhere."""
+
+    colour: str
+    contrast: float
+    is_moved: bool
+
+
+def style_sheet(accent: str, *, within: str = ":root") -> str:
+    """The CSS for an accent `#rrggbb`, to come after the page's own sheets; for all of the page, or a part of it."""
     colour = parse(accent)
-    return f":root {{{_light(colour)}}}\n@media (prefers-color-scheme: dark) {{ :root {{{_dark(colour)}}} }}\n"
+    dark = f"@media (prefers-color-scheme: dark) {{ {within} {{{_dark(colour)}}} }}"
+    return f"{within} {{{_light(colour)}}}\n{dark}\n"
+
+
+def inks(accent: str) -> tuple[Ink, Ink]:
+    """What becomes of an accent `#rrggbb` on light paper and on dark, so that it can be read."""
+    colour = parse(accent)
+    return _told(colour, *_light_ink(colour)), _told(colour, *_dark_ink(colour))
+
+
+def _told(accent: Colour, ink: Colour, backgrounds: Sequence[Colour]) -> Ink:
+    return Ink(to_hex(ink), min(contrast(ink, background) for background in backgrounds), ink != accent)
+
+
+def _light_ink(accent: Colour) -> tuple[Colour, list[Colour]]:
+    """The accent dark enough for light paper, and what it stands on: the paper, and last a wash of itself."""
+    surfaces = [parse(surface) for surface in LIGHT_SURFACES]
+    backgrounds = [*surfaces, mix(accent, surfaces[0], 0.9)]
+    return legible(accent, on=backgrounds, towards=BLACK), backgrounds
+
+
+def _dark_ink(accent: Colour) -> tuple[Colour, list[Colour]]:
+    """The accent light enough for dark paper, and what it stands on, last a wash of itself."""
+    surfaces = [parse(surface) for surface in DARK_SURFACES]
+    wash = mix(accent, surfaces[0], 0.82)
+    if luminance(wash) > luminance(parse("#22383d")):
+        wash = mix(wash, surfaces[0], 0.5)
+    backgrounds = [*surfaces, wash]
+    return legible(accent, on=backgrounds, towards=WHITE), backgrounds
 
 
 def _light(accent: Colour) -> str:
-    surfaces = [parse(surface) for surface in LIGHT_SURFACES]
-    wash = mix(accent, surfaces[0], 0.9)
-    ink = legible(accent, on=[*surfaces, wash], towards=BLACK)
+    ink, (*_, wash) = _light_ink(accent)
     return _declarations(
         {
             "petrol": ink,
@@ -48,11 +84,7 @@ def _light(accent: Colour) -> str:
 
 
 def _dark(accent: Colour) -> str:
-    surfaces = [parse(surface) for surface in DARK_SURFACES]
-    wash = mix(accent, surfaces[0], 0.82)
-    if luminance(wash) > luminance(parse("#22383d")):
-        wash = mix(wash, surfaces[0], 0.5)
-    ink = legible(accent, on=[*surfaces, wash], towards=WHITE)
+    ink, (*_, wash) = _dark_ink(accent)
     return _declarations(
         {
             "petrol": ink,

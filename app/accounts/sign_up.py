@@ -1,0 +1,101 @@
+"""Signing up: nothing is there until whoever reads the mailbox confirms it with the password that was chosen.
+
+The password is asked for again with the link: an address that a stranger signed up with, under a password of
+theirs, can't be confirmed by its unsuspecting owner into an account that the stranger knows the password of.
+"""
+
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from app.accounts import links, passwords, people
+from app.accounts.letters import Letters
+from app.accounts.links import Link
+from app.accounts.service import checked_email
+from app.accounts.throttle import Limit, Throttle
+from app.core import database, ids
+from app.core.errors import ApiError, Code, invalid
+
+PER_ADDRESS = Limit("sign_up:address", 30, timedelta(hours=1))
+"""Sign-ups from one network address."""
+
+LETTERS_PER_RECIPIENT = Limit("letters:recipient", 5, timedelta(hours=1))
+"""Letters with a link that anybody may have sent to an address. Past them the answer is the same and none is sent."""
+
+CONFIRMATIONS = Limit("sign_up:confirm", 10, timedelta(minutes=15))
+"""Wrong passwords for one link."""
+
+
+class SignUp:
+    """Making accounts, for one deployment."""
+
+    def __init__(self, throttle: Throttle, letters: Letters) -> None:
+        self._throttle = throttle
+        self._letters = letters
+
+    async def ask(
+        self, *, email: str, name: str, password: str, next_path: str | None, site: str, now: datetime
+    ) -> None:
+        """Send a letter to the address: a link that makes the account, or, where there is one, that there is.
+
+        Both cost the same. Raises INVALID_INPUT for what nobody may sign up with, RATE_LIMITED. Not inside a
+        transaction.
+        """
+        email, name = checked_email(email), people.checked_name(name)
+        passwords.check(password, email=email)
+        await self._throttle.take([(PER_ADDRESS, site)], now)
+        if not await may_write_to(self._throttle, email, now):
+            await passwords.hash_aside(password)
+            return
+        password_hash = await passwords.hash_aside(password)
+        async with database.transaction():
+            link = Link(account_id=None, email=email, name=name, password_hash=password_hash, next_path=next_path)
+            token = await links.make("sign_up", link, now)
+            known = await people.by_email(email)
+            if known is None:
+                letter = self._letters.confirm_sign_up(name, token)
+            else:
+                letter = self._letters.already_signed_up(known.name)
+            await people.write(email, letter, now)
+
+    async def confirm(self, token: str, password: str, *, address: str, now: datetime) -> Link | None:
+        """Make the account of a link; None if the link works no more.
+
+        Raises INVALID_INPUT for another password than was chosen, RATE_LIMITED. Not inside a transaction.
+        """
+        link = await links.look("sign_up", token, now)
+        if link is None or link.password_hash is None or link.name is None:
+            return None
+        await self._throttle.take([(CONFIRMATIONS, token)], now)
+        if not await passwords.is_right_aside(password, link.password_hash):
+            raise invalid("password", "is not the one that you chose when you signed up")
+        account_id = ids.new_id(ids.ACCOUNT)
+        async with database.transaction():
+            if await links.use("sign_up", token, now) is None:
+                return None
+            try:
+                await database.execute(
+                    """
+                    INSERT INTO accounts
+                        (id, email, name, password_hash, is_operator, totp_last_counter, created_at)
+                    VALUES ($1, $2, $3, $4, false, 0, $5)
+                    """,
+                    account_id,
+                    link.email,
+                    link.name,
+                    link.password_hash,
+                    now,
+                )
+            except asyncpg.UniqueViolationError:
+                raise ApiError(Code.INVALID_INPUT, "this address has an account already: sign in") from None
+            await people.note(await people.by_id(account_id), "account.created", address, now)
+        return link
+
+
+async def may_write_to(throttle: Throttle, email: str, now: datetime) -> bool:
+    """Whether one more letter may go to an address for the asking."""
+    try:
+        await throttle.take([(LETTERS_PER_RECIPIENT, email)], now)
+    except ApiError:
+        return False
+    return True

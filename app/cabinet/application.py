@@ -1,0 +1,44 @@
+"""The application of a merchant that is not approved: what was told, what was answered, another try."""
+
+from typing import Any
+
+from litestar import Response, get, post
+
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.choice import choices, facts_of, form_of
+from app.cabinet.guard import needs
+from app.cabinet.seat import seat_of
+from app.core import clock
+from app.merchants import applications
+from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
+from app.merchants.roles import Permission
+from app.portal.forms import Form, FormRefused
+from app.portal.portal import Asked
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`application`."""
+
+    @get("/application", opt=needs(Permission.APPLICATION_WRITE))
+    async def application_page(request: Asked) -> Response[Any]:
+        seat = seat_of(request)
+        newest = (await applications.of_merchant(seat.merchant_id))[:1]
+        form = form_of(seat.member.merchant_name, newest[0]) if newest else Form.empty()
+        return await cabinet.page(request, "cabinet/application.html", await _context(request, form))
+
+    @post("/application", opt=needs(Permission.APPLICATION_WRITE))
+    async def apply_again(request: Asked) -> Response[Any]:
+        form, seat = await cabinet.portal.read_form(request), seat_of(request)
+        try:
+            with form.catching():
+                await applications.apply_again(seat.member, facts_of(form), clock.now())
+        except FormRefused:
+            return await cabinet.refused(request, form, "cabinet/application.html", await _context(request, form))
+        return cabinet.portal.redirect(request, seat.base, flash="Your application was sent again.")
+
+    return [application_page, apply_again]
+
+
+async def _context(request: Asked, form: Form) -> dict[str, Any]:
+    history = await applications.of_merchant(seat_of(request).merchant_id)
+    return {"form": form, "history": history, "country_names": COUNTRIES, "volume_names": MONTHLY_VOLUMES, **choices()}

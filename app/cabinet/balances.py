@@ -1,0 +1,39 @@
+"""Balances: what there is of each asset, what is bound, what is on its way."""
+
+from typing import Any
+
+from litestar import Response, get
+
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.guard import needs
+from app.cabinet.seat import seat_of
+from app.core.money import format_amount
+from app.insight.balances import balances as asset_balances
+from app.merchants.roles import Permission
+from app.portal.portal import Asked
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`balances`."""
+
+    @get("/balances", opt=needs(Permission.VIEW))
+    async def balances(request: Asked) -> Response[Any]:
+        seat = seat_of(request)
+        held = await asset_balances(cabinet.gateway.networks, seat.merchant_id, seat.mode)
+        rows = [
+            {
+                "asset": one.asset.symbol,
+                "name": one.asset.name,
+                "network": one.network.display_name,
+                "ledger": f"{one.asset.symbol}@{one.network.chain}",
+                "available": format_amount(one.available_raw, one.asset.decimals),
+                "available_raw": one.available_raw,
+                "locked": format_amount(one.locked_raw, one.asset.decimals) if one.locked_raw else "",
+                "pending": format_amount(one.pending_raw, one.asset.decimals) if one.pending_raw else "",
+                "entries": one.seq,
+            }
+            for one in held
+        ]
+        return await cabinet.page(request, "cabinet/balances.html", {"rows": rows})
+
+    return [balances]

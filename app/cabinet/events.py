@@ -1,0 +1,83 @@
+"""Events: everything that happened, numbered, whether or not it was delivered."""
+
+import json
+from typing import Any
+
+from litestar import Response, get, post
+
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.guard import needs
+from app.cabinet.lists import PAGE_LENGTH
+from app.cabinet.seat import seat_of
+from app.cabinet.webhooks import DELIVERY_STATES
+from app.cabinet.words import plural
+from app.core.errors import ApiError
+from app.events import queries
+from app.merchants.roles import Permission
+from app.portal.portal import Asked
+from app.web.paging import parse_seq
+from app.webhooks import queries as webhooks
+from app.webhooks.keeping import EndpointKeeper
+
+PLACES = {"INV": "invoices", "PO": "payouts", "RF": "refunds", "WH": "webhooks"}
+"""Where the page of an event's subject is, by the beginning of its id."""
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`events`, `events/{id}`, `events/{id}/replay`."""
+    gateway, portal = cabinet.gateway, cabinet.portal
+
+    @get("/events", opt=needs(Permission.EVENTS_VIEW))
+    async def events(request: Asked) -> Response[Any]:
+        seat = seat_of(request)
+        before_seq = _seq(request)
+        found = await queries.list_newest(seat.merchant_id, seat.mode, limit=PAGE_LENGTH + 1, before_seq=before_seq)
+        more, found = len(found) > PAGE_LENGTH, found[:PAGE_LENGTH]
+        context = {
+            "events": found,
+            "next_url": f"{seat.path('events')}?before={found[-1].seq}" if more else "",
+            "first_url": seat.path("events") if before_seq is not None else "",
+        }
+        return await cabinet.page(request, "cabinet/events/list.html", context)
+
+    @get("/events/{event_id:str}", opt=needs(Permission.EVENTS_VIEW))
+    async def event(request: Asked, event_id: str) -> Response[Any]:
+        seat = seat_of(request)
+        found = await queries.get(seat.merchant_id, seat.mode, event_id)
+        deliveries = await webhooks.list_deliveries_of_event(seat.merchant_id, seat.mode, found.event_id)
+        endpoints = {
+            one.id: one.url
+            for implicit in (False, True)
+            for one in await webhooks.list_endpoints(seat.merchant_id, seat.mode, implicit=implicit, limit=PAGE_LENGTH)
+        }
+        place = PLACES.get(found.subject_id.partition("-")[0])
+        context = {
+            "event": found,
+            "body": json.dumps(json.loads(found.body), indent=2, ensure_ascii=False),
+            "subject_url": seat.path(place, found.subject_id) if place else "",
+            "deliveries": deliveries,
+            "delivery_states": DELIVERY_STATES,
+            "endpoints": endpoints,
+        }
+        return await cabinet.page(request, "cabinet/events/detail.html", context)
+
+    @post("/events/{event_id:str}/replay", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def replay(request: Asked, event_id: str) -> Response[Any]:
+        seat = seat_of(request)
+        keep = EndpointKeeper(seat.member, seat.mode, gateway.settings.data_keys, gateway.outbound)
+        count = await keep.redeliver_event(event_id, endpoint_id=None)
+        back = seat.path("events", event_id)
+        if not count:
+            words = "No endpoint asks for this event, or it is on its way at this moment."
+            return portal.redirect(request, back, flash=words, tone="caution")
+        return portal.redirect(request, back, flash=f"The event goes to {plural(count, 'endpoint')} again, now.")
+
+    return [events, event, replay]
+
+
+def _seq(request: Asked) -> int | None:
+    """Where the page begins; a place that we did not give out is the start."""
+    try:
+        return parse_seq(request.query_params, "before", least=1)
+    except ApiError:
+        return None

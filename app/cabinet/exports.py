@@ -1,0 +1,234 @@
+"""Exports: CSV that streams, a page of rows at a time, however many there are."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get
+from litestar.response import Stream
+
+from app.cabinet import assets, words
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.guard import needs
+from app.cabinet.invoices import FILTERS as INVOICE_FILTERS
+from app.cabinet.invoices import filters_of as invoice_filters
+from app.cabinet.lists import asking
+from app.cabinet.payouts import FILTERS as WITHDRAWAL_FILTERS
+from app.cabinet.payouts import filters_of as withdrawal_filters
+from app.cabinet.seat import Seat, seat_of
+from app.core import clock
+from app.core.errors import ApiError, Code
+from app.ledger import queries as ledger
+from app.ledger import verify
+from app.ledger.hashchain import ChainId
+from app.merchants.roles import Permission
+from app.portal.portal import Asked
+from app.web.csv_text import BOM, line
+
+AT_ONCE = 500
+"""Rows read at a time: what an export costs in memory, whatever its length."""
+
+Key = tuple[datetime, str]
+Pages = Callable[[Key | None], Any]
+
+_INVOICE_COLUMNS = [
+    "id",
+    "status",
+    "needs_review",
+    "order_id",
+    "customer_id",
+    "description",
+    "chain",
+    "asset",
+    "amount",
+    "pay_in_amount",
+    "address",
+    "service_fee_raw",
+    "net_raw",
+    "received_raw",
+    "credited_raw",
+    "refunded_raw",
+    "txids",
+    "created_at",
+    "expires_at",
+    "paid_at",
+]
+
+_WITHDRAWAL_COLUMNS = [
+    "id",
+    "status",
+    "chain",
+    "asset",
+    "amount",
+    "fee",
+    "amount_raw",
+    "fee_raw",
+    "txid",
+    "status_reason",
+    "created_at",
+    "approved_at",
+    "submitted_at",
+    "settled_at",
+]
+
+_ENTRY_COLUMNS = [
+    "seq",
+    "created_at",
+    "kind",
+    "available_delta_raw",
+    "locked_delta_raw",
+    "available_after_raw",
+    "locked_after_raw",
+    "reference_type",
+    "reference_id",
+    "prev_hash",
+    "hash",
+]
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`exports`, `exports/invoices.csv`, `exports/payouts.csv`, `exports/refunds.csv`, `exports/ledger/…`."""
+    gateway = cabinet.gateway
+
+    @get("/exports", opt=needs(Permission.VIEW))
+    async def exports(request: Asked) -> Response[Any]:
+        seat = seat_of(request)
+        heads = {(head.chain.network, head.chain.asset) for head in await ledger.heads(seat.merchant_id)}
+        every = assets.every(gateway, seat)
+        context = {
+            "assets": assets.options(every),
+            "ledgers": [one for one in every if (one.network.key, one.asset.symbol) in heads],
+            "invoice_states": list(words.INVOICE_STATES.items()),
+            "withdrawal_states": list(words.WITHDRAWAL_STATES.items()),
+        }
+        return await cabinet.page(request, "cabinet/exports.html", context)
+
+    @get("/exports/invoices.csv", opt=needs(Permission.VIEW))
+    async def invoices(request: Asked) -> Stream:
+        seat = seat_of(request)
+        filters = invoice_filters(cabinet, seat, asking(request, *INVOICE_FILTERS))
+
+        async def rows(after: Key | None) -> tuple[list[list[Any]], Key | None]:
+            page, last = await gateway.invoice_reader.page(seat.merchant_id, seat.mode, filters, after, AT_ONCE)
+            return [_invoice_cells(invoice) for invoice in page], last
+
+        return _csv(seat, "invoices", _INVOICE_COLUMNS, rows)
+
+    @get("/exports/payouts.csv", opt=needs(Permission.VIEW))
+    async def payouts(request: Asked) -> Stream:
+        seat = seat_of(request)
+        filters = withdrawal_filters(cabinet, seat, asking(request, *WITHDRAWAL_FILTERS))
+
+        async def rows(after: Key | None) -> tuple[list[list[Any]], Key | None]:
+            page, last = await gateway.withdrawal_reader.payouts(seat.merchant_id, seat.mode, filters, after, AT_ONCE)
+            return [[*_withdrawal_cells(one), one.destination, one.description] for one in page], last
+
+        return _csv(seat, "payouts", [*_WITHDRAWAL_COLUMNS, "destination", "description"], rows)
+
+    @get("/exports/refunds.csv", opt=needs(Permission.VIEW))
+    async def refunds(request: Asked) -> Stream:
+        seat = seat_of(request)
+        filters = withdrawal_filters(cabinet, seat, asking(request, *WITHDRAWAL_FILTERS))
+
+        async def rows(after: Key | None) -> tuple[list[list[Any]], Key | None]:
+            page, last = await gateway.withdrawal_reader.refunds(seat.merchant_id, seat.mode, filters, after, AT_ONCE)
+            return [[*_withdrawal_cells(one), one.invoice_id, one.refund_address, one.reason] for one in page], last
+
+        return _csv(seat, "refunds", [*_WITHDRAWAL_COLUMNS, "invoice_id", "refund_address", "reason"], rows)
+
+    @get("/exports/ledger/{name:str}", opt=needs(Permission.VIEW))
+    async def ledger_entries(request: Asked, name: str) -> Stream:
+        """`USDT@ethereum.csv`, or `.jsonl`: the form that strangers can verify (docs/ledger.md)."""
+        seat = seat_of(request)
+        stem, _, kind = name.rpartition(".")
+        choice = assets.find(assets.every(gateway, seat), stem)
+        chain = choice and ChainId(owner=seat.merchant_id, network=choice.network.key, asset=choice.asset.symbol)
+        head = await ledger.head(chain) if chain else None
+        if head is None or kind not in ("csv", "jsonl"):
+            raise ApiError(Code.NOT_FOUND, "no such ledger")
+        if kind == "jsonl":
+            return _stream(_lines(verify.export(head)), f"ledger-{stem}.jsonl", "application/jsonl")
+        return _stream(_entries(head), _file_name(seat, f"ledger-{stem}"), "text/csv; charset=utf-8")
+
+    return [exports, invoices, payouts, refunds, ledger_entries]
+
+
+def _csv(seat: Seat, what: str, columns: Sequence[str], rows: Pages) -> Stream:
+    async def body() -> AsyncIterator[bytes]:
+        yield BOM + line(columns)
+        last: Key | None = None
+        while True:
+            page, last = await rows(last)
+            yield b"".join(line(cells) for cells in page)
+            if last is None:
+                return
+
+    return _stream(body(), _file_name(seat, what), "text/csv; charset=utf-8")
+
+
+async def _entries(head: ledger.Head) -> AsyncIterator[bytes]:
+    yield BOM + line(_ENTRY_COLUMNS)
+    async for entry in ledger.entries(head.ledger):
+        if entry.seq > head.state.seq:
+            return
+        values = [getattr(entry, name) for name in _ENTRY_COLUMNS if not name.startswith("reference_")]
+        yield line([*values[:7], entry.reference.type, entry.reference.id, *values[7:]])
+
+
+async def _lines(texts: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    async for text in texts:
+        yield f"{text}\n".encode()
+
+
+def _stream(body: AsyncIterator[bytes], file_name: str, media_type: str) -> Stream:
+    headers = {"Content-Disposition": f'attachment; filename="{file_name}"', "Cache-Control": "no-store"}
+    return Stream(body, media_type=media_type, headers=headers)
+
+
+def _file_name(seat: Seat, what: str) -> str:
+    return f"{what}-{seat.merchant_id}-{seat.mode}-{clock.now():%Y-%m-%d}.csv"
+
+
+def _invoice_cells(invoice: Any) -> list[Any]:
+    pay_in = invoice.pay_in
+    return [
+        invoice.id,
+        invoice.status.value,
+        "yes" if invoice.needs_review else "no",
+        invoice.order_id,
+        invoice.customer_id,
+        invoice.description,
+        pay_in.chain,
+        pay_in.asset,
+        invoice.amount_decimal,
+        pay_in.amount_decimal,
+        pay_in.address,
+        invoice.service_fee_raw,
+        invoice.net_raw,
+        invoice.received_raw,
+        invoice.credited_raw,
+        invoice.refunded_raw,
+        " ".join(deposit.txid for deposit in invoice.deposits),
+        invoice.created_at,
+        invoice.expires_at,
+        invoice.paid_at,
+    ]
+
+
+def _withdrawal_cells(one: Any) -> list[Any]:
+    return [
+        one.id,
+        one.status.value,
+        one.chain,
+        one.asset,
+        one.amount_decimal,
+        one.fee_decimal,
+        one.amount_raw,
+        one.fee_raw,
+        one.txid,
+        one.status_reason,
+        one.created_at,
+        one.approved_at,
+        one.submitted_at,
+        one.settled_at,
+    ]

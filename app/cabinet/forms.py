@@ -1,0 +1,61 @@
+"""Forms of the cabinet: what a service refuses about money stands beside its field, and a form sent twice does once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.core import ids
+from app.core.errors import ApiError, Code
+from app.portal.forms import Form
+
+FORM_KEY = "form_key"
+"""The hidden field that makes two submissions of one form the same request."""
+
+MAX_FORM_KEY_LENGTH = 64
+
+_ABOUT_A_FIELD = frozenset(
+    {
+        Code.AMOUNT_TOO_SMALL,
+        Code.AMOUNT_TOO_LARGE,
+        Code.INSUFFICIENT_BALANCE,
+        Code.INVALID_DESTINATION,
+        Code.MEMO_NOT_ALLOWED,
+        Code.REFUND_EXCEEDS_NET,
+        Code.PAY_IN_ASSET_NOT_ALLOWED,
+        Code.DAILY_CAP_EXCEEDED,
+        Code.DUPLICATE_ORDER_ID,
+    }
+)
+"""Refusals whose message names a field, as INVALID_INPUT's does."""
+
+
+@contextmanager
+def catching(form: Form) -> Iterator[None]:
+    """As `form.catching()`, and refusals about an amount or a destination stand beside their field."""
+    with form.catching():
+        try:
+            yield
+        except ApiError as error:
+            if error.code in _ABOUT_A_FIELD:
+                raise ApiError(Code.INVALID_INPUT, error.message) from error
+            raise
+
+
+def form_key(form: Form) -> str:
+    """The key of a form that is shown: its own if it was sent before, else a new one."""
+    return form.text(FORM_KEY)[:MAX_FORM_KEY_LENGTH] or ids.new_secret(16)
+
+
+def optional(form: Form, name: str, most: int) -> str | None:
+    """A field that may be left empty. Raises FormRefused if it has more than `most` characters."""
+    text = form.text(name).replace("\r\n", "\n")
+    if len(text) > most:
+        raise form.refuse(name, f"must have at most {most} characters")
+    return text or None
+
+
+def required(form: Form, name: str, words: str) -> str:
+    """A field that must not be empty. Raises FormRefused with `words` if it is."""
+    text = form.text(name)
+    if not text:
+        raise form.refuse(name, words)
+    return text

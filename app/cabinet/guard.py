@@ -1,0 +1,63 @@
+"""Who may sit down: below `/cabinet/{merchant_id}/{mode}` only members, and only for what their role allows.
+
+A merchant that one does not belong to is a 404 exactly as one that isn't there.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast, get_args
+
+from litestar import Request, Router
+from litestar.connection import ASGIConnection
+from litestar.exceptions import ImproperlyConfiguredException, MethodNotAllowedException
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.types import ControllerRouterHandler
+
+from app.cabinet.seat import Seat
+from app.core.errors import ApiError, Code
+from app.merchants.members import member
+from app.merchants.roles import Permission
+from app.merchants.terms import Mode
+from app.portal.portal import visitor_of
+
+NEEDS = "cabinet_permission"
+
+
+def needs(permission: Permission) -> dict[str, Any]:
+    """A route's `opt`: what a member must be allowed to do."""
+    return {NEEDS: permission.value}
+
+
+class MerchantPages(Router):
+    """The router of one merchant's pages in one mode; handlers find their `Seat` with `seat_of(request)`."""
+
+    def __init__(self, path: str, *, route_handlers: Sequence[ControllerRouterHandler]) -> None:
+        super().__init__(path, route_handlers=route_handlers, guards=[sit_down])
+
+    def register(self, value: ControllerRouterHandler) -> list[Any]:
+        """As Litestar's own. Raises ImproperlyConfiguredException for a route that says not what it needs."""
+        routes: list[Any] = list(super().register(value))
+        for route in routes:
+            for handler in getattr(route, "route_handlers", None) or [route.route_handler]:
+                _refuse_undeclared(route.path, handler)
+        return routes
+
+
+async def sit_down(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Look the member up and put the seat into the request. Raises NOT_FOUND, Forbidden, MERCHANT_…"""
+    request = cast(Request[Any, Any, Any], connection)
+    visitor = visitor_of(request)
+    merchant_id, mode = request.path_params["merchant_id"], request.path_params["mode"]
+    found = await member(visitor.account_id, merchant_id, address=visitor.address) if mode in get_args(Mode) else None
+    if found is None:
+        raise ApiError(Code.NOT_FOUND, "there is nothing here")
+    needed = handler.opt.get(NEEDS)
+    if needed is None:  # Litestar's own OPTIONS, which we don't offer: nobody calls this from another site
+        raise MethodNotAllowedException()
+    found.require(Permission(needed))
+    request.scope["state"]["seat"] = Seat(found, cast(Mode, mode))
+
+
+def _refuse_undeclared(path: str, handler: Any) -> None:
+    is_own_options = isinstance(handler, HTTPRouteHandler) and handler.http_methods == {"OPTIONS"}
+    if not is_own_options and handler.opt.get(NEEDS) not in set(Permission):
+        raise ImproperlyConfiguredException(f"{path}: {handler} does not say what a member must be allowed to do")

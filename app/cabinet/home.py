@@ -1,0 +1,155 @@
+"""The dashboard: what there is, how it goes, what needs somebody."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from litestar import Response, get
+
+from app.cabinet import words
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.guard import needs
+from app.cabinet.seat import Seat, seat_of
+from app.core import clock
+from app.core.money import format_amount
+from app.insight import dashboard
+from app.insight.balances import balances
+from app.insight.dashboard import AssetTakings, Attention, Concern, Figures
+from app.invoices.queries import Filters
+from app.merchants import applications
+from app.merchants.roles import Permission
+from app.portal import charts
+from app.portal.portal import Asked
+
+LATEST = 6
+MOST_BALANCES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something that needs somebody, and the page where it is done."""
+
+    title: str
+    text: str
+    href: str
+    tone: str
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """The page at the merchant's own address."""
+    gateway = cabinet.gateway
+
+    @get("/", opt=needs(Permission.VIEW))
+    async def home(request: Asked) -> Response[Any]:
+        seat, now = seat_of(request), clock.now()
+        if seat.member.standing in ("pending", "rejected"):
+            newest = (await applications.of_merchant(seat.merchant_id))[:1]
+            return await cabinet.page(request, "cabinet/waiting.html", {"application": newest[0] if newest else None})
+        held = await balances(gateway.networks, seat.merchant_id, seat.mode)
+        figures = await dashboard.figures(seat.merchant_id, seat.mode, now)
+        latest, _ = await gateway.invoice_reader.page(seat.merchant_id, seat.mode, Filters(), None, LATEST)
+        held.sort(key=lambda one: (one.available_raw + one.locked_raw + one.pending_raw == 0, one.network.key))
+        context = {
+            "balances": [
+                {
+                    "asset": one.asset.symbol,
+                    "chain": one.network.display_name,
+                    "available": format_amount(one.available_raw, one.asset.decimals),
+                    "locked": format_amount(one.locked_raw, one.asset.decimals) if one.locked_raw else "",
+                    "pending": format_amount(one.pending_raw, one.asset.decimals) if one.pending_raw else "",
+                }
+                for one in held[:MOST_BALANCES]
+            ],
+            "more_balances": max(0, len(held) - MOST_BALANCES),
+            "tasks": [_task(one, seat) for one in await dashboard.attention(seat.merchant_id, seat.mode, now)],
+            "invoices": latest,
+            "volume": _volume(cabinet, figures, request.query_params.get("asset", "")),
+            "conversion": _conversion(figures),
+            "per_cent": charts.per_cent,
+            "state_words": words.INVOICE_STATES,
+        }
+        return await cabinet.page(request, "cabinet/home.html", context)
+
+    return [home]
+
+
+def _volume(cabinet: Cabinet, figures: Figures, wanted: str) -> dict[str, Any]:
+    """The chart of takings a day, of the asset that is asked for or else of the one that is paid in most often."""
+    by_name = {f"{one.asset}@{one.network.partition(':')[0]}": one for one in figures.takings if one.paid}
+    chosen = by_name.get(wanted) or next(iter(by_name.values()), None)
+    options = [(name, f"{one.asset} on {_network_name(cabinet, one)}") for name, one in by_name.items()]
+    if chosen is None:
+        return {"options": options, "chart": charts.bars([]), "value": "", "summary": "", "figures": [], "ticks": []}
+    decimals = _decimals(cabinet, chosen)
+    chart = charts.bars([(_day(day.day), day.credited_raw) for day in chosen.days])
+    total = format_amount(chosen.credited_raw, decimals)
+    return {
+        "options": options,
+        "value": next(name for name, one in by_name.items() if one is chosen),
+        "chart": chart,
+        "figures": [f"{format_amount(day.credited_raw, decimals)} {chosen.asset}" for day in chosen.days],
+        "ticks": [format_amount(line.value, decimals).removesuffix(".00") for line in chart.lines],
+        "summary": f"{total} {chosen.asset} credited for {words.plural(chosen.paid, 'paid invoice')}, net of fees",
+    }
+
+
+def _conversion(figures: Figures) -> dict[str, Any]:
+    """How many of the invoices that were made became paid, as a funnel and a day each."""
+    share = charts.share_bps(figures.paid, figures.made)
+    chart = charts.bars([(_day(day.day), day.made) for day in figures.days])
+    return {
+        "stages": charts.funnel([("Created", figures.made), ("Paid", figures.paid)]),
+        "chart": chart,
+        "figures": [f"{day.made} created, {day.paid} paid" for day in figures.days],
+        "ticks": [str(line.value) for line in chart.lines],
+        "summary": f"{words.plural(figures.paid, 'invoice')} paid of {figures.made:,} created: "
+        f"{charts.per_cent(share)}",
+    }
+
+
+def _decimals(cabinet: Cabinet, takings: AssetTakings) -> int:
+    asset = cabinet.gateway.networks.get(takings.network).asset(takings.asset)
+    assert asset is not None, "assets are never removed from a network that has invoices"
+    return asset.decimals
+
+
+def _network_name(cabinet: Cabinet, takings: AssetTakings) -> str:
+    return cabinet.gateway.networks.get(takings.network).display_name
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%b}"
+
+
+_TASKS: dict[Concern, tuple[str, str, str, str]] = {
+    "negative_balances": (
+        "{} below zero",
+        "A payment was taken back by its chain after it was credited. Later payments fill the hole first.",
+        "balances",
+        "critical",
+    ),
+    "paused_webhooks": (
+        "{} paused",
+        "Deliveries wait until it is enabled again. Nothing is lost.",
+        "webhooks",
+        "critical",
+    ),
+    "reviews": ("{} in review", "A payment did not match its invoice. An operator settles it.", "reviews", "caution"),
+    "failed_payouts": ("{} failed", "The amount is back in the balance.", "payouts?status=failed", "critical"),
+    "held_payouts": ("{} held", "An operator must release it before it is sent.", "payouts", "caution"),
+    "locked_keys": ("{} locked", "Five wrong secrets were tried. It opens again within the hour.", "keys", "caution"),
+}
+
+_NOUNS: dict[Concern, tuple[str, str]] = {
+    "negative_balances": ("balance", "balances"),
+    "paused_webhooks": ("webhook", "webhooks"),
+    "reviews": ("payment", "payments"),
+    "failed_payouts": ("payout", "payouts"),
+    "held_payouts": ("withdrawal", "withdrawals"),
+    "locked_keys": ("API key", "API keys"),
+}
+
+
+def _task(attention: Attention, seat: Seat) -> Task:
+    title, text, place, tone = _TASKS[attention.concern]
+    return Task(title.format(words.plural(attention.count, *_NOUNS[attention.concern])), text, seat.path(place), tone)

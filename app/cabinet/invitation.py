@@ -1,0 +1,78 @@
+"""`/invitation`: where the letter leads. To sign in or up with the invited address, then to accept."""
+
+from typing import Any
+from urllib.parse import quote
+
+from litestar import Response, Router, get, post
+
+from app.cabinet.nav import outside
+from app.core import clock
+from app.core.errors import ApiError, Code
+from app.merchants import invitations
+from app.merchants.roles import DESCRIPTIONS
+from app.portal.forms import Form, FormRefused
+from app.portal.guard import signed_in_router, signed_out_router
+from app.portal.portal import Asked, Portal, visitor_of
+
+GONE = 410
+
+MAX_TOKEN_LENGTH = 64
+
+
+def routers(portal: Portal) -> list[Router]:
+    """`/invitation` for whoever reads the letter, `/invitation/accept` for whoever is signed in."""
+
+    @get("/")
+    async def invitation_page(request: Asked) -> Response[Any]:
+        token = request.query_params.get("token", "")[:MAX_TOKEN_LENGTH]
+        found = await invitations.find(token, clock.now())
+        if found is None:
+            return portal.page(request, "cabinet/invitation_gone.html", {}, status=GONE)
+        visitor = await portal.recognise(request)
+        if visitor is not None:
+            return portal.redirect(request, f"/invitation/accept?token={quote(token)}")
+        following = quote(f"/invitation/accept?token={quote(token)}", safe="")
+        context = {"invitation": found, "role_words": DESCRIPTIONS[found.role], "following": following}
+        return portal.page(request, "cabinet/invitation.html", context)
+
+    @get("/accept")
+    async def accept_page(request: Asked) -> Response[Any]:
+        token = request.query_params.get("token", "")[:MAX_TOKEN_LENGTH]
+        return await shown(request, token, Form.empty())
+
+    @post("/accept")
+    async def accept(request: Asked) -> Response[Any]:
+        form, visitor = await portal.read_form(request), visitor_of(request)
+        token = form.text("token")[:MAX_TOKEN_LENGTH]
+        try:
+            with form.catching():
+                merchant_id = await invitations.accept(
+                    token, account_id=visitor.account_id, address=visitor.address, now=clock.now()
+                )
+        except FormRefused:
+            return await shown(request, token, form)
+        except ApiError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+            return portal.page(request, "cabinet/invitation_gone.html", {}, status=GONE)
+        return portal.redirect(request, f"/cabinet/{merchant_id}/live", flash="Welcome to the team.")
+
+    async def shown(request: Asked, token: str, form: Form) -> Response[Any]:
+        found = await invitations.find(token, clock.now())
+        if found is None:
+            return portal.page(request, "cabinet/invitation_gone.html", {}, status=GONE)
+        context = {
+            "nav": outside("Invitation"),
+            "invitation": found,
+            "role_words": DESCRIPTIONS[found.role],
+            "is_theirs": visitor_of(request).session.email == found.email,
+            "token": token,
+            "form": form,
+        }
+        status = 422 if form.errors else 200
+        return portal.page(request, "cabinet/invitation_accept.html", context, status=status)
+
+    return [
+        signed_out_router("/invitation", [invitation_page], portal),
+        signed_in_router("/invitation", [accept_page, accept], portal),
+    ]

@@ -1,0 +1,225 @@
+"""Invoices: the list with its search, one invoice with its story, cancelling, refunding."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+
+from app.cabinet import assets, story, words
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.forms import FORM_KEY, catching, form_key, optional, required
+from app.cabinet.guard import needs
+from app.cabinet.lists import PAGE_LENGTH, Asking, asking
+from app.cabinet.seat import Seat, seat_of
+from app.core import clock
+from app.core.errors import ApiError, Code
+from app.core.money import format_amount
+from app.insight import cases, timeline
+from app.invoices.presentation import InvoiceBody
+from app.invoices.queries import Filters
+from app.invoices.states import can_cancel, can_refund
+from app.merchants.roles import Permission
+from app.portal.forms import Form, FormRefused
+from app.portal.portal import Asked
+from app.refunds.service import NewRefund
+from app.web.idempotency import create_once, replay_of
+from app.withdrawals.presentation import RefundBody
+from app.withdrawals.queries import Filters as WithdrawalFilters
+from app.withdrawals.queries import live_refunds_raw
+
+FILTERS = ("search", "status", "asset", "from", "to")
+
+MOST_REFUNDS = 50
+"""Refunds of one invoice that its page lists."""
+
+MAX_REASON_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An invoice in a list."""
+
+    id: str
+    title: str
+    amount: str
+    asset: str
+    chain: str
+    status: str
+    needs_review: bool
+    created_at: datetime
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`invoices`, `invoices/{id}`, `invoices/{id}/cancel`, `invoices/{id}/refund`."""
+    gateway, portal = cabinet.gateway, cabinet.portal
+
+    async def found(request: Asked, invoice_id: str) -> InvoiceBody:
+        seat = seat_of(request)
+        invoice = await gateway.invoice_reader.get(seat.merchant_id, seat.mode, invoice_id)
+        if invoice is None:
+            raise ApiError(Code.INVOICE_NOT_FOUND, "no such invoice")
+        return invoice
+
+    @get("/invoices", opt=needs(Permission.VIEW))
+    async def invoices(request: Asked) -> Response[Any]:
+        seat, wanted = seat_of(request), asking(request, *FILTERS)
+        page, last = await gateway.invoice_reader.page(
+            seat.merchant_id, seat.mode, filters_of(cabinet, seat, wanted), wanted.after, PAGE_LENGTH
+        )
+        context = {
+            "asking": wanted,
+            "rows": [row_of(invoice) for invoice in page],
+            "next_url": wanted.next_url(last),
+            "states": list(words.INVOICE_STATES.items()),
+            "state_words": words.INVOICE_STATES,
+            "assets": assets.options(assets.every(gateway, seat)),
+        }
+        return await cabinet.page(request, "cabinet/invoices/list.html", context)
+
+    @get("/invoices/{invoice_id:str}", opt=needs(Permission.VIEW))
+    async def invoice(request: Asked, invoice_id: str) -> Response[Any]:
+        seat, body = seat_of(request), await found(request, invoice_id)
+        facts = await timeline.of_invoice(seat.merchant_id, seat.mode, invoice_id)
+        refunds, _ = await gateway.withdrawal_reader.refunds(
+            seat.merchant_id, seat.mode, WithdrawalFilters(invoice_id=invoice_id), None, MOST_REFUNDS
+        )
+        network = gateway.networks.by(body.pay_in.chain, seat.mode)
+        context = {
+            **_shown(cabinet, seat, body),
+            "refunds": [_refund_row(refund) for refund in refunds],
+            "cases": await cases.of_invoice(seat.merchant_id, seat.mode, invoice_id),
+            "story": story.tell(facts, gateway.networks, seat),
+            "explorer": network.explorer_tx_url or "",
+            "network_name": network.display_name,
+            "verdicts": words.VERDICTS,
+            "outcomes": words.OUTCOMES,
+            "metadata": msgspec.json.format(msgspec.json.encode(body.metadata)).decode() if body.metadata else "",
+        }
+        return await cabinet.page(request, "cabinet/invoices/detail.html", context)
+
+    @post("/invoices/{invoice_id:str}/cancel", opt=needs(Permission.INVOICES_WRITE))
+    async def cancel(request: Asked, invoice_id: str) -> Response[Any]:
+        seat = seat_of(request)
+        back = seat.path("invoices", (await found(request, invoice_id)).id)
+        try:
+            await gateway.invoices.cancel_by(seat.member, seat.mode, invoice_id, clock.now())
+        except ApiError as error:
+            if error.code is not Code.INVOICE_NOT_CANCELLABLE:
+                raise
+            return portal.redirect(request, back, flash="It can’t be cancelled any more.", tone="caution")
+        return portal.redirect(request, back, flash="The invoice is cancelled.")
+
+    @get("/invoices/{invoice_id:str}/refund", opt=needs(Permission.REFUNDS_WRITE))
+    async def refund_page(request: Asked, invoice_id: str) -> Response[Any]:
+        context = await refund_context(request, invoice_id)
+        form = Form.empty(amount=context["left"])
+        return await cabinet.page(
+            request, "cabinet/invoices/refund.html", {**context, "form": form, "form_key": form_key(form)}
+        )
+
+    @post("/invoices/{invoice_id:str}/refund", opt=needs(Permission.REFUNDS_WRITE))
+    async def refund(request: Asked, invoice_id: str) -> Response[Any]:
+        form, seat = await portal.read_form(request), seat_of(request)
+        context = await refund_context(request, invoice_id)
+        try:
+            with catching(form):
+                new = _new_refund(form)
+                await portal.require_fresh_code(request, form)
+                replay = replay_of(
+                    form_key(form),
+                    merchant_id=seat.merchant_id,
+                    mode=seat.mode,
+                    endpoint="cabinet refund",
+                    body=(invoice_id, seat.member.account_id, new.amount, new.refund_address),
+                )
+                made = await create_once(
+                    replay,
+                    lambda replay: gateway.refunds.ask(seat.member, seat.mode, invoice_id, new, replay, clock.now()),
+                )
+        except FormRefused:
+            context["form_key"] = form_key(form)
+            return await cabinet.refused(request, form, "cabinet/invoices/refund.html", context)
+        asked = msgspec.json.decode(made.body, type=RefundBody)
+        words_of_it = "The refund was asked for. An operator approves it before anything is sent."
+        return portal.redirect(request, seat.path("refunds", asked.id), flash=words_of_it)
+
+    async def refund_context(request: Asked, invoice_id: str) -> dict[str, Any]:
+        body = await found(request, invoice_id)
+        asset = gateway.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
+        left_raw = max(0, int(body.credited_raw or 0) - await live_refunds_raw(invoice_id))
+        return {
+            **_shown(cabinet, seat_of(request), body),
+            "left": format_amount(left_raw, asset.decimals),
+            "left_raw": left_raw,
+            "FORM_KEY": FORM_KEY,
+        }
+
+    return [invoices, invoice, cancel, refund_page, refund]
+
+
+def row_of(invoice: InvoiceBody) -> Row:
+    """An invoice in a list: what the merchant calls it, else its id."""
+    return Row(
+        id=invoice.id,
+        title=invoice.order_id or invoice.description or invoice.id,
+        amount=invoice.amount_decimal,
+        asset=invoice.pay_in.asset,
+        chain=invoice.pay_in.chain,
+        status=invoice.status.value,
+        needs_review=invoice.needs_review,
+        created_at=datetime.fromisoformat(invoice.created_at),
+    )
+
+
+def filters_of(cabinet: Cabinet, seat: Seat, wanted: Asking) -> Filters:
+    """The list's filters; the export has the same."""
+    asset = assets.find(assets.every(cabinet.gateway, seat), wanted.get("asset"))
+    return Filters(
+        status=wanted.one_of("status", words.INVOICE_STATES),
+        network=None if asset is None else asset.network.key,
+        asset=None if asset is None else asset.asset.symbol,
+        search=wanted.get("search"),
+        created_from=wanted.first_day(),
+        created_to=wanted.last_day(),
+    )
+
+
+def _shown(cabinet: Cabinet, seat: Seat, body: InvoiceBody) -> dict[str, Any]:
+    """What the pages of one invoice show of it: amounts for people, moments, what may be done."""
+    asset = cabinet.gateway.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
+
+    def decimal(raw: str | None) -> str:
+        return "" if raw is None else format_amount(int(raw), asset.decimals)
+
+    return {
+        "invoice": body,
+        "title": body.order_id or body.description or body.id,
+        "service_fee": decimal(body.service_fee_raw),
+        "net": decimal(body.net_raw),
+        "received": decimal(body.received_raw),
+        "credited": decimal(body.credited_raw),
+        "refunded": decimal(body.refunded_raw) if int(body.refunded_raw) else "",
+        "created_at": datetime.fromisoformat(body.created_at),
+        "expires_at": datetime.fromisoformat(body.expires_at),
+        "paid_at": None if body.paid_at is None else datetime.fromisoformat(body.paid_at),
+        "can_cancel": can_cancel(body.status) and seat.may(Permission.INVOICES_WRITE),
+        "can_refund": can_refund(body.status) and seat.may(Permission.REFUNDS_WRITE),
+        "state_words": words.INVOICE_STATES,
+        "withdrawal_words": words.WITHDRAWAL_STATES,
+    }
+
+
+def _refund_row(refund: RefundBody) -> dict[str, Any]:
+    return {"body": refund, "created_at": datetime.fromisoformat(refund.created_at)}
+
+
+def _new_refund(form: Form) -> NewRefund:
+    return NewRefund(
+        amount=required(form, "amount", "enter an amount"),
+        refund_address=required(form, "refund_address", "enter the customer’s address"),
+        reason=optional(form, "reason", MAX_REASON_LENGTH),
+        customer_visible_reason=optional(form, "customer_visible_reason", MAX_REASON_LENGTH),
+        requested_by="",  # the service writes who asks
+    )

@@ -1,0 +1,215 @@
+"""API keys: the list, a new one, one key, changing, rotating and revoking it.
+
+A secret is shown in the answer to the form that made it, and by no address: no page can be asked for that shows it
+again.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from litestar import Response, get, post
+
+from app.api_keys import keeping
+from app.api_keys.queries import Key
+from app.api_keys.scopes import Scope
+from app.api_keys.service import DEFAULT_RATE_LIMIT_PER_MINUTE
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.fields import end_of_day, last_day, lines, whole_number
+from app.cabinet.guard import needs
+from app.cabinet.seat import Seat, seat_of
+from app.core import clock
+from app.merchants.members import Member
+from app.merchants.roles import Permission
+from app.portal.forms import Form, FormRefused
+from app.portal.portal import Asked
+
+SCOPES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        Scope.INVOICES_READ: ("Read invoices", ""),
+        Scope.INVOICES_WRITE: ("Create and cancel invoices", "And read them."),
+        Scope.PAYOUTS_READ: ("Read payouts", ""),
+        Scope.PAYOUTS_WRITE: ("Ask for payouts", "And read them. Each still waits for an operator."),
+        Scope.REFUNDS_READ: ("Read refunds", ""),
+        Scope.REFUNDS_WRITE: ("Ask for refunds", "And read them. Each still waits for an operator."),
+        Scope.BALANCE_READ: ("Read balance and ledger", ""),
+        Scope.WEBHOOKS_READ: ("Read webhooks and deliveries", ""),
+        Scope.WEBHOOKS_WRITE: ("Manage webhooks", "And read them. Shows the secrets of those it makes."),
+        Scope.EVENTS_READ: ("Read events", ""),
+    }
+)
+
+GRACES = (
+    ("0", "None: the old secret ends now", "If it may have been seen by somebody."),
+    ("1", "1 hour", ""),
+    ("24", "24 hours", "A working day to put the new one in place."),
+    ("72", "72 hours", "The longest there is."),
+)
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`keys`, `keys/new`, `keys/{id}`, and below it `edit`, `rotate`, `revoke`."""
+    portal, peppers = cabinet.portal, cabinet.gateway.settings.api_key_peppers
+
+    @get("/keys", opt=needs(Permission.KEYS_VIEW))
+    async def keys(request: Asked) -> Response[Any]:
+        seat, now = seat_of(request), clock.now()
+        every = await keeping.list_keys(seat.member, seat.mode)
+        ended = [key for key in every if state_of(key, now) in ("revoked", "expired")]
+        show_ended = request.query_params.get("show") == "ended"
+        context = {
+            "keys": [(key, state_of(key, now)) for key in every if (key in ended) == show_ended],
+            "show_ended": show_ended,
+            "count": len(every) - len(ended),
+            "ended": len(ended),
+        }
+        return await cabinet.page(request, "cabinet/keys/list.html", context)
+
+    @get("/keys/new", opt=needs(Permission.KEYS_MANAGE))
+    async def new_key(request: Asked) -> Response[Any]:
+        form = Form.empty(rate_limit_per_minute=str(DEFAULT_RATE_LIMIT_PER_MINUTE))
+        return await cabinet.page(request, "cabinet/keys/new.html", _form_context(seat_of(request), form))
+
+    @post("/keys/new", opt=needs(Permission.KEYS_MANAGE))
+    async def create(request: Asked) -> Response[Any]:
+        form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
+        try:
+            settings = _settings(form)
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                key, secret = await keeping.issue(seat.member, peppers, mode=seat.mode, now=now, **settings)
+        except FormRefused:
+            return await cabinet.refused(request, form, "cabinet/keys/new.html", _form_context(seat, form))
+        return await _shown_once(request, key, secret, "Your new key")
+
+    async def _shown_once(request: Asked, key: Key, secret: str, heading: str) -> Response[Any]:
+        context = {"key": key, "secret": secret, "heading": heading}
+        return await cabinet.page(request, "cabinet/keys/secret.html", context)
+
+    @get("/keys/{key_id:str}", opt=needs(Permission.KEYS_VIEW))
+    async def key_page(request: Asked, key_id: str) -> Response[Any]:
+        seat = seat_of(request)
+        key = await keeping.get_key(seat.member, seat.mode, key_id)
+        return await cabinet.page(request, "cabinet/keys/detail.html", _key_context(seat.member, key))
+
+    @get("/keys/{key_id:str}/edit", opt=needs(Permission.KEYS_MANAGE))
+    async def edit_page(request: Asked, key_id: str) -> Response[Any]:
+        seat = seat_of(request)
+        key = await keeping.get_key(seat.member, seat.mode, key_id)
+        form = Form(
+            values={
+                "name": key.name,
+                "allowlist": "\n".join(key.allowlist),
+                "rate_limit_per_minute": str(key.rate_limit_per_minute),
+                "expires_at": last_day(key.expires_at),
+            },
+            lists={"scopes": list(key.scopes)},
+        )
+        return await cabinet.page(request, "cabinet/keys/edit.html", {**_form_context(seat, form), "key": key})
+
+    @post("/keys/{key_id:str}/edit", opt=needs(Permission.KEYS_MANAGE))
+    async def edit(request: Asked, key_id: str) -> Response[Any]:
+        form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
+        key = await keeping.get_key(seat.member, seat.mode, key_id)
+        try:
+            settings = _settings(form)
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                await keeping.update(seat.member, mode=seat.mode, key_id=key_id, now=now, **settings)
+        except FormRefused:
+            context = {**_form_context(seat, form), "key": key}
+            return await cabinet.refused(request, form, "cabinet/keys/edit.html", context)
+        return portal.redirect(
+            request, seat.path("keys", key_id), flash="The key is changed, from its next request on."
+        )
+
+    @get("/keys/{key_id:str}/rotate", opt=needs(Permission.KEYS_MANAGE))
+    async def rotate_page(request: Asked, key_id: str) -> Response[Any]:
+        seat = seat_of(request)
+        key = await keeping.get_key(seat.member, seat.mode, key_id)
+        context = {"key": key, "form": Form.empty(grace_hours="24"), "graces": GRACES}
+        return await cabinet.page(request, "cabinet/keys/rotate.html", context)
+
+    @post("/keys/{key_id:str}/rotate", opt=needs(Permission.KEYS_MANAGE))
+    async def rotate(request: Asked, key_id: str) -> Response[Any]:
+        form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
+        before = await keeping.get_key(seat.member, seat.mode, key_id)
+        try:
+            hours = whole_number(form, "grace_hours")
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                key, secret = await keeping.rotate(
+                    seat.member, peppers, mode=seat.mode, key_id=key_id, grace_hours=hours, now=now
+                )
+        except FormRefused:
+            context = {"key": before, "graces": GRACES}
+            return await cabinet.refused(request, form, "cabinet/keys/rotate.html", context)
+        return await _shown_once(request, key, secret, "The key’s new secret")
+
+    @get("/keys/{key_id:str}/revoke", opt=needs(Permission.KEYS_MANAGE))
+    async def revoke_page(request: Asked, key_id: str) -> Response[Any]:
+        seat = seat_of(request)
+        key = await keeping.get_key(seat.member, seat.mode, key_id)
+        return await cabinet.page(request, "cabinet/keys/revoke.html", {"key": key, "form": Form.empty()})
+
+    @post("/keys/{key_id:str}/revoke", opt=needs(Permission.KEYS_MANAGE))
+    async def revoke(request: Asked, key_id: str) -> Response[Any]:
+        form, seat = await portal.read_form(request), seat_of(request)
+        key = await keeping.get_key(seat.member, seat.mode, key_id)
+        try:
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                await keeping.revoke(seat.member, mode=seat.mode, key_id=key_id, now=clock.now())
+        except FormRefused:
+            return await cabinet.refused(request, form, "cabinet/keys/revoke.html", {"key": key})
+        return portal.redirect(request, seat.path("keys"), flash=f"{key.name} is revoked.")
+
+    return [keys, new_key, create, key_page, edit_page, edit, rotate_page, rotate, revoke_page, revoke]
+
+
+def state_of(key: Key, now: datetime) -> str:
+    """One word for how a key stands, the weightiest first."""
+    if key.revoked_at is not None:
+        return "revoked"
+    if key.expires_at is not None and key.expires_at <= now:
+        return "expired"
+    if key.locked_until is not None and key.locked_until > now:
+        return "locked"
+    if key.previous_valid_until is not None and key.previous_valid_until > now:
+        return "rotating"
+    return "active"
+
+
+def _settings(form: Form) -> dict[str, Any]:
+    """What the form says of a key. Raises FormRefused."""
+    return {
+        "name": form.text("name"),
+        "scopes": form.many("scopes"),
+        "allowlist": lines(form, "allowlist"),
+        "rate_limit_per_minute": whole_number(form, "rate_limit_per_minute"),
+        "expires_at": end_of_day(form, "expires_at"),
+    }
+
+
+def _form_context(seat: Seat, form: Form) -> dict[str, Any]:
+    """Scopes that the member may not give out are left out."""
+    offered = [
+        (scope.value, label, hint)
+        for scope, (label, hint) in ((scope, SCOPES[scope]) for scope in Scope)
+        if keeping.may_hold(seat.member, [scope])
+    ]
+    return {"form": form, "scopes": offered, "may_hold_money": len(offered) == len(Scope)}
+
+
+def _key_context(by: Member, key: Key) -> dict[str, Any]:
+    now = clock.now()
+    is_over = key.revoked_at is not None
+    return {
+        "key": key,
+        "state": state_of(key, now),
+        "now": now,
+        "scope_words": {scope: label for scope, (label, _) in SCOPES.items()},
+        "can_change": not is_over and keeping.may_hold(by, key.scopes),
+        "can_revoke": not is_over and by.may(Permission.KEYS_MANAGE),
+    }

@@ -1,0 +1,127 @@
+"""The ledger explorer: every entry with its hash, and a button that re-computes the chain."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+
+from app.cabinet import assets, words
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.guard import needs
+from app.cabinet.lists import PAGE_LENGTH
+from app.cabinet.seat import Seat, seat_of
+from app.core.errors import ApiError, Code
+from app.core.money import format_amount
+from app.ledger import queries as ledger
+from app.ledger import verify
+from app.ledger.hashchain import ChainId, Entry
+from app.merchants.roles import Permission
+from app.portal.portal import Asked
+
+_PLACES = {"payout": "payouts", "refund": "refunds"}
+"""Where the page of what an entry refers to is. Deposits have none of their own."""
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`ledger`, `ledger/{asset}@{chain}`, `…/verify`, `…/{seq}`."""
+    gateway = cabinet.gateway
+
+    @get("/ledger", opt=needs(Permission.VIEW))
+    async def ledgers(request: Asked) -> Response[Any]:
+        seat = seat_of(request)
+        heads = {(head.chain.network, head.chain.asset): head for head in await ledger.heads(seat.merchant_id)}
+        begun = [one for one in assets.every(gateway, seat) if (one.network.key, one.asset.symbol) in heads]
+        if len(begun) == 1:
+            return cabinet.portal.redirect(request, seat.path("ledger", begun[0].value))
+        rows = [{"choice": one, "state": heads[(one.network.key, one.asset.symbol)].state} for one in begun]
+        return await cabinet.page(request, "cabinet/ledger/list.html", {"rows": rows})
+
+    @get("/ledger/{name:str}", opt=needs(Permission.VIEW))
+    async def one_ledger(request: Asked, name: str) -> Response[Any]:
+        choice, head = await found(seat_of(request), name)
+        before = _seq(request.query_params.get("before"))
+        page = await ledger.entries_before(head.ledger, before, PAGE_LENGTH)
+        oldest = page[-1].seq if page else 1
+        base = seat_of(request).path("ledger", choice.value)
+        context = {
+            "choice": choice,
+            "head": head,
+            "available": format_amount(head.state.available_raw, choice.asset.decimals),
+            "locked": format_amount(head.state.locked_raw, choice.asset.decimals),
+            "rows": [_row(entry, choice, seat_of(request)) for entry in page],
+            "next_url": f"{base}?before={oldest}" if oldest > 1 else "",
+            "previous_url": base if before is not None else "",
+            "verified": None,
+        }
+        return await cabinet.page(request, "cabinet/ledger/detail.html", context)
+
+    @post("/ledger/{name:str}/verify", opt=needs(Permission.VIEW), status_code=303)
+    async def verification(request: Asked, name: str) -> Response[Any]:
+        seat = seat_of(request)
+        choice, head = await found(seat, name)
+        result = await verify.verify_chain(head)
+        back = seat.path("ledger", choice.value)
+        if result.fault is None:
+            entries = words.plural(result.seq, "entry", "entries")
+            flash = f"The chain holds: {entries} re-computed, the last hash is {result.head_hash[:16]}…"
+            return cabinet.portal.redirect(request, back, flash=flash)
+        flash = f"The chain breaks at entry {result.fault.seq}: {result.fault.problem}. Tell the operator at once."
+        return cabinet.portal.redirect(request, back, flash=flash, tone="critical")
+
+    @get("/ledger/{name:str}/{seq:int}", opt=needs(Permission.VIEW))
+    async def one_entry(request: Asked, name: str, seq: int) -> Response[Any]:
+        seat = seat_of(request)
+        choice, head = await found(seat, name)
+        entry = await ledger.entry(head.ledger, seq) if 0 < seq <= head.state.seq else None
+        if entry is None:
+            raise ApiError(Code.NOT_FOUND, "no such entry")
+        context = {
+            "choice": choice,
+            "row": _row(entry, choice, seat),
+            "entry": entry,
+            "available_after": _decimal(entry.available_after_raw, choice),
+            "locked_after": _decimal(entry.locked_after_raw, choice),
+            "is_last": seq == head.state.seq,
+        }
+        return await cabinet.page(request, "cabinet/ledger/entry.html", context)
+
+    async def found(seat: Seat, name: str) -> tuple[assets.Choice, ledger.Head]:
+        choice = assets.find(assets.every(gateway, seat), name)
+        if choice is None:
+            raise ApiError(Code.NOT_FOUND, "no such ledger")
+        chain = ChainId(owner=seat.merchant_id, network=choice.network.key, asset=choice.asset.symbol)
+        head = await ledger.head(chain)
+        if head is None:
+            raise ApiError(Code.NOT_FOUND, "no such ledger")
+        return choice, head
+
+    return [ledgers, one_ledger, verification, one_entry]
+
+
+def _row(entry: Entry, choice: assets.Choice, seat: Seat) -> dict[str, Any]:
+    place = _PLACES.get(entry.reference.type)
+    return {
+        "seq": entry.seq,
+        "kind": words.entry_kind(entry.kind),
+        "available": _signed(entry.available_delta_raw, choice),
+        "locked": _signed(entry.locked_delta_raw, choice),
+        "balance": _decimal(entry.available_after_raw, choice),
+        "reference": entry.reference.id,
+        "href": seat.path(place, entry.reference.id) if place else "",
+        "created_at": datetime.fromisoformat(entry.created_at),
+        "hash": entry.hash,
+    }
+
+
+def _decimal(raw: str, choice: assets.Choice) -> str:
+    return format_amount(int(raw), choice.asset.decimals)
+
+
+def _signed(raw: str, choice: assets.Choice) -> str:
+    """`+5.00`, `-5.00`, or nothing where nothing moved."""
+    amount = int(raw)
+    return "" if amount == 0 else f"{'+' if amount > 0 else ''}{format_amount(amount, choice.asset.decimals)}"
+
+
+def _seq(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 18 else None

@@ -1,0 +1,119 @@
+"""The side navigation of a merchant's pages, and the banners above them."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from app.cabinet.seat import Seat
+from app.insight import dashboard
+from app.merchants.roles import Permission, Standing
+from app.portal.nav import TEST_MODE, Banner, Nav, NavItem
+from app.webhooks import queries as webhooks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A page that one can go to: below `place`, for whom `permission` allows it."""
+
+    group: str
+    label: str
+    place: str
+    icon: str
+    permission: Permission = Permission.VIEW
+
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(group="", label="Home", place="", icon="home"),
+    Entry(group="Money", label="Invoices", place="invoices", icon="invoice"),
+    Entry(group="Money", label="Payouts", place="payouts", icon="payout"),
+    Entry(group="Money", label="Refunds", place="refunds", icon="refund"),
+    Entry(group="Money", label="Reviews", place="reviews", icon="eye"),
+    Entry(group="Books", label="Balances", place="balances", icon="balance"),
+    Entry(group="Books", label="Ledger", place="ledger", icon="ledger"),
+    Entry(group="Books", label="Exports", place="exports", icon="download"),
+    Entry(group="Developers", label="API keys", place="keys", icon="key", permission=Permission.KEYS_VIEW),
+    Entry(group="Developers", label="Webhooks", place="webhooks", icon="webhook", permission=Permission.WEBHOOKS_VIEW),
+    Entry(group="Developers", label="Events", place="events", icon="event", permission=Permission.EVENTS_VIEW),
+    Entry(group="Business", label="Team", place="team", icon="team", permission=Permission.TEAM_VIEW),
+    Entry(group="Business", label="Security", place="security", icon="shield", permission=Permission.SECURITY_VIEW),
+    Entry(group="Business", label="Settings", place="settings", icon="settings", permission=Permission.SETTINGS_VIEW),
+    Entry(group="Business", label="Audit log", place="audit", icon="list", permission=Permission.AUDIT_VIEW),
+)
+"""In the order in which they are shown; those of a group stand together."""
+
+_STANDING_BANNERS: dict[Standing, Banner] = {
+    "pending": Banner(
+        tone="neutral",
+        title="Waiting for approval.",
+        text="We are reading the application. Payments can be taken once it is approved.",
+    ),
+    "rejected": Banner(
+        tone="caution",
+        title="Not approved.",
+        text="The application was rejected. You can put it right and apply again.",
+    ),
+    "suspended": Banner(
+        tone="critical",
+        title="Suspended.",
+        text="API keys are refused, and no invoices, payouts or refunds can be made. Balances are untouched.",
+    ),
+    "banned": Banner(
+        tone="critical",
+        title="Closed.",
+        text="This merchant was banned. Everything can be read and exported, nothing changed.",
+    ),
+}
+
+
+async def nav_of(seat: Seat, path: str) -> Nav:
+    """The frame of a merchant's page at `path`."""
+    reviews = await dashboard.open_reviews(seat.merchant_id, seat.mode)
+    place = path.removeprefix(seat.base).strip("/")
+    groups: dict[str, list[NavItem]] = {}
+    for entry in ENTRIES:
+        if seat.member.may(entry.permission):
+            groups.setdefault(entry.group, []).append(
+                NavItem(
+                    label=entry.label,
+                    href=seat.path(entry.place) if entry.place else seat.base,
+                    icon=entry.icon,
+                    current=_is_below(place, entry.place),
+                    count=reviews if entry.place == "reviews" else 0,
+                )
+            )
+    return Nav(
+        area="cabinet",
+        title=seat.member.merchant_name,
+        groups=tuple((label, tuple(items)) for label, items in groups.items()),
+        modes=(
+            ("Live", f"/cabinet/{seat.merchant_id}/live", seat.mode == "live"),
+            (TEST_MODE, f"/cabinet/{seat.merchant_id}/test", seat.mode == "test"),
+        ),
+        merchants_url="/cabinet",
+        banners=tuple([banner async for banner in _banners(seat)]),
+    )
+
+
+def outside(title: str = "Your merchants") -> Nav:
+    """The frame of the pages where no merchant is chosen yet."""
+    items = (NavItem(label="Merchants", href="/cabinet", icon="merchant", current=True),)
+    return Nav(area="cabinet", title=title, groups=(("", items),))
+
+
+async def _banners(seat: Seat) -> AsyncIterator[Banner]:
+    standing = _STANDING_BANNERS.get(seat.member.standing)
+    if standing is not None:
+        yield standing
+    if seat.member.may(Permission.WEBHOOKS_VIEW):
+        stopped = await webhooks.list_stopped(seat.merchant_id, seat.mode)
+        if stopped:
+            yield Banner(
+                tone="critical",
+                title="Webhooks are paused." if len(stopped) > 1 else "A webhook is paused.",
+                text=f"{stopped[0].url} did not answer. Events wait until it is enabled again; none is lost.",
+                href=seat.path("webhooks", stopped[0].id) if len(stopped) == 1 else seat.path("webhooks"),
+                link="See why, and enable it",
+            )
+
+
+def _is_below(place: str, entry: str) -> bool:
+    return place == entry or (bool(entry) and place.startswith(f"{entry}/"))

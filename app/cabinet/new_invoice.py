@@ -1,0 +1,115 @@
+"""A new invoice: a short form, and what is rarely needed folded away."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+
+from app.cabinet import assets
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.forms import FORM_KEY, catching, form_key, optional, required
+from app.cabinet.guard import needs
+from app.cabinet.seat import Seat, seat_of
+from app.core import clock
+from app.core.errors import invalid
+from app.invoices.creation import NewInvoice
+from app.invoices.presentation import InvoiceBody
+from app.invoices.pricing import FeePayer
+from app.invoices.return_urls import MAX_URL_LENGTH, check_return_url
+from app.merchants import settings
+from app.merchants.roles import Permission
+from app.portal.forms import Form, FormRefused
+from app.portal.portal import Asked
+from app.web.idempotency import create_once, replay_of
+
+EXPIRIES = (
+    ("15", "15 minutes"),
+    ("60", "1 hour"),
+    ("360", "6 hours"),
+    ("1440", "1 day"),
+    ("4320", "3 days"),
+    ("10080", "7 days"),
+)
+"""Minutes to pay in (contract, section 3: 10 to 10,080), and what they are called."""
+
+FEE_PAYERS: tuple[tuple[FeePayer, str], ...] = (
+    ("merchant", "You: it is taken out of the amount"),
+    ("customer", "The customer: it is added on top"),
+)
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`invoices/new`."""
+    gateway, portal = cabinet.gateway, cabinet.portal
+
+    async def context(seat: Seat, form: Form) -> dict[str, Any]:
+        return {
+            "form": form,
+            "assets": assets.options(await assets.taken(gateway, seat)),
+            "expiries": EXPIRIES,
+            "fee_payers": FEE_PAYERS,
+            "form_key": form_key(form),
+            "FORM_KEY": FORM_KEY,
+            "more_open": any(form.has(name) and form.text(name) for name in ("success_url", "fail_url", "customer_id"))
+            or bool({"success_url", "fail_url", "customer_id", "customer_email"} & set(form.errors)),
+        }
+
+    @get("/invoices/new", opt=needs(Permission.INVOICES_WRITE))
+    async def new_invoice(request: Asked) -> Response[Any]:
+        seat = seat_of(request)
+        form = Form.empty(expires_in="60", fee_payer=await settings.fee_payer(seat.merchant_id))
+        return await cabinet.page(request, "cabinet/invoices/new.html", await context(seat, form))
+
+    @post("/invoices/new", opt=needs(Permission.INVOICES_WRITE))
+    async def create(request: Asked) -> Response[Any]:
+        form, seat = await portal.read_form(request), seat_of(request)
+        try:
+            with catching(form):
+                new = _new_invoice(form, await assets.taken(gateway, seat))
+                replay = replay_of(
+                    form_key(form),
+                    merchant_id=seat.merchant_id,
+                    mode=seat.mode,
+                    endpoint="cabinet invoice",
+                    body=(seat.member.account_id, msgspec.to_builtins(new)),
+                )
+                made = await create_once(
+                    replay,
+                    lambda replay: gateway.invoice_creation.ask(seat.member, seat.mode, new, replay, clock.now()),
+                )
+        except FormRefused:
+            return await cabinet.refused(request, form, "cabinet/invoices/new.html", await context(seat, form))
+        invoice = msgspec.json.decode(made.body, type=InvoiceBody)
+        flash = "The invoice is made. Send the customer its payment link."
+        return portal.redirect(request, seat.path("invoices", invoice.id), flash=flash)
+
+    return [new_invoice, create]
+
+
+def _new_invoice(form: Form, choices: list[assets.Choice]) -> NewInvoice:
+    """What the form asks for. Raises FormRefused, INVALID_INPUT."""
+    choice = assets.chosen(choices, form.text("currency"), "currency")
+    minutes = dict(EXPIRIES)
+    if form.text("expires_in") not in minutes:
+        raise invalid("expires_in", "choose how long the customer has")
+    payer = next((payer for payer, _ in FEE_PAYERS if payer == form.text("fee_payer")), None)
+    urls = {name: optional(form, name, MAX_URL_LENGTH) for name in ("success_url", "fail_url")}
+    for name, url in urls.items():
+        check_return_url(name, url)
+    email = optional(form, "customer_email", 254)
+    if email is not None and not ("@" in email and email.isprintable() and " " not in email):
+        raise invalid("customer_email", "is not an e-mail address")
+    return NewInvoice(
+        amount=required(form, "amount", "enter an amount"),
+        currency=choice.asset.symbol,
+        chain=choice.network.chain,
+        description=optional(form, "description", 500),
+        order_id=optional(form, "order_id", 100),
+        customer_id=optional(form, "customer_id", 100),
+        customer_email=email,
+        success_url=urls["success_url"],
+        fail_url=urls["fail_url"],
+        expires_in=timedelta(minutes=int(form.text("expires_in"))),
+        fee_payer=payer,
+    )

@@ -1,0 +1,201 @@
+"""Payouts: asking for one in two steps (what it costs, then the code), the list, one payout, cancelling."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+
+from app.cabinet import assets, story, words
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.forms import FORM_KEY, catching, form_key, optional, required
+from app.cabinet.guard import needs
+from app.cabinet.lists import PAGE_LENGTH, Asking, asking
+from app.cabinet.seat import Seat, seat_of
+from app.core import clock
+from app.core.errors import ApiError, Code
+from app.core.money import format_amount
+from app.insight import timeline
+from app.insight.balances import balances
+from app.merchants.roles import Permission
+from app.payouts.service import NewPayout, Quote
+from app.portal.forms import Form, FormRefused
+from app.portal.portal import Asked
+from app.web.idempotency import create_once, replay_of
+from app.withdrawals.presentation import PayoutBody
+from app.withdrawals.queries import Filters
+from app.withdrawals.states import Status
+
+FILTERS = ("status", "asset", "from", "to")
+
+ASKED = ("asset", "amount", "destination", "description")
+"""Fields of the first step, which the second carries along."""
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`payouts`, `payouts/new`, `payouts/review`, `payouts/{id}`, `payouts/{id}/cancel`."""
+    gateway, portal = cabinet.gateway, cabinet.portal
+
+    @get("/payouts", opt=needs(Permission.VIEW))
+    async def payouts(request: Asked) -> Response[Any]:
+        seat, wanted = seat_of(request), asking(request, *FILTERS)
+        page, last = await gateway.withdrawal_reader.payouts(
+            seat.merchant_id, seat.mode, filters_of(cabinet, seat, wanted), wanted.after, PAGE_LENGTH
+        )
+        context = {
+            "asking": wanted,
+            "rows": [row_of(payout) for payout in page],
+            "next_url": wanted.next_url(last),
+            "states": list(words.WITHDRAWAL_STATES.items()),
+            "state_words": words.WITHDRAWAL_STATES,
+            "assets": assets.options(assets.every(gateway, seat)),
+        }
+        return await cabinet.page(request, "cabinet/payouts/list.html", context)
+
+    async def form_context(seat: Seat, form: Form) -> dict[str, Any]:
+        held = await balances(gateway.networks, seat.merchant_id, seat.mode)
+        offered = [
+            (
+                f"{one.asset.symbol}@{one.network.chain}",
+                f"{one.asset.symbol} on {one.network.display_name}: "
+                f"{format_amount(max(0, one.available_raw), one.asset.decimals)} available",
+            )
+            for one in held
+        ]
+        return {"form": form, "assets": offered, "has_money": any(one.available_raw > 0 for one in held)}
+
+    @get("/payouts/new", opt=needs(Permission.PAYOUTS_WRITE))
+    async def new_payout(request: Asked) -> Response[Any]:
+        given = {name: request.query_params.get(name, "") for name in ASKED}
+        context = await form_context(seat_of(request), Form.empty(**given))
+        return await cabinet.page(request, "cabinet/payouts/new.html", context)
+
+    @get("/payouts/review", opt=needs(Permission.PAYOUTS_WRITE))
+    async def review(request: Asked) -> Response[Any]:
+        seat = seat_of(request)
+        form = Form.empty(**{name: request.query_params.get(name, "") for name in ASKED})
+        try:
+            with catching(form):
+                quote = await gateway.payouts.quote(seat.member, seat.mode, _new_payout(gateway_assets(seat), form))
+        except FormRefused:
+            context = await form_context(seat, form)
+            return await cabinet.refused(request, form, "cabinet/payouts/new.html", context)
+        return await cabinet.page(request, "cabinet/payouts/review.html", _review_context(seat, form, quote))
+
+    @post("/payouts/review", opt=needs(Permission.PAYOUTS_WRITE))
+    async def ask(request: Asked) -> Response[Any]:
+        form, seat = await portal.read_form(request), seat_of(request)
+        try:
+            with catching(form):
+                new = _new_payout(gateway_assets(seat), form)
+                quote = await gateway.payouts.quote(seat.member, seat.mode, new)
+        except FormRefused:
+            return await cabinet.refused(request, form, "cabinet/payouts/new.html", await form_context(seat, form))
+        try:
+            with catching(form):
+                await portal.require_fresh_code(request, form)
+                replay = replay_of(
+                    form_key(form),
+                    merchant_id=seat.merchant_id,
+                    mode=seat.mode,
+                    endpoint="cabinet payout",
+                    body=(seat.member.account_id, new.asset, new.chain, new.amount, new.destination),
+                )
+                made = await create_once(
+                    replay, lambda replay: gateway.payouts.ask(seat.member, seat.mode, new, replay, clock.now())
+                )
+        except FormRefused:
+            context = _review_context(seat, form, quote)
+            return await cabinet.refused(request, form, "cabinet/payouts/review.html", context)
+        payout = msgspec.json.decode(made.body, type=PayoutBody)
+        flash = "The payout was asked for. An operator approves it before anything is sent."
+        return portal.redirect(request, seat.path("payouts", payout.id), flash=flash)
+
+    def gateway_assets(seat: Seat) -> list[assets.Choice]:
+        return assets.every(gateway, seat)
+
+    async def found(seat: Seat, payout_id: str) -> PayoutBody:
+        payout = await gateway.withdrawal_reader.payout(seat.merchant_id, seat.mode, payout_id)
+        if payout is None:
+            raise ApiError(Code.PAYOUT_NOT_FOUND, "no such payout")
+        return payout
+
+    @get("/payouts/{payout_id:str}", opt=needs(Permission.VIEW))
+    async def payout(request: Asked, payout_id: str) -> Response[Any]:
+        seat = seat_of(request)
+        body = await found(seat, payout_id)
+        network = gateway.networks.by(body.chain, seat.mode)
+        facts = await timeline.of_withdrawal(seat.merchant_id, seat.mode, payout_id)
+        context = {
+            "payout": body,
+            "created_at": datetime.fromisoformat(body.created_at),
+            "story": story.tell(facts, gateway.networks, seat),
+            "state_words": words.WITHDRAWAL_STATES,
+            "network_name": network.display_name,
+            "explorer": network.explorer_tx_url or "",
+            "can_cancel": body.status == Status.PENDING_APPROVAL and seat.may(Permission.PAYOUTS_WRITE),
+        }
+        return await cabinet.page(request, "cabinet/payouts/detail.html", context)
+
+    @post("/payouts/{payout_id:str}/cancel", opt=needs(Permission.PAYOUTS_WRITE))
+    async def cancel(request: Asked, payout_id: str) -> Response[Any]:
+        seat = seat_of(request)
+        back = seat.path("payouts", (await found(seat, payout_id)).id)
+        try:
+            await gateway.payouts.cancel_by(seat.member, seat.mode, payout_id, clock.now())
+        except ApiError as error:
+            if error.code is not Code.PAYOUT_NOT_CANCELLABLE:
+                raise
+            return portal.redirect(request, back, flash="An operator has decided already.", tone="caution")
+        return portal.redirect(request, back, flash="The payout is cancelled, and its amount available again.")
+
+    return [payouts, new_payout, review, ask, payout, cancel]
+
+
+def row_of(payout: PayoutBody) -> dict[str, Any]:
+    """A payout in a list."""
+    return {"body": payout, "created_at": datetime.fromisoformat(payout.created_at)}
+
+
+def filters_of(cabinet: Cabinet, seat: Seat, wanted: Asking) -> Filters:
+    """The filters of a list of payouts or refunds; the exports have the same."""
+    asset = assets.find(assets.every(cabinet.gateway, seat), wanted.get("asset"))
+    return Filters(
+        status=wanted.one_of("status", words.WITHDRAWAL_STATES),
+        network=None if asset is None else asset.network.key,
+        asset=None if asset is None else asset.asset.symbol,
+        created_from=wanted.first_day(),
+        created_to=wanted.last_day(),
+    )
+
+
+def _new_payout(choices: list[assets.Choice], form: Form) -> NewPayout:
+    """What the form asks for. Raises FormRefused, INVALID_INPUT."""
+    choice = assets.chosen(choices, form.text("asset"), "asset")
+    return NewPayout(
+        asset=choice.asset.symbol,
+        chain=choice.network.chain,
+        amount=required(form, "amount", "enter an amount"),
+        destination=required(form, "destination", "enter an address"),
+        description=optional(form, "description", 500),
+        requested_by="",  # the service writes who asks
+    )
+
+
+def _review_context(seat: Seat, form: Form, quote: Quote) -> dict[str, Any]:
+    def decimal(raw: int) -> str:
+        return format_amount(raw, quote.asset.decimals)
+
+    return {
+        "form": form,
+        "form_key": form_key(form),
+        "FORM_KEY": FORM_KEY,
+        "asked": [(name, form.text(name)) for name in ASKED],
+        "quote": quote,
+        "amount": decimal(quote.amount_raw),
+        "fee": decimal(quote.fee_raw),
+        "total": decimal(quote.total_raw),
+        "available": decimal(quote.available_raw),
+        "left": decimal(quote.left_raw),
+        "change_url": Asking(seat.path("payouts", "new"), {name: form.text(name) for name in ASKED}, None).first_url,
+    }

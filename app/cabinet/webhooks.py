@@ -1,0 +1,308 @@
+"""Webhooks: endpoints, their secrets, what was delivered and how it went, sending again.
+
+A secret is shown in the answer to the form that asked for it, and by no address.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from litestar import Response, get, post
+
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.fields import start_of_day, whole_number
+from app.cabinet.guard import needs
+from app.cabinet.keys import GRACES
+from app.cabinet.lists import PAGE_LENGTH
+from app.cabinet.seat import Seat, seat_of
+from app.cabinet.words import plural
+from app.core import clock
+from app.core.errors import ApiError
+from app.events.types import EVENT_TYPES
+from app.merchants.roles import Permission
+from app.portal.forms import Form, FormRefused
+from app.portal.portal import Asked
+from app.web.paging import parse_seq
+from app.webhooks import queries
+from app.webhooks.keeping import EndpointKeeper
+from app.webhooks.queries import MAX_WAITING_COUNTED, EndpointView
+from app.webhooks.schedule import PAUSE_AFTER_FAILURES
+from app.webhooks.service import RevealedSecret
+
+STATUS_REASONS: Mapping[tuple[str, str | None], str] = MappingProxyType(
+    {
+        ("paused", "failures"): f"{PAUSE_AFTER_FAILURES} deliveries in a row failed. Events wait, in order; none is "
+        "lost. Mend the endpoint, then enable it.",
+        ("paused", "merchant"): "Somebody of yours paused it. Events wait, in order, until it is enabled.",
+        ("disabled", "gone"): "It answered 410 Gone, which says that it wants no more events. Enable it to receive new "
+        "ones, and replay what it missed.",
+        ("disabled", "merchant"): "Somebody of yours stopped it. Enable it to receive new events, and replay what it "
+        "missed.",
+    }
+)
+
+DELIVERY_STATES: Mapping[str, str] = MappingProxyType(
+    {"pending": "Waiting", "delivered": "Delivered", "dead": "Given up"}
+)
+
+MAX_LISTED = 100
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`webhooks`, `webhooks/new`, `webhooks/{id}`, and the verbs below it."""
+    gateway, portal = cabinet.gateway, cabinet.portal
+
+    def keeper(seat: Seat) -> EndpointKeeper:
+        return EndpointKeeper(seat.member, seat.mode, gateway.settings.data_keys, gateway.outbound)
+
+    async def found(seat: Seat, endpoint_id: str) -> EndpointView:
+        return await queries.get_endpoint(seat.merchant_id, seat.mode, endpoint_id)
+
+    @get("/webhooks", opt=needs(Permission.WEBHOOKS_VIEW))
+    async def webhooks(request: Asked) -> Response[Any]:
+        seat = seat_of(request)
+        implicit = request.query_params.get("show") == "invoices"
+        endpoints = await queries.list_endpoints(seat.merchant_id, seat.mode, implicit=implicit, limit=MAX_LISTED)
+        return await cabinet.page(request, "cabinet/webhooks/list.html", {"endpoints": endpoints, "implicit": implicit})
+
+    @get("/webhooks/new", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def new_webhook(request: Asked) -> Response[Any]:
+        return await cabinet.page(request, "cabinet/webhooks/new.html", _form_context(Form.empty(which="all")))
+
+    @post("/webhooks/new", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def create(request: Asked) -> Response[Any]:
+        form, seat = await portal.read_form(request), seat_of(request)
+        try:
+            types = _event_types(form)
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                made = await keeper(seat).create(
+                    url=form.text("url"), description=form.text("description"), event_types=types
+                )
+        except FormRefused:
+            return await cabinet.refused(request, form, "cabinet/webhooks/new.html", _form_context(form))
+        return await _shown(request, made, "Its signing secret")
+
+    async def _shown(request: Asked, made: RevealedSecret, heading: str) -> Response[Any]:
+        context = {"endpoint": made.endpoint, "secret": made.secret, "heading": heading}
+        return await cabinet.page(request, "cabinet/webhooks/secret.html", context)
+
+    @get("/webhooks/{endpoint_id:str}", opt=needs(Permission.WEBHOOKS_VIEW))
+    async def webhook(request: Asked, endpoint_id: str) -> Response[Any]:
+        seat = seat_of(request)
+        endpoint = await found(seat, endpoint_id)
+        status = request.query_params.get("status")
+        status = status if status in DELIVERY_STATES else None
+        before_seq = _seq(request)
+        deliveries = await queries.list_deliveries(
+            seat.merchant_id, seat.mode, endpoint_id, status=status, limit=PAGE_LENGTH + 1, before_seq=before_seq
+        )
+        waiting = await queries.count_waiting(seat.merchant_id, seat.mode, endpoint_id)
+        here = seat.path("webhooks", endpoint_id)
+        more = len(deliveries) > PAGE_LENGTH
+        deliveries = deliveries[:PAGE_LENGTH]
+        filtered = f"status={status}&" if status else ""
+        context = {
+            "endpoint": endpoint,
+            "reason": STATUS_REASONS.get((endpoint.status, endpoint.status_reason), ""),
+            "now": clock.now(),
+            "waiting": f"{waiting:,}" + ("+" if waiting >= MAX_WAITING_COUNTED else ""),
+            "pause_after": PAUSE_AFTER_FAILURES,
+            "deliveries": deliveries,
+            "delivery_states": DELIVERY_STATES,
+            "status": status,
+            "tabs": [("All", here, status is None)]
+            + [(words, f"{here}?status={name}", status == name) for name, words in DELIVERY_STATES.items()],
+            "next_url": f"{here}?{filtered}before={deliveries[-1].seq}" if more else "",
+            "first_url": f"{here}?{filtered}".rstrip("?&") if before_seq is not None else "",
+        }
+        return await cabinet.page(request, "cabinet/webhooks/detail.html", context)
+
+    @get("/webhooks/{endpoint_id:str}/edit", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def edit_page(request: Asked, endpoint_id: str) -> Response[Any]:
+        endpoint = await found(seat_of(request), endpoint_id)
+        form = Form(
+            values={
+                "url": endpoint.url,
+                "description": endpoint.description,
+                "which": "some" if endpoint.event_types else "all",
+            },
+            lists={"event_types": list(endpoint.event_types)},
+        )
+        context = {**_form_context(form), "endpoint": endpoint}
+        return await cabinet.page(request, "cabinet/webhooks/edit.html", context)
+
+    @post("/webhooks/{endpoint_id:str}/edit", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def edit(request: Asked, endpoint_id: str) -> Response[Any]:
+        form, seat = await portal.read_form(request), seat_of(request)
+        endpoint = await found(seat, endpoint_id)
+        try:
+            types = _event_types(form)
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                await keeper(seat).update(
+                    endpoint_id,
+                    url=None if endpoint.implicit else form.text("url"),
+                    description=form.text("description"),
+                    event_types=None if endpoint.implicit else types,
+                )
+        except FormRefused:
+            context = {**_form_context(form), "endpoint": endpoint}
+            return await cabinet.refused(request, form, "cabinet/webhooks/edit.html", context)
+        return portal.redirect(request, seat.path("webhooks", endpoint_id), flash="The endpoint is changed.")
+
+    @get("/webhooks/{endpoint_id:str}/secret", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def reveal_page(request: Asked, endpoint_id: str) -> Response[Any]:
+        context = {"endpoint": await found(seat_of(request), endpoint_id), "form": Form.empty()}
+        return await cabinet.page(request, "cabinet/webhooks/reveal.html", context)
+
+    @post("/webhooks/{endpoint_id:str}/secret", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def reveal(request: Asked, endpoint_id: str) -> Response[Any]:
+        form, seat = await portal.read_form(request), seat_of(request)
+        try:
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                shown = await keeper(seat).reveal_secret(endpoint_id)
+        except FormRefused:
+            context = {"endpoint": await found(seat, endpoint_id)}
+            return await cabinet.refused(request, form, "cabinet/webhooks/reveal.html", context)
+        return await _shown(request, shown, "Its signing secret")
+
+    @get("/webhooks/{endpoint_id:str}/rotate", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def rotate_page(request: Asked, endpoint_id: str) -> Response[Any]:
+        endpoint = await found(seat_of(request), endpoint_id)
+        context = {"endpoint": endpoint, "form": Form.empty(overlap_hours="24"), "graces": GRACES}
+        return await cabinet.page(request, "cabinet/webhooks/rotate.html", context)
+
+    @post("/webhooks/{endpoint_id:str}/rotate", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def rotate(request: Asked, endpoint_id: str) -> Response[Any]:
+        form, seat = await portal.read_form(request), seat_of(request)
+        try:
+            hours = whole_number(form, "overlap_hours")
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                made = await keeper(seat).rotate_secret(endpoint_id, overlap_hours=hours)
+        except FormRefused:
+            context = {"endpoint": await found(seat, endpoint_id), "graces": GRACES}
+            return await cabinet.refused(request, form, "cabinet/webhooks/rotate.html", context)
+        return await _shown(request, made, "Its new signing secret")
+
+    @get("/webhooks/{endpoint_id:str}/replay", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def replay_page(request: Asked, endpoint_id: str) -> Response[Any]:
+        context = {"endpoint": await found(seat_of(request), endpoint_id), "form": Form.empty()}
+        return await cabinet.page(request, "cabinet/webhooks/replay.html", context)
+
+    @post("/webhooks/{endpoint_id:str}/replay", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def replay_since(request: Asked, endpoint_id: str) -> Response[Any]:
+        form, seat = await portal.read_form(request), seat_of(request)
+        endpoint = await found(seat, endpoint_id)
+        try:
+            since = start_of_day(form, "since")
+            if since is None:
+                raise form.refuse("since", "choose the day from which on events go again")
+            with form.catching():
+                count = await keeper(seat).redeliver_since(endpoint_id, since=since)
+        except FormRefused:
+            return await cabinet.refused(request, form, "cabinet/webhooks/replay.html", {"endpoint": endpoint})
+        words = f"{plural(count, 'event goes', 'events go')} out again, oldest first."
+        return portal.redirect(request, seat.path("webhooks", endpoint_id), flash=words)
+
+    @get("/webhooks/{endpoint_id:str}/delete", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def delete_page(request: Asked, endpoint_id: str) -> Response[Any]:
+        context = {"endpoint": await found(seat_of(request), endpoint_id), "form": Form.empty()}
+        return await cabinet.page(request, "cabinet/webhooks/delete.html", context)
+
+    @post("/webhooks/{endpoint_id:str}/delete", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def delete(request: Asked, endpoint_id: str) -> Response[Any]:
+        form, seat = await portal.read_form(request), seat_of(request)
+        try:
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                await keeper(seat).delete(endpoint_id)
+        except FormRefused:
+            context = {"endpoint": await found(seat, endpoint_id)}
+            return await cabinet.refused(request, form, "cabinet/webhooks/delete.html", context)
+        return portal.redirect(request, seat.path("webhooks"), flash="The endpoint is deleted.")
+
+    async def at_once(request: Asked, endpoint_id: str, verb: Callable[[], Awaitable[Any]], done: str) -> Response[Any]:
+        """A verb without fields: what it refuses is told on the endpoint's page."""
+        await found(seat_of(request), endpoint_id)
+        back = seat_of(request).path("webhooks", endpoint_id)
+        try:
+            await verb()
+        except ApiError as error:
+            if error.status != 400:
+                raise
+            _, _, words = error.message.partition(": ")
+            return portal.redirect(request, back, flash=f"That was not done: it {words}.", tone="caution")
+        return portal.redirect(request, back, flash=done)
+
+    @post("/webhooks/{endpoint_id:str}/enable", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def enable(request: Asked, endpoint_id: str) -> Response[Any]:
+        keep = keeper(seat_of(request))
+        words = "The endpoint is enabled. What waited goes out now, in order."
+        return await at_once(request, endpoint_id, lambda: keep.enable(endpoint_id), words)
+
+    @post("/webhooks/{endpoint_id:str}/pause", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def pause(request: Asked, endpoint_id: str) -> Response[Any]:
+        keep = keeper(seat_of(request))
+        words = "The endpoint is paused. Events wait until it is enabled."
+        return await at_once(request, endpoint_id, lambda: keep.pause(endpoint_id), words)
+
+    @post("/webhooks/{endpoint_id:str}/test", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def test(request: Asked, endpoint_id: str) -> Response[Any]:
+        keep = keeper(seat_of(request))
+        words = "A test event is on its way. Load this page again in a moment to see what came of it."
+        return await at_once(request, endpoint_id, lambda: keep.send_test_event(endpoint_id), words)
+
+    @post("/webhooks/{endpoint_id:str}/deliveries/{event_id:str}/replay", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def replay_one(request: Asked, endpoint_id: str, event_id: str) -> Response[Any]:
+        keep = keeper(seat_of(request))
+        words = "The event goes out again, now."
+        return await at_once(
+            request, endpoint_id, lambda: keep.redeliver_event(event_id, endpoint_id=endpoint_id), words
+        )
+
+    return [
+        webhooks,
+        new_webhook,
+        create,
+        webhook,
+        edit_page,
+        edit,
+        reveal_page,
+        reveal,
+        rotate_page,
+        rotate,
+        replay_page,
+        replay_since,
+        delete_page,
+        delete,
+        enable,
+        pause,
+        test,
+        replay_one,
+    ]
+
+
+def _form_context(form: Form) -> dict[str, Any]:
+    """The event types by noun, each in the order of its life."""
+    return {"form": form, "event_types": [(name, name) for name in sorted(EVENT_TYPES)]}
+
+
+def _event_types(form: Form) -> list[str]:
+    """The types that were chosen, none for all. Raises FormRefused."""
+    if form.text("which") != "some":
+        return []
+    types = form.many("event_types")
+    if not types:
+        raise form.refuse("event_types", "choose at least one event, or all of them")
+    return types
+
+
+def _seq(request: Asked) -> int | None:
+    """Where the page of deliveries begins; a place that we did not give out is the start."""
+    try:
+        return parse_seq(request.query_params, "before", least=1)
+    except ApiError:
+        return None

@@ -1,0 +1,87 @@
+"""What the states and kinds of the books are called in the cabinet, and what an address or amount looks like there."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from app.core.money import format_amount
+from app.networks.registry import Networks
+
+INVOICE_STATES: Mapping[str, str] = MappingProxyType(
+    {
+        "awaiting_deposit": "Awaiting payment",
+        "confirming": "Confirming",
+        "paid": "Paid",
+        "partially_refunded": "Partly refunded",
+        "refunded": "Refunded",
+        "expired": "Expired",
+        "cancelled": "Cancelled",
+        "manual_review": "In review",
+        "closed": "Closed",
+    }
+)
+
+WITHDRAWAL_STATES: Mapping[str, str] = MappingProxyType(
+    {
+        "pending_approval": "Awaiting approval",
+        "approved": "Approved",
+        "submitted": "Sent",
+        "confirmed": "Confirmed",
+        "rejected": "Rejected",
+        "failed": "Failed",
+        "cancelled": "Cancelled",
+    }
+)
+
+CASE_STATES: Mapping[str, str] = MappingProxyType({"open": "Open", "returning": "Being returned", "closed": "Settled"})
+
+OUTCOMES: Mapping[str, str] = MappingProxyType(
+    {"credited": "Credited to you", "returned": "Sent back", "closed": "Closed without payment"}
+)
+
+VERDICTS: Mapping[str, str] = MappingProxyType(
+    {
+        "exact": "The exact amount",
+        "underpaid": "Less than was asked for",
+        "overpaid": "More than was asked for",
+        "late": "After the invoice had expired",
+        "cancelled": "After the invoice was cancelled",
+        "second": "A second payment",
+        "wrong_asset": "Another asset than was asked for",
+        "in_review": "While another payment was in review",
+        "unknown": "To an address without an invoice",
+    }
+)
+"""Why a transfer did not simply pay."""
+
+ENTRY_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "invoice_credit": "Invoice credited",
+        "service_fee": "Service fee",
+        "deposit_reversal": "Deposit reversed",
+        "payout_locked": "Locked for a payout",
+        "payout_released": "Payout given back",
+        "payout_settled": "Payout sent",
+        "payout_fee": "Payout fee",
+        "refund_locked": "Locked for a refund",
+        "refund_released": "Refund given back",
+        "refund_settled": "Refund sent",
+        "refund_fee": "Refund fee",
+    }
+)
+
+
+def entry_kind(kind: str) -> str:
+    """What a movement of the ledger is called."""
+    return ENTRY_KINDS.get(kind, kind.replace("_", " ").capitalize())
+
+
+def decimal(networks: Networks, network: str, asset: str, raw: int) -> str:
+    """The decimal form of a raw amount of an asset on a network."""
+    known = networks.get(network).asset(asset)
+    assert known is not None, "assets are never removed from a network that has been used"
+    return format_amount(raw, known.decimals)
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 invoice`, `2 invoices`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

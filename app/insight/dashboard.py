@@ -1,0 +1,163 @@
+"""The figures of a merchant's dashboard: takings a day, how many invoices were paid, and what needs somebody."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+
+from app.core import database
+from app.merchants.terms import Mode
+from app.webhooks import queries as webhooks
+
+DAYS = 30
+"""How far back the charts go, today included."""
+
+FAILED_LATELY = timedelta(days=7)
+"""A payout that failed asks for attention so long: its money is back, and whoever was to get it waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The invoices that were made on a day (UTC), and what of them became paid by now."""
+
+    day: date
+    made: int
+    paid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Takings:
+    """What the invoices of a day were credited, net of the service fee, in minor units."""
+
+    day: date
+    credited_raw: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssetTakings:
+    """Takings of one asset, a day each, oldest first. `paid` counts its paid invoices."""
+
+    network: str
+    asset: str
+    paid: int
+    credited_raw: int
+    days: tuple[Takings, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the charts show. `takings` begin with the asset that was paid in most often."""
+
+    days: tuple[Day, ...]
+    takings: tuple[AssetTakings, ...]
+
+    @property
+    def made(self) -> int:
+        """Invoices made in all days together."""
+        return sum(day.made for day in self.days)
+
+    @property
+    def paid(self) -> int:
+        """How many of them were paid."""
+        return sum(day.paid for day in self.days)
+
+
+Concern = Literal[
+    "reviews",
+    "paused_webhooks",
+    "failed_payouts",
+    "held_payouts",
+    "locked_keys",
+    "negative_balances",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Something that needs a person, and how many of it there are."""
+
+    concern: Concern
+    count: int
+
+
+async def figures(merchant_id: str, mode: Mode, now: datetime) -> Figures:
+    """The last 30 days, by the day on which an invoice was made: one read of the merchant's newest invoices."""
+    first = now.astimezone(UTC).date() - timedelta(days=DAYS - 1)
+    rows = await database.fetch_all(
+        """
+        SELECT (created_at AT TIME ZONE 'UTC')::date AS day, network, asset, count(*) AS made,
+            count(*) FILTER (WHERE paid_at IS NOT NULL) AS paid, coalesce(sum(credited_raw), 0) AS credited_raw
+        FROM invoices WHERE merchant = $1 AND mode = $2 AND created_at >= $3
+        GROUP BY 1, 2, 3
+        """,
+        merchant_id,
+        mode,
+        datetime(first.year, first.month, first.day, tzinfo=UTC),
+    )
+    calendar = [first + timedelta(days=place) for place in range(DAYS)]
+    made = {day: [0, 0] for day in calendar}
+    credited: dict[tuple[str, str], dict[date, int]] = {}
+    paid: dict[tuple[str, str], int] = {}
+    for row in rows:
+        key = (row["network"], row["asset"])
+        if row["day"] in made:  # a clock may be a moment ahead of ours
+            made[row["day"]][0] += row["made"]
+            made[row["day"]][1] += row["paid"]
+            credited.setdefault(key, {})[row["day"]] = row["credited_raw"]
+            paid[key] = paid.get(key, 0) + row["paid"]
+    return Figures(
+        days=tuple(Day(day, *made[day]) for day in calendar),
+        takings=tuple(
+            _takings(*key, paid[key], credited[key], calendar)
+            for key in sorted(credited, key=lambda key: (-paid[key], key))
+        ),
+    )
+
+
+def _takings(network: str, asset: str, paid: int, by_day: dict[date, int], calendar: Sequence[date]) -> AssetTakings:
+    days = tuple(Takings(day, by_day.get(day, 0)) for day in calendar)
+    return AssetTakings(network, asset, paid, sum(day.credited_raw for day in days), days)
+
+
+async def attention(merchant_id: str, mode: Mode, now: datetime) -> list[Attention]:
+    """What needs somebody, the most pressing first; empty where all is well."""
+    row = await database.fetch_one(
+        """
+        SELECT
+            (SELECT count(*) FROM ledger_heads WHERE owner = $1 AND split_part(network, ':', 2) = $2
+                AND available_raw < 0) AS negative_balances,
+            (SELECT count(*) FROM withdrawals WHERE merchant = $1 AND mode = $2 AND kind = 'payout'
+                AND status = 'failed' AND settled_at > $3) AS failed_payouts,
+            (SELECT count(*) FROM withdrawals WHERE merchant = $1 AND mode = $2 AND held
+                AND status IN ('pending_approval', 'approved')) AS held_payouts,
+            (SELECT count(*) FROM api_keys WHERE merchant = $1 AND mode = $2 AND locked_until > $4
+                AND revoked_at IS NULL) AS locked_keys
+        """,
+        merchant_id,
+        mode,
+        now - FAILED_LATELY,
+        now,
+    )
+    assert row is not None
+    counts: dict[Concern, int] = {
+        "negative_balances": row["negative_balances"],
+        "paused_webhooks": len(await webhooks.list_stopped(merchant_id, mode)),
+        "reviews": await open_reviews(merchant_id, mode),
+        "failed_payouts": row["failed_payouts"],
+        "held_payouts": row["held_payouts"],
+        "locked_keys": row["locked_keys"],
+    }
+    return [Attention(concern, count) for concern, count in counts.items() if count]
+
+
+async def open_reviews(merchant_id: str, mode: Mode) -> int:
+    """How many cases of the merchant wait for an operator."""
+    count: int = await database.fetch_value(
+        """
+        SELECT count(*) FROM reviews r JOIN invoices i ON i.id = r.invoice
+        WHERE r.merchant = $1 AND i.mode = $2 AND r.status = 'open'
+        """,
+        merchant_id,
+        mode,
+    )
+    return count

@@ -1,0 +1,25 @@
+"""Where a customer goes after paying, or after an invoice has ended: addresses on the merchant's own site."""
+
+from urllib.parse import urlsplit
+
+from app.core.errors import invalid
+
+MAX_URL_LENGTH = 2_048
+"""Contract, section 3."""
+
+
+def check_return_url(field: str, url: str | None) -> None:
+    """Raise INVALID_INPUT unless it is an absolute https URL that a browser and we read alike."""
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        port_readable = parts.port is None or parts.port > 0
+    except ValueError:
+        raise invalid(field, "is not a URL") from None
+    if parts.scheme != "https" or not parts.hostname or not port_readable:
+        raise invalid(field, "must be an absolute https:// URL")
+    if "@" in parts.netloc:
+        raise invalid(field, "must not hold user info")
+    if not url.isprintable() or any(character in url for character in ' \\"<>'):
+        raise invalid(field, "holds characters that must be percent-encoded")

@@ -1,0 +1,111 @@
+"""Members: whose account may do what at which merchant. What every verb of the cabinet asks first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from app.audit import service as audit
+from app.core import database
+from app.core.errors import ApiError, Code, Forbidden
+from app.merchants.roles import ALLOWED, Permission, Role, Standing, may
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A signed-in person at a merchant, looked up for this request. `address` is the client's, for the audit log."""
+
+    account_id: str
+    merchant_id: str
+    merchant_name: str
+    standing: Standing
+    role: Role
+    address: str | None
+
+    @property
+    def actor(self) -> str:
+        """Their name in the audit log, and as whoever asks for a payout."""
+        return f"account:{self.account_id}"
+
+    def may(self, permission: Permission) -> bool:
+        """Whether their role and the merchant's standing allow it."""
+        return may(self.role, self.standing, permission)
+
+    def require(self, permission: Permission) -> None:
+        """Raise Forbidden where the role does not allow it, MERCHANT_… where the merchant's standing does not."""
+        if permission not in ALLOWED[self.role]:
+            raise Forbidden(f"your role, {self.role}, does not allow this")
+        if not self.may(permission):
+            raise ApiError(*REFUSED_STANDING[self.standing])
+
+    async def record(self, action: str, subject: str, now: datetime, **details: object) -> None:
+        """Write their deed into the audit log, in the caller's transaction. `details` hold nothing secret."""
+        await audit.record(
+            actor=self.actor,
+            action=action,
+            subject=subject,
+            merchant_id=self.merchant_id,
+            address=self.address,
+            details=details,
+            now=now,
+        )
+
+
+REFUSED_STANDING: Mapping[Standing, tuple[Code, str]] = MappingProxyType(
+    {
+        "pending": (Code.MERCHANT_NOT_APPROVED, "the merchant is not approved yet"),
+        "rejected": (Code.MERCHANT_NOT_APPROVED, "the merchant's application was rejected"),
+        "approved": (Code.MERCHANT_NOT_APPROVED, "the merchant is approved already"),
+        "suspended": (Code.MERCHANT_SUSPENDED, "the merchant is suspended"),
+        "banned": (Code.MERCHANT_BANNED, "the merchant is banned"),
+    }
+)
+"""Why a merchant that stands so can't do something, as the API says it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembershipView:
+    """One of a person's merchants."""
+
+    merchant_id: str
+    merchant_name: str
+    standing: Standing
+    role: Role
+    since: datetime
+
+
+async def member(account_id: str, merchant_id: str, *, address: str | None) -> Member | None:
+    """The account as a member of the merchant; None for a foreign merchant as for one that isn't there."""
+    row = await database.fetch_one(
+        """
+        SELECT p.account AS account_id, m.id AS merchant_id, m.name AS merchant_name, m.status AS standing, p.role
+        FROM memberships p JOIN merchants m ON m.id = p.merchant WHERE p.account = $1 AND p.merchant = $2
+        """,
+        account_id,
+        merchant_id,
+    )
+    return None if row is None else Member(**dict(row), address=address)
+
+
+async def merchants_of(account_id: str) -> list[MembershipView]:
+    """Every merchant that the account belongs to, by name."""
+    rows = await database.fetch_all(
+        """
+        SELECT m.id AS merchant_id, m.name AS merchant_name, m.status AS standing, p.role, p.created_at AS since
+        FROM memberships p JOIN merchants m ON m.id = p.merchant WHERE p.account = $1 ORDER BY lower(m.name), m.id
+        """,
+        account_id,
+    )
+    return [MembershipView(**dict(row)) for row in rows]
+
+
+async def owners_addresses(merchant_id: str) -> list[str]:
+    """Where letters to a merchant go."""
+    rows = await database.fetch_all(
+        """
+        SELECT a.email FROM memberships p JOIN accounts a ON a.id = p.account
+        WHERE p.merchant = $1 AND p.role = 'owner' ORDER BY a.email
+        """,
+        merchant_id,
+    )
+    return [row["email"] for row in rows]

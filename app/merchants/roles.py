@@ -1,0 +1,118 @@
+"""Who of a merchant's people may do what, and what a merchant's standing leaves of it. Pure tables.
+
+Rights are asked for in services (`by.require(Permission.…)`, merchants/members.py); pages only leave out what
+would be refused.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal, get_args
+
+Role = Literal["owner", "admin", "developer", "viewer"]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+"""From the one that may most to the one that may least."""
+
+Standing = Literal["pending", "rejected", "approved", "suspended", "banned"]
+"""Where a merchant stands with the platform: the column `merchants.status`."""
+
+
+class Permission(StrEnum):
+    """Something that a member may be allowed to do."""
+
+    VIEW = "view"
+    """See balances, invoices, payouts, refunds, the ledger, reviews; export them."""
+
+    INVOICES_WRITE = "invoices.write"
+    REFUNDS_WRITE = "refunds.write"
+    PAYOUTS_WRITE = "payouts.write"
+
+    KEYS_VIEW = "keys.view"
+    KEYS_MANAGE = "keys.manage"
+    """Issue, change, rotate and revoke API keys that can't move money."""
+
+    KEYS_OF_MONEY = "keys.of_money"
+    """The same for keys that may ask for payouts or refunds: else whoever may issue keys could ask for both."""
+
+    WEBHOOKS_VIEW = "webhooks.view"
+    WEBHOOKS_MANAGE = "webhooks.manage"
+    """Endpoints, their secrets, replays."""
+
+    EVENTS_VIEW = "events.view"
+    TEAM_VIEW = "team.view"
+    TEAM_MANAGE = "team.manage"
+    """Invite, change and remove members who are no owners."""
+
+    OWNERS_MANAGE = "owners.manage"
+    """The same for owners, and make somebody one."""
+
+    SETTINGS_VIEW = "settings.view"
+    SETTINGS_MANAGE = "settings.manage"
+    APPLICATION_WRITE = "application.write"
+    """Answer the platform's questions before approval."""
+
+    SECURITY_VIEW = "security.view"
+    AUDIT_VIEW = "audit.view"
+
+
+_VIEWER = frozenset({Permission.VIEW, Permission.TEAM_VIEW, Permission.SETTINGS_VIEW})
+_DEVELOPER = _VIEWER | {
+    Permission.INVOICES_WRITE,
+    Permission.KEYS_VIEW,
+    Permission.KEYS_MANAGE,
+    Permission.WEBHOOKS_VIEW,
+    Permission.WEBHOOKS_MANAGE,
+    Permission.EVENTS_VIEW,
+    Permission.SECURITY_VIEW,
+}
+_ADMIN = frozenset(Permission) - {Permission.OWNERS_MANAGE}
+
+ALLOWED: Mapping[Role, frozenset[Permission]] = MappingProxyType(
+    {"owner": frozenset(Permission), "admin": _ADMIN, "developer": _DEVELOPER, "viewer": _VIEWER}
+)
+"""What each role may do at a merchant that is approved."""
+
+_NEW_BUSINESS = frozenset({Permission.INVOICES_WRITE, Permission.REFUNDS_WRITE, Permission.PAYOUTS_WRITE})
+_SEEING = frozenset(
+    {
+        Permission.VIEW,
+        Permission.KEYS_VIEW,
+        Permission.WEBHOOKS_VIEW,
+        Permission.EVENTS_VIEW,
+        Permission.TEAM_VIEW,
+        Permission.SETTINGS_VIEW,
+        Permission.SECURITY_VIEW,
+        Permission.AUDIT_VIEW,
+    }
+)
+_BEFORE_APPROVAL = (frozenset(Permission) - _NEW_BUSINESS - {Permission.KEYS_MANAGE, Permission.KEYS_OF_MONEY}) - {
+    Permission.WEBHOOKS_MANAGE
+}
+
+OPEN_WHILE: Mapping[Standing, frozenset[Permission]] = MappingProxyType(
+    {
+        "pending": _BEFORE_APPROVAL,
+        "rejected": _BEFORE_APPROVAL,
+        "approved": frozenset(Permission) - {Permission.APPLICATION_WRITE},
+        # The API refuses its keys. Its people still keep house: they may have to throw an intruder out.
+        "suspended": frozenset(Permission) - _NEW_BUSINESS - {Permission.APPLICATION_WRITE},
+        "banned": _SEEING,
+    }
+)
+"""What a merchant's standing leaves open to its people, as the API does: new business needs approval."""
+
+DESCRIPTIONS: Mapping[Role, str] = MappingProxyType(
+    {
+        "owner": "Everything, and decides who else is an owner.",
+        "admin": "Everything but owners: payouts, refunds, keys, webhooks, team and settings.",
+        "developer": "Invoices, webhooks, and API keys that can't move money. No payouts, refunds or team.",
+        "viewer": "Looks and exports. Changes nothing.",
+    }
+)
+"""For people who choose one."""
+
+
+def may(role: Role, standing: Standing, permission: Permission) -> bool:
+    """Whether a member with this role may do that at a merchant that stands so."""
+    return permission in ALLOWED[role] and permission in OPEN_WHILE[standing]

@@ -1,0 +1,108 @@
+"""One's own account: name, e-mail address, password."""
+
+from typing import Any
+
+from litestar import Response, Router, get, post
+
+from app.accounts import links, people
+from app.core import clock
+from app.portal.account_nav import account_nav
+from app.portal.forms import Form, FormRefused
+from app.portal.guard import signed_in_router, signed_out_router
+from app.portal.portal import Asked, Portal, address_of, visitor_of
+
+GONE = 410
+
+
+def routers(portal: Portal) -> list[Router]:
+    """`/account`, `/account/email`, `/account/password`, and `/confirm-email/change` for whoever reads the letter."""
+
+    def show(request: Asked, template: str, form: Form) -> Response[Any]:
+        return portal.page(request, template, {"form": form, "nav": account_nav(request.scope["path"])})
+
+    def again(request: Asked, template: str, form: Form) -> Response[Any]:
+        return portal.refused(request, form, template, {"nav": account_nav(request.scope["path"])})
+
+    @get("/")
+    async def account_page(request: Asked) -> Response[Any]:
+        return show(request, "portal/account.html", Form.empty(name=visitor_of(request).session.name))
+
+    @post("/")
+    async def rename(request: Asked) -> Response[Any]:
+        form, now = await portal.read_form(request), clock.now()
+        try:
+            with form.catching():
+                await people.rename(
+                    visitor_of(request).account_id, form.text("name"), address=address_of(request), now=now
+                )
+        except FormRefused:
+            return again(request, "portal/account.html", form)
+        return portal.redirect(request, "/account", flash="Your name is changed.")
+
+    @get("/email")
+    async def email_page(request: Asked) -> Response[Any]:
+        return show(request, "portal/email.html", Form.empty())
+
+    @post("/email")
+    async def change_email(request: Asked) -> Response[Any]:
+        form, now = await portal.read_form(request), clock.now()
+        try:
+            with form.catching():
+                person = await portal.require_password(request, form)
+                await portal.require_fresh_code(request, form)
+                await portal.email_changes.ask(person, form.text("email"), address=address_of(request), now=now)
+        except FormRefused:
+            return again(request, "portal/email.html", form)
+        words = "We have sent a link to the new address. Your address changes when you open it there."
+        return portal.redirect(request, "/account", flash=words)
+
+    @get("/password")
+    async def password_page(request: Asked) -> Response[Any]:
+        return show(request, "portal/password.html", Form.empty())
+
+    @post("/password")
+    async def change_password(request: Asked) -> Response[Any]:
+        form, now = await portal.read_form(request), clock.now()
+        new_password = form.secret("new_password")
+        form.forget("new_password")
+        try:
+            with form.catching():
+                person = await portal.require_password(request, form)
+                await portal.require_fresh_code(request, form)
+                session_id = visitor_of(request).session.id
+                await portal.password_changes.change(
+                    person, new_password, session_id=session_id, address=address_of(request), now=now
+                )
+        except FormRefused:
+            return again(request, "portal/password.html", form)
+        words = "Your password is changed, and every other browser is signed out."
+        return portal.redirect(request, "/account/security", flash=words)
+
+    def gone(request: Asked) -> Response[Any]:
+        context = {"again": "/account/email", "again_label": "Ask for a new link"}
+        return portal.page(request, "portal/link_gone.html", context, status=GONE)
+
+    @get("/confirm-email/change")
+    async def confirm_page(request: Asked) -> Response[Any]:
+        token = request.query_params.get("token", "")
+        link = await links.look("email_change", token, clock.now())
+        if link is None:
+            return gone(request)
+        context = {"form": Form.empty(), "token": token, "email": link.email}
+        return portal.page(request, "portal/confirm_change.html", context)
+
+    @post("/confirm-email/change")
+    async def confirm(request: Asked) -> Response[Any]:
+        form = await portal.read_form(request)
+        token = form.text("token")
+        try:
+            with form.catching():
+                email = await portal.email_changes.confirm(token, address=address_of(request), now=clock.now())
+        except FormRefused:
+            return portal.refused(request, form, "portal/confirm_change.html", {"token": token, "email": ""})
+        if email is None:
+            return gone(request)
+        return portal.redirect(request, "/account", flash=f"Your e-mail address is {email} from now on.")
+
+    own = [account_page, rename, email_page, change_email, password_page, change_password]
+    return [signed_in_router("/account", own, portal), signed_out_router("/", [confirm_page, confirm], portal)]

@@ -1,0 +1,158 @@
+"""The geometry of charts that the server draws: whole numbers in, whole numbers out, no clock and no markup.
+
+Charts are SVG stretched to the width that they get, so x runs over a box of our own units and y is `HEIGHT` units
+high. Words stand beside the drawing as HTML and stay sharp. Values are raw amounts or counts of any size: only `int`
+arithmetic touches them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+HEIGHT = 160
+"""Units from the floor of a chart to its highest line; about a pixel each as the style sheet draws it."""
+
+STEP = 24
+"""Units of x for one bar with the room beside it."""
+
+BAR = 17
+"""Units of x that a bar takes of its step."""
+
+LEAST_STEPS = 16
+"""Fewer bars stand further apart instead of growing broad."""
+
+LEAST_BAR = 2
+"""A value above nothing is seen, however small beside the largest."""
+
+LINES = 4
+"""Lines above the floor: enough to read a value from, few enough to be quiet."""
+
+SPARK_WIDTH = 120
+SPARK_HEIGHT = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar, its foot on the floor. `label` names it, `value` is what it stands for."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    label: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line across the chart at `y`, standing for `value`."""
+
+    y: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class BarChart:
+    """Bars side by side. `top` is the value of the highest line, 0 where there is nothing to show."""
+
+    width: int
+    height: int
+    bars: tuple[Bar, ...]
+    lines: tuple[Line, ...]
+    top: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no bar stands for anything."""
+        return self.top == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a funnel. `share_bps` is of the first stage, `kept_bps` of the one before; 10 000 is all."""
+
+    label: str
+    value: int
+    share_bps: int
+    kept_bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sparkline:
+    """A line without axes: `points` for a polyline, `area` for the polygon below it."""
+
+    width: int
+    height: int
+    points: str
+    area: str
+
+
+def bars(values: Sequence[tuple[str, int]]) -> BarChart:
+    """The chart of (label, value), left to right. Raises ValueError for a value below nothing."""
+    if any(value < 0 for _, value in values):
+        raise ValueError("a bar can't stand for less than nothing")
+    top = ceiling(max((value for _, value in values), default=0))
+    step = max(STEP, LEAST_STEPS * STEP // max(1, len(values)))
+    return BarChart(
+        width=max(1, len(values)) * step,
+        height=HEIGHT,
+        bars=tuple(_bar(place, step, label, value, top) for place, (label, value) in enumerate(values)),
+        lines=tuple(Line(HEIGHT - HEIGHT * step // LINES, top * step // LINES) for step in range(1, LINES + 1))
+        if top
+        else (),
+        top=top,
+    )
+
+
+def ceiling(value: int) -> int:
+    """The least of 4, 8, 12, 20, 40, 60, 80, 100 (times a power of ten) that is not below `value`; 0 for 0.
+
+    Each divides into `LINES` parts that are whole, and round in the amounts that people read.
+    """
+    if value <= 0:
+        return 0
+    measure = 1
+    while 100 * measure < value:
+        measure *= 10
+    return next(step * measure for step in (4, 8, 12, 20, 40, 60, 80, 100) if step * measure >= value)
+
+
+def funnel(stages: Sequence[tuple[str, int]]) -> tuple[Stage, ...]:
+    """Stages that each keep some of the one before, in order. A share of nothing is nothing."""
+    made: list[Stage] = []
+    for label, value in stages:
+        first, before = (stages[0][1], made[-1].value) if made else (value, value)
+        made.append(Stage(label, value, share_bps(value, first), share_bps(value, before)))
+    return tuple(made)
+
+
+def share_bps(part: int, whole: int) -> int:
+    """`part` of `whole` in hundredths of a per cent, rounded to the nearest, within 0 and 10 000; 0 of nothing."""
+    if whole <= 0:
+        return 0
+    return min(10_000, max(0, (part * 20_000 + whole) // (2 * whole)))
+
+
+def per_cent(bps: int) -> str:
+    """A share as text, with one decimal where it says something: `80 %`, `33.3 %`."""
+    tenths = (bps + 5) // 10
+    return f"{tenths // 10} %" if tenths % 10 == 0 else f"{tenths // 10}.{tenths % 10} %"
+
+
+def sparkline(values: Sequence[int]) -> Sparkline:
+    """The line through `values`, evenly spaced, nothing at the bottom. One value is a level line."""
+    series = list(values) or [0]
+    if len(series) == 1:
+        series *= 2
+    top = max(*series, 1)
+    last, room = len(series) - 1, SPARK_HEIGHT - 4  # two units above and below for the line's own width
+    spots = [
+        (place * SPARK_WIDTH // last, SPARK_HEIGHT - 2 - room * max(0, value) // top)
+        for place, value in enumerate(series)
+    ]
+    points = " ".join(f"{x},{y}" for x, y in spots)
+    return Sparkline(SPARK_WIDTH, SPARK_HEIGHT, points, f"0,{SPARK_HEIGHT} {points} {SPARK_WIDTH},{SPARK_HEIGHT}")
+
+
+def _bar(place: int, step: int, label: str, value: int, top: int) -> Bar:
+    height = max(LEAST_BAR, HEIGHT * value // top) if value else 0
+    return Bar(place * step + (step - BAR) // 2, HEIGHT - height, BAR, height, label, value)

@@ -1,0 +1,70 @@
+"""A forgotten password: asking for a link, and choosing a new one with it. Nobody is signed in by it."""
+
+from typing import Any
+
+from litestar import Response, Router, get, post
+
+from app.core import clock
+from app.portal.evenly import evenly
+from app.portal.forms import Form, FormRefused
+from app.portal.guard import signed_out_router
+from app.portal.portal import Asked, Portal, address_of, site_of
+
+GONE = 410
+
+
+def routers(portal: Portal) -> list[Router]:
+    """`/forgot-password`, `/reset-password`."""
+
+    def gone(request: Asked) -> Response[Any]:
+        again = {"again": "/forgot-password", "again_label": "Ask for a new link"}
+        return portal.page(request, "portal/link_gone.html", again, status=GONE)
+
+    @get("/forgot-password")
+    async def forgot_page(request: Asked) -> Response[Any]:
+        return portal.page(request, "portal/forgot_password.html", {"form": Form.empty()})
+
+    @post("/forgot-password")
+    async def forgot(request: Asked) -> Response[Any]:
+        form = await portal.read_form(request)
+        try:
+            if not form.text("email"):
+                raise form.refuse("email", "enter your e-mail address")
+            with form.catching():
+                async with evenly():
+                    await portal.password_changes.ask_reset(
+                        email=form.text("email"), address=address_of(request), site=site_of(request), now=clock.now()
+                    )
+        except FormRefused:
+            return portal.refused(request, form, "portal/forgot_password.html")
+        return portal.redirect(request, "/forgot-password/sent")
+
+    @get("/forgot-password/sent")
+    async def sent(request: Asked) -> Response[Any]:
+        return portal.page(request, "portal/forgot_password_sent.html")
+
+    @get("/reset-password")
+    async def reset_page(request: Asked) -> Response[Any]:
+        token = request.query_params.get("token", "")
+        if not await portal.password_changes.can_reset(token, clock.now()):
+            return gone(request)
+        return portal.page(request, "portal/reset_password.html", {"form": Form.empty(), "token": token})
+
+    @post("/reset-password")
+    async def reset(request: Asked) -> Response[Any]:
+        form = await portal.read_form(request)
+        token, password = form.text("token"), form.secret("password")
+        form.forget("password")
+        try:
+            with form.catching():
+                done = await portal.password_changes.reset(
+                    token, password, address=address_of(request), now=clock.now()
+                )
+        except FormRefused:
+            return portal.refused(request, form, "portal/reset_password.html", {"token": token})
+        if not done:
+            return gone(request)
+        words = "Your password is changed, and everybody is signed out. Sign in with the new one."
+        return portal.redirect(request, "/sign-in", flash=words)
+
+    return [signed_out_router("/", [forgot_page, forgot, sent, reset_page, reset], portal)]

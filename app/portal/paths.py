@@ -1,0 +1,23 @@
+"""Where a page may send its visitor: to paths on our own site, nowhere else."""
+
+from urllib.parse import urlsplit
+
+MAX_LENGTH = 1_000
+
+
+def is_own(path: str) -> bool:
+    """Whether every browser takes this for a path on the site that it is on.
+
+    `//host` and `/\\host` are other hosts, a tab or line break within is dropped before a browser looks.
+    """
+    if not path.startswith("/") or path.startswith("//") or len(path) > MAX_LENGTH:
+        return False
+    if "\\" in path or not path.isascii() or not path.isprintable() or " " in path:
+        return False
+    parts = urlsplit(path)
+    return not parts.scheme and not parts.netloc
+
+
+def own(path: str | None, default: str) -> str:
+    """`path` if it is on our site, else `default`."""
+    return path if path and is_own(path) else default

@@ -1,0 +1,155 @@
+"""Sign-in and security: the authenticator, recovery codes, and where one is signed in.
+
+A new secret and new recovery codes are shown in the answer to the form that made them, and by no address: there is
+no page to come back to that would show them again.
+"""
+
+from typing import Any
+
+from litestar import Response, Router, get, post
+
+from app.accounts import people, recovery_codes, sessions
+from app.accounts.enrolment import Offer
+from app.core import clock
+from app.core.errors import ApiError, Code
+from app.portal.account_nav import account_nav
+from app.portal.browsers import browser_name
+from app.portal.forms import Form, FormRefused
+from app.portal.guard import signed_in_router
+from app.portal.portal import Asked, Portal, address_of, visitor_of
+from app.web.qr import qr
+
+SECURITY = "/account/security"
+
+
+def routers(portal: Portal) -> list[Router]:
+    """`/account/security` and what is below it."""
+
+    def show(request: Asked, template: str, context: dict[str, Any], status: int = 200) -> Response[Any]:
+        nav = account_nav(request.scope["path"])
+        return portal.page(request, template, {"nav": nav, "form": Form.empty(), **context}, status=status)
+
+    def show_codes(request: Asked, codes: list[str], heading: str) -> Response[Any]:
+        return show(request, "portal/recovery_codes_shown.html", {"codes": codes, "heading": heading})
+
+    def show_offer(request: Asked, form: Form, offer: Offer, status: int = 200) -> Response[Any]:
+        code = qr(offer.uri, label="QR code for your authenticator app")
+        return show(request, "portal/authenticator_offer.html", {"form": form, "offer": offer, "qr": code}, status)
+
+    @get("/")
+    async def overview(request: Asked) -> Response[Any]:
+        visitor, now = visitor_of(request), clock.now()
+        context = {
+            "sessions": await sessions.of_account(visitor.account_id, now),
+            "browser_name": browser_name,
+            "codes_left": await recovery_codes.left(visitor.account_id),
+        }
+        return show(request, "portal/security.html", context)
+
+    @get("/authenticator")
+    async def authenticator_page(request: Asked) -> Response[Any]:
+        return show(request, "portal/authenticator.html", {})
+
+    @post("/authenticator")
+    async def offer_authenticator(request: Asked) -> Response[Any]:
+        form = await portal.read_form(request)
+        try:
+            person = await portal.require_password(request, form)
+            await portal.require_fresh_code(request, form)
+        except FormRefused:
+            return show(request, "portal/authenticator.html", {"form": form}, 422)
+        offer = portal.enrolment.offer(person, visitor_of(request).session.id, clock.now())
+        return show_offer(request, Form.empty(), offer)
+
+    @post("/authenticator/confirm")
+    async def confirm_authenticator(request: Asked) -> Response[Any]:
+        form, visitor, now = await portal.read_form(request), visitor_of(request), clock.now()
+        person = await people.by_id(visitor.account_id)
+        offer = portal.enrolment.reopen(person, visitor.session.id, form.text("offer"), now)
+        if offer is None:
+            words = "That took too long. Please start again."
+            return portal.redirect(request, f"{SECURITY}/authenticator", flash=words, tone="caution")
+        code = form.text("code")
+        form.forget("code")
+        try:
+            with form.catching():
+                codes = await portal.enrolment.confirm(
+                    person, visitor.session.id, offer, code, address=address_of(request), now=now
+                )
+        except FormRefused:
+            return show_offer(request, form, offer, 422)
+        await portal.code_given(request)
+        return show_codes(request, codes, "Two-step verification is on")
+
+    @get("/authenticator/off")
+    async def off_page(request: Asked) -> Response[Any]:
+        return show(request, "portal/authenticator_off.html", {})
+
+    @post("/authenticator/off")
+    async def turn_off(request: Asked) -> Response[Any]:
+        form = await portal.read_form(request)
+        try:
+            with form.catching():
+                person = await portal.require_password(request, form)
+                await portal.require_fresh_code(request, form)
+                await portal.enrolment.turn_off(
+                    person,
+                    session_id=visitor_of(request).session.id,
+                    address=address_of(request),
+                    now=clock.now(),
+                )
+        except FormRefused:
+            return show(request, "portal/authenticator_off.html", {"form": form}, 422)
+        words = "Two-step verification is off. Your password alone opens your account now."
+        return portal.redirect(request, SECURITY, flash=words, tone="caution")
+
+    @get("/recovery-codes")
+    async def recovery_page(request: Asked) -> Response[Any]:
+        left = await recovery_codes.left(visitor_of(request).account_id)
+        return show(request, "portal/recovery_codes.html", {"codes_left": left})
+
+    @post("/recovery-codes")
+    async def new_recovery_codes(request: Asked) -> Response[Any]:
+        form = await portal.read_form(request)
+        try:
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                person = await people.by_id(visitor_of(request).account_id)
+                codes = await portal.enrolment.new_recovery_codes(person, address=address_of(request), now=clock.now())
+        except FormRefused:
+            left = await recovery_codes.left(visitor_of(request).account_id)
+            return show(request, "portal/recovery_codes.html", {"form": form, "codes_left": left}, 422)
+        return show_codes(request, codes, "Your new recovery codes")
+
+    @post("/sessions/{session_id:str}/end")
+    async def end_session(request: Asked, session_id: str) -> Response[Any]:
+        visitor = visitor_of(request)
+        if not await sessions.end(visitor.account_id, session_id):
+            raise ApiError(Code.NOT_FOUND, "there is nothing here")
+        person = await people.by_id(visitor.account_id)
+        await people.note(person, "session.ended", address_of(request), clock.now(), session=session_id)
+        if session_id == visitor.session.id:
+            return portal.redirect(request, "/sign-in", flash="You are signed out.")
+        return portal.redirect(request, SECURITY, flash="That browser is signed out.")
+
+    @post("/sessions/end-others")
+    async def end_others(request: Asked) -> Response[Any]:
+        visitor = visitor_of(request)
+        ended = await sessions.end_all(visitor.account_id, but=visitor.session.id)
+        person = await people.by_id(visitor.account_id)
+        await people.note(person, "sessions.others_ended", address_of(request), clock.now(), sessions_ended=ended)
+        return portal.redirect(request, SECURITY, flash="Every other browser is signed out.")
+
+    pages: list[Any] = [
+        overview,
+        authenticator_page,
+        offer_authenticator,
+        confirm_authenticator,
+        off_page,
+        turn_off,
+        recovery_page,
+        new_recovery_codes,
+        end_session,
+        end_others,
+    ]
+    return [signed_in_router(SECURITY, pages, portal)]

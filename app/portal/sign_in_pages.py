@@ -1,0 +1,104 @@
+"""Signing in, in one step or two, and out."""
+
+from typing import Any
+
+from litestar import Response, Router, get, post
+
+from app.accounts import people, sessions
+from app.accounts.sign_in import SignedIn
+from app.accounts.totp import CodeRefused
+from app.core import clock
+from app.portal import cookies, paths
+from app.portal.forms import Form, FormRefused
+from app.portal.guard import signed_in_router, signed_out_router
+from app.portal.portal import Asked, Portal, address_of, site_of, user_agent_of, visitor_of
+from app.portal.targets import home_of, with_next
+
+
+def routers(portal: Portal) -> list[Router]:
+    """`/sign-in`, `/sign-in/code`, `/sign-out`."""
+
+    async def signed_in(request: Asked, result: SignedIn, next_path: str) -> Response[Any]:
+        await portal.start_session(request, result.token)
+        session = await sessions.find(result.token, clock.now())
+        return portal.redirect(request, paths.own(next_path, home_of(session)))
+
+    def password_context(request: Asked) -> dict[str, Any]:
+        return {"next_path": paths.own(request.query_params.get("next"), "")}
+
+    @get("/sign-in")
+    async def password_page(request: Asked) -> Response[Any]:
+        context = password_context(request)
+        session = await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
+        if session is not None:
+            return portal.redirect(request, context["next_path"] or home_of(session))
+        return portal.page(request, "portal/sign_in.html", {"form": Form.empty(), **context})
+
+    @post("/sign-in")
+    async def give_password(request: Asked) -> Response[Any]:
+        form = await portal.read_form(request)
+        next_path = paths.own(form.text("next"), "")
+        password = form.secret("password")
+        form.forget("password")
+        try:
+            with form.catching():
+                result = await portal.sign_in.with_password(
+                    email=form.text("email"),
+                    password=password,
+                    address=address_of(request),
+                    site=site_of(request),
+                    user_agent=user_agent_of(request),
+                    now=clock.now(),
+                )
+        except FormRefused:
+            return portal.refused(request, form, "portal/sign_in.html", {"next_path": next_path})
+        if isinstance(result, SignedIn):
+            return await signed_in(request, result, next_path)
+        portal.new_visit(request, result.token)
+        return portal.redirect(request, with_next("/sign-in/code", next_path))
+
+    def start_again(request: Asked, next_path: str) -> Response[Any]:
+        words = "That took too long. Please sign in again."
+        return portal.redirect(request, with_next("/sign-in", next_path), flash=words, tone="caution")
+
+    @get("/sign-in/code")
+    async def code_page(request: Asked) -> Response[Any]:
+        context = password_context(request)
+        if not await portal.sign_in.is_waiting(request.cookies.get(cookies.VISIT, ""), clock.now()):
+            return portal.redirect(request, with_next("/sign-in", context["next_path"]))
+        return portal.page(request, "portal/sign_in_code.html", {"form": Form.empty(), **context})
+
+    @post("/sign-in/code")
+    async def give_code(request: Asked) -> Response[Any]:
+        form = await portal.read_form(request)
+        next_path = paths.own(form.text("next"), "")
+        code = form.text("code")
+        form.forget("code")
+        try:
+            result = await portal.sign_in.with_code(
+                request.cookies.get(cookies.VISIT, ""),
+                code,
+                address=address_of(request),
+                user_agent=user_agent_of(request),
+                now=clock.now(),
+            )
+        except CodeRefused as error:
+            form.refuse("code", str(error))
+            return portal.refused(request, form, "portal/sign_in_code.html", {"next_path": next_path})
+        if result is None:
+            return start_again(request, next_path)
+        return await signed_in(request, result, next_path)
+
+    @post("/")
+    async def sign_out(request: Asked) -> Response[Any]:
+        visitor = visitor_of(request)
+        await sessions.end(visitor.account_id, visitor.session.id)
+        person = await people.by_id(visitor.account_id)
+        await people.note(person, "signed_out", address_of(request), clock.now(), session=visitor.session.id)
+        cookies.drop(request, cookies.SESSION)
+        return portal.redirect(request, "/sign-in", flash="You are signed out.")
+
+    return [
+        signed_out_router("/", [password_page, give_password, code_page, give_code], portal),
+        signed_in_router("/sign-out", [sign_out], portal),
+    ]

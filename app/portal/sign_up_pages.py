@@ -1,0 +1,90 @@
+"""Signing up, and confirming the address by the link that was mailed."""
+
+from typing import Any
+
+from litestar import Response, Router, get, post
+
+from app.accounts import links
+from app.accounts.sign_in import SignedIn
+from app.core import clock
+from app.portal import paths
+from app.portal.evenly import evenly
+from app.portal.forms import Form, FormRefused
+from app.portal.guard import signed_out_router
+from app.portal.portal import Asked, Portal, address_of, site_of, user_agent_of
+
+GONE = 410
+
+
+def routers(portal: Portal) -> list[Router]:
+    """`/sign-up`, `/confirm-email`."""
+
+    def gone(request: Asked) -> Response[Any]:
+        return portal.page(
+            request, "portal/link_gone.html", {"again": "/sign-up", "again_label": "Sign up"}, status=GONE
+        )
+
+    @get("/sign-up")
+    async def page(request: Asked) -> Response[Any]:
+        next_path = paths.own(request.query_params.get("next"), "")
+        return portal.page(request, "portal/sign_up.html", {"form": Form.empty(), "next_path": next_path})
+
+    @post("/sign-up")
+    async def sign_up(request: Asked) -> Response[Any]:
+        form = await portal.read_form(request)
+        next_path = paths.own(form.text("next"), "")
+        password = form.secret("password")
+        form.forget("password")
+        try:
+            with form.catching():
+                async with evenly():
+                    await portal.sign_up.ask(
+                        email=form.text("email"),
+                        name=form.text("name"),
+                        password=password,
+                        next_path=next_path or None,
+                        site=site_of(request),
+                        now=clock.now(),
+                    )
+        except FormRefused:
+            return portal.refused(request, form, "portal/sign_up.html", {"next_path": next_path})
+        return portal.redirect(request, "/sign-up/sent")
+
+    @get("/sign-up/sent")
+    async def sent(request: Asked) -> Response[Any]:
+        return portal.page(request, "portal/sign_up_sent.html")
+
+    @get("/confirm-email")
+    async def confirm_page(request: Asked) -> Response[Any]:
+        token = request.query_params.get("token", "")
+        if await links.look("sign_up", token, clock.now()) is None:
+            return gone(request)
+        return portal.page(request, "portal/confirm_email.html", {"form": Form.empty(), "token": token})
+
+    @post("/confirm-email")
+    async def confirm(request: Asked) -> Response[Any]:
+        form = await portal.read_form(request)
+        token, password = form.text("token"), form.secret("password")
+        form.forget("password")
+        now, address, site = clock.now(), address_of(request), site_of(request)
+        try:
+            with form.catching():
+                link = await portal.sign_up.confirm(token, password, address=address, now=now)
+                if link is None:
+                    return gone(request)
+                result = await portal.sign_in.with_password(
+                    email=link.email,
+                    password=password,
+                    address=address,
+                    site=site,
+                    user_agent=user_agent_of(request),
+                    now=now,
+                )
+        except FormRefused:
+            return portal.refused(request, form, "portal/confirm_email.html", {"token": token})
+        assert isinstance(result, SignedIn), "a new account has no second step"
+        await portal.start_session(request, result.token)
+        target = paths.own(link.next_path, "/cabinet")
+        return portal.redirect(request, target, flash="Your address is confirmed and your account is ready.")
+
+    return [signed_out_router("/", [page, sign_up, sent, confirm_page, confirm], portal)]

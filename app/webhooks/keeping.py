@@ -1,0 +1,140 @@
+"""What a member does with the merchant's endpoints: the right first, then the same verb as the API's."""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.core.outbound import OutboundClient
+from app.core.settings import DataKeys
+from app.events.service import Mode
+from app.merchants.members import Member
+from app.merchants.roles import Permission
+from app.webhooks import replay, service
+from app.webhooks.queries import EndpointView
+from app.webhooks.service import Actor, RevealedSecret
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointKeeper:
+    """A member at work on the endpoints of one mode. Each verb raises Forbidden, and what the API's verb raises."""
+
+    by: Member
+    mode: Mode
+    keys: DataKeys
+    outbound: OutboundClient
+
+    async def create(self, *, url: str, description: str, event_types: Collection[str]) -> RevealedSecret:
+        """A new endpoint, enabled, and its secret. `event_types` empty means all. Not inside a transaction."""
+        return await service.create_endpoint(
+            merchant_id=self.by.merchant_id,
+            mode=self.mode,
+            url=url,
+            description=description,
+            event_types=event_types,
+            actor=self._actor(),
+            outbound=self.outbound,
+            keys=self.keys,
+        )
+
+    async def update(
+        self, endpoint_id: str, *, url: str | None, description: str | None, event_types: Collection[str] | None
+    ) -> EndpointView:
+        """Change what is not None. Not inside a transaction."""
+        return await service.update_endpoint(
+            merchant_id=self.by.merchant_id,
+            mode=self.mode,
+            endpoint_id=endpoint_id,
+            url=url,
+            description=description,
+            event_types=event_types,
+            actor=self._actor(),
+            outbound=self.outbound,
+        )
+
+    async def enable(self, endpoint_id: str) -> EndpointView:
+        """Start again; what waits goes out in order."""
+        return await service.enable_endpoint(
+            merchant_id=self.by.merchant_id, mode=self.mode, endpoint_id=endpoint_id, actor=self._actor()
+        )
+
+    async def pause(self, endpoint_id: str) -> EndpointView:
+        """Let deliveries wait."""
+        return await service.pause_endpoint(
+            merchant_id=self.by.merchant_id, mode=self.mode, endpoint_id=endpoint_id, actor=self._actor()
+        )
+
+    async def disable(self, endpoint_id: str) -> EndpointView:
+        """Stop; what waits is dead-lettered."""
+        return await service.disable_endpoint(
+            merchant_id=self.by.merchant_id, mode=self.mode, endpoint_id=endpoint_id, actor=self._actor()
+        )
+
+    async def delete(self, endpoint_id: str) -> None:
+        """Remove from sight and stop."""
+        await service.delete_endpoint(
+            merchant_id=self.by.merchant_id, mode=self.mode, endpoint_id=endpoint_id, actor=self._actor()
+        )
+
+    async def rotate_secret(self, endpoint_id: str, *, overlap_hours: int) -> RevealedSecret:
+        """A new secret; the old one signs beside it for a while."""
+        return await service.rotate_secret(
+            merchant_id=self.by.merchant_id,
+            mode=self.mode,
+            endpoint_id=endpoint_id,
+            overlap_hours=overlap_hours,
+            actor=self._actor(),
+            keys=self.keys,
+        )
+
+    async def rotate_secret_along(self, endpoint_id: str, *, overlap_hours: int) -> RevealedSecret:
+        """The same in the caller's transaction."""
+        return await service.rotate_secret_along(
+            merchant_id=self.by.merchant_id,
+            mode=self.mode,
+            endpoint_id=endpoint_id,
+            overlap_hours=overlap_hours,
+            actor=self._actor(),
+            keys=self.keys,
+        )
+
+    async def reveal_secret(self, endpoint_id: str) -> RevealedSecret:
+        """The secret once more."""
+        return await service.reveal_secret(
+            merchant_id=self.by.merchant_id,
+            mode=self.mode,
+            endpoint_id=endpoint_id,
+            actor=self._actor(),
+            keys=self.keys,
+        )
+
+    async def send_test_event(self, endpoint_id: str) -> uuid.UUID:
+        """A `webhook.test` to this endpoint alone; the event's id."""
+        return await replay.send_test_event(
+            merchant_id=self.by.merchant_id, mode=self.mode, endpoint_id=endpoint_id, actor=self._actor()
+        )
+
+    async def redeliver_event(self, event_id: str, *, endpoint_id: str | None) -> int:
+        """Send one event again; to how many endpoints."""
+        return await replay.redeliver_event(
+            merchant_id=self.by.merchant_id,
+            mode=self.mode,
+            event_id=event_id,
+            endpoint_id=endpoint_id,
+            actor=self._actor(),
+        )
+
+    async def redeliver_since(self, endpoint_id: str, *, since: datetime) -> int:
+        """Send everything since a time again; how many events."""
+        return await replay.redeliver_since(
+            merchant_id=self.by.merchant_id,
+            mode=self.mode,
+            endpoint_id=endpoint_id,
+            since=since,
+            actor=self._actor(),
+        )
+
+    def _actor(self) -> Actor:
+        """Whoever asks, once the right is sure: every verb needs it, so none can forget to ask."""
+        self.by.require(Permission.WEBHOOKS_MANAGE)
+        return Actor(self.by.actor, self.by.address)

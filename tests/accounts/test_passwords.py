@@ -1,0 +1,27 @@
+"""Passwords that nobody should take are refused; all others go."""
+
+import pytest
+
+from app.accounts import passwords
+from app.core.errors import ApiError
+
+
+@pytest.mark.parametrize(
+    "password", ["short", "x" * 129, "password", "PASSWORD1", "qwertyuiop", "12345678", "mara@example.test", "iloveyou"]
+)
+def test_what_anybody_would_try_is_refused(password: str) -> None:
+    with pytest.raises(ApiError, match="password:"):
+        passwords.check(password, email="mara@example.test")
+
+
+@pytest.mark.parametrize("password", ["aaaaaaaa b", " " * 8 + "x", "x" * 128, "drei Worte mehr", "密码密码密码密码"])
+def test_there_are_no_rules_of_composition(password: str) -> None:
+    passwords.check(password, email="mara@example.test")
+
+
+async def test_a_hash_knows_its_password_alone() -> None:
+    made = await passwords.hash_aside("correct horse 9")
+    assert made.startswith("$argon2id$")
+    assert await passwords.is_right_aside("correct horse 9", made)
+    assert not await passwords.is_right_aside("correct horse 8", made)
+    assert not await passwords.is_right_aside("c" * 100_000, made)

@@ -1,0 +1,57 @@
+"""Limits hold under parallel tries, count in Postgres, and open again when their window is over."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from app.accounts import throttle
+from app.accounts.throttle import Limit, Throttle
+from app.core import clock, database
+from app.core.errors import ApiError
+
+FIVE = Limit("test", 5, timedelta(minutes=15))
+MANY = Limit("wide", 1000, timedelta(minutes=15))
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+async def take(tries: list[tuple[Limit, str]]) -> bool:
+    """Whether a try was left. Each asker is another process: it remembers nothing."""
+    try:
+        await Throttle(b"k" * 32).take(tries, clock.now())
+    except ApiError as error:
+        return error.retry_after_s is None or not 0 < error.retry_after_s <= 900
+    return True
+
+
+async def test_a_hundred_at_once_get_five() -> None:
+    assert sum(await asyncio.gather(*(take([(FIVE, "mara")]) for _ in range(100)))) == 5
+
+
+async def test_the_window_opens_again() -> None:
+    assert sum([await take([(FIVE, "mara")]) for _ in range(6)]) == 5
+    assert await take([(FIVE, "somebody else")])
+    clock.shift(timedelta(minutes=15))
+    assert await take([(FIVE, "mara")])
+
+
+async def test_who_is_throttled_by_address_uses_up_nobody_elses_tries() -> None:
+    for _ in range(20):
+        await take([(FIVE, "192.0.2.1"), (MANY, "mara")])
+    assert await database.fetch_value("SELECT max(used) FROM throttles") == 5
+
+
+async def test_what_was_no_failure_is_given_back() -> None:
+    counted = Throttle(b"k" * 32)
+    for _ in range(50):
+        await counted.take([(FIVE, "mara")], clock.now())
+        await counted.give_back([(FIVE, "mara")], clock.now())
+    assert await take([(FIVE, "mara")])
+
+
+async def test_whom_it_is_about_is_not_kept_and_old_counts_go() -> None:
+    await take([(FIVE, "mara@example.test")])
+    assert b"mara" not in await database.fetch_value("SELECT bucket FROM throttles")
+    assert await throttle.purge(clock.now()) == 0
+    assert await throttle.purge(clock.now() + FIVE.window) == 1

@@ -1,0 +1,35 @@
+"""The gallery alone under the real edge, headers and all, without a database: `granian tests.gallery.served:app`."""
+
+import base64
+
+from litestar import Litestar
+
+from app.core.settings import load
+from app.sandbox import gallery
+from app.web.edge import Edge
+from app.web.errors import exception_handlers
+from app.web.pages import Pages, static_files
+
+_KEY = base64.b64encode(bytes(range(32))).decode()
+_ENVIRONMENT = {
+    "SWAP_PAY_ENV": "test",
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1/none",
+    "REDIS_URL": "redis://127.0.0.1/0",
+    "PUBLIC_URL": "http://127.0.0.1",
+    "NETWORKS_FILE": __file__,
+    "API_KEY_PEPPERS": f"1:{_KEY}",
+    "DATA_KEYS": f"k1:{_KEY}",
+    "LINK_SECRET": _KEY,
+    "EMAIL_HASH_SECRET": _KEY,
+}
+
+_pages = Pages()
+app = Edge(
+    Litestar(
+        [gallery.routes(_pages), static_files()],
+        exception_handlers=exception_handlers(_pages.error),
+        openapi_config=None,
+        logging_config=None,
+    ),
+    load(_ENVIRONMENT),
+)
