@@ -81,7 +81,7 @@ def _volume(cabinet: Cabinet, figures: Figures, wanted: str) -> dict[str, Any]:
     if chosen is None:
         return {"options": options, "chart": charts.bars([]), "value": "", "summary": "", "figures": [], "ticks": []}
     decimals = _decimals(cabinet, chosen)
-    chart = charts.bars([(_day(day.day), day.credited_raw) for day in chosen.days], unit=10**decimals)
+    chart = charts.bars([(_day(day.day), day.credited_raw) for day in chosen.days])
     total = format_amount(chosen.credited_raw, decimals)
     return {
         "options": options,

@@ -120,7 +120,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except FormRefused:
             context = {**_form_context(seat, form), "key": key}
             return await cabinet.refused(request, form, "cabinet/keys/edit.html", context)
-        return portal.redirect(request, seat.path("keys", key_id), flash="The key is changed, from its next request on.")
+        return portal.redirect(
+            request, seat.path("keys", key_id), flash="The key is changed, from its next request on."
+        )
 
     @get("/keys/{key_id:str}/rotate", opt=needs(Permission.KEYS_MANAGE))
     async def rotate_page(request: Asked, key_id: str) -> Response[Any]:

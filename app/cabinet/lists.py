@@ -1,5 +1,6 @@
 """Lists: filters and the page in the address, read leniently, since people edit addresses and bookmarks grow old."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -12,6 +13,9 @@ from app.web.paging import Position, decode_cursor, encode_cursor
 PAGE_LENGTH = 25
 
 MAX_FILTER_LENGTH = 200
+
+
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,11 @@ class Asking:
         if last is None:
             return ""
         return self.url({**self.filters, "after": encode_cursor(Position(*last))})
+
+    @property
+    def numbered_after(self) -> Position | None:
+        """Where the page begins in a list of numbered rows; a place in another list is none in this one."""
+        return self.after if self.after is not None and _NUMBER.fullmatch(self.after.id) else None
 
     @property
     def first_url(self) -> str:

@@ -30,6 +30,13 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(group="Books", label="Balances", place="balances", icon="balance"),
     Entry(group="Books", label="Ledger", place="ledger", icon="ledger"),
     Entry(group="Books", label="Exports", place="exports", icon="download"),
+    Entry(group="Developers", label="API keys", place="keys", icon="key", permission=Permission.KEYS_VIEW),
+    Entry(group="Developers", label="Webhooks", place="webhooks", icon="webhook", permission=Permission.WEBHOOKS_VIEW),
+    Entry(group="Developers", label="Events", place="events", icon="event", permission=Permission.EVENTS_VIEW),
+    Entry(group="Business", label="Team", place="team", icon="team", permission=Permission.TEAM_VIEW),
+    Entry(group="Business", label="Security", place="security", icon="shield", permission=Permission.SECURITY_VIEW),
+    Entry(group="Business", label="Settings", place="settings", icon="settings", permission=Permission.SETTINGS_VIEW),
+    Entry(group="Business", label="Audit log", place="audit", icon="list", permission=Permission.AUDIT_VIEW),
 )
 """In the order in which they are shown; those of a group stand together."""
 
@@ -103,6 +110,8 @@ async def _banners(seat: Seat) -> AsyncIterator[Banner]:
                 tone="critical",
                 title="Webhooks are paused." if len(stopped) > 1 else "A webhook is paused.",
                 text=f"{stopped[0].url} did not answer. Events wait until it is enabled again; none is lost.",
+                href=seat.path("webhooks", stopped[0].id) if len(stopped) == 1 else seat.path("webhooks"),
+                link="See why, and enable it",
             )
 
 

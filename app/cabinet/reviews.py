@@ -25,7 +25,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             seat.merchant_id,
             seat.mode,
             status=wanted.one_of("status", words.CASE_STATES),
-            after=wanted.after,
+            after=wanted.numbered_after,
             limit=PAGE_LENGTH,
         )
         rows = [

@@ -4,24 +4,51 @@ from litestar import Router
 
 from app.cabinet import (
     application,
+    audit,
     balances,
     choice,
+    events,
     exports,
     home,
     invitation,
     invoices,
+    keys,
     ledger,
     new_invoice,
     payouts,
     refunds,
+    removal,
     reviews,
+    security,
+    settings,
+    team,
+    webhooks,
 )
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import MerchantPages
 from app.portal.guard import signed_in_router
 from app.portal.portal import Portal
 
-PAGES = (home, application, invoices, new_invoice, payouts, refunds, reviews, balances, ledger, exports)
+PAGES = (
+    home,
+    application,
+    invoices,
+    new_invoice,
+    payouts,
+    refunds,
+    reviews,
+    balances,
+    ledger,
+    exports,
+    keys,
+    webhooks,
+    events,
+    team,
+    removal,
+    security,
+    settings,
+    audit,
+)
 """Modules with `handlers(cabinet)`: pages of one merchant in one mode. A new one goes here, and into nav.py."""
 
 

@@ -63,9 +63,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         seat = seat_of(request)
         implicit = request.query_params.get("show") == "invoices"
         endpoints = await queries.list_endpoints(seat.merchant_id, seat.mode, implicit=implicit, limit=MAX_LISTED)
-        return await cabinet.page(
-            request, "cabinet/webhooks/list.html", {"endpoints": endpoints, "implicit": implicit}
-        )
+        return await cabinet.page(request, "cabinet/webhooks/list.html", {"endpoints": endpoints, "implicit": implicit})
 
     @get("/webhooks/new", opt=needs(Permission.WEBHOOKS_MANAGE))
     async def new_webhook(request: Asked) -> Response[Any]:

@@ -49,6 +49,33 @@ async def person(merchant_id: str, account_id: str) -> Person:
     return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Colleague:
+    """Somebody who belongs to a merchant, or did."""
+
+    account_id: str
+    name: str
+    is_member: bool
+
+
+async def colleague(merchant_id: str, account_id: str) -> Colleague:
+    """A member or a former one. Raises NOT_FOUND for whoever has never been one: names are not for strangers."""
+    row = await database.fetch_one(
+        """
+        SELECT a.id AS account_id, a.name, p.account IS NOT NULL AS is_member
+        FROM accounts a LEFT JOIN memberships p ON p.account = a.id AND p.merchant = $1
+        WHERE a.id = $2 AND (p.account IS NOT NULL OR EXISTS (
+            SELECT FROM audit_entries e WHERE e.merchant_id = $1 AND e.subject = a.id
+                AND e.action IN ('team.removed', 'team.left')))
+        """,
+        merchant_id,
+        account_id,
+    )
+    if row is None:
+        raise ApiError(Code.NOT_FOUND, "there is no such member")
+    return Colleague(**dict(row))
+
+
 async def change_role(by: Member, account_id: str, role: str, now: datetime) -> None:
     """Give a member another role. Raises Forbidden, NOT_FOUND, INVALID_INPUT for the last owner."""
     new_role = checked_role(role)

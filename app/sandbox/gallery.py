@@ -39,8 +39,8 @@ PORTAL_PAGES = {"portal": "gallery/portal.html", "portal-error": "gallery/portal
 
 LONG_NAME = "Donaudampfschifffahrtsgesellschaftskapitänswitwenrentenauszahlungsstelle Nord-Nordwest & Söhne"
 HASH = "0x3f1a9c0b5e7d2846a1c3f5b7d9e0a2c4b6d8f0a1b3c5d7e9f1a2b4c6d877e0b2"
-VOLUME = (412, 380, 0, 655, 720, 1204, 330, 215, 498, 610, 875, 940, 1320, 402, 377, 551, 690, 1010, 1188, 96)
-VOLUME += (460, 583, 720, 812, 1402, 1260, 388, 290, 645, 905)
+VOLUME = [412, 380, 0, 655, 720, 1204, 330, 215, 498, 610, 875, 940, 1320, 402, 377]
+VOLUME += [551, 690, 1010, 1188, 96, 460, 583, 720, 812, 1402, 1260, 388, 290, 645, 905]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ def test_bars_keep_their_order_and_stay_inside(values: list[int]) -> None:
     for bar, value in zip(chart.bars, values, strict=True):
         assert 0 <= bar.height <= chart.height
         assert (bar.height > 0) == (value > 0)
-        assert bar.x >= 0 and bar.x + bar.width <= chart.width
+        assert bar.x >= 0
+        assert bar.x + bar.width <= chart.width
     assert all(left.x + left.width <= right.x for left, right in zip(chart.bars, chart.bars[1:], strict=False))
     for one in chart.bars:
         assert all(one.height >= other.height for other in chart.bars if one.value >= other.value)
@@ -35,7 +36,8 @@ def test_a_small_value_beside_a_large_one_is_seen() -> None:
 
 def test_nothing_has_no_lines() -> None:
     chart = charts.bars([("a", 0), ("b", 0)])
-    assert chart.is_empty and chart.lines == ()
+    assert chart.is_empty
+    assert chart.lines == ()
     assert charts.bars([]).is_empty
 
 
@@ -77,5 +79,6 @@ def test_shares_as_text(bps: int, text: str) -> None:
 def test_a_sparkline_stays_in_its_box(values: list[int]) -> None:
     line = charts.sparkline(values)
     spots = [tuple(map(int, spot.split(","))) for spot in line.points.split()]
-    assert spots[0][0] == 0 and spots[-1][0] == line.width
+    assert spots[0][0] == 0
+    assert spots[-1][0] == line.width
     assert all(0 <= x <= line.width and 0 <= y <= line.height for x, y in spots)

@@ -1,0 +1,113 @@
+"""The merchant's audit log: who did what, to what, from where."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from litestar import Response, get
+
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.guard import needs
+from app.cabinet.lists import PAGE_LENGTH, asking
+from app.cabinet.seat import seat_of
+from app.insight import deeds
+from app.insight.deeds import Deed
+from app.merchants.roles import Permission
+from app.portal.portal import Asked
+
+AREAS: Mapping[str, str] = MappingProxyType(
+    {
+        "api_key": "API keys",
+        "webhook": "Webhooks",
+        "team": "Team",
+        "merchant": "Merchant and settings",
+        "invoice": "Invoices",
+        "payout": "Payouts",
+        "refund": "Refunds",
+        "review": "Reviews",
+        "withdrawal": "Approvals",
+    }
+)
+
+DEEDS: Mapping[str, str] = MappingProxyType(
+    {
+        "api_key.created": "Created an API key",
+        "api_key.issued": "Created an API key",
+        "api_key.updated": "Changed an API key",
+        "api_key.rotated": "Rotated an API key",
+        "api_key.revoked": "Revoked an API key",
+        "webhook.created": "Created a webhook",
+        "webhook.updated": "Changed a webhook",
+        "webhook.enabled": "Enabled a webhook",
+        "webhook.paused": "Paused a webhook",
+        "webhook.disabled": "Disabled a webhook",
+        "webhook.deleted": "Deleted a webhook",
+        "webhook.secret_rotated": "Rotated a webhook’s secret",
+        "webhook.secret_revealed": "Looked at a webhook’s secret",
+        "webhook.tested": "Sent a test event",
+        "webhook.redelivered": "Sent events again",
+        "team.invited": "Invited somebody",
+        "team.invitation_withdrawn": "Withdrew an invitation",
+        "team.joined": "Joined the team",
+        "team.role_changed": "Changed a role",
+        "team.removed": "Removed a member",
+        "team.left": "Left the team",
+        "team.totp_reminded": "Reminded of two-step verification",
+        "merchant.applied": "Applied",
+        "merchant.created": "Opened the merchant",
+        "merchant.fee_payer_changed": "Changed who pays the fee",
+        "merchant.branding_changed": "Changed the payment page",
+        "invoice.created": "Created an invoice",
+        "invoice.cancelled": "Cancelled an invoice",
+        "payout.requested": "Asked for a payout",
+        "payout.cancelled": "Cancelled a payout",
+        "refund.requested": "Asked for a refund",
+        "withdrawal.approved": "Approved a payout or refund",
+        "withdrawal.rejected": "Rejected a payout or refund",
+    }
+)
+"""Deeds that are not listed are told by their own name."""
+
+FILTERS = ("who", "area", "about", "from", "to")
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`audit`."""
+
+    @get("/audit", opt=needs(Permission.AUDIT_VIEW))
+    async def audit(request: Asked) -> Response[Any]:
+        seat, wanted = seat_of(request), asking(request, *FILTERS)
+        filters = deeds.Filters(
+            actor=wanted.get("who"),
+            area=wanted.one_of("area", AREAS),
+            subject=wanted.get("about"),
+            at_from=wanted.first_day(),
+            at_to=wanted.last_day(),
+        )
+        found, last = await deeds.page(seat.merchant_id, filters, wanted.numbered_after, PAGE_LENGTH)
+        context = {
+            "asking": wanted,
+            "rows": [(deed, said(deed), details(deed)) for deed in found],
+            "next_url": wanted.next_url(last),
+            "people": await deeds.people(seat.merchant_id),
+            "areas": list(AREAS.items()),
+        }
+        return await cabinet.page(request, "cabinet/audit.html", context)
+
+    return [audit]
+
+
+def said(deed: Deed) -> str:
+    """What was done, in words."""
+    return DEEDS.get(deed.action, deed.action.replace(".", ": ").replace("_", " ").capitalize())
+
+
+def details(deed: Deed) -> list[tuple[str, str]]:
+    """What else is written about it, by name; what says nothing is left out."""
+    return [(name.replace("_", " "), _text(value)) for name, value in deed.details.items() if value not in (None, [])]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return "yes" if value is True else "no" if value is False else str(value)

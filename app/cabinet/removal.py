@@ -1,0 +1,110 @@
+"""Removing somebody from the team, and what they know: the secrets that they have seen, rotated in one go."""
+
+from typing import Any, cast, get_args
+
+from litestar import Response, get, post
+
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.fields import whole_number
+from app.cabinet.guard import needs
+from app.cabinet.keys import GRACES
+from app.cabinet.seat import Seat, seat_of
+from app.core import clock
+from app.hygiene import exposure
+from app.hygiene.exposure import Exposure, Kind
+from app.merchants import team
+from app.merchants.roles import Permission
+from app.merchants.terms import Mode
+from app.portal.forms import Form, FormRefused
+from app.portal.portal import Asked
+from app.webhooks.keeping import EndpointKeeper
+
+HOW = {
+    "made": "Made or rotated it",
+    "revealed": "Looked at it",
+    "with_a_key": "Made with a key that they had",
+    "unknown": "Nothing is written: may be known to anybody",
+}
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`team/{account}/remove` and `team/{account}/secrets`."""
+    gateway, portal = cabinet.gateway, cabinet.portal
+
+    @get("/team/{account_id:str}/remove", opt=needs(Permission.TEAM_MANAGE))
+    async def remove_page(request: Asked, account_id: str) -> Response[Any]:
+        seat = seat_of(request)
+        context = {
+            "person": await team.person(seat.merchant_id, account_id),
+            "count": len(await exposure.seen_by(seat.member, account_id, clock.now())),
+            "form": Form.empty(),
+        }
+        return await cabinet.page(request, "cabinet/team/remove.html", context)
+
+    @post("/team/{account_id:str}/remove", opt=needs(Permission.TEAM_MANAGE))
+    async def remove(request: Asked, account_id: str) -> Response[Any]:
+        form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
+        person = await team.person(seat.merchant_id, account_id)
+        try:
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                await team.remove(seat.member, account_id, now)
+        except FormRefused:
+            context = {"person": person, "count": len(await exposure.seen_by(seat.member, account_id, now))}
+            return await cabinet.refused(request, form, "cabinet/team/remove.html", context)
+        words = f"{person.name} has no access any more. What they have seen is below."
+        return portal.redirect(request, seat.path("team", account_id, "secrets"), flash=words)
+
+    async def secrets_context(seat: Seat, account_id: str) -> dict[str, Any]:
+        colleague = await team.colleague(seat.merchant_id, account_id)
+        return {
+            "colleague": colleague,
+            "exposures": await exposure.seen_by(seat.member, account_id, clock.now()),
+            "how": HOW,
+            "graces": GRACES,
+        }
+
+    @get("/team/{account_id:str}/secrets", opt=needs(Permission.TEAM_MANAGE))
+    async def secrets_page(request: Asked, account_id: str) -> Response[Any]:
+        context = await secrets_context(seat_of(request), account_id)
+        form = Form(values={"grace_hours": "0"}, lists={"secrets": [name_of(one) for one in context["exposures"]]})
+        return await cabinet.page(request, "cabinet/team/secrets.html", {**context, "form": form})
+
+    @post("/team/{account_id:str}/secrets", opt=needs(Permission.TEAM_MANAGE))
+    async def rotate(request: Asked, account_id: str) -> Response[Any]:
+        form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
+        colleague = await team.colleague(seat.merchant_id, account_id)
+        keepers = {
+            mode: EndpointKeeper(seat.member, mode, gateway.settings.data_keys, gateway.outbound)
+            for mode in cast(tuple[Mode, ...], get_args(Mode))
+        }
+        try:
+            hours, wanted = whole_number(form, "grace_hours"), _wanted(form)
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                rotated = await exposure.rotate(
+                    seat.member,
+                    wanted,
+                    grace_hours=hours,
+                    peppers=gateway.settings.api_key_peppers,
+                    endpoints=keepers,
+                    now=now,
+                )
+        except FormRefused:
+            context = await secrets_context(seat, account_id)
+            return await cabinet.refused(request, form, "cabinet/team/secrets.html", context)
+        context = {"colleague": colleague, "rotated": rotated, "grace_hours": hours}
+        return await cabinet.page(request, "cabinet/team/rotated.html", context)
+
+    return [remove_page, remove, secrets_page, rotate]
+
+
+def name_of(one: Exposure) -> str:
+    """A secret's name in the form."""
+    return f"{one.secret.kind}:{one.secret.id}"
+
+
+def _wanted(form: Form) -> list[tuple[Kind, str]]:
+    """The secrets that were chosen; a kind that there isn't names nothing."""
+    chosen = (name.partition(":") for name in form.many("secrets"))
+    return [(cast(Kind, kind), secret_id) for kind, _, secret_id in chosen if kind in get_args(Kind)]

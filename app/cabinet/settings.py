@@ -1,0 +1,162 @@
+"""Settings: who pays the fee, and how the merchant's pages look to customers, seen before it is saved."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Response, get, post
+
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.guard import needs
+from app.cabinet.seat import seat_of
+from app.core import clock
+from app.core.errors import ApiError, Code
+from app.merchants import branding, settings
+from app.merchants.branding import MAX_LOGO_BYTES, MAX_LOGO_PIXELS, MAX_NAME_CHARS
+from app.merchants.roles import Permission
+from app.portal.forms import Form, FormRefused
+from app.portal.portal import Asked
+from app.web import brand
+from app.web.brand import MIN_CONTRAST, Ink
+
+DEFAULT_ACCENT = "#0d5a63"
+"""The gateway's own petrol: what a field of colours shows while none is chosen."""
+
+PREVIEWED = ("display_name", "own_accent", "accent")
+"""The fields that the preview shows; a logo only once it is saved."""
+
+_ACCENT = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What the preview shows. `inks` are the accent on light paper and on dark; empty without one of its own."""
+
+    name: str
+    accent: str
+    inks: tuple[Ink, ...]
+    logo_url: str
+
+    @property
+    def css_query(self) -> str:
+        """The accent for the address of its sheet."""
+        return self.accent.removeprefix("#")
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`settings`, `settings/branding`, `settings/preview`, its sheet, and the logo as it is."""
+    portal = cabinet.portal
+
+    async def branding_context(request: Asked, form: Form) -> dict[str, Any]:
+        seat = seat_of(request)
+        now = await branding.get(seat.merchant_id)
+        return {
+            "form": form,
+            "branding": now,
+            "preview": preview_of(form, now.logo_tag),
+            "max_logo_kb": MAX_LOGO_BYTES // 1000,
+            "max_logo_pixels": MAX_LOGO_PIXELS,
+            "max_name_chars": MAX_NAME_CHARS,
+            "min_contrast": MIN_CONTRAST,
+        }
+
+    def preview_of(form: Form, logo_tag: str | None) -> Preview:
+        accent = form.text("accent").lower()
+        accent = accent if _ACCENT.fullmatch(accent) and form.text("own_accent") != "no" else ""
+        return Preview(
+            name=form.text("display_name")[:MAX_NAME_CHARS],
+            accent=accent,
+            inks=brand.inks(accent) if accent else (),
+            logo_url=logo_tag or "",
+        )
+
+    @get("/settings", opt=needs(Permission.SETTINGS_VIEW))
+    async def overview(request: Asked) -> Response[Any]:
+        seat = seat_of(request)
+        context = {
+            "branding": await branding.get(seat.merchant_id),
+            "payer": await settings.fee_payer(seat.merchant_id),
+            "form": Form.empty(fee_payer=await settings.fee_payer(seat.merchant_id)),
+        }
+        return await cabinet.page(request, "cabinet/settings/overview.html", context)
+
+    @post("/settings", opt=needs(Permission.SETTINGS_MANAGE))
+    async def set_fee_payer(request: Asked) -> Response[Any]:
+        form, seat = await portal.read_form(request), seat_of(request)
+        try:
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                await settings.set_fee_payer(seat.member, form.text("fee_payer"), clock.now())
+        except FormRefused:
+            context = {
+                "branding": await branding.get(seat.merchant_id),
+                "payer": await settings.fee_payer(seat.merchant_id),
+            }
+            return await cabinet.refused(request, form, "cabinet/settings/overview.html", context)
+        return portal.redirect(request, seat.path("settings"), flash="Saved. It holds from the next invoice on.")
+
+    @get("/settings/branding", opt=needs(Permission.SETTINGS_MANAGE))
+    async def branding_page(request: Asked) -> Response[Any]:
+        now = await branding.get(seat_of(request).merchant_id)
+        form = Form.empty(
+            display_name=now.display_name or "",
+            own_accent="yes" if now.accent else "no",
+            accent=now.accent or DEFAULT_ACCENT,
+        )
+        return await cabinet.page(request, "cabinet/settings/branding.html", await branding_context(request, form))
+
+    @get("/settings/preview", opt=needs(Permission.SETTINGS_MANAGE))
+    async def preview(request: Asked) -> Response[Any]:
+        """The preview alone, for htmx."""
+        now = await branding.get(seat_of(request).merchant_id)
+        form = Form.empty(**{name: request.query_params.get(name, "") for name in PREVIEWED})
+        context = {"seat": seat_of(request), "preview": preview_of(form, now.logo_tag), "min_contrast": MIN_CONTRAST}
+        return portal.page(request, "cabinet/settings/_preview.html", context)
+
+    @get("/settings/accent/{colour:str}", opt=needs(Permission.SETTINGS_VIEW))
+    async def accent_sheet(colour: str) -> Response[bytes]:
+        """The sheet of an accent, for the preview alone."""
+        if not _ACCENT.fullmatch(f"#{colour}"):
+            raise ApiError(Code.NOT_FOUND, "there is nothing here")
+        sheet = brand.style_sheet(f"#{colour}", within=".preview")
+        return Response(sheet.encode(), media_type="text/css; charset=utf-8")
+
+    @get("/settings/logo", opt=needs(Permission.SETTINGS_VIEW))
+    async def logo(request: Asked) -> Response[bytes]:
+        found = await branding.logo(seat_of(request).merchant_id)
+        if found is None:
+            raise ApiError(Code.NOT_FOUND, "there is no logo")
+        return Response(found.data, media_type=found.media_type)
+
+    @post("/settings/branding", opt=needs(Permission.SETTINGS_MANAGE))
+    async def set_branding(request: Asked) -> Response[Any]:
+        form, seat = await portal.read_form(request), seat_of(request)
+        if form.text("then") == "preview":  # without a script; a file is sent again when it is to be saved
+            return await cabinet.page(request, "cabinet/settings/branding.html", await branding_context(request, form))
+        try:
+            with form.catching():
+                await portal.require_fresh_code(request, form)
+                await settings.set_branding(
+                    seat.member,
+                    display_name=form.text("display_name") or None,
+                    accent=form.text("accent") if form.text("own_accent") == "yes" else None,
+                    logo=await _logo(form, seat.merchant_id),
+                    now=clock.now(),
+                )
+        except FormRefused:
+            context = await branding_context(request, form)
+            return await cabinet.refused(request, form, "cabinet/settings/branding.html", context)
+        return portal.redirect(request, seat.path("settings"), flash="Saved. Customers see it from now on.")
+
+    return [overview, set_fee_payer, branding_page, preview, accent_sheet, logo, set_branding]
+
+
+async def _logo(form: Form, merchant_id: str) -> bytes | None:
+    """The logo that was sent, else the one that there is, unless it was to go."""
+    sent = form.files.get("logo")
+    if sent is not None and sent.data:
+        return sent.data
+    if form.has("remove_logo"):
+        return None
+    kept = await branding.logo(merchant_id)
+    return None if kept is None else kept.data

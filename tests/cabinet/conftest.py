@@ -1,0 +1,25 @@
+"""The cabinet as people reach it: the whole app, a merchant, and members of it with browsers of their own."""
+
+from collections.abc import Callable
+
+import pytest
+
+from app.core.settings import Settings
+from tests.cabinet.people import Office
+from tests.factories.merchants import merchant
+from tests.portal.browsing import Browser
+from tests.portal.conftest import app, browser
+
+__all__ = ["app", "browser"]
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """Webhooks of these tests go to loopback."""
+    return environment | {"WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8"}
+
+
+@pytest.fixture
+async def office(browser: Callable[..., Browser], settings: Settings) -> Office:
+    """An approved merchant to which members are added as a test needs them."""
+    return Office(await merchant(name="Harbour & Pine"), settings, browser)

@@ -1,0 +1,91 @@
+"""A merchant's people at work: each a browser that is signed in, with a role."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import unescape
+from typing import Any
+
+import httpx
+
+from app.core import clock, database
+from app.core.settings import Settings
+from app.merchants import service as merchants
+from app.merchants.members import Member, member
+from app.merchants.roles import Role
+from tests.portal.browsing import Account, Browser, an_account, hidden
+
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
+
+@dataclass
+class Colleague:
+    """A member with a browser, in test mode unless told otherwise."""
+
+    account: Account
+    merchant_id: str
+    browser: Browser
+
+    def path(self, place: str = "", mode: str = "test") -> str:
+        """A page of the merchant."""
+        return f"/cabinet/{self.merchant_id}/{mode}" + (f"/{place}" if place else "")
+
+    async def see(self, place: str, *, status: int = 200, mode: str = "test") -> str:
+        """The text of a page."""
+        shown = await self.browser.get(self.path(place, mode))
+        assert shown.status_code == status, f"{place}: {shown.status_code} {shown.text[:500]}"
+        return unescape(shown.text)
+
+    async def send(
+        self, place: str, fields: dict[str, Any] | None = None, *, mode: str = "test", page: str = "team"
+    ) -> httpx.Response:
+        """Send fields as a page of ours would; the token is that of `page`, which every role may see."""
+        token = hidden(await self.browser.get(self.path(page, mode)))["csrf_token"]
+        sent = {"csrf_token": token, **(fields or {})}
+        return await self.browser.client.post(self.path(place, mode), data=sent, headers=SAME_ORIGIN)
+
+    async def do(self, place: str, fields: dict[str, Any] | None = None, *, mode: str = "test") -> str:
+        """Send fields that are taken; the text of the page that one is led to."""
+        answer = await self.send(place, fields, mode=mode)
+        assert answer.status_code == 303, f"{place}: {answer.status_code} {problems(answer)}"
+        shown = await self.browser.get(answer.headers["location"])
+        assert shown.status_code == 200, shown.text[:500]
+        return unescape(shown.text)
+
+    async def member(self) -> Member:
+        """As services know them."""
+        found = await member(self.account.id, self.merchant_id, address="192.0.2.9")
+        assert found is not None
+        return found
+
+
+@dataclass
+class Office:
+    """One merchant and whoever belongs to it."""
+
+    merchant_id: str
+    settings: Settings
+    browsers: Callable[..., Browser]
+
+    async def hire(self, role: Role, *, name: str | None = None, totp: bool = False) -> Colleague:
+        """Somebody with a role, signed in. `totp` gives them an authenticator, and a code just given."""
+        account = await an_account(self.settings, f"{name or role}@example.test", totp=totp)
+        await database.execute("UPDATE accounts SET name = $2 WHERE id = $1", account.id, (name or role).capitalize())
+        await merchants.add_member(self.merchant_id, account.id, role, clock.now())
+        browser = self.browsers()
+        await browser.sign_in(account)
+        return Colleague(account, self.merchant_id, browser)
+
+
+def problems(answer: httpx.Response) -> list[str]:
+    """What an answer's error summary says."""
+    summary = re.search(r'<div class="error-summary".*?</div>', answer.text, re.DOTALL)
+    found = re.findall(r"<li>(.*?)</li>", summary[0], re.DOTALL) if summary else []
+    return [unescape(re.sub(r"<[^>]+>", "", each)) for each in found]
+
+
+def secret_in(page: str) -> str:
+    """The secret that a page shows."""
+    found = re.search(r'<code class="copyable__text"[^>]*>([^<]+)</code>', page)
+    assert found, page
+    return found[1]
