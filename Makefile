@@ -27,6 +27,7 @@ test: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## Run the whole 
 
 bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the machine's raw limits (needs wrk)
 	$(BIN)/python -m bench.api
+	$(BIN)/python -m bench.checkout
 	$(BIN)/python -m bench.webhooks
 	$(BIN)/python -m bench.ledger
 
@@ -46,8 +47,7 @@ check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract,
 		{ echo 'package-lock.json is not in step with package.json: make lock'; exit 1; }
 
 screens: .venv/.stamp node_modules/.stamp chromium ## Take pictures of every page into var/screens
-	$(BIN)/python -m pytest tests/checkout/test_pages.py tests/portal/test_journey.py \
-		-k 'fits_without_complaint or from_sign_up'
+	$(BIN)/python -m tests.screens
 
 lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.json
 	$(COMPILE) -o requirements.lock
