@@ -108,7 +108,8 @@ class LiveHub:
         CLOSED.inc()
 
     async def _listen(self) -> None:
-        while True:
+        # Redis' client may turn the cancellation into a time-out of its own: `_closing` ends the loop all the same.
+        while not self._closing:
             try:
                 async with redis.client().pubsub() as subscription:
                     await subscription.psubscribe(f"{LIVE_CHANNEL}*")
@@ -119,7 +120,8 @@ class LiveHub:
                 log.warning("live_hub_lost_redis", error=str(error))
             self._hears_redis = False
             self._wake_all()
-            await asyncio.sleep(POLL_S)
+            if not self._closing:
+                await asyncio.sleep(POLL_S)
 
     async def _pass_on(self, subscription: PubSub) -> None:
         while True:
