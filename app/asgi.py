@@ -1,4 +1,4 @@
-"""The web process: every face, guard and error handler, wired in one screen. Granian serves `create_app()`."""
+"""The web process: every face, guard and error handler, wired in one screen. Granian runs `serve()`."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from app.cabinet import routes as cabinet
 from app.checkout import routes as checkout
 from app.checkout.live import LiveHub
 from app.checkout.wallet import CustomerWallet
-from app.core import logging
+from app.core import garbage, logging
 from app.core.settings import Settings, load
 from app.gateway import Gateway, running, wire
 from app.ops import routes as ops
@@ -79,3 +79,10 @@ def create_app(
         logging_config=None,
     )
     return Edge(app, settings)
+
+
+def serve() -> Any:
+    """The application of a process that does nothing else. Raises what `create_app` raises."""
+    app = create_app()
+    garbage.settle()
+    return app

@@ -1,6 +1,7 @@
 """`swap-pay …`: what an operator types, and what the Procfile runs."""
 
 import asyncio
+import resource
 from typing import Any, cast
 
 import click
@@ -31,6 +32,11 @@ STOP_TIMEOUT_S = 30
 """How long a web process that was told to stop may finish its requests."""
 
 BACKLOG = 2_048
+"""Connections that may wait to be accepted."""
+
+CONNECTIONS_PER_PROCESS = 12_000
+"""Held at once: the streams of open checkout pages (`app.checkout.live.MAX_STREAMS`), and room beside them. Granian
+would allow a share of BACKLOG, and then a thousand open pages would keep everybody else waiting."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -47,9 +53,10 @@ def web() -> None:
     settings = _settings()
     with _plain_errors():
         refuse_secrets()
+    _allow_files()
     Granian(
         # The sandbox's app has a wallet that pays; it is not so much as imported anywhere else.
-        "app.sandbox.asgi:create_app" if settings.environment == "sandbox" else "app.asgi:create_app",
+        "app.sandbox.asgi:serve" if settings.environment == "sandbox" else "app.asgi:serve",
         factory=True,
         address=settings.web_host,
         port=settings.web_port,
@@ -58,9 +65,20 @@ def web() -> None:
         workers=settings.web_workers,
         workers_kill_timeout=STOP_TIMEOUT_S,
         backlog=BACKLOG,
+        backpressure=CONNECTIONS_PER_PROCESS,
         respawn_failed_workers=True,
         log_access=False,
     ).serve()
+
+
+def _allow_files() -> None:
+    """Lift the soft limit on open files, 1,024 by habit, as far as the hard one lets us: a connection is a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = CONNECTIONS_PER_PROCESS + 1_000
+    if hard != resource.RLIM_INFINITY:
+        needed = min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 @main.command()

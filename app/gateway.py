@@ -11,6 +11,7 @@ from app.alerts.routing import AlertRoutes
 from app.core import clock, database, redis
 from app.core.outbound import OutboundClient, build_ssl_context
 from app.core.settings import Settings
+from app.deposits.reversals import ReversalService
 from app.deposits.reviews import ReviewService
 from app.deposits.service import DepositService
 from app.deposits.watcher import Watcher
@@ -34,6 +35,7 @@ from app.webhooks.implicit import WebhookOverrides
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalService
 from app.withdrawals.balance_check import BalanceChecker
+from app.withdrawals.ceilings import Ceilings
 from app.withdrawals.crash_points import CrashPoints
 from app.withdrawals.keystore import SpendingKeys
 from app.withdrawals.presentation import WithdrawalPresenter
@@ -58,6 +60,7 @@ class Gateway:
     invoice_reader: InvoiceReader
     invoices: InvoiceService
     deposits: DepositService
+    reversals: ReversalService
     addresses: AddressBook
     reviews: ReviewService
     withdrawals: WithdrawalService
@@ -91,9 +94,10 @@ class Gateway:
                 network,
                 self.networks.chain(network.key),
                 self.deposits,
+                self.reversals,
                 self.invoices,
                 Treasury(network),
-                BalanceChecker(network, self.networks.chain(network.key), self.networks.sender(network.key)),
+                BalanceChecker(network, self.networks.chain(network.key)),
             )
             for network in self.networks
         ]
@@ -107,7 +111,8 @@ class Gateway:
         sender, treasury = self.networks.sender(network.key), Treasury(network)
         wallet = Wallet(network, sender, keys)
         tracker = Tracker(network, sender, wallet, treasury, self.withdrawals, crash)
-        return Signer(network, sender, wallet, tracker, Sweeper(network, sender, wallet, tracker), treasury, crash)
+        sweeper = Sweeper(network, sender, wallet, tracker)
+        return Signer(network, sender, wallet, Ceilings(network), tracker, sweeper, treasury, crash)
 
 
 def wire(settings: Settings) -> Gateway:
@@ -138,7 +143,8 @@ def wire(settings: Settings) -> Gateway:
         invoice_creation=creation,
         invoice_reader=reader,
         invoices=invoices,
-        deposits=DepositService(invoices, holds.place),
+        deposits=DepositService(invoices),
+        reversals=ReversalService(invoices, holds.place),
         addresses=addresses,
         reviews=reviews,
         withdrawals=withdrawals,

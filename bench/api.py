@@ -14,55 +14,71 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import asyncpg
 
 from app.core import database
-from app.invoices import creation, queries
+from app.invoices import insertion, queries
 from app.sandbox import ports, processes
-from bench.stack import POOL_SIZE, WEB_PROCESSES, Stack, running_stack
+from bench.stack import API, POOL_SIZE, WEB_PROCESSES, Stack, running_stack
 from bench.wrk import CONNECTIONS, Load, load
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "8"))
 SMALL, LARGE = 10_000, int(os.environ.get("BENCH_INVOICES", "1000000"))
-API = "/api/v1/merchant"
+DEEP_PAGE = 10_000
+BARE_CREATIONS = 30_000
 
 
 def main() -> None:
     """Print the table."""
     print(
         f"{WEB_PROCESSES} web processes, {POOL_SIZE} database connections each, wrk with {CONNECTIONS} connections"
-        f" for {SECONDS} s each, Postgres with fsync, all on this machine of {os.cpu_count()} cores"
+        f" for {SECONDS} s each, Postgres with fsync, all on this machine of {os.cpu_count()} cores.\n"
+        f"Before the start {os.getloadavg()[0]:.1f} other programs wanted to run. CPU is what the web processes and"
+        " Postgres used for each answer."
     )
     empty = _empty_route()
     _line("empty Litestar route, one Granian process", empty)
     with running_stack() as stack:
         inserts = _pgbench(stack)
-        print(f"  {'pgbench single-row inserts, 16 clients':48}{inserts:10,.0f}/s")
+        print(f"  {'pgbench single-row inserts, 16 clients':42}{inserts:9,.0f}/s")
         headers = {"Authorization": f"Bearer {stack.key}"}
-        create = _post_script(stack.key)
-        load(f"{stack.base_url}{API}/invoices", seconds=2, script=create)  # warm up
-        created = load(f"{stack.base_url}{API}/invoices", seconds=SECONDS, script=create)
-        _line("create invoice", created, empty=empty, inserts=inserts, bare=asyncio.run(_bare_creations(stack)))
+        invoices = f"{stack.base_url}{API}/invoices"
+
+        def measured(name: str, url: str, script: str = "", *, pgbench: float = 0, bare: float = 0) -> None:
+            load(url, seconds=1, script=script, headers=headers)  # warm up
+            before = stack.cpu_s()
+            got = load(url, seconds=SECONDS, script=script, headers=headers)
+            used = {who: (used_s - before[who]) / got.answers for who, used_s in stack.cpu_s().items()}
+            _line(name, got, used, empty=empty, inserts=pgbench, bare=bare)
+
+        load(invoices, seconds=1, script=_post_script(stack.key))  # so that there is something to copy
+        bare_creations = asyncio.run(_bare_creations(stack))
+        measured("create invoice", invoices, _post_script(stack.key), pgbench=inserts, bare=bare_creations)
         _top_up(stack, SMALL)
         ids, pages = _some(stack, headers)
         bare_reads = asyncio.run(_bare_reads(stack, ids))
-        reads = load(f"{stack.base_url}{API}/invoices", seconds=SECONDS, script=_get_script(ids), headers=headers)
-        _line("read invoice", reads, empty=empty, bare=bare_reads)
-        shown = load(stack.base_url, seconds=SECONDS, script=_page_script(pages))
-        _line("checkout page (an address each)", shown, empty=empty)
+        measured("read invoice", stack.base_url, _get_script(ids), bare=bare_reads)
+        measured("checkout page (an address each)", stack.base_url, _page_script(pages))
         for size in (SMALL, LARGE):
             _top_up(stack, size)
-            first = f"{stack.base_url}{API}/invoices?limit=20"
-            _line(f"list page 1 of {size:,} invoices", load(first, seconds=SECONDS, headers=headers), empty=empty)
-            deep = f"{first}&cursor={_deep_cursor(stack, size // 2)}"
-            page = f"list page {size // 40:,} of {size:,} invoices"
-            _line(page, load(deep, seconds=SECONDS, headers=headers), empty=empty)
+            first, deep = f"{invoices}?limit=20", min(DEEP_PAGE, size // 40)
+            measured(f"list page 1 of {size:,} invoices", first)
+            measured(f"list page {deep:,} of {size:,} invoices", f"{first}&cursor={_cursor(stack, deep * 20)}")
+    print(f"At the end {os.getloadavg()[0]:.1f} programs wanted to run, these among them.")
 
 
-def _line(name: str, got: Load, *, empty: Load | None = None, inserts: float = 0, bare: float = 0) -> None:
+def _line(
+    name: str,
+    got: Load,
+    used_s: Mapping[str, float] | None = None,
+    *,
+    empty: Load | None = None,
+    inserts: float = 0,
+    bare: float = 0,
+) -> None:
     shares = []
     if empty is not None:
         shares.append(f"{got.per_second / empty.per_second:.1%} of the empty route")
@@ -70,10 +86,12 @@ def _line(name: str, got: Load, *, empty: Load | None = None, inserts: float = 0
         shares.append(f"{got.per_second / inserts:.1%} of pgbench")
     if bare:
         shares.append(f"{got.per_second / bare:.0%} of its SQL sent bare ({bare:,.0f}/s)")
+    if used_s is not None:
+        shares.append("CPU " + ", ".join(f"{who} {each_s * 1e6:.0f} µs" for who, each_s in used_s.items()))
     failures = f"  FAILED: {got.failures}" if got.failures else ""
     print(
-        f"  {name:48}{got.per_second:10,.0f}/s  p50 {got.p50_ms:6.1f} ms  p99 {got.p99_ms:6.1f} ms  "
-        f"{', '.join(shares)}{failures}",
+        f"  {name:42}{got.per_second:9,.0f}/s  p50 {got.p50_ms:5.1f} ms  p99 {got.p99_ms:5.1f} ms  "
+        f"{'; '.join(shares)}{failures}",
         flush=True,
     )
 
@@ -174,8 +192,8 @@ def _top_up(stack: Stack, total: int) -> None:
             f"""
             WITH one AS (SELECT * FROM invoices ORDER BY created_at LIMIT 1),
                 there AS (SELECT count(*) AS n FROM invoices)
-            INSERT INTO invoices ({", ".join(creation._COLUMNS)})
-            SELECT {", ".join(changed.get(column, f"one.{column}") for column in creation._COLUMNS)}
+            INSERT INTO invoices ({", ".join(insertion.COLUMNS)})
+            SELECT {", ".join(changed.get(column, f"one.{column}") for column in insertion.COLUMNS)}
             FROM one, there, generate_series(there.n + 1, {total}) k
             """,
         )
@@ -183,7 +201,7 @@ def _top_up(stack: Stack, total: int) -> None:
     asyncio.run(_execute(stack.dsn, "VACUUM ANALYZE invoices"))
 
 
-def _deep_cursor(stack: Stack, offset: int) -> str:
+def _cursor(stack: Stack, offset: int) -> str:
     from app.web.paging import Position, encode_cursor  # noqa: PLC0415
 
     async def find() -> asyncpg.Record:
@@ -199,17 +217,22 @@ def _deep_cursor(stack: Stack, offset: int) -> str:
 
 
 async def _bare_creations(stack: Stack) -> float:
-    """`creation._INSERT` with ready-made values over POOL_SIZE connections, from one process."""
+    """`insertion.INSERT` with ready-made values over POOL_SIZE connections, from one process."""
     await database.open_pool(stack.dsn, max_size=POOL_SIZE)
     row = dict(await database.fetch_one("SELECT * FROM invoices LIMIT 1") or {})
     free = await database.fetch_all(
         """
-        UPDATE deposit_addresses SET reserved_by = 'bench', reserved_until = now() + interval '1 day'
-        WHERE invoice_id IS NULL RETURNING id
-        """
+        INSERT INTO deposit_addresses (network, derivation_index, address, lease_count, available_at, created_at,
+            reserved_by, reserved_until)
+        SELECT 'ethereum:bench', n, 'bench ' || n, 0, now(), now(), 'bench', now() + interval '1 day'
+        FROM generate_series(1, $1::int) n RETURNING id
+        """,
+        BARE_CREATIONS,
     )
     addresses = iter([address["id"] for address in free])
     n = 0
+
+    await asyncio.gather(*(database.fetch_value("SELECT pg_sleep(0.2)") for _ in range(POOL_SIZE)))  # opens them all
 
     async def insert() -> bool:
         nonlocal n
@@ -229,7 +252,7 @@ async def _bare_creations(stack: Stack) -> float:
             "request_hash": secrets.token_bytes(32),
             "body": "{}" * 700,
         }
-        await database.fetch_value(creation._INSERT.sql, *creation._INSERT.args(values))
+        await database.fetch_value(insertion.INSERT.sql, *insertion.INSERT.args(values))
         return True
 
     rate = await _rate(insert)

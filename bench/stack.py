@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 import shutil
 import sys
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from app.api_keys import service as api_keys
 from app.api_keys.scopes import Scope
 from app.core import clock, database
@@ -22,9 +25,13 @@ from app.gateway import running, wire
 from app.merchants import service as merchants
 from app.sandbox import ports, postgres, processes, valkey
 from app.sandbox.postgres import Postgres
+from app.sandbox.processes import Process
 
-WEB_PROCESSES = 2
+WEB_PROCESSES = int(os.environ.get("BENCH_WEB_PROCESSES", "2"))
+"""As `swap-pay web` has them unless told otherwise (`WEB_WORKERS`)."""
+
 POOL_SIZE = 16
+API = "/api/v1/merchant"
 XPUB = "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8heNP3FGkeV9qwfzvZNSd54JoNXVsXFYSYwHsnJxqP"
 """Of the public test phrase ("test … junk"): worth nothing."""
 
@@ -59,6 +66,22 @@ class Stack:
     dsn: str
     merchant_id: str
     key: str
+    web: Process
+
+    def cpu_s(self) -> dict[str, float]:
+        """Seconds of CPU that web processes and Postgres have used so far: steadier than the wall clock where other
+        programs want the same cores."""
+        return {"web": _cpu_s(self.web), "Postgres": _cpu_s(self.postgres.process)}
+
+
+def _cpu_s(process: Process) -> float:
+    leader = psutil.Process(process.pid)
+    total = 0.0
+    for each in (leader, *leader.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 @contextmanager
@@ -74,14 +97,14 @@ def running_stack(web_processes: int = WEB_PROCESSES) -> Iterator[Stack]:
         asyncio.run(migrate(dsn))
         merchant_id, key = asyncio.run(_merchant(environment))
         base_url = environment["PUBLIC_URL"]
-        processes.start(
+        web = processes.start(
             "web",
             [sys.executable, "-m", "app.cli", "web"],
             var_dir=home,
             env={**os.environ, **environment},
             ready=lambda _: _answers(base_url),
         )
-        yield Stack(base_url, environment, server, dsn, merchant_id, key)
+        yield Stack(base_url, environment, server, dsn, merchant_id, key, web)
     finally:
         processes.stop_all()
         postgres.remove(home / "postgres")

@@ -20,13 +20,14 @@ class Load:
     p50_ms: float
     p99_ms: float
     failures: int
+    answers: int
 
 
 def load(url: str, *, seconds: int, script: str = "", headers: dict[str, str] | None = None) -> Load:
     """Send requests over CONNECTIONS kept-alive connections for `seconds`."""
     wrk = shutil.which("wrk")
     if wrk is None:
-        sys.exit("wrk is missing: apt-get install wrk")
+        sys.exit("The load comes from wrk, which is missing: sudo apt-get install -y wrk (macOS: brew install wrk)")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "load.lua"
         path.write_text(script or "-- plain GET")
@@ -39,9 +40,11 @@ def load(url: str, *, seconds: int, script: str = "", headers: dict[str, str] | 
 
 def _read(said: str) -> Load:
     rate = re.search(r"Requests/sec:\s+([0-9.]+)", said)
+    counted = re.search(r"(\d+) requests in", said)
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
     socket_errors = re.search(r"Socket errors: (.*)", said)
     assert rate is not None, said
+    assert counted is not None, said
     if socket_errors:
         print(f"    socket errors: {socket_errors[1]}")
     return Load(
@@ -49,6 +52,7 @@ def _read(said: str) -> Load:
         p50_ms=_latency_ms(said, "50%"),
         p99_ms=_latency_ms(said, "99%"),
         failures=int(failed[1]) if failed else 0,
+        answers=int(counted[1]),
     )
 
 

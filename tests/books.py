@@ -25,15 +25,18 @@ async def assert_balances_are_sums() -> None:
     wrong = await database.fetch_all(
         """
         SELECT h.owner, h.asset, h.available_raw, h.locked_raw FROM ledger_heads h
-        WHERE (h.available_raw, h.locked_raw) IS DISTINCT FROM (
-                SELECT coalesce(sum(available_delta_raw), 0), coalesce(sum(locked_delta_raw), 0)
-                FROM ledger_entries WHERE ledger = h.id)
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(available_delta_raw), 0) AS available_raw,
+                coalesce(sum(locked_delta_raw), 0) AS locked_raw
+            FROM ledger_entries WHERE ledger = h.id
+        ) s
+        WHERE (h.available_raw, h.locked_raw) IS DISTINCT FROM (s.available_raw, s.locked_raw)
             OR h.locked_raw < 0
             OR h.available_raw < 0 AND NOT EXISTS (
                 SELECT 1 FROM ledger_entries WHERE ledger = h.id AND kind = 'deposit_reversal')
         """
     )
-    assert not wrong
+    assert not [dict(row) for row in wrong]
 
 
 async def assert_deposits_are_booked_once() -> None:
@@ -52,7 +55,7 @@ async def assert_deposits_are_booked_once() -> None:
             OR b.credits > 1 OR b.credits > 0 AND d.status <> 'credited'
         """
     )
-    assert not wrong
+    assert not [dict(row) for row in wrong]
 
 
 async def assert_withdrawals_are_booked_once() -> None:
@@ -71,11 +74,11 @@ async def assert_withdrawals_are_booked_once() -> None:
             OR (SELECT count(*) FROM outgoing_transactions WHERE withdrawal = w.id AND status = 'confirmed') > 1
         """
     )
-    assert not wrong
+    assert not [dict(row) for row in wrong]
 
 
 async def assert_assets_are_conserved() -> None:
-    """I7, the books' side: all ledgers together are what came in less what went out."""
+    """I7, the books' side: all ledgers together are what came in, top-ups too, less what went out and gas."""
     wrong = await database.fetch_all(
         """
         SELECT h.network, h.asset, sum(h.available_raw + h.locked_raw) AS owed FROM ledger_heads h
@@ -85,6 +88,43 @@ async def assert_assets_are_conserved() -> None:
                 WHERE d.network = h.network AND d.asset = h.asset AND d.settled_at IS NOT NULL)
             - (SELECT coalesce(sum(amount_raw), 0) FROM withdrawals w
                 WHERE w.network = h.network AND w.asset = h.asset AND w.status = 'confirmed')
+            + (SELECT coalesce(sum(amount_raw), 0) FROM hot_wallet_receipts r
+                WHERE r.network = h.network AND r.asset = h.asset AND r.status = 'booked')
+            - (SELECT coalesce(sum(gas_booked_raw), 0) FROM outgoing_transactions o JOIN assets a
+                ON a.network = o.network AND a.contract IS NULL
+                WHERE o.network = h.network AND a.symbol = h.asset)
         """
     )
-    assert not wrong
+    assert not [dict(row) for row in wrong]
+
+
+async def assert_invoices() -> None:
+    """An invoice says of its deposits, refunds and cases what is so, and its state is one that they can have led to."""
+    wrong = await database.fetch_all(
+        """
+        SELECT i.id, i.status, i.needs_review, i.received_raw, came.raw AS came_raw, i.credited_raw,
+            booked.raw AS booked_raw, i.refunded_raw, sent.raw AS sent_raw, cases.count AS cases
+        FROM invoices i
+        CROSS JOIN LATERAL (SELECT coalesce(sum(d.amount_raw), 0) AS raw, bool_or(d.verdict = 'exact'
+                AND d.status = 'seen') AS exact FROM deposits d
+            WHERE d.invoice = i.id AND d.asset = i.asset AND d.status <> 'orphaned') came
+        CROSS JOIN LATERAL (SELECT sum(e.available_delta_raw) AS raw FROM deposits d
+            JOIN ledger_entries e ON e.reference_type = 'deposit' AND split_part(e.reference_id, '#', 1) = d.id
+            JOIN ledger_heads h ON h.id = e.ledger AND h.owner = i.merchant AND h.asset = i.asset
+            WHERE d.invoice = i.id) booked
+        CROSS JOIN LATERAL (SELECT coalesce(sum(w.amount_raw), 0) AS raw FROM refunds r
+            JOIN withdrawals w ON w.id = r.id AND w.status = 'confirmed'
+            WHERE r.invoice = i.id AND r.deposit IS NULL) sent
+        CROSS JOIN LATERAL (SELECT count(*) FROM reviews r WHERE r.invoice = i.id AND r.status <> 'closed') cases
+        WHERE i.received_raw <> came.raw
+            OR coalesce(i.credited_raw, 0) <> coalesce(booked.raw, 0)
+            OR i.refunded_raw <> sent.raw
+            OR i.needs_review <> (cases.count > 0)
+            OR i.status = 'confirming' AND came.exact IS NOT TRUE
+            OR i.status = 'awaiting_deposit' AND came.exact
+            OR i.status = 'manual_review' AND NOT i.needs_review
+            OR i.status IN ('awaiting_deposit', 'expired', 'cancelled') AND i.credited_raw IS NOT NULL
+            OR i.status IN ('paid', 'partially_refunded', 'refunded') AND i.paid_at IS NULL
+        """
+    )
+    assert not [dict(row) for row in wrong]

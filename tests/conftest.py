@@ -1,8 +1,6 @@
 """Real parts for every test: one Postgres, Valkey and EVM node a run, a migrated database cloned for each test."""
 
 import asyncio
-import base64
-import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -17,10 +15,9 @@ from app.gateway import Gateway, running, wire
 from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import AnvilDriver
 from app.sandbox.postgres import Postgres
+from tests.factories.deployment import environment_of
 from tests.factories.networks import networks_toml
-from tests.services import start_anvil_for_tests, start_postgres_for_tests, start_valkey_for_tests
-
-TEMPLATE = "swap_pay_template"
+from tests.services import TEMPLATE, start_anvil_for_tests, start_postgres_for_tests, start_valkey_for_tests
 
 
 @pytest.fixture(scope="session")
@@ -103,20 +100,7 @@ async def token(driver: AnvilDriver) -> str:
 @pytest.fixture
 def environment(database_url: str, valkey_url: str, tmp_path: Path) -> dict[str, str]:
     """The environment variables of a test deployment without networks."""
-    networks = tmp_path / "networks.toml"
-    networks.write_text("networks = []\n")
-    key = base64.b64encode(os.urandom(32)).decode()
-    return {
-        "SWAP_PAY_ENV": "test",
-        "DATABASE_URL": database_url,
-        "REDIS_URL": valkey_url,
-        "PUBLIC_URL": "https://pay.example.test",
-        "NETWORKS_FILE": str(networks),
-        "API_KEY_PEPPERS": f"1:{key}",
-        "DATA_KEYS": f"k1:{key}",
-        "LINK_SECRET": key,
-        "EMAIL_HASH_SECRET": key,
-    }
+    return environment_of(database_url, valkey_url, tmp_path)
 
 
 @pytest.fixture

@@ -1,53 +1,92 @@
-"""Pictures of the checkout page for people to look at: `python -m tests.screens [folder]`, else into `var/screens`.
+"""Pictures of every page for people to look at, in `var/screens`: `make screens`, or with areas by name
+`python -m tests.screens checkout`. Ends with 1 if the browser complained of a page, or one was wider than its window.
 
-English in every state; the other languages in the states with the most words; phone and desk, light and dark.
+An area is a context manager: while it is entered, the pages that it gives can be opened. A new area is a line in
+`AREAS`. Each page is taken at the widths of a desk and of a phone, in light and in dark.
 """
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from app.web import languages
-from tests.checkout.conftest import CHROMIUM, QUIET
-from tests.checkout.site import ROOT, Site, states
+from app.web.pages import ROOT
+from tests.browsing import CHROMIUM, QUIET, overflow_px
+from tests.checkout.site import Site, pictured
+from tests.docs.served_reference import served_reference
 
-SAMPLE = ("awaiting_test_mode", "branded", "confirming_delayed", "paid_twice", "expired", "manual_review", "refunded")
-ERRORS = (404, 429, 500)
-SIZES = ((1280, "light"), (1280, "dark"), (360, "light"), (360, "dark"))
+FOLDER = ROOT / "var" / "screens"
+WIDTHS_PX = (1280, 360)
+SCHEMES = ("light", "dark")
 
 
-def main(folder: Path = ROOT / "var" / "screens") -> None:
-    """Writes the pictures, named for state, language, width and scheme."""
-    folder.mkdir(parents=True, exist_ok=True)
+@dataclass(frozen=True)
+class Area:
+    """The pages of one part of the gateway, each with a name for its picture."""
+
+    pages: list[tuple[str, str]]
+    """Name and URL. A URL's #fragment takes the window at that place, others are taken whole."""
+    sign_in: Callable[[BrowserContext], None] = lambda context: None
+    """What a fresh browser needs before it may see them."""
+
+
+@contextmanager
+def checkout() -> Iterator[Area]:
+    """The checkout page in every state, receipts and error pages."""
     site = Site()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        for width, scheme in SIZES:
-            context = browser.new_context(
-                viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
-            )
-            page = context.new_page()
-            for name, url in pages(site, every_language=(width, scheme) in ((1280, "light"), (360, "dark"))).items():
-                page.goto(url)
-                page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
-            context.close()
-        browser.close()
+    yield Area(pictured(site))
     site.close()
 
 
-def pages(site: Site, *, every_language: bool) -> dict[str, str]:
-    """The address of every picture's page, by its name."""
-    found: dict[str, str] = {}
-    for language in languages.every() if every_language else languages.every()[:1]:
-        code = language.code
-        for name, view in states().items():
-            if code == "en" or name in SAMPLE:
-                found[f"{name}-{code}"] = site.put(f"{name}-{code}", view, code)
-        found[f"receipt-{code}"] = f"{site.url(f'refunded-{code}')}/receipt?lang={code}"
-        found |= {f"error-{status}-{code}": site.error_url(status, code) for status in ERRORS}
-    return found
+@contextmanager
+def reference() -> Iterator[Area]:
+    """The rendered API reference."""
+    with served_reference() as url:
+        yield Area([("reference", url), ("reference-operation", f"{url}#createInvoice")])
+
+
+AREAS: dict[str, Callable[[], AbstractContextManager[Area]]] = {"checkout": checkout, "reference": reference}
+
+
+def main(names: list[str], folder: Path = FOLDER) -> int:
+    """Take the pictures of these areas, or of all; returns the exit status."""
+    folder.mkdir(parents=True, exist_ok=True)
+    complaints: list[str] = []
+    for name in names or AREAS:
+        # The area first: Playwright's loop leaves no room for another one in this thread.
+        with AREAS[name]() as area, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+            taken = _take(browser, area, folder, complaints)
+            browser.close()
+        print(f"{name}: {taken} pictures in {folder}", flush=True)
+    for complaint in complaints:
+        print(complaint, file=sys.stderr)
+    return 1 if complaints else 0
+
+
+def _take(browser: Browser, area: Area, folder: Path, complaints: list[str]) -> int:
+    """One picture of each page at each width in each scheme; how many."""
+    for width in WIDTHS_PX:
+        for scheme in SCHEMES:
+            context = browser.new_context(
+                viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
+            )
+            area.sign_in(context)
+            page = context.new_page()
+            page.on("console", lambda said: said.type in ("error", "warning") and complaints.append(said.text))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            for name, url in area.pages:
+                picture = f"{name}-{width}-{scheme}.png"
+                page.goto(url)
+                if overflow_px(page):
+                    complaints.append(f"{picture}: {overflow_px(page)} px wider than its window")
+                page.screenshot(path=folder / picture, full_page="#" not in url)
+            context.close()
+    return len(area.pages) * len(WIDTHS_PX) * len(SCHEMES)
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:2]))
+    sys.exit(main(sys.argv[1:]))

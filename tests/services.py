@@ -13,6 +13,9 @@ from app.sandbox.anvil import Anvil
 from app.sandbox.postgres import Postgres
 from app.sandbox.valkey import Valkey
 
+TEMPLATE = "swap_pay_template"
+"""The migrated database that each test gets a clone of."""
+
 
 @contextmanager
 def start_postgres_for_tests(tmp_dir: Path) -> Iterator[Postgres]:

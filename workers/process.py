@@ -43,13 +43,17 @@ class Queue:
 
 
 async def run(queue: Queue, gateway: Gateway, stop: asyncio.Event | None = None) -> None:
-    """Work until SIGTERM or SIGINT (or `stop`): what is under way is finished, nothing new is begun."""
+    """Work until SIGTERM or SIGINT (or `stop`): what is under way is finished, nothing new is begun.
+
+    Raises SignerSettingsError where the signer's keys are missing or unsafe.
+    """
     stop = stop or asyncio.Event()
+    loops = queue.loops(gateway)
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     log.info("worker_started", queue=queue.name)
     async with asyncio.TaskGroup() as tasks:
-        for loop in queue.loops(gateway):
+        for loop in loops:
             tasks.create_task(_keep_running(loop, stop))
         if queue.cron_jobs:
             tasks.create_task(_run_arq(queue, gateway, stop))

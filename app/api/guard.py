@@ -13,6 +13,7 @@ from litestar.exceptions import ImproperlyConfiguredException, MethodNotAllowedE
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
+from app.api.calling import PARAMETERS, PRINCIPAL, Call
 from app.api.describe import DESCRIPTION, Description, Parameters
 from app.api_keys.authentication import Authenticator, Principal
 from app.api_keys.scopes import Scope
@@ -45,8 +46,8 @@ def required_scope(handler: HTTPRouteHandler) -> str | None:
 class MerchantRouter(Router):
     """The router of the merchant API: routes on it get a key's `principal` and strictly read queries and bodies.
 
-    Handlers take `principal: Principal` and `parameters: Parameters` (the query) as dependencies, and
-    `data: SomeStruct` as the body.
+    Handlers take `principal: Principal`, `parameters: Parameters` (the query), `data: SomeStruct` (the body),
+    `request` and the parameters of their path (app/api/calling.py).
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class MerchantRouter(Router):
         rate_limiter: RateLimiter,
         **router_options: Any,
     ) -> None:
-        def guarded(app: Any) -> KeyGuard:
-            return KeyGuard(app, authenticator, rate_limiter)
+        guard = KeyGuard(authenticator, rate_limiter)
+
+        def guarded(app: Any) -> KeyGuard:  # not called: the guard calls the handler itself
+            return guard
 
         super().__init__(
             path,
@@ -67,9 +70,9 @@ class MerchantRouter(Router):
             middleware=[guarded],
             request_class=StrictRequest,
             request_max_body_size=MAX_BODY_BYTES,
-            dependencies={
-                "principal": Provide(principal_of, sync_to_thread=False),
-                "parameters": Provide(parameters_of, sync_to_thread=False),
+            dependencies={  # so that Litestar does not take them for query parameters
+                PRINCIPAL: Provide(_principal_of, sync_to_thread=False),
+                PARAMETERS: Provide(_parameters_of, sync_to_thread=False),
             },
             **router_options,
         )
@@ -80,20 +83,23 @@ class MerchantRouter(Router):
         for route in routes:
             for handler in getattr(route, "route_handlers", None) or [route.route_handler]:
                 _refuse_undeclared(route.path, handler)
+                if handler.opt.get(_OPT):
+                    Call(handler).refuse_unknown(set(route.path_parameters))
         return routes
 
 
 class KeyGuard:
-    """Lets a request through with its principal and rate-limit window in `scope["state"]`, or raises."""
+    """Lets a request through to its handler with principal and rate-limit window in `scope["state"]`, or raises."""
 
-    def __init__(self, app: Any, authenticator: Authenticator, rate_limiter: RateLimiter) -> None:
-        self._app = app
+    def __init__(self, authenticator: Authenticator, rate_limiter: RateLimiter) -> None:
         self._authenticator = authenticator
         self._rate_limiter = rate_limiter
+        self._calls: dict[Any, Call] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Authenticate, count, check scope and query, go on. In that order: a refused request is a request too."""
-        opt = scope["route_handler"].opt
+        """Authenticate, count, check scope and query, call. In that order: a refused request is a request too."""
+        handler = scope["route_handler"]
+        opt = handler.opt
         needed = opt.get(_OPT)
         if needed is None:  # Litestar's own OPTIONS, which we don't offer: nobody calls this from a browser
             raise MethodNotAllowedException(headers={"Allow": _allowed_methods(scope)})
@@ -105,29 +111,20 @@ class KeyGuard:
         refuse_exceeded(window, Code.RATE_LIMITED, "the API key")
         if needed != _ANY_SCOPE and not principal.may(needed):
             raise ApiError(Code.MISSING_SCOPE, f"the API key lacks the scope {needed}")
-        state["principal"] = principal
+        state[PRINCIPAL] = principal
         description: Description | None = opt.get(DESCRIPTION)
         if description is not None:
-            state["parameters"] = description.read_query(scope["query_string"])
-        await self._app(scope, receive, send)
-
-
-def principal_of(request: Request[Any, Any, Any]) -> Principal:
-    """The principal of a request that the guard let through."""
-    principal: Principal = request.scope["state"]["principal"]
-    return principal
+            state[PARAMETERS] = description.read_query(scope["query_string"])
+        call = self._calls.get(handler)
+        if call is None:
+            call = self._calls[handler] = Call(handler)
+        await call(scope, receive, send)
 
 
 def actor_of(request: Request[Any, Any, Any]) -> Actor:
     """Who did it, for the audit log."""
     state = request.scope["state"]
-    return Actor(f"api_key:{state['principal'].key_id}", str(state["client_address"]))
-
-
-def parameters_of(request: Request[Any, Any, Any]) -> Parameters:
-    """The query parameters of a request to a route that describes them."""
-    parameters: Parameters = request.scope["state"]["parameters"]
-    return parameters
+    return Actor(f"api_key:{state[PRINCIPAL].key_id}", str(state["client_address"]))
 
 
 def presented_key(headers: Sequence[tuple[bytes, bytes]]) -> str:
@@ -147,6 +144,16 @@ def presented_key(headers: Sequence[tuple[bytes, bytes]]) -> str:
     if len(given) > 1:
         raise ApiError(Code.INVALID_API_KEY, "the request carries different API keys")
     return given.pop().decode("latin-1")
+
+
+def _principal_of(request: Request[Any, Any, Any]) -> Principal:
+    principal: Principal = request.scope["state"][PRINCIPAL]
+    return principal
+
+
+def _parameters_of(request: Request[Any, Any, Any]) -> Parameters:
+    parameters: Parameters = request.scope["state"][PARAMETERS]
+    return parameters
 
 
 def _allowed_methods(scope: Any) -> str:

@@ -12,7 +12,6 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import Redirect, Stream
 
-from app.web import brand
 from app.checkout.live import LiveHub
 from app.checkout.source import checkout_view
 from app.checkout.view import CheckoutView
@@ -26,6 +25,7 @@ from app.invoices.states import Status
 from app.merchants import branding
 from app.networks.config import NetworkConfig
 from app.refunds import queries as refunds
+from app.web import brand
 from app.web.client_address import site
 from app.web.pages import COMPRESSED, Pages, language_of
 from app.web.rate_limits import RateLimiter, refuse_exceeded
@@ -134,7 +134,7 @@ def routes(
         accent = (await find(slug)).public.branding.accent
         if accent is None:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
-        return Response(brand.style_sheet(accent).encode(), media_type="text/css; charset=utf-8", headers=BRAND_CACHE)
+        return Response(brand.style_sheet(accent).encode(), media_type="text/css", headers=BRAND_CACHE)
 
     @get("/{slug:str}/logo", include_in_schema=False)
     async def logo(request: Asked, slug: str) -> Response[bytes]:

@@ -35,7 +35,7 @@ class Words:
     network_warning: str
     fee: str
     progress: str
-    """`12 of 20 confirmations`."""
+    """`12 of 20 confirmations`, or empty outside confirming."""
     estimate: str
     """`About 30 seconds to go`, or empty outside confirming."""
     time_left: str
@@ -55,17 +55,18 @@ def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
         "step": step(view),
         "qr": qr,
         "paid_on": language.moment(view.paid_at) if view.paid_at else "",
-        "expired_on": language.moment(view.expires_at),
+        "expired_on": language.moment(view.expires_at) if view.status is Status.EXPIRED else "",
         "return_after_s": RETURN_AFTER_S,
     }
 
 
 def put_into_words(view: CheckoutView, language: Language) -> Words:
     """Every sentence that depends on the invoice."""
-    progress_words = progress(view, language)
+    is_confirming = view.status is Status.CONFIRMING
+    progress_words = progress(view, language) if is_confirming else ""
     estimate_words = estimate(view, language)
     said = [headline(view, language)]
-    said += [progress_words, estimate_words] if view.status is Status.CONFIRMING else []
+    said += [progress_words, estimate_words] if is_confirming else []
     return Words(
         headline=said[0],
         next_step=next_step(view, language),

@@ -1,11 +1,17 @@
-"""`swap-pay signer …`: making the keystore, and the public half of it that the networks file needs."""
+"""`swap-pay signer …`: making the keystore, the public half of it for the networks file, and a wallet gone astray."""
 
 import os
 from pathlib import Path
 
 import click
 
-from app.withdrawals import keystore
+from app.audit import service as audit
+from app.commands.running import with_gateway
+from app.core import clock, database
+from app.gateway import Gateway
+from app.networks.registry import UnknownNetwork
+from app.withdrawals import keystore, outgoing
+from app.withdrawals.cli import operator_options, prove_operator
 from app.withdrawals.keystore import KeystoreError, SpendingKeys
 from app.withdrawals.signer_settings import SignerSettingsError, load_keys
 
@@ -47,6 +53,43 @@ def show() -> None:
         _show(load_keys(is_production=os.environ.get("SWAP_PAY_ENV", "production") == "production"))
     except SignerSettingsError as error:
         raise click.ClickException(str(error)) from None
+
+
+@signer.command("adopt-nonce")
+@click.option("--network", "key", required=True, help="Such as ethereum:live.")
+@click.option("--nonce", type=click.IntRange(min=1), required=True, help="How many transactions the chain has.")
+@click.option("--reason", required=True, help="How each transaction was accounted for; for the audit log.")
+@operator_options
+def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, code: str) -> None:
+    """Go on after transactions of the hot wallet that the books don't know.
+
+    The signer halts at them: after a restored backup they may be payouts that the books still hold for unpaid, and
+    would send again. Look each up on an explorer, and reject what was paid already, before this.
+    """
+
+    async def adopt(gateway: Gateway) -> None:
+        try:
+            address = gateway.networks.get(key).hot_wallet_address
+        except UnknownNetwork:
+            raise click.ClickException(f"there is no network {key}") from None
+        if address is None:
+            raise click.ClickException(f"network {key} has no hot wallet")
+        operator_id = await prove_operator(gateway.settings.data_keys, email, password, code)
+        async with database.transaction():
+            if not await outgoing.adopt_nonce(key, address, nonce):
+                raise click.ClickException(f"the books are at nonce {nonce} already, or further")
+            await audit.record(
+                actor=f"account:{operator_id}",
+                action="hot_wallet.nonce_adopted",
+                subject=key,
+                merchant_id=None,
+                address=None,
+                details={"hot_wallet": address, "nonce": nonce, "reason": reason},
+                now=clock.now(),
+            )
+
+    with_gateway(adopt)
+    click.echo(f"{key}: the hot wallet goes on at nonce {nonce}")
 
 
 def _show(keys: SpendingKeys) -> None:

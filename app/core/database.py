@@ -125,6 +125,11 @@ async def fetch_all(sql: str, *args: object) -> Sequence[Row]:
     return await _executor().fetch(sql, *args)  # type: ignore[no-any-return]
 
 
+async def fetch_many(sql: str, args: Sequence[Sequence[object]]) -> Sequence[Row]:
+    """All rows of a statement that is run with each of these arguments, in one round trip: all or nothing."""
+    return await _executor().fetchmany(sql, args)  # type: ignore[no-any-return]
+
+
 async def fetch_one(sql: str, *args: object) -> Row | None:
     """The first row of a statement, or None."""
     row: Row | None = await _executor().fetchrow(sql, *args)
@@ -155,11 +160,11 @@ class NamedStatement:
             return f"${names.index(found[1]) + 1}"
 
         self.sql = _NAME.sub(place, sql)
-        self._names = names
+        self.names = tuple(names)
 
     def args(self, values: Mapping[str, object]) -> list[object]:
         """The values in the order of the placeholders. Raises KeyError if one is missing."""
-        return [values[name] for name in self._names]
+        return [values[name] for name in self.names]
 
 
 _NAME = re.compile(r"(?<!:):([a-z_]+)")

@@ -11,8 +11,8 @@ import structlog.tracebacks
 _SECRET_WORDS = ("secret", "password", "authorization", "api_key", "pepper", "token", "mnemonic", "private")
 _HIDDEN = "[hidden]"
 
-# Without the frames' local variables, which structlog writes too if it is let: passwords and keys are among them.
-_tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+# Without the frames' local variables, which structlog's own renderer adds: a spending key may be one of them.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
 def configure(*, level: str, json: bool) -> None:
@@ -23,7 +23,7 @@ def configure(*, level: str, json: bool) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         hide_secrets,
-        _tracebacks if json else structlog.processors.ExceptionPrettyPrinter(),
+        _TRACEBACKS if json else structlog.processors.ExceptionPrettyPrinter(),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -18,6 +18,7 @@ from app.audit import service as audit
 from app.core import database
 from app.core.clock import rfc3339
 from app.core.database import Row
+from app.core.errors import ApiError
 from app.deposits.bookings import booking_reference, deposit_chains
 from app.deposits.matching import Verdict
 from app.invoices.pricing import Share, share, share_of_other_asset
@@ -85,7 +86,10 @@ class ReviewService:
                 postings.append(Posting(earnings, "invoice_credit", due.net_raw, 0, reference))
             if due.service_fee_raw:
                 postings.append(Posting(fees, "service_fee", due.service_fee_raw, 0, reference))
-            await ledger.post(postings, now)
+            try:
+                await ledger.post(postings, now)
+            except ApiError:
+                raise ReviewRefused("suspense holds too little: a reorganisation has left a hole in it") from None
             await database.execute("UPDATE deposits SET status = 'credited' WHERE id = $1", deposit_id)
             await _decide(deposit_id, "closed", "credited", reason, operator_id, now)
             counted_raw = due.net_raw if case.asset == invoice["asset"] else 0
@@ -153,7 +157,8 @@ async def open_case(deposit_id: str, verdict: Verdict, invoice_id: str | None, n
     """Open the case of a deposit in the transaction that stores it; whether it is open now.
 
     A deposit that is back after a deep reorganisation has its case opened anew; one that an operator has closed
-    without moving money stays closed.
+    without moving money stays closed, unless it was closed while the deposit was away: then there was nothing to
+    decide on.
     """
     database.in_transaction()
     facts = await database.fetch_one(
@@ -173,7 +178,8 @@ async def open_case(deposit_id: str, verdict: Verdict, invoice_id: str | None, n
         ON CONFLICT (deposit) DO UPDATE SET invoice = excluded.invoice, merchant = excluded.merchant,
             verdict = excluded.verdict, facts = excluded.facts, status = 'open', outcome = NULL, reason = NULL,
             refund_id = NULL, decided_at = NULL, decided_by = NULL
-        WHERE reviews.status = 'open' OR (reviews.status = 'closed' AND reviews.outcome <> 'closed')
+        WHERE reviews.status = 'open' OR (reviews.status = 'closed' AND (reviews.outcome <> 'closed'
+            OR reviews.decided_at > (SELECT orphaned_at FROM deposits WHERE id = reviews.deposit)))
         """,
         deposit_id,
         invoice_id,

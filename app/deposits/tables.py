@@ -47,7 +47,9 @@ class Deposit(Table, tablename="deposits"):
     `log_index` is the network's own position; negative for a native coin's transfer (`networks/evm`).
     `verdict` is `exact` or why a human must look (deposits/matching.py). `times_reversed` counts how often a deep
     reorganisation has taken it away after it was booked: its entries refer to `DEP-…` the first time it is booked,
-    to `DEP-…#2` the second (`booking_reference`), so that each booking is one fact.
+    to `DEP-…#2` the second (`booking_reference`), so that each booking is one fact. `orphaned_at` is when a
+    reorganisation last took it away; it stays when the deposit comes back. `made_at` is when it was made, where it
+    has come back: when its first block was, or when it was first seen.
     """
 
     id = columns.public_id()
@@ -67,6 +69,8 @@ class Deposit(Table, tablename="deposits"):
     invoice = columns.reference(Invoice, null=True)
     settled_at = columns.moment(null=True)
     times_reversed = Integer(default=0)
+    orphaned_at = columns.moment(null=True)
+    made_at = columns.moment(null=True)
 
     deposits_identity_once = Unique(["network", "txid", "log_index"])
     status_known = columns.one_of("status", "seen", "orphaned", "credited", "suspended")

@@ -19,7 +19,8 @@ from app.core import clock, database
 from app.core.database import Row
 from app.core.logging import get_logger
 from app.deposits import coverage
-from app.deposits import service as deposits
+from app.deposits import queries as deposits
+from app.deposits.reversals import ReversalService
 from app.deposits.service import DepositService
 from app.invoices import service as invoices
 from app.invoices.service import InvoiceService
@@ -88,6 +89,7 @@ class Watcher:
         network: NetworkConfig,
         chain: Chain,
         deposit_service: DepositService,
+        reversals: ReversalService,
         invoice_service: InvoiceService,
         hot_wallet: HotWallet,
         balance_check: BalanceCheck,
@@ -95,6 +97,7 @@ class Watcher:
         self._network = network
         self._chain = chain
         self._deposits = deposit_service
+        self._reversals = reversals
         self._invoices = invoice_service
         self._hot_wallet = hot_wallet
         self._balance_check = balance_check
@@ -220,7 +223,7 @@ class Watcher:
                 raise Halted(f"none of the scanned blocks up to {scanned} is on the node's chain: another chain?")
         now = clock.now()
         async with database.transaction():
-            touched = await self._deposits.unsee(self._network.key, fork, now)
+            touched = await self._reversals.unsee(self._network.key, fork, now)
             await self._hot_wallet.unsee(fork, now)
             await database.execute(
                 "DELETE FROM scanned_blocks WHERE network = $1 AND height > $2", self._network.key, fork
@@ -258,7 +261,7 @@ class Watcher:
         if not (unseen := await self._balance_check.look(scanned, now)):
             return set()
         async with database.transaction():
-            return await self._deposits.record(self._network.key, unseen, now)
+            return await self._record(unseen, now)
 
     async def _remember_check(self, head_height: int, checked_at: datetime) -> None:
         """All blocks that the node had at `checked_at` are scanned."""

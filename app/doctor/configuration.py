@@ -10,14 +10,7 @@ from urllib.parse import urlsplit
 from app.core.settings import Settings
 from app.doctor.symptoms import Severity, Symptom
 from app.networks.config import NetworkConfig
-
-# The account keys m/44'/60'/0' of the phrases that development tools fund: anybody can spend what they receive.
-PUBLISHED_XPUBS = frozenset(
-    {
-        # test test test test test test test test test test test junk (anvil, hardhat)
-        "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8heNP3FGkeV9qwfzvZNSd54JoNXVsXFYSYwHsnJxqP",
-    }
-)
+from app.withdrawals.keystore import PUBLISHED_XPUBS
 
 WIDE_PREFIX_BITS = 8
 """A proxy range wider than this trusts strangers: whoever is in it may claim any address."""

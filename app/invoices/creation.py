@@ -1,11 +1,9 @@
-"""Making an invoice: the gateway's hottest write, hence one statement.
+"""Making an invoice: checked for form, priced, given an address, and written by one statement (insertion.py).
 
-`_INSERT` leases the address and writes invoice, event, idempotency and audit record in one round trip and one commit.
-It is the one place where a noun writes other nouns' tables; every condition that might fail is in it, and a
-refusal changes nothing. Only then is it found out, with more queries, what was wrong.
+Every condition that might fail is in that statement, and a refusal changes nothing. Only then is it found out, with
+more queries, what was wrong.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,14 +14,12 @@ import msgspec
 from app.addresses.service import AddressBook, Reservation
 from app.core import database, ids
 from app.core.crypto import hmac_sha256
-from app.core.database import NamedStatement
 from app.core.errors import ApiError, Code
 from app.core.money import format_amount, parse_amount
-from app.events import service as events
-from app.invoices.presentation import InvoiceBody, InvoicePresenter, event_data
+from app.invoices.insertion import Insertion, NewRows
+from app.invoices.presentation import InvoicePresenter
 from app.invoices.pricing import FeePayer, price, tail_of_lease
 from app.invoices.states import Status
-from app.invoices.tables import Invoice
 from app.merchants.members import Member
 from app.merchants.queries import terms_of
 from app.merchants.roles import Permission
@@ -32,9 +28,6 @@ from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
 from app.web.idempotency import Replay, ReplayExists
 from app.webhooks.implicit import WebhookOverrides
-
-UNIQUE_AMOUNT_WINDOW = timedelta(days=30)
-"""How long (address, amount) stays one invoice's alone (contract, section 3)."""
 
 MAX_TRIES = 20
 """Attempts with another address or id before giving up: each fails only by a rare clash."""
@@ -75,6 +68,7 @@ class InvoiceCreation:
         self._presenter = presenter
         self._overrides = overrides
         self._email_hash_secret = email_hash_secret
+        self._insertion = Insertion()
 
     async def ask(self, by: Member, mode: Mode, new: NewInvoice, replay: Replay, now: datetime) -> bytes:
         """Make an invoice in the cabinet, with its audit row; else as `create`. Raises Forbidden."""
@@ -99,11 +93,10 @@ class InvoiceCreation:
         for _ in range(MAX_TRIES):
             reservation = await self._book.take(network, now)
             row = self._row(terms, new, network, asset, amount_raw, reservation, now)
-            invoice = self._presenter.body(row, [], 0)
+            body = msgspec.json.encode(self._presenter.body(row, [], 0))
             try:
-                if await _insert(row, invoice, reservation, replay, by, now):
-                    await events.announce()
-                    return msgspec.json.encode(invoice)
+                if await self._insertion.write(NewRows(row, body, reservation.holder, replay, by)):
+                    return body
                 await _explain_refusal(terms, network, asset, amount_raw)
             except asyncpg.UniqueViolationError as error:
                 self._book.give_back(network, reservation)
@@ -192,31 +185,6 @@ def _check_bounds(amount_raw: int, min_raw: int | None, max_raw: int | None, ass
         raise ApiError(Code.AMOUNT_TOO_LARGE, f"amount: must be at most {most} {asset.symbol}")
 
 
-async def _insert(
-    row: Mapping[str, Any],
-    invoice: InvoiceBody,
-    reservation: Reservation,
-    replay: Replay | None,
-    by: Member | None,
-    now: datetime,
-) -> bool:
-    """Run `_INSERT`; False if a condition in it was not met. Raises UniqueViolationError."""
-    values = {
-        **row,
-        "holder": reservation.holder,
-        "unique_since": now - UNIQUE_AMOUNT_WINDOW,
-        "event_id": ids.new_event_id(),
-        "event_data": event_data(invoice).decode(),
-        "replay_id": replay.id if replay else None,
-        "request_hash": replay.request_hash if replay else None,
-        "body": msgspec.json.encode(invoice).decode(),
-        "actor": by.actor if by else None,
-        "actor_address": by.address if by else None,
-    }
-    inserted = await database.fetch_value(_INSERT.sql, *_INSERT.args(values))
-    return inserted is not None
-
-
 async def _explain_refusal(terms: Terms, network: NetworkConfig, asset: Asset, amount_raw: int) -> None:
     """Raise what `_INSERT` refused; return if it was the address, so that another is tried."""
     if await database.fetch_value("SELECT 1 FROM switches WHERE name = 'invoices'"):
@@ -240,46 +208,3 @@ async def _explain_clash(constraint: str | None, replay: Replay | None) -> None:
         raise ApiError(Code.DUPLICATE_ORDER_ID, "order_id: an open or paid invoice has it already")
     if constraint not in ("invoices_pkey", "idempotency_records_pkey"):
         raise RuntimeError(f"unexpected clash at {constraint}")
-
-
-_COLUMNS = [column._meta.name for column in Invoice._meta.columns]
-
-_INSERT = NamedStatement(
-    f"""
-    WITH permitted AS (
-        SELECT 1 FROM merchant_assets
-        WHERE merchant = :merchant AND network = :network AND asset = :asset AND enabled
-            AND :amount_raw >= coalesce(min_raw, 0) AND :amount_raw <= coalesce(max_raw, :amount_raw)
-            AND NOT EXISTS (SELECT 1 FROM switches WHERE name = 'invoices')
-    ), lease AS (
-        UPDATE deposit_addresses
-        SET invoice_id = :id, lease_count = lease_count + 1, reserved_by = NULL, reserved_until = NULL
-        WHERE id = :deposit_address AND reserved_by = :holder AND reserved_until > :created_at
-            AND invoice_id IS NULL
-            AND EXISTS (SELECT 1 FROM permitted)
-            AND NOT EXISTS (
-                SELECT 1 FROM invoices earlier
-                WHERE earlier.deposit_address = :deposit_address AND earlier.created_at > :unique_since
-                    AND earlier.asset = :asset AND earlier.pay_in_raw = :pay_in_raw
-            )
-        RETURNING id
-    ), invoice AS (
-        INSERT INTO invoices ({", ".join(_COLUMNS)})
-        SELECT {", ".join(f":{column}" for column in _COLUMNS)} FROM lease
-        RETURNING id
-    ), event AS (
-        INSERT INTO events (event_id, merchant_id, mode, type, subject_id, data, override_url, created_at)
-        SELECT :event_id, :merchant, :mode, 'invoice.created', id, :event_data, :webhook_url, :created_at
-        FROM invoice
-    ), replay AS (
-        INSERT INTO idempotency_records (id, merchant_id, request_hash, status, body, created_at)
-        SELECT :replay_id, :merchant, :request_hash, 201, :body, :created_at
-        FROM invoice WHERE :replay_id::bytea IS NOT NULL
-    ), audit AS (
-        INSERT INTO audit_entries (at, actor, action, subject, merchant_id, address, details)
-        SELECT :created_at, :actor, 'invoice.created', id, :merchant, :actor_address, '{{}}'
-        FROM invoice WHERE :actor::text IS NOT NULL
-    )
-    SELECT id FROM invoice
-    """
-)

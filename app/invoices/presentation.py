@@ -10,6 +10,8 @@ from app.core.database import Row
 from app.core.money import format_amount
 from app.invoices.links import PaymentLinks
 from app.invoices.states import Status
+from app.networks.config import Asset
+from app.networks.port import Chain
 from app.networks.registry import Networks
 
 Raw = Annotated[str, Meta(description="In minor units.", extra_json_schema={"pattern": "^[0-9]{1,78}$"})]
@@ -114,39 +116,40 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     paid_at: Annotated[Moment | None, Meta(description="When the payment became final; null until then.")]
 
 
+_STATUSES = {status.value: status for status in Status}
+
+
 class InvoicePresenter:
     """Turns rows into `InvoiceBody`; knows the networks' decimals and the deployment's links."""
 
     def __init__(self, networks: Networks, links: PaymentLinks) -> None:
         self._networks = networks
         self._links = links
+        self._assets: dict[tuple[str, str], tuple[Chain, str, Asset]] = {}
 
     def body(self, row: Row | dict[str, Any], deposits: list[dict[str, Any]], head_height: int) -> InvoiceBody:
         """The outside form of a row of `invoices` with its deposits, seen from a chain of `head_height`."""
-        network = self._networks.get(row["network"])
-        asset = network.asset(row["asset"])
-        assert asset is not None, "assets are never removed from a network that has invoices"
-        decimals, credited_raw = asset.decimals, row["credited_raw"]
+        chain, chain_name, asset = self._asset(row["network"], row["asset"])
+        decimals, credited_raw, pay_in_raw = asset.decimals, row["credited_raw"], row["pay_in_raw"]
         review = row.get("review")
-        uri = self._networks.chain(network.key).payment_uri(row["address"], asset.symbol, row["pay_in_raw"])
         return InvoiceBody(
             id=row["id"],
             mode=row["mode"],
-            status=Status(row["status"]),
+            status=_STATUSES[row["status"]],
             needs_review=row["needs_review"],
             review=None if review is None else msgspec.json.decode(review, type=ReviewBody),
             amount_decimal=format_amount(row["amount_raw"], decimals),
             amount_raw=str(row["amount_raw"]),
             pay_in=PayIn(
                 asset=asset.symbol,
-                chain=network.chain,
+                chain=chain_name,
                 address=row["address"],
                 memo=None,
-                amount_decimal=format_amount(row["pay_in_raw"], decimals),
-                amount_raw=str(row["pay_in_raw"]),
+                amount_decimal=format_amount(pay_in_raw, decimals),
+                amount_raw=str(pay_in_raw),
                 cent_tail=row["cent_tail"],
                 confirmations_required=row["confirmations_required"],
-                payment_uri=uri,
+                payment_uri=chain.payment_uri(row["address"], asset.symbol, pay_in_raw),
             ),
             service_fee_bps=row["service_fee_bps"],
             service_fee_raw=str(row["service_fee_raw"]),
@@ -171,8 +174,7 @@ class InvoicePresenter:
         )
 
     def _deposit(self, network_key: str, deposit: dict[str, Any], head_height: int) -> DepositBody:
-        asset = self._networks.get(network_key).asset(deposit["asset"])
-        assert asset is not None, "assets are never removed from a network that has deposits"
+        _, _, asset = self._asset(network_key, deposit["asset"])
         alive = deposit["status"] != "orphaned"
         return DepositBody(
             id=deposit["id"],
@@ -189,7 +191,17 @@ class InvoicePresenter:
             seen_at=deposit["seen_at"],
         )
 
+    def _asset(self, network_key: str, symbol: str) -> tuple[Chain, str, Asset]:
+        """An asset with its chain and that chain's name: looked up once, for they never change in a process."""
+        known = self._assets.get((network_key, symbol))
+        if known is None:
+            network = self._networks.get(network_key)
+            asset = network.asset(symbol)
+            assert asset is not None, "assets are never removed from a network that has invoices or deposits"
+            known = self._assets[network_key, symbol] = (self._networks.chain(network_key), network.chain, asset)
+        return known
 
-def event_data(invoice: InvoiceBody) -> bytes:
+
+def event_data(invoice_id: str, body: bytes) -> bytes:
     """The `data` of an invoice's event: `invoice_id`, then the invoice as the API shows it (contract, 6)."""
-    return b'{"invoice_id":"%s",%s' % (invoice.id.encode(), msgspec.json.encode(invoice)[1:])
+    return b'{"invoice_id":"%s",%s' % (invoice_id.encode(), body[1:])

@@ -1,5 +1,6 @@
 """Reading invoices. Everything a merchant may reach is scoped to the merchant and the mode."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,11 +8,19 @@ from typing import Any
 import msgspec
 
 from app.core import database
+from app.core.batching import Batcher
 from app.core.database import Row
 from app.invoices.presentation import InvoiceBody, InvoicePresenter
 from app.merchants import branding
 from app.merchants.branding import Branding
 from app.networks.evm.address import normalise_address
+
+MAX_TOGETHER = 50
+MAX_READS = 3
+"""Invoices that one SELECT reads for requests that wait together, and SELECTs at once in one process."""
+
+_ID = re.compile(r"INV-[0-9A-Z]{1,16}", re.ASCII)
+"""What an id may look like. Anything else is nobody's, and must not come among others' in one statement."""
 
 _SELECT = """
     SELECT i.*,
@@ -66,16 +75,18 @@ class Filters:
 
 
 class InvoiceReader:
-    """Reads invoices in their outside form."""
+    """Reads invoices in their outside form. Belongs to one event loop; reads that come together are one statement."""
 
     def __init__(self, presenter: InvoicePresenter) -> None:
         self._presenter = presenter
+        self._owned = Batcher(_find_owned, max_batch=MAX_TOGETHER, max_in_flight=MAX_READS)
+        self._public = Batcher(_find_public, max_batch=MAX_TOGETHER, max_in_flight=MAX_READS)
 
     async def get(self, merchant_id: str, mode: str, invoice_id: str) -> InvoiceBody | None:
-        """One invoice of a merchant, or None: another's looks like none."""
-        row = await database.fetch_one(
-            f"{_SELECT} WHERE i.id = $1 AND i.merchant = $2 AND i.mode = $3", invoice_id, merchant_id, mode
-        )
+        """One invoice of a merchant, or None: another's looks like none. Not inside a transaction."""
+        if not _ID.fullmatch(invoice_id):
+            return None
+        row = await self._owned.ask((merchant_id, mode, invoice_id))
         return None if row is None else self._body(row)
 
     async def get_any(self, invoice_id: str) -> InvoiceBody:
@@ -86,18 +97,8 @@ class InvoiceReader:
         return self._body(row)
 
     async def get_public(self, invoice_id: str) -> PublicInvoice | None:
-        """One invoice for whoever holds its payment link."""
-        row = await database.fetch_one(
-            f"""
-            SELECT shown.*, m.name AS merchant_name, b.display_name, b.accent, b.logo_digest,
-                c.checked_at, c.halted_reason
-            FROM ({_SELECT} WHERE i.id = $1) shown
-            JOIN merchants m ON m.id = shown.merchant
-            LEFT JOIN merchant_branding b ON b.merchant = shown.merchant
-            LEFT JOIN network_cursors c ON c.network = shown.network
-            """,
-            invoice_id,
-        )
+        """One invoice for whoever holds its payment link. Not inside a transaction."""
+        row = await self._public.ask(invoice_id)
         if row is None:
             return None
         return PublicInvoice(
@@ -128,6 +129,35 @@ class InvoiceReader:
     def _body(self, row: Row) -> InvoiceBody:
         deposits: list[dict[str, Any]] = msgspec.json.decode(row["deposits"]) if row["deposits"] else []
         return self._presenter.body(row, deposits, row["head_height"])
+
+
+async def _find_owned(asked: list[tuple[str, str, str]]) -> list[Row | None]:
+    """The row of each (merchant, mode, invoice id), none where the invoice is another's."""
+    merchants, modes, invoice_ids = zip(*asked, strict=True)
+    rows = await database.fetch_all(
+        f"{_SELECT} WHERE i.id = ANY($1) AND i.merchant = ANY($2) AND i.mode = ANY($3)",
+        invoice_ids,
+        set(merchants),
+        set(modes),
+    )
+    found = {(row["merchant"], row["mode"], row["id"]): row for row in rows}
+    return [found.get(question) for question in asked]
+
+
+async def _find_public(invoice_ids: list[str]) -> list[Row | None]:
+    rows = await database.fetch_all(
+        f"""
+        SELECT shown.*, m.name AS merchant_name, b.display_name, b.accent, b.logo_digest,
+            c.checked_at, c.halted_reason
+        FROM ({_SELECT} WHERE i.id = ANY($1)) shown
+        JOIN merchants m ON m.id = shown.merchant
+        LEFT JOIN merchant_branding b ON b.merchant = shown.merchant
+        LEFT JOIN network_cursors c ON c.network = shown.network
+        """,
+        invoice_ids,
+    )
+    found = {row["id"]: row for row in rows}
+    return [found.get(invoice_id) for invoice_id in invoice_ids]
 
 
 def _as_kept(address: str) -> str:

@@ -3,7 +3,9 @@
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+
+import msgspec
 
 from app.addresses import service as addresses
 from app.core import database, redis
@@ -14,6 +16,7 @@ from app.invoices.presentation import InvoiceBody, event_data
 from app.invoices.queries import InvoiceReader
 from app.invoices.states import (
     GIVES_UP_ORDER_ID,
+    GOES_TO_REVIEW,
     KEEPS_ADDRESS,
     TRANSITIONS,
     Status,
@@ -29,6 +32,10 @@ LIVE_CHANNEL = "live:"
 
 EXPIRE_AT_ONCE = 200
 """Invoices that one transaction expires."""
+
+REORG_PATIENCE = timedelta(hours=3)
+"""How long an invoice does not expire for a payment that was in a block in time and is in none any more. Nodes keep
+such a transaction for so long (geth's --txpool.lifetime); after that it hardly comes back."""
 
 
 class InvoiceService:
@@ -111,7 +118,7 @@ class InvoiceService:
         """
         changes = {"received_raw": received_raw, "needs_review": True}
         target = current
-        if current in (Status.AWAITING_DEPOSIT, Status.EXPIRED, Status.CANCELLED):
+        if current in GOES_TO_REVIEW:
             target = Status.MANUAL_REVIEW
         await self._move(invoice_id, current, target, now, changes, event="invoice.manual_review")
 
@@ -148,31 +155,41 @@ class InvoiceService:
     async def refund(self, invoice_id: str, refunded_raw: int, now: datetime) -> None:
         """A refund is final, `refunded_raw` in all. The caller holds the row's lock and the transaction.
 
-        All of the net that was credited makes the invoice `refunded`, anything less `partially_refunded`.
+        All of the net that was credited makes the invoice `refunded`, anything less `partially_refunded`. Where a
+        deep reorganisation has taken the credit away meanwhile, the invoice's own net is the measure: the payment
+        may come back. What is `refunded` stays so, whatever is credited later.
         """
         row = await _amounts(invoice_id)
-        whole = refunded_raw >= (row["credited_raw"] or 0)
+        current = Status(row["status"])
+        net_raw = row["net_raw"] if row["credited_raw"] is None else row["credited_raw"]
+        whole = refunded_raw >= net_raw or current == Status.REFUNDED
         target = Status.REFUNDED if whole else Status.PARTIALLY_REFUNDED
-        await self._move(invoice_id, Status(row["status"]), target, now, {"refunded_raw": refunded_raw})
+        await self._move(invoice_id, current, target, now, {"refunded_raw": refunded_raw})
 
     async def expire_due(self, network_key: str, covered_until: datetime, now: datetime) -> list[str]:
         """Expire what was not paid in time; the ids of the invoices.
 
         `covered_until`: every block up to this moment has been scanned. An invoice does not expire before its
-        last moment is covered, so that a payment made in time but seen late is not called late.
+        last moment is covered, so that a payment made in time but seen late is not called late; nor, for
+        REORG_PATIENCE, while its payment is between two blocks. One with an open case goes to review instead.
         """
         async with database.transaction():
             rows = await database.fetch_all(
                 """
-                SELECT id FROM invoices WHERE network = $1 AND status = 'awaiting_deposit' AND expires_at <= $2
-                ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
+                SELECT id, needs_review FROM invoices i
+                WHERE network = $1 AND status = 'awaiting_deposit' AND expires_at <= $2 AND NOT EXISTS (
+                    SELECT 1 FROM deposits d WHERE d.invoice = i.id AND d.status = 'orphaned' AND d.verdict = 'exact'
+                        AND d.orphaned_at > $3 AND coalesce(d.made_at, least(d.seen_at, d.block_time)) < i.expires_at)
+                ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED
                 """,
                 network_key,
                 min(covered_until, now),
+                now - REORG_PATIENCE,
                 EXPIRE_AT_ONCE,
             )
             for row in rows:
-                await self._move(row["id"], Status.AWAITING_DEPOSIT, Status.EXPIRED, now)
+                target = Status.MANUAL_REVIEW if row["needs_review"] else Status.EXPIRED
+                await self._move(row["id"], Status.AWAITING_DEPOSIT, target, now)
         expired = [row["id"] for row in rows]
         await announce(*expired)
         return expired
@@ -231,7 +248,7 @@ class InvoiceService:
             mode=invoice.mode,
             type=event,
             subject_id=invoice.id,
-            data=event_data(invoice),
+            data=event_data(invoice.id, msgspec.json.encode(invoice)),
             override_url=invoice.webhook_url,
             now=now,
         )
@@ -239,7 +256,9 @@ class InvoiceService:
 
 async def _amounts(invoice_id: str) -> Row:
     """The state and the sums of an invoice whose row the caller has locked."""
-    row = await database.fetch_one("SELECT status, credited_raw, paid_at FROM invoices WHERE id = $1", invoice_id)
+    row = await database.fetch_one(
+        "SELECT status, net_raw, credited_raw, paid_at FROM invoices WHERE id = $1", invoice_id
+    )
     assert row is not None, "a locked row is there"
     return row
 

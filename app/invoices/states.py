@@ -36,6 +36,9 @@ TRANSITIONS = MappingProxyType(
 KEEPS_ADDRESS = frozenset({Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW})
 """While an invoice is in one of these its address is not lent to another."""
 
+GOES_TO_REVIEW = frozenset({Status.AWAITING_DEPOSIT, Status.EXPIRED, Status.CANCELLED})
+"""What needs a human there becomes `manual_review`. Elsewhere progress is kept, and the anomaly is set beside it."""
+
 GIVES_UP_ORDER_ID = frozenset({Status.EXPIRED, Status.CANCELLED})
 """Entering one of these frees the order id for a new invoice."""
 

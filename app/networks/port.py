@@ -137,19 +137,10 @@ class Signed(msgspec.Struct, frozen=True):
     raw: bytes
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction in a block of the present chain. `gas_cost_raw` is what was paid for it, failed or not.
+class Receipt(Settlement, frozen=True, kw_only=True):
+    """A transaction in a block of the present chain, and how many blocks there are from that one on."""
 
-    `moved` has (asset, from) of the token transfers in it: a token may refuse one without failing.
-    """
-
-    txid: str
-    succeeded: bool
-    height: int
-    block_hash: str
     confirmations: int
-    gas_cost_raw: int
-    moved: Set[tuple[str, str]]
 
 
 class Broadcast(StrEnum):
@@ -181,7 +172,7 @@ class Sender(Protocol):
         ...
 
     def sign(self, draft: Draft, private_key: bytes) -> Signed:
-        """The signed transaction: pure, the same for the same input."""
+        """The signed transaction: pure, the same for the same input (RFC 6979)."""
         ...
 
     async def broadcast(self, signed: Signed) -> Broadcast:
@@ -189,8 +180,8 @@ class Sender(Protocol):
         unknown."""
         ...
 
-    async def receipts(self, txids: Sequence[str]) -> list[Receipt | None]:
-        """For each transaction: where it is in the present chain, None where it is in no block of it."""
+    async def receipts(self, txids: Collection[str]) -> dict[str, Receipt]:
+        """Those of the transactions that are in a block of the present chain."""
         ...
 
     async def pooled(self, txids: Sequence[str]) -> list[bool]:
@@ -206,11 +197,15 @@ class Sender(Protocol):
         ...
 
     async def who_used(self, address: str, nonce: int, height: int) -> str | None:
-        """The txid of the transaction, in a block up to `height`, that used a nonce; None if it isn't found."""
+        """The txid of the transaction, in a block up to `height`, that used a nonce; None if it isn't found, also
+        where the node no longer has what it takes to find it."""
         ...
 
-    async def balances(self, addresses: Sequence[str], asset_symbol: str, height: int | None = None) -> list[int]:
-        """What addresses hold of an asset after the block at `height` (the head where left out), in raw units."""
+    async def balances_raw(
+        self, addresses: Sequence[str], asset_symbol: str, height: int | None = None
+    ) -> dict[str, int]:
+        """What each address holds of an asset at the end of block `height` (the head where left out), in minor
+        units."""
         ...
 
     async def aclose(self) -> None:

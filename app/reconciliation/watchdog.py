@@ -45,14 +45,17 @@ class Watchdog:
                 await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
 
     async def look(self, now: datetime) -> None:
-        """Raise a critical alert for each thing that has stopped. A fresh start is given the same time as the rest."""
+        """Raise a critical alert for each thing that has stopped.
+
+        Patience begins at our own start: after a pause of everything, the others are given the time to go on.
+        """
         reconciled_at = await queries.last_finished_at()
-        if now - (reconciled_at or self.started_at) > RECONCILED_WITHIN:
+        if now - self._patient_from(reconciled_at) > RECONCILED_WITHIN:
             await self._stopped("reconciliation", "reconciliation has not run", reconciled_at, now)
         await self._look_at_watchers(now)
         if self.checkpoints:
             signed_at = await database.fetch_value("SELECT max(created_at) FROM ledger_checkpoints")
-            if now - (signed_at or self.started_at) > CHECKPOINT_WITHIN:
+            if now - self._patient_from(signed_at) > CHECKPOINT_WITHIN:
                 await self._stopped("checkpoints", "no checkpoint of the ledgers was signed", signed_at, now)
 
     async def _look_at_watchers(self, now: datetime) -> None:
@@ -70,8 +73,11 @@ class Watchdog:
                     details={"network": network.key},
                     now=now,
                 )
-            elif now - (checked_at or self.started_at) > WATCHED_WITHIN:
+            elif now - self._patient_from(checked_at) > WATCHED_WITHIN:
                 await self._stopped(f"watcher:{network.key}", f"{network.key} is not watched", checked_at, now)
+
+    def _patient_from(self, last_at: datetime | None) -> datetime:
+        return self.started_at if last_at is None else max(last_at, self.started_at)
 
     async def _stopped(self, what: str, message: str, last_at: datetime | None, now: datetime) -> None:
         since = "since this gateway was set up" if last_at is None else f"since {clock.rfc3339(last_at)}"

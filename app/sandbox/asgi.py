@@ -3,15 +3,18 @@
 from typing import Any
 
 from app import asgi
+from app.core import garbage
 from app.core.settings import load
 from app.gateway import Gateway
 from app.sandbox import gallery
 from app.sandbox.wallet import SandboxWallet
 
 
-def create_app() -> Any:
+def serve() -> Any:
     """The ASGI application, by settings from the environment. Raises SettingsError, ValueError outside a sandbox."""
-    return asgi.create_app(load(), wallet=_wallet, sandbox_routes=gallery.routes)
+    app = asgi.create_app(load(), wallet=_wallet, sandbox_routes=gallery.routes)
+    garbage.settle()
+    return app
 
 
 def _wallet(gateway: Gateway) -> SandboxWallet:

@@ -61,6 +61,15 @@ def reorg(depth: int) -> None:
         click.echo(f"{depth} blocks replaced; the chain's height is {int(customer.rpc('eth_blockNumber'), 16)}")
 
 
+@sandbox.command()
+def code() -> None:
+    """Print what the operator's authenticator shows now: for `swap-pay approvals approve`."""
+    with _running() as (interface, _):
+        import pyotp
+
+        click.echo(pyotp.TOTP(interface.operator_login.totp_secret).now())
+
+
 def _run(*, stay: bool) -> None:
     with _plain_errors():
         from app.sandbox.home import Home

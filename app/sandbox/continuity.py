@@ -47,7 +47,7 @@ def divergence(database_url: str, chain: Anvil, set_up: ChainSetUp) -> str | Non
 def reset(home: Home) -> None:
     """Delete the stopped sandbox's data. Logs, letters and certificates stay."""
     postgres.remove(home.postgres)
-    for directory in (home.anvil, home.receiver):
+    for directory in (home.anvil, home.receiver, home.signer):
         shutil.rmtree(directory, ignore_errors=True)
     for path in (home.secrets_file, home.chain_file, home.demo_file, home.interface_file):
         path.unlink(missing_ok=True)

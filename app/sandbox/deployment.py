@@ -1,15 +1,15 @@
 """The sandbox as a deployment: its networks file, and the environment of its web process and workers."""
 
 import os
+import secrets as secret_tokens
 import shlex
 from pathlib import Path
 from urllib.parse import quote
 
-from bip_utils.bip.bip32.slip10.bip32_slip10_secp256k1 import Bip32Slip10Secp256k1
-from bip_utils.bip.bip39.bip39_seed_generator import Bip39SeedGenerator
-
 from app.sandbox.demo_data import OPERATOR_EMAIL
 from app.sandbox.home import Home, Secrets
+from app.withdrawals import keystore
+from app.withdrawals.keystore import SpendingKeys
 
 BLOCK_TIME_S = 1
 """Slow enough to watch confirmations count, fast enough not to be waited for."""
@@ -20,11 +20,16 @@ POLL_INTERVAL_MS = 200
 WEB_WORKERS = 2
 ACCOUNT_PATH = "m/44'/60'/0'"  # BIP-44, Ethereum's first account
 
+SWEEP_INTERVAL_S, FEE_BUMP_AFTER_S = 5, 15
+"""Short, so that one sees it happen."""
+
+KEYSTORE_SCRYPT_N = 2**14  # a tenth of what a real one takes: its password lies beside it anyway
+
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "COVERAGE_PROCESS_START")
 
 
-def networks_toml(*, rpc_url: str, chain_id: int, usdt_contract: str, xpub: str) -> str:
-    """`ethereum:test` on the sandbox's chain, with a token of 6 decimals and the native coin."""
+def networks_toml(*, rpc_url: str, chain_id: int, usdt_contract: str, keys: SpendingKeys) -> str:
+    """`ethereum:test` on the sandbox's chain, with a token of 6 decimals, the native coin and a hot wallet."""
     return f"""# Written at each start of the sandbox. docs/configuration.md has the fields.
 [[networks]]
 chain = "ethereum"
@@ -33,11 +38,15 @@ kind = "evm"
 display_name = "Ethereum (sandbox)"
 chain_id = {chain_id}
 rpc_urls = ["{rpc_url}"]
-xpub = "{xpub}"
+xpub = "{keys.xpub}"
+hot_wallet_address = "{keys.hot_wallet_address}"
+start_height = 0
 confirmations = {CONFIRMATIONS}
 cool_down_minutes = {COOL_DOWN_MINUTES}
 poll_interval_ms = {POLL_INTERVAL_MS}
 block_time_ms = {BLOCK_TIME_S * 1000}
+sweep_interval_s = {SWEEP_INTERVAL_S}
+fee_bump_after_s = {FEE_BUMP_AFTER_S}
 
 [[networks.assets]]
 symbol = "USDT"
@@ -45,20 +54,32 @@ name = "Tether USD"
 kind = "erc20"
 contract = "{usdt_contract}"
 decimals = 6
+sweep_min_raw = 1000000
+hot_low_raw = 100000000
+transaction_ceiling_raw = 10000000000
+day_ceiling_raw = 100000000000
 
 [[networks.assets]]
 symbol = "ETH"
 name = "Ether"
 kind = "native"
 decimals = 18
+sweep_min_raw = "1000000000000000"
+hot_low_raw = "1000000000000000000"
+transaction_ceiling_raw = "10000000000000000000"
+day_ceiling_raw = "100000000000000000000"
 """
 
 
-def account_xpub(mnemonic: str) -> str:
-    """The extended public key of a mnemonic's first Ethereum account: what the gateway derives addresses from."""
-    account = Bip32Slip10Secp256k1.FromSeed(Bip39SeedGenerator(mnemonic).Generate()).DerivePath(ACCOUNT_PATH)
-    xpub: str = account.PublicKey().ToExtended()
-    return xpub
+def signer_environment(home: Home, mnemonic: str) -> dict[str, str]:
+    """What the signer gets besides, and nobody else: a keystore and its password, sealed at the first start."""
+    file, password = home.signer / "keystore.json", home.signer / "password"
+    if not (file.exists() and password.exists()):
+        home.signer.mkdir(mode=0o700, exist_ok=True)
+        file.unlink(missing_ok=True)
+        home.write_text(password, secret_tokens.token_urlsafe(24) + "\n")
+        keystore.write(file, mnemonic, password.read_text().strip(), scrypt_n=KEYSTORE_SCRYPT_N)
+    return {"SIGNER_KEYSTORE_FILE": str(file), "SIGNER_KEYSTORE_PASSWORD_FILE": str(password)}
 
 
 def environment(

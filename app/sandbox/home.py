@@ -66,7 +66,8 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """What is drawn once for a sandbox. `wallet_mnemonic` is the gateway's wallet; web and workers get its xpub."""
+    """What is drawn once for a sandbox. `wallet_mnemonic` is the gateway's wallet: the signer gets it in a keystore,
+    web and the other workers its xpub."""
 
     api_key_pepper: str
     data_key: str
@@ -104,6 +105,7 @@ class Home:
         self.anvil = self.directory / "anvil"
         self.receiver = self.directory / "receiver"
         self.tls = self.directory / "tls"
+        self.signer = self.directory / "signer"
         self.logs = self.directory / "log"
         self.mail = self.directory / "mail"
         self.networks_file = self.directory / "networks.toml"

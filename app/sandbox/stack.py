@@ -9,10 +9,11 @@ import urllib.request
 from collections.abc import Callable
 
 from app.core.migrations import migrate
-from app.sandbox import demo_data, deployment, ports, processes
+from app.sandbox import demo_data, deployment, hot_wallet, ports, processes
 from app.sandbox.home import ROOT, Asset, ChainSetUp, Demo, Home, Interface, Network, Secrets, WebhookReceiver
 from app.sandbox.processes import Process, ProcessError
 from app.sandbox.services import Services, customer_key, side_by_side
+from app.withdrawals.keystore import SpendingKeys
 
 WEB_PORT = 8000
 """The usual one; where it is taken, any free one."""
@@ -24,6 +25,7 @@ APP = {
     "chain": ["worker", "chain"],
     "webhooks": ["worker", "webhooks"],
     "default": ["worker", "default"],
+    "signer": ["worker", "signer"],
 }
 """What the Procfile names, and how `swap-pay` is called for it."""
 
@@ -45,10 +47,11 @@ class Stack:
         self._lock: int | None = None
         self._web_port: socket.socket | None = None
         self._environment: dict[str, str] = {}
+        self._signer_environment: dict[str, str] = {}
 
     @property
     def environment(self) -> dict[str, str]:
-        """The whole environment of its processes: for running `swap-pay …` beside them."""
+        """The whole environment of its processes but the signer: for running `swap-pay …` beside them."""
         return deployment.process_environment(self._environment)
 
     def start(self) -> Interface:
@@ -82,13 +85,14 @@ class Stack:
         """Start the web process or a worker, by its name in the Procfile; also one that has died."""
         if name in self.app:
             self.app[name].kill()
+        own = self._signer_environment if name == "signer" else {}
         self.app[name] = processes.start(
             name,
             [sys.executable, "-m", "app.cli", *APP[name]],
             var_dir=self.home.logs,
             cwd=ROOT,
-            env=self.environment,
-            ready=self._web_answers if name == "web" else lambda process: "worker_started" in process.log_tail(),
+            env=self.environment | own,
+            ready=self._web_answers if name == "web" else _is_under_way if name == "signer" else _has_started,
             ready_timeout_s=APP_READY_TIMEOUT_S,
             stop_timeout_s=APP_STOP_TIMEOUT_S,
         )
@@ -116,7 +120,10 @@ class Stack:
             web_port=web_port,
             ca_path=services.receiver.ca_path,
         )
-        self._write_configuration(secrets, chain)
+        keys = SpendingKeys(secrets.wallet_mnemonic)
+        self._signer_environment = deployment.signer_environment(self.home, secrets.wallet_mnemonic)
+        self._write_configuration(keys, chain)
+        asyncio.run(hot_wallet.top_up(services.anvil.rpc_url, chain.usdt_contract, keys.hot_wallet_address))
         asyncio.run(migrate(services.database_url))
         webhook_url = services.receiver.url + WEBHOOK_PATH
         demo = asyncio.run(demo_data.ensure(self.home, self._environment, webhook_url))
@@ -124,17 +131,19 @@ class Stack:
         self._web_port.close()
         with side_by_side() as run:
             for name in APP:
-                run(lambda name=name: self.start_app(name))  # type: ignore[misc] # a lambda's default has no type
+                if name != "signer":
+                    run(lambda name=name: self.start_app(name))  # type: ignore[misc] # a lambda's default has no type
+        self.start_app("signer")
         interface = self._interface(secrets, chain, demo, webhook_url)
         self.home.write(self.home.interface_file, interface)
         return interface
 
-    def _write_configuration(self, secrets: Secrets, chain: ChainSetUp) -> None:
+    def _write_configuration(self, keys: SpendingKeys, chain: ChainSetUp) -> None:
         toml = deployment.networks_toml(
             rpc_url=self.services.anvil.rpc_url,
             chain_id=self.services.anvil.chain_id,
             usdt_contract=chain.usdt_contract,
-            xpub=deployment.account_xpub(secrets.wallet_mnemonic),
+            keys=keys,
         )
         self.home.write_text(self.home.networks_file, toml)
         self.home.write_text(self.home.environment_file, deployment.shell_lines(self._environment))
@@ -174,3 +183,12 @@ class Stack:
                 return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+
+def _has_started(process: Process) -> bool:
+    return "worker_started" in process.log_tail()
+
+
+def _is_under_way(process: Process) -> bool:
+    """A first payment needs no signer, so the start does not wait for it; `revive` sees if it dies."""
+    return process.returncode is None

@@ -19,6 +19,7 @@ UNKNOWN = IPv4Address("0.0.0.0")  # noqa: S104 - an address, not a binding
 MAX_HOPS = 32
 """Entries looked at; more proxies than that in a row are a forgery or a loop."""
 
+IPV6_BITS = 128
 IPV6_SITE_BITS = 64
 """One subscriber has at least a /64 (RFC 6177), so limits per address count that much as one."""
 
@@ -69,7 +70,8 @@ def site(address: Address) -> str:
     """What a limit per address counts as one: the address, or the /64 of an IPv6 address."""
     if isinstance(address, IPv4Address):
         return str(address)
-    return str(IPv6Network((address, IPV6_SITE_BITS), strict=False))
+    host_bits = IPV6_BITS - IPV6_SITE_BITS
+    return f"{IPv6Address(int(address) >> host_bits << host_bits)}/{IPV6_SITE_BITS}"
 
 
 def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:

@@ -79,7 +79,7 @@ def exception_handlers(render_page: RenderErrorPage | None = None) -> ExceptionH
             _withhold_options(headers)
             return Response(envelope(view), status_code=view.status, media_type="application/json", headers=headers)
         page = (render_page or _bare_page)(request, view)
-        return Response(page, status_code=view.status, media_type="text/html; charset=utf-8", headers=headers)
+        return Response(page, status_code=view.status, media_type="text/html", headers=headers)
 
     return {Exception: render}
 

@@ -7,7 +7,7 @@ language of the sources and needs none.
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +24,9 @@ LOCALES_DIR = Path(__file__).resolve().parents[1] / "locales"
 MAX_ACCEPTED = 20
 """Entries of `Accept-Language` that are looked at; browsers send a handful."""
 
+CHOICES_KEPT = 256
+"""Browsers of one region send much the same header; who sends long ones gains nothing by it."""
+
 
 class Language:
     """One language: its sentences by `gettext` and `ngettext`, its forms by Babel.
@@ -39,11 +42,8 @@ class Language:
         """In the language itself: who looks for it can't read the present one."""
         self._catalogue = catalogue
         self._locale = Locale.parse(code, sep="-")
-
-    @property
-    def direction(self) -> str:
+        self.direction: str = self._locale.text_direction
         """`ltr` or `rtl`."""
-        return self._locale.text_direction
 
     def gettext(self, message: str, /) -> str:
         """The sentence in this language."""
@@ -89,17 +89,23 @@ def every() -> tuple[Language, ...]:
     return (ENGLISH, *(Language(code, name, _load(code)) for code, name in _OTHERS.items()))
 
 
+@lru_cache(maxsize=CHOICES_KEPT)
 def choose(asked: str | None, accept_language: str) -> Language:
     """The reader's language: the one asked for by `?lang=`, else the best of `Accept-Language`, else English.
 
     Regions and scripts are left aside: a reader of Austrian German is served with German, one of traditional
     Chinese better with simplified Chinese than with English.
     """
-    by_tongue = {_tongue(language.code): language for language in every()}
+    by_tongue = _by_tongue()
     for tag in (asked or "", *_accepted(accept_language)):
         if (language := by_tongue.get(_tongue(tag))) is not None:
             return language
     return ENGLISH
+
+
+@cache
+def _by_tongue() -> dict[str, Language]:
+    return {_tongue(language.code): language for language in every()}
 
 
 def _tongue(tag: str) -> str:

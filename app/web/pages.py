@@ -1,7 +1,7 @@
 """Pages for people: the template engine in each language, and what is served beside the pages."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
 from litestar.static_files import create_static_files_router
+from markupsafe import Markup
 
 from app.web import languages
 from app.web.errors import ErrorView
@@ -22,7 +23,8 @@ from app.web.languages import ENGLISH, Language
 ROOT = Path(__file__).resolve().parents[2]
 STATIC_DIR = ROOT / "static"
 
-HTML = "text/html; charset=utf-8"
+HTML = "text/html"
+"""Litestar says itself that text is UTF-8."""
 
 STATIC_MAX_AGE_S = 3600
 """Browsers keep static files for an hour; a changed file has another address at once."""
@@ -71,8 +73,17 @@ def language_of(request: Request[Any, Any, Any]) -> Language:
     return languages.choose(request.query_params.get("lang"), request.headers.get("accept-language", ""))
 
 
+class _Environment(Environment):
+    """Jinja's, with every global there before the first template: a plain dict then does for its chain of maps,
+    whose keys every `import` and every context would walk through."""
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """A template's globals."""
+        return {**self.globals, **(d or {})}
+
+
 def _environment(language: Language) -> Environment:
-    made = Environment(
+    made = _Environment(
         loader=FileSystemLoader(ROOT / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -81,14 +92,35 @@ def _environment(language: Language) -> Environment:
         auto_reload=False,
         extensions=["jinja2.ext.i18n"],
     )
+    made.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]
+    said = _cheap_gettext(language)
     made.globals |= {
         "static_url": static_url,
         "language": language.code,
         "direction": language.direction,
         "isolate": language.isolate,
+        "gettext": said,
+        "_": said,
+        "icon": cache(made.get_template("components/icons.html").module.icon),  # type: ignore[attr-defined]
     }
-    made.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]
     return made
+
+
+def _cheap_gettext(language: Language) -> Callable[..., Markup]:
+    """Jinja's own "new style" `gettext`, with the sentences that nothing is filled into made once and for all."""
+
+    @cache
+    def sentence(message: str) -> Markup:
+        return Markup(language.gettext(message))  # noqa: S704 - our translators' words, not a stranger's
+
+    @cache
+    def whole(message: str) -> Markup:
+        return sentence(message) % {}  # as Jinja does, so that "%%" always means "%"
+
+    def gettext(message: str, /, **names: object) -> Markup:
+        return sentence(message) % names if names else whole(message)
+
+    return gettext
 
 
 @cache

@@ -1,33 +1,29 @@
-"""May this be paid? The signer's own look at the row, the approvals and its ceilings, whatever else has checked.
+"""May this be paid? The signer's own look at the row and the approvals, whatever else has checked.
 
 The database may have been edited by a stranger's hand: what is trusted is what operators approved, as a digest
-over the payment, and the ceilings of the signer's own configuration.
+over the payment, and the ceilings of the signer's own configuration (ceilings.py).
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from app.alerts.service import raise_alert
 from app.core import database
+from app.core.database import Row
 from app.networks.config import NetworkConfig
 from app.networks.evm.address import normalise_address
 from app.withdrawals import outgoing
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.service import set_waiting
 
-DAY = timedelta(hours=24)
 
-
-@dataclass(frozen=True, slots=True)
 class Refused(Exception):
     """Not to be paid. `held` until an operator has looked, or just not now. `kind` names the alert."""
 
-    kind: str
-    reason: str
-    held: bool
-
-    def __str__(self) -> str:
-        return self.reason
+    def __init__(self, kind: str, reason: str, *, held: bool) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.held = held
 
 
 class NotToSign(Exception):
@@ -42,7 +38,8 @@ async def authorised(withdrawal_id: str, network: NetworkConfig, *, again: bool 
     database.in_transaction()
     row = await database.fetch_one(
         """
-        SELECT id, status, held, network, asset, amount_raw, destination, destination_memo, digest, approvals_required
+        SELECT id, status, held, network, asset, amount_raw, destination, destination_memo, digest, approvals_required,
+            source
         FROM withdrawals WHERE id = $1 FOR UPDATE
         """,
         withdrawal_id,
@@ -61,20 +58,9 @@ async def authorised(withdrawal_id: str, network: NetworkConfig, *, again: bool 
     required = max(row["approvals_required"], asset.approvals_required(intent.amount_raw) if asset is not None else 1)
     await _check_approvals(intent, row["digest"], required)
     _check_destination(intent)
+    if not again:
+        await _check_source(row)
     return intent
-
-
-async def check_ceilings(intent: Intent, network: NetworkConfig, now: datetime) -> None:
-    """Raise Refused beyond what the signer may pay out at once or within 24 hours."""
-    asset = network.asset(intent.asset)
-    if asset is None:
-        raise Refused("unknown_asset", f"{intent.asset} is not an asset of {network.key}", held=True)
-    if asset.transaction_ceiling_raw is not None and intent.amount_raw > asset.transaction_ceiling_raw:
-        raise Refused("ceiling", "the amount is above the signer's ceiling for one transaction", held=True)
-    if asset.day_ceiling_raw is not None:
-        spent_raw = await outgoing.signed_within_raw(network.key, intent.asset, DAY, now)
-        if spent_raw + intent.amount_raw > asset.day_ceiling_raw:
-            raise Refused("day_ceiling", "the signer's ceiling for 24 hours is reached", held=False)
 
 
 async def refuse(withdrawal_id: str, refused: Refused, network: NetworkConfig, now: datetime) -> None:
@@ -100,6 +86,19 @@ async def _check_approvals(intent: Intent, stated: bytes, required: int) -> None
         raise Refused("digest", "it is not what was approved: it was changed afterwards", held=True)
     if not rows or len({row["account"] for row in rows}) < required:
         raise Refused("approvals", "it has not been approved by enough operators", held=True)
+
+
+async def _check_source(row: Row) -> None:
+    """A deep reorganisation may have left a hole in the ledger that pays: later credits fill it first, and nothing
+    is paid out until they have (contract, section 5), whatever was locked before."""
+    available_raw = await database.fetch_value(
+        "SELECT available_raw FROM ledger_heads WHERE owner = $1 AND network = $2 AND asset = $3",
+        row["source"],
+        row["network"],
+        row["asset"],
+    )
+    if available_raw is None or available_raw < 0:
+        raise Refused("below_zero", "the balance is below zero after a reorganisation", held=False)
 
 
 def _check_destination(intent: Intent) -> None:

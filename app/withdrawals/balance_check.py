@@ -1,9 +1,12 @@
-"""Native coins that came in unseen: where the node can't trace, balances are held against what was seen.
+"""Money that came in unseen: balances are held against what was seen to come in.
 
-A contract that passes coins on leaves nothing to be found in a block but by tracing. So the balance of each
-address that a customer may be paying to is read at a confirmed block; what it holds beyond the transfers that were
-seen and our own moves becomes a deposit for a human to look at, booked like any other. Nothing is guessed from
-a balance that one of our own transactions is just changing.
+A contract that passes coins on leaves nothing to be found in a block but by tracing. So where the node can't trace,
+the balance of each address that a customer may be paying to is read at a confirmed block; what it holds beyond the
+transfers that were seen and our own moves becomes a deposit for a human to look at, booked like any other.
+
+The hot wallet is looked at everywhere and in every asset: operators fill it before the gateway has scanned its first
+block, or from wallets that are contracts. What it holds beyond the books is a top-up like any other. Nothing is ever
+guessed from a balance that one of our own transactions is just changing.
 """
 
 from collections.abc import Sequence
@@ -13,7 +16,7 @@ from app.alerts.service import raise_alert
 from app.core import database
 from app.core.database import Row
 from app.networks.config import NetworkConfig
-from app.networks.port import Chain, Sender, Transfer
+from app.networks.port import BlockRef, Chain, Transfer
 
 INTERVAL = timedelta(seconds=60)
 ADDRESSES_PER_QUERY = 1_000
@@ -27,46 +30,80 @@ NOBODY = "unknown"
 class BalanceChecker:
     """Looks at one network's addresses, for the watcher."""
 
-    def __init__(self, network: NetworkConfig, chain: Chain, sender: Sender) -> None:
+    def __init__(self, network: NetworkConfig, chain: Chain) -> None:
         self._network = network
         self._chain = chain
-        self._sender = sender
         self._looked_at: datetime | None = None
 
     async def look(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
         """Once a minute: what addresses hold beyond what was seen, as inferred transfers of a confirmed block."""
         height = scanned_height - self._network.confirmations + 1
-        native = self._network.native
-        if native is None or height < 0 or (self._looked_at is not None and now - self._looked_at < INTERVAL):
+        if height < 0 or (self._looked_at is not None and now - self._looked_at < INTERVAL):
             return []
         self._looked_at = now
-        if await self._chain.traces_native():
-            return []
         block = await self._chain.block_ref(height)
         if block is None:
             return []
-        unseen: list[Transfer] = []
-        after_id = 0
-        while rows := await self._expected(native.symbol, height, after_id, now):
-            after_id = rows[-1]["id"]
-            held = await self._sender.balances([row["address"] for row in rows], native.symbol, height)
-            for row, held_raw in zip(rows, held, strict=True):
-                if not row["moving"] and held_raw > row["expected_raw"]:
-                    unseen.append(
-                        Transfer(
-                            txid=f"balance:{row['address']}:{height}",
-                            index=INFERRED_INDEX,
-                            asset_symbol=native.symbol,
-                            to_address=row["address"],
-                            from_address=NOBODY,
-                            amount_raw=held_raw - row["expected_raw"],
-                            block=block,
-                            inferred=True,
-                        )
-                    )
+        unseen = await self._in_hot_wallet(block)
+        native = self._network.native
+        if native is not None and not await self._chain.traces_native():
+            unseen += await self._at_addresses(native.symbol, block, now)
         for transfer in unseen:
             await self._tell(transfer, now)
         return unseen
+
+    async def _in_hot_wallet(self, block: BlockRef) -> list[Transfer]:
+        hot = self._network.hot_wallet_address
+        if hot is None:
+            return []
+        unseen = []
+        for asset in self._network.assets:
+            row = await self._hot_wallet(hot, asset.symbol, block.height)
+            held_raw = (await self._chain.balances_raw([hot], asset.symbol, block.height))[hot]
+            if not row["moving"] and held_raw > row["expected_raw"]:
+                unseen.append(_inferred(hot, asset.symbol, held_raw - row["expected_raw"], block))
+        return unseen
+
+    async def _at_addresses(self, symbol: str, block: BlockRef, now: datetime) -> list[Transfer]:
+        unseen: list[Transfer] = []
+        after_id = 0
+        while rows := await self._expected(symbol, block.height, after_id, now):
+            after_id = rows[-1]["id"]
+            held = await self._chain.balances_raw([row["address"] for row in rows], symbol, block.height)
+            for row in rows:
+                held_raw = held[row["address"]]
+                if not row["moving"] and held_raw > row["expected_raw"]:
+                    unseen.append(_inferred(row["address"], symbol, held_raw - row["expected_raw"], block))
+        return unseen
+
+    async def _hot_wallet(self, address: str, symbol: str, height: int) -> Row:
+        """What the hot wallet should hold of an asset at a height: top-ups and sweeps, less all that it sent."""
+        assert self._network.native is not None, "a network with a hot wallet has its native coin"
+        row = await database.fetch_one(
+            """
+            SELECT
+                (SELECT coalesce(sum(amount_raw), 0) FROM hot_wallet_receipts
+                    WHERE network = $1 AND asset = $3 AND status IN ('seen', 'booked'))
+                + (SELECT coalesce(sum(amount_raw), 0) FROM outgoing_transactions
+                    WHERE network = $1 AND to_address = $2 AND asset = $3 AND status = 'confirmed')
+                - (SELECT coalesce(sum(CASE WHEN $5 THEN coalesce(gas_cost_raw, 0) ELSE 0 END
+                        + CASE WHEN asset = $3 AND status = 'confirmed' THEN amount_raw ELSE 0 END), 0)
+                    FROM outgoing_transactions WHERE network = $1 AND from_address = $2)
+                AS expected_raw,
+                EXISTS (SELECT 1 FROM hot_wallet_receipts WHERE network = $1 AND asset = $3
+                    AND status IN ('seen', 'booked') AND block_height > $4)
+                OR EXISTS (SELECT 1 FROM outgoing_transactions
+                    WHERE network = $1 AND (from_address = $2 OR to_address = $2)
+                        AND (status IN ('signed', 'submitted') OR block_height > $4)) AS moving
+            """,
+            self._network.key,
+            address,
+            symbol,
+            height,
+            symbol == self._network.native.symbol,
+        )
+        assert row is not None
+        return row
 
     async def _expected(self, symbol: str, height: int, after_id: int, now: datetime) -> Sequence[Row]:
         """Addresses that may be paid to, and what each should hold at a height by what was seen and sent.
@@ -115,3 +152,16 @@ class BalanceChecker:
             },
             now=now,
         )
+
+
+def _inferred(address: str, symbol: str, amount_raw: int, block: BlockRef) -> Transfer:
+    return Transfer(
+        txid=f"balance:{symbol}:{address}:{block.height}",
+        index=INFERRED_INDEX,
+        asset_symbol=symbol,
+        to_address=address,
+        from_address=NOBODY,
+        amount_raw=amount_raw,
+        block=block,
+        inferred=True,
+    )

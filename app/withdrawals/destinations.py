@@ -13,8 +13,8 @@ async def check(networks: Networks, network: NetworkConfig, address: str, memo: 
     """The canonical form of a destination; `field` is what the caller's body calls it.
 
     Raises INVALID_DESTINATION for what is no address of the network or has a wrong checksum, for the zero address,
-    for the contract of a token that we know and for a deposit address of ours; MEMO_NOT_ALLOWED for any memo: none
-    of the kinds of network that we speak has memos.
+    for the contract of a token that we know, for our hot wallet and for a deposit address of ours; MEMO_NOT_ALLOWED
+    for any memo: none of the kinds of network that we speak has memos.
     """
     if memo is not None:
         raise ApiError(Code.MEMO_NOT_ALLOWED, f"{field}_memo: {network.chain} has no memos")
@@ -24,6 +24,8 @@ async def check(networks: Networks, network: NetworkConfig, address: str, memo: 
         raise _invalid(field, str(error)) from None
     if canonical == ZERO_EVM_ADDRESS:
         raise _invalid(field, "is the zero address")
+    if canonical == network.hot_wallet_address:
+        raise _invalid(field, "is our own hot wallet")
     if any(canonical == asset.contract for asset in network.assets):
         raise _invalid(field, "is a token's contract: what is sent there is lost")
     ours = await database.fetch_value(

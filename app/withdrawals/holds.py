@@ -1,6 +1,6 @@
 """Holds: nothing that a ledger pays in an asset is sent until an operator has looked (contract, section 4).
 
-A deep reorganisation places one (deposits/service.py). The table's open row is the truth for what is requested
+A deep reorganisation places one (deposits/reversals.py). The table's open row is the truth for what is requested
 later; `withdrawals.held` is what the signer, approvals and the database's own guard look at.
 """
 

@@ -27,6 +27,14 @@ from app.core import ids
 DEPOSIT_ACCOUNT = "m/44'/60'/0'"
 HOT_WALLET = "m/44'/60'/1'/0/0"
 
+# The account keys m/44'/60'/0' of the phrases that development tools fund: anybody can spend what they receive.
+PUBLISHED_XPUBS = frozenset(
+    {
+        # test test test test test test test test test test test junk (anvil, hardhat)
+        "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8heNP3FGkeV9qwfzvZNSd54JoNXVsXFYSYwHsnJxqP",
+    }
+)
+
 FORMAT = "swap-pay-keystore/1"
 SCRYPT_N = 2**17  # 128 MB and about half a second a guess (OWASP's password storage advice for scrypt)
 SCRYPT_R, SCRYPT_P = 8, 1

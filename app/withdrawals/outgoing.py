@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
 
@@ -9,12 +10,14 @@ from app.core import database
 from app.core.database import Row
 from app.networks.port import Draft, Receipt, Signed
 
+Purpose = Literal["withdrawal", "sweep", "gas"]
+
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """A row of `outgoing_transactions`, as far as sending and tracking it needs."""
 
     id: int
-    purpose: str
+    purpose: Purpose
     withdrawal: str | None
     from_address: str
     to_address: str
@@ -37,12 +40,25 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
         """What is sent, and sent again."""
         return Signed(self.txid, self.signed_bytes)
 
+    @property
+    def draft(self) -> Draft:
+        """What the row says that was signed."""
+        return Draft(
+            to_address=self.to_address,
+            asset_symbol=self.asset,
+            amount_raw=self.amount_raw,
+            nonce=self.nonce,
+            gas_limit=self.gas_limit,
+            max_fee_raw=self.max_fee_raw,
+            priority_fee_raw=self.priority_fee_raw,
+        )
+
 
 async def take_nonce(network: str, address: str, chain_nonce: int) -> int:
     """Lock the address's nonce row and return the next nonce; `store` steps it. Needs the caller's transaction.
 
-    `chain_nonce` is how many of its transactions are in blocks: where a stranger's hand has used the key, or at
-    the first start, the row follows the chain; it never goes back.
+    `chain_nonce` is how many of its transactions are in blocks: a deposit address that somebody else has emptied
+    follows the chain. For the hot wallet that is the signer's to refuse (signing.py). It never goes back.
     """
     database.in_transaction()
     await database.execute(
@@ -60,7 +76,7 @@ async def take_nonce(network: str, address: str, chain_nonce: int) -> int:
 async def store(
     *,
     network: str,
-    purpose: str,
+    purpose: Purpose,
     withdrawal: str | None,
     from_address: str,
     draft: Draft,
@@ -151,8 +167,11 @@ async def mark_block(transaction_id: int, height: int | None, block_hash: str | 
     )
 
 
-async def finish(line: Sequence[Stored], receipt: Receipt, now: datetime) -> None:
-    """One of a nonce's transactions is final, the others can never be. Needs the caller's transaction."""
+async def finish(line: Sequence[Stored], txid: str, receipt: Receipt, moved: bool, now: datetime) -> None:
+    """One of a nonce's transactions is final, the others can never be. Needs the caller's transaction.
+
+    `moved`: it did what it was for. One that had no effect is `reverted`, whatever its receipt calls it.
+    """
     database.in_transaction()
     await database.execute(
         """
@@ -165,8 +184,8 @@ async def finish(line: Sequence[Stored], receipt: Receipt, now: datetime) -> Non
         WHERE id = ANY($1) AND status IN ('signed', 'submitted')
         """,
         [stored.id for stored in line],
-        receipt.txid,
-        receipt.succeeded,
+        txid,
+        moved,
         receipt.height,
         receipt.block_hash,
         receipt.gas_cost_raw,
@@ -215,12 +234,30 @@ async def signed_for(withdrawal_ids: Sequence[str]) -> Set[str]:
     return {row["withdrawal"] for row in rows}
 
 
-async def next_nonce(network: str, address: str) -> int | None:
-    """The next nonce of an address as the books have it; None before the first."""
+async def next_nonce(network: str, address: str) -> int:
+    """The next nonce of an address as the books have it."""
     nonce: int | None = await database.fetch_value(
         "SELECT next_nonce FROM wallet_nonces WHERE network = $1 AND address = $2", network, address
     )
-    return nonce
+    return nonce or 0
+
+
+async def adopt_nonce(network: str, address: str, nonce: int) -> bool:
+    """Go on at `nonce`, which the chain says is next; False where the books are there already or further. Needs
+    the caller's transaction, with the operator who has accounted for every transaction before it."""
+    database.in_transaction()
+    return bool(
+        await database.execute(
+            """
+            INSERT INTO wallet_nonces (network, address, next_nonce) VALUES ($1, $2, $3)
+            ON CONFLICT (network, address) DO UPDATE SET next_nonce = excluded.next_nonce
+            WHERE wallet_nonces.next_nonce < excluded.next_nonce
+            """,
+            network,
+            address,
+            nonce,
+        )
+    )
 
 
 async def unmined_count(network: str, address: str) -> int:
@@ -239,12 +276,11 @@ async def unmined_count(network: str, address: str) -> int:
 
 
 async def signed_within_raw(network: str, asset: str, period: timedelta, now: datetime) -> int:
-    """What was signed away to withdrawals in the last `period`; what a bump repeats or a failure kept counts not."""
+    """What was signed away to withdrawals in the last `period`, whatever became of it; a bump repeats nothing."""
     total: int = await database.fetch_value(
         """
-        SELECT coalesce(sum(t.amount_raw), 0) FROM outgoing_transactions t JOIN withdrawals w ON w.id = t.withdrawal
-        WHERE t.network = $1 AND t.asset = $2 AND t.created_at > $3 AND t.purpose = 'withdrawal'
-            AND t.replaces IS NULL AND w.status <> 'failed'
+        SELECT coalesce(sum(amount_raw), 0) FROM outgoing_transactions
+        WHERE network = $1 AND asset = $2 AND created_at > $3 AND purpose = 'withdrawal' AND replaces IS NULL
         """,
         network,
         asset,

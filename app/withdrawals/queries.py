@@ -7,6 +7,7 @@ from typing import Literal
 
 from app.core import database
 from app.core.database import Row
+from app.withdrawals.digest import Intent, digest
 from app.withdrawals.presentation import Body, PayoutBody, RefundBody, WithdrawalPresenter
 from app.withdrawals.states import Status
 
@@ -48,8 +49,14 @@ class ToSign:
     waiting_reason: str | None
     approved_at: datetime
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the row is what its digest says."""
+        intent = Intent(self.id, self.asset, self.network, self.amount_raw, self.destination, self.destination_memo)
+        return digest(intent) == self.digest
 
-async def withdrawals_to_sign(network: str, limit: int = 100) -> list[ToSign]:
+
+async def withdrawals_to_sign(network: str, limit: int = 1_000) -> list[ToSign]:
     """Approved withdrawals of a network that nobody holds, oldest approval first."""
     rows = await database.fetch_all(
         """

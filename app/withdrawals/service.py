@@ -223,6 +223,12 @@ async def set_waiting(withdrawal_id: str, reason: str | None) -> None:
     )
 
 
+async def may_be_sent(withdrawal_id: str) -> bool:
+    """Whether bytes that were signed for it may be handed to a node: not once its lock was returned."""
+    status = await database.fetch_value("SELECT status FROM withdrawals WHERE id = $1", withdrawal_id)
+    return Status(status) not in GIVES_BACK
+
+
 async def announce(*invoice_ids: str) -> None:
     """After a commit: wake the event sequencer, and the checkout pages of refunded invoices."""
     await events.announce()

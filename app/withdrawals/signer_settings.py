@@ -6,14 +6,18 @@ SIGNER_MNEMONIC                 the phrase itself, in its place; outside of prod
 """
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from app.networks.config import NetworkConfig
 from app.withdrawals import keystore
-from app.withdrawals.keystore import KeystoreError, SpendingKeys
+from app.withdrawals.keystore import PUBLISHED_XPUBS, KeystoreError, SpendingKeys
 
 PREFIX = "SIGNER_"
+
+NOT_FOR_OTHERS = stat.S_IRWXO | stat.S_IWGRP
+"""What nobody else may do with the keystore and its password: read or write them; a group may read."""
 
 
 class SignerSettingsError(Exception):
@@ -34,6 +38,8 @@ def load_keys(*, is_production: bool, env: Mapping[str, str] = os.environ) -> Sp
         raise SignerSettingsError(["set SIGNER_KEYSTORE_FILE (or, outside of production, SIGNER_MNEMONIC)"])
     if file and not password_file:
         raise SignerSettingsError(["SIGNER_KEYSTORE_PASSWORD_FILE is not set"])
+    if file:
+        _refuse_open_files(KEYSTORE_FILE=Path(file), KEYSTORE_PASSWORD_FILE=Path(password_file))
     try:
         return SpendingKeys(mnemonic) if mnemonic else keystore.read(Path(file), _first_line(Path(password_file)))
     except KeystoreError as error:
@@ -53,6 +59,8 @@ def check_networks(networks: Iterable[NetworkConfig], keys: SpendingKeys) -> Non
             faults.append(f"network {network.key}: xpub is not that of the signer's keys: it could not sweep")
         if network.hot_wallet_address != keys.hot_wallet_address:
             faults.append(f"network {network.key}: hot_wallet_address is not the signer's, {keys.hot_wallet_address}")
+        if network.mode == "live" and keys.xpub in PUBLISHED_XPUBS:
+            faults.append(f"network {network.key}: the signer's phrase is a published one: anybody can spend")
         if network.mode == "live":
             faults += [
                 f"network {network.key}: {asset.symbol} needs transaction_ceiling_raw and day_ceiling_raw"
@@ -68,6 +76,20 @@ def refuse_secrets(env: Mapping[str, str] = os.environ) -> None:
     found = sorted(name for name in env if name.startswith(PREFIX) and env[name])
     if found:
         raise SignerSettingsError([f"{name} is set: it belongs in the signer's environment alone" for name in found])
+
+
+def _refuse_open_files(**files: Path) -> None:
+    faults = []
+    for name, path in files.items():
+        try:
+            mode = path.stat().st_mode
+        except OSError as error:
+            faults.append(f"{PREFIX}{name} can't be read: {error.strerror}")
+            continue
+        if mode & NOT_FOR_OTHERS:
+            faults.append(f"{PREFIX}{name} names a file that others can read or write: chmod 600")
+    if faults:
+        raise SignerSettingsError(faults)
 
 
 def _first_line(path: Path) -> str:

@@ -16,7 +16,7 @@ from app.core.logging import get_logger
 from app.networks.config import Asset, NetworkConfig
 from app.networks.port import Draft, FeeAboveCeiling, FeeRate, Sender, WouldFail
 from app.withdrawals import outgoing
-from app.withdrawals.outgoing import Stored
+from app.withdrawals.outgoing import Purpose, Stored
 from app.withdrawals.purse import Purse
 from app.withdrawals.tracking import Tracker
 from app.withdrawals.wallet import Wallet
@@ -34,6 +34,9 @@ NOTICE_OVERLAP = timedelta(minutes=2)
 
 WORTH = 4
 """The native coin is swept where it is at least so many times the gas that it costs."""
+
+LOOK_AGAIN_IN = timedelta(hours=1)
+"""When an address is looked at again that is not worth its gas now, or whose token does not move now."""
 
 FUNDING = (3, 2)
 """Gas is given for half as much again as it costs now: the price may rise before it is used."""
@@ -58,6 +61,11 @@ class Sweeper:
         self._left = SWEEPS_PER_ROUND
         if not candidates:
             return
+        final_height = await self._sender.confirmed_height()
+        if final_height < 0 or final_height + self._network.confirmations - 1 < await _scanned_height(
+            self._network.key
+        ):
+            return  # a node that lags behind does not know of what was settled: nothing would seem to be there
         try:
             rate = await self._sender.fee_rate()
         except FeeAboveCeiling:
@@ -65,7 +73,8 @@ class Sweeper:
         for symbol in sorted({row["asset"] for row in candidates}, key=lambda s: s == self._native.symbol):
             asset = self._network.asset(symbol)
             if asset is not None:  # one that the file has no longer stays where it is
-                await self._sweep_asset(asset, [row for row in candidates if row["asset"] == symbol], rate, purse)
+                rows = [row for row in candidates if row["asset"] == symbol]
+                await self._sweep_asset(asset, rows, final_height, rate, purse)
 
     async def _notice(self) -> None:
         """Make candidates of the addresses whose deposits were settled since the last round."""
@@ -101,38 +110,42 @@ class Sweeper:
         return await database.fetch_all(
             """
             SELECT c.id, c.asset, a.address FROM sweep_candidates c JOIN deposit_addresses a ON a.id = c.deposit_address
-            WHERE c.network = $1
+            WHERE c.network = $1 AND c.noticed_at <= $4
                 AND NOT EXISTS (SELECT 1 FROM outgoing_transactions t WHERE t.network = c.network
                     AND t.status IN ('signed', 'submitted')
                     AND (t.from_address = a.address OR (t.to_address = a.address AND t.purpose = 'gas')))
                 AND NOT (c.asset = $2 AND EXISTS (
-                    SELECT 1 FROM sweep_candidates o WHERE o.deposit_address = c.deposit_address AND o.asset <> $2))
+                    SELECT 1 FROM sweep_candidates o WHERE o.deposit_address = c.deposit_address AND o.asset <> $2
+                        AND o.noticed_at <= $4))
             ORDER BY c.noticed_at, c.id LIMIT $3
             """,
             self._network.key,
             self._native.symbol,
             LOOK_AT_ONCE,
+            clock.now(),
         )
 
-    async def _sweep_asset(self, asset: Asset, rows: Sequence[Row], rate: FeeRate, purse: Purse) -> None:
+    async def _sweep_asset(
+        self, asset: Asset, rows: Sequence[Row], final_height: int, rate: FeeRate, purse: Purse
+    ) -> None:
         addresses = [row["address"] for row in rows]
-        final_height = await self._sender.confirmed_height()
-        if final_height < 0:
-            return
-        now_raw = await self._sender.balances(addresses, asset.symbol)
-        final_raw = await self._sender.balances(addresses, asset.symbol, final_height)
-        gas_raw = await self._sender.balances(addresses, self._native.symbol)
-        for row, latest, final, coin in zip(rows, now_raw, final_raw, gas_raw, strict=True):
-            # What a reorganisation could take away is left for the next time; it comes with a deposit of its own.
-            amount_raw = min(latest, final)
+        now_raw = await self._sender.balances_raw(addresses, asset.symbol)
+        final_raw = await self._sender.balances_raw(addresses, asset.symbol, final_height)
+        coin_raw = await self._sender.balances_raw(addresses, self._native.symbol)
+        for row in rows:
+            address = row["address"]
+            # What a reorganisation could take away is left for the next time.
+            amount_raw = min(now_raw[address], final_raw[address])
             if self._left == 0:
                 return
-            if amount_raw < asset.sweep_min_raw:
+            if now_raw[address] < asset.sweep_min_raw:
                 await _forget(row["id"])
+            elif amount_raw < asset.sweep_min_raw:
+                continue  # it will be final soon
             elif asset.contract is None:
                 await self._sweep_coin(row, amount_raw, rate, purse)
             else:
-                await self._sweep_token(row, asset, amount_raw, coin, rate, purse)
+                await self._sweep_token(row, asset, amount_raw, coin_raw[address], rate, purse)
 
     async def _sweep_coin(self, row: Row, held_raw: int, rate: FeeRate, purse: Purse) -> None:
         """Send all there is: what isn't gas. All of the fee goes to the block's maker beyond the base fee, so
@@ -142,7 +155,7 @@ class Sweeper:
         price_raw = min(rate.base_raw * 5 // 4 + rate.priority_raw, rate.max_raw)
         amount_raw = held_raw - gas_limit * price_raw
         if held_raw < WORTH * gas_limit * price_raw:
-            await _forget(row["id"])
+            await _look_again_later(row["id"])
             return
         if purse.gas_left_raw < gas_limit * price_raw:
             return  # the gas is the treasury's, although the coin comes from a deposit
@@ -166,6 +179,7 @@ class Sweeper:
             gas_limit = await self._sender.gas_limit(row["address"], hot, asset.symbol, amount_raw)
         except WouldFail as error:
             log.warning("sweep_would_fail", network=self._network.key, asset=asset.symbol, error=str(error))
+            await _look_again_later(row["id"])
             return
         # As much as its gas affords, as long as a block would take it soon.
         max_fee_raw = min(rate.max_raw, coin_raw // gas_limit)
@@ -211,7 +225,7 @@ class Sweeper:
         purse.gas_left_raw -= amount_raw
         await self._send(draft, "gas", hot, None)
 
-    async def _send(self, draft: Draft, purpose: str, from_address: str, candidate_id: int | None) -> None:
+    async def _send(self, draft: Draft, purpose: Purpose, from_address: str, candidate_id: int | None) -> None:
         self._left -= 1
         chain_nonce = await self._sender.next_nonce(from_address)
         now = clock.now()
@@ -228,3 +242,18 @@ class Sweeper:
 async def _forget(candidate_id: int) -> None:
     """Until another deposit is settled there."""
     await database.execute("DELETE FROM sweep_candidates WHERE id = $1", candidate_id)
+
+
+async def _look_again_later(candidate_id: int) -> None:
+    """Gas may be cheaper then."""
+    await database.execute(
+        "UPDATE sweep_candidates SET noticed_at = $2 WHERE id = $1", candidate_id, clock.now() + LOOK_AGAIN_IN
+    )
+
+
+async def _scanned_height(network: str) -> int:
+    """How far the watcher has come; settled deposits are in blocks up to there."""
+    height: int | None = await database.fetch_value(
+        "SELECT scanned_height FROM network_cursors WHERE network = $1", network
+    )
+    return -1 if height is None else height

@@ -59,7 +59,7 @@ class Tracker:
         """Look once at everything that is under way. Raises as the node does; what was found out is kept."""
         lines = await outgoing.under_way(self._network.key)
         txids = [stored.txid for line in lines for stored in line]
-        receipts = {r.txid: r for r in await self._sender.receipts(txids) if r is not None} if txids else {}
+        receipts = await self._sender.receipts(txids) if txids else {}
         unmined: list[list[Stored]] = []
         for line in lines:
             found = next((stored for stored in line if stored.txid in receipts), None)
@@ -105,8 +105,8 @@ class Tracker:
             return
         now = clock.now()
         async with database.transaction():
-            if stored.withdrawal is not None:
-                await self._withdrawals.mark_submitted(stored.withdrawal, now)
+            if stored.withdrawal is not None and not await self._withdrawals.mark_submitted(stored.withdrawal, now):
+                await set_waiting(stored.withdrawal, None)  # a bump, and nothing is in its way any more
             await outgoing.mark_submitted(stored.id, now)
         await service.announce()
 
@@ -114,32 +114,32 @@ class Tracker:
         """Book a final transaction: the withdrawal is confirmed, or has failed and gets its lock back."""
         self._crash.reach("mined")
         now = clock.now()
+        # A token may answer "no" without reverting: then no transfer of it is in the receipt.
+        moved = receipt.succeeded and any(
+            (transfer.asset_symbol, transfer.from_address) == (stored.asset, stored.from_address)
+            for transfer in receipt.transfers
+        )
         try:
             async with database.transaction():
                 if stored.withdrawal is not None:
-                    await self._settle(stored, receipt, now)
-                await outgoing.finish(line, receipt, now)
+                    await self._settle(stored.withdrawal, moved, now)
+                await outgoing.finish(line, stored.txid, receipt, moved, now)
                 self._crash.reach("confirming")
         except IllegalTransition as error:
-            # It ended the other way before a deep reorganisation: only a human can put that right.
-            await self._alert("critical", "outcome_changed", stored, f"the chain changed its mind: {error}")
+            await self._alert_outcome_changed(stored, error)
             async with database.transaction():
-                await outgoing.finish(line, receipt, now)
+                await outgoing.finish(line, stored.txid, receipt, moved, now)
         await service.announce()
         self._crash.reach("confirmed")
         await self._treasury.book_gas(now)
         self._crash.reach("gas_booked")
 
-    async def _settle(self, stored: Stored, receipt: Receipt, now: datetime) -> None:
-        assert stored.withdrawal is not None
-        asset = self._network.asset(stored.asset)
-        # A token may answer "no" without reverting: then no transfer of it is in the receipt.
-        refused = asset is not None and asset.contract and (stored.asset, stored.from_address) not in receipt.moved
-        if not receipt.succeeded or refused:
-            await self._withdrawals.fail(stored.withdrawal, "the chain reverted the transaction", now)
+    async def _settle(self, withdrawal_id: str, moved: bool, now: datetime) -> None:
+        if not moved:
+            await self._withdrawals.fail(withdrawal_id, "the chain reverted the transaction", now)
             return
-        await self._withdrawals.mark_submitted(stored.withdrawal, now)
-        await self._withdrawals.confirm(stored.withdrawal, now)
+        await self._withdrawals.mark_submitted(withdrawal_id, now)
+        await self._withdrawals.confirm(withdrawal_id, now)
 
     async def _press_on(self, lines: Sequence[Sequence[Stored]]) -> None:
         """What is in no block: sent again where the node has forgotten it, bumped where it takes long."""
@@ -157,8 +157,12 @@ class Tracker:
                 await self._look_for_conflict(line, final_height)
             elif known:
                 await self._taken(last)
-            else:
+            elif last.withdrawal is None or await service.may_be_sent(last.withdrawal):
                 await self.hand_over(last)
+            else:
+                # A deep reorganisation has freed the failed transaction of a payout whose money went back.
+                await self._alert("critical", "failed_transaction_loose", last, "a failed payout may go through yet")
+                continue
             # The others of an address wait for the first: raising their fees would change nothing.
             if last.nonce == nonces[address]:
                 await self._bump_when_due(last)
@@ -167,13 +171,21 @@ class Tracker:
         """A final transaction has the nonce and no receipt is ours. Ours has failed only if that one is another."""
         last = line[-1]
         txid = await self._sender.who_used(last.from_address, last.nonce, final_height)
-        if txid is None or txid in {stored.txid for stored in line}:
+        if txid is None:
+            await self._alert("critical", "nonce_used", last, "its nonce is used, and the node can't say by what")
+            return
+        if txid in {stored.txid for stored in line}:
             return  # the node's parts disagree; asked again in the next round
         now = clock.now()
-        async with database.transaction():
-            if last.withdrawal is not None:
-                await self._withdrawals.fail(last.withdrawal, "another transaction took its place", now)
-            await outgoing.give_up(line, now)
+        try:
+            async with database.transaction():
+                if last.withdrawal is not None:
+                    await self._withdrawals.fail(last.withdrawal, "another transaction took its place", now)
+                await outgoing.give_up(line, now)
+        except IllegalTransition as error:
+            await self._alert_outcome_changed(last, error)
+            async with database.transaction():
+                await outgoing.give_up(line, now)
         await self._alert(
             "critical", "nonce_taken", last, f"transaction {txid}, not one of ours, was sent from {last.from_address}"
         )
@@ -194,13 +206,17 @@ class Tracker:
             return
         if await self._can_afford(last, draft):
             await self._bump(last, draft, now)
+        elif last.withdrawal is not None:
+            await set_waiting(last.withdrawal, "the hot wallet holds too little for the fee that the network asks")
 
     async def _bump(self, last: Stored, draft: Draft, now: datetime) -> None:
         try:
             async with database.transaction():
+                await self._wallet.check_signed(last)
                 if last.withdrawal is not None:
                     intent = await authorised(last.withdrawal, self._network, again=True)
-                    if (intent.destination, intent.amount_raw) != (draft.to_address, draft.amount_raw):
+                    asked = (intent.destination, intent.asset, intent.amount_raw)
+                    if asked != (draft.to_address, draft.asset_symbol, draft.amount_raw):
                         raise Refused("digest", "it is not what was signed before", held=True)
                 if not await outgoing.lock_open(last.id):
                     return
@@ -227,10 +243,11 @@ class Tracker:
         more_raw = draft.gas_budget_raw - last.gas_limit * last.max_fee_raw
         if await self._treasury.gas_left_raw() < more_raw:
             return False
-        (balance_raw,) = await self._sender.balances([last.from_address], self._network.native.symbol)
-        taken = await outgoing.unmined_raw(self._network.key, last.from_address, self._network.native.symbol)
+        coin, sender = self._network.native.symbol, last.from_address
+        balance_raw = (await self._sender.balances_raw([sender], coin))[sender]
+        taken = await outgoing.unmined_raw(self._network.key, sender, coin)
         less_raw = last.amount_raw - draft.amount_raw
-        return balance_raw - taken.get(self._network.native.symbol, 0) >= more_raw - less_raw
+        return balance_raw - taken.get(coin, 0) >= more_raw - less_raw
 
     def _is_native_sweep(self, stored: Stored) -> bool:
         return (
@@ -238,6 +255,10 @@ class Tracker:
             and self._network.native is not None
             and stored.asset == self._network.native.symbol
         )
+
+    async def _alert_outcome_changed(self, stored: Stored, error: IllegalTransition) -> None:
+        """It ended the other way before a deep reorganisation: only a human can put that right."""
+        await self._alert("critical", "outcome_changed", stored, f"the chain changed its mind: {error}")
 
     async def _alert(self, severity: Severity, kind: str, stored: Stored, message: str) -> None:
         """Tell operators, once: the round comes again every second."""

@@ -26,6 +26,7 @@ class Treasury:
 
     def __init__(self, network: NetworkConfig) -> None:
         self._network = network
+        self._told_short = False
 
     @property
     def address(self) -> str | None:
@@ -171,7 +172,11 @@ class Treasury:
             await ledger.lock([self._gas_ledger])
             head = await ledger_queries.head(self._gas_ledger)
             assert head is not None
-            if head.state.available_raw < due_raw:
+            short = head.state.available_raw < due_raw
+            if short and self._told_short:
+                return
+            self._told_short = short
+            if short:
                 await raise_alert(
                     severity="critical",
                     kind="treasury_short",

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from app.sandbox.ports import free_port
+from app.sandbox.tls import Certificates
 
 START_TIMEOUT_S = 30
 
@@ -30,22 +31,28 @@ class Served:
 
 
 @contextmanager
-def served(environment: Mapping[str, str], log_path: Path) -> Iterator[Served]:
-    """One process of the web server with these settings, stopped at the end."""
+def served(
+    environment: Mapping[str, str], log_path: Path, certificates: Certificates | None = None
+) -> Iterator[Served]:
+    """One process of the web server with these settings, stopped at the end; with `certificates` it speaks TLS."""
     port = free_port()
+    tls = []
+    if certificates is not None:
+        tls = ["--ssl-certificate", str(certificates.cert_path), "--ssl-keyfile", str(certificates.key_path)]
+    url = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--loop", "uvloop"),
-                *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "app.asgi:create_app"),
+                *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", *tls, "app.asgi:create_app"),
             ],
             env={**os.environ, "LOG_LEVEL": "WARNING", **environment},
             stdout=log,
             stderr=log,
         )
     try:
-        _wait_until_ready(process, f"http://127.0.0.1:{port}", log_path)
-        yield Served(f"http://127.0.0.1:{port}", port, log_path)
+        _wait_until_ready(process, url, log_path)
+        yield Served(url, port, log_path)
     finally:
         process.terminate()
         process.wait(15)
@@ -55,7 +62,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log_path: Path
     give_up_s = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < give_up_s and process.poll() is None:
         try:
-            if httpx.get(f"{url}/healthz", trust_env=False).status_code == 200:
+            if httpx.get(f"{url}/healthz", trust_env=False, verify=False).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.05)

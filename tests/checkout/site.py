@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from app.web import brand
 from app.checkout.view import Anomaly, CheckoutView, FeePayer, LanguageChoice, Transfer
 from app.checkout.wording import page_context
 from app.invoices.states import Status
-from app.web import languages
+from app.web import brand, languages
 from app.web.languages import ENGLISH, Language
 from app.web.pages import Pages
 
@@ -140,6 +139,12 @@ LOGO = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 44 44"><circle cx="22" cy="22" r="20" fill="#e4572e"/></svg>'
 )
 """Drawn here for sharpness; the app itself takes no SVG as a logo."""
+
+
+WORDIEST = ("awaiting_test_mode", "branded", "confirming_delayed", "paid_twice", "expired", "manual_review", "refunded")
+"""States with the most words, or with parts that no other has: the ones to look at in every language."""
+
+ERRORS = (404, 429, 500)
 
 
 class Site:
@@ -268,3 +273,15 @@ class Site:
         finally:
             self._listeners.remove(listener)
             request.close_connection = True
+
+
+def pictured(site: Site) -> list[tuple[str, str]]:
+    """Name and URL of every page worth looking at: each state in English, the wordiest in every language."""
+    found: list[tuple[str, str]] = []
+    for language in languages.every():
+        code = language.code
+        chosen = states() if code == "en" else {name: states()[name] for name in WORDIEST}
+        found += [(f"checkout-{name}-{code}", site.put(f"{name}-{code}", view, code)) for name, view in chosen.items()]
+        found.append((f"receipt-{code}", f"{site.url(f'refunded-{code}')}/receipt?lang={code}"))
+        found += [(f"error-{status}-{code}", site.error_url(status, code)) for status in ERRORS]
+    return found

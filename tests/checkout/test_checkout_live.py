@@ -1,17 +1,21 @@
 """The running app, a real chain and a real browser: what a customer sees while a payment goes its way."""
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from app.checkout.live import MAX_STREAMS_PER_ADDRESS
+from app.core import clock
 from app.core.settings import Settings
 from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.sandbox.chain_driver import AnvilDriver
-from tests.checkout.conftest import CHROMIUM, QUIET
+from tests.browsing import CHROMIUM, QUIET
 from tests.checkout.running import RunningApp, running_app
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
@@ -70,9 +74,11 @@ async def test_a_payment_is_seen_and_completes_without_a_reload(
     new = await invoice(gateway, await terms(service_fee_bps=80))
     url, complaints = web.url(gateway.links.slug(new.id)), list[str]()
     page = await opened(browser, url, complaints)
-    arabic = await opened(browser, f"{url}?lang=ar", complaints, viewport={"width": 360, "height": 800})
-    await web.until_open(2)
-    for each in (page, arabic):
+    phone = {"viewport": {"width": 360, "height": 800}}
+    arabic = await opened(browser, f"{url}?lang=ar", complaints, **phone)
+    dark = await opened(browser, url, complaints, color_scheme="dark", **phone)
+    await web.until_open(3)
+    for each in (page, arabic, dark):
         await each.evaluate("window.neverReloaded = true")
     await expect(page.locator(".amount__figure")).to_have_text(new.pay_in.amount_decimal)
     await expect(arabic.locator("html")).to_have_attribute("dir", "rtl")
@@ -87,13 +93,34 @@ async def test_a_payment_is_seen_and_completes_without_a_reload(
     await driver.mine(1)
     await expect(page.locator("#headline")).to_have_text("Payment complete", timeout=SOON_MS)
     await expect(arabic.locator("#headline")).to_have_text("اكتمل الدفع", timeout=SOON_MS)
-    for each in (page, arabic):
+    await expect(dark.locator("#headline")).to_have_text("Payment complete", timeout=SOON_MS)
+    for each in (page, arabic, dark):
         assert await each.evaluate("window.neverReloaded")
     await web.until_open(0)
 
     await page.get_by_role("link", name="Receipt for printing").click()
     await expect(page.get_by_role("heading", name="Receipt")).to_be_visible()
     assert new.pay_in.amount_decimal in await page.locator("main").inner_text()
+    assert complaints == []
+
+
+async def test_time_up_and_cancellation_take_the_address_away_without_a_reload(
+    gateway: Gateway, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver
+) -> None:
+    merchant, complaints = await terms(service_fee_bps=0), list[str]()
+    for end, headline in (("cancelled", "This payment was cancelled"), ("expired", "This payment has expired")):
+        new = await invoice(gateway, merchant, fail_url="https://shop.example/basket")
+        page = await opened(browser, web.url(gateway.links.slug(new.id)), complaints, color_scheme="dark")
+        await web.until_open(1)
+        if end == "cancelled":
+            await gateway.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
+        else:
+            await gateway.invoices.let_time_run_out(new.id, clock.now() - timedelta(minutes=2))
+            await driver.mine(1)
+        await expect(page.locator("#headline")).to_have_text(headline, timeout=10_000)
+        assert new.pay_in.address not in await page.content()
+        assert await page.locator("#return").get_attribute("href") == "https://shop.example/basket"
+        await page.close()
     assert complaints == []
 
 
@@ -168,13 +195,7 @@ async def test_a_stranger_s_page_can_neither_pay_nor_frame(
 async def test_streams_of_clients_that_vanish_are_forgotten(gateway: Gateway, web: RunningApp) -> None:
     new = await invoice(gateway, await terms(service_fee_bps=0))
     path = f"/pay/{gateway.links.slug(new.id)}/events"
-    writers = []
-    for number in range(60):
-        reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
-        forwarded = f"X-Forwarded-For: 203.0.113.{number}"
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{forwarded}\r\n\r\n".encode())
-        assert b"text/event-stream" in await reader.readuntil(b"\r\n\r\n")
-        writers.append(writer)
+    writers = [await open_stream(web, path, f"203.0.113.{number}") for number in range(60)]
     await web.until_open(60)
     for place, writer in enumerate(writers):
         if place % 2:
@@ -182,6 +203,40 @@ async def test_streams_of_clients_that_vanish_are_forgotten(gateway: Gateway, we
         else:
             writer.close()
     await web.until_open(0, timeout_s=5)
+
+
+async def test_thousands_of_open_pages_keep_nobody_waiting(gateway: Gateway, web: RunningApp) -> None:
+    """More than Granian would hold by itself; still one address has no more than its hundred."""
+    allow_files(4_000)
+    new = await invoice(gateway, await terms(service_fee_bps=0))
+    path = f"/pay/{gateway.links.slug(new.id)}/events"
+    open_pages = []
+    for number in range(22):
+        some = [open_stream(web, path, f"203.0.113.{number}") for _ in range(MAX_STREAMS_PER_ADDRESS)]
+        open_pages += await asyncio.gather(*some)
+    await web.until_open(len(open_pages))
+
+    refused = await web.client.get(path, headers={"X-Forwarded-For": "203.0.113.0"})
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "30")
+    async with asyncio.timeout(5):
+        assert (await web.client.get(path.removesuffix("/events"))).status_code == 200
+    for page in open_pages:
+        page.close()
+
+
+async def open_stream(web: RunningApp, path: str, address: str) -> asyncio.StreamWriter:
+    """An event stream of a customer at `address`; closing what is returned ends it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: {address}\r\n\r\n".encode())
+    async with asyncio.timeout(20):
+        assert b"text/event-stream" in await reader.readuntil(b"\r\n\r\n")
+    return writer
+
+
+def allow_files(wanted: int) -> None:
+    """Each open page is a file of ours too, and 1,024 are many systems' habit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 async def test_the_thirty_first_load_waits_while_the_open_page_stays_live(

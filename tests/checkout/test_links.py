@@ -55,6 +55,9 @@ async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
         "unknown": gateway.links.slug("INV-0000000000"),
         "lower case": slug.lower(),
         "not ASCII": quote(slug + "é"),
+        "not UTF-8": slug + "%ff",
+        "half a surrogate": slug + "%ed%a0%80",
+        "of two parts": slug + "." + slug,
     }
     for part in ("", "/status", "/events", "/receipt", "/logo", "/brand.css"):
         answers = [await client.get(f"/pay/{each}{part}") for each in wrong.values()]
@@ -95,6 +98,7 @@ async def test_nothing_private_reaches_the_page_its_parts_or_headers(
         assert answer.status_code == 200
         assert CANARY not in everything
         assert merchant.merchant_id not in everything
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-robots-tag"] == "noindex, nofollow"
         assert answer.headers["referrer-policy"] == "no-referrer"
@@ -159,7 +163,7 @@ async def test_a_merchant_s_name_colour_and_logo_are_on_its_page(gateway: Gatewa
     assert "sandbox" in logo.headers["content-security-policy"]
     (sheet_url,) = re.findall(r'href="([^"]+/brand.css[^"]*)"', page.text)
     sheet = await client.get(sheet_url)
-    assert sheet.headers["content-type"].startswith("text/css")
+    assert sheet.headers["content-type"] == "text/css; charset=utf-8"
     assert "--petrol: #" in sheet.text
 
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from app.core import settings as settings_module
+from app.core.outbound.targets import OTHER_PROTOCOLS_PORTS
 from app.deposits.watcher import Watcher
 from app.gateway import Gateway
 from app.ledger import queries as ledger
@@ -33,6 +34,13 @@ def test_every_setting_is_listed() -> None:
     listed = set(re.findall(r"^\| `([A-Z_]+)` \|", CONFIGURATION, re.MULTILINE))
     assert len(read) > 20
     assert listed == read
+
+
+def test_every_refused_webhook_port_is_named() -> None:
+    (sentence,) = re.findall(
+        r"Ports that belong to [^.]*are refused: [^.]*", (ROOT / "docs" / "webhooks.md").read_text()
+    )
+    assert {int(port) for port in re.findall(r"\d+", sentence)} == OTHER_PROTOCOLS_PORTS
 
 
 @pytest.mark.parametrize("table", [NetworkConfig, Asset])

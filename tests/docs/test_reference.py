@@ -6,12 +6,8 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from app.web.pages import ROOT
 from tests.api.serving import Served
-from tests.checkout.conftest import CHROMIUM, QUIET
-
-SCREENS = ROOT / "var" / "screens"
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+from tests.browsing import AXE, AXE_RUN, CHROMIUM, QUIET
 
 
 async def opened(browser: Browser, url: str, complaints: list[str], width: int = 1280, **context: Any) -> Page:
@@ -27,7 +23,6 @@ async def opened(browser: Browser, url: str, complaints: list[str], width: int =
 @pytest.mark.usefixtures("db")
 async def test_the_reference_in_a_browser(server: Served) -> None:
     url = f"{server.url}/docs/api"
-    SCREENS.mkdir(parents=True, exist_ok=True)
     complaints: list[str] = []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
@@ -35,14 +30,9 @@ async def test_the_reference_in_a_browser(server: Served) -> None:
             for width in (1280, 360, 320):
                 page = await opened(browser, url, complaints, width, color_scheme=scheme)
                 assert await page.evaluate("document.documentElement.scrollWidth") == width
-                if width != 320:
-                    await page.screenshot(path=SCREENS / f"reference-{width}-{scheme}.png")
-                    await page.locator("#createInvoice").scroll_into_view_if_needed()
-                    await page.goto(f"{url}#createInvoice")
-                    await page.screenshot(path=SCREENS / f"reference-operation-{width}-{scheme}.png")
             checked = await opened(browser, url, complaints, 1280, color_scheme=scheme, bypass_csp=True)
             await checked.add_script_tag(content=AXE.read_text())
-            found = await checked.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            found = await checked.evaluate(AXE_RUN)
             assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]] == []
         page = await opened(browser, url, complaints, java_script_enabled=False)
         await page.get_by_role("navigation").get_by_role("link", name="Cancel an invoice").click()

@@ -16,6 +16,9 @@ from tests.factories.operators import Operator
 CUSTOMER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 """An address that is nobody's of ours: anvil's second account."""
 
+STRANGER = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+"""EIP-55's first example: nobody's of ours, however far the pool of addresses has grown."""
+
 NETWORK = "ethereum:test"
 
 

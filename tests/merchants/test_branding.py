@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web import brand
 from app.core import clock, database
 from app.core.errors import ApiError
 from app.merchants import branding
 from app.merchants.branding import Branding
 from app.merchants.rasters import Raster, inspect
+from app.web import brand
 from app.web.pages import STATIC_DIR
 from tests.checkout.pictures import JPEG, NO_PICTURES, PNG, WEBP, png
 from tests.factories.merchants import merchant

@@ -69,3 +69,14 @@ async def test_a_watcher_that_halts_alerts_once_and_for_as_long_as_it_lasts(worl
     await world.gateway.watchdog().look(clock.now())
     (alert,) = await alerts.open_alerts()
     assert alert.occurrences == 2
+
+
+async def test_patience_begins_at_the_start_after_a_pause_of_everything(world: World) -> None:
+    await world.reconcile()
+    clock.shift(timedelta(days=3))
+    watchdog = world.gateway.watchdog()
+    await watchdog.look(clock.now())
+    assert await open_alerts() == {}
+    clock.shift(timedelta(minutes=6))
+    await watchdog.look(clock.now())
+    assert await open_alerts() == {f"{NETWORK} is not watched": "critical"}

@@ -1,25 +1,22 @@
-"""What reconciliation asks of an EVM chain: who holds how much at a block, and what became of transactions."""
+"""Who holds how much on an EVM chain, and what became of transactions: asked by the signer and by reconciliation."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any
 
-import msgspec
+from eth_abi.abi import encode
 from msgspec import Meta
 
 from app.networks.config import Asset
 from app.networks.evm.address import with_checksum
 from app.networks.evm.rpc import Call, EvmRpc
-from app.networks.evm.wire import Address, Hash, Quantity, WireLog, WireTransaction
+from app.networks.evm.wire import TRANSFER_TOPIC, Quantity, WireSent, WireSettledReceipt
 from app.networks.port import SentTransfer, Settlement, UnreadableAnswer
 
 CALLS_PER_REQUEST = 100
 """What common nodes take in one batch."""
 
-BALANCE_OF = "0x70a08231"  # keccak256("balanceOf(address)"), its first four bytes
-TRANSFER_TOPIC = (
-    "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # Transfer(address,address,uint256)
-)
+BALANCE_OF_SELECTOR = bytes.fromhex("70a08231")  # keccak256("balanceOf(address)"), its first four bytes
 
 TXID = re.compile(r"0x[0-9a-fA-F]{64}")
 
@@ -27,26 +24,13 @@ TXID = re.compile(r"0x[0-9a-fA-F]{64}")
 Word = Annotated[str, Meta(pattern=r"\A0x[0-9a-fA-F]{64}\Z")]
 
 
-class WireSettledReceipt(msgspec.Struct, frozen=True, rename="camel"):
-    """A receipt with its logs and what it cost. Chains above another one add `l1Fee` (OP stack)."""
-
-    transaction_hash: Hash
-    block_hash: Hash
-    block_number: Quantity
-    status: Quantity
-    gas_used: Quantity
-    logs: list[WireLog]
-    from_: Address = msgspec.field(name="from")
-    effective_gas_price: Quantity = "0x0"
-    l1_fee: Quantity | None = msgspec.field(name="l1Fee", default=None)
-
-
-async def balances_raw(rpc: EvmRpc, asset: Asset, addresses: Sequence[str], height: int) -> dict[str, int]:
-    """What each address holds of `asset` at the end of block `height`."""
+async def balances_raw(rpc: EvmRpc, asset: Asset, addresses: Sequence[str], height: int | None) -> dict[str, int]:
+    """What each address holds of `asset` at the end of block `height`, of the newest one where left out."""
+    block = "latest" if height is None else hex(height)
     held: dict[str, int] = {}
     for start in range(0, len(addresses), CALLS_PER_REQUEST):
         some = addresses[start : start + CALLS_PER_REQUEST]
-        answers = await rpc.ask([_balance_call(asset, address, height) for address in some])
+        answers = await rpc.ask([_balance_call(asset, address, block) for address in some])
         held.update(zip(some, (int(answer, 16) for answer in answers), strict=True))
     return held
 
@@ -57,40 +41,37 @@ async def settlements(
     """What became of those transactions that are in a block; `tokens` are the assets by contract in lower case."""
     wanted = [txid for txid in txids if TXID.fullmatch(txid)]  # a node refuses a whole batch for one that is none
     settled: dict[str, Settlement] = {}
-    for start in range(0, len(wanted), CALLS_PER_REQUEST // 2):
-        some = wanted[start : start + CALLS_PER_REQUEST // 2]
-        calls: list[Call[Any]] = [Call("eth_getTransactionReceipt", (t,), WireSettledReceipt | None) for t in some]
-        calls += [Call("eth_getTransactionByHash", (t,), WireTransaction | None) for t in some if native]
-        answers = await rpc.ask(calls)
-        receipts, transactions = answers[: len(some)], answers[len(some) :] or [None] * len(some)
-        for txid, receipt, transaction in zip(some, receipts, transactions, strict=True):
-            if receipt is None:
-                continue
-            if receipt.transaction_hash.lower() != txid.lower():
+    for start in range(0, len(wanted), CALLS_PER_REQUEST):
+        some = wanted[start : start + CALLS_PER_REQUEST]
+        found = await rpc.ask([_receipt_call(txid) for txid in some])
+        receipts = {txid: receipt for txid, receipt in zip(some, found, strict=True) if receipt is not None}
+        carried = await _carried(rpc, list(receipts)) if native else {}
+        for txid, receipt in receipts.items():
+            if receipt.transaction_hash.lower() != txid.lower() or receipt.status not in ("0x0", "0x1"):
                 raise UnreadableAnswer(f"transaction {txid}: the receipt is not one of it")
-            settled[txid] = _settlement(receipt, transaction, native, tokens)
+            settled[txid] = _settlement(receipt, carried.get(txid), native, tokens)
     return settled
 
 
-def _balance_call(asset: Asset, address: str, height: int) -> Call[str]:
-    if asset.contract is None:
-        return Call("eth_getBalance", (address, hex(height)), Quantity)
-    data = BALANCE_OF + address.removeprefix("0x").lower().rjust(64, "0")
-    return Call("eth_call", ({"to": asset.contract, "data": data}, hex(height)), Word)
+async def _carried(rpc: EvmRpc, txids: Sequence[str]) -> dict[str, WireSent]:
+    """The transactions themselves: native coin that they carry is in no receipt."""
+    calls: list[Call[Any]] = [Call("eth_getTransactionByHash", (txid,), WireSent | None) for txid in txids]
+    found = await rpc.ask(calls) if calls else []
+    return {txid: sent for txid, sent in zip(txids, found, strict=True) if sent is not None}
 
 
 def _settlement(
-    receipt: WireSettledReceipt, transaction: WireTransaction | None, native: Asset | None, tokens: Mapping[str, Asset]
+    receipt: WireSettledReceipt, sent: WireSent | None, native: Asset | None, tokens: Mapping[str, Asset]
 ) -> Settlement:
     succeeded = receipt.status == "0x1"
     transfers = []
-    if succeeded and native and transaction is not None and transaction.to is not None and int(transaction.value, 16):
+    if succeeded and native and sent is not None and sent.to is not None and int(sent.value, 16):
         transfers.append(
             SentTransfer(
                 native.symbol,
-                with_checksum(transaction.from_.lower()),
-                with_checksum(transaction.to.lower()),
-                int(transaction.value, 16),
+                with_checksum(sent.from_.lower()),
+                with_checksum(sent.to.lower()),
+                int(sent.value, 16),
             )
         )
     for log in receipt.logs:
@@ -99,6 +80,7 @@ def _settlement(
             continue
         sender, recipient = (with_checksum("0x" + topic[-40:].lower()) for topic in log.topics[1:])
         transfers.append(SentTransfer(asset.symbol, sender, recipient, int(log.data, 16)))
+    # Rollups of the OP stack charge the data's price on the first layer besides.
     gas_cost_raw = int(receipt.gas_used, 16) * int(receipt.effective_gas_price, 16) + int(receipt.l1_fee or "0x0", 16)
     return Settlement(
         height=int(receipt.block_number, 16),
@@ -107,3 +89,14 @@ def _settlement(
         gas_cost_raw=gas_cost_raw,
         transfers=tuple(transfers),
     )
+
+
+def _balance_call(asset: Asset, address: str, block: str) -> Call[str]:
+    if asset.contract is None:
+        return Call("eth_getBalance", (address, block), Quantity)
+    data = BALANCE_OF_SELECTOR + encode(["address"], [address])
+    return Call("eth_call", ({"to": asset.contract, "data": "0x" + data.hex()}, block), Word)
+
+
+def _receipt_call(txid: str) -> Call[WireSettledReceipt | None]:
+    return Call("eth_getTransactionReceipt", (txid,), WireSettledReceipt | None)

@@ -37,6 +37,14 @@ class RefusedByNode(NodeUnavailable):
     """The node understood and said no: a range too wide, a limit reached, a method it doesn't offer."""
 
 
+class NobodyAnswered(NodeUnavailable):
+    """Each node failed in its own way; `failures` has them in the order in which they were asked."""
+
+    def __init__(self, failures: Sequence[NodeUnavailable]) -> None:
+        super().__init__("; ".join(str(failure) for failure in failures))
+        self.failures = failures
+
+
 class AnswerTooLarge(UnreadableAnswer):
     """The answer is longer than `MAX_ANSWER_BYTES`. Ask for less at a time."""
 
@@ -55,7 +63,7 @@ CHAIN_ID: Call[str] = Call("eth_chainId", (), Quantity)
 class EvmRpc:
     """A network's nodes. The one that answered last is asked first; the others in turn when it fails.
 
-    Everything asked here only reads, so that asking again is always safe.
+    Everything asked here only reads or hands in signed bytes, so that asking again is always safe.
     """
 
     def __init__(self, urls: Sequence[NodeUrl], chain_id: int) -> None:
@@ -100,7 +108,7 @@ class EvmRpc:
             return results
         if len(failures) == 1 or all(isinstance(failure, RefusedByNode) for failure in failures):
             raise failures[0]
-        raise NodeUnavailable("; ".join(str(failure) for failure in failures))
+        raise NobodyAnswered(failures)
 
 
 class _Node:

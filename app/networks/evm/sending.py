@@ -4,27 +4,18 @@ Nothing here decides whether to send. Bytes are made by `sign` and stored by the
 them; handing in the same bytes again is always safe, so an unknown outcome is answered by doing just that.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
 from eth_abi.abi import encode
 from eth_account import Account
 
 from app.networks.config import Asset, NetworkConfig
-from app.networks.evm.address import with_checksum
-from app.networks.evm.rpc import Call, EvmRpc, RefusedByNode
-from app.networks.evm.wire import (
-    TRANSFER_TOPIC,
-    Data,
-    Hash,
-    Quantity,
-    WireCostReceipt,
-    WireFeeHeader,
-    WireHeader,
-    WireKnown,
-    WireLog,
-    WireNonceBlock,
-)
+from app.networks.evm import holdings
+from app.networks.evm.holdings import CALLS_PER_REQUEST
+from app.networks.evm.rpc import Call, EvmRpc, NobodyAnswered, RefusedByNode
+from app.networks.evm.wire import Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock
 from app.networks.port import (
     Broadcast,
     Draft,
@@ -44,7 +35,6 @@ GAS_MARGIN = (5, 4)  # the state may differ when the transaction runs; what isn'
 MAX_GAS_LIMIT = 2_000_000  # a "token" whose transfer wants more is up to something
 BASE_FEE_HEADROOM = 2  # the base fee may double (six full blocks, EIP-1559) before a transaction is stuck
 MIN_PRIORITY_FEE_WEI = 1
-CALLS_PER_REQUEST = 100
 
 
 class EvmSender:
@@ -53,7 +43,7 @@ class EvmSender:
     def __init__(self, config: NetworkConfig) -> None:
         self._config = config
         self._rpc = EvmRpc(config.rpc_urls, config.chain_id)
-        self._symbols = {asset.contract.lower(): asset.symbol for asset in config.assets if asset.contract}
+        self._tokens = {asset.contract.lower(): asset for asset in config.assets if asset.contract}
 
     async def check_identity(self) -> None:
         stated = await self._rpc.chain_id()
@@ -109,15 +99,27 @@ class EvmSender:
             (txid,) = await self._rpc.ask([call])
         except RefusedByNode as refusal:
             return _meaning(str(refusal))
+        except NobodyAnswered as silence:
+            # What one node says is worth more than another's silence: that one may be away for days.
+            refusals = [str(failure) for failure in silence.failures if isinstance(failure, RefusedByNode)]
+            if not refusals:
+                raise
+            return _meaning(refusals[0])
         if txid.lower() != signed.txid:
             raise UnreadableAnswer(f"transaction {signed.txid}: the node answers with another one's id")
         return Broadcast.ACCEPTED
 
-    async def receipts(self, txids: Sequence[str]) -> list[Receipt | None]:
-        found: list[Receipt | None] = []
-        for start in range(0, len(txids), CALLS_PER_REQUEST):
-            found += await self._receipts(txids[start : start + CALLS_PER_REQUEST])
-        return found
+    async def receipts(self, txids: Collection[str]) -> dict[str, Receipt]:
+        (head,) = await self._rpc.ask([Call[str]("eth_blockNumber", (), Quantity)])
+        settled = await holdings.settlements(self._rpc, self._config.native, self._tokens, txids)
+        hashes = await self._hashes(sorted({settlement.height for settlement in settled.values()}))
+        return {
+            txid: Receipt(
+                **msgspec.structs.asdict(settlement), confirmations=max(int(head, 16) - settlement.height + 1, 1)
+            )
+            for txid, settlement in settled.items()
+            if hashes.get(settlement.height) == settlement.block_hash  # else of a block that is not this chain's
+        }
 
     async def pooled(self, txids: Sequence[str]) -> list[bool]:
         known: list[bool] = []
@@ -138,6 +140,20 @@ class EvmSender:
     async def who_used(self, address: str, nonce: int, height: int) -> str | None:
         """Search the blocks for where the count of transactions passes the nonce: back in doubling steps from
         `height`, then halving. The node must still have the states of those blocks."""
+        try:
+            return await self._search(address, nonce, height)
+        except RefusedByNode:
+            return None
+
+    async def balances_raw(
+        self, addresses: Sequence[str], asset_symbol: str, height: int | None = None
+    ) -> dict[str, int]:
+        return await holdings.balances_raw(self._rpc, self._asset(asset_symbol), addresses, height)
+
+    async def aclose(self) -> None:
+        await self._rpc.aclose()
+
+    async def _search(self, address: str, nonce: int, height: int) -> str | None:
         if await self.next_nonce(address, height) <= nonce:
             return None
         step, after = 1, height
@@ -159,57 +175,16 @@ class EvmSender:
                 return transaction.hash.lower()
         return None
 
-    async def balances(self, addresses: Sequence[str], asset_symbol: str, height: int | None = None) -> list[int]:
-        asset, block = self._asset(asset_symbol), "latest" if height is None else hex(height)
-        found: list[int] = []
-        for start in range(0, len(addresses), CALLS_PER_REQUEST):
-            some = addresses[start : start + CALLS_PER_REQUEST]
-            for answer in await self._rpc.ask([_balance_call(address, asset, block) for address in some]):
-                if answer == "0x":
-                    raise UnreadableAnswer(f"{self._config.key}: {asset_symbol} has no contract where it should")
-                found.append(int(answer, 16))
-        return found
-
-    async def aclose(self) -> None:
-        await self._rpc.aclose()
-
-    async def _receipts(self, txids: Sequence[str]) -> list[Receipt | None]:
-        calls: list[Call[Any]] = [Call("eth_blockNumber", (), Quantity)]
-        calls += [Call("eth_getTransactionReceipt", (txid,), WireCostReceipt | None) for txid in txids]
-        head, *wires = await self._rpc.ask(calls)
-        heights = sorted({int(wire.block_number, 16) for wire in wires if wire is not None})
-        headers = await self._rpc.ask(
-            [Call[WireHeader | None]("eth_getBlockByNumber", (hex(h), False), WireHeader | None) for h in heights]
-        )
-        hashes = {h: header.hash.lower() for h, header in zip(heights, headers, strict=True) if header is not None}
-        return [
-            None if wire is None else self._receipt(wire, txid, int(head, 16), hashes)
-            for txid, wire in zip(txids, wires, strict=True)
-        ]
-
-    def _receipt(self, wire: WireCostReceipt, txid: str, head: int, hashes: dict[int, str]) -> Receipt | None:
-        height = int(wire.block_number, 16)
-        if wire.transaction_hash.lower() != txid or wire.status not in ("0x0", "0x1"):
-            raise UnreadableAnswer(f"transaction {txid}: the receipt is not one of it")
-        if hashes.get(height) != wire.block_hash.lower():
-            return None  # of a block that is no longer, or not yet, this chain's
-        # Rollups of the OP stack charge the data's price on the first layer besides.
-        gas_cost_raw = int(wire.gas_used, 16) * int(wire.effective_gas_price, 16) + int(wire.l1_fee or "0x0", 16)
-        return Receipt(
-            txid=txid,
-            succeeded=wire.status == "0x1",
-            height=height,
-            block_hash=wire.block_hash.lower(),
-            confirmations=max(head - height + 1, 1),
-            gas_cost_raw=gas_cost_raw,
-            moved=frozenset(self._moved(wire.logs)),
-        )
-
-    def _moved(self, logs: Sequence[WireLog]) -> Iterator[tuple[str, str]]:
-        for log in logs:
-            symbol = self._symbols.get(log.address.lower())
-            if symbol is not None and len(log.topics) == 3 and log.topics[0].lower() == TRANSFER_TOPIC:
-                yield symbol, with_checksum("0x" + log.topics[1][26:].lower())
+    async def _hashes(self, heights: Sequence[int]) -> dict[int, str]:
+        """The hashes of the blocks that are now at these heights."""
+        hashes: dict[int, str] = {}
+        for start in range(0, len(heights), CALLS_PER_REQUEST):
+            some = heights[start : start + CALLS_PER_REQUEST]
+            calls = [Call[WireHeader | None]("eth_getBlockByNumber", (hex(h), False), WireHeader | None) for h in some]
+            for height, header in zip(some, await self._rpc.ask(calls), strict=True):
+                if header is not None:
+                    hashes[height] = header.hash.lower()
+        return hashes
 
     def _transfer(self, to_address: str, asset_symbol: str, amount_raw: int) -> tuple[str, int, bytes]:
         """Whom to call, with how much native coin and which data."""
@@ -251,10 +226,3 @@ _WORDS = (
 
 def _count_call(address: str, height: int | None) -> Call[str]:
     return Call("eth_getTransactionCount", (address, "latest" if height is None else hex(height)), Quantity)
-
-
-def _balance_call(address: str, asset: Asset, block: str) -> Call[str]:
-    if asset.contract is None:
-        return Call("eth_getBalance", (address, block), Quantity)
-    data = BALANCE_OF_SELECTOR + encode(["address"], [address])
-    return Call("eth_call", ({"to": asset.contract, "data": "0x" + data.hex()}, block), Data)

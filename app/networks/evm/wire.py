@@ -71,14 +71,22 @@ class WireFeeHeader(msgspec.Struct, frozen=True, rename="camel"):
     base_fee_per_gas: Quantity
 
 
-class WireCostReceipt(WireReceipt, frozen=True, rename="camel"):
-    """A receipt with what was paid. `l1_fee` is there on rollups of the OP stack alone."""
+class WireSettledReceipt(WireReceipt, frozen=True, rename="camel"):
+    """A receipt with its logs and what was paid. `l1_fee` is there on rollups of the OP stack alone."""
 
     block_number: Quantity
     logs: list[WireLog]
     gas_used: Quantity
     effective_gas_price: Quantity
     l1_fee: Quantity | None = msgspec.field(name="l1Fee", default=None)
+
+
+class WireSent(msgspec.Struct, frozen=True):
+    """Whom a transaction carries how much native coin. `to` is null where it creates a contract."""
+
+    to: Address | None
+    from_: Address = msgspec.field(name="from")
+    value: Quantity
 
 
 class WireKnown(msgspec.Struct, frozen=True, rename="camel"):

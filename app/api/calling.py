@@ -1,0 +1,73 @@
+"""Calling the merchant API's handlers, and sending what they give.
+
+Litestar routes, guards and renders errors; this last step we take ourselves. Its general way (extractors, a graph of
+dependencies, a model of the signature, a response made of a response) costs more than all the rest of reading an
+invoice, and our handlers take only five kinds of things.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from litestar import Response
+from litestar.exceptions import ImproperlyConfiguredException
+from litestar.handlers import HTTPRouteHandler
+
+from app.web.bodies import StrictRequest
+
+PRINCIPAL, PARAMETERS, REQUEST, DATA = "principal", "parameters", "request", "data"
+"""What a handler may take besides the parameters of its path. The guard leaves the first two in the scope's state."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Call:
+    """How one handler is called and its answer sent."""
+
+    def __init__(self, handler: HTTPRouteHandler) -> None:
+        self._handler = handler
+        self._function: Callable[..., Any] = handler.fn
+        self._is_async = inspect.iscoroutinefunction(handler.fn)
+        names = set(inspect.signature(handler.fn).parameters)
+        self._takes_request, self._takes_data = REQUEST in names, DATA in names
+        self._from_state = tuple(names & {PRINCIPAL, PARAMETERS})
+        self._from_path = tuple(names - {PRINCIPAL, PARAMETERS, REQUEST, DATA})
+
+    def refuse_unknown(self, path_parameters: set[str]) -> None:
+        """Raise ImproperlyConfiguredException if the handler takes what no request will bring."""
+        unknown = set(self._from_path) - path_parameters
+        if unknown:
+            raise ImproperlyConfiguredException(f"{self._handler} takes {min(unknown)!r}, which is not in its path")
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request that the guard let through. Raises what the handler raises, and StrictRequest's errors."""
+        state, path = scope["state"], scope["path_params"]
+        given = {name: state[name] for name in self._from_state}
+        for name in self._from_path:
+            given[name] = path[name]
+        if self._takes_request or self._takes_data:
+            request = StrictRequest(scope, receive, send)
+            if self._takes_request:
+                given[REQUEST] = request
+            if self._takes_data:
+                given[DATA] = await request.json()
+        answer = self._function(**given)
+        if self._is_async:
+            answer = await answer
+        await self._send(answer, scope, receive, send)
+
+    async def _send(self, answer: Any, scope: Any, receive: Any, send: Any) -> None:
+        if isinstance(answer, Response):  # with a status or headers of its own
+            request = StrictRequest(scope, receive, send)
+            respond: Callable[..., Awaitable[None]] = await self._handler.to_response(
+                scope["litestar_app"], answer, request
+            )
+            await respond(scope, receive, send)
+            return
+        headers, body = [], b""
+        if self._handler.status_code != 204:
+            body = _encode(answer)
+            headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": self._handler.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,123 @@
+"""Deposits that a reorganisation takes back (contract, sections 3 and 5).
+
+One that is only seen just goes: its invoice waits for it again. One that is booked is reversed in the ledgers, even
+below zero where the money has left; a critical alert tells operators, and what the ledger pays is held.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from app.alerts import service as alerts
+from app.core import database
+from app.core.database import Row
+from app.deposits.bookings import DEPOSIT_KINDS, booking_reference, deposit_chains
+from app.deposits.matching import Verdict
+from app.deposits.queries import received_raw
+from app.invoices.service import InvoiceService
+from app.invoices.states import Status
+from app.ledger import queries as ledger_queries
+from app.ledger import service as ledger
+from app.ledger.hashchain import ChainId
+from app.ledger.service import SUSPENSE, Posting
+
+PlaceHold = Callable[[ChainId, str, datetime], Awaitable[None]]
+"""Keeps what a ledger pays from being sent until an operator has looked; runs in the caller's transaction."""
+
+
+class ReversalService:
+    """The one use case, in the watcher's transaction, beside the rows of the blocks that die."""
+
+    def __init__(self, invoices: InvoiceService, place_hold: PlaceHold) -> None:
+        self._invoices = invoices
+        self._place_hold = place_hold
+
+    async def unsee(self, network: str, above_height: int, now: datetime) -> set[str]:
+        """Take back the deposits of dead blocks; the ids of invoices touched. Needs the caller's transaction.
+
+        What was booked is reversed in the ledgers, even below zero; a critical alert tells operators, and nothing
+        that the ledger pays in the asset is sent until one of them releases the hold.
+        """
+        database.in_transaction()
+        touched = set()
+        for row in await _lock_dead(network, above_height):
+            if row["status"] != "seen":
+                await self._reverse(network, row, now)
+            await database.execute(
+                """
+                UPDATE deposits SET status = 'orphaned', orphaned_at = $2, settled_at = NULL,
+                    times_reversed = times_reversed + CASE WHEN status = 'seen' THEN 0 ELSE 1 END
+                WHERE id = $1
+                """,
+                row["id"],
+                now,
+            )
+            if row["invoice"] is not None:
+                touched.add(row["invoice"])
+                await self._take_back(row, now)
+        return touched
+
+    async def _reverse(self, network: str, row: Row, now: datetime) -> None:
+        """Reverse what is booked of a deposit, hold what its ledger pays, and raise the alarm."""
+        reference = booking_reference(row["id"], row["times_reversed"])
+        owner = row["merchant"] if row["status"] == "credited" else SUSPENSE
+        payer = ChainId(owner=owner, network=network, asset=row["asset"])
+        booked = await ledger_queries.booked(_chains_of(network, row), reference, DEPOSIT_KINDS)
+        await ledger.post(
+            [Posting(chain, "deposit_reversal", -booked_raw, 0, reference) for chain, booked_raw in booked.items()], now
+        )
+        if row["status"] == "credited":
+            counted_raw = booked.get(payer, 0) if row["asset"] == row["invoice_asset"] else 0
+            left_raw = await received_raw(row["invoice"]) - row["counts_raw"]
+            await self._invoices.reverse(row["invoice"], counted_raw, left_raw, now)
+        message = f"{row['id']} was booked and is no longer on the chain: {row['asset']} of {payer.owner} are on hold"
+        await self._place_hold(payer, message, now)
+        await alerts.raise_alert(
+            severity="critical",
+            kind="deep_reorg",
+            dedupe_key=f"deep_reorg:{reference.id}",
+            message=message,
+            details={
+                "deposit": row["id"],
+                "invoice": row["invoice"],
+                "merchant": row["merchant"],
+                "network": network,
+                "asset": row["asset"],
+                "amount_raw": str(row["amount_raw"]),
+                "txid": row["txid"],
+            },
+            now=now,
+        )
+
+    async def _take_back(self, row: Row, now: datetime) -> None:
+        """Tell a deposit's invoice that the deposit, which is `orphaned` by now, is gone."""
+        status = await database.fetch_value("SELECT status FROM invoices WHERE id = $1", row["invoice"])
+        left_raw = await received_raw(row["invoice"])
+        if row["status"] == "seen" and row["verdict"] == Verdict.EXACT and status == Status.CONFIRMING:
+            await self._invoices.await_again(row["invoice"], left_raw, now)
+        else:
+            await self._invoices.note_received(row["invoice"], left_raw, now)
+
+
+async def _lock_dead(network: str, above_height: int) -> Sequence[Row]:
+    """Lock the living deposits of dead blocks, after the ledgers that they are booked in and their invoices."""
+    select = """
+        SELECT d.id, d.status, d.verdict, d.invoice, d.txid, d.asset, d.amount_raw, d.times_reversed, i.merchant,
+            i.asset AS invoice_asset, CASE WHEN d.asset = i.asset THEN d.amount_raw ELSE 0 END AS counts_raw
+        FROM deposits d LEFT JOIN invoices i ON i.id = d.invoice
+        WHERE d.network = $1 AND d.block_height > $2 AND d.status <> 'orphaned' ORDER BY d.invoice, d.id
+        """
+    rows = await database.fetch_all(select, network, above_height)
+    booked = [row for row in rows if row["status"] != "seen"]
+    await ledger.lock({chain for row in booked for chain in _chains_of(network, row)})
+    await database.execute(
+        "SELECT 1 FROM invoices WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+        [row["invoice"] for row in rows if row["invoice"] is not None],
+    )
+    # An operator may have credited one of them until its ledger was locked: read again.
+    return await database.fetch_all(f"{select} FOR UPDATE OF d", network, above_height)
+
+
+def _chains_of(network: str, row: Row) -> list[ChainId]:
+    """The ledgers that a deposit's money can be in."""
+    earnings, fees, suspense = deposit_chains(row["merchant"] or "", network, row["asset"])
+    return [earnings, fees, suspense] if row["merchant"] is not None else [suspense]

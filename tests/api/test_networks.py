@@ -1,0 +1,111 @@
+"""`GET /networks`: how far the chain was read, and the proof that nothing in between was skipped."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from app.core import clock, database
+from app.core.settings import Settings
+from app.gateway import Gateway, wire
+from app.sandbox.chain_driver import AnvilDriver
+from tests.api.conftest import Integrator
+from tests.factories.api_keys import api_key
+
+
+@pytest.fixture
+async def gateway(integrator: Integrator, chain_settings: Callable[..., Settings]) -> Gateway:
+    """The worker's, beside the web's."""
+    return wire(chain_settings())
+
+
+async def network(integrator: Integrator) -> dict[str, Any]:
+    answer = await integrator.get("/networks")
+    assert answer.status_code == 200
+    (found,) = answer.json()["data"]
+    return dict(found)
+
+
+async def test_a_network_that_nobody_has_read_yet(integrator: Integrator) -> None:
+    assert await network(integrator) == {
+        "chain": "ethereum",
+        "name": "Ethereum",
+        "chain_id": 31337,
+        "height": None,
+        "lag_blocks": None,
+        "start_height": None,
+        "last_scanned_block": None,
+        "coverage_contiguous": False,
+        "checked_at": None,
+        "halted": False,
+    }
+
+
+async def test_height_lag_and_last_block(integrator: Integrator, gateway: Gateway, driver: AnvilDriver) -> None:
+    (watcher,) = gateway.watchers()
+    start = await driver.height()
+    before = clock.now()
+    await watcher.tick()
+    await driver.mine(150)  # more than one batch
+    await watcher.tick()
+    block = await driver.call("eth_getBlockByNumber", hex(start + 150), False)
+    seen = await network(integrator)
+    assert seen | {"checked_at": None, "last_scanned_block": None} == {
+        "chain": "ethereum",
+        "name": "Ethereum",
+        "chain_id": 31337,
+        "height": start + 150,
+        "lag_blocks": 0,
+        "start_height": start,
+        "last_scanned_block": None,
+        "coverage_contiguous": True,
+        "checked_at": None,
+        "halted": False,
+    }
+    assert (seen["last_scanned_block"]["height"], seen["last_scanned_block"]["hash"]) == (start + 150, block["hash"])
+    assert datetime.fromisoformat(seen["last_scanned_block"]["time"]).timestamp() == int(block["timestamp"], 16)
+    assert before <= datetime.fromisoformat(seen["checked_at"]) <= clock.now()
+
+
+async def test_a_reorganisation_leaves_no_gap(integrator: Integrator, gateway: Gateway, driver: AnvilDriver) -> None:
+    (watcher,) = gateway.watchers()
+    await watcher.tick()
+    await driver.mine(10)
+    await watcher.tick()
+    await driver.reorg(5)
+    await driver.mine(2)
+    await watcher.tick()
+    seen = await network(integrator)
+    assert (seen["coverage_contiguous"], seen["lag_blocks"], seen["height"]) == (True, 0, await driver.height())
+    block = await driver.call("eth_getBlockByNumber", "latest", False)
+    assert seen["last_scanned_block"]["hash"] == block["hash"]
+
+
+async def test_a_worker_that_lags(integrator: Integrator, gateway: Gateway, driver: AnvilDriver) -> None:
+    """It knows of blocks that it has not read: so it stands between two batches of a long way to catch up."""
+    (watcher,) = gateway.watchers()
+    await watcher.tick()
+    await database.execute("UPDATE network_cursors SET head_height = head_height + 7")
+    seen = await network(integrator)
+    assert seen["lag_blocks"] == 7
+    assert seen["height"] == seen["last_scanned_block"]["height"] + 7
+
+
+async def test_a_gap_shows(integrator: Integrator, gateway: Gateway, driver: AnvilDriver) -> None:
+    (watcher,) = gateway.watchers()
+    await watcher.tick()
+    await driver.mine(10)
+    await watcher.tick()
+    await driver.mine(5)
+    await database.execute("UPDATE network_cursors SET scanned_height = scanned_height + 3")  # these are never read
+    await watcher.tick()
+    assert (await network(integrator))["coverage_contiguous"] is False
+
+
+async def test_a_key_sees_the_networks_of_its_mode(integrator: Integrator, gateway: Gateway) -> None:
+    live = await api_key(
+        gateway.settings.api_key_peppers, scopes=["balance.read"], mode="live", merchant_id=integrator.merchant_id
+    )
+    reader = Integrator(integrator.merchant_id, live.id, live.full, integrator.client)
+    assert (await reader.get("/networks")).json() == {"data": []}

@@ -1,0 +1,329 @@
+"""Refunds as an integrator asks for them: every state, event and refusal, and what they do to invoice and balance."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.api_keys.scopes import Scope
+from app.core import clock, database
+from app.core.settings import Settings
+from app.gateway import Gateway, wire
+from app.merchants import service as merchants
+from app.sandbox.chain_driver import AnvilDriver
+from app.withdrawals.approvals import expire_stale
+from tests.api.conftest import Integrator, NewIntegrator
+from tests.books import assert_books, assert_invoices
+from tests.factories.api_keys import api_key
+from tests.factories.operators import Operator, operator
+from tests.factories.payments import pay_on_chain
+from tests.factories.withdrawals import NETWORK, STRANGER, approve, balance, confirm, event_types, payout, revert, send
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"amount": "4.97"}, "REFUND_EXCEEDS_NET"),
+    ({"amount": "0"}, "INVALID_INPUT"),
+    ({"amount": "-1"}, "INVALID_INPUT"),
+    ({"amount": "1e0"}, "INVALID_INPUT"),
+    ({"amount": "1.0000001"}, "INVALID_INPUT"),
+    ({"amount": 1}, "INVALID_INPUT"),
+    ({"refund_address": "0x5aAeb6053f3E94C9b9A09f33669435E7Ef1BeAed"}, "INVALID_DESTINATION"),
+    ({"refund_address": "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"}, "INVALID_DESTINATION"),
+    ({"refund_address": "0x" + 40 * "0"}, "INVALID_DESTINATION"),
+    ({"refund_address": ""}, "INVALID_INPUT"),
+    ({"refund_address_memo": "42"}, "MEMO_NOT_ALLOWED"),
+    ({"reason": "x" * 501}, "INVALID_INPUT"),
+    ({"fee": "1"}, "INVALID_INPUT"),
+]
+"""Of an invoice over 5.00 USDT, which leaves 4.96 and a tail. Our own addresses come to these."""
+
+
+class Counter:
+    """A merchant's server, its customers' payments, and the operators behind them."""
+
+    def __init__(self, integrator: Integrator, gateway: Gateway, driver: AnvilDriver, token: str) -> None:
+        self.integrator, self.gateway, self.driver, self.token = integrator, gateway, driver, token
+        self.asked = 0
+
+    async def paid_invoice(self) -> dict[str, Any]:
+        made = await self.integrator.invoice(f"invoice-{clock.monotonic_s()}")
+        await pay_on_chain(
+            self.gateway, self.driver, self.token, made["pay_in"]["address"], int(made["pay_in"]["amount_raw"])
+        )
+        return await self.invoice(made["id"])
+
+    async def invoice(self, invoice_id: str) -> dict[str, Any]:
+        return (await self.integrator.get(f"/invoices/{invoice_id}")).json()
+
+    async def ask(self, invoice_id: str, amount: str = "1.00", **fields: Any) -> Any:
+        self.asked += 1
+        body = {"amount": amount, "refund_address": STRANGER, **fields}
+        return await self.integrator.post(f"/invoices/{invoice_id}/refunds", body, once=f"refund-{self.asked}")
+
+    async def refund(self, invoice_id: str, amount: str = "1.00", **fields: Any) -> str:
+        answer = await self.ask(invoice_id, amount, **fields)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def refused(self, invoice_id: str, amount: str = "1.00", **fields: Any) -> tuple[int, str]:
+        answer = await self.ask(invoice_id, amount, **fields)
+        return answer.status_code, answer.json()["error"]["code"]
+
+    async def status(self, refund_id: str) -> str:
+        return str((await self.integrator.get(f"/refunds/{refund_id}")).json()["status"])
+
+
+@pytest.fixture
+async def counter(
+    integrator: Integrator, chain_settings: Callable[..., Settings], driver: AnvilDriver, token: str
+) -> Counter:
+    return Counter(integrator, wire(chain_settings()), driver, token)
+
+
+@pytest.fixture
+async def ops(counter: Counter) -> Operator:
+    return await operator(counter.gateway.settings.data_keys)
+
+
+def whole(invoice: dict[str, Any]) -> str:
+    """The invoice's whole net."""
+    return f"{int(invoice['net_raw']) / 10**6:.6f}"
+
+
+async def test_partial_refunds_roll_the_invoice_up(counter: Counter, ops: Operator) -> None:
+    invoice = await counter.paid_invoice()
+    merchant_id, net_raw = counter.integrator.merchant_id, int(invoice["net_raw"])
+
+    first = (await counter.ask(invoice["id"], "2.00", reason="one came back", customer_visible_reason="sorry")).json()
+    assert first == first | {
+        "status": "pending_approval",
+        "invoice_id": invoice["id"],
+        "deposit_id": None,
+        "amount_raw": "2000000",
+        "amount_decimal": "2.00",
+        "fee_raw": "0",
+        "asset": "USDT",
+        "chain": "ethereum",
+        "refund_address": STRANGER,
+        "reason": "one came back",
+        "customer_visible_reason": "sorry",
+        "txid": None,
+    }
+    assert await balance(merchant_id) == (net_raw - 2_000_000, 2_000_000)
+    assert (await counter.invoice(invoice["id"]))["status"] == "paid"
+
+    await approve(counter.gateway, first["id"], ops)
+    assert await counter.status(first["id"]) == "approved"
+    await send(counter.gateway, first["id"])
+    assert (await counter.integrator.get(f"/refunds/{first['id']}")).json()["txid"] is not None
+    await confirm(counter.gateway, first["id"])
+    await confirm(counter.gateway, first["id"])  # a signer that crashed says it again
+
+    assert await counter.status(first["id"]) == "confirmed"
+    partly = await counter.invoice(invoice["id"])
+    assert (partly["status"], partly["refunded_raw"]) == ("partially_refunded", "2000000")
+    assert await balance(merchant_id) == (net_raw - 2_000_000, 0)
+
+    rest = await counter.refund(invoice["id"], f"{(net_raw - 2_000_000) / 10**6:.6f}")
+    await approve(counter.gateway, rest, ops)
+    await send(counter.gateway, rest)
+    await confirm(counter.gateway, rest)
+
+    done = await counter.invoice(invoice["id"])
+    assert (done["status"], done["refunded_raw"], done["credited_raw"]) == ("refunded", str(net_raw), str(net_raw))
+    assert await balance(merchant_id) == (0, 0)
+    assert await balance("platform:fees") == (40_000, 0)  # the service was rendered
+    states = ["refund.pending_approval", "refund.approved", "refund.submitted", "refund.confirmed"]
+    assert await event_types(first["id"]) == await event_types(rest) == states
+    told = (await event_types(invoice["id"]))[-2:]
+    assert told == ["invoice.partially_refunded", "invoice.refunded"]
+    assert await counter.refused(invoice["id"], "0.01") == (409, "INVOICE_NOT_REFUNDABLE")
+    await assert_books()
+    await assert_invoices()
+
+
+@pytest.mark.parametrize("end", ["rejected", "taken back", "failed", "expired"])
+async def test_what_comes_to_nothing_gives_the_lock_back(counter: Counter, ops: Operator, end: str) -> None:
+    invoice = await counter.paid_invoice()
+    refund_id = await counter.refund(invoice["id"], whole(invoice))
+    assert await counter.refused(invoice["id"], "0.01") == (400, "REFUND_EXCEEDS_NET")
+
+    if end == "rejected":
+        await counter.gateway.approvals.reject(refund_id, ops.id, "ask the customer again", clock.now())
+    elif end == "taken back":
+        await approve(counter.gateway, refund_id, ops)
+        await counter.gateway.approvals.reject(refund_id, ops.id, "on second thoughts", clock.now())
+    elif end == "failed":
+        await approve(counter.gateway, refund_id, ops)
+        await send(counter.gateway, refund_id)
+        await revert(counter.gateway, refund_id)
+    else:
+        clock.shift(timedelta(days=7, minutes=1))
+        assert await expire_stale(counter.gateway.withdrawals, 7, clock.now()) == 1
+
+    seen = (await counter.integrator.get(f"/refunds/{refund_id}")).json()
+    status = "failed" if end == "failed" else "rejected"
+    assert seen["status"] == status
+    assert seen["status_reason"]
+    assert (await event_types(refund_id))[-1] == f"refund.{status}"
+    after = await counter.invoice(invoice["id"])
+    assert (after["status"], after["refunded_raw"]) == ("paid", "0")
+    assert await balance(counter.integrator.merchant_id) == (int(invoice["net_raw"]), 0)
+    await counter.refund(invoice["id"], whole(invoice))  # and may be asked for again
+    await assert_books()
+
+
+async def test_what_is_refused(counter: Counter, token: str) -> None:
+    invoice = await counter.paid_invoice()
+    ours = invoice["pay_in"]["address"]
+    traps = [({"refund_address": trap}, "INVALID_DESTINATION") for trap in (ours, ours.lower(), token)]
+    for fields, code in [*REFUSED, *traps]:
+        assert await counter.refused(invoice["id"], **fields) == (400, code), fields
+    assert await balance(counter.integrator.merchant_id) == (int(invoice["net_raw"]), 0)
+    assert (await counter.integrator.get("/refunds")).json()["data"] == []
+
+
+async def test_only_what_was_paid_is_refunded(counter: Counter) -> None:
+    made = await counter.integrator.invoice("unpaid")
+    assert await counter.refused(made["id"]) == (409, "INVOICE_NOT_REFUNDABLE")
+    await counter.integrator.post(f"/invoices/{made['id']}/cancel")
+    assert await counter.refused(made["id"]) == (409, "INVOICE_NOT_REFUNDABLE")
+    assert await counter.refused("INV-0000000000") == (404, "INVOICE_NOT_FOUND")
+
+
+async def test_paused_capped_or_spent(counter: Counter) -> None:
+    invoice = await counter.paid_invoice()
+    merchant_id = counter.integrator.merchant_id
+    await merchants.pause("refunds", "an incident", clock.now())
+    answer = await counter.ask(invoice["id"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "REFUNDS_DISABLED")
+    assert "Retry-After" in answer.headers
+    await payout(counter.gateway, merchant_id, "1.00", destination=STRANGER)  # another switch
+    await merchants.resume("refunds")
+
+    await merchants.set_daily_cap(merchant_id, NETWORK, "USDT", 2_500_000)
+    assert await counter.refused(invoice["id"], "1.51") == (403, "DAILY_CAP_EXCEEDED")
+    await counter.refund(invoice["id"], "1.50")
+    await merchants.set_daily_cap(merchant_id, NETWORK, "USDT", None)
+
+    await payout(counter.gateway, merchant_id, "2.00", destination=STRANGER)
+    assert await counter.refused(invoice["id"], "1.00") == (400, "INSUFFICIENT_BALANCE")
+
+
+async def test_parallel_refunds_never_exceed_the_net(counter: Counter) -> None:
+    invoice, other = await counter.paid_invoice(), await counter.paid_invoice()
+    answers = await asyncio.gather(*(counter.ask(invoice["id"], "1.00") for _ in range(25)))
+    assert sorted(answer.status_code for answer in answers) == 4 * [201] + 21 * [400]
+    assert {answer.json()["error"]["code"] for answer in answers if answer.status_code == 400} == {"REFUND_EXCEEDS_NET"}
+    both_raw = int(invoice["net_raw"]) + int(other["net_raw"])
+    assert await balance(counter.integrator.merchant_id) == (both_raw - 4_000_000, 4_000_000)
+    await assert_books()
+
+
+async def test_an_invoices_refunds_and_payouts_share_one_balance(counter: Counter) -> None:
+    invoice = await counter.paid_invoice()
+    merchant_id = counter.integrator.merchant_id
+    answers = await asyncio.gather(
+        *(counter.ask(invoice["id"], "1.00") for _ in range(8)),
+        *(payout(counter.gateway, merchant_id, "1.00", destination=STRANGER) for _ in range(8)),
+        return_exceptions=True,
+    )
+    refunds = [answer for answer in answers[:8] if answer.status_code == 201]  # type: ignore[union-attr]
+    payouts = [answer for answer in answers[8:] if not isinstance(answer, BaseException)]
+    assert len(refunds) + len(payouts) == 4
+    available_raw, locked_raw = await balance(merchant_id)
+    assert (available_raw, locked_raw) == (int(invoice["net_raw"]) - 4_000_000, 4_000_000)
+
+
+async def test_a_replay_is_byte_for_byte(counter: Counter) -> None:
+    invoice = await counter.paid_invoice()
+    path, body = f"/invoices/{invoice['id']}/refunds", {"amount": "1.00", "refund_address": STRANGER}
+    first = await counter.integrator.post(path, body, once="twice")
+    again = await counter.integrator.post(path, body, once="twice")
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    other = await counter.integrator.post(path, body | {"amount": "2.00"}, once="twice")
+    assert other.json()["error"]["code"] == "IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY"
+    keyless = await counter.integrator.post(path, body)
+    assert keyless.json()["error"]["code"] == "IDEMPOTENCY_REQUIRED"
+    assert await balance(counter.integrator.merchant_id) == (int(invoice["net_raw"]) - 1_000_000, 1_000_000)
+
+
+async def test_lists_are_the_merchants_own_in_the_keys_mode(counter: Counter, new_integrator: NewIntegrator) -> None:
+    invoice, other = await counter.paid_invoice(), await counter.paid_invoice()
+    mine = [await counter.refund(invoice["id"], "0.50") for _ in range(3)]
+    elsewhere = await counter.refund(other["id"], "0.50")
+    ours = counter.integrator
+
+    page = (await ours.get("/refunds", limit=3)).json()
+    assert [refund["id"] for refund in page["data"]] == [elsewhere, mine[2], mine[1]]
+    rest = (await ours.get("/refunds", limit=3, cursor=page["next_cursor"])).json()
+    assert ([refund["id"] for refund in rest["data"]], rest["next_cursor"]) == ([mine[0]], None)
+    of_invoice = (await ours.get(f"/invoices/{invoice['id']}/refunds")).json()["data"]
+    assert [refund["id"] for refund in of_invoice] == mine[::-1]
+    for filters, found in (
+        ({"invoice_id": other["id"]}, [elsewhere]),
+        ({"status": "confirmed"}, []),
+        ({"status": "pending_approval", "asset": "USDT", "chain": "ethereum"}, [elsewhere, *mine[::-1]]),
+        ({"asset": "ETH"}, []),
+    ):
+        assert [refund["id"] for refund in (await ours.get("/refunds", **filters)).json()["data"]] == found
+    for filters in ({"status": "lost"}, {"colour": "red"}, {"limit": "0"}):
+        assert (await ours.get("/refunds", **filters)).json()["error"]["code"] == "INVALID_INPUT"
+
+    stranger = await new_integrator()
+    live = await api_key(
+        counter.gateway.settings.api_key_peppers,
+        scopes=["refunds.write", "invoices.read"],
+        mode="live",
+        merchant_id=ours.merchant_id,
+    )
+    for reader in (stranger, Integrator(ours.merchant_id, live.id, live.full, ours.client)):
+        assert (await reader.get("/refunds")).json() == {"data": [], "next_cursor": None}
+        for path, code in (
+            (f"/refunds/{mine[0]}", "REFUND_NOT_FOUND"),
+            ("/refunds/RF-0000000000", "REFUND_NOT_FOUND"),
+            (f"/invoices/{invoice['id']}/refunds", "INVOICE_NOT_FOUND"),
+        ):
+            answer = await reader.get(path)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, code)
+        attempt = await reader.post(
+            f"/invoices/{invoice['id']}/refunds", {"amount": "0.10", "refund_address": STRANGER}, once="theirs"
+        )
+        assert (attempt.status_code, attempt.json()["error"]["code"]) == (404, "INVOICE_NOT_FOUND")
+
+
+async def test_a_key_needs_the_scope(counter: Counter) -> None:
+    invoice = await counter.paid_invoice()
+    key = await api_key(
+        counter.gateway.settings.api_key_peppers,
+        scopes=[Scope.REFUNDS_READ.value],
+        merchant_id=counter.integrator.merchant_id,
+    )
+    reader = Integrator(counter.integrator.merchant_id, key.id, key.full, counter.integrator.client)
+    assert (await reader.get("/refunds")).status_code == 200
+    body = {"amount": "1.00", "refund_address": STRANGER}
+    answer = await reader.post(f"/invoices/{invoice['id']}/refunds", body, once="x")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "MISSING_SCOPE")
+
+
+async def test_a_refund_that_is_confirmed_after_the_credit_was_reversed_is_a_part(
+    counter: Counter, ops: Operator
+) -> None:
+    """The payment may come back, and with it the rest that can be refunded."""
+    await counter.driver.mine(1)
+    invoice = await counter.paid_invoice()
+    refund_id = await counter.refund(invoice["id"], "2.00")
+    await approve(counter.gateway, refund_id, ops)
+    await send(counter.gateway, refund_id)
+    await counter.driver.reorg(4)
+    (watcher,) = counter.gateway.watchers()
+    await watcher.tick()
+    assert (await counter.invoice(invoice["id"]))["credited"] is False
+    await confirm(counter.gateway, refund_id)
+    after = await counter.invoice(invoice["id"])
+    assert (after["status"], after["refunded_raw"]) == ("partially_refunded", "2000000")
+    await assert_books()
+    await assert_invoices()
+    assert await database.fetch_value("SELECT count(*) FROM alerts WHERE kind = 'deep_reorg'") == 1

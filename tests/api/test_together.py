@@ -1,0 +1,70 @@
+"""Requests that come together share statements and commits; nobody may notice but by the clock."""
+
+import asyncio
+from collections import Counter
+
+import httpx
+
+from app.core import database
+from tests.api.conftest import INVOICE, Integrator, NewIntegrator
+from tests.api.test_statements import statements
+
+
+def outcome(answer: httpx.Response) -> str:
+    """The error's code, or the status."""
+    error = answer.json().get("error")
+    return str(error["code"] if error else answer.status_code)
+
+
+async def test_a_clash_fails_only_those_that_clash(integrator: Integrator, new_integrator: NewIntegrator) -> None:
+    other = await new_integrator()
+    asked = [integrator.post("/invoices", INVOICE, once=f"plain {n}") for n in range(20)]
+    asked += [integrator.post("/invoices", INVOICE | {"order_id": "1042"}, once=f"order {n}") for n in range(10)]
+    asked += [integrator.post("/invoices", INVOICE | {"chain": "tron"}, once=f"chain {n}") for n in range(5)]
+    asked += [integrator.post("/invoices", INVOICE | {"amount": "7"}, once="twin") for _ in range(5)]
+    asked += [other.post("/invoices", INVOICE | {"order_id": "1042"}, once=f"plain {n}") for n in range(1)]
+
+    answers = await asyncio.gather(*asked)
+
+    assert Counter(map(outcome, answers)) == {
+        "201": 20 + 1 + 5 + 1,
+        "DUPLICATE_ORDER_ID": 9,
+        "PAY_IN_ASSET_NOT_ALLOWED": 5,
+    }
+    made = {answer.json()["id"]: answer for answer in answers if answer.status_code == 201}
+    assert len(made) == 20 + 1 + 1 + 1
+    assert len({answer.json()["pay_in"]["address"] for answer in made.values()}) == len(made)
+    for noun, key in (("invoices", "id"), ("events", "subject_id")):
+        assert {row[key] for row in await database.fetch_all(f"SELECT {key} FROM {noun}")} == set(made)
+    assert await database.fetch_value("SELECT count(*) FROM idempotency_records") == len(made)
+
+
+async def test_reads_that_come_together_give_each_its_own(
+    integrator: Integrator, new_integrator: NewIntegrator
+) -> None:
+    other = await new_integrator()
+    own, foreign = await integrator.invoice("k"), await other.invoice("k")
+    unknown = {"INV-0000000000", "INV-%D8%00", "INV-\N{SNOWMAN}", "x" * 300}
+
+    asked = [integrator.get(f"/invoices/{made['id']}") for made in (own, foreign) for _ in range(10)]
+    asked += [other.get(f"/invoices/{made['id']}") for made in (own, foreign) for _ in range(10)]
+    asked += [integrator.get(f"/invoices/{invoice_id}") for invoice_id in unknown]
+    answers = await asyncio.gather(*asked)
+
+    assert [answer.status_code for answer in answers] == [200] * 10 + [404] * 20 + [200] * 10 + [404] * len(unknown)
+    assert {answer.content for answer in answers[:10]} == {(await integrator.get(f"/invoices/{own['id']}")).content}
+    assert {answer.json()["id"] for answer in answers[30:40]} == {foreign["id"]}
+
+
+async def test_fifty_reads_at_once_cost_far_less_than_a_statement_each(integrator: Integrator) -> None:
+    made = await integrator.invoice("k")
+    await integrator.get(f"/invoices/{made['id']}")
+    connections = [await database.pool().acquire() for _ in range(database.pool().get_max_size() - 1)]
+    try:
+        async with statements() as seen:
+            answers = await asyncio.gather(*(integrator.get(f"/invoices/{made['id']}") for _ in range(50)))
+    finally:
+        for connection in connections:
+            await database.pool().release(connection)
+    assert {answer.status_code for answer in answers} == {200}
+    assert sum("FROM invoices" in statement for statement in seen) <= 10, seen

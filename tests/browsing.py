@@ -1,0 +1,50 @@
+"""Chromium for tests and pictures: which it is, how a page is opened in it, and what there is to complain of."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+
+from app.web.pages import ROOT
+
+CHROMIUM = "/usr/bin/chromium"
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+AXE_RUN = "axe.run(document, {resultTypes: ['violations']})"
+
+
+@contextmanager
+def opened(browser: Browser, url: str = "about:blank", width: int = 1280, **context: Any) -> Iterator[Page]:
+    """A page at `url`; fails on anything the browser complains of, warnings and CSP violations among them."""
+    complaints: list[str] = []
+    made = browser.new_context(viewport={"width": width, "height": 800}, **context)
+    page = made.new_page()
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(url)
+    try:
+        yield page
+        assert complaints == []
+    finally:
+        made.close()
+
+
+def overflow_px(page: Page) -> int:
+    """How many pixels the page is wider than its window."""
+    wider: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return wider
+
+
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe-core finds: each rule that is broken, and where. The page's context needs `bypass_csp=True`."""
+    page.add_script_tag(content=AXE.read_text())
+    found = page.evaluate(AXE_RUN)
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]]

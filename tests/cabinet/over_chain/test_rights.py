@@ -1,0 +1,207 @@
+"""Every route of the cabinet times every role times a foreign merchant. The routes are the app's own: one that is not
+in the table fails."""
+
+import re
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from app.asgi import create_app
+from app.core.settings import Settings
+from app.merchants.roles import ROLES, Role
+from app.web.edge import Edge
+from tests.cabinet.world import World
+from tests.portal.browsing import Browser, hidden
+
+ALL: tuple[Role, ...] = ("owner", "admin", "developer", "viewer")
+MONEY: tuple[Role, ...] = ("owner", "admin")
+MAKERS: tuple[Role, ...] = ("owner", "admin", "developer")
+NOBODY: tuple[Role, ...] = ()
+
+PREFIX = "/cabinet/{merchant_id:str}/{mode:str}"
+
+ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
+    ("GET", ""): ALL,
+    ("GET", "/application"): NOBODY,  # an approved merchant has none to send
+    ("POST", "/application"): NOBODY,
+    ("GET", "/invoices"): ALL,
+    ("GET", "/invoices/new"): MAKERS,
+    ("POST", "/invoices/new"): MAKERS,
+    ("GET", "/invoices/{invoice_id:str}"): ALL,
+    ("POST", "/invoices/{invoice_id:str}/cancel"): MAKERS,
+    ("GET", "/invoices/{invoice_id:str}/refund"): MONEY,
+    ("POST", "/invoices/{invoice_id:str}/refund"): MONEY,
+    ("GET", "/payouts"): ALL,
+    ("GET", "/payouts/new"): MONEY,
+    ("GET", "/payouts/review"): MONEY,
+    ("POST", "/payouts/review"): MONEY,
+    ("GET", "/payouts/{payout_id:str}"): ALL,
+    ("POST", "/payouts/{payout_id:str}/cancel"): MONEY,
+    ("GET", "/refunds"): ALL,
+    ("GET", "/refunds/{refund_id:str}"): ALL,
+    ("GET", "/reviews"): ALL,
+    ("GET", "/balances"): ALL,
+    ("GET", "/ledger"): ALL,
+    ("GET", "/ledger/{name:str}"): ALL,
+    ("POST", "/ledger/{name:str}/verify"): ALL,
+    ("GET", "/ledger/{name:str}/{seq:int}"): ALL,
+    ("GET", "/exports"): ALL,
+    ("GET", "/exports/invoices.csv"): ALL,
+    ("GET", "/exports/payouts.csv"): ALL,
+    ("GET", "/exports/refunds.csv"): ALL,
+    ("GET", "/exports/ledger/{name:str}"): ALL,
+    ("GET", "/keys"): MAKERS,
+    ("GET", "/keys/new"): MAKERS,
+    ("POST", "/keys/new"): MAKERS,
+    ("GET", "/keys/{key_id:str}"): MAKERS,
+    ("GET", "/keys/{key_id:str}/edit"): MAKERS,
+    ("POST", "/keys/{key_id:str}/edit"): MAKERS,
+    ("GET", "/keys/{key_id:str}/rotate"): MAKERS,
+    ("POST", "/keys/{key_id:str}/rotate"): MAKERS,
+    ("GET", "/keys/{key_id:str}/revoke"): MAKERS,
+    ("POST", "/keys/{key_id:str}/revoke"): MAKERS,
+    ("GET", "/webhooks"): MAKERS,
+    ("GET", "/webhooks/new"): MAKERS,
+    ("POST", "/webhooks/new"): MAKERS,
+    ("GET", "/webhooks/{endpoint_id:str}"): MAKERS,
+    ("GET", "/webhooks/{endpoint_id:str}/edit"): MAKERS,
+    ("POST", "/webhooks/{endpoint_id:str}/edit"): MAKERS,
+    ("GET", "/webhooks/{endpoint_id:str}/secret"): MAKERS,
+    ("POST", "/webhooks/{endpoint_id:str}/secret"): MAKERS,
+    ("GET", "/webhooks/{endpoint_id:str}/rotate"): MAKERS,
+    ("POST", "/webhooks/{endpoint_id:str}/rotate"): MAKERS,
+    ("GET", "/webhooks/{endpoint_id:str}/replay"): MAKERS,
+    ("POST", "/webhooks/{endpoint_id:str}/replay"): MAKERS,
+    ("POST", "/webhooks/{endpoint_id:str}/test"): MAKERS,
+    ("POST", "/webhooks/{endpoint_id:str}/deliveries/{event_id:str}/replay"): MAKERS,
+    ("POST", "/webhooks/{endpoint_id:str}/pause"): MAKERS,
+    ("POST", "/webhooks/{endpoint_id:str}/enable"): MAKERS,
+    ("GET", "/events"): MAKERS,
+    ("GET", "/events/{event_id:str}"): MAKERS,
+    ("POST", "/events/{event_id:str}/replay"): MAKERS,
+    ("GET", "/webhooks/{endpoint_id:str}/delete"): MAKERS,
+    ("POST", "/webhooks/{endpoint_id:str}/delete"): MAKERS,
+    ("GET", "/team"): ALL,
+    ("GET", "/team/invite"): MONEY,
+    ("POST", "/team/invite"): MONEY,
+    ("POST", "/team/invitations/{invitation_id:int}/withdraw"): MONEY,
+    ("GET", "/team/{account_id:str}"): MONEY,
+    ("POST", "/team/{account_id:str}"): MONEY,
+    ("GET", "/team/{account_id:str}/remove"): MONEY,
+    ("GET", "/team/{account_id:str}/secrets"): MONEY,
+    ("POST", "/team/{account_id:str}/secrets"): MONEY,
+    ("POST", "/team/{account_id:str}/remove"): MONEY,
+    ("GET", "/security"): MAKERS,
+    ("POST", "/security/remedy"): MAKERS,
+    ("GET", "/settings"): ALL,
+    ("POST", "/settings"): MONEY,
+    ("GET", "/settings/branding"): MONEY,
+    ("GET", "/settings/preview"): MONEY,
+    ("GET", "/settings/accent/{colour:str}"): ALL,
+    ("GET", "/settings/logo"): ALL,
+    ("POST", "/settings/branding"): MONEY,
+    ("GET", "/audit"): MONEY,
+    ("GET", "/team/leave"): ALL,
+    ("POST", "/team/leave"): ALL,  # the last: afterwards one is no member
+}
+"""Who may. Everybody else gets a 403, and who is no member a 404."""
+
+DONE = (200, 303, 422)
+"""What an answer to somebody who may looks like: a page, a step on, or the form again."""
+
+
+def served(app: Edge) -> set[tuple[str, str]]:
+    """Every method and path below a merchant that the app serves."""
+    return {
+        (method, route.path.removeprefix(PREFIX))
+        for route in app._app.routes
+        if route.path.startswith(PREFIX)
+        for method in route.methods - {"OPTIONS", "HEAD"}
+    }
+
+
+def address(path: str, base: str, ids: Mapping[str, str]) -> str:
+    """A route's address for a merchant, with ids in it that are there."""
+    filled = re.sub(r"\{(\w+):\w+\}", lambda found: ids[found[1]], path)
+    return base + (filled + ".csv" if path.startswith("/exports/ledger") else filled)
+
+
+async def ask(browser: Browser, method: str, path: str) -> tuple[int, str]:
+    """Open a page, or send its form with nothing in it but the token that makes it this person's."""
+    if method == "GET":
+        answer = await browser.get(path)
+    else:
+        answer = await browser.post(path, {"csrf_token": hidden(await browser.get("/account"))["csrf_token"]})
+    return answer.status_code, re.sub(r"<code[^>]*>[0-9a-f]{32}</code>", "", answer.text)
+
+
+async def test_table_has_every_route(settings: Settings) -> None:
+    assert served(create_app(settings)) == set(ROUTES)
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_each_role_may_what_the_table_says(role: Role, world: World, browser: Callable[..., Browser]) -> None:
+    person = browser()
+    await person.sign_in(world.people[role])
+    refused = {}
+    for (method, path), roles in ROUTES.items():
+        status, _ = await ask(person, method, address(path, world.base, world.ids))
+        expected = DONE if role in roles else (403,)
+        if status not in expected:
+            refused[f"{method} {path}"] = status
+    assert refused == {}
+
+
+async def test_foreign_merchant_looks_like_none(world: World, browser: Callable[..., Browser]) -> None:
+    person = browser()
+    await person.sign_in(world.stranger)
+    for method, path in ROUTES:
+        foreign = await ask(person, method, address(path, world.base, world.ids))
+        unknown = await ask(person, method, address(path, "/cabinet/MCH-0000000000/test", world.ids))
+        assert foreign[0] == unknown[0] == 404, path
+        assert foreign[1] == unknown[1], path
+
+
+async def test_things_of_a_foreign_merchant_are_not_in_ones_own(world: World, browser: Callable[..., Browser]) -> None:
+    """The stranger's own pages, with ids that belong to the other merchant; and the other mode of one's own."""
+    person = browser()
+    await person.sign_in(world.stranger)
+    details = [(method, path) for method, path in ROUTES if "{" in path and "accent" not in path]
+    for method, path in details:
+        status, _ = await ask(person, method, address(path, f"/cabinet/{world.foreign_id}/test", world.ids))
+        assert status == 404, path
+    owner = browser()
+    await owner.sign_in(world.people["owner"])
+    for method, path in details:
+        if path.startswith("/team"):
+            continue  # people belong to both modes
+        status, _ = await ask(owner, method, address(path, world.base.replace("/test", "/live"), world.ids))
+        assert status == 404, path
+
+
+async def test_signed_out_leads_to_sign_in(world: World, browser: Callable[..., Browser]) -> None:
+    person = browser()
+    for method, path in ROUTES:
+        target = address(path, world.base, world.ids)
+        answer = await (person.get(target) if method == "GET" else person.post(target, {}))
+        assert answer.status_code == 303, path
+        assert answer.headers["location"].startswith("/sign-in"), path
+
+
+async def test_unknown_mode_is_nothing(world: World, browser: Callable[..., Browser]) -> None:
+    person = browser()
+    await person.sign_in(world.people["owner"])
+    assert (await person.get(f"/cabinet/{world.terms.merchant_id}/staging")).status_code == 404
+
+
+async def test_forms_of_others_are_refused(world: World, browser: Callable[..., Browser]) -> None:
+    """Without the session's token, or from another site, nothing is done."""
+    person = browser()
+    await person.sign_in(world.people["owner"])
+    for method, path in ROUTES:
+        if method == "POST":
+            target = address(path, world.base, world.ids)
+            assert (await person.post(target, {})).status_code == 403, path
+            token = hidden(await person.get("/account"))
+            answer = await person.post(target, token, **{"Sec-Fetch-Site": "cross-site"})
+            assert answer.status_code == 403, path

@@ -1,0 +1,403 @@
+"""What an operator may do about a deposit that did not simply pay, for every kind; what the merchant sees of it."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+
+from app.core import clock, database
+from app.deposits import reviews
+from app.deposits.reviews import ReviewRefused
+from app.gateway import Gateway
+from app.invoices.presentation import InvoiceBody
+from app.merchants.terms import Terms
+from app.sandbox.chain_driver import AnvilDriver
+from app.withdrawals import holds
+from app.withdrawals.approvals import ApprovalRefused
+from app.withdrawals.queries import Filters
+from tests.books import assert_books, assert_invoices
+from tests.factories.invoices import invoice, reread
+from tests.factories.merchants import terms
+from tests.factories.operators import Operator, operator
+from tests.factories.payments import CONFIRMATIONS
+from tests.factories.withdrawals import STRANGER, approve, balance, confirm, event_types, revert, send
+
+KINDS = ("underpaid", "overpaid", "late", "cancelled", "second", "wrong_asset")
+"""Those that have an invoice of their own; `in_review` and `unknown` have tests of their own."""
+
+
+class Shop:
+    """A merchant at 80 bps, its customers, and two operators."""
+
+    def __init__(self, gateway: Gateway, driver: AnvilDriver, token: str, merchant: Terms, *ops: Operator) -> None:
+        self.gateway, self.driver, self.token, self.terms, self.ops = gateway, driver, token, merchant, ops
+        (self.watcher,) = gateway.watchers()
+
+    async def invoice(self) -> InvoiceBody:
+        return await invoice(self.gateway, self.terms, amount="5.00", expires_in=timedelta(minutes=10))
+
+    async def pay(self, address: str, amount_raw: int, asset: str = "USDT", blocks: int = CONFIRMATIONS) -> None:
+        """A payment with as many confirmations, seen and settled."""
+        if asset == "USDT":
+            await self.driver.transfer_token(self.token, address, amount_raw)
+        else:
+            await self.driver.transfer_native(address, amount_raw)
+        await self.driver.mine(blocks - 1)
+        await self.watcher.tick()
+
+    async def goes_wrong(self, kind: str) -> tuple[InvoiceBody, str, str, int]:
+        """Bring a case about: its invoice, its deposit, the deposit's asset and amount."""
+        new = await self.invoice()
+        address, asked_raw = new.pay_in.address, int(new.pay_in.amount_raw)
+        asset, amount_raw = "USDT", asked_raw
+        if kind in ("underpaid", "overpaid"):
+            amount_raw += {"underpaid": -1, "overpaid": 1}[kind]
+        elif kind == "late":
+            clock.shift(timedelta(minutes=11))
+            await self.watcher.tick()
+            await self.driver.call("evm_setNextBlockTimestamp", int(clock.now().timestamp()))
+        elif kind == "cancelled":
+            await self.gateway.invoices.cancel(self.terms.merchant_id, "test", new.id, clock.now())
+        elif kind == "second":
+            await self.pay(address, asked_raw)
+        elif kind == "wrong_asset":
+            asset = "ETH"
+        await self.pay(address, amount_raw, asset)
+        (case,) = await reviews.cases()
+        assert (case.verdict, case.invoice_id, case.amount_raw) == (kind, new.id, amount_raw)
+        return new, case.deposit_id, asset, amount_raw
+
+
+@pytest.fixture
+async def shop(gateway: Gateway, driver: AnvilDriver, token: str) -> Shop:
+    merchant = await terms(service_fee_bps=80)
+    ops = [await operator(gateway.settings.data_keys, f"op{number}@example.test") for number in (1, 2)]
+    shop = Shop(gateway, driver, token, merchant, *ops)
+    await shop.watcher.tick()
+    return shop
+
+
+async def audited(action: str) -> list[tuple[str, str, str]]:
+    """Who did it, to which case, and why."""
+    rows = await database.fetch_all("SELECT actor, subject, details FROM audit_entries WHERE action = $1", action)
+    return [(row["actor"], row["subject"], json.loads(row["details"])["reason"]) for row in rows]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_came_is_credited_less_the_fee_in_proportion(shop: Shop, kind: str) -> None:
+    new, deposit_id, asset, amount_raw = await shop.goes_wrong(kind)
+    paid_raw, _ = await balance(shop.terms.merchant_id, asset)
+    earned_raw, _ = await balance("platform:fees", asset)
+
+    await shop.gateway.reviews.credit(deposit_id, shop.ops[0].id, "the customer called", clock.now())
+
+    in_proportion_raw = -(-40_000 * amount_raw // int(new.pay_in.amount_raw))
+    fee_raw = in_proportion_raw if asset == "USDT" else -(-amount_raw * 80 // 10_000)
+    credited_raw = amount_raw - fee_raw
+    assert await balance(shop.terms.merchant_id, asset) == (paid_raw + credited_raw, 0)
+    assert await balance("platform:fees", asset) == (earned_raw + fee_raw, 0)
+    assert await balance("platform:suspense", asset) == (0, 0)
+    seen = await reread(shop.gateway, new)
+    assert (seen.status, seen.needs_review) == ("paid", False)
+    counted_raw = paid_raw + credited_raw if asset == "USDT" else 0
+    assert seen.credited_raw == str(counted_raw)
+    assert seen.review is not None
+    assert (seen.review.status, seen.review.outcome, seen.review.cause) == ("closed", "credited", kind)
+    assert (await event_types(new.id))[-1] == ("invoice.manual_review" if kind == "second" else "invoice.paid")
+    assert await audited("review.credited") == [(f"account:{shop.ops[0].id}", deposit_id, "the customer called")]
+    await assert_books()
+    await assert_invoices()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_return_is_a_refund_that_another_operator_approves(shop: Shop, kind: str) -> None:
+    new, deposit_id, asset, amount_raw = await shop.goes_wrong(kind)
+    first, second = shop.ops
+
+    refund_id = await shop.gateway.returns.send_back(deposit_id, STRANGER, first.id, "not ours", clock.now())
+
+    seen = await reread(shop.gateway, new)
+    assert seen.needs_review
+    assert seen.review is not None
+    assert (seen.review.status, seen.review.outcome, seen.review.refund_id) == ("returning", "returned", refund_id)
+    assert await balance("platform:suspense", asset) == (0, amount_raw)
+    refund = await shop.gateway.withdrawal_reader.refund(shop.terms.merchant_id, "test", refund_id)
+    assert refund is not None
+    assert (refund.status, refund.invoice_id, refund.deposit_id, refund.amount_raw, refund.fee_raw) == (
+        "pending_approval",
+        new.id,
+        deposit_id,
+        str(amount_raw),
+        "0",
+    )
+    with pytest.raises(ApprovalRefused, match="yourself"):
+        await approve(shop.gateway, refund_id, first)
+
+    await approve(shop.gateway, refund_id, second)
+    await send(shop.gateway, refund_id)
+    await confirm(shop.gateway, refund_id)
+
+    assert await balance("platform:suspense", asset) == (0, 0)
+    done = await reread(shop.gateway, new)
+    assert (done.status, done.needs_review, done.refunded_raw) == (
+        "paid" if kind == "second" else "closed",
+        False,
+        "0",
+    )
+    assert done.review is not None
+    assert (done.review.status, done.review.outcome) == ("closed", "returned")
+    assert (await event_types(refund_id))[-1] == "refund.confirmed"
+    assert (await event_types(new.id))[-1] == ("invoice.manual_review" if kind == "second" else "invoice.closed")
+    assert await audited("review.returning") == [(f"account:{first.id}", deposit_id, "not ours")]
+    await assert_books()
+    await assert_invoices()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_closed_case_leaves_the_money_in_suspense(shop: Shop, kind: str) -> None:
+    new, deposit_id, asset, amount_raw = await shop.goes_wrong(kind)
+    for empty in ("", "  \n"):
+        with pytest.raises(ReviewRefused, match="reason"):
+            await shop.gateway.reviews.close(deposit_id, shop.ops[0].id, empty, clock.now())
+        with pytest.raises(ReviewRefused, match="reason"):
+            await shop.gateway.reviews.credit(deposit_id, shop.ops[0].id, empty, clock.now())
+        with pytest.raises(ReviewRefused, match="reason"):
+            await shop.gateway.returns.send_back(deposit_id, STRANGER, shop.ops[0].id, empty, clock.now())
+
+    await shop.gateway.reviews.close(deposit_id, shop.ops[0].id, "dust", clock.now())
+
+    assert await balance("platform:suspense", asset) == (amount_raw, 0)
+    seen = await reread(shop.gateway, new)
+    assert (seen.status, seen.needs_review) == ("paid" if kind == "second" else "closed", False)
+    assert seen.review is not None
+    assert (seen.review.status, seen.review.outcome) == ("closed", "closed")
+    assert await reviews.cases() == []
+    assert await audited("review.closed") == [(f"account:{shop.ops[0].id}", deposit_id, "dust")]
+    for verb in (shop.gateway.reviews.credit, shop.gateway.reviews.close):
+        with pytest.raises(ReviewRefused, match="closed already"):
+            await verb(deposit_id, shop.ops[1].id, "on second thoughts", clock.now())
+    await assert_books()
+    await assert_invoices()
+
+
+async def test_one_open_case_keeps_the_invoice_in_review(shop: Shop) -> None:
+    new = await shop.invoice()
+    await shop.pay(new.pay_in.address, 1_000_000)
+    await shop.pay(new.pay_in.address, int(new.pay_in.amount_raw))
+    small, exact = await reviews.cases()
+    assert (small.verdict, exact.verdict) == ("underpaid", "in_review")
+
+    await shop.gateway.reviews.close(small.deposit_id, shop.ops[0].id, "crumbs", clock.now())
+    between = await reread(shop.gateway, new)
+    assert (between.status, between.needs_review) == ("manual_review", True)
+    assert between.review is not None
+    assert (between.review.status, between.review.deposit_id) == ("open", exact.deposit_id)
+
+    await shop.gateway.reviews.credit(exact.deposit_id, shop.ops[0].id, "it is all there", clock.now())
+    done = await reread(shop.gateway, new)
+    assert (done.status, done.needs_review, done.credited_raw) == ("paid", False, new.net_raw)
+
+
+async def test_a_deposit_to_an_address_that_served_nobody_has_a_case_without_a_merchant(shop: Shop) -> None:
+    await shop.invoice()  # the pool has grown
+    address = await database.fetch_value("SELECT address FROM deposit_addresses WHERE lease_count = 0 LIMIT 1")
+    await shop.pay(address, 7_000_000)
+    (case,) = await reviews.cases()
+    assert (case.verdict, case.invoice_id, case.merchant_id, case.deposit_status) == (
+        "unknown",
+        None,
+        None,
+        "suspended",
+    )
+    with pytest.raises(ReviewRefused, match="nobody to credit"):
+        await shop.gateway.reviews.credit(case.deposit_id, shop.ops[0].id, "for whom?", clock.now())
+
+    refund_id = await shop.gateway.returns.send_back(
+        case.deposit_id, STRANGER, shop.ops[0].id, "its sender wrote", clock.now()
+    )
+    await approve(shop.gateway, refund_id, shop.ops[1])
+    await send(shop.gateway, refund_id)
+    await confirm(shop.gateway, refund_id)
+
+    assert await balance("platform:suspense") == (0, 0)
+    (ended,) = await reviews.cases(open_only=False)
+    assert (ended.status, ended.outcome) == ("closed", "returned")
+    assert await event_types(refund_id) == []  # there is no merchant to tell
+    await assert_books()
+
+
+@pytest.mark.parametrize("end", ["rejected", "reverted"])
+async def test_a_return_that_comes_to_nothing_opens_the_case_again(shop: Shop, end: str) -> None:
+    new, deposit_id, _, amount_raw = await shop.goes_wrong("overpaid")
+    first, second = shop.ops
+    refund_id = await shop.gateway.returns.send_back(deposit_id, STRANGER, first.id, "too much", clock.now())
+    if end == "rejected":
+        await shop.gateway.approvals.reject(refund_id, second.id, "an exchange's address", clock.now())
+    else:
+        await approve(shop.gateway, refund_id, second)
+        await send(shop.gateway, refund_id)
+        await revert(shop.gateway, refund_id)
+
+    assert await balance("platform:suspense") == (amount_raw, 0)
+    seen = await reread(shop.gateway, new)
+    assert (seen.status, seen.needs_review) == ("manual_review", True)
+    assert seen.review is not None
+    assert (seen.review.status, seen.review.outcome, seen.review.refund_id) == ("open", None, None)
+    await shop.gateway.reviews.credit(deposit_id, first.id, "then it is theirs", clock.now())
+    assert (await reread(shop.gateway, new)).status == "paid"
+    await assert_books()
+    await assert_invoices()
+
+
+async def test_a_bad_address_returns_nothing(shop: Shop) -> None:
+    new, deposit_id, _, amount_raw = await shop.goes_wrong("underpaid")
+    for address in ("0x70997970c51812dc3A010C7d01b50e0d17dc79C8", new.pay_in.address, shop.token):
+        with pytest.raises(Exception, match=r"destination"):
+            await shop.gateway.returns.send_back(deposit_id, address, shop.ops[0].id, "back", clock.now())
+    assert await balance("platform:suspense") == (amount_raw, 0)
+    (case,) = await reviews.cases()
+    assert case.status == "open"
+
+
+async def test_two_operators_at_once_settle_it_once(shop: Shop) -> None:
+    for _ in range(5):
+        new, deposit_id, _, _ = await shop.goes_wrong("underpaid")
+        now, (first, second) = clock.now(), shop.ops
+        outcomes = await asyncio.gather(
+            shop.gateway.reviews.credit(deposit_id, first.id, "yes", now),
+            shop.gateway.reviews.credit(deposit_id, second.id, "yes", now),
+            shop.gateway.reviews.close(deposit_id, first.id, "no", now),
+            shop.gateway.returns.send_back(deposit_id, STRANGER, second.id, "back", now),
+            return_exceptions=True,
+        )
+        refused = [outcome for outcome in outcomes if isinstance(outcome, ReviewRefused)]
+        assert len(refused) == 3, outcomes
+        seen = await reread(shop.gateway, new)
+        assert (seen.status == "paid") == (outcomes[0] is None or outcomes[1] is None)
+    await assert_books()
+    await assert_invoices()
+
+
+async def test_nothing_is_decided_on_before_it_is_final(shop: Shop) -> None:
+    new = await shop.invoice()
+    await shop.pay(new.pay_in.address, 1_000_000, blocks=CONFIRMATIONS - 1)
+    (case,) = await reviews.cases()
+    for attempt in (
+        shop.gateway.reviews.credit(case.deposit_id, shop.ops[0].id, "now", clock.now()),
+        shop.gateway.returns.send_back(case.deposit_id, STRANGER, shop.ops[0].id, "now", clock.now()),
+    ):
+        with pytest.raises(ReviewRefused, match="confirmations"):
+            await attempt
+    assert (await reread(shop.gateway, new)).status == "manual_review"
+
+
+async def test_a_case_whose_deposit_is_reorganised_away_waits_for_it(shop: Shop) -> None:
+    # Given a deposit that is booked to suspense and waits for a decision,
+    await shop.driver.mine(1)
+    new, deposit_id, _, amount_raw = await shop.goes_wrong("underpaid")
+    assert await balance("platform:suspense") == (amount_raw, 0)
+    # when the chain takes it back,
+    await shop.driver.reorg(CONFIRMATIONS)
+    await shop.watcher.tick()
+    # then nobody can give it away, and operators know,
+    assert await balance("platform:suspense") == (0, 0)
+    seen = await reread(shop.gateway, new)
+    assert (seen.status, seen.received_raw, [d.status for d in seen.deposits]) == ("manual_review", "0", ["orphaned"])
+    for attempt in (
+        shop.gateway.reviews.credit(deposit_id, shop.ops[0].id, "now", clock.now()),
+        shop.gateway.returns.send_back(deposit_id, STRANGER, shop.ops[0].id, "now", clock.now()),
+    ):
+        with pytest.raises(ReviewRefused, match="not on the chain"):
+            await attempt
+    alert = await database.fetch_one("SELECT severity, kind FROM alerts")
+    assert alert is not None
+    assert tuple(alert) == ("critical", "deep_reorg")
+    (hold,) = await holds.open_holds()
+    assert (hold.source, hold.asset) == ("platform:suspense", "USDT")
+    await assert_books()
+    await assert_invoices()
+
+
+@pytest.mark.parametrize("closed_while_away", [True, False])
+async def test_a_case_is_open_when_its_deposit_comes_back(
+    shop: Shop, driver: AnvilDriver, closed_while_away: bool
+) -> None:
+    await driver.mine(1)
+    new, deposit_id, _, amount_raw = await shop.goes_wrong("underpaid")
+    raw = await driver.call("eth_getRawTransactionByHash", (await reviews.cases())[0].txid)
+    await driver.reorg(CONFIRMATIONS)
+    await shop.watcher.tick()
+    if closed_while_away:
+        await shop.gateway.reviews.close(deposit_id, shop.ops[0].id, "it is gone", clock.now())
+        assert (await reread(shop.gateway, new)).status == "closed"
+
+    await driver.call("eth_sendRawTransaction", raw)
+    await driver.mine(CONFIRMATIONS - 1)
+    await shop.watcher.tick()
+
+    (case,) = await reviews.cases()
+    assert (case.deposit_id, case.deposit_status) == (deposit_id, "suspended")
+    assert await balance("platform:suspense") == (amount_raw, 0)
+    (hold,) = await holds.open_holds()
+    await holds.release(hold.id, shop.ops[0].id, "it is back", clock.now())
+    await shop.gateway.reviews.credit(deposit_id, shop.ops[0].id, "paid after all", clock.now())
+    assert await balance("platform:suspense") == (0, 0)
+    assert (await reread(shop.gateway, new)).credited
+    await assert_books()
+    await assert_invoices()
+
+
+async def test_a_credit_out_of_a_hole_in_suspense_is_refused_in_words(shop: Shop) -> None:
+    # Given a deposit that was sent back, and that the chain then took away: suspense owes what it has not got.
+    await shop.driver.mine(1)
+    _, lost, _, lost_raw = await shop.goes_wrong("underpaid")
+    refund_id = await shop.gateway.returns.send_back(lost, STRANGER, shop.ops[0].id, "back", clock.now())
+    await approve(shop.gateway, refund_id, shop.ops[1])
+    await send(shop.gateway, refund_id)
+    await confirm(shop.gateway, refund_id)
+    await shop.driver.reorg(CONFIRMATIONS)
+    await shop.watcher.tick()
+    assert await balance("platform:suspense") == (-lost_raw, 0)
+    # When the next deposit in review, which fills a part of the hole, is to be credited or sent back,
+    new, deposit_id, _, _ = await shop.goes_wrong("underpaid")
+    # then that waits for the rest.
+    with pytest.raises(ReviewRefused, match="suspense"):
+        await shop.gateway.reviews.credit(deposit_id, shop.ops[0].id, "theirs", clock.now())
+    assert (await reread(shop.gateway, new)).status == "manual_review"
+    await assert_books()
+
+
+@pytest.mark.parametrize(
+    ("tolerance_bps", "difference_raw", "status"),
+    [
+        (100, -50_000, "paid"),
+        (100, 50_000, "paid"),
+        (100, -51_000, "manual_review"),
+        (100, 51_000, "manual_review"),
+        (0, -1, "manual_review"),
+    ],
+)
+async def test_a_merchants_tolerance(shop: Shop, tolerance_bps: int, difference_raw: int, status: str) -> None:
+    await database.execute("UPDATE merchants SET tolerance_bps = $1", tolerance_bps)
+    new = await shop.invoice()
+    came_raw = int(new.pay_in.amount_raw) + difference_raw
+    await shop.pay(new.pay_in.address, came_raw)
+    seen = await reread(shop.gateway, new)
+    assert seen.status == status
+    if status == "paid":
+        fee_raw = -(-40_000 * came_raw // int(new.pay_in.amount_raw))
+        assert (seen.received_raw, seen.credited_raw) == (str(came_raw), str(came_raw - fee_raw))
+        assert await balance(shop.terms.merchant_id) == (came_raw - fee_raw, 0)
+        assert await balance("platform:fees") == (fee_raw, 0)
+    await assert_books()
+    await assert_invoices()
+
+
+async def test_returns_are_in_the_merchants_list_of_refunds(shop: Shop) -> None:
+    new, deposit_id, _, _ = await shop.goes_wrong("overpaid")
+    refund_id = await shop.gateway.returns.send_back(deposit_id, STRANGER, shop.ops[0].id, "too much", clock.now())
+    listed, more = await shop.gateway.withdrawal_reader.refunds(
+        shop.terms.merchant_id, "test", Filters(invoice_id=new.id), None, 10
+    )
+    assert ([refund.id for refund in listed], more) == ([refund_id], None)

@@ -1,0 +1,324 @@
+"""The whole gateway on a chain that mines only when it is told to: customers, merchants, operators, a signer that
+may die. For tests that let everything happen in any order (test_any_order.py)."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+import msgspec
+from eth_utils.address import to_checksum_address
+
+from app.core import clock, database
+from app.core.database import Row
+from app.core.errors import ApiError
+from app.deposits import reviews
+from app.deposits.reviews import ReviewRefused
+from app.deposits.watcher import Watcher
+from app.events import sequencer
+from app.gateway import Gateway
+from app.invoices.presentation import InvoiceBody
+from app.merchants.terms import Terms
+from app.networks.port import NetworkError, UnreadableAnswer, WrongChain
+from app.refunds.service import NewRefund
+from app.sandbox.chain_driver import AnvilDriver, ChainDriverError, token_transfer_data
+from app.webhooks.fan_out import fan_out_with
+from app.withdrawals import holds
+from app.withdrawals.approvals import ApprovalRefused, expire_stale
+from app.withdrawals.crash_points import CrashPoints
+from app.withdrawals.keystore import SpendingKeys
+from app.withdrawals.presentation import RefundBody
+from app.withdrawals.signing import Signer
+from tests.factories.invoices import invoice
+from tests.factories.merchants import merchant, takes
+from tests.factories.operators import Operator, operator
+from tests.factories.webhooks import make_endpoint
+from tests.factories.withdrawals import NETWORK, payout
+
+CONFIRMATIONS = 3
+DECIMALS = {"USDT": 6, "ETH": 18}
+HOT_RAW = {"USDT": 10**12, "ETH": 10**20}
+"""What an operator tops the hot wallet up with at first: no payout ever waits for a sweep, so that a reorganisation
+that takes sweeps away can't make one fail."""
+
+
+class Crash(BaseException):
+    """The signer dies here."""
+
+
+class CrashAt(CrashPoints):
+    """Dies by an exception where the real one kills its process: as sudden, and a thousand times as fast."""
+
+    def __init__(self, point: str | None) -> None:
+        super().__init__(is_production=False, env={})
+        self._point = point
+
+    def reach(self, point: str) -> None:
+        if point == self._point:
+            raise Crash(point)
+
+
+@dataclass
+class World:
+    """One deployment, seen from all sides. `dropped`: customers' transactions that reorganisations threw out."""
+
+    gateway: Gateway
+    driver: AnvilDriver
+    token: str
+    keys: SpendingKeys
+    watcher: Watcher
+    signer: Signer
+    merchants: Sequence[Terms] = ()
+    operators: Sequence[Operator] = ()
+    base_height: int = 0
+    dropped: list[str] = field(default_factory=list)
+
+    @classmethod
+    async def begin(cls, gateway: Gateway, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Self:
+        """Two merchants, one of them tolerant, two operators, and a hot wallet with a booked top-up."""
+        (watcher,), (signer,) = gateway.watchers(), gateway.signers(keys, CrashAt(None))
+        world = cls(gateway, driver, token, keys, watcher, signer)
+        strict, tolerant = await merchant(service_fee_bps=80), await merchant(service_fee_bps=0)
+        await database.execute("UPDATE merchants SET tolerance_bps = 100 WHERE id = $1", tolerant)
+        for one in (strict, tolerant):
+            await takes(one, "USDT", "ETH")
+        world.merchants = [Terms(strict, "test", 80, "customer"), Terms(tolerant, "test", 0, "merchant")]
+        data_keys = gateway.settings.data_keys
+        await make_endpoint(
+            merchant_id=strict, mode="test", url="https://shop.example.test/", keys=data_keys, now=clock.now()
+        )
+        world.operators = [await operator(data_keys, f"op{number}@example.test") for number in range(2)]
+        await world.watch()
+        for asset, amount_raw in HOT_RAW.items():
+            await world.send(asset, keys.hot_wallet_address, amount_raw)
+        await world.mine(CONFIRMATIONS)
+        await world.watch()
+        world.base_height = await driver.height()
+        return world
+
+    # What happens on the chain.
+
+    async def send(self, asset: str, to: str, amount_raw: int, customer: int = 0) -> None:
+        """A customer hands a transfer to the node; a block must be mined for it."""
+        sender = self.driver.accounts[customer]
+        if asset == "ETH":
+            await self.driver.submit({"from": sender, "to": to, "value": hex(amount_raw)})
+        else:
+            data = "0x" + token_transfer_data(to, amount_raw).hex()
+            await self.driver.submit({"from": sender, "to": self.token, "data": data})
+
+    async def mine(self, blocks: int) -> None:
+        """Mine what waits, and more blocks. The chain's clock and ours keep step."""
+        head = await self.driver.call("eth_getBlockByNumber", "latest", False)
+        at = max(int(head["timestamp"], 16) + 1, int(clock.now().timestamp()))
+        await self.driver.call("evm_setNextBlockTimestamp", at)
+        await self.driver.mine(blocks)
+        ahead = datetime.fromtimestamp(at + blocks, UTC) - clock.now()
+        clock.shift(max(ahead, timedelta()))
+
+    async def reorganise(self, depth: int) -> int:
+        """Replace the newest blocks by empty ones, and let the watcher see it; how many blocks were replaced."""
+        head = await self.driver.height()
+        depth = min(depth, head - self.base_height)
+        if depth <= 0:
+            return 0
+        for height in range(head - depth + 1, head + 1):
+            block = await self.driver.call("eth_getBlockByNumber", hex(height), True)
+            for transaction in block["transactions"]:
+                if to_checksum_address(transaction["from"]) in self.driver.accounts:
+                    raw = await self.driver.call("eth_getRawTransactionByHash", transaction["hash"])
+                    self.dropped.append(raw)
+        await self.driver.reorg(depth)
+        await self.watch()
+        return depth
+
+    async def forget_waiting(self) -> None:
+        """The node loses its pool: what is in no block is gone, ours too."""
+        await self.driver.call("anvil_dropAllTransactions")
+
+    async def resubmit(self) -> None:
+        """Customers' nodes hand in again what was thrown out; what another transaction has replaced is lost."""
+        for raw in self.dropped:
+            with suppress(ChainDriverError):
+                await self.driver.call("eth_sendRawTransaction", raw)
+        self.dropped.clear()
+
+    # What our processes do.
+
+    async def watch(self) -> None:
+        await self.watcher.tick()
+
+    async def number_events(self) -> None:
+        await sequencer.number_events(fan_out_with(self.gateway.settings.data_keys))
+
+    async def sign(self, crash_at: str | None = None) -> None:
+        """One round of the signer; where it dies another takes its place."""
+        (self.signer,) = self.gateway.signers(self.keys, CrashAt(crash_at)) if crash_at else (self.signer,)
+        try:
+            await self.signer.tick()
+        except Crash:
+            pass
+        except (WrongChain, UnreadableAnswer):
+            raise
+        except NetworkError:
+            pass  # this round was cut short, as in signing.py
+        if crash_at:
+            (self.signer,) = self.gateway.signers(self.keys, CrashAt(None))
+
+    async def come_to_rest(self) -> None:
+        """Everybody does what is left to do."""
+        for _ in range(6):
+            await self.mine(CONFIRMATIONS)
+            await self.watch()
+            await self.sign()
+        await self.mine(CONFIRMATIONS)
+        await self.watch()
+        await self.sign()
+
+    # What merchants and operators do. Each says what became of it: an id, a state, or a refusal.
+
+    async def new_invoice(self, terms: Terms, asset: str, amount: str) -> InvoiceBody | str:
+        try:
+            return await invoice(self.gateway, terms, amount=amount, currency=asset, expires_in=timedelta(minutes=10))
+        except ApiError as error:
+            return error.code
+
+    async def cancel_invoice(self, invoice_id: str) -> str:
+        merchant_id = await self.merchant_of("invoices", invoice_id)
+        try:
+            await self.gateway.invoices.cancel(merchant_id, "test", invoice_id, clock.now())
+        except ApiError as error:
+            return error.code
+        return "cancelled"
+
+    async def ask_payout(self, merchant_id: str, asset: str, amount: str, requested_by: str) -> str:
+        """A payout to an address of its own, so that what arrives there is this payout's alone."""
+        fields = {"asset": asset, "destination": nobody(), "requested_by": requested_by}
+        try:
+            return (await payout(self.gateway, merchant_id, amount, **fields)).id
+        except ApiError as error:
+            return error.code
+
+    async def cancel_payout(self, payout_id: str) -> str:
+        merchant_id = await self.merchant_of("withdrawals", payout_id)
+        try:
+            await self.gateway.payouts.cancel(merchant_id, "test", payout_id, clock.now())
+        except ApiError as error:
+            return error.code
+        return "cancelled"
+
+    async def ask_refund(self, invoice_id: str, amount: str) -> str:
+        merchant_id = await self.merchant_of("invoices", invoice_id)
+        new = NewRefund(amount=amount, refund_address=nobody(), requested_by="api_key:k")
+        try:
+            body = await self.gateway.refunds.create(merchant_id, "test", invoice_id, new, None, clock.now())
+        except ApiError as error:
+            return error.code
+        return msgspec.json.decode(body, type=RefundBody).id
+
+    async def approve(self, withdrawal_id: str, by: Operator) -> str:
+        try:
+            return await self.gateway.approvals.approve(withdrawal_id, by.id, by.next_code(), clock.now())
+        except ApprovalRefused as error:
+            return str(error)
+
+    async def reject(self, withdrawal_id: str, by: Operator) -> str:
+        try:
+            await self.gateway.approvals.reject(withdrawal_id, by.id, "no", clock.now())
+        except ApprovalRefused as error:
+            return str(error)
+        return "rejected"
+
+    async def expire_requests(self) -> int:
+        return await expire_stale(self.gateway.withdrawals, 7, clock.now())
+
+    async def open_cases(self) -> list[str]:
+        return [case.deposit_id for case in await reviews.cases()]
+
+    async def credit(self, deposit_id: str, by: Operator) -> str:
+        try:
+            await self.gateway.reviews.credit(deposit_id, by.id, "as good as paid", clock.now())
+        except ReviewRefused as error:
+            return str(error)
+        return "credited"
+
+    async def close(self, deposit_id: str, by: Operator) -> str:
+        try:
+            await self.gateway.reviews.close(deposit_id, by.id, "nobody's", clock.now())
+        except ReviewRefused as error:
+            return str(error)
+        return "closed"
+
+    async def send_back(self, deposit_id: str, by: Operator) -> str:
+        try:
+            return await self.gateway.returns.send_back(deposit_id, nobody(), by.id, "to its sender", clock.now())
+        except (ReviewRefused, ApiError) as error:
+            return str(error)
+
+    async def release_holds(self, by: Operator) -> None:
+        for hold in await holds.open_holds():
+            await holds.release(hold.id, by.id, "looked into", clock.now())
+
+    # What can be seen.
+
+    async def reached(self) -> dict[str, int]:
+        """How often which states and mishaps came about: a run that reaches none of them proves little."""
+        rows = await database.fetch_all(
+            """
+            SELECT 'invoice ' || status AS what, count(*) FROM invoices GROUP BY 1
+            UNION ALL SELECT 'deposit ' || verdict || ' ' || status, count(*) FROM deposits GROUP BY 1
+            UNION ALL SELECT 'deposit reversed', sum(times_reversed) FROM deposits
+            UNION ALL SELECT kind || ' ' || status, count(*) FROM withdrawals GROUP BY 1
+            UNION ALL SELECT 'review ' || coalesce(outcome, 'open'), count(*) FROM reviews GROUP BY 1
+            UNION ALL SELECT purpose || ' transaction ' || status, count(*) FROM outgoing_transactions GROUP BY 1
+            UNION ALL SELECT 'bump', count(*) FROM outgoing_transactions WHERE replaces IS NOT NULL
+            UNION ALL SELECT 'alert ' || kind, sum(occurrences) FROM alerts GROUP BY 1
+            UNION ALL SELECT 'ledger below zero', count(*) FROM ledger_entries
+                WHERE available_after_raw < 0 AND kind = 'deposit_reversal'
+            """
+        )
+        return {row["what"]: int(row["count"] or 0) for row in rows}
+
+    async def merchant_of(self, table: str, id: str) -> str:
+        return str(await database.fetch_value(f"SELECT merchant FROM {table} WHERE id = $1", id))
+
+    async def available_raw(self, owner: str, asset: str) -> int:
+        return int(
+            await database.fetch_value(
+                "SELECT available_raw FROM ledger_heads WHERE owner = $1 AND network = $2 AND asset = $3",
+                owner,
+                NETWORK,
+                asset,
+            )
+            or 0
+        )
+
+    async def assert_nothing_left_twice(self) -> None:
+        """I3, asked of the chain: to a withdrawal's own address goes its amount, once, or nothing."""
+        for row in await self._withdrawals():
+            arrived_raw = await self.arrived_raw(row["asset"], row["destination"])
+            assert arrived_raw in (0, row["amount_raw"]), dict(row)
+            assert not arrived_raw or row["status"] in ("approved", "submitted", "confirmed"), dict(row)
+
+    async def assert_everything_arrived(self) -> None:
+        """At rest: what is confirmed is there, what is not is not, and nothing approved waits without a reason."""
+        for row in await self._withdrawals():
+            arrived_raw = await self.arrived_raw(row["asset"], row["destination"])
+            assert arrived_raw == (row["amount_raw"] if row["status"] == "confirmed" else 0), dict(row)
+            assert row["status"] != "submitted", dict(row)
+            assert row["status"] != "approved" or row["held"] or row["waiting_reason"], dict(row)
+
+    async def _withdrawals(self) -> Sequence[Row]:
+        return await database.fetch_all(
+            "SELECT id, asset, amount_raw, destination, status, held, waiting_reason FROM withdrawals"
+        )
+
+    async def arrived_raw(self, asset: str, address: str) -> int:
+        return await self.driver.balance_of(address, self.token if asset == "USDT" else None)
+
+
+def nobody() -> str:
+    """An address that nobody has used before."""
+    return to_checksum_address(os.urandom(20))

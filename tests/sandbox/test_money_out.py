@@ -1,0 +1,132 @@
+"""Money out of the sandbox: a signer with keys of its own, payouts that leave, deposits that are swept, clean books."""
+
+import os
+import shlex
+import stat
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app.sandbox import postgres
+from app.sandbox.home import ROOT
+from app.sandbox.integrator import wait_for
+from app.withdrawals import keystore
+from tests.sandbox.sandboxes import Sandbox
+
+pytestmark = pytest.mark.timeout(240)
+
+SOMEBODY = "0x1111111111111111111111111111111111111111"
+SWEPT_TIMEOUT_S = 60
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """One that runs; the tests below go on where the one before has ended."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox") / "var")
+    sandbox.run()
+    yield sandbox
+    sandbox.ensure_stopped()
+    postgres.remove(sandbox.home.postgres)
+
+
+def swap_pay(sandbox: Sandbox, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """A command with the settings of `sandbox.env`, as the documentation says."""
+    lines = [line.partition("=") for line in sandbox.home.environment_file.read_text().splitlines()]
+    settings = {name: "".join(shlex.split(value)) for name, _, value in lines}
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any]:
+    """A payout that the merchant asks for and the operator approves, once it is confirmed."""
+    integrator, operator = sandbox.integrator(), sandbox.interface.operator_login
+    asked = integrator.post(
+        "/payouts",
+        {"asset": asset, "chain": "ethereum", "amount": amount, "destination": SOMEBODY},
+        once=uuid.uuid4().hex,
+    )
+    assert asked["status"] == "pending_approval"
+
+    def approve() -> bool | None:
+        code = sandbox.command("code").stdout.strip()
+        done = swap_pay(
+            sandbox, "approvals", "approve", asked["id"],
+            "--operator", operator.email, "--password", operator.password, "--code", code,
+        )  # fmt: skip
+        return True if done.returncode == 0 else None  # a code serves once: the next one comes in half a minute
+
+    wait_for("the approval", approve, 60)
+
+    def confirmed() -> dict[str, Any] | None:
+        current: dict[str, Any] = integrator.get(f"/payouts/{asked['id']}")
+        return current if current["status"] == "confirmed" else None
+
+    return wait_for("the payout's confirmation", confirmed, 60)
+
+
+def held_raw(sandbox: Sandbox, address: str) -> int:
+    """How many tokens an address has."""
+    ethereum = sandbox.interface.networks["ethereum"]
+    data = "0x70a08231" + address[2:].lower().rjust(64, "0")
+    call = {"to": ethereum.assets["USDT"].contract, "data": data}
+    return int(sandbox.customer().rpc("eth_call", call, "latest"), 16)
+
+
+def test_the_signer_has_keys_that_nobody_else_gets(sandbox: Sandbox) -> None:
+    file, password = sandbox.home.signer / "keystore.json", sandbox.home.signer / "password"
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (file, password)} == {0o600}
+    keys = keystore.read(file, password.read_text().strip())
+    networks = sandbox.home.networks_file.read_text()
+    assert keys.hot_wallet_address in networks
+    assert keys.xpub in networks
+    having = [process for process in sandbox.processes() if any(n.startswith("SIGNER_") for n in process.environ())]
+    assert having
+    assert all("signer" in process.cmdline() for process in having)
+    assert not any("SIGNER_" in line for line in sandbox.home.environment_file.read_text().splitlines())
+    assert not any(psutil.pid_exists(process.pid) and "web" in process.cmdline() for process in having)
+
+
+def test_an_approved_payout_leaves_and_a_deposit_is_swept(sandbox: Sandbox) -> None:
+    (invoice,) = sandbox.integrator().get("/invoices", status="paid")["data"]
+    paid_out = pay_out(sandbox, "3.00")
+    assert paid_out["txid"].startswith("0x")
+    assert held_raw(sandbox, SOMEBODY) == 3_000_000
+    address = invoice["pay_in"]["address"]
+    wait_for("the sweep", lambda: held_raw(sandbox, address) == 0 or None, SWEPT_TIMEOUT_S)
+
+
+def test_the_books_are_clean_to_the_unit_also_after_a_restart(sandbox: Sandbox) -> None:
+    done = swap_pay(sandbox, "reconcile", "--full")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "USDT.drift_raw 0" in done.stdout
+    assert "ETH.drift_raw 0" in done.stdout
+    assert sandbox.stop() == 0
+    sandbox.run()
+    pay_out(sandbox, "1.00")
+    assert held_raw(sandbox, SOMEBODY) == 4_000_000
+    done = swap_pay(sandbox, "reconcile", "--full")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No open alerts" in swap_pay(sandbox, "alerts", "list").stdout
+
+
+def test_a_signer_that_dies_is_started_again_and_pays(sandbox: Sandbox) -> None:
+    pid_file = sandbox.home.logs / "signer.pid"
+    before = pid_file.read_text()
+    signer = next(p for p in sandbox.processes() if "signer" in p.cmdline())
+    signer.kill()
+    wait_for("another signer", lambda: (Path(pid_file).exists() and pid_file.read_text() != before) or None, 30)
+    pay_out(sandbox, "0.50")
+    assert held_raw(sandbox, SOMEBODY) == 4_500_000

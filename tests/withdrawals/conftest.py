@@ -1,0 +1,99 @@
+"""A gateway with a hot wallet whose keys the test has, and a merchant with money that came in on chain."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from app.core import redis
+from app.core.settings import Settings, load
+from app.gateway import Gateway, running, wire
+from app.sandbox.anvil import Anvil
+from app.sandbox.chain_driver import AnvilDriver
+from app.withdrawals.keystore import SpendingKeys, new_mnemonic
+from tests.factories.networks import XPUB, networks_toml
+from tests.withdrawals.till import Till
+
+NO_SWEEPS = {"sweep_min_raw": 10**30}
+
+
+@pytest.fixture
+def mnemonic() -> str:
+    """A phrase of its own for each test: the chain is shared, so are its nonces."""
+    return new_mnemonic()
+
+
+@pytest.fixture
+def keys(mnemonic: str) -> SpendingKeys:
+    return SpendingKeys(mnemonic)
+
+
+@pytest.fixture
+def node_url(anvil: Anvil) -> str:
+    """Where the gateway finds its node: a test may put something in between."""
+    return anvil.rpc_url
+
+
+@pytest.fixture
+def network_options() -> Mapping[str, object]:
+    """Fields of the network that a test module wants otherwise."""
+    return {}
+
+
+@pytest.fixture
+def asset_options() -> Mapping[str, Mapping[str, int]]:
+    """Fields of assets, by symbol, that a test module wants otherwise: here nothing is worth a sweep."""
+    return {"USDT": NO_SWEEPS, "ETH": NO_SWEEPS}
+
+
+@pytest.fixture
+def chain_settings(
+    environment: dict[str, str],
+    tmp_path: Path,
+    node_url: str,
+    token: str,
+    keys: SpendingKeys,
+    network_options: Mapping[str, object],
+    asset_options: Mapping[str, Mapping[str, int]],
+) -> Callable[..., Settings]:
+    """Settings of a deployment with `ethereum:test` on the node and a hot wallet of the test's keys."""
+
+    def make(**options: object) -> Settings:
+        fields = {"hot_wallet_address": keys.hot_wallet_address, **network_options, **options}
+        text = networks_toml(node_url, token, **fields).replace(XPUB, keys.xpub)
+        for symbol, extra in asset_options.items():
+            lines = "".join(f'{name} = "{value}"\n' for name, value in extra.items())
+            text = text.replace(f'symbol = "{symbol}"\n', f'symbol = "{symbol}"\n{lines}')
+        path = tmp_path / "networks.toml"
+        path.write_text(text)
+        return load(environment)
+
+    return make
+
+
+@pytest.fixture
+async def gateway(chain_settings: Callable[..., Settings], steady_clock: None) -> AsyncIterator[Gateway]:
+    async with running(wire(chain_settings())) as gateway:
+        await redis.client().flushall()
+        yield gateway
+
+
+@pytest.fixture
+async def still_chain(driver: AnvilDriver) -> AsyncIterator[None]:
+    """No block unless it is mined by hand."""
+    await driver.call("evm_setAutomine", False)
+    yield
+    await driver.call("anvil_dropAllTransactions")
+    await driver.call("evm_setAutomine", True)
+
+
+@pytest.fixture
+async def till(gateway: Gateway, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Till:
+    """A merchant with 1,000 USDT and 1 ETH that customers have paid; a hot wallet that was topped up with both."""
+    till = await Till.open(gateway, driver, token, keys)
+    await till.take("USDT", "1000.00")
+    await till.take("ETH", "1.00")
+    await till.top_up("ETH", 10**18)
+    await till.top_up("USDT", 500_000_000)
+    await till.confirm_blocks()
+    return till

@@ -1,0 +1,208 @@
+"""Money in, approvals, and the signer beside the watcher, round by round, on a real chain."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Self
+
+import msgspec
+from eth_utils.address import to_checksum_address
+
+from app.core import clock, database, ids
+from app.core.database import Row
+from app.deposits.watcher import Watcher
+from app.events import sequencer
+from app.gateway import Gateway
+from app.invoices.presentation import InvoiceBody
+from app.ledger.service import TREASURY
+from app.merchants.terms import Terms
+from app.networks.evm.wire import TRANSFER_TOPIC
+from app.payouts.service import NewPayout
+from app.sandbox.chain_driver import AnvilDriver
+from app.webhooks.fan_out import fan_out_with
+from app.withdrawals.crash_points import CrashPoints
+from app.withdrawals.keystore import SpendingKeys
+from app.withdrawals.presentation import PayoutBody
+from app.withdrawals.signing import Signer
+from tests.factories.invoices import invoice
+from tests.factories.merchants import terms
+from tests.factories.operators import Operator, operator
+from tests.factories.payments import CONFIRMATIONS
+from tests.factories.withdrawals import balance
+from tests.invariants import assert_invariants
+
+NETWORK = "ethereum:test"
+
+
+@dataclass
+class Till:
+    """One merchant, one operator, the watcher and the signer of this process."""
+
+    gateway: Gateway
+    driver: AnvilDriver
+    token: str
+    keys: SpendingKeys
+    watcher: Watcher
+    signer: Signer
+    terms: Terms
+    operator: Operator
+
+    @classmethod
+    async def open(cls, gateway: Gateway, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Self:
+        (watcher,) = gateway.watchers()
+        (signer,) = gateway.signers(keys, CrashPoints(is_production=False, env={}))
+        await watcher.tick()
+        boss = await operator(gateway.settings.data_keys)
+        return cls(gateway, driver, token, keys, watcher, signer, await terms(service_fee_bps=0), boss)
+
+    @property
+    def hot(self) -> str:
+        return self.keys.hot_wallet_address
+
+    @property
+    def merchant_id(self) -> str:
+        return self.terms.merchant_id
+
+    def new_signer(self) -> Signer:
+        """Another process's signer: it remembers nothing."""
+        (signer,) = self.gateway.signers(self.keys, CrashPoints(is_production=False, env={}))
+        return signer
+
+    async def take(self, asset: str, amount: str) -> InvoiceBody:
+        """A customer pays an invoice; not confirmed yet."""
+        new = await invoice(self.gateway, self.terms, amount=amount, currency=asset)
+        await self.send(asset, new.pay_in.address, int(new.pay_in.amount_raw))
+        return new
+
+    async def top_up(self, asset: str, amount_raw: int) -> None:
+        """The operator sends something to the hot wallet; not confirmed yet."""
+        await self.send(asset, self.hot, amount_raw)
+
+    async def send(self, asset: str, to: str, amount_raw: int) -> None:
+        if asset == "ETH":
+            await self.driver.transfer_native(to, amount_raw)
+        else:
+            await self.driver.transfer_token(self.token, to, amount_raw)
+
+    async def confirm_blocks(self, blocks: int = CONFIRMATIONS) -> None:
+        """That many blocks, and the watcher's look at them."""
+        await self.driver.mine(blocks)
+        await self.watcher.tick()
+
+    async def ask(self, amount: str, asset: str = "USDT", destination: str | None = None) -> PayoutBody:
+        """A payout that the merchant asks for, to a new address unless told otherwise."""
+        new = NewPayout(
+            amount=amount,
+            asset=asset,
+            chain="ethereum",
+            destination=destination or new_address(),
+            requested_by="api_key:k",
+        )
+        body = await self.gateway.payouts.create(self.merchant_id, "test", new, None, clock.now())
+        return msgspec.json.decode(body, type=PayoutBody)
+
+    async def approve(self, withdrawal_id: str, by: Operator | None = None) -> None:
+        """With a code not used before: half a minute passes."""
+        by = by or self.operator
+        await self.gateway.approvals.approve(withdrawal_id, by.id, by.next_code(), clock.now())
+
+    async def approved(self, amount: str, asset: str = "USDT", destination: str | None = None) -> PayoutBody:
+        """A payout that is asked for and approved."""
+        asked = await self.ask(amount, asset, destination)
+        await self.approve(asked.id)
+        return asked
+
+    async def approved_by_two(self, amount: str) -> PayoutBody:
+        """The same by two operators, above the threshold for one."""
+        asked = await self.approved(amount)
+        second = await operator(self.gateway.settings.data_keys, f"{asked.id.lower()}@example.test")
+        await self.approve(asked.id, second)
+        return asked
+
+    async def rounds(self, count: int = 1, *, blocks: int = 0) -> None:
+        """Rounds of the signer, each followed by that many blocks and the watcher's look."""
+        for _ in range(count):
+            await self.signer.tick()
+            if blocks:
+                await self.driver.mine(blocks)
+            await self.watcher.tick()
+
+    async def until_confirmed(self, withdrawal_id: str) -> PayoutBody:
+        """Rounds with blocks until it is."""
+        for _ in range(20):
+            if (now := await self.read(withdrawal_id)).status == "confirmed":
+                return now
+            await self.rounds(blocks=1)
+        raise AssertionError(f"not confirmed: {now}")
+
+    async def until_stable(self, withdrawal_id: str) -> None:
+        """Rounds with blocks until what was signed for it is final, once more after a deep reorganisation."""
+        for _ in range(20):
+            await self.rounds(blocks=1)
+            if all(row["status"] not in ("signed", "submitted") for row in await self.transactions(withdrawal_id)):
+                return
+        raise AssertionError(f"{withdrawal_id} is still under way")
+
+    async def read(self, withdrawal_id: str) -> PayoutBody:
+        """The payout as the merchant sees it."""
+        found = await self.gateway.withdrawal_reader.payout(self.merchant_id, "test", withdrawal_id)
+        assert found is not None
+        return found
+
+    async def transactions(self, withdrawal_id: str | None = None, purpose: str = "withdrawal") -> list[Row]:
+        """What was signed, oldest first."""
+        return list(
+            await database.fetch_all(
+                "SELECT * FROM outgoing_transactions WHERE purpose = $1 AND ($2::text IS NULL OR withdrawal = $2)"
+                " ORDER BY id",
+                purpose,
+                withdrawal_id,
+            )
+        )
+
+    async def sent_to(self, address: str, asset: str = "USDT") -> list[int]:
+        """Every transfer on chain to an address, in minor units: what its owner counts."""
+        if asset == "ETH":
+            held = await self.driver.balance_of(address)
+            return [held] if held else []
+        logs: list[dict[str, Any]] = await self.driver.call(
+            "eth_getLogs",
+            {
+                "fromBlock": "0x0",
+                "address": self.token,
+                "topics": [TRANSFER_TOPIC, None, "0x" + address[2:].lower().rjust(64, "0")],
+            },
+        )
+        return [int(log["data"], 16) for log in logs]
+
+    async def alerts(self) -> dict[str, str]:
+        """Open alerts: severity by kind."""
+        rows = await database.fetch_all("SELECT kind, severity FROM alerts WHERE acknowledged_at IS NULL")
+        return {row["kind"]: row["severity"] for row in rows}
+
+    async def balance(self, asset: str = "USDT") -> tuple[int, int]:
+        """What the merchant has available and locked."""
+        return await balance(self.merchant_id, asset)
+
+    async def treasury_raw(self, asset: str) -> int:
+        """What is the platform's own."""
+        available_raw, _ = await balance(TREASURY, asset)
+        return available_raw
+
+    async def check(self) -> None:
+        """I1 to I7, the chain included."""
+        await self.watcher.tick()
+        await sequencer.number_events(fan_out_with(self.gateway.settings.data_keys))
+        await assert_invariants(self.gateway)
+
+
+def new_address() -> str:
+    """Somebody's, that nobody has paid before."""
+    return str(to_checksum_address(ids.random_bytes(20)))
+
+
+async def soon(what: str, look: Any, timeout_s: float = 60) -> Any:
+    """Wait until `look()` gives something."""
+    async with asyncio.timeout(timeout_s):
+        while not (found := await look()):
+            await asyncio.sleep(0.1)
+    return found
