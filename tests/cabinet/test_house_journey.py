@@ -19,9 +19,9 @@ from app.merchants import invitations
 from app.merchants import service as merchants
 from app.merchants.members import member
 from app.merchants.roles import Role
+from tests.browsing import AXE, SCREENS
 from tests.checkout.conftest import CHROMIUM, QUIET
 from tests.checkout.running import RunningApp, running_app
-from tests.checkout.test_pages import AXE, SCREENS
 from tests.factories.api_keys import api_key
 from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
