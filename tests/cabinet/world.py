@@ -5,18 +5,26 @@ from datetime import timedelta
 
 from app.core import clock
 from app.core.settings import Settings
+from app.events import queries as events
+from app.events import sequencer
 from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
+from app.merchants import invitations
 from app.merchants import service as merchants
 from app.merchants.members import Member, member
 from app.merchants.roles import ROLES, Role
+from app.merchants.settings import set_branding
 from app.merchants.terms import Terms
 from app.refunds.service import NewRefund
 from app.sandbox.chain_driver import AnvilDriver
+from app.webhooks.fan_out import fan_out_with
 from app.withdrawals.queries import Filters
+from tests.checkout.pictures import PNG
+from tests.factories.api_keys import api_key
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
 from tests.factories.payments import pay_on_chain
+from tests.factories.webhooks import make_endpoint
 from tests.factories.withdrawals import payout
 from tests.portal.browsing import Account, an_account
 
@@ -83,5 +91,32 @@ async def make_world(settings: Settings, gateway: Gateway, driver: AnvilDriver, 
             "refund_id": refunds[0].id,
             "name": "USDT@ethereum",
             "seq": "1",
+            "colour": "0d5a63",
+            **await _keeping(settings, own.merchant_id, people["owner"]),
         },
     )
+
+
+async def _keeping(settings: Settings, merchant_id: str, owner: Account) -> dict[str, str]:
+    """A key, an endpoint with deliveries, a colleague whom nobody would miss, an invitation, a logo."""
+    now = clock.now()
+    by = await member(owner.id, merchant_id, address="192.0.2.1")
+    assert by is not None
+    key = await api_key(settings.api_key_peppers, merchant_id=merchant_id, scopes=["invoices.write"])
+    endpoint = await make_endpoint(
+        merchant_id=merchant_id, mode="test", url="https://shop.example/hook", keys=settings.data_keys, now=now
+    )
+    await sequencer.number_events(fan_out_with(settings.data_keys))
+    guest = await an_account(settings, "guest@example.test")
+    await merchants.add_member(merchant_id, guest.id, "viewer", now)
+    await invitations.invite(by, "new@example.test", "developer", public_url="https://pay.example.test", now=now)
+    (invited,) = await invitations.open_of(merchant_id, now)
+    await set_branding(by, display_name=None, accent=None, logo=PNG, now=now)
+    (event,) = await events.list_newest(merchant_id, "test", limit=1)
+    return {
+        "key_id": key.id,
+        "endpoint_id": endpoint.id,
+        "event_id": str(event.event_id),
+        "account_id": guest.id,
+        "invitation_id": str(invited.id),
+    }

@@ -1,6 +1,7 @@
 """Deposits that a reorganisation takes away before they are booked, and those that come back: when a payment counts
 as made, and whose it stays."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -70,7 +71,9 @@ class Chain:
         head = await self.driver.call("eth_getBlockByNumber", "latest", False)
         now = max(int(clock.now().timestamp()), int(head["timestamp"], 16) + 1)
         await self.driver.call("evm_setNextBlockTimestamp", now)
-        await self.driver.call("eth_sendRawTransaction", raw)
+        txid = await self.driver.call("eth_sendRawTransaction", raw)
+        while await self.driver.call("eth_getTransactionReceipt", txid) is None:
+            await asyncio.sleep(0.01)  # the node answers before it has mined
         await self.driver.mine(blocks - 1)
         await self.watcher.tick()
 

@@ -333,7 +333,7 @@ async def test_a_case_is_open_when_its_deposit_comes_back(
         assert (await reread(shop.gateway, new)).status == "closed"
 
     await driver.call("eth_sendRawTransaction", raw)
-    await driver.mine(CONFIRMATIONS - 1)
+    await driver.mine(CONFIRMATIONS)
     await shop.watcher.tick()
 
     (case,) = await reviews.cases()

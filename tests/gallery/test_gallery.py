@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.sandbox.gallery import addresses
-from tests.checkout.test_pages import AXE, SCREENS
+from tests.browsing import AXE, SCREENS
 
 SCHEMES = ("light", "dark")
 LEAST_TARGET_PX = 24

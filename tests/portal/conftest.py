@@ -1,12 +1,15 @@
 """The pages as a person's browser reaches them: the whole app, and browsers that keep cookies and send forms."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 import pytest
+import structlog
 
 from app.asgi import create_app
+from app.core.logging import configure
 from app.core.settings import Settings
 from app.web.edge import Edge
 from tests.portal.browsing import Browser
@@ -47,3 +50,13 @@ async def browser(app: Edge) -> AsyncIterator[Callable[..., Browser]]:
     yield make
     for client in clients:
         await client.aclose()
+
+
+@pytest.fixture
+def what_was_logged(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Everything that was written to the log and the terminal since; logs are in production's form."""
+    configure(level="DEBUG", json=True)
+    structlog.configure(cache_logger_on_first_use=False)  # or later tests could not catch what is logged
+    yield lambda: "".join(capfd.readouterr())
+    logging.getLogger().handlers.clear()
+    logging.getLogger().setLevel(logging.WARNING)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.core import clock, database, logging
+from app.core import clock, database
 from app.core.settings import Settings
 from app.portal import cookies
 from tests.portal.browsing import Account, Browser, an_account, enrol, hidden, letters
@@ -170,9 +170,8 @@ async def test_merchants_may_turn_it_off_and_operators_may_not(browser: Browsers
 
 
 async def test_everything_is_in_the_audit_log_and_no_secret_is(
-    browser: Browsers, settings: Settings, capfd: pytest.CaptureFixture[str]
+    browser: Browsers, settings: Settings, what_was_logged: Callable[[], str]
 ) -> None:
-    logging.configure(level="DEBUG", json=True)
     account, mara = await an_account(settings), browser()
     first = await mara.sign_in(account)
     account, codes = await enrol(mara, account)
@@ -191,7 +190,7 @@ async def test_everything_is_in_the_audit_log_and_no_secret_is(
         *("password.reset_asked", "signed_out"),
     }
     assert all(row["address"] == "192.0.2.1" for row in rows)
-    written = str([dict(row) for row in rows]) + "".join(capfd.readouterr())
+    written = str([dict(row) for row in rows]) + what_was_logged()
     assert account.totp_secret is not None
     for canary in (account.password, "a canary of a phrase", account.totp_secret, codes[0], code, *tokens):
         assert canary not in written

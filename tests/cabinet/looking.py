@@ -1,0 +1,42 @@
+"""Looking at a page of the cabinet in a real browser: axe, both schemes, both widths, and a picture of each."""
+
+from pathlib import Path
+
+from playwright.async_api import Page
+
+ROOT = Path(__file__).parents[2]
+SCREENS = ROOT / "var" / "screens"
+AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
+CHROMIUM = "/usr/bin/chromium"
+
+
+async def look(page: Page, name: str) -> None:
+    """Nothing for axe to find, light and dark, nothing wider than a phone; pictures go to `var/screens`."""
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        await page.evaluate(AXE)
+        found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        problems = [(each["id"], [node["html"][:160] for node in each["nodes"]]) for each in found["violations"]]
+        assert problems == [], f"{name}, {scheme}"
+        for width in (1280, 360):
+            await page.set_viewport_size({"width": width, "height": 800})
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width}"
+            await page.screenshot(path=SCREENS / f"cabinet-{name}-{width}-{scheme}.png", full_page=True)
+    await page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def complaints_of(page: Page) -> list[str]:
+    """What the console says of this page from now on: CSP reports and errors of scripts among them.
+
+    Chromium calls a form that was refused an error, too; that it is shown again is the page's business.
+    """
+    complaints: list[str] = []
+
+    def heard(kind: str, text: str) -> None:
+        if kind == "error" and "status of 422" not in text:
+            complaints.append(text)
+
+    page.on("console", lambda message: heard(message.type, message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return complaints
