@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 
 from app.core import clock, database
-from app.core.crypto import sha256
 from app.core.errors import ApiError, Forbidden
 from app.merchants import invitations, team
 from app.merchants.members import Member, member
