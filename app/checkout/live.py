@@ -108,7 +108,7 @@ class LiveHub:
         CLOSED.inc()
 
     async def _listen(self) -> None:
-        # Redis' client may turn the cancellation into a time-out of its own: `_closing` ends the loop all the same.
+        # Redis' client may take the cancellation for a time-out of its own: `_closing` ends both loops all the same.
         while not self._closing:
             try:
                 async with redis.client().pubsub() as subscription:
@@ -124,7 +124,7 @@ class LiveHub:
                 await asyncio.sleep(POLL_S)
 
     async def _pass_on(self, subscription: PubSub) -> None:
-        while True:
+        while not self._closing:
             # The client's own time-out is shorter than a quiet hour: ask in turns, which also pings.
             message = await subscription.get_message(ignore_subscribe_messages=True, timeout=HEARTBEAT_S)
             if message is not None:
