@@ -16,11 +16,11 @@ async def look(page: Page, name: str) -> None:
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         await page.evaluate(AXE)
-        found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        problems = [(each["id"], [node["html"][:160] for node in each["nodes"]]) for each in found["violations"]]
-        assert problems == [], f"{name}, {scheme}"
         for width in (1280, 360):
             await page.set_viewport_size({"width": width, "height": 800})
+            found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            problems = [(each["id"], [node["html"][:160] for node in each["nodes"]]) for each in found["violations"]]
+            assert problems == [], f"{name}, {width}, {scheme}"
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width}"
             await page.screenshot(path=SCREENS / f"cabinet-{name}-{width}-{scheme}.png", full_page=True)
     await page.set_viewport_size({"width": 1280, "height": 800})
