@@ -94,14 +94,13 @@ def _volume(cabinet: Cabinet, figures: Figures, wanted: str) -> dict[str, Any]:
 
 
 def _conversion(figures: Figures) -> dict[str, Any]:
-    """How many of the invoices that were made became paid, as a funnel and a day each."""
+    """How many of the invoices that were made became paid, and how many are made a day."""
     share = charts.share_bps(figures.paid, figures.made)
-    chart = charts.bars([(_day(day.day), day.made) for day in figures.days])
+    busiest = max(figures.days, key=lambda day: day.made)
     return {
         "stages": charts.funnel([("Created", figures.made), ("Paid", figures.paid)]),
-        "chart": chart,
-        "figures": [f"{day.made} created, {day.paid} paid" for day in figures.days],
-        "ticks": [str(line.value) for line in chart.lines],
+        "line": charts.sparkline([day.made for day in figures.days]),
+        "daily": f"Created a day, {busiest.made:,} at the most, on {_day(busiest.day)}" if figures.made else "",
         "summary": f"{words.plural(figures.paid, 'invoice')} paid of {figures.made:,} created: "
         f"{charts.per_cent(share)}",
     }

@@ -196,6 +196,9 @@ def _shown(cabinet: Cabinet, seat: Seat, body: InvoiceBody) -> dict[str, Any]:
     return {
         "invoice": body,
         "title": body.order_id or body.description or body.id,
+        "lead": " · ".join(
+            part for part in (f"Order {body.order_id}" if body.order_id else "", body.description or "") if part
+        ),
         "service_fee": decimal(body.service_fee_raw),
         "net": decimal(body.net_raw),
         "received": decimal(body.received_raw),

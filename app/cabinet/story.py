@@ -81,7 +81,9 @@ def _deposit(fact: Fact, networks: Networks, _: Seat) -> Telling:
     elif fact.kind != "exact":
         title = f"Transfer seen: {words.VERDICTS[fact.kind].lower()}"
     tone = "progress" if fact.kind == "exact" else "caution"
-    return Telling(at=fact.at, title=title, text=f"{_money(fact, networks)} · {fact.note}", tone=tone, mark="link")
+    return Telling(
+        at=fact.at, title=title, text=f"{_money(fact, networks)} · {_short(fact.note or '')}", tone=tone, mark="link"
+    )
 
 
 def _ledger(fact: Fact, networks: Networks, seat: Seat) -> Telling:
@@ -144,6 +146,11 @@ _TELL = {
     "delivery": _delivery,
     "audit": _audit,
 }
+
+
+def _short(txid: str) -> str:
+    """The ends of a transaction's id; all of it stands beside its payment."""
+    return txid if len(txid) <= 20 else f"{txid[:10]}…{txid[-6:]}"
 
 
 def _money(fact: Fact, networks: Networks, *, signed: bool = False) -> str:

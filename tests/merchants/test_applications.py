@@ -1,0 +1,127 @@
+"""How a business is let in, turned down, and let in after all."""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+import pytest
+
+from app.core import clock, database, ids
+from app.core.errors import ApiError, Forbidden
+from app.gateway import Gateway
+from app.merchants import applications
+from app.merchants.applications import Facts
+from app.merchants.queries import enabled_assets
+from tests.factories.merchants import make_member, merchant
+from tests.merchants.people import hire, seated
+
+FACTS = Facts(
+    name="Harbour & Pine",
+    legal_name="Harbour & Pine GmbH",
+    country="DE",
+    website="https://harbour-pine.example",
+    business="Linen shirts and oak trays, to people at home.",
+    monthly_volume="10k_100k",
+)
+
+
+@dataclass(frozen=True)
+class Staff:
+    actor: str = "account:ACC-STAFF00000"
+    address: str | None = "192.0.2.99"
+
+
+async def person(email: str = "mara@example.test") -> str:
+    """An account that belongs to no merchant."""
+    elsewhere = await merchant(name="Elsewhere")
+    account_id = await make_member(merchant_id=elsewhere, role="viewer", email=email, now=clock.now())
+    await database.execute("DELETE FROM memberships WHERE account = $1", account_id)
+    return account_id
+
+
+async def applied(account_id: str, facts: Facts = FACTS) -> str:
+    return await applications.apply(facts, account_id=account_id, address="192.0.2.7", now=clock.now())
+
+
+async def deeds(merchant_id: str) -> list[str]:
+    rows = await database.fetch_all("SELECT action FROM audit_entries WHERE merchant_id = $1 ORDER BY id", merchant_id)
+    return [row["action"] for row in rows]
+
+
+async def test_applicant_owns_a_merchant_that_waits(gateway: Gateway) -> None:
+    account_id = await person()
+    merchant_id = await applied(account_id)
+    owner = await seated(account_id, merchant_id)
+    assert (owner.role, owner.standing) == ("owner", "pending")
+    (waiting,) = await applications.waiting()
+    assert (waiting.merchant_name, waiting.legal_name) == ("Harbour & Pine", "Harbour & Pine GmbH")
+    assert await enabled_assets(merchant_id, "test") == []
+
+
+async def test_approval_opens_everything_and_tells_the_owner(gateway: Gateway) -> None:
+    account_id = await person()
+    merchant_id = await applied(account_id)
+    (waiting,) = await applications.waiting()
+    await applications.approve(waiting.id, gateway.networks, Staff(), clock.now())
+    assert (await seated(account_id, merchant_id)).standing == "approved"
+    assert {one.asset for one in await enabled_assets(merchant_id, "test")} == {"USDT", "ETH"}
+    assert await database.fetch_value("SELECT recipient FROM mail_outbox") == "mara@example.test"
+    assert await deeds(merchant_id) == ["merchant.applied", "merchant.approved"]
+
+
+async def test_a_rejected_one_reads_why_and_may_try_again(gateway: Gateway) -> None:
+    account_id = await person()
+    merchant_id = await applied(account_id)
+    (waiting,) = await applications.waiting()
+    await applications.reject(waiting.id, "The website shows no imprint.", Staff(), clock.now())
+    owner = await seated(account_id, merchant_id)
+    assert owner.standing == "rejected"
+    assert "no imprint" in await database.fetch_value("SELECT body FROM mail_outbox")
+    await applications.apply_again(owner, replace(FACTS, name="Harbour"), clock.now())
+    newest, first = await applications.of_merchant(merchant_id)
+    assert (newest.status, first.status, first.reason) == ("pending", "rejected", "The website shows no imprint.")
+    assert newest.merchant_name == "Harbour"
+
+
+async def test_two_operators_decide_once(gateway: Gateway) -> None:
+    await applied(await person())
+    (waiting,) = await applications.waiting()
+
+    async def approve() -> bool:
+        try:
+            await applications.approve(waiting.id, gateway.networks, Staff(), clock.now())
+        except ApiError:
+            return False
+        return True
+
+    assert sorted(await asyncio.gather(*[approve() for _ in range(5)])) == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", " "),
+        ("name", "Two\nlines"),
+        ("country", "XX"),
+        ("website", "javascript:alert(1)"),
+        ("website", "https://user@host.example"),
+        ("business", "too short"),
+        ("monthly_volume", "a lot"),
+    ],
+)
+async def test_a_wrong_answer_is_named(db: str, field: str, value: str) -> None:
+    with pytest.raises(ApiError, match=f"^INVALID_INPUT: {field}:"):
+        await applied(ids.new_id(ids.ACCOUNT), replace(FACTS, **{field: value}))
+
+
+async def test_nobody_floods_the_operators(db: str) -> None:
+    account_id = await person()
+    for _ in range(applications.MAX_PENDING):
+        await applied(account_id)
+    with pytest.raises(ApiError, match="waiting already"):
+        await applied(account_id)
+
+
+async def test_only_owners_and_admins_apply_again(db: str) -> None:
+    viewer = await hire(await merchant(status="rejected"), "viewer")
+    with pytest.raises(Forbidden):
+        await applications.apply_again(viewer, FACTS, clock.now())

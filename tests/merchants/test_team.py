@@ -1,0 +1,147 @@
+"""Invitations, roles, removal: there is always an owner, and a token is for one person, once, for a week."""
+
+import asyncio
+import re
+from datetime import timedelta
+
+import pytest
+
+from app.core import clock, database
+from app.core.errors import ApiError, Forbidden
+from app.merchants import invitations, team
+from app.merchants.members import Member, member
+from tests.factories.merchants import make_member, merchant
+from tests.merchants.people import hire, owner_of, seated
+
+URL = "https://pay.example.test"
+
+
+async def invited(by: Member, email: str = "new@example.test", role: str = "developer") -> str:
+    """Invite somebody; the token in the letter."""
+    await invitations.invite(by, email, role, public_url=URL, now=clock.now())
+    body = await database.fetch_value("SELECT body FROM mail_outbox WHERE recipient = $1 ORDER BY id DESC", email)
+    found = re.search(r"/invitation\?token=(\S+)", body)
+    assert found, body
+    return found[1]
+
+
+async def newcomer(email: str = "new@example.test") -> str:
+    elsewhere = await merchant(name="Elsewhere")
+    return await make_member(merchant_id=elsewhere, role="viewer", email=email, now=clock.now())
+
+
+async def accept(token: str, account_id: str) -> str:
+    return await invitations.accept(token, account_id=account_id, address="192.0.2.7", now=clock.now())
+
+
+async def test_the_letter_lets_the_invited_person_in_with_the_role(db: str) -> None:
+    owner = await owner_of()
+    token = await invited(owner)
+    assert await accept(token, await newcomer()) == owner.merchant_id
+    assert [one.role for one in await team.people(owner.merchant_id)] == ["owner", "developer"]
+    assert len(token) >= 43  # 256 bits
+    assert (
+        await database.fetch_value("SELECT count(*) FROM merchant_invitations WHERE token_hash = $1", token.encode())
+        == 0
+    )
+
+
+async def test_twenty_uses_at_once_let_in_one(db: str) -> None:
+    owner = await owner_of()
+    token, account_id = await invited(owner), await newcomer()
+
+    async def use() -> bool:
+        try:
+            await accept(token, account_id)
+        except ApiError:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*[use() for _ in range(20)])) == 1
+
+
+async def test_a_leaked_token_lets_nobody_else_in(db: str) -> None:
+    token = await invited(await owner_of())
+    with pytest.raises(ApiError, match=r"is for new@example\.test"):
+        await accept(token, await newcomer("thief@example.test"))
+
+
+async def test_a_week_later_or_withdrawn_or_replaced_it_is_over(db: str, steady_clock: None) -> None:
+    owner, account_id = await owner_of(), await newcomer()
+    first = await invited(owner)
+    second = await invited(owner)
+    assert await invitations.find(first, clock.now()) is None
+    (open_one,) = await invitations.open_of(owner.merchant_id, clock.now())
+    await invitations.withdraw(owner, open_one.id, clock.now())
+    third = await invited(owner)
+    clock.shift(timedelta(days=7, seconds=1))
+    for token in (first, second, third, "", "x"):
+        with pytest.raises(ApiError, match="used or withdrawn, or has expired"):
+            await accept(token, account_id)
+
+
+@pytest.mark.parametrize("role", ["developer", "viewer"])
+async def test_who_may_not_manage_the_team_does_not(db: str, role: str) -> None:
+    owner = await owner_of()
+    other = await hire(owner.merchant_id, role)  # type: ignore[arg-type]
+    for deed in (
+        invited(other),
+        team.change_role(other, owner.account_id, "viewer", clock.now()),
+        team.remove(other, owner.account_id, clock.now()),
+    ):
+        with pytest.raises(Forbidden):
+            await deed
+
+
+async def test_admins_make_and_touch_no_owners(db: str) -> None:
+    owner = await owner_of()
+    admin = await hire(owner.merchant_id, "admin")
+    viewer = await hire(owner.merchant_id, "viewer")
+    for deed in (
+        invited(admin, role="owner"),
+        team.change_role(admin, viewer.account_id, "owner", clock.now()),
+        team.change_role(admin, owner.account_id, "viewer", clock.now()),
+        team.remove(admin, owner.account_id, clock.now()),
+    ):
+        with pytest.raises(Forbidden):
+            await deed
+    await team.change_role(admin, viewer.account_id, "developer", clock.now())
+    assert (await seated(viewer.account_id, owner.merchant_id)).role == "developer"
+
+
+async def test_the_last_owner_stays(db: str) -> None:
+    owner = await owner_of()
+    for deed in (
+        team.change_role(owner, owner.account_id, "admin", clock.now()),
+        team.remove(owner, owner.account_id, clock.now()),
+        team.leave(owner, clock.now()),
+    ):
+        with pytest.raises(ApiError, match="last owner"):
+            await deed
+
+
+async def test_of_two_owners_who_remove_each_other_at_once_one_stays(db: str) -> None:
+    first = await owner_of()
+    second = await hire(first.merchant_id, "owner", "second")
+
+    async def remove(by: Member, other: Member) -> bool:
+        try:
+            await team.remove(by, other.account_id, clock.now())
+        except ApiError:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(remove(first, second), remove(second, first))) == 1
+    assert len(await team.people(first.merchant_id)) == 1
+
+
+async def test_who_was_removed_is_a_stranger_at_once_and_the_log_has_it(db: str) -> None:
+    owner = await owner_of()
+    admin = await hire(owner.merchant_id, "admin")
+    await team.remove(owner, admin.account_id, clock.now())
+    assert await member(admin.account_id, owner.merchant_id, address=None) is None
+    with pytest.raises(Forbidden):  # with the member in hand from before
+        await invited(admin)
+    row = await database.fetch_one("SELECT action, actor, address FROM audit_entries ORDER BY id DESC LIMIT 1")
+    assert row is not None
+    assert tuple(row) == ("team.removed", owner.actor, "192.0.2.7")
