@@ -198,6 +198,24 @@ async def test_somebody_invited_as_viewer_is_kept_from_what_a_viewer_may_not_do(
     await expect(owner.get_by_role("row", name="guest@example.test")).to_contain_text("Viewer")
 
 
+async def test_the_payment_page_is_seen_as_it_will_be_while_one_chooses(shop: Shop) -> None:
+    await shop.hire("owner")
+    page = await shop.sign_in("owner@example.test")
+    await page.goto(shop.url("settings/branding"))
+    preview = page.get_by_role("region", name="Preview of the payment page")
+    petrol = await preview.locator(".preview__button").evaluate("e => getComputedStyle(e).backgroundColor")
+    await page.get_by_label("Name").press_sequentially("Nordlicht Fahrräder")
+    await expect(preview).to_contain_text("Nordlicht Fahrräder")
+    await page.get_by_label("A colour of ours").check()
+    await page.get_by_label("Our colour").fill("#ffee00")
+    await expect(page.get_by_text("darkened from yours")).to_be_visible()
+    await expect(preview.locator(".preview__button")).not_to_have_css("background-color", petrol)
+    await look(page, "branding-chosen")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Saved. Customers see it from now on.")).to_be_visible()
+    await expect(page.get_by_text("#ffee00")).to_be_visible()
+
+
 async def test_every_page_is_in_order_at_both_widths_and_in_both_schemes(shop: Shop, receiver: Receiver) -> None:
     owner_id, developer_id = await shop.hire("owner"), await shop.hire("developer")
     page = await shop.sign_in("owner@example.test")
