@@ -16,6 +16,7 @@ from app.checkout.wallet import CustomerWallet
 from app.core import garbage, logging
 from app.core.settings import Settings, load
 from app.gateway import Gateway, running, wire
+from app.operator.router import desk_routes
 from app.ops import routes as ops
 from app.portal import routes as portal_pages
 from app.portal.portal import Portal
@@ -67,6 +68,7 @@ def create_app(
             checkout.routes(gateway, pages, hub, rate_limiter, wallet and wallet(gateway)),
             *portal_pages.routes(portal),
             *cabinet.routes(portal),
+            desk_routes(portal),
             static_files(),
             robots(),
             *ops.routes(settings),

@@ -18,6 +18,9 @@ QUIET = [
     "--no-first-run",
 ]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+SCREENS = ROOT / "var" / "screens"
+"""Where pictures of pages are left for people."""
+
 AXE_RUN = "axe.run(document, {resultTypes: ['violations']})"
 
 

@@ -1,6 +1,7 @@
 """Real parts for every test: one Postgres, Valkey and EVM node a run, a migrated database cloned for each test."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -82,12 +83,13 @@ def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anvil]:
 
 @pytest.fixture
 async def driver(anvil: Anvil) -> AsyncIterator[AnvilDriver]:
-    """The customer's and the chain's hand. What a test does to the chain is undone after it, its time included:
-    blocks that were mined ahead of the clock would make a later test's payment come late."""
+    """The customer's and the chain's hand. What a test does to the chain is undone after it, its time included: by
+    blocks ahead of the clock a later test's payment would come late, and by a clock behind it a late one in time."""
     driver = await AnvilDriver.connect(anvil.rpc_url)
     as_found = await driver.call("evm_snapshot")
     yield driver
     assert await driver.call("evm_revert", as_found)
+    await driver.call("evm_setTime", int(time.time()))
     await driver.aclose()
 
 

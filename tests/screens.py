@@ -13,12 +13,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from app.web.pages import ROOT
-from tests.browsing import CHROMIUM, QUIET, overflow_px
+from tests.browsing import CHROMIUM, QUIET, SCREENS, overflow_px
 from tests.checkout.site import Site, pictured
 from tests.docs.served_reference import served_reference
 
-FOLDER = ROOT / "var" / "screens"
 WIDTHS_PX = (1280, 360)
 SCHEMES = ("light", "dark")
 
@@ -51,7 +49,7 @@ def reference() -> Iterator[Area]:
 AREAS: dict[str, Callable[[], AbstractContextManager[Area]]] = {"checkout": checkout, "reference": reference}
 
 
-def main(names: list[str], folder: Path = FOLDER) -> int:
+def main(names: list[str], folder: Path = SCREENS) -> int:
     """Take the pictures of these areas, or of all; returns the exit status."""
     folder.mkdir(parents=True, exist_ok=True)
     complaints: list[str] = []

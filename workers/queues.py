@@ -42,7 +42,7 @@ def _default(gateway: Gateway) -> Sequence[Loop]:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), MAIL_POLL_S)
 
-    return [send_mail, gateway.alert_routes.run, gateway.watchdog().run]
+    return [send_mail, gateway.alert_routes.run, gateway.watchdog().run, gateway.reconciliation.serve_requests]
 
 
 QUEUES = {

@@ -1,11 +1,65 @@
-"""Who may act as an operator: by password, at a terminal. The code is checked with the deed (accounts/totp.py)."""
+"""Who may act as an operator: by password at a terminal, by a session with TOTP on at the desk.
+
+At a terminal the code is checked with the deed (accounts/totp.py). At the desk an `Operator` is what every verb
+takes; where a deed needs a fresh code beside it, the verb says so.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
 
 from app.accounts.passwords import NOBODYS, is_right
+from app.accounts.sessions import Session
 from app.core import database
+from app.core.errors import invalid
+
+MAX_REASON_LENGTH = 500
+"""Of what an operator writes down: a paragraph."""
 
 
 class NotAnOperator(Exception):
-    """No operator has this address and password."""
+    """No operator has this address and password, or this account."""
+
+
+class TotpMissing(Exception):
+    """An operator without TOTP, who can't act at all (contract, section 8)."""
+
+
+class DeedRefused(Exception):
+    """What an operator wanted can't be done as things are; the message is for the operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """An operator at work, whom `on_duty` has looked up. `address` is the client's, for the audit log."""
+
+    account_id: str
+    address: str | None
+
+    @property
+    def actor(self) -> str:
+        """Their name in the audit log."""
+        return f"account:{self.account_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """An operator, as colleagues see them."""
+
+    account_id: str
+    name: str
+    email: str
+    has_totp: bool
+    created_at: datetime
+    last_deed_at: datetime | None
+
+
+def on_duty(session: Session, *, address: str | None) -> Operator:
+    """The operator whose session this is, as it was looked up for this request. Raises NotAnOperator, TotpMissing."""
+    if not session.is_operator:
+        raise NotAnOperator("the account is not an operator's")
+    if not session.has_totp:
+        raise TotpMissing("an operator needs an authenticator")
+    return Operator(account_id=session.account_id, address=address)
 
 
 async def identify(email: str, password: str) -> str:
@@ -17,3 +71,26 @@ async def identify(email: str, password: str) -> str:
     if row is None or not right:
         raise NotAnOperator("no operator has this e-mail address and password")
     return str(row["id"])
+
+
+async def everybody() -> list[Listed]:
+    """Every operator, by name. There are a handful: no paging."""
+    rows = await database.fetch_all(
+        """
+        SELECT a.id AS account_id, a.name, a.email, a.totp_secret_sealed IS NOT NULL AS has_totp, a.created_at,
+            (SELECT e.at FROM audit_entries e WHERE e.actor = 'account:' || a.id ORDER BY e.id DESC LIMIT 1)
+                AS last_deed_at
+        FROM accounts a WHERE a.is_operator ORDER BY lower(a.name), a.id
+        """
+    )
+    return [Listed(**dict(row)) for row in rows]
+
+
+def stated_reason(text: str, field: str = "reason") -> str:
+    """A reason as it is written down. Raises INVALID_INPUT for one that says nothing or goes on too long."""
+    reason = text.strip()
+    if not reason:
+        raise invalid(field, "say why: it is written down in the audit log")
+    if len(reason) > MAX_REASON_LENGTH:
+        raise invalid(field, f"must have at most {MAX_REASON_LENGTH} characters")
+    return reason

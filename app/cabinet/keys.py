@@ -17,6 +17,7 @@ from app.api_keys.scopes import Scope
 from app.api_keys.service import DEFAULT_RATE_LIMIT_PER_MINUTE
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.fields import end_of_day, last_day, lines, whole_number
+from app.cabinet.forms import required
 from app.cabinet.guard import needs
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
@@ -184,7 +185,7 @@ def state_of(key: Key, now: datetime) -> str:
 def _settings(form: Form) -> dict[str, Any]:
     """What the form says of a key. Raises FormRefused."""
     return {
-        "name": form.text("name"),
+        "name": required(form, "name", "enter a name for the key"),
         "scopes": form.many("scopes"),
         "allowlist": lines(form, "allowlist"),
         "rate_limit_per_minute": whole_number(form, "rate_limit_per_minute"),

@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Response, get, post
 
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.forms import required
 from app.cabinet.guard import needs
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
@@ -46,7 +47,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 await portal.require_fresh_code(request, form)
                 await invitations.invite(
                     seat.member,
-                    form.text("email"),
+                    required(form, "email", "enter an e-mail address"),
                     form.text("role"),
                     public_url=gateway.settings.public_url,
                     now=clock.now(),

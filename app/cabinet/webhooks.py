@@ -6,11 +6,13 @@ A secret is shown in the answer to the form that asked for it, and by no address
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from litestar import Response, get, post
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.fields import start_of_day, whole_number
+from app.cabinet.forms import required
 from app.cabinet.guard import needs
 from app.cabinet.keys import GRACES
 from app.cabinet.lists import PAGE_LENGTH
@@ -73,12 +75,10 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def create(request: Asked) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         try:
-            types = _event_types(form)
+            url, types = required(form, "url", "enter the address that we send to"), _event_types(form)
             with form.catching():
                 await portal.require_fresh_code(request, form)
-                made = await keeper(seat).create(
-                    url=form.text("url"), description=form.text("description"), event_types=types
-                )
+                made = await keeper(seat).create(url=url, description=form.text("description"), event_types=types)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/webhooks/new.html", _form_context(form))
         return await _shown(request, made, "Its signing secret")
@@ -104,6 +104,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         filtered = f"status={status}&" if status else ""
         context = {
             "endpoint": endpoint,
+            "host": urlsplit(endpoint.url).netloc,
             "reason": STATUS_REASONS.get((endpoint.status, endpoint.status_reason), ""),
             "now": clock.now(),
             "waiting": f"{waiting:,}" + ("+" if waiting >= MAX_WAITING_COUNTED else ""),

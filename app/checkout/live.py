@@ -108,7 +108,8 @@ class LiveHub:
         CLOSED.inc()
 
     async def _listen(self) -> None:
-        while True:
+        # Redis' client may take the cancellation for a time-out of its own: `_closing` ends both loops all the same.
+        while not self._closing:
             try:
                 async with redis.client().pubsub() as subscription:
                     await subscription.psubscribe(f"{LIVE_CHANNEL}*")
@@ -119,10 +120,11 @@ class LiveHub:
                 log.warning("live_hub_lost_redis", error=str(error))
             self._hears_redis = False
             self._wake_all()
-            await asyncio.sleep(POLL_S)
+            if not self._closing:
+                await asyncio.sleep(POLL_S)
 
     async def _pass_on(self, subscription: PubSub) -> None:
-        while True:
+        while not self._closing:
             # The client's own time-out is shorter than a quiet hour: ask in turns, which also pings.
             message = await subscription.get_message(ignore_subscribe_messages=True, timeout=HEARTBEAT_S)
             if message is not None:

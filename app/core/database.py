@@ -148,6 +148,11 @@ async def execute(sql: str, *args: object) -> int:
     return int(count) if count.isdigit() else 0
 
 
+def like_literally(text: str) -> str:
+    """Text for a LIKE pattern in which its own `%` and `_` stand for themselves."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
 class NamedStatement:
     """A statement with `:name` in place of `$1`, for those with more parameters than one can count."""
 

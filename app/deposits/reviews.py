@@ -64,7 +64,9 @@ class ReviewService:
     def __init__(self, invoices: InvoiceService) -> None:
         self._invoices = invoices
 
-    async def credit(self, deposit_id: str, operator_id: str, reason: str, now: datetime) -> None:
+    async def credit(
+        self, deposit_id: str, operator_id: str, reason: str, now: datetime, *, address: str | None = None
+    ) -> None:
         """Credit what came to the invoice's merchant; the invoice becomes `paid` where its states allow.
 
         Raises ReviewRefused.
@@ -94,10 +96,12 @@ class ReviewService:
             await _decide(deposit_id, "closed", "credited", reason, operator_id, now)
             counted_raw = due.net_raw if case.asset == invoice["asset"] else 0
             await self._invoices.credit_reviewed(case.invoice_id, counted_raw, await _cases_left(case.invoice_id), now)
-            await _audit(case, "credited", operator_id, reason, now)
+            await _audit(case, "credited", operator_id, reason, now, address)
         await announce_invoices(case.invoice_id)
 
-    async def close(self, deposit_id: str, operator_id: str, reason: str, now: datetime) -> None:
+    async def close(
+        self, deposit_id: str, operator_id: str, reason: str, now: datetime, *, address: str | None = None
+    ) -> None:
         """End a case without moving money: it stays in suspense. Raises ReviewRefused."""
         case = await _known(deposit_id)
         async with database.transaction():
@@ -106,11 +110,20 @@ class ReviewService:
             await _lock_open_case(deposit_id, reason)
             await _decide(deposit_id, "closed", "closed", reason, operator_id, now)
             await self._end(case.invoice_id, now)
-            await _audit(case, "closed", operator_id, reason, now)
+            await _audit(case, "closed", operator_id, reason, now, address)
         if case.invoice_id is not None:
             await announce_invoices(case.invoice_id)
 
-    async def begin_return(self, deposit_id: str, refund_id: str, operator_id: str, reason: str, now: datetime) -> None:
+    async def begin_return(
+        self,
+        deposit_id: str,
+        refund_id: str,
+        operator_id: str,
+        reason: str,
+        now: datetime,
+        *,
+        address: str | None = None,
+    ) -> None:
         """A refund of the deposit is being made (refunds/returns.py), in the caller's transaction.
 
         The caller holds the locks of the suspense ledger's head and of the invoice. Raises ReviewRefused.
@@ -120,7 +133,7 @@ class ReviewService:
         await _decide(deposit_id, "returning", "returned", reason, operator_id, now, refund_id)
         if case.invoice_id is not None:
             await self._invoices.note_review(case.invoice_id, await _cases_left(case.invoice_id), now)
-        await _audit(case, "returning", operator_id, reason, now)
+        await _audit(case, "returning", operator_id, reason, now, address)
 
     async def return_confirmed(self, deposit_id: str, refund_id: str, now: datetime) -> None:
         """The refund of the deposit is final. The caller holds the invoice's lock and the transaction."""
@@ -208,6 +221,19 @@ async def cases(*, open_only: bool = True, deposit_id: str | None = None) -> lis
     return [Case(**dict(row)) for row in rows]
 
 
+async def would_credit(deposit_id: str) -> Share | None:
+    """How a credit would divide what came; None for a deposit that has no invoice."""
+    row = await database.fetch_one(
+        """
+        SELECT d.asset AS came_asset, d.amount_raw AS came_raw, i.asset, i.pay_in_raw, i.service_fee_raw,
+            i.service_fee_bps
+        FROM reviews r JOIN deposits d ON d.id = r.deposit JOIN invoices i ON i.id = r.invoice WHERE r.deposit = $1
+        """,
+        deposit_id,
+    )
+    return None if row is None else _share(row["came_asset"], row["came_raw"], row)
+
+
 async def _known(deposit_id: str) -> Case:
     found = await cases(open_only=False, deposit_id=deposit_id)
     if not found:
@@ -286,13 +312,13 @@ async def _cases_left(invoice_id: str) -> int:
     return count
 
 
-async def _audit(case: Case, action: str, operator_id: str, reason: str, now: datetime) -> None:
+async def _audit(case: Case, action: str, operator_id: str, reason: str, now: datetime, address: str | None) -> None:
     await audit.record(
         actor=f"account:{operator_id}",
         action=f"review.{action}",
         subject=case.deposit_id,
         merchant_id=case.merchant_id,
-        address=None,
+        address=address,
         details={
             "invoice": case.invoice_id,
             "verdict": case.verdict,

@@ -9,7 +9,6 @@ network that is behind or halted: sending traffic elsewhere would not mend a cha
 import asyncio
 import hmac
 from collections.abc import Awaitable
-from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -22,17 +21,12 @@ from app.core.logging import get_logger
 from app.core.settings import Settings
 from app.ops import queries
 from app.ops.queries import NetworkState
+from app.oversight.networks import MAX_LAG_BLOCKS, MAX_UNCHECKED
 
 log = get_logger(__name__)
 
 CHECK_TIMEOUT_S = 2.0
 """Load balancers give up after a few seconds; "down" must be said before."""
-
-MAX_LAG_BLOCKS = 100
-"""Behind by more, a network counts as degraded: minutes on the fastest chain, and a long way on the slowest."""
-
-MAX_UNCHECKED = timedelta(minutes=2)
-"""The watcher asks for the head every few seconds; after this it is not running."""
 
 T = TypeVar("T")
 State = Literal["ok", "degraded", "down"]

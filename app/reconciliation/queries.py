@@ -11,7 +11,10 @@ from app.core.database import Row
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run. `blocks` is height and hash by network, `figures` what each check counted."""
+    """One run. `blocks` is height and hash by network, `figures` what each check counted.
+
+    `progress` is what it is at while it is running; `requested_by` the operator who asked for it, if one did.
+    """
 
     id: int
     cause: str
@@ -21,6 +24,13 @@ class Run:
     finished_at: datetime | None
     blocks: dict[str, dict[str, Any]]
     figures: dict[str, dict[str, Any]]
+    requested_by: str | None = None
+    progress: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.status not in ("requested", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +88,9 @@ async def last_finished_at() -> datetime | None:
     return at
 
 
-_SELECT = 'SELECT id, cause, "full", status, started_at, finished_at, blocks, figures FROM reconciliation_runs'
+_SELECT = """
+    SELECT id, cause, "full", status, started_at, finished_at, blocks, figures, requested_by, progress
+    FROM reconciliation_runs"""
 
 
 def _run(row: Row) -> Run:
@@ -91,4 +103,6 @@ def _run(row: Row) -> Run:
         row["finished_at"],
         json.loads(row["blocks"]),
         json.loads(row["figures"]),
+        row["requested_by"],
+        row["progress"],
     )

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+
+import asyncpg
 
 from app.alerts.service import raise_alert
 from app.core import clock, database
@@ -13,7 +16,7 @@ from app.core.logging import get_logger
 from app.core.settings import CheckpointKeys
 from app.networks.port import NetworkError
 from app.networks.registry import Networks
-from app.reconciliation import invariants, queries
+from app.reconciliation import invariants, queries, requests
 from app.reconciliation.checks import holdings, withdrawals
 from app.reconciliation.findings import Figure, Finding, Result
 from app.reconciliation.snapshot import NamedBlock, named_blocks, snapshot
@@ -31,6 +34,9 @@ FULL_EVERY = timedelta(hours=24)
 
 MOST_ALERTS = 20
 """Findings that get an alert of their own; one more counts the rest."""
+
+REQUESTS_POLL_S = 1.0
+"""How often a run that an operator asked for is looked for."""
 
 RUN_LOCK = 7_226_007
 """Advisory lock key: one run at a time."""
@@ -55,32 +61,56 @@ class Reconciliation:
         `full` re-computes everything; else what grows without end is read from the last signed checkpoint and the
         last whole run on. Drift raises a critical alert each; what could not be checked, a warning.
         """
-        async with database.pool().acquire() as guard:
-            if not await guard.fetchval("SELECT pg_try_advisory_lock($1)", RUN_LOCK):
-                raise RunInProgress("a reconciliation is under way")
-            try:
-                return await self._run(now, full=full, cause=cause)
-            finally:
-                await guard.execute("SELECT pg_advisory_unlock($1)", RUN_LOCK)
+        async with _the_only_run() as guard:
+            run_id: int = await database.fetch_value(
+                """
+                INSERT INTO reconciliation_runs (cause, "full", status, started_at, blocks, figures)
+                VALUES ($1, $2, 'running', $3, '{}', '{}') RETURNING id
+                """,
+                cause,
+                full,
+                now,
+            )
+            await self._run(run_id, now, full=full, guard=guard)
+            return run_id
 
     async def run_scheduled(self, now: datetime) -> int:
         """A run by the clock: full once a day."""
         last_full = await queries.last_whole_run(full=True)
         return await self.run(now, full=last_full is None or now - last_full.started_at > FULL_EVERY, cause="schedule")
 
-    async def _run(self, now: datetime, *, full: bool, cause: Cause) -> int:
-        run_id: int = await database.fetch_value(
-            """
-            INSERT INTO reconciliation_runs (cause, "full", status, started_at, blocks, figures)
-            VALUES ($1, $2, 'running', $3, '{}', '{}') RETURNING id
-            """,
-            cause,
-            full,
-            now,
-        )
+    async def serve_requests(self, stop: asyncio.Event) -> None:
+        """Run what operators ask for (requests.py) until `stop` is set."""
+        while not stop.is_set():
+            with suppress(RunInProgress):  # it waits for the one under way
+                await self.run_requested(clock.now())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), REQUESTS_POLL_S)
+
+    async def run_requested(self, now: datetime) -> int | None:
+        """The run that an operator has asked for, if one has; its id. Raises RunInProgress."""
+        if await requests.take() is None:
+            return None
+        async with _the_only_run() as guard:
+            found = await requests.take()
+            if found is None:
+                return None  # another process has run it meanwhile
+            run_id, full = found
+            await database.execute(
+                "UPDATE reconciliation_runs SET status = 'running', started_at = $2 WHERE id = $1", run_id, now
+            )
+            await self._run(run_id, now, full=full, guard=guard)
+            return run_id
+
+    async def _run(self, run_id: int, now: datetime, *, full: bool, guard: asyncpg.Connection) -> None:
         started_s = clock.monotonic_s()
+
+        async def at(progress: str) -> None:
+            # On a connection of its own: the books are read in a transaction that nobody sees into.
+            await guard.execute("UPDATE reconciliation_runs SET progress = $2 WHERE id = $1", run_id, progress[:100])
+
         try:
-            blocks, results = await self._check(now, full=full)
+            blocks, results = await self._check(now, full=full, at=at)
         except BaseException:
             await database.execute(
                 "UPDATE reconciliation_runs SET status = 'failed', finished_at = $2 WHERE id = $1", run_id, clock.now()
@@ -88,9 +118,10 @@ class Reconciliation:
             raise
         await _record(run_id, blocks, results, now)
         log.info("reconciled", run=run_id, full=full, seconds=round(clock.monotonic_s() - started_s, 3))
-        return run_id
 
-    async def _check(self, now: datetime, *, full: bool) -> tuple[dict[str, NamedBlock], list[Result]]:
+    async def _check(
+        self, now: datetime, *, full: bool, at: Callable[[str], Awaitable[None]]
+    ) -> tuple[dict[str, NamedBlock], list[Result]]:
         """Everything, with a fresh snapshot for as long as a chain has moved on from the last one."""
         last = None if full else await queries.last_whole_run()
         since = None if last is None else last.started_at - OVERLAP
@@ -98,6 +129,7 @@ class Reconciliation:
         results: list[Result] = []
         for attempt in range(1, ATTEMPTS + 1):
             books, claims = {}, {}
+            await at("reading the books")
             async with snapshot():
                 blocks = await named_blocks(self.networks)
                 results = await invariants.all_of_them(
@@ -109,6 +141,7 @@ class Reconciliation:
                     claims[key] = await withdrawals.claims(key, since)
             unreachable = False
             for key in blocks:
+                await at(f"asking {key}")
                 chain = self.networks.chain(key)
                 try:
                     found = await withdrawals.ask_chain(chain, claims[key]) if claims[key] else []
@@ -127,6 +160,25 @@ class Reconciliation:
             if network.key not in blocks
         ]
         return blocks, results
+
+
+@asynccontextmanager
+async def _the_only_run() -> AsyncIterator[asyncpg.Connection]:
+    """Hold the lock of runs; the connection that holds it. Raises RunInProgress.
+
+    Whoever has the lock knows that nobody else is at it: a record that still says so was left by a crash.
+    """
+    async with database.pool().acquire() as guard:
+        if not await guard.fetchval("SELECT pg_try_advisory_lock($1)", RUN_LOCK):
+            raise RunInProgress("a reconciliation is under way")
+        try:
+            await guard.execute(
+                "UPDATE reconciliation_runs SET status = 'failed', finished_at = $1 WHERE status = 'running'",
+                clock.now(),
+            )
+            yield guard
+        finally:
+            await guard.execute("SELECT pg_advisory_unlock($1)", RUN_LOCK)
 
 
 def _unchecked(network: str, why: str) -> Result:

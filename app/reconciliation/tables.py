@@ -9,8 +9,9 @@ from app.core import columns
 class ReconciliationRun(Table, tablename="reconciliation_runs"):
     """One run. `blocks` (JSON) names height and hash for each network; `figures` (JSON) what each check counted.
 
-    `clean`: all was checked and holds. `drift`: something does not. `incomplete`: nothing wrong was found, but a
-    part could not be checked, such as a network whose node was away.
+    `requested`: an operator waits for it; `started_at` is when they asked. `progress` is what it is at while it is
+    `running`. `clean`: all was checked and holds. `drift`: something does not. `incomplete`: nothing wrong was
+    found, but a part could not be checked, such as a network whose node was away.
     """
 
     id = BigSerial(primary_key=True)
@@ -21,8 +22,12 @@ class ReconciliationRun(Table, tablename="reconciliation_runs"):
     finished_at = columns.moment(null=True)
     blocks = columns.text()
     figures = columns.text()
+    requested_by = columns.words(64, null=True)
+    progress = columns.words(100, null=True)
 
-    reconciliation_runs_status_known = columns.one_of("status", "running", "clean", "drift", "incomplete", "failed")
+    reconciliation_runs_status_known = columns.one_of(
+        "status", "requested", "running", "clean", "drift", "incomplete", "failed"
+    )
 
 
 class ReconciliationFinding(Table, tablename="reconciliation_findings"):

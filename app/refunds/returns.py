@@ -22,7 +22,16 @@ class ReturnService:
         self._withdrawals = withdrawals
         self._reviews = review_service
 
-    async def send_back(self, deposit_id: str, destination: str, operator_id: str, reason: str, now: datetime) -> str:
+    async def send_back(
+        self,
+        deposit_id: str,
+        destination: str,
+        operator_id: str,
+        reason: str,
+        now: datetime,
+        *,
+        address: str | None = None,
+    ) -> str:
         """Ask for the return of the whole deposit to `destination`; the refund's id. Another operator approves it.
 
         The sender's address is no default: an exchange's hot wallet is nobody's to return to. The merchant's cap
@@ -42,7 +51,7 @@ class ReturnService:
             await ledger.lock([ChainId(owner=SUSPENSE, network=network.key, asset=asset.symbol)])
             if case.invoice_id is not None:
                 await database.execute("SELECT 1 FROM invoices WHERE id = $1 FOR UPDATE", case.invoice_id)
-            await self._reviews.begin_return(deposit_id, refund_id, operator_id, reason, now)
+            await self._reviews.begin_return(deposit_id, refund_id, operator_id, reason, now, address=address)
             await self._withdrawals.request(
                 NewWithdrawal(
                     id=refund_id,

@@ -54,10 +54,20 @@ class ApprovalService:
         self._withdrawals = withdrawals
         self._keys = keys
 
-    async def approve(self, withdrawal_id: str, operator_account_id: str, totp_code: str, now: datetime) -> Status:
+    async def approve(
+        self,
+        withdrawal_id: str,
+        operator_account_id: str,
+        totp_code: str,
+        now: datetime,
+        *,
+        shown: bytes | None = None,
+        address: str | None = None,
+    ) -> Status:
         """Approve; the state afterwards: still pending where a second operator must.
 
-        Raises CodeRefused, ApprovalRefused. Not inside a transaction.
+        `shown` is the digest of what the operator had before their eyes, `address` where they sit. Raises
+        CodeRefused, ApprovalRefused. Not inside a transaction.
         """
         await _refuse_non_operator(operator_account_id)
         await totp.verify(self._keys, operator_account_id, totp_code, now)
@@ -65,15 +75,19 @@ class ApprovalService:
             row = await _lock_undecided(withdrawal_id)
             tampered = row["digest"] != digest(_intent(row))
             if not tampered:
+                if shown is not None and shown != row["digest"]:
+                    raise ApprovalRefused("it is not what you were shown: look at it again")
                 _refuse_unfit(row, operator_account_id)
-                status = await self._record(row, operator_account_id, now)
+                status = await self._record(row, operator_account_id, now, address)
         if tampered:
             await _raise_alarm(row, now)
             raise ApprovalRefused("the row is not what was asked for: somebody has edited it")
         await announce()
         return status
 
-    async def reject(self, withdrawal_id: str, operator_account_id: str, reason: str, now: datetime) -> None:
+    async def reject(
+        self, withdrawal_id: str, operator_account_id: str, reason: str, now: datetime, *, address: str | None = None
+    ) -> None:
         """Reject, with a reason that the merchant reads; the money is available again.
 
         An approved one can be taken back while nothing is signed for it. The caller has made sure who the
@@ -82,9 +96,9 @@ class ApprovalService:
         await _refuse_non_operator(operator_account_id)
         if not reason.strip():
             raise ApprovalRefused("a reason is required")
-        await reject(self._withdrawals, withdrawal_id, f"account:{operator_account_id}", reason, now)
+        await reject(self._withdrawals, withdrawal_id, f"account:{operator_account_id}", reason, now, address=address)
 
-    async def _record(self, row: Row, operator_id: str, now: datetime) -> Status:
+    async def _record(self, row: Row, operator_id: str, now: datetime, address: str | None) -> Status:
         """Write the approval of a locked row; approve the withdrawal if it was the last that it needs."""
         try:
             await database.execute(
@@ -97,14 +111,22 @@ class ApprovalService:
         except asyncpg.UniqueViolationError:
             raise ApprovalRefused("you have approved it already: another operator must") from None
         count: int = await database.fetch_value("SELECT count(*) FROM approvals WHERE withdrawal = $1", row["id"])
-        await _audit(row, "withdrawal.approved", f"account:{operator_id}", now, approvals=count)
+        await _audit(row, "withdrawal.approved", f"account:{operator_id}", now, address, approvals=count)
         if count < row["approvals_required"]:
             return Status.PENDING_APPROVAL
         await self._withdrawals.approve(row["id"], now)
         return Status.APPROVED
 
 
-async def reject(withdrawals: WithdrawalService, withdrawal_id: str, actor: str, reason: str, now: datetime) -> None:
+async def reject(
+    withdrawals: WithdrawalService,
+    withdrawal_id: str,
+    actor: str,
+    reason: str,
+    now: datetime,
+    *,
+    address: str | None = None,
+) -> None:
     """Reject in a transaction of its own, with its audit row. Raises ApprovalRefused."""
     async with database.transaction():
         try:
@@ -119,7 +141,7 @@ async def reject(withdrawals: WithdrawalService, withdrawal_id: str, actor: str,
             raise ApprovalRefused("it is rejected already")
         row = await database.fetch_one("SELECT * FROM withdrawals WHERE id = $1", withdrawal_id)
         assert row is not None
-        await _audit(row, "withdrawal.rejected", actor, now, reason=reason)
+        await _audit(row, "withdrawal.rejected", actor, now, address, reason=reason)
     await announce(*([invoice] if (invoice := await _invoice_of(withdrawal_id)) else []))
 
 
@@ -199,13 +221,13 @@ async def _raise_alarm(row: Row, now: datetime) -> None:
     )
 
 
-async def _audit(row: Row, action: str, actor: str, now: datetime, **details: object) -> None:
+async def _audit(row: Row, action: str, actor: str, now: datetime, address: str | None, **details: object) -> None:
     await audit.record(
         actor=actor,
         action=action,
         subject=row["id"],
         merchant_id=row["merchant"],
-        address=None,
+        address=address,
         details={
             "asset": row["asset"],
             "network": row["network"],

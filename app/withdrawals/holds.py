@@ -30,6 +30,21 @@ class Hold:
     withdrawals_held: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A withdrawal that the signer has refused, and keeps refusing to look at until an operator lets it go on."""
+
+    id: str
+    kind: str
+    merchant: str | None
+    network: str
+    asset: str
+    amount_raw: int
+    destination: str
+    reason: str | None
+    approved_at: datetime
+
+
 async def place(source: ChainId, reason: str, now: datetime) -> None:
     """Hold what this ledger pays, sent things excepted. The caller holds its head and the transaction.
 
@@ -71,7 +86,55 @@ async def open_holds() -> list[Hold]:
     return [Hold(**dict(row)) for row in rows]
 
 
-async def release(hold_id: int, operator_id: str, reason: str, now: datetime) -> None:
+async def refused() -> list[Refused]:
+    """What the signer holds (withdrawals/authorisation.py), oldest first. A ledger's holds are not in here."""
+    rows = await database.fetch_all(
+        """
+        SELECT w.id, w.kind, w.merchant, w.network, w.asset, w.amount_raw, w.destination, w.waiting_reason AS reason,
+            w.approved_at
+        FROM withdrawals w WHERE w.held AND w.status = 'approved'
+            AND NOT EXISTS (SELECT 1 FROM withdrawal_holds h WHERE h.released_at IS NULL
+                AND (h.source, h.network, h.asset) = (w.source, w.network, w.asset))
+        ORDER BY w.approved_at, w.id
+        """
+    )
+    return [Refused(**dict(row)) for row in rows]
+
+
+async def release_refused(
+    withdrawal_id: str, operator_id: str, reason: str, now: datetime, *, address: str | None = None
+) -> None:
+    """Have the signer look again at what it refused: a ceiling was raised, an address corrected.
+
+    It checks everything as before, so what was edited is refused again. Raises HoldRefused.
+    """
+    if not reason.strip():
+        raise HoldRefused("a reason is required")
+    async with database.transaction():
+        row = await database.fetch_one(
+            """
+            UPDATE withdrawals w SET held = false, waiting_reason = NULL
+            WHERE w.id = $1 AND w.held AND w.status = 'approved'
+                AND NOT EXISTS (SELECT 1 FROM withdrawal_holds h WHERE h.released_at IS NULL
+                    AND (h.source, h.network, h.asset) = (w.source, w.network, w.asset))
+            RETURNING w.merchant, w.network, w.asset
+            """,
+            withdrawal_id,
+        )
+        if row is None:
+            raise HoldRefused(f"the signer does not hold {withdrawal_id}")
+        await audit.record(
+            actor=f"account:{operator_id}",
+            action="withdrawal.released",
+            subject=withdrawal_id,
+            merchant_id=row["merchant"],
+            address=address,
+            details={"asset": row["asset"], "network": row["network"], "reason": reason},
+            now=now,
+        )
+
+
+async def release(hold_id: int, operator_id: str, reason: str, now: datetime, *, address: str | None = None) -> None:
     """Let what was held go on. Raises HoldRefused. The caller has made sure who the operator is."""
     if not reason.strip():
         raise HoldRefused("a reason is required")
@@ -104,7 +167,7 @@ async def release(hold_id: int, operator_id: str, reason: str, now: datetime) ->
             action="hold.released",
             subject=f"hold {hold_id}",
             merchant_id=None if found["source"].startswith("platform:") else found["source"],
-            address=None,
+            address=address,
             details={"asset": found["asset"], "network": found["network"], "reason": reason, "withdrawals": freed},
             now=now,
         )

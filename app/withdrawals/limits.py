@@ -1,5 +1,6 @@
 """What bounds a merchant's payouts and refunds: the platform's switches, and a cap per asset over a day."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -11,6 +12,14 @@ from app.withdrawals.states import LIVE
 
 CAP_WINDOW = timedelta(hours=24)
 """Contract, section 4: caps count over a rolling 24 hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapUse:
+    """A merchant's cap for an asset, None where there is none, and what counts against it now. In minor units."""
+
+    cap_raw: int | None
+    used_raw: int
 
 
 async def refuse_if_paused(kind: Literal["payouts", "refunds"]) -> None:
@@ -29,25 +38,31 @@ async def refuse_beyond_cap(
     the lock of the ledger's head: two requests can't both take the last of the cap.
     """
     database.in_transaction()
+    use = await cap_use(merchant_id, network.key, asset.symbol, now)
+    if use.cap_raw is not None and use.used_raw + amount_raw > use.cap_raw:
+        left = format_amount(max(0, use.cap_raw - use.used_raw), asset.decimals)
+        raise ApiError(Code.DAILY_CAP_EXCEEDED, f"amount: {left} {asset.symbol} are left of the cap for 24 hours")
+
+
+async def cap_use(merchant_id: str, network: str, asset: str, now: datetime) -> CapUse:
+    """How much of a merchant's cap for an asset is used up. Without a cap nothing is counted."""
     cap_raw: int | None = await database.fetch_value(
         "SELECT daily_cap_raw FROM merchant_assets WHERE merchant = $1 AND network = $2 AND asset = $3",
         merchant_id,
-        network.key,
-        asset.symbol,
+        network,
+        asset,
     )
     if cap_raw is None:
-        return
+        return CapUse(None, 0)
     used_raw: int = await database.fetch_value(
         """
         SELECT coalesce(sum(amount_raw), 0) FROM withdrawals
         WHERE source = $1 AND network = $2 AND asset = $3 AND created_at > $4 AND status = ANY($5)
         """,
         merchant_id,
-        network.key,
-        asset.symbol,
+        network,
+        asset,
         now - CAP_WINDOW,
         [status.value for status in LIVE],
     )
-    if used_raw + amount_raw > cap_raw:
-        left = format_amount(max(0, cap_raw - used_raw), asset.decimals)
-        raise ApiError(Code.DAILY_CAP_EXCEEDED, f"amount: {left} {asset.symbol} are left of the cap for 24 hours")
+    return CapUse(cap_raw, used_raw)

@@ -29,7 +29,7 @@ from app.networks.port import (
     WouldFail,
     WrongChain,
 )
-from app.withdrawals import outgoing
+from app.withdrawals import looks, outgoing
 from app.withdrawals.authorisation import NotToSign, Refused, authorised, refuse
 from app.withdrawals.ceilings import Ceilings
 from app.withdrawals.crash_points import CrashPoints
@@ -168,15 +168,19 @@ class Signer:
         return [withdrawal for withdrawal in approved if withdrawal.id not in signed]
 
     async def _purse(self, now: datetime) -> Purse:
-        """What can be spent in this round; operators are told where the wallet runs low."""
+        """What can be spent in this round; operators see it, and are told where the wallet runs low."""
+        held: dict[str, int] = {}
         free: dict[str, int] = {}
         hot = self._wallet.hot_address
         taken = await outgoing.unmined_raw(self._network.key, hot, self._native)
         for asset in self._network.assets:
             held_raw = (await self._sender.balances_raw([hot], asset.symbol))[hot]
+            held[asset.symbol] = held_raw
             free[asset.symbol] = held_raw - taken.get(asset.symbol, 0)
             await self._tell_if_low(asset.symbol, held_raw, asset.hot_low_raw, now)
-        return Purse(self._native, free, await self._treasury.gas_left_raw())
+        gas_left_raw = await self._treasury.gas_left_raw()
+        await looks.note(self._network.key, held, free, {self._native: gas_left_raw}, now)
+        return Purse(self._native, free, gas_left_raw)
 
     async def _pay(self, waiting: Sequence[ToSign], chain_nonce: int, purse: Purse) -> None:
         """Pay for as many as there is money and room for; each of the others says why it waits."""

@@ -159,6 +159,24 @@ class HotWalletReceipt(Table, tablename="hot_wallet_receipts"):
     hot_wallet_receipts_positive = Check("amount_raw > 0")
 
 
+class HotWalletLook(Table, tablename="hot_wallet_looks"):
+    """What the hot wallet held of an asset when the signer last looked (withdrawals/looks.py).
+
+    `free_raw` of it is not promised to a transaction under way. `gas_left_raw`, of the native coin alone, is what
+    the treasury may still spend on gas.
+    """
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    asset = columns.words(20)
+    held_raw = columns.raw_amount()
+    free_raw = columns.raw_amount()
+    gas_left_raw = columns.raw_amount(null=True)
+    looked_at = columns.moment()
+
+    hot_wallet_looks_once = Unique(["network", "asset"])
+
+
 class SweepCandidate(Table, tablename="sweep_candidates"):
     """A deposit address that may hold enough of an asset to be swept. Gone once it was looked at and doesn't."""
 

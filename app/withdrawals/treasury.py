@@ -172,7 +172,7 @@ class Treasury:
             await ledger.lock([self._gas_ledger])
             head = await ledger_queries.head(self._gas_ledger)
             assert head is not None
-            short = head.state.available_raw < due_raw
+            short = due_raw > 0 and head.state.available_raw < due_raw
             if short and self._told_short:
                 return
             self._told_short = short
@@ -194,11 +194,21 @@ class Treasury:
                 row["booked_raw"],
             )
             if booked and due_raw:
-                # A second booking is the difference that another block made, after a deep reorganisation.
-                reference = f"{row['id']}" if not row["booked_raw"] else f"{row['id']}@{now.timestamp():.0f}"
-                await ledger.post(
-                    [Posting(self._gas_ledger, "network_fee", -due_raw, 0, Reference("transaction", reference))], now
-                )
+                reference = await self._gas_reference(head.ledger, row["id"])
+                await ledger.post([Posting(self._gas_ledger, "network_fee", -due_raw, 0, reference)], now)
+
+    async def _gas_reference(self, ledger_id: int, transaction_id: int) -> Reference:
+        """`17` for the first booking of a transaction's gas; `17#2`, `17#3` for the differences that other blocks
+        made after deep reorganisations: a ledger takes each reference once."""
+        earlier: int = await database.fetch_value(
+            """
+            SELECT count(*) FROM ledger_entries WHERE ledger = $1 AND kind = 'network_fee'
+                AND reference_type = 'transaction' AND split_part(reference_id, '#', 1) = $2
+            """,
+            ledger_id,
+            str(transaction_id),
+        )
+        return Reference("transaction", f"{transaction_id}#{earlier + 1}" if earlier else f"{transaction_id}")
 
     @property
     def _gas_ledger(self) -> ChainId:

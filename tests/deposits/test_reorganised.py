@@ -18,7 +18,7 @@ from tests.books import assert_books, assert_invoices
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import terms
 from tests.factories.operators import operator
-from tests.factories.payments import CONFIRMATIONS
+from tests.factories.payments import CONFIRMATIONS, mined_again
 from tests.factories.withdrawals import NETWORK, balance, event_types
 
 TEN_MINUTES = timedelta(minutes=10)
@@ -70,7 +70,7 @@ class Chain:
         head = await self.driver.call("eth_getBlockByNumber", "latest", False)
         now = max(int(clock.now().timestamp()), int(head["timestamp"], 16) + 1)
         await self.driver.call("evm_setNextBlockTimestamp", now)
-        await self.driver.call("eth_sendRawTransaction", raw)
+        await mined_again(self.driver, raw)
         await self.driver.mine(blocks - 1)
         await self.watcher.tick()
 

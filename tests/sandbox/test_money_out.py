@@ -24,6 +24,9 @@ pytestmark = pytest.mark.timeout(240)
 SOMEBODY = "0x1111111111111111111111111111111111111111"
 SWEPT_TIMEOUT_S = 60
 
+_codes_used: set[str] = set()
+"""By all tests of this file: they have one operator."""
+
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
@@ -62,13 +65,16 @@ def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any
 
     def approve() -> bool | None:
         code = sandbox.command("code").stdout.strip()
+        if code in _codes_used:  # it serves once, and five wrong tries lock; the next comes within half a minute
+            return None
+        _codes_used.add(code)
         done = swap_pay(
             sandbox, "approvals", "approve", asked["id"],
             "--operator", operator.email, "--password", operator.password, "--code", code,
         )  # fmt: skip
-        return True if done.returncode == 0 else None  # a code serves once: the next one comes in half a minute
+        return True if done.returncode == 0 else None
 
-    wait_for("the approval", approve, 60)
+    wait_for("the approval", approve, 120)
 
     def confirmed() -> dict[str, Any] | None:
         current: dict[str, Any] = integrator.get(f"/payouts/{asked['id']}")

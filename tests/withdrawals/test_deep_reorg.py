@@ -7,10 +7,12 @@ from app.core.errors import ApiError, Code
 from app.invoices.presentation import InvoiceBody
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused
+from app.withdrawals.treasury import Treasury
 from tests.books import assert_books, assert_invoices
 from tests.factories.invoices import reread
 from tests.factories.merchants import terms
-from tests.factories.withdrawals import STRANGER, event_types, fund
+from tests.factories.payments import mined_again
+from tests.factories.withdrawals import NETWORK, STRANGER, event_types, fund
 from tests.factories.withdrawals import payout as payout_of
 from tests.withdrawals.till import Till
 
@@ -113,7 +115,7 @@ async def test_a_deposit_that_comes_back_is_credited_again(till: Till) -> None:
     raw = await till.driver.call("eth_getRawTransactionByHash", deposit.txid)
     await lost(till)
     assert await till.balance() == before
-    await till.driver.call("eth_sendRawTransaction", raw)
+    await mined_again(till.driver, raw)
     await till.confirm_blocks(3)
     again = await reread(till.gateway, new)
     assert (again.status, again.credited_raw, [d.status for d in again.deposits]) == ("paid", new.net_raw, ["credited"])
@@ -213,6 +215,18 @@ async def test_a_confirmed_payout_that_is_thrown_out_is_sent_again_and_is_no_dri
     assert (again["txid"], bytes(again["signed_bytes"])) == (row["txid"], bytes(row["signed_bytes"]))
     assert (await till.read(out.id)).status == "confirmed"
     await check(till)
+
+
+async def test_gas_that_costs_another_sum_in_each_block_is_booked_by_its_differences(till: Till) -> None:
+    out = await till.approved("20.00")
+    await till.until_confirmed(out.id)
+    (row,) = await till.transactions(out.id)
+    treasury, now = Treasury(till.gateway.networks.get(NETWORK)), clock.now()
+    before_raw = await till.treasury_raw("ETH") + row["gas_cost_raw"]
+    for cost_raw in (0, 7, 11, 0, 5):  # 0: of a nonce's transactions another was in the block
+        await database.execute("UPDATE outgoing_transactions SET gas_cost_raw = $2 WHERE id = $1", row["id"], cost_raw)
+        await treasury.book_gas(now)
+        assert await till.treasury_raw("ETH") == before_raw - cost_raw
 
 
 async def height_of(new: InvoiceBody, till: Till) -> int:

@@ -4,7 +4,7 @@ from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.columns.column_types import Timestamptz
 from piccolo.columns.indexes import IndexMethod
 
-ID = "2026-11-25T03:00:00:000000"
+ID = "2026-11-25T04:20:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "Deposits that were taken away"
 

@@ -1,0 +1,82 @@
+"""The platform's switches, as operators turn them: each turn needs a reason and goes to the audit log."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import get_args
+
+from app.accounts.operators import DeedRefused, Operator, stated_reason
+from app.audit import service as audit
+from app.core import database
+from app.merchants import service
+from app.merchants.service import SwitchName
+
+NAMES: tuple[SwitchName, ...] = get_args(SwitchName)
+
+SWITCH_LOCK = 7_226_011
+"""Advisory lock key: two operators who turn a switch at once turn it one after the other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchState:
+    """Whether new invoices, payouts or refunds are taken. `paused_at` and `reason` are None while they are."""
+
+    name: SwitchName
+    paused_at: datetime | None
+    reason: str | None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it stops something now."""
+        return self.paused_at is not None
+
+
+async def states() -> list[SwitchState]:
+    """All of them, in their fixed order."""
+    rows = await database.fetch_all("SELECT name, paused_at, reason FROM switches")
+    paused = {row["name"]: row for row in rows}
+    return [
+        SwitchState(
+            name=name,
+            paused_at=paused[name]["paused_at"] if name in paused else None,
+            reason=paused[name]["reason"] if name in paused else None,
+        )
+        for name in NAMES
+    ]
+
+
+async def pause(name: SwitchName, reason: str, by: Operator, now: datetime) -> None:
+    """Stop something for all merchants, at once. Raises INVALID_INPUT, DeedRefused if it is paused."""
+    reason = stated_reason(reason)
+    async with database.transaction():
+        if await _is_paused(name):
+            raise DeedRefused(f"{name} are paused already")
+        await service.pause(name, reason, now)
+        await _audit(name, "paused", reason, by, now)
+
+
+async def resume(name: SwitchName, reason: str, by: Operator, now: datetime) -> None:
+    """End a pause. Raises INVALID_INPUT, DeedRefused if there is none."""
+    reason = stated_reason(reason)
+    async with database.transaction():
+        if not await _is_paused(name):
+            raise DeedRefused(f"{name} are not paused")
+        await service.resume(name)
+        await _audit(name, "resumed", reason, by, now)
+
+
+async def _is_paused(name: SwitchName) -> bool:
+    """Whether it is, until the caller's transaction ends."""
+    await database.execute("SELECT pg_advisory_xact_lock($1)", SWITCH_LOCK)
+    return await database.fetch_value("SELECT 1 FROM switches WHERE name = $1", name) is not None
+
+
+async def _audit(name: SwitchName, deed: str, reason: str, by: Operator, now: datetime) -> None:
+    await audit.record(
+        actor=by.actor,
+        action=f"switch.{deed}",
+        subject=name,
+        merchant_id=None,
+        address=by.address,
+        details={"reason": reason},
+        now=now,
+    )

@@ -1,0 +1,66 @@
+"""Alerts: what is wrong now, what was, and what was done about it."""
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from app.core import clock
+from app.operator import lists
+from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.oversight import alerts
+from app.portal.forms import Form, FormRefused
+
+STATES = ("open", "acknowledged")
+SEVERITIES = ("critical", "warning", "info")
+
+
+def routes(desk: Desk) -> list[HTTPRouteHandler]:
+    """The handlers below `/desk/alerts`."""
+
+    @get("/alerts")
+    async def listed(request: Asked) -> Response[bytes]:
+        state = lists.choice(request, "state", STATES, "open")
+        severity = lists.choice(request, "severity", SEVERITIES)
+        found, more = await alerts.page(
+            "acknowledged" if state == "acknowledged" else "open",
+            severity or None,
+            lists.after_number(request),
+            lists.PAGE_SIZE,
+        )
+        context = {
+            "alerts": found,
+            "state": state,
+            "states": STATES,
+            "severity": severity,
+            "severities": SEVERITIES,
+            "pager": lists.pager(request, {"state": state, "severity": severity}, found[-1].id if more else None),
+        }
+        return await desk.page(request, "alerts/list", context, actors=[one.acknowledged_by for one in found])
+
+    @get("/alerts/{alert_id:int}")
+    async def one(request: Asked, alert_id: int) -> Response[bytes]:
+        return await show(request, alert_id, Form.empty())
+
+    @post("/alerts/{alert_id:int}/acknowledge")
+    async def acknowledge(request: Asked, alert_id: int) -> Response[bytes]:
+        form = await desk.portal.read_form(request)
+        if await alerts.one(alert_id) is None:
+            raise nothing_here()
+        try:
+            by = await desk.proven(request, form)
+            with refusals(form):
+                await alerts.acknowledge(alert_id, form.text("note"), by, clock.now())
+        except FormRefused:
+            return await show(request, alert_id, form, status=422)
+        return desk.done(request, "Acknowledged. If it is not mended, the next look raises it again.")
+
+    async def show(request: Asked, alert_id: int, form: Form, *, status: int = 200) -> Response[bytes]:
+        alert = await alerts.one(alert_id)
+        if alert is None:
+            raise nothing_here()
+        earlier = await alerts.earlier(alert)
+        actors = [one.acknowledged_by for one in (alert, *earlier)]
+        return await desk.page(
+            request, "alerts/one", {"alert": alert, "earlier": earlier, "form": form}, actors=actors, status=status
+        )
+
+    return [listed, one, acknowledge]

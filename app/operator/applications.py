@@ -1,0 +1,71 @@
+"""Applications: what businesses told of themselves, and the decision to let them in or not."""
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from app.accounts.operators import stated_reason
+from app.core import clock
+from app.merchants import applications
+from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
+from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.portal.forms import Form, FormRefused
+
+
+def routes(desk: Desk) -> list[HTTPRouteHandler]:
+    """The handlers below `/desk/applications`."""
+
+    @get("/applications")
+    async def listed(request: Asked) -> Response[bytes]:
+        return await desk.page(request, "applications/list", {"applications": await applications.waiting()})
+
+    @get("/applications/{application_id:int}")
+    async def one(request: Asked, application_id: int) -> Response[bytes]:
+        return await show(request, "one", application_id, Form.empty())
+
+    @post("/applications/{application_id:int}/approve")
+    async def approve(request: Asked, application_id: int) -> Response[bytes]:
+        form, found = await desk.portal.read_form(request), await find(application_id)
+        try:
+            by = await desk.proven(request, form)
+            with refusals(form):
+                await applications.approve(application_id, desk.gateway.networks, by, clock.now())
+        except FormRefused:
+            return await show(request, "one", application_id, form, status=422)
+        return desk.done(request, f"{found.merchant_name} is approved. Its owners get a letter.")
+
+    @get("/applications/{application_id:int}/reject")
+    async def ask_to_reject(request: Asked, application_id: int) -> Response[bytes]:
+        return await show(request, "reject", application_id, Form.empty())
+
+    @post("/applications/{application_id:int}/reject")
+    async def reject(request: Asked, application_id: int) -> Response[bytes]:
+        form, found = await desk.portal.read_form(request), await find(application_id)
+        try:
+            by = await desk.proven(request, form)
+            with refusals(form):
+                await applications.reject(application_id, stated_reason(form.text("reason")), by, clock.now())
+        except FormRefused:
+            return await show(request, "reject", application_id, form, status=422)
+        return desk.done(request, f"{found.merchant_name} is turned down. Its owners read the reason.")
+
+    async def find(application_id: int) -> applications.Application:
+        found = await applications.get(application_id)
+        if found is None:
+            raise nothing_here()
+        return found
+
+    async def show(
+        request: Asked, template: str, application_id: int, form: Form, *, status: int = 200
+    ) -> Response[bytes]:
+        found = await find(application_id)
+        others = await applications.of_merchant(found.merchant_id)
+        context = {
+            "application": found,
+            "earlier": [other for other in others if other.id != found.id],
+            "countries": COUNTRIES,
+            "volumes": MONTHLY_VOLUMES,
+            "form": form,
+        }
+        return await desk.page(request, f"applications/{template}", context, status=status)
+
+    return [listed, one, approve, ask_to_reject, reject]

@@ -1,0 +1,91 @@
+"""What every page of the desk is made with: who is at work, the navigation with its counts, and deeds that may fail."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request, Response
+
+from app.accounts.operators import DeedRefused, Operator, on_duty
+from app.accounts.totp import CodeRefused
+from app.core.errors import ApiError, Code
+from app.deposits.reviews import ReviewRefused
+from app.gateway import Gateway
+from app.operator.nav import desk_nav
+from app.operator.words import Words
+from app.oversight import names, queue
+from app.portal.forms import Form
+from app.portal.portal import Portal, visitor_of
+from app.withdrawals.approvals import ApprovalRefused
+from app.withdrawals.holds import HoldRefused
+
+Asked = Request[Any, Any, Any]
+
+QUEUE = "/desk"
+"""Where an operator is back after each deed."""
+
+REFUSALS = (DeedRefused, ApprovalRefused, ReviewRefused, HoldRefused)
+"""What services say to operators, in words for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The desk of one process."""
+
+    gateway: Gateway
+    portal: Portal
+
+    async def page(
+        self,
+        request: Asked,
+        template: str,
+        context: Mapping[str, Any],
+        *,
+        actors: Iterable[str | None] = (),
+        status: int = 200,
+    ) -> Response[Any]:
+        """A page with the desk's frame. `actors` are those whom the page names: they are looked up at once."""
+        return self.portal.page(
+            request,
+            f"operator/{template}.html",
+            {
+                "nav": desk_nav(request.url.path, await queue.counts()),
+                "words": Words(self.gateway.networks, await names.of_actors(actors)),
+                "operator": operator_of(request),
+                **context,
+            },
+            status=status,
+        )
+
+    async def proven(self, request: Asked, form: Form) -> Operator:
+        """Who does the deed of a form. Raises FormRefused for want of a code of the last ten minutes."""
+        await self.portal.require_fresh_code(request, form)
+        return operator_of(request)
+
+    def done(self, request: Asked, flash: str, path: str = QUEUE) -> Response[Any]:
+        """Back to the queue, with what was done."""
+        return self.portal.redirect(request, path, flash=flash)
+
+
+def operator_of(request: Asked) -> Operator:
+    """Who is at work. The guard has let nobody else in; this would raise if it had."""
+    visitor = visitor_of(request)
+    return on_duty(visitor.session, address=visitor.address)
+
+
+@contextmanager
+def refusals(form: Form) -> Iterator[None]:
+    """Turn what a service refuses into errors of the form. Raises FormRefused."""
+    with form.catching():
+        try:
+            yield
+        except CodeRefused as error:
+            raise form.refuse("code", str(error)) from None
+        except REFUSALS as error:
+            raise form.refuse("", str(error)) from None
+
+
+def nothing_here() -> ApiError:
+    """The answer for what there is not."""
+    return ApiError(Code.NOT_FOUND, "there is nothing here")

@@ -1,0 +1,65 @@
+"""Holds: ledgers that nothing is sent from, and single withdrawals that the signer refuses. Both go on by a deed."""
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from app.accounts.operators import stated_reason
+from app.core import clock
+from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.portal.forms import Form, FormRefused
+from app.withdrawals import holds
+
+
+def routes(desk: Desk) -> list[HTTPRouteHandler]:
+    """The handlers below `/desk/holds`."""
+
+    @get("/holds")
+    async def listed(request: Asked) -> Response[bytes]:
+        context = {"holds": await holds.open_holds(), "refused": await holds.refused()}
+        return await desk.page(request, "holds/list", context)
+
+    @get("/holds/{hold_id:int}")
+    async def one(request: Asked, hold_id: int) -> Response[bytes]:
+        return await show(request, hold_id, Form.empty())
+
+    @post("/holds/{hold_id:int}")
+    async def release(request: Asked, hold_id: int) -> Response[bytes]:
+        form = await desk.portal.read_form(request)
+        try:
+            by = await desk.proven(request, form)
+            with refusals(form):
+                reason = stated_reason(form.text("reason"))
+                await holds.release(hold_id, by.account_id, reason, clock.now(), address=by.address)
+        except FormRefused:
+            return await show(request, hold_id, form, status=422)
+        return desk.done(request, "The hold is released: what it kept goes on.")
+
+    @get("/holds/withdrawals/{withdrawal_id:str}")
+    async def one_refused(request: Asked, withdrawal_id: str) -> Response[bytes]:
+        return await show_refused(request, withdrawal_id, Form.empty())
+
+    @post("/holds/withdrawals/{withdrawal_id:str}")
+    async def release_refused(request: Asked, withdrawal_id: str) -> Response[bytes]:
+        form = await desk.portal.read_form(request)
+        try:
+            by = await desk.proven(request, form)
+            with refusals(form):
+                reason = stated_reason(form.text("reason"))
+                await holds.release_refused(withdrawal_id, by.account_id, reason, clock.now(), address=by.address)
+        except FormRefused:
+            return await show_refused(request, withdrawal_id, form, status=422)
+        return desk.done(request, f"The signer looks at {withdrawal_id} again.")
+
+    async def show(request: Asked, hold_id: int, form: Form, *, status: int = 200) -> Response[bytes]:
+        hold = next((hold for hold in await holds.open_holds() if hold.id == hold_id), None)
+        if hold is None:
+            raise nothing_here()
+        return await desk.page(request, "holds/one", {"hold": hold, "form": form}, status=status)
+
+    async def show_refused(request: Asked, withdrawal_id: str, form: Form, *, status: int = 200) -> Response[bytes]:
+        held = next((held for held in await holds.refused() if held.id == withdrawal_id), None)
+        if held is None:
+            raise nothing_here()
+        return await desk.page(request, "holds/refused", {"held": held, "form": form}, status=status)
+
+    return [listed, one, release, one_refused, release_refused]

@@ -1,0 +1,187 @@
+"""Merchants: a list that can be searched, one merchant with everything beside it, and what operators set."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from app.accounts.operators import Operator
+from app.core import clock
+from app.core.errors import invalid
+from app.core.money import format_amount, parse_amount
+from app.merchants import standing
+from app.merchants.standing import AssetTerms
+from app.networks.config import Asset, NetworkConfig
+from app.networks.registry import UnknownNetwork
+from app.operator import lists
+from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.oversight import audit, merchants
+from app.oversight.audit import Filters
+from app.oversight.merchants import AssetSetting, MerchantFile
+from app.portal.forms import Form, FormRefused
+
+DEEDS_SHOWN = 12
+
+Deed = Callable[[str, str, Operator, datetime], Awaitable[None]]
+
+STANDINGS: dict[str, tuple[Deed, str]] = {
+    "suspend": (standing.suspend, "suspended, its keys are refused at once."),
+    "reinstate": (standing.reinstate, "reinstated, its keys work again."),
+    "ban": (standing.ban, "banned, its keys are refused for good."),
+}
+"""What may be done about a merchant's standing, by the last part of the page's address, and what was done then."""
+
+
+def routes(desk: Desk) -> list[HTTPRouteHandler]:
+    """The handlers below `/desk/merchants`."""
+    networks = desk.gateway.networks
+
+    @get("/merchants")
+    async def listed(request: Asked) -> Response[bytes]:
+        search = lists.text(request, "q")
+        status = lists.choice(request, "status", merchants.STATUSES)
+        found, last = await merchants.page(
+            search, status or None, lists.after_moment(request), lists.PAGE_SIZE, clock.now()
+        )
+        context = {
+            "merchants": found,
+            "search": search,
+            "status": status,
+            "statuses": merchants.STATUSES,
+            "pager": lists.pager(request, {"q": search, "status": status}, last),
+        }
+        return await desk.page(request, "merchants/list", context)
+
+    @get("/merchants/{merchant_id:str}")
+    async def one(request: Asked, merchant_id: str) -> Response[bytes]:
+        deeds, _ = await audit.page(Filters(merchant_id=merchant_id), None, DEEDS_SHOWN)
+        context = {"file": await find(merchant_id), "deeds": deeds}
+        return await desk.page(request, "merchants/one", context, actors=[deed.actor for deed in deeds])
+
+    @get("/merchants/{merchant_id:str}/standing/{deed:str}")
+    async def ask_standing(request: Asked, merchant_id: str, deed: str) -> Response[bytes]:
+        return await show_standing(request, merchant_id, deed, Form.empty())
+
+    @post("/merchants/{merchant_id:str}/standing/{deed:str}")
+    async def set_standing(request: Asked, merchant_id: str, deed: str) -> Response[bytes]:
+        if deed not in STANDINGS:
+            raise nothing_here()
+        form, file = await desk.portal.read_form(request), await find(merchant_id)
+        verb, done = STANDINGS[deed]
+        try:
+            by = await desk.proven(request, form)
+            with refusals(form):
+                await verb(merchant_id, form.text("reason"), by, clock.now())
+        except FormRefused:
+            return await show_standing(request, merchant_id, deed, form, status=422)
+        return desk.done(request, f"{file.name}: {done}", f"/desk/merchants/{merchant_id}")
+
+    @get("/merchants/{merchant_id:str}/terms")
+    async def ask_terms(request: Asked, merchant_id: str) -> Response[bytes]:
+        file = await find(merchant_id)
+        form = Form.empty(service_fee_bps=str(file.service_fee_bps), tolerance_bps=str(file.tolerance_bps))
+        return await desk.page(request, "merchants/terms", {"file": file, "form": form})
+
+    @post("/merchants/{merchant_id:str}/terms")
+    async def set_terms(request: Asked, merchant_id: str) -> Response[bytes]:
+        form, file = await desk.portal.read_form(request), await find(merchant_id)
+        try:
+            by = await desk.proven(request, form)
+            with refusals(form):
+                fee_bps, tolerance_bps = _whole(form, "service_fee_bps"), _whole(form, "tolerance_bps")
+                await standing.set_terms(merchant_id, fee_bps, tolerance_bps, by, clock.now())
+        except FormRefused:
+            return await desk.page(request, "merchants/terms", {"file": file, "form": form}, status=422)
+        done = "The fee holds for invoices made from now on, the tolerance for payments."
+        return desk.done(request, done, f"/desk/merchants/{merchant_id}")
+
+    @get("/merchants/{merchant_id:str}/assets/{chain:str}/{mode:str}/{symbol:str}")
+    async def asset(request: Asked, merchant_id: str, chain: str, mode: str, symbol: str) -> Response[bytes]:
+        return await show_asset(request, merchant_id, f"{chain}:{mode}", symbol, None)
+
+    @post("/merchants/{merchant_id:str}/assets/{chain:str}/{mode:str}/{symbol:str}")
+    async def set_asset(request: Asked, merchant_id: str, chain: str, mode: str, symbol: str) -> Response[bytes]:
+        network, configured = find_asset(f"{chain}:{mode}", symbol)
+        form = await desk.portal.read_form(request)
+        await find(merchant_id)
+        try:
+            by = await desk.proven(request, form)
+            with refusals(form):
+                terms = AssetTerms(
+                    enabled=form.has("enabled"),
+                    min_raw=_amount(form, "min_raw", configured),
+                    max_raw=_amount(form, "max_raw", configured),
+                    daily_cap_raw=_amount(form, "daily_cap_raw", configured),
+                )
+                await standing.set_asset_terms(merchant_id, network, configured, terms, by, clock.now())
+        except FormRefused:
+            return await show_asset(request, merchant_id, network.key, symbol, form, status=422)
+        return desk.done(request, f"{symbol} is set.", f"/desk/merchants/{merchant_id}")
+
+    async def find(merchant_id: str) -> MerchantFile:
+        file = await merchants.file_of(merchant_id, networks, clock.now())
+        if file is None:
+            raise nothing_here()
+        return file
+
+    async def show_standing(
+        request: Asked, merchant_id: str, deed: str, form: Form, *, status: int = 200
+    ) -> Response[bytes]:
+        if deed not in STANDINGS:
+            raise nothing_here()
+        context = {"file": await find(merchant_id), "deed": deed, "form": form}
+        return await desk.page(request, "merchants/standing", context, status=status)
+
+    def find_asset(key: str, symbol: str) -> tuple[NetworkConfig, Asset]:
+        try:
+            network = networks.get(key)
+        except UnknownNetwork:
+            raise nothing_here() from None
+        configured = network.asset(symbol)
+        if configured is None:
+            raise nothing_here()
+        return network, configured
+
+    async def show_asset(
+        request: Asked, merchant_id: str, key: str, symbol: str, form: Form | None, *, status: int = 200
+    ) -> Response[bytes]:
+        network, configured = find_asset(key, symbol)
+        file = await find(merchant_id)
+        setting = next(one for one in file.assets if (one.network, one.asset) == (key, symbol))
+        context = {
+            "file": file,
+            "network": network,
+            "asset": configured,
+            "setting": setting,
+            "form": _asset_form(setting, configured) if form is None else form,
+        }
+        return await desk.page(request, "merchants/asset", context, status=status)
+
+    return [listed, one, ask_standing, set_standing, ask_terms, set_terms, asset, set_asset]
+
+
+def _asset_form(setting: AssetSetting, asset: Asset) -> Form:
+    def shown(raw: int | None) -> str:
+        return "" if raw is None else format_amount(raw, asset.decimals)
+
+    values = {
+        "min_raw": shown(setting.min_raw),
+        "max_raw": shown(setting.max_raw),
+        "daily_cap_raw": shown(setting.cap.cap_raw),
+    }
+    return Form.empty(**values, **({"enabled": "on"} if setting.enabled else {}))
+
+
+def _amount(form: Form, name: str, asset: Asset) -> int | None:
+    """A decimal amount of a field that may be empty. Raises INVALID_INPUT."""
+    text = form.text(name).replace(",", "").strip()
+    return parse_amount(text, asset.decimals, name) if text else None
+
+
+def _whole(form: Form, name: str) -> int:
+    """A whole number of a field. Raises INVALID_INPUT."""
+    text = form.text(name).strip()
+    if not (text.isascii() and text.isdigit()) or len(text) > 6:
+        raise invalid(name, "must be a whole number")
+    return int(text)

@@ -1,0 +1,49 @@
+"""The desk's navigation."""
+
+from app.oversight.queue import Counts
+from app.portal.nav import Nav, NavItem
+
+
+def desk_nav(path: str, counts: Counts) -> Nav:
+    """The groups as they stand on every page; the item that leads to `path` is the current one."""
+
+    def item(label: str, href: str, icon: str, count: int = 0) -> NavItem:
+        current = path == href or (href != "/desk" and path.startswith(f"{href}/"))
+        return NavItem(label=label, href=href, icon=icon, current=current, count=count)
+
+    return Nav(
+        area="desk",
+        title="Operator desk",
+        groups=(
+            (
+                "Waiting",
+                (
+                    item("Queue", "/desk", "desk", counts.total),
+                    item("Approvals", "/desk/approvals", "payout", counts.approvals),
+                    item("Reviews", "/desk/reviews", "eye", counts.reviews),
+                    item("Applications", "/desk/applications", "mail", counts.applications),
+                    item("Holds", "/desk/holds", "pause", counts.holds),
+                    item("Alerts", "/desk/alerts", "bell", counts.alerts),
+                ),
+            ),
+            (
+                "Platform",
+                (
+                    item("Merchants", "/desk/merchants", "merchant"),
+                    item("Networks", "/desk/networks", "network"),
+                    item("Ledgers", "/desk/ledgers", "ledger"),
+                    item("Reconciliation", "/desk/reconciliation", "scale"),
+                    item("Switches", "/desk/switches", "settings"),
+                ),
+            ),
+            (
+                "Record",
+                (
+                    item("Audit log", "/desk/audit", "list"),
+                    item("Operators", "/desk/operators", "team"),
+                ),
+            ),
+        ),
+        modes=(),
+        merchants_url="/cabinet",
+    )

@@ -1,0 +1,46 @@
+"""Networks and wallets: how far the watchers are, what the pools are used for, what the hot wallets hold and owe."""
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from app.core import clock
+from app.operator.desk import Asked, Desk, nothing_here
+from app.oversight import networks
+from app.oversight.networks import NetworkState
+
+
+def routes(desk: Desk) -> list[HTTPRouteHandler]:
+    """The handlers below `/desk/networks`."""
+
+    @get("/networks")
+    async def listed(request: Asked) -> Response[bytes]:
+        now = clock.now()
+        states = await networks.states(desk.gateway.networks, now)
+        return await desk.page(
+            request, "networks/list", {"states": states, "healths": {s.network.key: health(s) for s in states}}
+        )
+
+    @get("/networks/{chain:str}/{mode:str}")
+    async def one(request: Asked, chain: str, mode: str) -> Response[bytes]:
+        key = f"{chain}:{mode}"
+        states = await networks.states(desk.gateway.networks, clock.now())
+        state = next((state for state in states if state.network.key == key), None)
+        if state is None:
+            raise nothing_here()
+        context = {
+            "state": state,
+            "health": health(state),
+            "moving": await networks.on_the_way(key),
+            "top_ups": await networks.top_ups(key),
+        }
+        return await desk.page(request, "networks/one", context)
+
+    def health(state: NetworkState) -> str:
+        """`halted`, `not watched`, `behind` or `watched`: the words of `/readyz`."""
+        if state.halted_reason is not None:
+            return "halted"
+        if state.coverage is None or clock.now() - state.coverage.checked_at > networks.MAX_UNCHECKED:
+            return "not watched"
+        return "behind" if state.coverage.lag_blocks > networks.MAX_LAG_BLOCKS else "watched"
+
+    return [listed, one]

@@ -1,0 +1,34 @@
+"""The first page: what needs a human, the gravest and oldest first."""
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from app.merchants import applications
+from app.operator.desk import Asked, Desk, operator_of
+from app.oversight import alerts, queue, reviews
+from app.oversight.queue import SHOWN_OF_EACH
+from app.withdrawals import holds
+
+
+def routes(desk: Desk) -> list[HTTPRouteHandler]:
+    """The handler of `/desk`."""
+
+    @get("/")
+    async def waiting(request: Asked) -> Response[bytes]:
+        approvals, _ = await queue.waiting_withdrawals(operator_of(request).account_id, None, SHOWN_OF_EACH)
+        cases, _ = await reviews.page("open", None, SHOWN_OF_EACH)
+        critical, _ = await alerts.page("open", "critical", None, SHOWN_OF_EACH)
+        warnings, _ = await alerts.page("open", "warning", None, SHOWN_OF_EACH)
+        context = {
+            "counts": await queue.counts(),
+            "approvals": approvals,
+            "cases": cases,
+            "critical": critical,
+            "warnings": warnings,
+            "applications": await applications.waiting(SHOWN_OF_EACH),
+            "holds": await holds.open_holds(),
+            "refused": await holds.refused(),
+        }
+        return await desk.page(request, "queue", context, actors=[one.requested_by for one in approvals])
+
+    return [waiting]

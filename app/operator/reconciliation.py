@@ -1,0 +1,51 @@
+"""Reconciliation: the records of runs with every finding, and a run on demand whose progress the page shows."""
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from app.core import clock
+from app.operator import lists
+from app.operator.desk import Asked, Desk, nothing_here
+from app.portal.forms import Form, FormRefused
+from app.reconciliation import queries, requests
+
+
+def routes(desk: Desk) -> list[HTTPRouteHandler]:
+    """The handlers below `/desk/reconciliation`."""
+
+    @get("/reconciliation")
+    async def listed(request: Asked) -> Response[bytes]:
+        return await show(request, Form.empty())
+
+    @post("/reconciliation")
+    async def ask(request: Asked) -> Response[bytes]:
+        form = await desk.portal.read_form(request)
+        try:
+            by = await desk.proven(request, form)
+        except FormRefused:
+            return await show(request, form, status=422)
+        run_id = await requests.request(by, full=form.has("full"), now=clock.now())
+        return desk.done(request, "The run is asked for.", f"/desk/reconciliation/{run_id}")
+
+    @get("/reconciliation/{run_id:int}")
+    async def one(request: Asked, run_id: int) -> Response[bytes]:
+        run = await queries.run(run_id)
+        if run is None:
+            raise nothing_here()
+        context = {"run": run, "findings": await queries.findings(run_id), "now": clock.now()}
+        return await desk.page(request, "reconciliation/one", context, actors=[run.requested_by])
+
+    async def show(request: Asked, form: Form, *, status: int = 200) -> Response[bytes]:
+        runs = await queries.runs_before(lists.after_number(request), lists.PAGE_SIZE + 1)
+        shown = runs[: lists.PAGE_SIZE]
+        last = shown[-1].id if len(runs) > lists.PAGE_SIZE else None
+        context = {
+            "runs": shown,
+            "form": form,
+            "pager": lists.pager(request, {}, last),
+        }
+        return await desk.page(
+            request, "reconciliation/list", context, actors=[run.requested_by for run in shown], status=status
+        )
+
+    return [listed, ask, one]

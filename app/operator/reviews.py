@@ -1,0 +1,85 @@
+"""Manual reviews: deposits that did not simply pay. A case's page has its facts and leads to the ways to end it."""
+
+from typing import Literal, cast, get_args
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from app.accounts.operators import Operator, stated_reason
+from app.core import clock
+from app.operator import lists
+from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.oversight import reviews
+from app.oversight.reviews import CaseFile, Which
+from app.portal.forms import Form, FormRefused
+
+STATES = ("open", "returning", "closed")
+
+Verb = Literal["credit", "return", "close"]
+
+VERBS: tuple[Verb, ...] = get_args(Verb)
+
+
+def routes(desk: Desk) -> list[HTTPRouteHandler]:
+    """The handlers below `/desk/reviews`."""
+    gateway = desk.gateway
+
+    @get("/reviews")
+    async def listed(request: Asked) -> Response[bytes]:
+        state = cast(Which, lists.choice(request, "state", STATES, "open"))
+        cases, last = await reviews.page(state, lists.after_moment(request), lists.PAGE_SIZE)
+        pager = lists.pager(request, {"state": state}, last)
+        context = {"cases": cases, "state": state, "pager": pager}
+        return await desk.page(request, "reviews/list", context)
+
+    @get("/reviews/{deposit_id:str}")
+    async def one(request: Asked, deposit_id: str) -> Response[bytes]:
+        file = await find(deposit_id)
+        return await desk.page(request, "reviews/one", {"file": file}, actors=[file.case.decided_by])
+
+    @get("/reviews/{deposit_id:str}/{verb:str}")
+    async def ask(request: Asked, deposit_id: str, verb: str) -> Response[bytes]:
+        return await show(request, deposit_id, verb, Form.empty())
+
+    @post("/reviews/{deposit_id:str}/{verb:str}")
+    async def decide(request: Asked, deposit_id: str, verb: str) -> Response[bytes]:
+        if verb not in VERBS:
+            raise nothing_here()
+        form = await desk.portal.read_form(request)
+        await find(deposit_id)
+        try:
+            by = await desk.proven(request, form)
+            with refusals(form):
+                done = await deed(deposit_id, verb, form, by)
+        except FormRefused:
+            return await show(request, deposit_id, verb, form, status=422)
+        return desk.done(request, done)
+
+    async def deed(deposit_id: str, verb: Verb, form: Form, by: Operator) -> str:
+        """Do it; what was done, in words."""
+        reason, now = stated_reason(form.text("reason")), clock.now()
+        if verb == "credit":
+            await gateway.reviews.credit(deposit_id, by.account_id, reason, now, address=by.address)
+            return f"{deposit_id} is credited."
+        if verb == "return":
+            destination = form.text("destination").strip()
+            refund_id = await gateway.returns.send_back(
+                deposit_id, destination, by.account_id, reason, now, address=by.address
+            )
+            return f"{refund_id} returns {deposit_id}. Another operator must approve it."
+        await gateway.reviews.close(deposit_id, by.account_id, reason, now, address=by.address)
+        return f"{deposit_id} is closed: its money stays in suspense."
+
+    async def find(deposit_id: str) -> CaseFile:
+        file = await reviews.file_of(deposit_id)
+        if file is None:
+            raise nothing_here()
+        return file
+
+    async def show(request: Asked, deposit_id: str, verb: str, form: Form, *, status: int = 200) -> Response[bytes]:
+        if verb not in VERBS:
+            raise nothing_here()
+        context = {"file": await find(deposit_id), "form": form}
+        return await desk.page(request, f"reviews/{verb}", context, status=status)
+
+    return [listed, one, ask, decide]

@@ -1,0 +1,50 @@
+"""Switches: new invoices, payouts or refunds of all merchants, paused and resumed with a reason."""
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from app.core import clock
+from app.merchants import switches
+from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.oversight import audit
+from app.oversight.audit import Filters
+from app.portal.forms import Form, FormRefused
+
+TURNS_SHOWN = 15
+
+
+def routes(desk: Desk) -> list[HTTPRouteHandler]:
+    """The handlers below `/desk/switches`."""
+
+    @get("/switches")
+    async def listed(request: Asked) -> Response[bytes]:
+        turns, _ = await audit.page(Filters(action="switch."), None, TURNS_SHOWN)
+        context = {"switches": await switches.states(), "turns": turns}
+        return await desk.page(request, "switches/list", context, actors=[one.actor for one in turns])
+
+    @get("/switches/{name:str}")
+    async def one(request: Asked, name: str) -> Response[bytes]:
+        return await show(request, name, Form.empty())
+
+    @post("/switches/{name:str}")
+    async def turn(request: Asked, name: str) -> Response[bytes]:
+        if name not in switches.NAMES:
+            raise nothing_here()
+        form = await desk.portal.read_form(request)
+        pauses = form.text("turn") == "pause"
+        try:
+            by = await desk.proven(request, form)
+            with refusals(form):
+                await (switches.pause if pauses else switches.resume)(name, form.text("reason"), by, clock.now())
+        except FormRefused:
+            return await show(request, name, form, status=422)
+        done = "paused for all merchants" if pauses else "taken again"
+        return desk.done(request, f"New {name} are {done}.", "/desk/switches")
+
+    async def show(request: Asked, name: str, form: Form, *, status: int = 200) -> Response[bytes]:
+        state = next((state for state in await switches.states() if state.name == name), None)
+        if state is None:
+            raise nothing_here()
+        return await desk.page(request, "switches/one", {"switch": state, "form": form}, status=status)
+
+    return [listed, one, turn]

@@ -1,0 +1,33 @@
+"""Who is behind an actor such as `account:ACC-…` or `api_key:…`: names, looked up for a whole page at once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from app.core import database
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A person or key. `detail` tells two of one name apart: the person's address, the key's id."""
+
+    name: str
+    detail: str
+
+
+async def of_actors(actors: Iterable[str | None]) -> Mapping[str, Name]:
+    """People and keys by actor; others are left out."""
+    wanted = {actor for actor in actors if actor}
+    accounts = [actor.removeprefix("account:") for actor in wanted if actor.startswith("account:")]
+    keys = [actor.removeprefix("api_key:") for actor in wanted if actor.startswith("api_key:")]
+    if not accounts and not keys:
+        return {}
+    rows = await database.fetch_all(
+        """
+        SELECT 'account:' || id AS actor, name, email AS detail FROM accounts WHERE id = ANY($1)
+        UNION ALL
+        SELECT 'api_key:' || id, 'API key ' || name, id FROM api_keys WHERE id = ANY($2)
+        """,
+        accounts,
+        keys,
+    )
+    return {row["actor"]: Name(row["name"], row["detail"]) for row in rows}

@@ -1,0 +1,190 @@
+"""Deposits in review as operators read them: lists by page, and one case with all its facts."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from app.core import database
+from app.core.database import Row
+from app.deposits import reviews
+from app.deposits.reviews import Case
+from app.invoices.pricing import Share
+
+Which = Literal["open", "returning", "closed"]
+
+MOST_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedCase:
+    """A case in a list. `can_be_decided`: its money is booked, or it is off the chain and can only be closed."""
+
+    deposit_id: str
+    deposit_status: str
+    network: str
+    asset: str
+    amount_raw: int
+    invoice_id: str | None
+    merchant_id: str | None
+    merchant_name: str | None
+    verdict: str
+    status: str
+    outcome: str | None
+    opened_at: datetime
+    decided_at: datetime | None
+
+    @property
+    def can_be_decided(self) -> bool:
+        """Whether there is something to decide now."""
+        return self.status == "open" and self.deposit_status != "seen"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceNow:
+    """The case's invoice as it is now; `facts` say what it was when the case was opened."""
+
+    id: str
+    mode: str
+    status: str
+    asset: str
+    pay_in_raw: int
+    received_raw: int
+    credited_raw: int | None
+    description: str | None
+    order_id: str | None
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherDeposit:
+    """Another transfer to the same invoice."""
+
+    id: str
+    asset: str
+    amount_raw: int
+    verdict: str
+    status: str
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseFile:
+    """One case with everything that a decision rests on. `share` is how a credit would divide what came.
+
+    `asked` is what the invoice asked for when the case was opened, None where there was none.
+    """
+
+    case: Case
+    merchant_name: str | None
+    merchant_status: str | None
+    asked: dict[str, Any] | None
+    due_at: datetime | None
+    came_at: datetime
+    to_address: str
+    block_height: int
+    confirmations: int
+    times_reversed: int
+    invoice: InvoiceNow | None
+    others: tuple[OtherDeposit, ...]
+    share: Share | None
+
+    @property
+    def can_be_credited(self) -> bool:
+        """Its money is booked to suspense, and there is a merchant to give it to."""
+        return self.can_be_returned and self.invoice is not None
+
+    @property
+    def can_be_returned(self) -> bool:
+        """Its money is booked to suspense."""
+        return self.case.status == "open" and self.case.deposit_status == "suspended"
+
+
+async def page(
+    which: Which, after: tuple[datetime, str] | None, limit: int
+) -> tuple[list[ListedCase], tuple[datetime, str] | None]:
+    """Cases of one state past the row that `after` names: open ones oldest first, the others newest first."""
+    oldest_first = which == "open"
+    compare, order = (">", "ASC") if oldest_first else ("<", "DESC")
+    rows: Sequence[Row] = await database.fetch_all(
+        f"""
+        SELECT r.deposit AS deposit_id, d.status AS deposit_status, d.network, d.asset, d.amount_raw,
+            r.invoice AS invoice_id, r.merchant AS merchant_id, m.name AS merchant_name, r.verdict, r.status,
+            r.outcome, r.opened_at, r.decided_at
+        FROM reviews r JOIN deposits d ON d.id = r.deposit LEFT JOIN merchants m ON m.id = r.merchant
+        WHERE r.status = $1
+            AND ($2::timestamptz IS NULL OR (r.opened_at, r.deposit) {compare} ($2::timestamptz, $3::text))
+        ORDER BY r.opened_at {order}, r.deposit {order} LIMIT $4
+        """,
+        which,
+        None if after is None else after[0],
+        None if after is None else after[1],
+        limit + 1,
+    )
+    found = [ListedCase(**dict(row)) for row in rows[:limit]]
+    return found, (found[-1].opened_at, found[-1].deposit_id) if len(rows) > limit else None
+
+
+async def file_of(deposit_id: str) -> CaseFile | None:
+    """One case, whoever's."""
+    found = await reviews.cases(open_only=False, deposit_id=deposit_id)
+    if not found:
+        return None
+    case = found[0]
+    row = await database.fetch_one(
+        """
+        SELECT a.address, d.block_height, d.times_reversed, m.name AS merchant_name, m.status AS merchant_status,
+            greatest(coalesce((SELECT head_height FROM network_cursors c WHERE c.network = d.network), 0)
+                - d.block_height + 1, 0) AS confirmations
+        FROM deposits d JOIN deposit_addresses a ON a.id = d.deposit_address
+        LEFT JOIN merchants m ON m.id = $2 WHERE d.id = $1
+        """,
+        deposit_id,
+        case.merchant_id,
+    )
+    assert row is not None
+    facts = json.loads(case.facts)
+    return CaseFile(
+        case=case,
+        merchant_name=row["merchant_name"],
+        merchant_status=row["merchant_status"],
+        asked=facts["asked"],
+        due_at=None if facts["asked"] is None else datetime.fromisoformat(facts["asked"]["before"]),
+        came_at=datetime.fromisoformat(facts["came"]["at"]),
+        to_address=row["address"],
+        block_height=row["block_height"],
+        confirmations=0 if case.deposit_status == "orphaned" else row["confirmations"],
+        times_reversed=row["times_reversed"],
+        invoice=await _invoice(case.invoice_id),
+        others=await _others(case),
+        share=await reviews.would_credit(deposit_id),
+    )
+
+
+async def _invoice(invoice_id: str | None) -> InvoiceNow | None:
+    row = await database.fetch_one(
+        """
+        SELECT id, mode, status, asset, pay_in_raw, received_raw, credited_raw, description, order_id, created_at,
+            expires_at
+        FROM invoices WHERE id = $1
+        """,
+        invoice_id,
+    )
+    return None if row is None else InvoiceNow(**dict(row))
+
+
+async def _others(case: Case) -> tuple[OtherDeposit, ...]:
+    if case.invoice_id is None:
+        return ()
+    rows = await database.fetch_all(
+        """
+        SELECT id, asset, amount_raw, verdict, status, seen_at FROM deposits
+        WHERE invoice = $1 AND id <> $2 ORDER BY seen_at, id LIMIT $3
+        """,
+        case.invoice_id,
+        case.deposit_id,
+        MOST_LISTED,
+    )
+    return tuple(OtherDeposit(**dict(row)) for row in rows)

@@ -1,0 +1,347 @@
+"""Everything that an operator wants before their eyes when they approve, or reject, one payout or refund.
+
+Read in one go for one page. The digest is recomputed from the row here too, so that a row which somebody has edited
+is shown as such before anybody types a code.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.core import database
+from app.core.database import Row
+from app.ledger import queries as ledger
+from app.ledger.hashchain import ChainId, State
+from app.withdrawals import limits
+from app.withdrawals.digest import Intent, digest
+from app.withdrawals.limits import CapUse
+
+LOOKALIKE_HEAD, LOOKALIKE_TAIL = 6, 4
+"""Characters at each end that wallets show of an address: what poisoners make alike. `0x` is two of the head's."""
+
+MOST_LISTED = 5
+
+MONTH = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenApproval:
+    """One operator's approval of it. `fits`: of just these bytes."""
+
+    account_id: str
+    name: str
+    at: datetime
+    fits: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """One of its transactions, the newest being the one that counts."""
+
+    txid: str
+    nonce: int
+    status: str
+    block_height: int | None
+    created_at: datetime
+    submitted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationHistory:
+    """What this gateway has sent to an address before, in the same asset; `other_merchants` counts others who did.
+
+    `lookalikes` are addresses that the same merchant has paid and that begin and end like this one. `paid_from_here`:
+    the invoice that is refunded was paid from this very address.
+    """
+
+    confirmed: int
+    confirmed_raw: int
+    first_at: datetime | None
+    last_at: datetime | None
+    last_raw: int | None
+    other_merchants: int
+    rejected: int
+    lookalikes: tuple[str, ...]
+    paid_from_here: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MerchantHistory:
+    """How the ledger that pays stands, and what it has paid in this asset before."""
+
+    confirmed: int
+    last_month: int
+    last_month_raw: int
+    largest_raw: int | None
+    balance: State
+    cap: CapUse | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """Another one that waits and could be taken for this one: the same amount, or the same destination."""
+
+    id: str
+    amount_raw: int
+    asset: str
+    destination: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dossier:
+    """One withdrawal with all that is known of it. `digest` is recomputed; `intact` says that the row's is the same."""
+
+    intent: Intent
+    digest: bytes
+    intact: bool
+    kind: str
+    mode: str
+    status: str
+    source: str
+    fee_raw: int
+    held: bool
+    hold_reason: str | None
+    waiting_reason: str | None
+    decision_reason: str | None
+    merchant_id: str | None
+    merchant_name: str | None
+    merchant_status: str | None
+    merchant_since: datetime | None
+    requested_by: str
+    created_at: datetime
+    approved_at: datetime | None
+    submitted_at: datetime | None
+    settled_at: datetime | None
+    approvals_required: int
+    description: str | None
+    invoice_id: str | None
+    deposit_id: str | None
+    reason: str | None
+    customer_visible_reason: str | None
+    approvals: tuple[GivenApproval, ...]
+    transactions: tuple[Transaction, ...]
+    destination_history: DestinationHistory
+    merchant_history: MerchantHistory
+    twins: tuple[Twin, ...]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether operators may still decide."""
+        return self.status == "pending_approval"
+
+    @property
+    def can_be_rejected(self) -> bool:
+        """An approval may be taken back while nothing is signed."""
+        return self.is_waiting or (self.status == "approved" and not self.transactions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A payout or refund that is not waiting any more, as far as a list shows it."""
+
+    id: str
+    kind: str
+    mode: str
+    merchant_id: str | None
+    merchant_name: str | None
+    network: str
+    asset: str
+    amount_raw: int
+    destination: str
+    status: str
+    decision_reason: str | None
+    created_at: datetime
+    settled_at: datetime | None
+
+
+async def decided(after: tuple[datetime, str] | None, limit: int) -> tuple[list[Decided], tuple[datetime, str] | None]:
+    """Those that came to an end, newest first, past the row that `after` names; and the next page's `after`."""
+    rows: Sequence[Row] = await database.fetch_all(
+        """
+        SELECT w.id, w.kind, w.mode, w.merchant AS merchant_id, m.name AS merchant_name, w.network, w.asset,
+            w.amount_raw, w.destination, w.status, w.decision_reason, w.created_at, w.settled_at
+        FROM withdrawals w LEFT JOIN merchants m ON m.id = w.merchant
+        WHERE w.status IN ('confirmed', 'rejected', 'failed', 'cancelled')
+            AND ($1::timestamptz IS NULL OR (w.created_at, w.id) < ($1::timestamptz, $2::text))
+        ORDER BY w.created_at DESC, w.id DESC LIMIT $3
+        """,
+        None if after is None else after[0],
+        None if after is None else after[1],
+        limit + 1,
+    )
+    page = [Decided(**dict(row)) for row in rows[:limit]]
+    return page, (page[-1].created_at, page[-1].id) if len(rows) > limit else None
+
+
+async def dossier(withdrawal_id: str, now: datetime) -> Dossier | None:
+    """One payout or refund, whoever's."""
+    row = await database.fetch_one(
+        """
+        SELECT w.*, m.name AS merchant_name, m.status AS merchant_status, m.created_at AS merchant_since,
+            p.description, r.invoice, r.deposit, r.reason, r.customer_visible_reason,
+            (SELECT h.reason FROM withdrawal_holds h WHERE h.released_at IS NULL
+                AND (h.source, h.network, h.asset) = (w.source, w.network, w.asset)) AS hold_reason
+        FROM withdrawals w LEFT JOIN merchants m ON m.id = w.merchant
+        LEFT JOIN payouts p ON p.id = w.id LEFT JOIN refunds r ON r.id = w.id
+        WHERE w.id = $1
+        """,
+        withdrawal_id,
+    )
+    if row is None:
+        return None
+    intent = Intent(
+        row["id"], row["asset"], row["network"], row["amount_raw"], row["destination"], row["destination_memo"]
+    )
+    recomputed = digest(intent)
+    return Dossier(
+        intent=intent,
+        digest=recomputed,
+        intact=recomputed == row["digest"],
+        kind=row["kind"],
+        mode=row["mode"],
+        status=row["status"],
+        source=row["source"],
+        fee_raw=row["fee_raw"],
+        held=row["held"],
+        hold_reason=row["hold_reason"],
+        waiting_reason=row["waiting_reason"],
+        decision_reason=row["decision_reason"],
+        merchant_id=row["merchant"],
+        merchant_name=row["merchant_name"],
+        merchant_status=row["merchant_status"],
+        merchant_since=row["merchant_since"],
+        requested_by=row["requested_by"],
+        created_at=row["created_at"],
+        approved_at=row["approved_at"],
+        submitted_at=row["submitted_at"],
+        settled_at=row["settled_at"],
+        approvals_required=row["approvals_required"],
+        description=row["description"],
+        invoice_id=row["invoice"],
+        deposit_id=row["deposit"],
+        reason=row["reason"],
+        customer_visible_reason=row["customer_visible_reason"],
+        approvals=await _approvals(withdrawal_id, recomputed),
+        transactions=await _transactions(withdrawal_id),
+        destination_history=await _destination_history(row),
+        merchant_history=await _merchant_history(row, now),
+        twins=await _twins(row) if row["status"] == "pending_approval" else (),
+    )
+
+
+async def _approvals(withdrawal_id: str, recomputed: bytes) -> tuple[GivenApproval, ...]:
+    rows = await database.fetch_all(
+        """
+        SELECT a.account, p.name, a.created_at, a.digest FROM approvals a JOIN accounts p ON p.id = a.account
+        WHERE a.withdrawal = $1 ORDER BY a.id
+        """,
+        withdrawal_id,
+    )
+    return tuple(
+        GivenApproval(
+            account_id=row["account"], name=row["name"], at=row["created_at"], fits=row["digest"] == recomputed
+        )
+        for row in rows
+    )
+
+
+async def _transactions(withdrawal_id: str) -> tuple[Transaction, ...]:
+    rows = await database.fetch_all(
+        """
+        SELECT txid, nonce, status, block_height, created_at, submitted_at FROM outgoing_transactions
+        WHERE withdrawal = $1 ORDER BY id DESC
+        """,
+        withdrawal_id,
+    )
+    return tuple(Transaction(**dict(row)) for row in rows)
+
+
+async def _destination_history(row: Row) -> DestinationHistory:
+    """By the index over destinations; lookalikes among those that the same ledger has paid."""
+    before = await database.fetch_one(
+        """
+        SELECT count(*) FILTER (WHERE status = 'confirmed' AND source = $4) AS confirmed,
+            coalesce(sum(amount_raw) FILTER (WHERE status = 'confirmed' AND source = $4), 0) AS confirmed_raw,
+            min(settled_at) FILTER (WHERE status = 'confirmed' AND source = $4) AS first_at,
+            max(settled_at) FILTER (WHERE status = 'confirmed' AND source = $4) AS last_at,
+            (array_agg(amount_raw ORDER BY settled_at DESC) FILTER (WHERE status = 'confirmed' AND source = $4))[1]
+                AS last_raw,
+            count(DISTINCT source) FILTER (WHERE status = 'confirmed' AND source <> $4) AS other_merchants,
+            count(*) FILTER (WHERE status = 'rejected') AS rejected
+        FROM withdrawals WHERE network = $1 AND destination = $2 AND asset = $3 AND id <> $5
+        """,
+        row["network"],
+        row["destination"],
+        row["asset"],
+        row["source"],
+        row["id"],
+    )
+    assert before is not None
+    lookalikes = await database.fetch_all(
+        """
+        SELECT DISTINCT destination FROM withdrawals
+        WHERE source = $1 AND network = $2 AND destination <> $3 AND status = 'confirmed'
+            AND lower(left(destination, $4)) = lower(left($3, $4))
+            AND lower(right(destination, $5)) = lower(right($3, $5))
+        LIMIT $6
+        """,
+        row["source"],
+        row["network"],
+        row["destination"],
+        LOOKALIKE_HEAD,
+        LOOKALIKE_TAIL,
+        MOST_LISTED,
+    )
+    paid_from_here = row["invoice"] is not None and await database.fetch_value(
+        "SELECT EXISTS (SELECT 1 FROM deposits WHERE invoice = $1 AND from_address = $2)",
+        row["invoice"],
+        row["destination"],
+    )
+    return DestinationHistory(
+        **dict(before),
+        lookalikes=tuple(found["destination"] for found in lookalikes),
+        paid_from_here=bool(paid_from_here),
+    )
+
+
+async def _merchant_history(row: Row, now: datetime) -> MerchantHistory:
+    before = await database.fetch_one(
+        """
+        SELECT count(*) AS confirmed, max(amount_raw) AS largest_raw,
+            count(*) FILTER (WHERE created_at > $4) AS last_month,
+            coalesce(sum(amount_raw) FILTER (WHERE created_at > $4), 0) AS last_month_raw
+        FROM withdrawals WHERE source = $1 AND network = $2 AND asset = $3 AND status = 'confirmed' AND id <> $5
+        """,
+        row["source"],
+        row["network"],
+        row["asset"],
+        now - MONTH,
+        row["id"],
+    )
+    assert before is not None
+    head = await ledger.head(ChainId(owner=row["source"], network=row["network"], asset=row["asset"]))
+    of_merchant = row["merchant"] is not None and row["source"] == row["merchant"]
+    return MerchantHistory(
+        **dict(before),
+        balance=head.state if head is not None else State(),
+        cap=await limits.cap_use(row["merchant"], row["network"], row["asset"], now) if of_merchant else None,
+    )
+
+
+async def _twins(row: Row) -> tuple[Twin, ...]:
+    rows: Sequence[Row] = await database.fetch_all(
+        """
+        SELECT id, amount_raw, asset, destination, created_at FROM withdrawals
+        WHERE status = 'pending_approval' AND network = $1 AND id <> $2
+            AND ((asset = $3 AND amount_raw = $4) OR destination = $5)
+        ORDER BY created_at, id LIMIT $6
+        """,
+        row["network"],
+        row["id"],
+        row["asset"],
+        row["amount_raw"],
+        row["destination"],
+        MOST_LISTED,
+    )
+    return tuple(Twin(**dict(found)) for found in rows)

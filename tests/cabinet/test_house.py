@@ -1,0 +1,207 @@
+"""The security checklist, the settings and the audit log."""
+
+import re
+from datetime import timedelta
+
+from app.api_keys import queries
+from app.core import clock, database
+from app.merchants import branding, settings
+from app.web.edge import Edge
+from tests.cabinet.people import SAME_ORIGIN, Office, problems
+from tests.cabinet.test_keys import ask_api, issued
+from tests.factories.api_keys import api_key
+from tests.merchants.test_branding import png
+from tests.portal.browsing import an_account, hidden, letters
+
+
+async def test_a_finding_is_put_right_by_one_click(app: Edge, office: Office) -> None:
+    owner = await office.hire("owner", totp=True)
+    key = await api_key(
+        office.settings.api_key_peppers, scopes=["balance.read"], mode="live", merchant_id=office.merchant_id
+    )
+    await ask_api(app, key.full, "203.0.113.9")
+    page = await owner.see("security")
+    assert "integration works from every address" in page
+    assert "Allow 203.0.113.9 alone" in page
+
+    shown = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
+
+    assert "works from that address alone" in shown
+    assert "integration works from every address" not in shown
+    assert (await ask_api(app, key.full, "198.51.100.1")).status_code == 403
+    again = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
+    assert "put right already" in again
+
+
+async def test_a_click_without_a_fresh_code_asks_for_one_and_says_what_for(office: Office) -> None:
+    owner, viewer = await office.hire("owner", totp=True), await office.hire("viewer")
+    clock.shift(timedelta(minutes=11))
+    finding = {"finding": f"no_totp:{viewer.account.id}"}
+    asked = await owner.send("security/remedy", finding)
+    assert asked.status_code == 422
+    assert "Viewer signs in with a password alone" in asked.text
+    assert hidden(asked)["finding"] == finding["finding"]
+    shown = await owner.do("security/remedy", {**finding, "code": owner.account.code()})
+    assert "A reminder is on its way." in shown
+    assert "two-step verification" in (await letters("viewer@example.test"))[0]
+
+
+async def test_an_old_secret_is_rotated_and_shown(app: Edge, office: Office) -> None:
+    owner = await office.hire("owner")
+    key = await api_key(
+        office.settings.api_key_peppers,
+        scopes=["balance.read"],
+        mode="live",
+        allowlist=["203.0.113.7"],
+        merchant_id=office.merchant_id,
+    )
+    await database.execute(
+        "UPDATE api_keys SET created_at = $2, last_used_at = $3 WHERE id = $1",
+        key.id,
+        clock.now() - timedelta(days=400),
+        clock.now(),
+    )
+    answer = await owner.send("security/remedy", {"finding": f"old_secret:{key.id}"})
+    assert answer.status_code == 200, problems(answer)
+    (new,) = set(re.findall(rf"sspay_sec_live_{key.id}_[\w-]+", answer.text))
+    assert (await ask_api(app, new)).status_code == (await ask_api(app, key.full)).status_code == 200
+
+
+async def test_remedies_that_are_pages_lead_there_in_the_keys_own_mode(office: Office) -> None:
+    owner = await office.hire("owner")
+    key = await api_key(office.settings.api_key_peppers, mode="live", merchant_id=office.merchant_id)
+    page = await owner.see("security")
+    assert f'href="/cabinet/{office.merchant_id}/live/keys/{key.id}/edit"' in page
+    assert f'href="/cabinet/{office.merchant_id}/test/team/invite?role=owner"' in page
+    assert 'value="owner" checked' in await owner.see("team/invite?role=owner")
+
+
+async def test_a_developer_may_look_but_not_remind(office: Office) -> None:
+    developer, viewer = await office.hire("developer"), await office.hire("viewer")
+    await developer.see("security")
+    answer = await developer.send("security/remedy", {"finding": f"no_totp:{viewer.account.id}"})
+    assert answer.status_code == 403
+    await viewer.see("security", status=403)
+
+
+async def test_who_pays_the_fee_is_changed_by_those_who_may(office: Office) -> None:
+    owner, viewer = await office.hire("owner"), await office.hire("viewer")
+    assert "It holds from the next invoice on" in await owner.do("settings", {"fee_payer": "customer"})
+    assert await settings.fee_payer(office.merchant_id) == "customer"
+    assert "The customer: it is added on top" in await viewer.see("settings")
+    assert (await viewer.send("settings", {"fee_payer": "merchant"})).status_code == 403
+    assert problems(await owner.send("settings", {"fee_payer": "nobody"})) == ["Choose who pays the fee"]
+
+
+async def test_the_payment_page_is_branded_previewed_and_shown_as_it_will_be(office: Office) -> None:
+    owner = await office.hire("owner")
+    token = hidden(await owner.browser.get(owner.path("settings/branding")))["csrf_token"]
+    fields = {"csrf_token": token, "display_name": "Harbour", "own_accent": "yes", "accent": "#ffee00"}
+    preview = await owner.see("settings/preview?display_name=Harbour&own_accent=yes&accent=%23ffee00")
+    assert "darkened from yours" in preview
+    contrasts = [float(found) for found in re.findall(r"(\d+\.\d) to 1", preview)]
+    assert len(contrasts) == 2
+    assert min(contrasts) >= 4.5
+    sheet = await owner.browser.get(owner.path("settings/accent/ffee00"))
+    assert sheet.headers["content-type"].startswith("text/css")
+    assert ".preview {--petrol: #" in sheet.text
+    assert ":root" not in sheet.text
+    unsaved = await owner.send("settings/branding", {**fields, "then": "preview"})
+    assert "darkened from yours" in unsaved.text
+    assert (await branding.get(office.merchant_id)).accent is None
+
+    saved = await owner.browser.client.post(
+        owner.path("settings/branding"),
+        data=fields,
+        files={"logo": ("logo.png", png(64, 64), "image/png")},
+        headers=SAME_ORIGIN,
+    )
+
+    assert saved.status_code == 303
+    now = await branding.get(office.merchant_id)
+    assert (now.display_name, now.accent) == ("Harbour", "#ffee00")
+    logo = await owner.browser.get(owner.path("settings/logo"))
+    assert (logo.headers["content-type"], logo.content) == ("image/png", png(64, 64))
+    kept = await owner.send("settings/branding", {**fields, "display_name": "Pine"})
+    assert kept.status_code == 303
+    assert (await branding.get(office.merchant_id)).logo_tag == now.logo_tag
+    await owner.send("settings/branding", {**fields, "own_accent": "no", "remove_logo": "on"})
+    assert (await branding.get(office.merchant_id)) == branding.Branding(display_name="Harbour")
+
+
+async def test_a_logo_that_is_no_picture_is_refused_beside_its_field(office: Office) -> None:
+    owner = await office.hire("owner")
+    token = hidden(await owner.browser.get(owner.path("settings/branding")))["csrf_token"]
+    refused = await owner.browser.client.post(
+        owner.path("settings/branding"),
+        data={"csrf_token": token, "display_name": "Harbour", "own_accent": "no"},
+        files={"logo": ("logo.svg", b"<svg onload='alert(1)'/>", "image/svg+xml")},
+        headers=SAME_ORIGIN,
+    )
+    assert refused.status_code == 422
+    assert problems(refused) == ["Must be a PNG, JPEG or WebP picture"]
+    assert 'value="Harbour"' in refused.text
+
+
+async def test_a_hostile_colour_makes_no_sheet(office: Office) -> None:
+    owner = await office.hire("owner")
+    for colour in ("zzzzzz", "ffffff;}", "fff", "%3Cscript"):
+        await owner.see(f"settings/accent/{colour}", status=404)
+
+
+async def test_the_audit_log_tells_who_did_what_and_can_be_filtered(office: Office) -> None:
+    owner, developer = await office.hire("owner"), await office.hire("developer")
+    await issued(developer, name="Till")
+    await owner.do("settings", {"fee_payer": "customer"})
+    log = await owner.see("audit")
+    assert log.index("Changed who pays the fee") < log.index("Created an API key")
+    assert "name: Till" in log
+    assert "192.0.2.1" in log
+    mine = await owner.see(f"audit?who=account:{developer.account.id}")
+    assert "Created an API key" in mine
+    assert "Changed who pays the fee" not in mine
+    assert "Created an API key" not in await owner.see("audit?area=team")
+    assert "Nothing matches these filters" in await owner.see("audit?from=2999-01-01")
+    await developer.see("audit", status=403)
+
+
+async def test_what_an_operator_did_is_told_but_not_who_of_them_nor_from_where(office: Office) -> None:
+    owner = await office.hire("owner")
+    operator = await an_account(office.settings, "operator@gateway.test", is_operator=True)
+    for merchant_id in (office.merchant_id, None):
+        await database.execute(
+            """
+            INSERT INTO audit_entries (at, actor, action, subject, merchant_id, address, details)
+            VALUES ($1, $2, 'withdrawal.rejected', 'PO-1', $3, '198.51.100.77', '{"reason": "unclear"}')
+            """,
+            clock.now(),
+            f"account:{operator.id}",
+            merchant_id,
+        )
+    log = await owner.see("audit")
+    assert "An operator of the gateway" in log
+    assert "reason: unclear" in log
+    assert log.count("Rejected a payout or refund") == 1
+    for hidden_word in ("Mara", "198.51.100.77", operator.id):
+        assert hidden_word not in log
+
+
+async def test_the_audit_log_has_pages_and_old_bookmarks_do_no_harm(office: Office) -> None:
+    owner = await office.hire("owner")
+    for number in range(30):
+        await (await owner.member()).record("invoice.cancelled", f"INV-{number:010d}", clock.now())
+    first = await owner.see("audit")
+    assert first.count("Cancelled an invoice") == 25
+    place = re.search(r'href="[^"]*/audit(\?after=[^"]+)" rel="next"', first)
+    assert place
+    assert (await owner.see(f"audit{place[1]}")).count("Cancelled an invoice") == 5
+    for after in ("nonsense", "MTcwMDAwMDAwMDAwMDAwMDpJTlYtMQ"):
+        assert (await owner.see(f"audit?after={after}")).count("Cancelled an invoice") == 25
+
+
+async def test_nothing_of_another_merchant_is_in_the_log(office: Office) -> None:
+    owner = await office.hire("owner")
+    foreign = await api_key(office.settings.api_key_peppers, mode="test")
+    assert foreign.merchant_id != office.merchant_id
+    assert (await queries.list_keys(office.merchant_id, "test")) == []
+    assert "Nothing was done yet" in await owner.see("audit")

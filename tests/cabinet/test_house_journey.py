@@ -1,0 +1,327 @@
+"""A merchant keeps house in a real browser: keys, webhooks and team from end to end, and every page looked at.
+
+Nothing is said on the console (CSP violations would be), axe finds nothing, light or dark, and every page fits.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from app.api_keys import keeping, service
+from app.core import clock
+from app.core.settings import Settings
+from app.merchants import invitations
+from app.merchants import service as merchants
+from app.merchants.members import member
+from app.merchants.roles import Role
+from tests.cabinet.looking import look
+from tests.checkout.conftest import CHROMIUM, QUIET
+from tests.checkout.running import RunningApp, running_app
+from tests.factories.api_keys import api_key
+from tests.factories.merchants import merchant
+from tests.factories.webhooks import make_endpoint
+from tests.portal.browsing import PASSWORD, an_account, letters
+from tests.webhooks.receiving import Receiver, dispatching, receiving, response
+from tests.webhooks.test_delivery import happen, until_settled
+
+
+@dataclass
+class Shop:
+    """The served app, one merchant of it, and browsers."""
+
+    app: RunningApp
+    chromium: Browser
+    merchant_id: str
+    settings: Settings
+
+    def url(self, place: str = "", mode: str = "test") -> str:
+        """A page of the merchant."""
+        return f"http://127.0.0.1:{self.app.port}/cabinet/{self.merchant_id}/{mode}/{place}".rstrip("/")
+
+    async def hire(self, role: Role) -> str:
+        """A new member's account, who signs in with PASSWORD."""
+        account = await an_account(self.settings, f"{role}@example.test")
+        await merchants.add_member(self.merchant_id, account.id, role, clock.now())
+        return account.id
+
+    async def sign_in(self, email: str) -> Page:
+        """Somebody's own browser, signed in. Whatever it says on the console fails the test at its end."""
+        context = await self.chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+        page = await context.new_page()
+        self.said[email] = []
+        page.on("console", lambda message: self.said[email].append(message.text))
+        page.on("pageerror", lambda error: self.said[email].append(str(error)))
+        await page.goto(f"http://127.0.0.1:{self.app.port}/sign-in")
+        await page.get_by_label("E-mail").fill(email)
+        await page.get_by_label("Password", exact=True).fill(PASSWORD)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url("**/cabinet**")
+        return page
+
+    def __post_init__(self) -> None:
+        self.said: dict[str, list[str]] = {}
+
+
+@pytest.fixture
+async def receiver(tmp_path: Path) -> AsyncIterator[Receiver]:
+    """The merchant's server."""
+    async with receiving(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def shop(
+    environment: dict[str, str], tmp_path: Path, db: str, valkey: str, settings: Settings, receiver: Receiver
+) -> AsyncIterator[Shop]:
+    """The app on a real server, which may send to the receiver."""
+    environment |= {"WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8", "WEBHOOK_CA_FILE": str(receiver.ca_file)}
+    async with running_app(environment, tmp_path, sandbox=False) as app, async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        made = Shop(app, chromium, await merchant(name="Harbour & Pine"), settings)
+        yield made
+        # Refusals are answered with 403 and 422, which Chromium notes on its console.
+        assert [words for said in made.said.values() for words in said if "status of 4" not in words] == []
+        await chromium.close()
+
+
+async def asked(shop: Shop, key: str) -> tuple[int, str]:
+    """What the API says to a key: the status, and the code of a refusal."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(
+            f"http://127.0.0.1:{shop.app.port}/api/v1/merchant/balance", headers={"Authorization": f"Bearer {key}"}
+        )
+    return answer.status_code, answer.json().get("error", {}).get("code", "")
+
+
+async def test_a_key_is_created_used_rotated_and_revoked(shop: Shop) -> None:
+    await shop.hire("owner")
+    page = await shop.sign_in("owner@example.test")
+    await page.goto(shop.url("keys"))
+    await page.get_by_role("link", name="New key").first.click()
+    await page.get_by_role("button", name="Create key").click()
+    await expect(page.get_by_role("alert", name="There is a problem")).to_be_focused()
+    await page.get_by_label("Name", exact=True).fill("Shop server")
+    await page.get_by_label("Read balance and ledger").check()
+    await page.get_by_role("button", name="Create key").click()
+    secret = await page.get_by_role("textbox", name="API key").inner_text()
+    assert await asked(shop, secret) == (200, "")
+
+    await page.get_by_role("link", name="I have it").click()
+    await expect(page.get_by_text("from 127.0.0.1")).to_be_visible()
+    assert secret.split("_", 4)[4] not in await page.content()
+    await page.get_by_role("link", name="Rotate").click()
+    await page.get_by_label("None: the old secret ends now").check()
+    await page.get_by_role("button", name="Rotate key").click()
+    new = await page.get_by_role("textbox", name="API key").inner_text()
+    assert await asked(shop, secret) == (401, "INVALID_API_KEY")
+    assert await asked(shop, new) == (200, "")
+
+    await page.get_by_role("link", name="I have it").click()
+    await page.get_by_role("link", name="Revoke").click()
+    await page.get_by_role("button", name="Revoke key").click()
+    await expect(page.get_by_text("Shop server is revoked.")).to_be_visible()
+    assert await asked(shop, new) == (401, "API_KEY_REVOKED")
+
+
+async def test_a_webhook_is_paused_enabled_and_replayed(shop: Shop, receiver: Receiver) -> None:
+    await shop.hire("developer")
+    page = await shop.sign_in("developer@example.test")
+    await page.goto(shop.url("webhooks/new"))
+    await page.get_by_label("Address").fill(receiver.url())
+    await page.get_by_role("button", name="Create endpoint").click()
+    await page.get_by_role("link", name="I have it").click()
+    receiver.always(response(500, body="not today"))
+    async with dispatching(receiver, shop.settings.data_keys):
+        await happen(shop.merchant_id, 20)
+        await receiver.until(lambda: len(receiver.requests) >= 20, timeout_s=60)
+        await expect(page.get_by_text("A webhook is paused.")).to_have_count(0)
+        async with page.expect_navigation():
+            await page.reload()
+        await expect(page.get_by_text("20 deliveries in a row failed")).to_be_visible(timeout=20_000)
+        failed = len(receiver.requests)
+        await happen(shop.merchant_id, 2)
+        receiver.always(response(200))
+
+        await page.get_by_role("link", name="See why, and enable it").click()
+        await page.get_by_role("button", name="Enable").click()
+        await expect(page.get_by_text("What waited goes out now, in order.")).to_be_visible()
+        await receiver.until(lambda: len(receiver.requests) == failed + 22, timeout_s=60)
+        await until_settled()
+        assert [request.seq for request in receiver.requests[failed:]] == list(range(1, 23))
+
+        await page.reload()
+        await page.get_by_role("button", name="Replay").first.click()
+        await expect(page.get_by_text("The event goes out again, now.")).to_be_visible()
+        await receiver.until(lambda: len(receiver.requests) == failed + 23, timeout_s=60)
+        await until_settled()
+        await page.get_by_role("link", name="Send events again").click()
+        await page.get_by_label("Since").fill(clock.now().date().isoformat())
+        await page.get_by_role("button", name="Send again").click()
+        await expect(page.get_by_text("22 events go out again, oldest first.")).to_be_visible()
+        await receiver.until(lambda: len(receiver.requests) == failed + 45, timeout_s=60)
+        await until_settled()
+
+
+async def test_somebody_invited_as_viewer_is_kept_from_what_a_viewer_may_not_do(shop: Shop) -> None:
+    owner_id = await shop.hire("owner")
+    owner = await shop.sign_in("owner@example.test")
+    await owner.goto(shop.url("team"))
+    await owner.get_by_role("link", name="Invite somebody").click()
+    await owner.get_by_label("E-mail address").fill("guest@example.test")
+    await owner.get_by_label("Viewer", exact=True).check()
+    await owner.get_by_role("button", name="Send invitation").click()
+    await expect(owner.get_by_text("An invitation is on its way to guest@example.test.")).to_be_visible()
+
+    await an_account(shop.settings, "guest@example.test")
+    guest = await shop.sign_in("guest@example.test")
+    (letter, *_) = await letters("guest@example.test")
+    await guest.goto(next(word for word in letter.split() if "/invitation?token=" in word))
+    await guest.locator("main").get_by_role("button").first.click()
+    await guest.goto(shop.url("team"))
+
+    navigation = guest.get_by_role("navigation", name="Main")
+    await expect(navigation.get_by_role("link", name="Invoices")).to_be_visible()
+    for forbidden in ("API keys", "Webhooks", "Events", "Security", "Audit log"):
+        await expect(navigation.get_by_role("link", name=forbidden)).to_have_count(0)
+    await expect(guest.get_by_role("link", name="Invite somebody")).to_have_count(0)
+    for place in ("keys", "keys/new", "webhooks", "events", "team/invite", f"team/{owner_id}", "security", "audit"):
+        answer = await guest.goto(shop.url(place))
+        assert answer is not None
+        assert answer.status == 403, place
+        await expect(guest.get_by_role("heading", name="You may not do that")).to_be_visible()
+    await owner.goto(shop.url("team"))
+    await expect(owner.get_by_role("row", name="guest@example.test")).to_contain_text("Viewer")
+
+
+async def test_the_payment_page_is_seen_as_it_will_be_while_one_chooses(shop: Shop) -> None:
+    await shop.hire("owner")
+    page = await shop.sign_in("owner@example.test")
+    await page.goto(shop.url("settings/branding"))
+    preview = page.get_by_role("region", name="Preview of the payment page")
+    petrol = await preview.locator(".preview__button").evaluate("e => getComputedStyle(e).backgroundColor")
+    await page.get_by_label("Name").press_sequentially("Nordlicht Fahrräder")
+    await expect(preview).to_contain_text("Nordlicht Fahrräder")
+    await page.get_by_label("A colour of ours").check()
+    await page.get_by_label("Our colour").fill("#ffee00")
+    await expect(page.get_by_text("darkened from yours")).to_be_visible()
+    await expect(preview.locator(".preview__button")).not_to_have_css("background-color", petrol)
+    await look(page, "branding-chosen")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Saved. Customers see it from now on.")).to_be_visible()
+    await expect(page.get_by_text("#ffee00")).to_be_visible()
+
+
+async def test_every_page_is_in_order_at_both_widths_and_in_both_schemes(shop: Shop, receiver: Receiver) -> None:
+    owner_id, developer_id = await shop.hire("owner"), await shop.hire("developer")
+    page = await shop.sign_in("owner@example.test")
+    places = await furnished(shop, receiver, owner_id, developer_id)
+    for name, place in places.items():
+        await page.goto(shop.url(place))
+        await look(page, name)
+    await page.goto(shop.url("keys/new"))
+    await page.get_by_role("button", name="Create key").click()
+    await look(page, "keys-new-refused")
+    await page.goto(shop.url(places["key-rotate"]))
+    await page.get_by_role("button", name="Rotate key").click()
+    await look(page, "key-secret")
+    await page.goto(shop.url(places["member-secrets"]))
+    await page.get_by_role("button", name="Rotate what is ticked").click()
+    await look(page, "member-rotated")
+    for name, place in {"keys": "keys", "webhooks": "webhooks", "events": "events"}.items():
+        await page.goto(shop.url(place, mode="live"))
+        await look(page, f"{name}-empty")
+
+
+async def furnished(shop: Shop, receiver: Receiver, owner_id: str, developer_id: str) -> dict[str, str]:
+    """A merchant where something has happened; the place of each page by its name."""
+    developer = await member(developer_id, shop.merchant_id, address="198.51.100.7")
+    owner = await member(owner_id, shop.merchant_id, address="198.51.100.4")
+    assert developer is not None
+    assert owner is not None
+    key, _ = await keeping.issue(
+        developer,
+        shop.settings.api_key_peppers,
+        mode="test",
+        name="Shop server",
+        scopes=["invoices.write", "balance.read", "events.read"],
+        allowlist=["203.0.113.7", "2001:db8:1234::/48"],
+        rate_limit_per_minute=120,
+        expires_at=clock.now() + timedelta(days=90),
+        now=clock.now(),
+    )
+    await api_key(shop.settings.api_key_peppers, scopes=["payouts.write"], mode="live", merchant_id=shop.merchant_id)
+    long = "An integration with a name as long as names may be, which is one hundred characters, and a bit more"
+    await api_key_named(shop, long)
+    endpoint = await make_endpoint(
+        merchant_id=shop.merchant_id,
+        mode="test",
+        url=receiver.url("/a/rather/long/path/that/goes/on/and/on/and/does/not/end/soon?with=parameters&and=more"),
+        keys=shop.settings.data_keys,
+        now=clock.now(),
+    )
+    await make_endpoint(
+        merchant_id=shop.merchant_id,
+        mode="test",
+        url="https://paused.example/hook",
+        keys=shop.settings.data_keys,
+        now=clock.now(),
+        event_types=["invoice.paid", "refund.confirmed"],
+        status="disabled",
+    )
+    async with dispatching(receiver, shop.settings.data_keys):
+        event_id = await happen(shop.merchant_id, 3)
+        await receiver.until(lambda: len(receiver.requests) == 3)
+        await until_settled()
+    await invitations.invite(
+        owner,
+        "a.colleague.with.a.long.address@department.of.a.business.example",
+        "admin",
+        public_url="https://pay.example.test",
+        now=clock.now(),
+    )
+    return {
+        "keys": "keys",
+        "keys-new": "keys/new",
+        "key": f"keys/{key.id}",
+        "key-edit": f"keys/{key.id}/edit",
+        "key-rotate": f"keys/{key.id}/rotate",
+        "key-revoke": f"keys/{key.id}/revoke",
+        "webhooks": "webhooks",
+        "webhooks-new": "webhooks/new",
+        "webhook": f"webhooks/{endpoint.id}",
+        "webhook-edit": f"webhooks/{endpoint.id}/edit",
+        "webhook-rotate": f"webhooks/{endpoint.id}/rotate",
+        "webhook-replay": f"webhooks/{endpoint.id}/replay",
+        "webhook-secret": f"webhooks/{endpoint.id}/secret",
+        "webhook-delete": f"webhooks/{endpoint.id}/delete",
+        "events": "events",
+        "event": f"events/{event_id}",
+        "team": "team",
+        "team-invite": "team/invite",
+        "team-leave": "team/leave",
+        "member": f"team/{developer_id}",
+        "member-remove": f"team/{developer_id}/remove",
+        "member-secrets": f"team/{developer_id}/secrets",
+        "security": "security",
+        "settings": "settings",
+        "branding": "settings/branding",
+        "audit": "audit",
+    }
+
+
+async def api_key_named(shop: Shop, name: str) -> None:
+    """A key with a name of its own."""
+    await service.issue(
+        shop.settings.api_key_peppers,
+        merchant_id=shop.merchant_id,
+        mode="test",
+        name=name,
+        scopes=["invoices.read"],
+        allowlist=[],
+        now=clock.now(),
+    )

@@ -1,0 +1,140 @@
+"""The team: invitations, roles, leaving, and what somebody knows who is removed."""
+
+import re
+from datetime import timedelta
+
+from app.core import clock
+from app.merchants import team
+from app.web.edge import Edge
+from tests.cabinet.people import Office, problems
+from tests.cabinet.test_keys import ask_api, issued
+from tests.portal.browsing import an_account, letters
+
+
+async def roles(office: Office) -> dict[str, str]:
+    """Everybody's role by first name."""
+    return {one.name: one.role for one in await team.people(office.merchant_id)}
+
+
+async def test_somebody_is_invited_by_mail_and_the_invitation_withdrawn(office: Office) -> None:
+    admin = await office.hire("admin")
+    shown = await admin.do("team/invite", {"email": "new@example.test", "role": "viewer"})
+    assert "An invitation is on its way to new@example.test." in shown
+    assert "new@example.test" in await admin.see("team")
+    (letter,) = await letters("new@example.test")
+    assert "/invitation?token=" in letter
+    number = re.search(r"/team/invitations/(\d+)/withdraw", await admin.see("team"))
+    assert number
+    await admin.do(f"team/invitations/{number[1]}/withdraw")
+    assert "new@example.test" not in await admin.see("team")
+    assert (await admin.send(f"team/invitations/{number[1]}/withdraw")).status_code == 404
+
+
+async def test_what_is_wrong_with_an_invitation_is_told(office: Office) -> None:
+    admin, _ = await office.hire("admin"), await office.hire("viewer")
+    assert problems(await admin.send("team/invite", {"email": "nobody", "role": "viewer"})) != []
+    assert problems(await admin.send("team/invite", {"email": "a@b.example", "role": "king"})) == ["Choose a role"]
+    already = await admin.send("team/invite", {"email": "viewer@example.test", "role": "admin"})
+    assert problems(already) == ["Is a member already"]
+    assert 'value="owner"' not in await admin.see("team/invite")
+    assert (await admin.send("team/invite", {"email": "a@b.example", "role": "owner"})).status_code == 403
+
+
+async def test_roles_change_and_count_with_the_next_click(office: Office) -> None:
+    owner, developer = await office.hire("owner"), await office.hire("developer")
+    await developer.see("keys")
+    shown = await owner.do(f"team/{developer.account.id}", {"role": "viewer"})
+    assert "Developer is viewer from now on." in shown
+    await developer.see("keys", status=403)
+    last = await owner.send(f"team/{owner.account.id}", {"role": "viewer"})
+    assert problems(last) == ["The last owner must stay one: make somebody else an owner first"]
+    assert (await roles(office))["Owner"] == "owner"
+
+
+async def test_admins_can_not_touch_owners(office: Office) -> None:
+    admin, owner = await office.hire("admin"), await office.hire("owner")
+    page = await admin.see(f"team/{owner.account.id}")
+    assert "Only an owner can change that" in page
+    assert f"team/{owner.account.id}/remove" not in page
+    assert (await admin.send(f"team/{owner.account.id}", {"role": "viewer"})).status_code == 403
+    assert (await admin.send(f"team/{owner.account.id}/remove")).status_code == 403
+
+
+async def test_whoever_leaves_is_out(office: Office) -> None:
+    owner, viewer = await office.hire("owner"), await office.hire("viewer")
+    assert problems(await owner.send("team/leave")) == [
+        "The last owner must stay one: make somebody else an owner first"
+    ]
+    assert (await viewer.send("team/leave")).headers["location"] == "/cabinet"
+    await viewer.see("team", status=404)
+    assert "Left the team" in await owner.see("audit")
+
+
+async def test_what_a_removed_member_knew_is_listed_and_rotated_in_one_go(app: Edge, office: Office) -> None:
+    owner, developer = await office.hire("owner"), await office.hire("developer")
+    made = await issued(developer, name="Till")
+    others = await issued(owner, name="Bookkeeping")
+    known_id, other_id = made.split("_")[3], others.split("_")[3]
+    assert "one secret" in await owner.see(f"team/{developer.account.id}/remove")
+
+    page = await owner.do(f"team/{developer.account.id}/remove")
+
+    await developer.see("keys", status=404)
+    assert "Developer has no access any more." in page
+    assert "Developer is no member any more" in page
+    assert f'value="api_key:{known_id}" checked' in page
+    assert other_id not in page
+    answer = await owner.send(
+        f"team/{developer.account.id}/secrets", {"secrets": [f"api_key:{known_id}"], "grace_hours": "0"}
+    )
+    assert answer.status_code == 200, problems(answer)
+    (new,) = re.findall(r"sspay_sec_test_[\w-]+", answer.text.partition("data-copy")[0])
+    assert (await ask_api(app, made)).status_code == 401
+    assert (await ask_api(app, new)).status_code == (await ask_api(app, others)).status_code == 200
+    assert "has seen no secret that is in use" in await owner.see(f"team/{developer.account.id}/secrets")
+
+
+async def test_rotating_nothing_or_what_is_not_theirs_is_refused(office: Office) -> None:
+    owner, developer = await office.hire("owner"), await office.hire("developer")
+    await issued(developer)
+    place = f"team/{developer.account.id}/secrets"
+    assert problems(await owner.send(place, {"grace_hours": "0"})) == ["Choose at least one"]
+    foreign = await owner.send(place, {"secrets": ["api_key:ZZZZZZZZZZZZ"], "grace_hours": "0"})
+    assert foreign.status_code == 404
+    odd = await owner.send(place, {"secrets": ["lamp:1"], "grace_hours": "0"})
+    assert problems(odd) == ["Choose at least one"]
+
+
+async def test_names_of_strangers_are_not_told(office: Office) -> None:
+    owner = await office.hire("owner")
+    stranger = await an_account(office.settings, "stranger@example.test")
+    for place in (f"team/{stranger.id}", f"team/{stranger.id}/secrets", f"team/{stranger.id}/remove"):
+        assert "Mara" not in await owner.see(place, status=404)
+
+
+async def test_a_viewer_sees_the_team_and_changes_nothing(office: Office) -> None:
+    owner, viewer = await office.hire("owner"), await office.hire("viewer")
+    page = await viewer.see("team")
+    assert "owner@example.test" in page
+    assert "Invite somebody" not in page
+    await viewer.see(f"team/{owner.account.id}", status=403)
+    for place in ("team/invite", f"team/{owner.account.id}", f"team/{viewer.account.id}"):
+        answer = await viewer.send(place, {"role": "owner", "email": "x@example.test"})
+        assert answer.status_code == 403, place
+    assert (await roles(office))["Viewer"] == "viewer"
+
+
+async def test_a_stolen_cookie_changes_no_team(office: Office) -> None:
+    owner, viewer = await office.hire("owner", totp=True), await office.hire("viewer")
+    clock.shift(timedelta(minutes=11))
+    for place in (
+        "team/invite",
+        f"team/{viewer.account.id}",
+        f"team/{viewer.account.id}/remove",
+        f"team/{viewer.account.id}/secrets",
+        "team/leave",
+    ):
+        sent = {"email": "x@example.test", "role": "owner", "secrets": "api_key:X", "grace_hours": "0"}
+        answer = await owner.send(place, sent)
+        assert problems(answer) == ["Enter the code that your authenticator app shows"], place
+    assert await roles(office) == {"Owner": "owner", "Viewer": "viewer"}

@@ -1,0 +1,70 @@
+"""A real browser at the desk."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pyotp
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from app.core import clock, database
+from tests.checkout.conftest import CHROMIUM, QUIET
+from tests.checkout.running import RunningApp
+from tests.portal.browsing import Account
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """Debian's chromium."""
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield started
+        await started.close()
+
+
+@asynccontextmanager
+async def opened(browser: Browser, **context: Any) -> AsyncIterator[Page]:
+    """A page in a context of its own; fails on whatever the browser complains of, CSP violations among them."""
+    complaints: list[str] = []
+    made = await browser.new_context(**context)
+    page = await made.new_page()
+    page.on("console", lambda said: complaints.append(said.text) if _is_complaint(said) else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    try:
+        yield page
+        assert complaints == []
+    finally:
+        await made.close()
+
+
+def _is_complaint(said: ConsoleMessage) -> bool:
+    """Whether a line on the console is one. A form that is refused is a 422, which Chromium remarks on."""
+    return said.type in ("error", "warning") and "status of 422" not in said.text
+
+
+async def sign_in(page: Page, web: RunningApp, account: Account, *, code: str | None = None) -> None:
+    """Through the pages, with password and code."""
+    await page.goto(f"http://127.0.0.1:{web.port}/sign-in")
+    await page.get_by_label("E-mail").fill(account.email)
+    await page.get_by_label("Password", exact=True).fill(account.password)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_label("Code").fill(code or past_code(account))
+    await page.locator("main button[type=submit]").first.click()
+    await page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
+def past_code(account: Account) -> str:
+    """The code of half a minute ago: it is still taken, and leaves the present one for a deed."""
+    return code_at(account, -1)
+
+
+def code_at(account: Account, steps: int = 0) -> str:
+    """The code that the authenticator shows, `steps` half minutes from now. Each is taken once, in order."""
+    assert account.totp_secret is not None
+    return pyotp.TOTP(account.totp_secret).at(clock.now() + timedelta(seconds=30 * steps))
+
+
+async def forget_codes(account: Account) -> None:
+    """As if none had been used: the givens of a scene run ahead of the clock."""
+    await database.execute("UPDATE accounts SET totp_last_counter = 0 WHERE id = $1", account.id)

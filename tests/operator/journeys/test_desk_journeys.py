@@ -1,0 +1,111 @@
+"""An operator in a real browser, a real signer and a real chain: a payout from request to confirmation, a review."""
+
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import Page, expect
+
+from app.core import clock, database
+from tests.checkout.running import RunningApp
+from tests.factories.withdrawals import balance
+from tests.operator.browsing import chromium, code_at, opened, sign_in
+from tests.portal.browsing import Account
+from tests.withdrawals.till import NETWORK, Till
+
+
+async def text_of(page: Page, selector: str) -> str:
+    """A part's text, as somebody would copy it: without the gaps between groups."""
+    return "".join((await page.locator(selector).first.inner_text()).split())
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+async def test_a_payout_is_approved_in_the_browser_and_confirmed_on_chain(
+    till: Till, web: RunningApp, olive: Account, scripts: bool
+) -> None:
+    asked, other = await till.ask("42.50"), await till.ask("42.50")
+    async with chromium() as browser, opened(browser, java_script_enabled=scripts) as page:
+        await sign_in(page, web, olive)
+        await page.goto(f"http://127.0.0.1:{web.port}/desk")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Queue")
+        await page.get_by_role("link", name=asked.id).click()
+
+        assert await text_of(page, ".deed__figure") == "42.50"
+        assert await text_of(page, ".deed__destination .grouped") == asked.destination
+        assert await text_of(page, ".decision__recap .grouped") == asked.destination
+        await expect(page.locator(".cautions")).to_contain_text(other.id)
+        approve = page.get_by_role("button", name="Approve 42.50 USDT")
+
+        await page.get_by_label("Code from your authenticator").fill("123456")
+        await approve.click()
+        await expect(page.get_by_role("alert")).to_contain_text("code is wrong")
+        assert (await till.read(asked.id)).status == "pending_approval"
+
+        await page.get_by_label("Code from your authenticator").fill(code_at(olive))
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".flash")).to_contain_text(f"Approved: {asked.id}, 42.50 USDT to")
+        await expect(page).to_have_url(f"http://127.0.0.1:{web.port}/desk")
+        await expect(page.get_by_role("link", name=asked.id)).to_have_count(0)
+        await expect(page.get_by_role("link", name=other.id)).to_have_count(1)
+
+        confirmed = await till.until_confirmed(asked.id)
+        sender = till.gateway.networks.sender(NETWORK)
+        assert await sender.balances_raw([asked.destination], "USDT") == {asked.destination: 42_500_000}
+        assert (await till.read(other.id)).status == "pending_approval"
+        await page.goto(f"http://127.0.0.1:{web.port}/desk/approvals/{asked.id}")
+        await expect(page.locator(".page-head")).to_contain_text("Confirmed")
+        assert confirmed.txid is not None
+        await expect(page.locator(f'[title="{confirmed.txid}"]')).to_have_count(1)
+        await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+
+        clock.shift(timedelta(minutes=1))
+        await till.rounds()  # the signer looks at least once a minute
+        await page.goto(f"http://127.0.0.1:{web.port}/desk/networks/ethereum/test")
+        await expect(page.get_by_role("heading", name="Hot wallet")).to_be_visible()
+        await expect(page.locator("main")).to_contain_text("457.50")  # 500.00 less what was sent
+
+
+async def test_a_review_is_credited_in_the_browser(till: Till, web: RunningApp, olive: Account) -> None:
+    again = await till.take("USDT", "30.00")
+    await till.confirm_blocks()
+    await till.send("USDT", again.pay_in.address, 7_000_000)
+    await till.confirm_blocks()
+    case = await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", again.id)
+    had, _ = await balance(till.merchant_id)
+    async with chromium() as browser, opened(browser, viewport={"width": 360, "height": 800}) as page:
+        await sign_in(page, web, olive)
+        await page.goto(f"http://127.0.0.1:{web.port}/desk")
+        await page.get_by_role("link", name=case).click()
+        await expect(page.locator(".deed__title")).to_have_text("A second transfer")
+        await page.get_by_role("link", name="Credit…").click()
+        await page.get_by_role("button", name="Credit 7.00 USDT").click()
+        await expect(page.get_by_role("alert")).to_contain_text("Say why")
+        await page.get_by_label("Reason").fill("the customer paid in two parts")
+        await page.get_by_role("button", name="Credit 7.00 USDT").click()
+        await expect(page.locator(".flash")).to_contain_text(f"{case} is credited.")
+        await expect(page.get_by_role("link", name=case)).to_have_count(0)
+    assert await balance(till.merchant_id) == (had + 7_000_000, 0)
+
+
+async def test_the_decision_is_reached_and_made_by_keyboard(till: Till, web: RunningApp, olive: Account) -> None:
+    """Tab leads to the code's field and then to the button, with a focus that can be seen."""
+    asked = await till.ask("10.00")
+    async with chromium() as browser, opened(browser, viewport={"width": 1280, "height": 800}) as page:
+        await sign_in(page, web, olive)
+        await page.goto(f"http://127.0.0.1:{web.port}/desk/approvals/{asked.id}")
+        reached = []
+        for _ in range(60):
+            await page.keyboard.press("Tab")
+            focus = await page.evaluate(
+                "() => { const at = document.activeElement, style = getComputedStyle(at);"
+                " return [at.name || at.textContent.trim(), style.outlineStyle] }"
+            )
+            reached.append(focus[0])
+            if focus[0] == "code":
+                assert focus[1] == "solid"
+                await page.keyboard.type(code_at(olive))
+                await page.keyboard.press("Tab")
+                await page.keyboard.press("Enter")
+                break
+        assert "code" in reached, reached
+        await expect(page.locator(".flash")).to_contain_text("Approved")
+    assert (await till.read(asked.id)).status == "approved"

@@ -1,0 +1,138 @@
+"""What an approval's page warns of: pure rules over a dossier."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.core import clock
+from app.ledger.hashchain import State
+from app.networks.config import Asset
+from app.operator.cautions import cautions, why_not
+from app.oversight.withdrawals import DestinationHistory, Dossier, GivenApproval, MerchantHistory, Twin
+from app.withdrawals.digest import Intent, digest
+
+USDT = Asset(symbol="USDT", name="Tether USD", kind="erc20", contract="0x1", decimals=6)
+KNOWN = DestinationHistory(
+    confirmed=3,
+    confirmed_raw=30,
+    first_at=clock.now(),
+    last_at=clock.now(),
+    last_raw=10,
+    other_merchants=0,
+    rejected=0,
+    lookalikes=(),
+    paid_from_here=False,
+)
+
+
+def dossier(**changes: Any) -> Dossier:
+    """A payout of 10 that waits, to an address that was paid before: nothing to warn of."""
+    intent = Intent("PO-1", "USDT", "ethereum:test", 10, "0xabc", None)
+    history = MerchantHistory(
+        confirmed=3, last_month=3, last_month_raw=30, largest_raw=10, balance=State(1, 5, 10, ""), cap=None
+    )
+    file = Dossier(
+        intent=intent,
+        digest=digest(intent),
+        intact=True,
+        kind="payout",
+        mode="test",
+        status="pending_approval",
+        source="MCH-1",
+        fee_raw=0,
+        held=False,
+        hold_reason=None,
+        waiting_reason=None,
+        decision_reason=None,
+        merchant_id="MCH-1",
+        merchant_name="Tea & Co",
+        merchant_status="approved",
+        merchant_since=clock.now(),
+        requested_by="api_key:k",
+        created_at=clock.now(),
+        approved_at=None,
+        submitted_at=None,
+        settled_at=None,
+        approvals_required=1,
+        description=None,
+        invoice_id=None,
+        deposit_id=None,
+        reason=None,
+        customer_visible_reason=None,
+        approvals=(),
+        transactions=(),
+        destination_history=KNOWN,
+        merchant_history=history,
+        twins=(),
+    )
+    return replace(file, **changes)
+
+
+def titles(file: Dossier, asset: Asset | None = USDT) -> list[tuple[str, str]]:
+    return [(caution.tone, caution.title) for caution in cautions(file, asset)]
+
+
+def history(**changes: Any) -> DestinationHistory:
+    return replace(KNOWN, **changes)
+
+
+def approval(*, fits: bool = True) -> GivenApproval:
+    return GivenApproval(account_id="ACC-1", name="Op", at=clock.now(), fits=fits)
+
+
+TWIN = Twin(id="PO-2", amount_raw=10, asset="USDT", destination="0xdef", created_at=clock.now())
+
+
+@pytest.mark.parametrize(
+    ("changes", "tone", "words"),
+    [
+        ({"intact": False}, "critical", "not what was asked for"),
+        ({"approvals": (approval(fits=False),)}, "critical", "approval is of something else"),
+        ({"held": True}, "caution", "On hold"),
+        ({"destination_history": history(confirmed=0)}, "caution", "First payment"),
+        ({"destination_history": history(rejected=1)}, "caution", "Rejected before"),
+        ({"merchant_status": "banned"}, "critical", "banned"),
+        ({"intent": Intent("PO-1", "USDT", "n", 30, "0xabc", None)}, "caution", "Much larger"),
+        ({"twins": (TWIN,)}, "neutral", "confuse"),
+    ],
+)
+def test_each_is_warned_of_alone(changes: dict[str, Any], tone: str, words: str) -> None:
+    ((found_tone, title),) = titles(dossier(**changes))
+    assert found_tone == tone
+    assert words in title
+
+
+def test_nothing_is_warned_of_without_need() -> None:
+    assert titles(dossier()) == []
+    assert titles(dossier(destination_history=history(confirmed=0, paid_from_here=True))) == []
+    ceiling = Asset(symbol="USDT", name="T", kind="erc20", contract="0x1", decimals=6, transaction_ceiling_raw=10)
+    assert titles(dossier(), ceiling) == []
+
+
+def test_the_gravest_comes_first() -> None:
+    poisoned = history(confirmed=0, lookalikes=("0xabd",), rejected=2)
+    found = titles(dossier(destination_history=poisoned, twins=(TWIN,), merchant_status="suspended"))
+    assert [tone for tone, _ in found] == ["critical", "critical", "caution", "caution", "neutral"]
+    assert "Looks like an address" in found[0][1]
+
+
+def test_ceilings_and_unknown_assets() -> None:
+    low = Asset(symbol="USDT", name="T", kind="erc20", contract="0x1", decimals=6, transaction_ceiling_raw=9)
+    assert [title for _, title in titles(dossier(), low)] == ["Above the signer’s ceiling for one payment."]
+    assert titles(dossier(), None)[0][0] == "critical"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"status": "approved"}, "nothing to approve"),
+        ({"intact": False}, "edited"),
+        ({"held": True}, "on hold"),
+        ({"requested_by": "account:ACC-1"}, "asked for it yourself"),
+        ({"approvals": (approval(),)}, "a second operator must"),
+    ],
+)
+def test_why_an_operator_can_not_approve(changes: dict[str, Any], words: str) -> None:
+    assert words in (why_not(dossier(**changes), "ACC-1") or "")
+    assert why_not(dossier(), "ACC-1") is None

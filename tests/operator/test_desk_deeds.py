@@ -1,0 +1,352 @@
+"""Deeds at the desk, by its forms: what an operator decides is done, told in the queue, and nothing else is."""
+
+import re
+from html import unescape
+
+import httpx
+
+from app.core import clock, database
+from app.ledger.hashchain import ChainId
+from app.merchants import applications
+from app.merchants import service as merchants
+from app.merchants.applications import Facts
+from app.oversight import alerts, queue
+from app.reconciliation import queries as runs
+from app.sandbox.chain_driver import AnvilDriver
+from app.withdrawals import holds
+from app.withdrawals.authorisation import Refused, refuse
+from tests.factories.invoices import invoice
+from tests.factories.merchants import terms
+from tests.factories.payments import pay_on_chain
+from tests.factories.withdrawals import CUSTOMER, NETWORK, approve, balance, payout
+from tests.operator.served import Served, staff_of
+from tests.portal.browsing import Account, Browser, hidden
+
+FLASH = re.compile(r'<div class="flash[^>]*>.*?<p>(.*?)</p>', re.DOTALL)
+ERRORS = re.compile(r'<div class="error-summary".*?</div>', re.DOTALL)
+
+
+async def status(withdrawal_id: str) -> str:
+    return str(await database.fetch_value("SELECT status FROM withdrawals WHERE id = $1", withdrawal_id))
+
+
+async def told(browser: Browser, answer: httpx.Response, path: str = "/desk") -> str:
+    """What the page that a deed leads back to says was done."""
+    assert (answer.status_code, answer.headers.get("location")) == (303, path), answer.text[-3000:]
+    found = FLASH.search((await browser.get(path)).text)
+    assert found is not None
+    return unescape(found[1])
+
+
+def errors(answer: httpx.Response) -> str:
+    """What a form that was refused says, on top."""
+    assert answer.status_code == 422, answer.status_code
+    found = ERRORS.search(answer.text)
+    assert found is not None
+    return unescape(re.sub(r"<[^>]+>", " ", found[0]))
+
+
+async def approve_by_form(browser: Browser, withdrawal_id: str, code: str, **fields: str) -> httpx.Response:
+    """The approval's own form, with its code."""
+    page = f"/desk/approvals/{withdrawal_id}"
+    return await browser.send(f"{page}/approve", page, code=code, **fields)
+
+
+async def operators(served: Served) -> tuple[Account, Browser, Account, Browser]:
+    """Two, each signed in."""
+    one, other = await served.account("one@example.test"), await served.account("two@example.test")
+    return one, await served.signed_in(one), other, await served.signed_in(other)
+
+
+async def test_approving_wants_a_code_each_time_although_one_was_given_just_now(served: Served) -> None:
+    asked = await payout(served.gateway, await served.merchant())
+    account = await served.account("ops@example.test")
+    browser = await served.signed_in(account)
+    for code in ("", "000000"):
+        assert "code" in errors(await approve_by_form(browser, asked.id, code)).lower()
+        assert await status(asked.id) == "pending_approval"
+    words = await told(browser, await approve_by_form(browser, asked.id, account.code()))
+    assert words == f"Approved: {asked.id}, 10.00 USDT to 0x7099…79C8. The signer sends it next."
+    assert await status(asked.id) == "approved"
+    row = await database.fetch_one("SELECT actor, address FROM audit_entries WHERE action = 'withdrawal.approved'")
+    assert row is not None
+    assert tuple(row) == (f"account:{account.id}", "192.0.2.7")
+
+
+async def test_one_code_does_not_approve_two_payouts(served: Served) -> None:
+    merchant_id = await served.merchant()
+    one, other = await payout(served.gateway, merchant_id), await payout(served.gateway, merchant_id, "11.00")
+    account = await served.account("ops@example.test")
+    browser = await served.signed_in(account)
+    code = account.code()
+    await told(browser, await approve_by_form(browser, one.id, code))
+    assert "used already" in errors(await approve_by_form(browser, other.id, code))
+    assert (await status(one.id), await status(other.id)) == ("approved", "pending_approval")
+
+
+async def test_the_code_that_signed_in_does_not_approve(served: Served) -> None:
+    asked = await payout(served.gateway, await served.merchant())
+    account = await served.account("ops@example.test")
+    browser = served.browser()
+    await browser.send("/sign-in", email=account.email, password=account.password)
+    code = account.code()
+    await browser.send("/sign-in/code", code=code)
+    assert "used already" in errors(await approve_by_form(browser, asked.id, code))
+    assert await status(asked.id) == "pending_approval"
+
+
+async def test_who_asked_is_offered_no_approval_and_gets_none(served: Served) -> None:
+    account, browser, _, other_browser = await operators(served)
+    asked = await payout(served.gateway, await served.merchant(), requested_by=f"account:{account.id}")
+    page = await browser.get(f"/desk/approvals/{asked.id}")
+    assert "You have asked for it yourself" in page.text
+    assert 'id="approve"' not in page.text
+    borrowed = hidden(await other_browser.get(f"/desk/approvals/{asked.id}"))
+    own = hidden(await browser.get(f"/desk/approvals/{asked.id}/reject"))
+    answer = await browser.post(
+        f"/desk/approvals/{asked.id}/approve", {**borrowed, **own, "digest": borrowed["digest"], "code": account.code()}
+    )
+    assert "asked for it yourself" in errors(answer)
+    assert await status(asked.id) == "pending_approval"
+
+
+async def test_a_large_payout_takes_two_hands(served: Served) -> None:
+    one, browser, two, other_browser = await operators(served)
+    asked = await payout(served.gateway, await served.merchant(), "60.00")
+    words = await told(browser, await approve_by_form(browser, asked.id, one.code()))
+    assert "A second operator must" in words
+    assert await status(asked.id) == "pending_approval"
+    page = (await browser.get(f"/desk/approvals/{asked.id}")).text
+    assert "You have approved it: a second operator must." in page
+    assert 'id="approve"' not in page
+    assert "1 of 2 approvals" in (await other_browser.get(f"/desk/approvals/{asked.id}")).text
+    await told(other_browser, await approve_by_form(other_browser, asked.id, two.code()))
+    assert await status(asked.id) == "approved"
+
+
+async def test_a_form_of_another_payout_approves_neither(served: Served) -> None:
+    """The digest of what was shown goes along: a page that is mixed up is refused."""
+    merchant_id = await served.merchant()
+    shown, other = await payout(served.gateway, merchant_id), await payout(served.gateway, merchant_id, "90.00")
+    account = await served.account("ops@example.test")
+    browser = await served.signed_in(account)
+    fields = hidden(await browser.get(f"/desk/approvals/{shown.id}"))
+    answer = await browser.post(f"/desk/approvals/{other.id}/approve", {**fields, "code": account.code()})
+    assert "not what you were shown" in errors(answer)
+    for wrong in ("", "zz", "00"):
+        answer = await browser.post(
+            f"/desk/approvals/{shown.id}/approve", {**fields, "digest": wrong, "code": account.code()}
+        )
+        assert "not what you were shown" in errors(answer)
+    assert (await status(shown.id), await status(other.id)) == ("pending_approval", "pending_approval")
+
+
+async def test_a_rejection_says_why_and_gives_the_money_back(served: Served) -> None:
+    merchant_id = await served.merchant()
+    asked = await payout(served.gateway, merchant_id)
+    browser = await served.signed_in(await served.account("ops@example.test"))
+    page = f"/desk/approvals/{asked.id}/reject"
+    assert "Say why" in errors(await browser.send(page, reason=" "))
+    assert "at most 500" in errors(await browser.send(page, reason="x" * 501))
+    assert await status(asked.id) == "pending_approval"
+    words = await told(browser, await browser.send(page, reason="a mixer’s address"))
+    assert words.startswith(f"Rejected: {asked.id}, 10.00 USDT")
+    assert await balance(merchant_id) == (100_000_000, 0)
+    assert "a mixer’s address" in (await browser.get("/desk/approvals?state=decided")).text
+
+
+async def test_the_page_shows_each_field_of_the_digest(served: Served) -> None:
+    asked = await payout(served.gateway, await served.merchant(), "12.345678")
+    browser = await served.signed_in(await served.account("ops@example.test"))
+    page = (await browser.get(f"/desk/approvals/{asked.id}")).text
+    digest = await database.fetch_value("SELECT digest FROM withdrawals WHERE id = $1", asked.id)
+    plain = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", "", page)))
+    for field in (asked.id, "12.345678", "12345678 in minor units", "USDT", "Ethereum test", NETWORK, CUSTOMER):
+        assert field in plain, field
+    assert digest.hex() in plain
+    assert "First payment to this address." in plain
+
+
+async def test_a_review_is_credited_returned_or_closed(served: Served, driver: AnvilDriver, token: str) -> None:
+    account, browser, other, other_browser = await operators(served)
+    owner = await terms(service_fee_bps=0)
+    cases = []
+    for _ in range(3):
+        new = await invoice(served.gateway, owner)
+        await pay_on_chain(served.gateway, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) - 7)
+        cases.append(await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", new.id))
+    credit, back, close = (f"/desk/reviews/{case}" for case in cases)
+    assert "Say why" in errors(await browser.send(f"{credit}/credit", reason=""))
+    assert await balance(owner.merchant_id) == (0, 0)
+    assert (
+        await told(browser, await browser.send(f"{credit}/credit", reason="seven units")) == f"{cases[0]} is credited."
+    )
+    available, _ = await balance(owner.merchant_id)
+    assert available > 4_000_000
+    assert "closed already" in errors(
+        await browser.post(f"{credit}/credit", hidden(await browser.get(f"{back}/credit")) | {"reason": "again"})
+    )
+
+    assert "not an address" in errors(await browser.send(f"{back}/return", reason="wants it back", destination="me"))
+    words = await told(browser, await browser.send(f"{back}/return", reason="wants it back", destination=CUSTOMER))
+    refund_id = words.split()[0]
+    page = (await browser.get(f"/desk/approvals/{refund_id}")).text
+    assert "You have asked for it yourself" in page
+    await told(other_browser, await approve_by_form(other_browser, refund_id, other.code()))
+    assert await status(refund_id) == "approved"
+
+    await told(browser, await browser.send(f"{close}/close", reason="no answer"))
+    outcomes = await database.fetch_all("SELECT outcome FROM reviews ORDER BY id")
+    assert [row["outcome"] for row in outcomes] == ["credited", "returned", "closed"]
+    assert account.email in (await browser.get(f"/desk/audit?subject={cases[2]}")).text
+
+
+async def test_holds_are_released_with_a_reason(served: Served) -> None:
+    merchant_id = await served.merchant()
+    account = await served.account("ops@example.test")
+    held, again = await payout(served.gateway, merchant_id), await payout(served.gateway, merchant_id)
+    await approve(served.gateway, again.id, staff_of(account))
+    await refuse(again.id, Refused("ceiling", "too much", held=True), served.gateway.networks.get(NETWORK), clock.now())
+    browser = await served.signed_in(account)
+    words = await told(browser, await browser.send(f"/desk/holds/withdrawals/{again.id}", reason="it was raised"))
+    assert words == f"The signer looks at {again.id} again."
+    async with database.transaction():
+        await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", clock.now())
+    (hold,) = await holds.open_holds()
+    page = f"/desk/approvals/{held.id}"
+    assert "It is on hold" in (await browser.get(page)).text
+    assert "Say why" in errors(await browser.send(f"/desk/holds/{hold.id}", reason=""))
+    await told(browser, await browser.send(f"/desk/holds/{hold.id}", reason="it is settled"))
+    assert await holds.open_holds() == []
+    await told(browser, await approve_by_form(browser, held.id, account.code()))
+
+
+async def test_an_application_is_approved_or_turned_down(served: Served) -> None:
+    applicant = await served.account("nora@example.test", is_operator=False)
+    for name in ("Lichtung", "Schatten"):
+        facts = Facts(
+            name=name,
+            legal_name=f"{name} eG",
+            country="DE",
+            website="https://lichtung.example",
+            business="Lamps made by hand in a small workshop.",
+            monthly_volume="under_10k",
+        )
+        await applications.apply(facts, account_id=applicant.id, address=None, now=clock.now())
+    one, other = await applications.waiting()
+    browser = await served.signed_in(await served.account("ops@example.test"))
+    page = f"/desk/applications/{one.id}"
+    assert "Lichtung is approved" in await told(browser, await browser.send(f"{page}/approve", page))
+    assert "Say why" in errors(await browser.send(f"/desk/applications/{other.id}/reject", reason=""))
+    await told(browser, await browser.send(f"/desk/applications/{other.id}/reject", reason="no such company"))
+    rows = await database.fetch_all("SELECT name, status FROM merchants ORDER BY name")
+    assert [tuple(row) for row in rows] == [("Lichtung", "approved"), ("Schatten", "rejected")]
+    assert (await queue.counts()).applications == 0
+    letters = await database.fetch_all("SELECT body FROM mail_outbox WHERE recipient = $1", applicant.email)
+    assert any("no such company" in letter["body"] for letter in letters)
+
+
+async def test_a_merchants_standing_terms_and_assets(served: Served) -> None:
+    merchant_id = await served.merchant()
+    await merchants.enable_all_assets(merchant_id, served.gateway.networks)
+    browser = await served.signed_in(await served.account("ops@example.test"))
+    page = f"/desk/merchants/{merchant_id}"
+    assert "suspended" in await told(browser, await browser.send(f"{page}/standing/suspend", reason="late"), page)
+    assert "late" in (await browser.get(page)).text
+    assert "That is not possible now" in (await browser.get(f"{page}/standing/suspend")).text
+    await told(browser, await browser.send(f"{page}/standing/reinstate", reason="paid"), page)
+    assert "whole number" in errors(await browser.send(f"{page}/terms", service_fee_bps="0.8", tolerance_bps="0"))
+    assert "5000" in errors(await browser.send(f"{page}/terms", service_fee_bps="5001", tolerance_bps="0"))
+    await told(browser, await browser.send(f"{page}/terms", service_fee_bps="120", tolerance_bps="50"), page)
+    asset = f"{page}/assets/ethereum/test/USDT"
+    wrong = await browser.send(asset, enabled="on", min_raw="5", max_raw="4.99", daily_cap_raw="")
+    assert "less than the least" in errors(wrong)
+    assert 'value="4.99"' in wrong.text
+    assert "decimal places" in errors(await browser.send(asset, enabled="on", min_raw="0.0000001"))
+    await told(browser, await browser.send(asset, min_raw="1.50", max_raw="", daily_cap_raw="1,000"), page)
+    row = await database.fetch_one(
+        "SELECT enabled, min_raw, max_raw, daily_cap_raw FROM merchant_assets WHERE merchant = $1 AND asset = 'USDT'",
+        merchant_id,
+    )
+    assert row is not None
+    assert tuple(row) == (False, 1_500_000, None, 1_000_000_000)
+    assert "120 bps" in (await browser.get(page)).text
+
+
+async def test_a_switch_pauses_and_resumes(served: Served) -> None:
+    browser = await served.signed_in(await served.account("ops@example.test"))
+    page = "/desk/switches/payouts"
+    stale = hidden(await browser.get(page))
+    assert "Say why" in errors(await browser.send(page, reason=""))
+    assert "paused for all" in await told(browser, await browser.send(page, reason="an incident"), "/desk/switches")
+    assert "paused already" in errors(await browser.post(page, stale | {"reason": "me too"}))
+    assert "taken again" in await told(browser, await browser.send(page, reason="over"), "/desk/switches")
+    assert (await browser.get("/desk/switches")).text.count("an incident") == 1  # in what was turned before
+
+
+async def test_an_alert_is_acknowledged_with_a_note(served: Served) -> None:
+    from app.alerts.service import raise_alert
+
+    await raise_alert(
+        severity="critical", kind="drift", dedupe_key="d", message="<b>17 units</b> short", details={}, now=clock.now()
+    )
+    (alert,), _ = await alerts.page("open", None, None, 10)
+    browser = await served.signed_in(await served.account("ops@example.test"))
+    assert "&lt;b&gt;17 units" in (await browser.get("/desk")).text
+    page = f"/desk/alerts/{alert.id}"
+    assert "say what was done" in errors(await browser.send(f"{page}/acknowledge", page, note=""))
+    await told(browser, await browser.send(f"{page}/acknowledge", page, note="recounted"))
+    assert await alerts.page("open", None, None, 10) == ([], False)
+    assert "recounted" in (await browser.get(page)).text
+
+
+async def test_a_run_is_asked_for_and_its_page_tells_how_it_goes(served: Served, driver: AnvilDriver) -> None:
+    (watcher,) = served.gateway.watchers()
+    await watcher.tick()
+    browser = await served.signed_in(await served.account("ops@example.test"))
+    answer = await browser.send("/desk/reconciliation", full="on")
+    page = answer.headers["location"]
+    run_id = int(page.rpartition("/")[2])
+    waiting = await browser.get(page)
+    assert "Waiting." in waiting.text
+    assert 'http-equiv="refresh"' in waiting.text
+    await database.execute(
+        "UPDATE reconciliation_runs SET status = 'running', progress = 'asking ethereum:test' WHERE id = $1", run_id
+    )
+    assert "Asking ethereum:test" in (await browser.get(page)).text
+    await database.execute("UPDATE reconciliation_runs SET status = 'requested' WHERE id = $1", run_id)
+    assert await served.gateway.reconciliation.run_requested(clock.now()) == run_id
+    done = await browser.get(page)
+    run = await runs.run(run_id)
+    assert run is not None
+    assert run.full
+    assert 'http-equiv="refresh"' not in done.text
+    assert {"clean": "Clean.", "drift": "Drift.", "incomplete": "Incomplete."}[run.status] in done.text
+
+
+async def test_the_queue_counts_what_waits_and_names_it(served: Served) -> None:
+    merchant_id = await served.merchant()
+    account = await served.account("ops@example.test")
+    browser = await served.signed_in(account)
+    assert "Nothing waits" in (await browser.get("/desk")).text
+    asked = [await payout(served.gateway, merchant_id, "1.00") for _ in range(10)]
+    page = (await browser.get("/desk")).text
+    assert "10 things wait" in page
+    assert all(one.id in page for one in asked[:8])
+    assert asked[9].id not in page
+    assert "All 10" in page
+    assert asked[9].id in (await browser.get("/desk/approvals")).text
+
+
+async def test_lists_go_on_by_page_without_a_row_twice(served: Served) -> None:
+    merchant_id = await served.merchant(1_000_000_000)
+    browser = await served.signed_in(await served.account("ops@example.test"))
+    asked = [(await payout(served.gateway, merchant_id, "1.00")).id for _ in range(30)]
+    seen: list[str] = []
+    path = "/desk/approvals"
+    while path:
+        page = (await browser.get(path)).text
+        seen += re.findall(r'href="/desk/approvals/(PO-\w+)"', page)
+        onwards = re.search(r'href="([^"]+)" rel="next"', page)
+        path = unescape(onwards[1]) if onwards else ""
+    assert seen == asked

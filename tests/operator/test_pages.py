@@ -1,0 +1,51 @@
+"""Every page of the desk opens, says what there is, and says it for operators alone."""
+
+import re
+
+from app.sandbox.chain_driver import AnvilDriver
+from tests.operator.scene import set_scene
+from tests.operator.served import Served
+
+LISTS = (
+    "/desk",
+    "/desk/approvals",
+    "/desk/approvals?state=moving",
+    "/desk/approvals?state=decided",
+    "/desk/reviews",
+    "/desk/reviews?state=returning",
+    "/desk/reviews?state=closed",
+    "/desk/applications",
+    "/desk/holds",
+    "/desk/alerts",
+    "/desk/alerts?state=acknowledged&severity=critical",
+    "/desk/merchants",
+    "/desk/merchants?q=tea&status=approved",
+    "/desk/networks",
+    "/desk/networks/ethereum/test",
+    "/desk/ledgers",
+    "/desk/reconciliation",
+    "/desk/switches",
+    "/desk/switches/payouts",
+    "/desk/audit",
+    "/desk/audit?actor=cli&action=switch.&from=2026-01-01&to=2026-12-31",
+    "/desk/operators",
+)
+
+
+async def test_every_list_opens_with_nothing_in_it(served: Served) -> None:
+    browser = await served.signed_in(await served.account("ops@example.test"))
+    for path in LISTS:
+        answer = await browser.get(path)
+        assert answer.status_code == 200, (path, answer.text[-2000:])
+        assert answer.text.count("<h1") == 1, path
+
+
+async def test_every_page_opens_with_something_in_it(served: Served, driver: AnvilDriver, token: str) -> None:
+    scene = await set_scene(served.gateway, driver, token)
+    browser = await served.signed_in(scene.operator)
+    for name, path in scene.pages().items():
+        answer = await browser.get(path)
+        assert answer.status_code == 200, (name, path)
+        assert answer.text.count("<h1") == 1, name
+        ids = re.findall(r'\sid="([^"]+)"', answer.text)
+        assert len(ids) == len(set(ids)), (name, sorted(ids))
