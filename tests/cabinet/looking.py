@@ -1,13 +1,8 @@
 """Looking at a page of the cabinet in a real browser: axe, both schemes, both widths, and a picture of each."""
 
-from pathlib import Path
-
 from playwright.async_api import Page
 
-ROOT = Path(__file__).parents[2]
-SCREENS = ROOT / "var" / "screens"
-AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
-CHROMIUM = "/usr/bin/chromium"
+from tests.browsing import AXE, AXE_RUN, SCREENS
 
 
 async def look(page: Page, name: str) -> None:
@@ -15,12 +10,12 @@ async def look(page: Page, name: str) -> None:
     SCREENS.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        await page.evaluate(AXE)
-        found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        problems = [(each["id"], [node["html"][:160] for node in each["nodes"]]) for each in found["violations"]]
-        assert problems == [], f"{name}, {scheme}"
+        await page.evaluate(AXE.read_text())
         for width in (1280, 360):
             await page.set_viewport_size({"width": width, "height": 800})
+            found = await page.evaluate(AXE_RUN)
+            problems = [(each["id"], [node["html"][:160] for node in each["nodes"]]) for each in found["violations"]]
+            assert problems == [], f"{name}, {width}, {scheme}"
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width}"
             await page.screenshot(path=SCREENS / f"cabinet-{name}-{width}-{scheme}.png", full_page=True)
     await page.set_viewport_size({"width": 1280, "height": 800})

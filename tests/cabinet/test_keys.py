@@ -50,7 +50,7 @@ async def test_a_key_is_shown_once_works_and_is_listed_with_its_last_use(app: Ed
     assert "120 requests a minute" in page
     assert "from 203.0.113.7" in page
     for shown in (listed, page):
-        assert secret.rpartition("_")[2] not in shown
+        assert secret.split("_", 4)[4] not in shown
     assert "Shop server" not in await owner.see("keys", mode="live")
 
 

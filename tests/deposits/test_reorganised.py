@@ -1,7 +1,6 @@
 """Deposits that a reorganisation takes away before they are booked, and those that come back: when a payment counts
 as made, and whose it stays."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,7 +18,7 @@ from tests.books import assert_books, assert_invoices
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import terms
 from tests.factories.operators import operator
-from tests.factories.payments import CONFIRMATIONS
+from tests.factories.payments import CONFIRMATIONS, mined_again
 from tests.factories.withdrawals import NETWORK, balance, event_types
 
 TEN_MINUTES = timedelta(minutes=10)
@@ -71,9 +70,7 @@ class Chain:
         head = await self.driver.call("eth_getBlockByNumber", "latest", False)
         now = max(int(clock.now().timestamp()), int(head["timestamp"], 16) + 1)
         await self.driver.call("evm_setNextBlockTimestamp", now)
-        txid = await self.driver.call("eth_sendRawTransaction", raw)
-        while await self.driver.call("eth_getTransactionReceipt", txid) is None:
-            await asyncio.sleep(0.01)  # the node answers before it has mined
+        await mined_again(self.driver, raw)
         await self.driver.mine(blocks - 1)
         await self.watcher.tick()
 

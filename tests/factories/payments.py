@@ -1,5 +1,7 @@
 """Payments on the test chain, from the customer's wallet to the books."""
 
+import asyncio
+
 from app.gateway import Gateway
 from app.sandbox.chain_driver import AnvilDriver
 
@@ -14,3 +16,11 @@ async def pay_on_chain(gateway: Gateway, driver: AnvilDriver, token: str, addres
     await driver.transfer_token(token, address, amount_raw)
     await driver.mine(CONFIRMATIONS)
     await watcher.tick()
+
+
+async def mined_again(driver: AnvilDriver, raw: str) -> None:
+    """A transaction that a reorganisation threw out is in a block again. The node answers before it has mined it."""
+    txid = await driver.call("eth_sendRawTransaction", raw)
+    async with asyncio.timeout(30):
+        while await driver.call("eth_getTransactionReceipt", txid) is None:
+            await asyncio.sleep(0.01)

@@ -22,4 +22,5 @@ async def seated(account_id: str, merchant_id: str) -> Member:
 
 async def owner_of(name: str = "Harbour & Pine", status: str = "approved") -> Member:
     """The owner of a new merchant."""
-    return await hire(await merchant(name=name, status=status), "owner")
+    merchant_id = await merchant(name=name, status=status)
+    return await hire(merchant_id, "owner", "owner" if name == "Harbour & Pine" else f"owner-{merchant_id.lower()}")

@@ -9,12 +9,11 @@ from app.core import clock
 from app.core.settings import Settings
 from app.gateway import Gateway
 from app.sandbox.chain_driver import AnvilDriver
-from tests.checkout.running import ROOT, running_app
+from tests.browsing import AXE, SCREENS
+from tests.checkout.running import running_app
 from tests.operator.browsing import chromium, forget_codes, opened, sign_in
 from tests.operator.scene import set_scene
 
-SCREENS = ROOT / "var" / "screens"
-AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
 RUN_AXE = """async () => (await axe.run({resultTypes: ["violations"]})).violations.map(
     violation => violation.id + ": " + violation.nodes.map(node => node.html.slice(0, 200)).join(" | "))"""
 
@@ -49,7 +48,7 @@ async def test_every_page_is_sound_and_fits(
                 if wide > width:
                     faults.append(f"{name}: {wide} px wide at {width}")
                 if width == 1280:
-                    await page.evaluate(AXE)
+                    await page.evaluate(AXE.read_text())
                     faults += [f"{name}: {violation}" for violation in await page.evaluate(RUN_AXE)]
                 if width != 320:
                     await page.screenshot(path=SCREENS / f"desk-{name}-{width}-{scheme}.png", full_page=True)

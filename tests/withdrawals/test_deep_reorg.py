@@ -11,6 +11,7 @@ from app.withdrawals.treasury import Treasury
 from tests.books import assert_books, assert_invoices
 from tests.factories.invoices import reread
 from tests.factories.merchants import terms
+from tests.factories.payments import mined_again
 from tests.factories.withdrawals import NETWORK, STRANGER, event_types, fund
 from tests.factories.withdrawals import payout as payout_of
 from tests.withdrawals.till import Till
@@ -114,7 +115,7 @@ async def test_a_deposit_that_comes_back_is_credited_again(till: Till) -> None:
     raw = await till.driver.call("eth_getRawTransactionByHash", deposit.txid)
     await lost(till)
     assert await till.balance() == before
-    await till.driver.call("eth_sendRawTransaction", raw)
+    await mined_again(till.driver, raw)
     await till.confirm_blocks(3)
     again = await reread(till.gateway, new)
     assert (again.status, again.credited_raw, [d.status for d in again.deposits]) == ("paid", new.net_raw, ["credited"])

@@ -12,7 +12,8 @@ from app.core import clock
 from app.gateway import Gateway
 from app.merchants import applications
 from app.sandbox.chain_driver import AnvilDriver
-from tests.cabinet.looking import CHROMIUM, complaints_of, look
+from tests.browsing import CHROMIUM
+from tests.cabinet.looking import complaints_of, look
 from tests.cabinet.world import ELSEWHERE, make_world
 from tests.checkout.running import RunningApp, running_app
 from tests.factories.operators import operator

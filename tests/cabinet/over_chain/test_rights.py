@@ -106,6 +106,9 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
 }
 """Who may. Everybody else gets a 403, and who is no member a 404."""
 
+BOTH_MODES = ("/team", "/team/invite", "/team/leave", "/audit", "/security", "/settings", "/settings/logo")
+"""Pages of the whole merchant: what people did, and who they are."""
+
 DONE = (200, 303, 422)
 """What an answer to somebody who may looks like: a page, a step on, or the form again."""
 
@@ -205,3 +208,18 @@ async def test_forms_of_others_are_refused(world: World, browser: Callable[..., 
             token = hidden(await person.get("/account"))
             answer = await person.post(target, token, **{"Sec-Fetch-Site": "cross-site"})
             assert answer.status_code == 403, path
+
+
+async def test_lists_hold_nothing_of_others_or_of_the_other_mode(world: World, browser: Callable[..., Browser]) -> None:
+    """Every page without an id, a foreign owner's and one's own in live mode: no id of the merchant's test mode."""
+    stranger, owner = browser(), browser()
+    await stranger.sign_in(world.stranger)
+    await owner.sign_in(world.people["owner"])
+    # People, and what they did, belong to both modes.
+    of_a_mode = [path for method, path in ROUTES if method == "GET" and "{" not in path and path not in BOTH_MODES]
+    told = [world.ids[name] for name in ("invoice_id", "payout_id", "refund_id", "key_id", "endpoint_id", "event_id")]
+    told += [world.late_invoice.id, world.open_invoice.id, world.paid_invoice.deposits[0].id]
+    for path in of_a_mode:
+        foreign = (await stranger.get(f"/cabinet/{world.foreign_id}/test{path}")).text
+        live = (await owner.get(world.base.replace("/test", "/live") + path)).text
+        assert [one for one in told if one in foreign or one in live] == [], path
