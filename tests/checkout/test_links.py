@@ -58,12 +58,18 @@ async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
         "not UTF-8": slug + "%ff",
         "half a surrogate": slug + "%ed%a0%80",
         "of two parts": slug + "." + slug,
+        "with a NUL": slug + "%00",
+        "with a slash before it": "/" + slug,
     }
     for part in ("", "/status", "/events", "/receipt", "/logo", "/brand.css"):
         answers = [await client.get(f"/pay/{each}{part}") for each in wrong.values()]
         told = {name: without_request_id(answer) for name, answer in zip(wrong, answers, strict=True)}
         assert {name: each for name, each in told.items() if each != told["unknown"]} == {}, part
         assert told["unknown"][0] == 404
+
+        for slashes in ("/", "//", "%2f"):
+            more = without_request_id(await client.get(f"/pay/{slug}{part}{slashes}"))
+            assert more == told["unknown"], (part, slashes)
 
     took = {name: [] for name in ("tampered", "unknown")}
     for number in range(12):
