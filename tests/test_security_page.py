@@ -116,7 +116,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "reconciliation/test_drift.py::test_one_run_finds_it_and_tells_everybody",
     ),
     "success_url/fail_urlmust be HTTPS.": ("api/test_invoices.py::test_what_is_wrong_is_named",),
-    "Don't include secrets in": ("api/test_invoices.py::test_what_is_wrong_is_named",),
+    "Don't include secrets in the redirect target": ("api/test_invoices.py::test_what_is_wrong_is_named",),
     "Verify the payment status on your server side": (
         "api/test_invoices.py::test_an_invoice_is_made_read_and_cancelled",
         "deposits/test_payment.py::test_the_exact_amount_confirms_and_pays",
@@ -147,7 +147,7 @@ def sentences() -> list[str]:
             paragraphs.append(line.removeprefix("- "))
         else:
             paragraphs[-1] += " " + line
-    return [part for whole in paragraphs for part in re.split(r"(?<=[.])\s+(?:- )?(?=[A-Z])", whole)]
+    return [part for whole in paragraphs for part in re.split(r"(?<=[.])(?:\s+|- )+(?=[A-Z])", whole)]
 
 
 def promises() -> list[str]:
