@@ -136,9 +136,12 @@ def presented_key(headers: Sequence[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"authorization":
             kind, _, token = value.strip().partition(b" ")
-            given.add(token.strip() if kind.lower() == b"bearer" else b"")
+            if value.strip() and kind.lower() != b"bearer":
+                raise ApiError(Code.INVALID_API_KEY, "send the API key as Authorization: Bearer <key>")
+            given.add(token.strip())
         elif name == b"x-merchant-api-key":
             given.add(value.strip())
+    given.discard(b"")  # an empty header, as an unset variable makes it, holds no key
     if not given:
         raise ApiError(Code.MISSING_API_KEY, "send the API key as Authorization: Bearer <key>")
     if len(given) > 1:

@@ -65,16 +65,16 @@ def routes(
 ) -> Router:
     """The routes below `/pay`; paying by a button is among them only where there is a `wallet`."""
 
-    async def find(slug: str) -> _Found:
+    async def find(request: Asked, slug: str) -> _Found:
         """The invoice of a link. Raises NOT_FOUND alike for a tampered link and an unknown invoice."""
-        invoice_id = gateway.links.invoice_id(slug)
+        invoice_id = gateway.links.invoice_id(slug) if _is_exact(request) else None
         public = await gateway.invoice_reader.get_public(invoice_id or "")
         if public is None:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
         return _Found(public, gateway.networks.by(public.body.pay_in.chain, public.body.mode))
 
     async def look(request: Asked, slug: str) -> CheckoutView:
-        found = await find(slug)
+        found = await find(request, slug)
         invoice = found.public.body
         return checkout_view(
             found.public,
@@ -118,7 +118,7 @@ def routes(
     @get("/{slug:str}/events", include_in_schema=False)
     async def events(request: Asked, slug: str) -> Stream:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
-        invoice_id = (await find(slug)).public.body.id
+        invoice_id = (await find(request, slug)).public.body.id
         address = str(site(request.scope["state"]["client_address"]))
         if not hub.has_room(address):
             raise ApiError(Code.IP_RATE_LIMITED, "too many open pages; this one will ask by itself", retry_after_s=30)
@@ -131,7 +131,7 @@ def routes(
     @get("/{slug:str}/brand.css", include_in_schema=False)
     async def brand_css(request: Asked, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
-        accent = (await find(slug)).public.branding.accent
+        accent = (await find(request, slug)).public.branding.accent
         if accent is None:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
         return Response(brand.style_sheet(accent).encode(), media_type="text/css", headers=BRAND_CACHE)
@@ -139,7 +139,7 @@ def routes(
     @get("/{slug:str}/logo", include_in_schema=False)
     async def logo(request: Asked, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
-        picture = await branding.logo((await find(slug)).public.merchant_id)
+        picture = await branding.logo((await find(request, slug)).public.merchant_id)
         if picture is None:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
         return Response(picture.data, media_type=picture.media_type, headers=LOGO_HEADERS)
@@ -154,7 +154,7 @@ def routes(
         ) -> Redirect:
             require_same_origin(request, gateway.settings.public_url)
             await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
-            found = await find(slug)
+            found = await find(request, slug)
             try:
                 choice = Choice(data.get("choice", ""))
             except ValueError:
@@ -164,3 +164,9 @@ def routes(
 
         handlers.append(pay)
     return Router("/pay", route_handlers=handlers)
+
+
+def _is_exact(request: Asked) -> bool:
+    """Whether the link was asked for as we gave it: slashes more would be a second address of the same page."""
+    path: str = request.scope["state"]["asked_path"]
+    return not path.endswith("/") and "//" not in path

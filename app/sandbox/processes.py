@@ -95,6 +95,18 @@ def start(
     return process
 
 
+def persistently(start_again: Callable[[], object], tries: int = 3) -> None:
+    """Start what has died; again where that fails, for it may have been killed while it was starting.
+
+    Raises the last try's ProcessError.
+    """
+    for _ in range(tries - 1):
+        with contextlib.suppress(ProcessError):
+            start_again()
+            return
+    start_again()
+
+
 class Process:
     """A running child. `start` makes it."""
 

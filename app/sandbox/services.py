@@ -79,11 +79,11 @@ class Services:
         revived = []
         for name, service in (("postgres", self.postgres), ("valkey", self.valkey)):
             if service.process.returncode is not None:
-                service.restart()
+                processes.persistently(service.restart)
                 revived.append(name)
         if self.receiver.process.returncode is not None:
             self.receiver.stop()
-            self._start_receiver(self.receiver.port)
+            processes.persistently(lambda: self._start_receiver(self.receiver.port))
             revived.append("receiver")
         return revived
 

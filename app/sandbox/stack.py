@@ -102,7 +102,7 @@ class Stack:
         revived = self.services.revive()
         for name, process in list(self.app.items()):
             if process.returncode is not None:
-                self.start_app(name)
+                processes.persistently(lambda name=name: self.start_app(name))  # type: ignore[misc] # as below
                 revived.append(name)
         return revived
 

@@ -1,7 +1,8 @@
 """The outermost layer: what every request gets, whoever answers it, and every answer carries.
 
 A plain ASGI layer around the whole app, because Litestar's own middleware does not see unknown routes. In
-`scope["state"]` it leaves `request_id` and `client_address`; a guard may leave `rate_limit` there, whose headers
+`scope["state"]` it leaves `request_id`, `client_address` and `asked_path`, the path as it was asked for (Litestar
+drops slashes at the end and doubled ones from its own); a guard may leave `rate_limit` there, whose headers
 then go out with the answer, and `cookies`, a list of them, which go out even with an error.
 """
 
@@ -18,7 +19,7 @@ from app.core.settings import Settings
 from app.web import errors, request_id
 from app.web.access_log import AccessLog
 from app.web.client_address import ClientAddresses
-from app.web.headers import SecurityHeaders
+from app.web.headers import SecurityHeaders, is_api
 
 log = get_logger(__name__)
 
@@ -62,6 +63,7 @@ class Edge:
         state = scope.setdefault("state", {})
         state["request_id"] = chosen
         state["client_address"] = address
+        state["asked_path"] = path
         structlog.contextvars.bind_contextvars(request_id=chosen)
         status = 0
 
@@ -79,7 +81,9 @@ class Edge:
             await send(message)
 
         try:
-            if "\0" in path:  # no column can hold it, so nothing is there
+            if "\0" in path and not is_api(path):  # no column can hold it; what takes its place is on no page of ours
+                scope["path"] = path.replace("\0", "\N{REPLACEMENT CHARACTER}")
+            if "\0" in scope["path"]:
                 await _answer_plainly(send_with_headers, chosen, Code.NOT_FOUND, "there is nothing here")
             else:
                 await self._app(scope, receive, send_with_headers)

@@ -25,6 +25,7 @@ _EVERYWHERE = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "",  # Granian writes its own name where there is none
 }
 _ON_API = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
 _ON_PAGES = {

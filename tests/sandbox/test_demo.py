@@ -174,8 +174,15 @@ def test_the_first_payment_of_the_readme(sandbox: Sandbox) -> None:
 
 
 def test_what_dies_is_started_again(sandbox: Sandbox) -> None:
-    pid = json.loads((sandbox.home.logs / "web.pid").read_text())["pid"]
-    os.killpg(pid, signal.SIGKILL)
+    def pid() -> int | None:
+        file = sandbox.home.logs / "web.pid"
+        return json.loads(file.read_text())["pid"] if file.exists() else None
+
+    first = pid()
+    assert first is not None
+    os.killpg(first, signal.SIGKILL)
+    second = wait_for("the web process to be started again", lambda: (now := pid()) != first and now, 20)
+    os.killpg(second, signal.SIGKILL)  # while it starts
     integrator = sandbox.integrator()
 
     def look() -> object:

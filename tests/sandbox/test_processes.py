@@ -60,6 +60,35 @@ def test_a_child_that_is_never_ready_is_ended(tmp_path: Path) -> None:
     assert not runs(seen[0])
 
 
+def test_a_child_that_is_killed_while_it_starts_is_started_again(tmp_path: Path) -> None:
+    started: list[Process] = []
+
+    def killed_twice(process: Process) -> bool:
+        if process not in started:
+            started.append(process)
+            if len(started) <= 2:
+                os.killpg(process.pid, signal.SIGKILL)
+                wait_until(lambda: process.returncode is not None)
+                return False
+        return True
+
+    def start() -> None:
+        processes.start("unlucky", SLEEP, var_dir=tmp_path, ready=killed_twice)
+
+    processes.persistently(start)
+    assert [process.returncode for process in started] == [-signal.SIGKILL, -signal.SIGKILL, None]
+    started[-1].stop()
+
+    tried: list[int] = []
+    with pytest.raises(ProcessError, match="exited with status 3"):
+        processes.persistently(lambda: tried.append(1) or start_broken(tmp_path))
+    assert len(tried) == 3
+
+
+def start_broken(var_dir: Path) -> Process:
+    return processes.start("broken", python("exit(3)"), var_dir=var_dir, ready=lambda _: False)
+
+
 def test_stop_is_not_impressed_by_a_child_that_ignores_it(tmp_path: Path) -> None:
     stubborn = python(
         """

@@ -89,7 +89,13 @@ async def test_what_the_guard_asks_for(settings: Settings) -> None:
         assert await code({"Authorization": f"bearer  {reader.full} "}) == "ok"
         assert await code({"Authorization": f"Basic {reader.full}"}) == "INVALID_API_KEY"
         assert await code({"Authorization": reader.full}) == "INVALID_API_KEY"
-        assert await code({"Authorization": ""}) == "INVALID_API_KEY"
+        for empty in ("", " ", "Bearer", "Bearer "):
+            assert await code({"Authorization": empty}) == "MISSING_API_KEY"
+            assert await code({"Authorization": empty, "X-Merchant-API-Key": reader.full}) == "ok"
+        assert await code({"X-Merchant-API-Key": ""}) == "MISSING_API_KEY"
+        assert await code(reader.bearer | {"X-Merchant-API-Key": ""}) == "ok"
+        basic = {"Authorization": "Basic dTpw", "X-Merchant-API-Key": reader.full}
+        assert await code(basic) == "INVALID_API_KEY"
         assert await code(reader.bearer, method="POST") == "MISSING_SCOPE"
         assert await code(other.bearer) == "MISSING_SCOPE"
         assert await code(other.bearer, "/api/v1/merchant/open") == "ok"

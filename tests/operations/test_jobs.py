@@ -1,0 +1,99 @@
+"""Whoever can write to Redis gives our workers nothing to run but what they know."""
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from arq import create_pool
+from arq.connections import ArqRedis
+
+from app.accounts import sessions
+from app.core import clock, database, redis
+from app.core.settings import Settings
+from app.sandbox.home import ROOT
+from tests.portal.browsing import an_account
+
+QUEUE = "arq:default"
+PATIENCE_S = 60
+
+
+class Exploit:
+    """What makes a file where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> object:
+        return os.mkdir, (str(self._path),)
+
+
+@contextmanager
+def worker(environment: dict[str, str], log_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """`swap-pay worker default`, under way."""
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "worker", "default"],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **environment},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+async def until_empty(pool: ArqRedis) -> None:
+    give_up_s = time.monotonic() + PATIENCE_S
+    while await pool.zcard(QUEUE):
+        assert time.monotonic() < give_up_s, "the worker takes no jobs"
+        time.sleep(0.1)
+
+
+@pytest.mark.usefixtures("db", "valkey")
+async def test_a_planted_pickle_is_not_opened_and_stops_nobody(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    planted = tmp_path / "opened"
+    exploit = pickle.dumps(Exploit(planted))
+    pickle.loads(exploit)
+    assert planted.is_dir()  # it works where it is opened
+    planted.rmdir()
+    account = await an_account(settings)
+    a_month_ago = clock.now() - timedelta(days=31)
+    await sessions.open_session(account.id, code_given=False, address="192.0.2.1", user_agent="", now=a_month_ago)
+    log_path = tmp_path / "worker.log"
+    now_ms = int(time.time() * 1000)
+
+    ours = await create_pool(
+        redis.arq_settings(settings.redis_url), job_serializer=redis.serialize, job_deserializer=redis.deserialize
+    )
+    with worker(environment, log_path) as running:
+        # As arq's own pools write jobs, and bare; then one that we might write.
+        theirs = await create_pool(redis.arq_settings(settings.redis_url))
+        await theirs.enqueue_job("cron:forget_sessions", Exploit(planted), _queue_name=QUEUE)
+        await theirs.psetex("arq:job:bare", 60_000, exploit)
+        await theirs.zadd(QUEUE, {"bare": now_ms})
+        await until_empty(theirs)
+        assert not planted.exists()
+        assert await database.fetch_value("SELECT count(*) FROM sessions") == 1, "the pickled job has run"
+        assert running.poll() is None, log_path.read_text()
+
+        job = await ours.enqueue_job("cron:forget_sessions", _queue_name=QUEUE)
+        assert job is not None
+        await until_empty(ours)
+        assert await database.fetch_value("SELECT count(*) FROM sessions") == 0
+        assert running.poll() is None
+        assert not planted.exists()
+    assert "deserializ" in log_path.read_text(), "nobody is told"
+    await theirs.aclose()
+    await ours.aclose()

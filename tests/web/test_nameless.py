@@ -1,0 +1,61 @@
+"""No answer says which software gave it: neither the server's nor ours."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.core.settings import Settings
+from tests.checkout.running import METRICS_TOKEN, running_app
+
+FACES = (
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/sign-in",
+    "/account",
+    "/pay/INV-0123456789.tampered",
+    "/robots.txt",
+    "/docs/api",
+    "/nowhere",
+    "/%00",
+    "/api/v1/openapi.json",
+    "/api/v1/merchant/balance",
+    "/api/nowhere",
+    "/static/nowhere.css",
+)
+BROKEN = (b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", b"\x00\x01\r\n\r\n")
+
+
+@pytest.mark.usefixtures("db", "valkey")
+async def test_no_face_names_its_server(
+    chain_settings: Callable[..., Settings], environment: dict[str, str], tmp_path: Path
+) -> None:
+    chain_settings()  # writes the networks file that the environment names
+    async with running_app(environment, tmp_path, sandbox=False) as app:
+        for path in FACES:
+            for method in ("GET", "POST", "OPTIONS", "HEAD"):
+                answer = await app.client.request(method, path, headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
+                told = [answer.headers.get(name, "") for name in ("server", "x-powered-by", "via")]
+                assert told == ["", "", ""], f"{method} {path}"
+                assert "granian" not in str(answer.headers).lower() + answer.text.lower(), f"{method} {path}"
+                assert answer.status_code < 500, f"{method} {path}"
+        for request in BROKEN:
+            assert b"granian" not in (await answer_to(app.port, request)).lower(), request
+
+
+async def answer_to(port: int, request: bytes) -> bytes:
+    """All that is said to some bytes, until the line is closed or silent for a second."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    await writer.drain()
+    said = b""
+    try:
+        async with asyncio.timeout(1):
+            while chunk := await reader.read(65_536):
+                said += chunk
+    except (TimeoutError, ConnectionError):
+        pass
+    writer.close()
+    return said
