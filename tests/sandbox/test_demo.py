@@ -181,7 +181,7 @@ def test_what_dies_is_started_again(sandbox: Sandbox) -> None:
     first = pid()
     assert first is not None
     os.killpg(first, signal.SIGKILL)
-    second = wait_for("the web process to be started again", lambda: (now := pid()) != first and now, 20)
+    second = wait_for("the web process to be started again", lambda: None if (now := pid()) == first else now, 20)
     os.killpg(second, signal.SIGKILL)  # while it starts
     integrator = sandbox.integrator()
 
