@@ -50,7 +50,7 @@ def test_axe_finds_nothing(browser: Browser, gallery: str, width: int, scheme: s
     with opened(browser, gallery + "/gallery", width, color_scheme=scheme, bypass_csp=True) as page:
         for address in addresses():
             page.goto(gallery + address)
-            page.add_script_tag(content=AXE)
+            page.add_script_tag(path=AXE)
             found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
             told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]]
             assert told == [], address
@@ -58,7 +58,7 @@ def test_axe_finds_nothing(browser: Browser, gallery: str, width: int, scheme: s
 
 def test_axe_finds_nothing_in_what_opens(browser: Browser, gallery: str) -> None:
     with opened(browser, gallery + "/gallery", 360, bypass_csp=True) as page:
-        page.add_script_tag(content=AXE)
+        page.add_script_tag(path=AXE)
         for opener in ("Menu", "Your account", "Revoke this key"):
             page.get_by_role("link" if "key" in opener else "button", name=opener, exact=True).click()
             found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
