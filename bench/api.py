@@ -251,6 +251,8 @@ async def _bare_creations(stack: Stack) -> float:
             "replay_id": secrets.token_bytes(32),
             "request_hash": secrets.token_bytes(32),
             "body": "{}" * 700,
+            "actor": None,
+            "actor_address": None,
         }
         await database.fetch_value(insertion.INSERT.sql, *insertion.INSERT.args(values))
         return True
