@@ -54,7 +54,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with running(gateway):
+        async with running(gateway, limit_each_wait_s=settings.database_wait_s):
             hub.open()
             yield
             await hub.close()

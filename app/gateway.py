@@ -11,6 +11,7 @@ from app.alerts.routing import AlertRoutes
 from app.core import clock, database, redis
 from app.core.outbound import OutboundClient, build_ssl_context
 from app.core.settings import Settings
+from app.core.waiting import WORKER_LIMIT_S
 from app.deposits.reversals import ReversalService
 from app.deposits.reviews import ReviewService
 from app.deposits.service import DepositService
@@ -178,10 +179,15 @@ def _alert_routes(settings: Settings, outbound: OutboundClient) -> AlertRoutes:
 
 
 @asynccontextmanager
-async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
-    """Open the pool, Redis and the networks; close them at the end. Raises AssetChanged."""
+async def running(gateway: Gateway, *, limit_each_wait_s: float = WORKER_LIMIT_S) -> AsyncIterator[Gateway]:
+    """Open the pool, Redis and the networks; close them at the end. Raises AssetChanged, DatabaseUnavailable.
+
+    `limit_each_wait_s` is the longest that anything waits for the database at a time, outside of a request's budget.
+    """
     settings = gateway.settings
-    await database.open_pool(settings.database_url, max_size=settings.database_pool_size)
+    await database.open_pool(
+        settings.database_url, max_size=settings.database_pool_size, limit_each_wait_s=limit_each_wait_s
+    )
     redis.open_client(settings.redis_url)
     try:
         await assets.sync(gateway.networks)

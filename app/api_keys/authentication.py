@@ -24,6 +24,7 @@ from app.core.batching import Batcher
 from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
 from app.core.settings import Peppers
+from app.core.waiting import run_beside, waiting
 from app.merchants.members import REFUSED_STANDING
 
 log = get_logger(__name__)
@@ -209,7 +210,7 @@ class Authenticator:
         last, key_id = row["last_used_at"], row["id"]
         if (last is not None and now - last < LAST_USE_EVERY) or key_id in self._recording:
             return
-        task = asyncio.create_task(_write_last_use(key_id, str(address), now))
+        task = run_beside(_write_last_use(key_id, str(address), now))
         self._recording[key_id] = task
         task.add_done_callback(lambda _: self._recording.pop(key_id, None))
 

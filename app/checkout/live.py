@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.core import metrics, redis
 from app.core.logging import get_logger
@@ -21,6 +22,10 @@ log = get_logger(__name__)
 
 HEARTBEAT_S = 15.0
 """A comment this often keeps proxies from closing a quiet stream, and finds clients that are gone."""
+
+PING_AFTER_S = 3.0
+"""A silent Redis is asked for a sign of life after so long, and given up after as long again: one that hangs, or a
+link that is dead, looks like one with no news."""
 
 POLL_S = 4.0
 """How often pages look by themselves while Redis is away."""
@@ -124,13 +129,18 @@ class LiveHub:
                 await asyncio.sleep(POLL_S)
 
     async def _pass_on(self, subscription: PubSub) -> None:
+        pinged = False
         while not self._closing:
-            # The client's own time-out is shorter than a quiet hour: ask in turns, which also pings.
-            message = await subscription.get_message(ignore_subscribe_messages=True, timeout=HEARTBEAT_S)
-            if message is not None:
+            message = await subscription.get_message(timeout=PING_AFTER_S)
+            if message is None:
+                if pinged:
+                    raise RedisTimeoutError("no answer to a ping")
+                await subscription.ping()
+            elif message["type"] == "pmessage":
                 invoice_id = message["channel"].decode().removeprefix(LIVE_CHANNEL)
                 for event in self._waiting.get(invoice_id, ()):
                     event.set()
+            pinged = message is None
 
     def _wake_all(self) -> None:
         for events in list(self._waiting.values()):

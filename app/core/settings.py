@@ -66,6 +66,7 @@ class Settings:
     environment: Environment
     database_url: str = field(repr=False)
     database_pool_size: int
+    database_wait_s: int
     redis_url: str = field(repr=False)
     public_url: str
     networks_file: Path
@@ -133,6 +134,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         environment=environment,
         database_url=read("DATABASE_URL", _url("postgres", "postgresql")),
         database_pool_size=read("DATABASE_POOL_SIZE", _integer(1, 1000), "20"),
+        database_wait_s=read("DATABASE_WAIT_S", _integer(1, 9), "8"),
         redis_url=read("REDIS_URL", _url("redis", "rediss", "unix")),
         public_url=read("PUBLIC_URL", _public_url(environment)),
         networks_file=read("NETWORKS_FILE", _existing_file),

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from litestar import Litestar
 
-from app.core import metrics
+from app.core import metrics, waiting
 from app.core.errors import STATUS, Code
 from app.core.logging import get_logger
 from app.core.settings import Settings
@@ -47,6 +47,7 @@ class Edge:
         self._addresses = ClientAddresses(settings.trusted_proxies)
         self._security = SecurityHeaders(settings)
         self._access_log = AccessLog(level=settings.log_level, json=settings.log_format == "json")
+        self._database_wait_s = settings.database_wait_s
         self._timers: dict[tuple[str, str, int], Any] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -86,7 +87,8 @@ class Edge:
             if "\0" in scope["path"]:
                 await _answer_plainly(send_with_headers, chosen, Code.NOT_FOUND, "there is nothing here")
             else:
-                await self._app(scope, receive, send_with_headers)
+                with waiting.budget(self._database_wait_s):
+                    await self._app(scope, receive, send_with_headers)
         except Exception:
             log.exception("request_failed")
             if status:  # too late for another answer; a broken one must not look whole

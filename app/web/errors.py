@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
+import asyncpg
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
@@ -16,11 +17,26 @@ from litestar.types import ExceptionHandlersMap
 
 from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
+from app.core.waiting import DatabaseUnavailable
 from app.web.headers import is_api
 
 log = get_logger(__name__)
 
 INTERNAL_MESSAGE = "something went wrong on our side; quote the request id when you ask us about it"
+
+UNAVAILABLE_MESSAGE = "the database does not answer in time; repeat the request shortly, with the same Idempotency-Key"
+
+UNAVAILABLE_RETRY_S = 5
+BUSY_RETRY_S = 1
+"""`Retry-After` while the database is away, and where only this statement lost against others."""
+
+BUSY = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.QueryCanceledError,
+)
+"""Statements that waited too long for others' locks, or took too long themselves: nothing is wrong with the request."""
 
 MAX_MESSAGE_LENGTH = 500
 """A message may quote what the client sent; it need not give all of it back."""
@@ -95,6 +111,12 @@ def classify(error: Exception) -> ApiError:
         return ApiError(code, message)
     if isinstance(error, HTTPException) and error.detail == DISCONNECTED:
         return ApiError(Code.INVALID_INPUT, "the body ended early")
+    if isinstance(error, DatabaseUnavailable):
+        log.warning("database_unavailable", error=str(error))
+        return ApiError(Code.UNAVAILABLE, UNAVAILABLE_MESSAGE, retry_after_s=UNAVAILABLE_RETRY_S)
+    if isinstance(error, BUSY):
+        log.warning("database_busy", error=str(error))
+        return ApiError(Code.UNAVAILABLE, UNAVAILABLE_MESSAGE, retry_after_s=BUSY_RETRY_S)
     log.error("request_failed", exc_info=error)
     return ApiError(Code.INTERNAL, INTERNAL_MESSAGE)
 

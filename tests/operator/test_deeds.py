@@ -238,10 +238,10 @@ async def test_a_request_waits_for_the_run_under_way_and_a_crashed_one_is_called
     await watcher.tick()
     asked = await requests.request(by, full=False, now=clock.now())
     async with database.pool().acquire() as other:
-        await other.execute("SELECT pg_advisory_lock($1)", RUN_LOCK)
+        await other.execute(f"SELECT pg_advisory_lock({RUN_LOCK.sql})")
         with pytest.raises(RunInProgress):
             await gateway.reconciliation.run_requested(clock.now())
-        await other.execute("SELECT pg_advisory_unlock($1)", RUN_LOCK)
+        await other.execute(f"SELECT pg_advisory_unlock({RUN_LOCK.sql})")
     left: int = await database.fetch_value(
         """
         INSERT INTO reconciliation_runs (cause, "full", status, started_at, blocks, figures)
