@@ -128,5 +128,10 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
         Code.NETWORK_UNAVAILABLE: Meaning(
             "ethereum can't be reached at the moment", "The network's nodes can't be reached. Repeat later."
         ),
+        Code.UNAVAILABLE: Meaning(
+            "the database does not answer; try again in a few seconds",
+            "The gateway's database doesn't answer. Whether the request was carried out isn't known: repeat it with "
+            "the same `Idempotency-Key`, after `Retry-After`.",
+        ),
     }
 )

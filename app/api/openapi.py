@@ -67,6 +67,7 @@ _EVERYWHERE = [
     Code.RATE_LIMITED,
     Code.API_KEY_LOCKED,
     Code.INTERNAL,
+    Code.UNAVAILABLE,
 ]
 _WITH_SCOPE = [Code.MISSING_SCOPE]
 _WITH_PATH = [Code.NOT_FOUND]
@@ -77,7 +78,7 @@ _WITH_KEY = [
     Code.IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY,
 ]
 
-_REFUSED_UNCOUNTED = frozenset((401, 403, 404, 429, 500))
+_REFUSED_UNCOUNTED = frozenset((401, 403, 404, 429, 500, 503))
 """Statuses that can come before a request is counted against its key, and then lack the RateLimit headers."""
 
 _ALWAYS_RETRIABLE = frozenset((429, 503))

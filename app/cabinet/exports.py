@@ -18,6 +18,7 @@ from app.cabinet.payouts import filters_of as withdrawal_filters
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.core.errors import ApiError, Code
+from app.core.waiting import budget, limit_s
 from app.ledger import queries as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId
@@ -158,7 +159,8 @@ def _csv(seat: Seat, what: str, columns: Sequence[str], rows: Pages) -> Stream:
         yield BOM + line(columns)
         last: Key | None = None
         while True:
-            page, last = await rows(last)
+            with budget(limit_s()):  # each part by itself: a long export is not cut off
+                page, last = await rows(last)
             yield b"".join(line(cells) for cells in page)
             if last is None:
                 return

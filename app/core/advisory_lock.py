@@ -61,7 +61,9 @@ class LockKey:
         """The lock's arguments. Both are numbers of ours, and nothing else can be in them."""
         if not self.name:
             return str(self.space)
-        return f"{self.space}, {int.from_bytes(blake2b(self.name.encode(), digest_size=4).digest(), 'big', signed=True)}"
+        return (
+            f"{self.space}, {int.from_bytes(blake2b(self.name.encode(), digest_size=4).digest(), 'big', signed=True)}"
+        )
 
 
 class Lock:

@@ -78,7 +78,9 @@ async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
     for one_host in _hosts(dsn):
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                connection = await asyncpg.connect(one_host, target_session_attrs="read-write", **options)
+                connection: asyncpg.Connection = await asyncpg.connect(
+                    one_host, target_session_attrs="read-write", **options
+                )
                 try:
                     await _prepare(connection)
                 except BaseException:

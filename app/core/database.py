@@ -220,7 +220,7 @@ async def _asked(connection: asyncpg.Connection, ask: Callable[..., Awaitable[An
         raise
 
 
-class _borrowed:  # noqa: N801 - read as a verb: `async with _borrowed() as connection:`
+class _borrowed:
     """A connection of the pool. It goes back at the end, or is cut off where its state is not known."""
 
     __slots__ = ("_connection", "_pool")
@@ -229,10 +229,10 @@ class _borrowed:  # noqa: N801 - read as a verb: `async with _borrowed() as conn
         self._pool = pool()
         try:
             async with waiting():
-                self._connection = await self._pool.acquire()
+                self._connection: asyncpg.Connection = await self._pool.acquire()
         except InterfaceError as error:
             raise DatabaseUnavailable(str(error)) from error  # the pool is closing
-        return self._connection
+        return self._connection  # type: ignore[no-any-return] # asyncpg is not typed
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, _LEAVES_CONNECTION_UNSURE) and not _is_lost(self._connection):

@@ -7,8 +7,8 @@ that does not answer, is shutting down or takes no writes becomes one error: `Da
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from asyncpg.exceptions import TargetServerAttributeNotMatched
 T = TypeVar("T")
 
 WORKER_LIMIT_S = 30.0
-"""One wait in a worker or a command: no statement of ours takes longer, but for those that name a limit of their own."""
+"""One wait in a worker or a command. Statements that may take longer name a limit of their own."""
 
 UNAVAILABLE_ERRORS = (
     OSError,  # TimeoutError too
@@ -81,7 +81,7 @@ def run_beside(work: Coroutine[Any, Any, T], name: str | None = None) -> "asynci
     return asyncio.create_task(work, name=name, context=context)
 
 
-class waiting:  # noqa: N801 - read as a verb: `async with waiting():`
+class waiting:
     """What is awaited inside ends within the budget, or within the process's limit where there is none.
 
     Raises DatabaseUnavailable then, and for each of `UNAVAILABLE_ERRORS`.
@@ -107,3 +107,14 @@ class waiting:  # noqa: N801 - read as a verb: `async with waiting():`
             raise DatabaseUnavailable("no answer in time") from error
         if isinstance(error, UNAVAILABLE_ERRORS) and not isinstance(error, DatabaseUnavailable):
             raise DatabaseUnavailable(str(error) or type(error).__name__) from error
+
+
+@asynccontextmanager
+async def turn(of: asyncio.Lock | asyncio.Semaphore) -> AsyncIterator[None]:
+    """Hold a lock whose holders wait for the database: the time counts as theirs does. Raises DatabaseUnavailable."""
+    async with waiting():
+        await of.acquire()
+    try:
+        yield
+    finally:
+        of.release()

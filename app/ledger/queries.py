@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.core import database
 from app.core.clock import rfc3339
 from app.core.database import Row
+from app.core.waiting import budget, limit_s
 from app.ledger.hashchain import ChainId, Entry, Reference, State
 
 READ_AHEAD = 2_000
@@ -87,11 +88,15 @@ async def entry(ledger: int, seq: int) -> Entry | None:
 
 
 async def entries(ledger: int, after_seq: int = 0) -> AsyncIterator[Entry]:
-    """The entries of a chain from `after_seq` on, oldest first, however many there are."""
+    """The entries of a chain from `after_seq` on, oldest first, however many there are.
+
+    Each part may wait for the database as long as anything else, so that a long chain is not cut off.
+    """
     while True:
-        rows = await database.fetch_all(
-            f"{_SELECT} WHERE ledger = $1 AND seq > $2 ORDER BY seq, id LIMIT $3", ledger, after_seq, READ_AHEAD
-        )
+        with budget(limit_s()):
+            rows = await database.fetch_all(
+                f"{_SELECT} WHERE ledger = $1 AND seq > $2 ORDER BY seq, id LIMIT $3", ledger, after_seq, READ_AHEAD
+            )
         for row in rows:
             yield _entry(row)
         if len(rows) < READ_AHEAD:

@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 INTERNAL_MESSAGE = "something went wrong on our side; quote the request id when you ask us about it"
 
-UNAVAILABLE_MESSAGE = "the database does not answer in time; repeat the request shortly, with the same Idempotency-Key"
+UNAVAILABLE_MESSAGE = "the database does not answer; try again in a few seconds"
 
 UNAVAILABLE_RETRY_S = 5
 BUSY_RETRY_S = 1

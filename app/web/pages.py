@@ -38,7 +38,10 @@ Never for a stream of events, which a compressor would hold back, nor for the AP
 ROBOTS = "User-agent: *\nDisallow: /\n"
 """A payment link is a capability: no search engine has any business with it, nor with anything else here."""
 
-_ERROR_PAGES = frozenset({404, 429, 500})
+_ERROR_PAGES = frozenset({404, 429, 500, 503})
+
+RELOAD_AFTER_S = 10
+"""A page that can't be shown for now is loaded again by the browser, so that a customer need not think of it."""
 
 
 class Pages:
@@ -65,7 +68,10 @@ class Pages:
     def error(self, request: Request[Any, Any, Any], view: ErrorView) -> str:
         """The page of an error: what is not listed looks like the nearest that says as little."""
         status = view.status if view.status in _ERROR_PAGES else 500 if view.status >= 500 else 404
-        return self.render(f"errors/{status}.html", {"request_id": view.request_id}, language_of(request))
+        context: dict[str, Any] = {"request_id": view.request_id}
+        if view.status == 503 and request.method == "GET":
+            context["reload_after_s"] = RELOAD_AFTER_S
+        return self.render(f"errors/{status}.html", context, language_of(request))
 
 
 def language_of(request: Request[Any, Any, Any]) -> Language:

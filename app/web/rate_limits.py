@@ -94,9 +94,7 @@ class RateLimiter:
         """Requests used and milliseconds left of each subject's window; zeros while Redis is away."""
         keys = [f"{{rate}}:{subject}" for subject in subjects]
         try:
-            counted = await redis.ask(
-                lambda client: client.register_script(_COUNT)(keys=keys, args=[WINDOW_S * 1000])
-            )
+            counted = await redis.ask(lambda client: client.register_script(_COUNT)(keys=keys, args=[WINDOW_S * 1000]))
         except redis.RedisAway:
             return [(0, 0)] * len(subjects)
         return list(zip(counted[::2], counted[1::2], strict=True))
