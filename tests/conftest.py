@@ -16,6 +16,7 @@ from app.gateway import Gateway, running, wire
 from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import AnvilDriver
 from app.sandbox.postgres import Postgres
+from app.sandbox.valkey import Valkey
 from tests.factories.deployment import environment_of
 from tests.factories.networks import networks_toml
 from tests.services import TEMPLATE, start_anvil_for_tests, start_postgres_for_tests, start_valkey_for_tests
@@ -59,10 +60,16 @@ async def db(database_url: str, steady_clock: None) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="session")
-def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """A Valkey on loopback, shared by the run's tests."""
     with start_valkey_for_tests(tmp_path_factory.getbasetemp()) as server:
-        yield server.url
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_url(valkey_server: Valkey) -> str:
+    """Its URL."""
+    return valkey_server.url
 
 
 @pytest.fixture

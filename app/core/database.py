@@ -70,7 +70,8 @@ async def open_pool(dsn: str, *, max_size: int, limit_each_wait_s: float = WORKE
     limit_each_wait(limit_each_wait_s)
     configure(dsn)
     await engine.start_connection_pool(
-        min_size=1,
+        min_size=0,
+        init_size=1,  # at the start a fault is to be seen; later a connection is made when one is needed
         max_size=max_size,
         connect=connecting.connect,
         reset=_leave_as_it_is,
