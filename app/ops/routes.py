@@ -25,7 +25,7 @@ from app.oversight.networks import MAX_LAG_BLOCKS, MAX_UNCHECKED
 
 log = get_logger(__name__)
 
-CHECK_TIMEOUT_S = 1.5
+CHECK_TIMEOUT_S = 1.0
 """The answer comes within two seconds, whatever hangs (contract, section 2)."""
 
 T = TypeVar("T")
