@@ -71,11 +71,8 @@ async def test_with_postgres_stopped_everybody_is_answered_in_time(
         assert made.status_code == 201
     assert await database.fetch_value("SELECT count(*) FROM invoices") == 4
     assert (await client.get("/readyz")).status_code == 200
-    key = await database.fetch_one(
-        "SELECT failed_attempts, locked_until FROM api_keys WHERE id = $1", integrator.key_id
-    )
-    assert key is not None
-    assert tuple(key) == (0, None)
+    failed = await database.fetch_value("SELECT failed_attempts FROM api_keys WHERE id = $1", integrator.key_id)
+    assert failed == 0
 
 
 async def _later(client: httpx.AsyncClient) -> tuple[httpx.Response, float]:
@@ -107,7 +104,7 @@ async def test_an_open_page_looks_by_itself_while_redis_hangs_and_listens_again_
     monkeypatch.setattr(live, "POLL_S", 0.3)
     hub = live.LiveHub()
     hub.open()
-    changes: list[float] = []
+    changes: list[bytes] = []
     page = asyncio.create_task(_read(hub, changes))
     try:
         await _until(lambda: hub._hears_redis)
@@ -127,10 +124,9 @@ async def test_an_open_page_looks_by_itself_while_redis_hangs_and_listens_again_
         await asyncio.wait_for(page, 5)
 
 
-async def _read(hub: live.LiveHub, changes: list[float]) -> None:
+async def _read(hub: live.LiveHub, changes: list[bytes]) -> None:
     async for event in hub.stream("INV-0000000000", "192.0.2.1"):
-        if event == live.CHANGED:
-            changes.append(time.monotonic())
+        changes += [event] * (event == live.CHANGED)
 
 
 async def _until(what: Callable[[], bool]) -> None:

@@ -76,11 +76,10 @@ async def test_one_works_and_another_takes_over_when_it_stops(db: str) -> None:
 async def test_another_takes_over_from_one_whose_session_has_ended(db: str) -> None:
     admin = await asyncpg.connect(db)
     workers = [Worker(), Worker()]
-    seen = [0, 0]
     try:
         for _ in range(5):
-            await until(lambda: sum(worker.rounds for worker in workers) > sum(seen) + 2)
-            seen = [worker.rounds for worker in workers]
+            wanted = sum(worker.rounds for worker in workers) + 3
+            await until(lambda wanted=wanted: sum(worker.rounds for worker in workers) >= wanted)
             await end_sessions_with_locks(admin)
     finally:
         for worker in workers:
