@@ -4,12 +4,13 @@ One of each per pytest-xdist worker: a worker's `tmp_path_factory.getbasetemp()`
 together start in about a second, less than sharing them through a lock would complicate.
 """
 
+import asyncio
 import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -72,6 +73,36 @@ def _remove_abandoned() -> None:
 async def clone_template(admin: asyncpg.Connection, name: str) -> None:
     """Make the database `name` a copy of the migrated one. Copying files is the faster way where they are in memory."""
     await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+
+
+@asynccontextmanager
+async def read_only(dsn: str) -> AsyncIterator[None]:
+    """Inside, the server is as one that a fail-over has demoted: sessions stay, and none can write."""
+    admin = await asyncpg.connect(dsn)
+    await admin.execute("SET default_transaction_read_only = off")
+
+    async def reloaded(statement: str, wanted: str) -> None:
+        await admin.execute(statement)
+        await admin.execute("SELECT pg_reload_conf()")
+        async with asyncio.timeout(5):
+            while await _fresh(dsn) != wanted:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)  # sessions that rest read it at their next statement
+
+    try:
+        await reloaded("ALTER SYSTEM SET default_transaction_read_only = on", "on")
+        yield
+    finally:
+        await reloaded("ALTER SYSTEM RESET default_transaction_read_only", "off")
+        await admin.close()
+
+
+async def _fresh(dsn: str) -> str:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return str(await connection.fetchval("SHOW default_transaction_read_only"))
+    finally:
+        await connection.close()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pytest
 from app.core import connecting, database, waiting
 from app.core.waiting import DatabaseUnavailable, budget
 from app.sandbox.postgres import Postgres
+from tests.services import read_only
 
 POOL_SIZE = 3
 LIMIT_S = 0.6
@@ -173,37 +174,25 @@ async def test_a_fault_of_ours_is_no_fault_of_the_databases() -> None:
         await database.fetch_value("SELECT 1 FROM nowhere")
 
 
-async def test_connections_that_a_fail_over_has_left_read_only_are_replaced(db: str) -> None:
+async def test_connections_that_a_fail_over_has_left_read_only_are_replaced(db: str, postgres: Postgres) -> None:
     await database.execute("CREATE TABLE scratch (n int)")
-    held = [await database.pool().acquire() for _ in range(2)]
-    old = {await connection.fetchval("SELECT pg_backend_pid()") for connection in held}
-    for connection in held:
-        await database.pool().release(connection)
-    admin = await asyncpg.connect(db)
-    try:
-        await set_read_only(admin, held_by=old, on=True)
-        for _ in range(2):  # the one that finds out, and one that would have to connect
+    old = await backends(2)
+    async with read_only(postgres.dsn()):
+        for _ in range(2):  # one that finds out, and one that would have to connect
             with pytest.raises(DatabaseUnavailable):
                 await database.execute("INSERT INTO scratch VALUES (1)")
-    finally:
-        await set_read_only(admin, held_by=set(), on=False)
-        await admin.close()
     await database.execute("INSERT INTO scratch VALUES (2)")
-    lent = [await database.pool().acquire() for _ in range(3)]
-    new = {await connection.fetchval("SELECT pg_backend_pid()") for connection in lent}
-    for connection in lent:
-        await database.pool().release(connection)
-    assert not new & old
+    assert not await backends(3) & old
     assert await database.fetch_value("SELECT array_agg(n) FROM scratch") == [2]
 
 
-async def set_read_only(admin: asyncpg.Connection, *, held_by: set[int], on: bool) -> None:
-    """As on a primary that has been demoted: sessions stay, and can't write any more."""
-    await admin.execute("SET default_transaction_read_only = off")
-    verb = "SET default_transaction_read_only = on" if on else "RESET default_transaction_read_only"
-    await admin.execute(f"ALTER SYSTEM {verb}")
-    await admin.execute("SELECT pg_reload_conf()")
-    await asyncio.sleep(0.2)  # backends read it when they are next idle
+async def backends(count: int) -> set[int]:
+    """The server's processes behind that many connections of the pool."""
+    lent = [await database.pool().acquire() for _ in range(count)]
+    pids = {await connection.fetchval("SELECT pg_backend_pid()") for connection in lent}
+    for connection in lent:
+        await database.pool().release(connection)
+    return pids
 
 
 async def test_a_first_host_that_does_not_answer_is_passed_over(
