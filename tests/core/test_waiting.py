@@ -138,6 +138,18 @@ async def test_work_beside_a_request_has_no_part_in_its_budget() -> None:
     assert await task == 1
 
 
+async def test_waiting_for_others_who_wait_counts_too() -> None:
+    held = asyncio.Lock()
+    async with held:
+        with budget(0.2):
+            await ends_in_time(_take(held), 0.2)
+
+
+async def _take(lock: asyncio.Lock) -> None:
+    async with waiting.turn(lock):
+        pass
+
+
 @pytest.mark.usefixtures("db")
 async def test_only_waiting_for_the_database_counts() -> None:
     with budget(0.3):
@@ -181,6 +193,8 @@ async def test_connections_that_a_fail_over_has_left_read_only_are_replaced(db: 
         for _ in range(2):  # one that finds out, and one that would have to connect
             with pytest.raises(DatabaseUnavailable):
                 await database.execute("INSERT INTO scratch VALUES (1)")
+        with pytest.raises(DatabaseUnavailable, match="no connection"):  # what it shows may be out of date
+            await connecting.connect(db)
     await database.execute("INSERT INTO scratch VALUES (2)")
     assert not await backends(3) & old
     assert await database.fetch_value("SELECT array_agg(n) FROM scratch") == [2]
