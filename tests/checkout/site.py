@@ -144,7 +144,7 @@ LOGO = (
 WORDIEST = ("awaiting_test_mode", "branded", "confirming_delayed", "paid_twice", "expired", "manual_review", "refunded")
 """States with the most words, or with parts that no other has: the ones to look at in every language."""
 
-ERRORS = (404, 429, 500)
+ERRORS = (404, 429, 500, 503)
 
 
 class Site:
