@@ -87,6 +87,11 @@ class Lock:
         if not self._lease.expired():
             self._lease.reschedule(asked_s + LEASE_S)
 
+    def end(self) -> None:
+        """Cut off, now, what is done under the lock."""
+        if not self._lease.expired():
+            self._lease.reschedule(0)
+
     async def execute(self, sql: str, *args: object) -> None:
         """Run a short statement on the lock's own connection, outside of any transaction. Raises LockLost."""
         async with self._turn:
@@ -160,7 +165,7 @@ async def _leased(connection: asyncpg.Connection) -> AsyncIterator[Lock]:
     try:
         async with lease:
             lock = Lock(connection, lease)
-            heart = asyncio.create_task(_beat(lock, lease))
+            heart = asyncio.create_task(_beat(lock, connection))
             try:
                 yield lock
             finally:
@@ -172,17 +177,17 @@ async def _leased(connection: asyncpg.Connection) -> AsyncIterator[Lock]:
         raise
 
 
-async def _beat(lock: Lock, lease: asyncio.Timeout) -> None:
-    """Renew the lease until cancelled; end it at once when the lock is lost."""
-    while True:
-        await asyncio.sleep(HEARTBEAT_S)
-        try:
+async def _beat(lock: Lock, connection: asyncpg.Connection) -> None:
+    """Renew the lease until cancelled; end it at once when the session is lost."""
+    closed = asyncio.Event()
+    connection.add_termination_listener(lambda _: closed.set())
+    try:
+        while True:
+            await _pause(closed, HEARTBEAT_S)
             await lock.check()
-        except LockLost as error:
-            log.warning("lock_heartbeat_failed", error=str(error))
-            if not lease.expired():
-                lease.reschedule(0)
-            return
+    except LockLost as error:
+        log.warning("lock_heartbeat_failed", error=str(error))
+        lock.end()
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

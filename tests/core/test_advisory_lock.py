@@ -1,9 +1,10 @@
 """One process works and the others stand by; whoever can't be sure any more that the lock is theirs, stops."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import ClassVar
 
 import asyncpg
@@ -89,22 +90,33 @@ async def test_another_takes_over_from_one_whose_session_has_ended(db: str) -> N
 
 async def test_no_round_is_begun_without_a_look_at_the_lock(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(advisory_lock, "HEARTBEAT_S", 60)  # the look before each round alone
-    monkeypatch.setattr(advisory_lock, "RETRY_S", 0.1)
-    admin = await asyncpg.connect(db)
+    monkeypatch.setattr(advisory_lock, "LEASE_S", 60)
     worker = Worker()
     try:
         await until(lambda: worker.rounds > 0)
-        await end_sessions_with_locks(admin)
-        await admin.execute(f"SELECT pg_advisory_lock({KEY.sql})")  # as another worker does
-        await asyncio.sleep(0.1)  # a round under way
-        done = worker.rounds
-        await asyncio.sleep(0.5)
-        assert worker.rounds == done
-        await admin.execute("SELECT pg_advisory_unlock_all()")
+        pid = await database.fetch_value("SELECT pid FROM pg_locks WHERE locktype = 'advisory'")
+        os.kill(pid, signal.SIGSTOP)  # the session alone hangs
+        try:
+            await asyncio.sleep(0.3)  # a round that was under way
+            done = worker.rounds
+            await asyncio.sleep(0.5)
+            assert worker.rounds == done
+        finally:
+            os.kill(pid, signal.SIGCONT)
         await until(lambda: worker.rounds > done)
     finally:
         await worker.end()
-        await admin.close()
+
+
+async def test_work_is_cut_off_as_soon_as_the_session_has_ended(db: str) -> None:
+    admin = await asyncpg.connect(db)
+    began_s = time.monotonic()
+    with pytest.raises(LockLost):
+        async with held(KEY):
+            await end_sessions_with_locks(admin)
+            await asyncio.sleep(60)
+    assert time.monotonic() - began_s < advisory_lock.HEARTBEAT_S
+    await admin.close()
 
 
 @pytest.mark.usefixtures("hasty")
@@ -144,19 +156,18 @@ async def test_the_server_frees_the_lock_of_a_holder_that_is_not_heard_of(
     db: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(advisory_lock, "HEARTBEAT_S", 60)
+    monkeypatch.setattr(advisory_lock, "LEASE_S", 60)
     monkeypatch.setattr(advisory_lock, "SESSION_S", 1)
-    async with held(KEY) as forgotten:
-        with pytest.raises(LockTaken):
-            async with held(KEY):
-                pass
-        async with asyncio.timeout(8):
-            while True:
-                await asyncio.sleep(0.1)
-                with suppress(LockTaken):
-                    async with held(KEY):
-                        break
-        with pytest.raises(LockLost):
-            await forgotten.check()
+    began_s = time.monotonic()
+    with pytest.raises(LockLost):
+        async with held(KEY):
+            with pytest.raises(LockTaken):
+                async with held(KEY):
+                    pass
+            await asyncio.sleep(60)
+    assert time.monotonic() - began_s < 20
+    async with held(KEY):
+        pass
 
 
 @pytest.mark.usefixtures("hasty")
