@@ -75,7 +75,7 @@ async def open_pool(dsn: str, *, max_size: int, limit_each_wait_s: float = WORKE
         max_size=max_size,
         connect=connecting.connect,
         reset=_leave_as_it_is,
-        command_timeout=limit_each_wait_s,
+        command_timeout=WORKER_LIMIT_S,  # asyncpg's own, for what it does by itself; `waiting` ends ours
         statement_cache_size=STATEMENT_CACHE_SIZE,
         server_settings=server_settings(),
     )
