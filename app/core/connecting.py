@@ -15,7 +15,7 @@ import asyncpg
 from app.core import waiting
 from app.core.waiting import DatabaseUnavailable
 
-CONNECT_TIMEOUT_S = 3.0
+CONNECT_TIMEOUT_S = 5.0
 """For each host that the URL names, until a connection is ready to use."""
 
 KEEPALIVE_IDLE_S = 5
