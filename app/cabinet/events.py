@@ -1,8 +1,8 @@
 """Events: everything that happened, numbered, whether or not it was delivered."""
 
-import json
 from typing import Any
 
+import msgspec
 from litestar import Response, get, post
 
 from app.cabinet.cabinet import Cabinet
@@ -53,7 +53,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         place = PLACES.get(found.subject_id.partition("-")[0])
         context = {
             "event": found,
-            "body": json.dumps(json.loads(found.body), indent=2, ensure_ascii=False),
+            "body": msgspec.json.format(found.body).decode(),
             "subject_url": seat.path(place, found.subject_id) if place else "",
             "deliveries": deliveries,
             "delivery_states": DELIVERY_STATES,

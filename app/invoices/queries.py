@@ -182,6 +182,17 @@ _SEARCH = """i.id IN (
     )"""
 
 
+async def holder_of_order_id(merchant_id: str, mode: str, order_id: str | None) -> str | None:
+    """The id of the merchant's invoice that holds an order id: the one that is neither cancelled nor expired."""
+    found: str | None = await database.fetch_value(
+        "SELECT id FROM invoices WHERE merchant = $1 AND mode = $2 AND order_id = $3 AND holds_order_id",
+        merchant_id,
+        mode,
+        order_id,
+    )
+    return found
+
+
 async def pending_raw(merchant_id: str, mode: str) -> dict[tuple[str, str], int]:
     """What a merchant will be credited for exact deposits that still lack confirmations, by (network, asset)."""
     rows = await database.fetch_all(

@@ -15,6 +15,7 @@ import msgspec
 from litestar import Request
 
 from app.core.errors import ApiError, Code, invalid
+from app.core.metadata import KEEP_TEXT
 
 T = TypeVar("T")
 
@@ -62,15 +63,21 @@ class StrictRequest(Request[Any, Any, Any]):
 def decode(raw: bytes, type: type[T]) -> T:
     """The typed value of a JSON body. Raises INVALID_INPUT naming the field.
 
-    `type` is a msgspec struct with `forbid_unknown_fields`, else unknown fields pass.
+    `type` is a msgspec struct with `forbid_unknown_fields`, else unknown fields pass. Where it says `Any`, numbers keep
+    their text (app/core/metadata.py).
     """
     _refuse_what_is_not_plain_json(raw)
     try:
-        return msgspec.json.decode(raw, type=type)
+        return _decoder(type).decode(raw)  # type: ignore[no-any-return, arg-type]
     except msgspec.ValidationError as error:
         raise _explained(str(error)) from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise invalid("body", f"is not valid JSON: {error}") from None
+
+
+@lru_cache(maxsize=256)
+def _decoder(type: Any) -> Any:
+    return msgspec.json.Decoder(type, float_hook=KEEP_TEXT)
 
 
 def is_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:
