@@ -16,6 +16,7 @@ from litestar.middleware.compression import CompressionMiddleware
 from litestar.static_files import create_static_files_router
 from markupsafe import Markup
 
+from app.core.text import harmless_page
 from app.web import languages
 from app.web.errors import ErrorView
 from app.web.languages import ENGLISH, Language
@@ -59,8 +60,11 @@ class Pages:
         )
 
     def render(self, template: str, context: Mapping[str, Any], language: Language = ENGLISH) -> str:
-        """The template as text. Raises UndefinedError for a value that the context lacks."""
-        return self._environments[language].get_template(template).render(context)
+        """The template as text, in which nothing stored turns the direction of the rest.
+
+        Raises UndefinedError for a value that the context lacks.
+        """
+        return harmless_page(self._environments[language].get_template(template).render(context))
 
     def error(self, request: Request[Any, Any, Any], view: ErrorView) -> str:
         """The page of an error: what is not listed looks like the nearest that says as little."""
