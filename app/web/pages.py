@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from litestar import Request, Response, Router, get
+from litestar import Request, Response, Router
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader
-from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
 from litestar.static_files import create_static_files_router
@@ -35,9 +34,6 @@ COMPRESSED = DefineMiddleware(
 )
 """For routes whose answers are text of some length and hold no secret beside what a stranger may choose (BREACH).
 Never for a stream of events, which a compressor would hold back, nor for the API's short answers."""
-
-ROBOTS = "User-agent: *\nDisallow: /\n"
-"""A payment link is a capability: no search engine has any business with it, nor with anything else here."""
 
 _ERROR_PAGES = frozenset({404, 429, 500})
 
@@ -144,13 +140,3 @@ def static_files() -> Router:
         cache_control=CacheControlHeader(max_age=STATIC_MAX_AGE_S, public=True),
         middleware=[COMPRESSED],
     )
-
-
-def robots() -> HTTPRouteHandler:
-    """The handler of `/robots.txt`."""
-
-    @get("/robots.txt", media_type="text/plain", include_in_schema=False, sync_to_thread=False)
-    def robots_txt() -> str:
-        return ROBOTS
-
-    return robots_txt

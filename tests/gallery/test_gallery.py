@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.sandbox.gallery import addresses
+from app.sandbox import gallery as pages_of_gallery
 from tests.browsing import AXE, SCREENS
 
 SCHEMES = ("light", "dark")
 LEAST_TARGET_PX = 24
+
+
+def addresses() -> list[str]:
+    """Every page of the gallery, and the front page."""
+    return [*pages_of_gallery.addresses(), "/"]
 
 
 @contextmanager
@@ -40,7 +45,7 @@ def test_every_page_fits_without_complaint(browser: Browser, gallery: str, width
             page.goto(gallery + address)
             assert page.evaluate("document.documentElement.scrollWidth") == width, address
             if width in (1280, 360):
-                name = address.strip("/").replace("/", "-")
+                name = address.strip("/").replace("/", "-") or "front"
                 page.screenshot(path=SCREENS / f"{name}-{width}-{scheme}.png", full_page=True)
 
 
