@@ -47,7 +47,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             return await cabinet.page(request, "cabinet/waiting.html", {"application": newest[0] if newest else None})
         held = await balances(gateway.networks, seat.merchant_id, seat.mode)
         figures = await dashboard.figures(seat.merchant_id, seat.mode, now)
-        latest, _ = await gateway.invoice_reader.page(seat.merchant_id, seat.mode, Filters(), None, LATEST)
+        latest = await gateway.invoice_reader.page(seat.merchant_id, seat.mode, Filters(), None, LATEST)
         held.sort(key=lambda one: (one.available_raw + one.locked_raw + one.pending_raw == 0, one.network.key))
         context = {
             "balances": [

@@ -41,6 +41,7 @@ async def test_no_face_names_its_server(
                 assert told == [["web"], [], []], f"{method} {path}"
                 assert "granian" not in str(answer.headers).lower() + answer.text.lower(), f"{method} {path}"
                 assert answer.status_code < 500, f"{method} {path}"
+                assert answer.headers.get("content-type", "").count("charset") <= 1, f"{method} {path}"
             head, got = await app.client.head(path), await app.client.get(path)
             assert (head.status_code, head.content) == (got.status_code, b""), path
             assert head.headers.keys() == got.headers.keys(), path

@@ -23,7 +23,7 @@ from app.ledger import queries as ledger
 from app.ledger.hashchain import ChainId, Entry
 from app.merchants.queries import enabled_assets
 from app.networks.config import Asset, NetworkConfig
-from app.web.paging import parse_page, parse_seq
+from app.web.paging import next_cursor, parse_page, parse_seq
 
 Symbol = Annotated[str, Meta(description="The asset's symbol.")]
 Chain = Annotated[str, Meta(description="The chain that it is on.")]
@@ -246,8 +246,8 @@ def routes(gateway: Gateway) -> list[Router]:
         head = await ledger.head(chain)
         if head is None:
             return LedgerPage([], None)
-        page = await ledger.entries_before(head.ledger, asked.before_seq, asked.limit)
-        return LedgerPage(page, str(page[-1].seq) if page and page[-1].seq > 1 else None)
+        page = await ledger.page(head.ledger, asked.place, asked.limit)
+        return LedgerPage(page, next_cursor(page.following))
 
     @get(
         "/verify",

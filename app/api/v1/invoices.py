@@ -24,7 +24,7 @@ from app.invoices.return_urls import MAX_URL_LENGTH, check_return_url
 from app.invoices.states import Status
 from app.merchants.terms import Terms
 from app.web.idempotency import Once
-from app.web.paging import Position, encode_cursor, parse_moment, parse_page
+from app.web.paging import next_cursor, parse_moment, parse_page
 
 EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]+@[^@\s\x00-\x20\x7f-\xa0]+$"
 """One @, no space, no control character; which of these `\\s` means differs between languages."""
@@ -180,14 +180,14 @@ def routes(gateway: Gateway) -> Router:
     )
     async def page(principal: Principal, parameters: Parameters) -> InvoicePage:
         asked = parse_page(parameters)
-        invoices, last = await gateway.invoice_reader.page(
+        invoices = await gateway.invoice_reader.page(
             principal.merchant_id,
             principal.mode,
             _filters(gateway, principal, parameters),
-            asked.after,
+            asked.place,
             asked.limit,
         )
-        return InvoicePage(invoices, None if last is None else encode_cursor(Position(*last)))
+        return InvoicePage(invoices, next_cursor(invoices.following))
 
     @post(
         "/{invoice_id:str}/cancel",

@@ -16,7 +16,7 @@ from app.core.errors import ApiError, Code
 from app.gateway import Gateway
 from app.payouts.service import NewPayout
 from app.web.idempotency import Once
-from app.web.paging import Position, encode_cursor, parse_page
+from app.web.paging import next_cursor, parse_page
 from app.withdrawals.presentation import PayoutBody
 from app.withdrawals.states import Status
 
@@ -129,14 +129,14 @@ def routes(gateway: Gateway) -> Router:
     )
     async def page(principal: Principal, parameters: Parameters) -> PayoutPage:
         asked = parse_page(parameters)
-        payouts, last = await gateway.withdrawal_reader.payouts(
+        payouts = await gateway.withdrawal_reader.payouts(
             principal.merchant_id,
             principal.mode,
             filters(gateway, principal, parameters),
-            asked.after,
+            asked.place,
             asked.limit,
         )
-        return PayoutPage(payouts, None if last is None else encode_cursor(Position(*last)))
+        return PayoutPage(payouts, next_cursor(payouts.following))
 
     @post(
         "/{payout_id:str}/cancel",
