@@ -11,7 +11,7 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import needs
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
-from app.core.money import format_amount
+from app.core.money import format_amount, group_digits
 from app.insight import dashboard
 from app.insight.balances import balances
 from app.insight.dashboard import AssetTakings, Attention, Concern, Figures
@@ -82,13 +82,13 @@ def _volume(cabinet: Cabinet, figures: Figures, wanted: str) -> dict[str, Any]:
         return {"options": options, "chart": charts.bars([]), "value": "", "summary": "", "figures": [], "ticks": []}
     decimals = _decimals(cabinet, chosen)
     chart = charts.bars([(_day(day.day), day.credited_raw) for day in chosen.days])
-    total = format_amount(chosen.credited_raw, decimals)
+    total = group_digits(format_amount(chosen.credited_raw, decimals))
     return {
         "options": options,
         "value": next(name for name, one in by_name.items() if one is chosen),
         "chart": chart,
-        "figures": [f"{format_amount(day.credited_raw, decimals)} {chosen.asset}" for day in chosen.days],
-        "ticks": [format_amount(line.value, decimals).removesuffix(".00") for line in chart.lines],
+        "figures": [f"{group_digits(format_amount(day.credited_raw, decimals))} {chosen.asset}" for day in chosen.days],
+        "ticks": [group_digits(format_amount(line.value, decimals).removesuffix(".00")) for line in chart.lines],
         "summary": f"{total} {chosen.asset} credited for {words.plural(chosen.paid, 'paid invoice')}, net of fees",
     }
 
@@ -100,8 +100,10 @@ def _conversion(figures: Figures) -> dict[str, Any]:
     return {
         "stages": charts.funnel([("Created", figures.made), ("Paid", figures.paid)]),
         "line": charts.sparkline([day.made for day in figures.days]),
-        "daily": f"Created a day, {busiest.made:,} at the most, on {_day(busiest.day)}" if figures.made else "",
-        "summary": f"{words.plural(figures.paid, 'invoice')} paid of {figures.made:,} created: "
+        "daily": f"Created a day, {group_digits(busiest.made)} at the most, on {_day(busiest.day)}"
+        if figures.made
+        else "",
+        "summary": f"{words.plural(figures.paid, 'invoice')} paid of {group_digits(figures.made)} created: "
         f"{charts.per_cent(share)}",
     }
 

@@ -15,7 +15,7 @@ from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.keyset import page_or_first
-from app.core.money import format_amount
+from app.core.money import format_amount, group_digits
 from app.insight import timeline
 from app.insight.balances import balances
 from app.merchants.roles import Permission
@@ -62,7 +62,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             (
                 f"{one.asset.symbol}@{one.network.chain}",
                 f"{one.asset.symbol} on {one.network.display_name}: "
-                f"{format_amount(max(0, one.available_raw), one.asset.decimals)} available",
+                f"{group_digits(format_amount(max(0, one.available_raw), one.asset.decimals))} available",
             )
             for one in held
         ]

@@ -21,6 +21,7 @@ from app.cabinet.words import plural
 from app.core import clock
 from app.core.errors import ApiError
 from app.core.keyset import page_or_first
+from app.core.money import group_digits
 from app.events.types import EVENT_TYPES
 from app.merchants.roles import Permission
 from app.portal.forms import Form, FormRefused
@@ -107,7 +108,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "host": urlsplit(endpoint.url).netloc,
             "reason": STATUS_REASONS.get((endpoint.status, endpoint.status_reason), ""),
             "now": clock.now(),
-            "waiting": f"{waiting:,}" + ("+" if waiting >= MAX_WAITING_COUNTED else ""),
+            "waiting": group_digits(waiting) + ("+" if waiting >= MAX_WAITING_COUNTED else ""),
             "pause_after": PAUSE_AFTER_FAILURES,
             "deliveries": deliveries,
             "delivery_states": DELIVERY_STATES,

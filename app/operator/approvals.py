@@ -114,7 +114,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
 def _told(file: Dossier, words: Words) -> str:
     intent = file.intent
-    amount = words.amount(intent.network, intent.asset, intent.amount_raw)
+    amount = words.amount_in_words(intent.network, intent.asset, intent.amount_raw)
     return f"{intent.id}, {amount} to {words.short(intent.destination)}"
 
 

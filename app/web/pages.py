@@ -18,6 +18,7 @@ from markupsafe import Markup
 from app.core.text import harmless_page
 from app.web import languages
 from app.web.errors import ErrorView
+from app.web.figures import exact, figure
 from app.web.languages import ENGLISH, Language
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,6 +94,7 @@ def _environment(language: Language) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     made.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]
+    made.filters |= {"figure": figure, "exact": exact}
     said = _cheap_gettext(language)
     made.globals |= {
         "static_url": static_url,

@@ -160,7 +160,7 @@ def test_a_table_stays_a_table_where_its_rows_are_cards(browser: Browser, galler
         with opened(browser, gallery + "/gallery/tables", width) as page:
             table = page.get_by_role("table", name="Invoices")
             row = table.get_by_role("row").nth(2)
-            expect(row.get_by_role("cell").nth(2)).to_contain_text("1,250.50 USDT")
+            expect(row.get_by_role("cell").nth(2)).to_contain_text("1250.50 USDT")
             expect(table.get_by_role("columnheader", name="Amount")).to_have_count(1)
             row.scroll_into_view_if_needed()
             box = row.bounding_box()
@@ -178,14 +178,26 @@ def test_figures_stand_under_each_other(browser: Browser, gallery: str) -> None:
         expect(page.locator("td.table__number").first).to_have_css("font-variant-numeric", "tabular-nums")
 
 
+@pytest.mark.parametrize("width", [1280, 768, 360, 320])
+def test_amounts_of_18_places_stay_inside_their_frame(browser: Browser, gallery: str, width: int) -> None:
+    outside = """[...document.querySelectorAll('.table-box .figure, .table-box .sum, .table-box .money')]
+        .filter(e => { const frame = e.closest('.table-box').getBoundingClientRect();
+            return [...e.getClientRects()].some(r => r.left < frame.left - 0.5 || r.right > frame.right + 0.5) })
+        .map(e => e.outerHTML)"""
+    with opened(browser, gallery + "/gallery/long", width) as page:
+        assert page.evaluate(outside) == []
+        scrolled = "[...document.querySelectorAll('.table-box')].filter(e => e.scrollWidth > e.clientWidth).length"
+        assert page.evaluate(scrolled) == 0
+
+
 def test_a_chart_is_one_image_with_a_sentence_and_a_table_behind_it(browser: Browser, gallery: str) -> None:
     with opened(browser, gallery + "/gallery/charts") as page:
         volume = page.get_by_role("figure", name="Volume")
-        expect(volume.get_by_role("img")).to_have_accessible_name("Volume 19,204 USDT in 30 days, most on 19 Nov.")
+        expect(volume.get_by_role("img")).to_have_accessible_name("Volume 19\u202f204 USDT in 30 days, most on 19 Nov.")
         table = volume.get_by_role("table")
         expect(table).to_be_hidden()
         volume.get_by_text("Show as a table").press("Enter")
-        expect(table.get_by_role("row", name="19 Nov 1,402.00 USDT")).to_be_visible()
+        expect(table.get_by_role("row", name="19 Nov 1\u202f402.00 USDT")).to_be_visible()
 
 
 def test_copying_says_so(browser: Browser, gallery: str) -> None:
