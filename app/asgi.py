@@ -21,9 +21,10 @@ from app.ops import routes as ops
 from app.portal import routes as portal_pages
 from app.portal.portal import Portal
 from app.proof import routes as proof
+from app.web import site
 from app.web.edge import Edge
 from app.web.errors import exception_handlers
-from app.web.pages import Pages, robots, static_files
+from app.web.pages import Pages, static_files
 from app.web.rate_limits import RateLimiter
 from app.withdrawals.signer_settings import refuse_secrets
 
@@ -70,7 +71,7 @@ def create_app(
             *cabinet.routes(portal),
             desk_routes(portal),
             static_files(),
-            robots(),
+            *site.routes(pages, settings),
             *ops.routes(settings),
             *proof.routes(rate_limiter),
             *([sandbox_routes(pages)] if sandbox_routes else []),

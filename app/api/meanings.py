@@ -41,7 +41,7 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
         ),
         Code.PAY_IN_ASSET_NOT_ALLOWED: Meaning(
             "currency: USDT on tron is not enabled",
-            "The merchant doesn't take that currency on that chain in this mode. `GET /assets` lists what it takes.",
+            "The merchant doesn't take that asset on that chain in this mode. `GET /assets` lists what it takes.",
         ),
         Code.AMOUNT_TOO_SMALL: Meaning(
             "amount: must be at least 1.00 USDT", "The amount is below the minimum, or not more than the service fee."
@@ -95,7 +95,7 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
         ),
         Code.DUPLICATE_ORDER_ID: Meaning(
             "order_id: an open or paid invoice has it already",
-            "Another invoice has this `order_id` and is neither expired nor cancelled.",
+            "Another invoice, `invoice_id` in the error, has this `order_id` and is neither expired nor cancelled.",
         ),
         Code.IDEMPOTENCY_IN_PROGRESS: Meaning(
             "a request with this key is still running", "The first request with this key is not done. Repeat shortly."

@@ -26,6 +26,7 @@ API_VERSION = "1.0.0"
 
 JSON = "application/json"
 EXAMPLE_REQUEST_ID = "4f9d1c0e8b7a4d3f9a6e2b5c8d1f0a37"
+EXAMPLE_INVOICE_ID = "INV-2K8F4M0TQ7"
 
 INTRODUCTION = f"""\
 JSON in and out, UTF-8, over HTTPS. A key's mode decides what it sees: a test key sees test networks and test \
@@ -223,9 +224,7 @@ def _error_response(status: int, codes: Sequence[Code]) -> dict[str, Any]:
     examples = {
         code.value: {
             "summary": MEANINGS[code].advice,
-            "value": {
-                "error": {"code": code, "message": MEANINGS[code].message, "request_id": EXAMPLE_REQUEST_ID},
-            },
+            "value": {"error": _example(code)},
         }
         for code in codes
     }
@@ -240,6 +239,11 @@ def _error_response(status: int, codes: Sequence[Code]) -> dict[str, Any]:
             }
         },
     }
+
+
+def _example(code: Code) -> dict[str, str]:
+    names_invoice = {"invoice_id": EXAMPLE_INVOICE_ID} if code is Code.DUPLICATE_ORDER_ID else {}
+    return {"code": code, "message": MEANINGS[code].message, "request_id": EXAMPLE_REQUEST_ID, **names_invoice}
 
 
 def _body_type(operation: Operation) -> Any:
@@ -314,6 +318,10 @@ def _error_schemas() -> dict[str, Any]:
                         "code": {"$ref": "#/components/schemas/ErrorCode"},
                         "message": {"type": "string", "description": "For people. Names the field at fault."},
                         "request_id": {"type": "string", "description": "The value of `X-Request-Id`."},
+                        "invoice_id": {
+                            "type": "string",
+                            "description": "With `DUPLICATE_ORDER_ID` alone: your invoice that holds the order id.",
+                        },
                     },
                 }
             },

@@ -11,10 +11,11 @@ from app.cabinet import assets, story, words
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.forms import FORM_KEY, catching, form_key, optional, required
 from app.cabinet.guard import needs
-from app.cabinet.lists import PAGE_LENGTH, Asking, asking
+from app.cabinet.lists import Asking, asking
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.core.errors import ApiError, Code
+from app.core.keyset import page_or_first
 from app.core.money import format_amount
 from app.insight import cases, timeline
 from app.invoices.presentation import InvoiceBody
@@ -22,6 +23,7 @@ from app.invoices.queries import Filters
 from app.invoices.states import can_cancel, can_refund
 from app.merchants.roles import Permission
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH
 from app.portal.portal import Asked
 from app.refunds.service import NewRefund
 from app.web.idempotency import create_once, replay_of
@@ -65,13 +67,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/invoices", opt=needs(Permission.VIEW))
     async def invoices(request: Asked) -> Response[Any]:
         seat, wanted = seat_of(request), asking(request, *FILTERS)
-        page, last = await gateway.invoice_reader.page(
-            seat.merchant_id, seat.mode, filters_of(cabinet, seat, wanted), wanted.after, PAGE_LENGTH
+        filters = filters_of(cabinet, seat, wanted)
+        page = await page_or_first(
+            lambda place: gateway.invoice_reader.page(seat.merchant_id, seat.mode, filters, place, PAGE_LENGTH),
+            wanted.place,
         )
         context = {
             "asking": wanted,
             "rows": [row_of(invoice) for invoice in page],
-            "next_url": wanted.next_url(last),
+            "pager": wanted.pager(page),
             "states": list(words.INVOICE_STATES.items()),
             "state_words": words.INVOICE_STATES,
             "assets": assets.options(assets.every(gateway, seat)),
@@ -82,7 +86,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def invoice(request: Asked, invoice_id: str) -> Response[Any]:
         seat, body = seat_of(request), await found(request, invoice_id)
         facts = await timeline.of_invoice(seat.merchant_id, seat.mode, invoice_id)
-        refunds, _ = await gateway.withdrawal_reader.refunds(
+        refunds = await gateway.withdrawal_reader.refunds(
             seat.merchant_id, seat.mode, WithdrawalFilters(invoice_id=invoice_id), None, MOST_REFUNDS
         )
         network = gateway.networks.by(body.pay_in.chain, seat.mode)

@@ -8,14 +8,16 @@ from litestar import Response, get, post
 from app.cabinet import assets, words
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import needs
-from app.cabinet.lists import PAGE_LENGTH
+from app.cabinet.lists import asking
 from app.cabinet.seat import Seat, seat_of
 from app.core.errors import ApiError, Code
+from app.core.keyset import page_or_first
 from app.core.money import format_amount
 from app.ledger import queries as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId, Entry
 from app.merchants.roles import Permission
+from app.portal.paging import PAGE_LENGTH, by_number
 from app.portal.portal import Asked
 
 _PLACES = {"payout": "payouts", "refund": "refunds"}
@@ -39,18 +41,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/ledger/{name:str}", opt=needs(Permission.VIEW))
     async def one_ledger(request: Asked, name: str) -> Response[Any]:
         choice, head = await found(seat_of(request), name)
-        before = _seq(request.query_params.get("before"))
-        page = await ledger.entries_before(head.ledger, before, PAGE_LENGTH)
-        oldest = page[-1].seq if page else 1
-        base = seat_of(request).path("ledger", choice.value)
+        wanted = asking(request, key=by_number)
+        page = await page_or_first(lambda place: ledger.page(head.ledger, place, PAGE_LENGTH), wanted.place)
         context = {
             "choice": choice,
             "head": head,
             "available": format_amount(head.state.available_raw, choice.asset.decimals),
             "locked": format_amount(head.state.locked_raw, choice.asset.decimals),
             "rows": [_row(entry, choice, seat_of(request)) for entry in page],
-            "next_url": f"{base}?before={oldest}" if oldest > 1 else "",
-            "previous_url": base if before is not None else "",
+            "pager": wanted.pager(page),
             "verified": None,
         }
         return await cabinet.page(request, "cabinet/ledger/detail.html", context)

@@ -10,16 +10,18 @@ from app.cabinet import assets, story, words
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.forms import FORM_KEY, catching, form_key, optional, required
 from app.cabinet.guard import needs
-from app.cabinet.lists import PAGE_LENGTH, Asking, asking
+from app.cabinet.lists import Asking, asking
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.core.errors import ApiError, Code
-from app.core.money import format_amount
+from app.core.keyset import page_or_first
+from app.core.money import format_amount, group_digits
 from app.insight import timeline
 from app.insight.balances import balances
 from app.merchants.roles import Permission
 from app.payouts.service import NewPayout, Quote
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH
 from app.portal.portal import Asked
 from app.web.idempotency import create_once, replay_of
 from app.withdrawals.presentation import PayoutBody
@@ -39,13 +41,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/payouts", opt=needs(Permission.VIEW))
     async def payouts(request: Asked) -> Response[Any]:
         seat, wanted = seat_of(request), asking(request, *FILTERS)
-        page, last = await gateway.withdrawal_reader.payouts(
-            seat.merchant_id, seat.mode, filters_of(cabinet, seat, wanted), wanted.after, PAGE_LENGTH
+        filters = filters_of(cabinet, seat, wanted)
+        page = await page_or_first(
+            lambda place: gateway.withdrawal_reader.payouts(seat.merchant_id, seat.mode, filters, place, PAGE_LENGTH),
+            wanted.place,
         )
         context = {
             "asking": wanted,
             "rows": [row_of(payout) for payout in page],
-            "next_url": wanted.next_url(last),
+            "pager": wanted.pager(page),
             "states": list(words.WITHDRAWAL_STATES.items()),
             "state_words": words.WITHDRAWAL_STATES,
             "assets": assets.options(assets.every(gateway, seat)),
@@ -58,7 +62,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             (
                 f"{one.asset.symbol}@{one.network.chain}",
                 f"{one.asset.symbol} on {one.network.display_name}: "
-                f"{format_amount(max(0, one.available_raw), one.asset.decimals)} available",
+                f"{group_digits(format_amount(max(0, one.available_raw), one.asset.decimals))} available",
             )
             for one in held
         ]
@@ -197,5 +201,5 @@ def _review_context(seat: Seat, form: Form, quote: Quote) -> dict[str, Any]:
         "total": decimal(quote.total_raw),
         "available": decimal(quote.available_raw),
         "left": decimal(quote.left_raw),
-        "change_url": Asking(seat.path("payouts", "new"), {name: form.text(name) for name in ASKED}, None).first_url,
+        "change_url": Asking(seat.path("payouts", "new"), {name: form.text(name) for name in ASKED}).first_url,
     }

@@ -15,16 +15,18 @@ from app.cabinet.fields import start_of_day, whole_number
 from app.cabinet.forms import required
 from app.cabinet.guard import needs
 from app.cabinet.keys import GRACES
-from app.cabinet.lists import PAGE_LENGTH
+from app.cabinet.lists import asking
 from app.cabinet.seat import Seat, seat_of
 from app.cabinet.words import plural
 from app.core import clock
 from app.core.errors import ApiError
+from app.core.keyset import page_or_first
+from app.core.money import group_digits
 from app.events.types import EVENT_TYPES
 from app.merchants.roles import Permission
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH, by_number
 from app.portal.portal import Asked
-from app.web.paging import parse_seq
 from app.webhooks import queries
 from app.webhooks.keeping import EndpointKeeper
 from app.webhooks.queries import MAX_WAITING_COUNTED, EndpointView
@@ -91,31 +93,29 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def webhook(request: Asked, endpoint_id: str) -> Response[Any]:
         seat = seat_of(request)
         endpoint = await found(seat, endpoint_id)
-        status = request.query_params.get("status")
-        status = status if status in DELIVERY_STATES else None
-        before_seq = _seq(request)
-        deliveries = await queries.list_deliveries(
-            seat.merchant_id, seat.mode, endpoint_id, status=status, limit=PAGE_LENGTH + 1, before_seq=before_seq
+        wanted = asking(request, "status", key=by_number)
+        status = wanted.one_of("status", DELIVERY_STATES)
+        deliveries = await page_or_first(
+            lambda place: queries.list_deliveries(
+                seat.merchant_id, seat.mode, endpoint_id, status=status, limit=PAGE_LENGTH, place=place
+            ),
+            wanted.place,
         )
         waiting = await queries.count_waiting(seat.merchant_id, seat.mode, endpoint_id)
         here = seat.path("webhooks", endpoint_id)
-        more = len(deliveries) > PAGE_LENGTH
-        deliveries = deliveries[:PAGE_LENGTH]
-        filtered = f"status={status}&" if status else ""
         context = {
             "endpoint": endpoint,
             "host": urlsplit(endpoint.url).netloc,
             "reason": STATUS_REASONS.get((endpoint.status, endpoint.status_reason), ""),
             "now": clock.now(),
-            "waiting": f"{waiting:,}" + ("+" if waiting >= MAX_WAITING_COUNTED else ""),
+            "waiting": group_digits(waiting) + ("+" if waiting >= MAX_WAITING_COUNTED else ""),
             "pause_after": PAUSE_AFTER_FAILURES,
             "deliveries": deliveries,
             "delivery_states": DELIVERY_STATES,
             "status": status,
             "tabs": [("All", here, status is None)]
             + [(words, f"{here}?status={name}", status == name) for name, words in DELIVERY_STATES.items()],
-            "next_url": f"{here}?{filtered}before={deliveries[-1].seq}" if more else "",
-            "first_url": f"{here}?{filtered}".rstrip("?&") if before_seq is not None else "",
+            "pager": wanted.pager(deliveries),
         }
         return await cabinet.page(request, "cabinet/webhooks/detail.html", context)
 
@@ -299,11 +299,3 @@ def _event_types(form: Form) -> list[str]:
     if not types:
         raise form.refuse("event_types", "choose at least one event, or all of them")
     return types
-
-
-def _seq(request: Asked) -> int | None:
-    """Where the page of deliveries begins; a place that we did not give out is the start."""
-    try:
-        return parse_seq(request.query_params, "before", least=1)
-    except ApiError:
-        return None

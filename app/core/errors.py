@@ -83,14 +83,18 @@ class ApiError(Exception):
     """A fault that the caller is told about.
 
     `message` names the field or thing at fault and holds nothing secret: it is shown to strangers.
-    `retry_after_s` becomes the `Retry-After` header (seconds, rounded up by whoever raises).
+    `retry_after_s` becomes the `Retry-After` header (seconds, rounded up by whoever raises). `invoice_id` is the
+    caller's own invoice that a creation conflicts with; it stands beside `code` in the envelope.
     """
 
-    def __init__(self, code: Code, message: str, *, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, code: Code, message: str, *, retry_after_s: int | None = None, invoice_id: str | None = None
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.retry_after_s = retry_after_s
+        self.invoice_id = invoice_id
 
     @property
     def status(self) -> int:

@@ -89,6 +89,9 @@ class Settings:
     withdrawal_approval_days: int
     mail_url: str | None = field(repr=False)
     mail_from: str
+    operator_name: str | None
+    operator_url: str | None
+    security_contacts: tuple[str, ...]
     alert_mail_to: tuple[str, ...]
     alert_hook_url: str | None = field(repr=False)
     alert_hook_secret: str | None = field(repr=False)
@@ -157,6 +160,9 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         withdrawal_approval_days=read("WITHDRAWAL_APPROVAL_DAYS", _integer(1, 365), "7"),
         mail_url=read("MAIL_URL", _optional(_mail_url), ""),
         mail_from=read("MAIL_FROM", _mail_address, "Swap Pay <swap-pay@localhost>"),
+        operator_name=read("OPERATOR_NAME", _optional(_line), ""),
+        operator_url=read("OPERATOR_URL", _optional(_hook_url), ""),
+        security_contacts=read("SECURITY_CONTACT", _contacts, ""),
         alert_mail_to=read("ALERT_MAIL_TO", _mail_recipients, ""),
         alert_hook_url=read("ALERT_HOOK_URL", _optional(_hook_url), ""),
         alert_hook_secret=read("ALERT_HOOK_SECRET", _optional(_hook_secret), ""),
@@ -240,6 +246,20 @@ def _mail_recipients(text: str) -> tuple[str, ...]:
         if not recipient.isprintable() or " " in recipient or not (name and at and host):
             raise _Fault("must be a list of mail addresses, such as ops@example.com,oncall@example.com")
     return recipients
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise _Fault("must be one line of text")
+    return text
+
+
+def _contacts(text: str) -> tuple[str, ...]:
+    contacts = tuple(text.split())
+    for contact in contacts:
+        if not contact.isprintable() or not contact.startswith(("mailto:", "https://", "tel:")):
+            raise _Fault("must be addresses such as mailto:security@example.com https://example.com/security")
+    return contacts
 
 
 def _hook_url(text: str) -> str:

@@ -4,10 +4,12 @@ from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from app.core import clock
+from app.core.keyset import page_or_first
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, refusals
 from app.oversight import alerts
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH, by_number, place_of
 
 STATES = ("open", "acknowledged")
 SEVERITIES = ("critical", "warning", "info")
@@ -20,19 +22,16 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: Asked) -> Response[bytes]:
         state = lists.choice(request, "state", STATES, "open")
         severity = lists.choice(request, "severity", SEVERITIES)
-        found, more = await alerts.page(
-            "acknowledged" if state == "acknowledged" else "open",
-            severity or None,
-            lists.after_number(request),
-            lists.PAGE_SIZE,
-        )
+        which: alerts.Which = "acknowledged" if state == "acknowledged" else "open"
+        place = place_of(request, by_number)
+        found = await page_or_first(lambda place: alerts.page(which, severity or None, place, PAGE_LENGTH), place)
         context = {
             "alerts": found,
             "state": state,
             "states": STATES,
             "severity": severity,
             "severities": SEVERITIES,
-            "pager": lists.pager(request, {"state": state, "severity": severity}, found[-1].id if more else None),
+            "pager": lists.pager(request, {"state": state, "severity": severity}, found, place),
         }
         return await desk.page(request, "alerts/list", context, actors=[one.acknowledged_by for one in found])
 

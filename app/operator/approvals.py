@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import stated_reason
 from app.core import clock
+from app.core.keyset import page_or_first
 from app.operator import lists
 from app.operator.cautions import cautions, why_not
 from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
@@ -19,6 +20,7 @@ from app.operator.words import Words
 from app.oversight import networks, queue, withdrawals
 from app.oversight.withdrawals import Dossier
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH, by_moment, place_of
 from app.withdrawals.states import Status
 
 STATES = ("waiting", "moving", "decided")
@@ -34,13 +36,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         context: dict[str, Any] = {"state": state}
         if state == "moving":
             return await desk.page(request, "approvals/moving", {**context, "moving": await networks.on_the_way()})
-        after = lists.after_moment(request)
+        place = place_of(request, by_moment)
         if state == "decided":
-            decided, last = await withdrawals.decided(after, lists.PAGE_SIZE)
-            context |= {"decided": decided, "pager": lists.pager(request, {"state": state}, last)}
+            decided = await page_or_first(lambda place: withdrawals.decided(place, PAGE_LENGTH), place)
+            context |= {"decided": decided, "pager": lists.pager(request, {"state": state}, decided, place)}
             return await desk.page(request, "approvals/decided", context)
-        waiting, last = await queue.waiting_withdrawals(operator_of(request).account_id, after, lists.PAGE_SIZE)
-        context |= {"waiting": waiting, "pager": lists.pager(request, {}, last)}
+        account_id = operator_of(request).account_id
+        waiting = await page_or_first(lambda place: queue.waiting_withdrawals(account_id, place, PAGE_LENGTH), place)
+        context |= {"waiting": waiting, "pager": lists.pager(request, {}, waiting, place)}
         return await desk.page(request, "approvals/list", context, actors=[one.requested_by for one in waiting])
 
     @get("/approvals/{withdrawal_id:str}")
@@ -111,7 +114,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
 def _told(file: Dossier, words: Words) -> str:
     intent = file.intent
-    amount = words.amount(intent.network, intent.asset, intent.amount_raw)
+    amount = words.amount_in_words(intent.network, intent.asset, intent.amount_raw)
     return f"{intent.id}, {amount} to {words.short(intent.destination)}"
 
 

@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from app.accounts.operators import Operator
 from app.core import clock
 from app.core.errors import invalid
+from app.core.keyset import page_or_first
 from app.core.money import format_amount, parse_amount
 from app.merchants import standing
 from app.merchants.standing import AssetTerms
@@ -20,6 +21,7 @@ from app.oversight import audit, merchants
 from app.oversight.audit import Filters
 from app.oversight.merchants import AssetSetting, MerchantFile
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH, by_moment, place_of
 
 DEEDS_SHOWN = 12
 
@@ -41,21 +43,22 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: Asked) -> Response[bytes]:
         search = lists.text(request, "q")
         status = lists.choice(request, "status", merchants.STATUSES)
-        found, last = await merchants.page(
-            search, status or None, lists.after_moment(request), lists.PAGE_SIZE, clock.now()
+        place = place_of(request, by_moment)
+        found = await page_or_first(
+            lambda place: merchants.page(search, status or None, place, PAGE_LENGTH, clock.now()), place
         )
         context = {
             "merchants": found,
             "search": search,
             "status": status,
             "statuses": merchants.STATUSES,
-            "pager": lists.pager(request, {"q": search, "status": status}, last),
+            "pager": lists.pager(request, {"q": search, "status": status}, found, place),
         }
         return await desk.page(request, "merchants/list", context)
 
     @get("/merchants/{merchant_id:str}")
     async def one(request: Asked, merchant_id: str) -> Response[bytes]:
-        deeds, _ = await audit.page(Filters(merchant_id=merchant_id), None, DEEDS_SHOWN)
+        deeds = await audit.page(Filters(merchant_id=merchant_id), None, DEEDS_SHOWN)
         context = {"file": await find(merchant_id), "deeds": deeds}
         return await desk.page(request, "merchants/one", context, actors=[deed.actor for deed in deeds])
 

@@ -4,9 +4,11 @@ from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from app.core import clock
+from app.core.keyset import page_or_first
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH, by_number, place_of
 from app.reconciliation import queries, requests
 
 
@@ -36,13 +38,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "reconciliation/one", context, actors=[run.requested_by])
 
     async def show(request: Asked, form: Form, *, status: int = 200) -> Response[bytes]:
-        runs = await queries.runs_before(lists.after_number(request), lists.PAGE_SIZE + 1)
-        shown = runs[: lists.PAGE_SIZE]
-        last = shown[-1].id if len(runs) > lists.PAGE_SIZE else None
+        place = place_of(request, by_number)
+        shown = await page_or_first(lambda place: queries.runs(place, PAGE_LENGTH), place)
         context = {
             "runs": shown,
             "form": form,
-            "pager": lists.pager(request, {}, last),
+            "pager": lists.pager(request, {}, shown, place),
         }
         return await desk.page(
             request, "reconciliation/list", context, actors=[run.requested_by for run in shown], status=status

@@ -7,11 +7,13 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import Operator, stated_reason
 from app.core import clock
+from app.core.keyset import page_or_first
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, refusals
 from app.oversight import reviews
 from app.oversight.reviews import CaseFile, Which
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH, by_moment, place_of
 
 STATES = ("open", "returning", "closed")
 
@@ -27,8 +29,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/reviews")
     async def listed(request: Asked) -> Response[bytes]:
         state = cast(Which, lists.choice(request, "state", STATES, "open"))
-        cases, last = await reviews.page(state, lists.after_moment(request), lists.PAGE_SIZE)
-        pager = lists.pager(request, {"state": state}, last)
+        place = place_of(request, by_moment)
+        cases = await page_or_first(lambda place: reviews.page(state, place, PAGE_LENGTH), place)
+        pager = lists.pager(request, {"state": state}, cases, place)
         context = {"cases": cases, "state": state, "pager": pager}
         return await desk.page(request, "reviews/list", context)
 

@@ -18,7 +18,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/switches")
     async def listed(request: Asked) -> Response[bytes]:
-        turns, _ = await audit.page(Filters(action="switch."), None, TURNS_SHOWN)
+        turns = await audit.page(Filters(action="switch."), None, TURNS_SHOWN)
         context = {"switches": await switches.states(), "turns": turns}
         return await desk.page(request, "switches/list", context, actors=[one.actor for one in turns])
 

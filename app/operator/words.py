@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
-from app.core.money import format_amount
+from markupsafe import Markup
+
+from app.core.money import format_amount, group_digits
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
 from app.oversight.names import Name
+from app.web.figures import figure
 
 Tone = Literal["neutral", "progress", "positive", "caution", "critical"]
 
@@ -79,18 +82,23 @@ class Words:
         self._networks = networks
         self._names = names
 
-    def amount(self, network: str, asset: str, raw: int) -> str:
-        """The decimal form with its asset: `1,250.00 USDT`. An asset that the file has lost shows minor units."""
-        figure = self.figure(network, asset, raw)
-        return f"{figure} {asset}"
+    def amount(self, network: str, asset: str, raw: int) -> Markup:
+        """The decimal form with its asset, for a page. An asset that the file has lost shows minor units."""
+        return Markup("{} {}").format(self.figure(network, asset, raw), asset)
 
-    def figure(self, network: str, asset: str, raw: int) -> str:
-        """The decimal form alone, thousands set apart."""
+    def figure(self, network: str, asset: str, raw: int) -> Markup:
+        """The decimal form alone, for a page."""
         decimals = self.decimals(network, asset)
         if decimals is None:
-            return f"{raw} minor units of"
-        whole, point, places = format_amount(raw, decimals).partition(".")
-        return f"{int(whole):,}{point}{places}" if whole not in ("-0", "-") else f"{whole}{point}{places}"
+            return Markup("{} minor units of").format(figure(raw))
+        return figure(format_amount(raw, decimals))
+
+    def amount_in_words(self, network: str, asset: str, raw: int) -> str:
+        """The decimal form with its asset, for a sentence that is no markup."""
+        decimals = self.decimals(network, asset)
+        if decimals is None:
+            return f"{group_digits(raw)} minor units of {asset}"
+        return f"{group_digits(format_amount(raw, decimals))} {asset}"
 
     def plain(self, network: str, asset: str, raw: int | None) -> str:
         """The decimal form as a form's field takes it back; empty for None."""
@@ -144,7 +152,7 @@ class Words:
         shown, left = [], dict(values)
         if {"network", "asset", "amount_raw"} <= left.keys():
             network, asset, raw = left.pop("network"), left.pop("asset"), left.pop("amount_raw")
-            shown.append(("amount", f"{self.amount(network, asset, int(raw))} on {self.network(network)}"))
+            shown.append(("amount", f"{self.amount_in_words(network, asset, int(raw))} on {self.network(network)}"))
         return shown + [(name.replace("_", " "), _text(value)) for name, value in left.items() if value is not None]
 
     def verdict(self, verdict: str) -> str:

@@ -20,6 +20,8 @@ from app.web import errors, request_id
 from app.web.access_log import AccessLog
 from app.web.client_address import ClientAddresses
 from app.web.headers import SecurityHeaders, is_api
+from app.web.methods import Methods
+from app.web.paths import has_one_spelling
 
 log = get_logger(__name__)
 
@@ -43,6 +45,7 @@ class Edge:
 
     def __init__(self, app: Litestar, settings: Settings) -> None:
         self._app = app
+        self._with_methods = Methods(app)
         self.lifespan = app.lifespan
         self._addresses = ClientAddresses(settings.trusted_proxies)
         self._security = SecurityHeaders(settings)
@@ -53,7 +56,7 @@ class Edge:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One connection. A lifespan goes through untouched."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._with_methods(scope, receive, send)
             if scope["type"] == "lifespan":
                 self._access_log.flush()
             return
@@ -84,11 +87,11 @@ class Edge:
         try:
             if "\0" in path and not is_api(path):  # no column can hold it; what takes its place is on no page of ours
                 scope["path"] = path.replace("\0", "\N{REPLACEMENT CHARACTER}")
-            if "\0" in scope["path"]:
+            if "\0" in scope["path"] or not has_one_spelling(scope):
                 await _answer_plainly(send_with_headers, chosen, Code.NOT_FOUND, "there is nothing here")
             else:
                 with waiting.budget(self._database_wait_s):
-                    await self._app(scope, receive, send_with_headers)
+                    await self._with_methods(scope, receive, send_with_headers)
         except Exception:
             log.exception("request_failed")
             if status:  # too late for another answer; a broken one must not look whole

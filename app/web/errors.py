@@ -1,6 +1,7 @@
 """The one renderer of errors: whatever went wrong becomes a code of the catalogue, its status and its envelope.
 
-Below `/api` the answer is `{"error": {"code", "message", "request_id"}}`; elsewhere a page, drawn by the callable
+Below `/api` the answer is `{"error": {"code", "message", "request_id"}}`, with `invoice_id` too where one is in
+conflict; elsewhere a page, drawn by the callable
 that the app is made with. What is not of the catalogue and not the client's fault is INTERNAL: the traceback goes
 to the log beside the request's id, and the client learns only that id.
 """
@@ -53,12 +54,13 @@ _CODE_OF_STATUS = {
 
 
 class ErrorView(msgspec.Struct, frozen=True, kw_only=True):
-    """What an error page shows."""
+    """What an answer to an error tells. Pages leave `invoice_id` out."""
 
     status: int
     code: str
     message: str
     request_id: str
+    invoice_id: str | None = None
 
 
 RenderErrorPage = Callable[[Request[Any, Any, Any], ErrorView], str]
@@ -66,10 +68,11 @@ RenderErrorPage = Callable[[Request[Any, Any, Any], ErrorView], str]
 fail on any status, and must not need a session, a merchant or the database."""
 
 
-class _Body(msgspec.Struct):
+class _Body(msgspec.Struct, omit_defaults=True):
     code: str
     message: str
     request_id: str
+    invoice_id: str | None = None
 
 
 class _Envelope(msgspec.Struct):
@@ -89,6 +92,7 @@ def exception_handlers(render_page: RenderErrorPage | None = None) -> ExceptionH
             code=fault.code,
             message=fault.message[:MAX_MESSAGE_LENGTH],
             request_id=request.scope.get("state", {}).get("request_id", ""),
+            invoice_id=fault.invoice_id,
         )
         headers = _headers(fault, error)
         if is_api(request.scope["path"]):
@@ -123,7 +127,7 @@ def classify(error: Exception) -> ApiError:
 
 def envelope(view: ErrorView) -> bytes:
     """The JSON of an error."""
-    return _encode(_Envelope(_Body(view.code, view.message, view.request_id)))
+    return _encode(_Envelope(_Body(view.code, view.message, view.request_id, view.invoice_id)))
 
 
 def _headers(fault: ApiError, error: Exception) -> dict[str, str]:

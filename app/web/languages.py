@@ -19,6 +19,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import Translations
 
+from app.core.text import without_direction_controls
+
 LOCALES_DIR = Path(__file__).resolve().parents[1] / "locales"
 
 MAX_ACCEPTED = 20
@@ -67,6 +69,7 @@ class Language:
         Names are mostly Latin: within Arabic, "Tron (TRC-20)" would lose its last bracket to the other end
         without Unicode's isolates (UAX 9).
         """
+        text = without_direction_controls(text)
         return text if self.direction == "ltr" else f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
 
     def count(self, n: int) -> str:

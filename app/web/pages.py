@@ -9,17 +9,18 @@ from typing import Any
 
 from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
-from litestar import Request, Response, Router, get
+from litestar import Request, Response, Router
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader
-from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
 from litestar.static_files import create_static_files_router
 from markupsafe import Markup
 
+from app.core.text import harmless_page
 from app.web import languages
 from app.web.errors import ErrorView
+from app.web.figures import exact, figure
 from app.web.languages import ENGLISH, Language
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,9 +37,6 @@ COMPRESSED = DefineMiddleware(
 )
 """For routes whose answers are text of some length and hold no secret beside what a stranger may choose (BREACH).
 Never for a stream of events, which a compressor would hold back, nor for the API's short answers."""
-
-ROBOTS = "User-agent: *\nDisallow: /\n"
-"""A payment link is a capability: no search engine has any business with it, nor with anything else here."""
 
 _ERROR_PAGES = frozenset({404, 429, 500, 503})
 
@@ -64,8 +62,11 @@ class Pages:
         )
 
     def render(self, template: str, context: Mapping[str, Any], language: Language = ENGLISH) -> str:
-        """The template as text. Raises UndefinedError for a value that the context lacks."""
-        return self._environments[language].get_template(template).render(context)
+        """The template as text, in which nothing stored turns the direction of the rest.
+
+        Raises UndefinedError for a value that the context lacks.
+        """
+        return harmless_page(self._environments[language].get_template(template).render(context))
 
     def error(self, request: Request[Any, Any, Any], view: ErrorView) -> str:
         """The page of an error: what is not listed looks like the nearest that says as little."""
@@ -121,6 +122,7 @@ def _environment(language: Language) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     made.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]
+    made.filters |= {"figure": figure, "exact": exact}
     said = _cheap_gettext(language)
     made.globals |= {
         "static_url": static_url,
@@ -168,13 +170,3 @@ def static_files() -> Router:
         cache_control=CacheControlHeader(max_age=STATIC_MAX_AGE_S, public=True),
         middleware=[COMPRESSED],
     )
-
-
-def robots() -> HTTPRouteHandler:
-    """The handler of `/robots.txt`."""
-
-    @get("/robots.txt", media_type="text/plain", include_in_schema=False, sync_to_thread=False)
-    def robots_txt() -> str:
-        return ROBOTS
-
-    return robots_txt

@@ -179,8 +179,8 @@ async def test_events_are_listed_each_with_its_body_and_where_it_went(office: Of
     first = await developer.see("events")
     assert first.count("/events/") == 25
     assert "Older" in first
-    assert (await developer.see("events?before=6")).count("/events/") == 5
-    assert "Newer" in await developer.see("events?before=6")
+    assert (await developer.see("events?after=6")).count("/events/") == 5
+    assert "Newer" in await developer.see("events?after=6")
     page = await developer.see(f"events/{event_id}")
     assert "grüße 💶" in page
     assert receiver.url() in page

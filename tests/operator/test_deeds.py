@@ -190,8 +190,9 @@ async def test_an_alert_is_acknowledged_once_with_a_note(gateway: Gateway, by: O
         await raise_alert(
             severity="critical", kind="drift", dedupe_key=key, message=f"drift {key}", details={}, now=clock.now()
         )
-    (newest, oldest), more = await alerts.page("open", None, None, 10)
-    assert not more
+    page = await alerts.page("open", None, None, 10)
+    (newest, oldest), following = page, page.following
+    assert following is None
     await alerts.acknowledge(oldest.id, " recounted ", by, clock.now())
     assert (await last_deed())[1:] == ("alert.acknowledged", f"alert {oldest.id}", "192.0.2.7", {"note": "recounted"})
     before = await deeds()
@@ -199,17 +200,17 @@ async def test_an_alert_is_acknowledged_once_with_a_note(gateway: Gateway, by: O
         with pytest.raises(ApiError):
             await alerts.acknowledge(alert_id, note, by, clock.now())
     assert await deeds() == before
-    (closed,), _ = await alerts.page("acknowledged", None, None, 10)
+    (closed,) = await alerts.page("acknowledged", None, None, 10)
     assert (closed.id, closed.acknowledged_by, closed.note) == (oldest.id, by.actor, "recounted")
 
 
 async def test_the_same_matter_again_shows_what_was_done_before(gateway: Gateway, by: Operator) -> None:
     for note in ("first", "second"):
         await raise_alert(severity="warning", kind="k", dedupe_key="k", message="m", details={}, now=clock.now())
-        (found,), _ = await alerts.page("open", None, None, 10)
+        (found,) = await alerts.page("open", None, None, 10)
         await alerts.acknowledge(found.id, note, by, clock.now())
     await raise_alert(severity="warning", kind="k", dedupe_key="k", message="m", details={}, now=clock.now())
-    (found,), _ = await alerts.page("open", None, None, 10)
+    (found,) = await alerts.page("open", None, None, 10)
     assert [before.note for before in await alerts.earlier(found)] == ["second", "first"]
 
 

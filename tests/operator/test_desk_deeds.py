@@ -290,13 +290,13 @@ async def test_an_alert_is_acknowledged_with_a_note(served: Served) -> None:
     await raise_alert(
         severity="critical", kind="drift", dedupe_key="d", message="<b>17 units</b> short", details={}, now=clock.now()
     )
-    (alert,), _ = await alerts.page("open", None, None, 10)
+    (alert,) = await alerts.page("open", None, None, 10)
     browser = await served.signed_in(await served.account("ops@example.test"))
     assert "&lt;b&gt;17 units" in (await browser.get("/desk")).text
     page = f"/desk/alerts/{alert.id}"
     assert "say what was done" in errors(await browser.send(f"{page}/acknowledge", page, note=""))
     await told(browser, await browser.send(f"{page}/acknowledge", page, note="recounted"))
-    assert await alerts.page("open", None, None, 10) == ([], False)
+    assert await alerts.page("open", None, None, 10) == []
     assert "recounted" in (await browser.get(page)).text
 
 
@@ -350,3 +350,8 @@ async def test_lists_go_on_by_page_without_a_row_twice(served: Served) -> None:
         onwards = re.search(r'href="([^"]+)" rel="next"', page)
         path = unescape(onwards[1]) if onwards else ""
     assert seen == asked
+    back = re.search(r'href="([^"]+)" rel="prev"', page)
+    assert back
+    first = (await browser.get(unescape(back[1]))).text
+    assert re.findall(r'href="/desk/approvals/(PO-\w+)"', first) == asked[:25]
+    assert 'rel="prev"' not in first

@@ -84,7 +84,7 @@ async def test_every_page_is_kept_by_nobody_and_tells_no_server(browser: Browser
     for path in ("/sign-in", "/sign-up", "/account", "/account/security", "/confirm-email?token=x"):
         answer = await mara.get(path)
         assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["server"] == ""
+        assert answer.headers["server"] == "web"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert answer.headers["strict-transport-security"].startswith("max-age=63072000")
         assert " style=" not in answer.text
