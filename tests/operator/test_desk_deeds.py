@@ -17,6 +17,7 @@ from app.withdrawals import holds
 from app.withdrawals.authorisation import Refused, refuse
 from tests.factories.api_keys import api_key
 from tests.factories.invoices import invoice
+from tests.factories.letters import letters
 from tests.factories.merchants import join, terms
 from tests.factories.payments import pay_on_chain
 from tests.factories.withdrawals import CUSTOMER, NETWORK, approve, balance, payout
@@ -263,8 +264,7 @@ async def test_an_application_is_approved_or_turned_down(served: Served) -> None
     rows = await database.fetch_all("SELECT name, status FROM merchants ORDER BY name")
     assert [tuple(row) for row in rows] == [("Lichtung", "approved"), ("Schatten", "rejected")]
     assert (await queue.counts()).applications == 0
-    letters = await database.fetch_all("SELECT body FROM mail_outbox WHERE recipient = $1", applicant.email)
-    assert any("no such company" in letter["body"] for letter in letters)
+    assert any("no such company" in letter.body for letter in await letters(applicant.email))
 
 
 async def test_a_merchants_standing_terms_and_assets(served: Served) -> None:
