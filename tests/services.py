@@ -7,6 +7,7 @@ together start in about a second, less than sharing them through a lock would co
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from app.sandbox import anvil, postgres, valkey
 from app.sandbox.anvil import Anvil
@@ -40,9 +41,11 @@ def start_valkey_for_tests(tmp_dir: Path) -> Iterator[Valkey]:
 
 
 @contextmanager
-def start_anvil_for_tests(tmp_dir: Path, *, block_time_s: float | None = None) -> Iterator[Anvil]:
+def start_anvil_for_tests(
+    tmp_dir: Path, *, block_time_s: float | None = None, family: Literal["ethereum", "optimism"] = "ethereum"
+) -> Iterator[Anvil]:
     """A chain of its own, which mines each transaction at once unless `block_time_s` is given."""
-    node = anvil.start(tmp_dir / "anvil", block_time_s=block_time_s)
+    node = anvil.start(tmp_dir / f"anvil-{family}", block_time_s=block_time_s, family=family)
     try:
         yield node
     finally:
