@@ -34,6 +34,7 @@ from app.webhooks import signing
 from app.webhooks.delivery import Dispatcher
 from app.webhooks.implicit import WebhookOverrides
 from app.withdrawals import holds
+from app.withdrawals.adoption import AdoptionService
 from app.withdrawals.approvals import ApprovalService
 from app.withdrawals.balance_check import BalanceChecker
 from app.withdrawals.ceilings import Ceilings
@@ -67,6 +68,7 @@ class Gateway:
     withdrawals: WithdrawalService
     withdrawal_reader: WithdrawalReader
     approvals: ApprovalService
+    adoption: AdoptionService
     payouts: PayoutService
     refunds: RefundService
     returns: ReturnService
@@ -137,6 +139,7 @@ def wire(settings: Settings) -> Gateway:
     reviews = ReviewService(invoices)
     withdrawal_reader = WithdrawalReader(WithdrawalPresenter(networks))
     withdrawals = WithdrawalService(withdrawal_reader, invoices, reviews)
+    approvals = ApprovalService(withdrawals, settings.data_keys)
     return Gateway(
         settings=settings,
         networks=networks,
@@ -150,7 +153,8 @@ def wire(settings: Settings) -> Gateway:
         reviews=reviews,
         withdrawals=withdrawals,
         withdrawal_reader=withdrawal_reader,
-        approvals=ApprovalService(withdrawals, settings.data_keys),
+        approvals=approvals,
+        adoption=AdoptionService(networks, withdrawals, approvals, settings.data_keys),
         payouts=PayoutService(networks, withdrawals, withdrawal_reader),
         refunds=RefundService(networks, withdrawals),
         returns=ReturnService(networks, withdrawals, reviews),

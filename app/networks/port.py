@@ -96,6 +96,10 @@ class WrongChain(NetworkError):
     """The node speaks for another chain than the configured one. Stop and alert."""
 
 
+class NotATransfer(NetworkError):
+    """A transaction that is no transfer of a configured asset, or one that was not made as we make ours."""
+
+
 class WouldFail(NetworkError):
     """The chain says that a transfer would fail if it were sent now."""
 
@@ -139,6 +143,14 @@ class Signed(msgspec.Struct, frozen=True):
 
     txid: str
     raw: bytes
+
+
+class OnChain(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction that the network knows: whose key has signed it, what it transfers, and its bytes."""
+
+    from_address: str
+    draft: Draft
+    signed: Signed
 
 
 class Receipt(Settlement, frozen=True, kw_only=True):
@@ -190,6 +202,11 @@ class Sender(Protocol):
 
     async def receipts(self, txids: Collection[str]) -> dict[str, Receipt]:
         """Those of the transactions that are in a block of the present chain."""
+        ...
+
+    async def look_up(self, txid: str) -> OnChain | None:
+        """A transaction by its id, its bytes and signature checked; None where the node doesn't know it. Raises
+        `NotATransfer`."""
         ...
 
     async def pooled(self, txids: Sequence[str]) -> list[bool]:

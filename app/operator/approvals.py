@@ -1,7 +1,7 @@
 """Approvals: a list of what waits, and a page of its own for each payout or refund, where it is approved.
 
 Approving asks for a code in its very form, each time, whatever was given before; the form carries the digest of what
-is shown, and the service refuses another.
+is shown, and the service refuses another. So does attaching a transaction that paid it already.
 """
 
 import binascii
@@ -89,6 +89,30 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             return await show(request, "reject", await find(withdrawal_id), form, status=422)
         return desk.done(request, f"Rejected: {_told(file, Words(gateway.networks))}. Its money is available again.")
 
+    @get("/approvals/{withdrawal_id:str}/attach")
+    async def ask_to_attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
+        return await show(request, "attach", await find(withdrawal_id), Form.empty())
+
+    @post("/approvals/{withdrawal_id:str}/attach")
+    async def attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
+        form, by = await portal.read_form(request), operator_of(request)
+        file = await find(withdrawal_id)
+        try:
+            with refusals(form):
+                await gateway.adoption.adopt(
+                    withdrawal_id,
+                    form.text("txid"),
+                    by.account_id,
+                    form.text("code").replace(" ", ""),
+                    stated_reason(form.text("reason")),
+                    clock.now(),
+                    shown=_digest(form.text("digest")),
+                    address=by.address,
+                )
+        except FormRefused:
+            return await show(request, "attach", await find(withdrawal_id), form, status=422)
+        return desk.done(request, f"Confirmed with its transaction: {_told(file, Words(gateway.networks))}.")
+
     async def find(withdrawal_id: str) -> Dossier:
         file = await withdrawals.dossier(withdrawal_id, clock.now())
         if file is None:
@@ -108,7 +132,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         }
         return await desk.page(request, f"approvals/{template}", context, actors=[file.requested_by], status=status)
 
-    return [listed, one, approve, ask_to_reject, reject]
+    return [listed, one, approve, ask_to_reject, reject, ask_to_attach, attach]
 
 
 def _told(file: Dossier, words: Words) -> str:

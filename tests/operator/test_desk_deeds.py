@@ -112,6 +112,29 @@ async def test_who_asked_is_offered_no_approval_and_gets_none(served: Served) ->
     assert await status(asked.id) == "pending_approval"
 
 
+async def test_a_transaction_is_attached_by_a_form_with_a_code_of_its_own(
+    served: Served, driver: AnvilDriver, token: str
+) -> None:
+    """What is proved of it is in tests/withdrawals/test_adoption.py; here, that the node is asked and the form says."""
+    asked = await payout(served.gateway, await served.merchant())
+    account = await served.account("ops@example.test")
+    browser = await served.signed_in(account)
+    page = f"/desk/approvals/{asked.id}/attach"
+    assert page in (await browser.get(f"/desk/approvals/{asked.id}")).text
+    assert "It counts as your approval." in (await browser.get(page)).text
+    receipt = await driver.transfer_token(token, asked.destination, 10_000_000)
+    found = {"txid": receipt["transactionHash"], "reason": "block 7"}
+    assert "code" in errors(await browser.send(page, code="", **found)).lower()
+    assert "Say why" in errors(await browser.send(page, code=account.code(), txid=found["txid"], reason=" "))
+    sender = driver.accounts[0]
+    assert f"It was sent by {sender}, not by the hot wallet" in errors(
+        await browser.send(page, code=account.code(), **found)
+    )
+    assert await status(asked.id) == "pending_approval"
+    await served.gateway.approvals.reject(asked.id, account.id, "no", clock.now())
+    assert "Nothing can be attached" in (await browser.get(page)).text
+
+
 async def test_a_conflict_of_interest_and_a_suspended_merchant_are_said_on_the_page(served: Served) -> None:
     account, browser, _, other_browser = await operators(served)
     merchant_id = await served.merchant()
