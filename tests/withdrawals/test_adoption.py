@@ -1,16 +1,23 @@
 """Transactions of the hot wallet that the books lost with a backup: attached to what they paid, and to nothing else."""
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from app.accounts.totp import CodeRefused
 from app.core import clock, database
-from app.networks.port import Draft, Signed
+from app.networks.config import NodeUrl
+from app.networks.evm.sending import EvmSender
+from app.networks.port import Draft, NotATransfer, Signed
+from app.sandbox.anvil import Anvil
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.signing import StrangerInWallet
 from tests.factories.merchants import join
 from tests.factories.operators import PASSWORD, Operator, operator
 from tests.factories.tampering import as_superuser
 from tests.factories.withdrawals import approve, event_types
+from tests.fakes.evm_node import fake_node, relay
 from tests.withdrawals.conftest import NO_SWEEPS
 from tests.withdrawals.processes import swap_pay
 from tests.withdrawals.till import NETWORK, Till, new_address
@@ -174,6 +181,26 @@ async def test_what_did_not_pay_it_is_not_attached(till: Till, other: Operator) 
     twin = await till.approved("12.00", destination=to)
     assert "the books have that transaction" in await refusal(till, twin.id, paid)
     assert await refusal(till, asked.id, paid) == "it is confirmed"
+
+
+async def test_a_node_that_lies_about_a_transaction_proves_nothing(till: Till, anvil: Anvil) -> None:
+    """It says of a real transaction of ours that it paid somebody else: then its id is another."""
+    thief = new_address()
+    txid = await sent_before_the_restore(till, new_address(), 12_000_000)
+
+    def lie(call: dict[str, Any], result: Any) -> Any:
+        if call["method"] == "eth_getTransactionByHash":
+            result["input"] = "0xa9059cbb" + thief[2:].lower().rjust(64, "0") + result["input"][74:]
+        return result
+
+    config = till.gateway.networks.get(NETWORK)
+    async with fake_node(relay(anvil.rpc_url, lie)) as node:
+        sender = EvmSender(msgspec.structs.replace(config, rpc_urls=(NodeUrl(node.url),)))
+        try:
+            with pytest.raises(NotATransfer):
+                await sender.look_up(txid)
+        finally:
+            await sender.aclose()
 
 
 async def test_a_payout_that_was_edited_or_is_signed_already_takes_no_other_transaction(till: Till) -> None:
