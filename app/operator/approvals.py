@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from app.accounts.operators import stated_reason
 from app.core import clock
 from app.operator import lists
-from app.operator.cautions import cautions, why_not
+from app.operator.cautions import cautions, why_not, why_not_attach
 from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
 from app.operator.words import Words
 from app.oversight import networks, queue, withdrawals
@@ -123,11 +123,13 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         by = operator_of(request)
         network = Words(gateway.networks).config(file.intent.network)
         asset = None if network is None else network.asset(file.intent.asset)
+        conflict = await conflict_of(file.intent.id, by.account_id)
         context = {
             "file": file,
             "asset": asset,
             "cautions": cautions(file, asset),
-            "why_not": why_not(file, by.account_id, await conflict_of(file.intent.id, by.account_id)),
+            "why_not": why_not(file, by.account_id, conflict),
+            "why_not_attach": why_not_attach(file, conflict),
             "form": form,
         }
         return await desk.page(request, f"approvals/{template}", context, actors=[file.requested_by], status=status)

@@ -42,6 +42,13 @@ def why_not(file: Dossier, operator_id: str, conflict: Conflict | None) -> str |
     return None
 
 
+def why_not_attach(file: Dossier, conflict: Conflict | None) -> str | None:
+    """Why an operator with that conflict of interest, if any, can attach no transaction; None where they can."""
+    if not file.can_be_rejected:
+        return f"It is {file.status.replace('_', ' ')}{', and has a transaction' if file.transactions else ''}."
+    return None if conflict is None else Words.sentence(REASONS[conflict])
+
+
 def cautions(file: Dossier, asset: Asset | None) -> list[Caution]:
     """Everything to weigh, the gravest first. `asset` is the networks file's, None if it has none any more."""
     found = [*_integrity(file), *_destination(file), *_merchant(file), *_amount(file, asset), *_twins(file)]

@@ -8,7 +8,7 @@ import pytest
 from app.core import clock
 from app.ledger.hashchain import State
 from app.networks.config import Asset
-from app.operator.cautions import cautions, why_not
+from app.operator.cautions import cautions, why_not, why_not_attach
 from app.oversight.withdrawals import DestinationHistory, Dossier, GivenApproval, MerchantHistory, Twin
 from app.withdrawals.conflicts import REASONS
 from app.withdrawals.digest import Intent, digest
@@ -146,6 +146,12 @@ def test_a_conflict_of_interest_is_said_in_words() -> None:
         "holds_key": "It was asked for with an API key whose secret you have seen: another operator must decide.",
         "member": "You belong to the merchant, or did when it was asked for: another operator must decide.",
     }
+
+
+def test_nothing_is_attached_by_who_asked_or_to_what_has_a_transaction() -> None:
+    assert why_not_attach(dossier(), None) is None
+    assert "whose secret you have seen" in (why_not_attach(dossier(), "holds_key") or "")
+    assert why_not_attach(dossier(status="rejected"), None) == "It is rejected."
 
 
 def test_what_is_returned_out_of_suspense_does_not_wait_for_a_suspended_merchant() -> None:
