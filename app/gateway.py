@@ -21,6 +21,7 @@ from app.invoices.links import PaymentLinks
 from app.invoices.presentation import InvoicePresenter
 from app.invoices.queries import InvoiceReader
 from app.invoices.service import InvoiceService
+from app.mail import sealing
 from app.mail import service as mail
 from app.networks import assets
 from app.networks.config import NetworkConfig, load_networks
@@ -34,6 +35,7 @@ from app.webhooks import signing
 from app.webhooks.delivery import Dispatcher
 from app.webhooks.implicit import WebhookOverrides
 from app.withdrawals import holds
+from app.withdrawals.adoption import AdoptionService
 from app.withdrawals.approvals import ApprovalService
 from app.withdrawals.balance_check import BalanceChecker
 from app.withdrawals.ceilings import Ceilings
@@ -67,6 +69,7 @@ class Gateway:
     withdrawals: WithdrawalService
     withdrawal_reader: WithdrawalReader
     approvals: ApprovalService
+    adoption: AdoptionService
     payouts: PayoutService
     refunds: RefundService
     returns: ReturnService
@@ -137,6 +140,7 @@ def wire(settings: Settings) -> Gateway:
     reviews = ReviewService(invoices)
     withdrawal_reader = WithdrawalReader(WithdrawalPresenter(networks))
     withdrawals = WithdrawalService(withdrawal_reader, invoices, reviews)
+    approvals = ApprovalService(withdrawals, settings.data_keys)
     return Gateway(
         settings=settings,
         networks=networks,
@@ -150,7 +154,8 @@ def wire(settings: Settings) -> Gateway:
         reviews=reviews,
         withdrawals=withdrawals,
         withdrawal_reader=withdrawal_reader,
-        approvals=ApprovalService(withdrawals, settings.data_keys),
+        approvals=approvals,
+        adoption=AdoptionService(networks, withdrawals, approvals, settings.data_keys),
         payouts=PayoutService(networks, withdrawals, withdrawal_reader),
         refunds=RefundService(networks, withdrawals),
         returns=ReturnService(networks, withdrawals, reviews),
@@ -189,6 +194,7 @@ async def running(gateway: Gateway, *, limit_each_wait_s: float = WORKER_LIMIT_S
         settings.database_url, max_size=settings.database_pool_size, limit_each_wait_s=limit_each_wait_s
     )
     redis.open_client(settings.redis_url)
+    sealing.use_keys(settings.data_keys)
     try:
         await assets.sync(gateway.networks)
         yield gateway

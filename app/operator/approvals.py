@@ -1,7 +1,7 @@
 """Approvals: a list of what waits, and a page of its own for each payout or refund, where it is approved.
 
 Approving asks for a code in its very form, each time, whatever was given before; the form carries the digest of what
-is shown, and the service refuses another.
+is shown, and the service refuses another. So does attaching a transaction that paid it already.
 """
 
 import binascii
@@ -14,13 +14,14 @@ from app.accounts.operators import stated_reason
 from app.core import clock
 from app.core.keyset import page_or_first
 from app.operator import lists
-from app.operator.cautions import cautions, why_not
+from app.operator.cautions import cautions, why_not, why_not_attach
 from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
 from app.operator.words import Words
 from app.oversight import networks, queue, withdrawals
 from app.oversight.withdrawals import Dossier
 from app.portal.forms import Form, FormRefused
 from app.portal.paging import PAGE_LENGTH, by_moment, place_of
+from app.withdrawals.conflicts import conflict_of
 from app.withdrawals.states import Status
 
 STATES = ("waiting", "moving", "decided")
@@ -91,6 +92,30 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             return await show(request, "reject", await find(withdrawal_id), form, status=422)
         return desk.done(request, f"Rejected: {_told(file, Words(gateway.networks))}. Its money is available again.")
 
+    @get("/approvals/{withdrawal_id:str}/attach")
+    async def ask_to_attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
+        return await show(request, "attach", await find(withdrawal_id), Form.empty())
+
+    @post("/approvals/{withdrawal_id:str}/attach")
+    async def attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
+        form, by = await portal.read_form(request), operator_of(request)
+        file = await find(withdrawal_id)
+        try:
+            with refusals(form):
+                await gateway.adoption.adopt(
+                    withdrawal_id,
+                    form.text("txid"),
+                    by.account_id,
+                    form.text("code").replace(" ", ""),
+                    stated_reason(form.text("reason")),
+                    clock.now(),
+                    shown=_digest(form.text("digest")),
+                    address=by.address,
+                )
+        except FormRefused:
+            return await show(request, "attach", await find(withdrawal_id), form, status=422)
+        return desk.done(request, f"Confirmed with its transaction: {_told(file, Words(gateway.networks))}.")
+
     async def find(withdrawal_id: str) -> Dossier:
         file = await withdrawals.dossier(withdrawal_id, clock.now())
         if file is None:
@@ -98,18 +123,21 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return file
 
     async def show(request: Asked, template: str, file: Dossier, form: Form, *, status: int = 200) -> Response[bytes]:
+        by = operator_of(request)
         network = Words(gateway.networks).config(file.intent.network)
         asset = None if network is None else network.asset(file.intent.asset)
+        conflict = await conflict_of(file.intent.id, by.account_id)
         context = {
             "file": file,
             "asset": asset,
             "cautions": cautions(file, asset),
-            "why_not": why_not(file, operator_of(request).account_id),
+            "why_not": why_not(file, by.account_id, conflict),
+            "why_not_attach": why_not_attach(file, conflict),
             "form": form,
         }
         return await desk.page(request, f"approvals/{template}", context, actors=[file.requested_by], status=status)
 
-    return [listed, one, approve, ask_to_reject, reject]
+    return [listed, one, approve, ask_to_reject, reject, ask_to_attach, attach]
 
 
 def _told(file: Dossier, words: Words) -> str:

@@ -105,6 +105,7 @@ class Scene:
         for name in ("usual", "poisoned", "large", "own", "stuck", "refused", "confirmed", "rejected", "held"):
             found[f"approval-{name}"] = f"/desk/approvals/{getattr(self, name)}"
         found["approval-reject"] = f"/desk/approvals/{self.usual}/reject"
+        found["approval-attach"] = f"/desk/approvals/{self.usual}/attach"
         found["approval-reject-late"] = f"/desk/approvals/{self.confirmed}/reject"
         for name in ("case", "early_case", "closed_case"):
             found[f"review-{name}"] = f"/desk/reviews/{getattr(self, name)}"
