@@ -105,13 +105,11 @@ def routers(portal: Portal) -> list[Router]:
             return portal.refused(request, form, "portal/confirm_change.html", {"token": token, "email": ""})
         if changed is None:
             return gone(request)
-        words = (
-            f"The e-mail address of the account is {changed.email} from now on, and every other browser is signed out."
-        )
+        words = f"The e-mail address is {changed.email} from now on"
         if session is None or changed.token is None:
-            return portal.redirect(request, "/sign-in", flash=words)
+            return portal.redirect(request, "/sign-in", flash=f"{words}. Sign in with it.")
         await portal.go_on(request, session, changed.token)
-        return portal.redirect(request, "/account", flash=words)
+        return portal.redirect(request, "/account", flash=f"{words}, and every other browser is signed out.")
 
     own = [account_page, rename, email_page, change_email, password_page, change_password]
     return [signed_in_router("/account", own, portal), signed_out_router("/", [confirm_page, confirm], portal)]
