@@ -4,6 +4,7 @@ What needs a chain, a browser or a running server is proved elsewhere: `ELSEWHER
 """
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -125,10 +126,15 @@ def test_whatever_gives_a_right_in_the_code_is_on_the_page() -> None:
 def asserts_something(proof: str) -> bool:
     """Whether a test of that name is there and would fail if something were otherwise."""
     path, _, name = proof.partition("::")
-    for node in ast.walk(ast.parse((TESTS / path).read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
-            return any(
-                isinstance(inner, ast.Assert) or isinstance(inner, ast.Attribute) and inner.attr.startswith("until_")
-                for inner in ast.walk(node)
-            )
-    return False
+    return any(
+        isinstance(node, ast.Assert) or (isinstance(node, ast.Attribute) and node.attr.startswith("until_"))
+        for function in _tests_of(path)
+        if function.name == name
+        for node in ast.walk(function)
+    )
+
+
+@cache
+def _tests_of(path: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    body = ast.parse((TESTS / path).read_text()).body
+    return [node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
