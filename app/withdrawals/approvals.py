@@ -120,8 +120,13 @@ class ApprovalService:
             )
         except asyncpg.UniqueViolationError:
             raise ApprovalRefused("you have approved it already: another operator must") from None
+        # Of operators of today: an approval ends with the right to give one.
         count: int = await database.fetch_value(
-            "SELECT count(DISTINCT account) FROM approvals WHERE withdrawal = $1", row["id"]
+            """
+            SELECT count(DISTINCT p.account) FROM approvals p JOIN accounts a ON a.id = p.account AND a.is_operator
+            WHERE p.withdrawal = $1
+            """,
+            row["id"],
         )
         await _audit(row, "withdrawal.approved", f"account:{operator_id}", now, address, approvals=count)
         if count < row["approvals_required"]:
