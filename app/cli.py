@@ -13,7 +13,7 @@ from granian.constants import Interfaces, Loops
 from app.accounts import service as accounts
 from app.api_keys import service as api_keys
 from app.api_keys.scopes import Scope
-from app.commands import alerts, books, doctor, keys
+from app.commands import alerts, books, doctor, keys, operators
 from app.commands.running import audit as _audit
 from app.commands.running import plain_errors as _plain_errors
 from app.commands.running import settings as _settings
@@ -200,6 +200,7 @@ def switch(name: str, state: str, reason: str) -> None:
 books.register(main)
 alerts.register(main)
 keys.register(main)
+operators.register(main)
 doctor.register(main)
 
 

@@ -22,6 +22,7 @@ class Person:
     password_hash: str
     is_operator: bool
     has_totp: bool
+    credentials_version: int
 
     @property
     def actor(self) -> str:
@@ -29,7 +30,9 @@ class Person:
         return f"account:{self.id}"
 
 
-_COLUMNS = "id, email, name, password_hash, is_operator, totp_secret_sealed IS NOT NULL AS has_totp"
+_COLUMNS = """
+    id, email, name, password_hash, is_operator, totp_secret_sealed IS NOT NULL AS has_totp, credentials_version
+"""
 
 
 async def by_email(email: str) -> Person | None:

@@ -64,16 +64,20 @@ class SignIn:
         person = await self.check_password(email=email, password=password, address=address, site=site, now=now)
         async with database.transaction():
             fresh = await people.locked(person.id)
-            if fresh.password_hash != person.password_hash:  # it was changed while we compared
+            if fresh.credentials_version != person.credentials_version:  # the password was changed while we compared
                 raise ApiError(Code.INVALID_INPUT, WRONG)
             if fresh.has_totp:
                 token = ids.new_secret()
                 await database.execute(
-                    "INSERT INTO half_sign_ins (token_hash, account, created_at, expires_at) VALUES ($1, $2, $3, $4)",
+                    """
+                    INSERT INTO half_sign_ins (token_hash, account, created_at, expires_at, credentials_version)
+                    VALUES ($1, $2, $3, $4, $5)
+                    """,
                     token_hash(token),
                     person.id,
                     now,
                     now + HALF_LIFETIME,
+                    person.credentials_version,
                 )
                 return CodeWanted(token)
             return await self._open(fresh, None, address, user_agent, now)
@@ -121,7 +125,12 @@ class SignIn:
             raise
         async with database.transaction():
             person = await people.locked(account_id)
-            if await database.execute("DELETE FROM half_sign_ins WHERE token_hash = $1", token_hash(token)) != 1:
+            used = await database.execute(
+                "DELETE FROM half_sign_ins WHERE token_hash = $1 AND credentials_version = $2",
+                token_hash(token),
+                person.credentials_version,
+            )
+            if not used:
                 return None
             if factor == "recovery code":
                 left = await recovery_codes.left(account_id)
@@ -155,6 +164,12 @@ async def _half(token: str, now: datetime) -> str | None:
     if not 0 < len(token) <= sessions.MAX_TOKEN_LENGTH:
         return None
     account_id: str | None = await database.fetch_value(
-        "SELECT account FROM half_sign_ins WHERE token_hash = $1 AND expires_at > $2", token_hash(token), now
+        """
+        SELECT h.account FROM half_sign_ins h
+            JOIN accounts a ON a.id = h.account AND a.credentials_version = h.credentials_version
+        WHERE h.token_hash = $1 AND h.expires_at > $2
+        """,
+        token_hash(token),
+        now,
     )
     return account_id

@@ -49,7 +49,14 @@ class SignUp:
             return
         password_hash = await passwords.hash_aside(password)
         async with database.transaction():
-            link = Link(account_id=None, email=email, name=name, password_hash=password_hash, next_path=next_path)
+            link = Link(
+                account_id=None,
+                email=email,
+                name=name,
+                password_hash=password_hash,
+                next_path=next_path,
+                credentials_version=0,
+            )
             token = await links.make("sign_up", link, now)
             known = await people.by_email(email)
             if known is None:

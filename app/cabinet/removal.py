@@ -1,4 +1,5 @@
-"""Removing somebody from the team, and what they know: the secrets that they have seen, rotated in one go."""
+"""Removing somebody from the team, and what they leave: secrets that they have seen, rotated in one go, invitations
+that they sent, and payouts and refunds of theirs that wait."""
 
 from typing import Any, cast, get_args
 
@@ -10,9 +11,11 @@ from app.cabinet.guard import needs
 from app.cabinet.keys import GRACES
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
+from app.core.money import format_amount
+from app.gateway import Gateway
 from app.hygiene import exposure
-from app.hygiene.exposure import Exposure, Kind
-from app.merchants import team
+from app.hygiene.exposure import Exposure, Kind, Request
+from app.merchants import invitations, team
 from app.merchants.roles import Permission
 from app.merchants.terms import Mode
 from app.portal.forms import Form, FormRefused
@@ -52,7 +55,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except FormRefused:
             context = {"person": person, "count": len(await exposure.seen_by(seat.member, account_id, now))}
             return await cabinet.refused(request, form, "cabinet/team/remove.html", context)
-        words = f"{person.name} has no access any more. What they have seen is below."
+        words = f"{person.name} has no access any more. What they have seen and sent is below."
         return portal.redirect(request, seat.path("team", account_id, "secrets"), flash=words)
 
     async def secrets_context(seat: Seat, account_id: str) -> dict[str, Any]:
@@ -62,6 +65,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "exposures": await exposure.seen_by(seat.member, account_id, clock.now()),
             "how": HOW,
             "graces": GRACES,
+            "sent": await invitations.sent_by(seat.merchant_id, account_id, clock.now()),
+            "requests": [(one, _amount(gateway, one)) for one in await exposure.requests_of(seat.member, account_id)],
         }
 
     @get("/team/{account_id:str}/secrets", opt=needs(Permission.TEAM_MANAGE))
@@ -102,6 +107,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 def name_of(one: Exposure) -> str:
     """A secret's name in the form."""
     return f"{one.secret.kind}:{one.secret.id}"
+
+
+def _amount(gateway: Gateway, request: Request) -> str:
+    """A request's amount in the asset's units; in minor units where the asset is not configured any more."""
+    asset = gateway.networks.get(request.network).asset(request.asset)
+    return str(request.amount_raw) if asset is None else format_amount(request.amount_raw, asset.decimals)
 
 
 def _wanted(form: Form) -> list[tuple[Kind, str]]:

@@ -10,7 +10,7 @@ from app.cabinet.guard import needs
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.merchants import invitations, team
-from app.merchants.roles import DESCRIPTIONS, ROLES, Permission
+from app.merchants.roles import DESCRIPTIONS, ROLES, Permission, checked_role
 from app.merchants.team import Person
 from app.portal.forms import Form, FormRefused
 from app.portal.portal import Asked
@@ -31,7 +31,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/team/list.html", context)
 
-    @get("/team/invite", opt=needs(Permission.TEAM_MANAGE))
+    @get("/team/invite", opt=needs(Permission.TEAM_INVITE))
     async def invite_page(request: Asked) -> Response[Any]:
         role = request.query_params.get("role", "")
         form = Form.empty(role=role if role in ROLES else "viewer")
@@ -39,7 +39,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             request, "cabinet/team/invite.html", {"form": form, "roles": _roles(seat_of(request))}
         )
 
-    @post("/team/invite", opt=needs(Permission.TEAM_MANAGE))
+    @post("/team/invite", opt=needs(Permission.TEAM_INVITE))
     async def invite(request: Asked) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         try:
@@ -106,8 +106,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             context = await person_context(seat, person, form)
             return await cabinet.refused(request, form, "cabinet/team/person.html", context)
         words = f"{person.name} is {form.text('role')} from now on."
-        is_self = account_id == seat.member.account_id
-        return portal.redirect(request, seat.base if is_self else seat.path("team"), flash=words)
+        if account_id == seat.member.account_id:
+            return portal.redirect(request, seat.base, flash=words)
+        if ROLES.index(checked_role(form.text("role"))) > ROLES.index(person.role):  # a lower one
+            words = f"{words} What they have seen and sent before is below."
+            return portal.redirect(request, seat.path("team", account_id, "secrets"), flash=words)
+        return portal.redirect(request, seat.path("team"), flash=words)
 
     return [people, invite_page, invite, withdraw, leave_page, leave, person_page, change_role]
 

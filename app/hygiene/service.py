@@ -13,7 +13,7 @@ from app.core.settings import Peppers
 from app.hygiene.checklist import UNUSED_SCOPE, Finding, KeyFacts, PersonFacts, check
 from app.mail import service as mail
 from app.merchants import team
-from app.merchants.members import Member
+from app.merchants.members import Member, locked
 from app.merchants.roles import Permission
 
 REMIND_EVERY = timedelta(days=1)
@@ -88,7 +88,7 @@ async def _change(
 async def _remind(by: Member, account_id: str, now: datetime) -> None:
     by.require(Permission.TEAM_MANAGE)
     async with database.transaction():
-        by = await team.locked(by)
+        by = await locked(by)
         colleague = await team.person(by.merchant_id, account_id)
         lately = await database.fetch_value(
             """

@@ -87,6 +87,16 @@ async def member(account_id: str, merchant_id: str, *, address: str | None) -> M
     return None if row is None else Member(**dict(row), address=address)
 
 
+async def locked(by: Member) -> Member:
+    """Lock the merchant's team; whoever asks, as they are now. Raises Forbidden for one who was removed meanwhile."""
+    database.in_transaction()
+    await database.execute("SELECT 1 FROM merchants WHERE id = $1 FOR UPDATE", by.merchant_id)
+    current = await member(by.account_id, by.merchant_id, address=by.address)
+    if current is None:
+        raise Forbidden("you are no member any more")
+    return current
+
+
 async def merchants_of(account_id: str) -> list[MembershipView]:
     """Every merchant that the account belongs to, by name."""
     rows = await database.fetch_all(

@@ -69,12 +69,13 @@ def routers(portal: Portal) -> list[Router]:
             with form.catching():
                 person = await portal.require_password(request, form)
                 await portal.require_fresh_code(request, form)
-                session_id = visitor_of(request).session.id
-                await portal.password_changes.change(
-                    person, new_password, session_id=session_id, address=address_of(request), now=now
+                session = visitor_of(request).session
+                token = await portal.password_changes.change(
+                    person, new_password, session=session, address=address_of(request), now=now
                 )
         except FormRefused:
             return again(request, "portal/password.html", form)
+        await portal.go_on(request, session, token)
         words = "Your password is changed, and every other browser is signed out."
         return portal.redirect(request, "/account/security", flash=words)
 
@@ -93,16 +94,22 @@ def routers(portal: Portal) -> list[Router]:
 
     @post("/confirm-email/change")
     async def confirm(request: Asked) -> Response[Any]:
-        form = await portal.read_form(request)
+        form, session = await portal.read_form(request), await portal.session_of(request)
         token = form.text("token")
         try:
             with form.catching():
-                email = await portal.email_changes.confirm(token, address=address_of(request), now=clock.now())
+                changed = await portal.email_changes.confirm(
+                    token, session=session, address=address_of(request), now=clock.now()
+                )
         except FormRefused:
             return portal.refused(request, form, "portal/confirm_change.html", {"token": token, "email": ""})
-        if email is None:
+        if changed is None:
             return gone(request)
-        return portal.redirect(request, "/account", flash=f"Your e-mail address is {email} from now on.")
+        words = f"The e-mail address is {changed.email} from now on"
+        if session is None or changed.token is None:
+            return portal.redirect(request, "/sign-in", flash=f"{words}. Sign in with it.")
+        await portal.go_on(request, session, changed.token)
+        return portal.redirect(request, "/account", flash=f"{words}, and every other browser is signed out.")
 
     own = [account_page, rename, email_page, change_email, password_page, change_password]
     return [signed_in_router("/account", own, portal), signed_out_router("/", [confirm_page, confirm], portal)]

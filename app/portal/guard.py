@@ -11,6 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ExceptionHandlersMap
 
+from app.accounts.credentials import Outdated
 from app.core.errors import ApiError, Code
 from app.portal.forms import FormRefused
 from app.portal.portal import Asked, ForeignForm, Portal, SignedOut, known_visitor, sign_in_path, visitor_of
@@ -121,6 +122,7 @@ def _handlers(portal: Portal) -> ExceptionHandlersMap:
     return {
         **exception_handlers(portal.error_page),
         SignedOut: signed_out,
+        Outdated: signed_out,
         ForeignForm: foreign_form,
         FormRefused: form_refused,
         CodesMissing: codes_missing,

@@ -14,7 +14,7 @@ from app.accounts.enrolment import Enrolment
 from app.accounts.letters import Letters
 from app.accounts.password_changes import PasswordChanges
 from app.accounts.people import Person
-from app.accounts.sessions import MAX_TOKEN_LENGTH
+from app.accounts.sessions import MAX_TOKEN_LENGTH, Session
 from app.accounts.sign_in import SignIn
 from app.accounts.sign_up import SignUp
 from app.accounts.throttle import Throttle
@@ -92,9 +92,13 @@ class Portal:
 
     # Who is there
 
+    async def session_of(self, request: Asked) -> Session | None:
+        """The session that the browser's cookie opens, if it opens one."""
+        return await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
+
     async def recognise(self, request: Asked) -> Visitor | None:
         """Whoever is signed in; None if nobody is."""
-        session = await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
+        session = await self.session_of(request)
         if session is None:
             return None
         address, user_agent = address_of(request), user_agent_of(request)
@@ -190,20 +194,20 @@ class Portal:
 
     async def code_given(self, request: Asked) -> None:
         """The visitor has proved their second step just now. Raises SignedOut if the session ended meanwhile."""
-        session, now = visitor_of(request).session, clock.now()
-        token = await sessions.renew(session.id, request.cookies.get(cookies.SESSION, ""), now)
-        if token is None:
+        session = visitor_of(request).session
+        await self.go_on(request, session, await sessions.renew(session, clock.now()))
+
+    async def go_on(self, request: Asked, session: Session, token: str | None) -> None:
+        """`session` goes on under a new token: the browser gets it, and the rest of the request sees the session as
+        it is now. Raises SignedOut without a token, or if the session ended meanwhile."""
+        now = clock.now()
+        renewed = None if token is None else await sessions.find(token, now)
+        if token is None or renewed is None:
             raise SignedOut
         cookies.put(request, cookies.SESSION, token, lifetime=session.created_at + sessions.LIFETIME - now)
-        await self._look_again(request, token)
-
-    async def _look_again(self, request: Asked, token: str) -> None:
-        """The rest of this request sees the session as it is now."""
-        session = await sessions.find(token, clock.now())
-        if session is None:
-            raise SignedOut
-        before = visitor_of(request)
-        request.scope["state"]["visitor"] = Visitor(session, before.address, before.csrf_token)
+        before = known_visitor(request)
+        if before is not None:
+            request.scope["state"]["visitor"] = Visitor(renewed, before.address, before.csrf_token)
 
     # The answers
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from litestar import Response, Router, get, post
 
-from app.accounts import people, recovery_codes, sessions
+from app.accounts import credentials, people, recovery_codes, sessions
 from app.accounts.enrolment import Offer
 from app.core import clock
 from app.core.errors import ApiError, Code
@@ -58,14 +58,14 @@ def routers(portal: Portal) -> list[Router]:
             await portal.require_fresh_code(request, form)
         except FormRefused:
             return show(request, "portal/authenticator.html", {"form": form}, 422)
-        offer = portal.enrolment.offer(person, visitor_of(request).session.id, clock.now())
+        offer = portal.enrolment.offer(person, visitor_of(request).session, clock.now())
         return show_offer(request, Form.empty(), offer)
 
     @post("/authenticator/confirm")
     async def confirm_authenticator(request: Asked) -> Response[Any]:
         form, visitor, now = await portal.read_form(request), visitor_of(request), clock.now()
         person = await people.by_id(visitor.account_id)
-        offer = portal.enrolment.reopen(person, visitor.session.id, form.text("offer"), now)
+        offer = portal.enrolment.reopen(person, visitor.session, form.text("offer"), now)
         if offer is None:
             words = "That took too long. Please start again."
             return portal.redirect(request, f"{SECURITY}/authenticator", flash=words, tone="caution")
@@ -73,13 +73,13 @@ def routers(portal: Portal) -> list[Router]:
         form.forget("code")
         try:
             with form.catching():
-                codes = await portal.enrolment.confirm(
-                    person, visitor.session.id, offer, code, address=address_of(request), now=now
+                made = await portal.enrolment.confirm(
+                    person, visitor.session, offer, code, address=address_of(request), now=now
                 )
         except FormRefused:
             return show_offer(request, form, offer, 422)
-        await portal.code_given(request)
-        return show_codes(request, codes, "Two-step verification is on")
+        await portal.go_on(request, visitor.session, made.token)
+        return show_codes(request, made.codes, "Two-step verification is on")
 
     @get("/authenticator/off")
     async def off_page(request: Asked) -> Response[Any]:
@@ -92,14 +92,13 @@ def routers(portal: Portal) -> list[Router]:
             with form.catching():
                 person = await portal.require_password(request, form)
                 await portal.require_fresh_code(request, form)
-                await portal.enrolment.turn_off(
-                    person,
-                    session_id=visitor_of(request).session.id,
-                    address=address_of(request),
-                    now=clock.now(),
+                session = visitor_of(request).session
+                token = await portal.enrolment.turn_off(
+                    person, session=session, address=address_of(request), now=clock.now()
                 )
         except FormRefused:
             return show(request, "portal/authenticator_off.html", {"form": form}, 422)
+        await portal.go_on(request, session, token)
         words = "Two-step verification is off. Your password alone opens your account now."
         return portal.redirect(request, SECURITY, flash=words, tone="caution")
 
@@ -115,11 +114,15 @@ def routers(portal: Portal) -> list[Router]:
             with form.catching():
                 await portal.require_fresh_code(request, form)
                 person = await people.by_id(visitor_of(request).account_id)
-                codes = await portal.enrolment.new_recovery_codes(person, address=address_of(request), now=clock.now())
+                session = visitor_of(request).session
+                made = await portal.enrolment.new_recovery_codes(
+                    person, session=session, address=address_of(request), now=clock.now()
+                )
         except FormRefused:
             left = await recovery_codes.left(visitor_of(request).account_id)
             return show(request, "portal/recovery_codes.html", {"form": form, "codes_left": left}, 422)
-        return show_codes(request, codes, "Your new recovery codes")
+        await portal.go_on(request, session, made.token)
+        return show_codes(request, made.codes, "Your new recovery codes")
 
     @post("/sessions/{session_id:str}/end")
     async def end_session(request: Asked, session_id: str) -> Response[Any]:
@@ -134,10 +137,10 @@ def routers(portal: Portal) -> list[Router]:
 
     @post("/sessions/end-others")
     async def end_others(request: Asked) -> Response[Any]:
-        visitor = visitor_of(request)
-        ended = await sessions.end_all(visitor.account_id, but=visitor.session.id)
-        person = await people.by_id(visitor.account_id)
-        await people.note(person, "sessions.others_ended", address_of(request), clock.now(), sessions_ended=ended)
+        session, now = visitor_of(request).session, clock.now()
+        person = await people.by_id(session.account_id)
+        token = await credentials.sign_out_others(person, session, address=address_of(request), now=now)
+        await portal.go_on(request, session, token)
         return portal.redirect(request, SECURITY, flash="Every other browser is signed out.")
 
     pages: list[Any] = [

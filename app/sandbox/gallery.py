@@ -164,6 +164,7 @@ def _visitor() -> Visitor:
         last_seen_at=NOW,
         address="192.0.2.7",
         user_agent="Gallery",
+        token_hash=b"",
     )
     return Visitor(session, "192.0.2.7", "gallery")
 

@@ -110,7 +110,14 @@ class ApprovalService:
             )
         except asyncpg.UniqueViolationError:
             raise ApprovalRefused("you have approved it already: another operator must") from None
-        count: int = await database.fetch_value("SELECT count(*) FROM approvals WHERE withdrawal = $1", row["id"])
+        # Of operators of today: an approval ends with the right to give one.
+        count: int = await database.fetch_value(
+            """
+            SELECT count(*) FROM approvals p JOIN accounts a ON a.id = p.account AND a.is_operator
+            WHERE p.withdrawal = $1
+            """,
+            row["id"],
+        )
         await _audit(row, "withdrawal.approved", f"account:{operator_id}", now, address, approvals=count)
         if count < row["approvals_required"]:
             return Status.PENDING_APPROVAL

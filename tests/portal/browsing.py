@@ -86,6 +86,12 @@ class Browser:
         return (await self.get("/account")).status_code == 200
 
 
+def with_cookie_of(thief: Browser, victim: Browser) -> Browser:
+    """The thief's browser has the victim's session, whole."""
+    thief.client.cookies.set(cookies.SESSION, victim.session or "", domain="pay.example.test")
+    return thief
+
+
 def hidden(page: httpx.Response) -> dict[str, str]:
     """The hidden fields of a page."""
     return {name: unescape(value) for name, value in _INPUT.findall(page.text)}

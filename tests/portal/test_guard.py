@@ -64,6 +64,16 @@ async def test_forms_are_refused_from_elsewhere_and_of_other_sessions(browser: B
     assert await name() == "Changed"
 
 
+async def test_a_token_of_a_form_ends_with_its_session(browser: Browsers, settings: Settings) -> None:
+    account, mara = await an_account(settings), browser()
+    await mara.sign_in(account)
+    before = hidden(await mara.get("/account")) | {"name": "Changed"}
+    await mara.send("/sign-out", "/account")
+    assert (await mara.post("/account", before)).headers["location"] == "/sign-in"
+    await mara.sign_in(account)
+    assert (await mara.post("/account", before)).status_code == 403
+
+
 async def test_nobody_signs_another_in_from_elsewhere(browser: Browsers, settings: Settings) -> None:
     account, mara, thief = await an_account(settings), browser(), browser()
     fields = {"email": account.email, "password": account.password}
