@@ -10,7 +10,9 @@ import uvloop
 from granian import Granian
 from granian.constants import Interfaces, Loops
 
+from app.accounts import people
 from app.accounts import service as accounts
+from app.accounts.people import Person
 from app.api_keys import service as api_keys
 from app.api_keys.scopes import Scope
 from app.commands import alerts, books, doctor, keys, operators
@@ -155,8 +157,17 @@ def create_merchant(name: str, fee_bps: int, fee_payer: str) -> None:
 @click.option("--scope", "scopes", multiple=True, type=click.Choice([scope.value for scope in Scope]), required=True)
 @click.option("--allow", "allowlist", multiple=True, help="An address or CIDR that may use the key; repeatable.")
 @click.option("--rate-limit", type=int, default=api_keys.DEFAULT_RATE_LIMIT_PER_MINUTE, show_default=True)
+@click.option(
+    "--holder", help="E-mail of the account that gets the key: as an operator it approves nothing it asks for."
+)
 def create_key(
-    merchant: str, mode: str, name: str, scopes: tuple[str, ...], allowlist: tuple[str, ...], rate_limit: int
+    merchant: str,
+    mode: str,
+    name: str,
+    scopes: tuple[str, ...],
+    allowlist: tuple[str, ...],
+    rate_limit: int,
+    holder: str | None,
 ) -> None:
     """Make an API key. Prints it, once."""
 
@@ -169,13 +180,21 @@ def create_key(
                 name=name,
                 scopes=scopes,
                 allowlist=allowlist,
+                seen_by=None if holder is None else (await _account(holder)).id,
                 rate_limit_per_minute=rate_limit,
                 now=clock.now(),
             )
-            await _audit("api_key.issued", key.id, merchant)
+            await _audit("api_key.issued", key.id, merchant, holder=holder)
         return secret
 
     click.echo(_with_gateway(create))
+
+
+async def _account(email: str) -> Person:
+    person = await people.by_email(email.strip().lower())
+    if person is None:
+        raise click.ClickException(f"no account has the address {email}")
+    return person
 
 
 @main.command()

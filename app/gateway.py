@@ -20,6 +20,7 @@ from app.invoices.links import PaymentLinks
 from app.invoices.presentation import InvoicePresenter
 from app.invoices.queries import InvoiceReader
 from app.invoices.service import InvoiceService
+from app.mail import sealing
 from app.mail import service as mail
 from app.networks import assets
 from app.networks.config import NetworkConfig, load_networks
@@ -183,6 +184,7 @@ async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
     settings = gateway.settings
     await database.open_pool(settings.database_url, max_size=settings.database_pool_size)
     redis.open_client(settings.redis_url)
+    sealing.use_keys(settings.data_keys)
     try:
         await assets.sync(gateway.networks)
         yield gateway

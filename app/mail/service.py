@@ -1,14 +1,16 @@
 """Letters by outbox: the intent is written with the fact, sent after the commit, marked when it is gone.
 
-What a letter said is forgotten when it is gone: it may hold a link that lets its reader in.
+What a letter says is sealed while it waits (sealing.py), and forgotten when it is sent or given up.
 A crash between sending and marking sends a letter twice, never not at all.
 """
 
 from datetime import datetime, timedelta
 
 from app.core import clock, database
+from app.core.crypto import Undecryptable
 from app.core.logging import get_logger
 from app.core.mail import Mailer, MailError
+from app.mail import sealing
 
 log = get_logger(__name__)
 
@@ -25,12 +27,12 @@ async def enqueue(*, recipient: str, subject: str, body: str, now: datetime) -> 
     """Write a letter in the caller's transaction."""
     await database.execute(
         """
-        INSERT INTO mail_outbox (recipient, subject, body, attempts, next_attempt_at, created_at)
-        VALUES ($1, $2, $3, 0, $4, $4)
+        INSERT INTO mail_outbox (recipient, subject, body, body_sealed, attempts, next_attempt_at, created_at)
+        VALUES ($1, $2, '', $3, 0, $4, $4)
         """,
         recipient,
         subject,
-        body,
+        sealing.seal(recipient, body),
         now,
     )
 
@@ -43,14 +45,16 @@ async def send_waiting(mailer: Mailer, *, limit: int = 50) -> int:
         if letter is None:
             break
         try:
-            await mailer.send(recipient=letter["recipient"], subject=letter["subject"], body=letter["body"])
-        except (MailError, ValueError) as error:  # ValueError: an address that is none
+            await mailer.send(recipient=letter["recipient"], subject=letter["subject"], body=_body(letter))
+        except (MailError, Undecryptable, ValueError) as error:  # ValueError: an address that is none
             await _failed(letter, str(error)[:MAX_ERROR_CHARS])
         else:
             sent += 1
             await database.execute(
                 """
-                UPDATE mail_outbox SET sent_at = $2, next_attempt_at = NULL, last_error = NULL, body = '' WHERE id = $1
+                UPDATE mail_outbox SET sent_at = $2, next_attempt_at = NULL, last_error = NULL, body = '',
+                    body_sealed = NULL
+                WHERE id = $1
                 """,
                 letter["id"],
                 clock.now(),
@@ -67,11 +71,18 @@ async def _claim() -> database.Row | None:
             SELECT id FROM mail_outbox WHERE next_attempt_at <= $1
             ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
         )
-        RETURNING id, recipient, subject, body, attempts
+        RETURNING id, recipient, subject, body, body_sealed, attempts
         """,
         now,
         now + timedelta(seconds=LEASE_S),
     )
+
+
+def _body(letter: database.Row) -> str:
+    """What a letter says; one that an earlier version wrote is not sealed. Raises Undecryptable."""
+    if letter["body_sealed"] is None:
+        return str(letter["body"])
+    return sealing.open_sealed(letter["recipient"], letter["body_sealed"])
 
 
 async def _failed(letter: database.Row, error: str) -> None:
@@ -82,7 +93,12 @@ async def _failed(letter: database.Row, error: str) -> None:
     else:
         log.error("mail_given_up", mail=letter["id"], attempt=letter["attempts"], error=error)
     await database.execute(
-        "UPDATE mail_outbox SET next_attempt_at = $2, last_error = $3 WHERE id = $1",
+        """
+        UPDATE mail_outbox SET next_attempt_at = $2, last_error = $3,
+            body = CASE WHEN $2::timestamptz IS NULL THEN '' ELSE body END,
+            body_sealed = CASE WHEN $2::timestamptz IS NULL THEN NULL ELSE body_sealed END
+        WHERE id = $1
+        """,
         letter["id"],
         again_at,
         error,

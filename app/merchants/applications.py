@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal
 from urllib.parse import urlsplit
 
 from babel import Locale
@@ -19,7 +19,7 @@ from app.core.database import Row
 from app.core.errors import ApiError, Code, invalid
 from app.mail import service as mail
 from app.merchants import service
-from app.merchants.members import Member, owners_addresses
+from app.merchants.members import Decider, Member, owners_addresses, refuse_own_merchant
 from app.merchants.roles import Permission
 from app.networks.registry import Networks
 
@@ -51,18 +51,6 @@ COUNTRIES: Mapping[str, str] = MappingProxyType(
 """Countries and territories by their code in ISO 3166, in English; what CLDR has besides is left out."""
 
 Status = Literal["pending", "approved", "rejected"]
-
-
-class Decider(Protocol):
-    """An operator at work, as far as the audit log is concerned (accounts/operators.py)."""
-
-    @property
-    def actor(self) -> str:
-        """`account:ACC-…`."""
-
-    @property
-    def address(self) -> str | None:
-        """The client's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +121,10 @@ async def apply_again(by: Member, facts: Facts, now: datetime) -> None:
 
 
 async def approve(application_id: int, networks: Networks, by: Decider, now: datetime) -> None:
-    """Let the merchant in, with every asset enabled. Raises NOT_FOUND, INVALID_INPUT for one that is decided."""
+    """Let the merchant in, with every asset enabled.
+
+    Raises NOT_FOUND, INVALID_INPUT for one that is decided, DeedRefused for the operator's own.
+    """
     async with database.transaction():
         merchant = await _decide(application_id, "approved", None, by, now)
         await service.enable_all_assets(merchant["id"], networks)
@@ -269,6 +260,8 @@ async def _decide(
     if merchant_id is None:
         raise ApiError(Code.NOT_FOUND, "there is no such application")
     merchant = await _lock(merchant_id)
+    if decision == "approved":
+        await refuse_own_merchant(by, merchant_id, now)
     decided = await database.execute(
         """
         UPDATE merchant_applications SET status = $2, decided_by = $3, decided_at = $4, reason = $5

@@ -4,11 +4,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import Protocol
 
+from app.accounts.operators import DeedRefused
 from app.audit import service as audit
 from app.core import database
 from app.core.errors import ApiError, Code, Forbidden
 from app.merchants.roles import ALLOWED, Permission, Role, Standing, may
+
+
+class Decider(Protocol):
+    """An operator at work, as far as decisions and the audit log are concerned (accounts/operators.py)."""
+
+    @property
+    def actor(self) -> str:
+        """`account:ACC-…`."""
+
+    @property
+    def address(self) -> str | None:
+        """The client's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +121,22 @@ async def merchants_of(account_id: str) -> list[MembershipView]:
         account_id,
     )
     return [MembershipView(**dict(row)) for row in rows]
+
+
+async def belonged_since(account_id: str, merchant_id: str | None, since: datetime) -> bool:
+    """Whether an account belongs to a merchant now, or did at some time since then; False without a merchant.
+
+    Postgres has the rule: its guards of approvals and reviews use it too. An hour before `since` counts, for clocks.
+    """
+    found: bool = await database.fetch_value("SELECT belonged_since($1, $2, $3)", merchant_id, account_id, since)
+    return found
+
+
+async def refuse_own_merchant(operator: Decider, merchant_id: str, now: datetime) -> None:
+    """Raise DeedRefused where an operator belongs to the merchant: they let it in, raise its caps and reinstate it for
+    others, not for themselves. What stops a merchant is everybody's."""
+    if await belonged_since(operator.actor.removeprefix("account:"), merchant_id, now):
+        raise DeedRefused("you belong to the merchant: another operator must decide")
 
 
 async def owners_addresses(merchant_id: str) -> list[str]:

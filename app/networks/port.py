@@ -114,7 +114,10 @@ class FeeRate(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A transfer to be signed: everything that its bytes depend on but the key."""
+    """A transfer to be signed: everything that its bytes depend on but the key.
+
+    `data_fee_raw`, which is in no bytes, is set aside for what a rollup charges for them on its first layer.
+    """
 
     to_address: str
     asset_symbol: str
@@ -123,11 +126,12 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     gas_limit: int
     max_fee_raw: int
     priority_fee_raw: int
+    data_fee_raw: int = 0
 
     @property
     def gas_budget_raw(self) -> int:
-        """What its gas can cost at the most, in the native coin."""
-        return self.gas_limit * self.max_fee_raw
+        """What it can cost at the most beside the amount, in the native coin."""
+        return self.gas_limit * self.max_fee_raw + self.data_fee_raw
 
 
 class Signed(msgspec.Struct, frozen=True):
@@ -169,6 +173,10 @@ class Sender(Protocol):
 
     async def gas_limit(self, from_address: str, to_address: str, asset_symbol: str, amount_raw: int) -> int:
         """Gas enough for a transfer. Raises `WouldFail`."""
+        ...
+
+    async def with_data_fee(self, draft: Draft) -> Draft:
+        """The same with the `data_fee_raw` of now, 0 where the network charges none."""
         ...
 
     def sign(self, draft: Draft, private_key: bytes) -> Signed:

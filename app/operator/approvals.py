@@ -19,6 +19,7 @@ from app.operator.words import Words
 from app.oversight import networks, queue, withdrawals
 from app.oversight.withdrawals import Dossier
 from app.portal.forms import Form, FormRefused
+from app.withdrawals.conflicts import conflict_of
 from app.withdrawals.states import Status
 
 STATES = ("waiting", "moving", "decided")
@@ -95,13 +96,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return file
 
     async def show(request: Asked, template: str, file: Dossier, form: Form, *, status: int = 200) -> Response[bytes]:
+        by = operator_of(request)
         network = Words(gateway.networks).config(file.intent.network)
         asset = None if network is None else network.asset(file.intent.asset)
         context = {
             "file": file,
             "asset": asset,
             "cautions": cautions(file, asset),
-            "why_not": why_not(file, operator_of(request).account_id),
+            "why_not": why_not(file, by.account_id, await conflict_of(file.intent.id, by.account_id)),
             "form": form,
         }
         return await desk.page(request, f"approvals/{template}", context, actors=[file.requested_by], status=status)

@@ -7,8 +7,9 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import Operator, stated_reason
 from app.core import clock
+from app.deposits.reviews import why_not
 from app.operator import lists
-from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
 from app.oversight import reviews
 from app.oversight.reviews import CaseFile, Which
 from app.portal.forms import Form, FormRefused
@@ -35,7 +36,8 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/reviews/{deposit_id:str}")
     async def one(request: Asked, deposit_id: str) -> Response[bytes]:
         file = await find(deposit_id)
-        return await desk.page(request, "reviews/one", {"file": file}, actors=[file.case.decided_by])
+        context = {"file": file, "why_not": await why_not(file.case, operator_of(request).account_id)}
+        return await desk.page(request, "reviews/one", context, actors=[file.case.decided_by])
 
     @get("/reviews/{deposit_id:str}/{verb:str}")
     async def ask(request: Asked, deposit_id: str, verb: str) -> Response[bytes]:
@@ -79,7 +81,8 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def show(request: Asked, deposit_id: str, verb: str, form: Form, *, status: int = 200) -> Response[bytes]:
         if verb not in VERBS:
             raise nothing_here()
-        context = {"file": await find(deposit_id), "form": form}
+        file = await find(deposit_id)
+        context = {"file": file, "form": form, "why_not": await why_not(file.case, operator_of(request).account_id)}
         return await desk.page(request, f"reviews/{verb}", context, status=status)
 
     return [listed, one, ask, decide]

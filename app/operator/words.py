@@ -8,6 +8,7 @@ from app.core.money import format_amount
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
 from app.oversight.names import Name
+from app.withdrawals.conflicts import Conflict
 
 Tone = Literal["neutral", "progress", "positive", "caution", "critical"]
 
@@ -40,6 +41,11 @@ DEPOSIT_STATES = MappingProxyType(
     }
 )
 """Where a deposit stands (deposits/tables.py)."""
+
+CONFLICTS: Mapping[Conflict, str] = MappingProxyType(
+    {"asked": "You asked for it", "holds_key": "You know its key", "member": "Your own merchant"}
+)
+"""Why the operator who looks may not approve a withdrawal, for a list."""
 
 TONES: Mapping[str, Tone] = MappingProxyType(
     {
@@ -158,6 +164,16 @@ class Words:
     def state(self, state: str) -> str:
         """A state in words: `pending_approval` is `Pending approval`."""
         return state.replace("_", " ").capitalize()
+
+    @staticmethod
+    def conflict(conflict: Conflict) -> str:
+        """Why the operator who looks may not approve a withdrawal."""
+        return CONFLICTS[conflict]
+
+    @staticmethod
+    def sentence(reason: str) -> str:
+        """A service's reason as a sentence of its own: `it is on hold` is `It is on hold.`"""
+        return f"{reason[:1].upper()}{reason[1:]}."
 
     def owner(self, owner: str) -> str:
         """Whose a ledger is: `platform:suspense` is `Platform suspense`."""

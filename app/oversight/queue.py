@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.core import database
+from app.withdrawals.conflicts import Conflict
 
 SHOWN_OF_EACH = 8
 """Rows of each kind on the first page; the rest is a click away."""
@@ -32,7 +33,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingWithdrawal:
-    """A payout or refund that waits for approval, as far as a list shows it. `approved_by_me`: whoever looks has."""
+    """A payout or refund that waits for approval, as far as a list shows it. `approved_by_me`: whoever looks has;
+    `my_conflict` keeps them from approving it."""
 
     id: str
     kind: str
@@ -49,7 +51,7 @@ class WaitingWithdrawal:
     approvals: int
     approvals_required: int
     approved_by_me: bool
-    asked_by_me: bool
+    my_conflict: Conflict | None
     created_at: datetime
 
 
@@ -81,7 +83,7 @@ async def waiting_withdrawals(
         """
         SELECT w.id, w.kind, w.mode, w.merchant AS merchant_id, m.name AS merchant_name, m.status AS merchant_status,
             w.network, w.asset, w.amount_raw, w.destination, w.requested_by, w.held, w.approvals_required,
-            w.created_at, w.requested_by = 'account:' || $1::text AS asked_by_me,
+            w.created_at, withdrawal_conflict(w, $1) AS my_conflict,
             (SELECT count(*) FROM approvals a WHERE a.withdrawal = w.id) AS approvals,
             EXISTS (SELECT 1 FROM approvals a WHERE a.withdrawal = w.id AND a.account = $1) AS approved_by_me
         FROM withdrawals w LEFT JOIN merchants m ON m.id = w.merchant

@@ -1,7 +1,7 @@
 """Approvals: a withdrawal is sent only after an operator, or two, have said so with a fresh code (contract, 4).
 
 What is approved is the digest, recomputed from the row at that moment. Postgres refuses an approval of other bytes,
-of one's own request, and a sent transaction without approvals (migration "Guards of withdrawals").
+one by somebody with a conflict of interest (conflicts.py), and a sent transaction without approvals.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,11 @@ import asyncpg
 from app.accounts import totp
 from app.alerts import service as alerts
 from app.audit import service as audit
-from app.core import database
+from app.core import database, ids
 from app.core.database import Row
 from app.core.settings import DataKeys
+from app.withdrawals import limits
+from app.withdrawals.conflicts import REASONS, conflict_of
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.service import WithdrawalService, announce
 from app.withdrawals.states import IllegalTransition, Status
@@ -77,7 +79,7 @@ class ApprovalService:
             if not tampered:
                 if shown is not None and shown != row["digest"]:
                     raise ApprovalRefused("it is not what you were shown: look at it again")
-                _refuse_unfit(row, operator_account_id)
+                await _refuse_unfit(row, operator_account_id)
                 status = await self._record(row, operator_account_id, now, address)
         if tampered:
             await _raise_alarm(row, now)
@@ -90,12 +92,18 @@ class ApprovalService:
     ) -> None:
         """Reject, with a reason that the merchant reads; the money is available again.
 
-        An approved one can be taken back while nothing is signed for it. The caller has made sure who the
-        operator is. Raises ApprovalRefused.
+        An approved one can be taken back while nothing is signed for it. An operator who belongs to the merchant may
+        stop its payouts, but not decide that it keeps a refund. The caller has made sure who the operator is.
+        Raises ApprovalRefused.
         """
         await _refuse_non_operator(operator_account_id)
         if not reason.strip():
             raise ApprovalRefused("a reason is required")
+        if (
+            withdrawal_id.startswith(f"{ids.REFUND}-")
+            and await conflict_of(withdrawal_id, operator_account_id) == "member"
+        ):
+            raise ApprovalRefused(REASONS["member"])
         await reject(self._withdrawals, withdrawal_id, f"account:{operator_account_id}", reason, now, address=address)
 
     async def _record(self, row: Row, operator_id: str, now: datetime, address: str | None) -> Status:
@@ -113,7 +121,7 @@ class ApprovalService:
         # Of operators of today: an approval ends with the right to give one.
         count: int = await database.fetch_value(
             """
-            SELECT count(*) FROM approvals p JOIN accounts a ON a.id = p.account AND a.is_operator
+            SELECT count(DISTINCT p.account) FROM approvals p JOIN accounts a ON a.id = p.account AND a.is_operator
             WHERE p.withdrawal = $1
             """,
             row["id"],
@@ -200,11 +208,14 @@ async def _lock_undecided(withdrawal_id: str) -> Row:
     return row
 
 
-def _refuse_unfit(row: Row, operator_id: str) -> None:
-    if row["requested_by"] == f"account:{operator_id}":
-        raise ApprovalRefused("you have asked for it yourself: another operator must approve it")
+async def _refuse_unfit(row: Row, operator_id: str) -> None:
+    conflict = await conflict_of(row["id"], operator_id)
+    if conflict is not None:
+        raise ApprovalRefused(REASONS[conflict])
     if row["held"]:
         raise ApprovalRefused("it is on hold: the hold must be released first")
+    if stopped := await limits.stopped(row["source"]):
+        raise ApprovalRefused(f"the merchant is {stopped}: nothing leaves its balance")
 
 
 async def _refuse_non_operator(account_id: str) -> None:

@@ -30,6 +30,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     gas_limit: int
     max_fee_raw: int
     priority_fee_raw: int
+    data_fee_raw: int
     status: str
     block_height: int | None
     block_hash: str | None
@@ -51,6 +52,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
             gas_limit=self.gas_limit,
             max_fee_raw=self.max_fee_raw,
             priority_fee_raw=self.priority_fee_raw,
+            data_fee_raw=self.data_fee_raw,
         )
 
 
@@ -96,8 +98,9 @@ async def store(
     row = await database.fetch_one(
         f"""
         INSERT INTO outgoing_transactions (network, purpose, withdrawal, from_address, to_address, asset, amount_raw,
-            nonce, replaces, txid, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, status, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'signed', $15)
+            nonce, replaces, txid, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, data_fee_raw, status,
+            created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'signed', $16)
         RETURNING {_COLUMNS}
         """,
         network,
@@ -114,6 +117,7 @@ async def store(
         draft.gas_limit,
         draft.max_fee_raw,
         draft.priority_fee_raw,
+        draft.data_fee_raw,
         now,
     )
     assert row is not None
@@ -294,7 +298,7 @@ async def unmined_raw(network: str, address: str, native_symbol: str) -> dict[st
     rows = await database.fetch_all(
         """
         SELECT asset, sum(amount_raw) AS amount_raw, sum(gas_raw) AS gas_raw FROM (
-            SELECT DISTINCT ON (nonce) asset, amount_raw, gas_limit * max_fee_raw AS gas_raw
+            SELECT DISTINCT ON (nonce) asset, amount_raw, gas_limit * max_fee_raw + data_fee_raw AS gas_raw
             FROM outgoing_transactions t
             WHERE network = $1 AND from_address = $2 AND status IN ('signed', 'submitted') AND NOT EXISTS (
                 SELECT 1 FROM outgoing_transactions m WHERE (m.network, m.from_address, m.nonce)

@@ -13,6 +13,7 @@ from app.core import clock, database
 from app.core.mail import LoggedMailer, MaildirMailer, SmtpMailer, build_mailer
 from app.core.settings import SettingsError, load
 from app.mail import service
+from tests.factories.letters import letters
 
 
 @asynccontextmanager
@@ -74,6 +75,58 @@ async def test_a_letter_leaves_by_smtp_and_is_tried_again_after_a_refusal(db: st
         assert await service.send_waiting(mailer) == 1
     assert len(taken) == 1
     assert b"To: owner@shop.example" in taken[0]
+
+
+async def test_a_link_is_never_in_the_outbox_in_clear_and_gone_once_it_is_sent(db: str, tmp_path: Path) -> None:
+    async def at_rest() -> str:
+        return str(await database.fetch_value("SELECT string_agg(m::text, '') FROM mail_outbox m"))
+
+    link = "https://pay.example/reset?token=canary"
+    letter = {"subject": "A new password", "body": f"Open {link}\n", "now": clock.now()}
+    await service.enqueue(recipient="owner@shop.example", **letter)  # type: ignore[arg-type]
+    assert "token" not in await at_rest()
+    async with submission_server([], refuse=True) as port:
+        assert await service.send_waiting(SmtpMailer(f"smtp://127.0.0.1:{port}", "pay@example.com")) == 0
+    assert "token" not in await at_rest()
+    clock.shift(timedelta(seconds=61))
+    mailer = MaildirMailer(tmp_path / "mail", "pay@example.com")
+    assert await service.send_waiting(mailer) == 1
+    (sent,) = mailbox.Maildir(tmp_path / "mail")
+    assert link in sent.get_payload(decode=True).decode()
+    assert await letters() == []
+    assert await database.fetch_value("SELECT body_sealed IS NULL AND body = '' FROM mail_outbox")
+
+
+async def test_a_letter_that_is_given_up_is_forgotten_too(db: str) -> None:
+    await enqueue()
+    async with submission_server([], refuse=True) as port:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", "pay@example.com")
+        for delay_s in service.RETRY_DELAYS_S:
+            await service.send_waiting(mailer)
+            assert len(await letters()) == 1
+            clock.shift(timedelta(seconds=delay_s + 1))
+        await service.send_waiting(mailer)
+    assert await letters() == []
+    row = await database.fetch_one("SELECT sent_at, next_attempt_at, last_error FROM mail_outbox")
+    assert row is not None
+    assert (row["sent_at"], row["next_attempt_at"], "451" in row["last_error"]) == (None, None, True)
+
+
+async def test_a_letter_that_was_turned_to_another_address_is_not_sent(db: str, tmp_path: Path) -> None:
+    """Whoever writes to the database wants somebody's link for himself."""
+    await enqueue()
+    await database.execute("UPDATE mail_outbox SET recipient = 'thief@example.test'")
+    assert await service.send_waiting(MaildirMailer(tmp_path / "mail", "pay@example.com")) == 0
+    assert "ciphertext" in await database.fetch_value("SELECT last_error FROM mail_outbox")
+
+
+async def test_a_letter_that_an_earlier_version_wrote_is_sent(db: str, tmp_path: Path) -> None:
+    await enqueue()
+    await database.execute("UPDATE mail_outbox SET body = 'from before', body_sealed = NULL")
+    assert await service.send_waiting(MaildirMailer(tmp_path / "mail", "pay@example.com")) == 1
+    (letter,) = mailbox.Maildir(tmp_path / "mail")
+    assert "from before" in letter.get_payload(decode=True).decode()
+    assert await database.fetch_value("SELECT body FROM mail_outbox") == ""
 
 
 async def test_credentials_never_travel_without_tls(db: str) -> None:

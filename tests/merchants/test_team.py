@@ -12,6 +12,7 @@ from app.core.errors import ApiError, Code, Forbidden
 from app.merchants import invitations, team
 from app.merchants import service as merchants
 from app.merchants.members import Member, member
+from tests.factories.letters import letters
 from tests.factories.merchants import make_member, merchant
 from tests.merchants.people import hire, owner_of, seated
 
@@ -21,9 +22,9 @@ URL = "https://pay.example.test"
 async def invited(by: Member, email: str = "new@example.test", role: str = "developer") -> str:
     """Invite somebody; the token in the letter."""
     await invitations.invite(by, email, role, public_url=URL, now=clock.now())
-    body = await database.fetch_value("SELECT body FROM mail_outbox WHERE recipient = $1 ORDER BY id DESC", email)
-    found = re.search(r"/invitation\?token=(\S+)", body)
-    assert found, body
+    (letter, *_) = await letters(email)
+    found = re.search(r"/invitation\?token=(\S+)", letter.body)
+    assert found, letter
     return found[1]
 
 

@@ -27,6 +27,7 @@ from app.withdrawals.authorisation import Refused, refuse
 from app.withdrawals.holds import HoldRefused
 from app.withdrawals.queries import withdrawals_to_sign
 from tests.factories.invoices import invoice
+from tests.factories.letters import letters
 from tests.factories.merchants import make_member, terms
 from tests.factories.operators import Operator as Staff
 from tests.factories.payments import pay_on_chain
@@ -77,11 +78,9 @@ async def test_a_merchant_is_suspended_reinstated_and_banned_with_reasons(
         "192.0.2.7",
         {"was": "approved", "reason": "chargebacks"},
     )
-    letters = await database.fetch_all("SELECT recipient, subject, body FROM mail_outbox")
-    assert [(letter["recipient"], letter["subject"]) for letter in letters] == [
-        ("owner@example.test", "Tea & Co was suspended")
-    ]
-    assert "chargebacks" in letters[0]["body"]
+    (letter,) = await letters()
+    assert (letter.recipient, letter.subject) == ("owner@example.test", "Tea & Co was suspended")
+    assert "chargebacks" in letter.body
     with pytest.raises(DeedRefused, match="is suspended"):
         await standing.suspend(merchant_id, "again", by, clock.now())
     await standing.reinstate(merchant_id, "settled", by, clock.now())

@@ -15,8 +15,10 @@ from app.reconciliation import queries as runs
 from app.sandbox.chain_driver import AnvilDriver
 from app.withdrawals import holds
 from app.withdrawals.authorisation import Refused, refuse
+from tests.factories.api_keys import api_key
 from tests.factories.invoices import invoice
-from tests.factories.merchants import terms
+from tests.factories.letters import letters
+from tests.factories.merchants import join, terms
 from tests.factories.payments import pay_on_chain
 from tests.factories.withdrawals import CUSTOMER, NETWORK, approve, balance, payout
 from tests.operator.served import Served, staff_of
@@ -108,6 +110,26 @@ async def test_who_asked_is_offered_no_approval_and_gets_none(served: Served) ->
     )
     assert "asked for it yourself" in errors(answer)
     assert await status(asked.id) == "pending_approval"
+
+
+async def test_a_conflict_of_interest_and_a_suspended_merchant_are_said_on_the_page(served: Served) -> None:
+    account, browser, _, other_browser = await operators(served)
+    merchant_id = await served.merchant()
+    key = await api_key(served.gateway.settings.api_key_peppers, merchant_id=merchant_id, seen_by=account.id)
+    by_key = await payout(served.gateway, merchant_id, requested_by=f"api_key:{key.id}")
+    page = (await browser.get(f"/desk/approvals/{by_key.id}")).text
+    assert "It was asked for with an API key whose secret you have seen: another operator must decide." in page
+    assert 'id="approve"' not in page
+    assert "You know its key" in (await browser.get("/desk/approvals")).text
+    assert 'id="approve"' in (await other_browser.get(f"/desk/approvals/{by_key.id}")).text
+    await join(merchant_id, account.id)
+    asked = await payout(served.gateway, merchant_id)
+    assert "You belong to the merchant" in (await browser.get(f"/desk/approvals/{asked.id}")).text
+    assert "Your own merchant" in (await browser.get("/desk/approvals")).text
+    await database.execute("UPDATE merchants SET status = 'suspended' WHERE id = $1", merchant_id)
+    page = (await other_browser.get(f"/desk/approvals/{asked.id}")).text
+    assert "The merchant is suspended: nothing leaves its balance before it is reinstated." in page
+    assert 'id="approve"' not in page
 
 
 async def test_a_large_payout_takes_two_hands(served: Served) -> None:
@@ -242,8 +264,7 @@ async def test_an_application_is_approved_or_turned_down(served: Served) -> None
     rows = await database.fetch_all("SELECT name, status FROM merchants ORDER BY name")
     assert [tuple(row) for row in rows] == [("Lichtung", "approved"), ("Schatten", "rejected")]
     assert (await queue.counts()).applications == 0
-    letters = await database.fetch_all("SELECT body FROM mail_outbox WHERE recipient = $1", applicant.email)
-    assert any("no such company" in letter["body"] for letter in letters)
+    assert any("no such company" in letter.body for letter in await letters(applicant.email))
 
 
 async def test_a_merchants_standing_terms_and_assets(served: Served) -> None:

@@ -65,15 +65,15 @@ async def test_waiting_withdrawals_come_oldest_first_by_page_and_say_who_may(
     third = await payout(gateway, merchant_id, "2.00")
     await approve(gateway, large.id, ops)
     first_page, after = await queue.waiting_withdrawals(ops.id, None, 2)
-    assert [(w.id, w.approvals, w.approved_by_me, w.asked_by_me) for w in first_page] == [
-        (large.id, 1, True, False),
-        (own.id, 0, False, True),
+    assert [(w.id, w.approvals, w.approved_by_me, w.my_conflict) for w in first_page] == [
+        (large.id, 1, True, None),
+        (own.id, 0, False, "asked"),
     ]
     assert after is not None
     rest, end = await queue.waiting_withdrawals(ops.id, after, 2)
     assert ([w.id for w in rest], end) == ([third.id], None)
     seen_by_second, _ = await queue.waiting_withdrawals(second.id, None, 10)
-    assert [(w.approved_by_me, w.asked_by_me) for w in seen_by_second] == [(False, False)] * 3
+    assert [(w.approved_by_me, w.my_conflict) for w in seen_by_second] == [(False, None)] * 3
 
 
 async def test_a_dossier_tells_the_history_of_the_address_and_of_the_merchant(

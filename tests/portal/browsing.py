@@ -12,6 +12,7 @@ from app.accounts import service as accounts
 from app.core import clock, database
 from app.core.settings import Settings
 from app.portal import cookies
+from tests.factories.letters import letters as waiting_letters
 
 PASSWORD = "a rather long phrase 7"
 _INPUT = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
@@ -99,10 +100,7 @@ def hidden(page: httpx.Response) -> dict[str, str]:
 
 async def letters(email: str) -> list[str]:
     """Subject and body of each letter to an address, the latest first."""
-    rows = await database.fetch_all(
-        "SELECT subject, body FROM mail_outbox WHERE recipient = $1 ORDER BY id DESC", email
-    )
-    return [f"{row['subject']}\n{row['body']}" for row in rows]
+    return [f"{letter.subject}\n{letter.body}" for letter in await waiting_letters(email)]
 
 
 async def mailed_path(email: str) -> str:

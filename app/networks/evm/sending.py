@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 from eth_abi.abi import encode
 from eth_account import Account
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
 
 from app.networks.config import Asset, NetworkConfig
-from app.networks.evm import holdings
+from app.networks.evm import holdings, rollup
 from app.networks.evm.holdings import CALLS_PER_REQUEST
 from app.networks.evm.rpc import Call, EvmRpc, NobodyAnswered, RefusedByNode
 from app.networks.evm.wire import Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock
@@ -75,22 +76,15 @@ class EvmSender:
         # Native sweeps count on a plain transfer's gas being exact.
         return gas if gas == PLAIN_TRANSFER_GAS else gas * GAS_MARGIN[0] // GAS_MARGIN[1]
 
+    async def with_data_fee(self, draft: Draft) -> Draft:
+        if self._config.rollup is None:
+            return draft
+        # Three bytes longer than the unsigned form: the shortest signature that can be written down.
+        unsigned = TypedTransaction.from_dict({**self._fields(draft), "v": 1, "r": 1, "s": 1}).encode()
+        return msgspec.structs.replace(draft, data_fee_raw=await rollup.data_fee_raw(self._rpc, unsigned))
+
     def sign(self, draft: Draft, private_key: bytes) -> Signed:
-        to, value_raw, data = self._transfer(draft.to_address, draft.asset_symbol, draft.amount_raw)
-        signed = Account.sign_transaction(
-            {
-                "type": 2,
-                "chainId": self._config.chain_id,
-                "nonce": draft.nonce,
-                "to": to,
-                "value": value_raw,
-                "data": data,
-                "gas": draft.gas_limit,
-                "maxFeePerGas": draft.max_fee_raw,
-                "maxPriorityFeePerGas": draft.priority_fee_raw,
-            },
-            private_key,
-        )
+        signed = Account.sign_transaction(self._fields(draft), private_key)
         return Signed(txid="0x" + bytes(signed.hash).hex(), raw=bytes(signed.raw_transaction))
 
     async def broadcast(self, signed: Signed) -> Broadcast:
@@ -185,6 +179,21 @@ class EvmSender:
                 if header is not None:
                     hashes[height] = header.hash.lower()
         return hashes
+
+    def _fields(self, draft: Draft) -> dict[str, Any]:
+        """The transaction that a draft is, unsigned (EIP-1559)."""
+        to, value_raw, data = self._transfer(draft.to_address, draft.asset_symbol, draft.amount_raw)
+        return {
+            "type": 2,
+            "chainId": self._config.chain_id,
+            "nonce": draft.nonce,
+            "to": to,
+            "value": value_raw,
+            "data": data,
+            "gas": draft.gas_limit,
+            "maxFeePerGas": draft.max_fee_raw,
+            "maxPriorityFeePerGas": draft.priority_fee_raw,
+        }
 
     def _transfer(self, to_address: str, asset_symbol: str, amount_raw: int) -> tuple[str, int, bytes]:
         """Whom to call, with how much native coin and which data."""
