@@ -128,7 +128,7 @@ def asserts_something(proof: str) -> bool:
     for node in ast.walk(ast.parse((TESTS / path).read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
             return any(
-                isinstance(inner, ast.Assert) or isinstance(inner, ast.Attribute) and inner.attr.startswith("until_")
+                isinstance(inner, ast.Assert) or (isinstance(inner, ast.Attribute) and inner.attr.startswith("until_"))
                 for inner in ast.walk(node)
             )
     return False
