@@ -30,9 +30,10 @@ ALLOWANCE_LOCK_SPACE = 7_226_020
 
 
 async def may_write(kind: Kind, recipient: str, now: datetime) -> bool:
-    """Whether the mailbox, an address as it is kept, may get one more letter of this kind now. It holds until the caller's transaction ends.
+    """Whether a mailbox may get one more letter of this kind now; it holds until the caller's transaction ends.
 
-    Ask first where more than the letter depends on it, such as a link that would end an earlier one.
+    `recipient` is an address as it is kept. Ask first where more than the letter depends on it, such as a link that
+    would end an earlier one. Needs the caller's transaction.
     """
     database.in_transaction()
     # Two transactions that write to one mailbox would both count what the other has not committed.
