@@ -22,6 +22,7 @@ from app.commands.running import settings as _settings
 from app.commands.running import with_gateway as _with_gateway
 from app.commands.signer import signer
 from app.core import clock, database, logging, migrations
+from app.core.email_address import as_kept
 from app.gateway import Gateway, running, wire
 from app.merchants import service as merchants
 from app.refunds.cli import reviews_group
@@ -191,7 +192,7 @@ def create_key(
 
 
 async def _account(email: str) -> Person:
-    person = await people.by_email(email.strip().lower())
+    person = await people.by_email(as_kept(email))
     if person is None:
         raise click.ClickException(f"no account has the address {email}")
     return person

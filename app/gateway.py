@@ -22,7 +22,6 @@ from app.invoices.presentation import InvoicePresenter
 from app.invoices.queries import InvoiceReader
 from app.invoices.service import InvoiceService
 from app.mail import sealing
-from app.mail import service as mail
 from app.networks import assets
 from app.networks.config import NetworkConfig, load_networks
 from app.networks.registry import Networks
@@ -175,7 +174,6 @@ def _alert_routes(settings: Settings, outbound: OutboundClient) -> AlertRoutes:
 
     return AlertRoutes(
         mail_to=settings.alert_mail_to,
-        letters=mail.enqueue,
         hook_url=settings.alert_hook_url,
         poster=outbound,
         sign=sign,

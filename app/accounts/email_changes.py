@@ -14,10 +14,11 @@ from app.accounts.letters import Letters
 from app.accounts.people import Person
 from app.accounts.service import checked_email
 from app.accounts.sessions import Session
-from app.accounts.sign_up import may_write_to
 from app.accounts.throttle import Limit, Throttle
 from app.core import database
 from app.core.errors import ApiError, Code, invalid
+from app.mail import service as mail
+from app.mail.letters import Kind
 
 PER_ACCOUNT = Limit("email_change:account", 5, timedelta(hours=1))
 
@@ -46,18 +47,19 @@ class EmailChanges:
         if new_email == person.email:
             raise invalid("email", "is your address already")
         await self._throttle.take([(PER_ACCOUNT, person.id)], now)
-        allowed = await may_write_to(self._throttle, new_email, now)
         async with database.transaction():
+            allowed = await mail.may_write(Kind.UNASKED, new_email, now)
             await links.forget("email_change", person.id)
             token = await links.make("email_change", links.of(person, new_email), now)
             await people.note(person, "email.change_asked", address, now)
             await people.write(person.email, self._letters.email_change_asked(person.name, new_email), now)
             if not allowed:
                 return
-            if await people.by_email(new_email) is None:
-                letter = self._letters.confirm_new_email(person.name, token)
+            known = await people.by_email(new_email)
+            if known is None:
+                letter = self._letters.confirm_new_email(token)
             else:
-                letter = self._letters.already_signed_up(person.name)
+                letter = self._letters.already_signed_up(known.name)
             await people.write(new_email, letter, now)
 
     async def confirm(self, token: str, *, session: Session | None, address: str, now: datetime) -> EmailChanged | None:

@@ -11,6 +11,7 @@ from app.accounts import credentials, people
 from app.accounts.passwords import NOBODYS, is_right
 from app.accounts.sessions import Session
 from app.core import database
+from app.core.email_address import as_kept
 from app.core.errors import invalid
 
 MAX_REASON_LENGTH = 500
@@ -66,7 +67,7 @@ def on_duty(session: Session, *, address: str | None) -> Operator:
 async def identify(email: str, password: str) -> str:
     """The id of the operator's account. Raises NotAnOperator."""
     row = await database.fetch_one(
-        "SELECT id, password_hash FROM accounts WHERE email = $1 AND is_operator", email.strip().lower()
+        "SELECT id, password_hash FROM accounts WHERE email = $1 AND is_operator", as_kept(email)
     )
     right = is_right(password, row["password_hash"] if row else NOBODYS)
     if row is None or not right:
@@ -81,7 +82,7 @@ async def remove(email: str) -> str:
     records the reason. Raises NotAnOperator.
     """
     database.in_transaction()
-    person = await people.by_email(email.strip().lower())
+    person = await people.by_email(as_kept(email))
     if person is None or not person.is_operator:
         raise NotAnOperator("no operator has this e-mail address")
     await credentials.invalidate(person, keep=None)

@@ -12,6 +12,7 @@ from app.accounts.sessions import token_hash
 from app.accounts.throttle import Limit, Throttle
 from app.audit import service as audit
 from app.core import database, ids
+from app.core.email_address import as_kept
 from app.core.errors import ApiError, Code
 from app.core.settings import DataKeys
 
@@ -84,7 +85,7 @@ class SignIn:
 
     async def check_password(self, *, email: str, password: str, address: str, site: str, now: datetime) -> Person:
         """Whose address and password these are. Counts wrong ones; raises as `with_password`."""
-        email = email.strip().lower()[:320]
+        email = as_kept(email)
         tries = [(PER_ADDRESS, site), (PER_PAIR, f"{site} {email}"), (PER_ACCOUNT, email)]
         await self._throttle.take(tries, now)
         person = await people.by_email(email) if "\0" not in email else None

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from app.core.email_address import EmailAddress
+
 Environment = Literal["production", "sandbox", "test"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 T = TypeVar("T")
@@ -92,7 +94,7 @@ class Settings:
     operator_name: str | None
     operator_url: str | None
     security_contacts: tuple[str, ...]
-    alert_mail_to: tuple[str, ...]
+    alert_mail_to: tuple[EmailAddress, ...]
     alert_hook_url: str | None = field(repr=False)
     alert_hook_secret: str | None = field(repr=False)
     checkpoint_keys: CheckpointKeys | None
@@ -239,13 +241,11 @@ def _mail_address(text: str) -> str:
     return text
 
 
-def _mail_recipients(text: str) -> tuple[str, ...]:
-    recipients = tuple(part.strip() for part in text.split(",") if part.strip())
-    for recipient in recipients:
-        name, at, host = recipient.rpartition("@")
-        if not recipient.isprintable() or " " in recipient or not (name and at and host):
-            raise _Fault("must be a list of mail addresses, such as ops@example.com,oncall@example.com")
-    return recipients
+def _mail_recipients(text: str) -> tuple[EmailAddress, ...]:
+    try:
+        return tuple(EmailAddress.parse(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise _Fault("must be a list of mail addresses, such as ops@example.com,oncall@example.com") from None
 
 
 def _line(text: str) -> str:

@@ -15,8 +15,9 @@ from app.core.crypto import sha256
 from app.core.database import Row
 from app.core.errors import ApiError, Code, Forbidden, invalid
 from app.mail import service as mail
+from app.mail.letters import Kind, letter
 from app.merchants import service
-from app.merchants.members import Member, locked, member, owners_addresses
+from app.merchants.members import Member, locked, member, write_to_owners
 from app.merchants.roles import ALLOWED, DESCRIPTIONS, Permission, Role, checked_role, may, to_invite
 
 VALID_FOR = timedelta(days=7)
@@ -55,7 +56,7 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
     """Send an invitation; an earlier one to the same address ends.
 
     Raises Forbidden, also where the earlier one has a role that this member may not give, MERCHANT_NOT_APPROVED and
-    its kin, INVALID_INPUT.
+    its kin, INVALID_INPUT, RATE_LIMITED where the address has got too many letters that it did not ask for.
     """
     new_role = checked_role(role)
     _require_for(by, new_role)
@@ -66,6 +67,8 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
         _require_for(by, new_role)
         await _refuse_members(by.merchant_id, address)
         await _refuse_higher(by, address)
+        if not await mail.may_write(Kind.UNASKED, address, now):
+            raise ApiError(Code.RATE_LIMITED, "we have written to this address too often: try again tomorrow")
         await _end_open(by.merchant_id, address, now)
         await _refuse_too_many(by.merchant_id, now)
         await database.execute(
@@ -83,15 +86,22 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
         )
         await by.record("team.invited", by.merchant_id, now, email=address, role=new_role)
         inviter = await database.fetch_value("SELECT name FROM accounts WHERE id = $1", by.account_id)
-        await mail.enqueue(
-            recipient=address,
-            subject=f"{by.merchant_name}: you are invited",
-            body=f"{inviter} invites you to {by.merchant_name} as {new_role}.\n{DESCRIPTIONS[new_role]}\n\n"
-            f"To accept, open this page and sign in, or sign up, with the address that this letter came to:\n"
-            f"{public_url}/invitation?token={token}\n\n"
-            f"The invitation holds for {VALID_FOR.days} days. If you don't know what this is about, ignore it.\n",
-            now=now,
+        invited = letter(
+            Kind.UNASKED,
+            "You are invited to a team on Swap Pay",
+            "{inviter} invites you to {merchant} as {role}.\n{description}\n\n"
+            "To accept, open this page and sign in, or sign up, with the address that this letter came to:\n"
+            "{link}\n\nThe invitation holds for {days} days. If you don't know what this is about, ignore it.\n",
+            ours={
+                "role": new_role,
+                "description": DESCRIPTIONS[new_role],
+                "link": f"{public_url}/invitation?token={token}",
+                "days": VALID_FOR.days,
+            },
+            inviter=inviter,
+            merchant=by.merchant_name,
         )
+        await mail.enqueue_to_kept(address, invited, now)
 
 
 async def withdraw(by: Member, invitation_id: int, now: datetime) -> None:
@@ -206,14 +216,17 @@ async def accept(token: str, *, account_id: str, address: str | None, now: datet
         joined = await member(account_id, invitation.merchant_id, address=address)
         assert joined is not None, "they have just been added"
         await joined.record("team.joined", account_id, now, role=invitation.role, invited_by=invitation.invited_by)
-        for owner in await owners_addresses(invitation.merchant_id):
-            await mail.enqueue(
-                recipient=owner,
-                subject=f"{account['name']} joined {invitation.merchant_name}",
-                body=f"{account['name']} <{account['email']}> accepted {invitation.invited_by}'s invitation and is"
-                f" {invitation.role} of {invitation.merchant_name} now.\n",
-                now=now,
-            )
+        told = letter(
+            Kind.MERCHANT,
+            "Somebody joined your team",
+            "{name}, {email}, accepted the invitation of {inviter} and is {role} of {merchant} now.\n",
+            ours={"role": invitation.role},
+            name=account["name"],
+            email=account["email"],
+            inviter=invitation.invited_by,
+            merchant=invitation.merchant_name,
+        )
+        await write_to_owners(invitation.merchant_id, told, now)
     return invitation.merchant_id
 
 

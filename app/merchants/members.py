@@ -10,6 +10,8 @@ from app.accounts.operators import DeedRefused
 from app.audit import service as audit
 from app.core import database
 from app.core.errors import ApiError, Code, Forbidden
+from app.mail import service as mail
+from app.mail.letters import Letter
 from app.merchants.roles import ALLOWED, Permission, Role, Standing, may
 
 
@@ -139,8 +141,8 @@ async def refuse_own_merchant(operator: Decider, merchant_id: str, now: datetime
         raise DeedRefused("you belong to the merchant: another operator must decide")
 
 
-async def owners_addresses(merchant_id: str) -> list[str]:
-    """Where letters to a merchant go."""
+async def write_to_owners(merchant_id: str, letter: Letter, now: datetime) -> None:
+    """Send a letter to each owner when the caller's transaction commits."""
     rows = await database.fetch_all(
         """
         SELECT a.email FROM memberships p JOIN accounts a ON a.id = p.account
@@ -148,4 +150,5 @@ async def owners_addresses(merchant_id: str) -> list[str]:
         """,
         merchant_id,
     )
-    return [row["email"] for row in rows]
+    for row in rows:
+        await mail.enqueue_to_kept(row["email"], letter, now)

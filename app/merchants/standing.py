@@ -15,9 +15,9 @@ from app.audit import service as audit
 from app.core import database
 from app.core.database import Row
 from app.core.errors import ApiError, Code, invalid
-from app.mail import service as mail
+from app.mail.letters import Kind, letter
 from app.merchants import service
-from app.merchants.members import owners_addresses, refuse_own_merchant
+from app.merchants.members import refuse_own_merchant, write_to_owners
 from app.merchants.service import MAX_FEE_BPS
 from app.networks.config import MAX_RAW, Asset, NetworkConfig
 
@@ -147,14 +147,24 @@ async def _lock(merchant_id: str) -> Row:
 
 
 async def _write_to_owners(merchant: Row, deed: str, reason: str, now: datetime) -> None:
-    for recipient in await owners_addresses(merchant["id"]):
-        await mail.enqueue(
-            recipient=recipient,
-            subject=f"{merchant['name']} was {deed}",
-            body=f"{merchant['name']} ({merchant['id']}) was {deed} by an operator of the gateway.\n\n"
-            f"The reason given:\n{reason}\n\n{CONSEQUENCES[deed]}\n",
-            now=now,
-        )
+    said = letter(
+        Kind.MERCHANT,
+        SUBJECTS[deed],
+        "{merchant} ({id}) was {deed} by an operator of the gateway.\n\n"
+        "The reason given:\n{reason}\n\n{consequences}\n",
+        ours={"id": merchant["id"], "deed": deed, "reason": reason, "consequences": CONSEQUENCES[deed]},
+        merchant=merchant["name"],
+    )
+    await write_to_owners(merchant["id"], said, now)
+
+
+SUBJECTS: Mapping[str, str] = MappingProxyType(
+    {
+        "suspended": "Your merchant was suspended",
+        "banned": "Your merchant was banned",
+        "reinstated": "Your merchant was reinstated",
+    }
+)
 
 
 CONSEQUENCES: Mapping[str, str] = MappingProxyType(

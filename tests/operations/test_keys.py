@@ -9,9 +9,11 @@ import pytest
 from app.accounts import service as accounts
 from app.core import clock, database
 from app.core.crypto import Undecryptable, decrypt
+from app.core.email_address import EmailAddress
 from app.core.settings import DataKeys, Settings
 from app.mail import sealing as letter_bodies
 from app.mail import service as mail
+from app.mail.letters import Kind, letter
 from app.webhooks import sealing
 from tests.factories.letters import letters
 from tests.factories.merchants import merchant
@@ -30,7 +32,9 @@ async def test_what_an_old_key_sealed_opens_with_the_new_one_alone(settings: Set
     )
     letter_bodies.use_keys(old)
     for number in range(3):
-        await mail.enqueue(recipient=f"{number}@example.test", subject="S", body=f"link {number}", now=clock.now())
+        async with database.transaction():
+            written = letter(Kind.SECURITY, "S", f"link {number}")
+            await mail.enqueue(EmailAddress(str(number), "example.test"), written, clock.now())
     new = os.urandom(32)
     both = DataKeys({"k2": new, **old.keys})
 
@@ -46,7 +50,7 @@ async def test_what_an_old_key_sealed_opens_with_the_new_one_alone(settings: Set
 
     alone = DataKeys({"k2": new})
     letter_bodies.use_keys(alone)
-    assert [letter.body for letter in await letters()] == ["link 2", "link 1", "link 0"]
+    assert [waiting.body for waiting in await letters()] == ["link 2", "link 1", "link 0"]
     row = await database.fetch_one("SELECT secret_sealed, previous_secret_sealed FROM webhook_endpoints")
     assert row is not None
     assert {sealing.open_sealed(alone, endpoint.id, sealed) for sealed in row} == {endpoint.secret}

@@ -79,7 +79,7 @@ async def test_a_merchant_is_suspended_reinstated_and_banned_with_reasons(
         {"was": "approved", "reason": "chargebacks"},
     )
     (letter,) = await letters()
-    assert (letter.recipient, letter.subject) == ("owner@example.test", "Tea & Co was suspended")
+    assert (letter.recipient, letter.subject) == ("owner@example.test", "Your merchant was suspended")
     assert "chargebacks" in letter.body
     with pytest.raises(DeedRefused, match="is suspended"):
         await standing.suspend(merchant_id, "again", by, clock.now())
