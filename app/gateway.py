@@ -11,6 +11,7 @@ from app.alerts.routing import AlertRoutes
 from app.core import clock, database, redis
 from app.core.outbound import OutboundClient, build_ssl_context
 from app.core.settings import Settings
+from app.deposits.payments import PaymentService
 from app.deposits.reversals import ReversalService
 from app.deposits.reviews import ReviewService
 from app.deposits.service import DepositService
@@ -59,6 +60,7 @@ class Gateway:
     invoice_creation: InvoiceCreation
     invoice_reader: InvoiceReader
     invoices: InvoiceService
+    payments: PaymentService
     deposits: DepositService
     reversals: ReversalService
     addresses: AddressBook
@@ -94,6 +96,7 @@ class Gateway:
                 network,
                 self.networks.chain(network.key),
                 self.deposits,
+                self.payments,
                 self.reversals,
                 self.invoices,
                 Treasury(network),
@@ -134,6 +137,7 @@ def wire(settings: Settings) -> Gateway:
         settings.email_hash_secret,
     )
     reviews = ReviewService(invoices)
+    payments = PaymentService(networks, invoices)
     withdrawal_reader = WithdrawalReader(WithdrawalPresenter(networks))
     withdrawals = WithdrawalService(withdrawal_reader, invoices, reviews)
     return Gateway(
@@ -143,8 +147,9 @@ def wire(settings: Settings) -> Gateway:
         invoice_creation=creation,
         invoice_reader=reader,
         invoices=invoices,
-        deposits=DepositService(invoices),
-        reversals=ReversalService(invoices, holds.place),
+        payments=payments,
+        deposits=DepositService(invoices, payments),
+        reversals=ReversalService(invoices, payments, holds.place),
         addresses=addresses,
         reviews=reviews,
         withdrawals=withdrawals,

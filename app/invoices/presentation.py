@@ -55,7 +55,28 @@ class DepositBody(msgspec.Struct, frozen=True, kw_only=True):
         Literal["seen", "orphaned", "credited", "suspended"],
         Meta(description="`orphaned`: its block was reorganised away. `suspended`: an operator looks into it."),
     ]
-    review_reason: Annotated[str | None, Meta(description="Why it needs a review; null for the exact payment.")]
+    verdict: Annotated[
+        Literal[
+            "exact",
+            "part",
+            "dust",
+            "underpaid",
+            "overpaid",
+            "late",
+            "cancelled",
+            "second",
+            "wrong_asset",
+            "in_review",
+            "unknown",
+        ],
+        Meta(
+            description="What it is to the invoice. `exact` pays it, alone or as a part that was credited. `part` waits "
+            "for the rest. `dust` is too small to mean anything. Every other one needs a review."
+        ),
+    ]
+    review_reason: Annotated[
+        str | None, Meta(description="Why it needs a review: the verdict; null for `exact`, `part` and `dust`.")
+    ]
     seen_at: Annotated[Moment, Meta(description="When it was first seen.")]
 
 
@@ -96,7 +117,7 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="`merchant`: taken out of the amount. `customer`: added on top."),
     ]
     net_raw: Annotated[Raw, Meta(description="What the merchant will be credited for the exact payment.")]
-    received_raw: Annotated[Raw, Meta(description="What has come in so far.")]
+    received_raw: Annotated[Raw, Meta(description="What has come in so far in the invoice's asset, dust included.")]
     credited: Annotated[bool, Meta(description="Whether the merchant's balance has it.")]
     credited_raw: Annotated[Raw | None, Meta(description="What was credited; null until then.")]
     refunded_raw: Annotated[Raw, Meta(description="What was sent back of it, confirmed on chain.")]
@@ -115,6 +136,8 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Annotated[Moment, Meta(description="When it was made.")]
     paid_at: Annotated[Moment | None, Meta(description="When the payment became final; null until then.")]
 
+
+_UNREVIEWED = frozenset({"exact", "part", "dust"})
 
 _STATUSES = {status.value: status for status in Status}
 
@@ -187,7 +210,8 @@ class InvoicePresenter:
             block_height=deposit["block_height"],
             confirmations=max(0, head_height - deposit["block_height"] + 1) if alive else 0,
             status=deposit["status"],
-            review_reason=None if deposit["verdict"] == "exact" else deposit["verdict"],
+            verdict=deposit["verdict"],
+            review_reason=None if deposit["verdict"] in _UNREVIEWED else deposit["verdict"],
             seen_at=deposit["seen_at"],
         )
 
