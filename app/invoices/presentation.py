@@ -70,7 +70,7 @@ class DepositBody(msgspec.Struct, frozen=True, kw_only=True):
             "unknown",
         ],
         Meta(
-            description="What it is to the invoice. `exact` pays it, alone or as a part that was credited. `part` waits "
+            description="What it is to the invoice. `exact` pays it, alone or as a credited part. `part` waits "
             "for the rest. `dust` is too small to mean anything. Every other one needs a review."
         ),
     ]
