@@ -137,6 +137,27 @@ async def left_behind(network: str, covered_until: datetime, orphaned_since: dat
 
 
 @dataclass(frozen=True, slots=True)
+class Sender:
+    """An address that has sent something to an invoice; `only_dust`: nothing but dust, as address poisoners do."""
+
+    address: str
+    only_dust: bool
+
+
+async def senders(invoice_id: str) -> list[Sender]:
+    """Who has sent what is on chain for an invoice."""
+    rows = await database.fetch_all(
+        """
+        SELECT from_address AS address, bool_and(verdict = 'dust') AS only_dust FROM deposits
+        WHERE invoice = $1 AND status <> 'orphaned' AND from_address <> $2 GROUP BY 1 ORDER BY 2, 1
+        """,
+        invoice_id,
+        UNKNOWN_SENDER,
+    )
+    return [Sender(**dict(row)) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
 class Dust:
     """All dust of one asset, in minor units."""
 

@@ -1,5 +1,6 @@
 """How an invoice looks from outside: the one form that the API, events and the stored replay share."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -142,6 +143,16 @@ _UNREVIEWED = frozenset({"exact", "part", "dust"})
 _STATUSES = {status.value: status for status in Status}
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be sent now: the amount, or what is missing of it where parts are accepted. `missing_raw` is below
+    zero where more has come."""
+
+    missing_raw: int
+    amount_decimal: str
+    payment_uri: str
+
+
 class InvoicePresenter:
     """Turns rows into `InvoiceBody`; knows the networks' decimals and the deployment's links."""
 
@@ -194,6 +205,17 @@ class InvoicePresenter:
             expires_at=rfc3339(row["expires_at"]),
             created_at=rfc3339(row["created_at"]),
             paid_at=None if row["paid_at"] is None else rfc3339(row["paid_at"]),
+        )
+
+    def due(self, row: Row) -> Due:
+        """What a row of `invoices` still asks for."""
+        chain, _, asset = self._asset(row["network"], row["asset"])
+        missing_raw = row["pay_in_raw"] - (row["received_raw"] if row["accept_parts"] else 0)
+        asked_raw = missing_raw if missing_raw > 0 else row["pay_in_raw"]
+        return Due(
+            missing_raw,
+            format_amount(asked_raw, asset.decimals),
+            chain.payment_uri(row["address"], asset.symbol, asked_raw),
         )
 
     def _deposit(self, network_key: str, deposit: dict[str, Any], head_height: int) -> DepositBody:

@@ -10,7 +10,7 @@ import msgspec
 from app.core import database
 from app.core.batching import Batcher
 from app.core.database import Row
-from app.invoices.presentation import InvoiceBody, InvoicePresenter
+from app.invoices.presentation import Due, InvoiceBody, InvoicePresenter
 from app.merchants import branding
 from app.merchants.branding import Branding
 from app.networks.evm.address import normalise_address
@@ -46,9 +46,12 @@ _SELECT = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicInvoice:
-    """An invoice for its customer: with who asks for the money, and when its network was last looked at."""
+    """An invoice for its customer: with what is to be sent now, who asks for the money, and when its network was last
+    looked at."""
 
     body: InvoiceBody
+    due: Due
+    accepts_parts: bool
     merchant_id: str
     merchant_name: str
     branding: Branding
@@ -103,6 +106,8 @@ class InvoiceReader:
             return None
         return PublicInvoice(
             body=self._body(row),
+            due=self._presenter.due(row),
+            accepts_parts=row["accept_parts"],
             merchant_id=row["merchant"],
             merchant_name=row["display_name"] or row["merchant_name"],
             branding=branding.of_row(row),

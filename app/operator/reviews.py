@@ -1,4 +1,6 @@
-"""Manual reviews: deposits that did not simply pay. A case's page has its facts and leads to the ways to end it."""
+"""Manual reviews: deposits that did not simply pay, and a line an asset of dust. A case's page has its facts and leads
+to the ways to end it.
+"""
 
 from typing import Literal, cast, get_args
 
@@ -7,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import Operator, stated_reason
 from app.core import clock
+from app.deposits import repository
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, refusals
 from app.oversight import reviews
@@ -29,7 +32,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         state = cast(Which, lists.choice(request, "state", STATES, "open"))
         cases, last = await reviews.page(state, lists.after_moment(request), lists.PAGE_SIZE)
         pager = lists.pager(request, {"state": state}, last)
-        context = {"cases": cases, "state": state, "pager": pager}
+        context = {"cases": cases, "state": state, "pager": pager, "dust": await repository.dust()}
         return await desk.page(request, "reviews/list", context)
 
     @get("/reviews/{deposit_id:str}")
@@ -71,7 +74,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return f"{deposit_id} is closed: its money stays in suspense."
 
     async def find(deposit_id: str) -> CaseFile:
-        file = await reviews.file_of(deposit_id)
+        file = await reviews.file_of(deposit_id, clock.now())
         if file is None:
             raise nothing_here()
         return file

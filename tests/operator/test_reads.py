@@ -171,7 +171,7 @@ async def test_a_refund_to_the_address_that_paid_says_so(
     new = await invoice(gateway, await terms(service_fee_bps=0))
     await pay_on_chain(gateway, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) + 5)
     (case,), _ = await reviews.page("open", None, 10)
-    file = await reviews.file_of(case.deposit_id)
+    file = await reviews.file_of(case.deposit_id, clock.now())
     assert file is not None
     boss = await operator(gateway.settings.data_keys)
     refund_id = await gateway.returns.send_back(
@@ -197,12 +197,12 @@ async def test_a_case_file_says_what_a_credit_would_be(
     await watcher.tick()
     (case,), after = await reviews.page("open", None, 10)
     assert (case.verdict, case.can_be_decided, after) == ("underpaid", False, None)
-    early = await reviews.file_of(case.deposit_id)
+    early = await reviews.file_of(case.deposit_id, clock.now())
     assert early is not None
     assert (early.confirmations, early.can_be_credited, early.can_be_returned) == (1, False, False)
     await driver.mine(3)
     await watcher.tick()
-    file = await reviews.file_of(case.deposit_id)
+    file = await reviews.file_of(case.deposit_id, clock.now())
     assert file is not None
     assert (file.can_be_credited, file.can_be_returned, file.to_address) == (True, True, new.pay_in.address)
     assert file.share is not None
@@ -212,7 +212,7 @@ async def test_a_case_file_says_what_a_credit_would_be(
     assert available == file.share.net_raw
     (closed,), _ = await reviews.page("closed", None, 10)
     assert (closed.deposit_id, closed.outcome) == (case.deposit_id, "credited")
-    assert await reviews.file_of("DEP-0000000000") is None
+    assert await reviews.file_of("DEP-0000000000", clock.now()) is None
 
 
 @pytest.mark.parametrize(
