@@ -22,7 +22,10 @@ MAX_READS = 3
 _ID = re.compile(r"INV-[0-9A-Z]{1,16}", re.ASCII)
 """What an id may look like. Anything else is nobody's, and must not come among others' in one statement."""
 
-_SELECT = """
+MOST_DUST = 20
+"""Deposits that are dust, the newest ones, in an invoice's answer: strangers can send as many as they like."""
+
+_SELECT = f"""
     SELECT i.*,
         coalesce((SELECT head_height FROM network_cursors c WHERE c.network = i.network), 0) AS head_height,
         (SELECT json_agg(json_build_object(
@@ -31,7 +34,10 @@ _SELECT = """
                 'status', d.status, 'verdict', d.verdict,
                 'seen_at', to_char(d.seen_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
             ) ORDER BY d.seen_at, d.id)::text
-            FROM deposits d WHERE d.invoice = i.id) AS deposits,
+            FROM (
+                SELECT *, row_number() OVER (PARTITION BY verdict = 'dust' ORDER BY seen_at DESC, id DESC) AS newest
+                FROM deposits WHERE invoice = i.id
+            ) d WHERE d.verdict <> 'dust' OR d.newest <= {MOST_DUST}) AS deposits,
         (SELECT json_build_object(
                 'status', r.status, 'outcome', r.outcome, 'cause', r.verdict, 'deposit_id', r.deposit,
                 'refund_id', r.refund_id,
