@@ -296,11 +296,12 @@ async def _destination_history(row: Row) -> DestinationHistory:
     )
     senders = [] if row["invoice"] is None else await deposits.senders(row["invoice"])
     payers = [sender.address for sender in senders if not sender.only_dust]
+    payer_lookalikes = tuple(payer for payer in payers if look_alike(payer, row["destination"]))
     return DestinationHistory(
         **dict(before),
         lookalikes=tuple(found["destination"] for found in lookalikes),
-        paid_from_here=row["destination"] in payers,
-        payer_lookalikes=tuple(payer for payer in payers if look_alike(payer, row["destination"])),
+        paid_from_here=row["destination"] in payers and not payer_lookalikes,
+        payer_lookalikes=payer_lookalikes,
     )
 
 
