@@ -4,12 +4,17 @@ from datetime import timedelta
 
 import pytest
 
+from app.checkout.source import checkout_view
+from app.checkout.view import CheckoutView
+from app.checkout.wording import Words, put_into_words
 from app.core import clock, database
+from app.core.money import format_amount
 from app.deposits import reviews
 from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.invoices.queries import PublicInvoice
 from app.merchants.terms import Terms
+from app.web.languages import ENGLISH
 from tests.books import assert_books, assert_invoices
 from tests.deposits.feed import Feed
 from tests.factories.invoices import invoice, reread
@@ -278,3 +283,67 @@ async def test_the_switch_is_the_invoices_own(gateway: Gateway, feed: Feed, merc
     assert (await reread(gateway, before)).status == "manual_review"
     assert (await reread(gateway, after)).status == "awaiting_deposit"
     assert await database.fetch_value("SELECT accept_parts FROM merchants WHERE id = $1", merchant.merchant_id) is False
+
+
+async def test_what_the_page_says_from_the_first_part_to_the_last(
+    gateway: Gateway, feed: Feed, merchant: Terms
+) -> None:
+    new = await new_invoice(gateway, merchant)
+
+    async def page() -> tuple[CheckoutView, Words]:
+        network = gateway.networks.by("ethereum", "test")
+        public = await shown(gateway, new)
+        view = checkout_view(public, [], network, slug="a", language=ENGLISH, with_wallet=False, now=feed.now)
+        return view, put_into_words(view, ENGLISH)
+
+    view, words = await page()
+    assert (view.amount_decimal, words.amount_label) == (new.pay_in.amount_decimal, "Send exactly")
+    assert words.headline == "Waiting for your payment"
+    await feed.pay(new, 2_000_000)
+    await feed.pay(new, 7)
+    view, words = await page()
+    missing = format_amount(int(new.pay_in.amount_raw) - 2_000_007, 6)
+    assert (view.amount_decimal, words.amount_label) == (missing, "Still missing: send exactly")
+    assert words.headline == "A part of your payment has come in"
+    assert words.tail_hint == f"2.000007 of {new.pay_in.amount_decimal} USDT have come in."
+    assert view.payment_uri == (await shown(gateway, new)).due.payment_uri != new.pay_in.payment_uri
+    assert [deposit.amount_decimal for deposit in view.deposits] == ["2.00"], "dust is nobody's business here"
+    # A stranger's deposit in another asset: the page says so, and who has not paid all can still do so.
+    await feed.pay(new, 10**15, "ETH")
+    view, words = await page()
+    assert (view.status, view.is_payable, view.may_still_be_paid) == ("manual_review", False, True)
+    assert view.amount_decimal == missing
+    # Confirmations are those of the payment, whatever dust came last.
+    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_007)
+    await feed.mine()
+    await feed.pay(new, 1)
+    await database.execute(
+        "INSERT INTO network_cursors (network, chain_id, start_height, scanned_height, head_height,"
+        " covered_until, checked_at) VALUES ('ethereum:test', 31337, 0, $1, $1, now(), now())",
+        feed.head_height,
+    )
+    view, words = await page()
+    assert (view.status, view.confirmations_seen) == ("paid", 3)
+
+
+async def test_when_specks_make_it_too_much_the_page_asks_for_nothing_more(
+    gateway: Gateway, feed: Feed, merchant: Terms
+) -> None:
+    new = await new_invoice(gateway, merchant)
+    asked_raw = int(new.pay_in.amount_raw)
+    await feed.pay(new, asked_raw - 10)
+    await feed.pay(new, 11)
+    public = await shown(gateway, new)
+    view = checkout_view(
+        public,
+        [],
+        gateway.networks.by("ethereum", "test"),
+        slug="a",
+        language=ENGLISH,
+        with_wallet=False,
+        now=feed.now,
+    )
+    assert (view.status, view.is_payable, view.is_overfull) == ("awaiting_deposit", False, True)
+    assert "don’t send anything now" in put_into_words(view, ENGLISH).next_step
+    await feed.wait(timedelta(minutes=31))
+    assert (await reread(gateway, new)).status == "manual_review"
