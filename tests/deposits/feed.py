@@ -4,6 +4,8 @@ deposits and no node. Blocks go to the real services, on a real Postgres, in the
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from app.core import clock, database
 from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
@@ -58,10 +60,7 @@ class Feed:
         self.now += BLOCK_TIME
         height = self.head_height + 1
         ref = BlockRef(height, f"0x{height:064x}", f"0x{height - 1:064x}", self.now)
-        placed = [
-            Transfer(each.txid, index, each.asset_symbol, each.to_address, each.from_address, each.amount_raw, ref)
-            for index, each in enumerate(transfers)
-        ]
+        placed = [replace(each, index=index, block=ref) for index, each in enumerate(transfers)]
         self.blocks.append(placed)
         if placed:
             async with database.transaction():

@@ -1,6 +1,7 @@
 """0.9 % and 1.1 % of an invoice, in its asset and in others, before and after the exact payment: what each changes."""
 
 import pytest
+from msgspec.structs import replace
 
 from app.core import clock, database
 from app.deposits import repository, reviews
@@ -189,7 +190,7 @@ async def test_dust_at_an_address_without_an_invoice_has_no_case(gateway: Gatewa
     address = await database.fetch_value("SELECT address FROM deposit_addresses WHERE lease_count = 0 LIMIT 1")
     for amount_raw in (9_999, 10_000):  # the limit of a token with 6 decimals is 0.01
         there = feed.transfer(new, amount_raw)
-        await feed.mine(type(there)(there.txid, 0, "USDT", address, there.from_address, amount_raw, there.block))
+        await feed.mine(replace(there, to_address=address))
     await feed.confirm()
     assert [(case.verdict, case.amount_raw) for case in await reviews.cases()] == [("unknown", 10_000)]
     assert [(line.asset, line.count) for line in await repository.dust()] == [("USDT", 1)]

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from app.checkout.source import checkout_view
 from app.checkout.view import CheckoutView
@@ -14,6 +15,7 @@ from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.invoices.queries import PublicInvoice
 from app.merchants.terms import Terms
+from app.networks.port import UNKNOWN_SENDER
 from app.web.languages import ENGLISH
 from tests.books import assert_books, assert_invoices
 from tests.deposits.feed import Feed
@@ -347,3 +349,20 @@ async def test_when_specks_make_it_too_much_the_page_asks_for_nothing_more(
     assert "don’t send anything now" in put_into_words(view, ENGLISH).next_step
     await feed.wait(timedelta(minutes=31))
     assert (await reread(gateway, new)).status == "manual_review"
+
+
+async def test_what_nobody_saw_move_is_no_part_of_a_payment(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
+    """A balance larger than what was seen is taken for a deposit: a person must look, and it never pays."""
+    new = await invoice(gateway, merchant, amount="0.01", currency="ETH", expires_in=timedelta(minutes=30))
+    asked_raw = int(new.pay_in.amount_raw)
+    await feed.pay(new, asked_raw // 2, "ETH")
+    speck = feed.transfer(new, 10**10, "ETH", UNKNOWN_SENDER)
+    await feed.mine(replace(speck, inferred=True))
+    await feed.pay(new, asked_raw - asked_raw // 2 - 10**10, "ETH")  # as the page asks, which counts the speck
+    assert (await reread(gateway, new)).status == "awaiting_deposit"
+    rest = feed.transfer(new, asked_raw // 4, "ETH", UNKNOWN_SENDER)
+    await feed.mine(replace(rest, inferred=True))
+    await feed.confirm()
+    seen = await reread(gateway, new)
+    assert (seen.status, seen.credited) == ("manual_review", False)
+    assert [deposit.verdict for deposit in seen.deposits] == ["part", "dust", "part", "in_review"]
