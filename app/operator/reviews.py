@@ -1,4 +1,6 @@
-"""Manual reviews: deposits that did not simply pay. A case's page has its facts and leads to the ways to end it."""
+"""Manual reviews: deposits that did not simply pay, and a line an asset of dust. A case's page has its facts and leads
+to the ways to end it.
+"""
 
 from typing import Literal, cast, get_args
 
@@ -8,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from app.accounts.operators import Operator, stated_reason
 from app.core import clock
 from app.core.keyset import page_or_first
+from app.deposits import repository
 from app.deposits.reviews import why_not
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
@@ -33,7 +36,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         place = place_of(request, by_moment)
         cases = await page_or_first(lambda place: reviews.page(state, place, PAGE_LENGTH), place)
         pager = lists.pager(request, {"state": state}, cases, place)
-        context = {"cases": cases, "state": state, "pager": pager}
+        context = {"cases": cases, "state": state, "pager": pager, "dust": await repository.dust()}
         return await desk.page(request, "reviews/list", context)
 
     @get("/reviews/{deposit_id:str}")
@@ -76,7 +79,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return f"{deposit_id} is closed: its money stays in suspense."
 
     async def find(deposit_id: str) -> CaseFile:
-        file = await reviews.file_of(deposit_id)
+        file = await reviews.file_of(deposit_id, clock.now())
         if file is None:
             raise nothing_here()
         return file

@@ -33,6 +33,15 @@ async def test_an_invoice_is_made_read_and_cancelled(integrator: Integrator) -> 
     assert (again.status_code, again.json()["error"]["code"]) == (409, "INVOICE_NOT_CANCELLABLE")
 
 
+async def test_an_invoice_keeps_whether_its_merchant_accepted_parts_when_it_was_made(integrator: Integrator) -> None:
+    before = await integrator.invoice("order-1")
+    await database.execute("UPDATE merchants SET accept_parts = true WHERE id = $1", integrator.merchant_id)
+    after = await integrator.invoice("order-2")
+    rows = await database.fetch_all("SELECT id, accept_parts FROM invoices")
+    assert {row["id"]: row["accept_parts"] for row in rows} == {before["id"]: False, after["id"]: True}
+    assert set(before) == set(after), "the answer has no field of it"
+
+
 async def test_one_key_makes_one_invoice_however_many_at_once(integrator: Integrator) -> None:
     answers = await asyncio.gather(
         *(integrator.post("/invoices", INVOICE | {"order_id": "1042"}, once="same") for _ in range(100))
