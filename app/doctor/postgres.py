@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from pathlib import Path
 
-from app.core import clock, database
+from app.core import clock, database, resources
 from app.doctor.symptoms import Symptom
 
 MAX_CLOCK_SKEW = timedelta(seconds=2)
@@ -24,8 +23,6 @@ GUARDS = (
     ("checkpoint_keys", "checkpoint_keys_append_only"),
 )
 """The triggers that books and audit log rest on (migrations "guards")."""
-
-MIGRATIONS_DIR = Path(__file__).parents[2] / "piccolo_migrations"
 
 
 async def examine(*, production: bool) -> AsyncIterator[Symptom]:
@@ -47,7 +44,7 @@ async def examine(*, production: bool) -> AsyncIterator[Symptom]:
 
 
 async def _migrations() -> AsyncIterator[Symptom]:
-    shipped = {path.stem for path in MIGRATIONS_DIR.glob("swap_pay_*.py")}
+    shipped = {path.stem for path in resources.MIGRATIONS.glob("swap_pay_*.py")}
     is_there = await database.fetch_value("SELECT to_regclass('migration') IS NOT NULL")
     rows = await database.fetch_all("SELECT name FROM migration WHERE app_name = 'swap_pay'") if is_there else []
     applied = {_module_name(row["name"]) for row in rows}
