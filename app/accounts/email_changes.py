@@ -36,7 +36,7 @@ class EmailChanges:
         allowed = await may_write_to(self._throttle, new_email, now)
         async with database.transaction():
             await links.forget("email_change", person.id)
-            link = Link(account_id=person.id, email=new_email, name=None, password_hash=None, next_path=None)
+            link = Link(account_id=person.id, email=new_email)
             token = await links.make("email_change", link, now)
             await people.note(person, "email.change_asked", address, now)
             await people.write(person.email, self._letters.email_change_asked(person.name, new_email), now)

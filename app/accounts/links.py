@@ -26,9 +26,9 @@ class Link:
 
     account_id: str | None
     email: str
-    name: str | None
-    password_hash: str | None
-    next_path: str | None
+    name: str | None = None
+    password_hash: str | None = None
+    next_path: str | None = None
 
 
 async def make(purpose: Purpose, link: Link, now: datetime) -> str:

@@ -89,4 +89,4 @@ class PasswordChanges:
 
 
 def _reset_of(person: Person) -> Link:
-    return Link(account_id=person.id, email=person.email, name=None, password_hash=None, next_path=None)
+    return Link(account_id=person.id, email=person.email)
