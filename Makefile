@@ -8,7 +8,6 @@ PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--no-header --quiet
 OBSERVATORY := tests/observatory/node_modules/.stamp
-CHROMIUM := $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser))
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test bench check soak screens lock clean chromium
@@ -56,11 +55,12 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	$(COMPILE) --extra dev -o requirements-dev.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 
 clean: ## Delete the sandbox's data and all that can be made again
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -c \
 		'from app.sandbox import postgres; from app.sandbox.home import Home; postgres.remove(Home().postgres)'; fi
-	rm -rf var .venv node_modules tests/observatory/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf var .venv node_modules tests/*/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Everything with hashes; then the project itself, built by what the lock has brought.
@@ -85,14 +85,9 @@ $(OBSERVATORY): tests/observatory/package-lock.json
 	echo '{}' > tests/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
 	@touch $@
 
-chromium:
-ifeq ($(CHROMIUM),)
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy chromium; \
-	else \
-		echo 'The tests of the pages need a browser: sudo apt-get install -y chromium'; exit 1; \
-	fi
-endif
+# One on PATH, else one from npm or from Playwright: tests/chromium.py.
+chromium: .venv/.stamp node_modules/.stamp
+	@$(BIN)/python -m tests.chromium
 
 # Compile anew with the lock's own versions preferred, and compare the pins. Not their hashes: a release may get
 # more files later.

@@ -15,7 +15,7 @@ import pytest
 from app.api.meanings import MEANINGS
 from app.api_keys.scopes import Scope
 from app.core.errors import STATUS, Code
-from app.web.pages import ROOT
+from app.sandbox.home import ROOT
 from tests.api.conftest import NewKey
 from tests.api.serving import Served
 
