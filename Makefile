@@ -7,10 +7,15 @@ TEST_PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--no-header --quiet
+# Pythons newer than the oldest that we support, the newest first: on PATH, or pyenv's, whose shims offer one alone.
+NEWER_PYTHONS := $(foreach version,3.14 3.13 3.12,python$(version) \
+	$(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python$(version)))
+# What `make newest` runs: the production install with a payment, and what rests most on the language and its library.
+NEWEST_TESTS ?= tests/install tests/commands tests/core tests/ledger tests/invoices tests/networks
 OBSERVATORY := tests/observatory/node_modules/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench check soak screens lock clean chromium
+.PHONY: help run demo test newest on-python bench check soak screens lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +28,21 @@ demo: .venv/.stamp node_modules/.stamp ## The same, then stop: exits with 0 or t
 
 test: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## Run the whole suite
 	$(PYTEST) $(TESTS)
+
+newest: .venv/.stamp node_modules/.stamp ## Run a part of the suite on the newest Python that is here
+	@for python in $(NEWER_PYTHONS); do \
+		if $$python -c 'import ensurepip, venv' 2> /dev/null; then \
+			$(MAKE) --no-print-directory on-python WITH=$$python; exit $$?; \
+		fi; \
+	done; echo 'newest: no Python from 3.12 to 3.14 here, so nothing ran on another one than that of .venv'
+
+# A virtual environment of its own, made anew each time: uv takes seconds for it.
+on-python:
+	$(BIN)/uv venv --quiet --clear --python $(WITH) var/newest
+	$(BIN)/uv pip install --quiet --python var/newest --require-hashes -r requirements-dev.lock
+	$(BIN)/uv pip install --quiet --python var/newest --no-deps --no-build-isolation --no-index -e .
+	var/newest/bin/python --version
+	var/newest/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadscope $(NEWEST_TESTS)
 
 bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the machine's raw limits (needs wrk)
 	$(BIN)/python -m bench.api
@@ -65,8 +85,8 @@ clean: ## Delete the sandbox's data and all that can be made again
 
 # Everything with hashes; then the project itself, built by what the lock has brought.
 .venv/.stamp: requirements-dev.lock pyproject.toml
-	@test -n '$(PYTHON)' && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo 'Python 3.11 or newer is needed (PYTHON=… names one)'; exit 1; }
+	@test -n '$(PYTHON)' && $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || \
+		{ echo 'Python 3.11 to 3.14 is needed (PYTHON=… names one)'; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
