@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --
 NEWER_PYTHONS := $(foreach version,3.14 3.13 3.12,python$(version) \
 	$(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python$(version)))
 # What `make newest` runs: the production install with a payment, and what rests most on the language and its library.
-NEWEST_TESTS ?= tests/install tests/commands tests/core tests/ledger tests/invoices tests/networks
+NEWEST_TESTS ?= tests/install tests/commands tests/core tests/ledger tests/invoices
 OBSERVATORY := tests/observatory/node_modules/.stamp
 
 .DEFAULT_GOAL := help

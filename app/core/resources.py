@@ -10,9 +10,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 """The folder of the package `app`."""
 
-CHECKOUT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
+CHECKOUT = None if (PACKAGE / "templates").is_dir() else PACKAGE.parent
 """The folder of the sources, or None where Swap Pay was installed from a wheel."""
-
 
 TEMPLATES = (CHECKOUT or PACKAGE) / "templates"
 STATIC = (CHECKOUT or PACKAGE) / "static"
