@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Mapping, MutableMapping
 from functools import cache
-from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -17,14 +16,12 @@ from litestar.middleware.compression import CompressionMiddleware
 from litestar.static_files import create_static_files_router
 from markupsafe import Markup
 
+from app.core import resources
 from app.core.text import harmless_page
 from app.web import languages
 from app.web.errors import ErrorView
 from app.web.figures import exact, figure
 from app.web.languages import ENGLISH, Language
-
-ROOT = Path(__file__).resolve().parents[2]
-STATIC_DIR = ROOT / "static"
 
 HTML = "text/html"
 """Litestar says itself that text is UTF-8."""
@@ -112,7 +109,7 @@ class _Environment(Environment):
 
 def _environment(language: Language) -> Environment:
     made = _Environment(
-        loader=FileSystemLoader(ROOT / "templates"),
+        loader=FileSystemLoader(resources.TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -156,7 +153,7 @@ def _cheap_gettext(language: Language) -> Callable[..., Markup]:
 @cache
 def static_url(path: str) -> str:
     """The address of a static file; it changes with the file's content. Raises FileNotFoundError."""
-    digest = hashlib.sha256((STATIC_DIR / path).read_bytes()).hexdigest()
+    digest = hashlib.sha256((resources.STATIC / path).read_bytes()).hexdigest()
     return f"/static/{path}?v={digest[:12]}"
 
 
@@ -164,7 +161,7 @@ def static_files() -> Router:
     """The router of `/static`."""
     return create_static_files_router(
         "/static",
-        [STATIC_DIR],
+        [resources.STATIC],
         include_in_schema=False,
         send_as_attachment=False,
         cache_control=CacheControlHeader(max_age=STATIC_MAX_AGE_S, public=True),
