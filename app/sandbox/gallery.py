@@ -165,7 +165,7 @@ def _visitor() -> Visitor:
         address="192.0.2.7",
         user_agent="Gallery",
     )
-    return Visitor(session, "192.0.2.7", "gallery")
+    return Visitor(session, "192.0.2.7")
 
 
 def _nav(name: str) -> Nav:
