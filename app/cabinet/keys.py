@@ -153,9 +153,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         before = await keeping.get_key(seat.member, seat.mode, key_id)
         try:
             hours = whole_number(form, "grace_hours")
-            refuse_unseen_rotation(form, before.previous_valid_until)
             with form.catching():
                 await portal.require_fresh_code(request, form)
+                refuse_unseen_rotation(form, before.previous_valid_until)
                 key, secret = await keeping.rotate(
                     seat.member, peppers, mode=seat.mode, key_id=key_id, grace_hours=hours, now=now
                 )

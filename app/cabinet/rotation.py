@@ -21,8 +21,7 @@ def ends_with(previous_until: datetime | None) -> str:
 def refuse_unseen_rotation(form: Form, previous_until: datetime | None) -> None:
     """Raise FormRefused where the form's page did not say that this rotation ends a secret which is still good."""
     told, now = form.text(FIELD), ends_with(previous_until)
-    form.forget(FIELD)
-    form.values[FIELD] = now
+    form.values[FIELD] = now  # what the page says if it is shown again
     if now and now != told:
         words = "somebody has rotated it since you opened this page. Read below which secret ends, and send it again"
         raise form.refuse("", words)

@@ -207,9 +207,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         endpoint = await found(seat, endpoint_id)
         try:
             hours = whole_number(form, "overlap_hours")
-            refuse_unseen_rotation(form, endpoint.previous_secret_until)
             with form.catching():
                 await portal.require_fresh_code(request, form)
+                refuse_unseen_rotation(form, endpoint.previous_secret_until)
                 made = await keeper(seat).rotate_secret(endpoint_id, overlap_hours=hours)
         except FormRefused:
             context = {"endpoint": endpoint, "graces": GRACES, "now": clock.now()}
@@ -235,6 +235,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             if since is None:
                 raise form.refuse("since", "choose the day from which on events go again")
             with form.catching():
+                await portal.require_fresh_code(request, form)
                 count = await keeper(seat).redeliver_since(endpoint_id, since=since)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/webhooks/replay.html", {"endpoint": endpoint})

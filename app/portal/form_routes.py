@@ -106,7 +106,7 @@ def declared(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, FormDeclaration
 
 def page_of(address: str, declaration: FormDeclaration) -> str:
     """The address, as a pattern, of the page with the form that is sent to `address`."""
-    if declaration.page is None or declaration.page == EVERY_PAGE:
+    if declaration.page is None:
         return address
     return (address.removesuffix(declaration.path.rstrip("/")) + declaration.page).rstrip("/") or "/"
 
@@ -121,8 +121,9 @@ def refuse_undeclared(routes: Iterable[BaseRoute]) -> None:
                 raise ImproperlyConfiguredException(f"{route.path}: {handler} does not say which code it asks for")
     pages = {route.path for route in routes if "GET" in getattr(route, "methods", ())}
     for address, declaration in declared(routes):
-        if declaration.page not in (None, EVERY_PAGE) and page_of(address, declaration) not in pages:
-            raise ImproperlyConfiguredException(f"{address}: there is no page {declaration.page}")
+        page = page_of(address, declaration)
+        if declaration.page != EVERY_PAGE and page not in pages:
+            raise ImproperlyConfiguredException(f"{address}: there is no page {page} with its form")
 
 
 class AddressesWithKeys:
