@@ -62,10 +62,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return portal.redirect(request, seat.path("team", account_id, "secrets"), flash=words)
 
     async def secrets_context(seat: Seat, account_id: str) -> dict[str, Any]:
-        colleague = await team.colleague(seat.merchant_id, account_id)
+        colleague, now = await team.colleague(seat.merchant_id, account_id), clock.now()
         return {
             "colleague": colleague,
-            "exposures": await exposure.seen_by(seat.member, account_id, clock.now()),
+            "now": now,
+            "exposures": await exposure.seen_by(seat.member, account_id, now),
             "how": HOW,
             "graces": GRACES,
         }

@@ -109,6 +109,7 @@ async def test_rotating_during_a_rotation_says_which_secret_ends(app: Edge, offi
     await owner.do(place, {"grace_hours": "24"})
 
     assert "The one before it ends at once" in await owner.see(place)
+    assert "Being rotated already" in await owner.see(f"team/{owner.account.id}/secrets")
     # A page that was opened before the first rotation did not say so: it is refused, and says it now.
     refused = await owner.browser.post(owner.path(place), early_tab | {"grace_hours": "24"})
     assert problems(refused) == [
