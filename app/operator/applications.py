@@ -1,6 +1,6 @@
 """Applications: what businesses told of themselves, and the decision to let them in or not."""
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import stated_reason
@@ -8,6 +8,7 @@ from app.core import clock
 from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
 from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 
 
@@ -22,7 +23,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def one(request: Asked, application_id: int) -> Response[bytes]:
         return await show(request, "one", application_id, Form.empty())
 
-    @post("/applications/{application_id:int}/approve")
+    @form_post(
+        "/applications/{application_id:int}/approve",
+        does="Approve an application",
+        step_up=StepUp.FRESH_CODE,
+        page="/applications/{application_id:int}",
+    )
     async def approve(request: Asked, application_id: int) -> Response[bytes]:
         form, found = await desk.portal.read_form(request), await find(application_id)
         try:
@@ -37,7 +43,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def ask_to_reject(request: Asked, application_id: int) -> Response[bytes]:
         return await show(request, "reject", application_id, Form.empty())
 
-    @post("/applications/{application_id:int}/reject")
+    @form_post("/applications/{application_id:int}/reject", does="Turn down an application", step_up=StepUp.FRESH_CODE)
     async def reject(request: Asked, application_id: int) -> Response[bytes]:
         form, found = await desk.portal.read_form(request), await find(application_id)
         try:

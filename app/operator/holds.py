@@ -1,11 +1,12 @@
 """Holds: ledgers that nothing is sent from, and single withdrawals that the signer refuses. Both go on by a deed."""
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import stated_reason
 from app.core import clock
 from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.withdrawals import holds
 
@@ -22,7 +23,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def one(request: Asked, hold_id: int) -> Response[bytes]:
         return await show(request, hold_id, Form.empty())
 
-    @post("/holds/{hold_id:int}")
+    @form_post("/holds/{hold_id:int}", does="Release a hold", step_up=StepUp.FRESH_CODE)
     async def release(request: Asked, hold_id: int) -> Response[bytes]:
         form = await desk.portal.read_form(request)
         try:
@@ -38,7 +39,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def one_refused(request: Asked, withdrawal_id: str) -> Response[bytes]:
         return await show_refused(request, withdrawal_id, Form.empty())
 
-    @post("/holds/withdrawals/{withdrawal_id:str}")
+    @form_post(
+        "/holds/withdrawals/{withdrawal_id:str}",
+        does="Let the signer look at a payment again",
+        step_up=StepUp.FRESH_CODE,
+    )
     async def release_refused(request: Asked, withdrawal_id: str) -> Response[bytes]:
         form = await desk.portal.read_form(request)
         try:

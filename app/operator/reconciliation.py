@@ -1,12 +1,13 @@
 """Reconciliation: the records of runs with every finding, and a run on demand whose progress the page shows."""
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.core import clock
 from app.core.keyset import page_or_first
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.paging import PAGE_LENGTH, by_number, place_of
 from app.reconciliation import queries, requests
@@ -19,7 +20,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: Asked) -> Response[bytes]:
         return await show(request, Form.empty())
 
-    @post("/reconciliation")
+    @form_post("/reconciliation", does="Ask for a reconciliation run", step_up=StepUp.FRESH_CODE)
     async def ask(request: Asked) -> Response[bytes]:
         form = await desk.portal.read_form(request)
         try:

@@ -4,7 +4,7 @@ to the ways to end it.
 
 from typing import Literal, cast, get_args
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import Operator, stated_reason
@@ -16,6 +16,7 @@ from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
 from app.oversight import reviews
 from app.oversight.reviews import CaseFile, Which
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.paging import PAGE_LENGTH, by_moment, place_of
 
@@ -49,7 +50,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def ask(request: Asked, deposit_id: str, verb: str) -> Response[bytes]:
         return await show(request, deposit_id, verb, Form.empty())
 
-    @post("/reviews/{deposit_id:str}/{verb:str}")
+    @form_post("/reviews/{deposit_id:str}/{verb:str}", does="Settle a manual review", step_up=StepUp.FRESH_CODE)
     async def decide(request: Asked, deposit_id: str, verb: str) -> Response[bytes]:
         if verb not in VERBS:
             raise nothing_here()
