@@ -21,6 +21,7 @@ from app.ops import routes as ops
 from app.portal import routes as portal_pages
 from app.portal.portal import Portal
 from app.proof import routes as proof
+from app.web.connections import limited_connections
 from app.web.edge import Edge
 from app.web.errors import exception_handlers
 from app.web.pages import Pages, robots, static_files
@@ -56,7 +57,8 @@ def create_app(
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with running(gateway):
             hub.open()
-            yield
+            with limited_connections(settings):
+                yield
             await hub.close()
             await authenticator.close()
 

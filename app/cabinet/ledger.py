@@ -17,6 +17,7 @@ from app.ledger import verify
 from app.ledger.hashchain import ChainId, Entry
 from app.merchants.roles import Permission
 from app.portal.portal import Asked
+from app.web.row_ids import RowId
 
 _PLACES = {"payout": "payouts", "refund": "refunds"}
 """Where the page of what an entry refers to is. Deposits have none of their own."""
@@ -69,7 +70,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return cabinet.portal.redirect(request, back, flash=flash, tone="critical")
 
     @get("/ledger/{name:str}/{seq:int}", opt=needs(Permission.VIEW))
-    async def one_entry(request: Asked, name: str, seq: int) -> Response[Any]:
+    async def one_entry(request: Asked, name: str, seq: RowId) -> Response[Any]:
         seat = seat_of(request)
         choice, head = await found(seat, name)
         entry = await ledger.entry(head.ledger, seq) if 0 < seq <= head.state.seq else None

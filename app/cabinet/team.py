@@ -14,6 +14,7 @@ from app.merchants.roles import DESCRIPTIONS, ROLES, Permission
 from app.merchants.team import Person
 from app.portal.forms import Form, FormRefused
 from app.portal.portal import Asked
+from app.web.row_ids import RowId
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -59,7 +60,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         )
 
     @post("/team/invitations/{invitation_id:int}/withdraw", opt=needs(Permission.TEAM_MANAGE))
-    async def withdraw(request: Asked, invitation_id: int) -> Response[Any]:
+    async def withdraw(request: Asked, invitation_id: RowId) -> Response[Any]:
         seat = seat_of(request)
         await invitations.withdraw(seat.member, invitation_id, clock.now())
         return portal.redirect(request, seat.path("team"), flash="The invitation is withdrawn.")

@@ -8,6 +8,7 @@ from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, refusals
 from app.oversight import alerts
 from app.portal.forms import Form, FormRefused
+from app.web.row_ids import RowId
 
 STATES = ("open", "acknowledged")
 SEVERITIES = ("critical", "warning", "info")
@@ -37,11 +38,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "alerts/list", context, actors=[one.acknowledged_by for one in found])
 
     @get("/alerts/{alert_id:int}")
-    async def one(request: Asked, alert_id: int) -> Response[bytes]:
+    async def one(request: Asked, alert_id: RowId) -> Response[bytes]:
         return await show(request, alert_id, Form.empty())
 
     @post("/alerts/{alert_id:int}/acknowledge")
-    async def acknowledge(request: Asked, alert_id: int) -> Response[bytes]:
+    async def acknowledge(request: Asked, alert_id: RowId) -> Response[bytes]:
         form = await desk.portal.read_form(request)
         if await alerts.one(alert_id) is None:
             raise nothing_here()

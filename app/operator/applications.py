@@ -9,6 +9,7 @@ from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
 from app.operator.desk import Asked, Desk, nothing_here, refusals
 from app.portal.forms import Form, FormRefused
+from app.web.row_ids import RowId
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -19,11 +20,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "applications/list", {"applications": await applications.waiting()})
 
     @get("/applications/{application_id:int}")
-    async def one(request: Asked, application_id: int) -> Response[bytes]:
+    async def one(request: Asked, application_id: RowId) -> Response[bytes]:
         return await show(request, "one", application_id, Form.empty())
 
     @post("/applications/{application_id:int}/approve")
-    async def approve(request: Asked, application_id: int) -> Response[bytes]:
+    async def approve(request: Asked, application_id: RowId) -> Response[bytes]:
         form, found = await desk.portal.read_form(request), await find(application_id)
         try:
             by = await desk.proven(request, form)
@@ -34,11 +35,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return desk.done(request, f"{found.merchant_name} is approved. Its owners get a letter.")
 
     @get("/applications/{application_id:int}/reject")
-    async def ask_to_reject(request: Asked, application_id: int) -> Response[bytes]:
+    async def ask_to_reject(request: Asked, application_id: RowId) -> Response[bytes]:
         return await show(request, "reject", application_id, Form.empty())
 
     @post("/applications/{application_id:int}/reject")
-    async def reject(request: Asked, application_id: int) -> Response[bytes]:
+    async def reject(request: Asked, application_id: RowId) -> Response[bytes]:
         form, found = await desk.portal.read_form(request), await find(application_id)
         try:
             by = await desk.proven(request, form)

@@ -7,6 +7,7 @@ from app.accounts.operators import stated_reason
 from app.core import clock
 from app.operator.desk import Asked, Desk, nothing_here, refusals
 from app.portal.forms import Form, FormRefused
+from app.web.row_ids import RowId
 from app.withdrawals import holds
 
 
@@ -19,11 +20,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "holds/list", context)
 
     @get("/holds/{hold_id:int}")
-    async def one(request: Asked, hold_id: int) -> Response[bytes]:
+    async def one(request: Asked, hold_id: RowId) -> Response[bytes]:
         return await show(request, hold_id, Form.empty())
 
     @post("/holds/{hold_id:int}")
-    async def release(request: Asked, hold_id: int) -> Response[bytes]:
+    async def release(request: Asked, hold_id: RowId) -> Response[bytes]:
         form = await desk.portal.read_form(request)
         try:
             by = await desk.proven(request, form)
