@@ -14,7 +14,8 @@ import httpx
 from app.sandbox.ports import free_port
 from app.sandbox.tls import Certificates
 
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 90
+"""Most of it is the start of two interpreters on a busy machine."""
 
 
 @dataclass(frozen=True)
