@@ -15,8 +15,12 @@ from app.core.errors import ApiError, Code, invalid
 HTTP_1_0 = "1"
 """Granian's name for HTTP/1.0, the only version that may lack `Host`."""
 
-# RFC 3986, section 3.2.2: a name, an IPv4 address, or an IP literal in brackets; then perhaps a port.
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+# A DNS name, an IPv4 address, or an IPv6 address in brackets, then perhaps a port: of what RFC 3986, section 3.2.2,
+# allows the part that exists.
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+
+_WHITE_SPACE = b" \t"
+"""Of a header's value (RFC 9110, section 5.6.3); `strip()` alone would take more."""
 
 
 class StrictHttp:
@@ -55,7 +59,7 @@ def _check(scope: Any) -> None:
     if transfer_codings:
         # Granian drops a Content-Length beside it; the connection must end then (RFC 9112, section 6.1).
         scope["state"]["close_connection"] = True
-        if len(transfer_codings) > 1 or transfer_codings[0].strip().lower() != b"chunked":
+        if len(transfer_codings) > 1 or transfer_codings[0].strip(_WHITE_SPACE).lower() != b"chunked":
             raise invalid("Transfer-Encoding", "must be chunked, once")
     if (len(hosts) != 1 or not _HOST.fullmatch(hosts[0])) and not _may_lack_host(scope, hosts):
         scope["state"]["close_connection"] = True
@@ -73,4 +77,4 @@ def _may_lack_host(scope: Any, hosts: list[bytes]) -> bool:
 
 
 def _is_plain(content_codings: list[bytes]) -> bool:
-    return all(coding.strip().lower() in (b"", b"identity") for coding in content_codings)
+    return all(coding.strip(_WHITE_SPACE).lower() in (b"", b"identity") for coding in content_codings)
