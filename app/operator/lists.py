@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlencode
 
 from app.operator.desk import Asked, nothing_here
@@ -75,6 +75,6 @@ def day(request: Asked, name: str) -> datetime | None:
 
 
 def day_after(request: Asked, name: str) -> datetime | None:
-    """The end of that day."""
+    """The end of that day; None for the calendar's last, which has no end."""
     start = day(request, name)
-    return None if start is None else start + timedelta(days=1)
+    return None if start is None or start.date() == date.max else start + timedelta(days=1)

@@ -8,6 +8,8 @@ layer refuses what it lets through, and joins `Cookie` lines, which HTTP/2 and p
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import Any
 
 from app.core.errors import ApiError, Code, invalid
@@ -15,9 +17,11 @@ from app.core.errors import ApiError, Code, invalid
 HTTP_1_0 = "1"
 """Granian's name for HTTP/1.0, the only version that may lack `Host`."""
 
-# A DNS name, an IPv4 address, or an IPv6 address in brackets, then perhaps a port: of what RFC 3986, section 3.2.2,
-# allows the part that exists.
-_HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[(?P<ip>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{0,5}))?")
+"""A DNS name, an IPv4 address, or an IPv6 address in brackets, then perhaps a port: of what RFC 3986, section 3.2.2,
+allows the part that exists."""
+
+MAX_PORT = 65_535
 
 _WHITE_SPACE = b" \t"
 """Of a header's value (RFC 9110, section 5.6.3); `strip()` alone would take more."""
@@ -61,7 +65,7 @@ def _check(scope: Any) -> None:
         scope["state"]["close_connection"] = True
         if len(transfer_codings) > 1 or transfer_codings[0].strip(_WHITE_SPACE).lower() != b"chunked":
             raise invalid("Transfer-Encoding", "must be chunked, once")
-    if (len(hosts) != 1 or not _HOST.fullmatch(hosts[0])) and not _may_lack_host(scope, hosts):
+    if (len(hosts) != 1 or not _is_host(hosts[0])) and not _may_lack_host(scope, hosts):
         scope["state"]["close_connection"] = True
         raise invalid("Host", "must be there once, with a valid name")
     if content_codings and announces_body(headers) and not _is_plain(content_codings):
@@ -69,6 +73,17 @@ def _check(scope: Any) -> None:
     if len(cookies) > 1:
         joined = (b"cookie", b"; ".join(cookies))  # RFC 9113, section 8.2.3
         scope["headers"] = [header for header in headers if header[0] != b"cookie"] + [joined]
+
+
+@lru_cache(maxsize=256)
+def _is_host(value: bytes) -> bool:
+    match = _HOST.fullmatch(value.decode("latin-1"))
+    if match is None or int(match["port"] or 0) > MAX_PORT:
+        return False
+    try:
+        return match["ip"] is None or bool(IPv6Address(match["ip"]))
+    except ValueError:
+        return False
 
 
 def _may_lack_host(scope: Any, hosts: list[bytes]) -> bool:

@@ -43,7 +43,8 @@ async def test_hosts_that_are_taken(host: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", [b"", b"a b", b"a/b", b"a@b", b"a,b", b"a:b", b"[::1", b"a\x00", b"\xc3\xa4", b"a?", b"a#"]
+    "host",
+    [b"", b"a b", b"a/b", b"a@b", b"a,b", b"a:b", b"[::1", b"a\x00", b"\xc3\xa4", b"a?", b"a:65536", b"[:::]", b"[1]"],
 )
 async def test_hosts_that_are_not(host: bytes) -> None:
     with pytest.raises(ApiError) as refused:
