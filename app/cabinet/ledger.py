@@ -20,6 +20,7 @@ from app.merchants.roles import Permission
 from app.portal.form_routes import NoStepUp, form_post
 from app.portal.paging import PAGE_LENGTH, by_number
 from app.portal.portal import Asked
+from app.web.row_ids import RowId
 
 _PLACES = {"payout": "payouts", "refund": "refunds"}
 """Where the page of what an entry refers to is. Deposits have none of their own."""
@@ -75,7 +76,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return cabinet.portal.redirect(request, back, flash=flash, tone="critical")
 
     @get("/ledger/{name:str}/{seq:int}", opt=needs(Permission.VIEW))
-    async def one_entry(request: Asked, name: str, seq: int) -> Response[Any]:
+    async def one_entry(request: Asked, name: str, seq: RowId) -> Response[Any]:
         seat = seat_of(request)
         choice, head = await found(seat, name)
         entry = await ledger.entry(head.ledger, seq) if 0 < seq <= head.state.seq else None

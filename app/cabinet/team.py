@@ -15,6 +15,7 @@ from app.merchants.team import Person
 from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.portal import Asked
+from app.web.row_ids import RowId
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -66,7 +67,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         page="/team",
         opt=needs(Permission.TEAM_MANAGE),
     )
-    async def withdraw(request: Asked, invitation_id: int) -> Response[Any]:
+    async def withdraw(request: Asked, invitation_id: RowId) -> Response[Any]:
         seat = seat_of(request)
         await portal.require_fresh_code(request, await portal.read_form(request))
         await invitations.withdraw(seat.member, invitation_id, clock.now())

@@ -11,6 +11,7 @@ from app.oversight import alerts
 from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.paging import PAGE_LENGTH, by_number, place_of
+from app.web.row_ids import RowId
 
 STATES = ("open", "acknowledged")
 SEVERITIES = ("critical", "warning", "info")
@@ -37,7 +38,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "alerts/list", context, actors=[one.acknowledged_by for one in found])
 
     @get("/alerts/{alert_id:int}")
-    async def one(request: Asked, alert_id: int) -> Response[bytes]:
+    async def one(request: Asked, alert_id: RowId) -> Response[bytes]:
         return await show(request, alert_id, Form.empty())
 
     @form_post(
@@ -46,7 +47,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         step_up=StepUp.FRESH_CODE,
         page="/alerts/{alert_id:int}",
     )
-    async def acknowledge(request: Asked, alert_id: int) -> Response[bytes]:
+    async def acknowledge(request: Asked, alert_id: RowId) -> Response[bytes]:
         form = await desk.portal.read_form(request)
         if await alerts.one(alert_id) is None:
             raise nothing_here()

@@ -8,6 +8,7 @@ from app.core import clock
 from app.operator.desk import Asked, Desk, nothing_here, refusals
 from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
+from app.web.row_ids import RowId
 from app.withdrawals import holds
 
 
@@ -20,11 +21,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "holds/list", context)
 
     @get("/holds/{hold_id:int}")
-    async def one(request: Asked, hold_id: int) -> Response[bytes]:
+    async def one(request: Asked, hold_id: RowId) -> Response[bytes]:
         return await show(request, hold_id, Form.empty())
 
     @form_post("/holds/{hold_id:int}", does="Release a hold", step_up=StepUp.FRESH_CODE)
-    async def release(request: Asked, hold_id: int) -> Response[bytes]:
+    async def release(request: Asked, hold_id: RowId) -> Response[bytes]:
         form = await desk.portal.read_form(request)
         try:
             by = await desk.proven(request, form)

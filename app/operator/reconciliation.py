@@ -11,6 +11,7 @@ from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.paging import PAGE_LENGTH, by_number, place_of
 from app.reconciliation import queries, requests
+from app.web.row_ids import RowId
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -31,7 +32,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return desk.done(request, "The run is asked for.", f"/desk/reconciliation/{run_id}")
 
     @get("/reconciliation/{run_id:int}")
-    async def one(request: Asked, run_id: int) -> Response[bytes]:
+    async def one(request: Asked, run_id: RowId) -> Response[bytes]:
         run = await queries.run(run_id)
         if run is None:
             raise nothing_here()

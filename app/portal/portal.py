@@ -341,7 +341,7 @@ def sign_in_path(request: Asked) -> str:
         return "/sign-in"
     query = request.scope["query_string"].decode("latin-1")
     wanted = quote(request.scope["path"]) + (f"?{query}" if query else "")
-    return f"/sign-in?next={quote(wanted, safe='/')}" if paths.is_own(wanted) else "/sign-in"
+    return paths.with_next("/sign-in", wanted)
 
 
 def _sane_token(token: str | None) -> str | None:

@@ -13,7 +13,7 @@ from app.portal.form_routes import EVERY_PAGE, NoStepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.guard import signed_in_router, signed_out_router
 from app.portal.portal import Asked, Portal, address_of, site_of, user_agent_of, visitor_of
-from app.portal.targets import home_of, with_next
+from app.portal.targets import home_of
 
 
 def routers(portal: Portal) -> list[Router]:
@@ -56,17 +56,17 @@ def routers(portal: Portal) -> list[Router]:
         if isinstance(result, SignedIn):
             return await signed_in(request, result, next_path)
         portal.new_visit(request, result.token)
-        return portal.redirect(request, with_next("/sign-in/code", next_path))
+        return portal.redirect(request, paths.with_next("/sign-in/code", next_path))
 
     def start_again(request: Asked, next_path: str) -> Response[Any]:
         words = "That took too long. Please sign in again."
-        return portal.redirect(request, with_next("/sign-in", next_path), flash=words, tone="caution")
+        return portal.redirect(request, paths.with_next("/sign-in", next_path), flash=words, tone="caution")
 
     @get("/sign-in/code")
     async def code_page(request: Asked) -> Response[Any]:
         context = password_context(request)
         if not await portal.sign_in.is_waiting(request.cookies.get(cookies.VISIT, ""), clock.now()):
-            return portal.redirect(request, with_next("/sign-in", context["next_path"]))
+            return portal.redirect(request, paths.with_next("/sign-in", context["next_path"]))
         return portal.page(request, "portal/sign_in_code.html", {"form": Form.empty(), **context})
 
     @form_post("/sign-in/code", does="Sign in, the second step", step_up=NoStepUp("it is the code itself"))

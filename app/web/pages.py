@@ -11,9 +11,12 @@ from jinja2.bccache import Bucket
 from litestar import Request, Response, Router
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader
+from litestar.file_system import BaseLocalFileSystem
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
 from litestar.static_files import create_static_files_router
+from litestar.types import PathType
+from litestar.types.file_types import FileInfo
 from markupsafe import Markup
 
 from app.core import resources
@@ -157,11 +160,22 @@ def static_url(path: str) -> str:
     return f"/static/{path}?v={digest[:12]}"
 
 
+class _StaticFiles(BaseLocalFileSystem):
+    """The files of a folder, where a name that no file can have (too long, below a file) is one that is not there."""
+
+    async def info(self, path: PathType, **kwargs: Any) -> FileInfo:
+        try:
+            return await super().info(path, **kwargs)
+        except (OSError, ValueError):
+            raise FileNotFoundError from None
+
+
 def static_files() -> Router:
     """The router of `/static`."""
     return create_static_files_router(
         "/static",
         [resources.STATIC],
+        file_system=_StaticFiles(),
         include_in_schema=False,
         send_as_attachment=False,
         cache_control=CacheControlHeader(max_age=STATIC_MAX_AGE_S, public=True),
