@@ -12,8 +12,11 @@ from app.api_keys.scopes import Scope
 from app.core import clock, database
 from app.core.settings import Settings
 from app.events.sequencer import number_events
+from app.invoices import creation
+from app.invoices.creation import NewInvoice
 from app.webhooks.fan_out import fan_out_with
 from tests.api.conftest import BASE, INVOICE, Integrator, NewIntegrator
+from tests.factories.merchants import terms
 
 
 async def test_an_invoice_is_made_read_and_cancelled(integrator: Integrator) -> None:
@@ -139,6 +142,13 @@ async def test_an_order_id_is_open_once(integrator: Integrator) -> None:
     assert (twice.status_code, error["code"], error["invoice_id"]) == (409, "DUPLICATE_ORDER_ID", first["id"])
     await integrator.post(f"/invoices/{first['id']}/cancel")
     await integrator.invoice("b", order_id="1042")
+
+
+async def test_an_order_id_that_was_given_up_meanwhile_is_tried_again(db: str) -> None:
+    """Between the clash and the question who holds it, the holder expired: that is no conflict any more."""
+    owner = await terms(service_fee_bps=0)
+    new = NewInvoice(amount="5", currency="USDT", chain="ethereum", order_id="1042", expires_in=timedelta(hours=1))
+    assert await creation._explain_clash("invoices_order_id_once", owner, new, None) is None
 
 
 async def test_paused_invoices_say_so(integrator: Integrator) -> None:
