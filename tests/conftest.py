@@ -15,11 +15,12 @@ from app.core import clock, database, redis
 from app.core.migrations import migrate
 from app.core.settings import Settings, load
 from app.gateway import Gateway, running, wire
+from app.mail import sealing
 from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import AnvilDriver
 from app.sandbox.postgres import Postgres
 from app.sandbox.valkey import Valkey
-from tests.factories.deployment import environment_of
+from tests.factories.deployment import DATA_KEYS, environment_of
 from tests.factories.networks import networks_toml
 from tests.services import (
     TEMPLATE,
@@ -69,7 +70,8 @@ def steady_clock() -> Iterator[None]:
 
 @pytest.fixture
 async def db(database_url: str, steady_clock: None) -> AsyncIterator[str]:
-    """The process's own pool, open on a fresh database."""
+    """The process's own pool, open on a fresh database, and the keys that letters are sealed with."""
+    sealing.use_keys(DATA_KEYS)
     await database.open_pool(database_url, max_size=20)
     yield database_url
     await database.close_pool()

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Literal
 
 import asyncpg
 
@@ -116,9 +117,11 @@ def start_valkey_for_tests(tmp_dir: Path) -> Iterator[Valkey]:
 
 
 @contextmanager
-def start_anvil_for_tests(tmp_dir: Path, *, block_time_s: float | None = None) -> Iterator[Anvil]:
+def start_anvil_for_tests(
+    tmp_dir: Path, *, block_time_s: float | None = None, family: Literal["ethereum", "optimism"] = "ethereum"
+) -> Iterator[Anvil]:
     """A chain of its own, which mines each transaction at once unless `block_time_s` is given."""
-    node = anvil.start(tmp_dir / "anvil", block_time_s=block_time_s)
+    node = anvil.start(tmp_dir / f"anvil-{family}", block_time_s=block_time_s, family=family)
     try:
         yield node
     finally:

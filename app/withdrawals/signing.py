@@ -258,6 +258,7 @@ class Signer:
             max_fee_raw=rate.max_raw,
             priority_fee_raw=rate.priority_raw,
         )
+        draft = await self._sender.with_data_fee(draft)
         if why_not := purse.why_not(intent.asset, intent.amount_raw, draft.gas_budget_raw):
             short.add(why_not)
             return None, why_not

@@ -49,7 +49,7 @@ async def test_faults_of_routing_and_validation(settings: Settings, key: IssuedK
         assert {"GET", "POST"} <= set(deleted.headers["Allow"].split(", "))
         options = await http.options(THINGS)
         assert told(options) == (405, "METHOD_NOT_ALLOWED")
-        assert options.headers["Allow"] == "GET, POST"
+        assert options.headers["Allow"] == "GET, HEAD, POST"
         missing = await http.get("/api/typed")
         assert told(missing) == (400, "INVALID_INPUT")
         wrong = await http.get("/api/typed?count=many")
