@@ -109,7 +109,7 @@ async def _ping_redis() -> bool:
 async def _tried(check: Awaitable[T]) -> T | None:
     """The outcome of a check, or None if it failed or took too long. Why is for the log, not for strangers."""
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):  # checks run side by side: a budget would be used up twice as fast
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
             return await check
     except Exception as error:
         log.warning("readiness_check_failed", error=str(error) or type(error).__name__)
