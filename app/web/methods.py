@@ -9,7 +9,6 @@ from typing import Any
 _STATUSES_WITH_ALLOW = (204, 405)
 """Of Litestar's answers to OPTIONS, and of methods that a route does not have."""
 
-
 HEAD_ONLY = "swap_pay.head_only"
 """Set in the scope of a GET that answers a HEAD."""
 
@@ -60,7 +59,7 @@ class Methods:
 
 def is_head(scope: Any) -> bool:
     """Whether a GET that runs now answers a HEAD: its body is not sent, so nothing may be used up by showing it."""
-    return scope.get(HEAD_ONLY, False) or scope["method"] == "HEAD"
+    return bool(scope.get(HEAD_ONLY)) or scope["method"] == "HEAD"
 
 
 def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
