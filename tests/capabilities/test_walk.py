@@ -29,7 +29,8 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("Visit", "a right password"): f"{SIGN_IN}::test_a_planted_token_is_not_the_one_after_any_step",
     ("Token of a form", "signing out"): f"{GUARD}::test_a_token_of_a_form_ends_with_its_session",
     ("Sentence for the next page", "use"): f"{GUARD}::test_a_flash_is_shown_once_and_only_ours",
-    ("Letter that waits to be sent", "use"): "mail/test_outbox.py::test_a_letter_lands_in_the_maildir_once",
+    ("Letter that waits to be sent", "use"): "mail/test_outbox.py::"
+    "test_a_link_is_never_in_the_outbox_in_clear_and_gone_once_it_is_sent",
     ("Stored answer to a creation", "revocation"): "api_keys/test_keys.py::"
     "test_revocation_and_expiry_work_on_the_next_request",
     ("Signing secret of an endpoint", "rotation and its overlap"): f"{DELIVERY}::"
