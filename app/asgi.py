@@ -22,6 +22,7 @@ from app.portal import routes as portal_pages
 from app.portal.portal import Portal
 from app.proof import routes as proof
 from app.web import site
+from app.web.connections import limited_connections
 from app.web.edge import Edge
 from app.web.errors import exception_handlers
 from app.web.pages import Pages, static_files
@@ -57,7 +58,8 @@ def create_app(
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with running(gateway, limit_each_wait_s=settings.database_wait_s):
             hub.open()
-            yield
+            with limited_connections(settings):
+                yield
             await hub.close()
             await authenticator.close()
 

@@ -12,6 +12,7 @@ from app.core import clock, database, redis
 from app.core.outbound import OutboundClient, build_ssl_context
 from app.core.settings import Settings
 from app.core.waiting import WORKER_LIMIT_S
+from app.deposits.payments import PaymentService
 from app.deposits.reversals import ReversalService
 from app.deposits.reviews import ReviewService
 from app.deposits.service import DepositService
@@ -61,6 +62,7 @@ class Gateway:
     invoice_creation: InvoiceCreation
     invoice_reader: InvoiceReader
     invoices: InvoiceService
+    payments: PaymentService
     deposits: DepositService
     reversals: ReversalService
     addresses: AddressBook
@@ -97,6 +99,7 @@ class Gateway:
                 network,
                 self.networks.chain(network.key),
                 self.deposits,
+                self.payments,
                 self.reversals,
                 self.invoices,
                 Treasury(network),
@@ -137,6 +140,7 @@ def wire(settings: Settings) -> Gateway:
         settings.email_hash_secret,
     )
     reviews = ReviewService(invoices)
+    payments = PaymentService(networks, invoices)
     withdrawal_reader = WithdrawalReader(WithdrawalPresenter(networks))
     withdrawals = WithdrawalService(withdrawal_reader, invoices, reviews)
     approvals = ApprovalService(withdrawals, settings.data_keys)
@@ -147,8 +151,9 @@ def wire(settings: Settings) -> Gateway:
         invoice_creation=creation,
         invoice_reader=reader,
         invoices=invoices,
-        deposits=DepositService(invoices),
-        reversals=ReversalService(invoices, holds.place),
+        payments=payments,
+        deposits=DepositService(invoices, payments),
+        reversals=ReversalService(invoices, payments, holds.place),
         addresses=addresses,
         reviews=reviews,
         withdrawals=withdrawals,

@@ -35,22 +35,15 @@ class Link:
 
     account_id: str | None
     email: str
-    name: str | None
-    password_hash: str | None
-    next_path: str | None
     credentials_version: int
+    name: str | None = None
+    password_hash: str | None = None
+    next_path: str | None = None
 
 
 def of(person: Person, email: str) -> Link:
     """A link about `email` that ends when the person's credentials change."""
-    return Link(
-        account_id=person.id,
-        email=email,
-        name=None,
-        password_hash=None,
-        next_path=None,
-        credentials_version=person.credentials_version,
-    )
+    return Link(account_id=person.id, email=email, credentials_version=person.credentials_version)
 
 
 async def make(purpose: Purpose, link: Link, now: datetime) -> str:

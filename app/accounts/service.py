@@ -10,9 +10,16 @@ from app.accounts.passwords import hash_password
 from app.core import database, ids
 from app.core.crypto import encrypt
 from app.core.email_address import EmailAddress
-from app.core.errors import invalid
+from app.core.errors import ApiError, Code, invalid
 from app.core.resealing import SealedColumn, reseal
 from app.core.settings import DataKeys
+
+
+class AccountExists(ApiError):
+    """The e-mail address has an account already."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.INVALID_INPUT, "email: has an account already")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ async def create(
 ) -> NewAccount:
     """Make an account with TOTP on, its address taken as confirmed, in the caller's transaction where there is one.
 
-    Raises INVALID_INPUT for an address that is none or taken, or a bad password.
+    Raises AccountExists, and INVALID_INPUT for an address that is none, or a bad password.
     """
     email = checked_email(email)
     account_id, totp_secret = ids.new_id(ids.ACCOUNT), pyotp.random_base32()
@@ -49,7 +56,7 @@ async def create(
             now,
         )
     except asyncpg.UniqueViolationError:
-        raise invalid("email", "has an account already") from None
+        raise AccountExists from None
     return NewAccount(account_id, email, totp_secret)
 
 

@@ -98,3 +98,19 @@ class Throttle(Table, tablename="throttles"):
     bucket = columns.digest(primary_key=True)
     used = columns.number()
     ends_at = columns.moment()
+
+
+class FormUse(Table, tablename="form_uses"):
+    """One sending of a form of a page, and where its answer led (accounts/form_uses.py).
+
+    `id` is the SHA-256 of the account, the address that the form was sent to, and the form's one-use key. `led_to` is
+    NULL while the form is being carried out. `secret_sealed` waits there for the one page that shows it.
+    """
+
+    id = columns.digest(primary_key=True)
+    session_id = columns.words(20)
+    led_to = columns.text(null=True)
+    secret_sealed = columns.text(null=True)
+    created_at = columns.moment()
+
+    form_uses_secret_of_an_answer = Check("secret_sealed IS NULL OR led_to IS NOT NULL")

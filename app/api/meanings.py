@@ -80,6 +80,9 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
         Code.METHOD_NOT_ALLOWED: Meaning(
             "the method is not allowed here", "The path exists, the method doesn't. The `Allow` header lists those."
         ),
+        Code.REQUEST_TIMEOUT: Meaning(
+            "the body did not come in time", "Headers and body must be there within 30 seconds. Repeating is safe."
+        ),
         Code.BODY_TOO_LARGE: Meaning("the body is too large", "The body has more than 64 KiB."),
         Code.UNSUPPORTED_MEDIA_TYPE: Meaning(
             "the content type must be application/json", "Send JSON, in UTF-8, as `Content-Type: application/json`."

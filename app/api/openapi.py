@@ -38,6 +38,9 @@ that ends in `_decimal` is the same amount for people. Times are RFC 3339 in UTC
 Bodies have at most {MAX_BODY_BYTES // 1024} KiB. Unknown fields and unknown query parameters are refused. Another \
 merchant's resource is a 404, exactly as one that does not exist.
 
+Every GET answers HEAD alike, without a body. A path has one spelling: with a slash at its end or a doubled one it is \
+a 404.
+
 Lists give the newest first. Pass `next_cursor` as `cursor` to get the next page; it is null on the last one.
 
 Every error has the same envelope; `code` is stable, `message` is for people and names the field. Every answer carries \
@@ -72,7 +75,7 @@ _EVERYWHERE = [
 ]
 _WITH_SCOPE = [Code.MISSING_SCOPE]
 _WITH_PATH = [Code.NOT_FOUND]
-_WITH_BODY = [Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE]
+_WITH_BODY = [Code.REQUEST_TIMEOUT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE]
 _WITH_KEY = [
     Code.IDEMPOTENCY_REQUIRED,
     Code.IDEMPOTENCY_IN_PROGRESS,

@@ -71,6 +71,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     merchant_status: str
     service_fee_bps: int
     fee_payer: str
+    accept_parts: bool
 
     def may(self, scope: str) -> bool:
         """Whether the key holds the scope, itself or by a write of the same noun."""
@@ -118,6 +119,7 @@ class Authenticator:
             merchant_status=row["merchant_status"],
             service_fee_bps=row["service_fee_bps"],
             fee_payer=row["fee_payer"],
+            accept_parts=row["accept_parts"],
         )
 
     async def close(self) -> None:

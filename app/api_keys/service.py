@@ -8,6 +8,8 @@ written down as a holder of the key, in the same statement: what the key asks fo
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import asyncpg
+
 from app.api_keys import allowlist as allowlists
 from app.api_keys import scopes as key_scopes
 from app.api_keys import secrets
@@ -49,26 +51,29 @@ async def issue(
     stored = secrets.seal(peppers, secret)
     while True:
         key_id = ids.random_crockford(secrets.KEY_ID_LENGTH)
-        row = await database.fetch_one(
-            f"""
-            WITH key AS (
-                INSERT INTO api_keys (id, merchant, mode, name, scopes, allowlist, rate_limit_per_minute, expires_at,
-                    secret_hash, pepper_version, failed_attempts, attempt_series, created_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11)
-                ON CONFLICT (id) DO NOTHING
-                RETURNING *
-            ), {_holder("$12", "$11")}
-            SELECT {COLUMNS} FROM key
-            """,
-            key_id,
-            merchant_id,
-            mode,
-            *settings,
-            stored.value,
-            stored.pepper_version,
-            now,
-            seen_by,
-        )
+        try:
+            row = await database.fetch_one(
+                f"""
+                WITH key AS (
+                    INSERT INTO api_keys (id, merchant, mode, name, scopes, allowlist, rate_limit_per_minute,
+                        expires_at, secret_hash, pepper_version, failed_attempts, attempt_series, created_at)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11)
+                    ON CONFLICT (id) DO NOTHING
+                    RETURNING *
+                ), {_holder("$12", "$11")}
+                SELECT {COLUMNS} FROM key
+                """,
+                key_id,
+                merchant_id,
+                mode,
+                *settings,
+                stored.value,
+                stored.pepper_version,
+                now,
+                seen_by,
+            )
+        except asyncpg.ForeignKeyViolationError:
+            raise invalid("merchant_id", "is no merchant's") from None
         if row is not None:
             return key_of(row), secrets.compose(mode, key_id, secret)
 

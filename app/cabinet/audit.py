@@ -58,6 +58,7 @@ DEEDS: Mapping[str, str] = MappingProxyType(
         "merchant.applied": "Applied",
         "merchant.created": "Opened the merchant",
         "merchant.fee_payer_changed": "Changed who pays the fee",
+        "merchant.accept_parts_changed": "Changed whether payments in parts are accepted",
         "merchant.branding_changed": "Changed the payment page",
         "invoice.created": "Created an invoice",
         "invoice.cancelled": "Cancelled an invoice",

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import needs
@@ -14,6 +14,7 @@ from app.cabinet.words import plural
 from app.core.keyset import page_or_first
 from app.events import queries
 from app.merchants.roles import Permission
+from app.portal.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.portal.paging import PAGE_LENGTH, by_number
 from app.portal.portal import Asked
 from app.webhooks import queries as webhooks
@@ -35,7 +36,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         )
         return await cabinet.page(request, "cabinet/events/list.html", {"events": found, "pager": wanted.pager(found)})
 
-    @get("/events/{event_id:str}", opt=needs(Permission.EVENTS_VIEW))
+    @get("/events/{event_id:str}", opt=needs(Permission.EVENTS_VIEW) | KEY_IN_ADDRESS)
     async def event(request: Asked, event_id: str) -> Response[Any]:
         seat = seat_of(request)
         found = await queries.get(seat.merchant_id, seat.mode, event_id)
@@ -56,15 +57,23 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/events/detail.html", context)
 
-    @post("/events/{event_id:str}/replay", opt=needs(Permission.WEBHOOKS_MANAGE))
+    @form_post(
+        "/events/{event_id:str}/replay",
+        does="Send an event again",
+        step_up=StepUp.FRESH_CODE,
+        page="/events/{event_id:str}",
+        opt=needs(Permission.WEBHOOKS_MANAGE),
+    )
     async def replay(request: Asked, event_id: str) -> Response[Any]:
         seat = seat_of(request)
         keep = EndpointKeeper(seat.member, seat.mode, gateway.settings.data_keys, gateway.outbound)
+        await queries.get(seat.merchant_id, seat.mode, event_id)
+        await portal.require_fresh_code(request, await portal.read_form(request))
         count = await keep.redeliver_event(event_id, endpoint_id=None)
         back = seat.path("events", event_id)
         if not count:
             words = "No endpoint asks for this event, or it is on its way at this moment."
-            return portal.redirect(request, back, flash=words, tone="caution")
+            return portal.nothing_done(request, back, words)
         return portal.redirect(request, back, flash=f"The event goes to {plural(count, 'endpoint')} again, now.")
 
     return [events, event, replay]

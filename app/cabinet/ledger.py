@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet import assets, words
 from app.cabinet.cabinet import Cabinet
@@ -17,8 +17,10 @@ from app.ledger import queries as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId, Entry
 from app.merchants.roles import Permission
+from app.portal.form_routes import NoStepUp, form_post
 from app.portal.paging import PAGE_LENGTH, by_number
 from app.portal.portal import Asked
+from app.web.row_ids import RowId
 
 _PLACES = {"payout": "payouts", "refund": "refunds"}
 """Where the page of what an entry refers to is. Deposits have none of their own."""
@@ -54,7 +56,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/ledger/detail.html", context)
 
-    @post("/ledger/{name:str}/verify", opt=needs(Permission.VIEW), status_code=303)
+    @form_post(
+        "/ledger/{name:str}/verify",
+        does="Verify a ledger",
+        step_up=NoStepUp("it changes nothing"),
+        page="/ledger/{name:str}",
+        opt=needs(Permission.VIEW),
+    )
     async def verification(request: Asked, name: str) -> Response[Any]:
         seat = seat_of(request)
         choice, head = await found(seat, name)
@@ -68,7 +76,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return cabinet.portal.redirect(request, back, flash=flash, tone="critical")
 
     @get("/ledger/{name:str}/{seq:int}", opt=needs(Permission.VIEW))
-    async def one_entry(request: Asked, name: str, seq: int) -> Response[Any]:
+    async def one_entry(request: Asked, name: str, seq: RowId) -> Response[Any]:
         seat = seat_of(request)
         choice, head = await found(seat, name)
         entry = await ledger.entry(head.ledger, seq) if 0 < seq <= head.state.seq else None

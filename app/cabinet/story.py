@@ -81,7 +81,7 @@ def _deposit(fact: Fact, networks: Networks, _: Seat) -> Telling:
         title = "Transfer seen, and taken back by its chain"
     elif fact.kind != "exact":
         title = f"Transfer seen: {words.VERDICTS[fact.kind].lower()}"
-    tone = "progress" if fact.kind == "exact" else "caution"
+    tone = {"exact": "progress", "part": "progress", "dust": "neutral"}.get(fact.kind, "caution")
     return Telling(
         at=fact.at, title=title, text=f"{_money(fact, networks)} · {_short(fact.note or '')}", tone=tone, mark="link"
     )

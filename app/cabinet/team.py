@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.forms import required
@@ -12,8 +12,10 @@ from app.core import clock
 from app.merchants import invitations, team
 from app.merchants.roles import DESCRIPTIONS, ROLES, Permission, checked_role
 from app.merchants.team import Person
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.portal import Asked
+from app.web.row_ids import RowId
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -39,7 +41,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             request, "cabinet/team/invite.html", {"form": form, "roles": _roles(seat_of(request))}
         )
 
-    @post("/team/invite", opt=needs(Permission.TEAM_INVITE))
+    @form_post("/team/invite", does="Invite somebody", step_up=StepUp.FRESH_CODE, opt=needs(Permission.TEAM_INVITE))
     async def invite(request: Asked) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         try:
@@ -58,9 +60,16 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             request, seat.path("team"), flash=f"An invitation is on its way to {form.text('email')}."
         )
 
-    @post("/team/invitations/{invitation_id:int}/withdraw", opt=needs(Permission.TEAM_MANAGE))
-    async def withdraw(request: Asked, invitation_id: int) -> Response[Any]:
+    @form_post(
+        "/team/invitations/{invitation_id:int}/withdraw",
+        does="Withdraw an invitation",
+        step_up=StepUp.FRESH_CODE,
+        page="/team",
+        opt=needs(Permission.TEAM_MANAGE),
+    )
+    async def withdraw(request: Asked, invitation_id: RowId) -> Response[Any]:
         seat = seat_of(request)
+        await portal.require_fresh_code(request, await portal.read_form(request))
         await invitations.withdraw(seat.member, invitation_id, clock.now())
         return portal.redirect(request, seat.path("team"), flash="The invitation is withdrawn.")
 
@@ -68,7 +77,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def leave_page(request: Asked) -> Response[Any]:
         return await cabinet.page(request, "cabinet/team/leave.html", {"form": Form.empty()})
 
-    @post("/team/leave", opt=needs(Permission.VIEW))
+    @form_post("/team/leave", does="Leave a team", step_up=StepUp.FRESH_CODE, opt=needs(Permission.VIEW))
     async def leave(request: Asked) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         try:
@@ -94,7 +103,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = await person_context(seat, person, Form.empty(role=person.role))
         return await cabinet.page(request, "cabinet/team/person.html", context)
 
-    @post("/team/{account_id:str}", opt=needs(Permission.TEAM_MANAGE))
+    @form_post(
+        "/team/{account_id:str}", does="Change a role", step_up=StepUp.FRESH_CODE, opt=needs(Permission.TEAM_MANAGE)
+    )
     async def change_role(request: Asked, account_id: str) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         person = await team.person(seat.merchant_id, account_id)

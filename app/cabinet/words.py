@@ -41,6 +41,8 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
 VERDICTS: Mapping[str, str] = MappingProxyType(
     {
         "exact": "The exact amount",
+        "part": "A part of the amount",
+        "dust": "Too small to count",
         "underpaid": "Less than was asked for",
         "overpaid": "More than was asked for",
         "late": "After the invoice had expired",
@@ -51,7 +53,7 @@ VERDICTS: Mapping[str, str] = MappingProxyType(
         "unknown": "To an address without an invoice",
     }
 )
-"""Why a transfer did not simply pay."""
+"""What a transfer is to its invoice."""
 
 ENTRY_KINDS: Mapping[str, str] = MappingProxyType(
     {

@@ -7,14 +7,15 @@ is told to look every few seconds.
 import asyncio
 import random
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.core import metrics, redis
+from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
 from app.invoices.service import LIVE_CHANNEL
 
@@ -34,7 +35,11 @@ MAX_STREAMS = 10_000
 """Streams of one process; more are asked to poll instead."""
 
 MAX_STREAMS_PER_ADDRESS = 100
-"""An office behind one address may have as many pages open; one stranger may not fill the process."""
+"""Of one process, too, so that WEB_WORKERS times as many can be open on a host: an office behind one address may have
+them, and one stranger may not fill a process."""
+
+FULL_RETRY_S = 30
+"""When a page that got no stream may try again; until then it asks by itself."""
 
 RETRY_MS = (2_000, 6_000)
 """When a page comes back after its stream broke: each at a time of its own, so that a restart is no stampede."""
@@ -63,9 +68,22 @@ class LiveHub:
         self._hears_redis = False
         self._closing = False
 
-    def has_room(self, address: str) -> bool:
-        """Whether this process will hold another stream, for that address."""
-        return self._streams < MAX_STREAMS and self._streams_by_address[address] < MAX_STREAMS_PER_ADDRESS
+    @contextmanager
+    def counted(self, address: str) -> Iterator[None]:
+        """Count one stream of an address until the block ends: before it begins, so that no two take the last place,
+        and until its request is over, whether or not it ever began. Raises IP_RATE_LIMITED where there is no room."""
+        if self._streams >= MAX_STREAMS or self._streams_by_address[address] >= MAX_STREAMS_PER_ADDRESS:
+            words = "too many open pages; this one will ask by itself"
+            raise ApiError(Code.IP_RATE_LIMITED, words, retry_after_s=FULL_RETRY_S)
+        self._streams_by_address[address] += 1
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+            self._streams_by_address[address] -= 1
+            if not self._streams_by_address[address]:
+                del self._streams_by_address[address]
 
     def open(self) -> None:
         """Start to listen."""
@@ -80,13 +98,11 @@ class LiveHub:
             with suppress(asyncio.CancelledError):
                 await self._listener
 
-    async def stream(self, invoice_id: str, address: str) -> AsyncIterator[bytes]:
-        """The server-sent events of one open page. Counted from its first event to its end, however it ends:
-        a client that vanishes has the generator cancelled, or is found by the next heartbeat."""
+    async def stream(self, invoice_id: str) -> AsyncIterator[bytes]:
+        """The server-sent events of one open page, within `counted`. A client that vanishes has the generator
+        cancelled, or is found by the next heartbeat."""
         changed = asyncio.Event()
         self._waiting[invoice_id].add(changed)
-        self._streams_by_address[address] += 1
-        self._streams += 1
         OPENED.inc()
         ends_at = asyncio.get_running_loop().time() + STREAM_LIFE_S
         try:
@@ -100,16 +116,12 @@ class LiveHub:
                 except TimeoutError:
                     yield HEARTBEAT if self._hears_redis else CHANGED
         finally:
-            self._forget(invoice_id, address, changed)
+            self._forget(invoice_id, changed)
 
-    def _forget(self, invoice_id: str, address: str, changed: asyncio.Event) -> None:
+    def _forget(self, invoice_id: str, changed: asyncio.Event) -> None:
         self._waiting[invoice_id].discard(changed)
         if not self._waiting[invoice_id]:
             del self._waiting[invoice_id]
-        self._streams_by_address[address] -= 1
-        if not self._streams_by_address[address]:
-            del self._streams_by_address[address]
-        self._streams -= 1
         CLOSED.inc()
 
     async def _listen(self) -> None:

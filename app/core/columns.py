@@ -68,6 +68,11 @@ def flag() -> Boolean:
     return Boolean(default=None)
 
 
+def switch() -> Boolean:
+    """Yes or no; off until somebody switches it on."""
+    return Boolean(default=False)
+
+
 def moment(*, null: bool = False) -> Timestamptz:
     """A point in time, from `core.clock`."""
     return Timestamptz(default=None, null=null)

@@ -84,6 +84,9 @@ class Settings:
     web_host: str
     web_port: int
     web_workers: int
+    web_header_timeout_s: int
+    web_request_timeout_s: int
+    web_connections_per_address: int
     log_level: str
     log_format: Literal["json", "console"]
     event_retention_days: int
@@ -155,6 +158,9 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         web_host=read("WEB_HOST", str, "127.0.0.1"),
         web_port=read("WEB_PORT", _integer(1, 65535), "8000"),
         web_workers=read("WEB_WORKERS", _integer(1, 256), "2"),
+        web_header_timeout_s=read("WEB_HEADER_TIMEOUT_S", _integer(1, 60), "10"),
+        web_request_timeout_s=read("WEB_REQUEST_TIMEOUT_S", _integer(2, 3600), "30"),
+        web_connections_per_address=read("WEB_CONNECTIONS_PER_ADDRESS", _integer(1, 100_000), "200"),
         log_level=read("LOG_LEVEL", _choice("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
         log_format=read("LOG_FORMAT", _choice("json", "console"), "json"),
         event_retention_days=read("EVENT_RETENTION_DAYS", _integer(1, 3650), "90"),
@@ -170,6 +176,8 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         alert_hook_secret=read("ALERT_HOOK_SECRET", _optional(_hook_secret), ""),
         checkpoint_keys=read("CHECKPOINT_KEY", _optional(_checkpoint_keys), ""),
     )
+    if not faults and settings.web_request_timeout_s <= settings.web_header_timeout_s:
+        faults.append("WEB_REQUEST_TIMEOUT_S must be more than WEB_HEADER_TIMEOUT_S: a request is headers and body")
     if settings.alert_hook_url and not settings.alert_hook_secret:
         faults.append("ALERT_HOOK_SECRET is not set, and ALERT_HOOK_URL is: what is posted there must be signed")
     if faults:

@@ -1,4 +1,4 @@
-"""Manual review: a case for every deposit that did not simply pay, and what an operator may do about it.
+"""Manual review: a case for every deposit that neither pays nor is dust, and what an operator may do about it.
 
 A case is opened with its deposit, told to the merchant in the invoice, and ends in one of three ways: what came is
 credited, or sent back (refunds/returns.py makes the refund, which needs its own approval), or the case is closed
@@ -11,6 +11,7 @@ basis points of what came. Both rounded up to the minor unit.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -30,6 +31,9 @@ from app.ledger.service import Posting
 from app.merchants.members import belonged_since
 
 Outcome = Literal["credited", "returned", "closed"]
+
+GATEWAY = "gateway"
+"""Who has decided a case that ended by itself."""
 
 
 class ReviewRefused(Exception):
@@ -98,7 +102,7 @@ class ReviewService:
             await database.execute("UPDATE deposits SET status = 'credited' WHERE id = $1", deposit_id)
             await _decide(deposit_id, "closed", "credited", reason, operator_id, now)
             counted_raw = due.net_raw if case.asset == invoice["asset"] else 0
-            await self._invoices.credit_reviewed(case.invoice_id, counted_raw, await _cases_left(case.invoice_id), now)
+            await self._invoices.credit_reviewed(case.invoice_id, counted_raw, await cases_left(case.invoice_id), now)
             await _audit(case, "credited", operator_id, reason, now, address)
         await announce_invoices(case.invoice_id)
 
@@ -137,7 +141,7 @@ class ReviewService:
         _refuse_unbooked(await _lock_open_case(deposit_id, reason))
         await _decide(deposit_id, "returning", "returned", reason, operator_id, now, refund_id)
         if case.invoice_id is not None:
-            await self._invoices.note_review(case.invoice_id, await _cases_left(case.invoice_id), now)
+            await self._invoices.note_review(case.invoice_id, await cases_left(case.invoice_id), now)
         await _audit(case, "returning", operator_id, reason, now, address)
 
     async def return_confirmed(self, deposit_id: str, refund_id: str, now: datetime) -> None:
@@ -164,11 +168,11 @@ class ReviewService:
             refund_id,
         )
         if invoice_id is not None:
-            await self._invoices.note_review(invoice_id, await _cases_left(invoice_id), now)
+            await self._invoices.note_review(invoice_id, await cases_left(invoice_id), now)
 
     async def _end(self, invoice_id: str | None, now: datetime) -> None:
         if invoice_id is not None:
-            await self._invoices.end_review(invoice_id, await _cases_left(invoice_id), now)
+            await self._invoices.end_review(invoice_id, await cases_left(invoice_id), now)
 
 
 async def open_case(deposit_id: str, verdict: Verdict, invoice_id: str | None, now: datetime) -> bool:
@@ -207,6 +211,29 @@ async def open_case(deposit_id: str, verdict: Verdict, invoice_id: str | None, n
         now,
     )
     return opened == 1
+
+
+async def end_cases_of_payment(deposit_ids: Collection[str], now: datetime) -> None:
+    """Close the open cases of deposits that pay their invoice after all, in the caller's transaction."""
+    database.in_transaction()
+    await database.execute(
+        """
+        UPDATE reviews SET status = 'closed', outcome = 'credited', decided_by = $2, decided_at = $3,
+            reason = 'it is the exact payment, or a part of it, after all'
+        WHERE deposit = ANY($1) AND status = 'open'
+        """,
+        list(deposit_ids),
+        GATEWAY,
+        now,
+    )
+
+
+async def cases_left(invoice_id: str) -> int:
+    """Cases of an invoice that have not come to an end, returns under way among them."""
+    count: int = await database.fetch_value(
+        "SELECT count(*) FROM reviews WHERE invoice = $1 AND status <> 'closed'", invoice_id
+    )
+    return count
 
 
 async def cases(*, open_only: bool = True, deposit_id: str | None = None) -> list[Case]:
@@ -319,14 +346,6 @@ async def _decide(
         now,
         refund_id,
     )
-
-
-async def _cases_left(invoice_id: str) -> int:
-    """Cases of an invoice that have not come to an end, returns under way among them."""
-    count: int = await database.fetch_value(
-        "SELECT count(*) FROM reviews WHERE invoice = $1 AND status <> 'closed'", invoice_id
-    )
-    return count
 
 
 async def _audit(case: Case, action: str, operator_id: str, reason: str, now: datetime, address: str | None) -> None:

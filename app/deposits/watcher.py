@@ -17,6 +17,7 @@ from app.core.database import Row
 from app.core.logging import get_logger
 from app.deposits import coverage
 from app.deposits import queries as deposits
+from app.deposits.payments import PaymentService
 from app.deposits.reversals import ReversalService
 from app.deposits.service import DepositService
 from app.invoices import service as invoices
@@ -83,6 +84,7 @@ class Watcher:
         network: NetworkConfig,
         chain: Chain,
         deposit_service: DepositService,
+        payments: PaymentService,
         reversals: ReversalService,
         invoice_service: InvoiceService,
         hot_wallet: HotWallet,
@@ -91,6 +93,7 @@ class Watcher:
         self._network = network
         self._chain = chain
         self._deposits = deposit_service
+        self._payments = payments
         self._reversals = reversals
         self._invoices = invoice_service
         self._hot_wallet = hot_wallet
@@ -122,9 +125,10 @@ class Watcher:
         touched |= await self._deposits.settle(self._network.key, scanned, self._network.confirmations, now)
         if head_height != cursor["head_height"]:
             touched |= await _waiting_for_confirmations(self._network.key)
+        covered_until = checked_at - timedelta(seconds=self._network.expiry_grace_s)
+        touched |= await self._payments.end(self._network.key, covered_until, now)
         await invoices.announce(*touched)
-        grace = timedelta(seconds=self._network.expiry_grace_s)
-        await self._invoices.expire_due(self._network.key, checked_at - grace, now)
+        await self._invoices.expire_due(self._network.key, covered_until, now)
 
     async def _round(self) -> float:
         """Tick, and say where that did not work; the pause until the next one, in seconds."""

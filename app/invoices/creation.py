@@ -170,6 +170,7 @@ class InvoiceCreation:
             "expires_at": now + new.expires_in,
             "created_at": now,
             "paid_at": None,
+            "accept_parts": terms.accept_parts,
         }
 
 

@@ -11,7 +11,7 @@ from app.core import database
 from app.core.batching import Batcher
 from app.core.database import Row
 from app.core.keyset import Page, Place, direction, page_of
-from app.invoices.presentation import InvoiceBody, InvoicePresenter
+from app.invoices.presentation import Due, InvoiceBody, InvoicePresenter
 from app.merchants import branding
 from app.merchants.branding import Branding
 from app.networks.evm.address import normalise_address
@@ -23,7 +23,10 @@ MAX_READS = 3
 _ID = re.compile(r"INV-[0-9A-Z]{1,16}", re.ASCII)
 """What an id may look like. Anything else is nobody's, and must not come among others' in one statement."""
 
-_SELECT = """
+MOST_DUST = 20
+"""Deposits that are dust, the newest ones, in an invoice's answer: strangers can send as many as they like."""
+
+_SELECT = f"""
     SELECT i.*,
         coalesce((SELECT head_height FROM network_cursors c WHERE c.network = i.network), 0) AS head_height,
         (SELECT json_agg(json_build_object(
@@ -32,7 +35,10 @@ _SELECT = """
                 'status', d.status, 'verdict', d.verdict,
                 'seen_at', to_char(d.seen_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
             ) ORDER BY d.seen_at, d.id)::text
-            FROM deposits d WHERE d.invoice = i.id) AS deposits,
+            FROM (
+                SELECT *, row_number() OVER (PARTITION BY verdict = 'dust' ORDER BY seen_at DESC, id DESC) AS newest
+                FROM deposits WHERE invoice = i.id
+            ) d WHERE d.verdict <> 'dust' OR d.newest <= {MOST_DUST}) AS deposits,
         (SELECT json_build_object(
                 'status', r.status, 'outcome', r.outcome, 'cause', r.verdict, 'deposit_id', r.deposit,
                 'refund_id', r.refund_id,
@@ -47,9 +53,12 @@ _SELECT = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicInvoice:
-    """An invoice for its customer: with who asks for the money, and when its network was last looked at."""
+    """An invoice for its customer: with what is to be sent now, who asks for the money, and when its network was last
+    looked at."""
 
     body: InvoiceBody
+    due: Due
+    accepts_parts: bool
     merchant_id: str
     merchant_name: str
     branding: Branding
@@ -104,6 +113,8 @@ class InvoiceReader:
             return None
         return PublicInvoice(
             body=self._body(row),
+            due=self._presenter.due(row),
+            accepts_parts=row["accept_parts"],
             merchant_id=row["merchant"],
             merchant_name=row["display_name"] or row["merchant_name"],
             branding=branding.of_row(row),

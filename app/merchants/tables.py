@@ -12,6 +12,7 @@ class Merchant(Table, tablename="merchants"):
     """A business that takes payments. `service_fee_bps` is what the platform earns, in 1/10,000.
 
     A payment that misses the asked amount by up to `tolerance_bps` of it counts as exact, for what came.
+    `accept_parts`: from the next invoice on, several deposits may pay one together.
     """
 
     id = columns.public_id()
@@ -21,6 +22,7 @@ class Merchant(Table, tablename="merchants"):
     fee_payer = columns.words(10)
     created_at = columns.moment()
     tolerance_bps = Integer(default=0)
+    accept_parts = columns.switch()
 
     status_known = columns.one_of("status", "pending", "rejected", "approved", "suspended", "banned")
     fee_payer_known = columns.one_of("fee_payer", "merchant", "customer")

@@ -11,6 +11,9 @@ from typing import Protocol
 
 import msgspec
 
+UNKNOWN_SENDER = "unknown"
+"""`from_address` of an inferred transfer: nobody saw who sent it."""
+
 
 class BlockRef(msgspec.Struct, frozen=True):
     """One block's identity. Hashes are in the chain's canonical text form; `time` is aware, in UTC."""

@@ -7,7 +7,7 @@ is shown, and the service refuses another. So does attaching a transaction that 
 import binascii
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import stated_reason
@@ -19,6 +19,7 @@ from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
 from app.operator.words import Words
 from app.oversight import networks, queue, withdrawals
 from app.oversight.withdrawals import Dossier
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.paging import PAGE_LENGTH, by_moment, place_of
 from app.withdrawals.conflicts import conflict_of
@@ -51,7 +52,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def one(request: Asked, withdrawal_id: str) -> Response[bytes]:
         return await show(request, "one", await find(withdrawal_id), Form.empty())
 
-    @post("/approvals/{withdrawal_id:str}/approve")
+    @form_post(
+        "/approvals/{withdrawal_id:str}/approve",
+        does="Approve a payout or refund",
+        step_up=StepUp.CODE_EACH_TIME,
+        page="/approvals/{withdrawal_id:str}",
+    )
     async def approve(request: Asked, withdrawal_id: str) -> Response[bytes]:
         form, by = await portal.read_form(request), operator_of(request)
         file = await find(withdrawal_id)
@@ -78,7 +84,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def ask_to_reject(request: Asked, withdrawal_id: str) -> Response[bytes]:
         return await show(request, "reject", await find(withdrawal_id), Form.empty())
 
-    @post("/approvals/{withdrawal_id:str}/reject")
+    @form_post("/approvals/{withdrawal_id:str}/reject", does="Reject a payout or refund", step_up=StepUp.FRESH_CODE)
     async def reject(request: Asked, withdrawal_id: str) -> Response[bytes]:
         form = await portal.read_form(request)
         file = await find(withdrawal_id)
@@ -96,7 +102,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def ask_to_attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
         return await show(request, "attach", await find(withdrawal_id), Form.empty())
 
-    @post("/approvals/{withdrawal_id:str}/attach")
+    @form_post(
+        "/approvals/{withdrawal_id:str}/attach",
+        does="Attach a transaction that paid it already",
+        step_up=StepUp.CODE_EACH_TIME,
+    )
     async def attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
         form, by = await portal.read_form(request), operator_of(request)
         file = await find(withdrawal_id)

@@ -77,6 +77,13 @@ def _destination(file: Dossier) -> Iterator[Caution]:
             "It begins and ends alike. Attackers plant such addresses in a wallet’s history to have them copied. "
             f"Paid before: {', '.join(history.lookalikes)}",
         )
+    if history.payer_lookalikes:
+        yield Caution(
+            "critical",
+            "Looks like an address that paid this invoice, and is another.",
+            "It begins and ends alike. Attackers send from such addresses to have them copied for the refund. "
+            f"The invoice was paid from: {', '.join(history.payer_lookalikes)}",
+        )
     if history.rejected:
         times = "once" if history.rejected == 1 else f"{history.rejected} times"
         yield Caution("caution", "Rejected before.", f"Operators have rejected a payment to this address {times}.")

@@ -1,7 +1,7 @@
 """Lists of the desk: what the address asks for. Raises NOT_FOUND or INVALID_INPUT for what no page of ours gave out."""
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from app.core.keyset import Page, Place
@@ -37,6 +37,6 @@ def day(request: Asked, name: str) -> datetime | None:
 
 
 def day_after(request: Asked, name: str) -> datetime | None:
-    """The end of that day."""
+    """The end of that day; None for the calendar's last, which has no end."""
     start = day(request, name)
-    return None if start is None else start + timedelta(days=1)
+    return None if start is None or start.date() == date.max else start + timedelta(days=1)

@@ -23,6 +23,8 @@ NOBODY: Mapping[str, Name] = MappingProxyType({})
 VERDICTS = MappingProxyType(
     {
         "exact": "The exact amount",
+        "part": "A part of the amount",
+        "dust": "Dust",
         "underpaid": "Too little",
         "overpaid": "Too much",
         "late": "Late",

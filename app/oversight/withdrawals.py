@@ -11,14 +11,13 @@ from datetime import datetime, timedelta
 from app.core import database
 from app.core.database import Row
 from app.core.keyset import Page, Place, direction, page_of
+from app.deposits import repository as deposits
 from app.ledger import queries as ledger
 from app.ledger.hashchain import ChainId, State
+from app.networks.lookalikes import LOOKALIKE_HEAD, LOOKALIKE_TAIL, look_alike
 from app.withdrawals import limits
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.limits import CapUse
-
-LOOKALIKE_HEAD, LOOKALIKE_TAIL = 6, 4
-"""Characters at each end that wallets show of an address: what poisoners make alike. `0x` is two of the head's."""
 
 MOST_LISTED = 5
 
@@ -52,7 +51,8 @@ class DestinationHistory:
     """What this gateway has sent to an address before, in the same asset; `other_merchants` counts others who did.
 
     `lookalikes` are addresses that the same merchant has paid and that begin and end like this one. `paid_from_here`:
-    the invoice that is refunded was paid from this very address.
+    the invoice that is refunded was paid from this very address, and not with dust. `payer_lookalikes` are addresses
+    that paid it and that begin and end like this one.
     """
 
     confirmed: int
@@ -64,6 +64,7 @@ class DestinationHistory:
     rejected: int
     lookalikes: tuple[str, ...]
     paid_from_here: bool
+    payer_lookalikes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,15 +294,14 @@ async def _destination_history(row: Row) -> DestinationHistory:
         LOOKALIKE_TAIL,
         MOST_LISTED,
     )
-    paid_from_here = row["invoice"] is not None and await database.fetch_value(
-        "SELECT EXISTS (SELECT 1 FROM deposits WHERE invoice = $1 AND from_address = $2)",
-        row["invoice"],
-        row["destination"],
-    )
+    senders = [] if row["invoice"] is None else await deposits.senders(row["invoice"])
+    payers = [sender.address for sender in senders if not sender.only_dust]
+    payer_lookalikes = tuple(payer for payer in payers if look_alike(payer, row["destination"]))
     return DestinationHistory(
         **dict(before),
         lookalikes=tuple(found["destination"] for found in lookalikes),
-        paid_from_here=bool(paid_from_here),
+        paid_from_here=row["destination"] in payers and not payer_lookalikes,
+        payer_lookalikes=payer_lookalikes,
     )
 
 

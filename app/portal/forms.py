@@ -80,6 +80,10 @@ class Form:
         """All values of a field."""
         return list(self.lists.get(name, ()))
 
+    def fields(self) -> list[tuple[str, str]]:
+        """Every field with each of its values, as hidden fields of another page carry them on."""
+        return [(name, value) for name, values in self.lists.items() for value in values]
+
     def forget(self, *names: str) -> None:
         """Fields that a page must not show again: passwords and codes."""
         for name in names:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.sandbox import ports, processes
+from app.sandbox.home import ROOT
 from app.sandbox.processes import Process, ProcessError
 
 # The mnemonic of Foundry's and Hardhat's documented development accounts; its keys are public and worth
@@ -21,8 +22,6 @@ DEVELOPMENT_CHAIN_ID = 31_337
 
 STOP_SIGNAL = signal.SIGTERM
 """Makes it write down its state, if that is kept, and end."""
-
-_NODE_MODULES = Path(__file__).resolve().parents[2] / "node_modules"
 
 
 def start(
@@ -138,7 +137,11 @@ class Anvil:
 def binary_path() -> Path:
     """The anvil binary of this platform that `npm ci` has installed. Raises ProcessError if there is none."""
     system = {"linux": "linux", "darwin": "darwin"}.get(sys.platform, sys.platform)
-    found = sorted(_NODE_MODULES.glob(f"@foundry-rs/anvil-{system}-*/bin/anvil"))
+    node_modules = ROOT / "node_modules"
+    found = sorted(node_modules.glob(f"@foundry-rs/anvil-{system}-*/bin/anvil"))
     if not found:
-        raise ProcessError(f"no anvil for {system} in {_NODE_MODULES}/@foundry-rs: run `npm ci` first")
+        raise ProcessError(
+            f"no anvil for {system} in {node_modules}: run `npm ci` in a checkout, "
+            "or `npm install @foundry-rs/anvil` here"
+        )
     return found[0]

@@ -167,7 +167,7 @@ def _visitor() -> Visitor:
         user_agent="Gallery",
         token_hash=b"",
     )
-    return Visitor(session, "192.0.2.7", "gallery")
+    return Visitor(session, "192.0.2.7")
 
 
 def _nav(name: str) -> Nav:

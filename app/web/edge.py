@@ -3,7 +3,10 @@
 A plain ASGI layer around the whole app, because Litestar's own middleware does not see unknown routes. In
 `scope["state"]` it leaves `request_id`, `client_address` and `asked_path`, the path as it was asked for (Litestar
 drops slashes at the end and doubled ones from its own); a guard may leave `rate_limit` there, whose headers
-then go out with the answer, and `cookies`, a list of them, which go out even with an error.
+then go out with the answer, and `cookies`, a list of them, which go out even with an error; a layer may leave
+`close_connection`, and then no other request follows on this connection.
+
+Between it and Litestar lie two thin layers, which refuse by raising ApiError: `StrictHttp`, then `BodyTimeout`.
 """
 
 import time
@@ -13,15 +16,17 @@ import structlog
 from litestar import Litestar
 
 from app.core import metrics, waiting
-from app.core.errors import STATUS, Code
+from app.core.errors import STATUS, ApiError, Code
 from app.core.logging import get_logger
 from app.core.settings import Settings
 from app.web import errors, request_id
 from app.web.access_log import AccessLog
+from app.web.body_timeout import BodyTimeout
 from app.web.client_address import ClientAddresses
 from app.web.headers import SecurityHeaders, is_api
 from app.web.methods import Methods
 from app.web.paths import has_one_spelling
+from app.web.strict_http import StrictHttp
 
 log = get_logger(__name__)
 
@@ -45,7 +50,7 @@ class Edge:
 
     def __init__(self, app: Litestar, settings: Settings) -> None:
         self._app = app
-        self._with_methods = Methods(app)
+        self._layers = StrictHttp(BodyTimeout(Methods(app), settings))
         self.lifespan = app.lifespan
         self._addresses = ClientAddresses(settings.trusted_proxies)
         self._security = SecurityHeaders(settings)
@@ -56,7 +61,7 @@ class Edge:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One connection. A lifespan goes through untouched."""
         if scope["type"] != "http":
-            await self._with_methods(scope, receive, send)
+            await self._layers(scope, receive, send)
             if scope["type"] == "lifespan":
                 self._access_log.flush()
             return
@@ -82,6 +87,8 @@ class Edge:
                 if window is not None:
                     headers += window.headers()
                 headers += [(b"set-cookie", cookie) for cookie in state.get("cookies", ())]
+                if state.get("close_connection"):
+                    headers.append((b"connection", b"close"))
             await send(message)
 
         try:
@@ -91,7 +98,9 @@ class Edge:
                 await _answer_plainly(send_with_headers, chosen, Code.NOT_FOUND, "there is nothing here")
             else:
                 with waiting.budget(self._database_wait_s):
-                    await self._with_methods(scope, receive, send_with_headers)
+                    await self._layers(scope, receive, send_with_headers)
+        except ApiError as refusal:  # of a layer; what handlers raise Litestar has answered
+            await _answer_plainly(send_with_headers, chosen, refusal.code, refusal.message)
         except Exception:
             log.exception("request_failed")
             if status:  # too late for another answer; a broken one must not look whole

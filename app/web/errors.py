@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 import msgspec
 from litestar import Request, Response
+from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
@@ -23,6 +24,7 @@ from app.web.headers import is_api
 
 log = get_logger(__name__)
 
+NOTHING_HERE = "there is nothing here"
 INTERNAL_MESSAGE = "something went wrong on our side; quote the request id when you ask us about it"
 
 UNAVAILABLE_MESSAGE = "the database does not answer; try again in a few seconds"
@@ -46,7 +48,7 @@ DISCONNECTED = "client disconnected prematurely"
 """What Litestar raises, as a fault of the server, when the client left while its body was read."""
 
 _CODE_OF_STATUS = {
-    404: (Code.NOT_FOUND, "there is nothing here"),
+    404: (Code.NOT_FOUND, NOTHING_HERE),
     405: (Code.METHOD_NOT_ALLOWED, "the method is not allowed here"),
     413: (Code.BODY_TOO_LARGE, "the body is too large"),
     415: (Code.UNSUPPORTED_MEDIA_TYPE, "the content type is not supported here"),
@@ -109,6 +111,8 @@ def classify(error: Exception) -> ApiError:
     if isinstance(error, ApiError):
         return error
     if isinstance(error, ValidationException):
+        if _is_about_the_path(error):
+            return ApiError(Code.NOT_FOUND, NOTHING_HERE)
         return ApiError(Code.INVALID_INPUT, _validation_message(error))
     if isinstance(error, HTTPException) and error.status_code < 500:
         code, message = _CODE_OF_STATUS.get(error.status_code, (Code.INVALID_INPUT, error.detail))
@@ -147,6 +151,12 @@ def _withhold_options(headers: dict[str, str]) -> None:
     """Litestar lists its own OPTIONS, which the API doesn't offer: nobody calls it from a browser."""
     if "Allow" in headers:
         headers["Allow"] = ", ".join(sorted(set(headers["Allow"].split(", ")) - {"OPTIONS"}))
+
+
+def _is_about_the_path(error: ValidationException) -> bool:
+    """Whether a part of the path can't be the name of anything, such as a row's number of a hundred digits."""
+    faults = error.extra if isinstance(error.extra, list) else []
+    return any(isinstance(fault, dict) and fault.get("source") == ParamType.PATH for fault in faults)
 
 
 def _validation_message(error: ValidationException) -> str:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from functools import cache, lru_cache
 from gettext import NullTranslations
 from io import BytesIO
-from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_datetime
@@ -19,9 +18,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import Translations
 
+from app.core import resources
 from app.core.text import without_direction_controls
-
-LOCALES_DIR = Path(__file__).resolve().parents[1] / "locales"
 
 MAX_ACCEPTED = 20
 """Entries of `Accept-Language` that are looked at; browsers send a handful."""
@@ -133,7 +131,7 @@ def _accepted(header: str) -> Sequence[str]:
 
 
 def _load(code: str) -> NullTranslations:
-    path = LOCALES_DIR / code.replace("-", "_") / "LC_MESSAGES" / "messages.po"
+    path = resources.LOCALES / code.replace("-", "_") / "LC_MESSAGES" / "messages.po"
     with path.open("rb") as source:
         catalogue = read_po(source, locale=code.replace("-", "_"))
     compiled = BytesIO()

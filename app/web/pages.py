@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Mapping, MutableMapping
 from functools import cache
-from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -12,19 +11,20 @@ from jinja2.bccache import Bucket
 from litestar import Request, Response, Router
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader
+from litestar.file_system import BaseLocalFileSystem
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
 from litestar.static_files import create_static_files_router
+from litestar.types import PathType
+from litestar.types.file_types import FileInfo
 from markupsafe import Markup
 
+from app.core import resources
 from app.core.text import harmless_page
 from app.web import languages
 from app.web.errors import ErrorView
 from app.web.figures import exact, figure
 from app.web.languages import ENGLISH, Language
-
-ROOT = Path(__file__).resolve().parents[2]
-STATIC_DIR = ROOT / "static"
 
 HTML = "text/html"
 """Litestar says itself that text is UTF-8."""
@@ -112,7 +112,7 @@ class _Environment(Environment):
 
 def _environment(language: Language) -> Environment:
     made = _Environment(
-        loader=FileSystemLoader(ROOT / "templates"),
+        loader=FileSystemLoader(resources.TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -156,15 +156,26 @@ def _cheap_gettext(language: Language) -> Callable[..., Markup]:
 @cache
 def static_url(path: str) -> str:
     """The address of a static file; it changes with the file's content. Raises FileNotFoundError."""
-    digest = hashlib.sha256((STATIC_DIR / path).read_bytes()).hexdigest()
+    digest = hashlib.sha256((resources.STATIC / path).read_bytes()).hexdigest()
     return f"/static/{path}?v={digest[:12]}"
+
+
+class _StaticFiles(BaseLocalFileSystem):
+    """The files of a folder, where a name that no file can have (too long, below a file) is one that is not there."""
+
+    async def info(self, path: PathType, **kwargs: Any) -> FileInfo:
+        try:
+            return await super().info(path, **kwargs)
+        except (OSError, ValueError):
+            raise FileNotFoundError from None
 
 
 def static_files() -> Router:
     """The router of `/static`."""
     return create_static_files_router(
         "/static",
-        [STATIC_DIR],
+        [resources.STATIC],
+        file_system=_StaticFiles(),
         include_in_schema=False,
         send_as_attachment=False,
         cache_control=CacheControlHeader(max_age=STATIC_MAX_AGE_S, public=True),

@@ -7,11 +7,11 @@ from typing import Any
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.core import clock
+from app.core import clock, resources
 from app.core.clock import rfc3339
 from app.core.errors import ApiError, Code
 from app.core.settings import Settings
-from app.web.pages import COMPRESSED, STATIC_DIR, Pages
+from app.web.pages import COMPRESSED, Pages
 
 ROBOTS = "User-agent: *\nDisallow: /\n"
 """A payment link is a capability: no search engine has any business with it, nor with anything else here."""
@@ -29,8 +29,8 @@ ICON_CACHE = {"Cache-Control": f"public, max-age={timedelta(days=1) // timedelta
 
 def routes(pages: Pages, settings: Settings) -> list[HTTPRouteHandler]:
     """The handlers to mount at the root of the app."""
-    icon = (STATIC_DIR / "img/favicon.ico").read_bytes()
-    touch_icon = (STATIC_DIR / "img/apple-touch-icon.png").read_bytes()
+    icon = (resources.STATIC / "img/favicon.ico").read_bytes()
+    touch_icon = (resources.STATIC / "img/apple-touch-icon.png").read_bytes()
     front_page = {
         "run_by": settings.operator_name or "",
         "run_by_url": settings.operator_url or "",

@@ -12,8 +12,11 @@ from app.api_keys.scopes import Scope
 from app.core import clock, database
 from app.core.settings import Settings
 from app.events.sequencer import number_events
+from app.invoices import creation
+from app.invoices.creation import NewInvoice
 from app.webhooks.fan_out import fan_out_with
 from tests.api.conftest import BASE, INVOICE, Integrator, NewIntegrator
+from tests.factories.merchants import terms
 
 
 async def test_an_invoice_is_made_read_and_cancelled(integrator: Integrator) -> None:
@@ -31,6 +34,15 @@ async def test_an_invoice_is_made_read_and_cancelled(integrator: Integrator) -> 
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
     again = await integrator.post(f"/invoices/{made['id']}/cancel")
     assert (again.status_code, again.json()["error"]["code"]) == (409, "INVOICE_NOT_CANCELLABLE")
+
+
+async def test_an_invoice_keeps_whether_its_merchant_accepted_parts_when_it_was_made(integrator: Integrator) -> None:
+    before = await integrator.invoice("order-1")
+    await database.execute("UPDATE merchants SET accept_parts = true WHERE id = $1", integrator.merchant_id)
+    after = await integrator.invoice("order-2")
+    rows = await database.fetch_all("SELECT id, accept_parts FROM invoices")
+    assert {row["id"]: row["accept_parts"] for row in rows} == {before["id"]: False, after["id"]: True}
+    assert set(before) == set(after), "the answer has no field of it"
 
 
 async def test_one_key_makes_one_invoice_however_many_at_once(integrator: Integrator) -> None:
@@ -130,6 +142,13 @@ async def test_an_order_id_is_open_once(integrator: Integrator) -> None:
     assert (twice.status_code, error["code"], error["invoice_id"]) == (409, "DUPLICATE_ORDER_ID", first["id"])
     await integrator.post(f"/invoices/{first['id']}/cancel")
     await integrator.invoice("b", order_id="1042")
+
+
+async def test_an_order_id_that_was_given_up_meanwhile_is_tried_again(db: str) -> None:
+    """Between the clash and the question who holds it, the holder expired: that is no conflict any more."""
+    owner = await terms(service_fee_bps=0)
+    new = NewInvoice(amount="5", currency="USDT", chain="ethereum", order_id="1042", expires_in=timedelta(hours=1))
+    assert await creation._explain_clash("invoices_order_id_once", owner, new, None) is None
 
 
 async def test_paused_invoices_say_so(integrator: Integrator) -> None:

@@ -102,10 +102,9 @@ async def test_what_a_removed_member_knew_is_listed_and_rotated_in_one_go(app: E
     assert "Developer is no member any more" in page
     assert f'value="api_key:{known_id}" checked' in page
     assert other_id not in page
-    answer = await owner.send(
+    answer = await owner.shown(
         f"team/{developer.account.id}/secrets", {"secrets": [f"api_key:{known_id}"], "grace_hours": "0"}
     )
-    assert answer.status_code == 200, problems(answer)
     (new,) = re.findall(r"sspay_sec_test_[\w-]+", answer.text.partition("data-copy")[0])
     assert (await ask_api(app, made)).status_code == 401
     assert (await ask_api(app, new)).status_code == (await ask_api(app, others)).status_code == 200

@@ -252,13 +252,14 @@ async def set_scene(gateway: Gateway, driver: AnvilDriver, token: str) -> Scene:
 
 
 async def _review(gateway: Gateway, driver: AnvilDriver, token: str, merchant_id: str, short_by: int) -> str:
-    """A deposit that is so much less than what was asked for; its case."""
+    """A deposit that is so much less than what was asked for, and a speck; its case."""
     from app.merchants.terms import Terms
 
     new = await invoice(
         gateway, Terms(merchant_id, "test", 80, "merchant"), amount="25.00", expires_in=timedelta(days=6)
     )
     await driver.transfer_token(token, new.pay_in.address, int(new.pay_in.amount_raw) - short_by)
+    await driver.transfer_token(token, new.pay_in.address, 7)
     (watcher,) = gateway.watchers()
     await watcher.tick()
     deposit: str = await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", new.id)

@@ -93,6 +93,11 @@ TWIN = Twin(id="PO-2", amount_raw=10, asset="USDT", destination="0xdef", created
         ({"held": True}, "caution", "On hold"),
         ({"destination_history": history(confirmed=0)}, "caution", "First payment"),
         ({"destination_history": history(rejected=1)}, "caution", "Rejected before"),
+        (
+            {"destination_history": history(payer_lookalikes=("0xabd",))},
+            "critical",
+            "paid this invoice, and is another",
+        ),
         ({"merchant_status": "banned"}, "critical", "banned"),
         ({"intent": Intent("PO-1", "USDT", "n", 30, "0xabc", None)}, "caution", "Much larger"),
         ({"twins": (TWIN,)}, "neutral", "confuse"),

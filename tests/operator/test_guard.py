@@ -46,7 +46,7 @@ async def ask(browser: Browser, method: str, path: str, csrf_token: str = "") ->
         fields = {"csrf_token": csrf_token, "reason": "x", "note": "x", "code": "000000", "turn": "pause"}
         answer = await browser.post(path, fields)
     else:
-        answer = await browser.client.request(method, path)
+        answer = await browser.get(path)
     return answer.status_code, answer.headers.get("location", "")
 
 

@@ -16,6 +16,7 @@ from app.oversight import merchants as merchant_files
 from app.oversight.audit import Filters
 from app.sandbox.chain_driver import AnvilDriver
 from app.withdrawals import holds, looks
+from tests.deposits.feed import Feed
 from tests.factories.invoices import invoice
 from tests.factories.merchants import make_member, merchant, terms
 from tests.factories.operators import Operator as Staff
@@ -48,7 +49,7 @@ async def test_counts_name_what_waits(
     new = await invoice(gateway, await terms(service_fee_bps=0))
     (watcher,) = gateway.watchers()
     await watcher.tick()
-    await driver.transfer_token(token, new.pay_in.address, 1)
+    await driver.transfer_token(token, new.pay_in.address, 1_000_000)
     await watcher.tick()
     assert (await queue.counts()).reviews == 0  # it lacks confirmations
     await driver.mine(3)
@@ -174,7 +175,7 @@ async def test_a_refund_to_the_address_that_paid_says_so(
     new = await invoice(gateway, await terms(service_fee_bps=0))
     await pay_on_chain(gateway, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) + 5)
     (case,) = await reviews.page("open", None, 10)
-    file = await reviews.file_of(case.deposit_id)
+    file = await reviews.file_of(case.deposit_id, clock.now())
     assert file is not None
     boss = await operator(gateway.settings.data_keys)
     refund_id = await gateway.returns.send_back(
@@ -189,6 +190,42 @@ async def test_a_refund_to_the_address_that_paid_says_so(
     )
 
 
+SENDER = "0x1234Aa5eB1b8B8bd3E16A8f2C4fE3a18E1Ae79c8"
+IMITATION = "0x1234" + 32 * "0" + "79c8"
+"""Begins and ends like SENDER."""
+
+
+async def test_whoever_sends_dust_or_imitates_another_sender_is_not_taken_for_the_payer(
+    gateway: Gateway, merchant_id: str, ops: Staff
+) -> None:
+    feed = Feed(gateway)
+    feed.begin_anew()
+    new = await invoice(gateway, await terms(service_fee_bps=0))
+    await feed.pay(new, 7, sender=IMITATION)  # dust, as poisoners send it
+    await feed.pay(new, 2_000_000, sender=SENDER)
+    await feed.confirm()
+    (case,), _ = await reviews.page("open", None, 10)
+
+    async def history_of(destination: str) -> withdrawals.DestinationHistory:
+        refund_id = await gateway.returns.send_back(case.deposit_id, destination, ops.id, "back", clock.now())
+        file = await withdrawals.dossier(refund_id, clock.now())
+        second = await operator(gateway.settings.data_keys, f"{refund_id.lower()}@example.test")
+        await gateway.approvals.reject(refund_id, second.id, "only a look", clock.now())
+        assert file is not None
+        return file.destination_history
+
+    lure = await history_of(IMITATION.lower())
+    assert (lure.paid_from_here, [a.lower() for a in lure.payer_lookalikes]) == (False, [SENDER.lower()])
+    honest = await history_of(SENDER.lower())
+    assert (honest.paid_from_here, honest.payer_lookalikes) == (False, ())
+    # The case's page warns of the other sender, and offers neither address for copying.
+    file = await reviews.file_of(case.deposit_id, clock.now())
+    assert file is not None
+    assert [a.lower() for a in file.sender_lookalikes] == [IMITATION.lower()]
+    assert [other.verdict for other in file.others] == [], "dust is not among the invoice's other deposits"
+    assert file.may_still_be_paid
+
+
 async def test_a_case_file_says_what_a_credit_would_be(
     gateway: Gateway, driver: AnvilDriver, token: str, ops: Staff
 ) -> None:
@@ -201,12 +238,12 @@ async def test_a_case_file_says_what_a_credit_would_be(
     page = await reviews.page("open", None, 10)
     (case,) = page
     assert (case.verdict, case.can_be_decided, page.following) == ("underpaid", False, None)
-    early = await reviews.file_of(case.deposit_id)
+    early = await reviews.file_of(case.deposit_id, clock.now())
     assert early is not None
     assert (early.confirmations, early.can_be_credited, early.can_be_returned) == (1, False, False)
     await driver.mine(3)
     await watcher.tick()
-    file = await reviews.file_of(case.deposit_id)
+    file = await reviews.file_of(case.deposit_id, clock.now())
     assert file is not None
     assert (file.can_be_credited, file.can_be_returned, file.to_address) == (True, True, new.pay_in.address)
     assert file.share is not None
@@ -216,7 +253,7 @@ async def test_a_case_file_says_what_a_credit_would_be(
     assert available == file.share.net_raw
     (closed,) = await reviews.page("closed", None, 10)
     assert (closed.deposit_id, closed.outcome) == (case.deposit_id, "credited")
-    assert await reviews.file_of("DEP-0000000000") is None
+    assert await reviews.file_of("DEP-0000000000", clock.now()) is None
 
 
 @pytest.mark.parametrize(

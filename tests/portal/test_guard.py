@@ -5,13 +5,14 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import Litestar, Response, get, post
+from litestar import Litestar, Response, get
 
 from app.core import database
 from app.core.errors import ApiError, Code, Forbidden, invalid
 from app.core.settings import Settings
 from app.gateway import running, wire
 from app.portal import sign_in_pages
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.guard import operator_router, signed_in_router
 from app.portal.portal import Asked, Portal, visitor_of
@@ -121,7 +122,7 @@ async def face(settings: Settings, steady_clock: None) -> AsyncIterator[httpx.As
         async def who(request: Asked) -> Response[str]:
             return Response(visitor_of(request).actor, headers={"Its-Token": portal.csrf_token(request)})
 
-        @post("/do/{kind:str}")
+        @form_post("/do/{kind:str}", does="Do it", step_up=StepUp.FRESH_CODE, page="/who")
         async def do(request: Asked, kind: str) -> Response[Any]:
             form = await portal.read_form(request)
             await portal.require_fresh_code(request, form)

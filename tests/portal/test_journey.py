@@ -15,12 +15,12 @@ from playwright.async_api import Browser, Page, async_playwright
 from app.core import clock
 from app.portal import cookies
 from tests.checkout.running import RunningApp, running_app
+from tests.chromium import launch_options
 from tests.factories.letters import letters
 
 ROOT = Path(__file__).parents[2]
 SCREENS = ROOT / "var" / "screens"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-CHROMIUM = "/usr/bin/chromium"
 EMAIL, PASSWORD = "nina@example.test", "a rather long phrase 7"
 
 
@@ -33,9 +33,9 @@ async def served(environment: dict[str, str], tmp_path: Path, db: str, valkey: s
 
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
-    """Debian's chromium."""
+    """One for the test."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = await playwright.chromium.launch(**launch_options())
         yield browser
         await browser.close()
 

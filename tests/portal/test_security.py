@@ -39,7 +39,10 @@ async def test_an_offered_secret_is_nowhere_and_of_its_session_alone(browser: Br
     mara, thief = browser(), browser()
     await mara.sign_in(account)
     await thief.sign_in(account)
-    offered = await mara.send("/account/security/authenticator", password=account.password)
+    sent = await mara.send("/account/security/authenticator", password=account.password)
+    offered = await mara.led_on(sent)
+    again = await mara.led_on(sent)
+    assert again.headers["location"] == "/account/security/authenticator"  # it is shown once
     fields = hidden(await thief.get("/account/security/authenticator")) | {"offer": hidden(offered)["offer"]}
     answer = await thief.post("/account/security/authenticator/confirm", fields | {"code": "123456"})
     assert answer.headers["location"] == "/account/security/authenticator"
@@ -161,14 +164,14 @@ async def test_a_code_is_good_for_ten_minutes_and_used_once(browser: Browsers, s
     account, mara = await an_account(settings, totp=True), browser()
     await mara.sign_in(account)
     path = "/account/security/recovery-codes"
-    assert (await mara.send(path)).status_code == 200
+    assert (await mara.send(path)).status_code == 303
     clock.shift(timedelta(minutes=9, seconds=59))
-    assert (await mara.send(path)).status_code == 200
+    assert (await mara.send(path)).status_code == 303
     clock.shift(timedelta(seconds=1))
     assert 'name="code"' in (await mara.get(path)).text
     assert (await mara.send(path)).status_code == 422
     code = account.code()
-    assert (await mara.send(path, code=code)).status_code == 200
+    assert (await mara.send(path, code=code)).status_code == 303
     clock.shift(timedelta(minutes=10))
     assert (await mara.send(path, code=code)).status_code == 422
 
@@ -178,10 +181,11 @@ async def test_one_code_for_twenty_deeds_at_once_is_one_deed(browser: Browsers, 
     await mara.sign_in(account)
     clock.shift(timedelta(minutes=10))
     path = "/account/security/recovery-codes"
-    fields = hidden(await mara.get(path)) | {"code": account.code()}
+    code = {"code": account.code()}
+    forms = [hidden(await mara.get(path)) | code for _ in range(20)]
     cookie = {"Cookie": f"{cookies.SESSION}={mara.session}"}
-    answers = await asyncio.gather(*(browser().post(path, fields, **cookie) for _ in range(20)))
-    assert sum(answer.status_code == 200 for answer in answers) == 1
+    answers = await asyncio.gather(*(browser().post(path, form, **cookie) for form in forms))
+    assert sum(answer.headers.get("location") == f"{path}/shown" for answer in answers) == 1
     assert await database.fetch_value("SELECT count(*) FROM recovery_codes") == 10
 
 

@@ -209,7 +209,13 @@ def routes(gateway: Gateway) -> Router:
 
 
 def _terms(principal: Principal) -> Terms:
-    return Terms(principal.merchant_id, principal.mode, principal.service_fee_bps, cast(FeePayer, principal.fee_payer))
+    return Terms(
+        principal.merchant_id,
+        principal.mode,
+        principal.service_fee_bps,
+        cast(FeePayer, principal.fee_payer),
+        principal.accept_parts,
+    )
 
 
 def _new_invoice(data: InvoiceRequest) -> NewInvoice:
