@@ -1,6 +1,7 @@
 """Figures, ids and codes on pages: grouped in one way, and out of reach of translators and telephone detection."""
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
