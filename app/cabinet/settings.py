@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import needs
@@ -16,6 +16,7 @@ from app.core.errors import ApiError, Code
 from app.merchants import branding, settings
 from app.merchants.branding import MAX_LOGO_BYTES, MAX_LOGO_PIXELS, MAX_NAME_CHARS
 from app.merchants.roles import Permission
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.portal import Asked
 from app.web import brand
@@ -88,7 +89,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         )
         return await cabinet.page(request, "cabinet/settings/overview.html", context)
 
-    @post("/settings", opt=needs(Permission.SETTINGS_MANAGE))
+    @form_post(
+        "/settings", does="Change who pays the fee", step_up=StepUp.FRESH_CODE, opt=needs(Permission.SETTINGS_MANAGE)
+    )
     async def set_terms(request: Asked) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         try:
@@ -135,7 +138,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             raise ApiError(Code.NOT_FOUND, "there is no logo")
         return Response(found.data, media_type=found.media_type)
 
-    @post("/settings/branding", opt=needs(Permission.SETTINGS_MANAGE))
+    @form_post(
+        "/settings/branding",
+        does="Change the payment page",
+        step_up=StepUp.FRESH_CODE,
+        opt=needs(Permission.SETTINGS_MANAGE),
+    )
     async def set_branding(request: Asked) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         if form.text("then") == "preview":  # without a script; a file is sent again when it is to be saved

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from app.core.money import format_amount
+from app.core.money import format_amount, group_digits
 from app.networks.registry import Networks
 
 INVOICE_STATES: Mapping[str, str] = MappingProxyType(
@@ -86,4 +86,4 @@ def decimal(networks: Networks, network: str, asset: str, raw: int) -> str:
 
 def plural(count: int, one: str, many: str = "") -> str:
     """`1 invoice`, `2 invoices`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return f"{group_digits(count)} {one if count == 1 else many or one + 's'}"

@@ -8,6 +8,7 @@ own form: "1.234,5" and "1,234.5" read as other sums to other wallets, and the d
 from dataclasses import dataclass
 
 from app.checkout.view import Anomaly, CheckoutView, FeePayer
+from app.core.money import group_digits
 from app.invoices.states import Status
 from app.web.languages import Language
 from app.web.qr import payment_qr
@@ -228,7 +229,7 @@ def fee(view: CheckoutView, language: Language) -> str:
         words = _("A service fee of %(fee)s %(asset)s was included.")
     else:
         words = ""
-    names = {"merchant": view.merchant_name, "fee": view.service_fee_decimal, "asset": view.asset}
+    names = {"merchant": view.merchant_name, "fee": group_digits(view.service_fee_decimal), "asset": view.asset}
     return words % {name: language.isolate(value) for name, value in names.items()}
 
 

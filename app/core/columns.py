@@ -49,7 +49,7 @@ def raw_amount(*, null: bool = False) -> Numeric:
 
 
 def raw_total() -> Numeric:
-    """An amount in minor units that grows from zero."""
+    """An amount in minor units that is zero unless something is added."""
     return Numeric(digits=(MAX_DIGITS, 0), default=Decimal(0))
 
 

@@ -2,7 +2,8 @@
 
 A case is opened with its deposit, told to the merchant in the invoice, and ends in one of three ways: what came is
 credited, or sent back (refunds/returns.py makes the refund, which needs its own approval), or the case is closed
-and the money stays in suspense. Each needs a reason and goes to the audit log.
+and the money stays in suspense. Each needs a reason and goes to the audit log. An operator who belongs to the merchant
+decides none of its cases; Postgres refuses it too.
 
 What a credit costs: the invoice's own service fee in the proportion of what came to what was asked for, so that a
 late payment of the exact amount costs exactly the invoice's fee; for another asset than the invoice's, its rate in
@@ -27,6 +28,7 @@ from app.invoices.service import InvoiceService
 from app.invoices.service import announce as announce_invoices
 from app.ledger import service as ledger
 from app.ledger.service import Posting
+from app.merchants.members import belonged_since
 
 Outcome = Literal["credited", "returned", "closed"]
 
@@ -78,6 +80,7 @@ class ReviewService:
         case = await _known(deposit_id)
         if case.invoice_id is None or case.merchant_id is None:
             raise ReviewRefused("the deposit has no invoice, so nobody to credit: return it, or close the case")
+        await _refuse_insider(case, operator_id)
         earnings, fees, suspense = deposit_chains(case.merchant_id, case.network, case.asset)
         async with database.transaction():
             await ledger.lock([earnings, fees, suspense])
@@ -108,6 +111,7 @@ class ReviewService:
     ) -> None:
         """End a case without moving money: it stays in suspense. Raises ReviewRefused."""
         case = await _known(deposit_id)
+        await _refuse_insider(case, operator_id)
         async with database.transaction():
             if case.invoice_id is not None:
                 await _lock_invoice(case.invoice_id)
@@ -133,6 +137,7 @@ class ReviewService:
         The caller holds the locks of the suspense ledger's head and of the invoice. Raises ReviewRefused.
         """
         case = await _known(deposit_id)
+        await _refuse_insider(case, operator_id)
         _refuse_unbooked(await _lock_open_case(deposit_id, reason))
         await _decide(deposit_id, "returning", "returned", reason, operator_id, now, refund_id)
         if case.invoice_id is not None:
@@ -248,6 +253,13 @@ async def cases(*, open_only: bool = True, deposit_id: str | None = None) -> lis
     return [Case(**dict(row)) for row in rows]
 
 
+async def why_not(case: Case, operator_id: str) -> str | None:
+    """Why this operator may decide nothing about a case, in words for them; None where they may."""
+    if await belonged_since(operator_id, case.merchant_id, case.opened_at):
+        return "you belong to the merchant, or did when the deposit came: another operator must decide"
+    return None
+
+
 async def would_credit(deposit_id: str) -> Share | None:
     """How a credit would divide what came; None for a deposit that has no invoice."""
     row = await database.fetch_one(
@@ -266,6 +278,11 @@ async def _known(deposit_id: str) -> Case:
     if not found:
         raise ReviewRefused(f"there is no case of {deposit_id}")
     return found[0]
+
+
+async def _refuse_insider(case: Case, operator_id: str) -> None:
+    if (reason := await why_not(case, operator_id)) is not None:
+        raise ReviewRefused(reason)
 
 
 async def _lock_invoice(invoice_id: str) -> Row:

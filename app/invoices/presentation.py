@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from app.core import metadata
 from app.core.clock import rfc3339
 from app.core.database import Row
 from app.core.money import format_amount
@@ -197,7 +198,7 @@ class InvoicePresenter:
             order_id=row["order_id"],
             description=row["description"],
             customer_id=row["customer_id"],
-            metadata=msgspec.json.decode(row["metadata"]),
+            metadata=metadata.from_json(row["metadata"]),
             success_url=row["success_url"],
             fail_url=row["fail_url"],
             webhook_url=row["webhook_url"],

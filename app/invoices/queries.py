@@ -10,6 +10,7 @@ import msgspec
 from app.core import database
 from app.core.batching import Batcher
 from app.core.database import Row
+from app.core.keyset import Page, Place, direction, page_of
 from app.invoices.presentation import Due, InvoiceBody, InvoicePresenter
 from app.merchants import branding
 from app.merchants.branding import Branding
@@ -122,20 +123,15 @@ class InvoiceReader:
         )
 
     async def page(
-        self, merchant_id: str, mode: str, filters: Filters, after: tuple[datetime, str] | None, limit: int
-    ) -> tuple[list[InvoiceBody], tuple[datetime, str] | None]:
-        """A page, newest first, past the row that `after` names; and the key of its last row if more follow.
-
-        Keyset paging: the index leads straight to the first row, so every page costs the same, and rows that
-        are added meanwhile are newer than all that is still to come.
-        """
-        conditions, args = _where(merchant_id, mode, filters, after)
+        self, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
+    ) -> Page[InvoiceBody]:
+        """A page by (created_at, id), newest first."""
+        conditions, args = _where(merchant_id, mode, filters, place)
+        _, order = direction(place)
         rows = await database.fetch_all(
-            f"{_SELECT} WHERE {conditions} ORDER BY i.created_at DESC, i.id DESC LIMIT {limit + 1:d}", *args
+            f"{_SELECT} WHERE {conditions} ORDER BY i.created_at {order}, i.id {order} LIMIT {limit + 1:d}", *args
         )
-        page = rows[:limit]
-        more = (page[-1]["created_at"], page[-1]["id"]) if len(rows) > limit else None
-        return [self._body(row) for row in page], more
+        return page_of(rows, limit, place, key=("created_at", "id"), made=self._body)
 
     def _body(self, row: Row) -> InvoiceBody:
         deposits: list[dict[str, Any]] = msgspec.json.decode(row["deposits"]) if row["deposits"] else []
@@ -193,6 +189,17 @@ _SEARCH = """i.id IN (
     )"""
 
 
+async def holder_of_order_id(merchant_id: str, mode: str, order_id: str | None) -> str | None:
+    """The id of the merchant's invoice that holds an order id: the one that is neither cancelled nor expired."""
+    found: str | None = await database.fetch_value(
+        "SELECT id FROM invoices WHERE merchant = $1 AND mode = $2 AND order_id = $3 AND holds_order_id",
+        merchant_id,
+        mode,
+        order_id,
+    )
+    return found
+
+
 async def pending_raw(merchant_id: str, mode: str) -> dict[tuple[str, str], int]:
     """What a merchant will be credited for exact deposits that still lack confirmations, by (network, asset)."""
     rows = await database.fetch_all(
@@ -206,9 +213,7 @@ async def pending_raw(merchant_id: str, mode: str) -> dict[tuple[str, str], int]
     return {(row["network"], row["asset"]): row["pending"] for row in rows}
 
 
-def _where(
-    merchant_id: str, mode: str, filters: Filters, after: tuple[datetime, str] | None
-) -> tuple[str, list[object]]:
+def _where(merchant_id: str, mode: str, filters: Filters, place: Place | None) -> tuple[str, list[object]]:
     """The WHERE clause for just the filters that are set, so that each combination gets its own plan."""
     conditions = ["i.merchant = $1", "i.mode = $2"]
     args: list[object] = [merchant_id, mode]
@@ -228,6 +233,7 @@ def _where(
     if filters.search is not None:
         text = filters.search
         add(_SEARCH, text, text, text, _as_kept(text), text)
-    if after is not None:
-        add("(i.created_at, i.id) < ({}, {})", *after)
+    if place is not None:
+        comparison, _ = direction(place)
+        add(f"(i.created_at, i.id) {comparison} ({{}}, {{}})", *place.key)
     return " AND ".join(conditions), args

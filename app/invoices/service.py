@@ -286,4 +286,4 @@ async def announce(*invoice_ids: str) -> None:
     """After a commit: wake the event sequencer and every open checkout page of these invoices."""
     if invoice_ids:
         await events.announce()
-        await redis.publish_all([LIVE_CHANNEL + invoice_id for invoice_id in invoice_ids])
+        await redis.publish(*(LIVE_CHANNEL + invoice_id for invoice_id in invoice_ids))

@@ -61,6 +61,18 @@ class Membership(Table, tablename="memberships"):
     role_known = columns.one_of("role", "owner", "admin", "developer", "viewer")
 
 
+class FormerMember(Table, tablename="former_members"):
+    """A membership that has ended. A trigger adds the row when the membership is deleted.
+
+    Whoever left after a payout was asked for still may not approve it (withdrawals/conflicts.py).
+    """
+
+    id = BigSerial(primary_key=True)
+    merchant = columns.reference(Merchant)
+    account = columns.reference(Account)
+    left_at = columns.moment()
+
+
 class MerchantApplication(Table, tablename="merchant_applications"):
     """What a business told of itself to be let in, and what operators said to it. At most one is pending.
 

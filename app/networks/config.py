@@ -156,6 +156,8 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     max_fee_per_gas_wei: Annotated[int, Meta(ge=1, le=2**63 - 1)] = 300 * 10**9
     # A transaction that isn't in a block after so long is signed again with the same nonce and a higher fee.
     fee_bump_after_s: Annotated[int, Meta(ge=1, le=86_400)] = 180
+    # `op-stack`: what the rollup charges for data on its first layer is set aside beside gas (evm/rollup.py).
+    rollup: Literal["op-stack"] | None = None
     sweep_interval_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
 
     @property

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from app.core import database
 from app.core.database import Row
+from app.core.keyset import Page, Place, direction, page_of
 from app.deposits import repository, reviews
 from app.deposits.reviews import Case
 from app.invoices.pricing import Share
@@ -107,12 +108,9 @@ class CaseFile:
         return self.case.status == "open" and self.case.deposit_status == "suspended"
 
 
-async def page(
-    which: Which, after: tuple[datetime, str] | None, limit: int
-) -> tuple[list[ListedCase], tuple[datetime, str] | None]:
-    """Cases of one state past the row that `after` names: open ones oldest first, the others newest first."""
-    oldest_first = which == "open"
-    compare, order = (">", "ASC") if oldest_first else ("<", "DESC")
+async def page(which: Which, place: Place | None, limit: int) -> Page[ListedCase]:
+    """A page of the cases of one state by (opened_at, deposit_id): open ones oldest first, the others newest first."""
+    comparison, order = direction(place, oldest_first=which == "open")
     rows: Sequence[Row] = await database.fetch_all(
         f"""
         SELECT r.deposit AS deposit_id, d.status AS deposit_status, d.network, d.asset, d.amount_raw,
@@ -120,16 +118,14 @@ async def page(
             r.outcome, r.opened_at, r.decided_at
         FROM reviews r JOIN deposits d ON d.id = r.deposit LEFT JOIN merchants m ON m.id = r.merchant
         WHERE r.status = $1
-            AND ($2::timestamptz IS NULL OR (r.opened_at, r.deposit) {compare} ($2::timestamptz, $3::text))
+            AND ($2::timestamptz IS NULL OR (r.opened_at, r.deposit) {comparison} ($2::timestamptz, $3::text))
         ORDER BY r.opened_at {order}, r.deposit {order} LIMIT $4
         """,
         which,
-        None if after is None else after[0],
-        None if after is None else after[1],
+        *(place.key if place else (None, None)),
         limit + 1,
     )
-    found = [ListedCase(**dict(row)) for row in rows[:limit]]
-    return found, (found[-1].opened_at, found[-1].deposit_id) if len(rows) > limit else None
+    return page_of(rows, limit, place, key=("opened_at", "deposit_id"), made=lambda row: ListedCase(**dict(row)))
 
 
 async def file_of(deposit_id: str, now: datetime) -> CaseFile | None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from app.core import database
 from app.core.database import Row
+from app.core.keyset import Page, Place, direction, page_of
 from app.deposits import repository as deposits
 from app.ledger import queries as ledger
 from app.ledger.hashchain import ChainId, State
@@ -156,23 +157,22 @@ class Decided:
     settled_at: datetime | None
 
 
-async def decided(after: tuple[datetime, str] | None, limit: int) -> tuple[list[Decided], tuple[datetime, str] | None]:
-    """Those that came to an end, newest first, past the row that `after` names; and the next page's `after`."""
+async def decided(place: Place | None, limit: int) -> Page[Decided]:
+    """A page of those that came to an end by (created_at, id), newest first."""
+    comparison, order = direction(place)
     rows: Sequence[Row] = await database.fetch_all(
-        """
+        f"""
         SELECT w.id, w.kind, w.mode, w.merchant AS merchant_id, m.name AS merchant_name, w.network, w.asset,
             w.amount_raw, w.destination, w.status, w.decision_reason, w.created_at, w.settled_at
         FROM withdrawals w LEFT JOIN merchants m ON m.id = w.merchant
         WHERE w.status IN ('confirmed', 'rejected', 'failed', 'cancelled')
-            AND ($1::timestamptz IS NULL OR (w.created_at, w.id) < ($1::timestamptz, $2::text))
-        ORDER BY w.created_at DESC, w.id DESC LIMIT $3
+            AND ($1::timestamptz IS NULL OR (w.created_at, w.id) {comparison} ($1::timestamptz, $2::text))
+        ORDER BY w.created_at {order}, w.id {order} LIMIT $3
         """,
-        None if after is None else after[0],
-        None if after is None else after[1],
+        *(place.key if place else (None, None)),
         limit + 1,
     )
-    page = [Decided(**dict(row)) for row in rows[:limit]]
-    return page, (page[-1].created_at, page[-1].id) if len(rows) > limit else None
+    return page_of(rows, limit, place, key=("created_at", "id"), made=lambda row: Decided(**dict(row)))
 
 
 async def dossier(withdrawal_id: str, now: datetime) -> Dossier | None:

@@ -163,7 +163,7 @@ WORDIEST = (
 )
 """States with the most words, or with parts that no other has: the ones to look at in every language."""
 
-ERRORS = (404, 429, 500)
+ERRORS = (404, 429, 500, 503)
 
 
 class Site:

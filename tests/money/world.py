@@ -77,7 +77,7 @@ class World:
 
     @classmethod
     async def begin(cls, gateway: Gateway, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Self:
-        """Two merchants, one of whom is tolerant and accepts parts, two operators, and a hot wallet with a booked top-up."""
+        """Two merchants, one tolerant and taking parts, two operators, and a hot wallet with a booked top-up."""
         (watcher,), (signer,) = gateway.watchers(), gateway.signers(keys, CrashAt(None))
         world = cls(gateway, driver, token, keys, watcher, signer)
         strict, tolerant = await merchant(service_fee_bps=80), await merchant(service_fee_bps=0)

@@ -105,6 +105,7 @@ class Scene:
         for name in ("usual", "poisoned", "large", "own", "stuck", "refused", "confirmed", "rejected", "held"):
             found[f"approval-{name}"] = f"/desk/approvals/{getattr(self, name)}"
         found["approval-reject"] = f"/desk/approvals/{self.usual}/reject"
+        found["approval-attach"] = f"/desk/approvals/{self.usual}/attach"
         found["approval-reject-late"] = f"/desk/approvals/{self.confirmed}/reject"
         for name in ("case", "early_case", "closed_case"):
             found[f"review-{name}"] = f"/desk/reviews/{getattr(self, name)}"
@@ -193,10 +194,10 @@ async def set_scene(gateway: Gateway, driver: AnvilDriver, token: str) -> Scene:
             details={"run": 1, "asset": "USDT", "addresses_at_odds": ["0x1: holds 1, 2 by the books"]},
             now=clock.now(),
         )
-        (drift, *_), _ = await alerts.page("open", "critical", None, 10)
+        (drift, *_) = await alerts.page("open", "critical", None, 10)
         if note:
             await alerts.acknowledge(drift.id, note, by, clock.now())
-    (old, *_), _ = await alerts.page("acknowledged", None, None, 10)
+    (old, *_) = await alerts.page("acknowledged", None, None, 10)
 
     applicant = await an_account(settings, "nora@lichtung.example")
     await applications.apply(
