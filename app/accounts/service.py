@@ -1,6 +1,5 @@
 """People: making accounts."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,13 +9,10 @@ import pyotp
 from app.accounts.passwords import hash_password
 from app.core import database, ids
 from app.core.crypto import encrypt
+from app.core.email_address import EmailAddress
 from app.core.errors import ApiError, Code, invalid
 from app.core.resealing import SealedColumn, reseal
 from app.core.settings import DataKeys
-
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-MAX_EMAIL_LENGTH = 254
-"""RFC 5321's limit of a path, less its brackets."""
 
 
 class AccountExists(ApiError):
@@ -65,11 +61,11 @@ async def create(
 
 
 def checked_email(email: str) -> str:
-    """An e-mail address as it is kept, in lower case. Raises INVALID_INPUT."""
-    email = email.strip().lower()
-    if len(email) > MAX_EMAIL_LENGTH or not email.isprintable() or not _EMAIL.fullmatch(email):
-        raise invalid("email", "is not an e-mail address")
-    return email
+    """An e-mail address as it is kept (core.email_address). Raises INVALID_INPUT."""
+    try:
+        return str(EmailAddress.parse(email))
+    except ValueError as error:
+        raise invalid("email", str(error)) from None
 
 
 async def reseal_all(keys: DataKeys) -> int:

@@ -10,14 +10,16 @@ import click
 import msgspec
 import pyotp
 
-from app.accounts import links, passwords
+from app.accounts import links, passwords, people
 from app.accounts import service as accounts
 from app.accounts.links import Link
+from app.accounts.people import Person
 from app.api_keys import service as api_keys
 from app.api_keys.scopes import Scope
 from app.commands.running import audit, with_gateway
 from app.core import clock, database, ids
 from app.core.clock import rfc3339
+from app.core.email_address import as_kept
 from app.gateway import Gateway
 from app.merchants import service as merchants
 
@@ -76,7 +78,9 @@ def create_operator(
                 ),
             }
             if link:
-                token = await links.make("password_reset", Link(account_id=account.id, email=account.email), now)
+                token = await links.make(
+                    "password_reset", Link(account_id=account.id, email=account.email, credentials_version=0), now
+                )
                 made["password_url"] = f"{gateway.settings.public_url}/reset-password?token={token}"
                 made["password_url_expires_at"] = rfc3339(now + links.LIFETIME["password_reset"])
         return made
@@ -126,6 +130,9 @@ def create_merchant(name: str, fee_bps: int, fee_payer: str, as_json: bool) -> N
 @click.option("--scope", "scopes", multiple=True, type=click.Choice([scope.value for scope in Scope]), required=True)
 @click.option("--allow", "allowlist", multiple=True, help="An address or CIDR that may use the key; repeatable.")
 @click.option("--rate-limit", type=int, default=api_keys.DEFAULT_RATE_LIMIT_PER_MINUTE, show_default=True)
+@click.option(
+    "--holder", help="E-mail of the account that gets the key: as an operator it approves nothing it asks for."
+)
 @as_json
 def create_key(
     merchant: str,
@@ -134,6 +141,7 @@ def create_key(
     scopes: tuple[str, ...],
     allowlist: tuple[str, ...],
     rate_limit: int,
+    holder: str | None,
     as_json: bool,
 ) -> None:
     """Make an API key. Prints it, once."""
@@ -147,10 +155,11 @@ def create_key(
                 name=name,
                 scopes=scopes,
                 allowlist=allowlist,
+                seen_by=None if holder is None else (await _account(holder)).id,
                 rate_limit_per_minute=rate_limit,
                 now=clock.now(),
             )
-            await audit("api_key.issued", key.id, merchant)
+            await audit("api_key.issued", key.id, merchant, holder=holder)
         return key.id, secret
 
     key_id, secret = with_gateway(create)
@@ -158,6 +167,13 @@ def create_key(
         _print({"id": key_id, "key": secret})
     else:
         click.echo(secret)
+
+
+async def _account(email: str) -> Person:
+    person = await people.by_email(as_kept(email))
+    if person is None:
+        raise click.ClickException(f"no account has the address {email}")
+    return person
 
 
 def _password(given: str | None, *, from_stdin: bool) -> str:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from app.core import database
+from app.core import connecting, database
 
 MIGRATION_LOCK = 7_226_001
 """Advisory lock key: two hosts that start at once must not both migrate."""
+
+STATEMENT_TIMEOUT_S = 3_600
+"""Of one statement of a migration: an index over a large table takes minutes. The lock is waited for as long."""
 
 
 class MigrationFailed(Exception):
@@ -35,8 +38,8 @@ async def migrate(dsn: str) -> Migrated:
     os.environ.setdefault("PICCOLO_CONF", "app.piccolo_conf")
     from piccolo.apps.migrations.commands.forwards import run_forwards  # noqa: PLC0415 - needs PICCOLO_CONF
 
-    database.configure(dsn)
-    guard = await asyncpg.connect(dsn)
+    database.configure(dsn, command_timeout=STATEMENT_TIMEOUT_S)
+    guard = await connecting.connect(dsn, command_timeout=STATEMENT_TIMEOUT_S)
     try:
         await guard.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
         before = await _applied(guard)

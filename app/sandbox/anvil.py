@@ -9,7 +9,7 @@ import signal
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from app.sandbox import ports, processes
 from app.sandbox.home import ROOT
@@ -33,20 +33,21 @@ def start(
     block_time_s: float | None = None,
     keep_state: bool = False,
     state_interval_s: int | None = None,
+    family: Literal["ethereum", "optimism"] = "ethereum",
 ) -> "Anvil":
     """Start a chain on 127.0.0.1 and return once it listens.
 
     Without `block_time_s` each transaction is mined at once, in a block of its own. With `keep_state` the
     chain, its blocks, hashes, receipts and logs alike, is written to `home_dir/state.json` when anvil stops
     (also when this process is killed, as anvil is then told to stop) and taken up again by the next start;
-    `state_interval_s` also writes it every so many seconds, against the death of anvil itself. Raises
-    ProcessError.
+    `state_interval_s` also writes it every so many seconds, against the death of anvil itself. A chain of the family
+    `optimism` charges for transactions' data as a rollup of the OP stack does. Raises ProcessError.
 
     A chain that was taken up again can't be asked for balances or calls as of a block before that, and
     `anvil_reorg` can't reach back past it: only the newest state is written, as all of them take 70 MB per
     thousand blocks where the blocks themselves take 2.
     """
-    anvil = Anvil(home_dir, port, chain_id, mnemonic, block_time_s, keep_state, state_interval_s)
+    anvil = Anvil(home_dir, port, chain_id, mnemonic, block_time_s, keep_state, state_interval_s, family)
     anvil._start()
     return anvil
 
@@ -63,13 +64,14 @@ class Anvil:
         block_time_s: float | None,
         keep_state: bool,
         state_interval_s: int | None,
+        family: str,
     ) -> None:
         self.home_dir = home_dir.resolve()
         self._wanted_port = port
         self.port = port or 0
         self.chain_id = chain_id
         self.state_path = self.home_dir / "state.json" if keep_state else None
-        self._options = ["--chain-id", str(chain_id), "--mnemonic", mnemonic]
+        self._options = ["--chain-id", str(chain_id), "--mnemonic", mnemonic, "--network", family]
         if block_time_s is not None:
             self._options += ["--block-time", f"{block_time_s:g}"]
         if self.state_path is not None:

@@ -19,6 +19,7 @@ from babel.numbers import format_decimal
 from babel.support import Translations
 
 from app.core import resources
+from app.core.text import without_direction_controls
 
 MAX_ACCEPTED = 20
 """Entries of `Accept-Language` that are looked at; browsers send a handful."""
@@ -66,6 +67,7 @@ class Language:
         Names are mostly Latin: within Arabic, "Tron (TRC-20)" would lose its last bracket to the other end
         without Unicode's isolates (UAX 9).
         """
+        text = without_direction_controls(text)
         return text if self.direction == "ltr" else f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
 
     def count(self, n: int) -> str:

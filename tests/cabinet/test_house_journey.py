@@ -323,5 +323,6 @@ async def api_key_named(shop: Shop, name: str) -> None:
         name=name,
         scopes=["invoices.read"],
         allowlist=[],
+        seen_by=None,
         now=clock.now(),
     )

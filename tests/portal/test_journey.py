@@ -12,10 +12,11 @@ import pyotp
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from app.core import clock, database
+from app.core import clock
 from app.portal import cookies
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
+from tests.factories.letters import letters
 
 ROOT = Path(__file__).parents[2]
 SCREENS = ROOT / "var" / "screens"
@@ -60,9 +61,9 @@ async def press(page: Page, label: str) -> None:
 
 
 async def mailed_url(app: RunningApp) -> str:
-    body = await database.fetch_value("SELECT body FROM mail_outbox ORDER BY id DESC LIMIT 1")
-    found = re.search(r"http://\S+token=\S+", body)
-    assert found, body
+    (letter, *_) = await letters()
+    found = re.search(r"http://\S+token=\S+", letter.body)
+    assert found, letter
     return found[0]
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from app.core import clock, database
 from app.core.settings import Settings
-from tests.portal.browsing import Account, Browser, an_account, hidden, letters, mailed_path
+from tests.portal.browsing import Account, Browser, an_account, hidden, letters, mailed_path, with_cookie_of
 from tests.withdrawals.processes import swap_pay
 from tests.work import work
 
@@ -103,6 +103,7 @@ async def test_a_changed_password_signs_out_everywhere_else(browser: Browsers, s
     assert done.status_code == 303
     assert await mara.is_signed_in()
     assert not await elsewhere.is_signed_in()
+    assert "every other browser was signed out" in (await letters(account.email))[0]
     changed = Account(account.id, account.email, NEW, None)
     assert (await browser().sign_in(changed)).status_code == 303
 
@@ -117,13 +118,48 @@ async def test_an_address_changes_when_the_new_mailbox_says_so(browser: Browsers
     path = await mailed_path(new)
     for _ in range(2):
         assert (await browser().get(path)).status_code == 200
-    reader = browser()
-    done = await reader.send("/confirm-email/change", path)
-    assert done.status_code == 303
+    thief = with_cookie_of(browser(), mara)
+    done = await mara.send("/confirm-email/change", path)
+    assert done.headers["location"] == "/account"
     assert await database.fetch_value("SELECT email FROM accounts") == new
     assert "was changed" in (await letters(account.email))[0]
-    assert (await reader.get(path)).status_code == 410
+    assert (await mara.get(path)).status_code == 410
     assert new in (await mara.get("/account")).text
+    assert not await thief.is_signed_in()
+
+
+async def test_an_address_changed_from_another_browser_signs_everybody_out(
+    browser: Browsers, settings: Settings
+) -> None:
+    account, mara = await an_account(settings), browser()
+    await mara.sign_in(account)
+    await mara.send("/account/email", email="mara.new@example.test", password=account.password)
+    reader = browser()
+    done = await reader.send("/confirm-email/change", await mailed_path("mara.new@example.test"))
+    assert done.headers["location"] == "/sign-in"
+    assert "mara.new@example.test from now on" in (await reader.get("/sign-in")).text
+    assert not await mara.is_signed_in()
+    assert await reader.sign_in(Account(account.id, "mara.new@example.test", account.password, None))
+    assert await reader.is_signed_in()
+
+
+async def test_the_reset_that_the_warning_asks_for_ends_a_thiefs_change_of_address(
+    browser: Browsers, settings: Settings
+) -> None:
+    account, thief, mara = await an_account(settings), browser("203.0.113.66"), browser()
+    await thief.sign_in(account)
+    await thief.send("/account/email", email="thief@example.test", password=account.password)
+    path = await mailed_path("thief@example.test")
+    fields = hidden(await thief.get(path))
+    assert "/forgot-password" in (await letters(account.email))[0]
+
+    await mara.send("/forgot-password", email=account.email)
+    await mara.send("/reset-password", await mailed_path(account.email), password=NEW)
+
+    assert (await thief.get(path)).status_code == 410
+    assert (await thief.post("/confirm-email/change", fields)).status_code == 410
+    assert await database.fetch_value("SELECT email FROM accounts") == account.email
+    assert (await mara.sign_in(Account(account.id, account.email, NEW, None))).headers["location"] == "/cabinet"
 
 
 async def test_a_taken_address_tells_its_owner_and_not_who_asks(browser: Browsers, settings: Settings) -> None:
