@@ -194,9 +194,11 @@ def _end_other_servers(data: Path) -> None:
     if not (data / "postmaster.pid").exists():
         return
     servers = [process for process in psutil.process_iter(["name"]) if _works_in(process, data)]
+    pids = {process.pid for process in servers}
     for process in servers:
         with contextlib.suppress(psutil.Error):
-            process.send_signal(signal.SIGINT)
+            if process.ppid() not in pids:  # it ends its children itself; one that ends first looks like a crash
+                process.send_signal(signal.SIGINT)
     alive = processes.wait_until_ended(servers, _LEFTOVER_WAIT_S)
     for process in alive:
         with contextlib.suppress(psutil.Error):
