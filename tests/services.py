@@ -4,9 +4,15 @@ One of each per pytest-xdist worker: a worker's `tmp_path_factory.getbasetemp()`
 together start in about a second, less than sharing them through a lock would complicate.
 """
 
+import contextlib
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import asyncpg
 
 from app.sandbox import anvil, postgres, valkey
 from app.sandbox.anvil import Anvil
@@ -17,16 +23,55 @@ TEMPLATE = "swap_pay_template"
 """The migrated database that each test gets a clone of."""
 
 
+_MEMORY = Path("/dev/shm")
+_MEMORY_NEEDED_BYTES = 2 * 2**30
+"""Several servers of some hundred megabytes each. A container often has 64 MB there."""
+_IN_MEMORY_PREFIX = "swap-pay-tests-"
+
+
 @contextmanager
 def start_postgres_for_tests(tmp_dir: Path) -> Iterator[Postgres]:
-    """An empty PostgreSQL, fast and forgetful. Deleted at the end."""
-    home_dir = tmp_dir / "postgres"
-    server = postgres.start(home_dir, settings=postgres.FAST)
+    """An empty PostgreSQL, fast and forgetful. Deleted at the end.
+
+    Its files are in memory where there is room, else below `tmp_dir`: each clone of a database makes seven hundred
+    files, which takes 20 ms in memory and was seen to take half a second on a disk.
+    """
+    with _roomy_directory(tmp_dir) as directory:
+        server = postgres.start(directory / "postgres", settings=postgres.FAST)
+        try:
+            yield server
+        finally:
+            server.stop()
+            postgres.remove(directory / "postgres")
+
+
+@contextmanager
+def _roomy_directory(tmp_dir: Path) -> Iterator[Path]:
     try:
-        yield server
-    finally:
-        server.stop()
-        postgres.remove(home_dir)
+        roomy = shutil.disk_usage(_MEMORY).free >= _MEMORY_NEEDED_BYTES and os.access(_MEMORY, os.W_OK)
+    except OSError:
+        roomy = False
+    if not roomy:
+        yield tmp_dir
+        return
+    _remove_abandoned()
+    with tempfile.TemporaryDirectory(prefix=f"{_IN_MEMORY_PREFIX}{os.getpid()}-", dir=_MEMORY) as directory:
+        Path(directory).chmod(0o711)  # run by root, Postgres is another user
+        yield Path(directory)
+
+
+def _remove_abandoned() -> None:
+    """Give back the memory of test runs that were killed."""
+    for directory in _MEMORY.glob(f"{_IN_MEMORY_PREFIX}*"):
+        pid = directory.name.removeprefix(_IN_MEMORY_PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if directory.stat().st_uid == os.geteuid() and not Path(f"/proc/{pid}").exists():
+                shutil.rmtree(directory)
+
+
+async def clone_template(admin: asyncpg.Connection, name: str) -> None:
+    """Make the database `name` a copy of the migrated one. Copying files is the faster way where they are in memory."""
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
 
 
 @contextmanager

@@ -13,6 +13,8 @@ import msgspec
 from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 
+from app.networks.evm.rpc import tls_context
+
 # OpenZeppelin's ERC20PresetFixedSupply(name, symbol, initialSupply, owner), from @openzeppelin/contracts@4 on
 # npm. It states 18 decimals, and no artefact there that can be deployed alone lets one choose. A token of 6
 # decimals is had by configuring the asset so: they are for display, the chain moves minor units.
@@ -40,7 +42,7 @@ class AnvilDriver:
     @classmethod
     async def connect(cls, rpc_url: str) -> Self:
         """A driver of the node at `rpc_url`. Raises httpx.HTTPError where none listens."""
-        driver = cls(rpc_url, [], httpx.AsyncClient(trust_env=False, timeout=CALL_TIMEOUT_S))
+        driver = cls(rpc_url, [], httpx.AsyncClient(verify=tls_context(), trust_env=False, timeout=CALL_TIMEOUT_S))
         try:
             driver.accounts = [to_checksum_address(account) for account in await driver.call("eth_accounts")]
         except BaseException:

@@ -4,9 +4,11 @@ import hashlib
 from collections.abc import Callable, Mapping, MutableMapping
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from litestar import Request, Response, Router, get
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader
@@ -73,6 +75,25 @@ def language_of(request: Request[Any, Any, Any]) -> Language:
     return languages.choose(request.query_params.get("lang"), request.headers.get("accept-language", ""))
 
 
+class _CompiledTemplates(BytecodeCache):
+    """Templates compiled by this process. The code is the same in every language, so one environment compiles it."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Jinja asks for a template's code."""
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Jinja hands over what it has compiled."""
+        if bucket.code is not None:
+            self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+_compiled_templates = _CompiledTemplates()
+
+
 class _Environment(Environment):
     """Jinja's, with every global there before the first template: a plain dict then does for its chain of maps,
     whose keys every `import` and every context would walk through."""
@@ -90,6 +111,7 @@ def _environment(language: Language) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        bytecode_cache=_compiled_templates,
         extensions=["jinja2.ext.i18n"],
     )
     made.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]

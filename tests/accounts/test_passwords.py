@@ -1,6 +1,7 @@
 """Passwords that nobody should take are refused; all others go."""
 
 import pytest
+from argon2 import PasswordHasher
 
 from app.accounts import passwords
 from app.core.errors import ApiError
@@ -19,9 +20,12 @@ def test_there_are_no_rules_of_composition(password: str) -> None:
     passwords.check(password, email="mara@example.test")
 
 
-async def test_a_hash_knows_its_password_alone() -> None:
+async def test_a_hash_knows_its_password_alone(
+    full_cost_hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "hasher", full_cost_hasher)
     made = await passwords.hash_aside("correct horse 9")
-    assert made.startswith("$argon2id$")
+    assert made.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert await passwords.is_right_aside("correct horse 9", made)
     assert not await passwords.is_right_aside("correct horse 8", made)
     assert not await passwords.is_right_aside("c" * 100_000, made)

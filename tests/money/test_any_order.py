@@ -45,7 +45,7 @@ from tests.books import assert_books, assert_invoices
 from tests.factories.networks import XPUB, networks_toml
 from tests.invariants import assert_invariants
 from tests.money.world import CONFIRMATIONS, DECIMALS, World
-from tests.services import TEMPLATE, start_anvil_for_tests
+from tests.services import clone_template, start_anvil_for_tests
 
 SOAK = int(os.environ.get("SOAK", "10"))
 RUNS = max(1, SOAK)
@@ -132,7 +132,7 @@ class Money(RuleBasedStateMachine):
     async def _begin(self) -> World:
         name = f"money_{uuid.uuid4().hex}"
         admin = await asyncpg.connect(self.place.postgres.dsn())
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        await clone_template(admin, name)
         self.stack.push_async_callback(admin.close)
         self.stack.push_async_callback(admin.execute, f"DROP DATABASE {name} WITH (FORCE)")
         node = self.stack.enter_context(start_anvil_for_tests(self.place.directory / name))

@@ -106,8 +106,12 @@ async def test_a_first_start_that_was_killed_half_way_is_begun_again(tmp_path: P
     unfinished = placement.prepare(home_dir, placement.run_as(home_dir)).with_name("data.new")
     unfinished.mkdir()
     (unfinished / "PG_VERSION").write_text("18\n")
-    with start_postgres_for_tests(tmp_path) as server:
+    server = postgres.start(home_dir, settings=postgres.FAST)
+    try:
         assert await ask(server, "SELECT 1") == 1
+    finally:
+        server.stop()
+        postgres.remove(home_dir)
 
 
 def test_a_taken_port_is_named_as_the_reason(server: Postgres, tmp_path: Path) -> None:

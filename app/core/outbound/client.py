@@ -13,6 +13,7 @@ import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -223,8 +224,9 @@ class OutboundClient:
         return _Answer(response.status, detail + body_note, excerpt, _retry_after_s(response))
 
 
+@cache
 def build_ssl_context(extra_ca_file: Path | None = None) -> ssl.SSLContext:
-    """Verify certificates and names by the system's CAs and those in `extra_ca_file` (PEM)."""
+    """Verify certificates and names by the system's CAs and those in `extra_ca_file` (PEM), read once a process."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if extra_ca_file is not None:
