@@ -7,11 +7,15 @@ TEST_PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--no-header --quiet
+# Pythons newer than the oldest that we support, the newest first: on PATH, or pyenv's, whose shims offer one alone.
+NEWER_PYTHONS := $(foreach version,3.14 3.13 3.12,python$(version) \
+	$(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python$(version)))
+# What `make newest` runs: the production install with a payment, and what rests most on the language and its library.
+NEWEST_TESTS ?= tests/install tests/commands tests/core tests/ledger tests/invoices
 OBSERVATORY := tests/observatory/node_modules/.stamp
-CHROMIUM := $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser))
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench check soak screens lock clean chromium
+.PHONY: help run demo test newest on-python bench check soak screens lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +28,21 @@ demo: .venv/.stamp node_modules/.stamp ## The same, then stop: exits with 0 or t
 
 test: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## Run the whole suite
 	$(PYTEST) $(TESTS)
+
+newest: .venv/.stamp node_modules/.stamp ## Run a part of the suite on the newest Python that is here
+	@for python in $(NEWER_PYTHONS); do \
+		if $$python -c 'import ensurepip, venv' 2> /dev/null; then \
+			$(MAKE) --no-print-directory on-python WITH=$$python; exit $$?; \
+		fi; \
+	done; echo 'newest: no Python from 3.12 to 3.14 here, so nothing ran on another one than that of .venv'
+
+# A virtual environment of its own, made anew each time: uv takes seconds for it.
+on-python:
+	$(BIN)/uv venv --quiet --clear --python $(WITH) var/newest
+	$(BIN)/uv pip install --quiet --python var/newest --require-hashes -r requirements-dev.lock
+	$(BIN)/uv pip install --quiet --python var/newest --no-deps --no-build-isolation --no-index -e .
+	var/newest/bin/python --version
+	var/newest/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadscope $(NEWEST_TESTS)
 
 bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the machine's raw limits (needs wrk)
 	$(BIN)/python -m bench.api
@@ -56,17 +75,18 @@ lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.js
 	$(COMPILE) --extra dev -o requirements-dev.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 
 clean: ## Delete the sandbox's data and all that can be made again
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -c \
 		'from app.sandbox import postgres; from app.sandbox.home import Home; postgres.remove(Home().postgres)'; fi
-	rm -rf var .venv node_modules tests/observatory/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf var .venv node_modules tests/*/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Everything with hashes; then the project itself, built by what the lock has brought.
 .venv/.stamp: requirements-dev.lock pyproject.toml
-	@test -n '$(PYTHON)' && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo 'Python 3.11 or newer is needed (PYTHON=… names one)'; exit 1; }
+	@test -n '$(PYTHON)' && $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || \
+		{ echo 'Python 3.11 to 3.14 is needed (PYTHON=… names one)'; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
@@ -85,14 +105,9 @@ $(OBSERVATORY): tests/observatory/package-lock.json
 	echo '{}' > tests/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
 	@touch $@
 
-chromium:
-ifeq ($(CHROMIUM),)
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy chromium; \
-	else \
-		echo 'The tests of the pages need a browser: sudo apt-get install -y chromium'; exit 1; \
-	fi
-endif
+# One on PATH, else one from npm or from Playwright: tests/chromium.py.
+chromium: .venv/.stamp node_modules/.stamp
+	@$(BIN)/python -m tests.chromium
 
 # Compile anew with the lock's own versions preferred, and compare the pins. Not their hashes: a release may get
 # more files later.

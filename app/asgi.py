@@ -21,9 +21,11 @@ from app.ops import routes as ops
 from app.portal import routes as portal_pages
 from app.portal.portal import Portal
 from app.proof import routes as proof
+from app.web import site
+from app.web.connections import limited_connections
 from app.web.edge import Edge
 from app.web.errors import exception_handlers
-from app.web.pages import Pages, robots, static_files
+from app.web.pages import Pages, static_files
 from app.web.rate_limits import RateLimiter
 from app.withdrawals.signer_settings import refuse_secrets
 
@@ -54,9 +56,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with running(gateway):
+        async with running(gateway, limit_each_wait_s=settings.database_wait_s):
             hub.open()
-            yield
+            with limited_connections(settings):
+                yield
             await hub.close()
             await authenticator.close()
 
@@ -70,7 +73,7 @@ def create_app(
             *cabinet.routes(portal),
             desk_routes(portal),
             static_files(),
-            robots(),
+            *site.routes(pages, settings),
             *ops.routes(settings),
             *proof.routes(rate_limiter),
             *([sandbox_routes(pages)] if sandbox_routes else []),

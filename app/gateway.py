@@ -11,6 +11,8 @@ from app.alerts.routing import AlertRoutes
 from app.core import clock, database, redis
 from app.core.outbound import OutboundClient, build_ssl_context
 from app.core.settings import Settings
+from app.core.waiting import WORKER_LIMIT_S
+from app.deposits.payments import PaymentService
 from app.deposits.reversals import ReversalService
 from app.deposits.reviews import ReviewService
 from app.deposits.service import DepositService
@@ -20,7 +22,7 @@ from app.invoices.links import PaymentLinks
 from app.invoices.presentation import InvoicePresenter
 from app.invoices.queries import InvoiceReader
 from app.invoices.service import InvoiceService
-from app.mail import service as mail
+from app.mail import sealing
 from app.networks import assets
 from app.networks.config import NetworkConfig, load_networks
 from app.networks.registry import Networks
@@ -33,6 +35,7 @@ from app.webhooks import signing
 from app.webhooks.delivery import Dispatcher
 from app.webhooks.implicit import WebhookOverrides
 from app.withdrawals import holds
+from app.withdrawals.adoption import AdoptionService
 from app.withdrawals.approvals import ApprovalService
 from app.withdrawals.balance_check import BalanceChecker
 from app.withdrawals.ceilings import Ceilings
@@ -59,6 +62,7 @@ class Gateway:
     invoice_creation: InvoiceCreation
     invoice_reader: InvoiceReader
     invoices: InvoiceService
+    payments: PaymentService
     deposits: DepositService
     reversals: ReversalService
     addresses: AddressBook
@@ -66,6 +70,7 @@ class Gateway:
     withdrawals: WithdrawalService
     withdrawal_reader: WithdrawalReader
     approvals: ApprovalService
+    adoption: AdoptionService
     payouts: PayoutService
     refunds: RefundService
     returns: ReturnService
@@ -94,6 +99,7 @@ class Gateway:
                 network,
                 self.networks.chain(network.key),
                 self.deposits,
+                self.payments,
                 self.reversals,
                 self.invoices,
                 Treasury(network),
@@ -134,8 +140,10 @@ def wire(settings: Settings) -> Gateway:
         settings.email_hash_secret,
     )
     reviews = ReviewService(invoices)
+    payments = PaymentService(networks, invoices)
     withdrawal_reader = WithdrawalReader(WithdrawalPresenter(networks))
     withdrawals = WithdrawalService(withdrawal_reader, invoices, reviews)
+    approvals = ApprovalService(withdrawals, settings.data_keys)
     return Gateway(
         settings=settings,
         networks=networks,
@@ -143,13 +151,15 @@ def wire(settings: Settings) -> Gateway:
         invoice_creation=creation,
         invoice_reader=reader,
         invoices=invoices,
-        deposits=DepositService(invoices),
-        reversals=ReversalService(invoices, holds.place),
+        payments=payments,
+        deposits=DepositService(invoices, payments),
+        reversals=ReversalService(invoices, payments, holds.place),
         addresses=addresses,
         reviews=reviews,
         withdrawals=withdrawals,
         withdrawal_reader=withdrawal_reader,
-        approvals=ApprovalService(withdrawals, settings.data_keys),
+        approvals=approvals,
+        adoption=AdoptionService(networks, withdrawals, approvals, settings.data_keys),
         payouts=PayoutService(networks, withdrawals, withdrawal_reader),
         refunds=RefundService(networks, withdrawals),
         returns=ReturnService(networks, withdrawals, reviews),
@@ -169,7 +179,6 @@ def _alert_routes(settings: Settings, outbound: OutboundClient) -> AlertRoutes:
 
     return AlertRoutes(
         mail_to=settings.alert_mail_to,
-        letters=mail.enqueue,
         hook_url=settings.alert_hook_url,
         poster=outbound,
         sign=sign,
@@ -178,11 +187,17 @@ def _alert_routes(settings: Settings, outbound: OutboundClient) -> AlertRoutes:
 
 
 @asynccontextmanager
-async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
-    """Open the pool, Redis and the networks; close them at the end. Raises AssetChanged."""
+async def running(gateway: Gateway, *, limit_each_wait_s: float = WORKER_LIMIT_S) -> AsyncIterator[Gateway]:
+    """Open the pool, Redis and the networks; close them at the end. Raises AssetChanged, DatabaseUnavailable.
+
+    `limit_each_wait_s` is the longest that anything waits for the database at a time, outside of a request's budget.
+    """
     settings = gateway.settings
-    await database.open_pool(settings.database_url, max_size=settings.database_pool_size)
+    await database.open_pool(
+        settings.database_url, max_size=settings.database_pool_size, limit_each_wait_s=limit_each_wait_s
+    )
     redis.open_client(settings.redis_url)
+    sealing.use_keys(settings.data_keys)
     try:
         await assets.sync(gateway.networks)
         yield gateway

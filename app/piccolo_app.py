@@ -1,12 +1,12 @@
 """One migration chain over the tables of every noun."""
 
-from pathlib import Path
-
 from piccolo.conf.apps import AppConfig, table_finder
+
+from app.core import resources
 
 APP_CONFIG = AppConfig(
     app_name="swap_pay",
-    migrations_folder_path=str(Path(__file__).parent.parent / "piccolo_migrations"),
+    migrations_folder_path=str(resources.MIGRATIONS),
     table_classes=table_finder(
         modules=[
             "app.networks.tables",

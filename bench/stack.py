@@ -145,6 +145,7 @@ async def _merchant(environment: dict[str, str]) -> tuple[str, str]:
             name="bench",
             scopes=[scope.value for scope in Scope],
             allowlist=[],
+            seen_by=None,
             rate_limit_per_minute=api_keys.MAX_RATE_LIMIT_PER_MINUTE,
             now=clock.now(),
         )

@@ -1,4 +1,4 @@
-"""Chromium for tests and pictures: which it is, how a page is opened in it, and what there is to complain of."""
+"""Pages in Chromium, for tests and pictures: how one is opened, and what there is to complain of."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,17 +6,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
-from app.web.pages import ROOT
+from app.sandbox.home import ROOT
 
-CHROMIUM = "/usr/bin/chromium"
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 SCREENS = ROOT / "var" / "screens"
 """Where pictures of pages are left for people."""

@@ -15,10 +15,12 @@ from app.core import clock, database, redis
 from app.core.migrations import migrate
 from app.core.settings import Settings, load
 from app.gateway import Gateway, running, wire
+from app.mail import sealing
 from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import AnvilDriver
 from app.sandbox.postgres import Postgres
-from tests.factories.deployment import environment_of
+from app.sandbox.valkey import Valkey
+from tests.factories.deployment import DATA_KEYS, environment_of
 from tests.factories.networks import networks_toml
 from tests.services import (
     TEMPLATE,
@@ -68,17 +70,24 @@ def steady_clock() -> Iterator[None]:
 
 @pytest.fixture
 async def db(database_url: str, steady_clock: None) -> AsyncIterator[str]:
-    """The process's own pool, open on a fresh database."""
+    """The process's own pool, open on a fresh database, and the keys that letters are sealed with."""
+    sealing.use_keys(DATA_KEYS)
     await database.open_pool(database_url, max_size=20)
     yield database_url
     await database.close_pool()
 
 
 @pytest.fixture(scope="session")
-def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """A Valkey on loopback, shared by the run's tests."""
     with start_valkey_for_tests(tmp_path_factory.getbasetemp()) as server:
-        yield server.url
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_url(valkey_server: Valkey) -> str:
+    """Its URL."""
+    return valkey_server.url
 
 
 @pytest.fixture

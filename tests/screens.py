@@ -13,8 +13,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from tests.browsing import CHROMIUM, QUIET, SCREENS, overflow_px
+from tests.browsing import SCREENS, overflow_px
 from tests.checkout.site import Site, pictured
+from tests.chromium import launch_options
 from tests.docs.served_reference import served_reference
 
 WIDTHS_PX = (1280, 360)
@@ -56,7 +57,7 @@ def main(names: list[str], folder: Path = SCREENS) -> int:
     for name in names or AREAS:
         # The area first: Playwright's loop leaves no room for another one in this thread.
         with AREAS[name]() as area, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+            browser = playwright.chromium.launch(**launch_options())
             taken = _take(browser, area, folder, complaints)
             browser.close()
         print(f"{name}: {taken} pictures in {folder}", flush=True)

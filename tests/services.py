@@ -4,13 +4,15 @@ One of each per pytest-xdist worker: a worker's `tmp_path_factory.getbasetemp()`
 together start in about a second, less than sharing them through a lock would complicate.
 """
 
+import asyncio
 import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Literal
 
 import asyncpg
 
@@ -74,6 +76,36 @@ async def clone_template(admin: asyncpg.Connection, name: str) -> None:
     await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
 
 
+@asynccontextmanager
+async def read_only(dsn: str) -> AsyncIterator[None]:
+    """Inside, the server is as one that a fail-over has demoted: sessions stay, and none can write."""
+    admin = await asyncpg.connect(dsn)
+    await admin.execute("SET default_transaction_read_only = off")
+
+    async def reloaded(statement: str, wanted: str) -> None:
+        await admin.execute(statement)
+        await admin.execute("SELECT pg_reload_conf()")
+        async with asyncio.timeout(5):
+            while await _fresh(dsn) != wanted:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)  # sessions that rest read it at their next statement
+
+    try:
+        await reloaded("ALTER SYSTEM SET default_transaction_read_only = on", "on")
+        yield
+    finally:
+        await reloaded("ALTER SYSTEM RESET default_transaction_read_only", "off")
+        await admin.close()
+
+
+async def _fresh(dsn: str) -> str:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return str(await connection.fetchval("SHOW default_transaction_read_only"))
+    finally:
+        await connection.close()
+
+
 @contextmanager
 def start_valkey_for_tests(tmp_dir: Path) -> Iterator[Valkey]:
     """An empty Valkey."""
@@ -85,9 +117,11 @@ def start_valkey_for_tests(tmp_dir: Path) -> Iterator[Valkey]:
 
 
 @contextmanager
-def start_anvil_for_tests(tmp_dir: Path, *, block_time_s: float | None = None) -> Iterator[Anvil]:
+def start_anvil_for_tests(
+    tmp_dir: Path, *, block_time_s: float | None = None, family: Literal["ethereum", "optimism"] = "ethereum"
+) -> Iterator[Anvil]:
     """A chain of its own, which mines each transaction at once unless `block_time_s` is given."""
-    node = anvil.start(tmp_dir / "anvil", block_time_s=block_time_s)
+    node = anvil.start(tmp_dir / f"anvil-{family}", block_time_s=block_time_s, family=family)
     try:
         yield node
     finally:

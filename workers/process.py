@@ -90,7 +90,7 @@ def _arq_worker(queue: Queue, gateway: Gateway) -> Worker:
     return Worker(
         cron_jobs=queue.cron_jobs,
         queue_name=f"arq:{queue.name}",
-        redis_settings=redis.arq_settings(gateway.settings.redis_url),
+        redis_pool=redis.arq_pool(gateway.settings.redis_url, f"arq:{queue.name}"),
         job_serializer=redis.serialize,
         job_deserializer=redis.deserialize,
         handle_signals=False,

@@ -1,20 +1,34 @@
-"""Another e-mail address: asked for by who is signed in, confirmed by who reads the new mailbox, told to the old."""
+"""Another e-mail address: asked for by who is signed in, confirmed by who reads the new mailbox, told to the old.
 
+The link to the new mailbox ends when anything about the account's credentials changes: an owner who is warned by the
+letter to the old mailbox, and resets the password, has ended it.
+"""
+
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
 
-from app.accounts import links, people
+from app.accounts import credentials, links, people
 from app.accounts.letters import Letters
-from app.accounts.links import Link
 from app.accounts.people import Person
 from app.accounts.service import checked_email
-from app.accounts.sign_up import may_write_to
+from app.accounts.sessions import Session
 from app.accounts.throttle import Limit, Throttle
 from app.core import database
 from app.core.errors import ApiError, Code, invalid
+from app.mail import service as mail
+from app.mail.letters import Kind
 
 PER_ACCOUNT = Limit("email_change:account", 5, timedelta(hours=1))
+
+
+@dataclass(frozen=True, slots=True)
+class EmailChanged:
+    """The new address, and the new token of the session that goes on; None where none does."""
+
+    email: str
+    token: str | None
 
 
 class EmailChanges:
@@ -33,37 +47,38 @@ class EmailChanges:
         if new_email == person.email:
             raise invalid("email", "is your address already")
         await self._throttle.take([(PER_ACCOUNT, person.id)], now)
-        allowed = await may_write_to(self._throttle, new_email, now)
         async with database.transaction():
+            allowed = await mail.may_write(Kind.UNASKED, new_email, now)
             await links.forget("email_change", person.id)
-            link = Link(account_id=person.id, email=new_email, name=None, password_hash=None, next_path=None)
-            token = await links.make("email_change", link, now)
+            token = await links.make("email_change", links.of(person, new_email), now)
             await people.note(person, "email.change_asked", address, now)
             await people.write(person.email, self._letters.email_change_asked(person.name, new_email), now)
             if not allowed:
                 return
-            if await people.by_email(new_email) is None:
-                letter = self._letters.confirm_new_email(person.name, token)
+            known = await people.by_email(new_email)
+            if known is None:
+                letter = self._letters.confirm_new_email(token)
             else:
-                letter = self._letters.already_signed_up(person.name)
+                letter = self._letters.already_signed_up(known.name)
             await people.write(new_email, letter, now)
 
-    async def confirm(self, token: str, *, address: str, now: datetime) -> str | None:
-        """Change the address as a link says; the new one, None if the link works no more.
+    async def confirm(self, token: str, *, session: Session | None, address: str, now: datetime) -> EmailChanged | None:
+        """Change the address as a link says; None if the link works no more. `session` is that of the browser.
 
-        Raises INVALID_INPUT if the address was taken meanwhile. Not inside a transaction.
+        It goes on, if it is one of this account; every other ends. Raises INVALID_INPUT if the address was taken
+        meanwhile, credentials.Outdated. Not inside a transaction.
         """
         async with database.transaction():
             link = await links.use("email_change", token, now)
             if link is None or link.account_id is None:
                 return None
             person = await people.locked(link.account_id)
+            own = session if session is not None and session.account_id == person.id else None
+            ended = await credentials.invalidate(person, keep=own)
             try:
                 await database.execute("UPDATE accounts SET email = $2 WHERE id = $1", person.id, link.email)
             except asyncpg.UniqueViolationError:
                 raise ApiError(Code.INVALID_INPUT, "this address has an account already") from None
-            # A link to the old mailbox must not open what moved away from it.
-            await links.forget("password_reset", person.id)
-            await people.note(person, "email.changed", address, now)
+            await people.note(person, "email.changed", address, now, sessions_ended=ended.sessions_ended)
             await people.write(person.email, self._letters.email_changed(person.name, link.email), now)
-        return link.email
+        return EmailChanged(link.email, ended.token)

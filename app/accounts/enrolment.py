@@ -1,7 +1,8 @@
 """Two-step verification: setting an authenticator up, new recovery codes, and turning it off.
 
-A secret that is being set up is nowhere in the database. It travels, sealed, in the form of the page that showed it,
-and opens only for the account and the session that it was made for.
+A secret that is being set up is nowhere in the database. It travels, sealed, in the form of the page that showed it.
+It opens only for the account and the session that it was made for, and while the account's credentials are what they
+were: setting it up changes them, so it is set up once.
 """
 
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from datetime import datetime, timedelta
 
 import pyotp
 
-from app.accounts import people, recovery_codes, sessions, totp
+from app.accounts import credentials, people, recovery_codes, sessions, totp
 from app.accounts.letters import Letters
 from app.accounts.people import Person
+from app.accounts.sessions import Session
 from app.core import database
 from app.core.crypto import Undecryptable, decrypt, encrypt
 from app.core.errors import ApiError, Code, invalid
@@ -32,6 +34,14 @@ class Offer:
     sealed: str
 
 
+@dataclass(frozen=True, slots=True)
+class NewCodes:
+    """Recovery codes, to be shown this once, and the new token of the session that goes on."""
+
+    codes: list[str]
+    token: str | None
+
+
 class Enrolment:
     """Two-step verification, for one deployment. Passwords and fresh codes are the caller's to ask for."""
 
@@ -39,69 +49,83 @@ class Enrolment:
         self._keys = keys
         self._letters = letters
 
-    def offer(self, person: Person, session_id: str, now: datetime) -> Offer:
+    def offer(self, person: Person, session: Session, now: datetime) -> Offer:
         """A new secret. Nothing is changed until it is confirmed by a code."""
         secret = pyotp.random_base32()
         plain = f"{int((now + OFFER_LIFETIME).timestamp())}.{secret}"
-        return _offer(person, secret, encrypt(self._keys, plain, purpose=_purpose(person.id, session_id)))
+        return _offer(person, secret, encrypt(self._keys, plain, purpose=_purpose(person, session)))
 
-    def reopen(self, person: Person, session_id: str, sealed: str, now: datetime) -> Offer | None:
-        """An offer made before, from its sealed form; None if it has run out or is another session's."""
+    def reopen(self, person: Person, session: Session, sealed: str, now: datetime) -> Offer | None:
+        """An offer made before, from its sealed form; None if it was used, has run out, or is of another session or
+        of other credentials."""
         try:
-            plain = decrypt(self._keys, sealed, purpose=_purpose(person.id, session_id))
+            plain = decrypt(self._keys, sealed, purpose=_purpose(person, session))
         except Undecryptable:
             return None
         until, _, secret = plain.partition(".")
         return _offer(person, secret, sealed) if int(until) > now.timestamp() else None
 
     async def confirm(
-        self, person: Person, session_id: str, offer: Offer, code: str, *, address: str, now: datetime
-    ) -> list[str]:
-        """Turn it on, the code being right for the offered secret; the recovery codes, to be shown this once.
+        self, person: Person, session: Session, offer: Offer, code: str, *, address: str, now: datetime
+    ) -> NewCodes:
+        """Turn it on, the code being right for the offered secret and later than any that was used.
 
-        Every other session ends: it was opened without this authenticator. Raises INVALID_INPUT. Not inside a
-        transaction.
+        `person` is whom the offer was reopened for. The code is no step-up: who sends it has brought the secret
+        along. Every other session ends: it was opened without this authenticator. Raises INVALID_INPUT,
+        credentials.Outdated. Not inside a transaction.
         """
         secret = "".join(offer.groups)
         counter = totp.matching_counter(secret, code, now)
         if counter is None:
             raise invalid("code", "is not the one that the app shows now")
         async with database.transaction():
-            await people.locked(person.id)
-            await database.execute(
-                "UPDATE accounts SET totp_secret_sealed = $2, totp_last_counter = $3 WHERE id = $1",
+            ended = await credentials.invalidate(person, keep=session)
+            set_up = await database.execute(
+                """
+                UPDATE accounts SET totp_secret_sealed = $2, totp_last_counter = $3
+                WHERE id = $1 AND totp_last_counter < $3
+                """,
                 person.id,
                 encrypt(self._keys, secret, purpose=f"totp:{person.id}"),
                 counter,
             )
+            if not set_up:
+                raise invalid("code", "is of a moment whose code was used already: wait for the next one")
+            await sessions.forget_codes(person.id)
             codes = await recovery_codes.make(person.id, now)
-            ended = await sessions.end_all(person.id, but=session_id)
-            await people.note(person, "totp.turned_on", address, now, sessions_ended=ended)
+            await people.note(person, "totp.turned_on", address, now, sessions_ended=ended.sessions_ended)
             await people.write(person.email, self._letters.totp_turned_on(person.name), now)
-        return codes
+        return NewCodes(codes, ended.token)
 
-    async def new_recovery_codes(self, person: Person, *, address: str, now: datetime) -> list[str]:
-        """Ten more in place of the old ones, to be shown this once. Raises INVALID_INPUT without TOTP."""
+    async def new_recovery_codes(self, person: Person, *, session: Session, address: str, now: datetime) -> NewCodes:
+        """Ten more in place of the old ones. Raises INVALID_INPUT without TOTP, credentials.Outdated."""
         async with database.transaction():
-            if not (await people.locked(person.id)).has_totp:
+            ended = await credentials.invalidate(person, keep=session)
+            if not person.has_totp:
                 raise ApiError(Code.INVALID_INPUT, "set an authenticator up first")
             codes = await recovery_codes.make(person.id, now)
-            await people.note(person, "recovery_codes.made", address, now)
+            await people.note(person, "recovery_codes.made", address, now, sessions_ended=ended.sessions_ended)
             await people.write(person.email, self._letters.recovery_codes_made(person.name), now)
-        return codes
+        return NewCodes(codes, ended.token)
 
-    async def turn_off(self, person: Person, *, session_id: str, address: str, now: datetime) -> None:
-        """Turn it off. Raises INVALID_INPUT for an operator, who can't act without. Not inside a transaction."""
+    async def turn_off(self, person: Person, *, session: Session, address: str, now: datetime) -> str | None:
+        """Turn it off; the new token of the session, which goes on.
+
+        Raises INVALID_INPUT for an operator, who can't act without, and credentials.Outdated. Not inside a
+        transaction.
+        """
         async with database.transaction():
-            if (await people.locked(person.id)).is_operator:
-                raise ApiError(Code.INVALID_INPUT, "operators can't turn two-step verification off")
-            await database.execute(
+            ended = await credentials.invalidate(person, keep=session)
+            turned_off = await database.execute(
                 "UPDATE accounts SET totp_secret_sealed = NULL WHERE id = $1 AND NOT is_operator", person.id
             )
+            if not turned_off:
+                raise ApiError(Code.INVALID_INPUT, "operators can't turn two-step verification off")
+            await sessions.forget_codes(person.id)
             await recovery_codes.forget(person.id)
-            await sessions.end_all(person.id, but=session_id)
-            await people.note(person, "totp.turned_off", address, now)
+            await people.note(person, "totp.turned_off", address, now, sessions_ended=ended.sessions_ended)
             await people.write(person.email, self._letters.totp_turned_off(person.name), now)
+        return ended.token
 
 
 def _offer(person: Person, secret: str, sealed: str) -> Offer:
@@ -109,5 +133,5 @@ def _offer(person: Person, secret: str, sealed: str) -> Offer:
     return Offer(uri, tuple(secret[at : at + 4] for at in range(0, len(secret), 4)), sealed)
 
 
-def _purpose(account_id: str, session_id: str) -> str:
-    return f"totp-offer:{account_id}:{session_id}"
+def _purpose(person: Person, session: Session) -> str:
+    return f"totp-offer:{person.id}:{session.id}:{person.credentials_version}"

@@ -7,9 +7,11 @@ takes; where a deed needs a fresh code beside it, the verb says so.
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.accounts import credentials, people
 from app.accounts.passwords import NOBODYS, is_right
 from app.accounts.sessions import Session
 from app.core import database
+from app.core.email_address import as_kept
 from app.core.errors import invalid
 
 MAX_REASON_LENGTH = 500
@@ -65,12 +67,27 @@ def on_duty(session: Session, *, address: str | None) -> Operator:
 async def identify(email: str, password: str) -> str:
     """The id of the operator's account. Raises NotAnOperator."""
     row = await database.fetch_one(
-        "SELECT id, password_hash FROM accounts WHERE email = $1 AND is_operator", email.strip().lower()
+        "SELECT id, password_hash FROM accounts WHERE email = $1 AND is_operator", as_kept(email)
     )
     right = is_right(password, row["password_hash"] if row else NOBODYS)
     if row is None or not right:
         raise NotAnOperator("no operator has this e-mail address and password")
     return str(row["id"])
+
+
+async def remove(email: str) -> str:
+    """End somebody's right to act as an operator; the account's id. It stays, as a plain one.
+
+    Whatever was given out to it ends: sessions, mailed links, half sign-ins. In the caller's transaction, which
+    records the reason. Raises NotAnOperator.
+    """
+    database.in_transaction()
+    person = await people.by_email(as_kept(email))
+    if person is None or not person.is_operator:
+        raise NotAnOperator("no operator has this e-mail address")
+    await credentials.invalidate(person, keep=None)
+    await database.execute("UPDATE accounts SET is_operator = false WHERE id = $1", person.id)
+    return person.id
 
 
 async def everybody() -> list[Listed]:

@@ -1,16 +1,18 @@
-"""A new password: by a mailed link, or by who knows the old one. Every other session ends with it; two-step
-verification stays, and is asked for at the next sign-in as ever."""
+"""A new password: by a mailed link, or by who knows the old one. Whatever was given out under the old one ends with
+it, every other session first; two-step verification stays, and is asked for at the next sign-in as ever."""
 
 from datetime import datetime, timedelta
 
-from app.accounts import links, passwords, people, sessions
+from app.accounts import credentials, links, passwords, people
 from app.accounts.letters import Letters
-from app.accounts.links import Link
 from app.accounts.people import Person
-from app.accounts.sign_up import may_write_to
+from app.accounts.sessions import Session
 from app.accounts.throttle import Limit, Throttle
 from app.audit import service as audit
 from app.core import database
+from app.core.email_address import as_kept
+from app.mail import service as mail
+from app.mail.letters import Kind
 
 PER_ADDRESS = Limit("reset:address", 30, timedelta(hours=1))
 """Resets asked for from one network address."""
@@ -28,11 +30,10 @@ class PasswordChanges:
 
         Not inside a transaction.
         """
-        email = email.strip().lower()
+        email = as_kept(email)
         await self._throttle.take([(PER_ADDRESS, site)], now)
-        allowed = await may_write_to(self._throttle, email, now)
         async with database.transaction():
-            person = await people.by_email(email) if allowed else None
+            person = await people.by_email(email)
             await audit.record(
                 actor="stranger",
                 action="password.reset_asked",
@@ -42,8 +43,9 @@ class PasswordChanges:
                 details={},
                 now=now,
             )
-            if person is not None:
-                token = await links.make("password_reset", _reset_of(person), now)
+            # A link more than the allowance would end the last one without a letter that brings it.
+            if await mail.may_write(Kind.RESET, email, now) and person is not None:
+                token = await links.make("password_reset", links.of(person, person.email), now)
                 await people.write(person.email, self._letters.reset_password(person.name, token), now)
 
     async def can_reset(self, token: str, now: datetime) -> bool:
@@ -61,32 +63,29 @@ class PasswordChanges:
         passwords.check(password, email=link.email)
         password_hash = await passwords.hash_aside(password)
         async with database.transaction():
-            person = await people.locked(link.account_id)
-            if await links.use("password_reset", token, now) is None or person.email != link.email:
+            if await links.use("password_reset", token, now) is None:
                 return False
+            person = await people.locked(link.account_id)
             await self._set(person, password_hash, None, "password.reset", address, now)
         return True
 
-    async def change(self, person: Person, new_password: str, *, session_id: str, address: str, now: datetime) -> None:
-        """Set another password, the old one having been checked; the session `session_id` goes on.
+    async def change(
+        self, person: Person, new_password: str, *, session: Session, address: str, now: datetime
+    ) -> str | None:
+        """Set another password, the old one having been checked; the new token of the session, which goes on.
 
-        Raises INVALID_INPUT. Not inside a transaction.
+        Raises INVALID_INPUT, credentials.Outdated. Not inside a transaction.
         """
         passwords.check(new_password, email=person.email, field="new_password")
         password_hash = await passwords.hash_aside(new_password)
         async with database.transaction():
-            await people.locked(person.id)
-            await self._set(person, password_hash, session_id, "password.changed", address, now)
+            return await self._set(person, password_hash, session, "password.changed", address, now)
 
     async def _set(
-        self, person: Person, password_hash: str, session_id: str | None, action: str, address: str, now: datetime
-    ) -> None:
+        self, person: Person, password_hash: str, keep: Session | None, action: str, address: str, now: datetime
+    ) -> str | None:
+        ended = await credentials.invalidate(person, keep=keep)
         await database.execute("UPDATE accounts SET password_hash = $2 WHERE id = $1", person.id, password_hash)
-        await links.forget("password_reset", person.id)
-        ended = await sessions.end_all(person.id, but=session_id)
-        await people.note(person, action, address, now, sessions_ended=ended)
+        await people.note(person, action, address, now, sessions_ended=ended.sessions_ended)
         await people.write(person.email, self._letters.password_changed(person.name), now)
-
-
-def _reset_of(person: Person) -> Link:
-    return Link(account_id=person.id, email=person.email, name=None, password_hash=None, next_path=None)
+        return ended.token

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.accounts.letters import Letter
 from app.audit import service as audit
-from app.core import database
+from app.core import database, names
 from app.core.errors import invalid
 from app.mail import service as mail
+from app.mail.letters import Letter
 
 MAX_NAME_LENGTH = 100
 
@@ -22,6 +22,7 @@ class Person:
     password_hash: str
     is_operator: bool
     has_totp: bool
+    credentials_version: int
 
     @property
     def actor(self) -> str:
@@ -29,7 +30,9 @@ class Person:
         return f"account:{self.id}"
 
 
-_COLUMNS = "id, email, name, password_hash, is_operator, totp_secret_sealed IS NOT NULL AS has_totp"
+_COLUMNS = """
+    id, email, name, password_hash, is_operator, totp_secret_sealed IS NOT NULL AS has_totp, credentials_version
+"""
 
 
 async def by_email(email: str) -> Person | None:
@@ -54,8 +57,8 @@ async def locked(account_id: str) -> Person:
 
 
 async def write(recipient: str, letter: Letter, now: datetime) -> None:
-    """Send a letter when the caller's transaction commits."""
-    await mail.enqueue(recipient=recipient, subject=letter.subject, body=letter.body, now=now)
+    """Send a letter to an address as it is kept, when the caller's transaction commits."""
+    await mail.enqueue_to_kept(recipient, letter, now)
 
 
 async def note(person: Person, action: str, address: str, now: datetime, **details: object) -> None:
@@ -87,4 +90,5 @@ def checked_name(name: str) -> str:
         raise invalid("name", f"must have 1 to {MAX_NAME_LENGTH} characters")
     if not name.isprintable():
         raise invalid("name", "holds characters that can't be shown")
+    names.refuse_address("name", name)
     return name

@@ -1,6 +1,5 @@
 """People: making accounts."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,13 +9,17 @@ import pyotp
 from app.accounts.passwords import hash_password
 from app.core import database, ids
 from app.core.crypto import encrypt
-from app.core.errors import invalid
+from app.core.email_address import EmailAddress
+from app.core.errors import ApiError, Code, invalid
 from app.core.resealing import SealedColumn, reseal
 from app.core.settings import DataKeys
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-MAX_EMAIL_LENGTH = 254
-"""RFC 5321's limit of a path, less its brackets."""
+
+class AccountExists(ApiError):
+    """The e-mail address has an account already."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.INVALID_INPUT, "email: has an account already")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ async def create(
 ) -> NewAccount:
     """Make an account with TOTP on, its address taken as confirmed, in the caller's transaction where there is one.
 
-    Raises INVALID_INPUT for an address that is none or taken, or a bad password.
+    Raises AccountExists, and INVALID_INPUT for an address that is none, or a bad password.
     """
     email = checked_email(email)
     account_id, totp_secret = ids.new_id(ids.ACCOUNT), pyotp.random_base32()
@@ -53,16 +56,16 @@ async def create(
             now,
         )
     except asyncpg.UniqueViolationError:
-        raise invalid("email", "has an account already") from None
+        raise AccountExists from None
     return NewAccount(account_id, email, totp_secret)
 
 
 def checked_email(email: str) -> str:
-    """An e-mail address as it is kept, in lower case. Raises INVALID_INPUT."""
-    email = email.strip().lower()
-    if len(email) > MAX_EMAIL_LENGTH or not email.isprintable() or not _EMAIL.fullmatch(email):
-        raise invalid("email", "is not an e-mail address")
-    return email
+    """An e-mail address as it is kept (core.email_address). Raises INVALID_INPUT."""
+    try:
+        return str(EmailAddress.parse(email))
+    except ValueError as error:
+        raise invalid("email", str(error)) from None
 
 
 async def reseal_all(keys: DataKeys) -> int:

@@ -1,8 +1,9 @@
 """Who is signed in: sessions of our own, each a token of 256 bits that only the browser holds.
 
-The token is always drawn here, never taken from a request, and drawn anew at sign-in and whenever a code is given:
-an id that somebody planted or saw before is worth nothing after. What ends a session deletes its row, so it ends
-with the very next request.
+The token is always drawn here, never taken from a request, and drawn anew at sign-in, whenever a code is given, and
+at every change of credentials: an id that somebody planted or saw before is worth nothing after. A session is looked
+up for each request, so it ends with the next one after its row is deleted or its account's credentials change
+(accounts/credentials.py).
 """
 
 from collections.abc import Sequence
@@ -26,8 +27,11 @@ MAX_USER_AGENT_LENGTH = 200
 
 _COLUMNS = """
     s.id, s.account, a.email, a.name, a.is_operator, a.totp_secret_sealed IS NOT NULL AS has_totp, s.code_given_at,
-    s.created_at, s.last_seen_at, s.address, s.user_agent
+    s.created_at, s.last_seen_at, s.address, s.user_agent, s.token_hash
 """
+
+_FROM = "FROM sessions s JOIN accounts a ON a.id = s.account AND a.credentials_version = s.credentials_version"
+"""Every look-up goes through this: a session that was opened under other credentials is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Session:
     last_seen_at: datetime
     address: str
     user_agent: str
+    token_hash: bytes
 
 
 async def open_session(
@@ -58,8 +63,9 @@ async def open_session(
     await database.execute(
         """
         INSERT INTO sessions
-            (id, token_hash, account, code_given_at, address, user_agent, created_at, last_seen_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
+            (id, token_hash, account, code_given_at, address, user_agent, created_at, last_seen_at, expires_at,
+                credentials_version)
+        SELECT $1, $2, a.id, $4, $5, $6, $7, $7, $8, a.credentials_version FROM accounts a WHERE a.id = $3
         """,
         session_id,
         token_hash(token),
@@ -78,10 +84,7 @@ async def find(token: str, now: datetime) -> Session | None:
     if not 0 < len(token) <= MAX_TOKEN_LENGTH:
         return None
     row = await database.fetch_one(
-        f"""
-        SELECT {_COLUMNS} FROM sessions s JOIN accounts a ON a.id = s.account
-        WHERE s.token_hash = $1 AND s.expires_at > $2
-        """,
+        f"SELECT {_COLUMNS} {_FROM} WHERE s.token_hash = $1 AND s.expires_at > $2",
         token_hash(token),
         now,
     )
@@ -101,27 +104,65 @@ async def seen(session: Session, *, address: str, user_agent: str, now: datetime
     )
 
 
-async def renew(session_id: str, token: str, now: datetime) -> str | None:
+async def renew(session: Session, now: datetime) -> str | None:
     """A code was given just now: the session goes on under a new token, which is returned.
 
     None if the session ended meanwhile, or another request has renewed it.
     """
-    new_token = ids.new_secret()
+    token = ids.new_secret()
     renewed = await database.execute(
         "UPDATE sessions SET token_hash = $3, code_given_at = $4 WHERE id = $1 AND token_hash = $2",
-        session_id,
+        session.id,
+        session.token_hash,
         token_hash(token),
-        token_hash(new_token),
         now,
     )
-    return new_token if renewed else None
+    return token if renewed else None
+
+
+async def carry_over(session: Session, from_version: int, to_version: int) -> str | None:
+    """Take a session from one version of its account's credentials to the next, under a new token; the token.
+
+    None if it isn't a session of `from_version` under its token any more. In the caller's transaction.
+    """
+    token = ids.new_secret()
+    carried = await database.execute(
+        """
+        UPDATE sessions SET token_hash = $3, credentials_version = $5
+        WHERE id = $1 AND token_hash = $2 AND credentials_version = $4
+        """,
+        session.id,
+        session.token_hash,
+        token_hash(token),
+        from_version,
+        to_version,
+    )
+    return token if carried else None
+
+
+async def forget_codes(account_id: str) -> None:
+    """Codes that were given count no more: they proved a second step that was replaced or turned off.
+
+    In the caller's transaction.
+    """
+    await database.execute("UPDATE sessions SET code_given_at = NULL WHERE account = $1", account_id)
+
+
+async def count(account_id: str, credentials_version: int) -> int:
+    """How many sessions were opened under one version of an account's credentials."""
+    number: int = await database.fetch_value(
+        "SELECT count(*) FROM sessions WHERE account = $1 AND credentials_version = $2",
+        account_id,
+        credentials_version,
+    )
+    return number
 
 
 async def of_account(account_id: str, now: datetime) -> Sequence[Session]:
     """Where an account is signed in, the one used last first."""
     rows = await database.fetch_all(
         f"""
-        SELECT {_COLUMNS} FROM sessions s JOIN accounts a ON a.id = s.account
+        SELECT {_COLUMNS} {_FROM}
         WHERE s.account = $1 AND s.expires_at > $2 ORDER BY s.last_seen_at DESC, s.id
         """,
         account_id,
@@ -141,19 +182,18 @@ async def end_token(token: str) -> None:
         await database.execute("DELETE FROM sessions WHERE token_hash = $1", token_hash(token))
 
 
-async def end_all(account_id: str, *, but: str | None = None) -> int:
-    """End every session of an account, and every sign-in that waits for its code; how many sessions.
-
-    The session `but` goes on. In the caller's transaction where there is one.
-    """
-    await database.execute("DELETE FROM half_sign_ins WHERE account = $1", account_id)
-    return await database.execute("DELETE FROM sessions WHERE account = $1 AND id IS DISTINCT FROM $2", account_id, but)
-
-
 async def purge(now: datetime) -> int:
-    """Delete what has run out: sessions and half sign-ins; how many."""
-    ended = await database.execute("DELETE FROM sessions WHERE expires_at <= $1", now)
-    return ended + await database.execute("DELETE FROM half_sign_ins WHERE expires_at <= $1", now)
+    """Delete sessions and half sign-ins that have run out, or ended with a change of credentials; how many."""
+    deleted = 0
+    for table in ("sessions", "half_sign_ins"):
+        deleted += await database.execute(
+            f"""
+            DELETE FROM {table} t USING accounts a
+            WHERE a.id = t.account AND (t.expires_at <= $1 OR t.credentials_version <> a.credentials_version)
+            """,
+            now,
+        )
+    return deleted
 
 
 def token_hash(token: str) -> bytes:

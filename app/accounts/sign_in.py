@@ -12,6 +12,7 @@ from app.accounts.sessions import token_hash
 from app.accounts.throttle import Limit, Throttle
 from app.audit import service as audit
 from app.core import database, ids
+from app.core.email_address import as_kept
 from app.core.errors import ApiError, Code
 from app.core.settings import DataKeys
 
@@ -64,23 +65,27 @@ class SignIn:
         person = await self.check_password(email=email, password=password, address=address, site=site, now=now)
         async with database.transaction():
             fresh = await people.locked(person.id)
-            if fresh.password_hash != person.password_hash:  # it was changed while we compared
+            if fresh.credentials_version != person.credentials_version:  # the password was changed while we compared
                 raise ApiError(Code.INVALID_INPUT, WRONG)
             if fresh.has_totp:
                 token = ids.new_secret()
                 await database.execute(
-                    "INSERT INTO half_sign_ins (token_hash, account, created_at, expires_at) VALUES ($1, $2, $3, $4)",
+                    """
+                    INSERT INTO half_sign_ins (token_hash, account, created_at, expires_at, credentials_version)
+                    VALUES ($1, $2, $3, $4, $5)
+                    """,
                     token_hash(token),
                     person.id,
                     now,
                     now + HALF_LIFETIME,
+                    person.credentials_version,
                 )
                 return CodeWanted(token)
             return await self._open(fresh, None, address, user_agent, now)
 
     async def check_password(self, *, email: str, password: str, address: str, site: str, now: datetime) -> Person:
         """Whose address and password these are. Counts wrong ones; raises as `with_password`."""
-        email = email.strip().lower()[:320]
+        email = as_kept(email)
         tries = [(PER_ADDRESS, site), (PER_PAIR, f"{site} {email}"), (PER_ACCOUNT, email)]
         await self._throttle.take(tries, now)
         person = await people.by_email(email) if "\0" not in email else None
@@ -121,7 +126,12 @@ class SignIn:
             raise
         async with database.transaction():
             person = await people.locked(account_id)
-            if await database.execute("DELETE FROM half_sign_ins WHERE token_hash = $1", token_hash(token)) != 1:
+            used = await database.execute(
+                "DELETE FROM half_sign_ins WHERE token_hash = $1 AND credentials_version = $2",
+                token_hash(token),
+                person.credentials_version,
+            )
+            if not used:
                 return None
             if factor == "recovery code":
                 left = await recovery_codes.left(account_id)
@@ -155,6 +165,12 @@ async def _half(token: str, now: datetime) -> str | None:
     if not 0 < len(token) <= sessions.MAX_TOKEN_LENGTH:
         return None
     account_id: str | None = await database.fetch_value(
-        "SELECT account FROM half_sign_ins WHERE token_hash = $1 AND expires_at > $2", token_hash(token), now
+        """
+        SELECT h.account FROM half_sign_ins h
+            JOIN accounts a ON a.id = h.account AND a.credentials_version = h.credentials_version
+        WHERE h.token_hash = $1 AND h.expires_at > $2
+        """,
+        token_hash(token),
+        now,
     )
     return account_id

@@ -15,12 +15,11 @@ from app.accounts.service import checked_email
 from app.accounts.throttle import Limit, Throttle
 from app.core import database, ids
 from app.core.errors import ApiError, Code, invalid
+from app.mail import service as mail
+from app.mail.letters import Kind
 
 PER_ADDRESS = Limit("sign_up:address", 30, timedelta(hours=1))
 """Sign-ups from one network address."""
-
-LETTERS_PER_RECIPIENT = Limit("letters:recipient", 5, timedelta(hours=1))
-"""Letters with a link that anybody may have sent to an address. Past them the answer is the same and none is sent."""
 
 CONFIRMATIONS = Limit("sign_up:confirm", 10, timedelta(minutes=15))
 """Wrong passwords for one link."""
@@ -44,16 +43,22 @@ class SignUp:
         email, name = checked_email(email), people.checked_name(name)
         passwords.check(password, email=email)
         await self._throttle.take([(PER_ADDRESS, site)], now)
-        if not await may_write_to(self._throttle, email, now):
-            await passwords.hash_aside(password)
-            return
         password_hash = await passwords.hash_aside(password)
         async with database.transaction():
-            link = Link(account_id=None, email=email, name=name, password_hash=password_hash, next_path=next_path)
+            if not await mail.may_write(Kind.UNASKED, email, now):
+                return  # the answer is the same
+            link = Link(
+                account_id=None,
+                email=email,
+                name=name,
+                password_hash=password_hash,
+                next_path=next_path,
+                credentials_version=0,
+            )
             token = await links.make("sign_up", link, now)
             known = await people.by_email(email)
             if known is None:
-                letter = self._letters.confirm_sign_up(name, token)
+                letter = self._letters.confirm_sign_up(token)
             else:
                 letter = self._letters.already_signed_up(known.name)
             await people.write(email, letter, now)
@@ -90,12 +95,3 @@ class SignUp:
                 raise ApiError(Code.INVALID_INPUT, "this address has an account already: sign in") from None
             await people.note(await people.by_id(account_id), "account.created", address, now)
         return link
-
-
-async def may_write_to(throttle: Throttle, email: str, now: datetime) -> bool:
-    """Whether one more letter may go to an address for the asking."""
-    try:
-        await throttle.take([(LETTERS_PER_RECIPIENT, email)], now)
-    except ApiError:
-        return False
-    return True

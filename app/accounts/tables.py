@@ -1,6 +1,6 @@
 """People who sign in."""
 
-from piccolo.columns import BigSerial, Varchar
+from piccolo.columns import BigSerial, Integer, Varchar
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -8,7 +8,11 @@ from app.core import columns
 
 
 class Account(Table, tablename="accounts"):
-    """A person. The e-mail is kept in lower case; the TOTP secret is sealed with a data key."""
+    """A person. The e-mail is kept in lower case; the TOTP secret is sealed with a data key.
+
+    `credentials_version` counts changes of credentials: what was made under an earlier one has ended
+    (accounts/credentials.py).
+    """
 
     id = columns.public_id()
     email = Varchar(length=254, default=None, unique=True)
@@ -18,6 +22,7 @@ class Account(Table, tablename="accounts"):
     totp_secret_sealed = columns.text(null=True)
     totp_last_counter = columns.big_number()
     created_at = columns.moment()
+    credentials_version = Integer(default=0)
 
 
 class TotpAttempt(Table, tablename="totp_attempts"):
@@ -40,6 +45,7 @@ class Session(Table, tablename="sessions"):
     created_at = columns.moment()
     last_seen_at = columns.moment()
     expires_at = columns.moment()
+    credentials_version = Integer(default=0)
 
     sessions_token_once = Unique(["token_hash"])
 
@@ -51,6 +57,7 @@ class HalfSignIn(Table, tablename="half_sign_ins"):
     account = columns.reference(Account)
     created_at = columns.moment()
     expires_at = columns.moment()
+    credentials_version = Integer(default=0)
 
 
 class MailedLink(Table, tablename="mailed_links"):
@@ -65,6 +72,7 @@ class MailedLink(Table, tablename="mailed_links"):
     next_path = columns.text(null=True)
     created_at = columns.moment()
     expires_at = columns.moment()
+    credentials_version = Integer(default=0)
 
     mailed_links_purpose_known = columns.one_of("purpose", "sign_up", "password_reset", "email_change")
     mailed_links_whole = Check(
@@ -90,3 +98,19 @@ class Throttle(Table, tablename="throttles"):
     bucket = columns.digest(primary_key=True)
     used = columns.number()
     ends_at = columns.moment()
+
+
+class FormUse(Table, tablename="form_uses"):
+    """One sending of a form of a page, and where its answer led (accounts/form_uses.py).
+
+    `id` is the SHA-256 of the account, the address that the form was sent to, and the form's one-use key. `led_to` is
+    NULL while the form is being carried out. `secret_sealed` waits there for the one page that shows it.
+    """
+
+    id = columns.digest(primary_key=True)
+    session_id = columns.words(20)
+    led_to = columns.text(null=True)
+    secret_sealed = columns.text(null=True)
+    created_at = columns.moment()
+
+    form_uses_secret_of_an_answer = Check("secret_sealed IS NULL OR led_to IS NOT NULL")

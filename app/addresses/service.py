@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from app.core import clock, database
 from app.core.errors import ApiError, Code
+from app.core.waiting import run_beside, waiting
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks
 
@@ -61,7 +62,8 @@ class AddressBook:
                     if len(reserved) < _ahead(network) // 2:
                         self._refill(network)
                     return reservation
-            await asyncio.shield(self._refill(network))
+            async with waiting():
+                await asyncio.shield(self._refill(network))
 
     def give_back(self, network: NetworkConfig, reservation: Reservation) -> None:
         """Return an address that was taken but not lent: a refused request must not use the pool up."""
@@ -75,7 +77,7 @@ class AddressBook:
         """The refill that is under way, or a new one."""
         task = self._refills.get(network.key)
         if task is None or task.done():
-            task = asyncio.create_task(self._reserve_more(network), name=f"refill {network.key}")
+            task = run_beside(self._reserve_more(network), name=f"refill {network.key}")
             task.add_done_callback(lambda done: done.cancelled() or done.exception())  # else asyncio complains
             self._refills[network.key] = task
         return task

@@ -1,8 +1,7 @@
 """Telling people: each open alert goes by mail and to the operator's hook, both by outbox, and is marked told.
 
 The log line and the figure on `/metrics` come with the row itself (alerts/service.py, ops/queries.py). A critical
-alert that is still true a day later is told again. Mail and signature are given in from above: this room knows
-neither letters nor webhooks.
+alert that is still true a day later is told again. The signature is given in from above: nothing here knows webhooks.
 """
 
 import asyncio
@@ -16,8 +15,11 @@ from typing import Protocol
 
 from app.core import clock, database, ids
 from app.core.database import Row
+from app.core.email_address import EmailAddress
 from app.core.logging import get_logger
 from app.core.outbound import Outcome
+from app.mail import service as mail
+from app.mail.letters import Kind, Letter, letter
 
 log = get_logger(__name__)
 
@@ -36,14 +38,6 @@ RETRY_DELAYS_S = (10, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400
 """After each failed post; past the last it is given up, which the log says. Mail and metrics don't depend on it."""
 
 MAX_ERROR_CHARS = 300
-MAX_SUBJECT_CHARS = 120
-
-
-class Letters(Protocol):
-    """The mail outbox: `app.mail.service.enqueue`."""
-
-    async def __call__(self, *, recipient: str, subject: str, body: str, now: datetime) -> None:
-        """Write a letter in the caller's transaction."""
 
 
 class Poster(Protocol):
@@ -64,8 +58,7 @@ class Signature(Protocol):
 class AlertRoutes:
     """Who is told, and how. Without recipients and hook the log and the metrics are all there is."""
 
-    mail_to: Sequence[str]
-    letters: Letters
+    mail_to: Sequence[EmailAddress]
     hook_url: str | None
     poster: Poster
     sign: Signature
@@ -110,11 +103,8 @@ class AlertRoutes:
         return tried
 
     async def _route(self, alert: Row, now: datetime) -> None:
-        subject = f"[{alert['severity'].upper()}] {alert['kind']}: {' '.join(alert['message'].split())}"
         for recipient in self.mail_to:
-            await self.letters(
-                recipient=recipient, subject=subject[:MAX_SUBJECT_CHARS], body=self._letter(alert), now=now
-            )
+            await mail.enqueue(recipient, self._letter(alert), now)
         if self.hook_url is not None:
             notification_id = ids.new_event_id()
             await database.execute(
@@ -129,14 +119,20 @@ class AlertRoutes:
             )
         await database.execute("UPDATE alerts SET told_at = $2 WHERE id = $1", alert["id"], now)
 
-    def _letter(self, alert: Row) -> str:
+    def _letter(self, alert: Row) -> Letter:
         details = json.dumps(json.loads(alert["details"]), ensure_ascii=False, indent=2, sort_keys=True)
         times = f", seen {alert['occurrences']} times" if alert["occurrences"] > 1 else ""
-        return (
-            f"{alert['message']}\n\n"
-            f"Severity: {alert['severity']}\nKind: {alert['kind']}\nAlert: {alert['id']}\n"
-            f"Raised: {clock.rfc3339(alert['raised_at'])}{times}\nGateway: {self.public_url}\n\n{details}\n\n"
-            "It stays open until an operator acknowledges it with a note.\n"
+        return letter(
+            Kind.ALERT,
+            f"[{alert['severity'].upper()}] {alert['kind']}",
+            "{message}\n\nSeverity: {severity}\nKind: {kind}\nAlert: {id}\nRaised: {raised}\nGateway: {gateway}\n\n"
+            "{details}\n\nIt stays open until an operator acknowledges it with a note.\n",
+            ours={
+                **{name: alert[name] for name in ("message", "severity", "kind", "id")},
+                "raised": f"{clock.rfc3339(alert['raised_at'])}{times}",
+                "gateway": self.public_url,
+                "details": details,
+            },
         )
 
 

@@ -41,7 +41,7 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
         ),
         Code.PAY_IN_ASSET_NOT_ALLOWED: Meaning(
             "currency: USDT on tron is not enabled",
-            "The merchant doesn't take that currency on that chain in this mode. `GET /assets` lists what it takes.",
+            "The merchant doesn't take that asset on that chain in this mode. `GET /assets` lists what it takes.",
         ),
         Code.AMOUNT_TOO_SMALL: Meaning(
             "amount: must be at least 1.00 USDT", "The amount is below the minimum, or not more than the service fee."
@@ -80,6 +80,9 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
         Code.METHOD_NOT_ALLOWED: Meaning(
             "the method is not allowed here", "The path exists, the method doesn't. The `Allow` header lists those."
         ),
+        Code.REQUEST_TIMEOUT: Meaning(
+            "the body did not come in time", "Headers and body must be there within 30 seconds. Repeating is safe."
+        ),
         Code.BODY_TOO_LARGE: Meaning("the body is too large", "The body has more than 64 KiB."),
         Code.UNSUPPORTED_MEDIA_TYPE: Meaning(
             "the content type must be application/json", "Send JSON, in UTF-8, as `Content-Type: application/json`."
@@ -95,7 +98,7 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
         ),
         Code.DUPLICATE_ORDER_ID: Meaning(
             "order_id: an open or paid invoice has it already",
-            "Another invoice has this `order_id` and is neither expired nor cancelled.",
+            "Another invoice, `invoice_id` in the error, has this `order_id` and is neither expired nor cancelled.",
         ),
         Code.IDEMPOTENCY_IN_PROGRESS: Meaning(
             "a request with this key is still running", "The first request with this key is not done. Repeat shortly."
@@ -127,6 +130,11 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
         ),
         Code.NETWORK_UNAVAILABLE: Meaning(
             "ethereum can't be reached at the moment", "The network's nodes can't be reached. Repeat later."
+        ),
+        Code.UNAVAILABLE: Meaning(
+            "the database does not answer; try again in a few seconds",
+            "The gateway's database doesn't answer. Whether the request was carried out isn't known: repeat it with "
+            "the same `Idempotency-Key`, after `Retry-After`.",
         ),
     }
 )

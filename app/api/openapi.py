@@ -26,6 +26,7 @@ API_VERSION = "1.0.0"
 
 JSON = "application/json"
 EXAMPLE_REQUEST_ID = "4f9d1c0e8b7a4d3f9a6e2b5c8d1f0a37"
+EXAMPLE_INVOICE_ID = "INV-2K8F4M0TQ7"
 
 INTRODUCTION = f"""\
 JSON in and out, UTF-8, over HTTPS. A key's mode decides what it sees: a test key sees test networks and test \
@@ -36,6 +37,9 @@ that ends in `_decimal` is the same amount for people. Times are RFC 3339 in UTC
 
 Bodies have at most {MAX_BODY_BYTES // 1024} KiB. Unknown fields and unknown query parameters are refused. Another \
 merchant's resource is a 404, exactly as one that does not exist.
+
+Every GET answers HEAD alike, without a body. A path has one spelling: with a slash at its end or a doubled one it is \
+a 404.
 
 Lists give the newest first. Pass `next_cursor` as `cursor` to get the next page; it is null on the last one.
 
@@ -67,17 +71,18 @@ _EVERYWHERE = [
     Code.RATE_LIMITED,
     Code.API_KEY_LOCKED,
     Code.INTERNAL,
+    Code.UNAVAILABLE,
 ]
 _WITH_SCOPE = [Code.MISSING_SCOPE]
 _WITH_PATH = [Code.NOT_FOUND]
-_WITH_BODY = [Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE]
+_WITH_BODY = [Code.REQUEST_TIMEOUT, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE]
 _WITH_KEY = [
     Code.IDEMPOTENCY_REQUIRED,
     Code.IDEMPOTENCY_IN_PROGRESS,
     Code.IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY,
 ]
 
-_REFUSED_UNCOUNTED = frozenset((401, 403, 404, 429, 500))
+_REFUSED_UNCOUNTED = frozenset((401, 403, 404, 429, 500, 503))
 """Statuses that can come before a request is counted against its key, and then lack the RateLimit headers."""
 
 _ALWAYS_RETRIABLE = frozenset((429, 503))
@@ -222,9 +227,7 @@ def _error_response(status: int, codes: Sequence[Code]) -> dict[str, Any]:
     examples = {
         code.value: {
             "summary": MEANINGS[code].advice,
-            "value": {
-                "error": {"code": code, "message": MEANINGS[code].message, "request_id": EXAMPLE_REQUEST_ID},
-            },
+            "value": {"error": _example(code)},
         }
         for code in codes
     }
@@ -239,6 +242,11 @@ def _error_response(status: int, codes: Sequence[Code]) -> dict[str, Any]:
             }
         },
     }
+
+
+def _example(code: Code) -> dict[str, str]:
+    names_invoice = {"invoice_id": EXAMPLE_INVOICE_ID} if code is Code.DUPLICATE_ORDER_ID else {}
+    return {"code": code, "message": MEANINGS[code].message, "request_id": EXAMPLE_REQUEST_ID, **names_invoice}
 
 
 def _body_type(operation: Operation) -> Any:
@@ -313,6 +321,10 @@ def _error_schemas() -> dict[str, Any]:
                         "code": {"$ref": "#/components/schemas/ErrorCode"},
                         "message": {"type": "string", "description": "For people. Names the field at fault."},
                         "request_id": {"type": "string", "description": "The value of `X-Request-Id`."},
+                        "invoice_id": {
+                            "type": "string",
+                            "description": "With `DUPLICATE_ORDER_ID` alone: your invoice that holds the order id.",
+                        },
                     },
                 }
             },

@@ -197,7 +197,7 @@ def _slug(text: str) -> str:
 
 def prose(text: str) -> Markup:
     """Text whose only mark-up is `code`, as HTML."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
+    return Markup(re.sub(r"`([^`]+)`", r'<code translate="no">\1</code>', str(escape(text))))  # noqa: S704 - escaped before
 
 
 _TOKENS = re.compile(

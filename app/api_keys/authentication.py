@@ -24,6 +24,7 @@ from app.core.batching import Batcher
 from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
 from app.core.settings import Peppers
+from app.core.waiting import run_beside, turn
 from app.merchants.members import REFUSED_STANDING
 
 log = get_logger(__name__)
@@ -70,6 +71,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     merchant_status: str
     service_fee_bps: int
     fee_payer: str
+    accept_parts: bool
 
     def may(self, scope: str) -> bool:
         """Whether the key holds the scope, itself or by a write of the same noun."""
@@ -117,6 +119,7 @@ class Authenticator:
             merchant_status=row["merchant_status"],
             service_fee_bps=row["service_fee_bps"],
             fee_payer=row["fee_payer"],
+            accept_parts=row["accept_parts"],
         )
 
     async def close(self) -> None:
@@ -145,7 +148,7 @@ class Authenticator:
 
     async def _refuse_unknown(self, key: PresentedKey, now: datetime) -> NoReturn:
         """Spend what an attempt on a known key spends, one write and one comparison, then refuse."""
-        async with self._deceiving:
+        async with turn(self._deceiving):
             await lockout.reserve_decoy()
         secrets.matching(self._peppers, key.secret, self._unknown_secrets, now)
         raise _invalid_key()
@@ -159,7 +162,7 @@ class Authenticator:
         # One at a time for each key: else the first five requests of a burst would take all attempts, and those
         # behind them would find a key locked that nobody guessed at.
         one_at_a_time = self._turns.setdefault(key.key_id, asyncio.Lock())
-        async with one_at_a_time:
+        async with turn(one_at_a_time):
             return self._is_remembered(key, row, now) or await self._evaluate(key, row, now)
 
     def _is_remembered(self, key: PresentedKey, row: database.Row, now: datetime) -> bool:
@@ -175,7 +178,7 @@ class Authenticator:
         return matched == row["previous_secret_hash"] and until is not None and now < until
 
     async def _evaluate(self, key: PresentedKey, row: database.Row, now: datetime) -> bool:
-        async with self._evaluating:
+        async with turn(self._evaluating):
             series = await lockout.reserve(key.key_id, now)
             if series is None:
                 return False
@@ -209,7 +212,7 @@ class Authenticator:
         last, key_id = row["last_used_at"], row["id"]
         if (last is not None and now - last < LAST_USE_EVERY) or key_id in self._recording:
             return
-        task = asyncio.create_task(_write_last_use(key_id, str(address), now))
+        task = run_beside(_write_last_use(key_id, str(address), now))
         self._recording[key_id] = task
         task.add_done_callback(lambda _: self._recording.pop(key_id, None))
 

@@ -63,6 +63,7 @@ async def issue(
             allowlist=allowlist,
             rate_limit_per_minute=rate_limit_per_minute,
             expires_at=expires_at,
+            seen_by=by.account_id,
             now=now,
         )
         await by.record(CREATED, key.id, now, mode=mode, name=key.name, scopes=key.scopes, allowlist=key.allowlist)
@@ -126,7 +127,12 @@ async def rotate_along(
     before = await get_key(by, mode, key_id)
     _require(by, before.scopes)
     key, full = await service.rotate(
-        peppers, key_id=key_id, merchant_id=by.merchant_id, grace_hours=grace_hours, now=now
+        peppers,
+        key_id=key_id,
+        merchant_id=by.merchant_id,
+        grace_hours=grace_hours,
+        seen_by=by.account_id,
+        now=now,
     )
     await by.record(ROTATED, key.id, now, grace_hours=grace_hours)
     return key, full

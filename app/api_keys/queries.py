@@ -74,7 +74,8 @@ async def find_for_authentication(key_ids: Sequence[str]) -> list[database.Row |
             k.secret_hash, k.pepper_version,
             k.previous_secret_hash, k.previous_pepper_version, k.previous_valid_until,
             k.expires_at, k.revoked_at, k.failed_attempts, k.attempt_series, k.locked_until, k.last_used_at,
-            m.name AS merchant_name, m.status AS merchant_status, m.service_fee_bps, m.fee_payer
+            m.name AS merchant_name, m.status AS merchant_status, m.service_fee_bps, m.fee_payer,
+            m.accept_parts
         FROM api_keys k JOIN merchants m ON m.id = k.merchant
         WHERE k.id = ANY($1::varchar[])
         """,

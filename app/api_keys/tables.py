@@ -1,9 +1,10 @@
 """API keys: the public id finds the row, the secret is kept as a peppered hash alone."""
 
-from piccolo.columns import Integer
-from piccolo.constraints import Check
+from piccolo.columns import BigSerial, Integer
+from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
+from app.accounts.tables import Account
 from app.core import columns
 from app.merchants.tables import Merchant
 
@@ -39,6 +40,20 @@ class ApiKey(Table, tablename="api_keys"):
     mode_known = columns.one_of("mode", "live", "test")
     rate_positive = Check("rate_limit_per_minute > 0")
     attempts_counted = Check("failed_attempts >= 0")
+
+
+class KeyHolder(Table, tablename="api_key_holders"):
+    """A person to whom a secret of the key was shown: who made or rotated it. Rows are only ever added.
+
+    What the key asks for counts as asked for by each of its holders (withdrawals/conflicts.py).
+    """
+
+    id = BigSerial(primary_key=True)
+    api_key = columns.reference(ApiKey)
+    account = columns.reference(Account)
+    since = columns.moment()
+
+    api_key_holders_once = Unique(["api_key", "account"])
 
 
 class KeyDecoy(Table, tablename="api_key_decoys"):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.choice import choices, facts_of, form_of
@@ -12,6 +12,7 @@ from app.core import clock
 from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
 from app.merchants.roles import Permission
+from app.portal.form_routes import NoStepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.portal import Asked
 
@@ -26,7 +27,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form = form_of(seat.member.merchant_name, newest[0]) if newest else Form.empty()
         return await cabinet.page(request, "cabinet/application.html", await _context(request, form))
 
-    @post("/application", opt=needs(Permission.APPLICATION_WRITE))
+    @form_post(
+        "/application",
+        does="Apply again",
+        step_up=NoStepUp("an operator decides before it opens anything"),
+        opt=needs(Permission.APPLICATION_WRITE),
+    )
     async def apply_again(request: Asked) -> Response[Any]:
         form, seat = await cabinet.portal.read_form(request), seat_of(request)
         try:

@@ -8,11 +8,13 @@ from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import needs
-from app.cabinet.lists import PAGE_LENGTH, asking
+from app.cabinet.lists import asking
 from app.cabinet.seat import seat_of
+from app.core.keyset import page_or_first
 from app.insight import deeds
 from app.insight.deeds import Deed
 from app.merchants.roles import Permission
+from app.portal.paging import PAGE_LENGTH, by_moment_and_number
 from app.portal.portal import Asked
 
 AREAS: Mapping[str, str] = MappingProxyType(
@@ -56,6 +58,7 @@ DEEDS: Mapping[str, str] = MappingProxyType(
         "merchant.applied": "Applied",
         "merchant.created": "Opened the merchant",
         "merchant.fee_payer_changed": "Changed who pays the fee",
+        "merchant.accept_parts_changed": "Changed whether payments in parts are accepted",
         "merchant.branding_changed": "Changed the payment page",
         "invoice.created": "Created an invoice",
         "invoice.cancelled": "Cancelled an invoice",
@@ -76,7 +79,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/audit", opt=needs(Permission.AUDIT_VIEW))
     async def audit(request: Asked) -> Response[Any]:
-        seat, wanted = seat_of(request), asking(request, *FILTERS)
+        seat, wanted = seat_of(request), asking(request, *FILTERS, key=by_moment_and_number)
         filters = deeds.Filters(
             actor=wanted.get("who"),
             area=wanted.one_of("area", AREAS),
@@ -84,11 +87,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             at_from=wanted.first_day(),
             at_to=wanted.last_day(),
         )
-        found, last = await deeds.page(seat.merchant_id, filters, wanted.numbered_after, PAGE_LENGTH)
+        found = await page_or_first(
+            lambda place: deeds.page(seat.merchant_id, filters, place, PAGE_LENGTH), wanted.place
+        )
         context = {
             "asking": wanted,
             "rows": [(deed, said(deed), details(deed)) for deed in found],
-            "next_url": wanted.next_url(last),
+            "pager": wanted.pager(found),
             "people": await deeds.people(seat.merchant_id),
             "areas": list(AREAS.items()),
         }

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.nav import outside
@@ -11,6 +11,7 @@ from app.core import clock
 from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES, Facts
 from app.merchants.members import merchants_of
+from app.portal.form_routes import NoStepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.portal import Asked, visitor_of
 
@@ -30,7 +31,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def apply_page(request: Asked) -> Response[Any]:
         return portal.page(request, "cabinet/apply.html", _context(Form.empty()))
 
-    @post("/apply")
+    @form_post("/apply", does="Apply as a merchant", step_up=NoStepUp("an operator decides before it opens anything"))
     async def apply(request: Asked) -> Response[Any]:
         form, visitor = await portal.read_form(request), visitor_of(request)
         try:

@@ -1,21 +1,22 @@
 """Events: everything that happened, numbered, whether or not it was delivered."""
 
-import json
 from typing import Any
 
-from litestar import Response, get, post
+import msgspec
+from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import needs
-from app.cabinet.lists import PAGE_LENGTH
+from app.cabinet.lists import asking
 from app.cabinet.seat import seat_of
 from app.cabinet.webhooks import DELIVERY_STATES
 from app.cabinet.words import plural
-from app.core.errors import ApiError
+from app.core.keyset import page_or_first
 from app.events import queries
 from app.merchants.roles import Permission
+from app.portal.form_routes import KEY_IN_ADDRESS, StepUp, form_post
+from app.portal.paging import PAGE_LENGTH, by_number
 from app.portal.portal import Asked
-from app.web.paging import parse_seq
 from app.webhooks import queries as webhooks
 from app.webhooks.keeping import EndpointKeeper
 
@@ -29,18 +30,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/events", opt=needs(Permission.EVENTS_VIEW))
     async def events(request: Asked) -> Response[Any]:
-        seat = seat_of(request)
-        before_seq = _seq(request)
-        found = await queries.list_newest(seat.merchant_id, seat.mode, limit=PAGE_LENGTH + 1, before_seq=before_seq)
-        more, found = len(found) > PAGE_LENGTH, found[:PAGE_LENGTH]
-        context = {
-            "events": found,
-            "next_url": f"{seat.path('events')}?before={found[-1].seq}" if more else "",
-            "first_url": seat.path("events") if before_seq is not None else "",
-        }
-        return await cabinet.page(request, "cabinet/events/list.html", context)
+        seat, wanted = seat_of(request), asking(request, key=by_number)
+        found = await page_or_first(
+            lambda place: queries.list_newest(seat.merchant_id, seat.mode, limit=PAGE_LENGTH, place=place), wanted.place
+        )
+        return await cabinet.page(request, "cabinet/events/list.html", {"events": found, "pager": wanted.pager(found)})
 
-    @get("/events/{event_id:str}", opt=needs(Permission.EVENTS_VIEW))
+    @get("/events/{event_id:str}", opt=needs(Permission.EVENTS_VIEW) | KEY_IN_ADDRESS)
     async def event(request: Asked, event_id: str) -> Response[Any]:
         seat = seat_of(request)
         found = await queries.get(seat.merchant_id, seat.mode, event_id)
@@ -53,7 +49,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         place = PLACES.get(found.subject_id.partition("-")[0])
         context = {
             "event": found,
-            "body": json.dumps(json.loads(found.body), indent=2, ensure_ascii=False),
+            "body": msgspec.json.format(found.body).decode(),
             "subject_url": seat.path(place, found.subject_id) if place else "",
             "deliveries": deliveries,
             "delivery_states": DELIVERY_STATES,
@@ -61,23 +57,23 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/events/detail.html", context)
 
-    @post("/events/{event_id:str}/replay", opt=needs(Permission.WEBHOOKS_MANAGE))
+    @form_post(
+        "/events/{event_id:str}/replay",
+        does="Send an event again",
+        step_up=StepUp.FRESH_CODE,
+        page="/events/{event_id:str}",
+        opt=needs(Permission.WEBHOOKS_MANAGE),
+    )
     async def replay(request: Asked, event_id: str) -> Response[Any]:
         seat = seat_of(request)
         keep = EndpointKeeper(seat.member, seat.mode, gateway.settings.data_keys, gateway.outbound)
+        await queries.get(seat.merchant_id, seat.mode, event_id)
+        await portal.require_fresh_code(request, await portal.read_form(request))
         count = await keep.redeliver_event(event_id, endpoint_id=None)
         back = seat.path("events", event_id)
         if not count:
             words = "No endpoint asks for this event, or it is on its way at this moment."
-            return portal.redirect(request, back, flash=words, tone="caution")
+            return portal.nothing_done(request, back, words)
         return portal.redirect(request, back, flash=f"The event goes to {plural(count, 'endpoint')} again, now.")
 
     return [events, event, replay]
-
-
-def _seq(request: Asked) -> int | None:
-    """Where the page begins; a place that we did not give out is the start."""
-    try:
-        return parse_seq(request.query_params, "before", least=1)
-    except ApiError:
-        return None

@@ -1,7 +1,6 @@
 """Exports: CSV that streams, a page of rows at a time, however many there are."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from litestar import Response, get
@@ -18,18 +17,20 @@ from app.cabinet.payouts import filters_of as withdrawal_filters
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.core.errors import ApiError, Code
+from app.core.keyset import Place
+from app.core.waiting import budget, limit_s
 from app.ledger import queries as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId
 from app.merchants.roles import Permission
 from app.portal.portal import Asked
-from app.web.csv_text import BOM, line
+from app.web.csv_text import BOM, MEDIA_TYPE, line
 
 AT_ONCE = 500
 """Rows read at a time: what an export costs in memory, whatever its length."""
 
-Key = tuple[datetime, str]
-Pages = Callable[[Key | None], Any]
+Rows = tuple[list[list[Any]], Place | None]
+Pages = Callable[[Place | None], Awaitable[Rows]]
 
 _INVOICE_COLUMNS = [
     "id",
@@ -108,9 +109,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         seat = seat_of(request)
         filters = invoice_filters(cabinet, seat, asking(request, *INVOICE_FILTERS))
 
-        async def rows(after: Key | None) -> tuple[list[list[Any]], Key | None]:
-            page, last = await gateway.invoice_reader.page(seat.merchant_id, seat.mode, filters, after, AT_ONCE)
-            return [_invoice_cells(invoice) for invoice in page], last
+        async def rows(place: Place | None) -> Rows:
+            page = await gateway.invoice_reader.page(seat.merchant_id, seat.mode, filters, place, AT_ONCE)
+            return [_invoice_cells(invoice) for invoice in page], page.following
 
         return _csv(seat, "invoices", _INVOICE_COLUMNS, rows)
 
@@ -119,9 +120,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         seat = seat_of(request)
         filters = withdrawal_filters(cabinet, seat, asking(request, *WITHDRAWAL_FILTERS))
 
-        async def rows(after: Key | None) -> tuple[list[list[Any]], Key | None]:
-            page, last = await gateway.withdrawal_reader.payouts(seat.merchant_id, seat.mode, filters, after, AT_ONCE)
-            return [[*_withdrawal_cells(one), one.destination, one.description] for one in page], last
+        async def rows(place: Place | None) -> Rows:
+            page = await gateway.withdrawal_reader.payouts(seat.merchant_id, seat.mode, filters, place, AT_ONCE)
+            return [[*_withdrawal_cells(one), one.destination, one.description] for one in page], page.following
 
         return _csv(seat, "payouts", [*_WITHDRAWAL_COLUMNS, "destination", "description"], rows)
 
@@ -130,9 +131,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         seat = seat_of(request)
         filters = withdrawal_filters(cabinet, seat, asking(request, *WITHDRAWAL_FILTERS))
 
-        async def rows(after: Key | None) -> tuple[list[list[Any]], Key | None]:
-            page, last = await gateway.withdrawal_reader.refunds(seat.merchant_id, seat.mode, filters, after, AT_ONCE)
-            return [[*_withdrawal_cells(one), one.invoice_id, one.refund_address, one.reason] for one in page], last
+        async def rows(place: Place | None) -> Rows:
+            page = await gateway.withdrawal_reader.refunds(seat.merchant_id, seat.mode, filters, place, AT_ONCE)
+            return [
+                [*_withdrawal_cells(one), one.invoice_id, one.refund_address, one.reason] for one in page
+            ], page.following
 
         return _csv(seat, "refunds", [*_WITHDRAWAL_COLUMNS, "invoice_id", "refund_address", "reason"], rows)
 
@@ -148,7 +151,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             raise ApiError(Code.NOT_FOUND, "no such ledger")
         if kind == "jsonl":
             return _stream(_lines(verify.export(head)), f"ledger-{stem}.jsonl", "application/jsonl")
-        return _stream(_entries(head), _file_name(seat, f"ledger-{stem}"), "text/csv; charset=utf-8")
+        return _stream(_entries(head), _file_name(seat, f"ledger-{stem}"), MEDIA_TYPE)
 
     return [exports, invoices, payouts, refunds, ledger_entries]
 
@@ -156,14 +159,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 def _csv(seat: Seat, what: str, columns: Sequence[str], rows: Pages) -> Stream:
     async def body() -> AsyncIterator[bytes]:
         yield BOM + line(columns)
-        last: Key | None = None
+        following: Place | None = None
         while True:
-            page, last = await rows(last)
+            with budget(limit_s()):  # each part by itself: a long export is not cut off
+                page, following = await rows(following)
             yield b"".join(line(cells) for cells in page)
-            if last is None:
+            if following is None:
                 return
 
-    return _stream(body(), _file_name(seat, what), "text/csv; charset=utf-8")
+    return _stream(body(), _file_name(seat, what), MEDIA_TYPE)
 
 
 async def _entries(head: ledger.Head) -> AsyncIterator[bytes]:

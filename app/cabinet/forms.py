@@ -1,16 +1,10 @@
-"""Forms of the cabinet: what a service refuses about money stands beside its field, and a form sent twice does once."""
+"""Forms of the cabinet: what a service refuses about money stands beside its field."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.core import ids
 from app.core.errors import ApiError, Code
 from app.portal.forms import Form
-
-FORM_KEY = "form_key"
-"""The hidden field that makes two submissions of one form the same request."""
-
-MAX_FORM_KEY_LENGTH = 64
 
 _ABOUT_A_FIELD = frozenset(
     {
@@ -38,11 +32,6 @@ def catching(form: Form) -> Iterator[None]:
             if error.code in _ABOUT_A_FIELD:
                 raise ApiError(Code.INVALID_INPUT, error.message) from error
             raise
-
-
-def form_key(form: Form) -> str:
-    """The key of a form that is shown: its own if it was sent before, else a new one."""
-    return form.text(FORM_KEY)[:MAX_FORM_KEY_LENGTH] or ids.new_secret(16)
 
 
 def optional(form: Form, name: str, most: int) -> str | None:

@@ -11,7 +11,7 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import needs
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
-from app.core.money import format_amount
+from app.core.money import format_amount, group_digits
 from app.insight import dashboard
 from app.insight.balances import balances
 from app.insight.dashboard import AssetTakings, Attention, Concern, Figures
@@ -47,7 +47,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             return await cabinet.page(request, "cabinet/waiting.html", {"application": newest[0] if newest else None})
         held = await balances(gateway.networks, seat.merchant_id, seat.mode)
         figures = await dashboard.figures(seat.merchant_id, seat.mode, now)
-        latest, _ = await gateway.invoice_reader.page(seat.merchant_id, seat.mode, Filters(), None, LATEST)
+        latest = await gateway.invoice_reader.page(seat.merchant_id, seat.mode, Filters(), None, LATEST)
         held.sort(key=lambda one: (one.available_raw + one.locked_raw + one.pending_raw == 0, one.network.key))
         context = {
             "balances": [
@@ -82,13 +82,13 @@ def _volume(cabinet: Cabinet, figures: Figures, wanted: str) -> dict[str, Any]:
         return {"options": options, "chart": charts.bars([]), "value": "", "summary": "", "figures": [], "ticks": []}
     decimals = _decimals(cabinet, chosen)
     chart = charts.bars([(_day(day.day), day.credited_raw) for day in chosen.days])
-    total = format_amount(chosen.credited_raw, decimals)
+    total = group_digits(format_amount(chosen.credited_raw, decimals))
     return {
         "options": options,
         "value": next(name for name, one in by_name.items() if one is chosen),
         "chart": chart,
-        "figures": [f"{format_amount(day.credited_raw, decimals)} {chosen.asset}" for day in chosen.days],
-        "ticks": [format_amount(line.value, decimals).removesuffix(".00") for line in chart.lines],
+        "figures": [f"{group_digits(format_amount(day.credited_raw, decimals))} {chosen.asset}" for day in chosen.days],
+        "ticks": [group_digits(format_amount(line.value, decimals).removesuffix(".00")) for line in chart.lines],
         "summary": f"{total} {chosen.asset} credited for {words.plural(chosen.paid, 'paid invoice')}, net of fees",
     }
 
@@ -100,8 +100,10 @@ def _conversion(figures: Figures) -> dict[str, Any]:
     return {
         "stages": charts.funnel([("Created", figures.made), ("Paid", figures.paid)]),
         "line": charts.sparkline([day.made for day in figures.days]),
-        "daily": f"Created a day, {busiest.made:,} at the most, on {_day(busiest.day)}" if figures.made else "",
-        "summary": f"{words.plural(figures.paid, 'invoice')} paid of {figures.made:,} created: "
+        "daily": f"Created a day, {group_digits(busiest.made)} at the most, on {_day(busiest.day)}"
+        if figures.made
+        else "",
+        "summary": f"{words.plural(figures.paid, 'invoice')} paid of {group_digits(figures.made)} created: "
         f"{charts.per_cent(share)}",
     }
 

@@ -3,13 +3,14 @@
 from typing import Any
 from urllib.parse import quote
 
-from litestar import Response, Router, get, post
+from litestar import Response, Router, get
 
 from app.cabinet.nav import outside
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.merchants import invitations
 from app.merchants.roles import DESCRIPTIONS
+from app.portal.form_routes import NoStepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.guard import signed_in_router, signed_out_router
 from app.portal.portal import Asked, Portal, visitor_of
@@ -40,7 +41,11 @@ def routers(portal: Portal) -> list[Router]:
         token = request.query_params.get("token", "")[:MAX_TOKEN_LENGTH]
         return await shown(request, token, Form.empty())
 
-    @post("/accept")
+    @form_post(
+        "/accept",
+        does="Join a team",
+        step_up=NoStepUp("the link in the letter works once; it takes no right from anybody"),
+    )
     async def accept(request: Asked) -> Response[Any]:
         form, visitor = await portal.read_form(request), visitor_of(request)
         token = form.text("token")[:MAX_TOKEN_LENGTH]

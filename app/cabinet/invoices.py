@@ -5,23 +5,26 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet import assets, story, words
 from app.cabinet.cabinet import Cabinet
-from app.cabinet.forms import FORM_KEY, catching, form_key, optional, required
+from app.cabinet.forms import catching, optional, required
 from app.cabinet.guard import needs
-from app.cabinet.lists import PAGE_LENGTH, Asking, asking
+from app.cabinet.lists import Asking, asking
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.core.errors import ApiError, Code
+from app.core.keyset import page_or_first
 from app.core.money import format_amount
 from app.insight import cases, timeline
 from app.invoices.presentation import InvoiceBody
 from app.invoices.queries import Filters
 from app.invoices.states import can_cancel, can_refund
 from app.merchants.roles import Permission
+from app.portal.form_routes import NoStepUp, StepUp, form_post
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH
 from app.portal.portal import Asked
 from app.refunds.service import NewRefund
 from app.web.idempotency import create_once, replay_of
@@ -65,13 +68,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/invoices", opt=needs(Permission.VIEW))
     async def invoices(request: Asked) -> Response[Any]:
         seat, wanted = seat_of(request), asking(request, *FILTERS)
-        page, last = await gateway.invoice_reader.page(
-            seat.merchant_id, seat.mode, filters_of(cabinet, seat, wanted), wanted.after, PAGE_LENGTH
+        filters = filters_of(cabinet, seat, wanted)
+        page = await page_or_first(
+            lambda place: gateway.invoice_reader.page(seat.merchant_id, seat.mode, filters, place, PAGE_LENGTH),
+            wanted.place,
         )
         context = {
             "asking": wanted,
             "rows": [row_of(invoice) for invoice in page],
-            "next_url": wanted.next_url(last),
+            "pager": wanted.pager(page),
             "states": list(words.INVOICE_STATES.items()),
             "state_words": words.INVOICE_STATES,
             "assets": assets.options(assets.every(gateway, seat)),
@@ -82,7 +87,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def invoice(request: Asked, invoice_id: str) -> Response[Any]:
         seat, body = seat_of(request), await found(request, invoice_id)
         facts = await timeline.of_invoice(seat.merchant_id, seat.mode, invoice_id)
-        refunds, _ = await gateway.withdrawal_reader.refunds(
+        refunds = await gateway.withdrawal_reader.refunds(
             seat.merchant_id, seat.mode, WithdrawalFilters(invoice_id=invoice_id), None, MOST_REFUNDS
         )
         network = gateway.networks.by(body.pay_in.chain, seat.mode)
@@ -99,7 +104,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/invoices/detail.html", context)
 
-    @post("/invoices/{invoice_id:str}/cancel", opt=needs(Permission.INVOICES_WRITE))
+    @form_post(
+        "/invoices/{invoice_id:str}/cancel",
+        does="Cancel an invoice",
+        step_up=NoStepUp("it moves no money"),
+        page="/invoices/{invoice_id:str}",
+        opt=needs(Permission.INVOICES_WRITE),
+    )
     async def cancel(request: Asked, invoice_id: str) -> Response[Any]:
         seat = seat_of(request)
         back = seat.path("invoices", (await found(request, invoice_id)).id)
@@ -108,18 +119,21 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except ApiError as error:
             if error.code is not Code.INVOICE_NOT_CANCELLABLE:
                 raise
-            return portal.redirect(request, back, flash="It can’t be cancelled any more.", tone="caution")
+            return portal.nothing_done(request, back, "It can’t be cancelled any more.")
         return portal.redirect(request, back, flash="The invoice is cancelled.")
 
     @get("/invoices/{invoice_id:str}/refund", opt=needs(Permission.REFUNDS_WRITE))
     async def refund_page(request: Asked, invoice_id: str) -> Response[Any]:
         context = await refund_context(request, invoice_id)
         form = Form.empty(amount=context["left"])
-        return await cabinet.page(
-            request, "cabinet/invoices/refund.html", {**context, "form": form, "form_key": form_key(form)}
-        )
+        return await cabinet.page(request, "cabinet/invoices/refund.html", {**context, "form": form})
 
-    @post("/invoices/{invoice_id:str}/refund", opt=needs(Permission.REFUNDS_WRITE))
+    @form_post(
+        "/invoices/{invoice_id:str}/refund",
+        does="Ask for a refund",
+        step_up=StepUp.FRESH_CODE,
+        opt=needs(Permission.REFUNDS_WRITE),
+    )
     async def refund(request: Asked, invoice_id: str) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         context = await refund_context(request, invoice_id)
@@ -128,7 +142,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 new = _new_refund(form)
                 await portal.require_fresh_code(request, form)
                 replay = replay_of(
-                    form_key(form),
+                    portal.form_key(request),
                     merchant_id=seat.merchant_id,
                     mode=seat.mode,
                     endpoint="cabinet refund",
@@ -139,7 +153,6 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                     lambda replay: gateway.refunds.ask(seat.member, seat.mode, invoice_id, new, replay, clock.now()),
                 )
         except FormRefused:
-            context["form_key"] = form_key(form)
             return await cabinet.refused(request, form, "cabinet/invoices/refund.html", context)
         asked = msgspec.json.decode(made.body, type=RefundBody)
         words_of_it = "The refund was asked for. An operator approves it before anything is sent."
@@ -153,7 +166,6 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             **_shown(cabinet, seat_of(request), body),
             "left": format_amount(left_raw, asset.decimals),
             "left_raw": left_raw,
-            "FORM_KEY": FORM_KEY,
         }
 
     return [invoices, invoice, cancel, refund_page, refund]

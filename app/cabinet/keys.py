@@ -1,7 +1,6 @@
 """API keys: the list, a new one, one key, changing, rotating and revoking it.
 
-A secret is shown in the answer to the form that made it, and by no address: no page can be asked for that shows it
-again.
+A secret is shown once, on the page that the form that made it leads to (`Portal.show_once`).
 """
 
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.api_keys import keeping
 from app.api_keys.queries import Key
@@ -19,10 +18,12 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.fields import end_of_day, last_day, lines, whole_number
 from app.cabinet.forms import required
 from app.cabinet.guard import needs
+from app.cabinet.rotation import ends_with, refuse_unseen_rotation
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.merchants.members import Member
 from app.merchants.roles import Permission
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.portal import Asked
 
@@ -72,7 +73,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form = Form.empty(rate_limit_per_minute=str(DEFAULT_RATE_LIMIT_PER_MINUTE))
         return await cabinet.page(request, "cabinet/keys/new.html", _form_context(seat_of(request), form))
 
-    @post("/keys/new", opt=needs(Permission.KEYS_MANAGE))
+    @form_post("/keys/new", does="Create an API key", step_up=StepUp.FRESH_CODE, opt=needs(Permission.KEYS_MANAGE))
     async def create(request: Asked) -> Response[Any]:
         form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
         try:
@@ -82,10 +83,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 key, secret = await keeping.issue(seat.member, peppers, mode=seat.mode, now=now, **settings)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/keys/new.html", _form_context(seat, form))
-        return await _shown_once(request, key, secret, "Your new key")
+        return portal.show_once(request, secret_page(seat, key), {"secret": secret, "heading": "Your new key"})
 
-    async def _shown_once(request: Asked, key: Key, secret: str, heading: str) -> Response[Any]:
-        context = {"key": key, "secret": secret, "heading": heading}
+    @get("/keys/{key_id:str}/secret", opt=needs(Permission.KEYS_MANAGE))
+    async def secret(request: Asked, key_id: str) -> Response[Any]:
+        seat = seat_of(request)
+        key = await keeping.get_key(seat.member, seat.mode, key_id)
+        context = {"key": key, "now": clock.now(), "shown": await portal.shown_once(request)}
         return await cabinet.page(request, "cabinet/keys/secret.html", context)
 
     @get("/keys/{key_id:str}", opt=needs(Permission.KEYS_VIEW))
@@ -109,7 +113,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         )
         return await cabinet.page(request, "cabinet/keys/edit.html", {**_form_context(seat, form), "key": key})
 
-    @post("/keys/{key_id:str}/edit", opt=needs(Permission.KEYS_MANAGE))
+    @form_post(
+        "/keys/{key_id:str}/edit",
+        does="Change an API key",
+        step_up=StepUp.FRESH_CODE,
+        opt=needs(Permission.KEYS_MANAGE),
+    )
     async def edit(request: Asked, key_id: str) -> Response[Any]:
         form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
         key = await keeping.get_key(seat.member, seat.mode, key_id)
@@ -129,10 +138,16 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def rotate_page(request: Asked, key_id: str) -> Response[Any]:
         seat = seat_of(request)
         key = await keeping.get_key(seat.member, seat.mode, key_id)
-        context = {"key": key, "form": Form.empty(grace_hours="24"), "graces": GRACES}
+        form = Form.empty(grace_hours="24", ends_with_this=ends_with(key.previous_valid_until))
+        context = {"key": key, "form": form, "graces": GRACES, "now": clock.now()}
         return await cabinet.page(request, "cabinet/keys/rotate.html", context)
 
-    @post("/keys/{key_id:str}/rotate", opt=needs(Permission.KEYS_MANAGE))
+    @form_post(
+        "/keys/{key_id:str}/rotate",
+        does="Rotate an API key",
+        step_up=StepUp.FRESH_CODE,
+        opt=needs(Permission.KEYS_MANAGE),
+    )
     async def rotate(request: Asked, key_id: str) -> Response[Any]:
         form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
         before = await keeping.get_key(seat.member, seat.mode, key_id)
@@ -140,13 +155,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             hours = whole_number(form, "grace_hours")
             with form.catching():
                 await portal.require_fresh_code(request, form)
+                refuse_unseen_rotation(form, before.previous_valid_until)
                 key, secret = await keeping.rotate(
                     seat.member, peppers, mode=seat.mode, key_id=key_id, grace_hours=hours, now=now
                 )
         except FormRefused:
-            context = {"key": before, "graces": GRACES}
+            context = {"key": before, "graces": GRACES, "now": now}
             return await cabinet.refused(request, form, "cabinet/keys/rotate.html", context)
-        return await _shown_once(request, key, secret, "The key’s new secret")
+        return portal.show_once(request, secret_page(seat, key), {"secret": secret, "heading": "The key’s new secret"})
 
     @get("/keys/{key_id:str}/revoke", opt=needs(Permission.KEYS_MANAGE))
     async def revoke_page(request: Asked, key_id: str) -> Response[Any]:
@@ -154,7 +170,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         key = await keeping.get_key(seat.member, seat.mode, key_id)
         return await cabinet.page(request, "cabinet/keys/revoke.html", {"key": key, "form": Form.empty()})
 
-    @post("/keys/{key_id:str}/revoke", opt=needs(Permission.KEYS_MANAGE))
+    @form_post(
+        "/keys/{key_id:str}/revoke",
+        does="Revoke an API key",
+        step_up=StepUp.FRESH_CODE,
+        opt=needs(Permission.KEYS_MANAGE),
+    )
     async def revoke(request: Asked, key_id: str) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         key = await keeping.get_key(seat.member, seat.mode, key_id)
@@ -166,7 +187,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             return await cabinet.refused(request, form, "cabinet/keys/revoke.html", {"key": key})
         return portal.redirect(request, seat.path("keys"), flash=f"{key.name} is revoked.")
 
-    return [keys, new_key, create, key_page, edit_page, edit, rotate_page, rotate, revoke_page, revoke]
+    return [keys, new_key, create, secret, key_page, edit_page, edit, rotate_page, rotate, revoke_page, revoke]
+
+
+def secret_page(seat: Seat, key: Key) -> str:
+    """The page that shows a key's new secret once."""
+    return f"/cabinet/{seat.merchant_id}/{key.mode}/keys/{key.id}/secret"
 
 
 def state_of(key: Key, now: datetime) -> str:

@@ -3,20 +3,24 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet import assets, words
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import needs
-from app.cabinet.lists import PAGE_LENGTH
+from app.cabinet.lists import asking
 from app.cabinet.seat import Seat, seat_of
 from app.core.errors import ApiError, Code
+from app.core.keyset import page_or_first
 from app.core.money import format_amount
 from app.ledger import queries as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId, Entry
 from app.merchants.roles import Permission
+from app.portal.form_routes import NoStepUp, form_post
+from app.portal.paging import PAGE_LENGTH, by_number
 from app.portal.portal import Asked
+from app.web.row_ids import RowId
 
 _PLACES = {"payout": "payouts", "refund": "refunds"}
 """Where the page of what an entry refers to is. Deposits have none of their own."""
@@ -39,23 +43,26 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/ledger/{name:str}", opt=needs(Permission.VIEW))
     async def one_ledger(request: Asked, name: str) -> Response[Any]:
         choice, head = await found(seat_of(request), name)
-        before = _seq(request.query_params.get("before"))
-        page = await ledger.entries_before(head.ledger, before, PAGE_LENGTH)
-        oldest = page[-1].seq if page else 1
-        base = seat_of(request).path("ledger", choice.value)
+        wanted = asking(request, key=by_number)
+        page = await page_or_first(lambda place: ledger.page(head.ledger, place, PAGE_LENGTH), wanted.place)
         context = {
             "choice": choice,
             "head": head,
             "available": format_amount(head.state.available_raw, choice.asset.decimals),
             "locked": format_amount(head.state.locked_raw, choice.asset.decimals),
             "rows": [_row(entry, choice, seat_of(request)) for entry in page],
-            "next_url": f"{base}?before={oldest}" if oldest > 1 else "",
-            "previous_url": base if before is not None else "",
+            "pager": wanted.pager(page),
             "verified": None,
         }
         return await cabinet.page(request, "cabinet/ledger/detail.html", context)
 
-    @post("/ledger/{name:str}/verify", opt=needs(Permission.VIEW), status_code=303)
+    @form_post(
+        "/ledger/{name:str}/verify",
+        does="Verify a ledger",
+        step_up=NoStepUp("it changes nothing"),
+        page="/ledger/{name:str}",
+        opt=needs(Permission.VIEW),
+    )
     async def verification(request: Asked, name: str) -> Response[Any]:
         seat = seat_of(request)
         choice, head = await found(seat, name)
@@ -69,7 +76,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return cabinet.portal.redirect(request, back, flash=flash, tone="critical")
 
     @get("/ledger/{name:str}/{seq:int}", opt=needs(Permission.VIEW))
-    async def one_entry(request: Asked, name: str, seq: int) -> Response[Any]:
+    async def one_entry(request: Asked, name: str, seq: RowId) -> Response[Any]:
         seat = seat_of(request)
         choice, head = await found(seat, name)
         entry = await ledger.entry(head.ledger, seq) if 0 < seq <= head.state.seq else None

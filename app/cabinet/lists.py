@@ -1,30 +1,26 @@
 """Lists: filters and the page in the address, read leniently, since people edit addresses and bookmarks grow old."""
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from urllib.parse import urlencode
+from typing import Any
 
 from app.core.errors import ApiError
+from app.core.keyset import Page, Place
+from app.portal import paging
+from app.portal.paging import AsKey, Pager, by_moment
 from app.portal.portal import Asked
-from app.web.paging import Position, decode_cursor, encode_cursor
-
-PAGE_LENGTH = 25
 
 MAX_FILTER_LENGTH = 200
 
 
-_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
-
-
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What a list is asked for: its path, the filters that are set, and where the page begins."""
+    """What a list is asked for: its path, the filters that are set, and where the page lies."""
 
     path: str
     filters: Mapping[str, str]
-    after: Position | None
+    place: Place | None = None
 
     def get(self, name: str) -> str | None:
         """A filter's value, None where it is not set."""
@@ -45,21 +41,14 @@ class Asking:
         day = _day(self.filters.get(name))
         return None if day is None or day == date.max else datetime.combine(day + timedelta(days=1), time(), UTC)
 
-    def next_url(self, last: tuple[datetime, str] | None) -> str:
-        """The address of the page after the row with this key; empty where none follows."""
-        if last is None:
-            return ""
-        return self.url({**self.filters, "after": encode_cursor(Position(*last))})
-
-    @property
-    def numbered_after(self) -> Position | None:
-        """Where the page begins in a list of numbered rows; a place in another list is none in this one."""
-        return self.after if self.after is not None and _NUMBER.fullmatch(self.after.id) else None
+    def pager(self, page: Page[Any]) -> Pager:
+        """The addresses of the pages beside this one, filters kept."""
+        return paging.pager(self.path, self.filters, page, self.place)
 
     @property
     def first_url(self) -> str:
         """The address of the first page, filters kept."""
-        return self.url(self.filters)
+        return paging.address(self.path, self.filters)
 
     @property
     def active(self) -> int:
@@ -68,12 +57,14 @@ class Asking:
 
     def url(self, parameters: Mapping[str, str], path: str = "") -> str:
         """The list, or another path, with these parameters."""
-        query = urlencode(parameters)
-        return (path or self.path) + (f"?{query}" if query else "")
+        return paging.address(path or self.path, parameters)
 
 
-def asking(request: Asked, *names: str) -> Asking:
-    """What the address asks for; parameters of other names are ignored, as is a place that we did not give out."""
+def asking(request: Asked, *names: str, key: AsKey = by_moment) -> Asking:
+    """What the address asks for; parameters of other names are ignored, as is a place that we did not give out.
+
+    `key` reads a row's key in this list.
+    """
     given = request.query_params
     filters = {}
     for name in names:
@@ -81,10 +72,10 @@ def asking(request: Asked, *names: str) -> Asking:
         if value and value.isprintable():
             filters[name] = value
     try:
-        after = decode_cursor(given["after"]) if given.get("after") else None
+        place = paging.place_of(request, key)
     except ApiError:
-        after = None
-    return Asking(request.scope["path"], filters, after)
+        place = None
+    return Asking(request.scope["path"], filters, place)
 
 
 def _day(text: str | None) -> date | None:

@@ -4,11 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet import assets
 from app.cabinet.cabinet import Cabinet
-from app.cabinet.forms import FORM_KEY, catching, form_key, optional, required
+from app.cabinet.forms import catching, optional, required
 from app.cabinet.guard import needs
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
@@ -19,6 +19,7 @@ from app.invoices.pricing import FeePayer
 from app.invoices.return_urls import MAX_URL_LENGTH, check_return_url
 from app.merchants import settings
 from app.merchants.roles import Permission
+from app.portal.form_routes import NoStepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.portal import Asked
 from app.web.idempotency import create_once, replay_of
@@ -49,8 +50,6 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "assets": assets.options(await assets.taken(gateway, seat)),
             "expiries": EXPIRIES,
             "fee_payers": FEE_PAYERS,
-            "form_key": form_key(form),
-            "FORM_KEY": FORM_KEY,
             "more_open": any(form.has(name) and form.text(name) for name in ("success_url", "fail_url", "customer_id"))
             or bool({"success_url", "fail_url", "customer_id", "customer_email"} & set(form.errors)),
         }
@@ -61,14 +60,19 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form = Form.empty(expires_in="60", fee_payer=await settings.fee_payer(seat.merchant_id))
         return await cabinet.page(request, "cabinet/invoices/new.html", await context(seat, form))
 
-    @post("/invoices/new", opt=needs(Permission.INVOICES_WRITE))
+    @form_post(
+        "/invoices/new",
+        does="Create an invoice",
+        step_up=NoStepUp("it takes money in and sends none"),
+        opt=needs(Permission.INVOICES_WRITE),
+    )
     async def create(request: Asked) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         try:
             with catching(form):
                 new = _new_invoice(form, await assets.taken(gateway, seat))
                 replay = replay_of(
-                    form_key(form),
+                    portal.form_key(request),
                     merchant_id=seat.merchant_id,
                     mode=seat.mode,
                     endpoint="cabinet invoice",

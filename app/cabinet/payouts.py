@@ -4,22 +4,25 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet import assets, story, words
 from app.cabinet.cabinet import Cabinet
-from app.cabinet.forms import FORM_KEY, catching, form_key, optional, required
+from app.cabinet.forms import catching, optional, required
 from app.cabinet.guard import needs
-from app.cabinet.lists import PAGE_LENGTH, Asking, asking
+from app.cabinet.lists import Asking, asking
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.core.errors import ApiError, Code
-from app.core.money import format_amount
+from app.core.keyset import page_or_first
+from app.core.money import format_amount, group_digits
 from app.insight import timeline
 from app.insight.balances import balances
 from app.merchants.roles import Permission
 from app.payouts.service import NewPayout, Quote
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH
 from app.portal.portal import Asked
 from app.web.idempotency import create_once, replay_of
 from app.withdrawals.presentation import PayoutBody
@@ -39,13 +42,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/payouts", opt=needs(Permission.VIEW))
     async def payouts(request: Asked) -> Response[Any]:
         seat, wanted = seat_of(request), asking(request, *FILTERS)
-        page, last = await gateway.withdrawal_reader.payouts(
-            seat.merchant_id, seat.mode, filters_of(cabinet, seat, wanted), wanted.after, PAGE_LENGTH
+        filters = filters_of(cabinet, seat, wanted)
+        page = await page_or_first(
+            lambda place: gateway.withdrawal_reader.payouts(seat.merchant_id, seat.mode, filters, place, PAGE_LENGTH),
+            wanted.place,
         )
         context = {
             "asking": wanted,
             "rows": [row_of(payout) for payout in page],
-            "next_url": wanted.next_url(last),
+            "pager": wanted.pager(page),
             "states": list(words.WITHDRAWAL_STATES.items()),
             "state_words": words.WITHDRAWAL_STATES,
             "assets": assets.options(assets.every(gateway, seat)),
@@ -58,7 +63,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             (
                 f"{one.asset.symbol}@{one.network.chain}",
                 f"{one.asset.symbol} on {one.network.display_name}: "
-                f"{format_amount(max(0, one.available_raw), one.asset.decimals)} available",
+                f"{group_digits(format_amount(max(0, one.available_raw), one.asset.decimals))} available",
             )
             for one in held
         ]
@@ -82,7 +87,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             return await cabinet.refused(request, form, "cabinet/payouts/new.html", context)
         return await cabinet.page(request, "cabinet/payouts/review.html", _review_context(seat, form, quote))
 
-    @post("/payouts/review", opt=needs(Permission.PAYOUTS_WRITE))
+    @form_post(
+        "/payouts/review", does="Ask for a payout", step_up=StepUp.FRESH_CODE, opt=needs(Permission.PAYOUTS_WRITE)
+    )
     async def ask(request: Asked) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         try:
@@ -95,7 +102,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             with catching(form):
                 await portal.require_fresh_code(request, form)
                 replay = replay_of(
-                    form_key(form),
+                    portal.form_key(request),
                     merchant_id=seat.merchant_id,
                     mode=seat.mode,
                     endpoint="cabinet payout",
@@ -137,16 +144,23 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/payouts/detail.html", context)
 
-    @post("/payouts/{payout_id:str}/cancel", opt=needs(Permission.PAYOUTS_WRITE))
+    @form_post(
+        "/payouts/{payout_id:str}/cancel",
+        does="Cancel a payout",
+        step_up=StepUp.FRESH_CODE,
+        page="/payouts/{payout_id:str}",
+        opt=needs(Permission.PAYOUTS_WRITE),
+    )
     async def cancel(request: Asked, payout_id: str) -> Response[Any]:
         seat = seat_of(request)
         back = seat.path("payouts", (await found(seat, payout_id)).id)
+        await portal.require_fresh_code(request, await portal.read_form(request))
         try:
             await gateway.payouts.cancel_by(seat.member, seat.mode, payout_id, clock.now())
         except ApiError as error:
             if error.code is not Code.PAYOUT_NOT_CANCELLABLE:
                 raise
-            return portal.redirect(request, back, flash="An operator has decided already.", tone="caution")
+            return portal.nothing_done(request, back, "An operator has decided already.")
         return portal.redirect(request, back, flash="The payout is cancelled, and its amount available again.")
 
     return [payouts, new_payout, review, ask, payout, cancel]
@@ -188,8 +202,6 @@ def _review_context(seat: Seat, form: Form, quote: Quote) -> dict[str, Any]:
 
     return {
         "form": form,
-        "form_key": form_key(form),
-        "FORM_KEY": FORM_KEY,
         "asked": [(name, form.text(name)) for name in ASKED],
         "quote": quote,
         "amount": decimal(quote.amount_raw),
@@ -197,5 +209,5 @@ def _review_context(seat: Seat, form: Form, quote: Quote) -> dict[str, Any]:
         "total": decimal(quote.total_raw),
         "available": decimal(quote.available_raw),
         "left": decimal(quote.left_raw),
-        "change_url": Asking(seat.path("payouts", "new"), {name: form.text(name) for name in ASKED}, None).first_url,
+        "change_url": Asking(seat.path("payouts", "new"), {name: form.text(name) for name in ASKED}).first_url,
     }

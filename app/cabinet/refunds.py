@@ -8,12 +8,14 @@ from litestar import Response, get
 from app.cabinet import assets, story, words
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import needs
-from app.cabinet.lists import PAGE_LENGTH, asking
+from app.cabinet.lists import asking
 from app.cabinet.payouts import FILTERS, filters_of
 from app.cabinet.seat import seat_of
 from app.core.errors import ApiError, Code
+from app.core.keyset import page_or_first
 from app.insight import timeline
 from app.merchants.roles import Permission
+from app.portal.paging import PAGE_LENGTH
 from app.portal.portal import Asked
 
 
@@ -24,13 +26,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/refunds", opt=needs(Permission.VIEW))
     async def refunds(request: Asked) -> Response[Any]:
         seat, wanted = seat_of(request), asking(request, *FILTERS)
-        page, last = await gateway.withdrawal_reader.refunds(
-            seat.merchant_id, seat.mode, filters_of(cabinet, seat, wanted), wanted.after, PAGE_LENGTH
+        filters = filters_of(cabinet, seat, wanted)
+        page = await page_or_first(
+            lambda place: gateway.withdrawal_reader.refunds(seat.merchant_id, seat.mode, filters, place, PAGE_LENGTH),
+            wanted.place,
         )
         context = {
             "asking": wanted,
             "rows": [{"body": one, "created_at": datetime.fromisoformat(one.created_at)} for one in page],
-            "next_url": wanted.next_url(last),
+            "pager": wanted.pager(page),
             "states": list(words.WITHDRAWAL_STATES.items()),
             "state_words": words.WITHDRAWAL_STATES,
             "assets": assets.options(assets.every(gateway, seat)),

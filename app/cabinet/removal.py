@@ -1,8 +1,9 @@
-"""Removing somebody from the team, and what they know: the secrets that they have seen, rotated in one go."""
+"""Removing somebody from the team, and what they leave: secrets that they have seen, rotated in one go, invitations
+that they sent, and payouts and refunds of theirs that wait."""
 
 from typing import Any, cast, get_args
 
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.fields import whole_number
@@ -10,11 +11,14 @@ from app.cabinet.guard import needs
 from app.cabinet.keys import GRACES
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
+from app.core.money import format_amount
+from app.gateway import Gateway
 from app.hygiene import exposure
-from app.hygiene.exposure import Exposure, Kind
-from app.merchants import team
+from app.hygiene.exposure import Exposure, Kind, Request
+from app.merchants import invitations, team
 from app.merchants.roles import Permission
 from app.merchants.terms import Mode
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.portal import Asked
 from app.webhooks.keeping import EndpointKeeper
@@ -41,7 +45,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/team/remove.html", context)
 
-    @post("/team/{account_id:str}/remove", opt=needs(Permission.TEAM_MANAGE))
+    @form_post(
+        "/team/{account_id:str}/remove",
+        does="Remove somebody from the team",
+        step_up=StepUp.FRESH_CODE,
+        opt=needs(Permission.TEAM_MANAGE),
+    )
     async def remove(request: Asked, account_id: str) -> Response[Any]:
         form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
         person = await team.person(seat.merchant_id, account_id)
@@ -52,16 +61,19 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except FormRefused:
             context = {"person": person, "count": len(await exposure.seen_by(seat.member, account_id, now))}
             return await cabinet.refused(request, form, "cabinet/team/remove.html", context)
-        words = f"{person.name} has no access any more. What they have seen is below."
+        words = f"{person.name} has no access any more. What they have seen and sent is below."
         return portal.redirect(request, seat.path("team", account_id, "secrets"), flash=words)
 
     async def secrets_context(seat: Seat, account_id: str) -> dict[str, Any]:
-        colleague = await team.colleague(seat.merchant_id, account_id)
+        colleague, now = await team.colleague(seat.merchant_id, account_id), clock.now()
         return {
             "colleague": colleague,
-            "exposures": await exposure.seen_by(seat.member, account_id, clock.now()),
+            "now": now,
+            "exposures": await exposure.seen_by(seat.member, account_id, now),
             "how": HOW,
             "graces": GRACES,
+            "sent": await invitations.sent_by(seat.merchant_id, account_id, clock.now()),
+            "requests": [(one, _amount(gateway, one)) for one in await exposure.requests_of(seat.member, account_id)],
         }
 
     @get("/team/{account_id:str}/secrets", opt=needs(Permission.TEAM_MANAGE))
@@ -70,10 +82,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form = Form(values={"grace_hours": "0"}, lists={"secrets": [name_of(one) for one in context["exposures"]]})
         return await cabinet.page(request, "cabinet/team/secrets.html", {**context, "form": form})
 
-    @post("/team/{account_id:str}/secrets", opt=needs(Permission.TEAM_MANAGE))
+    @form_post(
+        "/team/{account_id:str}/secrets",
+        does="Rotate what somebody has seen",
+        step_up=StepUp.FRESH_CODE,
+        opt=needs(Permission.TEAM_MANAGE),
+    )
     async def rotate(request: Asked, account_id: str) -> Response[Any]:
         form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
-        colleague = await team.colleague(seat.merchant_id, account_id)
+        await team.colleague(seat.merchant_id, account_id)
         keepers = {
             mode: EndpointKeeper(seat.member, mode, gateway.settings.data_keys, gateway.outbound)
             for mode in cast(tuple[Mode, ...], get_args(Mode))
@@ -93,15 +110,27 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except FormRefused:
             context = await secrets_context(seat, account_id)
             return await cabinet.refused(request, form, "cabinet/team/secrets.html", context)
-        context = {"colleague": colleague, "rotated": rotated, "grace_hours": hours}
+        content = {"rotated": rotated, "grace_hours": hours}
+        return portal.show_once(request, seat.path("team", account_id, "secrets", "shown"), content)
+
+    @get("/team/{account_id:str}/secrets/shown", opt=needs(Permission.TEAM_MANAGE))
+    async def rotated_page(request: Asked, account_id: str) -> Response[Any]:
+        colleague = await team.colleague(seat_of(request).merchant_id, account_id)
+        context = {"colleague": colleague, "shown": await portal.shown_once(request)}
         return await cabinet.page(request, "cabinet/team/rotated.html", context)
 
-    return [remove_page, remove, secrets_page, rotate]
+    return [remove_page, remove, secrets_page, rotate, rotated_page]
 
 
 def name_of(one: Exposure) -> str:
     """A secret's name in the form."""
     return f"{one.secret.kind}:{one.secret.id}"
+
+
+def _amount(gateway: Gateway, request: Request) -> str:
+    """A request's amount in the asset's units; in minor units where the asset is not configured any more."""
+    asset = gateway.networks.get(request.network).asset(request.asset)
+    return str(request.amount_raw) if asset is None else format_amount(request.amount_raw, asset.decimals)
 
 
 def _wanted(form: Form) -> list[tuple[Kind, str]]:

@@ -7,10 +7,12 @@ from litestar import Response, get
 from app.cabinet import words
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import needs
-from app.cabinet.lists import PAGE_LENGTH, asking
+from app.cabinet.lists import asking
 from app.cabinet.seat import seat_of
+from app.core.keyset import page_or_first
 from app.insight import cases
 from app.merchants.roles import Permission
+from app.portal.paging import PAGE_LENGTH, by_moment_and_number
 from app.portal.portal import Asked
 
 
@@ -20,13 +22,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/reviews", opt=needs(Permission.VIEW))
     async def reviews(request: Asked) -> Response[Any]:
-        seat, wanted = seat_of(request), asking(request, "status")
-        found, last = await cases.page(
-            seat.merchant_id,
-            seat.mode,
-            status=wanted.one_of("status", words.CASE_STATES),
-            after=wanted.numbered_after,
-            limit=PAGE_LENGTH,
+        seat, wanted = seat_of(request), asking(request, "status", key=by_moment_and_number)
+        status = wanted.one_of("status", words.CASE_STATES)
+        found = await page_or_first(
+            lambda place: cases.page(seat.merchant_id, seat.mode, status=status, place=place, limit=PAGE_LENGTH),
+            wanted.place,
         )
         rows = [
             {
@@ -39,7 +39,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = {
             "asking": wanted,
             "rows": rows,
-            "next_url": wanted.next_url(last),
+            "pager": wanted.pager(found),
             "tabs": [("All", seat.path("reviews"), wanted.get("status") is None)]
             + [
                 (label, wanted.url({"status": status}), wanted.get("status") == status)

@@ -2,17 +2,19 @@
 
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.api_keys import keeping
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import needs
+from app.cabinet.keys import secret_page
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.hygiene import service as hygiene
 from app.hygiene.checklist import Finding
 from app.merchants.roles import Permission
+from app.portal.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.portal.forms import FormRefused
 from app.portal.portal import Asked
 
@@ -38,20 +40,26 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`security` and `security/remedy`."""
     portal, peppers = cabinet.portal, cabinet.gateway.settings.api_key_peppers
 
-    @get("/security", opt=needs(Permission.SECURITY_VIEW))
+    @get("/security", opt=needs(Permission.SECURITY_VIEW) | KEY_IN_ADDRESS)
     async def checklist(request: Asked) -> Response[Any]:
         seat = seat_of(request)
         findings = await hygiene.findings(seat.member, clock.now())
         context = {"rows": [(one, BUTTONS[one.remedy].format(value=one.value), page_of(seat, one)) for one in findings]}
         return await cabinet.page(request, "cabinet/security/list.html", context)
 
-    @post("/security/remedy", opt=needs(Permission.SECURITY_VIEW))
+    @form_post(
+        "/security/remedy",
+        does="Put a finding of the security page right",
+        step_up=StepUp.FRESH_CODE,
+        page="/security",
+        opt=needs(Permission.SECURITY_VIEW),
+    )
     async def remedy(request: Asked) -> Response[Any]:
         """Once clicked it is done; only a code may be asked for in between, on a page that says what for."""
         form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
         found = next((one for one in await hygiene.findings(seat.member, now) if one.id == form.text("finding")), None)
         if found is None:
-            return portal.redirect(request, seat.path("security"), flash="That was put right already.", tone="neutral")
+            return portal.nothing_done(request, seat.path("security"), "That was put right already.")
         try:
             with form.catching():
                 await portal.require_fresh_code(request, form)
@@ -64,8 +72,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         if found.mode is None:
             raise ApiError(Code.INTERNAL, "a secret belongs to a mode")
         key = await keeping.get_key(seat.member, found.mode, found.subject)
-        context = {"key": key, "secret": secret, "heading": "The key’s new secret"}
-        return await cabinet.page(request, "cabinet/keys/secret.html", context)
+        return portal.show_once(request, secret_page(seat, key), {"secret": secret, "heading": "The key’s new secret"})
 
     return [checklist, remedy]
 

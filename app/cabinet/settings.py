@@ -1,10 +1,12 @@
-"""Settings: who pays the fee, and how the merchant's pages look to customers, seen before it is saved."""
+"""Settings: who pays the fee, whether an invoice may be paid in parts, and how the merchant's pages look to customers,
+seen before it is saved.
+"""
 
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import needs
@@ -14,6 +16,7 @@ from app.core.errors import ApiError, Code
 from app.merchants import branding, settings
 from app.merchants.branding import MAX_LOGO_BYTES, MAX_LOGO_PIXELS, MAX_NAME_CHARS
 from app.merchants.roles import Permission
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.portal import Asked
 from app.web import brand
@@ -60,6 +63,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "min_contrast": MIN_CONTRAST,
         }
 
+    async def overview_context(merchant_id: str) -> dict[str, Any]:
+        return {
+            "branding": await branding.get(merchant_id),
+            "payer": await settings.fee_payer(merchant_id),
+            "accepts_parts": await settings.accepts_parts(merchant_id),
+        }
+
     def preview_of(form: Form, logo_tag: str | None) -> Preview:
         accent = form.text("accent").lower()
         accent = accent if _ACCENT.fullmatch(accent) and form.text("own_accent") != "no" else ""
@@ -73,25 +83,25 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/settings", opt=needs(Permission.SETTINGS_VIEW))
     async def overview(request: Asked) -> Response[Any]:
         seat = seat_of(request)
-        context = {
-            "branding": await branding.get(seat.merchant_id),
-            "payer": await settings.fee_payer(seat.merchant_id),
-            "form": Form.empty(fee_payer=await settings.fee_payer(seat.merchant_id)),
-        }
+        context = await overview_context(seat.merchant_id)
+        context["form"] = Form.empty(
+            fee_payer=context["payer"], accept_parts="yes" if context["accepts_parts"] else "no"
+        )
         return await cabinet.page(request, "cabinet/settings/overview.html", context)
 
-    @post("/settings", opt=needs(Permission.SETTINGS_MANAGE))
-    async def set_fee_payer(request: Asked) -> Response[Any]:
+    @form_post(
+        "/settings", does="Change who pays the fee", step_up=StepUp.FRESH_CODE, opt=needs(Permission.SETTINGS_MANAGE)
+    )
+    async def set_terms(request: Asked) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         try:
             with form.catching():
                 await portal.require_fresh_code(request, form)
-                await settings.set_fee_payer(seat.member, form.text("fee_payer"), clock.now())
+                await settings.set_invoice_terms(
+                    seat.member, payer=form.text("fee_payer"), parts=form.text("accept_parts"), now=clock.now()
+                )
         except FormRefused:
-            context = {
-                "branding": await branding.get(seat.merchant_id),
-                "payer": await settings.fee_payer(seat.merchant_id),
-            }
+            context = await overview_context(seat.merchant_id)
             return await cabinet.refused(request, form, "cabinet/settings/overview.html", context)
         return portal.redirect(request, seat.path("settings"), flash="Saved. It holds from the next invoice on.")
 
@@ -128,7 +138,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             raise ApiError(Code.NOT_FOUND, "there is no logo")
         return Response(found.data, media_type=found.media_type)
 
-    @post("/settings/branding", opt=needs(Permission.SETTINGS_MANAGE))
+    @form_post(
+        "/settings/branding",
+        does="Change the payment page",
+        step_up=StepUp.FRESH_CODE,
+        opt=needs(Permission.SETTINGS_MANAGE),
+    )
     async def set_branding(request: Asked) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         if form.text("then") == "preview":  # without a script; a file is sent again when it is to be saved
@@ -148,7 +163,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             return await cabinet.refused(request, form, "cabinet/settings/branding.html", context)
         return portal.redirect(request, seat.path("settings"), flash="Saved. Customers see it from now on.")
 
-    return [overview, set_fee_payer, branding_page, preview, accent_sheet, logo, set_branding]
+    return [overview, set_terms, branding_page, preview, accent_sheet, logo, set_branding]
 
 
 async def _logo(form: Form, merchant_id: str) -> bytes | None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from app.cabinet import words
 from app.cabinet.seat import Seat
+from app.core.money import group_digits
 from app.insight.timeline import Fact
 from app.networks.registry import Networks
 
@@ -80,7 +81,7 @@ def _deposit(fact: Fact, networks: Networks, _: Seat) -> Telling:
         title = "Transfer seen, and taken back by its chain"
     elif fact.kind != "exact":
         title = f"Transfer seen: {words.VERDICTS[fact.kind].lower()}"
-    tone = "progress" if fact.kind == "exact" else "caution"
+    tone = {"exact": "progress", "part": "progress", "dust": "neutral"}.get(fact.kind, "caution")
     return Telling(
         at=fact.at, title=title, text=f"{_money(fact, networks)} · {_short(fact.note or '')}", tone=tone, mark="link"
     )
@@ -157,5 +158,5 @@ def _money(fact: Fact, networks: Networks, *, signed: bool = False) -> str:
     assert fact.network is not None
     assert fact.asset is not None
     assert fact.amount_raw is not None
-    amount = words.decimal(networks, fact.network, fact.asset, fact.amount_raw)
+    amount = group_digits(words.decimal(networks, fact.network, fact.asset, fact.amount_raw))
     return f"{'+' if signed and fact.amount_raw > 0 else ''}{amount} {fact.asset}"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.forms import required
@@ -10,10 +10,12 @@ from app.cabinet.guard import needs
 from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.merchants import invitations, team
-from app.merchants.roles import DESCRIPTIONS, ROLES, Permission
+from app.merchants.roles import DESCRIPTIONS, ROLES, Permission, checked_role
 from app.merchants.team import Person
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.portal import Asked
+from app.web.row_ids import RowId
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -31,7 +33,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/team/list.html", context)
 
-    @get("/team/invite", opt=needs(Permission.TEAM_MANAGE))
+    @get("/team/invite", opt=needs(Permission.TEAM_INVITE))
     async def invite_page(request: Asked) -> Response[Any]:
         role = request.query_params.get("role", "")
         form = Form.empty(role=role if role in ROLES else "viewer")
@@ -39,7 +41,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             request, "cabinet/team/invite.html", {"form": form, "roles": _roles(seat_of(request))}
         )
 
-    @post("/team/invite", opt=needs(Permission.TEAM_MANAGE))
+    @form_post("/team/invite", does="Invite somebody", step_up=StepUp.FRESH_CODE, opt=needs(Permission.TEAM_INVITE))
     async def invite(request: Asked) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         try:
@@ -58,9 +60,16 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             request, seat.path("team"), flash=f"An invitation is on its way to {form.text('email')}."
         )
 
-    @post("/team/invitations/{invitation_id:int}/withdraw", opt=needs(Permission.TEAM_MANAGE))
-    async def withdraw(request: Asked, invitation_id: int) -> Response[Any]:
+    @form_post(
+        "/team/invitations/{invitation_id:int}/withdraw",
+        does="Withdraw an invitation",
+        step_up=StepUp.FRESH_CODE,
+        page="/team",
+        opt=needs(Permission.TEAM_MANAGE),
+    )
+    async def withdraw(request: Asked, invitation_id: RowId) -> Response[Any]:
         seat = seat_of(request)
+        await portal.require_fresh_code(request, await portal.read_form(request))
         await invitations.withdraw(seat.member, invitation_id, clock.now())
         return portal.redirect(request, seat.path("team"), flash="The invitation is withdrawn.")
 
@@ -68,7 +77,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def leave_page(request: Asked) -> Response[Any]:
         return await cabinet.page(request, "cabinet/team/leave.html", {"form": Form.empty()})
 
-    @post("/team/leave", opt=needs(Permission.VIEW))
+    @form_post("/team/leave", does="Leave a team", step_up=StepUp.FRESH_CODE, opt=needs(Permission.VIEW))
     async def leave(request: Asked) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         try:
@@ -94,7 +103,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = await person_context(seat, person, Form.empty(role=person.role))
         return await cabinet.page(request, "cabinet/team/person.html", context)
 
-    @post("/team/{account_id:str}", opt=needs(Permission.TEAM_MANAGE))
+    @form_post(
+        "/team/{account_id:str}", does="Change a role", step_up=StepUp.FRESH_CODE, opt=needs(Permission.TEAM_MANAGE)
+    )
     async def change_role(request: Asked, account_id: str) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         person = await team.person(seat.merchant_id, account_id)
@@ -106,8 +117,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             context = await person_context(seat, person, form)
             return await cabinet.refused(request, form, "cabinet/team/person.html", context)
         words = f"{person.name} is {form.text('role')} from now on."
-        is_self = account_id == seat.member.account_id
-        return portal.redirect(request, seat.base if is_self else seat.path("team"), flash=words)
+        if account_id == seat.member.account_id:
+            return portal.redirect(request, seat.base, flash=words)
+        if ROLES.index(checked_role(form.text("role"))) > ROLES.index(person.role):  # a lower one
+            words = f"{words} What they have seen and sent before is below."
+            return portal.redirect(request, seat.path("team", account_id, "secrets"), flash=words)
+        return portal.redirect(request, seat.path("team"), flash=words)
 
     return [people, invite_page, invite, withdraw, leave_page, leave, person_page, change_role]
 

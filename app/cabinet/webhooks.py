@@ -1,6 +1,6 @@
 """Webhooks: endpoints, their secrets, what was delivered and how it went, sending again.
 
-A secret is shown in the answer to the form that asked for it, and by no address.
+A secret is shown once, on the page that the form that asked for it leads to (`Portal.show_once`).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,23 +8,27 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from litestar import Response, get, post
+from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.fields import start_of_day, whole_number
 from app.cabinet.forms import required
 from app.cabinet.guard import needs
 from app.cabinet.keys import GRACES
-from app.cabinet.lists import PAGE_LENGTH
+from app.cabinet.lists import asking
+from app.cabinet.rotation import ends_with, refuse_unseen_rotation
 from app.cabinet.seat import Seat, seat_of
 from app.cabinet.words import plural
 from app.core import clock
 from app.core.errors import ApiError
+from app.core.keyset import page_or_first
+from app.core.money import group_digits
 from app.events.types import EVENT_TYPES
 from app.merchants.roles import Permission
+from app.portal.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH, by_number
 from app.portal.portal import Asked
-from app.web.paging import parse_seq
 from app.webhooks import queries
 from app.webhooks.keeping import EndpointKeeper
 from app.webhooks.queries import MAX_WAITING_COUNTED, EndpointView
@@ -71,7 +75,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def new_webhook(request: Asked) -> Response[Any]:
         return await cabinet.page(request, "cabinet/webhooks/new.html", _form_context(Form.empty(which="all")))
 
-    @post("/webhooks/new", opt=needs(Permission.WEBHOOKS_MANAGE))
+    @form_post(
+        "/webhooks/new", does="Create a webhook", step_up=StepUp.FRESH_CODE, opt=needs(Permission.WEBHOOKS_MANAGE)
+    )
     async def create(request: Asked) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         try:
@@ -81,41 +87,45 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 made = await keeper(seat).create(url=url, description=form.text("description"), event_types=types)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/webhooks/new.html", _form_context(form))
-        return await _shown(request, made, "Its signing secret")
+        return show(request, made, "Its signing secret")
 
-    async def _shown(request: Asked, made: RevealedSecret, heading: str) -> Response[Any]:
-        context = {"endpoint": made.endpoint, "secret": made.secret, "heading": heading}
+    def show(request: Asked, revealed: RevealedSecret, heading: str) -> Response[Any]:
+        path = seat_of(request).path("webhooks", revealed.endpoint.id, "secret", "shown")
+        return portal.show_once(request, path, {"secret": revealed.secret, "heading": heading})
+
+    @get("/webhooks/{endpoint_id:str}/secret/shown", opt=needs(Permission.WEBHOOKS_MANAGE))
+    async def secret(request: Asked, endpoint_id: str) -> Response[Any]:
+        endpoint = await found(seat_of(request), endpoint_id)
+        context = {"endpoint": endpoint, "now": clock.now(), "shown": await portal.shown_once(request)}
         return await cabinet.page(request, "cabinet/webhooks/secret.html", context)
 
-    @get("/webhooks/{endpoint_id:str}", opt=needs(Permission.WEBHOOKS_VIEW))
+    @get("/webhooks/{endpoint_id:str}", opt=needs(Permission.WEBHOOKS_VIEW) | KEY_IN_ADDRESS)
     async def webhook(request: Asked, endpoint_id: str) -> Response[Any]:
         seat = seat_of(request)
         endpoint = await found(seat, endpoint_id)
-        status = request.query_params.get("status")
-        status = status if status in DELIVERY_STATES else None
-        before_seq = _seq(request)
-        deliveries = await queries.list_deliveries(
-            seat.merchant_id, seat.mode, endpoint_id, status=status, limit=PAGE_LENGTH + 1, before_seq=before_seq
+        wanted = asking(request, "status", key=by_number)
+        status = wanted.one_of("status", DELIVERY_STATES)
+        deliveries = await page_or_first(
+            lambda place: queries.list_deliveries(
+                seat.merchant_id, seat.mode, endpoint_id, status=status, limit=PAGE_LENGTH, place=place
+            ),
+            wanted.place,
         )
         waiting = await queries.count_waiting(seat.merchant_id, seat.mode, endpoint_id)
         here = seat.path("webhooks", endpoint_id)
-        more = len(deliveries) > PAGE_LENGTH
-        deliveries = deliveries[:PAGE_LENGTH]
-        filtered = f"status={status}&" if status else ""
         context = {
             "endpoint": endpoint,
             "host": urlsplit(endpoint.url).netloc,
             "reason": STATUS_REASONS.get((endpoint.status, endpoint.status_reason), ""),
             "now": clock.now(),
-            "waiting": f"{waiting:,}" + ("+" if waiting >= MAX_WAITING_COUNTED else ""),
+            "waiting": group_digits(waiting) + ("+" if waiting >= MAX_WAITING_COUNTED else ""),
             "pause_after": PAUSE_AFTER_FAILURES,
             "deliveries": deliveries,
             "delivery_states": DELIVERY_STATES,
             "status": status,
             "tabs": [("All", here, status is None)]
             + [(words, f"{here}?status={name}", status == name) for name, words in DELIVERY_STATES.items()],
-            "next_url": f"{here}?{filtered}before={deliveries[-1].seq}" if more else "",
-            "first_url": f"{here}?{filtered}".rstrip("?&") if before_seq is not None else "",
+            "pager": wanted.pager(deliveries),
         }
         return await cabinet.page(request, "cabinet/webhooks/detail.html", context)
 
@@ -133,7 +143,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = {**_form_context(form), "endpoint": endpoint}
         return await cabinet.page(request, "cabinet/webhooks/edit.html", context)
 
-    @post("/webhooks/{endpoint_id:str}/edit", opt=needs(Permission.WEBHOOKS_MANAGE))
+    @form_post(
+        "/webhooks/{endpoint_id:str}/edit",
+        does="Change a webhook",
+        step_up=StepUp.FRESH_CODE,
+        opt=needs(Permission.WEBHOOKS_MANAGE),
+    )
     async def edit(request: Asked, endpoint_id: str) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         endpoint = await found(seat, endpoint_id)
@@ -157,7 +172,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = {"endpoint": await found(seat_of(request), endpoint_id), "form": Form.empty()}
         return await cabinet.page(request, "cabinet/webhooks/reveal.html", context)
 
-    @post("/webhooks/{endpoint_id:str}/secret", opt=needs(Permission.WEBHOOKS_MANAGE))
+    @form_post(
+        "/webhooks/{endpoint_id:str}/secret",
+        does="Show a signing secret",
+        step_up=StepUp.FRESH_CODE,
+        opt=needs(Permission.WEBHOOKS_MANAGE),
+    )
     async def reveal(request: Asked, endpoint_id: str) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         try:
@@ -167,33 +187,46 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except FormRefused:
             context = {"endpoint": await found(seat, endpoint_id)}
             return await cabinet.refused(request, form, "cabinet/webhooks/reveal.html", context)
-        return await _shown(request, shown, "Its signing secret")
+        return show(request, shown, "Its signing secret")
 
     @get("/webhooks/{endpoint_id:str}/rotate", opt=needs(Permission.WEBHOOKS_MANAGE))
     async def rotate_page(request: Asked, endpoint_id: str) -> Response[Any]:
         endpoint = await found(seat_of(request), endpoint_id)
-        context = {"endpoint": endpoint, "form": Form.empty(overlap_hours="24"), "graces": GRACES}
+        form = Form.empty(overlap_hours="24", ends_with_this=ends_with(endpoint.previous_secret_until))
+        context = {"endpoint": endpoint, "form": form, "graces": GRACES, "now": clock.now()}
         return await cabinet.page(request, "cabinet/webhooks/rotate.html", context)
 
-    @post("/webhooks/{endpoint_id:str}/rotate", opt=needs(Permission.WEBHOOKS_MANAGE))
+    @form_post(
+        "/webhooks/{endpoint_id:str}/rotate",
+        does="Rotate a signing secret",
+        step_up=StepUp.FRESH_CODE,
+        opt=needs(Permission.WEBHOOKS_MANAGE),
+    )
     async def rotate(request: Asked, endpoint_id: str) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
+        endpoint = await found(seat, endpoint_id)
         try:
             hours = whole_number(form, "overlap_hours")
             with form.catching():
                 await portal.require_fresh_code(request, form)
+                refuse_unseen_rotation(form, endpoint.previous_secret_until)
                 made = await keeper(seat).rotate_secret(endpoint_id, overlap_hours=hours)
         except FormRefused:
-            context = {"endpoint": await found(seat, endpoint_id), "graces": GRACES}
+            context = {"endpoint": endpoint, "graces": GRACES, "now": clock.now()}
             return await cabinet.refused(request, form, "cabinet/webhooks/rotate.html", context)
-        return await _shown(request, made, "Its new signing secret")
+        return show(request, made, "Its new signing secret")
 
     @get("/webhooks/{endpoint_id:str}/replay", opt=needs(Permission.WEBHOOKS_MANAGE))
     async def replay_page(request: Asked, endpoint_id: str) -> Response[Any]:
         context = {"endpoint": await found(seat_of(request), endpoint_id), "form": Form.empty()}
         return await cabinet.page(request, "cabinet/webhooks/replay.html", context)
 
-    @post("/webhooks/{endpoint_id:str}/replay", opt=needs(Permission.WEBHOOKS_MANAGE))
+    @form_post(
+        "/webhooks/{endpoint_id:str}/replay",
+        does="Send events again",
+        step_up=StepUp.FRESH_CODE,
+        opt=needs(Permission.WEBHOOKS_MANAGE),
+    )
     async def replay_since(request: Asked, endpoint_id: str) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         endpoint = await found(seat, endpoint_id)
@@ -202,6 +235,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             if since is None:
                 raise form.refuse("since", "choose the day from which on events go again")
             with form.catching():
+                await portal.require_fresh_code(request, form)
                 count = await keeper(seat).redeliver_since(endpoint_id, since=since)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/webhooks/replay.html", {"endpoint": endpoint})
@@ -213,7 +247,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = {"endpoint": await found(seat_of(request), endpoint_id), "form": Form.empty()}
         return await cabinet.page(request, "cabinet/webhooks/delete.html", context)
 
-    @post("/webhooks/{endpoint_id:str}/delete", opt=needs(Permission.WEBHOOKS_MANAGE))
+    @form_post(
+        "/webhooks/{endpoint_id:str}/delete",
+        does="Delete a webhook",
+        step_up=StepUp.FRESH_CODE,
+        opt=needs(Permission.WEBHOOKS_MANAGE),
+    )
     async def delete(request: Asked, endpoint_id: str) -> Response[Any]:
         form, seat = await portal.read_form(request), seat_of(request)
         try:
@@ -228,6 +267,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def at_once(request: Asked, endpoint_id: str, verb: Callable[[], Awaitable[Any]], done: str) -> Response[Any]:
         """A verb without fields: what it refuses is told on the endpoint's page."""
         await found(seat_of(request), endpoint_id)
+        await portal.require_fresh_code(request, await portal.read_form(request))
         back = seat_of(request).path("webhooks", endpoint_id)
         try:
             await verb()
@@ -235,28 +275,52 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             if error.status != 400:
                 raise
             _, _, words = error.message.partition(": ")
-            return portal.redirect(request, back, flash=f"That was not done: it {words}.", tone="caution")
+            return portal.nothing_done(request, back, f"That was not done: it {words}.")
         return portal.redirect(request, back, flash=done)
 
-    @post("/webhooks/{endpoint_id:str}/enable", opt=needs(Permission.WEBHOOKS_MANAGE))
+    @form_post(
+        "/webhooks/{endpoint_id:str}/enable",
+        does="Enable a webhook",
+        step_up=StepUp.FRESH_CODE,
+        page="/webhooks/{endpoint_id:str}",
+        opt=needs(Permission.WEBHOOKS_MANAGE),
+    )
     async def enable(request: Asked, endpoint_id: str) -> Response[Any]:
         keep = keeper(seat_of(request))
         words = "The endpoint is enabled. What waited goes out now, in order."
         return await at_once(request, endpoint_id, lambda: keep.enable(endpoint_id), words)
 
-    @post("/webhooks/{endpoint_id:str}/pause", opt=needs(Permission.WEBHOOKS_MANAGE))
+    @form_post(
+        "/webhooks/{endpoint_id:str}/pause",
+        does="Pause a webhook",
+        step_up=StepUp.FRESH_CODE,
+        page="/webhooks/{endpoint_id:str}",
+        opt=needs(Permission.WEBHOOKS_MANAGE),
+    )
     async def pause(request: Asked, endpoint_id: str) -> Response[Any]:
         keep = keeper(seat_of(request))
         words = "The endpoint is paused. Events wait until it is enabled."
         return await at_once(request, endpoint_id, lambda: keep.pause(endpoint_id), words)
 
-    @post("/webhooks/{endpoint_id:str}/test", opt=needs(Permission.WEBHOOKS_MANAGE))
+    @form_post(
+        "/webhooks/{endpoint_id:str}/test",
+        does="Send a test event",
+        step_up=StepUp.FRESH_CODE,
+        page="/webhooks/{endpoint_id:str}",
+        opt=needs(Permission.WEBHOOKS_MANAGE),
+    )
     async def test(request: Asked, endpoint_id: str) -> Response[Any]:
         keep = keeper(seat_of(request))
         words = "A test event is on its way. Load this page again in a moment to see what came of it."
         return await at_once(request, endpoint_id, lambda: keep.send_test_event(endpoint_id), words)
 
-    @post("/webhooks/{endpoint_id:str}/deliveries/{event_id:str}/replay", opt=needs(Permission.WEBHOOKS_MANAGE))
+    @form_post(
+        "/webhooks/{endpoint_id:str}/deliveries/{event_id:str}/replay",
+        does="Send a delivery again",
+        step_up=StepUp.FRESH_CODE,
+        page="/webhooks/{endpoint_id:str}",
+        opt=needs(Permission.WEBHOOKS_MANAGE),
+    )
     async def replay_one(request: Asked, endpoint_id: str, event_id: str) -> Response[Any]:
         keep = keeper(seat_of(request))
         words = "The event goes out again, now."
@@ -268,6 +332,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         webhooks,
         new_webhook,
         create,
+        secret,
         webhook,
         edit_page,
         edit,
@@ -299,11 +364,3 @@ def _event_types(form: Form) -> list[str]:
     if not types:
         raise form.refuse("event_types", "choose at least one event, or all of them")
     return types
-
-
-def _seq(request: Asked) -> int | None:
-    """Where the page of deliveries begins; a place that we did not give out is the start."""
-    try:
-        return parse_seq(request.query_params, "before", least=1)
-    except ApiError:
-        return None

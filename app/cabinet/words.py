@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from app.core.money import format_amount
+from app.core.money import format_amount, group_digits
 from app.networks.registry import Networks
 
 INVOICE_STATES: Mapping[str, str] = MappingProxyType(
@@ -41,6 +41,8 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
 VERDICTS: Mapping[str, str] = MappingProxyType(
     {
         "exact": "The exact amount",
+        "part": "A part of the amount",
+        "dust": "Too small to count",
         "underpaid": "Less than was asked for",
         "overpaid": "More than was asked for",
         "late": "After the invoice had expired",
@@ -51,7 +53,7 @@ VERDICTS: Mapping[str, str] = MappingProxyType(
         "unknown": "To an address without an invoice",
     }
 )
-"""Why a transfer did not simply pay."""
+"""What a transfer is to its invoice."""
 
 ENTRY_KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -84,4 +86,4 @@ def decimal(networks: Networks, network: str, asset: str, raw: int) -> str:
 
 def plural(count: int, one: str, many: str = "") -> str:
     """`1 invoice`, `2 invoices`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return f"{group_digits(count)} {one if count == 1 else many or one + 's'}"

@@ -7,13 +7,15 @@ is told to look every few seconds.
 import asyncio
 import random
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.core import metrics, redis
+from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
 from app.invoices.service import LIVE_CHANNEL
 
@@ -22,6 +24,10 @@ log = get_logger(__name__)
 HEARTBEAT_S = 15.0
 """A comment this often keeps proxies from closing a quiet stream, and finds clients that are gone."""
 
+PING_AFTER_S = 3.0
+"""A silent Redis is asked for a sign of life after so long, and given up after as long again: one that hangs, or a
+link that is dead, looks like one with no news."""
+
 POLL_S = 4.0
 """How often pages look by themselves while Redis is away."""
 
@@ -29,7 +35,11 @@ MAX_STREAMS = 10_000
 """Streams of one process; more are asked to poll instead."""
 
 MAX_STREAMS_PER_ADDRESS = 100
-"""An office behind one address may have as many pages open; one stranger may not fill the process."""
+"""Of one process, too, so that WEB_WORKERS times as many can be open on a host: an office behind one address may have
+them, and one stranger may not fill a process."""
+
+FULL_RETRY_S = 30
+"""When a page that got no stream may try again; until then it asks by itself."""
 
 RETRY_MS = (2_000, 6_000)
 """When a page comes back after its stream broke: each at a time of its own, so that a restart is no stampede."""
@@ -58,9 +68,22 @@ class LiveHub:
         self._hears_redis = False
         self._closing = False
 
-    def has_room(self, address: str) -> bool:
-        """Whether this process will hold another stream, for that address."""
-        return self._streams < MAX_STREAMS and self._streams_by_address[address] < MAX_STREAMS_PER_ADDRESS
+    @contextmanager
+    def counted(self, address: str) -> Iterator[None]:
+        """Count one stream of an address until the block ends: before it begins, so that no two take the last place,
+        and until its request is over, whether or not it ever began. Raises IP_RATE_LIMITED where there is no room."""
+        if self._streams >= MAX_STREAMS or self._streams_by_address[address] >= MAX_STREAMS_PER_ADDRESS:
+            words = "too many open pages; this one will ask by itself"
+            raise ApiError(Code.IP_RATE_LIMITED, words, retry_after_s=FULL_RETRY_S)
+        self._streams_by_address[address] += 1
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+            self._streams_by_address[address] -= 1
+            if not self._streams_by_address[address]:
+                del self._streams_by_address[address]
 
     def open(self) -> None:
         """Start to listen."""
@@ -75,13 +98,11 @@ class LiveHub:
             with suppress(asyncio.CancelledError):
                 await self._listener
 
-    async def stream(self, invoice_id: str, address: str) -> AsyncIterator[bytes]:
-        """The server-sent events of one open page. Counted from its first event to its end, however it ends:
-        a client that vanishes has the generator cancelled, or is found by the next heartbeat."""
+    async def stream(self, invoice_id: str) -> AsyncIterator[bytes]:
+        """The server-sent events of one open page, within `counted`. A client that vanishes has the generator
+        cancelled, or is found by the next heartbeat."""
         changed = asyncio.Event()
         self._waiting[invoice_id].add(changed)
-        self._streams_by_address[address] += 1
-        self._streams += 1
         OPENED.inc()
         ends_at = asyncio.get_running_loop().time() + STREAM_LIFE_S
         try:
@@ -95,16 +116,12 @@ class LiveHub:
                 except TimeoutError:
                     yield HEARTBEAT if self._hears_redis else CHANGED
         finally:
-            self._forget(invoice_id, address, changed)
+            self._forget(invoice_id, changed)
 
-    def _forget(self, invoice_id: str, address: str, changed: asyncio.Event) -> None:
+    def _forget(self, invoice_id: str, changed: asyncio.Event) -> None:
         self._waiting[invoice_id].discard(changed)
         if not self._waiting[invoice_id]:
             del self._waiting[invoice_id]
-        self._streams_by_address[address] -= 1
-        if not self._streams_by_address[address]:
-            del self._streams_by_address[address]
-        self._streams -= 1
         CLOSED.inc()
 
     async def _listen(self) -> None:
@@ -124,13 +141,18 @@ class LiveHub:
                 await asyncio.sleep(POLL_S)
 
     async def _pass_on(self, subscription: PubSub) -> None:
+        pinged = False
         while not self._closing:
-            # The client's own time-out is shorter than a quiet hour: ask in turns, which also pings.
-            message = await subscription.get_message(ignore_subscribe_messages=True, timeout=HEARTBEAT_S)
-            if message is not None:
+            message = await subscription.get_message(timeout=PING_AFTER_S)
+            if message is None:
+                if pinged:
+                    raise RedisTimeoutError("no answer to a ping")
+                await subscription.ping()
+            elif message["type"] == "pmessage":
                 invoice_id = message["channel"].decode().removeprefix(LIVE_CHANNEL)
                 for event in self._waiting.get(invoice_id, ()):
                     event.set()
+            pinged = message is None
 
     def _wake_all(self) -> None:
         for events in list(self._waiting.values()):

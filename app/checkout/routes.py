@@ -11,6 +11,7 @@ from litestar import Request, Response, Router, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import Redirect, Stream
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app.checkout.live import LiveHub
 from app.checkout.source import checkout_view
@@ -115,15 +116,19 @@ def routes(
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
         return render(request, "checkout/_status.html", await look(request, slug))
 
-    @get("/{slug:str}/events", include_in_schema=False)
+    def counted(app: ASGIApp) -> ASGIApp:
+        async def call(scope: Scope, receive: Receive, send: Send) -> None:
+            with hub.counted(site(scope["state"]["client_address"])):
+                await app(scope, receive, send)
+
+        return call
+
+    @get("/{slug:str}/events", include_in_schema=False, middleware=[counted])
     async def events(request: Asked, slug: str) -> Stream:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
         invoice_id = (await find(request, slug)).public.body.id
-        address = str(site(request.scope["state"]["client_address"]))
-        if not hub.has_room(address):
-            raise ApiError(Code.IP_RATE_LIMITED, "too many open pages; this one will ask by itself", retry_after_s=30)
         return Stream(
-            hub.stream(invoice_id, address),
+            hub.stream(invoice_id),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )

@@ -25,6 +25,8 @@ _ANOMALIES = {
     Verdict.WRONG_ASSET: Anomaly.OTHER_ASSET,
 }
 
+_PAYING = frozenset({Verdict.EXACT, Verdict.PART})
+
 _TOKEN_STANDARDS = {"erc20": "ERC-20", "native": ""}
 
 
@@ -42,7 +44,8 @@ def checkout_view(
     invoice = public.body
     asset = network.asset(invoice.pay_in.asset)
     assert asset is not None, "assets are never removed from a network that has invoices"
-    alive = [deposit for deposit in invoice.deposits if deposit.status != "orphaned"]
+    alive = [d for d in invoice.deposits if d.status != "orphaned" and Verdict(d.verdict) is not Verdict.DUST]
+    came_raw = int(invoice.received_raw) if public.accepts_parts else 0
     page_url, brand = f"/pay/{slug}", public.branding
     spoken = f"?lang={language.code}"
     return CheckoutView(
@@ -52,20 +55,25 @@ def checkout_view(
         status=invoice.status,
         anomaly=_anomaly(invoice, alive),
         test_mode=invoice.mode == "test",
-        amount_decimal=invoice.pay_in.amount_decimal,
+        amount_decimal=public.due.amount_decimal if came_raw else invoice.pay_in.amount_decimal,
+        accepts_parts=public.accepts_parts,
+        came_decimal=format_amount(came_raw, asset.decimals) if came_raw else "",
+        whole_decimal=invoice.pay_in.amount_decimal,
+        is_overfull=public.due.missing_raw <= 0,
+        can_be_paid_in_review=not any(Verdict(d.verdict) is Verdict.CANCELLED for d in invoice.deposits),
         cent_tail=invoice.pay_in.cent_tail,
         credited_decimal=_credited(invoice, asset.decimals),
         asset=asset.symbol,
         chain_name=network.display_name,
         token_standard=_TOKEN_STANDARDS[asset.kind],
         address=invoice.pay_in.address,
-        payment_uri=invoice.pay_in.payment_uri,
+        payment_uri=public.due.payment_uri if came_raw else invoice.pay_in.payment_uri,
         fee_payer=FeePayer(invoice.fee_payer),
         service_fee_decimal=format_amount(int(invoice.service_fee_raw), asset.decimals),
         now=now,
         expires_at=datetime.fromisoformat(invoice.expires_at),
         paid_at=datetime.fromisoformat(invoice.paid_at) if invoice.paid_at else None,
-        confirmations_seen=min((d.confirmations for d in alive if d.review_reason is None), default=0),
+        confirmations_seen=min((d.confirmations for d in alive if Verdict(d.verdict) in _PAYING), default=0),
         confirmations_required=invoice.pay_in.confirmations_required,
         block_time_ms=network.block_time_ms,
         deposits=tuple(_transfer(deposit, network) for deposit in alive),

@@ -95,9 +95,19 @@ class CheckoutView:
     test_mode: bool = False
 
     amount_decimal: str
-    """`pay_in.amount_decimal`: the one exact amount to send, fee and tail in it."""
+    """The one exact amount to send: `pay_in.amount_decimal`, or what is missing of it after parts have come."""
     cent_tail: int = 0
     """`pay_in.cent_tail`; 0 where the address alone identifies the payment."""
+    accepts_parts: bool = False
+    """Several transfers may add up to the amount."""
+    came_decimal: str = ""
+    """What has come of it in parts, dust included; empty while nothing has."""
+    whole_decimal: str = ""
+    """`pay_in.amount_decimal`."""
+    is_overfull: bool = False
+    """More has come than was asked for, though not in a way that pays it."""
+    can_be_paid_in_review: bool = False
+    """A payment in time still counts while a person looks at another deposit."""
     credited_decimal: str | None = None
     """What came in and counted as payment, before the service fee; None until it counts."""
     asset: str
@@ -151,7 +161,13 @@ class CheckoutView:
     @property
     def is_payable(self) -> bool:
         """Whether to show address and QR code. Never past `expires_at`, even where the status lags."""
-        return self.status is Status.AWAITING_DEPOSIT and self.seconds_left > 0
+        return self.status is Status.AWAITING_DEPOSIT and self.seconds_left > 0 and not self.is_overfull
+
+    @property
+    def may_still_be_paid(self) -> bool:
+        """Whether to offer address and QR code to who has not paid yet, while a person looks at what came."""
+        in_review = self.status is Status.MANUAL_REVIEW and self.can_be_paid_in_review
+        return in_review and self.seconds_left > 0 and not self.is_overfull
 
     @property
     def is_time_up(self) -> bool:
@@ -197,7 +213,11 @@ class CheckoutView:
         """The big figure cut before its identifying digits; the second is empty where they don't matter."""
         amount = self.shown_amount_decimal
         whole, point, decimals = amount.partition(".")
-        if not (self.is_payable and self.cent_tail and point) or len(decimals) < TAIL_STARTS_AT_DECIMAL:
+        if (
+            not (self.is_payable and self.cent_tail and point)
+            or self.came_decimal
+            or len(decimals) < TAIL_STARTS_AT_DECIMAL
+        ):
             return amount, ""
         cut = len(whole) + len(point) + TAIL_STARTS_AT_DECIMAL - 1
         return amount[:cut], amount[cut:]

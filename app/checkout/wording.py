@@ -8,6 +8,7 @@ own form: "1.234,5" and "1,234.5" read as other sums to other wallets, and the d
 from dataclasses import dataclass
 
 from app.checkout.view import Anomaly, CheckoutView, FeePayer
+from app.core.money import group_digits
 from app.invoices.states import Status
 from app.web.languages import Language
 from app.web.qr import payment_qr
@@ -47,7 +48,9 @@ class Words:
 def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
     """Everything that `checkout/page.html` and `checkout/_status.html` need."""
     _ = language.gettext
-    qr = payment_qr(view.payment_uri, label=_("QR code with amount and address")) if view.is_payable else None
+    qr = None
+    if view.is_payable or view.may_still_be_paid:
+        qr = payment_qr(view.payment_uri, label=_("QR code with amount and address"))
     return {
         "view": view,
         "words": put_into_words(view, language),
@@ -88,6 +91,10 @@ def headline(view: CheckoutView, language: Language) -> str:
     _ = language.gettext
     if view.is_time_up:
         return _("The time to pay is up")
+    if view.status is Status.AWAITING_DEPOSIT and view.is_overfull:
+        return _("We are checking your payment")
+    if view.is_payable and view.came_decimal:
+        return _("A part of your payment has come in")
     match view.status:
         case Status.AWAITING_DEPOSIT:
             return _("Waiting for your payment")
@@ -112,7 +119,7 @@ def headline(view: CheckoutView, language: Language) -> str:
 def next_step(view: CheckoutView, language: Language) -> str:
     """What the customer should do now, or that there is nothing to do."""
     _ = language.gettext
-    if view.is_time_up:
+    if view.is_time_up or (view.status is Status.AWAITING_DEPOSIT and view.is_overfull):
         return _("Please don’t send anything now. If you have already paid, keep this page open.")
     match view.status:
         case Status.AWAITING_DEPOSIT:
@@ -177,7 +184,7 @@ def amount_label(view: CheckoutView, language: Language) -> str:
     """What the big figure is."""
     _ = language.gettext
     if view.is_payable:
-        return _("Send exactly")
+        return _("Still missing: send exactly") if view.came_decimal else _("Send exactly")
     return _("You paid") if view.is_settled else _("Amount")
 
 
@@ -186,8 +193,14 @@ def tail_hint(view: CheckoutView, language: Language) -> str:
     _ = language.gettext
     if not view.is_payable:
         return ""
+    if view.came_decimal:
+        names = {"came": view.came_decimal, "whole": view.whole_decimal, "asset": view.asset}
+        words = _("%(came)s of %(whole)s %(asset)s have come in.")
+        return words % {name: language.isolate(value) for name, value in names.items()}
     if view.cent_tail:
         return _("The last digits identify your payment: send exactly this amount.")
+    if view.accepts_parts:
+        return _("Send exactly this amount, in one transfer or in several.")
     return _("Send exactly this amount, in one transfer.")
 
 
@@ -216,7 +229,7 @@ def fee(view: CheckoutView, language: Language) -> str:
         words = _("A service fee of %(fee)s %(asset)s was included.")
     else:
         words = ""
-    names = {"merchant": view.merchant_name, "fee": view.service_fee_decimal, "asset": view.asset}
+    names = {"merchant": view.merchant_name, "fee": group_digits(view.service_fee_decimal), "asset": view.asset}
     return words % {name: language.isolate(value) for name, value in names.items()}
 
 

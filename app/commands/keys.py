@@ -10,7 +10,8 @@ from app.core import ids
 from app.core.crypto import Undecryptable
 from app.core.settings import MIN_SECRET_BYTES
 from app.gateway import Gateway
-from app.webhooks import sealing
+from app.mail import sealing as letter_bodies
+from app.webhooks import sealing as webhook_secrets
 
 
 def register(main: click.Group) -> None:
@@ -27,19 +28,20 @@ def new_secret() -> None:
 
 @click.command("rotate-data-key")
 def rotate_data_key() -> None:
-    """Seal webhook and TOTP secrets anew under the first key of DATA_KEYS (docs/operations.md).
+    """Seal webhook and TOTP secrets, and letters that wait, anew under the first key of DATA_KEYS.
 
-    Safe beside a running gateway, and safe to run twice. When it says 0, older keys can go.
+    Safe beside a running gateway, and safe to run twice. When it says 0, older keys can go (docs/operations.md).
     """
 
-    async def rotate(gateway: Gateway) -> tuple[int, int]:
+    async def rotate(gateway: Gateway) -> tuple[int, int, int]:
         data_keys = gateway.settings.data_keys
         try:
-            webhooks, totp = await sealing.reseal_all(data_keys), await accounts.reseal_all(data_keys)
+            webhooks, totp = await webhook_secrets.reseal_all(data_keys), await accounts.reseal_all(data_keys)
+            letters = await letter_bodies.reseal_all(data_keys)
         except Undecryptable as error:
             raise click.ClickException(f"{error}: put the key that sealed it back into DATA_KEYS") from None
-        await audit("data_key.rotated", data_keys.current, webhook_secrets=webhooks, totp_secrets=totp)
-        return webhooks, totp
+        await audit("data_key.rotated", data_keys.current, webhook_secrets=webhooks, totp_secrets=totp, letters=letters)
+        return webhooks, totp, letters
 
-    webhooks, totp = with_gateway(rotate)
-    click.echo(f"sealed anew: {webhooks} webhook secrets, {totp} TOTP secrets")
+    webhooks, totp, letters = with_gateway(rotate)
+    click.echo(f"sealed anew: {webhooks} webhook secrets, {totp} TOTP secrets, {letters} letters")

@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import asyncpg
 import click
 
 from app.audit import service as audit_log
 from app.core import clock, logging
 from app.core.errors import ApiError
+from app.core.migrations import MigrationFailed
 from app.core.settings import Settings, SettingsError, load
 from app.gateway import Gateway, running, wire
 from app.networks.assets import AssetChanged
@@ -17,6 +19,16 @@ from app.networks.config import ConfigError
 from app.withdrawals.signer_settings import SignerSettingsError
 
 T = TypeVar("T")
+
+DATABASE_REFUSES = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.PostgresConnectionError,
+)
+"""What Postgres says of a wrong DATABASE_URL, of a role that may not, or while it starts or is full."""
 
 
 def settings() -> Settings:
@@ -47,8 +59,10 @@ def plain_errors() -> Iterator[None]:
         yield
     except ApiError as error:
         raise click.ClickException(error.message) from None
-    except (ConfigError, AssetChanged, SignerSettingsError, OSError) as error:
+    except (ConfigError, AssetChanged, MigrationFailed, SignerSettingsError, OSError, *DATABASE_REFUSES) as error:
         raise click.ClickException(str(error)) from None
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+        raise click.ClickException("the database lacks the schema of this version: run swap-pay migrate") from None
 
 
 async def audit(action: str, subject: str, merchant_id: str | None = None, **details: object) -> None:

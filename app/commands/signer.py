@@ -5,13 +5,15 @@ from pathlib import Path
 
 import click
 
+from app.accounts.totp import CodeRefused
 from app.audit import service as audit
 from app.commands.running import with_gateway
 from app.core import clock, database
 from app.gateway import Gateway
 from app.networks.registry import UnknownNetwork
 from app.withdrawals import keystore, outgoing
-from app.withdrawals.cli import operator_options, prove_operator
+from app.withdrawals.approvals import ApprovalRefused
+from app.withdrawals.cli import identify, operator_options, prove_operator
 from app.withdrawals.keystore import KeystoreError, SpendingKeys
 from app.withdrawals.signer_settings import SignerSettingsError, load_keys
 
@@ -64,7 +66,7 @@ def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, co
     """Go on after transactions of the hot wallet that the books don't know.
 
     The signer halts at them: after a restored backup they may be payouts that the books still hold for unpaid, and
-    would send again. Look each up on an explorer, and reject what was paid already, before this.
+    would send again. Look each up on an explorer, and attach what was paid already (adopt-transaction), before this.
     """
 
     async def adopt(gateway: Gateway) -> None:
@@ -90,6 +92,29 @@ def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, co
 
     with_gateway(adopt)
     click.echo(f"{key}: the hot wallet goes on at nonce {nonce}")
+
+
+@signer.command("adopt-transaction")
+@click.argument("withdrawal_id")
+@click.option("--txid", required=True, help="The transaction that paid it.")
+@click.option("--reason", required=True, help="How it was found, for the audit log.")
+@operator_options
+def adopt_transaction(withdrawal_id: str, txid: str, reason: str, email: str, password: str, code: str) -> None:
+    """Attach a transaction of the hot wallet, which the books don't know, to the payout or refund that it paid.
+
+    It must be final, and have moved exactly what was asked for to where it was asked for. It counts as your approval;
+    what needs two must have another operator's before. The withdrawal is confirmed, and not sent again.
+    """
+
+    async def adopt(gateway: Gateway) -> None:
+        operator_id = await identify(email, password)
+        try:
+            await gateway.adoption.adopt(withdrawal_id, txid, operator_id, code, reason, clock.now())
+        except (ApprovalRefused, CodeRefused) as error:
+            raise click.ClickException(str(error)) from None
+
+    with_gateway(adopt)
+    click.echo(f"{withdrawal_id}: confirmed")
 
 
 def _show(keys: SpendingKeys) -> None:

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from app.core.waiting import run_beside, waiting
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -34,15 +36,19 @@ class Batcher(Generic[Q, A]):
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
     async def ask(self, question: Q) -> A:
-        """The answer. Must not be called inside a database transaction: a batch has no part in its asker's."""
+        """The answer. Must not be called inside a database transaction: a batch has no part in its asker's.
+
+        Raises DatabaseUnavailable where the asker's budget ends before the batches ahead of it.
+        """
         answered: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answered))
         if self._in_flight < self._max_in_flight:
             self._in_flight += 1
-            task = asyncio.create_task(self._answer_waiting())
+            task = run_beside(self._answer_waiting())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return await answered
+        async with waiting():
+            return await answered
 
     async def _answer_waiting(self) -> None:
         try:

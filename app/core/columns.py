@@ -49,7 +49,7 @@ def raw_amount(*, null: bool = False) -> Numeric:
 
 
 def raw_total() -> Numeric:
-    """An amount in minor units that grows from zero."""
+    """An amount in minor units that is zero unless something is added."""
     return Numeric(digits=(MAX_DIGITS, 0), default=Decimal(0))
 
 
@@ -66,6 +66,11 @@ def big_number(*, null: bool = False) -> BigInt:
 def flag() -> Boolean:
     """Yes or no, never unknown."""
     return Boolean(default=None)
+
+
+def switch() -> Boolean:
+    """Yes or no; off until somebody switches it on."""
+    return Boolean(default=False)
 
 
 def moment(*, null: bool = False) -> Timestamptz:

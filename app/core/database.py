@@ -7,33 +7,37 @@ given as SQL both run in the transaction that is current, else on the pool.
 Inside a transaction don't `gather` or start tasks: they would share its one connection.
 """
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from decimal import Decimal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
+from asyncpg.exceptions import ReadOnlySQLTransactionError
 from asyncpg.exceptions._base import InterfaceError, PostgresError
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
+from app.core import connecting
+from app.core.connecting import STATEMENT_CACHE_SIZE, server_settings
+from app.core.waiting import UNAVAILABLE_ERRORS, WORKER_LIMIT_S, DatabaseUnavailable, limit_each_wait, waiting
+
 Row = asyncpg.Record
 
-COMMAND_TIMEOUT_S = 30
-"""No statement of ours may take longer; a stuck one must not hold a connection for good."""
-
-LOCK_TIMEOUT_MS = 5_000
-"""No statement waits longer for another's lock: a request is told to come again, a worker tries again."""
-
-STATEMENT_CACHE_SIZE = 512
-"""Prepared statements kept per connection: more than we have."""
+CLOSE_TIMEOUT_S = 5.0
+"""A process that stops takes leave of a server that hangs after so long."""
 
 
 class _Engine(PostgresEngine):
-    """Piccolo's engine without its look at the server's version, which connects while a module is imported."""
+    """Piccolo's engine without its look at the server's version, which connects while a module is imported; and with
+    our own way to connect."""
 
     async def check_version(self) -> None:
         """Postgres 14 or newer is asked for in the docs, and nothing of ours needs more."""
+
+    async def get_new_connection(self) -> asyncpg.Connection:
+        """A connection outside the pool: migrations run on these."""
+        return await connecting.connect(**self.config)
 
 
 engine = _Engine(config={})
@@ -52,38 +56,47 @@ class NoTransactionError(Exception):
     """A function that must share its caller's transaction was called outside of any."""
 
 
-def configure(dsn: str) -> None:
-    """Point the engine at a database without opening a pool (migrations do this)."""
-    engine.config = {"dsn": dsn}
+def configure(dsn: str, **options: Any) -> None:
+    """Point the engine at a database without opening a pool (migrations do this); `options` are asyncpg's."""
+    engine.config = {"dsn": dsn, **options}
 
 
-async def open_pool(dsn: str, *, max_size: int) -> None:
-    """Open this process's pool of at most `max_size` connections."""
+async def open_pool(dsn: str, *, max_size: int, limit_each_wait_s: float = WORKER_LIMIT_S) -> None:
+    """Open this process's pool of at most `max_size` connections.
+
+    `limit_each_wait_s` is what a wait for the database may last where no budget says otherwise (core/waiting.py).
+    Raises DatabaseUnavailable.
+    """
+    limit_each_wait(limit_each_wait_s)
     configure(dsn)
     await engine.start_connection_pool(
-        min_size=1,
+        min_size=0,
+        init_size=1,  # at the start a fault is to be seen; later a connection is made when one is needed
         max_size=max_size,
-        init=_prepare_connection,
+        connect=connecting.connect,
         reset=_leave_as_it_is,
-        command_timeout=COMMAND_TIMEOUT_S,
+        command_timeout=WORKER_LIMIT_S,  # asyncpg's own, for what it does by itself; `waiting` ends ours
         statement_cache_size=STATEMENT_CACHE_SIZE,
-        server_settings={
-            "application_name": "swap-pay",
-            "timezone": "UTC",
-            "jit": "off",
-            "lock_timeout": str(LOCK_TIMEOUT_MS),
-        },
+        server_settings=server_settings(),
     )
 
 
 async def close_pool() -> None:
-    """Wait for running statements, then close every connection."""
+    """Wait for running statements, then close every connection; cut off what takes longer than CLOSE_TIMEOUT_S."""
     if engine.pool is not None:
-        await engine.close_connection_pool()
+        with suppress(TimeoutError):  # asyncpg has then terminated what was left
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await engine.pool.close()
+        engine.pool = None
+
+
+def dsn() -> str:
+    """Where this process's database is, for a connection of one's own. Raises KeyError before `open_pool`."""
+    return str(engine.config["dsn"])
 
 
 def pool() -> asyncpg.Pool:
-    """The open pool, for the few hot paths and locks that need a connection of their own."""
+    """The open pool, for the few hot paths that need a connection of their own."""
     if engine.pool is None:
         raise RuntimeError("the database pool is not open")
     return engine.pool
@@ -94,21 +107,27 @@ async def transaction() -> AsyncIterator[asyncpg.Connection]:
     """One business fact: commits when the block ends, rolls back when it raises.
 
     Raises NestedTransactionError inside another transaction: a use case that is part of a larger one takes no
-    transaction of its own but says `in_transaction()`.
+    transaction of its own but says `in_transaction()`. Raises DatabaseUnavailable; where COMMIT got no answer it may
+    have been done all the same.
     """
     if engine.current_transaction.get() is not None:
         raise NestedTransactionError("a transaction is already open")
-    current = PostgresTransaction(engine, allow_nested=False)
-    connection = await pool().acquire()
-    current.connection = connection
-    current.transaction = connection.transaction()
-    token = engine.current_transaction.set(current)
-    try:
-        async with current.transaction:
+    async with _borrowed() as connection:
+        current = PostgresTransaction(engine, allow_nested=False)
+        current.connection = connection
+        current.transaction = connection.transaction()
+        await _asked(connection, current.transaction.start)
+        token = engine.current_transaction.set(current)
+        try:
             yield connection
-    finally:
-        engine.current_transaction.reset(token)
-        await pool().release(connection)
+        except BaseException as error:
+            if not isinstance(error, _LEAVES_CONNECTION_UNSURE):
+                await _asked(connection, current.transaction.rollback)
+            raise
+        else:
+            await _asked(connection, current.transaction.commit)
+        finally:
+            engine.current_transaction.reset(token)
 
 
 def in_transaction() -> asyncpg.Connection:
@@ -121,29 +140,31 @@ def in_transaction() -> asyncpg.Connection:
 
 
 async def fetch_all(sql: str, *args: object) -> Sequence[Row]:
-    """All rows of a statement."""
-    return await _executor().fetch(sql, *args)  # type: ignore[no-any-return]
+    """All rows of a statement. This and what follows raise DatabaseUnavailable."""
+    rows: Sequence[Row] = await _run("fetch", sql, *args)
+    return rows
 
 
 async def fetch_many(sql: str, args: Sequence[Sequence[object]]) -> Sequence[Row]:
     """All rows of a statement that is run with each of these arguments, in one round trip: all or nothing."""
-    return await _executor().fetchmany(sql, args)  # type: ignore[no-any-return]
+    rows: Sequence[Row] = await _run("fetchmany", sql, args)
+    return rows
 
 
 async def fetch_one(sql: str, *args: object) -> Row | None:
     """The first row of a statement, or None."""
-    row: Row | None = await _executor().fetchrow(sql, *args)
+    row: Row | None = await _run("fetchrow", sql, *args)
     return row
 
 
 async def fetch_value(sql: str, *args: object) -> Any:
     """The first column of the first row, or None."""
-    return await _executor().fetchval(sql, *args)
+    return await _run("fetchval", sql, *args)
 
 
 async def execute(sql: str, *args: object) -> int:
     """Run a statement; the number of rows that it touched."""
-    status: str = await _executor().execute(sql, *args)
+    status: str = await _run("execute", sql, *args)
     count = status.rpartition(" ")[2]
     return int(count) if count.isdigit() else 0
 
@@ -175,23 +196,63 @@ class NamedStatement:
 _NAME = re.compile(r"(?<!:):([a-z_]+)")
 
 
-def _executor() -> Any:
+_LEAVES_CONNECTION_UNSURE = (asyncio.CancelledError, *UNAVAILABLE_ERRORS)
+"""After these nobody knows what the server is doing on the connection. It is cut off: a server that hangs would not
+answer a ROLLBACK or a request to cancel either."""
+
+
+async def _run(method: str, *args: object) -> Any:
+    """Call a method of the current transaction's connection, else of one of the pool."""
     current = engine.current_transaction.get()
-    return current.connection if current is not None else pool()
+    if current is not None:
+        return await _asked(current.connection, getattr(current.connection, method), *args)
+    async with _borrowed() as connection:
+        return await _asked(connection, getattr(connection, method), *args)
 
 
-async def _prepare_connection(connection: asyncpg.Connection) -> None:
-    """Amounts are `numeric(78,0)`: read and written as `int`, so that no Decimal slips into money code."""
-    await connection.set_type_codec("numeric", schema="pg_catalog", format="text", encoder=str, decoder=_decode_numeric)
+async def _asked(connection: asyncpg.Connection, ask: Callable[..., Awaitable[Any]], *args: object) -> Any:
+    """What the server answers. Raises DatabaseUnavailable where it does not in time, or the connection is lost."""
+    try:
+        async with waiting():
+            return await ask(*args)
+    except InterfaceError as error:
+        if _is_lost(connection):
+            raise DatabaseUnavailable(str(error)) from error
+        raise
+
+
+class _borrowed:
+    """A connection of the pool. It goes back at the end, or is cut off where its state is not known."""
+
+    __slots__ = ("_connection", "_pool")
+
+    async def __aenter__(self) -> asyncpg.Connection:
+        self._pool = pool()
+        try:
+            async with waiting():
+                self._connection: asyncpg.Connection = await self._pool.acquire()
+        except InterfaceError as error:
+            raise DatabaseUnavailable(str(error)) from error  # the pool is closing
+        return self._connection  # type: ignore[no-any-return] # asyncpg is not typed
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, _LEAVES_CONNECTION_UNSURE) and not _is_lost(self._connection):
+            self._connection.terminate()
+        if isinstance(error, DatabaseUnavailable) and isinstance(error.__cause__, ReadOnlySQLTransactionError):
+            await self._pool.expire_connections()  # a fail-over has left them all where nothing can be written
+        await self._pool.release(self._connection)
+
+
+def _is_lost(connection: asyncpg.Connection) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except InterfaceError:  # asyncpg has taken it back into the pool because it was closed
+        return True
 
 
 async def _leave_as_it_is(_: asyncpg.Connection) -> None:
     """asyncpg would spend a round trip on every release to undo what we never leave behind.
 
     Transactions end before their connection is given back, nobody sets session parameters, listens or opens
-    cursors, and whoever takes a session's advisory lock gives it back itself (deposits/watcher.py).
+    cursors, and session locks are taken on connections of their own (core/advisory_lock.py).
     """
-
-
-def _decode_numeric(text: str) -> int | Decimal:
-    return Decimal(text) if "." in text or "N" in text else int(text)

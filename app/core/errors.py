@@ -37,6 +37,7 @@ class Code(StrEnum):
     WEBHOOK_NOT_FOUND = "WEBHOOK_NOT_FOUND"
     EVENT_NOT_FOUND = "EVENT_NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     INVOICE_NOT_CANCELLABLE = "INVOICE_NOT_CANCELLABLE"
@@ -54,6 +55,7 @@ class Code(StrEnum):
     REFUNDS_DISABLED = "REFUNDS_DISABLED"
     INVOICES_DISABLED = "INVOICES_DISABLED"
     NETWORK_UNAVAILABLE = "NETWORK_UNAVAILABLE"
+    UNAVAILABLE = "UNAVAILABLE"
 
 
 _CODES_BY_STATUS = {
@@ -63,6 +65,7 @@ _CODES_BY_STATUS = {
     403: "MISSING_SCOPE IP_NOT_ALLOWED MERCHANT_NOT_APPROVED MERCHANT_SUSPENDED MERCHANT_BANNED DAILY_CAP_EXCEEDED",
     404: "NOT_FOUND INVOICE_NOT_FOUND PAYOUT_NOT_FOUND REFUND_NOT_FOUND WEBHOOK_NOT_FOUND EVENT_NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
+    408: "REQUEST_TIMEOUT",
     409: "INVOICE_NOT_CANCELLABLE INVOICE_NOT_REFUNDABLE PAYOUT_NOT_CANCELLABLE DUPLICATE_ORDER_ID "
     "IDEMPOTENCY_IN_PROGRESS",
     413: "BODY_TOO_LARGE",
@@ -70,7 +73,7 @@ _CODES_BY_STATUS = {
     422: "IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY",
     429: "RATE_LIMITED IP_RATE_LIMITED API_KEY_LOCKED",
     500: "INTERNAL",
-    503: "POOL_EXHAUSTED PAYOUTS_DISABLED REFUNDS_DISABLED INVOICES_DISABLED NETWORK_UNAVAILABLE",
+    503: "POOL_EXHAUSTED PAYOUTS_DISABLED REFUNDS_DISABLED INVOICES_DISABLED NETWORK_UNAVAILABLE UNAVAILABLE",
 }
 
 STATUS: MappingProxyType[Code, int] = MappingProxyType(
@@ -82,14 +85,18 @@ class ApiError(Exception):
     """A fault that the caller is told about.
 
     `message` names the field or thing at fault and holds nothing secret: it is shown to strangers.
-    `retry_after_s` becomes the `Retry-After` header (seconds, rounded up by whoever raises).
+    `retry_after_s` becomes the `Retry-After` header (seconds, rounded up by whoever raises). `invoice_id` is the
+    caller's own invoice that a creation conflicts with; it stands beside `code` in the envelope.
     """
 
-    def __init__(self, code: Code, message: str, *, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, code: Code, message: str, *, retry_after_s: int | None = None, invoice_id: str | None = None
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.retry_after_s = retry_after_s
+        self.invoice_id = invoice_id
 
     @property
     def status(self) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import mailbox
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from app.core import clock
+from app.core.email_address import EmailAddress
 from app.core.logging import get_logger
 from app.core.settings import Settings
 
@@ -30,7 +32,7 @@ class MailError(Exception):
 class Mailer(Protocol):
     """Whatever gets a letter on its way."""
 
-    async def send(self, *, recipient: str, subject: str, body: str) -> None:
+    async def send(self, *, recipient: EmailAddress, subject: str, body: str) -> None:
         """Hand over one plain-text letter. Raises MailError."""
 
 
@@ -59,13 +61,14 @@ class SmtpMailer:
         self._username = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else None
 
-    async def send(self, *, recipient: str, subject: str, body: str) -> None:
+    async def send(self, *, recipient: EmailAddress, subject: str, body: str) -> None:
         """Submit the letter. Raises MailError."""
         must_upgrade = True if self._username is not None and not self._tls else None
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await aiosmtplib.send(
                     compose(self._sender, recipient, subject, body),
+                    recipients=[str(recipient)],
                     hostname=self._host,
                     port=self._port,
                     username=self._username,
@@ -85,7 +88,7 @@ class MaildirMailer:
         self._folder = folder
         self._sender = sender
 
-    async def send(self, *, recipient: str, subject: str, body: str) -> None:
+    async def send(self, *, recipient: EmailAddress, subject: str, body: str) -> None:
         """Put the letter into `new/`. Raises MailError."""
         try:
             self._folder.parent.mkdir(parents=True, exist_ok=True)
@@ -97,16 +100,16 @@ class MaildirMailer:
 class LoggedMailer:
     """No mail is set up: the log says that somebody should have got a letter."""
 
-    async def send(self, *, recipient: str, subject: str, body: str) -> None:
+    async def send(self, *, recipient: EmailAddress, subject: str, body: str) -> None:
         """Log the subject; the body may hold what is not for the log."""
-        log.warning("mail_not_configured", recipient=recipient, subject=subject)
+        log.warning("mail_not_configured", recipient=str(recipient), subject=subject)
 
 
-def compose(sender: str, recipient: str, subject: str, body: str) -> EmailMessage:
+def compose(sender: str, recipient: EmailAddress, subject: str, body: str) -> EmailMessage:
     """A plain-text letter. Line breaks in a header are refused by the library (ValueError)."""
     message = EmailMessage()
     message["From"] = sender
-    message["To"] = recipient
+    message["To"] = Address(username=recipient.local, domain=recipient.domain)
     message["Subject"] = subject
     message["Date"] = format_datetime(clock.now())
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].strip("> ") or "localhost")

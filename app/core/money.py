@@ -17,6 +17,11 @@ MIN_SHOWN_PLACES = 2
 TAIL_UNIT_DECIMALS = 6
 """The tail sits in the sixth decimal, or the last one of an asset that has fewer (contract, section 3)."""
 
+GROUP_GAP = "\N{NARROW NO-BREAK SPACE}"
+"""Between thousands, in every language (ISO 80000-1, section 7.3)."""
+
+_SHOWN = re.compile(r"([+\-−]?)([0-9]+)((?:\.[0-9]*)?)", re.ASCII)
+
 _DECIMAL = re.compile(r"[0-9]+(?:\.([0-9]+))?", re.ASCII)
 
 
@@ -49,6 +54,14 @@ def format_amount(raw: int, decimals: int) -> str:
     whole, places = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
     places = places.rstrip("0").ljust(min(MIN_SHOWN_PLACES, decimals), "0")
     return f"{sign}{whole}.{places}" if places else f"{sign}{whole}"
+
+
+def group_digits(number: str | int) -> str:
+    """A decimal amount or a count for a sentence, thousands set apart: `1\u202f250.000073`. Pages show figures by the
+    filter `figure`, which looks the same."""
+    sign, whole, rest = _SHOWN.fullmatch(str(number)).groups()  # type: ignore[union-attr]
+    head = len(whole) % 3 or 3
+    return sign + GROUP_GAP.join((whole[:head], *(whole[at : at + 3] for at in range(head, len(whole), 3)))) + rest
 
 
 def tail_unit_raw(decimals: int) -> int:

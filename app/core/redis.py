@@ -1,28 +1,44 @@
 """Redis carries hints only: wake-ups, rate-limit windows, live-page notices. Postgres holds the truth.
 
-Every helper here survives an absent Redis. Jobs and messages are msgspec-encoded JSON: with arq's default
-pickle, whoever can write to Redis could run code in our workers.
+Every helper here survives an absent Redis, and one that hangs: a question gets a quarter of a second, and after one
+that failed this process asks nothing for a while, so that requests do not wait one after another. Jobs and messages are
+msgspec-encoded JSON: with arq's default pickle, whoever can write to Redis could run code in our workers.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
-from urllib.parse import urlsplit
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
-from arq.connections import RedisSettings
-from redis.asyncio import Redis
+from arq.connections import ArqRedis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from app.core import clock
+from app.core.connecting import KEEPALIVE
 from app.core.logging import get_logger
 
 log = get_logger(__name__)
 
+T = TypeVar("T")
+
+ANSWER_S = 0.25
+"""Redis answers in well under a millisecond or is as good as gone; a request must not hang on a hint."""
+
+TRUST_AGAIN_S = 1.0
+"""How long this process asks nothing after a question that failed."""
+
 SOCKET_TIMEOUT_S = 1.0
-"""Redis answers in well under a millisecond or is gone; a request must not hang on a hint."""
+"""For connecting, and for a read that has no limit of its own."""
+
+MAX_MISSED = 10_000
+"""Channels whose notice is sent when Redis is back; further ones are lost, and polling finds the facts."""
 
 RETRIES = 3
 """Attempts of an arq worker at one command before it reports, with backoff between."""
@@ -30,24 +46,32 @@ RETRIES = 3
 serialize: Callable[[Any], bytes] = msgspec.json.encode
 deserialize: Callable[[bytes], Any] = msgspec.json.decode
 
+KEEPALIVE_OPTIONS = {name: value for level, name, value in KEEPALIVE if level == socket.IPPROTO_TCP}
+
 _client: Redis | None = None
+_trusted_after_s = 0.0
+_missed: set[str] = set()
+_sending_missed: asyncio.Task[None] | None = None
+
+
+class RedisAway(Exception):
+    """Redis did not answer in time, or failed a moment ago and was not asked."""
 
 
 def open_client(url: str) -> None:
     """Make this process's client. Connects on first use, so it can't fail."""
-    global _client
-    _client = Redis.from_url(
-        url,
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_connect_timeout=SOCKET_TIMEOUT_S,
-        health_check_interval=30,
-        max_connections=200,
-    )
+    global _client, _trusted_after_s
+    _client = Redis.from_url(url, health_check_interval=30, max_connections=200, **_limits(url))
+    _trusted_after_s = 0.0
 
 
 async def close_client() -> None:
     """Close the client's connections."""
-    global _client
+    global _client, _sending_missed
+    if _sending_missed is not None:
+        _sending_missed.cancel()
+        _sending_missed = None
+    _missed.clear()
     if _client is not None:
         await _client.aclose()
         _client = None
@@ -60,35 +84,72 @@ def client() -> Redis:
     return _client
 
 
-async def publish(channel: str, message: str = "") -> None:
-    """Tell whoever listens; if Redis is away nobody hears it, and polling finds the fact in Postgres."""
-    if _client is None:
-        return
+def is_trusted() -> bool:
+    """Whether Redis would be asked now: not for a while after it has failed."""
+    return clock.monotonic_s() >= _trusted_after_s
+
+
+async def ask(question: Callable[[Redis], Awaitable[T]]) -> T:
+    """What Redis answers. Raises RedisAway within `ANSWER_S`, and at once while it is not trusted."""
+    global _trusted_after_s
+    if not is_trusted():
+        raise RedisAway
     try:
-        await _client.publish(channel, message)
+        async with asyncio.timeout(ANSWER_S):
+            return await question(client())
     except (RedisError, OSError) as error:
-        log.warning("redis_publish_failed", channel=channel, error=str(error))
+        _trusted_after_s = clock.monotonic_s() + TRUST_AGAIN_S
+        log.warning("redis_away", error=str(error) or type(error).__name__)
+        raise RedisAway from error
 
 
-async def publish_all(channels: Sequence[str]) -> None:
-    """Tell those who listen to any of these channels, in one round trip, as `publish` does for one."""
+async def publish(*channels: str) -> None:
+    """Tell those who listen to any of these channels. While Redis is away the notice waits; polling finds the fact in
+    Postgres meanwhile."""
+    global _sending_missed
     if _client is None or not channels:
         return
     try:
-        async with _client.pipeline(transaction=False) as pipeline:
-            for channel in channels:
-                pipeline.publish(channel, "")
-            await pipeline.execute()
-    except (RedisError, OSError) as error:
-        log.warning("redis_publish_failed", channels=len(channels), error=str(error))
+        await ask(partial(_send, channels=channels))
+    except RedisAway:
+        _missed.update(channels[: MAX_MISSED - len(_missed)])
+        if _sending_missed is None or _sending_missed.done():
+            _sending_missed = asyncio.create_task(_send_missed())
 
 
-def arq_settings(url: str) -> RedisSettings:
-    """arq's connection settings, with the retries without which its worker dies when Redis restarts."""
-    settings = RedisSettings.from_dsn(url)
-    if urlsplit(url).scheme == "rediss":
-        settings.ssl = True
-    settings.retry_on_timeout = True
-    settings.retry_on_error = [RedisConnectionError, RedisTimeoutError, OSError]
-    settings.retry = Retry(ExponentialBackoff(cap=2, base=0.05), RETRIES)
-    return settings
+async def _send(client: Redis, channels: Sequence[str]) -> None:
+    async with client.pipeline(transaction=False) as pipeline:
+        for channel in channels:
+            pipeline.publish(channel, "")
+        await pipeline.execute()
+
+
+async def _send_missed() -> None:
+    while _missed:
+        await asyncio.sleep(TRUST_AGAIN_S)
+        waiting = list(_missed)
+        try:
+            await ask(partial(_send, channels=waiting))
+        except RedisAway:
+            continue
+        _missed.difference_update(waiting)
+
+
+def arq_pool(url: str, queue_name: str) -> ArqRedis:
+    """The client of arq's worker, with the retries without which it dies when Redis restarts."""
+    pool = ConnectionPool.from_url(
+        url,
+        **_limits(url),
+        retry_on_timeout=True,
+        retry_on_error=[RedisConnectionError, RedisTimeoutError, OSError],
+        retry=Retry(ExponentialBackoff(cap=2, base=0.05), RETRIES),
+    )
+    return ArqRedis(pool, job_serializer=serialize, job_deserializer=deserialize, default_queue_name=queue_name)
+
+
+def _limits(url: str) -> dict[str, Any]:
+    """Options of every connection: none waits without end, and a dead link is noticed."""
+    limits: dict[str, Any] = {"socket_timeout": SOCKET_TIMEOUT_S, "socket_connect_timeout": SOCKET_TIMEOUT_S}
+    if not url.startswith("unix:"):
+        limits |= {"socket_keepalive": True, "socket_keepalive_options": KEEPALIVE_OPTIONS}
+    return limits

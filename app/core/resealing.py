@@ -12,11 +12,13 @@ ROWS_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """A column of ciphertexts. `purpose` says, for a row's id, what its secret was sealed for (core/crypto.py)."""
+    """A column of ciphertexts. `purpose` says what a row's secret was sealed for (core/crypto.py), given the value of
+    its column `bound_to`."""
 
     table: str
     column: str
     purpose: Callable[[str], str]
+    bound_to: str = "id"
 
 
 async def reseal(keys: DataKeys, sealed: SealedColumn) -> int:
@@ -25,18 +27,18 @@ async def reseal(keys: DataKeys, sealed: SealedColumn) -> int:
     A row that changes in between is left as it was changed: whoever wrote it used the current key. Raises
     crypto.Undecryptable where no configured key opens a row. Not in a transaction: each page commits.
     """
-    resealed, after = 0, ""
+    resealed, after = 0, None
     while True:
         rows = await database.fetch_all(
-            f"SELECT id, {sealed.column} AS ciphertext FROM {sealed.table}"
-            f" WHERE id > $1 AND {sealed.column} IS NOT NULL ORDER BY id LIMIT $2",
+            f"SELECT id, {sealed.bound_to} AS bound_to, {sealed.column} AS ciphertext FROM {sealed.table}"
+            f" WHERE (id > $1 OR $1 IS NULL) AND {sealed.column} IS NOT NULL ORDER BY id LIMIT $2",
             after,
             ROWS_AT_ONCE,
         )
         for row in rows:
             if not needs_reencryption(keys, row["ciphertext"]):
                 continue
-            purpose = sealed.purpose(row["id"])
+            purpose = sealed.purpose(row["bound_to"])
             plaintext = decrypt(keys, row["ciphertext"], purpose=purpose)
             resealed += await database.execute(
                 f"UPDATE {sealed.table} SET {sealed.column} = $3 WHERE id = $1 AND {sealed.column} = $2",

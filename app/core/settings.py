@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from app.core.email_address import EmailAddress
+
 Environment = Literal["production", "sandbox", "test"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 T = TypeVar("T")
@@ -66,6 +68,7 @@ class Settings:
     environment: Environment
     database_url: str = field(repr=False)
     database_pool_size: int
+    database_wait_s: int
     redis_url: str = field(repr=False)
     public_url: str
     networks_file: Path
@@ -81,6 +84,9 @@ class Settings:
     web_host: str
     web_port: int
     web_workers: int
+    web_header_timeout_s: int
+    web_request_timeout_s: int
+    web_connections_per_address: int
     log_level: str
     log_format: Literal["json", "console"]
     event_retention_days: int
@@ -88,7 +94,10 @@ class Settings:
     withdrawal_approval_days: int
     mail_url: str | None = field(repr=False)
     mail_from: str
-    alert_mail_to: tuple[str, ...]
+    operator_name: str | None
+    operator_url: str | None
+    security_contacts: tuple[str, ...]
+    alert_mail_to: tuple[EmailAddress, ...]
     alert_hook_url: str | None = field(repr=False)
     alert_hook_secret: str | None = field(repr=False)
     checkpoint_keys: CheckpointKeys | None
@@ -133,6 +142,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         environment=environment,
         database_url=read("DATABASE_URL", _url("postgres", "postgresql")),
         database_pool_size=read("DATABASE_POOL_SIZE", _integer(1, 1000), "20"),
+        database_wait_s=read("DATABASE_WAIT_S", _integer(1, 9), "8"),
         redis_url=read("REDIS_URL", _url("redis", "rediss", "unix")),
         public_url=read("PUBLIC_URL", _public_url(environment)),
         networks_file=read("NETWORKS_FILE", _existing_file),
@@ -148,6 +158,9 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         web_host=read("WEB_HOST", str, "127.0.0.1"),
         web_port=read("WEB_PORT", _integer(1, 65535), "8000"),
         web_workers=read("WEB_WORKERS", _integer(1, 256), "2"),
+        web_header_timeout_s=read("WEB_HEADER_TIMEOUT_S", _integer(1, 60), "10"),
+        web_request_timeout_s=read("WEB_REQUEST_TIMEOUT_S", _integer(2, 3600), "30"),
+        web_connections_per_address=read("WEB_CONNECTIONS_PER_ADDRESS", _integer(1, 100_000), "200"),
         log_level=read("LOG_LEVEL", _choice("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
         log_format=read("LOG_FORMAT", _choice("json", "console"), "json"),
         event_retention_days=read("EVENT_RETENTION_DAYS", _integer(1, 3650), "90"),
@@ -155,11 +168,16 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         withdrawal_approval_days=read("WITHDRAWAL_APPROVAL_DAYS", _integer(1, 365), "7"),
         mail_url=read("MAIL_URL", _optional(_mail_url), ""),
         mail_from=read("MAIL_FROM", _mail_address, "Swap Pay <swap-pay@localhost>"),
+        operator_name=read("OPERATOR_NAME", _optional(_line), ""),
+        operator_url=read("OPERATOR_URL", _optional(_hook_url), ""),
+        security_contacts=read("SECURITY_CONTACT", _contacts, ""),
         alert_mail_to=read("ALERT_MAIL_TO", _mail_recipients, ""),
         alert_hook_url=read("ALERT_HOOK_URL", _optional(_hook_url), ""),
         alert_hook_secret=read("ALERT_HOOK_SECRET", _optional(_hook_secret), ""),
         checkpoint_keys=read("CHECKPOINT_KEY", _optional(_checkpoint_keys), ""),
     )
+    if not faults and settings.web_request_timeout_s <= settings.web_header_timeout_s:
+        faults.append("WEB_REQUEST_TIMEOUT_S must be more than WEB_HEADER_TIMEOUT_S: a request is headers and body")
     if settings.alert_hook_url and not settings.alert_hook_secret:
         faults.append("ALERT_HOOK_SECRET is not set, and ALERT_HOOK_URL is: what is posted there must be signed")
     if faults:
@@ -231,13 +249,25 @@ def _mail_address(text: str) -> str:
     return text
 
 
-def _mail_recipients(text: str) -> tuple[str, ...]:
-    recipients = tuple(part.strip() for part in text.split(",") if part.strip())
-    for recipient in recipients:
-        name, at, host = recipient.rpartition("@")
-        if not recipient.isprintable() or " " in recipient or not (name and at and host):
-            raise _Fault("must be a list of mail addresses, such as ops@example.com,oncall@example.com")
-    return recipients
+def _mail_recipients(text: str) -> tuple[EmailAddress, ...]:
+    try:
+        return tuple(EmailAddress.parse(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise _Fault("must be a list of mail addresses, such as ops@example.com,oncall@example.com") from None
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise _Fault("must be one line of text")
+    return text
+
+
+def _contacts(text: str) -> tuple[str, ...]:
+    contacts = tuple(text.split())
+    for contact in contacts:
+        if not contact.isprintable() or not contact.startswith(("mailto:", "https://", "tel:")):
+            raise _Fault("must be addresses such as mailto:security@example.com https://example.com/security")
+    return contacts
 
 
 def _hook_url(text: str) -> str:

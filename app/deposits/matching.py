@@ -1,6 +1,8 @@
 """Which invoice a transfer is for, and whether it pays it: pure rules over plain values.
 
-Only one verdict pays: `exact`. Every other needs a human (contract, section 3).
+`match` judges one transfer: `exact` alone pays. `payment` judges all that came for an invoice together, and finds the
+deposits that pay it although none of them did when it came. `part` and `dust` wait or stay in suspense without a case;
+every other verdict needs a human (contract, section 3).
 """
 
 from collections.abc import Sequence
@@ -11,11 +13,19 @@ from enum import StrEnum
 from app.invoices.pricing import BPS
 from app.invoices.states import KEEPS_ADDRESS, Status
 
+DUST_SHARE = 100
+"""Less than one part in so many of what the invoice asks for is dust in its own asset (contract, section 3)."""
+
 
 class Verdict(StrEnum):
     """What a transfer is to its invoice."""
 
     EXACT = "exact"
+    """It pays the invoice, or was credited as a part of the payment."""
+    PART = "part"
+    """It counts towards an invoice that is paid in parts."""
+    DUST = "dust"
+    """It is too small to mean anything."""
     UNDERPAID = "underpaid"
     OVERPAID = "overpaid"
     LATE = "late"
@@ -23,7 +33,12 @@ class Verdict(StrEnum):
     SECOND = "second"
     WRONG_ASSET = "wrong_asset"
     IN_REVIEW = "in_review"
+    """It was inferred from a balance: nobody saw it move."""
     UNKNOWN = "unknown"
+
+
+WITHOUT_CASE = frozenset({Verdict.EXACT, Verdict.PART, Verdict.DUST})
+"""Verdicts that need no human. Each of the others opens a case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,8 @@ class Candidate:
     """An invoice that the address has served within the window, newest first in a list of them.
 
     `tolerance_bps` is its merchant's: how far an amount may be off, in 1/10,000 of what was asked for.
+    `received_raw` is what has come for it in its asset. `was_cancelled`: what came after its cancellation put it into
+    `manual_review`.
     """
 
     id: str
@@ -39,6 +56,26 @@ class Candidate:
     pay_in_raw: int
     expires_at: datetime
     tolerance_bps: int = 0
+    accept_parts: bool = False
+    received_raw: int = 0
+    was_cancelled: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a payment that was made in time still pays it, whatever else came before."""
+        return self.status == Status.AWAITING_DEPOSIT or (
+            self.status == Status.MANUAL_REVIEW and not self.was_cancelled
+        )
+
+    def can_be_paid_at(self, paid_at: datetime) -> bool:
+        """Whether a payment that was first in a block at `paid_at` can pay it."""
+        return self.is_open and paid_at < self.expires_at
+
+    def asks_for(self, amount_raw: int) -> bool:
+        """Whether this is the one exact figure that its page shows, or showed: the amount, or what is missing of it."""
+        return amount_raw == self.pay_in_raw or (
+            self.accept_parts and amount_raw == self.pay_in_raw - self.received_raw
+        )
 
     def tolerates(self, amount_raw: int) -> bool:
         """Whether the merchant takes this amount for the one that was asked for."""
@@ -53,43 +90,97 @@ class Match:
     verdict: Verdict
 
 
-def match(asset: str, amount_raw: int, paid_at: datetime, candidates: Sequence[Candidate]) -> Match:
+def match(
+    asset: str, amount_raw: int, paid_at: datetime, candidates: Sequence[Candidate], dust_limit_raw: int = 0
+) -> Match:
     """Find the invoice for a transfer that was first in a block at `paid_at`.
 
     An invoice that asked for just this amount comes first: an open one that is paid in time, else the newest,
     which is how a late payment finds its invoice. Else it is the holder of the address, else the last one that
-    held it; there an amount within the merchant's tolerance, in time, counts as exact too.
+    held it; there an amount within the merchant's tolerance, in time, counts as exact too. What does not pay and is
+    less than `dust_limit_raw`, or less than DUST_SHARE of the invoice in its asset, is dust.
     """
-    exact = [c for c in candidates if c.asset == asset and c.pay_in_raw == amount_raw]
-    for candidate in exact:
-        if candidate.status == Status.AWAITING_DEPOSIT and paid_at < candidate.expires_at:
-            return Match(candidate.id, Verdict.EXACT)
-    if exact:
-        return Match(exact[0].id, _why_not_paid(exact[0]))
+    candidate = _find(asset, amount_raw, paid_at, candidates)
+    if candidate is None:
+        return Match(None, Verdict.DUST if amount_raw < dust_limit_raw else Verdict.UNKNOWN)
+    verdict = _judge(asset, amount_raw, paid_at, candidate)
+    if verdict != Verdict.EXACT and is_dust(asset, amount_raw, candidate, dust_limit_raw):
+        verdict = Verdict.DUST
+    return Match(candidate.id, verdict)
+
+
+def is_dust(asset: str, amount_raw: int, invoice: Candidate, dust_limit_raw: int) -> bool:
+    """Whether an amount is too small to mean anything to the invoice that it came for."""
+    return amount_raw < dust_limit_raw or (asset == invoice.asset and amount_raw * DUST_SHARE < invoice.pay_in_raw)
+
+
+def _find(asset: str, amount_raw: int, paid_at: datetime, candidates: Sequence[Candidate]) -> Candidate | None:
+    asked = [c for c in candidates if c.asset == asset and c.asks_for(amount_raw)]
+    payable = [c for c in asked if c.can_be_paid_at(paid_at)]
     holders = [c for c in candidates if c.status in KEEPS_ADDRESS]
-    for candidate in [*holders, *candidates]:
-        open_in_time = candidate.status == Status.AWAITING_DEPOSIT and paid_at < candidate.expires_at
-        if open_in_time and candidate.asset == asset and candidate.tolerates(amount_raw):
-            return Match(candidate.id, Verdict.EXACT)
-        return Match(candidate.id, _mismatch(asset, amount_raw, candidate))
-    return Match(None, Verdict.UNKNOWN)
+    return next(iter([*payable, *asked, *holders, *candidates]), None)
 
 
-def _why_not_paid(candidate: Candidate) -> Verdict:
-    """The verdict on a transfer of the right amount that nevertheless does not pay."""
-    if candidate.status in (Status.AWAITING_DEPOSIT, Status.EXPIRED):
-        return Verdict.LATE
-    if candidate.status == Status.CANCELLED:
-        return Verdict.CANCELLED
-    if candidate.status == Status.MANUAL_REVIEW:
-        return Verdict.IN_REVIEW
-    return Verdict.SECOND
-
-
-def _mismatch(asset: str, amount_raw: int, candidate: Candidate) -> Verdict:
-    """The verdict on a transfer whose asset or amount is not what the invoice asked for."""
-    if candidate.status != Status.AWAITING_DEPOSIT:
+def _judge(asset: str, amount_raw: int, paid_at: datetime, candidate: Candidate) -> Verdict:
+    """What a transfer is to this invoice, whatever its size."""
+    if candidate.asset == asset and candidate.can_be_paid_at(paid_at):
+        if candidate.tolerates(amount_raw):
+            return Verdict.EXACT
+        if candidate.accept_parts:
+            return Verdict.PART
+    if candidate.asset == asset and candidate.asks_for(amount_raw):
+        return _why_not_paid(candidate)
+    if not candidate.is_open:
         return _why_not_paid(candidate)
     if candidate.asset != asset:
         return Verdict.WRONG_ASSET
     return Verdict.UNDERPAID if amount_raw < candidate.pay_in_raw else Verdict.OVERPAID
+
+
+def _why_not_paid(candidate: Candidate) -> Verdict:
+    """The verdict on a transfer that comes at the wrong time, whatever its amount."""
+    if candidate.status == Status.CANCELLED:
+        return Verdict.CANCELLED
+    if candidate.status == Status.MANUAL_REVIEW and candidate.was_cancelled:
+        return Verdict.CANCELLED
+    if candidate.status in (Status.AWAITING_DEPOSIT, Status.EXPIRED, Status.MANUAL_REVIEW):
+        return Verdict.LATE
+    return Verdict.SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """A deposit that came in time for an invoice, in its asset, and that nobody has decided about."""
+
+    id: str
+    amount_raw: int
+    is_dust: bool
+
+
+def payment(invoice: Candidate, came: Sequence[Came]) -> Sequence[Came]:
+    """Which of the deposits, in the order in which they were made, pay the invoice together; none: it is not paid.
+
+    One of the exact amount, else one within the merchant's tolerance. Else, where parts are accepted, the first ones
+    whose sum is the amount: all of them, dust too, or those that are not dust. The order keeps what comes after the
+    last part from spoiling the sum.
+    """
+    exact = [deposit for deposit in came if deposit.amount_raw == invoice.pay_in_raw]
+    tolerated = [deposit for deposit in came if invoice.tolerates(deposit.amount_raw)]
+    if single := next(iter([*exact, *tolerated]), None):
+        return [single]
+    if not invoice.accept_parts:
+        return []
+    all_raw = solid_raw = 0
+    for position, deposit in enumerate(came, start=1):
+        all_raw += deposit.amount_raw
+        solid_raw += 0 if deposit.is_dust else deposit.amount_raw
+        if all_raw == invoice.pay_in_raw:
+            return came[:position]
+        if solid_raw == invoice.pay_in_raw:
+            return [each for each in came[:position] if not each.is_dust]
+    return []
+
+
+def overshoots(invoice: Candidate, came: Sequence[Came], amount_raw: int) -> bool:
+    """Whether one more part is more than what is missing, so that the parts can't be the amount any more."""
+    return sum(deposit.amount_raw for deposit in came if not deposit.is_dust) + amount_raw > invoice.pay_in_raw

@@ -11,10 +11,9 @@ from app.alerts import service as alerts
 from app.core import database
 from app.core.database import Row
 from app.deposits.bookings import DEPOSIT_KINDS, booking_reference, deposit_chains
-from app.deposits.matching import Verdict
+from app.deposits.payments import PaymentService
 from app.deposits.queries import received_raw
 from app.invoices.service import InvoiceService
-from app.invoices.states import Status
 from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
@@ -27,8 +26,9 @@ PlaceHold = Callable[[ChainId, str, datetime], Awaitable[None]]
 class ReversalService:
     """The one use case, in the watcher's transaction, beside the rows of the blocks that die."""
 
-    def __init__(self, invoices: InvoiceService, place_hold: PlaceHold) -> None:
+    def __init__(self, invoices: InvoiceService, payments: PaymentService, place_hold: PlaceHold) -> None:
         self._invoices = invoices
+        self._payments = payments
         self._place_hold = place_hold
 
     async def unsee(self, network: str, above_height: int, now: datetime) -> set[str]:
@@ -38,7 +38,7 @@ class ReversalService:
         that the ledger pays in the asset is sent until one of them releases the hold.
         """
         database.in_transaction()
-        touched = set()
+        touched: set[str] = set()
         for row in await _lock_dead(network, above_height):
             if row["status"] != "seen":
                 await self._reverse(network, row, now)
@@ -53,7 +53,8 @@ class ReversalService:
             )
             if row["invoice"] is not None:
                 touched.add(row["invoice"])
-                await self._take_back(row, now)
+        for invoice_id in sorted(touched):  # once all of its deposits that are gone are marked so
+            await self._payments.take_back(invoice_id, now)
         return touched
 
     async def _reverse(self, network: str, row: Row, now: datetime) -> None:
@@ -88,20 +89,11 @@ class ReversalService:
             now=now,
         )
 
-    async def _take_back(self, row: Row, now: datetime) -> None:
-        """Tell a deposit's invoice that the deposit, which is `orphaned` by now, is gone."""
-        status = await database.fetch_value("SELECT status FROM invoices WHERE id = $1", row["invoice"])
-        left_raw = await received_raw(row["invoice"])
-        if row["status"] == "seen" and row["verdict"] == Verdict.EXACT and status == Status.CONFIRMING:
-            await self._invoices.await_again(row["invoice"], left_raw, now)
-        else:
-            await self._invoices.note_received(row["invoice"], left_raw, now)
-
 
 async def _lock_dead(network: str, above_height: int) -> Sequence[Row]:
     """Lock the living deposits of dead blocks, after the ledgers that they are booked in and their invoices."""
     select = """
-        SELECT d.id, d.status, d.verdict, d.invoice, d.txid, d.asset, d.amount_raw, d.times_reversed, i.merchant,
+        SELECT d.id, d.status, d.invoice, d.txid, d.asset, d.amount_raw, d.times_reversed, i.merchant,
             i.asset AS invoice_asset, CASE WHEN d.asset = i.asset THEN d.amount_raw ELSE 0 END AS counts_raw
         FROM deposits d LEFT JOIN invoices i ON i.id = d.invoice
         WHERE d.network = $1 AND d.block_height > $2 AND d.status <> 'orphaned' ORDER BY d.invoice, d.id

@@ -1,8 +1,9 @@
-"""Manual review: a case for every deposit that did not simply pay, and what an operator may do about it.
+"""Manual review: a case for every deposit that neither pays nor is dust, and what an operator may do about it.
 
 A case is opened with its deposit, told to the merchant in the invoice, and ends in one of three ways: what came is
 credited, or sent back (refunds/returns.py makes the refund, which needs its own approval), or the case is closed
-and the money stays in suspense. Each needs a reason and goes to the audit log.
+and the money stays in suspense. Each needs a reason and goes to the audit log. An operator who belongs to the merchant
+decides none of its cases; Postgres refuses it too.
 
 What a credit costs: the invoice's own service fee in the proportion of what came to what was asked for, so that a
 late payment of the exact amount costs exactly the invoice's fee; for another asset than the invoice's, its rate in
@@ -10,6 +11,7 @@ basis points of what came. Both rounded up to the minor unit.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -26,8 +28,12 @@ from app.invoices.service import InvoiceService
 from app.invoices.service import announce as announce_invoices
 from app.ledger import service as ledger
 from app.ledger.service import Posting
+from app.merchants.members import belonged_since
 
 Outcome = Literal["credited", "returned", "closed"]
+
+GATEWAY = "gateway"
+"""Who has decided a case that ended by itself."""
 
 
 class ReviewRefused(Exception):
@@ -74,6 +80,7 @@ class ReviewService:
         case = await _known(deposit_id)
         if case.invoice_id is None or case.merchant_id is None:
             raise ReviewRefused("the deposit has no invoice, so nobody to credit: return it, or close the case")
+        await _refuse_insider(case, operator_id)
         earnings, fees, suspense = deposit_chains(case.merchant_id, case.network, case.asset)
         async with database.transaction():
             await ledger.lock([earnings, fees, suspense])
@@ -95,7 +102,7 @@ class ReviewService:
             await database.execute("UPDATE deposits SET status = 'credited' WHERE id = $1", deposit_id)
             await _decide(deposit_id, "closed", "credited", reason, operator_id, now)
             counted_raw = due.net_raw if case.asset == invoice["asset"] else 0
-            await self._invoices.credit_reviewed(case.invoice_id, counted_raw, await _cases_left(case.invoice_id), now)
+            await self._invoices.credit_reviewed(case.invoice_id, counted_raw, await cases_left(case.invoice_id), now)
             await _audit(case, "credited", operator_id, reason, now, address)
         await announce_invoices(case.invoice_id)
 
@@ -104,6 +111,7 @@ class ReviewService:
     ) -> None:
         """End a case without moving money: it stays in suspense. Raises ReviewRefused."""
         case = await _known(deposit_id)
+        await _refuse_insider(case, operator_id)
         async with database.transaction():
             if case.invoice_id is not None:
                 await _lock_invoice(case.invoice_id)
@@ -129,10 +137,11 @@ class ReviewService:
         The caller holds the locks of the suspense ledger's head and of the invoice. Raises ReviewRefused.
         """
         case = await _known(deposit_id)
+        await _refuse_insider(case, operator_id)
         _refuse_unbooked(await _lock_open_case(deposit_id, reason))
         await _decide(deposit_id, "returning", "returned", reason, operator_id, now, refund_id)
         if case.invoice_id is not None:
-            await self._invoices.note_review(case.invoice_id, await _cases_left(case.invoice_id), now)
+            await self._invoices.note_review(case.invoice_id, await cases_left(case.invoice_id), now)
         await _audit(case, "returning", operator_id, reason, now, address)
 
     async def return_confirmed(self, deposit_id: str, refund_id: str, now: datetime) -> None:
@@ -159,11 +168,11 @@ class ReviewService:
             refund_id,
         )
         if invoice_id is not None:
-            await self._invoices.note_review(invoice_id, await _cases_left(invoice_id), now)
+            await self._invoices.note_review(invoice_id, await cases_left(invoice_id), now)
 
     async def _end(self, invoice_id: str | None, now: datetime) -> None:
         if invoice_id is not None:
-            await self._invoices.end_review(invoice_id, await _cases_left(invoice_id), now)
+            await self._invoices.end_review(invoice_id, await cases_left(invoice_id), now)
 
 
 async def open_case(deposit_id: str, verdict: Verdict, invoice_id: str | None, now: datetime) -> bool:
@@ -204,6 +213,29 @@ async def open_case(deposit_id: str, verdict: Verdict, invoice_id: str | None, n
     return opened == 1
 
 
+async def end_cases_of_payment(deposit_ids: Collection[str], now: datetime) -> None:
+    """Close the open cases of deposits that pay their invoice after all, in the caller's transaction."""
+    database.in_transaction()
+    await database.execute(
+        """
+        UPDATE reviews SET status = 'closed', outcome = 'credited', decided_by = $2, decided_at = $3,
+            reason = 'it is the exact payment, or a part of it, after all'
+        WHERE deposit = ANY($1) AND status = 'open'
+        """,
+        list(deposit_ids),
+        GATEWAY,
+        now,
+    )
+
+
+async def cases_left(invoice_id: str) -> int:
+    """Cases of an invoice that have not come to an end, returns under way among them."""
+    count: int = await database.fetch_value(
+        "SELECT count(*) FROM reviews WHERE invoice = $1 AND status <> 'closed'", invoice_id
+    )
+    return count
+
+
 async def cases(*, open_only: bool = True, deposit_id: str | None = None) -> list[Case]:
     """Cases, oldest first: those that wait for a decision, or all."""
     rows = await database.fetch_all(
@@ -219,6 +251,13 @@ async def cases(*, open_only: bool = True, deposit_id: str | None = None) -> lis
         deposit_id,
     )
     return [Case(**dict(row)) for row in rows]
+
+
+async def why_not(case: Case, operator_id: str) -> str | None:
+    """Why this operator may decide nothing about a case, in words for them; None where they may."""
+    if await belonged_since(operator_id, case.merchant_id, case.opened_at):
+        return "you belong to the merchant, or did when the deposit came: another operator must decide"
+    return None
 
 
 async def would_credit(deposit_id: str) -> Share | None:
@@ -239,6 +278,11 @@ async def _known(deposit_id: str) -> Case:
     if not found:
         raise ReviewRefused(f"there is no case of {deposit_id}")
     return found[0]
+
+
+async def _refuse_insider(case: Case, operator_id: str) -> None:
+    if (reason := await why_not(case, operator_id)) is not None:
+        raise ReviewRefused(reason)
 
 
 async def _lock_invoice(invoice_id: str) -> Row:
@@ -302,14 +346,6 @@ async def _decide(
         now,
         refund_id,
     )
-
-
-async def _cases_left(invoice_id: str) -> int:
-    """Cases of an invoice that have not come to an end, returns under way among them."""
-    count: int = await database.fetch_value(
-        "SELECT count(*) FROM reviews WHERE invoice = $1 AND status <> 'closed'", invoice_id
-    )
-    return count
 
 
 async def _audit(case: Case, action: str, operator_id: str, reason: str, now: datetime, address: str | None) -> None:

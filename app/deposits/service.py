@@ -13,13 +13,15 @@ from itertools import groupby
 
 from app.core import database
 from app.core.database import Row
-from app.deposits import reviews, sightings
+from app.deposits import repository, reviews, sightings
 from app.deposits.bookings import booking_reference
-from app.deposits.matching import Candidate, Match, Verdict, match
+from app.deposits.matching import WITHOUT_CASE, Candidate, Match, Verdict, match
+from app.deposits.payments import PaymentService
 from app.deposits.queries import received_raw
-from app.invoices.pricing import share
+from app.invoices.pricing import Share, share
 from app.invoices.service import InvoiceService
 from app.invoices.states import Status
+from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.service import FEES, SUSPENSE, Posting
@@ -35,8 +37,9 @@ SETTLE_AT_ONCE = 500
 class DepositService:
     """How a deposit comes to its credit, or to suspense."""
 
-    def __init__(self, invoices: InvoiceService) -> None:
+    def __init__(self, invoices: InvoiceService, payments: PaymentService) -> None:
         self._invoices = invoices
+        self._payments = payments
 
     async def record(self, network: str, transfers: Iterable[Transfer], now: datetime) -> set[str]:
         """Store transfers of a range of new blocks and match each to an invoice; the ids of invoices touched.
@@ -56,17 +59,24 @@ class DepositService:
             orphan = sightings.same_transfer(transfer, known)
             if orphan is not None:
                 known.remove(orphan)
-            found = _match(transfer, paid_at, candidates, orphan)
-            if transfer.inferred and found.verdict is Verdict.EXACT:
+            dust_limit_raw = self._payments.dust_limit_raw(network, transfer.asset_symbol)
+            found = _match(transfer, paid_at, candidates, orphan, dust_limit_raw)
+            if transfer.inferred and found.verdict in (Verdict.EXACT, Verdict.PART):
                 found = replace(found, verdict=Verdict.IN_REVIEW)
+            if found.verdict is Verdict.PART and await self._payments.overshoots(
+                str(found.invoice_id), transfer.amount_raw
+            ):
+                found = replace(found, verdict=Verdict.OVERPAID)
             deposit_id = await sightings.store(network, transfer, address_id, found, orphan, now)
             if deposit_id is None:
                 continue
-            opened = found.verdict != Verdict.EXACT and await reviews.open_case(
+            opened = found.verdict not in WITHOUT_CASE and await reviews.open_case(
                 deposit_id, found.verdict, found.invoice_id, now
             )
             if found.invoice_id is not None:
                 await self._tell_invoice(found, opened, now)
+                if found.verdict is not Verdict.EXACT:
+                    await self._payments.reconsider(found.invoice_id, now)
                 candidates[:] = await _candidates(address_id, now)
                 touched.add(found.invoice_id)
         return touched
@@ -74,8 +84,9 @@ class DepositService:
     async def settle(self, network: str, head_height: int, confirmations: int, now: datetime) -> set[str]:
         """Book the deposits that have enough confirmations; the ids of invoices touched.
 
-        Exact ones are credited and pay their invoice; the others are booked to suspense, where they wait for a
-        human. `confirmations` is for deposits without an invoice. One transaction for each ledger's share.
+        Exact ones are credited and pay their invoice; the others are booked to suspense, where they wait for a human,
+        or for the other parts of a payment, and stay if they are dust. `confirmations` is for deposits without an
+        invoice. One transaction for each ledger's share.
         """
         due = await database.fetch_all(
             """
@@ -101,7 +112,7 @@ class DepositService:
                 else:
                     await _suspend(network, asset, rows, now)
             touched.update(row["invoice"] for row in rows if row["invoice"])
-        return touched
+        return touched | await self._payments.credit_complete(network, now)
 
     async def _credit(self, network: str, asset: str, merchant: str, rows: Sequence[Row], now: datetime) -> None:
         """Credit exact deposits of one merchant in one asset, in the caller's transaction."""
@@ -114,8 +125,10 @@ class DepositService:
             came_raw = await _mark(row["id"], "credited", now)
             if not came_raw:
                 continue  # unseen or settled since
-            due = share(came_raw, invoice["pay_in_raw"], invoice["service_fee_raw"])
             reference = booking_reference(row["id"], row["times_reversed"])
+            due = share(came_raw, invoice["pay_in_raw"], invoice["service_fee_raw"])
+            if row["times_reversed"]:
+                due = await _share_before(row, earnings, came_raw)
             postings.append(Posting(earnings, "invoice_credit", due.net_raw, 0, reference))
             if due.service_fee_raw:
                 postings.append(Posting(fees, "service_fee", due.service_fee_raw, 0, reference))
@@ -128,21 +141,28 @@ class DepositService:
         status = Status((await _lock_invoice(found.invoice_id))["status"])
         if opened:
             await self._invoices.review(found.invoice_id, status, total_raw, now)
-        elif found.verdict == Verdict.EXACT and status == Status.AWAITING_DEPOSIT:
-            await self._invoices.begin_confirming(found.invoice_id, total_raw, now)
+        elif found.verdict == Verdict.EXACT and status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW):
+            cases_left = await reviews.cases_left(found.invoice_id) if status == Status.MANUAL_REVIEW else 0
+            await self._invoices.begin_confirming(found.invoice_id, status, total_raw, cases_left, now)
         else:
             await self._invoices.note_received(found.invoice_id, total_raw, now)
 
 
-def _match(transfer: Transfer, paid_at: datetime, candidates: Sequence[Candidate], orphan: Row | None) -> Match:
-    """What a transfer is to which invoice. One that is back is what it was: it was booked, or it has a case. An
-    exact one is still its invoice's, whoever has the address by now, but that may have been cancelled meanwhile."""
+def _match(
+    transfer: Transfer, paid_at: datetime, candidates: Sequence[Candidate], orphan: Row | None, dust_limit_raw: int
+) -> Match:
+    """What a transfer is to which invoice. One that is back is still its invoice's, whoever has the address by now.
+    It is what it was if it has a case or was credited; any other is judged anew, since its invoice may have been
+    cancelled or paid meanwhile."""
+    asset, amount_raw = transfer.asset_symbol, transfer.amount_raw
     if orphan is None:
-        return match(transfer.asset_symbol, transfer.amount_raw, paid_at, candidates)
-    if orphan["times_reversed"] or orphan["verdict"] != Verdict.EXACT:
-        return Match(orphan["invoice"], Verdict(orphan["verdict"]))
+        return match(asset, amount_raw, paid_at, candidates, dust_limit_raw)
+    verdict = Verdict(orphan["verdict"])
+    was_credited = verdict is Verdict.EXACT and orphan["times_reversed"]
+    if was_credited or verdict not in WITHOUT_CASE:
+        return Match(orphan["invoice"], verdict)
     own = [candidate for candidate in candidates if candidate.id == orphan["invoice"]]
-    return match(transfer.asset_symbol, transfer.amount_raw, paid_at, own)
+    return match(asset, amount_raw, paid_at, own, dust_limit_raw)
 
 
 async def _lock_served(
@@ -155,36 +175,21 @@ async def _lock_served(
         list(addresses),
     )
     locked = await database.fetch_all(
-        f"{_CANDIDATES} ORDER BY i.id FOR UPDATE OF i", [row["id"] for row in rows], now - MATCH_WINDOW
+        f"{_SERVED} ORDER BY i.id FOR UPDATE OF i", [row["id"] for row in rows], now - MATCH_WINDOW
     )
     served: defaultdict[int, list[Candidate]] = defaultdict(list)
     for invoice in sorted(locked, key=lambda row: row["created_at"], reverse=True):
-        served[invoice["deposit_address"]].append(_candidate(invoice))
+        served[invoice["deposit_address"]].append(repository.candidate(invoice))
     return {row["address"]: (row["id"], served[row["id"]]) for row in rows}
 
 
 async def _candidates(address_id: int, now: datetime) -> list[Candidate]:
     """The locked invoices of one address as they are now."""
-    rows = await database.fetch_all(f"{_CANDIDATES} ORDER BY i.created_at DESC", [address_id], now - MATCH_WINDOW)
-    return [_candidate(row) for row in rows]
+    rows = await database.fetch_all(f"{_SERVED} ORDER BY i.created_at DESC", [address_id], now - MATCH_WINDOW)
+    return [repository.candidate(row) for row in rows]
 
 
-_CANDIDATES = """
-    SELECT i.id, i.status, i.asset, i.pay_in_raw, i.expires_at, i.created_at, i.deposit_address, m.tolerance_bps
-    FROM invoices i JOIN merchants m ON m.id = i.merchant
-    WHERE i.deposit_address = ANY($1) AND i.created_at > $2
-    """
-
-
-def _candidate(row: Row) -> Candidate:
-    return Candidate(
-        row["id"],
-        Status(row["status"]),
-        row["asset"],
-        row["pay_in_raw"],
-        row["expires_at"],
-        row["tolerance_bps"],
-    )
+_SERVED = f"{repository.CANDIDATES} WHERE i.deposit_address = ANY($1) AND i.created_at > $2"
 
 
 async def _lock_invoice(invoice_id: str) -> Row:
@@ -193,6 +198,15 @@ async def _lock_invoice(invoice_id: str) -> Row:
     )
     assert row is not None, "deposits refer to invoices that are there"
     return row
+
+
+async def _share_before(row: Row, earnings: ChainId, came_raw: int) -> Share:
+    """How a deposit was divided when it was credited before a reorganisation took it away: as a part of a payment its
+    share of the fee depends on the other parts."""
+    before = booking_reference(row["id"], row["times_reversed"] - 1)
+    booked = await ledger_queries.booked([earnings], before, ["invoice_credit"])
+    net_raw = booked.get(earnings, 0)
+    return Share(came_raw - net_raw, net_raw)
 
 
 async def _suspend(network: str, asset: str, rows: Sequence[Row], now: datetime) -> None:

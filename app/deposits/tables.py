@@ -45,7 +45,7 @@ class Deposit(Table, tablename="deposits"):
     """One transfer to one of our addresses, identified by (network, txid, log_index).
 
     `log_index` is the network's own position; negative for a native coin's transfer (`networks/evm`).
-    `verdict` is `exact` or why a human must look (deposits/matching.py). `times_reversed` counts how often a deep
+    `verdict` is what it is to its invoice (deposits/matching.py). `times_reversed` counts how often a deep
     reorganisation has taken it away after it was booked: its entries refer to `DEP-…` the first time it is booked,
     to `DEP-…#2` the second (`booking_reference`), so that each booking is one fact. `orphaned_at` is when a
     reorganisation last took it away; it stays when the deposit comes back. `made_at` is when it was made, where it
@@ -77,6 +77,8 @@ class Deposit(Table, tablename="deposits"):
     verdict_known = columns.one_of(
         "verdict",
         "exact",
+        "part",
+        "dust",
         "underpaid",
         "overpaid",
         "late",

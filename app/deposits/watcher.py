@@ -7,19 +7,17 @@ batch. Where going on could mean to miss a payment, the watcher halts, says why,
 
 import asyncio
 from collections.abc import Collection, Sequence, Set
-from contextlib import suppress
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import Protocol
-
-import asyncpg
 
 from app.alerts.service import raise_alert
 from app.core import clock, database
+from app.core.advisory_lock import LockKey, work_in_turn
 from app.core.database import Row
 from app.core.logging import get_logger
 from app.deposits import coverage
 from app.deposits import queries as deposits
+from app.deposits.payments import PaymentService
 from app.deposits.reversals import ReversalService
 from app.deposits.service import DepositService
 from app.invoices import service as invoices
@@ -39,9 +37,6 @@ log = get_logger(__name__)
 
 LOCK_SPACE = 7_226_003
 """First key of the advisory lock that makes one watcher of a network; the second is the network's hash."""
-
-STANDBY_INTERVAL_S = 1.0
-"""How often a worker that is not the watcher tries to become it."""
 
 RETRY_S = 1.0
 """The pause after a node did not answer or the watcher halted."""
@@ -89,6 +84,7 @@ class Watcher:
         network: NetworkConfig,
         chain: Chain,
         deposit_service: DepositService,
+        payments: PaymentService,
         reversals: ReversalService,
         invoice_service: InvoiceService,
         hot_wallet: HotWallet,
@@ -97,6 +93,7 @@ class Watcher:
         self._network = network
         self._chain = chain
         self._deposits = deposit_service
+        self._payments = payments
         self._reversals = reversals
         self._invoices = invoice_service
         self._hot_wallet = hot_wallet
@@ -104,17 +101,7 @@ class Watcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop` is set. Survives nodes and databases that go away."""
-        while not stop.is_set():
-            try:
-                async with database.pool().acquire() as guard:
-                    if await self._become_the_watcher(guard):
-                        log.info("watching", network=self._network.key)
-                        await self._watch(guard, stop)
-                    else:
-                        await _pause(stop, STANDBY_INTERVAL_S)
-            except database.Unavailable as error:
-                log.warning("watcher_lost_database", network=self._network.key, error=str(error))
-                await _pause(stop, RETRY_S)
+        await work_in_turn(LockKey(LOCK_SPACE, self._network.key), self._round, stop)
 
     async def tick(self) -> None:
         """Look once: scan what is new, settle, expire. Raises Halted, NodeUnavailable, ChainMoved."""
@@ -138,35 +125,24 @@ class Watcher:
         touched |= await self._deposits.settle(self._network.key, scanned, self._network.confirmations, now)
         if head_height != cursor["head_height"]:
             touched |= await _waiting_for_confirmations(self._network.key)
+        covered_until = checked_at - timedelta(seconds=self._network.expiry_grace_s)
+        touched |= await self._payments.end(self._network.key, covered_until, now)
         await invoices.announce(*touched)
-        grace = timedelta(seconds=self._network.expiry_grace_s)
-        await self._invoices.expire_due(self._network.key, checked_at - grace, now)
+        await self._invoices.expire_due(self._network.key, covered_until, now)
 
-    async def _become_the_watcher(self, guard: asyncpg.Connection) -> bool:
-        key = int.from_bytes(blake2b(self._network.key.encode(), digest_size=4).digest(), "big", signed=True)
-        won: bool = await guard.fetchval("SELECT pg_try_advisory_lock($1, $2)", LOCK_SPACE, key)
-        return won
-
-    async def _watch(self, guard: asyncpg.Connection, stop: asyncio.Event) -> None:
-        """Tick for as long as the lock is held: it goes with the connection `guard`."""
+    async def _round(self) -> float:
+        """Tick, and say where that did not work; the pause until the next one, in seconds."""
         try:
-            while not stop.is_set():
-                pause_s = self._network.poll_interval_ms / 1000
-                await guard.execute("SELECT 1")
-                try:
-                    await self.tick()
-                except NodeUnavailable as error:
-                    log.warning("node_unavailable", network=self._network.key, error=str(error))
-                    pause_s = RETRY_S
-                except ChainMoved as error:
-                    log.info("chain_moved", network=self._network.key, error=str(error))
-                except (Halted, WrongChain, UnreadableAnswer) as error:
-                    await self._halt(str(error))
-                    pause_s = RETRY_S
-                await _pause(stop, pause_s)
-        finally:
-            with suppress(*database.Unavailable):
-                await guard.execute("SELECT pg_advisory_unlock_all()")
+            await self.tick()
+        except NodeUnavailable as error:
+            log.warning("node_unavailable", network=self._network.key, error=str(error))
+            return RETRY_S
+        except ChainMoved as error:
+            log.info("chain_moved", network=self._network.key, error=str(error))
+        except (Halted, WrongChain, UnreadableAnswer) as error:
+            await self._halt(str(error))
+            return RETRY_S
+        return self._network.poll_interval_ms / 1000
 
     async def _head_height(self) -> int:
         await self._chain.check_identity()
@@ -350,8 +326,3 @@ async def _waiting_for_confirmations(network: str) -> set[str]:
         network,
     )
     return {row["invoice"] for row in rows}
-
-
-async def _pause(stop: asyncio.Event, timeout_s: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), timeout_s)

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from pathlib import Path
 
-from app.core import clock, database
+from app.core import clock, database, resources
+from app.core.migrations import module_name
 from app.doctor.symptoms import Symptom
 
 MAX_CLOCK_SKEW = timedelta(seconds=2)
@@ -24,8 +24,6 @@ GUARDS = (
     ("checkpoint_keys", "checkpoint_keys_append_only"),
 )
 """The triggers that books and audit log rest on (migrations "guards")."""
-
-MIGRATIONS_DIR = Path(__file__).parents[2] / "piccolo_migrations"
 
 
 async def examine(*, production: bool) -> AsyncIterator[Symptom]:
@@ -47,10 +45,10 @@ async def examine(*, production: bool) -> AsyncIterator[Symptom]:
 
 
 async def _migrations() -> AsyncIterator[Symptom]:
-    shipped = {path.stem for path in MIGRATIONS_DIR.glob("swap_pay_*.py")}
+    shipped = {path.stem for path in resources.MIGRATIONS.glob("swap_pay_*.py")}
     is_there = await database.fetch_value("SELECT to_regclass('migration') IS NOT NULL")
     rows = await database.fetch_all("SELECT name FROM migration WHERE app_name = 'swap_pay'") if is_there else []
-    applied = {_module_name(row["name"]) for row in rows}
+    applied = {module_name(row["name"]) for row in rows}
     missing, unknown = shipped - applied, applied - shipped
     if missing:
         yield Symptom("unsafe", "migrations", f"{len(missing)} are missing: run swap-pay migrate")
@@ -58,11 +56,6 @@ async def _migrations() -> AsyncIterator[Symptom]:
         yield Symptom("unsafe", "migrations", f"{len(unknown)} are of a newer version than this code")
     if not missing and not unknown:
         yield Symptom("ok", "migrations", f"all {len(shipped)} applied")
-
-
-def _module_name(migration_id: str) -> str:
-    """Piccolo stores `2026-01-31T09:30:00:000000` and names the file `swap_pay_2026_01_31t09_30_00_000000`."""
-    return "swap_pay_" + migration_id.lower().replace("-", "_").replace(":", "_")
 
 
 async def _guards() -> AsyncIterator[Symptom]:

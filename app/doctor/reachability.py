@@ -83,7 +83,7 @@ async def examine_watch(settings: Settings) -> AsyncIterator[Symptom]:
     if reconciled_at is None or now - reconciled_at > RECONCILED_WITHIN:
         when = "never" if reconciled_at is None else f"last {clock.rfc3339(reconciled_at)}"
         yield Symptom("warning", "reconciliation", f"has not run lately ({when}): is a default worker running?")
-    elif (last := (await queries.runs_before(None, 1))[0]).status == "drift":
+    elif (last := (await queries.runs(None, 1))[0]).status == "drift":
         yield Symptom("unsafe", "reconciliation", f"run {last.id} found drift")
     if settings.checkpoint_keys is not None:
         signed_at = await database.fetch_value("SELECT max(created_at) FROM ledger_checkpoints")

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from app.core import database
 from app.core.errors import ApiError, Code
+from app.core.keyset import Page, Place, direction, page_of
 from app.events.service import Mode
 
 MAX_SEQ = 2**63 - 1
@@ -29,18 +30,17 @@ class EventView:
     body: bytes
 
 
-async def list_newest(
-    merchant_id: str, mode: Mode, *, limit: int, before_seq: int | None = None
-) -> Sequence[EventView]:
-    """Newest first; the next page starts `before_seq` = the last one's `seq`."""
+async def list_newest(merchant_id: str, mode: Mode, *, limit: int, place: Place | None = None) -> Page[EventView]:
+    """A page by seq, newest first."""
+    comparison, order = direction(place)
     rows = await database.fetch_all(
-        f"{_SELECT} AND seq < coalesce($3, {MAX_SEQ}) ORDER BY seq DESC LIMIT $4",
+        f"{_SELECT} AND seq {comparison} $3 ORDER BY seq {order} LIMIT $4",
         merchant_id,
         mode,
-        before_seq,
-        limit,
+        place.key[0] if place else MAX_SEQ,
+        limit + 1,
     )
-    return [_view(row) for row in rows]
+    return page_of(rows, limit, place, key=("seq",), made=_view)
 
 
 async def list_after(merchant_id: str, mode: Mode, *, after_seq: int, limit: int) -> Sequence[EventView]:

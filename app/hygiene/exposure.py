@@ -1,4 +1,5 @@
-"""Which secrets somebody has seen, and new ones in their place, all at once. For who leaves, or lost their laptop.
+"""What somebody leaves behind: secrets that they have seen, and new ones in their place, all at once; and payouts that
+they asked for. For who leaves, or lost their laptop.
 
 A secret of ours is shown when it is made, and an endpoint's once more on request; each time the audit log has a row.
 So what somebody knows can be read there. A secret without any row (made by an earlier version, or at a terminal)
@@ -74,6 +75,20 @@ class Rotated:
     value: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A payout or refund that waits for an operator. `amount_raw` is in the asset's minor unit."""
+
+    kind: Literal["payout", "refund"]
+    id: str
+    mode: Mode
+    network: str
+    asset: str
+    amount_raw: int
+    destination: str
+    created_at: datetime
+
+
 async def seen_by(by: Member, account_id: str, now: datetime) -> list[Exposure]:
     """What an account, a member or one no more, knows of the merchant's secrets. Raises Forbidden."""
     by.require(Permission.TEAM_MANAGE)
@@ -87,15 +102,18 @@ def known_to(actor: str, secrets: Sequence[Secret], deeds: Sequence[Deed], now: 
     by_subject: dict[str, list[Deed]] = {}
     for deed in deeds:
         by_subject.setdefault(deed.subject, []).append(deed)
-    held_keys = {
-        f"api_key:{deed.subject}" for deed in deeds if deed.actor == actor and deed.action in (CREATED, ROTATED)
-    }
+    held_keys = _held_keys(actor, deeds)
     found = []
     for secret in secrets:
         exposure = _exposure(actor, held_keys, secret, by_subject.get(secret.id, ()), now)
         if exposure is not None:
             found.append(exposure)
     return found
+
+
+def _held_keys(actor: str, deeds: Sequence[Deed]) -> set[str]:
+    """The keys whose secret an actor was shown, as they are named in the audit log."""
+    return {f"api_key:{deed.subject}" for deed in deeds if deed.actor == actor and deed.action in (CREATED, ROTATED)}
 
 
 def _exposure(
@@ -126,6 +144,25 @@ def _generations(deeds: Sequence[Deed]) -> list[list[Deed]]:
             generations.append([])
         generations[-1].append(deed)
     return generations
+
+
+async def requests_of(by: Member, account_id: str) -> list[Request]:
+    """Payouts and refunds that an account asked for, itself or by a key whose secret it was shown, and that still wait.
+
+    They are no secrets, but outlive the right to ask for them as well: whoever stays may cancel them. Newest first.
+    Raises Forbidden.
+    """
+    by.require(Permission.TEAM_MANAGE)
+    actor = f"account:{account_id}"
+    rows = await database.fetch_all(
+        """
+        SELECT kind, id, mode, network, asset, amount_raw, destination, created_at FROM withdrawals
+        WHERE merchant = $1 AND status = 'pending_approval' AND requested_by = ANY($2) ORDER BY created_at DESC, id
+        """,
+        by.merchant_id,
+        [actor, *_held_keys(actor, await _deeds(by.merchant_id))],
+    )
+    return [Request(**dict(row)) for row in rows]
 
 
 async def rotate(

@@ -12,8 +12,9 @@ from app.core.errors import ApiError, Code, invalid
 from app.core.settings import Peppers
 from app.hygiene.checklist import UNUSED_SCOPE, Finding, KeyFacts, PersonFacts, check
 from app.mail import service as mail
+from app.mail.letters import Kind, letter
 from app.merchants import team
-from app.merchants.members import Member
+from app.merchants.members import Member, locked
 from app.merchants.roles import Permission
 
 REMIND_EVERY = timedelta(days=1)
@@ -88,7 +89,7 @@ async def _change(
 async def _remind(by: Member, account_id: str, now: datetime) -> None:
     by.require(Permission.TEAM_MANAGE)
     async with database.transaction():
-        by = await team.locked(by)
+        by = await locked(by)
         colleague = await team.person(by.merchant_id, account_id)
         lately = await database.fetch_value(
             """
@@ -102,14 +103,16 @@ async def _remind(by: Member, account_id: str, now: datetime) -> None:
         if lately:
             raise invalid("finding", f"{colleague.name} was reminded within the last day")
         await by.record("team.totp_reminded", account_id, now)
-        await mail.enqueue(
-            recipient=colleague.email,
-            subject=f"{by.merchant_name} asks you to turn on two-step verification",
-            body=f"Hello {colleague.name},\n\nyour account has access to {by.merchant_name} as {colleague.role}, and"
-            ' a password alone protects it. Please sign in and turn on two-step verification under "Sign-in and'
-            ' security".\n',
-            now=now,
+        reminder = letter(
+            Kind.MERCHANT,
+            "Please turn on two-step verification",
+            "Hello {name},\n\nyour account has access to {merchant} as {role}, and a password alone protects it. Please"
+            ' sign in and turn on two-step verification under "Sign-in and security".\n',
+            ours={"role": colleague.role},
+            name=colleague.name,
+            merchant=by.merchant_name,
         )
+        await mail.enqueue_to_kept(colleague.email, reminder, now)
 
 
 async def _keys(merchant_id: str, now: datetime) -> list[KeyFacts]:

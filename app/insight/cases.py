@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.core import database
+from app.core.keyset import Page, Place, direction, page_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,25 +31,22 @@ class Case:
     decided_at: datetime | None
 
 
-async def page(
-    merchant_id: str, mode: str, *, status: str | None, after: tuple[datetime, str] | None, limit: int
-) -> tuple[list[Case], tuple[datetime, str] | None]:
-    """A page of cases, newest first, past the one that `after` names; and the key of its last if more follow."""
+async def page(merchant_id: str, mode: str, *, status: str | None, place: Place | None, limit: int) -> Page[Case]:
+    """A page of cases by (opened_at, id), newest first."""
+    comparison, order = direction(place)
     rows = await database.fetch_all(
         f"""
         {_SELECT} WHERE r.merchant = $1 AND i.mode = $2 AND ($3::text IS NULL OR r.status = $3)
-            AND ($4::timestamptz IS NULL OR (r.opened_at, r.id) < ($4, $5))
-        ORDER BY r.opened_at DESC, r.id DESC LIMIT $6
+            AND ($4::timestamptz IS NULL OR (r.opened_at, r.id) {comparison} ($4, $5))
+        ORDER BY r.opened_at {order}, r.id {order} LIMIT $6
         """,
         merchant_id,
         mode,
         status,
-        None if after is None else after[0],
-        None if after is None else int(after[1]),
+        *(place.key if place else (None, None)),
         limit + 1,
     )
-    found = [Case(**dict(row)) for row in rows[:limit]]
-    return found, (found[-1].opened_at, str(found[-1].id)) if len(rows) > limit else None
+    return page_of(rows, limit, place, key=("opened_at", "id"), made=lambda row: Case(**dict(row)))
 
 
 async def of_invoice(merchant_id: str, mode: str, invoice_id: str) -> list[Case]:

@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from app.core import database
+from app.core.database import Row
+from app.core.keyset import Page, Place, direction, page_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +45,8 @@ class Filters:
     at_to: datetime | None = None
 
 
-async def page(
-    merchant_id: str, filters: Filters, after: tuple[datetime, str] | None, limit: int
-) -> tuple[list[Deed], tuple[datetime, str] | None]:
-    """A page of the log, newest first, past the entry that `after` names; and the key of its last if more follow."""
+async def page(merchant_id: str, filters: Filters, place: Place | None, limit: int) -> Page[Deed]:
+    """A page of the log by (at, id), newest first."""
     conditions, args = ["e.merchant_id = $1"], list[object]([merchant_id])
     wanted = {
         "e.actor = {}": filters.actor,
@@ -59,14 +59,18 @@ async def page(
         if value is not None:
             args.append(value)
             conditions.append(condition.format(f"${len(args)}"))
-    if after is not None:
-        args += [after[0], int(after[1])]
-        conditions.append(f"(e.at, e.id) < (${len(args) - 1}, ${len(args)})")
+    comparison, order = direction(place)
+    if place is not None:
+        args += place.key
+        conditions.append(f"(e.at, e.id) {comparison} (${len(args) - 1}, ${len(args)})")
     rows = await database.fetch_all(
-        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY e.at DESC, e.id DESC LIMIT {limit + 1:d}", *args
+        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY e.at {order}, e.id {order} LIMIT {limit + 1:d}", *args
     )
-    found = [Deed(**{**dict(row), "details": json.loads(row["details"])}) for row in rows[:limit]]
-    return found, (found[-1].at, str(found[-1].id)) if len(rows) > limit else None
+    return page_of(rows, limit, place, key=("at", "id"), made=_deed)
+
+
+def _deed(row: Row) -> Deed:
+    return Deed(**{**dict(row), "details": json.loads(row["details"])})
 
 
 async def people(merchant_id: str) -> list[tuple[str, str]]:

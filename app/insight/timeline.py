@@ -42,6 +42,9 @@ _ORDER: dict[Source, int] = {
 }
 """Of facts of one transaction, which share their moment: causes before what is told of them."""
 
+MOST_DEPOSITS = 100
+"""Deposits that a story tells of; dust comes last, since strangers can send as much of it as they like."""
+
 MOST_DELIVERIES = 200
 """Deliveries that a story tells of, the first ones: an endpoint may be replayed many times."""
 
@@ -91,9 +94,10 @@ async def _deposits(invoice_id: str) -> list[tuple[Fact, int]]:
     rows = await database.fetch_all(
         """
         SELECT id, network, asset, amount_raw, txid, status, verdict, seen_at, times_reversed FROM deposits
-        WHERE invoice = $1
+        WHERE invoice = $1 ORDER BY verdict = 'dust', seen_at LIMIT $2
         """,
         invoice_id,
+        MOST_DEPOSITS,
     )
     return [
         (

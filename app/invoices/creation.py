@@ -19,6 +19,7 @@ from app.core.money import format_amount, parse_amount
 from app.invoices.insertion import Insertion, NewRows
 from app.invoices.presentation import InvoicePresenter
 from app.invoices.pricing import FeePayer, price, tail_of_lease
+from app.invoices.queries import holder_of_order_id
 from app.invoices.states import Status
 from app.merchants.members import Member
 from app.merchants.queries import terms_of
@@ -100,7 +101,7 @@ class InvoiceCreation:
                 await _explain_refusal(terms, network, asset, amount_raw)
             except asyncpg.UniqueViolationError as error:
                 self._book.give_back(network, reservation)
-                await _explain_clash(getattr(error, "constraint_name", None), replay)
+                await _explain_clash(getattr(error, "constraint_name", None), terms, new, replay)
             except ApiError:
                 self._book.give_back(network, reservation)
                 raise
@@ -169,6 +170,7 @@ class InvoiceCreation:
             "expires_at": now + new.expires_in,
             "created_at": now,
             "paid_at": None,
+            "accept_parts": terms.accept_parts,
         }
 
 
@@ -200,11 +202,14 @@ async def _explain_refusal(terms: Terms, network: NetworkConfig, asset: Asset, a
     _check_bounds(amount_raw, permitted["min_raw"], permitted["max_raw"], asset)
 
 
-async def _explain_clash(constraint: str | None, replay: Replay | None) -> None:
-    """Raise what a unique key refused; return if it was the invoice's random id, so that another is tried."""
+async def _explain_clash(constraint: str | None, terms: Terms, new: NewInvoice, replay: Replay | None) -> None:
+    """Raise what a unique key refused; return if another try may succeed."""
     if replay is not None and await database.fetch_value("SELECT 1 FROM idempotency_records WHERE id = $1", replay.id):
         raise ReplayExists
     if constraint == "invoices_order_id_once":
-        raise ApiError(Code.DUPLICATE_ORDER_ID, "order_id: an open or paid invoice has it already")
+        holder = await holder_of_order_id(terms.merchant_id, terms.mode, new.order_id)
+        if holder is None:  # expired or cancelled meanwhile
+            return
+        raise ApiError(Code.DUPLICATE_ORDER_ID, "order_id: an open or paid invoice has it already", invoice_id=holder)
     if constraint not in ("invoices_pkey", "idempotency_records_pkey"):
         raise RuntimeError(f"unexpected clash at {constraint}")

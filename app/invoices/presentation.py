@@ -1,10 +1,12 @@
 """How an invoice looks from outside: the one form that the API, events and the stored replay share."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from app.core import metadata
 from app.core.clock import rfc3339
 from app.core.database import Row
 from app.core.money import format_amount
@@ -55,7 +57,28 @@ class DepositBody(msgspec.Struct, frozen=True, kw_only=True):
         Literal["seen", "orphaned", "credited", "suspended"],
         Meta(description="`orphaned`: its block was reorganised away. `suspended`: an operator looks into it."),
     ]
-    review_reason: Annotated[str | None, Meta(description="Why it needs a review; null for the exact payment.")]
+    verdict: Annotated[
+        Literal[
+            "exact",
+            "part",
+            "dust",
+            "underpaid",
+            "overpaid",
+            "late",
+            "cancelled",
+            "second",
+            "wrong_asset",
+            "in_review",
+            "unknown",
+        ],
+        Meta(
+            description="What it is to the invoice. `exact` pays it, alone or as a credited part. `part` waits "
+            "for the rest. `dust` is too small to mean anything. Every other one needs a review."
+        ),
+    ]
+    review_reason: Annotated[
+        str | None, Meta(description="Why it needs a review: the verdict; null for `exact`, `part` and `dust`.")
+    ]
     seen_at: Annotated[Moment, Meta(description="When it was first seen.")]
 
 
@@ -96,7 +119,7 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="`merchant`: taken out of the amount. `customer`: added on top."),
     ]
     net_raw: Annotated[Raw, Meta(description="What the merchant will be credited for the exact payment.")]
-    received_raw: Annotated[Raw, Meta(description="What has come in so far.")]
+    received_raw: Annotated[Raw, Meta(description="What has come in so far in the invoice's asset, dust included.")]
     credited: Annotated[bool, Meta(description="Whether the merchant's balance has it.")]
     credited_raw: Annotated[Raw | None, Meta(description="What was credited; null until then.")]
     refunded_raw: Annotated[Raw, Meta(description="What was sent back of it, confirmed on chain.")]
@@ -116,7 +139,19 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     paid_at: Annotated[Moment | None, Meta(description="When the payment became final; null until then.")]
 
 
+_UNREVIEWED = frozenset({"exact", "part", "dust"})
+
 _STATUSES = {status.value: status for status in Status}
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be sent now: the amount, or what is missing of it where parts are accepted. `missing_raw` is below
+    zero where more has come."""
+
+    missing_raw: int
+    amount_decimal: str
+    payment_uri: str
 
 
 class InvoicePresenter:
@@ -163,7 +198,7 @@ class InvoicePresenter:
             order_id=row["order_id"],
             description=row["description"],
             customer_id=row["customer_id"],
-            metadata=msgspec.json.decode(row["metadata"]),
+            metadata=metadata.from_json(row["metadata"]),
             success_url=row["success_url"],
             fail_url=row["fail_url"],
             webhook_url=row["webhook_url"],
@@ -171,6 +206,17 @@ class InvoicePresenter:
             expires_at=rfc3339(row["expires_at"]),
             created_at=rfc3339(row["created_at"]),
             paid_at=None if row["paid_at"] is None else rfc3339(row["paid_at"]),
+        )
+
+    def due(self, row: Row) -> Due:
+        """What a row of `invoices` still asks for."""
+        chain, _, asset = self._asset(row["network"], row["asset"])
+        missing_raw = row["pay_in_raw"] - (row["received_raw"] if row["accept_parts"] else 0)
+        asked_raw = missing_raw if missing_raw > 0 else row["pay_in_raw"]
+        return Due(
+            missing_raw,
+            format_amount(asked_raw, asset.decimals),
+            chain.payment_uri(row["address"], asset.symbol, asked_raw),
         )
 
     def _deposit(self, network_key: str, deposit: dict[str, Any], head_height: int) -> DepositBody:
@@ -187,7 +233,8 @@ class InvoicePresenter:
             block_height=deposit["block_height"],
             confirmations=max(0, head_height - deposit["block_height"] + 1) if alive else 0,
             status=deposit["status"],
-            review_reason=None if deposit["verdict"] == "exact" else deposit["verdict"],
+            verdict=deposit["verdict"],
+            review_reason=None if deposit["verdict"] in _UNREVIEWED else deposit["verdict"],
             seen_at=deposit["seen_at"],
         )
 

@@ -1,5 +1,6 @@
 """What to ask of the customer and what the merchant gets, in minor units."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,6 +52,18 @@ def share(came_raw: int, pay_in_raw: int, service_fee_raw: int) -> Share:
     """
     fee_raw = min(came_raw, -(-service_fee_raw * came_raw // pay_in_raw))
     return Share(fee_raw, came_raw - fee_raw)
+
+
+def shares(parts_raw: Sequence[int], pay_in_raw: int, service_fee_raw: int) -> list[Share]:
+    """Divide what came in parts, each part by itself: together they cost what their sum would cost."""
+    divided: list[Share] = []
+    came_raw = charged_raw = 0
+    for part_raw in parts_raw:
+        came_raw += part_raw
+        fee_raw = share(came_raw, pay_in_raw, service_fee_raw).service_fee_raw - charged_raw
+        charged_raw += fee_raw
+        divided.append(Share(fee_raw, part_raw - fee_raw))
+    return divided
 
 
 def share_of_other_asset(came_raw: int, fee_bps: int) -> Share:

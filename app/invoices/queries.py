@@ -10,7 +10,8 @@ import msgspec
 from app.core import database
 from app.core.batching import Batcher
 from app.core.database import Row
-from app.invoices.presentation import InvoiceBody, InvoicePresenter
+from app.core.keyset import Page, Place, direction, page_of
+from app.invoices.presentation import Due, InvoiceBody, InvoicePresenter
 from app.merchants import branding
 from app.merchants.branding import Branding
 from app.networks.evm.address import normalise_address
@@ -22,7 +23,10 @@ MAX_READS = 3
 _ID = re.compile(r"INV-[0-9A-Z]{1,16}", re.ASCII)
 """What an id may look like. Anything else is nobody's, and must not come among others' in one statement."""
 
-_SELECT = """
+MOST_DUST = 20
+"""Deposits that are dust, the newest ones, in an invoice's answer: strangers can send as many as they like."""
+
+_SELECT = f"""
     SELECT i.*,
         coalesce((SELECT head_height FROM network_cursors c WHERE c.network = i.network), 0) AS head_height,
         (SELECT json_agg(json_build_object(
@@ -31,7 +35,10 @@ _SELECT = """
                 'status', d.status, 'verdict', d.verdict,
                 'seen_at', to_char(d.seen_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
             ) ORDER BY d.seen_at, d.id)::text
-            FROM deposits d WHERE d.invoice = i.id) AS deposits,
+            FROM (
+                SELECT *, row_number() OVER (PARTITION BY verdict = 'dust' ORDER BY seen_at DESC, id DESC) AS newest
+                FROM deposits WHERE invoice = i.id
+            ) d WHERE d.verdict <> 'dust' OR d.newest <= {MOST_DUST}) AS deposits,
         (SELECT json_build_object(
                 'status', r.status, 'outcome', r.outcome, 'cause', r.verdict, 'deposit_id', r.deposit,
                 'refund_id', r.refund_id,
@@ -46,9 +53,12 @@ _SELECT = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicInvoice:
-    """An invoice for its customer: with who asks for the money, and when its network was last looked at."""
+    """An invoice for its customer: with what is to be sent now, who asks for the money, and when its network was last
+    looked at."""
 
     body: InvoiceBody
+    due: Due
+    accepts_parts: bool
     merchant_id: str
     merchant_name: str
     branding: Branding
@@ -103,6 +113,8 @@ class InvoiceReader:
             return None
         return PublicInvoice(
             body=self._body(row),
+            due=self._presenter.due(row),
+            accepts_parts=row["accept_parts"],
             merchant_id=row["merchant"],
             merchant_name=row["display_name"] or row["merchant_name"],
             branding=branding.of_row(row),
@@ -111,20 +123,15 @@ class InvoiceReader:
         )
 
     async def page(
-        self, merchant_id: str, mode: str, filters: Filters, after: tuple[datetime, str] | None, limit: int
-    ) -> tuple[list[InvoiceBody], tuple[datetime, str] | None]:
-        """A page, newest first, past the row that `after` names; and the key of its last row if more follow.
-
-        Keyset paging: the index leads straight to the first row, so every page costs the same, and rows that
-        are added meanwhile are newer than all that is still to come.
-        """
-        conditions, args = _where(merchant_id, mode, filters, after)
+        self, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
+    ) -> Page[InvoiceBody]:
+        """A page by (created_at, id), newest first."""
+        conditions, args = _where(merchant_id, mode, filters, place)
+        _, order = direction(place)
         rows = await database.fetch_all(
-            f"{_SELECT} WHERE {conditions} ORDER BY i.created_at DESC, i.id DESC LIMIT {limit + 1:d}", *args
+            f"{_SELECT} WHERE {conditions} ORDER BY i.created_at {order}, i.id {order} LIMIT {limit + 1:d}", *args
         )
-        page = rows[:limit]
-        more = (page[-1]["created_at"], page[-1]["id"]) if len(rows) > limit else None
-        return [self._body(row) for row in page], more
+        return page_of(rows, limit, place, key=("created_at", "id"), made=self._body)
 
     def _body(self, row: Row) -> InvoiceBody:
         deposits: list[dict[str, Any]] = msgspec.json.decode(row["deposits"]) if row["deposits"] else []
@@ -182,6 +189,17 @@ _SEARCH = """i.id IN (
     )"""
 
 
+async def holder_of_order_id(merchant_id: str, mode: str, order_id: str | None) -> str | None:
+    """The id of the merchant's invoice that holds an order id: the one that is neither cancelled nor expired."""
+    found: str | None = await database.fetch_value(
+        "SELECT id FROM invoices WHERE merchant = $1 AND mode = $2 AND order_id = $3 AND holds_order_id",
+        merchant_id,
+        mode,
+        order_id,
+    )
+    return found
+
+
 async def pending_raw(merchant_id: str, mode: str) -> dict[tuple[str, str], int]:
     """What a merchant will be credited for exact deposits that still lack confirmations, by (network, asset)."""
     rows = await database.fetch_all(
@@ -195,9 +213,7 @@ async def pending_raw(merchant_id: str, mode: str) -> dict[tuple[str, str], int]
     return {(row["network"], row["asset"]): row["pending"] for row in rows}
 
 
-def _where(
-    merchant_id: str, mode: str, filters: Filters, after: tuple[datetime, str] | None
-) -> tuple[str, list[object]]:
+def _where(merchant_id: str, mode: str, filters: Filters, place: Place | None) -> tuple[str, list[object]]:
     """The WHERE clause for just the filters that are set, so that each combination gets its own plan."""
     conditions = ["i.merchant = $1", "i.mode = $2"]
     args: list[object] = [merchant_id, mode]
@@ -217,6 +233,7 @@ def _where(
     if filters.search is not None:
         text = filters.search
         add(_SEARCH, text, text, text, _as_kept(text), text)
-    if after is not None:
-        add("(i.created_at, i.id) < ({}, {})", *after)
+    if place is not None:
+        comparison, _ = direction(place)
+        add(f"(i.created_at, i.id) {comparison} ({{}}, {{}})", *place.key)
     return " AND ".join(conditions), args

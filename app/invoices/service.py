@@ -38,6 +38,12 @@ REORG_PATIENCE = timedelta(hours=3)
 such a transaction for so long (geth's --txpool.lifetime); after that it hardly comes back."""
 
 
+PAYMENT_IS_AWAY = """EXISTS (
+    SELECT 1 FROM deposits o WHERE o.invoice = i.id AND o.status = 'orphaned' AND o.verdict IN ('exact', 'part')
+        AND o.orphaned_at > $3 AND coalesce(o.made_at, least(o.seen_at, o.block_time)) < i.expires_at)"""
+"""Whether the invoice `i` has a payment, or a part of one, that has left the chain since $3 and may come back."""
+
+
 class InvoiceService:
     """The verbs of an invoice's life."""
 
@@ -75,15 +81,26 @@ class InvoiceService:
         await announce(invoice_id)
         return invoice
 
-    async def begin_confirming(self, invoice_id: str, received_raw: int, now: datetime) -> None:
-        """An exact deposit is in a block. The caller holds the row's lock and the transaction."""
-        changes = {"received_raw": received_raw}
-        await self._move(invoice_id, Status.AWAITING_DEPOSIT, Status.CONFIRMING, now, changes)
+    async def begin_confirming(
+        self, invoice_id: str, current: Status, received_raw: int, cases_left: int, now: datetime
+    ) -> None:
+        """The exact payment is in a block, and another deposit may be in review beside it.
 
-    async def await_again(self, invoice_id: str, received_raw: int, now: datetime) -> None:
-        """The deposit was reorganised away. The caller holds the row's lock and the transaction."""
+        The caller holds the row's lock and the transaction.
+        """
+        changes = {"received_raw": received_raw, "needs_review": cases_left > 0}
+        await self._move(invoice_id, current, Status.CONFIRMING, now, changes)
+
+    async def await_again(self, invoice_id: str, received_raw: int, cases_left: int, now: datetime) -> None:
+        """The payment was reorganised away; where another deposit has a case, it is what the invoice is about now.
+
+        The caller holds the row's lock and the transaction.
+        """
         changes = {"received_raw": received_raw}
-        await self._move(invoice_id, Status.CONFIRMING, Status.AWAITING_DEPOSIT, now, changes, event=None)
+        if cases_left:
+            await self._move(invoice_id, Status.CONFIRMING, Status.MANUAL_REVIEW, now, changes)
+        else:
+            await self._move(invoice_id, Status.CONFIRMING, Status.AWAITING_DEPOSIT, now, changes, event=None)
 
     async def pay(self, invoice_id: str, current: Status, net_raw: int, now: datetime) -> None:
         """The deposit is final and booked. The caller holds the row's lock and the transaction.
@@ -171,15 +188,14 @@ class InvoiceService:
 
         `covered_until`: every block up to this moment has been scanned. An invoice does not expire before its
         last moment is covered, so that a payment made in time but seen late is not called late; nor, for
-        REORG_PATIENCE, while its payment is between two blocks. One with an open case goes to review instead.
+        REORG_PATIENCE, while its payment or a part of it is between two blocks. One with an open case goes to review
+        instead.
         """
         async with database.transaction():
             rows = await database.fetch_all(
-                """
+                f"""
                 SELECT id, needs_review FROM invoices i
-                WHERE network = $1 AND status = 'awaiting_deposit' AND expires_at <= $2 AND NOT EXISTS (
-                    SELECT 1 FROM deposits d WHERE d.invoice = i.id AND d.status = 'orphaned' AND d.verdict = 'exact'
-                        AND d.orphaned_at > $3 AND coalesce(d.made_at, least(d.seen_at, d.block_time)) < i.expires_at)
+                WHERE network = $1 AND status = 'awaiting_deposit' AND expires_at <= $2 AND NOT {PAYMENT_IS_AWAY}
                 ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED
                 """,
                 network_key,
@@ -267,4 +283,4 @@ async def announce(*invoice_ids: str) -> None:
     """After a commit: wake the event sequencer and every open checkout page of these invoices."""
     if invoice_ids:
         await events.announce()
-        await redis.publish_all([LIVE_CHANNEL + invoice_id for invoice_id in invoice_ids])
+        await redis.publish(*(LIVE_CHANNEL + invoice_id for invoice_id in invoice_ids))

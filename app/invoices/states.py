@@ -28,7 +28,8 @@ TRANSITIONS = MappingProxyType(
         Status.REFUNDED: frozenset[Status](),
         Status.EXPIRED: frozenset({Status.MANUAL_REVIEW}),
         Status.CANCELLED: frozenset({Status.MANUAL_REVIEW}),
-        Status.MANUAL_REVIEW: frozenset({Status.PAID, Status.CLOSED}),
+        # To confirming: the exact deposit came in time all the same.
+        Status.MANUAL_REVIEW: frozenset({Status.CONFIRMING, Status.PAID, Status.CLOSED}),
         Status.CLOSED: frozenset[Status](),
     }
 )

@@ -13,7 +13,7 @@ class Invoice(Table, tablename="invoices"):
 
     `needs_review` is the anomaly beside the progress in `status`: a paid invoice that got a second transfer
     stays paid and needs review. `holds_order_id` is what makes an order id unique; it is given up on
-    cancellation and expiry and never taken back.
+    cancellation and expiry and never taken back. `accept_parts`: several deposits may pay it together.
     """
 
     id = columns.public_id()
@@ -48,6 +48,7 @@ class Invoice(Table, tablename="invoices"):
     expires_at = columns.moment()
     created_at = columns.moment()
     paid_at = columns.moment(null=True)
+    accept_parts = columns.switch()
 
     status_known = columns.one_of(
         "status",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from app.core import database
 from app.core.clock import rfc3339
 from app.core.database import Row
+from app.core.keyset import Page, Place, direction, page_of
+from app.core.waiting import budget, limit_s
 from app.ledger.hashchain import ChainId, Entry, Reference, State
 
 READ_AHEAD = 2_000
@@ -69,15 +71,16 @@ async def booked(chains: Iterable[ChainId], reference: Reference, kinds: Sequenc
     return sums
 
 
-async def entries_before(ledger: int, before_seq: int | None, limit: int) -> list[Entry]:
-    """A page of entries, newest first, all below `before_seq`."""
+async def page(ledger: int, place: Place | None, limit: int) -> Page[Entry]:
+    """A page of entries by seq, newest first."""
+    comparison, order = direction(place)
     rows = await database.fetch_all(
-        f"{_SELECT} WHERE ledger = $1 AND ($2::bigint IS NULL OR seq < $2) ORDER BY seq DESC LIMIT $3",
+        f"{_SELECT} WHERE ledger = $1 AND ($2::bigint IS NULL OR seq {comparison} $2) ORDER BY seq {order} LIMIT $3",
         ledger,
-        before_seq,
-        limit,
+        place.key[0] if place else None,
+        limit + 1,
     )
-    return [_entry(row) for row in rows]
+    return page_of(rows, limit, place, key=("seq",), made=_entry)
 
 
 async def entry(ledger: int, seq: int) -> Entry | None:
@@ -87,11 +90,15 @@ async def entry(ledger: int, seq: int) -> Entry | None:
 
 
 async def entries(ledger: int, after_seq: int = 0) -> AsyncIterator[Entry]:
-    """The entries of a chain from `after_seq` on, oldest first, however many there are."""
+    """The entries of a chain from `after_seq` on, oldest first, however many there are.
+
+    Each part may wait for the database as long as anything else, so that a long chain is not cut off.
+    """
     while True:
-        rows = await database.fetch_all(
-            f"{_SELECT} WHERE ledger = $1 AND seq > $2 ORDER BY seq, id LIMIT $3", ledger, after_seq, READ_AHEAD
-        )
+        with budget(limit_s()):
+            rows = await database.fetch_all(
+                f"{_SELECT} WHERE ledger = $1 AND seq > $2 ORDER BY seq, id LIMIT $3", ledger, after_seq, READ_AHEAD
+            )
         for row in rows:
             yield _entry(row)
         if len(rows) < READ_AHEAD:

@@ -8,12 +8,18 @@ from app.core import columns
 
 
 class OutgoingMail(Table, tablename="mail_outbox"):
-    """One letter to one person. `next_attempt_at` is null once it was sent or given up (`sent_at` tells which)."""
+    """One letter to one person. `next_attempt_at` is null once it was sent or given up (`sent_at` tells which).
+
+    `kind` counts against the recipient's allowance; it is null in letters of earlier versions.
+    `body_sealed` is null from then on. `body` is empty, but in letters that wait since before bodies were sealed.
+    """
 
     id = BigSerial(primary_key=True)
     recipient = columns.words(254)
+    kind = columns.words(30, null=True)
     subject = columns.words(200)
     body = columns.text()
+    body_sealed = columns.text(null=True)
     attempts = columns.number()
     next_attempt_at = columns.moment(null=True)
     last_error = columns.words(300, null=True)

@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal
 from urllib.parse import urlsplit
 
 from babel import Locale
 
 from app.audit import service as audit
-from app.core import database
+from app.core import database, names
 from app.core.database import Row
 from app.core.errors import ApiError, Code, invalid
-from app.mail import service as mail
+from app.mail.letters import Kind, letter
 from app.merchants import service
-from app.merchants.members import Member, owners_addresses
+from app.merchants.members import Decider, Member, refuse_own_merchant, write_to_owners
 from app.merchants.roles import Permission
 from app.networks.registry import Networks
 
@@ -51,18 +51,6 @@ COUNTRIES: Mapping[str, str] = MappingProxyType(
 """Countries and territories by their code in ISO 3166, in English; what CLDR has besides is left out."""
 
 Status = Literal["pending", "approved", "rejected"]
-
-
-class Decider(Protocol):
-    """An operator at work, as far as the audit log is concerned (accounts/operators.py)."""
-
-    @property
-    def actor(self) -> str:
-        """`account:ACC-…`."""
-
-    @property
-    def address(self) -> str | None:
-        """The client's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,17 +121,22 @@ async def apply_again(by: Member, facts: Facts, now: datetime) -> None:
 
 
 async def approve(application_id: int, networks: Networks, by: Decider, now: datetime) -> None:
-    """Let the merchant in, with every asset enabled. Raises NOT_FOUND, INVALID_INPUT for one that is decided."""
+    """Let the merchant in, with every asset enabled.
+
+    Raises NOT_FOUND, INVALID_INPUT for one that is decided, DeedRefused for the operator's own.
+    """
     async with database.transaction():
         merchant = await _decide(application_id, "approved", None, by, now)
         await service.enable_all_assets(merchant["id"], networks)
-        await _write_to_owners(
-            merchant,
-            f"{merchant['name']} is approved",
-            "You can create API keys, take payments and ask for payouts now. Sign in and switch to test mode to try"
-            " everything without real money.",
-            now,
+        approved = letter(
+            Kind.MERCHANT,
+            "Your merchant is approved",
+            "{merchant} ({id}) is approved.\n\nYou can create API keys, take payments and ask for payouts now. Sign in"
+            " and switch to test mode to try everything without real money.\n",
+            ours={"id": merchant["id"]},
+            merchant=merchant["name"],
         )
+        await write_to_owners(merchant["id"], approved, now)
 
 
 async def reject(application_id: int, reason: str, by: Decider, now: datetime) -> None:
@@ -156,12 +149,14 @@ async def reject(application_id: int, reason: str, by: Decider, now: datetime) -
         raise invalid("reason", f"must have 1 to {MAX_REASON_LENGTH} characters")
     async with database.transaction():
         merchant = await _decide(application_id, "rejected", reason, by, now)
-        await _write_to_owners(
-            merchant,
-            f"{merchant['name']} was not approved",
-            f"The reason given:\n{reason}\n\nYou can sign in, put right what is said there, and apply again.",
-            now,
+        rejected = letter(
+            Kind.MERCHANT,
+            "Your application was not approved",
+            "Your application {id} was not approved. The reason given:\n{reason}\n\nYou can sign in, put right what is"
+            " said there, and apply again.\n",
+            ours={"id": merchant["id"], "reason": reason},
         )
+        await write_to_owners(merchant["id"], rejected, now)
 
 
 async def waiting(limit: int = 100) -> list[Application]:
@@ -200,6 +195,8 @@ def _checked(facts: Facts) -> Facts:
         business=_text("business", facts.business, 20, 1000),
         monthly_volume=facts.monthly_volume,
     )
+    names.refuse_address("name", checked.name)
+    names.refuse_address("legal_name", checked.legal_name)
     if checked.country not in COUNTRIES:
         raise invalid("country", "choose the country where the business is registered")
     try:
@@ -269,6 +266,8 @@ async def _decide(
     if merchant_id is None:
         raise ApiError(Code.NOT_FOUND, "there is no such application")
     merchant = await _lock(merchant_id)
+    if decision == "approved":
+        await refuse_own_merchant(by, merchant_id, now)
     decided = await database.execute(
         """
         UPDATE merchant_applications SET status = $2, decided_by = $3, decided_at = $4, reason = $5
@@ -293,8 +292,3 @@ async def _decide(
         now=now,
     )
     return merchant
-
-
-async def _write_to_owners(merchant: Row, subject: str, body: str, now: datetime) -> None:
-    for recipient in await owners_addresses(merchant["id"]):
-        await mail.enqueue(recipient=recipient, subject=subject, body=f"{body}\n", now=now)

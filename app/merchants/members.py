@@ -4,11 +4,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import Protocol
 
+from app.accounts.operators import DeedRefused
 from app.audit import service as audit
 from app.core import database
 from app.core.errors import ApiError, Code, Forbidden
+from app.mail import service as mail
+from app.mail.letters import Letter
 from app.merchants.roles import ALLOWED, Permission, Role, Standing, may
+
+
+class Decider(Protocol):
+    """An operator at work, as far as decisions and the audit log are concerned (accounts/operators.py)."""
+
+    @property
+    def actor(self) -> str:
+        """`account:ACC-…`."""
+
+    @property
+    def address(self) -> str | None:
+        """The client's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +103,16 @@ async def member(account_id: str, merchant_id: str, *, address: str | None) -> M
     return None if row is None else Member(**dict(row), address=address)
 
 
+async def locked(by: Member) -> Member:
+    """Lock the merchant's team; whoever asks, as they are now. Raises Forbidden for one who was removed meanwhile."""
+    database.in_transaction()
+    await database.execute("SELECT 1 FROM merchants WHERE id = $1 FOR UPDATE", by.merchant_id)
+    current = await member(by.account_id, by.merchant_id, address=by.address)
+    if current is None:
+        raise Forbidden("you are no member any more")
+    return current
+
+
 async def merchants_of(account_id: str) -> list[MembershipView]:
     """Every merchant that the account belongs to, by name."""
     rows = await database.fetch_all(
@@ -99,8 +125,24 @@ async def merchants_of(account_id: str) -> list[MembershipView]:
     return [MembershipView(**dict(row)) for row in rows]
 
 
-async def owners_addresses(merchant_id: str) -> list[str]:
-    """Where letters to a merchant go."""
+async def belonged_since(account_id: str, merchant_id: str | None, since: datetime) -> bool:
+    """Whether an account belongs to a merchant now, or did at some time since then; False without a merchant.
+
+    Postgres has the rule: its guards of approvals and reviews use it too. An hour before `since` counts, for clocks.
+    """
+    found: bool = await database.fetch_value("SELECT belonged_since($1, $2, $3)", merchant_id, account_id, since)
+    return found
+
+
+async def refuse_own_merchant(operator: Decider, merchant_id: str, now: datetime) -> None:
+    """Raise DeedRefused where an operator belongs to the merchant: they let it in, raise its caps and reinstate it for
+    others, not for themselves. What stops a merchant is everybody's."""
+    if await belonged_since(operator.actor.removeprefix("account:"), merchant_id, now):
+        raise DeedRefused("you belong to the merchant: another operator must decide")
+
+
+async def write_to_owners(merchant_id: str, letter: Letter, now: datetime) -> None:
+    """Send a letter to each owner when the caller's transaction commits."""
     rows = await database.fetch_all(
         """
         SELECT a.email FROM memberships p JOIN accounts a ON a.id = p.account
@@ -108,4 +150,5 @@ async def owners_addresses(merchant_id: str) -> list[str]:
         """,
         merchant_id,
     )
-    return [row["email"] for row in rows]
+    for row in rows:
+        await mail.enqueue_to_kept(row["email"], letter, now)

@@ -31,6 +31,8 @@ async def enabled_assets(merchant_id: str, mode: str) -> list[EnabledAsset]:
 
 async def terms_of(merchant_id: str, mode: Mode) -> Terms:
     """What a merchant that is there has agreed to."""
-    row = await database.fetch_one("SELECT service_fee_bps, fee_payer FROM merchants WHERE id = $1", merchant_id)
+    row = await database.fetch_one(
+        "SELECT service_fee_bps, fee_payer, accept_parts FROM merchants WHERE id = $1", merchant_id
+    )
     assert row is not None, merchant_id
-    return Terms(merchant_id, mode, row["service_fee_bps"], row["fee_payer"])
+    return Terms(merchant_id, mode, row["service_fee_bps"], row["fee_payer"], row["accept_parts"])

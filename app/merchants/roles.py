@@ -9,6 +9,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal, get_args
 
+from app.core.errors import invalid
+
 Role = Literal["owner", "admin", "developer", "viewer"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -42,7 +44,10 @@ class Permission(StrEnum):
     EVENTS_VIEW = "events.view"
     TEAM_VIEW = "team.view"
     TEAM_MANAGE = "team.manage"
-    """Invite, change and remove members who are no owners."""
+    """Change and remove members who are no owners, and withdraw invitations."""
+
+    TEAM_INVITE = "team.invite"
+    """Invite members who are no owners; invitations wait for the approval (contract, section 8)."""
 
     OWNERS_MANAGE = "owners.manage"
     """The same for owners, and make somebody one."""
@@ -73,7 +78,9 @@ ALLOWED: Mapping[Role, frozenset[Permission]] = MappingProxyType(
 )
 """What each role may do at a merchant that is approved."""
 
-_NEW_BUSINESS = frozenset({Permission.INVOICES_WRITE, Permission.REFUNDS_WRITE, Permission.PAYOUTS_WRITE})
+_NEW_BUSINESS = frozenset(
+    {Permission.INVOICES_WRITE, Permission.REFUNDS_WRITE, Permission.PAYOUTS_WRITE, Permission.TEAM_INVITE}
+)
 _SEEING = frozenset(
     {
         Permission.VIEW,
@@ -111,6 +118,21 @@ DESCRIPTIONS: Mapping[Role, str] = MappingProxyType(
     }
 )
 """For people who choose one."""
+
+
+def checked_role(role: str) -> Role:
+    """The role that a word names. Raises INVALID_INPUT."""
+    for known in ROLES:
+        if known == role:
+            return known
+    raise invalid("role", "choose a role")
+
+
+def to_invite(role: Role) -> tuple[Permission, ...]:
+    """What somebody needs who invites a member with this role, also when the invitation is accepted."""
+    if role == "owner":
+        return Permission.TEAM_INVITE, Permission.OWNERS_MANAGE
+    return (Permission.TEAM_INVITE,)
 
 
 def may(role: Role, standing: Standing, permission: Permission) -> bool:

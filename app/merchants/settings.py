@@ -18,17 +18,37 @@ async def fee_payer(merchant_id: str) -> FeePayer:
     return cast(FeePayer, await database.fetch_value("SELECT fee_payer FROM merchants WHERE id = $1", merchant_id))
 
 
-async def set_fee_payer(by: Member, payer: str, now: datetime) -> None:
-    """Who bears it from the next invoice on. Raises Forbidden, INVALID_INPUT."""
+async def accepts_parts(merchant_id: str) -> bool:
+    """Whether several deposits may pay an invoice together."""
+    accepted: bool = await database.fetch_value("SELECT accept_parts FROM merchants WHERE id = $1", merchant_id)
+    return accepted
+
+
+async def set_invoice_terms(by: Member, *, payer: str, parts: str, now: datetime) -> None:
+    """Who bears the service fee, and whether parts are accepted ("yes" or "no"), from the next invoice on.
+
+    Raises Forbidden, INVALID_INPUT.
+    """
     by.require(Permission.SETTINGS_MANAGE)
     if payer not in ("merchant", "customer"):
         raise invalid("fee_payer", "choose who pays the fee")
+    if parts not in ("yes", "no"):
+        raise invalid("accept_parts", "choose what a part counts for")
+    accepted = parts == "yes"
     async with database.transaction():
-        was = await database.fetch_value("SELECT fee_payer FROM merchants WHERE id = $1 FOR UPDATE", by.merchant_id)
-        if was == payer:
-            return
-        await database.execute("UPDATE merchants SET fee_payer = $2 WHERE id = $1", by.merchant_id, payer)
-        await by.record("merchant.fee_payer_changed", by.merchant_id, now, was=was, is_now=payer)
+        was = await database.fetch_one(
+            "SELECT fee_payer, accept_parts FROM merchants WHERE id = $1 FOR UPDATE", by.merchant_id
+        )
+        assert was is not None, "a member's merchant is there"
+        await database.execute(
+            "UPDATE merchants SET fee_payer = $2, accept_parts = $3 WHERE id = $1", by.merchant_id, payer, accepted
+        )
+        if was["fee_payer"] != payer:
+            await by.record("merchant.fee_payer_changed", by.merchant_id, now, was=was["fee_payer"], is_now=payer)
+        if was["accept_parts"] != accepted:
+            await by.record(
+                "merchant.accept_parts_changed", by.merchant_id, now, was=was["accept_parts"], is_now=accepted
+            )
 
 
 async def set_branding(

@@ -1,6 +1,7 @@
 """What operators alone decide about a merchant: whether it may act, what it pays, what it may take and send.
 
-Each verb locks the merchant, changes it and writes the audit row in one transaction. The owners of a merchant
+Each verb locks the merchant, changes it and writes the audit row in one transaction. An operator who belongs to the
+merchant can stop it, and nothing else. The owners of a merchant
 whose standing changes get a letter with the reason; the keys know at once, they read the status at each request.
 """
 
@@ -14,9 +15,9 @@ from app.audit import service as audit
 from app.core import database
 from app.core.database import Row
 from app.core.errors import ApiError, Code, invalid
-from app.mail import service as mail
+from app.mail.letters import Kind, letter
 from app.merchants import service
-from app.merchants.members import owners_addresses
+from app.merchants.members import refuse_own_merchant, write_to_owners
 from app.merchants.service import MAX_FEE_BPS
 from app.networks.config import MAX_RAW, Asset, NetworkConfig
 
@@ -61,12 +62,13 @@ async def ban(merchant_id: str, reason: str, by: Operator, now: datetime) -> Non
 async def set_terms(merchant_id: str, fee_bps: int, tolerance_bps: int, by: Operator, now: datetime) -> None:
     """What invoices made from now on cost, and how far a payment may be off and still count as exact.
 
-    Both in 1/10,000. Raises NOT_FOUND, INVALID_INPUT.
+    Both in 1/10,000. Raises NOT_FOUND, INVALID_INPUT, DeedRefused.
     """
     if not 0 <= fee_bps <= MAX_FEE_BPS:
         raise invalid("service_fee_bps", f"must be from 0 to {MAX_FEE_BPS}")
     async with database.transaction():
         merchant = await _lock(merchant_id)
+        await refuse_own_merchant(by, merchant_id, now)
         if merchant["service_fee_bps"] != fee_bps:
             await database.execute("UPDATE merchants SET service_fee_bps = $2 WHERE id = $1", merchant_id, fee_bps)
             await _audit(merchant_id, "fee_changed", by, now, was=merchant["service_fee_bps"], is_now=fee_bps)
@@ -78,10 +80,11 @@ async def set_terms(merchant_id: str, fee_bps: int, tolerance_bps: int, by: Oper
 async def set_asset_terms(
     merchant_id: str, network: NetworkConfig, asset: Asset, terms: AssetTerms, by: Operator, now: datetime
 ) -> None:
-    """What a merchant may take and send of one asset. Raises NOT_FOUND, INVALID_INPUT."""
+    """What a merchant may take and send of one asset. Raises NOT_FOUND, INVALID_INPUT, DeedRefused."""
     _refuse_senseless(terms)
     async with database.transaction():
         await _lock(merchant_id)
+        await refuse_own_merchant(by, merchant_id, now)
         before = await database.fetch_one(
             """
             SELECT enabled, min_raw, max_raw, daily_cap_raw FROM merchant_assets
@@ -125,6 +128,8 @@ async def _move(merchant_id: str, deed: str, reason: str, by: Operator, now: dat
     origins, target = FROM_TO[deed]
     async with database.transaction():
         merchant = await _lock(merchant_id)
+        if target == "approved":
+            await refuse_own_merchant(by, merchant_id, now)
         if merchant["status"] not in origins:
             raise DeedRefused(f"{merchant['name']} is {merchant['status']}: it can't be {deed}")
         await database.execute("UPDATE merchants SET status = $2 WHERE id = $1", merchant_id, target)
@@ -142,14 +147,24 @@ async def _lock(merchant_id: str) -> Row:
 
 
 async def _write_to_owners(merchant: Row, deed: str, reason: str, now: datetime) -> None:
-    for recipient in await owners_addresses(merchant["id"]):
-        await mail.enqueue(
-            recipient=recipient,
-            subject=f"{merchant['name']} was {deed}",
-            body=f"{merchant['name']} ({merchant['id']}) was {deed} by an operator of the gateway.\n\n"
-            f"The reason given:\n{reason}\n\n{CONSEQUENCES[deed]}\n",
-            now=now,
-        )
+    said = letter(
+        Kind.MERCHANT,
+        SUBJECTS[deed],
+        "{merchant} ({id}) was {deed} by an operator of the gateway.\n\n"
+        "The reason given:\n{reason}\n\n{consequences}\n",
+        ours={"id": merchant["id"], "deed": deed, "reason": reason, "consequences": CONSEQUENCES[deed]},
+        merchant=merchant["name"],
+    )
+    await write_to_owners(merchant["id"], said, now)
+
+
+SUBJECTS: Mapping[str, str] = MappingProxyType(
+    {
+        "suspended": "Your merchant was suspended",
+        "banned": "Your merchant was banned",
+        "reinstated": "Your merchant was reinstated",
+    }
+)
 
 
 CONSEQUENCES: Mapping[str, str] = MappingProxyType(

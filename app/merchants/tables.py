@@ -12,6 +12,7 @@ class Merchant(Table, tablename="merchants"):
     """A business that takes payments. `service_fee_bps` is what the platform earns, in 1/10,000.
 
     A payment that misses the asked amount by up to `tolerance_bps` of it counts as exact, for what came.
+    `accept_parts`: from the next invoice on, several deposits may pay one together.
     """
 
     id = columns.public_id()
@@ -21,6 +22,7 @@ class Merchant(Table, tablename="merchants"):
     fee_payer = columns.words(10)
     created_at = columns.moment()
     tolerance_bps = Integer(default=0)
+    accept_parts = columns.switch()
 
     status_known = columns.one_of("status", "pending", "rejected", "approved", "suspended", "banned")
     fee_payer_known = columns.one_of("fee_payer", "merchant", "customer")
@@ -57,6 +59,18 @@ class Membership(Table, tablename="memberships"):
 
     memberships_member_once = Unique(["merchant", "account"])
     role_known = columns.one_of("role", "owner", "admin", "developer", "viewer")
+
+
+class FormerMember(Table, tablename="former_members"):
+    """A membership that has ended. A trigger adds the row when the membership is deleted.
+
+    Whoever left after a payout was asked for still may not approve it (withdrawals/conflicts.py).
+    """
+
+    id = BigSerial(primary_key=True)
+    merchant = columns.reference(Merchant)
+    account = columns.reference(Account)
+    left_at = columns.moment()
 
 
 class MerchantApplication(Table, tablename="merchant_applications"):

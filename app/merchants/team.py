@@ -1,17 +1,17 @@
 """Who belongs to a merchant: changes of role, removal, leaving. There is always an owner left.
 
 Each verb locks the merchant and asks for the right once more: of two owners who demote each other at once, one is
-too late.
+too late. Invitations that somebody has sent end with their right to send them.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.core import database
-from app.core.errors import ApiError, Code, Forbidden, invalid
-from app.merchants import service
-from app.merchants.members import Member, member
-from app.merchants.roles import ROLES, Permission, Role
+from app.core.errors import ApiError, Code, invalid
+from app.merchants import invitations, service
+from app.merchants.members import Member, locked
+from app.merchants.roles import ROLES, Permission, Role, checked_role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,10 @@ async def colleague(merchant_id: str, account_id: str) -> Colleague:
 
 
 async def change_role(by: Member, account_id: str, role: str, now: datetime) -> None:
-    """Give a member another role. Raises Forbidden, NOT_FOUND, INVALID_INPUT for the last owner."""
+    """Give a member another role; invitations of theirs that take a higher one are withdrawn.
+
+    Raises Forbidden, NOT_FOUND, INVALID_INPUT for the last owner.
+    """
     new_role = checked_role(role)
     by.require(Permission.TEAM_MANAGE)
     async with database.transaction():
@@ -91,10 +94,11 @@ async def change_role(by: Member, account_id: str, role: str, now: datetime) -> 
             await _refuse_last_owner(by.merchant_id)
         await service.add_member(by.merchant_id, account_id, new_role, now)
         await by.record("team.role_changed", account_id, now, was=before.role, is_now=new_role)
+        await invitations.withdraw_sent_by(by, account_id, new_role, now)
 
 
 async def remove(by: Member, account_id: str, now: datetime) -> None:
-    """End a membership; the next request of whoever had it finds no merchant.
+    """End a membership; the next request of whoever had it finds no merchant, and invitations of theirs are withdrawn.
 
     What they have seen stays seen: app/hygiene names it and rotates it. Raises Forbidden, NOT_FOUND, INVALID_INPUT
     for the last owner.
@@ -108,34 +112,21 @@ async def remove(by: Member, account_id: str, now: datetime) -> None:
             await _refuse_last_owner(by.merchant_id)
         await _end(by.merchant_id, account_id)
         await by.record("team.removed", account_id, now, role=target.role)
+        await invitations.withdraw_sent_by(by, account_id, None, now)
 
 
 async def leave(by: Member, now: datetime) -> None:
-    """End one's own membership, whatever the role. Raises INVALID_INPUT for the last owner."""
+    """End one's own membership, whatever the role; invitations that they have sent are withdrawn.
+
+    Raises INVALID_INPUT for the last owner.
+    """
     async with database.transaction():
         by = await locked(by)
         if by.role == "owner":
             await _refuse_last_owner(by.merchant_id)
         await _end(by.merchant_id, by.account_id)
         await by.record("team.left", by.account_id, now, role=by.role)
-
-
-def checked_role(role: str) -> Role:
-    """The role that a word names. Raises INVALID_INPUT."""
-    for known in ROLES:
-        if known == role:
-            return known
-    raise invalid("role", "choose a role")
-
-
-async def locked(by: Member) -> Member:
-    """Lock the merchant's team; whoever asks, as they are now. Raises Forbidden for one who was removed meanwhile."""
-    database.in_transaction()
-    await database.execute("SELECT 1 FROM merchants WHERE id = $1 FOR UPDATE", by.merchant_id)
-    current = await member(by.account_id, by.merchant_id, address=by.address)
-    if current is None:
-        raise Forbidden("you are no member any more")
-    return current
+        await invitations.withdraw_sent_by(by, by.account_id, None, now)
 
 
 async def _target(by: Member, account_id: str) -> Person:

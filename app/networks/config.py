@@ -37,6 +37,11 @@ from app.networks.evm.address import normalise_address
 MAX_RAW = 10**78 - 1  # what numeric(78,0) holds (contract, section 1)
 MAX_DECIMALS = 36
 
+SMALL_TOKEN_DECIMALS = 6
+SMALL_TOKEN_DUST_PLACES = 2
+DUST_PLACES = 5
+"""Decimal places of the default of `dust_raw`, for tokens of up to 6 decimals and for all other assets."""
+
 Mode = Literal["live", "test"]
 
 
@@ -76,7 +81,8 @@ class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     Payouts and refunds of more than `approval_threshold_raw` need two operators; where left out, one always does.
     What the signer keeps to, whatever the database says: `transaction_ceiling_raw` bounds one withdrawal,
     `day_ceiling_raw` those of any 24 hours together. Deposit addresses that hold `sweep_min_raw` or more are
-    swept to the hot wallet; operators are told when that holds less than `hot_low_raw`.
+    swept to the hot wallet; operators are told when that holds less than `hot_low_raw`. A deposit below `dust_raw`
+    is dust (contract, section 3); left out, it is `dust_limit_raw`'s default, and 0 turns it off.
     """
 
     symbol: Annotated[str, Meta(pattern=r"\A[A-Z][A-Z0-9]{0,15}\Z")]
@@ -94,6 +100,20 @@ class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     day_ceiling_raw: int | None = None
     sweep_min_raw: int = 1
     hot_low_raw: int = 0
+    dust_raw: int | None = None
+
+    @property
+    def dust_limit_raw(self) -> int:
+        """A deposit of less than this is dust, whatever it was sent for.
+
+        The default is 0.01 of a token with up to 6 decimals, nearly all of which are dollars or euros, and 0.00001
+        of everything else: a coin, or a token that may be worth as much as one.
+        """
+        if self.dust_raw is not None:
+            return self.dust_raw
+        is_small_token = self.kind != "native" and self.decimals <= SMALL_TOKEN_DECIMALS
+        places = SMALL_TOKEN_DUST_PLACES if is_small_token else DUST_PLACES
+        return int(10 ** max(0, self.decimals - places))
 
     def approvals_required(self, amount_raw: int) -> int:
         """How many different operators must approve that this much is sent."""
@@ -136,6 +156,8 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     max_fee_per_gas_wei: Annotated[int, Meta(ge=1, le=2**63 - 1)] = 300 * 10**9
     # A transaction that isn't in a block after so long is signed again with the same nonce and a higher fee.
     fee_bump_after_s: Annotated[int, Meta(ge=1, le=86_400)] = 180
+    # `op-stack`: what the rollup charges for data on its first layer is set aside beside gas (evm/rollup.py).
+    rollup: Literal["op-stack"] | None = None
     sweep_interval_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
 
     @property
@@ -291,6 +313,8 @@ def _checked_assets(assets: tuple[Asset, ...]) -> tuple[Asset, ...]:
                 raise _FieldError(f"{at}.{name}", "must be from 1 to 10^78 - 1")
         if asset.sweep_min_raw < 1 or asset.hot_low_raw < 0:
             raise _FieldError(f"{at}.sweep_min_raw, hot_low_raw", "must be from 1, from 0 on")
+        if asset.dust_raw is not None and not 0 <= asset.dust_raw <= MAX_RAW:
+            raise _FieldError(f"{at}.dust_raw", "must be from 0 to 10^78 - 1")
         for other in checked:
             if other.symbol == asset.symbol:
                 raise _FieldError(f"{at}.symbol", f"{asset.symbol} is there twice")

@@ -11,6 +11,9 @@ from typing import Protocol
 
 import msgspec
 
+UNKNOWN_SENDER = "unknown"
+"""`from_address` of an inferred transfer: nobody saw who sent it."""
+
 
 class BlockRef(msgspec.Struct, frozen=True):
     """One block's identity. Hashes are in the chain's canonical text form; `time` is aware, in UTC."""
@@ -96,6 +99,10 @@ class WrongChain(NetworkError):
     """The node speaks for another chain than the configured one. Stop and alert."""
 
 
+class NotATransfer(NetworkError):
+    """A transaction that is no transfer of a configured asset, or one that was not made as we make ours."""
+
+
 class WouldFail(NetworkError):
     """The chain says that a transfer would fail if it were sent now."""
 
@@ -114,7 +121,10 @@ class FeeRate(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A transfer to be signed: everything that its bytes depend on but the key."""
+    """A transfer to be signed: everything that its bytes depend on but the key.
+
+    `data_fee_raw`, which is in no bytes, is set aside for what a rollup charges for them on its first layer.
+    """
 
     to_address: str
     asset_symbol: str
@@ -123,11 +133,12 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     gas_limit: int
     max_fee_raw: int
     priority_fee_raw: int
+    data_fee_raw: int = 0
 
     @property
     def gas_budget_raw(self) -> int:
-        """What its gas can cost at the most, in the native coin."""
-        return self.gas_limit * self.max_fee_raw
+        """What it can cost at the most beside the amount, in the native coin."""
+        return self.gas_limit * self.max_fee_raw + self.data_fee_raw
 
 
 class Signed(msgspec.Struct, frozen=True):
@@ -135,6 +146,14 @@ class Signed(msgspec.Struct, frozen=True):
 
     txid: str
     raw: bytes
+
+
+class OnChain(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction that the network knows: whose key has signed it, what it transfers, and its bytes."""
+
+    from_address: str
+    draft: Draft
+    signed: Signed
 
 
 class Receipt(Settlement, frozen=True, kw_only=True):
@@ -171,6 +190,10 @@ class Sender(Protocol):
         """Gas enough for a transfer. Raises `WouldFail`."""
         ...
 
+    async def with_data_fee(self, draft: Draft) -> Draft:
+        """The same with the `data_fee_raw` of now, 0 where the network charges none."""
+        ...
+
     def sign(self, draft: Draft, private_key: bytes) -> Signed:
         """The signed transaction: pure, the same for the same input (RFC 6979)."""
         ...
@@ -182,6 +205,11 @@ class Sender(Protocol):
 
     async def receipts(self, txids: Collection[str]) -> dict[str, Receipt]:
         """Those of the transactions that are in a block of the present chain."""
+        ...
+
+    async def look_up(self, txid: str) -> OnChain | None:
+        """A transaction by its id, its bytes and signature checked; None where the node doesn't know it. Raises
+        `NotATransfer`."""
         ...
 
     async def pooled(self, txids: Sequence[str]) -> list[bool]:

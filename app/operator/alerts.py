@@ -1,13 +1,17 @@
 """Alerts: what is wrong now, what was, and what was done about it."""
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.core import clock
+from app.core.keyset import page_or_first
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, refusals
 from app.oversight import alerts
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH, by_number, place_of
+from app.web.row_ids import RowId
 
 STATES = ("open", "acknowledged")
 SEVERITIES = ("critical", "warning", "info")
@@ -20,28 +24,30 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: Asked) -> Response[bytes]:
         state = lists.choice(request, "state", STATES, "open")
         severity = lists.choice(request, "severity", SEVERITIES)
-        found, more = await alerts.page(
-            "acknowledged" if state == "acknowledged" else "open",
-            severity or None,
-            lists.after_number(request),
-            lists.PAGE_SIZE,
-        )
+        which: alerts.Which = "acknowledged" if state == "acknowledged" else "open"
+        place = place_of(request, by_number)
+        found = await page_or_first(lambda place: alerts.page(which, severity or None, place, PAGE_LENGTH), place)
         context = {
             "alerts": found,
             "state": state,
             "states": STATES,
             "severity": severity,
             "severities": SEVERITIES,
-            "pager": lists.pager(request, {"state": state, "severity": severity}, found[-1].id if more else None),
+            "pager": lists.pager(request, {"state": state, "severity": severity}, found, place),
         }
         return await desk.page(request, "alerts/list", context, actors=[one.acknowledged_by for one in found])
 
     @get("/alerts/{alert_id:int}")
-    async def one(request: Asked, alert_id: int) -> Response[bytes]:
+    async def one(request: Asked, alert_id: RowId) -> Response[bytes]:
         return await show(request, alert_id, Form.empty())
 
-    @post("/alerts/{alert_id:int}/acknowledge")
-    async def acknowledge(request: Asked, alert_id: int) -> Response[bytes]:
+    @form_post(
+        "/alerts/{alert_id:int}/acknowledge",
+        does="Acknowledge an alert",
+        step_up=StepUp.FRESH_CODE,
+        page="/alerts/{alert_id:int}",
+    )
+    async def acknowledge(request: Asked, alert_id: RowId) -> Response[bytes]:
         form = await desk.portal.read_form(request)
         if await alerts.one(alert_id) is None:
             raise nothing_here()

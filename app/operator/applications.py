@@ -1,6 +1,6 @@
 """Applications: what businesses told of themselves, and the decision to let them in or not."""
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import stated_reason
@@ -8,7 +8,9 @@ from app.core import clock
 from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
 from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
+from app.web.row_ids import RowId
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -19,11 +21,16 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "applications/list", {"applications": await applications.waiting()})
 
     @get("/applications/{application_id:int}")
-    async def one(request: Asked, application_id: int) -> Response[bytes]:
+    async def one(request: Asked, application_id: RowId) -> Response[bytes]:
         return await show(request, "one", application_id, Form.empty())
 
-    @post("/applications/{application_id:int}/approve")
-    async def approve(request: Asked, application_id: int) -> Response[bytes]:
+    @form_post(
+        "/applications/{application_id:int}/approve",
+        does="Approve an application",
+        step_up=StepUp.FRESH_CODE,
+        page="/applications/{application_id:int}",
+    )
+    async def approve(request: Asked, application_id: RowId) -> Response[bytes]:
         form, found = await desk.portal.read_form(request), await find(application_id)
         try:
             by = await desk.proven(request, form)
@@ -34,11 +41,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return desk.done(request, f"{found.merchant_name} is approved. Its owners get a letter.")
 
     @get("/applications/{application_id:int}/reject")
-    async def ask_to_reject(request: Asked, application_id: int) -> Response[bytes]:
+    async def ask_to_reject(request: Asked, application_id: RowId) -> Response[bytes]:
         return await show(request, "reject", application_id, Form.empty())
 
-    @post("/applications/{application_id:int}/reject")
-    async def reject(request: Asked, application_id: int) -> Response[bytes]:
+    @form_post("/applications/{application_id:int}/reject", does="Turn down an application", step_up=StepUp.FRESH_CODE)
+    async def reject(request: Asked, application_id: RowId) -> Response[bytes]:
         form, found = await desk.portal.read_form(request), await find(application_id)
         try:
             by = await desk.proven(request, form)

@@ -1,24 +1,28 @@
 """Approvals: a list of what waits, and a page of its own for each payout or refund, where it is approved.
 
 Approving asks for a code in its very form, each time, whatever was given before; the form carries the digest of what
-is shown, and the service refuses another.
+is shown, and the service refuses another. So does attaching a transaction that paid it already.
 """
 
 import binascii
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import stated_reason
 from app.core import clock
+from app.core.keyset import page_or_first
 from app.operator import lists
-from app.operator.cautions import cautions, why_not
+from app.operator.cautions import cautions, why_not, why_not_attach
 from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
 from app.operator.words import Words
 from app.oversight import networks, queue, withdrawals
 from app.oversight.withdrawals import Dossier
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH, by_moment, place_of
+from app.withdrawals.conflicts import conflict_of
 from app.withdrawals.states import Status
 
 STATES = ("waiting", "moving", "decided")
@@ -34,20 +38,26 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         context: dict[str, Any] = {"state": state}
         if state == "moving":
             return await desk.page(request, "approvals/moving", {**context, "moving": await networks.on_the_way()})
-        after = lists.after_moment(request)
+        place = place_of(request, by_moment)
         if state == "decided":
-            decided, last = await withdrawals.decided(after, lists.PAGE_SIZE)
-            context |= {"decided": decided, "pager": lists.pager(request, {"state": state}, last)}
+            decided = await page_or_first(lambda place: withdrawals.decided(place, PAGE_LENGTH), place)
+            context |= {"decided": decided, "pager": lists.pager(request, {"state": state}, decided, place)}
             return await desk.page(request, "approvals/decided", context)
-        waiting, last = await queue.waiting_withdrawals(operator_of(request).account_id, after, lists.PAGE_SIZE)
-        context |= {"waiting": waiting, "pager": lists.pager(request, {}, last)}
+        account_id = operator_of(request).account_id
+        waiting = await page_or_first(lambda place: queue.waiting_withdrawals(account_id, place, PAGE_LENGTH), place)
+        context |= {"waiting": waiting, "pager": lists.pager(request, {}, waiting, place)}
         return await desk.page(request, "approvals/list", context, actors=[one.requested_by for one in waiting])
 
     @get("/approvals/{withdrawal_id:str}")
     async def one(request: Asked, withdrawal_id: str) -> Response[bytes]:
         return await show(request, "one", await find(withdrawal_id), Form.empty())
 
-    @post("/approvals/{withdrawal_id:str}/approve")
+    @form_post(
+        "/approvals/{withdrawal_id:str}/approve",
+        does="Approve a payout or refund",
+        step_up=StepUp.CODE_EACH_TIME,
+        page="/approvals/{withdrawal_id:str}",
+    )
     async def approve(request: Asked, withdrawal_id: str) -> Response[bytes]:
         form, by = await portal.read_form(request), operator_of(request)
         file = await find(withdrawal_id)
@@ -74,7 +84,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def ask_to_reject(request: Asked, withdrawal_id: str) -> Response[bytes]:
         return await show(request, "reject", await find(withdrawal_id), Form.empty())
 
-    @post("/approvals/{withdrawal_id:str}/reject")
+    @form_post("/approvals/{withdrawal_id:str}/reject", does="Reject a payout or refund", step_up=StepUp.FRESH_CODE)
     async def reject(request: Asked, withdrawal_id: str) -> Response[bytes]:
         form = await portal.read_form(request)
         file = await find(withdrawal_id)
@@ -88,6 +98,34 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             return await show(request, "reject", await find(withdrawal_id), form, status=422)
         return desk.done(request, f"Rejected: {_told(file, Words(gateway.networks))}. Its money is available again.")
 
+    @get("/approvals/{withdrawal_id:str}/attach")
+    async def ask_to_attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
+        return await show(request, "attach", await find(withdrawal_id), Form.empty())
+
+    @form_post(
+        "/approvals/{withdrawal_id:str}/attach",
+        does="Attach a transaction that paid it already",
+        step_up=StepUp.CODE_EACH_TIME,
+    )
+    async def attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
+        form, by = await portal.read_form(request), operator_of(request)
+        file = await find(withdrawal_id)
+        try:
+            with refusals(form):
+                await gateway.adoption.adopt(
+                    withdrawal_id,
+                    form.text("txid"),
+                    by.account_id,
+                    form.text("code").replace(" ", ""),
+                    stated_reason(form.text("reason")),
+                    clock.now(),
+                    shown=_digest(form.text("digest")),
+                    address=by.address,
+                )
+        except FormRefused:
+            return await show(request, "attach", await find(withdrawal_id), form, status=422)
+        return desk.done(request, f"Confirmed with its transaction: {_told(file, Words(gateway.networks))}.")
+
     async def find(withdrawal_id: str) -> Dossier:
         file = await withdrawals.dossier(withdrawal_id, clock.now())
         if file is None:
@@ -95,23 +133,26 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return file
 
     async def show(request: Asked, template: str, file: Dossier, form: Form, *, status: int = 200) -> Response[bytes]:
+        by = operator_of(request)
         network = Words(gateway.networks).config(file.intent.network)
         asset = None if network is None else network.asset(file.intent.asset)
+        conflict = await conflict_of(file.intent.id, by.account_id)
         context = {
             "file": file,
             "asset": asset,
             "cautions": cautions(file, asset),
-            "why_not": why_not(file, operator_of(request).account_id),
+            "why_not": why_not(file, by.account_id, conflict),
+            "why_not_attach": why_not_attach(file, conflict),
             "form": form,
         }
         return await desk.page(request, f"approvals/{template}", context, actors=[file.requested_by], status=status)
 
-    return [listed, one, approve, ask_to_reject, reject]
+    return [listed, one, approve, ask_to_reject, reject, ask_to_attach, attach]
 
 
 def _told(file: Dossier, words: Words) -> str:
     intent = file.intent
-    amount = words.amount(intent.network, intent.asset, intent.amount_raw)
+    amount = words.amount_in_words(intent.network, intent.asset, intent.amount_raw)
     return f"{intent.id}, {amount} to {words.short(intent.destination)}"
 
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.networks.config import Asset
+from app.operator.words import Words
 from app.oversight.withdrawals import Dossier
+from app.withdrawals.conflicts import REASONS, Conflict
+from app.withdrawals.limits import STOPPED
 
 Tone = Literal["critical", "caution", "neutral"]
 
@@ -22,19 +25,28 @@ class Caution:
     text: str
 
 
-def why_not(file: Dossier, operator_id: str) -> str | None:
-    """Why this operator can't approve this now, in words; None where they can."""
+def why_not(file: Dossier, operator_id: str, conflict: Conflict | None) -> str | None:
+    """Why this operator, with that conflict of interest if any, can't approve this now; None where they can."""
     if not file.is_waiting:
         return f"It is {file.status.replace('_', ' ')}: there is nothing to approve."
     if not file.intact:
         return "Its row was edited after it was asked for. Reject it, and find out who did that."
     if file.held:
         return "It is on hold: the hold must be released first."
-    if file.requested_by == f"account:{operator_id}":
-        return "You have asked for it yourself: another operator must approve it."
+    if conflict is not None:
+        return Words.sentence(REASONS[conflict])
+    if file.merchant_status in STOPPED and file.source == file.merchant_id:
+        return f"The merchant is {file.merchant_status}: nothing leaves its balance before it is reinstated."
     if any(approval.account_id == operator_id for approval in file.approvals):
         return "You have approved it: a second operator must."
     return None
+
+
+def why_not_attach(file: Dossier, conflict: Conflict | None) -> str | None:
+    """Why an operator with that conflict of interest, if any, can attach no transaction; None where they can."""
+    if not file.can_be_rejected:
+        return f"It is {file.status.replace('_', ' ')}{', and has a transaction' if file.transactions else ''}."
+    return None if conflict is None else Words.sentence(REASONS[conflict])
 
 
 def cautions(file: Dossier, asset: Asset | None) -> list[Caution]:
@@ -64,6 +76,13 @@ def _destination(file: Dossier) -> Iterator[Caution]:
             "Looks like an address that was paid before, and is another.",
             "It begins and ends alike. Attackers plant such addresses in a wallet’s history to have them copied. "
             f"Paid before: {', '.join(history.lookalikes)}",
+        )
+    if history.payer_lookalikes:
+        yield Caution(
+            "critical",
+            "Looks like an address that paid this invoice, and is another.",
+            "It begins and ends alike. Attackers send from such addresses to have them copied for the refund. "
+            f"The invoice was paid from: {', '.join(history.payer_lookalikes)}",
         )
     if history.rejected:
         times = "once" if history.rejected == 1 else f"{history.rejected} times"

@@ -1,12 +1,14 @@
 """Holds: ledgers that nothing is sent from, and single withdrawals that the signer refuses. Both go on by a deed."""
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import stated_reason
 from app.core import clock
 from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
+from app.web.row_ids import RowId
 from app.withdrawals import holds
 
 
@@ -19,11 +21,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "holds/list", context)
 
     @get("/holds/{hold_id:int}")
-    async def one(request: Asked, hold_id: int) -> Response[bytes]:
+    async def one(request: Asked, hold_id: RowId) -> Response[bytes]:
         return await show(request, hold_id, Form.empty())
 
-    @post("/holds/{hold_id:int}")
-    async def release(request: Asked, hold_id: int) -> Response[bytes]:
+    @form_post("/holds/{hold_id:int}", does="Release a hold", step_up=StepUp.FRESH_CODE)
+    async def release(request: Asked, hold_id: RowId) -> Response[bytes]:
         form = await desk.portal.read_form(request)
         try:
             by = await desk.proven(request, form)
@@ -38,7 +40,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def one_refused(request: Asked, withdrawal_id: str) -> Response[bytes]:
         return await show_refused(request, withdrawal_id, Form.empty())
 
-    @post("/holds/withdrawals/{withdrawal_id:str}")
+    @form_post(
+        "/holds/withdrawals/{withdrawal_id:str}",
+        does="Let the signer look at a payment again",
+        step_up=StepUp.FRESH_CODE,
+    )
     async def release_refused(request: Asked, withdrawal_id: str) -> Response[bytes]:
         form = await desk.portal.read_form(request)
         try:

@@ -3,11 +3,13 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from app.core.keyset import page_or_first
 from app.ledger import queries
 from app.ledger.hashchain import ChainId
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here
 from app.oversight import merchants
+from app.portal.paging import PAGE_LENGTH, by_number, place_of
 
 PLATFORM = ("platform:fees", "platform:treasury", "platform:suspense")
 
@@ -25,14 +27,13 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         head = await queries.head(ChainId(owner=owner, network=f"{chain}:{mode}", asset=symbol))
         if head is None:
             raise nothing_here()
-        entries = await queries.entries_before(head.ledger, lists.after_number(request), lists.PAGE_SIZE + 1)
-        shown = entries[: lists.PAGE_SIZE]
-        last = shown[-1].seq if len(entries) > lists.PAGE_SIZE else None
+        place = place_of(request, by_number)
+        entries = await page_or_first(lambda place: queries.page(head.ledger, place, PAGE_LENGTH), place)
         context = {
             "head": head,
-            "entries": shown,
+            "entries": entries,
             "owner_name": (await merchants.names([owner])).get(owner),
-            "pager": lists.pager(request, {}, last),
+            "pager": lists.pager(request, {}, entries, place),
         }
         return await desk.page(request, "ledgers/one", context)
 

@@ -1,56 +1,18 @@
-"""Lists of the desk: which page is asked for, and the addresses of the pages beside it."""
+"""Lists of the desk: what the address asks for. Raises NOT_FOUND or INVALID_INPUT for what no page of ours gave out."""
 
-import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
+from app.core.keyset import Page, Place
 from app.operator.desk import Asked, nothing_here
-from app.web.paging import Position, decode_cursor, encode_cursor
-
-PAGE_SIZE = 25
-
-_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+from app.portal import paging
+from app.portal.paging import Pager
 
 
-@dataclass(frozen=True, slots=True)
-class Pager:
-    """The addresses of the next page and of the first one; empty where there is none to go to."""
-
-    next_url: str
-    first_url: str
-
-
-def after_moment(request: Asked) -> tuple[datetime, str] | None:
-    """The place that `?after=` names in a list by (moment, id). Raises NOT_FOUND for one that we didn't give out."""
-    cursor = request.query_params.get("after")
-    return None if not cursor else tuple(decode_cursor(cursor))  # type: ignore[return-value]
-
-
-def after_number(request: Asked) -> int | None:
-    """The place that `?after=` names in a list by number."""
-    cursor = request.query_params.get("after")
-    if not cursor:
-        return None
-    if not _NUMBER.fullmatch(cursor):
-        raise nothing_here()
-    return int(cursor)
-
-
-def pager(request: Asked, filters: Mapping[str, str], last: tuple[datetime, str] | int | None) -> Pager:
-    """Where to go from this page. `last` is the key of its last row if more follow."""
-    cursor = "" if last is None else str(last) if isinstance(last, int) else encode_cursor(Position(*last))
-    return Pager(
-        next_url=address(request.url.path, {**filters, "after": cursor}) if cursor else "",
-        first_url=address(request.url.path, filters) if request.query_params.get("after") else "",
-    )
-
-
-def address(path: str, parameters: Mapping[str, str]) -> str:
-    """A path with the parameters that say something."""
-    query = urlencode({name: value for name, value in parameters.items() if value})
-    return f"{path}?{query}" if query else path
+def pager(request: Asked, filters: Mapping[str, str], page: Page[Any], place: Place | None) -> Pager:
+    """The addresses of the pages beside this one, filters kept."""
+    return paging.pager(request.url.path, filters, page, place)
 
 
 def choice(request: Asked, name: str, allowed: Collection[str], default: str = "") -> str:
@@ -75,6 +37,6 @@ def day(request: Asked, name: str) -> datetime | None:
 
 
 def day_after(request: Asked, name: str) -> datetime | None:
-    """The end of that day."""
+    """The end of that day; None for the calendar's last, which has no end."""
     start = day(request, name)
-    return None if start is None else start + timedelta(days=1)
+    return None if start is None or start.date() == date.max else start + timedelta(days=1)

@@ -3,12 +3,13 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import Operator
 from app.core import clock
 from app.core.errors import invalid
+from app.core.keyset import page_or_first
 from app.core.money import format_amount, parse_amount
 from app.merchants import standing
 from app.merchants.standing import AssetTerms
@@ -19,7 +20,9 @@ from app.operator.desk import Asked, Desk, nothing_here, refusals
 from app.oversight import audit, merchants
 from app.oversight.audit import Filters
 from app.oversight.merchants import AssetSetting, MerchantFile
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH, by_moment, place_of
 
 DEEDS_SHOWN = 12
 
@@ -41,21 +44,22 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: Asked) -> Response[bytes]:
         search = lists.text(request, "q")
         status = lists.choice(request, "status", merchants.STATUSES)
-        found, last = await merchants.page(
-            search, status or None, lists.after_moment(request), lists.PAGE_SIZE, clock.now()
+        place = place_of(request, by_moment)
+        found = await page_or_first(
+            lambda place: merchants.page(search, status or None, place, PAGE_LENGTH, clock.now()), place
         )
         context = {
             "merchants": found,
             "search": search,
             "status": status,
             "statuses": merchants.STATUSES,
-            "pager": lists.pager(request, {"q": search, "status": status}, last),
+            "pager": lists.pager(request, {"q": search, "status": status}, found, place),
         }
         return await desk.page(request, "merchants/list", context)
 
     @get("/merchants/{merchant_id:str}")
     async def one(request: Asked, merchant_id: str) -> Response[bytes]:
-        deeds, _ = await audit.page(Filters(merchant_id=merchant_id), None, DEEDS_SHOWN)
+        deeds = await audit.page(Filters(merchant_id=merchant_id), None, DEEDS_SHOWN)
         context = {"file": await find(merchant_id), "deeds": deeds}
         return await desk.page(request, "merchants/one", context, actors=[deed.actor for deed in deeds])
 
@@ -63,7 +67,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def ask_standing(request: Asked, merchant_id: str, deed: str) -> Response[bytes]:
         return await show_standing(request, merchant_id, deed, Form.empty())
 
-    @post("/merchants/{merchant_id:str}/standing/{deed:str}")
+    @form_post(
+        "/merchants/{merchant_id:str}/standing/{deed:str}",
+        does="Suspend, reinstate or ban a merchant",
+        step_up=StepUp.FRESH_CODE,
+    )
     async def set_standing(request: Asked, merchant_id: str, deed: str) -> Response[bytes]:
         if deed not in STANDINGS:
             raise nothing_here()
@@ -83,7 +91,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         form = Form.empty(service_fee_bps=str(file.service_fee_bps), tolerance_bps=str(file.tolerance_bps))
         return await desk.page(request, "merchants/terms", {"file": file, "form": form})
 
-    @post("/merchants/{merchant_id:str}/terms")
+    @form_post("/merchants/{merchant_id:str}/terms", does="Change a merchant’s terms", step_up=StepUp.FRESH_CODE)
     async def set_terms(request: Asked, merchant_id: str) -> Response[bytes]:
         form, file = await desk.portal.read_form(request), await find(merchant_id)
         try:
@@ -100,7 +108,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def asset(request: Asked, merchant_id: str, chain: str, mode: str, symbol: str) -> Response[bytes]:
         return await show_asset(request, merchant_id, f"{chain}:{mode}", symbol, None)
 
-    @post("/merchants/{merchant_id:str}/assets/{chain:str}/{mode:str}/{symbol:str}")
+    @form_post(
+        "/merchants/{merchant_id:str}/assets/{chain:str}/{mode:str}/{symbol:str}",
+        does="Change a merchant’s asset",
+        step_up=StepUp.FRESH_CODE,
+    )
     async def set_asset(request: Asked, merchant_id: str, chain: str, mode: str, symbol: str) -> Response[bytes]:
         network, configured = find_asset(f"{chain}:{mode}", symbol)
         form = await desk.portal.read_form(request)

@@ -15,10 +15,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/")
     async def waiting(request: Asked) -> Response[bytes]:
-        approvals, _ = await queue.waiting_withdrawals(operator_of(request).account_id, None, SHOWN_OF_EACH)
-        cases, _ = await reviews.page("open", None, SHOWN_OF_EACH)
-        critical, _ = await alerts.page("open", "critical", None, SHOWN_OF_EACH)
-        warnings, _ = await alerts.page("open", "warning", None, SHOWN_OF_EACH)
+        approvals = await queue.waiting_withdrawals(operator_of(request).account_id, None, SHOWN_OF_EACH)
+        cases = await reviews.page("open", None, SHOWN_OF_EACH)
+        critical = await alerts.page("open", "critical", None, SHOWN_OF_EACH)
+        warnings = await alerts.page("open", "warning", None, SHOWN_OF_EACH)
         context = {
             "counts": await queue.counts(),
             "approvals": approvals,

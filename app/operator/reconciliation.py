@@ -1,13 +1,17 @@
 """Reconciliation: the records of runs with every finding, and a run on demand whose progress the page shows."""
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.core import clock
+from app.core.keyset import page_or_first
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH, by_number, place_of
 from app.reconciliation import queries, requests
+from app.web.row_ids import RowId
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -17,7 +21,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: Asked) -> Response[bytes]:
         return await show(request, Form.empty())
 
-    @post("/reconciliation")
+    @form_post("/reconciliation", does="Ask for a reconciliation run", step_up=StepUp.FRESH_CODE)
     async def ask(request: Asked) -> Response[bytes]:
         form = await desk.portal.read_form(request)
         try:
@@ -28,7 +32,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return desk.done(request, "The run is asked for.", f"/desk/reconciliation/{run_id}")
 
     @get("/reconciliation/{run_id:int}")
-    async def one(request: Asked, run_id: int) -> Response[bytes]:
+    async def one(request: Asked, run_id: RowId) -> Response[bytes]:
         run = await queries.run(run_id)
         if run is None:
             raise nothing_here()
@@ -36,13 +40,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "reconciliation/one", context, actors=[run.requested_by])
 
     async def show(request: Asked, form: Form, *, status: int = 200) -> Response[bytes]:
-        runs = await queries.runs_before(lists.after_number(request), lists.PAGE_SIZE + 1)
-        shown = runs[: lists.PAGE_SIZE]
-        last = shown[-1].id if len(runs) > lists.PAGE_SIZE else None
+        place = place_of(request, by_number)
+        shown = await page_or_first(lambda place: queries.runs(place, PAGE_LENGTH), place)
         context = {
             "runs": shown,
             "form": form,
-            "pager": lists.pager(request, {}, last),
+            "pager": lists.pager(request, {}, shown, place),
         }
         return await desk.page(
             request, "reconciliation/list", context, actors=[run.requested_by for run in shown], status=status

@@ -4,10 +4,12 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts import operators
+from app.core.keyset import page_or_first
 from app.operator import lists
 from app.operator.desk import Asked, Desk
 from app.oversight import audit, merchants
 from app.oversight.audit import Filters
+from app.portal.paging import PAGE_LENGTH, by_number, place_of
 
 FIELDS = ("actor", "action", "subject", "merchant", "from", "to")
 
@@ -26,12 +28,13 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             at_from=lists.day(request, "from"),
             at_to=lists.day_after(request, "to"),
         )
-        deeds, more = await audit.page(filters, lists.after_number(request), lists.PAGE_SIZE)
+        place = place_of(request, by_number)
+        deeds = await page_or_first(lambda place: audit.page(filters, place, PAGE_LENGTH), place)
         context = {
             "deeds": deeds,
             "given": given,
             "merchant_names": await merchants.names([deed.merchant_id for deed in deeds if deed.merchant_id]),
-            "pager": lists.pager(request, given, deeds[-1].id if more else None),
+            "pager": lists.pager(request, given, deeds, place),
         }
         return await desk.page(request, "audit", context, actors=[deed.actor for deed in deeds])
 

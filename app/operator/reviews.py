@@ -1,17 +1,24 @@
-"""Manual reviews: deposits that did not simply pay. A case's page has its facts and leads to the ways to end it."""
+"""Manual reviews: deposits that did not simply pay, and a line an asset of dust. A case's page has its facts and leads
+to the ways to end it.
+"""
 
 from typing import Literal, cast, get_args
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import Operator, stated_reason
 from app.core import clock
+from app.core.keyset import page_or_first
+from app.deposits import repository
+from app.deposits.reviews import why_not
 from app.operator import lists
-from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
 from app.oversight import reviews
 from app.oversight.reviews import CaseFile, Which
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
+from app.portal.paging import PAGE_LENGTH, by_moment, place_of
 
 STATES = ("open", "returning", "closed")
 
@@ -27,21 +34,23 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/reviews")
     async def listed(request: Asked) -> Response[bytes]:
         state = cast(Which, lists.choice(request, "state", STATES, "open"))
-        cases, last = await reviews.page(state, lists.after_moment(request), lists.PAGE_SIZE)
-        pager = lists.pager(request, {"state": state}, last)
-        context = {"cases": cases, "state": state, "pager": pager}
+        place = place_of(request, by_moment)
+        cases = await page_or_first(lambda place: reviews.page(state, place, PAGE_LENGTH), place)
+        pager = lists.pager(request, {"state": state}, cases, place)
+        context = {"cases": cases, "state": state, "pager": pager, "dust": await repository.dust()}
         return await desk.page(request, "reviews/list", context)
 
     @get("/reviews/{deposit_id:str}")
     async def one(request: Asked, deposit_id: str) -> Response[bytes]:
         file = await find(deposit_id)
-        return await desk.page(request, "reviews/one", {"file": file}, actors=[file.case.decided_by])
+        context = {"file": file, "why_not": await why_not(file.case, operator_of(request).account_id)}
+        return await desk.page(request, "reviews/one", context, actors=[file.case.decided_by])
 
     @get("/reviews/{deposit_id:str}/{verb:str}")
     async def ask(request: Asked, deposit_id: str, verb: str) -> Response[bytes]:
         return await show(request, deposit_id, verb, Form.empty())
 
-    @post("/reviews/{deposit_id:str}/{verb:str}")
+    @form_post("/reviews/{deposit_id:str}/{verb:str}", does="Settle a manual review", step_up=StepUp.FRESH_CODE)
     async def decide(request: Asked, deposit_id: str, verb: str) -> Response[bytes]:
         if verb not in VERBS:
             raise nothing_here()
@@ -71,7 +80,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return f"{deposit_id} is closed: its money stays in suspense."
 
     async def find(deposit_id: str) -> CaseFile:
-        file = await reviews.file_of(deposit_id)
+        file = await reviews.file_of(deposit_id, clock.now())
         if file is None:
             raise nothing_here()
         return file
@@ -79,7 +88,8 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def show(request: Asked, deposit_id: str, verb: str, form: Form, *, status: int = 200) -> Response[bytes]:
         if verb not in VERBS:
             raise nothing_here()
-        context = {"file": await find(deposit_id), "form": form}
+        file = await find(deposit_id)
+        context = {"file": file, "form": form, "why_not": await why_not(file.case, operator_of(request).account_id)}
         return await desk.page(request, f"reviews/{verb}", context, status=status)
 
     return [listed, one, ask, decide]

@@ -1,6 +1,6 @@
 """Switches: new invoices, payouts or refunds of all merchants, paused and resumed with a reason."""
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.core import clock
@@ -8,6 +8,7 @@ from app.merchants import switches
 from app.operator.desk import Asked, Desk, nothing_here, refusals
 from app.oversight import audit
 from app.oversight.audit import Filters
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 
 TURNS_SHOWN = 15
@@ -18,7 +19,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/switches")
     async def listed(request: Asked) -> Response[bytes]:
-        turns, _ = await audit.page(Filters(action="switch."), None, TURNS_SHOWN)
+        turns = await audit.page(Filters(action="switch."), None, TURNS_SHOWN)
         context = {"switches": await switches.states(), "turns": turns}
         return await desk.page(request, "switches/list", context, actors=[one.actor for one in turns])
 
@@ -26,7 +27,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def one(request: Asked, name: str) -> Response[bytes]:
         return await show(request, name, Form.empty())
 
-    @post("/switches/{name:str}")
+    @form_post("/switches/{name:str}", does="Pause or resume a switch", step_up=StepUp.FRESH_CODE)
     async def turn(request: Asked, name: str) -> Response[bytes]:
         if name not in switches.NAMES:
             raise nothing_here()

@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
-from app.core.money import format_amount
+from markupsafe import Markup
+
+from app.core.money import format_amount, group_digits
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
 from app.oversight.names import Name
+from app.web.figures import figure
+from app.withdrawals.conflicts import Conflict
 
 Tone = Literal["neutral", "progress", "positive", "caution", "critical"]
 
@@ -19,6 +23,8 @@ NOBODY: Mapping[str, Name] = MappingProxyType({})
 VERDICTS = MappingProxyType(
     {
         "exact": "The exact amount",
+        "part": "A part of the amount",
+        "dust": "Dust",
         "underpaid": "Too little",
         "overpaid": "Too much",
         "late": "Late",
@@ -40,6 +46,11 @@ DEPOSIT_STATES = MappingProxyType(
     }
 )
 """Where a deposit stands (deposits/tables.py)."""
+
+CONFLICTS: Mapping[Conflict, str] = MappingProxyType(
+    {"asked": "You asked for it", "holds_key": "You know its key", "member": "Your own merchant"}
+)
+"""Why the operator who looks may not approve a withdrawal, for a list."""
 
 TONES: Mapping[str, Tone] = MappingProxyType(
     {
@@ -79,18 +90,23 @@ class Words:
         self._networks = networks
         self._names = names
 
-    def amount(self, network: str, asset: str, raw: int) -> str:
-        """The decimal form with its asset: `1,250.00 USDT`. An asset that the file has lost shows minor units."""
-        figure = self.figure(network, asset, raw)
-        return f"{figure} {asset}"
+    def amount(self, network: str, asset: str, raw: int) -> Markup:
+        """The decimal form with its asset, for a page. An asset that the file has lost shows minor units."""
+        return Markup("{} {}").format(self.figure(network, asset, raw), asset)
 
-    def figure(self, network: str, asset: str, raw: int) -> str:
-        """The decimal form alone, thousands set apart."""
+    def figure(self, network: str, asset: str, raw: int) -> Markup:
+        """The decimal form alone, for a page."""
         decimals = self.decimals(network, asset)
         if decimals is None:
-            return f"{raw} minor units of"
-        whole, point, places = format_amount(raw, decimals).partition(".")
-        return f"{int(whole):,}{point}{places}" if whole not in ("-0", "-") else f"{whole}{point}{places}"
+            return Markup("{} minor units of").format(figure(raw))
+        return figure(format_amount(raw, decimals))
+
+    def amount_in_words(self, network: str, asset: str, raw: int) -> str:
+        """The decimal form with its asset, for a sentence that is no markup."""
+        decimals = self.decimals(network, asset)
+        if decimals is None:
+            return f"{group_digits(raw)} minor units of {asset}"
+        return f"{group_digits(format_amount(raw, decimals))} {asset}"
 
     def plain(self, network: str, asset: str, raw: int | None) -> str:
         """The decimal form as a form's field takes it back; empty for None."""
@@ -144,7 +160,7 @@ class Words:
         shown, left = [], dict(values)
         if {"network", "asset", "amount_raw"} <= left.keys():
             network, asset, raw = left.pop("network"), left.pop("asset"), left.pop("amount_raw")
-            shown.append(("amount", f"{self.amount(network, asset, int(raw))} on {self.network(network)}"))
+            shown.append(("amount", f"{self.amount_in_words(network, asset, int(raw))} on {self.network(network)}"))
         return shown + [(name.replace("_", " "), _text(value)) for name, value in left.items() if value is not None]
 
     def verdict(self, verdict: str) -> str:
@@ -158,6 +174,16 @@ class Words:
     def state(self, state: str) -> str:
         """A state in words: `pending_approval` is `Pending approval`."""
         return state.replace("_", " ").capitalize()
+
+    @staticmethod
+    def conflict(conflict: Conflict) -> str:
+        """Why the operator who looks may not approve a withdrawal."""
+        return CONFLICTS[conflict]
+
+    @staticmethod
+    def sentence(reason: str) -> str:
+        """A service's reason as a sentence of its own: `it is on hold` is `It is on hold.`"""
+        return f"{reason[:1].upper()}{reason[1:]}."
 
     def owner(self, owner: str) -> str:
         """Whose a ledger is: `platform:suspense` is `Platform suspense`."""

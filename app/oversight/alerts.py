@@ -11,6 +11,7 @@ from app.alerts import service
 from app.audit import service as audit
 from app.core import database
 from app.core.database import Row
+from app.core.keyset import Page, Place, direction, page_of
 
 Which = Literal["open", "acknowledged"]
 
@@ -48,20 +49,21 @@ async def acknowledge(alert_id: int, note: str, by: Operator, now: datetime) -> 
         )
 
 
-async def page(which: Which, severity: str | None, before_id: int | None, limit: int) -> tuple[list[ListedAlert], bool]:
-    """Alerts newest first, below `before_id`; and whether more follow."""
+async def page(which: Which, severity: str | None, place: Place | None, limit: int) -> Page[ListedAlert]:
+    """A page by id, newest first."""
+    comparison, order = direction(place)
     rows: Sequence[Row] = await database.fetch_all(
         f"""
         {_SELECT} WHERE (acknowledged_at IS NULL) = $1 AND ($2::text IS NULL OR severity = $2)
-            AND ($3::bigint IS NULL OR id < $3)
-        ORDER BY id DESC LIMIT $4
+            AND ($3::bigint IS NULL OR id {comparison} $3)
+        ORDER BY id {order} LIMIT $4
         """,
         which == "open",
         severity,
-        before_id,
+        place.key[0] if place else None,
         limit + 1,
     )
-    return [_alert(row) for row in rows[:limit]], len(rows) > limit
+    return page_of(rows, limit, place, key=("id",), made=_alert)
 
 
 async def one(alert_id: int) -> ListedAlert | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.core import database
 from app.core.database import Row
+from app.core.keyset import Page, Place, direction, page_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +40,12 @@ class Filters:
     at_to: datetime | None = None
 
 
-async def page(filters: Filters, before_id: int | None, limit: int) -> tuple[list[Deed], bool]:
-    """Entries newest first, below `before_id`; and whether more follow.
+async def page(filters: Filters, place: Place | None, limit: int) -> Page[Deed]:
+    """A page by id, newest first.
 
     Each filter is added only where it is set, so that each combination gets a plan of its own.
     """
+    comparison, order = direction(place)
     conditions, args = ["true"], list[object]()
     wanted = {
         "actor = {}": filters.actor,
@@ -52,7 +54,7 @@ async def page(filters: Filters, before_id: int | None, limit: int) -> tuple[lis
         "merchant_id = {}": filters.merchant_id,
         "at >= {}": filters.at_from,
         "at < {}": filters.at_to,
-        "id < {}": before_id,
+        f"id {comparison} {{}}": place.key[0] if place else None,
     }
     for condition, value in wanted.items():
         if value is not None:
@@ -61,11 +63,11 @@ async def page(filters: Filters, before_id: int | None, limit: int) -> tuple[lis
     rows: Sequence[Row] = await database.fetch_all(
         f"""
         SELECT id, at, actor, action, subject, merchant_id, address, details FROM audit_entries
-        WHERE {" AND ".join(conditions)} ORDER BY id DESC LIMIT {limit + 1:d}
+        WHERE {" AND ".join(conditions)} ORDER BY id {order} LIMIT {limit + 1:d}
         """,
         *args,
     )
-    return [_deed(row) for row in rows[:limit]], len(rows) > limit
+    return page_of(rows, limit, place, key=("id",), made=_deed)
 
 
 def _deed(row: Row) -> Deed:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from app.core import database
 from app.core.database import Row
+from app.core.keyset import Page, Place, direction, page_of
 from app.ledger import queries as ledger
 from app.ledger.queries import Head
 from app.networks.registry import Networks
@@ -106,12 +107,14 @@ class MerchantFile:
     open: Open
 
 
-async def page(
-    search: str, status: str | None, after: tuple[datetime, str] | None, limit: int, now: datetime
-) -> tuple[list[ListedMerchant], tuple[datetime, str] | None]:
-    """A page, newest first. `search` is a part of a name or of a member's address, or a whole id."""
+async def page(search: str, status: str | None, place: Place | None, limit: int, now: datetime) -> Page[ListedMerchant]:
+    """A page by (created_at, id), newest first.
+
+    `search` is a part of a name or of a member's address, or a whole id.
+    """
+    comparison, order = direction(place)
     rows: Sequence[Row] = await database.fetch_all(
-        """
+        f"""
         SELECT m.id, m.name, m.status, m.service_fee_bps, m.fee_payer, m.created_at,
             (SELECT count(*) FROM memberships p WHERE p.merchant = m.id) AS members,
             (SELECT count(*) FROM api_keys k WHERE k.merchant = m.id AND k.revoked_at IS NULL
@@ -123,20 +126,18 @@ async def page(
                 OR EXISTS (SELECT 1 FROM memberships p JOIN accounts a ON a.id = p.account
                     WHERE p.merchant = m.id AND a.email ILIKE $2))
             AND ($3::text IS NULL OR m.status = $3)
-            AND ($4::timestamptz IS NULL OR (m.created_at, m.id) < ($4::timestamptz, $5::text))
-        ORDER BY m.created_at DESC, m.id DESC LIMIT $8
+            AND ($4::timestamptz IS NULL OR (m.created_at, m.id) {comparison} ($4::timestamptz, $5::text))
+        ORDER BY m.created_at {order}, m.id {order} LIMIT $8
         """,
         search,
         f"%{database.like_literally(search)}%",
         status,
-        None if after is None else after[0],
-        None if after is None else after[1],
+        *(place.key if place else (None, None)),
         now,
         now - MONTH,
         limit + 1,
     )
-    found = [ListedMerchant(**dict(row)) for row in rows[:limit]]
-    return found, (found[-1].created_at, found[-1].id) if len(rows) > limit else None
+    return page_of(rows, limit, place, key=("created_at", "id"), made=lambda row: ListedMerchant(**dict(row)))
 
 
 async def file_of(merchant_id: str, networks: Networks, now: datetime) -> MerchantFile | None:

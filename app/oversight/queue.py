@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.core import database
+from app.core.keyset import Page, Place, direction, page_of
+from app.withdrawals.conflicts import Conflict
 
 SHOWN_OF_EACH = 8
 """Rows of each kind on the first page; the rest is a click away."""
@@ -32,7 +34,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingWithdrawal:
-    """A payout or refund that waits for approval, as far as a list shows it. `approved_by_me`: whoever looks has."""
+    """A payout or refund that waits for approval, as far as a list shows it. `approved_by_me`: whoever looks has;
+    `my_conflict` keeps them from approving it."""
 
     id: str
     kind: str
@@ -49,7 +52,7 @@ class WaitingWithdrawal:
     approvals: int
     approvals_required: int
     approved_by_me: bool
-    asked_by_me: bool
+    my_conflict: Conflict | None
     created_at: datetime
 
 
@@ -73,26 +76,23 @@ async def counts() -> Counts:
     return Counts(**dict(row))
 
 
-async def waiting_withdrawals(
-    operator_id: str, after: tuple[datetime, str] | None, limit: int
-) -> tuple[list[WaitingWithdrawal], tuple[datetime, str] | None]:
-    """What waits for approval, oldest first, past the row that `after` names; and the next page's `after`."""
+async def waiting_withdrawals(operator_id: str, place: Place | None, limit: int) -> Page[WaitingWithdrawal]:
+    """A page of what waits for approval by (created_at, id), oldest first."""
+    comparison, order = direction(place, oldest_first=True)
     rows: Sequence[database.Row] = await database.fetch_all(
-        """
+        f"""
         SELECT w.id, w.kind, w.mode, w.merchant AS merchant_id, m.name AS merchant_name, m.status AS merchant_status,
             w.network, w.asset, w.amount_raw, w.destination, w.requested_by, w.held, w.approvals_required,
-            w.created_at, w.requested_by = 'account:' || $1::text AS asked_by_me,
+            w.created_at, withdrawal_conflict(w, $1) AS my_conflict,
             (SELECT count(*) FROM approvals a WHERE a.withdrawal = w.id) AS approvals,
             EXISTS (SELECT 1 FROM approvals a WHERE a.withdrawal = w.id AND a.account = $1) AS approved_by_me
         FROM withdrawals w LEFT JOIN merchants m ON m.id = w.merchant
         WHERE w.status = 'pending_approval'
-            AND ($2::timestamptz IS NULL OR (w.created_at, w.id) > ($2::timestamptz, $3::text))
-        ORDER BY w.created_at, w.id LIMIT $4
+            AND ($2::timestamptz IS NULL OR (w.created_at, w.id) {comparison} ($2::timestamptz, $3::text))
+        ORDER BY w.created_at {order}, w.id {order} LIMIT $4
         """,
         operator_id,
-        None if after is None else after[0],
-        None if after is None else after[1],
+        *(place.key if place else (None, None)),
         limit + 1,
     )
-    page = [WaitingWithdrawal(**dict(row)) for row in rows[:limit]]
-    return page, (page[-1].created_at, page[-1].id) if len(rows) > limit else None
+    return page_of(rows, limit, place, key=("created_at", "id"), made=lambda row: WaitingWithdrawal(**dict(row)))

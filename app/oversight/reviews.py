@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 from app.core import database
 from app.core.database import Row
-from app.deposits import reviews
+from app.core.keyset import Page, Place, direction, page_of
+from app.deposits import repository, reviews
 from app.deposits.reviews import Case
 from app.invoices.pricing import Share
+from app.networks.lookalikes import look_alike
 
 Which = Literal["open", "returning", "closed"]
 
@@ -60,7 +62,7 @@ class InvoiceNow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherDeposit:
-    """Another transfer to the same invoice."""
+    """Another transfer to the same invoice, dust left out."""
 
     id: str
     asset: str
@@ -74,7 +76,9 @@ class OtherDeposit:
 class CaseFile:
     """One case with everything that a decision rests on. `share` is how a credit would divide what came.
 
-    `asked` is what the invoice asked for when the case was opened, None where there was none.
+    `asked` is what the invoice asked for when the case was opened, None where there was none. `sender_lookalikes` are
+    other senders to the invoice whose addresses begin and end like this one's: one of them may be a poisoner's.
+    `may_still_be_paid`: the invoice has time left, so that closing its last case would shut a payment out.
     """
 
     case: Case
@@ -90,6 +94,8 @@ class CaseFile:
     invoice: InvoiceNow | None
     others: tuple[OtherDeposit, ...]
     share: Share | None
+    sender_lookalikes: tuple[str, ...]
+    may_still_be_paid: bool
 
     @property
     def can_be_credited(self) -> bool:
@@ -102,12 +108,9 @@ class CaseFile:
         return self.case.status == "open" and self.case.deposit_status == "suspended"
 
 
-async def page(
-    which: Which, after: tuple[datetime, str] | None, limit: int
-) -> tuple[list[ListedCase], tuple[datetime, str] | None]:
-    """Cases of one state past the row that `after` names: open ones oldest first, the others newest first."""
-    oldest_first = which == "open"
-    compare, order = (">", "ASC") if oldest_first else ("<", "DESC")
+async def page(which: Which, place: Place | None, limit: int) -> Page[ListedCase]:
+    """A page of the cases of one state by (opened_at, deposit_id): open ones oldest first, the others newest first."""
+    comparison, order = direction(place, oldest_first=which == "open")
     rows: Sequence[Row] = await database.fetch_all(
         f"""
         SELECT r.deposit AS deposit_id, d.status AS deposit_status, d.network, d.asset, d.amount_raw,
@@ -115,20 +118,18 @@ async def page(
             r.outcome, r.opened_at, r.decided_at
         FROM reviews r JOIN deposits d ON d.id = r.deposit LEFT JOIN merchants m ON m.id = r.merchant
         WHERE r.status = $1
-            AND ($2::timestamptz IS NULL OR (r.opened_at, r.deposit) {compare} ($2::timestamptz, $3::text))
+            AND ($2::timestamptz IS NULL OR (r.opened_at, r.deposit) {comparison} ($2::timestamptz, $3::text))
         ORDER BY r.opened_at {order}, r.deposit {order} LIMIT $4
         """,
         which,
-        None if after is None else after[0],
-        None if after is None else after[1],
+        *(place.key if place else (None, None)),
         limit + 1,
     )
-    found = [ListedCase(**dict(row)) for row in rows[:limit]]
-    return found, (found[-1].opened_at, found[-1].deposit_id) if len(rows) > limit else None
+    return page_of(rows, limit, place, key=("opened_at", "deposit_id"), made=lambda row: ListedCase(**dict(row)))
 
 
-async def file_of(deposit_id: str) -> CaseFile | None:
-    """One case, whoever's."""
+async def file_of(deposit_id: str, now: datetime) -> CaseFile | None:
+    """One case, whoever's, as it is at `now`."""
     found = await reviews.cases(open_only=False, deposit_id=deposit_id)
     if not found:
         return None
@@ -146,6 +147,8 @@ async def file_of(deposit_id: str) -> CaseFile | None:
     )
     assert row is not None
     facts = json.loads(case.facts)
+    invoice = await _invoice(case.invoice_id)
+    senders = [] if case.invoice_id is None else await repository.senders(case.invoice_id)
     return CaseFile(
         case=case,
         merchant_name=row["merchant_name"],
@@ -157,9 +160,14 @@ async def file_of(deposit_id: str) -> CaseFile | None:
         block_height=row["block_height"],
         confirmations=0 if case.deposit_status == "orphaned" else row["confirmations"],
         times_reversed=row["times_reversed"],
-        invoice=await _invoice(case.invoice_id),
+        invoice=invoice,
         others=await _others(case),
         share=await reviews.would_credit(deposit_id),
+        sender_lookalikes=tuple(sender.address for sender in senders if look_alike(sender.address, case.from_address)),
+        may_still_be_paid=invoice is not None
+        and invoice.status == "manual_review"
+        and case.verdict != "cancelled"
+        and now < invoice.expires_at,
     )
 
 
@@ -181,7 +189,7 @@ async def _others(case: Case) -> tuple[OtherDeposit, ...]:
     rows = await database.fetch_all(
         """
         SELECT id, asset, amount_raw, verdict, status, seen_at FROM deposits
-        WHERE invoice = $1 AND id <> $2 ORDER BY seen_at, id LIMIT $3
+        WHERE invoice = $1 AND id <> $2 AND verdict <> 'dust' ORDER BY seen_at, id LIMIT $3
         """,
         case.invoice_id,
         case.deposit_id,

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 
 from app.core import database
 from app.core.database import Row
+from app.core.keyset import Page, Place, direction, page_of
+from app.deposits import repository as deposits
 from app.ledger import queries as ledger
 from app.ledger.hashchain import ChainId, State
+from app.networks.lookalikes import LOOKALIKE_HEAD, LOOKALIKE_TAIL, look_alike
 from app.withdrawals import limits
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.limits import CapUse
-
-LOOKALIKE_HEAD, LOOKALIKE_TAIL = 6, 4
-"""Characters at each end that wallets show of an address: what poisoners make alike. `0x` is two of the head's."""
 
 MOST_LISTED = 5
 
@@ -51,7 +51,8 @@ class DestinationHistory:
     """What this gateway has sent to an address before, in the same asset; `other_merchants` counts others who did.
 
     `lookalikes` are addresses that the same merchant has paid and that begin and end like this one. `paid_from_here`:
-    the invoice that is refunded was paid from this very address.
+    the invoice that is refunded was paid from this very address, and not with dust. `payer_lookalikes` are addresses
+    that paid it and that begin and end like this one.
     """
 
     confirmed: int
@@ -63,6 +64,7 @@ class DestinationHistory:
     rejected: int
     lookalikes: tuple[str, ...]
     paid_from_here: bool
+    payer_lookalikes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,23 +157,22 @@ class Decided:
     settled_at: datetime | None
 
 
-async def decided(after: tuple[datetime, str] | None, limit: int) -> tuple[list[Decided], tuple[datetime, str] | None]:
-    """Those that came to an end, newest first, past the row that `after` names; and the next page's `after`."""
+async def decided(place: Place | None, limit: int) -> Page[Decided]:
+    """A page of those that came to an end by (created_at, id), newest first."""
+    comparison, order = direction(place)
     rows: Sequence[Row] = await database.fetch_all(
-        """
+        f"""
         SELECT w.id, w.kind, w.mode, w.merchant AS merchant_id, m.name AS merchant_name, w.network, w.asset,
             w.amount_raw, w.destination, w.status, w.decision_reason, w.created_at, w.settled_at
         FROM withdrawals w LEFT JOIN merchants m ON m.id = w.merchant
         WHERE w.status IN ('confirmed', 'rejected', 'failed', 'cancelled')
-            AND ($1::timestamptz IS NULL OR (w.created_at, w.id) < ($1::timestamptz, $2::text))
-        ORDER BY w.created_at DESC, w.id DESC LIMIT $3
+            AND ($1::timestamptz IS NULL OR (w.created_at, w.id) {comparison} ($1::timestamptz, $2::text))
+        ORDER BY w.created_at {order}, w.id {order} LIMIT $3
         """,
-        None if after is None else after[0],
-        None if after is None else after[1],
+        *(place.key if place else (None, None)),
         limit + 1,
     )
-    page = [Decided(**dict(row)) for row in rows[:limit]]
-    return page, (page[-1].created_at, page[-1].id) if len(rows) > limit else None
+    return page_of(rows, limit, place, key=("created_at", "id"), made=lambda row: Decided(**dict(row)))
 
 
 async def dossier(withdrawal_id: str, now: datetime) -> Dossier | None:
@@ -293,15 +294,14 @@ async def _destination_history(row: Row) -> DestinationHistory:
         LOOKALIKE_TAIL,
         MOST_LISTED,
     )
-    paid_from_here = row["invoice"] is not None and await database.fetch_value(
-        "SELECT EXISTS (SELECT 1 FROM deposits WHERE invoice = $1 AND from_address = $2)",
-        row["invoice"],
-        row["destination"],
-    )
+    senders = [] if row["invoice"] is None else await deposits.senders(row["invoice"])
+    payers = [sender.address for sender in senders if not sender.only_dust]
+    payer_lookalikes = tuple(payer for payer in payers if look_alike(payer, row["destination"]))
     return DestinationHistory(
         **dict(before),
         lookalikes=tuple(found["destination"] for found in lookalikes),
-        paid_from_here=bool(paid_from_here),
+        paid_from_here=row["destination"] in payers and not payer_lookalikes,
+        payer_lookalikes=payer_lookalikes,
     )
 
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from litestar import Response, Router, get, post
+from litestar import Response, Router, get
 
 from app.accounts import links, people
 from app.core import clock
 from app.portal.account_nav import account_nav
+from app.portal.form_routes import NoStepUp, StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.guard import signed_in_router, signed_out_router
 from app.portal.portal import Asked, Portal, address_of, visitor_of
@@ -27,7 +28,7 @@ def routers(portal: Portal) -> list[Router]:
     async def account_page(request: Asked) -> Response[Any]:
         return show(request, "portal/account.html", Form.empty(name=visitor_of(request).session.name))
 
-    @post("/")
+    @form_post("/", does="Change your name", step_up=NoStepUp("a name opens nothing"))
     async def rename(request: Asked) -> Response[Any]:
         form, now = await portal.read_form(request), clock.now()
         try:
@@ -43,7 +44,7 @@ def routers(portal: Portal) -> list[Router]:
     async def email_page(request: Asked) -> Response[Any]:
         return show(request, "portal/email.html", Form.empty())
 
-    @post("/email")
+    @form_post("/email", does="Change your e-mail address", step_up=StepUp.FRESH_CODE)
     async def change_email(request: Asked) -> Response[Any]:
         form, now = await portal.read_form(request), clock.now()
         try:
@@ -60,7 +61,7 @@ def routers(portal: Portal) -> list[Router]:
     async def password_page(request: Asked) -> Response[Any]:
         return show(request, "portal/password.html", Form.empty())
 
-    @post("/password")
+    @form_post("/password", does="Change your password", step_up=StepUp.FRESH_CODE)
     async def change_password(request: Asked) -> Response[Any]:
         form, now = await portal.read_form(request), clock.now()
         new_password = form.secret("new_password")
@@ -69,12 +70,13 @@ def routers(portal: Portal) -> list[Router]:
             with form.catching():
                 person = await portal.require_password(request, form)
                 await portal.require_fresh_code(request, form)
-                session_id = visitor_of(request).session.id
-                await portal.password_changes.change(
-                    person, new_password, session_id=session_id, address=address_of(request), now=now
+                session = visitor_of(request).session
+                token = await portal.password_changes.change(
+                    person, new_password, session=session, address=address_of(request), now=now
                 )
         except FormRefused:
             return again(request, "portal/password.html", form)
+        await portal.go_on(request, session, token)
         words = "Your password is changed, and every other browser is signed out."
         return portal.redirect(request, "/account/security", flash=words)
 
@@ -91,18 +93,28 @@ def routers(portal: Portal) -> list[Router]:
         context = {"form": Form.empty(), "token": token, "email": link.email}
         return portal.page(request, "portal/confirm_change.html", context)
 
-    @post("/confirm-email/change")
+    @form_post(
+        "/confirm-email/change",
+        does="Confirm a new e-mail address",
+        step_up=NoStepUp("nobody need be signed in; the link in the letter works once"),
+    )
     async def confirm(request: Asked) -> Response[Any]:
-        form = await portal.read_form(request)
+        form, session = await portal.read_form(request), await portal.session_of(request)
         token = form.text("token")
         try:
             with form.catching():
-                email = await portal.email_changes.confirm(token, address=address_of(request), now=clock.now())
+                changed = await portal.email_changes.confirm(
+                    token, session=session, address=address_of(request), now=clock.now()
+                )
         except FormRefused:
             return portal.refused(request, form, "portal/confirm_change.html", {"token": token, "email": ""})
-        if email is None:
+        if changed is None:
             return gone(request)
-        return portal.redirect(request, "/account", flash=f"Your e-mail address is {email} from now on.")
+        words = f"The e-mail address is {changed.email} from now on"
+        if session is None or changed.token is None:
+            return portal.redirect(request, "/sign-in", flash=f"{words}. Sign in with it.")
+        await portal.go_on(request, session, changed.token)
+        return portal.redirect(request, "/account", flash=f"{words}, and every other browser is signed out.")
 
     own = [account_page, rename, email_page, change_email, password_page, change_password]
     return [signed_in_router("/account", own, portal), signed_out_router("/", [confirm_page, confirm], portal)]

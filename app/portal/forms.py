@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.datastructures import UploadFile
 
 from app.core.errors import ApiError, Code, invalid
+from app.core.text import without_direction_controls
 
 MAX_FIELDS = 1_000
 """More than any page of ours has."""
@@ -64,8 +65,8 @@ class Form:
         return cls(values=dict(values), lists={name: [value] for name, value in values.items()})
 
     def text(self, name: str, default: str = "") -> str:
-        """A field without the space around it; `default` where it is empty or missing."""
-        return self.values.get(name, "").strip() or default
+        """A field without the space around it and without bidirectional controls; `default` where nothing is left."""
+        return without_direction_controls(self.values.get(name, "")).strip() or default
 
     def secret(self, name: str) -> str:
         """A field just as it was typed: passwords may begin with a space."""
@@ -78,6 +79,10 @@ class Form:
     def many(self, name: str) -> list[str]:
         """All values of a field."""
         return list(self.lists.get(name, ()))
+
+    def fields(self) -> list[tuple[str, str]]:
+        """Every field with each of its values, as hidden fields of another page carry them on."""
+        return [(name, value) for name, values in self.lists.items() for value in values]
 
     def forget(self, *names: str) -> None:
         """Fields that a page must not show again: passwords and codes."""

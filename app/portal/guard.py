@@ -11,7 +11,16 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ExceptionHandlersMap
 
+from app.accounts.credentials import Outdated
 from app.core.errors import ApiError, Code
+from app.portal.form_routes import (
+    SAFE_METHODS,
+    AddressesWithKeys,
+    declaration_of,
+    page_with_form,
+    put_portal,
+    refuse_undeclared,
+)
 from app.portal.forms import FormRefused
 from app.portal.portal import Asked, ForeignForm, Portal, SignedOut, known_visitor, sign_in_path, visitor_of
 from app.web.errors import ErrorView, exception_handlers
@@ -23,8 +32,6 @@ MAX_FORM_BYTES = 1024 * 1024
 """Forms, and the logos that some carry. A router with larger files says so."""
 
 NO_STORE = {"Cache-Control": "no-store"}
-
-_SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 OUT_OF_DATE = (
     "this form was out of date, or not sent from this site. Go back, load the page again and send it once more. "
@@ -44,7 +51,7 @@ def signed_in_router(
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         await _let_in(portal, cast(Asked, connection))
 
-    return _router(path, handlers, portal, guard, max_body_bytes)
+    return _signed_in(path, handlers, portal, guard, max_body_bytes)
 
 
 def operator_router(
@@ -61,7 +68,7 @@ def operator_router(
         if not session.has_totp:
             raise CodesMissing
 
-    return _router(path, handlers, portal, guard, max_body_bytes)
+    return _signed_in(path, handlers, portal, guard, max_body_bytes)
 
 
 def signed_out_router(path: str, handlers: Sequence[Any], portal: Portal) -> Router:
@@ -69,7 +76,7 @@ def signed_out_router(path: str, handlers: Sequence[Any], portal: Portal) -> Rou
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         request = cast(Asked, connection)
-        if request.method not in _SAFE_METHODS:
+        if request.method not in SAFE_METHODS:
             await portal.require_own_form(request)
 
     return _router(path, handlers, portal, guard, MAX_FORM_BYTES)
@@ -78,19 +85,34 @@ def signed_out_router(path: str, handlers: Sequence[Any], portal: Portal) -> Rou
 async def _let_in(portal: Portal, request: Asked) -> None:
     if await portal.recognise(request) is None:
         raise SignedOut
-    if request.method not in _SAFE_METHODS:
+    put_portal(request, portal)
+    if request.method not in SAFE_METHODS:
         await portal.require_own_form(request)
 
 
-def _router(path: str, handlers: Sequence[Any], portal: Portal, guard: Any, max_body_bytes: int) -> Router:
-    return Router(
+def _signed_in(path: str, handlers: Sequence[Any], portal: Portal, guard: Any, max_body_bytes: int) -> Router:
+    """A router whose forms are carried out once: their pages carry the key in their address."""
+    addresses = AddressesWithKeys()
+    router = _router(path, handlers, portal, guard, max_body_bytes, before_request=addresses)
+    addresses.know(router.routes)
+    return router
+
+
+def _router(
+    path: str, handlers: Sequence[Any], portal: Portal, guard: Any, max_body_bytes: int, before_request: Any = None
+) -> Router:
+    """Raises ImproperlyConfiguredException for a form that does not say which code it asks for."""
+    router = Router(
         path,
         route_handlers=handlers,
         guards=[guard],
+        before_request=before_request,
         exception_handlers=_handlers(portal),
         request_max_body_size=max_body_bytes,
         include_in_schema=False,
     )
+    refuse_undeclared(router.routes)
+    return router
 
 
 def _handlers(portal: Portal) -> ExceptionHandlersMap:
@@ -111,8 +133,18 @@ def _handlers(portal: Portal) -> ExceptionHandlersMap:
         return in_words(request, 403, "FORBIDDEN", OUT_OF_DATE)
 
     def form_refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-        words = "; ".join(cast(FormRefused, error).form.errors.values())
-        return in_words(request, 422, Code.INVALID_INPUT, words)
+        """A form whose own page does not show it again: one that wants a code is asked for it."""
+        form = cast(FormRefused, error).form
+        declaration = declaration_of(request.route_handler)
+        if declaration is None or set(form.errors) != {"code"}:
+            return in_words(request, 422, Code.INVALID_INPUT, "; ".join(form.errors.values()))
+        context = {
+            "does": declaration.does,
+            "action": request.scope["path"],
+            "sent": form.fields(),
+            "back": page_with_form(request, declaration),
+        }
+        return portal.refused(request, form, "portal/confirm_code.html", context)
 
     def codes_missing(request: Request[Any, Any, Any], _: Exception) -> Response[Any]:
         words = "Set an authenticator app up first: operators act with two-step verification only."
@@ -121,6 +153,7 @@ def _handlers(portal: Portal) -> ExceptionHandlersMap:
     return {
         **exception_handlers(portal.error_page),
         SignedOut: signed_out,
+        Outdated: signed_out,
         ForeignForm: foreign_form,
         FormRefused: form_refused,
         CodesMissing: codes_missing,

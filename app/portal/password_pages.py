@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from litestar import Response, Router, get, post
+from litestar import Response, Router, get
 
 from app.core import clock
 from app.portal.evenly import evenly
+from app.portal.form_routes import NoStepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.guard import signed_out_router
 from app.portal.portal import Asked, Portal, address_of, site_of
@@ -24,7 +25,11 @@ def routers(portal: Portal) -> list[Router]:
     async def forgot_page(request: Asked) -> Response[Any]:
         return portal.page(request, "portal/forgot_password.html", {"form": Form.empty()})
 
-    @post("/forgot-password")
+    @form_post(
+        "/forgot-password",
+        does="Ask for a link to choose a new password",
+        step_up=NoStepUp("nobody is signed in; letters are throttled"),
+    )
     async def forgot(request: Asked) -> Response[Any]:
         form = await portal.read_form(request)
         try:
@@ -50,7 +55,11 @@ def routers(portal: Portal) -> list[Router]:
             return gone(request)
         return portal.page(request, "portal/reset_password.html", {"form": Form.empty(), "token": token})
 
-    @post("/reset-password")
+    @form_post(
+        "/reset-password",
+        does="Choose a new password",
+        step_up=NoStepUp("nobody is signed in; the link in the letter works once"),
+    )
     async def reset(request: Asked) -> Response[Any]:
         form = await portal.read_form(request)
         token, password = form.text("token"), form.secret("password")

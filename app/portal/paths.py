@@ -1,6 +1,6 @@
 """Where a page may send its visitor: to paths on our own site, nowhere else."""
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 MAX_LENGTH = 1_000
 
@@ -21,3 +21,9 @@ def is_own(path: str) -> bool:
 def own(path: str | None, default: str) -> str:
     """`path` if it is on our site, else `default`."""
     return path if path and is_own(path) else default
+
+
+def with_next(path: str, next_path: str | None) -> str:
+    """`path`, remembering where to go afterwards; without it where that is elsewhere, or too long once quoted."""
+    remembering = f"{path}?next={quote(own(next_path, ''), safe='/')}"
+    return remembering if own(next_path, "") and is_own(remembering) else path

@@ -8,21 +8,22 @@ import msgspec
 from itsdangerous import BadData, URLSafeTimedSerializer
 from litestar import Request, Response
 
-from app.accounts import people, sessions, totp
+from app.accounts import form_uses, people, sessions, totp
 from app.accounts.email_changes import EmailChanges
 from app.accounts.enrolment import Enrolment
 from app.accounts.letters import Letters
 from app.accounts.password_changes import PasswordChanges
 from app.accounts.people import Person
-from app.accounts.sessions import MAX_TOKEN_LENGTH
+from app.accounts.sessions import MAX_TOKEN_LENGTH, Session
 from app.accounts.sign_in import SignIn
 from app.accounts.sign_up import SignUp
 from app.accounts.throttle import Throttle
 from app.core import clock, ids
-from app.core.crypto import derive_key, hmac_sha256, same
+from app.core.crypto import derive_key
 from app.core.errors import ApiError, Code
 from app.gateway import Gateway
-from app.portal import cookies, forms, paths
+from app.portal import cookies, form_keys, forms, paths
+from app.portal.form_keys import FormTokens
 from app.portal.forms import CSRF_FIELD, Form
 from app.portal.visitor import Visitor
 from app.web.client_address import site
@@ -80,7 +81,7 @@ class Portal:
         self.gateway = gateway
         self.rate_limiter = rate_limiter
         self._pages = pages
-        self._csrf_key = derive_key(settings.link_secret, "csrf")
+        self._tokens = FormTokens(settings.link_secret)
         self._flashes = URLSafeTimedSerializer(derive_key(settings.link_secret, "flash"), salt="flash")
         throttle = Throttle(derive_key(settings.link_secret, "throttle"))
         letters = Letters(settings.public_url)
@@ -92,21 +93,36 @@ class Portal:
 
     # Who is there
 
+    async def session_of(self, request: Asked) -> Session | None:
+        """The session that the browser's cookie opens, if it opens one."""
+        return await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
+
     async def recognise(self, request: Asked) -> Visitor | None:
         """Whoever is signed in; None if nobody is."""
-        session = await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
+        session = await self.session_of(request)
         if session is None:
             return None
         address, user_agent = address_of(request), user_agent_of(request)
         await sessions.seen(session, address=address, user_agent=user_agent, now=clock.now())
-        visitor = Visitor(session, address, self._csrf(f"session:{session.id}"))
+        visitor = Visitor(session, address)
         request.scope["state"]["visitor"] = visitor
         return visitor
 
+    def form_key(self, request: Asked) -> str:
+        """The one-use key of the form that was sent, or of those on the page that is asked for."""
+        state = request.scope["state"]
+        if "form_key" not in state:
+            state["form_key"] = form_keys.key_in_address(request) or form_keys.new_key()
+        key: str = state["form_key"]
+        return key
+
     def csrf_token(self, request: Asked) -> str:
         """The token that a form on the answer to this request must carry; signed out it is bound to a cookie."""
+        return self._tokens.make(self.form_key(request), self._bound_to(request))
+
+    def _bound_to(self, request: Asked) -> str:
         visitor = known_visitor(request)
-        return visitor.csrf_token if visitor else self._csrf(f"visit:{self.visit(request)}")
+        return f"session:{visitor.session.id}" if visitor else f"visit:{self.visit(request)}"
 
     def visit(self, request: Asked) -> str:
         """The token of a browser that nobody is signed in with; one is sent where there is none."""
@@ -135,7 +151,10 @@ class Portal:
         return form
 
     async def require_own_form(self, request: Asked) -> None:
-        """Raise ForeignForm unless a page of ours sent this, made for the session or browser that sends it now."""
+        """Raise ForeignForm unless a page of ours sent this, made for the session or browser that sends it now.
+
+        Afterwards `form_key` is that of the form.
+        """
         if not is_same_origin(request, self.gateway.settings.public_url):
             raise ForeignForm("another site's page sent it")
         token = request.headers.get(CSRF_HEADER)
@@ -146,14 +165,17 @@ class Portal:
         visitor = known_visitor(request)
         if visitor is None and not _sane_token(request.cookies.get(cookies.VISIT)):
             raise ForeignForm("the browser sent no cookie")
-        if not same(token.encode("utf-8", "replace"), self.csrf_token(request).encode()):
+        key = self._tokens.open(token, self._bound_to(request))
+        if key is None:
             raise ForeignForm("the form's token is not this session's")
+        request.scope["state"]["form_key"] = key
 
     async def require_fresh_code(self, request: Asked, form: Form) -> None:
         """Return if no code is needed, or the form's field `code` is right; the session then has a new token.
 
         Raises FormRefused with `form.errors["code"]`. Not inside a transaction.
         """
+        request.scope["state"]["code_asked"] = True
         visitor, now = visitor_of(request), clock.now()
         code = form.text("code")
         form.forget("code")
@@ -190,20 +212,20 @@ class Portal:
 
     async def code_given(self, request: Asked) -> None:
         """The visitor has proved their second step just now. Raises SignedOut if the session ended meanwhile."""
-        session, now = visitor_of(request).session, clock.now()
-        token = await sessions.renew(session.id, request.cookies.get(cookies.SESSION, ""), now)
-        if token is None:
+        session = visitor_of(request).session
+        await self.go_on(request, session, await sessions.renew(session, clock.now()))
+
+    async def go_on(self, request: Asked, session: Session, token: str | None) -> None:
+        """`session` goes on under a new token: the browser gets it, and the rest of the request sees the session as
+        it is now. Raises SignedOut without a token, or if the session ended meanwhile."""
+        now = clock.now()
+        renewed = None if token is None else await sessions.find(token, now)
+        if token is None or renewed is None:
             raise SignedOut
         cookies.put(request, cookies.SESSION, token, lifetime=session.created_at + sessions.LIFETIME - now)
-        await self._look_again(request, token)
-
-    async def _look_again(self, request: Asked, token: str) -> None:
-        """The rest of this request sees the session as it is now."""
-        session = await sessions.find(token, clock.now())
-        if session is None:
-            raise SignedOut
-        before = visitor_of(request)
-        request.scope["state"]["visitor"] = Visitor(session, before.address, before.csrf_token)
+        before = known_visitor(request)
+        if before is not None:
+            request.scope["state"]["visitor"] = Visitor(renewed, before.address)
 
     # The answers
 
@@ -229,6 +251,30 @@ class Portal:
             self._put_flash(request, Flash(flash[:MAX_FLASH_LENGTH], tone))
         return Response(b"", status_code=303, headers={"Location": path}, media_type="text/plain")
 
+    def nothing_done(self, request: Asked, path: str, words: str) -> Response[Any]:
+        """To another page, which says why the form changed nothing. It may be sent again under its key."""
+        request.scope["state"]["nothing_done"] = True
+        return self.redirect(request, path, flash=words, tone="caution")
+
+    def show_once(self, request: Asked, path: str, content: Mapping[str, Any]) -> Response[Any]:
+        """To the page at `path`, which shows `content` once: `shown_once` gives it there, to this session alone.
+
+        Only for an answer to a form; `content` is kept sealed until then, and in no address or cookie.
+        """
+        request.scope["state"]["shown_once"] = msgspec.json.encode(content).decode()
+        return self.redirect(request, path)
+
+    async def shown_once(self, request: Asked) -> dict[str, Any] | None:
+        """What `show_once` left for this page; None if it was shown before, or too long ago.
+
+        HEAD shows nothing, and so uses nothing up.
+        """
+        if request.method == "HEAD":
+            return None
+        session, keys = visitor_of(request).session, self.gateway.settings.data_keys
+        content = await form_uses.take_secret(session.id, request.scope["path"], keys, clock.now())
+        return None if content is None else msgspec.json.decode(content, type=dict[str, Any])
+
     def refused(
         self, request: Asked, form: Form, template: str, context: Mapping[str, Any] | None = None
     ) -> Response[bytes]:
@@ -243,9 +289,6 @@ class Portal:
             "portal/error.html",
             {"status": view.status, "title": title, "words": words, "request_id": view.request_id},
         )
-
-    def _csrf(self, bound_to: str) -> str:
-        return hmac_sha256(self._csrf_key, bound_to.encode()).hex()
 
     def _put_flash(self, request: Asked, flash: Flash) -> None:
         cookies.put(request, cookies.FLASH, self._flashes.dumps(msgspec.to_builtins(flash)))
@@ -298,7 +341,7 @@ def sign_in_path(request: Asked) -> str:
         return "/sign-in"
     query = request.scope["query_string"].decode("latin-1")
     wanted = quote(request.scope["path"]) + (f"?{query}" if query else "")
-    return f"/sign-in?next={quote(wanted, safe='/')}" if paths.is_own(wanted) else "/sign-in"
+    return paths.with_next("/sign-in", wanted)
 
 
 def _sane_token(token: str | None) -> str | None:

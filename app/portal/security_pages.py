@@ -1,19 +1,20 @@
 """Sign-in and security: the authenticator, recovery codes, and where one is signed in.
 
-A new secret and new recovery codes are shown in the answer to the form that made them, and by no address: there is
-no page to come back to that would show them again.
+A new secret and new recovery codes are shown once, on the page that the form that made them leads to
+(`Portal.show_once`).
 """
 
 from typing import Any
 
-from litestar import Response, Router, get, post
+from litestar import Response, Router, get
 
-from app.accounts import people, recovery_codes, sessions
+from app.accounts import credentials, people, recovery_codes, sessions
 from app.accounts.enrolment import Offer
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.portal.account_nav import account_nav
 from app.portal.browsers import browser_name
+from app.portal.form_routes import NoStepUp, StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.guard import signed_in_router
 from app.portal.portal import Asked, Portal, address_of, visitor_of
@@ -30,7 +31,7 @@ def routers(portal: Portal) -> list[Router]:
         return portal.page(request, template, {"nav": nav, "form": Form.empty(), **context}, status=status)
 
     def show_codes(request: Asked, codes: list[str], heading: str) -> Response[Any]:
-        return show(request, "portal/recovery_codes_shown.html", {"codes": codes, "heading": heading})
+        return portal.show_once(request, f"{SECURITY}/recovery-codes/shown", {"codes": codes, "heading": heading})
 
     def show_offer(request: Asked, form: Form, offer: Offer, status: int = 200) -> Response[Any]:
         code = qr(offer.uri, label="QR code for your authenticator app")
@@ -50,7 +51,7 @@ def routers(portal: Portal) -> list[Router]:
     async def authenticator_page(request: Asked) -> Response[Any]:
         return show(request, "portal/authenticator.html", {})
 
-    @post("/authenticator")
+    @form_post("/authenticator", does="Set up an authenticator", step_up=StepUp.FRESH_CODE)
     async def offer_authenticator(request: Asked) -> Response[Any]:
         form = await portal.read_form(request)
         try:
@@ -58,48 +59,62 @@ def routers(portal: Portal) -> list[Router]:
             await portal.require_fresh_code(request, form)
         except FormRefused:
             return show(request, "portal/authenticator.html", {"form": form}, 422)
-        offer = portal.enrolment.offer(person, visitor_of(request).session.id, clock.now())
+        offer = portal.enrolment.offer(person, visitor_of(request).session, clock.now())
+        return portal.show_once(request, f"{SECURITY}/authenticator/confirm", {"offer": offer.sealed})
+
+    def start_again(request: Asked, words: str) -> Response[Any]:
+        return portal.nothing_done(request, f"{SECURITY}/authenticator", words)
+
+    @get("/authenticator/confirm")
+    async def offered_authenticator(request: Asked) -> Response[Any]:
+        shown, visitor, now = await portal.shown_once(request), visitor_of(request), clock.now()
+        person = await people.by_id(visitor.account_id)
+        offer = portal.enrolment.reopen(person, visitor.session, shown["offer"], now) if shown else None
+        if offer is None:
+            return start_again(request, "The code to scan is shown once. Start again for a new one.")
         return show_offer(request, Form.empty(), offer)
 
-    @post("/authenticator/confirm")
+    @form_post(
+        "/authenticator/confirm",
+        does="Turn on two-step verification",
+        step_up=NoStepUp("the offer is given out after a fresh code, and for this session alone"),
+    )
     async def confirm_authenticator(request: Asked) -> Response[Any]:
         form, visitor, now = await portal.read_form(request), visitor_of(request), clock.now()
         person = await people.by_id(visitor.account_id)
-        offer = portal.enrolment.reopen(person, visitor.session.id, form.text("offer"), now)
+        offer = portal.enrolment.reopen(person, visitor.session, form.text("offer"), now)
         if offer is None:
-            words = "That took too long. Please start again."
-            return portal.redirect(request, f"{SECURITY}/authenticator", flash=words, tone="caution")
+            return start_again(request, "That took too long. Please start again.")
         code = form.text("code")
         form.forget("code")
         try:
             with form.catching():
-                codes = await portal.enrolment.confirm(
-                    person, visitor.session.id, offer, code, address=address_of(request), now=now
+                made = await portal.enrolment.confirm(
+                    person, visitor.session, offer, code, address=address_of(request), now=now
                 )
         except FormRefused:
             return show_offer(request, form, offer, 422)
-        await portal.code_given(request)
-        return show_codes(request, codes, "Two-step verification is on")
+        await portal.go_on(request, visitor.session, made.token)
+        return show_codes(request, made.codes, "Two-step verification is on")
 
     @get("/authenticator/off")
     async def off_page(request: Asked) -> Response[Any]:
         return show(request, "portal/authenticator_off.html", {})
 
-    @post("/authenticator/off")
+    @form_post("/authenticator/off", does="Turn off two-step verification", step_up=StepUp.FRESH_CODE)
     async def turn_off(request: Asked) -> Response[Any]:
         form = await portal.read_form(request)
         try:
             with form.catching():
                 person = await portal.require_password(request, form)
                 await portal.require_fresh_code(request, form)
-                await portal.enrolment.turn_off(
-                    person,
-                    session_id=visitor_of(request).session.id,
-                    address=address_of(request),
-                    now=clock.now(),
+                session = visitor_of(request).session
+                token = await portal.enrolment.turn_off(
+                    person, session=session, address=address_of(request), now=clock.now()
                 )
         except FormRefused:
             return show(request, "portal/authenticator_off.html", {"form": form}, 422)
+        await portal.go_on(request, session, token)
         words = "Two-step verification is off. Your password alone opens your account now."
         return portal.redirect(request, SECURITY, flash=words, tone="caution")
 
@@ -108,22 +123,31 @@ def routers(portal: Portal) -> list[Router]:
         left = await recovery_codes.left(visitor_of(request).account_id)
         return show(request, "portal/recovery_codes.html", {"codes_left": left})
 
-    @post("/recovery-codes")
+    @get("/recovery-codes/shown")
+    async def shown_codes(request: Asked) -> Response[Any]:
+        return show(request, "portal/recovery_codes_shown.html", {"shown": await portal.shown_once(request)})
+
+    @form_post("/recovery-codes", does="Make new recovery codes", step_up=StepUp.FRESH_CODE)
     async def new_recovery_codes(request: Asked) -> Response[Any]:
         form = await portal.read_form(request)
         try:
             with form.catching():
                 await portal.require_fresh_code(request, form)
                 person = await people.by_id(visitor_of(request).account_id)
-                codes = await portal.enrolment.new_recovery_codes(person, address=address_of(request), now=clock.now())
+                session = visitor_of(request).session
+                made = await portal.enrolment.new_recovery_codes(
+                    person, session=session, address=address_of(request), now=clock.now()
+                )
         except FormRefused:
             left = await recovery_codes.left(visitor_of(request).account_id)
             return show(request, "portal/recovery_codes.html", {"form": form, "codes_left": left}, 422)
-        return show_codes(request, codes, "Your new recovery codes")
+        await portal.go_on(request, session, made.token)
+        return show_codes(request, made.codes, "Your new recovery codes")
 
-    @post("/sessions/{session_id:str}/end")
+    @form_post("/sessions/{session_id:str}/end", does="Sign out a browser", step_up=StepUp.FRESH_CODE, page="/")
     async def end_session(request: Asked, session_id: str) -> Response[Any]:
         visitor = visitor_of(request)
+        await portal.require_fresh_code(request, await portal.read_form(request))
         if not await sessions.end(visitor.account_id, session_id):
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
         person = await people.by_id(visitor.account_id)
@@ -132,23 +156,26 @@ def routers(portal: Portal) -> list[Router]:
             return portal.redirect(request, "/sign-in", flash="You are signed out.")
         return portal.redirect(request, SECURITY, flash="That browser is signed out.")
 
-    @post("/sessions/end-others")
+    @form_post("/sessions/end-others", does="Sign out all other browsers", step_up=StepUp.FRESH_CODE, page="/")
     async def end_others(request: Asked) -> Response[Any]:
-        visitor = visitor_of(request)
-        ended = await sessions.end_all(visitor.account_id, but=visitor.session.id)
-        person = await people.by_id(visitor.account_id)
-        await people.note(person, "sessions.others_ended", address_of(request), clock.now(), sessions_ended=ended)
+        await portal.require_fresh_code(request, await portal.read_form(request))
+        session, now = visitor_of(request).session, clock.now()
+        person = await people.by_id(session.account_id)
+        token = await credentials.sign_out_others(person, session, address=address_of(request), now=now)
+        await portal.go_on(request, session, token)
         return portal.redirect(request, SECURITY, flash="Every other browser is signed out.")
 
     pages: list[Any] = [
         overview,
         authenticator_page,
         offer_authenticator,
+        offered_authenticator,
         confirm_authenticator,
         off_page,
         turn_off,
         recovery_page,
         new_recovery_codes,
+        shown_codes,
         end_session,
         end_others,
     ]

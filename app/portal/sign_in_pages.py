@@ -2,17 +2,18 @@
 
 from typing import Any
 
-from litestar import Response, Router, get, post
+from litestar import Response, Router, get
 
 from app.accounts import people, sessions
 from app.accounts.sign_in import SignedIn
 from app.accounts.totp import CodeRefused
 from app.core import clock
 from app.portal import cookies, paths
+from app.portal.form_routes import EVERY_PAGE, NoStepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.guard import signed_in_router, signed_out_router
 from app.portal.portal import Asked, Portal, address_of, site_of, user_agent_of, visitor_of
-from app.portal.targets import home_of, with_next
+from app.portal.targets import home_of
 
 
 def routers(portal: Portal) -> list[Router]:
@@ -34,7 +35,7 @@ def routers(portal: Portal) -> list[Router]:
             return portal.redirect(request, context["next_path"] or home_of(session))
         return portal.page(request, "portal/sign_in.html", {"form": Form.empty(), **context})
 
-    @post("/sign-in")
+    @form_post("/sign-in", does="Sign in", step_up=NoStepUp("nobody is signed in yet"))
     async def give_password(request: Asked) -> Response[Any]:
         form = await portal.read_form(request)
         next_path = paths.own(form.text("next"), "")
@@ -55,20 +56,20 @@ def routers(portal: Portal) -> list[Router]:
         if isinstance(result, SignedIn):
             return await signed_in(request, result, next_path)
         portal.new_visit(request, result.token)
-        return portal.redirect(request, with_next("/sign-in/code", next_path))
+        return portal.redirect(request, paths.with_next("/sign-in/code", next_path))
 
     def start_again(request: Asked, next_path: str) -> Response[Any]:
         words = "That took too long. Please sign in again."
-        return portal.redirect(request, with_next("/sign-in", next_path), flash=words, tone="caution")
+        return portal.redirect(request, paths.with_next("/sign-in", next_path), flash=words, tone="caution")
 
     @get("/sign-in/code")
     async def code_page(request: Asked) -> Response[Any]:
         context = password_context(request)
         if not await portal.sign_in.is_waiting(request.cookies.get(cookies.VISIT, ""), clock.now()):
-            return portal.redirect(request, with_next("/sign-in", context["next_path"]))
+            return portal.redirect(request, paths.with_next("/sign-in", context["next_path"]))
         return portal.page(request, "portal/sign_in_code.html", {"form": Form.empty(), **context})
 
-    @post("/sign-in/code")
+    @form_post("/sign-in/code", does="Sign in, the second step", step_up=NoStepUp("it is the code itself"))
     async def give_code(request: Asked) -> Response[Any]:
         form = await portal.read_form(request)
         next_path = paths.own(form.text("next"), "")
@@ -89,7 +90,7 @@ def routers(portal: Portal) -> list[Router]:
             return start_again(request, next_path)
         return await signed_in(request, result, next_path)
 
-    @post("/")
+    @form_post("/", does="Sign out", step_up=NoStepUp("it ends one’s own session and nothing else"), page=EVERY_PAGE)
     async def sign_out(request: Asked) -> Response[Any]:
         visitor = visitor_of(request)
         await sessions.end(visitor.account_id, visitor.session.id)

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from litestar import Response, Router, get, post
+from litestar import Response, Router, get
 
 from app.accounts import links
 from app.accounts.sign_in import SignedIn
 from app.core import clock
 from app.portal import paths
 from app.portal.evenly import evenly
+from app.portal.form_routes import NoStepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.guard import signed_out_router
 from app.portal.portal import Asked, Portal, address_of, site_of, user_agent_of
@@ -29,7 +30,7 @@ def routers(portal: Portal) -> list[Router]:
         next_path = paths.own(request.query_params.get("next"), "")
         return portal.page(request, "portal/sign_up.html", {"form": Form.empty(), "next_path": next_path})
 
-    @post("/sign-up")
+    @form_post("/sign-up", does="Sign up", step_up=NoStepUp("nobody is signed in; letters are throttled"))
     async def sign_up(request: Asked) -> Response[Any]:
         form = await portal.read_form(request)
         next_path = paths.own(form.text("next"), "")
@@ -61,7 +62,11 @@ def routers(portal: Portal) -> list[Router]:
             return gone(request)
         return portal.page(request, "portal/confirm_email.html", {"form": Form.empty(), "token": token})
 
-    @post("/confirm-email")
+    @form_post(
+        "/confirm-email",
+        does="Confirm the address of a new account",
+        step_up=NoStepUp("nobody is signed in; the link in the letter works once"),
+    )
     async def confirm(request: Asked) -> Response[Any]:
         form = await portal.read_form(request)
         token, password = form.text("token"), form.secret("password")

@@ -8,11 +8,10 @@ from app.accounts.sessions import FRESH_CODE, Session
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who is signed in, and the token that their forms carry."""
+    """Somebody who is signed in."""
 
     session: Session
     address: str | None
-    csrf_token: str
 
     @property
     def account_id(self) -> str:

@@ -13,6 +13,7 @@ from app.core.errors import ApiError, Code, invalid
 from app.ledger import checkpoints
 from app.web.paging import parse_query
 from app.web.rate_limits import RateLimiter, refuse_exceeded
+from app.web.row_ids import RowId
 
 BASE_PATH = "/.well-known/swap-pay"
 DEFAULT_LIMIT = 100
@@ -39,7 +40,7 @@ def routes(rate_limiter: RateLimiter) -> list[HTTPRouteHandler]:
         return Response(body, headers={"Cache-Control": f"public, max-age={CACHE_S}"})
 
     @get(BASE_PATH + "/checkpoints/{number:int}", include_in_schema=False)
-    async def one(request: Request[Any, Any, Any], number: int) -> Response[dict[str, Any]]:
+    async def one(request: Request[Any, Any, Any], number: RowId) -> Response[dict[str, Any]]:
         await _count(request, rate_limiter)
         checkpoint = await checkpoints.get(number) if 0 < number < 2**63 else None
         if checkpoint is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.core import database
 from app.core.database import Row
+from app.core.keyset import Page, Place, direction, page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,15 @@ async def run(run_id: int) -> Run | None:
     return None if row is None else _run(row)
 
 
-async def runs_before(run_id: int | None, limit: int) -> list[Run]:
-    """A page of runs, newest first, below `run_id`."""
-    found = await database.fetch_all(
-        f"{_SELECT} WHERE $1::bigint IS NULL OR id < $1 ORDER BY id DESC LIMIT $2", run_id, limit
+async def runs(place: Place | None, limit: int) -> Page[Run]:
+    """A page of runs by id, newest first."""
+    comparison, order = direction(place)
+    rows = await database.fetch_all(
+        f"{_SELECT} WHERE $1::bigint IS NULL OR id {comparison} $1 ORDER BY id {order} LIMIT $2",
+        place.key[0] if place else None,
+        limit + 1,
     )
-    return [_run(row) for row in found]
+    return page_of(rows, limit, place, key=("id",), made=_run)
 
 
 async def findings(run_id: int) -> list[RecordedFinding]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-import asyncpg
-
 from app.alerts.service import raise_alert
 from app.core import clock, database
+from app.core.advisory_lock import Lock, LockKey, LockTaken, held
 from app.core.logging import get_logger
 from app.core.settings import CheckpointKeys
 from app.networks.port import NetworkError
@@ -38,8 +37,8 @@ MOST_ALERTS = 20
 REQUESTS_POLL_S = 1.0
 """How often a run that an operator asked for is looked for."""
 
-RUN_LOCK = 7_226_007
-"""Advisory lock key: one run at a time."""
+RUN_LOCK = LockKey(7_226_007)
+"""One run at a time."""
 
 Cause = Literal["schedule", "operator"]
 
@@ -61,7 +60,7 @@ class Reconciliation:
         `full` re-computes everything; else what grows without end is read from the last signed checkpoint and the
         last whole run on. Drift raises a critical alert each; what could not be checked, a warning.
         """
-        async with _the_only_run() as guard:
+        async with _the_only_run() as lock:
             run_id: int = await database.fetch_value(
                 """
                 INSERT INTO reconciliation_runs (cause, "full", status, started_at, blocks, figures)
@@ -71,7 +70,7 @@ class Reconciliation:
                 full,
                 now,
             )
-            await self._run(run_id, now, full=full, guard=guard)
+            await self._run(run_id, now, full=full, lock=lock)
             return run_id
 
     async def run_scheduled(self, now: datetime) -> int:
@@ -91,7 +90,7 @@ class Reconciliation:
         """The run that an operator has asked for, if one has; its id. Raises RunInProgress."""
         if await requests.take() is None:
             return None
-        async with _the_only_run() as guard:
+        async with _the_only_run() as lock:
             found = await requests.take()
             if found is None:
                 return None  # another process has run it meanwhile
@@ -99,15 +98,15 @@ class Reconciliation:
             await database.execute(
                 "UPDATE reconciliation_runs SET status = 'running', started_at = $2 WHERE id = $1", run_id, now
             )
-            await self._run(run_id, now, full=full, guard=guard)
+            await self._run(run_id, now, full=full, lock=lock)
             return run_id
 
-    async def _run(self, run_id: int, now: datetime, *, full: bool, guard: asyncpg.Connection) -> None:
+    async def _run(self, run_id: int, now: datetime, *, full: bool, lock: Lock) -> None:
         started_s = clock.monotonic_s()
 
         async def at(progress: str) -> None:
             # On a connection of its own: the books are read in a transaction that nobody sees into.
-            await guard.execute("UPDATE reconciliation_runs SET progress = $2 WHERE id = $1", run_id, progress[:100])
+            await lock.execute("UPDATE reconciliation_runs SET progress = $2 WHERE id = $1", run_id, progress[:100])
 
         try:
             blocks, results = await self._check(now, full=full, at=at)
@@ -163,22 +162,20 @@ class Reconciliation:
 
 
 @asynccontextmanager
-async def _the_only_run() -> AsyncIterator[asyncpg.Connection]:
-    """Hold the lock of runs; the connection that holds it. Raises RunInProgress.
+async def _the_only_run() -> AsyncIterator[Lock]:
+    """Hold the lock of runs. Raises RunInProgress, and LockLost where the run can't go on without it.
 
     Whoever has the lock knows that nobody else is at it: a record that still says so was left by a crash.
     """
-    async with database.pool().acquire() as guard:
-        if not await guard.fetchval("SELECT pg_try_advisory_lock($1)", RUN_LOCK):
-            raise RunInProgress("a reconciliation is under way")
-        try:
-            await guard.execute(
+    try:
+        async with held(RUN_LOCK) as lock:
+            await lock.execute(
                 "UPDATE reconciliation_runs SET status = 'failed', finished_at = $1 WHERE status = 'running'",
                 clock.now(),
             )
-            yield guard
-        finally:
-            await guard.execute("SELECT pg_advisory_unlock($1)", RUN_LOCK)
+            yield lock
+    except LockTaken:
+        raise RunInProgress("a reconciliation is under way") from None
 
 
 def _unchecked(network: str, why: str) -> Result:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from app.core import database
 from app.core.database import Row
+from app.core.waiting import budget, waiting
 from app.networks.config import NetworkConfig
 
 STATEMENT_TIMEOUT_S = 900
@@ -30,15 +31,17 @@ class NamedBlock:
 @asynccontextmanager
 async def snapshot() -> AsyncIterator[None]:
     """Everything read inside is of one moment. Changes nothing, locks nothing; no network call belongs in here."""
-    async with database.transaction() as connection:
-        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        await connection.execute(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
+    async with database.transaction():
+        await database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        await database.execute(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
         yield
 
 
 async def rows(sql: str, *args: object) -> Sequence[Row]:
     """The rows of a statement that may take long, in the caller's snapshot."""
-    fetched: Sequence[Row] = await database.in_transaction().fetch(sql, *args, timeout=STATEMENT_TIMEOUT_S)
+    with budget(STATEMENT_TIMEOUT_S):
+        async with waiting():
+            fetched: Sequence[Row] = await database.in_transaction().fetch(sql, *args, timeout=STATEMENT_TIMEOUT_S)
     return fetched
 
 

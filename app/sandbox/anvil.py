@@ -9,9 +9,10 @@ import signal
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from app.sandbox import ports, processes
+from app.sandbox.home import ROOT
 from app.sandbox.processes import Process, ProcessError
 
 # The mnemonic of Foundry's and Hardhat's documented development accounts; its keys are public and worth
@@ -21,8 +22,6 @@ DEVELOPMENT_CHAIN_ID = 31_337
 
 STOP_SIGNAL = signal.SIGTERM
 """Makes it write down its state, if that is kept, and end."""
-
-_NODE_MODULES = Path(__file__).resolve().parents[2] / "node_modules"
 
 
 def start(
@@ -34,20 +33,21 @@ def start(
     block_time_s: float | None = None,
     keep_state: bool = False,
     state_interval_s: int | None = None,
+    family: Literal["ethereum", "optimism"] = "ethereum",
 ) -> "Anvil":
     """Start a chain on 127.0.0.1 and return once it listens.
 
     Without `block_time_s` each transaction is mined at once, in a block of its own. With `keep_state` the
     chain, its blocks, hashes, receipts and logs alike, is written to `home_dir/state.json` when anvil stops
     (also when this process is killed, as anvil is then told to stop) and taken up again by the next start;
-    `state_interval_s` also writes it every so many seconds, against the death of anvil itself. Raises
-    ProcessError.
+    `state_interval_s` also writes it every so many seconds, against the death of anvil itself. A chain of the family
+    `optimism` charges for transactions' data as a rollup of the OP stack does. Raises ProcessError.
 
     A chain that was taken up again can't be asked for balances or calls as of a block before that, and
     `anvil_reorg` can't reach back past it: only the newest state is written, as all of them take 70 MB per
     thousand blocks where the blocks themselves take 2.
     """
-    anvil = Anvil(home_dir, port, chain_id, mnemonic, block_time_s, keep_state, state_interval_s)
+    anvil = Anvil(home_dir, port, chain_id, mnemonic, block_time_s, keep_state, state_interval_s, family)
     anvil._start()
     return anvil
 
@@ -64,13 +64,14 @@ class Anvil:
         block_time_s: float | None,
         keep_state: bool,
         state_interval_s: int | None,
+        family: str,
     ) -> None:
         self.home_dir = home_dir.resolve()
         self._wanted_port = port
         self.port = port or 0
         self.chain_id = chain_id
         self.state_path = self.home_dir / "state.json" if keep_state else None
-        self._options = ["--chain-id", str(chain_id), "--mnemonic", mnemonic]
+        self._options = ["--chain-id", str(chain_id), "--mnemonic", mnemonic, "--network", family]
         if block_time_s is not None:
             self._options += ["--block-time", f"{block_time_s:g}"]
         if self.state_path is not None:
@@ -136,7 +137,11 @@ class Anvil:
 def binary_path() -> Path:
     """The anvil binary of this platform that `npm ci` has installed. Raises ProcessError if there is none."""
     system = {"linux": "linux", "darwin": "darwin"}.get(sys.platform, sys.platform)
-    found = sorted(_NODE_MODULES.glob(f"@foundry-rs/anvil-{system}-*/bin/anvil"))
+    node_modules = ROOT / "node_modules"
+    found = sorted(node_modules.glob(f"@foundry-rs/anvil-{system}-*/bin/anvil"))
     if not found:
-        raise ProcessError(f"no anvil for {system} in {_NODE_MODULES}/@foundry-rs: run `npm ci` first")
+        raise ProcessError(
+            f"no anvil for {system} in {node_modules}: run `npm ci` in a checkout, "
+            "or `npm install @foundry-rs/anvil` here"
+        )
     return found[0]

@@ -15,11 +15,10 @@ from eth_utils.address import to_checksum_address
 
 from app.networks.evm.rpc import tls_context
 
-# OpenZeppelin's ERC20PresetFixedSupply(name, symbol, initialSupply, owner), from @openzeppelin/contracts@4 on
-# npm. It states 18 decimals, and no artefact there that can be deployed alone lets one choose. A token of 6
-# decimals is had by configuring the asset so: they are for display, the chain moves minor units.
-TOKEN_ARTEFACT = Path("@openzeppelin/contracts/build/contracts/ERC20PresetFixedSupply.json")
-NODE_MODULES = Path(__file__).resolve().parents[2] / "node_modules"
+# OpenZeppelin's ERC20PresetFixedSupply(name, symbol, initialSupply, owner), see vendor/README.md. It states 18
+# decimals, and no artefact of theirs that can be deployed alone lets one choose. A token of 6 decimals is had by
+# configuring the asset so: they are for display, the chain moves minor units.
+TOKEN_ARTEFACT = Path(__file__).with_name("vendor") / "erc20-preset-4.9.6.json"
 TRANSFER_SELECTOR = bytes.fromhex("a9059cbb")  # keccak256("transfer(address,uint256)"), its first four bytes
 GAS_WITHOUT_ESTIMATE = 200_000  # more than a token transfer needs; estimating would refuse one that reverts
 RECEIPT_POLL_S = 0.02
@@ -60,7 +59,7 @@ class AnvilDriver:
         """Deploy an ERC-20 token and return its contract's address. The whole supply, in minor units, goes to
         `owner`, the first account where left out."""
         owner = owner or self.accounts[0]
-        artefact = await asyncio.to_thread((NODE_MODULES / TOKEN_ARTEFACT).read_bytes)
+        artefact = await asyncio.to_thread(TOKEN_ARTEFACT.read_bytes)
         bytecode: str = msgspec.json.decode(artefact)["bytecode"]
         arguments = encode(["string", "string", "uint256", "address"], [name, symbol, supply_raw, owner])
         receipt = await self.send({"from": owner, "data": bytecode + arguments.hex()})

@@ -55,6 +55,7 @@ async def _make(gateway: Gateway, webhook_url: str) -> Demo:
             name="Sandbox",
             scopes=[scope.value for scope in Scope],
             allowlist=[],
+            seen_by=owner_id,
             rate_limit_per_minute=RATE_LIMIT_PER_MINUTE,
             now=now,
         )

@@ -56,6 +56,7 @@ contract = "{usdt_contract}"
 decimals = 6
 sweep_min_raw = 1000000
 hot_low_raw = 100000000
+dust_raw = 10000
 transaction_ceiling_raw = 10000000000
 day_ceiling_raw = 100000000000
 
@@ -66,6 +67,7 @@ kind = "native"
 decimals = 18
 sweep_min_raw = "1000000000000000"
 hot_low_raw = "1000000000000000000"
+dust_raw = 10000000000000
 transaction_ceiling_raw = "10000000000000000000"
 day_ceiling_raw = "100000000000000000000"
 """

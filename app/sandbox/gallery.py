@@ -13,6 +13,7 @@ from litestar import Request, Response, Router, get
 
 from app.accounts.sessions import Session
 from app.core.errors import ApiError, Code
+from app.core.money import group_digits
 from app.portal import charts
 from app.portal.forms import Form
 from app.portal.nav import Banner, Nav, NavItem
@@ -68,7 +69,7 @@ class Entry:
 
 ROWS = (
     Row("INV-0K3V9ZQ2TA", "Order 1042 · two linen shirts", "5.00", "USDT", "paid", NOW - timedelta(minutes=4)),
-    Row("INV-7WX2M4B8QD", "Order 1041 · oak tray", "1,250.50", "USDT", "confirming", NOW - timedelta(minutes=31)),
+    Row("INV-7WX2M4B8QD", "Order 1041 · oak tray", "1250.50", "USDT", "confirming", NOW - timedelta(minutes=31)),
     Row("INV-2C9F6H0JKN", "", "0.001234567890123456", "ETH", "awaiting_deposit", NOW - timedelta(hours=2)),
     Row("INV-5RT8V1Y3ZA", "Order 1039 · gift card", "20.00", "USDC", "manual_review", NOW - timedelta(hours=5)),
     Row("INV-8B4D6F9G2H", "Order 1038", "88.10", "USDT", "expired", NOW - timedelta(days=1)),
@@ -164,8 +165,9 @@ def _visitor() -> Visitor:
         last_seen_at=NOW,
         address="192.0.2.7",
         user_agent="Gallery",
+        token_hash=b"",
     )
-    return Visitor(session, "192.0.2.7", "gallery")
+    return Visitor(session, "192.0.2.7")
 
 
 def _nav(name: str) -> Nav:
@@ -231,8 +233,8 @@ def _charts() -> dict[str, Any]:
     volume = charts.bars(days)
     return {
         "volume": volume,
-        "volume_figures": [f"{bar.value:,}.00 USDT" for bar in volume.bars],
-        "volume_ticks": [f"{line.value:,}" for line in volume.lines],
+        "volume_figures": [f"{group_digits(bar.value)}.00 USDT" for bar in volume.bars],
+        "volume_ticks": [group_digits(line.value) for line in volume.lines],
         "nothing": charts.bars([(label, 0) for label, _ in days]),
         "few": charts.bars([("Mon", 1), ("Tue", 0), ("Wed", 3)]),
         "stages": charts.funnel([("Created", 412), ("Payment seen", 371), ("Paid", 366), ("Refunded", 9)]),

@@ -11,7 +11,11 @@ import msgspec
 from bip_utils.bip.bip39.bip39_mnemonic import Bip39WordsNum
 from bip_utils.bip.bip39.bip39_mnemonic_generator import Bip39MnemonicGenerator
 
-ROOT = Path(__file__).resolve().parents[2]
+from app.core import resources
+
+ROOT = resources.CHECKOUT or Path.cwd()
+"""Where `var` and npm's `node_modules` are: the checkout or, without one, the working directory."""
+
 VAR_VARIABLE = "SWAP_PAY_VAR"
 T = TypeVar("T")
 
@@ -96,7 +100,7 @@ class Demo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Home:
-    """The directory of one sandbox, `var` in the checkout unless SWAP_PAY_VAR names another."""
+    """The directory of one sandbox, `var` in ROOT unless SWAP_PAY_VAR names another."""
 
     def __init__(self, directory: Path | None = None) -> None:
         self.directory = (directory or Path(os.environ.get(VAR_VARIABLE) or ROOT / "var")).resolve()

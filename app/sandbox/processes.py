@@ -19,7 +19,7 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,22 @@ class Process:
         _kill(doomed, self._stop_timeout_s)
         self._child.wait()
         self._forget()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside, the child and all its descendants stand still (SIGSTOP), as on a paused VM or a disk that hangs: the
+        kernel still accepts connections for them, and nobody answers."""
+        stopped = [psutil.Process(self.pid)]
+        stopped[0].suspend()  # first, so that it can start nobody meanwhile
+        stopped += _descendants(self.pid)
+        for process in stopped[1:]:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in reversed(stopped):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def log_tail(self) -> str:
         """The last lines that this run has written to its log."""

@@ -29,12 +29,12 @@ import uvloop
 
 from app.core import clock
 from app.sandbox import ports, processes
+from app.sandbox.home import ROOT
 from app.sandbox.receiver_records import Behaviour, Behaviours, Record, Records
 from app.sandbox.tls import Certificates
 
 _READ_BYTES = 65_536
 _MAX_BODY_BYTES = 4 * 1024 * 1024
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 def start(
@@ -61,7 +61,7 @@ def start(
             "receiver",
             [*argv, "--port", str(port)],
             var_dir=home_dir,
-            cwd=_ROOT,
+            cwd=ROOT,
             ready=lambda child: f"listening on https://localhost:{port}\n" in child.log_tail() + "\n",
         )
 

@@ -15,11 +15,17 @@ import msgspec
 from litestar import Request
 
 from app.core.errors import ApiError, Code, invalid
+from app.core.metadata import KEEP_TEXT
+from app.core.text import without_direction_controls
 
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 64 * 1024
 """Contract, section 2. Give it to the router as `request_max_body_size` too."""
+
+FREE_TEXT_FIELDS = frozenset({"customer_visible_reason", "description", "reason"})
+"""Fields of any body that people read: bidirectional controls are taken out of them (app/core/text.py). Ids and URLs
+stay as they were sent; pages isolate them."""
 
 MAX_DEPTH = 32
 """Nesting that nobody needs, far below what could exhaust a stack."""
@@ -62,15 +68,31 @@ class StrictRequest(Request[Any, Any, Any]):
 def decode(raw: bytes, type: type[T]) -> T:
     """The typed value of a JSON body. Raises INVALID_INPUT naming the field.
 
-    `type` is a msgspec struct with `forbid_unknown_fields`, else unknown fields pass.
+    `type` is a msgspec struct with `forbid_unknown_fields`, else unknown fields pass. Where it says `Any`, numbers keep
+    their text (app/core/metadata.py).
     """
     _refuse_what_is_not_plain_json(raw)
     try:
-        return msgspec.json.decode(raw, type=type)
+        return _with_plain_text(_decoder(type).decode(raw))  # type: ignore[arg-type, no-any-return]
     except msgspec.ValidationError as error:
         raise _explained(str(error)) from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise invalid("body", f"is not valid JSON: {error}") from None
+
+
+def _with_plain_text(value: T) -> T:
+    """The value with its free text made harmless."""
+    plain = {}
+    for name in FREE_TEXT_FIELDS.intersection(getattr(value, "__struct_fields__", ())):
+        text = getattr(value, name)
+        if isinstance(text, str) and not text.isascii():
+            plain[name] = without_direction_controls(text)
+    return msgspec.structs.replace(value, **plain) if plain else value  # type: ignore[type-var]
+
+
+@lru_cache(maxsize=256)
+def _decoder(type: Any) -> Any:
+    return msgspec.json.Decoder(type, float_hook=KEEP_TEXT)
 
 
 def is_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:

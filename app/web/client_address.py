@@ -34,18 +34,19 @@ class ClientAddresses:
         """The client's address of an ASGI scope. Never fails: garbage ends the walk at the last good hop."""
         client = scope.get("client")
         address = (parse(client[0]) if client else None) or UNKNOWN
-        if not self._trusted or not self._trusts(address):
+        if not self._trusted or not self.trusts(address):
             return address
         for entry in _forwarded_for(scope["headers"]):
             named = parse(entry)
             if named is None:
                 return address
             address = named
-            if not self._trusts(address):
+            if not self.trusts(address):
                 return address
         return address
 
-    def _trusts(self, address: Address) -> bool:
+    def trusts(self, address: Address) -> bool:
+        """Whether it is a proxy of ours."""
         return any(address in network for network in self._trusted)
 
 

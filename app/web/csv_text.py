@@ -1,23 +1,50 @@
-"""Lines of CSV (RFC 4180) that a spreadsheet shows and never runs."""
+"""Lines of CSV (RFC 4180) that a spreadsheet shows as they are: it neither runs a cell nor changes a digit.
+
+CSV has no types, and a spreadsheet guesses. A cell that it would guess wrong begins with an apostrophe, which says
+"text". Whoever reads the file by program takes one leading apostrophe away from every cell that has one, and then has
+exactly what we wrote (docs/exports.md).
+"""
 
 import csv
 import io
+import re
 from collections.abc import Iterable
+
+from app.core.text import harmless_page
 
 BOM = b"\xef\xbb\xbf"
 """In front of the first line: without it a spreadsheet takes UTF-8 for its own code page."""
 
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a cell for a formula (security.md, "Sessions and forms")."""
+MEDIA_TYPE = "text/csv"
+"""Litestar says itself that text is UTF-8."""
+
+EXACT_DIGITS = 15
+"""Significant digits that a spreadsheet keeps: its numbers are IEEE 754 doubles."""
+
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What makes a spreadsheet take a cell for a formula (security.md, "Sessions and forms"), wide forms included."""
+
+_NUMBER = re.compile(r"([0-9]+)(?:\.([0-9]*))?([eE][+-]?[0-9]+)?", re.ASCII)
 
 
 def line(cells: Iterable[object]) -> bytes:
-    """One line. Nothing for None; a cell that could be a formula begins with `'`."""
+    """One line. Nothing for None."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\r\n").writerow([_harmless(cell) for cell in cells])
+    csv.writer(buffer, lineterminator="\r\n").writerow([_cell(cell) for cell in cells])
     return buffer.getvalue().encode()
 
 
-def _harmless(cell: object) -> str:
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text
+def _cell(cell: object) -> str:
+    text = "" if cell is None else harmless_page(str(cell))
+    is_guessed_wrong = text.startswith((*_STARTS_A_FORMULA, "'")) or _would_change(text)
+    return f"'{text}" if is_guessed_wrong else text
+
+
+def _would_change(text: str) -> bool:
+    """Whether a spreadsheet would read the text as a number and show another: `0012`, `1e5`, 16 digits or more."""
+    number = _NUMBER.fullmatch(text)
+    if number is None:
+        return False
+    whole, places, exponent = number[1], number[2] or "", number[3]
+    significant = (whole + places).lstrip("0")
+    return exponent is not None or len(significant) > EXACT_DIGITS or (len(whole) > 1 and whole[0] == "0")

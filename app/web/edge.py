@@ -3,7 +3,10 @@
 A plain ASGI layer around the whole app, because Litestar's own middleware does not see unknown routes. In
 `scope["state"]` it leaves `request_id`, `client_address` and `asked_path`, the path as it was asked for (Litestar
 drops slashes at the end and doubled ones from its own); a guard may leave `rate_limit` there, whose headers
-then go out with the answer, and `cookies`, a list of them, which go out even with an error.
+then go out with the answer, and `cookies`, a list of them, which go out even with an error; a layer may leave
+`close_connection`, and then no other request follows on this connection.
+
+Between it and Litestar lie two thin layers, which refuse by raising ApiError: `StrictHttp`, then `BodyTimeout`.
 """
 
 import time
@@ -12,14 +15,18 @@ from typing import Any
 import structlog
 from litestar import Litestar
 
-from app.core import metrics
-from app.core.errors import STATUS, Code
+from app.core import metrics, waiting
+from app.core.errors import STATUS, ApiError, Code
 from app.core.logging import get_logger
 from app.core.settings import Settings
 from app.web import errors, request_id
 from app.web.access_log import AccessLog
+from app.web.body_timeout import BodyTimeout
 from app.web.client_address import ClientAddresses
 from app.web.headers import SecurityHeaders, is_api
+from app.web.methods import Methods
+from app.web.paths import has_one_spelling
+from app.web.strict_http import StrictHttp
 
 log = get_logger(__name__)
 
@@ -43,16 +50,18 @@ class Edge:
 
     def __init__(self, app: Litestar, settings: Settings) -> None:
         self._app = app
+        self._layers = StrictHttp(BodyTimeout(Methods(app), settings))
         self.lifespan = app.lifespan
         self._addresses = ClientAddresses(settings.trusted_proxies)
         self._security = SecurityHeaders(settings)
         self._access_log = AccessLog(level=settings.log_level, json=settings.log_format == "json")
+        self._database_wait_s = settings.database_wait_s
         self._timers: dict[tuple[str, str, int], Any] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One connection. A lifespan goes through untouched."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._layers(scope, receive, send)
             if scope["type"] == "lifespan":
                 self._access_log.flush()
             return
@@ -78,15 +87,20 @@ class Edge:
                 if window is not None:
                     headers += window.headers()
                 headers += [(b"set-cookie", cookie) for cookie in state.get("cookies", ())]
+                if state.get("close_connection"):
+                    headers.append((b"connection", b"close"))
             await send(message)
 
         try:
             if "\0" in path and not is_api(path):  # no column can hold it; what takes its place is on no page of ours
                 scope["path"] = path.replace("\0", "\N{REPLACEMENT CHARACTER}")
-            if "\0" in scope["path"]:
+            if "\0" in scope["path"] or not has_one_spelling(scope):
                 await _answer_plainly(send_with_headers, chosen, Code.NOT_FOUND, "there is nothing here")
             else:
-                await self._app(scope, receive, send_with_headers)
+                with waiting.budget(self._database_wait_s):
+                    await self._layers(scope, receive, send_with_headers)
+        except ApiError as refusal:  # of a layer; what handlers raise Litestar has answered
+            await _answer_plainly(send_with_headers, chosen, refusal.code, refusal.message)
         except Exception:
             log.exception("request_failed")
             if status:  # too late for another answer; a broken one must not look whole

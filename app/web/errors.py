@@ -1,6 +1,7 @@
 """The one renderer of errors: whatever went wrong becomes a code of the catalogue, its status and its envelope.
 
-Below `/api` the answer is `{"error": {"code", "message", "request_id"}}`; elsewhere a page, drawn by the callable
+Below `/api` the answer is `{"error": {"code", "message", "request_id"}}`, with `invoice_id` too where one is in
+conflict; elsewhere a page, drawn by the callable
 that the app is made with. What is not of the catalogue and not the client's fault is INTERNAL: the traceback goes
 to the log beside the request's id, and the client learns only that id.
 """
@@ -9,18 +10,36 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
+import asyncpg
 import msgspec
 from litestar import Request, Response
+from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
 from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
+from app.core.waiting import DatabaseUnavailable
 from app.web.headers import is_api
 
 log = get_logger(__name__)
 
+NOTHING_HERE = "there is nothing here"
 INTERNAL_MESSAGE = "something went wrong on our side; quote the request id when you ask us about it"
+
+UNAVAILABLE_MESSAGE = "the database does not answer; try again in a few seconds"
+
+UNAVAILABLE_RETRY_S = 5
+BUSY_RETRY_S = 1
+"""`Retry-After` while the database is away, and where only this statement lost against others."""
+
+BUSY = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.QueryCanceledError,
+)
+"""Statements that waited too long for others' locks, or took too long themselves: nothing is wrong with the request."""
 
 MAX_MESSAGE_LENGTH = 500
 """A message may quote what the client sent; it need not give all of it back."""
@@ -29,7 +48,7 @@ DISCONNECTED = "client disconnected prematurely"
 """What Litestar raises, as a fault of the server, when the client left while its body was read."""
 
 _CODE_OF_STATUS = {
-    404: (Code.NOT_FOUND, "there is nothing here"),
+    404: (Code.NOT_FOUND, NOTHING_HERE),
     405: (Code.METHOD_NOT_ALLOWED, "the method is not allowed here"),
     413: (Code.BODY_TOO_LARGE, "the body is too large"),
     415: (Code.UNSUPPORTED_MEDIA_TYPE, "the content type is not supported here"),
@@ -37,12 +56,13 @@ _CODE_OF_STATUS = {
 
 
 class ErrorView(msgspec.Struct, frozen=True, kw_only=True):
-    """What an error page shows."""
+    """What an answer to an error tells. Pages leave `invoice_id` out."""
 
     status: int
     code: str
     message: str
     request_id: str
+    invoice_id: str | None = None
 
 
 RenderErrorPage = Callable[[Request[Any, Any, Any], ErrorView], str]
@@ -50,10 +70,11 @@ RenderErrorPage = Callable[[Request[Any, Any, Any], ErrorView], str]
 fail on any status, and must not need a session, a merchant or the database."""
 
 
-class _Body(msgspec.Struct):
+class _Body(msgspec.Struct, omit_defaults=True):
     code: str
     message: str
     request_id: str
+    invoice_id: str | None = None
 
 
 class _Envelope(msgspec.Struct):
@@ -73,6 +94,7 @@ def exception_handlers(render_page: RenderErrorPage | None = None) -> ExceptionH
             code=fault.code,
             message=fault.message[:MAX_MESSAGE_LENGTH],
             request_id=request.scope.get("state", {}).get("request_id", ""),
+            invoice_id=fault.invoice_id,
         )
         headers = _headers(fault, error)
         if is_api(request.scope["path"]):
@@ -89,19 +111,27 @@ def classify(error: Exception) -> ApiError:
     if isinstance(error, ApiError):
         return error
     if isinstance(error, ValidationException):
+        if _is_about_the_path(error):
+            return ApiError(Code.NOT_FOUND, NOTHING_HERE)
         return ApiError(Code.INVALID_INPUT, _validation_message(error))
     if isinstance(error, HTTPException) and error.status_code < 500:
         code, message = _CODE_OF_STATUS.get(error.status_code, (Code.INVALID_INPUT, error.detail))
         return ApiError(code, message)
     if isinstance(error, HTTPException) and error.detail == DISCONNECTED:
         return ApiError(Code.INVALID_INPUT, "the body ended early")
+    if isinstance(error, DatabaseUnavailable):
+        log.warning("database_unavailable", error=str(error))
+        return ApiError(Code.UNAVAILABLE, UNAVAILABLE_MESSAGE, retry_after_s=UNAVAILABLE_RETRY_S)
+    if isinstance(error, BUSY):
+        log.warning("database_busy", error=str(error))
+        return ApiError(Code.UNAVAILABLE, UNAVAILABLE_MESSAGE, retry_after_s=BUSY_RETRY_S)
     log.error("request_failed", exc_info=error)
     return ApiError(Code.INTERNAL, INTERNAL_MESSAGE)
 
 
 def envelope(view: ErrorView) -> bytes:
     """The JSON of an error."""
-    return _encode(_Envelope(_Body(view.code, view.message, view.request_id)))
+    return _encode(_Envelope(_Body(view.code, view.message, view.request_id, view.invoice_id)))
 
 
 def _headers(fault: ApiError, error: Exception) -> dict[str, str]:
@@ -121,6 +151,12 @@ def _withhold_options(headers: dict[str, str]) -> None:
     """Litestar lists its own OPTIONS, which the API doesn't offer: nobody calls it from a browser."""
     if "Allow" in headers:
         headers["Allow"] = ", ".join(sorted(set(headers["Allow"].split(", ")) - {"OPTIONS"}))
+
+
+def _is_about_the_path(error: ValidationException) -> bool:
+    """Whether a part of the path can't be the name of anything, such as a row's number of a hundred digits."""
+    faults = error.extra if isinstance(error.extra, list) else []
+    return any(isinstance(fault, dict) and fault.get("source") == ParamType.PATH for fault in faults)
 
 
 def _validation_message(error: ValidationException) -> str:

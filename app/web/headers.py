@@ -18,6 +18,10 @@ CONTENT_SECURITY_POLICY = (
 HSTS = "max-age=63072000"
 """Two years: what the HSTS preload list recommends. Our own host alone; its neighbours are not ours to bind."""
 
+SERVER = "web"
+"""Granian adds its own name to an answer without a `Server` header, and has no option for none. RFC 9110, section
+10.2.4 wants at least one product in it, so an empty one is no valid header: this names nothing."""
+
 _PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
 
 _EVERYWHERE = {
@@ -25,7 +29,7 @@ _EVERYWHERE = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Server": "",  # Granian writes its own name where there is none
+    "Server": SERVER,
 }
 _ON_API = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
 _ON_PAGES = {

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from functools import cache, lru_cache
 from gettext import NullTranslations
 from io import BytesIO
-from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_datetime
@@ -19,7 +18,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import Translations
 
-LOCALES_DIR = Path(__file__).resolve().parents[1] / "locales"
+from app.core import resources
+from app.core.text import without_direction_controls
 
 MAX_ACCEPTED = 20
 """Entries of `Accept-Language` that are looked at; browsers send a handful."""
@@ -67,6 +67,7 @@ class Language:
         Names are mostly Latin: within Arabic, "Tron (TRC-20)" would lose its last bracket to the other end
         without Unicode's isolates (UAX 9).
         """
+        text = without_direction_controls(text)
         return text if self.direction == "ltr" else f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
 
     def count(self, n: int) -> str:
@@ -130,7 +131,7 @@ def _accepted(header: str) -> Sequence[str]:
 
 
 def _load(code: str) -> NullTranslations:
-    path = LOCALES_DIR / code.replace("-", "_") / "LC_MESSAGES" / "messages.po"
+    path = resources.LOCALES / code.replace("-", "_") / "LC_MESSAGES" / "messages.po"
     with path.open("rb") as source:
         catalogue = read_po(source, locale=code.replace("-", "_"))
     compiled = BytesIO()

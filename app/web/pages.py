@@ -3,27 +3,28 @@
 import hashlib
 from collections.abc import Callable, Mapping, MutableMapping
 from functools import cache
-from pathlib import Path
 from types import CodeType
 from typing import Any
 
 from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
-from litestar import Request, Response, Router, get
+from litestar import Request, Response, Router
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader
-from litestar.handlers import HTTPRouteHandler
+from litestar.file_system import BaseLocalFileSystem
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
 from litestar.static_files import create_static_files_router
+from litestar.types import PathType
+from litestar.types.file_types import FileInfo
 from markupsafe import Markup
 
+from app.core import resources
+from app.core.text import harmless_page
 from app.web import languages
 from app.web.errors import ErrorView
+from app.web.figures import exact, figure
 from app.web.languages import ENGLISH, Language
-
-ROOT = Path(__file__).resolve().parents[2]
-STATIC_DIR = ROOT / "static"
 
 HTML = "text/html"
 """Litestar says itself that text is UTF-8."""
@@ -37,10 +38,10 @@ COMPRESSED = DefineMiddleware(
 """For routes whose answers are text of some length and hold no secret beside what a stranger may choose (BREACH).
 Never for a stream of events, which a compressor would hold back, nor for the API's short answers."""
 
-ROBOTS = "User-agent: *\nDisallow: /\n"
-"""A payment link is a capability: no search engine has any business with it, nor with anything else here."""
+_ERROR_PAGES = frozenset({404, 429, 500, 503})
 
-_ERROR_PAGES = frozenset({404, 429, 500})
+RELOAD_AFTER_S = 10
+"""A page that can't be shown for now is loaded again by the browser, so that a customer need not think of it."""
 
 
 class Pages:
@@ -61,13 +62,19 @@ class Pages:
         )
 
     def render(self, template: str, context: Mapping[str, Any], language: Language = ENGLISH) -> str:
-        """The template as text. Raises UndefinedError for a value that the context lacks."""
-        return self._environments[language].get_template(template).render(context)
+        """The template as text, in which nothing stored turns the direction of the rest.
+
+        Raises UndefinedError for a value that the context lacks.
+        """
+        return harmless_page(self._environments[language].get_template(template).render(context))
 
     def error(self, request: Request[Any, Any, Any], view: ErrorView) -> str:
         """The page of an error: what is not listed looks like the nearest that says as little."""
         status = view.status if view.status in _ERROR_PAGES else 500 if view.status >= 500 else 404
-        return self.render(f"errors/{status}.html", {"request_id": view.request_id}, language_of(request))
+        context: dict[str, Any] = {"request_id": view.request_id}
+        if view.status == 503 and request.method == "GET":
+            context["reload_after_s"] = RELOAD_AFTER_S
+        return self.render(f"errors/{status}.html", context, language_of(request))
 
 
 def language_of(request: Request[Any, Any, Any]) -> Language:
@@ -105,7 +112,7 @@ class _Environment(Environment):
 
 def _environment(language: Language) -> Environment:
     made = _Environment(
-        loader=FileSystemLoader(ROOT / "templates"),
+        loader=FileSystemLoader(resources.TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -115,6 +122,7 @@ def _environment(language: Language) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     made.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]
+    made.filters |= {"figure": figure, "exact": exact}
     said = _cheap_gettext(language)
     made.globals |= {
         "static_url": static_url,
@@ -148,27 +156,28 @@ def _cheap_gettext(language: Language) -> Callable[..., Markup]:
 @cache
 def static_url(path: str) -> str:
     """The address of a static file; it changes with the file's content. Raises FileNotFoundError."""
-    digest = hashlib.sha256((STATIC_DIR / path).read_bytes()).hexdigest()
+    digest = hashlib.sha256((resources.STATIC / path).read_bytes()).hexdigest()
     return f"/static/{path}?v={digest[:12]}"
+
+
+class _StaticFiles(BaseLocalFileSystem):
+    """The files of a folder, where a name that no file can have (too long, below a file) is one that is not there."""
+
+    async def info(self, path: PathType, **kwargs: Any) -> FileInfo:
+        try:
+            return await super().info(path, **kwargs)
+        except (OSError, ValueError):
+            raise FileNotFoundError from None
 
 
 def static_files() -> Router:
     """The router of `/static`."""
     return create_static_files_router(
         "/static",
-        [STATIC_DIR],
+        [resources.STATIC],
+        file_system=_StaticFiles(),
         include_in_schema=False,
         send_as_attachment=False,
         cache_control=CacheControlHeader(max_age=STATIC_MAX_AGE_S, public=True),
         middleware=[COMPRESSED],
     )
-
-
-def robots() -> HTTPRouteHandler:
-    """The handler of `/robots.txt`."""
-
-    @get("/robots.txt", media_type="text/plain", include_in_schema=False, sync_to_thread=False)
-    def robots_txt() -> str:
-        return ROBOTS
-
-    return robots_txt

@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from app.core.errors import invalid
+from app.core.keyset import Place
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -42,11 +43,10 @@ class Position(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Which rows are asked for: `limit` of them after `after` (by `seq`: below `before_seq`), or from the start."""
+    """Which rows are asked for: `limit` of them after `place`, or from the start."""
 
     limit: int
-    after: Position | None = None
-    before_seq: int | None = None
+    place: Place | None
 
 
 def parse_query(query_string: bytes, allowed: Collection[str]) -> dict[str, str]:
@@ -84,9 +84,10 @@ def parse_page(parameters: Mapping[str, str], *, by_seq: bool = False) -> Page:
         if not 1 <= limit <= MAX_LIMIT:
             raise invalid("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
     if by_seq:
-        return Page(limit, before_seq=parse_seq(parameters, "cursor", least=1))
+        seq = parse_seq(parameters, "cursor", least=1)
+        return Page(limit, None if seq is None else Place((seq,)))
     cursor = parameters.get("cursor")
-    return Page(limit, None if cursor is None else decode_cursor(cursor))
+    return Page(limit, None if cursor is None else Place(decode_cursor(cursor)))
 
 
 def parse_seq(parameters: Mapping[str, str], name: str, *, least: int) -> int | None:
@@ -111,6 +112,14 @@ def parse_moment(parameters: Mapping[str, str], name: str) -> datetime | None:
         return moment.astimezone(UTC)  # here, where an offset that leads out of the calendar can be told
     except (msgspec.ValidationError, ValueError, OverflowError):
         raise invalid(name, "must be an RFC 3339 time such as 2026-01-31T09:30:00Z") from None
+
+
+def next_cursor(following: Place | None) -> str | None:
+    """The cursor of the page that follows; None where none does."""
+    if following is None:
+        return None
+    key = following.key
+    return str(key[0]) if len(key) == 1 else encode_cursor(Position(*key))
 
 
 def encode_cursor(position: Position) -> str:

@@ -4,30 +4,18 @@ A window opens with the first request and lasts a minute. A script counts, so no
 last place. Requests that come together share a round trip.
 
 While Redis is away each process counts for itself. It notices quickly, asks again only now and then, and lets
-nobody wait meanwhile.
+nobody wait meanwhile (core/redis.py).
 """
 
-import asyncio
 import math
 from typing import NamedTuple
-
-from redis.exceptions import RedisError
 
 from app.core import clock, metrics, redis
 from app.core.batching import Batcher
 from app.core.errors import ApiError, Code
-from app.core.logging import get_logger
-
-log = get_logger(__name__)
 
 WINDOW_S = 60
 """Limits are per minute (contract, section 2)."""
-
-REDIS_TIMEOUT_S = 0.25
-"""Redis counts in well under a millisecond; past this it is as good as gone."""
-
-REDIS_RETRY_S = 1.0
-"""How long a failure of Redis keeps this process counting for itself."""
 
 MAX_BATCH = 200
 """Requests counted by one call, so that the script never holds Redis up."""
@@ -87,7 +75,6 @@ class RateLimiter:
 
     def __init__(self) -> None:
         self._counts = Batcher(self._count_all, max_batch=MAX_BATCH, max_in_flight=1)
-        self._redis_trusted_after_s = 0.0
         self._local: dict[str, tuple[int, float]] = {}
 
     async def take(self, subject: str, limit: int) -> Window:
@@ -97,28 +84,20 @@ class RateLimiter:
         """
         if limit < 1:
             raise ValueError(f"a rate limit must be at least 1, not {limit}")
-        if self._trusts_redis():
+        if redis.is_trusted():
             used, left_ms = await self._counts.ask(subject)
             if used:
                 return Window(limit, used, max(1, math.ceil(left_ms / 1000)))
         return self._take_locally(subject, limit)
 
-    def _trusts_redis(self) -> bool:
-        return clock.monotonic_s() >= self._redis_trusted_after_s
-
     async def _count_all(self, subjects: list[str]) -> list[tuple[int, int]]:
         """Requests used and milliseconds left of each subject's window; zeros while Redis is away."""
-        if self._trusts_redis():
-            try:
-                async with asyncio.timeout(REDIS_TIMEOUT_S):
-                    script = redis.client().register_script(_COUNT)
-                    keys = [f"{{rate}}:{subject}" for subject in subjects]
-                    counted = await script(keys=keys, args=[WINDOW_S * 1000])
-                return list(zip(counted[::2], counted[1::2], strict=True))
-            except (RedisError, OSError, TimeoutError) as error:
-                self._redis_trusted_after_s = clock.monotonic_s() + REDIS_RETRY_S
-                log.warning("rate_limits_without_redis", error=str(error) or type(error).__name__)
-        return [(0, 0)] * len(subjects)
+        keys = [f"{{rate}}:{subject}" for subject in subjects]
+        try:
+            counted = await redis.ask(lambda client: client.register_script(_COUNT)(keys=keys, args=[WINDOW_S * 1000]))
+        except redis.RedisAway:
+            return [(0, 0)] * len(subjects)
+        return list(zip(counted[::2], counted[1::2], strict=True))
 
     def _take_locally(self, subject: str, limit: int) -> Window:
         FALLBACKS.inc()

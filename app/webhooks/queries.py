@@ -7,6 +7,7 @@ from datetime import datetime
 
 from app.core import database
 from app.core.errors import ApiError, Code
+from app.core.keyset import Page, Place, direction, page_of
 from app.events.queries import MAX_SEQ
 from app.events.service import Mode
 
@@ -78,22 +79,21 @@ async def list_endpoints(
     *,
     implicit: bool,
     limit: int,
-    before: tuple[datetime, str] | None = None,
-) -> Sequence[EndpointView]:
-    """The merchant's own endpoints, or those that invoices brought along; newest first.
-
-    The next page starts `before` the last one's (created_at, id).
-    """
+    place: Place | None = None,
+) -> Page[EndpointView]:
+    """A page of the merchant's own endpoints, or of those that invoices brought along, by (created_at, id), newest
+    first."""
     which = "w.implicit" if implicit else "NOT w.implicit"
-    page = "" if before is None else "AND (w.created_at, w.id) < ($4, $5)"
+    comparison, order = direction(place)
+    beyond = "" if place is None else f"AND (w.created_at, w.id) {comparison} ($4, $5)"
     rows = await database.fetch_all(
-        f"{_ENDPOINT} AND {which} {page} ORDER BY w.created_at DESC, w.id DESC LIMIT $3",
+        f"{_ENDPOINT} AND {which} {beyond} ORDER BY w.created_at {order}, w.id {order} LIMIT $3",
         merchant_id,
         mode,
-        limit,
-        *(before or ()),
+        limit + 1,
+        *(place.key if place else ()),
     )
-    return [_endpoint(row) for row in rows]
+    return page_of(rows, limit, place, key=("created_at", "id"), made=_endpoint)
 
 
 async def list_stopped(merchant_id: str, mode: Mode) -> Sequence[EndpointView]:
@@ -134,24 +134,26 @@ async def list_deliveries(
     *,
     status: str | None,
     limit: int,
-    before_seq: int | None = None,
-) -> Sequence[DeliveryView]:
-    """An endpoint's deliveries with all their attempts, newest event first.
+    place: Place | None = None,
+) -> Page[DeliveryView]:
+    """A page of an endpoint's deliveries with all their attempts by seq, newest event first.
 
     `status` is `pending`, `delivered`, `dead` or None for all. Raises ApiError WEBHOOK_NOT_FOUND.
     """
     await get_endpoint(merchant_id, mode, endpoint_id)
     which = "" if status is None else "AND d.status = $4"
+    comparison, order = direction(place)
     rows = await database.fetch_all(
         f"""
-        {_DELIVERY} WHERE d.endpoint = $1 AND d.seq < $2 {which} ORDER BY d.seq DESC LIMIT $3
+        {_DELIVERY} WHERE d.endpoint = $1 AND d.seq {comparison} $2 {which} ORDER BY d.seq {order} LIMIT $3
         """,
         endpoint_id,
-        MAX_SEQ if before_seq is None else before_seq,
-        limit,
+        place.key[0] if place else MAX_SEQ,
+        limit + 1,
         *([] if status is None else [status]),
     )
-    return await _with_attempts(rows)
+    page = page_of(rows, limit, place, key=("seq",), made=lambda row: row)
+    return Page(await _with_attempts(page), page.previous, page.following)
 
 
 async def list_deliveries_of_event(merchant_id: str, mode: Mode, event_id: uuid.UUID) -> Sequence[DeliveryView]:

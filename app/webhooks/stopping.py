@@ -10,6 +10,7 @@ from datetime import datetime
 from app.audit import service as audit
 from app.core import database
 from app.mail import service as mail
+from app.mail.letters import Kind, letter
 from app.webhooks import schedule
 
 ACTOR = "system"
@@ -29,7 +30,7 @@ async def pause_for_failures(endpoints: Sequence[str], *, now: datetime) -> None
         )
         await _tell_merchant(
             row,
-            f"Your webhook was paused after {schedule.PAUSE_AFTER_FAILURES} failures",
+            "Your webhook was paused",
             f"{schedule.PAUSE_AFTER_FAILURES} deliveries in a row to this endpoint failed, so we have paused it.\n"
             "No event is lost: they wait, and are delivered in order once you enable the endpoint again.\n"
             "The delivery log shows what your server answered to each attempt.",
@@ -93,6 +94,12 @@ async def _tell_merchant(row: database.Row, subject: str, text: str, now: dateti
         """,
         row["merchant"],
     )
-    body = f"{text}\n\nEndpoint: {row['id']} ({row['mode']})\nURL: {row['url']}\n"
+    stopped = letter(
+        Kind.MERCHANT,
+        subject,
+        "{text}\n\nEndpoint: {id} ({mode})\nURL: {url}\n",
+        ours={"text": text, "id": row["id"], "mode": row["mode"]},
+        url=row["url"],
+    )
     for recipient in recipients:
-        await mail.enqueue(recipient=recipient["email"], subject=subject, body=body, now=now)
+        await mail.enqueue_to_kept(recipient["email"], stopped, now)

@@ -1,7 +1,7 @@
 """Approvals: a withdrawal is sent only after an operator, or two, have said so with a fresh code (contract, 4).
 
 What is approved is the digest, recomputed from the row at that moment. Postgres refuses an approval of other bytes,
-of one's own request, and a sent transaction without approvals (migration "Guards of withdrawals").
+one by somebody with a conflict of interest (conflicts.py), and a sent transaction without approvals.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,11 @@ import asyncpg
 from app.accounts import totp
 from app.alerts import service as alerts
 from app.audit import service as audit
-from app.core import database
+from app.core import database, ids
 from app.core.database import Row
 from app.core.settings import DataKeys
+from app.withdrawals import limits
+from app.withdrawals.conflicts import REASONS, conflict_of
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.service import WithdrawalService, announce
 from app.withdrawals.states import IllegalTransition, Status
@@ -69,16 +71,16 @@ class ApprovalService:
         `shown` is the digest of what the operator had before their eyes, `address` where they sit. Raises
         CodeRefused, ApprovalRefused. Not inside a transaction.
         """
-        await _refuse_non_operator(operator_account_id)
+        await refuse_non_operator(operator_account_id)
         await totp.verify(self._keys, operator_account_id, totp_code, now)
         async with database.transaction():
             row = await _lock_undecided(withdrawal_id)
-            tampered = row["digest"] != digest(_intent(row))
+            tampered = row["digest"] != digest(intent_of(row))
             if not tampered:
                 if shown is not None and shown != row["digest"]:
                     raise ApprovalRefused("it is not what you were shown: look at it again")
-                _refuse_unfit(row, operator_account_id)
-                status = await self._record(row, operator_account_id, now, address)
+                await refuse_unfit(row, operator_account_id)
+                status = await self.record(row, operator_account_id, now, address)
         if tampered:
             await _raise_alarm(row, now)
             raise ApprovalRefused("the row is not what was asked for: somebody has edited it")
@@ -90,27 +92,42 @@ class ApprovalService:
     ) -> None:
         """Reject, with a reason that the merchant reads; the money is available again.
 
-        An approved one can be taken back while nothing is signed for it. The caller has made sure who the
-        operator is. Raises ApprovalRefused.
+        An approved one can be taken back while nothing is signed for it. An operator who belongs to the merchant may
+        stop its payouts, but not decide that it keeps a refund. The caller has made sure who the operator is.
+        Raises ApprovalRefused.
         """
-        await _refuse_non_operator(operator_account_id)
+        await refuse_non_operator(operator_account_id)
         if not reason.strip():
             raise ApprovalRefused("a reason is required")
+        if (
+            withdrawal_id.startswith(f"{ids.REFUND}-")
+            and await conflict_of(withdrawal_id, operator_account_id) == "member"
+        ):
+            raise ApprovalRefused(REASONS["member"])
         await reject(self._withdrawals, withdrawal_id, f"account:{operator_account_id}", reason, now, address=address)
 
-    async def _record(self, row: Row, operator_id: str, now: datetime, address: str | None) -> Status:
-        """Write the approval of a locked row; approve the withdrawal if it was the last that it needs."""
+    async def record(self, row: Row, operator_id: str, now: datetime, address: str | None) -> Status:
+        """Write the approval of a locked row that is fit for it; approve the withdrawal if it was the last that it
+        needs. Needs the caller's transaction. Raises ApprovalRefused."""
+        database.in_transaction()
         try:
             await database.execute(
                 "INSERT INTO approvals (withdrawal, account, digest, created_at) VALUES ($1, $2, $3, $4)",
                 row["id"],
                 operator_id,
-                digest(_intent(row)),
+                digest(intent_of(row)),
                 now,
             )
         except asyncpg.UniqueViolationError:
             raise ApprovalRefused("you have approved it already: another operator must") from None
-        count: int = await database.fetch_value("SELECT count(*) FROM approvals WHERE withdrawal = $1", row["id"])
+        # Of operators of today: an approval ends with the right to give one.
+        count: int = await database.fetch_value(
+            """
+            SELECT count(DISTINCT p.account) FROM approvals p JOIN accounts a ON a.id = p.account AND a.is_operator
+            WHERE p.withdrawal = $1
+            """,
+            row["id"],
+        )
         await _audit(row, "withdrawal.approved", f"account:{operator_id}", now, address, approvals=count)
         if count < row["approvals_required"]:
             return Status.PENDING_APPROVAL
@@ -142,6 +159,11 @@ async def reject(
         row = await database.fetch_one("SELECT * FROM withdrawals WHERE id = $1", withdrawal_id)
         assert row is not None
         await _audit(row, "withdrawal.rejected", actor, now, address, reason=reason)
+    await announce_with_invoice(withdrawal_id)
+
+
+async def announce_with_invoice(withdrawal_id: str) -> None:
+    """After a commit that ended a withdrawal: wake the event sequencer, and its invoice's checkout page."""
     await announce(*([invoice] if (invoice := await _invoice_of(withdrawal_id)) else []))
 
 
@@ -178,7 +200,8 @@ async def waiting() -> list[Waiting]:
     return [Waiting(**dict(row)) for row in rows]
 
 
-def _intent(row: Row) -> Intent:
+def intent_of(row: Row) -> Intent:
+    """What a row of `withdrawals` asks for."""
     return Intent(
         row["id"], row["asset"], row["network"], row["amount_raw"], row["destination"], row["destination_memo"]
     )
@@ -193,14 +216,19 @@ async def _lock_undecided(withdrawal_id: str) -> Row:
     return row
 
 
-def _refuse_unfit(row: Row, operator_id: str) -> None:
-    if row["requested_by"] == f"account:{operator_id}":
-        raise ApprovalRefused("you have asked for it yourself: another operator must approve it")
+async def refuse_unfit(row: Row, operator_id: str) -> None:
+    """Raise ApprovalRefused where this operator must not approve it, or nobody must now."""
+    conflict = await conflict_of(row["id"], operator_id)
+    if conflict is not None:
+        raise ApprovalRefused(REASONS[conflict])
     if row["held"]:
         raise ApprovalRefused("it is on hold: the hold must be released first")
+    if stopped := await limits.stopped(row["source"]):
+        raise ApprovalRefused(f"the merchant is {stopped}: nothing leaves its balance")
 
 
-async def _refuse_non_operator(account_id: str) -> None:
+async def refuse_non_operator(account_id: str) -> None:
+    """Raise ApprovalRefused for an account that is not an operator's."""
     if not await database.fetch_value("SELECT is_operator FROM accounts WHERE id = $1", account_id):
         raise ApprovalRefused("operators alone decide on withdrawals")
 

@@ -6,24 +6,25 @@ over the payment, and the ceilings of the signer's own configuration (ceilings.p
 
 from datetime import datetime
 
-from app.alerts.service import raise_alert
+from app.alerts.service import Severity, raise_alert
 from app.core import database
 from app.core.database import Row
 from app.networks.config import NetworkConfig
 from app.networks.evm.address import normalise_address
-from app.withdrawals import outgoing
+from app.withdrawals import limits, outgoing
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.service import set_waiting
 
 
 class Refused(Exception):
-    """Not to be paid. `held` until an operator has looked, or just not now. `kind` names the alert."""
+    """Not to be paid. `held` until an operator has looked, or just not now. `kind` and `severity` are the alert's."""
 
-    def __init__(self, kind: str, reason: str, *, held: bool) -> None:
+    def __init__(self, kind: str, reason: str, *, held: bool, severity: Severity = "critical") -> None:
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
         self.held = held
+        self.severity = severity
 
 
 class NotToSign(Exception):
@@ -56,10 +57,11 @@ async def authorised(withdrawal_id: str, network: NetworkConfig, *, again: bool 
     asset = network.asset(intent.asset)
     # The row's own figure may have been edited; the threshold of our configuration may not.
     required = max(row["approvals_required"], asset.approvals_required(intent.amount_raw) if asset is not None else 1)
-    await _check_approvals(intent, row["digest"], required)
+    await _check_approvals(intent, row["digest"], required, again=again)
     _check_destination(intent)
     if not again:
         await _check_source(row)
+        await _check_merchant(row["source"])
     return intent
 
 
@@ -70,7 +72,7 @@ async def refuse(withdrawal_id: str, refused: Refused, network: NetworkConfig, n
             await database.execute("UPDATE withdrawals SET held = true WHERE id = $1 AND NOT held", withdrawal_id)
         await set_waiting(withdrawal_id, refused.reason)
         await raise_alert(
-            severity="critical",
+            severity=refused.severity,
             kind=f"signer_refused_{refused.kind}",
             dedupe_key=f"signer_refused:{refused.kind}:{withdrawal_id}",
             message=f"The signer refused {withdrawal_id}: {refused.reason}",
@@ -79,12 +81,21 @@ async def refuse(withdrawal_id: str, refused: Refused, network: NetworkConfig, n
         )
 
 
-async def _check_approvals(intent: Intent, stated: bytes, required: int) -> None:
-    rows = await database.fetch_all("SELECT account, digest FROM approvals WHERE withdrawal = $1", intent.id)
+async def _check_approvals(intent: Intent, stated: bytes, required: int, *, again: bool) -> None:
+    """Enough different operators, of just these bytes. Whoever has joined the merchant since they approved does not
+    count any more; in a bump they do: it pays nothing new, and whatever comes after it would wait."""
+    rows = await database.fetch_all(
+        """
+        SELECT a.account, a.digest, withdrawal_conflict(w, a.account) AS conflict
+        FROM approvals a JOIN withdrawals w ON w.id = a.withdrawal WHERE a.withdrawal = $1
+        """,
+        intent.id,
+    )
     recomputed = digest(intent)
     if stated != recomputed or any(row["digest"] != recomputed for row in rows):
         raise Refused("digest", "it is not what was approved: it was changed afterwards", held=True)
-    if not rows or len({row["account"] for row in rows}) < required:
+    operators = {row["account"] for row in rows if again or row["conflict"] is None}
+    if len(operators) < max(required, 1):
         raise Refused("approvals", "it has not been approved by enough operators", held=True)
 
 
@@ -99,6 +110,12 @@ async def _check_source(row: Row) -> None:
     )
     if available_raw is None or available_raw < 0:
         raise Refused("below_zero", "the balance is below zero after a reorganisation", held=False)
+
+
+async def _check_merchant(source: str) -> None:
+    """What was approved before its merchant was suspended or banned waits, and goes out if that ends."""
+    if stopped := await limits.stopped(source):
+        raise Refused("merchant", f"the merchant is {stopped}", held=False, severity="warning")
 
 
 def _check_destination(intent: Intent) -> None:

@@ -16,7 +16,7 @@ from app.alerts.service import raise_alert
 from app.core import database
 from app.core.database import Row
 from app.networks.config import NetworkConfig
-from app.networks.port import BlockRef, Chain, Transfer
+from app.networks.port import UNKNOWN_SENDER, BlockRef, Chain, Transfer
 
 INTERVAL = timedelta(seconds=60)
 ADDRESSES_PER_QUERY = 1_000
@@ -24,7 +24,6 @@ STILL_WATCHED = timedelta(days=1)
 """How long after its release an address is still looked at: late payments come within hours."""
 
 INFERRED_INDEX = -1
-NOBODY = "unknown"
 
 
 class BalanceChecker:
@@ -160,7 +159,7 @@ def _inferred(address: str, symbol: str, amount_raw: int, block: BlockRef) -> Tr
         index=INFERRED_INDEX,
         asset_symbol=symbol,
         to_address=address,
-        from_address=NOBODY,
+        from_address=UNKNOWN_SENDER,
         amount_raw=amount_raw,
         block=block,
         inferred=True,

@@ -11,10 +11,11 @@ from app.audit import service as audit
 from app.core import database
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
+from app.withdrawals.conflicts import REASONS, conflict_of
 
 
 class HoldRefused(Exception):
-    """There is no such hold, or it is released; the message is for the operator."""
+    """There is no such hold, or it is not this operator's to release; the message is for the operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +111,8 @@ async def release_refused(
     """
     if not reason.strip():
         raise HoldRefused("a reason is required")
+    if (conflict := await conflict_of(withdrawal_id, operator_id)) is not None:
+        raise HoldRefused(REASONS[conflict])
     async with database.transaction():
         row = await database.fetch_one(
             """
@@ -140,12 +143,20 @@ async def release(hold_id: int, operator_id: str, reason: str, now: datetime, *,
         raise HoldRefused("a reason is required")
     async with database.transaction():
         found = await database.fetch_one(
-            "SELECT source, network, asset FROM withdrawal_holds WHERE id = $1 AND released_at IS NULL", hold_id
+            """
+            SELECT source, network, asset, belonged_since(source, $2, placed_at) AS is_own FROM withdrawal_holds
+            WHERE id = $1 AND released_at IS NULL
+            """,
+            hold_id,
+            operator_id,
         )
         if found is None:
             raise HoldRefused(f"there is no open hold {hold_id}")
+        if found["is_own"]:
+            raise HoldRefused("it keeps the money of a merchant that you belong to: another operator must decide")
+        held = ChainId(owner=found["source"], network=found["network"], asset=found["asset"])
         # At the head wait those who request meanwhile: they see the hold, and are released, or see none.
-        await ledger.lock([ChainId(owner=found["source"], network=found["network"], asset=found["asset"])])
+        await ledger.lock([held])
         released = await database.execute(
             """
             UPDATE withdrawal_holds SET released_at = $2, released_by = $3, release_reason = $4
@@ -160,14 +171,16 @@ async def release(hold_id: int, operator_id: str, reason: str, now: datetime, *,
             raise HoldRefused(f"there is no open hold {hold_id}")
         freed = await database.execute(
             "UPDATE withdrawals SET held = false WHERE source = $1 AND network = $2 AND asset = $3 AND held",
-            *found.values(),
+            held.owner,
+            held.network,
+            held.asset,
         )
         await audit.record(
             actor=f"account:{operator_id}",
             action="hold.released",
             subject=f"hold {hold_id}",
-            merchant_id=None if found["source"].startswith("platform:") else found["source"],
+            merchant_id=None if held.owner.startswith("platform:") else held.owner,
             address=address,
-            details={"asset": found["asset"], "network": found["network"], "reason": reason, "withdrawals": freed},
+            details={"asset": held.asset, "network": held.network, "reason": reason, "withdrawals": freed},
             now=now,
         )

@@ -1,4 +1,4 @@
-"""What bounds a merchant's payouts and refunds: the platform's switches, and a cap per asset over a day."""
+"""What bounds a merchant's payouts and refunds: its standing, the platform's switches, and a cap per asset and day."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,12 +14,25 @@ CAP_WINDOW = timedelta(hours=24)
 """Contract, section 4: caps count over a rolling 24 hours."""
 
 
+STOPPED = ("suspended", "banned")
+"""Standings of a merchant whose own balance pays nothing: no approval, and no new signature for what was approved."""
+
+
 @dataclass(frozen=True, slots=True)
 class CapUse:
     """A merchant's cap for an asset, None where there is none, and what counts against it now. In minor units."""
 
     cap_raw: int | None
     used_raw: int
+
+
+async def stopped(source: str) -> str | None:
+    """`suspended` or `banned` where the ledger that pays is such a merchant's; None for all others, and for the
+    platform's: what is returned out of suspense was never the merchant's money."""
+    standing: str | None = await database.fetch_value(
+        "SELECT status FROM merchants WHERE id = $1 AND status = ANY($2)", source, list(STOPPED)
+    )
+    return standing
 
 
 async def refuse_if_paused(kind: Literal["payouts", "refunds"]) -> None:

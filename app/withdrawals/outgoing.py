@@ -30,6 +30,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     gas_limit: int
     max_fee_raw: int
     priority_fee_raw: int
+    data_fee_raw: int
     status: str
     block_height: int | None
     block_hash: str | None
@@ -51,6 +52,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
             gas_limit=self.gas_limit,
             max_fee_raw=self.max_fee_raw,
             priority_fee_raw=self.priority_fee_raw,
+            data_fee_raw=self.data_fee_raw,
         )
 
 
@@ -87,17 +89,55 @@ async def store(
     """Insert a signed transaction and step its nonce, in the transaction that took the nonce."""
     database.in_transaction()
     if replaces is None:
-        await database.execute(
-            "UPDATE wallet_nonces SET next_nonce = $3 WHERE network = $1 AND address = $2",
-            network,
-            from_address,
-            draft.nonce + 1,
-        )
+        await _set_next_nonce(network, from_address, draft.nonce + 1)
+    return await _insert(network, purpose, withdrawal, from_address, draft, signed, replaces, now)
+
+
+async def adopt(
+    *, network: str, withdrawal: str, from_address: str, draft: Draft, signed: Signed, receipt: Receipt, now: datetime
+) -> None:
+    """Store a final transaction of a withdrawal that the books did not know. Needs the caller's transaction.
+
+    The next nonce becomes the first one, from where the books are, that no transaction of theirs has used: after a
+    restored backup the last of several that were adopted, in whatever order, brings the books level with the chain.
+    """
+    next_nonce = await take_nonce(network, from_address, 0)
+    stored = await _insert(network, "withdrawal", withdrawal, from_address, draft, signed, None, now)
+    await finish([stored], signed.txid, receipt, True, now)
+    rows = await database.fetch_all(
+        "SELECT DISTINCT nonce FROM outgoing_transactions WHERE network = $1 AND from_address = $2 AND nonce >= $3",
+        network,
+        from_address,
+        next_nonce,
+    )
+    used = {row["nonce"] for row in rows}
+    while next_nonce in used:
+        next_nonce += 1
+    await _set_next_nonce(network, from_address, next_nonce)
+
+
+async def _set_next_nonce(network: str, address: str, nonce: int) -> None:
+    await database.execute(
+        "UPDATE wallet_nonces SET next_nonce = $3 WHERE network = $1 AND address = $2", network, address, nonce
+    )
+
+
+async def _insert(
+    network: str,
+    purpose: Purpose,
+    withdrawal: str | None,
+    from_address: str,
+    draft: Draft,
+    signed: Signed,
+    replaces: int | None,
+    now: datetime,
+) -> Stored:
     row = await database.fetch_one(
         f"""
         INSERT INTO outgoing_transactions (network, purpose, withdrawal, from_address, to_address, asset, amount_raw,
-            nonce, replaces, txid, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, status, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'signed', $15)
+            nonce, replaces, txid, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, data_fee_raw, status,
+            created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'signed', $16)
         RETURNING {_COLUMNS}
         """,
         network,
@@ -114,6 +154,7 @@ async def store(
         draft.gas_limit,
         draft.max_fee_raw,
         draft.priority_fee_raw,
+        draft.data_fee_raw,
         now,
     )
     assert row is not None
@@ -294,7 +335,7 @@ async def unmined_raw(network: str, address: str, native_symbol: str) -> dict[st
     rows = await database.fetch_all(
         """
         SELECT asset, sum(amount_raw) AS amount_raw, sum(gas_raw) AS gas_raw FROM (
-            SELECT DISTINCT ON (nonce) asset, amount_raw, gas_limit * max_fee_raw AS gas_raw
+            SELECT DISTINCT ON (nonce) asset, amount_raw, gas_limit * max_fee_raw + data_fee_raw AS gas_raw
             FROM outgoing_transactions t
             WHERE network = $1 AND from_address = $2 AND status IN ('signed', 'submitted') AND NOT EXISTS (
                 SELECT 1 FROM outgoing_transactions m WHERE (m.network, m.from_address, m.nonce)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from app.core import metadata
 from app.core.clock import rfc3339
 from app.core.database import Row
 from app.core.money import format_amount
@@ -85,7 +86,7 @@ class WithdrawalPresenter:
             destination=row["destination"],
             destination_memo=row["destination_memo"],
             description=row["description"],
-            metadata=msgspec.json.decode(row["metadata"]),
+            metadata=metadata.from_json(row["metadata"]),
         )
 
     def refund(self, row: Row) -> RefundBody:

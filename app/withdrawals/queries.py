@@ -7,6 +7,7 @@ from typing import Literal
 
 from app.core import database
 from app.core.database import Row
+from app.core.keyset import Page, Place, direction, page_of
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.presentation import Body, PayoutBody, RefundBody, WithdrawalPresenter
 from app.withdrawals.states import Status
@@ -95,18 +96,18 @@ class WithdrawalReader:
         return self._presenter.payout(row) if row["kind"] == "payout" else self._presenter.refund(row)
 
     async def payouts(
-        self, merchant_id: str, mode: str, filters: Filters, after: tuple[datetime, str] | None, limit: int
-    ) -> tuple[list[PayoutBody], tuple[datetime, str] | None]:
-        """A page, newest first, past the row that `after` names; and the key of its last row if more follow."""
-        rows, more = await _page("payout", merchant_id, mode, filters, after, limit)
-        return [self._presenter.payout(row) for row in rows], more
+        self, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
+    ) -> Page[PayoutBody]:
+        """A page by (created_at, id), newest first."""
+        rows = await _rows("payout", merchant_id, mode, filters, place, limit)
+        return page_of(rows, limit, place, key=("created_at", "id"), made=self._presenter.payout)
 
     async def refunds(
-        self, merchant_id: str, mode: str, filters: Filters, after: tuple[datetime, str] | None, limit: int
-    ) -> tuple[list[RefundBody], tuple[datetime, str] | None]:
-        """A page, newest first, past the row that `after` names; and the key of its last row if more follow."""
-        rows, more = await _page("refund", merchant_id, mode, filters, after, limit)
-        return [self._presenter.refund(row) for row in rows], more
+        self, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
+    ) -> Page[RefundBody]:
+        """A page by (created_at, id), newest first."""
+        rows = await _rows("refund", merchant_id, mode, filters, place, limit)
+        return page_of(rows, limit, place, key=("created_at", "id"), made=self._presenter.refund)
 
     async def _row(self, kind: str, merchant_id: str, mode: str, withdrawal_id: str) -> Row | None:
         return await database.fetch_one(
@@ -141,10 +142,10 @@ async def _refunds_raw(invoice_id: str, *statuses: str) -> int:
     return total
 
 
-async def _page(
-    kind: str, merchant_id: str, mode: str, filters: Filters, after: tuple[datetime, str] | None, limit: int
-) -> tuple[Sequence[Row], tuple[datetime, str] | None]:
-    """Keyset paging: the index leads straight to the first row, so that every page costs the same."""
+async def _rows(
+    kind: str, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
+) -> Sequence[Row]:
+    """The rows of a page and one more, if there is one."""
     conditions = ["w.merchant = $1", "w.mode = $2", "w.kind = $3"]
     args: list[object] = [merchant_id, mode, kind]
     wanted = {
@@ -159,12 +160,11 @@ async def _page(
         if value is not None:
             args.append(value)
             conditions.append(condition.format(f"${len(args)}"))
-    if after is not None:
-        args.extend(after)
-        conditions.append(f"(w.created_at, w.id) < (${len(args) - 1}, ${len(args)})")
-    rows = await database.fetch_all(
-        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY w.created_at DESC, w.id DESC LIMIT {limit + 1:d}", *args
+    comparison, order = direction(place)
+    if place is not None:
+        args.extend(place.key)
+        conditions.append(f"(w.created_at, w.id) {comparison} (${len(args) - 1}, ${len(args)})")
+    return await database.fetch_all(
+        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY w.created_at {order}, w.id {order} LIMIT {limit + 1:d}",
+        *args,
     )
-    page = rows[:limit]
-    more = (page[-1]["created_at"], page[-1]["id"]) if len(rows) > limit else None
-    return page, more

@@ -116,6 +116,11 @@ class WithdrawalService:
             await self._returns.return_failed(row["deposit"], withdrawal_id, now)
         return True
 
+    async def lock(self, withdrawal_id: str) -> None:
+        """Take every lock that confirming a withdrawal needs, in their order. Raises LookupError."""
+        await self._lock_before(withdrawal_id)
+        await _lock(withdrawal_id)
+
     async def approve(self, withdrawal_id: str, now: datetime) -> None:
         """Enough operators have approved (withdrawals/approvals.py, the only caller). Postgres counts again."""
         row = await _lock(withdrawal_id)

@@ -7,15 +7,14 @@ them (tracking.py). Any number of signers may run: the holder of the network's a
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
-from hashlib import blake2b
 
 import asyncpg
 import msgspec
 
 from app.alerts.service import raise_alert
 from app.core import clock, database
+from app.core.advisory_lock import LockKey, work_in_turn
 from app.core.logging import get_logger
 from app.networks.config import NetworkConfig
 from app.networks.port import (
@@ -48,7 +47,6 @@ log = get_logger(__name__)
 LOCK_SPACE = 7_226_010
 """First key of the advisory lock that makes one signer of a network; the second is the network's hash."""
 
-STANDBY_INTERVAL_S = 1.0
 ROUND_INTERVAL_S = 1.0
 RETRY_S = 2.0
 
@@ -105,17 +103,7 @@ class Signer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sign until `stop` is set. Survives nodes and databases that go away."""
-        while not stop.is_set():
-            try:
-                async with database.pool().acquire() as guard:
-                    if await self._become_the_signer(guard):
-                        log.info("signing", network=self._network.key)
-                        await self._work(guard, stop)
-                    else:
-                        await _pause(stop, STANDBY_INTERVAL_S)
-            except database.Unavailable as error:
-                log.warning("signer_lost_database", network=self._network.key, error=str(error))
-                await _pause(stop, RETRY_S)
+        await work_in_turn(LockKey(LOCK_SPACE, self._network.key), self._round, stop)
 
     async def tick(self) -> None:
         """One round: look after what is under way, pay what is approved, sweep when it is time."""
@@ -134,32 +122,20 @@ class Signer:
             await self._sweeper.sweep(purse)
             self._swept_at = now
 
-    async def _become_the_signer(self, guard: asyncpg.Connection) -> bool:
-        key = int.from_bytes(blake2b(self._network.key.encode(), digest_size=4).digest(), "big", signed=True)
-        won: bool = await guard.fetchval("SELECT pg_try_advisory_lock($1, $2)", LOCK_SPACE, key)
-        return won
-
-    async def _work(self, guard: asyncpg.Connection, stop: asyncio.Event) -> None:
-        """Rounds for as long as the lock is held: it goes with the connection `guard`."""
+    async def _round(self) -> float:
+        """Tick, and say where that did not work; the pause until the next one, in seconds."""
         try:
-            while not stop.is_set():
-                await guard.execute("SELECT 1")
-                pause_s = min(ROUND_INTERVAL_S, self._network.poll_interval_ms / 1000)
-                try:
-                    await self.tick()
-                    self._halted_for = None
-                except NodeUnavailable as error:
-                    log.warning("node_unavailable", network=self._network.key, error=str(error))
-                    pause_s = RETRY_S
-                except HALTING as error:
-                    await self._halt(str(error))
-                    pause_s = RETRY_S
-                except NetworkError as error:
-                    log.info("signer_round_cut_short", network=self._network.key, error=str(error))
-                await _pause(stop, pause_s)
-        finally:
-            with suppress(*database.Unavailable):
-                await guard.execute("SELECT pg_advisory_unlock_all()")
+            await self.tick()
+            self._halted_for = None
+        except NodeUnavailable as error:
+            log.warning("node_unavailable", network=self._network.key, error=str(error))
+            return RETRY_S
+        except HALTING as error:
+            await self._halt(str(error))
+            return RETRY_S
+        except NetworkError as error:
+            log.info("signer_round_cut_short", network=self._network.key, error=str(error))
+        return min(ROUND_INTERVAL_S, self._network.poll_interval_ms / 1000)
 
     async def _waiting(self) -> list[ToSign]:
         """Approved withdrawals for which nothing was signed yet, oldest approval first."""
@@ -282,6 +258,7 @@ class Signer:
             max_fee_raw=rate.max_raw,
             priority_fee_raw=rate.priority_raw,
         )
+        draft = await self._sender.with_data_fee(draft)
         if why_not := purse.why_not(intent.asset, intent.amount_raw, draft.gas_budget_raw):
             short.add(why_not)
             return None, why_not
@@ -344,8 +321,3 @@ async def _wait(withdrawal: ToSign, reason: str) -> None:
     """Say why it waits, unless that is said already: the round comes again every second."""
     if withdrawal.waiting_reason != reason:
         await set_waiting(withdrawal.id, reason)
-
-
-async def _pause(stop: asyncio.Event, timeout_s: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), timeout_s)

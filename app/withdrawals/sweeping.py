@@ -148,26 +148,29 @@ class Sweeper:
                 await self._sweep_token(row, asset, amount_raw, coin_raw[address], rate, purse)
 
     async def _sweep_coin(self, row: Row, held_raw: int, rate: FeeRate, purse: Purse) -> None:
-        """Send all there is: what isn't gas. All of the fee goes to the block's maker beyond the base fee, so
-        that the gas costs exactly what was set aside, and nothing stays behind."""
+        """Send all there is, less what it costs. All of the fee goes to the block's maker beyond the base fee, so
+        that the gas costs exactly what was set aside, and nothing stays behind. On a rollup the data may cost less
+        than was set aside; the rest stays, and goes with the next sweep."""
         hot, symbol = self._wallet.hot_address, self._native.symbol
         gas_limit = await self._sender.gas_limit(row["address"], hot, symbol, 1)
         price_raw = min(rate.base_raw * 5 // 4 + rate.priority_raw, rate.max_raw)
-        amount_raw = held_raw - gas_limit * price_raw
-        if held_raw < WORTH * gas_limit * price_raw:
+        draft = await self._sender.with_data_fee(
+            Draft(
+                to_address=hot,
+                asset_symbol=symbol,
+                amount_raw=held_raw,
+                nonce=0,
+                gas_limit=gas_limit,
+                max_fee_raw=price_raw,
+                priority_fee_raw=price_raw,
+            )
+        )
+        if held_raw < WORTH * draft.gas_budget_raw:
             await _look_again_later(row["id"])
             return
-        if purse.gas_left_raw < gas_limit * price_raw:
+        if purse.gas_left_raw < draft.gas_budget_raw:
             return  # the gas is the treasury's, although the coin comes from a deposit
-        draft = Draft(
-            to_address=hot,
-            asset_symbol=symbol,
-            amount_raw=amount_raw,
-            nonce=0,
-            gas_limit=gas_limit,
-            max_fee_raw=price_raw,
-            priority_fee_raw=price_raw,
-        )
+        draft = msgspec.structs.replace(draft, amount_raw=held_raw - draft.gas_budget_raw)
         purse.gas_left_raw -= draft.gas_budget_raw
         await self._send(draft, "sweep", row["address"], row["id"])
 
@@ -181,21 +184,24 @@ class Sweeper:
             log.warning("sweep_would_fail", network=self._network.key, asset=asset.symbol, error=str(error))
             await _look_again_later(row["id"])
             return
+        draft = await self._sender.with_data_fee(
+            Draft(
+                to_address=hot,
+                asset_symbol=asset.symbol,
+                amount_raw=amount_raw,
+                nonce=0,
+                gas_limit=gas_limit,
+                max_fee_raw=rate.max_raw,
+                priority_fee_raw=rate.priority_raw,
+            )
+        )
         # As much as its gas affords, as long as a block would take it soon.
-        max_fee_raw = min(rate.max_raw, coin_raw // gas_limit)
+        max_fee_raw = min(rate.max_raw, (coin_raw - draft.data_fee_raw) // gas_limit)
         if max_fee_raw < rate.base_raw * 9 // 8 + rate.priority_raw:
-            budget_raw = gas_limit * rate.max_raw * FUNDING[0] // FUNDING[1]
+            budget_raw = draft.gas_budget_raw * FUNDING[0] // FUNDING[1]
             await self._fund(row, budget_raw - coin_raw, rate, purse)
             return
-        draft = Draft(
-            to_address=hot,
-            asset_symbol=asset.symbol,
-            amount_raw=amount_raw,
-            nonce=0,
-            gas_limit=gas_limit,
-            max_fee_raw=max_fee_raw,
-            priority_fee_raw=rate.priority_raw,
-        )
+        draft = msgspec.structs.replace(draft, max_fee_raw=max_fee_raw)
         if purse.gas_left_raw < draft.gas_budget_raw:
             return
         purse.gas_left_raw -= draft.gas_budget_raw
@@ -207,14 +213,16 @@ class Sweeper:
         if purse.why_not(symbol, amount_raw, 0):
             return
         gas_limit = await self._sender.gas_limit(hot, row["address"], symbol, amount_raw)
-        draft = Draft(
-            to_address=row["address"],
-            asset_symbol=symbol,
-            amount_raw=amount_raw,
-            nonce=0,
-            gas_limit=gas_limit,
-            max_fee_raw=rate.max_raw,
-            priority_fee_raw=rate.priority_raw,
+        draft = await self._sender.with_data_fee(
+            Draft(
+                to_address=row["address"],
+                asset_symbol=symbol,
+                amount_raw=amount_raw,
+                nonce=0,
+                gas_limit=gas_limit,
+                max_fee_raw=rate.max_raw,
+                priority_fee_raw=rate.priority_raw,
+            )
         )
         # The gas that the funded sweep will use is the treasury's too, so it must be there for both.
         if purse.why_not(symbol, amount_raw, draft.gas_budget_raw) or purse.gas_left_raw < (

@@ -101,7 +101,8 @@ class OutgoingTransaction(Table, tablename="outgoing_transactions"):
 
     `purpose` says what for: a withdrawal, a sweep of a deposit address to the hot wallet, gas for such a sweep.
     A fee bump is another row with the same nonce and `replaces`; at most one of a nonce is ever `confirmed`.
-    `gas_cost_raw` is what its gas has cost, once it is final; `gas_booked_raw` what the books say of it.
+    `gas_cost_raw` is what its gas has cost, once it is final; `gas_booked_raw` what the books say of it. Both include
+    what a rollup charged for its data; `data_fee_raw` is what was set aside for that when it was signed.
     """
 
     id = BigSerial(primary_key=True)
@@ -119,6 +120,7 @@ class OutgoingTransaction(Table, tablename="outgoing_transactions"):
     gas_limit = columns.big_number()
     max_fee_raw = columns.raw_amount()
     priority_fee_raw = columns.raw_amount()
+    data_fee_raw = columns.raw_total()
     status = columns.words(10)
     block_height = columns.big_number(null=True)
     block_hash = columns.words(80, null=True)

@@ -196,7 +196,8 @@ class Tracker:
         if last.created_at > now - timedelta(seconds=self._network.fee_bump_after_s):
             return
         try:
-            draft = bumped(last, await self._sender.fee_rate(), self._is_native_sweep(last))
+            data_fee_raw = (await self._sender.with_data_fee(last.draft)).data_fee_raw
+            draft = bumped(last, await self._sender.fee_rate(), data_fee_raw, self._is_native_sweep(last))
         except FeeAboveCeiling:
             draft = None
         if draft is None or draft.max_fee_raw > self._network.max_fee_per_gas_wei:
@@ -240,7 +241,7 @@ class Tracker:
     async def _can_afford(self, last: Stored, draft: Draft) -> bool:
         """Whether sender and treasury have what the bump costs more."""
         assert self._network.native is not None
-        more_raw = draft.gas_budget_raw - last.gas_limit * last.max_fee_raw
+        more_raw = draft.gas_budget_raw - last.draft.gas_budget_raw
         if await self._treasury.gas_left_raw() < more_raw:
             return False
         coin, sender = self._network.native.symbol, last.from_address
@@ -281,18 +282,20 @@ class Tracker:
         )
 
 
-def bumped(last: Stored, rate: FeeRate, takes_gas_from_amount: bool) -> Draft | None:
+def bumped(last: Stored, rate: FeeRate, data_fee_raw: int, takes_gas_from_amount: bool) -> Draft | None:
     """The same transfer with the same nonce at a fee that nodes take in place of the last one's.
 
-    A sweep of the native coin sends all there is, so a higher fee makes it smaller; None if nothing were left.
+    `data_fee_raw` is what a rollup charges for it now. A sweep of the native coin sends all there is, so higher fees
+    make it smaller; None if nothing were left.
     """
     more, of = BUMP
     priority_raw = max(rate.priority_raw, -(-last.priority_fee_raw * more // of))
     max_raw = max(rate.max_raw, -(-last.max_fee_raw * more // of), priority_raw)
+    data_fee_raw = max(data_fee_raw, last.data_fee_raw)
     amount_raw = last.amount_raw
     if takes_gas_from_amount:
         priority_raw = max_raw
-        amount_raw -= last.gas_limit * (max_raw - last.max_fee_raw)
+        amount_raw -= last.gas_limit * (max_raw - last.max_fee_raw) + data_fee_raw - last.data_fee_raw
     if amount_raw <= 0:
         return None
     return Draft(
@@ -303,4 +306,5 @@ def bumped(last: Stored, rate: FeeRate, takes_gas_from_amount: bool) -> Draft | 
         gas_limit=last.gas_limit,
         max_fee_raw=max_raw,
         priority_fee_raw=priority_raw,
+        data_fee_raw=data_fee_raw,
     )

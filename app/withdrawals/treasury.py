@@ -136,7 +136,7 @@ class Treasury:
         """Book what the gas of final transactions has cost and the books don't have yet.
 
         In a transaction of its own for each: the native coin's ledger is no part of a withdrawal's facts. Where
-        the treasury is short, which only a rollup's surcharge can bring about, it waits and alerts.
+        the treasury is short, as when a rollup's data has cost more than was set aside, it waits and alerts.
         """
         rows = await database.fetch_all(
             """
@@ -156,7 +156,8 @@ class Treasury:
         promised_raw: int = await database.fetch_value(
             """
             SELECT coalesce(sum(budget), 0) FROM (
-                SELECT max(coalesce(gas_cost_raw - coalesce(gas_booked_raw, 0), gas_limit * max_fee_raw)) AS budget
+                SELECT max(coalesce(gas_cost_raw - coalesce(gas_booked_raw, 0),
+                    gas_limit * max_fee_raw + data_fee_raw)) AS budget
                 FROM outgoing_transactions
                 WHERE network = $1 AND (status IN ('signed', 'submitted')
                     OR (gas_cost_raw IS NOT NULL AND gas_booked_raw IS NULL))

@@ -44,10 +44,12 @@ async def test_a_session_ends_after_thirty_days_used_or_not(settings: Settings) 
 
 
 async def test_a_renewed_token_replaces_the_old_one_once(settings: Settings) -> None:
-    session_id, token = await opened(await an_account(settings))
-    renewed = await sessions.renew(session_id, token, clock.now())
+    _, token = await opened(await an_account(settings))
+    before = await sessions.find(token, clock.now())
+    assert before is not None
+    renewed = await sessions.renew(before, clock.now())
     assert renewed is not None
-    assert await sessions.renew(session_id, token, clock.now()) is None
+    assert await sessions.renew(before, clock.now()) is None
     assert await sessions.find(token, clock.now()) is None
     session = await sessions.find(renewed, clock.now())
     assert session is not None

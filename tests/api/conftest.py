@@ -116,6 +116,7 @@ def new_integrator(client: httpx.AsyncClient, chain_settings: Callable[..., Sett
             name="integration server",
             scopes=[scope.value for scope in scopes or Scope],
             allowlist=[],
+            seen_by=None,
             rate_limit_per_minute=rate_limit_per_minute,
             now=clock.now(),
         )

@@ -1,6 +1,8 @@
 """`/invoices` as an integrator sees it."""
 
 import asyncio
+import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
@@ -8,7 +10,13 @@ import pytest
 
 from app.api_keys.scopes import Scope
 from app.core import clock, database
+from app.core.settings import Settings
+from app.events.sequencer import number_events
+from app.invoices import creation
+from app.invoices.creation import NewInvoice
+from app.webhooks.fan_out import fan_out_with
 from tests.api.conftest import BASE, INVOICE, Integrator, NewIntegrator
+from tests.factories.merchants import terms
 
 
 async def test_an_invoice_is_made_read_and_cancelled(integrator: Integrator) -> None:
@@ -26,6 +34,15 @@ async def test_an_invoice_is_made_read_and_cancelled(integrator: Integrator) -> 
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
     again = await integrator.post(f"/invoices/{made['id']}/cancel")
     assert (again.status_code, again.json()["error"]["code"]) == (409, "INVOICE_NOT_CANCELLABLE")
+
+
+async def test_an_invoice_keeps_whether_its_merchant_accepted_parts_when_it_was_made(integrator: Integrator) -> None:
+    before = await integrator.invoice("order-1")
+    await database.execute("UPDATE merchants SET accept_parts = true WHERE id = $1", integrator.merchant_id)
+    after = await integrator.invoice("order-2")
+    rows = await database.fetch_all("SELECT id, accept_parts FROM invoices")
+    assert {row["id"]: row["accept_parts"] for row in rows} == {before["id"]: False, after["id"]: True}
+    assert set(before) == set(after), "the answer has no field of it"
 
 
 async def test_one_key_makes_one_invoice_however_many_at_once(integrator: Integrator) -> None:
@@ -121,9 +138,17 @@ async def test_refused_requests_do_not_use_up_the_pool(integrator: Integrator) -
 async def test_an_order_id_is_open_once(integrator: Integrator) -> None:
     first = await integrator.invoice("a", order_id="1042")
     twice = await integrator.post("/invoices", INVOICE | {"order_id": "1042"}, once="b")
-    assert (twice.status_code, twice.json()["error"]["code"]) == (409, "DUPLICATE_ORDER_ID")
+    error = twice.json()["error"]
+    assert (twice.status_code, error["code"], error["invoice_id"]) == (409, "DUPLICATE_ORDER_ID", first["id"])
     await integrator.post(f"/invoices/{first['id']}/cancel")
     await integrator.invoice("b", order_id="1042")
+
+
+async def test_an_order_id_that_was_given_up_meanwhile_is_tried_again(db: str) -> None:
+    """Between the clash and the question who holds it, the holder expired: that is no conflict any more."""
+    owner = await terms(service_fee_bps=0)
+    new = NewInvoice(amount="5", currency="USDT", chain="ethereum", order_id="1042", expires_in=timedelta(hours=1))
+    assert await creation._explain_clash("invoices_order_id_once", owner, new, None) is None
 
 
 async def test_paused_invoices_say_so(integrator: Integrator) -> None:
@@ -199,12 +224,12 @@ async def test_a_key_does_what_its_scopes_say(new_integrator: NewIntegrator) -> 
 
 async def test_balance_and_assets_name_what_the_merchant_takes(integrator: Integrator) -> None:
     assets = (await integrator.get("/assets")).json()["data"]
-    assert [(asset["currency"], asset["chain"], asset["decimals"]) for asset in assets] == [
+    assert [(asset["asset"], asset["chain"], asset["decimals"]) for asset in assets] == [
         ("ETH", "ethereum", 18),
         ("USDT", "ethereum", 6),
     ]
     balances = (await integrator.get("/balance")).json()["data"]
-    assert [(b["currency"], b["available_raw"], b["pending_decimal"]) for b in balances] == [
+    assert [(b["asset"], b["available_raw"], b["pending_decimal"]) for b in balances] == [
         ("ETH", "0", "0.00"),
         ("USDT", "0", "0.00"),
     ]
@@ -212,7 +237,50 @@ async def test_balance_and_assets_name_what_the_merchant_takes(integrator: Integ
     assert ledger.json() == {"data": [], "next_cursor": None}
     assert (await integrator.get("/ledger", asset="USDT")).status_code == 400
     verified = (await integrator.get("/ledger/verify", asset="USDT", chain="ethereum")).json()
-    assert (verified["valid"], verified["seq"]) == (True, 0)
+    assert (verified["asset"], verified["valid"], verified["seq"]) == ("USDT", True, 0)
+    assert all("currency" not in body for body in (*assets, *balances, verified))
+
+
+AS_SENT = (
+    '{"z":1e2,"a":100.0,"deep":[{"rate":0.10},-0.0,1.5E+3],"long":0.1000000000000000055511151231257827,'
+    '"int":123456789012345678901234567890,"text":"ä\\u20ac","none":null}'
+)
+AS_KEPT = AS_SENT.replace("\\u20ac", "€")
+
+
+async def test_metadata_comes_back_as_it_was_sent(
+    integrator: Integrator, chain_settings: Callable[..., Settings]
+) -> None:
+    spaced = AS_SENT.replace(",", " ,\n ")
+    headers = integrator.headers() | {"Content-Type": "application/json"}
+
+    async def create(metadata: str, path: str = "/invoices", **fields: str) -> httpx.Response:
+        body = json.dumps(INVOICE | fields)[:-1] + f',"metadata":{metadata}}}'
+        once = headers | {"Idempotency-Key": "k"}
+        return await integrator.client.post(BASE + path, content=body.encode(), headers=once)
+
+    def kept(answer: httpx.Response) -> bool:
+        return f'"metadata":{AS_KEPT}' in answer.text
+
+    made = await create(AS_SENT)
+    invoice_id = made.json()["id"]
+    assert made.status_code == 201
+    await number_events(fan_out_with(chain_settings().data_keys))
+    event_id = (await integrator.get("/events")).json()["data"][0]["event_id"]
+    for answer in (
+        made,
+        await create(spaced),  # a replay: white space is no difference
+        await integrator.get(f"/invoices/{invoice_id}"),
+        await integrator.get("/invoices"),
+        await integrator.get(f"/events/{event_id}"),
+        await integrator.post(f"/invoices/{invoice_id}/cancel"),
+    ):
+        assert kept(answer), answer.text
+    assert AS_KEPT in await database.fetch_value("SELECT body FROM events")
+    moved = AS_SENT.replace('"z":1e2,', "").replace('"none":null', '"none":null,"z":1e2')
+    assert (await create(moved)).headers["Idempotent-Replayed"] == "true"  # nor is the order of keys
+    reused = await create(AS_SENT.replace("1e2", "100"))
+    assert (reused.status_code, reused.json()["error"]["code"]) == (422, "IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY")
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/invoices/INV-1/nothing", "/invoices/INV-1/cancel/x"])

@@ -129,7 +129,9 @@ async def test_only_approved_merchants_are_let_in(peppers: Peppers, status: str,
 async def test_rotation_keeps_the_old_secret_for_the_grace_and_no_longer(peppers: Peppers) -> None:
     authenticator, old = Authenticator(peppers), await api_key(peppers)
     assert isinstance(await enter(authenticator, old.full), Principal)
-    _, new = await service.rotate(peppers, key_id=old.id, merchant_id=old.merchant_id, grace_hours=24, now=clock.now())
+    _, new = await service.rotate(
+        peppers, key_id=old.id, merchant_id=old.merchant_id, grace_hours=24, seen_by=None, now=clock.now()
+    )
     for process in (authenticator, Authenticator(peppers)):  # one that remembers the old secret, one that does not
         assert isinstance(await enter(process, old.full), Principal)
         assert isinstance(await enter(process, new), Principal)
@@ -142,7 +144,9 @@ async def test_rotation_keeps_the_old_secret_for_the_grace_and_no_longer(peppers
 async def test_rotation_without_grace_ends_the_old_secret_at_once(peppers: Peppers) -> None:
     authenticator, old = Authenticator(peppers), await api_key(peppers)
     assert isinstance(await enter(authenticator, old.full), Principal)
-    await service.rotate(peppers, key_id=old.id, merchant_id=old.merchant_id, grace_hours=0, now=clock.now())
+    await service.rotate(
+        peppers, key_id=old.id, merchant_id=old.merchant_id, grace_hours=0, seen_by=None, now=clock.now()
+    )
     assert await enter(authenticator, old.full) == "INVALID_API_KEY"
 
 
@@ -151,7 +155,7 @@ async def test_other_graces_are_refused(peppers: Peppers, grace_hours: int) -> N
     key = await api_key(peppers)
     with pytest.raises(ApiError, match="grace_hours"):
         await service.rotate(
-            peppers, key_id=key.id, merchant_id=key.merchant_id, grace_hours=grace_hours, now=clock.now()
+            peppers, key_id=key.id, merchant_id=key.merchant_id, grace_hours=grace_hours, seen_by=None, now=clock.now()
         )
 
 
@@ -170,7 +174,7 @@ async def test_keys_of_others_do_not_exist(peppers: Peppers) -> None:
     for attempt in (
         queries.get_key(key.id, stranger),
         service.revoke(key_id=key.id, merchant_id=stranger, now=clock.now()),
-        service.rotate(peppers, key_id=key.id, merchant_id=stranger, grace_hours=0, now=clock.now()),
+        service.rotate(peppers, key_id=key.id, merchant_id=stranger, grace_hours=0, seen_by=None, now=clock.now()),
         change(key, merchant_id=stranger),
     ):
         with pytest.raises(ApiError, match="NOT_FOUND"):

@@ -44,11 +44,15 @@ class Colleague:
         sent = {"csrf_token": token, **(fields or {})}
         return await self.browser.client.post(self.path(place, mode), data=sent, headers=SAME_ORIGIN)
 
-    async def do(self, place: str, fields: dict[str, Any] | None = None, *, mode: str = "test") -> str:
-        """Send fields that are taken; the text of the page that one is led to."""
+    async def shown(self, place: str, fields: dict[str, Any] | None = None, *, mode: str = "test") -> httpx.Response:
+        """Send fields that are taken; the page that one is led to, with what it shows once."""
         answer = await self.send(place, fields, mode=mode)
         assert answer.status_code == 303, f"{place}: {answer.status_code} {problems(answer)}"
-        shown = await self.browser.get(answer.headers["location"])
+        return await self.browser.get(answer.headers["location"])
+
+    async def do(self, place: str, fields: dict[str, Any] | None = None, *, mode: str = "test") -> str:
+        """Send fields that are taken; the text of the page that one is led to."""
+        shown = await self.shown(place, fields, mode=mode)
         assert shown.status_code == 200, shown.text[:500]
         return unescape(shown.text)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from app.api_keys import queries
 from app.core import clock, database
 from app.merchants import branding, settings
+from app.merchants.queries import terms_of
 from app.web.edge import Edge
 from tests.cabinet.people import SAME_ORIGIN, Office, problems
 from tests.cabinet.test_keys import ask_api, issued
@@ -61,8 +62,7 @@ async def test_an_old_secret_is_rotated_and_shown(app: Edge, office: Office) -> 
         clock.now() - timedelta(days=400),
         clock.now(),
     )
-    answer = await owner.send("security/remedy", {"finding": f"old_secret:{key.id}"})
-    assert answer.status_code == 200, problems(answer)
+    answer = await owner.shown("security/remedy", {"finding": f"old_secret:{key.id}"})
     (new,) = set(re.findall(rf"sspay_sec_live_{key.id}_[\w-]+", answer.text))
     assert (await ask_api(app, new)).status_code == (await ask_api(app, key.full)).status_code == 200
 
@@ -84,19 +84,30 @@ async def test_a_developer_may_look_but_not_remind(office: Office) -> None:
     await viewer.see("security", status=403)
 
 
-async def test_who_pays_the_fee_is_changed_by_those_who_may(office: Office) -> None:
+async def test_the_terms_of_invoices_are_changed_by_those_who_may(office: Office) -> None:
     owner, viewer = await office.hire("owner"), await office.hire("viewer")
-    assert "It holds from the next invoice on" in await owner.do("settings", {"fee_payer": "customer"})
+    assert not await settings.accepts_parts(office.merchant_id)
+    asked = {"fee_payer": "customer", "accept_parts": "yes"}
+    assert "It holds from the next invoice on" in await owner.do("settings", asked)
     assert await settings.fee_payer(office.merchant_id) == "customer"
-    assert "The customer: it is added on top" in await viewer.see("settings")
-    assert (await viewer.send("settings", {"fee_payer": "merchant"})).status_code == 403
+    assert await settings.accepts_parts(office.merchant_id)
+    assert (await terms_of(office.merchant_id, "test")).accept_parts
+    seen = await viewer.see("settings")
+    assert "The customer: it is added on top" in seen
+    assert "Counts as a part" in seen
+    assert (await viewer.send("settings", {"fee_payer": "merchant", "accept_parts": "no"})).status_code == 403
     assert problems(await owner.send("settings", {"fee_payer": "nobody"})) == ["Choose who pays the fee"]
+    half = {"fee_payer": "merchant", "accept_parts": "perhaps"}
+    assert problems(await owner.send("settings", half)) == ["Choose what a part counts for"]
+    assert await settings.fee_payer(office.merchant_id) == "customer", "all or nothing"
+    log = await owner.see("audit")
+    assert "Changed whether payments in parts are accepted" in log
 
 
 async def test_the_payment_page_is_branded_previewed_and_shown_as_it_will_be(office: Office) -> None:
     owner = await office.hire("owner")
-    token = hidden(await owner.browser.get(owner.path("settings/branding")))["csrf_token"]
-    fields = {"csrf_token": token, "display_name": "Harbour", "own_accent": "yes", "accent": "#ffee00"}
+    token = hidden(await owner.browser.get(owner.path("settings/branding")))
+    fields = {"display_name": "Harbour", "own_accent": "yes", "accent": "#ffee00"}
     preview = await owner.see("settings/preview?display_name=Harbour&own_accent=yes&accent=%23ffee00")
     assert "darkened from yours" in preview
     contrasts = [float(found) for found in re.findall(r"(\d+\.\d) to 1", preview)]
@@ -112,7 +123,7 @@ async def test_the_payment_page_is_branded_previewed_and_shown_as_it_will_be(off
 
     saved = await owner.browser.client.post(
         owner.path("settings/branding"),
-        data=fields,
+        data=token | fields,
         files={"logo": ("logo.png", png(64, 64), "image/png")},
         headers=SAME_ORIGIN,
     )
@@ -152,7 +163,7 @@ async def test_a_hostile_colour_makes_no_sheet(office: Office) -> None:
 async def test_the_audit_log_tells_who_did_what_and_can_be_filtered(office: Office) -> None:
     owner, developer = await office.hire("owner"), await office.hire("developer")
     await issued(developer, name="Till")
-    await owner.do("settings", {"fee_payer": "customer"})
+    await owner.do("settings", {"fee_payer": "customer", "accept_parts": "no"})
     log = await owner.see("audit")
     assert log.index("Changed who pays the fee") < log.index("Created an API key")
     assert "name: Till" in log
@@ -188,13 +199,25 @@ async def test_what_an_operator_did_is_told_but_not_who_of_them_nor_from_where(o
 
 async def test_the_audit_log_has_pages_and_old_bookmarks_do_no_harm(office: Office) -> None:
     owner = await office.hire("owner")
-    for number in range(30):
+    for number in range(55):
         await (await owner.member()).record("invoice.cancelled", f"INV-{number:010d}", clock.now())
-    first = await owner.see("audit")
+
+    def subjects(page: str) -> list[str]:
+        return list(dict.fromkeys(re.findall(r"INV-0\d{9}", page)))
+
+    def beside(page: str, which: str) -> str:
+        found = re.search(rf'href="[^"]*/audit(\?[^"]+)" rel="{which}"', page)
+        return f"audit{found[1]}" if found else ""
+
+    first = await owner.see("audit?area=invoice")
     assert first.count("Cancelled an invoice") == 25
-    place = re.search(r'href="[^"]*/audit(\?after=[^"]+)" rel="next"', first)
-    assert place
-    assert (await owner.see(f"audit{place[1]}")).count("Cancelled an invoice") == 5
+    second = await owner.see(beside(first, "next").replace("&amp;", "&"))
+    third = await owner.see(beside(second, "next").replace("&amp;", "&"))
+    assert (third.count("Cancelled an invoice"), beside(third, "next")) == (5, "")
+    back = await owner.see(beside(third, "prev").replace("&amp;", "&"))
+    assert subjects(back) == subjects(second)  # the page before, not the first
+    again = await owner.see(beside(back, "prev").replace("&amp;", "&"))
+    assert (subjects(again), beside(again, "prev")) == (subjects(first), "")
     for after in ("nonsense", "MTcwMDAwMDAwMDAwMDAwMDpJTlYtMQ"):
         assert (await owner.see(f"audit?after={after}")).count("Cancelled an invoice") == 25
 

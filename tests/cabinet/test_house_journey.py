@@ -20,8 +20,8 @@ from app.merchants import service as merchants
 from app.merchants.members import member
 from app.merchants.roles import Role
 from tests.cabinet.looking import look
-from tests.checkout.conftest import CHROMIUM, QUIET
 from tests.checkout.running import RunningApp, running_app
+from tests.chromium import launch_options
 from tests.factories.api_keys import api_key
 from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
@@ -81,7 +81,7 @@ async def shop(
     """The app on a real server, which may send to the receiver."""
     environment |= {"WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8", "WEBHOOK_CA_FILE": str(receiver.ca_file)}
     async with running_app(environment, tmp_path, sandbox=False) as app, async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        chromium = await playwright.chromium.launch(**launch_options())
         made = Shop(app, chromium, await merchant(name="Harbour & Pine"), settings)
         yield made
         # Refusals are answered with 403 and 422, which Chromium notes on its console.
@@ -323,5 +323,6 @@ async def api_key_named(shop: Shop, name: str) -> None:
         name=name,
         scopes=["invoices.read"],
         allowlist=[],
+        seen_by=None,
         now=clock.now(),
     )

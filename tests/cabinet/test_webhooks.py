@@ -52,9 +52,8 @@ async def test_an_endpoint_is_made_its_secret_shown_and_a_test_event_signed_with
     developer = await office.hire("developer")
     assert "No endpoints yet" in await developer.see("webhooks")
 
-    answer = await developer.send("webhooks/new", {**EVERYTHING, "url": receiver.url()})
+    answer = await developer.shown("webhooks/new", {**EVERYTHING, "url": receiver.url()})
 
-    assert answer.status_code == 200, problems(answer)
     secret = secret_in(answer.text)
     endpoint = await the_endpoint(office)
     async with dispatching(receiver, office.settings.data_keys):
@@ -93,8 +92,7 @@ async def test_only_chosen_events_are_asked_for(office: Office, receiver: Receiv
     developer = await office.hire("developer")
     some = {"which": "some", "url": receiver.url(), "description": ""}
     assert problems(await developer.send("webhooks/new", some)) == ["Choose at least one event, or all of them"]
-    answer = await developer.send("webhooks/new", {**some, "event_types": ["invoice.paid", "refund.confirmed"]})
-    assert answer.status_code == 200, problems(answer)
+    await developer.do("webhooks/new", {**some, "event_types": ["invoice.paid", "refund.confirmed"]})
     endpoint = await the_endpoint(office)
     assert set(endpoint.event_types) == {"invoice.paid", "refund.confirmed"}
     form = await developer.see(f"webhooks/{endpoint.id}/edit")
@@ -179,8 +177,8 @@ async def test_events_are_listed_each_with_its_body_and_where_it_went(office: Of
     first = await developer.see("events")
     assert first.count("/events/") == 25
     assert "Older" in first
-    assert (await developer.see("events?before=6")).count("/events/") == 5
-    assert "Newer" in await developer.see("events?before=6")
+    assert (await developer.see("events?after=6")).count("/events/") == 5
+    assert "Newer" in await developer.see("events?after=6")
     page = await developer.see(f"events/{event_id}")
     assert "grüße 💶" in page
     assert receiver.url() in page
@@ -191,13 +189,13 @@ async def test_events_are_listed_each_with_its_body_and_where_it_went(office: Of
 
 async def test_rotating_overlaps_and_looking_is_written_down(office: Office, receiver: Receiver) -> None:
     owner = await office.hire("owner", totp=True)
-    answer = await owner.send("webhooks/new", {**EVERYTHING, "url": receiver.url()})
+    answer = await owner.shown("webhooks/new", {**EVERYTHING, "url": receiver.url()})
     old = secret_in(answer.text)
     endpoint = await the_endpoint(office)
-    assert secret_in((await owner.send(f"webhooks/{endpoint.id}/secret")).text) == old
+    assert secret_in((await owner.shown(f"webhooks/{endpoint.id}/secret")).text) == old
     assert "Looked at a webhook’s secret" in await owner.see("audit")
 
-    rotated = await owner.send(f"webhooks/{endpoint.id}/rotate", {"overlap_hours": "24"})
+    rotated = await owner.shown(f"webhooks/{endpoint.id}/rotate", {"overlap_hours": "24"})
 
     new = secret_in(rotated.text)
     async with dispatching(receiver, office.settings.data_keys):

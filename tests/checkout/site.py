@@ -91,6 +91,10 @@ def states() -> dict[str, CheckoutView]:
             service_fee_decimal="0.0000098",
             expires_at=now + timedelta(minutes=4, seconds=12),
         ),
+        "awaiting_rest": a_view(
+            accepts_parts=True, amount_decimal="3.000073", came_decimal="2", whole_decimal="5.000073"
+        ),
+        "overfull": a_view(accepts_parts=True, came_decimal="5.000074", whole_decimal="5.000073", is_overfull=True),
         "time_up": a_view(expires_at=now),
         "confirming": a_view(Status.CONFIRMING, confirmations_seen=12, **seen),
         "confirming_delayed": a_view(
@@ -115,6 +119,12 @@ def states() -> dict[str, CheckoutView]:
         "cancelled": a_view(Status.CANCELLED, **back),
         "manual_review": a_view(
             Status.MANUAL_REVIEW, anomaly=Anomaly.LESS, deposits=(a_deposit(amount_decimal="4.9"),)
+        ),
+        "review_in_time": a_view(
+            Status.MANUAL_REVIEW,
+            anomaly=Anomaly.OTHER_ASSET,
+            deposits=(a_deposit(amount_decimal="0.02", asset="ETH"),),
+            can_be_paid_in_review=True,
         ),
         "closed": a_view(Status.CLOSED, **seen, **back),
         "returned": a_view(
@@ -141,10 +151,19 @@ LOGO = (
 """Drawn here for sharpness; the app itself takes no SVG as a logo."""
 
 
-WORDIEST = ("awaiting_test_mode", "branded", "confirming_delayed", "paid_twice", "expired", "manual_review", "refunded")
+WORDIEST = (
+    "awaiting_test_mode",
+    "branded",
+    "confirming_delayed",
+    "paid_twice",
+    "expired",
+    "review_in_time",
+    "awaiting_rest",
+    "refunded",
+)
 """States with the most words, or with parts that no other has: the ones to look at in every language."""
 
-ERRORS = (404, 429, 500)
+ERRORS = (404, 429, 500, 503)
 
 
 class Site:

@@ -15,8 +15,8 @@ from app.core.settings import Settings
 from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.sandbox.chain_driver import AnvilDriver
-from tests.browsing import CHROMIUM, QUIET
 from tests.checkout.running import RunningApp, running_app
+from tests.chromium import launch_options
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
 
@@ -49,7 +49,7 @@ async def web(
 async def browser() -> AsyncIterator[Browser]:
     """Chromium."""
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        started = await playwright.chromium.launch(**launch_options())
         yield started
         await started.close()
 

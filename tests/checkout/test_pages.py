@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 
 from app.invoices.states import Status
 from tests.browsing import opened, overflow_px, violations
-from tests.checkout.site import ADDRESS, Site, a_view, pictured, states
+from tests.checkout.site import ADDRESS, Site, a_deposit, a_view, pictured, states
 
 PAGE_WEIGHT_BUDGET_BYTES = 30_000
 """Half of what is promised (60 KB): growth should be noticed before it is too late."""
@@ -38,6 +38,18 @@ def test_axe_finds_nothing(browser: Browser, site: Site, scheme: str) -> None:
             if name.endswith(("-en", "-ar")):
                 page.goto(url)
                 assert violations(page) == [], name
+
+
+def test_stored_text_turns_nothing_around_it(browser: Browser, site: Site) -> None:
+    """Rows that are older than the check at the door."""
+    refund = a_deposit(reason="\u202ereason\u2066")
+    view = a_view(Status.PAID, merchant_name="\u202eShop", description="Pay\u202e 1\u2067", refunds=(refund,))
+    with opened(browser, site.put("turned", view)) as page:
+        assert not set("\u202e\u2066\u2067") & set(page.content() + page.title())
+        assert page.get_by_role("heading", name="Payment to Shop").is_visible()
+        isolated = "e => getComputedStyle(e).unicodeBidi"
+        for text in ("Shop", "Pay 1", "reason"):
+            assert page.locator("bdi", has_text=text).first.evaluate(isolated) == "isolate"
 
 
 def test_the_exact_amount_comes_first_and_once(browser: Browser, site: Site) -> None:

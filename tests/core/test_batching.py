@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from app.core.batching import Batcher
+from app.core.waiting import DatabaseUnavailable, budget
 
 
 async def test_those_who_wait_together_share_a_round_trip() -> None:
@@ -48,6 +49,19 @@ async def test_a_failure_is_the_batchs_and_no_one_elses() -> None:
     assert answers[2] == 2
     for failed in (answers[1], answers[3]):
         assert isinstance(failed, ConnectionError)
+
+
+async def test_nobody_waits_for_a_batch_longer_than_for_a_statement() -> None:
+    async def slow(numbers: list[int]) -> list[int]:
+        await asyncio.sleep(0.4)
+        return numbers
+
+    batcher = Batcher(slow, max_batch=1, max_in_flight=1)
+    patient = asyncio.create_task(batcher.ask(1))
+    await asyncio.sleep(0)
+    with budget(0.2), pytest.raises(DatabaseUnavailable):
+        await batcher.ask(2)
+    assert await patient == 1
 
 
 async def test_one_who_gives_up_leaves_the_others_their_answers() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from app.core import clock, database
@@ -18,7 +19,7 @@ from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.queries import Filters
 from tests.books import assert_books, assert_invoices
 from tests.factories.invoices import invoice, reread
-from tests.factories.merchants import terms
+from tests.factories.merchants import join, terms
 from tests.factories.operators import Operator, operator
 from tests.factories.payments import CONFIRMATIONS, mined_again
 from tests.factories.withdrawals import STRANGER, approve, balance, confirm, event_types, revert, send
@@ -62,7 +63,7 @@ class Shop:
         elif kind == "second":
             await self.pay(address, asked_raw)
         elif kind == "wrong_asset":
-            asset = "ETH"
+            asset, amount_raw = "ETH", 10**15
         await self.pay(address, amount_raw, asset)
         (case,) = await reviews.cases()
         assert (case.verdict, case.invoice_id, case.amount_raw) == (kind, new.id, amount_raw)
@@ -184,19 +185,19 @@ async def test_a_closed_case_leaves_the_money_in_suspense(shop: Shop, kind: str)
 async def test_one_open_case_keeps_the_invoice_in_review(shop: Shop) -> None:
     new = await shop.invoice()
     await shop.pay(new.pay_in.address, 1_000_000)
-    await shop.pay(new.pay_in.address, int(new.pay_in.amount_raw))
-    small, exact = await reviews.cases()
-    assert (small.verdict, exact.verdict) == ("underpaid", "in_review")
+    await shop.pay(new.pay_in.address, 4_000_000)
+    small, large = await reviews.cases()
+    assert (small.verdict, large.verdict) == ("underpaid", "underpaid")
 
     await shop.gateway.reviews.close(small.deposit_id, shop.ops[0].id, "crumbs", clock.now())
     between = await reread(shop.gateway, new)
     assert (between.status, between.needs_review) == ("manual_review", True)
     assert between.review is not None
-    assert (between.review.status, between.review.deposit_id) == ("open", exact.deposit_id)
+    assert (between.review.status, between.review.deposit_id) == ("open", large.deposit_id)
 
-    await shop.gateway.reviews.credit(exact.deposit_id, shop.ops[0].id, "it is all there", clock.now())
+    await shop.gateway.reviews.credit(large.deposit_id, shop.ops[0].id, "good enough", clock.now())
     done = await reread(shop.gateway, new)
-    assert (done.status, done.needs_review, done.credited_raw) == ("paid", False, new.net_raw)
+    assert (done.status, done.needs_review, done.received_raw) == ("paid", False, "5000000")
 
 
 async def test_a_deposit_to_an_address_that_served_nobody_has_a_case_without_a_merchant(shop: Shop) -> None:
@@ -248,6 +249,27 @@ async def test_a_return_that_comes_to_nothing_opens_the_case_again(shop: Shop, e
     assert (await reread(shop.gateway, new)).status == "paid"
     await assert_books()
     await assert_invoices()
+
+
+async def test_operators_settle_no_case_of_a_merchant_that_they_belong_to(shop: Shop) -> None:
+    _, deposit_id, _, _ = await shop.goes_wrong("underpaid")
+    insider, other = shop.ops
+    await join(shop.terms.merchant_id, insider.id)
+    for settle in (
+        lambda: shop.gateway.reviews.credit(deposit_id, insider.id, "it is ours", clock.now()),
+        lambda: shop.gateway.reviews.close(deposit_id, insider.id, "it is ours", clock.now()),
+        lambda: shop.gateway.returns.send_back(deposit_id, STRANGER, insider.id, "it is ours", clock.now()),
+    ):
+        with pytest.raises(ReviewRefused, match="you belong to the merchant"):
+            await settle()
+    with pytest.raises(asyncpg.RestrictViolationError, match="not to be decided by"):
+        await database.execute("UPDATE reviews SET decided_by = 'account:' || $1::text", insider.id)
+    # Nor do they decide that it keeps what another operator sends back.
+    refund_id = await shop.gateway.returns.send_back(deposit_id, STRANGER, other.id, "not asked for", clock.now())
+    with pytest.raises(ApprovalRefused, match="you belong to the merchant"):
+        await shop.gateway.approvals.reject(refund_id, insider.id, "it is ours", clock.now())
+    with pytest.raises(ApprovalRefused, match="you belong to the merchant"):
+        await approve(shop.gateway, refund_id, insider)
 
 
 async def test_a_bad_address_returns_nothing(shop: Shop) -> None:

@@ -6,8 +6,10 @@ what it printed, in that order. `text` blocks are for the eye.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -15,9 +17,10 @@ import pytest
 from app.api.meanings import MEANINGS
 from app.api_keys.scopes import Scope
 from app.core.errors import STATUS, Code
-from app.web.pages import ROOT
+from app.sandbox.home import ROOT
 from tests.api.conftest import NewKey
 from tests.api.serving import Served
+from tests.curl import path_with_curl
 
 DOCS = ROOT / "docs"
 GUIDES = ("quickstart", "authentication", "idempotency", "invoices", "errors", "testing")
@@ -53,30 +56,41 @@ def snippets(guide: str) -> list[Snippet]:
     return found
 
 
-async def test_every_snippet_runs_and_prints_what_it_promises(server: Served, new_key: NewKey) -> None:
+async def test_every_snippet_runs_and_prints_what_it_promises(server: Served, new_key: NewKey, tmp_path: Path) -> None:
+    path = path_with_curl(os.environ, tmp_path)
     for name in GUIDES:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": os.environ.get("HOME", "/"),
-            "SWAP_PAY_URL": server.url,
-            "SWAP_PAY_KEY": await new_key(),
-        }
-        for snippet in snippets((DOCS / f"{name}.md").read_text()):
-            place = f"{name}.md:{snippet.line}"
-            ran = subprocess.run(
-                [*COMMANDS[snippet.language], snippet.code],
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=SNIPPET_TIMEOUT_S,
-            )
-            assert ran.returncode == 0, f"{place}\n{ran.stdout}\n{ran.stderr}"
-            assert snippet.promised, f"{place} promises nothing"
-            seen_to = 0
-            for piece in snippet.promised:
-                assert piece in ran.stdout[seen_to:], f"{place} should print {piece!r}, printed\n{ran.stdout}"
-                seen_to = ran.stdout.index(piece, seen_to) + len(piece)
+        run_snippets(name, [*COMMANDS], PATH=path, SWAP_PAY_URL=server.url, SWAP_PAY_KEY=await new_key())
     assert server.faults() == []
+
+
+async def test_a_machine_without_curl_runs_them_too(server: Served, new_key: NewKey, tmp_path: Path) -> None:
+    for program in ("bash", "node"):
+        (tmp_path / program).symlink_to(str(shutil.which(program)))
+    path = path_with_curl({"PATH": str(tmp_path)}, tmp_path)
+    assert shutil.which("curl", path=path) == str(tmp_path / "curl")
+    for name in ("authentication", "idempotency", "errors"):
+        run_snippets(name, ["bash"], PATH=path, SWAP_PAY_URL=server.url, SWAP_PAY_KEY=await new_key())
+
+
+def run_snippets(name: str, languages: list[str], **environment: str) -> None:
+    """Run a guide's blocks in these languages, one after the other; each prints what it promises."""
+    for snippet in snippets((DOCS / f"{name}.md").read_text()):
+        if snippet.language not in languages:
+            continue
+        place = f"{name}.md:{snippet.line}"
+        ran = subprocess.run(
+            [*COMMANDS[snippet.language], snippet.code],
+            env={"HOME": os.environ.get("HOME", "/"), **environment},
+            capture_output=True,
+            text=True,
+            timeout=SNIPPET_TIMEOUT_S,
+        )
+        assert ran.returncode == 0, f"{place}\n{ran.stdout}\n{ran.stderr}"
+        assert snippet.promised, f"{place} promises nothing"
+        seen_to = 0
+        for piece in snippet.promised:
+            assert piece in ran.stdout[seen_to:], f"{place} should print {piece!r}, printed\n{ran.stdout}"
+            seen_to = ran.stdout.index(piece, seen_to) + len(piece)
 
 
 @pytest.mark.parametrize("name", GUIDES)

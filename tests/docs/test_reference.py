@@ -7,7 +7,8 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.api.serving import Served
-from tests.browsing import AXE, AXE_RUN, CHROMIUM, QUIET
+from tests.browsing import AXE, AXE_RUN
+from tests.chromium import launch_options
 
 
 async def opened(browser: Browser, url: str, complaints: list[str], width: int = 1280, **context: Any) -> Page:
@@ -25,7 +26,7 @@ async def test_the_reference_in_a_browser(server: Served) -> None:
     url = f"{server.url}/docs/api"
     complaints: list[str] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = await playwright.chromium.launch(**launch_options())
         for scheme in ("light", "dark"):
             for width in (1280, 360, 320):
                 page = await opened(browser, url, complaints, width, color_scheme=scheme)

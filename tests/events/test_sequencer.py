@@ -91,7 +91,7 @@ async def test_lists_page_by_number_and_stay_with_their_merchant(db: str) -> Non
     await record_event(merchant_id=other, mode="live", type="invoice.paid", now=clock.now())
     await number_events(nowhere)
     first = await queries.list_newest(merchant_id, "live", limit=2)
-    second = await queries.list_newest(merchant_id, "live", limit=2, before_seq=first[-1].seq)
+    second = await queries.list_newest(merchant_id, "live", limit=2, place=first.following)
     assert [event.seq for event in [*first, *second]] == [5, 4, 3, 2]
     assert [event.seq for event in await queries.list_after(merchant_id, "live", after_seq=3, limit=9)] == [4, 5]
     assert len(await queries.list_newest(other, "live", limit=9)) == 1

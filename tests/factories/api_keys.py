@@ -37,8 +37,9 @@ async def api_key(
     mode: Mode = "test",
     merchant_id: str | None = None,
     expires_at: datetime | None = None,
+    seen_by: str | None = None,
 ) -> IssuedKey:
-    """A key, of a new approved merchant unless one is given."""
+    """A key, of a new approved merchant unless one is given; `seen_by` is the account that made it, if one did."""
     owner = merchant_id or await merchant(name="Bakery")
     key, full = await service.issue(
         peppers,
@@ -49,6 +50,7 @@ async def api_key(
         allowlist=allowlist,
         rate_limit_per_minute=rate_limit_per_minute,
         expires_at=expires_at,
+        seen_by=seen_by,
         now=clock.now(),
     )
     return IssuedKey(key.id, owner, full)

@@ -47,6 +47,22 @@ async def terms(*, service_fee_bps: int, fee_payer: Literal["merchant", "custome
     return Terms(merchant_id, "test", service_fee_bps, fee_payer)
 
 
+async def join(merchant_id: str, account_id: str, role: str = "admin") -> None:
+    """Make an account that is there a member."""
+    await database.execute(
+        "INSERT INTO memberships (merchant, account, role, created_at) VALUES ($1, $2, $3, $4)",
+        merchant_id,
+        account_id,
+        role,
+        clock.now(),
+    )
+
+
+async def leave(merchant_id: str, account_id: str) -> None:
+    """End a membership."""
+    await database.execute("DELETE FROM memberships WHERE merchant = $1 AND account = $2", merchant_id, account_id)
+
+
 async def make_member(*, merchant_id: str, role: str, email: str, now: datetime) -> str:
     """The id of a new account with this role at the merchant."""
     account_id = ids.new_id(ids.ACCOUNT)

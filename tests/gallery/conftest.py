@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from app.sandbox import ports
-from tests.checkout.conftest import CHROMIUM, QUIET
+from tests.chromium import launch_options
 
 ROOT = Path(__file__).parents[2]
 READY_S = 60.0
@@ -20,9 +20,9 @@ READY_S = 60.0
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's chromium, for the module."""
+    """One for the module."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        started = playwright.chromium.launch(**launch_options())
         yield started
         started.close()
 

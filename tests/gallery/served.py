@@ -1,4 +1,5 @@
-"""The gallery alone under the real edge, headers and all, without a database: `granian tests.gallery.served:app`."""
+"""The gallery and the front page alone under the real edge, headers and all, without a database:
+`granian tests.gallery.served:app`."""
 
 import base64
 
@@ -6,6 +7,7 @@ from litestar import Litestar
 
 from app.core.settings import load
 from app.sandbox import gallery
+from app.web import site
 from app.web.edge import Edge
 from app.web.errors import exception_handlers
 from app.web.pages import Pages, static_files
@@ -21,15 +23,19 @@ _ENVIRONMENT = {
     "DATA_KEYS": f"k1:{_KEY}",
     "LINK_SECRET": _KEY,
     "EMAIL_HASH_SECRET": _KEY,
+    "OPERATOR_NAME": "Harbour Payments Ltd",
+    "OPERATOR_URL": "https://harbour.example",
+    "SECURITY_CONTACT": "mailto:security@harbour.example",
 }
 
 _pages = Pages()
+_settings = load(_ENVIRONMENT)
 app = Edge(
     Litestar(
-        [gallery.routes(_pages), static_files()],
+        [gallery.routes(_pages), *site.routes(_pages, _settings), static_files()],
         exception_handlers=exception_handlers(_pages.error),
         openapi_config=None,
         logging_config=None,
     ),
-    load(_ENVIRONMENT),
+    _settings,
 )

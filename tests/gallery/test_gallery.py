@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.sandbox.gallery import addresses
+from app.sandbox import gallery as pages_of_gallery
 from tests.browsing import AXE, SCREENS
 
 SCHEMES = ("light", "dark")
 LEAST_TARGET_PX = 24
+
+
+def addresses() -> list[str]:
+    """Every page of the gallery, and the front page."""
+    return [*pages_of_gallery.addresses(), "/"]
 
 
 @contextmanager
@@ -40,7 +45,7 @@ def test_every_page_fits_without_complaint(browser: Browser, gallery: str, width
             page.goto(gallery + address)
             assert page.evaluate("document.documentElement.scrollWidth") == width, address
             if width in (1280, 360):
-                name = address.strip("/").replace("/", "-")
+                name = address.strip("/").replace("/", "-") or "front"
                 page.screenshot(path=SCREENS / f"{name}-{width}-{scheme}.png", full_page=True)
 
 
@@ -155,7 +160,7 @@ def test_a_table_stays_a_table_where_its_rows_are_cards(browser: Browser, galler
         with opened(browser, gallery + "/gallery/tables", width) as page:
             table = page.get_by_role("table", name="Invoices")
             row = table.get_by_role("row").nth(2)
-            expect(row.get_by_role("cell").nth(2)).to_contain_text("1,250.50 USDT")
+            expect(row.get_by_role("cell").nth(2)).to_contain_text("1250.50 USDT")
             expect(table.get_by_role("columnheader", name="Amount")).to_have_count(1)
             row.scroll_into_view_if_needed()
             box = row.bounding_box()
@@ -173,14 +178,26 @@ def test_figures_stand_under_each_other(browser: Browser, gallery: str) -> None:
         expect(page.locator("td.table__number").first).to_have_css("font-variant-numeric", "tabular-nums")
 
 
+@pytest.mark.parametrize("width", [1280, 768, 360, 320])
+def test_amounts_of_18_places_stay_inside_their_frame(browser: Browser, gallery: str, width: int) -> None:
+    outside = """[...document.querySelectorAll('.table-box .figure, .table-box .sum, .table-box .money')]
+        .filter(e => { const frame = e.closest('.table-box').getBoundingClientRect();
+            return [...e.getClientRects()].some(r => r.left < frame.left - 0.5 || r.right > frame.right + 0.5) })
+        .map(e => e.outerHTML)"""
+    with opened(browser, gallery + "/gallery/long", width) as page:
+        assert page.evaluate(outside) == []
+        scrolled = "[...document.querySelectorAll('.table-box')].filter(e => e.scrollWidth > e.clientWidth).length"
+        assert page.evaluate(scrolled) == 0
+
+
 def test_a_chart_is_one_image_with_a_sentence_and_a_table_behind_it(browser: Browser, gallery: str) -> None:
     with opened(browser, gallery + "/gallery/charts") as page:
         volume = page.get_by_role("figure", name="Volume")
-        expect(volume.get_by_role("img")).to_have_accessible_name("Volume 19,204 USDT in 30 days, most on 19 Nov.")
+        expect(volume.get_by_role("img")).to_have_accessible_name("Volume 19\u202f204 USDT in 30 days, most on 19 Nov.")
         table = volume.get_by_role("table")
         expect(table).to_be_hidden()
         volume.get_by_text("Show as a table").press("Enter")
-        expect(table.get_by_role("row", name="19 Nov 1,402.00 USDT")).to_be_visible()
+        expect(table.get_by_role("row", name="19 Nov 1\u202f402.00 USDT")).to_be_visible()
 
 
 def test_copying_says_so(browser: Browser, gallery: str) -> None:

@@ -9,12 +9,15 @@ from app.core import clock, database
 from app.core.errors import ApiError, Forbidden
 from app.core.outbound import OutboundClient, build_ssl_context
 from app.core.settings import Settings
+from app.gateway import Gateway
 from app.hygiene import exposure
 from app.merchants import team
 from app.merchants.members import Member
 from app.webhooks.keeping import EndpointKeeper
 from app.webhooks.service import Actor
 from app.webhooks.service import create_endpoint as create_by_api
+from tests.factories.merchants import takes
+from tests.factories.withdrawals import fund, payout
 from tests.merchants.people import hire, owner_of
 
 URL = "https://93.184.216.34/hook"
@@ -71,6 +74,22 @@ async def test_what_somebody_made_revealed_or_got_with_a_key_is_theirs(
     )
     expected = [(URL, "revealed"), (f"{URL}/2", "with_a_key"), ("shop", "made")]
     assert await seen(owner, developer.account_id) == expected
+
+
+async def test_what_somebody_asked_for_and_still_waits_is_listed(gateway: Gateway) -> None:
+    owner = await owner_of()
+    admin = await hire(owner.merchant_id, "admin")
+    await takes(owner.merchant_id, "USDT")
+    await fund(owner.merchant_id, 100_000_000)
+    key_id = await issue(admin, gateway.settings, "till", "payouts.write")
+    own = await payout(gateway, owner.merchant_id, requested_by=admin.actor)
+    by_key = await payout(gateway, owner.merchant_id, requested_by=f"api_key:{key_id}")
+    cancelled = await payout(gateway, owner.merchant_id, requested_by=admin.actor)
+    await gateway.payouts.cancel_by(owner, "test", cancelled.id, clock.now())
+    await payout(gateway, owner.merchant_id, requested_by=owner.actor)
+    await team.remove(owner, admin.account_id, clock.now())
+    found = await exposure.requests_of(owner, admin.account_id)
+    assert {one.id for one in found} == {own.id, by_key.id}
 
 
 async def test_rotation_in_one_go_ends_what_a_removed_member_knows(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from app.core.money import tail_unit_raw
 from app.invoices import states
 from app.invoices.links import PaymentLinks
-from app.invoices.pricing import MAX_TAIL, price, tail_of_lease
+from app.invoices.pricing import MAX_TAIL, price, share, shares, tail_of_lease
 from app.invoices.states import IllegalTransition, Status, check_transition
 
 AMOUNT = st.integers(min_value=1, max_value=10**40)
@@ -37,6 +37,16 @@ def test_the_example_of_the_contract() -> None:
     assert price(1, 1, "merchant", 0, 6).service_fee_raw == 1
 
 
+@given(st.lists(st.integers(1, 10**12), min_size=1, max_size=8), BPS)
+def test_parts_cost_together_what_their_sum_costs(parts: list[int], bps: int) -> None:
+    asked = sum(parts)
+    fee = price(asked, bps, "merchant", 0, 6).service_fee_raw
+    divided = shares(parts, asked, fee)
+    assert sum(part.service_fee_raw for part in divided) == fee == share(asked, asked, fee).service_fee_raw
+    assert all(part.service_fee_raw >= 0 and part.net_raw >= 0 for part in divided)
+    assert [part.service_fee_raw + part.net_raw for part in divided] == parts
+
+
 def test_tails_run_from_1_to_99_and_start_over() -> None:
     assert [tail_of_lease(n) for n in range(99)] == list(range(1, 100))
     assert tail_of_lease(99) == 1
@@ -61,6 +71,7 @@ CONTRACT_STEPS = {
     "partially_refunded>refunded",
     "expired>manual_review",
     "cancelled>manual_review",
+    "manual_review>confirming",
     "manual_review>paid",
     "manual_review>closed",
 }

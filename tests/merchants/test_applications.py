@@ -11,6 +11,7 @@ from app.gateway import Gateway
 from app.merchants import applications
 from app.merchants.applications import Facts
 from app.merchants.queries import enabled_assets
+from tests.factories.letters import letters
 from tests.factories.merchants import make_member, merchant
 from tests.merchants.people import hire, seated
 
@@ -75,7 +76,7 @@ async def test_a_rejected_one_reads_why_and_may_try_again(gateway: Gateway) -> N
     await applications.reject(waiting.id, "The website shows no imprint.", Staff(), clock.now())
     owner = await seated(account_id, merchant_id)
     assert owner.standing == "rejected"
-    assert "no imprint" in await database.fetch_value("SELECT body FROM mail_outbox")
+    assert "no imprint" in (await letters())[0].body
     await applications.apply_again(owner, replace(FACTS, name="Harbour"), clock.now())
     newest, first = await applications.of_merchant(merchant_id)
     assert (newest.status, first.status, first.reason) == ("pending", "rejected", "The website shows no imprint.")

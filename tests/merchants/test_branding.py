@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from app.core import clock, database
 from app.core.errors import ApiError
+from app.core.resources import STATIC
 from app.merchants import branding
 from app.merchants.branding import Branding
 from app.merchants.rasters import Raster, inspect
 from app.web import brand
-from app.web.pages import STATIC_DIR
 from tests.checkout.pictures import JPEG, NO_PICTURES, PNG, WEBP, png
 from tests.factories.merchants import merchant
 
@@ -88,7 +88,7 @@ def test_any_accent_can_be_read_in_light_and_dark(accent: str) -> None:
 
 
 def test_the_accent_is_measured_against_the_colours_that_the_sheet_has() -> None:
-    light, dark = (STATIC_DIR / "css" / "swap-pay.css").read_text().split("@media (prefers-color-scheme: dark)")[:2]
+    light, dark = (STATIC / "css" / "swap-pay.css").read_text().split("@media (prefers-color-scheme: dark)")[:2]
 
     def values(sheet: str, *names: str) -> tuple[str, ...]:
         return tuple(re.search(rf"--{name}: (#\w+);", sheet)[1] for name in names)  # type: ignore[index]

@@ -1,15 +1,18 @@
 """Invitations, roles, removal: there is always an owner, and a token is for one person, once, for a week."""
 
 import asyncio
+import json
 import re
 from datetime import timedelta
 
 import pytest
 
 from app.core import clock, database
-from app.core.errors import ApiError, Forbidden
+from app.core.errors import ApiError, Code, Forbidden
 from app.merchants import invitations, team
+from app.merchants import service as merchants
 from app.merchants.members import Member, member
+from tests.factories.letters import letters
 from tests.factories.merchants import make_member, merchant
 from tests.merchants.people import hire, owner_of, seated
 
@@ -19,9 +22,9 @@ URL = "https://pay.example.test"
 async def invited(by: Member, email: str = "new@example.test", role: str = "developer") -> str:
     """Invite somebody; the token in the letter."""
     await invitations.invite(by, email, role, public_url=URL, now=clock.now())
-    body = await database.fetch_value("SELECT body FROM mail_outbox WHERE recipient = $1 ORDER BY id DESC", email)
-    found = re.search(r"/invitation\?token=(\S+)", body)
-    assert found, body
+    (letter, *_) = await letters(email)
+    found = re.search(r"/invitation\?token=(\S+)", letter.body)
+    assert found, letter
     return found[1]
 
 
@@ -78,6 +81,87 @@ async def test_a_week_later_or_withdrawn_or_replaced_it_is_over(db: str, steady_
     for token in (first, second, third, "", "x"):
         with pytest.raises(ApiError, match="used or withdrawn, or has expired"):
             await accept(token, account_id)
+
+
+async def is_open(token: str) -> bool:
+    return await invitations.find(token, clock.now()) is not None
+
+
+async def withdrawals_told(by: Member) -> list[str]:
+    """Whose letters the audit log says were withdrawn."""
+    rows = await database.fetch_all(
+        "SELECT details FROM audit_entries WHERE merchant_id = $1 AND action = 'team.invitation_withdrawn' ORDER BY id",
+        by.merchant_id,
+    )
+    return [json.loads(row["details"])["email"] for row in rows]
+
+
+async def test_a_removed_admin_does_not_come_back_by_an_invitation_sent_before(db: str) -> None:
+    owner = await owner_of()
+    admin, leaver = await hire(owner.merchant_id, "admin"), await hire(owner.merchant_id, "admin", "leaver")
+    second, theirs = await invited(admin, "second@example.test"), await invited(leaver, "third@example.test")
+    others = await invited(owner, "new@example.test")
+    await team.remove(owner, admin.account_id, clock.now())
+    await team.leave(leaver, clock.now())
+    for token, email in ((second, "second@example.test"), (theirs, "third@example.test")):
+        with pytest.raises(ApiError, match="used or withdrawn"):
+            await accept(token, await newcomer(email))
+    assert await accept(others, await newcomer()) == owner.merchant_id
+    assert await withdrawals_told(owner) == ["second@example.test", "third@example.test"]
+    listed = await invitations.sent_by(owner.merchant_id, admin.account_id, clock.now())
+    assert [(one.email, one.state) for one in listed] == [("second@example.test", "withdrawn")]
+
+
+async def test_a_demotion_withdraws_what_the_new_role_may_not_send(db: str) -> None:
+    owner = await owner_of()
+    second = await hire(owner.merchant_id, "owner", "second")
+    as_owner, as_viewer = await invited(second, "a@example.test", "owner"), await invited(second, "b@example.test")
+    await team.change_role(owner, second.account_id, "admin", clock.now())
+    assert (await is_open(as_owner), await is_open(as_viewer)) == (False, True)
+    await team.change_role(owner, second.account_id, "developer", clock.now())
+    assert not await is_open(as_viewer)
+    assert await withdrawals_told(owner) == ["a@example.test", "b@example.test"]
+
+
+@pytest.mark.parametrize("ended", ["demoted", "removed", "suspended", "banned", "pending"])
+async def test_the_right_to_invite_is_asked_when_the_invitation_is_used(db: str, ended: str) -> None:
+    """Even where nobody has withdrawn it."""
+    owner = await owner_of()
+    admin = await hire(owner.merchant_id, "admin")
+    token = await invited(admin)
+    if ended == "demoted":
+        await merchants.add_member(owner.merchant_id, admin.account_id, "developer", clock.now())
+    elif ended == "removed":
+        await database.execute("DELETE FROM memberships WHERE account = $1", admin.account_id)
+    else:
+        await database.execute("UPDATE merchants SET status = $2 WHERE id = $1", owner.merchant_id, ended)
+    account_id = await newcomer()
+    assert not await is_open(token)
+    with pytest.raises(ApiError, match="used or withdrawn"):
+        await accept(token, account_id)
+    await database.execute("UPDATE merchants SET status = 'approved' WHERE id = $1", owner.merchant_id)
+    await merchants.add_member(owner.merchant_id, admin.account_id, "admin", clock.now())
+    assert await accept(token, account_id) == owner.merchant_id
+
+
+async def test_an_admin_does_not_end_an_owners_invitation_by_another(db: str) -> None:
+    owner = await owner_of()
+    admin = await hire(owner.merchant_id, "admin")
+    token = await invited(owner, "partner@example.test", "owner")
+    (open_one,) = await invitations.open_of(owner.merchant_id, clock.now())
+    with pytest.raises(Forbidden, match="invited as owner"):
+        await invited(admin, "Partner@example.test", "viewer")
+    with pytest.raises(Forbidden, match="invited as owner"):
+        await invitations.withdraw(admin, open_one.id, clock.now())
+    assert await accept(token, await newcomer("partner@example.test")) == owner.merchant_id
+
+
+async def test_invitations_wait_for_the_approval(db: str) -> None:
+    for status in ("pending", "rejected", "suspended"):
+        owner = await owner_of(f"Not approved: {status}", status)
+        with pytest.raises(ApiError) as refused:
+            await invited(owner)
+        assert refused.value.code in (Code.MERCHANT_NOT_APPROVED, Code.MERCHANT_SUSPENDED)
 
 
 @pytest.mark.parametrize("role", ["developer", "viewer"])

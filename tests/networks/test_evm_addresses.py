@@ -91,9 +91,9 @@ def test_derived_addresses_are_those_of_the_wallet() -> None:
 
 def test_hundreds_of_addresses_take_a_moment() -> None:
     receiving = ReceivingAddresses(XPUB)
-    started = time.perf_counter()
+    started_s = time.process_time()  # what others do on this machine does not count
     assert len({receiving.at(index) for index in range(500)}) == 500
-    assert time.perf_counter() - started < 1.0  # 0.15 ms each, with room for a busy machine
+    assert time.process_time() - started_s < 1.0  # 0.15 ms each
 
 
 @pytest.mark.parametrize("index", [-1, 2**31])

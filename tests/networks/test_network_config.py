@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.networks.config import ConfigError, NetworkConfig, load_networks
+from app.networks.config import Asset, ConfigError, NetworkConfig, load_networks
 from app.networks.registry import Networks, UnknownAsset, UnknownNetwork
 from tests.factories.networks import XPUB
 
@@ -153,3 +153,30 @@ async def test_payment_uris_follow_eip_681(tmp_path: Path) -> None:
     with pytest.raises(LookupError):
         live.payment_uri(address, "USDC", 1)
     await networks.aclose()
+
+
+@pytest.mark.parametrize(
+    ("kind", "decimals", "limit_raw"),
+    [
+        ("native", 18, 10**13),
+        ("native", 8, 1_000),
+        ("erc20", 6, 10_000),
+        ("erc20", 2, 1),
+        ("erc20", 0, 1),
+        ("erc20", 8, 1_000),
+        ("erc20", 18, 10**13),
+    ],
+)
+def test_the_dust_limit_of_an_asset_depends_on_its_kind_and_decimals(kind: str, decimals: int, limit_raw: int) -> None:
+    asset = Asset(symbol="A", name="A", kind=kind, decimals=decimals)  # type: ignore[arg-type]
+    assert asset.dust_limit_raw == limit_raw
+
+
+def test_the_file_sets_the_dust_limit(tmp_path: Path) -> None:
+    for written, limit_raw in (("0", 0), ("25000", 25_000), ('"30000000000000000000"', 3 * 10**19)):
+        text = NETWORK.replace("max_raw = 5000000000\n", f"max_raw = 5000000000\ndust_raw = {written}\n")
+        usdt = load(tmp_path, text)["ethereum:live"].asset("USDT")
+        assert usdt is not None
+        assert usdt.dust_limit_raw == limit_raw
+    with pytest.raises(ConfigError, match=r"ethereum:live: assets\[0\].dust_raw: must be from 0"):
+        load(tmp_path, NETWORK.replace("max_raw = 5000000000\n", "dust_raw = -1\n"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from arq import create_pool
-from arq.connections import ArqRedis
+from arq.connections import ArqRedis, RedisSettings
 
 from app.accounts import sessions
 from app.core import clock, database, redis
@@ -74,12 +74,10 @@ async def test_a_planted_pickle_is_not_opened_and_stops_nobody(
     log_path = tmp_path / "worker.log"
     now_ms = int(time.time() * 1000)
 
-    ours = await create_pool(
-        redis.arq_settings(settings.redis_url), job_serializer=redis.serialize, job_deserializer=redis.deserialize
-    )
+    ours = redis.arq_pool(settings.redis_url, QUEUE)
     with worker(environment, log_path) as running:
         # As arq's own pools write jobs, and bare; then one that we might write.
-        theirs = await create_pool(redis.arq_settings(settings.redis_url))
+        theirs = await create_pool(RedisSettings.from_dsn(settings.redis_url))
         await theirs.enqueue_job("cron:forget_sessions", Exploit(planted), _queue_name=QUEUE)
         await theirs.psetex("arq:job:bare", 60_000, exploit)
         await theirs.zadd(QUEUE, {"bare": now_ms})

@@ -9,8 +9,13 @@ import pytest
 from app.accounts import service as accounts
 from app.core import clock, database
 from app.core.crypto import Undecryptable, decrypt
+from app.core.email_address import EmailAddress
 from app.core.settings import DataKeys, Settings
+from app.mail import sealing as letter_bodies
+from app.mail import service as mail
+from app.mail.letters import Kind, letter
 from app.webhooks import sealing
+from tests.factories.letters import letters
 from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
 
@@ -25,12 +30,27 @@ async def test_what_an_old_key_sealed_opens_with_the_new_one_alone(settings: Set
     account = await accounts.create(
         old, email="op@example.test", name="Op", password="a long password 1", is_operator=True, now=clock.now()
     )
+    letter_bodies.use_keys(old)
+    for number in range(3):
+        async with database.transaction():
+            written = letter(Kind.SECURITY, "S", f"link {number}")
+            await mail.enqueue(EmailAddress(str(number), "example.test"), written, clock.now())
     new = os.urandom(32)
     both = DataKeys({"k2": new, **old.keys})
-    assert (await sealing.reseal_all(both), await accounts.reseal_all(both)) == (2, 1)
-    assert (await sealing.reseal_all(both), await accounts.reseal_all(both)) == (0, 0)
+
+    async def reseal_all() -> tuple[int, int, int]:
+        return (
+            await sealing.reseal_all(both),
+            await accounts.reseal_all(both),
+            await letter_bodies.reseal_all(both),
+        )
+
+    assert await reseal_all() == (2, 1, 3)
+    assert await reseal_all() == (0, 0, 0)
 
     alone = DataKeys({"k2": new})
+    letter_bodies.use_keys(alone)
+    assert [waiting.body for waiting in await letters()] == ["link 2", "link 1", "link 0"]
     row = await database.fetch_one("SELECT secret_sealed, previous_secret_sealed FROM webhook_endpoints")
     assert row is not None
     assert {sealing.open_sealed(alone, endpoint.id, sealed) for sealed in row} == {endpoint.secret}

@@ -9,16 +9,16 @@ import pyotp
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from app.core import clock, database
-from tests.checkout.conftest import CHROMIUM, QUIET
 from tests.checkout.running import RunningApp
+from tests.chromium import launch_options
 from tests.portal.browsing import Account
 
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """Debian's chromium."""
+    """One for the test."""
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        started = await playwright.chromium.launch(**launch_options())
         yield started
         await started.close()
 

@@ -105,6 +105,7 @@ class Scene:
         for name in ("usual", "poisoned", "large", "own", "stuck", "refused", "confirmed", "rejected", "held"):
             found[f"approval-{name}"] = f"/desk/approvals/{getattr(self, name)}"
         found["approval-reject"] = f"/desk/approvals/{self.usual}/reject"
+        found["approval-attach"] = f"/desk/approvals/{self.usual}/attach"
         found["approval-reject-late"] = f"/desk/approvals/{self.confirmed}/reject"
         for name in ("case", "early_case", "closed_case"):
             found[f"review-{name}"] = f"/desk/reviews/{getattr(self, name)}"
@@ -193,10 +194,10 @@ async def set_scene(gateway: Gateway, driver: AnvilDriver, token: str) -> Scene:
             details={"run": 1, "asset": "USDT", "addresses_at_odds": ["0x1: holds 1, 2 by the books"]},
             now=clock.now(),
         )
-        (drift, *_), _ = await alerts.page("open", "critical", None, 10)
+        (drift, *_) = await alerts.page("open", "critical", None, 10)
         if note:
             await alerts.acknowledge(drift.id, note, by, clock.now())
-    (old, *_), _ = await alerts.page("acknowledged", None, None, 10)
+    (old, *_) = await alerts.page("acknowledged", None, None, 10)
 
     applicant = await an_account(settings, "nora@lichtung.example")
     await applications.apply(
@@ -251,13 +252,14 @@ async def set_scene(gateway: Gateway, driver: AnvilDriver, token: str) -> Scene:
 
 
 async def _review(gateway: Gateway, driver: AnvilDriver, token: str, merchant_id: str, short_by: int) -> str:
-    """A deposit that is so much less than what was asked for; its case."""
+    """A deposit that is so much less than what was asked for, and a speck; its case."""
     from app.merchants.terms import Terms
 
     new = await invoice(
         gateway, Terms(merchant_id, "test", 80, "merchant"), amount="25.00", expires_in=timedelta(days=6)
     )
     await driver.transfer_token(token, new.pay_in.address, int(new.pay_in.amount_raw) - short_by)
+    await driver.transfer_token(token, new.pay_in.address, 7)
     (watcher,) = gateway.watchers()
     await watcher.tick()
     deposit: str = await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", new.id)

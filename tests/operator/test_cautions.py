@@ -8,8 +8,9 @@ import pytest
 from app.core import clock
 from app.ledger.hashchain import State
 from app.networks.config import Asset
-from app.operator.cautions import cautions, why_not
+from app.operator.cautions import cautions, why_not, why_not_attach
 from app.oversight.withdrawals import DestinationHistory, Dossier, GivenApproval, MerchantHistory, Twin
+from app.withdrawals.conflicts import REASONS
 from app.withdrawals.digest import Intent, digest
 
 USDT = Asset(symbol="USDT", name="Tether USD", kind="erc20", contract="0x1", decimals=6)
@@ -92,6 +93,11 @@ TWIN = Twin(id="PO-2", amount_raw=10, asset="USDT", destination="0xdef", created
         ({"held": True}, "caution", "On hold"),
         ({"destination_history": history(confirmed=0)}, "caution", "First payment"),
         ({"destination_history": history(rejected=1)}, "caution", "Rejected before"),
+        (
+            {"destination_history": history(payer_lookalikes=("0xabd",))},
+            "critical",
+            "paid this invoice, and is another",
+        ),
         ({"merchant_status": "banned"}, "critical", "banned"),
         ({"intent": Intent("PO-1", "USDT", "n", 30, "0xabc", None)}, "caution", "Much larger"),
         ({"twins": (TWIN,)}, "neutral", "confuse"),
@@ -129,10 +135,29 @@ def test_ceilings_and_unknown_assets() -> None:
         ({"status": "approved"}, "nothing to approve"),
         ({"intact": False}, "edited"),
         ({"held": True}, "on hold"),
-        ({"requested_by": "account:ACC-1"}, "asked for it yourself"),
+        ({"merchant_status": "suspended"}, "is suspended: nothing leaves"),
+        ({"merchant_status": "banned"}, "is banned: nothing leaves"),
         ({"approvals": (approval(),)}, "a second operator must"),
     ],
 )
 def test_why_an_operator_can_not_approve(changes: dict[str, Any], words: str) -> None:
-    assert words in (why_not(dossier(**changes), "ACC-1") or "")
-    assert why_not(dossier(), "ACC-1") is None
+    assert words in (why_not(dossier(**changes), "ACC-1", None) or "")
+    assert why_not(dossier(), "ACC-1", None) is None
+
+
+def test_a_conflict_of_interest_is_said_in_words() -> None:
+    assert {conflict: why_not(dossier(), "ACC-1", conflict) for conflict in REASONS} == {
+        "asked": "You have asked for it yourself: another operator must decide.",
+        "holds_key": "It was asked for with an API key whose secret you have seen: another operator must decide.",
+        "member": "You belong to the merchant, or did when it was asked for: another operator must decide.",
+    }
+
+
+def test_nothing_is_attached_by_who_asked_or_to_what_has_a_transaction() -> None:
+    assert why_not_attach(dossier(), None) is None
+    assert "whose secret you have seen" in (why_not_attach(dossier(), "holds_key") or "")
+    assert why_not_attach(dossier(status="rejected"), None) == "It is rejected."
+
+
+def test_what_is_returned_out_of_suspense_does_not_wait_for_a_suspended_merchant() -> None:
+    assert why_not(dossier(merchant_status="suspended", source="platform:suspense"), "ACC-1", None) is None

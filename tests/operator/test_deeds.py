@@ -27,6 +27,7 @@ from app.withdrawals.authorisation import Refused, refuse
 from app.withdrawals.holds import HoldRefused
 from app.withdrawals.queries import withdrawals_to_sign
 from tests.factories.invoices import invoice
+from tests.factories.letters import letters
 from tests.factories.merchants import make_member, terms
 from tests.factories.operators import Operator as Staff
 from tests.factories.payments import pay_on_chain
@@ -77,11 +78,9 @@ async def test_a_merchant_is_suspended_reinstated_and_banned_with_reasons(
         "192.0.2.7",
         {"was": "approved", "reason": "chargebacks"},
     )
-    letters = await database.fetch_all("SELECT recipient, subject, body FROM mail_outbox")
-    assert [(letter["recipient"], letter["subject"]) for letter in letters] == [
-        ("owner@example.test", "Tea & Co was suspended")
-    ]
-    assert "chargebacks" in letters[0]["body"]
+    (letter,) = await letters()
+    assert (letter.recipient, letter.subject) == ("owner@example.test", "Your merchant was suspended")
+    assert "chargebacks" in letter.body
     with pytest.raises(DeedRefused, match="is suspended"):
         await standing.suspend(merchant_id, "again", by, clock.now())
     await standing.reinstate(merchant_id, "settled", by, clock.now())
@@ -190,8 +189,9 @@ async def test_an_alert_is_acknowledged_once_with_a_note(gateway: Gateway, by: O
         await raise_alert(
             severity="critical", kind="drift", dedupe_key=key, message=f"drift {key}", details={}, now=clock.now()
         )
-    (newest, oldest), more = await alerts.page("open", None, None, 10)
-    assert not more
+    page = await alerts.page("open", None, None, 10)
+    (newest, oldest), following = page, page.following
+    assert following is None
     await alerts.acknowledge(oldest.id, " recounted ", by, clock.now())
     assert (await last_deed())[1:] == ("alert.acknowledged", f"alert {oldest.id}", "192.0.2.7", {"note": "recounted"})
     before = await deeds()
@@ -199,17 +199,17 @@ async def test_an_alert_is_acknowledged_once_with_a_note(gateway: Gateway, by: O
         with pytest.raises(ApiError):
             await alerts.acknowledge(alert_id, note, by, clock.now())
     assert await deeds() == before
-    (closed,), _ = await alerts.page("acknowledged", None, None, 10)
+    (closed,) = await alerts.page("acknowledged", None, None, 10)
     assert (closed.id, closed.acknowledged_by, closed.note) == (oldest.id, by.actor, "recounted")
 
 
 async def test_the_same_matter_again_shows_what_was_done_before(gateway: Gateway, by: Operator) -> None:
     for note in ("first", "second"):
         await raise_alert(severity="warning", kind="k", dedupe_key="k", message="m", details={}, now=clock.now())
-        (found,), _ = await alerts.page("open", None, None, 10)
+        (found,) = await alerts.page("open", None, None, 10)
         await alerts.acknowledge(found.id, note, by, clock.now())
     await raise_alert(severity="warning", kind="k", dedupe_key="k", message="m", details={}, now=clock.now())
-    (found,), _ = await alerts.page("open", None, None, 10)
+    (found,) = await alerts.page("open", None, None, 10)
     assert [before.note for before in await alerts.earlier(found)] == ["second", "first"]
 
 
@@ -238,10 +238,10 @@ async def test_a_request_waits_for_the_run_under_way_and_a_crashed_one_is_called
     await watcher.tick()
     asked = await requests.request(by, full=False, now=clock.now())
     async with database.pool().acquire() as other:
-        await other.execute("SELECT pg_advisory_lock($1)", RUN_LOCK)
+        await other.execute(f"SELECT pg_advisory_lock({RUN_LOCK.sql})")
         with pytest.raises(RunInProgress):
             await gateway.reconciliation.run_requested(clock.now())
-        await other.execute("SELECT pg_advisory_unlock($1)", RUN_LOCK)
+        await other.execute(f"SELECT pg_advisory_unlock({RUN_LOCK.sql})")
     left: int = await database.fetch_value(
         """
         INSERT INTO reconciliation_runs (cause, "full", status, started_at, blocks, figures)

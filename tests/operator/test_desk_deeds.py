@@ -15,8 +15,10 @@ from app.reconciliation import queries as runs
 from app.sandbox.chain_driver import AnvilDriver
 from app.withdrawals import holds
 from app.withdrawals.authorisation import Refused, refuse
+from tests.factories.api_keys import api_key
 from tests.factories.invoices import invoice
-from tests.factories.merchants import terms
+from tests.factories.letters import letters
+from tests.factories.merchants import join, terms
 from tests.factories.payments import pay_on_chain
 from tests.factories.withdrawals import CUSTOMER, NETWORK, approve, balance, payout
 from tests.operator.served import Served, staff_of
@@ -108,6 +110,49 @@ async def test_who_asked_is_offered_no_approval_and_gets_none(served: Served) ->
     )
     assert "asked for it yourself" in errors(answer)
     assert await status(asked.id) == "pending_approval"
+
+
+async def test_a_transaction_is_attached_by_a_form_with_a_code_of_its_own(
+    served: Served, driver: AnvilDriver, token: str
+) -> None:
+    """What is proved of it is in tests/withdrawals/test_adoption.py; here, that the node is asked and the form says."""
+    asked = await payout(served.gateway, await served.merchant())
+    account = await served.account("ops@example.test")
+    browser = await served.signed_in(account)
+    page = f"/desk/approvals/{asked.id}/attach"
+    assert page in (await browser.get(f"/desk/approvals/{asked.id}")).text
+    assert "It counts as your approval." in (await browser.get(page)).text
+    receipt = await driver.transfer_token(token, asked.destination, 10_000_000)
+    found = {"txid": receipt["transactionHash"], "reason": "block 7"}
+    assert "code" in errors(await browser.send(page, code="", **found)).lower()
+    assert "Say why" in errors(await browser.send(page, code=account.code(), txid=found["txid"], reason=" "))
+    sender = driver.accounts[0]
+    assert f"It was sent by {sender}, not by the hot wallet" in errors(
+        await browser.send(page, code=account.code(), **found)
+    )
+    assert await status(asked.id) == "pending_approval"
+    await served.gateway.approvals.reject(asked.id, account.id, "no", clock.now())
+    assert "Nothing can be attached" in (await browser.get(page)).text
+
+
+async def test_a_conflict_of_interest_and_a_suspended_merchant_are_said_on_the_page(served: Served) -> None:
+    account, browser, _, other_browser = await operators(served)
+    merchant_id = await served.merchant()
+    key = await api_key(served.gateway.settings.api_key_peppers, merchant_id=merchant_id, seen_by=account.id)
+    by_key = await payout(served.gateway, merchant_id, requested_by=f"api_key:{key.id}")
+    page = (await browser.get(f"/desk/approvals/{by_key.id}")).text
+    assert "It was asked for with an API key whose secret you have seen: another operator must decide." in page
+    assert 'id="approve"' not in page
+    assert "You know its key" in (await browser.get("/desk/approvals")).text
+    assert 'id="approve"' in (await other_browser.get(f"/desk/approvals/{by_key.id}")).text
+    await join(merchant_id, account.id)
+    asked = await payout(served.gateway, merchant_id)
+    assert "You belong to the merchant" in (await browser.get(f"/desk/approvals/{asked.id}")).text
+    assert "Your own merchant" in (await browser.get("/desk/approvals")).text
+    await database.execute("UPDATE merchants SET status = 'suspended' WHERE id = $1", merchant_id)
+    page = (await other_browser.get(f"/desk/approvals/{asked.id}")).text
+    assert "The merchant is suspended: nothing leaves its balance before it is reinstated." in page
+    assert 'id="approve"' not in page
 
 
 async def test_a_large_payout_takes_two_hands(served: Served) -> None:
@@ -242,8 +287,7 @@ async def test_an_application_is_approved_or_turned_down(served: Served) -> None
     rows = await database.fetch_all("SELECT name, status FROM merchants ORDER BY name")
     assert [tuple(row) for row in rows] == [("Lichtung", "approved"), ("Schatten", "rejected")]
     assert (await queue.counts()).applications == 0
-    letters = await database.fetch_all("SELECT body FROM mail_outbox WHERE recipient = $1", applicant.email)
-    assert any("no such company" in letter["body"] for letter in letters)
+    assert any("no such company" in letter.body for letter in await letters(applicant.email))
 
 
 async def test_a_merchants_standing_terms_and_assets(served: Served) -> None:
@@ -290,13 +334,13 @@ async def test_an_alert_is_acknowledged_with_a_note(served: Served) -> None:
     await raise_alert(
         severity="critical", kind="drift", dedupe_key="d", message="<b>17 units</b> short", details={}, now=clock.now()
     )
-    (alert,), _ = await alerts.page("open", None, None, 10)
+    (alert,) = await alerts.page("open", None, None, 10)
     browser = await served.signed_in(await served.account("ops@example.test"))
     assert "&lt;b&gt;17 units" in (await browser.get("/desk")).text
     page = f"/desk/alerts/{alert.id}"
     assert "say what was done" in errors(await browser.send(f"{page}/acknowledge", page, note=""))
     await told(browser, await browser.send(f"{page}/acknowledge", page, note="recounted"))
-    assert await alerts.page("open", None, None, 10) == ([], False)
+    assert await alerts.page("open", None, None, 10) == []
     assert "recounted" in (await browser.get(page)).text
 
 
@@ -350,3 +394,8 @@ async def test_lists_go_on_by_page_without_a_row_twice(served: Served) -> None:
         onwards = re.search(r'href="([^"]+)" rel="next"', page)
         path = unescape(onwards[1]) if onwards else ""
     assert seen == asked
+    back = re.search(r'href="([^"]+)" rel="prev"', page)
+    assert back
+    first = (await browser.get(unescape(back[1]))).text
+    assert re.findall(r'href="/desk/approvals/(PO-\w+)"', first) == asked[:25]
+    assert 'rel="prev"' not in first

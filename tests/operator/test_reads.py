@@ -6,6 +6,7 @@ import pytest
 
 from app.accounts.operators import Operator
 from app.core import clock, database
+from app.core.keyset import Place
 from app.gateway import Gateway
 from app.ledger.hashchain import ChainId
 from app.merchants import service as merchants
@@ -15,6 +16,7 @@ from app.oversight import merchants as merchant_files
 from app.oversight.audit import Filters
 from app.sandbox.chain_driver import AnvilDriver
 from app.withdrawals import holds, looks
+from tests.deposits.feed import Feed
 from tests.factories.invoices import invoice
 from tests.factories.merchants import make_member, merchant, terms
 from tests.factories.operators import Operator as Staff
@@ -47,7 +49,7 @@ async def test_counts_name_what_waits(
     new = await invoice(gateway, await terms(service_fee_bps=0))
     (watcher,) = gateway.watchers()
     await watcher.tick()
-    await driver.transfer_token(token, new.pay_in.address, 1)
+    await driver.transfer_token(token, new.pay_in.address, 1_000_000)
     await watcher.tick()
     assert (await queue.counts()).reviews == 0  # it lacks confirmations
     await driver.mine(3)
@@ -64,16 +66,18 @@ async def test_waiting_withdrawals_come_oldest_first_by_page_and_say_who_may(
     own = await payout(gateway, merchant_id, "1.00", requested_by=f"account:{ops.id}")
     third = await payout(gateway, merchant_id, "2.00")
     await approve(gateway, large.id, ops)
-    first_page, after = await queue.waiting_withdrawals(ops.id, None, 2)
-    assert [(w.id, w.approvals, w.approved_by_me, w.asked_by_me) for w in first_page] == [
-        (large.id, 1, True, False),
-        (own.id, 0, False, True),
+    first_page = await queue.waiting_withdrawals(ops.id, None, 2)
+    assert [(w.id, w.approvals, w.approved_by_me, w.my_conflict) for w in first_page] == [
+        (large.id, 1, True, None),
+        (own.id, 0, False, "asked"),
     ]
-    assert after is not None
-    rest, end = await queue.waiting_withdrawals(ops.id, after, 2)
-    assert ([w.id for w in rest], end) == ([third.id], None)
-    seen_by_second, _ = await queue.waiting_withdrawals(second.id, None, 10)
-    assert [(w.approved_by_me, w.asked_by_me) for w in seen_by_second] == [(False, False)] * 3
+    assert first_page.following is not None
+    rest = await queue.waiting_withdrawals(ops.id, first_page.following, 2)
+    assert ([w.id for w in rest], rest.following) == ([third.id], None)
+    back = await queue.waiting_withdrawals(ops.id, rest.previous, 2)
+    assert ([w.id for w in back], back.previous) == ([large.id, own.id], None)
+    seen_by_second = await queue.waiting_withdrawals(second.id, None, 10)
+    assert [(w.approved_by_me, w.my_conflict) for w in seen_by_second] == [(False, None)] * 3
 
 
 async def test_a_dossier_tells_the_history_of_the_address_and_of_the_merchant(
@@ -170,8 +174,8 @@ async def test_a_refund_to_the_address_that_paid_says_so(
 ) -> None:
     new = await invoice(gateway, await terms(service_fee_bps=0))
     await pay_on_chain(gateway, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) + 5)
-    (case,), _ = await reviews.page("open", None, 10)
-    file = await reviews.file_of(case.deposit_id)
+    (case,) = await reviews.page("open", None, 10)
+    file = await reviews.file_of(case.deposit_id, clock.now())
     assert file is not None
     boss = await operator(gateway.settings.data_keys)
     refund_id = await gateway.returns.send_back(
@@ -186,6 +190,42 @@ async def test_a_refund_to_the_address_that_paid_says_so(
     )
 
 
+SENDER = "0x1234Aa5eB1b8B8bd3E16A8f2C4fE3a18E1Ae79c8"
+IMITATION = "0x1234" + 32 * "0" + "79c8"
+"""Begins and ends like SENDER."""
+
+
+async def test_whoever_sends_dust_or_imitates_another_sender_is_not_taken_for_the_payer(
+    gateway: Gateway, merchant_id: str, ops: Staff
+) -> None:
+    feed = Feed(gateway)
+    feed.begin_anew()
+    new = await invoice(gateway, await terms(service_fee_bps=0))
+    await feed.pay(new, 7, sender=IMITATION)  # dust, as poisoners send it
+    await feed.pay(new, 2_000_000, sender=SENDER)
+    await feed.confirm()
+    (case,), _ = await reviews.page("open", None, 10)
+
+    async def history_of(destination: str) -> withdrawals.DestinationHistory:
+        refund_id = await gateway.returns.send_back(case.deposit_id, destination, ops.id, "back", clock.now())
+        file = await withdrawals.dossier(refund_id, clock.now())
+        second = await operator(gateway.settings.data_keys, f"{refund_id.lower()}@example.test")
+        await gateway.approvals.reject(refund_id, second.id, "only a look", clock.now())
+        assert file is not None
+        return file.destination_history
+
+    lure = await history_of(IMITATION.lower())
+    assert (lure.paid_from_here, [a.lower() for a in lure.payer_lookalikes]) == (False, [SENDER.lower()])
+    honest = await history_of(SENDER.lower())
+    assert (honest.paid_from_here, honest.payer_lookalikes) == (False, ())
+    # The case's page warns of the other sender, and offers neither address for copying.
+    file = await reviews.file_of(case.deposit_id, clock.now())
+    assert file is not None
+    assert [a.lower() for a in file.sender_lookalikes] == [IMITATION.lower()]
+    assert [other.verdict for other in file.others] == [], "dust is not among the invoice's other deposits"
+    assert file.may_still_be_paid
+
+
 async def test_a_case_file_says_what_a_credit_would_be(
     gateway: Gateway, driver: AnvilDriver, token: str, ops: Staff
 ) -> None:
@@ -195,14 +235,15 @@ async def test_a_case_file_says_what_a_credit_would_be(
     await watcher.tick()
     await driver.transfer_token(token, new.pay_in.address, int(new.pay_in.amount_raw) - 1)
     await watcher.tick()
-    (case,), after = await reviews.page("open", None, 10)
-    assert (case.verdict, case.can_be_decided, after) == ("underpaid", False, None)
-    early = await reviews.file_of(case.deposit_id)
+    page = await reviews.page("open", None, 10)
+    (case,) = page
+    assert (case.verdict, case.can_be_decided, page.following) == ("underpaid", False, None)
+    early = await reviews.file_of(case.deposit_id, clock.now())
     assert early is not None
     assert (early.confirmations, early.can_be_credited, early.can_be_returned) == (1, False, False)
     await driver.mine(3)
     await watcher.tick()
-    file = await reviews.file_of(case.deposit_id)
+    file = await reviews.file_of(case.deposit_id, clock.now())
     assert file is not None
     assert (file.can_be_credited, file.can_be_returned, file.to_address) == (True, True, new.pay_in.address)
     assert file.share is not None
@@ -210,9 +251,9 @@ async def test_a_case_file_says_what_a_credit_would_be(
     await gateway.reviews.credit(case.deposit_id, ops.id, "one unit short", clock.now())
     available = await database.fetch_value("SELECT available_raw FROM ledger_heads WHERE owner = $1", owner.merchant_id)
     assert available == file.share.net_raw
-    (closed,), _ = await reviews.page("closed", None, 10)
+    (closed,) = await reviews.page("closed", None, 10)
     assert (closed.deposit_id, closed.outcome) == (case.deposit_id, "credited")
-    assert await reviews.file_of("DEP-0000000000") is None
+    assert await reviews.file_of("DEP-0000000000", clock.now()) is None
 
 
 @pytest.mark.parametrize(
@@ -234,19 +275,22 @@ async def test_merchants_are_found_by_name_member_and_id(gateway: Gateway, searc
     await merchant(name="100% Tea")
     await make_member(merchant_id=bakery, role="owner", email="baker@example.test", now=clock.now())
     wanted = bakery.lower() if search == "MCH-id" else search
-    page, after = await merchant_files.page(wanted, None, None, 10, clock.now())
-    assert (sorted(one.name for one in page), after) == (found, None)
+    page = await merchant_files.page(wanted, None, None, 10, clock.now())
+    assert (sorted(one.name for one in page), page.following) == (found, None)
 
 
 async def test_merchants_come_by_page_and_by_status(gateway: Gateway) -> None:
     made = [await merchant(name=f"Shop {number}") for number in range(5)]
     await merchant(name="Waiting", status="pending")
     seen: list[str] = []
-    after = None
+    place = None
     for _ in range(3):
-        page, after = await merchant_files.page("", "approved", after, 2, clock.now())
+        page = await merchant_files.page("", "approved", place, 2, clock.now())
         seen += [one.id for one in page]
-    assert (seen, after) == (made[::-1], None)
+        place = page.following
+    assert (seen, place) == (made[::-1], None)
+    back = await merchant_files.page("", "approved", page.previous, 2, clock.now())
+    assert [one.id for one in back] == made[::-1][2:4]
 
 
 async def test_a_merchants_file(gateway: Gateway, merchant_id: str, by: Operator) -> None:
@@ -305,13 +349,14 @@ async def test_the_audit_log_is_filtered_and_paged(gateway: Gateway, merchant_id
     for bps in (1, 2, 3):
         await standing.set_terms(merchant_id, bps, 0, by, clock.now())
     await standing.suspend(merchant_id, "why", by, clock.now())
-    everything, more = await audit.page(Filters(merchant_id=merchant_id), None, 10)
+    everything = await audit.page(Filters(merchant_id=merchant_id), None, 10)
     assert [deed.action for deed in everything] == ["merchant.suspended"] + ["merchant.fee_changed"] * 3
-    assert not more
-    page, more = await audit.page(Filters(action="merchant.fee"), None, 2)
-    assert ([deed.details["is_now"] for deed in page], more) == ([3, 2], True)
-    rest, more = await audit.page(Filters(action="merchant.fee"), page[-1].id, 2)
-    assert ([deed.details["is_now"] for deed in rest], more) == ([1], False)
+    assert everything.following is None
+    page = await audit.page(Filters(action="merchant.fee"), None, 2)
+    assert ([deed.details["is_now"] for deed in page], page.following) == ([3, 2], Place((page[-1].id,)))
+    rest = await audit.page(Filters(action="merchant.fee"), page.following, 2)
+    assert ([deed.details["is_now"] for deed in rest], rest.following) == ([1], None)
+    assert await audit.page(Filters(action="merchant.fee"), rest.previous, 2) == page
     for nothing in (
         Filters(actor="account:ACC-0000000000"),
         Filters(subject="PO-1"),
@@ -319,6 +364,6 @@ async def test_the_audit_log_is_filtered_and_paged(gateway: Gateway, merchant_id
         Filters(at_from=clock.now() + timedelta(seconds=1)),
         Filters(at_to=clock.now() - timedelta(hours=1)),
     ):
-        assert await audit.page(nothing, None, 10) == ([], False)
+        assert await audit.page(nothing, None, 10) == []
     found = await names.of_actors([by.actor, "cli", None, "account:ACC-0000000000"])
     assert found == {by.actor: names.Name("Op Erator", "ops@example.test")}

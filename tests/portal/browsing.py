@@ -12,6 +12,7 @@ from app.accounts import service as accounts
 from app.core import clock, database
 from app.core.settings import Settings
 from app.portal import cookies
+from tests.factories.letters import letters as waiting_letters
 
 PASSWORD = "a rather long phrase 7"
 _INPUT = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
@@ -57,7 +58,10 @@ class Browser:
         self.client = client
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
-        return await self.client.get(path, headers=headers)
+        """Open a page. Where it gives itself an address with the key of its form, this is the page there."""
+        answer = await self.client.get(path, headers=headers)
+        is_itself = re.fullmatch(rf"{re.escape(path)}[?&]form=[0-9a-f]{{32}}", answer.headers.get("location", ""))
+        return await self.client.get(is_itself[0], headers=headers) if is_itself else answer
 
     async def send(self, path: str, page: str | None = None, **fields: str) -> httpx.Response:
         """Open the page (`path`, unless told otherwise) and send its form to `path`."""
@@ -67,6 +71,11 @@ class Browser:
     async def post(self, path: str, fields: dict[str, str], **headers: str) -> httpx.Response:
         """Send fields, as a page of ours would."""
         return await self.client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin"} | headers)
+
+    async def led_on(self, answer: httpx.Response) -> httpx.Response:
+        """The page that the answer to a form leads to."""
+        assert answer.status_code == 303, answer.text
+        return await self.get(answer.headers["location"])
 
     async def sign_in(self, account: Account) -> httpx.Response:
         """Sign in, with a code where one is wanted."""
@@ -86,6 +95,12 @@ class Browser:
         return (await self.get("/account")).status_code == 200
 
 
+def with_cookie_of(thief: Browser, victim: Browser) -> Browser:
+    """The thief's browser has the victim's session, whole."""
+    thief.client.cookies.set(cookies.SESSION, victim.session or "", domain="pay.example.test")
+    return thief
+
+
 def hidden(page: httpx.Response) -> dict[str, str]:
     """The hidden fields of a page."""
     return {name: unescape(value) for name, value in _INPUT.findall(page.text)}
@@ -93,10 +108,7 @@ def hidden(page: httpx.Response) -> dict[str, str]:
 
 async def letters(email: str) -> list[str]:
     """Subject and body of each letter to an address, the latest first."""
-    rows = await database.fetch_all(
-        "SELECT subject, body FROM mail_outbox WHERE recipient = $1 ORDER BY id DESC", email
-    )
-    return [f"{row['subject']}\n{row['body']}" for row in rows]
+    return [f"{letter.subject}\n{letter.body}" for letter in await waiting_letters(email)]
 
 
 async def mailed_path(email: str) -> str:
@@ -109,12 +121,12 @@ async def mailed_path(email: str) -> str:
 
 async def enrol(browser: Browser, account: Account) -> tuple[Account, list[str]]:
     """Set an authenticator up in a browser that is signed in; the account with it, and its recovery codes."""
-    offered = await browser.send("/account/security/authenticator", password=account.password)
+    offered = await browser.led_on(await browser.send("/account/security/authenticator", password=account.password))
     assert offered.status_code == 200, offered.text
     secret = "".join(re.findall(r"<span>([A-Z2-7]{4})</span>", offered.text))
     enrolled = Account(account.id, account.email, account.password, secret)
     fields = hidden(offered) | {"code": enrolled.code()}
-    shown = await browser.post("/account/security/authenticator/confirm", fields)
+    shown = await browser.led_on(await browser.post("/account/security/authenticator/confirm", fields))
     assert shown.status_code == 200, shown.text
     return enrolled, re.findall(r"<code dir=\"ltr\">([0-9A-Z-]{19})</code>", shown.text)
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import Litestar, Response, get, post
+from litestar import Litestar, Response, get
 
 from app.core import database
 from app.core.errors import ApiError, Code, Forbidden, invalid
 from app.core.settings import Settings
 from app.gateway import running, wire
 from app.portal import sign_in_pages
+from app.portal.form_routes import StepUp, form_post
 from app.portal.forms import Form, FormRefused
 from app.portal.guard import operator_router, signed_in_router
 from app.portal.portal import Asked, Portal, visitor_of
@@ -64,6 +65,16 @@ async def test_forms_are_refused_from_elsewhere_and_of_other_sessions(browser: B
     assert await name() == "Changed"
 
 
+async def test_a_token_of_a_form_ends_with_its_session(browser: Browsers, settings: Settings) -> None:
+    account, mara = await an_account(settings), browser()
+    await mara.sign_in(account)
+    before = hidden(await mara.get("/account")) | {"name": "Changed"}
+    await mara.send("/sign-out", "/account")
+    assert (await mara.post("/account", before)).headers["location"] == "/sign-in"
+    await mara.sign_in(account)
+    assert (await mara.post("/account", before)).status_code == 403
+
+
 async def test_nobody_signs_another_in_from_elsewhere(browser: Browsers, settings: Settings) -> None:
     account, mara, thief = await an_account(settings), browser(), browser()
     fields = {"email": account.email, "password": account.password}
@@ -84,7 +95,7 @@ async def test_every_page_is_kept_by_nobody_and_tells_no_server(browser: Browser
     for path in ("/sign-in", "/sign-up", "/account", "/account/security", "/confirm-email?token=x"):
         answer = await mara.get(path)
         assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["server"] == ""
+        assert answer.headers["server"] == "web"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert answer.headers["strict-transport-security"].startswith("max-age=63072000")
         assert " style=" not in answer.text
@@ -111,7 +122,7 @@ async def face(settings: Settings, steady_clock: None) -> AsyncIterator[httpx.As
         async def who(request: Asked) -> Response[str]:
             return Response(visitor_of(request).actor, headers={"Its-Token": portal.csrf_token(request)})
 
-        @post("/do/{kind:str}")
+        @form_post("/do/{kind:str}", does="Do it", step_up=StepUp.FRESH_CODE, page="/who")
         async def do(request: Asked, kind: str) -> Response[Any]:
             form = await portal.read_form(request)
             await portal.require_fresh_code(request, form)

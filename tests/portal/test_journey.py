@@ -12,14 +12,15 @@ import pyotp
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from app.core import clock, database
+from app.core import clock
 from app.portal import cookies
 from tests.checkout.running import RunningApp, running_app
+from tests.chromium import launch_options
+from tests.factories.letters import letters
 
 ROOT = Path(__file__).parents[2]
 SCREENS = ROOT / "var" / "screens"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-CHROMIUM = "/usr/bin/chromium"
 EMAIL, PASSWORD = "nina@example.test", "a rather long phrase 7"
 
 
@@ -32,9 +33,9 @@ async def served(environment: dict[str, str], tmp_path: Path, db: str, valkey: s
 
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
-    """Debian's chromium."""
+    """One for the test."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = await playwright.chromium.launch(**launch_options())
         yield browser
         await browser.close()
 
@@ -60,9 +61,9 @@ async def press(page: Page, label: str) -> None:
 
 
 async def mailed_url(app: RunningApp) -> str:
-    body = await database.fetch_value("SELECT body FROM mail_outbox ORDER BY id DESC LIMIT 1")
-    found = re.search(r"http://\S+token=\S+", body)
-    assert found, body
+    (letter, *_) = await letters()
+    found = re.search(r"http://\S+token=\S+", letter.body)
+    assert found, letter
     return found[0]
 
 

@@ -1,6 +1,7 @@
 """Two-step verification, sessions, and what a stolen cookie is good for: looking, and nothing more."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -9,15 +10,9 @@ import pytest
 from app.core import clock, database
 from app.core.settings import Settings
 from app.portal import cookies
-from tests.portal.browsing import Account, Browser, an_account, enrol, hidden, letters
+from tests.portal.browsing import Account, Browser, an_account, enrol, hidden, letters, mailed_path, with_cookie_of
 
 Browsers = Callable[..., Browser]
-
-
-def with_cookie_of(thief: Browser, victim: Browser) -> Browser:
-    """The thief's browser has the victim's session, whole."""
-    thief.client.cookies.set(cookies.SESSION, victim.session or "", domain="pay.example.test")
-    return thief
 
 
 async def test_setting_an_authenticator_up_ends_what_was_opened_without(browser: Browsers, settings: Settings) -> None:
@@ -44,7 +39,10 @@ async def test_an_offered_secret_is_nowhere_and_of_its_session_alone(browser: Br
     mara, thief = browser(), browser()
     await mara.sign_in(account)
     await thief.sign_in(account)
-    offered = await mara.send("/account/security/authenticator", password=account.password)
+    sent = await mara.send("/account/security/authenticator", password=account.password)
+    offered = await mara.led_on(sent)
+    again = await mara.led_on(sent)
+    assert again.headers["location"] == "/account/security/authenticator"  # it is shown once
     fields = hidden(await thief.get("/account/security/authenticator")) | {"offer": hidden(offered)["offer"]}
     answer = await thief.post("/account/security/authenticator/confirm", fields | {"code": "123456"})
     assert answer.headers["location"] == "/account/security/authenticator"
@@ -55,6 +53,78 @@ async def test_an_offered_secret_is_nowhere_and_of_its_session_alone(browser: Br
     late = await mara.post("/account/security/authenticator/confirm", hidden(offered) | {"code": "123456"})
     assert late.status_code == 303
     assert await database.fetch_value("SELECT totp_secret_sealed FROM accounts") is None
+
+
+async def test_an_offer_is_good_once_and_for_the_state_that_it_was_made_in(
+    browser: Browsers, settings: Settings
+) -> None:
+    """And its code is no step-up: whoever sends it has brought the secret along."""
+    account, mara, confirm = await an_account(settings), browser(), "/account/security/authenticator/confirm"
+    await mara.sign_in(account)
+    offered = hidden(await mara.send("/account/security/authenticator", password=account.password))
+    account, codes = await enrol(mara, account)
+    for sent in (offered, hidden(await mara.get("/account/security")) | {"offer": offered["offer"]}):
+        again = await mara.post(confirm, sent | {"code": "123456"})
+        assert again.headers["location"] == "/account/security/authenticator"
+
+    asked = await mara.send("/account/security/recovery-codes")
+    assert 'id="error-code"' in asked.text, "the code that set it up counts as one that was given"
+    off = {"password": account.password, "code": account.code()}
+    assert (await mara.send("/account/security/authenticator/off", **off)).status_code == 303
+    assert (await mara.post(confirm, offered | {"code": account.code()})).status_code == 303
+    row = await database.fetch_one("SELECT totp_secret_sealed, (SELECT count(*) FROM recovery_codes) FROM accounts")
+    assert row is not None
+    assert tuple(row) == (None, 0)
+    assert len(codes) == 10
+
+
+async def test_a_used_offer_is_used_and_the_counter_only_rises(browser: Browsers, settings: Settings) -> None:
+    account, mara = await an_account(settings), browser()
+    await mara.sign_in(account)
+    offered = await mara.send("/account/security/authenticator", password=account.password)
+    secret = "".join(re.findall(r"<span>([A-Z2-7]{4})</span>", offered.text))
+    enrolled = Account(account.id, account.email, account.password, secret)
+    confirm, fields, code = "/account/security/authenticator/confirm", hidden(offered), enrolled.code()
+    await database.execute("UPDATE accounts SET totp_last_counter = $1", int(clock.now().timestamp()) // 30 + 1)
+    early = await mara.post(confirm, fields | {"code": code})
+    assert early.status_code == 422
+    assert "used already" in early.text
+    clock.shift(timedelta(seconds=30))
+    code = enrolled.code()
+    assert (await mara.post(confirm, fields | {"code": code})).status_code == 200
+    reached = await database.fetch_value("SELECT totp_last_counter FROM accounts")
+    kept = await database.fetch_all("SELECT code_hash FROM recovery_codes ORDER BY id")
+    for other in (code, enrolled.code()):
+        again = await mara.post(confirm, fields | {"code": other})
+        assert again.headers["location"] == "/account/security/authenticator"
+    assert await database.fetch_value("SELECT totp_last_counter FROM accounts") == reached
+    assert await database.fetch_all("SELECT code_hash FROM recovery_codes ORDER BY id") == kept
+
+
+async def test_every_change_of_credentials_draws_a_new_token(browser: Browsers, settings: Settings) -> None:
+    """A cookie that was copied before is worth nothing after, and the browser that made the change goes on."""
+    account, mara = await an_account(settings), browser()
+    await mara.sign_in(account)
+
+    async def changed(path: str, page: str | None = None, **fields: str) -> None:
+        thief = with_cookie_of(browser("203.0.113.66"), mara)
+        assert await thief.is_signed_in()
+        done = await mara.send(path, page, **fields)
+        assert done.status_code in (200, 303), (path, done.text)
+        assert await mara.is_signed_in(), path
+        assert not await thief.is_signed_in(), path
+
+    new = "quite another phrase 8"
+    await changed("/account/password", password=account.password, new_password=new)
+    await changed("/account/security/sessions/end-others", "/account/security")
+    thief = with_cookie_of(browser("203.0.113.66"), mara)
+    account, _ = await enrol(mara, Account(account.id, account.email, new, None))
+    assert not await thief.is_signed_in()
+    await mara.send("/account/email", email="new@example.test", password=new, code=account.code())
+    # No code is wanted for what follows: one was given within the last ten minutes, so it draws no token.
+    await changed("/confirm-email/change", await mailed_path("new@example.test"))
+    await changed("/account/security/recovery-codes")
+    await changed("/account/security/authenticator/off", password=new)
 
 
 SENSITIVE = {
@@ -94,14 +164,14 @@ async def test_a_code_is_good_for_ten_minutes_and_used_once(browser: Browsers, s
     account, mara = await an_account(settings, totp=True), browser()
     await mara.sign_in(account)
     path = "/account/security/recovery-codes"
-    assert (await mara.send(path)).status_code == 200
+    assert (await mara.send(path)).status_code == 303
     clock.shift(timedelta(minutes=9, seconds=59))
-    assert (await mara.send(path)).status_code == 200
+    assert (await mara.send(path)).status_code == 303
     clock.shift(timedelta(seconds=1))
     assert 'name="code"' in (await mara.get(path)).text
     assert (await mara.send(path)).status_code == 422
     code = account.code()
-    assert (await mara.send(path, code=code)).status_code == 200
+    assert (await mara.send(path, code=code)).status_code == 303
     clock.shift(timedelta(minutes=10))
     assert (await mara.send(path, code=code)).status_code == 422
 
@@ -111,10 +181,11 @@ async def test_one_code_for_twenty_deeds_at_once_is_one_deed(browser: Browsers, 
     await mara.sign_in(account)
     clock.shift(timedelta(minutes=10))
     path = "/account/security/recovery-codes"
-    fields = hidden(await mara.get(path)) | {"code": account.code()}
+    code = {"code": account.code()}
+    forms = [hidden(await mara.get(path)) | code for _ in range(20)]
     cookie = {"Cookie": f"{cookies.SESSION}={mara.session}"}
-    answers = await asyncio.gather(*(browser().post(path, fields, **cookie) for _ in range(20)))
-    assert sum(answer.status_code == 200 for answer in answers) == 1
+    answers = await asyncio.gather(*(browser().post(path, form, **cookie) for form in forms))
+    assert sum(answer.headers.get("location") == f"{path}/shown" for answer in answers) == 1
     assert await database.fetch_value("SELECT count(*) FROM recovery_codes") == 10
 
 
@@ -175,7 +246,7 @@ async def test_everything_is_in_the_audit_log_and_no_secret_is(
     account, mara = await an_account(settings), browser()
     first = await mara.sign_in(account)
     account, codes = await enrol(mara, account)
-    await mara.send("/account/security/recovery-codes")
+    await mara.send("/account/security/recovery-codes", code=account.code())
     await mara.send("/account/password", password=account.password, new_password="a canary of a phrase")
     tokens = [str(mara.session), first.headers["set-cookie"].partition("=")[2].partition(";")[0]]
     clock.shift(timedelta(minutes=10))

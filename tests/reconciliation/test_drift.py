@@ -46,6 +46,25 @@ async def delete_a_deposit(world: World) -> str:
     return f"deposits: {deposit}: is booked, and there is no such deposit"
 
 
+async def credit_what_is_dust(world: World) -> str:
+    deposit = await database.fetch_value("SELECT id FROM deposits WHERE status = 'credited' ORDER BY id LIMIT 1")
+    await as_superuser(f"UPDATE deposits SET verdict = 'dust' WHERE id = '{deposit}'")
+    return f"deposits: {deposit}: is dust, and credited"
+
+
+async def lose_a_case(world: World) -> str:
+    deposit = await database.fetch_value("SELECT deposit FROM reviews ORDER BY deposit LIMIT 1")
+    await as_superuser(f"DELETE FROM reviews WHERE deposit = '{deposit}'")
+    verdict = await database.fetch_value("SELECT verdict FROM deposits WHERE id = $1", deposit)
+    return f"deposits: {deposit}: is {verdict}, and nobody has its case"
+
+
+async def call_a_payment_exact_that_is_in_suspense(world: World) -> str:
+    deposit = await database.fetch_value("SELECT id FROM deposits WHERE status = 'suspended' ORDER BY id LIMIT 1")
+    await as_superuser(f"UPDATE deposits SET verdict = 'exact' WHERE id = '{deposit}'")
+    return f"deposits: {deposit}: is exact, and in suspense"
+
+
 async def change_a_balance(world: World) -> str:
     merchant = world.terms.merchant_id
     await as_superuser(f"UPDATE ledger_heads SET available_raw = available_raw + 5 WHERE owner = '{merchant}'")
@@ -127,6 +146,9 @@ async def pay_twice(world: World) -> str:
 
 HARMS: list[Callable[[World], Awaitable[str]]] = [
     delete_a_deposit,
+    credit_what_is_dust,
+    lose_a_case,
+    call_a_payment_exact_that_is_in_suspense,
     change_a_balance,
     confirm_without_a_transfer,
     confirm_a_transfer_that_never_was,

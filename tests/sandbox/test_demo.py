@@ -17,6 +17,7 @@ from app.sandbox import postgres, signatures
 from app.sandbox.home import ROOT, Demo, Home, Login
 from app.sandbox.integrator import wait_for
 from app.sandbox.services import Services
+from tests.curl import path_with_curl
 from tests.sandbox.sandboxes import Sandbox
 
 pytestmark = pytest.mark.timeout(180)
@@ -154,7 +155,7 @@ def test_a_reorganisation_takes_a_deposit_back_and_blocks_confirm_the_next(sandb
     assert paid["credited_raw"] == paid["net_raw"]
 
 
-def test_the_first_payment_of_the_readme(sandbox: Sandbox) -> None:
+def test_the_first_payment_of_the_readme(sandbox: Sandbox, tmp_path: Path) -> None:
     (script,) = re.findall(r"^```bash\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
     assert "var/sandbox.json" in script
     script = script.replace("var/sandbox.json", str(sandbox.home.interface_file))
@@ -162,7 +163,11 @@ def test_the_first_payment_of_the_readme(sandbox: Sandbox) -> None:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=ROOT,
-        env={**os.environ, "SWAP_PAY_VAR": str(sandbox.home.directory)},
+        env={
+            **os.environ,
+            "PATH": path_with_curl(os.environ, tmp_path),
+            "SWAP_PAY_VAR": str(sandbox.home.directory),
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -2,6 +2,7 @@
 
 import json
 
+import asyncpg
 import httpx
 import pytest
 import structlog
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from app.core.settings import Settings
+from app.core.waiting import DatabaseUnavailable
 from app.web.bodies import MAX_BODY_BYTES
+from app.web.errors import classify
 from tests.factories.api_keys import IssuedKey, api_key
 from tests.web.site import THINGS, client, make_site
 
@@ -46,12 +49,29 @@ async def test_faults_of_routing_and_validation(settings: Settings, key: IssuedK
         assert {"GET", "POST"} <= set(deleted.headers["Allow"].split(", "))
         options = await http.options(THINGS)
         assert told(options) == (405, "METHOD_NOT_ALLOWED")
-        assert options.headers["Allow"] == "GET, POST"
+        assert options.headers["Allow"] == "GET, HEAD, POST"
         missing = await http.get("/api/typed")
         assert told(missing) == (400, "INVALID_INPUT")
         wrong = await http.get("/api/typed?count=many")
         assert told(wrong) == (400, "INVALID_INPUT")
         assert wrong.json()["error"]["message"].startswith("count: ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.LockNotAvailableError,
+        asyncpg.DeadlockDetectedError,
+        asyncpg.SerializationError,
+        asyncpg.QueryCanceledError,
+        DatabaseUnavailable,
+    ],
+)
+def test_what_the_database_could_not_do_for_now_may_be_repeated(error: type[Exception]) -> None:
+    fault = classify(error("details of ours"))
+    assert (fault.status, fault.code) == (503, "UNAVAILABLE")
+    assert fault.retry_after_s is not None
+    assert "ours" not in fault.message
 
 
 async def test_a_bug_is_logged_and_told_to_nobody(settings: Settings) -> None:

@@ -13,8 +13,9 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from app.core.resources import LOCALES
 from app.web import languages
-from app.web.languages import LOCALES_DIR, choose
+from app.web.languages import choose
 
 ROOT = Path(__file__).parents[2]
 CODES = [language.code for language in languages.every() if language.code != "en"]
@@ -25,7 +26,7 @@ SAME_IN_SPANISH_OR_GERMAN: set[str] = set()
 
 def catalogue(code: str) -> Catalog:
     name = code.replace("-", "_")
-    with (LOCALES_DIR / name / "LC_MESSAGES" / "messages.po").open("rb") as file:
+    with (LOCALES / name / "LC_MESSAGES" / "messages.po").open("rb") as file:
         return read_po(file, locale=name)
 
 

@@ -118,7 +118,7 @@ async def test_without_redis_each_process_still_limits_and_nobody_waits(settings
 
 
 async def test_counting_goes_back_to_redis_when_it_is_back(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.web.rate_limits.REDIS_RETRY_S", 0.05)
+    monkeypatch.setattr("app.core.redis.TRUST_AGAIN_S", 0.05)
     limiter = RateLimiter()
     redis.open_client("redis://127.0.0.1:1/0")
     assert (await limiter.take("key:a", 5)).used == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from app.core import clock, database, redis
 from app.core.outbound import OutboundClient, build_ssl_context
 from app.core.settings import load
+from app.mail import sealing
 from app.webhooks.delivery import Dispatcher
 
 
@@ -17,6 +18,7 @@ async def main(ahead_s: float) -> None:
     clock.shift(timedelta(seconds=ahead_s))
     await database.open_pool(settings.database_url, max_size=5)
     redis.open_client(settings.redis_url)
+    sealing.use_keys(settings.data_keys)
     client = OutboundClient(
         ssl_context=build_ssl_context(Path(os.environ["TEST_CA_FILE"])),
         allow_networks=settings.webhook_allow_networks,

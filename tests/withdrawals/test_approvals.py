@@ -6,7 +6,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from app.accounts import totp
+from app.accounts import operators, totp
 from app.accounts.totp import CodeRefused, TooManyTries
 from app.core import clock, database
 from app.gateway import Gateway
@@ -111,6 +111,20 @@ async def test_large_amounts_need_two_different_operators(gateway: Gateway, merc
     assert await tries(gateway, asked.id, ops, ops.next_code()) == "ApprovalRefused"
     assert await withdrawals_to_sign(NETWORK) == []
     assert await tries(gateway, asked.id, second, second.code()) == "approved"
+
+
+async def test_an_approval_ends_with_the_right_to_give_one(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
+    """An operator who was removed counts no more: of those who stay, two must approve."""
+    asked = await payout(gateway, merchant_id, "50.000001")
+    second, third = [await operator(gateway.settings.data_keys, f"{name}@example.test") for name in ("b", "c")]
+    assert await tries(gateway, asked.id, ops, ops.next_code()) == "pending_approval"
+    async with database.transaction():
+        await operators.remove(ops.email)
+    assert await tries(gateway, asked.id, second, second.code()) == "pending_approval"
+    assert await withdrawals_to_sign(NETWORK) == []
+    assert await tries(gateway, asked.id, third, third.code()) == "approved"
+    with pytest.raises(ApprovalRefused, match="operators alone"):
+        await gateway.approvals.approve(asked.id, ops.id, ops.next_code(), clock.now())
 
 
 async def test_who_asked_does_not_approve_and_members_do_not_either(

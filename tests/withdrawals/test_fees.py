@@ -7,8 +7,10 @@ from itertools import pairwise
 import pytest
 
 from app.core import clock
+from app.withdrawals.ceilings import DAY
+from app.withdrawals.outgoing import signed_within_raw
 from tests.factories.withdrawals import event_types
-from tests.withdrawals.till import Till
+from tests.withdrawals.till import NETWORK, Till
 
 BUMP_AFTER_S = 180
 CEILING_WEI = 20 * 10**9
@@ -38,6 +40,8 @@ async def test_a_stuck_payout_is_bumped_with_the_same_nonce(till: Till, still_ch
         clock.shift(timedelta(seconds=BUMP_AFTER_S + 1))
         await till.rounds(2)
         assert len(await till.transactions(asked.id)) == times  # one each time, however many rounds
+    # A bump signs nothing away that was not counted in the signer's day already.
+    assert await signed_within_raw(NETWORK, "USDT", DAY, clock.now()) == 15_000_000
     assert len(await till.transactions(behind.id)) == 1  # which waits for the first: a higher fee changes nothing
     await till.driver.mine(1)
     paid = await till.until_confirmed(asked.id)

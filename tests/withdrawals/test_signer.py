@@ -1,6 +1,7 @@
 """What an operator has approved leaves once, just so, and no faster than the signer's own ceilings allow."""
 
 import asyncio
+import contextvars
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -8,9 +9,11 @@ import asyncpg
 import pytest
 
 from app.core import clock, database
+from app.withdrawals import outgoing, signing
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.signing import StrangerInWallet
 from app.withdrawals.wallet import NotOurs
+from tests.factories.merchants import join
 from tests.factories.operators import PASSWORD, operator
 from tests.factories.tampering import as_superuser
 from tests.factories.withdrawals import event_types
@@ -87,6 +90,97 @@ async def test_what_was_edited_after_approval_is_not_signed_and_alerts(till: Til
     assert row is not None
     assert (row["held"], "changed" in row["waiting_reason"]) == (True, True)
     await till.until_confirmed(honest.id)  # and nobody else waits for that
+
+
+@pytest.mark.parametrize(
+    "change", ["destination = lower(destination)", "destination = 'nobody'", "destination_memo = '7'"]
+)
+async def test_a_destination_that_is_no_address_is_not_paid_whoever_approved_it(till: Till, change: str) -> None:
+    """The whole row is forged, digest and approvals along with it: the signer looks at the destination itself."""
+    asked = await till.approved("12.00")
+    await as_superuser(f"UPDATE withdrawals SET {change} WHERE id = '{asked.id}'")
+    row = await database.fetch_one("SELECT destination, destination_memo FROM withdrawals WHERE id = $1", asked.id)
+    assert row is not None
+    forged = digest(Intent(asked.id, "USDT", NETWORK, 12_000_000, row["destination"], row["destination_memo"])).hex()
+    await as_superuser(
+        f"UPDATE withdrawals SET digest = '\\x{forged}' WHERE id = '{asked.id}'",
+        f"UPDATE approvals SET digest = '\\x{forged}' WHERE withdrawal = '{asked.id}'",
+    )
+    await till.rounds()
+    assert await till.transactions() == []
+    assert await till.alerts() == {"signer_refused_destination": "critical"}
+    assert await database.fetch_value("SELECT held FROM withdrawals WHERE id = $1", asked.id)
+
+
+async def test_two_approvals_of_one_operator_are_one(till: Till) -> None:
+    """Postgres takes one row of each operator; the signer counts operators all the same."""
+    large = await till.approved("100.01")  # which needs a second operator
+    twice = "INSERT INTO approvals (withdrawal, account, digest, created_at)"
+    twice += f" SELECT id, '{till.operator.id}', digest, now()"
+    with pytest.raises(asyncpg.UniqueViolationError) as refused:
+        await database.execute(f"{twice} FROM withdrawals WHERE id = '{large.id}'")
+    assert refused.value.constraint_name == "approvals_once"
+    await as_superuser(
+        "ALTER TABLE approvals DROP CONSTRAINT approvals_once",
+        f"{twice} FROM withdrawals WHERE id = '{large.id}'",
+    )
+    with pytest.raises(asyncpg.RestrictViolationError, match="1 of 2 approvals"):
+        await database.execute("UPDATE withdrawals SET status = 'approved' WHERE id = $1", large.id)
+    await as_superuser(f"UPDATE withdrawals SET status = 'approved', approved_at = now() WHERE id = '{large.id}'")
+    await till.rounds()
+    assert await till.transactions() == []
+    assert await till.alerts() == {"signer_refused_approvals": "critical"}
+
+
+async def test_an_approver_who_has_joined_the_merchant_does_not_count_any_more(till: Till) -> None:
+    await till.approved("12.00")
+    await join(till.merchant_id, till.operator.id)
+    await till.rounds()
+    assert await till.transactions() == []
+    assert await till.alerts() == {"signer_refused_approvals": "critical"}
+
+
+async def test_what_was_approved_before_a_suspension_waits_until_it_ends(till: Till) -> None:
+    asked = await till.approved("12.00")
+    await database.execute("UPDATE merchants SET status = 'suspended' WHERE id = $1", till.merchant_id)
+    await till.rounds(2)
+    waiting = await till.read(asked.id)
+    assert (waiting.status, waiting.held, waiting.waiting_reason) == ("approved", False, "the merchant is suspended")
+    assert await till.transactions() == []
+    assert await till.alerts() == {"signer_refused_merchant": "warning"}
+    await database.execute("UPDATE merchants SET status = 'approved' WHERE id = $1", till.merchant_id)
+    assert (await till.until_confirmed(asked.id)).waiting_reason is None
+
+
+async def test_no_more_than_so_many_transactions_wait_for_a_block(
+    till: Till, still_chain: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert signing.MAX_UNMINED == 64  # geth's --txpool.accountqueue
+    monkeypatch.setattr(signing, "MAX_UNMINED", 2)
+    first, second, third = [await till.approved("1.00") for _ in range(3)]
+    await till.rounds(2)
+    assert [len(await till.transactions(one.id)) for one in (first, second, third)] == [1, 1, 0]
+    assert (await till.read(third.id)).waiting_reason == "earlier transactions of the hot wallet wait for a block"
+    await till.driver.mine(1)
+    await till.rounds(2)
+    assert len(await till.transactions(third.id)) == 1
+
+
+async def test_whoever_signs_next_waits_for_the_nonce(till: Till) -> None:
+    """Two signers at once, before either has committed: the second must not be handed the nonce of the first."""
+    await till.until_confirmed((await till.approved("1.00")).id)  # the row is there
+    async with database.transaction():
+        assert await outgoing.take_nonce(NETWORK, till.hot, 1) == 1
+
+        async def second() -> int:
+            async with database.transaction():
+                return await outgoing.take_nonce(NETWORK, till.hot, 1)
+
+        waits = asyncio.create_task(second(), context=contextvars.Context())
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(waits), 0.3)
+        await database.execute("UPDATE wallet_nonces SET next_nonce = 2")
+    assert await waits == 2
 
 
 async def test_an_edited_digest_does_not_help_without_operators_who_approve_it(till: Till) -> None:

@@ -7,10 +7,13 @@ import pytest
 
 from app.core import clock, database
 from app.gateway import Gateway
+from app.ledger.service import SUSPENSE
+from app.reconciliation import queries
 from app.sandbox.chain_driver import AnvilDriver
 from app.withdrawals.keystore import SpendingKeys
 from app.withdrawals.wallet import NotOurs
 from tests.factories.tampering import as_superuser
+from tests.factories.withdrawals import balance
 from tests.withdrawals.till import Till, new_address
 
 MIN_USDT_RAW = 1_000_000
@@ -63,6 +66,25 @@ async def test_tokens_are_swept_with_gas_that_is_brought(bare: Till) -> None:
     asked = await bare.approved("20.00")
     await bare.until_confirmed(asked.id)
     await bare.check()
+
+
+async def test_dust_is_swept_with_the_rest_and_reconciled_to_the_unit(bare: Till) -> None:
+    # Given a paid invoice that strangers have sent specks to, and one that has nothing else,
+    paid = await bare.take("USDT", "10.00")
+    specks = {"USDT": 90_000, "ETH": 9 * 10**12}  # 0.9 % of the invoice; below the limit of 0.00001 ETH
+    for asset, amount_raw in specks.items():
+        await bare.send(asset, paid.pay_in.address, amount_raw)
+    await bare.send("USDT", paid.pay_in.address, 110_000)  # 1.1 %: a case
+    await bare.confirm_blocks()
+    assert (await balance(SUSPENSE, "USDT"))[0] == 90_000 + 110_000
+    assert (await balance(SUSPENSE, "ETH"))[0] == specks["ETH"]
+    # when deposits are swept,
+    await sweep(bare)
+    # then the tokens are at the hot wallet, what is not worth its gas is where it was, and all is accounted for.
+    assert await bare.driver.balance_of(bare.hot, bare.token) == int(paid.pay_in.amount_raw) + 90_000 + 110_000
+    run = await queries.run(await bare.gateway.reconciliation.run(clock.now(), full=True))
+    assert run is not None
+    assert (run.status, run.figures["deposits"]["dust"], run.figures["deposits"]["stray"]) == ("clean", 2, 0)
 
 
 async def test_an_address_is_swept_each_time_it_is_paid(bare: Till) -> None:

@@ -23,16 +23,16 @@ from app.ledger import queries as ledger
 from app.ledger.hashchain import ChainId, Entry
 from app.merchants.queries import enabled_assets
 from app.networks.config import Asset, NetworkConfig
-from app.web.paging import parse_page, parse_seq
+from app.web.paging import next_cursor, parse_page, parse_seq
 
-Currency = Annotated[str, Meta(description="The asset's symbol.")]
+Symbol = Annotated[str, Meta(description="The asset's symbol.")]
 Chain = Annotated[str, Meta(description="The chain that it is on.")]
 
 
 class AssetBody(msgspec.Struct, frozen=True, kw_only=True):
     """An asset that invoices may ask for."""
 
-    currency: Currency
+    asset: Symbol
     chain: Chain
     name: Annotated[str, Meta(description="The asset's name.")]
     network_name: Annotated[str, Meta(description="The chain's name.")]
@@ -53,7 +53,7 @@ class AssetList(msgspec.Struct, frozen=True):
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
     """What a merchant has of one asset. Below zero only after a deep reorganisation of the chain."""
 
-    currency: Currency
+    asset: Symbol
     chain: Chain
     available_raw: Annotated[str, Meta(description="What can be paid out, in minor units.")]
     available_decimal: Annotated[str, Meta(description="The same for people.")]
@@ -79,7 +79,7 @@ class LedgerPage(msgspec.Struct, frozen=True):
 class LedgerVerification(msgspec.Struct, frozen=True, kw_only=True):
     """What came of re-computing a chain."""
 
-    currency: Currency
+    asset: Symbol
     chain: Chain
     valid: Annotated[bool, Meta(description="Whether the chain holds.")]
     seq: Annotated[int, Meta(description="The entries that were checked.")]
@@ -96,7 +96,7 @@ _LEDGER: Mapping[str, Parameter] = {
 _ASSETS = AssetList(
     [
         AssetBody(
-            currency="USDT",
+            asset="USDT",
             chain="ethereum",
             name="Tether USD",
             network_name="Ethereum Sepolia",
@@ -113,7 +113,7 @@ _ASSETS = AssetList(
 _BALANCES = BalanceList(
     [
         Balance(
-            currency="USDT",
+            asset="USDT",
             chain="ethereum",
             available_raw="4960073",
             available_decimal="4.960073",
@@ -126,7 +126,7 @@ _BALANCES = BalanceList(
 )
 
 _VERIFICATION = LedgerVerification(
-    currency="USDT",
+    asset="USDT",
     chain="ethereum",
     valid=True,
     seq=1,
@@ -226,7 +226,7 @@ def routes(gateway: Gateway) -> list[Router]:
             raw = {f"{name}_raw": str(amount) for name, amount in amounts.items()}
             decimals = held.asset.decimals
             decimal = {f"{name}_decimal": format_amount(amount, decimals) for name, amount in amounts.items()}
-            balances.append(Balance(currency=held.asset.symbol, chain=held.network.chain, **raw, **decimal))
+            balances.append(Balance(asset=held.asset.symbol, chain=held.network.chain, **raw, **decimal))
         return BalanceList(balances)
 
     @get(
@@ -246,8 +246,8 @@ def routes(gateway: Gateway) -> list[Router]:
         head = await ledger.head(chain)
         if head is None:
             return LedgerPage([], None)
-        page = await ledger.entries_before(head.ledger, asked.before_seq, asked.limit)
-        return LedgerPage(page, str(page[-1].seq) if page and page[-1].seq > 1 else None)
+        page = await ledger.page(head.ledger, asked.place, asked.limit)
+        return LedgerPage(page, next_cursor(page.following))
 
     @get(
         "/verify",
@@ -259,7 +259,7 @@ def routes(gateway: Gateway) -> list[Router]:
         chain = _chain(gateway, principal, parameters)
         result = await verify.verify_owned(chain)
         return LedgerVerification(
-            currency=chain.asset,
+            asset=chain.asset,
             chain=parameters["chain"],
             valid=result.fault is None,
             seq=result.seq,
@@ -312,7 +312,7 @@ def _asset_body(network: NetworkConfig, asset: Asset, min_raw: int | None, max_r
     """The tighter of the network's and the merchant's bounds is what an invoice must keep to."""
     upper = [bound for bound in (asset.max_raw, max_raw) if bound is not None]
     return AssetBody(
-        currency=asset.symbol,
+        asset=asset.symbol,
         chain=network.chain,
         name=asset.name,
         network_name=network.display_name,

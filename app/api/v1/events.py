@@ -15,7 +15,7 @@ from app.api_keys.scopes import Scope
 from app.core.errors import Code, invalid
 from app.events import queries as events
 from app.gateway import Gateway
-from app.web.paging import parse_page, parse_seq
+from app.web.paging import next_cursor, parse_page, parse_seq
 from app.webhooks import replay
 
 
@@ -88,12 +88,8 @@ def routes(_: Gateway) -> Router:
                 principal.merchant_id, principal.mode, after_seq=after_seq or 0, limit=asked.limit
             )
             return _page([event.body for event in found], None)
-        found = await events.list_newest(
-            principal.merchant_id, principal.mode, limit=asked.limit + 1, before_seq=asked.before_seq
-        )
-        shown = found[: asked.limit]
-        more = str(shown[-1].seq) if len(found) > asked.limit else None
-        return _page([event.body for event in shown], more)
+        found = await events.list_newest(principal.merchant_id, principal.mode, limit=asked.limit, place=asked.place)
+        return _page([event.body for event in found], next_cursor(found.following))
 
     @get(
         "/{event_id:str}",
@@ -135,8 +131,7 @@ def routes(_: Gateway) -> Router:
     return Router("/events", route_handlers=[page, read, redeliver], tags=["Events"])
 
 
-def _page(bodies: list[bytes], next_cursor: str | None) -> Response[EventPage]:
+def _page(bodies: list[bytes], cursor: str | None) -> Response[EventPage]:
     """The page around the bodies as they are stored: parsed and written anew they might differ."""
-    cursor = msgspec.json.encode(next_cursor)
-    content = b'{"data":[%s],"next_cursor":%s}' % (b",".join(bodies), cursor)
+    content = b'{"data":[%s],"next_cursor":%s}' % (b",".join(bodies), msgspec.json.encode(cursor))
     return cast(Response[EventPage], Response(content, media_type="application/json"))

@@ -71,6 +71,7 @@ _DEPOSIT = DepositBody(
     block_height=7_310_442,
     confirmations=12,
     status="credited",
+    verdict="exact",
     review_reason=None,
     seen_at="2026-01-31T09:34:12.418290Z",
 )

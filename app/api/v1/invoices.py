@@ -13,7 +13,7 @@ from app.api.guard import requires
 from app.api.v1 import examples
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
-from app.core import clock
+from app.core import clock, metadata
 from app.core.errors import ApiError, Code, invalid
 from app.gateway import Gateway
 from app.invoices.creation import NewInvoice
@@ -24,9 +24,8 @@ from app.invoices.return_urls import MAX_URL_LENGTH, check_return_url
 from app.invoices.states import Status
 from app.merchants.terms import Terms
 from app.web.idempotency import Once
-from app.web.paging import Position, encode_cursor, parse_moment, parse_page
+from app.web.paging import next_cursor, parse_moment, parse_page
 
-MAX_METADATA_BYTES = 4 * 1024
 EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]+@[^@\s\x00-\x20\x7f-\xa0]+$"
 """One @, no space, no control character; which of these `\\s` means differs between languages."""
 
@@ -181,14 +180,14 @@ def routes(gateway: Gateway) -> Router:
     )
     async def page(principal: Principal, parameters: Parameters) -> InvoicePage:
         asked = parse_page(parameters)
-        invoices, last = await gateway.invoice_reader.page(
+        invoices = await gateway.invoice_reader.page(
             principal.merchant_id,
             principal.mode,
             _filters(gateway, principal, parameters),
-            asked.after,
+            asked.place,
             asked.limit,
         )
-        return InvoicePage(invoices, None if last is None else encode_cursor(Position(*last)))
+        return InvoicePage(invoices, next_cursor(invoices.following))
 
     @post(
         "/{invoice_id:str}/cancel",
@@ -210,13 +209,16 @@ def routes(gateway: Gateway) -> Router:
 
 
 def _terms(principal: Principal) -> Terms:
-    return Terms(principal.merchant_id, principal.mode, principal.service_fee_bps, cast(FeePayer, principal.fee_payer))
+    return Terms(
+        principal.merchant_id,
+        principal.mode,
+        principal.service_fee_bps,
+        cast(FeePayer, principal.fee_payer),
+        principal.accept_parts,
+    )
 
 
 def _new_invoice(data: InvoiceRequest) -> NewInvoice:
-    metadata = msgspec.json.encode(data.metadata or {})
-    if len(metadata) > MAX_METADATA_BYTES:
-        raise invalid("metadata", f"must have at most {MAX_METADATA_BYTES} bytes as JSON")
     for field in ("success_url", "fail_url"):
         check_return_url(field, getattr(data, field))
     return NewInvoice(
@@ -230,7 +232,7 @@ def _new_invoice(data: InvoiceRequest) -> NewInvoice:
         success_url=data.success_url,
         fail_url=data.fail_url,
         webhook_url=data.webhook_url,
-        metadata=metadata,
+        metadata=metadata.to_json(data.metadata),
         expires_in=timedelta(minutes=data.expires_in),
         fee_payer=data.fee_payer,
     )

@@ -8,16 +8,15 @@ from msgspec import Meta
 
 from app.api.describe import NextCursor, Parameter, Parameters, described
 from app.api.guard import requires
-from app.api.v1.invoices import MAX_METADATA_BYTES
 from app.api.v1.withdrawals import DESTINATION_ERRORS, LIST_QUERY, filters
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
-from app.core import clock
-from app.core.errors import ApiError, Code, invalid
+from app.core import clock, metadata
+from app.core.errors import ApiError, Code
 from app.gateway import Gateway
 from app.payouts.service import NewPayout
 from app.web.idempotency import Once
-from app.web.paging import Position, encode_cursor, parse_page
+from app.web.paging import next_cursor, parse_page
 from app.withdrawals.presentation import PayoutBody
 from app.withdrawals.states import Status
 
@@ -130,14 +129,14 @@ def routes(gateway: Gateway) -> Router:
     )
     async def page(principal: Principal, parameters: Parameters) -> PayoutPage:
         asked = parse_page(parameters)
-        payouts, last = await gateway.withdrawal_reader.payouts(
+        payouts = await gateway.withdrawal_reader.payouts(
             principal.merchant_id,
             principal.mode,
             filters(gateway, principal, parameters),
-            asked.after,
+            asked.place,
             asked.limit,
         )
-        return PayoutPage(payouts, None if last is None else encode_cursor(Position(*last)))
+        return PayoutPage(payouts, next_cursor(payouts.following))
 
     @post(
         "/{payout_id:str}/cancel",
@@ -159,9 +158,6 @@ def routes(gateway: Gateway) -> Router:
 
 
 def _new_payout(principal: Principal, data: PayoutRequest) -> NewPayout:
-    metadata = msgspec.json.encode(data.metadata or {})
-    if len(metadata) > MAX_METADATA_BYTES:
-        raise invalid("metadata", f"must have at most {MAX_METADATA_BYTES} bytes as JSON")
     return NewPayout(
         asset=data.asset,
         chain=data.chain,
@@ -169,6 +165,6 @@ def _new_payout(principal: Principal, data: PayoutRequest) -> NewPayout:
         destination=data.destination,
         destination_memo=data.destination_memo,
         description=data.description,
-        metadata=metadata,
+        metadata=metadata.to_json(data.metadata),
         requested_by=f"api_key:{principal.key_id}",
     )

@@ -17,7 +17,7 @@ from app.core.errors import ApiError, Code
 from app.gateway import Gateway
 from app.refunds.service import NewRefund
 from app.web.idempotency import Once
-from app.web.paging import Position, encode_cursor, parse_page
+from app.web.paging import next_cursor, parse_page
 from app.withdrawals.presentation import RefundBody
 from app.withdrawals.queries import Filters
 from app.withdrawals.states import Status
@@ -173,10 +173,10 @@ def routes(gateway: Gateway) -> list[Router]:
 
 async def _page(gateway: Gateway, principal: Principal, parameters: Parameters, wanted: Filters) -> RefundPage:
     asked = parse_page(parameters)
-    refunds, last = await gateway.withdrawal_reader.refunds(
-        principal.merchant_id, principal.mode, wanted, asked.after, asked.limit
+    refunds = await gateway.withdrawal_reader.refunds(
+        principal.merchant_id, principal.mode, wanted, asked.place, asked.limit
     )
-    return RefundPage(refunds, None if last is None else encode_cursor(Position(*last)))
+    return RefundPage(refunds, next_cursor(refunds.following))
 
 
 def _new_refund(principal: Principal, data: RefundRequest) -> NewRefund:

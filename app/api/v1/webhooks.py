@@ -32,7 +32,7 @@ from app.core.errors import Code, invalid
 from app.gateway import Gateway
 from app.web import idempotency
 from app.web.idempotency import Once, Replay
-from app.web.paging import Position, encode_cursor, parse_page
+from app.web.paging import next_cursor, parse_page
 from app.webhooks import queries, replay, service
 from app.webhooks.service import RevealedSecret
 
@@ -118,12 +118,10 @@ def routes(gateway: Gateway) -> Router:
             principal.merchant_id,
             principal.mode,
             implicit=implicit == "true",
-            limit=asked.limit + 1,
-            before=asked.after,
+            limit=asked.limit,
+            place=asked.place,
         )
-        shown = found[: asked.limit]
-        more = encode_cursor(Position(shown[-1].created_at, shown[-1].id)) if len(found) > asked.limit else None
-        return WebhookPage([webhook_body(endpoint) for endpoint in shown], more)
+        return WebhookPage([webhook_body(endpoint) for endpoint in found], next_cursor(found.following))
 
     @get(
         "/{webhook_id:str}",
@@ -319,12 +317,10 @@ def routes(gateway: Gateway) -> Router:
             principal.mode,
             webhook_id,
             status=status,
-            limit=asked.limit + 1,
-            before_seq=asked.before_seq,
+            limit=asked.limit,
+            place=asked.place,
         )
-        shown = found[: asked.limit]
-        more = str(shown[-1].seq) if len(found) > asked.limit else None
-        return DeliveryPage([delivery_body(delivery) for delivery in shown], more)
+        return DeliveryPage([delivery_body(delivery) for delivery in found], next_cursor(found.following))
 
     return Router(
         "/webhooks",

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 import httpx
 import msgspec
 
+from app.core.connecting import KEEPALIVE
 from app.networks.config import NodeUrl
 from app.networks.evm.wire import Quantity, WireReply
 from app.networks.port import NodeUnavailable, UnreadableAnswer, WrongChain
@@ -134,6 +135,7 @@ class _Node:
             verify=tls_context(),
             trust_env=False,
             limits=httpx.Limits(max_connections=8, keepalive_expiry=KEEPALIVE_S),
+            socket_options=KEEPALIVE,
         )
 
     async def ask(self, calls: Sequence[Call[Any]]) -> list[Any]:

@@ -10,17 +10,22 @@ from typing import Any
 import msgspec
 from eth_abi.abi import encode
 from eth_account import Account
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from eth_utils.crypto import keccak
 
 from app.networks.config import Asset, NetworkConfig
-from app.networks.evm import holdings
-from app.networks.evm.holdings import CALLS_PER_REQUEST
+from app.networks.evm import holdings, rollup
+from app.networks.evm.address import with_checksum
+from app.networks.evm.holdings import CALLS_PER_REQUEST, TXID
 from app.networks.evm.rpc import Call, EvmRpc, NobodyAnswered, RefusedByNode
-from app.networks.evm.wire import Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock
+from app.networks.evm.wire import Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock, WireSigned
 from app.networks.port import (
     Broadcast,
     Draft,
     FeeAboveCeiling,
     FeeRate,
+    NotATransfer,
+    OnChain,
     Receipt,
     Signed,
     UnreadableAnswer,
@@ -29,6 +34,7 @@ from app.networks.port import (
 )
 
 TRANSFER_SELECTOR = bytes.fromhex("a9059cbb")  # keccak256("transfer(address,uint256)"), its first four bytes
+TRANSFER_LENGTH = 4 + 2 * 32  # the selector, and two words
 BALANCE_OF_SELECTOR = bytes.fromhex("70a08231")  # keccak256("balanceOf(address)")
 PLAIN_TRANSFER_GAS = 21_000  # a transfer of native coin to an address without code (yellow paper, G_transaction)
 GAS_MARGIN = (5, 4)  # the state may differ when the transaction runs; what isn't used isn't paid
@@ -75,22 +81,15 @@ class EvmSender:
         # Native sweeps count on a plain transfer's gas being exact.
         return gas if gas == PLAIN_TRANSFER_GAS else gas * GAS_MARGIN[0] // GAS_MARGIN[1]
 
+    async def with_data_fee(self, draft: Draft) -> Draft:
+        if self._config.rollup is None:
+            return draft
+        # Three bytes longer than the unsigned form: the shortest signature that can be written down.
+        unsigned = TypedTransaction.from_dict({**self._fields(draft), "v": 1, "r": 1, "s": 1}).encode()
+        return msgspec.structs.replace(draft, data_fee_raw=await rollup.data_fee_raw(self._rpc, unsigned))
+
     def sign(self, draft: Draft, private_key: bytes) -> Signed:
-        to, value_raw, data = self._transfer(draft.to_address, draft.asset_symbol, draft.amount_raw)
-        signed = Account.sign_transaction(
-            {
-                "type": 2,
-                "chainId": self._config.chain_id,
-                "nonce": draft.nonce,
-                "to": to,
-                "value": value_raw,
-                "data": data,
-                "gas": draft.gas_limit,
-                "maxFeePerGas": draft.max_fee_raw,
-                "maxPriorityFeePerGas": draft.priority_fee_raw,
-            },
-            private_key,
-        )
+        signed = Account.sign_transaction(self._fields(draft), private_key)
         return Signed(txid="0x" + bytes(signed.hash).hex(), raw=bytes(signed.raw_transaction))
 
     async def broadcast(self, signed: Signed) -> Broadcast:
@@ -120,6 +119,22 @@ class EvmSender:
             for txid, settlement in settled.items()
             if hashes.get(settlement.height) == settlement.block_hash  # else of a block that is not this chain's
         }
+
+    async def look_up(self, txid: str) -> OnChain | None:
+        if not TXID.fullmatch(txid):
+            return None
+        call: Call[WireSigned | None] = Call("eth_getTransactionByHash", (txid,), WireSigned | None)
+        (found,) = await self._rpc.ask([call])
+        if found is None:
+            return None
+        draft = self._draft(found)
+        signature = {name: int(getattr(found, name), 16) for name in "vrs"}
+        raw = TypedTransaction.from_dict({**self._fields(draft), **signature}).encode()
+        # The id is the hash of the bytes: whoever has lied about one of them has made another id.
+        if keccak(raw) != bytes.fromhex(found.hash[2:]) or found.hash.lower() != txid.lower():
+            raise NotATransfer(f"transaction {txid} is not made as we make ours")
+        sender = Account.recover_transaction(raw)
+        return OnChain(from_address=str(sender), draft=draft, signed=Signed(found.hash.lower(), raw))
 
     async def pooled(self, txids: Sequence[str]) -> list[bool]:
         known: list[bool] = []
@@ -185,6 +200,42 @@ class EvmSender:
                 if header is not None:
                     hashes[height] = header.hash.lower()
         return hashes
+
+    def _fields(self, draft: Draft) -> dict[str, Any]:
+        """The transaction that a draft is, unsigned (EIP-1559)."""
+        to, value_raw, data = self._transfer(draft.to_address, draft.asset_symbol, draft.amount_raw)
+        return {
+            "type": 2,
+            "chainId": self._config.chain_id,
+            "nonce": draft.nonce,
+            "to": to,
+            "value": value_raw,
+            "data": data,
+            "gas": draft.gas_limit,
+            "maxFeePerGas": draft.max_fee_raw,
+            "maxPriorityFeePerGas": draft.priority_fee_raw,
+        }
+
+    def _draft(self, sent: WireSigned) -> Draft:
+        """The transfer that a transaction is. Raises NotATransfer."""
+        if sent.type != "0x2" or sent.to is None or not sent.max_fee_per_gas or not sent.max_priority_fee_per_gas:
+            raise NotATransfer(f"transaction {sent.hash} is not made as we make ours")
+        token, data = self._tokens.get(sent.to.lower()), bytes.fromhex(sent.input[2:])
+        if token is not None and data.startswith(TRANSFER_SELECTOR) and len(data) == TRANSFER_LENGTH:
+            symbol, recipient, amount_raw = token.symbol, "0x" + data[16:36].hex(), int.from_bytes(data[36:])
+        elif token is None and not data and self._config.native is not None:
+            symbol, recipient, amount_raw = self._config.native.symbol, sent.to.lower(), int(sent.value, 16)
+        else:
+            raise NotATransfer(f"transaction {sent.hash} is no transfer of an asset of {self._config.key}")
+        return Draft(
+            to_address=with_checksum(recipient),
+            asset_symbol=symbol,
+            amount_raw=amount_raw,
+            nonce=int(sent.nonce, 16),
+            gas_limit=int(sent.gas, 16),
+            max_fee_raw=int(sent.max_fee_per_gas, 16),
+            priority_fee_raw=int(sent.max_priority_fee_per_gas, 16),
+        )
 
     def _transfer(self, to_address: str, asset_symbol: str, amount_raw: int) -> tuple[str, int, bytes]:
         """Whom to call, with how much native coin and which data."""

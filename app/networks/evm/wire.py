@@ -89,6 +89,23 @@ class WireSent(msgspec.Struct, frozen=True):
     value: Quantity
 
 
+class WireSigned(msgspec.Struct, frozen=True, rename="camel"):
+    """A transaction with its signature. Those of other types than 2 (EIP-1559) lack some of the members."""
+
+    hash: Hash
+    type: Quantity
+    nonce: Quantity
+    gas: Quantity
+    to: Address | None
+    value: Quantity
+    input: Data
+    v: Quantity
+    r: Quantity
+    s: Quantity
+    max_fee_per_gas: Quantity | None = None
+    max_priority_fee_per_gas: Quantity | None = None
+
+
 class WireKnown(msgspec.Struct, frozen=True, rename="camel"):
     """A transaction that the node knows of, waiting or in a block."""
 

@@ -1,4 +1,6 @@
-"""Every deposit booked just once, for just what came, and nothing booked for a deposit that is not there (I2)."""
+"""Every deposit booked just once, for just what came, and nothing booked for a deposit that is not there (I2). What is
+in suspense has its reason: it is dust, waits for other parts, or has a case.
+"""
 
 from app.reconciliation.findings import Finding, Result
 from app.reconciliation.snapshot import rows
@@ -17,7 +19,11 @@ async def check() -> Result:
     under `DEP-…#2`; they count with the others.
     """
     counted = await rows(
-        "SELECT count(*) AS all, count(*) FILTER (WHERE settled_at IS NOT NULL) AS booked FROM deposits"
+        """
+        SELECT count(*) AS all, count(*) FILTER (WHERE settled_at IS NOT NULL) AS booked,
+            count(*) FILTER (WHERE verdict = 'dust' AND status <> 'orphaned') AS dust
+        FROM deposits
+        """
     )
     found = await rows(
         """
@@ -62,9 +68,45 @@ async def check() -> Result:
             "txid": row["txid"],
         }
         findings.append(Finding(CHECK, row["deposit"], problem, figures))
+    stray = await _stray()
+    findings += stray
     figures = {
         "deposits": counted[0]["all"],
         "booked": counted[0]["booked"],
+        "dust": counted[0]["dust"],
         "at_odds": found[0]["all_found"] if found else 0,
+        "stray": len(stray),
     }
     return Result(CHECK, figures, findings)
+
+
+async def _stray() -> list[Finding]:
+    """Deposits that are not where their verdict puts them; none of these is ever left so between two transactions.
+
+    Dust and parts are never credited (a credited part is `exact`), and what needs a human has a case.
+    """
+    found = await rows(
+        """
+        SELECT d.id, d.verdict, d.status, d.network, d.asset, d.amount_raw, r.status AS case_status
+        FROM deposits d LEFT JOIN reviews r ON r.deposit = d.id
+        WHERE (d.verdict IN ('dust', 'part') AND d.status = 'credited')
+            OR (d.verdict = 'dust' AND r.status IN ('open', 'returning'))
+            OR (d.verdict = 'exact' AND d.status = 'suspended')
+            OR (d.verdict NOT IN ('exact', 'part', 'dust') AND r.deposit IS NULL)
+        ORDER BY d.id LIMIT $1
+        """,
+        MOST_SHOWN,
+    )
+    findings = []
+    for row in found:
+        if row["status"] == "credited":
+            problem = f"is {row['verdict']}, and credited"
+        elif row["verdict"] == "exact":
+            problem = "is exact, and in suspense"
+        elif row["verdict"] == "dust":
+            problem = f"is dust, and its case is {row['case_status']}"
+        else:
+            problem = f"is {row['verdict']}, and nobody has its case"
+        figures = {"amount_raw": str(row["amount_raw"]), "asset": row["asset"], "network": row["network"]}
+        findings.append(Finding(CHECK, row["id"], problem, figures))
+    return findings

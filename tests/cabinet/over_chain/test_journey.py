@@ -12,10 +12,10 @@ from app.core import clock
 from app.gateway import Gateway
 from app.merchants import applications
 from app.sandbox.chain_driver import AnvilDriver
-from tests.browsing import CHROMIUM
 from tests.cabinet.looking import complaints_of, look
 from tests.cabinet.world import ELSEWHERE, make_world
 from tests.checkout.running import RunningApp, running_app
+from tests.chromium import launch_options
 from tests.factories.operators import operator
 from tests.factories.payments import pay_on_chain
 from tests.portal.browsing import Account, an_account
@@ -38,9 +38,9 @@ async def served(environment: dict[str, str], tmp_path: Path, gateway: Gateway) 
 
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
-    """Debian's chromium."""
+    """One for the test."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = await playwright.chromium.launch(**launch_options())
         yield browser
         await browser.close()
 

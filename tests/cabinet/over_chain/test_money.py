@@ -143,7 +143,9 @@ async def test_exports_stream_everything_and_no_cell_is_a_formula(
     for description in evil:
         await invoice(works, world.terms, description=description)
     person = await owner(world, browser)
-    rows = rows_of(await person.get(f"{world.base}/exports/invoices.csv"))
+    answer = await person.get(f"{world.base}/exports/invoices.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = rows_of(answer)
     assert len(rows) == 3 + len(evil)
     told = {row["description"] for row in rows}
     assert {"'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'\tx", 'harmless, "quoted"'} <= told

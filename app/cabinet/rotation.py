@@ -1,0 +1,27 @@
+"""Rotating a secret while an earlier rotation still runs: the secret before the present one ends at once.
+
+The page says so. The form carries what its page has said; if another rotation began in between, it is refused and the
+page says the new truth first.
+"""
+
+from datetime import datetime
+
+from app.core import clock
+from app.portal.forms import Form
+
+FIELD = "ends_with_this"
+"""The hidden field with what the page knew of a running rotation."""
+
+
+def ends_with(previous_until: datetime | None) -> str:
+    """What the field holds: until when the secret before the present one would hold, empty if there is none."""
+    return "" if previous_until is None or previous_until <= clock.now() else previous_until.isoformat()
+
+
+def refuse_unseen_rotation(form: Form, previous_until: datetime | None) -> None:
+    """Raise FormRefused where the form's page did not say that this rotation ends a secret which is still good."""
+    told, now = form.text(FIELD), ends_with(previous_until)
+    form.values[FIELD] = now  # what the page says if it is shown again
+    if now and now != told:
+        words = "somebody has rotated it since you opened this page. Read below which secret ends, and send it again"
+        raise form.refuse("", words)

@@ -1,0 +1,114 @@
+"""How each connection to Postgres is made: limited in time, kept under watch by TCP, and to a server that takes writes.
+
+A peer that is gone without a word (a partition, a powered-off host) is noticed by TCP on both sides within
+`DEAD_LINK_S`. A server that is stopped still answers TCP: against it there are only the limits of `core.waiting`.
+"""
+
+import asyncio
+import socket
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from app.core import waiting
+from app.core.waiting import DatabaseUnavailable
+
+CONNECT_TIMEOUT_S = 5.0
+"""For each host that the URL names, until a connection is ready to use."""
+
+KEEPALIVE_IDLE_S = 5
+KEEPALIVE_INTERVAL_S = 5
+KEEPALIVE_PROBES = 3
+DEAD_LINK_S = KEEPALIVE_IDLE_S + KEEPALIVE_INTERVAL_S * KEEPALIVE_PROBES
+"""A link on which nothing was confirmed for so long is dead, whether it rests (keepalive) or has something to send
+(TCP_USER_TIMEOUT, RFC 5482)."""
+
+KEEPALIVE = [
+    (level, getattr(socket, name), value)
+    for level, name, value in (
+        (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+        (socket.IPPROTO_TCP, "TCP_KEEPIDLE", KEEPALIVE_IDLE_S),
+        (socket.IPPROTO_TCP, "TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
+        (socket.IPPROTO_TCP, "TCP_KEEPCNT", KEEPALIVE_PROBES),
+        (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", DEAD_LINK_S * 1000),
+    )
+    if hasattr(socket, name)  # macOS has not all of them
+]
+"""Socket options of our side, also for Redis and nodes."""
+
+LOCK_TIMEOUT_MS = 5_000
+"""No statement waits longer for another's lock: a request is told to come again, a worker tries again."""
+
+IDLE_IN_TRANSACTION_MS = 30_000
+"""A transaction whose process is stopped keeps its locks no longer. Ours never pause inside one."""
+
+SERVER_SHARE = 0.9
+"""The server's own limit, as a share of ours: one that is only slow ends a statement itself, and the connection
+stays good."""
+
+STATEMENT_CACHE_SIZE = 512
+"""Prepared statements kept per connection: more than we have."""
+
+
+def server_settings() -> dict[str, str]:
+    """Parameters of each session."""
+    return {
+        "application_name": "swap-pay",
+        "timezone": "UTC",
+        "jit": "off",
+        "lock_timeout": str(LOCK_TIMEOUT_MS),
+        "statement_timeout": str(round(waiting.limit_s() * SERVER_SHARE * 1000)),
+        "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+        "tcp_keepalives_idle": str(KEEPALIVE_IDLE_S),
+        "tcp_keepalives_interval": str(KEEPALIVE_INTERVAL_S),
+        "tcp_keepalives_count": str(KEEPALIVE_PROBES),
+        "tcp_user_timeout": str(DEAD_LINK_S * 1000),
+    }
+
+
+async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
+    """A connection to the first host of `dsn` that answers and takes writes; `options` are asyncpg's.
+
+    A server that a fail-over has left read-only is passed over: what it shows may be out of date. Raises
+    DatabaseUnavailable.
+    """
+    failure: Exception | None = None
+    for one_host in _hosts(dsn):
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                connection: asyncpg.Connection = await asyncpg.connect(
+                    one_host, target_session_attrs="read-write", **options
+                )
+                try:
+                    await _prepare(connection)
+                except BaseException:
+                    connection.terminate()  # not closed: a server that hangs would have to answer that
+                    raise
+                return connection
+        except waiting.UNAVAILABLE_ERRORS as error:
+            failure = error
+    raise DatabaseUnavailable(f"no connection: {failure or 'no answer in time'}") from failure
+
+
+def _hosts(dsn: str) -> list[str]:
+    """The URL once for each host in it: asyncpg would spend all its time on a first one that does not answer."""
+    parts = urlsplit(dsn)
+    user, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return [dsn]
+    return [urlunsplit(parts._replace(netloc=f"{user}{at}{host}")) for host in hosts.split(",")]
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    """Amounts are `numeric(78,0)`: read and written as `int`, so that no Decimal slips into money code."""
+    link = connection._transport.get_extra_info("socket")  # asyncpg has no public way to it
+    if link.family != socket.AF_UNIX:
+        for option in KEEPALIVE:
+            link.setsockopt(*option)
+    await connection.set_type_codec("numeric", schema="pg_catalog", format="text", encoder=str, decoder=_decode_numeric)
+
+
+def _decode_numeric(text: str) -> int | Decimal:
+    return Decimal(text) if "." in text or "N" in text else int(text)

@@ -1,0 +1,65 @@
+"""Pages of a list by the key of a row, in both directions (keyset paging).
+
+The index leads straight to a page's first row, so every page costs the same, and rows that are added meanwhile push
+nothing from one page to the next.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from app.core.database import Row
+
+T = TypeVar("T")
+
+Key = tuple[Any, ...]
+"""What a list is ordered by, such as (created_at, id); unique in the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page lies: it begins after the row with this key, or, with `is_end`, ends before it."""
+
+    key: Key
+    is_end: bool = False
+
+
+class Page(list[T]):
+    """Some rows in the list's order, with the places of the pages beside them; None where there is none."""
+
+    def __init__(self, rows: Iterable[T], previous: Place | None, following: Place | None) -> None:
+        super().__init__(rows)
+        self.previous = previous
+        self.following = following
+
+
+def direction(place: Place | None, *, oldest_first: bool = False) -> tuple[Literal["<", ">"], Literal["ASC", "DESC"]]:
+    """How the statement of a page compares a row's key with the place's, and how it orders its rows.
+
+    A page that ends at its place is read from there backwards; `page_of` turns it round again.
+    """
+    backwards = place is not None and place.is_end
+    return (">", "ASC") if oldest_first != backwards else ("<", "DESC")
+
+
+def page_of(
+    rows: Sequence[Row], limit: int, place: Place | None, *, key: Sequence[str], made: Callable[[Row], T]
+) -> Page[T]:
+    """The page in `rows`, which are up to `limit` + 1 as the statement gave them. `key` names the key's columns."""
+    shown = list(rows[:limit])
+    goes_on = len(rows) > limit
+    backwards = place is not None and place.is_end
+    if backwards:
+        shown.reverse()
+    has_previous, has_following = (goes_on, True) if backwards else (place is not None, goes_on)
+    return Page(
+        map(made, shown),
+        Place(tuple(shown[0][name] for name in key), is_end=True) if shown and has_previous else None,
+        Place(tuple(shown[-1][name] for name in key)) if shown and has_following else None,
+    )
+
+
+async def page_or_first(read: Callable[[Place | None], Awaitable[Page[T]]], place: Place | None) -> Page[T]:
+    """The page at `place`. One that ends there and has none before it is the first page, in its full length."""
+    page = await read(place)
+    return await read(None) if place is not None and place.is_end and page.previous is None else page

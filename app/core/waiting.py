@@ -1,0 +1,120 @@
+"""How long anything waits for Postgres.
+
+A request has one budget for all its statements, so that several slow ones together still end in time. Whatever runs
+without a budget (workers, commands, work beside a request) has the process's limit for each single wait. A database
+that does not answer, is shutting down or takes no writes becomes one error: `DatabaseUnavailable`.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, TypeVar
+
+import asyncpg
+from asyncpg.exceptions import TargetServerAttributeNotMatched
+
+T = TypeVar("T")
+
+WORKER_LIMIT_S = 30.0
+"""One wait in a worker or a command. Statements that may take longer name a limit of their own."""
+
+UNAVAILABLE_ERRORS = (
+    OSError,  # TimeoutError too
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.IdleSessionTimeoutError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,
+    TargetServerAttributeNotMatched,
+)
+"""What a wait for the database raises when the fault is the server's or the link's, and not the statement's."""
+
+_limit_s = WORKER_LIMIT_S
+
+
+class DatabaseUnavailable(ConnectionError):
+    """Postgres did not answer in time, ended the connection, or takes no writes. What was asked may be asked again;
+    whether a COMMIT that got no answer was done is not known."""
+
+
+class _Budget:
+    __slots__ = ("left_s",)
+
+    def __init__(self, seconds: float) -> None:
+        self.left_s = seconds
+
+
+_budget: ContextVar[_Budget | None] = ContextVar("database_budget", default=None)
+
+
+def limit_each_wait(seconds: float) -> None:
+    """Set this process's limit for one wait outside of any budget."""
+    global _limit_s
+    _limit_s = seconds
+
+
+def limit_s() -> float:
+    """This process's limit for one wait outside of any budget, in seconds."""
+    return _limit_s
+
+
+@contextmanager
+def budget(seconds: float) -> Iterator[None]:
+    """Inside, all waits for the database together last at most so long. An inner budget stands for itself."""
+    token = _budget.set(_Budget(seconds))
+    try:
+        yield
+    finally:
+        _budget.reset(token)
+
+
+def run_beside(work: Coroutine[Any, Any, T], name: str | None = None) -> "asyncio.Task[T]":
+    """A task that others may wait for too, and so has no part in the budget of the request that started it."""
+    context = contextvars.copy_context()
+    context.run(_budget.set, None)
+    return asyncio.create_task(work, name=name, context=context)
+
+
+class waiting:
+    """What is awaited inside ends within the budget, or within the process's limit where there is none.
+
+    Raises DatabaseUnavailable then, and for each of `UNAVAILABLE_ERRORS`.
+    """
+
+    __slots__ = ("_began_s", "_budget", "_timeout")
+
+    async def __aenter__(self) -> None:
+        self._budget = _budget.get()
+        self._began_s = asyncio.get_running_loop().time()
+        seconds = _limit_s if self._budget is None else self._budget.left_s
+        self._timeout = asyncio.timeout_at(self._began_s + seconds)
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._budget is not None:
+            self._budget.left_s -= asyncio.get_running_loop().time() - self._began_s
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError:
+            raise DatabaseUnavailable("no answer in time") from error
+        if isinstance(error, UNAVAILABLE_ERRORS) and not isinstance(error, DatabaseUnavailable):
+            raise DatabaseUnavailable(str(error) or type(error).__name__) from error
+
+
+@asynccontextmanager
+async def turn(of: asyncio.Lock | asyncio.Semaphore) -> AsyncIterator[None]:
+    """Hold a lock whose holders wait for the database: the time counts as theirs does. Raises DatabaseUnavailable."""
+    async with waiting():
+        await of.acquire()
+    try:
+        yield
+    finally:
+        of.release()

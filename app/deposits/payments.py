@@ -1,0 +1,172 @@
+"""Invoices that are paid by several deposits, or by one that did not pay when it came (contract, section 3).
+
+Parts wait in suspense for each other. When they are the exact amount the invoice is `confirming`, and once all of them
+are booked they leave suspense together for the merchant. What is left when the invoice has ended, or when its time is
+up, gets its case: nothing waits for ever.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.core import database
+from app.core.database import Row
+from app.core.errors import ApiError
+from app.core.logging import get_logger
+from app.deposits import repository, reviews
+from app.deposits.bookings import booking_reference, deposit_chains
+from app.deposits.matching import Came, Candidate, Verdict, is_dust, overshoots, payment
+from app.deposits.queries import received_raw
+from app.invoices.pricing import shares
+from app.invoices.service import REORG_PATIENCE, InvoiceService
+from app.invoices.states import Status
+from app.ledger import service as ledger
+from app.ledger.service import Posting
+from app.networks.registry import Networks
+
+log = get_logger(__name__)
+
+PROMOTABLE = frozenset({Verdict.PART, Verdict.DUST, Verdict.SECOND, Verdict.UNDERPAID, Verdict.OVERPAID})
+"""What may turn out to be the payment, or a part of it, when another deposit comes or goes."""
+
+
+class PaymentService:
+    """What the deposits of an invoice are together. All but `credit_complete` and `end` run in the transaction of
+    a caller who holds the invoice's lock."""
+
+    def __init__(self, networks: Networks, invoices: InvoiceService) -> None:
+        self._networks = networks
+        self._invoices = invoices
+
+    def dust_limit_raw(self, network: str, asset: str) -> int:
+        """Below it a deposit of the asset is dust, in minor units."""
+        known = self._networks.get(network).asset(asset)
+        assert known is not None, "assets are never removed from a network that has deposits"
+        return known.dust_limit_raw
+
+    async def overshoots(self, invoice_id: str, amount_raw: int) -> bool:
+        """Whether one more part is more than what is missing."""
+        invoice = await repository.lock_invoice(invoice_id)
+        candidate = repository.candidate(invoice)
+        return overshoots(candidate, self._came(invoice, candidate, await _undecided(invoice)), amount_raw)
+
+    async def reconsider(self, invoice_id: str, now: datetime) -> None:
+        """Let what has come pay an invoice that still waits for its payment, if it does by now."""
+        invoice = await repository.lock_invoice(invoice_id)
+        candidate = repository.candidate(invoice)
+        if not candidate.is_open:
+            return
+        paying = payment(candidate, self._came(invoice, candidate, await _undecided(invoice)))
+        if not paying:
+            return
+        deposit_ids = [deposit.id for deposit in paying]
+        await repository.make_parts(deposit_ids)
+        await reviews.end_cases_of_payment(deposit_ids, now)
+        cases_left = await reviews.cases_left(invoice_id)
+        total_raw = await received_raw(invoice_id)
+        await self._invoices.begin_confirming(invoice_id, candidate.status, total_raw, cases_left, now)
+
+    async def take_back(self, invoice_id: str, now: datetime) -> None:
+        """Deposits of an invoice have left the chain: it waits again if they were its payment or a part of it."""
+        invoice = await repository.lock_invoice(invoice_id)
+        total_raw = await received_raw(invoice_id)
+        if invoice["status"] == Status.CONFIRMING and not await self._is_paid(invoice):
+            await self._invoices.await_again(invoice_id, total_raw, await reviews.cases_left(invoice_id), now)
+        else:
+            await self._invoices.note_received(invoice_id, total_raw, now)
+        await self.reconsider(invoice_id, now)
+
+    async def credit_complete(self, network: str, now: datetime) -> set[str]:
+        """Credit invoices whose parts are all booked to suspense; their ids. One transaction each."""
+        credited = set()
+        for invoice_id in await repository.complete(network):
+            try:
+                if await self._credit(invoice_id, now):
+                    credited.add(invoice_id)
+            except ApiError:
+                # A reorganisation took away what suspense has paid out: operators were told then. Later.
+                log.warning("parts_wait_for_suspense", invoice=invoice_id)
+        return credited
+
+    async def end(self, network: str, covered_until: datetime, now: datetime) -> set[str]:
+        """Open the cases of parts whose invoice has ended without them, or whose time is up; their invoices' ids.
+
+        `covered_until`: every block up to this moment has been scanned. One transaction for each invoice.
+        """
+        ended = await repository.left_behind(network, min(covered_until, now), now - REORG_PATIENCE)
+        for invoice_id in ended:
+            async with database.transaction():
+                await self._end(invoice_id, now)
+        return set(ended)
+
+    async def _credit(self, invoice_id: str, now: datetime) -> bool:
+        """Move the parts of an invoice from suspense to its merchant, and the fee to the platform."""
+        earnings, fees, suspense = deposit_chains(*await repository.ledgers_of(invoice_id))
+        async with database.transaction():
+            await ledger.lock([earnings, fees, suspense])
+            invoice = await repository.lock_invoice(invoice_id)
+            rows = await self._paying_parts(invoice)
+            booked = rows and all(row["status"] == "suspended" for row in rows)
+            if invoice["status"] != Status.CONFIRMING or not booked:
+                return False
+            due = shares([row["amount_raw"] for row in rows], invoice["pay_in_raw"], invoice["service_fee_raw"])
+            postings = []
+            for row, share in zip(rows, due, strict=True):
+                reference = booking_reference(row["id"], row["times_reversed"])
+                postings.append(Posting(suspense, "suspense_released", -row["amount_raw"], 0, reference))
+                if share.net_raw:
+                    postings.append(Posting(earnings, "invoice_credit", share.net_raw, 0, reference))
+                if share.service_fee_raw:
+                    postings.append(Posting(fees, "service_fee", share.service_fee_raw, 0, reference))
+            await ledger.post(postings, now)
+            await repository.credit_parts([row["id"] for row in rows])
+            await self._invoices.pay(invoice_id, Status.CONFIRMING, sum(share.net_raw for share in due), now)
+        return True
+
+    async def _end(self, invoice_id: str, now: datetime) -> None:
+        invoice = await repository.lock_invoice(invoice_id)
+        candidate = repository.candidate(invoice)
+        if candidate.status == Status.CONFIRMING:
+            return  # the last part came meanwhile
+        verdict = _left_behind(candidate)
+        opened = 0
+        for part in self._came(invoice, candidate, await _parts(invoice)):
+            await repository.set_verdict(part.id, Verdict.DUST if part.is_dust else verdict)
+            opened += not part.is_dust and await reviews.open_case(part.id, verdict, invoice_id, now)
+        if opened:
+            await self._invoices.review(invoice_id, candidate.status, await received_raw(invoice_id), now)
+
+    async def _is_paid(self, invoice: Row) -> bool:
+        """Whether the chain still has the payment of an invoice that is confirming."""
+        return await repository.has_exact(invoice["id"]) or bool(await self._paying_parts(invoice))
+
+    async def _paying_parts(self, invoice: Row) -> list[Row]:
+        """The parts that are the payment together; none where they are not."""
+        rows, candidate = await _parts(invoice), repository.candidate(invoice)
+        paying = {deposit.id for deposit in payment(candidate, self._came(invoice, candidate, rows))}
+        return [row for row in rows if row["id"] in paying]
+
+    def _came(self, invoice: Row, candidate: Candidate, rows: Sequence[Row]) -> list[Came]:
+        limit_raw = self.dust_limit_raw(invoice["network"], invoice["asset"])
+        return [
+            Came(row["id"], row["amount_raw"], is_dust(invoice["asset"], row["amount_raw"], candidate, limit_raw))
+            for row in rows
+        ]
+
+
+async def _undecided(invoice: Row) -> list[Row]:
+    rows = await repository.undecided(invoice["id"], invoice["asset"], invoice["expires_at"])
+    return [row for row in rows if row["verdict"] in PROMOTABLE]
+
+
+async def _parts(invoice: Row) -> list[Row]:
+    rows = await repository.undecided(invoice["id"], invoice["asset"], invoice["expires_at"])
+    return [row for row in rows if row["verdict"] == Verdict.PART]
+
+
+def _left_behind(invoice: Candidate) -> Verdict:
+    """Why parts did not become the payment."""
+    if invoice.status == Status.CANCELLED or (invoice.status == Status.MANUAL_REVIEW and invoice.was_cancelled):
+        return Verdict.CANCELLED
+    if invoice.status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW, Status.EXPIRED):
+        return Verdict.UNDERPAID
+    return Verdict.SECOND

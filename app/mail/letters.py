@@ -1,0 +1,71 @@
+"""What a letter is: its kind, our words, and other people's words made harmless.
+
+Anybody can make us write to any mailbox, by signing up or by an invitation. So a subject has none of their words, and
+in a body no mail program finds anything of theirs to make a link of.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Kind(StrEnum):
+    """Why a letter is written. Each kind has an allowance of its own, so that one can't use up another's."""
+
+    UNASKED = "unasked"
+    """To an address that somebody typed: sign-up, a new address, an invitation."""
+    RESET = "reset"
+    """To an account, at anybody's wish."""
+    SECURITY = "security"
+    """To an account, about what was done to its password, address or second step."""
+    MERCHANT = "merchant"
+    """To members of a merchant, about the merchant."""
+    ALERT = "alert"
+    """To the operators' addresses in the settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many letters of a kind one mailbox gets at most."""
+
+    per_hour: int
+    per_day: int
+
+
+ALLOWANCES: Mapping[Kind, Allowance] = MappingProxyType(
+    {
+        Kind.UNASKED: Allowance(5, 10),
+        Kind.RESET: Allowance(5, 20),
+        Kind.SECURITY: Allowance(30, 100),
+        Kind.MERCHANT: Allowance(60, 300),
+        Kind.ALERT: Allowance(120, 1_000),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One plain-text letter. Make it by `letter`."""
+
+    kind: Kind
+    subject: str
+    body: str
+
+
+def letter(kind: Kind, subject: str, body: str, ours: Mapping[str, object] | None = None, **theirs: str) -> Letter:
+    """A letter. `subject` is a constant (a test holds that); `body` has a `{name}` for each value.
+
+    `ours` are links, figures and operators' words, which stand as they are. `theirs` are words that an account or a
+    merchant chose: they become one line in which nothing looks like an address.
+    """
+    return Letter(kind, subject, body.format(**(ours or {}), **{name: unlinked(text) for name, text in theirs.items()}))
+
+
+def unlinked(text: str) -> str:
+    """Text on one line, with brackets around each sign that could be part of an address: `example[.]com`."""
+    return _JOINT.sub(r"[\g<0>]", " ".join(text.split()))
+
+
+_JOINT = re.compile(r"(?<=\w)[.@\u3002\uff0e\uff61](?=\w)|(?<=\w):(?=\S)")

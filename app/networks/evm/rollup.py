@@ -1,0 +1,37 @@
+"""What a rollup of the OP stack charges beside gas: for a transaction's data, which goes to the first layer.
+
+The sender pays it out of the balance, on top of gas and without a limit of its own in the transaction. Its price
+follows the first layer's base fees, and the predeployed GasPriceOracle tells it (specs.optimism.io, "L1 fee").
+"""
+
+from eth_abi.abi import encode
+
+from app.networks.evm.holdings import Word
+from app.networks.evm.rpc import Call, EvmRpc, RefusedByNode
+
+ORACLE = "0x420000000000000000000000000000000000000F"
+"""GasPriceOracle, at the same address on every chain of the OP stack."""
+
+UPPER_BOUND_SELECTOR = bytes.fromhex("f1c7a58b")  # keccak256("getL1FeeUpperBound(uint256)"), its first four bytes
+FEE_SELECTOR = bytes.fromhex("49948e0e")  # keccak256("getL1Fee(bytes)")
+
+HEADROOM = 2
+"""The first layer's base fees may double (six full blocks, EIP-1559) before the transaction is in a block."""
+
+
+async def data_fee_raw(rpc: EvmRpc, unsigned: bytes) -> int:
+    """What to set aside for a transaction's data, in wei. The oracle adds the signature itself.
+
+    Since the Fjord upgrade the fee depends on how well the data compresses, and the oracle gives a bound by its size;
+    before, it refuses that, and gives the fee of the data. Raises NodeUnavailable.
+    """
+    try:
+        fee_raw = await _ask(rpc, UPPER_BOUND_SELECTOR + encode(["uint256"], [len(unsigned)]))
+    except RefusedByNode:
+        fee_raw = await _ask(rpc, FEE_SELECTOR + encode(["bytes"], [unsigned]))
+    return fee_raw * HEADROOM
+
+
+async def _ask(rpc: EvmRpc, data: bytes) -> int:
+    (answer,) = await rpc.ask([Call[str]("eth_call", ({"to": ORACLE, "data": "0x" + data.hex()}, "latest"), Word)])
+    return int(answer, 16)

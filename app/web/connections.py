@@ -1,0 +1,205 @@
+"""At most so many connections of one address (WEB_CONNECTIONS_PER_ADDRESS), counted over all web processes of the host.
+
+ASGI shows requests and not connections, and Granian has no limit of its own. But the kernel knows every connection
+to our port: sock_diag(7), which `ss` uses and which needs no privilege, lists them. Twice a second each web process
+reads that list, and shuts down those of its own connections that are too many for their address, the newest first.
+All processes see the same list and so choose the same connections. Trusted proxies are exempt: they speak for many.
+
+The same thread gives our listening socket TCP_USER_TIMEOUT, which its connections inherit: a peer that takes
+nothing of an answer, or is gone without a word, is cut off by the kernel.
+
+Only on Linux; elsewhere (development on macOS) nothing is counted.
+"""
+
+import os
+import socket
+import struct
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from app.core import metrics
+from app.core.logging import get_logger
+from app.core.settings import Settings
+from app.web.client_address import Address, ClientAddresses, site
+
+log = get_logger(__name__)
+
+START_S = 0.05
+"""Between looks for our listening socket, which is there only after the app has started."""
+
+SWEEP_S = 0.5
+"""How long a connection too many can live. One sweep of 2,000 connections takes some 5 ms."""
+
+RETRY_S = 60.0
+"""After a failure to read the list: a kernel or container that forbids it will hardly change its mind."""
+
+CUT = metrics.counter("swap_pay_connections_cut", "Connections closed because their address had too many")
+
+
+@contextmanager
+def limited_connections(settings: Settings) -> Iterator[None]:
+    """Counts and cuts until the block ends."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    stop = threading.Event()
+    limit = ConnectionLimit(settings)
+    thread = threading.Thread(target=limit.run, args=(stop,), name="connection-limit", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+class ConnectionLimit:
+    """What the thread of one web process does."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._port = settings.web_port
+        self._limit = settings.web_connections_per_address
+        self._read_timeout_ms = settings.web_request_timeout_s * 1000
+        self._addresses = ClientAddresses(settings.trusted_proxies)
+        self._listener_is_set = False
+
+    def run(self, stop: threading.Event) -> None:
+        """Sweep until told to stop."""
+        pause_s = START_S
+        while not stop.wait(pause_s):
+            try:
+                if not self._listener_is_set:
+                    self._listener_is_set = self._set_listener()
+                self.sweep()
+                pause_s = SWEEP_S if self._listener_is_set else START_S
+            except OSError as error:
+                log.warning("connections_not_counted", error=str(error))
+                pause_s = RETRY_S
+
+    def sweep(self) -> None:
+        """Shut down what this process holds too much."""
+        connections = list(_sockets(self._port, _OPEN))
+        crowded = self._crowded(Counter(connection.peer for connection in connections))
+        if not crowded:
+            return
+        of_site: dict[str, list[int]] = {name: [] for name in crowded.values()}
+        for connection in connections:
+            if connection.peer in crowded:
+                of_site[crowded[connection.peer]].append(connection.inode)
+        own = _own_sockets()
+        for name, inodes in of_site.items():
+            # Inode numbers grow (in blocks for each core): the highest are the newest. 0 is not accepted yet.
+            too_many = sorted(inodes, reverse=True)[: len(inodes) - self._limit]
+            cut = sum(_shut_down(own[inode], inode) for inode in too_many if inode in own)
+            if cut:
+                CUT.inc(cut)
+                log.warning("connections_cut", address=name, connections=len(inodes), cut=cut)
+
+    def _crowded(self, peers: Counter[bytes]) -> dict[bytes, str]:
+        """The peers of each site that has too many, with its name."""
+        if sum(peers.values()) <= self._limit:
+            return {}
+        names = {peer: site(address) for peer in peers if not self._addresses.trusts(address := _address(peer))}
+        totals: Counter[str] = Counter()
+        for peer, name in names.items():
+            totals[name] += peers[peer]
+        return {peer: name for peer, name in names.items() if totals[name] > self._limit}
+
+    def _set_listener(self) -> bool:
+        """Whether our listening socket was there to be set."""
+        own = _own_sockets()
+        ours = [own[listener.inode] for listener in _sockets(self._port, _LISTENING) if listener.inode in own]
+        for descriptor in ours:
+            with _duplicate(descriptor) as listener:
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._read_timeout_ms)
+        return bool(ours)
+
+
+# --- The kernel's list: sock_diag(7), linux/inet_diag.h --------------------------------------------------------
+
+
+class _Socket(NamedTuple):
+    peer: bytes
+    inode: int
+
+
+_OPEN = 1 << 1 | 1 << 8
+"""TCP_ESTABLISHED and TCP_CLOSE_WAIT: what may hold a file of a process."""
+
+_LISTENING = 1 << 10
+_NETLINK_SOCK_DIAG = 4
+_SOCK_DIAG_BY_FAMILY = 20
+_NLM_F_REQUEST_AND_DUMP = 0x301
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_HEADER = struct.Struct("=IHHII")
+_REQUEST = struct.Struct("=BBBxI2s46x")
+_ANSWER = struct.Struct("=4x4x16s16s28xI")
+"""Of `inet_diag_msg`: the peer's address and the inode."""
+
+_BUFFER_BYTES = 1 << 18
+_READ_S = 2.0
+
+
+def _sockets(port: int, states: int) -> Iterator[_Socket]:
+    """Every TCP socket of this host at a local port, in some states. Raises OSError where that may not be asked."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG) as kernel:
+        kernel.settimeout(_READ_S)
+        for family in (socket.AF_INET, socket.AF_INET6):
+            wanted = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, states, port.to_bytes(2, "big"))
+            length = _HEADER.size + len(wanted)
+            kernel.send(_HEADER.pack(length, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST_AND_DUMP, 0, 0) + wanted)
+            address_bytes = 4 if family == socket.AF_INET else 16
+            yield from _answers(kernel, address_bytes)
+
+
+def _answers(kernel: socket.socket, address_bytes: int) -> Iterator[_Socket]:
+    while True:
+        received = kernel.recv(_BUFFER_BYTES)
+        start = 0
+        while start < len(received):
+            length, kind, *_ = _HEADER.unpack_from(received, start)
+            if kind == _NLMSG_DONE:
+                return
+            if kind == _NLMSG_ERROR:
+                (code,) = struct.unpack_from("=i", received, start + _HEADER.size)
+                raise OSError(-code, os.strerror(-code))
+            _, peer, inode = _ANSWER.unpack_from(received, start + _HEADER.size)
+            yield _Socket(peer[:address_bytes], inode)
+            start += length + 3 & ~3
+
+
+def _address(packed: bytes) -> Address:
+    address = ip_address(packed)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+# --- Our own sockets -------------------------------------------------------------------------------------------
+
+
+def _own_sockets() -> dict[int, int]:
+    """The file descriptor of each socket of this process, by inode."""
+    own: dict[int, int] = {}
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # closed meanwhile
+            target = os.readlink(f"/proc/self/fd/{name}")
+            if target.startswith("socket:["):
+                own[int(target[8:-1])] = int(name)
+    return own
+
+
+def _duplicate(descriptor: int) -> socket.socket:
+    return socket.socket(fileno=os.dup(descriptor))
+
+
+def _shut_down(descriptor: int, inode: int) -> bool:
+    """End a connection under Granian, which finds it closed. The number may be another file's by now: look first."""
+    with suppress(OSError), _duplicate(descriptor) as connection:
+        if os.fstat(connection.fileno()).st_ino == inode:
+            connection.shutdown(socket.SHUT_RDWR)
+            return True
+    return False

@@ -1,0 +1,34 @@
+"""How pages show what must stay exact: figures, and ids, addresses and hashes. The filters `figure` and `exact`.
+
+Thousands are set apart by a narrow gap, never by a comma or a point, which mean different things to different readers
+(ISO 80000-1, section 7.3). On a page the gap is style alone: whoever copies the figure gets its digits and nothing
+else. No browser translates what is marked so.
+"""
+
+import re
+
+from markupsafe import Markup, escape
+
+from app.core.money import GROUP_GAP, group_digits
+
+LONG_FIGURE = 16
+"""Characters from which a figure may break over lines; a shorter one stays whole."""
+
+_FIGURE = re.compile(r"[+\-−]?[0-9]+(\.[0-9]*)?", re.ASCII)
+
+
+def figure(number: object) -> Markup:
+    """A number or decimal amount as a figure. Anything else is shown as it is: a dash, or a figure already."""
+    text = str(number)
+    if isinstance(number, Markup) or not _FIGURE.fullmatch(text):
+        return escape(number)
+    first, *groups = group_digits(text).split(GROUP_GAP)
+    kind = " figure--long" if len(text) > LONG_FIGURE else ""
+    return Markup('<span class="figure{}" translate="no" dir="ltr">{}{}</span>').format(
+        kind, first, Markup("").join(Markup('<span class="figure__group">{}</span>').format(group) for group in groups)
+    )
+
+
+def exact(text: object) -> Markup:
+    """An id, address or hash in running text."""
+    return Markup('<span class="exact" translate="no" dir="ltr">{}</span>').format(text)

@@ -1,0 +1,61 @@
+"""HEAD and `Allow`, the same for every route: pages, API, static files and health checks.
+
+Litestar answers HEAD with 405 unless a route declares it. Here a HEAD request runs the route's GET; its status and
+headers go out as they are, and its body does not (RFC 9110, section 9.3.2). A route therefore declares GET alone.
+"""
+
+from typing import Any
+
+_STATUSES_WITH_ALLOW = (204, 405)
+"""Of Litestar's answers to OPTIONS, and of methods that a route does not have."""
+
+
+class Methods:
+    """Wraps the Litestar app, inside the edge."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One connection. `scope["method"]` is afterwards what it was before."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_allow(message: Any) -> None:
+            if message["type"] == "http.response.start" and message["status"] in _STATUSES_WITH_ALLOW:
+                message["headers"] = [_with_head(header) for header in message["headers"]]
+            await send(message)
+
+        if scope["method"] == "HEAD":
+            await self._answer_head(scope, receive, send_allow)
+        else:
+            await self._app(scope, receive, send_allow)
+
+    async def _answer_head(self, scope: Any, receive: Any, send: Any) -> None:
+        """Run GET and end the answer after its headers. What streams is told that its client has left."""
+        answered = False
+
+        async def send_headers(message: Any) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                answered = True
+                await send(message)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        async def receive_until_answered() -> Any:
+            return {"type": "http.disconnect"} if answered else await receive()
+
+        scope["method"] = "GET"
+        try:
+            await self._app(scope, receive_until_answered, send_headers)
+        finally:
+            scope["method"] = "HEAD"
+
+
+def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    name, value = header
+    if name.lower() != b"allow":
+        return header
+    methods = {method.strip() for method in value.split(b",") if method.strip()}
+    return name, b", ".join(sorted(methods | ({b"HEAD"} if b"GET" in methods else set())))

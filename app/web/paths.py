@@ -1,0 +1,23 @@
+"""The spelling of API paths. Litestar drops a slash at the end and doubled ones; a signature, a cache or a rule in a
+proxy that was written for the path would then see another one than we serve."""
+
+import re
+from typing import Any
+
+from app.web.headers import is_api
+
+_SLASHES = re.compile("/{2,}")
+
+
+def has_one_spelling(scope: Any) -> bool:
+    """Whether a request's path is the only one that leads to its route.
+
+    An API path has no slash at its end, no two slashes in a row and no encoded slash (`%2F`). Pages always pass.
+    """
+    path: str = scope["path"]
+    if "//" in path:
+        return not is_api(_SLASHES.sub("/", path))
+    if not is_api(path):
+        return True
+    encoded: bytes = scope.get("raw_path") or b""
+    return not path.endswith("/") and b"%2f" not in encoded.lower()

@@ -1,0 +1,158 @@
+"""What a caller notices while Postgres or Redis hangs: an answer in time, and no invoice more or less than was made."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+import structlog
+
+from app.checkout import live
+from app.core import database, redis
+from app.invoices.service import LIVE_CHANNEL
+from app.portal import cookies
+from app.sandbox.postgres import Postgres
+from app.sandbox.valkey import Valkey
+from tests.api.conftest import Integrator
+from tests.services import read_only
+
+WAIT_S = 2
+MOST_S = WAIT_S + 2
+READY_S = 2
+"""A busy machine adds something to the first; the second is what the contract says."""
+
+AT_ONCE = 40
+"""Reads at the same time: more than the pool has connections."""
+
+BODY = {"amount": "5.00", "currency": "USDT", "chain": "ethereum"}
+
+
+async def timed(asked: Awaitable[httpx.Response]) -> tuple[httpx.Response, float]:
+    began_s = time.monotonic()
+    answer = await asked
+    return answer, time.monotonic() - began_s
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """With less patience than in production: tests/resilience/test_hangs.py holds the real limits."""
+    return environment | {"DATABASE_WAIT_S": str(WAIT_S)}
+
+
+async def test_with_postgres_stopped_everybody_is_answered_in_time(
+    client: httpx.AsyncClient, integrator: Integrator, postgres: Postgres
+) -> None:
+    # Given an invoice, its page, and a signed-in browser,
+    structlog.configure(cache_logger_on_first_use=False)  # or later tests could not catch what is logged
+    invoice = await integrator.invoice("before")
+    pay = invoice["payment_url"].removeprefix("https://pay.example.test")
+    session = {"Cookie": f"{cookies.SESSION}=whoever"}
+    # when Postgres stands still,
+    with postgres.process.paused():
+        began_s = time.monotonic()
+        api = [timed(integrator.get(f"/invoices/{invoice['id']}")) for _ in range(AT_ONCE)]
+        api += [timed(integrator.post("/invoices", BODY, once=f"hang-{number}")) for number in range(3)]
+        pages = [timed(client.get(pay)), timed(client.get("/cabinet", headers=session))]
+        ready = [timed(client.get("/readyz")) for _ in range(3)]
+        alive, ready_later = timed(client.get("/healthz")), _later(client)
+        told = await asyncio.gather(*api, *pages, *ready, alive, ready_later)
+        waited_s = time.monotonic() - began_s
+    # then the API says so in its envelope, pages in words, readiness at once, and the process is alive.
+    count = len(api)
+    for answer, took_s in told[:count]:
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "UNAVAILABLE")
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert took_s < MOST_S
+    for answer, took_s in told[count : count + 2]:
+        assert answer.status_code == 503
+        assert answer.headers["Content-Type"].startswith("text/html")
+        assert took_s < MOST_S
+    assert 'http-equiv="refresh"' in told[count][0].text
+    for answer, took_s in [*told[count + 2 : count + 5], told[-1]]:
+        assert (answer.status_code, answer.json()["database"]) == (503, "down")
+        assert took_s < READY_S
+    assert told[-2][0].status_code == 200
+    assert told[-2][1] < READY_S
+    assert waited_s < MOST_S
+    # And when it goes on, what was asked for is asked for again, and was made once.
+    for number in range(3):
+        made = await integrator.post("/invoices", BODY, once=f"hang-{number}")
+        assert made.status_code == 201
+    assert await database.fetch_value("SELECT count(*) FROM invoices") == 4
+    assert (await client.get("/readyz")).status_code == 200
+    failed = await database.fetch_value("SELECT failed_attempts FROM api_keys WHERE id = $1", integrator.key_id)
+    assert failed == 0
+
+
+async def _later(client: httpx.AsyncClient) -> tuple[httpx.Response, float]:
+    """Readiness asked for when all connections are waited for already."""
+    await asyncio.sleep(WAIT_S / 2)
+    return await timed(client.get("/readyz"))
+
+
+async def test_a_server_that_a_fail_over_has_left_read_only_is_unavailable_and_left(
+    integrator: Integrator, postgres: Postgres
+) -> None:
+    await integrator.invoice("before")
+    structlog.configure(cache_logger_on_first_use=False)
+    async with read_only(postgres.dsn()):
+        for _ in range(2):
+            refused = await integrator.post("/invoices", BODY, once="after")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "UNAVAILABLE")
+            assert refused.headers["Retry-After"]
+    assert (await integrator.post("/invoices", BODY, once="after")).status_code == 201
+
+
+async def test_with_redis_stopped_the_first_creation_takes_a_second_at_most(
+    client: httpx.AsyncClient, integrator: Integrator, valkey_server: Valkey
+) -> None:
+    await integrator.invoice("before")
+    with valkey_server.process.paused():
+        first, first_s = await timed(integrator.post("/invoices", BODY, once="first"))
+        second, second_s = await timed(integrator.post("/invoices", BODY, once="second"))
+        ready, ready_s = await timed(client.get("/readyz"))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first_s < 1
+    assert second_s < 0.5
+    assert (ready.status_code, ready.json()["redis"]) == (200, "down")
+    assert ready_s < READY_S
+
+
+@pytest.mark.usefixtures("valkey")
+async def test_an_open_page_looks_by_itself_while_redis_hangs_and_listens_again_after_it(
+    valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "PING_AFTER_S", 0.3)
+    monkeypatch.setattr(live, "POLL_S", 0.3)
+    hub = live.LiveHub()
+    hub.open()
+    changes: list[bytes] = []
+    page = asyncio.create_task(_read(hub, changes))
+    try:
+        await _until(lambda: hub._hears_redis)
+        with valkey_server.process.paused():
+            await _until(lambda: not hub._hears_redis)
+            seen = len(changes)
+            await _until(lambda: len(changes) > seen + 1)  # it polls
+        await _until(lambda: hub._hears_redis)
+        await asyncio.sleep(0.5)
+        seen = len(changes)
+        await asyncio.sleep(0.7)
+        assert len(changes) == seen  # it polls no more
+        await redis.publish(LIVE_CHANNEL + "INV-0000000000")
+        await _until(lambda: len(changes) > seen)
+    finally:
+        await hub.close()
+        await asyncio.wait_for(page, 5)
+
+
+async def _read(hub: live.LiveHub, changes: list[bytes]) -> None:
+    async for event in hub.stream("INV-0000000000", "192.0.2.1"):
+        changes += [event] * (event == live.CHANGED)
+
+
+async def _until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not what():
+            await asyncio.sleep(0.02)

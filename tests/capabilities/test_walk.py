@@ -1,0 +1,140 @@
+"""Each row of docs/security.md: the thing works, until what the row says ends it, and then no more.
+
+What needs a chain, a browser or a running server is proved elsewhere: `ELSEWHERE` names the tests.
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from app.core import clock
+from app.core.settings import Settings
+from tests.capabilities import accounts, found, merchants
+from tests.capabilities.table import changes, named, rows
+from tests.capabilities.world import a_world
+
+TESTS = Path(__file__).parents[1]
+ROWS = rows()
+MAKES = accounts.MAKES | merchants.MAKES
+ENDS = accounts.ENDS | merchants.ENDS
+
+GUARD, SIGN_IN, SECURITY = "portal/test_guard.py", "portal/test_sign_in.py", "portal/test_security.py"
+DELIVERY, LINKS, LIVE = "webhooks/test_delivery.py", "checkout/test_links.py", "checkout/test_checkout_live.py"
+APPROVALS, DESK = "withdrawals/test_approvals.py", "operator/test_desk_deeds.py"
+
+ELSEWHERE: dict[tuple[str, str], str] = {
+    ("Session", "another sign-in in the same browser"): f"{SIGN_IN}::test_a_new_sign_in_ends_the_browsers_last_session",
+    ("Visit", "a right password"): f"{SIGN_IN}::test_a_planted_token_is_not_the_one_after_any_step",
+    ("Token of a form", "signing out"): f"{GUARD}::test_a_token_of_a_form_ends_with_its_session",
+    ("Sentence for the next page", "use"): f"{GUARD}::test_a_flash_is_shown_once_and_only_ours",
+    ("Letter that waits to be sent", "use"): "mail/test_outbox.py::test_a_letter_lands_in_the_maildir_once",
+    ("Stored answer to a creation", "revocation"): "api_keys/test_keys.py::"
+    "test_revocation_and_expiry_work_on_the_next_request",
+    ("Signing secret of an endpoint", "rotation and its overlap"): f"{DELIVERY}::"
+    "test_a_rotation_signs_with_both_until_the_overlap_ends",
+    ("Signing secret of an endpoint", "deletion of the endpoint"): "webhooks/test_service.py::"
+    "test_a_deleted_endpoint_is_gone_and_gets_nothing",
+    ("Payment link", "a new `LINK_SECRET`"): "invoices/test_rules.py::"
+    "test_a_link_opens_its_invoice_and_no_other_text_does",
+    ("Stream of a checkout page", "the page is closed"): f"{LIVE}::test_streams_of_clients_that_vanish_are_forgotten",
+    ("Request for a payout or refund", "cancellation"): "payouts/test_payouts.py::"
+    "test_the_merchant_cancels_while_nobody_has_decided",
+    ("Request for a payout or refund", "rejection"): f"{APPROVALS}::test_a_rejection_says_why_and_gives_the_money_back",
+    ("Form of an approval", "another request or an edited one"): f"{DESK}::"
+    "test_a_form_of_another_payout_approves_neither",
+    ("Approval", "rejection"): f"{APPROVALS}::test_an_approval_is_taken_back_only_while_nothing_is_signed",
+    ("Approval", "a hold"): f"{APPROVALS}::test_a_hold_stops_what_is_not_sent_and_what_comes_later",
+    ("Approval", "removal of the operator while others are missing"): f"{APPROVALS}::"
+    "test_an_approval_ends_with_the_right_to_give_one",
+    ("Metrics token", "a new `METRICS_TOKEN`"): "ops/test_ops.py::test_metrics_are_for_who_has_the_token",
+}
+
+
+@pytest.mark.parametrize("what", MAKES)
+async def test_it_works_until_each_thing_that_ends_it(
+    db: str, steady_clock: None, settings: Settings, what: str
+) -> None:
+    row, still_works = ROWS[what], []
+    assert await (await MAKES[what](await a_world(settings)))(), "it does not work at all"
+    for end in row.ends:
+        if (what, end) in ELSEWHERE:
+            continue
+        world = await a_world(settings)
+        use = await MAKES[what](world)
+        if end == "use":
+            await use()
+        else:
+            await ENDS[end](world)
+        if await use():
+            still_works.append(end)
+    assert still_works == []
+
+
+@pytest.mark.parametrize("what", [what for what in MAKES if ROWS[what].lifetime])
+async def test_it_lasts_as_long_as_the_table_says(db: str, steady_clock: None, settings: Settings, what: str) -> None:
+    lifetime = ROWS[what].lifetime
+    assert lifetime is not None
+    use = await MAKES[what](await a_world(settings))
+    clock.shift(lifetime)
+    assert not await use()
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_every_row_has_its_proofs(row) -> None:  # type: ignore[no-untyped-def]
+    """A scenario above, or a test elsewhere that is there and asserts something."""
+    assert row.ends, "a row must say what ends it"
+    for end in row.ends:
+        proof = ELSEWHERE.get((row.what, end))
+        if proof is None:
+            assert row.what in MAKES, f"nothing makes it, and no test is named for: {end}"
+            assert end == "use" or end in ENDS, f"nothing makes this happen: {end}"
+        else:
+            assert asserts_something(proof), proof
+
+
+def test_no_proof_is_of_a_row_that_is_gone() -> None:
+    walked = {(row.what, end) for row in ROWS.values() for end in row.ends}
+    assert set(ELSEWHERE) <= walked
+    assert set(MAKES) <= set(ROWS)
+    assert set(ENDS) <= {end for _, end in walked}
+    assert len(changes()) == 8
+
+
+def test_whatever_gives_a_right_in_the_code_is_on_the_page() -> None:
+    """And the page names nothing that is not there."""
+    in_code = {
+        "cookie": found.cookie_names(),
+        "derived key": found.derived_keys(),
+        "sealed": found.sealed(),
+    }
+    for kind, names in in_code.items():
+        assert named(kind) == names, kind
+    assert found.tables() <= named("table")
+    assert named("HMAC") == {"payment-link"}
+    assert found.hmacs() == {
+        "app/core/crypto.py",  # API keys: the pepper
+        "app/portal/portal.py",  # tokens of forms
+        "app/invoices/links.py",  # payment links
+        "app/invoices/creation.py",  # matching by a customer's address: no right
+        "app/accounts/throttle.py",  # counts: no right
+        "app/webhooks/signing.py",  # signatures under an endpoint's secret
+    }
+
+
+def asserts_something(proof: str) -> bool:
+    """Whether a test of that name is there and would fail if something were otherwise."""
+    path, _, name = proof.partition("::")
+    return any(
+        isinstance(node, ast.Assert) or (isinstance(node, ast.Attribute) and node.attr.startswith("until_"))
+        for function in _tests_of(path)
+        if function.name == name
+        for node in ast.walk(function)
+    )
+
+
+@cache
+def _tests_of(path: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    body = ast.parse((TESTS / path).read_text()).body
+    return [node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]

@@ -1,0 +1,57 @@
+"""The few options of curl that README and guides use, for a machine without curl: their examples run all the same."""
+
+import argparse
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from app.sandbox.home import ROOT
+
+
+def path_with_curl(environment: Mapping[str, str], folder: Path) -> str:
+    """A PATH with a curl on it: as it is where there is one, else with this module's in `folder` before the rest."""
+    path = environment["PATH"]
+    if shutil.which("curl", path=path) is not None:
+        return path
+    stand_in = folder / "curl"
+    stand_in.write_text(
+        f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m tests.curl "$@"\n'
+    )
+    stand_in.chmod(0o755)
+    return f"{folder}:{path}"
+
+
+def main(arguments: list[str]) -> int:
+    """Make one request, as curl would; its exit status."""
+    options = argparse.ArgumentParser(prog="curl")
+    options.add_argument("url")
+    options.add_argument("-s", "-sS", action="store_true")
+    options.add_argument("-X", dest="method")
+    options.add_argument("-H", dest="headers", action="append", default=[])
+    options.add_argument("-d", dest="data")
+    options.add_argument("-D", dest="headers_to", choices=["-"])
+    options.add_argument("-o", dest="body_to", choices=["/dev/null"])
+    options.add_argument("-w", dest="after", default="")
+    asked = options.parse_args(arguments)
+    headers = dict(line.split(": ", 1) for line in asked.headers)
+    method = asked.method or ("GET" if asked.data is None else "POST")
+    try:
+        answer = httpx.request(method, asked.url, headers=headers, content=asked.data, trust_env=False)
+    except httpx.TransportError as error:
+        print(f"curl: {error}", file=sys.stderr)
+        return 7
+    if asked.headers_to:
+        lines = [f"HTTP/1.1 {answer.status_code}", *(f"{name}: {value}" for name, value in answer.headers.items())]
+        print("\r\n".join([*lines, "", ""]), end="")
+    if not asked.body_to:
+        print(answer.text, end="")
+    print(asked.after.replace("%{http_code}", str(answer.status_code)).replace("\\n", "\n"), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,104 @@
+"""A chain that is a list of blocks, and what the watcher does with each: for tests that need many sequences of
+deposits and no node. Blocks go to the real services, on a real Postgres, in the watcher's order."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from app.core import clock, database
+from app.gateway import Gateway
+from app.invoices.presentation import InvoiceBody
+from app.networks.port import BlockRef, Transfer
+from tests.factories.payments import CONFIRMATIONS
+from tests.factories.withdrawals import NETWORK
+
+BLOCK_TIME = timedelta(seconds=12)
+OUT_OF_REACH = 100
+"""Blocks: deeper than the tests' reorganisations."""
+
+SENDER = "0x" + 40 * "1"
+
+
+@dataclass
+class Feed:
+    """One network. `lost`: transfers that reorganisations threw out, oldest first."""
+
+    gateway: Gateway
+    now: datetime = field(default_factory=clock.now)
+    blocks: list[list[Transfer]] = field(default_factory=list)
+    lost: list[Transfer] = field(default_factory=list)
+    sent: int = 0
+
+    @property
+    def head_height(self) -> int:
+        return len(self.blocks)
+
+    def begin_anew(self) -> None:
+        """Blocks enough between what was and what comes that no reorganisation reaches back."""
+        self.now = clock.now()
+        self.blocks += [[] for _ in range(OUT_OF_REACH)]
+        self.lost.clear()
+
+    def holds(self, to: InvoiceBody, amount_raw: int) -> bool:
+        """Whether a transfer of this amount in USDT to an invoice's address is on the chain."""
+        wanted = ("USDT", to.pay_in.address, amount_raw)
+        return any((t.asset_symbol, t.to_address, t.amount_raw) == wanted for block in self.blocks for t in block)
+
+    def transfer(self, to: InvoiceBody, amount_raw: int, asset: str = "USDT", sender: str = SENDER) -> Transfer:
+        """A new transaction's one transfer; the block that it gets into is set by `mine`."""
+        self.sent += 1
+        block = BlockRef(0, "", "", self.now)
+        return Transfer(f"0x{self.sent:064x}", 0, asset, to.pay_in.address, sender, amount_raw, block)
+
+    async def pay(self, to: InvoiceBody, amount_raw: int, asset: str = "USDT", sender: str = SENDER) -> None:
+        """A transfer in a block of its own, seen by the watcher."""
+        await self.mine(self.transfer(to, amount_raw, asset, sender))
+
+    async def mine(self, *transfers: Transfer) -> None:
+        """The next block, and a tick of the watcher."""
+        self.now += BLOCK_TIME
+        height = self.head_height + 1
+        ref = BlockRef(height, f"0x{height:064x}", f"0x{height - 1:064x}", self.now)
+        placed = [replace(each, index=index, block=ref) for index, each in enumerate(transfers)]
+        self.blocks.append(placed)
+        if placed:
+            async with database.transaction():
+                await self.gateway.deposits.record(NETWORK, placed, self.now)
+        await self.tick()
+
+    async def tick(self) -> None:
+        """What follows the scan in the watcher's tick: every block up to now is scanned."""
+        await self.gateway.deposits.settle(NETWORK, self.head_height, CONFIRMATIONS, self.now)
+        await self.gateway.payments.end(NETWORK, self.now, self.now)
+        await self.gateway.invoices.expire_due(NETWORK, self.now, self.now)
+
+    async def confirm(self) -> None:
+        """Empty blocks until all that was seen is final."""
+        for _ in range(CONFIRMATIONS):
+            await self.mine()
+
+    async def reorganise(self, depth: int) -> None:
+        """The newest blocks are gone, and nothing has taken their place yet."""
+        fork = max(0, self.head_height - depth)
+        for block in self.blocks[fork:]:
+            self.lost += block
+        del self.blocks[fork:]
+        self.now += BLOCK_TIME
+        async with database.transaction():
+            await self.gateway.reversals.unsee(NETWORK, fork, self.now)
+        await self.tick()
+
+    async def find(self, position: int) -> None:
+        """A lost transfer is in a block again."""
+        await self.mine(self.lost.pop(position % len(self.lost)))
+
+    async def wait(self, by: timedelta) -> None:
+        """Time passes, and an empty block comes."""
+        self.now += by
+        await self.mine()
+
+
+def share_of(invoice: InvoiceBody, per_mille: int) -> int:
+    """So many thousandths of what the invoice asks for, rounded down to the minor unit."""
+    return int(invoice.pay_in.amount_raw) * per_mille // 1000

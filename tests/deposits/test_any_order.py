@@ -1,0 +1,158 @@
+"""Every sequence of deposits that holds one exact deposit in time ends with the invoice paid, and credited once."""
+
+import os
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as runs
+from hypothesis import strategies as st
+
+from app.core import database
+from app.gateway import Gateway
+from app.invoices.presentation import InvoiceBody
+from app.merchants.terms import Terms
+from tests.books import assert_books, assert_invoices
+from tests.deposits.feed import Feed, share_of
+from tests.factories.invoices import invoice, reread
+from tests.factories.merchants import terms
+
+EXAMPLES = 25 * max(1, int(os.environ.get("SOAK", "1")))
+
+FEW = runs(
+    max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
+)
+
+OTHER_RAW = 10**15
+"""A thousandth of an ETH: far above its dust limit."""
+
+payments = st.sampled_from(["exact", "exact", "speck", "0.9 %", "1.1 %", "half", "double", "other speck", "other"]).map(
+    lambda kind: ("pay", kind)
+)
+reorganisations = st.integers(1, 5).map(lambda depth: ("reorganise", depth))
+returns = st.integers(0, 9).map(lambda position: ("find", position))
+steps = st.lists(st.one_of(payments, payments, reorganisations, returns), max_size=10)
+
+
+@pytest.fixture
+async def feed(gateway: Gateway) -> Feed:
+    return Feed(gateway)
+
+
+@pytest.fixture
+async def merchants(gateway: Gateway) -> dict[bool, Terms]:
+    """One that does not accept parts, and one that does."""
+    takers = [await terms(service_fee_bps=80) for _ in range(2)]
+    return {False: takers[0], True: Terms(takers[1].merchant_id, "test", 80, "customer", accept_parts=True)}
+
+
+async def pay(feed: Feed, to: InvoiceBody, kind: str) -> None:
+    asset, amount_raw = {
+        "exact": ("USDT", int(to.pay_in.amount_raw)),
+        "speck": ("USDT", 1),
+        "0.9 %": ("USDT", share_of(to, 9)),
+        "1.1 %": ("USDT", share_of(to, 11)),
+        "half": ("USDT", share_of(to, 500)),
+        "double": ("USDT", share_of(to, 2000)),
+        "other speck": ("ETH", 1),
+        "other": ("ETH", OTHER_RAW),
+    }[kind]
+    await feed.pay(to, amount_raw, asset)
+
+
+async def walk(feed: Feed, to: InvoiceBody, taken: list[tuple]) -> None:
+    """Take the steps; those for which there is nothing are left out."""
+    for verb, what in taken:
+        if verb == "pay":
+            await pay(feed, to, what)
+        elif verb == "reorganise":
+            await feed.reorganise(what)
+        elif feed.lost:
+            await feed.find(what)
+        await assert_invoices()
+
+
+async def assert_paid_once(gateway: Gateway, feed: Feed, to: InvoiceBody) -> None:
+    """Paid, credited once with the net that was priced, and all else in suspense, to the unit."""
+    paid = await reread(gateway, to)
+    assert (paid.status, paid.credited_raw) == ("paid", to.net_raw), paid
+    credited = [deposit for deposit in paid.deposits if deposit.status == "credited"]
+    assert sum(int(deposit.amount_raw) for deposit in credited) == int(to.pay_in.amount_raw)
+    assert {deposit.verdict for deposit in credited} == {"exact"}
+    for deposit in paid.deposits:
+        assert deposit.status in ("credited", "suspended", "orphaned")
+    needs_review = any(deposit.review_reason for deposit in paid.deposits)
+    assert paid.needs_review == needs_review
+    await assert_invoices()
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+@FEW
+@given(steps=steps, gone=st.booleans(), late=st.booleans())
+async def test_one_exact_deposit_pays_whatever_comes_and_goes(
+    gateway: Gateway, feed: Feed, merchants: dict[bool, Terms], in_parts: bool, steps: list, gone: bool, late: bool
+) -> None:
+    to = await begin(gateway, feed, merchants[in_parts])
+    await walk(feed, to, steps)
+    # In the end the chain has an exact deposit that was made in time: one that is still there, came back, or is new.
+    if gone:
+        await forget_unbooked(feed)
+    while feed.lost:
+        await feed.find(0)
+    if not feed.holds(to, int(to.pay_in.amount_raw)):
+        await pay(feed, to, "exact")
+    if late:  # whatever comes after the end changes nothing
+        await feed.wait(timedelta(hours=2))
+        await pay(feed, to, "half")
+        await pay(feed, to, "exact")
+    await feed.confirm()
+    await assert_paid_once(gateway, feed, to)
+    await assert_books()
+
+
+parts = st.integers(11, 400).map(lambda per_mille: ("part", per_mille))
+specks = st.sampled_from(["speck", "other speck", "other"]).map(lambda kind: ("pay", kind))
+
+
+@FEW
+@given(steps=st.lists(st.one_of(parts, parts, specks, reorganisations, returns), max_size=8), looks=st.booleans())
+async def test_parts_pay_whatever_comes_and_goes(
+    gateway: Gateway, feed: Feed, merchants: dict[bool, Terms], steps: list, looks: bool
+) -> None:
+    """A customer pays parts of what is missing, and at last all of it; specks come in between, blocks are replaced.
+    `looks`: the last part is what the page asks for by then, else what it asked for before the last speck came."""
+    to = await begin(gateway, feed, merchants[True])
+    for verb, what in steps:
+        if verb == "part":
+            missing_raw = int(to.pay_in.amount_raw) - int((await reread(gateway, to)).received_raw)
+            await feed.pay(to, missing_raw * what // 1000)
+        else:
+            await walk(feed, to, [(verb, what)])
+        await assert_invoices()
+    while feed.lost:
+        await feed.find(0)
+    now = await reread(gateway, to)
+    if now.status in ("awaiting_deposit", "manual_review"):
+        missing_raw = int(to.pay_in.amount_raw) - int(now.received_raw)
+        if not looks:
+            missing_raw += sum(
+                int(each.amount_raw) for each in now.deposits if (each.asset, each.amount_raw) == ("USDT", "1")
+            )
+        await feed.pay(to, missing_raw)
+        assert (await reread(gateway, to)).status == "confirming"
+    await feed.pay(to, 1)
+    await feed.confirm()
+    await assert_paid_once(gateway, feed, to)
+    await assert_books()
+
+
+async def begin(gateway: Gateway, feed: Feed, merchant: Terms) -> InvoiceBody:
+    """A new invoice, on a chain whose past no reorganisation reaches."""
+    feed.begin_anew()
+    return await invoice(gateway, merchant, amount="5.00", expires_in=timedelta(hours=1))
+
+
+async def forget_unbooked(feed: Feed) -> None:
+    """Nodes lose the lost transfers, all but those that were booked: what was credited comes back some day."""
+    booked = {row["txid"] for row in await database.fetch_all("SELECT txid FROM deposits WHERE times_reversed > 0")}
+    feed.lost = [each for each in feed.lost if each.txid in booked]

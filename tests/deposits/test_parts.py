@@ -1,0 +1,368 @@
+"""Payments in parts: when they pay, what the page asks for, and what becomes of parts that never became a payment."""
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from app.checkout.source import checkout_view
+from app.checkout.view import CheckoutView
+from app.checkout.wording import Words, put_into_words
+from app.core import clock, database
+from app.core.money import format_amount
+from app.deposits import reviews
+from app.gateway import Gateway
+from app.invoices.presentation import InvoiceBody
+from app.invoices.queries import PublicInvoice
+from app.merchants.terms import Terms
+from app.networks.port import UNKNOWN_SENDER
+from app.web.languages import ENGLISH
+from tests.books import assert_books, assert_invoices
+from tests.deposits.feed import Feed
+from tests.factories.invoices import invoice, reread
+from tests.factories.merchants import terms
+from tests.factories.operators import operator
+from tests.factories.payments import CONFIRMATIONS
+from tests.factories.withdrawals import STRANGER, approve, balance, confirm, event_types, send
+
+
+@pytest.fixture
+async def feed(gateway: Gateway) -> Feed:
+    feed = Feed(gateway)
+    feed.begin_anew()
+    return feed
+
+
+@pytest.fixture
+async def merchant(gateway: Gateway) -> Terms:
+    """At 0.8 %, so that the fee has to be divided among the parts."""
+    plain = await terms(service_fee_bps=80)
+    return Terms(plain.merchant_id, "test", 80, "merchant", accept_parts=True)
+
+
+async def new_invoice(gateway: Gateway, merchant: Terms) -> InvoiceBody:
+    return await invoice(gateway, merchant, amount="5.00", expires_in=timedelta(minutes=30))
+
+
+async def shown(gateway: Gateway, to: InvoiceBody) -> PublicInvoice:
+    public = await gateway.invoice_reader.get_public(to.id)
+    assert public is not None
+    return public
+
+
+async def verdicts(gateway: Gateway, to: InvoiceBody) -> list[str]:
+    return [deposit.verdict for deposit in (await reread(gateway, to)).deposits]
+
+
+async def test_parts_that_add_up_pay_once_the_last_is_final(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(gateway, merchant)
+    asked_raw = int(new.pay_in.amount_raw)
+    await feed.pay(new, 2_000_001)
+    await feed.confirm()
+    first = await reread(gateway, new)
+    assert (first.status, first.received_raw, first.needs_review) == ("awaiting_deposit", "2000001", False)
+    assert [(d.verdict, d.status, d.review_reason) for d in first.deposits] == [("part", "suspended", None)]
+    assert await balance("platform:suspense") == (2_000_001, 0)
+
+    await feed.pay(new, asked_raw - 2_000_001)
+    assert (await reread(gateway, new)).status == "confirming"
+    assert await balance(merchant.merchant_id) == (0, 0)
+
+    await feed.confirm()
+    paid = await reread(gateway, new)
+    assert (paid.status, paid.credited_raw, paid.needs_review) == ("paid", new.net_raw, False)
+    assert [(d.verdict, d.status) for d in paid.deposits] == [("exact", "credited")] * 2
+    assert await balance(merchant.merchant_id) == (int(new.net_raw), 0)
+    assert await balance("platform:fees") == (int(new.service_fee_raw), 0)
+    assert await balance("platform:suspense") == (0, 0)
+    assert await event_types(new.id) == ["invoice.created", "invoice.confirming", "invoice.paid"]
+    await assert_books()
+    await assert_invoices()
+
+
+async def test_the_page_asks_for_what_is_missing_dust_included(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(gateway, merchant)
+    whole = await shown(gateway, new)
+    assert (whole.due.amount_decimal, whole.due.payment_uri) == (new.pay_in.amount_decimal, new.pay_in.payment_uri)
+    await feed.pay(new, 2_000_000)
+    await feed.pay(new, 7)
+    rest = await shown(gateway, new)
+    missing_raw = int(new.pay_in.amount_raw) - 2_000_007
+    assert rest.due.missing_raw == missing_raw
+    assert f"uint256={missing_raw}" in rest.due.payment_uri
+    assert (rest.body.pay_in.amount_raw, rest.body.received_raw) == (new.pay_in.amount_raw, "2000007")
+    await feed.pay(new, missing_raw)
+    await feed.confirm()
+    paid = await reread(gateway, new)
+    assert (paid.status, paid.credited_raw) == ("paid", new.net_raw)
+    assert {d.verdict for d in paid.deposits} == {"exact"}, "the speck is a part of the sum"
+
+
+async def test_a_speck_between_two_parts_stays_in_suspense(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(gateway, merchant)
+    await feed.pay(new, 2_000_000)
+    await feed.pay(new, 7)
+    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)  # without another look at the page
+    await feed.pay(new, 3)
+    await feed.confirm()
+    paid = await reread(gateway, new)
+    assert (paid.status, paid.credited_raw, paid.needs_review) == ("paid", new.net_raw, False)
+    assert await verdicts(gateway, new) == ["exact", "dust", "exact", "dust"]
+    assert await balance("platform:suspense") == (10, 0)
+    await assert_books()
+
+
+async def test_another_asset_in_review_does_not_stop_the_parts(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(gateway, merchant)
+    await feed.pay(new, 10**15, "ETH")
+    await feed.pay(new, 2_000_000)
+    assert (await reread(gateway, new)).status == "manual_review"
+    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)
+    await feed.confirm()
+    paid = await reread(gateway, new)
+    assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, new.net_raw)
+    await assert_invoices()
+
+
+async def test_the_whole_amount_in_one_transfer_pays_and_the_parts_get_a_case(
+    gateway: Gateway, feed: Feed, merchant: Terms
+) -> None:
+    new = await new_invoice(gateway, merchant)
+    await feed.pay(new, 2_000_000)
+    await feed.pay(new, int(new.pay_in.amount_raw))
+    await feed.confirm()
+    paid = await reread(gateway, new)
+    assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, new.net_raw)
+    assert await verdicts(gateway, new) == ["second", "exact"]
+    assert [(case.verdict, case.amount_raw) for case in await reviews.cases()] == [("second", 2_000_000)]
+    assert await balance("platform:suspense") == (2_000_000, 0)
+    await assert_books()
+    await assert_invoices()
+
+
+async def test_a_part_too_large_needs_a_person_at_once(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(gateway, merchant)
+    await feed.pay(new, 2_000_000)
+    await feed.pay(new, 4_000_000)
+    seen = await reread(gateway, new)
+    assert (seen.status, seen.needs_review) == ("manual_review", True)
+    assert await verdicts(gateway, new) == ["part", "overpaid"]
+    assert (await shown(gateway, new)).due.missing_raw < 0
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+async def test_when_the_time_is_up_parts_go_to_review(
+    gateway: Gateway, feed: Feed, merchant: Terms, confirmed: bool
+) -> None:
+    new, empty = await new_invoice(gateway, merchant), await new_invoice(gateway, merchant)
+    await feed.pay(new, 2_000_000)
+    await feed.pay(new, 7)
+    await feed.pay(empty, 7)
+    if confirmed:
+        await feed.confirm()
+    await feed.wait(timedelta(minutes=31))
+    await feed.confirm()
+    seen = await reread(gateway, new)
+    assert (seen.status, seen.needs_review) == ("manual_review", True)
+    assert await verdicts(gateway, new) == ["underpaid", "dust"]
+    assert await event_types(new.id) == ["invoice.created", "invoice.manual_review"]
+    assert (await reread(gateway, empty)).status == "expired", "dust alone keeps nothing open"
+    # A late part goes to review like any other late deposit,
+    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_007)
+    await feed.confirm()
+    assert (await verdicts(gateway, new))[-1] == "late"
+    # and an operator credits what came, the fee in proportion.
+    boss = await operator(gateway.settings.data_keys)
+    for case in await reviews.cases():
+        await gateway.reviews.credit(case.deposit_id, boss.id, "late, but all there", clock.now())
+    paid = await reread(gateway, new)
+    assert (paid.status, paid.needs_review) == ("paid", False)
+    assert await balance("platform:suspense") == (14, 0)
+    await assert_books()
+    await assert_invoices()
+
+
+async def test_a_cancellation_takes_the_parts_to_review(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(gateway, merchant)
+    await feed.pay(new, 2_000_000)
+    cancelled = await gateway.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
+    assert cancelled.status == "cancelled"
+    await feed.mine()
+    seen = await reread(gateway, new)
+    assert (seen.status, seen.needs_review) == ("manual_review", True)
+    assert await verdicts(gateway, new) == ["cancelled"]
+    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)  # the rest does not pay it any more
+    assert await verdicts(gateway, new) == ["cancelled", "cancelled"]
+    await assert_invoices()
+
+
+async def test_a_part_that_the_chain_takes_back_is_missing_again(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(gateway, merchant)
+    asked_raw = int(new.pay_in.amount_raw)
+    await feed.pay(new, asked_raw - 2_000_000)
+    await feed.pay(new, 2_000_000)
+    assert (await reread(gateway, new)).status == "confirming"
+    await feed.reorganise(1)
+    away = await reread(gateway, new)
+    assert (away.status, away.received_raw) == ("awaiting_deposit", str(asked_raw - 2_000_000))
+    assert (await shown(gateway, new)).due.missing_raw == 2_000_000
+    # It was made in time, so the invoice waits for it although its time is up,
+    await feed.wait(timedelta(minutes=31))
+    assert (await reread(gateway, new)).status == "awaiting_deposit"
+    # and is paid once it is back.
+    await feed.find(0)
+    await feed.confirm()
+    paid = await reread(gateway, new)
+    assert (paid.status, paid.credited_raw, paid.needs_review) == ("paid", new.net_raw, False)
+    await assert_books()
+    await assert_invoices()
+
+
+async def test_a_credited_part_that_a_deep_reorganisation_takes_is_credited_again_as_it_was(
+    gateway: Gateway, feed: Feed, merchant: Terms
+) -> None:
+    new = await new_invoice(gateway, merchant)
+    asked_raw = int(new.pay_in.amount_raw)
+    for amount_raw in (1_000_001, 1_000_002, asked_raw - 2_000_003):
+        await feed.pay(new, amount_raw)
+    await feed.confirm()
+    before = await balance(merchant.merchant_id)
+    await feed.reorganise(CONFIRMATIONS + 1)
+    taken = await reread(gateway, new)
+    assert taken.status == "paid"
+    assert int(taken.credited_raw or 0) < int(new.net_raw)
+    while feed.lost:
+        await feed.find(-1)
+    await feed.confirm()
+    back = await reread(gateway, new)
+    assert (back.status, back.credited_raw, back.needs_review) == ("paid", new.net_raw, False)
+    assert await balance(merchant.merchant_id) == before == (int(new.net_raw), 0)
+    assert await balance("platform:fees") == (int(new.service_fee_raw), 0)
+    await assert_books()
+    await assert_invoices()
+
+
+async def test_parts_wait_while_a_hole_in_suspense_is_open(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(gateway, merchant)
+    await feed.pay(new, 2_000_000)
+    await feed.confirm()
+    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)
+    await feed.confirm()
+    assert (await reread(gateway, new)).status == "paid"
+
+    # Given suspense that has paid out a deposit which the chain then took back,
+    other = await new_invoice(gateway, merchant)
+    await feed.pay(other, 9_000_000)
+    await feed.confirm()
+    first, second = [await operator(gateway.settings.data_keys, f"op{n}@example.test") for n in (1, 2)]
+    (case,) = await reviews.cases()
+    refund_id = await gateway.returns.send_back(case.deposit_id, STRANGER, first.id, "back", clock.now())
+    await approve(gateway, refund_id, second)
+    await send(gateway, refund_id)
+    await confirm(gateway, refund_id)
+    await feed.reorganise(CONFIRMATIONS + 1)
+    assert (await balance("platform:suspense"))[0] == -9_000_000
+    # when parts are complete,
+    third = await new_invoice(gateway, merchant)
+    await feed.pay(third, 2_000_000)
+    await feed.pay(third, int(third.pay_in.amount_raw) - 2_000_000)
+    await feed.confirm()
+    # then they wait, the watcher goes on, and they are credited when the deposit is back.
+    assert (await reread(gateway, third)).status == "confirming"
+    await feed.find(0)
+    await feed.confirm()
+    paid = await reread(gateway, third)
+    assert (paid.status, paid.credited_raw) == ("paid", third.net_raw)
+    await assert_books()
+
+
+async def test_the_switch_is_the_invoices_own(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
+    """It holds from the next invoice on: one that was made before keeps its rule."""
+    strict = Terms(merchant.merchant_id, "test", 80, "merchant")
+    before, after = await new_invoice(gateway, strict), await new_invoice(gateway, merchant)
+    for to in (before, after):
+        await feed.pay(to, 2_000_000)
+    assert (await reread(gateway, before)).status == "manual_review"
+    assert (await reread(gateway, after)).status == "awaiting_deposit"
+    assert await database.fetch_value("SELECT accept_parts FROM merchants WHERE id = $1", merchant.merchant_id) is False
+
+
+async def test_what_the_page_says_from_the_first_part_to_the_last(
+    gateway: Gateway, feed: Feed, merchant: Terms
+) -> None:
+    new = await new_invoice(gateway, merchant)
+
+    async def page() -> tuple[CheckoutView, Words]:
+        network = gateway.networks.by("ethereum", "test")
+        public = await shown(gateway, new)
+        view = checkout_view(public, [], network, slug="a", language=ENGLISH, with_wallet=False, now=feed.now)
+        return view, put_into_words(view, ENGLISH)
+
+    view, words = await page()
+    assert (view.amount_decimal, words.amount_label) == (new.pay_in.amount_decimal, "Send exactly")
+    assert words.headline == "Waiting for your payment"
+    await feed.pay(new, 2_000_000)
+    await feed.pay(new, 7)
+    view, words = await page()
+    missing = format_amount(int(new.pay_in.amount_raw) - 2_000_007, 6)
+    assert (view.amount_decimal, words.amount_label) == (missing, "Still missing: send exactly")
+    assert words.headline == "A part of your payment has come in"
+    assert words.tail_hint == f"2.000007 of {new.pay_in.amount_decimal} USDT have come in."
+    assert view.payment_uri == (await shown(gateway, new)).due.payment_uri != new.pay_in.payment_uri
+    assert [deposit.amount_decimal for deposit in view.deposits] == ["2.00"], "dust is nobody's business here"
+    # A stranger's deposit in another asset: the page says so, and who has not paid all can still do so.
+    await feed.pay(new, 10**15, "ETH")
+    view, words = await page()
+    assert (view.status, view.is_payable, view.may_still_be_paid) == ("manual_review", False, True)
+    assert view.amount_decimal == missing
+    # Confirmations are those of the payment, whatever dust came last.
+    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_007)
+    await feed.mine()
+    await feed.pay(new, 1)
+    await database.execute(
+        "INSERT INTO network_cursors (network, chain_id, start_height, scanned_height, head_height,"
+        " covered_until, checked_at) VALUES ('ethereum:test', 31337, 0, $1, $1, now(), now())",
+        feed.head_height,
+    )
+    view, words = await page()
+    assert (view.status, view.confirmations_seen) == ("paid", 3)
+
+
+async def test_when_specks_make_it_too_much_the_page_asks_for_nothing_more(
+    gateway: Gateway, feed: Feed, merchant: Terms
+) -> None:
+    new = await new_invoice(gateway, merchant)
+    asked_raw = int(new.pay_in.amount_raw)
+    await feed.pay(new, asked_raw - 10)
+    await feed.pay(new, 11)
+    public = await shown(gateway, new)
+    view = checkout_view(
+        public,
+        [],
+        gateway.networks.by("ethereum", "test"),
+        slug="a",
+        language=ENGLISH,
+        with_wallet=False,
+        now=feed.now,
+    )
+    assert (view.status, view.is_payable, view.is_overfull) == ("awaiting_deposit", False, True)
+    assert "don’t send anything now" in put_into_words(view, ENGLISH).next_step
+    await feed.wait(timedelta(minutes=31))
+    assert (await reread(gateway, new)).status == "manual_review"
+
+
+async def test_what_nobody_saw_move_is_no_part_of_a_payment(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
+    """A balance larger than what was seen is taken for a deposit: a person must look, and it never pays."""
+    new = await invoice(gateway, merchant, amount="0.01", currency="ETH", expires_in=timedelta(minutes=30))
+    asked_raw = int(new.pay_in.amount_raw)
+    await feed.pay(new, asked_raw // 2, "ETH")
+    speck = feed.transfer(new, 10**10, "ETH", UNKNOWN_SENDER)
+    await feed.mine(replace(speck, inferred=True))
+    await feed.pay(new, asked_raw - asked_raw // 2 - 10**10, "ETH")  # as the page asks, which counts the speck
+    assert (await reread(gateway, new)).status == "awaiting_deposit"
+    rest = feed.transfer(new, asked_raw // 4, "ETH", UNKNOWN_SENDER)
+    await feed.mine(replace(rest, inferred=True))
+    await feed.confirm()
+    seen = await reread(gateway, new)
+    assert (seen.status, seen.credited) == ("manual_review", False)
+    assert [deposit.verdict for deposit in seen.deposits] == ["part", "dust", "part", "in_review"]

@@ -1,0 +1,128 @@
+"""How each form is filled in so that it is carried out, by the address that it is sent to.
+
+The tests of forms take the addresses from the app's own routes: one that is not here fails them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.cabinet.world import ELSEWHERE
+from tests.portal.browsing import PASSWORD
+
+MERCHANT = "/cabinet/{merchant_id:str}/{mode:str}"
+HOOK = "https://127.0.0.1:8443/hook"
+PAYOUT = {"asset": "USDT@ethereum", "amount": "1.00", "destination": ELSEWHERE, "description": ""}
+KEY = {"name": "Till", "scopes": "invoices.read", "allowlist": "", "rate_limit_per_minute": "60", "expires_at": ""}
+BUSINESS = {
+    "name": "Lichtung",
+    "legal_name": "Lichtung eG",
+    "country": "DE",
+    "website": "https://lichtung.example",
+    "business": "Lamps made by hand in a small workshop.",
+    "monthly_volume": "under_10k",
+}
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A form that will be carried out. `query` is for its page, `ids` for the address; `audited` is how many rows the
+    audit log gets, `afterwards` the status of the same form sent later."""
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
+    audited: int = 1
+    afterwards: int = 303
+
+
+def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) -> dict[str, Filled]:
+    """A merchant's pages in the order in which they can all be carried out: who leaves does so last."""
+    endpoint, key = f"{MERCHANT}/webhooks/{{endpoint_id:str}}", f"{MERCHANT}/keys/{{key_id:str}}"
+    invoice = {"amount": "3.00", "currency": "USDT@ethereum", "expires_in": "60", "fee_payer": "merchant"}
+    hook = {"which": "all", "description": "Orders", "url": HOOK}
+    return {
+        f"{MERCHANT}/invoices/new": Filled(invoice),
+        f"{MERCHANT}/invoices/{{invoice_id:str}}/cancel": Filled(ids={"invoice_id": open_invoice_id}),
+        f"{MERCHANT}/invoices/{{invoice_id:str}}/refund": Filled({"amount": "1.00", "refund_address": ELSEWHERE}),
+        f"{MERCHANT}/payouts/review": Filled(query=PAYOUT),
+        f"{MERCHANT}/payouts/{{payout_id:str}}/cancel": Filled(),
+        f"{MERCHANT}/ledger/{{name:str}}/verify": Filled(audited=0),
+        f"{MERCHANT}/team/{{account_id:str}}/secrets": Filled({"secrets": f"api_key:{key_id}", "grace_hours": "0"}),
+        f"{MERCHANT}/keys/new": Filled(KEY),
+        f"{key}/edit": Filled(KEY),
+        f"{key}/rotate": Filled({"grace_hours": "24"}),
+        f"{key}/revoke": Filled(),
+        f"{MERCHANT}/webhooks/new": Filled(hook),
+        f"{endpoint}/edit": Filled(hook),
+        f"{endpoint}/secret": Filled(),
+        f"{endpoint}/rotate": Filled({"overlap_hours": "24"}),
+        f"{endpoint}/test": Filled(),
+        f"{endpoint}/replay": Filled({"since": today}),
+        f"{endpoint}/deliveries/{{event_id:str}}/replay": Filled(),
+        f"{MERCHANT}/events/{{event_id:str}}/replay": Filled(),
+        f"{endpoint}/pause": Filled(),
+        f"{endpoint}/enable": Filled(),
+        f"{endpoint}/delete": Filled(),
+        f"{MERCHANT}/team/invite": Filled({"email": "nora@example.test", "role": "viewer"}),
+        f"{MERCHANT}/team/invitations/{{invitation_id:int}}/withdraw": Filled(),
+        f"{MERCHANT}/team/{{account_id:str}}": Filled({"role": "developer"}),
+        f"{MERCHANT}/team/{{account_id:str}}/remove": Filled(),
+        f"{MERCHANT}/security/remedy": Filled({"finding": f"no_totp:{viewer_id}"}),
+        f"{MERCHANT}/settings": Filled({"fee_payer": "customer"}),
+        f"{MERCHANT}/settings/branding": Filled({"display_name": "Harbour", "own_accent": "no"}),
+        f"{MERCHANT}/team/leave": Filled(afterwards=404),
+    }
+
+
+def of_account(session_id: str) -> dict[str, Filled]:
+    """One's own pages. A new authenticator is offered in one form and confirmed in another."""
+    password, security = {"password": PASSWORD}, "/account/security"
+    return {
+        "/cabinet/apply": Filled(BUSINESS),
+        "/account": Filled({"name": "Mara"}),
+        "/account/email": Filled(password | {"email": "mara@new.example"}),
+        f"{security}/recovery-codes": Filled(),
+        f"{security}/authenticator": Filled(password, audited=0),
+        f"{security}/sessions/{{session_id:str}}/end": Filled(ids={"session_id": session_id}),
+        f"{security}/sessions/end-others": Filled(),
+        "/account/password": Filled(password | {"new_password": "another long phrase 8"}),
+    }
+
+
+def of_desk(scene: Any, other_application: int) -> dict[str, Filled]:
+    """The desk's pages, about what is in its scene."""
+    why = {"reason": "it was looked into"}
+    asset = {"chain": "ethereum", "mode": "test", "symbol": "USDT"}
+    shop = {"merchant_id": scene.shop}
+    return {
+        "/desk/alerts/{alert_id:int}/acknowledge": Filled({"note": "recounted"}, ids={"alert_id": str(scene.alert)}),
+        "/desk/applications/{application_id:int}/approve": Filled(ids={"application_id": str(scene.application)}),
+        "/desk/applications/{application_id:int}/reject": Filled(why, ids={"application_id": str(other_application)}),
+        "/desk/approvals/{withdrawal_id:str}/approve": Filled(ids={"withdrawal_id": scene.usual}),
+        "/desk/approvals/{withdrawal_id:str}/reject": Filled(why, ids={"withdrawal_id": scene.large}),
+        "/desk/holds/{hold_id:int}": Filled(why, ids={"hold_id": str(scene.hold)}),
+        "/desk/holds/withdrawals/{withdrawal_id:str}": Filled(why, ids={"withdrawal_id": scene.refused}),
+        "/desk/merchants/{merchant_id:str}/standing/{deed:str}": Filled(why, ids=shop | {"deed": "suspend"}),
+        "/desk/merchants/{merchant_id:str}/terms": Filled({"service_fee_bps": "90", "tolerance_bps": "0"}, ids=shop),
+        "/desk/merchants/{merchant_id:str}/assets/{chain:str}/{mode:str}/{symbol:str}": Filled(
+            {"enabled": "on", "min_raw": "1.00", "max_raw": "", "daily_cap_raw": ""}, ids=shop | asset
+        ),
+        "/desk/reconciliation": Filled({"full": "on"}),
+        "/desk/reviews/{deposit_id:str}/{verb:str}": Filled(why, ids={"deposit_id": scene.case, "verb": "credit"}),
+        "/desk/switches/{name:str}": Filled(why | {"turn": "pause"}, ids={"name": "payouts"}),
+    }
+
+
+ELSEWHERE_TESTED = {
+    "/account/security/authenticator/confirm": "tests/portal/test_security.py: its code is of the secret offered there",
+    "/account/security/authenticator/off": "tests/portal/test_security.py: the walk needs the authenticator",
+    "/invitation/accept": "tests/merchants/test_team.py: the link in the letter works once",
+    MERCHANT + "/application": "tests/cabinet/over_chain/test_rights.py: an approved merchant has none to send",
+    "/sign-out": "tests/portal/test_sign_in.py: it ends what sends it",
+}
+"""Forms that the walks leave out, and where they are tested."""
+
+SIGNED_OUT = ("/sign-in", "/sign-in/code", "/sign-up", "/confirm-email", "/confirm-email/change", "/forgot-password")
+SIGNED_OUT += ("/reset-password",)
+"""Forms of whoever is not signed in: bound by links that work once, and by throttles."""

@@ -1,0 +1,109 @@
+"""Every form that the app has: it asks for the code that its route says, and is carried out once."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from app.asgi import create_app
+from app.core import clock, database
+from app.core.settings import Settings
+from app.gateway import Gateway
+from app.merchants import applications
+from app.merchants import service as merchants
+from app.merchants.applications import Facts
+from app.portal.form_routes import SENT_BEFORE, FormDeclaration, NoStepUp, StepUp
+from app.sandbox.chain_driver import AnvilDriver
+from app.web.edge import Edge
+from tests.cabinet.world import World
+from tests.forms import filled
+from tests.forms.filled import BUSINESS, Filled
+from tests.forms.walking import Walker, audited, forms_of, said
+from tests.invariants import assert_invariants
+from tests.operator.scene import Scene, set_scene
+from tests.portal.browsing import Browser, an_account
+
+Browsers = Callable[..., Browser]
+WANTED = "Enter the code that your authenticator app shows"
+
+
+async def is_carried_out_once(walker: Walker, pattern: str, declaration: FormDeclaration, one: Filled) -> None:
+    """Refused without a fresh code where it must be; sent twice at once, and later again, it is done once."""
+    before = await audited()
+    await walker.code_given(timedelta(minutes=11))
+    target, fields = await walker.open(pattern, declaration, one)
+    if not isinstance(declaration.step_up, NoStepUp):
+        wrong = {"code": ""} if declaration.step_up is StepUp.CODE_EACH_TIME else {}
+        refused = await walker.browser.post(target, fields | wrong)
+        assert refused.status_code == 422, (pattern, refused.status_code, refused.headers.get("location"))
+        assert 'id="error-code"' in refused.text, pattern
+        assert wrong or WANTED in said(refused), pattern
+        assert await audited() == before, pattern
+    await walker.code_given()
+    # The form that was refused keeps its key: it is the same one that is sent now, with the code given.
+    first, twin = await asyncio.gather(*(walker.browser.post(target, fields) for _ in range(2)))
+    assert (first.status_code, twin.status_code) == (303, 303), (pattern, said(first)[-2000:])
+    assert first.headers["location"] == twin.headers["location"], pattern
+    assert await audited() == before + one.audited, pattern
+    later = await walker.browser.post(target, fields)
+    assert later.status_code == one.afterwards, pattern
+    assert await audited() == before + one.audited, pattern
+    if later.status_code == 303:
+        assert later.headers["location"] == first.headers["location"], pattern
+        assert SENT_BEFORE in said(await walker.browser.get(later.headers["location"])), pattern
+
+
+async def all_once(walker: Walker, app: Edge, forms: Mapping[str, Filled]) -> None:
+    """Each of these forms, in turn."""
+    declarations = forms_of(app)
+    for pattern, one in forms.items():
+        await is_carried_out_once(walker, pattern, declarations[pattern], one)
+
+
+def test_every_form_is_known(settings: Settings) -> None:
+    """A new route for a form belongs into the walks below."""
+    nothing = Scene(**dict.fromkeys(Scene.__dataclass_fields__, 0))  # type: ignore[arg-type] # names alone count here
+    known = filled.of_cabinet(*4 * ("",)) | filled.of_account("") | filled.of_desk(nothing, 0)
+    assert set(known) | set(filled.ELSEWHERE_TESTED) | set(filled.SIGNED_OUT) == set(forms_of(create_app(settings)))
+
+
+async def test_every_form_of_a_merchant_and_of_ones_account(
+    world: World, app: Edge, browser: Browsers, works: Gateway, settings: Settings, driver: AnvilDriver
+) -> None:
+    account = await an_account(settings, totp=True)
+    await merchants.add_member(world.terms.merchant_id, account.id, "owner", clock.now())
+    person, other, third = browser(), browser(), browser()
+    for one in (person, third, other):
+        await one.sign_in(account)
+    session_id = await database.fetch_value(
+        "SELECT id FROM sessions WHERE account = $1 ORDER BY created_at DESC LIMIT 1", account.id
+    )
+    ids = world.ids | {"merchant_id": world.terms.merchant_id, "mode": "test"}
+    walker = Walker(person, account, ids)
+
+    await all_once(
+        walker,
+        app,
+        filled.of_cabinet(
+            today=clock.now().date().isoformat(),
+            viewer_id=world.people["viewer"].id,
+            key_id=ids["key_id"],
+            open_invoice_id=world.open_invoice.id,
+        ),
+    )
+    await all_once(walker, app, filled.of_account(session_id))
+
+    assert [await one.is_signed_in() for one in (person, third, other)] == [True, False, False]
+    await assert_invariants(works, with_chain=False)
+
+
+async def test_every_form_of_the_desk(
+    app: Edge, browser: Browsers, works: Gateway, driver: AnvilDriver, token: str
+) -> None:
+    scene = await set_scene(works, driver, token)
+    applicant = await an_account(works.settings, "other@lichtung.example")
+    await applications.apply(Facts(**BUSINESS), account_id=applicant.id, address=None, now=clock.now())
+    other = (await applications.waiting())[-1].id
+    person = browser()
+    await person.sign_in(scene.operator)
+
+    await all_once(Walker(person, scene.operator, {}), app, filled.of_desk(scene, other))

@@ -1,0 +1,58 @@
+"""What only a slip in one line would break: when an invoice expires, and what makes a refund the whole of it."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.core import clock, database
+from app.deposits import reviews
+from app.gateway import Gateway
+from app.merchants.terms import Terms
+from tests.deposits.feed import Feed
+from tests.factories.invoices import invoice, reread
+from tests.factories.merchants import terms
+from tests.factories.operators import operator
+from tests.factories.withdrawals import NETWORK
+
+
+@pytest.fixture
+async def merchant(gateway: Gateway) -> Terms:
+    return await terms(service_fee_bps=80)
+
+
+async def test_an_invoice_does_not_expire_before_its_last_block_was_read(gateway: Gateway, merchant: Terms) -> None:
+    """A watcher that is behind has not seen yet what was paid in time."""
+    new = await invoice(gateway, merchant, expires_in=timedelta(minutes=10))
+    end = clock.now() + timedelta(minutes=10)
+    long_after = end + timedelta(hours=2)
+    assert await gateway.invoices.expire_due(NETWORK, end - timedelta(minutes=1), long_after) == []
+    assert (await reread(gateway, new)).status == "awaiting_deposit"
+    # A node whose clock is ahead covers nothing that has not been yet.
+    assert await gateway.invoices.expire_due(NETWORK, long_after, end - timedelta(minutes=1)) == []
+    assert await gateway.invoices.expire_due(NETWORK, long_after, long_after) == [new.id]
+    assert (await reread(gateway, new)).status == "expired"
+
+
+@pytest.mark.parametrize(("came_raw", "name"), [(2_000_000, "less"), (9_000_000, "more")])
+async def test_a_refund_is_measured_by_what_was_credited(
+    gateway: Gateway, merchant: Terms, came_raw: int, name: str
+) -> None:
+    """An operator credits another amount than was asked for: all of that is the whole, and less is a part."""
+    feed = Feed(gateway)
+    feed.begin_anew()
+    new = await invoice(gateway, merchant)
+    await feed.pay(new, came_raw)
+    await feed.confirm()
+    boss = await operator(gateway.settings.data_keys)
+    (case,) = await reviews.cases()
+    await gateway.reviews.credit(case.deposit_id, boss.id, "as agreed", clock.now())
+    credited_raw = int((await reread(gateway, new)).credited_raw or 0)
+    assert credited_raw != int(new.net_raw)
+
+    async def refund(refunded_raw: int) -> str:
+        async with database.transaction():
+            await gateway.invoices.refund(new.id, refunded_raw, clock.now())
+        return (await reread(gateway, new)).status
+
+    assert await refund(credited_raw - 1) == "partially_refunded"
+    assert await refund(credited_raw) == "refunded"

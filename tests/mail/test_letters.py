@@ -1,0 +1,106 @@
+"""Nobody can make us write their words to a stranger, or write to a mailbox again and again."""
+
+import ast
+import asyncio
+import inspect
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.accounts.letters import Letters
+from app.core import clock, database
+from app.core.email_address import EmailAddress
+from app.mail import service
+from app.mail.letters import ALLOWANCES, Kind, letter, unlinked
+from tests.factories.letters import letters
+
+APP = Path(__file__).parents[2] / "app"
+VICTIM = EmailAddress("victim", "shop.example")
+BAIT = "URGENT: your wallet is frozen, act at https://evil.example/x or www.evil.example\nor mail help@evil.example"
+LINKED = re.compile(r"https?://|\bwww\.|\w@\w|(?<=[a-z])\.(?=[a-z])")
+"""What a mail program may make a link of."""
+
+
+async def write(kind: Kind, recipient: EmailAddress = VICTIM) -> bool:
+    async with database.transaction():
+        return await service.enqueue(recipient, letter(kind, "S", "B\n"), clock.now())
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_a_mailbox_gets_so_many_letters_of_a_kind_and_no_more(db: str, kind: Kind) -> None:
+    allowance = ALLOWANCES[kind]
+    sent = await asyncio.gather(*(write(kind) for _ in range(allowance.per_hour + 5)))
+    assert sum(sent) == allowance.per_hour
+    other = next(each for each in Kind if each is not kind)
+    assert await write(other), "one kind does not use up another's"
+    assert await write(kind, EmailAddress("another", "shop.example"))
+    clock.shift(timedelta(hours=1))
+    assert await write(kind), "an hour later"
+
+
+async def test_a_day_has_its_own_limit(db: str) -> None:
+    sent = 0
+    for _ in range(24):
+        sent += sum([await write(Kind.UNASKED) for _ in range(3)])
+        clock.shift(timedelta(minutes=59))
+    assert sent == ALLOWANCES[Kind.UNASKED].per_day
+    assert len(await letters(str(VICTIM))) == sent
+
+
+def test_other_peoples_words_become_no_link() -> None:
+    assert unlinked("Example.com\nGmbH") == "Example[.]com GmbH"
+    assert unlinked("Mara O'Neil, Jr. & Co: Tea") == "Mara O'Neil, Jr. & Co: Tea"
+    assert not LINKED.search(unlinked(BAIT))
+
+
+def test_no_letter_to_an_account_carries_bait() -> None:
+    made = Letters("https://pay.example.test")
+    written = []
+    for name, write_one in inspect.getmembers(made, inspect.ismethod):
+        if name.startswith("_"):
+            continue
+        asked = inspect.signature(write_one).parameters
+        given = {"token": "t", "left": 3, "name": BAIT, "new_email": "help@evil.example"}
+        written.append(write_one(**{parameter: given[parameter] for parameter in asked}))
+    assert len(written) >= 11
+    for each in written:
+        assert "URGENT" not in each.subject
+        assert not LINKED.search(re.sub(r"https://pay\.example\.test\S*", "", each.body)), each.body
+
+
+def _calls(name: str) -> list[tuple[Path, ast.Call]]:
+    return [
+        (path, node)
+        for path in APP.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+    ]
+
+
+SUBJECTS_FROM_ELSEWHERE = {
+    "accounts/letters.py": "subject",  # _notice: its callers give constants, held below
+    "merchants/standing.py": "SUBJECTS[deed]",
+    "webhooks/stopping.py": "subject",  # _tell_merchant: its callers give constants, held below
+    "alerts/routing.py": "f\"[{alert['severity'].upper()}] {alert['kind']}\"",  # both are words of ours
+}
+GIVEN_A_SUBJECT = {"_notice": 0, "_tell_merchant": 1}
+
+
+def test_every_subject_is_ours() -> None:
+    for path, call in _calls("letter"):
+        subject, place = call.args[1], str(path.relative_to(APP))
+        assert isinstance(subject, ast.Constant) or ast.unparse(subject) == SUBJECTS_FROM_ELSEWHERE[place], place
+    for path in ("accounts/letters.py", "webhooks/stopping.py"):
+        for node in ast.walk(ast.parse((APP / path).read_text())):
+            if isinstance(node, ast.Call):
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                if name in GIVEN_A_SUBJECT:
+                    assert isinstance(node.args[GIVEN_A_SUBJECT[name]], ast.Constant), ast.unparse(node)
+
+
+def test_letters_are_written_in_one_place() -> None:
+    inserting = [path for path in APP.rglob("*.py") if "INSERT INTO mail_outbox" in path.read_text()]
+    assert inserting == [APP / "mail" / "service.py"]
+    assert [path for path, _ in _calls("Letter")] == [APP / "mail" / "letters.py"]

@@ -1,0 +1,223 @@
+"""Whatever stands still for a while, under load and in the middle of payments: afterwards all is as if it had not.
+
+The whole gateway runs as in production, in processes of its own. SIGSTOP stops a server whole: the kernel goes on to
+accept connections for it, and nobody answers. `SOAK=100`: ten times, for longer and shorter.
+"""
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from app.sandbox.integrator import API, wait_for
+from tests.resilience.world import Running, assert_paid, assert_paid_once, credits, query, sandbox
+
+ROUNDS = max(1, int(os.environ.get("SOAK", "10")) // 10)
+
+HANG_S = 13.0
+"""Longer than a request waits (8 s) and longer than a lock's lease (10 s): everybody gives up, and comes back."""
+
+MOST_S = 10.0
+READY_S = 2.0
+"""Contract, section 2."""
+
+RATE_OVER_S = 2.0
+PAGE_EVERY_S = 3.0
+THREADS, PAUSE_S = 3, 0.1
+"""Enough to be under way whatever happens, and not so many that their deliveries take longer than the test."""
+
+pytestmark = pytest.mark.timeout(240 + 120 * ROUNDS)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One sandbox for the module, whose merchant has money to pay out."""
+    with sandbox(tmp_path_factory.mktemp("hangs") / "var") as running:
+        before, invoice = credits(running), running.new_invoice()
+        running.pay(invoice)
+        assert_paid_once(running, invoice, before)
+        yield running
+
+
+@dataclass
+class Load:
+    """Integrators that create invoices and read them, one after another, each creation until it has succeeded."""
+
+    base_url: str
+    api_key: str
+    made: list[tuple[str, str]] = field(default_factory=list)
+    slowest_s: float = 0.0
+    slowest_ready_s: float = 0.0
+    faults: list[str] = field(default_factory=list)
+    unavailable: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def running(self, page_url: str) -> Iterator[None]:
+        """Inside, there is load."""
+        with ThreadPoolExecutor() as threads:
+            working = [threads.submit(self.create) for _ in range(THREADS)]
+            working += [threads.submit(self.look_at_readiness), threads.submit(self.load_page, page_url)]
+            try:
+                yield
+            finally:
+                self.stop.set()
+        for done in working:
+            done.result()
+
+    def create(self) -> None:
+        with httpx.Client(base_url=self.base_url, timeout=30, trust_env=False) as client:
+            while not self.stop.wait(PAUSE_S):
+                once = secrets.token_hex(8)
+                body = {"amount": "1.00", "currency": "USDT", "chain": "ethereum", "order_id": once}
+                while not self.stop.is_set():
+                    headers = {"Authorization": f"Bearer {self.api_key}", "Idempotency-Key": once}
+                    answer = self._timed(lambda h=headers, b=body: client.post(f"{API}/invoices", json=b, headers=h))
+                    if answer.status_code == 201:
+                        self.made.append((once, answer.json()["id"]))
+                        break
+
+    def load_page(self, url: str) -> None:
+        """Now and then: one address may load 30 pages a minute."""
+        with httpx.Client(timeout=30, trust_env=False) as client:
+            while not self.stop.wait(PAGE_EVERY_S):
+                answer = self._timed(lambda: client.get(url))
+                if answer.status_code == 503 and 'http-equiv="refresh"' not in answer.text:
+                    self.faults.append(answer.text)
+
+    def look_at_readiness(self) -> None:
+        with httpx.Client(base_url=self.base_url, timeout=30, trust_env=False) as client:
+            while not self.stop.wait(0.2):
+                for path, allowed in (("/readyz", (200, 503)), ("/healthz", (200,))):
+                    began_s = time.monotonic()
+                    answer = client.get(path)
+                    self.slowest_ready_s = max(self.slowest_ready_s, time.monotonic() - began_s)
+                    if answer.status_code not in allowed:
+                        self.faults.append(f"{path}: {answer.status_code}")
+
+    def rate(self) -> float:
+        """Creations a second, over a short while."""
+        before = len(self.made)
+        time.sleep(RATE_OVER_S)
+        return (len(self.made) - before) / RATE_OVER_S
+
+    def _timed(self, ask: object) -> httpx.Response:
+        began_s = time.monotonic()
+        answer: httpx.Response = ask()  # type: ignore[operator] # a lambda
+        self.slowest_s = max(self.slowest_s, time.monotonic() - began_s)
+        if answer.status_code == 503:
+            self.unavailable += 1
+            if "Retry-After" not in answer.headers or (is_api(answer) and code(answer) != "UNAVAILABLE"):
+                self.faults.append(answer.text)
+        elif answer.status_code not in (200, 201):
+            self.faults.append(f"{answer.status_code} {answer.text}")
+        return answer
+
+
+def is_api(answer: httpx.Response) -> bool:
+    return answer.request.url.path.startswith(API)
+
+
+def code(answer: httpx.Response) -> str:
+    return str(answer.json()["error"]["code"])
+
+
+class OpenPage:
+    """A checkout page's stream, as a browser holds it open; `told` counts what it was told."""
+
+    def __init__(self, payment_url: str) -> None:
+        self.told = 0
+        self._url = payment_url + "/events"
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with suppress(httpx.HTTPError), httpx.stream("GET", self._url, timeout=60, trust_env=False) as answer:
+            for line in answer.iter_lines():
+                self.told += line == "event: status"
+
+
+@pytest.mark.parametrize("_", range(ROUNDS))
+def test_postgres_hangs_under_load_and_nothing_is_lost_or_doubled(running: Running, _: int) -> None:
+    load = Load(running.interface.base_url, running.interface.api_key)
+    before, page_url = credits(running), running.new_invoice()["payment_url"]
+    with load.running(page_url):
+        rate_before = load.rate()
+        payout_id, destination = payout(running)
+        invoice = running.new_invoice()
+        page = OpenPage(invoice["payment_url"])
+        running.approve(payout_id)
+        running.pay(invoice)
+        time.sleep(running.chance.random())
+        # When Postgres stands still while a payment comes in and a payout goes out,
+        with running.stack.services.postgres.process.paused():
+            told = page.told
+            time.sleep(HANG_S)
+        # then the workers have given their locks up; afterwards all goes on, and the open page hears of it.
+        for name in ("chain", "signer"):
+            assert "lock_lost" in running.stack.app[name].log_path.read_text()
+        wait_for("the page's news", lambda: page.told > told or None, 30)
+        assert_paid(running, invoice, before)
+        wait_for("the rate of before", lambda: load.rate() >= rate_before / 2 or None, 30)
+    assert load.faults == []
+    assert load.unavailable > 0
+    assert load.slowest_s < MOST_S
+    assert load.slowest_ready_s < READY_S
+    assert_paid_out_once(running, payout_id, destination)
+    assert_made_once(running, load)
+
+
+@pytest.mark.parametrize("_", range(ROUNDS))
+def test_redis_and_the_node_hang_and_the_payment_completes(running: Running, _: int) -> None:
+    before, invoice = credits(running), running.new_invoice()
+    running.pay(invoice)
+    time.sleep(running.chance.random())
+    services = running.stack.services
+    with services.valkey.process.paused(), services.anvil.process.paused():
+        began_s = time.monotonic()
+        running.new_invoice()
+        assert time.monotonic() - began_s < 1
+        for _ in range(3):
+            began_s = time.monotonic()
+            answer = httpx.get(f"{running.interface.base_url}/readyz", timeout=30, trust_env=False)
+            assert time.monotonic() - began_s < READY_S
+            assert (answer.status_code, answer.json()["redis"]) == (200, "down")
+        assert httpx.get(invoice["payment_url"], timeout=30, trust_env=False).status_code == 200
+    assert_paid_once(running, invoice, before)
+
+
+def payout(running: Running) -> tuple[str, str]:
+    """A payout that the merchant asks for, and its destination, which nobody has paid before."""
+    destination = "0x" + secrets.token_hex(20)
+    body = {"asset": "USDT", "chain": "ethereum", "amount": "0.25", "destination": destination}
+    return running.integrator.post("/payouts", body, once=secrets.token_hex(8))["id"], destination
+
+
+def assert_paid_out_once(running: Running, payout_id: str, destination: str) -> None:
+    """Confirmed, and the destination holds the amount and no more."""
+
+    def confirmed() -> bool | None:
+        return running.integrator.get(f"/payouts/{payout_id}")["status"] == "confirmed" or None
+
+    wait_for("the payout", confirmed, 60)
+    token = running.interface.networks["ethereum"].assets["USDT"].contract
+    data = "0x70a08231" + destination[2:].rjust(64, "0")  # balanceOf(address)
+    assert int(running.customer.rpc("eth_call", {"to": token, "data": data}, "latest"), 16) == 250_000
+
+
+def assert_made_once(running: Running, load: Load) -> None:
+    """Each creation that was repeated until it succeeded has made one invoice, whose event is delivered."""
+    orders = ", ".join(f"'{once}'" for once, _ in load.made)
+    made = query(running, f"SELECT count(*) FROM invoices WHERE order_id IN ({orders})")
+    assert made == len(load.made) == len({invoice_id for _, invoice_id in load.made})
+    waiting = "SELECT count(*) FROM webhook_deliveries WHERE status <> 'delivered'"
+    wait_for("the end of all deliveries", lambda: query(running, waiting) == 0 or None, 90)
+    events = "SELECT count(*) FROM events WHERE type = 'invoice.created'"
+    assert query(running, events) == query(running, "SELECT count(*) FROM invoices")

@@ -1,0 +1,131 @@
+"""A sandbox that runs whole, in processes of its own, and what its merchant, customer and operator do in it."""
+
+import asyncio
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pyotp
+
+from app.sandbox import postgres, signatures
+from app.sandbox.customer import Customer
+from app.sandbox.home import ROOT, Home, Interface
+from app.sandbox.integrator import Integrator, IntegratorError, wait_for
+from app.sandbox.run import customer
+from app.sandbox.stack import Stack
+
+COMPLETE_TIMEOUT_S = 75
+"""A delivery whose worker was killed is claimed by another after 30 s; and it may be delivered and claimed again."""
+
+EVENTS = {"invoice.created", "invoice.confirming", "invoice.paid"}
+
+
+@dataclass
+class Running:
+    """A running sandbox, and who takes part in a payment."""
+
+    stack: Stack
+    interface: Interface
+    integrator: Integrator
+    customer: Customer
+    chance: random.Random
+
+    def new_invoice(self) -> dict[str, Any]:
+        body = {"amount": "3.00", "currency": "USDT", "chain": "ethereum"}
+        created: dict[str, Any] = self.integrator.post("/invoices", body, once=f"{self.chance.random()}")
+        return created
+
+    def pay(self, invoice: dict[str, Any]) -> None:
+        self.customer.send("USDT", invoice["pay_in"]["address"], int(invoice["pay_in"]["amount_raw"]))
+
+    def approve(self, payout_id: str) -> None:
+        """The operator's approval, with a code that was not used before."""
+        operator = self.interface.operator_login
+
+        def approved() -> bool | None:
+            code = pyotp.TOTP(operator.totp_secret).now()
+            who = ("--operator", operator.email, "--password", operator.password, "--code", code)
+            return True if self.command("approvals", "approve", payout_id, *who).returncode == 0 else None
+
+        wait_for("the approval", approved, 90)
+
+    def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """`swap-pay …` with the settings of the sandbox."""
+        return subprocess.run(
+            [sys.executable, "-m", "app.cli", *arguments],
+            cwd=ROOT,
+            env=self.stack.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@contextmanager
+def sandbox(directory: Path) -> Iterator[Running]:
+    """One that runs, in `directory`; deleted at the end."""
+    home = Home(directory)
+    stack = Stack(home)
+    interface = stack.start()
+    integrator = Integrator(interface)
+    try:
+        yield Running(stack, interface, integrator, customer(home, interface), random.Random(7))
+    finally:
+        integrator.close()
+        stack.stop()
+        postgres.remove(home.postgres)
+
+
+def assert_paid_once(running: Running, invoice: dict[str, Any], credits_before: int) -> None:
+    """`assert_paid`, and nothing is left waiting."""
+    assert_paid(running, invoice, credits_before)
+    wait_for("the end of all deliveries", lambda: True if deliveries_waiting(running) == 0 else None, 40)
+
+
+def assert_paid(running: Running, invoice: dict[str, Any], credits_before: int) -> None:
+    """The invoice becomes paid; one credit, whole chains, each event delivered and signed."""
+
+    def complete() -> dict[str, Any] | None:
+        with suppress(IntegratorError):
+            current: dict[str, Any] = running.integrator.get(f"/invoices/{invoice['id']}")
+            arrived = {record["event_type"] for record in running.integrator.webhooks(invoice["id"])}
+            return current if current["status"] == "paid" and arrived >= EVENTS else None
+        return None
+
+    paid = wait_for("the payment's completion", complete, COMPLETE_TIMEOUT_S)
+    assert (paid["received_raw"], paid["credited_raw"]) == (invoice["pay_in"]["amount_raw"], invoice["net_raw"])
+    assert [deposit["status"] for deposit in paid["deposits"]] == ["credited"]
+    assert credits(running) == credits_before + 1
+    arrived = running.integrator.webhooks(invoice["id"])
+    assert {record["event_type"] for record in arrived} == EVENTS
+    for record in arrived:
+        signatures.verify(running.interface.webhook_receiver.secret, record["headers"], record["body"].encode())
+    verified = running.command("verify-ledger")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert running.interface.merchant_id in verified.stdout
+
+
+def credits(running: Running) -> int:
+    """How many credits the merchant's ledger has, in the database itself."""
+    return query(running, "SELECT count(*) FROM ledger_entries WHERE kind = 'invoice_credit'")
+
+
+def deliveries_waiting(running: Running) -> int:
+    return query(running, "SELECT count(*) FROM webhook_deliveries WHERE status <> 'delivered'")
+
+
+def query(running: Running, statement: str) -> int:
+    async def ask() -> int:
+        connection = await asyncpg.connect(running.interface.database_url)
+        try:
+            return int(await connection.fetchval(statement))
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
