@@ -99,14 +99,21 @@ async def assert_assets_are_conserved() -> None:
 
 
 async def assert_invoices() -> None:
-    """An invoice says of its deposits, refunds and cases what is so, and its state is one that they can have led to."""
+    """An invoice says of its deposits, refunds and cases what is so, and its state is one that they can have led to.
+
+    It is confirming for an exact deposit or for parts that are the amount, as near as the merchant's tolerance asks,
+    and what was credited as the exact payment is no more than one.
+    """
     wrong = await database.fetch_all(
         """
         SELECT i.id, i.status, i.needs_review, i.received_raw, came.raw AS came_raw, i.credited_raw,
-            booked.raw AS booked_raw, i.refunded_raw, sent.raw AS sent_raw, cases.count AS cases
-        FROM invoices i
+            booked.raw AS booked_raw, i.refunded_raw, sent.raw AS sent_raw, cases.count AS cases, came.parts_raw,
+            came.paid_raw
+        FROM invoices i JOIN merchants m ON m.id = i.merchant
         CROSS JOIN LATERAL (SELECT coalesce(sum(d.amount_raw), 0) AS raw, bool_or(d.verdict = 'exact'
-                AND d.status = 'seen') AS exact FROM deposits d
+                AND d.status = 'seen') AS exact,
+                coalesce(sum(d.amount_raw) FILTER (WHERE d.verdict = 'part'), 0) AS parts_raw,
+                coalesce(sum(d.amount_raw) FILTER (WHERE d.verdict = 'exact'), 0) AS paid_raw FROM deposits d
             WHERE d.invoice = i.id AND d.asset = i.asset AND d.status <> 'orphaned') came
         CROSS JOIN LATERAL (SELECT sum(e.available_delta_raw) AS raw FROM deposits d
             JOIN ledger_entries e ON e.reference_type = 'deposit' AND split_part(e.reference_id, '#', 1) = d.id
@@ -121,7 +128,9 @@ async def assert_invoices() -> None:
             OR i.refunded_raw <> sent.raw
             OR i.needs_review <> (cases.count > 0)
             OR i.status = 'confirming' AND came.exact IS NOT TRUE
-            OR i.status = 'awaiting_deposit' AND came.exact
+                AND came.parts_raw * 10000 < i.pay_in_raw * (10000 - m.tolerance_bps)
+            OR i.status = 'awaiting_deposit' AND (came.exact OR came.parts_raw = i.pay_in_raw)
+            OR came.paid_raw * 10000 > i.pay_in_raw * (10000 + m.tolerance_bps)
             OR i.status = 'manual_review' AND NOT i.needs_review
             OR i.status IN ('awaiting_deposit', 'expired', 'cancelled') AND i.credited_raw IS NOT NULL
             OR i.status IN ('paid', 'partially_refunded', 'refunded') AND i.paid_at IS NULL

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.accounts import links, sessions, throttle
+from app.accounts import form_uses, links, sessions, throttle
 from app.core import clock
 from app.gateway import Gateway
 from app.ledger import checkpoints
@@ -29,9 +29,10 @@ async def forget_events(context: dict[str, Any]) -> int:
 
 
 async def forget_sessions(context: dict[str, Any]) -> int:
-    """Delete sessions, mailed links and counts of tries that have run out."""
+    """Delete sessions, mailed links, counts of tries and uses of forms that have run out."""
     now = clock.now()
-    return await sessions.purge(now) + await links.purge(now) + await throttle.purge(now)
+    purged = await sessions.purge(now) + await links.purge(now) + await throttle.purge(now)
+    return purged + await form_uses.purge(now)
 
 
 async def expire_withdrawals(context: dict[str, Any]) -> int:

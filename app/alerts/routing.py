@@ -19,7 +19,7 @@ from app.core.email_address import EmailAddress
 from app.core.logging import get_logger
 from app.core.outbound import Outcome
 from app.mail import service as mail
-from app.mail.letters import Kind, Letter, letter
+from app.mail.letters import Kind, Letter, letter, unlinked
 
 log = get_logger(__name__)
 
@@ -38,6 +38,7 @@ RETRY_DELAYS_S = (10, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400
 """After each failed post; past the last it is given up, which the log says. Mail and metrics don't depend on it."""
 
 MAX_ERROR_CHARS = 300
+MAX_SUBJECT_CHARS = 120
 
 
 class Poster(Protocol):
@@ -124,7 +125,7 @@ class AlertRoutes:
         times = f", seen {alert['occurrences']} times" if alert["occurrences"] > 1 else ""
         return letter(
             Kind.ALERT,
-            f"[{alert['severity'].upper()}] {alert['kind']}",
+            f"[{alert['severity'].upper()}] {alert['kind']}: {unlinked(alert['message'])}"[:MAX_SUBJECT_CHARS],
             "{message}\n\nSeverity: {severity}\nKind: {kind}\nAlert: {id}\nRaised: {raised}\nGateway: {gateway}\n\n"
             "{details}\n\nIt stays open until an operator acknowledges it with a note.\n",
             ours={

@@ -25,8 +25,6 @@ _ANOMALIES = {
     Verdict.WRONG_ASSET: Anomaly.OTHER_ASSET,
 }
 
-_PAYING = frozenset({Verdict.EXACT, Verdict.PART})
-
 _TOKEN_STANDARDS = {"erc20": "ERC-20", "native": ""}
 
 
@@ -73,7 +71,7 @@ def checkout_view(
         now=now,
         expires_at=datetime.fromisoformat(invoice.expires_at),
         paid_at=datetime.fromisoformat(invoice.paid_at) if invoice.paid_at else None,
-        confirmations_seen=min((d.confirmations for d in alive if Verdict(d.verdict) in _PAYING), default=0),
+        confirmations_seen=min((d.confirmations for d in alive if d.review_reason is None), default=0),
         confirmations_required=invoice.pay_in.confirmations_required,
         block_time_ms=network.block_time_ms,
         deposits=tuple(_transfer(deposit, network) for deposit in alive),

@@ -66,14 +66,16 @@ class PaymentService:
         await self._invoices.begin_confirming(invoice_id, candidate.status, total_raw, cases_left, now)
 
     async def take_back(self, invoice_id: str, now: datetime) -> None:
-        """Deposits of an invoice have left the chain: it waits again if they were its payment or a part of it."""
+        """Deposits of an invoice have left the chain: it waits again if they were its payment or a part of it.
+
+        Nothing else pays it then: what is still there is in older blocks, and was judged before the payment came.
+        """
         invoice = await repository.lock_invoice(invoice_id)
         total_raw = await received_raw(invoice_id)
         if invoice["status"] == Status.CONFIRMING and not await self._is_paid(invoice):
             await self._invoices.await_again(invoice_id, total_raw, await reviews.cases_left(invoice_id), now)
         else:
             await self._invoices.note_received(invoice_id, total_raw, now)
-        await self.reconsider(invoice_id, now)
 
     async def credit_complete(self, network: str, now: datetime) -> set[str]:
         """Credit invoices whose parts are all booked to suspense; their ids. One transaction each."""

@@ -101,7 +101,7 @@ class Watcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop` is set. Survives nodes and databases that go away."""
-        await work_in_turn(LockKey(LOCK_SPACE, self._network.key), self._round, stop)
+        await work_in_turn(LockKey(LOCK_SPACE, self._network.key), self._tick_then_pause_s, stop)
 
     async def tick(self) -> None:
         """Look once: scan what is new, settle, expire. Raises Halted, NodeUnavailable, ChainMoved."""
@@ -130,7 +130,7 @@ class Watcher:
         await invoices.announce(*touched)
         await self._invoices.expire_due(self._network.key, covered_until, now)
 
-    async def _round(self) -> float:
+    async def _tick_then_pause_s(self) -> float:
         """Tick, and say where that did not work; the pause until the next one, in seconds."""
         try:
             await self.tick()

@@ -92,12 +92,15 @@ class InvoiceService:
         await self._move(invoice_id, current, Status.CONFIRMING, now, changes)
 
     async def await_again(self, invoice_id: str, received_raw: int, cases_left: int, now: datetime) -> None:
-        """The payment was reorganised away; where another deposit has a case, it is what the invoice is about now.
+        """The payment was reorganised away. What an operator has credited meanwhile pays in its place, else it is about
+        the deposits that have a case, else the invoice waits as before.
 
         The caller holds the row's lock and the transaction.
         """
-        changes = {"received_raw": received_raw}
-        if cases_left:
+        changes: dict[str, object] = {"received_raw": received_raw}
+        if (await _amounts(invoice_id))["credited_raw"] is not None:
+            await self._move(invoice_id, Status.CONFIRMING, Status.PAID, now, {**changes, "paid_at": now})
+        elif cases_left:
             await self._move(invoice_id, Status.CONFIRMING, Status.MANUAL_REVIEW, now, changes)
         else:
             await self._move(invoice_id, Status.CONFIRMING, Status.AWAITING_DEPOSIT, now, changes, event=None)

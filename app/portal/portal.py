@@ -28,6 +28,7 @@ from app.portal.forms import CSRF_FIELD, Form
 from app.portal.visitor import Visitor
 from app.web.client_address import site
 from app.web.errors import ErrorView
+from app.web.methods import is_head
 from app.web.pages import Pages
 from app.web.rate_limits import RateLimiter
 from app.web.same_origin import is_same_origin
@@ -269,7 +270,7 @@ class Portal:
 
         HEAD shows nothing, and so uses nothing up.
         """
-        if request.method == "HEAD":
+        if is_head(request.scope):
             return None
         session, keys = visitor_of(request).session, self.gateway.settings.data_keys
         content = await form_uses.take_secret(session.id, request.scope["path"], keys, clock.now())

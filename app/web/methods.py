@@ -9,6 +9,9 @@ from typing import Any
 _STATUSES_WITH_ALLOW = (204, 405)
 """Of Litestar's answers to OPTIONS, and of methods that a route does not have."""
 
+HEAD_ONLY = "swap_pay.head_only"
+"""Set in the scope of a GET that answers a HEAD."""
+
 
 class Methods:
     """Wraps the Litestar app, inside the edge."""
@@ -47,10 +50,16 @@ class Methods:
             return {"type": "http.disconnect"} if answered else await receive()
 
         scope["method"] = "GET"
+        scope[HEAD_ONLY] = True
         try:
             await self._app(scope, receive_until_answered, send_headers)
         finally:
             scope["method"] = "HEAD"
+
+
+def is_head(scope: Any) -> bool:
+    """Whether a GET that runs now answers a HEAD: its body is not sent, so nothing may be used up by showing it."""
+    return bool(scope.get(HEAD_ONLY)) or scope["method"] == "HEAD"
 
 
 def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

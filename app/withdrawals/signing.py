@@ -103,7 +103,7 @@ class Signer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sign until `stop` is set. Survives nodes and databases that go away."""
-        await work_in_turn(LockKey(LOCK_SPACE, self._network.key), self._round, stop)
+        await work_in_turn(LockKey(LOCK_SPACE, self._network.key), self._tick_then_pause_s, stop)
 
     async def tick(self) -> None:
         """One round: look after what is under way, pay what is approved, sweep when it is time."""
@@ -122,7 +122,7 @@ class Signer:
             await self._sweeper.sweep(purse)
             self._swept_at = now
 
-    async def _round(self) -> float:
+    async def _tick_then_pause_s(self) -> float:
         """Tick, and say where that did not work; the pause until the next one, in seconds."""
         try:
             await self.tick()

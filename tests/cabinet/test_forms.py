@@ -97,6 +97,7 @@ async def test_a_secret_is_shown_to_the_session_that_made_it_alone(office: Offic
     made = await owner.send("keys/new", {**NEW, "scopes": "balance.read"})
     assert "sspay_sec" not in made.headers["location"] + str(made.headers.get_list("set-cookie"))
     assert "Already shown." in (await elsewhere.get(made.headers["location"])).text
+    await owner.browser.client.head(made.headers["location"])  # shows nothing, and uses nothing up
     assert secret_in((await owner.browser.led_on(made)).text).startswith("sspay_sec_test_")
 
 

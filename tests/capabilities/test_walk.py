@@ -28,8 +28,13 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("Session", "another sign-in in the same browser"): f"{SIGN_IN}::test_a_new_sign_in_ends_the_browsers_last_session",
     ("Visit", "a right password"): f"{SIGN_IN}::test_a_planted_token_is_not_the_one_after_any_step",
     ("Token of a form", "signing out"): f"{GUARD}::test_a_token_of_a_form_ends_with_its_session",
+    ("Key of a form", "use"): "accounts/test_form_uses.py::"
+    "test_of_ten_at_once_one_carries_it_out_and_nine_hear_where_it_led",
+    ("Secret that waits for its page", "use"): "accounts/test_form_uses.py::"
+    "test_a_secret_is_sealed_taken_once_and_by_its_session_and_page_alone",
     ("Sentence for the next page", "use"): f"{GUARD}::test_a_flash_is_shown_once_and_only_ours",
-    ("Letter that waits to be sent", "use"): "mail/test_outbox.py::test_a_letter_lands_in_the_maildir_once",
+    ("Letter that waits to be sent", "use"): "mail/test_outbox.py::"
+    "test_a_link_is_never_in_the_outbox_in_clear_and_gone_once_it_is_sent",
     ("Stored answer to a creation", "revocation"): "api_keys/test_keys.py::"
     "test_revocation_and_expiry_work_on_the_next_request",
     ("Signing secret of an endpoint", "rotation and its overlap"): f"{DELIVERY}::"
@@ -115,7 +120,7 @@ def test_whatever_gives_a_right_in_the_code_is_on_the_page() -> None:
     assert named("HMAC") == {"payment-link"}
     assert found.hmacs() == {
         "app/core/crypto.py",  # API keys: the pepper
-        "app/portal/portal.py",  # tokens of forms
+        "app/portal/form_keys.py",  # tokens of forms
         "app/invoices/links.py",  # payment links
         "app/invoices/creation.py",  # matching by a customer's address: no right
         "app/accounts/throttle.py",  # counts: no right

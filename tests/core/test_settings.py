@@ -50,6 +50,8 @@ def test_each_missing_setting_is_named() -> None:
         ("DATA_KEYS", f"k1:{base64.b64encode(bytes(range(33))).decode()}", "exactly 32"),
         ("DATABASE_URL", "mysql://x", "postgres"),
         ("WEB_WORKERS", "0", "from 1 to 256"),
+        ("WEB_REQUEST_TIMEOUT_S", "10", "must be more than WEB_HEADER_TIMEOUT_S"),
+        ("WEB_CONNECTIONS_PER_ADDRESS", "0", "from 1 to"),
         ("TRUSTED_PROXIES", "10.0.0.0/8 nonsense", "addresses or CIDRs"),
         ("METRICS_TOKEN", "short", "at least 32"),
         ("NETWORKS_FILE", "/nowhere.toml", "not there"),

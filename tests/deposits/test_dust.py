@@ -130,6 +130,29 @@ async def test_what_operators_settle_meanwhile_is_never_credited_twice(
     await assert_invoices()
 
 
+async def test_what_an_operator_has_credited_pays_when_the_exact_one_leaves_the_chain(
+    gateway: Gateway, feed: Feed, merchant: Terms
+) -> None:
+    boss = await operator(gateway.settings.data_keys)
+    new = await invoice(gateway, merchant)
+    await feed.pay(new, 2_000_000)
+    await feed.confirm()
+    await feed.pay(new, int(new.pay_in.amount_raw))
+    (case,) = await reviews.cases()
+    await gateway.reviews.credit(case.deposit_id, boss.id, "a part, as agreed", clock.now())
+    credited = await reread(gateway, new)
+    assert (credited.status, credited.credited) == ("confirming", True)
+    await feed.reorganise(1)
+    paid = await reread(gateway, new)
+    assert (paid.status, paid.credited_raw, paid.needs_review) == ("paid", credited.credited_raw, False)
+    await feed.find(0)  # the exact one is back: a person must look, nothing is credited by itself
+    await feed.confirm()
+    back = await reread(gateway, new)
+    assert (back.status, back.credited_raw, back.needs_review) == ("paid", credited.credited_raw, True)
+    await assert_books()
+    await assert_invoices()
+
+
 async def test_a_case_under_return_does_not_keep_the_exact_one_from_paying(
     gateway: Gateway, feed: Feed, merchant: Terms
 ) -> None:

@@ -366,3 +366,25 @@ async def test_what_nobody_saw_move_is_no_part_of_a_payment(gateway: Gateway, fe
     seen = await reread(gateway, new)
     assert (seen.status, seen.credited) == ("manual_review", False)
     assert [deposit.verdict for deposit in seen.deposits] == ["part", "dust", "part", "in_review"]
+
+
+async def test_a_speck_that_counted_is_dust_again_when_the_payment_falls_apart(
+    gateway: Gateway, feed: Feed, merchant: Terms
+) -> None:
+    new = await new_invoice(gateway, merchant)
+    await feed.pay(new, 7)
+    await feed.pay(new, 2_000_000)
+    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_007)
+    assert await verdicts(gateway, new) == ["part", "part", "part"]
+    await feed.reorganise(1)
+    await feed.wait(timedelta(hours=4))  # the last part never comes back
+    await feed.confirm()
+    seen = await reread(gateway, new)
+    assert (seen.status, seen.needs_review) == ("manual_review", True)
+    assert [(d.verdict, d.status) for d in seen.deposits] == [
+        ("dust", "suspended"),
+        ("underpaid", "suspended"),
+        ("part", "orphaned"),
+    ]
+    assert len(await reviews.cases()) == 1
+    await assert_invoices()

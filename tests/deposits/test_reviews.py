@@ -419,7 +419,7 @@ async def test_a_merchants_tolerance(shop: Shop, tolerance_bps: int, difference_
 async def test_returns_are_in_the_merchants_list_of_refunds(shop: Shop) -> None:
     new, deposit_id, _, _ = await shop.goes_wrong("overpaid")
     refund_id = await shop.gateway.returns.send_back(deposit_id, STRANGER, shop.ops[0].id, "too much", clock.now())
-    listed, more = await shop.gateway.withdrawal_reader.refunds(
+    listed = await shop.gateway.withdrawal_reader.refunds(
         shop.terms.merchant_id, "test", Filters(invoice_id=new.id), None, 10
     )
-    assert ([refund.id for refund in listed], more) == ([refund_id], None)
+    assert ([refund.id for refund in listed], listed.following) == ([refund_id], None)

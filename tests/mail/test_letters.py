@@ -83,7 +83,9 @@ SUBJECTS_FROM_ELSEWHERE = {
     "accounts/letters.py": "subject",  # _notice: its callers give constants, held below
     "merchants/standing.py": "SUBJECTS[deed]",
     "webhooks/stopping.py": "subject",  # _tell_merchant: its callers give constants, held below
-    "alerts/routing.py": "f\"[{alert['severity'].upper()}] {alert['kind']}\"",  # both are words of ours
+    # What went wrong, in words of ours with ids and figures, to the operators alone.
+    "alerts/routing.py": "f\"[{alert['severity'].upper()}] {alert['kind']}: {unlinked(alert['message'])}\""
+    "[:MAX_SUBJECT_CHARS]",
 }
 GIVEN_A_SUBJECT = {"_notice": 0, "_tell_merchant": 1}
 

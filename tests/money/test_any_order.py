@@ -172,7 +172,9 @@ class Money(RuleBasedStateMachine):
     @rule(
         invoice=invoices,
         customer=customers,
-        how=st.sampled_from(["exactly", "exactly", "short", "over", "nearly", "in another asset"]),
+        how=st.sampled_from(
+            ["exactly", "exactly", "short", "the rest", "over", "nearly", "a speck", "in another asset"]
+        ),
         blocks=blocks,
     )
     def pay(self, invoice: InvoiceBody, customer: int, how: str, blocks: int) -> None:
@@ -326,9 +328,15 @@ class Money(RuleBasedStateMachine):
 
     def _pay(self, invoice: InvoiceBody, customer: int, how: str = "exactly") -> None:
         asset, asked_raw = invoice.pay_in.asset, int(invoice.pay_in.amount_raw)
-        amount_raw = {"short": asked_raw // 2, "over": asked_raw * 2, "nearly": asked_raw * 199 // 200}.get(
-            how, asked_raw
-        )
+        amounts_raw = {
+            "short": asked_raw // 2,
+            "over": asked_raw * 2,
+            "nearly": asked_raw * 199 // 200,
+            "a speck": asked_raw // 200,
+        }
+        amount_raw = amounts_raw.get(how, asked_raw)
+        if how == "the rest":
+            amount_raw = self.run(self.world.missing_raw(invoice.id))
         if how == "in another asset":
             asset = "ETH" if asset == "USDT" else "USDT"
             amount_raw = 2 * 10 ** (DECIMALS[asset] - 2)

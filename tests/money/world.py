@@ -77,14 +77,17 @@ class World:
 
     @classmethod
     async def begin(cls, gateway: Gateway, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Self:
-        """Two merchants, one of them tolerant, two operators, and a hot wallet with a booked top-up."""
+        """Two merchants, one tolerant and taking parts, two operators, and a hot wallet with a booked top-up."""
         (watcher,), (signer,) = gateway.watchers(), gateway.signers(keys, CrashAt(None))
         world = cls(gateway, driver, token, keys, watcher, signer)
         strict, tolerant = await merchant(service_fee_bps=80), await merchant(service_fee_bps=0)
         await database.execute("UPDATE merchants SET tolerance_bps = 100 WHERE id = $1", tolerant)
         for one in (strict, tolerant):
             await takes(one, "USDT", "ETH")
-        world.merchants = [Terms(strict, "test", 80, "customer"), Terms(tolerant, "test", 0, "merchant")]
+        world.merchants = [
+            Terms(strict, "test", 80, "customer"),
+            Terms(tolerant, "test", 0, "merchant", accept_parts=True),
+        ]
         data_keys = gateway.settings.data_keys
         await make_endpoint(
             merchant_id=strict, mode="test", url="https://shop.example.test/", keys=data_keys, now=clock.now()
@@ -184,6 +187,13 @@ class World:
             return await invoice(self.gateway, terms, amount=amount, currency=asset, expires_in=timedelta(minutes=10))
         except ApiError as error:
             return error.code
+
+    async def missing_raw(self, invoice_id: str) -> int:
+        """What is left of an invoice's amount, as a page that accepts parts has it; all where nothing is."""
+        row = await database.fetch_one("SELECT pay_in_raw, received_raw FROM invoices WHERE id = $1", invoice_id)
+        assert row is not None
+        left_raw = row["pay_in_raw"] - row["received_raw"]
+        return int(left_raw if left_raw > 0 else row["pay_in_raw"])
 
     async def cancel_invoice(self, invoice_id: str) -> str:
         merchant_id = await self.merchant_of("invoices", invoice_id)

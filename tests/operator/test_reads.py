@@ -204,7 +204,7 @@ async def test_whoever_sends_dust_or_imitates_another_sender_is_not_taken_for_th
     await feed.pay(new, 7, sender=IMITATION)  # dust, as poisoners send it
     await feed.pay(new, 2_000_000, sender=SENDER)
     await feed.confirm()
-    (case,), _ = await reviews.page("open", None, 10)
+    (case,) = await reviews.page("open", None, 10)
 
     async def history_of(destination: str) -> withdrawals.DestinationHistory:
         refund_id = await gateway.returns.send_back(case.deposit_id, destination, ops.id, "back", clock.now())

@@ -1,6 +1,7 @@
 """Routes of forms say which code they ask for, or the app does not start; what they say is true and written down."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,12 +20,12 @@ from app.portal.guard import operator_router, signed_in_router, signed_out_route
 from app.portal.portal import Asked, Portal
 from app.web.edge import Edge
 from app.web.errors import exception_handlers
-from app.web.pages import ROOT, Pages
+from app.web.pages import Pages
 from app.web.rate_limits import RateLimiter
 from tests.portal.browsing import Browser, an_account, hidden
 from tests.portal.conftest import BASE
 
-DOCS = ROOT / "docs" / "step-up.md"
+DOCS = Path(__file__).parents[2] / "docs" / "step-up.md"
 
 UNGUARDED = {"/api": "keys have scopes", "/pay": "the wallet of the sandbox"}
 """Addresses below which something changes without a form of ours, and what bounds it."""

@@ -237,6 +237,21 @@ def variants(method: str, template: str, right: Asked, fields: Mapping[str, str]
                 yield replace(right, body=others + b"&" + quote(name).encode() + b"=" + value)
 
 
+async def names_that_nothing_has(caller: Caller, ids: Mapping[str, str], tokens: Mapping[str, str]) -> None:
+    """Numbers that no row can have, and files that no disk can hold: 404, as for any other that is not there."""
+    numbered = [(method, path) for method, path in routes(caller.app) if ":int}" in path]
+    assert len(numbered) >= 10
+    for method, template in numbered:
+        who, *_ = those_who_may(template)[0]
+        for number in ("0", "-1", "2147483648", str(2**63 - 1), str(2**63), "9" * 78, "9" * 5_000):
+            path = filled(template, {**ids, **dict.fromkeys(re.findall(r"\{(\w+):int\}", template), number)})
+            body = encoded({"csrf_token": tokens[who]}) if who in tokens else b""
+            asked = Asked(who, method, path, headers=((b"content-type", FORM),), body=body if method == "POST" else b"")
+            assert await caller.status(asked) == 404, asked
+    for name in (b"a" * 300, b"a/" * 3_000, b"css", b"css/app.css/x", b"..%2f..%2fpyproject.toml", b"%00"):
+        assert await caller.status(Asked("stranger", "GET", b"/static/" + name)) == 404, name
+
+
 def those_who_may(template: str) -> tuple[tuple[Who, float], ...]:
     """Who asks for a route, and how often: those who get far the most."""
     if template.startswith("/desk"):
@@ -301,10 +316,11 @@ async def test_no_route_fails_whatever_is_sent(
     ids = {**world.ids, "merchant_id": world.terms.merchant_id, "mode": "test", "slug": slug, "chain": "ethereum"}
     ids |= {"symbol": "USDT", "owner": world.terms.merchant_id, "verb": "credit", "deed": "suspend"}
     ids |= {"withdrawal_id": world.ids["payout_id"], "deposit_id": world.late_invoice.deposits[0].id}
-    ids |= {"webhook_id": world.ids["endpoint_id"], "file_path": "styles/app.css", "session_id": "1"}
+    ids |= {"webhook_id": world.ids["endpoint_id"], "file_path": "css/app.css", "session_id": "1"}
 
     failed: list[str] = []
     with capture_logs() as logged:
+        await names_that_nothing_has(caller, {**ids, "name": "USDT@ethereum"}, tokens)
         for method, template in routes(app):
             here = {**ids, "name": "payouts"} if template.startswith("/desk") else ids
             path = filled(template, here)

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
+from app.core import resources
 from app.core.money import GROUP_GAP, group_digits
 from app.web.figures import LONG_FIGURE, exact, figure
-from app.web.pages import ROOT, Pages
+from app.web.pages import Pages
 
-TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+TEMPLATES = sorted(resources.TEMPLATES.rglob("*.html"))
 
 NEVER_TRANSLATED = re.compile(r'<(?:code|[a-z]+ class="(?:[a-z_-]+ )*(?:id|sum|money|amount|hash)(?: [^"]*)?")[^>]*>')
 
@@ -53,7 +54,7 @@ def test_an_id_is_marked() -> None:
     assert exact("INV-<1>") == '<span class="exact" translate="no" dir="ltr">INV-&lt;1&gt;</span>'
 
 
-@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates")))
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(resources.TEMPLATES)))
 def test_no_template_lets_a_code_or_amount_be_translated(template: Path) -> None:
     for tag in NEVER_TRANSLATED.findall(template.read_text()):
         assert 'translate="no"' in tag, tag
