@@ -48,7 +48,7 @@ def main(wanted: Sequence[str]) -> int:
         for number in range(AT_ONCE):
             copies.put(_copy(Path(directory) / str(number)))
         with _one_of(copies) as copy:
-            named = sorted({test for fault in faults for test in fault.noticed_by})
+            named = sorted({test for fault in faults for test in fault.nodes})
             code, output = _pytest(copy, named, timeout_s=TIMEOUT_S * 4)
             if code != 0:
                 print(output, file=sys.stderr)
@@ -66,7 +66,7 @@ def _try(fault: Fault, copies: "Queue[Path]") -> Outcome:
         source = file.read_text()
         file.write_text(fault.applied(source))
         try:
-            code, output = _pytest(copy, ["-x", *fault.noticed_by], timeout_s=TIMEOUT_S)
+            code, output = _pytest(copy, ["-x", *fault.nodes], timeout_s=TIMEOUT_S)
         finally:
             file.write_text(source)
     trouble = {TESTS_FAILED: None, 0: "SURVIVED"}.get(code, f"pytest ended with {code}:\n{output}")
@@ -79,7 +79,7 @@ def _try(fault: Fault, copies: "Queue[Path]") -> Outcome:
 
 def _pytest(copy: Path, arguments: Sequence[str], *, timeout_s: float) -> tuple[int, str]:
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
-    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(copy)}
+    environment = os.environ | {"PYTHONPATH": str(copy)}
     try:
         done = subprocess.run(
             [*command, *arguments], cwd=copy, env=environment, capture_output=True, text=True, timeout=timeout_s
@@ -91,7 +91,7 @@ def _pytest(copy: Path, arguments: Sequence[str], *, timeout_s: float) -> tuple[
 
 def _copy(target: Path) -> Path:
     for folder in COPIED:
-        shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
+        shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("node_modules"))
     for file in COPIED_FILES:
         shutil.copy2(ROOT / file, target / file)
     for folder in LINKED:

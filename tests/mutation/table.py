@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[2]
 class Fault:
     """One fault, put into the code by hand.
 
-    `old` stands exactly once in `file` and becomes `new`. `harm` is what would happen to somebody. `noticed_by` are the
-    tests that must fail then: node ids of pytest, as few and as fast as there are.
+    `old` stands exactly once in `file` and becomes `new`. `harm` is what would happen to somebody. `noticed_by` are
+    tests of which one at least must fail then, as few and as fast as there are: node ids below `tests/`.
     """
 
     file: str
@@ -25,6 +25,11 @@ class Fault:
     def name(self) -> str:
         """How the fault is called in output and on the command line: the file and the start of the changed text."""
         return f"{self.file}: {' '.join(self.old.split())[:60]}"
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The tests' node ids, as pytest takes them from the project's root."""
+        return tuple(f"tests/{node}" for node in self.noticed_by)
 
     def applied(self, source: str) -> str:
         """The file's text with the fault in it. Raises ValueError where the row does not fit the text any more."""
