@@ -4,6 +4,7 @@ First every named test must pass without a fault. Then a fault counts as noticed
 (exit code 1): code that can't be imported proves nothing. Arguments narrow it down to the faults whose names hold them.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
@@ -21,14 +22,16 @@ from tests.mutation.faults import FAULTS
 from tests.mutation.table import ROOT, Fault
 
 AT_ONCE = int(os.environ.get("TEST_PROCESSES", "2"))
-TIMEOUT_S = 240
+TIMEOUT_S = 120
 """For the tests of one fault. A fault that makes a test wait for ever is noticed by the test's own time limit."""
 
-COPIED = ("app", "workers", "tests", "templates", "static", "piccolo_migrations", "docs")
+COPIED = ("app", "workers", "tests", "templates", "static", "piccolo_migrations", "docs", "bench")
 COPIED_FILES = ("pyproject.toml", "Procfile", "README.md", "Makefile", "CONTRIBUTING.md")
-LINKED = ("node_modules",)
-TESTS_FAILED = 1
-"""pytest's exit code for "tests were collected and run but some of the tests failed"."""
+LINKED = ("node_modules", ".venv")
+NOISE = ("-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-p", "no:schemathesis")
+
+PASSED, TESTS_FAILED = 0, 1
+"""pytest's exit codes: all passed; tests were collected and run, and some failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,67 +43,89 @@ class Outcome:
     trouble: str | None
 
 
+class Copy:
+    """A copy of the project, and the process that runs its tests (worker.py)."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        for folder in COPIED:
+            shutil.copytree(ROOT / folder, directory / folder, ignore=shutil.ignore_patterns("node_modules"))
+        for file in COPIED_FILES:
+            shutil.copy2(ROOT / file, directory / file)
+        for folder in LINKED:
+            (directory / folder).symlink_to(ROOT / folder)
+        self._worker = subprocess.Popen(
+            [sys.executable, "-m", "tests.mutation.worker"],
+            cwd=directory,
+            env=os.environ | {"PYTHONPATH": str(directory)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def pytest(self, arguments: Sequence[str], *, timeout_s: float) -> tuple[int, str]:
+        """Run tests as the copy's files are now; pytest's exit code, and the end of what it said."""
+        assert self._worker.stdin is not None
+        assert self._worker.stdout is not None
+        asked = {"arguments": [*NOISE, *arguments], "timeout_s": timeout_s}
+        print(json.dumps(asked), file=self._worker.stdin, flush=True)
+        answer = self._worker.stdout.readline()
+        if not answer:
+            raise RuntimeError("the process that runs the tests has died")
+        answered = json.loads(answer)
+        return answered["code"], answered["output"]
+
+    def close(self) -> None:
+        """Stop the process and its servers."""
+        assert self._worker.stdin is not None
+        self._worker.stdin.close()
+        self._worker.wait()
+
+
 def main(wanted: Sequence[str]) -> int:
     """Run the table; the exit code."""
     faults = [fault for fault in FAULTS if not wanted or any(part in fault.name for part in wanted)]
-    with tempfile.TemporaryDirectory(prefix="swap-pay-mutation-") as directory:
-        copies: Queue[Path] = Queue()
+    with tempfile.TemporaryDirectory(prefix="swap-pay-mutation-") as directory, ExitStack() as stack:
+        copies: Queue[Copy] = Queue()
         for number in range(AT_ONCE):
-            copies.put(_copy(Path(directory) / str(number)))
-        with _one_of(copies) as copy:
-            named = sorted({test for fault in faults for test in fault.nodes})
-            code, output = _pytest(copy, named, timeout_s=TIMEOUT_S * 4)
-            if code != 0:
-                print(output, file=sys.stderr)
-                print("The tests must pass before faults are put in.", file=sys.stderr)
-                return 1
+            copy = Copy(Path(directory) / str(number))
+            stack.callback(copy.close)
+            copies.put(copy)
         with ThreadPoolExecutor(AT_ONCE) as pool:
+            named = sorted({node for fault in faults for node in fault.nodes})
+            shares = [share for start in range(AT_ONCE) if (share := named[start::AT_ONCE])]
+            for code, output in pool.map(lambda share: _unchanged(share, copies), shares):
+                if code != PASSED:
+                    print(f"{output}\nThe tests must pass before faults are put in.", file=sys.stderr)
+                    return 1
             outcomes = list(pool.map(lambda fault: _try(fault, copies), faults))
     return _report(outcomes)
 
 
-def _try(fault: Fault, copies: "Queue[Path]") -> Outcome:
+def _unchanged(nodes: Sequence[str], copies: "Queue[Copy]") -> tuple[int, str]:
+    with _one_of(copies) as copy:
+        return copy.pytest(nodes, timeout_s=TIMEOUT_S * 5)
+
+
+def _try(fault: Fault, copies: "Queue[Copy]") -> Outcome:
     began_s = time.monotonic()
     with _one_of(copies) as copy:
-        file = copy / fault.file
+        file = copy.directory / fault.file
         source = file.read_text()
         file.write_text(fault.applied(source))
         try:
-            code, output = _pytest(copy, ["-x", *fault.nodes], timeout_s=TIMEOUT_S)
+            code, output = copy.pytest(["-x", *fault.nodes], timeout_s=TIMEOUT_S)
         finally:
             file.write_text(source)
-    trouble = {TESTS_FAILED: None, 0: "SURVIVED"}.get(code, f"pytest ended with {code}:\n{output}")
+    trouble = {TESTS_FAILED: None, PASSED: "SURVIVED"}.get(code, f"pytest ended with {code}:\n{output}")
     outcome = Outcome(fault, time.monotonic() - began_s, trouble)
-    print(
-        f"{'noticed ' if trouble is None else 'SURVIVED' if code == 0 else 'FAILED  '} {outcome.took_s:5.1f} s  {fault.name}"
-    )
+    word = "noticed" if trouble is None else "SURVIVED" if code == PASSED else "FAILED"
+    print(f"{word:8} {outcome.took_s:5.1f} s  {fault.name}", flush=True)
     return outcome
 
 
-def _pytest(copy: Path, arguments: Sequence[str], *, timeout_s: float) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
-    environment = os.environ | {"PYTHONPATH": str(copy)}
-    try:
-        done = subprocess.run(
-            [*command, *arguments], cwd=copy, env=environment, capture_output=True, text=True, timeout=timeout_s
-        )
-    except subprocess.TimeoutExpired:
-        return -1, f"no end within {timeout_s} s"
-    return done.returncode, (done.stdout + done.stderr)[-4_000:]
-
-
-def _copy(target: Path) -> Path:
-    for folder in COPIED:
-        shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("node_modules"))
-    for file in COPIED_FILES:
-        shutil.copy2(ROOT / file, target / file)
-    for folder in LINKED:
-        (target / folder).symlink_to(ROOT / folder)
-    return target
-
-
 @contextmanager
-def _one_of(copies: "Queue[Path]") -> Iterator[Path]:
+def _one_of(copies: "Queue[Copy]") -> Iterator[Copy]:
     copy = copies.get()
     try:
         yield copy

@@ -33,7 +33,7 @@ def test_a_secret_is_whsec_and_32_random_bytes() -> None:
 def test_the_standard_library_verifies(text: str) -> None:
     body = text.encode()
     secret = signing.new_secret()
-    Webhook(secret).verify(body, made_headers([secret], body), json_parse=False)
+    assert Webhook(secret).verify(body, made_headers([secret], body), json_parse=False) == body
 
 
 def test_the_standard_library_refuses_another_body_and_another_secret() -> None:
