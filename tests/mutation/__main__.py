@@ -114,10 +114,13 @@ def _try(fault: Fault, copies: "Queue[Copy]") -> Outcome:
         source = file.read_text()
         file.write_text(fault.applied(source))
         try:
-            code, output = copy.pytest(["-x", *fault.nodes], timeout_s=TIMEOUT_S)
+            for node in fault.nodes:
+                code, output = copy.pytest(["-x", node], timeout_s=TIMEOUT_S)
+                if code != TESTS_FAILED:
+                    break
         finally:
             file.write_text(source)
-    trouble = {TESTS_FAILED: None, PASSED: "SURVIVED"}.get(code, f"pytest ended with {code}:\n{output}")
+    trouble = {TESTS_FAILED: None, PASSED: f"{node} passes"}.get(code, f"pytest ended with {code}:\n{output}")
     outcome = Outcome(fault, time.monotonic() - began_s, trouble)
     word = "noticed" if trouble is None else "SURVIVED" if code == PASSED else "FAILED"
     print(f"{word:8} {outcome.took_s:5.1f} s  {fault.name}", flush=True)

@@ -12,7 +12,7 @@ class Fault:
     """One fault, put into the code by hand.
 
     `old` stands exactly once in `file` and becomes `new`. `harm` is what would happen to somebody. `noticed_by` are
-    tests of which one at least must fail then, as few and as fast as there are: node ids below `tests/`.
+    tests each of which must fail then, as few and as fast as there are: node ids below `tests/`.
     """
 
     file: str

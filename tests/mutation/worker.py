@@ -2,7 +2,7 @@
 
 What takes long at the start of a run is done once: packages of others are imported here, so that a fork imports our
 own modules alone, as they are by then; and Postgres, Valkey and the chain are started once, in a process of their own.
-A line of JSON on stdin asks for a run (`arguments` of pytest, `timeout_s`), a line on stdout answers (`code`, `output`).
+A line of JSON on stdin asks for a run (`arguments` of pytest, `timeout_s`); one on stdout answers (`code`, `output`).
 """
 
 import copy
@@ -44,7 +44,7 @@ class SharedServers:
     """A plugin of pytest: the fixtures of the run's servers are those that are up already."""
 
     def __init__(self, servers: bytes) -> None:
-        self._servers: dict[str, Any] = pickle.loads(servers)  # noqa: S301 - our own
+        self._servers: dict[str, Any] = pickle.loads(servers)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> object | None:

@@ -4,6 +4,13 @@ from tests.mutation.table import Fault
 
 KEYS = (
     Fault(
+        "app/api_keys/service.py",
+        "    stored = secrets.seal(peppers, secret)\n    while True:",
+        "    stored, settings = secrets.seal(peppers, secret), (f'{name} {secret}'[:100], *settings[1:])\n    while True:",
+        "whoever reads the database has the keys of all merchants",
+        ("api_keys/test_keys.py::test_a_key_brings_its_merchant_along_and_shows_no_secret",),
+    ),
+    Fault(
         "app/api_keys/lockout.py",
         "MAX_FAILURES = 5",
         "MAX_FAILURES = 50",

@@ -4,6 +4,13 @@ from tests.mutation.table import Fault
 
 SIGNING = (
     Fault(
+        "app/webhooks/delivery.py",
+        "event_id=delivery.event_id,",
+        'event_id=f"{delivery.event_id}-{delivery.step}",',
+        "a retry has another id, and the receiver ships the goods twice",
+        ("webhooks/test_delivery.py::test_ten_attempts_by_the_schedule_then_dead_then_replayed",),
+    ),
+    Fault(
         "app/webhooks/signing.py",
         'signed = b"%d." % timestamp + body',
         "signed = body",
@@ -87,11 +94,21 @@ TARGETS = (
 
 SCHEDULE = (
     Fault(
+        "app/core/outbound/client.py",
+        "TOTAL_TIMEOUT_S = 10.0",
+        "TOTAL_TIMEOUT_S = 5.0",
+        "a receiver that keeps to the ten seconds that we promise gets the event again",
+        ("test_security_page.py::test_a_receiver_has_ten_seconds",),
+    ),
+    Fault(
         "app/webhooks/schedule.py",
         "step >= len(DELAYS_S)",
         "step >= 5",
         "an event is given up after an hour",
-        ("webhooks/test_schedule.py::test_nine_retries_after_the_first_attempt_then_dead",),
+        (
+            "webhooks/test_schedule.py::test_nine_retries_after_the_first_attempt_then_dead",
+            "webhooks/test_delivery.py::test_ten_attempts_by_the_schedule_then_dead_then_replayed",
+        ),
     ),
     Fault(
         "app/webhooks/schedule.py",
@@ -117,6 +134,13 @@ SCHEDULE = (
 )
 
 PAUSING = (
+    Fault(
+        "app/cabinet/webhooks.py",
+        "lambda: keep.enable(endpoint_id)",
+        "lambda: keep.pause(endpoint_id)",
+        "nobody gets an endpoint going again that was paused",
+        ("cabinet/test_webhooks.py::test_a_paused_endpoint_is_told_everywhere_and_gets_what_waited_in_order",),
+    ),
     Fault(
         "app/webhooks/recording.py",
         "if counts[endpoint] >= schedule.PAUSE_AFTER_FAILURES:",
