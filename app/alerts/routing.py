@@ -19,7 +19,7 @@ from app.core.email_address import EmailAddress
 from app.core.logging import get_logger
 from app.core.outbound import Outcome
 from app.mail import service as mail
-from app.mail.letters import Kind, Letter, letter, unlinked
+from app.mail.letters import Kind, Letter, letter
 
 log = get_logger(__name__)
 
@@ -125,7 +125,7 @@ class AlertRoutes:
         times = f", seen {alert['occurrences']} times" if alert["occurrences"] > 1 else ""
         return letter(
             Kind.ALERT,
-            f"[{alert['severity'].upper()}] {alert['kind']}: {unlinked(alert['message'])}"[:MAX_SUBJECT_CHARS],
+            f"[{alert['severity'].upper()}] {alert['kind']}: {' '.join(alert['message'].split())}"[:MAX_SUBJECT_CHARS],
             "{message}\n\nSeverity: {severity}\nKind: {kind}\nAlert: {id}\nRaised: {raised}\nGateway: {gateway}\n\n"
             "{details}\n\nIt stays open until an operator acknowledges it with a note.\n",
             ours={

@@ -24,7 +24,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4.partition("; charset")[0]
+"""Without the charset: Litestar adds it to any text."""
 REGISTRY = CollectorRegistry(auto_describe=False)
 """Our metrics alone: nothing that a library registers by itself."""
 

@@ -144,7 +144,8 @@ async def test_an_order_id_is_open_once(integrator: Integrator) -> None:
     await integrator.invoice("b", order_id="1042")
 
 
-async def test_an_order_id_that_was_given_up_meanwhile_is_tried_again(db: str) -> None:
+@pytest.mark.usefixtures("gateway")
+async def test_an_order_id_that_was_given_up_meanwhile_is_tried_again() -> None:
     """Between the clash and the question who holds it, the holder expired: that is no conflict any more."""
     owner = await terms(service_fee_bps=0)
     new = NewInvoice(amount="5", currency="USDT", chain="ethereum", order_id="1042", expires_in=timedelta(hours=1))

@@ -75,7 +75,7 @@ async def make_world(settings: Settings, gateway: Gateway, driver: AnvilDriver, 
     new_refund = NewRefund(amount="1.00", refund_address=ELSEWHERE, reason="one came back", requested_by="api_key:k")
     now = clock.now()
     await gateway.refunds.create(own.merchant_id, "test", paid.id, new_refund, None, now)
-    refunds, _ = await gateway.withdrawal_reader.refunds(own.merchant_id, "test", Filters(), None, 1)
+    refunds = await gateway.withdrawal_reader.refunds(own.merchant_id, "test", Filters(), None, 1)
     return World(
         gateway=gateway,
         terms=own,

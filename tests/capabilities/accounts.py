@@ -35,7 +35,7 @@ async def given_code(world: World) -> Use:
     async def use() -> bool:
         now = clock.now()
         goes_on = [one for one in await sessions.of_account(world.account_id, now) if one.id == world.session.id]
-        return any(one.code_given_at is not None and not Visitor(one, HERE, "").needs_code(now) for one in goes_on)
+        return any(one.code_given_at is not None and not Visitor(one, HERE).needs_code(now) for one in goes_on)
 
     return use
 

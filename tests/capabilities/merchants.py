@@ -86,7 +86,7 @@ async def _rotate(world: World, grace_hours: int) -> None:
         key_id=issued.id,
         merchant_id=issued.merchant_id,
         grace_hours=grace_hours,
-        seen_by="account:ACC-0000000000",
+        seen_by=None,
         now=clock.now(),
     )
 

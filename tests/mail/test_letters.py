@@ -84,7 +84,7 @@ SUBJECTS_FROM_ELSEWHERE = {
     "merchants/standing.py": "SUBJECTS[deed]",
     "webhooks/stopping.py": "subject",  # _tell_merchant: its callers give constants, held below
     # What went wrong, in words of ours with ids and figures, to the operators alone.
-    "alerts/routing.py": "f\"[{alert['severity'].upper()}] {alert['kind']}: {unlinked(alert['message'])}\""
+    "alerts/routing.py": "f\"[{alert['severity'].upper()}] {alert['kind']}: {' '.join(alert['message'].split())}\""
     "[:MAX_SUBJECT_CHARS]",
 }
 GIVEN_A_SUBJECT = {"_notice": 0, "_tell_merchant": 1}

@@ -128,7 +128,7 @@ async def enrol(browser: Browser, account: Account) -> tuple[Account, list[str]]
     fields = hidden(offered) | {"code": enrolled.code()}
     shown = await browser.led_on(await browser.post("/account/security/authenticator/confirm", fields))
     assert shown.status_code == 200, shown.text
-    return enrolled, re.findall(r"<code dir=\"ltr\">([0-9A-Z-]{19})</code>", shown.text)
+    return enrolled, re.findall(r"<code dir=\"ltr\"[^>]*>([0-9A-Z-]{19})</code>", shown.text)
 
 
 def without_ids(page: httpx.Response) -> str:
