@@ -28,7 +28,7 @@ TIMEOUT_S = 120
 COPIED = ("app", "workers", "tests", "templates", "static", "piccolo_migrations", "docs", "bench")
 COPIED_FILES = ("pyproject.toml", "Procfile", "README.md", "Makefile", "CONTRIBUTING.md")
 LINKED = ("node_modules", ".venv")
-NOISE = ("-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-p", "no:schemathesis")
+OPTIONS = ("-q", "--no-header", "--tb=short", "--disable-warnings", "-p", "no:cacheprovider", "-p", "no:schemathesis")
 
 PASSED, TESTS_FAILED = 0, 1
 """pytest's exit codes: all passed; tests were collected and run, and some failed."""
@@ -67,7 +67,7 @@ class Copy:
         """Run tests as the copy's files are now; pytest's exit code, and the end of what it said."""
         assert self._worker.stdin is not None
         assert self._worker.stdout is not None
-        asked = {"arguments": [*NOISE, *arguments], "timeout_s": timeout_s}
+        asked = {"arguments": [*OPTIONS, *arguments], "timeout_s": timeout_s}
         print(json.dumps(asked), file=self._worker.stdin, flush=True)
         answer = self._worker.stdout.readline()
         if not answer:

@@ -6,7 +6,7 @@ KEYS = (
     Fault(
         "app/api_keys/service.py",
         "    stored = secrets.seal(peppers, secret)\n    while True:",
-        "    stored, settings = secrets.seal(peppers, secret), (f'{name} {secret}'[:100], *settings[1:])\n    while True:",
+        "    stored = secrets.seal(peppers, secret)\n    settings = (secret, *settings[1:])\n    while True:",
         "whoever reads the database has the keys of all merchants",
         ("api_keys/test_keys.py::test_a_key_brings_its_merchant_along_and_shows_no_secret",),
     ),
