@@ -61,6 +61,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "Use HTTPS endpoints with strict TLS": (
         "core/test_outbound_client.py::test_certificates_that_do_not_verify",
+        "core/test_outbound_targets.py::test_every_line_of_the_shared_list_is_refused",
         "core/test_outbound_targets.py::test_addresses_that_are_denied",
         "core/test_outbound_targets.py::test_a_denied_ipv4_address_is_denied_in_every_ipv6_clothing",
         "core/test_outbound_client.py::test_a_name_that_turns_private_is_never_connected_to",
