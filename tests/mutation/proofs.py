@@ -1,7 +1,7 @@
 """Whether a test can prove anything: it is there, it runs, and it asserts. Reads the file; runs nothing."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,13 +17,13 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def why_no_proof(node: str) -> str | None:
     """Why a test, named by its node id below `tests/`, proves nothing; None where it may."""
-    file, _, name = node.partition("::")
-    path, name = TESTS / file, name.partition("[")[0]
+    file, *names = node.partition("[")[0].split("::")
+    path = TESTS / file
     if not path.is_file():
         return f"{node}: there is no such file"
     module = _parsed(path)
-    found = next((each for each in _functions(module) if each.name == name), None)
-    if found is None or not name.startswith("test_"):
+    found = _named(module, names)
+    if found is None or not found.name.startswith("test_"):
         return f"{node}: there is no such test"
     if any(_is_mark(each, NOT_RUN) for each in (*found.decorator_list, *_module_marks(module))):
         return f"{node}: it is skipped, or may fail"
@@ -35,6 +35,15 @@ def why_no_proof(node: str) -> str | None:
 @cache
 def _parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
+
+
+def _named(module: ast.Module, names: Sequence[str]) -> Function | None:
+    """A function by its name, or by its class's and its own."""
+    place: ast.AST = module
+    for name in names:
+        inside = (each for each in getattr(place, "body", ()) if getattr(each, "name", None) == name)
+        place = next(inside, ast.Pass())
+    return place if isinstance(place, Function) else None
 
 
 def _functions(module: ast.AST) -> Iterator[Function]:

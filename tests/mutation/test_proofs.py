@@ -24,6 +24,7 @@ def check(x):
         ("@pytest.mark.skip\ndef test_it():\n    assert 1 + 1 == 2\n", "skipped"),
         ("@pytest.mark.xfail(strict=False)\ndef test_it():\n    assert 1 + 1 == 2\n", "may fail"),
         ("pytestmark = [pytest.mark.skipif(True)]\ndef test_it():\n    assert 1 + 1 == 2\n", "skipped"),
+        ("class TestIt:\n    def test_it(self):\n        assert 1 + 1 == 2\n", "no such test"),
         ("def test_another():\n    assert 1 + 1 == 2\n", "no such test"),
     ],
 )

@@ -182,7 +182,7 @@ DEPOSITS = (
         "if transfer.inferred and found.verdict in",
         "if False and found.verdict in",
         "money that nobody saw move pays an invoice by itself",
-        ("withdrawals/test_coins_by_contract.py::test_it_is_in_review",),
+        ("withdrawals/test_coins_by_contract.py::TestWhereItDoesNot::test_it_is_in_review",),
     ),
     Fault(
         "app/deposits/service.py",
