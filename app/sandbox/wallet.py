@@ -13,9 +13,6 @@ from app.sandbox.chain_driver import AnvilDriver, ChainDriverError
 CUSTOMER = 1
 """Which of the node's funded accounts pays a native coin; the token's supply may be elsewhere: see `_rich_in`."""
 
-OTHER_TOKEN_RAW = 10_000
-"""Of whatever it is: it only has to be seen."""
-
 
 class SandboxWallet:
     """Pays by the node's own funded accounts, so it works on a development chain and on nothing else."""
@@ -39,7 +36,8 @@ class SandboxWallet:
                 grace = timedelta(seconds=network.expiry_grace_s + 60)
                 await self._invoices.let_time_run_out(invoice.id, clock.now() - grace)
             case Choice.WRONG_TOKEN:
-                asset, amount_raw = _another(network, asset), OTHER_TOKEN_RAW
+                asset = _another(network, asset)
+                amount_raw = max(asset.dust_limit_raw, 1)  # any less would be dust, which changes nothing
         await _send(network, asset, invoice.pay_in.address, amount_raw)
 
 

@@ -99,7 +99,7 @@ async def test_what_a_removed_member_knew_is_listed_and_rotated_in_one_go(app: E
 
     await developer.see("keys", status=404)
     assert "Developer has no access any more." in page
-    assert "Developer is no member any more" in page
+    assert "<bdi>Developer</bdi> is no member any more" in page
     assert f'value="api_key:{known_id}" checked' in page
     assert other_id not in page
     answer = await owner.shown(

@@ -1,3 +1,5 @@
+import asyncio
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -85,6 +87,15 @@ async def test_a_stale_pid_file_that_names_a_stranger_is_no_obstacle(server: Pos
     stranger.wait()
 
 
+async def until_it_takes_connections(server: Postgres) -> None:
+    async with asyncio.timeout(15):
+        while True:
+            with contextlib.suppress(asyncpg.CannotConnectNowError, OSError):
+                await ask(server, "SELECT 1")
+                return
+            await asyncio.sleep(0.05)
+
+
 async def test_a_server_started_by_hand_gives_way(server: Postgres) -> None:
     """One that no pid file of ours knows: it would hold the data directory for ever."""
     server.stop()
@@ -96,6 +107,7 @@ async def test_a_server_started_by_hand_gives_way(server: Postgres) -> None:
         **as_user(user),
     )
     assert wait_until(lambda: ports.answers(server.port))
+    await until_it_takes_connections(server)  # stopped while it starts it would end with 1
     server.restart()
     assert by_hand.wait(5) == 0
     assert await ask(server, "SELECT 1") == 1
