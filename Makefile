@@ -15,7 +15,7 @@ NEWEST_TESTS ?= tests/install tests/commands tests/core tests/ledger tests/invoi
 OBSERVATORY := tests/observatory/node_modules/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test newest on-python bench check soak screens lock clean chromium
+.PHONY: help run demo test mutate newest on-python bench check soak screens lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ demo: .venv/.stamp node_modules/.stamp ## The same, then stop: exits with 0 or t
 
 test: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## Run the whole suite
 	$(PYTEST) $(TESTS)
+
+mutate: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## Put faults into a copy of the code and see each noticed (ONLY=part of a name)
+	TEST_PROCESSES=$(TEST_PROCESSES) $(BIN)/python -m tests.mutation $(ONLY)
 
 newest: .venv/.stamp node_modules/.stamp ## Run a part of the suite on the newest Python that is here
 	@for python in $(NEWER_PYTHONS); do \
@@ -52,6 +55,7 @@ bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the mach
 
 soak: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## The same tests, with ten times the counts
 	SOAK=100 $(PYTEST) $(TESTS)
+	$(MAKE) --no-print-directory mutate
 
 check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract, locks
 	$(BIN)/ruff check .

@@ -1,14 +1,19 @@
 """Every sentence of the security page, and the tests that fail when it stops being true.
 
 `data/security_page.txt` is a copy of the page. What it says about us is proven by tests of ours; where it advises
-the integrator, they are tests of what makes the advice possible, or of what we do ourselves.
+the integrator, they are tests of what makes the advice possible, or of what we do ourselves. At least one of each
+sentence's tests stands in the table of faults (tests/mutation), so `make mutate` fails where somebody empties it.
 """
 
-import ast
+import inspect
 import re
 from pathlib import Path
 
 import pytest
+
+from app.core.outbound import OutboundClient
+from tests.mutation.faults import FAULTS
+from tests.mutation.proofs import why_no_proof
 
 TESTS = Path(__file__).parent
 PAGE = (TESTS / "data/security_page.txt").read_text()
@@ -56,12 +61,14 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "Use HTTPS endpoints with strict TLS": (
         "core/test_outbound_client.py::test_certificates_that_do_not_verify",
+        "core/test_outbound_targets.py::test_every_line_of_the_shared_list_is_refused",
         "core/test_outbound_targets.py::test_addresses_that_are_denied",
         "core/test_outbound_targets.py::test_a_denied_ipv4_address_is_denied_in_every_ipv6_clothing",
         "core/test_outbound_client.py::test_a_name_that_turns_private_is_never_connected_to",
         "api/test_webhooks.py::test_an_unfit_url_is_refused_and_nothing_made",
     ),
     "Respond 2xx within 10 seconds.": (
+        "test_security_page.py::test_a_receiver_has_ten_seconds",
         "core/test_outbound_client.py::test_dripping_headers_fail_at_the_deadline",
         "core/test_outbound_client.py::test_every_2xx_is_delivered",
         "core/test_outbound_client.py::test_nothing_else_is",
@@ -74,7 +81,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "webhooks/test_delivery.py::test_a_success_resets_the_count",
     ),
     "Re-enable in the cabinet.": (
-        "webhooks/test_delivery.py::test_twenty_failures_pause_exactly_and_enabling_delivers_all_in_order",
+        "cabinet/test_webhooks.py::test_a_paused_endpoint_is_told_everywhere_and_gets_what_waited_in_order",
     ),
     "The payment_urlcontains an HMAC": (
         "checkout/test_links.py::test_every_wrong_link_gets_the_same_answer_in_the_same_time",
@@ -88,7 +95,10 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "checkout/test_links.py::test_nothing_private_reaches_the_page_its_parts_or_headers",
         "test_architecture.py::test_no_template_holds_inline_script_or_style",
     ),
-    "Don't iframe it.": ("checkout/test_checkout_live.py::test_a_stranger_s_page_can_neither_pay_nor_frame",),
+    "Don't iframe it.": (
+        "web/test_edge.py::test_headers_of_pages_and_of_the_api",
+        "checkout/test_checkout_live.py::test_a_stranger_s_page_can_neither_pay_nor_frame",
+    ),
     "Customer data:": (
         "api/test_invoices.py::test_the_customers_address_is_kept_as_a_hash_alone",
         "checkout/test_links.py::test_nothing_private_reaches_the_page_its_parts_or_headers",
@@ -164,10 +174,18 @@ def test_no_proof_is_of_a_sentence_that_is_gone() -> None:
 
 
 @pytest.mark.parametrize("node", sorted({node for nodes in PROOFS.values() for node in nodes}))
-def test_the_proof_exists(node: str) -> None:
-    file, _, name = node.partition("::")
-    defined = {each.name for each in ast.walk(ast.parse((TESTS / file).read_text())) if hasattr(each, "name")}
-    assert name in defined
+def test_the_proof_is_one(node: str) -> None:
+    assert why_no_proof(node) is None
+
+
+@pytest.mark.parametrize("beginning", PROOFS)
+def test_a_fault_stands_ready_that_breaks_the_promise(beginning: str) -> None:
+    noticing = {node.partition("[")[0] for fault in FAULTS for node in fault.noticed_by}
+    assert noticing & set(PROOFS[beginning])
+
+
+def test_a_receiver_has_ten_seconds() -> None:
+    assert inspect.signature(OutboundClient).parameters["total_timeout_s"].default == 10
 
 
 def test_reconciliation_runs_every_six_hours() -> None:

@@ -71,6 +71,11 @@ async def change_a_balance(world: World) -> str:
     return f"balances: {merchant} USDT {NETWORK}: the balance is not the sum of the entries"
 
 
+async def count_a_top_up_twice(world: World) -> str:
+    await as_superuser("UPDATE hot_wallet_receipts SET amount_raw = 2 * amount_raw WHERE asset = 'ETH'")
+    return f"conservation: ETH {NETWORK}: the ledgers together are not what came in less what went out"
+
+
 async def confirm_without_a_transfer(world: World) -> str:
     payout = await world.payout(1_000_000, sent=False)
     return f"withdrawals: {payout}: is confirmed without a transfer"
@@ -150,6 +155,7 @@ HARMS: list[Callable[[World], Awaitable[str]]] = [
     lose_a_case,
     call_a_payment_exact_that_is_in_suspense,
     change_a_balance,
+    count_a_top_up_twice,
     confirm_without_a_transfer,
     confirm_a_transfer_that_never_was,
     pay_somebody_else,

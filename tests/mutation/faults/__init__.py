@@ -1,0 +1,29 @@
+"""The table of faults, by area. Each is small, plausible, and would cost somebody money, a key or their trust."""
+
+from collections.abc import Mapping
+
+from tests.mutation.faults import access, money, signer, webhooks
+from tests.mutation.table import Fault
+
+FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
+    "invoices": money.INVOICES,
+    "deposits": money.DEPOSITS,
+    "ledger": money.LEDGER,
+    "refunds": money.REFUNDS,
+    "payouts": money.PAYOUTS,
+    "reconciliation": money.RECONCILIATION,
+    "keys": access.KEYS,
+    "sessions": access.SESSIONS,
+    "totp": access.TOTP,
+    "csrf": access.CSRF,
+    "idempotency": access.IDEMPOTENCY,
+    "rate limits": access.RATE_LIMITS,
+    "webhook signing": webhooks.SIGNING,
+    "webhook targets": webhooks.TARGETS,
+    "webhook schedule": webhooks.SCHEDULE,
+    "webhook pausing": webhooks.PAUSING,
+    "signer": signer.SIGNER,
+    "approvals": signer.APPROVALS,
+}
+
+FAULTS: tuple[Fault, ...] = tuple(fault for faults in FAULTS_BY_AREA.values() for fault in faults)

@@ -1,0 +1,315 @@
+"""Faults in who is let in: keys, sessions, codes, forms, and what bounds their requests."""
+
+from tests.mutation.table import Fault
+
+KEYS = (
+    Fault(
+        "app/api_keys/service.py",
+        "    stored = secrets.seal(peppers, secret)\n    while True:",
+        "    stored = secrets.seal(peppers, secret)\n    settings = (secret, *settings[1:])\n    while True:",
+        "whoever reads the database has the keys of all merchants",
+        ("api_keys/test_keys.py::test_a_key_brings_its_merchant_along_and_shows_no_secret",),
+    ),
+    Fault(
+        "app/api_keys/lockout.py",
+        "MAX_FAILURES = 5",
+        "MAX_FAILURES = 50",
+        "a stranger gets fifty guesses at a key",
+        ("api_keys/test_lockout.py::test_a_hundred_parallel_guesses_get_five_looks",),
+    ),
+    Fault(
+        "app/api_keys/lockout.py",
+        "LOCK = timedelta(hours=1)",
+        "LOCK = timedelta(minutes=50)",
+        "a locked key opens again too early",
+        ("api_keys/test_lockout.py::test_the_lock_survives_redis_and_restarts_and_ends_after_an_hour",),
+    ),
+    Fault(
+        "app/api_keys/authentication.py",
+        'if not allowlist.admits(tuple(row["allowlist"]), address):',
+        "if False:",
+        "a stolen key works from the thief's address",
+        ("api_keys/test_keys.py::test_the_allowlist_knows_both_families",),
+    ),
+    Fault(
+        "app/api_keys/authentication.py",
+        'if row["revoked_at"] is not None:',
+        "if False:",
+        "a key that was revoked goes on working",
+        ("api_keys/test_keys.py::test_revocation_and_expiry_work_on_the_next_request",),
+    ),
+    Fault(
+        "app/api_keys/authentication.py",
+        'matched is None or key.mode != row["mode"]',
+        "matched is None",
+        "a test key is taken for a live one",
+        ("api_keys/test_keys.py::test_the_mode_is_part_of_the_key",),
+    ),
+    Fault(
+        "app/api_keys/authentication.py",
+        "until is not None and now < until",
+        "until is not None",
+        "a process that has seen the old secret takes it for ever after a rotation",
+        ("api_keys/test_keys.py::test_rotation_keeps_the_old_secret_for_the_grace_and_no_longer",),
+    ),
+    Fault(
+        "app/api_keys/secrets.py",
+        "accepted.previous_valid_until is not None and now < accepted.previous_valid_until",
+        "accepted.previous_valid_until is not None",
+        "the old secret works for ever after a rotation",
+        ("api_keys/test_keys.py::test_rotation_keeps_the_old_secret_for_the_grace_and_no_longer",),
+    ),
+    Fault(
+        "app/api_keys/service.py",
+        "WHERE id = $1 AND merchant = $2 AND revoked_at IS NULL",
+        "WHERE id = $1 AND $2 <> '' AND revoked_at IS NULL",
+        "one merchant rotates the keys of another and is shown the new secret",
+        ("api_keys/test_keys.py::test_keys_of_others_do_not_exist",),
+    ),
+    Fault(
+        "app/api_keys/authentication.py",
+        'if row["merchant_status"] != "approved":',
+        "if False:",
+        "a banned merchant goes on taking payments",
+        ("api_keys/test_keys.py::test_only_approved_merchants_are_let_in",),
+    ),
+    Fault(
+        "app/api/guard.py",
+        "if needed != _ANY_SCOPE and not principal.may(needed):",
+        "if False:",
+        "a key for reporting asks for payouts",
+        ("api/test_invoices.py::test_a_key_does_what_its_scopes_say",),
+    ),
+    Fault(
+        "app/web/access_log.py",
+        'if is_api(scope["path"]):',
+        "if True:",
+        "payment links and other secrets of addresses stand in the access log",
+        ("web/test_edge.py::test_the_access_log_names_the_route_and_no_secret",),
+    ),
+)
+
+SESSIONS = (
+    Fault(
+        "app/accounts/sessions.py",
+        "LIFETIME = timedelta(days=30)",
+        "LIFETIME = timedelta(days=300)",
+        "a stolen cookie works for most of a year",
+        ("accounts/test_sessions.py::test_a_session_ends_after_thirty_days_used_or_not",),
+    ),
+    Fault(
+        "app/accounts/sessions.py",
+        "WHERE s.token_hash = $1 AND s.expires_at > $2",
+        "WHERE s.token_hash = $1 AND $2::timestamptz IS NOT NULL",
+        "a session never ends",
+        ("accounts/test_sessions.py::test_a_session_ends_after_thirty_days_used_or_not",),
+    ),
+    Fault(
+        "app/accounts/sessions.py",
+        "ON a.id = s.account AND a.credentials_version = s.credentials_version",
+        "ON a.id = s.account",
+        "a thief stays signed in after the password was changed",
+        ("portal/test_passwords.py::test_a_changed_password_signs_out_everywhere_else",),
+    ),
+    Fault(
+        "app/accounts/sessions.py",
+        "DELETE FROM sessions WHERE id = $1 AND account = $2",
+        "DELETE FROM sessions WHERE id = $1 AND $2 <> ''",
+        "anybody signs anybody out",
+        ("accounts/test_sessions.py::test_nobody_ends_another_ones_session",),
+    ),
+    Fault(
+        "app/portal/cookies.py",
+        "Secure; HttpOnly; SameSite=Lax",
+        "Secure; SameSite=Lax",
+        "a script on a page reads the session's token",
+        ("portal/test_sign_in.py::test_a_password_opens_the_account_and_signing_out_closes_it_at_once",),
+    ),
+    Fault(
+        "app/accounts/links.py",
+        '"password_reset": timedelta(hours=1)',
+        '"password_reset": timedelta(hours=100)',
+        "a letter in an old mailbox opens the account",
+        ("portal/test_passwords.py::test_a_link_resets_once_for_an_hour_and_the_latest_password_counts",),
+    ),
+    Fault(
+        "app/accounts/throttle.py",
+        "WHERE t.used < $3 OR t.ends_at <= $2",
+        "WHERE t.used < $3 * 10 OR t.ends_at <= $2",
+        "passwords are guessed ten times as fast",
+        ("accounts/test_throttle.py::test_a_hundred_at_once_get_five",),
+    ),
+)
+
+TOTP = (
+    Fault(
+        "app/accounts/totp.py",
+        "DRIFT_STEPS = 1",
+        "DRIFT_STEPS = 20",
+        "a code that was seen over a shoulder works for ten minutes",
+        ("accounts/test_totp.py::test_a_code_is_good_for_its_step_and_one_either_way",),
+    ),
+    Fault(
+        "app/accounts/totp.py",
+        "WHERE id = $1 AND totp_last_counter < $2",
+        "WHERE id = $1 AND totp_last_counter <= $2",
+        "one code approves several payouts",
+        ("withdrawals/test_approvals.py::test_one_code_serves_once_however_many_at_once",),
+    ),
+    Fault(
+        "app/accounts/totp.py",
+        "SHORT_WINDOW, SHORT_TRIES = timedelta(minutes=5), 5",
+        "SHORT_WINDOW, SHORT_TRIES = timedelta(minutes=5), 15",
+        "codes are guessed three times as fast",
+        ("withdrawals/test_approvals.py::test_five_wrong_codes_in_five_minutes_twenty_an_hour",),
+    ),
+    Fault(
+        "app/accounts/totp.py",
+        "LONG_WINDOW, LONG_TRIES = timedelta(hours=1), 20",
+        "LONG_WINDOW, LONG_TRIES = timedelta(hours=1), 60",
+        "codes are guessed for hours on end",
+        ("withdrawals/test_approvals.py::test_five_wrong_codes_in_five_minutes_twenty_an_hour",),
+    ),
+    Fault(
+        "app/accounts/sessions.py",
+        "FRESH_CODE = timedelta(minutes=10)",
+        "FRESH_CODE = timedelta(hours=10)",
+        "a laptop left open asks for payouts all day",
+        ("portal/test_security.py::test_a_code_is_good_for_ten_minutes_and_used_once",),
+    ),
+    Fault(
+        "app/accounts/recovery_codes.py",
+        'DELETE FROM recovery_codes WHERE account = $1 AND code_hash = $2"',
+        'UPDATE recovery_codes SET account = $1 WHERE account = $1 AND code_hash = $2"',
+        "a recovery code works again and again",
+        ("accounts/test_recovery_codes.py::test_twenty_uses_of_one_code_at_once_are_one",),
+    ),
+    Fault(
+        "app/accounts/sign_in.py",
+        "if fresh.has_totp:",
+        "if False:",
+        "the password alone opens an account with two-step verification",
+        ("portal/test_sign_in.py::test_with_an_authenticator_the_password_alone_opens_nothing",),
+    ),
+    Fault(
+        "app/portal/guard.py",
+        "if not session.has_totp:",
+        "if False:",
+        "an operator acts with a password alone",
+        ("portal/test_guard.py::test_operators_act_with_two_steps_only",),
+    ),
+    Fault(
+        "app/portal/portal.py",
+        "if not visitor.needs_code(now):",
+        "if True:",
+        "a stolen cookie makes keys and asks for payouts",
+        ("portal/test_security.py::test_a_stolen_cookie_does_nothing_sensitive_without_a_code",),
+    ),
+)
+
+CSRF = (
+    Fault(
+        "app/web/same_origin.py",
+        'return fetch_site == "same-origin"',
+        'return fetch_site != "none"',
+        "a foreign page sends our forms",
+        ("portal/test_guard.py::test_forms_are_refused_from_elsewhere_and_of_other_sessions",),
+    ),
+    Fault(
+        "app/portal/form_keys.py",
+        "return key if is_ours else None",
+        "return key",
+        "a form needs no token of ours",
+        ("portal/test_guard.py::test_forms_are_refused_from_elsewhere_and_of_other_sessions",),
+    ),
+    Fault(
+        "app/portal/form_keys.py",
+        "f'{bound_to}:{key}'.encode()",
+        "key.encode()",
+        "a stranger's own form token works in somebody else's session",
+        ("portal/test_guard.py::test_a_token_of_a_form_ends_with_its_session",),
+    ),
+    Fault(
+        "app/web/headers.py",
+        '"X-Frame-Options": "DENY",',
+        "",
+        "a foreign page frames ours and has people click on what they can't see",
+        ("web/test_edge.py::test_headers_of_pages_and_of_the_api",),
+    ),
+    Fault(
+        "app/accounts/form_uses.py",
+        "VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
+        "VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE SET session_id = excluded.session_id",
+        "a form that is sent twice asks for two payouts",
+        ("accounts/test_form_uses.py::test_of_ten_at_once_one_carries_it_out_and_nine_hear_where_it_led",),
+    ),
+)
+
+IDEMPOTENCY = (
+    Fault(
+        "app/web/idempotency.py",
+        'if row["request_hash"] != replay.request_hash:',
+        "if False:",
+        "a shop that reuses a key is told that its second order is its first",
+        ("api/test_invoices.py::test_another_body_under_a_used_key_is_refused",),
+    ),
+    Fault(
+        "app/web/idempotency.py",
+        '"\\0".join((merchant_id, mode, endpoint, key))',
+        '"\\0".join((mode, endpoint, key))',
+        "one merchant is shown the answer of another",
+        ("api/test_invoices.py::test_two_merchants_may_use_the_same_key",),
+    ),
+    Fault(
+        "app/web/idempotency.py",
+        'if row["created_at"] <= now - KEPT:',
+        "if False:",
+        "a key that is used again after a day creates nothing",
+        ("api/test_invoices.py::test_a_replay_is_the_same_bytes_and_ends_after_a_day",),
+    ),
+    Fault(
+        "app/invoices/insertion.py",
+        "FROM invoice WHERE :replay_id::bytea IS NOT NULL",
+        "FROM invoice WHERE :replay_id::bytea IS NULL",
+        "a request that is sent twice makes two invoices",
+        ("api/test_invoices.py::test_one_key_makes_one_invoice_however_many_at_once",),
+    ),
+    Fault(
+        "app/refunds/service.py",
+        "await idempotency.store(replay, 201, body, now)",
+        "pass",
+        "a refund that is asked for again after a lost answer is paid twice",
+        ("api/test_refunds.py::test_a_replay_is_byte_for_byte",),
+    ),
+)
+
+RATE_LIMITS = (
+    Fault(
+        "app/web/rate_limits.py",
+        "return self.used > self.limit",
+        "return self.used > self.limit + 1",
+        "a key gets more requests than its limit",
+        ("web/test_rate_limits.py::test_of_200_parallel_requests_exactly_60_pass",),
+    ),
+    Fault(
+        "app/web/rate_limits.py",
+        "self._local[subject] = (used + 1, ends_s)",
+        "self._local[subject] = (used, ends_s)",
+        "whoever gets Redis to fall over is limited no more",
+        ("web/test_rate_limits.py::test_without_redis_each_process_still_limits_and_nobody_waits",),
+    ),
+    Fault(
+        "app/web/client_address.py",
+        "if not self._trusted or not self.trusts(address):",
+        "if False:",
+        "a header that anybody can send opens an allowlist and escapes a limit",
+        ("web/test_edge.py::test_whose_request_it_is",),
+    ),
+    Fault(
+        "app/web/client_address.py",
+        "IPV6_SITE_BITS = 64",
+        "IPV6_SITE_BITS = 128",
+        "one subscriber has 2^64 addresses, each with a limit of its own",
+        ("web/test_edge.py::test_a_limit_per_address_takes_a_64_as_one",),
+    ),
+)
