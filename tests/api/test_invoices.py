@@ -213,6 +213,9 @@ async def test_the_customers_address_is_kept_as_a_hash_alone(integrator: Integra
     row = await database.fetch_value("SELECT row_to_json(i)::text FROM invoices i")
     event = await database.fetch_value("SELECT data FROM events")
     assert "ann@" not in row + event
+    kept = await database.fetch_value("SELECT customer_email_hash FROM invoices")
+    assert len(kept) == 32
+    assert b"ann@" not in kept
 
 
 async def test_a_key_does_what_its_scopes_say(new_integrator: NewIntegrator) -> None:

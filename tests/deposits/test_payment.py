@@ -57,7 +57,11 @@ async def test_the_exact_amount_confirms_and_pays(
     assert (seen.status, seen.credited, seen.received_raw) == ("confirming", False, new.pay_in.amount_raw)
     assert [(d.confirmations, d.status) for d in seen.deposits] == [(1, "seen")]
 
-    await driver.mine(2)
+    await driver.mine(1)
+    await watcher.tick()
+    assert (await reread(gateway, new)).status == "confirming", "one confirmation is lacking"
+
+    await driver.mine(1)
     await watcher.tick()
     paid = await reread(gateway, new)
     assert (paid.status, paid.credited, paid.credited_raw) == ("paid", True, new.net_raw)
