@@ -69,23 +69,26 @@ def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) ->
         f"{MERCHANT}/team/{{account_id:str}}": Filled({"role": "developer"}),
         f"{MERCHANT}/team/{{account_id:str}}/remove": Filled(),
         f"{MERCHANT}/security/remedy": Filled({"finding": f"no_totp:{viewer_id}"}),
-        f"{MERCHANT}/settings": Filled({"fee_payer": "customer"}),
+        f"{MERCHANT}/settings": Filled({"fee_payer": "customer", "accept_parts": "no"}),
         f"{MERCHANT}/settings/branding": Filled({"display_name": "Harbour", "own_accent": "no"}),
-        f"{MERCHANT}/team/leave": Filled(afterwards=404),
+        f"{MERCHANT}/team/leave": Filled(audited=2, afterwards=404),
     }
 
 
 def of_account(session_id: str) -> dict[str, Filled]:
-    """One's own pages. A new authenticator is offered in one form and confirmed in another."""
+    """One's own pages. New codes or a new password would end the other sessions, so these are ended first.
+
+    A new authenticator is offered in one form and confirmed in another.
+    """
     password, security = {"password": PASSWORD}, "/account/security"
     return {
         "/cabinet/apply": Filled(BUSINESS),
         "/account": Filled({"name": "Mara"}),
         "/account/email": Filled(password | {"email": "mara@new.example"}),
-        f"{security}/recovery-codes": Filled(),
-        f"{security}/authenticator": Filled(password, audited=0),
         f"{security}/sessions/{{session_id:str}}/end": Filled(ids={"session_id": session_id}),
         f"{security}/sessions/end-others": Filled(),
+        f"{security}/recovery-codes": Filled(),
+        f"{security}/authenticator": Filled(password, audited=0),
         "/account/password": Filled(password | {"new_password": "another long phrase 8"}),
     }
 
@@ -120,6 +123,7 @@ ELSEWHERE_TESTED = {
     "/invitation/accept": "tests/merchants/test_team.py: the link in the letter works once",
     MERCHANT + "/application": "tests/cabinet/over_chain/test_rights.py: an approved merchant has none to send",
     "/sign-out": "tests/portal/test_sign_in.py: it ends what sends it",
+    "/desk/approvals/{withdrawal_id:str}/attach": "tests/operator/test_desk_deeds.py: it needs a real transaction",
 }
 """Forms that the walks leave out, and where they are tested."""
 
