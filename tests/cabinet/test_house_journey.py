@@ -216,6 +216,7 @@ async def test_the_payment_page_is_seen_as_it_will_be_while_one_chooses(shop: Sh
     await expect(page.get_by_text("#ffee00")).to_be_visible()
 
 
+@pytest.mark.timeout(600)  # every page of the cabinet, four times
 async def test_every_page_is_in_order_at_both_widths_and_in_both_schemes(shop: Shop, receiver: Receiver) -> None:
     owner_id, developer_id = await shop.hire("owner"), await shop.hire("developer")
     page = await shop.sign_in("owner@example.test")

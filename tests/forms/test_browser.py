@@ -120,8 +120,9 @@ async def is_made_once(context: BrowserContext, form: Form, maker: Maker) -> Non
     opened_at = tab.url
     assert "form=" in opened_at, maker
     await (await form.fill(tab)).dblclick()
-    await tab.wait_for_url(lambda url: url != opened_at)
+    await expect(tab).not_to_have_url(opened_at, timeout=20_000)  # the second click aborts the first one's navigation
     await until_audited(before + 1)
+    await tab.wait_for_load_state()
     made_at = tab.url
 
     await tab.reload()
@@ -145,6 +146,7 @@ async def is_made_once(context: BrowserContext, form: Form, maker: Maker) -> Non
         await one.close()
 
 
+@pytest.mark.timeout(600)  # thirteen forms, six page loads each
 async def test_every_form_that_makes_something(
     web: RunningApp, gateway: Gateway, driver: AnvilDriver, token: str
 ) -> None:
