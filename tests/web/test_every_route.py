@@ -21,7 +21,7 @@ from app.accounts import sessions
 from app.api_keys.scopes import Scope
 from app.core import clock
 from app.core.settings import Settings
-from app.portal import cookies
+from app.portal import cookies, form_keys
 from app.web.edge import Edge
 from tests.cabinet.over_chain.conftest import settings, works, world
 from tests.cabinet.world import World
@@ -246,7 +246,9 @@ async def names_that_nothing_has(caller: Caller, ids: Mapping[str, str], tokens:
         for number in ("0", "-1", "2147483648", str(2**63 - 1), str(2**63), "9" * 78, "9" * 5_000):
             path = filled(template, {**ids, **dict.fromkeys(re.findall(r"\{(\w+):int\}", template), number)})
             body = encoded({"csrf_token": tokens[who]}) if who in tokens else b""
-            asked = Asked(who, method, path, headers=((b"content-type", FORM),), body=body if method == "POST" else b"")
+            query = encoded({form_keys.PARAMETER: form_keys.new_key()})  # else a page with a form leads to itself first
+            headers, body = ((b"content-type", FORM),), body if method == "POST" else b""
+            asked = Asked(who, method, path, query, headers, body)
             assert await caller.status(asked) == 404, asked
     for name in (b"a" * 300, b"a/" * 3_000, b"css", b"css/app.css/x", b"..%2f..%2fpyproject.toml", b"%00"):
         assert await caller.status(Asked("stranger", "GET", b"/static/" + name)) == 404, name
