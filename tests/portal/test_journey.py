@@ -145,7 +145,7 @@ async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Br
     await seen("sign-in-code")
     await page.get_by_label("Code").fill(next_code(secret))
     await press(page, "Continue")
-    await page.wait_for_url(f"{base}/account")
+    await page.wait_for_url(f"{base}/account?form=*")
     assert {cookie["name"] for cookie in await context.cookies()} == {cookies.SESSION}
 
     for path in ("/forgot-password", "/forgot-password/sent", "/reset-password?token=gone"):

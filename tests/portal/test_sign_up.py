@@ -82,7 +82,7 @@ async def test_a_link_runs_out_after_a_day_and_is_swept_away(browser: Browsers, 
         ("password", "seven77", "8 to 128"),
         ("email", "no address", "not an e-mail"),
         ("name", "", "1 to 100"),
-        ("name", "a\u202eb", "can&#39;t be shown"),
+        ("name", "a\u200bb", "can&#39;t be shown"),
     ],
 )
 async def test_what_is_wrong_stands_beside_its_field(browser: Browsers, field: str, value: str, words: str) -> None:
