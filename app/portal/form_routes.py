@@ -19,6 +19,7 @@ from litestar.routes import BaseRoute
 
 from app.accounts import form_uses
 from app.accounts.form_uses import FormUse
+from app.core.waiting import DatabaseUnavailable
 from app.portal import form_keys
 from app.portal.portal import Asked, Portal, known_visitor
 
@@ -176,6 +177,8 @@ def _carried_out_once(handler: Handler, declaration: FormDeclaration) -> Handler
             return portal.redirect(request, led_to, flash=SENT_BEFORE, tone="neutral")
         try:
             answer = await handler(**given)
+        except DatabaseUnavailable:  # a COMMIT without an answer may have been done: the key stays claimed
+            raise
         except Exception:  # not a cancellation, after which nobody knows what was done
             await form_uses.give_back(use)
             raise
