@@ -13,26 +13,26 @@ from app.cabinet import routes as cabinet
 from app.checkout import routes as checkout
 from app.checkout.live import LiveHub
 from app.checkout.wallet import CustomerWallet
-from app.core import garbage, logging
+from app.core import gc_tuning, logging
 from app.core.settings import Settings, load
-from app.gateway import Gateway, running, wire
+from app.identity import routes as identity_pages
+from app.identity.identity import Identity
+from app.monitoring import routes as ops
 from app.operator.router import desk_routes
-from app.ops import routes as ops
-from app.portal import routes as portal_pages
-from app.portal.portal import Portal
-from app.proof import routes as proof
+from app.signer.settings import refuse_secrets
+from app.transparency import routes as proof
 from app.web import site
 from app.web.connections import limited_connections
 from app.web.edge import Edge
 from app.web.errors import exception_handlers
 from app.web.pages import Pages, static_files
 from app.web.rate_limits import RateLimiter
-from app.withdrawals.signer_settings import refuse_secrets
+from app.wiring import Services, running, wire
 
 
 def create_app(
     settings: Settings | None = None,
-    wallet: Callable[[Gateway], CustomerWallet] | None = None,
+    wallet: Callable[[Services], CustomerWallet] | None = None,
     sandbox_routes: Callable[[Pages], Router] | None = None,
 ) -> Any:
     """The ASGI application. Without `settings` they come from the environment; raises SettingsError, and
@@ -47,31 +47,31 @@ def create_app(
     if (wallet or sandbox_routes) and settings.environment != "sandbox":
         raise ValueError("only a sandbox has a wallet that pays, and a gallery")
     logging.configure(level=settings.log_level, json=settings.log_format == "json")
-    gateway = wire(settings)
+    services = wire(settings)
     authenticator = Authenticator(settings.api_key_peppers)
     rate_limiter = RateLimiter()
     pages = Pages()
-    portal = Portal(gateway, pages, rate_limiter)
+    identity = Identity(services, pages, rate_limiter)
     hub = LiveHub()
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with running(gateway, limit_each_wait_s=settings.database_wait_s):
+        async with running(services, limit_each_wait_s=settings.database_wait_s):
             hub.open()
             with limited_connections(settings):
                 yield
             await hub.close()
             await authenticator.close()
 
-    api = merchant_api(gateway, authenticator, rate_limiter)
+    api = merchant_api(services, authenticator, rate_limiter)
     app = Litestar(
         route_handlers=[
             api,
             *reference.routes(api, pages, settings.public_url),
-            checkout.routes(gateway, pages, hub, rate_limiter, wallet and wallet(gateway)),
-            *portal_pages.routes(portal),
-            *cabinet.routes(portal),
-            desk_routes(portal),
+            checkout.routes(services, pages, hub, rate_limiter, wallet and wallet(services)),
+            *identity_pages.routes(identity),
+            *cabinet.routes(identity),
+            desk_routes(identity),
             static_files(),
             *site.routes(pages, settings),
             *ops.routes(settings),
@@ -89,5 +89,5 @@ def create_app(
 def serve() -> Any:
     """The application of a process that does nothing else. Raises what `create_app` raises."""
     app = create_app()
-    garbage.settle()
+    gc_tuning.settle()
     return app

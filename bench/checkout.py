@@ -25,8 +25,8 @@ import psutil
 from app.checkout.live import MAX_STREAMS_PER_ADDRESS
 from app.core import clock, database
 from app.core.settings import load
-from app.gateway import running, wire
 from app.invoices.service import announce
+from app.wiring import running, wire
 from bench.stack import API, WEB_PROCESSES, Stack, running_stack
 
 PAGES = int(os.environ.get("BENCH_PAGES", "2000"))
@@ -129,10 +129,10 @@ async def _one_by_one(stack: Stack, proxy: "Proxy", pages: list[Page]) -> tuple[
 
 async def _a_block(stack: Stack, pages: list[Page]) -> tuple[list[float], list[float]]:
     """Every page's deposit is seen: what a watcher does with a block, its transaction and its notices."""
-    async with running(wire(load(stack.environment))) as gateway:
+    async with running(wire(load(stack.environment))) as services:
         async with database.transaction():
             for page in pages:
-                await gateway.invoices.begin_confirming(page.invoice_id, 5_000_000, clock.now())
+                await services.invoices.begin_confirming(page.invoice_id, 5_000_000, clock.now())
         committed_at = time.monotonic()
         await announce(*(page.invoice_id for page in pages))
         await asyncio.gather(*(_until(page, "confirming") for page in pages))

@@ -21,11 +21,11 @@ from app.api_keys.scopes import Scope
 from app.core import clock, database
 from app.core.migrations import migrate
 from app.core.settings import load
-from app.gateway import running, wire
 from app.merchants import service as merchants
 from app.sandbox import ports, postgres, processes, valkey
 from app.sandbox.postgres import Postgres
 from app.sandbox.processes import Process
+from app.wiring import running, wire
 
 WEB_PROCESSES = int(os.environ.get("BENCH_WEB_PROCESSES", "2"))
 """As `swap-pay web` has them unless told otherwise (`WEB_WORKERS`)."""
@@ -99,7 +99,7 @@ def running_stack(web_processes: int = WEB_PROCESSES) -> Iterator[Stack]:
         base_url = environment["PUBLIC_URL"]
         web = processes.start(
             "web",
-            [sys.executable, "-m", "app.cli", "web"],
+            [sys.executable, "-m", "app.cli.main", "web"],
             var_dir=home,
             env={**os.environ, **environment},
             ready=lambda _: _answers(base_url),
@@ -135,11 +135,11 @@ def _environment(home: Path, dsn: str, redis_url: str, web_processes: int) -> di
 
 
 async def _merchant(environment: dict[str, str]) -> tuple[str, str]:
-    async with running(wire(load(environment))) as gateway, database.transaction():
+    async with running(wire(load(environment))) as services, database.transaction():
         merchant_id = await merchants.create(name="Bench", service_fee_bps=80, fee_payer="merchant", now=clock.now())
-        await merchants.enable_all_assets(merchant_id, gateway.networks)
+        await merchants.enable_all_assets(merchant_id, services.networks)
         _, key = await api_keys.issue(
-            gateway.settings.api_key_peppers,
+            services.settings.api_key_peppers,
             merchant_id=merchant_id,
             mode="test",
             name="bench",

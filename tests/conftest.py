@@ -14,12 +14,12 @@ from app.accounts import passwords
 from app.core import clock, database, redis
 from app.core.migrations import migrate
 from app.core.settings import Settings, load
-from app.gateway import Gateway, running, wire
 from app.mail import sealing
 from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import AnvilDriver
 from app.sandbox.postgres import Postgres
 from app.sandbox.valkey import Valkey
+from app.wiring import Services, running, wire
 from tests.factories.deployment import DATA_KEYS, environment_of
 from tests.factories.networks import networks_toml
 from tests.services import (
@@ -149,8 +149,8 @@ def chain_settings(environment: dict[str, str], tmp_path: Path, anvil: Anvil, to
 
 
 @pytest.fixture
-async def gateway(chain_settings: Callable[..., Settings], steady_clock: None) -> AsyncIterator[Gateway]:
+async def services(chain_settings: Callable[..., Settings], steady_clock: None) -> AsyncIterator[Services]:
     """A process's gateway on a fresh database, an empty Valkey and the node's head."""
-    async with running(wire(chain_settings())) as gateway:
+    async with running(wire(chain_settings())) as services:
         await redis.client().flushall()
-        yield gateway
+        yield services

@@ -1,14 +1,14 @@
 """I1 to I7 for stateful tests: `await assert_invariants(gateway)` after each step."""
 
 from app.core import clock
-from app.gateway import Gateway
 from app.networks.port import ChainMoved
 from app.reconciliation import invariants
 from app.reconciliation.checks import holdings, withdrawals
 from app.reconciliation.snapshot import named_blocks, snapshot
+from app.wiring import Services
 
 
-async def assert_invariants(gateway: Gateway, *, full: bool = True, with_chain: bool = True) -> None:
+async def assert_invariants(services: Services, *, full: bool = True, with_chain: bool = True) -> None:
     """Fail with every finding if an invariant does not hold now.
 
     With `with_chain` what the chain holds at the confirmed block is compared too; a chain that has just been
@@ -17,17 +17,17 @@ async def assert_invariants(gateway: Gateway, *, full: bool = True, with_chain: 
     findings = []
     now = clock.now()
     async with snapshot():
-        for result in await invariants.all_of_them(gateway.settings.checkpoint_keys, now, full=full):
+        for result in await invariants.all_of_them(services.settings.checkpoint_keys, now, full=full):
             findings += result.findings
-        blocks = await named_blocks(gateway.networks)
+        blocks = await named_blocks(services.networks)
         books = {
-            key: await holdings.read_books(gateway.networks.get(key), block, now, full=full)
+            key: await holdings.read_books(services.networks.get(key), block, now, full=full)
             for key, block in blocks.items()
         }
         claims = {key: await withdrawals.claims(key, None) for key in blocks}
     if with_chain:
         for key in blocks:
-            chain = gateway.networks.chain(key)
+            chain = services.networks.chain(key)
             try:
                 findings += await withdrawals.ask_chain(chain, claims[key])
                 findings += (await holdings.ask_chain(chain, books[key])).findings

@@ -114,7 +114,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "Every payout and refund waits for operator approval": (
         "withdrawals/test_approvals.py::test_postgres_refuses_to_store_what_nobody_approved",
-        "withdrawals/test_signer.py::test_a_status_that_somebody_has_set_is_no_approval",
+        "signer/test_signing.py::test_a_status_that_somebody_has_set_is_no_approval",
         "deposits/test_reviews.py::test_a_return_is_a_refund_that_another_operator_approves",
     ),
     "Ledger is hash-chained per (merchant, asset).": (
@@ -133,12 +133,12 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "The redirect alone is not authoritative": ("deposits/test_payment.py::test_the_exact_amount_confirms_and_pays",),
     "Enable TOTP on every cabinet account": (
-        "portal/test_sign_in.py::test_with_an_authenticator_the_password_alone_opens_nothing",
-        "portal/test_guard.py::test_operators_act_with_two_steps_only",
+        "identity/test_sign_in.py::test_with_an_authenticator_the_password_alone_opens_nothing",
+        "identity/test_guard.py::test_operators_act_with_two_steps_only",
     ),
     "Cabinet sessions are 30-day cookies": (
         "accounts/test_sessions.py::test_a_session_ends_after_thirty_days_used_or_not",
-        "portal/test_security.py::test_a_stolen_cookie_does_nothing_sensitive_without_a_code",
+        "identity/test_security.py::test_a_stolen_cookie_does_nothing_sensitive_without_a_code",
     ),
 }
 """By the beginning of each sentence."""

@@ -4,11 +4,11 @@ from typing import Any
 
 from app.accounts import form_uses, links, sessions, throttle
 from app.core import clock
-from app.gateway import Gateway
 from app.ledger import checkpoints
 from app.reconciliation.service import RunInProgress
 from app.web import idempotency
 from app.webhooks import retention
+from app.wiring import Services
 from app.withdrawals.approvals import expire_stale
 
 RECONCILE_TIMEOUT_S = 3_600
@@ -22,8 +22,8 @@ async def forget_replays(context: dict[str, Any]) -> int:
 
 async def forget_events(context: dict[str, Any]) -> int:
     """Delete events, and implicit endpoints, that are older than the retention."""
-    gateway: Gateway = context["gateway"]
-    now, days = clock.now(), gateway.settings.event_retention_days
+    services: Services = context["gateway"]
+    now, days = clock.now(), services.settings.event_retention_days
     purged = await retention.purge_events(now, days)
     return purged + await retention.purge_implicit_endpoints(now, days)
 
@@ -37,21 +37,21 @@ async def forget_sessions(context: dict[str, Any]) -> int:
 
 async def expire_withdrawals(context: dict[str, Any]) -> int:
     """Reject payouts and refunds that no operator has decided on in time."""
-    gateway: Gateway = context["gateway"]
-    return await expire_stale(gateway.withdrawals, gateway.settings.withdrawal_approval_days, clock.now())
+    services: Services = context["gateway"]
+    return await expire_stale(services.withdrawals, services.settings.withdrawal_approval_days, clock.now())
 
 
 async def sign_checkpoint(context: dict[str, Any]) -> int | None:
     """Sign where all ledgers stand, if there is a key; the checkpoint's number."""
-    gateway: Gateway = context["gateway"]
-    keys = gateway.settings.checkpoint_keys
+    services: Services = context["gateway"]
+    keys = services.settings.checkpoint_keys
     return None if keys is None else (await checkpoints.create(keys, clock.now())).number
 
 
 async def reconcile(context: dict[str, Any]) -> int | None:
     """Check the books against themselves and the chains; the run's id, None if somebody is at it already."""
-    gateway: Gateway = context["gateway"]
+    services: Services = context["gateway"]
     try:
-        return await gateway.reconciliation.run_scheduled(clock.now())
+        return await services.reconciliation.run_scheduled(clock.now())
     except RunInProgress:
         return None

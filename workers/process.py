@@ -16,7 +16,7 @@ from arq.worker import Worker
 
 from app.core import redis
 from app.core.logging import get_logger
-from app.gateway import Gateway
+from app.wiring import Services
 
 log = get_logger(__name__)
 
@@ -38,17 +38,17 @@ class Queue:
     """What one kind of worker does. `loops` and `context` are made when the gateway is there."""
 
     name: str
-    loops: Callable[[Gateway], Sequence[Loop]]
+    loops: Callable[[Services], Sequence[Loop]]
     cron_jobs: Sequence[CronJob] = field(default=())
 
 
-async def run(queue: Queue, gateway: Gateway, stop: asyncio.Event | None = None) -> None:
+async def run(queue: Queue, services: Services, stop: asyncio.Event | None = None) -> None:
     """Work until SIGTERM or SIGINT (or `stop`): what is under way is finished, nothing new is begun.
 
     Raises SignerSettingsError where the signer's keys are missing or unsafe.
     """
     stop = stop or asyncio.Event()
-    loops = queue.loops(gateway)
+    loops = queue.loops(services)
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     log.info("worker_started", queue=queue.name)
@@ -56,7 +56,7 @@ async def run(queue: Queue, gateway: Gateway, stop: asyncio.Event | None = None)
         for loop in loops:
             tasks.create_task(_keep_running(loop, stop))
         if queue.cron_jobs:
-            tasks.create_task(_run_arq(queue, gateway, stop))
+            tasks.create_task(_run_arq(queue, services, stop))
     log.info("worker_stopped", queue=queue.name)
 
 
@@ -69,9 +69,9 @@ async def _keep_running(loop: Loop, stop: asyncio.Event) -> None:
             await _pause(stop, LOOP_RETRY_S)
 
 
-async def _run_arq(queue: Queue, gateway: Gateway, stop: asyncio.Event) -> None:
+async def _run_arq(queue: Queue, services: Services, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        worker = _arq_worker(queue, gateway)
+        worker = _arq_worker(queue, services)
         working = asyncio.create_task(worker.async_run())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -85,12 +85,12 @@ async def _run_arq(queue: Queue, gateway: Gateway, stop: asyncio.Event) -> None:
         await _pause(stop, ARQ_RETRY_S)
 
 
-def _arq_worker(queue: Queue, gateway: Gateway) -> Worker:
-    context: dict[str, Any] = {"gateway": gateway}
+def _arq_worker(queue: Queue, services: Services) -> Worker:
+    context: dict[str, Any] = {"gateway": services}
     return Worker(
         cron_jobs=queue.cron_jobs,
         queue_name=f"arq:{queue.name}",
-        redis_pool=redis.arq_pool(gateway.settings.redis_url, f"arq:{queue.name}"),
+        redis_pool=redis.arq_pool(services.settings.redis_url, f"arq:{queue.name}"),
         job_serializer=redis.serialize,
         job_deserializer=redis.deserialize,
         handle_signals=False,

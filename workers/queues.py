@@ -7,10 +7,10 @@ from contextlib import suppress
 from arq.cron import cron
 
 from app.core.mail import build_mailer
-from app.gateway import Gateway
 from app.mail import service as mail
-from app.withdrawals.crash_points import CrashPoints
-from app.withdrawals.signer_settings import load_keys
+from app.signer.crash_points import CrashPoints
+from app.signer.settings import load_keys
+from app.wiring import Services
 from workers import jobs
 from workers.process import Loop, Queue
 
@@ -18,23 +18,23 @@ MAIL_POLL_S = 2.0
 """How often letters that wait are looked for: nobody notices two seconds in a mail."""
 
 
-def _chain(gateway: Gateway) -> Sequence[Loop]:
-    return [watcher.run for watcher in gateway.watchers()]
+def _chain(services: Services) -> Sequence[Loop]:
+    return [watcher.run for watcher in services.watchers()]
 
 
-def _signer(gateway: Gateway) -> Sequence[Loop]:
+def _signer(services: Services) -> Sequence[Loop]:
     """The one process with spending keys. Raises SignerSettingsError."""
-    is_production = gateway.settings.is_production
+    is_production = services.settings.is_production
     keys = load_keys(is_production=is_production)
-    return [signer.run for signer in gateway.signers(keys, CrashPoints(is_production=is_production))]
+    return [signer.run for signer in services.signers(keys, CrashPoints(is_production=is_production))]
 
 
-def _webhooks(gateway: Gateway) -> Sequence[Loop]:
-    return [gateway.deliver_webhooks]
+def _webhooks(services: Services) -> Sequence[Loop]:
+    return [services.deliver_webhooks]
 
 
-def _default(gateway: Gateway) -> Sequence[Loop]:
-    mailer = build_mailer(gateway.settings)
+def _default(services: Services) -> Sequence[Loop]:
+    mailer = build_mailer(services.settings)
 
     async def send_mail(stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -42,7 +42,7 @@ def _default(gateway: Gateway) -> Sequence[Loop]:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), MAIL_POLL_S)
 
-    return [send_mail, gateway.alert_routes.run, gateway.watchdog().run, gateway.reconciliation.serve_requests]
+    return [send_mail, services.alert_routes.run, services.watchdog().run, services.reconciliation.serve_requests]
 
 
 QUEUES = {

@@ -11,7 +11,7 @@ from app.core import database, ids
 from app.core.crypto import encrypt
 from app.core.email_address import EmailAddress
 from app.core.errors import ApiError, Code, invalid
-from app.core.resealing import SealedColumn, reseal
+from app.core.key_rotation import SealedColumn, reseal
 from app.core.settings import DataKeys
 
 

@@ -13,8 +13,8 @@ from litestar.exceptions import ImproperlyConfiguredException, MethodNotAllowedE
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
-from app.api.calling import PARAMETERS, PRINCIPAL, Call
-from app.api.describe import DESCRIPTION, Description, Parameters
+from app.api.dispatch import PARAMETERS, PRINCIPAL, Call
+from app.api.operation import DESCRIPTION, Description, Parameters
 from app.api_keys.authentication import Authenticator, Principal
 from app.api_keys.scopes import Scope
 from app.core import clock
@@ -47,7 +47,7 @@ class MerchantRouter(Router):
     """The router of the merchant API: routes on it get a key's `principal` and strictly read queries and bodies.
 
     Handlers take `principal: Principal`, `parameters: Parameters` (the query), `data: SomeStruct` (the body),
-    `request` and the parameters of their path (app/api/calling.py).
+    `request` and the parameters of their path (app/api/dispatch.py).
     """
 
     def __init__(

@@ -14,9 +14,9 @@ from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from app.api.describe import DESCRIPTION, Description, Parameter
+from app.api.error_catalogue import MEANINGS
 from app.api.guard import required_scope
-from app.api.meanings import MEANINGS
+from app.api.operation import DESCRIPTION, Description, Parameter
 from app.core.errors import STATUS, Code
 from app.web.bodies import MAX_BODY_BYTES
 from app.web.idempotency import KEY_PATTERN

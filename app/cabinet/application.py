@@ -5,16 +5,16 @@ from typing import Any
 from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
-from app.cabinet.choice import choices, facts_of, form_of
+from app.cabinet.context import context_of
 from app.cabinet.guard import needs
-from app.cabinet.seat import seat_of
+from app.cabinet.merchant_picker import choices, facts_of, form_of
 from app.core import clock
+from app.identity.form_routes import NoStepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.identity import Asked
 from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
 from app.merchants.roles import Permission
-from app.portal.form_routes import NoStepUp, form_post
-from app.portal.forms import Form, FormRefused
-from app.portal.portal import Asked
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -22,9 +22,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/application", opt=needs(Permission.APPLICATION_WRITE))
     async def application_page(request: Asked) -> Response[Any]:
-        seat = seat_of(request)
-        newest = (await applications.of_merchant(seat.merchant_id))[:1]
-        form = form_of(seat.member.merchant_name, newest[0]) if newest else Form.empty()
+        ctx = context_of(request)
+        newest = (await applications.of_merchant(ctx.merchant_id))[:1]
+        form = form_of(ctx.member.merchant_name, newest[0]) if newest else Form.empty()
         return await cabinet.page(request, "cabinet/application.html", await _context(request, form))
 
     @form_post(
@@ -34,17 +34,17 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.APPLICATION_WRITE),
     )
     async def apply_again(request: Asked) -> Response[Any]:
-        form, seat = await cabinet.portal.read_form(request), seat_of(request)
+        form, ctx = await cabinet.identity.read_form(request), context_of(request)
         try:
             with form.catching():
-                await applications.apply_again(seat.member, facts_of(form), clock.now())
+                await applications.apply_again(ctx.member, facts_of(form), clock.now())
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/application.html", await _context(request, form))
-        return cabinet.portal.redirect(request, seat.base, flash="Your application was sent again.")
+        return cabinet.identity.redirect(request, ctx.base, flash="Your application was sent again.")
 
     return [application_page, apply_again]
 
 
 async def _context(request: Asked, form: Form) -> dict[str, Any]:
-    history = await applications.of_merchant(seat_of(request).merchant_id)
+    history = await applications.of_merchant(context_of(request).merchant_id)
     return {"form": form, "history": history, "country_names": COUNTRIES, "volume_names": MONTHLY_VOLUMES, **choices()}

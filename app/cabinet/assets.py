@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from app.cabinet.seat import Seat
+from app.cabinet.context import MemberContext
 from app.core.errors import invalid
-from app.gateway import Gateway
 from app.merchants.queries import enabled_assets
 from app.networks.config import Asset, NetworkConfig
+from app.wiring import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,16 @@ class Choice:
         return f"{self.asset.symbol} on {self.network.display_name}"
 
 
-def every(gateway: Gateway, seat: Seat) -> list[Choice]:
+def every(services: Services, ctx: MemberContext) -> list[Choice]:
     """Every asset of the mode, whether or not the merchant takes it now: it may have been taken before."""
-    networks = [network for network in gateway.networks if network.mode == seat.mode]
+    networks = [network for network in services.networks if network.mode == ctx.mode]
     return [Choice(network, asset) for network in networks for asset in network.assets]
 
 
-async def taken(gateway: Gateway, seat: Seat) -> list[Choice]:
+async def taken(services: Services, ctx: MemberContext) -> list[Choice]:
     """The assets that the merchant takes."""
-    enabled = {(one.network, one.asset) for one in await enabled_assets(seat.merchant_id, seat.mode)}
-    return [choice for choice in every(gateway, seat) if (choice.network.key, choice.asset.symbol) in enabled]
+    enabled = {(one.network, one.asset) for one in await enabled_assets(ctx.merchant_id, ctx.mode)}
+    return [choice for choice in every(services, ctx) if (choice.network.key, choice.asset.symbol) in enabled]
 
 
 def find(choices: list[Choice], value: str | None) -> Choice | None:

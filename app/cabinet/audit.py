@@ -7,15 +7,15 @@ from typing import Any
 from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.context import context_of
 from app.cabinet.guard import needs
 from app.cabinet.lists import asking
-from app.cabinet.seat import seat_of
 from app.core.keyset import page_or_first
-from app.insight import deeds
-from app.insight.deeds import Deed
+from app.identity.identity import Asked
+from app.identity.paging import PAGE_LENGTH, by_moment_and_number
 from app.merchants.roles import Permission
-from app.portal.paging import PAGE_LENGTH, by_moment_and_number
-from app.portal.portal import Asked
+from app.reports import activity_log
+from app.reports.activity_log import Deed
 
 AREAS: Mapping[str, str] = MappingProxyType(
     {
@@ -79,8 +79,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/audit", opt=needs(Permission.AUDIT_VIEW))
     async def audit(request: Asked) -> Response[Any]:
-        seat, wanted = seat_of(request), asking(request, *FILTERS, key=by_moment_and_number)
-        filters = deeds.Filters(
+        ctx, wanted = context_of(request), asking(request, *FILTERS, key=by_moment_and_number)
+        filters = activity_log.Filters(
             actor=wanted.get("who"),
             area=wanted.one_of("area", AREAS),
             subject=wanted.get("about"),
@@ -88,13 +88,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             at_to=wanted.last_day(),
         )
         found = await page_or_first(
-            lambda place: deeds.page(seat.merchant_id, filters, place, PAGE_LENGTH), wanted.place
+            lambda place: activity_log.page(ctx.merchant_id, filters, place, PAGE_LENGTH), wanted.place
         )
         context = {
             "asking": wanted,
             "rows": [(deed, said(deed), details(deed)) for deed in found],
             "pager": wanted.pager(found),
-            "people": await deeds.people(seat.merchant_id),
+            "people": await activity_log.people(ctx.merchant_id),
             "areas": list(AREAS.items()),
         }
         return await cabinet.page(request, "cabinet/audit.html", context)

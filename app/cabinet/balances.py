@@ -5,12 +5,12 @@ from typing import Any
 from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.context import context_of
 from app.cabinet.guard import needs
-from app.cabinet.seat import seat_of
 from app.core.money import format_amount
-from app.insight.balances import balances as asset_balances
+from app.identity.identity import Asked
 from app.merchants.roles import Permission
-from app.portal.portal import Asked
+from app.reports.balances import balances as asset_balances
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -18,8 +18,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/balances", opt=needs(Permission.VIEW))
     async def balances(request: Asked) -> Response[Any]:
-        seat = seat_of(request)
-        held = await asset_balances(cabinet.gateway.networks, seat.merchant_id, seat.mode)
+        ctx = context_of(request)
+        held = await asset_balances(cabinet.services.networks, ctx.merchant_id, ctx.mode)
         rows = [
             {
                 "asset": one.asset.symbol,

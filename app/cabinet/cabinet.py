@@ -5,31 +5,31 @@ from typing import Any
 
 from litestar import Response
 
+from app.cabinet.context import context_of
 from app.cabinet.nav import nav_of
-from app.cabinet.seat import seat_of
-from app.portal.forms import Form
-from app.portal.portal import Asked, Portal
+from app.identity.forms import Form
+from app.identity.identity import Asked, Identity
 
 
 class Cabinet:
     """One for the process; page modules get it."""
 
-    def __init__(self, portal: Portal) -> None:
-        self.portal = portal
-        self.gateway = portal.gateway
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self.services = identity.services
 
     async def page(
         self, request: Asked, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
     ) -> Response[bytes]:
-        """A page of a merchant: besides `context` it knows `seat` and `nav`, and what every page knows."""
-        return self.portal.page(request, template, await self._framed(request, context), status=status)
+        """A page of a merchant: besides `context` it gets `ctx`, `nav`, and what every page gets."""
+        return self.identity.page(request, template, await self._framed(request, context), status=status)
 
     async def refused(
         self, request: Asked, form: Form, template: str, context: Mapping[str, Any] | None = None
     ) -> Response[bytes]:
         """The form again, with its errors (422)."""
-        return self.portal.refused(request, form, template, await self._framed(request, context))
+        return self.identity.refused(request, form, template, await self._framed(request, context))
 
     async def _framed(self, request: Asked, context: Mapping[str, Any] | None) -> dict[str, Any]:
-        seat = seat_of(request)
-        return {"seat": seat, "nav": await nav_of(seat, request.scope["path"]), **(context or {})}
+        ctx = context_of(request)
+        return {"ctx": ctx, "nav": await nav_of(ctx, request.scope["path"]), **(context or {})}

@@ -6,19 +6,19 @@ import msgspec
 from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.context import context_of
 from app.cabinet.guard import needs
+from app.cabinet.labels import plural
 from app.cabinet.lists import asking
-from app.cabinet.seat import seat_of
 from app.cabinet.webhooks import DELIVERY_STATES
-from app.cabinet.words import plural
 from app.core.keyset import page_or_first
 from app.events import queries
+from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
+from app.identity.identity import Asked
+from app.identity.paging import PAGE_LENGTH, by_number
 from app.merchants.roles import Permission
-from app.portal.form_routes import KEY_IN_ADDRESS, StepUp, form_post
-from app.portal.paging import PAGE_LENGTH, by_number
-from app.portal.portal import Asked
 from app.webhooks import queries as webhooks
-from app.webhooks.keeping import EndpointKeeper
+from app.webhooks.administration import EndpointKeeper
 
 PLACES = {"INV": "invoices", "PO": "payouts", "RF": "refunds", "WH": "webhooks"}
 """Where the page of an event's subject is, by the beginning of its id."""
@@ -26,31 +26,31 @@ PLACES = {"INV": "invoices", "PO": "payouts", "RF": "refunds", "WH": "webhooks"}
 
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`events`, `events/{id}`, `events/{id}/replay`."""
-    gateway, portal = cabinet.gateway, cabinet.portal
+    services, identity = cabinet.services, cabinet.identity
 
     @get("/events", opt=needs(Permission.EVENTS_VIEW))
     async def events(request: Asked) -> Response[Any]:
-        seat, wanted = seat_of(request), asking(request, key=by_number)
+        ctx, wanted = context_of(request), asking(request, key=by_number)
         found = await page_or_first(
-            lambda place: queries.list_newest(seat.merchant_id, seat.mode, limit=PAGE_LENGTH, place=place), wanted.place
+            lambda place: queries.list_newest(ctx.merchant_id, ctx.mode, limit=PAGE_LENGTH, place=place), wanted.place
         )
         return await cabinet.page(request, "cabinet/events/list.html", {"events": found, "pager": wanted.pager(found)})
 
     @get("/events/{event_id:str}", opt=needs(Permission.EVENTS_VIEW) | KEY_IN_ADDRESS)
     async def event(request: Asked, event_id: str) -> Response[Any]:
-        seat = seat_of(request)
-        found = await queries.get(seat.merchant_id, seat.mode, event_id)
-        deliveries = await webhooks.list_deliveries_of_event(seat.merchant_id, seat.mode, found.event_id)
+        ctx = context_of(request)
+        found = await queries.get(ctx.merchant_id, ctx.mode, event_id)
+        deliveries = await webhooks.list_deliveries_of_event(ctx.merchant_id, ctx.mode, found.event_id)
         endpoints = {
             one.id: one.url
             for implicit in (False, True)
-            for one in await webhooks.list_endpoints(seat.merchant_id, seat.mode, implicit=implicit, limit=PAGE_LENGTH)
+            for one in await webhooks.list_endpoints(ctx.merchant_id, ctx.mode, implicit=implicit, limit=PAGE_LENGTH)
         }
         place = PLACES.get(found.subject_id.partition("-")[0])
         context = {
             "event": found,
             "body": msgspec.json.format(found.body).decode(),
-            "subject_url": seat.path(place, found.subject_id) if place else "",
+            "subject_url": ctx.path(place, found.subject_id) if place else "",
             "deliveries": deliveries,
             "delivery_states": DELIVERY_STATES,
             "endpoints": endpoints,
@@ -65,15 +65,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def replay(request: Asked, event_id: str) -> Response[Any]:
-        seat = seat_of(request)
-        keep = EndpointKeeper(seat.member, seat.mode, gateway.settings.data_keys, gateway.outbound)
-        await queries.get(seat.merchant_id, seat.mode, event_id)
-        await portal.require_fresh_code(request, await portal.read_form(request))
+        ctx = context_of(request)
+        keep = EndpointKeeper(ctx.member, ctx.mode, services.settings.data_keys, services.outbound)
+        await queries.get(ctx.merchant_id, ctx.mode, event_id)
+        await identity.require_fresh_code(request, await identity.read_form(request))
         count = await keep.redeliver_event(event_id, endpoint_id=None)
-        back = seat.path("events", event_id)
+        back = ctx.path("events", event_id)
         if not count:
             words = "No endpoint asks for this event, or it is on its way at this moment."
-            return portal.nothing_done(request, back, words)
-        return portal.redirect(request, back, flash=f"The event goes to {plural(count, 'endpoint')} again, now.")
+            return identity.nothing_done(request, back, words)
+        return identity.redirect(request, back, flash=f"The event goes to {plural(count, 'endpoint')} again, now.")
 
     return [events, event, replay]

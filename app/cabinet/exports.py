@@ -6,24 +6,24 @@ from typing import Any
 from litestar import Response, get
 from litestar.response import Stream
 
-from app.cabinet import assets, words
+from app.cabinet import assets, labels
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.context import MemberContext, context_of
 from app.cabinet.guard import needs
 from app.cabinet.invoices import FILTERS as INVOICE_FILTERS
 from app.cabinet.invoices import filters_of as invoice_filters
 from app.cabinet.lists import asking
 from app.cabinet.payouts import FILTERS as WITHDRAWAL_FILTERS
 from app.cabinet.payouts import filters_of as withdrawal_filters
-from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.keyset import Place
 from app.core.waiting import budget, limit_s
+from app.identity.identity import Asked
 from app.ledger import queries as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId
 from app.merchants.roles import Permission
-from app.portal.portal import Asked
 from app.web.csv_text import BOM, MEDIA_TYPE, line
 
 AT_ONCE = 500
@@ -89,74 +89,74 @@ _ENTRY_COLUMNS = [
 
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`exports`, `exports/invoices.csv`, `exports/payouts.csv`, `exports/refunds.csv`, `exports/ledger/…`."""
-    gateway = cabinet.gateway
+    services = cabinet.services
 
     @get("/exports", opt=needs(Permission.VIEW))
     async def exports(request: Asked) -> Response[Any]:
-        seat = seat_of(request)
-        heads = {(head.chain.network, head.chain.asset) for head in await ledger.heads(seat.merchant_id)}
-        every = assets.every(gateway, seat)
+        ctx = context_of(request)
+        heads = {(head.chain.network, head.chain.asset) for head in await ledger.heads(ctx.merchant_id)}
+        every = assets.every(services, ctx)
         context = {
             "assets": assets.options(every),
             "ledgers": [one for one in every if (one.network.key, one.asset.symbol) in heads],
-            "invoice_states": list(words.INVOICE_STATES.items()),
-            "withdrawal_states": list(words.WITHDRAWAL_STATES.items()),
+            "invoice_states": list(labels.INVOICE_STATES.items()),
+            "withdrawal_states": list(labels.WITHDRAWAL_STATES.items()),
         }
         return await cabinet.page(request, "cabinet/exports.html", context)
 
     @get("/exports/invoices.csv", opt=needs(Permission.VIEW))
     async def invoices(request: Asked) -> Stream:
-        seat = seat_of(request)
-        filters = invoice_filters(cabinet, seat, asking(request, *INVOICE_FILTERS))
+        ctx = context_of(request)
+        filters = invoice_filters(cabinet, ctx, asking(request, *INVOICE_FILTERS))
 
         async def rows(place: Place | None) -> Rows:
-            page = await gateway.invoice_reader.page(seat.merchant_id, seat.mode, filters, place, AT_ONCE)
+            page = await services.invoice_reader.page(ctx.merchant_id, ctx.mode, filters, place, AT_ONCE)
             return [_invoice_cells(invoice) for invoice in page], page.following
 
-        return _csv(seat, "invoices", _INVOICE_COLUMNS, rows)
+        return _csv(ctx, "invoices", _INVOICE_COLUMNS, rows)
 
     @get("/exports/payouts.csv", opt=needs(Permission.VIEW))
     async def payouts(request: Asked) -> Stream:
-        seat = seat_of(request)
-        filters = withdrawal_filters(cabinet, seat, asking(request, *WITHDRAWAL_FILTERS))
+        ctx = context_of(request)
+        filters = withdrawal_filters(cabinet, ctx, asking(request, *WITHDRAWAL_FILTERS))
 
         async def rows(place: Place | None) -> Rows:
-            page = await gateway.withdrawal_reader.payouts(seat.merchant_id, seat.mode, filters, place, AT_ONCE)
+            page = await services.withdrawal_reader.payouts(ctx.merchant_id, ctx.mode, filters, place, AT_ONCE)
             return [[*_withdrawal_cells(one), one.destination, one.description] for one in page], page.following
 
-        return _csv(seat, "payouts", [*_WITHDRAWAL_COLUMNS, "destination", "description"], rows)
+        return _csv(ctx, "payouts", [*_WITHDRAWAL_COLUMNS, "destination", "description"], rows)
 
     @get("/exports/refunds.csv", opt=needs(Permission.VIEW))
     async def refunds(request: Asked) -> Stream:
-        seat = seat_of(request)
-        filters = withdrawal_filters(cabinet, seat, asking(request, *WITHDRAWAL_FILTERS))
+        ctx = context_of(request)
+        filters = withdrawal_filters(cabinet, ctx, asking(request, *WITHDRAWAL_FILTERS))
 
         async def rows(place: Place | None) -> Rows:
-            page = await gateway.withdrawal_reader.refunds(seat.merchant_id, seat.mode, filters, place, AT_ONCE)
+            page = await services.withdrawal_reader.refunds(ctx.merchant_id, ctx.mode, filters, place, AT_ONCE)
             return [
                 [*_withdrawal_cells(one), one.invoice_id, one.refund_address, one.reason] for one in page
             ], page.following
 
-        return _csv(seat, "refunds", [*_WITHDRAWAL_COLUMNS, "invoice_id", "refund_address", "reason"], rows)
+        return _csv(ctx, "refunds", [*_WITHDRAWAL_COLUMNS, "invoice_id", "refund_address", "reason"], rows)
 
     @get("/exports/ledger/{name:str}", opt=needs(Permission.VIEW))
     async def ledger_entries(request: Asked, name: str) -> Stream:
         """`USDT@ethereum.csv`, or `.jsonl`: the form that strangers can verify (docs/ledger.md)."""
-        seat = seat_of(request)
+        ctx = context_of(request)
         stem, _, kind = name.rpartition(".")
-        choice = assets.find(assets.every(gateway, seat), stem)
-        chain = choice and ChainId(owner=seat.merchant_id, network=choice.network.key, asset=choice.asset.symbol)
+        choice = assets.find(assets.every(services, ctx), stem)
+        chain = choice and ChainId(owner=ctx.merchant_id, network=choice.network.key, asset=choice.asset.symbol)
         head = await ledger.head(chain) if chain else None
         if head is None or kind not in ("csv", "jsonl"):
             raise ApiError(Code.NOT_FOUND, "no such ledger")
         if kind == "jsonl":
             return _stream(_lines(verify.export(head)), f"ledger-{stem}.jsonl", "application/jsonl")
-        return _stream(_entries(head), _file_name(seat, f"ledger-{stem}"), MEDIA_TYPE)
+        return _stream(_entries(head), _file_name(ctx, f"ledger-{stem}"), MEDIA_TYPE)
 
     return [exports, invoices, payouts, refunds, ledger_entries]
 
 
-def _csv(seat: Seat, what: str, columns: Sequence[str], rows: Pages) -> Stream:
+def _csv(ctx: MemberContext, what: str, columns: Sequence[str], rows: Pages) -> Stream:
     async def body() -> AsyncIterator[bytes]:
         yield BOM + line(columns)
         following: Place | None = None
@@ -167,7 +167,7 @@ def _csv(seat: Seat, what: str, columns: Sequence[str], rows: Pages) -> Stream:
             if following is None:
                 return
 
-    return _stream(body(), _file_name(seat, what), MEDIA_TYPE)
+    return _stream(body(), _file_name(ctx, what), MEDIA_TYPE)
 
 
 async def _entries(head: ledger.Head) -> AsyncIterator[bytes]:
@@ -189,8 +189,8 @@ def _stream(body: AsyncIterator[bytes], file_name: str, media_type: str) -> Stre
     return Stream(body, media_type=media_type, headers=headers)
 
 
-def _file_name(seat: Seat, what: str) -> str:
-    return f"{what}-{seat.merchant_id}-{seat.mode}-{clock.now():%Y-%m-%d}.csv"
+def _file_name(ctx: MemberContext, what: str) -> str:
+    return f"{what}-{ctx.merchant_id}-{ctx.mode}-{clock.now():%Y-%m-%d}.csv"
 
 
 def _invoice_cells(invoice: Any) -> list[Any]:

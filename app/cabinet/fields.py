@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from app.portal.forms import Form
+from app.identity.forms import Form
 
 MAX_DIGITS = 12
 """No number that anybody types into a form of ours is longer."""

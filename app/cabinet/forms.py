@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.core.errors import ApiError, Code
-from app.portal.forms import Form
+from app.identity.forms import Form
 
 _ABOUT_A_FIELD = frozenset(
     {

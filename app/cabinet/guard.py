@@ -12,12 +12,12 @@ from litestar.exceptions import ImproperlyConfiguredException, MethodNotAllowedE
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
-from app.cabinet.seat import Seat
+from app.cabinet.context import MemberContext
 from app.core.errors import ApiError, Code
+from app.identity.identity import visitor_of
 from app.merchants.members import member
 from app.merchants.roles import Permission
 from app.merchants.terms import Mode
-from app.portal.portal import visitor_of
 
 NEEDS = "cabinet_permission"
 
@@ -28,7 +28,7 @@ def needs(permission: Permission) -> dict[str, Any]:
 
 
 class MerchantPages(Router):
-    """The router of one merchant's pages in one mode; handlers find their `Seat` with `seat_of(request)`."""
+    """The router of one merchant's pages in one mode; `context_of(request)` says which."""
 
     def __init__(self, path: str, *, route_handlers: Sequence[ControllerRouterHandler]) -> None:
         super().__init__(path, route_handlers=route_handlers, guards=[sit_down])
@@ -43,7 +43,7 @@ class MerchantPages(Router):
 
 
 async def sit_down(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Look the member up and put the seat into the request. Raises NOT_FOUND, Forbidden, MERCHANT_…"""
+    """Look the member up and put the context into the request. Raises NOT_FOUND, Forbidden, MERCHANT_…"""
     request = cast(Request[Any, Any, Any], connection)
     visitor = visitor_of(request)
     merchant_id, mode = request.path_params["merchant_id"], request.path_params["mode"]
@@ -54,7 +54,7 @@ async def sit_down(connection: ASGIConnection[Any, Any, Any, Any], handler: Base
     if needed is None:  # Litestar's own OPTIONS, which we don't offer: nobody calls this from another site
         raise MethodNotAllowedException()
     found.require(Permission(needed))
-    request.scope["state"]["seat"] = Seat(found, cast(Mode, mode))
+    request.scope["state"]["ctx"] = MemberContext(found, cast(Mode, mode))
 
 
 def _refuse_undeclared(path: str, handler: Any) -> None:

@@ -8,19 +8,19 @@ from litestar import Response, Router, get
 from app.cabinet.nav import outside
 from app.core import clock
 from app.core.errors import ApiError, Code
+from app.identity.form_routes import NoStepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.guard import signed_in_router, signed_out_router
+from app.identity.identity import Asked, Identity, visitor_of
 from app.merchants import invitations
 from app.merchants.roles import DESCRIPTIONS
-from app.portal.form_routes import NoStepUp, form_post
-from app.portal.forms import Form, FormRefused
-from app.portal.guard import signed_in_router, signed_out_router
-from app.portal.portal import Asked, Portal, visitor_of
 
 GONE = 410
 
 MAX_TOKEN_LENGTH = 64
 
 
-def routers(portal: Portal) -> list[Router]:
+def routers(identity: Identity) -> list[Router]:
     """`/invitation` for whoever reads the letter, `/invitation/accept` for whoever is signed in."""
 
     @get("/")
@@ -28,13 +28,13 @@ def routers(portal: Portal) -> list[Router]:
         token = request.query_params.get("token", "")[:MAX_TOKEN_LENGTH]
         found = await invitations.find(token, clock.now())
         if found is None:
-            return portal.page(request, "cabinet/invitation_gone.html", {}, status=GONE)
-        visitor = await portal.recognise(request)
+            return identity.page(request, "cabinet/invitation_gone.html", {}, status=GONE)
+        visitor = await identity.recognise(request)
         if visitor is not None:
-            return portal.redirect(request, f"/invitation/accept?token={quote(token)}")
+            return identity.redirect(request, f"/invitation/accept?token={quote(token)}")
         following = quote(f"/invitation/accept?token={quote(token)}", safe="")
         context = {"invitation": found, "role_words": DESCRIPTIONS[found.role], "following": following}
-        return portal.page(request, "cabinet/invitation.html", context)
+        return identity.page(request, "cabinet/invitation.html", context)
 
     @get("/accept")
     async def accept_page(request: Asked) -> Response[Any]:
@@ -47,7 +47,7 @@ def routers(portal: Portal) -> list[Router]:
         step_up=NoStepUp("the link in the letter works once; it takes no right from anybody"),
     )
     async def accept(request: Asked) -> Response[Any]:
-        form, visitor = await portal.read_form(request), visitor_of(request)
+        form, visitor = await identity.read_form(request), visitor_of(request)
         token = form.text("token")[:MAX_TOKEN_LENGTH]
         try:
             with form.catching():
@@ -59,13 +59,13 @@ def routers(portal: Portal) -> list[Router]:
         except ApiError as error:
             if error.code is not Code.NOT_FOUND:
                 raise
-            return portal.page(request, "cabinet/invitation_gone.html", {}, status=GONE)
-        return portal.redirect(request, f"/cabinet/{merchant_id}/live", flash="Welcome to the team.")
+            return identity.page(request, "cabinet/invitation_gone.html", {}, status=GONE)
+        return identity.redirect(request, f"/cabinet/{merchant_id}/live", flash="Welcome to the team.")
 
     async def shown(request: Asked, token: str, form: Form) -> Response[Any]:
         found = await invitations.find(token, clock.now())
         if found is None:
-            return portal.page(request, "cabinet/invitation_gone.html", {}, status=GONE)
+            return identity.page(request, "cabinet/invitation_gone.html", {}, status=GONE)
         context = {
             "nav": outside("Invitation"),
             "invitation": found,
@@ -75,9 +75,9 @@ def routers(portal: Portal) -> list[Router]:
             "form": form,
         }
         status = 422 if form.errors else 200
-        return portal.page(request, "cabinet/invitation_accept.html", context, status=status)
+        return identity.page(request, "cabinet/invitation_accept.html", context, status=status)
 
     return [
-        signed_out_router("/invitation", [invitation_page], portal),
-        signed_in_router("/invitation", [accept_page, accept], portal),
+        signed_out_router("/invitation", [invitation_page], identity),
+        signed_in_router("/invitation", [accept_page, accept], identity),
     ]

@@ -7,26 +7,26 @@ from typing import Any
 import msgspec
 from litestar import Response, get
 
-from app.cabinet import assets, story, words
+from app.cabinet import assets, labels, timeline_labels
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.context import MemberContext, context_of
 from app.cabinet.forms import catching, optional, required
 from app.cabinet.guard import needs
 from app.cabinet.lists import Asking, asking
-from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.keyset import page_or_first
 from app.core.money import format_amount
-from app.insight import cases, timeline
+from app.identity.form_routes import NoStepUp, StepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.identity import Asked
+from app.identity.paging import PAGE_LENGTH
 from app.invoices.presentation import InvoiceBody
 from app.invoices.queries import Filters
 from app.invoices.states import can_cancel, can_refund
 from app.merchants.roles import Permission
-from app.portal.form_routes import NoStepUp, StepUp, form_post
-from app.portal.forms import Form, FormRefused
-from app.portal.paging import PAGE_LENGTH
-from app.portal.portal import Asked
 from app.refunds.service import NewRefund
+from app.reports import reviews, timeline
 from app.web.idempotency import create_once, replay_of
 from app.withdrawals.presentation import RefundBody
 from app.withdrawals.queries import Filters as WithdrawalFilters
@@ -56,50 +56,50 @@ class Row:
 
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`invoices`, `invoices/{id}`, `invoices/{id}/cancel`, `invoices/{id}/refund`."""
-    gateway, portal = cabinet.gateway, cabinet.portal
+    services, identity = cabinet.services, cabinet.identity
 
     async def found(request: Asked, invoice_id: str) -> InvoiceBody:
-        seat = seat_of(request)
-        invoice = await gateway.invoice_reader.get(seat.merchant_id, seat.mode, invoice_id)
+        ctx = context_of(request)
+        invoice = await services.invoice_reader.get(ctx.merchant_id, ctx.mode, invoice_id)
         if invoice is None:
             raise ApiError(Code.INVOICE_NOT_FOUND, "no such invoice")
         return invoice
 
     @get("/invoices", opt=needs(Permission.VIEW))
     async def invoices(request: Asked) -> Response[Any]:
-        seat, wanted = seat_of(request), asking(request, *FILTERS)
-        filters = filters_of(cabinet, seat, wanted)
+        ctx, wanted = context_of(request), asking(request, *FILTERS)
+        filters = filters_of(cabinet, ctx, wanted)
         page = await page_or_first(
-            lambda place: gateway.invoice_reader.page(seat.merchant_id, seat.mode, filters, place, PAGE_LENGTH),
+            lambda place: services.invoice_reader.page(ctx.merchant_id, ctx.mode, filters, place, PAGE_LENGTH),
             wanted.place,
         )
         context = {
             "asking": wanted,
             "rows": [row_of(invoice) for invoice in page],
             "pager": wanted.pager(page),
-            "states": list(words.INVOICE_STATES.items()),
-            "state_words": words.INVOICE_STATES,
-            "assets": assets.options(assets.every(gateway, seat)),
+            "states": list(labels.INVOICE_STATES.items()),
+            "state_words": labels.INVOICE_STATES,
+            "assets": assets.options(assets.every(services, ctx)),
         }
         return await cabinet.page(request, "cabinet/invoices/list.html", context)
 
     @get("/invoices/{invoice_id:str}", opt=needs(Permission.VIEW))
     async def invoice(request: Asked, invoice_id: str) -> Response[Any]:
-        seat, body = seat_of(request), await found(request, invoice_id)
-        facts = await timeline.of_invoice(seat.merchant_id, seat.mode, invoice_id)
-        refunds = await gateway.withdrawal_reader.refunds(
-            seat.merchant_id, seat.mode, WithdrawalFilters(invoice_id=invoice_id), None, MOST_REFUNDS
+        ctx, body = context_of(request), await found(request, invoice_id)
+        facts = await timeline.of_invoice(ctx.merchant_id, ctx.mode, invoice_id)
+        refunds = await services.withdrawal_reader.refunds(
+            ctx.merchant_id, ctx.mode, WithdrawalFilters(invoice_id=invoice_id), None, MOST_REFUNDS
         )
-        network = gateway.networks.by(body.pay_in.chain, seat.mode)
+        network = services.networks.by(body.pay_in.chain, ctx.mode)
         context = {
-            **_shown(cabinet, seat, body),
+            **_shown(cabinet, ctx, body),
             "refunds": [_refund_row(refund) for refund in refunds],
-            "cases": await cases.of_invoice(seat.merchant_id, seat.mode, invoice_id),
-            "story": story.tell(facts, gateway.networks, seat),
+            "cases": await reviews.of_invoice(ctx.merchant_id, ctx.mode, invoice_id),
+            "story": timeline_labels.tell(facts, services.networks, ctx),
             "explorer": network.explorer_tx_url or "",
             "network_name": network.display_name,
-            "verdicts": words.VERDICTS,
-            "outcomes": words.OUTCOMES,
+            "verdicts": labels.VERDICTS,
+            "outcomes": labels.OUTCOMES,
             "metadata": msgspec.json.format(msgspec.json.encode(body.metadata)).decode() if body.metadata else "",
         }
         return await cabinet.page(request, "cabinet/invoices/detail.html", context)
@@ -112,15 +112,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.INVOICES_WRITE),
     )
     async def cancel(request: Asked, invoice_id: str) -> Response[Any]:
-        seat = seat_of(request)
-        back = seat.path("invoices", (await found(request, invoice_id)).id)
+        ctx = context_of(request)
+        back = ctx.path("invoices", (await found(request, invoice_id)).id)
         try:
-            await gateway.invoices.cancel_by(seat.member, seat.mode, invoice_id, clock.now())
+            await services.invoices.cancel_by(ctx.member, ctx.mode, invoice_id, clock.now())
         except ApiError as error:
             if error.code is not Code.INVOICE_NOT_CANCELLABLE:
                 raise
-            return portal.nothing_done(request, back, "It can’t be cancelled any more.")
-        return portal.redirect(request, back, flash="The invoice is cancelled.")
+            return identity.nothing_done(request, back, "It can’t be cancelled any more.")
+        return identity.redirect(request, back, flash="The invoice is cancelled.")
 
     @get("/invoices/{invoice_id:str}/refund", opt=needs(Permission.REFUNDS_WRITE))
     async def refund_page(request: Asked, invoice_id: str) -> Response[Any]:
@@ -135,35 +135,35 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.REFUNDS_WRITE),
     )
     async def refund(request: Asked, invoice_id: str) -> Response[Any]:
-        form, seat = await portal.read_form(request), seat_of(request)
+        form, ctx = await identity.read_form(request), context_of(request)
         context = await refund_context(request, invoice_id)
         try:
             with catching(form):
                 new = _new_refund(form)
-                await portal.require_fresh_code(request, form)
+                await identity.require_fresh_code(request, form)
                 replay = replay_of(
-                    portal.form_key(request),
-                    merchant_id=seat.merchant_id,
-                    mode=seat.mode,
+                    identity.form_key(request),
+                    merchant_id=ctx.merchant_id,
+                    mode=ctx.mode,
                     endpoint="cabinet refund",
-                    body=(invoice_id, seat.member.account_id, new.amount, new.refund_address),
+                    body=(invoice_id, ctx.member.account_id, new.amount, new.refund_address),
                 )
                 made = await create_once(
                     replay,
-                    lambda replay: gateway.refunds.ask(seat.member, seat.mode, invoice_id, new, replay, clock.now()),
+                    lambda replay: services.refunds.ask(ctx.member, ctx.mode, invoice_id, new, replay, clock.now()),
                 )
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/invoices/refund.html", context)
         asked = msgspec.json.decode(made.body, type=RefundBody)
         words_of_it = "The refund was asked for. An operator approves it before anything is sent."
-        return portal.redirect(request, seat.path("refunds", asked.id), flash=words_of_it)
+        return identity.redirect(request, ctx.path("refunds", asked.id), flash=words_of_it)
 
     async def refund_context(request: Asked, invoice_id: str) -> dict[str, Any]:
         body = await found(request, invoice_id)
-        asset = gateway.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
+        asset = services.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
         left_raw = max(0, int(body.credited_raw or 0) - await live_refunds_raw(invoice_id))
         return {
-            **_shown(cabinet, seat_of(request), body),
+            **_shown(cabinet, context_of(request), body),
             "left": format_amount(left_raw, asset.decimals),
             "left_raw": left_raw,
         }
@@ -185,11 +185,11 @@ def row_of(invoice: InvoiceBody) -> Row:
     )
 
 
-def filters_of(cabinet: Cabinet, seat: Seat, wanted: Asking) -> Filters:
+def filters_of(cabinet: Cabinet, ctx: MemberContext, wanted: Asking) -> Filters:
     """The list's filters; the export has the same."""
-    asset = assets.find(assets.every(cabinet.gateway, seat), wanted.get("asset"))
+    asset = assets.find(assets.every(cabinet.services, ctx), wanted.get("asset"))
     return Filters(
-        status=wanted.one_of("status", words.INVOICE_STATES),
+        status=wanted.one_of("status", labels.INVOICE_STATES),
         network=None if asset is None else asset.network.key,
         asset=None if asset is None else asset.asset.symbol,
         search=wanted.get("search"),
@@ -198,9 +198,9 @@ def filters_of(cabinet: Cabinet, seat: Seat, wanted: Asking) -> Filters:
     )
 
 
-def _shown(cabinet: Cabinet, seat: Seat, body: InvoiceBody) -> dict[str, Any]:
+def _shown(cabinet: Cabinet, ctx: MemberContext, body: InvoiceBody) -> dict[str, Any]:
     """What the pages of one invoice show of it: amounts for people, moments, what may be done."""
-    asset = cabinet.gateway.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
+    asset = cabinet.services.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
 
     def decimal(raw: str | None) -> str:
         return "" if raw is None else format_amount(int(raw), asset.decimals)
@@ -219,10 +219,10 @@ def _shown(cabinet: Cabinet, seat: Seat, body: InvoiceBody) -> dict[str, Any]:
         "created_at": datetime.fromisoformat(body.created_at),
         "expires_at": datetime.fromisoformat(body.expires_at),
         "paid_at": None if body.paid_at is None else datetime.fromisoformat(body.paid_at),
-        "can_cancel": can_cancel(body.status) and seat.may(Permission.INVOICES_WRITE),
-        "can_refund": can_refund(body.status) and seat.may(Permission.REFUNDS_WRITE),
-        "state_words": words.INVOICE_STATES,
-        "withdrawal_words": words.WITHDRAWAL_STATES,
+        "can_cancel": can_cancel(body.status) and ctx.may(Permission.INVOICES_WRITE),
+        "can_refund": can_refund(body.status) and ctx.may(Permission.REFUNDS_WRITE),
+        "state_words": labels.INVOICE_STATES,
+        "withdrawal_words": labels.WITHDRAWAL_STATES,
     }
 
 

@@ -10,22 +10,22 @@ from typing import Any
 
 from litestar import Response, get
 
-from app.api_keys import keeping
+from app.api_keys import administration
 from app.api_keys.queries import Key
 from app.api_keys.scopes import Scope
 from app.api_keys.service import DEFAULT_RATE_LIMIT_PER_MINUTE
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.context import MemberContext, context_of
 from app.cabinet.fields import end_of_day, last_day, lines, whole_number
 from app.cabinet.forms import required
 from app.cabinet.guard import needs
 from app.cabinet.rotation import ends_with, refuse_unseen_rotation
-from app.cabinet.seat import Seat, seat_of
 from app.core import clock
+from app.identity.form_routes import StepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.identity import Asked
 from app.merchants.members import Member
 from app.merchants.roles import Permission
-from app.portal.form_routes import StepUp, form_post
-from app.portal.forms import Form, FormRefused
-from app.portal.portal import Asked
 
 SCOPES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -52,12 +52,12 @@ GRACES = (
 
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`keys`, `keys/new`, `keys/{id}`, and below it `edit`, `rotate`, `revoke`."""
-    portal, peppers = cabinet.portal, cabinet.gateway.settings.api_key_peppers
+    identity, peppers = cabinet.identity, cabinet.services.settings.api_key_peppers
 
     @get("/keys", opt=needs(Permission.KEYS_VIEW))
     async def keys(request: Asked) -> Response[Any]:
-        seat, now = seat_of(request), clock.now()
-        every = await keeping.list_keys(seat.member, seat.mode)
+        ctx, now = context_of(request), clock.now()
+        every = await administration.list_keys(ctx.member, ctx.mode)
         ended = [key for key in every if state_of(key, now) in ("revoked", "expired")]
         show_ended = request.query_params.get("show") == "ended"
         context = {
@@ -71,37 +71,37 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/keys/new", opt=needs(Permission.KEYS_MANAGE))
     async def new_key(request: Asked) -> Response[Any]:
         form = Form.empty(rate_limit_per_minute=str(DEFAULT_RATE_LIMIT_PER_MINUTE))
-        return await cabinet.page(request, "cabinet/keys/new.html", _form_context(seat_of(request), form))
+        return await cabinet.page(request, "cabinet/keys/new.html", _form_context(context_of(request), form))
 
     @form_post("/keys/new", does="Create an API key", step_up=StepUp.FRESH_CODE, opt=needs(Permission.KEYS_MANAGE))
     async def create(request: Asked) -> Response[Any]:
-        form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
+        form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         try:
             settings = _settings(form)
             with form.catching():
-                await portal.require_fresh_code(request, form)
-                key, secret = await keeping.issue(seat.member, peppers, mode=seat.mode, now=now, **settings)
+                await identity.require_fresh_code(request, form)
+                key, secret = await administration.issue(ctx.member, peppers, mode=ctx.mode, now=now, **settings)
         except FormRefused:
-            return await cabinet.refused(request, form, "cabinet/keys/new.html", _form_context(seat, form))
-        return portal.show_once(request, secret_page(seat, key), {"secret": secret, "heading": "Your new key"})
+            return await cabinet.refused(request, form, "cabinet/keys/new.html", _form_context(ctx, form))
+        return identity.show_once(request, secret_page(ctx, key), {"secret": secret, "heading": "Your new key"})
 
     @get("/keys/{key_id:str}/secret", opt=needs(Permission.KEYS_MANAGE))
     async def secret(request: Asked, key_id: str) -> Response[Any]:
-        seat = seat_of(request)
-        key = await keeping.get_key(seat.member, seat.mode, key_id)
-        context = {"key": key, "now": clock.now(), "shown": await portal.shown_once(request)}
+        ctx = context_of(request)
+        key = await administration.get_key(ctx.member, ctx.mode, key_id)
+        context = {"key": key, "now": clock.now(), "shown": await identity.shown_once(request)}
         return await cabinet.page(request, "cabinet/keys/secret.html", context)
 
     @get("/keys/{key_id:str}", opt=needs(Permission.KEYS_VIEW))
     async def key_page(request: Asked, key_id: str) -> Response[Any]:
-        seat = seat_of(request)
-        key = await keeping.get_key(seat.member, seat.mode, key_id)
-        return await cabinet.page(request, "cabinet/keys/detail.html", _key_context(seat.member, key))
+        ctx = context_of(request)
+        key = await administration.get_key(ctx.member, ctx.mode, key_id)
+        return await cabinet.page(request, "cabinet/keys/detail.html", _key_context(ctx.member, key))
 
     @get("/keys/{key_id:str}/edit", opt=needs(Permission.KEYS_MANAGE))
     async def edit_page(request: Asked, key_id: str) -> Response[Any]:
-        seat = seat_of(request)
-        key = await keeping.get_key(seat.member, seat.mode, key_id)
+        ctx = context_of(request)
+        key = await administration.get_key(ctx.member, ctx.mode, key_id)
         form = Form(
             values={
                 "name": key.name,
@@ -111,7 +111,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             },
             lists={"scopes": list(key.scopes)},
         )
-        return await cabinet.page(request, "cabinet/keys/edit.html", {**_form_context(seat, form), "key": key})
+        return await cabinet.page(request, "cabinet/keys/edit.html", {**_form_context(ctx, form), "key": key})
 
     @form_post(
         "/keys/{key_id:str}/edit",
@@ -120,24 +120,24 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.KEYS_MANAGE),
     )
     async def edit(request: Asked, key_id: str) -> Response[Any]:
-        form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
-        key = await keeping.get_key(seat.member, seat.mode, key_id)
+        form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
+        key = await administration.get_key(ctx.member, ctx.mode, key_id)
         try:
             settings = _settings(form)
             with form.catching():
-                await portal.require_fresh_code(request, form)
-                await keeping.update(seat.member, mode=seat.mode, key_id=key_id, now=now, **settings)
+                await identity.require_fresh_code(request, form)
+                await administration.update(ctx.member, mode=ctx.mode, key_id=key_id, now=now, **settings)
         except FormRefused:
-            context = {**_form_context(seat, form), "key": key}
+            context = {**_form_context(ctx, form), "key": key}
             return await cabinet.refused(request, form, "cabinet/keys/edit.html", context)
-        return portal.redirect(
-            request, seat.path("keys", key_id), flash="The key is changed, from its next request on."
+        return identity.redirect(
+            request, ctx.path("keys", key_id), flash="The key is changed, from its next request on."
         )
 
     @get("/keys/{key_id:str}/rotate", opt=needs(Permission.KEYS_MANAGE))
     async def rotate_page(request: Asked, key_id: str) -> Response[Any]:
-        seat = seat_of(request)
-        key = await keeping.get_key(seat.member, seat.mode, key_id)
+        ctx = context_of(request)
+        key = await administration.get_key(ctx.member, ctx.mode, key_id)
         form = Form.empty(grace_hours="24", ends_with_this=ends_with(key.previous_valid_until))
         context = {"key": key, "form": form, "graces": GRACES, "now": clock.now()}
         return await cabinet.page(request, "cabinet/keys/rotate.html", context)
@@ -149,25 +149,25 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.KEYS_MANAGE),
     )
     async def rotate(request: Asked, key_id: str) -> Response[Any]:
-        form, seat, now = await portal.read_form(request), seat_of(request), clock.now()
-        before = await keeping.get_key(seat.member, seat.mode, key_id)
+        form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
+        before = await administration.get_key(ctx.member, ctx.mode, key_id)
         try:
             hours = whole_number(form, "grace_hours")
             with form.catching():
-                await portal.require_fresh_code(request, form)
+                await identity.require_fresh_code(request, form)
                 refuse_unseen_rotation(form, before.previous_valid_until)
-                key, secret = await keeping.rotate(
-                    seat.member, peppers, mode=seat.mode, key_id=key_id, grace_hours=hours, now=now
+                key, secret = await administration.rotate(
+                    ctx.member, peppers, mode=ctx.mode, key_id=key_id, grace_hours=hours, now=now
                 )
         except FormRefused:
             context = {"key": before, "graces": GRACES, "now": now}
             return await cabinet.refused(request, form, "cabinet/keys/rotate.html", context)
-        return portal.show_once(request, secret_page(seat, key), {"secret": secret, "heading": "The key’s new secret"})
+        return identity.show_once(request, secret_page(ctx, key), {"secret": secret, "heading": "The key’s new secret"})
 
     @get("/keys/{key_id:str}/revoke", opt=needs(Permission.KEYS_MANAGE))
     async def revoke_page(request: Asked, key_id: str) -> Response[Any]:
-        seat = seat_of(request)
-        key = await keeping.get_key(seat.member, seat.mode, key_id)
+        ctx = context_of(request)
+        key = await administration.get_key(ctx.member, ctx.mode, key_id)
         return await cabinet.page(request, "cabinet/keys/revoke.html", {"key": key, "form": Form.empty()})
 
     @form_post(
@@ -177,22 +177,22 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.KEYS_MANAGE),
     )
     async def revoke(request: Asked, key_id: str) -> Response[Any]:
-        form, seat = await portal.read_form(request), seat_of(request)
-        key = await keeping.get_key(seat.member, seat.mode, key_id)
+        form, ctx = await identity.read_form(request), context_of(request)
+        key = await administration.get_key(ctx.member, ctx.mode, key_id)
         try:
             with form.catching():
-                await portal.require_fresh_code(request, form)
-                await keeping.revoke(seat.member, mode=seat.mode, key_id=key_id, now=clock.now())
+                await identity.require_fresh_code(request, form)
+                await administration.revoke(ctx.member, mode=ctx.mode, key_id=key_id, now=clock.now())
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/keys/revoke.html", {"key": key})
-        return portal.redirect(request, seat.path("keys"), flash=f"{key.name} is revoked.")
+        return identity.redirect(request, ctx.path("keys"), flash=f"{key.name} is revoked.")
 
     return [keys, new_key, create, secret, key_page, edit_page, edit, rotate_page, rotate, revoke_page, revoke]
 
 
-def secret_page(seat: Seat, key: Key) -> str:
+def secret_page(ctx: MemberContext, key: Key) -> str:
     """The page that shows a key's new secret once."""
-    return f"/cabinet/{seat.merchant_id}/{key.mode}/keys/{key.id}/secret"
+    return f"/cabinet/{ctx.merchant_id}/{key.mode}/keys/{key.id}/secret"
 
 
 def state_of(key: Key, now: datetime) -> str:
@@ -219,12 +219,12 @@ def _settings(form: Form) -> dict[str, Any]:
     }
 
 
-def _form_context(seat: Seat, form: Form) -> dict[str, Any]:
+def _form_context(ctx: MemberContext, form: Form) -> dict[str, Any]:
     """Scopes that the member may not give out are left out."""
     offered = [
         (scope.value, label, hint)
         for scope, (label, hint) in ((scope, SCOPES[scope]) for scope in Scope)
-        if keeping.may_hold(seat.member, [scope])
+        if administration.may_hold(ctx.member, [scope])
     ]
     return {"form": form, "scopes": offered, "may_hold_money": len(offered) == len(Scope)}
 
@@ -237,6 +237,6 @@ def _key_context(by: Member, key: Key) -> dict[str, Any]:
         "state": state_of(key, now),
         "now": now,
         "scope_words": {scope: label for scope, (label, _) in SCOPES.items()},
-        "can_change": not is_over and keeping.may_hold(by, key.scopes),
+        "can_change": not is_over and administration.may_hold(by, key.scopes),
         "can_revoke": not is_over and by.may(Permission.KEYS_MANAGE),
     }

@@ -5,21 +5,21 @@ from typing import Any
 
 from litestar import Response, get
 
-from app.cabinet import assets, words
+from app.cabinet import assets, labels
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.context import MemberContext, context_of
 from app.cabinet.guard import needs
 from app.cabinet.lists import asking
-from app.cabinet.seat import Seat, seat_of
 from app.core.errors import ApiError, Code
 from app.core.keyset import page_or_first
 from app.core.money import format_amount
+from app.identity.form_routes import NoStepUp, form_post
+from app.identity.identity import Asked
+from app.identity.paging import PAGE_LENGTH, by_number
 from app.ledger import queries as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId, Entry
 from app.merchants.roles import Permission
-from app.portal.form_routes import NoStepUp, form_post
-from app.portal.paging import PAGE_LENGTH, by_number
-from app.portal.portal import Asked
 from app.web.row_ids import RowId
 
 _PLACES = {"payout": "payouts", "refund": "refunds"}
@@ -28,21 +28,21 @@ _PLACES = {"payout": "payouts", "refund": "refunds"}
 
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`ledger`, `ledger/{asset}@{chain}`, `…/verify`, `…/{seq}`."""
-    gateway = cabinet.gateway
+    services = cabinet.services
 
     @get("/ledger", opt=needs(Permission.VIEW))
     async def ledgers(request: Asked) -> Response[Any]:
-        seat = seat_of(request)
-        heads = {(head.chain.network, head.chain.asset): head for head in await ledger.heads(seat.merchant_id)}
-        begun = [one for one in assets.every(gateway, seat) if (one.network.key, one.asset.symbol) in heads]
+        ctx = context_of(request)
+        heads = {(head.chain.network, head.chain.asset): head for head in await ledger.heads(ctx.merchant_id)}
+        begun = [one for one in assets.every(services, ctx) if (one.network.key, one.asset.symbol) in heads]
         if len(begun) == 1:
-            return cabinet.portal.redirect(request, seat.path("ledger", begun[0].value))
+            return cabinet.identity.redirect(request, ctx.path("ledger", begun[0].value))
         rows = [{"choice": one, "state": heads[(one.network.key, one.asset.symbol)].state} for one in begun]
         return await cabinet.page(request, "cabinet/ledger/list.html", {"rows": rows})
 
     @get("/ledger/{name:str}", opt=needs(Permission.VIEW))
     async def one_ledger(request: Asked, name: str) -> Response[Any]:
-        choice, head = await found(seat_of(request), name)
+        choice, head = await found(context_of(request), name)
         wanted = asking(request, key=by_number)
         page = await page_or_first(lambda place: ledger.page(head.ledger, place, PAGE_LENGTH), wanted.place)
         context = {
@@ -50,7 +50,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "head": head,
             "available": format_amount(head.state.available_raw, choice.asset.decimals),
             "locked": format_amount(head.state.locked_raw, choice.asset.decimals),
-            "rows": [_row(entry, choice, seat_of(request)) for entry in page],
+            "rows": [_row(entry, choice, context_of(request)) for entry in page],
             "pager": wanted.pager(page),
             "verified": None,
         }
@@ -64,27 +64,27 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.VIEW),
     )
     async def verification(request: Asked, name: str) -> Response[Any]:
-        seat = seat_of(request)
-        choice, head = await found(seat, name)
+        ctx = context_of(request)
+        choice, head = await found(ctx, name)
         result = await verify.verify_chain(head)
-        back = seat.path("ledger", choice.value)
+        back = ctx.path("ledger", choice.value)
         if result.fault is None:
-            entries = words.plural(result.seq, "entry", "entries")
+            entries = labels.plural(result.seq, "entry", "entries")
             flash = f"The chain holds: {entries} re-computed, the last hash is {result.head_hash[:16]}…"
-            return cabinet.portal.redirect(request, back, flash=flash)
+            return cabinet.identity.redirect(request, back, flash=flash)
         flash = f"The chain breaks at entry {result.fault.seq}: {result.fault.problem}. Tell the operator at once."
-        return cabinet.portal.redirect(request, back, flash=flash, tone="critical")
+        return cabinet.identity.redirect(request, back, flash=flash, tone="critical")
 
     @get("/ledger/{name:str}/{seq:int}", opt=needs(Permission.VIEW))
     async def one_entry(request: Asked, name: str, seq: RowId) -> Response[Any]:
-        seat = seat_of(request)
-        choice, head = await found(seat, name)
+        ctx = context_of(request)
+        choice, head = await found(ctx, name)
         entry = await ledger.entry(head.ledger, seq) if 0 < seq <= head.state.seq else None
         if entry is None:
             raise ApiError(Code.NOT_FOUND, "no such entry")
         context = {
             "choice": choice,
-            "row": _row(entry, choice, seat),
+            "row": _row(entry, choice, ctx),
             "entry": entry,
             "available_after": _decimal(entry.available_after_raw, choice),
             "locked_after": _decimal(entry.locked_after_raw, choice),
@@ -92,11 +92,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
         return await cabinet.page(request, "cabinet/ledger/entry.html", context)
 
-    async def found(seat: Seat, name: str) -> tuple[assets.Choice, ledger.Head]:
-        choice = assets.find(assets.every(gateway, seat), name)
+    async def found(ctx: MemberContext, name: str) -> tuple[assets.Choice, ledger.Head]:
+        choice = assets.find(assets.every(services, ctx), name)
         if choice is None:
             raise ApiError(Code.NOT_FOUND, "no such ledger")
-        chain = ChainId(owner=seat.merchant_id, network=choice.network.key, asset=choice.asset.symbol)
+        chain = ChainId(owner=ctx.merchant_id, network=choice.network.key, asset=choice.asset.symbol)
         head = await ledger.head(chain)
         if head is None:
             raise ApiError(Code.NOT_FOUND, "no such ledger")
@@ -105,16 +105,16 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     return [ledgers, one_ledger, verification, one_entry]
 
 
-def _row(entry: Entry, choice: assets.Choice, seat: Seat) -> dict[str, Any]:
+def _row(entry: Entry, choice: assets.Choice, ctx: MemberContext) -> dict[str, Any]:
     place = _PLACES.get(entry.reference.type)
     return {
         "seq": entry.seq,
-        "kind": words.entry_kind(entry.kind),
+        "kind": labels.entry_kind(entry.kind),
         "available": _signed(entry.available_delta_raw, choice),
         "locked": _signed(entry.locked_delta_raw, choice),
         "balance": _decimal(entry.available_after_raw, choice),
         "reference": entry.reference.id,
-        "href": seat.path(place, entry.reference.id) if place else "",
+        "href": ctx.path(place, entry.reference.id) if place else "",
         "created_at": datetime.fromisoformat(entry.created_at),
         "hash": entry.hash,
     }

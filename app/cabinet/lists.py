@@ -7,9 +7,9 @@ from typing import Any
 
 from app.core.errors import ApiError
 from app.core.keyset import Page, Place
-from app.portal import paging
-from app.portal.paging import AsKey, Pager, by_moment
-from app.portal.portal import Asked
+from app.identity import paging
+from app.identity.identity import Asked
+from app.identity.paging import AsKey, Pager, by_moment
 
 MAX_FILTER_LENGTH = 200
 

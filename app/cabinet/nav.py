@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from app.cabinet.seat import Seat
-from app.insight import dashboard
+from app.cabinet.context import MemberContext
+from app.identity.nav import TEST_MODE, Banner, Nav, NavItem
 from app.merchants.roles import Permission, Standing
-from app.portal.nav import TEST_MODE, Banner, Nav, NavItem
+from app.reports import dashboard
 from app.webhooks import queries as webhooks
 
 
@@ -64,17 +64,17 @@ _STANDING_BANNERS: dict[Standing, Banner] = {
 }
 
 
-async def nav_of(seat: Seat, path: str) -> Nav:
+async def nav_of(ctx: MemberContext, path: str) -> Nav:
     """The frame of a merchant's page at `path`."""
-    reviews = await dashboard.open_reviews(seat.merchant_id, seat.mode)
-    place = path.removeprefix(seat.base).strip("/")
+    reviews = await dashboard.open_reviews(ctx.merchant_id, ctx.mode)
+    place = path.removeprefix(ctx.base).strip("/")
     groups: dict[str, list[NavItem]] = {}
     for entry in ENTRIES:
-        if seat.member.may(entry.permission):
+        if ctx.member.may(entry.permission):
             groups.setdefault(entry.group, []).append(
                 NavItem(
                     label=entry.label,
-                    href=seat.path(entry.place) if entry.place else seat.base,
+                    href=ctx.path(entry.place) if entry.place else ctx.base,
                     icon=entry.icon,
                     current=_is_below(place, entry.place),
                     count=reviews if entry.place == "reviews" else 0,
@@ -82,14 +82,14 @@ async def nav_of(seat: Seat, path: str) -> Nav:
             )
     return Nav(
         area="cabinet",
-        title=seat.member.merchant_name,
+        title=ctx.member.merchant_name,
         groups=tuple((label, tuple(items)) for label, items in groups.items()),
         modes=(
-            ("Live", f"/cabinet/{seat.merchant_id}/live", seat.mode == "live"),
-            (TEST_MODE, f"/cabinet/{seat.merchant_id}/test", seat.mode == "test"),
+            ("Live", f"/cabinet/{ctx.merchant_id}/live", ctx.mode == "live"),
+            (TEST_MODE, f"/cabinet/{ctx.merchant_id}/test", ctx.mode == "test"),
         ),
         merchants_url="/cabinet",
-        banners=tuple([banner async for banner in _banners(seat)]),
+        banners=tuple([banner async for banner in _banners(ctx)]),
     )
 
 
@@ -99,18 +99,18 @@ def outside(title: str = "Your merchants") -> Nav:
     return Nav(area="cabinet", title=title, groups=(("", items),))
 
 
-async def _banners(seat: Seat) -> AsyncIterator[Banner]:
-    standing = _STANDING_BANNERS.get(seat.member.standing)
+async def _banners(ctx: MemberContext) -> AsyncIterator[Banner]:
+    standing = _STANDING_BANNERS.get(ctx.member.standing)
     if standing is not None:
         yield standing
-    if seat.member.may(Permission.WEBHOOKS_VIEW):
-        stopped = await webhooks.list_stopped(seat.merchant_id, seat.mode)
+    if ctx.member.may(Permission.WEBHOOKS_VIEW):
+        stopped = await webhooks.list_stopped(ctx.merchant_id, ctx.mode)
         if stopped:
             yield Banner(
                 tone="critical",
                 title="Webhooks are paused." if len(stopped) > 1 else "A webhook is paused.",
                 text=f"{stopped[0].url} did not answer. Events wait until it is enabled again; none is lost.",
-                href=seat.path("webhooks", stopped[0].id) if len(stopped) == 1 else seat.path("webhooks"),
+                href=ctx.path("webhooks", stopped[0].id) if len(stopped) == 1 else ctx.path("webhooks"),
                 link="See why, and enable it",
             )
 

@@ -8,20 +8,20 @@ from litestar import Response, get
 
 from app.cabinet import assets
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.context import MemberContext, context_of
 from app.cabinet.forms import catching, optional, required
 from app.cabinet.guard import needs
-from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.core.errors import invalid
+from app.identity.form_routes import NoStepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.identity import Asked
 from app.invoices.creation import NewInvoice
 from app.invoices.presentation import InvoiceBody
 from app.invoices.pricing import FeePayer
 from app.invoices.return_urls import MAX_URL_LENGTH, check_return_url
 from app.merchants import settings
 from app.merchants.roles import Permission
-from app.portal.form_routes import NoStepUp, form_post
-from app.portal.forms import Form, FormRefused
-from app.portal.portal import Asked
 from app.web.idempotency import create_once, replay_of
 
 EXPIRIES = (
@@ -42,12 +42,12 @@ FEE_PAYERS: tuple[tuple[FeePayer, str], ...] = (
 
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`invoices/new`."""
-    gateway, portal = cabinet.gateway, cabinet.portal
+    services, identity = cabinet.services, cabinet.identity
 
-    async def context(seat: Seat, form: Form) -> dict[str, Any]:
+    async def context(ctx: MemberContext, form: Form) -> dict[str, Any]:
         return {
             "form": form,
-            "assets": assets.options(await assets.taken(gateway, seat)),
+            "assets": assets.options(await assets.taken(services, ctx)),
             "expiries": EXPIRIES,
             "fee_payers": FEE_PAYERS,
             "more_open": any(form.has(name) and form.text(name) for name in ("success_url", "fail_url", "customer_id"))
@@ -56,9 +56,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/invoices/new", opt=needs(Permission.INVOICES_WRITE))
     async def new_invoice(request: Asked) -> Response[Any]:
-        seat = seat_of(request)
-        form = Form.empty(expires_in="60", fee_payer=await settings.fee_payer(seat.merchant_id))
-        return await cabinet.page(request, "cabinet/invoices/new.html", await context(seat, form))
+        ctx = context_of(request)
+        form = Form.empty(expires_in="60", fee_payer=await settings.fee_payer(ctx.merchant_id))
+        return await cabinet.page(request, "cabinet/invoices/new.html", await context(ctx, form))
 
     @form_post(
         "/invoices/new",
@@ -67,26 +67,26 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.INVOICES_WRITE),
     )
     async def create(request: Asked) -> Response[Any]:
-        form, seat = await portal.read_form(request), seat_of(request)
+        form, ctx = await identity.read_form(request), context_of(request)
         try:
             with catching(form):
-                new = _new_invoice(form, await assets.taken(gateway, seat))
+                new = _new_invoice(form, await assets.taken(services, ctx))
                 replay = replay_of(
-                    portal.form_key(request),
-                    merchant_id=seat.merchant_id,
-                    mode=seat.mode,
+                    identity.form_key(request),
+                    merchant_id=ctx.merchant_id,
+                    mode=ctx.mode,
                     endpoint="cabinet invoice",
-                    body=(seat.member.account_id, msgspec.to_builtins(new)),
+                    body=(ctx.member.account_id, msgspec.to_builtins(new)),
                 )
                 made = await create_once(
                     replay,
-                    lambda replay: gateway.invoice_creation.ask(seat.member, seat.mode, new, replay, clock.now()),
+                    lambda replay: services.invoice_creation.ask(ctx.member, ctx.mode, new, replay, clock.now()),
                 )
         except FormRefused:
-            return await cabinet.refused(request, form, "cabinet/invoices/new.html", await context(seat, form))
+            return await cabinet.refused(request, form, "cabinet/invoices/new.html", await context(ctx, form))
         invoice = msgspec.json.decode(made.body, type=InvoiceBody)
         flash = "The invoice is made. Send the customer its payment link."
-        return portal.redirect(request, seat.path("invoices", invoice.id), flash=flash)
+        return identity.redirect(request, ctx.path("invoices", invoice.id), flash=flash)
 
     return [new_invoice, create]
 

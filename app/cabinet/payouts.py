@@ -6,24 +6,24 @@ from typing import Any
 import msgspec
 from litestar import Response, get
 
-from app.cabinet import assets, story, words
+from app.cabinet import assets, labels, timeline_labels
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.context import MemberContext, context_of
 from app.cabinet.forms import catching, optional, required
 from app.cabinet.guard import needs
 from app.cabinet.lists import Asking, asking
-from app.cabinet.seat import Seat, seat_of
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.keyset import page_or_first
 from app.core.money import format_amount, group_digits
-from app.insight import timeline
-from app.insight.balances import balances
+from app.identity.form_routes import StepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.identity import Asked
+from app.identity.paging import PAGE_LENGTH
 from app.merchants.roles import Permission
 from app.payouts.service import NewPayout, Quote
-from app.portal.form_routes import StepUp, form_post
-from app.portal.forms import Form, FormRefused
-from app.portal.paging import PAGE_LENGTH
-from app.portal.portal import Asked
+from app.reports import timeline
+from app.reports.balances import balances
 from app.web.idempotency import create_once, replay_of
 from app.withdrawals.presentation import PayoutBody
 from app.withdrawals.queries import Filters
@@ -37,28 +37,28 @@ ASKED = ("asset", "amount", "destination", "description")
 
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`payouts`, `payouts/new`, `payouts/review`, `payouts/{id}`, `payouts/{id}/cancel`."""
-    gateway, portal = cabinet.gateway, cabinet.portal
+    services, identity = cabinet.services, cabinet.identity
 
     @get("/payouts", opt=needs(Permission.VIEW))
     async def payouts(request: Asked) -> Response[Any]:
-        seat, wanted = seat_of(request), asking(request, *FILTERS)
-        filters = filters_of(cabinet, seat, wanted)
+        ctx, wanted = context_of(request), asking(request, *FILTERS)
+        filters = filters_of(cabinet, ctx, wanted)
         page = await page_or_first(
-            lambda place: gateway.withdrawal_reader.payouts(seat.merchant_id, seat.mode, filters, place, PAGE_LENGTH),
+            lambda place: services.withdrawal_reader.payouts(ctx.merchant_id, ctx.mode, filters, place, PAGE_LENGTH),
             wanted.place,
         )
         context = {
             "asking": wanted,
             "rows": [row_of(payout) for payout in page],
             "pager": wanted.pager(page),
-            "states": list(words.WITHDRAWAL_STATES.items()),
-            "state_words": words.WITHDRAWAL_STATES,
-            "assets": assets.options(assets.every(gateway, seat)),
+            "states": list(labels.WITHDRAWAL_STATES.items()),
+            "state_words": labels.WITHDRAWAL_STATES,
+            "assets": assets.options(assets.every(services, ctx)),
         }
         return await cabinet.page(request, "cabinet/payouts/list.html", context)
 
-    async def form_context(seat: Seat, form: Form) -> dict[str, Any]:
-        held = await balances(gateway.networks, seat.merchant_id, seat.mode)
+    async def form_context(ctx: MemberContext, form: Form) -> dict[str, Any]:
+        held = await balances(services.networks, ctx.merchant_id, ctx.mode)
         offered = [
             (
                 f"{one.asset.symbol}@{one.network.chain}",
@@ -72,75 +72,75 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/payouts/new", opt=needs(Permission.PAYOUTS_WRITE))
     async def new_payout(request: Asked) -> Response[Any]:
         given = {name: request.query_params.get(name, "") for name in ASKED}
-        context = await form_context(seat_of(request), Form.empty(**given))
+        context = await form_context(context_of(request), Form.empty(**given))
         return await cabinet.page(request, "cabinet/payouts/new.html", context)
 
     @get("/payouts/review", opt=needs(Permission.PAYOUTS_WRITE))
     async def review(request: Asked) -> Response[Any]:
-        seat = seat_of(request)
+        ctx = context_of(request)
         form = Form.empty(**{name: request.query_params.get(name, "") for name in ASKED})
         try:
             with catching(form):
-                quote = await gateway.payouts.quote(seat.member, seat.mode, _new_payout(gateway_assets(seat), form))
+                quote = await services.payouts.quote(ctx.member, ctx.mode, _new_payout(gateway_assets(ctx), form))
         except FormRefused:
-            context = await form_context(seat, form)
+            context = await form_context(ctx, form)
             return await cabinet.refused(request, form, "cabinet/payouts/new.html", context)
-        return await cabinet.page(request, "cabinet/payouts/review.html", _review_context(seat, form, quote))
+        return await cabinet.page(request, "cabinet/payouts/review.html", _review_context(ctx, form, quote))
 
     @form_post(
         "/payouts/review", does="Ask for a payout", step_up=StepUp.FRESH_CODE, opt=needs(Permission.PAYOUTS_WRITE)
     )
     async def ask(request: Asked) -> Response[Any]:
-        form, seat = await portal.read_form(request), seat_of(request)
+        form, ctx = await identity.read_form(request), context_of(request)
         try:
             with catching(form):
-                new = _new_payout(gateway_assets(seat), form)
-                quote = await gateway.payouts.quote(seat.member, seat.mode, new)
+                new = _new_payout(gateway_assets(ctx), form)
+                quote = await services.payouts.quote(ctx.member, ctx.mode, new)
         except FormRefused:
-            return await cabinet.refused(request, form, "cabinet/payouts/new.html", await form_context(seat, form))
+            return await cabinet.refused(request, form, "cabinet/payouts/new.html", await form_context(ctx, form))
         try:
             with catching(form):
-                await portal.require_fresh_code(request, form)
+                await identity.require_fresh_code(request, form)
                 replay = replay_of(
-                    portal.form_key(request),
-                    merchant_id=seat.merchant_id,
-                    mode=seat.mode,
+                    identity.form_key(request),
+                    merchant_id=ctx.merchant_id,
+                    mode=ctx.mode,
                     endpoint="cabinet payout",
-                    body=(seat.member.account_id, new.asset, new.chain, new.amount, new.destination),
+                    body=(ctx.member.account_id, new.asset, new.chain, new.amount, new.destination),
                 )
                 made = await create_once(
-                    replay, lambda replay: gateway.payouts.ask(seat.member, seat.mode, new, replay, clock.now())
+                    replay, lambda replay: services.payouts.ask(ctx.member, ctx.mode, new, replay, clock.now())
                 )
         except FormRefused:
-            context = _review_context(seat, form, quote)
+            context = _review_context(ctx, form, quote)
             return await cabinet.refused(request, form, "cabinet/payouts/review.html", context)
         payout = msgspec.json.decode(made.body, type=PayoutBody)
         flash = "The payout was asked for. An operator approves it before anything is sent."
-        return portal.redirect(request, seat.path("payouts", payout.id), flash=flash)
+        return identity.redirect(request, ctx.path("payouts", payout.id), flash=flash)
 
-    def gateway_assets(seat: Seat) -> list[assets.Choice]:
-        return assets.every(gateway, seat)
+    def gateway_assets(ctx: MemberContext) -> list[assets.Choice]:
+        return assets.every(services, ctx)
 
-    async def found(seat: Seat, payout_id: str) -> PayoutBody:
-        payout = await gateway.withdrawal_reader.payout(seat.merchant_id, seat.mode, payout_id)
+    async def found(ctx: MemberContext, payout_id: str) -> PayoutBody:
+        payout = await services.withdrawal_reader.payout(ctx.merchant_id, ctx.mode, payout_id)
         if payout is None:
             raise ApiError(Code.PAYOUT_NOT_FOUND, "no such payout")
         return payout
 
     @get("/payouts/{payout_id:str}", opt=needs(Permission.VIEW))
     async def payout(request: Asked, payout_id: str) -> Response[Any]:
-        seat = seat_of(request)
-        body = await found(seat, payout_id)
-        network = gateway.networks.by(body.chain, seat.mode)
-        facts = await timeline.of_withdrawal(seat.merchant_id, seat.mode, payout_id)
+        ctx = context_of(request)
+        body = await found(ctx, payout_id)
+        network = services.networks.by(body.chain, ctx.mode)
+        facts = await timeline.of_withdrawal(ctx.merchant_id, ctx.mode, payout_id)
         context = {
             "payout": body,
             "created_at": datetime.fromisoformat(body.created_at),
-            "story": story.tell(facts, gateway.networks, seat),
-            "state_words": words.WITHDRAWAL_STATES,
+            "story": timeline_labels.tell(facts, services.networks, ctx),
+            "state_words": labels.WITHDRAWAL_STATES,
             "network_name": network.display_name,
             "explorer": network.explorer_tx_url or "",
-            "can_cancel": body.status == Status.PENDING_APPROVAL and seat.may(Permission.PAYOUTS_WRITE),
+            "can_cancel": body.status == Status.PENDING_APPROVAL and ctx.may(Permission.PAYOUTS_WRITE),
         }
         return await cabinet.page(request, "cabinet/payouts/detail.html", context)
 
@@ -152,16 +152,16 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.PAYOUTS_WRITE),
     )
     async def cancel(request: Asked, payout_id: str) -> Response[Any]:
-        seat = seat_of(request)
-        back = seat.path("payouts", (await found(seat, payout_id)).id)
-        await portal.require_fresh_code(request, await portal.read_form(request))
+        ctx = context_of(request)
+        back = ctx.path("payouts", (await found(ctx, payout_id)).id)
+        await identity.require_fresh_code(request, await identity.read_form(request))
         try:
-            await gateway.payouts.cancel_by(seat.member, seat.mode, payout_id, clock.now())
+            await services.payouts.cancel_by(ctx.member, ctx.mode, payout_id, clock.now())
         except ApiError as error:
             if error.code is not Code.PAYOUT_NOT_CANCELLABLE:
                 raise
-            return portal.nothing_done(request, back, "An operator has decided already.")
-        return portal.redirect(request, back, flash="The payout is cancelled, and its amount available again.")
+            return identity.nothing_done(request, back, "An operator has decided already.")
+        return identity.redirect(request, back, flash="The payout is cancelled, and its amount available again.")
 
     return [payouts, new_payout, review, ask, payout, cancel]
 
@@ -171,11 +171,11 @@ def row_of(payout: PayoutBody) -> dict[str, Any]:
     return {"body": payout, "created_at": datetime.fromisoformat(payout.created_at)}
 
 
-def filters_of(cabinet: Cabinet, seat: Seat, wanted: Asking) -> Filters:
+def filters_of(cabinet: Cabinet, ctx: MemberContext, wanted: Asking) -> Filters:
     """The filters of a list of payouts or refunds; the exports have the same."""
-    asset = assets.find(assets.every(cabinet.gateway, seat), wanted.get("asset"))
+    asset = assets.find(assets.every(cabinet.services, ctx), wanted.get("asset"))
     return Filters(
-        status=wanted.one_of("status", words.WITHDRAWAL_STATES),
+        status=wanted.one_of("status", labels.WITHDRAWAL_STATES),
         network=None if asset is None else asset.network.key,
         asset=None if asset is None else asset.asset.symbol,
         created_from=wanted.first_day(),
@@ -196,7 +196,7 @@ def _new_payout(choices: list[assets.Choice], form: Form) -> NewPayout:
     )
 
 
-def _review_context(seat: Seat, form: Form, quote: Quote) -> dict[str, Any]:
+def _review_context(ctx: MemberContext, form: Form, quote: Quote) -> dict[str, Any]:
     def decimal(raw: int) -> str:
         return format_amount(raw, quote.asset.decimals)
 
@@ -209,5 +209,5 @@ def _review_context(seat: Seat, form: Form, quote: Quote) -> dict[str, Any]:
         "total": decimal(quote.total_raw),
         "available": decimal(quote.available_raw),
         "left": decimal(quote.left_raw),
-        "change_url": Asking(seat.path("payouts", "new"), {name: form.text(name) for name in ASKED}).first_url,
+        "change_url": Asking(ctx.path("payouts", "new"), {name: form.text(name) for name in ASKED}).first_url,
     }

@@ -7,7 +7,7 @@ page says the new truth first.
 from datetime import datetime
 
 from app.core import clock
-from app.portal.forms import Form
+from app.identity.forms import Form
 
 FIELD = "ends_with_this"
 """The hidden field with what the page knew of a running rotation."""

@@ -6,18 +6,18 @@ from app.cabinet import (
     application,
     audit,
     balances,
-    choice,
+    dashboard,
     events,
     exports,
-    home,
     invitation,
     invoices,
     keys,
     ledger,
+    member_removal,
+    merchant_picker,
     new_invoice,
     payouts,
     refunds,
-    removal,
     reviews,
     security,
     settings,
@@ -26,11 +26,11 @@ from app.cabinet import (
 )
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.guard import MerchantPages
-from app.portal.guard import signed_in_router
-from app.portal.portal import Portal
+from app.identity.guard import signed_in_router
+from app.identity.identity import Identity
 
 PAGES = (
-    home,
+    dashboard,
     application,
     invoices,
     new_invoice,
@@ -44,7 +44,7 @@ PAGES = (
     webhooks,
     events,
     team,
-    removal,
+    member_removal,
     security,
     settings,
     audit,
@@ -52,12 +52,12 @@ PAGES = (
 """Modules with `handlers(cabinet)`: pages of one merchant in one mode. A new one goes here, and into nav.py."""
 
 
-def routes(portal: Portal) -> list[Router]:
+def routes(identity: Identity) -> list[Router]:
     """What app/asgi.py serves."""
-    cabinet = Cabinet(portal)
+    cabinet = Cabinet(identity)
     of_merchant = [handler for page in PAGES for handler in page.handlers(cabinet)]
     pages = MerchantPages("/{merchant_id:str}/{mode:str}", route_handlers=of_merchant)
     return [
-        signed_in_router("/cabinet", [*choice.handlers(cabinet), pages], portal),
-        *invitation.routers(portal),
+        signed_in_router("/cabinet", [*merchant_picker.handlers(cabinet), pages], identity),
+        *invitation.routers(identity),
     ]

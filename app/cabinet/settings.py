@@ -9,16 +9,16 @@ from typing import Any
 from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.context import context_of
 from app.cabinet.guard import needs
-from app.cabinet.seat import seat_of
 from app.core import clock
 from app.core.errors import ApiError, Code
+from app.identity.form_routes import StepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.identity import Asked
 from app.merchants import branding, settings
 from app.merchants.branding import MAX_LOGO_BYTES, MAX_LOGO_PIXELS, MAX_NAME_CHARS
 from app.merchants.roles import Permission
-from app.portal.form_routes import StepUp, form_post
-from app.portal.forms import Form, FormRefused
-from app.portal.portal import Asked
 from app.web import brand
 from app.web.brand import MIN_CONTRAST, Ink
 
@@ -48,11 +48,11 @@ class Preview:
 
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`settings`, `settings/branding`, `settings/preview`, its sheet, and the logo as it is."""
-    portal = cabinet.portal
+    identity = cabinet.identity
 
     async def branding_context(request: Asked, form: Form) -> dict[str, Any]:
-        seat = seat_of(request)
-        now = await branding.get(seat.merchant_id)
+        ctx = context_of(request)
+        now = await branding.get(ctx.merchant_id)
         return {
             "form": form,
             "branding": now,
@@ -82,8 +82,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/settings", opt=needs(Permission.SETTINGS_VIEW))
     async def overview(request: Asked) -> Response[Any]:
-        seat = seat_of(request)
-        context = await overview_context(seat.merchant_id)
+        ctx = context_of(request)
+        context = await overview_context(ctx.merchant_id)
         context["form"] = Form.empty(
             fee_payer=context["payer"], accept_parts="yes" if context["accepts_parts"] else "no"
         )
@@ -93,21 +93,21 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         "/settings", does="Change who pays the fee", step_up=StepUp.FRESH_CODE, opt=needs(Permission.SETTINGS_MANAGE)
     )
     async def set_terms(request: Asked) -> Response[Any]:
-        form, seat = await portal.read_form(request), seat_of(request)
+        form, ctx = await identity.read_form(request), context_of(request)
         try:
             with form.catching():
-                await portal.require_fresh_code(request, form)
+                await identity.require_fresh_code(request, form)
                 await settings.set_invoice_terms(
-                    seat.member, payer=form.text("fee_payer"), parts=form.text("accept_parts"), now=clock.now()
+                    ctx.member, payer=form.text("fee_payer"), parts=form.text("accept_parts"), now=clock.now()
                 )
         except FormRefused:
-            context = await overview_context(seat.merchant_id)
+            context = await overview_context(ctx.merchant_id)
             return await cabinet.refused(request, form, "cabinet/settings/overview.html", context)
-        return portal.redirect(request, seat.path("settings"), flash="Saved. It holds from the next invoice on.")
+        return identity.redirect(request, ctx.path("settings"), flash="Saved. It holds from the next invoice on.")
 
     @get("/settings/branding", opt=needs(Permission.SETTINGS_MANAGE))
     async def branding_page(request: Asked) -> Response[Any]:
-        now = await branding.get(seat_of(request).merchant_id)
+        now = await branding.get(context_of(request).merchant_id)
         form = Form.empty(
             display_name=now.display_name or "",
             own_accent="yes" if now.accent else "no",
@@ -118,10 +118,10 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/settings/preview", opt=needs(Permission.SETTINGS_MANAGE))
     async def preview(request: Asked) -> Response[Any]:
         """The preview alone, for htmx."""
-        now = await branding.get(seat_of(request).merchant_id)
+        now = await branding.get(context_of(request).merchant_id)
         form = Form.empty(**{name: request.query_params.get(name, "") for name in PREVIEWED})
-        context = {"seat": seat_of(request), "preview": preview_of(form, now.logo_tag), "min_contrast": MIN_CONTRAST}
-        return portal.page(request, "cabinet/settings/_preview.html", context)
+        context = {"ctx": context_of(request), "preview": preview_of(form, now.logo_tag), "min_contrast": MIN_CONTRAST}
+        return identity.page(request, "cabinet/settings/_preview.html", context)
 
     @get("/settings/accent/{colour:str}", opt=needs(Permission.SETTINGS_VIEW))
     async def accent_sheet(colour: str) -> Response[bytes]:
@@ -133,7 +133,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/settings/logo", opt=needs(Permission.SETTINGS_VIEW))
     async def logo(request: Asked) -> Response[bytes]:
-        found = await branding.logo(seat_of(request).merchant_id)
+        found = await branding.logo(context_of(request).merchant_id)
         if found is None:
             raise ApiError(Code.NOT_FOUND, "there is no logo")
         return Response(found.data, media_type=found.media_type)
@@ -145,23 +145,23 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.SETTINGS_MANAGE),
     )
     async def set_branding(request: Asked) -> Response[Any]:
-        form, seat = await portal.read_form(request), seat_of(request)
+        form, ctx = await identity.read_form(request), context_of(request)
         if form.text("then") == "preview":  # without a script; a file is sent again when it is to be saved
             return await cabinet.page(request, "cabinet/settings/branding.html", await branding_context(request, form))
         try:
             with form.catching():
-                await portal.require_fresh_code(request, form)
+                await identity.require_fresh_code(request, form)
                 await settings.set_branding(
-                    seat.member,
+                    ctx.member,
                     display_name=form.text("display_name") or None,
                     accent=form.text("accent") if form.text("own_accent") == "yes" else None,
-                    logo=await _logo(form, seat.merchant_id),
+                    logo=await _logo(form, ctx.merchant_id),
                     now=clock.now(),
                 )
         except FormRefused:
             context = await branding_context(request, form)
             return await cabinet.refused(request, form, "cabinet/settings/branding.html", context)
-        return portal.redirect(request, seat.path("settings"), flash="Saved. Customers see it from now on.")
+        return identity.redirect(request, ctx.path("settings"), flash="Saved. Customers see it from now on.")
 
     return [overview, set_terms, branding_page, preview, accent_sheet, logo, set_branding]
 

@@ -11,26 +11,26 @@ from urllib.parse import urlsplit
 from litestar import Response, get
 
 from app.cabinet.cabinet import Cabinet
+from app.cabinet.context import MemberContext, context_of
 from app.cabinet.fields import start_of_day, whole_number
 from app.cabinet.forms import required
 from app.cabinet.guard import needs
 from app.cabinet.keys import GRACES
+from app.cabinet.labels import plural
 from app.cabinet.lists import asking
 from app.cabinet.rotation import ends_with, refuse_unseen_rotation
-from app.cabinet.seat import Seat, seat_of
-from app.cabinet.words import plural
 from app.core import clock
 from app.core.errors import ApiError
 from app.core.keyset import page_or_first
 from app.core.money import group_digits
 from app.events.types import EVENT_TYPES
+from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.identity import Asked
+from app.identity.paging import PAGE_LENGTH, by_number
 from app.merchants.roles import Permission
-from app.portal.form_routes import KEY_IN_ADDRESS, StepUp, form_post
-from app.portal.forms import Form, FormRefused
-from app.portal.paging import PAGE_LENGTH, by_number
-from app.portal.portal import Asked
 from app.webhooks import queries
-from app.webhooks.keeping import EndpointKeeper
+from app.webhooks.administration import EndpointKeeper
 from app.webhooks.queries import MAX_WAITING_COUNTED, EndpointView
 from app.webhooks.schedule import PAUSE_AFTER_FAILURES
 from app.webhooks.service import RevealedSecret
@@ -56,19 +56,19 @@ MAX_LISTED = 100
 
 def handlers(cabinet: Cabinet) -> list[Any]:
     """`webhooks`, `webhooks/new`, `webhooks/{id}`, and the verbs below it."""
-    gateway, portal = cabinet.gateway, cabinet.portal
+    services, identity = cabinet.services, cabinet.identity
 
-    def keeper(seat: Seat) -> EndpointKeeper:
-        return EndpointKeeper(seat.member, seat.mode, gateway.settings.data_keys, gateway.outbound)
+    def keeper(ctx: MemberContext) -> EndpointKeeper:
+        return EndpointKeeper(ctx.member, ctx.mode, services.settings.data_keys, services.outbound)
 
-    async def found(seat: Seat, endpoint_id: str) -> EndpointView:
-        return await queries.get_endpoint(seat.merchant_id, seat.mode, endpoint_id)
+    async def found(ctx: MemberContext, endpoint_id: str) -> EndpointView:
+        return await queries.get_endpoint(ctx.merchant_id, ctx.mode, endpoint_id)
 
     @get("/webhooks", opt=needs(Permission.WEBHOOKS_VIEW))
     async def webhooks(request: Asked) -> Response[Any]:
-        seat = seat_of(request)
+        ctx = context_of(request)
         implicit = request.query_params.get("show") == "invoices"
-        endpoints = await queries.list_endpoints(seat.merchant_id, seat.mode, implicit=implicit, limit=MAX_LISTED)
+        endpoints = await queries.list_endpoints(ctx.merchant_id, ctx.mode, implicit=implicit, limit=MAX_LISTED)
         return await cabinet.page(request, "cabinet/webhooks/list.html", {"endpoints": endpoints, "implicit": implicit})
 
     @get("/webhooks/new", opt=needs(Permission.WEBHOOKS_MANAGE))
@@ -79,40 +79,40 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         "/webhooks/new", does="Create a webhook", step_up=StepUp.FRESH_CODE, opt=needs(Permission.WEBHOOKS_MANAGE)
     )
     async def create(request: Asked) -> Response[Any]:
-        form, seat = await portal.read_form(request), seat_of(request)
+        form, ctx = await identity.read_form(request), context_of(request)
         try:
             url, types = required(form, "url", "enter the address that we send to"), _event_types(form)
             with form.catching():
-                await portal.require_fresh_code(request, form)
-                made = await keeper(seat).create(url=url, description=form.text("description"), event_types=types)
+                await identity.require_fresh_code(request, form)
+                made = await keeper(ctx).create(url=url, description=form.text("description"), event_types=types)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/webhooks/new.html", _form_context(form))
         return show(request, made, "Its signing secret")
 
     def show(request: Asked, revealed: RevealedSecret, heading: str) -> Response[Any]:
-        path = seat_of(request).path("webhooks", revealed.endpoint.id, "secret", "shown")
-        return portal.show_once(request, path, {"secret": revealed.secret, "heading": heading})
+        path = context_of(request).path("webhooks", revealed.endpoint.id, "secret", "shown")
+        return identity.show_once(request, path, {"secret": revealed.secret, "heading": heading})
 
     @get("/webhooks/{endpoint_id:str}/secret/shown", opt=needs(Permission.WEBHOOKS_MANAGE))
     async def secret(request: Asked, endpoint_id: str) -> Response[Any]:
-        endpoint = await found(seat_of(request), endpoint_id)
-        context = {"endpoint": endpoint, "now": clock.now(), "shown": await portal.shown_once(request)}
+        endpoint = await found(context_of(request), endpoint_id)
+        context = {"endpoint": endpoint, "now": clock.now(), "shown": await identity.shown_once(request)}
         return await cabinet.page(request, "cabinet/webhooks/secret.html", context)
 
     @get("/webhooks/{endpoint_id:str}", opt=needs(Permission.WEBHOOKS_VIEW) | KEY_IN_ADDRESS)
     async def webhook(request: Asked, endpoint_id: str) -> Response[Any]:
-        seat = seat_of(request)
-        endpoint = await found(seat, endpoint_id)
+        ctx = context_of(request)
+        endpoint = await found(ctx, endpoint_id)
         wanted = asking(request, "status", key=by_number)
         status = wanted.one_of("status", DELIVERY_STATES)
         deliveries = await page_or_first(
             lambda place: queries.list_deliveries(
-                seat.merchant_id, seat.mode, endpoint_id, status=status, limit=PAGE_LENGTH, place=place
+                ctx.merchant_id, ctx.mode, endpoint_id, status=status, limit=PAGE_LENGTH, place=place
             ),
             wanted.place,
         )
-        waiting = await queries.count_waiting(seat.merchant_id, seat.mode, endpoint_id)
-        here = seat.path("webhooks", endpoint_id)
+        waiting = await queries.count_waiting(ctx.merchant_id, ctx.mode, endpoint_id)
+        here = ctx.path("webhooks", endpoint_id)
         context = {
             "endpoint": endpoint,
             "host": urlsplit(endpoint.url).netloc,
@@ -131,7 +131,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/webhooks/{endpoint_id:str}/edit", opt=needs(Permission.WEBHOOKS_MANAGE))
     async def edit_page(request: Asked, endpoint_id: str) -> Response[Any]:
-        endpoint = await found(seat_of(request), endpoint_id)
+        endpoint = await found(context_of(request), endpoint_id)
         form = Form(
             values={
                 "url": endpoint.url,
@@ -150,13 +150,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def edit(request: Asked, endpoint_id: str) -> Response[Any]:
-        form, seat = await portal.read_form(request), seat_of(request)
-        endpoint = await found(seat, endpoint_id)
+        form, ctx = await identity.read_form(request), context_of(request)
+        endpoint = await found(ctx, endpoint_id)
         try:
             types = _event_types(form)
             with form.catching():
-                await portal.require_fresh_code(request, form)
-                await keeper(seat).update(
+                await identity.require_fresh_code(request, form)
+                await keeper(ctx).update(
                     endpoint_id,
                     url=None if endpoint.implicit else form.text("url"),
                     description=form.text("description"),
@@ -165,11 +165,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except FormRefused:
             context = {**_form_context(form), "endpoint": endpoint}
             return await cabinet.refused(request, form, "cabinet/webhooks/edit.html", context)
-        return portal.redirect(request, seat.path("webhooks", endpoint_id), flash="The endpoint is changed.")
+        return identity.redirect(request, ctx.path("webhooks", endpoint_id), flash="The endpoint is changed.")
 
     @get("/webhooks/{endpoint_id:str}/secret", opt=needs(Permission.WEBHOOKS_MANAGE))
     async def reveal_page(request: Asked, endpoint_id: str) -> Response[Any]:
-        context = {"endpoint": await found(seat_of(request), endpoint_id), "form": Form.empty()}
+        context = {"endpoint": await found(context_of(request), endpoint_id), "form": Form.empty()}
         return await cabinet.page(request, "cabinet/webhooks/reveal.html", context)
 
     @form_post(
@@ -179,19 +179,19 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def reveal(request: Asked, endpoint_id: str) -> Response[Any]:
-        form, seat = await portal.read_form(request), seat_of(request)
+        form, ctx = await identity.read_form(request), context_of(request)
         try:
             with form.catching():
-                await portal.require_fresh_code(request, form)
-                shown = await keeper(seat).reveal_secret(endpoint_id)
+                await identity.require_fresh_code(request, form)
+                shown = await keeper(ctx).reveal_secret(endpoint_id)
         except FormRefused:
-            context = {"endpoint": await found(seat, endpoint_id)}
+            context = {"endpoint": await found(ctx, endpoint_id)}
             return await cabinet.refused(request, form, "cabinet/webhooks/reveal.html", context)
         return show(request, shown, "Its signing secret")
 
     @get("/webhooks/{endpoint_id:str}/rotate", opt=needs(Permission.WEBHOOKS_MANAGE))
     async def rotate_page(request: Asked, endpoint_id: str) -> Response[Any]:
-        endpoint = await found(seat_of(request), endpoint_id)
+        endpoint = await found(context_of(request), endpoint_id)
         form = Form.empty(overlap_hours="24", ends_with_this=ends_with(endpoint.previous_secret_until))
         context = {"endpoint": endpoint, "form": form, "graces": GRACES, "now": clock.now()}
         return await cabinet.page(request, "cabinet/webhooks/rotate.html", context)
@@ -203,14 +203,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def rotate(request: Asked, endpoint_id: str) -> Response[Any]:
-        form, seat = await portal.read_form(request), seat_of(request)
-        endpoint = await found(seat, endpoint_id)
+        form, ctx = await identity.read_form(request), context_of(request)
+        endpoint = await found(ctx, endpoint_id)
         try:
             hours = whole_number(form, "overlap_hours")
             with form.catching():
-                await portal.require_fresh_code(request, form)
+                await identity.require_fresh_code(request, form)
                 refuse_unseen_rotation(form, endpoint.previous_secret_until)
-                made = await keeper(seat).rotate_secret(endpoint_id, overlap_hours=hours)
+                made = await keeper(ctx).rotate_secret(endpoint_id, overlap_hours=hours)
         except FormRefused:
             context = {"endpoint": endpoint, "graces": GRACES, "now": clock.now()}
             return await cabinet.refused(request, form, "cabinet/webhooks/rotate.html", context)
@@ -218,7 +218,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/webhooks/{endpoint_id:str}/replay", opt=needs(Permission.WEBHOOKS_MANAGE))
     async def replay_page(request: Asked, endpoint_id: str) -> Response[Any]:
-        context = {"endpoint": await found(seat_of(request), endpoint_id), "form": Form.empty()}
+        context = {"endpoint": await found(context_of(request), endpoint_id), "form": Form.empty()}
         return await cabinet.page(request, "cabinet/webhooks/replay.html", context)
 
     @form_post(
@@ -228,23 +228,23 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def replay_since(request: Asked, endpoint_id: str) -> Response[Any]:
-        form, seat = await portal.read_form(request), seat_of(request)
-        endpoint = await found(seat, endpoint_id)
+        form, ctx = await identity.read_form(request), context_of(request)
+        endpoint = await found(ctx, endpoint_id)
         try:
             since = start_of_day(form, "since")
             if since is None:
                 raise form.refuse("since", "choose the day from which on events go again")
             with form.catching():
-                await portal.require_fresh_code(request, form)
-                count = await keeper(seat).redeliver_since(endpoint_id, since=since)
+                await identity.require_fresh_code(request, form)
+                count = await keeper(ctx).redeliver_since(endpoint_id, since=since)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/webhooks/replay.html", {"endpoint": endpoint})
         words = f"{plural(count, 'event goes', 'events go')} out again, oldest first."
-        return portal.redirect(request, seat.path("webhooks", endpoint_id), flash=words)
+        return identity.redirect(request, ctx.path("webhooks", endpoint_id), flash=words)
 
     @get("/webhooks/{endpoint_id:str}/delete", opt=needs(Permission.WEBHOOKS_MANAGE))
     async def delete_page(request: Asked, endpoint_id: str) -> Response[Any]:
-        context = {"endpoint": await found(seat_of(request), endpoint_id), "form": Form.empty()}
+        context = {"endpoint": await found(context_of(request), endpoint_id), "form": Form.empty()}
         return await cabinet.page(request, "cabinet/webhooks/delete.html", context)
 
     @form_post(
@@ -254,29 +254,29 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def delete(request: Asked, endpoint_id: str) -> Response[Any]:
-        form, seat = await portal.read_form(request), seat_of(request)
+        form, ctx = await identity.read_form(request), context_of(request)
         try:
             with form.catching():
-                await portal.require_fresh_code(request, form)
-                await keeper(seat).delete(endpoint_id)
+                await identity.require_fresh_code(request, form)
+                await keeper(ctx).delete(endpoint_id)
         except FormRefused:
-            context = {"endpoint": await found(seat, endpoint_id)}
+            context = {"endpoint": await found(ctx, endpoint_id)}
             return await cabinet.refused(request, form, "cabinet/webhooks/delete.html", context)
-        return portal.redirect(request, seat.path("webhooks"), flash="The endpoint is deleted.")
+        return identity.redirect(request, ctx.path("webhooks"), flash="The endpoint is deleted.")
 
     async def at_once(request: Asked, endpoint_id: str, verb: Callable[[], Awaitable[Any]], done: str) -> Response[Any]:
         """A verb without fields: what it refuses is told on the endpoint's page."""
-        await found(seat_of(request), endpoint_id)
-        await portal.require_fresh_code(request, await portal.read_form(request))
-        back = seat_of(request).path("webhooks", endpoint_id)
+        await found(context_of(request), endpoint_id)
+        await identity.require_fresh_code(request, await identity.read_form(request))
+        back = context_of(request).path("webhooks", endpoint_id)
         try:
             await verb()
         except ApiError as error:
             if error.status != 400:
                 raise
             _, _, words = error.message.partition(": ")
-            return portal.nothing_done(request, back, f"That was not done: it {words}.")
-        return portal.redirect(request, back, flash=done)
+            return identity.nothing_done(request, back, f"That was not done: it {words}.")
+        return identity.redirect(request, back, flash=done)
 
     @form_post(
         "/webhooks/{endpoint_id:str}/enable",
@@ -286,7 +286,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def enable(request: Asked, endpoint_id: str) -> Response[Any]:
-        keep = keeper(seat_of(request))
+        keep = keeper(context_of(request))
         words = "The endpoint is enabled. What waited goes out now, in order."
         return await at_once(request, endpoint_id, lambda: keep.enable(endpoint_id), words)
 
@@ -298,7 +298,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def pause(request: Asked, endpoint_id: str) -> Response[Any]:
-        keep = keeper(seat_of(request))
+        keep = keeper(context_of(request))
         words = "The endpoint is paused. Events wait until it is enabled."
         return await at_once(request, endpoint_id, lambda: keep.pause(endpoint_id), words)
 
@@ -310,7 +310,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def test(request: Asked, endpoint_id: str) -> Response[Any]:
-        keep = keeper(seat_of(request))
+        keep = keeper(context_of(request))
         words = "A test event is on its way. Load this page again in a moment to see what came of it."
         return await at_once(request, endpoint_id, lambda: keep.send_test_event(endpoint_id), words)
 
@@ -322,7 +322,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def replay_one(request: Asked, endpoint_id: str, event_id: str) -> Response[Any]:
-        keep = keeper(seat_of(request))
+        keep = keeper(context_of(request))
         words = "The event goes out again, now."
         return await at_once(
             request, endpoint_id, lambda: keep.redeliver_event(event_id, endpoint_id=endpoint_id), words

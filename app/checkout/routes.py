@@ -20,7 +20,6 @@ from app.checkout.wallet import Choice, CustomerWallet
 from app.checkout.wording import page_context
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
-from app.gateway import Gateway
 from app.invoices.queries import PublicInvoice
 from app.invoices.states import Status
 from app.merchants import branding
@@ -31,6 +30,7 @@ from app.web.client_address import site
 from app.web.pages import COMPRESSED, Pages, language_of
 from app.web.rate_limits import RateLimiter, refuse_exceeded
 from app.web.same_origin import require_same_origin
+from app.wiring import Services
 
 PAGE_LOADS_PER_MINUTE = 30
 """Per address (contract, section 7)."""
@@ -62,17 +62,17 @@ class _Found:
 
 
 def routes(
-    gateway: Gateway, pages: Pages, hub: LiveHub, rate_limiter: RateLimiter, wallet: CustomerWallet | None = None
+    services: Services, pages: Pages, hub: LiveHub, rate_limiter: RateLimiter, wallet: CustomerWallet | None = None
 ) -> Router:
     """The routes below `/pay`; paying by a button is among them only where there is a `wallet`."""
 
     async def find(request: Asked, slug: str) -> _Found:
         """The invoice of a link. Raises NOT_FOUND alike for a tampered link and an unknown invoice."""
-        invoice_id = gateway.links.invoice_id(slug) if _is_exact(request) else None
-        public = await gateway.invoice_reader.get_public(invoice_id or "")
+        invoice_id = services.links.invoice_id(slug) if _is_exact(request) else None
+        public = await services.invoice_reader.get_public(invoice_id or "")
         if public is None:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
-        return _Found(public, gateway.networks.by(public.body.pay_in.chain, public.body.mode))
+        return _Found(public, services.networks.by(public.body.pay_in.chain, public.body.mode))
 
     async def look(request: Asked, slug: str) -> CheckoutView:
         found = await find(request, slug)
@@ -157,7 +157,7 @@ def routes(
         async def pay(
             request: Asked, slug: str, data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
         ) -> Redirect:
-            require_same_origin(request, gateway.settings.public_url)
+            require_same_origin(request, services.settings.public_url)
             await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
             found = await find(request, slug)
             try:

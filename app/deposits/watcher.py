@@ -50,7 +50,7 @@ class Halted(Exception):
 
 
 class HotWallet(Protocol):
-    """What the watcher asks of the side that sends (withdrawals/treasury.py)."""
+    """What the watcher asks of the side that sends (signer/treasury.py)."""
 
     @property
     def address(self) -> str | None:
@@ -70,7 +70,7 @@ class HotWallet(Protocol):
 
 
 class BalanceCheck(Protocol):
-    """Finds native coins that came in unseen, where the node can't tell of them (withdrawals/balance_check.py)."""
+    """Finds native coins that came in unseen, where the node can't tell of them (signer/balance_check.py)."""
 
     async def look(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
         """What addresses hold beyond what was seen, now and then."""

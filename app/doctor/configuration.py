@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from app.core.settings import Settings
 from app.doctor.symptoms import Severity, Symptom
 from app.networks.config import NetworkConfig
-from app.withdrawals.keystore import PUBLISHED_XPUBS
+from app.signer.keystore import PUBLISHED_XPUBS
 
 WIDE_PREFIX_BITS = 8
 """A proxy range wider than this trusts strangers: whoever is in it may claim any address."""

@@ -28,7 +28,7 @@ from app.merchants.terms import Mode, Terms
 from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
 from app.web.idempotency import Replay, ReplayExists
-from app.webhooks.implicit import WebhookOverrides
+from app.webhooks.invoice_overrides import WebhookOverrides
 
 MAX_TRIES = 20
 """Attempts with another address or id before giving up: each fails only by a rare clash."""

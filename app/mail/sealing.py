@@ -4,14 +4,14 @@ Each is sealed for its recipient: a row that is turned to another address does n
 """
 
 from app.core import crypto
-from app.core.resealing import SealedColumn, reseal
+from app.core.key_rotation import SealedColumn, reseal
 from app.core.settings import DataKeys
 
 _keys: DataKeys | None = None
 
 
 def use_keys(keys: DataKeys) -> None:
-    """Give this process the keys that letters are sealed with; `gateway.running` does."""
+    """Give this process the keys that letters are sealed with; `wiring.running` does."""
     global _keys
     _keys = keys
 

@@ -12,7 +12,7 @@ from app.core import database
 from app.core.crypto import sha256
 from app.core.database import Row
 from app.core.errors import ApiError, Code, invalid
-from app.merchants import rasters
+from app.merchants import image_types
 
 MAX_LOGO_BYTES = 100_000
 """It is shown 44 pixels wide."""
@@ -90,7 +90,7 @@ def of_row(row: Row) -> Branding:
 async def logo(merchant_id: str) -> Logo | None:
     """The logo, or None. Its head is read again: what is served is what it is, however it came into the table."""
     data = await database.fetch_value("SELECT logo FROM merchant_branding WHERE merchant = $1", merchant_id)
-    found = None if data is None else rasters.inspect(data)
+    found = None if data is None else image_types.inspect(data)
     return None if found is None else Logo(data, found.media_type)
 
 
@@ -118,7 +118,7 @@ def _checked_logo(data: bytes | None) -> Logo | None:
         return None
     if len(data) > MAX_LOGO_BYTES:
         raise invalid("logo", f"must have at most {MAX_LOGO_BYTES // 1000} kB")
-    found = rasters.inspect(data)
+    found = image_types.inspect(data)
     if found is None:
         raise invalid("logo", "must be a PNG, JPEG or WebP picture")
     if not (0 < found.width <= MAX_LOGO_PIXELS and 0 < found.height <= MAX_LOGO_PIXELS):

@@ -1,4 +1,4 @@
-"""What a merchant's people may set themselves. Fees, caps and assets are the operators' (merchants/standing.py)."""
+"""What a merchant's people may set themselves. Fees, caps and assets are the operators' (administration.py)."""
 
 from datetime import datetime
 from typing import Literal, cast

@@ -100,8 +100,8 @@ async def change_role(by: Member, account_id: str, role: str, now: datetime) -> 
 async def remove(by: Member, account_id: str, now: datetime) -> None:
     """End a membership; the next request of whoever had it finds no merchant, and invitations of theirs are withdrawn.
 
-    What they have seen stays seen: app/hygiene names it and rotates it. Raises Forbidden, NOT_FOUND, INVALID_INPUT
-    for the last owner.
+    What they have seen stays seen: app/security_checklist names it and rotates it. Raises Forbidden, NOT_FOUND,
+    INVALID_INPUT for the last owner.
     """
     by.require(Permission.TEAM_MANAGE)
     async with database.transaction():

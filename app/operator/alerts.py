@@ -3,14 +3,14 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from app.backoffice import alerts
 from app.core import clock
 from app.core.keyset import page_or_first
+from app.identity.form_routes import StepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.paging import PAGE_LENGTH, by_number, place_of
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, refusals
-from app.oversight import alerts
-from app.portal.form_routes import StepUp, form_post
-from app.portal.forms import Form, FormRefused
-from app.portal.paging import PAGE_LENGTH, by_number, place_of
 from app.web.row_ids import RowId
 
 STATES = ("open", "acknowledged")
@@ -48,7 +48,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         page="/alerts/{alert_id:int}",
     )
     async def acknowledge(request: Asked, alert_id: RowId) -> Response[bytes]:
-        form = await desk.portal.read_form(request)
+        form = await desk.identity.read_form(request)
         if await alerts.one(alert_id) is None:
             raise nothing_here()
         try:

@@ -5,11 +5,11 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import stated_reason
 from app.core import clock
+from app.identity.form_routes import StepUp, form_post
+from app.identity.forms import Form, FormRefused
 from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
 from app.operator.desk import Asked, Desk, nothing_here, refusals
-from app.portal.form_routes import StepUp, form_post
-from app.portal.forms import Form, FormRefused
 from app.web.row_ids import RowId
 
 
@@ -31,11 +31,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         page="/applications/{application_id:int}",
     )
     async def approve(request: Asked, application_id: RowId) -> Response[bytes]:
-        form, found = await desk.portal.read_form(request), await find(application_id)
+        form, found = await desk.identity.read_form(request), await find(application_id)
         try:
             by = await desk.proven(request, form)
             with refusals(form):
-                await applications.approve(application_id, desk.gateway.networks, by, clock.now())
+                await applications.approve(application_id, desk.services.networks, by, clock.now())
         except FormRefused:
             return await show(request, "one", application_id, form, status=422)
         return desk.done(request, f"{found.merchant_name} is approved. Its owners get a letter.")
@@ -46,7 +46,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @form_post("/applications/{application_id:int}/reject", does="Turn down an application", step_up=StepUp.FRESH_CODE)
     async def reject(request: Asked, application_id: RowId) -> Response[bytes]:
-        form, found = await desk.portal.read_form(request), await find(application_id)
+        form, found = await desk.identity.read_form(request), await find(application_id)
         try:
             by = await desk.proven(request, form)
             with refusals(form):

@@ -11,17 +11,17 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import stated_reason
+from app.backoffice import networks, queue, withdrawals
+from app.backoffice.withdrawals import Dossier
 from app.core import clock
 from app.core.keyset import page_or_first
+from app.identity.form_routes import StepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.paging import PAGE_LENGTH, by_moment, place_of
 from app.operator import lists
-from app.operator.cautions import cautions, why_not, why_not_attach
 from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
-from app.operator.words import Words
-from app.oversight import networks, queue, withdrawals
-from app.oversight.withdrawals import Dossier
-from app.portal.form_routes import StepUp, form_post
-from app.portal.forms import Form, FormRefused
-from app.portal.paging import PAGE_LENGTH, by_moment, place_of
+from app.operator.labels import Words
+from app.operator.warnings import cautions, why_not, why_not_attach
 from app.withdrawals.conflicts import conflict_of
 from app.withdrawals.states import Status
 
@@ -30,7 +30,7 @@ STATES = ("waiting", "moving", "decided")
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/approvals`."""
-    gateway, portal = desk.gateway, desk.portal
+    services, identity = desk.services, desk.identity
 
     @get("/approvals")
     async def listed(request: Asked) -> Response[bytes]:
@@ -59,11 +59,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         page="/approvals/{withdrawal_id:str}",
     )
     async def approve(request: Asked, withdrawal_id: str) -> Response[bytes]:
-        form, by = await portal.read_form(request), operator_of(request)
+        form, by = await identity.read_form(request), operator_of(request)
         file = await find(withdrawal_id)
         try:
             with refusals(form):
-                status = await gateway.approvals.approve(
+                status = await services.approvals.approve(
                     withdrawal_id,
                     by.account_id,
                     form.text("code").replace(" ", ""),
@@ -73,7 +73,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 )
         except FormRefused:
             return await show(request, "one", await find(withdrawal_id), form, status=422)
-        what = _told(file, Words(gateway.networks))
+        what = _told(file, Words(services.networks))
         if status == Status.PENDING_APPROVAL:
             return desk.done(
                 request, f"Your approval of {what} is written down. A second operator must approve it too."
@@ -86,17 +86,17 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @form_post("/approvals/{withdrawal_id:str}/reject", does="Reject a payout or refund", step_up=StepUp.FRESH_CODE)
     async def reject(request: Asked, withdrawal_id: str) -> Response[bytes]:
-        form = await portal.read_form(request)
+        form = await identity.read_form(request)
         file = await find(withdrawal_id)
         try:
             by = await desk.proven(request, form)
             with refusals(form):
-                await gateway.approvals.reject(
+                await services.approvals.reject(
                     withdrawal_id, by.account_id, stated_reason(form.text("reason")), clock.now(), address=by.address
                 )
         except FormRefused:
             return await show(request, "reject", await find(withdrawal_id), form, status=422)
-        return desk.done(request, f"Rejected: {_told(file, Words(gateway.networks))}. Its money is available again.")
+        return desk.done(request, f"Rejected: {_told(file, Words(services.networks))}. Its money is available again.")
 
     @get("/approvals/{withdrawal_id:str}/attach")
     async def ask_to_attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
@@ -108,11 +108,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         step_up=StepUp.CODE_EACH_TIME,
     )
     async def attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
-        form, by = await portal.read_form(request), operator_of(request)
+        form, by = await identity.read_form(request), operator_of(request)
         file = await find(withdrawal_id)
         try:
             with refusals(form):
-                await gateway.adoption.adopt(
+                await services.adoption.adopt(
                     withdrawal_id,
                     form.text("txid"),
                     by.account_id,
@@ -124,7 +124,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 )
         except FormRefused:
             return await show(request, "attach", await find(withdrawal_id), form, status=422)
-        return desk.done(request, f"Confirmed with its transaction: {_told(file, Words(gateway.networks))}.")
+        return desk.done(request, f"Confirmed with its transaction: {_told(file, Words(services.networks))}.")
 
     async def find(withdrawal_id: str) -> Dossier:
         file = await withdrawals.dossier(withdrawal_id, clock.now())
@@ -134,7 +134,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     async def show(request: Asked, template: str, file: Dossier, form: Form, *, status: int = 200) -> Response[bytes]:
         by = operator_of(request)
-        network = Words(gateway.networks).config(file.intent.network)
+        network = Words(services.networks).config(file.intent.network)
         asset = None if network is None else network.asset(file.intent.asset)
         conflict = await conflict_of(file.intent.id, by.account_id)
         context = {

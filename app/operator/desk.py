@@ -9,14 +9,14 @@ from litestar import Request, Response
 
 from app.accounts.operators import DeedRefused, Operator, on_duty
 from app.accounts.totp import CodeRefused
+from app.backoffice import names, queue
 from app.core.errors import ApiError, Code
 from app.deposits.reviews import ReviewRefused
-from app.gateway import Gateway
+from app.identity.forms import Form
+from app.identity.identity import Identity, visitor_of
+from app.operator.labels import Words
 from app.operator.nav import desk_nav
-from app.operator.words import Words
-from app.oversight import names, queue
-from app.portal.forms import Form
-from app.portal.portal import Portal, visitor_of
+from app.wiring import Services
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.holds import HoldRefused
 
@@ -33,8 +33,8 @@ REFUSALS = (DeedRefused, ApprovalRefused, ReviewRefused, HoldRefused)
 class Desk:
     """The desk of one process."""
 
-    gateway: Gateway
-    portal: Portal
+    services: Services
+    identity: Identity
 
     async def page(
         self,
@@ -46,12 +46,12 @@ class Desk:
         status: int = 200,
     ) -> Response[Any]:
         """A page with the desk's frame. `actors` are those whom the page names: they are looked up at once."""
-        return self.portal.page(
+        return self.identity.page(
             request,
             f"operator/{template}.html",
             {
                 "nav": desk_nav(request.url.path, await queue.counts()),
-                "words": Words(self.gateway.networks, await names.of_actors(actors)),
+                "words": Words(self.services.networks, await names.of_actors(actors)),
                 "operator": operator_of(request),
                 **context,
             },
@@ -60,12 +60,12 @@ class Desk:
 
     async def proven(self, request: Asked, form: Form) -> Operator:
         """Who does the deed of a form. Raises FormRefused for want of a code of the last ten minutes."""
-        await self.portal.require_fresh_code(request, form)
+        await self.identity.require_fresh_code(request, form)
         return operator_of(request)
 
     def done(self, request: Asked, flash: str, path: str = QUEUE) -> Response[Any]:
         """Back to the queue, with what was done."""
-        return self.portal.redirect(request, path, flash=flash)
+        return self.identity.redirect(request, path, flash=flash)
 
 
 def operator_of(request: Asked) -> Operator:

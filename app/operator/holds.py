@@ -5,9 +5,9 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import stated_reason
 from app.core import clock
+from app.identity.form_routes import StepUp, form_post
+from app.identity.forms import Form, FormRefused
 from app.operator.desk import Asked, Desk, nothing_here, refusals
-from app.portal.form_routes import StepUp, form_post
-from app.portal.forms import Form, FormRefused
 from app.web.row_ids import RowId
 from app.withdrawals import holds
 
@@ -26,7 +26,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @form_post("/holds/{hold_id:int}", does="Release a hold", step_up=StepUp.FRESH_CODE)
     async def release(request: Asked, hold_id: RowId) -> Response[bytes]:
-        form = await desk.portal.read_form(request)
+        form = await desk.identity.read_form(request)
         try:
             by = await desk.proven(request, form)
             with refusals(form):
@@ -46,7 +46,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         step_up=StepUp.FRESH_CODE,
     )
     async def release_refused(request: Asked, withdrawal_id: str) -> Response[bytes]:
-        form = await desk.portal.read_form(request)
+        form = await desk.identity.read_form(request)
         try:
             by = await desk.proven(request, form)
             with refusals(form):

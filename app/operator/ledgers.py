@@ -3,13 +3,13 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from app.backoffice import merchants
 from app.core.keyset import page_or_first
+from app.identity.paging import PAGE_LENGTH, by_number, place_of
 from app.ledger import queries
 from app.ledger.hashchain import ChainId
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here
-from app.oversight import merchants
-from app.portal.paging import PAGE_LENGTH, by_number, place_of
 
 PLATFORM = ("platform:fees", "platform:treasury", "platform:suspense")
 

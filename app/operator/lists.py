@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from app.core.keyset import Page, Place
+from app.identity import paging
+from app.identity.paging import Pager
 from app.operator.desk import Asked, nothing_here
-from app.portal import paging
-from app.portal.paging import Pager
 
 
 def pager(request: Asked, filters: Mapping[str, str], page: Page[Any], place: Place | None) -> Pager:

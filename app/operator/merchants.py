@@ -7,38 +7,38 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import Operator
+from app.backoffice import activity_log, merchants
+from app.backoffice.activity_log import Filters
+from app.backoffice.merchants import AssetSetting, MerchantFile
 from app.core import clock
 from app.core.errors import invalid
 from app.core.keyset import page_or_first
 from app.core.money import format_amount, parse_amount
-from app.merchants import standing
-from app.merchants.standing import AssetTerms
+from app.identity.form_routes import StepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.paging import PAGE_LENGTH, by_moment, place_of
+from app.merchants import administration
+from app.merchants.administration import AssetTerms
 from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import UnknownNetwork
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, refusals
-from app.oversight import audit, merchants
-from app.oversight.audit import Filters
-from app.oversight.merchants import AssetSetting, MerchantFile
-from app.portal.form_routes import StepUp, form_post
-from app.portal.forms import Form, FormRefused
-from app.portal.paging import PAGE_LENGTH, by_moment, place_of
 
 DEEDS_SHOWN = 12
 
 Deed = Callable[[str, str, Operator, datetime], Awaitable[None]]
 
 STANDINGS: dict[str, tuple[Deed, str]] = {
-    "suspend": (standing.suspend, "suspended, its keys are refused at once."),
-    "reinstate": (standing.reinstate, "reinstated, its keys work again."),
-    "ban": (standing.ban, "banned, its keys are refused for good."),
+    "suspend": (administration.suspend, "suspended, its keys are refused at once."),
+    "reinstate": (administration.reinstate, "reinstated, its keys work again."),
+    "ban": (administration.ban, "banned, its keys are refused for good."),
 }
 """What may be done about a merchant's standing, by the last part of the page's address, and what was done then."""
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/merchants`."""
-    networks = desk.gateway.networks
+    networks = desk.services.networks
 
     @get("/merchants")
     async def listed(request: Asked) -> Response[bytes]:
@@ -59,7 +59,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/merchants/{merchant_id:str}")
     async def one(request: Asked, merchant_id: str) -> Response[bytes]:
-        deeds = await audit.page(Filters(merchant_id=merchant_id), None, DEEDS_SHOWN)
+        deeds = await activity_log.page(Filters(merchant_id=merchant_id), None, DEEDS_SHOWN)
         context = {"file": await find(merchant_id), "deeds": deeds}
         return await desk.page(request, "merchants/one", context, actors=[deed.actor for deed in deeds])
 
@@ -75,7 +75,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def set_standing(request: Asked, merchant_id: str, deed: str) -> Response[bytes]:
         if deed not in STANDINGS:
             raise nothing_here()
-        form, file = await desk.portal.read_form(request), await find(merchant_id)
+        form, file = await desk.identity.read_form(request), await find(merchant_id)
         verb, done = STANDINGS[deed]
         try:
             by = await desk.proven(request, form)
@@ -93,12 +93,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @form_post("/merchants/{merchant_id:str}/terms", does="Change a merchant’s terms", step_up=StepUp.FRESH_CODE)
     async def set_terms(request: Asked, merchant_id: str) -> Response[bytes]:
-        form, file = await desk.portal.read_form(request), await find(merchant_id)
+        form, file = await desk.identity.read_form(request), await find(merchant_id)
         try:
             by = await desk.proven(request, form)
             with refusals(form):
                 fee_bps, tolerance_bps = _whole(form, "service_fee_bps"), _whole(form, "tolerance_bps")
-                await standing.set_terms(merchant_id, fee_bps, tolerance_bps, by, clock.now())
+                await administration.set_terms(merchant_id, fee_bps, tolerance_bps, by, clock.now())
         except FormRefused:
             return await desk.page(request, "merchants/terms", {"file": file, "form": form}, status=422)
         done = "The fee holds for invoices made from now on, the tolerance for payments."
@@ -115,7 +115,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     )
     async def set_asset(request: Asked, merchant_id: str, chain: str, mode: str, symbol: str) -> Response[bytes]:
         network, configured = find_asset(f"{chain}:{mode}", symbol)
-        form = await desk.portal.read_form(request)
+        form = await desk.identity.read_form(request)
         await find(merchant_id)
         try:
             by = await desk.proven(request, form)
@@ -126,7 +126,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                     max_raw=_amount(form, "max_raw", configured),
                     daily_cap_raw=_amount(form, "daily_cap_raw", configured),
                 )
-                await standing.set_asset_terms(merchant_id, network, configured, terms, by, clock.now())
+                await administration.set_asset_terms(merchant_id, network, configured, terms, by, clock.now())
         except FormRefused:
             return await show_asset(request, merchant_id, network.key, symbol, form, status=422)
         return desk.done(request, f"{symbol} is set.", f"/desk/merchants/{merchant_id}")

@@ -1,7 +1,7 @@
 """The desk's navigation."""
 
-from app.oversight.queue import Counts
-from app.portal.nav import Nav, NavItem
+from app.backoffice.queue import Counts
+from app.identity.nav import Nav, NavItem
 
 
 def desk_nav(path: str, counts: Counts) -> Nav:

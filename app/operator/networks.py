@@ -3,10 +3,10 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from app.backoffice import networks
+from app.backoffice.networks import NetworkState
 from app.core import clock
 from app.operator.desk import Asked, Desk, nothing_here
-from app.oversight import networks
-from app.oversight.networks import NetworkState
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -15,7 +15,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/networks")
     async def listed(request: Asked) -> Response[bytes]:
         now = clock.now()
-        states = await networks.states(desk.gateway.networks, now)
+        states = await networks.states(desk.services.networks, now)
         return await desk.page(
             request, "networks/list", {"states": states, "healths": {s.network.key: health(s) for s in states}}
         )
@@ -23,7 +23,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/networks/{chain:str}/{mode:str}")
     async def one(request: Asked, chain: str, mode: str) -> Response[bytes]:
         key = f"{chain}:{mode}"
-        states = await networks.states(desk.gateway.networks, clock.now())
+        states = await networks.states(desk.services.networks, clock.now())
         state = next((state for state in states if state.network.key == key), None)
         if state is None:
             raise nothing_here()

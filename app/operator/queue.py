@@ -3,10 +3,10 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from app.backoffice import alerts, queue, reviews
+from app.backoffice.queue import SHOWN_OF_EACH
 from app.merchants import applications
 from app.operator.desk import Asked, Desk, operator_of
-from app.oversight import alerts, queue, reviews
-from app.oversight.queue import SHOWN_OF_EACH
 from app.withdrawals import holds
 
 

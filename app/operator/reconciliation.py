@@ -5,11 +5,11 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.core import clock
 from app.core.keyset import page_or_first
+from app.identity.form_routes import StepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.paging import PAGE_LENGTH, by_number, place_of
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here
-from app.portal.form_routes import StepUp, form_post
-from app.portal.forms import Form, FormRefused
-from app.portal.paging import PAGE_LENGTH, by_number, place_of
 from app.reconciliation import queries, requests
 from app.web.row_ids import RowId
 
@@ -23,7 +23,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @form_post("/reconciliation", does="Ask for a reconciliation run", step_up=StepUp.FRESH_CODE)
     async def ask(request: Asked) -> Response[bytes]:
-        form = await desk.portal.read_form(request)
+        form = await desk.identity.read_form(request)
         try:
             by = await desk.proven(request, form)
         except FormRefused:

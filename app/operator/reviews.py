@@ -8,17 +8,17 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import Operator, stated_reason
+from app.backoffice import reviews
+from app.backoffice.reviews import CaseFile, Which
 from app.core import clock
 from app.core.keyset import page_or_first
 from app.deposits import repository
 from app.deposits.reviews import why_not
+from app.identity.form_routes import StepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.paging import PAGE_LENGTH, by_moment, place_of
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
-from app.oversight import reviews
-from app.oversight.reviews import CaseFile, Which
-from app.portal.form_routes import StepUp, form_post
-from app.portal.forms import Form, FormRefused
-from app.portal.paging import PAGE_LENGTH, by_moment, place_of
 
 STATES = ("open", "returning", "closed")
 
@@ -29,7 +29,7 @@ VERBS: tuple[Verb, ...] = get_args(Verb)
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/reviews`."""
-    gateway = desk.gateway
+    services = desk.services
 
     @get("/reviews")
     async def listed(request: Asked) -> Response[bytes]:
@@ -54,7 +54,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def decide(request: Asked, deposit_id: str, verb: str) -> Response[bytes]:
         if verb not in VERBS:
             raise nothing_here()
-        form = await desk.portal.read_form(request)
+        form = await desk.identity.read_form(request)
         await find(deposit_id)
         try:
             by = await desk.proven(request, form)
@@ -68,15 +68,15 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         """Do it; what was done, in words."""
         reason, now = stated_reason(form.text("reason")), clock.now()
         if verb == "credit":
-            await gateway.reviews.credit(deposit_id, by.account_id, reason, now, address=by.address)
+            await services.reviews.credit(deposit_id, by.account_id, reason, now, address=by.address)
             return f"{deposit_id} is credited."
         if verb == "return":
             destination = form.text("destination").strip()
-            refund_id = await gateway.returns.send_back(
+            refund_id = await services.returns.send_back(
                 deposit_id, destination, by.account_id, reason, now, address=by.address
             )
             return f"{refund_id} returns {deposit_id}. Another operator must approve it."
-        await gateway.reviews.close(deposit_id, by.account_id, reason, now, address=by.address)
+        await services.reviews.close(deposit_id, by.account_id, reason, now, address=by.address)
         return f"{deposit_id} is closed: its money stays in suspense."
 
     async def find(deposit_id: str) -> CaseFile:

@@ -2,23 +2,23 @@
 
 from litestar import Router
 
+from app.identity.guard import operator_router
+from app.identity.identity import Identity
 from app.operator import (
     alerts,
     applications,
     approvals,
+    audit_log,
     holds,
     ledgers,
     merchants,
     networks,
     queue,
     reconciliation,
-    record,
     reviews,
     switches,
 )
 from app.operator.desk import Desk
-from app.portal.guard import operator_router
-from app.portal.portal import Portal
 
 PAGES = (
     queue,
@@ -32,11 +32,11 @@ PAGES = (
     ledgers,
     reconciliation,
     switches,
-    record,
+    audit_log,
 )
 
 
-def desk_routes(portal: Portal) -> Router:
+def desk_routes(identity: Identity) -> Router:
     """The routes below `/desk`."""
-    desk = Desk(portal.gateway, portal)
-    return operator_router("/desk", [handler for page in PAGES for handler in page.routes(desk)], portal)
+    desk = Desk(identity.services, identity)
+    return operator_router("/desk", [handler for page in PAGES for handler in page.routes(desk)], identity)

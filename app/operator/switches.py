@@ -3,13 +3,13 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from app.backoffice import activity_log
+from app.backoffice.activity_log import Filters
 from app.core import clock
+from app.identity.form_routes import StepUp, form_post
+from app.identity.forms import Form, FormRefused
 from app.merchants import switches
 from app.operator.desk import Asked, Desk, nothing_here, refusals
-from app.oversight import audit
-from app.oversight.audit import Filters
-from app.portal.form_routes import StepUp, form_post
-from app.portal.forms import Form, FormRefused
 
 TURNS_SHOWN = 15
 
@@ -19,7 +19,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/switches")
     async def listed(request: Asked) -> Response[bytes]:
-        turns = await audit.page(Filters(action="switch."), None, TURNS_SHOWN)
+        turns = await activity_log.page(Filters(action="switch."), None, TURNS_SHOWN)
         context = {"switches": await switches.states(), "turns": turns}
         return await desk.page(request, "switches/list", context, actors=[one.actor for one in turns])
 
@@ -31,7 +31,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def turn(request: Asked, name: str) -> Response[bytes]:
         if name not in switches.NAMES:
             raise nothing_here()
-        form = await desk.portal.read_form(request)
+        form = await desk.identity.read_form(request)
         pauses = form.text("turn") == "pause"
         try:
             by = await desk.proven(request, form)

@@ -3,19 +3,19 @@
 from typing import Any
 
 from app import asgi
-from app.core import garbage
+from app.core import gc_tuning
 from app.core.settings import load
-from app.gateway import Gateway
 from app.sandbox import gallery
 from app.sandbox.wallet import SandboxWallet
+from app.wiring import Services
 
 
 def serve() -> Any:
     """The ASGI application, by settings from the environment. Raises SettingsError, ValueError outside a sandbox."""
     app = asgi.create_app(load(), wallet=_wallet, sandbox_routes=gallery.routes)
-    garbage.settle()
+    gc_tuning.settle()
     return app
 
 
-def _wallet(gateway: Gateway) -> SandboxWallet:
-    return SandboxWallet(gateway.invoices)
+def _wallet(services: Services) -> SandboxWallet:
+    return SandboxWallet(services.invoices)

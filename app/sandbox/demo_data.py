@@ -11,10 +11,10 @@ from app.api_keys.scopes import Scope
 from app.core import clock, database
 from app.core.errors import ApiError
 from app.core.settings import load
-from app.gateway import Gateway, running, wire
 from app.merchants import service as merchants
 from app.sandbox.home import Demo, Home, Login
 from app.webhooks import service as webhooks
+from app.wiring import Services, running, wire
 
 MERCHANT_NAME = "Demo Merchant"
 MERCHANT_EMAIL = "merchant@demo.swap-pay.test"
@@ -31,23 +31,23 @@ async def ensure(home: Home, environment: dict[str, str], webhook_url: str) -> D
 
     Its endpoint is brought back to `webhook_url`, enabled, whatever was done to it. Opens its own transactions.
     """
-    async with running(wire(load(environment))) as gateway:
+    async with running(wire(load(environment))) as services:
         demo = home.read(home.demo_file, Demo)
-        demo = await _make(gateway, webhook_url) if demo is None else await _mended(gateway, demo, webhook_url)
+        demo = await _make(services, webhook_url) if demo is None else await _mended(services, demo, webhook_url)
         home.write(home.demo_file, demo)
         return demo
 
 
-async def _make(gateway: Gateway, webhook_url: str) -> Demo:
-    now, settings = clock.now(), gateway.settings
+async def _make(services: Services, webhook_url: str) -> Demo:
+    now, settings = clock.now(), services.settings
     async with database.transaction():
         merchant_id = await merchants.create(
             name=MERCHANT_NAME, service_fee_bps=SERVICE_FEE_BPS, fee_payer="merchant", now=now
         )
-        await merchants.enable_all_assets(merchant_id, gateway.networks)
-        owner_id, owner = await _account(gateway, MERCHANT_EMAIL, "Mara Merchant", is_operator=False)
+        await merchants.enable_all_assets(merchant_id, services.networks)
+        owner_id, owner = await _account(services, MERCHANT_EMAIL, "Mara Merchant", is_operator=False)
         await merchants.add_member(merchant_id, owner_id, "owner", now)
-        _, operator = await _account(gateway, OPERATOR_EMAIL, "Otto Operator", is_operator=True)
+        _, operator = await _account(services, OPERATOR_EMAIL, "Otto Operator", is_operator=True)
         _, api_key = await api_keys.issue(
             settings.api_key_peppers,
             merchant_id=merchant_id,
@@ -59,7 +59,7 @@ async def _make(gateway: Gateway, webhook_url: str) -> Demo:
             rate_limit_per_minute=RATE_LIMIT_PER_MINUTE,
             now=now,
         )
-    endpoint_id, secret = await _endpoint(gateway, merchant_id, webhook_url)
+    endpoint_id, secret = await _endpoint(services, merchant_id, webhook_url)
     return Demo(
         api_key=api_key,
         merchant_id=merchant_id,
@@ -70,11 +70,11 @@ async def _make(gateway: Gateway, webhook_url: str) -> Demo:
     )
 
 
-async def _mended(gateway: Gateway, demo: Demo, webhook_url: str) -> Demo:
+async def _mended(services: Services, demo: Demo, webhook_url: str) -> Demo:
     """The demo with an endpoint that works, also after it was moved, paused or deleted."""
     whose = {"merchant_id": demo.merchant_id, "endpoint_id": demo.endpoint_id}
     async with database.transaction():
-        await merchants.enable_all_assets(demo.merchant_id, gateway.networks)
+        await merchants.enable_all_assets(demo.merchant_id, services.networks)
     try:
         await webhooks.update_endpoint(
             **whose,
@@ -83,19 +83,19 @@ async def _mended(gateway: Gateway, demo: Demo, webhook_url: str) -> Demo:
             description=None,
             event_types=None,
             actor=_ACTOR,
-            outbound=gateway.outbound,
+            outbound=services.outbound,
         )
         await webhooks.enable_endpoint(**whose, mode=MODE, actor=_ACTOR)
     except ApiError:
-        endpoint_id, secret = await _endpoint(gateway, demo.merchant_id, webhook_url)
+        endpoint_id, secret = await _endpoint(services, demo.merchant_id, webhook_url)
         return msgspec.structs.replace(demo, endpoint_id=endpoint_id, webhook_secret=secret)
     return demo
 
 
-async def _account(gateway: Gateway, email: str, name: str, *, is_operator: bool) -> tuple[str, Login]:
+async def _account(services: Services, email: str, name: str, *, is_operator: bool) -> tuple[str, Login]:
     password = secrets.token_urlsafe(12)
     account = await accounts.create(
-        gateway.settings.data_keys,
+        services.settings.data_keys,
         email=email,
         name=name,
         password=password,
@@ -105,7 +105,7 @@ async def _account(gateway: Gateway, email: str, name: str, *, is_operator: bool
     return account.id, Login(account.email, password, account.totp_secret)
 
 
-async def _endpoint(gateway: Gateway, merchant_id: str, webhook_url: str) -> tuple[str, str]:
+async def _endpoint(services: Services, merchant_id: str, webhook_url: str) -> tuple[str, str]:
     """An endpoint for every event; its id and its secret."""
     made = await webhooks.create_endpoint(
         merchant_id=merchant_id,
@@ -114,7 +114,7 @@ async def _endpoint(gateway: Gateway, merchant_id: str, webhook_url: str) -> tup
         description="The sandbox's receiver",
         event_types=[],
         actor=_ACTOR,
-        outbound=gateway.outbound,
-        keys=gateway.settings.data_keys,
+        outbound=services.outbound,
+        keys=services.settings.data_keys,
     )
     return made.endpoint.id, made.secret

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from app.sandbox.demo_data import OPERATOR_EMAIL
 from app.sandbox.home import Home, Secrets
-from app.withdrawals import keystore
-from app.withdrawals.keystore import SpendingKeys
+from app.signer import keystore
+from app.signer.keystore import SpendingKeys
 
 BLOCK_TIME_S = 1
 """Slow enough to watch confirmations count, fast enough not to be waited for."""

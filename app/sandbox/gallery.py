@@ -14,10 +14,10 @@ from litestar import Request, Response, Router, get
 from app.accounts.sessions import Session
 from app.core.errors import ApiError, Code
 from app.core.money import group_digits
-from app.portal import charts
-from app.portal.forms import Form
-from app.portal.nav import Banner, Nav, NavItem
-from app.portal.visitor import Visitor
+from app.identity import charts
+from app.identity.forms import Form
+from app.identity.nav import Banner, Nav, NavItem
+from app.identity.visitor import Visitor
 from app.web.pages import Pages
 
 NOW = datetime(2026, 11, 24, 9, 41, 7, tzinfo=UTC)
@@ -36,7 +36,7 @@ PAGES = {
 }
 """Pages in the frame, by their place in the address: title and icon."""
 
-PORTAL_PAGES = {"portal": "gallery/portal.html", "portal-error": "gallery/portal.html"}
+IDENTITY_PAGES = {"identity": "gallery/identity.html", "identity-error": "gallery/identity.html"}
 
 LONG_NAME = "Donaudampfschifffahrtsgesellschaftskapitänswitwenrentenauszahlungsstelle Nord-Nordwest & Söhne"
 HASH = "0x3f1a9c0b5e7d2846a1c3f5b7d9e0a2c4b6d8f0a1b3c5d7e9f1a2b4c6d877e0b2"
@@ -117,8 +117,8 @@ def routes(pages: Pages) -> Router:
 
     @get("/{name:str}", sync_to_thread=False)
     def page(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
-        if name in PORTAL_PAGES:
-            return pages.page(PORTAL_PAGES[name], context(name))
+        if name in IDENTITY_PAGES:
+            return pages.page(IDENTITY_PAGES[name], context(name))
         if name not in PAGES:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
         return pages.page(f"gallery/{name.replace('-', '_')}.html", context(name))
@@ -128,12 +128,12 @@ def routes(pages: Pages) -> Router:
 
 def addresses() -> list[str]:
     """The path of every page of the gallery."""
-    return [f"/gallery/{name}" for name in (*PAGES, *PORTAL_PAGES)]
+    return [f"/gallery/{name}" for name in (*PAGES, *IDENTITY_PAGES)]
 
 
 def context(name: str) -> dict[str, Any]:
     """All that the pages show."""
-    wrong = name in ("errors", "portal-error")
+    wrong = name in ("errors", "identity-error")
     return {
         "visitor": _visitor(),
         "csrf_token": "gallery",

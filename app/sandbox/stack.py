@@ -13,7 +13,7 @@ from app.sandbox import demo_data, deployment, hot_wallet, ports, processes
 from app.sandbox.home import ROOT, Asset, ChainSetUp, Demo, Home, Interface, Network, Secrets, WebhookReceiver
 from app.sandbox.processes import Process, ProcessError
 from app.sandbox.services import Services, customer_key, side_by_side
-from app.withdrawals.keystore import SpendingKeys
+from app.signer.keystore import SpendingKeys
 
 WEB_PORT = 8000
 """The usual one; where it is taken, any free one."""
@@ -88,7 +88,7 @@ class Stack:
         own = self._signer_environment if name == "signer" else {}
         self.app[name] = processes.start(
             name,
-            [sys.executable, "-m", "app.cli", *APP[name]],
+            [sys.executable, "-m", "app.cli.main", *APP[name]],
             var_dir=self.home.logs,
             cwd=ROOT,
             env=self.environment | own,

@@ -19,8 +19,9 @@ from app.core.outbound import Outcome
 from app.core.settings import DataKeys
 from app.events import sequencer
 from app.events.service import WAKE_CHANNEL
-from app.webhooks import claims, metrics, recording, sealing, signing, wakeups
+from app.webhooks import claims, metrics, outcomes, signing, wakeups
 from app.webhooks.fan_out import fan_out_with
+from app.webhooks.secrets import signing_secrets
 
 log = get_logger(__name__)
 
@@ -62,7 +63,7 @@ class Dispatcher:
         self._fan_out = fan_out_with(keys)
         self._events_wake = asyncio.Event()
         self._claims_wake = asyncio.Event()
-        self._ended: deque[recording.Attempt] = deque()
+        self._ended: deque[outcomes.Attempt] = deque()
         self._ended_wake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._held: dict[int, claims.ClaimedDelivery] = {}
@@ -161,12 +162,12 @@ class Dispatcher:
                 await self._give_back(deliveries[place + 1 :])
                 return
 
-    async def _attempt(self, delivery: claims.ClaimedDelivery) -> recording.Attempt:
+    async def _attempt(self, delivery: claims.ClaimedDelivery) -> outcomes.Attempt:
         started_at = clock.now()
         if delivery.step == 0:
             metrics.first_attempt_latency_s.observe((started_at - delivery.event_created_at).total_seconds())
         try:
-            secrets = sealing.signing_secrets(
+            secrets = signing_secrets(
                 self._keys,
                 delivery.endpoint,
                 sealed=delivery.secret_sealed,
@@ -185,16 +186,16 @@ class Dispatcher:
             outcome = await self._sender.post(delivery.url, headers=headers, body=delivery.body)
         except crypto.Undecryptable as error:
             log.error("webhook_secret_unreadable", endpoint=delivery.endpoint, reason=str(error))
-            return self._not_sent(delivery, recording.SECRET_UNREADABLE, "the signing secret can't be read: rotate it")
+            return self._not_sent(delivery, outcomes.SECRET_UNREADABLE, "the signing secret can't be read: rotate it")
         except Exception:  # one delivery must not take the dispatcher along; it shows in the merchant's log
             log.exception("webhook_attempt_failed", endpoint=delivery.endpoint, delivery=delivery.id)
-            return self._not_sent(delivery, recording.INTERNAL, "the attempt failed on our side")
+            return self._not_sent(delivery, outcomes.INTERNAL, "the attempt failed on our side")
         if outcome.operator_note:
             log.info("webhook_target_note", endpoint=delivery.endpoint, note=outcome.operator_note)
-        return recording.attempt_from(delivery, started_at, outcome)
+        return outcomes.attempt_from(delivery, started_at, outcome)
 
-    def _not_sent(self, delivery: claims.ClaimedDelivery, error: str, detail: str) -> recording.Attempt:
-        return recording.Attempt(
+    def _not_sent(self, delivery: claims.ClaimedDelivery, error: str, detail: str) -> outcomes.Attempt:
+        return outcomes.Attempt(
             delivery=delivery, started_at=clock.now(), duration_ms=0, status=None, error=error, detail=detail
         )
 
@@ -215,19 +216,19 @@ class Dispatcher:
             else:
                 await self._ended_wake.wait()
 
-    def _gather(self) -> list[recording.Attempt]:
+    def _gather(self) -> list[outcomes.Attempt]:
         """What has ended by now, in order, none of the same delivery twice."""
-        attempts: dict[int, recording.Attempt] = {}
+        attempts: dict[int, outcomes.Attempt] = {}
         while self._ended and len(attempts) < MAX_RECORDED_AT_ONCE and self._ended[0].delivery.id not in attempts:
             attempt = self._ended.popleft()
             attempts[attempt.delivery.id] = attempt
         return list(attempts.values())
 
-    async def _record(self, attempts: list[recording.Attempt]) -> None:
+    async def _record(self, attempts: list[outcomes.Attempt]) -> None:
         """Write attempts down, trying again for as long as Postgres is away."""
         while True:
             try:
-                await recording.record(attempts)
+                await outcomes.record(attempts)
             except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
                 log.exception("webhook_record_refused", attempts=len(attempts))
                 if len(attempts) > 1:  # one that can't be written must not keep the others from it

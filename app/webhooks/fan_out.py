@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app.core import clock, database
 from app.core.settings import DataKeys
 from app.events.sequencer import FanOut, NumberedEvent
-from app.webhooks import implicit
+from app.webhooks import invoice_overrides
 
 # The endpoints that each event of the batch is due: the one it names, the one of its invoice, or all that want
 # its type. Paused ones too, theirs wait. The batch comes as arrays and each arm finds its endpoints by an index:
@@ -62,7 +62,9 @@ def fan_out_with(keys: DataKeys) -> FanOut:
         now = clock.now()
         overrides = {(e.merchant_id, e.mode, e.override_url) for e in events if e.override_url is not None}
         for merchant_id, mode, url in sorted(overrides):
-            await implicit.ensure_implicit_endpoint(merchant_id=merchant_id, mode=mode, url=url, keys=keys, now=now)
+            await invoice_overrides.ensure_implicit_endpoint(
+                merchant_id=merchant_id, mode=mode, url=url, keys=keys, now=now
+            )
         batch = (
             [event.id for event in events],
             [event.merchant_id for event in events],

@@ -12,7 +12,7 @@ from app.core.outbound import OutboundClient, TargetRefused
 from app.core.settings import DataKeys
 from app.events.service import Mode
 from app.events.types import EVENT_TYPES
-from app.webhooks import claims, queries, sealing, signing, stopping
+from app.webhooks import claims, pausing, queries, secrets, signing
 from app.webhooks.queries import EndpointView
 
 MAX_ENDPOINTS = 50
@@ -75,7 +75,7 @@ async def create_endpoint(
             description,
             types,
             now,
-            sealing.seal(keys, endpoint_id, secret),
+            secrets.seal(keys, endpoint_id, secret),
         )
         await database.execute(
             """
@@ -190,7 +190,7 @@ async def disable_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, ac
         endpoint = await _locked(merchant_id, mode, endpoint_id)
         if endpoint.status != "disabled":
             await _set_status(endpoint_id, "disabled", "merchant", now)
-            await stopping.bury_waiting(endpoint_id)
+            await pausing.bury_waiting(endpoint_id)
             await _audit("webhook.disabled", merchant_id, endpoint_id, actor, {"reason": "merchant"}, now)
         return await queries.get_endpoint(merchant_id, mode, endpoint_id)
 
@@ -204,7 +204,7 @@ async def delete_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, act
     async with database.transaction():
         await _locked(merchant_id, mode, endpoint_id)
         await _set_status(endpoint_id, "deleted", "merchant", now)
-        await stopping.bury_waiting(endpoint_id)
+        await pausing.bury_waiting(endpoint_id)
         await _audit("webhook.deleted", merchant_id, endpoint_id, actor, {}, now)
 
 
@@ -229,7 +229,7 @@ async def rotate_secret(
 async def rotate_secret_along(
     *, merchant_id: str, mode: Mode, endpoint_id: str, overlap_hours: int, actor: Actor, keys: DataKeys
 ) -> RevealedSecret:
-    """The same in the caller's transaction: several are rotated together or not at all (app/hygiene)."""
+    """The same in the caller's transaction: several are rotated together or not at all (app/security_checklist)."""
     database.in_transaction()
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
         raise invalid("overlap_hours", f"must be from 0 to {MAX_OVERLAP_HOURS}")
@@ -252,7 +252,7 @@ async def rotate_secret_along(
         SET secret_sealed = $2, previous_secret_sealed = $3, previous_secret_until = $4 WHERE id = $1
         """,
         endpoint_id,
-        sealing.seal(keys, endpoint_id, secret),
+        secrets.seal(keys, endpoint_id, secret),
         row["secret_sealed"] if overlaps else None,
         now + timedelta(hours=overlap_hours) if overlaps else None,
     )
@@ -281,7 +281,7 @@ async def reveal_secret(
             raise queries.not_found()
         await _audit("webhook.secret_revealed", merchant_id, endpoint_id, actor, {}, now)
         endpoint = await queries.get_endpoint(merchant_id, mode, endpoint_id)
-        return RevealedSecret(endpoint, sealing.open_sealed(keys, endpoint_id, sealed))
+        return RevealedSecret(endpoint, secrets.open_sealed(keys, endpoint_id, sealed))
 
 
 async def check_url(url: str, outbound: OutboundClient, *, field: str = "url") -> str:
@@ -347,7 +347,7 @@ def _check_description(description: str) -> None:
 def _is_readable(keys: DataKeys, endpoint_id: str, sealed: str) -> bool:
     """One that can't be read can't sign: kept for the overlap, it would fail each delivery."""
     try:
-        sealing.open_sealed(keys, endpoint_id, sealed)
+        secrets.open_sealed(keys, endpoint_id, sealed)
     except crypto.Undecryptable:
         return False
     return True

@@ -88,7 +88,7 @@ async def open_holds() -> list[Hold]:
 
 
 async def refused() -> list[Refused]:
-    """What the signer holds (withdrawals/authorisation.py), oldest first. A ledger's holds are not in here."""
+    """What the signer holds (signer/policy.py), oldest first. A ledger's holds are not in here."""
     rows = await database.fetch_all(
         """
         SELECT w.id, w.kind, w.merchant, w.network, w.asset, w.amount_raw, w.destination, w.waiting_reason AS reason,

@@ -162,7 +162,7 @@ class HotWalletReceipt(Table, tablename="hot_wallet_receipts"):
 
 
 class HotWalletLook(Table, tablename="hot_wallet_looks"):
-    """What the hot wallet held of an asset when the signer last looked (withdrawals/looks.py).
+    """What the hot wallet held of an asset when the signer last looked (signer/wallet_snapshot.py).
 
     `free_raw` of it is not promised to a transaction under way. `gas_left_raw`, of the native coin alone, is what
     the treasury may still spend on gas.

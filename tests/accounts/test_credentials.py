@@ -13,7 +13,7 @@ from app.accounts.sign_in import CodeWanted
 from app.core import clock, database
 from app.core.settings import Settings
 from tests.capabilities.world import HERE, World, a_world, found
-from tests.portal.browsing import PASSWORD
+from tests.identity.browsing import PASSWORD
 
 NEW = "quite another phrase 8"
 

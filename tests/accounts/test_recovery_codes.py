@@ -9,7 +9,7 @@ from app.accounts.sign_in import verify_factor
 from app.accounts.totp import CodeRefused, TooManyTries
 from app.core import clock, database
 from app.core.settings import Settings
-from tests.portal.browsing import an_account
+from tests.identity.browsing import an_account
 
 pytestmark = pytest.mark.usefixtures("db")
 

@@ -8,7 +8,7 @@ from app.accounts import sessions
 from app.core import clock, database
 from app.core.crypto import sha256
 from app.core.settings import Settings
-from tests.portal.browsing import Account, an_account
+from tests.identity.browsing import Account, an_account
 
 pytestmark = pytest.mark.usefixtures("db")
 

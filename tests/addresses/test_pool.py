@@ -10,26 +10,26 @@ from app.addresses.service import AddressBook
 from app.core import clock, database
 from app.core.errors import ApiError, Code
 from app.core.settings import Settings
-from app.gateway import Gateway, running, wire
 from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
+from app.wiring import Services, running, wire
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
 
 
-async def cancel(gateway: Gateway, merchant: Terms, made: InvoiceBody) -> None:
-    await gateway.invoices.cancel(merchant.merchant_id, merchant.mode, made.id, clock.now())
+async def cancel(services: Services, merchant: Terms, made: InvoiceBody) -> None:
+    await services.invoices.cancel(merchant.merchant_id, merchant.mode, made.id, clock.now())
 
 
-async def test_open_invoices_never_share_an_address(gateway: Gateway) -> None:
+async def test_open_invoices_never_share_an_address(services: Services) -> None:
     merchant = await terms(service_fee_bps=0)
-    made = await asyncio.gather(*(invoice(gateway, merchant) for _ in range(150)))
+    made = await asyncio.gather(*(invoice(services, merchant) for _ in range(150)))
     assert len({one.pay_in.address for one in made}) == 150
 
 
-async def test_two_processes_never_lend_the_same_address(gateway: Gateway) -> None:
-    (network,) = gateway.networks
-    books = [AddressBook(gateway.networks) for _ in range(3)]
+async def test_two_processes_never_lend_the_same_address(services: Services) -> None:
+    (network,) = services.networks
+    books = [AddressBook(services.networks) for _ in range(3)]
     taken = await asyncio.gather(*(book.take(network, clock.now()) for book in books for _ in range(70)))
     assert len({reservation.id for reservation in taken}) == 210
 
@@ -40,31 +40,31 @@ def small_pool(chain_settings: Callable[..., Settings], steady_clock: None) -> S
 
 
 async def test_a_pool_at_its_cap_says_so_and_an_address_rests_before_the_next(small_pool: Settings) -> None:
-    async with running(wire(small_pool)) as gateway:
+    async with running(wire(small_pool)) as services:
         merchant = await terms(service_fee_bps=0)
-        first, second = await invoice(gateway, merchant), await invoice(gateway, merchant)
+        first, second = await invoice(services, merchant), await invoice(services, merchant)
         with pytest.raises(ApiError) as refused:
-            await invoice(gateway, merchant)
+            await invoice(services, merchant)
         assert refused.value.code == Code.POOL_EXHAUSTED
 
-        await cancel(gateway, merchant, first)
+        await cancel(services, merchant, first)
         clock.shift(timedelta(minutes=29))
         with pytest.raises(ApiError):
-            await invoice(gateway, merchant)
+            await invoice(services, merchant)
         clock.shift(timedelta(minutes=2))
-        third = await invoice(gateway, merchant)
+        third = await invoice(services, merchant)
         assert third.pay_in.address == first.pay_in.address != second.pay_in.address
         assert (first.pay_in.cent_tail, third.pay_in.cent_tail) == (1, 2)
 
 
 async def test_an_amount_at_an_address_stays_one_invoices_alone_for_a_month(small_pool: Settings) -> None:
     """With 99 tails an address comes back to the same one; the same sum would then be two invoices'."""
-    async with running(wire(small_pool)) as gateway:
+    async with running(wire(small_pool)) as services:
         merchant = await terms(service_fee_bps=0)
-        first = await invoice(gateway, merchant)
-        await cancel(gateway, merchant, first)
+        first = await invoice(services, merchant)
+        await cancel(services, merchant, first)
         await database.execute("UPDATE deposit_addresses SET lease_count = 99, available_at = created_at")
-        others = [await invoice(gateway, merchant) for _ in range(1)]
+        others = [await invoice(services, merchant) for _ in range(1)]
         sums = {(one.pay_in.address, one.pay_in.amount_raw) for one in [first, *others]}
         assert len(sums) == 2
 
@@ -72,19 +72,19 @@ async def test_an_amount_at_an_address_stays_one_invoices_alone_for_a_month(smal
 async def test_fresh_addresses_are_never_lent_again_and_need_no_tail(
     chain_settings: Callable[..., Settings], steady_clock: None
 ) -> None:
-    async with running(wire(chain_settings(address_mode="fresh"))) as gateway:
+    async with running(wire(chain_settings(address_mode="fresh"))) as services:
         merchant = await terms(service_fee_bps=0)
-        first = await invoice(gateway, merchant)
-        await cancel(gateway, merchant, first)
+        first = await invoice(services, merchant)
+        await cancel(services, merchant, first)
         clock.shift(timedelta(days=400))
-        later = [await invoice(gateway, merchant) for _ in range(5)]
+        later = [await invoice(services, merchant) for _ in range(5)]
         assert first.pay_in.address not in {one.pay_in.address for one in later}
         assert (first.pay_in.cent_tail, first.pay_in.amount_raw) == (0, "5000000")
 
 
-async def test_what_a_crashed_process_held_comes_free(gateway: Gateway) -> None:
-    (network,) = gateway.networks
-    dead, alive = AddressBook(gateway.networks), AddressBook(gateway.networks)
+async def test_what_a_crashed_process_held_comes_free(services: Services) -> None:
+    (network,) = services.networks
+    dead, alive = AddressBook(services.networks), AddressBook(services.networks)
     held = {(await dead.take(network, clock.now())).id for _ in range(3)}
     assert (await alive.take(network, clock.now())).id not in held
     clock.shift(timedelta(minutes=2))

@@ -6,9 +6,9 @@ from typing import Any
 
 from app.core.settings import DataKeys, Settings
 from app.events.sequencer import number_events
-from app.gateway import Gateway, wire
 from app.sandbox.chain_driver import AnvilDriver
 from app.webhooks.fan_out import fan_out_with
+from app.wiring import Services, wire
 from tests.api.conftest import BASE, Integrator, NewIntegrator
 from tests.factories.payments import pay_on_chain
 from tests.factories.withdrawals import STRANGER
@@ -31,11 +31,11 @@ BODIES: dict[str, Any] = {
 
 
 async def one_of_everything(
-    owner: Integrator, gateway: Gateway, driver: AnvilDriver, token: str, keys: DataKeys
+    owner: Integrator, services: Services, driver: AnvilDriver, token: str, keys: DataKeys
 ) -> dict[str, str]:
     """What the other merchant has, by the name of a path's parameter."""
     paid = await owner.invoice("k")
-    await pay_on_chain(gateway, driver, token, paid["pay_in"]["address"], int(paid["pay_in"]["amount_raw"]))
+    await pay_on_chain(services, driver, token, paid["pay_in"]["address"], int(paid["pay_in"]["amount_raw"]))
     asked = {"asset": "USDT", "chain": "ethereum", "amount": "1.00", "destination": STRANGER}
     made = {
         "payout_id": await owner.post("/payouts", asked, once="p"),

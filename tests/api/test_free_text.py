@@ -11,7 +11,7 @@ from app.api.v1.payouts import PayoutRequest
 from app.api.v1.refunds import RefundRequest
 from app.api.v1.webhook_bodies import ReplayRequest, RotationRequest, WebhookChange, WebhookRequest
 from app.core.text import DIRECTION_CONTROLS
-from app.portal.forms import Form
+from app.identity.forms import Form
 from app.web.bodies import FREE_TEXT_FIELDS, decode
 from tests.api.conftest import Integrator
 

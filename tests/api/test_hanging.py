@@ -10,8 +10,8 @@ import structlog
 
 from app.checkout import live
 from app.core import database, redis
+from app.identity import cookies
 from app.invoices.service import LIVE_CHANNEL
-from app.portal import cookies
 from app.sandbox.postgres import Postgres
 from app.sandbox.valkey import Valkey
 from tests.api.conftest import Integrator

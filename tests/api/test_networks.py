@@ -8,14 +8,14 @@ import pytest
 
 from app.core import clock, database
 from app.core.settings import Settings
-from app.gateway import Gateway, wire
 from app.sandbox.chain_driver import AnvilDriver
+from app.wiring import Services, wire
 from tests.api.conftest import Integrator
 from tests.factories.api_keys import api_key
 
 
 @pytest.fixture
-async def gateway(integrator: Integrator, chain_settings: Callable[..., Settings]) -> Gateway:
+async def services(integrator: Integrator, chain_settings: Callable[..., Settings]) -> Services:
     """The worker's, beside the web's."""
     return wire(chain_settings())
 
@@ -42,8 +42,8 @@ async def test_a_network_that_nobody_has_read_yet(integrator: Integrator) -> Non
     }
 
 
-async def test_height_lag_and_last_block(integrator: Integrator, gateway: Gateway, driver: AnvilDriver) -> None:
-    (watcher,) = gateway.watchers()
+async def test_height_lag_and_last_block(integrator: Integrator, services: Services, driver: AnvilDriver) -> None:
+    (watcher,) = services.watchers()
     start = await driver.height()
     before = clock.now()
     await watcher.tick()
@@ -68,8 +68,8 @@ async def test_height_lag_and_last_block(integrator: Integrator, gateway: Gatewa
     assert before <= datetime.fromisoformat(seen["checked_at"]) <= clock.now()
 
 
-async def test_a_reorganisation_leaves_no_gap(integrator: Integrator, gateway: Gateway, driver: AnvilDriver) -> None:
-    (watcher,) = gateway.watchers()
+async def test_a_reorganisation_leaves_no_gap(integrator: Integrator, services: Services, driver: AnvilDriver) -> None:
+    (watcher,) = services.watchers()
     await watcher.tick()
     await driver.mine(10)
     await watcher.tick()
@@ -82,9 +82,9 @@ async def test_a_reorganisation_leaves_no_gap(integrator: Integrator, gateway: G
     assert seen["last_scanned_block"]["hash"] == block["hash"]
 
 
-async def test_a_worker_that_lags(integrator: Integrator, gateway: Gateway, driver: AnvilDriver) -> None:
+async def test_a_worker_that_lags(integrator: Integrator, services: Services, driver: AnvilDriver) -> None:
     """It knows of blocks that it has not read: so it stands between two batches of a long way to catch up."""
-    (watcher,) = gateway.watchers()
+    (watcher,) = services.watchers()
     await watcher.tick()
     await database.execute("UPDATE network_cursors SET head_height = head_height + 7")
     seen = await network(integrator)
@@ -92,8 +92,8 @@ async def test_a_worker_that_lags(integrator: Integrator, gateway: Gateway, driv
     assert seen["height"] == seen["last_scanned_block"]["height"] + 7
 
 
-async def test_a_gap_shows(integrator: Integrator, gateway: Gateway, driver: AnvilDriver) -> None:
-    (watcher,) = gateway.watchers()
+async def test_a_gap_shows(integrator: Integrator, services: Services, driver: AnvilDriver) -> None:
+    (watcher,) = services.watchers()
     await watcher.tick()
     await driver.mine(10)
     await watcher.tick()
@@ -103,9 +103,9 @@ async def test_a_gap_shows(integrator: Integrator, gateway: Gateway, driver: Anv
     assert (await network(integrator))["coverage_contiguous"] is False
 
 
-async def test_a_key_sees_the_networks_of_its_mode(integrator: Integrator, gateway: Gateway) -> None:
+async def test_a_key_sees_the_networks_of_its_mode(integrator: Integrator, services: Services) -> None:
     live = await api_key(
-        gateway.settings.api_key_peppers, scopes=["balance.read"], mode="live", merchant_id=integrator.merchant_id
+        services.settings.api_key_peppers, scopes=["balance.read"], mode="live", merchant_id=integrator.merchant_id
     )
     reader = Integrator(integrator.merchant_id, live.id, live.full, integrator.client)
     assert (await reader.get("/networks")).json() == {"data": []}

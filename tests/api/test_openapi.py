@@ -14,8 +14,8 @@ from litestar import Router, get
 from litestar.exceptions import ImproperlyConfiguredException
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
+from app.api.error_catalogue import MEANINGS
 from app.api.guard import MerchantRouter, requires
-from app.api.meanings import MEANINGS
 from app.api.openapi import document
 from app.api_keys.authentication import Authenticator
 from app.api_keys.scopes import Scope
@@ -23,11 +23,11 @@ from app.core import clock
 from app.core.errors import STATUS, Code
 from app.core.settings import Settings
 from app.events.sequencer import number_events
-from app.gateway import wire
 from app.ledger import checkpoints
 from app.sandbox.chain_driver import AnvilDriver
 from app.web.rate_limits import RateLimiter
 from app.webhooks.fan_out import fan_out_with
+from app.wiring import wire
 from tests.api.conftest import BASE, Integrator
 from tests.factories.payments import pay_on_chain
 
@@ -153,11 +153,11 @@ async def test_example_requests_work_and_answer_as_described(
     token: str,
 ) -> None:
     """Each operation is sent as its examples have it; things that exist stand for those in the examples."""
-    gateway = wire(chain_settings())
+    services = wire(chain_settings())
     paid = await integrator.invoice("paid", amount="1000")
-    await pay_on_chain(gateway, driver, token, paid["pay_in"]["address"], int(paid["pay_in"]["amount_raw"]))
-    assert gateway.settings.checkpoint_keys is not None
-    await checkpoints.create(gateway.settings.checkpoint_keys, clock.now())
+    await pay_on_chain(services, driver, token, paid["pay_in"]["address"], int(paid["pay_in"]["amount_raw"]))
+    assert services.settings.checkpoint_keys is not None
+    await checkpoints.create(services.settings.checkpoint_keys, clock.now())
     made = {"{invoice_id}": (await integrator.invoice("first"))["id"]}
     await number_events(fan_out_with(chain_settings().data_keys))
     made["{event_id}"] = (await integrator.get("/events")).json()["data"][0]["event_id"]

@@ -10,9 +10,9 @@ import pytest
 from app.api_keys.scopes import Scope
 from app.core import clock, database
 from app.core.settings import Settings
-from app.gateway import Gateway, wire
 from app.merchants import service as merchants
 from app.sandbox.chain_driver import AnvilDriver
+from app.wiring import Services, wire
 from app.withdrawals.approvals import expire_stale
 from tests.api.conftest import Integrator, NewIntegrator
 from tests.books import assert_books, assert_invoices
@@ -42,14 +42,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 class Counter:
     """A merchant's server, its customers' payments, and the operators behind them."""
 
-    def __init__(self, integrator: Integrator, gateway: Gateway, driver: AnvilDriver, token: str) -> None:
-        self.integrator, self.gateway, self.driver, self.token = integrator, gateway, driver, token
+    def __init__(self, integrator: Integrator, services: Services, driver: AnvilDriver, token: str) -> None:
+        self.integrator, self.services, self.driver, self.token = integrator, services, driver, token
         self.asked = 0
 
     async def paid_invoice(self) -> dict[str, Any]:
         made = await self.integrator.invoice(f"invoice-{clock.monotonic_s()}")
         await pay_on_chain(
-            self.gateway, self.driver, self.token, made["pay_in"]["address"], int(made["pay_in"]["amount_raw"])
+            self.services, self.driver, self.token, made["pay_in"]["address"], int(made["pay_in"]["amount_raw"])
         )
         return await self.invoice(made["id"])
 
@@ -83,7 +83,7 @@ async def counter(
 
 @pytest.fixture
 async def ops(counter: Counter) -> Operator:
-    return await operator(counter.gateway.settings.data_keys)
+    return await operator(counter.services.settings.data_keys)
 
 
 def whole(invoice: dict[str, Any]) -> str:
@@ -113,12 +113,12 @@ async def test_partial_refunds_roll_the_invoice_up(counter: Counter, ops: Operat
     assert await balance(merchant_id) == (net_raw - 2_000_000, 2_000_000)
     assert (await counter.invoice(invoice["id"]))["status"] == "paid"
 
-    await approve(counter.gateway, first["id"], ops)
+    await approve(counter.services, first["id"], ops)
     assert await counter.status(first["id"]) == "approved"
-    await send(counter.gateway, first["id"])
+    await send(counter.services, first["id"])
     assert (await counter.integrator.get(f"/refunds/{first['id']}")).json()["txid"] is not None
-    await confirm(counter.gateway, first["id"])
-    await confirm(counter.gateway, first["id"])  # a signer that crashed says it again
+    await confirm(counter.services, first["id"])
+    await confirm(counter.services, first["id"])  # a signer that crashed says it again
 
     assert await counter.status(first["id"]) == "confirmed"
     partly = await counter.invoice(invoice["id"])
@@ -126,9 +126,9 @@ async def test_partial_refunds_roll_the_invoice_up(counter: Counter, ops: Operat
     assert await balance(merchant_id) == (net_raw - 2_000_000, 0)
 
     rest = await counter.refund(invoice["id"], f"{(net_raw - 2_000_000) / 10**6:.6f}")
-    await approve(counter.gateway, rest, ops)
-    await send(counter.gateway, rest)
-    await confirm(counter.gateway, rest)
+    await approve(counter.services, rest, ops)
+    await send(counter.services, rest)
+    await confirm(counter.services, rest)
 
     done = await counter.invoice(invoice["id"])
     assert (done["status"], done["refunded_raw"], done["credited_raw"]) == ("refunded", str(net_raw), str(net_raw))
@@ -150,17 +150,17 @@ async def test_what_comes_to_nothing_gives_the_lock_back(counter: Counter, ops: 
     assert await counter.refused(invoice["id"], "0.01") == (400, "REFUND_EXCEEDS_NET")
 
     if end == "rejected":
-        await counter.gateway.approvals.reject(refund_id, ops.id, "ask the customer again", clock.now())
+        await counter.services.approvals.reject(refund_id, ops.id, "ask the customer again", clock.now())
     elif end == "taken back":
-        await approve(counter.gateway, refund_id, ops)
-        await counter.gateway.approvals.reject(refund_id, ops.id, "on second thoughts", clock.now())
+        await approve(counter.services, refund_id, ops)
+        await counter.services.approvals.reject(refund_id, ops.id, "on second thoughts", clock.now())
     elif end == "failed":
-        await approve(counter.gateway, refund_id, ops)
-        await send(counter.gateway, refund_id)
-        await revert(counter.gateway, refund_id)
+        await approve(counter.services, refund_id, ops)
+        await send(counter.services, refund_id)
+        await revert(counter.services, refund_id)
     else:
         clock.shift(timedelta(days=7, minutes=1))
-        assert await expire_stale(counter.gateway.withdrawals, 7, clock.now()) == 1
+        assert await expire_stale(counter.services.withdrawals, 7, clock.now()) == 1
 
     seen = (await counter.integrator.get(f"/refunds/{refund_id}")).json()
     status = "failed" if end == "failed" else "rejected"
@@ -199,7 +199,7 @@ async def test_paused_capped_or_spent(counter: Counter) -> None:
     answer = await counter.ask(invoice["id"])
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "REFUNDS_DISABLED")
     assert "Retry-After" in answer.headers
-    await payout(counter.gateway, merchant_id, "1.00", destination=STRANGER)  # another switch
+    await payout(counter.services, merchant_id, "1.00", destination=STRANGER)  # another switch
     await merchants.resume("refunds")
 
     await merchants.set_daily_cap(merchant_id, NETWORK, "USDT", 2_500_000)
@@ -207,7 +207,7 @@ async def test_paused_capped_or_spent(counter: Counter) -> None:
     await counter.refund(invoice["id"], "1.50")
     await merchants.set_daily_cap(merchant_id, NETWORK, "USDT", None)
 
-    await payout(counter.gateway, merchant_id, "2.00", destination=STRANGER)
+    await payout(counter.services, merchant_id, "2.00", destination=STRANGER)
     assert await counter.refused(invoice["id"], "1.00") == (400, "INSUFFICIENT_BALANCE")
 
 
@@ -226,7 +226,7 @@ async def test_an_invoices_refunds_and_payouts_share_one_balance(counter: Counte
     merchant_id = counter.integrator.merchant_id
     answers = await asyncio.gather(
         *(counter.ask(invoice["id"], "1.00") for _ in range(8)),
-        *(payout(counter.gateway, merchant_id, "1.00", destination=STRANGER) for _ in range(8)),
+        *(payout(counter.services, merchant_id, "1.00", destination=STRANGER) for _ in range(8)),
         return_exceptions=True,
     )
     refunds = [answer for answer in answers[:8] if answer.status_code == 201]  # type: ignore[union-attr]
@@ -274,7 +274,7 @@ async def test_lists_are_the_merchants_own_in_the_keys_mode(counter: Counter, ne
 
     stranger = await new_integrator()
     live = await api_key(
-        counter.gateway.settings.api_key_peppers,
+        counter.services.settings.api_key_peppers,
         scopes=["refunds.write", "invoices.read"],
         mode="live",
         merchant_id=ours.merchant_id,
@@ -297,7 +297,7 @@ async def test_lists_are_the_merchants_own_in_the_keys_mode(counter: Counter, ne
 async def test_a_key_needs_the_scope(counter: Counter) -> None:
     invoice = await counter.paid_invoice()
     key = await api_key(
-        counter.gateway.settings.api_key_peppers,
+        counter.services.settings.api_key_peppers,
         scopes=[Scope.REFUNDS_READ.value],
         merchant_id=counter.integrator.merchant_id,
     )
@@ -315,13 +315,13 @@ async def test_a_refund_that_is_confirmed_after_the_credit_was_reversed_is_a_par
     await counter.driver.mine(1)
     invoice = await counter.paid_invoice()
     refund_id = await counter.refund(invoice["id"], "2.00")
-    await approve(counter.gateway, refund_id, ops)
-    await send(counter.gateway, refund_id)
+    await approve(counter.services, refund_id, ops)
+    await send(counter.services, refund_id)
     await counter.driver.reorg(4)
-    (watcher,) = counter.gateway.watchers()
+    (watcher,) = counter.services.watchers()
     await watcher.tick()
     assert (await counter.invoice(invoice["id"]))["credited"] is False
-    await confirm(counter.gateway, refund_id)
+    await confirm(counter.services, refund_id)
     after = await counter.invoice(invoice["id"])
     assert (after["status"], after["refunded_raw"]) == ("partially_refunded", "2000000")
     await assert_books()

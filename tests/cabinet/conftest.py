@@ -7,8 +7,8 @@ import pytest
 from app.core.settings import Settings
 from tests.cabinet.people import Office
 from tests.factories.merchants import merchant
-from tests.portal.browsing import Browser
-from tests.portal.conftest import app, browser
+from tests.identity.browsing import Browser
+from tests.identity.conftest import app, browser
 
 __all__ = ["app", "browser"]
 

@@ -13,7 +13,7 @@ from app.core.settings import Settings
 from app.merchants import service as merchants
 from app.merchants.members import Member, member
 from app.merchants.roles import Role
-from tests.portal.browsing import Account, Browser, an_account, hidden
+from tests.identity.browsing import Account, Browser, an_account, hidden
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 

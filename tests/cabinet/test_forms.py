@@ -8,12 +8,12 @@ import httpx
 
 from app.api_keys import queries
 from app.core import clock, database
-from app.portal.form_routes import SENT_BEFORE
+from app.identity.form_routes import SENT_BEFORE
 from app.web.edge import Edge
 from tests.cabinet.people import Colleague, Office, problems, secret_in
 from tests.cabinet.test_keys import NEW, ask_api, issued
 from tests.factories.webhooks import make_endpoint
-from tests.portal.browsing import hidden
+from tests.identity.browsing import hidden
 
 
 async def keys_of(office: Office) -> int:

@@ -11,8 +11,8 @@ from app.web.edge import Edge
 from tests.cabinet.people import SAME_ORIGIN, Office, problems
 from tests.cabinet.test_keys import ask_api, issued
 from tests.factories.api_keys import api_key
+from tests.identity.browsing import an_account, hidden, letters
 from tests.merchants.test_branding import png
-from tests.portal.browsing import an_account, hidden, letters
 
 
 async def test_a_finding_is_put_right_by_one_click(app: Edge, office: Office) -> None:

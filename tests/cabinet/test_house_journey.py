@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from app.api_keys import keeping, service
+from app.api_keys import administration, service
 from app.core import clock
 from app.core.settings import Settings
 from app.merchants import invitations
@@ -25,7 +25,7 @@ from tests.chromium import launch_options
 from tests.factories.api_keys import api_key
 from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
-from tests.portal.browsing import PASSWORD, an_account, letters
+from tests.identity.browsing import PASSWORD, an_account, letters
 from tests.webhooks.receiving import Receiver, dispatching, receiving, response
 from tests.webhooks.test_delivery import happen, until_settled
 
@@ -244,7 +244,7 @@ async def furnished(shop: Shop, receiver: Receiver, owner_id: str, developer_id:
     owner = await member(owner_id, shop.merchant_id, address="198.51.100.4")
     assert developer is not None
     assert owner is not None
-    key, _ = await keeping.issue(
+    key, _ = await administration.issue(
         developer,
         shop.settings.api_key_peppers,
         mode="test",

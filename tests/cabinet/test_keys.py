@@ -9,7 +9,7 @@ from app.core import clock, database
 from app.web.edge import Edge
 from tests.cabinet.people import Colleague, Office, problems, secret_in
 from tests.factories.api_keys import api_key
-from tests.portal.conftest import BASE
+from tests.identity.conftest import BASE
 
 NEW = {
     "name": "Shop server",

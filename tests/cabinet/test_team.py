@@ -8,7 +8,7 @@ from app.merchants import team
 from app.web.edge import Edge
 from tests.cabinet.people import Office, problems
 from tests.cabinet.test_keys import ask_api, issued
-from tests.portal.browsing import an_account, letters, mailed_path
+from tests.identity.browsing import an_account, letters, mailed_path
 
 
 async def roles(office: Office) -> dict[str, str]:

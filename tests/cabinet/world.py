@@ -7,7 +7,6 @@ from app.core import clock
 from app.core.settings import Settings
 from app.events import queries as events
 from app.events import sequencer
-from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.merchants import invitations
 from app.merchants import service as merchants
@@ -18,6 +17,7 @@ from app.merchants.terms import Terms
 from app.refunds.service import NewRefund
 from app.sandbox.chain_driver import AnvilDriver
 from app.webhooks.fan_out import fan_out_with
+from app.wiring import Services
 from app.withdrawals.queries import Filters
 from tests.checkout.pictures import PNG
 from tests.factories.api_keys import api_key
@@ -26,7 +26,7 @@ from tests.factories.merchants import terms
 from tests.factories.payments import pay_on_chain
 from tests.factories.webhooks import make_endpoint
 from tests.factories.withdrawals import payout
-from tests.portal.browsing import Account, an_account
+from tests.identity.browsing import Account, an_account
 
 ELSEWHERE = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"
 """An address that is nobody's of ours, nor of anvil's phrase, whose accounts are our deposit addresses."""
@@ -36,7 +36,7 @@ ELSEWHERE = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"
 class World:
     """`ids` has, for each name of a path's parameter, something of the merchant's that is there."""
 
-    gateway: Gateway
+    services: Services
     terms: Terms
     people: dict[Role, Account]
     stranger: Account
@@ -58,7 +58,7 @@ class World:
         return found
 
 
-async def make_world(settings: Settings, gateway: Gateway, driver: AnvilDriver, token: str) -> World:
+async def make_world(settings: Settings, services: Services, driver: AnvilDriver, token: str) -> World:
     """Money has come in, a payment is in review, a payout and a refund wait for an operator."""
     own, foreign = await terms(service_fee_bps=80), await terms(service_fee_bps=80)
     people = {role: await an_account(settings, f"{role}@example.test") for role in ROLES}
@@ -66,25 +66,25 @@ async def make_world(settings: Settings, gateway: Gateway, driver: AnvilDriver, 
         await merchants.add_member(own.merchant_id, account.id, role, clock.now())
     stranger = await an_account(settings, "stranger@example.test")
     await merchants.add_member(foreign.merchant_id, stranger.id, "owner", clock.now())
-    paid = await invoice(gateway, own, amount="25.00", order_id="1041", description="Two linen shirts")
-    await pay_on_chain(gateway, driver, token, paid.pay_in.address, int(paid.pay_in.amount_raw))
-    late = await invoice(gateway, own, amount="8.00", order_id="1042", customer_id="c-77")
-    await pay_on_chain(gateway, driver, token, late.pay_in.address, int(late.pay_in.amount_raw) - 1_000_000)
-    opened = await invoice(gateway, own, amount="5.00", expires_in=timedelta(hours=6), metadata=b'{"cart":"7"}')
-    asked = await payout(gateway, own.merchant_id, "2.50", destination=ELSEWHERE, description="January")
+    paid = await invoice(services, own, amount="25.00", order_id="1041", description="Two linen shirts")
+    await pay_on_chain(services, driver, token, paid.pay_in.address, int(paid.pay_in.amount_raw))
+    late = await invoice(services, own, amount="8.00", order_id="1042", customer_id="c-77")
+    await pay_on_chain(services, driver, token, late.pay_in.address, int(late.pay_in.amount_raw) - 1_000_000)
+    opened = await invoice(services, own, amount="5.00", expires_in=timedelta(hours=6), metadata=b'{"cart":"7"}')
+    asked = await payout(services, own.merchant_id, "2.50", destination=ELSEWHERE, description="January")
     new_refund = NewRefund(amount="1.00", refund_address=ELSEWHERE, reason="one came back", requested_by="api_key:k")
     now = clock.now()
-    await gateway.refunds.create(own.merchant_id, "test", paid.id, new_refund, None, now)
-    refunds = await gateway.withdrawal_reader.refunds(own.merchant_id, "test", Filters(), None, 1)
+    await services.refunds.create(own.merchant_id, "test", paid.id, new_refund, None, now)
+    refunds = await services.withdrawal_reader.refunds(own.merchant_id, "test", Filters(), None, 1)
     return World(
-        gateway=gateway,
+        services=services,
         terms=own,
         people=people,
         stranger=stranger,
         foreign_id=foreign.merchant_id,
         open_invoice=opened,
-        paid_invoice=await gateway.invoice_reader.get_any(paid.id),
-        late_invoice=await gateway.invoice_reader.get_any(late.id),
+        paid_invoice=await services.invoice_reader.get_any(paid.id),
+        late_invoice=await services.invoice_reader.get_any(late.id),
         ids={
             "invoice_id": paid.id,
             "payout_id": asked.id,

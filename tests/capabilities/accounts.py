@@ -9,9 +9,9 @@ from app.accounts import operators, recovery_codes, sessions, totp
 from app.accounts.sign_in import CodeWanted, SignedIn
 from app.core import clock, database
 from app.core.errors import ApiError
-from app.portal.visitor import Visitor
+from app.identity.visitor import Visitor
 from tests.capabilities.world import HERE, World, sign_out_others
-from tests.portal.browsing import PASSWORD
+from tests.identity.browsing import PASSWORD
 
 Use = Callable[[], Awaitable[bool]]
 """Use the thing, as whoever has it would; whether it worked."""

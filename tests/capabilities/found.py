@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from app.identity import cookies
 from app.piccolo_app import APP_CONFIG
-from app.portal import cookies
 
 APP = Path(__file__).parents[2] / "app"
 
@@ -27,7 +27,7 @@ def tables() -> set[str]:
 
 
 def cookie_names() -> set[str]:
-    """Every cookie that we set. One that is named elsewhere than in portal/cookies.py is found too."""
+    """Every cookie that we set. One that is named elsewhere than in identity/cookies.py is found too."""
     elsewhere = {name for _, text in _sources() for name in re.findall(r"__Host-\w+", text)}
     return elsewhere | {value for value in vars(cookies).values() if str(value).startswith("__Host-")}
 

@@ -8,7 +8,7 @@ from app.api_keys import service as api_keys
 from app.api_keys.authentication import Authenticator
 from app.core import clock
 from app.core.errors import ApiError
-from app.merchants import invitations, standing, team
+from app.merchants import administration, invitations, team
 from app.merchants.members import Member, member
 from app.merchants.roles import Permission
 from tests.capabilities.accounts import Use
@@ -130,11 +130,11 @@ async def invited_anew(world: World) -> None:
 
 
 async def suspended(world: World) -> None:
-    await standing.suspend(world.kept["merchant_id"], "a test", _staff(world), clock.now())
+    await administration.suspend(world.kept["merchant_id"], "a test", _staff(world), clock.now())
 
 
 async def banned(world: World) -> None:
-    await standing.ban(world.kept["merchant_id"], "a test", _staff(world), clock.now())
+    await administration.ban(world.kept["merchant_id"], "a test", _staff(world), clock.now())
 
 
 def _staff(world: World) -> Operator:

@@ -20,7 +20,7 @@ ROWS = rows()
 MAKES = accounts.MAKES | merchants.MAKES
 ENDS = accounts.ENDS | merchants.ENDS
 
-GUARD, SIGN_IN, SECURITY = "portal/test_guard.py", "portal/test_sign_in.py", "portal/test_security.py"
+GUARD, SIGN_IN, SECURITY = "identity/test_guard.py", "identity/test_sign_in.py", "identity/test_security.py"
 DELIVERY, LINKS, LIVE = "webhooks/test_delivery.py", "checkout/test_links.py", "checkout/test_checkout_live.py"
 APPROVALS, DESK = "withdrawals/test_approvals.py", "operator/test_desk_deeds.py"
 
@@ -53,7 +53,7 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("Approval", "a hold"): f"{APPROVALS}::test_a_hold_stops_what_is_not_sent_and_what_comes_later",
     ("Approval", "removal of the operator while others are missing"): f"{APPROVALS}::"
     "test_an_approval_ends_with_the_right_to_give_one",
-    ("Metrics token", "a new `METRICS_TOKEN`"): "ops/test_ops.py::test_metrics_are_for_who_has_the_token",
+    ("Metrics token", "a new `METRICS_TOKEN`"): "monitoring/test_ops.py::test_metrics_are_for_who_has_the_token",
 }
 
 
@@ -120,7 +120,7 @@ def test_whatever_gives_a_right_in_the_code_is_on_the_page() -> None:
     assert named("HMAC") == {"payment-link"}
     assert found.hmacs() == {
         "app/core/crypto.py",  # API keys: the pepper
-        "app/portal/form_keys.py",  # tokens of forms
+        "app/identity/form_keys.py",  # tokens of forms
         "app/invoices/links.py",  # payment links
         "app/invoices/creation.py",  # matching by a customer's address: no right
         "app/accounts/throttle.py",  # counts: no right

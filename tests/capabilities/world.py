@@ -23,8 +23,8 @@ from app.core.settings import Settings
 from app.merchants.members import Member
 from app.merchants.roles import Role
 from tests.factories.merchants import merchant
+from tests.identity.browsing import PASSWORD, mailed_path
 from tests.merchants.people import seated
-from tests.portal.browsing import PASSWORD, mailed_path
 
 HERE = "192.0.2.1"
 HASH = hash_password(PASSWORD)

@@ -12,9 +12,9 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from app.checkout.live import MAX_STREAMS_PER_ADDRESS
 from app.core import clock
 from app.core.settings import Settings
-from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.sandbox.chain_driver import AnvilDriver
+from app.wiring import Services
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
 from tests.factories.invoices import invoice
@@ -25,9 +25,9 @@ SOON_MS = 2_000
 
 
 @pytest.fixture
-async def watching(gateway: Gateway, driver: AnvilDriver) -> AsyncIterator[None]:
+async def watching(services: Services, driver: AnvilDriver) -> AsyncIterator[None]:
     """The network's watcher at work, as in a chain worker."""
-    (watcher,) = gateway.watchers()
+    (watcher,) = services.watchers()
     await watcher.tick()
     stop = asyncio.Event()
     task = asyncio.create_task(watcher.run(stop))
@@ -38,7 +38,7 @@ async def watching(gateway: Gateway, driver: AnvilDriver) -> AsyncIterator[None]
 
 @pytest.fixture
 async def web(
-    gateway: Gateway, environment: dict[str, str], chain_settings: Callable[..., Settings], tmp_path: Path
+    services: Services, environment: dict[str, str], chain_settings: Callable[..., Settings], tmp_path: Path
 ) -> AsyncIterator[RunningApp]:
     """The app of a sandbox, on the gateway's database and chain."""
     async with running_app(environment, tmp_path / "web", sandbox=True) as app:
@@ -69,10 +69,10 @@ async def pay(driver: AnvilDriver, token: str, to: InvoiceBody) -> None:
 
 
 async def test_a_payment_is_seen_and_completes_without_a_reload(
-    gateway: Gateway, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver, token: str
+    services: Services, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver, token: str
 ) -> None:
-    new = await invoice(gateway, await terms(service_fee_bps=80))
-    url, complaints = web.url(gateway.links.slug(new.id)), list[str]()
+    new = await invoice(services, await terms(service_fee_bps=80))
+    url, complaints = web.url(services.links.slug(new.id)), list[str]()
     page = await opened(browser, url, complaints)
     phone = {"viewport": {"width": 360, "height": 800}}
     arabic = await opened(browser, f"{url}?lang=ar", complaints, **phone)
@@ -105,17 +105,17 @@ async def test_a_payment_is_seen_and_completes_without_a_reload(
 
 
 async def test_time_up_and_cancellation_take_the_address_away_without_a_reload(
-    gateway: Gateway, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver
+    services: Services, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver
 ) -> None:
     merchant, complaints = await terms(service_fee_bps=0), list[str]()
     for end, headline in (("cancelled", "This payment was cancelled"), ("expired", "This payment has expired")):
-        new = await invoice(gateway, merchant, fail_url="https://shop.example/basket")
-        page = await opened(browser, web.url(gateway.links.slug(new.id)), complaints, color_scheme="dark")
+        new = await invoice(services, merchant, fail_url="https://shop.example/basket")
+        page = await opened(browser, web.url(services.links.slug(new.id)), complaints, color_scheme="dark")
         await web.until_open(1)
         if end == "cancelled":
-            await gateway.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
+            await services.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
         else:
-            await gateway.invoices.let_time_run_out(new.id, clock.now() - timedelta(minutes=2))
+            await services.invoices.let_time_run_out(new.id, clock.now() - timedelta(minutes=2))
             await driver.mine(1)
         await expect(page.locator("#headline")).to_have_text(headline, timeout=10_000)
         assert new.pay_in.address not in await page.content()
@@ -125,10 +125,10 @@ async def test_time_up_and_cancellation_take_the_address_away_without_a_reload(
 
 
 async def test_where_no_stream_gets_through_the_page_asks_and_without_scripts_it_reloads(
-    gateway: Gateway, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver, token: str
+    services: Services, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver, token: str
 ) -> None:
-    new = await invoice(gateway, await terms(service_fee_bps=0))
-    url = web.url(gateway.links.slug(new.id))
+    new = await invoice(services, await terms(service_fee_bps=0))
+    url = web.url(services.links.slug(new.id))
     polling = await (await browser.new_context()).new_page()
     await polling.route("**/events", lambda route: route.abort())
     await polling.goto(url)
@@ -141,7 +141,7 @@ async def test_where_no_stream_gets_through_the_page_asks_and_without_scripts_it
 
 
 async def test_the_sandbox_wallet_shows_each_outcome(
-    gateway: Gateway, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver
+    services: Services, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver
 ) -> None:
     merchant, complaints = await terms(service_fee_bps=0), list[str]()
     page = await opened(browser, "about:blank", complaints)
@@ -152,8 +152,8 @@ async def test_the_sandbox_wallet_shows_each_outcome(
         ("Pay too late", "We are checking your payment", "The payment came in after its time was up."),
         ("Pay in another token", "We are checking your payment", "Something other than USDT came in."),
     ):
-        new = await invoice(gateway, merchant)
-        await page.goto(web.url(gateway.links.slug(new.id)))
+        new = await invoice(services, merchant)
+        await page.goto(web.url(services.links.slug(new.id)))
         await page.get_by_role("button", name=button).press("Enter")
         await expect(page.locator("#headline")).to_have_text(headline, timeout=10_000)
         await expect(page.get_by_text(said).first).to_be_visible()
@@ -161,10 +161,10 @@ async def test_the_sandbox_wallet_shows_each_outcome(
 
 
 async def test_a_stranger_s_page_can_neither_pay_nor_frame(
-    gateway: Gateway, web: RunningApp, browser: Browser, driver: AnvilDriver
+    services: Services, web: RunningApp, browser: Browser, driver: AnvilDriver
 ) -> None:
-    new = await invoice(gateway, await terms(service_fee_bps=0))
-    url, blocks = web.url(gateway.links.slug(new.id)), await driver.height()
+    new = await invoice(services, await terms(service_fee_bps=0))
+    url, blocks = web.url(services.links.slug(new.id)), await driver.height()
     for headers in ({}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"}):
         answer = await web.client.post(f"{url}/wallet", data={"choice": "exact"}, headers=headers)
         assert answer.status_code == 404
@@ -192,9 +192,9 @@ async def test_a_stranger_s_page_can_neither_pay_nor_frame(
     assert "Send exactly" not in await frame.content()
 
 
-async def test_streams_of_clients_that_vanish_are_forgotten(gateway: Gateway, web: RunningApp) -> None:
-    new = await invoice(gateway, await terms(service_fee_bps=0))
-    path = f"/pay/{gateway.links.slug(new.id)}/events"
+async def test_streams_of_clients_that_vanish_are_forgotten(services: Services, web: RunningApp) -> None:
+    new = await invoice(services, await terms(service_fee_bps=0))
+    path = f"/pay/{services.links.slug(new.id)}/events"
     writers = [await open_stream(web, path, f"203.0.113.{number}") for number in range(60)]
     await web.until_open(60)
     for place, writer in enumerate(writers):
@@ -205,11 +205,11 @@ async def test_streams_of_clients_that_vanish_are_forgotten(gateway: Gateway, we
     await web.until_open(0, timeout_s=5)
 
 
-async def test_thousands_of_open_pages_keep_nobody_waiting(gateway: Gateway, web: RunningApp) -> None:
+async def test_thousands_of_open_pages_keep_nobody_waiting(services: Services, web: RunningApp) -> None:
     """More than Granian would hold by itself; still one address has no more than its hundred."""
     allow_files(4_000)
-    new = await invoice(gateway, await terms(service_fee_bps=0))
-    path = f"/pay/{gateway.links.slug(new.id)}/events"
+    new = await invoice(services, await terms(service_fee_bps=0))
+    path = f"/pay/{services.links.slug(new.id)}/events"
     open_pages = []
     for number in range(22):
         some = [open_stream(web, path, f"203.0.113.{number}") for _ in range(MAX_STREAMS_PER_ADDRESS)]
@@ -240,10 +240,10 @@ def allow_files(wanted: int) -> None:
 
 
 async def test_the_thirty_first_load_waits_while_the_open_page_stays_live(
-    gateway: Gateway, watching: None, web: RunningApp, driver: AnvilDriver, token: str
+    services: Services, watching: None, web: RunningApp, driver: AnvilDriver, token: str
 ) -> None:
-    new = await invoice(gateway, await terms(service_fee_bps=0))
-    url, mine = web.url(gateway.links.slug(new.id)), {"X-Forwarded-For": "198.51.100.7"}
+    new = await invoice(services, await terms(service_fee_bps=0))
+    url, mine = web.url(services.links.slug(new.id)), {"X-Forwarded-For": "198.51.100.7"}
     async with web.client.stream("GET", f"{url}/events", headers=mine) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         assert "content-encoding" not in stream.headers

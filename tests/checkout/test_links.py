@@ -11,9 +11,9 @@ import pytest
 from app.asgi import create_app
 from app.core import clock, database, redis
 from app.core.settings import Settings
-from app.gateway import Gateway
 from app.invoices.links import PaymentLinks
 from app.merchants import branding
+from app.wiring import Services
 from tests.checkout.pictures import PNG
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
@@ -23,7 +23,7 @@ CANARY = "canary-5f1c"
 
 
 @pytest.fixture
-async def client(gateway: Gateway, chain_settings: Callable[..., Settings]) -> AsyncIterator[httpx.AsyncClient]:
+async def client(services: Services, chain_settings: Callable[..., Settings]) -> AsyncIterator[httpx.AsyncClient]:
     """The app without its lifespan: the gateway's pool and Redis are open."""
     transport = httpx.ASGITransport(app=create_app(chain_settings()), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="https://pay.example.test") as client:
@@ -39,19 +39,19 @@ def without_request_id(answer: httpx.Response) -> tuple[int, str, dict[str, str]
 
 
 async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
-    gateway: Gateway, client: httpx.AsyncClient
+    services: Services, client: httpx.AsyncClient
 ) -> None:
-    new = await invoice(gateway, await terms(service_fee_bps=0))
-    slug = gateway.links.slug(new.id)
+    new = await invoice(services, await terms(service_fee_bps=0))
+    slug = services.links.slug(new.id)
     foreign = PaymentLinks("https://other.example", b"another deployment's secret, 32 b")
     wrong = {
         "tampered": slug[:-1] + ("A" if slug[-1] != "A" else "B"),
-        "other invoice's": gateway.links.slug("INV-0000000000").replace("INV-0000000000", new.id),
+        "other invoice's": services.links.slug("INV-0000000000").replace("INV-0000000000", new.id),
         "truncated": slug[:-1],
         "extended": slug + "A",
         "bare": new.id,
         "foreign": foreign.slug(new.id),
-        "unknown": gateway.links.slug("INV-0000000000"),
+        "unknown": services.links.slug("INV-0000000000"),
         "lower case": slug.lower(),
         "not ASCII": quote(slug + "é"),
         "not UTF-8": slug + "%ff",
@@ -80,11 +80,11 @@ async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
 
 
 async def test_nothing_private_reaches_the_page_its_parts_or_headers(
-    gateway: Gateway, client: httpx.AsyncClient
+    services: Services, client: httpx.AsyncClient
 ) -> None:
     merchant = await terms(service_fee_bps=0)
     new = await invoice(
-        gateway,
+        services,
         merchant,
         customer_id=f"{CANARY}-customer",
         customer_email=f"{CANARY}@example.com",
@@ -95,7 +95,7 @@ async def test_nothing_private_reaches_the_page_its_parts_or_headers(
     await database.execute(
         "UPDATE invoices SET status = 'paid', paid_at = $2, credited_raw = net_raw WHERE id = $1", new.id, clock.now()
     )
-    slug = gateway.links.slug(new.id)
+    slug = services.links.slug(new.id)
     for part in ("", "/status", "/receipt"):
         answer = await client.get(f"/pay/{slug}{part}")
         everything = answer.text + repr(answer.headers.raw)
@@ -112,9 +112,11 @@ async def test_nothing_private_reaches_the_page_its_parts_or_headers(
         assert "<script>" not in answer.text
 
 
-async def test_pages_and_files_are_compressed_and_robots_stay_out(gateway: Gateway, client: httpx.AsyncClient) -> None:
-    new = await invoice(gateway, await terms(service_fee_bps=0))
-    url = f"/pay/{gateway.links.slug(new.id)}"
+async def test_pages_and_files_are_compressed_and_robots_stay_out(
+    services: Services, client: httpx.AsyncClient
+) -> None:
+    new = await invoice(services, await terms(service_fee_bps=0))
+    url = f"/pay/{services.links.slug(new.id)}"
     page = await client.get(url)
     weight = await on_the_wire(client, url)
     for linked in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text):
@@ -132,9 +134,9 @@ async def on_the_wire(client: httpx.AsyncClient, url: str) -> int:
     return len(body)
 
 
-async def test_the_reader_s_language_is_asked_for_or_accepted(gateway: Gateway, client: httpx.AsyncClient) -> None:
-    new = await invoice(gateway, await terms(service_fee_bps=0))
-    url = f"/pay/{gateway.links.slug(new.id)}"
+async def test_the_reader_s_language_is_asked_for_or_accepted(services: Services, client: httpx.AsyncClient) -> None:
+    new = await invoice(services, await terms(service_fee_bps=0))
+    url = f"/pay/{services.links.slug(new.id)}"
     for query, accepted, code, said in (
         ("", "", "en", "Waiting for your payment"),
         ("", "fr, de-AT;q=0.8, en;q=0.5", "de", "Wir warten auf Ihre Zahlung"),
@@ -150,13 +152,13 @@ async def test_the_reader_s_language_is_asked_for_or_accepted(gateway: Gateway, 
         assert f'lang="{code}"' in wrong.text
 
 
-async def test_a_merchant_s_name_colour_and_logo_are_on_its_page(gateway: Gateway, client: httpx.AsyncClient) -> None:
+async def test_a_merchant_s_name_colour_and_logo_are_on_its_page(services: Services, client: httpx.AsyncClient) -> None:
     merchant = await terms(service_fee_bps=0)
     await branding.set_branding(
         merchant.merchant_id, display_name="Nordlicht", accent="#E4572E", logo=PNG, now=clock.now()
     )
-    new = await invoice(gateway, merchant)
-    page = await client.get(f"/pay/{gateway.links.slug(new.id)}")
+    new = await invoice(services, merchant)
+    page = await client.get(f"/pay/{services.links.slug(new.id)}")
     assert "<bdi>Nordlicht</bdi>" in page.text
 
     (logo_url,) = re.findall(r'src="([^"]+/logo[^"]*)"', page.text)
@@ -174,4 +176,4 @@ async def test_a_merchant_s_name_colour_and_logo_are_on_its_page(gateway: Gatewa
 async def test_no_wallet_pays_outside_a_sandbox(chain_settings: Callable[..., Settings]) -> None:
     for environment in ("production", "test"):
         with pytest.raises(ValueError, match="only a sandbox"):
-            create_app(replace(chain_settings(), environment=environment), wallet=lambda gateway: None)
+            create_app(replace(chain_settings(), environment=environment), wallet=lambda services: None)

@@ -7,7 +7,7 @@ from typing import Any
 from app.asgi import create_app
 from app.checkout.live import MAX_STREAMS_PER_ADDRESS
 from app.core.settings import Settings
-from app.gateway import Gateway
+from app.wiring import Services
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
 
@@ -54,9 +54,9 @@ def _scope(path: str) -> dict[str, Any]:
     }
 
 
-async def test_the_last_place_is_given_once(gateway: Gateway, chain_settings: Callable[..., Settings]) -> None:
+async def test_the_last_place_is_given_once(services: Services, chain_settings: Callable[..., Settings]) -> None:
     app = create_app(chain_settings())
-    path = f"/pay/{gateway.links.slug((await invoice(gateway, await terms(service_fee_bps=0))).id)}/events"
+    path = f"/pay/{services.links.slug((await invoice(services, await terms(service_fee_bps=0))).id)}/events"
     async with asyncio.timeout(30):
         streams = [Stream(app, path) for _ in range(MAX_STREAMS_PER_ADDRESS + 30)]
         statuses = [await stream.status for stream in streams]

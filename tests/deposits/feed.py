@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from app.core import clock, database
-from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.networks.port import BlockRef, Transfer
+from app.wiring import Services
 from tests.factories.payments import CONFIRMATIONS
 from tests.factories.withdrawals import NETWORK
 
@@ -24,7 +24,7 @@ SENDER = "0x" + 40 * "1"
 class Feed:
     """One network. `lost`: transfers that reorganisations threw out, oldest first."""
 
-    gateway: Gateway
+    services: Services
     now: datetime = field(default_factory=clock.now)
     blocks: list[list[Transfer]] = field(default_factory=list)
     lost: list[Transfer] = field(default_factory=list)
@@ -64,14 +64,14 @@ class Feed:
         self.blocks.append(placed)
         if placed:
             async with database.transaction():
-                await self.gateway.deposits.record(NETWORK, placed, self.now)
+                await self.services.deposits.record(NETWORK, placed, self.now)
         await self.tick()
 
     async def tick(self) -> None:
         """What follows the scan in the watcher's tick: every block up to now is scanned."""
-        await self.gateway.deposits.settle(NETWORK, self.head_height, CONFIRMATIONS, self.now)
-        await self.gateway.payments.end(NETWORK, self.now, self.now)
-        await self.gateway.invoices.expire_due(NETWORK, self.now, self.now)
+        await self.services.deposits.settle(NETWORK, self.head_height, CONFIRMATIONS, self.now)
+        await self.services.payments.end(NETWORK, self.now, self.now)
+        await self.services.invoices.expire_due(NETWORK, self.now, self.now)
 
     async def confirm(self) -> None:
         """Empty blocks until all that was seen is final."""
@@ -86,7 +86,7 @@ class Feed:
         del self.blocks[fork:]
         self.now += BLOCK_TIME
         async with database.transaction():
-            await self.gateway.reversals.unsee(NETWORK, fork, self.now)
+            await self.services.reversals.unsee(NETWORK, fork, self.now)
         await self.tick()
 
     async def find(self, position: int) -> None:

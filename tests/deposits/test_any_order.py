@@ -9,9 +9,9 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 
 from app.core import database
-from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
+from app.wiring import Services
 from tests.books import assert_books, assert_invoices
 from tests.deposits.feed import Feed, share_of
 from tests.factories.invoices import invoice, reread
@@ -35,12 +35,12 @@ steps = st.lists(st.one_of(payments, payments, reorganisations, returns), max_si
 
 
 @pytest.fixture
-async def feed(gateway: Gateway) -> Feed:
-    return Feed(gateway)
+async def feed(services: Services) -> Feed:
+    return Feed(services)
 
 
 @pytest.fixture
-async def merchants(gateway: Gateway) -> dict[bool, Terms]:
+async def merchants(services: Services) -> dict[bool, Terms]:
     """One that does not accept parts, and one that does."""
     takers = [await terms(service_fee_bps=80) for _ in range(2)]
     return {False: takers[0], True: Terms(takers[1].merchant_id, "test", 80, "customer", accept_parts=True)}
@@ -72,9 +72,9 @@ async def walk(feed: Feed, to: InvoiceBody, taken: list[tuple]) -> None:
         await assert_invoices()
 
 
-async def assert_paid_once(gateway: Gateway, feed: Feed, to: InvoiceBody) -> None:
+async def assert_paid_once(services: Services, feed: Feed, to: InvoiceBody) -> None:
     """Paid, credited once with the net that was priced, and all else in suspense, to the unit."""
-    paid = await reread(gateway, to)
+    paid = await reread(services, to)
     assert (paid.status, paid.credited_raw) == ("paid", to.net_raw), paid
     credited = [deposit for deposit in paid.deposits if deposit.status == "credited"]
     assert sum(int(deposit.amount_raw) for deposit in credited) == int(to.pay_in.amount_raw)
@@ -90,9 +90,9 @@ async def assert_paid_once(gateway: Gateway, feed: Feed, to: InvoiceBody) -> Non
 @FEW
 @given(steps=steps, gone=st.booleans(), late=st.booleans())
 async def test_one_exact_deposit_pays_whatever_comes_and_goes(
-    gateway: Gateway, feed: Feed, merchants: dict[bool, Terms], in_parts: bool, steps: list, gone: bool, late: bool
+    services: Services, feed: Feed, merchants: dict[bool, Terms], in_parts: bool, steps: list, gone: bool, late: bool
 ) -> None:
-    to = await begin(gateway, feed, merchants[in_parts])
+    to = await begin(services, feed, merchants[in_parts])
     await walk(feed, to, steps)
     # In the end the chain has an exact deposit that was made in time: one that is still there, came back, or is new.
     if gone:
@@ -106,7 +106,7 @@ async def test_one_exact_deposit_pays_whatever_comes_and_goes(
         await pay(feed, to, "half")
         await pay(feed, to, "exact")
     await feed.confirm()
-    await assert_paid_once(gateway, feed, to)
+    await assert_paid_once(services, feed, to)
     await assert_books()
 
 
@@ -117,21 +117,21 @@ specks = st.sampled_from(["speck", "other speck", "other"]).map(lambda kind: ("p
 @FEW
 @given(steps=st.lists(st.one_of(parts, parts, specks, reorganisations, returns), max_size=8), looks=st.booleans())
 async def test_parts_pay_whatever_comes_and_goes(
-    gateway: Gateway, feed: Feed, merchants: dict[bool, Terms], steps: list, looks: bool
+    services: Services, feed: Feed, merchants: dict[bool, Terms], steps: list, looks: bool
 ) -> None:
     """A customer pays parts of what is missing, and at last all of it; specks come in between, blocks are replaced.
     `looks`: the last part is what the page asks for by then, else what it asked for before the last speck came."""
-    to = await begin(gateway, feed, merchants[True])
+    to = await begin(services, feed, merchants[True])
     for verb, what in steps:
         if verb == "part":
-            missing_raw = int(to.pay_in.amount_raw) - int((await reread(gateway, to)).received_raw)
+            missing_raw = int(to.pay_in.amount_raw) - int((await reread(services, to)).received_raw)
             await feed.pay(to, missing_raw * what // 1000)
         else:
             await walk(feed, to, [(verb, what)])
         await assert_invoices()
     while feed.lost:
         await feed.find(0)
-    now = await reread(gateway, to)
+    now = await reread(services, to)
     if now.status in ("awaiting_deposit", "manual_review"):
         missing_raw = int(to.pay_in.amount_raw) - int(now.received_raw)
         if not looks:
@@ -139,17 +139,17 @@ async def test_parts_pay_whatever_comes_and_goes(
                 int(each.amount_raw) for each in now.deposits if (each.asset, each.amount_raw) == ("USDT", "1")
             )
         await feed.pay(to, missing_raw)
-        assert (await reread(gateway, to)).status == "confirming"
+        assert (await reread(services, to)).status == "confirming"
     await feed.pay(to, 1)
     await feed.confirm()
-    await assert_paid_once(gateway, feed, to)
+    await assert_paid_once(services, feed, to)
     await assert_books()
 
 
-async def begin(gateway: Gateway, feed: Feed, merchant: Terms) -> InvoiceBody:
+async def begin(services: Services, feed: Feed, merchant: Terms) -> InvoiceBody:
     """A new invoice, on a chain whose past no reorganisation reaches."""
     feed.begin_anew()
-    return await invoice(gateway, merchant, amount="5.00", expires_in=timedelta(hours=1))
+    return await invoice(services, merchant, amount="5.00", expires_in=timedelta(hours=1))
 
 
 async def forget_unbooked(feed: Feed) -> None:

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 from app.core import clock, database
 from app.deposits import repository, reviews
 from app.deposits.reviews import ReviewRefused
-from app.gateway import Gateway
-from app.insight import timeline
 from app.invoices.queries import MOST_DUST
 from app.merchants.terms import Terms
+from app.reports import timeline
+from app.wiring import Services
 from tests.books import assert_books, assert_invoices
 from tests.deposits.feed import Feed, share_of
 from tests.factories.invoices import invoice, reread
@@ -22,20 +22,20 @@ ETH_DUST_LIMIT_RAW = 10**13
 
 
 @pytest.fixture
-async def feed(gateway: Gateway) -> Feed:
-    feed = Feed(gateway)
+async def feed(services: Services) -> Feed:
+    feed = Feed(services)
     feed.begin_anew()
     return feed
 
 
 @pytest.fixture
-async def merchant(gateway: Gateway) -> Terms:
+async def merchant(services: Services) -> Terms:
     return await terms(service_fee_bps=80)
 
 
-async def paid_exactly(gateway: Gateway, feed: Feed, merchant: Terms, before: list, after: list):  # type: ignore[no-untyped-def]
+async def paid_exactly(services: Services, feed: Feed, merchant: Terms, before: list, after: list):  # type: ignore[no-untyped-def]
     """An invoice of 5.00 with other deposits before and after the exact one, all of them final."""
-    to = await invoice(gateway, merchant)
+    to = await invoice(services, merchant)
     for asset, amount_raw in before:
         await feed.pay(to, amount_raw, asset)
     if before:
@@ -44,17 +44,17 @@ async def paid_exactly(gateway: Gateway, feed: Feed, merchant: Terms, before: li
     for asset, amount_raw in after:
         await feed.pay(to, amount_raw, asset)
     await feed.confirm()
-    return to, await reread(gateway, to)
+    return to, await reread(services, to)
 
 
 @pytest.mark.parametrize("asset", ["USDT", "ETH"])
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_dust_changes_nothing(gateway: Gateway, feed: Feed, merchant: Terms, asset: str, when: str) -> None:
-    new = await invoice(gateway, merchant)
+async def test_dust_changes_nothing(services: Services, feed: Feed, merchant: Terms, asset: str, when: str) -> None:
+    new = await invoice(services, merchant)
     dust_raw = share_of(new, 9) if asset == "USDT" else ETH_DUST_LIMIT_RAW - 1
     await feed.pay(new, dust_raw, asset)
     await feed.confirm()
-    seen = await reread(gateway, new)
+    seen = await reread(services, new)
     assert (seen.status, seen.needs_review, seen.review) == ("awaiting_deposit", False, None)
     assert [(d.verdict, d.review_reason, d.status) for d in seen.deposits] == [("dust", None, "suspended")]
     assert await event_types(new.id) == ["invoice.created"]
@@ -62,7 +62,7 @@ async def test_dust_changes_nothing(gateway: Gateway, feed: Feed, merchant: Term
 
     other = [(asset, dust_raw)]
     to, paid = await paid_exactly(
-        gateway, feed, merchant, other if when == "before" else [], other if when == "after" else []
+        services, feed, merchant, other if when == "before" else [], other if when == "after" else []
     )
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", False, to.net_raw)
     assert sorted(d.verdict for d in paid.deposits) == ["dust", "exact"]
@@ -79,16 +79,16 @@ async def test_dust_changes_nothing(gateway: Gateway, feed: Feed, merchant: Term
 @pytest.mark.parametrize("asset", ["USDT", "ETH"])
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_larger_deposit_has_its_case_and_the_exact_one_pays_all_the_same(
-    gateway: Gateway, feed: Feed, merchant: Terms, asset: str, when: str
+    services: Services, feed: Feed, merchant: Terms, asset: str, when: str
 ) -> None:
     amount_raw = 55_001 if asset == "USDT" else ETH_DUST_LIMIT_RAW  # 1.1 % of 5.00, and the least that is no dust
-    waiting = await invoice(gateway, merchant)
+    waiting = await invoice(services, merchant)
     await feed.pay(waiting, amount_raw, asset)
-    assert ((await reread(gateway, waiting)).status) == "manual_review"
+    assert ((await reread(services, waiting)).status) == "manual_review"
 
     other = [(asset, amount_raw)]
     to, paid = await paid_exactly(
-        gateway, feed, merchant, other if when == "before" else [], other if when == "after" else []
+        services, feed, merchant, other if when == "before" else [], other if when == "after" else []
     )
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, to.net_raw)
     verdict = "second" if when == "after" else "underpaid" if asset == "USDT" else "wrong_asset"
@@ -107,97 +107,99 @@ async def test_a_larger_deposit_has_its_case_and_the_exact_one_pays_all_the_same
 
 
 async def test_what_operators_settle_meanwhile_is_never_credited_twice(
-    gateway: Gateway, feed: Feed, merchant: Terms
+    services: Services, feed: Feed, merchant: Terms
 ) -> None:
-    boss = await operator(gateway.settings.data_keys)
+    boss = await operator(services.settings.data_keys)
     for verb, status in (("credit", "paid"), ("close", "closed")):
-        new = await invoice(gateway, merchant)
+        new = await invoice(services, merchant)
         await feed.pay(new, 2_000_000)
         await feed.confirm()
         (case,) = await reviews.cases()
-        await getattr(gateway.reviews, verb)(case.deposit_id, boss.id, "settled", clock.now())
-        settled = await reread(gateway, new)
+        await getattr(services.reviews, verb)(case.deposit_id, boss.id, "settled", clock.now())
+        settled = await reread(services, new)
         assert settled.status == status
 
         await feed.pay(new, int(new.pay_in.amount_raw))  # the exact one comes after all
         await feed.confirm()
-        seen = await reread(gateway, new)
+        seen = await reread(services, new)
         assert (seen.status, seen.needs_review, seen.credited_raw) == (status, True, settled.credited_raw)
         assert [d.verdict for d in seen.deposits] == ["underpaid", "second"]
         (case,) = await reviews.cases()
-        await gateway.reviews.close(case.deposit_id, boss.id, "asked", clock.now())
+        await services.reviews.close(case.deposit_id, boss.id, "asked", clock.now())
     await assert_books()
     await assert_invoices()
 
 
 async def test_what_an_operator_has_credited_pays_when_the_exact_one_leaves_the_chain(
-    gateway: Gateway, feed: Feed, merchant: Terms
+    services: Services, feed: Feed, merchant: Terms
 ) -> None:
-    boss = await operator(gateway.settings.data_keys)
-    new = await invoice(gateway, merchant)
+    boss = await operator(services.settings.data_keys)
+    new = await invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.confirm()
     await feed.pay(new, int(new.pay_in.amount_raw))
     (case,) = await reviews.cases()
-    await gateway.reviews.credit(case.deposit_id, boss.id, "a part, as agreed", clock.now())
-    credited = await reread(gateway, new)
+    await services.reviews.credit(case.deposit_id, boss.id, "a part, as agreed", clock.now())
+    credited = await reread(services, new)
     assert (credited.status, credited.credited) == ("confirming", True)
     await feed.reorganise(1)
-    paid = await reread(gateway, new)
+    paid = await reread(services, new)
     assert (paid.status, paid.credited_raw, paid.needs_review) == ("paid", credited.credited_raw, False)
     await feed.find(0)  # the exact one is back: a person must look, nothing is credited by itself
     await feed.confirm()
-    back = await reread(gateway, new)
+    back = await reread(services, new)
     assert (back.status, back.credited_raw, back.needs_review) == ("paid", credited.credited_raw, True)
     await assert_books()
     await assert_invoices()
 
 
 async def test_a_case_under_return_does_not_keep_the_exact_one_from_paying(
-    gateway: Gateway, feed: Feed, merchant: Terms
+    services: Services, feed: Feed, merchant: Terms
 ) -> None:
-    first, second = [await operator(gateway.settings.data_keys, f"op{n}@example.test") for n in (1, 2)]
-    new = await invoice(gateway, merchant)
+    first, second = [await operator(services.settings.data_keys, f"op{n}@example.test") for n in (1, 2)]
+    new = await invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.confirm()
     (case,) = await reviews.cases()
-    refund_id = await gateway.returns.send_back(case.deposit_id, STRANGER, first.id, "back", clock.now())
+    refund_id = await services.returns.send_back(case.deposit_id, STRANGER, first.id, "back", clock.now())
     await feed.pay(new, int(new.pay_in.amount_raw))
     await feed.confirm()
-    paid = await reread(gateway, new)
+    paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, new.net_raw)
-    await gateway.approvals.reject(refund_id, second.id, "an exchange's address", clock.now())
+    await services.approvals.reject(refund_id, second.id, "an exchange's address", clock.now())
     (case,) = await reviews.cases()
     with pytest.raises(ReviewRefused, match="reason"):
-        await gateway.reviews.close(case.deposit_id, first.id, "", clock.now())
-    await gateway.reviews.close(case.deposit_id, first.id, "nobody's", clock.now())
-    ended = await reread(gateway, new)
+        await services.reviews.close(case.deposit_id, first.id, "", clock.now())
+    await services.reviews.close(case.deposit_id, first.id, "nobody's", clock.now())
+    ended = await reread(services, new)
     assert (ended.status, ended.needs_review) == ("paid", False)
     await assert_books()
     await assert_invoices()
 
 
-async def test_after_a_cancellation_not_even_the_exact_one_pays(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
-    new = await invoice(gateway, merchant)
-    await gateway.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
+async def test_after_a_cancellation_not_even_the_exact_one_pays(
+    services: Services, feed: Feed, merchant: Terms
+) -> None:
+    new = await invoice(services, merchant)
+    await services.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
     await feed.pay(new, share_of(new, 9))
-    assert (await reread(gateway, new)).status == "cancelled"
+    assert (await reread(services, new)).status == "cancelled"
     await feed.pay(new, share_of(new, 11))  # which puts it into review
     await feed.pay(new, int(new.pay_in.amount_raw))
     await feed.confirm()
-    seen = await reread(gateway, new)
+    seen = await reread(services, new)
     assert (seen.status, seen.credited) == ("manual_review", False)
     assert [d.verdict for d in seen.deposits] == ["dust", "cancelled", "cancelled"]
     await assert_invoices()
 
 
-async def test_a_flood_of_dust_drowns_nothing(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
-    new = await invoice(gateway, merchant)
+async def test_a_flood_of_dust_drowns_nothing(services: Services, feed: Feed, merchant: Terms) -> None:
+    new = await invoice(services, merchant)
     await feed.mine(*(feed.transfer(new, 1) for _ in range(MOST_DUST + 10)))
     await feed.pay(new, int(new.pay_in.amount_raw))
     await feed.pay(new, 1)
     await feed.confirm()
-    paid = await reread(gateway, new)
+    paid = await reread(services, new)
     assert (paid.status, paid.received_raw) == ("paid", str(int(new.pay_in.amount_raw) + MOST_DUST + 11))
     assert [d.verdict for d in paid.deposits].count("dust") == MOST_DUST
     assert [d.verdict for d in paid.deposits].count("exact") == 1
@@ -208,8 +210,10 @@ async def test_a_flood_of_dust_drowns_nothing(gateway: Gateway, feed: Feed, merc
     await assert_books()
 
 
-async def test_dust_at_an_address_without_an_invoice_has_no_case(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
-    new = await invoice(gateway, merchant)
+async def test_dust_at_an_address_without_an_invoice_has_no_case(
+    services: Services, feed: Feed, merchant: Terms
+) -> None:
+    new = await invoice(services, merchant)
     address = await database.fetch_value("SELECT address FROM deposit_addresses WHERE lease_count = 0 LIMIT 1")
     for amount_raw in (9_999, 10_000):  # the limit of a token with 6 decimals is 0.01
         there = feed.transfer(new, amount_raw)

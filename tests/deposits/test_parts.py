@@ -11,12 +11,12 @@ from app.checkout.wording import Words, put_into_words
 from app.core import clock, database
 from app.core.money import format_amount
 from app.deposits import reviews
-from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.invoices.queries import PublicInvoice
 from app.merchants.terms import Terms
 from app.networks.port import UNKNOWN_SENDER
 from app.web.languages import ENGLISH
+from app.wiring import Services
 from tests.books import assert_books, assert_invoices
 from tests.deposits.feed import Feed
 from tests.factories.invoices import invoice, reread
@@ -27,49 +27,49 @@ from tests.factories.withdrawals import STRANGER, approve, balance, confirm, eve
 
 
 @pytest.fixture
-async def feed(gateway: Gateway) -> Feed:
-    feed = Feed(gateway)
+async def feed(services: Services) -> Feed:
+    feed = Feed(services)
     feed.begin_anew()
     return feed
 
 
 @pytest.fixture
-async def merchant(gateway: Gateway) -> Terms:
+async def merchant(services: Services) -> Terms:
     """At 0.8 %, so that the fee has to be divided among the parts."""
     plain = await terms(service_fee_bps=80)
     return Terms(plain.merchant_id, "test", 80, "merchant", accept_parts=True)
 
 
-async def new_invoice(gateway: Gateway, merchant: Terms) -> InvoiceBody:
-    return await invoice(gateway, merchant, amount="5.00", expires_in=timedelta(minutes=30))
+async def new_invoice(services: Services, merchant: Terms) -> InvoiceBody:
+    return await invoice(services, merchant, amount="5.00", expires_in=timedelta(minutes=30))
 
 
-async def shown(gateway: Gateway, to: InvoiceBody) -> PublicInvoice:
-    public = await gateway.invoice_reader.get_public(to.id)
+async def shown(services: Services, to: InvoiceBody) -> PublicInvoice:
+    public = await services.invoice_reader.get_public(to.id)
     assert public is not None
     return public
 
 
-async def verdicts(gateway: Gateway, to: InvoiceBody) -> list[str]:
-    return [deposit.verdict for deposit in (await reread(gateway, to)).deposits]
+async def verdicts(services: Services, to: InvoiceBody) -> list[str]:
+    return [deposit.verdict for deposit in (await reread(services, to)).deposits]
 
 
-async def test_parts_that_add_up_pay_once_the_last_is_final(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
-    new = await new_invoice(gateway, merchant)
+async def test_parts_that_add_up_pay_once_the_last_is_final(services: Services, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(services, merchant)
     asked_raw = int(new.pay_in.amount_raw)
     await feed.pay(new, 2_000_001)
     await feed.confirm()
-    first = await reread(gateway, new)
+    first = await reread(services, new)
     assert (first.status, first.received_raw, first.needs_review) == ("awaiting_deposit", "2000001", False)
     assert [(d.verdict, d.status, d.review_reason) for d in first.deposits] == [("part", "suspended", None)]
     assert await balance("platform:suspense") == (2_000_001, 0)
 
     await feed.pay(new, asked_raw - 2_000_001)
-    assert (await reread(gateway, new)).status == "confirming"
+    assert (await reread(services, new)).status == "confirming"
     assert await balance(merchant.merchant_id) == (0, 0)
 
     await feed.confirm()
-    paid = await reread(gateway, new)
+    paid = await reread(services, new)
     assert (paid.status, paid.credited_raw, paid.needs_review) == ("paid", new.net_raw, False)
     assert [(d.verdict, d.status) for d in paid.deposits] == [("exact", "credited")] * 2
     assert await balance(merchant.merchant_id) == (int(new.net_raw), 0)
@@ -80,81 +80,81 @@ async def test_parts_that_add_up_pay_once_the_last_is_final(gateway: Gateway, fe
     await assert_invoices()
 
 
-async def test_the_page_asks_for_what_is_missing_dust_included(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
-    new = await new_invoice(gateway, merchant)
-    whole = await shown(gateway, new)
+async def test_the_page_asks_for_what_is_missing_dust_included(services: Services, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(services, merchant)
+    whole = await shown(services, new)
     assert (whole.due.amount_decimal, whole.due.payment_uri) == (new.pay_in.amount_decimal, new.pay_in.payment_uri)
     await feed.pay(new, 2_000_000)
     await feed.pay(new, 7)
-    rest = await shown(gateway, new)
+    rest = await shown(services, new)
     missing_raw = int(new.pay_in.amount_raw) - 2_000_007
     assert rest.due.missing_raw == missing_raw
     assert f"uint256={missing_raw}" in rest.due.payment_uri
     assert (rest.body.pay_in.amount_raw, rest.body.received_raw) == (new.pay_in.amount_raw, "2000007")
     await feed.pay(new, missing_raw)
     await feed.confirm()
-    paid = await reread(gateway, new)
+    paid = await reread(services, new)
     assert (paid.status, paid.credited_raw) == ("paid", new.net_raw)
     assert {d.verdict for d in paid.deposits} == {"exact"}, "the speck is a part of the sum"
 
 
-async def test_a_speck_between_two_parts_stays_in_suspense(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
-    new = await new_invoice(gateway, merchant)
+async def test_a_speck_between_two_parts_stays_in_suspense(services: Services, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.pay(new, 7)
     await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)  # without another look at the page
     await feed.pay(new, 3)
     await feed.confirm()
-    paid = await reread(gateway, new)
+    paid = await reread(services, new)
     assert (paid.status, paid.credited_raw, paid.needs_review) == ("paid", new.net_raw, False)
-    assert await verdicts(gateway, new) == ["exact", "dust", "exact", "dust"]
+    assert await verdicts(services, new) == ["exact", "dust", "exact", "dust"]
     assert await balance("platform:suspense") == (10, 0)
     await assert_books()
 
 
-async def test_another_asset_in_review_does_not_stop_the_parts(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
-    new = await new_invoice(gateway, merchant)
+async def test_another_asset_in_review_does_not_stop_the_parts(services: Services, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(services, merchant)
     await feed.pay(new, 10**15, "ETH")
     await feed.pay(new, 2_000_000)
-    assert (await reread(gateway, new)).status == "manual_review"
+    assert (await reread(services, new)).status == "manual_review"
     await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)
     await feed.confirm()
-    paid = await reread(gateway, new)
+    paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, new.net_raw)
     await assert_invoices()
 
 
 async def test_the_whole_amount_in_one_transfer_pays_and_the_parts_get_a_case(
-    gateway: Gateway, feed: Feed, merchant: Terms
+    services: Services, feed: Feed, merchant: Terms
 ) -> None:
-    new = await new_invoice(gateway, merchant)
+    new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.pay(new, int(new.pay_in.amount_raw))
     await feed.confirm()
-    paid = await reread(gateway, new)
+    paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, new.net_raw)
-    assert await verdicts(gateway, new) == ["second", "exact"]
+    assert await verdicts(services, new) == ["second", "exact"]
     assert [(case.verdict, case.amount_raw) for case in await reviews.cases()] == [("second", 2_000_000)]
     assert await balance("platform:suspense") == (2_000_000, 0)
     await assert_books()
     await assert_invoices()
 
 
-async def test_a_part_too_large_needs_a_person_at_once(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
-    new = await new_invoice(gateway, merchant)
+async def test_a_part_too_large_needs_a_person_at_once(services: Services, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.pay(new, 4_000_000)
-    seen = await reread(gateway, new)
+    seen = await reread(services, new)
     assert (seen.status, seen.needs_review) == ("manual_review", True)
-    assert await verdicts(gateway, new) == ["part", "overpaid"]
-    assert (await shown(gateway, new)).due.missing_raw < 0
+    assert await verdicts(services, new) == ["part", "overpaid"]
+    assert (await shown(services, new)).due.missing_raw < 0
 
 
 @pytest.mark.parametrize("confirmed", [False, True])
 async def test_when_the_time_is_up_parts_go_to_review(
-    gateway: Gateway, feed: Feed, merchant: Terms, confirmed: bool
+    services: Services, feed: Feed, merchant: Terms, confirmed: bool
 ) -> None:
-    new, empty = await new_invoice(gateway, merchant), await new_invoice(gateway, merchant)
+    new, empty = await new_invoice(services, merchant), await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.pay(new, 7)
     await feed.pay(empty, 7)
@@ -162,79 +162,81 @@ async def test_when_the_time_is_up_parts_go_to_review(
         await feed.confirm()
     await feed.wait(timedelta(minutes=31))
     await feed.confirm()
-    seen = await reread(gateway, new)
+    seen = await reread(services, new)
     assert (seen.status, seen.needs_review) == ("manual_review", True)
-    assert await verdicts(gateway, new) == ["underpaid", "dust"]
+    assert await verdicts(services, new) == ["underpaid", "dust"]
     assert await event_types(new.id) == ["invoice.created", "invoice.manual_review"]
-    assert (await reread(gateway, empty)).status == "expired", "dust alone keeps nothing open"
+    assert (await reread(services, empty)).status == "expired", "dust alone keeps nothing open"
     # A late part goes to review like any other late deposit,
     await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_007)
     await feed.confirm()
-    assert (await verdicts(gateway, new))[-1] == "late"
+    assert (await verdicts(services, new))[-1] == "late"
     # and an operator credits what came, the fee in proportion.
-    boss = await operator(gateway.settings.data_keys)
+    boss = await operator(services.settings.data_keys)
     for case in await reviews.cases():
-        await gateway.reviews.credit(case.deposit_id, boss.id, "late, but all there", clock.now())
-    paid = await reread(gateway, new)
+        await services.reviews.credit(case.deposit_id, boss.id, "late, but all there", clock.now())
+    paid = await reread(services, new)
     assert (paid.status, paid.needs_review) == ("paid", False)
     assert await balance("platform:suspense") == (14, 0)
     await assert_books()
     await assert_invoices()
 
 
-async def test_a_cancellation_takes_the_parts_to_review(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
-    new = await new_invoice(gateway, merchant)
+async def test_a_cancellation_takes_the_parts_to_review(services: Services, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
-    cancelled = await gateway.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
+    cancelled = await services.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
     assert cancelled.status == "cancelled"
     await feed.mine()
-    seen = await reread(gateway, new)
+    seen = await reread(services, new)
     assert (seen.status, seen.needs_review) == ("manual_review", True)
-    assert await verdicts(gateway, new) == ["cancelled"]
+    assert await verdicts(services, new) == ["cancelled"]
     await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)  # the rest does not pay it any more
-    assert await verdicts(gateway, new) == ["cancelled", "cancelled"]
+    assert await verdicts(services, new) == ["cancelled", "cancelled"]
     await assert_invoices()
 
 
-async def test_a_part_that_the_chain_takes_back_is_missing_again(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
-    new = await new_invoice(gateway, merchant)
+async def test_a_part_that_the_chain_takes_back_is_missing_again(
+    services: Services, feed: Feed, merchant: Terms
+) -> None:
+    new = await new_invoice(services, merchant)
     asked_raw = int(new.pay_in.amount_raw)
     await feed.pay(new, asked_raw - 2_000_000)
     await feed.pay(new, 2_000_000)
-    assert (await reread(gateway, new)).status == "confirming"
+    assert (await reread(services, new)).status == "confirming"
     await feed.reorganise(1)
-    away = await reread(gateway, new)
+    away = await reread(services, new)
     assert (away.status, away.received_raw) == ("awaiting_deposit", str(asked_raw - 2_000_000))
-    assert (await shown(gateway, new)).due.missing_raw == 2_000_000
+    assert (await shown(services, new)).due.missing_raw == 2_000_000
     # It was made in time, so the invoice waits for it although its time is up,
     await feed.wait(timedelta(minutes=31))
-    assert (await reread(gateway, new)).status == "awaiting_deposit"
+    assert (await reread(services, new)).status == "awaiting_deposit"
     # and is paid once it is back.
     await feed.find(0)
     await feed.confirm()
-    paid = await reread(gateway, new)
+    paid = await reread(services, new)
     assert (paid.status, paid.credited_raw, paid.needs_review) == ("paid", new.net_raw, False)
     await assert_books()
     await assert_invoices()
 
 
 async def test_a_credited_part_that_a_deep_reorganisation_takes_is_credited_again_as_it_was(
-    gateway: Gateway, feed: Feed, merchant: Terms
+    services: Services, feed: Feed, merchant: Terms
 ) -> None:
-    new = await new_invoice(gateway, merchant)
+    new = await new_invoice(services, merchant)
     asked_raw = int(new.pay_in.amount_raw)
     for amount_raw in (1_000_001, 1_000_002, asked_raw - 2_000_003):
         await feed.pay(new, amount_raw)
     await feed.confirm()
     before = await balance(merchant.merchant_id)
     await feed.reorganise(CONFIRMATIONS + 1)
-    taken = await reread(gateway, new)
+    taken = await reread(services, new)
     assert taken.status == "paid"
     assert int(taken.credited_raw or 0) < int(new.net_raw)
     while feed.lost:
         await feed.find(-1)
     await feed.confirm()
-    back = await reread(gateway, new)
+    back = await reread(services, new)
     assert (back.status, back.credited_raw, back.needs_review) == ("paid", new.net_raw, False)
     assert await balance(merchant.merchant_id) == before == (int(new.net_raw), 0)
     assert await balance("platform:fees") == (int(new.service_fee_raw), 0)
@@ -242,59 +244,59 @@ async def test_a_credited_part_that_a_deep_reorganisation_takes_is_credited_agai
     await assert_invoices()
 
 
-async def test_parts_wait_while_a_hole_in_suspense_is_open(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
-    new = await new_invoice(gateway, merchant)
+async def test_parts_wait_while_a_hole_in_suspense_is_open(services: Services, feed: Feed, merchant: Terms) -> None:
+    new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.confirm()
     await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)
     await feed.confirm()
-    assert (await reread(gateway, new)).status == "paid"
+    assert (await reread(services, new)).status == "paid"
 
     # Given suspense that has paid out a deposit which the chain then took back,
-    other = await new_invoice(gateway, merchant)
+    other = await new_invoice(services, merchant)
     await feed.pay(other, 9_000_000)
     await feed.confirm()
-    first, second = [await operator(gateway.settings.data_keys, f"op{n}@example.test") for n in (1, 2)]
+    first, second = [await operator(services.settings.data_keys, f"op{n}@example.test") for n in (1, 2)]
     (case,) = await reviews.cases()
-    refund_id = await gateway.returns.send_back(case.deposit_id, STRANGER, first.id, "back", clock.now())
-    await approve(gateway, refund_id, second)
-    await send(gateway, refund_id)
-    await confirm(gateway, refund_id)
+    refund_id = await services.returns.send_back(case.deposit_id, STRANGER, first.id, "back", clock.now())
+    await approve(services, refund_id, second)
+    await send(services, refund_id)
+    await confirm(services, refund_id)
     await feed.reorganise(CONFIRMATIONS + 1)
     assert (await balance("platform:suspense"))[0] == -9_000_000
     # when parts are complete,
-    third = await new_invoice(gateway, merchant)
+    third = await new_invoice(services, merchant)
     await feed.pay(third, 2_000_000)
     await feed.pay(third, int(third.pay_in.amount_raw) - 2_000_000)
     await feed.confirm()
     # then they wait, the watcher goes on, and they are credited when the deposit is back.
-    assert (await reread(gateway, third)).status == "confirming"
+    assert (await reread(services, third)).status == "confirming"
     await feed.find(0)
     await feed.confirm()
-    paid = await reread(gateway, third)
+    paid = await reread(services, third)
     assert (paid.status, paid.credited_raw) == ("paid", third.net_raw)
     await assert_books()
 
 
-async def test_the_switch_is_the_invoices_own(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
+async def test_the_switch_is_the_invoices_own(services: Services, feed: Feed, merchant: Terms) -> None:
     """It holds from the next invoice on: one that was made before keeps its rule."""
     strict = Terms(merchant.merchant_id, "test", 80, "merchant")
-    before, after = await new_invoice(gateway, strict), await new_invoice(gateway, merchant)
+    before, after = await new_invoice(services, strict), await new_invoice(services, merchant)
     for to in (before, after):
         await feed.pay(to, 2_000_000)
-    assert (await reread(gateway, before)).status == "manual_review"
-    assert (await reread(gateway, after)).status == "awaiting_deposit"
+    assert (await reread(services, before)).status == "manual_review"
+    assert (await reread(services, after)).status == "awaiting_deposit"
     assert await database.fetch_value("SELECT accept_parts FROM merchants WHERE id = $1", merchant.merchant_id) is False
 
 
 async def test_what_the_page_says_from_the_first_part_to_the_last(
-    gateway: Gateway, feed: Feed, merchant: Terms
+    services: Services, feed: Feed, merchant: Terms
 ) -> None:
-    new = await new_invoice(gateway, merchant)
+    new = await new_invoice(services, merchant)
 
     async def page() -> tuple[CheckoutView, Words]:
-        network = gateway.networks.by("ethereum", "test")
-        public = await shown(gateway, new)
+        network = services.networks.by("ethereum", "test")
+        public = await shown(services, new)
         view = checkout_view(public, [], network, slug="a", language=ENGLISH, with_wallet=False, now=feed.now)
         return view, put_into_words(view, ENGLISH)
 
@@ -308,7 +310,7 @@ async def test_what_the_page_says_from_the_first_part_to_the_last(
     assert (view.amount_decimal, words.amount_label) == (missing, "Still missing: send exactly")
     assert words.headline == "A part of your payment has come in"
     assert words.tail_hint == f"2.000007 of {new.pay_in.amount_decimal} USDT have come in."
-    assert view.payment_uri == (await shown(gateway, new)).due.payment_uri != new.pay_in.payment_uri
+    assert view.payment_uri == (await shown(services, new)).due.payment_uri != new.pay_in.payment_uri
     assert [deposit.amount_decimal for deposit in view.deposits] == ["2.00"], "dust is nobody's business here"
     # A stranger's deposit in another asset: the page says so, and who has not paid all can still do so.
     await feed.pay(new, 10**15, "ETH")
@@ -329,17 +331,17 @@ async def test_what_the_page_says_from_the_first_part_to_the_last(
 
 
 async def test_when_specks_make_it_too_much_the_page_asks_for_nothing_more(
-    gateway: Gateway, feed: Feed, merchant: Terms
+    services: Services, feed: Feed, merchant: Terms
 ) -> None:
-    new = await new_invoice(gateway, merchant)
+    new = await new_invoice(services, merchant)
     asked_raw = int(new.pay_in.amount_raw)
     await feed.pay(new, asked_raw - 10)
     await feed.pay(new, 11)
-    public = await shown(gateway, new)
+    public = await shown(services, new)
     view = checkout_view(
         public,
         [],
-        gateway.networks.by("ethereum", "test"),
+        services.networks.by("ethereum", "test"),
         slug="a",
         language=ENGLISH,
         with_wallet=False,
@@ -348,38 +350,38 @@ async def test_when_specks_make_it_too_much_the_page_asks_for_nothing_more(
     assert (view.status, view.is_payable, view.is_overfull) == ("awaiting_deposit", False, True)
     assert "don’t send anything now" in put_into_words(view, ENGLISH).next_step
     await feed.wait(timedelta(minutes=31))
-    assert (await reread(gateway, new)).status == "manual_review"
+    assert (await reread(services, new)).status == "manual_review"
 
 
-async def test_what_nobody_saw_move_is_no_part_of_a_payment(gateway: Gateway, feed: Feed, merchant: Terms) -> None:
+async def test_what_nobody_saw_move_is_no_part_of_a_payment(services: Services, feed: Feed, merchant: Terms) -> None:
     """A balance larger than what was seen is taken for a deposit: a person must look, and it never pays."""
-    new = await invoice(gateway, merchant, amount="0.01", currency="ETH", expires_in=timedelta(minutes=30))
+    new = await invoice(services, merchant, amount="0.01", currency="ETH", expires_in=timedelta(minutes=30))
     asked_raw = int(new.pay_in.amount_raw)
     await feed.pay(new, asked_raw // 2, "ETH")
     speck = feed.transfer(new, 10**10, "ETH", UNKNOWN_SENDER)
     await feed.mine(replace(speck, inferred=True))
     await feed.pay(new, asked_raw - asked_raw // 2 - 10**10, "ETH")  # as the page asks, which counts the speck
-    assert (await reread(gateway, new)).status == "awaiting_deposit"
+    assert (await reread(services, new)).status == "awaiting_deposit"
     rest = feed.transfer(new, asked_raw // 4, "ETH", UNKNOWN_SENDER)
     await feed.mine(replace(rest, inferred=True))
     await feed.confirm()
-    seen = await reread(gateway, new)
+    seen = await reread(services, new)
     assert (seen.status, seen.credited) == ("manual_review", False)
     assert [deposit.verdict for deposit in seen.deposits] == ["part", "dust", "part", "in_review"]
 
 
 async def test_a_speck_that_counted_is_dust_again_when_the_payment_falls_apart(
-    gateway: Gateway, feed: Feed, merchant: Terms
+    services: Services, feed: Feed, merchant: Terms
 ) -> None:
-    new = await new_invoice(gateway, merchant)
+    new = await new_invoice(services, merchant)
     await feed.pay(new, 7)
     await feed.pay(new, 2_000_000)
     await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_007)
-    assert await verdicts(gateway, new) == ["part", "part", "part"]
+    assert await verdicts(services, new) == ["part", "part", "part"]
     await feed.reorganise(1)
     await feed.wait(timedelta(hours=4))  # the last part never comes back
     await feed.confirm()
-    seen = await reread(gateway, new)
+    seen = await reread(services, new)
     assert (seen.status, seen.needs_review) == ("manual_review", True)
     assert [(d.verdict, d.status) for d in seen.deposits] == [
         ("dust", "suspended"),

@@ -9,11 +9,11 @@ import rlp
 from app.core import clock, database
 from app.deposits import reviews
 from app.deposits.watcher import Watcher
-from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
 from app.networks.port import BlockRef, Transfer
 from app.sandbox.chain_driver import AnvilDriver
+from app.wiring import Services
 from tests.books import assert_books, assert_invoices
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import terms
@@ -35,14 +35,14 @@ def chain_settings(chain_settings):  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture
-async def watcher(gateway: Gateway, driver: AnvilDriver) -> Watcher:
-    (watcher,) = gateway.watchers()
+async def watcher(services: Services, driver: AnvilDriver) -> Watcher:
+    (watcher,) = services.watchers()
     await watcher.tick()
     return watcher
 
 
 @pytest.fixture
-async def merchant(gateway: Gateway) -> Terms:
+async def merchant(services: Services) -> Terms:
     return await terms(service_fee_bps=0)
 
 
@@ -86,99 +86,99 @@ async def chain(driver: AnvilDriver, token: str, watcher: Watcher) -> Chain:
 
 
 async def test_a_payment_made_in_time_is_in_time_whichever_block_it_ends_up_in(
-    gateway: Gateway, merchant: Terms, chain: Chain
+    services: Services, merchant: Terms, chain: Chain
 ) -> None:
     # Given a payment just before the end, in a block that is then replaced,
-    new = await invoice(gateway, merchant, expires_in=TEN_MINUTES)
+    new = await invoice(services, merchant, expires_in=TEN_MINUTES)
     raw = await chain.pay(new)
     await chain.lose()
-    assert (await reread(gateway, new)).status == "awaiting_deposit"
+    assert (await reread(services, new)).status == "awaiting_deposit"
     # when the time to pay is over while it is in no block,
     await chain.wait(timedelta(minutes=30))
-    away = await reread(gateway, new)
+    away = await reread(services, new)
     assert (away.status, [d.status for d in away.deposits]) == ("awaiting_deposit", ["orphaned"])
     # then it still pays once it is in one.
     await chain.find(raw, CONFIRMATIONS)
-    paid = await reread(gateway, new)
+    paid = await reread(services, new)
     assert (paid.status, paid.needs_review, [d.review_reason for d in paid.deposits]) == ("paid", False, [None])
     assert await balance(merchant.merchant_id) == (int(new.net_raw), 0)
     assert "invoice.expired" not in await event_types(new.id)
 
 
-async def test_nor_does_a_second_reorganisation_make_it_late(gateway: Gateway, merchant: Terms, chain: Chain) -> None:
+async def test_nor_does_a_second_reorganisation_make_it_late(services: Services, merchant: Terms, chain: Chain) -> None:
     # The watcher is away when the payment is made: it is seen after the end, in a block from before it.
-    new = await invoice(gateway, merchant, expires_in=TEN_MINUTES)
+    new = await invoice(services, merchant, expires_in=TEN_MINUTES)
     receipt = await chain.driver.transfer_token(chain.token, new.pay_in.address, int(new.pay_in.amount_raw))
     raw = await chain.driver.call("eth_getRawTransactionByHash", receipt["transactionHash"])
     await chain.wait(timedelta(minutes=30))
-    assert (await reread(gateway, new)).status == "confirming"
+    assert (await reread(services, new)).status == "confirming"
     await chain.lose()
     await chain.find(raw)
     await chain.lose()
     await chain.wait(timedelta(minutes=30))
     await chain.find(raw, CONFIRMATIONS)
-    assert (await reread(gateway, new)).status == "paid"
+    assert (await reread(services, new)).status == "paid"
 
 
 async def test_what_does_not_come_back_within_hours_lets_the_invoice_expire(
-    gateway: Gateway, merchant: Terms, chain: Chain
+    services: Services, merchant: Terms, chain: Chain
 ) -> None:
-    new = await invoice(gateway, merchant, expires_in=TEN_MINUTES)
+    new = await invoice(services, merchant, expires_in=TEN_MINUTES)
     raw = await chain.pay(new)
     await chain.lose()
     await chain.wait(timedelta(hours=2, minutes=59))
-    assert (await reread(gateway, new)).status == "awaiting_deposit"
+    assert (await reread(services, new)).status == "awaiting_deposit"
     await chain.wait(timedelta(minutes=2))
-    assert (await reread(gateway, new)).status == "expired"
+    assert (await reread(services, new)).status == "expired"
     await chain.find(raw)  # then a human must look
-    assert (await reread(gateway, new)).status == "manual_review"
+    assert (await reread(services, new)).status == "manual_review"
     await assert_invoices()
 
 
 async def test_a_case_whose_deposit_never_comes_back_can_be_closed(
-    gateway: Gateway, merchant: Terms, chain: Chain
+    services: Services, merchant: Terms, chain: Chain
 ) -> None:
-    new = await invoice(gateway, merchant, expires_in=TEN_MINUTES)
+    new = await invoice(services, merchant, expires_in=TEN_MINUTES)
     await chain.pay(new, 1_000_000)
     await chain.lose()
-    other = await reread(gateway, new)
+    other = await reread(services, new)
     assert (other.status, other.needs_review) == ("manual_review", True)
-    boss = await operator(gateway.settings.data_keys)
+    boss = await operator(services.settings.data_keys)
     (case,) = await reviews.cases()
-    await gateway.reviews.close(case.deposit_id, boss.id, "it never came", clock.now())
-    assert (await reread(gateway, new)).status == "closed"
+    await services.reviews.close(case.deposit_id, boss.id, "it never came", clock.now())
+    assert (await reread(services, new)).status == "closed"
 
 
 async def test_a_cancelled_invoice_is_not_paid_by_what_comes_back(
-    gateway: Gateway, merchant: Terms, chain: Chain
+    services: Services, merchant: Terms, chain: Chain
 ) -> None:
-    new = await invoice(gateway, merchant)
+    new = await invoice(services, merchant)
     raw = await chain.pay(new)
     await chain.lose()
-    await gateway.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
+    await services.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
     await chain.find(raw)
-    seen = await reread(gateway, new)
+    seen = await reread(services, new)
     assert (seen.status, [d.review_reason for d in seen.deposits]) == ("manual_review", ["cancelled"])
     await assert_invoices()
 
 
 @pytest.mark.parametrize("difference_raw", [0, -1_000_000])
 async def test_what_comes_back_is_its_invoices_whoever_has_the_address_by_then(
-    gateway: Gateway, merchant: Terms, chain: Chain, difference_raw: int
+    services: Services, merchant: Terms, chain: Chain, difference_raw: int
 ) -> None:
     # Given a paid invoice whose address was paid a second time, and has gone on to another invoice,
-    first = await invoice(gateway, merchant)
+    first = await invoice(services, merchant)
     await chain.pay(first)
     await chain.driver.mine(CONFIRMATIONS)
     await chain.watcher.tick()
     raw = await chain.pay(first, int(first.pay_in.amount_raw) + difference_raw)
     await chain.lose()
-    second = await invoice(gateway, merchant)
+    second = await invoice(services, merchant)
     assert second.pay_in.address == first.pay_in.address
     # when the second payment comes back,
     await chain.find(raw, CONFIRMATIONS)
     # then the case is where it was, and the other invoice knows nothing of it.
-    seen, other = await reread(gateway, first), await reread(gateway, second)
+    seen, other = await reread(services, first), await reread(services, second)
     assert (seen.status, seen.needs_review, [d.review_reason for d in seen.deposits]) == (
         "paid",
         True,
@@ -190,22 +190,22 @@ async def test_what_comes_back_is_its_invoices_whoever_has_the_address_by_then(
 
 
 async def test_where_one_of_two_payments_never_comes_back_the_other_pays(
-    gateway: Gateway, merchant: Terms, chain: Chain
+    services: Services, merchant: Terms, chain: Chain
 ) -> None:
     # Given an invoice with two payments, of which the chain took back the one that paid it, for good,
-    new = await invoice(gateway, merchant, expires_in=TEN_MINUTES)
+    new = await invoice(services, merchant, expires_in=TEN_MINUTES)
     await chain.pay(new)
     second = await chain.pay(new)
     await chain.lose(2)
-    waiting = await reread(gateway, new)
+    waiting = await reread(services, new)
     assert (waiting.status, waiting.needs_review) == ("manual_review", True)
     # when its time is over, it still waits for them;
     await chain.wait(timedelta(hours=4))
-    assert (await reread(gateway, new)).status == "manual_review"
+    assert (await reread(services, new)).status == "manual_review"
     # and the other one, made in time and of the exact amount, pays it once it is back. Its case ends by itself.
     await chain.driver.call("anvil_setNonce", chain.driver.accounts[0], hex(nonce_of(second)))
     await chain.find(second, CONFIRMATIONS)
-    paid = await reread(gateway, new)
+    paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", False, new.net_raw)
     (case,) = await reviews.cases(open_only=False)
     assert (case.status, case.outcome, case.decided_by) == ("closed", "credited", "gateway")
@@ -219,22 +219,22 @@ def nonce_of(raw: str) -> int:
 
 
 async def test_another_transfer_at_the_place_of_one_that_went_away_is_seen(
-    gateway: Gateway, merchant: Terms, watcher: Watcher
+    services: Services, merchant: Terms, watcher: Watcher
 ) -> None:
     """In another block a contract may pay out something else in the same transaction, at the same index."""
-    new = await invoice(gateway, merchant)
+    new = await invoice(services, merchant)
 
     async def seen(amount_raw: int, height: int) -> None:
         block = BlockRef(height, f"0x{height:064x}", f"0x{height - 1:064x}", datetime.now(UTC))
         transfer = Transfer("0x" + 64 * "7", 5, "USDT", new.pay_in.address, "0x" + 40 * "1", amount_raw, block)
         async with database.transaction():
-            await gateway.deposits.record(NETWORK, [transfer], clock.now())
+            await services.deposits.record(NETWORK, [transfer], clock.now())
 
     await seen(1_000_000, 10_000_001)
     async with database.transaction():
-        await gateway.reversals.unsee(NETWORK, 10_000_000, clock.now())
+        await services.reversals.unsee(NETWORK, 10_000_000, clock.now())
     await seen(2_000_000, 10_000_002)
-    assert [(d.amount_raw, d.status) for d in (await reread(gateway, new)).deposits] == [
+    assert [(d.amount_raw, d.status) for d in (await reread(services, new)).deposits] == [
         ("1000000", "orphaned"),
         ("2000000", "seen"),
     ]

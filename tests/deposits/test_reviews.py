@@ -10,10 +10,10 @@ import pytest
 from app.core import clock, database
 from app.deposits import reviews
 from app.deposits.reviews import ReviewRefused
-from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
 from app.sandbox.chain_driver import AnvilDriver
+from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.queries import Filters
@@ -31,12 +31,12 @@ KINDS = ("underpaid", "overpaid", "late", "cancelled", "second", "wrong_asset")
 class Shop:
     """A merchant at 80 bps, its customers, and two operators."""
 
-    def __init__(self, gateway: Gateway, driver: AnvilDriver, token: str, merchant: Terms, *ops: Operator) -> None:
-        self.gateway, self.driver, self.token, self.terms, self.ops = gateway, driver, token, merchant, ops
-        (self.watcher,) = gateway.watchers()
+    def __init__(self, services: Services, driver: AnvilDriver, token: str, merchant: Terms, *ops: Operator) -> None:
+        self.services, self.driver, self.token, self.terms, self.ops = services, driver, token, merchant, ops
+        (self.watcher,) = services.watchers()
 
     async def invoice(self) -> InvoiceBody:
-        return await invoice(self.gateway, self.terms, amount="5.00", expires_in=timedelta(minutes=10))
+        return await invoice(self.services, self.terms, amount="5.00", expires_in=timedelta(minutes=10))
 
     async def pay(self, address: str, amount_raw: int, asset: str = "USDT", blocks: int = CONFIRMATIONS) -> None:
         """A payment with as many confirmations, seen and settled."""
@@ -59,7 +59,7 @@ class Shop:
             await self.watcher.tick()
             await self.driver.call("evm_setNextBlockTimestamp", int(clock.now().timestamp()))
         elif kind == "cancelled":
-            await self.gateway.invoices.cancel(self.terms.merchant_id, "test", new.id, clock.now())
+            await self.services.invoices.cancel(self.terms.merchant_id, "test", new.id, clock.now())
         elif kind == "second":
             await self.pay(address, asked_raw)
         elif kind == "wrong_asset":
@@ -71,10 +71,10 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(gateway: Gateway, driver: AnvilDriver, token: str) -> Shop:
+async def shop(services: Services, driver: AnvilDriver, token: str) -> Shop:
     merchant = await terms(service_fee_bps=80)
-    ops = [await operator(gateway.settings.data_keys, f"op{number}@example.test") for number in (1, 2)]
-    shop = Shop(gateway, driver, token, merchant, *ops)
+    ops = [await operator(services.settings.data_keys, f"op{number}@example.test") for number in (1, 2)]
+    shop = Shop(services, driver, token, merchant, *ops)
     await shop.watcher.tick()
     return shop
 
@@ -91,7 +91,7 @@ async def test_what_came_is_credited_less_the_fee_in_proportion(shop: Shop, kind
     paid_raw, _ = await balance(shop.terms.merchant_id, asset)
     earned_raw, _ = await balance("platform:fees", asset)
 
-    await shop.gateway.reviews.credit(deposit_id, shop.ops[0].id, "the customer called", clock.now())
+    await shop.services.reviews.credit(deposit_id, shop.ops[0].id, "the customer called", clock.now())
 
     in_proportion_raw = -(-40_000 * amount_raw // int(new.pay_in.amount_raw))
     fee_raw = in_proportion_raw if asset == "USDT" else -(-amount_raw * 80 // 10_000)
@@ -99,7 +99,7 @@ async def test_what_came_is_credited_less_the_fee_in_proportion(shop: Shop, kind
     assert await balance(shop.terms.merchant_id, asset) == (paid_raw + credited_raw, 0)
     assert await balance("platform:fees", asset) == (earned_raw + fee_raw, 0)
     assert await balance("platform:suspense", asset) == (0, 0)
-    seen = await reread(shop.gateway, new)
+    seen = await reread(shop.services, new)
     assert (seen.status, seen.needs_review) == ("paid", False)
     counted_raw = paid_raw + credited_raw if asset == "USDT" else 0
     assert seen.credited_raw == str(counted_raw)
@@ -116,14 +116,14 @@ async def test_a_return_is_a_refund_that_another_operator_approves(shop: Shop, k
     new, deposit_id, asset, amount_raw = await shop.goes_wrong(kind)
     first, second = shop.ops
 
-    refund_id = await shop.gateway.returns.send_back(deposit_id, STRANGER, first.id, "not ours", clock.now())
+    refund_id = await shop.services.returns.send_back(deposit_id, STRANGER, first.id, "not ours", clock.now())
 
-    seen = await reread(shop.gateway, new)
+    seen = await reread(shop.services, new)
     assert seen.needs_review
     assert seen.review is not None
     assert (seen.review.status, seen.review.outcome, seen.review.refund_id) == ("returning", "returned", refund_id)
     assert await balance("platform:suspense", asset) == (0, amount_raw)
-    refund = await shop.gateway.withdrawal_reader.refund(shop.terms.merchant_id, "test", refund_id)
+    refund = await shop.services.withdrawal_reader.refund(shop.terms.merchant_id, "test", refund_id)
     assert refund is not None
     assert (refund.status, refund.invoice_id, refund.deposit_id, refund.amount_raw, refund.fee_raw) == (
         "pending_approval",
@@ -133,14 +133,14 @@ async def test_a_return_is_a_refund_that_another_operator_approves(shop: Shop, k
         "0",
     )
     with pytest.raises(ApprovalRefused, match="yourself"):
-        await approve(shop.gateway, refund_id, first)
+        await approve(shop.services, refund_id, first)
 
-    await approve(shop.gateway, refund_id, second)
-    await send(shop.gateway, refund_id)
-    await confirm(shop.gateway, refund_id)
+    await approve(shop.services, refund_id, second)
+    await send(shop.services, refund_id)
+    await confirm(shop.services, refund_id)
 
     assert await balance("platform:suspense", asset) == (0, 0)
-    done = await reread(shop.gateway, new)
+    done = await reread(shop.services, new)
     assert (done.status, done.needs_review, done.refunded_raw) == (
         "paid" if kind == "second" else "closed",
         False,
@@ -160,22 +160,22 @@ async def test_a_closed_case_leaves_the_money_in_suspense(shop: Shop, kind: str)
     new, deposit_id, asset, amount_raw = await shop.goes_wrong(kind)
     for empty in ("", "  \n"):
         with pytest.raises(ReviewRefused, match="reason"):
-            await shop.gateway.reviews.close(deposit_id, shop.ops[0].id, empty, clock.now())
+            await shop.services.reviews.close(deposit_id, shop.ops[0].id, empty, clock.now())
         with pytest.raises(ReviewRefused, match="reason"):
-            await shop.gateway.reviews.credit(deposit_id, shop.ops[0].id, empty, clock.now())
+            await shop.services.reviews.credit(deposit_id, shop.ops[0].id, empty, clock.now())
         with pytest.raises(ReviewRefused, match="reason"):
-            await shop.gateway.returns.send_back(deposit_id, STRANGER, shop.ops[0].id, empty, clock.now())
+            await shop.services.returns.send_back(deposit_id, STRANGER, shop.ops[0].id, empty, clock.now())
 
-    await shop.gateway.reviews.close(deposit_id, shop.ops[0].id, "dust", clock.now())
+    await shop.services.reviews.close(deposit_id, shop.ops[0].id, "dust", clock.now())
 
     assert await balance("platform:suspense", asset) == (amount_raw, 0)
-    seen = await reread(shop.gateway, new)
+    seen = await reread(shop.services, new)
     assert (seen.status, seen.needs_review) == ("paid" if kind == "second" else "closed", False)
     assert seen.review is not None
     assert (seen.review.status, seen.review.outcome) == ("closed", "closed")
     assert await reviews.cases() == []
     assert await audited("review.closed") == [(f"account:{shop.ops[0].id}", deposit_id, "dust")]
-    for verb in (shop.gateway.reviews.credit, shop.gateway.reviews.close):
+    for verb in (shop.services.reviews.credit, shop.services.reviews.close):
         with pytest.raises(ReviewRefused, match="closed already"):
             await verb(deposit_id, shop.ops[1].id, "on second thoughts", clock.now())
     await assert_books()
@@ -189,14 +189,14 @@ async def test_one_open_case_keeps_the_invoice_in_review(shop: Shop) -> None:
     small, large = await reviews.cases()
     assert (small.verdict, large.verdict) == ("underpaid", "underpaid")
 
-    await shop.gateway.reviews.close(small.deposit_id, shop.ops[0].id, "crumbs", clock.now())
-    between = await reread(shop.gateway, new)
+    await shop.services.reviews.close(small.deposit_id, shop.ops[0].id, "crumbs", clock.now())
+    between = await reread(shop.services, new)
     assert (between.status, between.needs_review) == ("manual_review", True)
     assert between.review is not None
     assert (between.review.status, between.review.deposit_id) == ("open", large.deposit_id)
 
-    await shop.gateway.reviews.credit(large.deposit_id, shop.ops[0].id, "good enough", clock.now())
-    done = await reread(shop.gateway, new)
+    await shop.services.reviews.credit(large.deposit_id, shop.ops[0].id, "good enough", clock.now())
+    done = await reread(shop.services, new)
     assert (done.status, done.needs_review, done.received_raw) == ("paid", False, "5000000")
 
 
@@ -212,14 +212,14 @@ async def test_a_deposit_to_an_address_that_served_nobody_has_a_case_without_a_m
         "suspended",
     )
     with pytest.raises(ReviewRefused, match="nobody to credit"):
-        await shop.gateway.reviews.credit(case.deposit_id, shop.ops[0].id, "for whom?", clock.now())
+        await shop.services.reviews.credit(case.deposit_id, shop.ops[0].id, "for whom?", clock.now())
 
-    refund_id = await shop.gateway.returns.send_back(
+    refund_id = await shop.services.returns.send_back(
         case.deposit_id, STRANGER, shop.ops[0].id, "its sender wrote", clock.now()
     )
-    await approve(shop.gateway, refund_id, shop.ops[1])
-    await send(shop.gateway, refund_id)
-    await confirm(shop.gateway, refund_id)
+    await approve(shop.services, refund_id, shop.ops[1])
+    await send(shop.services, refund_id)
+    await confirm(shop.services, refund_id)
 
     assert await balance("platform:suspense") == (0, 0)
     (ended,) = await reviews.cases(open_only=False)
@@ -232,21 +232,21 @@ async def test_a_deposit_to_an_address_that_served_nobody_has_a_case_without_a_m
 async def test_a_return_that_comes_to_nothing_opens_the_case_again(shop: Shop, end: str) -> None:
     new, deposit_id, _, amount_raw = await shop.goes_wrong("overpaid")
     first, second = shop.ops
-    refund_id = await shop.gateway.returns.send_back(deposit_id, STRANGER, first.id, "too much", clock.now())
+    refund_id = await shop.services.returns.send_back(deposit_id, STRANGER, first.id, "too much", clock.now())
     if end == "rejected":
-        await shop.gateway.approvals.reject(refund_id, second.id, "an exchange's address", clock.now())
+        await shop.services.approvals.reject(refund_id, second.id, "an exchange's address", clock.now())
     else:
-        await approve(shop.gateway, refund_id, second)
-        await send(shop.gateway, refund_id)
-        await revert(shop.gateway, refund_id)
+        await approve(shop.services, refund_id, second)
+        await send(shop.services, refund_id)
+        await revert(shop.services, refund_id)
 
     assert await balance("platform:suspense") == (amount_raw, 0)
-    seen = await reread(shop.gateway, new)
+    seen = await reread(shop.services, new)
     assert (seen.status, seen.needs_review) == ("manual_review", True)
     assert seen.review is not None
     assert (seen.review.status, seen.review.outcome, seen.review.refund_id) == ("open", None, None)
-    await shop.gateway.reviews.credit(deposit_id, first.id, "then it is theirs", clock.now())
-    assert (await reread(shop.gateway, new)).status == "paid"
+    await shop.services.reviews.credit(deposit_id, first.id, "then it is theirs", clock.now())
+    assert (await reread(shop.services, new)).status == "paid"
     await assert_books()
     await assert_invoices()
 
@@ -256,27 +256,27 @@ async def test_operators_settle_no_case_of_a_merchant_that_they_belong_to(shop: 
     insider, other = shop.ops
     await join(shop.terms.merchant_id, insider.id)
     for settle in (
-        lambda: shop.gateway.reviews.credit(deposit_id, insider.id, "it is ours", clock.now()),
-        lambda: shop.gateway.reviews.close(deposit_id, insider.id, "it is ours", clock.now()),
-        lambda: shop.gateway.returns.send_back(deposit_id, STRANGER, insider.id, "it is ours", clock.now()),
+        lambda: shop.services.reviews.credit(deposit_id, insider.id, "it is ours", clock.now()),
+        lambda: shop.services.reviews.close(deposit_id, insider.id, "it is ours", clock.now()),
+        lambda: shop.services.returns.send_back(deposit_id, STRANGER, insider.id, "it is ours", clock.now()),
     ):
         with pytest.raises(ReviewRefused, match="you belong to the merchant"):
             await settle()
     with pytest.raises(asyncpg.RestrictViolationError, match="not to be decided by"):
         await database.execute("UPDATE reviews SET decided_by = 'account:' || $1::text", insider.id)
     # Nor do they decide that it keeps what another operator sends back.
-    refund_id = await shop.gateway.returns.send_back(deposit_id, STRANGER, other.id, "not asked for", clock.now())
+    refund_id = await shop.services.returns.send_back(deposit_id, STRANGER, other.id, "not asked for", clock.now())
     with pytest.raises(ApprovalRefused, match="you belong to the merchant"):
-        await shop.gateway.approvals.reject(refund_id, insider.id, "it is ours", clock.now())
+        await shop.services.approvals.reject(refund_id, insider.id, "it is ours", clock.now())
     with pytest.raises(ApprovalRefused, match="you belong to the merchant"):
-        await approve(shop.gateway, refund_id, insider)
+        await approve(shop.services, refund_id, insider)
 
 
 async def test_a_bad_address_returns_nothing(shop: Shop) -> None:
     new, deposit_id, _, amount_raw = await shop.goes_wrong("underpaid")
     for address in ("0x70997970c51812dc3A010C7d01b50e0d17dc79C8", new.pay_in.address, shop.token):
         with pytest.raises(Exception, match=r"destination"):
-            await shop.gateway.returns.send_back(deposit_id, address, shop.ops[0].id, "back", clock.now())
+            await shop.services.returns.send_back(deposit_id, address, shop.ops[0].id, "back", clock.now())
     assert await balance("platform:suspense") == (amount_raw, 0)
     (case,) = await reviews.cases()
     assert case.status == "open"
@@ -287,15 +287,15 @@ async def test_two_operators_at_once_settle_it_once(shop: Shop) -> None:
         new, deposit_id, _, _ = await shop.goes_wrong("underpaid")
         now, (first, second) = clock.now(), shop.ops
         outcomes = await asyncio.gather(
-            shop.gateway.reviews.credit(deposit_id, first.id, "yes", now),
-            shop.gateway.reviews.credit(deposit_id, second.id, "yes", now),
-            shop.gateway.reviews.close(deposit_id, first.id, "no", now),
-            shop.gateway.returns.send_back(deposit_id, STRANGER, second.id, "back", now),
+            shop.services.reviews.credit(deposit_id, first.id, "yes", now),
+            shop.services.reviews.credit(deposit_id, second.id, "yes", now),
+            shop.services.reviews.close(deposit_id, first.id, "no", now),
+            shop.services.returns.send_back(deposit_id, STRANGER, second.id, "back", now),
             return_exceptions=True,
         )
         refused = [outcome for outcome in outcomes if isinstance(outcome, ReviewRefused)]
         assert len(refused) == 3, outcomes
-        seen = await reread(shop.gateway, new)
+        seen = await reread(shop.services, new)
         assert (seen.status == "paid") == (outcomes[0] is None or outcomes[1] is None)
     await assert_books()
     await assert_invoices()
@@ -306,12 +306,12 @@ async def test_nothing_is_decided_on_before_it_is_final(shop: Shop) -> None:
     await shop.pay(new.pay_in.address, 1_000_000, blocks=CONFIRMATIONS - 1)
     (case,) = await reviews.cases()
     for attempt in (
-        shop.gateway.reviews.credit(case.deposit_id, shop.ops[0].id, "now", clock.now()),
-        shop.gateway.returns.send_back(case.deposit_id, STRANGER, shop.ops[0].id, "now", clock.now()),
+        shop.services.reviews.credit(case.deposit_id, shop.ops[0].id, "now", clock.now()),
+        shop.services.returns.send_back(case.deposit_id, STRANGER, shop.ops[0].id, "now", clock.now()),
     ):
         with pytest.raises(ReviewRefused, match="confirmations"):
             await attempt
-    assert (await reread(shop.gateway, new)).status == "manual_review"
+    assert (await reread(shop.services, new)).status == "manual_review"
 
 
 async def test_a_case_whose_deposit_is_reorganised_away_waits_for_it(shop: Shop) -> None:
@@ -324,11 +324,11 @@ async def test_a_case_whose_deposit_is_reorganised_away_waits_for_it(shop: Shop)
     await shop.watcher.tick()
     # then nobody can give it away, and operators know,
     assert await balance("platform:suspense") == (0, 0)
-    seen = await reread(shop.gateway, new)
+    seen = await reread(shop.services, new)
     assert (seen.status, seen.received_raw, [d.status for d in seen.deposits]) == ("manual_review", "0", ["orphaned"])
     for attempt in (
-        shop.gateway.reviews.credit(deposit_id, shop.ops[0].id, "now", clock.now()),
-        shop.gateway.returns.send_back(deposit_id, STRANGER, shop.ops[0].id, "now", clock.now()),
+        shop.services.reviews.credit(deposit_id, shop.ops[0].id, "now", clock.now()),
+        shop.services.returns.send_back(deposit_id, STRANGER, shop.ops[0].id, "now", clock.now()),
     ):
         with pytest.raises(ReviewRefused, match="not on the chain"):
             await attempt
@@ -351,8 +351,8 @@ async def test_a_case_is_open_when_its_deposit_comes_back(
     await driver.reorg(CONFIRMATIONS)
     await shop.watcher.tick()
     if closed_while_away:
-        await shop.gateway.reviews.close(deposit_id, shop.ops[0].id, "it is gone", clock.now())
-        assert (await reread(shop.gateway, new)).status == "closed"
+        await shop.services.reviews.close(deposit_id, shop.ops[0].id, "it is gone", clock.now())
+        assert (await reread(shop.services, new)).status == "closed"
 
     await mined_again(driver, raw)
     await driver.mine(CONFIRMATIONS - 1)
@@ -363,9 +363,9 @@ async def test_a_case_is_open_when_its_deposit_comes_back(
     assert await balance("platform:suspense") == (amount_raw, 0)
     (hold,) = await holds.open_holds()
     await holds.release(hold.id, shop.ops[0].id, "it is back", clock.now())
-    await shop.gateway.reviews.credit(deposit_id, shop.ops[0].id, "paid after all", clock.now())
+    await shop.services.reviews.credit(deposit_id, shop.ops[0].id, "paid after all", clock.now())
     assert await balance("platform:suspense") == (0, 0)
-    assert (await reread(shop.gateway, new)).credited
+    assert (await reread(shop.services, new)).credited
     await assert_books()
     await assert_invoices()
 
@@ -374,10 +374,10 @@ async def test_a_credit_out_of_a_hole_in_suspense_is_refused_in_words(shop: Shop
     # Given a deposit that was sent back, and that the chain then took away: suspense owes what it has not got.
     await shop.driver.mine(1)
     _, lost, _, lost_raw = await shop.goes_wrong("underpaid")
-    refund_id = await shop.gateway.returns.send_back(lost, STRANGER, shop.ops[0].id, "back", clock.now())
-    await approve(shop.gateway, refund_id, shop.ops[1])
-    await send(shop.gateway, refund_id)
-    await confirm(shop.gateway, refund_id)
+    refund_id = await shop.services.returns.send_back(lost, STRANGER, shop.ops[0].id, "back", clock.now())
+    await approve(shop.services, refund_id, shop.ops[1])
+    await send(shop.services, refund_id)
+    await confirm(shop.services, refund_id)
     await shop.driver.reorg(CONFIRMATIONS)
     await shop.watcher.tick()
     assert await balance("platform:suspense") == (-lost_raw, 0)
@@ -385,8 +385,8 @@ async def test_a_credit_out_of_a_hole_in_suspense_is_refused_in_words(shop: Shop
     new, deposit_id, _, _ = await shop.goes_wrong("underpaid")
     # then that waits for the rest.
     with pytest.raises(ReviewRefused, match="suspense"):
-        await shop.gateway.reviews.credit(deposit_id, shop.ops[0].id, "theirs", clock.now())
-    assert (await reread(shop.gateway, new)).status == "manual_review"
+        await shop.services.reviews.credit(deposit_id, shop.ops[0].id, "theirs", clock.now())
+    assert (await reread(shop.services, new)).status == "manual_review"
     await assert_books()
 
 
@@ -405,7 +405,7 @@ async def test_a_merchants_tolerance(shop: Shop, tolerance_bps: int, difference_
     new = await shop.invoice()
     came_raw = int(new.pay_in.amount_raw) + difference_raw
     await shop.pay(new.pay_in.address, came_raw)
-    seen = await reread(shop.gateway, new)
+    seen = await reread(shop.services, new)
     assert seen.status == status
     if status == "paid":
         fee_raw = -(-40_000 * came_raw // int(new.pay_in.amount_raw))
@@ -418,8 +418,8 @@ async def test_a_merchants_tolerance(shop: Shop, tolerance_bps: int, difference_
 
 async def test_returns_are_in_the_merchants_list_of_refunds(shop: Shop) -> None:
     new, deposit_id, _, _ = await shop.goes_wrong("overpaid")
-    refund_id = await shop.gateway.returns.send_back(deposit_id, STRANGER, shop.ops[0].id, "too much", clock.now())
-    listed = await shop.gateway.withdrawal_reader.refunds(
+    refund_id = await shop.services.returns.send_back(deposit_id, STRANGER, shop.ops[0].id, "too much", clock.now())
+    listed = await shop.services.withdrawal_reader.refunds(
         shop.terms.merchant_id, "test", Filters(invoice_id=new.id), None, 10
     )
     assert ([refund.id for refund in listed], listed.following) == ([refund_id], None)

@@ -11,12 +11,12 @@ import pytest
 from app.core import settings as settings_module
 from app.core.outbound.targets import OTHER_PROTOCOLS_PORTS
 from app.deposits.watcher import Watcher
-from app.gateway import Gateway
 from app.ledger import queries as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.verify import export
 from app.networks.config import Asset, NetworkConfig
 from app.sandbox.chain_driver import AnvilDriver
+from app.wiring import Services
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
 
@@ -50,13 +50,13 @@ def test_every_field_of_the_networks_file_is_listed(table: type[msgspec.Struct])
 
 
 @pytest.fixture
-async def usdt_export(gateway: Gateway, driver: AnvilDriver, token: str, tmp_path: Path) -> Path:
+async def usdt_export(services: Services, driver: AnvilDriver, token: str, tmp_path: Path) -> Path:
     """The export of a ledger with two real payments."""
     merchant = await terms(service_fee_bps=80)
-    (watcher,) = gateway.watchers()
+    (watcher,) = services.watchers()
     await watcher.tick()
     for _ in range(2):
-        new = await invoice(gateway, merchant)
+        new = await invoice(services, merchant)
         await driver.transfer_token(token, new.pay_in.address, int(new.pay_in.amount_raw))
         await pay(watcher, driver)
     head = await ledger.head(ChainId(owner=merchant.merchant_id, network="ethereum:test", asset="USDT"))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from app.api.meanings import MEANINGS
+from app.api.error_catalogue import MEANINGS
 from app.api_keys.scopes import Scope
 from app.core.errors import STATUS, Code
 from app.sandbox.home import ROOT

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from app.core.settings import Settings, load
-from app.gateway import Gateway
 from app.invoices.service import announce
 from app.sandbox import ports, processes, tls
+from app.wiring import Services
 from tests.api.serving import Served, served
 from tests.factories.api_keys import api_key
 from tests.factories.invoices import invoice
@@ -170,11 +170,11 @@ async def bodies(proxy: Proxy, key: str) -> None:
     assert b"BODY_TOO_LARGE" not in answer
 
 
-async def streams(proxy: Proxy, gateway: Gateway) -> None:
+async def streams(proxy: Proxy, services: Services) -> None:
     """What happens is told at once, and a quiet stream stays: longer than any time limit but the proxy's longest."""
-    asked = await invoice(gateway, await terms(service_fee_bps=0))
+    asked = await invoice(services, await terms(service_fee_bps=0))
     reader, writer = await proxy.connect()
-    writer.write(f"GET /pay/{gateway.links.slug(asked.id)}/events HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+    writer.write(f"GET /pay/{services.links.slug(asked.id)}/events HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
     async with asyncio.timeout(LATE_S):
         await reader.readuntil(b"retry: ")
     await asyncio.sleep(35)
@@ -234,7 +234,7 @@ if os.environ.get("SOAK"):
     @pytest.mark.parametrize("name", PROXIES)
     async def test_a_proxy_as_documented(
         name: str,
-        gateway: Gateway,
+        services: Services,
         environment: dict[str, str],
         chain_settings: Callable[..., Settings],
         tmp_path: Path,
@@ -244,7 +244,7 @@ if os.environ.get("SOAK"):
         with served(environment | public, tmp_path / "web.log") as upstream, running(name, upstream, tmp_path) as proxy:
             await pages_and_address(proxy, upstream)
             await bodies(proxy, key.full)
-            await asyncio.gather(streams(proxy, gateway), slow_clients(proxy))
+            await asyncio.gather(streams(proxy, services), slow_clients(proxy))
             if name in COUNTS_CONNECTIONS:
                 await crowd(proxy)
             assert upstream.faults() == []

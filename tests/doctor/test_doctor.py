@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.commands.doctor import examine
+from app.cli.doctor import examine
 from app.core import clock, database, redis
 from app.core.settings import Settings, load
 from app.doctor.postgres import GUARDS

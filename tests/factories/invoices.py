@@ -6,20 +6,20 @@ from typing import Any
 import msgspec
 
 from app.core import clock
-from app.gateway import Gateway
 from app.invoices.creation import NewInvoice
 from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
+from app.wiring import Services
 
 
-async def invoice(gateway: Gateway, terms: Terms, *, amount: str = "5.00", **fields: Any) -> InvoiceBody:
+async def invoice(services: Services, terms: Terms, *, amount: str = "5.00", **fields: Any) -> InvoiceBody:
     """An invoice over USDT on ethereum that expires in an hour, unless told otherwise."""
     asked = {"currency": "USDT", "chain": "ethereum", "expires_in": timedelta(hours=1), **fields}
     new = NewInvoice(amount=amount, **asked)
-    body = await gateway.invoice_creation.create(terms, new, None, clock.now())
+    body = await services.invoice_creation.create(terms, new, None, clock.now())
     return msgspec.json.decode(body, type=InvoiceBody)
 
 
-async def reread(gateway: Gateway, invoice: InvoiceBody) -> InvoiceBody:
+async def reread(services: Services, invoice: InvoiceBody) -> InvoiceBody:
     """The invoice as it is now."""
-    return await gateway.invoice_reader.get_any(invoice.id)
+    return await services.invoice_reader.get_any(invoice.id)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from app.core import database, ids
 from app.core.settings import DataKeys
-from app.webhooks import sealing, signing
+from app.webhooks import secrets, signing
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ async def make_endpoint(
         list(event_types),
         status,
         now,
-        sealing.seal(keys, endpoint_id, secret),
+        secrets.seal(keys, endpoint_id, secret),
     )
     await database.execute(
         """

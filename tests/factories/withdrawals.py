@@ -3,12 +3,12 @@
 import msgspec
 
 from app.core import clock, database, ids
-from app.gateway import Gateway
 from app.ledger import queries as ledger_queries
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId, Reference, State
 from app.ledger.service import Posting
 from app.payouts.service import NewPayout
+from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody
 from app.withdrawals.queries import withdrawals_to_sign
 from tests.factories.operators import Operator
@@ -37,17 +37,17 @@ async def balance(owner: str, asset: str = "USDT") -> tuple[int, int]:
     return state.available_raw, state.locked_raw
 
 
-async def payout(gateway: Gateway, merchant_id: str, amount: str = "10.00", **fields: str) -> PayoutBody:
+async def payout(services: Services, merchant_id: str, amount: str = "10.00", **fields: str) -> PayoutBody:
     """A payout that the merchant has asked for."""
     asked = {"asset": "USDT", "chain": "ethereum", "destination": CUSTOMER, "requested_by": "api_key:k", **fields}
-    body = await gateway.payouts.create(merchant_id, "test", NewPayout(amount=amount, **asked), None, clock.now())
+    body = await services.payouts.create(merchant_id, "test", NewPayout(amount=amount, **asked), None, clock.now())
     return msgspec.json.decode(body, type=PayoutBody)
 
 
-async def approve(gateway: Gateway, withdrawal_id: str, *by: Operator) -> None:
+async def approve(services: Services, withdrawal_id: str, *by: Operator) -> None:
     """Approvals by these operators, each with a code not used before."""
     for one in by:
-        await gateway.approvals.approve(withdrawal_id, one.id, one.next_code(), clock.now())
+        await services.approvals.approve(withdrawal_id, one.id, one.next_code(), clock.now())
 
 
 async def sign(withdrawal_id: str, *, nonce: int = 0) -> int:
@@ -67,27 +67,27 @@ async def sign(withdrawal_id: str, *, nonce: int = 0) -> int:
     return row
 
 
-async def send(gateway: Gateway, withdrawal_id: str) -> None:
+async def send(services: Services, withdrawal_id: str) -> None:
     """Sign and send what is approved."""
     assert withdrawal_id in [waiting.id for waiting in await withdrawals_to_sign(NETWORK)]
     now = clock.now()
     async with database.transaction():
         row = await sign(withdrawal_id, nonce=abs(hash(withdrawal_id)) % 2**40)
         await database.execute("UPDATE outgoing_transactions SET status = 'submitted' WHERE id = $1", row)
-        await gateway.withdrawals.mark_submitted(withdrawal_id, now)
+        await services.withdrawals.mark_submitted(withdrawal_id, now)
 
 
-async def confirm(gateway: Gateway, withdrawal_id: str) -> None:
+async def confirm(services: Services, withdrawal_id: str) -> None:
     """The transaction is final on chain."""
     async with database.transaction():
-        await gateway.withdrawals.confirm(withdrawal_id, clock.now())
+        await services.withdrawals.confirm(withdrawal_id, clock.now())
         await _settle_transaction(withdrawal_id, "confirmed")
 
 
-async def revert(gateway: Gateway, withdrawal_id: str) -> None:
+async def revert(services: Services, withdrawal_id: str) -> None:
     """The transaction was reverted on chain."""
     async with database.transaction():
-        await gateway.withdrawals.fail(withdrawal_id, "the transaction was reverted", clock.now())
+        await services.withdrawals.fail(withdrawal_id, "the transaction was reverted", clock.now())
         await _settle_transaction(withdrawal_id, "reverted")
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.cabinet.over_chain.conftest import settings, works, world
+from tests.identity.conftest import app, browser
 from tests.operator.conftest import chain_settings
-from tests.portal.conftest import app, browser
 
 __all__ = ["app", "browser", "chain_settings", "settings", "works", "world"]
 

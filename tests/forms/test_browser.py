@@ -10,17 +10,17 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 from app.core import clock
-from app.gateway import Gateway
-from app.portal.form_routes import SENT_BEFORE
+from app.identity.form_routes import SENT_BEFORE
 from app.sandbox.chain_driver import AnvilDriver
+from app.wiring import Services
 from tests.cabinet.looking import complaints_of, look
 from tests.cabinet.world import make_world
 from tests.checkout.running import RunningApp, running_app
 from tests.forms import filled
 from tests.forms.filled import MERCHANT, Filled
 from tests.forms.walking import address, audited
+from tests.identity.browsing import Account, an_account
 from tests.operator.browsing import chromium, past_code
-from tests.portal.browsing import Account, an_account
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ AT_THE_DESK = (Maker("/desk/reconciliation"),)
 
 
 @pytest.fixture
-async def web(environment: dict[str, str], tmp_path: Path, gateway: Gateway) -> AsyncIterator[RunningApp]:
+async def web(environment: dict[str, str], tmp_path: Path, services: Services) -> AsyncIterator[RunningApp]:
     """The app in a process of its own, on the gateway's database and chain."""
     async with running_app(environment, tmp_path / "web", sandbox=False) as app:
         yield app
@@ -148,10 +148,10 @@ async def is_made_once(context: BrowserContext, form: Form, maker: Maker) -> Non
 
 @pytest.mark.timeout(600)  # thirteen forms, six page loads each
 async def test_every_form_that_makes_something(
-    web: RunningApp, gateway: Gateway, driver: AnvilDriver, token: str
+    web: RunningApp, services: Services, driver: AnvilDriver, token: str
 ) -> None:
-    world = await make_world(gateway.settings, gateway, driver, token)
-    operator = await an_account(gateway.settings, "olive@example.test", totp=True, is_operator=True)
+    world = await make_world(services.settings, services, driver, token)
+    operator = await an_account(services.settings, "olive@example.test", totp=True, is_operator=True)
     ids = world.ids | {"merchant_id": world.terms.merchant_id, "mode": "test"}
     site = f"http://127.0.0.1:{web.port}"
     forms = filled.of_cabinet(

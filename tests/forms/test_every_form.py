@@ -7,20 +7,20 @@ from datetime import timedelta
 from app.asgi import create_app
 from app.core import clock, database
 from app.core.settings import Settings
-from app.gateway import Gateway
+from app.identity.form_routes import SENT_BEFORE, FormDeclaration, NoStepUp, StepUp
 from app.merchants import applications
 from app.merchants import service as merchants
 from app.merchants.applications import Facts
-from app.portal.form_routes import SENT_BEFORE, FormDeclaration, NoStepUp, StepUp
 from app.sandbox.chain_driver import AnvilDriver
 from app.web.edge import Edge
+from app.wiring import Services
 from tests.cabinet.world import World
 from tests.forms import filled
 from tests.forms.filled import BUSINESS, Filled
 from tests.forms.walking import Walker, audited, forms_of, said
+from tests.identity.browsing import Browser, an_account
 from tests.invariants import assert_invariants
 from tests.operator.scene import Scene, set_scene
-from tests.portal.browsing import Browser, an_account
 
 Browsers = Callable[..., Browser]
 WANTED = "Enter the code that your authenticator app shows"
@@ -67,7 +67,7 @@ def test_every_form_is_known(settings: Settings) -> None:
 
 
 async def test_every_form_of_a_merchant_and_of_ones_account(
-    world: World, app: Edge, browser: Browsers, works: Gateway, settings: Settings, driver: AnvilDriver
+    world: World, app: Edge, browser: Browsers, works: Services, settings: Settings, driver: AnvilDriver
 ) -> None:
     account = await an_account(settings, totp=True)
     await merchants.add_member(world.terms.merchant_id, account.id, "owner", clock.now())
@@ -97,7 +97,7 @@ async def test_every_form_of_a_merchant_and_of_ones_account(
 
 
 async def test_every_form_of_the_desk(
-    app: Edge, browser: Browsers, works: Gateway, driver: AnvilDriver, token: str
+    app: Edge, browser: Browsers, works: Services, driver: AnvilDriver, token: str
 ) -> None:
     scene = await set_scene(works, driver, token)
     applicant = await an_account(works.settings, "other@lichtung.example")

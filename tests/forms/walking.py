@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 import httpx
 
 from app.core import clock, database
-from app.portal.form_routes import EVERY_PAGE, FormDeclaration, StepUp, declared, page_of
+from app.identity.form_routes import EVERY_PAGE, FormDeclaration, StepUp, declared, page_of
 from app.web.edge import Edge
 from tests.forms.filled import Filled
-from tests.portal.browsing import Account, Browser
+from tests.identity.browsing import Account, Browser
 
 _FORM = re.compile(r'<form[^>]* method="post" action="([^"]+)"[^>]*>(.*?)</form>', re.DOTALL)
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')

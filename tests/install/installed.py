@@ -14,7 +14,7 @@ from app.merchants import service as merchants
 from app.sandbox import processes
 from app.sandbox.home import ROOT
 from app.sandbox.processes import Process
-from tests.withdrawals.processes import COMMAND_TIMEOUT_S
+from tests.signer.processes import COMMAND_TIMEOUT_S
 
 UV = str(Path(sys.executable).with_name("uv"))
 START_TIMEOUT_S = 90

@@ -27,13 +27,13 @@ from app.sandbox.home import ROOT
 from app.sandbox.integrator import API
 from app.sandbox.ports import free_port
 from app.sandbox.postgres import Postgres
+from app.signer.keystore import SpendingKeys
 from app.web import languages
-from app.withdrawals.keystore import SpendingKeys
 from tests.factories.deployment import environment_of
 from tests.factories.networks import MNEMONIC, networks_toml
+from tests.identity.browsing import Account, Browser
 from tests.install.installed import PROCFILE, Deployment, TlsProxy, build, install
-from tests.portal.browsing import Account, Browser
-from tests.withdrawals.processes import sealed_keys
+from tests.signer.processes import sealed_keys
 
 T = TypeVar("T")
 PASSWORD = "a rather long phrase 7"

@@ -6,8 +6,8 @@ import pytest
 
 from app.core import clock, database
 from app.deposits import reviews
-from app.gateway import Gateway
 from app.merchants.terms import Terms
+from app.wiring import Services
 from tests.deposits.feed import Feed
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import terms
@@ -16,43 +16,43 @@ from tests.factories.withdrawals import NETWORK
 
 
 @pytest.fixture
-async def merchant(gateway: Gateway) -> Terms:
+async def merchant(services: Services) -> Terms:
     return await terms(service_fee_bps=80)
 
 
-async def test_an_invoice_does_not_expire_before_its_last_block_was_read(gateway: Gateway, merchant: Terms) -> None:
+async def test_an_invoice_does_not_expire_before_its_last_block_was_read(services: Services, merchant: Terms) -> None:
     """A watcher that is behind has not seen yet what was paid in time."""
-    new = await invoice(gateway, merchant, expires_in=timedelta(minutes=10))
+    new = await invoice(services, merchant, expires_in=timedelta(minutes=10))
     end = clock.now() + timedelta(minutes=10)
     long_after = end + timedelta(hours=2)
-    assert await gateway.invoices.expire_due(NETWORK, end - timedelta(minutes=1), long_after) == []
-    assert (await reread(gateway, new)).status == "awaiting_deposit"
+    assert await services.invoices.expire_due(NETWORK, end - timedelta(minutes=1), long_after) == []
+    assert (await reread(services, new)).status == "awaiting_deposit"
     # A node whose clock is ahead covers nothing that has not been yet.
-    assert await gateway.invoices.expire_due(NETWORK, long_after, end - timedelta(minutes=1)) == []
-    assert await gateway.invoices.expire_due(NETWORK, long_after, long_after) == [new.id]
-    assert (await reread(gateway, new)).status == "expired"
+    assert await services.invoices.expire_due(NETWORK, long_after, end - timedelta(minutes=1)) == []
+    assert await services.invoices.expire_due(NETWORK, long_after, long_after) == [new.id]
+    assert (await reread(services, new)).status == "expired"
 
 
 @pytest.mark.parametrize(("came_raw", "name"), [(2_000_000, "less"), (9_000_000, "more")])
 async def test_a_refund_is_measured_by_what_was_credited(
-    gateway: Gateway, merchant: Terms, came_raw: int, name: str
+    services: Services, merchant: Terms, came_raw: int, name: str
 ) -> None:
     """An operator credits another amount than was asked for: all of that is the whole, and less is a part."""
-    feed = Feed(gateway)
+    feed = Feed(services)
     feed.begin_anew()
-    new = await invoice(gateway, merchant)
+    new = await invoice(services, merchant)
     await feed.pay(new, came_raw)
     await feed.confirm()
-    boss = await operator(gateway.settings.data_keys)
+    boss = await operator(services.settings.data_keys)
     (case,) = await reviews.cases()
-    await gateway.reviews.credit(case.deposit_id, boss.id, "as agreed", clock.now())
-    credited_raw = int((await reread(gateway, new)).credited_raw or 0)
+    await services.reviews.credit(case.deposit_id, boss.id, "as agreed", clock.now())
+    credited_raw = int((await reread(services, new)).credited_raw or 0)
     assert credited_raw != int(new.net_raw)
 
     async def refund(refunded_raw: int) -> str:
         async with database.transaction():
-            await gateway.invoices.refund(new.id, refunded_raw, clock.now())
-        return (await reread(gateway, new)).status
+            await services.invoices.refund(new.id, refunded_raw, clock.now())
+        return (await reread(services, new)).status
 
     assert await refund(credited_raw - 1) == "partially_refunded"
     assert await refund(credited_raw) == "refunded"

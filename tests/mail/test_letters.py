@@ -81,8 +81,8 @@ def _calls(name: str) -> list[tuple[Path, ast.Call]]:
 
 SUBJECTS_FROM_ELSEWHERE = {
     "accounts/letters.py": "subject",  # _notice: its callers give constants, held below
-    "merchants/standing.py": "SUBJECTS[deed]",
-    "webhooks/stopping.py": "subject",  # _tell_merchant: its callers give constants, held below
+    "merchants/administration.py": "SUBJECTS[deed]",
+    "webhooks/pausing.py": "subject",  # _tell_merchant: its callers give constants, held below
     # What went wrong, in words of ours with ids and figures, to the operators alone.
     "alerts/routing.py": "f\"[{alert['severity'].upper()}] {alert['kind']}: {' '.join(alert['message'].split())}\""
     "[:MAX_SUBJECT_CHARS]",
@@ -94,7 +94,7 @@ def test_every_subject_is_ours() -> None:
     for path, call in _calls("letter"):
         subject, place = call.args[1], str(path.relative_to(APP))
         assert isinstance(subject, ast.Constant) or ast.unparse(subject) == SUBJECTS_FROM_ELSEWHERE[place], place
-    for path in ("accounts/letters.py", "webhooks/stopping.py"):
+    for path in ("accounts/letters.py", "webhooks/pausing.py"):
         for node in ast.walk(ast.parse((APP / path).read_text())):
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

@@ -7,10 +7,10 @@ import pytest
 
 from app.core import clock, database, ids
 from app.core.errors import ApiError, Forbidden
-from app.gateway import Gateway
 from app.merchants import applications
 from app.merchants.applications import Facts
 from app.merchants.queries import enabled_assets
+from app.wiring import Services
 from tests.factories.letters import letters
 from tests.factories.merchants import make_member, merchant
 from tests.merchants.people import hire, seated
@@ -48,7 +48,7 @@ async def deeds(merchant_id: str) -> list[str]:
     return [row["action"] for row in rows]
 
 
-async def test_applicant_owns_a_merchant_that_waits(gateway: Gateway) -> None:
+async def test_applicant_owns_a_merchant_that_waits(services: Services) -> None:
     account_id = await person()
     merchant_id = await applied(account_id)
     owner = await seated(account_id, merchant_id)
@@ -58,18 +58,18 @@ async def test_applicant_owns_a_merchant_that_waits(gateway: Gateway) -> None:
     assert await enabled_assets(merchant_id, "test") == []
 
 
-async def test_approval_opens_everything_and_tells_the_owner(gateway: Gateway) -> None:
+async def test_approval_opens_everything_and_tells_the_owner(services: Services) -> None:
     account_id = await person()
     merchant_id = await applied(account_id)
     (waiting,) = await applications.waiting()
-    await applications.approve(waiting.id, gateway.networks, Staff(), clock.now())
+    await applications.approve(waiting.id, services.networks, Staff(), clock.now())
     assert (await seated(account_id, merchant_id)).standing == "approved"
     assert {one.asset for one in await enabled_assets(merchant_id, "test")} == {"USDT", "ETH"}
     assert await database.fetch_value("SELECT recipient FROM mail_outbox") == "mara@example.test"
     assert await deeds(merchant_id) == ["merchant.applied", "merchant.approved"]
 
 
-async def test_a_rejected_one_reads_why_and_may_try_again(gateway: Gateway) -> None:
+async def test_a_rejected_one_reads_why_and_may_try_again(services: Services) -> None:
     account_id = await person()
     merchant_id = await applied(account_id)
     (waiting,) = await applications.waiting()
@@ -83,13 +83,13 @@ async def test_a_rejected_one_reads_why_and_may_try_again(gateway: Gateway) -> N
     assert newest.merchant_name == "Harbour"
 
 
-async def test_two_operators_decide_once(gateway: Gateway) -> None:
+async def test_two_operators_decide_once(services: Services) -> None:
     await applied(await person())
     (waiting,) = await applications.waiting()
 
     async def approve() -> bool:
         try:
-            await applications.approve(waiting.id, gateway.networks, Staff(), clock.now())
+            await applications.approve(waiting.id, services.networks, Staff(), clock.now())
         except ApiError:
             return False
         return True

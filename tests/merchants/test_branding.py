@@ -11,7 +11,7 @@ from app.core.errors import ApiError
 from app.core.resources import STATIC
 from app.merchants import branding
 from app.merchants.branding import Branding
-from app.merchants.rasters import Raster, inspect
+from app.merchants.image_types import Raster, inspect
 from app.web import brand
 from tests.checkout.pictures import JPEG, NO_PICTURES, PNG, WEBP, png
 from tests.factories.merchants import merchant

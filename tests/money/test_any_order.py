@@ -35,12 +35,12 @@ from hypothesis.stateful import (
 from app.core import clock, redis
 from app.core.money import format_amount
 from app.core.settings import Settings, load
-from app.gateway import running, wire
 from app.invoices.presentation import InvoiceBody
 from app.sandbox.chain_driver import AnvilDriver
 from app.sandbox.postgres import Postgres
-from app.withdrawals.crash_points import POINTS
-from app.withdrawals.keystore import SpendingKeys
+from app.signer.crash_points import POINTS
+from app.signer.keystore import SpendingKeys
+from app.wiring import running, wire
 from tests.books import assert_books, assert_invoices
 from tests.factories.networks import XPUB, networks_toml
 from tests.invariants import assert_invariants
@@ -143,9 +143,9 @@ class Money(RuleBasedStateMachine):
             await driver.transfer_token(token, customer, 10**13)
         await driver.call("evm_setAutomine", False)
         settings = self.place.deployment(self.place.postgres.dsn(name), node.rpc_url, token)
-        gateway = await self.stack.enter_async_context(running(wire(settings)))
+        services = await self.stack.enter_async_context(running(wire(settings)))
         await redis.client().flushall()
-        return await World.begin(gateway, driver, token, self.place.keys)
+        return await World.begin(services, driver, token, self.place.keys)
 
     @initialize(target=invoices)
     def both_have_sold_something(self) -> object:
@@ -307,7 +307,7 @@ class Money(RuleBasedStateMachine):
 
     async def _check(self) -> None:
         await self.world.number_events()
-        await assert_invariants(self.world.gateway)
+        await assert_invariants(self.world.services)
         await assert_books()
         await assert_invoices()
         await self.world.assert_nothing_left_twice()

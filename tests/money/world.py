@@ -18,19 +18,19 @@ from app.deposits import reviews
 from app.deposits.reviews import ReviewRefused
 from app.deposits.watcher import Watcher
 from app.events import sequencer
-from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
 from app.networks.port import NetworkError, UnreadableAnswer, WrongChain
 from app.refunds.service import NewRefund
 from app.sandbox.chain_driver import AnvilDriver, ChainDriverError, token_transfer_data
+from app.signer.crash_points import CrashPoints
+from app.signer.keystore import SpendingKeys
+from app.signer.signing import Signer
 from app.webhooks.fan_out import fan_out_with
+from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused, expire_stale
-from app.withdrawals.crash_points import CrashPoints
-from app.withdrawals.keystore import SpendingKeys
 from app.withdrawals.presentation import RefundBody
-from app.withdrawals.signing import Signer
 from tests.factories.invoices import invoice
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import Operator, operator
@@ -64,7 +64,7 @@ class CrashAt(CrashPoints):
 class World:
     """One deployment, seen from all sides. `dropped`: customers' transactions that reorganisations threw out."""
 
-    gateway: Gateway
+    services: Services
     driver: AnvilDriver
     token: str
     keys: SpendingKeys
@@ -76,10 +76,10 @@ class World:
     dropped: list[str] = field(default_factory=list)
 
     @classmethod
-    async def begin(cls, gateway: Gateway, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Self:
+    async def begin(cls, services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Self:
         """Two merchants, one tolerant and taking parts, two operators, and a hot wallet with a booked top-up."""
-        (watcher,), (signer,) = gateway.watchers(), gateway.signers(keys, CrashAt(None))
-        world = cls(gateway, driver, token, keys, watcher, signer)
+        (watcher,), (signer,) = services.watchers(), services.signers(keys, CrashAt(None))
+        world = cls(services, driver, token, keys, watcher, signer)
         strict, tolerant = await merchant(service_fee_bps=80), await merchant(service_fee_bps=0)
         await database.execute("UPDATE merchants SET tolerance_bps = 100 WHERE id = $1", tolerant)
         for one in (strict, tolerant):
@@ -88,7 +88,7 @@ class World:
             Terms(strict, "test", 80, "customer"),
             Terms(tolerant, "test", 0, "merchant", accept_parts=True),
         ]
-        data_keys = gateway.settings.data_keys
+        data_keys = services.settings.data_keys
         await make_endpoint(
             merchant_id=strict, mode="test", url="https://shop.example.test/", keys=data_keys, now=clock.now()
         )
@@ -154,11 +154,11 @@ class World:
         await self.watcher.tick()
 
     async def number_events(self) -> None:
-        await sequencer.number_events(fan_out_with(self.gateway.settings.data_keys))
+        await sequencer.number_events(fan_out_with(self.services.settings.data_keys))
 
     async def sign(self, crash_at: str | None = None) -> None:
         """One round of the signer; where it dies another takes its place."""
-        (self.signer,) = self.gateway.signers(self.keys, CrashAt(crash_at)) if crash_at else (self.signer,)
+        (self.signer,) = self.services.signers(self.keys, CrashAt(crash_at)) if crash_at else (self.signer,)
         try:
             await self.signer.tick()
         except Crash:
@@ -168,7 +168,7 @@ class World:
         except NetworkError:
             pass  # this round was cut short, as in signing.py
         if crash_at:
-            (self.signer,) = self.gateway.signers(self.keys, CrashAt(None))
+            (self.signer,) = self.services.signers(self.keys, CrashAt(None))
 
     async def come_to_rest(self) -> None:
         """Everybody does what is left to do."""
@@ -184,7 +184,7 @@ class World:
 
     async def new_invoice(self, terms: Terms, asset: str, amount: str) -> InvoiceBody | str:
         try:
-            return await invoice(self.gateway, terms, amount=amount, currency=asset, expires_in=timedelta(minutes=10))
+            return await invoice(self.services, terms, amount=amount, currency=asset, expires_in=timedelta(minutes=10))
         except ApiError as error:
             return error.code
 
@@ -198,7 +198,7 @@ class World:
     async def cancel_invoice(self, invoice_id: str) -> str:
         merchant_id = await self.merchant_of("invoices", invoice_id)
         try:
-            await self.gateway.invoices.cancel(merchant_id, "test", invoice_id, clock.now())
+            await self.services.invoices.cancel(merchant_id, "test", invoice_id, clock.now())
         except ApiError as error:
             return error.code
         return "cancelled"
@@ -207,14 +207,14 @@ class World:
         """A payout to an address of its own, so that what arrives there is this payout's alone."""
         fields = {"asset": asset, "destination": nobody(), "requested_by": requested_by}
         try:
-            return (await payout(self.gateway, merchant_id, amount, **fields)).id
+            return (await payout(self.services, merchant_id, amount, **fields)).id
         except ApiError as error:
             return error.code
 
     async def cancel_payout(self, payout_id: str) -> str:
         merchant_id = await self.merchant_of("withdrawals", payout_id)
         try:
-            await self.gateway.payouts.cancel(merchant_id, "test", payout_id, clock.now())
+            await self.services.payouts.cancel(merchant_id, "test", payout_id, clock.now())
         except ApiError as error:
             return error.code
         return "cancelled"
@@ -223,47 +223,47 @@ class World:
         merchant_id = await self.merchant_of("invoices", invoice_id)
         new = NewRefund(amount=amount, refund_address=nobody(), requested_by="api_key:k")
         try:
-            body = await self.gateway.refunds.create(merchant_id, "test", invoice_id, new, None, clock.now())
+            body = await self.services.refunds.create(merchant_id, "test", invoice_id, new, None, clock.now())
         except ApiError as error:
             return error.code
         return msgspec.json.decode(body, type=RefundBody).id
 
     async def approve(self, withdrawal_id: str, by: Operator) -> str:
         try:
-            return await self.gateway.approvals.approve(withdrawal_id, by.id, by.next_code(), clock.now())
+            return await self.services.approvals.approve(withdrawal_id, by.id, by.next_code(), clock.now())
         except ApprovalRefused as error:
             return str(error)
 
     async def reject(self, withdrawal_id: str, by: Operator) -> str:
         try:
-            await self.gateway.approvals.reject(withdrawal_id, by.id, "no", clock.now())
+            await self.services.approvals.reject(withdrawal_id, by.id, "no", clock.now())
         except ApprovalRefused as error:
             return str(error)
         return "rejected"
 
     async def expire_requests(self) -> int:
-        return await expire_stale(self.gateway.withdrawals, 7, clock.now())
+        return await expire_stale(self.services.withdrawals, 7, clock.now())
 
     async def open_cases(self) -> list[str]:
         return [case.deposit_id for case in await reviews.cases()]
 
     async def credit(self, deposit_id: str, by: Operator) -> str:
         try:
-            await self.gateway.reviews.credit(deposit_id, by.id, "as good as paid", clock.now())
+            await self.services.reviews.credit(deposit_id, by.id, "as good as paid", clock.now())
         except ReviewRefused as error:
             return str(error)
         return "credited"
 
     async def close(self, deposit_id: str, by: Operator) -> str:
         try:
-            await self.gateway.reviews.close(deposit_id, by.id, "nobody's", clock.now())
+            await self.services.reviews.close(deposit_id, by.id, "nobody's", clock.now())
         except ReviewRefused as error:
             return str(error)
         return "closed"
 
     async def send_back(self, deposit_id: str, by: Operator) -> str:
         try:
-            return await self.gateway.returns.send_back(deposit_id, nobody(), by.id, "to its sender", clock.now())
+            return await self.services.returns.send_back(deposit_id, nobody(), by.id, "to its sender", clock.now())
         except (ReviewRefused, ApiError) as error:
             return str(error)
 

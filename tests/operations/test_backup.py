@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 
 from app.core import clock, database
-from app.gateway import wire
 from app.reconciliation import queries
 from app.sandbox.postgres import Postgres
-from tests.reconciliation.conftest import chain_settings, environment, gateway, hook, world  # noqa: F401 - fixtures
+from app.wiring import wire
+from tests.reconciliation.conftest import chain_settings, environment, hook, services, world  # noqa: F401 - fixtures
 from tests.reconciliation.world import World
 
 
@@ -37,7 +37,7 @@ async def test_a_restored_dump_is_the_same_books(
 ) -> None:
     await world.payout(1_000_000)
     await world.settle()
-    settings = world.gateway.settings
+    settings = world.services.settings
     programs, dump = Path(postgres.psql).parent, tmp_path / "swap-pay.dump"
     run(programs / "pg_dump", settings.database_url, "--format=custom", "--file", str(dump))
     restored = f"restored_{os.urandom(4).hex()}"

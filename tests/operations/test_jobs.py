@@ -18,7 +18,7 @@ from app.accounts import sessions
 from app.core import clock, database, redis
 from app.core.settings import Settings
 from app.sandbox.home import ROOT
-from tests.portal.browsing import an_account
+from tests.identity.browsing import an_account
 
 QUEUE = "arq:default"
 PATIENCE_S = 60
@@ -39,7 +39,7 @@ def worker(environment: dict[str, str], log_path: Path) -> Iterator["subprocess.
     """`swap-pay worker default`, under way."""
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "worker", "default"],
+            [sys.executable, "-m", "app.cli.main", "worker", "default"],
             cwd=ROOT,
             env={"PATH": os.environ["PATH"], **environment},
             stdout=log,

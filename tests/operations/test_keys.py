@@ -14,7 +14,7 @@ from app.core.settings import DataKeys, Settings
 from app.mail import sealing as letter_bodies
 from app.mail import service as mail
 from app.mail.letters import Kind, letter
-from app.webhooks import sealing
+from app.webhooks import secrets
 from tests.factories.letters import letters
 from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
@@ -40,7 +40,7 @@ async def test_what_an_old_key_sealed_opens_with_the_new_one_alone(settings: Set
 
     async def reseal_all() -> tuple[int, int, int]:
         return (
-            await sealing.reseal_all(both),
+            await secrets.reseal_all(both),
             await accounts.reseal_all(both),
             await letter_bodies.reseal_all(both),
         )
@@ -53,7 +53,7 @@ async def test_what_an_old_key_sealed_opens_with_the_new_one_alone(settings: Set
     assert [waiting.body for waiting in await letters()] == ["link 2", "link 1", "link 0"]
     row = await database.fetch_one("SELECT secret_sealed, previous_secret_sealed FROM webhook_endpoints")
     assert row is not None
-    assert {sealing.open_sealed(alone, endpoint.id, sealed) for sealed in row} == {endpoint.secret}
+    assert {secrets.open_sealed(alone, endpoint.id, sealed) for sealed in row} == {endpoint.secret}
     totp = await database.fetch_value("SELECT totp_secret_sealed FROM accounts")
     assert decrypt(alone, totp, purpose=f"totp:{account.id}") == account.totp_secret
 
@@ -65,4 +65,4 @@ async def test_a_key_that_is_gone_too_early_is_named(settings: Settings) -> None
     )
     rotated = replace(settings, data_keys=DataKeys({"k9": base64.b64decode(base64.b64encode(os.urandom(32)))}))
     with pytest.raises(Undecryptable, match="k1"):
-        await sealing.reseal_all(rotated.data_keys)
+        await secrets.reseal_all(rotated.data_keys)

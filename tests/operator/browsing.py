@@ -11,7 +11,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 from app.core import clock, database
 from tests.checkout.running import RunningApp
 from tests.chromium import launch_options
-from tests.portal.browsing import Account
+from tests.identity.browsing import Account
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from app.accounts.sessions import Session
 from app.asgi import create_app
 from app.core import clock, redis
 from app.core.settings import Settings
-from app.gateway import Gateway, wire
+from app.wiring import Services, wire
 from tests.factories import operators as staff
 from tests.factories.merchants import terms
 from tests.factories.networks import XPUB
@@ -39,9 +39,9 @@ def chain_settings(chain_settings):  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture
-async def ops(gateway: Gateway) -> Staff:
+async def ops(services: Services) -> Staff:
     """A member of staff with an authenticator."""
-    return await staff.operator(gateway.settings.data_keys)
+    return await staff.operator(services.settings.data_keys)
 
 
 async def signed_in(account_id: str) -> Session:
@@ -61,7 +61,7 @@ async def by(ops: Staff) -> Operator:
 
 
 @pytest.fixture
-async def merchant_id(gateway: Gateway) -> str:
+async def merchant_id(services: Services) -> str:
     """A merchant with 100 USDT."""
     merchant = await terms(service_fee_bps=80)
     await fund(merchant.merchant_id, 100_000_000)

@@ -7,24 +7,25 @@ from eth_utils.address import to_checksum_address
 
 from app.accounts.operators import Operator
 from app.alerts.service import raise_alert
+from app.backoffice import alerts
 from app.core import clock, database
-from app.gateway import Gateway
 from app.ledger.hashchain import ChainId
 from app.merchants import applications, switches
 from app.merchants import service as merchants
 from app.merchants.applications import Facts
-from app.oversight import alerts
 from app.reconciliation import requests
 from app.sandbox.chain_driver import AnvilDriver
-from app.withdrawals import holds, looks
-from app.withdrawals.authorisation import Refused, refuse
+from app.signer import wallet_snapshot
+from app.signer.policy import Refused, refuse
+from app.wiring import Services
+from app.withdrawals import holds
 from app.withdrawals.service import set_waiting
 from tests.factories.api_keys import api_key
 from tests.factories.invoices import invoice
 from tests.factories.merchants import make_member, merchant, takes
 from tests.factories.operators import Operator as Staff
 from tests.factories.withdrawals import NETWORK, approve, confirm, fund, payout, send
-from tests.portal.browsing import Account, an_account
+from tests.identity.browsing import Account, an_account
 
 POISONED = to_checksum_address("0x7099aa5eb1b8b8bd3e16a8f2c4fe3a18e1ae79c8")
 """Begins and ends like CUSTOMER."""
@@ -114,9 +115,9 @@ class Scene:
         return found
 
 
-async def set_scene(gateway: Gateway, driver: AnvilDriver, token: str) -> Scene:
+async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scene:
     """Everything at once, through the verbs that make it in production."""
-    settings, networks = gateway.settings, gateway.networks
+    settings, networks = services.settings, services.networks
     account = await an_account(settings, "olive@example.test", totp=True, is_operator=True)
     second = await an_account(settings, "otto@example.test", totp=True, is_operator=True)
     await database.execute("UPDATE accounts SET name = 'Olive Operator' WHERE id = $1", account.id)
@@ -126,7 +127,7 @@ async def set_scene(gateway: Gateway, driver: AnvilDriver, token: str) -> Scene:
     assert second.totp_secret is not None
     olive = Staff(account.id, account.email, account.totp_secret)
     otto = Staff(second.id, second.email, second.totp_secret)
-    (watcher,) = gateway.watchers()
+    (watcher,) = services.watchers()
     await watcher.tick()
 
     shop = await merchant(name="Harbour & Pine")
@@ -144,38 +145,38 @@ async def set_scene(gateway: Gateway, driver: AnvilDriver, token: str) -> Scene:
     await takes(suspended, "USDT")
     await fund(suspended, 900_000_000)
 
-    confirmed = await payout(gateway, shop, "120.00", **by_key)
-    for sent in (confirmed, await payout(gateway, shop, "75.50", **by_key)):
-        await approve(gateway, sent.id, olive, otto)
-        await send(gateway, sent.id)
-        await confirm(gateway, sent.id)
-    rejected = await payout(gateway, shop, "33.00", destination=OTHER, **by_key)
-    await gateway.approvals.reject(rejected.id, olive.id, "The address belongs to a mixer.", clock.now())
-    usual = await payout(gateway, shop, "42.00", **by_key)
-    await payout(gateway, shop, "42.00", destination=OTHER, **by_key)
-    poisoned = await payout(gateway, shop, "1250.00", destination=POISONED, **by_key)
-    await approve(gateway, poisoned.id, otto)
-    large = await payout(gateway, shop, "2500.000001", destination=OTHER, **by_key)
-    await payout(gateway, shop, "1.234567890123456789", asset="ETH", destination=OTHER, **by_key)
-    own = await payout(gateway, shop, "5.00", requested_by=f"account:{olive.id}")
-    stuck = await payout(gateway, shop, "17.00", **by_key)
-    await approve(gateway, stuck.id, olive)
+    confirmed = await payout(services, shop, "120.00", **by_key)
+    for sent in (confirmed, await payout(services, shop, "75.50", **by_key)):
+        await approve(services, sent.id, olive, otto)
+        await send(services, sent.id)
+        await confirm(services, sent.id)
+    rejected = await payout(services, shop, "33.00", destination=OTHER, **by_key)
+    await services.approvals.reject(rejected.id, olive.id, "The address belongs to a mixer.", clock.now())
+    usual = await payout(services, shop, "42.00", **by_key)
+    await payout(services, shop, "42.00", destination=OTHER, **by_key)
+    poisoned = await payout(services, shop, "1250.00", destination=POISONED, **by_key)
+    await approve(services, poisoned.id, otto)
+    large = await payout(services, shop, "2500.000001", destination=OTHER, **by_key)
+    await payout(services, shop, "1.234567890123456789", asset="ETH", destination=OTHER, **by_key)
+    own = await payout(services, shop, "5.00", requested_by=f"account:{olive.id}")
+    stuck = await payout(services, shop, "17.00", **by_key)
+    await approve(services, stuck.id, olive)
     await set_waiting(stuck.id, "the hot wallet holds too little USDT")
-    refused = await payout(gateway, shop, "18.00", **by_key)
-    await approve(gateway, refused.id, olive)
+    refused = await payout(services, shop, "18.00", **by_key)
+    await approve(services, refused.id, olive)
     ceiling = Refused("ceiling", "the amount is above the signer's ceiling for one transaction", held=True)
     await refuse(refused.id, ceiling, networks.get(NETWORK), clock.now())
-    held = await payout(gateway, suspended, "90.00", requested_by="api_key:SK0000000000")
+    held = await payout(services, suspended, "90.00", requested_by="api_key:SK0000000000")
     async with database.transaction():
         chain = ChainId(owner=suspended, network=NETWORK, asset="USDT")
         await holds.place(chain, "a reorganisation took a credited deposit away", clock.now())
     (hold,) = await holds.open_holds()
 
-    cases = [await _review(gateway, driver, token, shop, short_by) for short_by in (250_000, -1, 1)]
+    cases = [await _review(services, driver, token, shop, short_by) for short_by in (250_000, -1, 1)]
     await driver.mine(3)
     await watcher.tick()
-    await gateway.reviews.close(cases[1], olive.id, "the customer asked to leave it", clock.now())
-    early = await _review(gateway, driver, token, shop, 3)
+    await services.reviews.close(cases[1], olive.id, "the customer asked to leave it", clock.now())
+    early = await _review(services, driver, token, shop, 3)
 
     await raise_alert(
         severity="warning",
@@ -215,7 +216,7 @@ async def set_scene(gateway: Gateway, driver: AnvilDriver, token: str) -> Scene:
     )
     (application,) = await applications.waiting()
     drift_run, clean_run = await _runs()
-    await looks.note(
+    await wallet_snapshot.note(
         NETWORK,
         {"USDT": 17, "ETH": 2 * 10**18},
         {"USDT": 17, "ETH": 19 * 10**17},
@@ -251,16 +252,16 @@ async def set_scene(gateway: Gateway, driver: AnvilDriver, token: str) -> Scene:
     )
 
 
-async def _review(gateway: Gateway, driver: AnvilDriver, token: str, merchant_id: str, short_by: int) -> str:
+async def _review(services: Services, driver: AnvilDriver, token: str, merchant_id: str, short_by: int) -> str:
     """A deposit that is so much less than what was asked for, and a speck; its case."""
     from app.merchants.terms import Terms
 
     new = await invoice(
-        gateway, Terms(merchant_id, "test", 80, "merchant"), amount="25.00", expires_in=timedelta(days=6)
+        services, Terms(merchant_id, "test", 80, "merchant"), amount="25.00", expires_in=timedelta(days=6)
     )
     await driver.transfer_token(token, new.pay_in.address, int(new.pay_in.amount_raw) - short_by)
     await driver.transfer_token(token, new.pay_in.address, 7)
-    (watcher,) = gateway.watchers()
+    (watcher,) = services.watchers()
     await watcher.tick()
     deposit: str = await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", new.id)
     return deposit

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import httpx
 from litestar import Litestar
 
-from app.gateway import Gateway
 from app.web.edge import Edge
+from app.wiring import Services
 from tests.factories.merchants import terms
 from tests.factories.operators import Operator as Staff
 from tests.factories.withdrawals import fund
-from tests.portal.browsing import Account, Browser, an_account
+from tests.identity.browsing import Account, Browser, an_account
 
 BASE = "https://pay.example.test"
 
@@ -21,7 +21,7 @@ class Served:
     """A running app. `gateway` is another process's, on the same database."""
 
     app: Edge
-    gateway: Gateway
+    services: Services
     _clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def browser(self, address: str = "192.0.2.7") -> Browser:
@@ -33,7 +33,7 @@ class Served:
 
     async def account(self, email: str, *, totp: bool = True, is_operator: bool = True) -> Account:
         """Somebody's account."""
-        return await an_account(self.gateway.settings, email, totp=totp, is_operator=is_operator)
+        return await an_account(self.services.settings, email, totp=totp, is_operator=is_operator)
 
     async def signed_in(self, account: Account) -> Browser:
         """A browser in which somebody has just signed in."""
@@ -51,9 +51,9 @@ class Served:
         """Close browsers and the second gateway's connections."""
         for client in self._clients:
             await client.aclose()
-        await self.gateway.addresses.close()
-        await self.gateway.outbound.aclose()
-        await self.gateway.networks.aclose()
+        await self.services.addresses.close()
+        await self.services.outbound.aclose()
+        await self.services.networks.aclose()
 
 
 def staff_of(account: Account) -> Staff:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from app.backoffice.withdrawals import DestinationHistory, Dossier, GivenApproval, MerchantHistory, Twin
 from app.core import clock
 from app.ledger.hashchain import State
 from app.networks.config import Asset
-from app.operator.cautions import cautions, why_not, why_not_attach
-from app.oversight.withdrawals import DestinationHistory, Dossier, GivenApproval, MerchantHistory, Twin
+from app.operator.warnings import cautions, why_not, why_not_attach
 from app.withdrawals.conflicts import REASONS
 from app.withdrawals.digest import Intent, digest
 

@@ -10,20 +10,20 @@ import pytest
 from app.accounts import operators
 from app.accounts.operators import DeedRefused, NotAnOperator, Operator, TotpMissing
 from app.alerts.service import raise_alert
+from app.backoffice import alerts, queue
 from app.core import clock, database
 from app.core.errors import ApiError, Code
-from app.gateway import Gateway
 from app.ledger.hashchain import ChainId
-from app.merchants import standing, switches
-from app.merchants.standing import AssetTerms
-from app.oversight import alerts, queue
+from app.merchants import administration, switches
+from app.merchants.administration import AssetTerms
 from app.reconciliation import queries as runs
 from app.reconciliation import requests
 from app.reconciliation.service import RUN_LOCK, RunInProgress
 from app.sandbox.chain_driver import AnvilDriver
+from app.signer.policy import Refused, refuse
+from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused
-from app.withdrawals.authorisation import Refused, refuse
 from app.withdrawals.holds import HoldRefused
 from app.withdrawals.queries import withdrawals_to_sign
 from tests.factories.invoices import invoice
@@ -52,7 +52,7 @@ async def status(merchant_id: str) -> str:
     return str(await database.fetch_value("SELECT status FROM merchants WHERE id = $1", merchant_id))
 
 
-async def test_only_operators_with_totp_are_on_duty(gateway: Gateway, ops: Staff, merchant_id: str) -> None:
+async def test_only_operators_with_totp_are_on_duty(services: Services, ops: Staff, merchant_id: str) -> None:
     found = operators.on_duty(await signed_in(ops.id), address="192.0.2.7")
     assert (found.account_id, found.actor, found.address) == (ops.id, f"account:{ops.id}", "192.0.2.7")
     await database.execute("UPDATE accounts SET totp_secret_sealed = NULL WHERE id = $1", ops.id)
@@ -65,11 +65,11 @@ async def test_only_operators_with_totp_are_on_duty(gateway: Gateway, ops: Staff
 
 
 async def test_a_merchant_is_suspended_reinstated_and_banned_with_reasons(
-    gateway: Gateway, merchant_id: str, by: Operator
+    services: Services, merchant_id: str, by: Operator
 ) -> None:
     await make_member(merchant_id=merchant_id, role="owner", email="owner@example.test", now=clock.now())
     await make_member(merchant_id=merchant_id, role="viewer", email="viewer@example.test", now=clock.now())
-    await standing.suspend(merchant_id, "  chargebacks  ", by, clock.now())
+    await administration.suspend(merchant_id, "  chargebacks  ", by, clock.now())
     assert await status(merchant_id) == "suspended"
     assert await last_deed() == (
         by.actor,
@@ -82,41 +82,41 @@ async def test_a_merchant_is_suspended_reinstated_and_banned_with_reasons(
     assert (letter.recipient, letter.subject) == ("owner@example.test", "Your merchant was suspended")
     assert "chargebacks" in letter.body
     with pytest.raises(DeedRefused, match="is suspended"):
-        await standing.suspend(merchant_id, "again", by, clock.now())
-    await standing.reinstate(merchant_id, "settled", by, clock.now())
-    await standing.ban(merchant_id, "fraud", by, clock.now())
+        await administration.suspend(merchant_id, "again", by, clock.now())
+    await administration.reinstate(merchant_id, "settled", by, clock.now())
+    await administration.ban(merchant_id, "fraud", by, clock.now())
     assert await status(merchant_id) == "banned"
     with pytest.raises(DeedRefused):
-        await standing.suspend(merchant_id, "less", by, clock.now())
-    await standing.reinstate(merchant_id, "it was another company", by, clock.now())
+        await administration.suspend(merchant_id, "less", by, clock.now())
+    await administration.reinstate(merchant_id, "it was another company", by, clock.now())
     assert await status(merchant_id) == "approved"
 
 
 async def test_a_deed_without_a_reason_or_a_merchant_leaves_no_trace(
-    gateway: Gateway, merchant_id: str, by: Operator
+    services: Services, merchant_id: str, by: Operator
 ) -> None:
     before = await deeds()
     for reason in ("", "  \n", "x" * 501):
         with pytest.raises(ApiError) as refusal:
-            await standing.suspend(merchant_id, reason, by, clock.now())
+            await administration.suspend(merchant_id, reason, by, clock.now())
         assert refusal.value.code == Code.INVALID_INPUT
     with pytest.raises(ApiError) as refusal:
-        await standing.ban("MCH-0000000000", "who?", by, clock.now())
+        await administration.ban("MCH-0000000000", "who?", by, clock.now())
     assert refusal.value.code == Code.NOT_FOUND
     assert (await deeds(), await status(merchant_id)) == (before, "approved")
 
 
 async def test_fee_and_tolerance_are_written_down_as_was_and_is(
-    gateway: Gateway, merchant_id: str, by: Operator
+    services: Services, merchant_id: str, by: Operator
 ) -> None:
-    await standing.set_terms(merchant_id, 120, 0, by, clock.now())
+    await administration.set_terms(merchant_id, 120, 0, by, clock.now())
     assert (await last_deed())[1:] == (
         "merchant.fee_changed",
         merchant_id,
         "192.0.2.7",
         {"was": 80, "is_now": 120},
     )
-    await standing.set_terms(merchant_id, 120, 50, by, clock.now())
+    await administration.set_terms(merchant_id, 120, 50, by, clock.now())
     assert (await last_deed())[1:] == (
         "merchant.tolerance_changed",
         merchant_id,
@@ -124,22 +124,22 @@ async def test_fee_and_tolerance_are_written_down_as_was_and_is(
         {"was": 0, "is_now": 50},
     )
     before = await deeds()
-    await standing.set_terms(merchant_id, 120, 50, by, clock.now())  # nothing changes, nothing is written
+    await administration.set_terms(merchant_id, 120, 50, by, clock.now())  # nothing changes, nothing is written
     for fee_bps, tolerance_bps in ((5_001, 50), (-1, 50), (100, 1_001)):  # the last one's fee is not set either
         with pytest.raises(ApiError):
-            await standing.set_terms(merchant_id, fee_bps, tolerance_bps, by, clock.now())
+            await administration.set_terms(merchant_id, fee_bps, tolerance_bps, by, clock.now())
     assert await deeds() == before
     row = await database.fetch_one("SELECT service_fee_bps, tolerance_bps FROM merchants WHERE id = $1", merchant_id)
     assert row is not None
     assert tuple(row) == (120, 50)
 
 
-async def test_asset_terms_are_changed_and_told_in_strings(gateway: Gateway, merchant_id: str, by: Operator) -> None:
-    network = gateway.networks.get(NETWORK)
+async def test_asset_terms_are_changed_and_told_in_strings(services: Services, merchant_id: str, by: Operator) -> None:
+    network = services.networks.get(NETWORK)
     usdt = network.asset("USDT")
     assert usdt is not None
     wanted = AssetTerms(enabled=False, min_raw=1_000_000, max_raw=10**30, daily_cap_raw=25_000_000)
-    await standing.set_asset_terms(merchant_id, network, usdt, wanted, by, clock.now())
+    await administration.set_asset_terms(merchant_id, network, usdt, wanted, by, clock.now())
     deed = await last_deed()
     assert deed[1] == "merchant.asset_changed"
     assert deed[4]["is_now"] == {
@@ -149,24 +149,24 @@ async def test_asset_terms_are_changed_and_told_in_strings(gateway: Gateway, mer
         "daily_cap_raw": "25000000",
     }
     before = await deeds()
-    await standing.set_asset_terms(merchant_id, network, usdt, wanted, by, clock.now())
+    await administration.set_asset_terms(merchant_id, network, usdt, wanted, by, clock.now())
     for senseless in (
         AssetTerms(enabled=True, min_raw=2, max_raw=1, daily_cap_raw=None),
         AssetTerms(enabled=True, min_raw=None, max_raw=None, daily_cap_raw=10**78),
         AssetTerms(enabled=True, min_raw=-1, max_raw=None, daily_cap_raw=None),
     ):
         with pytest.raises(ApiError):
-            await standing.set_asset_terms(merchant_id, network, usdt, senseless, by, clock.now())
+            await administration.set_asset_terms(merchant_id, network, usdt, senseless, by, clock.now())
     assert await deeds() == before
 
 
-async def test_a_switch_is_turned_once_with_a_reason(gateway: Gateway, merchant_id: str, by: Operator) -> None:
+async def test_a_switch_is_turned_once_with_a_reason(services: Services, merchant_id: str, by: Operator) -> None:
     outcomes = await asyncio.gather(
         *(switches.pause("payouts", "an incident", by, clock.now()) for _ in range(5)), return_exceptions=True
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["DeedRefused"] * 4 + ["NoneType"]
     with pytest.raises(ApiError) as refusal:
-        await payout(gateway, merchant_id)
+        await payout(services, merchant_id)
     assert refusal.value.code == Code.PAYOUTS_DISABLED
     (invoices, payouts, refunds) = await switches.states()
     assert (invoices.is_paused, payouts.is_paused, payouts.reason, refunds.is_paused) == (
@@ -181,10 +181,10 @@ async def test_a_switch_is_turned_once_with_a_reason(gateway: Gateway, merchant_
     assert (await last_deed())[1:] == ("switch.resumed", "payouts", "192.0.2.7", {"reason": "it is over"})
     with pytest.raises(DeedRefused):
         await switches.resume("payouts", "again", by, clock.now())
-    await payout(gateway, merchant_id)
+    await payout(services, merchant_id)
 
 
-async def test_an_alert_is_acknowledged_once_with_a_note(gateway: Gateway, by: Operator) -> None:
+async def test_an_alert_is_acknowledged_once_with_a_note(services: Services, by: Operator) -> None:
     for key in ("a", "b"):
         await raise_alert(
             severity="critical", kind="drift", dedupe_key=key, message=f"drift {key}", details={}, now=clock.now()
@@ -203,7 +203,7 @@ async def test_an_alert_is_acknowledged_once_with_a_note(gateway: Gateway, by: O
     assert (closed.id, closed.acknowledged_by, closed.note) == (oldest.id, by.actor, "recounted")
 
 
-async def test_the_same_matter_again_shows_what_was_done_before(gateway: Gateway, by: Operator) -> None:
+async def test_the_same_matter_again_shows_what_was_done_before(services: Services, by: Operator) -> None:
     for note in ("first", "second"):
         await raise_alert(severity="warning", kind="k", dedupe_key="k", message="m", details={}, now=clock.now())
         (found,) = await alerts.page("open", None, None, 10)
@@ -213,8 +213,8 @@ async def test_the_same_matter_again_shows_what_was_done_before(gateway: Gateway
     assert [before.note for before in await alerts.earlier(found)] == ["second", "first"]
 
 
-async def test_a_run_is_asked_for_once_and_served(gateway: Gateway, driver: AnvilDriver, by: Operator) -> None:
-    (watcher,) = gateway.watchers()
+async def test_a_run_is_asked_for_once_and_served(services: Services, driver: AnvilDriver, by: Operator) -> None:
+    (watcher,) = services.watchers()
     await watcher.tick()
     asked = await asyncio.gather(*(requests.request(by, full=False, now=clock.now()) for _ in range(3)))
     assert len(set(asked)) == 1
@@ -223,24 +223,24 @@ async def test_a_run_is_asked_for_once_and_served(gateway: Gateway, driver: Anvi
     assert waiting is not None
     assert (again, waiting.status, waiting.full, waiting.is_over) == (asked[0], "requested", True, False)
     assert waiting.requested_by == by.actor
-    assert await gateway.reconciliation.run_requested(clock.now()) == again
+    assert await services.reconciliation.run_requested(clock.now()) == again
     done = await runs.run(again)
     assert done is not None
     assert (done.is_over, done.cause, done.progress) == (True, "operator", "asking ethereum:test")
-    assert await gateway.reconciliation.run_requested(clock.now()) is None
+    assert await services.reconciliation.run_requested(clock.now()) is None
     assert (await last_deed())[1:3] == ("reconciliation.requested", f"run {again}")
 
 
 async def test_a_request_waits_for_the_run_under_way_and_a_crashed_one_is_called_failed(
-    gateway: Gateway, driver: AnvilDriver, by: Operator
+    services: Services, driver: AnvilDriver, by: Operator
 ) -> None:
-    (watcher,) = gateway.watchers()
+    (watcher,) = services.watchers()
     await watcher.tick()
     asked = await requests.request(by, full=False, now=clock.now())
     async with database.pool().acquire() as other:
         await other.execute(f"SELECT pg_advisory_lock({RUN_LOCK.sql})")
         with pytest.raises(RunInProgress):
-            await gateway.reconciliation.run_requested(clock.now())
+            await services.reconciliation.run_requested(clock.now())
         await other.execute(f"SELECT pg_advisory_unlock({RUN_LOCK.sql})")
     left: int = await database.fetch_value(
         """
@@ -249,7 +249,7 @@ async def test_a_request_waits_for_the_run_under_way_and_a_crashed_one_is_called
         """,
         clock.now() - timedelta(days=1),
     )
-    await gateway.reconciliation.run_requested(clock.now())
+    await services.reconciliation.run_requested(clock.now())
     crashed, done = await runs.run(left), await runs.run(asked)
     assert crashed is not None
     assert done is not None
@@ -257,41 +257,41 @@ async def test_a_request_waits_for_the_run_under_way_and_a_crashed_one_is_called
 
 
 async def test_money_deeds_say_from_where(
-    gateway: Gateway, merchant_id: str, by: Operator, ops: Staff, driver: AnvilDriver, token: str
+    services: Services, merchant_id: str, by: Operator, ops: Staff, driver: AnvilDriver, token: str
 ) -> None:
     now = clock.now()
-    one, other = await payout(gateway, merchant_id), await payout(gateway, merchant_id)
+    one, other = await payout(services, merchant_id), await payout(services, merchant_id)
     async with database.transaction():
         await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", now)
     (hold,) = await holds.open_holds()
     await holds.release(hold.id, by.account_id, "settled", now, address=by.address)
     assert (await last_deed())[1:4] == ("hold.released", f"hold {hold.id}", "192.0.2.7")
-    await gateway.approvals.approve(one.id, by.account_id, ops.next_code(), clock.now(), address=by.address)
+    await services.approvals.approve(one.id, by.account_id, ops.next_code(), clock.now(), address=by.address)
     assert (await last_deed())[1:4] == ("withdrawal.approved", one.id, "192.0.2.7")
-    await gateway.approvals.reject(other.id, by.account_id, "no", now, address=by.address)
+    await services.approvals.reject(other.id, by.account_id, "no", now, address=by.address)
     assert (await last_deed())[1:4] == ("withdrawal.rejected", other.id, "192.0.2.7")
-    new = await invoice(gateway, await terms(service_fee_bps=0))
-    await pay_on_chain(gateway, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) - 1)
+    new = await invoice(services, await terms(service_fee_bps=0))
+    await pay_on_chain(services, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) - 1)
     deposit_id = await database.fetch_value("SELECT deposit FROM reviews")
-    await gateway.reviews.close(deposit_id, by.account_id, "too little", now, address=by.address)
+    await services.reviews.close(deposit_id, by.account_id, "too little", now, address=by.address)
     assert (await last_deed())[1:4] == ("review.closed", deposit_id, "192.0.2.7")
 
 
-async def test_what_was_not_shown_is_not_approved(gateway: Gateway, merchant_id: str, ops: Staff) -> None:
-    one, other = await payout(gateway, merchant_id), await payout(gateway, merchant_id)
+async def test_what_was_not_shown_is_not_approved(services: Services, merchant_id: str, ops: Staff) -> None:
+    one, other = await payout(services, merchant_id), await payout(services, merchant_id)
     shown = await database.fetch_value("SELECT digest FROM withdrawals WHERE id = $1", other.id)
     with pytest.raises(ApprovalRefused, match="not what you were shown"):
-        await gateway.approvals.approve(one.id, ops.id, ops.next_code(), clock.now(), shown=shown)
+        await services.approvals.approve(one.id, ops.id, ops.next_code(), clock.now(), shown=shown)
     assert await database.fetch_value("SELECT count(*) FROM approvals") == 0
-    await gateway.approvals.approve(other.id, ops.id, ops.next_code(), clock.now(), shown=shown)
+    await services.approvals.approve(other.id, ops.id, ops.next_code(), clock.now(), shown=shown)
 
 
 async def test_what_the_signer_refused_is_let_go_on_by_an_operator_alone(
-    gateway: Gateway, merchant_id: str, by: Operator, ops: Staff
+    services: Services, merchant_id: str, by: Operator, ops: Staff
 ) -> None:
-    network, now = gateway.networks.get(NETWORK), clock.now()
-    one, other = await payout(gateway, merchant_id), await payout(gateway, merchant_id)
-    await approve(gateway, one.id, ops)
+    network, now = services.networks.get(NETWORK), clock.now()
+    one, other = await payout(services, merchant_id), await payout(services, merchant_id)
+    await approve(services, one.id, ops)
     await refuse(one.id, Refused("ceiling", "above the ceiling", held=True), network, now)
     assert [(held.id, held.reason) for held in await holds.refused()] == [(one.id, "above the ceiling")]
     assert (await queue.counts()).holds == 1
@@ -305,10 +305,10 @@ async def test_what_the_signer_refused_is_let_go_on_by_an_operator_alone(
 
 
 async def test_a_ledgers_hold_is_not_got_round_one_by_one(
-    gateway: Gateway, merchant_id: str, by: Operator, ops: Staff
+    services: Services, merchant_id: str, by: Operator, ops: Staff
 ) -> None:
-    asked = await payout(gateway, merchant_id)
-    await approve(gateway, asked.id, ops)
+    asked = await payout(services, merchant_id)
+    await approve(services, asked.id, ops)
     async with database.transaction():
         await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", clock.now())
     assert await holds.refused() == []

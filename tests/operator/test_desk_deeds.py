@@ -5,24 +5,24 @@ from html import unescape
 
 import httpx
 
+from app.backoffice import alerts, queue
 from app.core import clock, database
 from app.ledger.hashchain import ChainId
 from app.merchants import applications
 from app.merchants import service as merchants
 from app.merchants.applications import Facts
-from app.oversight import alerts, queue
 from app.reconciliation import queries as runs
 from app.sandbox.chain_driver import AnvilDriver
+from app.signer.policy import Refused, refuse
 from app.withdrawals import holds
-from app.withdrawals.authorisation import Refused, refuse
 from tests.factories.api_keys import api_key
 from tests.factories.invoices import invoice
 from tests.factories.letters import letters
 from tests.factories.merchants import join, terms
 from tests.factories.payments import pay_on_chain
 from tests.factories.withdrawals import CUSTOMER, NETWORK, approve, balance, payout
+from tests.identity.browsing import Account, Browser, hidden
 from tests.operator.served import Served, staff_of
-from tests.portal.browsing import Account, Browser, hidden
 
 FLASH = re.compile(r'<div class="flash[^>]*>.*?<p>(.*?)</p>', re.DOTALL)
 ERRORS = re.compile(r'<div class="error-summary".*?</div>', re.DOTALL)
@@ -61,7 +61,7 @@ async def operators(served: Served) -> tuple[Account, Browser, Account, Browser]
 
 
 async def test_approving_wants_a_code_each_time_although_one_was_given_just_now(served: Served) -> None:
-    asked = await payout(served.gateway, await served.merchant())
+    asked = await payout(served.services, await served.merchant())
     account = await served.account("ops@example.test")
     browser = await served.signed_in(account)
     for code in ("", "000000"):
@@ -77,7 +77,7 @@ async def test_approving_wants_a_code_each_time_although_one_was_given_just_now(
 
 async def test_one_code_does_not_approve_two_payouts(served: Served) -> None:
     merchant_id = await served.merchant()
-    one, other = await payout(served.gateway, merchant_id), await payout(served.gateway, merchant_id, "11.00")
+    one, other = await payout(served.services, merchant_id), await payout(served.services, merchant_id, "11.00")
     account = await served.account("ops@example.test")
     browser = await served.signed_in(account)
     code = account.code()
@@ -87,7 +87,7 @@ async def test_one_code_does_not_approve_two_payouts(served: Served) -> None:
 
 
 async def test_the_code_that_signed_in_does_not_approve(served: Served) -> None:
-    asked = await payout(served.gateway, await served.merchant())
+    asked = await payout(served.services, await served.merchant())
     account = await served.account("ops@example.test")
     browser = served.browser()
     await browser.send("/sign-in", email=account.email, password=account.password)
@@ -99,7 +99,7 @@ async def test_the_code_that_signed_in_does_not_approve(served: Served) -> None:
 
 async def test_who_asked_is_offered_no_approval_and_gets_none(served: Served) -> None:
     account, browser, _, other_browser = await operators(served)
-    asked = await payout(served.gateway, await served.merchant(), requested_by=f"account:{account.id}")
+    asked = await payout(served.services, await served.merchant(), requested_by=f"account:{account.id}")
     page = await browser.get(f"/desk/approvals/{asked.id}")
     assert "You have asked for it yourself" in page.text
     assert 'id="approve"' not in page.text
@@ -115,8 +115,8 @@ async def test_who_asked_is_offered_no_approval_and_gets_none(served: Served) ->
 async def test_a_transaction_is_attached_by_a_form_with_a_code_of_its_own(
     served: Served, driver: AnvilDriver, token: str
 ) -> None:
-    """What is proved of it is in tests/withdrawals/test_adoption.py; here, that the node is asked and the form says."""
-    asked = await payout(served.gateway, await served.merchant())
+    """What is proved of it is in tests/signer/test_adoption.py; here, that the node is asked and the form says."""
+    asked = await payout(served.services, await served.merchant())
     account = await served.account("ops@example.test")
     browser = await served.signed_in(account)
     page = f"/desk/approvals/{asked.id}/attach"
@@ -131,22 +131,22 @@ async def test_a_transaction_is_attached_by_a_form_with_a_code_of_its_own(
         await browser.send(page, code=account.code(), **found)
     )
     assert await status(asked.id) == "pending_approval"
-    await served.gateway.approvals.reject(asked.id, account.id, "no", clock.now())
+    await served.services.approvals.reject(asked.id, account.id, "no", clock.now())
     assert "Nothing can be attached" in (await browser.get(page)).text
 
 
 async def test_a_conflict_of_interest_and_a_suspended_merchant_are_said_on_the_page(served: Served) -> None:
     account, browser, _, other_browser = await operators(served)
     merchant_id = await served.merchant()
-    key = await api_key(served.gateway.settings.api_key_peppers, merchant_id=merchant_id, seen_by=account.id)
-    by_key = await payout(served.gateway, merchant_id, requested_by=f"api_key:{key.id}")
+    key = await api_key(served.services.settings.api_key_peppers, merchant_id=merchant_id, seen_by=account.id)
+    by_key = await payout(served.services, merchant_id, requested_by=f"api_key:{key.id}")
     page = (await browser.get(f"/desk/approvals/{by_key.id}")).text
     assert "It was asked for with an API key whose secret you have seen: another operator must decide." in page
     assert 'id="approve"' not in page
     assert "You know its key" in (await browser.get("/desk/approvals")).text
     assert 'id="approve"' in (await other_browser.get(f"/desk/approvals/{by_key.id}")).text
     await join(merchant_id, account.id)
-    asked = await payout(served.gateway, merchant_id)
+    asked = await payout(served.services, merchant_id)
     assert "You belong to the merchant" in (await browser.get(f"/desk/approvals/{asked.id}")).text
     assert "Your own merchant" in (await browser.get("/desk/approvals")).text
     await database.execute("UPDATE merchants SET status = 'suspended' WHERE id = $1", merchant_id)
@@ -157,7 +157,7 @@ async def test_a_conflict_of_interest_and_a_suspended_merchant_are_said_on_the_p
 
 async def test_a_large_payout_takes_two_hands(served: Served) -> None:
     one, browser, two, other_browser = await operators(served)
-    asked = await payout(served.gateway, await served.merchant(), "60.00")
+    asked = await payout(served.services, await served.merchant(), "60.00")
     words = await told(browser, await approve_by_form(browser, asked.id, one.code()))
     assert "A second operator must" in words
     assert await status(asked.id) == "pending_approval"
@@ -172,7 +172,7 @@ async def test_a_large_payout_takes_two_hands(served: Served) -> None:
 async def test_a_form_of_another_payout_approves_neither(served: Served) -> None:
     """The digest of what was shown goes along: a page that is mixed up is refused."""
     merchant_id = await served.merchant()
-    shown, other = await payout(served.gateway, merchant_id), await payout(served.gateway, merchant_id, "90.00")
+    shown, other = await payout(served.services, merchant_id), await payout(served.services, merchant_id, "90.00")
     account = await served.account("ops@example.test")
     browser = await served.signed_in(account)
     fields = hidden(await browser.get(f"/desk/approvals/{shown.id}"))
@@ -188,7 +188,7 @@ async def test_a_form_of_another_payout_approves_neither(served: Served) -> None
 
 async def test_a_rejection_says_why_and_gives_the_money_back(served: Served) -> None:
     merchant_id = await served.merchant()
-    asked = await payout(served.gateway, merchant_id)
+    asked = await payout(served.services, merchant_id)
     browser = await served.signed_in(await served.account("ops@example.test"))
     page = f"/desk/approvals/{asked.id}/reject"
     assert "Say why" in errors(await browser.send(page, reason=" "))
@@ -201,7 +201,7 @@ async def test_a_rejection_says_why_and_gives_the_money_back(served: Served) -> 
 
 
 async def test_the_page_shows_each_field_of_the_digest(served: Served) -> None:
-    asked = await payout(served.gateway, await served.merchant(), "12.345678")
+    asked = await payout(served.services, await served.merchant(), "12.345678")
     browser = await served.signed_in(await served.account("ops@example.test"))
     page = (await browser.get(f"/desk/approvals/{asked.id}")).text
     digest = await database.fetch_value("SELECT digest FROM withdrawals WHERE id = $1", asked.id)
@@ -217,8 +217,8 @@ async def test_a_review_is_credited_returned_or_closed(served: Served, driver: A
     owner = await terms(service_fee_bps=0)
     cases = []
     for _ in range(3):
-        new = await invoice(served.gateway, owner)
-        await pay_on_chain(served.gateway, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) - 7)
+        new = await invoice(served.services, owner)
+        await pay_on_chain(served.services, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) - 7)
         cases.append(await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", new.id))
     credit, back, close = (f"/desk/reviews/{case}" for case in cases)
     assert "Say why" in errors(await browser.send(f"{credit}/credit", reason=""))
@@ -249,9 +249,11 @@ async def test_a_review_is_credited_returned_or_closed(served: Served, driver: A
 async def test_holds_are_released_with_a_reason(served: Served) -> None:
     merchant_id = await served.merchant()
     account = await served.account("ops@example.test")
-    held, again = await payout(served.gateway, merchant_id), await payout(served.gateway, merchant_id)
-    await approve(served.gateway, again.id, staff_of(account))
-    await refuse(again.id, Refused("ceiling", "too much", held=True), served.gateway.networks.get(NETWORK), clock.now())
+    held, again = await payout(served.services, merchant_id), await payout(served.services, merchant_id)
+    await approve(served.services, again.id, staff_of(account))
+    await refuse(
+        again.id, Refused("ceiling", "too much", held=True), served.services.networks.get(NETWORK), clock.now()
+    )
     browser = await served.signed_in(account)
     words = await told(browser, await browser.send(f"/desk/holds/withdrawals/{again.id}", reason="it was raised"))
     assert words == f"The signer looks at {again.id} again."
@@ -292,7 +294,7 @@ async def test_an_application_is_approved_or_turned_down(served: Served) -> None
 
 async def test_a_merchants_standing_terms_and_assets(served: Served) -> None:
     merchant_id = await served.merchant()
-    await merchants.enable_all_assets(merchant_id, served.gateway.networks)
+    await merchants.enable_all_assets(merchant_id, served.services.networks)
     browser = await served.signed_in(await served.account("ops@example.test"))
     page = f"/desk/merchants/{merchant_id}"
     assert "suspended" in await told(browser, await browser.send(f"{page}/standing/suspend", reason="late"), page)
@@ -345,7 +347,7 @@ async def test_an_alert_is_acknowledged_with_a_note(served: Served) -> None:
 
 
 async def test_a_run_is_asked_for_and_its_page_tells_how_it_goes(served: Served, driver: AnvilDriver) -> None:
-    (watcher,) = served.gateway.watchers()
+    (watcher,) = served.services.watchers()
     await watcher.tick()
     browser = await served.signed_in(await served.account("ops@example.test"))
     answer = await browser.send("/desk/reconciliation", full="on")
@@ -359,7 +361,7 @@ async def test_a_run_is_asked_for_and_its_page_tells_how_it_goes(served: Served,
     )
     assert "Asking ethereum:test" in (await browser.get(page)).text
     await database.execute("UPDATE reconciliation_runs SET status = 'requested' WHERE id = $1", run_id)
-    assert await served.gateway.reconciliation.run_requested(clock.now()) == run_id
+    assert await served.services.reconciliation.run_requested(clock.now()) == run_id
     done = await browser.get(page)
     run = await runs.run(run_id)
     assert run is not None
@@ -373,7 +375,7 @@ async def test_the_queue_counts_what_waits_and_names_it(served: Served) -> None:
     account = await served.account("ops@example.test")
     browser = await served.signed_in(account)
     assert "Nothing waits" in (await browser.get("/desk")).text
-    asked = [await payout(served.gateway, merchant_id, "1.00") for _ in range(10)]
+    asked = [await payout(served.services, merchant_id, "1.00") for _ in range(10)]
     page = (await browser.get("/desk")).text
     assert "10 things wait" in page
     assert all(one.id in page for one in asked[:8])
@@ -385,7 +387,7 @@ async def test_the_queue_counts_what_waits_and_names_it(served: Served) -> None:
 async def test_lists_go_on_by_page_without_a_row_twice(served: Served) -> None:
     merchant_id = await served.merchant(1_000_000_000)
     browser = await served.signed_in(await served.account("ops@example.test"))
-    asked = [(await payout(served.gateway, merchant_id, "1.00")).id for _ in range(30)]
+    asked = [(await payout(served.services, merchant_id, "1.00")).id for _ in range(30)]
     seen: list[str] = []
     path = "/desk/approvals"
     while path:

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
+from app.backoffice import activity_log
+from app.backoffice.activity_log import Filters
 from app.core import clock
-from app.oversight import audit
-from app.oversight.audit import Filters
 from tests.factories.merchants import make_member
 from tests.factories.withdrawals import payout
+from tests.identity.browsing import Browser
 from tests.operator.served import Served, desk_routes
-from tests.portal.browsing import Browser
 
 NAMES = {
     "withdrawal_id": "PO-0000000000",
@@ -85,7 +85,7 @@ async def test_an_operator_without_an_authenticator_is_sent_to_set_one_up(served
     for method, path in routes(served):
         status, location = await ask(browser, method, path, token)
         assert (status, location) == (303, "/account/security/authenticator"), (method, path)
-    assert (await audit.page(Filters(action="switch."), None, 10)) == []
+    assert (await activity_log.page(Filters(action="switch."), None, 10)) == []
 
 
 async def test_a_form_of_nobody_changes_nothing(served: Served) -> None:
@@ -99,7 +99,7 @@ async def test_a_form_of_nobody_changes_nothing(served: Served) -> None:
             assert (await ask(browser, method, path, await csrf_of(elsewhere)))[0] == 403, path
             foreign = await browser.post(path, {"csrf_token": token}, **{"Sec-Fetch-Site": "cross-site"})
             assert foreign.status_code in (403, 404), path
-    assert (await audit.page(Filters(action="switch."), None, 10)) == []
+    assert (await activity_log.page(Filters(action="switch."), None, 10)) == []
 
 
 async def test_what_is_not_there_is_not_found(served: Served) -> None:
@@ -122,7 +122,7 @@ async def test_deeds_want_a_code_of_the_last_ten_minutes(served: Served, minutes
     from datetime import timedelta
 
     account = await served.account("ops@example.test")
-    asked = await payout(served.gateway, await served.merchant())
+    asked = await payout(served.services, await served.merchant())
     browser = await served.signed_in(account)
     clock.shift(timedelta(minutes=minutes))
     page = f"/desk/approvals/{asked.id}/reject"

@@ -7,8 +7,8 @@ import pytest
 
 from app.core import clock
 from app.core.settings import Settings
-from app.gateway import Gateway
 from app.sandbox.chain_driver import AnvilDriver
+from app.wiring import Services
 from tests.browsing import AXE, SCREENS
 from tests.checkout.running import running_app
 from tests.operator.browsing import chromium, forget_codes, opened, sign_in
@@ -21,7 +21,7 @@ RUN_AXE = """async () => (await axe.run({resultTypes: ["violations"]})).violatio
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_every_page_is_sound_and_fits(
-    gateway: Gateway,
+    services: Services,
     environment: dict[str, str],
     chain_settings: Callable[..., Settings],
     driver: AnvilDriver,
@@ -30,7 +30,7 @@ async def test_every_page_is_sound_and_fits(
     scheme: str,
 ) -> None:
     SCREENS.mkdir(parents=True, exist_ok=True)
-    scene = await set_scene(gateway, driver, token)
+    scene = await set_scene(services, driver, token)
     await forget_codes(scene.operator)
     clock.unshift()
     faults: list[str] = []

@@ -41,7 +41,7 @@ async def test_every_list_opens_with_nothing_in_it(served: Served) -> None:
 
 
 async def test_every_page_opens_with_something_in_it(served: Served, driver: AnvilDriver, token: str) -> None:
-    scene = await set_scene(served.gateway, driver, token)
+    scene = await set_scene(served.services, driver, token)
     browser = await served.signed_in(scene.operator)
     for name, path in scene.pages().items():
         answer = await browser.get(path)

@@ -5,17 +5,18 @@ from datetime import timedelta
 import pytest
 
 from app.accounts.operators import Operator
+from app.backoffice import activity_log, names, networks, queue, reviews, withdrawals
+from app.backoffice import merchants as merchant_files
+from app.backoffice.activity_log import Filters
 from app.core import clock, database
 from app.core.keyset import Place
-from app.gateway import Gateway
 from app.ledger.hashchain import ChainId
+from app.merchants import administration
 from app.merchants import service as merchants
-from app.merchants import standing
-from app.oversight import audit, names, networks, queue, reviews, withdrawals
-from app.oversight import merchants as merchant_files
-from app.oversight.audit import Filters
 from app.sandbox.chain_driver import AnvilDriver
-from app.withdrawals import holds, looks
+from app.signer import wallet_snapshot
+from app.wiring import Services
+from app.withdrawals import holds
 from tests.deposits.feed import Feed
 from tests.factories.invoices import invoice
 from tests.factories.merchants import make_member, merchant, terms
@@ -28,26 +29,26 @@ POISONED = "0x7099Aa5eB1b8B8bd3E16A8f2C4fE3a18E1Ae79c8"
 """Begins and ends like CUSTOMER, all in between is another's. (Checksummed by the test that uses it.)"""
 
 
-async def paid(gateway: Gateway, merchant_id: str, ops: Staff, amount: str, **fields: str) -> str:
+async def paid(services: Services, merchant_id: str, ops: Staff, amount: str, **fields: str) -> str:
     """A payout that went all the way."""
-    asked = await payout(gateway, merchant_id, amount, **fields)
-    await approve(gateway, asked.id, ops)
-    await send(gateway, asked.id)
-    await confirm(gateway, asked.id)
+    asked = await payout(services, merchant_id, amount, **fields)
+    await approve(services, asked.id, ops)
+    await send(services, asked.id)
+    await confirm(services, asked.id)
     return asked.id
 
 
 async def test_counts_name_what_waits(
-    gateway: Gateway, merchant_id: str, ops: Staff, driver: AnvilDriver, token: str
+    services: Services, merchant_id: str, ops: Staff, driver: AnvilDriver, token: str
 ) -> None:
     assert (await queue.counts()).total == 0
     await merchant(name="New here", status="pending")
-    await payout(gateway, merchant_id)
-    await payout(gateway, merchant_id)
+    await payout(services, merchant_id)
+    await payout(services, merchant_id)
     async with database.transaction():
         await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", clock.now())
-    new = await invoice(gateway, await terms(service_fee_bps=0))
-    (watcher,) = gateway.watchers()
+    new = await invoice(services, await terms(service_fee_bps=0))
+    (watcher,) = services.watchers()
     await watcher.tick()
     await driver.transfer_token(token, new.pay_in.address, 1_000_000)
     await watcher.tick()
@@ -59,13 +60,13 @@ async def test_counts_name_what_waits(
 
 
 async def test_waiting_withdrawals_come_oldest_first_by_page_and_say_who_may(
-    gateway: Gateway, merchant_id: str, ops: Staff
+    services: Services, merchant_id: str, ops: Staff
 ) -> None:
-    second = await operator(gateway.settings.data_keys, "second@example.test")
-    large = await payout(gateway, merchant_id, "60.00")
-    own = await payout(gateway, merchant_id, "1.00", requested_by=f"account:{ops.id}")
-    third = await payout(gateway, merchant_id, "2.00")
-    await approve(gateway, large.id, ops)
+    second = await operator(services.settings.data_keys, "second@example.test")
+    large = await payout(services, merchant_id, "60.00")
+    own = await payout(services, merchant_id, "1.00", requested_by=f"account:{ops.id}")
+    third = await payout(services, merchant_id, "2.00")
+    await approve(services, large.id, ops)
     first_page = await queue.waiting_withdrawals(ops.id, None, 2)
     assert [(w.id, w.approvals, w.approved_by_me, w.my_conflict) for w in first_page] == [
         (large.id, 1, True, None),
@@ -81,11 +82,11 @@ async def test_waiting_withdrawals_come_oldest_first_by_page_and_say_who_may(
 
 
 async def test_a_dossier_tells_the_history_of_the_address_and_of_the_merchant(
-    gateway: Gateway, merchant_id: str, ops: Staff
+    services: Services, merchant_id: str, ops: Staff
 ) -> None:
-    await merchants.enable_all_assets(merchant_id, gateway.networks)
+    await merchants.enable_all_assets(merchant_id, services.networks)
     await merchants.set_daily_cap(merchant_id, NETWORK, "USDT", 40_000_000)
-    new = await payout(gateway, merchant_id, "5.00")
+    new = await payout(services, merchant_id, "5.00")
     file = await withdrawals.dossier(new.id, clock.now())
     assert file is not None
     history = file.destination_history
@@ -96,11 +97,11 @@ async def test_a_dossier_tells_the_history_of_the_address_and_of_the_merchant(
     assert (cap.cap_raw, cap.used_raw) == (40_000_000, 5_000_000)
     assert file.merchant_history.balance.available_raw == 95_000_000
 
-    await paid(gateway, merchant_id, ops, "7.00")
-    await paid(gateway, merchant_id, ops, "9.00")
+    await paid(services, merchant_id, ops, "7.00")
+    await paid(services, merchant_id, ops, "9.00")
     stranger = (await terms(service_fee_bps=0)).merchant_id
     await fund(stranger, 10_000_000)
-    await paid(gateway, stranger, ops, "1.00")
+    await paid(services, stranger, ops, "1.00")
     known = await withdrawals.dossier(new.id, clock.now())
     assert known is not None
     history = known.destination_history
@@ -118,33 +119,33 @@ async def test_a_dossier_tells_the_history_of_the_address_and_of_the_merchant(
 
 
 async def test_an_address_that_only_looks_like_a_known_one_is_told(
-    gateway: Gateway, merchant_id: str, ops: Staff
+    services: Services, merchant_id: str, ops: Staff
 ) -> None:
-    await paid(gateway, merchant_id, ops, "7.00")
-    lure = await payout(gateway, merchant_id, "7.00", destination=POISONED.lower())
+    await paid(services, merchant_id, ops, "7.00")
+    lure = await payout(services, merchant_id, "7.00", destination=POISONED.lower())
     file = await withdrawals.dossier(lure.id, clock.now())
     assert file is not None
     assert file.destination_history.lookalikes == (CUSTOMER,)
     assert file.destination_history.confirmed == 0
-    other = await payout(gateway, merchant_id, "7.00", destination="0x" + 39 * "1" + "2")
+    other = await payout(services, merchant_id, "7.00", destination="0x" + 39 * "1" + "2")
     plain = await withdrawals.dossier(other.id, clock.now())
     assert plain is not None
     assert plain.destination_history.lookalikes == ()
 
 
-async def test_two_that_could_be_confused_name_each_other(gateway: Gateway, merchant_id: str) -> None:
+async def test_two_that_could_be_confused_name_each_other(services: Services, merchant_id: str) -> None:
     elsewhere = "0x" + 39 * "1" + "2"
-    one = await payout(gateway, merchant_id, "7.00")
-    same_amount = await payout(gateway, merchant_id, "7.00", destination=elsewhere)
-    same_place = await payout(gateway, merchant_id, "8.00")
-    await payout(gateway, merchant_id, "9.00", destination=elsewhere)
+    one = await payout(services, merchant_id, "7.00")
+    same_amount = await payout(services, merchant_id, "7.00", destination=elsewhere)
+    same_place = await payout(services, merchant_id, "8.00")
+    await payout(services, merchant_id, "9.00", destination=elsewhere)
     file = await withdrawals.dossier(one.id, clock.now())
     assert file is not None
     assert [twin.id for twin in file.twins] == [same_amount.id, same_place.id]
 
 
-async def test_an_edited_row_is_shown_as_one(gateway: Gateway, merchant_id: str) -> None:
-    asked = await payout(gateway, merchant_id)
+async def test_an_edited_row_is_shown_as_one(services: Services, merchant_id: str) -> None:
+    asked = await payout(services, merchant_id)
     async with database.transaction():
         await database.execute("SET LOCAL session_replication_role = replica")  # a superuser, without triggers
         await database.execute("UPDATE withdrawals SET amount_raw = 99000000 WHERE id = $1", asked.id)
@@ -153,15 +154,15 @@ async def test_an_edited_row_is_shown_as_one(gateway: Gateway, merchant_id: str)
     assert not file.intact
 
 
-async def test_what_may_still_be_rejected(gateway: Gateway, merchant_id: str, ops: Staff) -> None:
+async def test_what_may_still_be_rejected(services: Services, merchant_id: str, ops: Staff) -> None:
     async def rejectable(withdrawal_id: str) -> bool:
         file = await withdrawals.dossier(withdrawal_id, clock.now())
         assert file is not None
         return file.can_be_rejected
 
-    asked = await payout(gateway, merchant_id)
+    asked = await payout(services, merchant_id)
     assert await rejectable(asked.id)
-    await approve(gateway, asked.id, ops)
+    await approve(services, asked.id, ops)
     assert await rejectable(asked.id)
     async with database.transaction():
         await sign(asked.id)
@@ -170,15 +171,15 @@ async def test_what_may_still_be_rejected(gateway: Gateway, merchant_id: str, op
 
 
 async def test_a_refund_to_the_address_that_paid_says_so(
-    gateway: Gateway, driver: AnvilDriver, token: str, merchant_id: str
+    services: Services, driver: AnvilDriver, token: str, merchant_id: str
 ) -> None:
-    new = await invoice(gateway, await terms(service_fee_bps=0))
-    await pay_on_chain(gateway, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) + 5)
+    new = await invoice(services, await terms(service_fee_bps=0))
+    await pay_on_chain(services, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) + 5)
     (case,) = await reviews.page("open", None, 10)
     file = await reviews.file_of(case.deposit_id, clock.now())
     assert file is not None
-    boss = await operator(gateway.settings.data_keys)
-    refund_id = await gateway.returns.send_back(
+    boss = await operator(services.settings.data_keys)
+    refund_id = await services.returns.send_back(
         case.deposit_id, file.case.from_address, boss.id, "overpaid", clock.now()
     )
     back = await withdrawals.dossier(refund_id, clock.now())
@@ -196,21 +197,21 @@ IMITATION = "0x1234" + 32 * "0" + "79c8"
 
 
 async def test_whoever_sends_dust_or_imitates_another_sender_is_not_taken_for_the_payer(
-    gateway: Gateway, merchant_id: str, ops: Staff
+    services: Services, merchant_id: str, ops: Staff
 ) -> None:
-    feed = Feed(gateway)
+    feed = Feed(services)
     feed.begin_anew()
-    new = await invoice(gateway, await terms(service_fee_bps=0))
+    new = await invoice(services, await terms(service_fee_bps=0))
     await feed.pay(new, 7, sender=IMITATION)  # dust, as poisoners send it
     await feed.pay(new, 2_000_000, sender=SENDER)
     await feed.confirm()
     (case,) = await reviews.page("open", None, 10)
 
     async def history_of(destination: str) -> withdrawals.DestinationHistory:
-        refund_id = await gateway.returns.send_back(case.deposit_id, destination, ops.id, "back", clock.now())
+        refund_id = await services.returns.send_back(case.deposit_id, destination, ops.id, "back", clock.now())
         file = await withdrawals.dossier(refund_id, clock.now())
-        second = await operator(gateway.settings.data_keys, f"{refund_id.lower()}@example.test")
-        await gateway.approvals.reject(refund_id, second.id, "only a look", clock.now())
+        second = await operator(services.settings.data_keys, f"{refund_id.lower()}@example.test")
+        await services.approvals.reject(refund_id, second.id, "only a look", clock.now())
         assert file is not None
         return file.destination_history
 
@@ -227,11 +228,11 @@ async def test_whoever_sends_dust_or_imitates_another_sender_is_not_taken_for_th
 
 
 async def test_a_case_file_says_what_a_credit_would_be(
-    gateway: Gateway, driver: AnvilDriver, token: str, ops: Staff
+    services: Services, driver: AnvilDriver, token: str, ops: Staff
 ) -> None:
     owner = await terms(service_fee_bps=80)
-    new = await invoice(gateway, owner)
-    (watcher,) = gateway.watchers()
+    new = await invoice(services, owner)
+    (watcher,) = services.watchers()
     await watcher.tick()
     await driver.transfer_token(token, new.pay_in.address, int(new.pay_in.amount_raw) - 1)
     await watcher.tick()
@@ -248,7 +249,7 @@ async def test_a_case_file_says_what_a_credit_would_be(
     assert (file.can_be_credited, file.can_be_returned, file.to_address) == (True, True, new.pay_in.address)
     assert file.share is not None
     assert file.share.net_raw + file.share.service_fee_raw == int(new.pay_in.amount_raw) - 1
-    await gateway.reviews.credit(case.deposit_id, ops.id, "one unit short", clock.now())
+    await services.reviews.credit(case.deposit_id, ops.id, "one unit short", clock.now())
     available = await database.fetch_value("SELECT available_raw FROM ledger_heads WHERE owner = $1", owner.merchant_id)
     assert available == file.share.net_raw
     (closed,) = await reviews.page("closed", None, 10)
@@ -269,7 +270,7 @@ async def test_a_case_file_says_what_a_credit_would_be(
         ("nobody", []),
     ],
 )
-async def test_merchants_are_found_by_name_member_and_id(gateway: Gateway, search: str, found: list[str]) -> None:
+async def test_merchants_are_found_by_name_member_and_id(services: Services, search: str, found: list[str]) -> None:
     await merchant(name="Tea & Co", status="suspended")
     bakery = await merchant(name="Bakery")
     await merchant(name="100% Tea")
@@ -279,7 +280,7 @@ async def test_merchants_are_found_by_name_member_and_id(gateway: Gateway, searc
     assert (sorted(one.name for one in page), page.following) == (found, None)
 
 
-async def test_merchants_come_by_page_and_by_status(gateway: Gateway) -> None:
+async def test_merchants_come_by_page_and_by_status(services: Services) -> None:
     made = [await merchant(name=f"Shop {number}") for number in range(5)]
     await merchant(name="Waiting", status="pending")
     seen: list[str] = []
@@ -293,14 +294,14 @@ async def test_merchants_come_by_page_and_by_status(gateway: Gateway) -> None:
     assert [one.id for one in back] == made[::-1][2:4]
 
 
-async def test_a_merchants_file(gateway: Gateway, merchant_id: str, by: Operator) -> None:
-    await merchants.enable_all_assets(merchant_id, gateway.networks)
+async def test_a_merchants_file(services: Services, merchant_id: str, by: Operator) -> None:
+    await merchants.enable_all_assets(merchant_id, services.networks)
     await merchants.set_daily_cap(merchant_id, NETWORK, "USDT", 40_000_000)
     await make_member(merchant_id=merchant_id, role="viewer", email="v@example.test", now=clock.now())
     await make_member(merchant_id=merchant_id, role="owner", email="o@example.test", now=clock.now())
-    await payout(gateway, merchant_id, "5.00")
-    await standing.suspend(merchant_id, "too many reviews", by, clock.now())
-    file = await merchant_files.file_of(merchant_id, gateway.networks, clock.now())
+    await payout(services, merchant_id, "5.00")
+    await administration.suspend(merchant_id, "too many reviews", by, clock.now())
+    file = await merchant_files.file_of(merchant_id, services.networks, clock.now())
     assert file is not None
     assert (file.status, file.status_reason) == ("suspended", "too many reviews")
     assert [person.role for person in file.people] == ["owner", "viewer"]
@@ -310,26 +311,28 @@ async def test_a_merchants_file(gateway: Gateway, merchant_id: str, by: Operator
     usdt = next(one for one in file.assets if one.asset == "USDT")
     assert (usdt.enabled, usdt.cap.cap_raw, usdt.cap.used_raw) == (True, 40_000_000, 5_000_000)
     assert (file.open.withdrawals, file.open.reviews, file.open.holds) == (1, 0, 0)
-    assert await merchant_files.file_of("MCH-0000000000", gateway.networks, clock.now()) is None
+    assert await merchant_files.file_of("MCH-0000000000", services.networks, clock.now()) is None
 
 
 async def test_networks_tell_what_is_known_without_asking_a_node(
-    gateway: Gateway, merchant_id: str, ops: Staff, driver: AnvilDriver
+    services: Services, merchant_id: str, ops: Staff, driver: AnvilDriver
 ) -> None:
-    (fresh,) = await networks.states(gateway.networks, clock.now())
+    (fresh,) = await networks.states(services.networks, clock.now())
     assert (fresh.coverage, fresh.hot, fresh.on_the_way) == (None, (), 0)
-    (watcher,) = gateway.watchers()
+    (watcher,) = services.watchers()
     await watcher.tick()
-    await invoice(gateway, await terms(service_fee_bps=0))
+    await invoice(services, await terms(service_fee_bps=0))
     now = clock.now()
-    await looks.note(NETWORK, {"USDT": 7, "ETH": 9}, {"USDT": 5, "ETH": 9}, {"ETH": 3}, now)
-    await looks.note(NETWORK, {"USDT": 7, "ETH": 9}, {"USDT": 5, "ETH": 9}, {"ETH": 3}, now + timedelta(seconds=1))
-    asked = await payout(gateway, merchant_id)
-    await approve(gateway, asked.id, ops)
+    await wallet_snapshot.note(NETWORK, {"USDT": 7, "ETH": 9}, {"USDT": 5, "ETH": 9}, {"ETH": 3}, now)
+    await wallet_snapshot.note(
+        NETWORK, {"USDT": 7, "ETH": 9}, {"USDT": 5, "ETH": 9}, {"ETH": 3}, now + timedelta(seconds=1)
+    )
+    asked = await payout(services, merchant_id)
+    await approve(services, asked.id, ops)
     await database.execute(
         "UPDATE withdrawals SET waiting_reason = 'the hot wallet holds too little USDT' WHERE id = $1", asked.id
     )
-    (state,) = await networks.states(gateway.networks, clock.now())
+    (state,) = await networks.states(services.networks, clock.now())
     assert state.coverage is not None
     assert (state.coverage.lag_blocks, state.halted_reason) == (0, None)
     assert (state.pool.lent, state.pool.made >= 1, state.pool.cap) == (1, True, 10_000)
@@ -340,23 +343,23 @@ async def test_networks_tell_what_is_known_without_asking_a_node(
     assert (state.on_the_way, state.stuck) == (1, 1)
     (waiting,) = await networks.on_the_way(NETWORK)
     assert (waiting.id, waiting.waiting_reason) == (asked.id, "the hot wallet holds too little USDT")
-    await looks.note(NETWORK, {"USDT": 8}, {"USDT": 5}, {}, now + timedelta(seconds=2))
-    (state,) = await networks.states(gateway.networks, clock.now())
+    await wallet_snapshot.note(NETWORK, {"USDT": 8}, {"USDT": 5}, {}, now + timedelta(seconds=2))
+    (state,) = await networks.states(services.networks, clock.now())
     assert state.hot[1].held_raw == 8
 
 
-async def test_the_audit_log_is_filtered_and_paged(gateway: Gateway, merchant_id: str, by: Operator) -> None:
+async def test_the_audit_log_is_filtered_and_paged(services: Services, merchant_id: str, by: Operator) -> None:
     for bps in (1, 2, 3):
-        await standing.set_terms(merchant_id, bps, 0, by, clock.now())
-    await standing.suspend(merchant_id, "why", by, clock.now())
-    everything = await audit.page(Filters(merchant_id=merchant_id), None, 10)
+        await administration.set_terms(merchant_id, bps, 0, by, clock.now())
+    await administration.suspend(merchant_id, "why", by, clock.now())
+    everything = await activity_log.page(Filters(merchant_id=merchant_id), None, 10)
     assert [deed.action for deed in everything] == ["merchant.suspended"] + ["merchant.fee_changed"] * 3
     assert everything.following is None
-    page = await audit.page(Filters(action="merchant.fee"), None, 2)
+    page = await activity_log.page(Filters(action="merchant.fee"), None, 2)
     assert ([deed.details["is_now"] for deed in page], page.following) == ([3, 2], Place((page[-1].id,)))
-    rest = await audit.page(Filters(action="merchant.fee"), page.following, 2)
+    rest = await activity_log.page(Filters(action="merchant.fee"), page.following, 2)
     assert ([deed.details["is_now"] for deed in rest], rest.following) == ([1], None)
-    assert await audit.page(Filters(action="merchant.fee"), rest.previous, 2) == page
+    assert await activity_log.page(Filters(action="merchant.fee"), rest.previous, 2) == page
     for nothing in (
         Filters(actor="account:ACC-0000000000"),
         Filters(subject="PO-1"),
@@ -364,6 +367,6 @@ async def test_the_audit_log_is_filtered_and_paged(gateway: Gateway, merchant_id
         Filters(at_from=clock.now() + timedelta(seconds=1)),
         Filters(at_to=clock.now() - timedelta(hours=1)),
     ):
-        assert await audit.page(nothing, None, 10) == []
+        assert await activity_log.page(nothing, None, 10) == []
     found = await names.of_actors([by.actor, "cli", None, "account:ACC-0000000000"])
     assert found == {by.actor: names.Name("Op Erator", "ops@example.test")}

@@ -7,9 +7,9 @@ import pytest
 
 from app.core import clock, database
 from app.core.errors import ApiError, Code
-from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.merchants import service as merchants
+from app.wiring import Services
 from app.withdrawals.queries import withdrawals_to_sign
 from app.withdrawals.service import set_waiting
 from tests.factories.invoices import invoice
@@ -47,7 +47,7 @@ def chain_settings(chain_settings):  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture
-async def merchant_id(gateway: Gateway) -> str:
+async def merchant_id(services: Services) -> str:
     """A merchant with 100 USDT."""
     merchant = await terms(service_fee_bps=0)
     await fund(merchant.merchant_id, 100_000_000)
@@ -55,38 +55,38 @@ async def merchant_id(gateway: Gateway) -> str:
 
 
 @pytest.fixture
-async def ops(gateway: Gateway) -> Operator:
-    return await operator(gateway.settings.data_keys)
+async def ops(services: Services) -> Operator:
+    return await operator(services.settings.data_keys)
 
 
-async def refused(gateway: Gateway, merchant_id: str, amount: str = "10.00", **fields: str) -> Code:
+async def refused(services: Services, merchant_id: str, amount: str = "10.00", **fields: str) -> Code:
     with pytest.raises(ApiError) as refusal:
-        await payout(gateway, merchant_id, amount, **fields)
+        await payout(services, merchant_id, amount, **fields)
     return refusal.value.code
 
 
 async def test_amount_and_fee_are_locked_and_leave_when_it_is_confirmed(
-    gateway: Gateway, merchant_id: str, ops: Operator
+    services: Services, merchant_id: str, ops: Operator
 ) -> None:
-    asked = await payout(gateway, merchant_id, "10.00", description="rent")
+    asked = await payout(services, merchant_id, "10.00", description="rent")
     assert (asked.status, asked.amount_raw, asked.fee_raw) == ("pending_approval", "10000000", "150000")
     assert await balance(merchant_id) == (89_850_000, 10_150_000)
     assert await withdrawals_to_sign(NETWORK) == []
 
-    await approve(gateway, asked.id, ops)
+    await approve(services, asked.id, ops)
     await set_waiting(asked.id, "the hot wallet is short of USDT")
-    waiting = await gateway.withdrawal_reader.payout(merchant_id, "test", asked.id)
+    waiting = await services.withdrawal_reader.payout(merchant_id, "test", asked.id)
     assert waiting is not None
     assert waiting.waiting_reason == "the hot wallet is short of USDT"
 
-    await send(gateway, asked.id)
-    sent = await gateway.withdrawal_reader.payout(merchant_id, "test", asked.id)
+    await send(services, asked.id)
+    sent = await services.withdrawal_reader.payout(merchant_id, "test", asked.id)
     assert sent is not None
     assert (sent.status, sent.txid, sent.waiting_reason) == ("submitted", f"0x{asked.id}", None)
 
-    await confirm(gateway, asked.id)
-    await confirm(gateway, asked.id)  # a signer that crashed says it again
-    done = await gateway.withdrawal_reader.payout(merchant_id, "test", asked.id)
+    await confirm(services, asked.id)
+    await confirm(services, asked.id)  # a signer that crashed says it again
+    done = await services.withdrawal_reader.payout(merchant_id, "test", asked.id)
     assert done is not None
     assert done.status == "confirmed"
     assert done.settled_at is not None
@@ -96,12 +96,12 @@ async def test_amount_and_fee_are_locked_and_leave_when_it_is_confirmed(
     assert await event_types(asked.id) == [f"payout.{state}" for state in states]
 
 
-async def test_a_reverted_one_gives_everything_back(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
-    asked = await payout(gateway, merchant_id)
-    await approve(gateway, asked.id, ops)
-    await send(gateway, asked.id)
-    await revert(gateway, asked.id)
-    failed = await gateway.withdrawal_reader.payout(merchant_id, "test", asked.id)
+async def test_a_reverted_one_gives_everything_back(services: Services, merchant_id: str, ops: Operator) -> None:
+    asked = await payout(services, merchant_id)
+    await approve(services, asked.id, ops)
+    await send(services, asked.id)
+    await revert(services, asked.id)
+    failed = await services.withdrawal_reader.payout(merchant_id, "test", asked.id)
     assert failed is not None
     assert (failed.status, failed.status_reason) == ("failed", "the transaction was reverted")
     assert await balance(merchant_id) == (100_000_000, 0)
@@ -109,30 +109,32 @@ async def test_a_reverted_one_gives_everything_back(gateway: Gateway, merchant_i
     assert (await event_types(asked.id))[-1] == "payout.failed"
 
 
-async def test_the_merchant_cancels_while_nobody_has_decided(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
-    asked, other = await payout(gateway, merchant_id), await payout(gateway, merchant_id)
-    cancelled = await gateway.payouts.cancel(merchant_id, "test", asked.id, clock.now())
+async def test_the_merchant_cancels_while_nobody_has_decided(
+    services: Services, merchant_id: str, ops: Operator
+) -> None:
+    asked, other = await payout(services, merchant_id), await payout(services, merchant_id)
+    cancelled = await services.payouts.cancel(merchant_id, "test", asked.id, clock.now())
     assert cancelled.status == "cancelled"
     assert await balance(merchant_id) == (89_850_000, 10_150_000)
-    await approve(gateway, other.id, ops)
+    await approve(services, other.id, ops)
     for late in (asked.id, other.id):
         with pytest.raises(ApiError) as refusal:
-            await gateway.payouts.cancel(merchant_id, "test", late, clock.now())
+            await services.payouts.cancel(merchant_id, "test", late, clock.now())
         assert refusal.value.code == Code.PAYOUT_NOT_CANCELLABLE
 
 
-async def test_a_hundred_at_once_get_exactly_what_is_there(gateway: Gateway, merchant_id: str) -> None:
+async def test_a_hundred_at_once_get_exactly_what_is_there(services: Services, merchant_id: str) -> None:
     answers = await asyncio.gather(  # 9.145 with its fee: ten fit into 100
-        *(payout(gateway, merchant_id, "9.00") for _ in range(100)), return_exceptions=True
+        *(payout(services, merchant_id, "9.00") for _ in range(100)), return_exceptions=True
     )
     refusals = [answer.code for answer in answers if isinstance(answer, ApiError)]
     assert refusals == [Code.INSUFFICIENT_BALANCE] * 90
     assert await balance(merchant_id) == (100_000_000 - 10 * 9_145_000, 10 * 9_145_000)
 
 
-async def test_the_fee_must_be_there_too(gateway: Gateway, merchant_id: str) -> None:
-    assert await refused(gateway, merchant_id, "100.00") == Code.INSUFFICIENT_BALANCE
-    await payout(gateway, merchant_id, "99.402985")  # with 0.10 and 0.497015 it is 100.000000
+async def test_the_fee_must_be_there_too(services: Services, merchant_id: str) -> None:
+    assert await refused(services, merchant_id, "100.00") == Code.INSUFFICIENT_BALANCE
+    await payout(services, merchant_id, "99.402985")  # with 0.10 and 0.497015 it is 100.000000
     assert await balance(merchant_id) == (0, 100_000_000)
 
 
@@ -151,48 +153,48 @@ async def test_the_fee_must_be_there_too(gateway: Gateway, merchant_id: str) -> 
     ],
 )
 async def test_what_can_not_be_paid_is_refused(
-    gateway: Gateway, merchant_id: str, fields: dict[str, str], code: Code
+    services: Services, merchant_id: str, fields: dict[str, str], code: Code
 ) -> None:
-    assert await refused(gateway, merchant_id, **fields) == code
+    assert await refused(services, merchant_id, **fields) == code
     assert await balance(merchant_id) == (100_000_000, 0)
 
 
 async def test_our_own_addresses_and_token_contracts_are_no_destinations(
-    gateway: Gateway, merchant_id: str, token: str
+    services: Services, merchant_id: str, token: str
 ) -> None:
-    ours: InvoiceBody = await invoice(gateway, await terms(service_fee_bps=0))
+    ours: InvoiceBody = await invoice(services, await terms(service_fee_bps=0))
     for trap in (ours.pay_in.address, ours.pay_in.address.lower(), token):
-        assert await refused(gateway, merchant_id, destination=trap) == Code.INVALID_DESTINATION
+        assert await refused(services, merchant_id, destination=trap) == Code.INVALID_DESTINATION
 
 
-async def test_a_cap_counts_over_a_rolling_day(gateway: Gateway, merchant_id: str) -> None:
+async def test_a_cap_counts_over_a_rolling_day(services: Services, merchant_id: str) -> None:
     await merchants.set_daily_cap(merchant_id, NETWORK, "USDT", 25_000_000)
-    first = await payout(gateway, merchant_id, "20.00")
-    assert await refused(gateway, merchant_id, "5.01") == Code.DAILY_CAP_EXCEEDED
-    await payout(gateway, merchant_id, "5.00")
-    await gateway.payouts.cancel(merchant_id, "test", first.id, clock.now())
+    first = await payout(services, merchant_id, "20.00")
+    assert await refused(services, merchant_id, "5.01") == Code.DAILY_CAP_EXCEEDED
+    await payout(services, merchant_id, "5.00")
+    await services.payouts.cancel(merchant_id, "test", first.id, clock.now())
     clock.shift(timedelta(hours=12))
-    await payout(gateway, merchant_id, "20.00")  # the cancelled one does not count
+    await payout(services, merchant_id, "20.00")  # the cancelled one does not count
     clock.shift(timedelta(hours=12, seconds=1))
-    await payout(gateway, merchant_id, "5.00")  # nor does what is a day old
-    assert await refused(gateway, merchant_id, "1.00") == Code.DAILY_CAP_EXCEEDED
+    await payout(services, merchant_id, "5.00")  # nor does what is a day old
+    assert await refused(services, merchant_id, "1.00") == Code.DAILY_CAP_EXCEEDED
 
 
-async def test_parallel_requests_do_not_pass_the_cap_together(gateway: Gateway, merchant_id: str) -> None:
+async def test_parallel_requests_do_not_pass_the_cap_together(services: Services, merchant_id: str) -> None:
     await merchants.set_daily_cap(merchant_id, NETWORK, "USDT", 10_000_000)
-    answers = await asyncio.gather(*(payout(gateway, merchant_id, "3.00") for _ in range(12)), return_exceptions=True)
+    answers = await asyncio.gather(*(payout(services, merchant_id, "3.00") for _ in range(12)), return_exceptions=True)
     assert sum(not isinstance(answer, ApiError) for answer in answers) == 3
 
 
-async def test_paused_payouts(gateway: Gateway, merchant_id: str) -> None:
+async def test_paused_payouts(services: Services, merchant_id: str) -> None:
     await merchants.pause("payouts", "an incident", clock.now())
-    assert await refused(gateway, merchant_id) == Code.PAYOUTS_DISABLED
+    assert await refused(services, merchant_id) == Code.PAYOUTS_DISABLED
     await merchants.resume("payouts")
-    await payout(gateway, merchant_id)
+    await payout(services, merchant_id)
 
 
-async def test_what_was_asked_for_is_not_edited_even_by_us(gateway: Gateway, merchant_id: str) -> None:
-    asked = await payout(gateway, merchant_id)
+async def test_what_was_asked_for_is_not_edited_even_by_us(services: Services, merchant_id: str) -> None:
+    asked = await payout(services, merchant_id)
     for edit in (
         "amount_raw = 11000000",
         "fee_raw = 0",

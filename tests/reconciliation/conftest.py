@@ -11,10 +11,10 @@ from eth_utils.address import to_checksum_address
 
 from app.core import clock, logging, redis
 from app.core.settings import Settings, load
-from app.gateway import Gateway, running, wire
 from app.ledger import checkpoints
 from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import AnvilDriver
+from app.wiring import Services, running, wire
 from tests.factories.networks import XPUB, networks_toml
 from tests.reconciliation.world import World
 from tests.webhooks.receiving import Receiver, receiving
@@ -64,23 +64,23 @@ def chain_settings(environment: dict[str, str], tmp_path: Path, anvil: Anvil, to
 
 
 @pytest.fixture
-async def gateway(chain_settings: Callable[..., Settings], steady_clock: None) -> AsyncIterator[Gateway]:
+async def services(chain_settings: Callable[..., Settings], steady_clock: None) -> AsyncIterator[Services]:
     """The gateway, on a fresh database and an empty Valkey."""
     logging.configure(level="INFO", json=True)
-    async with running(wire(chain_settings())) as gateway:
+    async with running(wire(chain_settings())) as services:
         await redis.client().flushall()
-        yield gateway
+        yield services
 
 
 @pytest.fixture
-async def world(gateway: Gateway, driver: AnvilDriver, token: str) -> World:
+async def world(services: Services, driver: AnvilDriver, token: str) -> World:
     """Two paid invoices, one of them in the coin, and one that was overpaid; signed in a checkpoint."""
-    world = await World.begin(gateway, driver, token)
+    world = await World.begin(services, driver, token)
     await world.pay("USDT", "5.00")
     await world.pay("ETH", "0.01")
     await world.pay("USDT", "7.00", extra_raw=11)
     await world.settle()
-    keys = gateway.settings.checkpoint_keys
+    keys = services.settings.checkpoint_keys
     assert keys is not None
     await checkpoints.create(keys, clock.now())
     return world

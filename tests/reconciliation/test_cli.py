@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 async def swap_pay(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
     """Exit code and output of a command."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app.cli", *arguments),
+        *(sys.executable, "-m", "app.cli.main", *arguments),
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], **environment},
         stdout=asyncio.subprocess.PIPE,
@@ -70,7 +70,7 @@ async def test_an_export_is_verified_against_a_proof(world: World, environment: 
 
     await world.pay("USDT", "1.50")
     await world.settle()
-    keys = world.gateway.settings.checkpoint_keys
+    keys = world.services.settings.checkpoint_keys
     assert keys is not None
     await checkpoints.create(keys, clock.now())
     await truncate(chain, 2)
@@ -81,9 +81,9 @@ async def test_an_export_is_verified_against_a_proof(world: World, environment: 
 async def test_metrics_show_what_is_open_and_how_old_the_last_proof_is(world: World) -> None:
     await change_a_balance(world)
     await world.reconcile()
-    app = create_app(world.gateway.settings)
+    app = create_app(world.services.settings)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="https://pay.example.test") as client:
-        token = world.gateway.settings.metrics_token
+        token = world.services.settings.metrics_token
         answer = await client.get("/metrics", headers={"Authorization": f"Bearer {token}"})
     assert 'swap_pay_alerts_open{kind="drift",severity="critical"}' in answer.text
     assert "swap_pay_reconciled_seconds" in answer.text

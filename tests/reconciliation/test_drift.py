@@ -18,7 +18,7 @@ from app.core import clock, database, metrics
 from app.core.errors import ApiError
 from app.core.mail import build_mailer
 from app.mail import service as mail
-from app.ops import queries as ops
+from app.monitoring import queries as ops
 from app.reconciliation import queries
 from tests.factories.tampering import as_superuser, rewrite
 from tests.invariants import assert_invariants
@@ -29,7 +29,7 @@ from tests.webhooks.receiving import Receiver, response
 async def test_a_gateway_at_rest_is_clean_to_the_unit(world: World) -> None:
     await world.payout(1_000_000)
     await world.settle()
-    await assert_invariants(world.gateway)
+    await assert_invariants(world.services)
     run, findings = await world.reconcile()
     assert (run.status, findings) == ("clean", [])
     block = run.blocks[NETWORK]
@@ -181,7 +181,7 @@ async def test_one_run_finds_it_and_tells_everybody(
     told = [f"{finding.check}: {finding.subject}: {finding.message}" for finding in findings]
     assert any(line.startswith(said) for line in told), told
     with pytest.raises(AssertionError, match=said.split(":", maxsplit=1)[0]):
-        await assert_invariants(world.gateway)
+        await assert_invariants(world.services)
 
     # In the log, on /metrics, and open until somebody acknowledges it.
     logged = [record.msg for record in caplog.records if record.levelname == "CRITICAL"]
@@ -192,14 +192,14 @@ async def test_one_run_finds_it_and_tells_everybody(
     assert (alert.severity, alert.kind, alert.details["run"]) == ("critical", "drift", run.id)
 
     # By mail, to each recipient, and at the hook, signed.
-    routes = world.gateway.alert_routes
+    routes = world.services.alert_routes
     await routes.route_new(clock.now())
-    await mail.send_waiting(build_mailer(world.gateway.settings))
+    await mail.send_waiting(build_mailer(world.services.settings))
     letters = [letter for letter in mailbox.Maildir(tmp_path / "mail") if said[:30] in str(letter["Subject"])]
     assert {letter["To"] for letter in letters} == {"ops@example.test", "oncall@example.test"}
     await routes.post_waiting()
-    assert world.gateway.settings.alert_hook_secret is not None
-    verifier = Webhook(world.gateway.settings.alert_hook_secret)
+    assert world.services.settings.alert_hook_secret is not None
+    verifier = Webhook(world.services.settings.alert_hook_secret)
     posted = [verifier.verify(request.body, request.headers) for request in hook.at("/alerts")]
     assert any(post["alert"]["message"].startswith(said) for post in posted)
 
@@ -212,11 +212,11 @@ async def raise_one() -> None:
 
 async def test_the_hooks_signature_is_ours_too(world: World, hook: Receiver) -> None:
     await raise_one()
-    await world.gateway.alert_routes.route_new(clock.now())
-    await world.gateway.alert_routes.post_waiting()
+    await world.services.alert_routes.route_new(clock.now())
+    await world.services.alert_routes.post_waiting()
     (request,) = hook.at("/alerts")
     timestamp, mark = (part.split("=", 1)[1] for part in request.headers["swap-pay-signature"].split(","))
-    secret = world.gateway.settings.alert_hook_secret
+    secret = world.services.settings.alert_hook_secret
     assert secret is not None
     signed = hmac.new(secret.encode(), timestamp.encode() + b"." + request.body, hashlib.sha256).hexdigest()
     assert mark == signed
@@ -224,7 +224,7 @@ async def test_the_hooks_signature_is_ours_too(world: World, hook: Receiver) -> 
 
 async def test_a_hook_that_fails_is_tried_again_with_the_same_bytes(world: World, hook: Receiver) -> None:
     await raise_one()
-    routes = world.gateway.alert_routes
+    routes = world.services.alert_routes
     hook.always(response(500), "/alerts")
     await routes.route_new(clock.now())
     assert await routes.post_waiting() == 1
@@ -241,7 +241,7 @@ async def test_a_hook_that_fails_is_tried_again_with_the_same_bytes(world: World
 async def test_the_same_drift_is_counted_and_told_once_a_day(world: World, hook: Receiver) -> None:
     await change_a_balance(world)
     await world.reconcile()
-    routes = world.gateway.alert_routes
+    routes = world.services.alert_routes
     first_round = await routes.route_new(clock.now())
     await world.reconcile()
     assert await routes.route_new(clock.now()) == 0
@@ -270,7 +270,7 @@ async def test_a_node_that_is_away_is_no_drift(world: World, monkeypatch: pytest
     from app.reconciliation import service
 
     monkeypatch.setattr(service, "RETRY_S", 0.01)
-    chain = world.gateway.networks.chain(NETWORK)
+    chain = world.services.networks.chain(NETWORK)
 
     async def away(height: int) -> None:
         raise NodeUnavailable("http://node: no answer")
@@ -292,7 +292,7 @@ async def test_between_full_runs_only_what_is_new_is_read(world: World) -> None:
 
 async def test_the_clock_asks_for_a_full_run_once_a_day(world: World) -> None:
     async def scheduled() -> bool:
-        run = await queries.run(await world.gateway.reconciliation.run_scheduled(clock.now()))
+        run = await queries.run(await world.services.reconciliation.run_scheduled(clock.now()))
         assert run is not None
         return run.full
 

@@ -11,7 +11,6 @@ from eth_utils.address import to_checksum_address
 from app.core import clock, database, ids
 from app.deposits.watcher import Watcher
 from app.events import sequencer
-from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId, Reference
@@ -21,6 +20,7 @@ from app.reconciliation import queries
 from app.reconciliation.queries import RecordedFinding, Run
 from app.sandbox.chain_driver import AnvilDriver, token_transfer_data
 from app.webhooks.fan_out import fan_out_with
+from app.wiring import Services
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
 
@@ -33,7 +33,7 @@ HOT_TOKENS_RAW = 50_000_000
 class World:
     """One merchant, its customers, and our hot wallet, which an operator has topped up."""
 
-    gateway: Gateway
+    services: Services
     driver: AnvilDriver
     token: str
     watcher: Watcher
@@ -43,13 +43,13 @@ class World:
     """The node counts nonces by what it has mined: one sender at a time."""
 
     @classmethod
-    async def begin(cls, gateway: Gateway, driver: AnvilDriver, token: str) -> Self:
-        (watcher,) = gateway.watchers()
+    async def begin(cls, services: Services, driver: AnvilDriver, token: str) -> Self:
+        (watcher,) = services.watchers()
         await watcher.tick()
-        hot = gateway.networks.get(NETWORK).hot_wallet_address
+        hot = services.networks.get(NETWORK).hot_wallet_address
         assert hot is not None
         await driver.call("anvil_impersonateAccount", hot)
-        world = cls(gateway, driver, token, watcher, await terms(service_fee_bps=80), hot)
+        world = cls(services, driver, token, watcher, await terms(service_fee_bps=80), hot)
         await world.send("ETH", hot, HOT_COINS_RAW)
         await world.send("USDT", hot, HOT_TOKENS_RAW)
         return world
@@ -67,7 +67,7 @@ class World:
     async def pay(self, asset: str, amount: str, extra_raw: int = 0) -> InvoiceBody:
         """A customer pays a new invoice, with so much too much. It is open for long: other tests of the run have let
         the node's clock run ahead."""
-        new = await invoice(self.gateway, self.terms, amount=amount, currency=asset, expires_in=timedelta(days=6))
+        new = await invoice(self.services, self.terms, amount=amount, currency=asset, expires_in=timedelta(days=6))
         await self.send(asset, new.pay_in.address, int(new.pay_in.amount_raw) + extra_raw)
         return new
 
@@ -82,7 +82,7 @@ class World:
         """Enough confirmations for all that was sent, and the events of it numbered."""
         await self.driver.mine(3)
         await self.watcher.tick()
-        await sequencer.number_events(fan_out_with(self.gateway.settings.data_keys))
+        await sequencer.number_events(fan_out_with(self.services.settings.data_keys))
 
     async def payout(self, amount_raw: int, *, sent: bool = True, booked: bool = True) -> str:
         """A payout in USDT from the merchant's balance, as far as it has come: on chain or not, booked or not."""
@@ -166,7 +166,7 @@ class World:
 
     async def reconcile(self, *, full: bool = True) -> tuple[Run, list[RecordedFinding]]:
         """A run, and what it found."""
-        run_id = await self.gateway.reconciliation.run(clock.now(), full=full)
+        run_id = await self.services.reconciliation.run(clock.now(), full=full)
         run = await queries.run(run_id)
         assert run is not None
         return run, await queries.findings(run_id)

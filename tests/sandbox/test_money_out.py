@@ -16,7 +16,7 @@ import pytest
 from app.sandbox import postgres
 from app.sandbox.home import ROOT
 from app.sandbox.integrator import wait_for
-from app.withdrawals import keystore
+from app.signer import keystore
 from tests.sandbox.sandboxes import Sandbox
 
 pytestmark = pytest.mark.timeout(240)
@@ -43,7 +43,7 @@ def swap_pay(sandbox: Sandbox, *arguments: str) -> "subprocess.CompletedProcess[
     lines = [line.partition("=") for line in sandbox.home.environment_file.read_text().splitlines()]
     settings = {name: "".join(shlex.split(value)) for name, _, value in lines}
     return subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
+        [sys.executable, "-m", "app.cli.main", *arguments],
         cwd=ROOT,
         env={**os.environ, **settings},
         capture_output=True,

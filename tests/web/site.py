@@ -14,7 +14,7 @@ from app.api_keys.authentication import Authenticator, Principal
 from app.api_keys.scopes import Scope
 from app.core import database, redis
 from app.core.settings import Settings, load
-from app.ops.routes import routes as ops_routes
+from app.monitoring.routes import routes as ops_routes
 from app.web import errors, paging
 from app.web.edge import Edge
 from app.web.rate_limits import RateLimiter

@@ -21,13 +21,13 @@ from app.accounts import sessions
 from app.api_keys.scopes import Scope
 from app.core import clock
 from app.core.settings import Settings
-from app.portal import cookies, form_keys
+from app.identity import cookies, form_keys
 from app.web.edge import Edge
 from tests.cabinet.over_chain.conftest import settings, works, world
 from tests.cabinet.world import World
 from tests.factories.api_keys import api_key
-from tests.portal.browsing import Browser, an_account, hidden
-from tests.portal.conftest import app, browser
+from tests.identity.browsing import Browser, an_account, hidden
+from tests.identity.conftest import app, browser
 
 __all__ = ["app", "browser", "settings", "works", "world"]
 
@@ -314,7 +314,7 @@ async def test_no_route_fails_whatever_is_sent(
         return hidden(await browsers[who].get("/account"))["csrf_token"]
 
     tokens = {who: await sign_in(who) for who in ("owner", "operator")}
-    slug = world.gateway.links.slug(world.open_invoice.id)
+    slug = world.services.links.slug(world.open_invoice.id)
     ids = {**world.ids, "merchant_id": world.terms.merchant_id, "mode": "test", "slug": slug, "chain": "ethereum"}
     ids |= {"symbol": "USDT", "owner": world.terms.merchant_id, "verb": "credit", "deed": "suspend"}
     ids |= {"withdrawal_id": world.ids["payout_id"], "deposit_id": world.late_invoice.deposits[0].id}

@@ -13,11 +13,11 @@ import pytest
 
 from app.api_keys.scopes import Scope
 from app.core.settings import Settings
-from app.gateway import Gateway
+from app.identity import cookies
 from app.invoices.service import announce
-from app.portal import cookies
 from app.web.bodies import MAX_BODY_BYTES
 from app.web.body_timeout import UPLOAD_BYTES_PER_S
+from app.wiring import Services
 from tests.api.serving import Served, served
 from tests.factories.api_keys import api_key
 from tests.factories.invoices import invoice
@@ -44,7 +44,7 @@ INVOICE = (
 
 @pytest.fixture
 def server(
-    gateway: Gateway, chain_settings: Callable[..., Settings], environment: dict[str, str], tmp_path: Path
+    services: Services, chain_settings: Callable[..., Settings], environment: dict[str, str], tmp_path: Path
 ) -> Iterator[Served]:
     """Two web processes with short limits, behind a proxy that may speak for others."""
     limits = {
@@ -107,9 +107,9 @@ async def ends(connection: Connection, at_s: float, byte: bytes = b"") -> None:
     assert at_s - 0.1 <= ended_s <= at_s + LATE_S, f"{ended_s:.1f} s"
 
 
-async def test_every_connection_ends(server: Served, gateway: Gateway) -> None:
-    await too_many_connections_are_cut_and_streams_stay(server, gateway)
-    key = await api_key(gateway.settings.api_key_peppers, scopes=[Scope.INVOICES_WRITE.value])
+async def test_every_connection_ends(server: Served, services: Services) -> None:
+    await too_many_connections_are_cut_and_streams_stay(server, services)
+    key = await api_key(services.settings.api_key_peppers, scopes=[Scope.INVOICES_WRITE.value])
     await each_in_its_time(server, b"authorization: Bearer " + key.full.encode() + b"\r\n")
     assert server.faults() == []
 
@@ -188,9 +188,9 @@ def _is_open(server: Served, connection: Connection) -> bool:
     return any((row[1], row[2]) == ends for row in rows)
 
 
-async def too_many_connections_are_cut_and_streams_stay(server: Served, gateway: Gateway) -> None:
-    asked = await invoice(gateway, await terms(service_fee_bps=0))
-    path = f"/pay/{gateway.links.slug(asked.id)}/events"
+async def too_many_connections_are_cut_and_streams_stay(server: Served, services: Services) -> None:
+    asked = await invoice(services, await terms(service_fee_bps=0))
+    path = f"/pay/{services.links.slug(asked.id)}/events"
 
     async def stream(number: int) -> Connection:
         connection = await Connection.open(server)

@@ -9,7 +9,7 @@ import pytest
 from app.core import clock, crypto, database
 from app.core.errors import ApiError, Code
 from app.core.settings import DataKeys
-from app.webhooks import queries, retention, sealing, service
+from app.webhooks import queries, retention, secrets, service
 from tests.webhooks.receiving import OK, Receiver, dispatching, response
 from tests.webhooks.test_delivery import ACTOR, enabled_endpoint, happen, until_recorded, until_settled
 
@@ -38,9 +38,9 @@ async def test_a_new_endpoint_reveals_its_secret_once_and_keeps_it_sealed(
     row = await database.fetch_one("SELECT * FROM webhook_endpoints")
     assert row is not None
     assert secret not in str(dict(row))
-    assert sealing.open_sealed(keys, endpoint_id, row["secret_sealed"]) == secret
+    assert secrets.open_sealed(keys, endpoint_id, row["secret_sealed"]) == secret
     with pytest.raises(crypto.Undecryptable):
-        sealing.open_sealed(keys, "WH-0000000000", row["secret_sealed"])
+        secrets.open_sealed(keys, "WH-0000000000", row["secret_sealed"])
     entry = await database.fetch_one("SELECT * FROM audit_entries")
     assert entry is not None
     assert (entry["action"], entry["actor"], entry["subject"]) == ("webhook.created", ACTOR.name, endpoint_id)

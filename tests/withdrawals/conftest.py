@@ -7,10 +7,10 @@ import pytest
 
 from app.core import redis
 from app.core.settings import Settings, load
-from app.gateway import Gateway, running, wire
 from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import AnvilDriver
-from app.withdrawals.keystore import SpendingKeys, new_mnemonic
+from app.signer.keystore import SpendingKeys, new_mnemonic
+from app.wiring import Services, running, wire
 from tests.factories.networks import XPUB, networks_toml
 from tests.withdrawals.till import Till
 
@@ -72,10 +72,10 @@ def chain_settings(
 
 
 @pytest.fixture
-async def gateway(chain_settings: Callable[..., Settings], steady_clock: None) -> AsyncIterator[Gateway]:
-    async with running(wire(chain_settings())) as gateway:
+async def services(chain_settings: Callable[..., Settings], steady_clock: None) -> AsyncIterator[Services]:
+    async with running(wire(chain_settings())) as services:
         await redis.client().flushall()
-        yield gateway
+        yield services
 
 
 @pytest.fixture
@@ -88,9 +88,9 @@ async def still_chain(driver: AnvilDriver) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def till(gateway: Gateway, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Till:
+async def till(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Till:
     """A merchant with 1,000 USDT and 1 ETH that customers have paid; a hot wallet that was topped up with both."""
-    till = await Till.open(gateway, driver, token, keys)
+    till = await Till.open(services, driver, token, keys)
     await till.take("USDT", "1000.00")
     await till.take("ETH", "1.00")
     await till.top_up("ETH", 10**18)

@@ -9,8 +9,8 @@ import pytest
 from app.accounts import operators, totp
 from app.accounts.totp import CodeRefused, TooManyTries
 from app.core import clock, database
-from app.gateway import Gateway
 from app.ledger.hashchain import ChainId
+from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused, expire_stale, waiting
 from app.withdrawals.queries import withdrawals_to_sign
@@ -35,7 +35,7 @@ def chain_settings(chain_settings):  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture
-async def merchant_id(gateway: Gateway) -> str:
+async def merchant_id(services: Services) -> str:
     """A merchant with 100 USDT."""
     merchant = await terms(service_fee_bps=0)
     await fund(merchant.merchant_id, 100_000_000)
@@ -43,21 +43,21 @@ async def merchant_id(gateway: Gateway) -> str:
 
 
 @pytest.fixture
-async def ops(gateway: Gateway) -> Operator:
-    return await operator(gateway.settings.data_keys)
+async def ops(services: Services) -> Operator:
+    return await operator(services.settings.data_keys)
 
 
-async def tries(gateway: Gateway, withdrawal_id: str, by: Operator, code: str) -> str:
+async def tries(services: Services, withdrawal_id: str, by: Operator, code: str) -> str:
     try:
-        return await gateway.approvals.approve(withdrawal_id, by.id, code, clock.now())
+        return await services.approvals.approve(withdrawal_id, by.id, code, clock.now())
     except (ApprovalRefused, CodeRefused) as error:
         return type(error).__name__
 
 
-async def test_a_fresh_code_of_another_person_approves(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
-    asked = await payout(gateway, merchant_id)
+async def test_a_fresh_code_of_another_person_approves(services: Services, merchant_id: str, ops: Operator) -> None:
+    asked = await payout(services, merchant_id)
     assert [w.id for w in await waiting()] == [asked.id]
-    assert await tries(gateway, asked.id, ops, ops.code()) == "approved"
+    assert await tries(services, asked.id, ops, ops.code()) == "approved"
     assert await waiting() == []
     (ready,) = await withdrawals_to_sign(NETWORK)
     stored = await database.fetch_one("SELECT digest, withdrawal FROM approvals")
@@ -68,20 +68,20 @@ async def test_a_fresh_code_of_another_person_approves(gateway: Gateway, merchan
     assert tuple(audited) == (f"account:{ops.id}", asked.id)
 
 
-async def test_one_code_serves_once_however_many_at_once(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
-    asked = [await payout(gateway, merchant_id, "1.00") for _ in range(20)]
+async def test_one_code_serves_once_however_many_at_once(services: Services, merchant_id: str, ops: Operator) -> None:
+    asked = [await payout(services, merchant_id, "1.00") for _ in range(20)]
     code = ops.code()
-    outcomes = await asyncio.gather(*(tries(gateway, one.id, ops, code) for one in asked))
+    outcomes = await asyncio.gather(*(tries(services, one.id, ops, code) for one in asked))
     assert outcomes.count("approved") == 1
     assert set(outcomes) <= {"approved", "CodeRefused", "TooManyTries"}
     clock.shift(timedelta(minutes=6))
     left = [one for one, outcome in zip(asked, outcomes, strict=True) if outcome != "approved"]
-    assert await tries(gateway, left[0].id, ops, code) == "CodeRefused"
-    assert await tries(gateway, left[0].id, ops, ops.code()) == "approved"
+    assert await tries(services, left[0].id, ops, code) == "CodeRefused"
+    assert await tries(services, left[0].id, ops, ops.code()) == "approved"
 
 
-async def test_five_wrong_codes_in_five_minutes_twenty_an_hour(gateway: Gateway, ops: Operator) -> None:
-    keys = gateway.settings.data_keys
+async def test_five_wrong_codes_in_five_minutes_twenty_an_hour(services: Services, ops: Operator) -> None:
+    keys = services.settings.data_keys
 
     async def guess(code: str) -> type[Exception] | None:
         try:
@@ -104,37 +104,37 @@ async def test_five_wrong_codes_in_five_minutes_twenty_an_hour(gateway: Gateway,
     assert await guess(ops.next_code()) is None
 
 
-async def test_large_amounts_need_two_different_operators(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
-    asked = await payout(gateway, merchant_id, "50.000001")
-    second = await operator(gateway.settings.data_keys, "second@example.test")
-    assert await tries(gateway, asked.id, ops, ops.next_code()) == "pending_approval"
-    assert await tries(gateway, asked.id, ops, ops.next_code()) == "ApprovalRefused"
+async def test_large_amounts_need_two_different_operators(services: Services, merchant_id: str, ops: Operator) -> None:
+    asked = await payout(services, merchant_id, "50.000001")
+    second = await operator(services.settings.data_keys, "second@example.test")
+    assert await tries(services, asked.id, ops, ops.next_code()) == "pending_approval"
+    assert await tries(services, asked.id, ops, ops.next_code()) == "ApprovalRefused"
     assert await withdrawals_to_sign(NETWORK) == []
-    assert await tries(gateway, asked.id, second, second.code()) == "approved"
+    assert await tries(services, asked.id, second, second.code()) == "approved"
 
 
-async def test_an_approval_ends_with_the_right_to_give_one(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
+async def test_an_approval_ends_with_the_right_to_give_one(services: Services, merchant_id: str, ops: Operator) -> None:
     """An operator who was removed counts no more: of those who stay, two must approve."""
-    asked = await payout(gateway, merchant_id, "50.000001")
-    second, third = [await operator(gateway.settings.data_keys, f"{name}@example.test") for name in ("b", "c")]
-    assert await tries(gateway, asked.id, ops, ops.next_code()) == "pending_approval"
+    asked = await payout(services, merchant_id, "50.000001")
+    second, third = [await operator(services.settings.data_keys, f"{name}@example.test") for name in ("b", "c")]
+    assert await tries(services, asked.id, ops, ops.next_code()) == "pending_approval"
     async with database.transaction():
         await operators.remove(ops.email)
-    assert await tries(gateway, asked.id, second, second.code()) == "pending_approval"
+    assert await tries(services, asked.id, second, second.code()) == "pending_approval"
     assert await withdrawals_to_sign(NETWORK) == []
-    assert await tries(gateway, asked.id, third, third.code()) == "approved"
+    assert await tries(services, asked.id, third, third.code()) == "approved"
     with pytest.raises(ApprovalRefused, match="operators alone"):
-        await gateway.approvals.approve(asked.id, ops.id, ops.next_code(), clock.now())
+        await services.approvals.approve(asked.id, ops.id, ops.next_code(), clock.now())
 
 
 async def test_who_asked_does_not_approve_and_members_do_not_either(
-    gateway: Gateway, merchant_id: str, ops: Operator
+    services: Services, merchant_id: str, ops: Operator
 ) -> None:
-    own = await payout(gateway, merchant_id, requested_by=f"account:{ops.id}")
-    assert await tries(gateway, own.id, ops, ops.next_code()) == "ApprovalRefused"
+    own = await payout(services, merchant_id, requested_by=f"account:{ops.id}")
+    assert await tries(services, own.id, ops, ops.next_code()) == "ApprovalRefused"
     member = await make_member(merchant_id=merchant_id, role="owner", email="owner@example.test", now=clock.now())
     with pytest.raises(ApprovalRefused, match="operators alone"):
-        await gateway.approvals.approve(own.id, member, "000000", clock.now())
+        await services.approvals.approve(own.id, member, "000000", clock.now())
     digest = await database.fetch_value("SELECT digest FROM withdrawals WHERE id = $1", own.id)
     for account in (ops.id, member):
         with pytest.raises(asyncpg.RestrictViolationError):
@@ -147,42 +147,44 @@ async def test_who_asked_does_not_approve_and_members_do_not_either(
             )
 
 
-async def test_a_rejection_says_why_and_gives_the_money_back(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
-    asked = await payout(gateway, merchant_id)
+async def test_a_rejection_says_why_and_gives_the_money_back(
+    services: Services, merchant_id: str, ops: Operator
+) -> None:
+    asked = await payout(services, merchant_id)
     with pytest.raises(ApprovalRefused, match="reason"):
-        await gateway.approvals.reject(asked.id, ops.id, " ", clock.now())
-    await gateway.approvals.reject(asked.id, ops.id, "the destination is sanctioned", clock.now())
-    rejected = await gateway.withdrawal_reader.payout(merchant_id, "test", asked.id)
+        await services.approvals.reject(asked.id, ops.id, " ", clock.now())
+    await services.approvals.reject(asked.id, ops.id, "the destination is sanctioned", clock.now())
+    rejected = await services.withdrawal_reader.payout(merchant_id, "test", asked.id)
     assert rejected is not None
     assert (rejected.status, rejected.status_reason) == ("rejected", "the destination is sanctioned")
     assert await balance(merchant_id) == (100_000_000, 0)
     assert (await event_types(asked.id))[-1] == "payout.rejected"
-    assert await tries(gateway, asked.id, ops, ops.next_code()) == "ApprovalRefused"
+    assert await tries(services, asked.id, ops, ops.next_code()) == "ApprovalRefused"
 
 
 async def test_an_approval_is_taken_back_only_while_nothing_is_signed(
-    gateway: Gateway, merchant_id: str, ops: Operator
+    services: Services, merchant_id: str, ops: Operator
 ) -> None:
-    early, late = await payout(gateway, merchant_id), await payout(gateway, merchant_id)
-    await approve(gateway, early.id, ops)
-    await approve(gateway, late.id, ops)
-    await gateway.approvals.reject(early.id, ops.id, "on second thoughts", clock.now())
+    early, late = await payout(services, merchant_id), await payout(services, merchant_id)
+    await approve(services, early.id, ops)
+    await approve(services, late.id, ops)
+    await services.approvals.reject(early.id, ops.id, "on second thoughts", clock.now())
     async with database.transaction():
         await sign(late.id)
     with pytest.raises(ApprovalRefused, match="signed"):
-        await gateway.approvals.reject(late.id, ops.id, "too late", clock.now())
+        await services.approvals.reject(late.id, ops.id, "too late", clock.now())
     assert await balance(merchant_id) == (90_000_000, 10_000_000)
 
 
-async def test_stale_requests_expire(gateway: Gateway, merchant_id: str, ops: Operator) -> None:
-    stale = await payout(gateway, merchant_id)
+async def test_stale_requests_expire(services: Services, merchant_id: str, ops: Operator) -> None:
+    stale = await payout(services, merchant_id)
     clock.shift(timedelta(days=6))
-    fresh, approved = await payout(gateway, merchant_id), await payout(gateway, merchant_id)
-    await approve(gateway, approved.id, ops)
+    fresh, approved = await payout(services, merchant_id), await payout(services, merchant_id)
+    await approve(services, approved.id, ops)
     clock.shift(timedelta(days=1, minutes=1))
-    assert await expire_stale(gateway.withdrawals, 7, clock.now()) == 1
-    assert await expire_stale(gateway.withdrawals, 7, clock.now()) == 0
-    ended = await gateway.withdrawal_reader.payout(merchant_id, "test", stale.id)
+    assert await expire_stale(services.withdrawals, 7, clock.now()) == 1
+    assert await expire_stale(services.withdrawals, 7, clock.now()) == 0
+    ended = await services.withdrawal_reader.payout(merchant_id, "test", stale.id)
     assert ended is not None
     assert (ended.status, ended.status_reason) == ("rejected", "not approved within 7 days")
     assert [w.id for w in await waiting()] == [fresh.id]
@@ -190,15 +192,15 @@ async def test_stale_requests_expire(gateway: Gateway, merchant_id: str, ops: Op
 
 
 async def test_postgres_refuses_to_store_what_nobody_approved(
-    gateway: Gateway, merchant_id: str, ops: Operator
+    services: Services, merchant_id: str, ops: Operator
 ) -> None:
-    asked, large = await payout(gateway, merchant_id), await payout(gateway, merchant_id, "60.00")
-    await approve(gateway, large.id, ops)  # one of two
+    asked, large = await payout(services, merchant_id), await payout(services, merchant_id, "60.00")
+    await approve(services, large.id, ops)  # one of two
     for unapproved in (asked.id, large.id):
         with pytest.raises(asyncpg.RestrictViolationError, match="nothing may be sent"):
             async with database.transaction():
                 await sign(unapproved)
-    await approve(gateway, asked.id, ops)
+    await approve(services, asked.id, ops)
     with pytest.raises(asyncpg.RestrictViolationError, match="not what was approved"):
         await database.execute(
             """
@@ -212,17 +214,17 @@ async def test_postgres_refuses_to_store_what_nobody_approved(
     for change in ("UPDATE approvals SET digest = '\\x00'", "DELETE FROM approvals", "TRUNCATE approvals"):
         with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
             await database.execute(change)
-    await send(gateway, asked.id)
+    await send(services, asked.id)
 
 
 async def test_a_row_that_was_edited_behind_the_guards_is_not_approved(
-    gateway: Gateway, merchant_id: str, ops: Operator
+    services: Services, merchant_id: str, ops: Operator
 ) -> None:
-    asked = await payout(gateway, merchant_id)
+    asked = await payout(services, merchant_id)
     async with database.transaction():
         await database.execute("SET LOCAL session_replication_role = replica")  # a superuser, without triggers
         await database.execute("UPDATE withdrawals SET destination = $2 WHERE id = $1", asked.id, "0x" + 40 * "9")
-    assert await tries(gateway, asked.id, ops, ops.code()) == "ApprovalRefused"
+    assert await tries(services, asked.id, ops, ops.code()) == "ApprovalRefused"
     alert = await database.fetch_one("SELECT severity, kind FROM alerts")
     assert alert is not None
     assert tuple(alert) == ("critical", "withdrawal_tampered")
@@ -230,14 +232,14 @@ async def test_a_row_that_was_edited_behind_the_guards_is_not_approved(
 
 
 async def test_a_hold_stops_what_is_not_sent_and_what_comes_later(
-    gateway: Gateway, merchant_id: str, ops: Operator
+    services: Services, merchant_id: str, ops: Operator
 ) -> None:
-    asked, approved = await payout(gateway, merchant_id), await payout(gateway, merchant_id)
-    await approve(gateway, approved.id, ops)
+    asked, approved = await payout(services, merchant_id), await payout(services, merchant_id)
+    await approve(services, approved.id, ops)
     async with database.transaction():
         await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", clock.now())
-    later = await payout(gateway, merchant_id)
-    assert await tries(gateway, asked.id, ops, ops.next_code()) == "ApprovalRefused"
+    later = await payout(services, merchant_id)
+    assert await tries(services, asked.id, ops, ops.next_code()) == "ApprovalRefused"
     assert (later.held, await withdrawals_to_sign(NETWORK)) == (True, [])
     with pytest.raises(asyncpg.RestrictViolationError):
         async with database.transaction():
@@ -247,5 +249,5 @@ async def test_a_hold_stops_what_is_not_sent_and_what_comes_later(
     assert hold.withdrawals_held == 3
     await holds.release(hold.id, ops.id, "all is well", clock.now())
     assert [ready.id for ready in await withdrawals_to_sign(NETWORK)] == [approved.id]
-    await approve(gateway, asked.id, ops)
-    assert not (await payout(gateway, merchant_id)).held
+    await approve(services, asked.id, ops)
+    assert not (await payout(services, merchant_id)).held

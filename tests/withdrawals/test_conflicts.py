@@ -7,14 +7,14 @@ import pytest
 
 from app.accounts.operators import DeedRefused
 from app.accounts.operators import Operator as OnDuty
-from app.api_keys import keeping
+from app.api_keys import administration as key_administration
 from app.core import clock, database
-from app.gateway import Gateway
 from app.ledger.hashchain import ChainId
-from app.merchants import applications, standing, team
+from app.merchants import administration, applications, team
+from app.merchants.administration import AssetTerms
 from app.merchants.applications import Facts
 from app.merchants.members import Member, member
-from app.merchants.standing import AssetTerms
+from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.holds import HoldRefused
@@ -25,7 +25,7 @@ from tests.factories.withdrawals import NETWORK, approve, fund, payout, sign
 
 
 @pytest.fixture
-async def merchant_id(gateway: Gateway) -> str:
+async def merchant_id(services: Services) -> str:
     """A merchant with 100 USDT and an owner."""
     found = (await terms(service_fee_bps=0)).merchant_id
     await make_member(merchant_id=found, role="owner", email="owner@example.test", now=clock.now())
@@ -34,13 +34,13 @@ async def merchant_id(gateway: Gateway) -> str:
 
 
 @pytest.fixture
-async def ops(gateway: Gateway) -> Operator:
-    return await operator(gateway.settings.data_keys)
+async def ops(services: Services) -> Operator:
+    return await operator(services.settings.data_keys)
 
 
 @pytest.fixture
-async def other(gateway: Gateway) -> Operator:
-    return await operator(gateway.settings.data_keys, "other@example.test")
+async def other(services: Services) -> Operator:
+    return await operator(services.settings.data_keys, "other@example.test")
 
 
 async def as_member(merchant_id: str, account_id: str) -> Member:
@@ -49,7 +49,7 @@ async def as_member(merchant_id: str, account_id: str) -> Member:
     return found
 
 
-async def refused(gateway: Gateway, withdrawal_id: str, by: Operator) -> str:
+async def refused(services: Services, withdrawal_id: str, by: Operator) -> str:
     """Why the service refuses an approval; Postgres refuses the row alike."""
     with pytest.raises(asyncpg.RestrictViolationError):
         await database.execute(
@@ -60,15 +60,15 @@ async def refused(gateway: Gateway, withdrawal_id: str, by: Operator) -> str:
             clock.now(),
         )
     with pytest.raises(ApprovalRefused) as refusal:
-        await gateway.approvals.approve(withdrawal_id, by.id, by.next_code(), clock.now())
+        await services.approvals.approve(withdrawal_id, by.id, by.next_code(), clock.now())
     return str(refusal.value)
 
 
-async def issue(gateway: Gateway, by: Member) -> str:
+async def issue(services: Services, by: Member) -> str:
     """A key that asks for payouts, made in the cabinet; its id."""
-    key, _ = await keeping.issue(
+    key, _ = await key_administration.issue(
         by,
-        gateway.settings.api_key_peppers,
+        services.settings.api_key_peppers,
         mode="test",
         name="payroll",
         scopes=["payouts.write"],
@@ -81,63 +81,63 @@ async def issue(gateway: Gateway, by: Member) -> str:
 
 
 async def test_who_made_a_key_asked_for_what_it_asks_for(
-    gateway: Gateway, merchant_id: str, ops: Operator, other: Operator
+    services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
     """An operator is an admin of the merchant for a while, makes a key, and leaves: the key is still theirs."""
     await join(merchant_id, ops.id)
-    key_id = await issue(gateway, await as_member(merchant_id, ops.id))
+    key_id = await issue(services, await as_member(merchant_id, ops.id))
     await team.leave(await as_member(merchant_id, ops.id), clock.now())
     await as_superuser("UPDATE former_members SET left_at = left_at - interval '1 year'")
-    asked = await payout(gateway, merchant_id, requested_by=f"api_key:{key_id}")
-    assert "API key whose secret you have seen" in await refused(gateway, asked.id, ops)
-    await approve(gateway, asked.id, other)
+    asked = await payout(services, merchant_id, requested_by=f"api_key:{key_id}")
+    assert "API key whose secret you have seen" in await refused(services, asked.id, ops)
+    await approve(services, asked.id, other)
 
 
 async def test_who_rotated_a_key_asked_for_it_too_and_its_maker_still_did(
-    gateway: Gateway, merchant_id: str, ops: Operator, other: Operator
+    services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
     for account in (ops, other):
         await join(merchant_id, account.id)
-    key_id = await issue(gateway, await as_member(merchant_id, ops.id))
+    key_id = await issue(services, await as_member(merchant_id, ops.id))
     rotated = {"mode": "test", "key_id": key_id, "grace_hours": 0, "now": clock.now()}
-    peppers = gateway.settings.api_key_peppers
-    await keeping.rotate(await as_member(merchant_id, other.id), peppers, **rotated)  # type: ignore[arg-type]
+    peppers = services.settings.api_key_peppers
+    await key_administration.rotate(await as_member(merchant_id, other.id), peppers, **rotated)  # type: ignore[arg-type]
     for account in (ops, other):
         await leave(merchant_id, account.id)
     await as_superuser("UPDATE former_members SET left_at = left_at - interval '1 year'")
-    asked = await payout(gateway, merchant_id, requested_by=f"api_key:{key_id}")
+    asked = await payout(services, merchant_id, requested_by=f"api_key:{key_id}")
     for account in (ops, other):
-        assert "whose secret you have seen" in await refused(gateway, asked.id, account)
+        assert "whose secret you have seen" in await refused(services, asked.id, account)
     for change in ("UPDATE api_key_holders SET since = now()", "DELETE FROM api_key_holders"):
         with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
             await database.execute(change)
 
 
 async def test_members_approve_nothing_however_briefly_they_belong(
-    gateway: Gateway, merchant_id: str, ops: Operator, other: Operator
+    services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
     # When it is asked for, or invited afterwards,
-    first = await payout(gateway, merchant_id)
+    first = await payout(services, merchant_id)
     await join(merchant_id, ops.id, "viewer")
-    second = await payout(gateway, merchant_id)
+    second = await payout(services, merchant_id)
     for asked in (first, second):
-        assert "you belong to the merchant" in await refused(gateway, asked.id, ops)
+        assert "you belong to the merchant" in await refused(services, asked.id, ops)
     # and having left again before the approval.
     await leave(merchant_id, ops.id)
     for asked in (first, second):
-        assert "you belong to the merchant, or did" in await refused(gateway, asked.id, ops)
-        await approve(gateway, asked.id, other)
+        assert "you belong to the merchant, or did" in await refused(services, asked.id, ops)
+        await approve(services, asked.id, other)
     # Who left before it was asked for is a stranger to it.
     await as_superuser("UPDATE former_members SET left_at = left_at - interval '2 hours'")
-    third = await payout(gateway, merchant_id)
-    await approve(gateway, third.id, ops)
+    third = await payout(services, merchant_id)
+    await approve(services, third.id, ops)
 
 
 async def test_an_approver_who_joins_before_it_is_signed_does_not_count(
-    gateway: Gateway, merchant_id: str, ops: Operator
+    services: Services, merchant_id: str, ops: Operator
 ) -> None:
-    asked = await payout(gateway, merchant_id)
-    await approve(gateway, asked.id, ops)
+    asked = await payout(services, merchant_id)
+    await approve(services, asked.id, ops)
     await join(merchant_id, ops.id)
     with pytest.raises(asyncpg.RestrictViolationError, match="0 of 1 approvals"):
         async with database.transaction():
@@ -145,9 +145,9 @@ async def test_an_approver_who_joins_before_it_is_signed_does_not_count(
 
 
 async def test_an_operator_stops_a_payout_of_their_merchant_and_lets_nothing_go_on(
-    gateway: Gateway, merchant_id: str, ops: Operator, other: Operator
+    services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
-    asked = await payout(gateway, merchant_id)
+    asked = await payout(services, merchant_id)
     await join(merchant_id, ops.id)
     async with database.transaction():
         await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", clock.now())
@@ -155,19 +155,19 @@ async def test_an_operator_stops_a_payout_of_their_merchant_and_lets_nothing_go_
     with pytest.raises(HoldRefused, match="you belong to"):
         await holds.release(hold.id, ops.id, "all is well", clock.now())
     await holds.release(hold.id, other.id, "all is well", clock.now())
-    await approve(gateway, asked.id, other)
+    await approve(services, asked.id, other)
     await database.execute("UPDATE withdrawals SET held = true WHERE id = $1", asked.id)
     with pytest.raises(HoldRefused, match="you belong to"):
         await holds.release_refused(asked.id, ops.id, "the ceiling was raised", clock.now())
-    await gateway.approvals.reject(asked.id, ops.id, "this is not us", clock.now())
+    await services.approvals.reject(asked.id, ops.id, "this is not us", clock.now())
 
 
 async def test_operators_decide_nothing_in_favour_of_their_own_merchant(
-    gateway: Gateway, merchant_id: str, ops: Operator
+    services: Services, merchant_id: str, ops: Operator
 ) -> None:
     await join(merchant_id, ops.id)
     by, now = OnDuty(account_id=ops.id, address=None), clock.now()
-    network = gateway.networks.get(NETWORK)
+    network = services.networks.get(NETWORK)
     asset = network.asset("USDT")
     assert asset is not None
     no_cap = AssetTerms(enabled=True, min_raw=None, max_raw=None, daily_cap_raw=None)
@@ -182,24 +182,24 @@ async def test_operators_decide_nothing_in_favour_of_their_own_merchant(
     own = await applications.apply(facts, account_id=ops.id, address="192.0.2.7", now=now)
     application: int = await database.fetch_value("SELECT id FROM merchant_applications WHERE merchant = $1", own)
     favours: list[Callable[[], Awaitable[None]]] = [
-        lambda: standing.set_terms(merchant_id, 0, 0, by, now),
-        lambda: standing.set_asset_terms(merchant_id, network, asset, no_cap, by, now),
-        lambda: applications.approve(application, gateway.networks, by, now),
+        lambda: administration.set_terms(merchant_id, 0, 0, by, now),
+        lambda: administration.set_asset_terms(merchant_id, network, asset, no_cap, by, now),
+        lambda: applications.approve(application, services.networks, by, now),
     ]
     for favour in favours:
         with pytest.raises(DeedRefused, match="you belong to the merchant"):
             await favour()
-    await standing.suspend(merchant_id, "to be safe", by, now)
+    await administration.suspend(merchant_id, "to be safe", by, now)
     with pytest.raises(DeedRefused, match="you belong to the merchant"):
-        await standing.reinstate(merchant_id, "it is mine", by, now)
+        await administration.reinstate(merchant_id, "it is mine", by, now)
 
 
 @pytest.mark.parametrize("status", ["suspended", "banned"])
-async def test_a_merchant_that_was_stopped_is_paid_nothing_out(gateway: Gateway, ops: Operator, status: str) -> None:
+async def test_a_merchant_that_was_stopped_is_paid_nothing_out(services: Services, ops: Operator, status: str) -> None:
     merchant_id = await merchant()
     await fund(merchant_id, 100_000_000)
-    asked = await payout(gateway, merchant_id)
+    asked = await payout(services, merchant_id)
     await database.execute("UPDATE merchants SET status = $2 WHERE id = $1", merchant_id, status)
-    assert await refused(gateway, asked.id, ops) == f"the merchant is {status}: nothing leaves its balance"
+    assert await refused(services, asked.id, ops) == f"the merchant is {status}: nothing leaves its balance"
     await database.execute("UPDATE merchants SET status = 'approved' WHERE id = $1", merchant_id)
-    await approve(gateway, asked.id, ops)
+    await approve(services, asked.id, ops)

@@ -11,18 +11,18 @@ from app.core import clock, database, ids
 from app.core.database import Row
 from app.deposits.watcher import Watcher
 from app.events import sequencer
-from app.gateway import Gateway
 from app.invoices.presentation import InvoiceBody
 from app.ledger.service import TREASURY
 from app.merchants.terms import Terms
 from app.networks.evm.wire import TRANSFER_TOPIC
 from app.payouts.service import NewPayout
 from app.sandbox.chain_driver import AnvilDriver
+from app.signer.crash_points import CrashPoints
+from app.signer.keystore import SpendingKeys
+from app.signer.signing import Signer
 from app.webhooks.fan_out import fan_out_with
-from app.withdrawals.crash_points import CrashPoints
-from app.withdrawals.keystore import SpendingKeys
+from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody
-from app.withdrawals.signing import Signer
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
 from tests.factories.operators import Operator, operator
@@ -37,7 +37,7 @@ NETWORK = "ethereum:test"
 class Till:
     """One merchant, one operator, the watcher and the signer of this process."""
 
-    gateway: Gateway
+    services: Services
     driver: AnvilDriver
     token: str
     keys: SpendingKeys
@@ -47,12 +47,12 @@ class Till:
     operator: Operator
 
     @classmethod
-    async def open(cls, gateway: Gateway, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Self:
-        (watcher,) = gateway.watchers()
-        (signer,) = gateway.signers(keys, CrashPoints(is_production=False, env={}))
+    async def open(cls, services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Self:
+        (watcher,) = services.watchers()
+        (signer,) = services.signers(keys, CrashPoints(is_production=False, env={}))
         await watcher.tick()
-        boss = await operator(gateway.settings.data_keys)
-        return cls(gateway, driver, token, keys, watcher, signer, await terms(service_fee_bps=0), boss)
+        boss = await operator(services.settings.data_keys)
+        return cls(services, driver, token, keys, watcher, signer, await terms(service_fee_bps=0), boss)
 
     @property
     def hot(self) -> str:
@@ -64,12 +64,12 @@ class Till:
 
     def new_signer(self) -> Signer:
         """Another process's signer: it remembers nothing."""
-        (signer,) = self.gateway.signers(self.keys, CrashPoints(is_production=False, env={}))
+        (signer,) = self.services.signers(self.keys, CrashPoints(is_production=False, env={}))
         return signer
 
     async def take(self, asset: str, amount: str) -> InvoiceBody:
         """A customer pays an invoice; not confirmed yet."""
-        new = await invoice(self.gateway, self.terms, amount=amount, currency=asset)
+        new = await invoice(self.services, self.terms, amount=amount, currency=asset)
         await self.send(asset, new.pay_in.address, int(new.pay_in.amount_raw))
         return new
 
@@ -97,13 +97,13 @@ class Till:
             destination=destination or new_address(),
             requested_by="api_key:k",
         )
-        body = await self.gateway.payouts.create(self.merchant_id, "test", new, None, clock.now())
+        body = await self.services.payouts.create(self.merchant_id, "test", new, None, clock.now())
         return msgspec.json.decode(body, type=PayoutBody)
 
     async def approve(self, withdrawal_id: str, by: Operator | None = None) -> None:
         """With a code not used before: half a minute passes."""
         by = by or self.operator
-        await self.gateway.approvals.approve(withdrawal_id, by.id, by.next_code(), clock.now())
+        await self.services.approvals.approve(withdrawal_id, by.id, by.next_code(), clock.now())
 
     async def approved(self, amount: str, asset: str = "USDT", destination: str | None = None) -> PayoutBody:
         """A payout that is asked for and approved."""
@@ -114,7 +114,7 @@ class Till:
     async def approved_by_two(self, amount: str) -> PayoutBody:
         """The same by two operators, above the threshold for one."""
         asked = await self.approved(amount)
-        second = await operator(self.gateway.settings.data_keys, f"{asked.id.lower()}@example.test")
+        second = await operator(self.services.settings.data_keys, f"{asked.id.lower()}@example.test")
         await self.approve(asked.id, second)
         return asked
 
@@ -144,7 +144,7 @@ class Till:
 
     async def read(self, withdrawal_id: str) -> PayoutBody:
         """The payout as the merchant sees it."""
-        found = await self.gateway.withdrawal_reader.payout(self.merchant_id, "test", withdrawal_id)
+        found = await self.services.withdrawal_reader.payout(self.merchant_id, "test", withdrawal_id)
         assert found is not None
         return found
 
@@ -191,8 +191,8 @@ class Till:
     async def check(self) -> None:
         """I1 to I7, the chain included."""
         await self.watcher.tick()
-        await sequencer.number_events(fan_out_with(self.gateway.settings.data_keys))
-        await assert_invariants(self.gateway)
+        await sequencer.number_events(fan_out_with(self.services.settings.data_keys))
+        await assert_invariants(self.services)
 
 
 def new_address() -> str:

@@ -7,23 +7,23 @@ import msgspec
 from litestar import Router, get
 from msgspec import Meta
 
-from app.api.describe import PAGE, NextCursor, Parameter, Parameters, described
 from app.api.guard import requires, requires_any_key
+from app.api.operation import PAGE, NextCursor, Parameter, Parameters, described
 from app.api.v1 import examples
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core.errors import ApiError, Code, invalid
 from app.core.money import format_amount
-from app.gateway import Gateway
-from app.insight.balances import balances as asset_balances
-from app.insight.balances import configured
 from app.invoices.presentation import Raw
 from app.ledger import checkpoints, verify
 from app.ledger import queries as ledger
 from app.ledger.hashchain import ChainId, Entry
 from app.merchants.queries import enabled_assets
 from app.networks.config import Asset, NetworkConfig
+from app.reports.balances import balances as asset_balances
+from app.reports.balances import configured
 from app.web.paging import next_cursor, parse_page, parse_seq
+from app.wiring import Services
 
 Symbol = Annotated[str, Meta(description="The asset's symbol.")]
 Chain = Annotated[str, Meta(description="The chain that it is on.")]
@@ -197,7 +197,7 @@ _PROOF = LedgerProof(
 )
 
 
-def routes(gateway: Gateway) -> list[Router]:
+def routes(services: Services) -> list[Router]:
     """The routes of the books."""
 
     @get(
@@ -209,7 +209,7 @@ def routes(gateway: Gateway) -> list[Router]:
     async def assets(principal: Principal) -> AssetList:
         listed = []
         for enabled in await enabled_assets(principal.merchant_id, principal.mode):
-            network, asset = configured(gateway.networks, enabled.network, enabled.asset)
+            network, asset = configured(services.networks, enabled.network, enabled.asset)
             if asset is not None and network is not None:
                 listed.append(_asset_body(network, asset, enabled.min_raw, enabled.max_raw))
         return AssetList(listed)
@@ -221,7 +221,7 @@ def routes(gateway: Gateway) -> list[Router]:
     )
     async def balance(principal: Principal) -> BalanceList:
         balances = []
-        for held in await asset_balances(gateway.networks, principal.merchant_id, principal.mode):
+        for held in await asset_balances(services.networks, principal.merchant_id, principal.mode):
             amounts = {"available": held.available_raw, "locked": held.locked_raw, "pending": held.pending_raw}
             raw = {f"{name}_raw": str(amount) for name, amount in amounts.items()}
             decimals = held.asset.decimals
@@ -241,7 +241,7 @@ def routes(gateway: Gateway) -> list[Router]:
         operation_id="listLedger",
     )
     async def entries(principal: Principal, parameters: Parameters) -> LedgerPage:
-        chain = _chain(gateway, principal, parameters)
+        chain = _chain(services, principal, parameters)
         asked = parse_page(parameters, by_seq=True)
         head = await ledger.head(chain)
         if head is None:
@@ -256,7 +256,7 @@ def routes(gateway: Gateway) -> list[Router]:
         operation_id="verifyLedger",
     )
     async def verification(principal: Principal, parameters: Parameters) -> LedgerVerification:
-        chain = _chain(gateway, principal, parameters)
+        chain = _chain(services, principal, parameters)
         result = await verify.verify_owned(chain)
         return LedgerVerification(
             asset=chain.asset,
@@ -287,7 +287,7 @@ def routes(gateway: Gateway) -> list[Router]:
         operation_id="getLedgerProof",
     )
     async def proof(principal: Principal, parameters: Parameters) -> LedgerProof:
-        chain = _chain(gateway, principal, parameters)
+        chain = _chain(services, principal, parameters)
         proven = await checkpoints.prove(chain, parse_seq(parameters, "checkpoint", least=1))
         if proven is None:
             raise ApiError(Code.NOT_FOUND, "checkpoint: the ledger is in no such checkpoint")
@@ -325,9 +325,9 @@ def _asset_body(network: NetworkConfig, asset: Asset, min_raw: int | None, max_r
     )
 
 
-def _chain(gateway: Gateway, principal: Principal, parameters: Parameters) -> ChainId:
+def _chain(services: Services, principal: Principal, parameters: Parameters) -> ChainId:
     """The ledger that `asset` and `chain` name. Raises INVALID_INPUT."""
-    network, asset = configured(gateway.networks, f"{parameters['chain']}:{principal.mode}", parameters["asset"])
+    network, asset = configured(services.networks, f"{parameters['chain']}:{principal.mode}", parameters["asset"])
     if network is None:
         raise invalid("chain", "is not a chain that there is")
     if asset is None:

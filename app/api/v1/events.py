@@ -6,17 +6,17 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from msgspec import Meta
 
-from app.api.describe import PAGE, NextCursor, Parameter, Parameters, described
 from app.api.guard import actor_of, requires
+from app.api.operation import PAGE, NextCursor, Parameter, Parameters, described
 from app.api.v1 import examples
 from app.api.v1.webhook_bodies import Queued
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core.errors import Code, invalid
 from app.events import queries as events
-from app.gateway import Gateway
 from app.web.paging import next_cursor, parse_page, parse_seq
 from app.webhooks import replay
+from app.wiring import Services
 
 
 class EventBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ EVENT = EventBody(
 _EVENT_ID = {"event_id": Parameter(description="The event's UUID.", example=EVENT.event_id)}
 
 
-def routes(_: Gateway) -> Router:
+def routes(_: Services) -> Router:
     """The routes of `/events`."""
 
     @get(

@@ -8,14 +8,13 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from msgspec import Meta
 
-from app.api.describe import PAGE, NextCursor, Parameter, Parameters, described
 from app.api.guard import requires
+from app.api.operation import PAGE, NextCursor, Parameter, Parameters, described
 from app.api.v1 import examples
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core import clock, metadata
 from app.core.errors import ApiError, Code, invalid
-from app.gateway import Gateway
 from app.invoices.creation import NewInvoice
 from app.invoices.presentation import InvoiceBody
 from app.invoices.pricing import FeePayer
@@ -25,6 +24,7 @@ from app.invoices.states import Status
 from app.merchants.terms import Terms
 from app.web.idempotency import Once
 from app.web.paging import next_cursor, parse_moment, parse_page
+from app.wiring import Services
 
 EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]+@[^@\s\x00-\x20\x7f-\xa0]+$"
 """One @, no space, no control character; which of these `\\s` means differs between languages."""
@@ -114,7 +114,7 @@ _LIST_QUERY: Mapping[str, Parameter] = {
 }
 
 
-def routes(gateway: Gateway) -> Router:
+def routes(services: Services) -> Router:
     """The routes of `/invoices`."""
 
     @post(
@@ -147,7 +147,7 @@ def routes(gateway: Gateway) -> Router:
         )
         new = _new_invoice(data)
         terms = _terms(principal)
-        answer = await once.answer(lambda replay: gateway.invoice_creation.create(terms, new, replay, clock.now()))
+        answer = await once.answer(lambda replay: services.invoice_creation.create(terms, new, replay, clock.now()))
         return cast(Response[InvoiceBody], answer)  # its very bytes
 
     @get(
@@ -162,7 +162,7 @@ def routes(gateway: Gateway) -> Router:
         operation_id="getInvoice",
     )
     async def read(principal: Principal, invoice_id: str) -> InvoiceBody:
-        invoice = await gateway.invoice_reader.get(principal.merchant_id, principal.mode, invoice_id)
+        invoice = await services.invoice_reader.get(principal.merchant_id, principal.mode, invoice_id)
         if invoice is None:
             raise ApiError(Code.INVOICE_NOT_FOUND, "no such invoice")
         return invoice
@@ -180,10 +180,10 @@ def routes(gateway: Gateway) -> Router:
     )
     async def page(principal: Principal, parameters: Parameters) -> InvoicePage:
         asked = parse_page(parameters)
-        invoices = await gateway.invoice_reader.page(
+        invoices = await services.invoice_reader.page(
             principal.merchant_id,
             principal.mode,
-            _filters(gateway, principal, parameters),
+            _filters(services, principal, parameters),
             asked.place,
             asked.limit,
         )
@@ -203,7 +203,7 @@ def routes(gateway: Gateway) -> Router:
         operation_id="cancelInvoice",
     )
     async def cancel(principal: Principal, invoice_id: str) -> InvoiceBody:
-        return await gateway.invoices.cancel(principal.merchant_id, principal.mode, invoice_id, clock.now())
+        return await services.invoices.cancel(principal.merchant_id, principal.mode, invoice_id, clock.now())
 
     return Router("/invoices", route_handlers=[create, read, page, cancel], tags=["Invoices"])
 
@@ -238,12 +238,12 @@ def _new_invoice(data: InvoiceRequest) -> NewInvoice:
     )
 
 
-def _filters(gateway: Gateway, principal: Principal, parameters: Parameters) -> Filters:
+def _filters(services: Services, principal: Principal, parameters: Parameters) -> Filters:
     """The list's filters. Raises INVALID_INPUT for a value that can't be."""
     status, chain, currency = parameters.get("status"), parameters.get("chain"), parameters.get("currency")
     if status is not None and status not in set(Status):
         raise invalid("status", f"must be one of {', '.join(Status)}")
-    networks = [network for network in gateway.networks if network.mode == principal.mode]
+    networks = [network for network in services.networks if network.mode == principal.mode]
     if chain is not None and chain not in {network.chain for network in networks}:
         raise invalid("chain", "is not a chain that there is")
     if currency is not None and not any(network.asset(currency) for network in networks):
@@ -255,7 +255,7 @@ def _filters(gateway: Gateway, principal: Principal, parameters: Parameters) -> 
         asset=currency,
         order_id=parameters.get("order_id"),
         customer_id=parameters.get("customer_id"),
-        customer_email_hash=None if email is None else gateway.invoice_creation.email_hash(email),
+        customer_email_hash=None if email is None else services.invoice_creation.email_hash(email),
         created_from=parse_moment(parameters, "created_from"),
         created_to=parse_moment(parameters, "created_to"),
     )

@@ -6,13 +6,13 @@ import msgspec
 from litestar import Router, get
 from msgspec import Meta
 
-from app.api.describe import described
 from app.api.guard import requires_any_key
+from app.api.operation import described
 from app.api_keys.authentication import Principal
 from app.core.clock import rfc3339
 from app.deposits.coverage import Coverage, coverages
-from app.gateway import Gateway
 from app.networks.config import NetworkConfig
+from app.wiring import Services
 
 
 class BlockBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ _NETWORKS = NetworkList(
 )
 
 
-def routes(gateway: Gateway) -> Router:
+def routes(services: Services) -> Router:
     """The route of `/networks`."""
 
     @get(
@@ -81,7 +81,7 @@ def routes(gateway: Gateway) -> Router:
     async def networks(principal: Principal) -> NetworkList:
         known = await coverages()
         return NetworkList(
-            [_body(network, known.get(network.key)) for network in gateway.networks if network.mode == principal.mode]
+            [_body(network, known.get(network.key)) for network in services.networks if network.mode == principal.mode]
         )
 
     return Router("/networks", route_handlers=[networks], tags=["Networks"])

@@ -6,17 +6,17 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from msgspec import Meta
 
-from app.api.describe import NextCursor, Parameter, Parameters, described
 from app.api.guard import requires
+from app.api.operation import NextCursor, Parameter, Parameters, described
 from app.api.v1.withdrawals import DESTINATION_ERRORS, LIST_QUERY, filters
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core import clock, metadata
 from app.core.errors import ApiError, Code
-from app.gateway import Gateway
 from app.payouts.service import NewPayout
 from app.web.idempotency import Once
 from app.web.paging import next_cursor, parse_page
+from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody
 from app.withdrawals.states import Status
 
@@ -80,7 +80,7 @@ _NEW_PAYOUT = {
 _PAYOUT_ID = {"payout_id": Parameter(description="`PO-` and ten characters.", example=_PAYOUT.id)}
 
 
-def routes(gateway: Gateway) -> Router:
+def routes(services: Services) -> Router:
     """The routes of `/payouts`."""
 
     @post(
@@ -105,7 +105,7 @@ def routes(gateway: Gateway) -> Router:
         )
         new = _new_payout(principal, data)
         answer = await once.answer(
-            lambda replay: gateway.payouts.create(principal.merchant_id, principal.mode, new, replay, clock.now())
+            lambda replay: services.payouts.create(principal.merchant_id, principal.mode, new, replay, clock.now())
         )
         return cast(Response[PayoutBody], answer)  # its very bytes
 
@@ -116,7 +116,7 @@ def routes(gateway: Gateway) -> Router:
         operation_id="getPayout",
     )
     async def read(principal: Principal, payout_id: str) -> PayoutBody:
-        payout = await gateway.withdrawal_reader.payout(principal.merchant_id, principal.mode, payout_id)
+        payout = await services.withdrawal_reader.payout(principal.merchant_id, principal.mode, payout_id)
         if payout is None:
             raise ApiError(Code.PAYOUT_NOT_FOUND, "no such payout")
         return payout
@@ -129,10 +129,10 @@ def routes(gateway: Gateway) -> Router:
     )
     async def page(principal: Principal, parameters: Parameters) -> PayoutPage:
         asked = parse_page(parameters)
-        payouts = await gateway.withdrawal_reader.payouts(
+        payouts = await services.withdrawal_reader.payouts(
             principal.merchant_id,
             principal.mode,
-            filters(gateway, principal, parameters),
+            filters(services, principal, parameters),
             asked.place,
             asked.limit,
         )
@@ -152,7 +152,7 @@ def routes(gateway: Gateway) -> Router:
         operation_id="cancelPayout",
     )
     async def cancel(principal: Principal, payout_id: str) -> PayoutBody:
-        return await gateway.payouts.cancel(principal.merchant_id, principal.mode, payout_id, clock.now())
+        return await services.payouts.cancel(principal.merchant_id, principal.mode, payout_id, clock.now())
 
     return Router("/payouts", route_handlers=[create, read, page, cancel], tags=["Payouts"])
 

@@ -6,18 +6,18 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from msgspec import Meta
 
-from app.api.describe import NextCursor, Parameter, Parameters, described
 from app.api.guard import requires
+from app.api.operation import NextCursor, Parameter, Parameters, described
 from app.api.v1 import examples
 from app.api.v1.withdrawals import DESTINATION_ERRORS, LIST_QUERY, filters
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core import clock
 from app.core.errors import ApiError, Code
-from app.gateway import Gateway
 from app.refunds.service import NewRefund
 from app.web.idempotency import Once
 from app.web.paging import next_cursor, parse_page
+from app.wiring import Services
 from app.withdrawals.presentation import RefundBody
 from app.withdrawals.queries import Filters
 from app.withdrawals.states import Status
@@ -82,7 +82,7 @@ _INVOICE_ID = {"invoice_id": Parameter(description="`INV-` and ten characters.",
 _OF_INVOICE = {"invoice_id": Parameter(description="Refunds of this invoice.", example=examples.PAID_INVOICE.id)}
 
 
-def routes(gateway: Gateway) -> list[Router]:
+def routes(services: Services) -> list[Router]:
     """The routes of refunds, below `/refunds` and below an invoice."""
 
     @post(
@@ -118,7 +118,7 @@ def routes(gateway: Gateway) -> list[Router]:
         )
         new = _new_refund(principal, data)
         answer = await once.answer(
-            lambda replay: gateway.refunds.create(
+            lambda replay: services.refunds.create(
                 principal.merchant_id, principal.mode, invoice_id, new, replay, clock.now()
             )
         )
@@ -131,7 +131,7 @@ def routes(gateway: Gateway) -> list[Router]:
         operation_id="getRefund",
     )
     async def read(principal: Principal, refund_id: str) -> RefundBody:
-        refund = await gateway.withdrawal_reader.refund(principal.merchant_id, principal.mode, refund_id)
+        refund = await services.withdrawal_reader.refund(principal.merchant_id, principal.mode, refund_id)
         if refund is None:
             raise ApiError(Code.REFUND_NOT_FOUND, "no such refund")
         return refund
@@ -145,7 +145,7 @@ def routes(gateway: Gateway) -> list[Router]:
         operation_id="listRefunds",
     )
     async def page(principal: Principal, parameters: Parameters) -> RefundPage:
-        return await _page(gateway, principal, parameters, filters(gateway, principal, parameters))
+        return await _page(services, principal, parameters, filters(services, principal, parameters))
 
     @get(
         "/",
@@ -161,9 +161,9 @@ def routes(gateway: Gateway) -> list[Router]:
         operation_id="listInvoiceRefunds",
     )
     async def page_of_invoice(principal: Principal, parameters: Parameters, invoice_id: str) -> RefundPage:
-        if await gateway.invoice_reader.get(principal.merchant_id, principal.mode, invoice_id) is None:
+        if await services.invoice_reader.get(principal.merchant_id, principal.mode, invoice_id) is None:
             raise ApiError(Code.INVOICE_NOT_FOUND, "no such invoice")
-        return await _page(gateway, principal, parameters, filters(gateway, principal, parameters, invoice_id))
+        return await _page(services, principal, parameters, filters(services, principal, parameters, invoice_id))
 
     return [
         Router("/refunds", route_handlers=[read, page], tags=["Refunds"]),
@@ -171,9 +171,9 @@ def routes(gateway: Gateway) -> list[Router]:
     ]
 
 
-async def _page(gateway: Gateway, principal: Principal, parameters: Parameters, wanted: Filters) -> RefundPage:
+async def _page(services: Services, principal: Principal, parameters: Parameters, wanted: Filters) -> RefundPage:
     asked = parse_page(parameters)
-    refunds = await gateway.withdrawal_reader.refunds(
+    refunds = await services.withdrawal_reader.refunds(
         principal.merchant_id, principal.mode, wanted, asked.place, asked.limit
     )
     return RefundPage(refunds, next_cursor(refunds.following))

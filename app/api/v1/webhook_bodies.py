@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.api.describe import NextCursor
+from app.api.operation import NextCursor
 from app.core.clock import rfc3339
 from app.webhooks.queries import DeliveryView, EndpointView
 from app.webhooks.service import RevealedSecret

@@ -6,8 +6,8 @@ import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post
 from msgspec import UNSET
 
-from app.api.describe import PAGE, Parameter, Parameters, described
 from app.api.guard import actor_of, requires
+from app.api.operation import PAGE, Parameter, Parameters, described
 from app.api.v1.webhook_bodies import (
     DELIVERY,
     WEBHOOK,
@@ -29,20 +29,20 @@ from app.api.v1.webhook_bodies import (
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core.errors import Code, invalid
-from app.gateway import Gateway
 from app.web import idempotency
 from app.web.idempotency import Once, Replay
 from app.web.paging import next_cursor, parse_page
 from app.webhooks import queries, replay, service
 from app.webhooks.service import RevealedSecret
+from app.wiring import Services
 
 _WEBHOOK_ID = {"webhook_id": Parameter(description="`WH-` and ten characters.", example=WEBHOOK.id)}
 _NOT_FOUND = [Code.WEBHOOK_NOT_FOUND]
 
 
-def routes(gateway: Gateway) -> Router:
+def routes(services: Services) -> Router:
     """The routes of `/webhooks`."""
-    keys, outbound = gateway.settings.data_keys, gateway.outbound
+    keys, outbound = services.settings.data_keys, services.outbound
 
     @post(
         "/",

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from app.api.describe import PAGE, Parameter
+from app.api.operation import PAGE, Parameter
 from app.api_keys.authentication import Principal
 from app.core.errors import Code, invalid
-from app.gateway import Gateway
 from app.web.paging import parse_moment
+from app.wiring import Services
 from app.withdrawals.queries import Filters
 from app.withdrawals.states import Status
 
@@ -38,13 +38,13 @@ DESTINATION_ERRORS = [
 
 
 def filters(
-    gateway: Gateway, principal: Principal, parameters: dict[str, str], invoice_id: str | None = None
+    services: Services, principal: Principal, parameters: dict[str, str], invoice_id: str | None = None
 ) -> Filters:
     """The filters of a list. Raises INVALID_INPUT for a value that can't be."""
     status, chain, asset = parameters.get("status"), parameters.get("chain"), parameters.get("asset")
     if status is not None and status not in set(Status):
         raise invalid("status", f"must be one of {', '.join(Status)}")
-    networks = [network for network in gateway.networks if network.mode == principal.mode]
+    networks = [network for network in services.networks if network.mode == principal.mode]
     if chain is not None and chain not in {network.chain for network in networks}:
         raise invalid("chain", "is not a chain that there is")
     if asset is not None and not any(network.asset(asset) for network in networks):

@@ -12,7 +12,7 @@ Whatever doesn't fit is `ChainMoved`; whatever isn't an answer is `UnreadableAns
 
 Native coins that a contract passes on within a transaction leave neither log nor top-level transaction; they
 are read from the node's traces where it has them (traces.py), with an index from -2 downwards. Where it has
-none, such money shows in the check of balances (withdrawals/balance_check.py).
+none, such money shows in the check of balances (signer/balance_check.py).
 """
 
 from collections.abc import Collection, Iterator, Sequence

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from app.core.settings import Settings
-from app.gateway import Gateway, wire
 from app.sandbox.chain_driver import AnvilDriver
 from app.web.edge import Edge
+from app.wiring import Services, wire
 from tests.cabinet.world import World, make_world
 
 
@@ -18,16 +18,16 @@ def settings(chain_settings: Callable[..., Settings]) -> Settings:
 
 
 @pytest.fixture
-async def works(app: Edge, settings: Settings) -> AsyncIterator[Gateway]:
+async def works(app: Edge, settings: Settings) -> AsyncIterator[Services]:
     """The use cases, on the app's own pool: what happens outside of the pages that are tested."""
-    gateway = wire(settings)
-    yield gateway
-    await gateway.addresses.close()
-    await gateway.outbound.aclose()
-    await gateway.networks.aclose()
+    services = wire(settings)
+    yield services
+    await services.addresses.close()
+    await services.outbound.aclose()
+    await services.networks.aclose()
 
 
 @pytest.fixture
-async def world(settings: Settings, works: Gateway, driver: AnvilDriver, token: str) -> World:
+async def world(settings: Settings, works: Services, driver: AnvilDriver, token: str) -> World:
     """A merchant with people and things."""
     return await make_world(settings, works, driver, token)

@@ -9,16 +9,16 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
 from app.core import clock
-from app.gateway import Gateway
 from app.merchants import applications
 from app.sandbox.chain_driver import AnvilDriver
+from app.wiring import Services
 from tests.cabinet.looking import complaints_of, look
 from tests.cabinet.world import ELSEWHERE, make_world
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
 from tests.factories.operators import operator
 from tests.factories.payments import pay_on_chain
-from tests.portal.browsing import Account, an_account
+from tests.identity.browsing import Account, an_account
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Staff:
 
 
 @pytest.fixture
-async def served(environment: dict[str, str], tmp_path: Path, gateway: Gateway) -> AsyncIterator[RunningApp]:
+async def served(environment: dict[str, str], tmp_path: Path, services: Services) -> AsyncIterator[RunningApp]:
     """The app on a real server, over plain http on loopback as the sandbox is, on the gateway's own books."""
     async with running_app(environment, tmp_path, sandbox=False) as app:
         yield app
@@ -62,9 +62,9 @@ async def press(page: Page, label: str) -> None:
 
 @pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without"])
 async def test_from_application_to_paid_invoice_and_payout(
-    served: RunningApp, chromium: Browser, gateway: Gateway, driver: AnvilDriver, token: str, script: bool
+    served: RunningApp, chromium: Browser, services: Services, driver: AnvilDriver, token: str, script: bool
 ) -> None:
-    account = await an_account(gateway.settings, "mara@example.test")
+    account = await an_account(services.settings, "mara@example.test")
     page = await (await chromium.new_context(java_script_enabled=script)).new_page()
     complaints = complaints_of(page)
 
@@ -90,8 +90,8 @@ async def test_from_application_to_paid_invoice_and_payout(
     await seen("waiting")
 
     (waiting,) = await applications.waiting()
-    staff = await operator(gateway.settings.data_keys)
-    await applications.approve(waiting.id, gateway.networks, Staff(f"account:{staff.id}"), clock.now())
+    staff = await operator(services.settings.data_keys)
+    await applications.approve(waiting.id, services.networks, Staff(f"account:{staff.id}"), clock.now())
 
     await page.get_by_role("link", name="Test", exact=True).click()
     await page.get_by_text("No invoices yet").wait_for()
@@ -108,8 +108,8 @@ async def test_from_application_to_paid_invoice_and_payout(
     assert "/pay/INV-" in await page.locator("#payment-link").inner_text()
 
     invoice_id = page.url.rsplit("/", 1)[1]
-    invoice = await gateway.invoice_reader.get_any(invoice_id)
-    await pay_on_chain(gateway, driver, token, invoice.pay_in.address, int(invoice.pay_in.amount_raw))
+    invoice = await services.invoice_reader.get_any(invoice_id)
+    await pay_on_chain(services, driver, token, invoice.pay_in.address, int(invoice.pay_in.amount_raw))
     await page.reload()
     await page.get_by_role("heading", name="25.00 USDT Paid").wait_for()
     history = page.locator(".timeline")
@@ -133,7 +133,7 @@ async def test_from_application_to_paid_invoice_and_payout(
     await press(page, "Ask for the payout")
     await page.get_by_role("heading", name="10.00 USDT Awaiting approval").wait_for()
     await seen("payout")
-    payout = await gateway.withdrawal_reader.get_any(page.url.rsplit("/", 1)[1])
+    payout = await services.withdrawal_reader.get_any(page.url.rsplit("/", 1)[1])
     assert payout.amount_raw == "10000000"
     await press(page, "Cancel payout")
     await page.get_by_role("heading", name="10.00 USDT Cancelled").wait_for()
@@ -141,9 +141,9 @@ async def test_from_application_to_paid_invoice_and_payout(
 
 
 async def test_every_page_with_things_in_it(
-    served: RunningApp, chromium: Browser, gateway: Gateway, driver: AnvilDriver, token: str
+    served: RunningApp, chromium: Browser, services: Services, driver: AnvilDriver, token: str
 ) -> None:
-    world = await make_world(gateway.settings, gateway, driver, token)
+    world = await make_world(services.settings, services, driver, token)
     page = await (await chromium.new_context()).new_page()
     complaints = complaints_of(page)
     base = await sign_in(page, served, world.people["owner"])

@@ -14,13 +14,13 @@ from app.cabinet import exports
 from app.core import clock, database
 from app.core.settings import Settings
 from app.events import sequencer
-from app.gateway import Gateway
 from app.merchants import service as merchants
 from app.webhooks.fan_out import fan_out_with
+from app.wiring import Services
 from app.withdrawals.approvals import ApprovalRefused
 from tests.cabinet.world import ELSEWHERE, World
 from tests.factories.invoices import invoice
-from tests.portal.browsing import Browser, an_account, hidden
+from tests.identity.browsing import Browser, an_account, hidden
 
 ASKED = {"asset": "USDT@ethereum", "amount": "1.00", "destination": ELSEWHERE, "description": ""}
 
@@ -95,7 +95,7 @@ async def test_a_stolen_cookie_gets_no_payout_without_the_code(
 
 
 async def test_who_asked_in_the_cabinet_cannot_approve_at_the_desk(
-    world: World, browser: Callable[..., Browser], settings: Settings, works: Gateway, steady_clock: None
+    world: World, browser: Callable[..., Browser], settings: Settings, works: Services, steady_clock: None
 ) -> None:
     both = await an_account(settings, "both@example.test", totp=True, is_operator=True)
     await merchants.add_member(world.terms.merchant_id, both.id, "owner", clock.now())
@@ -122,7 +122,7 @@ async def test_search_finds_by_each_name_of_an_invoice_and_only_ones_own(
 
 
 async def test_pages_lead_through_every_invoice_once(
-    world: World, browser: Callable[..., Browser], works: Gateway
+    world: World, browser: Callable[..., Browser], works: Services
 ) -> None:
     for _ in range(30):
         await invoice(works, world.terms)
@@ -136,7 +136,7 @@ async def test_pages_lead_through_every_invoice_once(
 
 
 async def test_exports_stream_everything_and_no_cell_is_a_formula(
-    world: World, browser: Callable[..., Browser], works: Gateway, monkeypatch: pytest.MonkeyPatch
+    world: World, browser: Callable[..., Browser], works: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exports, "AT_ONCE", 2)
     evil = ["=HYPERLINK(1)", "+1", "-1", "@x", "\tx", "\rx", 'harmless, "quoted"']

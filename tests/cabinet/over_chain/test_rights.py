@@ -11,7 +11,7 @@ from app.core.settings import Settings
 from app.merchants.roles import ROLES, Role
 from app.web.edge import Edge
 from tests.cabinet.world import World
-from tests.portal.browsing import Browser, hidden
+from tests.identity.browsing import Browser, hidden
 
 ALL: tuple[Role, ...] = ("owner", "admin", "developer", "viewer")
 MONEY: tuple[Role, ...] = ("owner", "admin")

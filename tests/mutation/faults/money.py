@@ -182,7 +182,7 @@ DEPOSITS = (
         "if transfer.inferred and found.verdict in",
         "if False and found.verdict in",
         "money that nobody saw move pays an invoice by itself",
-        ("withdrawals/test_coins_by_contract.py::TestWhereItDoesNot::test_it_is_in_review",),
+        ("signer/test_coins_by_contract.py::TestWhereItDoesNot::test_it_is_in_review",),
     ),
     Fault(
         "app/deposits/service.py",
@@ -196,7 +196,7 @@ DEPOSITS = (
         "await self._place_hold(payer, message, now)",
         "pass",
         "a merchant withdraws money that a reorganisation has just taken away",
-        ("withdrawals/test_deep_reorg.py::test_the_credit_is_reversed_told_and_what_is_pending_held",),
+        ("signer/test_deep_reorg.py::test_the_credit_is_reversed_told_and_what_is_pending_held",),
     ),
     Fault(
         "app/deposits/watcher.py",

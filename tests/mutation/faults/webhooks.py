@@ -32,7 +32,7 @@ SIGNING = (
         ("webhooks/test_signing.py::test_each_attempt_has_its_own_time_and_the_same_id",),
     ),
     Fault(
-        "app/webhooks/sealing.py",
+        "app/webhooks/secrets.py",
         "and previous_until is not None and now < previous_until",
         "and previous_until is not None",
         "a secret that was rotated away goes on signing",
@@ -142,7 +142,7 @@ PAUSING = (
         ("cabinet/test_webhooks.py::test_a_paused_endpoint_is_told_everywhere_and_gets_what_waited_in_order",),
     ),
     Fault(
-        "app/webhooks/recording.py",
+        "app/webhooks/outcomes.py",
         "if counts[endpoint] >= schedule.PAUSE_AFTER_FAILURES:",
         "if counts[endpoint] > schedule.PAUSE_AFTER_FAILURES:",
         "an endpoint that fails is not paused when the page says so",
@@ -163,7 +163,7 @@ PAUSING = (
         ("webhooks/test_schedule.py::test_gone_is_final",),
     ),
     Fault(
-        "app/webhooks/stopping.py",
+        "app/webhooks/pausing.py",
         'await bury_waiting(row["id"])',
         "pass",
         "what waited for an endpoint that is gone waits for ever, and can't be replayed",

@@ -8,8 +8,8 @@ from playwright.async_api import Page, expect
 from app.core import clock, database
 from tests.checkout.running import RunningApp
 from tests.factories.withdrawals import balance
+from tests.identity.browsing import Account
 from tests.operator.browsing import chromium, code_at, opened, sign_in
-from tests.portal.browsing import Account
 from tests.withdrawals.till import NETWORK, Till
 
 
@@ -48,7 +48,7 @@ async def test_a_payout_is_approved_in_the_browser_and_confirmed_on_chain(
         await expect(page.get_by_role("link", name=other.id)).to_have_count(1)
 
         confirmed = await till.until_confirmed(asked.id)
-        sender = till.gateway.networks.sender(NETWORK)
+        sender = till.services.networks.sender(NETWORK)
         assert await sender.balances_raw([asked.destination], "USDT") == {asked.destination: 42_500_000}
         assert (await till.read(other.id)).status == "pending_approval"
         await page.goto(f"http://127.0.0.1:{web.port}/desk/approvals/{asked.id}")

@@ -1,0 +1,164 @@
+"""What a member does with the merchant's keys: each verb asks for the right, and writes its audit row along.
+
+Who may issue a key could otherwise do with it what their role forbids: keys that may ask for payouts or refunds
+need a right of their own, for everything that shows such a key's secret or widens what it may do.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from app.api_keys import queries, service
+from app.api_keys.queries import Key
+from app.api_keys.scopes import Scope
+from app.api_keys.secrets import Mode
+from app.core import database
+from app.core.settings import Peppers
+from app.merchants.members import Member
+from app.merchants.roles import Permission
+
+MONEY_SCOPES = frozenset({Scope.PAYOUTS_WRITE.value, Scope.REFUNDS_WRITE.value})
+"""What sends money out, once an operator has approved."""
+
+CREATED = "api_key.created"
+ROTATED = "api_key.rotated"
+"""The deeds that show a key's secret to whoever does them; app/security_checklist looks for them in the audit log."""
+
+
+async def list_keys(by: Member, mode: Mode) -> list[Key]:
+    """The merchant's keys of a mode, newest first, revoked ones too. Raises Forbidden."""
+    by.require(Permission.KEYS_VIEW)
+    return await queries.list_keys(by.merchant_id, mode)
+
+
+async def get_key(by: Member, mode: Mode, key_id: str) -> Key:
+    """One of the merchant's keys. Raises Forbidden, NOT_FOUND, for a key of the other mode too."""
+    by.require(Permission.KEYS_VIEW)
+    key = await queries.get_key(key_id, by.merchant_id)
+    if key.mode != mode:
+        raise queries.key_not_found()
+    return key
+
+
+async def issue(
+    by: Member,
+    peppers: Peppers,
+    *,
+    mode: Mode,
+    name: str,
+    scopes: Sequence[str],
+    allowlist: Sequence[str],
+    rate_limit_per_minute: int,
+    expires_at: datetime | None,
+    now: datetime,
+) -> tuple[Key, str]:
+    """A new key, and its whole string, which is shown this once. Raises Forbidden, INVALID_INPUT."""
+    _require(by, scopes)
+    async with database.transaction():
+        key, full = await service.issue(
+            peppers,
+            merchant_id=by.merchant_id,
+            mode=mode,
+            name=name,
+            scopes=scopes,
+            allowlist=allowlist,
+            rate_limit_per_minute=rate_limit_per_minute,
+            expires_at=expires_at,
+            seen_by=by.account_id,
+            now=now,
+        )
+        await by.record(CREATED, key.id, now, mode=mode, name=key.name, scopes=key.scopes, allowlist=key.allowlist)
+    return key, full
+
+
+async def update(
+    by: Member,
+    *,
+    mode: Mode,
+    key_id: str,
+    name: str,
+    scopes: Sequence[str],
+    allowlist: Sequence[str],
+    rate_limit_per_minute: int,
+    expires_at: datetime | None,
+    now: datetime,
+) -> Key:
+    """Replace a key's settings. Raises Forbidden, NOT_FOUND, INVALID_INPUT."""
+    before = await get_key(by, mode, key_id)
+    _require(by, (*before.scopes, *scopes))
+    async with database.transaction():
+        key = await service.update(
+            key_id=key_id,
+            merchant_id=by.merchant_id,
+            name=name,
+            scopes=scopes,
+            allowlist=allowlist,
+            rate_limit_per_minute=rate_limit_per_minute,
+            expires_at=expires_at,
+            now=now,
+        )
+        await by.record(
+            "api_key.updated",
+            key.id,
+            now,
+            name=key.name,
+            scopes=key.scopes,
+            allowlist=key.allowlist,
+            rate_limit_per_minute=key.rate_limit_per_minute,
+        )
+    return key
+
+
+async def rotate(
+    by: Member, peppers: Peppers, *, mode: Mode, key_id: str, grace_hours: int, now: datetime
+) -> tuple[Key, str]:
+    """A new secret; the old one holds for `grace_hours` (0 to 72). The key, and its new whole string, shown once.
+
+    Raises Forbidden, NOT_FOUND, INVALID_INPUT.
+    """
+    async with database.transaction():
+        return await rotate_along(by, peppers, mode=mode, key_id=key_id, grace_hours=grace_hours, now=now)
+
+
+async def rotate_along(
+    by: Member, peppers: Peppers, *, mode: Mode, key_id: str, grace_hours: int, now: datetime
+) -> tuple[Key, str]:
+    """The same in the caller's transaction: several are rotated together or not at all (app/security_checklist)."""
+    database.in_transaction()
+    before = await get_key(by, mode, key_id)
+    _require(by, before.scopes)
+    key, full = await service.rotate(
+        peppers,
+        key_id=key_id,
+        merchant_id=by.merchant_id,
+        grace_hours=grace_hours,
+        seen_by=by.account_id,
+        now=now,
+    )
+    await by.record(ROTATED, key.id, now, grace_hours=grace_hours)
+    return key, full
+
+
+async def revoke(by: Member, *, mode: Mode, key_id: str, now: datetime) -> Key:
+    """End a key for good; revoking it again changes nothing. Raises Forbidden, NOT_FOUND.
+
+    Of any key: who may not widen what a key can do may still end it.
+    """
+    by.require(Permission.KEYS_MANAGE)
+    before = await get_key(by, mode, key_id)
+    if before.revoked_at is not None:
+        return before
+    async with database.transaction():
+        key = await service.revoke(key_id=key_id, merchant_id=by.merchant_id, now=now)
+        await by.record("api_key.revoked", key.id, now)
+    return key
+
+
+def may_hold(by: Member, scopes: Iterable[str]) -> bool:
+    """Whether a member may issue, change or rotate a key with these scopes: pages leave out the others."""
+    return by.may(Permission.KEYS_MANAGE) and (MONEY_SCOPES.isdisjoint(scopes) or by.may(Permission.KEYS_OF_MONEY))
+
+
+def _require(by: Member, scopes: Iterable[str]) -> None:
+    by.require(Permission.KEYS_MANAGE)
+    if not MONEY_SCOPES.isdisjoint(scopes):
+        by.require(Permission.KEYS_OF_MONEY)

@@ -1,0 +1,46 @@
+"""Which member of which merchant sends a request of the cabinet, and in which mode."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from litestar import Request
+
+from app.merchants.members import Member
+from app.merchants.roles import Permission
+from app.merchants.terms import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class MemberContext:
+    """A member at work in one mode. Every page of a merchant has one; the guard has put it there."""
+
+    member: Member
+    mode: Mode
+
+    @property
+    def merchant_id(self) -> str:
+        """`MCH-…`."""
+        return self.member.merchant_id
+
+    @property
+    def base(self) -> str:
+        """The address below which all pages of this merchant and mode are."""
+        return f"/cabinet/{self.member.merchant_id}/{self.mode}"
+
+    @property
+    def other_mode(self) -> Mode:
+        """The mode that this is not."""
+        return "live" if self.mode == "test" else "test"
+
+    def path(self, *parts: str) -> str:
+        """A page of this merchant and mode: `path("invoices", invoice.id)`."""
+        return "/".join((self.base, *parts))
+
+    def may(self, permission: Permission | str) -> bool:
+        """For templates too, which name a permission by its word: `ctx.may("payouts.write")`."""
+        return self.member.may(Permission(permission))
+
+
+def context_of(request: Request[Any, Any, Any]) -> MemberContext:
+    """The context of a request that the guard let through."""
+    return cast(MemberContext, request.scope["state"]["ctx"])

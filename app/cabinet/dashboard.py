@@ -1,0 +1,156 @@
+"""The dashboard: what there is, how it goes, what needs somebody."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from litestar import Response, get
+
+from app.cabinet import labels
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.context import MemberContext, context_of
+from app.cabinet.guard import needs
+from app.core import clock
+from app.core.money import format_amount, group_digits
+from app.identity import charts
+from app.identity.identity import Asked
+from app.invoices.queries import Filters
+from app.merchants import applications
+from app.merchants.roles import Permission
+from app.reports import dashboard
+from app.reports.balances import balances
+from app.reports.dashboard import AssetTakings, Attention, Concern, Figures
+
+LATEST = 6
+MOST_BALANCES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something that needs somebody, and the page where it is done."""
+
+    title: str
+    text: str
+    href: str
+    tone: str
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """The page at the merchant's own address."""
+    services = cabinet.services
+
+    @get("/", opt=needs(Permission.VIEW))
+    async def home(request: Asked) -> Response[Any]:
+        ctx, now = context_of(request), clock.now()
+        if ctx.member.standing in ("pending", "rejected"):
+            newest = (await applications.of_merchant(ctx.merchant_id))[:1]
+            return await cabinet.page(request, "cabinet/waiting.html", {"application": newest[0] if newest else None})
+        held = await balances(services.networks, ctx.merchant_id, ctx.mode)
+        figures = await dashboard.figures(ctx.merchant_id, ctx.mode, now)
+        latest = await services.invoice_reader.page(ctx.merchant_id, ctx.mode, Filters(), None, LATEST)
+        held.sort(key=lambda one: (one.available_raw + one.locked_raw + one.pending_raw == 0, one.network.key))
+        context = {
+            "balances": [
+                {
+                    "asset": one.asset.symbol,
+                    "chain": one.network.display_name,
+                    "available": format_amount(one.available_raw, one.asset.decimals),
+                    "locked": format_amount(one.locked_raw, one.asset.decimals) if one.locked_raw else "",
+                    "pending": format_amount(one.pending_raw, one.asset.decimals) if one.pending_raw else "",
+                }
+                for one in held[:MOST_BALANCES]
+            ],
+            "more_balances": max(0, len(held) - MOST_BALANCES),
+            "tasks": [_task(one, ctx) for one in await dashboard.attention(ctx.merchant_id, ctx.mode, now)],
+            "invoices": latest,
+            "volume": _volume(cabinet, figures, request.query_params.get("asset", "")),
+            "conversion": _conversion(figures),
+            "per_cent": charts.per_cent,
+            "state_words": labels.INVOICE_STATES,
+        }
+        return await cabinet.page(request, "cabinet/dashboard.html", context)
+
+    return [home]
+
+
+def _volume(cabinet: Cabinet, figures: Figures, wanted: str) -> dict[str, Any]:
+    """The chart of takings a day, of the asset that is asked for or else of the one that is paid in most often."""
+    by_name = {f"{one.asset}@{one.network.partition(':')[0]}": one for one in figures.takings if one.paid}
+    chosen = by_name.get(wanted) or next(iter(by_name.values()), None)
+    options = [(name, f"{one.asset} on {_network_name(cabinet, one)}") for name, one in by_name.items()]
+    if chosen is None:
+        return {"options": options, "chart": charts.bars([]), "value": "", "summary": "", "figures": [], "ticks": []}
+    decimals = _decimals(cabinet, chosen)
+    chart = charts.bars([(_day(day.day), day.credited_raw) for day in chosen.days])
+    total = group_digits(format_amount(chosen.credited_raw, decimals))
+    return {
+        "options": options,
+        "value": next(name for name, one in by_name.items() if one is chosen),
+        "chart": chart,
+        "figures": [f"{group_digits(format_amount(day.credited_raw, decimals))} {chosen.asset}" for day in chosen.days],
+        "ticks": [group_digits(format_amount(line.value, decimals).removesuffix(".00")) for line in chart.lines],
+        "summary": f"{total} {chosen.asset} credited for {labels.plural(chosen.paid, 'paid invoice')}, net of fees",
+    }
+
+
+def _conversion(figures: Figures) -> dict[str, Any]:
+    """How many of the invoices that were made became paid, and how many are made a day."""
+    share = charts.share_bps(figures.paid, figures.made)
+    busiest = max(figures.days, key=lambda day: day.made)
+    return {
+        "stages": charts.funnel([("Created", figures.made), ("Paid", figures.paid)]),
+        "line": charts.sparkline([day.made for day in figures.days]),
+        "daily": f"Created a day, {group_digits(busiest.made)} at the most, on {_day(busiest.day)}"
+        if figures.made
+        else "",
+        "summary": f"{labels.plural(figures.paid, 'invoice')} paid of {group_digits(figures.made)} created: "
+        f"{charts.per_cent(share)}",
+    }
+
+
+def _decimals(cabinet: Cabinet, takings: AssetTakings) -> int:
+    asset = cabinet.services.networks.get(takings.network).asset(takings.asset)
+    assert asset is not None, "assets are never removed from a network that has invoices"
+    return asset.decimals
+
+
+def _network_name(cabinet: Cabinet, takings: AssetTakings) -> str:
+    return cabinet.services.networks.get(takings.network).display_name
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%b}"
+
+
+_TASKS: dict[Concern, tuple[str, str, str, str]] = {
+    "negative_balances": (
+        "{} below zero",
+        "A payment was taken back by its chain after it was credited. Later payments fill the hole first.",
+        "balances",
+        "critical",
+    ),
+    "paused_webhooks": (
+        "{} paused",
+        "Deliveries wait until it is enabled again. Nothing is lost.",
+        "webhooks",
+        "critical",
+    ),
+    "reviews": ("{} in review", "A payment did not match its invoice. An operator settles it.", "reviews", "caution"),
+    "failed_payouts": ("{} failed", "The amount is back in the balance.", "payouts?status=failed", "critical"),
+    "held_payouts": ("{} held", "An operator must release it before it is sent.", "payouts", "caution"),
+    "locked_keys": ("{} locked", "Five wrong secrets were tried. It opens again within the hour.", "keys", "caution"),
+}
+
+_NOUNS: dict[Concern, tuple[str, str]] = {
+    "negative_balances": ("balance", "balances"),
+    "paused_webhooks": ("webhook", "webhooks"),
+    "reviews": ("payment", "payments"),
+    "failed_payouts": ("payout", "payouts"),
+    "held_payouts": ("withdrawal", "withdrawals"),
+    "locked_keys": ("API key", "API keys"),
+}
+
+
+def _task(attention: Attention, ctx: MemberContext) -> Task:
+    title, text, place, tone = _TASKS[attention.concern]
+    return Task(title.format(labels.plural(attention.count, *_NOUNS[attention.concern])), text, ctx.path(place), tone)

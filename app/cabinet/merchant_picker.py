@@ -1,0 +1,69 @@
+"""`/cabinet`: one's merchants, and the way to another one."""
+
+from dataclasses import asdict
+from typing import Any
+
+from litestar import Response, get
+
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.nav import outside
+from app.core import clock
+from app.identity.form_routes import NoStepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.identity import Asked, visitor_of
+from app.merchants import applications
+from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES, Facts
+from app.merchants.members import merchants_of
+
+FIELDS = ("name", "legal_name", "country", "website", "business", "monthly_volume")
+
+
+def handlers(cabinet: Cabinet) -> list[Any]:
+    """`/cabinet` and `/cabinet/apply`."""
+    identity = cabinet.identity
+
+    @get("/")
+    async def choice(request: Asked) -> Response[Any]:
+        merchants = await merchants_of(visitor_of(request).account_id)
+        return identity.page(request, "cabinet/merchant_picker.html", {"nav": outside(), "merchants": merchants})
+
+    @get("/apply")
+    async def apply_page(request: Asked) -> Response[Any]:
+        return identity.page(request, "cabinet/apply.html", _context(Form.empty()))
+
+    @form_post("/apply", does="Apply as a merchant", step_up=NoStepUp("an operator decides before it opens anything"))
+    async def apply(request: Asked) -> Response[Any]:
+        form, visitor = await identity.read_form(request), visitor_of(request)
+        try:
+            with form.catching():
+                merchant_id = await applications.apply(
+                    facts_of(form), account_id=visitor.account_id, address=visitor.address, now=clock.now()
+                )
+        except FormRefused:
+            return identity.refused(request, form, "cabinet/apply.html", _context(form))
+        return identity.redirect(request, f"/cabinet/{merchant_id}/live", flash="Your application was sent.")
+
+    return [choice, apply_page, apply]
+
+
+def facts_of(form: Form) -> Facts:
+    """What an application's form tells."""
+    return Facts(**{name: form.text(name) for name in FIELDS})
+
+
+def form_of(name: str, application: applications.Application) -> Form:
+    """The form with what was told before."""
+    told = asdict(application)
+    return Form.empty(name=name, **{field: str(told[field]) for field in FIELDS if field != "name"})
+
+
+def choices() -> dict[str, Any]:
+    """What an application's selects offer."""
+    return {
+        "countries": [("", "Choose a country"), *COUNTRIES.items()],
+        "volumes": list(MONTHLY_VOLUMES.items()),
+    }
+
+
+def _context(form: Form) -> dict[str, Any]:
+    return {"nav": outside(), "form": form, **choices()}

@@ -1,0 +1,162 @@
+"""The story of an invoice, payout or refund in words: what the timeline on its page shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from app.cabinet import labels
+from app.cabinet.context import MemberContext
+from app.core.money import group_digits
+from app.networks.registry import Networks
+from app.reports.timeline import Fact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """One entry of a timeline. `href` leads to what it is about, empty where there is no page of it."""
+
+    at: datetime
+    title: str
+    text: str = ""
+    tone: str = "neutral"
+    href: str = ""
+    mark: str = "info"
+
+
+_EVENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "created": ("Invoice made", "neutral"),
+        "confirming": ("Payment seen, waiting for confirmations", "progress"),
+        "paid": ("Paid", "positive"),
+        "manual_review": ("In review: an operator looks into it", "caution"),
+        "expired": ("Expired unpaid", "neutral"),
+        "cancelled": ("Cancelled", "neutral"),
+        "closed": ("Closed without payment", "neutral"),
+        "partially_refunded": ("Partly refunded", "caution"),
+        "refunded": ("Refunded", "neutral"),
+        "reversed": ("Payment taken back by its chain", "critical"),
+    }
+)
+
+_STEPS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "pending_approval": ("asked for", "caution"),
+        "approved": ("approved by the gateway", "progress"),
+        "submitted": ("sent to the chain", "progress"),
+        "confirmed": ("confirmed on chain", "positive"),
+        "rejected": ("rejected", "critical"),
+        "failed": ("failed", "critical"),
+        "cancelled": ("cancelled", "neutral"),
+    }
+)
+
+_DEEDS: Mapping[str, str] = MappingProxyType(
+    {
+        "invoice.created": "Made in the cabinet",
+        "invoice.cancelled": "Cancelled in the cabinet",
+        "payout.requested": "Asked for in the cabinet",
+        "payout.cancelled": "Cancelled in the cabinet",
+        "refund.requested": "Asked for in the cabinet",
+    }
+)
+
+_DELIVERIES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "delivered": ("Webhook delivered", "positive"),
+        "pending": ("Webhook not delivered yet", "caution"),
+        "dead": ("Webhook given up", "critical"),
+    }
+)
+
+
+def tell(facts: Sequence[Fact], networks: Networks, ctx: MemberContext) -> list[Telling]:
+    """The facts in words, in their order."""
+    return [_TELL[fact.source](fact, networks, ctx) for fact in facts]
+
+
+def _deposit(fact: Fact, networks: Networks, _: MemberContext) -> Telling:
+    title = "Transfer seen on chain"
+    if fact.kind == "orphaned":
+        title = "Transfer seen, and taken back by its chain"
+    elif fact.kind != "exact":
+        title = f"Transfer seen: {labels.VERDICTS[fact.kind].lower()}"
+    tone = {"exact": "progress", "part": "progress", "dust": "neutral"}.get(fact.kind, "caution")
+    return Telling(
+        at=fact.at, title=title, text=f"{_money(fact, networks)} · {_short(fact.note or '')}", tone=tone, mark="link"
+    )
+
+
+def _ledger(fact: Fact, networks: Networks, ctx: MemberContext) -> Telling:
+    assert fact.network is not None, "entries are of a ledger"
+    chain = fact.network.partition(":")[0]
+    return Telling(
+        at=fact.at,
+        title=labels.entry_kind(fact.kind),
+        text=f"{_money(fact, networks, signed=True)} · ledger entry {fact.note}",
+        tone="positive" if fact.kind == "invoice_credit" else "neutral",
+        href=ctx.path("ledger", f"{fact.asset}@{chain}", fact.note or ""),
+        mark="ledger",
+    )
+
+
+def _review(fact: Fact, _: Networks, ctx: MemberContext) -> Telling:
+    if fact.kind == "opened":
+        why = labels.VERDICTS.get(fact.note or "", "")
+        return Telling(
+            at=fact.at, title="Review opened", text=why, tone="caution", href=ctx.path("reviews"), mark="eye"
+        )
+    title = f"Review settled: {labels.OUTCOMES[fact.kind].lower()}"
+    return Telling(at=fact.at, title=title, text=fact.note or "", tone="neutral", href=ctx.path("reviews"), mark="eye")
+
+
+def _event(fact: Fact, _networks: Networks, _ctx: MemberContext) -> Telling:
+    title, tone = _EVENTS[fact.kind.partition(".")[2]]
+    return Telling(at=fact.at, title=title, tone=tone, mark="event")
+
+
+def _withdrawal(fact: Fact, _networks: Networks, ctx: MemberContext) -> Telling:
+    noun, step = fact.kind.split(".")
+    words_of_it, tone = _STEPS[step]
+    return Telling(
+        at=fact.at,
+        title=f"{noun.capitalize()} {words_of_it}",
+        text=fact.subject,
+        tone=tone,
+        href=ctx.path(f"{noun}s", fact.subject),
+        mark=noun,
+    )
+
+
+def _delivery(fact: Fact, _networks: Networks, _ctx: MemberContext) -> Telling:
+    title, tone = _DELIVERIES[fact.kind]
+    return Telling(at=fact.at, title=title, text=fact.note or "", tone=tone, mark="webhook")
+
+
+def _audit(fact: Fact, _networks: Networks, _ctx: MemberContext) -> Telling:
+    deed = _DEEDS.get(fact.kind) or fact.kind.replace(".", " ").replace("_", " ").capitalize()
+    return Telling(at=fact.at, title=deed, text=f"by {fact.note}", mark="person")
+
+
+_TELL = {
+    "deposit": _deposit,
+    "ledger": _ledger,
+    "review": _review,
+    "event": _event,
+    "withdrawal": _withdrawal,
+    "delivery": _delivery,
+    "audit": _audit,
+}
+
+
+def _short(txid: str) -> str:
+    """The ends of a transaction's id; all of it stands beside its payment."""
+    return txid if len(txid) <= 20 else f"{txid[:10]}…{txid[-6:]}"
+
+
+def _money(fact: Fact, networks: Networks, *, signed: bool = False) -> str:
+    assert fact.network is not None
+    assert fact.asset is not None
+    assert fact.amount_raw is not None
+    amount = group_digits(labels.decimal(networks, fact.network, fact.asset, fact.amount_raw))
+    return f"{'+' if signed and fact.amount_raw > 0 else ''}{amount} {fact.asset}"

@@ -1,0 +1,47 @@
+"""Commands about keys: make new ones, and move what old ones sealed."""
+
+import base64
+
+import click
+
+from app.accounts import service as accounts
+from app.cli.running import audit, with_services
+from app.core import ids
+from app.core.crypto import Undecryptable
+from app.core.settings import MIN_SECRET_BYTES
+from app.mail import sealing as letter_bodies
+from app.webhooks import secrets as webhook_secrets
+from app.wiring import Services
+
+
+def register(main: click.Group) -> None:
+    """Add the commands."""
+    main.add_command(new_secret)
+    main.add_command(rotate_data_key)
+
+
+@click.command("new-secret")
+def new_secret() -> None:
+    """Print 32 random bytes in base64, as every key and secret among the settings wants them."""
+    click.echo(base64.b64encode(ids.random_bytes(MIN_SECRET_BYTES)).decode())
+
+
+@click.command("rotate-data-key")
+def rotate_data_key() -> None:
+    """Seal webhook and TOTP secrets, and letters that wait, anew under the first key of DATA_KEYS.
+
+    Safe beside a running gateway, and safe to run twice. When it says 0, older keys can go (docs/operations.md).
+    """
+
+    async def rotate(services: Services) -> tuple[int, int, int]:
+        data_keys = services.settings.data_keys
+        try:
+            webhooks, totp = await webhook_secrets.reseal_all(data_keys), await accounts.reseal_all(data_keys)
+            letters = await letter_bodies.reseal_all(data_keys)
+        except Undecryptable as error:
+            raise click.ClickException(f"{error}: put the key that sealed it back into DATA_KEYS") from None
+        await audit("data_key.rotated", data_keys.current, webhook_secrets=webhooks, totp_secrets=totp, letters=letters)
+        return webhooks, totp, letters
+
+    webhooks, totp, letters = with_services(rotate)
+    click.echo(f"sealed anew: {webhooks} webhook secrets, {totp} TOTP secrets, {letters} letters")

@@ -1,0 +1,35 @@
+"""Commands about operators: end somebody's right to be one."""
+
+import click
+
+from app.accounts import operators
+from app.cli.running import audit, with_services
+from app.core import database
+from app.wiring import Services
+
+
+def register(main: click.Group) -> None:
+    """Add the command."""
+    main.add_command(remove_operator)
+
+
+@click.command("remove-operator")
+@click.option("--email", required=True)
+@click.option("--reason", required=True, help="Why, for the audit log.")
+def remove_operator(email: str, reason: str) -> None:
+    """End a member of staff's right to act as an operator, and sign them out everywhere.
+
+    The account stays, as a plain one. Approvals of theirs count no more where others are still missing.
+    """
+
+    async def remove(_: Services) -> str:
+        async with database.transaction():
+            account_id = await operators.remove(email)
+            await audit("operator.removed", account_id, reason=reason)
+        return account_id
+
+    try:
+        account_id = with_services(remove)
+    except operators.NotAnOperator as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{account_id} is no operator any more, and is signed out everywhere.")

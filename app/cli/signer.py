@@ -1,0 +1,122 @@
+"""`swap-pay signer …`: making the keystore, the public half of it for the networks file, and a wallet gone astray."""
+
+import os
+from pathlib import Path
+
+import click
+
+from app.accounts.totp import CodeRefused
+from app.audit import service as audit
+from app.cli.running import with_services
+from app.cli.withdrawals import identify, operator_options, prove_operator
+from app.core import clock, database
+from app.networks.registry import UnknownNetwork
+from app.signer import keystore, transactions
+from app.signer.keystore import KeystoreError, SpendingKeys
+from app.signer.settings import SignerSettingsError, load_keys
+from app.wiring import Services
+from app.withdrawals.approvals import ApprovalRefused
+
+
+@click.group()
+def signer() -> None:
+    """The signer's keys. Run this where the signer runs, and nowhere else."""
+
+
+@signer.command()
+@click.option("--keystore", "path", type=click.Path(path_type=Path), required=True, help="The file to make.")
+@click.option(
+    "--password-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its first line; else asked."
+)
+@click.option("--import", "imports", is_flag=True, help="Ask for a phrase that you have, rather than make one.")
+def init(path: Path, password_file: Path | None, imports: bool) -> None:
+    """Make an encrypted keystore. Shows a new phrase, this once: write it down, it is the money."""
+    if password_file is not None:
+        password = password_file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    else:
+        password = click.prompt("Password of the keystore", hide_input=True, confirmation_prompt=True)
+    mnemonic = click.prompt("Phrase", hide_input=True) if imports else keystore.new_mnemonic()
+    try:
+        keystore.write(path, mnemonic, password)
+        keys = keystore.read(path, password)
+    except FileExistsError:
+        raise click.ClickException(f"{path} is there already, and is not overwritten") from None
+    except (KeystoreError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    if not imports:
+        click.echo(f"Phrase, shown this once:\n\n  {mnemonic}\n")
+    _show(keys)
+
+
+@signer.command()
+def show() -> None:
+    """Print what belongs in the networks file, from the keys that the signer's environment names."""
+    try:
+        _show(load_keys(is_production=os.environ.get("SWAP_PAY_ENV", "production") == "production"))
+    except SignerSettingsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@signer.command("adopt-nonce")
+@click.option("--network", "key", required=True, help="Such as ethereum:live.")
+@click.option("--nonce", type=click.IntRange(min=1), required=True, help="How many transactions the chain has.")
+@click.option("--reason", required=True, help="How each transaction was accounted for; for the audit log.")
+@operator_options
+def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, code: str) -> None:
+    """Go on after transactions of the hot wallet that the books don't know.
+
+    The signer halts at them: after a restored backup they may be payouts that the books still hold for unpaid, and
+    would send again. Look each up on an explorer, and attach what was paid already (adopt-transaction), before this.
+    """
+
+    async def adopt(services: Services) -> None:
+        try:
+            address = services.networks.get(key).hot_wallet_address
+        except UnknownNetwork:
+            raise click.ClickException(f"there is no network {key}") from None
+        if address is None:
+            raise click.ClickException(f"network {key} has no hot wallet")
+        operator_id = await prove_operator(services.settings.data_keys, email, password, code)
+        async with database.transaction():
+            if not await transactions.adopt_nonce(key, address, nonce):
+                raise click.ClickException(f"the books are at nonce {nonce} already, or further")
+            await audit.record(
+                actor=f"account:{operator_id}",
+                action="hot_wallet.nonce_adopted",
+                subject=key,
+                merchant_id=None,
+                address=None,
+                details={"hot_wallet": address, "nonce": nonce, "reason": reason},
+                now=clock.now(),
+            )
+
+    with_services(adopt)
+    click.echo(f"{key}: the hot wallet goes on at nonce {nonce}")
+
+
+@signer.command("adopt-transaction")
+@click.argument("withdrawal_id")
+@click.option("--txid", required=True, help="The transaction that paid it.")
+@click.option("--reason", required=True, help="How it was found, for the audit log.")
+@operator_options
+def adopt_transaction(withdrawal_id: str, txid: str, reason: str, email: str, password: str, code: str) -> None:
+    """Attach a transaction of the hot wallet, which the books don't know, to the payout or refund that it paid.
+
+    It must be final, and have moved exactly what was asked for to where it was asked for. It counts as your approval;
+    what needs two must have another operator's before. The withdrawal is confirmed, and not sent again.
+    """
+
+    async def adopt(services: Services) -> None:
+        operator_id = await identify(email, password)
+        try:
+            await services.adoption.adopt(withdrawal_id, txid, operator_id, code, reason, clock.now())
+        except (ApprovalRefused, CodeRefused) as error:
+            raise click.ClickException(str(error)) from None
+
+    with_services(adopt)
+    click.echo(f"{withdrawal_id}: confirmed")
+
+
+def _show(keys: SpendingKeys) -> None:
+    click.echo(f'xpub = "{keys.xpub}"')
+    click.echo(f'hot_wallet_address = "{keys.hot_wallet_address}"')

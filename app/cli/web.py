@@ -1,0 +1,76 @@
+"""`swap-pay web`: how Granian serves the app."""
+
+import resource
+from typing import Any
+
+import click
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+
+from app.cli.running import plain_errors, settings
+from app.core.settings import Settings
+from app.signer.settings import refuse_secrets
+
+STOP_TIMEOUT_S = 30
+"""How long a web process that was told to stop may finish its requests."""
+
+BACKLOG = 2_048
+"""Connections that may wait to be accepted."""
+
+CONNECTIONS_PER_PROCESS = 12_000
+"""Held at once: the streams of open checkout pages (`app.checkout.live.MAX_STREAMS`), and room beside them. Granian
+would allow a share of BACKLOG, and then a thousand open pages would keep everybody else waiting."""
+
+
+def register(group: click.Group) -> None:
+    """Add the command to `swap-pay`."""
+    group.add_command(web)
+
+
+@click.command()
+def web() -> None:
+    """Serve the API and the pages."""
+    of_the_environment = settings()
+    with plain_errors():
+        refuse_secrets()
+    _allow_files()
+    server(of_the_environment).serve()
+
+
+def server(settings: Settings) -> Any:
+    """The server, not started yet.
+
+    It speaks HTTP/1 alone: where Granian also offers HTTP/2 it waits for a connection's first bytes without a limit,
+    and a proxy speaks HTTP/1.1 to what is behind it. Its time limit for headers begins with the connection and again
+    after each answer, so that it ends silent and idle connections too. What it can't limit is limited in
+    app/web/body_timeout.py and app/web/connections.py.
+    """
+    return Granian(
+        # The sandbox's app has a wallet that pays; it is not so much as imported anywhere else.
+        "app.sandbox.asgi:serve" if settings.environment == "sandbox" else "app.asgi:serve",
+        factory=True,
+        address=settings.web_host,
+        port=settings.web_port,
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=settings.web_header_timeout_s * 1000),
+        websockets=False,
+        workers=settings.web_workers,
+        workers_kill_timeout=STOP_TIMEOUT_S,
+        backlog=BACKLOG,
+        backpressure=CONNECTIONS_PER_PROCESS,
+        respawn_failed_workers=True,
+        log_access=False,
+    )
+
+
+def _allow_files() -> None:
+    """Lift the soft limit on open files, 1,024 by habit, as far as the hard one lets us: a connection is a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = CONNECTIONS_PER_PROCESS + 1_000
+    if hard != resource.RLIM_INFINITY:
+        needed = min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

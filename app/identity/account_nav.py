@@ -1,0 +1,17 @@
+"""The frame of the pages of one's own account."""
+
+from app.identity.nav import Nav, NavItem
+
+_PAGES = (
+    ("Profile", "/account", "person"),
+    ("Password", "/account/password", "key"),
+    ("Sign-in and security", "/account/security", "shield"),
+)
+
+
+def account_nav(path: str) -> Nav:
+    """The navigation as seen from `path`."""
+    place = "/account/security" if path.startswith("/account/security") else path.rstrip("/")
+    place = "/account" if place == "/account/email" else place
+    items = tuple(NavItem(label=label, href=href, icon=icon, current=href == place) for label, href, icon in _PAGES)
+    return Nav(area="account", title="Your account", groups=(("", items),), merchants_url="/cabinet")

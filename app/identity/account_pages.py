@@ -1,0 +1,120 @@
+"""One's own account: name, e-mail address, password."""
+
+from typing import Any
+
+from litestar import Response, Router, get
+
+from app.accounts import links, people
+from app.core import clock
+from app.identity.account_nav import account_nav
+from app.identity.form_routes import NoStepUp, StepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.guard import signed_in_router, signed_out_router
+from app.identity.identity import Asked, Identity, address_of, visitor_of
+
+GONE = 410
+
+
+def routers(identity: Identity) -> list[Router]:
+    """`/account`, `/account/email`, `/account/password`, and `/confirm-email/change` for whoever reads the letter."""
+
+    def show(request: Asked, template: str, form: Form) -> Response[Any]:
+        return identity.page(request, template, {"form": form, "nav": account_nav(request.scope["path"])})
+
+    def again(request: Asked, template: str, form: Form) -> Response[Any]:
+        return identity.refused(request, form, template, {"nav": account_nav(request.scope["path"])})
+
+    @get("/")
+    async def account_page(request: Asked) -> Response[Any]:
+        return show(request, "identity/account.html", Form.empty(name=visitor_of(request).session.name))
+
+    @form_post("/", does="Change your name", step_up=NoStepUp("a name opens nothing"))
+    async def rename(request: Asked) -> Response[Any]:
+        form, now = await identity.read_form(request), clock.now()
+        try:
+            with form.catching():
+                await people.rename(
+                    visitor_of(request).account_id, form.text("name"), address=address_of(request), now=now
+                )
+        except FormRefused:
+            return again(request, "identity/account.html", form)
+        return identity.redirect(request, "/account", flash="Your name is changed.")
+
+    @get("/email")
+    async def email_page(request: Asked) -> Response[Any]:
+        return show(request, "identity/email.html", Form.empty())
+
+    @form_post("/email", does="Change your e-mail address", step_up=StepUp.FRESH_CODE)
+    async def change_email(request: Asked) -> Response[Any]:
+        form, now = await identity.read_form(request), clock.now()
+        try:
+            with form.catching():
+                person = await identity.require_password(request, form)
+                await identity.require_fresh_code(request, form)
+                await identity.email_changes.ask(person, form.text("email"), address=address_of(request), now=now)
+        except FormRefused:
+            return again(request, "identity/email.html", form)
+        words = "We have sent a link to the new address. Your address changes when you open it there."
+        return identity.redirect(request, "/account", flash=words)
+
+    @get("/password")
+    async def password_page(request: Asked) -> Response[Any]:
+        return show(request, "identity/password.html", Form.empty())
+
+    @form_post("/password", does="Change your password", step_up=StepUp.FRESH_CODE)
+    async def change_password(request: Asked) -> Response[Any]:
+        form, now = await identity.read_form(request), clock.now()
+        new_password = form.secret("new_password")
+        form.forget("new_password")
+        try:
+            with form.catching():
+                person = await identity.require_password(request, form)
+                await identity.require_fresh_code(request, form)
+                session = visitor_of(request).session
+                token = await identity.password_changes.change(
+                    person, new_password, session=session, address=address_of(request), now=now
+                )
+        except FormRefused:
+            return again(request, "identity/password.html", form)
+        await identity.go_on(request, session, token)
+        words = "Your password is changed, and every other browser is signed out."
+        return identity.redirect(request, "/account/security", flash=words)
+
+    def gone(request: Asked) -> Response[Any]:
+        context = {"again": "/account/email", "again_label": "Ask for a new link"}
+        return identity.page(request, "identity/link_gone.html", context, status=GONE)
+
+    @get("/confirm-email/change")
+    async def confirm_page(request: Asked) -> Response[Any]:
+        token = request.query_params.get("token", "")
+        link = await links.look("email_change", token, clock.now())
+        if link is None:
+            return gone(request)
+        context = {"form": Form.empty(), "token": token, "email": link.email}
+        return identity.page(request, "identity/confirm_change.html", context)
+
+    @form_post(
+        "/confirm-email/change",
+        does="Confirm a new e-mail address",
+        step_up=NoStepUp("nobody need be signed in; the link in the letter works once"),
+    )
+    async def confirm(request: Asked) -> Response[Any]:
+        form, session = await identity.read_form(request), await identity.session_of(request)
+        token = form.text("token")
+        try:
+            with form.catching():
+                changed = await identity.email_changes.confirm(
+                    token, session=session, address=address_of(request), now=clock.now()
+                )
+        except FormRefused:
+            return identity.refused(request, form, "identity/confirm_change.html", {"token": token, "email": ""})
+        if changed is None:
+            return gone(request)
+        words = f"The e-mail address is {changed.email} from now on"
+        if session is None or changed.token is None:
+            return identity.redirect(request, "/sign-in", flash=f"{words}. Sign in with it.")
+        await identity.go_on(request, session, changed.token)
+        return identity.redirect(request, "/account", flash=f"{words}, and every other browser is signed out.")
+
+    own = [account_page, rename, email_page, change_email, password_page, change_password]
+    return [signed_in_router("/account", own, identity), signed_out_router("/", [confirm_page, confirm], identity)]

@@ -1,0 +1,200 @@
+"""Routes that forms are sent to.
+
+Each says in one place what it does and which code it asks for (`form_post`); a router of ours refuses any other route
+that changes something while the app is put together. What a form of somebody who is signed in does is done once: its
+key is claimed before the handler runs, and a second sending is led to what the first one made (accounts/form_uses.py).
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import wraps
+from typing import Any, cast
+
+from litestar import Response, post
+from litestar.exceptions import ImproperlyConfiguredException
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import BaseRoute
+
+from app.accounts import form_uses
+from app.accounts.form_uses import FormUse
+from app.core.waiting import DatabaseUnavailable
+from app.identity import form_keys
+from app.identity.identity import Asked, Identity, known_visitor
+
+Handler = Callable[..., Awaitable[Response[Any]]]
+
+SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
+
+SENT_BEFORE = "You have sent this form before. It was carried out once; this is what came of it."
+"""Said on the page that the first sending led to."""
+
+EVERY_PAGE = "*"
+"""The page of a form that stands in the frame of every page."""
+
+_DECLARED = "form"
+_HAS_KEY = "form_key_in_address"
+
+KEY_IN_ADDRESS: dict[str, Any] = {_HAS_KEY: True}
+"""For a page's `opt`: its forms are sent to other addresses, and could do the same thing again after going back.
+
+A page that shares its address with its form has the key there without saying so. A page whose forms change a state,
+such as cancelling, needs none: after going back it shows the new state, and no such form."""
+
+
+class StepUp(Enum):
+    """Which code a route asks of whoever has an authenticator."""
+
+    FRESH_CODE = "a code of the last ten minutes"
+    CODE_EACH_TIME = "a code with each form"
+
+
+@dataclass(frozen=True, slots=True)
+class NoStepUp:
+    """No code is needed, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormDeclaration:
+    """What a route says of itself. `page` is the path of the page with its form, below the same base; None for the
+    route's own path."""
+
+    does: str
+    step_up: StepUp | NoStepUp
+    path: str
+    page: str | None
+
+
+class UntrueDeclaration(RuntimeError):
+    """A handler asked for a code where its route says that it needs none, or the other way round."""
+
+
+def form_post(
+    path: str,
+    *,
+    does: str,
+    step_up: StepUp | NoStepUp,
+    page: str | None = None,
+    opt: Mapping[str, Any] | None = None,
+) -> Callable[[Handler], HTTPRouteHandler]:
+    """As Litestar's `post`, for a form of ours. `does` is a verb with its object, for the page that asks for a code
+    and for docs/step-up.md; `page` is where the form stands, if not at `path`."""
+    declaration = FormDeclaration(does, step_up, path, page)
+
+    def declare(handler: Handler) -> HTTPRouteHandler:
+        return post(path, opt={**(opt or {}), _DECLARED: declaration})(_carried_out_once(handler, declaration))
+
+    return declare
+
+
+def declaration_of(handler: Any) -> FormDeclaration | None:
+    """What a route says of itself, if a form is sent to it."""
+    found: FormDeclaration | None = handler.opt.get(_DECLARED)
+    return found
+
+
+def declared(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, FormDeclaration]]:
+    """The address, as a pattern, and the declaration of every route that a form is sent to."""
+    for route in routes:
+        for handler in getattr(route, "route_handlers", ()):
+            declaration = declaration_of(handler)
+            if declaration is not None:
+                yield route.path, declaration
+
+
+def page_of(address: str, declaration: FormDeclaration) -> str:
+    """The address, as a pattern, of the page with the form that is sent to `address`."""
+    if declaration.page is None:
+        return address
+    return (address.removesuffix(declaration.path.rstrip("/")) + declaration.page).rstrip("/") or "/"
+
+
+def refuse_undeclared(routes: Iterable[BaseRoute]) -> None:
+    """Raise ImproperlyConfiguredException for a route that changes something and does not say what, or that names a
+    page which is not there."""
+    routes = list(routes)
+    for route in routes:
+        for handler in getattr(route, "route_handlers", ()):
+            if handler.http_methods - SAFE_METHODS and declaration_of(handler) is None:
+                raise ImproperlyConfiguredException(f"{route.path}: {handler} does not say which code it asks for")
+    pages = {route.path for route in routes if "GET" in getattr(route, "methods", ())}
+    for address, declaration in declared(routes):
+        page = page_of(address, declaration)
+        if declaration.page != EVERY_PAGE and page not in pages:
+            raise ImproperlyConfiguredException(f"{address}: there is no page {page} with its form")
+
+
+class AddressesWithKeys:
+    """Gives pages the key of their forms in their address: a router's hook, once the guards have let somebody in."""
+
+    def __init__(self) -> None:
+        self._pages: frozenset[str] = frozenset()
+
+    def know(self, routes: Iterable[BaseRoute]) -> None:
+        """The router's routes: a page that shares its address with its form is one."""
+        own = (address for address, declaration in declared(routes) if declaration.page is None)
+        self._pages = frozenset(_without_types(address) for address in own)
+
+    async def __call__(self, request: Asked) -> Response[Any] | None:
+        """The way to the same page with a key, where it has none; None for the page itself."""
+        has_key = request.scope["path_template"] in self._pages or request.route_handler.opt.get(_HAS_KEY)
+        if request.method not in ("GET", "HEAD") or not has_key or form_keys.key_in_address(request):
+            return None
+        address = form_keys.address_with_key(request, form_keys.new_key())
+        return Response(b"", status_code=303, headers={"Location": address}, media_type="text/plain")
+
+
+def put_identity(request: Asked, identity: Identity) -> None:
+    """For the routes behind a guard that has recognised somebody."""
+    request.scope["state"]["identity"] = identity
+
+
+def page_with_form(request: Asked, declaration: FormDeclaration) -> str:
+    """The address of the page with the form that this request has sent."""
+
+    def filled(pattern: str) -> str:
+        return re.sub(r"\{(\w+):\w+\}", lambda found: str(request.path_params[found[1]]), pattern)
+
+    address: str = request.scope["path"]
+    return address.removesuffix(filled(declaration.path)) + filled(declaration.page or declaration.path)
+
+
+def _carried_out_once(handler: Handler, declaration: FormDeclaration) -> Handler:
+    @wraps(handler)
+    async def once(**given: Any) -> Response[Any]:
+        request: Asked = given["request"]
+        visitor = known_visitor(request)
+        if visitor is None:  # mailed links that work once, and throttles, bound what strangers' forms do
+            return await handler(**given)
+        identity = cast(Identity, request.scope["state"]["identity"])
+        session_id, address = visitor.session.id, request.scope["path"]
+        use = FormUse.of(account_id=visitor.account_id, address=address, key=identity.form_key(request))
+        led_to = await form_uses.begin(use, session_id)
+        if led_to is not None:
+            return identity.redirect(request, led_to, flash=SENT_BEFORE, tone="neutral")
+        try:
+            answer = await handler(**given)
+        except DatabaseUnavailable:  # a COMMIT without an answer may have been done: the key stays claimed
+            raise
+        except Exception:  # not a cancellation, after which nobody knows what was done
+            await form_uses.give_back(use)
+            raise
+        state = request.scope["state"]
+        if answer.status_code != 303 or state.get("nothing_done"):
+            await form_uses.give_back(use)
+            return answer
+        secret: str | None = state.get("shown_once")
+        await form_uses.finish(use, answer.headers["Location"], secret, identity.services.settings.data_keys)
+        if state.get("code_asked", False) is not (declaration.step_up is StepUp.FRESH_CODE):
+            raise UntrueDeclaration(f"{declaration.does}: a code is asked for otherwise than its route says")
+        return answer
+
+    return once
+
+
+def _without_types(pattern: str) -> str:
+    """`/x/{id}` of `/x/{id:str}`, as a request's scope has it."""
+    return re.sub(r"\{(\w+):\w+\}", r"{\1}", pattern)

@@ -1,0 +1,80 @@
+"""Pages of lists in the cabinet and at the desk: which one an address asks for, and the addresses of those beside it.
+
+`?after=` names the row that a page begins after, `?before=` the row that it ends before.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from app.core.errors import invalid
+from app.core.keyset import Key, Page, Place
+from app.identity.identity import Asked
+from app.web.paging import Position, decode_cursor, encode_cursor
+
+PAGE_LENGTH = 25
+
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+AsKey = Callable[[str], Key]
+"""A row's key from the text in the address. Raises INVALID_INPUT for a text that we did not give out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pager:
+    """The addresses of the pages beside this one; empty where there is none."""
+
+    previous_url: str
+    next_url: str
+
+
+def by_moment(text: str) -> Key:
+    """The key of a list by (moment, id)."""
+    return tuple(decode_cursor(text))
+
+
+def by_moment_and_number(text: str) -> Key:
+    """The key of a list by (moment, number)."""
+    moment, row_id = decode_cursor(text)
+    return (moment, _number(row_id))
+
+
+def by_number(text: str) -> Key:
+    """The key of a list by number."""
+    return (_number(text),)
+
+
+def place_of(request: Asked, key: AsKey) -> Place | None:
+    """The place that the address names, None for the first page. Raises INVALID_INPUT."""
+    if text := request.query_params.get("after"):
+        return Place(key(text))
+    if text := request.query_params.get("before"):
+        return Place(key(text), is_end=True)
+    return None
+
+
+def pager(path: str, filters: Mapping[str, str], page: Page[Any], place: Place | None) -> Pager:
+    """The pages beside `page`, which lies at `place`. From a page without rows the way back leads to the first."""
+    previous = address(path, filters) if place is not None and not page else ""
+    if page.previous is not None:
+        previous = address(path, {**filters, "before": _text(page.previous.key)})
+    following = page.following
+    return Pager(previous, address(path, {**filters, "after": _text(following.key)}) if following is not None else "")
+
+
+def address(path: str, parameters: Mapping[str, str]) -> str:
+    """A path with the parameters that say something."""
+    query = urlencode({name: value for name, value in parameters.items() if value})
+    return f"{path}?{query}" if query else path
+
+
+def _text(key: Key) -> str:
+    return str(key[0]) if len(key) == 1 else encode_cursor(Position(key[0], str(key[1])))
+
+
+def _number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise invalid("after", "is not one that we gave out")
+    return int(text)

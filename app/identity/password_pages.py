@@ -1,0 +1,79 @@
+"""A forgotten password: asking for a link, and choosing a new one with it. Nobody is signed in by it."""
+
+from typing import Any
+
+from litestar import Response, Router, get
+
+from app.core import clock
+from app.identity.constant_time import evenly
+from app.identity.form_routes import NoStepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.guard import signed_out_router
+from app.identity.identity import Asked, Identity, address_of, site_of
+
+GONE = 410
+
+
+def routers(identity: Identity) -> list[Router]:
+    """`/forgot-password`, `/reset-password`."""
+
+    def gone(request: Asked) -> Response[Any]:
+        again = {"again": "/forgot-password", "again_label": "Ask for a new link"}
+        return identity.page(request, "identity/link_gone.html", again, status=GONE)
+
+    @get("/forgot-password")
+    async def forgot_page(request: Asked) -> Response[Any]:
+        return identity.page(request, "identity/forgot_password.html", {"form": Form.empty()})
+
+    @form_post(
+        "/forgot-password",
+        does="Ask for a link to choose a new password",
+        step_up=NoStepUp("nobody is signed in; letters are throttled"),
+    )
+    async def forgot(request: Asked) -> Response[Any]:
+        form = await identity.read_form(request)
+        try:
+            if not form.text("email"):
+                raise form.refuse("email", "enter your e-mail address")
+            with form.catching():
+                async with evenly():
+                    await identity.password_changes.ask_reset(
+                        email=form.text("email"), address=address_of(request), site=site_of(request), now=clock.now()
+                    )
+        except FormRefused:
+            return identity.refused(request, form, "identity/forgot_password.html")
+        return identity.redirect(request, "/forgot-password/sent")
+
+    @get("/forgot-password/sent")
+    async def sent(request: Asked) -> Response[Any]:
+        return identity.page(request, "identity/forgot_password_sent.html")
+
+    @get("/reset-password")
+    async def reset_page(request: Asked) -> Response[Any]:
+        token = request.query_params.get("token", "")
+        if not await identity.password_changes.can_reset(token, clock.now()):
+            return gone(request)
+        return identity.page(request, "identity/reset_password.html", {"form": Form.empty(), "token": token})
+
+    @form_post(
+        "/reset-password",
+        does="Choose a new password",
+        step_up=NoStepUp("nobody is signed in; the link in the letter works once"),
+    )
+    async def reset(request: Asked) -> Response[Any]:
+        form = await identity.read_form(request)
+        token, password = form.text("token"), form.secret("password")
+        form.forget("password")
+        try:
+            with form.catching():
+                done = await identity.password_changes.reset(
+                    token, password, address=address_of(request), now=clock.now()
+                )
+        except FormRefused:
+            return identity.refused(request, form, "identity/reset_password.html", {"token": token})
+        if not done:
+            return gone(request)
+        words = "Your password is changed, and everybody is signed out. Sign in with the new one."
+        return identity.redirect(request, "/sign-in", flash=words)
+
+    return [signed_out_router("/", [forgot_page, forgot, sent, reset_page, reset], identity)]

@@ -1,0 +1,17 @@
+"""Every page about identity: signing in, signing up, one's own account."""
+
+from litestar import Router
+
+from app.identity import account_pages, password_pages, security_pages, sign_in_pages, sign_up_pages
+from app.identity.identity import Identity
+
+
+def routes(identity: Identity) -> list[Router]:
+    """What app/asgi.py serves."""
+    return [
+        *sign_in_pages.routers(identity),
+        *sign_up_pages.routers(identity),
+        *password_pages.routers(identity),
+        *account_pages.routers(identity),
+        *security_pages.routers(identity),
+    ]

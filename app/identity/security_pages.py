@@ -1,0 +1,182 @@
+"""Sign-in and security: the authenticator, recovery codes, and where one is signed in.
+
+A new secret and new recovery codes are shown once, on the page that the form that made them leads to
+(`Portal.show_once`).
+"""
+
+from typing import Any
+
+from litestar import Response, Router, get
+
+from app.accounts import credentials, people, recovery_codes, sessions
+from app.accounts.enrolment import Offer
+from app.core import clock
+from app.core.errors import ApiError, Code
+from app.identity.account_nav import account_nav
+from app.identity.form_routes import NoStepUp, StepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.guard import signed_in_router
+from app.identity.identity import Asked, Identity, address_of, visitor_of
+from app.identity.user_agents import browser_name
+from app.web.qr import qr
+
+SECURITY = "/account/security"
+
+
+def routers(identity: Identity) -> list[Router]:
+    """`/account/security` and what is below it."""
+
+    def show(request: Asked, template: str, context: dict[str, Any], status: int = 200) -> Response[Any]:
+        nav = account_nav(request.scope["path"])
+        return identity.page(request, template, {"nav": nav, "form": Form.empty(), **context}, status=status)
+
+    def show_codes(request: Asked, codes: list[str], heading: str) -> Response[Any]:
+        return identity.show_once(request, f"{SECURITY}/recovery-codes/shown", {"codes": codes, "heading": heading})
+
+    def show_offer(request: Asked, form: Form, offer: Offer, status: int = 200) -> Response[Any]:
+        code = qr(offer.uri, label="QR code for your authenticator app")
+        return show(request, "identity/authenticator_offer.html", {"form": form, "offer": offer, "qr": code}, status)
+
+    @get("/")
+    async def overview(request: Asked) -> Response[Any]:
+        visitor, now = visitor_of(request), clock.now()
+        context = {
+            "sessions": await sessions.of_account(visitor.account_id, now),
+            "browser_name": browser_name,
+            "codes_left": await recovery_codes.left(visitor.account_id),
+        }
+        return show(request, "identity/security.html", context)
+
+    @get("/authenticator")
+    async def authenticator_page(request: Asked) -> Response[Any]:
+        return show(request, "identity/authenticator.html", {})
+
+    @form_post("/authenticator", does="Set up an authenticator", step_up=StepUp.FRESH_CODE)
+    async def offer_authenticator(request: Asked) -> Response[Any]:
+        form = await identity.read_form(request)
+        try:
+            person = await identity.require_password(request, form)
+            await identity.require_fresh_code(request, form)
+        except FormRefused:
+            return show(request, "identity/authenticator.html", {"form": form}, 422)
+        offer = identity.enrolment.offer(person, visitor_of(request).session, clock.now())
+        return identity.show_once(request, f"{SECURITY}/authenticator/confirm", {"offer": offer.sealed})
+
+    def start_again(request: Asked, words: str) -> Response[Any]:
+        return identity.nothing_done(request, f"{SECURITY}/authenticator", words)
+
+    @get("/authenticator/confirm")
+    async def offered_authenticator(request: Asked) -> Response[Any]:
+        shown, visitor, now = await identity.shown_once(request), visitor_of(request), clock.now()
+        person = await people.by_id(visitor.account_id)
+        offer = identity.enrolment.reopen(person, visitor.session, shown["offer"], now) if shown else None
+        if offer is None:
+            return start_again(request, "The code to scan is shown once. Start again for a new one.")
+        return show_offer(request, Form.empty(), offer)
+
+    @form_post(
+        "/authenticator/confirm",
+        does="Turn on two-step verification",
+        step_up=NoStepUp("the offer is given out after a fresh code, and for this session alone"),
+    )
+    async def confirm_authenticator(request: Asked) -> Response[Any]:
+        form, visitor, now = await identity.read_form(request), visitor_of(request), clock.now()
+        person = await people.by_id(visitor.account_id)
+        offer = identity.enrolment.reopen(person, visitor.session, form.text("offer"), now)
+        if offer is None:
+            return start_again(request, "That took too long. Please start again.")
+        code = form.text("code")
+        form.forget("code")
+        try:
+            with form.catching():
+                made = await identity.enrolment.confirm(
+                    person, visitor.session, offer, code, address=address_of(request), now=now
+                )
+        except FormRefused:
+            return show_offer(request, form, offer, 422)
+        await identity.go_on(request, visitor.session, made.token)
+        return show_codes(request, made.codes, "Two-step verification is on")
+
+    @get("/authenticator/off")
+    async def off_page(request: Asked) -> Response[Any]:
+        return show(request, "identity/authenticator_off.html", {})
+
+    @form_post("/authenticator/off", does="Turn off two-step verification", step_up=StepUp.FRESH_CODE)
+    async def turn_off(request: Asked) -> Response[Any]:
+        form = await identity.read_form(request)
+        try:
+            with form.catching():
+                person = await identity.require_password(request, form)
+                await identity.require_fresh_code(request, form)
+                session = visitor_of(request).session
+                token = await identity.enrolment.turn_off(
+                    person, session=session, address=address_of(request), now=clock.now()
+                )
+        except FormRefused:
+            return show(request, "identity/authenticator_off.html", {"form": form}, 422)
+        await identity.go_on(request, session, token)
+        words = "Two-step verification is off. Your password alone opens your account now."
+        return identity.redirect(request, SECURITY, flash=words, tone="caution")
+
+    @get("/recovery-codes")
+    async def recovery_page(request: Asked) -> Response[Any]:
+        left = await recovery_codes.left(visitor_of(request).account_id)
+        return show(request, "identity/recovery_codes.html", {"codes_left": left})
+
+    @get("/recovery-codes/shown")
+    async def shown_codes(request: Asked) -> Response[Any]:
+        return show(request, "identity/recovery_codes_shown.html", {"shown": await identity.shown_once(request)})
+
+    @form_post("/recovery-codes", does="Make new recovery codes", step_up=StepUp.FRESH_CODE)
+    async def new_recovery_codes(request: Asked) -> Response[Any]:
+        form = await identity.read_form(request)
+        try:
+            with form.catching():
+                await identity.require_fresh_code(request, form)
+                person = await people.by_id(visitor_of(request).account_id)
+                session = visitor_of(request).session
+                made = await identity.enrolment.new_recovery_codes(
+                    person, session=session, address=address_of(request), now=clock.now()
+                )
+        except FormRefused:
+            left = await recovery_codes.left(visitor_of(request).account_id)
+            return show(request, "identity/recovery_codes.html", {"form": form, "codes_left": left}, 422)
+        await identity.go_on(request, session, made.token)
+        return show_codes(request, made.codes, "Your new recovery codes")
+
+    @form_post("/sessions/{session_id:str}/end", does="Sign out a browser", step_up=StepUp.FRESH_CODE, page="/")
+    async def end_session(request: Asked, session_id: str) -> Response[Any]:
+        visitor = visitor_of(request)
+        await identity.require_fresh_code(request, await identity.read_form(request))
+        if not await sessions.end(visitor.account_id, session_id):
+            raise ApiError(Code.NOT_FOUND, "there is nothing here")
+        person = await people.by_id(visitor.account_id)
+        await people.note(person, "session.ended", address_of(request), clock.now(), session=session_id)
+        if session_id == visitor.session.id:
+            return identity.redirect(request, "/sign-in", flash="You are signed out.")
+        return identity.redirect(request, SECURITY, flash="That browser is signed out.")
+
+    @form_post("/sessions/end-others", does="Sign out all other browsers", step_up=StepUp.FRESH_CODE, page="/")
+    async def end_others(request: Asked) -> Response[Any]:
+        await identity.require_fresh_code(request, await identity.read_form(request))
+        session, now = visitor_of(request).session, clock.now()
+        person = await people.by_id(session.account_id)
+        token = await credentials.sign_out_others(person, session, address=address_of(request), now=now)
+        await identity.go_on(request, session, token)
+        return identity.redirect(request, SECURITY, flash="Every other browser is signed out.")
+
+    pages: list[Any] = [
+        overview,
+        authenticator_page,
+        offer_authenticator,
+        offered_authenticator,
+        confirm_authenticator,
+        off_page,
+        turn_off,
+        recovery_page,
+        new_recovery_codes,
+        shown_codes,
+        end_session,
+        end_others,
+    ]
+    return [signed_in_router(SECURITY, pages, identity)]

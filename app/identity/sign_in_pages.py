@@ -1,0 +1,105 @@
+"""Signing in, in one step or two, and out."""
+
+from typing import Any
+
+from litestar import Response, Router, get
+
+from app.accounts import people, sessions
+from app.accounts.sign_in import SignedIn
+from app.accounts.totp import CodeRefused
+from app.core import clock
+from app.identity import cookies, redirects
+from app.identity.form_routes import EVERY_PAGE, NoStepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.guard import signed_in_router, signed_out_router
+from app.identity.identity import Asked, Identity, address_of, site_of, user_agent_of, visitor_of
+from app.identity.targets import home_of
+
+
+def routers(identity: Identity) -> list[Router]:
+    """`/sign-in`, `/sign-in/code`, `/sign-out`."""
+
+    async def signed_in(request: Asked, result: SignedIn, next_path: str) -> Response[Any]:
+        await identity.start_session(request, result.token)
+        session = await sessions.find(result.token, clock.now())
+        return identity.redirect(request, redirects.own(next_path, home_of(session)))
+
+    def password_context(request: Asked) -> dict[str, Any]:
+        return {"next_path": redirects.own(request.query_params.get("next"), "")}
+
+    @get("/sign-in")
+    async def password_page(request: Asked) -> Response[Any]:
+        context = password_context(request)
+        session = await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
+        if session is not None:
+            return identity.redirect(request, context["next_path"] or home_of(session))
+        return identity.page(request, "identity/sign_in.html", {"form": Form.empty(), **context})
+
+    @form_post("/sign-in", does="Sign in", step_up=NoStepUp("nobody is signed in yet"))
+    async def give_password(request: Asked) -> Response[Any]:
+        form = await identity.read_form(request)
+        next_path = redirects.own(form.text("next"), "")
+        password = form.secret("password")
+        form.forget("password")
+        try:
+            with form.catching():
+                result = await identity.sign_in.with_password(
+                    email=form.text("email"),
+                    password=password,
+                    address=address_of(request),
+                    site=site_of(request),
+                    user_agent=user_agent_of(request),
+                    now=clock.now(),
+                )
+        except FormRefused:
+            return identity.refused(request, form, "identity/sign_in.html", {"next_path": next_path})
+        if isinstance(result, SignedIn):
+            return await signed_in(request, result, next_path)
+        identity.new_visit(request, result.token)
+        return identity.redirect(request, redirects.with_next("/sign-in/code", next_path))
+
+    def start_again(request: Asked, next_path: str) -> Response[Any]:
+        words = "That took too long. Please sign in again."
+        return identity.redirect(request, redirects.with_next("/sign-in", next_path), flash=words, tone="caution")
+
+    @get("/sign-in/code")
+    async def code_page(request: Asked) -> Response[Any]:
+        context = password_context(request)
+        if not await identity.sign_in.is_waiting(request.cookies.get(cookies.VISIT, ""), clock.now()):
+            return identity.redirect(request, redirects.with_next("/sign-in", context["next_path"]))
+        return identity.page(request, "identity/sign_in_code.html", {"form": Form.empty(), **context})
+
+    @form_post("/sign-in/code", does="Sign in, the second step", step_up=NoStepUp("it is the code itself"))
+    async def give_code(request: Asked) -> Response[Any]:
+        form = await identity.read_form(request)
+        next_path = redirects.own(form.text("next"), "")
+        code = form.text("code")
+        form.forget("code")
+        try:
+            result = await identity.sign_in.with_code(
+                request.cookies.get(cookies.VISIT, ""),
+                code,
+                address=address_of(request),
+                user_agent=user_agent_of(request),
+                now=clock.now(),
+            )
+        except CodeRefused as error:
+            form.refuse("code", str(error))
+            return identity.refused(request, form, "identity/sign_in_code.html", {"next_path": next_path})
+        if result is None:
+            return start_again(request, next_path)
+        return await signed_in(request, result, next_path)
+
+    @form_post("/", does="Sign out", step_up=NoStepUp("it ends one’s own session and nothing else"), page=EVERY_PAGE)
+    async def sign_out(request: Asked) -> Response[Any]:
+        visitor = visitor_of(request)
+        await sessions.end(visitor.account_id, visitor.session.id)
+        person = await people.by_id(visitor.account_id)
+        await people.note(person, "signed_out", address_of(request), clock.now(), session=visitor.session.id)
+        cookies.drop(request, cookies.SESSION)
+        return identity.redirect(request, "/sign-in", flash="You are signed out.")
+
+    return [
+        signed_out_router("/", [password_page, give_password, code_page, give_code], identity),
+        signed_in_router("/sign-out", [sign_out], identity),
+    ]

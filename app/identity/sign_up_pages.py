@@ -1,0 +1,95 @@
+"""Signing up, and confirming the address by the link that was mailed."""
+
+from typing import Any
+
+from litestar import Response, Router, get
+
+from app.accounts import links
+from app.accounts.sign_in import SignedIn
+from app.core import clock
+from app.identity import redirects
+from app.identity.constant_time import evenly
+from app.identity.form_routes import NoStepUp, form_post
+from app.identity.forms import Form, FormRefused
+from app.identity.guard import signed_out_router
+from app.identity.identity import Asked, Identity, address_of, site_of, user_agent_of
+
+GONE = 410
+
+
+def routers(identity: Identity) -> list[Router]:
+    """`/sign-up`, `/confirm-email`."""
+
+    def gone(request: Asked) -> Response[Any]:
+        return identity.page(
+            request, "identity/link_gone.html", {"again": "/sign-up", "again_label": "Sign up"}, status=GONE
+        )
+
+    @get("/sign-up")
+    async def page(request: Asked) -> Response[Any]:
+        next_path = redirects.own(request.query_params.get("next"), "")
+        return identity.page(request, "identity/sign_up.html", {"form": Form.empty(), "next_path": next_path})
+
+    @form_post("/sign-up", does="Sign up", step_up=NoStepUp("nobody is signed in; letters are throttled"))
+    async def sign_up(request: Asked) -> Response[Any]:
+        form = await identity.read_form(request)
+        next_path = redirects.own(form.text("next"), "")
+        password = form.secret("password")
+        form.forget("password")
+        try:
+            with form.catching():
+                async with evenly():
+                    await identity.sign_up.ask(
+                        email=form.text("email"),
+                        name=form.text("name"),
+                        password=password,
+                        next_path=next_path or None,
+                        site=site_of(request),
+                        now=clock.now(),
+                    )
+        except FormRefused:
+            return identity.refused(request, form, "identity/sign_up.html", {"next_path": next_path})
+        return identity.redirect(request, "/sign-up/sent")
+
+    @get("/sign-up/sent")
+    async def sent(request: Asked) -> Response[Any]:
+        return identity.page(request, "identity/sign_up_sent.html")
+
+    @get("/confirm-email")
+    async def confirm_page(request: Asked) -> Response[Any]:
+        token = request.query_params.get("token", "")
+        if await links.look("sign_up", token, clock.now()) is None:
+            return gone(request)
+        return identity.page(request, "identity/confirm_email.html", {"form": Form.empty(), "token": token})
+
+    @form_post(
+        "/confirm-email",
+        does="Confirm the address of a new account",
+        step_up=NoStepUp("nobody is signed in; the link in the letter works once"),
+    )
+    async def confirm(request: Asked) -> Response[Any]:
+        form = await identity.read_form(request)
+        token, password = form.text("token"), form.secret("password")
+        form.forget("password")
+        now, address, site = clock.now(), address_of(request), site_of(request)
+        try:
+            with form.catching():
+                link = await identity.sign_up.confirm(token, password, address=address, now=now)
+                if link is None:
+                    return gone(request)
+                result = await identity.sign_in.with_password(
+                    email=link.email,
+                    password=password,
+                    address=address,
+                    site=site,
+                    user_agent=user_agent_of(request),
+                    now=now,
+                )
+        except FormRefused:
+            return identity.refused(request, form, "identity/confirm_email.html", {"token": token})
+        assert isinstance(result, SignedIn), "a new account has no second step"
+        await identity.start_session(request, result.token)
+        target = redirects.own(link.next_path, "/cabinet")
+        return identity.redirect(request, target, flash="Your address is confirmed and your account is ready.")
+
+    return [signed_out_router("/", [page, sign_up, sent, confirm_page, confirm], identity)]

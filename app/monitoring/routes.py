@@ -1,0 +1,122 @@
+"""For whoever runs the gateway: is the process alive, is it of use, what do its figures say.
+
+`/healthz` answers while the process can; restart it when it does not. `/readyz` is 503 while the process is of no
+use to anybody, which is without its database. Without Redis it works, so that is "degraded" and still 200. So is a
+network that is behind or halted: sending traffic elsewhere would not mend a chain, and if every instance answered
+503 at once, a late block would become an outage of the API. Alerts on that come from `/metrics`.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from app.backoffice.networks import MAX_LAG_BLOCKS, MAX_UNCHECKED
+from app.core import clock, metrics, redis
+from app.core.errors import ApiError, Code
+from app.core.logging import get_logger
+from app.core.settings import Settings
+from app.monitoring import queries
+from app.monitoring.queries import NetworkState
+
+log = get_logger(__name__)
+
+CHECK_TIMEOUT_S = 1.0
+"""The answer comes within two seconds, whatever hangs (contract, section 2)."""
+
+T = TypeVar("T")
+State = Literal["ok", "degraded", "down"]
+
+
+class NetworkCheck(msgspec.Struct, frozen=True):
+    """One network's state. `reason` is `halted`, `behind` or `not watched`."""
+
+    state: State
+    lag_blocks: int
+    reason: str | None
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """The answer of `/readyz`: the worst of its checks, and each of them."""
+
+    state: State
+    database: State
+    redis: State
+    networks: dict[str, NetworkCheck]
+
+
+def routes(settings: Settings) -> list[HTTPRouteHandler]:
+    """The handlers to mount at the root of the app. `/metrics` is a 404 without the token of the settings."""
+
+    @get("/healthz", include_in_schema=False, sync_to_thread=False)
+    def healthz() -> dict[str, str]:
+        return {"state": "ok"}
+
+    @get("/readyz", include_in_schema=False)
+    async def readyz() -> Response[Readiness]:
+        ready = await readiness()
+        headers = {"Retry-After": "5"} if ready.state == "down" else None
+        return Response(ready, status_code=503 if ready.state == "down" else 200, headers=headers)
+
+    @get("/metrics", include_in_schema=False)
+    async def scrape(request: Request[Any, Any, Any]) -> Response[bytes]:
+        _refuse_strangers(request, settings.metrics_token)
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                gauges = await queries.gauges(clock.now())
+        except Exception as error:  # the counters of this host are worth having when the database is gone
+            log.warning("metrics_without_database", error=str(error))
+            gauges = []
+        up = metrics.Gauge("swap_pay_database_up", "1 if the figures of the database could be read", bool(gauges))
+        return Response(metrics.render([up, *gauges]), media_type=metrics.CONTENT_TYPE)
+
+    return [healthz, readyz, scrape]
+
+
+async def readiness() -> Readiness:
+    """What works and what does not. Never raises."""
+    states, redis_ok = await asyncio.gather(_tried(queries.network_states()), _tried(_ping_redis()))
+    networks = {state.network: _judge(state) for state in states or []}
+    impaired = not redis_ok or any(check.state != "ok" for check in networks.values())
+    return Readiness(
+        state="down" if states is None else "degraded" if impaired else "ok",
+        database="down" if states is None else "ok",
+        redis="ok" if redis_ok else "down",
+        networks=networks,
+    )
+
+
+def _judge(state: NetworkState) -> NetworkCheck:
+    if state.halted:
+        reason = "halted"
+    elif clock.now() - state.checked_at > MAX_UNCHECKED:
+        reason = "not watched"
+    elif state.lag_blocks > MAX_LAG_BLOCKS:
+        reason = "behind"
+    else:
+        return NetworkCheck("ok", state.lag_blocks, None)
+    return NetworkCheck("degraded", state.lag_blocks, reason)
+
+
+async def _ping_redis() -> bool:
+    return bool(await redis.client().ping())
+
+
+async def _tried(check: Awaitable[T]) -> T | None:
+    """The outcome of a check, or None if it failed or took too long. Why is for the log, not for strangers."""
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return await check
+    except Exception as error:
+        log.warning("readiness_check_failed", error=str(error) or type(error).__name__)
+        return None
+
+
+def _refuse_strangers(request: Request[Any, Any, Any], token: str | None) -> None:
+    given = request.headers.get("authorization", "")
+    if token is None or not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        raise ApiError(Code.NOT_FOUND, "there is nothing here")

@@ -1,0 +1,221 @@
+"""How the desk says things: amounts, networks, addresses, people and states. Templates get one as `words`."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal
+
+from markupsafe import Markup
+
+from app.backoffice.names import Name
+from app.core.money import format_amount, group_digits
+from app.networks.config import NetworkConfig
+from app.networks.registry import Networks, UnknownNetwork
+from app.web.figures import figure
+from app.withdrawals.conflicts import Conflict
+
+Tone = Literal["neutral", "progress", "positive", "caution", "critical"]
+
+GROUP = 4
+"""Characters of an address or hash that are compared at one glance."""
+
+NOBODY: Mapping[str, Name] = MappingProxyType({})
+
+VERDICTS = MappingProxyType(
+    {
+        "exact": "The exact amount",
+        "part": "A part of the amount",
+        "dust": "Dust",
+        "underpaid": "Too little",
+        "overpaid": "Too much",
+        "late": "Late",
+        "cancelled": "After cancellation",
+        "second": "A second transfer",
+        "wrong_asset": "Another asset",
+        "in_review": "While in review",
+        "unknown": "No invoice",
+    }
+)
+"""What a deposit in review is to its invoice (deposits/matching.py)."""
+
+DEPOSIT_STATES = MappingProxyType(
+    {
+        "seen": "Seen, not final yet",
+        "orphaned": "Gone from the chain",
+        "suspended": "In suspense",
+        "credited": "Credited",
+    }
+)
+"""Where a deposit stands (deposits/tables.py)."""
+
+CONFLICTS: Mapping[Conflict, str] = MappingProxyType(
+    {"asked": "You asked for it", "holds_key": "You know its key", "member": "Your own merchant"}
+)
+"""Why the operator who looks may not approve a withdrawal, for a list."""
+
+TONES: Mapping[str, Tone] = MappingProxyType(
+    {
+        "pending": "caution",
+        "pending_approval": "caution",
+        "open": "caution",
+        "requested": "progress",
+        "running": "progress",
+        "approved": "positive",
+        "submitted": "progress",
+        "returning": "progress",
+        "confirmed": "positive",
+        "credited": "positive",
+        "clean": "positive",
+        "booked": "positive",
+        "returned": "neutral",
+        "closed": "neutral",
+        "cancelled": "neutral",
+        "rejected": "critical",
+        "failed": "critical",
+        "drift": "critical",
+        "critical": "critical",
+        "banned": "critical",
+        "suspended": "caution",
+        "incomplete": "caution",
+        "warning": "caution",
+        "info": "neutral",
+    }
+)
+"""How a state looks; what is not listed is neutral."""
+
+
+class Words:
+    """One request's. `names` has the people and keys that the page speaks of, by actor."""
+
+    def __init__(self, networks: Networks, names: Mapping[str, Name] = NOBODY) -> None:
+        self._networks = networks
+        self._names = names
+
+    def amount(self, network: str, asset: str, raw: int) -> Markup:
+        """The decimal form with its asset, for a page. An asset that the file has lost shows minor units."""
+        return Markup("{} {}").format(self.figure(network, asset, raw), asset)
+
+    def figure(self, network: str, asset: str, raw: int) -> Markup:
+        """The decimal form alone, for a page."""
+        decimals = self.decimals(network, asset)
+        if decimals is None:
+            return Markup("{} minor units of").format(figure(raw))
+        return figure(format_amount(raw, decimals))
+
+    def amount_in_words(self, network: str, asset: str, raw: int) -> str:
+        """The decimal form with its asset, for a sentence that is no markup."""
+        decimals = self.decimals(network, asset)
+        if decimals is None:
+            return f"{group_digits(raw)} minor units of {asset}"
+        return f"{group_digits(format_amount(raw, decimals))} {asset}"
+
+    def plain(self, network: str, asset: str, raw: int | None) -> str:
+        """The decimal form as a form's field takes it back; empty for None."""
+        decimals = self.decimals(network, asset)
+        return "" if raw is None or decimals is None else format_amount(raw, decimals)
+
+    def decimals(self, network: str, asset: str) -> int | None:
+        """The places of an asset, None for one that the networks file does not have."""
+        config = self.config(network)
+        found = None if config is None else config.asset(asset)
+        return None if found is None else found.decimals
+
+    def config(self, network: str) -> NetworkConfig | None:
+        """A network's configuration, None for one that the file does not have any more."""
+        try:
+            return self._networks.get(network)
+        except UnknownNetwork:
+            return None
+
+    def network(self, key: str) -> str:
+        """`Ethereum` for a live network, `Ethereum test` for its twin."""
+        config = self.config(key)
+        if config is None:
+            return key
+        return config.display_name if config.mode == "live" else f"{config.display_name} test"
+
+    def explorer(self, network: str, txid: str) -> str | None:
+        """A transaction's page at a block explorer, where the network has one."""
+        config = self.config(network)
+        if config is None or config.explorer_tx_url is None:
+            return None
+        return config.explorer_tx_url.replace("{txid}", txid)
+
+    def who(self, actor: str | None) -> str:
+        """A person or key by name, else the actor as it is written down."""
+        if actor is None:
+            return ""
+        return self._names[actor].name if actor in self._names else actor
+
+    def who_exactly(self, actor: str | None) -> str:
+        """What tells two of one name apart; empty for an actor that has no name."""
+        found = None if actor is None else self._names.get(actor)
+        return "" if found is None else found.detail
+
+    def deposit_state(self, status: str) -> str:
+        """Where a deposit stands."""
+        return DEPOSIT_STATES.get(status, status)
+
+    def details(self, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The details of a deed or an alert, name and value: an amount with its asset is put together."""
+        shown, left = [], dict(values)
+        if {"network", "asset", "amount_raw"} <= left.keys():
+            network, asset, raw = left.pop("network"), left.pop("asset"), left.pop("amount_raw")
+            shown.append(("amount", f"{self.amount_in_words(network, asset, int(raw))} on {self.network(network)}"))
+        return shown + [(name.replace("_", " "), _text(value)) for name, value in left.items() if value is not None]
+
+    def verdict(self, verdict: str) -> str:
+        """What a deposit is to its invoice."""
+        return VERDICTS.get(verdict, verdict)
+
+    def tone(self, state: str) -> Tone:
+        """How a state looks."""
+        return TONES.get(state, "neutral")
+
+    def state(self, state: str) -> str:
+        """A state in words: `pending_approval` is `Pending approval`."""
+        return state.replace("_", " ").capitalize()
+
+    @staticmethod
+    def conflict(conflict: Conflict) -> str:
+        """Why the operator who looks may not approve a withdrawal."""
+        return CONFLICTS[conflict]
+
+    @staticmethod
+    def sentence(reason: str) -> str:
+        """A service's reason as a sentence of its own: `it is on hold` is `It is on hold.`"""
+        return f"{reason[:1].upper()}{reason[1:]}."
+
+    def owner(self, owner: str) -> str:
+        """Whose a ledger is: `platform:suspense` is `Platform suspense`."""
+        return owner.replace(":", " ").capitalize() if owner.startswith("platform:") else owner
+
+    @staticmethod
+    def groups(text: str) -> Sequence[str]:
+        """An address or hash in groups for comparing by eye, a leading `0x` by itself."""
+        head, rest = ("0x", text[2:]) if text.startswith("0x") else ("", text)
+        found = [rest[start : start + GROUP] for start in range(0, len(rest), GROUP)]
+        return [head, *found] if head else found
+
+    @staticmethod
+    def short(text: str) -> str:
+        """An address or hash by its ends, for lists: never the only form where somebody decides."""
+        return text if len(text) <= 2 + 3 * GROUP else f"{text[: 2 + GROUP]}…{text[-GROUP:]}"
+
+    @staticmethod
+    def percent(bps: int) -> str:
+        """Basis points as a percentage: 80 is `0.8 %`."""
+        whole, rest = divmod(bps, 100)
+        return f"{whole}.{rest:02d}".rstrip("0").rstrip(".") + " %"
+
+
+def _text(value: Any) -> str:
+    """A value of a deed's details, as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{name.replace('_', ' ')} {_text(inner)}" for name, inner in value.items() if inner is not None
+        )
+    if isinstance(value, list):
+        return ", ".join(_text(inner) for inner in value)
+    return str(value)

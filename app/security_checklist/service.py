@@ -1,0 +1,159 @@
+"""The security checklist of a merchant, and its remedies that are done at once."""
+
+from datetime import datetime, timedelta
+from typing import cast
+
+from app.api_keys import administration as keys
+from app.api_keys.administration import ROTATED
+from app.api_keys.scopes import Scope
+from app.api_keys.secrets import Mode
+from app.core import database
+from app.core.errors import ApiError, Code, invalid
+from app.core.settings import Peppers
+from app.mail import service as mail
+from app.mail.letters import Kind, letter
+from app.merchants import team
+from app.merchants.members import Member, locked
+from app.merchants.roles import Permission
+from app.security_checklist.checklist import UNUSED_SCOPE, Finding, KeyFacts, PersonFacts, check
+
+REMIND_EVERY = timedelta(days=1)
+"""A colleague is reminded once a day at most."""
+
+ROTATION_GRACE_HOURS = 24
+"""How long the old secret holds after a rotation from the checklist: a working day to put the new one in place."""
+
+WATCHED_SCOPES = (Scope.PAYOUTS_WRITE.value, Scope.REFUNDS_WRITE.value, Scope.WEBHOOKS_WRITE.value)
+"""Scopes whose use leaves a row with the key's id."""
+
+
+async def findings(by: Member, now: datetime) -> list[Finding]:
+    """What could be kept tighter, the worst first. Raises Forbidden."""
+    by.require(Permission.SECURITY_VIEW)
+    people = [
+        PersonFacts(account_id=one.account_id, name=one.name, role=one.role, has_totp=one.has_totp)
+        for one in await team.people(by.merchant_id)
+    ]
+    return check(await _keys(by.merchant_id, now), people, now)
+
+
+async def remedy(by: Member, finding_id: str, peppers: Peppers, now: datetime) -> str | None:
+    """Put a finding right; a new secret where the remedy is one, which is shown this once.
+
+    Raises NOT_FOUND for a finding that is no more, Forbidden, INVALID_INPUT for a remedy that is a page.
+    """
+    found = next((one for one in await findings(by, now) if one.id == finding_id), None)
+    if found is None:
+        raise ApiError(Code.NOT_FOUND, "this was put right already")
+    if found.remedy == "remind_of_totp":
+        await _remind(by, found.subject, now)
+        return None
+    mode = found.mode
+    if mode is None:
+        raise invalid("finding", "has no remedy at the press of a button")
+    if found.remedy == "revoke_key":
+        await keys.revoke(by, mode=mode, key_id=found.subject, now=now)
+    elif found.remedy == "rotate_key":
+        grace = ROTATION_GRACE_HOURS
+        _, full = await keys.rotate(by, peppers, mode=mode, key_id=found.subject, grace_hours=grace, now=now)
+        return full
+    elif found.remedy == "allow_last_address":
+        await _change(by, mode, found.subject, allowlist=[found.value], drop=frozenset(), now=now)
+    elif found.remedy == "drop_scopes":
+        await _change(by, mode, found.subject, allowlist=None, drop=frozenset(found.value.split()), now=now)
+    else:
+        raise invalid("finding", "has no remedy at the press of a button")
+    return None
+
+
+async def _change(
+    by: Member, mode: Mode, key_id: str, *, allowlist: list[str] | None, drop: frozenset[str], now: datetime
+) -> None:
+    key = await keys.get_key(by, mode, key_id)
+    left = [scope for scope in key.scopes if scope not in drop]
+    # Without writing, a key may still have to read what it wrote before.
+    left += [f"{scope.removesuffix('.write')}.read" for scope in drop if scope.endswith(".write")]
+    await keys.update(
+        by,
+        mode=mode,
+        key_id=key_id,
+        name=key.name,
+        scopes=left,
+        allowlist=key.allowlist if allowlist is None else allowlist,
+        rate_limit_per_minute=key.rate_limit_per_minute,
+        expires_at=key.expires_at,
+        now=now,
+    )
+
+
+async def _remind(by: Member, account_id: str, now: datetime) -> None:
+    by.require(Permission.TEAM_MANAGE)
+    async with database.transaction():
+        by = await locked(by)
+        colleague = await team.person(by.merchant_id, account_id)
+        lately = await database.fetch_value(
+            """
+            SELECT true FROM audit_entries
+            WHERE merchant_id = $1 AND action = 'team.totp_reminded' AND subject = $2 AND at > $3
+            """,
+            by.merchant_id,
+            account_id,
+            now - REMIND_EVERY,
+        )
+        if lately:
+            raise invalid("finding", f"{colleague.name} was reminded within the last day")
+        await by.record("team.totp_reminded", account_id, now)
+        reminder = letter(
+            Kind.MERCHANT,
+            "Please turn on two-step verification",
+            "Hello {name},\n\nyour account has access to {merchant} as {role}, and a password alone protects it. Please"
+            ' sign in and turn on two-step verification under "Sign-in and security".\n',
+            ours={"role": colleague.role},
+            name=colleague.name,
+            merchant=by.merchant_name,
+        )
+        await mail.enqueue_to_kept(colleague.email, reminder, now)
+
+
+async def _keys(merchant_id: str, now: datetime) -> list[KeyFacts]:
+    rows = await database.fetch_all(
+        """
+        SELECT k.id, k.name, k.mode, k.scopes, k.allowlist <> '{}' AS has_allowlist, k.created_at, k.last_used_at,
+            k.last_used_address,
+            coalesce((SELECT max(e.at) FROM audit_entries e
+                WHERE e.merchant_id = k.merchant AND e.subject = k.id AND e.action = $3), k.created_at) AS secret_since,
+            EXISTS (SELECT FROM withdrawals w WHERE w.merchant = k.merchant AND w.mode = k.mode
+                AND w.requested_by = 'api_key:' || k.id AND w.kind = 'payout' AND w.created_at > $4) AS asked_payouts,
+            EXISTS (SELECT FROM withdrawals w WHERE w.merchant = k.merchant AND w.mode = k.mode
+                AND w.requested_by = 'api_key:' || k.id AND w.kind = 'refund' AND w.created_at > $4) AS asked_refunds,
+            EXISTS (SELECT FROM audit_entries e WHERE e.merchant_id = k.merchant
+                AND e.actor = 'api_key:' || k.id AND e.at > $4) AS changed_webhooks
+        FROM api_keys k
+        WHERE k.merchant = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)
+        ORDER BY k.mode, k.created_at, k.id
+        """,
+        merchant_id,
+        now,
+        ROTATED,
+        now - UNUSED_SCOPE,
+    )
+    facts = []
+    for row in rows:
+        used = dict(
+            zip(WATCHED_SCOPES, (row["asked_payouts"], row["asked_refunds"], row["changed_webhooks"]), strict=True)
+        )
+        facts.append(
+            KeyFacts(
+                id=row["id"],
+                name=row["name"],
+                mode=cast(Mode, row["mode"]),
+                scopes=tuple(row["scopes"]),
+                has_allowlist=row["has_allowlist"],
+                unused_scopes=tuple(scope for scope in row["scopes"] if used.get(scope) is False),
+                created_at=row["created_at"],
+                secret_since=row["secret_since"],
+                last_used_at=row["last_used_at"],
+                last_used_address=row["last_used_address"],
+            )
+        )
+    return facts

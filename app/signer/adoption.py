@@ -1,0 +1,186 @@
+"""Attaching a transaction that the books do not know to the withdrawal that it paid.
+
+After a restored backup the chain has transactions of the hot wallet that were signed later than the backup, and the
+books hold what they paid for unpaid. An operator names the transaction; everything else is proved: it bears the hot
+wallet's signature, is final, and moved exactly what operators approve, to where they approve it. To attach it counts
+as the operator's approval, where one is missing still; so above a threshold two different operators have to agree.
+"""
+
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from app.accounts import totp
+from app.audit import service as audit
+from app.core import database
+from app.core.database import Row
+from app.core.settings import DataKeys
+from app.networks.config import NetworkConfig
+from app.networks.port import NetworkError, NotATransfer, OnChain, Receipt, Sender, SentTransfer
+from app.networks.registry import Networks
+from app.signer import transactions
+from app.withdrawals.approvals import (
+    ApprovalRefused,
+    ApprovalService,
+    announce_with_invoice,
+    intent_of,
+    refuse_non_operator,
+    refuse_unfit,
+)
+from app.withdrawals.conflicts import REASONS, conflict_of
+from app.withdrawals.digest import Intent, digest
+from app.withdrawals.service import WithdrawalService
+from app.withdrawals.states import Status
+
+
+class AdoptionRefused(ApprovalRefused):
+    """The transaction did not pay this withdrawal, or not for certain; the message is for the operator."""
+
+
+class _Payment(msgspec.Struct, frozen=True):
+    """A final transaction that paid a withdrawal."""
+
+    on_chain: OnChain
+    receipt: Receipt
+
+
+class AdoptionService:
+    """The one use case. One per process."""
+
+    def __init__(
+        self, networks: Networks, withdrawals: WithdrawalService, approvals: ApprovalService, keys: DataKeys
+    ) -> None:
+        self._networks = networks
+        self._withdrawals = withdrawals
+        self._approvals = approvals
+        self._keys = keys
+
+    async def adopt(
+        self,
+        withdrawal_id: str,
+        txid: str,
+        operator_id: str,
+        totp_code: str,
+        reason: str,
+        now: datetime,
+        *,
+        shown: bytes | None = None,
+        address: str | None = None,
+    ) -> None:
+        """Attach a transaction, and confirm the withdrawal with its bookings and events.
+
+        `shown` is the digest of what the operator was shown, `address` the client's. Raises CodeRefused,
+        ApprovalRefused. Asks a node: not inside a transaction.
+        """
+        await refuse_non_operator(operator_id)
+        if not reason.strip():
+            raise AdoptionRefused("a reason is required")
+        await totp.verify(self._keys, operator_id, totp_code, now)
+        row = await database.fetch_one("SELECT * FROM withdrawals WHERE id = $1", withdrawal_id)
+        if row is None:
+            raise AdoptionRefused(f"there is no {withdrawal_id}")
+        network = self._networks.get(row["network"])
+        payment = await _proven(self._networks.sender(network.key), network, intent_of(row), txid.strip().lower())
+        try:
+            async with database.transaction():
+                await self._withdrawals.lock(withdrawal_id)
+                row = await self._fit(withdrawal_id, operator_id, shown)
+                if row["status"] == Status.PENDING_APPROVAL:
+                    await self._approve(row, operator_id, now, address)
+                await self._attach(row, payment, now)
+                await _audit(row, payment, f"account:{operator_id}", reason, now, address)
+        except asyncpg.UniqueViolationError:
+            raise AdoptionRefused("the books have that transaction, or another one with its nonce") from None
+        except asyncpg.RestrictViolationError as error:
+            raise AdoptionRefused(f"the database refuses it: {error.args[0]}") from None
+        await announce_with_invoice(withdrawal_id)
+
+    async def _fit(self, withdrawal_id: str, operator_id: str, shown: bytes | None) -> Row:
+        """The locked row, if this operator may attach something to it."""
+        row = await database.fetch_one("SELECT * FROM withdrawals WHERE id = $1", withdrawal_id)
+        assert row is not None
+        if row["digest"] != digest(intent_of(row)):
+            raise AdoptionRefused("the row is not what was asked for: somebody has edited it")
+        if shown is not None and shown != row["digest"]:
+            raise AdoptionRefused("it is not what you were shown: look at it again")
+        if row["status"] not in (Status.PENDING_APPROVAL, Status.APPROVED):
+            raise AdoptionRefused(f"it is {row['status']}")
+        if row["held"]:
+            raise AdoptionRefused("it is on hold: the hold must be released first")
+        if await transactions.signed_for([withdrawal_id]):
+            raise AdoptionRefused("the books have a transaction of it already")
+        if (conflict := await conflict_of(withdrawal_id, operator_id)) is not None:
+            raise AdoptionRefused(REASONS[conflict])
+        return row
+
+    async def _approve(self, row: Row, operator_id: str, now: datetime, address: str | None) -> None:
+        await refuse_unfit(row, operator_id)
+        if await self._approvals.record(row, operator_id, now, address) != Status.APPROVED:
+            raise AdoptionRefused("another operator must approve it first: you would be the first of two")
+
+    async def _attach(self, row: Row, payment: _Payment, now: datetime) -> None:
+        await transactions.adopt(
+            network=row["network"],
+            withdrawal=row["id"],
+            from_address=payment.on_chain.from_address,
+            draft=payment.on_chain.draft,
+            signed=payment.on_chain.signed,
+            receipt=payment.receipt,
+            now=now,
+        )
+        await self._withdrawals.mark_submitted(row["id"], now)
+        await self._withdrawals.confirm(row["id"], now)
+
+
+async def _proven(sender: Sender, network: NetworkConfig, intent: Intent, txid: str) -> _Payment:
+    """The transaction, if it paid what was asked for and can't be undone. Raises AdoptionRefused."""
+    try:
+        on_chain = await sender.look_up(txid)
+        receipt = (await sender.receipts([txid])).get(txid) if on_chain is not None else None
+    except NotATransfer as error:
+        raise AdoptionRefused(str(error)) from None
+    except NetworkError as error:
+        raise AdoptionRefused(f"the network can't be asked now: {error}") from None
+    if on_chain is None or receipt is None:
+        raise AdoptionRefused(f"{network.display_name} has no such transaction in a block")
+    if on_chain.from_address != network.hot_wallet_address:
+        raise AdoptionRefused(f"it was sent by {on_chain.from_address}, not by the hot wallet")
+    draft = on_chain.draft
+    if (draft.asset_symbol, draft.amount_raw, draft.to_address) != (
+        intent.asset,
+        intent.amount_raw,
+        intent.destination,
+    ):
+        raise AdoptionRefused(
+            f"it sends {draft.amount_raw} minor units of {draft.asset_symbol} to {draft.to_address}: not what was asked"
+        )
+    if not receipt.succeeded or (
+        SentTransfer(intent.asset, on_chain.from_address, intent.destination, intent.amount_raw)
+        not in receipt.transfers
+    ):
+        raise AdoptionRefused("it failed: nothing was moved")
+    if receipt.confirmations < network.confirmations:
+        raise AdoptionRefused(f"it has {receipt.confirmations} of {network.confirmations} confirmations: wait")
+    return _Payment(on_chain, receipt)
+
+
+async def _audit(row: Row, payment: _Payment, actor: str, reason: str, now: datetime, address: str | None) -> None:
+    await audit.record(
+        actor=actor,
+        action="withdrawal.transaction_adopted",
+        subject=row["id"],
+        merchant_id=row["merchant"],
+        address=address,
+        details={
+            "asset": row["asset"],
+            "network": row["network"],
+            "amount_raw": str(row["amount_raw"]),
+            "destination": row["destination"],
+            "digest": row["digest"].hex(),
+            "txid": payment.on_chain.signed.txid,
+            "nonce": payment.on_chain.draft.nonce,
+            "reason": reason,
+        },
+        now=now,
+    )

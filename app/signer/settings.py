@@ -1,0 +1,100 @@
+"""The signer's own settings, from its own environment: no other process has them, or starts with them.
+
+SIGNER_KEYSTORE_FILE            the keystore (`swap-pay signer init` makes one)
+SIGNER_KEYSTORE_PASSWORD_FILE   a file whose first line is its password
+SIGNER_MNEMONIC                 the phrase itself, in its place; outside of production alone
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from app.networks.config import NetworkConfig
+from app.signer import keystore
+from app.signer.keystore import PUBLISHED_XPUBS, KeystoreError, SpendingKeys
+
+PREFIX = "SIGNER_"
+
+NOT_FOR_OTHERS = stat.S_IRWXO | stat.S_IWGRP
+"""What nobody else may do with the keystore and its password: read or write them; a group may read."""
+
+
+class SignerSettingsError(Exception):
+    """The signer can't start; the message has a line for each fault and no secret in it."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        super().__init__("\n".join(["The signer can't start:", *(f"  - {fault}" for fault in faults)]))
+
+
+def load_keys(*, is_production: bool, env: Mapping[str, str] = os.environ) -> SpendingKeys:
+    """The spending keys that the environment names. Raises SignerSettingsError."""
+    file, password_file, mnemonic = (
+        env.get(PREFIX + name, "").strip() for name in ("KEYSTORE_FILE", "KEYSTORE_PASSWORD_FILE", "MNEMONIC")
+    )
+    if mnemonic and is_production:
+        raise SignerSettingsError(["SIGNER_MNEMONIC is not for production: use SIGNER_KEYSTORE_FILE"])
+    if bool(mnemonic) == bool(file):
+        raise SignerSettingsError(["set SIGNER_KEYSTORE_FILE (or, outside of production, SIGNER_MNEMONIC)"])
+    if file and not password_file:
+        raise SignerSettingsError(["SIGNER_KEYSTORE_PASSWORD_FILE is not set"])
+    if file:
+        _refuse_open_files(KEYSTORE_FILE=Path(file), KEYSTORE_PASSWORD_FILE=Path(password_file))
+    try:
+        return SpendingKeys(mnemonic) if mnemonic else keystore.read(Path(file), _first_line(Path(password_file)))
+    except KeystoreError as error:
+        raise SignerSettingsError([f"{'SIGNER_MNEMONIC' if mnemonic else 'SIGNER_KEYSTORE_FILE'} {error}"]) from None
+
+
+def check_networks(networks: Iterable[NetworkConfig], keys: SpendingKeys) -> None:
+    """Raise SignerSettingsError unless the keys are those of every network that has a hot wallet.
+
+    A live network must bound what the signer pays out: the ceilings are what still holds when the database lies.
+    """
+    faults: list[str] = []
+    for network in networks:
+        if network.hot_wallet_address is None:
+            continue
+        if network.xpub != keys.xpub:
+            faults.append(f"network {network.key}: xpub is not that of the signer's keys: it could not sweep")
+        if network.hot_wallet_address != keys.hot_wallet_address:
+            faults.append(f"network {network.key}: hot_wallet_address is not the signer's, {keys.hot_wallet_address}")
+        if network.mode == "live" and keys.xpub in PUBLISHED_XPUBS:
+            faults.append(f"network {network.key}: the signer's phrase is a published one: anybody can spend")
+        if network.mode == "live":
+            faults += [
+                f"network {network.key}: {asset.symbol} needs transaction_ceiling_raw and day_ceiling_raw"
+                for asset in network.assets
+                if asset.transaction_ceiling_raw is None or asset.day_ceiling_raw is None
+            ]
+    if faults:
+        raise SignerSettingsError(faults)
+
+
+def refuse_secrets(env: Mapping[str, str] = os.environ) -> None:
+    """Raise SignerSettingsError in a process that is not the signer and has a setting of the signer's."""
+    found = sorted(name for name in env if name.startswith(PREFIX) and env[name])
+    if found:
+        raise SignerSettingsError([f"{name} is set: it belongs in the signer's environment alone" for name in found])
+
+
+def _refuse_open_files(**files: Path) -> None:
+    faults = []
+    for name, path in files.items():
+        try:
+            mode = path.stat().st_mode
+        except OSError as error:
+            faults.append(f"{PREFIX}{name} can't be read: {error.strerror}")
+            continue
+        if mode & NOT_FOR_OTHERS:
+            faults.append(f"{PREFIX}{name} names a file that others can read or write: chmod 600")
+    if faults:
+        raise SignerSettingsError(faults)
+
+
+def _first_line(path: Path) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise SignerSettingsError(["SIGNER_KEYSTORE_PASSWORD_FILE can't be read"]) from None
+    return lines[0] if lines else ""

@@ -1,0 +1,323 @@
+"""The signer: pays approved withdrawals from the hot wallet, one transaction after another, a network by itself.
+
+`approved → signed (bytes, txid and nonce stored, committed) → sent → submitted`. The node is only asked and told
+outside of transactions. Whatever happens in between, the next round finds the stored bytes and goes on with
+them (tracking.py). Any number of signers may run: the holder of the network's advisory lock works.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import asyncpg
+import msgspec
+
+from app.alerts.service import raise_alert
+from app.core import clock, database
+from app.core.advisory_lock import LockKey, work_in_turn
+from app.core.logging import get_logger
+from app.networks.config import NetworkConfig
+from app.networks.port import (
+    Draft,
+    FeeAboveCeiling,
+    FeeRate,
+    NetworkError,
+    NodeUnavailable,
+    Sender,
+    UnreadableAnswer,
+    WouldFail,
+    WrongChain,
+)
+from app.signer import transactions, wallet_snapshot
+from app.signer.crash_points import CrashPoints
+from app.signer.limits import Ceilings
+from app.signer.policy import NotToSign, Refused, authorised, refuse
+from app.signer.spendable import Purse
+from app.signer.sweeping import Sweeper
+from app.signer.tracking import Tracker
+from app.signer.transactions import Stored
+from app.signer.treasury import Treasury
+from app.signer.wallet import NotOurs, Wallet
+from app.withdrawals.digest import Intent
+from app.withdrawals.queries import ToSign, withdrawals_to_sign
+from app.withdrawals.service import set_waiting
+
+log = get_logger(__name__)
+
+LOCK_SPACE = 7_226_010
+"""First key of the advisory lock that makes one signer of a network; the second is the network's hash."""
+
+ROUND_INTERVAL_S = 1.0
+RETRY_S = 2.0
+
+PAY_AT_ONCE = 50
+"""Withdrawals signed in one round; the next looks after what is under way first."""
+
+LOOK_AT_ONCE = 1_000
+"""Withdrawals looked at in one round: those that can't be paid for now must not hide those that can."""
+
+WOULD_FAIL, TOO_DEAR = "the network would refuse this transfer now", "the network asks a higher fee than the ceiling"
+
+MAX_UNMINED = 64
+"""Transactions of the hot wallet in no block yet. Nodes queue about as many of one sender (geth's
+--txpool.accountqueue) and drop what is beyond."""
+
+
+class StrangerInWallet(Exception):
+    """The chain has transactions of the hot wallet that the books don't know. Nothing more is signed: after a
+    restored backup they may be the very payouts that the books still hold for unpaid."""
+
+
+HALTING = (WrongChain, UnreadableAnswer, NotOurs, StrangerInWallet, asyncpg.IntegrityConstraintViolationError)
+"""What is for a human to mend: the next round comes all the same. The last is a row that contradicts the guards."""
+
+
+class Signer:
+    """Signs for one network."""
+
+    def __init__(
+        self,
+        network: NetworkConfig,
+        sender: Sender,
+        wallet: Wallet,
+        ceilings: Ceilings,
+        tracker: Tracker,
+        sweeper: Sweeper,
+        treasury: Treasury,
+        crash: CrashPoints,
+    ) -> None:
+        assert network.native is not None
+        self._network = network
+        self._native = network.native.symbol
+        self._sender = sender
+        self._wallet = wallet
+        self._ceilings = ceilings
+        self._tracker = tracker
+        self._sweeper = sweeper
+        self._treasury = treasury
+        self._crash = crash
+        self._low: set[str] = set()
+        self._short: set[str] = set()
+        self._halted_for: str | None = None
+        self._swept_at: datetime | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sign until `stop` is set. Survives nodes and databases that go away."""
+        await work_in_turn(LockKey(LOCK_SPACE, self._network.key), self._tick_then_pause_s, stop)
+
+    async def tick(self) -> None:
+        """One round: look after what is under way, pay what is approved, sweep when it is time."""
+        await self._sender.check_identity()
+        await self._tracker.track()
+        now = clock.now()
+        waiting = await self._waiting()
+        sweeps = self._swept_at is None or now - self._swept_at >= timedelta(seconds=self._network.sweep_interval_s)
+        if not waiting and not sweeps:
+            return
+        chain_nonce = await self._chain_nonce()
+        purse = await self._purse(now)
+        if waiting:
+            await self._pay(waiting, chain_nonce, purse)
+        if sweeps:
+            await self._sweeper.sweep(purse)
+            self._swept_at = now
+
+    async def _tick_then_pause_s(self) -> float:
+        """Tick, and say where that did not work; the pause until the next one, in seconds."""
+        try:
+            await self.tick()
+            self._halted_for = None
+        except NodeUnavailable as error:
+            log.warning("node_unavailable", network=self._network.key, error=str(error))
+            return RETRY_S
+        except HALTING as error:
+            await self._halt(str(error))
+            return RETRY_S
+        except NetworkError as error:
+            log.info("signer_round_cut_short", network=self._network.key, error=str(error))
+        return min(ROUND_INTERVAL_S, self._network.poll_interval_ms / 1000)
+
+    async def _waiting(self) -> list[ToSign]:
+        """Approved withdrawals for which nothing was signed yet, oldest approval first."""
+        approved = await withdrawals_to_sign(self._network.key, LOOK_AT_ONCE)
+        signed = await transactions.signed_for([withdrawal.id for withdrawal in approved]) if approved else frozenset()
+        return [withdrawal for withdrawal in approved if withdrawal.id not in signed]
+
+    async def _purse(self, now: datetime) -> Purse:
+        """What can be spent in this round; operators see it, and are told where the wallet runs low."""
+        held: dict[str, int] = {}
+        free: dict[str, int] = {}
+        hot = self._wallet.hot_address
+        taken = await transactions.unmined_raw(self._network.key, hot, self._native)
+        for asset in self._network.assets:
+            held_raw = (await self._sender.balances_raw([hot], asset.symbol))[hot]
+            held[asset.symbol] = held_raw
+            free[asset.symbol] = held_raw - taken.get(asset.symbol, 0)
+            await self._tell_if_low(asset.symbol, held_raw, asset.hot_low_raw, now)
+        gas_left_raw = await self._treasury.gas_left_raw()
+        await wallet_snapshot.note(self._network.key, held, free, {self._native: gas_left_raw}, now)
+        return Purse(self._native, free, gas_left_raw)
+
+    async def _pay(self, waiting: Sequence[ToSign], chain_nonce: int, purse: Purse) -> None:
+        """Pay for as many as there is money and room for; each of the others says why it waits."""
+        try:
+            rate = await self._sender.fee_rate()
+        except FeeAboveCeiling:
+            for withdrawal in waiting:
+                await _wait(withdrawal, TOO_DEAR)
+            await self._tell_if_short({TOO_DEAR})
+            return
+        room = MAX_UNMINED - await transactions.unmined_count(self._network.key, self._wallet.hot_address)
+        room, short = min(room, PAY_AT_ONCE), set()
+        for withdrawal in waiting:
+            if room <= 0:
+                await _wait(withdrawal, "earlier transactions of the hot wallet wait for a block")
+                continue
+            why_not = purse.why_not(withdrawal.asset, withdrawal.amount_raw, 0)
+            if why_not and withdrawal.waiting_reason == why_not and withdrawal.is_whole:
+                short.add(why_not)  # looked at before; it may wait for days, and costs nothing meanwhile
+                continue
+            self._crash.reach("approved")
+            stored = await self._sign_one(withdrawal, rate, chain_nonce, purse, short)
+            if stored is not None:
+                room -= 1
+                self._crash.reach("signed")
+                await self._tracker.hand_over(stored)
+        await self._tell_if_short(short)
+
+    async def _sign_one(
+        self, withdrawal: ToSign, rate: FeeRate, chain_nonce: int, purse: Purse, short: set[str]
+    ) -> Stored | None:
+        """Sign one withdrawal if it may be paid and can be paid for; else say why not where it is seen."""
+        now = clock.now()
+        try:
+            async with database.transaction():  # the node is not asked about what nobody approved
+                intent = await authorised(withdrawal.id, self._network)
+                await self._ceilings.check(intent, now)
+            draft, why_not = await self._draft(withdrawal, intent, rate, purse, short)
+            if draft is None:
+                await _wait(withdrawal, why_not)
+                return None
+            async with database.transaction():
+                if await authorised(withdrawal.id, self._network) != intent:
+                    raise NotToSign
+                nonce = await transactions.take_nonce(self._network.key, self._wallet.hot_address, chain_nonce)
+                await self._ceilings.check(intent, now)
+                stored = await self._wallet.sign(
+                    msgspec.structs.replace(draft, nonce=nonce),
+                    purpose="withdrawal",
+                    from_address=self._wallet.hot_address,
+                    withdrawal=withdrawal.id,
+                    now=now,
+                )
+                await set_waiting(withdrawal.id, None)
+                self._crash.reach("signing")
+        except NotToSign:
+            return None
+        except asyncpg.RestrictViolationError as error:
+            refused = Refused("guard", f"the database refuses it: {error.args[0]}"[:200], held=True)
+            await refuse(withdrawal.id, refused, self._network, now)
+            return None
+        except Refused as refused:
+            if withdrawal.waiting_reason != refused.reason:  # said before, and nothing has changed
+                await refuse(withdrawal.id, refused, self._network, now)
+            return None
+        self._ceilings.remember(intent, now)
+        purse.take(intent.asset, intent.amount_raw, draft.gas_budget_raw)
+        return stored
+
+    async def _draft(
+        self, withdrawal: ToSign, intent: Intent, rate: FeeRate, purse: Purse, short: set[str]
+    ) -> tuple[Draft | None, str]:
+        """The transfer, its nonce still to be taken, or why there is none for now; `short` gets what is lacking."""
+        # Before the estimate, which a node refuses where the balance is short.
+        if why_not := purse.why_not(intent.asset, intent.amount_raw, 0):
+            short.add(why_not)
+            return None, why_not
+        try:
+            gas_limit = await self._sender.gas_limit(
+                self._wallet.hot_address, intent.destination, intent.asset, intent.amount_raw
+            )
+        except WouldFail as error:
+            if withdrawal.waiting_reason != WOULD_FAIL:
+                await raise_alert(
+                    severity="warning",
+                    kind="transfer_would_fail",
+                    dedupe_key=f"transfer_would_fail:{intent.id}",
+                    message=f"{intent.id} would fail if it were sent now",
+                    details={"withdrawal": intent.id, "network": self._network.key, "node": str(error)},
+                    now=clock.now(),
+                )
+            return None, WOULD_FAIL
+        draft = Draft(
+            to_address=intent.destination,
+            asset_symbol=intent.asset,
+            amount_raw=intent.amount_raw,
+            nonce=0,
+            gas_limit=gas_limit,
+            max_fee_raw=rate.max_raw,
+            priority_fee_raw=rate.priority_raw,
+        )
+        draft = await self._sender.with_data_fee(draft)
+        if why_not := purse.why_not(intent.asset, intent.amount_raw, draft.gas_budget_raw):
+            short.add(why_not)
+            return None, why_not
+        return draft, ""
+
+    async def _chain_nonce(self) -> int:
+        """How many transactions the chain has of the hot wallet. Raises StrangerInWallet if we signed fewer."""
+        chain_nonce = await self._sender.next_nonce(self._wallet.hot_address)
+        signed = await transactions.next_nonce(self._network.key, self._wallet.hot_address)
+        if chain_nonce > signed:
+            raise StrangerInWallet(
+                f"the chain has {chain_nonce} transactions of the hot wallet, the books have signed {signed}: account"
+                f" for each, then `swap-pay signer adopt-nonce --network {self._network.key} --nonce {chain_nonce}`"
+            )
+        return chain_nonce
+
+    async def _tell_if_short(self, short: set[str]) -> None:
+        """Alert when withdrawals begin to wait for a top-up or a lower fee, and again when they do so once more."""
+        for reason in sorted(short - self._short):
+            await raise_alert(
+                severity="warning",
+                kind="withdrawals_wait",
+                dedupe_key=f"withdrawals_wait:{self._network.key}:{reason}",
+                message=f"{self._network.key}: withdrawals wait: {reason}",
+                details={"network": self._network.key},
+                now=clock.now(),
+            )
+        self._short = short
+
+    async def _tell_if_low(self, asset: str, held_raw: int, low_raw: int, now: datetime) -> None:
+        """Alert when the hot wallet falls below an asset's mark, and again when it does so once more."""
+        if held_raw >= low_raw:
+            self._low.discard(asset)
+        elif asset not in self._low:
+            self._low.add(asset)
+            await raise_alert(
+                severity="warning",
+                kind="hot_wallet_low",
+                dedupe_key=f"hot_wallet_low:{self._network.key}:{asset}",
+                message=f"{self._network.key}: the hot wallet holds little {asset}",
+                details={"network": self._network.key, "asset": asset, "held_raw": str(held_raw)},
+                now=now,
+            )
+
+    async def _halt(self, reason: str) -> None:
+        log.critical("signer_halted", network=self._network.key, reason=reason)
+        if reason != self._halted_for:
+            self._halted_for = reason
+            await raise_alert(
+                severity="critical",
+                kind="signer_halted",
+                dedupe_key=f"signer_halted:{self._network.key}",
+                message=f"{self._network.key}: the signer can't go on: {reason}",
+                details={"network": self._network.key},
+                now=clock.now(),
+            )
+
+
+async def _wait(withdrawal: ToSign, reason: str) -> None:
+    """Say why it waits, unless that is said already: the round comes again every second."""
+    if withdrawal.waiting_reason != reason:
+        await set_waiting(withdrawal.id, reason)

@@ -1,0 +1,209 @@
+"""One process's services: everything that the faces and the workers call, wired in one place."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.addresses.service import AddressBook
+from app.alerts.routing import AlertRoutes
+from app.core import clock, database, redis
+from app.core.outbound import OutboundClient, build_ssl_context
+from app.core.settings import Settings
+from app.core.waiting import WORKER_LIMIT_S
+from app.deposits.payments import PaymentService
+from app.deposits.reversals import ReversalService
+from app.deposits.reviews import ReviewService
+from app.deposits.service import DepositService
+from app.deposits.watcher import Watcher
+from app.invoices.creation import InvoiceCreation
+from app.invoices.links import PaymentLinks
+from app.invoices.presentation import InvoicePresenter
+from app.invoices.queries import InvoiceReader
+from app.invoices.service import InvoiceService
+from app.mail import sealing
+from app.networks import assets
+from app.networks.config import NetworkConfig, load_networks
+from app.networks.registry import Networks
+from app.payouts.service import PayoutService
+from app.reconciliation.service import Reconciliation
+from app.reconciliation.watchdog import Watchdog
+from app.refunds.returns import ReturnService
+from app.refunds.service import RefundService
+from app.signer.adoption import AdoptionService
+from app.signer.balance_check import BalanceChecker
+from app.signer.crash_points import CrashPoints
+from app.signer.keystore import SpendingKeys
+from app.signer.limits import Ceilings
+from app.signer.settings import check_networks
+from app.signer.signing import Signer
+from app.signer.sweeping import Sweeper
+from app.signer.tracking import Tracker
+from app.signer.treasury import Treasury
+from app.signer.wallet import Wallet
+from app.webhooks import signing
+from app.webhooks.delivery import Dispatcher
+from app.webhooks.invoice_overrides import WebhookOverrides
+from app.withdrawals import holds
+from app.withdrawals.approvals import ApprovalService
+from app.withdrawals.presentation import WithdrawalPresenter
+from app.withdrawals.queries import WithdrawalReader
+from app.withdrawals.service import WithdrawalService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The use cases of one process."""
+
+    settings: Settings
+    networks: Networks
+    links: PaymentLinks
+    invoice_creation: InvoiceCreation
+    invoice_reader: InvoiceReader
+    invoices: InvoiceService
+    payments: PaymentService
+    deposits: DepositService
+    reversals: ReversalService
+    addresses: AddressBook
+    reviews: ReviewService
+    withdrawals: WithdrawalService
+    withdrawal_reader: WithdrawalReader
+    approvals: ApprovalService
+    adoption: AdoptionService
+    payouts: PayoutService
+    refunds: RefundService
+    returns: ReturnService
+    outbound: OutboundClient
+    reconciliation: Reconciliation
+    alert_routes: AlertRoutes
+
+    async def deliver_webhooks(self, stop: asyncio.Event) -> None:
+        """Number events and deliver them until `stop` is set."""
+        settings = self.settings
+        dispatcher = Dispatcher(sender=self.outbound, keys=settings.data_keys, concurrency=settings.webhook_concurrency)
+        await dispatcher.run(stop)
+
+    def watchdog(self) -> Watchdog:
+        """The dead man's switch; its patience begins now."""
+        return Watchdog(
+            networks=self.networks,
+            checkpoints=self.settings.checkpoint_keys is not None,
+            started_at=clock.now(),
+        )
+
+    def watchers(self) -> list[Watcher]:
+        """A watcher for each network."""
+        return [
+            Watcher(
+                network,
+                self.networks.chain(network.key),
+                self.deposits,
+                self.payments,
+                self.reversals,
+                self.invoices,
+                Treasury(network),
+                BalanceChecker(network, self.networks.chain(network.key)),
+            )
+            for network in self.networks
+        ]
+
+    def signers(self, keys: SpendingKeys, crash: CrashPoints) -> list[Signer]:
+        """A signer for each network that has a hot wallet. Raises SignerSettingsError where the keys don't fit."""
+        check_networks(self.networks, keys)
+        return [self._signer(network, keys, crash) for network in self.networks if network.hot_wallet_address]
+
+    def _signer(self, network: NetworkConfig, keys: SpendingKeys, crash: CrashPoints) -> Signer:
+        sender, treasury = self.networks.sender(network.key), Treasury(network)
+        wallet = Wallet(network, sender, keys)
+        tracker = Tracker(network, sender, wallet, treasury, self.withdrawals, crash)
+        sweeper = Sweeper(network, sender, wallet, tracker)
+        return Signer(network, sender, wallet, Ceilings(network), tracker, sweeper, treasury, crash)
+
+
+def wire(settings: Settings) -> Services:
+    """Put the services together; they work while `running`. Raises ConfigError for the networks file."""
+    networks = Networks(load_networks(settings.networks_file))
+    links = PaymentLinks(settings.public_url, settings.link_secret)
+    presenter = InvoicePresenter(networks, links)
+    reader = InvoiceReader(presenter)
+    invoices = InvoiceService(networks, reader)
+    outbound = OutboundClient(
+        ssl_context=build_ssl_context(settings.webhook_ca_file), allow_networks=settings.webhook_allow_networks
+    )
+    addresses = AddressBook(networks)
+    creation = InvoiceCreation(
+        networks,
+        addresses,
+        presenter,
+        WebhookOverrides(outbound, settings.data_keys),
+        settings.email_hash_secret,
+    )
+    reviews = ReviewService(invoices)
+    payments = PaymentService(networks, invoices)
+    withdrawal_reader = WithdrawalReader(WithdrawalPresenter(networks))
+    withdrawals = WithdrawalService(withdrawal_reader, invoices, reviews)
+    approvals = ApprovalService(withdrawals, settings.data_keys)
+    return Services(
+        settings=settings,
+        networks=networks,
+        links=links,
+        invoice_creation=creation,
+        invoice_reader=reader,
+        invoices=invoices,
+        payments=payments,
+        deposits=DepositService(invoices, payments),
+        reversals=ReversalService(invoices, payments, holds.place),
+        addresses=addresses,
+        reviews=reviews,
+        withdrawals=withdrawals,
+        withdrawal_reader=withdrawal_reader,
+        approvals=approvals,
+        adoption=AdoptionService(networks, withdrawals, approvals, settings.data_keys),
+        payouts=PayoutService(networks, withdrawals, withdrawal_reader),
+        refunds=RefundService(networks, withdrawals),
+        returns=ReturnService(networks, withdrawals, reviews),
+        outbound=outbound,
+        reconciliation=Reconciliation(networks=networks, checkpoint_keys=settings.checkpoint_keys),
+        alert_routes=_alert_routes(settings, outbound),
+    )
+
+
+def _alert_routes(settings: Settings, outbound: OutboundClient) -> AlertRoutes:
+    secrets = [settings.alert_hook_secret or ""]
+
+    def sign(*, event_id: str, body: bytes, now: datetime) -> dict[str, str]:
+        return signing.headers(
+            event_id=event_id, type="alert.raised", previous_seq=0, body=body, secrets=secrets, now=now
+        )
+
+    return AlertRoutes(
+        mail_to=settings.alert_mail_to,
+        hook_url=settings.alert_hook_url,
+        poster=outbound,
+        sign=sign,
+        public_url=settings.public_url,
+    )
+
+
+@asynccontextmanager
+async def running(services: Services, *, limit_each_wait_s: float = WORKER_LIMIT_S) -> AsyncIterator[Services]:
+    """Open the pool, Redis and the networks; close them at the end. Raises AssetChanged, DatabaseUnavailable.
+
+    `limit_each_wait_s` is the longest that anything waits for the database at a time, outside of a request's budget.
+    """
+    settings = services.settings
+    await database.open_pool(
+        settings.database_url, max_size=settings.database_pool_size, limit_each_wait_s=limit_each_wait_s
+    )
+    redis.open_client(settings.redis_url)
+    sealing.use_keys(settings.data_keys)
+    try:
+        await assets.sync(services.networks)
+        yield services
+    finally:
+        await services.addresses.close()
+        await services.outbound.aclose()
+        await services.networks.aclose()
+        await redis.close_client()
+        await database.close_pool()

@@ -1,0 +1,62 @@
+"""The pages as a person's browser reaches them: the whole app, and browsers that keep cookies and send forms."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import httpx
+import pytest
+import structlog
+
+from app.asgi import create_app
+from app.core.logging import configure
+from app.core.settings import Settings
+from app.web.edge import Edge
+from tests.identity.browsing import Browser
+
+BASE = "https://pay.example.test"
+
+
+@pytest.fixture
+async def app(settings: Settings, steady_clock: None) -> AsyncIterator[Edge]:
+    """The app, running, on a fresh database."""
+    app = create_app(settings)
+    started, stop = asyncio.Event(), asyncio.Event()
+
+    async def run() -> None:
+        async with app.lifespan():
+            started.set()
+            await stop.wait()
+
+    running = asyncio.create_task(run())
+    await asyncio.wait({running, asyncio.create_task(started.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    if not running.done():
+        yield app
+        stop.set()
+    await running
+
+
+@pytest.fixture
+async def browser(app: Edge) -> AsyncIterator[Callable[..., Browser]]:
+    """Makes browsers, each with cookies of its own."""
+    clients: list[httpx.AsyncClient] = []
+
+    def make(address: str = "192.0.2.1", **headers: str) -> Browser:
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=(address, 1))
+        client = httpx.AsyncClient(transport=transport, base_url=BASE, headers={"User-Agent": "Test Browser"} | headers)
+        clients.append(client)
+        return Browser(client)
+
+    yield make
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+def what_was_logged(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Everything that was written to the log and the terminal since; logs are in production's form."""
+    configure(level="DEBUG", json=True)
+    structlog.configure(cache_logger_on_first_use=False)  # or later tests could not catch what is logged
+    yield lambda: "".join(capfd.readouterr())
+    logging.getLogger().handlers.clear()
+    logging.getLogger().setLevel(logging.WARNING)

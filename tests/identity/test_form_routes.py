@@ -1,0 +1,123 @@
+"""Routes of forms say which code they ask for, or the app does not start; what they say is true and written down."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar, Response, get, post
+from litestar.exceptions import ImproperlyConfiguredException
+
+from app.accounts.sessions import FRESH_CODE
+from app.asgi import create_app
+from app.core.settings import Settings
+from app.identity import sign_in_pages
+from app.identity.form_keys import FormTokens
+from app.identity.form_routes import NoStepUp, StepUp, declared, form_post
+from app.identity.guard import operator_router, signed_in_router, signed_out_router
+from app.identity.identity import Asked, Identity
+from app.web.edge import Edge
+from app.web.errors import exception_handlers
+from app.web.pages import Pages
+from app.web.rate_limits import RateLimiter
+from app.wiring import running, wire
+from tests.identity.browsing import Browser, an_account, hidden
+from tests.identity.conftest import BASE
+
+DOCS = Path(__file__).parents[2] / "docs" / "step-up.md"
+
+UNGUARDED = {"/api": "keys have scopes", "/pay": "the wallet of the sandbox"}
+"""Addresses below which something changes without a form of ours, and what bounds it."""
+
+
+@get("/")
+async def page() -> str:
+    return ""
+
+
+@post("/change")
+async def undeclared(request: Asked) -> Response[Any]:
+    raise AssertionError("never called")
+
+
+@form_post("/change", does="Change it", step_up=StepUp.FRESH_CODE, page="/nowhere")
+async def without_page(request: Asked) -> Response[Any]:
+    raise AssertionError("never called")
+
+
+@pytest.mark.parametrize("router", [signed_in_router, operator_router, signed_out_router])
+@pytest.mark.parametrize("handler", [undeclared, without_page])
+def test_a_route_that_says_nothing_or_names_no_page_stops_the_start(
+    settings: Settings, router: Any, handler: Any
+) -> None:
+    identity = Identity(wire(settings), Pages(), RateLimiter())
+    with pytest.raises(ImproperlyConfiguredException, match="/cabinet/change"):
+        router("/cabinet", [page, handler], identity)
+
+
+def test_nothing_changes_by_a_route_that_says_nothing(settings: Settings) -> None:
+    app: Litestar = create_app(settings)._app
+    said = {address for address, _ in declared(app.routes)}
+    changing = {route.path for route in app.routes if set(getattr(route, "methods", ())) - {"GET", "HEAD", "OPTIONS"}}
+    unsaid = {path for path in changing - said if not path.startswith(tuple(UNGUARDED))}
+    assert unsaid == set()
+
+
+async def test_a_declaration_that_is_not_true_is_a_fault(settings: Settings, steady_clock: None) -> None:
+    """Such a route fails every test that sends its form."""
+    async with running(wire(settings)) as services:
+        identity = Identity(services, Pages(), RateLimiter())
+
+        @form_post("/asks", does="Ask", step_up=NoStepUp("so it says"), page="/")
+        async def asks(request: Asked) -> Response[Any]:
+            await identity.require_fresh_code(request, await identity.read_form(request))
+            return identity.redirect(request, "/cabinet")
+
+        @form_post("/forgets", does="Forget", step_up=StepUp.FRESH_CODE, page="/")
+        async def forgets(request: Asked) -> Response[Any]:
+            return identity.redirect(request, "/cabinet")
+
+        @get("/")
+        async def shown(request: Asked) -> Response[Any]:
+            token = identity.csrf_token(request)
+            return Response(f'<input type="hidden" name="csrf_token" value="{token}">', media_type="text/html")
+
+        routers = [*sign_in_pages.routers(identity), signed_in_router("/cabinet", [shown, asks, forgets], identity)]
+        app = Litestar(routers, exception_handlers=exception_handlers(), openapi_config=None, logging_config=None)
+        transport = httpx.ASGITransport(app=Edge(app, settings), raise_app_exceptions=False, client=("192.0.2.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            browser = Browser(client)
+            await browser.sign_in(await an_account(settings))
+            for path in ("/cabinet/asks", "/cabinet/forgets"):
+                assert (await browser.post(path, hidden(await browser.get("/cabinet")))).status_code == 500, path
+
+
+def test_a_token_opens_for_its_session_alone_and_only_whole() -> None:
+    tokens = FormTokens(b"s" * 32)
+    key = "0123456789abcdef" * 2
+    token = tokens.make(key, "session:SES-1")
+    assert tokens.open(token, "session:SES-1") == key
+    other_key = f"{'f' * 32}.{token.split('.')[1]}"
+    for wrong in (other_key, token[:-1], token + "0", key, f"{key}.", "", ".", "é", token.upper()):
+        assert tokens.open(wrong, "session:SES-1") is None, wrong
+    assert tokens.open(token, "session:SES-2") is None
+    assert FormTokens(b"t" * 32).open(token, "session:SES-1") is None
+
+
+def documented(settings: Settings) -> str:
+    """The table of docs/step-up.md: every form, in the order of the addresses."""
+    lines = ["| to do this | the form goes to | code |", "|---|---|---|"]
+    for address, declaration in sorted(declared(create_app(settings)._app.routes), key=lambda one: one[0]):
+        need = declaration.step_up
+        words = f"none: {need.reason}" if isinstance(need, NoStepUp) else need.value
+        lines.append(f"| {declaration.does} | `{re.sub(r':[a-z]+}', '}', address)}` | {words} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_list_of_codes_is_written_down(settings: Settings) -> None:
+    """On a difference put the table that this prints in place of the one in the docs."""
+    table = documented(settings)
+    print(table)
+    assert table in DOCS.read_text()
+    assert f"last {FRESH_CODE.seconds // 60} minutes" in DOCS.read_text()

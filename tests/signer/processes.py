@@ -1,0 +1,79 @@
+"""The signer as it runs in production: a process of its own, with keys that nobody else has."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from app.sandbox.home import ROOT
+from app.signer import keystore
+
+PASSWORD = "twelve letters and more"
+START_TIMEOUT_S = 60
+COMMAND_TIMEOUT_S = 120
+
+
+def sealed_keys(directory: Path, mnemonic: str) -> dict[str, str]:
+    """A keystore and its password in files; what the signer's environment says of them."""
+    file, password = directory / "keystore.json", directory / "password"
+    keystore.write(file, mnemonic, PASSWORD, scrypt_n=2**12)
+    password.write_text(PASSWORD + "\n")
+    password.chmod(0o600)
+    return {"SIGNER_KEYSTORE_FILE": str(file), "SIGNER_KEYSTORE_PASSWORD_FILE": str(password)}
+
+
+def swap_pay(env: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """`swap-pay …` in an environment of its own, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli.main", *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMMAND_TIMEOUT_S,
+    )
+
+
+class SignerProcess:
+    """A running `swap-pay worker signer`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process = process
+        self.log = log
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode
+
+    def kill(self) -> None:
+        """SIGKILL, if it lives."""
+        if self._process.returncode is None:
+            self._process.kill()
+
+    async def wait(self) -> int:
+        return await self._process.wait()
+
+
+@asynccontextmanager
+async def signer_process(env: Mapping[str, str], log: Path) -> AsyncIterator[SignerProcess]:
+    """One that has started; killed at the end if it still lives. Its log is appended to `log`."""
+    with log.open("ab") as output:
+        began = output.tell()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "app.cli.main", "worker", "signer", cwd=ROOT, env={"PATH": os.environ["PATH"], **env},
+            stdout=output, stderr=output,
+        )  # fmt: skip
+    running = SignerProcess(process, log)
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            while b"worker_started" not in log.read_bytes()[began:]:
+                assert process.returncode is None, log.read_text()[-3000:]
+                await asyncio.sleep(0.05)
+        yield running
+    finally:
+        running.kill()
+        await process.wait()

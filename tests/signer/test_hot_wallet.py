@@ -1,0 +1,163 @@
+"""The hot wallet: whose its money is, what is said when there is too little of it, and a top-up that mends it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from app.core import clock, database
+from app.core.errors import ApiError
+from app.sandbox.chain_driver import AnvilDriver
+from app.signer.keystore import SpendingKeys
+from app.wiring import Services
+from tests.withdrawals.conftest import NO_SWEEPS
+from tests.withdrawals.till import Till
+
+LOW_USDT_RAW, LOW_ETH_RAW = 100_000_000, 10**17
+
+
+@pytest.fixture
+def asset_options() -> Mapping[str, Mapping[str, int]]:
+    return {
+        "USDT": {**NO_SWEEPS, "hot_low_raw": LOW_USDT_RAW},
+        "ETH": {**NO_SWEEPS, "hot_low_raw": LOW_ETH_RAW},
+    }
+
+
+@pytest.fixture
+async def poor(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Till:
+    """A till whose hot wallet is empty."""
+    till = await Till.open(services, driver, token, keys)
+    await till.take("USDT", "1000.00")
+    await till.take("ETH", "1.00")
+    await till.confirm_blocks()
+    return till
+
+
+async def test_a_payout_waits_visibly_and_goes_out_after_a_top_up(poor: Till) -> None:
+    asked = await poor.approved("12.00")
+    await poor.rounds(2)
+    assert (await poor.read(asked.id)).waiting_reason == "the hot wallet holds too little USDT"
+    assert await poor.alerts() == {"hot_wallet_low": "warning", "withdrawals_wait": "warning"}
+    # Tokens alone don't do: there must be gas, and gas is never paid from merchants' coins.
+    await poor.top_up("USDT", 200_000_000)
+    await poor.confirm_blocks()
+    await poor.rounds()
+    assert (await poor.read(asked.id)).waiting_reason == "the hot wallet holds too little ETH for gas"
+    await poor.top_up("ETH", 10**18)
+    await poor.rounds()
+    assert (await poor.read(asked.id)).waiting_reason == (
+        "the treasury has too little ETH for gas: the hot wallet needs a top-up"  # it came, and isn't final
+    )
+    await poor.confirm_blocks()
+    assert (await poor.until_confirmed(asked.id)).waiting_reason is None
+    assert await poor.sent_to(asked.destination) == [12_000_000]
+    await poor.check()
+
+
+async def test_a_top_up_is_the_treasurys_once_it_is_final(poor: Till) -> None:
+    await poor.top_up("ETH", 10**18)
+    await poor.top_up("USDT", 5_000_000)
+    await poor.watcher.tick()
+    assert (await poor.treasury_raw("ETH"), await poor.treasury_raw("USDT")) == (0, 0)
+    await poor.check()
+    await poor.confirm_blocks()
+    assert (await poor.treasury_raw("ETH"), await poor.treasury_raw("USDT")) == (10**18, 5_000_000)
+    rows = await database.fetch_all("SELECT kind FROM ledger_entries WHERE reference_type = 'top_up'")
+    assert [row["kind"] for row in rows] == ["top_up", "top_up"]
+    await poor.check()
+
+
+async def test_a_top_up_that_a_reorganisation_takes_away_is_taken_back(poor: Till) -> None:
+    await poor.driver.mine(3)
+    await poor.top_up("ETH", 10**18)
+    await poor.watcher.tick()
+    await poor.driver.reorg(1)
+    await poor.confirm_blocks(4)
+    assert await poor.treasury_raw("ETH") == 0
+    await poor.top_up("ETH", 10**18)
+    await poor.confirm_blocks()
+    assert await poor.treasury_raw("ETH") == 10**18
+    await poor.driver.reorg(4)  # deeper than its confirmations
+    await poor.confirm_blocks()
+    assert await poor.treasury_raw("ETH") == 0
+    assert (await poor.alerts())["top_up_reversed"] == "critical"
+    await poor.check()
+
+
+async def test_low_balances_alert_once_each_time(poor: Till) -> None:
+    async def occurrences() -> dict[str, int]:
+        rows = await database.fetch_all("SELECT details::jsonb->>'asset' AS asset, occurrences FROM alerts")
+        return {row["asset"]: row["occurrences"] for row in rows}
+
+    await poor.rounds()
+    poor.signer._swept_at = None
+    await poor.rounds()
+    assert await occurrences() == {"USDT": 1, "ETH": 1}
+    await poor.top_up("USDT", LOW_USDT_RAW)
+    poor.signer._swept_at = None
+    await poor.rounds()
+    await poor.driver.call("anvil_impersonateAccount", poor.hot)
+    await poor.driver.set_balance(poor.hot, 10**16)
+    await poor.driver.transfer_token(poor.token, poor.driver.accounts[5], 1, sender=poor.hot)
+    await poor.driver.call("anvil_stopImpersonatingAccount", poor.hot)
+    await database.execute(
+        "INSERT INTO wallet_nonces (network, address, next_nonce) VALUES ($1, $2, 1)", "ethereum:test", poor.hot
+    )
+    poor.signer._swept_at = None
+    await poor.rounds()
+    assert await occurrences() == {"USDT": 2, "ETH": 1}
+
+
+async def test_one_asset_that_is_short_does_not_hold_up_another(poor: Till) -> None:
+    await poor.top_up("ETH", 10**18)
+    await poor.confirm_blocks()
+    for _ in range(3):
+        await poor.approved("100.00")
+    coins = await poor.approved("0.20", "ETH")
+    await poor.until_confirmed(coins.id)
+    assert await poor.driver.balance_of(coins.destination) == 2 * 10**17
+    assert (await poor.balance())[1] == 300_000_000
+    await poor.check()
+
+
+async def test_many_that_wait_for_money_do_not_hide_one_that_does_not(poor: Till) -> None:
+    """More than a round's worth of payouts that can't be paid for, before one that can."""
+    await poor.top_up("ETH", 10**18)
+    await poor.confirm_blocks()
+    for _ in range(60):
+        asked = await poor.ask("1.00")
+        await poor.approve(asked.id)
+    coins = await poor.approved("0.20", "ETH")
+    await poor.rounds(blocks=1)
+    assert await poor.driver.balance_of(coins.destination) == 2 * 10**17
+
+
+async def test_our_own_hot_wallet_is_no_destination(poor: Till) -> None:
+    with pytest.raises(ApiError, match="our own hot wallet"):
+        await poor.ask("1.00", destination=poor.hot)
+
+
+async def test_what_was_there_before_the_first_block_and_what_a_contract_sent_is_found(
+    services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys
+) -> None:
+    """Operators fill the wallet before they start the gateway: nobody has seen that come."""
+    await driver.transfer_native(keys.hot_wallet_address, 10**18)
+    await driver.transfer_token(token, keys.hot_wallet_address, 50_000_000)
+    await driver.mine(3)
+    till = await Till.open(services, driver, token, keys)
+    await till.take("USDT", "30.00")
+    await till.confirm_blocks()
+    clock.shift(timedelta(seconds=61))
+    await till.confirm_blocks()
+    assert (await till.treasury_raw("ETH"), await till.treasury_raw("USDT")) == (10**18, 50_000_000)
+    asked = await till.approved("12.00")
+    await till.until_confirmed(asked.id)
+    await till.check()
+    # Its own payouts and gas are not taken for anything else.
+    for _ in range(3):
+        clock.shift(timedelta(seconds=61))
+        await till.rounds(blocks=1)
+    assert await till.treasury_raw("USDT") == 50_000_000
+    assert await database.fetch_value("SELECT count(*) FROM hot_wallet_receipts") == 2
+    await till.check()

@@ -1,0 +1,144 @@
+"""On a rollup of the OP stack every transaction also pays for its data: set aside before, booked to the unit after."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
+
+import pytest
+
+from app.core import clock
+from app.networks.evm.rollup import HEADROOM, ORACLE
+from app.networks.port import Draft
+from app.sandbox.anvil import Anvil
+from app.sandbox.chain_driver import AnvilDriver
+from app.signer.keystore import SpendingKeys
+from app.wiring import Services
+from tests.fakes.evm_rollup import ECHOES_THE_SIZE, KNOWS_NO_BOUND, RollupProxy, rollup_proxy, set_data_price
+from tests.services import start_anvil_for_tests
+from tests.withdrawals.till import NETWORK, Till, new_address
+
+BUMP_AFTER_S = 180
+GWEI = 10**9
+
+
+@pytest.fixture(scope="module")
+def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anvil]:
+    """A chain of its own that charges for data."""
+    with start_anvil_for_tests(tmp_path_factory.mktemp("rollup"), family="optimism") as node:
+        yield node
+
+
+@pytest.fixture
+async def proxy(anvil: Anvil) -> AsyncIterator[RollupProxy]:
+    async with rollup_proxy(anvil.rpc_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def node_url(proxy: RollupProxy) -> str:
+    return proxy.url
+
+
+@pytest.fixture
+def network_options() -> Mapping[str, object]:
+    return {"rollup": "op-stack", "sweep_interval_s": 1, "fee_bump_after_s": BUMP_AFTER_S}
+
+
+@pytest.fixture
+def asset_options() -> Mapping[str, Mapping[str, int]]:
+    return {"USDT": {"sweep_min_raw": 1_000_000}, "ETH": {"sweep_min_raw": 10**15}}
+
+
+@pytest.fixture
+async def data_fee_raw(driver: AnvilDriver) -> int:
+    """What each transfer's data costs, in wei: more than its gas, as on a busy day of the first layer."""
+    return await set_data_price(driver, 100_000 * GWEI, GWEI)
+
+
+@pytest.fixture
+async def bare(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys, data_fee_raw: int) -> Till:
+    """A till whose hot wallet has coins for gas and nothing else."""
+    till = await Till.open(services, driver, token, keys)
+    await till.top_up("ETH", 10**18)
+    await till.confirm_blocks()
+    return till
+
+
+async def sweep(till: Till, rounds: int) -> None:
+    for _ in range(rounds):
+        till.signer._swept_at = None
+        await till.rounds(blocks=1)
+        await till.check()
+
+
+async def test_coins_are_swept_less_gas_and_data_and_the_books_agree(bare: Till, data_fee_raw: int) -> None:
+    paid = await bare.take("ETH", "0.50")
+    await bare.confirm_blocks()
+    await sweep(bare, 5)
+    (swept,) = await bare.transactions(purpose="sweep")
+    gas_raw = swept["gas_limit"] * swept["max_fee_raw"]
+    assert data_fee_raw > gas_raw
+    assert (swept["status"], swept["data_fee_raw"]) == ("confirmed", HEADROOM * data_fee_raw)
+    assert swept["amount_raw"] == int(paid.pay_in.amount_raw) - gas_raw - HEADROOM * data_fee_raw
+    assert swept["gas_booked_raw"] == swept["gas_cost_raw"] == gas_raw + data_fee_raw
+    # What was set aside and not charged stays for the next sweep.
+    assert await bare.driver.balance_of(paid.pay_in.address) == (HEADROOM - 1) * data_fee_raw
+    assert await bare.treasury_raw("ETH") == 10**18 - swept["gas_cost_raw"]
+
+
+async def test_gas_that_is_brought_to_a_token_covers_its_data_and_payouts_book_theirs(
+    bare: Till, data_fee_raw: int
+) -> None:
+    await bare.take("USDT", "30.00")
+    await bare.take("ETH", "0.50")
+    await bare.confirm_blocks()
+    await sweep(bare, 8)
+    assert [len(await bare.transactions(purpose=purpose)) for purpose in ("gas", "sweep")] == [1, 2]
+    for amount, asset in (("20.00", "USDT"), ("0.20", "ETH")):
+        asked = await bare.approved(amount, asset)
+        await bare.until_confirmed(asked.id)
+        (sent,) = await bare.transactions(asked.id)
+        assert data_fee_raw < sent["gas_booked_raw"] == sent["gas_cost_raw"]
+    await bare.check()
+
+
+async def test_a_sweep_that_can_not_pay_for_dearer_data_is_bumped_and_sends_less(
+    bare: Till, driver: AnvilDriver, data_fee_raw: int
+) -> None:
+    paid = await bare.take("ETH", "0.50")
+    await bare.confirm_blocks()
+    await driver.call("evm_setAutomine", False)
+    try:
+        await bare.rounds()
+        dearer_raw = await set_data_price(driver, 3 * 100_000 * GWEI, GWEI)
+        await bare.rounds(blocks=1)
+        (stuck,) = await bare.transactions(purpose="sweep")
+        assert (stuck["status"], stuck["block_height"]) == ("submitted", None)
+        clock.shift(timedelta(seconds=BUMP_AFTER_S + 1))
+        await bare.rounds()
+    finally:
+        await driver.call("evm_setAutomine", True)
+    await sweep(bare, 4)
+    first, bump = await bare.transactions(purpose="sweep")
+    assert (first["status"], bump["status"]) == ("replaced", "confirmed")
+    assert bump["data_fee_raw"] == HEADROOM * dearer_raw
+    assert bump["gas_booked_raw"] == bump["gas_limit"] * bump["max_fee_raw"] + dearer_raw
+    budget_raw = bump["gas_limit"] * bump["max_fee_raw"] + bump["data_fee_raw"]
+    assert bump["amount_raw"] == int(paid.pay_in.amount_raw) - budget_raw
+
+
+async def test_the_oracle_is_asked_as_the_networks_upgrade_has_it(bare: Till, driver: AnvilDriver) -> None:
+    sender = bare.services.networks.sender(NETWORK)
+    draft = Draft(
+        to_address=new_address(),
+        asset_symbol="USDT",
+        amount_raw=1_234_567,
+        nonce=7,
+        gas_limit=60_000,
+        max_fee_raw=GWEI,
+        priority_fee_raw=1,
+    )
+    signed = sender.sign(draft, bare.keys.hot_wallet_key())
+    for code in (ECHOES_THE_SIZE, KNOWS_NO_BOUND):
+        await driver.call("anvil_setCode", ORACLE, "0x" + code)
+        size = (await sender.with_data_fee(draft)).data_fee_raw / HEADROOM
+        assert len(signed.raw) - 70 <= size < len(signed.raw) - 60  # all but the signature

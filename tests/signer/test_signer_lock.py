@@ -1,0 +1,37 @@
+"""A signer that can't make sure of its lock signs nothing, whatever is approved: another may be at work by now."""
+
+import asyncio
+import os
+import signal
+
+from app.core import advisory_lock, database
+from app.signer.signing import LOCK_SPACE, ROUND_INTERVAL_S
+from tests.withdrawals.till import Till, soon
+
+
+async def test_a_signer_makes_sure_of_its_lock_before_each_round(till: Till) -> None:
+    # Given a signer at work,
+    asked = await till.ask("12.50")
+    stop = asyncio.Event()
+    working = asyncio.create_task(till.signer.run(stop))
+    held = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND granted"
+    try:
+        pid = await soon("the lock", lambda: database.fetch_value(held, LOCK_SPACE))
+        # when the session that holds its lock gives no answer, and then a payout is approved,
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(0.5)  # a round that was under way
+            await till.approve(asked.id)
+            await asyncio.sleep(2 * ROUND_INTERVAL_S)
+            # then it is not paid, until there is an answer.
+            assert await till.transactions(asked.id) == []
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await soon("the payment", lambda: till.transactions(asked.id))
+    finally:
+        stop.set()
+        await working
+
+
+def test_only_that_look_can_have_stopped_it() -> None:
+    assert 0.5 + 2 * ROUND_INTERVAL_S < advisory_lock.HEARTBEAT_S

@@ -1,0 +1,172 @@
+"""Deposits to the hot wallet: tokens with gas that is brought, coins less their own, dust left where it is."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from app.core import clock, database
+from app.ledger.service import SUSPENSE
+from app.reconciliation import queries
+from app.sandbox.chain_driver import AnvilDriver
+from app.signer.keystore import SpendingKeys
+from app.signer.wallet import NotOurs
+from app.wiring import Services
+from tests.factories.tampering import as_superuser
+from tests.factories.withdrawals import balance
+from tests.withdrawals.till import Till, new_address
+
+MIN_USDT_RAW = 1_000_000
+
+
+@pytest.fixture
+def network_options() -> Mapping[str, object]:
+    return {"sweep_interval_s": 1}
+
+
+@pytest.fixture
+def asset_options() -> Mapping[str, Mapping[str, int]]:
+    return {"USDT": {"sweep_min_raw": MIN_USDT_RAW}, "ETH": {"sweep_min_raw": 10**15}}
+
+
+@pytest.fixture
+async def bare(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Till:
+    """A till whose hot wallet has coins for gas and nothing else."""
+    till = await Till.open(services, driver, token, keys)
+    await till.top_up("ETH", 10**18)
+    await till.confirm_blocks()
+    return till
+
+
+async def sweep(till: Till, rounds: int = 12) -> None:
+    """Rounds with blocks, each with a look at what may be swept; the accounts hold after every one."""
+    for _ in range(rounds):
+        till.signer._swept_at = None
+        await till.rounds(blocks=1)
+        await till.check()
+
+
+async def test_tokens_are_swept_with_gas_that_is_brought(bare: Till) -> None:
+    invoices = [await bare.take("USDT", f"{10 + number}.00") for number in range(3)]
+    await bare.confirm_blocks()
+    credit, _ = await bare.balance()
+    await sweep(bare)
+    owed_raw = sum(int(one.pay_in.amount_raw) for one in invoices)
+    assert await bare.driver.balance_of(bare.hot, bare.token) == owed_raw
+    for one in invoices:
+        assert await bare.driver.balance_of(one.pay_in.address, bare.token) == 0
+    assert [len(await bare.transactions(purpose=purpose)) for purpose in ("gas", "sweep")] == [3, 3]
+    assert (await bare.balance())[0] == credit  # a sweep is nobody's loss
+    assert await bare.treasury_raw("USDT") == 0  # nor anybody's gain
+    moves = [*await bare.transactions(purpose="gas"), *await bare.transactions(purpose="sweep")]
+    spent = sum(row["gas_booked_raw"] for row in moves)
+    assert await bare.treasury_raw("ETH") == 10**18 - spent
+    assert await database.fetch_value("SELECT count(*) FROM sweep_candidates") == 0
+    # What came is there to be paid out.
+    asked = await bare.approved("20.00")
+    await bare.until_confirmed(asked.id)
+    await bare.check()
+
+
+async def test_dust_is_swept_with_the_rest_and_reconciled_to_the_unit(bare: Till) -> None:
+    # Given a paid invoice that strangers have sent specks to, and one that has nothing else,
+    paid = await bare.take("USDT", "10.00")
+    specks = {"USDT": 90_000, "ETH": 9 * 10**12}  # 0.9 % of the invoice; below the limit of 0.00001 ETH
+    for asset, amount_raw in specks.items():
+        await bare.send(asset, paid.pay_in.address, amount_raw)
+    await bare.send("USDT", paid.pay_in.address, 110_000)  # 1.1 %: a case
+    await bare.confirm_blocks()
+    assert (await balance(SUSPENSE, "USDT"))[0] == 90_000 + 110_000
+    assert (await balance(SUSPENSE, "ETH"))[0] == specks["ETH"]
+    # when deposits are swept,
+    await sweep(bare)
+    # then the tokens are at the hot wallet, what is not worth its gas is where it was, and all is accounted for.
+    assert await bare.driver.balance_of(bare.hot, bare.token) == int(paid.pay_in.amount_raw) + 90_000 + 110_000
+    run = await queries.run(await bare.services.reconciliation.run(clock.now(), full=True))
+    assert run is not None
+    assert (run.status, run.figures["deposits"]["dust"], run.figures["deposits"]["stray"]) == ("clean", 2, 0)
+
+
+async def test_an_address_is_swept_each_time_it_is_paid(bare: Till) -> None:
+    await bare.take("USDT", "10.00")
+    await bare.confirm_blocks()
+    await sweep(bare)
+    (first,) = await bare.transactions(purpose="sweep")
+    await bare.send("USDT", first["from_address"], 7_000_000)  # a second transfer: in review, and ours to keep safe
+    await bare.confirm_blocks()
+    await sweep(bare)
+    assert [row["nonce"] for row in await bare.transactions(purpose="sweep")] == [0, 1]
+    assert await bare.driver.balance_of(bare.hot, bare.token) == first["amount_raw"] + 7_000_000
+
+
+async def test_coins_are_swept_less_their_own_gas_and_nothing_stays(bare: Till) -> None:
+    paid = await bare.take("ETH", "0.50")
+    await bare.confirm_blocks()
+    hot_before = await bare.driver.balance_of(bare.hot)
+    await sweep(bare, 6)
+    (swept,) = await bare.transactions(purpose="sweep")
+    assert await bare.driver.balance_of(paid.pay_in.address) == 0
+    amount_raw = int(paid.pay_in.amount_raw)
+    assert swept["amount_raw"] + swept["gas_cost_raw"] == amount_raw
+    assert await bare.driver.balance_of(bare.hot) == hot_before + swept["amount_raw"]
+    assert await bare.treasury_raw("ETH") == 10**18 - swept["gas_cost_raw"]
+    assert (await bare.balance("ETH"))[0] == int(paid.net_raw)
+
+
+async def test_dust_is_left_alone(bare: Till) -> None:
+    first = await bare.take("USDT", "0.50")
+    await bare.take("ETH", "0.0005")
+    await bare.confirm_blocks()
+    await sweep(bare, 4)
+    assert await bare.transactions(purpose="sweep") == []
+    assert await bare.transactions(purpose="gas") == []
+    assert await database.fetch_value("SELECT count(*) FROM sweep_candidates") == 0
+    # Until there is enough of it.
+    await bare.send("USDT", first.pay_in.address, MIN_USDT_RAW)
+    await bare.confirm_blocks()
+    await sweep(bare)
+    assert await bare.driver.balance_of(bare.hot, bare.token) == int(first.pay_in.amount_raw) + MIN_USDT_RAW
+
+
+async def test_coins_that_are_not_worth_their_gas_wait_for_a_cheaper_hour(bare: Till) -> None:
+    paid = await bare.take("ETH", "0.002")
+    await bare.confirm_blocks()
+    await bare.driver.call("anvil_setNextBlockBaseFeePerGas", hex(100 * 10**9))
+    await bare.driver.mine(1)
+    bare.signer._swept_at = None
+    await bare.rounds()
+    assert await bare.transactions(purpose="sweep") == []
+    await bare.driver.call("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+    await bare.driver.mine(1)
+    clock.shift(timedelta(hours=2))
+    await sweep(bare, 6)
+    assert await bare.driver.balance_of(paid.pay_in.address) == 0
+
+
+async def test_without_gas_nothing_is_swept_and_nothing_is_lost(
+    services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys
+) -> None:
+    till = await Till.open(services, driver, token, keys)
+    await till.take("USDT", "10.00")
+    await till.confirm_blocks()
+    await sweep(till, 3)
+    assert await till.transactions(purpose="gas") == []
+    await till.top_up("ETH", 10**17)
+    await till.confirm_blocks()
+    await sweep(till)
+    assert await till.driver.balance_of(till.hot, till.token) > 10_000_000
+
+
+async def test_gas_goes_to_addresses_of_ours_alone(bare: Till) -> None:
+    """Whoever can write to the database names an address of his own, with tokens on it, and waits for gas."""
+    paid = await bare.take("USDT", "10.00")
+    await bare.confirm_blocks()
+    thief = new_address()
+    await bare.send("USDT", thief, 50_000_000)
+    await bare.confirm_blocks()
+    await as_superuser(f"UPDATE deposit_addresses SET address = '{thief}' WHERE address = '{paid.pay_in.address}'")
+    bare.signer._swept_at = None
+    with pytest.raises(NotOurs):
+        await bare.signer.tick()
+    assert await bare.driver.balance_of(thief) == 0
+    assert await bare.transactions(purpose="gas") == []
