@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from app.alerts import repository
+from app.alerts.repository import DueNotification, OpenAlert
 from app.core import clock, database, ids
-from app.core.database import Row
 from app.core.email_address import EmailAddress
 from app.core.logging import get_logger
 from app.core.outbound import Outcome
@@ -31,7 +32,7 @@ REMIND_AFTER = timedelta(hours=24)
 
 ROUTE_AT_ONCE = 50
 
-LEASE_S = 60
+LEASE = timedelta(seconds=60)
 """A post under way is left alone by others for so long; one takes 13 s at most (core.outbound)."""
 
 RETRY_DELAYS_S = (10, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400)
@@ -77,16 +78,7 @@ class AlertRoutes:
     async def route_new(self, now: datetime) -> int:
         """Hand alerts that nobody has been told of to the outboxes; how many. One transaction."""
         async with database.transaction():
-            alerts = await database.fetch_all(
-                """
-                SELECT id, severity, kind, message, details, occurrences, raised_at, last_at FROM alerts
-                WHERE acknowledged_at IS NULL
-                    AND (told_at IS NULL OR (severity = 'critical' AND last_at > told_at + $1::interval))
-                ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
-                """,
-                REMIND_AFTER,
-                ROUTE_AT_ONCE,
-            )
+            alerts = await repository.lock_untold(REMIND_AFTER, ROUTE_AT_ONCE)
             for alert in alerts:
                 await self._route(alert, now)
         return len(alerts)
@@ -95,62 +87,54 @@ class AlertRoutes:
         """Post what is due at the hook; how many were tried. Not to be called in a transaction."""
         assert self.hook_url is not None
         tried = 0
-        while tried < ROUTE_AT_ONCE and (notification := await _claim()) is not None:
+        while tried < ROUTE_AT_ONCE and (due := await repository.claim_notification(clock.now(), LEASE)) is not None:
             tried += 1
-            body = notification["body"].encode()
-            headers = self.sign(event_id=str(notification["notification_id"]), body=body, now=clock.now())
+            body = due.body.encode()
+            headers = self.sign(event_id=str(due.notification_id), body=body, now=clock.now())
             outcome = await self.poster.post(self.hook_url, headers=headers, body=body)
-            await _record(notification, outcome)
+            await _record(due, outcome)
         return tried
 
-    async def _route(self, alert: Row, now: datetime) -> None:
+    async def _route(self, alert: OpenAlert, now: datetime) -> None:
         for recipient in self.mail_to:
             await mail.enqueue(recipient, self._letter(alert), now)
         if self.hook_url is not None:
             notification_id = ids.new_event_id()
-            await database.execute(
-                """
-                INSERT INTO alert_notifications (alert, notification_id, body, attempts, next_attempt_at, created_at)
-                VALUES ($1, $2, $3, 0, $4, $4)
-                """,
-                alert["id"],
-                notification_id,
-                _post_body(alert, notification_id),
-                now,
-            )
-        await database.execute("UPDATE alerts SET told_at = $2 WHERE id = $1", alert["id"], now)
+            body = _post_body(alert, notification_id)
+            await repository.add_notification(alert.id, notification_id, body, now)
+        await repository.mark_told(alert.id, now)
 
-    def _letter(self, alert: Row) -> Letter:
-        details = json.dumps(json.loads(alert["details"]), ensure_ascii=False, indent=2, sort_keys=True)
-        times = f", seen {alert['occurrences']} times" if alert["occurrences"] > 1 else ""
+    def _letter(self, alert: OpenAlert) -> Letter:
+        details = json.dumps(json.loads(alert.details), ensure_ascii=False, indent=2, sort_keys=True)
+        times = f", seen {alert.occurrences} times" if alert.occurrences > 1 else ""
         return letter(
             Kind.ALERT,
-            f"[{alert['severity'].upper()}] {alert['kind']}: {' '.join(alert['message'].split())}"[:MAX_SUBJECT_CHARS],
+            f"[{alert.severity.upper()}] {alert.kind}: {' '.join(alert.message.split())}"[:MAX_SUBJECT_CHARS],
             "{message}\n\nSeverity: {severity}\nKind: {kind}\nAlert: {id}\nRaised: {raised}\nGateway: {gateway}\n\n"
             "{details}\n\nIt stays open until an operator acknowledges it with a note.\n",
             ours={
-                **{name: alert[name] for name in ("message", "severity", "kind", "id")},
-                "raised": f"{clock.rfc3339(alert['raised_at'])}{times}",
+                **{name: getattr(alert, name) for name in ("message", "severity", "kind", "id")},
+                "raised": f"{clock.rfc3339(alert.raised_at)}{times}",
                 "gateway": self.public_url,
                 "details": details,
             },
         )
 
 
-def _post_body(alert: Row, notification_id: uuid.UUID) -> str:
+def _post_body(alert: OpenAlert, notification_id: uuid.UUID) -> str:
     return json.dumps(
         {
             "event_id": str(notification_id),
             "type": "alert.raised",
             "alert": {
-                "id": alert["id"],
-                "severity": alert["severity"],
-                "kind": alert["kind"],
-                "message": alert["message"],
-                "details": json.loads(alert["details"]),
-                "occurrences": alert["occurrences"],
-                "raised_at": clock.rfc3339(alert["raised_at"]),
-                "last_at": clock.rfc3339(alert["last_at"]),
+                "id": alert.id,
+                "severity": alert.severity,
+                "kind": alert.kind,
+                "message": alert.message,
+                "details": json.loads(alert.details),
+                "occurrences": alert.occurrences,
+                "raised_at": clock.rfc3339(alert.raised_at),
+                "last_at": clock.rfc3339(alert.last_at),
             },
         },
         ensure_ascii=False,
@@ -158,47 +142,19 @@ def _post_body(alert: Row, notification_id: uuid.UUID) -> str:
     )
 
 
-async def _claim() -> Row | None:
-    now = clock.now()
-    return await database.fetch_one(
-        """
-        UPDATE alert_notifications SET attempts = attempts + 1, next_attempt_at = $2
-        WHERE id = (
-            SELECT id FROM alert_notifications WHERE next_attempt_at <= $1
-            ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
-        )
-        RETURNING id, notification_id, body, attempts
-        """,
-        now,
-        now + timedelta(seconds=LEASE_S),
-    )
-
-
-async def _record(notification: Row, outcome: Outcome) -> None:
+async def _record(due: DueNotification, outcome: Outcome) -> None:
     now = clock.now()
     if outcome.delivered:
-        await database.execute(
-            """
-            UPDATE alert_notifications SET delivered_at = $2, next_attempt_at = NULL, last_error = NULL WHERE id = $1
-            """,
-            notification["id"],
-            now,
-        )
+        await repository.record_delivered(due.id, now)
         return
-    attempt = notification["attempts"]
-    given_up = attempt > len(RETRY_DELAYS_S)
-    again_at = None if given_up else now + timedelta(seconds=RETRY_DELAYS_S[attempt - 1])
+    given_up = due.attempts > len(RETRY_DELAYS_S)
     log.log(
         40 if given_up else 30,
         "alert_hook_given_up" if given_up else "alert_hook_failed",
-        notification=notification["id"],
-        attempt=attempt,
+        notification=due.id,
+        attempt=due.attempts,
         error=outcome.detail,
         note=outcome.operator_note,
     )
-    await database.execute(
-        "UPDATE alert_notifications SET next_attempt_at = $2, last_error = $3 WHERE id = $1",
-        notification["id"],
-        again_at,
-        outcome.detail[:MAX_ERROR_CHARS],
-    )
+    again_at = None if given_up else now + timedelta(seconds=RETRY_DELAYS_S[due.attempts - 1])
+    await repository.record_failed(due.id, outcome.detail[:MAX_ERROR_CHARS], again_at)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
-from app.core import database
+from app.alerts import repository
 from app.core.errors import ApiError, Code, invalid
 from app.core.logging import get_logger
 
@@ -30,19 +30,13 @@ async def raise_alert(
     While one with the same `dedupe_key` is open it is counted there instead. `details` must hold nothing secret.
     """
     log.log({"info": 20, "warning": 30, "critical": 50}[severity], "alert", kind=kind, message=message, **details)
-    await database.execute(
-        """
-        INSERT INTO alerts (severity, kind, dedupe_key, message, details, occurrences, raised_at, last_at)
-        VALUES ($1, $2, $3, $4, $5, 1, $6, $6)
-        ON CONFLICT (dedupe_key) WHERE acknowledged_at IS NULL
-        DO UPDATE SET occurrences = alerts.occurrences + 1, last_at = excluded.last_at
-        """,
-        severity,
-        kind,
-        dedupe_key,
-        message,
-        json.dumps(details, ensure_ascii=False, sort_keys=True, default=str),
-        now,
+    await repository.count_or_add(
+        severity=severity,
+        kind=kind,
+        dedupe_key=dedupe_key,
+        message=message,
+        details=json.dumps(details, ensure_ascii=False, sort_keys=True, default=str),
+        now=now,
     )
 
 
@@ -55,15 +49,5 @@ async def acknowledge(alert_id: int, *, by: str, note: str, now: datetime) -> No
     note = note.strip()
     if not note or len(note) > MAX_NOTE_LENGTH:
         raise invalid("note", f"must be 1 to {MAX_NOTE_LENGTH} characters that say what was done")
-    closed = await database.execute(
-        """
-        UPDATE alerts SET acknowledged_at = $2, acknowledged_by = $3, note = $4
-        WHERE id = $1 AND acknowledged_at IS NULL
-        """,
-        alert_id,
-        now,
-        by,
-        note,
-    )
-    if not closed:
+    if not await repository.acknowledge(alert_id, by=by, note=note, now=now):
         raise ApiError(Code.NOT_FOUND, "alert: there is no such open alert")

@@ -1,30 +1,32 @@
 """Alerts as operators read them, and their acknowledgement with a note."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
+import msgspec
+
 from app.accounts.operators import Operator
 from app.alerts import service
+from app.alerts.tables import Alert
 from app.audit import service as audit
 from app.core import database
-from app.core.database import Row
-from app.core.keyset import Page, Place, direction, page_of
+from app.core.keyset import Page, Place
+from app.core.statement import Condition, Listing, Param, Statement, select
 
 Which = Literal["open", "acknowledged"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedAlert:
-    """An alert with its history. `acknowledged_by` is an actor."""
+class ListedAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert with its history. `acknowledged_by` is an actor; `details` is JSON."""
 
     id: int
     severity: str
     kind: str
+    dedupe_key: str
     message: str
-    details: dict[str, Any]
+    details: str
     occurrences: int
     raised_at: datetime
     last_at: datetime
@@ -32,6 +34,12 @@ class ListedAlert:
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     note: str | None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `details` says."""
+        facts: dict[str, Any] = json.loads(self.details)
+        return facts
 
 
 async def acknowledge(alert_id: int, note: str, by: Operator, now: datetime) -> None:
@@ -51,45 +59,37 @@ async def acknowledge(alert_id: int, note: str, by: Operator, now: datetime) -> 
 
 async def page(which: Which, severity: str | None, place: Place | None, limit: int) -> Page[ListedAlert]:
     """A page by id, newest first."""
-    comparison, order = direction(place)
-    rows: Sequence[Row] = await database.fetch_all(
-        f"""
-        {_SELECT} WHERE (acknowledged_at IS NULL) = $1 AND ($2::text IS NULL OR severity = $2)
-            AND ($3::bigint IS NULL OR id {comparison} $3)
-        ORDER BY id {order} LIMIT $4
-        """,
-        which == "open",
-        severity,
-        place.key[0] if place else None,
-        limit + 1,
-    )
-    return page_of(rows, limit, place, key=("id",), made=_alert)
+    return await _LISTS[which].page(place, limit, severity=severity)
 
 
 async def one(alert_id: int) -> ListedAlert | None:
     """One alert."""
-    row = await database.fetch_one(f"{_SELECT} WHERE id = $1", alert_id)
-    return None if row is None else _alert(row)
+    return await _ONE.first(id=alert_id)
 
 
 async def earlier(alert: ListedAlert, limit: int = 5) -> list[ListedAlert]:
     """Alerts about the same matter before this one, newest first: what was done about it then."""
-    rows = await database.fetch_all(
-        f"""
-        {_SELECT} WHERE id < $1 AND dedupe_key = (SELECT dedupe_key FROM alerts WHERE id = $1)
-        ORDER BY id DESC LIMIT $2
-        """,
-        alert.id,
-        limit,
+    return await _EARLIER.all(id=alert.id, dedupe_key=alert.dedupe_key, limit=limit)
+
+
+def _list(condition: Condition) -> Listing[ListedAlert]:
+    return Listing(
+        lambda: select(Alert, ListedAlert).where(condition),
+        ListedAlert,
+        key=(Alert.id,),
+        filters={"severity": Alert.severity == Param("severity")},
     )
-    return [_alert(row) for row in rows]
 
 
-_SELECT = """
-    SELECT id, severity, kind, message, details, occurrences, raised_at, last_at, told_at, acknowledged_at,
-        acknowledged_by, note
-    FROM alerts"""
-
-
-def _alert(row: Row) -> ListedAlert:
-    return ListedAlert(**{**dict(row), "details": json.loads(row["details"])})
+_LISTS: Mapping[Which, Listing[ListedAlert]] = {
+    "open": _list(Alert.acknowledged_at.is_null()),
+    "acknowledged": _list(Alert.acknowledged_at.is_not_null()),
+}
+_ONE = Statement(select(Alert, ListedAlert).where(Alert.id == Param("id")), ListedAlert)
+_EARLIER = Statement(
+    select(Alert, ListedAlert)
+    .where(Alert.id < Param("id"), Alert.dedupe_key == Param("dedupe_key"))
+    .order_by(Alert.id, ascending=False),
+    ListedAlert,
+    limited=True,
+)

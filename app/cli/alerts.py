@@ -2,7 +2,7 @@
 
 import click
 
-from app.alerts import queries, service
+from app.alerts import repository, service
 from app.cli.running import audit, with_services
 from app.core import clock, database
 from app.wiring import Services
@@ -22,8 +22,8 @@ def alerts() -> None:
 def list_open() -> None:
     """The open alerts, critical ones first."""
 
-    async def read(_: Services) -> list[queries.OpenAlert]:
-        return await queries.open_alerts()
+    async def read(_: Services) -> list[repository.OpenAlert]:
+        return await repository.open_alerts()
 
     found = with_services(read)
     for alert in found:

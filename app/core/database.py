@@ -8,6 +8,7 @@ Inside a transaction don't `gather` or start tasks: they would share its one con
 """
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -23,6 +24,9 @@ from app.core.connecting import STATEMENT_CACHE_SIZE, server_settings
 from app.core.waiting import UNAVAILABLE_ERRORS, WORKER_LIMIT_S, DatabaseUnavailable, limit_each_wait, waiting
 
 Row = asyncpg.Record
+
+os.environ.setdefault("PICCOLO_CONF", "app.piccolo_conf")
+"""Where Piccolo looks for its engine when a query is compiled: for `engine` below, which that module names."""
 
 CLOSE_TIMEOUT_S = 5.0
 """A process that stops takes leave of a server that hangs after so long."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from app.alerts import queries as alerts
+from app.alerts import repository as alerts
 from app.core import database
 from app.core.metrics import Gauge
 
@@ -49,8 +49,8 @@ async def gauges(now: datetime) -> list[Gauge]:
 async def _watch_gauges(now: datetime) -> list[Gauge]:
     """Open alerts, and how long ago the books were last proven: the latter is for whoever watches the watchers."""
     open_alerts = Gauge("swap_pay_alerts_open", "Alerts that nobody has acknowledged", labels=["severity", "kind"])
-    for severity, kind, count in await alerts.open_counts():
-        open_alerts.add_metric([severity, kind], count)
+    for one in await alerts.open_counts():
+        open_alerts.add_metric([one.severity, one.kind], one.open)
     figures = [open_alerts]
     row = await database.fetch_one(
         """

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from app.alerts import queries as alerts
+from app.alerts import repository as alerts
 from app.alerts import service as alert_service
 from app.core import clock, database, metrics
 from app.core.errors import ApiError
@@ -189,7 +189,7 @@ async def test_one_run_finds_it_and_tells_everybody(
     exposed = metrics.render(await ops.gauges(clock.now())).decode()
     assert 'swap_pay_alerts_open{kind="drift",severity="critical"}' in exposed
     (alert, *_) = [alert for alert in await alerts.open_alerts() if alert.message.startswith(said)]
-    assert (alert.severity, alert.kind, alert.details["run"]) == ("critical", "drift", run.id)
+    assert (alert.severity, alert.kind, json.loads(alert.details)["run"]) == ("critical", "drift", run.id)
 
     # By mail, to each recipient, and at the hook, signed.
     routes = world.services.alert_routes

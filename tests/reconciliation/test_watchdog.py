@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app.alerts import queries as alerts
+from app.alerts import repository as alerts
 from app.core import clock, database
 from app.ledger import checkpoints
 from app.reconciliation.watchdog import Watchdog

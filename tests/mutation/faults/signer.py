@@ -109,7 +109,7 @@ SIGNER = (
     ),
     Fault(
         "app/signer/signing.py",
-        "room = MAX_UNMINED - await outgoing.unmined_count(self._network.key, self._wallet.hot_address)",
+        "room = MAX_UNMINED - await transactions.unmined_count(self._network.key, self._wallet.hot_address)",
         "room = MAX_UNMINED",
         "a node drops transactions beyond its queue, and payouts hang",
         ("signer/test_signing.py::test_no_more_than_so_many_transactions_wait_for_a_block",),
