@@ -1,7 +1,10 @@
 """A body that does not come ends its request: 408 after WEB_REQUEST_TIMEOUT_S, headers and body together.
 
-Granian limits the time for headers (WEB_HEADER_TIMEOUT_S) and closes the connection of an answer whose body was not
-read to its end. The time for the body is limited here.
+Granian limits the time for headers (WEB_HEADER_TIMEOUT_S); the time for the body is limited here.
+
+A body that was not needed for the answer, such as one that is too large, is read to its end after the answer and
+thrown away. Granian would close the connection instead, and the client or the proxy, which is still sending, would
+get a TCP reset in place of the answer (RFC 9112, section 9.6).
 """
 
 import asyncio
@@ -16,9 +19,13 @@ UPLOAD_BYTES_PER_S = 16 * 1024
 """What a body larger than the API's must keep up: slower than any mobile network that can show the page. A logo of
 1 MiB, the largest upload, gets 60 s more."""
 
+MAX_DISCARDED_BYTES = 2 * 1024 * 1024
+"""The longest body that is read only to be thrown away: as much as the proxies of docs/proxy.md let through. The
+connection of a longer one is closed after the answer."""
+
 
 class BodyTimeout:
-    """The ASGI layer."""
+    """The ASGI layer. It stands outside of everything that answers."""
 
     def __init__(self, app: Any, settings: Settings) -> None:
         self._app = app
@@ -28,8 +35,10 @@ class BodyTimeout:
         """`receive` raises REQUEST_TIMEOUT for a body that is late, or ends a stream that has begun."""
         if scope["type"] == "http" and announces_body(scope["headers"]):
             body = _TimedBody(receive, send, self._timeout_s)
-            receive, send = body.receive, body.send
-        await self._app(scope, receive, send)
+            await self._app(scope, body.receive, body.send)
+            await body.discard_rest()
+        else:
+            await self._app(scope, receive, send)
 
 
 class _TimedBody:
@@ -58,6 +67,12 @@ class _TimedBody:
     async def send(self, message: Any) -> None:
         self._answered = True
         await self._send(message)
+
+    async def discard_rest(self) -> None:
+        """After the answer: within the same time, for then a late body is a connection that has ended."""
+        while not self._complete and self._received_bytes < MAX_DISCARDED_BYTES:
+            if (await self.receive())["type"] != "http.request":
+                return
 
     def _deadline(self) -> float:
         return self._ends_at + max(0, self._received_bytes - MAX_BODY_BYTES) / UPLOAD_BYTES_PER_S
