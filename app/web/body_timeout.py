@@ -8,6 +8,7 @@ get a TCP reset in place of the answer (RFC 9112, section 9.6).
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from app.core.errors import ApiError, Code
@@ -22,6 +23,10 @@ UPLOAD_BYTES_PER_S = 16 * 1024
 MAX_DISCARDED_BYTES = 2 * 1024 * 1024
 """The longest body that is read only to be thrown away: as much as the proxies of docs/proxy.md let through. The
 connection of a longer one is closed after the answer."""
+
+DISCARD_SILENCE_S = 2.0
+"""Who sends nothing for so long after the answer will hardly go on: TCP sends a lost packet again after about 1 s
+(RFC 6298, section 2)."""
 
 
 class BodyTimeout:
@@ -69,10 +74,13 @@ class _TimedBody:
         await self._send(message)
 
     async def discard_rest(self) -> None:
-        """After the answer: within the same time, for then a late body is a connection that has ended."""
-        while not self._complete and self._received_bytes < MAX_DISCARDED_BYTES:
-            if (await self.receive())["type"] != "http.request":
-                return
+        """Read what still comes after the answer, within the time that the body has anyway."""
+        with suppress(TimeoutError):
+            while not self._complete and self._received_bytes < MAX_DISCARDED_BYTES:
+                async with asyncio.timeout(DISCARD_SILENCE_S):
+                    message = await self.receive()
+                if message["type"] != "http.request":
+                    return
 
     def _deadline(self) -> float:
         return self._ends_at + max(0, self._received_bytes - MAX_BODY_BYTES) / UPLOAD_BYTES_PER_S
