@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from app.accounts import credentials, links, people
+from app.accounts import credentials, links, links_repository, people, repository
 from app.accounts.letters import Letters
-from app.accounts.people import Person
+from app.accounts.repository import Person
 from app.accounts.service import checked_email
-from app.accounts.sessions import Session
+from app.accounts.sessions_repository import Session
 from app.accounts.throttle import Limit, Throttle
 from app.core import database
 from app.core.errors import ApiError, Code, invalid
@@ -38,7 +38,7 @@ class EmailChanges:
         self._throttle = throttle
         self._letters = letters
 
-    async def ask(self, person: Person, new_email: str, *, address: str, now: datetime) -> None:
+    async def request(self, person: Person, new_email: str, *, address: str, now: datetime) -> None:
         """Send a link to the new address and word to the old one. Who asks isn't told whether the address is taken.
 
         Raises INVALID_INPUT, RATE_LIMITED. Not inside a transaction.
@@ -49,18 +49,18 @@ class EmailChanges:
         await self._throttle.take([(PER_ACCOUNT, person.id)], now)
         async with database.transaction():
             allowed = await mail.may_write(Kind.UNASKED, new_email, now)
-            await links.forget("email_change", person.id)
-            token = await links.make("email_change", links.of(person, new_email), now)
-            await people.note(person, "email.change_asked", address, now)
-            await people.write(person.email, self._letters.email_change_asked(person.name, new_email), now)
+            await links_repository.revoke("email_change", person.id)
+            token = await links.create("email_change", links.of(person, new_email), now)
+            await people.record(person, "email.change_asked", address, now)
+            await people.send(person.email, self._letters.email_change_asked(person.name, new_email), now)
             if not allowed:
                 return
-            known = await people.by_email(new_email)
+            known = await repository.by_email(new_email)
             if known is None:
                 letter = self._letters.confirm_new_email(token)
             else:
                 letter = self._letters.already_signed_up(known.name)
-            await people.write(new_email, letter, now)
+            await people.send(new_email, letter, now)
 
     async def confirm(self, token: str, *, session: Session | None, address: str, now: datetime) -> EmailChanged | None:
         """Change the address as a link says; None if the link works no more. `session` is that of the browser.
@@ -72,13 +72,13 @@ class EmailChanges:
             link = await links.use("email_change", token, now)
             if link is None or link.account_id is None:
                 return None
-            person = await people.locked(link.account_id)
+            person = await repository.lock(link.account_id)
             own = session if session is not None and session.account_id == person.id else None
             ended = await credentials.invalidate(person, keep=own)
             try:
-                await database.execute("UPDATE accounts SET email = $2 WHERE id = $1", person.id, link.email)
+                await repository.set_email(person.id, link.email)
             except asyncpg.UniqueViolationError:
                 raise ApiError(Code.INVALID_INPUT, "this address has an account already") from None
-            await people.note(person, "email.changed", address, now, sessions_ended=ended.sessions_ended)
-            await people.write(person.email, self._letters.email_changed(person.name, link.email), now)
+            await people.record(person, "email.changed", address, now, sessions_ended=ended.sessions_ended)
+            await people.send(person.email, self._letters.email_changed(person.name, link.email), now)
         return EmailChanged(link.email, ended.token)

@@ -12,8 +12,9 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.accounts import form_uses_repository as repository
 from app.accounts.sessions import LIFETIME
-from app.core import clock, database
+from app.core import clock
 from app.core.crypto import Undecryptable, decrypt, encrypt, sha256
 from app.core.errors import ApiError, Code
 from app.core.settings import DataKeys
@@ -57,14 +58,14 @@ async def begin(use: FormUse, session_id: str) -> str | None:
     longer, or was never finished. Not inside a transaction.
     """
     for _ in range(int(TWIN_WAITS_S / LOOKS_EVERY_S)):
-        if await _claim(use, session_id):
+        if await repository.claim(use.id, session_id, clock.now()):
             return None
-        row = await database.fetch_one("SELECT led_to, created_at FROM form_uses WHERE id = $1", use.id)
-        if row is None:
+        first = await repository.find(use.id)
+        if first is None:
             continue  # refused meanwhile: the next claim may succeed
-        if row["led_to"] is not None:
-            return str(row["led_to"])
-        if clock.now() - row["created_at"] > LOST_AFTER:
+        if first.led_to is not None:
+            return first.led_to
+        if clock.now() - first.created_at > LOST_AFTER:
             raise _not_finished("and it is not known whether it was carried out")
         await asyncio.sleep(LOOKS_EVERY_S)
     raise _not_finished("and is still being carried out")
@@ -72,13 +73,13 @@ async def begin(use: FormUse, session_id: str) -> str | None:
 
 async def give_back(use: FormUse) -> None:
     """The form was refused, and nothing was done: it may be sent again under its key."""
-    await database.execute("DELETE FROM form_uses WHERE id = $1 AND led_to IS NULL", use.id)
+    await repository.release(use.id)
 
 
 async def finish(use: FormUse, led_to: str, secret: str | None, keys: DataKeys) -> None:
     """The form was carried out. `secret` is text for the page at `led_to`, to be shown once."""
     sealed = None if secret is None else encrypt(keys, secret, purpose=use.purpose)
-    await database.execute("UPDATE form_uses SET led_to = $2, secret_sealed = $3 WHERE id = $1", use.id, led_to, sealed)
+    await repository.finish(use.id, led_to, sealed)
 
 
 async def take_secret(session_id: str, led_to: str, keys: DataKeys, now: datetime) -> str | None:
@@ -86,45 +87,19 @@ async def take_secret(session_id: str, led_to: str, keys: DataKeys, now: datetim
 
     None too where it waited longer than SECRET_WAITS, or its data key is no longer configured.
     """
-    rows = await database.fetch_all(
-        """
-        WITH waiting AS (
-            SELECT id, secret_sealed, created_at FROM form_uses
-            WHERE session_id = $1 AND led_to = $2 AND secret_sealed IS NOT NULL FOR UPDATE
-        )
-        UPDATE form_uses SET secret_sealed = NULL FROM waiting WHERE form_uses.id = waiting.id
-        RETURNING waiting.id, waiting.secret_sealed, waiting.created_at
-        """,
-        session_id,
-        led_to,
-    )
-    newest = max(rows, key=lambda row: row["created_at"], default=None)
-    if newest is None or now - newest["created_at"] > SECRET_WAITS:
+    waiting = await repository.take_secrets(session_id, led_to)
+    newest = max(waiting, key=lambda one: one.created_at, default=None)
+    if newest is None or now - newest.created_at > SECRET_WAITS:
         return None
     try:
-        return decrypt(keys, newest["secret_sealed"], purpose=FormUse(newest["id"]).purpose)
+        return decrypt(keys, newest.secret_sealed, purpose=FormUse(newest.id).purpose)
     except Undecryptable:
         return None
 
 
 async def purge(now: datetime) -> int:
     """Delete uses that are too old to be sent again, and secrets that no page will show; how many rows changed."""
-    forgotten = await database.execute(
-        "UPDATE form_uses SET secret_sealed = NULL WHERE secret_sealed IS NOT NULL AND created_at <= $1",
-        now - SECRET_WAITS,
-    )
-    return forgotten + await database.execute("DELETE FROM form_uses WHERE created_at <= $1", now - KEPT)
-
-
-async def _claim(use: FormUse, session_id: str) -> bool:
-    return bool(
-        await database.execute(
-            "INSERT INTO form_uses (id, session_id, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
-            use.id,
-            session_id,
-            clock.now(),
-        )
-    )
+    return await repository.purge(secrets_until=now - SECRET_WAITS, uses_until=now - KEPT)
 
 
 def _not_finished(how: str) -> ApiError:

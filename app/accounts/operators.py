@@ -5,11 +5,10 @@ takes; where a deed needs a fresh code beside it, the verb says so.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from app.accounts import credentials, people
+from app.accounts import credentials, repository
 from app.accounts.passwords import NOBODYS, is_right
-from app.accounts.sessions import Session
+from app.accounts.sessions_repository import Session
 from app.core import database
 from app.core.email_address import as_kept
 from app.core.errors import invalid
@@ -43,18 +42,6 @@ class Operator:
         return f"account:{self.account_id}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """An operator, as colleagues see them."""
-
-    account_id: str
-    name: str
-    email: str
-    has_totp: bool
-    created_at: datetime
-    last_deed_at: datetime | None
-
-
 def on_duty(session: Session, *, address: str | None) -> Operator:
     """The operator whose session this is, as it was looked up for this request. Raises NotAnOperator, TotpMissing."""
     if not session.is_operator:
@@ -66,13 +53,11 @@ def on_duty(session: Session, *, address: str | None) -> Operator:
 
 async def identify(email: str, password: str) -> str:
     """The id of the operator's account. Raises NotAnOperator."""
-    row = await database.fetch_one(
-        "SELECT id, password_hash FROM accounts WHERE email = $1 AND is_operator", as_kept(email)
-    )
-    right = is_right(password, row["password_hash"] if row else NOBODYS)
-    if row is None or not right:
+    operator = await repository.operator_password(as_kept(email))
+    right = is_right(password, operator.password_hash if operator else NOBODYS)
+    if operator is None or not right:
         raise NotAnOperator("no operator has this e-mail address and password")
-    return str(row["id"])
+    return operator.id
 
 
 async def remove(email: str) -> str:
@@ -82,25 +67,12 @@ async def remove(email: str) -> str:
     records the reason. Raises NotAnOperator.
     """
     database.in_transaction()
-    person = await people.by_email(as_kept(email))
+    person = await repository.by_email(as_kept(email))
     if person is None or not person.is_operator:
         raise NotAnOperator("no operator has this e-mail address")
     await credentials.invalidate(person, keep=None)
-    await database.execute("UPDATE accounts SET is_operator = false WHERE id = $1", person.id)
+    await repository.revoke_operator(person.id)
     return person.id
-
-
-async def everybody() -> list[Listed]:
-    """Every operator, by name. There are a handful: no paging."""
-    rows = await database.fetch_all(
-        """
-        SELECT a.id AS account_id, a.name, a.email, a.totp_secret_sealed IS NOT NULL AS has_totp, a.created_at,
-            (SELECT e.at FROM audit_entries e WHERE e.actor = 'account:' || a.id ORDER BY e.id DESC LIMIT 1)
-                AS last_deed_at
-        FROM accounts a WHERE a.is_operator ORDER BY lower(a.name), a.id
-        """
-    )
-    return [Listed(**dict(row)) for row in rows]
 
 
 def stated_reason(text: str, field: str = "reason") -> str:

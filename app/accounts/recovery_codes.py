@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from app.core import database, ids
+from app.accounts import codes_repository as repository
+from app.core import ids
 from app.core.crypto import sha256
 
 COUNT = 10
@@ -14,17 +15,11 @@ _READ_AS = str.maketrans("ILO", "110")
 """How Crockford's base32 reads letters that it doesn't have."""
 
 
-async def make(account_id: str, now: datetime) -> list[str]:
+async def create(account_id: str, now: datetime) -> list[str]:
     """Ten new codes in place of all older ones, to be shown this once. In the caller's transaction."""
     codes = [ids.random_crockford(LENGTH) for _ in range(COUNT)]
-    await forget(account_id)
-    for code in codes:
-        await database.execute(
-            "INSERT INTO recovery_codes (account, code_hash, created_at) VALUES ($1, $2, $3)",
-            account_id,
-            _hash(account_id, code),
-            now,
-        )
+    await repository.delete_recovery_codes(account_id)
+    await repository.add_recovery_codes(account_id, [_hash(account_id, code) for code in codes], now)
     return ["-".join(code[at : at + GROUP] for at in range(0, LENGTH, GROUP)) for code in codes]
 
 
@@ -33,21 +28,7 @@ async def use(account_id: str, typed: str) -> bool:
     code = normal(typed)
     if len(code) != LENGTH:
         return False
-    used = await database.execute(
-        "DELETE FROM recovery_codes WHERE account = $1 AND code_hash = $2", account_id, _hash(account_id, code)
-    )
-    return used == 1
-
-
-async def left(account_id: str) -> int:
-    """How many codes an account has left."""
-    count: int = await database.fetch_value("SELECT count(*) FROM recovery_codes WHERE account = $1", account_id)
-    return count
-
-
-async def forget(account_id: str) -> None:
-    """No code of the account works any more."""
-    await database.execute("DELETE FROM recovery_codes WHERE account = $1", account_id)
+    return await repository.use_recovery_code(account_id, _hash(account_id, code))
 
 
 def normal(typed: str) -> str:

@@ -6,8 +6,9 @@ from datetime import datetime
 import asyncpg
 import pyotp
 
+from app.accounts import repository
 from app.accounts.passwords import hash_password
-from app.core import database, ids
+from app.core import ids
 from app.core.crypto import encrypt
 from app.core.email_address import EmailAddress
 from app.core.errors import ApiError, Code, invalid
@@ -41,19 +42,14 @@ async def create(
     email = checked_email(email)
     account_id, totp_secret = ids.new_id(ids.ACCOUNT), pyotp.random_base32()
     try:
-        await database.execute(
-            """
-            INSERT INTO accounts
-                (id, email, name, password_hash, is_operator, totp_secret_sealed, totp_last_counter, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, 0, $7)
-            """,
-            account_id,
-            email,
-            name,
-            hash_password(password),
-            is_operator,
-            encrypt(keys, totp_secret, purpose=f"totp:{account_id}"),
-            now,
+        await repository.add(
+            account_id=account_id,
+            email=email,
+            name=name,
+            password_hash=hash_password(password),
+            is_operator=is_operator,
+            totp_secret_sealed=encrypt(keys, totp_secret, purpose=f"totp:{account_id}"),
+            now=now,
         )
     except asyncpg.UniqueViolationError:
         raise AccountExists from None

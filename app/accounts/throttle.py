@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.core import database
+from app.accounts import throttle_repository as repository
 from app.core.crypto import hmac_sha256
 from app.core.errors import ApiError, Code
 
@@ -38,33 +38,15 @@ class Throttle:
         """
         for limit, subject in tries:
             bucket = self._bucket(limit, subject)
-            taken = await database.fetch_value(
-                """
-                INSERT INTO throttles AS t (bucket, used, ends_at) VALUES ($1, 1, $2::timestamptz + $4::interval)
-                ON CONFLICT (bucket) DO UPDATE SET
-                    used = CASE WHEN t.ends_at <= $2 THEN 1 ELSE t.used + 1 END,
-                    ends_at = CASE WHEN t.ends_at <= $2 THEN excluded.ends_at ELSE t.ends_at END
-                WHERE t.used < $3 OR t.ends_at <= $2
-                RETURNING used
-                """,
-                bucket,
-                now,
-                limit.tries,
-                limit.window,
-            )
-            if taken is None:
+            if not await repository.take(bucket, tries=limit.tries, window=limit.window, now=now):
                 raise await self._refusal(bucket, now)
 
     async def give_back(self, tries: Sequence[tuple[Limit, str]], now: datetime) -> None:
         """Give back what `take` took: it was no failure."""
-        await database.execute(
-            "UPDATE throttles SET used = used - 1 WHERE bucket = ANY($1) AND used > 0 AND ends_at > $2",
-            sorted(self._bucket(limit, subject) for limit, subject in tries),
-            now,
-        )
+        await repository.give_back(sorted(self._bucket(limit, subject) for limit, subject in tries), now)
 
     async def _refusal(self, bucket: bytes, now: datetime) -> ApiError:
-        ends_at: datetime | None = await database.fetch_value("SELECT ends_at FROM throttles WHERE bucket = $1", bucket)
+        ends_at = await repository.ends_at(bucket)
         left_s = max(1, math.ceil((ends_at - now).total_seconds())) if ends_at else 1
         minutes = math.ceil(left_s / 60)
         wait = "a minute" if minutes == 1 else f"{minutes} minutes"
@@ -72,8 +54,3 @@ class Throttle:
 
     def _bucket(self, limit: Limit, subject: str) -> bytes:
         return hmac_sha256(self._key, f"{limit.purpose}:{subject}".encode())
-
-
-async def purge(now: datetime) -> int:
-    """Delete counts whose window is over; how many."""
-    return await database.execute("DELETE FROM throttles WHERE ends_at <= $1", now)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pyotp
 
+from app.accounts import codes_repository, repository
 from app.core import database
 from app.core.crypto import decrypt
 from app.core.settings import DataKeys
@@ -40,11 +41,11 @@ async def verify(keys: DataKeys, account_id: str, code: str, now: datetime) -> N
     Not inside a transaction: tries must stay counted whatever becomes of the caller's.
     """
     attempt = await reserve(account_id, now)
-    sealed: str | None = await database.fetch_value("SELECT totp_secret_sealed FROM accounts WHERE id = $1", account_id)
+    sealed = await repository.totp_secret(account_id)
     counter = None
     if sealed is not None:
         counter = matching_counter(decrypt(keys, sealed, purpose=f"totp:{account_id}"), code, now)
-    if counter is None or not await _use(account_id, counter):
+    if counter is None or not await repository.use_totp_counter(account_id, counter):
         raise CodeRefused(WRONG)
     await give_back(attempt)
 
@@ -55,27 +56,17 @@ async def reserve(account_id: str, now: datetime) -> int:
     The account's row makes parallel ones queue. Raises TooManyTries.
     """
     async with database.transaction():
-        await database.execute("SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE", account_id)
-        await database.execute(
-            "DELETE FROM totp_attempts WHERE account = $1 AND at <= $2", account_id, now - LONG_WINDOW
-        )
-        row = await database.fetch_one(
-            "SELECT count(*) AS long, count(*) FILTER (WHERE at > $2) AS short FROM totp_attempts WHERE account = $1",
-            account_id,
-            now - SHORT_WINDOW,
-        )
-        assert row is not None
-        if row["short"] >= SHORT_TRIES or row["long"] >= LONG_TRIES:
+        await repository.lock(account_id)
+        await codes_repository.delete_attempts(account_id, now - LONG_WINDOW)
+        made = await codes_repository.count_attempts(account_id, now - SHORT_WINDOW)
+        if made.short >= SHORT_TRIES or made.long >= LONG_TRIES:
             raise TooManyTries("too many codes were tried: wait a few minutes")
-        attempt: int = await database.fetch_value(
-            "INSERT INTO totp_attempts (account, at) VALUES ($1, $2) RETURNING id", account_id, now
-        )
-        return attempt
+        return await codes_repository.add_attempt(account_id, now)
 
 
 async def give_back(attempt: int) -> None:
     """The try was right."""
-    await database.execute("DELETE FROM totp_attempts WHERE id = $1", attempt)
+    await codes_repository.delete_attempt(attempt)
 
 
 def matching_counter(secret: str, code: str, now: datetime) -> int | None:
@@ -86,11 +77,3 @@ def matching_counter(secret: str, code: str, now: datetime) -> int | None:
         if generator.verify(code, counter):
             return counter
     return None
-
-
-async def _use(account_id: str, counter: int) -> bool:
-    """Use a step up; False if it, or a later one, was used before."""
-    used = await database.execute(
-        "UPDATE accounts SET totp_last_counter = $2 WHERE id = $1 AND totp_last_counter < $2", account_id, counter
-    )
-    return used == 1

@@ -51,7 +51,7 @@ def routers(identity: Identity) -> list[Router]:
             with form.catching():
                 person = await identity.require_password(request, form)
                 await identity.require_fresh_code(request, form)
-                await identity.email_changes.ask(person, form.text("email"), address=address_of(request), now=now)
+                await identity.email_changes.request(person, form.text("email"), address=address_of(request), now=now)
         except FormRefused:
             return again(request, "identity/email.html", form)
         words = "We have sent a link to the new address. Your address changes when you open it there."
@@ -87,7 +87,7 @@ def routers(identity: Identity) -> list[Router]:
     @get("/confirm-email/change")
     async def confirm_page(request: Asked) -> Response[Any]:
         token = request.query_params.get("token", "")
-        link = await links.look("email_change", token, clock.now())
+        link = await links.find("email_change", token, clock.now())
         if link is None:
             return gone(request)
         context = {"form": Form.empty(), "token": token, "email": link.email}

@@ -9,12 +9,14 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from litestar import Request, Response
 
 from app.accounts import form_uses, people, sessions, totp
+from app.accounts import repository as accounts_repository
 from app.accounts.email_changes import EmailChanges
 from app.accounts.enrolment import Enrolment
 from app.accounts.letters import Letters
 from app.accounts.password_changes import PasswordChanges
-from app.accounts.people import Person
-from app.accounts.sessions import MAX_TOKEN_LENGTH, Session
+from app.accounts.repository import Person
+from app.accounts.sessions import MAX_TOKEN_LENGTH
+from app.accounts.sessions_repository import Session
 from app.accounts.sign_in import SignIn
 from app.accounts.sign_up import SignUp
 from app.accounts.throttle import Throttle
@@ -104,7 +106,7 @@ class Identity:
         if session is None:
             return None
         address, user_agent = address_of(request), user_agent_of(request)
-        await sessions.seen(session, address=address, user_agent=user_agent, now=clock.now())
+        await sessions.record_use(session, address=address, user_agent=user_agent, now=clock.now())
         visitor = Visitor(session, address)
         request.scope["state"]["visitor"] = visitor
         return visitor
@@ -187,8 +189,8 @@ class Identity:
         try:
             await totp.verify(self.services.settings.data_keys, visitor.account_id, code, now)
         except totp.CodeRefused as error:
-            person = await people.by_id(visitor.account_id)
-            await people.note(person, "step_up.code_refused", address_of(request), now, session=visitor.session.id)
+            person = await accounts_repository.by_id(visitor.account_id)
+            await people.record(person, "step_up.code_refused", address_of(request), now, session=visitor.session.id)
             raise form.refuse("code", str(error)) from None
         await self.code_given(request)
 

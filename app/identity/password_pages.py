@@ -37,7 +37,7 @@ def routers(identity: Identity) -> list[Router]:
                 raise form.refuse("email", "enter your e-mail address")
             with form.catching():
                 async with evenly():
-                    await identity.password_changes.ask_reset(
+                    await identity.password_changes.request_reset(
                         email=form.text("email"), address=address_of(request), site=site_of(request), now=clock.now()
                     )
         except FormRefused:

@@ -39,7 +39,7 @@ def routers(identity: Identity) -> list[Router]:
         try:
             with form.catching():
                 async with evenly():
-                    await identity.sign_up.ask(
+                    await identity.sign_up.request(
                         email=form.text("email"),
                         name=form.text("name"),
                         password=password,
@@ -58,7 +58,7 @@ def routers(identity: Identity) -> list[Router]:
     @get("/confirm-email")
     async def confirm_page(request: Asked) -> Response[Any]:
         token = request.query_params.get("token", "")
-        if await links.look("sign_up", token, clock.now()) is None:
+        if await links.find("sign_up", token, clock.now()) is None:
             return gone(request)
         return identity.page(request, "identity/confirm_email.html", {"form": Form.empty(), "token": token})
 

@@ -1,6 +1,6 @@
 """Where people go next."""
 
-from app.accounts.sessions import Session
+from app.accounts.sessions_repository import Session
 
 
 def home_of(session: Session | None) -> str:

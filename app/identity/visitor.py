@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.accounts.sessions import FRESH_CODE, Session
+from app.accounts.sessions import FRESH_CODE
+from app.accounts.sessions_repository import Session
 
 
 @dataclass(frozen=True, slots=True)

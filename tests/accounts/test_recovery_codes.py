@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.accounts import recovery_codes
+from app.accounts import codes_repository, recovery_codes
 from app.accounts.sign_in import verify_factor
 from app.accounts.totp import CodeRefused, TooManyTries
 from app.core import clock, database
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 async def codes_of(account_id: str) -> list[str]:
     async with database.transaction():
-        return await recovery_codes.make(account_id, clock.now())
+        return await recovery_codes.create(account_id, clock.now())
 
 
 async def test_twenty_uses_of_one_code_at_once_are_one(settings: Settings) -> None:
@@ -32,7 +32,7 @@ async def test_twenty_uses_of_one_code_at_once_are_one(settings: Settings) -> No
     outcomes = await asyncio.gather(*(use() for _ in range(20)))
     assert sorted(set(outcomes)) == ["recovery code", "refused"]
     assert outcomes.count("recovery code") == 1
-    assert await recovery_codes.left(account.id) == 9
+    assert await codes_repository.count_recovery_codes(account.id) == 9
 
 
 async def test_they_are_read_as_people_type_them_and_kept_as_hashes(settings: Settings) -> None:

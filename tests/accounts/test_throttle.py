@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.accounts import throttle
+from app.accounts import throttle_repository
 from app.accounts.throttle import Limit, Throttle
 from app.core import clock, database
 from app.core.errors import ApiError
@@ -53,5 +53,5 @@ async def test_what_was_no_failure_is_given_back() -> None:
 async def test_whom_it_is_about_is_not_kept_and_old_counts_go() -> None:
     await take([(FIVE, "mara@example.test")])
     assert b"mara" not in await database.fetch_value("SELECT bucket FROM throttles")
-    assert await throttle.purge(clock.now()) == 0
-    assert await throttle.purge(clock.now() + FIVE.window) == 1
+    assert await throttle_repository.purge(clock.now()) == 0
+    assert await throttle_repository.purge(clock.now() + FIVE.window) == 1

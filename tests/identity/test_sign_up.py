@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.accounts import links
+from app.accounts import links_repository
 from app.core import clock, database
 from app.core.settings import Settings
 from tests.identity.browsing import PASSWORD, Browser, an_account, letters, mailed_path, without_ids
@@ -72,7 +72,7 @@ async def test_a_link_runs_out_after_a_day_and_is_swept_away(browser: Browsers, 
     path = await mailed_path(EMAIL)
     clock.shift(timedelta(hours=24))
     assert (await browser().get(path)).status_code == 410
-    assert await links.purge(clock.now()) == 1
+    assert await links_repository.purge(clock.now()) == 1
 
 
 @pytest.mark.parametrize(
