@@ -17,12 +17,12 @@ from app.core import database
 
 
 class Outdated(Exception):
-    """The credentials were changed, or the session ended, after the request was authenticated."""
+    """The credentials changed, or the session ended, after this request was authenticated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Invalidation:
-    """How many sessions ended, and the new token of the one that goes on; None where none does."""
+    """How many sessions ended, and the new token of the session that was kept; None where none was."""
 
     sessions_ended: int
     token: str | None
@@ -31,7 +31,7 @@ class Invalidation:
 async def invalidate(person: Person, *, keep: Session | None) -> Invalidation:
     """End everything that was made under the credentials that `person` was read with, except the session `keep`.
 
-    The session that goes on gets a new token: a copy of its cookie ends with the rest. In the caller's transaction,
+    The session that is kept gets a new token: a copy of its old cookie no longer works. In the caller's transaction,
     which changes the credentials. Raises Outdated if they, or the session, are not what they were.
     """
     database.in_transaction()
@@ -48,7 +48,10 @@ async def invalidate(person: Person, *, keep: Session | None) -> Invalidation:
 
 
 async def sign_out_others(person: Person, session: Session, *, address: str, now: datetime) -> str | None:
-    """End everything but this session, mailed links too; its new token. Raises Outdated. Not inside a transaction."""
+    """End all other sessions and all mailed links; this session's new token. Raises Outdated.
+
+    Not inside a transaction.
+    """
     async with database.transaction():
         ended = await invalidate(person, keep=session)
         await people.record(person, "sessions.others_ended", address, now, sessions_ended=ended.sessions_ended)

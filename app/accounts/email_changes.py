@@ -1,7 +1,7 @@
-"""Another e-mail address: asked for by who is signed in, confirmed by who reads the new mailbox, told to the old.
+"""Changing an account's e-mail address: requested while signed in, confirmed by a link to the new address.
 
-The link to the new mailbox ends when anything about the account's credentials changes: an owner who is warned by the
-letter to the old mailbox, and resets the password, has ended it.
+The old address gets a letter at once. The link works no more when any of the account's credentials change: an owner
+who is warned by that letter and resets the password has revoked it.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ PER_ACCOUNT = Limit("email_change:account", 5, timedelta(hours=1))
 
 @dataclass(frozen=True, slots=True)
 class EmailChanged:
-    """The new address, and the new token of the session that goes on; None where none does."""
+    """The new address, and the new token of the session that was kept; None where none was."""
 
     email: str
     token: str | None
@@ -39,7 +39,7 @@ class EmailChanges:
         self._letters = letters
 
     async def request(self, person: Person, new_email: str, *, address: str, now: datetime) -> None:
-        """Send a link to the new address and word to the old one. Who asks isn't told whether the address is taken.
+        """Send a link to the new address and a notice to the old one. No answer shows whether the new one is taken.
 
         Raises INVALID_INPUT, RATE_LIMITED. Not inside a transaction.
         """
@@ -65,7 +65,7 @@ class EmailChanges:
     async def confirm(self, token: str, *, session: Session | None, address: str, now: datetime) -> EmailChanged | None:
         """Change the address as a link says; None if the link works no more. `session` is that of the browser.
 
-        It goes on, if it is one of this account; every other ends. Raises INVALID_INPUT if the address was taken
+        It is kept if it is one of this account; every other ends. Raises INVALID_INPUT if the address was taken
         meanwhile, credentials.Outdated. Not inside a transaction.
         """
         async with database.transaction():

@@ -1,6 +1,6 @@
 """Two-step verification: setting an authenticator up, new recovery codes, and turning it off.
 
-A secret that is being set up is nowhere in the database. It travels, sealed, in the form of the page that showed it.
+A secret that is being set up is not in the database. The form of the page that showed it holds it, sealed.
 It opens only for the account and the session that it was made for, and while the account's credentials are what they
 were: setting it up changes them, so it is set up once.
 """
@@ -44,14 +44,14 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class NewCodes:
-    """Recovery codes, to be shown this once, and the new token of the session that goes on."""
+    """Recovery codes, which are shown once, and the new token of the session that was kept."""
 
     codes: list[str]
     token: str | None
 
 
 class Enrolment:
-    """Two-step verification, for one deployment. Passwords and fresh codes are the caller's to ask for."""
+    """Two-step verification, for one deployment. The caller has checked the password and a fresh code."""
 
     def __init__(self, keys: DataKeys, letters: Letters) -> None:
         self._keys = keys
@@ -78,8 +78,8 @@ class Enrolment:
     ) -> NewCodes:
         """Turn it on, the code being right for the offered secret and later than any that was used.
 
-        `person` is whom the offer was reopened for. The code is no step-up: who sends it has brought the secret
-        along. Every other session ends: it was opened without this authenticator. Raises INVALID_INPUT,
+        `person` is the one that the offer was reopened for. The code is no step-up: its sender sends the secret
+        too. Every other session ends: it was opened without this authenticator. Raises INVALID_INPUT,
         credentials.Outdated. Not inside a transaction.
         """
         secret = "".join(offer.groups)
@@ -109,7 +109,7 @@ class Enrolment:
         return NewCodes(codes, ended.token)
 
     async def turn_off(self, person: Person, *, session: Session, address: str, now: datetime) -> str | None:
-        """Turn it off; the new token of the session, which goes on.
+        """Turn it off; the new token of the session, which is kept.
 
         Raises INVALID_INPUT for an operator, who can't act without, and credentials.Outdated. Not inside a
         transaction.

@@ -1,11 +1,11 @@
-"""Uses of forms: a form that is sent twice is carried out once, by whichever process.
+"""Uses of forms: a form that is submitted twice is carried out once.
 
-The first sending claims the form's one-use key before anything is done. A twin that comes meanwhile waits, and is then
-led to where the first one's answer led. A form that was refused gives its key back, so that it can be put right and
-sent again. A process that dies in between leaves a claim behind that nobody may take over: whether the form was
-carried out is not known, and a person can look. So each form is carried out at most once.
+The first submission claims the form's one-use key before anything is done. A second one waits for it, and then gets
+the same redirect. When a form is refused its claim is released, so that it can be corrected and submitted again. The
+claim of a process that dies stays for good: nobody knows whether the form was carried out, and a person must check.
+So each form is carried out at most once.
 
-What the answer must show once, such as a new API key, waits sealed in the same row for the page that it led to.
+What the answer must show once, such as a new API key, is sealed in the same row until the page shows it.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from app.core.errors import ApiError, Code
 from app.core.settings import DataKeys
 
 KEPT = LIFETIME
-"""How long a use is remembered: no page of a session that has run out can send its form any more."""
+"""How long a use is stored: when it is older, the session whose page held the form has expired."""
 
 SECRET_WAITS = timedelta(minutes=5)
-"""How long a secret waits for its page: the redirect is followed at once, or not at all."""
+"""How long a secret is stored for its page: a browser follows the redirect at once, or never."""
 
 TWIN_WAITS_S = 8.0
-"""How long a twin waits for the first one's answer; with its own work it stays below the proxy's patience."""
+"""How long a second submission waits for the first; with its own work it stays below a proxy's time-out."""
 
 LOOKS_EVERY_S = 0.05
 
@@ -36,7 +36,7 @@ LOST_AFTER = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class FormUse:
-    """One form: who sends it, to which address, under which key."""
+    """One form: of which account, to which address, under which key."""
 
     id: bytes
 
@@ -52,9 +52,9 @@ class FormUse:
 
 
 async def begin(use: FormUse, session_id: str) -> str | None:
-    """Claim the form; None if it is ours to carry out, else where the answer of the first sending led.
+    """Claim the form; None if the caller must carry it out, else where the first submission's answer redirected to.
 
-    Waits up to TWIN_WAITS_S for a first sending that is under way. Raises IDEMPOTENCY_IN_PROGRESS where it takes
+    Waits up to TWIN_WAITS_S for a first submission that is not finished. Raises IDEMPOTENCY_IN_PROGRESS where it takes
     longer, or was never finished. Not inside a transaction.
     """
     for _ in range(int(TWIN_WAITS_S / LOOKS_EVERY_S)):
@@ -83,9 +83,9 @@ async def finish(use: FormUse, led_to: str, secret: str | None, keys: DataKeys) 
 
 
 async def take_secret(session_id: str, led_to: str, keys: DataKeys, now: datetime) -> str | None:
-    """What a form of this session left for this page, if it was not shown before; afterwards it is gone.
+    """The secret that a form of this session stored for this page, if it was not shown before; it is then deleted.
 
-    None too where it waited longer than SECRET_WAITS, or its data key is no longer configured.
+    None too where it is older than SECRET_WAITS, or its data key is no longer configured.
     """
     waiting = await repository.take_secrets(session_id, led_to)
     newest = max(waiting, key=lambda one: one.created_at, default=None)
@@ -98,7 +98,7 @@ async def take_secret(session_id: str, led_to: str, keys: DataKeys, now: datetim
 
 
 async def purge(now: datetime) -> int:
-    """Delete uses that are too old to be sent again, and secrets that no page will show; how many rows changed."""
+    """Delete uses whose form can't be submitted any more, and secrets that no page will show; how many rows changed."""
     return await repository.purge(secrets_until=now - SECRET_WAITS, uses_until=now - KEPT)
 
 

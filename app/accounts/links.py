@@ -1,5 +1,5 @@
-"""Links in letters: 256 bits that work once, for a while. Reading a link uses nothing up, pressing its button does:
-mail scanners open every link they see."""
+"""Links in letters: tokens of 256 bits that work once, for a limited time. Opening a link doesn't use it, the button on
+its page does: mail scanners open every link."""
 
 from datetime import datetime, timedelta
 from typing import Literal

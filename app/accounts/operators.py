@@ -1,7 +1,7 @@
 """Who may act as an operator: by password at a terminal, by a session with TOTP on at the desk.
 
-At a terminal the code is checked with the deed (accounts/totp.py). At the desk an `Operator` is what every verb
-takes; where a deed needs a fresh code beside it, the verb says so.
+At a terminal the code is checked with the action (accounts/totp.py). At the desk every action takes an `Operator`, and
+says where it needs a fresh code too.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.core.email_address import as_kept
 from app.core.errors import invalid
 
 MAX_REASON_LENGTH = 500
-"""Of what an operator writes down: a paragraph."""
+"""Of a reason that an operator gives: a paragraph."""
 
 
 class NotAnOperator(Exception):
@@ -26,12 +26,12 @@ class TotpMissing(Exception):
 
 
 class DeedRefused(Exception):
-    """What an operator wanted can't be done as things are; the message is for the operator."""
+    """The action isn't possible in the present state; the message is for the operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """An operator at work, whom `on_duty` has looked up. `address` is the client's, for the audit log."""
+    """An operator whose right to act was checked by `on_duty`. `address` is the client's, for the audit log."""
 
     account_id: str
     address: str | None
@@ -43,7 +43,7 @@ class Operator:
 
 
 def on_duty(session: Session, *, address: str | None) -> Operator:
-    """The operator whose session this is, as it was looked up for this request. Raises NotAnOperator, TotpMissing."""
+    """The operator of a session that was read for this request. Raises NotAnOperator, TotpMissing."""
     if not session.is_operator:
         raise NotAnOperator("the account is not an operator's")
     if not session.has_totp:
@@ -61,9 +61,9 @@ async def identify(email: str, password: str) -> str:
 
 
 async def remove(email: str) -> str:
-    """End somebody's right to act as an operator; the account's id. It stays, as a plain one.
+    """Make an operator's account a plain one; its id.
 
-    Whatever was given out to it ends: sessions, mailed links, half sign-ins. In the caller's transaction, which
+    Its sessions, mailed links and half sign-ins end. In the caller's transaction, which
     records the reason. Raises NotAnOperator.
     """
     database.in_transaction()
@@ -76,7 +76,7 @@ async def remove(email: str) -> str:
 
 
 def stated_reason(text: str, field: str = "reason") -> str:
-    """A reason as it is written down. Raises INVALID_INPUT for one that says nothing or goes on too long."""
+    """A reason as it is stored. Raises INVALID_INPUT for one that is empty or too long."""
     reason = text.strip()
     if not reason:
         raise invalid(field, "say why: it is written down in the audit log")

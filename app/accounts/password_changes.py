@@ -1,5 +1,5 @@
-"""A new password: by a mailed link, or by who knows the old one. Whatever was given out under the old one ends with
-it, every other session first; two-step verification stays, and is asked for at the next sign-in as ever."""
+"""Changing a password: by a mailed link, or with the old one. Everything that was made under the old one ends, such as
+all other sessions. Two-step verification stays."""
 
 from datetime import datetime, timedelta
 
@@ -26,7 +26,7 @@ class PasswordChanges:
         self._letters = letters
 
     async def request_reset(self, *, email: str, address: str, site: str, now: datetime) -> None:
-        """Send a link to the address if it has an account. Who asks can't tell. Raises RATE_LIMITED.
+        """Send a link to the address if it has an account; the answer doesn't show it. Raises RATE_LIMITED.
 
         Not inside a transaction.
         """
@@ -43,7 +43,7 @@ class PasswordChanges:
                 details={},
                 now=now,
             )
-            # A link more than the allowance would end the last one without a letter that brings it.
+            # Beyond the allowance no letter is sent, and a new link would be of no use.
             if await mail.may_write(Kind.RESET, email, now) and person is not None:
                 token = await links.create("password_reset", links.of(person, person.email), now)
                 await people.send(person.email, self._letters.reset_password(person.name, token), now)
@@ -53,9 +53,9 @@ class PasswordChanges:
         return await links.find("password_reset", token, now) is not None
 
     async def reset(self, token: str, password: str, *, address: str, now: datetime) -> bool:
-        """Set the password that a link allows; False if the link works no more. Nobody is signed in by it.
+        """Set a password by a link; False if the link works no more. It signs nobody in.
 
-        Raises INVALID_INPUT for a password that nobody should take. Not inside a transaction.
+        Raises INVALID_INPUT for a password that is too common or of a wrong length. Not inside a transaction.
         """
         link = await links.find("password_reset", token, now)
         if link is None or link.account_id is None:
@@ -72,7 +72,7 @@ class PasswordChanges:
     async def change(
         self, person: Person, new_password: str, *, session: Session, address: str, now: datetime
     ) -> str | None:
-        """Set another password, the old one having been checked; the new token of the session, which goes on.
+        """Set a password, the old one having been checked; the new token of the session, which is kept.
 
         Raises INVALID_INPUT, credentials.Outdated. Not inside a transaction.
         """

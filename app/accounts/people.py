@@ -1,4 +1,4 @@
-"""What the use cases of accounts have in common: the person, a letter to them, a line in the audit log."""
+"""What the use cases of accounts have in common: a letter to a person, an entry in the audit log, names."""
 
 from datetime import datetime
 
@@ -14,12 +14,12 @@ MAX_NAME_LENGTH = 100
 
 
 async def send(recipient: str, letter: Letter, now: datetime) -> None:
-    """Send a letter to an address as it is kept, when the caller's transaction commits."""
+    """Send a letter to an address as it is stored, when the caller's transaction commits."""
     await mail.enqueue_to_kept(recipient, letter, now)
 
 
 async def record(person: Person, action: str, address: str, now: datetime, **details: object) -> None:
-    """A deed of a person on their own account, in the audit log."""
+    """Record in the audit log what a person did to their own account."""
     await audit.record(
         actor=person.actor,
         action=action,
@@ -41,7 +41,7 @@ async def rename(account_id: str, name: str, *, address: str, now: datetime) -> 
 
 
 def checked_name(name: str) -> str:
-    """A name as it is kept. Raises INVALID_INPUT."""
+    """A name as it is stored. Raises INVALID_INPUT."""
     name = " ".join(name.split())
     if not 1 <= len(name) <= MAX_NAME_LENGTH:
         raise invalid("name", f"must have 1 to {MAX_NAME_LENGTH} characters")

@@ -1,4 +1,4 @@
-"""Ten codes on paper for the day the telephone is gone: each stands in for the authenticator once."""
+"""Recovery codes: each replaces a code of the authenticator once."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from app.core.crypto import sha256
 
 COUNT = 10
 LENGTH = 16
-"""Characters of Crockford's base32: 80 bits, more than anybody will search, so a plain hash hides them."""
+"""Characters of Crockford's base32: 80 bits, too many to search, so a plain hash is enough."""
 
 GROUP = 4
 _READ_AS = str.maketrans("ILO", "110")
@@ -16,7 +16,7 @@ _READ_AS = str.maketrans("ILO", "110")
 
 
 async def create(account_id: str, now: datetime) -> list[str]:
-    """Ten new codes in place of all older ones, to be shown this once. In the caller's transaction."""
+    """Ten new codes, which replace all older ones and are shown once. In the caller's transaction."""
     codes = [ids.random_crockford(LENGTH) for _ in range(COUNT)]
     await repository.delete_recovery_codes(account_id)
     await repository.add_recovery_codes(account_id, [_hash(account_id, code) for code in codes], now)
@@ -24,7 +24,7 @@ async def create(account_id: str, now: datetime) -> list[str]:
 
 
 async def use(account_id: str, typed: str) -> bool:
-    """Use a code up; False if it is none of the account's. Of twenty uses at once one succeeds."""
+    """Use a code; False if it isn't one of the account's. Of twenty uses at the same time one succeeds."""
     code = normal(typed)
     if len(code) != LENGTH:
         return False
@@ -32,7 +32,7 @@ async def use(account_id: str, typed: str) -> bool:
 
 
 def normal(typed: str) -> str:
-    """A code as it is kept, however it was typed."""
+    """A code as it is stored, without the hyphens and spaces that were typed."""
     return "".join(typed.upper().replace("-", "").split()).translate(_READ_AS)
 
 

@@ -1,4 +1,4 @@
-"""People: making accounts."""
+"""Creating accounts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ class AccountExists(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """An account and the TOTP secret to enrol in an authenticator; it is shown this once."""
+    """An account and the TOTP secret to set up in an authenticator; it is shown once."""
 
     id: str
     email: str
@@ -35,9 +35,9 @@ class NewAccount:
 async def create(
     keys: DataKeys, *, email: str, name: str, password: str, is_operator: bool, now: datetime
 ) -> NewAccount:
-    """Make an account with TOTP on, its address taken as confirmed, in the caller's transaction where there is one.
+    """Create an account with TOTP on and a confirmed address, in the caller's transaction where there is one.
 
-    Raises AccountExists, and INVALID_INPUT for an address that is none, or a bad password.
+    Raises AccountExists, and INVALID_INPUT for a bad address or password.
     """
     email = checked_email(email)
     account_id, totp_secret = ids.new_id(ids.ACCOUNT), pyotp.random_base32()
@@ -57,7 +57,7 @@ async def create(
 
 
 def checked_email(email: str) -> str:
-    """An e-mail address as it is kept (core.email_address). Raises INVALID_INPUT."""
+    """An e-mail address as it is stored (core.email_address). Raises INVALID_INPUT."""
     try:
         return str(EmailAddress.parse(email))
     except ValueError as error:

@@ -1,8 +1,8 @@
-"""Who is signed in: sessions of our own, each a token of 256 bits that only the browser holds.
+"""Sessions of signed-in people: each has a token of 256 bits, and the database only its hash.
 
-The token is always drawn here, never taken from a request, and drawn anew at sign-in, whenever a code is given, and
-at every change of credentials: an id that somebody planted or saw before is worth nothing after. A session is looked
-up for each request, so it ends with the next one after its row is deleted or its account's credentials change
+Tokens are made here, never taken from a request. A session gets a new one at sign-in, whenever a code is given, and at
+every change of credentials, so a token that somebody planted or saw before is of no use afterwards. A session is read
+for each request: it has ended as soon as its row is deleted or its account's credentials change
 (accounts/credentials.py).
 """
 
@@ -14,13 +14,13 @@ from app.core import ids
 from app.core.crypto import sha256
 
 LIFETIME = timedelta(days=30)
-"""From the sign-in on (contract, section 8)."""
+"""Counted from the sign-in (contract, section 8)."""
 
 FRESH_CODE = timedelta(minutes=10)
-"""How long a code that was given is good for sensitive deeds (contract, section 8)."""
+"""How long a code that was given allows sensitive actions (contract, section 8)."""
 
 SEEN_EVERY = timedelta(minutes=1)
-"""How exactly `last_seen_at` is kept: more would be a write for each page."""
+"""The precision of `last_seen_at`: a finer one would cost a write for each page."""
 
 MAX_TOKEN_LENGTH = 64
 MAX_USER_AGENT_LENGTH = 200
@@ -31,7 +31,7 @@ async def open_session(
 ) -> tuple[str, str]:
     """Sign an account in, in the caller's transaction where there is one; the session's id and its token.
 
-    `code_given` says that the second factor was proved just now.
+    `code_given` says that the second factor was checked just now.
     """
     session_id, token = ids.new_id(ids.SESSION), ids.new_secret()
     await repository.add(
@@ -48,7 +48,7 @@ async def open_session(
 
 
 async def find(token: str, now: datetime) -> Session | None:
-    """The session of a token, if it is one of ours and has not ended."""
+    """The session of a token, if there is one and it has not ended."""
     if not 0 < len(token) <= MAX_TOKEN_LENGTH:
         return None
     return await repository.by_token(token_hash(token), now)
@@ -62,7 +62,7 @@ async def record_use(session: Session, *, address: str, user_agent: str, now: da
 
 
 async def renew(session: Session, now: datetime) -> str | None:
-    """A code was given just now: the session goes on under a new token, which is returned.
+    """Record that a code was given just now; the session's new token.
 
     None if the session ended meanwhile, or another request has renewed it.
     """
@@ -71,7 +71,7 @@ async def renew(session: Session, now: datetime) -> str | None:
 
 
 async def carry_over(session: Session, from_version: int, to_version: int) -> str | None:
-    """Take a session from one version of its account's credentials to the next, under a new token; the token.
+    """Move a session from one version of its account's credentials to the next; its new token.
 
     None if it isn't a session of `from_version` under its token any more. In the caller's transaction.
     """
@@ -87,5 +87,5 @@ async def end_token(token: str) -> None:
 
 
 def token_hash(token: str) -> bytes:
-    """What is kept of a token. It has 256 bits, so no salt and no slow hash is needed."""
+    """The hash that is stored of a token. A token has 256 bits, so no salt and no slow hash is needed."""
     return sha256(token.encode("utf-8", "replace"))

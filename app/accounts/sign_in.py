@@ -1,5 +1,5 @@
-"""Signing in: the password, then a code where two-step verification is on. Nothing is answered that tells whether
-there is an account, and each step costs the same whether or not there is."""
+"""Signing in: the password, then a code where two-step verification is on. No answer shows whether there is an account,
+and each step takes the same time whether or not there is."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ from app.core.errors import ApiError, Code
 from app.core.settings import DataKeys
 
 HALF_LIFETIME = timedelta(minutes=10)
-"""How long a right password waits for its code."""
+"""How long a sign-in whose password was right waits for the code."""
 
 PER_ADDRESS = Limit("password:address", 50, timedelta(minutes=15))
 """Wrong passwords from one network address: an office may share one."""
@@ -34,8 +34,8 @@ PER_PAIR = Limit("password:pair", 10, timedelta(minutes=15))
 """Wrong passwords for one account from one network address."""
 
 PER_ACCOUNT = Limit("password:account", 100, timedelta(hours=1))
-"""Wrong passwords for one account from anywhere: NIST SP 800-63B, section 5.2.2, allows a hundred. High, since
-strangers could otherwise lock somebody out for the asking."""
+"""Wrong passwords for one account from anywhere: NIST SP 800-63B, section 5.2.2, allows a hundred. It is high,
+since a low limit would let strangers lock somebody out."""
 
 WRONG = "the e-mail address or the password is wrong, or the address was not confirmed yet"
 
@@ -50,13 +50,13 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class CodeWanted:
-    """The password was right, and a code is wanted; `token` finds this half sign-in again."""
+    """The password was right, and a code is needed; `token` identifies this half sign-in."""
 
     token: str
 
 
 class SignIn:
-    """The ways in, for one deployment."""
+    """Signing in, for one deployment."""
 
     def __init__(self, keys: DataKeys, throttle: Throttle, letters: Letters) -> None:
         self._keys = keys
@@ -66,9 +66,9 @@ class SignIn:
     async def with_password(
         self, *, email: str, password: str, address: str, site: str, user_agent: str, now: datetime
     ) -> SignedIn | CodeWanted:
-        """The first step. `site` is what a limit per address counts as one. Not inside a transaction.
+        """The first step. `site` is the client's address, or the /64 of an IPv6 one, for limits. Not in a transaction.
 
-        Raises RATE_LIMITED, and INVALID_INPUT for whatever is wrong.
+        Raises RATE_LIMITED, and INVALID_INPUT for a wrong address or password.
         """
         person = await self.check_password(email=email, password=password, address=address, site=site, now=now)
         async with database.transaction():
@@ -88,7 +88,7 @@ class SignIn:
             return await self._open(fresh, None, address, user_agent, now)
 
     async def check_password(self, *, email: str, password: str, address: str, site: str, now: datetime) -> Person:
-        """Whose address and password these are. Counts wrong ones; raises as `with_password`."""
+        """The person with this address and password. Counts wrong ones; raises as `with_password`."""
         email = as_kept(email)
         tries = [(PER_ADDRESS, site), (PER_PAIR, f"{site} {email}"), (PER_ACCOUNT, email)]
         await self._throttle.take(tries, now)
@@ -109,13 +109,13 @@ class SignIn:
         return person
 
     async def is_waiting(self, token: str, now: datetime) -> bool:
-        """Whether a code is still wanted for this half sign-in."""
+        """Whether this half sign-in still waits for a code."""
         return await _half(token, now) is not None
 
     async def with_code(
         self, token: str, code: str, *, address: str, user_agent: str, now: datetime
     ) -> SignedIn | None:
-        """The second step: a code of the authenticator or a recovery code. None if the first has run out.
+        """The second step: a code of the authenticator or a recovery code. None if the first step expired.
 
         Raises CodeRefused, TooManyTries. Not inside a transaction.
         """
@@ -146,7 +146,7 @@ class SignIn:
 
 
 async def verify_factor(keys: DataKeys, account_id: str, code: str, now: datetime) -> str:
-    """What proved to be right: `authenticator` or `recovery code`. Raises CodeRefused, TooManyTries.
+    """Check a code; which kind was right: `authenticator` or `recovery code`. Raises CodeRefused, TooManyTries.
 
     Wrong ones of both kinds share the tries that an account has. Not inside a transaction.
     """

@@ -1,7 +1,7 @@
-"""Signing up: nothing is there until whoever reads the mailbox confirms it with the password that was chosen.
+"""Signing up: there is no account until the reader of the mailbox confirms it with the password that was chosen.
 
-The password is asked for again with the link: an address that a stranger signed up with, under a password of
-theirs, can't be confirmed by its unsuspecting owner into an account that the stranger knows the password of.
+The page of the link asks for the password again. Otherwise a stranger could sign up with somebody's address and a
+password of their own, and the owner who opened the link would create an account that the stranger can sign in to.
 """
 
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ CONFIRMATIONS = Limit("sign_up:confirm", 10, timedelta(minutes=15))
 
 
 class SignUp:
-    """Making accounts, for one deployment."""
+    """Signing up, for one deployment."""
 
     def __init__(self, throttle: Throttle, letters: Letters) -> None:
         self._throttle = throttle
@@ -35,9 +35,9 @@ class SignUp:
     async def request(
         self, *, email: str, name: str, password: str, next_path: str | None, site: str, now: datetime
     ) -> None:
-        """Send a letter to the address: a link that makes the account, or, where there is one, that there is.
+        """Send a letter to the address: a link that creates the account, or a notice that there is one already.
 
-        Both cost the same. Raises INVALID_INPUT for what nobody may sign up with, RATE_LIMITED. Not inside a
+        Both take the same time. Raises INVALID_INPUT for a bad address, name or password, RATE_LIMITED. Not inside a
         transaction.
         """
         email, name = checked_email(email), people.checked_name(name)
@@ -64,7 +64,7 @@ class SignUp:
             await people.send(email, letter, now)
 
     async def confirm(self, token: str, password: str, *, address: str, now: datetime) -> Link | None:
-        """Make the account of a link; None if the link works no more.
+        """Create the account of a link; None if the link works no more.
 
         Raises INVALID_INPUT for another password than was chosen, RATE_LIMITED. Not inside a transaction.
         """

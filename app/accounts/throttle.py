@@ -1,8 +1,8 @@
-"""So many tries in a window and no more, counted in Postgres: a restart of anything gives nobody a new start.
+"""Limits on tries within a window, counted in Postgres, so that a restart of a process or of Redis resets none.
 
-A try is taken in one statement before what it pays for is done, so a hundred parallel tries get no more than one
-after another would. What is counted is a keyed hash of an e-mail address or a network address, whether or not
-there is such an account: how a try is counted tells nothing.
+A try is counted in one statement before the attempt itself, so a hundred at the same time get no more than one after
+another. The subject is stored as a keyed hash of an e-mail address or a network address. It is counted whether or not
+there is such an account, so the count shows nothing.
 """
 
 import math
@@ -17,7 +17,7 @@ from app.core.errors import ApiError, Code
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `tries` within `window`, which opens with the first of them. `purpose` names the count."""
+    """At most `tries` within `window`, which begins with the first of them. `purpose` names the count."""
 
     purpose: str
     tries: int
@@ -25,7 +25,7 @@ class Limit:
 
 
 class Throttle:
-    """Counts tries. `key` hides what is counted from whoever reads the table."""
+    """Counts tries. `key` is the key of the hashes: a reader of the table can't find out the subjects."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -33,8 +33,8 @@ class Throttle:
     async def take(self, tries: Sequence[tuple[Limit, str]], now: datetime) -> None:
         """Take a try of each limit for its subject, in this order. Raises RATE_LIMITED at the first that is used up.
 
-        What comes after a limit that is used up is not counted: whoever is throttled by address can't use up the
-        tries of the accounts that they go on asking for. Commits on its own; not inside a transaction.
+        Limits after the one that is used up are not counted: a client that is throttled by its address can't use up
+        the tries of accounts as well. Commits on its own; not inside a transaction.
         """
         for limit, subject in tries:
             bucket = self._bucket(limit, subject)

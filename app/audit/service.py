@@ -19,8 +19,8 @@ async def record(
 ) -> None:
     """Record an action in the audit log, in the caller's transaction where there is one.
 
-    `actor` is `account:ACC-…`, `api_key:…`, `cli` or `system`; `address` is the client's. `details` must hold
-    nothing secret.
+    `actor` is `account:ACC-…`, `api_key:…`, `cli` or `system`; `address` is the client's. `details` must contain
+    no secret.
     """
     await repository.add(
         at=now,

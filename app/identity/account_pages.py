@@ -1,4 +1,4 @@
-"""One's own account: name, e-mail address, password."""
+"""Pages of a person's own account: name, e-mail address, password."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ GONE = 410
 
 
 def routers(identity: Identity) -> list[Router]:
-    """`/account`, `/account/email`, `/account/password`, and `/confirm-email/change` for whoever reads the letter."""
+    """`/account`, `/account/email`, `/account/password`, and `/confirm-email/change`, the link in the letter."""
 
     def show(request: Asked, template: str, form: Form) -> Response[Any]:
         return identity.page(request, template, {"form": form, "nav": account_nav(request.scope["path"])})

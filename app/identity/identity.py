@@ -1,4 +1,4 @@
-"""What every handler of a signed-in face uses: who is there, what they sent, and the answers."""
+"""What every handler of a signed-in face uses: the visitor, the form that was sent, and the answers."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -42,7 +42,7 @@ CSRF_HEADER = "x-csrf-token"
 
 MAX_FLASH_LENGTH = 500
 FLASH_MAX_AGE_S = 300
-"""A sentence that no page showed by then would surprise."""
+"""An older message is not shown any more: it would confuse."""
 
 _ERROR_TITLES = {
     400: "That can’t be done",
@@ -59,18 +59,18 @@ _ERROR_TITLES = {
 
 
 class SignedOut(Exception):
-    """Nobody is signed in, or not any more."""
+    """The browser has no session, or it has ended."""
 
 
 class ForeignForm(Exception):
-    """The form was not sent from a page of ours, or not by whom the page was made for."""
+    """The form was not sent from a page of ours, or not from the session that the page was made for."""
 
 
 Tone = Literal["positive", "neutral", "progress", "caution", "critical"]
 
 
 class Flash(msgspec.Struct, frozen=True):
-    """A sentence that the next page shows once."""
+    """A message that the next page shows once."""
 
     text: str
     tone: Tone
@@ -94,14 +94,14 @@ class Identity:
         self.email_changes = EmailChanges(throttle, letters)
         self.enrolment = Enrolment(settings.data_keys, letters)
 
-    # Who is there
+    # The visitor
 
     async def session_of(self, request: Asked) -> Session | None:
-        """The session that the browser's cookie opens, if it opens one."""
+        """The session of the browser's cookie, if there is one."""
         return await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
 
     async def recognise(self, request: Asked) -> Visitor | None:
-        """Whoever is signed in; None if nobody is."""
+        """The signed-in visitor, whose use of the session is recorded; None if nobody is signed in."""
         session = await self.session_of(request)
         if session is None:
             return None
@@ -112,7 +112,7 @@ class Identity:
         return visitor
 
     def form_key(self, request: Asked) -> str:
-        """The one-use key of the form that was sent, or of those on the page that is asked for."""
+        """The one-use key of the form that was sent, or of the forms on the requested page."""
         state = request.scope["state"]
         if "form_key" not in state:
             state["form_key"] = form_keys.key_in_address(request) or form_keys.new_key()
@@ -120,7 +120,7 @@ class Identity:
         return key
 
     def csrf_token(self, request: Asked) -> str:
-        """The token that a form on the answer to this request must carry; signed out it is bound to a cookie."""
+        """The token of the forms in the answer to this request, bound to the session or to the visit cookie."""
         return self._tokens.make(self.form_key(request), self._bound_to(request))
 
     def _bound_to(self, request: Asked) -> str:
@@ -128,23 +128,23 @@ class Identity:
         return f"session:{visitor.session.id}" if visitor else f"visit:{self.visit(request)}"
 
     def visit(self, request: Asked) -> str:
-        """The token of a browser that nobody is signed in with; one is sent where there is none."""
+        """The visit token of a browser in which nobody is signed in; a new one is sent where it has none."""
         token = request.scope["state"].get("visit") or _sane_token(request.cookies.get(cookies.VISIT))
         return token or self.new_visit(request, ids.new_secret())
 
     def new_visit(self, request: Asked, token: str) -> str:
-        """Give the browser this token from now on."""
+        """Send the browser this visit token."""
         request.scope["state"]["visit"] = token
         cookies.put(request, cookies.VISIT, token)
         return token
 
     async def start_session(self, request: Asked, token: str) -> None:
-        """Somebody was signed in: the session's token goes out with the answer, and the browser's last one ends."""
+        """Send a new session's token with the answer, and end the session that the browser had before."""
         await sessions.end_token(request.cookies.get(cookies.SESSION, ""))
         cookies.put(request, cookies.SESSION, token, lifetime=sessions.LIFETIME)
         cookies.drop(request, cookies.VISIT)
 
-    # What they sent
+    # The form that was sent
 
     async def read_form(self, request: Asked) -> Form:
         """The form, urlencoded or multipart. Raises INVALID_INPUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE."""
@@ -154,9 +154,9 @@ class Identity:
         return form
 
     async def require_own_form(self, request: Asked) -> None:
-        """Raise ForeignForm unless a page of ours sent this, made for the session or browser that sends it now.
+        """Raise ForeignForm unless a page of ours sent this that was made for this session or browser.
 
-        Afterwards `form_key` is that of the form.
+        Afterwards `form_key` returns the key of this form.
         """
         if not is_same_origin(request, self.services.settings.public_url):
             raise ForeignForm("another site's page sent it")
@@ -195,7 +195,7 @@ class Identity:
         await self.code_given(request)
 
     async def require_password(self, request: Asked, form: Form, name: str = "password") -> Person:
-        """The visitor, their password having been given in the field `name`. Raises FormRefused.
+        """The visitor, after a check of their password in the field `name`. Raises FormRefused.
 
         Not inside a transaction: wrong ones are counted.
         """
@@ -214,13 +214,15 @@ class Identity:
             raise form.refuse(name, words) from None
 
     async def code_given(self, request: Asked) -> None:
-        """The visitor has proved their second step just now. Raises SignedOut if the session ended meanwhile."""
+        """Record that the visitor's code was right just now. Raises SignedOut if the session ended meanwhile."""
         session = visitor_of(request).session
         await self.go_on(request, session, await sessions.renew(session, clock.now()))
 
     async def go_on(self, request: Asked, session: Session, token: str | None) -> None:
-        """`session` goes on under a new token: the browser gets it, and the rest of the request sees the session as
-        it is now. Raises SignedOut without a token, or if the session ended meanwhile."""
+        """Send the browser the session's new token, and use the session as it is now for the rest of the request.
+
+        Raises SignedOut without a token, or if the session ended meanwhile.
+        """
         now = clock.now()
         renewed = None if token is None else await sessions.find(token, now)
         if token is None or renewed is None:
@@ -235,7 +237,7 @@ class Identity:
     def page(
         self, request: Asked, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
     ) -> Response[bytes]:
-        """A page. Besides `context` it knows visitor, csrf_token, flash, path and needs_code."""
+        """A page. Its context has visitor, csrf_token, flash, path and needs_code too."""
         visitor = known_visitor(request)
         frame = {
             "visitor": visitor,
@@ -247,7 +249,7 @@ class Identity:
         return self._pages.page(template, frame | dict(context or {}), status=status)
 
     def redirect(self, request: Asked, path: str, *, flash: str = "", tone: Tone = "positive") -> Response[Any]:
-        """To another page of ours (303); it shows `flash` once. Raises ValueError for an address elsewhere."""
+        """A redirect to another page of ours (303), which shows `flash` once. Raises ValueError for other sites."""
         if not redirects.is_own(path):
             raise ValueError("a redirect target must be a path on our own site")
         if flash:
@@ -255,22 +257,22 @@ class Identity:
         return Response(b"", status_code=303, headers={"Location": path}, media_type="text/plain")
 
     def nothing_done(self, request: Asked, path: str, words: str) -> Response[Any]:
-        """To another page, which says why the form changed nothing. It may be sent again under its key."""
+        """A redirect to a page that shows why the form changed nothing. The form may be sent again under its key."""
         request.scope["state"]["nothing_done"] = True
         return self.redirect(request, path, flash=words, tone="caution")
 
     def show_once(self, request: Asked, path: str, content: Mapping[str, Any]) -> Response[Any]:
-        """To the page at `path`, which shows `content` once: `shown_once` gives it there, to this session alone.
+        """A redirect to the page at `path`, which shows `content` once: `shown_once` returns it there.
 
-        Only for an answer to a form; `content` is kept sealed until then, and in no address or cookie.
+        Only for an answer to a form. `content` is stored sealed, for this session alone, and in no address or cookie.
         """
         request.scope["state"]["shown_once"] = msgspec.json.encode(content).decode()
         return self.redirect(request, path)
 
     async def shown_once(self, request: Asked) -> dict[str, Any] | None:
-        """What `show_once` left for this page; None if it was shown before, or too long ago.
+        """What `show_once` stored for this page; None if it was shown before, or is too old.
 
-        HEAD shows nothing, and so uses nothing up.
+        HEAD shows nothing, and so returns None and deletes nothing.
         """
         if is_head(request.scope):
             return None
@@ -285,7 +287,7 @@ class Identity:
         return self.page(request, template, {**(context or {}), "form": form}, status=422)
 
     def error_page(self, request: Asked, view: ErrorView) -> str:
-        """An error in words: what was refused is the visitor's own doing, so they may read why."""
+        """The page of an error. For errors of the client it shows the message."""
         title = _ERROR_TITLES.get(view.status, "Something went wrong")
         words = view.message if view.status in _ERROR_TITLES and view.status != 404 else ""
         return self._pages.render(
@@ -297,7 +299,7 @@ class Identity:
         cookies.put(request, cookies.FLASH, self._flashes.dumps(msgspec.to_builtins(flash)))
 
     def _take_flash(self, request: Asked) -> Flash | None:
-        """What the last answer left for this page. A part of a page, asked for by htmx, leaves it for a whole one."""
+        """The message of the last answer. A request of htmx for a part of a page leaves it for the next whole page."""
         sent = request.cookies.get(cookies.FLASH)
         if not sent or ("hx-request" in request.headers and "hx-boosted" not in request.headers):
             return None
@@ -309,7 +311,7 @@ class Identity:
 
 
 def visitor_of(request: Asked) -> Visitor:
-    """Who is signed in; only below a router that lets nobody else in."""
+    """The signed-in visitor, below a router for signed-in people. Raises SignedOut."""
     visitor = known_visitor(request)
     if visitor is None:
         raise SignedOut
@@ -317,7 +319,7 @@ def visitor_of(request: Asked) -> Visitor:
 
 
 def known_visitor(request: Asked) -> Visitor | None:
-    """Who is signed in, if somebody is and the guard has looked."""
+    """The signed-in visitor, if there is one and the guard has read the session."""
     visitor: Visitor | None = request.scope["state"].get("visitor")
     return visitor
 
@@ -328,18 +330,18 @@ def address_of(request: Asked) -> str:
 
 
 def site_of(request: Asked) -> str:
-    """What a limit per address counts as one."""
+    """The client's address, or the /64 of an IPv6 one: what limits per address count."""
     return site(request.scope["state"]["client_address"])
 
 
 def user_agent_of(request: Asked) -> str:
-    """What the browser calls itself, made fit to be kept and shown."""
-    told = request.headers.get("user-agent", "")[: sessions.MAX_USER_AGENT_LENGTH]
-    return "".join(character if character.isprintable() else " " for character in told)
+    """The browser's user agent, cut and without characters that can't be shown."""
+    sent = request.headers.get("user-agent", "")[: sessions.MAX_USER_AGENT_LENGTH]
+    return "".join(character if character.isprintable() else " " for character in sent)
 
 
 def sign_in_path(request: Asked) -> str:
-    """Where to sign in and come back from, if this was a page to come back to."""
+    """The sign-in page, with this page as the next one where the request is for a page."""
     if request.method not in ("GET", "HEAD"):
         return "/sign-in"
     query = request.scope["query_string"].decode("latin-1")

@@ -1,4 +1,4 @@
-"""A forgotten password: asking for a link, and choosing a new one with it. Nobody is signed in by it."""
+"""A forgotten password: requesting a link, and setting a new password with it. It signs nobody in."""
 
 from typing import Any
 

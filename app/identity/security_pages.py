@@ -1,7 +1,7 @@
-"""Sign-in and security: the authenticator, recovery codes, and where one is signed in.
+"""Sign-in and security: the authenticator, recovery codes, and the browsers that are signed in.
 
 A new secret and new recovery codes are shown once, on the page that the form that made them leads to
-(`Portal.show_once`).
+(`Identity.show_once`).
 """
 
 from typing import Any

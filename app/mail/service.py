@@ -1,8 +1,8 @@
-"""Letters by outbox: the intent is written with the fact, sent after the commit, marked when it is gone.
+"""Letters by an outbox: written in the transaction of what they are about, sent after its commit.
 
 `enqueue` is the only way into the outbox, so every letter counts against its recipient's allowance (letters.py). What
-a letter says is sealed while it waits (sealing.py), and forgotten when it is sent or given up. A crash between sending
-and marking sends a letter twice, never not at all.
+a letter says is sealed while it waits (sealing.py), and deleted when it is sent or given up. After a crash between
+sending and recording it a letter is sent twice; none is lost.
 """
 
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from app.mail.repository import ClaimedLetter
 log = get_logger(__name__)
 
 LEASE_S = 120
-"""A letter that is being sent is left alone by others for so long; one attempt takes less (core.mail)."""
+"""How long other processes don't touch a letter that is being sent; one attempt takes less (core.mail)."""
 
 RETRY_DELAYS_S = (60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400, 86_400)
 """After each failed attempt; past the last the letter is given up, and logged as an error."""
@@ -30,8 +30,8 @@ MAX_ERROR_CHARS = 300
 async def may_write(kind: Kind, recipient: str, now: datetime) -> bool:
     """Whether a mailbox may get one more letter of this kind now; it holds until the caller's transaction ends.
 
-    `recipient` is an address as it is kept. Ask first where more than the letter depends on it, such as a link that
-    would end an earlier one. Needs the caller's transaction.
+    `recipient` is an address as it is stored. Call it first where more than the letter depends on it, such as a link
+    that would revoke an earlier one. Needs the caller's transaction.
     """
     # Two transactions that write to one mailbox would both count what the other has not committed.
     await repository.lock_mailbox(recipient)
@@ -41,7 +41,7 @@ async def may_write(kind: Kind, recipient: str, now: datetime) -> bool:
 
 
 async def enqueue(recipient: EmailAddress, letter: Letter, now: datetime) -> bool:
-    """Write a letter in the caller's transaction; False where the mailbox has had enough of its kind."""
+    """Write a letter in the caller's transaction; False where the allowance for its kind is used up."""
     if not await may_write(letter.kind, str(recipient), now):
         log.warning("mail_withheld", kind=letter.kind.value)
         return False
@@ -56,7 +56,7 @@ async def enqueue(recipient: EmailAddress, letter: Letter, now: datetime) -> boo
 
 
 async def enqueue_to_kept(recipient: str, letter: Letter, now: datetime) -> None:
-    """The same to an address out of a table. One that an earlier version took and that is none fails no use case."""
+    """The same to an address from a table. A bad one, of an earlier version, is logged and raises nothing."""
     try:
         address = EmailAddress.parse(recipient)
     except ValueError:
@@ -66,7 +66,7 @@ async def enqueue_to_kept(recipient: str, letter: Letter, now: datetime) -> None
 
 
 async def send_waiting(mailer: Mailer, *, limit: int = 50) -> int:
-    """Send up to `limit` letters that are due; how many went out. Not to be called in a transaction."""
+    """Send up to `limit` letters that are due; how many were sent. Not inside a transaction."""
     sent = 0
     for _ in range(limit):
         letter = await repository.claim(clock.now(), timedelta(seconds=LEASE_S))
@@ -75,7 +75,11 @@ async def send_waiting(mailer: Mailer, *, limit: int = 50) -> int:
         try:
             recipient = EmailAddress.parse(letter.recipient)
             await mailer.send(recipient=recipient, subject=letter.subject, body=_body(letter))
-        except (MailError, Undecryptable, ValueError) as error:  # ValueError: an address that an earlier version took
+        except (
+            MailError,
+            Undecryptable,
+            ValueError,
+        ) as error:  # ValueError: an address that an earlier version accepted
             await _record_failure(letter, str(error)[:MAX_ERROR_CHARS])
         else:
             sent += 1

@@ -21,12 +21,12 @@ DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 
 MAX_QUERY_BYTES = 8 * 1024
-"""Far more than every filter at its longest."""
+"""More than all filters at their longest."""
 
 MAX_CURSOR_LENGTH = 200
 
 MAX_SHOWN_LENGTH = 100
-"""A longer name of a parameter is not given back in a message."""
+"""A longer name of a parameter is not quoted in a message."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

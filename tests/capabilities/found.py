@@ -13,7 +13,7 @@ APP = Path(__file__).parents[2] / "app"
 
 _SECRET_COLUMN = re.compile(r"(token|code|secret|password)_(hash|sealed)|\w+_sealed|bucket")
 
-_SEALS_WHAT_OTHERS_SEAL = ("crypto.py", "resealing.py")
+_SEALS_WHAT_OTHERS_SEAL = ("crypto.py", "key_rotation.py")
 """`encrypt` itself, and the rotation of data keys."""
 
 
