@@ -76,7 +76,7 @@ def routers(identity: Identity) -> list[Router]:
                 )
         except FormRefused:
             return again(request, "identity/password.html", form)
-        await identity.go_on(request, session, token)
+        await identity.continue_session(request, session, token)
         words = "Your password is changed, and every other browser is signed out."
         return identity.redirect(request, "/account/security", flash=words)
 
@@ -113,7 +113,7 @@ def routers(identity: Identity) -> list[Router]:
         words = f"The e-mail address is {changed.email} from now on"
         if session is None or changed.token is None:
             return identity.redirect(request, "/sign-in", flash=f"{words}. Sign in with it.")
-        await identity.go_on(request, session, changed.token)
+        await identity.continue_session(request, session, changed.token)
         return identity.redirect(request, "/account", flash=f"{words}, and every other browser is signed out.")
 
     own = [account_page, rename, email_page, change_email, password_page, change_password]

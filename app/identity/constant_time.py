@@ -11,7 +11,7 @@ AT_LEAST_S = 0.5
 
 
 @asynccontextmanager
-async def evenly() -> AsyncIterator[None]:
+async def minimum_duration() -> AsyncIterator[None]:
     """Let the block take AT_LEAST_S, also when it raises. Its work should take about the same time in each case."""
     started_s = clock.monotonic_s()
     try:

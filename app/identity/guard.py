@@ -49,7 +49,7 @@ def signed_in_router(
     """Routes for signed-in people; others are redirected to sign in. Forms must be made for the session."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        await _let_in(identity, cast(Asked, connection))
+        await _authenticate(identity, cast(Asked, connection))
 
     return _signed_in(path, handlers, identity, guard, max_body_bytes)
 
@@ -61,7 +61,7 @@ def operator_router(
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         request = cast(Asked, connection)
-        await _let_in(identity, request)
+        await _authenticate(identity, request)
         session = visitor_of(request).session
         if not session.is_operator:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
@@ -82,7 +82,7 @@ def signed_out_router(path: str, handlers: Sequence[Any], identity: Identity) ->
     return _router(path, handlers, identity, guard, MAX_FORM_BYTES)
 
 
-async def _let_in(identity: Identity, request: Asked) -> None:
+async def _authenticate(identity: Identity, request: Asked) -> None:
     if await identity.recognise(request) is None:
         raise SignedOut
     put_identity(request, identity)

@@ -130,9 +130,9 @@ class Identity:
     def visit(self, request: Asked) -> str:
         """The visit token of a browser in which nobody is signed in; a new one is sent where it has none."""
         token = request.scope["state"].get("visit") or _sane_token(request.cookies.get(cookies.VISIT))
-        return token or self.new_visit(request, ids.new_secret())
+        return token or self.start_visit(request, ids.new_secret())
 
-    def new_visit(self, request: Asked, token: str) -> str:
+    def start_visit(self, request: Asked, token: str) -> str:
         """Send the browser this visit token."""
         request.scope["state"]["visit"] = token
         cookies.put(request, cookies.VISIT, token)
@@ -192,7 +192,7 @@ class Identity:
             person = await accounts_repository.by_id(visitor.account_id)
             await people.record(person, "step_up.code_refused", address_of(request), now, session=visitor.session.id)
             raise form.refuse("code", str(error)) from None
-        await self.code_given(request)
+        await self.record_code(request)
 
     async def require_password(self, request: Asked, form: Form, name: str = "password") -> Person:
         """The visitor, after a check of their password in the field `name`. Raises FormRefused.
@@ -213,12 +213,12 @@ class Identity:
             words = "this is not your password" if error.code is Code.INVALID_INPUT else error.message
             raise form.refuse(name, words) from None
 
-    async def code_given(self, request: Asked) -> None:
+    async def record_code(self, request: Asked) -> None:
         """Record that the visitor's code was right just now. Raises SignedOut if the session ended meanwhile."""
         session = visitor_of(request).session
-        await self.go_on(request, session, await sessions.renew(session, clock.now()))
+        await self.continue_session(request, session, await sessions.renew(session, clock.now()))
 
-    async def go_on(self, request: Asked, session: Session, token: str | None) -> None:
+    async def continue_session(self, request: Asked, session: Session, token: str | None) -> None:
         """Send the browser the session's new token, and use the session as it is now for the rest of the request.
 
         Raises SignedOut without a token, or if the session ended meanwhile.

@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Response, Router, get
 
 from app.core import clock
-from app.identity.constant_time import evenly
+from app.identity.constant_time import minimum_duration
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_out_router
@@ -36,7 +36,7 @@ def routers(identity: Identity) -> list[Router]:
             if not form.text("email"):
                 raise form.refuse("email", "enter your e-mail address")
             with form.catching():
-                async with evenly():
+                async with minimum_duration():
                     await identity.password_changes.request_reset(
                         email=form.text("email"), address=address_of(request), site=site_of(request), now=clock.now()
                     )

@@ -95,7 +95,7 @@ def routers(identity: Identity) -> list[Router]:
                 )
         except FormRefused:
             return show_offer(request, form, offer, 422)
-        await identity.go_on(request, visitor.session, made.token)
+        await identity.continue_session(request, visitor.session, made.token)
         return show_codes(request, made.codes, "Two-step verification is on")
 
     @get("/authenticator/off")
@@ -115,7 +115,7 @@ def routers(identity: Identity) -> list[Router]:
                 )
         except FormRefused:
             return show(request, "identity/authenticator_off.html", {"form": form}, 422)
-        await identity.go_on(request, session, token)
+        await identity.continue_session(request, session, token)
         words = "Two-step verification is off. Your password alone opens your account now."
         return identity.redirect(request, SECURITY, flash=words, tone="caution")
 
@@ -142,7 +142,7 @@ def routers(identity: Identity) -> list[Router]:
         except FormRefused:
             left = await codes_repository.count_recovery_codes(visitor_of(request).account_id)
             return show(request, "identity/recovery_codes.html", {"form": form, "codes_left": left}, 422)
-        await identity.go_on(request, session, made.token)
+        await identity.continue_session(request, session, made.token)
         return show_codes(request, made.codes, "Your new recovery codes")
 
     @form_post("/sessions/{session_id:str}/end", does="Sign out a browser", step_up=StepUp.FRESH_CODE, page="/")
@@ -163,7 +163,7 @@ def routers(identity: Identity) -> list[Router]:
         session, now = visitor_of(request).session, clock.now()
         person = await accounts_repository.by_id(session.account_id)
         token = await credentials.sign_out_others(person, session, address=address_of(request), now=now)
-        await identity.go_on(request, session, token)
+        await identity.continue_session(request, session, token)
         return identity.redirect(request, SECURITY, flash="Every other browser is signed out.")
 
     pages: list[Any] = [

@@ -56,7 +56,7 @@ def routers(identity: Identity) -> list[Router]:
             return identity.refused(request, form, "identity/sign_in.html", {"next_path": next_path})
         if isinstance(result, SignedIn):
             return await signed_in(request, result, next_path)
-        identity.new_visit(request, result.token)
+        identity.start_visit(request, result.token)
         return identity.redirect(request, redirects.with_next("/sign-in/code", next_path))
 
     def start_again(request: Asked, next_path: str) -> Response[Any]:

@@ -8,7 +8,7 @@ from app.accounts import links
 from app.accounts.sign_in import SignedIn
 from app.core import clock
 from app.identity import redirects
-from app.identity.constant_time import evenly
+from app.identity.constant_time import minimum_duration
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_out_router
@@ -38,7 +38,7 @@ def routers(identity: Identity) -> list[Router]:
         form.forget("password")
         try:
             with form.catching():
-                async with evenly():
+                async with minimum_duration():
                     await identity.sign_up.request(
                         email=form.text("email"),
                         name=form.text("name"),

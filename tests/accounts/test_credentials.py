@@ -36,7 +36,9 @@ async def while_changing(world: World, started: Callable[[], Coroutine[Any, Any,
     return await running
 
 
-async def test_who_was_let_in_before_a_change_makes_none_after_it(settings: Settings, steady_clock: None) -> None:
+async def test_a_request_from_before_a_change_can_not_change_credentials_after_it(
+    settings: Settings, steady_clock: None
+) -> None:
     """A thief's request that waited for a slow hash while the owner changed the password."""
     world = await a_world(settings)
     person = await world.person()
@@ -105,7 +107,7 @@ async def test_a_code_that_is_given_during_a_change_signs_nobody_in(settings: Se
     assert await sessions_repository.of_account(world.account_id, now) == []
 
 
-async def test_what_ended_with_a_change_is_swept_away(settings: Settings, steady_clock: None) -> None:
+async def test_purge_deletes_what_ended_with_a_change(settings: Settings, steady_clock: None) -> None:
     world = await a_world(settings)
     await invalidate(world)
     going_on = await world.open_session()

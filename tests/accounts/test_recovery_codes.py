@@ -35,7 +35,7 @@ async def test_twenty_uses_of_one_code_at_once_are_one(settings: Settings) -> No
     assert await codes_repository.count_recovery_codes(account.id) == 9
 
 
-async def test_they_are_read_as_people_type_them_and_kept_as_hashes(settings: Settings) -> None:
+async def test_codes_are_accepted_as_people_type_them_and_stored_as_hashes(settings: Settings) -> None:
     account = await an_account(settings)
     codes = await codes_of(account.id)
     assert len(set(codes)) == 10
@@ -46,7 +46,7 @@ async def test_they_are_read_as_people_type_them_and_kept_as_hashes(settings: Se
     assert not await recovery_codes.use(account.id, codes[0])
 
 
-async def test_new_ones_end_the_old_ones_and_nobody_uses_anothers(settings: Settings) -> None:
+async def test_new_codes_replace_old_ones_and_work_for_one_account(settings: Settings) -> None:
     account = await an_account(settings)
     old, new = await codes_of(account.id), await codes_of(account.id)
     other = await an_account(settings, "other@example.test")

@@ -57,7 +57,7 @@ async def test_a_renewed_token_replaces_the_old_one_once(settings: Settings) -> 
 
 
 @pytest.mark.parametrize("token", ["", "x", "\0", "\ud800", "x" * 43, "x" * 5000, "' OR 1=1 --"])
-async def test_strange_tokens_find_nothing(token: str) -> None:
+async def test_malformed_tokens_find_nothing(token: str) -> None:
     assert await sessions.find(token, clock.now()) is None
 
 

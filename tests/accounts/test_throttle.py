@@ -36,13 +36,13 @@ async def test_the_window_opens_again() -> None:
     assert await take([(FIVE, "mara")])
 
 
-async def test_who_is_throttled_by_address_uses_up_nobody_elses_tries() -> None:
+async def test_a_client_throttled_by_address_uses_up_no_tries_of_accounts() -> None:
     for _ in range(20):
         await take([(FIVE, "192.0.2.1"), (MANY, "mara")])
     assert await database.fetch_value("SELECT max(used) FROM throttles") == 5
 
 
-async def test_what_was_no_failure_is_given_back() -> None:
+async def test_tries_that_did_not_fail_are_given_back() -> None:
     counted = Throttle(b"k" * 32)
     for _ in range(50):
         await counted.take([(FIVE, "mara")], clock.now())
@@ -50,7 +50,7 @@ async def test_what_was_no_failure_is_given_back() -> None:
     assert await take([(FIVE, "mara")])
 
 
-async def test_whom_it_is_about_is_not_kept_and_old_counts_go() -> None:
+async def test_subjects_are_not_stored_and_old_counts_are_purged() -> None:
     await take([(FIVE, "mara@example.test")])
     assert b"mara" not in await database.fetch_value("SELECT bucket FROM throttles")
     assert await throttle_repository.purge(clock.now()) == 0

@@ -48,7 +48,7 @@ async def without_page(request: Asked) -> Response[Any]:
 
 @pytest.mark.parametrize("router", [signed_in_router, operator_router, signed_out_router])
 @pytest.mark.parametrize("handler", [undeclared, without_page])
-def test_a_route_that_says_nothing_or_names_no_page_stops_the_start(
+def test_the_app_does_not_start_with_an_undeclared_route_or_a_missing_page(
     settings: Settings, router: Any, handler: Any
 ) -> None:
     identity = Identity(wire(settings), Pages(), RateLimiter())
@@ -56,7 +56,7 @@ def test_a_route_that_says_nothing_or_names_no_page_stops_the_start(
         router("/cabinet", [page, handler], identity)
 
 
-def test_nothing_changes_by_a_route_that_says_nothing(settings: Settings) -> None:
+def test_every_route_that_changes_something_is_declared(settings: Settings) -> None:
     app: Litestar = create_app(settings)._app
     said = {address for address, _ in declared(app.routes)}
     changing = {route.path for route in app.routes if set(getattr(route, "methods", ())) - {"GET", "HEAD", "OPTIONS"}}
@@ -64,7 +64,7 @@ def test_nothing_changes_by_a_route_that_says_nothing(settings: Settings) -> Non
     assert unsaid == set()
 
 
-async def test_a_declaration_that_is_not_true_is_a_fault(settings: Settings, steady_clock: None) -> None:
+async def test_a_wrong_declaration_is_an_error(settings: Settings, steady_clock: None) -> None:
     """Such a route fails every test that sends its form."""
     async with running(wire(settings)) as services:
         identity = Identity(services, Pages(), RateLimiter())
@@ -115,7 +115,7 @@ def documented(settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_the_list_of_codes_is_written_down(settings: Settings) -> None:
+def test_the_docs_list_every_form_and_its_code(settings: Settings) -> None:
     """On a difference put the table that this prints in place of the one in the docs."""
     table = documented(settings)
     print(table)

@@ -55,7 +55,7 @@ def test_other_peoples_words_become_no_link() -> None:
     assert not LINKED.search(unlinked(BAIT))
 
 
-def test_no_letter_to_an_account_carries_bait() -> None:
+def test_no_letter_to_an_account_has_a_link_from_a_name() -> None:
     made = Letters("https://pay.example.test")
     written = []
     for name, write_one in inspect.getmembers(made, inspect.ismethod):

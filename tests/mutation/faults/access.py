@@ -109,7 +109,7 @@ SESSIONS = (
         '_IS_CURRENT = WhereRaw("{} = {}", SessionTable',
         '_IS_CURRENT = WhereRaw("{} <= 0 OR {} >= 0", SessionTable',
         "a thief stays signed in after the password was changed",
-        ("identity/test_passwords.py::test_a_changed_password_signs_out_everywhere_else",),
+        ("identity/test_password_pages.py::test_a_changed_password_signs_out_everywhere_else",),
     ),
     Fault(
         "app/accounts/sessions_repository.py",
@@ -123,14 +123,14 @@ SESSIONS = (
         "Secure; HttpOnly; SameSite=Lax",
         "Secure; SameSite=Lax",
         "a script on a page reads the session's token",
-        ("identity/test_sign_in.py::test_a_password_opens_the_account_and_signing_out_closes_it_at_once",),
+        ("identity/test_sign_in_pages.py::test_a_password_opens_the_account_and_signing_out_closes_it_at_once",),
     ),
     Fault(
         "app/accounts/links.py",
         '"password_reset": timedelta(hours=1)',
         '"password_reset": timedelta(hours=100)',
         "a letter in an old mailbox opens the account",
-        ("identity/test_passwords.py::test_a_link_resets_once_for_an_hour_and_the_latest_password_counts",),
+        ("identity/test_password_pages.py::test_a_link_resets_once_for_an_hour_and_the_latest_password_counts",),
     ),
     Fault(
         "app/accounts/throttle_repository.py",
@@ -175,7 +175,7 @@ TOTP = (
         "FRESH_CODE = timedelta(minutes=10)",
         "FRESH_CODE = timedelta(hours=10)",
         "a laptop left open asks for payouts all day",
-        ("identity/test_security.py::test_a_code_is_good_for_ten_minutes_and_used_once",),
+        ("identity/test_security_pages.py::test_a_code_is_good_for_ten_minutes_and_used_once",),
     ),
     Fault(
         "app/accounts/codes_repository.py",
@@ -189,7 +189,7 @@ TOTP = (
         "if fresh.has_totp:",
         "if False:",
         "the password alone opens an account with two-step verification",
-        ("identity/test_sign_in.py::test_with_an_authenticator_the_password_alone_opens_nothing",),
+        ("identity/test_sign_in_pages.py::test_with_an_authenticator_the_password_alone_opens_nothing",),
     ),
     Fault(
         "app/identity/guard.py",
@@ -203,7 +203,7 @@ TOTP = (
         "if not visitor.needs_code(now):",
         "if True:",
         "a stolen cookie makes keys and asks for payouts",
-        ("identity/test_security.py::test_a_stolen_cookie_does_nothing_sensitive_without_a_code",),
+        ("identity/test_security_pages.py::test_a_stolen_cookie_does_nothing_sensitive_without_a_code",),
     ),
 )
 
@@ -241,7 +241,7 @@ CSRF = (
         'target=FormUse.id, action="DO NOTHING"',
         'target=FormUse.id, action="DO UPDATE", values=[FormUse.session_id]',
         "a form that is sent twice asks for two payouts",
-        ("accounts/test_form_uses.py::test_of_ten_at_once_one_carries_it_out_and_nine_hear_where_it_led",),
+        ("accounts/test_form_uses.py::test_of_ten_submissions_at_once_one_is_carried_out_and_nine_get_its_redirect",),
     ),
 )
 

@@ -178,7 +178,7 @@ async def test_a_code_is_good_for_ten_minutes_and_used_once(browser: Browsers, s
     assert (await mara.send(path, code=code)).status_code == 422
 
 
-async def test_one_code_for_twenty_deeds_at_once_is_one_deed(browser: Browsers, settings: Settings) -> None:
+async def test_one_code_for_twenty_actions_at_once_allows_one(browser: Browsers, settings: Settings) -> None:
     account, mara = await an_account(settings, totp=True), browser()
     await mara.sign_in(account)
     clock.shift(timedelta(minutes=10))
@@ -191,7 +191,7 @@ async def test_one_code_for_twenty_deeds_at_once_is_one_deed(browser: Browsers, 
     assert await database.fetch_value("SELECT count(*) FROM recovery_codes") == 10
 
 
-async def test_parallel_wrong_codes_get_five_looks(browser: Browsers, settings: Settings) -> None:
+async def test_of_parallel_wrong_codes_five_are_checked(browser: Browsers, settings: Settings) -> None:
     account, mara = await an_account(settings, totp=True), browser()
     await mara.sign_in(account)
     clock.shift(timedelta(minutes=10))
