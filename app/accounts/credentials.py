@@ -47,6 +47,19 @@ async def invalidate(person: Person, *, keep: Session | None) -> Invalidation:
     return Invalidation(opened - 1, token)
 
 
+async def sign_out(account_id: str, session_id: str, *, action: str, address: str, now: datetime) -> bool:
+    """End one session of an account, recorded as `action` in the audit log; False if it has none of this id.
+
+    Not inside a transaction.
+    """
+    async with database.transaction():
+        if not await sessions_repository.delete(account_id, session_id):
+            return False
+        person = await repository.by_id(account_id)
+        await people.record(person, action, address, now, session=session_id)
+        return True
+
+
 async def sign_out_others(person: Person, session: Session, *, address: str, now: datetime) -> str | None:
     """End all other sessions and all mailed links; this session's new token. Raises Outdated.
 

@@ -1,11 +1,10 @@
 """What every handler of a signed-in face uses: the visitor, the form that was sent, and the answers."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from itsdangerous import BadData, URLSafeTimedSerializer
 from litestar import Request, Response
 
 from app.accounts import form_uses, people, sessions, totp
@@ -24,8 +23,10 @@ from app.core import clock, ids
 from app.core.crypto import derive_key
 from app.core.errors import ApiError, Code
 from app.identity import cookies, form_keys, forms, redirects
+from app.identity.flashes import Flashes
 from app.identity.form_keys import FormTokens
 from app.identity.forms import CSRF_FIELD, Form
+from app.identity.nav import Tone
 from app.identity.visitor import Visitor
 from app.web.client_address import site
 from app.web.errors import ErrorView
@@ -39,10 +40,6 @@ Asked = Request[Any, Any, Any]
 
 CSRF_HEADER = "x-csrf-token"
 """What htmx sends in place of the hidden field (`hx-headers`)."""
-
-MAX_FLASH_LENGTH = 500
-FLASH_MAX_AGE_S = 300
-"""An older message is not shown any more: it would confuse."""
 
 _ERROR_TITLES = {
     400: "That can’t be done",
@@ -66,16 +63,6 @@ class ForeignForm(Exception):
     """The form was not sent from a page of ours, or not from the session that the page was made for."""
 
 
-Tone = Literal["positive", "neutral", "progress", "caution", "critical"]
-
-
-class Flash(msgspec.Struct, frozen=True):
-    """A message that the next page shows once."""
-
-    text: str
-    tone: Tone
-
-
 class Identity:
     """One for the process, made in app/asgi.py."""
 
@@ -85,7 +72,7 @@ class Identity:
         self.rate_limiter = rate_limiter
         self._pages = pages
         self._tokens = FormTokens(settings.link_secret)
-        self._flashes = URLSafeTimedSerializer(derive_key(settings.link_secret, "flash"), salt="flash")
+        self._flashes = Flashes(settings.link_secret)
         throttle = Throttle(derive_key(settings.link_secret, "throttle"))
         letters = Letters(settings.public_url)
         self.sign_in = SignIn(settings.data_keys, throttle, letters)
@@ -242,7 +229,7 @@ class Identity:
         frame = {
             "visitor": visitor,
             "csrf_token": self.csrf_token(request),
-            "flash": self._take_flash(request),
+            "flash": self._flashes.take(request),
             "path": request.scope["path"],
             "needs_code": visitor.needs_code(clock.now()) if visitor else False,
         }
@@ -253,7 +240,7 @@ class Identity:
         if not redirects.is_own(path):
             raise ValueError("a redirect target must be a path on our own site")
         if flash:
-            self._put_flash(request, Flash(flash[:MAX_FLASH_LENGTH], tone))
+            self._flashes.put(request, flash, tone)
         return Response(b"", status_code=303, headers={"Location": path}, media_type="text/plain")
 
     def nothing_done(self, request: Asked, path: str, words: str) -> Response[Any]:
@@ -294,20 +281,6 @@ class Identity:
             "identity/error.html",
             {"status": view.status, "title": title, "words": words, "request_id": view.request_id},
         )
-
-    def _put_flash(self, request: Asked, flash: Flash) -> None:
-        cookies.put(request, cookies.FLASH, self._flashes.dumps(msgspec.to_builtins(flash)))
-
-    def _take_flash(self, request: Asked) -> Flash | None:
-        """The message of the last answer. A request of htmx for a part of a page leaves it for the next whole page."""
-        sent = request.cookies.get(cookies.FLASH)
-        if not sent or ("hx-request" in request.headers and "hx-boosted" not in request.headers):
-            return None
-        cookies.drop(request, cookies.FLASH)
-        try:
-            return msgspec.convert(self._flashes.loads(sent, max_age=FLASH_MAX_AGE_S), Flash)
-        except (BadData, msgspec.ValidationError):
-            return None
 
 
 def visitor_of(request: Asked) -> Visitor:

@@ -8,7 +8,7 @@ from typing import Any
 
 from litestar import Response, Router, get
 
-from app.accounts import codes_repository, credentials, people, sessions_repository
+from app.accounts import codes_repository, credentials, sessions_repository
 from app.accounts import repository as accounts_repository
 from app.accounts.enrolment import Offer
 from app.core import clock
@@ -149,10 +149,11 @@ def routers(identity: Identity) -> list[Router]:
     async def end_session(request: Asked, session_id: str) -> Response[Any]:
         visitor = visitor_of(request)
         await identity.require_fresh_code(request, await identity.read_form(request))
-        if not await sessions_repository.delete(visitor.account_id, session_id):
+        ended = await credentials.sign_out(
+            visitor.account_id, session_id, action="session.ended", address=address_of(request), now=clock.now()
+        )
+        if not ended:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
-        person = await accounts_repository.by_id(visitor.account_id)
-        await people.record(person, "session.ended", address_of(request), clock.now(), session=session_id)
         if session_id == visitor.session.id:
             return identity.redirect(request, "/sign-in", flash="You are signed out.")
         return identity.redirect(request, SECURITY, flash="That browser is signed out.")

@@ -4,8 +4,7 @@ from typing import Any
 
 from litestar import Response, Router, get
 
-from app.accounts import people, sessions, sessions_repository
-from app.accounts import repository as accounts_repository
+from app.accounts import credentials, sessions
 from app.accounts.sign_in import SignedIn
 from app.accounts.totp import CodeRefused
 from app.core import clock
@@ -94,9 +93,9 @@ def routers(identity: Identity) -> list[Router]:
     @form_post("/", does="Sign out", step_up=NoStepUp("it ends one’s own session and nothing else"), page=EVERY_PAGE)
     async def sign_out(request: Asked) -> Response[Any]:
         visitor = visitor_of(request)
-        await sessions_repository.delete(visitor.account_id, visitor.session.id)
-        person = await accounts_repository.by_id(visitor.account_id)
-        await people.record(person, "signed_out", address_of(request), clock.now(), session=visitor.session.id)
+        await credentials.sign_out(
+            visitor.account_id, visitor.session.id, action="signed_out", address=address_of(request), now=clock.now()
+        )
         cookies.drop(request, cookies.SESSION)
         return identity.redirect(request, "/sign-in", flash="You are signed out.")
 
