@@ -103,5 +103,5 @@ async def purge(now: datetime) -> int:
 
 
 def _not_finished(how: str) -> ApiError:
-    words = f"this form was sent before, {how}. Look whether it was before you open the form again"
+    words = f"this form was sent before, {how}. Check whether it was before you open the form again"
     return ApiError(Code.IDEMPOTENCY_IN_PROGRESS, words, retry_after_s=1)

@@ -101,7 +101,7 @@ class Letters:
         """After two-step verification was turned off."""
         return self._notice(
             "Two-step verification was turned off for your Swap Pay account",
-            "signing in to your account asks for no code any more: whoever has your password has your account.",
+            "signing in to your account asks for no code any more: your password alone is enough.",
             name=name,
         )
 

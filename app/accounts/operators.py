@@ -79,7 +79,7 @@ def stated_reason(text: str, field: str = "reason") -> str:
     """A reason as it is stored. Raises INVALID_INPUT for one that is empty or too long."""
     reason = text.strip()
     if not reason:
-        raise invalid(field, "say why: it is written down in the audit log")
+        raise invalid(field, "give a reason: it is recorded in the audit log")
     if len(reason) > MAX_REASON_LENGTH:
         raise invalid(field, f"must have at most {MAX_REASON_LENGTH} characters")
     return reason

@@ -45,10 +45,10 @@ def style_sheet(accent: str, *, within: str = ":root") -> str:
 def inks(accent: str) -> tuple[Ink, Ink]:
     """The readable forms of an accent `#rrggbb` on a light and on a dark background."""
     colour = parse(accent)
-    return _told(colour, *_light_ink(colour)), _told(colour, *_dark_ink(colour))
+    return _ink_with_contrast(colour, *_light_ink(colour)), _ink_with_contrast(colour, *_dark_ink(colour))
 
 
-def _told(accent: Colour, ink: Colour, backgrounds: Sequence[Colour]) -> Ink:
+def _ink_with_contrast(accent: Colour, ink: Colour, backgrounds: Sequence[Colour]) -> Ink:
     return Ink(to_hex(ink), min(contrast(ink, background) for background in backgrounds), ink != accent)
 
 

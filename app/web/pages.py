@@ -45,7 +45,7 @@ RELOAD_AFTER_S = 10
 
 
 class Pages:
-    """Renders templates, in English unless told otherwise."""
+    """Renders templates, in English by default."""
 
     def __init__(self) -> None:
         self._environments = {language: _environment(language) for language in languages.every()}

@@ -109,7 +109,7 @@ def parse_moment(parameters: Mapping[str, str], name: str) -> datetime | None:
         moment = msgspec.convert(text, datetime)
         if moment.tzinfo is None:
             raise ValueError
-        return moment.astimezone(UTC)  # here, where an offset that leads out of the calendar can be told
+        return moment.astimezone(UTC)  # here, where an offset that leads out of the calendar can be reported
     except (msgspec.ValidationError, ValueError, OverflowError):
         raise invalid(name, "must be an RFC 3339 time such as 2026-01-31T09:30:00Z") from None
 
