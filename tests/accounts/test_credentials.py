@@ -1,4 +1,4 @@
-"""Changes of credentials that meet: of two at once one counts, and what was made under the old ones is dead."""
+"""Concurrent changes of credentials: of two one counts, and everything made under the old credentials has ended."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -27,7 +27,7 @@ async def invalidate(world: World) -> None:
 
 
 async def while_changing(world: World, started: Callable[[], Coroutine[Any, Any, object]]) -> object:
-    """What comes of something that begins before a change of credentials is committed and ends after it."""
+    """The result of something that begins before a change of credentials is committed and ends after it."""
     async with database.transaction():
         await credentials.invalidate(await world.person(), keep=None)
         running = asyncio.create_task(started(), context=Context())  # another request: not in this transaction

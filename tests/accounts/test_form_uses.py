@@ -1,4 +1,4 @@
-"""Uses of forms: once, whichever comes first; what is shown once; what is kept."""
+"""Uses of forms: each form is carried out once; secrets are shown once; old rows are purged."""
 
 import asyncio
 from datetime import timedelta

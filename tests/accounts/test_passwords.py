@@ -1,4 +1,4 @@
-"""Passwords that nobody should take are refused; all others go."""
+"""Common passwords and bad lengths are refused; all others are accepted."""
 
 import pytest
 from argon2 import PasswordHasher

@@ -1,4 +1,4 @@
-"""Recovery codes: each once, whatever happens at once, and none of the old ones after new ones."""
+"""Recovery codes: each works once, also under concurrent use; new ones replace the old ones."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Sessions: what is kept of a token, when they end, and what is swept away."""
+"""Sessions: what is stored of a token, when they end, and when they are purged."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Limits hold under parallel tries, count in Postgres, and open again when their window is over."""
+"""Limits hold under parallel tries, are counted in Postgres, and end with their window."""
 
 import asyncio
 from datetime import timedelta
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 async def take(tries: list[tuple[Limit, str]]) -> bool:
-    """Whether a try was left. Each asker is another process: it remembers nothing."""
+    """Whether a try was left. Each call stands for another process, which remembers nothing."""
     try:
         await Throttle(b"k" * 32).take(tries, clock.now())
     except ApiError as error:

@@ -1,4 +1,4 @@
-"""What an account is given: how each thing is made and used, and the events that end it."""
+"""Capabilities of an account: how each is made and used, and the events that end it."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -14,7 +14,7 @@ from tests.capabilities.world import HERE, World, sign_out_others
 from tests.identity.browsing import PASSWORD
 
 Use = Callable[[], Awaitable[bool]]
-"""Use the thing, as whoever has it would; whether it worked."""
+"""Use the thing as its holder would; whether it worked."""
 
 NEW = "quite another phrase 8"
 

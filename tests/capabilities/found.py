@@ -1,4 +1,4 @@
-"""What the code has of things that give a right: tables with secrets, cookies, purposes of keys and of sealing."""
+"""Capabilities in the code: tables with secrets, cookies, purposes of keys and of sealing."""
 
 import ast
 import re

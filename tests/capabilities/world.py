@@ -1,4 +1,4 @@
-"""Somebody with an account, a session, an authenticator and a place at a merchant, as services know them."""
+"""A person with an account, a session, an authenticator and a membership, for calls of services."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -29,7 +29,7 @@ from tests.merchants.people import seated
 
 HERE = "192.0.2.1"
 HASH = hash_password(PASSWORD)
-"""Made once: a hash takes its time on purpose."""
+"""Made once: a hash is slow on purpose."""
 
 
 @dataclass
@@ -69,7 +69,7 @@ class World:
         return token
 
     async def mailed(self, email: str | None = None) -> str:
-        """The token in the latest letter to an address; the account's own unless told otherwise."""
+        """The token in the latest letter to an address; the account's own by default."""
         return (await mailed_path(email or self.email)).partition("token=")[2]
 
     def code(self) -> str:

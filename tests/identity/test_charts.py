@@ -1,4 +1,4 @@
-"""The geometry of charts: true to the figures, whatever their size, and without a float."""
+"""The geometry of charts: exact for values of any size, without floats."""
 
 import pytest
 from hypothesis import given

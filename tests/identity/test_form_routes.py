@@ -1,4 +1,4 @@
-"""Routes of forms say which code they ask for, or the app does not start; what they say is true and written down."""
+"""Routes of forms declare which code they require, or the app doesn't start; declarations are true and documented."""
 
 import re
 from pathlib import Path

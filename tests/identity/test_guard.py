@@ -1,4 +1,4 @@
-"""The guard: forms from elsewhere, errors in words, operators, and what every answer carries."""
+"""The guard: forms of other sites, error pages, operators, and headers of every answer."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Signing in and out: who gets in, with what, and what strangers learn."""
+"""Signing in and out: what is required, and what strangers learn."""
 
 import asyncio
 from collections.abc import Callable
@@ -61,7 +61,7 @@ async def test_a_planted_token_is_not_the_one_after_any_step(browser: Browsers, 
     assert waiting != planted
     await mara.send("/sign-in/code", code=account.code())
     assert mara.session not in (None, planted, waiting)
-    # Whoever knew the tokens from before has nothing.
+    # The tokens from before don't work.
     thief = browser()
     thief.client.cookies.set(cookies.SESSION, planted, domain="pay.example.test")
     thief.client.cookies.set(cookies.VISIT, waiting or "", domain="pay.example.test")

@@ -1,4 +1,4 @@
-"""Letters leave after the commit, once, and not at all for facts that were rolled back."""
+"""Letters are sent once, after the commit, and not after a rollback."""
 
 import asyncio
 import contextlib
@@ -130,7 +130,7 @@ async def test_the_body_of_a_letter_that_is_given_up_is_deleted(db: str) -> None
 
 
 async def test_a_letter_whose_address_was_changed_is_not_sent(db: str, tmp_path: Path) -> None:
-    """Whoever writes to the database wants somebody's link for himself."""
+    """An attacker who can write to the database redirects a letter with a link to an own address."""
     await enqueue()
     await database.execute("UPDATE mail_outbox SET recipient = 'thief@example.test'")
     assert await service.send_waiting(MaildirMailer(tmp_path / "mail", "pay@example.com")) == 0
