@@ -3,12 +3,11 @@
 from datetime import datetime, timedelta
 
 import msgspec
-from piccolo.columns.combination import WhereRaw
 from piccolo.query.functions import Count
 from piccolo.querystring import QueryString
 
 from app.core import database
-from app.core.statement import Command, Param, Statement, insert
+from app.core.statement import Command, Param, Statement, insert, is_one
 from app.mail.tables import OutgoingMail
 
 ALLOWANCE_LOCK_SPACE = 7_226_020
@@ -99,19 +98,20 @@ async def claim(now: datetime, lease: timedelta) -> ClaimedLetter | None:
     return await _CLAIM.first(now=now, leased_until=now + lease)
 
 
-_LONGEST_DUE = (
-    OutgoingMail.select(OutgoingMail.id)
-    .where(OutgoingMail.next_attempt_at <= Param("now"))
-    .order_by(OutgoingMail.next_attempt_at)
-    .limit(1)
-    .lock_rows("UPDATE", skip_locked=True)
-)
 _CLAIM = Statement(
     OutgoingMail.update(
         {OutgoingMail.attempts: OutgoingMail.attempts + 1, OutgoingMail.next_attempt_at: Param("leased_until")}
     )
-    # `=` and not IN: Postgres may run the query inside IN again for each row, and would claim one each time.
-    .where(WhereRaw("{} = ({})", OutgoingMail.id, _LONGEST_DUE.querystrings[0]))
+    .where(
+        is_one(
+            OutgoingMail.id,
+            OutgoingMail.select(OutgoingMail.id)
+            .where(OutgoingMail.next_attempt_at <= Param("now"))
+            .order_by(OutgoingMail.next_attempt_at)
+            .limit(1)
+            .lock_rows("UPDATE", skip_locked=True),
+        )
+    )
     .returning(
         OutgoingMail.id,
         OutgoingMail.recipient,
