@@ -10,10 +10,11 @@ import click
 import msgspec
 import pyotp
 
-from app.accounts import links, passwords, people
+from app.accounts import links, passwords
+from app.accounts import repository as accounts_repository
 from app.accounts import service as accounts
-from app.accounts.links import Link
-from app.accounts.people import Person
+from app.accounts.links_repository import Link
+from app.accounts.repository import Person
 from app.api_keys import service as api_keys
 from app.api_keys.scopes import Scope
 from app.cli.running import audit, with_services
@@ -78,7 +79,7 @@ def create_operator(
                 ),
             }
             if link:
-                token = await links.make(
+                token = await links.create(
                     "password_reset", Link(account_id=account.id, email=account.email, credentials_version=0), now
                 )
                 made["password_url"] = f"{services.settings.public_url}/reset-password?token={token}"
@@ -170,7 +171,7 @@ def create_key(
 
 
 async def _account(email: str) -> Person:
-    person = await people.by_email(as_kept(email))
+    person = await accounts_repository.by_email(as_kept(email))
     if person is None:
         raise click.ClickException(f"no account has the address {email}")
     return person
