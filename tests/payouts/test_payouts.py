@@ -10,8 +10,7 @@ from app.core.errors import ApiError, Code
 from app.invoices.presentation import InvoiceBody
 from app.merchants import service as merchants
 from app.wiring import Services
-from app.withdrawals.queries import withdrawals_to_sign
-from app.withdrawals.service import set_waiting
+from app.withdrawals.repository import set_waiting, withdrawals_to_sign
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
 from tests.factories.operators import Operator, operator

@@ -13,7 +13,7 @@ from app.ledger.hashchain import ChainId
 from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused, expire_stale, waiting
-from app.withdrawals.queries import withdrawals_to_sign
+from app.withdrawals.repository import withdrawals_to_sign
 from tests.factories.merchants import make_member, terms
 from tests.factories.operators import Operator, operator
 from tests.factories.withdrawals import NETWORK, approve, balance, event_types, fund, payout, send, sign
