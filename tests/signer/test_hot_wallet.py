@@ -126,7 +126,7 @@ async def test_many_that_wait_for_money_do_not_hide_one_that_does_not(poor: Sign
     await poor.top_up("ETH", 10**18)
     await poor.confirm_blocks()
     for _ in range(60):
-        asked = await poor.ask("1.00")
+        asked = await poor.request_payout("1.00")
         await poor.approve(asked.id)
     coins = await poor.approved("0.20", "ETH")
     await poor.rounds(blocks=1)
@@ -135,7 +135,7 @@ async def test_many_that_wait_for_money_do_not_hide_one_that_does_not(poor: Sign
 
 async def test_our_own_hot_wallet_is_no_destination(poor: SignerUnderTest) -> None:
     with pytest.raises(ApiError, match="our own hot wallet"):
-        await poor.ask("1.00", destination=poor.hot)
+        await poor.request_payout("1.00", destination=poor.hot)
 
 
 async def test_what_was_there_before_the_first_block_and_what_a_contract_sent_is_found(

@@ -73,7 +73,7 @@ async def sweep(setup: SignerUnderTest, rounds: int) -> None:
 
 
 async def test_coins_are_swept_less_gas_and_data_and_the_books_agree(bare: SignerUnderTest, data_fee_raw: int) -> None:
-    paid = await bare.take("ETH", "0.50")
+    paid = await bare.receive_payment("ETH", "0.50")
     await bare.confirm_blocks()
     await sweep(bare, 5)
     (swept,) = await bare.transactions(purpose="sweep")
@@ -90,8 +90,8 @@ async def test_coins_are_swept_less_gas_and_data_and_the_books_agree(bare: Signe
 async def test_gas_that_is_brought_to_a_token_covers_its_data_and_payouts_book_theirs(
     bare: SignerUnderTest, data_fee_raw: int
 ) -> None:
-    await bare.take("USDT", "30.00")
-    await bare.take("ETH", "0.50")
+    await bare.receive_payment("USDT", "30.00")
+    await bare.receive_payment("ETH", "0.50")
     await bare.confirm_blocks()
     await sweep(bare, 8)
     assert [len(await bare.transactions(purpose=purpose)) for purpose in ("gas", "sweep")] == [1, 2]
@@ -106,7 +106,7 @@ async def test_gas_that_is_brought_to_a_token_covers_its_data_and_payouts_book_t
 async def test_a_sweep_that_can_not_pay_for_dearer_data_is_bumped_and_sends_less(
     bare: SignerUnderTest, driver: AnvilDriver, data_fee_raw: int
 ) -> None:
-    paid = await bare.take("ETH", "0.50")
+    paid = await bare.receive_payment("ETH", "0.50")
     await bare.confirm_blocks()
     await driver.call("evm_setAutomine", False)
     try:

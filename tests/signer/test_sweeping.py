@@ -47,7 +47,7 @@ async def sweep(setup: SignerUnderTest, rounds: int = 12) -> None:
 
 
 async def test_tokens_are_swept_with_gas_that_is_brought(bare: SignerUnderTest) -> None:
-    invoices = [await bare.take("USDT", f"{10 + number}.00") for number in range(3)]
+    invoices = [await bare.receive_payment("USDT", f"{10 + number}.00") for number in range(3)]
     await bare.confirm_blocks()
     credit, _ = await bare.balance()
     await sweep(bare)
@@ -70,7 +70,7 @@ async def test_tokens_are_swept_with_gas_that_is_brought(bare: SignerUnderTest) 
 
 async def test_dust_is_swept_with_the_rest_and_reconciled_to_the_unit(bare: SignerUnderTest) -> None:
     # Given a paid invoice that strangers have sent specks to, and one that has nothing else,
-    paid = await bare.take("USDT", "10.00")
+    paid = await bare.receive_payment("USDT", "10.00")
     specks = {"USDT": 90_000, "ETH": 9 * 10**12}  # 0.9 % of the invoice; below the limit of 0.00001 ETH
     for asset, amount_raw in specks.items():
         await bare.send(asset, paid.pay_in.address, amount_raw)
@@ -88,7 +88,7 @@ async def test_dust_is_swept_with_the_rest_and_reconciled_to_the_unit(bare: Sign
 
 
 async def test_an_address_is_swept_each_time_it_is_paid(bare: SignerUnderTest) -> None:
-    await bare.take("USDT", "10.00")
+    await bare.receive_payment("USDT", "10.00")
     await bare.confirm_blocks()
     await sweep(bare)
     (first,) = await bare.transactions(purpose="sweep")
@@ -100,7 +100,7 @@ async def test_an_address_is_swept_each_time_it_is_paid(bare: SignerUnderTest) -
 
 
 async def test_coins_are_swept_less_their_own_gas_and_nothing_stays(bare: SignerUnderTest) -> None:
-    paid = await bare.take("ETH", "0.50")
+    paid = await bare.receive_payment("ETH", "0.50")
     await bare.confirm_blocks()
     hot_before = await bare.driver.balance_of(bare.hot)
     await sweep(bare, 6)
@@ -114,8 +114,8 @@ async def test_coins_are_swept_less_their_own_gas_and_nothing_stays(bare: Signer
 
 
 async def test_dust_is_left_alone(bare: SignerUnderTest) -> None:
-    first = await bare.take("USDT", "0.50")
-    await bare.take("ETH", "0.0005")
+    first = await bare.receive_payment("USDT", "0.50")
+    await bare.receive_payment("ETH", "0.0005")
     await bare.confirm_blocks()
     await sweep(bare, 4)
     assert await bare.transactions(purpose="sweep") == []
@@ -129,7 +129,7 @@ async def test_dust_is_left_alone(bare: SignerUnderTest) -> None:
 
 
 async def test_coins_that_are_not_worth_their_gas_wait_for_a_cheaper_hour(bare: SignerUnderTest) -> None:
-    paid = await bare.take("ETH", "0.002")
+    paid = await bare.receive_payment("ETH", "0.002")
     await bare.confirm_blocks()
     await bare.driver.call("anvil_setNextBlockBaseFeePerGas", hex(100 * 10**9))
     await bare.driver.mine(1)
@@ -159,7 +159,7 @@ async def test_without_gas_nothing_is_swept_and_nothing_is_lost(
 
 async def test_gas_goes_to_addresses_of_ours_alone(bare: SignerUnderTest) -> None:
     """Whoever can write to the database names an address of his own, with tokens on it, and waits for gas."""
-    paid = await bare.take("USDT", "10.00")
+    paid = await bare.receive_payment("USDT", "10.00")
     await bare.confirm_blocks()
     thief = new_address()
     await bare.send("USDT", thief, 50_000_000)
