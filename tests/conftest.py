@@ -30,6 +30,20 @@ from tests.services import (
     start_valkey_for_tests,
 )
 
+MAX_SUGGESTIONS = 10
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how each test that failed is run again by itself."""
+    failed = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
+    names = list(dict.fromkeys(report.nodeid for report in failed))
+    if names:
+        terminalreporter.section("to run one of them again")
+        for name in names[:MAX_SUGGESTIONS]:
+            terminalreporter.line(f"make test T='{name}' TEST_PROCESSES=0")
+        if len(names) > MAX_SUGGESTIONS:
+            terminalreporter.line(f"and {len(names) - MAX_SUGGESTIONS} more")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def full_cost_hasher() -> Iterator[PasswordHasher]:
