@@ -95,7 +95,7 @@ async def test_amount_and_fee_are_locked_and_leave_when_it_is_confirmed(
     assert await event_types(asked.id) == [f"payout.{state}" for state in states]
 
 
-async def test_a_reverted_one_gives_everything_back(services: Services, merchant_id: str, ops: Operator) -> None:
+async def test_a_reverted_one_releases_everything(services: Services, merchant_id: str, ops: Operator) -> None:
     asked = await payout(services, merchant_id)
     await approve(services, asked.id, ops)
     await send(services, asked.id)

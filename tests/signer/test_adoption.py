@@ -217,7 +217,7 @@ async def test_a_node_that_lies_about_a_transaction_proves_nothing(setup: Signer
             await sender.aclose()
 
 
-async def test_a_payout_that_was_edited_or_is_signed_already_takes_no_other_transaction(
+async def test_a_payout_that_was_edited_or_is_signed_already_gets_no_other_transaction(
     setup: SignerUnderTest,
 ) -> None:
     asked, signed = await setup.approved("12.00"), await setup.approved("3.00")

@@ -50,7 +50,7 @@ async def check(setup: SignerUnderTest) -> None:
     await assert_invoices()
 
 
-async def test_the_credit_is_reversed_told_and_what_is_pending_held(setup: SignerUnderTest) -> None:
+async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_held(setup: SignerUnderTest) -> None:
     # Given a credited deposit, and payouts that wait, of this merchant and another, in this asset and another,
     await setup.driver.mine(1)
     new = await booked(setup, "300.00")
@@ -127,7 +127,7 @@ async def test_a_deposit_that_comes_back_is_credited_again(setup: SignerUnderTes
     await check(setup)
 
 
-async def test_where_the_money_has_left_later_credits_fill_the_hole_first(setup: SignerUnderTest) -> None:
+async def test_a_balance_below_zero_is_filled_by_later_credits_first(setup: SignerUnderTest) -> None:
     # Given a merchant who has paid out all that came, the last deposit too,
     await setup.driver.mine(1)
     before_raw, _ = await setup.balance()
@@ -171,7 +171,7 @@ async def test_where_the_money_has_left_later_credits_fill_the_hole_first(setup:
     await check(setup)
 
 
-async def test_what_was_locked_before_waits_too_until_the_hole_is_filled(setup: SignerUnderTest) -> None:
+async def test_what_was_locked_before_waits_too_until_the_balance_is_above_zero(setup: SignerUnderTest) -> None:
     # Given a payout of more than is left once a deposit is taken back, locked and approved before that,
     await setup.driver.mine(1)
     before_raw, _ = await setup.balance()
@@ -201,7 +201,7 @@ async def test_what_was_locked_before_waits_too_until_the_hole_is_filled(setup: 
     await check(setup)
 
 
-async def test_a_confirmed_payout_that_is_thrown_out_is_sent_again_and_is_no_drift(setup: SignerUnderTest) -> None:
+async def test_a_confirmed_payout_whose_block_is_dead_is_sent_again_and_is_no_drift(setup: SignerUnderTest) -> None:
     await setup.driver.mine(1)
     out = await setup.approved("20.00")
     await setup.until_confirmed(out.id)

@@ -76,7 +76,7 @@ async def test_the_first_of_a_line_may_be_the_one_that_is_mined(setup: SignerUnd
     await setup.check()
 
 
-async def test_above_the_ceiling_it_waits_and_says_so(setup: SignerUnderTest) -> None:
+async def test_above_the_fee_ceiling_it_waits_with_a_reason(setup: SignerUnderTest) -> None:
     asked = await setup.approved("12.00")
     await set_base_fee(setup, CEILING_WEI)
     await setup.rounds(2)
@@ -105,7 +105,7 @@ async def test_a_bump_does_not_go_above_the_ceiling_either(setup: SignerUnderTes
     assert await setup.sent_to(asked.destination) == [12_000_000]
 
 
-async def test_a_reverted_payout_fails_gives_the_lock_back_and_its_gas_is_booked(
+async def test_a_reverted_payout_fails_releases_its_money_and_its_gas_is_booked(
     setup: SignerUnderTest, still_chain: None
 ) -> None:
     before, gas_before = await setup.balance("ETH"), await setup.treasury_raw("ETH")
@@ -131,7 +131,9 @@ async def test_a_reverted_payout_fails_gives_the_lock_back_and_its_gas_is_booked
     await setup.check()
 
 
-async def test_a_token_that_says_no_without_reverting_has_not_paid(setup: SignerUnderTest, still_chain: None) -> None:
+async def test_a_token_that_returns_false_without_reverting_has_not_paid(
+    setup: SignerUnderTest, still_chain: None
+) -> None:
     before = await setup.balance()
     asked = await setup.approved("12.00")
     await setup.rounds()
@@ -177,7 +179,7 @@ async def test_a_failed_payout_is_not_sent_again_after_a_deep_reorganisation(
     assert (await setup.alerts())["failed_transaction_loose"] == "critical"
 
 
-async def test_a_confirmed_payout_that_a_deep_reorganisation_takes_away_is_sent_again(
+async def test_a_confirmed_payout_that_a_deep_reorganisation_removes_is_sent_again(
     setup: SignerUnderTest, still_chain: None
 ) -> None:
     asked = await setup.approved("12.00")

@@ -68,7 +68,7 @@ async def test_a_top_up_is_the_treasurys_once_it_is_final(poor: SignerUnderTest)
     await poor.check()
 
 
-async def test_a_top_up_that_a_reorganisation_takes_away_is_taken_back(poor: SignerUnderTest) -> None:
+async def test_a_top_up_that_a_reorganisation_removes_is_reversed(poor: SignerUnderTest) -> None:
     await poor.driver.mine(3)
     await poor.top_up("ETH", 10**18)
     await poor.watcher.tick()

@@ -87,7 +87,7 @@ async def test_coins_are_swept_less_gas_and_data_and_the_books_agree(bare: Signe
     assert await bare.treasury_raw("ETH") == 10**18 - swept["gas_cost_raw"]
 
 
-async def test_gas_that_is_brought_to_a_token_covers_its_data_and_payouts_book_theirs(
+async def test_gas_for_a_token_covers_its_data_and_payouts_book_theirs(
     bare: SignerUnderTest, data_fee_raw: int
 ) -> None:
     await bare.receive_payment("USDT", "30.00")

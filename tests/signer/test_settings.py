@@ -88,7 +88,7 @@ def test_the_signer_does_not_start_without_keys_and_says_why(environment: dict[s
 
 
 @pytest.mark.parametrize("command", [("web",), ("worker", "chain"), ("worker", "webhooks"), ("worker", "default")])
-def test_no_other_process_starts_with_a_spending_key_in_reach(
+def test_no_other_process_starts_with_a_spending_key_in_its_environment(
     environment: dict[str, str], command: tuple[str, ...]
 ) -> None:
     phrase = new_mnemonic()
@@ -116,7 +116,7 @@ def logs_as_before() -> Iterator[None]:
     root.setLevel(level)
 
 
-def test_a_traceback_does_not_show_what_was_in_hand(capsys: pytest.CaptureFixture[str], logs_as_before: None) -> None:
+def test_a_traceback_does_not_show_local_values(capsys: pytest.CaptureFixture[str], logs_as_before: None) -> None:
     for as_json in (True, False):
         logging.configure(level="INFO", json=as_json)
         canary = "canary" + os.urandom(8).hex()

@@ -9,7 +9,7 @@ from app.signer.signing import LOCK_SPACE, ROUND_INTERVAL_S
 from tests.signer.signer_under_test import SignerUnderTest, soon
 
 
-async def test_a_signer_makes_sure_of_its_lock_before_each_round(setup: SignerUnderTest) -> None:
+async def test_a_signer_checks_its_lock_before_each_round(setup: SignerUnderTest) -> None:
     # Given a signer at work,
     asked = await setup.request_payout("12.50")
     stop = asyncio.Event()

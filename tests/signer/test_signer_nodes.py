@@ -33,7 +33,7 @@ def network_options() -> Mapping[str, object]:
     return {"fee_bump_after_s": 86_400}
 
 
-async def test_a_lost_reply_is_answered_by_the_same_bytes(setup: SignerUnderTest, proxy: EvmProxy) -> None:
+async def test_after_a_lost_reply_the_same_bytes_are_sent_again(setup: SignerUnderTest, proxy: EvmProxy) -> None:
     asked = await setup.approved("12.00")
     proxy.lost_replies = {"eth_sendRawTransaction"}
     for _ in range(3):
@@ -69,7 +69,7 @@ async def test_what_the_node_has_already_counts_as_sent(
     assert await setup.sent_to(asked.destination) == [12_000_000]
 
 
-async def test_what_the_node_forgets_is_sent_again(setup: SignerUnderTest, proxy: EvmProxy, still_chain: None) -> None:
+async def test_what_the_node_has_lost_is_sent_again(setup: SignerUnderTest, proxy: EvmProxy, still_chain: None) -> None:
     asked = await setup.approved("12.00")
     await setup.rounds()
     assert (await setup.read(asked.id)).status == "submitted"

@@ -58,7 +58,7 @@ async def test_the_native_coin_is_paid_out_exactly_and_its_gas_is_the_treasurys(
     await setup.check()
 
 
-async def test_fifty_parallel_payouts_take_fifty_nonces_without_a_gap(setup: SignerUnderTest) -> None:
+async def test_fifty_parallel_payouts_use_fifty_nonces_without_a_gap(setup: SignerUnderTest) -> None:
     asked = await asyncio.gather(*(setup.request_payout("1.00") for _ in range(50)))
     for one in asked:
         await setup.approve(one.id)
@@ -154,7 +154,7 @@ async def test_what_was_approved_before_a_suspension_waits_until_it_ends(setup: 
     assert (await setup.until_confirmed(asked.id)).waiting_reason is None
 
 
-async def test_no_more_than_so_many_transactions_wait_for_a_block(
+async def test_no_more_than_the_limit_of_transactions_wait_for_a_block(
     setup: SignerUnderTest, still_chain: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert signing.MAX_UNMINED == 64  # geth's --txpool.accountqueue
@@ -168,7 +168,7 @@ async def test_no_more_than_so_many_transactions_wait_for_a_block(
     assert len(await setup.transactions(third.id)) == 1
 
 
-async def test_whoever_signs_next_waits_for_the_nonce(setup: SignerUnderTest) -> None:
+async def test_a_second_signer_waits_for_the_nonce(setup: SignerUnderTest) -> None:
     """Two signers at once, before either has committed: the second must not be handed the nonce of the first."""
     await setup.until_confirmed((await setup.approved("1.00")).id)  # the row is there
     async with database.transaction():

@@ -46,7 +46,7 @@ async def sweep(setup: SignerUnderTest, rounds: int = 12) -> None:
         await setup.check()
 
 
-async def test_tokens_are_swept_with_gas_that_is_brought(bare: SignerUnderTest) -> None:
+async def test_tokens_are_swept_with_gas_from_the_hot_wallet(bare: SignerUnderTest) -> None:
     invoices = [await bare.receive_payment("USDT", f"{10 + number}.00") for number in range(3)]
     await bare.confirm_blocks()
     credit, _ = await bare.balance()
@@ -113,7 +113,7 @@ async def test_coins_are_swept_less_their_own_gas_and_nothing_stays(bare: Signer
     assert (await bare.balance("ETH"))[0] == int(paid.net_raw)
 
 
-async def test_dust_is_left_alone(bare: SignerUnderTest) -> None:
+async def test_dust_is_not_swept(bare: SignerUnderTest) -> None:
     first = await bare.receive_payment("USDT", "0.50")
     await bare.receive_payment("ETH", "0.0005")
     await bare.confirm_blocks()
@@ -128,7 +128,7 @@ async def test_dust_is_left_alone(bare: SignerUnderTest) -> None:
     assert await bare.driver.balance_of(bare.hot, bare.token) == int(first.pay_in.amount_raw) + MIN_USDT_RAW
 
 
-async def test_coins_that_are_not_worth_their_gas_wait_for_a_cheaper_hour(bare: SignerUnderTest) -> None:
+async def test_coins_that_are_not_worth_their_gas_wait_for_cheaper_gas(bare: SignerUnderTest) -> None:
     paid = await bare.receive_payment("ETH", "0.002")
     await bare.confirm_blocks()
     await bare.driver.call("anvil_setNextBlockBaseFeePerGas", hex(100 * 10**9))

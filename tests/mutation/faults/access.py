@@ -154,7 +154,7 @@ TOTP = (
         "WHERE id = $1 AND totp_last_counter < $2",
         "WHERE id = $1 AND totp_last_counter <= $2",
         "one code approves several payouts",
-        ("withdrawals/test_approvals.py::test_one_code_serves_once_however_many_at_once",),
+        ("withdrawals/test_approvals.py::test_one_code_is_accepted_once_however_many_at_once",),
     ),
     Fault(
         "app/accounts/totp.py",

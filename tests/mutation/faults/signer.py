@@ -15,7 +15,7 @@ APPROVALS = (
         "await totp.verify(self._keys, account_id, totp_code, now)",
         "pass",
         "an operator's stolen cookie approves payouts",
-        ("withdrawals/test_approvals.py::test_one_code_serves_once_however_many_at_once",),
+        ("withdrawals/test_approvals.py::test_one_code_is_accepted_once_however_many_at_once",),
     ),
     Fault(
         "app/withdrawals/approvals_repository.py",
@@ -29,7 +29,7 @@ APPROVALS = (
         "return self.digest != digest(self.intent)",
         "return False",
         "an operator approves what somebody has edited, and no alarm is raised",
-        ("withdrawals/test_approvals.py::test_a_row_that_was_edited_behind_the_guards_is_not_approved",),
+        ("withdrawals/test_approvals.py::test_a_row_that_was_edited_past_the_triggers_is_not_approved",),
     ),
     Fault(
         "app/signer/adoption.py",
@@ -74,7 +74,7 @@ SIGNER = (
         "if available_raw is None or available_raw < 0:",
         "if available_raw is None:",
         "a merchant is paid out of other people's money after a reorganisation",
-        ("signer/test_deep_reorg.py::test_what_was_locked_before_waits_too_until_the_hole_is_filled",),
+        ("signer/test_deep_reorg.py::test_what_was_locked_before_waits_too_until_the_balance_is_above_zero",),
     ),
     Fault(
         "app/signer/policy.py",
@@ -98,7 +98,7 @@ SIGNER = (
         "a signer that has lost its lock begins another round beside its successor",
         (
             "core/test_advisory_lock.py::test_no_round_is_begun_without_a_look_at_the_lock",
-            "signer/test_signer_lock.py::test_a_signer_makes_sure_of_its_lock_before_each_round",
+            "signer/test_signer_lock.py::test_a_signer_checks_its_lock_before_each_round",
         ),
     ),
     Fault(
@@ -106,14 +106,14 @@ SIGNER = (
         "MAX_UNMINED = 64",
         "MAX_UNMINED = 640",
         "a node drops transactions beyond its queue, and payouts hang",
-        ("signer/test_signing.py::test_no_more_than_so_many_transactions_wait_for_a_block",),
+        ("signer/test_signing.py::test_no_more_than_the_limit_of_transactions_wait_for_a_block",),
     ),
     Fault(
         "app/signer/signing.py",
         "room = MAX_UNMINED - await repository.unmined_count(self._network.key, self._wallet.hot_address)",
         "room = MAX_UNMINED",
         "a node drops transactions beyond its queue, and payouts hang",
-        ("signer/test_signing.py::test_no_more_than_so_many_transactions_wait_for_a_block",),
+        ("signer/test_signing.py::test_no_more_than_the_limit_of_transactions_wait_for_a_block",),
     ),
     Fault(
         "app/signer/limits.py",
@@ -155,7 +155,7 @@ SIGNER = (
         '.where(_IS_NONCE_OF).lock_rows("UPDATE")',
         ".where(_IS_NONCE_OF)",
         "two payouts get one nonce, and one of them never goes out",
-        ("signer/test_signing.py::test_whoever_signs_next_waits_for_the_nonce",),
+        ("signer/test_signing.py::test_a_second_signer_waits_for_the_nonce",),
     ),
     Fault(
         "app/signer/tracking.py",
@@ -169,7 +169,7 @@ SIGNER = (
         "moved = receipt.succeeded and any(",
         "moved = receipt.succeeded or any(",
         "a token that says no counts as paid, and the merchant's money is gone",
-        ("signer/test_fees.py::test_a_token_that_says_no_without_reverting_has_not_paid",),
+        ("signer/test_fees.py::test_a_token_that_returns_false_without_reverting_has_not_paid",),
     ),
     Fault(
         "app/signer/settings.py",
