@@ -15,7 +15,7 @@ NEWEST_TESTS ?= tests/install tests/cli tests/core tests/ledger tests/invoices
 OBSERVATORY := tests/observatory/node_modules/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test mutate newest on-python bench check soak screens lock clean chromium
+.PHONY: help run demo test mutate newest on-python bench check soak screens pictures lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -110,6 +110,9 @@ $(OBSERVATORY): tests/observatory/package-lock.json
 	@touch $@
 
 # One on PATH, else one from npm or from Playwright: tests/chromium.py.
+pictures: screens ## Take the small pictures of the README anew
+	$(BIN)/python -m tests.pictures
+
 chromium: .venv/.stamp node_modules/.stamp
 	@$(BIN)/python -m tests.chromium
 
