@@ -46,10 +46,13 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("Stream of a checkout page", "the page is closed"): f"{LIVE}::test_streams_of_clients_that_vanish_are_forgotten",
     ("Request for a payout or refund", "cancellation"): "payouts/test_payouts.py::"
     "test_the_merchant_cancels_while_nobody_has_decided",
-    ("Request for a payout or refund", "rejection"): f"{APPROVALS}::test_a_rejection_says_why_and_gives_the_money_back",
+    (
+        "Request for a payout or refund",
+        "rejection",
+    ): f"{APPROVALS}::test_a_rejection_has_a_reason_and_releases_the_money",
     ("Form of an approval", "another request or an edited one"): f"{DESK}::"
     "test_a_form_of_another_payout_approves_neither",
-    ("Approval", "rejection"): f"{APPROVALS}::test_an_approval_is_taken_back_only_while_nothing_is_signed",
+    ("Approval", "rejection"): f"{APPROVALS}::test_an_approved_payout_is_rejected_only_while_nothing_is_signed",
     ("Approval", "a hold"): f"{APPROVALS}::test_a_hold_stops_what_is_not_sent_and_what_comes_later",
     ("Approval", "removal of the operator while others are missing"): f"{APPROVALS}::"
     "test_an_approval_ends_with_the_right_to_give_one",

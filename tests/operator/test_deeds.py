@@ -26,7 +26,7 @@ from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.holds import HoldRefused
-from app.withdrawals.queries import withdrawals_to_sign
+from app.withdrawals.repository import withdrawals_to_sign
 from tests.factories.invoices import invoice
 from tests.factories.letters import letters
 from tests.factories.merchants import make_member, terms

@@ -154,7 +154,7 @@ TOTP = (
         '_IS_IT, Account.totp_last_counter < Param("counter")\n    )',
         '_IS_IT, Account.totp_last_counter <= Param("counter")\n    )',
         "one code approves several payouts",
-        ("withdrawals/test_approvals.py::test_one_code_serves_once_however_many_at_once",),
+        ("withdrawals/test_approvals.py::test_one_code_is_accepted_once_however_many_at_once",),
     ),
     Fault(
         "app/accounts/totp.py",
@@ -275,8 +275,8 @@ IDEMPOTENCY = (
         ("api/test_invoices.py::test_one_key_makes_one_invoice_however_many_at_once",),
     ),
     Fault(
-        "app/refunds/service.py",
-        "await idempotency.store(replay, 201, body, now)",
+        "app/withdrawals/requests.py",
+        "await idempotency.store(new.replay, 201, body, now)",
         "pass",
         "a refund that is asked for again after a lost answer is paid twice",
         ("api/test_refunds.py::test_a_replay_is_byte_for_byte",),
