@@ -6,7 +6,7 @@ from datetime import timedelta
 from app.api_keys import repository
 from app.core import clock, database
 from app.merchants import branding, settings
-from app.merchants.queries import terms_of
+from app.merchants.service import terms_of
 from app.web.edge import Edge
 from tests.cabinet.people import SAME_ORIGIN, Office, problems
 from tests.cabinet.test_keys import ask_api, issued
