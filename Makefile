@@ -4,18 +4,18 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # One test process a core: Postgres, chain and browser of each work in parallel.
 TEST_PROCESSES ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope
+PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder --durations 20 --durations-min 1
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--no-header --quiet
 # Pythons newer than the oldest that we support, the newest first: on PATH, or pyenv's, whose shims offer one alone.
 NEWER_PYTHONS := $(foreach version,3.14 3.13 3.12,python$(version) \
 	$(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python$(version)))
 # What `make newest` runs: the production install with a payment, and what rests most on the language and its library.
-NEWEST_TESTS ?= tests/install tests/commands tests/core tests/ledger tests/invoices
+NEWEST_TESTS ?= tests/install tests/cli tests/core tests/ledger tests/invoices
 OBSERVATORY := tests/observatory/node_modules/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test mutate newest on-python bench check soak screens lock clean chromium
+.PHONY: help run demo test mutate newest on-python bench check soak screens pictures lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,8 +26,8 @@ run: .venv/.stamp node_modules/.stamp ## Start the sandbox, take a payment, stay
 demo: .venv/.stamp node_modules/.stamp ## The same, then stop: exits with 0 or the reason
 	@exec $(BIN)/swap-pay sandbox demo
 
-test: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## Run the whole suite
-	$(PYTEST) $(TESTS)
+test: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## Run the whole suite, or a part: T=tests/ledger, T='tests/web -k errors'
+	$(PYTEST) $(T)
 
 mutate: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## Put faults into a copy of the code and see each noticed (ONLY=part of a name)
 	TEST_PROCESSES=$(TEST_PROCESSES) $(BIN)/python -m tests.mutation $(ONLY)
@@ -54,7 +54,7 @@ bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the mach
 	$(BIN)/python -m bench.ledger
 
 soak: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## The same tests, with ten times the counts
-	SOAK=100 $(PYTEST) $(TESTS)
+	SOAK=100 $(PYTEST) $(T)
 	$(MAKE) --no-print-directory mutate
 
 check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract, locks
@@ -110,6 +110,9 @@ $(OBSERVATORY): tests/observatory/package-lock.json
 	@touch $@
 
 # One on PATH, else one from npm or from Playwright: tests/chromium.py.
+pictures: screens ## Take the small pictures of the README anew
+	$(BIN)/python -m tests.pictures
+
 chromium: .venv/.stamp node_modules/.stamp
 	@$(BIN)/python -m tests.chromium
 

@@ -30,6 +30,49 @@ from tests.services import (
     start_valkey_for_tests,
 )
 
+SLOWEST = (
+    "resilience/test_payment_survives.py",
+    "docs/test_guides.py",
+    "install/test_wheel.py",
+    "sandbox/test_demo.py",
+    "forms/test_browser.py",
+    "checkout/test_checkout_live.py",
+    "checkout/test_pages.py",
+    "gallery/test_gallery.py",
+    "cabinet/over_chain",
+    "operator/journeys",
+    "web/test_every_route.py",
+    "money/test_any_order.py",
+    "webhooks/test_killed.py",
+    "signer/test_signer_killed.py",
+)
+"""They begin first, so that no process is left with a long file while the others have ended."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slowest files first; the rest in the order of the tree."""
+    order = {Path(__file__).parent / name: number for number, name in enumerate(SLOWEST)}
+
+    def place(item: pytest.Item) -> int:
+        return min((order[path] for path in (item.path, *item.path.parents) if path in order), default=len(SLOWEST))
+
+    items.sort(key=place)
+
+
+MAX_SUGGESTIONS = 10
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how each test that failed is run again by itself."""
+    failed = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
+    names = list(dict.fromkeys(report.nodeid for report in failed))
+    if names:
+        terminalreporter.section("to run one of them again")
+        for name in names[:MAX_SUGGESTIONS]:
+            terminalreporter.line(f"make test T='{name}' TEST_PROCESSES=0")
+        if len(names) > MAX_SUGGESTIONS:
+            terminalreporter.line(f"and {len(names) - MAX_SUGGESTIONS} more")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def full_cost_hasher() -> Iterator[PasswordHasher]:

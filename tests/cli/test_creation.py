@@ -89,7 +89,7 @@ async def test_migrate_says_what_it_did(postgres: Postgres, run: Run) -> None:
     first = await run("migrate", DATABASE_URL=url)
     *applied, summary = first.stdout.splitlines()
     assert first.exit_code == 0, first.output
-    assert applied[0] == "applied swap_pay_2026_11_24t18_00_00_000000"
+    assert applied[0] == "applied swap_pay_2026_11_28t11_21_00_000000"
     assert summary == f"The schema is up to date: {len(applied)} migrations applied now, 0 before."
     again = await run("migrate", DATABASE_URL=url)
     assert again.stdout == f"The schema is up to date: {len(applied)} migrations, none to apply.\n"

@@ -113,7 +113,7 @@ def files_asked_for() -> set[str]:
         *(f"app/templates/{name}" for name in templates),
         *(f"app/static/{name}" for name in static),
         *(f"app/locales/{code}/LC_MESSAGES/messages.po" for code in locales),
-        *(f"piccolo_migrations/{path.name}" for path in resources.MIGRATIONS.glob("*.py")),
+        *(f"piccolo_migrations/{path.name}" for path in resources.MIGRATIONS.glob("*.*")),
         f"app/{TOKEN_ARTEFACT.relative_to(resources.PACKAGE)}",
         "app/accounts/common_passwords.txt",
     }

@@ -1,0 +1,161 @@
+"""A migration written in SQL, whose tables Piccolo knows all the same.
+
+`piccolo migrations new --auto` compares the models with what earlier migrations say that they made. SQL says nothing,
+so this migration reads its own CREATE TABLE statements and gives them to Piccolo's snapshot. Of a column it reads the
+name, the type, PRIMARY KEY, NOT NULL, UNIQUE, DEFAULT and REFERENCES; of a constraint its name, by which alone Piccolo
+compares it. The model's name stands behind the bracket: `CREATE TABLE assets ( -- Asset`. Everything else (indexes,
+triggers, keys that no model has) runs, and Piccolo doesn't see it.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from piccolo.apps.migrations.auto.diffable_table import DiffableTable
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from piccolo.columns import (
+    JSONB,
+    UUID,
+    Array,
+    BigInt,
+    BigSerial,
+    Boolean,
+    Bytea,
+    Column,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    OnUpdate,
+    Serial,
+    SmallInt,
+    Text,
+    Timestamptz,
+    Varchar,
+)
+from piccolo.columns.column_types import Numeric
+from piccolo.constraints import Check, Constraint, Unique
+from piccolo.engine import engine_finder
+from piccolo.table import create_table_class
+
+_TYPES: Mapping[str, type[Column]] = MappingProxyType(
+    {
+        "bigint": BigInt,
+        "bigserial": BigSerial,
+        "boolean": Boolean,
+        "bytea": Bytea,
+        "integer": Integer,
+        "jsonb": JSONB,
+        "numeric": Numeric,
+        "serial": Serial,
+        "smallint": SmallInt,
+        "text": Text,
+        "timestamptz": Timestamptz,
+        "uuid": UUID,
+        "varchar": Varchar,
+    }
+)
+_DEFAULTS: Mapping[str, Callable[[str], object]] = MappingProxyType(
+    {"bigint": int, "boolean": lambda text: text == "true", "integer": int, "numeric": Decimal}
+)
+
+_TABLE = re.compile(r"^CREATE TABLE (\w+) \( -- (\w+)\n(.*?)\n\);$", re.MULTILINE | re.DOTALL)
+_COLUMN = re.compile(r"\"?(\w+)\"? (\w+)(?:\((\d+)(?:,(\d+))?\))?(\[\])?(.*)")
+_CONSTRAINT = re.compile(r"CONSTRAINT (\w+) (UNIQUE|CHECK)\b")
+_REFERENCES = re.compile(r"REFERENCES (\w+) \(\w+\) ON UPDATE (\w+) ON DELETE (\w+)")
+_DEFAULT = re.compile(r"DEFAULT '?([^' ]+)")
+
+
+class SqlMigration(MigrationManager):
+    """Runs its SQL, and nothing else: the tables in `add_tables` are there to be read."""
+
+    sql: str
+
+    async def run(self, backwards: bool = False) -> None:
+        """Run the SQL in one transaction. Raises RuntimeError for a run backwards."""
+        if backwards:
+            raise RuntimeError("the schema's beginning can't be taken back: drop the database")
+        engine: Any = engine_finder()
+        async with engine.transaction() as transaction:
+            await transaction.connection.execute(self.sql)
+
+
+def sql_migration(migration_id: str, app_name: str, description: str, sql: str) -> SqlMigration:
+    """The migration that runs this SQL. Raises ValueError for a column or constraint that it can't read."""
+    migration = SqlMigration(migration_id=migration_id, app_name=app_name, description=description)
+    migration.sql = sql
+    classes: dict[str, type[Any]] = {}
+    for tablename, class_name, body in _TABLE.findall(sql):
+        table = DiffableTable(class_name=class_name, tablename=tablename)
+        for part in _parts(body):
+            if part.startswith("CONSTRAINT "):
+                table.constraints.append(_constraint(part))
+            else:
+                table.columns.append(_column(part, classes))
+        keys = {column._meta.name: column for column in table.columns if column._meta.primary_key}
+        classes[tablename] = create_table_class(class_name, class_kwargs={"tablename": tablename}, class_members=keys)
+        migration.add_tables.append(table)
+    return migration
+
+
+def _parts(body: str) -> Iterator[str]:
+    """What stands between the commas, without those inside brackets; each on one line."""
+    depth, part = 0, ""
+    for character in re.sub(r"--.*", "", body):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            yield " ".join(part.split())
+            part = ""
+        else:
+            part += character
+    yield " ".join(part.split())
+
+
+def _constraint(part: str) -> Constraint:
+    found = _CONSTRAINT.match(part)
+    if found is None:
+        raise ValueError(f"not a constraint that can be read: {part}")
+    constraint = Unique(columns=["id"]) if found[2] == "UNIQUE" else Check(condition="")
+    constraint._meta._name = found[1]
+    return constraint
+
+
+def _column(part: str, classes: Mapping[str, type[Any]]) -> Column:
+    found = _COLUMN.fullmatch(part)
+    if found is None or found[2] not in _TYPES:
+        raise ValueError(f"not a column that can be read: {part}")
+    name, kind, length, scale, is_array, marks = found.groups()
+    primary_key = "PRIMARY KEY" in marks
+    params: dict[str, Any] = {
+        "default": _default(kind, marks),
+        "null": not primary_key and "NOT NULL" not in marks,
+        "primary_key": primary_key,
+        "unique": "UNIQUE" in marks,
+    }
+    column_class = _TYPES[kind]
+    if references := _REFERENCES.search(marks):
+        on_update, on_delete = references[2].lower(), references[3].lower()
+        params |= {
+            "references": classes[references[1]],
+            "on_update": OnUpdate[on_update],
+            "on_delete": OnDelete[on_delete],
+        }
+        column_class = ForeignKey
+    elif is_array:
+        params["base_column"] = Varchar(length=int(length)) if kind == "varchar" else column_class()
+        column_class = Array
+    elif kind == "varchar":
+        params["length"] = int(length)
+    elif kind == "numeric":
+        params["digits"] = (int(length), int(scale))
+    elif kind in ("serial", "bigserial"):
+        del params["default"]
+    column = column_class(**params)
+    column._meta.name = name
+    return column
+
+
+def _default(kind: str, marks: str) -> object:
+    found = _DEFAULT.search(marks)
+    return None if found is None else _DEFAULTS.get(kind, str)(found[1])
