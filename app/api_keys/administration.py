@@ -1,14 +1,15 @@
-"""What a member does with the merchant's keys: each verb asks for the right, and writes its audit row along.
+"""API keys in the cabinet: a member issues, updates, rotates and revokes them.
 
-Who may issue a key could otherwise do with it what their role forbids: keys that may ask for payouts or refunds
-need a right of their own, for everything that shows such a key's secret or widens what it may do.
+Each function checks the member's permission and writes an audit row. A key that may request payouts or refunds needs
+a permission of its own for whatever shows its secret or adds scopes: otherwise a member could do with a key what their
+role forbids.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from app.api_keys import queries, service
-from app.api_keys.queries import Key
+from app.api_keys import repository, service
+from app.api_keys.repository import Key
 from app.api_keys.scopes import Scope
 from app.api_keys.secrets import Mode
 from app.core import database
@@ -17,25 +18,25 @@ from app.merchants.members import Member
 from app.merchants.roles import Permission
 
 MONEY_SCOPES = frozenset({Scope.PAYOUTS_WRITE.value, Scope.REFUNDS_WRITE.value})
-"""What sends money out, once an operator has approved."""
+"""Scopes that request payments out of the gateway, which an operator approves."""
 
 CREATED = "api_key.created"
 ROTATED = "api_key.rotated"
-"""The deeds that show a key's secret to whoever does them; app/security_checklist looks for them in the audit log."""
+"""Actions in the audit log that show a key's secret to the actor; app/security_checklist reads them."""
 
 
 async def list_keys(by: Member, mode: Mode) -> list[Key]:
     """The merchant's keys of a mode, newest first, revoked ones too. Raises Forbidden."""
     by.require(Permission.KEYS_VIEW)
-    return await queries.list_keys(by.merchant_id, mode)
+    return await repository.list_keys(by.merchant_id, mode)
 
 
 async def get_key(by: Member, mode: Mode, key_id: str) -> Key:
     """One of the merchant's keys. Raises Forbidden, NOT_FOUND, for a key of the other mode too."""
     by.require(Permission.KEYS_VIEW)
-    key = await queries.get_key(key_id, by.merchant_id)
+    key = await service.get_key(key_id, by.merchant_id)
     if key.mode != mode:
-        raise queries.key_not_found()
+        raise service.key_not_found()
     return key
 
 
@@ -111,7 +112,7 @@ async def update(
 async def rotate(
     by: Member, peppers: Peppers, *, mode: Mode, key_id: str, grace_hours: int, now: datetime
 ) -> tuple[Key, str]:
-    """A new secret; the old one holds for `grace_hours` (0 to 72). The key, and its new whole string, shown once.
+    """A new secret; the old one is valid for `grace_hours` (0 to 72). The key, and its new whole string, shown once.
 
     Raises Forbidden, NOT_FOUND, INVALID_INPUT.
     """
@@ -122,7 +123,7 @@ async def rotate(
 async def rotate_along(
     by: Member, peppers: Peppers, *, mode: Mode, key_id: str, grace_hours: int, now: datetime
 ) -> tuple[Key, str]:
-    """The same in the caller's transaction: several are rotated together or not at all (app/security_checklist)."""
+    """`rotate` in the caller's transaction: several are rotated together or not at all (app/security_checklist)."""
     database.in_transaction()
     before = await get_key(by, mode, key_id)
     _require(by, before.scopes)
@@ -141,7 +142,7 @@ async def rotate_along(
 async def revoke(by: Member, *, mode: Mode, key_id: str, now: datetime) -> Key:
     """End a key for good; revoking it again changes nothing. Raises Forbidden, NOT_FOUND.
 
-    Of any key: who may not widen what a key can do may still end it.
+    A member without the permission for keys of money may still revoke one.
     """
     by.require(Permission.KEYS_MANAGE)
     before = await get_key(by, mode, key_id)

@@ -1,9 +1,8 @@
-"""Letting a request in by its key: the hottest path of the gateway, and the one that strangers try first.
+"""Authentication of a request by its API key: on the path of every request, and open to attackers.
 
-A right secret costs one SELECT, shared by the requests that come together, and no write. That works because the
-process remembers which stored hash a secret once matched: while the row, read anew for each request, still carries
-that hash, the secret is still right. All else goes the long way: an attempt is reserved, the secret compared, the
-attempt given back.
+A right secret costs one SELECT, shared by requests that arrive together, and no write. The process remembers which
+stored hash a secret matched before; while the row, which is read for each request, has that hash, the secret is right.
+In every other case an attempt is reserved, the secret is compared, and the attempt is given back if it was right.
 """
 
 import asyncio
@@ -16,10 +15,11 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from app.api_keys import allowlist, lockout, queries, scopes, secrets
+from app.api_keys import allowlist, lockout, repository, scopes, secrets
 from app.api_keys.allowlist import Address
+from app.api_keys.repository import AuthenticationRow
 from app.api_keys.secrets import Mode, PresentedKey, Secrets, StoredHash
-from app.core import database, metrics
+from app.core import metrics
 from app.core.batching import Batcher
 from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
@@ -39,14 +39,14 @@ connection holds up nobody else."""
 
 MAX_EVALUATIONS = 8
 MAX_DECOYS = 4
-"""Attempts that may write at once in one process, on known and on unknown key ids. A flood of guesses waits here
-and not in the connection pool, where it would keep out the keys that are right."""
+"""Attempts that may write at once in one process, on known and on unknown key ids. Many guesses at once wait here
+and not for the connection pool, where they would delay requests with right keys."""
 
 SETTLING = timedelta(seconds=1)
 SETTLING_READS = 6
 SETTLING_PAUSE_S = 0.05
-"""A lock this young may be the work of right secrets that many processes are evaluating at once, and be lifted in
-a moment; it is looked at again, for a quarter of a second, before a request is refused by it."""
+"""A lock this young may come from right secrets that many processes are evaluating at once, and be lifted in a moment.
+It is read again, for a quarter of a second, before a request is refused by it."""
 
 LAST_USE_EVERY = timedelta(minutes=1)
 """Last use is shown to the minute; writing it for each request would cost more than the request."""
@@ -57,7 +57,7 @@ EVALUATIONS = metrics.counter(
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Who asks: the key, what it may do, and what its merchant's row says. Read afresh for each request.
+    """The client of a request: its key, what the key may do, and its merchant. Read from the database for each request.
 
     `scopes` holds implied ones too.
     """
@@ -83,10 +83,10 @@ class Authenticator:
 
     def __init__(self, peppers: Peppers) -> None:
         self._peppers = peppers
-        self._rows = Batcher(queries.find_for_authentication, max_batch=MAX_ROWS, max_in_flight=MAX_READS)
+        self._rows = Batcher(repository.find_for_authentication, max_batch=MAX_ROWS, max_in_flight=MAX_READS)
         self._remembered: OrderedDict[tuple[str, str, bytes], bytes] = OrderedDict()
         self._evaluating = asyncio.Semaphore(MAX_EVALUATIONS)
-        self._deceiving = asyncio.Semaphore(MAX_DECOYS)
+        self._evaluating_decoys = asyncio.Semaphore(MAX_DECOYS)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._recording: dict[str, asyncio.Task[None]] = {}
         unknown = StoredHash(peppers.current, secrets.seal(peppers, secrets.new_secret()).value)
@@ -96,7 +96,7 @@ class Authenticator:
         """The key's principal.
 
         Raises INVALID_API_KEY, API_KEY_LOCKED, IP_NOT_ALLOWED, API_KEY_REVOKED, API_KEY_EXPIRED or MERCHANT_…,
-        in that order: only who holds the secret learns what became of the key. Must run outside a transaction.
+        in that order: only a client with the right secret learns the state of the key. Must run outside a transaction.
         """
         key = secrets.parse(presented)
         if key is None:
@@ -110,85 +110,85 @@ class Authenticator:
         _refuse_ended(row, now)
         self._record_use(row, address, now)
         return Principal(
-            key_id=row["id"],
-            merchant_id=row["merchant_id"],
-            mode=row["mode"],
-            scopes=scopes.granted(tuple(row["scopes"])),
-            rate_limit_per_minute=row["rate_limit_per_minute"],
-            merchant_name=row["merchant_name"],
-            merchant_status=row["merchant_status"],
-            service_fee_bps=row["service_fee_bps"],
-            fee_payer=row["fee_payer"],
-            accept_parts=row["accept_parts"],
+            key_id=row.id,
+            merchant_id=row.merchant_id,
+            mode=row.mode,
+            scopes=scopes.granted(tuple(row.scopes)),
+            rate_limit_per_minute=row.rate_limit_per_minute,
+            merchant_name=row.merchant_name,
+            merchant_status=row.merchant_status,
+            service_fee_bps=row.service_fee_bps,
+            fee_payer=row.fee_payer,
+            accept_parts=row.accept_parts,
         )
 
     async def close(self) -> None:
         """Wait until the last uses are written."""
         await asyncio.gather(*self._recording.values(), return_exceptions=True)
 
-    async def _admissible_row(self, key: PresentedKey, address: Address, now: datetime) -> database.Row:
-        """The key's row, unless the key is unknown, locked, or not to be used from there."""
+    async def _admissible_row(self, key: PresentedKey, address: Address, now: datetime) -> AuthenticationRow:
+        """The key's row. Raises for a key that is unknown, locked, or not allowed from this address."""
         row = await self._settled_row(key.key_id, now)
         if row is None:
             await self._refuse_unknown(key, now)
-        if row["locked_until"] is not None and row["locked_until"] > now:
-            raise _locked(row["locked_until"], now)
-        if not allowlist.admits(tuple(row["allowlist"]), address):
+        if row.locked_until is not None and row.locked_until > now:
+            raise _locked(row.locked_until, now)
+        if not allowlist.admits(tuple(row.allowlist), address):
             raise ApiError(Code.IP_NOT_ALLOWED, f"the key may not be used from {address}")
         return row
 
-    async def _settled_row(self, key_id: str, now: datetime) -> database.Row | None:
+    async def _settled_row(self, key_id: str, now: datetime) -> AuthenticationRow | None:
         row = await self._rows.ask(key_id)
         for _ in range(SETTLING_READS - 1):
-            if row is None or row["locked_until"] is None or row["locked_until"] <= now + lockout.LOCK - SETTLING:
+            if row is None or row.locked_until is None or row.locked_until <= now + lockout.LOCK - SETTLING:
                 break
             await asyncio.sleep(SETTLING_PAUSE_S)
             row = await self._rows.ask(key_id)
         return row
 
     async def _refuse_unknown(self, key: PresentedKey, now: datetime) -> NoReturn:
-        """Spend what an attempt on a known key spends, one write and one comparison, then refuse."""
-        async with turn(self._deceiving):
+        """Do the work of an attempt on a known key, one write and one comparison, then raise INVALID_API_KEY."""
+        async with turn(self._evaluating_decoys):
             await lockout.reserve_decoy()
         secrets.matching(self._peppers, key.secret, self._unknown_secrets, now)
         raise _invalid_key()
 
-    async def _is_right(self, key: PresentedKey, row: database.Row, now: datetime) -> bool:
+    async def _is_right(self, key: PresentedKey, row: AuthenticationRow, now: datetime) -> bool:
         """True for the right secret, False if no attempt was left to find out. Raises INVALID_API_KEY."""
         if self._is_remembered(key, row, now):
-            if row["failed_attempts"]:
-                await lockout.forgive(key.key_id, row["attempt_series"], now)
+            if row.failed_attempts:
+                await lockout.forgive(key.key_id, row.attempt_series, now)
             return True
-        # One at a time for each key: else the first five requests of a burst would take all attempts, and those
-        # behind them would find a key locked that nobody guessed at.
+        # One at a time for each key: otherwise the first five requests of a burst would take all attempts, and the
+        # next ones would find the key locked though every secret was right.
         one_at_a_time = self._turns.setdefault(key.key_id, asyncio.Lock())
         async with turn(one_at_a_time):
             return self._is_remembered(key, row, now) or await self._evaluate(key, row, now)
 
-    def _is_remembered(self, key: PresentedKey, row: database.Row, now: datetime) -> bool:
+    def _is_remembered(self, key: PresentedKey, row: AuthenticationRow, now: datetime) -> bool:
         """Whether this secret is known to match a hash that the row still accepts."""
         place = _place(key)
         matched = self._remembered.get(place)
         if matched is None:
             return False
         self._remembered.move_to_end(place)
-        if matched == row["secret_hash"]:
+        if matched == row.secret_hash:
             return True
-        until = row["previous_valid_until"]
-        return matched == row["previous_secret_hash"] and until is not None and now < until
+        until = row.previous_valid_until
+        return matched == row.previous_secret_hash and until is not None and now < until
 
-    async def _evaluate(self, key: PresentedKey, row: database.Row, now: datetime) -> bool:
+    async def _evaluate(self, key: PresentedKey, row: AuthenticationRow, now: datetime) -> bool:
         async with turn(self._evaluating):
             series = await lockout.reserve(key.key_id, now)
             if series is None:
                 return False
             matched = secrets.matching(self._peppers, key.secret, _secrets_of(row), now)
-            if matched is None or key.mode != row["mode"]:
+            if matched is None or key.mode != row.mode:
                 EVALUATIONS.labels("wrong").inc()
                 raise _invalid_key()
             EVALUATIONS.labels("right").inc()
             await lockout.give_back(key.key_id, series)
-            if matched.value == row["secret_hash"] and matched.pepper_version != self._peppers.current:
+            if matched.value == row.secret_hash and matched.pepper_version != self._peppers.current:
                 matched = await self._reseal(key, matched)
         self._remembered[_place(key)] = matched.value
         if len(self._remembered) > MAX_REMEMBERED:
@@ -198,18 +198,11 @@ class Authenticator:
     async def _reseal(self, key: PresentedKey, old: StoredHash) -> StoredHash:
         """Move the current secret under the newest pepper, unless it was rotated meanwhile."""
         new = secrets.seal(self._peppers, key.secret)
-        moved = await database.execute(
-            "UPDATE api_keys SET secret_hash = $3, pepper_version = $4 WHERE id = $1 AND secret_hash = $2",
-            key.key_id,
-            old.value,
-            new.value,
-            new.pepper_version,
-        )
-        return new if moved else old
+        return new if await repository.replace_hash(key.key_id, old, new) else old
 
-    def _record_use(self, row: database.Row, address: Address, now: datetime) -> None:
+    def _record_use(self, row: AuthenticationRow, address: Address, now: datetime) -> None:
         """Write time and address of the use beside the request, at most once a minute and key."""
-        last, key_id = row["last_used_at"], row["id"]
+        last, key_id = row.last_used_at, row.id
         if (last is not None and now - last < LAST_USE_EVERY) or key_id in self._recording:
             return
         task = run_beside(_write_last_use(key_id, str(address), now))
@@ -219,42 +212,33 @@ class Authenticator:
 
 async def _write_last_use(key_id: str, address: str, now: datetime) -> None:
     try:
-        await database.execute(
-            """
-            UPDATE api_keys SET last_used_at = $2, last_used_address = $3
-            WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $2::timestamptz - $4::interval)
-            """,
-            key_id,
-            now,
-            address,
-            LAST_USE_EVERY,
-        )
+        await repository.record_use(key_id, address, now, every=LAST_USE_EVERY)
     except Exception:
-        # It is shown, not relied on: a request that was let in must not fail by it.
+        # The time is only displayed: an authenticated request must not fail because of it.
         log.warning("last_use_not_recorded", key_id=key_id, exc_info=True)
 
 
 def _place(key: PresentedKey) -> tuple[str, str, bytes]:
-    """Where a secret is remembered. Hashed, so that no secret stays in memory beyond its request."""
+    """The key under which a matched hash is remembered. The secret is hashed, so that it isn't in memory afterwards."""
     return key.mode, key.key_id, hashlib.sha256(key.secret.encode()).digest()
 
 
-def _secrets_of(row: database.Row) -> Secrets:
-    previous = row["previous_secret_hash"]
+def _secrets_of(row: AuthenticationRow) -> Secrets:
+    previous, version = row.previous_secret_hash, row.previous_pepper_version
     return Secrets(
-        StoredHash(row["pepper_version"], row["secret_hash"]),
-        None if previous is None else StoredHash(row["previous_pepper_version"], previous),
-        row["previous_valid_until"],
+        StoredHash(row.pepper_version, row.secret_hash),
+        None if previous is None or version is None else StoredHash(version, previous),
+        row.previous_valid_until,
     )
 
 
-def _refuse_ended(row: database.Row, now: datetime) -> None:
-    if row["revoked_at"] is not None:
+def _refuse_ended(row: AuthenticationRow, now: datetime) -> None:
+    if row.revoked_at is not None:
         raise ApiError(Code.API_KEY_REVOKED, "the API key was revoked")
-    if row["expires_at"] is not None and row["expires_at"] <= now:
+    if row.expires_at is not None and row.expires_at <= now:
         raise ApiError(Code.API_KEY_EXPIRED, "the API key has expired")
-    if row["merchant_status"] != "approved":
-        raise ApiError(*REFUSED_STANDING[row["merchant_status"]])
+    if row.merchant_status != "approved":
+        raise ApiError(*REFUSED_STANDING[row.merchant_status])
 
 
 def _invalid_key() -> ApiError:
@@ -262,6 +246,6 @@ def _invalid_key() -> ApiError:
 
 
 def _locked(until: datetime | None, now: datetime) -> ApiError:
-    """`until` is None where a success lifted the lock in the very moment: then trying again at once is right."""
+    """`until` is None where a success has just lifted the lock: the client may try again at once."""
     wait_s = 1 if until is None else max(1, math.ceil((until - now).total_seconds()))
     return ApiError(Code.API_KEY_LOCKED, "the API key is locked after too many wrong secrets", retry_after_s=wait_s)

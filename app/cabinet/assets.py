@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.cabinet.context import MemberContext
 from app.core.errors import invalid
-from app.merchants.queries import enabled_assets
+from app.merchants.repository import enabled_assets
 from app.networks.config import Asset, NetworkConfig
 from app.wiring import Services
 

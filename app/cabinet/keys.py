@@ -11,7 +11,7 @@ from typing import Any
 from litestar import Response, get
 
 from app.api_keys import administration
-from app.api_keys.queries import Key
+from app.api_keys.repository import Key
 from app.api_keys.scopes import Scope
 from app.api_keys.service import DEFAULT_RATE_LIMIT_PER_MINUTE
 from app.cabinet.cabinet import Cabinet

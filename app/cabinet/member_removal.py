@@ -19,7 +19,8 @@ from app.merchants import invitations, team
 from app.merchants.roles import Permission
 from app.merchants.terms import Mode
 from app.security_checklist import exposure
-from app.security_checklist.exposure import Exposure, Kind, Request
+from app.security_checklist.exposure import Exposure
+from app.security_checklist.repository import Kind, Request
 from app.webhooks.administration import EndpointKeeper
 from app.wiring import Services
 

@@ -12,7 +12,8 @@ from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import Asked, visitor_of
 from app.merchants import applications
-from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES, Facts
+from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
+from app.merchants.applications_repository import Application, Facts
 from app.merchants.members import merchants_of
 
 FIELDS = ("name", "legal_name", "country", "website", "business", "monthly_volume")
@@ -51,7 +52,7 @@ def facts_of(form: Form) -> Facts:
     return Facts(**{name: form.text(name) for name in FIELDS})
 
 
-def form_of(name: str, application: applications.Application) -> Form:
+def form_of(name: str, application: Application) -> Form:
     """The form with what was told before."""
     told = asdict(application)
     return Form.empty(name=name, **{field: str(told[field]) for field in FIELDS if field != "name"})

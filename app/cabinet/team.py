@@ -13,8 +13,8 @@ from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import Asked
 from app.merchants import invitations, team
+from app.merchants.memberships_repository import Person
 from app.merchants.roles import DESCRIPTIONS, ROLES, Permission, checked_role
-from app.merchants.team import Person
 from app.web.row_ids import RowId
 
 

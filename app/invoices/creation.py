@@ -22,8 +22,8 @@ from app.invoices.pricing import FeePayer, price, tail_of_lease
 from app.invoices.queries import holder_of_order_id
 from app.invoices.states import Status
 from app.merchants.members import Member
-from app.merchants.queries import terms_of
 from app.merchants.roles import Permission
+from app.merchants.service import terms_of
 from app.merchants.terms import Mode, Terms
 from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork

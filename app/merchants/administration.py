@@ -1,61 +1,48 @@
-"""What operators alone decide about a merchant: whether it may act, what it pays, what it may take and send.
+"""Administration of merchants by operators: standing, fee, tolerance, and the terms of each asset.
 
-Each verb locks the merchant, changes it and writes the audit row in one transaction. An operator who belongs to the
-merchant can stop it, and nothing else. The owners of a merchant
-whose standing changes get a letter with the reason; the keys know at once, they read the status at each request.
+Each function locks the merchant, changes it and writes the audit row in one transaction. An operator who belongs to
+the merchant may suspend or ban it, and do nothing else. When the standing changes, the owners get a letter with the
+reason; API keys follow at once, since each request reads the status.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
 from app.accounts.operators import DeedRefused, Operator, stated_reason
 from app.audit import service as audit
 from app.core import database
-from app.core.database import Row
 from app.core.errors import ApiError, Code, invalid
 from app.mail.letters import Kind, letter
-from app.merchants import service
+from app.merchants import repository, service
 from app.merchants.members import refuse_own_merchant, write_to_owners
+from app.merchants.repository import AssetTerms, MerchantRow
+from app.merchants.roles import Standing
 from app.merchants.service import MAX_FEE_BPS
 from app.networks.config import MAX_RAW, Asset, NetworkConfig
 
-FROM_TO: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
+FROM_TO: Mapping[str, tuple[frozenset[Standing], Standing]] = MappingProxyType(
     {
         "suspended": (frozenset({"approved"}), "suspended"),
         "banned": (frozenset({"approved", "suspended"}), "banned"),
         "reinstated": (frozenset({"suspended", "banned"}), "approved"),
     }
 )
-"""For each deed, as the audit log calls it: the standings that it starts from, and the one that it leads to."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssetTerms:
-    """What a merchant may do with one asset. `min_raw` and `max_raw` bound an invoice; None: the network's own.
-
-    `daily_cap_raw` is the most that payouts and refunds may send within 24 hours; None: no cap.
-    """
-
-    enabled: bool
-    min_raw: int | None
-    max_raw: int | None
-    daily_cap_raw: int | None
+"""For each action, as named in the audit log: the standings that allow it, and the standing that it sets."""
 
 
 async def suspend(merchant_id: str, reason: str, by: Operator, now: datetime) -> None:
-    """Stop a merchant's keys for now. Raises NOT_FOUND, INVALID_INPUT, DeedRefused."""
+    """Suspend a merchant: its API keys are refused for now. Raises NOT_FOUND, INVALID_INPUT, DeedRefused."""
     await _move(merchant_id, "suspended", reason, by, now)
 
 
 async def reinstate(merchant_id: str, reason: str, by: Operator, now: datetime) -> None:
-    """Let a suspended or banned merchant go on. Raises NOT_FOUND, INVALID_INPUT, DeedRefused."""
+    """Reinstate a suspended or banned merchant. Raises NOT_FOUND, INVALID_INPUT, DeedRefused."""
     await _move(merchant_id, "reinstated", reason, by, now)
 
 
 async def ban(merchant_id: str, reason: str, by: Operator, now: datetime) -> None:
-    """Stop a merchant's keys for good. Raises NOT_FOUND, INVALID_INPUT, DeedRefused."""
+    """Ban a merchant: its API keys are refused. Raises NOT_FOUND, INVALID_INPUT, DeedRefused."""
     await _move(merchant_id, "banned", reason, by, now)
 
 
@@ -69,48 +56,26 @@ async def set_terms(merchant_id: str, fee_bps: int, tolerance_bps: int, by: Oper
     async with database.transaction():
         merchant = await _lock(merchant_id)
         await refuse_own_merchant(by, merchant_id, now)
-        if merchant["service_fee_bps"] != fee_bps:
-            await database.execute("UPDATE merchants SET service_fee_bps = $2 WHERE id = $1", merchant_id, fee_bps)
-            await _audit(merchant_id, "fee_changed", by, now, was=merchant["service_fee_bps"], is_now=fee_bps)
-        if merchant["tolerance_bps"] != tolerance_bps:
+        if merchant.service_fee_bps != fee_bps:
+            await repository.set_fee(merchant_id, fee_bps)
+            await _audit(merchant_id, "fee_changed", by, now, was=merchant.service_fee_bps, is_now=fee_bps)
+        if merchant.tolerance_bps != tolerance_bps:
             await service.set_tolerance(merchant_id, tolerance_bps)
-            await _audit(merchant_id, "tolerance_changed", by, now, was=merchant["tolerance_bps"], is_now=tolerance_bps)
+            await _audit(merchant_id, "tolerance_changed", by, now, was=merchant.tolerance_bps, is_now=tolerance_bps)
 
 
 async def set_asset_terms(
     merchant_id: str, network: NetworkConfig, asset: Asset, terms: AssetTerms, by: Operator, now: datetime
 ) -> None:
     """What a merchant may take and send of one asset. Raises NOT_FOUND, INVALID_INPUT, DeedRefused."""
-    _refuse_senseless(terms)
+    _check_terms(terms)
     async with database.transaction():
         await _lock(merchant_id)
         await refuse_own_merchant(by, merchant_id, now)
-        before = await database.fetch_one(
-            """
-            SELECT enabled, min_raw, max_raw, daily_cap_raw FROM merchant_assets
-            WHERE merchant = $1 AND network = $2 AND asset = $3
-            """,
-            merchant_id,
-            network.key,
-            asset.symbol,
-        )
-        if before is not None and AssetTerms(**dict(before)) == terms:
+        before = await repository.asset_terms(merchant_id, network.key, asset.symbol)
+        if before == terms:
             return
-        await database.execute(
-            """
-            INSERT INTO merchant_assets (merchant, network, asset, enabled, min_raw, max_raw, daily_cap_raw)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
-            ON CONFLICT (merchant, network, asset) DO UPDATE SET enabled = excluded.enabled,
-                min_raw = excluded.min_raw, max_raw = excluded.max_raw, daily_cap_raw = excluded.daily_cap_raw
-            """,
-            merchant_id,
-            network.key,
-            asset.symbol,
-            terms.enabled,
-            terms.min_raw,
-            terms.max_raw,
-            terms.daily_cap_raw,
-        )
+        await repository.set_asset_terms(merchant_id, network.key, asset.symbol, terms)
         await _audit(
             merchant_id,
             "asset_changed",
@@ -118,44 +83,42 @@ async def set_asset_terms(
             now,
             network=network.key,
             asset=asset.symbol,
-            was=None if before is None else _told(AssetTerms(**dict(before))),
-            is_now=_told(terms),
+            was=None if before is None else _described(before),
+            is_now=_described(terms),
         )
 
 
-async def _move(merchant_id: str, deed: str, reason: str, by: Operator, now: datetime) -> None:
+async def _move(merchant_id: str, action: str, reason: str, by: Operator, now: datetime) -> None:
     reason = stated_reason(reason)
-    origins, target = FROM_TO[deed]
+    origins, target = FROM_TO[action]
     async with database.transaction():
         merchant = await _lock(merchant_id)
         if target == "approved":
             await refuse_own_merchant(by, merchant_id, now)
-        if merchant["status"] not in origins:
-            raise DeedRefused(f"{merchant['name']} is {merchant['status']}: it can't be {deed}")
-        await database.execute("UPDATE merchants SET status = $2 WHERE id = $1", merchant_id, target)
-        await _audit(merchant_id, deed, by, now, was=merchant["status"], reason=reason)
-        await _write_to_owners(merchant, deed, reason, now)
+        if merchant.status not in origins:
+            raise DeedRefused(f"{merchant.name} is {merchant.status}: it can't be {action}")
+        await repository.set_status(merchant_id, target)
+        await _audit(merchant_id, action, by, now, was=merchant.status, reason=reason)
+        await _write_to_owners(merchant, action, reason, now)
 
 
-async def _lock(merchant_id: str) -> Row:
-    row = await database.fetch_one(
-        "SELECT id, name, status, service_fee_bps, tolerance_bps FROM merchants WHERE id = $1 FOR UPDATE", merchant_id
-    )
-    if row is None:
+async def _lock(merchant_id: str) -> MerchantRow:
+    merchant = await repository.lock(merchant_id)
+    if merchant is None:
         raise ApiError(Code.NOT_FOUND, "there is no such merchant")
-    return row
+    return merchant
 
 
-async def _write_to_owners(merchant: Row, deed: str, reason: str, now: datetime) -> None:
+async def _write_to_owners(merchant: MerchantRow, action: str, reason: str, now: datetime) -> None:
     said = letter(
         Kind.MERCHANT,
-        SUBJECTS[deed],
-        "{merchant} ({id}) was {deed} by an operator of the gateway.\n\n"
+        SUBJECTS[action],
+        "{merchant} ({id}) was {action} by an operator of the gateway.\n\n"
         "The reason given:\n{reason}\n\n{consequences}\n",
-        ours={"id": merchant["id"], "deed": deed, "reason": reason, "consequences": CONSEQUENCES[deed]},
-        merchant=merchant["name"],
+        ours={"id": merchant.id, "action": action, "reason": reason, "consequences": CONSEQUENCES[action]},
+        merchant=merchant.name,
     )
-    await write_to_owners(merchant["id"], said, now)
+    await write_to_owners(merchant.id, said, now)
 
 
 SUBJECTS: Mapping[str, str] = MappingProxyType(
@@ -176,7 +139,7 @@ CONSEQUENCES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def _refuse_senseless(terms: AssetTerms) -> None:
+def _check_terms(terms: AssetTerms) -> None:
     for field in ("min_raw", "max_raw", "daily_cap_raw"):
         value = getattr(terms, field)
         if value is not None and not 0 <= value <= MAX_RAW:
@@ -185,7 +148,7 @@ def _refuse_senseless(terms: AssetTerms) -> None:
         raise invalid("max_raw", "must not be less than the least amount")
 
 
-def _told(terms: AssetTerms) -> dict[str, object]:
+def _described(terms: AssetTerms) -> dict[str, object]:
     """For the audit log: amounts as strings of digits, as everywhere in JSON."""
     return {
         "enabled": terms.enabled,
@@ -195,10 +158,10 @@ def _told(terms: AssetTerms) -> dict[str, object]:
     }
 
 
-async def _audit(merchant_id: str, deed: str, by: Operator, now: datetime, **details: object) -> None:
+async def _audit(merchant_id: str, action: str, by: Operator, now: datetime, **details: object) -> None:
     await audit.record(
         actor=by.actor,
-        action=f"merchant.{deed}",
+        action=f"merchant.{action}",
         subject=merchant_id,
         merchant_id=merchant_id,
         address=by.address,

@@ -1,11 +1,10 @@
-"""How a business is let in: it tells what it is, an operator approves or rejects, and a rejected one may try again.
+"""Applications of businesses: an operator approves or rejects each, and a rejected business may apply again.
 
-The merchant and its owner are there from the first application on, standing `pending`; approval is what opens the
-rest. What was sent in is never changed, so that an operator decides on what they have read.
+The first application creates the merchant, `pending`, and its owner. An application is never changed, so that an
+operator decides on what they have read.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
@@ -15,11 +14,12 @@ from babel import Locale
 
 from app.audit import service as audit
 from app.core import database, names
-from app.core.database import Row
 from app.core.errors import ApiError, Code, invalid
 from app.mail.letters import Kind, letter
-from app.merchants import service
+from app.merchants import applications_repository, repository, service
+from app.merchants.applications_repository import Application, Facts
 from app.merchants.members import Decider, Member, refuse_own_merchant, write_to_owners
+from app.merchants.repository import MerchantRow
 from app.merchants.roles import Permission
 from app.networks.registry import Networks
 
@@ -50,48 +50,13 @@ COUNTRIES: Mapping[str, str] = MappingProxyType(
 )
 """Countries and territories by their code in ISO 3166, in English; what CLDR has besides is left out."""
 
-Status = Literal["pending", "approved", "rejected"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What a business tells. `name` is what its customers will read, `business` what it sells and to whom."""
-
-    name: str
-    legal_name: str
-    country: str
-    website: str
-    business: str
-    monthly_volume: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Application:
-    """One application as it was sent in, and what was said to it. `applicant` is a person's name and address."""
-
-    id: int
-    merchant_id: str
-    merchant_name: str
-    legal_name: str
-    country: str
-    website: str
-    business: str
-    monthly_volume: str
-    status: Status
-    applicant: str
-    submitted_at: datetime
-    decided_at: datetime | None
-    reason: str | None
-
 
 async def apply(facts: Facts, *, account_id: str, address: str | None, now: datetime) -> str:
     """A new merchant that waits for approval, owned by the account; its id. Raises INVALID_INPUT naming the field."""
     facts = _checked(facts)
     async with database.transaction():
-        await database.execute("SELECT 1 FROM accounts WHERE id = $1 FOR NO KEY UPDATE", account_id)
-        waiting = await database.fetch_value(
-            "SELECT count(*) FROM merchant_applications WHERE submitted_by = $1 AND status = 'pending'", account_id
-        )
+        await applications_repository.lock_applicant(account_id)
+        waiting = await applications_repository.count_pending(account_id)
         if waiting >= MAX_PENDING:
             raise invalid("name", f"{MAX_PENDING} applications of yours are waiting already")
         merchant_id = await service.create(
@@ -112,35 +77,33 @@ async def apply_again(by: Member, facts: Facts, now: datetime) -> None:
     facts = _checked(facts)
     async with database.transaction():
         row = await _lock(by.merchant_id)
-        if row["status"] != "rejected":
+        if row.status != "rejected":
             raise invalid("name", "the application is being looked at already")
-        await database.execute(
-            "UPDATE merchants SET status = 'pending', name = $2 WHERE id = $1", by.merchant_id, facts.name
-        )
+        await repository.reapply(by.merchant_id, facts.name)
         await _submit(by.merchant_id, facts, by.account_id, by.address, now)
 
 
 async def approve(application_id: int, networks: Networks, by: Decider, now: datetime) -> None:
-    """Let the merchant in, with every asset enabled.
+    """Approve the merchant and enable every asset.
 
     Raises NOT_FOUND, INVALID_INPUT for one that is decided, DeedRefused for the operator's own.
     """
     async with database.transaction():
         merchant = await _decide(application_id, "approved", None, by, now)
-        await service.enable_all_assets(merchant["id"], networks)
+        await service.enable_all_assets(merchant.id, networks)
         approved = letter(
             Kind.MERCHANT,
             "Your merchant is approved",
             "{merchant} ({id}) is approved.\n\nYou can create API keys, take payments and ask for payouts now. Sign in"
             " and switch to test mode to try everything without real money.\n",
-            ours={"id": merchant["id"]},
-            merchant=merchant["name"],
+            ours={"id": merchant.id},
+            merchant=merchant.name,
         )
-        await write_to_owners(merchant["id"], approved, now)
+        await write_to_owners(merchant.id, approved, now)
 
 
 async def reject(application_id: int, reason: str, by: Decider, now: datetime) -> None:
-    """Turn the application down; the merchant reads the reason and may apply again.
+    """Reject the application; the merchant reads the reason and may apply again.
 
     Raises NOT_FOUND, INVALID_INPUT for one that is decided, or without a reason.
     """
@@ -154,35 +117,24 @@ async def reject(application_id: int, reason: str, by: Decider, now: datetime) -
             "Your application was not approved",
             "Your application {id} was not approved. The reason given:\n{reason}\n\nYou can sign in, put right what is"
             " said there, and apply again.\n",
-            ours={"id": merchant["id"], "reason": reason},
+            ours={"id": merchant.id, "reason": reason},
         )
-        await write_to_owners(merchant["id"], rejected, now)
+        await write_to_owners(merchant.id, rejected, now)
 
 
 async def waiting(limit: int = 100) -> list[Application]:
     """Applications that wait for a decision, oldest first."""
-    rows = await database.fetch_all(f"{_SELECT} WHERE a.status = 'pending' ORDER BY a.id LIMIT $1", limit)
-    return [Application(**dict(row)) for row in rows]
+    return await applications_repository.pending(limit)
 
 
 async def get(application_id: int) -> Application | None:
     """One application, for operators."""
-    row = await database.fetch_one(f"{_SELECT} WHERE a.id = $1", application_id)
-    return None if row is None else Application(**dict(row))
+    return await applications_repository.find(application_id)
 
 
 async def of_merchant(merchant_id: str) -> list[Application]:
     """A merchant's applications, newest first. Each but the newest was rejected."""
-    rows = await database.fetch_all(f"{_SELECT} WHERE a.merchant = $1 ORDER BY a.id DESC", merchant_id)
-    return [Application(**dict(row)) for row in rows]
-
-
-_SELECT = """
-    SELECT a.id, a.merchant AS merchant_id, m.name AS merchant_name, a.legal_name, a.country, a.website, a.business,
-        a.monthly_volume, a.status, p.name || ' <' || p.email || '>' AS applicant, a.submitted_at, a.decided_at,
-        a.reason
-    FROM merchant_applications a JOIN merchants m ON m.id = a.merchant JOIN accounts p ON p.id = a.submitted_by
-    """
+    return await applications_repository.of_merchant(merchant_id)
 
 
 def _checked(facts: Facts) -> Facts:
@@ -225,21 +177,7 @@ def _text(field: str, value: str, least: int, most: int) -> str:
 
 
 async def _submit(merchant_id: str, facts: Facts, account_id: str, address: str | None, now: datetime) -> None:
-    await database.execute(
-        """
-        INSERT INTO merchant_applications
-            (merchant, legal_name, country, website, business, monthly_volume, status, submitted_by, submitted_at)
-        VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8)
-        """,
-        merchant_id,
-        facts.legal_name,
-        facts.country,
-        facts.website,
-        facts.business,
-        facts.monthly_volume,
-        account_id,
-        now,
-    )
+    await applications_repository.add(merchant_id, facts, account_id, now)
     await audit.record(
         actor=f"account:{account_id}",
         action="merchant.applied",
@@ -251,37 +189,27 @@ async def _submit(merchant_id: str, facts: Facts, account_id: str, address: str 
     )
 
 
-async def _lock(merchant_id: str) -> Row:
-    row = await database.fetch_one("SELECT id, name, status FROM merchants WHERE id = $1 FOR UPDATE", merchant_id)
-    if row is None:
+async def _lock(merchant_id: str) -> MerchantRow:
+    merchant = await repository.lock(merchant_id)
+    if merchant is None:
         raise ApiError(Code.NOT_FOUND, "there is no such merchant")
-    return row
+    return merchant
 
 
 async def _decide(
     application_id: int, decision: Literal["approved", "rejected"], reason: str | None, by: Decider, now: datetime
-) -> Row:
+) -> MerchantRow:
     """Decide a pending application and move its merchant; the merchant. Two operators can't both decide."""
-    merchant_id = await database.fetch_value("SELECT merchant FROM merchant_applications WHERE id = $1", application_id)
+    merchant_id = await applications_repository.merchant_of(application_id)
     if merchant_id is None:
         raise ApiError(Code.NOT_FOUND, "there is no such application")
     merchant = await _lock(merchant_id)
     if decision == "approved":
         await refuse_own_merchant(by, merchant_id, now)
-    decided = await database.execute(
-        """
-        UPDATE merchant_applications SET status = $2, decided_by = $3, decided_at = $4, reason = $5
-        WHERE id = $1 AND status = 'pending'
-        """,
-        application_id,
-        decision,
-        by.actor,
-        now,
-        reason,
-    )
-    if not decided or merchant["status"] != "pending":
+    decided = await applications_repository.decide(application_id, decision, by=by.actor, reason=reason, now=now)
+    if not decided or merchant.status != "pending":
         raise invalid("application", "was decided already")
-    await database.execute("UPDATE merchants SET status = $2 WHERE id = $1", merchant_id, decision)
+    await repository.set_status(merchant_id, decision)
     await audit.record(
         actor=by.actor,
         action=f"merchant.{decision}",

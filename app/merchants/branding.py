@@ -1,24 +1,23 @@
 """How a merchant's pages for customers look: name, accent colour, logo. What is not set looks like the gateway's own.
 
-The only writer of `merchant_branding`. The page is a stranger's word for whom he pays, so everything is checked
-here and served from our own origin (app/web/brand.py).
+Only this module writes `merchant_branding`. A customer relies on the page to know whom they pay, so everything is
+checked here and served from our own origin (app/web/brand.py).
 """
 
 import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.core import database
 from app.core.crypto import sha256
 from app.core.database import Row
 from app.core.errors import ApiError, Code, invalid
-from app.merchants import image_types
+from app.merchants import image_types, repository
 
 MAX_LOGO_BYTES = 100_000
 """It is shown 44 pixels wide."""
 
 MAX_LOGO_PIXELS = 1_024
-"""Of each side: a small file can unfold to a very large picture in the customer's memory."""
+"""Of each side: a small file can decode to a very large picture in the customer's memory."""
 
 MAX_NAME_CHARS = 60
 
@@ -36,7 +35,7 @@ class Branding:
 
 @dataclass(frozen=True, slots=True)
 class Logo:
-    """A logo's bytes, of one of the three types that `rasters` knows."""
+    """A logo's bytes, of one of the three types that `image_types` knows."""
 
     data: bytes
     media_type: str
@@ -52,34 +51,27 @@ async def set_branding(
     name = _checked_name(display_name)
     colour = _checked_accent(accent)
     picture = _checked_logo(logo)
-    if await database.fetch_value("SELECT true FROM merchants WHERE id = $1", merchant_id) is None:
+    if await repository.find(merchant_id) is None:
         raise ApiError(Code.NOT_FOUND, "no such merchant")
     tag = None if picture is None else sha256(picture.data)
-    await database.execute(
-        """
-        INSERT INTO merchant_branding (merchant, display_name, accent, logo, logo_type, logo_digest, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
-        ON CONFLICT (merchant) DO UPDATE SET display_name = excluded.display_name, accent = excluded.accent,
-            logo = excluded.logo, logo_type = excluded.logo_type, logo_digest = excluded.logo_digest,
-            updated_at = excluded.updated_at
-        """,
+    await repository.set_branding(
         merchant_id,
-        name,
-        colour,
-        None if picture is None else picture.data,
-        None if picture is None else picture.media_type,
-        tag,
-        now,
+        display_name=name,
+        accent=colour,
+        logo=None if picture is None else picture.data,
+        logo_type=None if picture is None else picture.media_type,
+        logo_digest=tag,
+        now=now,
     )
     return Branding(display_name=name, accent=colour, logo_tag=_tag(tag))
 
 
 async def get(merchant_id: str) -> Branding:
     """A merchant's branding without the logo's bytes; all None where nothing was ever set."""
-    row = await database.fetch_one(
-        "SELECT display_name, accent, logo_digest FROM merchant_branding WHERE merchant = $1", merchant_id
-    )
-    return Branding() if row is None else of_row(row)
+    row = await repository.branding(merchant_id)
+    if row is None:
+        return Branding()
+    return Branding(display_name=row.display_name, accent=row.accent, logo_tag=_tag(row.logo_digest))
 
 
 def of_row(row: Row) -> Branding:
@@ -88,9 +80,11 @@ def of_row(row: Row) -> Branding:
 
 
 async def logo(merchant_id: str) -> Logo | None:
-    """The logo, or None. Its head is read again: what is served is what it is, however it came into the table."""
-    data = await database.fetch_value("SELECT logo FROM merchant_branding WHERE merchant = $1", merchant_id)
-    found = None if data is None else image_types.inspect(data)
+    """The logo, or None. The media type is read from the bytes again, whatever wrote them into the table."""
+    data = await repository.logo(merchant_id)
+    if data is None:
+        return None
+    found = image_types.inspect(data)
     return None if found is None else Logo(data, found.media_type)
 
 
@@ -98,7 +92,7 @@ def _checked_name(name: str | None) -> str | None:
     if name is None:
         return None
     name = name.strip()
-    # Direction overrides and line breaks could make the page say something else than the name.
+    # Direction overrides and line breaks could change the text of the page around the name.
     if not 1 <= len(name) <= MAX_NAME_CHARS or not name.isprintable():
         raise invalid("display_name", f"must have 1 to {MAX_NAME_CHARS} printable characters")
     return name

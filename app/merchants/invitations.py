@@ -1,29 +1,28 @@
-"""Being asked to join a merchant: a letter with a token of 256 bits, for one use, for one address, for a week.
+"""Invitations to join a merchant: a letter with a token of 256 bits, for one use, one address and a week.
 
-Only the token's SHA-256 is kept. Whoever accepts must be signed in with the address that the letter went to: a
-token that leaks lets nobody else in. And whoever sent it must still be one who may: the right is asked when the
-invitation is used, and what somebody has sent is withdrawn when they lose it.
+Only the token's SHA-256 is stored. The account that accepts must have the address that the letter was sent to, so a
+leaked token is of no use to others. The sender's permission is checked again when the invitation is used, and their
+invitations are withdrawn when they lose it.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from app.accounts import service as accounts
 from app.core import database, ids
 from app.core.crypto import sha256
-from app.core.database import Row
 from app.core.errors import ApiError, Code, Forbidden, invalid
 from app.mail import service as mail
 from app.mail.letters import Kind, letter
-from app.merchants import service
+from app.merchants import invitations_repository, memberships_repository, repository, service
+from app.merchants.invitations_repository import CurrentInvitation, SentInvitation
 from app.merchants.members import Member, locked, member, write_to_owners
 from app.merchants.roles import ALLOWED, DESCRIPTIONS, Permission, Role, checked_role, may, to_invite
 
 VALID_FOR = timedelta(days=7)
 
 MAX_OPEN = 50
-"""Invitations that a merchant may have out at once: nobody's mail is flooded through us."""
+"""Open invitations of a merchant: a bound on the letters that it can send through us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +37,6 @@ class OpenInvitation:
     invited_by: str
     created_at: datetime
     expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentInvitation:
-    """What somebody has sent. `account_id` and `name` are of whoever joined by it, None while nobody has."""
-
-    email: str
-    role: Role
-    created_at: datetime
-    state: Literal["open", "withdrawn", "joined"]
-    account_id: str | None
-    name: str | None
 
 
 async def invite(by: Member, email: str, role: str, *, public_url: str, now: datetime) -> None:
@@ -69,23 +56,19 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
         await _refuse_higher(by, address)
         if not await mail.may_write(Kind.UNASKED, address, now):
             raise ApiError(Code.RATE_LIMITED, "we have written to this address too often: try again tomorrow")
-        await _end_open(by.merchant_id, address, now)
+        await invitations_repository.withdraw(by.merchant_id, address, now)
         await _refuse_too_many(by.merchant_id, now)
-        await database.execute(
-            """
-            INSERT INTO merchant_invitations (merchant, email, role, token_hash, invited_by, created_at, expires_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
-            """,
+        await invitations_repository.add(
             by.merchant_id,
-            address,
-            new_role,
-            sha256(token.encode()),
-            by.account_id,
-            now,
-            now + VALID_FOR,
+            email=address,
+            role=new_role,
+            token_hash=sha256(token.encode()),
+            invited_by=by.account_id,
+            now=now,
+            expires_at=now + VALID_FOR,
         )
         await by.record("team.invited", by.merchant_id, now, email=address, role=new_role)
-        inviter = await database.fetch_value("SELECT name FROM accounts WHERE id = $1", by.account_id)
+        inviter = await invitations_repository.inviters_name(by.account_id)
         invited = letter(
             Kind.UNASKED,
             "You are invited to a team on Swap Pay",
@@ -105,83 +88,51 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
 
 
 async def withdraw(by: Member, invitation_id: int, now: datetime) -> None:
-    """Take an invitation back. Raises Forbidden, NOT_FOUND for one that isn't open."""
+    """Withdraw an invitation. Raises Forbidden, NOT_FOUND for one that isn't open."""
     by.require(Permission.TEAM_MANAGE)
     async with database.transaction():
         by = await locked(by)
-        invitation = await database.fetch_one(
-            """
-            SELECT email, role FROM merchant_invitations
-            WHERE id = $1 AND merchant = $2 AND accepted_at IS NULL AND withdrawn_at IS NULL
-            """,
-            invitation_id,
-            by.merchant_id,
-        )
+        invitation = await invitations_repository.unused(by.merchant_id, invitation_id)
         if invitation is None:
             raise _gone()
-        if not _gives(by.role, invitation["role"]):
-            raise _not_theirs(invitation["role"])
-        await _end_open(by.merchant_id, invitation["email"], now)
-        await by.record("team.invitation_withdrawn", by.merchant_id, now, email=invitation["email"])
+        if not _gives(by.role, invitation.role):
+            raise _not_theirs(invitation.role)
+        await invitations_repository.withdraw(by.merchant_id, invitation.email, now)
+        await by.record("team.invitation_withdrawn", by.merchant_id, now, email=invitation.email)
 
 
 async def withdraw_sent_by(by: Member, account_id: str, role: Role | None, now: datetime) -> None:
-    """Withdraw what a colleague has sent and may send no more, having `role` from now on, or none.
+    """Withdraw a colleague's invitations that their new `role`, or None, no longer allows.
 
     In the caller's transaction, which has locked the team.
     """
-    rows = await database.fetch_all(
-        """
-        SELECT id, email, role FROM merchant_invitations
-        WHERE merchant = $1 AND invited_by = $2 AND accepted_at IS NULL AND withdrawn_at IS NULL ORDER BY id
-        """,
-        by.merchant_id,
-        account_id,
-    )
-    for row in rows:
-        if role is not None and _gives(role, row["role"]):
+    for row in await invitations_repository.unused_sent_by(by.merchant_id, account_id):
+        if role is not None and _gives(role, row.role):
             continue
-        await _end_open(by.merchant_id, row["email"], now)
+        await invitations_repository.withdraw(by.merchant_id, row.email, now)
         await by.record(
-            "team.invitation_withdrawn", by.merchant_id, now, email=row["email"], role=row["role"], sent_by=account_id
+            "team.invitation_withdrawn", by.merchant_id, now, email=row.email, role=row.role, sent_by=account_id
         )
 
 
 async def find(token: str, now: datetime) -> OpenInvitation | None:
     """The open invitation that a token is for.
 
-    None for a token that is used, withdrawn, too old, or none of ours, and where whoever sent it may not any more.
+    None for a token that is used, withdrawn, expired or unknown, and where its sender lost the permission.
     """
-    row = await database.fetch_one(f"{_SELECT} AND i.token_hash = $2", now, sha256(token.encode()))
-    return None if row is None or not _holds(row) else _open(row)
+    found = await invitations_repository.find(sha256(token.encode()), now)
+    return None if found is None or not _holds(found) else _open(found)
 
 
 async def open_of(merchant_id: str, now: datetime) -> list[OpenInvitation]:
     """A merchant's invitations that are neither used, withdrawn nor too old, newest first."""
-    rows = await database.fetch_all(f"{_SELECT} AND i.merchant = $2 ORDER BY i.id DESC", now, merchant_id)
-    return [_open(row) for row in rows]
+    return [_open(one) for one in await invitations_repository.open_of(merchant_id, now)]
 
 
 async def sent_by(merchant_id: str, account_id: str, now: datetime) -> list[SentInvitation]:
     """What a member, or a former one, has sent and still matters: letters that have not run out, newest first, and
     whoever came in by one and is a member still."""
-    rows = await database.fetch_all(
-        """
-        SELECT i.email, i.role, i.created_at, a.id AS account_id, a.name,
-            CASE WHEN i.accepted_at IS NOT NULL THEN 'joined' WHEN i.withdrawn_at IS NOT NULL THEN 'withdrawn'
-                ELSE 'open' END AS state
-        FROM merchant_invitations i
-            LEFT JOIN memberships p ON p.merchant = i.merchant AND p.account = i.accepted_by
-            LEFT JOIN accounts a ON a.id = p.account
-        WHERE i.merchant = $1 AND i.invited_by = $2
-            AND (p.account IS NOT NULL OR i.accepted_at IS NULL AND i.expires_at > $3)
-        ORDER BY i.id DESC
-        """,
-        merchant_id,
-        account_id,
-        now,
-    )
-    return [SentInvitation(**dict(row)) for row in rows]
+    return await invitations_repository.sent_by(merchant_id, account_id, now)
 
 
 async def accept(token: str, *, account_id: str, address: str | None, now: datetime) -> str:
@@ -189,27 +140,16 @@ async def accept(token: str, *, account_id: str, address: str | None, now: datet
 
     Raises NOT_FOUND for a token that is not open, INVALID_INPUT for an account with another address.
     """
-    merchant_id = await database.fetch_value(
-        "SELECT merchant FROM merchant_invitations WHERE token_hash = $1", sha256(token.encode())
-    )
+    merchant_id = await invitations_repository.merchant_of(sha256(token.encode()))
     async with database.transaction():
-        await database.execute("SELECT 1 FROM merchants WHERE id = $1 FOR UPDATE", merchant_id)
+        await repository.lock(merchant_id)
         invitation = await find(token, now)
         if invitation is None:
             raise _gone()
-        account = await database.fetch_one("SELECT name, email FROM accounts WHERE id = $1 FOR SHARE", account_id)
-        if account is None or account["email"] != invitation.email:
+        account = await invitations_repository.share_account(account_id)
+        if account is None or account.email != invitation.email:
             raise invalid("token", f"the invitation is for {invitation.email}: sign in with that address")
-        used = await database.execute(
-            """
-            UPDATE merchant_invitations SET accepted_at = $2, accepted_by = $3
-            WHERE id = $1 AND accepted_at IS NULL AND withdrawn_at IS NULL AND expires_at > $2
-            """,
-            invitation.id,
-            now,
-            account_id,
-        )
-        if not used:
+        if not await invitations_repository.accept(invitation.id, account_id, now):
             raise _gone()
         await _refuse_members(invitation.merchant_id, invitation.email)
         await service.add_member(invitation.merchant_id, account_id, invitation.role, now)
@@ -221,8 +161,8 @@ async def accept(token: str, *, account_id: str, address: str | None, now: datet
             "Somebody joined your team",
             "{name}, {email}, accepted the invitation of {inviter} and is {role} of {merchant} now.\n",
             ours={"role": invitation.role},
-            name=account["name"],
-            email=account["email"],
+            name=account.name,
+            email=account.email,
             inviter=invitation.invited_by,
             merchant=invitation.merchant_name,
         )
@@ -230,23 +170,14 @@ async def accept(token: str, *, account_id: str, address: str | None, now: datet
     return invitation.merchant_id
 
 
-_SELECT = """
-    SELECT i.id, i.merchant AS merchant_id, m.name AS merchant_name, i.email, i.role, a.name AS invited_by,
-        i.created_at, i.expires_at, p.role AS inviters_role, m.status AS standing
-    FROM merchant_invitations i JOIN merchants m ON m.id = i.merchant JOIN accounts a ON a.id = i.invited_by
-        LEFT JOIN memberships p ON p.merchant = i.merchant AND p.account = i.invited_by
-    WHERE i.accepted_at IS NULL AND i.withdrawn_at IS NULL AND i.expires_at > $1
-    """
+def _open(found: CurrentInvitation) -> OpenInvitation:
+    return OpenInvitation(**{name: getattr(found, name) for name in OpenInvitation.__slots__})
 
 
-def _open(row: Row) -> OpenInvitation:
-    return OpenInvitation(**{name: row[name] for name in OpenInvitation.__slots__})
-
-
-def _holds(row: Row) -> bool:
-    """Whether whoever sent an invitation is still one who may."""
-    role: Role | None = row["inviters_role"]
-    return role is not None and all(may(role, row["standing"], permission) for permission in to_invite(row["role"]))
+def _holds(found: CurrentInvitation) -> bool:
+    """Whether the sender of an invitation still has the permission to send it."""
+    role = found.inviters_role
+    return role is not None and all(may(role, found.standing, permission) for permission in to_invite(found.role))
 
 
 def _gives(role: Role, invited: Role) -> bool:
@@ -261,46 +192,19 @@ def _require_for(by: Member, role: Role) -> None:
 
 async def _refuse_higher(by: Member, email: str) -> None:
     """Inviting an address anew ends what it has: an admin must not end an owner's invitation so."""
-    earlier: Role | None = await database.fetch_value(
-        """
-        SELECT role FROM merchant_invitations
-        WHERE merchant = $1 AND email = $2 AND accepted_at IS NULL AND withdrawn_at IS NULL
-        """,
-        by.merchant_id,
-        email,
-    )
+    earlier = await invitations_repository.unused_role(by.merchant_id, email)
     if earlier is not None and not _gives(by.role, earlier):
         raise _not_theirs(earlier)
 
 
 async def _refuse_members(merchant_id: str, email: str) -> None:
-    if await database.fetch_value(
-        """
-        SELECT true FROM memberships p JOIN accounts a ON a.id = p.account WHERE p.merchant = $1 AND a.email = $2
-        """,
-        merchant_id,
-        email,
-    ):
+    if await memberships_repository.has_member_with(merchant_id, email):
         raise invalid("email", "is a member already")
 
 
 async def _refuse_too_many(merchant_id: str, now: datetime) -> None:
-    count = await database.fetch_value(f"SELECT count(*) FROM ({_SELECT} AND i.merchant = $2) found", now, merchant_id)
-    if count >= MAX_OPEN:
+    if await invitations_repository.count_open(merchant_id, now) >= MAX_OPEN:
         raise invalid("email", f"{MAX_OPEN} invitations are out already: withdraw some first")
-
-
-async def _end_open(merchant_id: str, email: str, now: datetime) -> None:
-    """An expired one too: it would stand in the way of the next."""
-    await database.execute(
-        """
-        UPDATE merchant_invitations SET withdrawn_at = $3
-        WHERE merchant = $1 AND email = $2 AND accepted_at IS NULL AND withdrawn_at IS NULL
-        """,
-        merchant_id,
-        email,
-        now,
-    )
 
 
 def _not_theirs(role: Role) -> Forbidden:

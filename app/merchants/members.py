@@ -1,4 +1,4 @@
-"""Members: whose account may do what at which merchant. What every verb of the cabinet asks first."""
+"""Members of merchants and their permissions, which every use case of the cabinet checks first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,12 +6,16 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
 
+import msgspec
+
 from app.accounts.operators import DeedRefused
 from app.audit import service as audit
 from app.core import database
 from app.core.errors import ApiError, Code, Forbidden
 from app.mail import service as mail
 from app.mail.letters import Letter
+from app.merchants import memberships_repository, repository
+from app.merchants.memberships_repository import MembershipView
 from app.merchants.roles import ALLOWED, Permission, Role, Standing, may
 
 
@@ -40,7 +44,7 @@ class Member:
 
     @property
     def actor(self) -> str:
-        """Their name in the audit log, and as whoever asks for a payout."""
+        """Their name in the audit log, and as the requester of a payout."""
         return f"account:{self.account_id}"
 
     def may(self, permission: Permission) -> bool:
@@ -55,7 +59,7 @@ class Member:
             raise ApiError(*REFUSED_STANDING[self.standing])
 
     async def record(self, action: str, subject: str, now: datetime, **details: object) -> None:
-        """Write their deed into the audit log, in the caller's transaction. `details` hold nothing secret."""
+        """Record an action of theirs in the audit log, in the caller's transaction. `details` hold nothing secret."""
         await audit.record(
             actor=self.actor,
             action=action,
@@ -79,34 +83,16 @@ REFUSED_STANDING: Mapping[Standing, tuple[Code, str]] = MappingProxyType(
 """Why a merchant that stands so can't do something, as the API says it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MembershipView:
-    """One of a person's merchants."""
-
-    merchant_id: str
-    merchant_name: str
-    standing: Standing
-    role: Role
-    since: datetime
-
-
 async def member(account_id: str, merchant_id: str, *, address: str | None) -> Member | None:
     """The account as a member of the merchant; None for a foreign merchant as for one that isn't there."""
-    row = await database.fetch_one(
-        """
-        SELECT p.account AS account_id, m.id AS merchant_id, m.name AS merchant_name, m.status AS standing, p.role
-        FROM memberships p JOIN merchants m ON m.id = p.merchant WHERE p.account = $1 AND p.merchant = $2
-        """,
-        account_id,
-        merchant_id,
-    )
-    return None if row is None else Member(**dict(row), address=address)
+    row = await memberships_repository.find(account_id, merchant_id)
+    return None if row is None else Member(**msgspec.structs.asdict(row), address=address)
 
 
 async def locked(by: Member) -> Member:
-    """Lock the merchant's team; whoever asks, as they are now. Raises Forbidden for one who was removed meanwhile."""
+    """Lock the merchant's team and read the member again. Raises Forbidden where they were removed meanwhile."""
     database.in_transaction()
-    await database.execute("SELECT 1 FROM merchants WHERE id = $1 FOR UPDATE", by.merchant_id)
+    await repository.lock(by.merchant_id)
     current = await member(by.account_id, by.merchant_id, address=by.address)
     if current is None:
         raise Forbidden("you are no member any more")
@@ -115,14 +101,7 @@ async def locked(by: Member) -> Member:
 
 async def merchants_of(account_id: str) -> list[MembershipView]:
     """Every merchant that the account belongs to, by name."""
-    rows = await database.fetch_all(
-        """
-        SELECT m.id AS merchant_id, m.name AS merchant_name, m.status AS standing, p.role, p.created_at AS since
-        FROM memberships p JOIN merchants m ON m.id = p.merchant WHERE p.account = $1 ORDER BY lower(m.name), m.id
-        """,
-        account_id,
-    )
-    return [MembershipView(**dict(row)) for row in rows]
+    return await memberships_repository.merchants_of(account_id)
 
 
 async def belonged_since(account_id: str, merchant_id: str | None, since: datetime) -> bool:
@@ -130,25 +109,17 @@ async def belonged_since(account_id: str, merchant_id: str | None, since: dateti
 
     Postgres has the rule: its guards of approvals and reviews use it too. An hour before `since` counts, for clocks.
     """
-    found: bool = await database.fetch_value("SELECT belonged_since($1, $2, $3)", merchant_id, account_id, since)
-    return found
+    return await memberships_repository.belonged_since(account_id, merchant_id, since)
 
 
 async def refuse_own_merchant(operator: Decider, merchant_id: str, now: datetime) -> None:
-    """Raise DeedRefused where an operator belongs to the merchant: they let it in, raise its caps and reinstate it for
-    others, not for themselves. What stops a merchant is everybody's."""
+    """Raise DeedRefused where an operator belongs to the merchant: they may not approve, reinstate or
+    raise caps for their own merchant. Any operator may stop a merchant."""
     if await belonged_since(operator.actor.removeprefix("account:"), merchant_id, now):
         raise DeedRefused("you belong to the merchant: another operator must decide")
 
 
 async def write_to_owners(merchant_id: str, letter: Letter, now: datetime) -> None:
     """Send a letter to each owner when the caller's transaction commits."""
-    rows = await database.fetch_all(
-        """
-        SELECT a.email FROM memberships p JOIN accounts a ON a.id = p.account
-        WHERE p.merchant = $1 AND p.role = 'owner' ORDER BY a.email
-        """,
-        merchant_id,
-    )
-    for row in rows:
-        await mail.enqueue_to_kept(row["email"], letter, now)
+    for email in await memberships_repository.owners_emails(merchant_id):
+        await mail.enqueue_to_kept(email, letter, now)

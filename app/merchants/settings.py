@@ -1,27 +1,24 @@
-"""What a merchant's people may set themselves. Fees, caps and assets are the operators' (administration.py)."""
+"""Settings that members of a merchant may change. Operators set fees, caps and assets (administration.py)."""
 
 from datetime import datetime
-from typing import Literal, cast
 
 from app.core import database
 from app.core.errors import invalid
-from app.merchants import branding
+from app.merchants import branding, repository
 from app.merchants.branding import Branding
 from app.merchants.members import Member
+from app.merchants.repository import FeePayer, MerchantRow
 from app.merchants.roles import Permission
-
-FeePayer = Literal["merchant", "customer"]
 
 
 async def fee_payer(merchant_id: str) -> FeePayer:
     """Who bears the service fee unless an invoice says otherwise."""
-    return cast(FeePayer, await database.fetch_value("SELECT fee_payer FROM merchants WHERE id = $1", merchant_id))
+    return (await _merchant(merchant_id)).fee_payer
 
 
 async def accepts_parts(merchant_id: str) -> bool:
     """Whether several deposits may pay an invoice together."""
-    accepted: bool = await database.fetch_value("SELECT accept_parts FROM merchants WHERE id = $1", merchant_id)
-    return accepted
+    return (await _merchant(merchant_id)).accept_parts
 
 
 async def set_invoice_terms(by: Member, *, payer: str, parts: str, now: datetime) -> None:
@@ -36,19 +33,13 @@ async def set_invoice_terms(by: Member, *, payer: str, parts: str, now: datetime
         raise invalid("accept_parts", "choose what a part counts for")
     accepted = parts == "yes"
     async with database.transaction():
-        was = await database.fetch_one(
-            "SELECT fee_payer, accept_parts FROM merchants WHERE id = $1 FOR UPDATE", by.merchant_id
-        )
+        was = await repository.lock(by.merchant_id)
         assert was is not None, "a member's merchant is there"
-        await database.execute(
-            "UPDATE merchants SET fee_payer = $2, accept_parts = $3 WHERE id = $1", by.merchant_id, payer, accepted
-        )
-        if was["fee_payer"] != payer:
-            await by.record("merchant.fee_payer_changed", by.merchant_id, now, was=was["fee_payer"], is_now=payer)
-        if was["accept_parts"] != accepted:
-            await by.record(
-                "merchant.accept_parts_changed", by.merchant_id, now, was=was["accept_parts"], is_now=accepted
-            )
+        await repository.set_invoice_terms(by.merchant_id, payer, accepted)
+        if was.fee_payer != payer:
+            await by.record("merchant.fee_payer_changed", by.merchant_id, now, was=was.fee_payer, is_now=payer)
+        if was.accept_parts != accepted:
+            await by.record("merchant.accept_parts_changed", by.merchant_id, now, was=was.accept_parts, is_now=accepted)
 
 
 async def set_branding(
@@ -67,3 +58,9 @@ async def set_branding(
             logo=made.logo_tag,
         )
     return made
+
+
+async def _merchant(merchant_id: str) -> MerchantRow:
+    found = await repository.find(merchant_id)
+    assert found is not None, "a member's merchant exists"
+    return found

@@ -1,4 +1,4 @@
-"""The platform's switches, as operators turn them: each turn needs a reason and goes to the audit log."""
+"""The platform's switches: operators pause and resume them, with a reason, and each change is in the audit log."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,13 +7,13 @@ from typing import get_args
 from app.accounts.operators import DeedRefused, Operator, stated_reason
 from app.audit import service as audit
 from app.core import database
-from app.merchants import service
-from app.merchants.service import SwitchName
+from app.merchants import repository, service
+from app.merchants.repository import SwitchName
 
 NAMES: tuple[SwitchName, ...] = get_args(SwitchName)
 
 SWITCH_LOCK = 7_226_011
-"""Advisory lock key: two operators who turn a switch at once turn it one after the other."""
+"""Advisory lock key: two operators who change a switch at once do it one after the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +32,12 @@ class SwitchState:
 
 async def states() -> list[SwitchState]:
     """All of them, in their fixed order."""
-    rows = await database.fetch_all("SELECT name, paused_at, reason FROM switches")
-    paused = {row["name"]: row for row in rows}
+    paused = {switch.name: switch for switch in await repository.paused_switches()}
     return [
         SwitchState(
             name=name,
-            paused_at=paused[name]["paused_at"] if name in paused else None,
-            reason=paused[name]["reason"] if name in paused else None,
+            paused_at=paused[name].paused_at if name in paused else None,
+            reason=paused[name].reason if name in paused else None,
         )
         for name in NAMES
     ]
@@ -65,15 +64,15 @@ async def resume(name: SwitchName, reason: str, by: Operator, now: datetime) -> 
 
 
 async def _is_paused(name: SwitchName) -> bool:
-    """Whether it is, until the caller's transaction ends."""
-    await database.execute("SELECT pg_advisory_xact_lock($1)", SWITCH_LOCK)
-    return await database.fetch_value("SELECT 1 FROM switches WHERE name = $1", name) is not None
+    """Whether it is paused; no other operator can change it until the caller's transaction ends."""
+    await repository.lock_switches(SWITCH_LOCK)
+    return await repository.is_paused(name)
 
 
-async def _audit(name: SwitchName, deed: str, reason: str, by: Operator, now: datetime) -> None:
+async def _audit(name: SwitchName, action: str, reason: str, by: Operator, now: datetime) -> None:
     await audit.record(
         actor=by.actor,
-        action=f"switch.{deed}",
+        action=f"switch.{action}",
         subject=name,
         merchant_id=None,
         address=by.address,

@@ -1,79 +1,38 @@
-"""Who belongs to a merchant: changes of role, removal, leaving. There is always an owner left.
+"""The team of a merchant: changes of role, removal, leaving. One owner always remains.
 
-Each verb locks the merchant and asks for the right once more: of two owners who demote each other at once, one is
-too late. Invitations that somebody has sent end with their right to send them.
+Each function locks the merchant and checks the permission again: of two owners who demote each other at once, one
+succeeds. The invitations that a member has sent are withdrawn when the member may no longer send them.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from app.core import database
 from app.core.errors import ApiError, Code, invalid
-from app.merchants import invitations, service
+from app.merchants import invitations, memberships_repository, service
 from app.merchants.members import Member, locked
-from app.merchants.roles import ROLES, Permission, Role, checked_role
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """A member as colleagues see them."""
-
-    account_id: str
-    name: str
-    email: str
-    role: Role
-    has_totp: bool
-    since: datetime
+from app.merchants.memberships_repository import Colleague, Person
+from app.merchants.roles import Permission, checked_role
 
 
 async def people(merchant_id: str) -> list[Person]:
     """Everybody who belongs to a merchant: owners first, then by name. There are a handful: no paging."""
-    rows = await database.fetch_all(
-        """
-        SELECT a.id AS account_id, a.name, a.email, p.role, a.totp_secret_sealed IS NOT NULL AS has_totp,
-            p.created_at AS since
-        FROM memberships p JOIN accounts a ON a.id = p.account WHERE p.merchant = $1
-        ORDER BY array_position($2::varchar[], p.role), lower(a.name), a.id
-        """,
-        merchant_id,
-        list(ROLES),
-    )
-    return [Person(**dict(row)) for row in rows]
+    return await memberships_repository.people(merchant_id)
 
 
 async def person(merchant_id: str, account_id: str) -> Person:
-    """One member. Raises NOT_FOUND, for somebody else's as for nobody."""
+    """One member. Raises NOT_FOUND, for another merchant's member too."""
     found = next((one for one in await people(merchant_id) if one.account_id == account_id), None)
     if found is None:
         raise ApiError(Code.NOT_FOUND, "there is no such member")
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Colleague:
-    """Somebody who belongs to a merchant, or did."""
-
-    account_id: str
-    name: str
-    is_member: bool
-
-
 async def colleague(merchant_id: str, account_id: str) -> Colleague:
-    """A member or a former one. Raises NOT_FOUND for whoever has never been one: names are not for strangers."""
-    row = await database.fetch_one(
-        """
-        SELECT a.id AS account_id, a.name, p.account IS NOT NULL AS is_member
-        FROM accounts a LEFT JOIN memberships p ON p.account = a.id AND p.merchant = $1
-        WHERE a.id = $2 AND (p.account IS NOT NULL OR EXISTS (
-            SELECT FROM audit_entries e WHERE e.merchant_id = $1 AND e.subject = a.id
-                AND e.action IN ('team.removed', 'team.left')))
-        """,
-        merchant_id,
-        account_id,
-    )
-    if row is None:
+    """A member or a former one. Raises NOT_FOUND for any other account, whose name this merchant may not see."""
+    found = await memberships_repository.colleague(merchant_id, account_id)
+    if found is None:
         raise ApiError(Code.NOT_FOUND, "there is no such member")
-    return Colleague(**dict(row))
+    return found
 
 
 async def change_role(by: Member, account_id: str, role: str, now: datetime) -> None:
@@ -98,9 +57,9 @@ async def change_role(by: Member, account_id: str, role: str, now: datetime) -> 
 
 
 async def remove(by: Member, account_id: str, now: datetime) -> None:
-    """End a membership; the next request of whoever had it finds no merchant, and invitations of theirs are withdrawn.
+    """End a membership at once, and withdraw the invitations that the member has sent.
 
-    What they have seen stays seen: app/security_checklist names it and rotates it. Raises Forbidden, NOT_FOUND,
+    app/security_checklist lists the secrets that the person has seen, and rotates them. Raises Forbidden, NOT_FOUND,
     INVALID_INPUT for the last owner.
     """
     by.require(Permission.TEAM_MANAGE)
@@ -110,7 +69,7 @@ async def remove(by: Member, account_id: str, now: datetime) -> None:
         if target.role == "owner":
             by.require(Permission.OWNERS_MANAGE)
             await _refuse_last_owner(by.merchant_id)
-        await _end(by.merchant_id, account_id)
+        await memberships_repository.remove(by.merchant_id, account_id)
         await by.record("team.removed", account_id, now, role=target.role)
         await invitations.withdraw_sent_by(by, account_id, None, now)
 
@@ -124,7 +83,7 @@ async def leave(by: Member, now: datetime) -> None:
         by = await locked(by)
         if by.role == "owner":
             await _refuse_last_owner(by.merchant_id)
-        await _end(by.merchant_id, by.account_id)
+        await memberships_repository.remove(by.merchant_id, by.account_id)
         await by.record("team.left", by.account_id, now, role=by.role)
         await invitations.withdraw_sent_by(by, by.account_id, None, now)
 
@@ -135,12 +94,5 @@ async def _target(by: Member, account_id: str) -> Person:
 
 
 async def _refuse_last_owner(merchant_id: str) -> None:
-    owners = await database.fetch_value(
-        "SELECT count(*) FROM memberships WHERE merchant = $1 AND role = 'owner'", merchant_id
-    )
-    if owners <= 1:
+    if await memberships_repository.count_owners(merchant_id) <= 1:
         raise invalid("role", "the last owner must stay one: make somebody else an owner first")
-
-
-async def _end(merchant_id: str, account_id: str) -> None:
-    await database.execute("DELETE FROM memberships WHERE merchant = $1 AND account = $2", merchant_id, account_id)

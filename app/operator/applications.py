@@ -9,6 +9,7 @@ from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
+from app.merchants.applications_repository import Application
 from app.operator.desk import Asked, Desk, nothing_here, refusals
 from app.web.row_ids import RowId
 
@@ -55,7 +56,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             return await show(request, "reject", application_id, form, status=422)
         return desk.done(request, f"{found.merchant_name} is turned down. Its owners read the reason.")
 
-    async def find(application_id: int) -> applications.Application:
+    async def find(application_id: int) -> Application:
         found = await applications.get(application_id)
         if found is None:
             raise nothing_here()

@@ -18,7 +18,7 @@ from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.paging import PAGE_LENGTH, by_moment, place_of
 from app.merchants import administration
-from app.merchants.administration import AssetTerms
+from app.merchants.repository import AssetTerms
 from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import UnknownNetwork
 from app.operator import lists

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.invoices import queries as invoices
 from app.ledger import queries as ledger
-from app.merchants.queries import enabled_assets
+from app.merchants.repository import enabled_assets
 from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks
 

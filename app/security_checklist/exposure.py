@@ -1,9 +1,8 @@
-"""What somebody leaves behind: secrets that they have seen, and new ones in their place, all at once; and payouts that
-they asked for. For who leaves, or lost their laptop.
+"""The secrets that a person was shown, their rotation all at once, and the payouts that the person requested.
 
-A secret of ours is shown when it is made, and an endpoint's once more on request; each time the audit log has a row.
-So what somebody knows can be read there. A secret without any row (made by an earlier version, or at a terminal)
-may be known to anybody.
+Used when a member is removed, or lost a laptop. A secret is shown when it is made, and an endpoint's again on request;
+each time the audit log gets a row, from which we know what a person has seen. A secret without any row (made by an
+earlier version, or at a terminal) may be known to anybody.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,40 +18,17 @@ from app.core.errors import ApiError, Code, invalid
 from app.core.settings import Peppers
 from app.merchants.members import Member
 from app.merchants.roles import Permission
+from app.security_checklist import repository
+from app.security_checklist.repository import Disclosure, Kind, Request, Secret
 from app.webhooks.administration import EndpointKeeper
-
-Kind = Literal["api_key", "webhook"]
 
 How = Literal["made", "revealed", "with_a_key", "unknown"]
 """`with_a_key`: it was made through the API with a key that the person had seen. `unknown`: nothing is written."""
 
 _BEGINS = frozenset({CREATED, ROTATED, "webhook.created", "webhook.secret_rotated"})
-"""Deeds that put a new secret in place and show it."""
+"""Actions that put a new secret in place and show it."""
 
 _REVEALS = "webhook.secret_revealed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
-    """A secret in use: an API key's, or an endpoint's for signing. `previous_until` is when the one before ends."""
-
-    kind: Kind
-    id: str
-    name: str
-    mode: Mode
-    created_at: datetime
-    previous_until: datetime | None
-    last_used_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
-    """A row of the audit log that showed a secret to somebody. `subject` is the key's or endpoint's id."""
-
-    actor: str
-    action: str
-    subject: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,34 +51,23 @@ class Rotated:
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A payout or refund that waits for an operator. `amount_raw` is in the asset's minor unit."""
-
-    kind: Literal["payout", "refund"]
-    id: str
-    mode: Mode
-    network: str
-    asset: str
-    amount_raw: int
-    destination: str
-    created_at: datetime
-
-
 async def seen_by(by: Member, account_id: str, now: datetime) -> list[Exposure]:
     """What an account, a member or one no more, knows of the merchant's secrets. Raises Forbidden."""
     by.require(Permission.TEAM_MANAGE)
     return known_to(
-        f"account:{account_id}", await secrets_in_use(by.merchant_id, now), await _deeds(by.merchant_id), now
+        f"account:{account_id}",
+        await repository.secrets_in_use(by.merchant_id, now),
+        await _disclosures(by.merchant_id),
+        now,
     )
 
 
-def known_to(actor: str, secrets: Sequence[Secret], deeds: Sequence[Deed], now: datetime) -> list[Exposure]:
-    """What an actor knows, or may know; `deeds` are in the order in which they were done."""
-    by_subject: dict[str, list[Deed]] = {}
-    for deed in deeds:
-        by_subject.setdefault(deed.subject, []).append(deed)
-    held_keys = _held_keys(actor, deeds)
+def known_to(actor: str, secrets: Sequence[Secret], disclosures: Sequence[Disclosure], now: datetime) -> list[Exposure]:
+    """What an actor knows, or may know; `disclosures` are oldest first."""
+    by_subject: dict[str, list[Disclosure]] = {}
+    for disclosure in disclosures:
+        by_subject.setdefault(disclosure.subject, []).append(disclosure)
+    held_keys = _held_keys(actor, disclosures)
     found = []
     for secret in secrets:
         exposure = _exposure(actor, held_keys, secret, by_subject.get(secret.id, ()), now)
@@ -111,58 +76,53 @@ def known_to(actor: str, secrets: Sequence[Secret], deeds: Sequence[Deed], now: 
     return found
 
 
-def _held_keys(actor: str, deeds: Sequence[Deed]) -> set[str]:
+def _held_keys(actor: str, disclosures: Sequence[Disclosure]) -> set[str]:
     """The keys whose secret an actor was shown, as they are named in the audit log."""
-    return {f"api_key:{deed.subject}" for deed in deeds if deed.actor == actor and deed.action in (CREATED, ROTATED)}
+    return {
+        f"api_key:{disclosure.subject}"
+        for disclosure in disclosures
+        if disclosure.actor == actor and disclosure.action in (CREATED, ROTATED)
+    }
 
 
 def _exposure(
-    actor: str, held_keys: Collection[str], secret: Secret, deeds: Sequence[Deed], now: datetime
+    actor: str, held_keys: Collection[str], secret: Secret, disclosures: Sequence[Disclosure], now: datetime
 ) -> Exposure | None:
     """Whether the actor saw the secret that is in place, or the one before while that still counts."""
-    generations = _generations(deeds)
+    generations = _generations(disclosures)
     if not generations:
         return Exposure(secret=secret, how="unknown", seen_at=None)
     counting = generations[-1:]
     if secret.previous_until is not None and secret.previous_until > now:
         counting = generations[-2:]
     for generation in reversed(counting):
-        for deed in reversed(generation):
-            if deed.actor == actor:
-                how: How = "made" if deed.action in _BEGINS else "revealed"
-                return Exposure(secret=secret, how=how, seen_at=deed.at)
-            if deed.actor in held_keys:
-                return Exposure(secret=secret, how="with_a_key", seen_at=deed.at)
+        for disclosure in reversed(generation):
+            if disclosure.actor == actor:
+                how: How = "made" if disclosure.action in _BEGINS else "revealed"
+                return Exposure(secret=secret, how=how, seen_at=disclosure.at)
+            if disclosure.actor in held_keys:
+                return Exposure(secret=secret, how="with_a_key", seen_at=disclosure.at)
     return None
 
 
-def _generations(deeds: Sequence[Deed]) -> list[list[Deed]]:
-    """The deeds by the secret that they showed, oldest first."""
-    generations: list[list[Deed]] = []
-    for deed in deeds:
-        if deed.action in _BEGINS or not generations:
+def _generations(disclosures: Sequence[Disclosure]) -> list[list[Disclosure]]:
+    """The disclosures by the secret that they showed, oldest first."""
+    generations: list[list[Disclosure]] = []
+    for disclosure in disclosures:
+        if disclosure.action in _BEGINS or not generations:
             generations.append([])
-        generations[-1].append(deed)
+        generations[-1].append(disclosure)
     return generations
 
 
 async def requests_of(by: Member, account_id: str) -> list[Request]:
-    """Payouts and refunds that an account asked for, itself or by a key whose secret it was shown, and that still wait.
-
-    They are no secrets, but outlive the right to ask for them as well: whoever stays may cancel them. Newest first.
-    Raises Forbidden.
+    """Payouts and refunds that an account requested, itself or with a key whose secret it was shown, and that wait for
+    approval, newest first. They stay when the member is removed; the other members may cancel them. Raises Forbidden.
     """
     by.require(Permission.TEAM_MANAGE)
     actor = f"account:{account_id}"
-    rows = await database.fetch_all(
-        """
-        SELECT kind, id, mode, network, asset, amount_raw, destination, created_at FROM withdrawals
-        WHERE merchant = $1 AND status = 'pending_approval' AND requested_by = ANY($2) ORDER BY created_at DESC, id
-        """,
-        by.merchant_id,
-        [actor, *_held_keys(actor, await _deeds(by.merchant_id))],
-    )
-    return [Request(**dict(row)) for row in rows]
+    actors = [actor, *_held_keys(actor, await _disclosures(by.merchant_id))]
+    return await repository.waiting_requests(by.merchant_id, actors)
 
 
 async def rotate(
@@ -182,7 +142,7 @@ async def rotate(
     by.require(Permission.WEBHOOKS_MANAGE)
     if not wanted:
         raise invalid("secrets", "choose at least one")
-    in_use = {(secret.kind, secret.id): secret for secret in await secrets_in_use(by.merchant_id, now)}
+    in_use = {(secret.kind, secret.id): secret for secret in await repository.secrets_in_use(by.merchant_id, now)}
     rotated = []
     async with database.transaction():
         for chosen in sorted(set(wanted)):
@@ -203,30 +163,5 @@ async def _rotate_one(
     return full
 
 
-async def secrets_in_use(merchant_id: str, now: datetime) -> list[Secret]:
-    """Every key that works and every endpoint that is not deleted, live ones first."""
-    rows = await database.fetch_all(
-        """
-        SELECT 'api_key' AS kind, id, name, mode, created_at, previous_valid_until AS previous_until, last_used_at
-        FROM api_keys WHERE merchant = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
-        UNION ALL
-        SELECT 'webhook', id, url, mode, created_at, previous_secret_until, NULL
-        FROM webhook_endpoints WHERE merchant = $1 AND status <> 'deleted' AND NOT implicit
-        ORDER BY mode, kind, created_at, id
-        """,
-        merchant_id,
-        now,
-    )
-    return [Secret(**dict(row)) for row in rows]
-
-
-async def _deeds(merchant_id: str) -> list[Deed]:
-    rows = await database.fetch_all(
-        """
-        SELECT actor, action, subject, at FROM audit_entries
-        WHERE merchant_id = $1 AND action = ANY($2) ORDER BY id
-        """,
-        merchant_id,
-        [*_BEGINS, _REVEALS],
-    )
-    return [Deed(**dict(row)) for row in rows]
+async def _disclosures(merchant_id: str) -> list[Disclosure]:
+    return await repository.disclosures(merchant_id, [*_BEGINS, _REVEALS])

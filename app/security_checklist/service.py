@@ -1,7 +1,6 @@
-"""The security checklist of a merchant, and its remedies that are done at once."""
+"""The security checklist of a merchant, and the remedies that are applied at once."""
 
 from datetime import datetime, timedelta
-from typing import cast
 
 from app.api_keys import administration as keys
 from app.api_keys.administration import ROTATED
@@ -15,20 +14,22 @@ from app.mail.letters import Kind, letter
 from app.merchants import team
 from app.merchants.members import Member, locked
 from app.merchants.roles import Permission
+from app.security_checklist import repository
 from app.security_checklist.checklist import UNUSED_SCOPE, Finding, KeyFacts, PersonFacts, check
+from app.security_checklist.repository import KeyUse
 
 REMIND_EVERY = timedelta(days=1)
 """A colleague is reminded once a day at most."""
 
 ROTATION_GRACE_HOURS = 24
-"""How long the old secret holds after a rotation from the checklist: a working day to put the new one in place."""
+"""How long the old secret is valid after a rotation from the checklist: a working day to deploy the new one."""
 
 WATCHED_SCOPES = (Scope.PAYOUTS_WRITE.value, Scope.REFUNDS_WRITE.value, Scope.WEBHOOKS_WRITE.value)
-"""Scopes whose use leaves a row with the key's id."""
+"""Scopes whose use is recorded with the key's id."""
 
 
 async def findings(by: Member, now: datetime) -> list[Finding]:
-    """What could be kept tighter, the worst first. Raises Forbidden."""
+    """What the merchant should fix, the most severe first. Raises Forbidden."""
     by.require(Permission.SECURITY_VIEW)
     people = [
         PersonFacts(account_id=one.account_id, name=one.name, role=one.role, has_totp=one.has_totp)
@@ -38,9 +39,9 @@ async def findings(by: Member, now: datetime) -> list[Finding]:
 
 
 async def remedy(by: Member, finding_id: str, peppers: Peppers, now: datetime) -> str | None:
-    """Put a finding right; a new secret where the remedy is one, which is shown this once.
+    """Apply a finding's remedy. Returns the new secret, which is shown once, where the remedy is a rotation.
 
-    Raises NOT_FOUND for a finding that is no more, Forbidden, INVALID_INPUT for a remedy that is a page.
+    Raises NOT_FOUND for a finding that no longer exists, Forbidden, INVALID_INPUT for a remedy that is a page.
     """
     found = next((one for one in await findings(by, now) if one.id == finding_id), None)
     if found is None:
@@ -91,16 +92,7 @@ async def _remind(by: Member, account_id: str, now: datetime) -> None:
     async with database.transaction():
         by = await locked(by)
         colleague = await team.person(by.merchant_id, account_id)
-        lately = await database.fetch_value(
-            """
-            SELECT true FROM audit_entries
-            WHERE merchant_id = $1 AND action = 'team.totp_reminded' AND subject = $2 AND at > $3
-            """,
-            by.merchant_id,
-            account_id,
-            now - REMIND_EVERY,
-        )
-        if lately:
+        if await repository.was_reminded(by.merchant_id, account_id, now - REMIND_EVERY):
             raise invalid("finding", f"{colleague.name} was reminded within the last day")
         await by.record("team.totp_reminded", account_id, now)
         reminder = letter(
@@ -116,44 +108,22 @@ async def _remind(by: Member, account_id: str, now: datetime) -> None:
 
 
 async def _keys(merchant_id: str, now: datetime) -> list[KeyFacts]:
-    rows = await database.fetch_all(
-        """
-        SELECT k.id, k.name, k.mode, k.scopes, k.allowlist <> '{}' AS has_allowlist, k.created_at, k.last_used_at,
-            k.last_used_address,
-            coalesce((SELECT max(e.at) FROM audit_entries e
-                WHERE e.merchant_id = k.merchant AND e.subject = k.id AND e.action = $3), k.created_at) AS secret_since,
-            EXISTS (SELECT FROM withdrawals w WHERE w.merchant = k.merchant AND w.mode = k.mode
-                AND w.requested_by = 'api_key:' || k.id AND w.kind = 'payout' AND w.created_at > $4) AS asked_payouts,
-            EXISTS (SELECT FROM withdrawals w WHERE w.merchant = k.merchant AND w.mode = k.mode
-                AND w.requested_by = 'api_key:' || k.id AND w.kind = 'refund' AND w.created_at > $4) AS asked_refunds,
-            EXISTS (SELECT FROM audit_entries e WHERE e.merchant_id = k.merchant
-                AND e.actor = 'api_key:' || k.id AND e.at > $4) AS changed_webhooks
-        FROM api_keys k
-        WHERE k.merchant = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)
-        ORDER BY k.mode, k.created_at, k.id
-        """,
-        merchant_id,
-        now,
-        ROTATED,
-        now - UNUSED_SCOPE,
+    used_since = now - UNUSED_SCOPE
+    keys_in_use = await repository.keys_in_use(merchant_id, rotated=ROTATED, used_since=used_since, now=now)
+    return [_facts(key) for key in keys_in_use]
+
+
+def _facts(key: KeyUse) -> KeyFacts:
+    used = dict(zip(WATCHED_SCOPES, (key.requested_payouts, key.requested_refunds, key.changed_webhooks), strict=True))
+    return KeyFacts(
+        id=key.id,
+        name=key.name,
+        mode=key.mode,
+        scopes=tuple(key.scopes),
+        has_allowlist=key.has_allowlist,
+        unused_scopes=tuple(scope for scope in key.scopes if used.get(scope) is False),
+        created_at=key.created_at,
+        secret_since=key.secret_since,
+        last_used_at=key.last_used_at,
+        last_used_address=key.last_used_address,
     )
-    facts = []
-    for row in rows:
-        used = dict(
-            zip(WATCHED_SCOPES, (row["asked_payouts"], row["asked_refunds"], row["changed_webhooks"]), strict=True)
-        )
-        facts.append(
-            KeyFacts(
-                id=row["id"],
-                name=row["name"],
-                mode=cast(Mode, row["mode"]),
-                scopes=tuple(row["scopes"]),
-                has_allowlist=row["has_allowlist"],
-                unused_scopes=tuple(scope for scope in row["scopes"] if used.get(scope) is False),
-                created_at=row["created_at"],
-                secret_since=row["secret_since"],
-                last_used_at=row["last_used_at"],
-                last_used_address=row["last_used_address"],
-            )
-        )
-    return facts

@@ -43,7 +43,7 @@ async def test_a_creation_costs_the_key_and_one_statement(integrator: Integrator
     body = {"amount": "5", "currency": "USDT", "chain": "ethereum"}
     seen = await counted(lambda: integrator.post("/invoices", body, once=f"k{next(numbers)}"))
     assert len(seen) == 2, seen
-    assert "FROM api_keys" in seen[0]
+    assert 'FROM "api_keys"' in seen[0]
     assert seen[1].startswith("WITH permitted AS")
 
 

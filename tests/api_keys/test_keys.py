@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from app.api_keys import queries, service
+from app.api_keys import repository, service
 from app.api_keys.authentication import Authenticator, Principal
 from app.api_keys.scopes import Scope
 from app.core import clock, database
@@ -172,19 +172,19 @@ async def test_a_new_pepper_takes_over_key_by_key(peppers: Peppers) -> None:
 async def test_keys_of_others_do_not_exist(peppers: Peppers) -> None:
     key, stranger = await api_key(peppers), await merchant(name="Stranger")
     for attempt in (
-        queries.get_key(key.id, stranger),
+        service.get_key(key.id, stranger),
         service.revoke(key_id=key.id, merchant_id=stranger, now=clock.now()),
         service.rotate(peppers, key_id=key.id, merchant_id=stranger, grace_hours=0, seen_by=None, now=clock.now()),
         change(key, merchant_id=stranger),
     ):
         with pytest.raises(ApiError, match="NOT_FOUND"):
             await attempt
-    assert await queries.list_keys(stranger, "test") == []
-    assert [k.id for k in await queries.list_keys(key.merchant_id, "test")] == [key.id]
-    assert await queries.list_keys(key.merchant_id, "live") == []
+    assert await repository.list_keys(stranger, "test") == []
+    assert [k.id for k in await repository.list_keys(key.merchant_id, "test")] == [key.id]
+    assert await repository.list_keys(key.merchant_id, "live") == []
 
 
-async def change(key: IssuedKey, **changes: object) -> queries.Key:
+async def change(key: IssuedKey, **changes: object) -> repository.Key:
     """The key with these settings changed."""
     settings = {
         "key_id": key.id,
@@ -254,7 +254,7 @@ async def test_last_use_is_written_once_a_minute(peppers: Peppers) -> None:
     async def last_use_after(address: str) -> str | None:
         await asyncio.gather(*(enter(authenticator, key.full, address) for _ in range(5)))
         await authenticator.close()
-        return (await queries.get_key(key.id, key.merchant_id)).last_used_address
+        return (await service.get_key(key.id, key.merchant_id)).last_used_address
 
     assert await last_use_after("192.0.2.1") == "192.0.2.1"
     assert await last_use_after("192.0.2.2") == "192.0.2.1"

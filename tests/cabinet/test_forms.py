@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import httpx
 
-from app.api_keys import queries
+from app.api_keys import repository
 from app.core import clock, database
 from app.identity.form_routes import SENT_BEFORE
 from app.web.edge import Edge
@@ -17,7 +17,7 @@ from tests.identity.browsing import hidden
 
 
 async def keys_of(office: Office) -> int:
-    return len(await queries.list_keys(office.merchant_id, "test"))
+    return len(await repository.list_keys(office.merchant_id, "test"))
 
 
 async def opened(colleague: Colleague, place: str) -> tuple[str, dict[str, str]]:

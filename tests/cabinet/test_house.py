@@ -3,10 +3,10 @@
 import re
 from datetime import timedelta
 
-from app.api_keys import queries
+from app.api_keys import repository
 from app.core import clock, database
 from app.merchants import branding, settings
-from app.merchants.queries import terms_of
+from app.merchants.service import terms_of
 from app.web.edge import Edge
 from tests.cabinet.people import SAME_ORIGIN, Office, problems
 from tests.cabinet.test_keys import ask_api, issued
@@ -226,5 +226,5 @@ async def test_nothing_of_another_merchant_is_in_the_log(office: Office) -> None
     owner = await office.hire("owner")
     foreign = await api_key(office.settings.api_key_peppers, mode="test")
     assert foreign.merchant_id != office.merchant_id
-    assert (await queries.list_keys(office.merchant_id, "test")) == []
+    assert (await repository.list_keys(office.merchant_id, "test")) == []
     assert "Nothing was done yet" in await owner.see("audit")

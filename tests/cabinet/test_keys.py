@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import httpx
 
-from app.api_keys import queries
+from app.api_keys import repository, service
 from app.core import clock, database
 from app.web.edge import Edge
 from tests.cabinet.people import Colleague, Office, problems, secret_in
@@ -66,7 +66,7 @@ async def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(of
     assert 'value="balance.read" checked' in answer.text
     assert problems(await owner.send("keys/new", {**NEW, "scopes": []})) == ["Must hold at least one scope"]
     assert problems(await owner.send("keys/new", {**NEW, "expires_at": "2001-01-01"})) == ["Must be in the future"]
-    assert await queries.list_keys(office.merchant_id, "test") == []
+    assert await repository.list_keys(office.merchant_id, "test") == []
 
 
 async def test_a_key_is_changed_and_the_change_counts_at_once(app: Edge, office: Office) -> None:
@@ -86,7 +86,7 @@ async def test_an_expiry_counts_to_the_end_of_its_day_and_is_shown_as_that_day(o
     owner = await office.hire("owner")
     day = (clock.now() + timedelta(days=9)).date().isoformat()
     key_id = (await issued(owner, expires_at=day)).split("_")[3]
-    key = await queries.get_key(key_id, office.merchant_id)
+    key = await service.get_key(key_id, office.merchant_id)
     assert key.expires_at is not None
     assert (key.expires_at - timedelta(microseconds=1)).date().isoformat() == day
     assert f'value="{day}"' in await owner.see(f"keys/{key_id}/edit")

@@ -10,7 +10,7 @@ from app.core.settings import Settings
 from app.identity.form_routes import SENT_BEFORE, FormDeclaration, NoStepUp, StepUp
 from app.merchants import applications
 from app.merchants import service as merchants
-from app.merchants.applications import Facts
+from app.merchants.applications_repository import Facts
 from app.sandbox.chain_driver import AnvilDriver
 from app.web.edge import Edge
 from app.wiring import Services

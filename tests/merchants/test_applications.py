@@ -8,8 +8,8 @@ import pytest
 from app.core import clock, database, ids
 from app.core.errors import ApiError, Forbidden
 from app.merchants import applications
-from app.merchants.applications import Facts
-from app.merchants.queries import enabled_assets
+from app.merchants.applications_repository import Facts
+from app.merchants.repository import enabled_assets
 from app.wiring import Services
 from tests.factories.letters import letters
 from tests.factories.merchants import make_member, merchant

@@ -12,7 +12,7 @@ from app.core import clock, database
 from app.ledger.hashchain import ChainId
 from app.merchants import applications, switches
 from app.merchants import service as merchants
-from app.merchants.applications import Facts
+from app.merchants.applications_repository import Facts
 from app.reconciliation import requests
 from app.sandbox.chain_driver import AnvilDriver
 from app.signer import wallet_snapshot

@@ -11,9 +11,9 @@ from app.api_keys import administration as key_administration
 from app.core import clock, database
 from app.ledger.hashchain import ChainId
 from app.merchants import administration, applications, team
-from app.merchants.administration import AssetTerms
-from app.merchants.applications import Facts
+from app.merchants.applications_repository import Facts
 from app.merchants.members import Member, member
+from app.merchants.repository import AssetTerms
 from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused

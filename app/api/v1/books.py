@@ -18,7 +18,7 @@ from app.invoices.presentation import Raw
 from app.ledger import checkpoints, verify
 from app.ledger import queries as ledger
 from app.ledger.hashchain import ChainId, Entry
-from app.merchants.queries import enabled_assets
+from app.merchants.repository import enabled_assets
 from app.networks.config import Asset, NetworkConfig
 from app.reports.balances import balances as asset_balances
 from app.reports.balances import configured

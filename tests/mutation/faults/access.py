@@ -6,7 +6,7 @@ KEYS = (
     Fault(
         "app/api_keys/service.py",
         "    stored = secrets.seal(peppers, secret)\n    while True:",
-        "    stored = secrets.seal(peppers, secret)\n    settings = (secret, *settings[1:])\n    while True:",
+        "    stored = secrets.seal(peppers, secret)\n    settings = settings._replace(name=secret)\n    while True:",
         "whoever reads the database has the keys of all merchants",
         ("api_keys/test_keys.py::test_a_key_brings_its_merchant_along_and_shows_no_secret",),
     ),
@@ -26,21 +26,21 @@ KEYS = (
     ),
     Fault(
         "app/api_keys/authentication.py",
-        'if not allowlist.admits(tuple(row["allowlist"]), address):',
+        "if not allowlist.admits(tuple(row.allowlist), address):",
         "if False:",
         "a stolen key works from the thief's address",
         ("api_keys/test_keys.py::test_the_allowlist_knows_both_families",),
     ),
     Fault(
         "app/api_keys/authentication.py",
-        'if row["revoked_at"] is not None:',
+        "if row.revoked_at is not None:",
         "if False:",
         "a key that was revoked goes on working",
         ("api_keys/test_keys.py::test_revocation_and_expiry_work_on_the_next_request",),
     ),
     Fault(
         "app/api_keys/authentication.py",
-        'matched is None or key.mode != row["mode"]',
+        "matched is None or key.mode != row.mode",
         "matched is None",
         "a test key is taken for a live one",
         ("api_keys/test_keys.py::test_the_mode_is_part_of_the_key",),
@@ -60,7 +60,7 @@ KEYS = (
         ("api_keys/test_keys.py::test_rotation_keeps_the_old_secret_for_the_grace_and_no_longer",),
     ),
     Fault(
-        "app/api_keys/service.py",
+        "app/api_keys/repository.py",
         "WHERE id = $1 AND merchant = $2 AND revoked_at IS NULL",
         "WHERE id = $1 AND $2 <> '' AND revoked_at IS NULL",
         "one merchant rotates the keys of another and is shown the new secret",
@@ -68,7 +68,7 @@ KEYS = (
     ),
     Fault(
         "app/api_keys/authentication.py",
-        'if row["merchant_status"] != "approved":',
+        'if row.merchant_status != "approved":',
         "if False:",
         "a banned merchant goes on taking payments",
         ("api_keys/test_keys.py::test_only_approved_merchants_are_let_in",),
