@@ -71,12 +71,9 @@ async def record(attempts: Sequence[Attempt]) -> None:
     ]
     async with database.transaction():
         counts = await claims.lock_queues({attempt.delivery.endpoint for attempt in attempts})
-        to_pause: set[str] = set()
         for attempt in attempts:
             endpoint = attempt.delivery.endpoint
             counts[endpoint] = schedule.failures_in_a_row(counts[endpoint], attempt.delivered)
-            if counts[endpoint] >= schedule.PAUSE_AFTER_FAILURES:
-                to_pause.add(endpoint)
         await database.execute(
             _RECORD,
             [attempt.delivery.id for attempt in attempts],
@@ -92,10 +89,11 @@ async def record(attempts: Sequence[Attempt]) -> None:
             [attempt.response_excerpt for attempt in attempts],
             now,
         )
-        await database.execute(_MOVE_QUEUES, list(counts), list(counts.values()), now)
+        await database.execute(_MOVE_QUEUES, list(counts), list(counts.values()), now, schedule.PAUSE_AFTER_FAILURES)
         gone = {attempt.delivery.endpoint for attempt in attempts if attempt.status == schedule.GONE}
         await pausing.disable_gone(sorted(gone), now=now)
-        await pausing.pause_for_failures(sorted(to_pause), now=now)
+    if any(failures >= schedule.PAUSE_AFTER_FAILURES for failures in counts.values()):
+        await pausing.request()
 
 
 # `ours`: the delivery still waits under the lease that this attempt was made with.
@@ -127,11 +125,13 @@ _RECORD = """
     FROM moved
 """
 
-# The new count, and due again where something waits: a slot has fallen free.
+# The new count, and due again where something waits: a slot has fallen free. One that failed too often is due for the
+# job that pauses it, which finds it by the same index.
 _MOVE_QUEUES = """
     UPDATE webhook_queues q
     SET consecutive_failures = told.failures,
-        due_at = CASE WHEN waiting.next_attempt_at IS NULL THEN q.due_at
+        due_at = CASE WHEN told.failures >= $4 THEN least(q.due_at, $3)
+                      WHEN waiting.next_attempt_at IS NULL THEN q.due_at
                       ELSE least(q.due_at, greatest(waiting.next_attempt_at, $3)) END
     FROM unnest($1::text[], $2::int[]) AS told (endpoint, failures)
     LEFT JOIN LATERAL (

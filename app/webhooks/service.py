@@ -190,7 +190,7 @@ async def disable_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, ac
         endpoint = await _locked(merchant_id, mode, endpoint_id)
         if endpoint.status != "disabled":
             await _set_status(endpoint_id, "disabled", "merchant", now)
-            await pausing.bury_waiting(endpoint_id)
+            await pausing.abandon_pending(endpoint_id)
             await _audit("webhook.disabled", merchant_id, endpoint_id, actor, {"reason": "merchant"}, now)
         return await queries.get_endpoint(merchant_id, mode, endpoint_id)
 
@@ -204,7 +204,7 @@ async def delete_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, act
     async with database.transaction():
         await _locked(merchant_id, mode, endpoint_id)
         await _set_status(endpoint_id, "deleted", "merchant", now)
-        await pausing.bury_waiting(endpoint_id)
+        await pausing.abandon_pending(endpoint_id)
         await _audit("webhook.deleted", merchant_id, endpoint_id, actor, {}, now)
 
 

@@ -10,7 +10,7 @@ from app.core import clock, database, redis
 from app.core.settings import DataKeys
 from app.events import queries as events
 from app.events import service as event_service
-from app.webhooks import claims, queries, replay, service, signing
+from app.webhooks import claims, pausing, queries, replay, service, signing
 from app.webhooks.delivery import DELIVERIES_CHANNEL
 from app.webhooks.service import Actor
 from tests.factories.events import record_event
@@ -232,7 +232,9 @@ async def test_twenty_failures_pause_exactly_and_enabling_delivers_all_in_order(
         await happen(merchant_id, 60)
         await until_recorded(20)
         await asyncio.sleep(0.5)
-        assert len(receiver.requests) == await recorded_attempts() == 20
+        assert len(receiver.requests) == await recorded_attempts() == 20, "sent to before the job has paused it"
+        paused = await asyncio.gather(*(pausing.pause_failing(clock.now()) for _ in range(3)))
+        assert sum(paused) == 1
         view = await queries.get_endpoint(merchant_id, "test", endpoint.id)
         assert (view.status, view.status_reason, view.consecutive_failures) == ("paused", "failures", 20)
         assert [stopped.id for stopped in await queries.list_stopped(merchant_id, "test")] == [endpoint.id]
