@@ -19,7 +19,7 @@ from app.core.errors import ApiError, Code, invalid
 from app.core.settings import Peppers
 from app.merchants.members import Member
 from app.merchants.roles import Permission
-from app.webhooks.administration import EndpointKeeper
+from app.webhooks.administration import EndpointAdministration
 
 Kind = Literal["api_key", "webhook"]
 
@@ -171,7 +171,7 @@ async def rotate(
     *,
     grace_hours: int,
     peppers: Peppers,
-    endpoints: Mapping[Mode, EndpointKeeper],
+    endpoints: Mapping[Mode, EndpointAdministration],
     now: datetime,
 ) -> list[Rotated]:
     """New secrets for all that are wanted, or for none; the old ones hold for `grace_hours` (0 to 72).
@@ -195,7 +195,7 @@ async def rotate(
 
 
 async def _rotate_one(
-    by: Member, secret: Secret, grace_hours: int, peppers: Peppers, endpoints: EndpointKeeper, now: datetime
+    by: Member, secret: Secret, grace_hours: int, peppers: Peppers, endpoints: EndpointAdministration, now: datetime
 ) -> str:
     if secret.kind == "webhook":
         return (await endpoints.rotate_secret_along(secret.id, overlap_hours=grace_hours)).secret

@@ -21,13 +21,14 @@ from app.core import clock, database, redis
 from app.core.settings import load
 from app.events import service as events
 from app.sandbox.valkey import Valkey
+from app.webhooks import pausing
 from app.wiring import Services, running, wire
 from tests.factories.events import record_event
 from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
 from tests.services import start_valkey_for_tests
 from tests.webhooks.receiving import Receiver, receiving
-from workers import process, slot, webhooks
+from workers import default, process, slot, webhooks
 from workers.jobs import EVERY_SECOND, Context, Job, Queue
 
 EVENTS = int(os.environ.get("SOAK", "4"))
@@ -281,3 +282,9 @@ async def test_a_loop_that_fails_is_started_anew(own_services: Services, monkeyp
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.3)
         assert starts == 3, "two of one loop"
+
+
+def test_the_job_that_deliveries_ask_for_is_one_of_the_default_queue() -> None:
+    assert default.QUEUE.arq_name == pausing.JOB_QUEUE
+    (job,) = [job for job in default.QUEUE.jobs if job.name == pausing.JOB]
+    assert job.when == EVERY_SECOND, "a request that was lost may cost a second"
