@@ -84,7 +84,7 @@ SUBJECTS_FROM_ELSEWHERE = {
     "merchants/administration.py": "SUBJECTS[deed]",
     "webhooks/pausing.py": "subject",  # _write_to_merchant: its callers give constants, held below
     # What went wrong, in words of ours with ids and figures, to the operators alone.
-    "alerts/routing.py": "f\"[{alert['severity'].upper()}] {alert['kind']}: {' '.join(alert['message'].split())}\""
+    "alerts/routing.py": "f\"[{alert.severity.upper()}] {alert.kind}: {' '.join(alert.message.split())}\""
     "[:MAX_SUBJECT_CHARS]",
 }
 GIVEN_A_SUBJECT = {"_notice": 0, "_write_to_merchant": 1}
