@@ -198,8 +198,8 @@ _TAKE = """
     ORDER BY c.endpoint, c.next_attempt_at, c.seq
 """
 
-# Not due before a slot falls free where all are taken (whoever frees one makes it due again, and if he
-# dies the lease ends), else when the next delivery is, but behind those that are due by now: endpoints take
+# Not due before a slot falls free where all are taken (the worker that frees one makes it due again; if it
+# dies, the lease ends), else when the next delivery is, but behind those that are due by now: endpoints take
 # turns, however much waits for one. Past the last delivery that must go in order, order ends.
 _MOVE_ON = """
     UPDATE webhook_queues q

@@ -27,7 +27,7 @@ from app.webhooks.secrets import signing_secrets
 log = get_logger(__name__)
 
 DELIVERIES_CHANNEL = "wake:deliveries"
-"""Redis channel on which one dispatcher tells the others that there is something to claim."""
+"""Redis channel on which a dispatcher announces to the others that there is something to claim."""
 
 POLL_S = 1.0
 """Behind the wake-ups: what they miss is found this late."""
@@ -55,7 +55,7 @@ class Sender(Protocol):
 
 
 class Dispatcher:
-    """Delivers until it is told to stop. `concurrency` bounds the attempts under way in this process."""
+    """Delivers until it is stopped. `concurrency` bounds the attempts under way in this process."""
 
     def __init__(self, *, sender: Sender, keys: DataKeys, concurrency: int) -> None:
         self._sender = sender

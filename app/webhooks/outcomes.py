@@ -15,7 +15,7 @@ INTERNAL = "internal"
 
 
 def attempt_from(delivery: claims_repository.ClaimedDelivery, started_at: datetime, outcome: Outcome) -> Attempt:
-    """The attempt that `outcome` tells of, without what is for operators alone."""
+    """The attempt with this outcome, without what is for operators alone."""
     return Attempt(
         delivery=delivery,
         started_at=started_at,
@@ -31,8 +31,8 @@ def attempt_from(delivery: claims_repository.ClaimedDelivery, started_at: dateti
 async def record(attempts: Sequence[Attempt]) -> None:
     """Write down attempts, each of another delivery, in the order in which they ended. Opens its own transaction.
 
-    A worker whose lease was over by then still tells of its attempt, but moves the delivery only if it
-    arrived: otherwise whoever holds it now decides.
+    The attempt of a worker whose lease has ended is logged, but moves the delivery only if it arrived: otherwise the
+    worker that holds it now decides.
     """
     now = clock.now()
     verdicts = [

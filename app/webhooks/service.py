@@ -131,8 +131,8 @@ async def update_endpoint(
         if not changed:
             raise queries.not_found()
         details = {"url": checked_url, "description": description, "event_types": types}
-        told = {name: value for name, value in details.items() if value is not None}
-        await _audit("webhook.updated", merchant_id, endpoint_id, actor, told, now)
+        given = {name: value for name, value in details.items() if value is not None}
+        await _audit("webhook.updated", merchant_id, endpoint_id, actor, given, now)
         return await queries.get_endpoint(merchant_id, mode, endpoint_id)
 
 
