@@ -1,6 +1,6 @@
 """The `default` queue: letters, alerts, paused webhooks, and what runs by the clock."""
 
-from app.accounts import form_uses, links, sessions, throttle
+from app.accounts import form_uses, links_repository, sessions_repository, throttle_repository
 from app.core import clock
 from app.core.mail import build_mailer
 from app.ledger import checkpoints
@@ -88,7 +88,9 @@ async def forget_replays(context: Context) -> int:
 async def forget_sessions(context: Context) -> int:
     """Delete sessions, mailed links, counts of tries and uses of forms that have run out."""
     now = clock.now()
-    purged = await sessions.purge(now) + await links.purge(now) + await throttle.purge(now)
+    purged = (
+        await sessions_repository.purge(now) + await links_repository.purge(now) + await throttle_repository.purge(now)
+    )
     return purged + await form_uses.purge(now)
 
 
