@@ -189,9 +189,8 @@ def test_a_receiver_has_ten_seconds() -> None:
 
 
 def test_reconciliation_runs_every_six_hours() -> None:
-    from workers import jobs
-    from workers.queues import QUEUES
+    from workers import default
 
-    (job,) = [job for job in QUEUES["default"].cron_jobs if job.coroutine is jobs.reconcile]
+    (job,) = [job.cron() for job in default.QUEUE.jobs if job.work is default.reconcile]
     assert (job.hour, job.minute, job.second) == ({0, 6, 12, 18}, 30, 0)
     assert (job.month, job.day, job.weekday) == (None, None, None)

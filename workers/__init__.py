@@ -1,1 +1,1 @@
-"""Worker processes: what each queue runs. The jobs are a line or two; the work is in `app`."""
+"""Worker processes: a module for each queue says what runs there. A job is a few lines; the work is in `app`."""

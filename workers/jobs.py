@@ -1,59 +1,121 @@
-"""Jobs by the clock: thin, and safe to run twice. arq keeps two workers from running one at once."""
+"""What a queue is: its jobs with their times, retries and timeouts, and the loops that its processes run.
 
+A job is a function of arq's context, in which `services` are the process's. It must be safe to run twice and beside
+itself: arq runs it in one process at each time of its schedule, and where arq can't, the process runs it
+(schedule.py).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from app.accounts import form_uses, links_repository, sessions_repository, throttle_repository
-from app.core import clock
-from app.ledger import checkpoints
-from app.reconciliation.service import RunInProgress
-from app.web import idempotency
-from app.webhooks import retention
+from arq.cron import CronJob
+from arq.worker import Retry
+from redis.exceptions import RedisError
+
+from app.core.logging import get_logger
+from app.core.waiting import UNAVAILABLE_ERRORS
+from app.networks.port import NetworkError
 from app.wiring import Services
-from app.withdrawals.approvals import expire_stale
 
-RECONCILE_TIMEOUT_S = 3_600
-"""Of a run: tens of millions of entries in full. arq's own five minutes would end it halfway."""
+log = get_logger(__name__)
 
+RETRY_S = 60.0
+"""Before a job's second try: arq keeps a cron job's key for a minute after each. Doubled before each further one."""
 
-async def forget_replays(context: dict[str, Any]) -> int:
-    """Delete idempotency records that can't be replayed any more."""
-    return await idempotency.purge(clock.now())
+PASSING_ERRORS = (*UNAVAILABLE_ERRORS, RedisError, NetworkError)
+"""Errors of a server or of the way to it. arq runs a job again only where it raises `Retry`."""
 
+EVERY_SECOND = {"second": set(range(60))}
+"""When a job runs, as arq's `cron` takes it; all times are UTC."""
 
-async def forget_events(context: dict[str, Any]) -> int:
-    """Delete events, and implicit endpoints, that are older than the retention."""
-    services: Services = context["gateway"]
-    now, days = clock.now(), services.settings.event_retention_days
-    purged = await retention.purge_events(now, days)
-    return purged + await retention.purge_implicit_endpoints(now, days)
+Context = dict[str, Any]
+Work = Callable[[Context], Awaitable[object]]
 
-
-async def forget_sessions(context: dict[str, Any]) -> int:
-    """Delete sessions, mailed links, counts of tries and uses of forms that have run out."""
-    now = clock.now()
-    purged = (
-        await sessions_repository.purge(now) + await links_repository.purge(now) + await throttle_repository.purge(now)
-    )
-    return purged + await form_uses.purge(now)
+Loop = Callable[[asyncio.Event], Awaitable[None]]
+"""Runs until the event is set. One that raises is logged and started anew."""
 
 
-async def expire_withdrawals(context: dict[str, Any]) -> int:
-    """Reject payouts and refunds that no operator has decided on in time."""
-    services: Services = context["gateway"]
-    return await expire_stale(services.withdrawals, services.settings.withdrawal_approval_days, clock.now())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A scheduled job: its name is that of `work`, and by that name it can be enqueued at any time.
+
+    `max_tries` counts runs that ended with a passing error, or with the end of their process. A job that runs every
+    few seconds needs one: its next time comes sooner.
+    """
+
+    work: Work
+    when: Mapping[str, int | set[int]]
+    timeout_s: float
+    max_tries: int = 1
+    at_start: bool = False
+
+    @property
+    def name(self) -> str:
+        """What arq calls it."""
+        return self.work.__name__
+
+    def cron(self) -> CronJob:
+        """The job for arq, with a memory of its own: one for each process."""
+        moments: dict[str, Any] = {
+            **dict.fromkeys(("month", "day", "weekday", "hour", "minute")),
+            "second": 0,
+            "microsecond": 0,
+            **self.when,
+        }
+        return CronJob(
+            name=self.name,
+            coroutine=_one_at_a_time(self),
+            **moments,
+            run_at_startup=self.at_start,
+            unique=True,
+            job_id=None,
+            timeout_s=self.timeout_s,
+            keep_result_s=0,
+            keep_result_forever=False,
+            max_tries=self.max_tries,
+        )
 
 
-async def sign_checkpoint(context: dict[str, Any]) -> int | None:
-    """Sign where all ledgers stand, if there is a key; the checkpoint's number."""
-    services: Services = context["gateway"]
-    keys = services.settings.checkpoint_keys
-    return None if keys is None else (await checkpoints.create(keys, clock.now())).number
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """What the processes of `swap-pay worker <name>` do; all are made for the process's services.
+
+    `loops` run in every process. `slot_loop` too, but started and watched by arq (slot.py). `context` gives what
+    jobs find beside the services.
+    """
+
+    name: str
+    jobs: Sequence[Job] = ()
+    loops: Callable[[Services], Sequence[Loop]] = field(default=lambda _: ())
+    slot_loop: Callable[[Services], Loop] | None = None
+    context: Callable[[Services], Context] = field(default=lambda _: {})
+
+    @property
+    def arq_name(self) -> str:
+        """The queue's key in Redis."""
+        return f"arq:{self.name}"
 
 
-async def reconcile(context: dict[str, Any]) -> int | None:
-    """Check the books against themselves and the chains; the run's id, None if somebody is at it already."""
-    services: Services = context["gateway"]
-    try:
-        return await services.reconciliation.run_scheduled(clock.now())
-    except RunInProgress:
-        return None
+def _one_at_a_time(job: Job) -> Callable[..., Any]:
+    """The job's work, but nothing while this process is at it: a slow server must not gather runs that wait."""
+    is_running = False
+
+    async def run(context: Context) -> object:
+        nonlocal is_running
+        if is_running:
+            return None
+        is_running = True
+        try:
+            return await job.work(context)
+        except PASSING_ERRORS as error:
+            tries = context["job_try"]
+            if tries >= job.max_tries:
+                raise
+            log.warning("job_will_be_retried", job=job.name, tries=tries, error=str(error) or type(error).__name__)
+            raise Retry(defer=RETRY_S * 2 ** (tries - 1)) from error
+        finally:
+            is_running = False
+
+    return run

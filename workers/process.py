@@ -1,45 +1,34 @@
-"""A worker process: loops that live from Postgres, and beside them arq for what runs by the clock.
+"""A worker process: its loops, its schedule and arq's worker, until SIGTERM.
 
-The loops (watchers, the dispatcher, the mail) decide from Postgres what is due, so they go on while Redis is
-away; arq's worker alone would stop with it. arq comes back by itself when Redis does.
+What must be done stands in Postgres, so everything goes on while Redis is away: loops by themselves, a slot's loop by
+its keeper, jobs by the schedule. arq's worker is started anew until Redis is back.
 """
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-from arq.cron import CronJob
 from arq.worker import Worker
 
 from app.core import redis
 from app.core.logging import get_logger
 from app.wiring import Services
+from workers.jobs import Context, Loop, Queue
+from workers.schedule import GRACE_S, Schedule
+from workers.slot import Slot
 
 log = get_logger(__name__)
 
-ARQ_RETRY_S = 2.0
+POLL_S = 0.1
+"""How often arq looks for jobs: the longest that an enqueued one waits."""
+
+ARQ_RETRY_S = 0.5
 """The pause before arq's worker is started anew after Redis went away."""
 
 LOOP_RETRY_S = 1.0
 """The pause before a loop that failed is started anew."""
-
-MAX_TRIES = 3
-"""Of an arq job. Each is safe to run again; the next round of the clock comes anyway."""
-
-Loop = Callable[[asyncio.Event], Awaitable[None]]
-"""Runs until the event is set. One that raises is logged and started anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """What one kind of worker does. `loops` and `context` are made when the gateway is there."""
-
-    name: str
-    loops: Callable[[Services], Sequence[Loop]]
-    cron_jobs: Sequence[CronJob] = field(default=())
 
 
 async def run(queue: Queue, services: Services, stop: asyncio.Event | None = None) -> None:
@@ -55,8 +44,12 @@ async def run(queue: Queue, services: Services, stop: asyncio.Event | None = Non
     async with asyncio.TaskGroup() as tasks:
         for loop in loops:
             tasks.create_task(_keep_running(loop, stop))
-        if queue.cron_jobs:
-            tasks.create_task(_run_arq(queue, services, stop))
+        if queue.jobs or queue.slot_loop is not None:
+            arq = _Arq(queue, services, stop)
+            tasks.create_task(arq.schedule.run(stop))
+            if arq.slot is not None:
+                tasks.create_task(arq.slot.keep())
+            tasks.create_task(arq.run())
     log.info("worker_stopped", queue=queue.name)
 
 
@@ -69,34 +62,85 @@ async def _keep_running(loop: Loop, stop: asyncio.Event) -> None:
             await _pause(stop, LOOP_RETRY_S)
 
 
-async def _run_arq(queue: Queue, services: Services, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        worker = _arq_worker(queue, services)
-        working = asyncio.create_task(worker.async_run())
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        error = working.exception() if working.done() else None
-        if error is not None:
-            log.warning("arq_lost_redis", queue=queue.name, error=str(error))
-        working.cancel()
-        with suppress(Exception, asyncio.CancelledError):
-            await worker.close()
-        await _pause(stop, ARQ_RETRY_S)
+class _Arq:
+    """arq's worker of one queue in this process, started anew whenever it ends."""
+
+    def __init__(self, queue: Queue, services: Services, stop: asyncio.Event) -> None:
+        self._queue = queue
+        self._redis_url = services.settings.redis_url
+        self._stop = stop
+        self._context: Context = {"services": services, **queue.context(services)}
+        self.schedule = Schedule([job.cron() for job in queue.jobs], self._context)
+        self.slot = None if queue.slot_loop is None else Slot(queue.name, queue.slot_loop(services), stop)
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Run workers, one after another, until the process stops and their jobs have ended."""
+        stopping = asyncio.create_task(self._stop.wait())
+        while not self._stop.is_set():
+            worker = self._worker()
+            working = asyncio.create_task(worker.async_run())
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done() and not working.cancelled() and (error := working.exception()) is not None:
+                log.warning("arq_lost_redis", queue=self._queue.name, error=str(error) or type(error).__name__)
+            ending = asyncio.create_task(_end(worker, working))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            await _pause(self._stop, ARQ_RETRY_S)
+        await stopping
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    def _worker(self) -> Worker:
+        slot = self.slot
+        return _Worker(
+            self.schedule,
+            functions=[] if slot is None else [slot.function()],
+            on_startup=None if slot is None else slot.offer,
+            after_job_end=None if slot is None else slot.offer,
+            cron_jobs=self.schedule.for_arq(),
+            # A process holds one slot. Jobs run at most once each at a time, so that none waits for another.
+            max_jobs=1 if slot is not None else 2 * len(self._queue.jobs),
+            queue_name=self._queue.arq_name,
+            redis_pool=redis.arq_pool(self._redis_url, self._queue.arq_name),
+            job_serializer=redis.serialize,
+            job_deserializer=redis.deserialize,
+            poll_delay=POLL_S,
+            keep_result=0,
+            handle_signals=False,
+            timezone=UTC,
+            ctx=dict(self._context),
+        )
 
 
-def _arq_worker(queue: Queue, services: Services) -> Worker:
-    context: dict[str, Any] = {"gateway": services}
-    return Worker(
-        cron_jobs=queue.cron_jobs,
-        queue_name=f"arq:{queue.name}",
-        redis_pool=redis.arq_pool(services.settings.redis_url, f"arq:{queue.name}"),
-        job_serializer=redis.serialize,
-        job_deserializer=redis.deserialize,
-        handle_signals=False,
-        max_tries=MAX_TRIES,
-        ctx=context,
-    )
+class _Worker(Worker):
+    """arq's worker that says how far it has enqueued the schedule's jobs."""
+
+    def __init__(self, schedule: Schedule, **options: Any) -> None:
+        super().__init__(**options)
+        self._schedule = schedule
+
+    async def heart_beat(self) -> None:
+        """What arq does at each poll; scheduled jobs are enqueued here."""
+        until = datetime.now(UTC)
+        await super().heart_beat()
+        self._schedule.arq_enqueued(until)
+
+
+async def _end(worker: Worker, working: "asyncio.Task[None]") -> None:
+    """Take no more jobs, let those under way end, and close the connections.
+
+    Without Redis too: a job can't report its end then, but has done its work.
+    """
+    working.cancel()
+    jobs = set(worker.tasks.values())
+    if jobs:
+        await asyncio.wait(jobs, timeout=GRACE_S)
+    for job in jobs:
+        job.cancel()
+    await asyncio.gather(working, *jobs, return_exceptions=True)
+    with suppress(Exception):
+        await worker.pool.aclose(close_connection_pool=True)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

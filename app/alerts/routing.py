@@ -4,11 +4,9 @@ The log line and the figure on `/metrics` come with the row itself (service.py, 
 alert that is still true a day later is told again. The signature is given in from above: nothing here knows webhooks.
 """
 
-import asyncio
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,9 +21,6 @@ from app.mail import service as mail
 from app.mail.letters import Kind, Letter, letter
 
 log = get_logger(__name__)
-
-POLL_S = 1.0
-"""A critical alert should be on its way within a second or two."""
 
 REMIND_AFTER = timedelta(hours=24)
 """A critical alert that happens again this long after it was told is told again."""
@@ -66,14 +61,11 @@ class AlertRoutes:
     sign: Signature
     public_url: str
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Route and post until `stop` is set. Any number may run."""
-        while not stop.is_set():
-            routed = await self.route_new(clock.now())
-            posted = await self.post_waiting() if self.hook_url is not None else 0
-            if not routed and not posted:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), POLL_S)
+    async def send(self, now: datetime) -> None:
+        """Route what is new, and post what is due. Safe to run twice at once. Not to be called in a transaction."""
+        await self.route_new(now)
+        if self.hook_url is not None:
+            await self.post_waiting()
 
     async def route_new(self, now: datetime) -> int:
         """Hand alerts that nobody has been told of to the outboxes; how many. One transaction."""

@@ -18,7 +18,7 @@ from app.identity.identity import Asked
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.merchants.roles import Permission
 from app.webhooks import queries as webhooks
-from app.webhooks.administration import EndpointKeeper
+from app.webhooks.administration import EndpointAdministration
 
 PLACES = {"INV": "invoices", "PO": "payouts", "RF": "refunds", "WH": "webhooks"}
 """Where the page of an event's subject is, by the beginning of its id."""
@@ -66,7 +66,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     )
     async def replay(request: Asked, event_id: str) -> Response[Any]:
         ctx = context_of(request)
-        keep = EndpointKeeper(ctx.member, ctx.mode, services.settings.data_keys, services.outbound)
+        keep = EndpointAdministration(ctx.member, ctx.mode, services.settings.data_keys, services.outbound)
         await queries.get(ctx.merchant_id, ctx.mode, event_id)
         await identity.require_fresh_code(request, await identity.read_form(request))
         count = await keep.redeliver_event(event_id, endpoint_id=None)

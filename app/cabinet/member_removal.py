@@ -21,7 +21,7 @@ from app.merchants.terms import Mode
 from app.security_checklist import exposure
 from app.security_checklist.exposure import Exposure
 from app.security_checklist.repository import Kind, Request
-from app.webhooks.administration import EndpointKeeper
+from app.webhooks.administration import EndpointAdministration
 from app.wiring import Services
 
 HOW = {
@@ -93,7 +93,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         await team.colleague(ctx.merchant_id, account_id)
         keepers = {
-            mode: EndpointKeeper(ctx.member, mode, services.settings.data_keys, services.outbound)
+            mode: EndpointAdministration(ctx.member, mode, services.settings.data_keys, services.outbound)
             for mode in cast(tuple[Mode, ...], get_args(Mode))
         }
         try:

@@ -30,7 +30,7 @@ from app.identity.identity import Asked
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.merchants.roles import Permission
 from app.webhooks import queries
-from app.webhooks.administration import EndpointKeeper
+from app.webhooks.administration import EndpointAdministration
 from app.webhooks.queries import MAX_WAITING_COUNTED, EndpointView
 from app.webhooks.schedule import PAUSE_AFTER_FAILURES
 from app.webhooks.service import RevealedSecret
@@ -58,8 +58,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`webhooks`, `webhooks/new`, `webhooks/{id}`, and the verbs below it."""
     services, identity = cabinet.services, cabinet.identity
 
-    def keeper(ctx: MemberContext) -> EndpointKeeper:
-        return EndpointKeeper(ctx.member, ctx.mode, services.settings.data_keys, services.outbound)
+    def keeper(ctx: MemberContext) -> EndpointAdministration:
+        return EndpointAdministration(ctx.member, ctx.mode, services.settings.data_keys, services.outbound)
 
     async def found(ctx: MemberContext, endpoint_id: str) -> EndpointView:
         return await queries.get_endpoint(ctx.merchant_id, ctx.mode, endpoint_id)

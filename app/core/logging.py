@@ -43,7 +43,8 @@ def configure(*, level: str, json: bool) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # httpx logs each request's whole URL at INFO: node URLs often hold an access key.
-    for chatty in ("httpx", "httpcore", "piccolo"):
+    # arq logs the start and the end of each job: several a second.
+    for chatty in ("httpx", "httpcore", "piccolo", "arq"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

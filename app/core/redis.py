@@ -8,6 +8,7 @@ msgspec-encoded JSON: with arq's default pickle, whoever can write to Redis coul
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -43,7 +44,15 @@ MAX_MISSED = 10_000
 RETRIES = 3
 """Attempts of an arq worker at one command before it reports, with backoff between."""
 
-serialize: Callable[[Any], bytes] = msgspec.json.encode
+
+def _plain(value: object) -> str:
+    """An exception as text: arq records the one with which a job failed. Raises NotImplementedError for the rest."""
+    if isinstance(value, BaseException):
+        return repr(value)
+    raise NotImplementedError(f"a job can't carry a {type(value).__name__}")
+
+
+serialize: Callable[[Any], bytes] = msgspec.json.Encoder(enc_hook=_plain).encode
 deserialize: Callable[[bytes], Any] = msgspec.json.decode
 
 KEEPALIVE_OPTIONS = {name: value for level, name, value in KEEPALIVE if level == socket.IPPROTO_TCP}
@@ -133,6 +142,18 @@ async def _send_missed() -> None:
         except RedisAway:
             continue
         _missed.difference_update(waiting)
+
+
+async def enqueue(queue_name: str, job: str) -> None:
+    """Ask a worker of this queue to run a job now. The request may be lost, so the job must have a cron line too."""
+    if _client is not None:
+        with suppress(RedisAway):
+            await ask(partial(_enqueue, queue_name=queue_name, job=job))
+
+
+async def _enqueue(client: Redis, queue_name: str, job: str) -> None:
+    arq = ArqRedis(client.connection_pool, job_serializer=serialize, job_deserializer=deserialize)
+    await arq.enqueue_job(job, _queue_name=queue_name)
 
 
 def arq_pool(url: str, queue_name: str) -> ArqRedis:

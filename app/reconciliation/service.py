@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -33,9 +33,6 @@ FULL_EVERY = timedelta(hours=24)
 
 MOST_ALERTS = 20
 """Findings that get an alert of their own; one more counts the rest."""
-
-REQUESTS_POLL_S = 1.0
-"""How often a run that an operator asked for is looked for."""
 
 RUN_LOCK = LockKey(7_226_007)
 """One run at a time."""
@@ -77,14 +74,6 @@ class Reconciliation:
         """A run by the clock: full once a day."""
         last_full = await queries.last_whole_run(full=True)
         return await self.run(now, full=last_full is None or now - last_full.started_at > FULL_EVERY, cause="schedule")
-
-    async def serve_requests(self, stop: asyncio.Event) -> None:
-        """Run what operators ask for (requests.py) until `stop` is set."""
-        while not stop.is_set():
-            with suppress(RunInProgress):  # it waits for the one under way
-                await self.run_requested(clock.now())
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), REQUESTS_POLL_S)
 
     async def run_requested(self, now: datetime) -> int | None:
         """The run that an operator has asked for, if one has; its id. Raises RunInProgress."""

@@ -4,8 +4,6 @@ Runs in the `default` worker. Whether that worker runs at all only an outsider c
 since the last reconciliation for that (docs/operations.md).
 """
 
-import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,8 +14,6 @@ from app.networks.registry import Networks
 from app.reconciliation import queries
 
 log = get_logger(__name__)
-
-LOOK_EVERY_S = 30.0
 
 RECONCILED_WITHIN = timedelta(hours=7)
 """Six hours between runs, and one for a run to take."""
@@ -36,13 +32,6 @@ class Watchdog:
     networks: Networks
     checkpoints: bool
     started_at: datetime
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Look now and then until `stop` is set."""
-        while not stop.is_set():
-            await self.look(clock.now())
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
 
     async def look(self, now: datetime) -> None:
         """Raise a critical alert for each thing that has stopped.

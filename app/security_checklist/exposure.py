@@ -20,7 +20,7 @@ from app.merchants.members import Member
 from app.merchants.roles import Permission
 from app.security_checklist import repository
 from app.security_checklist.repository import Disclosure, Kind, Request, Secret
-from app.webhooks.administration import EndpointKeeper
+from app.webhooks.administration import EndpointAdministration
 
 How = Literal["made", "revealed", "with_a_key", "unknown"]
 """`with_a_key`: it was made through the API with a key that the person had seen. `unknown`: nothing is written."""
@@ -131,7 +131,7 @@ async def rotate(
     *,
     grace_hours: int,
     peppers: Peppers,
-    endpoints: Mapping[Mode, EndpointKeeper],
+    endpoints: Mapping[Mode, EndpointAdministration],
     now: datetime,
 ) -> list[Rotated]:
     """New secrets for all that are wanted, or for none; the old ones hold for `grace_hours` (0 to 72).
@@ -155,7 +155,7 @@ async def rotate(
 
 
 async def _rotate_one(
-    by: Member, secret: Secret, grace_hours: int, peppers: Peppers, endpoints: EndpointKeeper, now: datetime
+    by: Member, secret: Secret, grace_hours: int, peppers: Peppers, endpoints: EndpointAdministration, now: datetime
 ) -> str:
     if secret.kind == "webhook":
         return (await endpoints.rotate_secret_along(secret.id, overlap_hours=grace_hours)).secret

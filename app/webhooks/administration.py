@@ -16,8 +16,8 @@ from app.webhooks.service import Actor, RevealedSecret
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointKeeper:
-    """A member at work on the endpoints of one mode. Each verb raises Forbidden, and what the API's verb raises."""
+class EndpointAdministration:
+    """The endpoints of one mode, for a member. Each verb raises Forbidden, and what the API's verb raises."""
 
     by: Member
     mode: Mode
@@ -135,6 +135,6 @@ class EndpointKeeper:
         )
 
     def _actor(self) -> Actor:
-        """Whoever asks, once the right is sure: every verb needs it, so none can forget to ask."""
+        """The member, if the right is there. Every verb needs the actor, so none can skip the check."""
         self.by.require(Permission.WEBHOOKS_MANAGE)
         return Actor(self.by.actor, self.by.address)

@@ -19,14 +19,15 @@ from app.core.outbound import Outcome
 from app.core.settings import DataKeys
 from app.events import sequencer
 from app.events.service import WAKE_CHANNEL
-from app.webhooks import claims, metrics, outcomes, signing, wakeups
+from app.webhooks import claims_repository, metrics, outcomes, signing, wakeups
 from app.webhooks.fan_out import fan_out_with
+from app.webhooks.outcomes_repository import Attempt
 from app.webhooks.secrets import signing_secrets
 
 log = get_logger(__name__)
 
 DELIVERIES_CHANNEL = "wake:deliveries"
-"""Redis channel on which one dispatcher tells the others that there is something to claim."""
+"""Redis channel on which a dispatcher announces to the others that there is something to claim."""
 
 POLL_S = 1.0
 """Behind the wake-ups: what they miss is found this late."""
@@ -54,7 +55,7 @@ class Sender(Protocol):
 
 
 class Dispatcher:
-    """Delivers until it is told to stop. `concurrency` bounds the attempts under way in this process."""
+    """Delivers until it is stopped. `concurrency` bounds the attempts under way in this process."""
 
     def __init__(self, *, sender: Sender, keys: DataKeys, concurrency: int) -> None:
         self._sender = sender
@@ -63,10 +64,10 @@ class Dispatcher:
         self._fan_out = fan_out_with(keys)
         self._events_wake = asyncio.Event()
         self._claims_wake = asyncio.Event()
-        self._ended: deque[outcomes.Attempt] = deque()
+        self._ended: deque[Attempt] = deque()
         self._ended_wake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
-        self._held: dict[int, claims.ClaimedDelivery] = {}
+        self._held: dict[int, claims_repository.ClaimedDelivery] = {}
         self._slots_taken = 0
         self._failing_slots_taken = 0
         self._stopping = False
@@ -114,15 +115,15 @@ class Dispatcher:
         return numbered > 0
 
     async def _claim(self) -> bool:
-        working_due, failing_due = await claims.due(now=clock.now())
+        working_due, failing_due = await claims_repository.due(now=clock.now())
         more = False
         if working_due and (free := self._free_slots()) > 0:
-            claimed = await claims.claim(slots=free, failing=False, now=clock.now())
+            claimed = await claims_repository.claim(slots=free, failing=False, now=clock.now())
             self._start(claimed.groups)
             more = claimed.endpoints > 0
         free_failing = self._concurrency // MAX_FAILING_SHARE - self._failing_slots_taken
         if failing_due and (free := min(self._free_slots(), free_failing)) > 0:
-            claimed = await claims.claim(slots=free, failing=True, now=clock.now())
+            claimed = await claims_repository.claim(slots=free, failing=True, now=clock.now())
             self._start(claimed.groups)
             more = more or claimed.endpoints > 0
         return more
@@ -130,7 +131,7 @@ class Dispatcher:
     def _free_slots(self) -> int:
         return self._concurrency - self._slots_taken
 
-    def _start(self, groups: Iterable[claims.Group]) -> None:
+    def _start(self, groups: Iterable[claims_repository.Group]) -> None:
         for group in groups:
             self._held.update((delivery.id, delivery) for delivery in group.deliveries)
             batches = [group.deliveries] if group.serial else [[delivery] for delivery in group.deliveries]
@@ -148,7 +149,7 @@ class Dispatcher:
         self._failing_slots_taken -= failing
         metrics.in_flight.dec()
 
-    async def _send_in_turn(self, deliveries: list[claims.ClaimedDelivery]) -> None:
+    async def _send_in_turn(self, deliveries: list[claims_repository.ClaimedDelivery]) -> None:
         """Send one after another, up to the first that fails or the end of the lease; give back the others."""
         for place, delivery in enumerate(deliveries):
             lease_left = delivery.claimed_until - clock.now()
@@ -162,7 +163,7 @@ class Dispatcher:
                 await self._give_back(deliveries[place + 1 :])
                 return
 
-    async def _attempt(self, delivery: claims.ClaimedDelivery) -> outcomes.Attempt:
+    async def _attempt(self, delivery: claims_repository.ClaimedDelivery) -> Attempt:
         started_at = clock.now()
         if delivery.step == 0:
             metrics.first_attempt_latency_s.observe((started_at - delivery.event_created_at).total_seconds())
@@ -194,16 +195,16 @@ class Dispatcher:
             log.info("webhook_target_note", endpoint=delivery.endpoint, note=outcome.operator_note)
         return outcomes.attempt_from(delivery, started_at, outcome)
 
-    def _not_sent(self, delivery: claims.ClaimedDelivery, error: str, detail: str) -> outcomes.Attempt:
-        return outcomes.Attempt(
+    def _not_sent(self, delivery: claims_repository.ClaimedDelivery, error: str, detail: str) -> Attempt:
+        return Attempt(
             delivery=delivery, started_at=clock.now(), duration_ms=0, status=None, error=error, detail=detail
         )
 
-    async def _give_back(self, deliveries: list[claims.ClaimedDelivery]) -> None:
+    async def _give_back(self, deliveries: list[claims_repository.ClaimedDelivery]) -> None:
         for delivery in deliveries:
             self._held.pop(delivery.id, None)
         try:
-            await claims.release(deliveries, now=clock.now())
+            await claims_repository.release(deliveries, now=clock.now())
         except Exception:  # the lease ends by itself
             log.exception("webhook_release_failed", deliveries=len(deliveries))
 
@@ -216,15 +217,15 @@ class Dispatcher:
             else:
                 await self._ended_wake.wait()
 
-    def _gather(self) -> list[outcomes.Attempt]:
+    def _gather(self) -> list[Attempt]:
         """What has ended by now, in order, none of the same delivery twice."""
-        attempts: dict[int, outcomes.Attempt] = {}
+        attempts: dict[int, Attempt] = {}
         while self._ended and len(attempts) < MAX_RECORDED_AT_ONCE and self._ended[0].delivery.id not in attempts:
             attempt = self._ended.popleft()
             attempts[attempt.delivery.id] = attempt
         return list(attempts.values())
 
-    async def _record(self, attempts: list[outcomes.Attempt]) -> None:
+    async def _record(self, attempts: list[Attempt]) -> None:
         """Write attempts down, trying again for as long as Postgres is away."""
         while True:
             try:

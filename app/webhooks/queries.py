@@ -97,7 +97,7 @@ async def list_endpoints(
 
 
 async def list_stopped(merchant_id: str, mode: Mode) -> Sequence[EndpointView]:
-    """Explicit endpoints that were paused for failures or disabled by a 410: what a banner tells of."""
+    """Explicit endpoints that were paused for failures or disabled by a 410: what a banner shows."""
     rows = await database.fetch_all(
         f"""
         {_ENDPOINT} AND NOT w.implicit AND w.status IN ('paused', 'disabled')
@@ -168,7 +168,7 @@ async def list_deliveries_of_event(merchant_id: str, mode: Mode, event_id: uuid.
 
 
 def not_found() -> ApiError:
-    """There is no such endpoint, or it is somebody else's: the same to whoever asks."""
+    """The error for an endpoint that does not exist, and the same for another merchant's."""
     return ApiError(Code.WEBHOOK_NOT_FOUND, "webhook_id: no such webhook")
 
 

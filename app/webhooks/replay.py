@@ -12,7 +12,7 @@ from app.events import queries as events
 from app.events import service as event_service
 from app.events.service import Mode
 from app.events.types import TEST
-from app.webhooks import claims, queries
+from app.webhooks import claims_repository, queries
 from app.webhooks.delivery import DELIVERIES_CHANNEL
 from app.webhooks.service import Actor
 
@@ -63,9 +63,9 @@ async def redeliver_event(*, merchant_id: str, mode: Mode, event_id: str, endpoi
         rows = await database.fetch_all(_DUE_OR_HAVING, event.id)
         endpoints = [row["endpoint"] for row in rows]
     async with database.transaction():
-        await claims.lock_queues(set(endpoints))
+        await claims_repository.lock_queues(set(endpoints))
         count = await database.execute(_QUEUE_EVENT, event.id, endpoints, now)
-        await claims.make_due(endpoints, now=now)
+        await claims_repository.make_due(endpoints, now=now)
         details = {"event_id": event_id, "endpoints": endpoints}
         await _audit("webhook.redelivered", merchant_id, endpoint_id or event_id, actor, details, now)
     await redis.publish(DELIVERIES_CHANNEL)
@@ -93,9 +93,9 @@ async def redeliver_since(*, merchant_id: str, mode: Mode, endpoint_id: str, sin
     count, after_seq = 0, after_seq or 0
     while True:
         async with database.transaction():
-            await claims.lock_queues({endpoint_id})
+            await claims_repository.lock_queues({endpoint_id})
             row = await database.fetch_one(_QUEUE_SINCE, endpoint_id, now, since, after_seq, BATCH)
-            await claims.make_due([endpoint_id], now=now)
+            await claims_repository.make_due([endpoint_id], now=now)
         await redis.publish(DELIVERIES_CHANNEL)
         if row is None or row["last_seq"] is None:
             return count

@@ -52,5 +52,7 @@ def after_attempt(
 
 
 def failures_in_a_row(before: int, delivered: bool) -> int:
-    """The endpoint's count after one more attempt."""
+    """The endpoint's count after one more attempt. One that is to be paused keeps its count until it is enabled."""
+    if before >= PAUSE_AFTER_FAILURES:
+        return before
     return 0 if delivered else before + 1

@@ -12,7 +12,7 @@ from app.core.outbound import OutboundClient, TargetRefused
 from app.core.settings import DataKeys
 from app.events.service import Mode
 from app.events.types import EVENT_TYPES
-from app.webhooks import claims, pausing, queries, secrets, signing
+from app.webhooks import claims_repository, queries, repository, secrets, signing
 from app.webhooks.queries import EndpointView
 
 MAX_ENDPOINTS = 50
@@ -131,8 +131,8 @@ async def update_endpoint(
         if not changed:
             raise queries.not_found()
         details = {"url": checked_url, "description": description, "event_types": types}
-        told = {name: value for name, value in details.items() if value is not None}
-        await _audit("webhook.updated", merchant_id, endpoint_id, actor, told, now)
+        given = {name: value for name, value in details.items() if value is not None}
+        await _audit("webhook.updated", merchant_id, endpoint_id, actor, given, now)
         return await queries.get_endpoint(merchant_id, mode, endpoint_id)
 
 
@@ -190,7 +190,7 @@ async def disable_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, ac
         endpoint = await _locked(merchant_id, mode, endpoint_id)
         if endpoint.status != "disabled":
             await _set_status(endpoint_id, "disabled", "merchant", now)
-            await pausing.bury_waiting(endpoint_id)
+            await repository.abandon_pending(endpoint_id)
             await _audit("webhook.disabled", merchant_id, endpoint_id, actor, {"reason": "merchant"}, now)
         return await queries.get_endpoint(merchant_id, mode, endpoint_id)
 
@@ -204,7 +204,7 @@ async def delete_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, act
     async with database.transaction():
         await _locked(merchant_id, mode, endpoint_id)
         await _set_status(endpoint_id, "deleted", "merchant", now)
-        await pausing.bury_waiting(endpoint_id)
+        await repository.abandon_pending(endpoint_id)
         await _audit("webhook.deleted", merchant_id, endpoint_id, actor, {}, now)
 
 
@@ -298,7 +298,7 @@ async def check_url(url: str, outbound: OutboundClient, *, field: str = "url") -
 
 async def _locked(merchant_id: str, mode: Mode, endpoint_id: str) -> EndpointView:
     """The endpoint with its queue locked: no claim, outcome or fan-out can come in between."""
-    await claims.lock_queues({endpoint_id})
+    await claims_repository.lock_queues({endpoint_id})
     return await queries.get_endpoint(merchant_id, mode, endpoint_id)
 
 

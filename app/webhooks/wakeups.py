@@ -1,4 +1,4 @@
-"""Being woken by Redis. Only a hint: whoever listens here also polls."""
+"""Wake-ups by Redis. They are hints only: each listener also polls."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -82,12 +82,12 @@ def _calls(name: str) -> list[tuple[Path, ast.Call]]:
 SUBJECTS_FROM_ELSEWHERE = {
     "accounts/letters.py": "subject",  # _notice: its callers give constants, held below
     "merchants/administration.py": "SUBJECTS[deed]",
-    "webhooks/pausing.py": "subject",  # _tell_merchant: its callers give constants, held below
+    "webhooks/pausing.py": "subject",  # _write_to_merchant: its callers give constants, held below
     # What went wrong, in words of ours with ids and figures, to the operators alone.
     "alerts/routing.py": "f\"[{alert.severity.upper()}] {alert.kind}: {' '.join(alert.message.split())}\""
     "[:MAX_SUBJECT_CHARS]",
 }
-GIVEN_A_SUBJECT = {"_notice": 0, "_tell_merchant": 1}
+GIVEN_A_SUBJECT = {"_notice": 0, "_write_to_merchant": 1}
 
 
 def test_every_subject_is_ours() -> None:

@@ -52,9 +52,9 @@ def worker(environment: dict[str, str], log_path: Path) -> Iterator["subprocess.
         process.wait(30)
 
 
-async def until_empty(pool: ArqRedis) -> None:
+async def until_taken(pool: ArqRedis, *job_ids: str) -> None:
     give_up_s = time.monotonic() + PATIENCE_S
-    while await pool.zcard(QUEUE):
+    while any([await pool.zscore(QUEUE, job_id) for job_id in job_ids]):
         assert time.monotonic() < give_up_s, "the worker takes no jobs"
         time.sleep(0.1)
 
@@ -78,17 +78,18 @@ async def test_a_planted_pickle_is_not_opened_and_stops_nobody(
     with worker(environment, log_path) as running:
         # As arq's own pools write jobs, and bare; then one that we might write.
         theirs = await create_pool(RedisSettings.from_dsn(settings.redis_url))
-        await theirs.enqueue_job("cron:forget_sessions", Exploit(planted), _queue_name=QUEUE)
+        pickled = await theirs.enqueue_job("forget_sessions", Exploit(planted), _queue_name=QUEUE)
+        assert pickled is not None
         await theirs.psetex("arq:job:bare", 60_000, exploit)
         await theirs.zadd(QUEUE, {"bare": now_ms})
-        await until_empty(theirs)
+        await until_taken(theirs, pickled.job_id, "bare")
         assert not planted.exists()
         assert await database.fetch_value("SELECT count(*) FROM sessions") == 1, "the pickled job has run"
         assert running.poll() is None, log_path.read_text()
 
-        job = await ours.enqueue_job("cron:forget_sessions", _queue_name=QUEUE)
+        job = await ours.enqueue_job("forget_sessions", _queue_name=QUEUE)
         assert job is not None
-        await until_empty(ours)
+        await until_taken(ours, job.job_id)
         assert await database.fetch_value("SELECT count(*) FROM sessions") == 0
         assert running.poll() is None
         assert not planted.exists()

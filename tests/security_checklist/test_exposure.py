@@ -12,7 +12,7 @@ from app.core.settings import Settings
 from app.merchants import team
 from app.merchants.members import Member
 from app.security_checklist import exposure
-from app.webhooks.administration import EndpointKeeper
+from app.webhooks.administration import EndpointAdministration
 from app.webhooks.service import Actor
 from app.webhooks.service import create_endpoint as create_by_api
 from app.wiring import Services
@@ -23,8 +23,8 @@ from tests.merchants.people import hire, owner_of
 URL = "https://93.184.216.34/hook"
 
 
-def endpoints(by: Member, settings: Settings, outbound: OutboundClient) -> dict[str, EndpointKeeper]:
-    return {mode: EndpointKeeper(by, mode, settings.data_keys, outbound) for mode in ("live", "test")}  # type: ignore
+def endpoints(by: Member, settings: Settings, outbound: OutboundClient) -> dict[str, EndpointAdministration]:
+    return {mode: EndpointAdministration(by, mode, settings.data_keys, outbound) for mode in ("live", "test")}  # type: ignore
 
 
 @pytest.fixture

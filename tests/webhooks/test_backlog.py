@@ -6,7 +6,7 @@ import pytest
 
 from app.core import clock, database
 from app.core.settings import DataKeys
-from app.webhooks import claims
+from app.webhooks import claims_repository
 from tests.webhooks.receiving import Receiver, dispatching
 from tests.webhooks.test_delivery import enabled_endpoint, happen
 
@@ -52,9 +52,9 @@ async def backlog(merchant_id: str, keys: DataKeys, receiver: Receiver) -> None:
 async def test_the_next_event_is_not_slowed_and_a_claim_reads_what_it_takes(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver, backlog: None
 ) -> None:
-    for _ in range(200 // (64 // claims.MAX_IN_FLIGHT_PER_ENDPOINT) + 1):
-        assert (await claims.claim(slots=64, failing=False, now=clock.now())).groups == []
-    assert await claims.due(now=clock.now()) == (False, False), "each endpoint needs one look"
+    for _ in range(200 // (64 // claims_repository.MAX_IN_FLIGHT_PER_ENDPOINT) + 1):
+        assert (await claims_repository.claim(slots=64, failing=False, now=clock.now())).groups == []
+    assert await claims_repository.due(now=clock.now()) == (False, False), "each endpoint needs one look"
     endpoint = await enabled_endpoint(receiver, merchant_id, keys, "/claimed", ("invoice.expired",))
     event_id = await database.fetch_value("SELECT min(id) FROM events")
     await database.execute(
@@ -70,10 +70,10 @@ async def test_the_next_event_is_not_slowed_and_a_claim_reads_what_it_takes(
     )
     lease = clock.now()
     plans = [
-        ("lock", claims._LOCK_WORKING, (clock.now(), 64)),
-        ("free", claims._FREE_EXPIRED, ([endpoint.id], clock.now())),
-        ("take", claims._TAKE, ([endpoint.id], clock.now(), lease, 4, 20)),
-        ("move on", claims._MOVE_ON, ([endpoint.id], clock.now(), 4)),
+        ("lock", claims_repository._LOCK_WORKING, (clock.now(), 64)),
+        ("free", claims_repository._FREE_EXPIRED, ([endpoint.id], clock.now())),
+        ("take", claims_repository._TAKE, ([endpoint.id], clock.now(), lease, 4, 20)),
+        ("move on", claims_repository._MOVE_ON, ([endpoint.id], clock.now(), 4)),
     ]
     for name, sql, args in plans:
         plan = await database.fetch_value(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", *args)

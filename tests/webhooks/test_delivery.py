@@ -10,7 +10,7 @@ from app.core import clock, database, redis
 from app.core.settings import DataKeys
 from app.events import queries as events
 from app.events import service as event_service
-from app.webhooks import claims, queries, replay, service, signing
+from app.webhooks import claims_repository, pausing, queries, replay, service, signing
 from app.webhooks.delivery import DELIVERIES_CHANNEL
 from app.webhooks.service import Actor
 from tests.factories.events import record_event
@@ -232,7 +232,9 @@ async def test_twenty_failures_pause_exactly_and_enabling_delivers_all_in_order(
         await happen(merchant_id, 60)
         await until_recorded(20)
         await asyncio.sleep(0.5)
-        assert len(receiver.requests) == await recorded_attempts() == 20
+        assert len(receiver.requests) == await recorded_attempts() == 20, "sent to before the job has paused it"
+        paused = await asyncio.gather(*(pausing.pause_failing(clock.now()) for _ in range(3)))
+        assert sum(paused) == 1
         view = await queries.get_endpoint(merchant_id, "test", endpoint.id)
         assert (view.status, view.status_reason, view.consecutive_failures) == ("paused", "failures", 20)
         assert [stopped.id for stopped in await queries.list_stopped(merchant_id, "test")] == [endpoint.id]
@@ -339,7 +341,7 @@ async def test_never_more_than_four_at_once_at_one_endpoint(
     async with dispatching(receiver, keys), dispatching(receiver, keys):
         await happen(merchant_id, 60)
         await until_settled()
-    assert most_open == claims.MAX_IN_FLIGHT_PER_ENDPOINT == 4
+    assert most_open == claims_repository.MAX_IN_FLIGHT_PER_ENDPOINT == 4
     assert sorted(request.seq for request in receiver.requests) == list(range(1, 61)), "each once"
 
 
@@ -486,10 +488,10 @@ async def test_what_is_delivered_is_not_looked_at_again(
     async with dispatching(receiver, keys):
         await happen(merchant_id, 9)
         await until_recorded(18)
-    assert await claims.due(now=clock.now()) == (False, False)
+    assert await claims_repository.due(now=clock.now()) == (False, False)
     clock.shift(timedelta(seconds=25))  # the retries come at 30 s, less a tenth
-    assert await claims.due(now=clock.now()) == (False, False)
-    clock.shift(timedelta(seconds=claims.LEASE_S - 25))
-    assert (await claims.claim(slots=9, failing=False, now=clock.now())).groups == []
-    assert await claims.due(now=clock.now()) == (False, True)
+    assert await claims_repository.due(now=clock.now()) == (False, False)
+    clock.shift(timedelta(seconds=claims_repository.LEASE_S - 25))
+    assert (await claims_repository.claim(slots=9, failing=False, now=clock.now())).groups == []
+    assert await claims_repository.due(now=clock.now()) == (False, True)
     assert await database.fetch_value("SELECT count(*) FROM webhook_queues WHERE due_at IS NULL") == 1

@@ -426,9 +426,9 @@ RECONCILIATION = (
         (f"{FINDS}[change_a_balance]",),
     ),
     Fault(
-        "workers/queues.py",
-        "hour={0, 6, 12, 18}",
-        "hour={0}",
+        "workers/default.py",
+        '"hour": {0, 6, 12, 18}',
+        '"hour": {0}',
         "drift is found a day late",
         ("test_security_page.py::test_reconciliation_runs_every_six_hours",),
     ),

@@ -125,7 +125,7 @@ SCHEDULE = (
         ("webhooks/test_schedule.py::test_anything_else_is_tried_again",),
     ),
     Fault(
-        "app/webhooks/claims.py",
+        "app/webhooks/claims_repository.py",
         "MAX_IN_FLIGHT_PER_ENDPOINT = 4",
         "MAX_IN_FLIGHT_PER_ENDPOINT = 8",
         "a slow receiver is flooded",
@@ -142,10 +142,17 @@ PAUSING = (
         ("cabinet/test_webhooks.py::test_a_paused_endpoint_is_told_everywhere_and_gets_what_waited_in_order",),
     ),
     Fault(
-        "app/webhooks/outcomes.py",
-        "if counts[endpoint] >= schedule.PAUSE_AFTER_FAILURES:",
-        "if counts[endpoint] > schedule.PAUSE_AFTER_FAILURES:",
+        "app/webhooks/schedule.py",
+        "PAUSE_AFTER_FAILURES = 20",
+        "PAUSE_AFTER_FAILURES = 21",
         "an endpoint that fails is not paused when the page says so",
+        ("webhooks/test_delivery.py::test_twenty_failures_pause_exactly_and_enabling_delivers_all_in_order",),
+    ),
+    Fault(
+        "app/webhooks/claims_repository.py",
+        "consecutive_failures > 0 AND consecutive_failures < $3",
+        "consecutive_failures > 0 AND $3 > 0",
+        "an endpoint that failed too often is sent to until its job gets round to pausing it",
         ("webhooks/test_delivery.py::test_twenty_failures_pause_exactly_and_enabling_delivers_all_in_order",),
     ),
     Fault(
@@ -164,7 +171,7 @@ PAUSING = (
     ),
     Fault(
         "app/webhooks/pausing.py",
-        'await bury_waiting(row["id"])',
+        "await repository.abandon_pending(endpoint.id)",
         "pass",
         "what waited for an endpoint that is gone waits for ever, and can't be replayed",
         ("webhooks/test_delivery.py::test_gone_disables_the_endpoint_and_keeps_what_waited",),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.core import database
+from app.webhooks.schedule import PAUSE_AFTER_FAILURES
 
 LEASE_S = 30
 """A claimed delivery is this worker's for so long; an attempt takes 13 s at most (core.outbound)."""
@@ -73,9 +74,11 @@ async def due(*, now: datetime) -> tuple[bool, bool]:
     row = await database.fetch_one(
         """
         SELECT EXISTS (SELECT FROM webhook_queues WHERE due_at <= $1 AND consecutive_failures = 0) AS working,
-            EXISTS (SELECT FROM webhook_queues WHERE due_at <= $1 AND consecutive_failures > 0) AS failing
+            EXISTS (SELECT FROM webhook_queues WHERE due_at <= $1 AND consecutive_failures > 0
+                AND consecutive_failures < $2) AS failing
         """,
         now,
+        PAUSE_AFTER_FAILURES,
     )
     assert row is not None
     return row["working"], row["failing"]
@@ -89,7 +92,10 @@ async def claim(*, slots: int, failing: bool, now: datetime) -> Claim:
     per_endpoint = min(MAX_IN_FLIGHT_PER_ENDPOINT, slots)
     most = max(1, min(MAX_ENDPOINTS_PER_CLAIM, slots if failing else slots // per_endpoint))
     async with database.transaction():
-        queues = await database.fetch_all(_LOCK_FAILING if failing else _LOCK_WORKING, now, most)
+        if failing:
+            queues = await database.fetch_all(_LOCK_FAILING, now, most, PAUSE_AFTER_FAILURES)
+        else:
+            queues = await database.fetch_all(_LOCK_WORKING, now, most)
         if not queues:
             return Claim(0, [])
         endpoints = [queue["endpoint"] for queue in queues]
@@ -145,8 +151,10 @@ _LOCK_WORKING = """
     ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 
+# One that failed too often is left to the job that pauses it (pausing.py).
 _LOCK_FAILING = """
-    SELECT endpoint FROM webhook_queues WHERE due_at <= $1 AND consecutive_failures > 0
+    SELECT endpoint FROM webhook_queues
+    WHERE due_at <= $1 AND consecutive_failures > 0 AND consecutive_failures < $3
     ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 
@@ -190,8 +198,8 @@ _TAKE = """
     ORDER BY c.endpoint, c.next_attempt_at, c.seq
 """
 
-# Not due before a slot falls free where all are taken (whoever frees one makes it due again, and if he
-# dies the lease ends), else when the next delivery is, but behind those that are due by now: endpoints take
+# Not due before a slot falls free where all are taken (the worker that frees one makes it due again; if it
+# dies, the lease ends), else when the next delivery is, but behind those that are due by now: endpoints take
 # turns, however much waits for one. Past the last delivery that must go in order, order ends.
 _MOVE_ON = """
     UPDATE webhook_queues q

@@ -1,0 +1,290 @@
+"""Redis is killed, hangs, is emptied, and workers are killed: events arrive, none twice by our doing, none late.
+
+`SOAK` sets how many events are recorded in each phase.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+from asyncio.subprocess import Process
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from redis.exceptions import RedisError
+
+from app.core import clock, database, redis
+from app.core.settings import load
+from app.events import service as events
+from app.sandbox.valkey import Valkey
+from app.webhooks import pausing
+from app.wiring import Services, running, wire
+from tests.factories.events import record_event
+from tests.factories.merchants import merchant
+from tests.factories.webhooks import make_endpoint
+from tests.services import start_valkey_for_tests
+from tests.webhooks.receiving import Receiver, receiving
+from workers import default, process, slot, webhooks
+from workers.jobs import EVERY_SECOND, Context, Job, Queue
+
+EVENTS = int(os.environ.get("SOAK", "4"))
+"""In each phase, five a second, and ten times as many before a worker stops."""
+
+LATE_S = 2.5
+"""A second is the promise; the rest is for a busy machine. The median has to keep to it."""
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """One that a test may kill."""
+    with start_valkey_for_tests(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+async def receiver(tmp_path: Path) -> AsyncIterator[Receiver]:
+    """A merchant's server."""
+    async with receiving(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def worker_environment(environment: dict[str, str], own_valkey: Valkey, receiver: Receiver) -> dict[str, str]:
+    """Settings of the workers."""
+    return environment | {
+        "REDIS_URL": own_valkey.url,
+        "WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8",
+        "WEBHOOK_CA_FILE": str(receiver.ca_file),
+    }
+
+
+@pytest.fixture
+async def own_services(worker_environment: dict[str, str], steady_clock: None) -> AsyncIterator[Services]:
+    """The services of a worker that runs in this process."""
+    async with running(wire(load(worker_environment))) as services:
+        yield services
+
+
+@asynccontextmanager
+async def working(queue: Queue, services: Services) -> AsyncIterator[None]:
+    """A worker of the queue in this process, stopped at the end as SIGTERM stops it."""
+    stop = asyncio.Event()
+    worker = asyncio.create_task(process.run(queue, services, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        async with asyncio.timeout(20):
+            await worker
+
+
+@asynccontextmanager
+async def worker_process(environment: dict[str, str]) -> AsyncIterator[Process]:
+    """`swap-pay worker webhooks`, killed at the end."""
+    started = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "app.cli.main", "worker", "webhooks"),
+        env={**os.environ, **environment},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert started.stderr is not None
+    try:
+        while b"worker_started" not in (line := await started.stderr.readline()):
+            assert line, "it ended"
+        yield started
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.wait()
+
+
+class Shop:
+    """A merchant with an endpoint; it knows when each event was committed and when it arrived."""
+
+    def __init__(self, merchant_id: str, receiver: Receiver) -> None:
+        self.merchant_id = merchant_id
+        self.receiver = receiver
+        self.committed: dict[str, float] = {}
+
+    async def event(self) -> None:
+        """One event, committed and announced."""
+        event_id = await record_event(merchant_id=self.merchant_id, mode="test", type="invoice.paid", now=clock.now())
+        self.committed[str(event_id)] = clock.monotonic_s()
+        await events.announce()
+
+    async def arrive(self, phase: str, count: int = EVENTS) -> None:
+        """`count` events, one after another; each arrives, and within about a second."""
+        before = set(self.committed)
+        for _ in range(count):
+            await self.event()
+            await asyncio.sleep(0.2)
+        new = set(self.committed) - before
+        await self.receiver.until(lambda: new <= set(self.arrived()), timeout_s=20)
+        delays = [self.arrived()[event_id] - self.committed[event_id] for event_id in new]
+        print(f"{phase}: median {statistics.median(delays) * 1000:.0f} ms, worst {max(delays) * 1000:.0f} ms")
+        assert statistics.median(delays) < 1.2, phase
+        assert max(delays) < LATE_S, phase
+
+    def arrived(self) -> dict[str, float]:
+        """When each event came in first."""
+        first: dict[str, float] = {}
+        for request in self.receiver.requests:
+            first.setdefault(json.loads(request.body)["event_id"], request.at_s)
+        return first
+
+
+@pytest.fixture
+async def shop(own_services: Services, receiver: Receiver) -> Shop:
+    """A merchant whose events go to the receiver."""
+    merchant_id, keys = await merchant(), own_services.settings.data_keys
+    await make_endpoint(merchant_id=merchant_id, mode="test", url=receiver.url(), keys=keys, now=clock.now())
+    return Shop(merchant_id, receiver)
+
+
+async def slots_held() -> int:
+    """How many jobs of arq hold a loop now, by arq's own keys."""
+    keys = await redis.client().keys("arq:in-progress:webhooks:slot-*")
+    return len(keys)
+
+
+async def until_held(count: int) -> None:
+    """Wait until arq's jobs hold so many loops."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                if await slots_held() == count:
+                    return
+            except RedisError:
+                pass
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.timeout(240 + 10 * EVENTS)
+async def test_events_arrive_whatever_happens_to_redis_and_to_a_worker(
+    own_valkey: Valkey, own_services: Services, worker_environment: dict[str, str], shop: Shop
+) -> None:
+    async with working(webhooks.QUEUE, own_services):
+        async with worker_process(worker_environment) as other:
+            await until_held(2)
+            await shop.arrive("arq's jobs hold both loops")
+
+            own_valkey.kill()
+            await shop.arrive("Redis is killed")
+            own_valkey.restart()
+            await until_held(2)
+            await shop.arrive("Redis is back")
+
+            with own_valkey.process.paused():
+                await shop.arrive("Redis hangs")
+            await shop.arrive("Redis goes on")
+
+            await redis.client().flushall()
+            await shop.arrive("Redis was emptied")
+            other.kill()
+            await shop.arrive("a worker was killed")
+        await until_held(1)
+        for _ in range(10 * EVENTS):
+            await shop.event()
+    claimed = await database.fetch_value(
+        "SELECT count(*) FROM webhook_deliveries WHERE status = 'pending' AND claimed_until IS NOT NULL"
+    )
+    assert claimed == 0, "a worker that stops gives back what it has claimed"
+    async with working(webhooks.QUEUE, own_services):
+        await shop.receiver.until(lambda: set(shop.arrived()) == set(shop.committed), timeout_s=20)
+
+
+async def test_without_redis_a_worker_starts_delivers_and_stops(
+    own_valkey: Valkey, own_services: Services, shop: Shop
+) -> None:
+    own_valkey.kill()
+    async with working(webhooks.QUEUE, own_services):
+        await shop.event()
+        await shop.receiver.until(lambda: len(shop.receiver.requests) == 1, timeout_s=15)
+
+
+async def test_jobs_run_by_arq_and_by_the_process_while_redis_is_away(
+    own_valkey: Valkey, own_services: Services
+) -> None:
+    runs: list[str] = []
+
+    async def note(context: Context) -> None:
+        runs.append("arq" if "job_id" in context else "process")
+
+    queue = Queue(name="notes", jobs=[Job(work=note, when=EVERY_SECOND, timeout_s=5)])
+
+    async def until(*wanted: str) -> None:
+        runs.clear()
+        async with asyncio.timeout(15):
+            while tuple(runs[-len(wanted) :]) != wanted:
+                await asyncio.sleep(0.02)
+
+    async with working(queue, own_services):
+        await until("arq", "arq")
+        own_valkey.kill()
+        await until("process", "process")
+        own_valkey.restart()
+        await until("arq", "arq", "arq")
+        with own_valkey.process.paused():
+            await until("process", "process")
+        await until("arq", "arq", "arq")
+
+
+async def test_a_job_that_met_a_passing_error_is_tried_again_and_another_is_not(
+    own_services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.jobs.RETRY_S", 0.01)
+    monkeypatch.setattr("arq.worker.keep_cronjob_progress", 0.01)
+    tries: Counter[str] = Counter()
+
+    async def passing(context: Context) -> None:
+        tries["passing"] += 1
+        if tries["passing"] < 3:
+            raise ConnectionError("the node restarts")
+
+    async def broken(context: Context) -> None:
+        tries["broken"] += 1
+        raise ValueError("a fault of ours")
+
+    never = {"month": 2, "day": 29}
+    queue = Queue(
+        name="tries",
+        jobs=[Job(work=work, when=never, timeout_s=5, max_tries=3) for work in (passing, broken)],
+    )
+    async with working(queue, own_services):
+        await redis.enqueue(queue.arq_name, "broken")
+        await redis.enqueue(queue.arq_name, "passing")
+        async with asyncio.timeout(15):
+            while tries["passing"] < 3:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)
+    assert tries == {"passing": 3, "broken": 1}
+
+
+async def test_a_loop_that_fails_is_started_anew(own_services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slot, "LOOP_RETRY_S", 0.05)
+    starts = 0
+
+    async def fails_twice(stop: asyncio.Event) -> None:
+        nonlocal starts
+        starts += 1
+        if starts < 3:
+            raise ValueError("a fault of ours")
+        await stop.wait()
+
+    queue = Queue(name="fragile", slot_loop=lambda _: fails_twice)
+    async with working(queue, own_services):
+        async with asyncio.timeout(15):
+            while starts < 3:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)
+        assert starts == 3, "two of one loop"
+
+
+def test_the_job_that_deliveries_ask_for_is_one_of_the_default_queue() -> None:
+    assert default.QUEUE.arq_name == pausing.JOB_QUEUE
+    (job,) = [job for job in default.QUEUE.jobs if job.name == pausing.JOB]
+    assert job.when == EVERY_SECOND, "a request that was lost may cost a second"

@@ -1,0 +1,132 @@
+"""The `default` queue: letters, alerts, paused webhooks, and what runs by the clock."""
+
+from app.accounts import form_uses, links_repository, sessions_repository, throttle_repository
+from app.core import clock
+from app.core.mail import build_mailer
+from app.ledger import checkpoints
+from app.mail import service as mail
+from app.reconciliation.service import RunInProgress
+from app.reconciliation.watchdog import Watchdog
+from app.web import idempotency
+from app.webhooks import pausing, retention
+from app.wiring import Services
+from app.withdrawals.approvals import expire_stale
+from workers.jobs import EVERY_SECOND, Context, Job, Queue
+
+SHORT_S = 60
+PURGE_S = 600
+MAIL_S = 3_100
+"""Fifty letters, each to a server that takes a minute to fail (core.mail)."""
+ALERTS_S = 700
+"""Fifty posts that take thirteen seconds each (core.outbound)."""
+RECONCILE_S = 3_600
+"""Tens of millions of entries in full."""
+
+TRIES = 5
+"""Of a job that runs every hour or less often: a quarter of an hour in all (`jobs.RETRY_S`)."""
+
+
+async def send_mail(context: Context) -> int:
+    """Send letters that wait; how many."""
+    services: Services = context["services"]
+    return await mail.send_waiting(build_mailer(services.settings))
+
+
+async def send_alerts(context: Context) -> None:
+    """Send new alerts to whom the settings name."""
+    services: Services = context["services"]
+    await services.alert_routes.send(clock.now())
+
+
+async def pause_failing_webhooks(context: Context) -> int:
+    """Pause endpoints that failed too often in a row and write to their merchants; how many."""
+    return await pausing.pause_failing(clock.now())
+
+
+async def run_requested_reconciliation(context: Context) -> int | None:
+    """The reconciliation that an operator asked for; its id, None where there is none or one is under way."""
+    services: Services = context["services"]
+    try:
+        return await services.reconciliation.run_requested(clock.now())
+    except RunInProgress:
+        return None
+
+
+async def reconcile(context: Context) -> int | None:
+    """Check the books against themselves and the chains; the run's id, None while another run is under way."""
+    services: Services = context["services"]
+    try:
+        return await services.reconciliation.run_scheduled(clock.now())
+    except RunInProgress:
+        return None
+
+
+async def look_for_what_stopped(context: Context) -> None:
+    """The dead man's switch: alerts about what has not run for too long."""
+    watchdog: Watchdog = context["watchdog"]
+    await watchdog.look(clock.now())
+
+
+async def expire_withdrawals(context: Context) -> int:
+    """Reject payouts and refunds that no operator has decided on in time."""
+    services: Services = context["services"]
+    return await expire_stale(services.withdrawals, services.settings.withdrawal_approval_days, clock.now())
+
+
+async def sign_checkpoint(context: Context) -> int | None:
+    """Sign the state of all ledgers, if there is a key; the checkpoint's number."""
+    services: Services = context["services"]
+    keys = services.settings.checkpoint_keys
+    return None if keys is None else (await checkpoints.create(keys, clock.now())).number
+
+
+async def forget_replays(context: Context) -> int:
+    """Delete idempotency records that can't be replayed any more."""
+    return await idempotency.purge(clock.now())
+
+
+async def forget_sessions(context: Context) -> int:
+    """Delete sessions, mailed links, counts of tries and uses of forms that have run out."""
+    now = clock.now()
+    purged = (
+        await sessions_repository.purge(now) + await links_repository.purge(now) + await throttle_repository.purge(now)
+    )
+    return purged + await form_uses.purge(now)
+
+
+async def forget_events(context: Context) -> int:
+    """Delete events, and implicit endpoints, that are older than the retention."""
+    services: Services = context["services"]
+    now, days = clock.now(), services.settings.event_retention_days
+    purged = await retention.purge_events(now, days)
+    return purged + await retention.purge_implicit_endpoints(now, days)
+
+
+QUEUE = Queue(
+    name="default",
+    context=lambda services: {"watchdog": services.watchdog()},
+    jobs=(
+        Job(work=send_mail, when={"second": set(range(0, 60, 2))}, timeout_s=MAIL_S, at_start=True),
+        Job(work=send_alerts, when=EVERY_SECOND, timeout_s=ALERTS_S),
+        Job(work=pause_failing_webhooks, when=EVERY_SECOND, timeout_s=SHORT_S),
+        Job(work=run_requested_reconciliation, when=EVERY_SECOND, timeout_s=RECONCILE_S),
+        Job(work=look_for_what_stopped, when={"second": {0, 30}}, timeout_s=SHORT_S, at_start=True),
+        Job(
+            work=reconcile,
+            when={"hour": {0, 6, 12, 18}, "minute": 30},
+            timeout_s=RECONCILE_S,
+            max_tries=TRIES,
+        ),
+        Job(
+            work=sign_checkpoint,
+            when={"minute": 0, "second": 20},
+            timeout_s=PURGE_S,
+            max_tries=TRIES,
+            at_start=True,
+        ),
+        Job(work=forget_replays, when={"minute": 7}, timeout_s=PURGE_S, max_tries=TRIES, at_start=True),
+        Job(work=expire_withdrawals, when={"minute": 23}, timeout_s=PURGE_S, max_tries=TRIES),
+        Job(work=forget_sessions, when={"minute": 41}, timeout_s=PURGE_S, max_tries=TRIES),
+        Job(work=forget_events, when={"hour": 3, "minute": 17}, timeout_s=PURGE_S, max_tries=TRIES),
+    ),
+)
