@@ -11,7 +11,8 @@ import click
 
 from app.cli.running import settings, with_services
 from app.core import clock
-from app.ledger import checkpoint_format, checkpoints, checkpoints_repository, offline, repository, verify
+from app.ledger import checkpoint_format, checkpoints, offline, repository, verify
+from app.ledger import checkpoints_repository as signed
 from app.ledger.hashchain import ChainId
 from app.reconciliation import queries as runs
 from app.reconciliation.service import RunInProgress
@@ -109,7 +110,7 @@ def reconcile(full: bool) -> None:
 async def _verify_database(_: Services) -> list[verify.Verification]:
     async with snapshot():
         return [
-            await verify.verify_anchored(head, await checkpoints_repository.anchors(head.ledger, last_only=False), full=True)
+            await verify.verify_anchored(head, await signed.anchors(head.ledger, last_only=False), full=True)
             for head in await repository.heads()
         ]
 
