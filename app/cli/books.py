@@ -14,7 +14,7 @@ from app.core import clock
 from app.ledger import checkpoint_format, checkpoints, offline, repository, verify
 from app.ledger import checkpoints_repository as signed
 from app.ledger.hashchain import ChainId
-from app.reconciliation import queries as runs
+from app.reconciliation import repository as runs
 from app.reconciliation.service import RunInProgress
 from app.reconciliation.snapshot import snapshot
 from app.wiring import Services
