@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,76 @@ import pytest
 ROOT = Path(__file__).parents[1]
 APP = sorted((ROOT / "app").rglob("*.py")) + sorted((ROOT / "workers").rglob("*.py"))
 MONEY = ["core/money.py", "invoices", "deposits", "ledger", "withdrawals", "payouts", "refunds", "networks"]
-FACES = ["api/", "checkout/", "cabinet/", "operator/"]
-SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM)\s+[a-z_]+\b.*\b(FROM|SET|VALUES|WHERE)\b", re.DOTALL)
+READ_MODELS = ["reports", "backoffice"]
+BELOW_THE_WEB = ("service.py", "repository.py", "queries.py", "states.py")
+SQL = re.compile(
+    r"\bSELECT\b.*\bFROM\b|^\s*SELECT\s+\w+\(|\bINSERT\s+INTO\b|\bUPDATE\s+\S+\s+SET\b|\bDELETE\s+FROM\b"
+    r"|\bWITH\s+\w+\s+AS\s*\(|\bTRUNCATE\s+\w|^\s*(NOTIFY|LISTEN|SHOW|SET|LOCK)\s+[A-Za-z]|\bpg_[a-z_]+\(",
+    re.DOTALL,
+)
+"""Words of SQL as we write them, in capitals."""
+
+CHECK = "a check is one question to the database with its finding, over the tables of several nouns"
+NOT_YET = "its statements have still to move to a repository"
+
+EXCEPTIONS = {
+    "app/addresses/service.py": NOT_YET,
+    "app/api_keys/authentication.py": NOT_YET,
+    "app/api_keys/lockout.py": NOT_YET,
+    "app/api_keys/queries.py": NOT_YET,
+    "app/api_keys/service.py": NOT_YET,
+    "app/core/advisory_lock.py": "holds its lock on a connection of its own",
+    "app/core/key_rotation.py": "walks through any table that holds sealed values",
+    "app/core/migrations.py": "runs before there are tables",
+    "app/deposits/coverage.py": NOT_YET,
+    "app/deposits/queries.py": NOT_YET,
+    "app/deposits/reversals.py": NOT_YET,
+    "app/deposits/reviews.py": NOT_YET,
+    "app/deposits/service.py": NOT_YET,
+    "app/deposits/sightings.py": NOT_YET,
+    "app/deposits/watcher.py": NOT_YET,
+    "app/doctor/postgres.py": "asks Postgres about its settings, roles and triggers",
+    "app/invoices/creation.py": NOT_YET,
+    "app/invoices/insertion.py": NOT_YET,
+    "app/invoices/queries.py": NOT_YET,
+    "app/invoices/service.py": NOT_YET,
+    "app/merchants/administration.py": NOT_YET,
+    "app/merchants/applications.py": NOT_YET,
+    "app/merchants/branding.py": NOT_YET,
+    "app/merchants/invitations.py": NOT_YET,
+    "app/merchants/members.py": NOT_YET,
+    "app/merchants/queries.py": NOT_YET,
+    "app/merchants/service.py": NOT_YET,
+    "app/merchants/settings.py": NOT_YET,
+    "app/merchants/switches.py": NOT_YET,
+    "app/merchants/team.py": NOT_YET,
+    "app/networks/assets.py": NOT_YET,
+    "app/reconciliation/checks/balances.py": CHECK,
+    "app/reconciliation/checks/conservation.py": CHECK,
+    "app/reconciliation/checks/coverage.py": CHECK,
+    "app/reconciliation/checks/deposits.py": CHECK,
+    "app/reconciliation/checks/events.py": CHECK,
+    "app/reconciliation/checks/holdings.py": CHECK,
+    "app/reconciliation/checks/secrets.py": CHECK,
+    "app/reconciliation/checks/withdrawals.py": CHECK,
+    "app/reconciliation/snapshot.py": "begins the transaction in which the checks read",
+    "app/sandbox/continuity.py": "looks into another process's database before it starts",
+    "app/sandbox/postgres.py": "creates the sandbox's database",
+    "app/security_checklist/exposure.py": NOT_YET,
+    "app/security_checklist/service.py": NOT_YET,
+    "app/web/idempotency.py": NOT_YET,
+    "app/webhooks/claims.py": NOT_YET,
+    "app/webhooks/fan_out.py": NOT_YET,
+    "app/webhooks/invoice_overrides.py": NOT_YET,
+    "app/webhooks/metrics.py": NOT_YET,
+    "app/webhooks/outcomes.py": NOT_YET,
+    "app/webhooks/pausing.py": NOT_YET,
+    "app/webhooks/queries.py": NOT_YET,
+    "app/webhooks/replay.py": NOT_YET,
+    "app/webhooks/retention.py": NOT_YET,
+    "app/webhooks/service.py": NOT_YET,
+}
+"""Modules outside repositories and read models that hold SQL, and why. The list only gets shorter."""
 
 
 def name(path: Path) -> str:
@@ -33,14 +102,65 @@ def test_money_code_holds_no_float(path: Path) -> None:
             assert re.search(r"_s\b|_S\b|_ms\b|timeout", line), f"{name(path)}:{node.lineno}: {line.strip()}"
 
 
-@pytest.mark.parametrize("path", [p for p in APP if below(p, *FACES)], ids=name)
-def test_faces_hold_no_sql(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            assert not SQL.search(node.value), f"{name(path)}:{node.lineno}"
+def texts(path: Path) -> Iterator[tuple[int, str]]:
+    """The strings of a module with their lines, docstrings left out. An f-string is one, its values as `?`."""
+    tree = ast.parse(path.read_text())
+    left_out: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):  # a docstring, of a module, a function or a constant
+            left_out.add(id(node.value))
+        if isinstance(node, ast.JoinedStr):
+            left_out.update(id(part) for part in node.values)
+            if id(node) not in left_out:
+                parts = (part.value if isinstance(part, ast.Constant) else "?" for part in node.values)
+                yield node.lineno, "".join(map(str, parts))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in left_out:
+            yield node.lineno, node.value
 
 
-@pytest.mark.parametrize("path", [p for p in APP if p.name in ("service.py", "queries.py", "states.py")], ids=name)
+def statements(path: Path) -> list[int]:
+    """The lines of the SQL in a module."""
+    return [line for line, text in texts(path) if SQL.search(text)]
+
+
+def may_hold_sql(path: Path) -> bool:
+    return path.name == "repository.py" or path.name.endswith("_repository.py") or below(path, *READ_MODELS)
+
+
+@pytest.mark.parametrize("path", [p for p in APP if not may_hold_sql(p) and name(p) not in EXCEPTIONS], ids=name)
+def test_sql_lives_in_repositories(path: Path) -> None:
+    assert not statements(path), f"{name(path)}: {statements(path)}"
+
+
+@pytest.mark.parametrize("path", EXCEPTIONS)
+def test_exceptions_are_needed(path: str) -> None:
+    """What holds no SQL any more leaves the list."""
+    assert (ROOT / path).exists()
+    assert statements(ROOT / path)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('"SELECT id FROM events"', 1),
+        ('f"SELECT id FROM {table}"', 1),
+        ('f"{start} FROM events" "; DELETE FROM events"', 1),
+        ('"INSERT INTO events (id) VALUES ($1)"', 1),
+        ('"UPDATE events SET seq = 1"', 1),
+        ('"SELECT pg_advisory_xact_lock($1)"', 1),
+        ('"WITH due AS (TABLE events)"', 1),
+        ('"LISTEN events"', 1),
+        ('def f():\n    """Does SELECT id FROM events."""', 0),
+        ('"Select one from the list, then update and set it"', 0),
+    ],
+)
+def test_sql_is_recognised(source: str, found: int, tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(source if source.startswith("def") else f"TEXT = {source}")
+    assert len(statements(module)) == found
+
+
+@pytest.mark.parametrize("path", [p for p in APP if p.name in BELOW_THE_WEB], ids=name)
 def test_services_know_no_web_framework(path: Path) -> None:
     assert "litestar" not in path.read_text()
 

@@ -1,6 +1,6 @@
 """Telling people: each open alert goes by mail and to the operator's hook, both by outbox, and is marked told.
 
-The log line and the figure on `/metrics` come with the row itself (service.py, monitoring/queries.py). A critical
+The log line and the figure on `/metrics` come with the row itself (service.py, monitoring/gauges.py). A critical
 alert that is still true a day later is told again. The signature is given in from above: nothing here knows webhooks.
 """
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from app.core import database
 from app.core.database import Row
 from app.core.keyset import Page, Place, direction, page_of
-from app.ledger import queries as ledger
-from app.ledger.queries import Head
+from app.ledger import repository as ledger
+from app.ledger.repository import Head
 from app.networks.registry import Networks
 from app.withdrawals import limits
 from app.withdrawals.limits import CapUse

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from app.core import database
 from app.deposits import coverage
 from app.deposits.coverage import Coverage
-from app.ledger import queries as ledger
+from app.ledger import repository as ledger
 from app.ledger.service import TREASURY
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks

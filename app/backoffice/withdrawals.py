@@ -12,7 +12,7 @@ from app.core import database
 from app.core.database import Row
 from app.core.keyset import Page, Place, direction, page_of
 from app.deposits import repository as deposits
-from app.ledger import queries as ledger
+from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId, State
 from app.networks.lookalikes import LOOKALIKE_HEAD, LOOKALIKE_TAIL, look_alike
 from app.withdrawals import limits

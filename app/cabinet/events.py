@@ -12,7 +12,7 @@ from app.cabinet.labels import plural
 from app.cabinet.lists import asking
 from app.cabinet.webhooks import DELIVERY_STATES
 from app.core.keyset import page_or_first
-from app.events import queries
+from app.events import repository, service
 from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.identity.identity import Asked
 from app.identity.paging import PAGE_LENGTH, by_number
@@ -32,14 +32,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def events(request: Asked) -> Response[Any]:
         ctx, wanted = context_of(request), asking(request, key=by_number)
         found = await page_or_first(
-            lambda place: queries.list_newest(ctx.merchant_id, ctx.mode, limit=PAGE_LENGTH, place=place), wanted.place
+            lambda place: repository.list_newest(ctx.merchant_id, ctx.mode, limit=PAGE_LENGTH, place=place),
+            wanted.place,
         )
         return await cabinet.page(request, "cabinet/events/list.html", {"events": found, "pager": wanted.pager(found)})
 
     @get("/events/{event_id:str}", opt=needs(Permission.EVENTS_VIEW) | KEY_IN_ADDRESS)
     async def event(request: Asked, event_id: str) -> Response[Any]:
         ctx = context_of(request)
-        found = await queries.get(ctx.merchant_id, ctx.mode, event_id)
+        found = await service.get(ctx.merchant_id, ctx.mode, event_id)
         deliveries = await webhooks.list_deliveries_of_event(ctx.merchant_id, ctx.mode, found.event_id)
         endpoints = {
             one.id: one.url
@@ -67,7 +68,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def replay(request: Asked, event_id: str) -> Response[Any]:
         ctx = context_of(request)
         keep = EndpointAdministration(ctx.member, ctx.mode, services.settings.data_keys, services.outbound)
-        await queries.get(ctx.merchant_id, ctx.mode, event_id)
+        await service.get(ctx.merchant_id, ctx.mode, event_id)
         await identity.require_fresh_code(request, await identity.read_form(request))
         count = await keep.redeliver_event(event_id, endpoint_id=None)
         back = ctx.path("events", event_id)

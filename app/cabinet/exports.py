@@ -20,7 +20,7 @@ from app.core.errors import ApiError, Code
 from app.core.keyset import Place
 from app.core.waiting import budget, limit_s
 from app.identity.identity import Asked
-from app.ledger import queries as ledger
+from app.ledger import repository as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId
 from app.merchants.roles import Permission

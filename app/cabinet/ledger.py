@@ -16,7 +16,7 @@ from app.core.money import format_amount
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.identity import Asked
 from app.identity.paging import PAGE_LENGTH, by_number
-from app.ledger import queries as ledger
+from app.ledger import repository as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId, Entry
 from app.merchants.roles import Permission

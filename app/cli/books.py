@@ -11,9 +11,10 @@ import click
 
 from app.cli.running import settings, with_services
 from app.core import clock
-from app.ledger import checkpoints, offline, queries, verify
+from app.ledger import checkpoint_format, checkpoints, offline, repository, verify
+from app.ledger import checkpoints_repository as signed
 from app.ledger.hashchain import ChainId
-from app.reconciliation import queries as runs
+from app.reconciliation import repository as runs
 from app.reconciliation.service import RunInProgress
 from app.reconciliation.snapshot import snapshot
 from app.wiring import Services
@@ -56,7 +57,7 @@ def export_ledger(owner: str, network: str, asset: str) -> None:
     """Write one ledger to standard output, in a format that anybody can verify (docs/ledger.md)."""
 
     async def write(_: Services) -> None:
-        head = await queries.head(ChainId(owner=owner, network=network, asset=asset))
+        head = await repository.head(ChainId(owner=owner, network=network, asset=asset))
         if head is None:
             raise click.ClickException("nothing was ever booked there")
         async for line in verify.export(head):
@@ -69,7 +70,7 @@ def export_ledger(owner: str, network: str, asset: str) -> None:
 def checkpoint() -> None:
     """Sign the present heads of all ledgers, besides the hourly checkpoints."""
 
-    async def sign(services: Services) -> checkpoints.Checkpoint:
+    async def sign(services: Services) -> checkpoint_format.Checkpoint:
         keys = services.settings.checkpoint_keys
         if keys is None:
             raise click.ClickException("CHECKPOINT_KEY is not set")
@@ -109,8 +110,8 @@ def reconcile(full: bool) -> None:
 async def _verify_database(_: Services) -> list[verify.Verification]:
     async with snapshot():
         return [
-            await verify.verify_anchored(head, await checkpoints.anchors(head.ledger, last_only=False), full=True)
-            for head in await queries.heads()
+            await verify.verify_anchored(head, await signed.anchors(head.ledger, last_only=False), full=True)
+            for head in await repository.heads()
         ]
 
 
@@ -138,7 +139,7 @@ def _trusted_keys(keys_path: Path | None) -> dict[str, bytes]:
     configured = settings().checkpoint_keys
     if configured is None:
         raise click.ClickException("give --keys: CHECKPOINT_KEY is not set here")
-    return checkpoints.seeds_public_keys(configured)
+    return checkpoint_format.seeds_public_keys(configured)
 
 
 def _verdict(verification: verify.Verification) -> str:

@@ -14,7 +14,7 @@ from app.deposits.bookings import DEPOSIT_KINDS, booking_reference, deposit_chai
 from app.deposits.payments import PaymentService
 from app.deposits.queries import received_raw
 from app.invoices.service import InvoiceService
-from app.ledger import queries as ledger_queries
+from app.ledger import repository as ledger_queries
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.service import SUSPENSE, Posting

@@ -21,7 +21,7 @@ from app.deposits.queries import received_raw
 from app.invoices.pricing import Share, share
 from app.invoices.service import InvoiceService
 from app.invoices.states import Status
-from app.ledger import queries as ledger_queries
+from app.ledger import repository as ledger_queries
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.service import FEES, SUSPENSE, Posting

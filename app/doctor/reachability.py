@@ -5,12 +5,14 @@ from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
 
-from app.core import clock, database, redis
+from app.alerts import repository as alerts
+from app.core import clock, redis
 from app.core.settings import Settings
 from app.doctor.symptoms import Symptom
+from app.ledger import checkpoints_repository
 from app.networks.port import NetworkError
 from app.networks.registry import Networks
-from app.reconciliation import queries
+from app.reconciliation import repository
 from app.reconciliation.watchdog import CHECKPOINT_WITHIN, RECONCILED_WITHIN
 
 PICKLE_MARK = b"\x80"
@@ -58,17 +60,15 @@ async def examine_networks(networks: Networks) -> AsyncIterator[Symptom]:
         except NetworkError as error:
             yield Symptom("unsafe", network.key, f"can't be used: {error}")
             continue
-        cursor = await database.fetch_one(
-            "SELECT scanned_height, halted_reason FROM network_cursors WHERE network = $1", network.key
-        )
+        cursor = await repository.watched_network(network.key)
         if cursor is None:
             yield Symptom(
                 "warning", network.key, f"chain {network.chain_id}, block {head}; no worker has watched it yet"
             )
-        elif cursor["halted_reason"] is not None:
-            yield Symptom("unsafe", network.key, f"the watcher has halted: {cursor['halted_reason']}")
+        elif cursor.halted_reason is not None:
+            yield Symptom("unsafe", network.key, f"the watcher has halted: {cursor.halted_reason}")
         else:
-            behind = max(0, head - cursor["scanned_height"])
+            behind = max(0, head - cursor.scanned_height)
             yield Symptom(
                 "warning" if behind > network.batch_blocks else "ok",
                 network.key,
@@ -79,18 +79,16 @@ async def examine_networks(networks: Networks) -> AsyncIterator[Symptom]:
 async def examine_watch(settings: Settings) -> AsyncIterator[Symptom]:
     """Whether the books are looked after: reconciliation, checkpoints, open alerts."""
     now = clock.now()
-    reconciled_at = await queries.last_finished_at()
+    reconciled_at = await repository.last_finished_at()
     if reconciled_at is None or now - reconciled_at > RECONCILED_WITHIN:
         when = "never" if reconciled_at is None else f"last {clock.rfc3339(reconciled_at)}"
         yield Symptom("warning", "reconciliation", f"has not run lately ({when}): is a default worker running?")
-    elif (last := (await queries.runs(None, 1))[0]).status == "drift":
+    elif (last := (await repository.runs(None, 1))[0]).status == "drift":
         yield Symptom("unsafe", "reconciliation", f"run {last.id} found drift")
     if settings.checkpoint_keys is not None:
-        signed_at = await database.fetch_value("SELECT max(created_at) FROM ledger_checkpoints")
+        signed_at = await checkpoints_repository.last_signed_at()
         if signed_at is None or now - signed_at > CHECKPOINT_WITHIN:
             yield Symptom("warning", "checkpoints", "none was signed lately: is a default worker running?")
-    critical = await database.fetch_value(
-        "SELECT count(*) FROM alerts WHERE acknowledged_at IS NULL AND severity = 'critical'"
-    )
+    critical = sum(count.open for count in await alerts.open_counts() if count.severity == "critical")
     if critical:
         yield Symptom("unsafe", "alerts", f"{critical} critical alerts are open: swap-pay alerts list")

@@ -1,7 +1,7 @@
 """Giving events their numbers, after the commit: gapless per merchant and mode, a batch at a time.
 
-A counter that each fact's own transaction had to take would make every invoice of a merchant queue behind the
-one before it. Here one sequencer at a time, under an advisory lock, numbers what has been committed.
+If each transaction took its number from a counter, a merchant's invoices would wait for each other. So one sequencer
+at a time, under an advisory lock, numbers what has been committed.
 """
 
 import json
@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.core import clock, database
-
-SEQUENCER_LOCK = 7_226_002
-"""Advisory lock key, held to the end of the transaction."""
+from app.events import repository
 
 BATCH = 500
 """Events numbered in one transaction: a few tens of milliseconds' work."""
@@ -37,51 +35,34 @@ FanOut = Callable[[Sequence[NumberedEvent]], Awaitable[None]]
 async def number_events(fan_out: FanOut, limit: int = BATCH) -> int:
     """Number up to `limit` committed events, compose their bodies, and fan them out in the same transaction.
 
-    Returns how many were numbered; 0 also while another sequencer is at it. Opens its own transaction.
+    Returns how many were numbered; 0 also while another sequencer runs. Opens its own transaction.
     """
     async with database.transaction():
-        if not await database.fetch_value("SELECT pg_try_advisory_xact_lock($1)", SEQUENCER_LOCK):
+        if not await repository.try_lock_numbering():
             return 0
-        rows = await database.fetch_all(
-            """
-            SELECT id, event_id, merchant_id, mode, type, data, override_url, only_endpoint, created_at
-            FROM events WHERE seq IS NULL ORDER BY id LIMIT $1
-            """,
-            limit,
-        )
-        if not rows:
+        events = await repository.unnumbered(limit)
+        if not events:
             return 0
-        next_seq = await _reserve([(row["merchant_id"], row["mode"]) for row in rows])
+        next_seq = await _reserve([(event.merchant_id, event.mode) for event in events])
         numbered: list[NumberedEvent] = []
         bodies: list[str] = []
-        for row in rows:
-            head = (row["merchant_id"], row["mode"])
+        for event in events:
+            head = (event.merchant_id, event.mode)
             seq = next_seq[head]
             next_seq[head] = seq + 1
-            numbered.append(
-                NumberedEvent(row["id"], *head, row["type"], row["override_url"], row["only_endpoint"], seq)
-            )
+            numbered.append(NumberedEvent(event.id, *head, event.type, event.override_url, event.only_endpoint, seq))
             bodies.append(
                 compose_body(
-                    event_id=str(row["event_id"]),
+                    event_id=str(event.event_id),
                     seq=seq,
-                    type=row["type"],
-                    created_at=row["created_at"],
-                    merchant_id=row["merchant_id"],
-                    mode=row["mode"],
-                    data=row["data"],
+                    type=event.type,
+                    created_at=event.created_at,
+                    merchant_id=event.merchant_id,
+                    mode=event.mode,
+                    data=event.data,
                 )
             )
-        await database.execute(
-            """
-            UPDATE events SET seq = numbered.seq, body = numbered.body
-            FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS numbered (id, seq, body)
-            WHERE events.id = numbered.id
-            """,
-            [event.id for event in numbered],
-            [event.seq for event in numbered],
-            bodies,
-        )
+        await repository.number([event.id for event in numbered], [event.seq for event in numbered], bodies)
         await fan_out(numbered)
         return len(numbered)
 
@@ -102,18 +83,5 @@ async def _reserve(events: Sequence[tuple[str, str]]) -> dict[tuple[str, str], i
     counts: dict[tuple[str, str], int] = {}
     for head in events:
         counts[head] = counts.get(head, 0) + 1
-    heads = await database.fetch_all(
-        """
-        INSERT INTO event_heads (merchant_id, mode, last_seq)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
-        ON CONFLICT (merchant_id, mode) DO UPDATE SET last_seq = event_heads.last_seq + excluded.last_seq
-        RETURNING merchant_id, mode, last_seq
-        """,
-        [merchant_id for merchant_id, _ in counts],
-        [mode for _, mode in counts],
-        list(counts.values()),
-    )
-    return {
-        (head["merchant_id"], head["mode"]): head["last_seq"] - counts[head["merchant_id"], head["mode"]] + 1
-        for head in heads
-    }
+    last = await repository.advance_heads(counts)
+    return {head: last[head] - count + 1 for head, count in counts.items()}

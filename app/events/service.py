@@ -1,10 +1,13 @@
-"""Writing events. Numbering and fan-out come after the commit (events/sequencer.py)."""
+"""Recording events. Numbering and fan-out come after the commit (events/sequencer.py)."""
 
 import uuid
 from datetime import datetime
 from typing import Literal
 
 from app.core import database, ids, redis
+from app.core.errors import ApiError, Code
+from app.events import repository
+from app.events.repository import EventView
 
 Mode = Literal["live", "test"]
 
@@ -29,27 +32,35 @@ async def record(
     `only_endpoint` (a test event) to that one alone.
 
     Raises NoTransactionError outside a transaction: an event may only exist if its fact does. After the commit
-    the caller says `announce()`.
+    the caller calls `announce()`.
     """
     database.in_transaction()
     event_id = ids.new_event_id()
-    await database.execute(
-        """
-        INSERT INTO events
-            (event_id, merchant_id, mode, type, subject_id, data, override_url, created_at, only_endpoint)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        """,
-        event_id,
-        merchant_id,
-        mode,
-        type,
-        subject_id,
-        data.decode(),
-        override_url,
-        now,
-        only_endpoint,
+    await repository.add(
+        event_id=event_id,
+        merchant_id=merchant_id,
+        mode=mode,
+        type=type,
+        subject_id=subject_id,
+        data=data.decode(),
+        override_url=override_url,
+        created_at=now,
+        only_endpoint=only_endpoint,
     )
     return event_id
+
+
+async def get(merchant_id: str, mode: Mode, event_id: str) -> EventView:
+    """One numbered event. Raises ApiError EVENT_NOT_FOUND, for another merchant's as for none."""
+    try:
+        wanted = uuid.UUID(event_id)
+    except ValueError:
+        found = None
+    else:
+        found = await repository.find(merchant_id, mode, wanted)
+    if found is None:
+        raise ApiError(Code.EVENT_NOT_FOUND, "event_id: no such event")
+    return found
 
 
 async def announce() -> None:

@@ -69,6 +69,14 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchor:
+    """What a checkpoint signed of a chain."""
+
+    checkpoint: int
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """The first entry at which a chain is wrong, and how."""
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from app.core.canonical import canonical_json, sha256_hex
 from app.ledger import merkle
-from app.ledger.checkpoints import FORMAT, Leaf, is_signed
-from app.ledger.hashchain import ChainId, Fault, State
-from app.ledger.verify import Anchor, Verification, verify_export
+from app.ledger.checkpoint_format import FORMAT, Leaf, is_signed
+from app.ledger.hashchain import Anchor, ChainId, Fault, State
+from app.ledger.verify import Verification, verify_export
 
 
 class BadProof(Exception):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from app.ledger import queries
+from app.ledger import repository
 from app.ledger.hashchain import (
     GENESIS_HASH,
+    Anchor,
     ChainId,
     Entry,
     Fault,
@@ -32,24 +33,16 @@ class Verification:
     fault: Fault | None
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """What a checkpoint signed of a chain."""
-
-    checkpoint: int
-    state: State
-
-
 class UnreadableExport(Exception):
     """A file that is not an export of a ledger."""
 
 
-async def verify_chain(head: queries.Head) -> Verification:
+async def verify_chain(head: repository.Head) -> Verification:
     """Re-compute one chain. Entries added while it is read are left for the next time."""
     state = State()
-    async for entry in queries.entries(head.ledger):
+    async for entry in repository.entries(head.ledger):
         if entry.seq > head.state.seq:
-            current = await queries.head(head.chain)
+            current = await repository.head(head.chain)
             if current is not None and current.state.seq >= entry.seq:
                 break  # booked since: the head has moved along
         if fault := entry_fault(head.chain, state, entry):
@@ -58,7 +51,7 @@ async def verify_chain(head: queries.Head) -> Verification:
     return Verification(head.chain, state.seq, state.hash, head_fault(state, head.state))
 
 
-async def verify_anchored(head: queries.Head, anchors: Sequence[Anchor], *, full: bool) -> Verification:
+async def verify_anchored(head: repository.Head, anchors: Sequence[Anchor], *, full: bool) -> Verification:
     """Re-compute one chain and hold it against what was signed of it (ledger/checkpoints.py).
 
     Not `full`: only from the last signed state on, so that what it costs does not grow with the chain. For a
@@ -70,12 +63,12 @@ async def verify_anchored(head: queries.Head, anchors: Sequence[Anchor], *, full
     waiting = deque(anchors)
     if not full and anchors:
         last = anchors[-1]
-        found = await queries.entry(head.ledger, last.state.seq)
+        found = await repository.entry(head.ledger, last.state.seq)
         if found is None or state_after(found) != last.state:
             return await verify_anchored(head, anchors, full=True)  # which finds where it begins
         trusted, waiting = last.state, deque()
     state = trusted
-    async for entry in queries.entries(head.ledger, state.seq):
+    async for entry in repository.entries(head.ledger, state.seq):
         if fault := entry_fault(head.chain, state, entry):
             return Verification(head.chain, state.seq, state.hash, fault)
         state = state_after(entry)
@@ -101,17 +94,17 @@ def _cut(reached: State, anchor: Anchor) -> Fault:
 
 async def verify_owned(chain: ChainId) -> Verification:
     """Re-compute one chain by its name; a chain that was never begun is whole."""
-    head = await queries.head(chain)
+    head = await repository.head(chain)
     return Verification(chain, 0, GENESIS_HASH, None) if head is None else await verify_chain(head)
 
 
 async def verify_all() -> AsyncIterator[Verification]:
     """Re-compute every chain there is."""
-    for head in await queries.heads():
+    for head in await repository.heads():
         yield await verify_chain(head)
 
 
-async def export(head: queries.Head) -> AsyncIterator[str]:
+async def export(head: repository.Head) -> AsyncIterator[str]:
     """The lines of an export: what chain it is and where it stands, then an entry a line (docs/ledger.md)."""
     yield json.dumps(
         {
@@ -125,7 +118,7 @@ async def export(head: queries.Head) -> AsyncIterator[str]:
             "hash": head.state.hash,
         }
     )
-    async for entry in queries.entries(head.ledger):
+    async for entry in repository.entries(head.ledger):
         if entry.seq > head.state.seq:
             return
         yield msgspec.json.encode(entry).decode()

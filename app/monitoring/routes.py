@@ -20,8 +20,8 @@ from app.core import clock, metrics, redis
 from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
 from app.core.settings import Settings
-from app.monitoring import queries
-from app.monitoring.queries import NetworkState
+from app.monitoring import gauges, repository
+from app.monitoring.repository import NetworkState
 
 log = get_logger(__name__)
 
@@ -67,19 +67,19 @@ def routes(settings: Settings) -> list[HTTPRouteHandler]:
         _refuse_strangers(request, settings.metrics_token)
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
-                gauges = await queries.gauges(clock.now())
+                figures = await gauges.gauges(clock.now())
         except Exception as error:  # the counters of this host are worth having when the database is gone
             log.warning("metrics_without_database", error=str(error))
-            gauges = []
-        up = metrics.Gauge("swap_pay_database_up", "1 if the figures of the database could be read", bool(gauges))
-        return Response(metrics.render([up, *gauges]), media_type=metrics.CONTENT_TYPE)
+            figures = []
+        up = metrics.Gauge("swap_pay_database_up", "1 if the figures of the database could be read", bool(figures))
+        return Response(metrics.render([up, *figures]), media_type=metrics.CONTENT_TYPE)
 
     return [healthz, readyz, scrape]
 
 
 async def readiness() -> Readiness:
     """What works and what does not. Never raises."""
-    states, redis_ok = await asyncio.gather(_tried(queries.network_states()), _tried(_ping_redis()))
+    states, redis_ok = await asyncio.gather(_tried(repository.network_states()), _tried(_ping_redis()))
     networks = {state.network: _judge(state) for state in states or []}
     impaired = not redis_ok or any(check.state != "ok" for check in networks.values())
     return Readiness(

@@ -6,7 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 from app.backoffice import merchants
 from app.core.keyset import page_or_first
 from app.identity.paging import PAGE_LENGTH, by_number, place_of
-from app.ledger import queries
+from app.ledger import repository
 from app.ledger.hashchain import ChainId
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here
@@ -19,16 +19,16 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/ledgers")
     async def listed(request: Asked) -> Response[bytes]:
-        heads = {owner: await queries.heads(owner) for owner in PLATFORM}
+        heads = {owner: await repository.heads(owner) for owner in PLATFORM}
         return await desk.page(request, "ledgers/list", {"heads": heads})
 
     @get("/ledgers/{owner:str}/{chain:str}/{mode:str}/{symbol:str}")
     async def one(request: Asked, owner: str, chain: str, mode: str, symbol: str) -> Response[bytes]:
-        head = await queries.head(ChainId(owner=owner, network=f"{chain}:{mode}", asset=symbol))
+        head = await repository.head(ChainId(owner=owner, network=f"{chain}:{mode}", asset=symbol))
         if head is None:
             raise nothing_here()
         place = place_of(request, by_number)
-        entries = await page_or_first(lambda place: queries.page(head.ledger, place, PAGE_LENGTH), place)
+        entries = await page_or_first(lambda place: repository.page(head.ledger, place, PAGE_LENGTH), place)
         context = {
             "head": head,
             "entries": entries,

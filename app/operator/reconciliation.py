@@ -10,7 +10,7 @@ from app.identity.forms import Form, FormRefused
 from app.identity.paging import PAGE_LENGTH, by_number, place_of
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here
-from app.reconciliation import queries, requests
+from app.reconciliation import repository, requests
 from app.web.row_ids import RowId
 
 
@@ -33,15 +33,15 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/reconciliation/{run_id:int}")
     async def one(request: Asked, run_id: RowId) -> Response[bytes]:
-        run = await queries.run(run_id)
+        run = await repository.run(run_id)
         if run is None:
             raise nothing_here()
-        context = {"run": run, "findings": await queries.findings(run_id), "now": clock.now()}
+        context = {"run": run, "findings": await repository.findings(run_id), "now": clock.now()}
         return await desk.page(request, "reconciliation/one", context, actors=[run.requested_by])
 
     async def show(request: Asked, form: Form, *, status: int = 200) -> Response[bytes]:
         place = place_of(request, by_number)
-        shown = await page_or_first(lambda place: queries.runs(place, PAGE_LENGTH), place)
+        shown = await page_or_first(lambda place: repository.runs(place, PAGE_LENGTH), place)
         context = {
             "runs": shown,
             "form": form,

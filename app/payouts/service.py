@@ -6,7 +6,7 @@ from datetime import datetime
 from app.core import database, ids
 from app.core.errors import ApiError, Code, invalid
 from app.core.money import format_amount, parse_amount
-from app.ledger import queries as ledger_queries
+from app.ledger import repository as ledger_queries
 from app.ledger.hashchain import ChainId
 from app.merchants.members import Member
 from app.merchants.roles import Permission

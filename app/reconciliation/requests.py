@@ -1,31 +1,20 @@
-"""A run that an operator asks for: a row that waits, which the `default` worker takes up within a second or so."""
+"""Requests of operators for a run: a waiting row, which the `default` worker starts within a second or so."""
 
 from datetime import datetime
 
 from app.accounts.operators import Operator
 from app.audit import service as audit
 from app.core import database
+from app.reconciliation import repository
 
 
 async def request(by: Operator, *, full: bool, now: datetime) -> int:
-    """Ask for a run; its id. Where one is asked for already, that one's: it has not begun, so it will see all.
+    """Request a run; its id. Where one waits already, that one's id: it has not begun, so it will read everything.
 
     `full` re-computes everything instead of what is new since the last whole run.
     """
     async with database.transaction():
-        run_id: int | None = await database.fetch_value(
-            """
-            INSERT INTO reconciliation_runs (cause, "full", status, started_at, blocks, figures, requested_by)
-            VALUES ('operator', $1, 'requested', $2, '{}', '{}', $3)
-            ON CONFLICT (status) WHERE status = 'requested' DO UPDATE SET "full" =
-                reconciliation_runs."full" OR excluded."full"
-            RETURNING id
-            """,
-            full,
-            now,
-            by.actor,
-        )
-        assert run_id is not None
+        run_id = await repository.add_request(full=full, by=by.actor, now=now)
         await audit.record(
             actor=by.actor,
             action="reconciliation.requested",
@@ -36,9 +25,3 @@ async def request(by: Operator, *, full: bool, now: datetime) -> int:
             now=now,
         )
     return run_id
-
-
-async def take() -> tuple[int, bool] | None:
-    """The run that waits, and whether it is to be full; None if none does."""
-    row = await database.fetch_one("""SELECT id, "full" FROM reconciliation_runs WHERE status = 'requested'""")
-    return None if row is None else (row["id"], row["full"])

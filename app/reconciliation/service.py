@@ -1,7 +1,6 @@
 """A run of reconciliation: a snapshot of the books, the chain at named blocks, a record, and alerts about drift."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from app.core.logging import get_logger
 from app.core.settings import CheckpointKeys
 from app.networks.port import NetworkError
 from app.networks.registry import Networks
-from app.reconciliation import invariants, queries, requests
+from app.reconciliation import invariants, repository
 from app.reconciliation.checks import holdings, withdrawals
 from app.reconciliation.findings import Figure, Finding, Result
 from app.reconciliation.snapshot import NamedBlock, named_blocks, snapshot
@@ -41,7 +40,7 @@ Cause = Literal["schedule", "operator"]
 
 
 class RunInProgress(Exception):
-    """Another process is at it; its record is the newest."""
+    """Another process runs reconciliation; its record is the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,51 +57,37 @@ class Reconciliation:
         last whole run on. Drift raises a critical alert each; what could not be checked, a warning.
         """
         async with _the_only_run() as lock:
-            run_id: int = await database.fetch_value(
-                """
-                INSERT INTO reconciliation_runs (cause, "full", status, started_at, blocks, figures)
-                VALUES ($1, $2, 'running', $3, '{}', '{}') RETURNING id
-                """,
-                cause,
-                full,
-                now,
-            )
+            run_id = await repository.add_running(cause=cause, full=full, now=now)
             await self._run(run_id, now, full=full, lock=lock)
             return run_id
 
     async def run_scheduled(self, now: datetime) -> int:
         """A run by the clock: full once a day."""
-        last_full = await queries.last_whole_run(full=True)
+        last_full = await repository.last_whole_run(full=True)
         return await self.run(now, full=last_full is None or now - last_full.started_at > FULL_EVERY, cause="schedule")
 
     async def run_requested(self, now: datetime) -> int | None:
         """The run that an operator has asked for, if one has; its id. Raises RunInProgress."""
-        if await requests.take() is None:
+        if await repository.requested() is None:
             return None
         async with _the_only_run() as lock:
-            found = await requests.take()
-            if found is None:
+            requested = await repository.requested()
+            if requested is None:
                 return None  # another process has run it meanwhile
-            run_id, full = found
-            await database.execute(
-                "UPDATE reconciliation_runs SET status = 'running', started_at = $2 WHERE id = $1", run_id, now
-            )
-            await self._run(run_id, now, full=full, lock=lock)
-            return run_id
+            await repository.begin(requested.id, now)
+            await self._run(requested.id, now, full=requested.full, lock=lock)
+            return requested.id
 
     async def _run(self, run_id: int, now: datetime, *, full: bool, lock: Lock) -> None:
         started_s = clock.monotonic_s()
 
         async def at(progress: str) -> None:
-            # On a connection of its own: the books are read in a transaction that nobody sees into.
-            await lock.execute("UPDATE reconciliation_runs SET progress = $2 WHERE id = $1", run_id, progress[:100])
+            await repository.set_progress(lock, run_id, progress)
 
         try:
             blocks, results = await self._check(now, full=full, at=at)
         except BaseException:
-            await database.execute(
-                "UPDATE reconciliation_runs SET status = 'failed', finished_at = $2 WHERE id = $1", run_id, clock.now()
-            )
+            await repository.fail(run_id, clock.now())
             raise
         await _record(run_id, blocks, results, now)
         log.info("reconciled", run=run_id, full=full, seconds=round(clock.monotonic_s() - started_s, 3))
@@ -111,7 +96,7 @@ class Reconciliation:
         self, now: datetime, *, full: bool, at: Callable[[str], Awaitable[None]]
     ) -> tuple[dict[str, NamedBlock], list[Result]]:
         """Everything, with a fresh snapshot for as long as a chain has moved on from the last one."""
-        last = None if full else await queries.last_whole_run()
+        last = None if full else await repository.last_whole_run()
         since = None if last is None else last.started_at - OVERLAP
         since_heights = None if last is None else {key: block["height"] for key, block in last.blocks.items()}
         results: list[Result] = []
@@ -154,14 +139,11 @@ class Reconciliation:
 async def _the_only_run() -> AsyncIterator[Lock]:
     """Hold the lock of runs. Raises RunInProgress, and LockLost where the run can't go on without it.
 
-    Whoever has the lock knows that nobody else is at it: a record that still says so was left by a crash.
+    While it is held no other run is under way: a record that still says so was left by a crash.
     """
     try:
         async with held(RUN_LOCK) as lock:
-            await lock.execute(
-                "UPDATE reconciliation_runs SET status = 'failed', finished_at = $1 WHERE status = 'running'",
-                clock.now(),
-            )
+            await repository.fail_abandoned(lock, clock.now())
             yield lock
     except LockTaken:
         raise RunInProgress("a reconciliation is under way") from None
@@ -172,33 +154,14 @@ def _unchecked(network: str, why: str) -> Result:
 
 
 async def _record(run_id: int, blocks: Mapping[str, NamedBlock], results: Sequence[Result], now: datetime) -> None:
-    """Write the run's outcome and its alerts: one transaction, so that drift is never known without being told."""
+    """Write the run's outcome and its alerts: one transaction, so that drift never goes without its alert."""
     findings = [finding for result in results for finding in result.findings]
     drift = [finding for finding in findings if finding.is_drift]
     status = "drift" if drift else "incomplete" if findings else "clean"
     figures: dict[str, Mapping[str, Figure]] = {result.check: result.figures for result in results}
     async with database.transaction():
-        for finding in findings:
-            await database.execute(
-                """
-                INSERT INTO reconciliation_findings (run, check_name, is_drift, subject, message, figures)
-                VALUES ($1, $2, $3, $4, $5, $6)
-                """,
-                run_id,
-                finding.check,
-                finding.is_drift,
-                finding.subject[:200],
-                finding.message,
-                json.dumps(finding.figures, sort_keys=True),
-            )
-        await database.execute(
-            "UPDATE reconciliation_runs SET status = $2, finished_at = $3, blocks = $4, figures = $5 WHERE id = $1",
-            run_id,
-            status,
-            clock.now(),
-            json.dumps({key: {"height": b.height, "hash": b.hash} for key, b in blocks.items()}, sort_keys=True),
-            json.dumps(figures, sort_keys=True),
-        )
+        await repository.add_findings(run_id, findings)
+        await repository.finish(run_id, status, blocks, figures, clock.now())
         for finding in [*drift[:MOST_ALERTS], *(finding for finding in findings if not finding.is_drift)]:
             await _alert(run_id, finding, now)
         if len(drift) > MOST_ALERTS:

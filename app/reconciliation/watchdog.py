@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.alerts.service import raise_alert
-from app.core import clock, database
+from app.core import clock
 from app.core.logging import get_logger
+from app.ledger import checkpoints_repository
 from app.networks.registry import Networks
-from app.reconciliation import queries
+from app.reconciliation import repository
 
 log = get_logger(__name__)
 
@@ -38,27 +39,26 @@ class Watchdog:
 
         Patience begins at our own start: after a pause of everything, the others are given the time to go on.
         """
-        reconciled_at = await queries.last_finished_at()
+        reconciled_at = await repository.last_finished_at()
         if now - self._patient_from(reconciled_at) > RECONCILED_WITHIN:
             await self._stopped("reconciliation", "reconciliation has not run", reconciled_at, now)
         await self._look_at_watchers(now)
         if self.checkpoints:
-            signed_at = await database.fetch_value("SELECT max(created_at) FROM ledger_checkpoints")
+            signed_at = await checkpoints_repository.last_signed_at()
             if now - self._patient_from(signed_at) > CHECKPOINT_WITHIN:
                 await self._stopped("checkpoints", "no checkpoint of the ledgers was signed", signed_at, now)
 
     async def _look_at_watchers(self, now: datetime) -> None:
-        rows = await database.fetch_all("SELECT network, checked_at, halted_reason FROM network_cursors")
-        cursors = {row["network"]: row for row in rows}
+        cursors = {cursor.network: cursor for cursor in await repository.watched_networks()}
         for network in self.networks:
             cursor = cursors.get(network.key)
-            checked_at = None if cursor is None else cursor["checked_at"]
-            if cursor is not None and cursor["halted_reason"] is not None:
+            checked_at = None if cursor is None else cursor.checked_at
+            if cursor is not None and cursor.halted_reason is not None:
                 await raise_alert(
                     severity="critical",
                     kind="watcher_halted",
                     dedupe_key=f"watcher_halted:{network.key}",
-                    message=f"the watcher of {network.key} has halted: {cursor['halted_reason']}",
+                    message=f"the watcher of {network.key} has halted: {cursor.halted_reason}",
                     details={"network": network.key},
                     now=now,
                 )

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from app.alerts.service import raise_alert
 from app.core import database
-from app.ledger import queries as ledger_queries
+from app.ledger import repository as ledger_queries
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId, Reference
 from app.ledger.service import TREASURY, Posting

@@ -10,7 +10,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.core.errors import ApiError, Code, invalid
-from app.ledger import checkpoints
+from app.ledger import checkpoints_repository
 from app.web.paging import parse_query
 from app.web.rate_limits import RateLimiter, refuse_exceeded
 from app.web.row_ids import RowId
@@ -34,7 +34,7 @@ def routes(rate_limiter: RateLimiter) -> list[HTTPRouteHandler]:
         await _count(request, rate_limiter)
         parameters = parse_query(request.scope["query_string"], ("limit", "cursor"))
         limit = _whole(parameters, "limit", MAX_LIMIT) or DEFAULT_LIMIT
-        page = await checkpoints.before(_whole(parameters, "cursor", 10**18), limit)
+        page = await checkpoints_repository.before(_whole(parameters, "cursor", 10**18), limit)
         more = len(page) == limit and page[-1].number > 1
         body = {"data": [c.published() for c in page], "next_cursor": str(page[-1].number) if more else None}
         return Response(body, headers={"Cache-Control": f"public, max-age={CACHE_S}"})
@@ -42,7 +42,7 @@ def routes(rate_limiter: RateLimiter) -> list[HTTPRouteHandler]:
     @get(BASE_PATH + "/checkpoints/{number:int}", include_in_schema=False)
     async def one(request: Request[Any, Any, Any], number: RowId) -> Response[dict[str, Any]]:
         await _count(request, rate_limiter)
-        checkpoint = await checkpoints.get(number) if 0 < number < 2**63 else None
+        checkpoint = await checkpoints_repository.get(number) if 0 < number < 2**63 else None
         if checkpoint is None:
             raise ApiError(Code.NOT_FOUND, "there is no such checkpoint")
         return Response(checkpoint.published(), headers={"Cache-Control": "public, max-age=86400, immutable"})
@@ -52,7 +52,7 @@ def routes(rate_limiter: RateLimiter) -> list[HTTPRouteHandler]:
         await _count(request, rate_limiter)
         known = [
             {"id": key_id, "algorithm": "Ed25519", "public_key": base64.b64encode(key).decode()}
-            for key_id, key in (await checkpoints.public_keys()).items()
+            for key_id, key in (await checkpoints_repository.public_keys()).items()
         ]
         return Response({"keys": known}, headers={"Cache-Control": f"public, max-age={CACHE_S}"})
 

@@ -8,8 +8,10 @@ from datetime import datetime
 from app.core import database
 from app.core.errors import ApiError, Code
 from app.core.keyset import Page, Place, direction, page_of
-from app.events.queries import MAX_SEQ
 from app.events.service import Mode
+
+MAX_SEQ = 2**63 - 1
+"""Above every number: `bigint` ends there."""
 
 MAX_WAITING_COUNTED = 10_000
 """A count of what waits stops there: the cabinet shows `10,000+`."""

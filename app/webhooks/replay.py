@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from app.audit import service as audit
 from app.core import clock, database, redis
 from app.core.errors import invalid
-from app.events import queries as events
 from app.events import service as event_service
 from app.events.service import Mode
 from app.events.types import TEST
@@ -55,7 +54,7 @@ async def redeliver_event(*, merchant_id: str, mode: Mode, event_id: str, endpoi
     Raises ApiError EVENT_NOT_FOUND, WEBHOOK_NOT_FOUND, INVALID_INPUT for a disabled endpoint.
     """
     now = clock.now()
-    event = await events.get(merchant_id, mode, event_id)
+    event = await event_service.get(merchant_id, mode, event_id)
     if endpoint_id is not None:
         await _startable(merchant_id, mode, endpoint_id)
         endpoints = [endpoint_id]

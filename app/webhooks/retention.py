@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from app.core import database
-from app.events.sequencer import SEQUENCER_LOCK
+from app.events.repository import SEQUENCER_LOCK
 
 BATCH = 500
 """Events forgotten in one transaction."""

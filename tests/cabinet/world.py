@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from app.core import clock
 from app.core.settings import Settings
-from app.events import queries as events
+from app.events import repository as events
 from app.events import sequencer
 from app.invoices.presentation import InvoiceBody
 from app.merchants import invitations

@@ -8,7 +8,7 @@ import pytest
 from app.core import clock, database
 from app.deposits.watcher import Watcher
 from app.invoices.presentation import InvoiceBody
-from app.ledger import queries as ledger
+from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.verify import verify_all
 from app.sandbox.chain_driver import AnvilDriver

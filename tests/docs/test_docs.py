@@ -11,7 +11,7 @@ import pytest
 from app.core import settings as settings_module
 from app.core.outbound.targets import OTHER_PROTOCOLS_PORTS
 from app.deposits.watcher import Watcher
-from app.ledger import queries as ledger
+from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.verify import export
 from app.networks.config import Asset, NetworkConfig

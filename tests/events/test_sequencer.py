@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from app.core import clock, database
-from app.events import queries
+from app.events import repository
 from app.events.sequencer import NumberedEvent, number_events
 from tests.factories.events import record_event
 from tests.factories.merchants import merchant
@@ -43,7 +43,7 @@ async def test_fifty_recorders_and_two_sequencers_leave_no_hole(db: str) -> None
     assert sum(await asyncio.gather(*sequencers)) == 300
     for merchant_id in merchants:
         for mode in ("live", "test"):
-            listed = await queries.list_after(merchant_id, mode, after_seq=0, limit=1000)
+            listed = await repository.list_after(merchant_id, mode, after_seq=0, limit=1000)
             assert [event.seq for event in listed] == list(range(1, len(listed) + 1))
             assert len(listed) >= 72
             for event in listed:
@@ -62,7 +62,7 @@ async def test_a_rolled_back_numbering_leaves_no_hole(db: str) -> None:
     with pytest.raises(ConnectionError):
         await number_events(refuse)
     await number_events(nowhere)
-    assert [event.seq for event in await queries.list_newest(merchant_id, "live", limit=5)] == [1]
+    assert [event.seq for event in await repository.list_newest(merchant_id, "live", limit=5)] == [1]
 
 
 async def test_the_data_goes_in_as_it_was_recorded(db: str) -> None:
@@ -75,7 +75,7 @@ async def test_the_data_goes_in_as_it_was_recorded(db: str) -> None:
         data={"amount_raw": "100000000000000000000", "metadata": {"name": 'Zoë "Z" \\ 漢'}},
     )
     await number_events(nowhere)
-    (event,) = await queries.list_newest(merchant_id, "live", limit=5)
+    (event,) = await repository.list_newest(merchant_id, "live", limit=5)
     body = json.loads(event.body)
     assert list(body) == ["event_id", "seq", "type", "created_at", "merchant_id", "mode", "data"]
     assert body["data"] == {"amount_raw": "100000000000000000000", "metadata": {"name": 'Zoë "Z" \\ 漢'}}
@@ -90,8 +90,8 @@ async def test_lists_page_by_number_and_stay_with_their_merchant(db: str) -> Non
     await record_event(merchant_id=merchant_id, mode="test", type="invoice.paid", now=clock.now())
     await record_event(merchant_id=other, mode="live", type="invoice.paid", now=clock.now())
     await number_events(nowhere)
-    first = await queries.list_newest(merchant_id, "live", limit=2)
-    second = await queries.list_newest(merchant_id, "live", limit=2, place=first.following)
+    first = await repository.list_newest(merchant_id, "live", limit=2)
+    second = await repository.list_newest(merchant_id, "live", limit=2, place=first.following)
     assert [event.seq for event in [*first, *second]] == [5, 4, 3, 2]
-    assert [event.seq for event in await queries.list_after(merchant_id, "live", after_seq=3, limit=9)] == [4, 5]
-    assert len(await queries.list_newest(other, "live", limit=9)) == 1
+    assert [event.seq for event in await repository.list_after(merchant_id, "live", after_seq=3, limit=9)] == [4, 5]
+    assert len(await repository.list_newest(other, "live", limit=9)) == 1

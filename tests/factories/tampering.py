@@ -3,7 +3,7 @@
 import msgspec
 
 from app.core import database
-from app.ledger import queries
+from app.ledger import repository
 from app.ledger.hashchain import ChainId, entry_hash
 
 GUARDED = ("ledger_entries", "ledger_heads", "ledger_checkpoints", "ledger_checkpoint_leaves", "audit_entries")
@@ -19,9 +19,9 @@ async def as_superuser(*statements: str) -> None:
 
 async def fork(chain: ChainId, seq: int) -> None:
     """A second entry of the same seq, with a right hash of its own. Its unique key is dropped for it."""
-    head = await queries.head(chain)
+    head = await repository.head(chain)
     assert head is not None
-    original = await queries.entry(head.ledger, seq)
+    original = await repository.entry(head.ledger, seq)
     assert original is not None
     twin = msgspec.structs.replace(original, kind="deposit_suspended")
     await as_superuser(
@@ -36,12 +36,12 @@ async def fork(chain: ChainId, seq: int) -> None:
 
 async def rewrite(chain: ChainId, from_seq: int, extra_raw: int) -> None:
     """Give entry `from_seq` that much more and hash it and all later ones anew, the head too: whole in itself."""
-    head = await queries.head(chain)
+    head = await repository.head(chain)
     assert head is not None
-    before = await queries.entry(head.ledger, from_seq - 1)
+    before = await repository.entry(head.ledger, from_seq - 1)
     previous = before.hash if before else "0" * 64
     statements = []
-    async for entry in queries.entries(head.ledger, from_seq - 1):
+    async for entry in repository.entries(head.ledger, from_seq - 1):
         delta_raw = int(entry.available_delta_raw) + (extra_raw if entry.seq == from_seq else 0)
         forged = msgspec.structs.replace(
             entry,
@@ -64,9 +64,9 @@ async def rewrite(chain: ChainId, from_seq: int, extra_raw: int) -> None:
 
 async def truncate(chain: ChainId, to_seq: int) -> None:
     """Cut the tail off and set the head back, as if the later entries had never been."""
-    head = await queries.head(chain)
+    head = await repository.head(chain)
     assert head is not None
-    last = await queries.entry(head.ledger, to_seq)
+    last = await repository.entry(head.ledger, to_seq)
     assert last is not None
     await as_superuser(
         f"DELETE FROM ledger_entries WHERE ledger = {head.ledger} AND seq > {to_seq}",

@@ -3,7 +3,7 @@
 import msgspec
 
 from app.core import clock, database, ids
-from app.ledger import queries as ledger_queries
+from app.ledger import repository as ledger_queries
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId, Reference, State
 from app.ledger.service import Posting

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from app.core import clock, database
 from app.core.settings import CheckpointKeys
-from app.ledger import checkpoints, offline, queries, service, verify
+from app.ledger import checkpoint_format, checkpoints, checkpoints_repository, offline, repository, service, verify
 from app.ledger.hashchain import ChainId, Entry, Reference, hashed_bytes
 from app.ledger.service import Posting
 from app.reconciliation.checks import hash_chains
@@ -136,7 +136,7 @@ async def test_keys_rotate_and_old_ones_stay_published() -> None:
     rotated = CheckpointKeys({"c2": os.urandom(32)})  # the old seed has left the settings
     await book(CHAIN, 11, 12)
     await checkpoints.create(rotated, clock.now())
-    assert list(await checkpoints.public_keys()) == ["c1", "c2"]
+    assert list(await checkpoints_repository.public_keys()) == ["c1", "c2"]
     assert await found(full=True, keys=rotated) == []
     with pytest.raises(checkpoints.KeyReused):
         await checkpoints.create(CheckpointKeys({"c1": os.urandom(32)}), clock.now())
@@ -151,7 +151,7 @@ async def test_postgres_refuses_to_have_checkpoints_changed(table: str) -> None:
 
 
 async def export() -> list[str]:
-    head = await queries.head(CHAIN)
+    head = await repository.head(CHAIN)
     assert head is not None
     return [line async for line in verify.export(head)]
 
@@ -175,7 +175,7 @@ class Stranger:
         self._folder = folder
 
     def verify(self, lines: list[str], proof: dict[str, object]) -> tuple[int, str]:
-        public = checkpoints.seeds_public_keys(KEYS)
+        public = checkpoint_format.seeds_public_keys(KEYS)
         keys = [{"id": key_id, "public_key": base64.b64encode(key).decode()} for key_id, key in public.items()]
         files = {
             "export": "\n".join(lines) + "\n",
@@ -195,7 +195,7 @@ class Stranger:
 def ours(lines: list[str], proof: dict[str, object]) -> str | None:
     """What our own verification says of the same files."""
     try:
-        fault = offline.verify_export_with_proof(lines, proof, checkpoints.seeds_public_keys(KEYS)).fault
+        fault = offline.verify_export_with_proof(lines, proof, checkpoint_format.seeds_public_keys(KEYS)).fault
     except offline.BadProof as bad:
         return str(bad)
     return None if fault is None else f"seq {fault.seq}: {fault.problem}"

@@ -9,7 +9,7 @@ import pytest
 
 from app.core import clock, database
 from app.core.errors import ApiError, Code
-from app.ledger import queries, service, verify
+from app.ledger import repository, service, verify
 from app.ledger.hashchain import ChainId, Reference
 from app.ledger.service import Posting
 
@@ -29,8 +29,8 @@ async def book(amount_raw: int, fact: str, chain: ChainId = CHAIN) -> None:
         await service.post([posting], clock.now())
 
 
-async def only_head() -> queries.Head:
-    head = await queries.head(CHAIN)
+async def only_head() -> repository.Head:
+    head = await repository.head(CHAIN)
     assert head is not None
     return head
 

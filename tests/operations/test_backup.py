@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from app.core import clock, database
-from app.reconciliation import queries
+from app.reconciliation import repository
 from app.sandbox.postgres import Postgres
 from app.wiring import wire
 from tests.reconciliation.conftest import chain_settings, environment, hook, services, world  # noqa: F401 - fixtures
@@ -53,9 +53,9 @@ async def test_a_restored_dump_is_the_same_books(
         elsewhere = wire(settings)
         run_id = await elsewhere.reconciliation.run(clock.now(), full=True)
         await elsewhere.networks.aclose()
-        done = await queries.run(run_id)
+        done = await repository.run(run_id)
         assert done is not None
-        assert (done.status, await queries.findings(run_id)) == ("clean", [])
+        assert (done.status, await repository.findings(run_id)) == ("clean", [])
         with pytest.raises(asyncpg.RestrictViolationError):  # the guards came along
             await database.execute("DELETE FROM ledger_entries")
     finally:

@@ -17,7 +17,7 @@ from app.core.errors import ApiError, Code
 from app.ledger.hashchain import ChainId
 from app.merchants import administration, switches
 from app.merchants.repository import AssetTerms
-from app.reconciliation import queries as runs
+from app.reconciliation import repository as runs
 from app.reconciliation import requests
 from app.reconciliation.service import RUN_LOCK, RunInProgress
 from app.sandbox.chain_driver import AnvilDriver

@@ -11,7 +11,7 @@ from app.ledger.hashchain import ChainId
 from app.merchants import applications
 from app.merchants import service as merchants
 from app.merchants.applications_repository import Facts
-from app.reconciliation import queries as runs
+from app.reconciliation import repository as runs
 from app.sandbox.chain_driver import AnvilDriver
 from app.signer.policy import Refused, refuse
 from app.withdrawals import holds

@@ -18,8 +18,8 @@ from app.core import clock, database, metrics
 from app.core.errors import ApiError
 from app.core.mail import build_mailer
 from app.mail import service as mail
-from app.monitoring import queries as ops
-from app.reconciliation import queries
+from app.monitoring import gauges as ops
+from app.reconciliation import repository
 from tests.factories.tampering import as_superuser, rewrite
 from tests.invariants import assert_invariants
 from tests.reconciliation.world import NETWORK, World
@@ -292,7 +292,7 @@ async def test_between_full_runs_only_what_is_new_is_read(world: World) -> None:
 
 async def test_the_clock_asks_for_a_full_run_once_a_day(world: World) -> None:
     async def scheduled() -> bool:
-        run = await queries.run(await world.services.reconciliation.run_scheduled(clock.now()))
+        run = await repository.run(await world.services.reconciliation.run_scheduled(clock.now()))
         assert run is not None
         return run.full
 

@@ -16,8 +16,8 @@ from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId, Reference
 from app.ledger.service import TREASURY, Posting
 from app.merchants.terms import Terms
-from app.reconciliation import queries
-from app.reconciliation.queries import RecordedFinding, Run
+from app.reconciliation import repository
+from app.reconciliation.repository import RecordedFinding, Run
 from app.sandbox.chain_driver import AnvilDriver, token_transfer_data
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
@@ -167,9 +167,9 @@ class World:
     async def reconcile(self, *, full: bool = True) -> tuple[Run, list[RecordedFinding]]:
         """A run, and what it found."""
         run_id = await self.services.reconciliation.run(clock.now(), full=full)
-        run = await queries.run(run_id)
+        run = await repository.run(run_id)
         assert run is not None
-        return run, await queries.findings(run_id)
+        return run, await repository.findings(run_id)
 
 
 async def unguarded(statement: str, *args: object) -> None:

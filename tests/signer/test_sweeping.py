@@ -7,7 +7,7 @@ import pytest
 
 from app.core import clock, database
 from app.ledger.service import SUSPENSE
-from app.reconciliation import queries
+from app.reconciliation import repository
 from app.sandbox.chain_driver import AnvilDriver
 from app.signer.keystore import SpendingKeys
 from app.signer.wallet import NotOurs
@@ -82,7 +82,7 @@ async def test_dust_is_swept_with_the_rest_and_reconciled_to_the_unit(bare: Sign
     await sweep(bare)
     # then the tokens are at the hot wallet, what is not worth its gas is where it was, and all is accounted for.
     assert await bare.driver.balance_of(bare.hot, bare.token) == int(paid.pay_in.amount_raw) + 90_000 + 110_000
-    run = await queries.run(await bare.services.reconciliation.run(clock.now(), full=True))
+    run = await repository.run(await bare.services.reconciliation.run(clock.now(), full=True))
     assert run is not None
     assert (run.status, run.figures["deposits"]["dust"], run.figures["deposits"]["stray"]) == ("clean", 2, 0)
 

@@ -11,7 +11,7 @@ import pytest
 from app.api_keys.scopes import Scope
 from app.core import clock, database
 from app.core.settings import CheckpointKeys
-from app.ledger import checkpoints, offline, queries, service, verify
+from app.ledger import checkpoints, offline, repository, service, verify
 from app.ledger.hashchain import ChainId, Reference
 from app.ledger.service import Posting
 from tests.api.conftest import Integrator, NewIntegrator
@@ -39,7 +39,7 @@ async def test_a_merchant_proves_its_ledger_with_what_is_public(
     assert answer.status_code == 200
     published = (await client.get(f"{PUBLISHED}/checkpoint-keys")).json()
     trusted = {key["id"]: base64.b64decode(key["public_key"]) for key in published["keys"]}
-    head = await queries.head(chain)
+    head = await repository.head(chain)
     assert head is not None
     lines = [line async for line in verify.export(head)]
     verification = offline.verify_export_with_proof(lines, answer.json(), trusted)

@@ -8,7 +8,6 @@ from standardwebhooks import Webhook
 
 from app.core import clock, database, redis
 from app.core.settings import DataKeys
-from app.events import queries as events
 from app.events import service as event_service
 from app.webhooks import claims_repository, pausing, queries, replay, service, signing
 from app.webhooks.delivery import DELIVERIES_CHANNEL
@@ -78,7 +77,7 @@ async def test_an_event_arrives_signed_and_is_the_very_bytes_that_the_query_show
         await receiver.until(lambda: len(receiver.requests) == 1)
 
     request = receiver.requests[0]
-    assert request.body == (await events.get(merchant_id, "test", event_id)).body
+    assert request.body == (await event_service.get(merchant_id, "test", event_id)).body
     Webhook(endpoint.secret).verify(request.body, request.headers)
     stamp = int(request.headers["webhook-timestamp"])
     assert request.headers["swap-pay-signature"] == signing.swap_pay_signature(stamp, request.body, [endpoint.secret])

@@ -15,7 +15,7 @@ import pytest
 
 from app.core import clock, database
 from app.core.settings import DataKeys
-from app.events import queries as events
+from app.events import repository as events
 from app.events import service as event_service
 from tests.factories.events import record_event
 from tests.factories.webhooks import make_endpoint

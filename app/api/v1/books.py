@@ -16,7 +16,7 @@ from app.core.errors import ApiError, Code, invalid
 from app.core.money import format_amount
 from app.invoices.presentation import Raw
 from app.ledger import checkpoints, verify
-from app.ledger import queries as ledger
+from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId, Entry
 from app.merchants.repository import enabled_assets
 from app.networks.config import Asset, NetworkConfig

@@ -13,7 +13,8 @@ from app.api.v1.webhook_bodies import Queued
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core.errors import Code, invalid
-from app.events import queries as events
+from app.events import repository as events
+from app.events import service as event_service
 from app.web.paging import next_cursor, parse_page, parse_seq
 from app.webhooks import replay
 from app.wiring import Services
@@ -98,7 +99,7 @@ def routes(_: Services) -> Router:
         operation_id="getEvent",
     )
     async def read(principal: Principal, event_id: str) -> Response[EventBody]:
-        event = await events.get(principal.merchant_id, principal.mode, event_id)
+        event = await event_service.get(principal.merchant_id, principal.mode, event_id)
         return cast(Response[EventBody], Response(event.body, media_type="application/json"))
 
     @post(

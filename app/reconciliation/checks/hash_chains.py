@@ -1,8 +1,8 @@
 """Every hash chain, held against the signed checkpoints: in full, or from what was signed last."""
 
 from app.core.settings import CheckpointKeys
-from app.ledger import checkpoints, queries
-from app.ledger.queries import Head
+from app.ledger import checkpoint_format, checkpoints_repository, repository
+from app.ledger.repository import Head
 from app.ledger.verify import Verification, verify_anchored
 from app.reconciliation.findings import Finding, Result
 
@@ -13,7 +13,7 @@ HISTORY_PAGE = 500
 async def check(keys: CheckpointKeys | None, *, full: bool) -> Result:
     """Re-compute every chain of the caller's snapshot. Not `full`: only what was booked since the last checkpoint."""
     findings = await _checkpoint_findings(keys, full=full) if keys is not None else []
-    heads = await queries.heads()
+    heads = await repository.heads()
     read = 0
     for head in heads:
         verification, entries_read = await _verify(head, full=full)
@@ -24,11 +24,11 @@ async def check(keys: CheckpointKeys | None, *, full: bool) -> Result:
 
 
 async def _verify(head: Head, *, full: bool) -> tuple[Verification, int]:
-    anchors = await checkpoints.anchors(head.ledger, last_only=not full)
+    anchors = await checkpoints_repository.anchors(head.ledger, last_only=not full)
     verification = await verify_anchored(head, anchors, full=full)
     if verification.fault is not None and not full:
         # Once more from the beginning, held against everything signed, to name where it begins.
-        every = await checkpoints.anchors(head.ledger, last_only=False)
+        every = await checkpoints_repository.anchors(head.ledger, last_only=False)
         verification = await verify_anchored(head, every, full=True)
         return verification, verification.seq
     begun_at = anchors[-1].state.seq if anchors and not full else 0
@@ -52,12 +52,12 @@ async def _checkpoint_findings(keys: CheckpointKeys, *, full: bool) -> list[Find
     Trusted are the keys of the settings. Older ones count as trusted by what a current one has signed since: each
     checkpoint holds the hash of the one before it, so only the newest signature must be of a key we have.
     """
-    trusted = checkpoints.seeds_public_keys(keys)
-    published = await checkpoints.public_keys()
+    trusted = checkpoint_format.seeds_public_keys(keys)
+    published = await checkpoints_repository.public_keys()
     findings: list[Finding] = []
     below: int | None = None
-    newer: checkpoints.Checkpoint | None = None
-    while page := await checkpoints.before(below, HISTORY_PAGE if full else 2):
+    newer: checkpoint_format.Checkpoint | None = None
+    while page := await checkpoints_repository.before(below, HISTORY_PAGE if full else 2):
         for checkpoint in page:
             anchored = newer is not None and newer.previous == checkpoint.hash
             problem = None
@@ -65,8 +65,8 @@ async def _checkpoint_findings(keys: CheckpointKeys, *, full: bool) -> list[Find
                 problem = f"checkpoint {newer.number} does not follow on it: one was changed or taken out"
             else:
                 known = {**published, **trusted} if anchored else trusted
-                leaves = await checkpoints.leaves_of(checkpoint.number)
-                problem = checkpoints.fault_in(checkpoint, leaves, known)
+                leaves = await checkpoints_repository.leaves_of(checkpoint.number)
+                problem = checkpoint_format.fault_in(checkpoint, leaves, known)
             if problem is not None:
                 findings.append(Finding(CHECK, f"checkpoint {checkpoint.number}", problem))
             newer = checkpoint

@@ -1,0 +1,195 @@
+"""Every statement on `events` and `event_heads`.
+
+A merchant's events are read as the very bytes that were or will be delivered. An event shows once the sequencer has
+numbered it, within about a second of its commit.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from piccolo.query.methods.select import Select
+
+from app.core import database
+from app.core.keyset import Page, Place
+from app.core.statement import Command, Listing, Param, Statement, insert, select
+from app.events.tables import Event
+
+SEQUENCER_LOCK = 7_226_002
+"""Advisory lock key, held to the end of the transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """A numbered event. `body` is the JSON that is delivered, byte for byte."""
+
+    id: int
+    event_id: uuid.UUID
+    seq: int
+    type: str
+    subject_id: str
+    created_at: datetime
+    body: bytes
+
+
+class UnnumberedEvent(msgspec.Struct, frozen=True):
+    """A committed event without its number. `data` is JSON."""
+
+    id: int
+    event_id: uuid.UUID
+    merchant_id: str
+    mode: str
+    type: str
+    data: str
+    override_url: str | None
+    only_endpoint: str | None
+    created_at: datetime
+
+
+class _NumberedRow(msgspec.Struct, frozen=True):
+    """A numbered event as it is stored."""
+
+    id: int
+    event_id: uuid.UUID
+    seq: int
+    type: str
+    subject_id: str
+    created_at: datetime
+    body: str
+
+    def view(self) -> EventView:
+        return EventView(
+            id=self.id,
+            event_id=self.event_id,
+            seq=self.seq,
+            type=self.type,
+            subject_id=self.subject_id,
+            created_at=self.created_at,
+            body=self.body.encode(),
+        )
+
+
+async def add(
+    *,
+    event_id: uuid.UUID,
+    merchant_id: str,
+    mode: str,
+    type: str,
+    subject_id: str,
+    data: str,
+    override_url: str | None,
+    created_at: datetime,
+    only_endpoint: str | None,
+) -> None:
+    """Write an event without a number. `data` is JSON."""
+    await _ADD.run(
+        event_id=event_id,
+        merchant_id=merchant_id,
+        mode=mode,
+        type=type,
+        subject_id=subject_id,
+        data=data,
+        override_url=override_url,
+        created_at=created_at,
+        only_endpoint=only_endpoint,
+    )
+
+
+_ADD = Command(
+    insert(
+        Event,
+        Event.event_id,
+        Event.merchant_id,
+        Event.mode,
+        Event.type,
+        Event.subject_id,
+        Event.data,
+        Event.override_url,
+        Event.created_at,
+        Event.only_endpoint,
+    )
+)
+
+
+def _numbered() -> "Select[Event]":
+    return select(Event, _NumberedRow).where(
+        Event.merchant_id == Param("merchant_id"), Event.mode == Param("mode"), Event.seq.is_not_null()
+    )
+
+
+async def list_newest(merchant_id: str, mode: str, *, limit: int, place: Place | None = None) -> Page[EventView]:
+    """A page by seq, newest first."""
+    rows = await _NEWEST.page(place, limit, merchant_id=merchant_id, mode=mode)
+    return Page((row.view() for row in rows), rows.previous, rows.following)
+
+
+_NEWEST = Listing(_numbered, _NumberedRow, key=(Event.seq,))
+
+
+async def list_after(merchant_id: str, mode: str, *, after_seq: int, limit: int) -> Sequence[EventView]:
+    """Oldest first from the one after `after_seq` on: how a consumer catches up."""
+    rows = await _AFTER.all(merchant_id=merchant_id, mode=mode, after_seq=after_seq, limit=limit)
+    return [row.view() for row in rows]
+
+
+_AFTER = Statement(_numbered().where(Event.seq > Param("after_seq")).order_by(Event.seq), _NumberedRow, limited=True)
+
+
+async def find(merchant_id: str, mode: str, event_id: uuid.UUID) -> EventView | None:
+    """One numbered event of a merchant."""
+    row = await _BY_EVENT_ID.first(merchant_id=merchant_id, mode=mode, event_id=event_id)
+    return None if row is None else row.view()
+
+
+_BY_EVENT_ID = Statement(_numbered().where(Event.event_id == Param("event_id")), _NumberedRow)
+
+
+async def try_lock_numbering() -> bool:
+    """Lock the numbering of events for the caller's transaction; False while another holds it."""
+    # SQL, since the builder calls no function without a table.
+    locked: bool = await database.fetch_value("SELECT pg_try_advisory_xact_lock($1)", SEQUENCER_LOCK)
+    return locked
+
+
+async def unnumbered(limit: int) -> list[UnnumberedEvent]:
+    """Committed events without a number, in the order in which they are numbered."""
+    return await _UNNUMBERED.all(limit=limit)
+
+
+_UNNUMBERED = Statement(
+    select(Event, UnnumberedEvent).where(Event.seq.is_null()).order_by(Event.id), UnnumberedEvent, limited=True
+)
+
+
+async def number(ids: Sequence[int], seqs: Sequence[int], bodies: Sequence[str]) -> None:
+    """Store number and body of each of these events."""
+    # SQL, since the builder knows no UPDATE ... FROM.
+    await database.execute(
+        """
+        UPDATE events SET seq = numbered.seq, body = numbered.body
+        FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS numbered (id, seq, body)
+        WHERE events.id = numbered.id
+        """,
+        ids,
+        seqs,
+        bodies,
+    )
+
+
+async def advance_heads(counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Move the head of each (merchant, mode) on by so many numbers; its last number then."""
+    # SQL, since the builder knows neither unnest nor an ON CONFLICT that adds to the stored value.
+    heads = await database.fetch_all(
+        """
+        INSERT INTO event_heads (merchant_id, mode, last_seq)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
+        ON CONFLICT (merchant_id, mode) DO UPDATE SET last_seq = event_heads.last_seq + excluded.last_seq
+        RETURNING merchant_id, mode, last_seq
+        """,
+        [merchant_id for merchant_id, _ in counts],
+        [mode for _, mode in counts],
+        list(counts.values()),
+    )
+    return {(head["merchant_id"], head["mode"]): head["last_seq"] for head in heads}

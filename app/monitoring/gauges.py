@@ -1,0 +1,82 @@
+"""What operators' monitoring scrapes: figures over all nouns and merchants, each cheap enough for every scrape."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.alerts import repository as alerts
+from app.core.metrics import Gauge
+from app.ledger import checkpoints_repository
+from app.monitoring import repository
+from app.monitoring.repository import NetworkState
+from app.reconciliation import repository as reconciliation
+
+
+async def gauges(now: datetime) -> list[Gauge]:
+    """Figures of the database for one scrape."""
+    return [
+        *_network_gauges(await repository.network_states(), now),
+        *await _delivery_gauges(now),
+        *await _other_gauges(now),
+        *await _watch_gauges(now),
+    ]
+
+
+async def _watch_gauges(now: datetime) -> list[Gauge]:
+    """Open alerts, and the time since the last reconciliation and checkpoint, for an alarm outside the gateway."""
+    open_alerts = Gauge("swap_pay_alerts_open", "Alerts that nobody has acknowledged", labels=["severity", "kind"])
+    for one in await alerts.open_counts():
+        open_alerts.add_metric([one.severity, one.kind], one.open)
+    figures = [open_alerts]
+    reconciled_at = await reconciliation.last_finished_at()
+    signed_at = await checkpoints_repository.last_signed_at()
+    for name, text, at in (
+        (
+            "swap_pay_reconciled_seconds",
+            "Time since reconciliation last came to an end",
+            reconciled_at,
+        ),
+        (
+            "swap_pay_checkpoint_seconds",
+            "Time since the ledgers' heads were last signed",
+            signed_at,
+        ),
+    ):
+        if at is not None:
+            figures.append(Gauge(name, text, (now - at).total_seconds()))
+    return figures
+
+
+def _network_gauges(states: Sequence[NetworkState], now: datetime) -> list[Gauge]:
+    scanned = Gauge("swap_pay_network_scanned_height", "Last block scanned", labels=["network"])
+    lag = Gauge("swap_pay_network_lag_blocks", "Blocks known and not scanned yet", labels=["network"])
+    age = Gauge("swap_pay_network_checked_seconds", "Time since the node was last asked", labels=["network"])
+    halted = Gauge("swap_pay_network_halted", "1 where the watcher refuses to go on", labels=["network"])
+    for state in states:
+        scanned.add_metric([state.network], state.scanned_height)
+        lag.add_metric([state.network], state.lag_blocks)
+        age.add_metric([state.network], (now - state.checked_at).total_seconds())
+        halted.add_metric([state.network], int(state.halted))
+    return [scanned, lag, age, halted]
+
+
+async def _delivery_gauges(now: datetime) -> list[Gauge]:
+    waiting = await repository.waiting_deliveries(now)
+    paused = await repository.paused_endpoints()
+    return [
+        Gauge("swap_pay_events_unnumbered", "Events not yet fanned out", await repository.unnumbered_events()),
+        Gauge("swap_pay_deliveries_pending", "Deliveries that wait at enabled endpoints", waiting.pending),
+        Gauge("swap_pay_deliveries_overdue_seconds", "Delay of the oldest due one", max(0.0, waiting.overdue_s)),
+        Gauge("swap_pay_webhook_endpoints_paused", "Endpoints paused after failures", paused),
+    ]
+
+
+async def _other_gauges(now: datetime) -> list[Gauge]:
+    locked = await repository.locked_api_keys(now)
+    open_addresses = Gauge("swap_pay_addresses", "Deposit addresses by use", labels=["network", "use"])
+    for use in await repository.address_uses():
+        open_addresses.add_metric([use.network, "leased"], use.leased)
+        open_addresses.add_metric([use.network, "idle"], use.made - use.leased)
+    switches = Gauge("swap_pay_switch_paused", "1 for what operators have paused", labels=["switch"])
+    for name in await repository.paused_switches():
+        switches.add_metric([name], 1)
+    return [Gauge("swap_pay_api_keys_locked", "API keys under lockout", locked), open_addresses, switches]

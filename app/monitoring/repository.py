@@ -1,0 +1,124 @@
+"""What monitoring reads of the tables of all nouns. It writes nothing."""
+
+from datetime import datetime
+
+import msgspec
+from piccolo.query.functions import Count
+from piccolo.querystring import QueryString
+
+from app.addresses.tables import DepositAddress
+from app.api_keys.tables import ApiKey
+from app.core import database
+from app.core.statement import Param, Statement
+from app.deposits.tables import NetworkCursor
+from app.events.tables import Event
+from app.merchants.tables import Switch
+from app.webhooks.tables import WebhookEndpoint
+
+
+class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the watcher of a network is. `checked_at`: when it last asked the node for the head."""
+
+    network: str
+    scanned_height: int
+    head_height: int
+    checked_at: datetime
+    halted: bool
+
+    @property
+    def lag_blocks(self) -> int:
+        """Blocks that exist and are not scanned yet."""
+        return max(0, self.head_height - self.scanned_height)
+
+
+class WaitingDeliveries(msgspec.Struct, frozen=True):
+    """Deliveries that wait at enabled endpoints. `overdue_s` is below zero where none is due yet."""
+
+    pending: int
+    overdue_s: float
+
+
+class AddressUse(msgspec.Struct, frozen=True):
+    """How many deposit addresses of a network were made, and how many of them are leased to invoices."""
+
+    network: str
+    made: int
+    leased: int
+
+
+async def network_states() -> list[NetworkState]:
+    """Every network that has a cursor."""
+    return await _NETWORK_STATES.all()
+
+
+_NETWORK_STATES = Statement(
+    NetworkCursor.select(
+        NetworkCursor.network,
+        NetworkCursor.scanned_height,
+        NetworkCursor.head_height,
+        NetworkCursor.checked_at,
+        QueryString("{} IS NOT NULL", NetworkCursor.halted_reason, alias="halted"),
+    ).order_by(NetworkCursor.network),
+    NetworkState,
+)
+
+
+async def unnumbered_events() -> int:
+    """Committed events that the sequencer has not numbered yet."""
+    return await _UNNUMBERED.one()
+
+
+_UNNUMBERED = Statement(Event.select(Count()).where(Event.seq.is_null()), int)
+
+
+async def waiting_deliveries(now: datetime) -> WaitingDeliveries:
+    """Read from the partial index over pending rows; delivered and dead ones can be millions."""
+    # SQL, since the builder knows no EXTRACT and aggregates over two tables.
+    row = await database.fetch_one(
+        """
+        SELECT count(*) AS pending,
+            COALESCE(EXTRACT(epoch FROM $1::timestamptz - min(d.next_attempt_at)), 0)::float8 AS overdue_s
+        FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint
+        WHERE d.status = 'pending' AND e.status = 'enabled'
+        """,
+        now,
+    )
+    assert row is not None
+    return WaitingDeliveries(row["pending"], row["overdue_s"])
+
+
+async def paused_endpoints() -> int:
+    """Webhook endpoints that were paused after failures."""
+    return await _PAUSED_ENDPOINTS.one()
+
+
+_PAUSED_ENDPOINTS = Statement(WebhookEndpoint.select(Count()).where(WebhookEndpoint.status == "paused"), int)
+
+
+async def locked_api_keys(now: datetime) -> int:
+    """API keys under lockout."""
+    return await _LOCKED_KEYS.one(now=now)
+
+
+_LOCKED_KEYS = Statement(ApiKey.select(Count()).where(ApiKey.locked_until > Param("now")), int)
+
+
+async def address_uses() -> list[AddressUse]:
+    """The use of deposit addresses, a network a row."""
+    return await _ADDRESS_USES.all()
+
+
+_ADDRESS_USES = Statement(
+    DepositAddress.select(
+        DepositAddress.network, Count(alias="made"), Count(DepositAddress.invoice_id, alias="leased")
+    ).group_by(DepositAddress.network),
+    AddressUse,
+)
+
+
+async def paused_switches() -> list[str]:
+    """The names of the switches that operators have paused."""
+    return await _PAUSED_SWITCHES.all()
+
+
+_PAUSED_SWITCHES = Statement(Switch.select(Switch.name), str)
