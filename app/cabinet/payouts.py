@@ -136,7 +136,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = {
             "payout": body,
             "created_at": datetime.fromisoformat(body.created_at),
-            "story": timeline_labels.tell(facts, services.networks, ctx),
+            "timeline": timeline_labels.entries(facts, services.networks, ctx),
             "state_words": labels.WITHDRAWAL_STATES,
             "network_name": network.display_name,
             "explorer": network.explorer_tx_url or "",

@@ -14,7 +14,7 @@ from app.core.errors import ApiError, Code
 from app.deposits.reviews import ReviewRefused
 from app.identity.forms import Form
 from app.identity.identity import Identity, visitor_of
-from app.operator.labels import Words
+from app.operator.labels import Labels
 from app.operator.nav import desk_nav
 from app.wiring import Services
 from app.withdrawals.approvals import ApprovalRefused
@@ -51,7 +51,7 @@ class Desk:
             f"operator/{template}.html",
             {
                 "nav": desk_nav(request.url.path, await queue.counts()),
-                "words": Words(self.services.networks, await names.of_actors(actors)),
+                "labels": Labels(self.services.networks, await names.of_actors(actors)),
                 "operator": operator_of(request),
                 **context,
             },

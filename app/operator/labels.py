@@ -1,4 +1,4 @@
-"""How the desk says things: amounts, networks, addresses, people and states. Templates get one as `words`."""
+"""How the desk says things: amounts, networks, addresses, people and states. Templates get one as `labels`."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -83,7 +83,7 @@ TONES: Mapping[str, Tone] = MappingProxyType(
 """How a state looks; what is not listed is neutral."""
 
 
-class Words:
+class Labels:
     """One request's. `names` has the people and keys that the page speaks of, by actor."""
 
     def __init__(self, networks: Networks, names: Mapping[str, Name] = NOBODY) -> None:
