@@ -10,7 +10,7 @@ import pytest
 from app.accounts import operators
 from app.accounts.operators import DeedRefused, NotAnOperator, Operator, TotpMissing
 from app.alerts.service import raise_alert
-from app.backoffice import alerts, queue
+from app.backoffice import alerts, queue, service
 from app.core import clock, database
 from app.core.errors import ApiError, Code
 from app.ledger.hashchain import ChainId
@@ -192,12 +192,12 @@ async def test_an_alert_is_acknowledged_once_with_a_note(services: Services, by:
     page = await alerts.page("open", None, None, 10)
     (newest, oldest), following = page, page.following
     assert following is None
-    await alerts.acknowledge(oldest.id, " recounted ", by, clock.now())
+    await service.acknowledge_alert(oldest.id, " recounted ", by, clock.now())
     assert (await last_deed())[1:] == ("alert.acknowledged", f"alert {oldest.id}", "192.0.2.7", {"note": "recounted"})
     before = await deeds()
     for alert_id, note in ((oldest.id, "again"), (newest.id, " ")):
         with pytest.raises(ApiError):
-            await alerts.acknowledge(alert_id, note, by, clock.now())
+            await service.acknowledge_alert(alert_id, note, by, clock.now())
     assert await deeds() == before
     (closed,) = await alerts.page("acknowledged", None, None, 10)
     assert (closed.id, closed.acknowledged_by, closed.note) == (oldest.id, by.actor, "recounted")
@@ -207,7 +207,7 @@ async def test_the_same_matter_again_shows_what_was_done_before(services: Servic
     for note in ("first", "second"):
         await raise_alert(severity="warning", kind="k", dedupe_key="k", message="m", details={}, now=clock.now())
         (found,) = await alerts.page("open", None, None, 10)
-        await alerts.acknowledge(found.id, note, by, clock.now())
+        await service.acknowledge_alert(found.id, note, by, clock.now())
     await raise_alert(severity="warning", kind="k", dedupe_key="k", message="m", details={}, now=clock.now())
     (found,) = await alerts.page("open", None, None, 10)
     assert [before.note for before in await alerts.earlier(found)] == ["second", "first"]
