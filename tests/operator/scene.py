@@ -7,7 +7,7 @@ from eth_utils.address import to_checksum_address
 
 from app.accounts.operators import Operator
 from app.alerts.service import raise_alert
-from app.backoffice import service
+from app.backoffice import alerts, service
 from app.core import clock, database
 from app.ledger.hashchain import ChainId
 from app.merchants import applications, switches
