@@ -123,7 +123,7 @@ ELSEWHERE_TESTED = {
     "/invitation/accept": "tests/merchants/test_team.py: the link in the letter works once",
     MERCHANT + "/application": "tests/cabinet/over_chain/test_rights.py: an approved merchant has none to send",
     "/sign-out": "tests/identity/test_sign_in.py: it ends what sends it",
-    "/desk/approvals/{withdrawal_id:str}/attach": "tests/operator/test_desk_deeds.py: it needs a real transaction",
+    "/desk/approvals/{withdrawal_id:str}/attach": "tests/operator/test_desk_actions.py: it needs a real transaction",
 }
 """Forms that the walks leave out, and where they are tested."""
 

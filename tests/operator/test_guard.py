@@ -117,7 +117,7 @@ async def test_what_is_not_there_is_not_found(served: Served) -> None:
 
 
 @pytest.mark.parametrize("minutes", [9, 11])
-async def test_deeds_want_a_code_of_the_last_ten_minutes(served: Served, minutes: int) -> None:
+async def test_actions_want_a_code_of_the_last_ten_minutes(served: Served, minutes: int) -> None:
     """A stolen cookie is not enough, ten minutes after the code."""
     from datetime import timedelta
 
