@@ -1,4 +1,4 @@
-"""Invoices: the list with its search, one invoice with its story, cancelling, refunding."""
+"""Invoices: the list with its search, one invoice with its history, cancelling, refunding."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,5 @@
-"""Lists: filters and the page in the address, read leniently, since people edit addresses and bookmarks grow old."""
+"""Lists: filters and the page in the address. Invalid values are ignored, since people edit addresses and keep old
+bookmarks."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The story of an invoice, payout or refund in words: what the timeline on its page shows."""
+"""The timeline on the page of an invoice, payout or refund: a title and text for each fact."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ _DELIVERIES: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 def entries(facts: Sequence[Fact], networks: Networks, ctx: MemberContext) -> list[TimelineEntry]:
-    """The facts in words, in their order."""
+    """An entry for each fact, in the same order."""
     return [_MADE[fact.source](fact, networks, ctx) for fact in facts]
 
 

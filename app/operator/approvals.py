@@ -1,7 +1,7 @@
 """Approvals: a list of what waits, and a page of its own for each payout or refund, where it is approved.
 
-Approving asks for a code in its very form, each time, whatever was given before; the form carries the digest of what
-is shown, and the service refuses another. So does attaching a transaction that paid it already.
+Approving asks for a code in the same form, each time. The form carries the digest of the payment that is shown, and
+the service refuses any other. Attaching a transaction that has paid it already works the same way.
 """
 
 import binascii
@@ -73,7 +73,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 )
         except FormRefused:
             return await show(request, "one", await find(withdrawal_id), form, status=422)
-        what = _told(file, Labels(services.networks))
+        what = _text_of(file, Labels(services.networks))
         if status == Status.PENDING_APPROVAL:
             return desk.done(
                 request, f"Your approval of {what} is written down. A second operator must approve it too."
@@ -96,7 +96,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 )
         except FormRefused:
             return await show(request, "reject", await find(withdrawal_id), form, status=422)
-        return desk.done(request, f"Rejected: {_told(file, Labels(services.networks))}. Its money is available again.")
+        return desk.done(
+            request, f"Rejected: {_text_of(file, Labels(services.networks))}. Its money is available again."
+        )
 
     @get("/approvals/{withdrawal_id:str}/attach")
     async def ask_to_attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
@@ -124,7 +126,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 )
         except FormRefused:
             return await show(request, "attach", await find(withdrawal_id), form, status=422)
-        return desk.done(request, f"Confirmed with its transaction: {_told(file, Labels(services.networks))}.")
+        return desk.done(request, f"Confirmed with its transaction: {_text_of(file, Labels(services.networks))}.")
 
     async def find(withdrawal_id: str) -> Dossier:
         file = await withdrawals.dossier(withdrawal_id, clock.now())
@@ -150,9 +152,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     return [listed, one, approve, ask_to_reject, reject, ask_to_attach, attach]
 
 
-def _told(file: Dossier, labels: Labels) -> str:
+def _text_of(file: Dossier, labels: Labels) -> str:
     intent = file.intent
-    amount = labels.amount_in_words(intent.network, intent.asset, intent.amount_raw)
+    amount = labels.amount_in_text(intent.network, intent.asset, intent.amount_raw)
     return f"{intent.id}, {amount} to {labels.short(intent.destination)}"
 
 

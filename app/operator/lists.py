@@ -1,4 +1,4 @@
-"""Lists of the desk: what the address asks for. Raises NOT_FOUND or INVALID_INPUT for what no page of ours gave out."""
+"""Lists of the desk: what the address asks for. Raises NOT_FOUND or INVALID_INPUT for values that no page links to."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -24,7 +24,7 @@ def choice(request: Asked, name: str, allowed: Collection[str], default: str = "
 
 
 def text(request: Asked, name: str, longest: int = 100) -> str:
-    """A parameter that is free text, cut where nobody types on."""
+    """A parameter that is free text, cut at `longest` characters."""
     return (request.query_params.get(name) or "").replace("\0", "").strip()[:longest]
 
 

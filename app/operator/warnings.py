@@ -1,4 +1,4 @@
-"""What an operator must not overlook before money leaves: pure rules over one withdrawal's dossier."""
+"""What an operator must check before a payment is approved: pure rules over one withdrawal's dossier."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from app.withdrawals.limits import STOPPED
 Tone = Literal["critical", "caution", "neutral"]
 
 MUCH_LARGER = 3
-"""An amount so many times the largest ever paid is worth a second look."""
+"""An amount of at least so many times the largest paid so far gets a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalWarning:
-    """One thing to weigh. `tone` is critical where the payment is probably wrong."""
+    """One thing to check. `tone` is critical where the payment is probably wrong."""
 
     tone: Tone
     title: str
@@ -50,7 +50,7 @@ def why_not_attach(file: Dossier, conflict: Conflict | None) -> str | None:
 
 
 def warnings_about(file: Dossier, asset: Asset | None) -> list[ApprovalWarning]:
-    """Everything to weigh, the gravest first. `asset` is the networks file's, None if it has none any more."""
+    """Everything to check, the most serious first. `asset` is the networks file's, None if it has none any more."""
     found = [*_integrity(file), *_destination(file), *_merchant(file), *_amount(file, asset), *_similar(file)]
     return sorted(found, key=lambda warning: ("critical", "caution", "neutral").index(warning.tone))
 
