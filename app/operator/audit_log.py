@@ -8,6 +8,7 @@ from app.audit import log
 from app.audit.log import Filters
 from app.backoffice import merchants
 from app.core.keyset import page_or_first
+from app.identity import days
 from app.identity.paging import PAGE_LENGTH, by_number, place_of
 from app.operator import lists
 from app.operator.desk import Asked, Desk
@@ -26,8 +27,8 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             action=given["action"] or None,
             subject=given["subject"] or None,
             merchant_id=given["merchant"].upper() or None,
-            at_from=lists.day(request, "from"),
-            at_to=lists.day_after(request, "to"),
+            at_from=days.start_of(given["from"]),
+            at_to=days.end_of(given["to"]),
         )
         place = place_of(request, by_number)
         actions = await page_or_first(lambda place: log.page(filters, place, PAGE_LENGTH), place)
