@@ -1,6 +1,6 @@
-"""Questions that arrive together are asked together: one round trip for all who wait.
+"""Questions that arrive at the same time are answered together, in one round trip.
 
-While few ask, each goes out at once; under load, those that came while a round trip was under way share the next.
+With few questions each is sent at once. Under load, those that arrive during a round trip share the next one.
 No answer is older than its question.
 """
 
@@ -55,7 +55,7 @@ class Batcher(Generic[Q, A]):
             while self._waiting:
                 await self._answer_batch()
         finally:
-            self._in_flight -= 1  # in the step that found nobody waiting, so that nobody is overlooked
+            self._in_flight -= 1  # in the same step that found nothing waiting, so that no question is missed
 
     async def _answer_batch(self) -> None:
         batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
@@ -69,10 +69,10 @@ class Batcher(Generic[Q, A]):
                 raise
         else:
             for (_, answered), answer in zip(batch, answers, strict=True):
-                if not answered.done():  # its asker may have given up meanwhile
+                if not answered.done():  # its caller may have been cancelled meanwhile
                     answered.set_result(answer)
 
 
 def _for_each(error: BaseException) -> Exception:
-    """What the askers get: the error itself, unless the batch was cancelled, which they were not."""
+    """The error for the callers: the batch's own, or ConnectionError where only the batch was cancelled."""
     return error if isinstance(error, Exception) else ConnectionError("the batch was cancelled")

@@ -3,7 +3,7 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.accounts import operators
+from app.accounts import repository as accounts_repository
 from app.audit import log
 from app.audit.log import Filters
 from app.backoffice import merchants
@@ -42,7 +42,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/operators")
     async def people(request: Asked) -> Response[bytes]:
-        return await desk.page(request, "operators", {"people": await operators.everybody()})
+        return await desk.page(request, "operators", {"people": await accounts_repository.operators()})
 
     return [listed, people]
 
