@@ -1,4 +1,4 @@
-"""Alerts as operators read them, and their acknowledgement with a note."""
+"""Alerts as operators read them."""
 
 import json
 from collections.abc import Mapping
@@ -7,11 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from app.accounts.operators import Operator
-from app.alerts import service
 from app.alerts.tables import Alert
-from app.audit import service as audit
-from app.core import database
 from app.core.keyset import Page, Place
 from app.core.statement import Condition, Listing, Param, Statement, select
 
@@ -40,21 +36,6 @@ class ListedAlert(msgspec.Struct, frozen=True, kw_only=True):
         """What `details` says."""
         facts: dict[str, Any] = json.loads(self.details)
         return facts
-
-
-async def acknowledge(alert_id: int, note: str, by: Operator, now: datetime) -> None:
-    """Close an open alert with a note on what was done. Raises NOT_FOUND, INVALID_INPUT."""
-    async with database.transaction():
-        await service.acknowledge(alert_id, by=by.actor, note=note, now=now)
-        await audit.record(
-            actor=by.actor,
-            action="alert.acknowledged",
-            subject=f"alert {alert_id}",
-            merchant_id=None,
-            address=by.address,
-            details={"note": note.strip()},
-            now=now,
-        )
 
 
 async def page(which: Which, severity: str | None, place: Place | None, limit: int) -> Page[ListedAlert]:

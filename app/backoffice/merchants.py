@@ -4,11 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+from piccolo.columns.combination import WhereRaw
+from piccolo.query.functions import Coalesce, Count, Sum
+from piccolo.querystring import QueryString
+
+from app.audit.tables import AuditEntry
 from app.core import database
-from app.core.database import Row
-from app.core.keyset import Page, Place, direction, page_of
+from app.core.keyset import Page, Place
+from app.core.statement import Listing, Param, Statement, any_of, select
+from app.invoices.tables import Invoice
 from app.ledger import repository as ledger
 from app.ledger.repository import Head
+from app.merchants.tables import Merchant, MerchantAsset
 from app.networks.registry import Networks
 from app.withdrawals import limits
 from app.withdrawals.limits import CapUse
@@ -112,56 +120,73 @@ async def page(search: str, status: str | None, place: Place | None, limit: int,
 
     `search` is a part of a name or of a member's address, or a whole id.
     """
-    comparison, order = direction(place)
-    rows: Sequence[Row] = await database.fetch_all(
-        f"""
-        SELECT m.id, m.name, m.status, m.service_fee_bps, m.fee_payer, m.created_at,
-            (SELECT count(*) FROM memberships p WHERE p.merchant = m.id) AS members,
-            (SELECT count(*) FROM api_keys k WHERE k.merchant = m.id AND k.revoked_at IS NULL
-                AND (k.expires_at IS NULL OR k.expires_at > $6)) AS active_keys,
-            (SELECT count(*) FROM invoices i WHERE i.merchant = m.id AND i.mode = 'live'
-                AND i.status IN ('paid', 'partially_refunded', 'refunded') AND i.created_at > $7) AS paid_invoices
-        FROM merchants m
-        WHERE ($1 = '' OR m.id = upper($1) OR m.name ILIKE $2
-                OR EXISTS (SELECT 1 FROM memberships p JOIN accounts a ON a.id = p.account
-                    WHERE p.merchant = m.id AND a.email ILIKE $2))
-            AND ($3::text IS NULL OR m.status = $3)
-            AND ($4::timestamptz IS NULL OR (m.created_at, m.id) {comparison} ($4::timestamptz, $5::text))
-        ORDER BY m.created_at {order}, m.id {order} LIMIT $8
-        """,
-        search,
-        f"%{database.like_literally(search)}%",
-        status,
-        *(place.key if place else (None, None)),
-        now,
-        now - MONTH,
-        limit + 1,
+    return await _LIST.page(
+        place,
+        limit,
+        search=search or None,
+        pattern=f"%{database.like_literally(search)}%",
+        status=status,
+        now=now,
+        since=now - MONTH,
     )
-    return page_of(rows, limit, place, key=("created_at", "id"), made=lambda row: ListedMerchant(**dict(row)))
+
+
+_LIST = Listing(
+    lambda: Merchant.select(
+        Merchant.id,
+        Merchant.name,
+        Merchant.status,
+        Merchant.service_fee_bps,
+        Merchant.fee_payer,
+        Merchant.created_at,
+        QueryString("(SELECT count(*) FROM memberships p WHERE p.merchant = {})", Merchant.id, alias="members"),
+        QueryString(
+            "(SELECT count(*) FROM api_keys k WHERE k.merchant = {} AND k.revoked_at IS NULL"
+            " AND (k.expires_at IS NULL OR k.expires_at > {}))",
+            Merchant.id,
+            Param("now"),
+            alias="active_keys",
+        ),
+        QueryString(
+            "(SELECT count(*) FROM invoices i WHERE i.merchant = {} AND i.mode = 'live'"
+            " AND i.status IN ('paid', 'partially_refunded', 'refunded') AND i.created_at > {})",
+            Merchant.id,
+            Param("since"),
+            alias="paid_invoices",
+        ),
+    ),
+    ListedMerchant,
+    key=(Merchant.created_at, Merchant.id),
+    filters={
+        "status": Merchant.status == Param("status"),
+        "search": WhereRaw(
+            "({} = upper({}) OR {} ILIKE {} OR EXISTS (SELECT 1 FROM memberships p JOIN accounts a ON a.id = p.account"
+            " WHERE p.merchant = {} AND a.email ILIKE {}))",
+            Merchant.id,
+            Param("search"),
+            Merchant.name,
+            Param("pattern"),
+            Merchant.id,
+            Param("pattern"),
+        ),
+    },
+)
 
 
 async def file_of(merchant_id: str, networks: Networks, now: datetime) -> MerchantFile | None:
     """One merchant with everything beside it."""
-    row = await database.fetch_one("SELECT * FROM merchants WHERE id = $1", merchant_id)
-    if row is None:
+    merchant = await _MERCHANT.first(id=merchant_id)
+    if merchant is None:
         return None
-    reason: str | None = await database.fetch_value(
-        """
-        SELECT details::json ->> 'reason' FROM audit_entries
-        WHERE subject = $1 AND action IN ('merchant.suspended', 'merchant.banned', 'merchant.reinstated')
-        ORDER BY id DESC LIMIT 1
-        """,
-        merchant_id,
-    )
     return MerchantFile(
-        id=row["id"],
-        name=row["name"],
-        status=row["status"],
-        status_reason=reason,
-        service_fee_bps=row["service_fee_bps"],
-        tolerance_bps=row["tolerance_bps"],
-        fee_payer=row["fee_payer"],
-        created_at=row["created_at"],
+        id=merchant.id,
+        name=merchant.name,
+        status=merchant.status,
+        status_reason=await _STATUS_REASON.first(merchant=merchant_id),
+        service_fee_bps=merchant.service_fee_bps,
+        tolerance_bps=merchant.tolerance_bps,
+        fee_payer=merchant.fee_payer,
+        created_at=merchant.created_at,
         people=await _people(merchant_id),
         balances=tuple(await ledger.heads(merchant_id)),
         volumes=await _volumes(merchant_id, now),
@@ -171,13 +196,44 @@ async def file_of(merchant_id: str, networks: Networks, now: datetime) -> Mercha
     )
 
 
+class _Merchant(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    status: str
+    service_fee_bps: int
+    tolerance_bps: int
+    fee_payer: str
+    created_at: datetime
+
+
+_MERCHANT = Statement(select(Merchant, _Merchant).where(Merchant.id == Param("id")), _Merchant)
+_STATUS_REASON = Statement(
+    AuditEntry.select(QueryString("{}::json ->> 'reason'", AuditEntry.details, alias="reason"))
+    .where(
+        AuditEntry.subject == Param("merchant"),
+        AuditEntry.action.is_in(["merchant.suspended", "merchant.banned", "merchant.reinstated"]),
+    )
+    .order_by(AuditEntry.id, ascending=False)
+    .limit(1),
+    str,
+)
+
+
 async def names(merchant_ids: Sequence[str]) -> dict[str, str]:
     """The names of merchants, by id."""
-    rows = await database.fetch_all("SELECT id, name FROM merchants WHERE id = ANY($1)", list(merchant_ids))
-    return {row["id"]: row["name"] for row in rows}
+    return {found.id: found.name for found in await _NAMES.all(ids=list(merchant_ids))}
+
+
+class _Name(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+
+
+_NAMES = Statement(select(Merchant, _Name).where(any_of(Merchant.id, Param("ids"))), _Name)
 
 
 async def _people(merchant_id: str) -> tuple[Person, ...]:
+    # SQL: the order of roles, over a join.
     rows = await database.fetch_all(
         """
         SELECT a.id AS account_id, a.name, a.email, p.role, a.totp_secret_sealed IS NOT NULL AS has_totp,
@@ -191,20 +247,30 @@ async def _people(merchant_id: str) -> tuple[Person, ...]:
 
 
 async def _volumes(merchant_id: str, now: datetime) -> tuple[Volume, ...]:
-    rows = await database.fetch_all(
-        """
-        SELECT network, asset, count(*) AS invoices, coalesce(sum(credited_raw), 0) AS credited_raw FROM invoices
-        WHERE merchant = $1 AND mode IN ('live', 'test') AND created_at > $2
-            AND status IN ('paid', 'partially_refunded', 'refunded')
-        GROUP BY network, asset ORDER BY network, asset
-        """,
-        merchant_id,
-        now - MONTH,
+    return tuple(await _VOLUMES.all(merchant=merchant_id, since=now - MONTH))
+
+
+_VOLUMES = Statement(
+    Invoice.select(
+        Invoice.network,
+        Invoice.asset,
+        Count(alias="invoices"),
+        Coalesce(Sum(Invoice.credited_raw), 0, alias="credited_raw"),
     )
-    return tuple(Volume(**dict(row)) for row in rows)
+    .where(
+        Invoice.merchant == Param("merchant"),
+        Invoice.mode.is_in(["live", "test"]),
+        Invoice.created_at > Param("since"),
+        Invoice.status.is_in(["paid", "partially_refunded", "refunded"]),
+    )
+    .group_by(Invoice.network, Invoice.asset)
+    .order_by(Invoice.network, Invoice.asset),
+    Volume,
+)
 
 
 async def _keys(merchant_id: str, now: datetime) -> Keys:
+    # SQL: aggregates with FILTER.
     row = await database.fetch_one(
         """
         SELECT count(*) FILTER (WHERE mode = 'live' AND active) AS live,
@@ -222,28 +288,37 @@ async def _keys(merchant_id: str, now: datetime) -> Keys:
 
 async def _assets(merchant_id: str, networks: Networks, now: datetime) -> tuple[AssetSetting, ...]:
     """Every asset that is configured, taken or not, live networks first."""
-    rows = await database.fetch_all(
-        "SELECT network, asset, enabled, min_raw, max_raw FROM merchant_assets WHERE merchant = $1", merchant_id
-    )
-    settings = {(row["network"], row["asset"]): row for row in rows}
+    settings = {(one.network, one.asset): one for one in await _ASSETS.all(merchant=merchant_id)}
     found = []
     for network in sorted(networks, key=lambda network: (network.mode, network.chain)):
         for asset in network.assets:
-            row = settings.get((network.key, asset.symbol))
+            setting = settings.get((network.key, asset.symbol))
             found.append(
                 AssetSetting(
                     network=network.key,
                     asset=asset.symbol,
-                    enabled=row is not None and row["enabled"],
-                    min_raw=None if row is None else row["min_raw"],
-                    max_raw=None if row is None else row["max_raw"],
+                    enabled=setting is not None and setting.enabled,
+                    min_raw=None if setting is None else setting.min_raw,
+                    max_raw=None if setting is None else setting.max_raw,
                     cap=await limits.cap_use(merchant_id, network.key, asset.symbol, now),
                 )
             )
     return tuple(found)
 
 
+class _Asset(msgspec.Struct, frozen=True):
+    network: str
+    asset: str
+    enabled: bool
+    min_raw: int | None
+    max_raw: int | None
+
+
+_ASSETS = Statement(select(MerchantAsset, _Asset).where(MerchantAsset.merchant == Param("merchant")), _Asset)
+
+
 async def _open(merchant_id: str) -> Open:
+    # SQL: counts of several tables in one statement.
     row = await database.fetch_one(
         """
         SELECT (SELECT count(*) FROM withdrawals WHERE source = $1 AND status IN ('pending_approval', 'approved',

@@ -21,6 +21,7 @@ async def of_actors(actors: Iterable[str | None]) -> Mapping[str, Name]:
     keys = [actor.removeprefix("api_key:") for actor in wanted if actor.startswith("api_key:")]
     if not accounts and not keys:
         return {}
+    # SQL: a union of two tables.
     rows = await database.fetch_all(
         """
         SELECT 'account:' || id AS actor, name, email AS detail FROM accounts WHERE id = ANY($1)

@@ -1,4 +1,4 @@
-"""Networks and wallets as operators read them: all of it from the database, no node is asked.
+"""Networks and wallets as operators read them: all of it from the database, without asking a node.
 
 How far the watcher is, what the pool of addresses is used for, what the hot wallet held when the signer last looked,
 what waits to be sent and why, and what the treasury has in the books.
@@ -8,19 +8,26 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+from piccolo.query import OrderByRaw
+from piccolo.query.functions import Coalesce
+
 from app.core import database
+from app.core.statement import Condition, Param, Statement, select
 from app.deposits import coverage
 from app.deposits.coverage import Coverage
+from app.deposits.tables import NetworkCursor
 from app.ledger import repository as ledger
 from app.ledger.service import TREASURY
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks
+from app.withdrawals.tables import HotWalletLook, HotWalletReceipt, Withdrawal
 
 MAX_LAG_BLOCKS = 100
 """Behind by more, a network counts as degraded: minutes on the fastest chain, and a long way on the slowest."""
 
 MAX_UNCHECKED = timedelta(minutes=2)
-"""The watcher asks for the head every few seconds; after this it is not running."""
+"""The watcher reads the head every few seconds; after this long it counts as not running."""
 
 MOST_WAITING = 50
 MOST_TOP_UPS = 10
@@ -99,13 +106,13 @@ class NetworkState:
 async def states(networks: Networks, now: datetime) -> list[NetworkState]:
     """Every configured network, live ones first."""
     covered = await coverage.coverages()
-    cursors = await database.fetch_all("SELECT network, halted_reason FROM network_cursors")
-    halted = {row["network"]: row["halted_reason"] for row in cursors}
+    halted = {cursor.network: cursor.halted_reason for cursor in await _CURSORS.all()}
     pools = await _pools(now)
     hot = await _hot_balances(networks)
     treasury: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for head in await ledger.heads(TREASURY):
         treasury[head.chain.network][head.chain.asset] = head.state.available_raw
+    # SQL: count() with FILTER.
     moving = {
         row["network"]: row
         for row in await database.fetch_all(
@@ -131,35 +138,64 @@ async def states(networks: Networks, now: datetime) -> list[NetworkState]:
     ]
 
 
+class _Cursor(msgspec.Struct, frozen=True):
+    network: str
+    halted_reason: str | None
+
+
+_CURSORS = Statement(select(NetworkCursor, _Cursor), _Cursor)
+
+
 async def on_the_way(network: str | None = None) -> list[OnItsWay]:
     """Approved and sent withdrawals that are not final, the oldest first: those that something keeps before others."""
-    rows = await database.fetch_all(
-        """
-        SELECT id, kind, status, network, asset, amount_raw, destination, held, waiting_reason,
-            coalesce(submitted_at, approved_at, created_at) AS since
-        FROM withdrawals WHERE status IN ('approved', 'submitted') AND ($1::text IS NULL OR network = $1)
-        ORDER BY (held OR waiting_reason IS NOT NULL) DESC, coalesce(submitted_at, approved_at), id LIMIT $2
-        """,
-        network,
-        MOST_WAITING,
+    if network is None:
+        return await _ON_THE_WAY.all(limit=MOST_WAITING)
+    return await _ON_THE_WAY_IN_NETWORK.all(network=network, limit=MOST_WAITING)
+
+
+def _on_the_way(*conditions: Condition) -> Statement[OnItsWay]:
+    return Statement(
+        Withdrawal.select(
+            Withdrawal.id,
+            Withdrawal.kind,
+            Withdrawal.status,
+            Withdrawal.network,
+            Withdrawal.asset,
+            Withdrawal.amount_raw,
+            Withdrawal.destination,
+            Withdrawal.held,
+            Withdrawal.waiting_reason,
+            Coalesce(Withdrawal.submitted_at, Withdrawal.approved_at, Withdrawal.created_at, alias="since"),
+        )
+        .where(Withdrawal.status.is_in(["approved", "submitted"]), *conditions)
+        .order_by(
+            OrderByRaw("(held OR waiting_reason IS NOT NULL) DESC, coalesce(submitted_at, approved_at), id"),
+        ),
+        OnItsWay,
+        limited=True,
     )
-    return [OnItsWay(**dict(row)) for row in rows]
+
+
+_ON_THE_WAY = _on_the_way()
+_ON_THE_WAY_IN_NETWORK = _on_the_way(Withdrawal.network == Param("network"))
 
 
 async def top_ups(network: str) -> list[TopUp]:
     """The newest transfers to a network's hot wallet."""
-    rows = await database.fetch_all(
-        """
-        SELECT id, asset, amount_raw, from_address, txid, status, seen_at FROM hot_wallet_receipts
-        WHERE network = $1 ORDER BY id DESC LIMIT $2
-        """,
-        network,
-        MOST_TOP_UPS,
-    )
-    return [TopUp(**dict(row)) for row in rows]
+    return await _TOP_UPS.all(network=network, limit=MOST_TOP_UPS)
+
+
+_TOP_UPS = Statement(
+    select(HotWalletReceipt, TopUp)
+    .where(HotWalletReceipt.network == Param("network"))
+    .order_by(HotWalletReceipt.id, ascending=False),
+    TopUp,
+    limited=True,
+)
 
 
 async def _pools(now: datetime) -> dict[str, Pool]:
+    # SQL: count() with FILTER.
     rows = await database.fetch_all(
         """
         SELECT network, count(*) AS made, count(invoice_id) AS lent,
@@ -177,22 +213,33 @@ def _pool_of(network: NetworkConfig, pool: Pool) -> Pool:
 
 
 async def _hot_balances(networks: Networks) -> dict[str, list[HotBalance]]:
-    rows = await database.fetch_all(
-        "SELECT network, asset, held_raw, free_raw, gas_left_raw, looked_at FROM hot_wallet_looks"
-        " ORDER BY network, asset"
-    )
     low = {(network.key, asset.symbol): asset.hot_low_raw for network in networks for asset in network.assets}
     found: defaultdict[str, list[HotBalance]] = defaultdict(list)
-    for row in rows:
-        if (row["network"], row["asset"]) in low:
-            found[row["network"]].append(
+    for look in await _LOOKS.all():
+        if (look.network, look.asset) in low:
+            found[look.network].append(
                 HotBalance(
-                    asset=row["asset"],
-                    held_raw=row["held_raw"],
-                    free_raw=row["free_raw"],
-                    gas_left_raw=row["gas_left_raw"],
-                    looked_at=row["looked_at"],
-                    is_low=row["held_raw"] < low[row["network"], row["asset"]],
+                    asset=look.asset,
+                    held_raw=look.held_raw,
+                    free_raw=look.free_raw,
+                    gas_left_raw=look.gas_left_raw,
+                    looked_at=look.looked_at,
+                    is_low=look.held_raw < low[look.network, look.asset],
                 )
             )
     return dict(found)
+
+
+class _Look(msgspec.Struct, frozen=True):
+    network: str
+    asset: str
+    held_raw: int
+    free_raw: int
+    gas_left_raw: int | None
+    looked_at: datetime
+
+
+_LOOKS = Statement(
+    select(HotWalletLook, _Look).order_by(HotWalletLook.network, HotWalletLook.asset),
+    _Look,
+)

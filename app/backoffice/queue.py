@@ -1,12 +1,15 @@
 """What needs a human: counts for the navigation, and the oldest of each kind for the first page."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from piccolo.querystring import QueryString
+
 from app.core import database
-from app.core.keyset import Page, Place, direction, page_of
+from app.core.keyset import Page, Place
+from app.core.statement import Listing, Param
 from app.withdrawals.conflicts import Conflict
+from app.withdrawals.tables import Withdrawal
 
 SHOWN_OF_EACH = 8
 """Rows of each kind on the first page; the rest is a click away."""
@@ -14,7 +17,7 @@ SHOWN_OF_EACH = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How much waits. `reviews` are those that can be decided on now; others still lack confirmations.
+    """How many wait. `reviews` are those that can be decided now; others still lack confirmations.
 
     `holds` are those of ledgers, and single withdrawals that the signer refuses.
     """
@@ -28,14 +31,14 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """All that waits for somebody."""
+        """All of them together."""
         return self.applications + self.approvals + self.reviews + self.holds + self.alerts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingWithdrawal:
-    """A payout or refund that waits for approval, as far as a list shows it. `approved_by_me`: whoever looks has;
-    `my_conflict` keeps them from approving it."""
+    """A payout or refund that waits for approval, as far as a list shows it. `approved_by_me`: the
+    operator who reads the list has approved it; `my_conflict` keeps them from approving it."""
 
     id: str
     kind: str
@@ -58,6 +61,7 @@ class WaitingWithdrawal:
 
 async def counts() -> Counts:
     """Everything that waits, in one statement over partial indexes: it is on every page of the desk."""
+    # SQL: counts of several tables in one statement.
     row = await database.fetch_one(
         """
         SELECT (SELECT count(*) FROM merchants WHERE status = 'pending') AS applications,
@@ -78,21 +82,35 @@ async def counts() -> Counts:
 
 async def waiting_withdrawals(operator_id: str, place: Place | None, limit: int) -> Page[WaitingWithdrawal]:
     """A page of what waits for approval by (created_at, id), oldest first."""
-    comparison, order = direction(place, oldest_first=True)
-    rows: Sequence[database.Row] = await database.fetch_all(
-        f"""
-        SELECT w.id, w.kind, w.mode, w.merchant AS merchant_id, m.name AS merchant_name, m.status AS merchant_status,
-            w.network, w.asset, w.amount_raw, w.destination, w.requested_by, w.held, w.approvals_required,
-            w.created_at, withdrawal_conflict(w, $1) AS my_conflict,
-            (SELECT count(*) FROM approvals a WHERE a.withdrawal = w.id) AS approvals,
-            EXISTS (SELECT 1 FROM approvals a WHERE a.withdrawal = w.id AND a.account = $1) AS approved_by_me
-        FROM withdrawals w LEFT JOIN merchants m ON m.id = w.merchant
-        WHERE w.status = 'pending_approval'
-            AND ($2::timestamptz IS NULL OR (w.created_at, w.id) {comparison} ($2::timestamptz, $3::text))
-        ORDER BY w.created_at {order}, w.id {order} LIMIT $4
-        """,
-        operator_id,
-        *(place.key if place else (None, None)),
-        limit + 1,
-    )
-    return page_of(rows, limit, place, key=("created_at", "id"), made=lambda row: WaitingWithdrawal(**dict(row)))
+    return await _WAITING.page(place, limit, operator=operator_id)
+
+
+_WAITING = Listing(
+    lambda: Withdrawal.select(
+        Withdrawal.id,
+        Withdrawal.kind,
+        Withdrawal.mode,
+        Withdrawal.merchant.as_alias("merchant_id"),
+        Withdrawal.merchant.name.as_alias("merchant_name"),
+        Withdrawal.merchant.status.as_alias("merchant_status"),
+        Withdrawal.network,
+        Withdrawal.asset,
+        Withdrawal.amount_raw,
+        Withdrawal.destination,
+        Withdrawal.requested_by,
+        Withdrawal.held,
+        Withdrawal.approvals_required,
+        Withdrawal.created_at,
+        QueryString("withdrawal_conflict(withdrawals, {})", Param("operator"), alias="my_conflict"),
+        QueryString("(SELECT count(*) FROM approvals a WHERE a.withdrawal = {})", Withdrawal.id, alias="approvals"),
+        QueryString(
+            "EXISTS (SELECT 1 FROM approvals a WHERE a.withdrawal = {} AND a.account = {})",
+            Withdrawal.id,
+            Param("operator"),
+            alias="approved_by_me",
+        ),
+    ).where(Withdrawal.status == "pending_approval"),
+    WaitingWithdrawal,
+    key=(Withdrawal.created_at, Withdrawal.id),
+    oldest_first=True,
+)

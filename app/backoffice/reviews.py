@@ -1,17 +1,19 @@
 """Deposits in review as operators read them: lists by page, and one case with all its facts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from app.core import database
-from app.core.database import Row
-from app.core.keyset import Page, Place, direction, page_of
+from app.core.keyset import Page, Place
+from app.core.statement import Listing, Param, Statement, select
 from app.deposits import repository, reviews
 from app.deposits.reviews import Case
+from app.deposits.tables import Deposit, Review
 from app.invoices.pricing import Share
+from app.invoices.tables import Invoice
 from app.networks.lookalikes import look_alike
 
 Which = Literal["open", "returning", "closed"]
@@ -110,22 +112,33 @@ class CaseFile:
 
 async def page(which: Which, place: Place | None, limit: int) -> Page[ListedCase]:
     """A page of the cases of one state by (opened_at, deposit_id): open ones oldest first, the others newest first."""
-    comparison, order = direction(place, oldest_first=which == "open")
-    rows: Sequence[Row] = await database.fetch_all(
-        f"""
-        SELECT r.deposit AS deposit_id, d.status AS deposit_status, d.network, d.asset, d.amount_raw,
-            r.invoice AS invoice_id, r.merchant AS merchant_id, m.name AS merchant_name, r.verdict, r.status,
-            r.outcome, r.opened_at, r.decided_at
-        FROM reviews r JOIN deposits d ON d.id = r.deposit LEFT JOIN merchants m ON m.id = r.merchant
-        WHERE r.status = $1
-            AND ($2::timestamptz IS NULL OR (r.opened_at, r.deposit) {comparison} ($2::timestamptz, $3::text))
-        ORDER BY r.opened_at {order}, r.deposit {order} LIMIT $4
-        """,
-        which,
-        *(place.key if place else (None, None)),
-        limit + 1,
+    return await _LISTS[which].page(place, limit)
+
+
+def _list(which: Which) -> Listing[ListedCase]:
+    return Listing(
+        lambda: Review.select(
+            Review.deposit.as_alias("deposit_id"),
+            Review.deposit.status.as_alias("deposit_status"),
+            Review.deposit.network.as_alias("network"),
+            Review.deposit.asset.as_alias("asset"),
+            Review.deposit.amount_raw.as_alias("amount_raw"),
+            Review.invoice.as_alias("invoice_id"),
+            Review.merchant.as_alias("merchant_id"),
+            Review.merchant.name.as_alias("merchant_name"),
+            Review.verdict,
+            Review.status,
+            Review.outcome,
+            Review.opened_at,
+            Review.decided_at,
+        ).where(Review.status == which),
+        ListedCase,
+        key=(Review.opened_at, Review.deposit.as_alias("deposit_id")),
+        oldest_first=which == "open",
     )
-    return page_of(rows, limit, place, key=("opened_at", "deposit_id"), made=lambda row: ListedCase(**dict(row)))
+
+
+_LISTS: Mapping[Which, Listing[ListedCase]] = {which: _list(which) for which in get_args(Which)}
 
 
 async def file_of(deposit_id: str, now: datetime) -> CaseFile | None:
@@ -134,6 +147,7 @@ async def file_of(deposit_id: str, now: datetime) -> CaseFile | None:
     if not found:
         return None
     case = found[0]
+    # SQL: the merchant and the cursor are no foreign keys of a deposit.
     row = await database.fetch_one(
         """
         SELECT a.address, d.block_height, d.times_reversed, m.name AS merchant_name, m.status AS merchant_status,
@@ -172,27 +186,22 @@ async def file_of(deposit_id: str, now: datetime) -> CaseFile | None:
 
 
 async def _invoice(invoice_id: str | None) -> InvoiceNow | None:
-    row = await database.fetch_one(
-        """
-        SELECT id, mode, status, asset, pay_in_raw, received_raw, credited_raw, description, order_id, created_at,
-            expires_at
-        FROM invoices WHERE id = $1
-        """,
-        invoice_id,
-    )
-    return None if row is None else InvoiceNow(**dict(row))
+    return None if invoice_id is None else await _INVOICE.first(id=invoice_id)
+
+
+_INVOICE = Statement(select(Invoice, InvoiceNow).where(Invoice.id == Param("id")), InvoiceNow)
 
 
 async def _others(case: Case) -> tuple[OtherDeposit, ...]:
     if case.invoice_id is None:
         return ()
-    rows = await database.fetch_all(
-        """
-        SELECT id, asset, amount_raw, verdict, status, seen_at FROM deposits
-        WHERE invoice = $1 AND id <> $2 AND verdict <> 'dust' ORDER BY seen_at, id LIMIT $3
-        """,
-        case.invoice_id,
-        case.deposit_id,
-        MOST_LISTED,
-    )
-    return tuple(OtherDeposit(**dict(row)) for row in rows)
+    return tuple(await _OTHERS.all(invoice=case.invoice_id, deposit=case.deposit_id, limit=MOST_LISTED))
+
+
+_OTHERS = Statement(
+    select(Deposit, OtherDeposit)
+    .where(Deposit.invoice == Param("invoice"), Deposit.id != Param("deposit"), Deposit.verdict != "dust")
+    .order_by(Deposit.seen_at, Deposit.id),
+    OtherDeposit,
+    limited=True,
+)

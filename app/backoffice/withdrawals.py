@@ -1,16 +1,18 @@
-"""Everything that an operator wants before their eyes when they approve, or reject, one payout or refund.
+"""What an operator must see to approve or reject a payout or refund: the payment, its address, its merchant.
 
-Read in one go for one page. The digest is recomputed from the row here too, so that a row which somebody has edited
-is shown as such before anybody types a code.
+The digest is recomputed from the row here too, so that a row which somebody has edited is shown as such before the
+operator enters a code.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from app.core import database
 from app.core.database import Row
-from app.core.keyset import Page, Place, direction, page_of
+from app.core.keyset import Page, Place
+from app.core.statement import Listing, Param, Statement, select
 from app.deposits import repository as deposits
 from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId, State
@@ -18,6 +20,7 @@ from app.networks.lookalikes import LOOKALIKE_HEAD, LOOKALIKE_TAIL, look_alike
 from app.withdrawals import limits
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.limits import CapUse
+from app.withdrawals.tables import Approval, OutgoingTransaction, Withdrawal
 
 MOST_LISTED = 5
 
@@ -92,7 +95,7 @@ class Twin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dossier:
-    """One withdrawal with all that is known of it. `digest` is recomputed; `intact` says that the row's is the same."""
+    """One withdrawal with everything about it. `digest` is recomputed; `intact`: the row's is the same."""
 
     intent: Intent
     digest: bytes
@@ -158,25 +161,34 @@ class Decided:
 
 
 async def decided(place: Place | None, limit: int) -> Page[Decided]:
-    """A page of those that came to an end by (created_at, id), newest first."""
-    comparison, order = direction(place)
-    rows: Sequence[Row] = await database.fetch_all(
-        f"""
-        SELECT w.id, w.kind, w.mode, w.merchant AS merchant_id, m.name AS merchant_name, w.network, w.asset,
-            w.amount_raw, w.destination, w.status, w.decision_reason, w.created_at, w.settled_at
-        FROM withdrawals w LEFT JOIN merchants m ON m.id = w.merchant
-        WHERE w.status IN ('confirmed', 'rejected', 'failed', 'cancelled')
-            AND ($1::timestamptz IS NULL OR (w.created_at, w.id) {comparison} ($1::timestamptz, $2::text))
-        ORDER BY w.created_at {order}, w.id {order} LIMIT $3
-        """,
-        *(place.key if place else (None, None)),
-        limit + 1,
-    )
-    return page_of(rows, limit, place, key=("created_at", "id"), made=lambda row: Decided(**dict(row)))
+    """A page of those that have ended by (created_at, id), newest first."""
+    return await _DECIDED.page(place, limit)
+
+
+_DECIDED = Listing(
+    lambda: Withdrawal.select(
+        Withdrawal.id,
+        Withdrawal.kind,
+        Withdrawal.mode,
+        Withdrawal.merchant.as_alias("merchant_id"),
+        Withdrawal.merchant.name.as_alias("merchant_name"),
+        Withdrawal.network,
+        Withdrawal.asset,
+        Withdrawal.amount_raw,
+        Withdrawal.destination,
+        Withdrawal.status,
+        Withdrawal.decision_reason,
+        Withdrawal.created_at,
+        Withdrawal.settled_at,
+    ).where(Withdrawal.status.is_in(["confirmed", "rejected", "failed", "cancelled"])),
+    Decided,
+    key=(Withdrawal.created_at, Withdrawal.id),
+)
 
 
 async def dossier(withdrawal_id: str, now: datetime) -> Dossier | None:
-    """One payout or refund, whoever's."""
+    """One payout or refund of any merchant."""
+    # SQL: a payout and a refund are joined by their id, which is no foreign key.
     row = await database.fetch_one(
         """
         SELECT w.*, m.name AS merchant_name, m.status AS merchant_status, m.created_at AS merchant_since,
@@ -232,34 +244,42 @@ async def dossier(withdrawal_id: str, now: datetime) -> Dossier | None:
 
 
 async def _approvals(withdrawal_id: str, recomputed: bytes) -> tuple[GivenApproval, ...]:
-    rows = await database.fetch_all(
-        """
-        SELECT a.account, p.name, a.created_at, a.digest FROM approvals a JOIN accounts p ON p.id = a.account
-        WHERE a.withdrawal = $1 ORDER BY a.id
-        """,
-        withdrawal_id,
-    )
     return tuple(
-        GivenApproval(
-            account_id=row["account"], name=row["name"], at=row["created_at"], fits=row["digest"] == recomputed
-        )
-        for row in rows
+        GivenApproval(account_id=row.account, name=row.name, at=row.created_at, fits=row.digest == recomputed)
+        for row in await _APPROVALS.all(withdrawal=withdrawal_id)
     )
+
+
+class _Approval(msgspec.Struct, frozen=True):
+    account: str
+    name: str
+    created_at: datetime
+    digest: bytes
+
+
+_APPROVALS = Statement(
+    Approval.select(Approval.account, Approval.account.name.as_alias("name"), Approval.created_at, Approval.digest)
+    .where(Approval.withdrawal == Param("withdrawal"))
+    .order_by(Approval.id),
+    _Approval,
+)
 
 
 async def _transactions(withdrawal_id: str) -> tuple[Transaction, ...]:
-    rows = await database.fetch_all(
-        """
-        SELECT txid, nonce, status, block_height, created_at, submitted_at FROM outgoing_transactions
-        WHERE withdrawal = $1 ORDER BY id DESC
-        """,
-        withdrawal_id,
-    )
-    return tuple(Transaction(**dict(row)) for row in rows)
+    return tuple(await _TRANSACTIONS.all(withdrawal=withdrawal_id))
+
+
+_TRANSACTIONS = Statement(
+    select(OutgoingTransaction, Transaction)
+    .where(OutgoingTransaction.withdrawal == Param("withdrawal"))
+    .order_by(OutgoingTransaction.id, ascending=False),
+    Transaction,
+)
 
 
 async def _destination_history(row: Row) -> DestinationHistory:
     """By the index over destinations; lookalikes among those that the same ledger has paid."""
+    # SQL: aggregates with FILTER.
     before = await database.fetch_one(
         """
         SELECT count(*) FILTER (WHERE status = 'confirmed' AND source = $4) AS confirmed,
@@ -279,6 +299,7 @@ async def _destination_history(row: Row) -> DestinationHistory:
         row["id"],
     )
     assert before is not None
+    # SQL: SELECT DISTINCT over functions of a parameter.
     lookalikes = await database.fetch_all(
         """
         SELECT DISTINCT destination FROM withdrawals
@@ -306,6 +327,7 @@ async def _destination_history(row: Row) -> DestinationHistory:
 
 
 async def _merchant_history(row: Row, now: datetime) -> MerchantHistory:
+    # SQL: aggregates with FILTER.
     before = await database.fetch_one(
         """
         SELECT count(*) AS confirmed, max(amount_raw) AS largest_raw,
@@ -330,18 +352,27 @@ async def _merchant_history(row: Row, now: datetime) -> MerchantHistory:
 
 
 async def _twins(row: Row) -> tuple[Twin, ...]:
-    rows: Sequence[Row] = await database.fetch_all(
-        """
-        SELECT id, amount_raw, asset, destination, created_at FROM withdrawals
-        WHERE status = 'pending_approval' AND network = $1 AND id <> $2
-            AND ((asset = $3 AND amount_raw = $4) OR destination = $5)
-        ORDER BY created_at, id LIMIT $6
-        """,
-        row["network"],
-        row["id"],
-        row["asset"],
-        row["amount_raw"],
-        row["destination"],
-        MOST_LISTED,
+    found = await _TWINS.all(
+        network=row["network"],
+        id=row["id"],
+        asset=row["asset"],
+        amount_raw=row["amount_raw"],
+        destination=row["destination"],
+        limit=MOST_LISTED,
     )
-    return tuple(Twin(**dict(found)) for found in rows)
+    return tuple(found)
+
+
+_TWINS = Statement(
+    select(Withdrawal, Twin)
+    .where(
+        Withdrawal.status == "pending_approval",
+        Withdrawal.network == Param("network"),
+        Withdrawal.id != Param("id"),
+        ((Withdrawal.asset == Param("asset")) & (Withdrawal.amount_raw == Param("amount_raw")))
+        | (Withdrawal.destination == Param("destination")),
+    )
+    .order_by(Withdrawal.created_at, Withdrawal.id),
+    Twin,
+    limited=True,
+)

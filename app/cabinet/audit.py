@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Response, get
 
+from app.audit.log import Filters
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import context_of
 from app.cabinet.guard import needs
@@ -15,7 +16,7 @@ from app.identity.identity import Asked
 from app.identity.paging import PAGE_LENGTH, by_moment_and_number
 from app.merchants.roles import Permission
 from app.reports import activity_log
-from app.reports.activity_log import Deed
+from app.reports.activity_log import Action
 
 AREAS: Mapping[str, str] = MappingProxyType(
     {
@@ -31,7 +32,7 @@ AREAS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-DEEDS: Mapping[str, str] = MappingProxyType(
+ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "api_key.created": "Created an API key",
         "api_key.issued": "Created an API key",
@@ -69,7 +70,7 @@ DEEDS: Mapping[str, str] = MappingProxyType(
         "withdrawal.rejected": "Rejected a payout or refund",
     }
 )
-"""Deeds that are not listed are told by their own name."""
+"""What each action of the log is called. One that is not listed is shown by its own name."""
 
 FILTERS = ("who", "area", "about", "from", "to")
 
@@ -80,9 +81,10 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/audit", opt=needs(Permission.AUDIT_VIEW))
     async def audit(request: Asked) -> Response[Any]:
         ctx, wanted = context_of(request), asking(request, *FILTERS, key=by_moment_and_number)
-        filters = activity_log.Filters(
+        area = wanted.one_of("area", AREAS)
+        filters = Filters(
             actor=wanted.get("who"),
-            area=wanted.one_of("area", AREAS),
+            action=None if area is None else f"{area}.",
             subject=wanted.get("about"),
             at_from=wanted.first_day(),
             at_to=wanted.last_day(),
@@ -92,7 +94,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         )
         context = {
             "asking": wanted,
-            "rows": [(deed, said(deed), details(deed)) for deed in found],
+            "rows": [(action, label(action), details(action)) for action in found],
             "pager": wanted.pager(found),
             "people": await activity_log.people(ctx.merchant_id),
             "areas": list(AREAS.items()),
@@ -102,14 +104,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     return [audit]
 
 
-def said(deed: Deed) -> str:
-    """What was done, in words."""
-    return DEEDS.get(deed.action, deed.action.replace(".", ": ").replace("_", " ").capitalize())
+def label(action: Action) -> str:
+    """What was done."""
+    return ACTIONS.get(action.action, action.action.replace(".", ": ").replace("_", " ").capitalize())
 
 
-def details(deed: Deed) -> list[tuple[str, str]]:
-    """What else is written about it, by name; what says nothing is left out."""
-    return [(name.replace("_", " "), _text(value)) for name, value in deed.details.items() if value not in (None, [])]
+def details(action: Action) -> list[tuple[str, str]]:
+    """The details that have a value, by name."""
+    return [(name.replace("_", " "), _text(value)) for name, value in action.details.items() if value not in (None, [])]
 
 
 def _text(value: Any) -> str:

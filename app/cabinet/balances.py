@@ -1,4 +1,4 @@
-"""Balances: what there is of each asset, what is bound, what is on its way."""
+"""Balances of each asset: available, locked, pending."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The dashboard: what there is, how it goes, what needs somebody."""
+"""The dashboard: balances, charts of the last 30 days, and what needs a person."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -27,7 +27,7 @@ MOST_BALANCES = 4
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something that needs somebody, and the page where it is done."""
+    """Something that a person must deal with, and the page for it."""
 
     title: str
     text: str
@@ -94,7 +94,7 @@ def _volume(cabinet: Cabinet, figures: Figures, wanted: str) -> dict[str, Any]:
 
 
 def _conversion(figures: Figures) -> dict[str, Any]:
-    """How many of the invoices that were made became paid, and how many are made a day."""
+    """How many of the invoices created were paid, and how many are created a day."""
     share = charts.share_bps(figures.paid, figures.made)
     busiest = max(figures.days, key=lambda day: day.made)
     return {

@@ -1,4 +1,4 @@
-"""Invoices: the list with its search, one invoice with its story, cancelling, refunding."""
+"""Invoices: the list with its search, one invoice with its history, cancelling, refunding."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -95,7 +95,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             **_shown(cabinet, ctx, body),
             "refunds": [_refund_row(refund) for refund in refunds],
             "cases": await reviews.of_invoice(ctx.merchant_id, ctx.mode, invoice_id),
-            "story": timeline_labels.tell(facts, services.networks, ctx),
+            "timeline": timeline_labels.entries(facts, services.networks, ctx),
             "explorer": network.explorer_tx_url or "",
             "network_name": network.display_name,
             "verdicts": labels.VERDICTS,

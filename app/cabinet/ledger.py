@@ -128,7 +128,3 @@ def _signed(raw: str, choice: assets.Choice) -> str:
     """`+5.00`, `-5.00`, or nothing where nothing moved."""
     amount = int(raw)
     return "" if amount == 0 else f"{'+' if amount > 0 else ''}{format_amount(amount, choice.asset.decimals)}"
-
-
-def _seq(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 18 else None

@@ -1,13 +1,14 @@
-"""Lists: filters and the page in the address, read leniently, since people edit addresses and bookmarks grow old."""
+"""Lists: filters and the page in the address. Invalid values are ignored, since people edit addresses and keep old
+bookmarks."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from typing import Any
 
 from app.core.errors import ApiError
 from app.core.keyset import Page, Place
-from app.identity import paging
+from app.identity import days, paging
 from app.identity.identity import Asked
 from app.identity.paging import AsKey, Pager, by_moment
 
@@ -33,13 +34,11 @@ class Asking:
 
     def first_day(self, name: str = "from") -> datetime | None:
         """The beginning of the day (UTC) in a filter."""
-        day = _day(self.filters.get(name))
-        return None if day is None else datetime.combine(day, time(), UTC)
+        return days.start_of(self.filters.get(name))
 
     def last_day(self, name: str = "to") -> datetime | None:
         """The end of the day (UTC) in a filter, exclusive."""
-        day = _day(self.filters.get(name))
-        return None if day is None or day == date.max else datetime.combine(day + timedelta(days=1), time(), UTC)
+        return days.end_of(self.filters.get(name))
 
     def pager(self, page: Page[Any]) -> Pager:
         """The addresses of the pages beside this one, filters kept."""
@@ -76,10 +75,3 @@ def asking(request: Asked, *names: str, key: AsKey = by_moment) -> Asking:
     except ApiError:
         place = None
     return Asking(request.scope["path"], filters, place)
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        return None

@@ -1,5 +1,5 @@
-"""Removing somebody from the team, and what they leave: secrets that they have seen, rotated in one go, invitations
-that they sent, and payouts and refunds of theirs that wait."""
+"""Removing a member of the team; afterwards the secrets that they have seen, which are rotated together, the
+invitations that they sent, and their payouts and refunds that wait."""
 
 from typing import Any, cast, get_args
 

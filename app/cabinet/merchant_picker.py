@@ -1,4 +1,4 @@
-"""`/cabinet`: one's merchants, and the way to another one."""
+"""`/cabinet`: the list of a person's merchants, and the application for a new one."""
 
 from dataclasses import asdict
 from typing import Any
@@ -48,14 +48,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def facts_of(form: Form) -> Facts:
-    """What an application's form tells."""
+    """The facts in an application's form."""
     return Facts(**{name: form.text(name) for name in FIELDS})
 
 
 def form_of(name: str, application: Application) -> Form:
-    """The form with what was told before."""
-    told = asdict(application)
-    return Form.empty(name=name, **{field: str(told[field]) for field in FIELDS if field != "name"})
+    """The form with the facts of an earlier application."""
+    facts = asdict(application)
+    return Form.empty(name=name, **{field: str(facts[field]) for field in FIELDS if field != "name"})
 
 
 def choices() -> dict[str, Any]:

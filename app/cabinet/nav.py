@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from app.cabinet.context import MemberContext
 from app.identity.nav import TEST_MODE, Banner, Nav, NavItem
 from app.merchants.roles import Permission, Standing
-from app.reports import dashboard
+from app.reports import reviews
 from app.webhooks import queries as webhooks
 
 
@@ -66,7 +66,7 @@ _STANDING_BANNERS: dict[Standing, Banner] = {
 
 async def nav_of(ctx: MemberContext, path: str) -> Nav:
     """The frame of a merchant's page at `path`."""
-    reviews = await dashboard.open_reviews(ctx.merchant_id, ctx.mode)
+    open_reviews = await reviews.open_count(ctx.merchant_id, ctx.mode)
     place = path.removeprefix(ctx.base).strip("/")
     groups: dict[str, list[NavItem]] = {}
     for entry in ENTRIES:
@@ -77,7 +77,7 @@ async def nav_of(ctx: MemberContext, path: str) -> Nav:
                     href=ctx.path(entry.place) if entry.place else ctx.base,
                     icon=entry.icon,
                     current=_is_below(place, entry.place),
-                    count=reviews if entry.place == "reviews" else 0,
+                    count=open_reviews if entry.place == "reviews" else 0,
                 )
             )
     return Nav(

@@ -1,4 +1,4 @@
-"""The story of an invoice, payout or refund in words: what the timeline on its page shows."""
+"""The timeline on the page of an invoice, payout or refund: a title and text for each fact."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.reports.timeline import Fact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
+class TimelineEntry:
     """One entry of a timeline. `href` leads to what it is about, empty where there is no page of it."""
 
     at: datetime
@@ -51,7 +51,7 @@ _STEPS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
-_DEEDS: Mapping[str, str] = MappingProxyType(
+_ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "invoice.created": "Made in the cabinet",
         "invoice.cancelled": "Cancelled in the cabinet",
@@ -70,27 +70,27 @@ _DELIVERIES: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
-def tell(facts: Sequence[Fact], networks: Networks, ctx: MemberContext) -> list[Telling]:
-    """The facts in words, in their order."""
-    return [_TELL[fact.source](fact, networks, ctx) for fact in facts]
+def entries(facts: Sequence[Fact], networks: Networks, ctx: MemberContext) -> list[TimelineEntry]:
+    """An entry for each fact, in the same order."""
+    return [_MADE[fact.source](fact, networks, ctx) for fact in facts]
 
 
-def _deposit(fact: Fact, networks: Networks, _: MemberContext) -> Telling:
+def _deposit(fact: Fact, networks: Networks, _: MemberContext) -> TimelineEntry:
     title = "Transfer seen on chain"
     if fact.kind == "orphaned":
         title = "Transfer seen, and taken back by its chain"
     elif fact.kind != "exact":
         title = f"Transfer seen: {labels.VERDICTS[fact.kind].lower()}"
     tone = {"exact": "progress", "part": "progress", "dust": "neutral"}.get(fact.kind, "caution")
-    return Telling(
+    return TimelineEntry(
         at=fact.at, title=title, text=f"{_money(fact, networks)} · {_short(fact.note or '')}", tone=tone, mark="link"
     )
 
 
-def _ledger(fact: Fact, networks: Networks, ctx: MemberContext) -> Telling:
+def _ledger(fact: Fact, networks: Networks, ctx: MemberContext) -> TimelineEntry:
     assert fact.network is not None, "entries are of a ledger"
     chain = fact.network.partition(":")[0]
-    return Telling(
+    return TimelineEntry(
         at=fact.at,
         title=labels.entry_kind(fact.kind),
         text=f"{_money(fact, networks, signed=True)} · ledger entry {fact.note}",
@@ -100,25 +100,27 @@ def _ledger(fact: Fact, networks: Networks, ctx: MemberContext) -> Telling:
     )
 
 
-def _review(fact: Fact, _: Networks, ctx: MemberContext) -> Telling:
+def _review(fact: Fact, _: Networks, ctx: MemberContext) -> TimelineEntry:
     if fact.kind == "opened":
         why = labels.VERDICTS.get(fact.note or "", "")
-        return Telling(
+        return TimelineEntry(
             at=fact.at, title="Review opened", text=why, tone="caution", href=ctx.path("reviews"), mark="eye"
         )
     title = f"Review settled: {labels.OUTCOMES[fact.kind].lower()}"
-    return Telling(at=fact.at, title=title, text=fact.note or "", tone="neutral", href=ctx.path("reviews"), mark="eye")
+    return TimelineEntry(
+        at=fact.at, title=title, text=fact.note or "", tone="neutral", href=ctx.path("reviews"), mark="eye"
+    )
 
 
-def _event(fact: Fact, _networks: Networks, _ctx: MemberContext) -> Telling:
+def _event(fact: Fact, _networks: Networks, _ctx: MemberContext) -> TimelineEntry:
     title, tone = _EVENTS[fact.kind.partition(".")[2]]
-    return Telling(at=fact.at, title=title, tone=tone, mark="event")
+    return TimelineEntry(at=fact.at, title=title, tone=tone, mark="event")
 
 
-def _withdrawal(fact: Fact, _networks: Networks, ctx: MemberContext) -> Telling:
+def _withdrawal(fact: Fact, _networks: Networks, ctx: MemberContext) -> TimelineEntry:
     noun, step = fact.kind.split(".")
     words_of_it, tone = _STEPS[step]
-    return Telling(
+    return TimelineEntry(
         at=fact.at,
         title=f"{noun.capitalize()} {words_of_it}",
         text=fact.subject,
@@ -128,17 +130,17 @@ def _withdrawal(fact: Fact, _networks: Networks, ctx: MemberContext) -> Telling:
     )
 
 
-def _delivery(fact: Fact, _networks: Networks, _ctx: MemberContext) -> Telling:
+def _delivery(fact: Fact, _networks: Networks, _ctx: MemberContext) -> TimelineEntry:
     title, tone = _DELIVERIES[fact.kind]
-    return Telling(at=fact.at, title=title, text=fact.note or "", tone=tone, mark="webhook")
+    return TimelineEntry(at=fact.at, title=title, text=fact.note or "", tone=tone, mark="webhook")
 
 
-def _audit(fact: Fact, _networks: Networks, _ctx: MemberContext) -> Telling:
-    deed = _DEEDS.get(fact.kind) or fact.kind.replace(".", " ").replace("_", " ").capitalize()
-    return Telling(at=fact.at, title=deed, text=f"by {fact.note}", mark="person")
+def _audit(fact: Fact, _networks: Networks, _ctx: MemberContext) -> TimelineEntry:
+    action = _ACTIONS.get(fact.kind) or fact.kind.replace(".", " ").replace("_", " ").capitalize()
+    return TimelineEntry(at=fact.at, title=action, text=f"by {fact.note}", mark="person")
 
 
-_TELL = {
+_MADE = {
     "deposit": _deposit,
     "ledger": _ledger,
     "review": _review,

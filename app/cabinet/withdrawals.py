@@ -57,7 +57,7 @@ async def detail_context(cabinet: Cabinet, ctx: MemberContext, body: Body) -> di
     facts = await timeline.of_withdrawal(ctx.merchant_id, ctx.mode, body.id)
     return {
         "created_at": datetime.fromisoformat(body.created_at),
-        "story": timeline_labels.tell(facts, networks, ctx),
+        "timeline": timeline_labels.entries(facts, networks, ctx),
         "state_words": labels.WITHDRAWAL_STATES,
         "network_name": network.display_name,
         "explorer": network.explorer_tx_url or "",

@@ -182,7 +182,8 @@ class Listing(Generic[T]):
         statement = self._statement(names, place)
         at = {} if place is None else {f"key_{number}": value for number, value in enumerate(place.key)}
         rows = await statement.records({**values, **at, "limit": limit + 1})
-        return page_of(rows, limit, place, key=[column._meta.name for column in self._key], made=statement.made)
+        key = [column._alias or column._meta.name for column in self._key]
+        return page_of(rows, limit, place, key=key, made=statement.made)
 
     def _statement(self, names: frozenset[str], place: Place | None) -> Statement[T]:
         comparison, order = direction(place, oldest_first=self._oldest_first)

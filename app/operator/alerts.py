@@ -3,7 +3,7 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.backoffice import alerts
+from app.backoffice import alerts, service
 from app.core import clock
 from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
@@ -54,7 +54,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         try:
             by = await desk.proven(request, form)
             with refusals(form):
-                await alerts.acknowledge(alert_id, form.text("note"), by, clock.now())
+                await service.acknowledge_alert(alert_id, form.text("note"), by, clock.now())
         except FormRefused:
             return await show(request, alert_id, form, status=422)
         return desk.done(request, "Acknowledged. If it is not mended, the next look raises it again.")

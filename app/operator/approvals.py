@@ -1,7 +1,7 @@
 """Approvals: a list of what waits, and a page of its own for each payout or refund, where it is approved.
 
-Approving asks for a code in its very form, each time, whatever was given before; the form carries the digest of what
-is shown, and the service refuses another. So does attaching a transaction that paid it already.
+Approving asks for a code in the same form, each time. The form carries the digest of the payment that is shown, and
+the service refuses any other. Attaching a transaction that has paid it already works the same way.
 """
 
 import binascii
@@ -20,8 +20,8 @@ from app.identity.forms import Form, FormRefused
 from app.identity.paging import PAGE_LENGTH, by_moment, place_of
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
-from app.operator.labels import Words
-from app.operator.warnings import cautions, why_not, why_not_attach
+from app.operator.labels import Labels
+from app.operator.warnings import warnings_about, why_not, why_not_attach
 from app.withdrawals.conflicts import conflict_of
 from app.withdrawals.states import Status
 
@@ -73,7 +73,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 )
         except FormRefused:
             return await show(request, "one", await find(withdrawal_id), form, status=422)
-        what = _told(file, Words(services.networks))
+        what = _text_of(file, Labels(services.networks))
         if status == Status.PENDING_APPROVAL:
             return desk.done(
                 request, f"Your approval of {what} is written down. A second operator must approve it too."
@@ -96,7 +96,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 )
         except FormRefused:
             return await show(request, "reject", await find(withdrawal_id), form, status=422)
-        return desk.done(request, f"Rejected: {_told(file, Words(services.networks))}. Its money is available again.")
+        return desk.done(
+            request, f"Rejected: {_text_of(file, Labels(services.networks))}. Its money is available again."
+        )
 
     @get("/approvals/{withdrawal_id:str}/attach")
     async def ask_to_attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
@@ -124,7 +126,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 )
         except FormRefused:
             return await show(request, "attach", await find(withdrawal_id), form, status=422)
-        return desk.done(request, f"Confirmed with its transaction: {_told(file, Words(services.networks))}.")
+        return desk.done(request, f"Confirmed with its transaction: {_text_of(file, Labels(services.networks))}.")
 
     async def find(withdrawal_id: str) -> Dossier:
         file = await withdrawals.dossier(withdrawal_id, clock.now())
@@ -134,13 +136,13 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     async def show(request: Asked, template: str, file: Dossier, form: Form, *, status: int = 200) -> Response[bytes]:
         by = operator_of(request)
-        network = Words(services.networks).config(file.intent.network)
+        network = Labels(services.networks).config(file.intent.network)
         asset = None if network is None else network.asset(file.intent.asset)
         conflict = await conflict_of(file.intent.id, by.account_id)
         context = {
             "file": file,
             "asset": asset,
-            "cautions": cautions(file, asset),
+            "warnings": warnings_about(file, asset),
             "why_not": why_not(file, by.account_id, conflict),
             "why_not_attach": why_not_attach(file, conflict),
             "form": form,
@@ -150,10 +152,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     return [listed, one, approve, ask_to_reject, reject, ask_to_attach, attach]
 
 
-def _told(file: Dossier, words: Words) -> str:
+def _text_of(file: Dossier, labels: Labels) -> str:
     intent = file.intent
-    amount = words.amount_in_words(intent.network, intent.asset, intent.amount_raw)
-    return f"{intent.id}, {amount} to {words.short(intent.destination)}"
+    amount = labels.amount_in_text(intent.network, intent.asset, intent.amount_raw)
+    return f"{intent.id}, {amount} to {labels.short(intent.destination)}"
 
 
 def _digest(text: str) -> bytes:

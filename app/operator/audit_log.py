@@ -1,12 +1,14 @@
-"""The record: the audit log with its filters, and who the operators are."""
+"""The audit log with its filters, and the list of operators."""
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts import repository as accounts_repository
-from app.backoffice import activity_log, merchants
-from app.backoffice.activity_log import Filters
+from app.audit import log
+from app.audit.log import Filters
+from app.backoffice import merchants
 from app.core.keyset import page_or_first
+from app.identity import days
 from app.identity.paging import PAGE_LENGTH, by_number, place_of
 from app.operator import lists
 from app.operator.desk import Asked, Desk
@@ -18,31 +20,31 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers of `/desk/audit` and `/desk/operators`."""
 
     @get("/audit")
-    async def log(request: Asked) -> Response[bytes]:
+    async def listed(request: Asked) -> Response[bytes]:
         given = {name: lists.text(request, name) for name in FIELDS}
         filters = Filters(
             actor=_actor(given["actor"]),
             action=given["action"] or None,
             subject=given["subject"] or None,
             merchant_id=given["merchant"].upper() or None,
-            at_from=lists.day(request, "from"),
-            at_to=lists.day_after(request, "to"),
+            at_from=days.start_of(given["from"]),
+            at_to=days.end_of(given["to"]),
         )
         place = place_of(request, by_number)
-        deeds = await page_or_first(lambda place: activity_log.page(filters, place, PAGE_LENGTH), place)
+        actions = await page_or_first(lambda place: log.page(filters, place, PAGE_LENGTH), place)
         context = {
-            "deeds": deeds,
+            "actions": actions,
             "given": given,
-            "merchant_names": await merchants.names([deed.merchant_id for deed in deeds if deed.merchant_id]),
-            "pager": lists.pager(request, given, deeds, place),
+            "merchant_names": await merchants.names([action.merchant_id for action in actions if action.merchant_id]),
+            "pager": lists.pager(request, given, actions, place),
         }
-        return await desk.page(request, "audit", context, actors=[deed.actor for deed in deeds])
+        return await desk.page(request, "audit", context, actors=[action.actor for action in actions])
 
     @get("/operators")
     async def people(request: Asked) -> Response[bytes]:
         return await desk.page(request, "operators", {"people": await accounts_repository.operators()})
 
-    return [log, people]
+    return [listed, people]
 
 
 def _actor(text: str) -> str | None:

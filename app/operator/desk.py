@@ -1,4 +1,4 @@
-"""What every page of the desk is made with: who is at work, the navigation with its counts, and deeds that may fail."""
+"""What every page of the desk needs: the operator, the navigation with its counts, and errors shown in the form."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from app.core.errors import ApiError, Code
 from app.deposits.reviews import ReviewRefused
 from app.identity.forms import Form
 from app.identity.identity import Identity, visitor_of
-from app.operator.labels import Words
+from app.operator.labels import Labels
 from app.operator.nav import desk_nav
 from app.wiring import Services
 from app.withdrawals.approvals import ApprovalRefused
@@ -23,10 +23,10 @@ from app.withdrawals.holds import HoldRefused
 Asked = Request[Any, Any, Any]
 
 QUEUE = "/desk"
-"""Where an operator is back after each deed."""
+"""Where an operator returns after each action."""
 
 REFUSALS = (DeedRefused, ApprovalRefused, ReviewRefused, HoldRefused)
-"""What services say to operators, in words for them."""
+"""Refusals of services whose texts are written for operators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class Desk:
         actors: Iterable[str | None] = (),
         status: int = 200,
     ) -> Response[Any]:
-        """A page with the desk's frame. `actors` are those whom the page names: they are looked up at once."""
+        """A page with the desk's frame. `actors` are those that the page names; one statement reads all their names."""
         return self.identity.page(
             request,
             f"operator/{template}.html",
             {
                 "nav": desk_nav(request.url.path, await queue.counts()),
-                "words": Words(self.services.networks, await names.of_actors(actors)),
+                "labels": Labels(self.services.networks, await names.of_actors(actors)),
                 "operator": operator_of(request),
                 **context,
             },
@@ -59,7 +59,7 @@ class Desk:
         )
 
     async def proven(self, request: Asked, form: Form) -> Operator:
-        """Who does the deed of a form. Raises FormRefused for want of a code of the last ten minutes."""
+        """The operator who sends the form. Raises FormRefused without a code of the last ten minutes."""
         await self.identity.require_fresh_code(request, form)
         return operator_of(request)
 
@@ -69,7 +69,7 @@ class Desk:
 
 
 def operator_of(request: Asked) -> Operator:
-    """Who is at work. The guard has let nobody else in; this would raise if it had."""
+    """The operator of the request. Raises for anybody else, whom the guard has refused already."""
     visitor = visitor_of(request)
     return on_duty(visitor.session, address=visitor.address)
 
@@ -87,5 +87,5 @@ def refusals(form: Form) -> Iterator[None]:
 
 
 def nothing_here() -> ApiError:
-    """The answer for what there is not."""
+    """The error for a page that does not exist."""
     return ApiError(Code.NOT_FOUND, "there is nothing here")

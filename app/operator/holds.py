@@ -1,4 +1,4 @@
-"""Holds: ledgers that nothing is sent from, and single withdrawals that the signer refuses. Both go on by a deed."""
+"""Holds: ledgers that nothing is sent from, and withdrawals that the signer refuses. An operator releases both."""
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler

@@ -1,4 +1,4 @@
-"""How the desk says things: amounts, networks, addresses, people and states. Templates get one as `words`."""
+"""How the desk shows amounts, networks, addresses, people and states. Templates get one as `labels`."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from app.withdrawals.conflicts import Conflict
 Tone = Literal["neutral", "progress", "positive", "caution", "critical"]
 
 GROUP = 4
-"""Characters of an address or hash that are compared at one glance."""
+"""Characters in one group of an address or hash."""
 
 NOBODY: Mapping[str, Name] = MappingProxyType({})
 
@@ -50,7 +50,7 @@ DEPOSIT_STATES = MappingProxyType(
 CONFLICTS: Mapping[Conflict, str] = MappingProxyType(
     {"asked": "You asked for it", "holds_key": "You know its key", "member": "Your own merchant"}
 )
-"""Why the operator who looks may not approve a withdrawal, for a list."""
+"""Why the operator who reads the list may not approve a withdrawal."""
 
 TONES: Mapping[str, Tone] = MappingProxyType(
     {
@@ -83,15 +83,15 @@ TONES: Mapping[str, Tone] = MappingProxyType(
 """How a state looks; what is not listed is neutral."""
 
 
-class Words:
-    """One request's. `names` has the people and keys that the page speaks of, by actor."""
+class Labels:
+    """The labels of one request. `names` has the people and keys that the page names, by actor."""
 
     def __init__(self, networks: Networks, names: Mapping[str, Name] = NOBODY) -> None:
         self._networks = networks
         self._names = names
 
     def amount(self, network: str, asset: str, raw: int) -> Markup:
-        """The decimal form with its asset, for a page. An asset that the file has lost shows minor units."""
+        """The decimal form with its asset, for a page. Minor units where the networks file no longer has the asset."""
         return Markup("{} {}").format(self.figure(network, asset, raw), asset)
 
     def figure(self, network: str, asset: str, raw: int) -> Markup:
@@ -101,7 +101,7 @@ class Words:
             return Markup("{} minor units of").format(figure(raw))
         return figure(format_amount(raw, decimals))
 
-    def amount_in_words(self, network: str, asset: str, raw: int) -> str:
+    def amount_in_text(self, network: str, asset: str, raw: int) -> str:
         """The decimal form with its asset, for a sentence that is no markup."""
         decimals = self.decimals(network, asset)
         if decimals is None:
@@ -156,11 +156,11 @@ class Words:
         return DEPOSIT_STATES.get(status, status)
 
     def details(self, values: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """The details of a deed or an alert, name and value: an amount with its asset is put together."""
+        """The details of an action or an alert, name and value: an amount with its asset is put together."""
         shown, left = [], dict(values)
         if {"network", "asset", "amount_raw"} <= left.keys():
             network, asset, raw = left.pop("network"), left.pop("asset"), left.pop("amount_raw")
-            shown.append(("amount", f"{self.amount_in_words(network, asset, int(raw))} on {self.network(network)}"))
+            shown.append(("amount", f"{self.amount_in_text(network, asset, int(raw))} on {self.network(network)}"))
         return shown + [(name.replace("_", " "), _text(value)) for name, value in left.items() if value is not None]
 
     def verdict(self, verdict: str) -> str:
@@ -177,7 +177,7 @@ class Words:
 
     @staticmethod
     def conflict(conflict: Conflict) -> str:
-        """Why the operator who looks may not approve a withdrawal."""
+        """Why the operator who reads the page may not approve a withdrawal."""
         return CONFLICTS[conflict]
 
     @staticmethod
@@ -209,7 +209,7 @@ class Words:
 
 
 def _text(value: Any) -> str:
-    """A value of a deed's details, as people read it."""
+    """A value of an action's details, as people read it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):

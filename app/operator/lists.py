@@ -1,7 +1,6 @@
-"""Lists of the desk: what the address asks for. Raises NOT_FOUND or INVALID_INPUT for what no page of ours gave out."""
+"""Lists of the desk: what the address asks for. Raises NOT_FOUND or INVALID_INPUT for values that no page links to."""
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from app.core.keyset import Page, Place
@@ -24,19 +23,5 @@ def choice(request: Asked, name: str, allowed: Collection[str], default: str = "
 
 
 def text(request: Asked, name: str, longest: int = 100) -> str:
-    """A parameter that is free text, cut where nobody types on."""
+    """A parameter that is free text, cut at `longest` characters."""
     return (request.query_params.get(name) or "").replace("\0", "").strip()[:longest]
-
-
-def day(request: Asked, name: str) -> datetime | None:
-    """The start in UTC of the day that a date field holds, None for none or nonsense."""
-    try:
-        return datetime.strptime(request.query_params.get(name) or "", "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def day_after(request: Asked, name: str) -> datetime | None:
-    """The end of that day; None for the calendar's last, which has no end."""
-    start = day(request, name)
-    return None if start is None or start.date() == date.max else start + timedelta(days=1)

@@ -7,8 +7,9 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import Operator
-from app.backoffice import activity_log, merchants
-from app.backoffice.activity_log import Filters
+from app.audit import log
+from app.audit.log import Filters
+from app.backoffice import merchants
 from app.backoffice.merchants import AssetSetting, MerchantFile
 from app.core import clock
 from app.core.errors import invalid
@@ -24,11 +25,11 @@ from app.networks.registry import UnknownNetwork
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, refusals
 
-DEEDS_SHOWN = 12
+ACTIONS_SHOWN = 12
 
-Deed = Callable[[str, str, Operator, datetime], Awaitable[None]]
+Action = Callable[[str, str, Operator, datetime], Awaitable[None]]
 
-STANDINGS: dict[str, tuple[Deed, str]] = {
+STANDINGS: dict[str, tuple[Action, str]] = {
     "suspend": (administration.suspend, "suspended, its keys are refused at once."),
     "reinstate": (administration.reinstate, "reinstated, its keys work again."),
     "ban": (administration.ban, "banned, its keys are refused for good."),
@@ -59,30 +60,30 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/merchants/{merchant_id:str}")
     async def one(request: Asked, merchant_id: str) -> Response[bytes]:
-        deeds = await activity_log.page(Filters(merchant_id=merchant_id), None, DEEDS_SHOWN)
-        context = {"file": await find(merchant_id), "deeds": deeds}
-        return await desk.page(request, "merchants/one", context, actors=[deed.actor for deed in deeds])
+        actions = await log.page(Filters(merchant_id=merchant_id), None, ACTIONS_SHOWN)
+        context = {"file": await find(merchant_id), "actions": actions}
+        return await desk.page(request, "merchants/one", context, actors=[action.actor for action in actions])
 
-    @get("/merchants/{merchant_id:str}/standing/{deed:str}")
-    async def ask_standing(request: Asked, merchant_id: str, deed: str) -> Response[bytes]:
-        return await show_standing(request, merchant_id, deed, Form.empty())
+    @get("/merchants/{merchant_id:str}/standing/{change:str}")
+    async def ask_standing(request: Asked, merchant_id: str, change: str) -> Response[bytes]:
+        return await show_standing(request, merchant_id, change, Form.empty())
 
     @form_post(
-        "/merchants/{merchant_id:str}/standing/{deed:str}",
+        "/merchants/{merchant_id:str}/standing/{change:str}",
         does="Suspend, reinstate or ban a merchant",
         step_up=StepUp.FRESH_CODE,
     )
-    async def set_standing(request: Asked, merchant_id: str, deed: str) -> Response[bytes]:
-        if deed not in STANDINGS:
+    async def set_standing(request: Asked, merchant_id: str, change: str) -> Response[bytes]:
+        if change not in STANDINGS:
             raise nothing_here()
         form, file = await desk.identity.read_form(request), await find(merchant_id)
-        verb, done = STANDINGS[deed]
+        verb, done = STANDINGS[change]
         try:
             by = await desk.proven(request, form)
             with refusals(form):
                 await verb(merchant_id, form.text("reason"), by, clock.now())
         except FormRefused:
-            return await show_standing(request, merchant_id, deed, form, status=422)
+            return await show_standing(request, merchant_id, change, form, status=422)
         return desk.done(request, f"{file.name}: {done}", f"/desk/merchants/{merchant_id}")
 
     @get("/merchants/{merchant_id:str}/terms")
@@ -138,11 +139,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return file
 
     async def show_standing(
-        request: Asked, merchant_id: str, deed: str, form: Form, *, status: int = 200
+        request: Asked, merchant_id: str, change: str, form: Form, *, status: int = 200
     ) -> Response[bytes]:
-        if deed not in STANDINGS:
+        if change not in STANDINGS:
             raise nothing_here()
-        context = {"file": await find(merchant_id), "deed": deed, "form": form}
+        context = {"file": await find(merchant_id), "change": change, "form": form}
         return await desk.page(request, "merchants/standing", context, status=status)
 
     def find_asset(key: str, symbol: str) -> tuple[NetworkConfig, Asset]:

@@ -1,8 +1,12 @@
-"""Manual reviews: deposits that did not simply pay, and a line an asset of dust. A case's page has its facts and leads
-to the ways to end it.
+"""Manual reviews: the list of deposits that an operator must decide, with the dust of each asset; one case with its
+facts; and the form of each decision (credit, return, close).
 """
 
-from typing import Literal, cast, get_args
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import cast, get_args
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -19,12 +23,77 @@ from app.identity.forms import Form, FormRefused
 from app.identity.paging import PAGE_LENGTH, by_moment, place_of
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
+from app.wiring import Services
 
-STATES = ("open", "returning", "closed")
+STATES: tuple[Which, ...] = get_args(Which)
 
-Verb = Literal["credit", "return", "close"]
 
-VERBS: tuple[Verb, ...] = get_args(Verb)
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A way to end a case: what its form says, when it is possible, and what it does.
+
+    `decide` takes the services, the case, the form, the reason, the operator and the time, and returns what was done.
+    """
+
+    label: str
+    not_done: str
+    reason_hint: str
+    impossible_title: str
+    impossible_text: str
+    is_possible: Callable[[CaseFile], bool]
+    decide: Callable[[Services, str, Form, str, Operator, datetime], Awaitable[str]]
+
+
+async def _credit(services: Services, deposit_id: str, _: Form, reason: str, by: Operator, now: datetime) -> str:
+    await services.reviews.credit(deposit_id, by.account_id, reason, now, address=by.address)
+    return f"{deposit_id} is credited."
+
+
+async def _return(services: Services, deposit_id: str, form: Form, reason: str, by: Operator, now: datetime) -> str:
+    destination = form.text("destination").strip()
+    refund_id = await services.returns.send_back(
+        deposit_id, destination, by.account_id, reason, now, address=by.address
+    )
+    return f"{refund_id} returns {deposit_id}. Another operator must approve it."
+
+
+async def _close(services: Services, deposit_id: str, _: Form, reason: str, by: Operator, now: datetime) -> str:
+    await services.reviews.close(deposit_id, by.account_id, reason, now, address=by.address)
+    return f"{deposit_id} is closed: its money stays in suspense."
+
+
+DECISIONS: Mapping[str, Decision] = MappingProxyType(
+    {
+        "credit": Decision(
+            label="Credit",
+            not_done="It was not credited",
+            reason_hint="For the audit log.",
+            impossible_title="It can’t be credited",
+            impossible_text="It is decided, not final yet, gone from the chain, or has no invoice.",
+            is_possible=lambda file: file.can_be_credited,
+            decide=_credit,
+        ),
+        "return": Decision(
+            label="Return",
+            not_done="It is not being returned",
+            reason_hint="For the audit log. Another operator then approves the refund.",
+            impossible_title="It can’t be returned",
+            impossible_text="It is decided, not final yet, or gone from the chain.",
+            is_possible=lambda file: file.can_be_returned,
+            decide=_return,
+        ),
+        "close": Decision(
+            label="Close",
+            not_done="It was not closed",
+            reason_hint="For the audit log. No money moves: it stays in suspense.",
+            impossible_title="It is closed already",
+            impossible_text="",
+            is_possible=lambda file: file.case.status == "open",
+            decide=_close,
+        ),
+    }
+)
+"""By the last part of the address of its page."""
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -52,32 +121,22 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @form_post("/reviews/{deposit_id:str}/{verb:str}", does="Settle a manual review", step_up=StepUp.FRESH_CODE)
     async def decide(request: Asked, deposit_id: str, verb: str) -> Response[bytes]:
-        if verb not in VERBS:
-            raise nothing_here()
+        decision = find_decision(verb)
         form = await desk.identity.read_form(request)
         await find(deposit_id)
         try:
             by = await desk.proven(request, form)
             with refusals(form):
-                done = await deed(deposit_id, verb, form, by)
+                reason = stated_reason(form.text("reason"))
+                done = await decision.decide(services, deposit_id, form, reason, by, clock.now())
         except FormRefused:
             return await show(request, deposit_id, verb, form, status=422)
         return desk.done(request, done)
 
-    async def deed(deposit_id: str, verb: Verb, form: Form, by: Operator) -> str:
-        """Do it; what was done, in words."""
-        reason, now = stated_reason(form.text("reason")), clock.now()
-        if verb == "credit":
-            await services.reviews.credit(deposit_id, by.account_id, reason, now, address=by.address)
-            return f"{deposit_id} is credited."
-        if verb == "return":
-            destination = form.text("destination").strip()
-            refund_id = await services.returns.send_back(
-                deposit_id, destination, by.account_id, reason, now, address=by.address
-            )
-            return f"{refund_id} returns {deposit_id}. Another operator must approve it."
-        await services.reviews.close(deposit_id, by.account_id, reason, now, address=by.address)
-        return f"{deposit_id} is closed: its money stays in suspense."
+    def find_decision(verb: str) -> Decision:
+        if verb not in DECISIONS:
+            raise nothing_here()
+        return DECISIONS[verb]
 
     async def find(deposit_id: str) -> CaseFile:
         file = await reviews.file_of(deposit_id, clock.now())
@@ -86,10 +145,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return file
 
     async def show(request: Asked, deposit_id: str, verb: str, form: Form, *, status: int = 200) -> Response[bytes]:
-        if verb not in VERBS:
-            raise nothing_here()
-        file = await find(deposit_id)
-        context = {"file": file, "form": form, "why_not": await why_not(file.case, operator_of(request).account_id)}
-        return await desk.page(request, f"reviews/{verb}", context, status=status)
+        decision, file = find_decision(verb), await find(deposit_id)
+        context = {
+            "file": file,
+            "form": form,
+            "verb": verb,
+            "decision": decision,
+            "why_not": await why_not(file.case, operator_of(request).account_id),
+        }
+        return await desk.page(request, "reviews/decide", context, status=status)
 
     return [listed, one, ask, decide]

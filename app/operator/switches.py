@@ -3,8 +3,8 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.backoffice import activity_log
-from app.backoffice.activity_log import Filters
+from app.audit import log
+from app.audit.log import Filters
 from app.core import clock
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
@@ -19,7 +19,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/switches")
     async def listed(request: Asked) -> Response[bytes]:
-        turns = await activity_log.page(Filters(action="switch."), None, TURNS_SHOWN)
+        turns = await log.page(Filters(action="switch."), None, TURNS_SHOWN)
         context = {"switches": await switches.states(), "turns": turns}
         return await desk.page(request, "switches/list", context, actors=[one.actor for one in turns])
 

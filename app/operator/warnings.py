@@ -1,4 +1,4 @@
-"""What an operator must not overlook before money leaves: pure rules over one withdrawal's dossier."""
+"""What an operator must check before a payment is approved: pure rules over one withdrawal's dossier."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from typing import Literal
 
 from app.backoffice.withdrawals import Dossier
 from app.networks.config import Asset
-from app.operator.labels import Words
+from app.operator.labels import Labels
 from app.withdrawals.conflicts import REASONS, Conflict
 from app.withdrawals.limits import STOPPED
 
 Tone = Literal["critical", "caution", "neutral"]
 
 MUCH_LARGER = 3
-"""An amount so many times the largest ever paid is worth a second look."""
+"""An amount of at least so many times the largest paid so far gets a warning."""
 
 
 @dataclass(frozen=True, slots=True)
-class Caution:
-    """One thing to weigh. `tone` is critical where the payment is probably wrong."""
+class ApprovalWarning:
+    """One thing to check. `tone` is critical where the payment is probably wrong."""
 
     tone: Tone
     title: str
@@ -34,7 +34,7 @@ def why_not(file: Dossier, operator_id: str, conflict: Conflict | None) -> str |
     if file.held:
         return "It is on hold: the hold must be released first."
     if conflict is not None:
-        return Words.sentence(REASONS[conflict])
+        return Labels.sentence(REASONS[conflict])
     if file.merchant_status in STOPPED and file.source == file.merchant_id:
         return f"The merchant is {file.merchant_status}: nothing leaves its balance before it is reinstated."
     if any(approval.account_id == operator_id for approval in file.approvals):
@@ -46,39 +46,43 @@ def why_not_attach(file: Dossier, conflict: Conflict | None) -> str | None:
     """Why an operator with that conflict of interest, if any, can attach no transaction; None where they can."""
     if not file.can_be_rejected:
         return f"It is {file.status.replace('_', ' ')}{', and has a transaction' if file.transactions else ''}."
-    return None if conflict is None else Words.sentence(REASONS[conflict])
+    return None if conflict is None else Labels.sentence(REASONS[conflict])
 
 
-def cautions(file: Dossier, asset: Asset | None) -> list[Caution]:
-    """Everything to weigh, the gravest first. `asset` is the networks file's, None if it has none any more."""
-    found = [*_integrity(file), *_destination(file), *_merchant(file), *_amount(file, asset), *_twins(file)]
-    return sorted(found, key=lambda caution: ("critical", "caution", "neutral").index(caution.tone))
+def warnings_about(file: Dossier, asset: Asset | None) -> list[ApprovalWarning]:
+    """Everything to check, the most serious first. `asset` is the networks file's, None if it has none any more."""
+    found = [*_integrity(file), *_destination(file), *_merchant(file), *_amount(file, asset), *_similar(file)]
+    return sorted(found, key=lambda warning: ("critical", "caution", "neutral").index(warning.tone))
 
 
-def _integrity(file: Dossier) -> Iterator[Caution]:
+def _integrity(file: Dossier) -> Iterator[ApprovalWarning]:
     if not file.intact:
-        yield Caution(
+        yield ApprovalWarning(
             "critical",
             "This is not what was asked for.",
             "The digest that was stored with the request does not fit the row any more: somebody has edited it.",
         )
     if any(not approval.fits for approval in file.approvals):
-        yield Caution("critical", "An approval is of something else.", "Its digest is not the one that is shown here.")
+        yield ApprovalWarning(
+            "critical", "An approval is of something else.", "Its digest is not the one that is shown here."
+        )
     if file.held:
-        yield Caution("caution", "On hold.", file.hold_reason or file.waiting_reason or "The signer has refused it.")
+        yield ApprovalWarning(
+            "caution", "On hold.", file.hold_reason or file.waiting_reason or "The signer has refused it."
+        )
 
 
-def _destination(file: Dossier) -> Iterator[Caution]:
+def _destination(file: Dossier) -> Iterator[ApprovalWarning]:
     history = file.destination_history
     if history.lookalikes and not history.confirmed:
-        yield Caution(
+        yield ApprovalWarning(
             "critical",
             "Looks like an address that was paid before, and is another.",
             "It begins and ends alike. Attackers plant such addresses in a wallet’s history to have them copied. "
             f"Paid before: {', '.join(history.lookalikes)}",
         )
     if history.payer_lookalikes:
-        yield Caution(
+        yield ApprovalWarning(
             "critical",
             "Looks like an address that paid this invoice, and is another.",
             "It begins and ends alike. Attackers send from such addresses to have them copied for the refund. "
@@ -86,44 +90,46 @@ def _destination(file: Dossier) -> Iterator[Caution]:
         )
     if history.rejected:
         times = "once" if history.rejected == 1 else f"{history.rejected} times"
-        yield Caution("caution", "Rejected before.", f"Operators have rejected a payment to this address {times}.")
+        yield ApprovalWarning(
+            "caution", "Rejected before.", f"Operators have rejected a payment to this address {times}."
+        )
     if not history.confirmed and not history.paid_from_here:
         others = history.other_merchants
         known = "" if not others else f" {others} other merchant{'s have' if others > 1 else ' has'} paid it."
-        yield Caution("caution", "First payment to this address.", f"This merchant has never paid it.{known}")
+        yield ApprovalWarning("caution", "First payment to this address.", f"This merchant has never paid it.{known}")
 
 
-def _merchant(file: Dossier) -> Iterator[Caution]:
+def _merchant(file: Dossier) -> Iterator[ApprovalWarning]:
     if file.merchant_status in ("suspended", "banned"):
-        yield Caution(
+        yield ApprovalWarning(
             "critical", f"The merchant is {file.merchant_status}.", "What was asked for before still waits here."
         )
     if file.merchant_history.balance.available_raw < 0:
-        yield Caution(
+        yield ApprovalWarning(
             "critical",
             "The balance is below zero.",
             "A reorganisation took back money that had left already; nothing should leave before it is made good.",
         )
 
 
-def _amount(file: Dossier, asset: Asset | None) -> Iterator[Caution]:
+def _amount(file: Dossier, asset: Asset | None) -> Iterator[ApprovalWarning]:
     amount_raw, largest_raw = file.intent.amount_raw, file.merchant_history.largest_raw
     if asset is None:
-        yield Caution("critical", "The asset is not configured.", "The signer will refuse it.")
+        yield ApprovalWarning("critical", "The asset is not configured.", "The signer will refuse it.")
     elif asset.transaction_ceiling_raw is not None and amount_raw > asset.transaction_ceiling_raw:
-        yield Caution(
+        yield ApprovalWarning(
             "caution", "Above the signer’s ceiling for one payment.", "The signer will hold it once approved."
         )
     if largest_raw is not None and amount_raw >= MUCH_LARGER * largest_raw:
-        yield Caution(
+        yield ApprovalWarning(
             "caution", "Much larger than usual.", f"It is {amount_raw // largest_raw} times the largest paid so far."
         )
 
 
-def _twins(file: Dossier) -> Iterator[Caution]:
+def _similar(file: Dossier) -> Iterator[ApprovalWarning]:
     if file.twins:
         count = len(file.twins)
-        yield Caution(
+        yield ApprovalWarning(
             "neutral",
             "Easy to confuse.",
             f"{count} other{'s wait' if count > 1 else ' waits'} with the same amount or the same destination: "

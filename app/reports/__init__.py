@@ -1,2 +1,3 @@
-"""What a merchant reads over all nouns: figures of the dashboard, the story of an invoice, cases. Scoped by merchant
-and mode, each and every one; nothing is written here."""
+"""Read models of one merchant: the dashboard's figures, balances, reviews, the history of an invoice, the activity log.
+
+Every statement here is limited to one merchant, and where its rows have one to a mode. Nothing is written."""

@@ -1,24 +1,27 @@
 """A merchant's audit log as its people read it: who did what, to what, from where.
 
-What the platform's operators did to the merchant is in it, but not who of them it was, nor from where: that is in
-the platform's own log.
+What the platform's operators did to the merchant is in it, but neither who of them did it nor from which address: that
+is in the log that operators read.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
+from app.audit import log
+from app.audit.log import Entry, Filters
 from app.core import database
-from app.core.database import Row
-from app.core.keyset import Page, Place, direction, page_of
+from app.core.keyset import Page, Place
+
+OPERATOR = "operator"
+"""The actor of all entries of operators who do not belong to the merchant."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
-    """One entry. `who` is a name: a person's, a key's, or what stands in for the platform. `about` names the subject
-    where it is a person, a key or an endpoint, and else is empty."""
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry. `who` is the name of a person or key, or stands for the platform. `about` names the subject where it
+    is a person, a key or an endpoint, and else is empty."""
 
     id: int
     at: datetime
@@ -31,50 +34,26 @@ class Deed:
     details: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """None leaves one out. `area` is the noun that an action begins with, such as `api_key`.
+class _Names(msgspec.Struct, frozen=True):
+    """The names that a page of a merchant's log needs, by id. `foreign` are operators who are not its members."""
 
-    `at_from` is inclusive, `at_to` exclusive.
-    """
-
-    actor: str | None = None
-    area: str | None = None
-    subject: str | None = None
-    at_from: datetime | None = None
-    at_to: datetime | None = None
+    accounts: dict[str, str] = {}
+    foreign: frozenset[str] = frozenset()
+    keys: dict[str, str] = {}
+    endpoints: dict[str, str] = {}
 
 
-async def page(merchant_id: str, filters: Filters, place: Place | None, limit: int) -> Page[Deed]:
-    """A page of the log by (at, id), newest first."""
-    conditions, args = ["e.merchant_id = $1"], list[object]([merchant_id])
-    wanted = {
-        "e.actor = {}": filters.actor,
-        "starts_with(e.action, {})": None if filters.area is None else f"{filters.area}.",
-        "e.subject = {}": filters.subject,
-        "e.at >= {}": filters.at_from,
-        "e.at < {}": filters.at_to,
-    }
-    for condition, value in wanted.items():
-        if value is not None:
-            args.append(value)
-            conditions.append(condition.format(f"${len(args)}"))
-    comparison, order = direction(place)
-    if place is not None:
-        args += place.key
-        conditions.append(f"(e.at, e.id) {comparison} (${len(args) - 1}, ${len(args)})")
-    rows = await database.fetch_all(
-        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY e.at {order}, e.id {order} LIMIT {limit + 1:d}", *args
-    )
-    return page_of(rows, limit, place, key=("at", "id"), made=_deed)
-
-
-def _deed(row: Row) -> Deed:
-    return Deed(**{**dict(row), "details": json.loads(row["details"])})
+async def page(merchant_id: str, filters: Filters, place: Place | None, limit: int) -> Page[Action]:
+    """A page of the merchant's log by (at, id), newest first. The merchant of `filters` is always this one."""
+    of_merchant = msgspec.structs.replace(filters, merchant_id=merchant_id)
+    entries = await log.page_by_time(of_merchant, place, limit)
+    names = await _names(merchant_id, entries)
+    return Page([_action(entry, names) for entry in entries], entries.previous, entries.following)
 
 
 async def people(merchant_id: str) -> list[tuple[str, str]]:
     """Everybody who has done something at a merchant, by (actor, name): what a filter offers. No operators."""
+    # SQL: an actor is no foreign key, and the members are asked with EXISTS.
     rows = await database.fetch_all(
         """
         SELECT DISTINCT a.name, e.actor FROM audit_entries e JOIN accounts a ON e.actor = 'account:' || a.id
@@ -87,24 +66,62 @@ async def people(merchant_id: str) -> list[tuple[str, str]]:
     return [(row["actor"], row["name"]) for row in rows]
 
 
-# An operator who also belongs to the merchant acts here as a colleague, and is named.
-_SELECT = """
-    SELECT e.id, e.at, e.action, e.subject, e.details,
-        CASE WHEN o.is_foreign THEN 'operator' ELSE e.actor END AS actor,
-        CASE WHEN o.is_foreign THEN NULL ELSE e.address END AS address,
-        CASE WHEN o.is_foreign THEN 'An operator of the gateway'
-            WHEN a.id IS NOT NULL THEN a.name
-            WHEN k.id IS NOT NULL THEN 'API key ' || k.name
-            ELSE 'The gateway' END AS who,
-        coalesce(sa.name, sk.name, sw.url, '') AS about
-    FROM audit_entries e
-    LEFT JOIN accounts a ON e.actor = 'account:' || a.id
-    LEFT JOIN api_keys k ON e.actor = 'api_key:' || k.id AND k.merchant = e.merchant_id
-    LEFT JOIN accounts sa ON sa.id = e.subject AND e.action LIKE 'team.%'
-    LEFT JOIN api_keys sk ON sk.id = e.subject AND sk.merchant = e.merchant_id
-    LEFT JOIN webhook_endpoints sw ON sw.id = e.subject AND sw.merchant = e.merchant_id
-    CROSS JOIN LATERAL (
-        SELECT coalesce(a.is_operator, false) AND NOT EXISTS (
-            SELECT FROM memberships p WHERE p.merchant = e.merchant_id AND p.account = a.id) AS is_foreign
-    ) o
-"""
+async def _names(merchant_id: str, entries: Sequence[Entry]) -> _Names:
+    """Who and what the entries name, in one statement for the page."""
+    ids = {entry.actor.partition(":")[2] for entry in entries} | {entry.subject for entry in entries}
+    if not entries:
+        return _Names()
+    # SQL: a union over three tables, with EXISTS.
+    rows = await database.fetch_all(
+        """
+        SELECT 'account' AS kind, a.id, a.name, a.is_operator AND NOT EXISTS (
+            SELECT FROM memberships p WHERE p.merchant = $1 AND p.account = a.id) AS is_foreign
+        FROM accounts a WHERE a.id = ANY($2)
+        UNION ALL SELECT 'key', k.id, k.name, false FROM api_keys k WHERE k.merchant = $1 AND k.id = ANY($2)
+        UNION ALL SELECT 'endpoint', w.id, w.url, false FROM webhook_endpoints w
+            WHERE w.merchant = $1 AND w.id = ANY($2)
+        """,
+        merchant_id,
+        sorted(ids),
+    )
+    by_kind: dict[str, dict[str, str]] = {"account": {}, "key": {}, "endpoint": {}}
+    for row in rows:
+        by_kind[row["kind"]][row["id"]] = row["name"]
+    return _Names(
+        by_kind["account"],
+        frozenset(row["id"] for row in rows if row["is_foreign"]),
+        by_kind["key"],
+        by_kind["endpoint"],
+    )
+
+
+def _action(entry: Entry, names: _Names) -> Action:
+    """The entry as the merchant may read it. An operator who is also a member acts here as one, and is named."""
+    kind, _, actor_id = entry.actor.partition(":")
+    is_foreign = kind == "account" and actor_id in names.foreign
+    return Action(
+        id=entry.id,
+        at=entry.at,
+        actor=OPERATOR if is_foreign else entry.actor,
+        who="An operator of the gateway" if is_foreign else _who(kind, actor_id, names),
+        action=entry.action,
+        subject=entry.subject,
+        about=_about(entry, names),
+        address=None if is_foreign else entry.address,
+        details=entry.facts,
+    )
+
+
+def _who(kind: str, actor_id: str, names: _Names) -> str:
+    if kind == "account" and actor_id in names.accounts:
+        return names.accounts[actor_id]
+    if kind == "api_key" and actor_id in names.keys:
+        return f"API key {names.keys[actor_id]}"
+    return "The gateway"
+
+
+def _about(entry: Entry, names: _Names) -> str:
+    """The subject's name. Accounts are named where the action is about the team."""
+    if entry.action.startswith("team.") and entry.subject in names.accounts:
+        return names.accounts[entry.subject]
+    return names.keys.get(entry.subject) or names.endpoints.get(entry.subject, "")

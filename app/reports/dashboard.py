@@ -1,4 +1,4 @@
-"""The figures of a merchant's dashboard: takings a day, how many invoices were paid, and what needs somebody."""
+"""The figures of a merchant's dashboard: takings a day, how many invoices were paid, and what needs a person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +7,14 @@ from typing import Literal
 
 from app.core import database
 from app.merchants.terms import Mode
+from app.reports import reviews
 from app.webhooks import queries as webhooks
 
 DAYS = 30
 """How far back the charts go, today included."""
 
 FAILED_LATELY = timedelta(days=7)
-"""A payout that failed asks for attention so long: its money is back, and whoever was to get it waits."""
+"""How long a failed payout is shown as needing attention: its money is back, and the recipient has not been paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ Concern = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Something that needs a person, and how many of it there are."""
+    """Something that a person must deal with, and how many there are."""
 
     concern: Concern
     count: int
@@ -83,6 +84,7 @@ class Attention:
 async def figures(merchant_id: str, mode: Mode, now: datetime) -> Figures:
     """The last 30 days, by the day on which an invoice was made: one read of the merchant's newest invoices."""
     first = now.astimezone(UTC).date() - timedelta(days=DAYS - 1)
+    # SQL: grouped by an expression, with FILTER.
     rows = await database.fetch_all(
         """
         SELECT (created_at AT TIME ZONE 'UTC')::date AS day, network, asset, count(*) AS made,
@@ -120,7 +122,8 @@ def _takings(network: str, asset: str, paid: int, by_day: dict[date, int], calen
 
 
 async def attention(merchant_id: str, mode: Mode, now: datetime) -> list[Attention]:
-    """What needs somebody, the most pressing first; empty where all is well."""
+    """What needs a person, the most urgent first; empty where there is nothing."""
+    # SQL: counts of several tables in one statement.
     row = await database.fetch_one(
         """
         SELECT
@@ -142,22 +145,9 @@ async def attention(merchant_id: str, mode: Mode, now: datetime) -> list[Attenti
     counts: dict[Concern, int] = {
         "negative_balances": row["negative_balances"],
         "paused_webhooks": len(await webhooks.list_stopped(merchant_id, mode)),
-        "reviews": await open_reviews(merchant_id, mode),
+        "reviews": await reviews.open_count(merchant_id, mode),
         "failed_payouts": row["failed_payouts"],
         "held_payouts": row["held_payouts"],
         "locked_keys": row["locked_keys"],
     }
     return [Attention(concern, count) for concern, count in counts.items() if count]
-
-
-async def open_reviews(merchant_id: str, mode: Mode) -> int:
-    """How many cases of the merchant wait for an operator."""
-    count: int = await database.fetch_value(
-        """
-        SELECT count(*) FROM reviews r JOIN invoices i ON i.id = r.invoice
-        WHERE r.merchant = $1 AND i.mode = $2 AND r.status = 'open'
-        """,
-        merchant_id,
-        mode,
-    )
-    return count

@@ -1,14 +1,17 @@
 """Manual reviews as their merchant sees them: what came, why it did not simply pay, what became of it."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from app.core import database
-from app.core.keyset import Page, Place, direction, page_of
+import msgspec
+from piccolo.query.methods.select import Select
+
+from app.core.keyset import Page, Place
+from app.core.statement import Listing, Param, Statement
+from app.deposits.tables import Review
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(msgspec.Struct, frozen=True, kw_only=True):
     """A deposit that an operator settles or has settled. Amounts are in minor units of their own assets."""
 
     id: int
@@ -31,38 +34,54 @@ class Case:
     decided_at: datetime | None
 
 
+def _cases() -> "Select[Any]":
+    """The cases of a merchant in a mode. One without an invoice has no mode and is left out."""
+    return Review.select(
+        Review.id,
+        Review.deposit.as_alias("deposit_id"),
+        Review.invoice.as_alias("invoice_id"),
+        Review.invoice.order_id.as_alias("order_id"),
+        Review.verdict,
+        Review.status,
+        Review.outcome,
+        Review.reason,
+        Review.refund_id,
+        Review.deposit.network.as_alias("network"),
+        Review.deposit.asset.as_alias("asset"),
+        Review.deposit.amount_raw.as_alias("came_raw"),
+        Review.invoice.asset.as_alias("asked_asset"),
+        Review.invoice.pay_in_raw.as_alias("asked_raw"),
+        Review.deposit.from_address.as_alias("from_address"),
+        Review.deposit.txid.as_alias("txid"),
+        Review.opened_at,
+        Review.decided_at,
+    ).where(Review.merchant == Param("merchant"), Review.invoice.mode == Param("mode"))
+
+
 async def page(merchant_id: str, mode: str, *, status: str | None, place: Place | None, limit: int) -> Page[Case]:
     """A page of cases by (opened_at, id), newest first."""
-    comparison, order = direction(place)
-    rows = await database.fetch_all(
-        f"""
-        {_SELECT} WHERE r.merchant = $1 AND i.mode = $2 AND ($3::text IS NULL OR r.status = $3)
-            AND ($4::timestamptz IS NULL OR (r.opened_at, r.id) {comparison} ($4, $5))
-        ORDER BY r.opened_at {order}, r.id {order} LIMIT $6
-        """,
-        merchant_id,
-        mode,
-        status,
-        *(place.key if place else (None, None)),
-        limit + 1,
-    )
-    return page_of(rows, limit, place, key=("opened_at", "id"), made=lambda row: Case(**dict(row)))
+    return await _LIST.page(place, limit, merchant=merchant_id, mode=mode, status=status)
+
+
+_LIST = Listing(_cases, Case, key=(Review.opened_at, Review.id), filters={"status": Review.status == Param("status")})
 
 
 async def of_invoice(merchant_id: str, mode: str, invoice_id: str) -> list[Case]:
     """The cases of one invoice, oldest first."""
-    rows = await database.fetch_all(
-        f"{_SELECT} WHERE r.merchant = $1 AND i.mode = $2 AND r.invoice = $3 ORDER BY r.id",
-        merchant_id,
-        mode,
-        invoice_id,
-    )
-    return [Case(**dict(row)) for row in rows]
+    return await _OF_INVOICE.all(merchant=merchant_id, mode=mode, invoice=invoice_id)
 
 
-_SELECT = """
-    SELECT r.id, r.deposit AS deposit_id, r.invoice AS invoice_id, i.order_id, r.verdict, r.status, r.outcome,
-        r.reason, r.refund_id, d.network, d.asset, d.amount_raw AS came_raw, i.asset AS asked_asset,
-        i.pay_in_raw AS asked_raw, d.from_address, d.txid, r.opened_at, r.decided_at
-    FROM reviews r JOIN deposits d ON d.id = r.deposit JOIN invoices i ON i.id = r.invoice
-    """
+_OF_INVOICE = Statement(_cases().where(Review.invoice == Param("invoice")).order_by(Review.id), Case)
+
+
+async def open_count(merchant_id: str, mode: str) -> int:
+    """How many cases of the merchant wait for an operator."""
+    return await _OPEN_COUNT.one(merchant=merchant_id, mode=mode)
+
+
+_OPEN_COUNT = Statement(
+    Review.count().where(
+        Review.merchant == Param("merchant"), Review.invoice.mode == Param("mode"), Review.status == "open"
+    ),
+    int,
+)

@@ -1,16 +1,26 @@
-"""The story of one invoice, payout or refund: every fact that the books have of it, in order.
+"""The history of one invoice, payout or refund: every recorded fact about it, in order of time.
 
-From five places that know nothing of each other: events and where they were delivered, transfers on chain, entries
-of the ledger, reviews, and the audit log for what people did.
+The facts come from events and their deliveries, transfers on chain, entries of the ledger, reviews, and the audit log.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
+
+import msgspec
+from piccolo.query import OrderByRaw
 
 from app.core import database
+from app.core.statement import Param, Statement, any_of, select
 from app.deposits.bookings import booking_reference
+from app.deposits.tables import Deposit, Review
+from app.events.tables import Event
+from app.invoices.tables import Invoice
+from app.ledger.tables import LedgerEntry
+from app.refunds.tables import Refund
+from app.withdrawals.tables import Withdrawal
 
 Source = Literal["event", "deposit", "ledger", "review", "withdrawal", "delivery", "audit"]
 
@@ -40,43 +50,35 @@ _ORDER: dict[Source, int] = {
     "event": 5,
     "delivery": 6,
 }
-"""Of facts of one transaction, which share their moment: causes before what is told of them."""
+"""The order of facts that have the same time, such as those of one database transaction: causes come first."""
 
 MOST_DEPOSITS = 100
-"""Deposits that a story tells of; dust comes last, since strangers can send as much of it as they like."""
+"""At most so many deposits are shown. Dust comes last, since anybody can send any amount of it."""
 
 MOST_DELIVERIES = 200
-"""Deliveries that a story tells of, the first ones: an endpoint may be replayed many times."""
+"""At most so many deliveries are shown, the first ones: an event may be replayed many times."""
 
 
 async def of_invoice(merchant_id: str, mode: str, invoice_id: str) -> list[Fact]:
     """Everything that happened to an invoice, oldest first. Empty for one that isn't there, or another's."""
-    owned = await database.fetch_value(
-        "SELECT true FROM invoices WHERE id = $1 AND merchant = $2 AND mode = $3", invoice_id, merchant_id, mode
-    )
-    if not owned:
+    if await _INVOICE.first(id=invoice_id, merchant=merchant_id, mode=mode) is None:
         return []
     deposits = await _deposits(invoice_id)
-    refunds = await database.fetch_all(
-        "SELECT r.id FROM refunds r JOIN withdrawals w ON w.id = r.id WHERE r.invoice = $1", invoice_id
-    )
+    refunds = await _REFUNDS.all(invoice=invoice_id)
     references = [reference for fact, times in deposits for reference in _bookings(fact.subject, times)]
-    references += [row["id"] for row in refunds]
+    references += refunds
     return _in_order(
         [fact for fact, _ in deposits]
         + await _ledger(merchant_id, references)
         + await _reviews(invoice_id)
-        + await _events(merchant_id, mode, [invoice_id, *(row["id"] for row in refunds)])
+        + await _events(merchant_id, mode, [invoice_id, *refunds])
         + await _audit(merchant_id, invoice_id)
     )
 
 
 async def of_withdrawal(merchant_id: str, mode: str, withdrawal_id: str) -> list[Fact]:
     """Everything that happened to a payout or refund, oldest first."""
-    owned = await database.fetch_value(
-        "SELECT true FROM withdrawals WHERE id = $1 AND merchant = $2 AND mode = $3", withdrawal_id, merchant_id, mode
-    )
-    if not owned:
+    if await _WITHDRAWAL.first(id=withdrawal_id, merchant=merchant_id, mode=mode) is None:
         return []
     return _in_order(
         await _ledger(merchant_id, [withdrawal_id])
@@ -85,36 +87,64 @@ async def of_withdrawal(merchant_id: str, mode: str, withdrawal_id: str) -> list
     )
 
 
+_INVOICE = Statement(
+    Invoice.select(Invoice.id).where(
+        Invoice.id == Param("id"), Invoice.merchant == Param("merchant"), Invoice.mode == Param("mode")
+    ),
+    str,
+)
+_WITHDRAWAL = Statement(
+    Withdrawal.select(Withdrawal.id).where(
+        Withdrawal.id == Param("id"), Withdrawal.merchant == Param("merchant"), Withdrawal.mode == Param("mode")
+    ),
+    str,
+)
+_REFUNDS = Statement(Refund.select(Refund.id).where(Refund.invoice == Param("invoice")), str)
+
+
 def _in_order(facts: list[Fact]) -> list[Fact]:
     return sorted(facts, key=lambda fact: (fact.at, _ORDER[fact.source]))
 
 
 async def _deposits(invoice_id: str) -> list[tuple[Fact, int]]:
     """Deposits as they were seen, and how often each was reversed; that one was orphaned has no moment of its own."""
-    rows = await database.fetch_all(
-        """
-        SELECT id, network, asset, amount_raw, txid, status, verdict, seen_at, times_reversed FROM deposits
-        WHERE invoice = $1 ORDER BY verdict = 'dust', seen_at LIMIT $2
-        """,
-        invoice_id,
-        MOST_DEPOSITS,
-    )
     return [
         (
             Fact(
-                at=row["seen_at"],
+                at=row.seen_at,
                 source="deposit",
-                kind="orphaned" if row["status"] == "orphaned" else row["verdict"],
-                subject=row["id"],
-                network=row["network"],
-                asset=row["asset"],
-                amount_raw=row["amount_raw"],
-                note=row["txid"],
+                kind="orphaned" if row.status == "orphaned" else row.verdict,
+                subject=row.id,
+                network=row.network,
+                asset=row.asset,
+                amount_raw=row.amount_raw,
+                note=row.txid,
             ),
-            row["times_reversed"],
+            row.times_reversed,
         )
-        for row in rows
+        for row in await _DEPOSITS.all(invoice=invoice_id)
     ]
+
+
+class _Deposit(msgspec.Struct, frozen=True):
+    id: str
+    network: str
+    asset: str
+    amount_raw: int
+    txid: str
+    status: str
+    verdict: str
+    seen_at: datetime
+    times_reversed: int
+
+
+_DEPOSITS = Statement(
+    select(Deposit, _Deposit)
+    .where(Deposit.invoice == Param("invoice"))
+    .order_by(OrderByRaw("verdict = 'dust'"), Deposit.seen_at)
+    .limit(MOST_DEPOSITS),
+    _Deposit,
+)
 
 
 def _bookings(deposit_id: str, times_reversed: int) -> list[str]:
@@ -124,64 +154,74 @@ def _bookings(deposit_id: str, times_reversed: int) -> list[str]:
 
 async def _ledger(merchant_id: str, references: Sequence[str]) -> list[Fact]:
     """Entries of the merchant's own ledgers."""
-    rows = await database.fetch_all(
-        """
-        SELECT e.created_at, e.kind, e.seq, e.reference_id, h.network, h.asset,
-            e.available_delta_raw, e.locked_delta_raw, e.hash
-        FROM ledger_entries e JOIN ledger_heads h ON h.id = e.ledger
-        WHERE h.owner = $1 AND e.reference_id = ANY($2)
-        """,
-        merchant_id,
-        list(references),
-    )
     return [
         Fact(
-            at=row["created_at"],
+            at=row.created_at,
             source="ledger",
-            kind=row["kind"],
-            subject=row["reference_id"],
-            network=row["network"],
-            asset=row["asset"],
-            amount_raw=row["available_delta_raw"] or row["locked_delta_raw"],
-            note=str(row["seq"]),
+            kind=row.kind,
+            subject=row.reference_id,
+            network=row.network,
+            asset=row.asset,
+            amount_raw=row.available_delta_raw or row.locked_delta_raw,
+            note=str(row.seq),
         )
-        for row in rows
+        for row in await _ENTRIES.all(owner=merchant_id, references=list(references))
     ]
 
 
+class _Entry(msgspec.Struct, frozen=True):
+    created_at: datetime
+    kind: str
+    seq: int
+    reference_id: str
+    network: str
+    asset: str
+    available_delta_raw: int
+    locked_delta_raw: int
+
+
+_ENTRIES = Statement(
+    LedgerEntry.select(
+        LedgerEntry.created_at,
+        LedgerEntry.kind,
+        LedgerEntry.seq,
+        LedgerEntry.reference_id,
+        LedgerEntry.ledger.network.as_alias("network"),
+        LedgerEntry.ledger.asset.as_alias("asset"),
+        LedgerEntry.available_delta_raw,
+        LedgerEntry.locked_delta_raw,
+    ).where(LedgerEntry.ledger.owner == Param("owner"), any_of(LedgerEntry.reference_id, Param("references"))),
+    _Entry,
+)
+
+
 async def _reviews(invoice_id: str) -> list[Fact]:
-    rows = await database.fetch_all(
-        "SELECT deposit, verdict, outcome, reason, opened_at, decided_at FROM reviews WHERE invoice = $1", invoice_id
-    )
     facts = []
-    for row in rows:
-        facts.append(
-            Fact(at=row["opened_at"], source="review", kind="opened", subject=row["deposit"], note=row["verdict"])
-        )
-        if row["decided_at"] is not None:
+    for row in await _REVIEWS.all(invoice=invoice_id):
+        facts.append(Fact(at=row.opened_at, source="review", kind="opened", subject=row.deposit, note=row.verdict))
+        if row.decided_at is not None and row.outcome is not None:
             facts.append(
-                Fact(
-                    at=row["decided_at"],
-                    source="review",
-                    kind=row["outcome"],
-                    subject=row["deposit"],
-                    note=row["reason"],
-                )
+                Fact(at=row.decided_at, source="review", kind=row.outcome, subject=row.deposit, note=row.reason)
             )
     return facts
 
 
+class _Review(msgspec.Struct, frozen=True):
+    deposit: str
+    verdict: str
+    outcome: str | None
+    reason: str | None
+    opened_at: datetime
+    decided_at: datetime | None
+
+
+_REVIEWS = Statement(select(Review, _Review).where(Review.invoice == Param("invoice")), _Review)
+
+
 async def _events(merchant_id: str, mode: str, subjects: Sequence[str]) -> list[Fact]:
     """Events, and each endpoint that took one or gave up."""
-    events = await database.fetch_all(
-        """
-        SELECT id, event_id, type, subject_id, created_at FROM events
-        WHERE merchant_id = $1 AND mode = $2 AND subject_id = ANY($3) ORDER BY id
-        """,
-        merchant_id,
-        mode,
-        list(subjects),
-    )
+    events = await _EVENTS.all(merchant=merchant_id, mode=mode, subjects=list(subjects))
+    # SQL: the newest attempt of each delivery is a subquery inside coalesce().
     deliveries = await database.fetch_all(
         """
         SELECT d.status, d.attempts, d.delivered_at, e.event_id, e.type, w.url,
@@ -190,18 +230,18 @@ async def _events(merchant_id: str, mode: str, subjects: Sequence[str]) -> list[
         FROM webhook_deliveries d JOIN events e ON e.id = d.event JOIN webhook_endpoints w ON w.id = d.endpoint
         WHERE d.event = ANY($1) ORDER BY d.id LIMIT $2
         """,
-        [row["id"] for row in events],
+        [event.id for event in events],
         MOST_DELIVERIES,
     )
     return [
         Fact(
-            at=row["created_at"],
-            source="event" if row["type"].startswith("invoice.") else "withdrawal",
-            kind=row["type"],
-            subject=row["subject_id"],
-            note=str(row["event_id"]),
+            at=event.created_at,
+            source="event" if event.type.startswith("invoice.") else "withdrawal",
+            kind=event.type,
+            subject=event.subject_id,
+            note=str(event.event_id),
         )
-        for row in events
+        for event in events
     ] + [
         Fact(
             at=row["at"],
@@ -214,8 +254,27 @@ async def _events(merchant_id: str, mode: str, subjects: Sequence[str]) -> list[
     ]
 
 
+class _Event(msgspec.Struct, frozen=True):
+    id: int
+    event_id: UUID
+    type: str
+    subject_id: str
+    created_at: datetime
+
+
+_EVENTS = Statement(
+    select(Event, _Event)
+    .where(
+        Event.merchant_id == Param("merchant"), Event.mode == Param("mode"), any_of(Event.subject_id, Param("subjects"))
+    )
+    .order_by(Event.id),
+    _Event,
+)
+
+
 async def _audit(merchant_id: str, subject: str) -> list[Fact]:
-    """What people did to it, by name; who is of the gateway's staff stays nameless to the merchant."""
+    """What people did to it, by name. A merchant does not learn the names of the gateway's operators."""
+    # SQL: an actor is no foreign key.
     rows = await database.fetch_all(
         """
         SELECT e.at, e.action, e.subject,

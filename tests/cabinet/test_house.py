@@ -227,4 +227,4 @@ async def test_nothing_of_another_merchant_is_in_the_log(office: Office) -> None
     foreign = await api_key(office.settings.api_key_peppers, mode="test")
     assert foreign.merchant_id != office.merchant_id
     assert (await repository.list_keys(office.merchant_id, "test")) == []
-    assert "Nothing was done yet" in await owner.see("audit")
+    assert "Nothing is recorded yet" in await owner.see("audit")

@@ -22,7 +22,7 @@ ENDS = accounts.ENDS | merchants.ENDS
 
 GUARD, SIGN_IN, SECURITY = "identity/test_guard.py", "identity/test_sign_in_pages.py", "identity/test_security_pages.py"
 DELIVERY, LINKS, LIVE = "webhooks/test_delivery.py", "checkout/test_links.py", "checkout/test_checkout_live.py"
-APPROVALS, DESK = "withdrawals/test_approvals.py", "operator/test_desk_deeds.py"
+APPROVALS, DESK = "withdrawals/test_approvals.py", "operator/test_desk_actions.py"
 
 ELSEWHERE: dict[tuple[str, str], str] = {
     ("Session", "another sign-in in the same browser"): f"{SIGN_IN}::test_a_new_sign_in_ends_the_browsers_last_session",

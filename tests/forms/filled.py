@@ -106,7 +106,7 @@ def of_desk(scene: Any, other_application: int) -> dict[str, Filled]:
         "/desk/approvals/{withdrawal_id:str}/reject": Filled(why, ids={"withdrawal_id": scene.large}),
         "/desk/holds/{hold_id:int}": Filled(why, ids={"hold_id": str(scene.hold)}),
         "/desk/holds/withdrawals/{withdrawal_id:str}": Filled(why, ids={"withdrawal_id": scene.refused}),
-        "/desk/merchants/{merchant_id:str}/standing/{deed:str}": Filled(why, ids=shop | {"deed": "suspend"}),
+        "/desk/merchants/{merchant_id:str}/standing/{change:str}": Filled(why, ids=shop | {"change": "suspend"}),
         "/desk/merchants/{merchant_id:str}/terms": Filled({"service_fee_bps": "90", "tolerance_bps": "0"}, ids=shop),
         "/desk/merchants/{merchant_id:str}/assets/{chain:str}/{mode:str}/{symbol:str}": Filled(
             {"enabled": "on", "min_raw": "1.00", "max_raw": "", "daily_cap_raw": ""}, ids=shop | asset
@@ -123,7 +123,7 @@ ELSEWHERE_TESTED = {
     "/invitation/accept": "tests/merchants/test_team.py: the link in the letter works once",
     MERCHANT + "/application": "tests/cabinet/over_chain/test_rights.py: an approved merchant has none to send",
     "/sign-out": "tests/identity/test_sign_in_pages.py: it ends what sends it",
-    "/desk/approvals/{withdrawal_id:str}/attach": "tests/operator/test_desk_deeds.py: it needs a real transaction",
+    "/desk/approvals/{withdrawal_id:str}/attach": "tests/operator/test_desk_actions.py: it needs a real transaction",
 }
 """Forms that the walks leave out, and where they are tested."""
 

@@ -55,7 +55,7 @@ async def sign_in(page: Page, web: RunningApp, account: Account, *, code: str | 
 
 
 def past_code(account: Account) -> str:
-    """The code of half a minute ago: it is still taken, and leaves the present one for a deed."""
+    """The code of half a minute ago: it is still taken, and leaves the present one for an action."""
     return code_at(account, -1)
 
 

@@ -7,7 +7,7 @@ from eth_utils.address import to_checksum_address
 
 from app.accounts.operators import Operator
 from app.alerts.service import raise_alert
-from app.backoffice import alerts
+from app.backoffice import alerts, service
 from app.core import clock, database
 from app.ledger.hashchain import ChainId
 from app.merchants import applications, switches
@@ -197,7 +197,7 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
         )
         (drift, *_) = await alerts.page("open", "critical", None, 10)
         if note:
-            await alerts.acknowledge(drift.id, note, by, clock.now())
+            await service.acknowledge_alert(drift.id, note, by, clock.now())
     (old, *_) = await alerts.page("acknowledged", None, None, 10)
 
     applicant = await an_account(settings, "nora@lichtung.example")

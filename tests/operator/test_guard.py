@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from app.backoffice import activity_log
-from app.backoffice.activity_log import Filters
+from app.audit import log
+from app.audit.log import Filters
 from app.core import clock
 from tests.factories.merchants import make_member
 from tests.factories.withdrawals import payout
@@ -21,7 +21,7 @@ NAMES = {
     "hold_id": "1",
     "run_id": "1",
     "verb": "credit",
-    "deed": "suspend",
+    "change": "suspend",
     "name": "payouts",
     "owner": "platform:fees",
     "chain": "ethereum",
@@ -85,7 +85,7 @@ async def test_an_operator_without_an_authenticator_is_sent_to_set_one_up(served
     for method, path in routes(served):
         status, location = await ask(browser, method, path, token)
         assert (status, location) == (303, "/account/security/authenticator"), (method, path)
-    assert (await activity_log.page(Filters(action="switch."), None, 10)) == []
+    assert (await log.page(Filters(action="switch."), None, 10)) == []
 
 
 async def test_a_form_of_nobody_changes_nothing(served: Served) -> None:
@@ -99,7 +99,7 @@ async def test_a_form_of_nobody_changes_nothing(served: Served) -> None:
             assert (await ask(browser, method, path, await csrf_of(elsewhere)))[0] == 403, path
             foreign = await browser.post(path, {"csrf_token": token}, **{"Sec-Fetch-Site": "cross-site"})
             assert foreign.status_code in (403, 404), path
-    assert (await activity_log.page(Filters(action="switch."), None, 10)) == []
+    assert (await log.page(Filters(action="switch."), None, 10)) == []
 
 
 async def test_what_is_not_there_is_not_found(served: Served) -> None:
@@ -117,7 +117,7 @@ async def test_what_is_not_there_is_not_found(served: Served) -> None:
 
 
 @pytest.mark.parametrize("minutes", [9, 11])
-async def test_deeds_want_a_code_of_the_last_ten_minutes(served: Served, minutes: int) -> None:
+async def test_actions_want_a_code_of_the_last_ten_minutes(served: Served, minutes: int) -> None:
     """A stolen cookie is not enough, ten minutes after the code."""
     from datetime import timedelta
 

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from app.accounts.operators import Operator
-from app.backoffice import activity_log, names, networks, queue, reviews, withdrawals
+from app.audit import log
+from app.audit.log import Filters
 from app.backoffice import merchants as merchant_files
-from app.backoffice.activity_log import Filters
+from app.backoffice import names, networks, queue, reviews, withdrawals
 from app.core import clock, database
 from app.core.keyset import Place
 from app.ledger.hashchain import ChainId
@@ -352,14 +353,14 @@ async def test_the_audit_log_is_filtered_and_paged(services: Services, merchant_
     for bps in (1, 2, 3):
         await administration.set_terms(merchant_id, bps, 0, by, clock.now())
     await administration.suspend(merchant_id, "why", by, clock.now())
-    everything = await activity_log.page(Filters(merchant_id=merchant_id), None, 10)
-    assert [deed.action for deed in everything] == ["merchant.suspended"] + ["merchant.fee_changed"] * 3
+    everything = await log.page(Filters(merchant_id=merchant_id), None, 10)
+    assert [entry.action for entry in everything] == ["merchant.suspended"] + ["merchant.fee_changed"] * 3
     assert everything.following is None
-    page = await activity_log.page(Filters(action="merchant.fee"), None, 2)
-    assert ([deed.details["is_now"] for deed in page], page.following) == ([3, 2], Place((page[-1].id,)))
-    rest = await activity_log.page(Filters(action="merchant.fee"), page.following, 2)
-    assert ([deed.details["is_now"] for deed in rest], rest.following) == ([1], None)
-    assert await activity_log.page(Filters(action="merchant.fee"), rest.previous, 2) == page
+    page = await log.page(Filters(action="merchant.fee"), None, 2)
+    assert ([entry.facts["is_now"] for entry in page], page.following) == ([3, 2], Place((page[-1].id,)))
+    rest = await log.page(Filters(action="merchant.fee"), page.following, 2)
+    assert ([entry.facts["is_now"] for entry in rest], rest.following) == ([1], None)
+    assert await log.page(Filters(action="merchant.fee"), rest.previous, 2) == page
     for nothing in (
         Filters(actor="account:ACC-0000000000"),
         Filters(subject="PO-1"),
@@ -367,6 +368,6 @@ async def test_the_audit_log_is_filtered_and_paged(services: Services, merchant_
         Filters(at_from=clock.now() + timedelta(seconds=1)),
         Filters(at_to=clock.now() - timedelta(hours=1)),
     ):
-        assert await activity_log.page(nothing, None, 10) == []
+        assert await log.page(nothing, None, 10) == []
     found = await names.of_actors([by.actor, "cli", None, "account:ACC-0000000000"])
     assert found == {by.actor: names.Name("Op Erator", "ops@example.test")}

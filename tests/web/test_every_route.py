@@ -316,7 +316,7 @@ async def test_no_route_fails_whatever_is_sent(
     tokens = {who: await sign_in(who) for who in ("owner", "operator")}
     slug = world.services.links.slug(world.open_invoice.id)
     ids = {**world.ids, "merchant_id": world.terms.merchant_id, "mode": "test", "slug": slug, "chain": "ethereum"}
-    ids |= {"symbol": "USDT", "owner": world.terms.merchant_id, "verb": "credit", "deed": "suspend"}
+    ids |= {"symbol": "USDT", "owner": world.terms.merchant_id, "verb": "credit", "change": "suspend"}
     ids |= {"withdrawal_id": world.ids["payout_id"], "deposit_id": world.late_invoice.deposits[0].id}
     ids |= {"webhook_id": world.ids["endpoint_id"], "file_path": "css/app.css", "session_id": "1"}
 

@@ -29,10 +29,10 @@ async def test_a_payout_is_approved_in_the_browser_and_confirmed_on_chain(
         await expect(page.get_by_role("heading", level=1)).to_have_text("Queue")
         await page.get_by_role("link", name=asked.id).click()
 
-        assert await text_of(page, ".deed__figure") == "42.50"
-        assert await text_of(page, ".deed__destination .grouped") == asked.destination
+        assert await text_of(page, ".transfer__figure") == "42.50"
+        assert await text_of(page, ".transfer__destination .grouped") == asked.destination
         assert await text_of(page, ".decision__recap .grouped") == asked.destination
-        await expect(page.locator(".cautions")).to_contain_text(other.id)
+        await expect(page.locator(".warnings")).to_contain_text(other.id)
         approve = page.get_by_role("button", name="Approve 42.50 USDT")
 
         await page.get_by_label("Code from your authenticator").fill("123456")
@@ -75,7 +75,7 @@ async def test_a_review_is_credited_in_the_browser(setup: SignerUnderTest, web: 
         await sign_in(page, web, olive)
         await page.goto(f"http://127.0.0.1:{web.port}/desk")
         await page.get_by_role("link", name=case).click()
-        await expect(page.locator(".deed__title")).to_have_text("A second transfer")
+        await expect(page.locator(".transfer__title")).to_have_text("A second transfer")
         await page.get_by_role("link", name="Credit…").click()
         await page.get_by_role("button", name="Credit 7.00 USDT").click()
         await expect(page.get_by_role("alert")).to_contain_text("Say why")

@@ -1,4 +1,4 @@
-"""What operators do: each deed checks, changes and is written down with who, why and from where, or not at all."""
+"""What operators do: each action checks, changes and is recorded with who, why and from where, or not at all."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from app.accounts import operators
 from app.accounts import repository as accounts_repository
 from app.accounts.operators import DeedRefused, NotAnOperator, Operator, TotpMissing
 from app.alerts.service import raise_alert
-from app.backoffice import alerts, queue
+from app.backoffice import alerts, queue, service
 from app.core import clock, database
 from app.core.errors import ApiError, Code
 from app.ledger.hashchain import ChainId
@@ -36,7 +36,7 @@ from tests.factories.withdrawals import NETWORK, approve, payout
 from tests.operator.conftest import signed_in
 
 
-async def last_deed() -> tuple[str, str, str, str | None, dict[str, Any]]:
+async def last_entry() -> tuple[str, str, str, str | None, dict[str, Any]]:
     """The newest audit row: actor, action, subject, address, details."""
     row = await database.fetch_one(
         "SELECT actor, action, subject, address, details FROM audit_entries ORDER BY id DESC LIMIT 1"
@@ -45,7 +45,7 @@ async def last_deed() -> tuple[str, str, str, str | None, dict[str, Any]]:
     return row["actor"], row["action"], row["subject"], row["address"], json.loads(row["details"])
 
 
-async def deeds() -> int:
+async def count_of_entries() -> int:
     return int(await database.fetch_value("SELECT count(*) FROM audit_entries"))
 
 
@@ -72,7 +72,7 @@ async def test_a_merchant_is_suspended_reinstated_and_banned_with_reasons(
     await make_member(merchant_id=merchant_id, role="viewer", email="viewer@example.test", now=clock.now())
     await administration.suspend(merchant_id, "  chargebacks  ", by, clock.now())
     assert await status(merchant_id) == "suspended"
-    assert await last_deed() == (
+    assert await last_entry() == (
         by.actor,
         "merchant.suspended",
         merchant_id,
@@ -93,10 +93,10 @@ async def test_a_merchant_is_suspended_reinstated_and_banned_with_reasons(
     assert await status(merchant_id) == "approved"
 
 
-async def test_a_deed_without_a_reason_or_a_merchant_leaves_no_trace(
+async def test_an_action_without_a_reason_or_a_merchant_leaves_no_trace(
     services: Services, merchant_id: str, by: Operator
 ) -> None:
-    before = await deeds()
+    before = await count_of_entries()
     for reason in ("", "  \n", "x" * 501):
         with pytest.raises(ApiError) as refusal:
             await administration.suspend(merchant_id, reason, by, clock.now())
@@ -104,32 +104,32 @@ async def test_a_deed_without_a_reason_or_a_merchant_leaves_no_trace(
     with pytest.raises(ApiError) as refusal:
         await administration.ban("MCH-0000000000", "who?", by, clock.now())
     assert refusal.value.code == Code.NOT_FOUND
-    assert (await deeds(), await status(merchant_id)) == (before, "approved")
+    assert (await count_of_entries(), await status(merchant_id)) == (before, "approved")
 
 
 async def test_fee_and_tolerance_are_written_down_as_was_and_is(
     services: Services, merchant_id: str, by: Operator
 ) -> None:
     await administration.set_terms(merchant_id, 120, 0, by, clock.now())
-    assert (await last_deed())[1:] == (
+    assert (await last_entry())[1:] == (
         "merchant.fee_changed",
         merchant_id,
         "192.0.2.7",
         {"was": 80, "is_now": 120},
     )
     await administration.set_terms(merchant_id, 120, 50, by, clock.now())
-    assert (await last_deed())[1:] == (
+    assert (await last_entry())[1:] == (
         "merchant.tolerance_changed",
         merchant_id,
         "192.0.2.7",
         {"was": 0, "is_now": 50},
     )
-    before = await deeds()
+    before = await count_of_entries()
     await administration.set_terms(merchant_id, 120, 50, by, clock.now())  # nothing changes, nothing is written
     for fee_bps, tolerance_bps in ((5_001, 50), (-1, 50), (100, 1_001)):  # the last one's fee is not set either
         with pytest.raises(ApiError):
             await administration.set_terms(merchant_id, fee_bps, tolerance_bps, by, clock.now())
-    assert await deeds() == before
+    assert await count_of_entries() == before
     row = await database.fetch_one("SELECT service_fee_bps, tolerance_bps FROM merchants WHERE id = $1", merchant_id)
     assert row is not None
     assert tuple(row) == (120, 50)
@@ -141,15 +141,15 @@ async def test_asset_terms_are_changed_and_told_in_strings(services: Services, m
     assert usdt is not None
     wanted = AssetTerms(enabled=False, min_raw=1_000_000, max_raw=10**30, daily_cap_raw=25_000_000)
     await administration.set_asset_terms(merchant_id, network, usdt, wanted, by, clock.now())
-    deed = await last_deed()
-    assert deed[1] == "merchant.asset_changed"
-    assert deed[4]["is_now"] == {
+    entry = await last_entry()
+    assert entry[1] == "merchant.asset_changed"
+    assert entry[4]["is_now"] == {
         "enabled": False,
         "min_raw": "1000000",
         "max_raw": str(10**30),
         "daily_cap_raw": "25000000",
     }
-    before = await deeds()
+    before = await count_of_entries()
     await administration.set_asset_terms(merchant_id, network, usdt, wanted, by, clock.now())
     for senseless in (
         AssetTerms(enabled=True, min_raw=2, max_raw=1, daily_cap_raw=None),
@@ -158,7 +158,7 @@ async def test_asset_terms_are_changed_and_told_in_strings(services: Services, m
     ):
         with pytest.raises(ApiError):
             await administration.set_asset_terms(merchant_id, network, usdt, senseless, by, clock.now())
-    assert await deeds() == before
+    assert await count_of_entries() == before
 
 
 async def test_a_switch_is_turned_once_with_a_reason(services: Services, merchant_id: str, by: Operator) -> None:
@@ -179,7 +179,7 @@ async def test_a_switch_is_turned_once_with_a_reason(services: Services, merchan
     with pytest.raises(ApiError):
         await switches.resume("payouts", " ", by, clock.now())
     await switches.resume("payouts", "it is over", by, clock.now())
-    assert (await last_deed())[1:] == ("switch.resumed", "payouts", "192.0.2.7", {"reason": "it is over"})
+    assert (await last_entry())[1:] == ("switch.resumed", "payouts", "192.0.2.7", {"reason": "it is over"})
     with pytest.raises(DeedRefused):
         await switches.resume("payouts", "again", by, clock.now())
     await payout(services, merchant_id)
@@ -193,13 +193,13 @@ async def test_an_alert_is_acknowledged_once_with_a_note(services: Services, by:
     page = await alerts.page("open", None, None, 10)
     (newest, oldest), following = page, page.following
     assert following is None
-    await alerts.acknowledge(oldest.id, " recounted ", by, clock.now())
-    assert (await last_deed())[1:] == ("alert.acknowledged", f"alert {oldest.id}", "192.0.2.7", {"note": "recounted"})
-    before = await deeds()
+    await service.acknowledge_alert(oldest.id, " recounted ", by, clock.now())
+    assert (await last_entry())[1:] == ("alert.acknowledged", f"alert {oldest.id}", "192.0.2.7", {"note": "recounted"})
+    before = await count_of_entries()
     for alert_id, note in ((oldest.id, "again"), (newest.id, " ")):
         with pytest.raises(ApiError):
-            await alerts.acknowledge(alert_id, note, by, clock.now())
-    assert await deeds() == before
+            await service.acknowledge_alert(alert_id, note, by, clock.now())
+    assert await count_of_entries() == before
     (closed,) = await alerts.page("acknowledged", None, None, 10)
     assert (closed.id, closed.acknowledged_by, closed.note) == (oldest.id, by.actor, "recounted")
 
@@ -208,7 +208,7 @@ async def test_the_same_matter_again_shows_what_was_done_before(services: Servic
     for note in ("first", "second"):
         await raise_alert(severity="warning", kind="k", dedupe_key="k", message="m", details={}, now=clock.now())
         (found,) = await alerts.page("open", None, None, 10)
-        await alerts.acknowledge(found.id, note, by, clock.now())
+        await service.acknowledge_alert(found.id, note, by, clock.now())
     await raise_alert(severity="warning", kind="k", dedupe_key="k", message="m", details={}, now=clock.now())
     (found,) = await alerts.page("open", None, None, 10)
     assert [before.note for before in await alerts.earlier(found)] == ["second", "first"]
@@ -229,7 +229,7 @@ async def test_a_run_is_asked_for_once_and_served(services: Services, driver: An
     assert done is not None
     assert (done.is_over, done.cause, done.progress) == (True, "operator", "asking ethereum:test")
     assert await services.reconciliation.run_requested(clock.now()) is None
-    assert (await last_deed())[1:3] == ("reconciliation.requested", f"run {again}")
+    assert (await last_entry())[1:3] == ("reconciliation.requested", f"run {again}")
 
 
 async def test_a_request_waits_for_the_run_under_way_and_a_crashed_one_is_called_failed(
@@ -257,7 +257,7 @@ async def test_a_request_waits_for_the_run_under_way_and_a_crashed_one_is_called
     assert (crashed.status, done.is_over) == ("failed", True)
 
 
-async def test_money_deeds_say_from_where(
+async def test_money_actions_say_from_where(
     services: Services, merchant_id: str, by: Operator, ops: Staff, driver: AnvilDriver, token: str
 ) -> None:
     now = clock.now()
@@ -266,16 +266,16 @@ async def test_money_deeds_say_from_where(
         await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", now)
     (hold,) = await holds.open_holds()
     await holds.release(hold.id, by.account_id, "settled", now, address=by.address)
-    assert (await last_deed())[1:4] == ("hold.released", f"hold {hold.id}", "192.0.2.7")
+    assert (await last_entry())[1:4] == ("hold.released", f"hold {hold.id}", "192.0.2.7")
     await services.approvals.approve(one.id, by.account_id, ops.next_code(), clock.now(), address=by.address)
-    assert (await last_deed())[1:4] == ("withdrawal.approved", one.id, "192.0.2.7")
+    assert (await last_entry())[1:4] == ("withdrawal.approved", one.id, "192.0.2.7")
     await services.approvals.reject(other.id, by.account_id, "no", now, address=by.address)
-    assert (await last_deed())[1:4] == ("withdrawal.rejected", other.id, "192.0.2.7")
+    assert (await last_entry())[1:4] == ("withdrawal.rejected", other.id, "192.0.2.7")
     new = await invoice(services, await terms(service_fee_bps=0))
     await pay_on_chain(services, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) - 1)
     deposit_id = await database.fetch_value("SELECT deposit FROM reviews")
     await services.reviews.close(deposit_id, by.account_id, "too little", now, address=by.address)
-    assert (await last_deed())[1:4] == ("review.closed", deposit_id, "192.0.2.7")
+    assert (await last_entry())[1:4] == ("review.closed", deposit_id, "192.0.2.7")
 
 
 async def test_what_was_not_shown_is_not_approved(services: Services, merchant_id: str, ops: Staff) -> None:
@@ -301,7 +301,7 @@ async def test_what_the_signer_refused_is_let_go_on_by_an_operator_alone(
         with pytest.raises(HoldRefused):
             await holds.release_refused(withdrawal_id, by.account_id, reason, now)
     await holds.release_refused(one.id, by.account_id, "the ceiling was raised", now, address=by.address)
-    assert (await last_deed())[1:4] == ("withdrawal.released", one.id, "192.0.2.7")
+    assert (await last_entry())[1:4] == ("withdrawal.released", one.id, "192.0.2.7")
     assert [ready.id for ready in await withdrawals_to_sign(NETWORK)] == [one.id]
 
 

@@ -9,7 +9,7 @@ from app.backoffice.withdrawals import DestinationHistory, Dossier, GivenApprova
 from app.core import clock
 from app.ledger.hashchain import State
 from app.networks.config import Asset
-from app.operator.warnings import cautions, why_not, why_not_attach
+from app.operator.warnings import warnings_about, why_not, why_not_attach
 from app.withdrawals.conflicts import REASONS
 from app.withdrawals.digest import Intent, digest
 
@@ -71,7 +71,7 @@ def dossier(**changes: Any) -> Dossier:
 
 
 def titles(file: Dossier, asset: Asset | None = USDT) -> list[tuple[str, str]]:
-    return [(caution.tone, caution.title) for caution in cautions(file, asset)]
+    return [(caution.tone, caution.title) for caution in warnings_about(file, asset)]
 
 
 def history(**changes: Any) -> DestinationHistory:

@@ -33,7 +33,7 @@ async def status(withdrawal_id: str) -> str:
 
 
 async def told(browser: Browser, answer: httpx.Response, path: str = "/desk") -> str:
-    """What the page that a deed leads back to says was done."""
+    """What the page that an action leads back to says was done."""
     assert (answer.status_code, answer.headers.get("location")) == (303, path), answer.text[-3000:]
     found = FLASH.search((await browser.get(path)).text)
     assert found is not None

@@ -1,0 +1,22 @@
+"""Days in the filters of lists: the text of a date field as the moments between which the day lies, in UTC."""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+
+def start_of(text: str | None) -> datetime | None:
+    """The beginning of the day. None where the text is no date."""
+    day = _day(text)
+    return None if day is None else datetime.combine(day, time(), UTC)
+
+
+def end_of(text: str | None) -> datetime | None:
+    """The end of the day, exclusive. None where the text is no date, and for the calendar's last day."""
+    day = _day(text)
+    return None if day is None or day == date.max else datetime.combine(day + timedelta(days=1), time(), UTC)
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        return None
