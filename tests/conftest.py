@@ -30,7 +30,6 @@ from tests.services import (
     start_valkey_for_tests,
 )
 
-
 MAX_SUGGESTIONS = 10
 
 

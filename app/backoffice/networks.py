@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.core import database
-from app.deposits import coverage
-from app.deposits.coverage import Coverage
+from app.deposits import coverage_repository
+from app.deposits.coverage_repository import Coverage
 from app.ledger import queries as ledger
 from app.ledger.service import TREASURY
 from app.networks.config import NetworkConfig
@@ -98,7 +98,7 @@ class NetworkState:
 
 async def states(networks: Networks, now: datetime) -> list[NetworkState]:
     """Every configured network, live ones first."""
-    covered = await coverage.coverages()
+    covered = await coverage_repository.coverages()
     cursors = await database.fetch_all("SELECT network, halted_reason FROM network_cursors")
     halted = {row["network"]: row["halted_reason"] for row in cursors}
     pools = await _pools(now)

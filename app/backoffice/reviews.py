@@ -10,7 +10,7 @@ from app.core import database
 from app.core.database import Row
 from app.core.keyset import Page, Place, direction, page_of
 from app.deposits import repository, reviews
-from app.deposits.reviews import Case
+from app.deposits.reviews_repository import Case
 from app.invoices.pricing import Share
 from app.networks.lookalikes import look_alike
 
