@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # One test process a core: Postgres, chain and browser of each work in parallel.
 TEST_PROCESSES ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope --durations 20 --durations-min 1
+PYTEST := $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder --durations 20 --durations-min 1
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--no-header --quiet
 # Pythons newer than the oldest that we support, the newest first: on PATH, or pyenv's, whose shims offer one alone.
@@ -15,7 +15,7 @@ NEWEST_TESTS ?= tests/install tests/cli tests/core tests/ledger tests/invoices
 OBSERVATORY := tests/observatory/node_modules/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test mutate newest on-python bench check soak screens lock clean chromium
+.PHONY: help run demo test mutate newest on-python bench check soak screens pictures lock clean chromium
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -110,6 +110,9 @@ $(OBSERVATORY): tests/observatory/package-lock.json
 	@touch $@
 
 # One on PATH, else one from npm or from Playwright: tests/chromium.py.
+pictures: screens ## Take the small pictures of the README anew
+	$(BIN)/python -m tests.pictures
+
 chromium: .venv/.stamp node_modules/.stamp
 	@$(BIN)/python -m tests.chromium
 

@@ -27,6 +27,7 @@ from app.web.edge import Edge
 from app.web.errors import exception_handlers
 from app.web.pages import Pages, static_files
 from app.web.rate_limits import RateLimiter
+from app.web.stop_signal import at_stop_signal
 from app.wiring import Services, running, wire
 
 
@@ -58,7 +59,7 @@ def create_app(
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with running(services, limit_each_wait_s=settings.database_wait_s):
             hub.open()
-            with limited_connections(settings):
+            with limited_connections(settings), at_stop_signal(hub.end_streams):
                 yield
             await hub.close()
             await authenticator.close()

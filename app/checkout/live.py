@@ -89,10 +89,14 @@ class LiveHub:
         """Start to listen."""
         self._listener = asyncio.create_task(self._listen(), name="live-hub")
 
-    async def close(self) -> None:
-        """End every stream, so that the process can stop."""
+    def end_streams(self) -> None:
+        """End every stream, and each that still begins, so that the process can stop."""
         self._closing = True
         self._wake_all()
+
+    async def close(self) -> None:
+        """End every stream and stop to listen."""
+        self.end_streams()
         if self._listener is not None:
             self._listener.cancel()
             with suppress(asyncio.CancelledError):

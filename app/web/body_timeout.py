@@ -1,10 +1,14 @@
 """A body that does not come ends its request: 408 after WEB_REQUEST_TIMEOUT_S, headers and body together.
 
-Granian limits the time for headers (WEB_HEADER_TIMEOUT_S) and closes the connection of an answer whose body was not
-read to its end. The time for the body is limited here.
+Granian limits the time for headers (WEB_HEADER_TIMEOUT_S); the time for the body is limited here.
+
+A body that was not needed for the answer, such as one that is too large, is read to its end after the answer and
+thrown away. Granian would close the connection instead, and the client or the proxy, which is still sending, would
+get a TCP reset in place of the answer (RFC 9112, section 9.6).
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from app.core.errors import ApiError, Code
@@ -16,9 +20,17 @@ UPLOAD_BYTES_PER_S = 16 * 1024
 """What a body larger than the API's must keep up: slower than any mobile network that can show the page. A logo of
 1 MiB, the largest upload, gets 60 s more."""
 
+MAX_DISCARDED_BYTES = 2 * 1024 * 1024
+"""The longest body that is read only to be thrown away: as much as the proxies of docs/proxy.md let through. The
+connection of a longer one is closed after the answer."""
+
+DISCARD_SILENCE_S = 2.0
+"""Who sends nothing for so long after the answer will hardly go on: TCP sends a lost packet again after about 1 s
+(RFC 6298, section 2)."""
+
 
 class BodyTimeout:
-    """The ASGI layer."""
+    """The ASGI layer. It stands outside of everything that answers."""
 
     def __init__(self, app: Any, settings: Settings) -> None:
         self._app = app
@@ -28,8 +40,10 @@ class BodyTimeout:
         """`receive` raises REQUEST_TIMEOUT for a body that is late, or ends a stream that has begun."""
         if scope["type"] == "http" and announces_body(scope["headers"]):
             body = _TimedBody(receive, send, self._timeout_s)
-            receive, send = body.receive, body.send
-        await self._app(scope, receive, send)
+            await self._app(scope, body.receive, body.send)
+            await body.discard_rest()
+        else:
+            await self._app(scope, receive, send)
 
 
 class _TimedBody:
@@ -58,6 +72,15 @@ class _TimedBody:
     async def send(self, message: Any) -> None:
         self._answered = True
         await self._send(message)
+
+    async def discard_rest(self) -> None:
+        """Read what still comes after the answer, within the time that the body has anyway."""
+        with suppress(TimeoutError):
+            while not self._complete and self._received_bytes < MAX_DISCARDED_BYTES:
+                async with asyncio.timeout(DISCARD_SILENCE_S):
+                    message = await self.receive()
+                if message["type"] != "http.request":
+                    return
 
     def _deadline(self) -> float:
         return self._ends_at + max(0, self._received_bytes - MAX_BODY_BYTES) / UPLOAD_BYTES_PER_S

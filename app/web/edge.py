@@ -6,7 +6,8 @@ drops slashes at the end and doubled ones from its own); a guard may leave `rate
 then go out with the answer, and `cookies`, a list of them, which go out even with an error; a layer may leave
 `close_connection`, and then no other request follows on this connection.
 
-Between it and Litestar lie two thin layers, which refuse by raising ApiError: `StrictHttp`, then `BodyTimeout`.
+Around what answers lies `BodyTimeout`, since a body may be read after its answer; between that and Litestar lies
+`StrictHttp`. Both refuse by raising ApiError.
 """
 
 import time
@@ -50,7 +51,8 @@ class Edge:
 
     def __init__(self, app: Litestar, settings: Settings) -> None:
         self._app = app
-        self._layers = StrictHttp(BodyTimeout(Methods(app), settings))
+        self._layers = StrictHttp(Methods(app))
+        self._timed = BodyTimeout(self._answer, settings)
         self.lifespan = app.lifespan
         self._addresses = ClientAddresses(settings.trusted_proxies)
         self._security = SecurityHeaders(settings)
@@ -65,6 +67,9 @@ class Edge:
             if scope["type"] == "lifespan":
                 self._access_log.flush()
             return
+        await self._timed(scope, receive, send)
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         started_s = time.perf_counter()
         path = scope["path"]
         chosen = request_id.choose(scope["headers"])

@@ -25,6 +25,7 @@ class Served:
     url: str
     port: int
     log_path: Path
+    process: subprocess.Popen[bytes]
 
     def faults(self) -> list[str]:
         """The lines of its log that tell of a fault of ours."""
@@ -52,7 +53,7 @@ def served(
         process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=log, stderr=log)
     try:
         _wait_until_ready(process, url, log_path)
-        yield Served(url, port, log_path)
+        yield Served(url, port, log_path, process)
     finally:
         process.terminate()
         process.wait(15)

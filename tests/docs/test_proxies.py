@@ -205,7 +205,7 @@ async def slow_clients(proxy: Proxy) -> None:
             writer.write(byte)
 
     headers = b"GET / HTTP/1.1\r\nhost: localhost\r\nx-a: "
-    await asyncio.gather(ends(b"", b"", 30), ends(headers, b"a", 15), ends(DRIPPING, b"a", 90))
+    await asyncio.gather(ends(b"", b"", 30), ends(headers, b"a", 15), ends(DRIPPING, b"a", REQUEST_S))
 
 
 async def crowd(proxy: Proxy) -> None:

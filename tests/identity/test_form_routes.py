@@ -1,6 +1,10 @@
 """Routes of forms say which code they ask for, or the app does not start; what they say is true and written down."""
 
 import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +13,10 @@ import pytest
 from litestar import Litestar, Response, get, post
 from litestar.exceptions import ImproperlyConfiguredException
 
+from app.accounts import form_uses
 from app.accounts.sessions import FRESH_CODE
 from app.asgi import create_app
+from app.core import clock, database
 from app.core.settings import Settings
 from app.identity import sign_in_pages
 from app.identity.form_keys import FormTokens
@@ -64,11 +70,33 @@ def test_nothing_changes_by_a_route_that_says_nothing(settings: Settings) -> Non
     assert unsaid == set()
 
 
+@asynccontextmanager
+async def signed_in(settings: Settings, forms: Callable[[Identity], list[Any]]) -> AsyncIterator[Browser]:
+    """A signed-in browser on a cabinet with a start page and these forms alone."""
+    async with running(wire(settings)) as services:
+        pages = Pages()
+        identity = Identity(services, pages, RateLimiter())
+
+        @get("/")
+        async def shown(request: Asked) -> Response[Any]:
+            token = identity.csrf_token(request)
+            return Response(f'<input type="hidden" name="csrf_token" value="{token}">', media_type="text/html")
+
+        routers = [*sign_in_pages.routers(identity), signed_in_router("/cabinet", [shown, *forms(identity)], identity)]
+        app = Litestar(
+            routers, exception_handlers=exception_handlers(pages.error), openapi_config=None, logging_config=None
+        )
+        transport = httpx.ASGITransport(app=Edge(app, settings), raise_app_exceptions=False, client=("192.0.2.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            browser = Browser(client)
+            await browser.sign_in(await an_account(settings))
+            yield browser
+
+
 async def test_a_declaration_that_is_not_true_is_a_fault(settings: Settings, steady_clock: None) -> None:
     """Such a route fails every test that sends its form."""
-    async with running(wire(settings)) as services:
-        identity = Identity(services, Pages(), RateLimiter())
 
+    def forms(identity: Identity) -> list[Any]:
         @form_post("/asks", does="Ask", step_up=NoStepUp("so it says"), page="/")
         async def asks(request: Asked) -> Response[Any]:
             await identity.require_fresh_code(request, await identity.read_form(request))
@@ -78,19 +106,41 @@ async def test_a_declaration_that_is_not_true_is_a_fault(settings: Settings, ste
         async def forgets(request: Asked) -> Response[Any]:
             return identity.redirect(request, "/cabinet")
 
-        @get("/")
-        async def shown(request: Asked) -> Response[Any]:
-            token = identity.csrf_token(request)
-            return Response(f'<input type="hidden" name="csrf_token" value="{token}">', media_type="text/html")
+        return [asks, forgets]
 
-        routers = [*sign_in_pages.routers(identity), signed_in_router("/cabinet", [shown, asks, forgets], identity)]
-        app = Litestar(routers, exception_handlers=exception_handlers(), openapi_config=None, logging_config=None)
-        transport = httpx.ASGITransport(app=Edge(app, settings), raise_app_exceptions=False, client=("192.0.2.1", 1))
-        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
-            browser = Browser(client)
-            await browser.sign_in(await an_account(settings))
-            for path in ("/cabinet/asks", "/cabinet/forgets"):
-                assert (await browser.post(path, hidden(await browser.get("/cabinet")))).status_code == 500, path
+    async with signed_in(settings, forms) as browser:
+        for path in ("/cabinet/asks", "/cabinet/forgets"):
+            assert (await browser.post(path, hidden(await browser.get("/cabinet")))).status_code == 500, path
+
+
+async def test_a_form_keeps_its_key_where_nobody_knows_what_the_database_did(
+    settings: Settings, steady_clock: None
+) -> None:
+    """Sent again it is not carried out again; after a fault of any other kind it may be."""
+    carried_out = Counter[str]()
+
+    def forms(identity: Identity) -> list[Any]:
+        @form_post("/loses", does="Lose the database", step_up=NoStepUp("only a test"), page="/")
+        async def loses(request: Asked) -> Response[Any]:
+            carried_out["loses"] += 1
+            await database.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            raise AssertionError("the connection has ended")
+
+        @form_post("/fails", does="Fail", step_up=NoStepUp("only a test"), page="/")
+        async def fails(request: Asked) -> Response[Any]:
+            carried_out["fails"] += 1
+            raise RuntimeError("a fault of ours")
+
+        return [loses, fails]
+
+    async with signed_in(settings, forms) as browser:
+        fields = hidden(await browser.get("/cabinet"))
+        assert (await browser.post("/cabinet/loses", fields)).status_code == 503
+        clock.shift(form_uses.LOST_AFTER + timedelta(seconds=1))  # or the second sending would wait for the first
+        again = await browser.post("/cabinet/loses", fields)
+        assert (again.status_code, "it is not known whether it was carried out" in again.text) == (409, True)
+        assert [(await browser.post("/cabinet/fails", fields)).status_code for _ in range(2)] == [500, 500]
+        assert carried_out == {"loses": 1, "fails": 2}
 
 
 def test_a_token_opens_for_its_session_alone_and_only_whole() -> None:

@@ -5,7 +5,8 @@ connections than one address may have. The limits are those of production, made 
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from app.core.settings import Settings
 from app.identity import cookies
 from app.invoices.service import announce
 from app.web.bodies import MAX_BODY_BYTES
-from app.web.body_timeout import UPLOAD_BYTES_PER_S
+from app.web.body_timeout import MAX_DISCARDED_BYTES, UPLOAD_BYTES_PER_S
 from app.wiring import Services
 from tests.api.serving import Served, served
 from tests.factories.api_keys import api_key
@@ -30,6 +31,9 @@ STREAMS_PER_ADDRESS = 4
 LATE_S = 1.5
 """How much later than promised something may be on a busy machine."""
 
+STOP_S = 5.0
+"""Far less than what Granian lets connections take to end."""
+
 PROXY, STRANGER = "127.0.0.1", "127.0.0.2"
 
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
@@ -40,6 +44,7 @@ SIGN_IN = (
 INVOICE = (
     b"POST /api/v1/merchant/invoices HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nidempotency-key: k\r\n"
 )
+CHUNK = b"%x\r\n%s\r\n" % (MAX_BODY_BYTES, b" " * MAX_BODY_BYTES)
 
 
 @pytest.fixture
@@ -108,10 +113,40 @@ async def ends(connection: Connection, at_s: float, byte: bytes = b"") -> None:
 
 
 async def test_every_connection_ends(server: Served, services: Services) -> None:
-    await too_many_connections_are_cut_and_streams_stay(server, services)
     key = await api_key(services.settings.api_key_peppers, scopes=[Scope.INVOICES_WRITE.value])
-    await each_in_its_time(server, b"authorization: Bearer " + key.full.encode() + b"\r\n")
+    async with open_streams(server, services):
+        await too_many_connections_are_cut(server)
+        await each_in_its_time(server, b"authorization: Bearer " + key.full.encode() + b"\r\n")
     assert server.faults() == []
+
+
+@asynccontextmanager
+async def open_streams(server: Served, services: Services) -> AsyncIterator[None]:
+    """Open checkout pages hear of what happens, whatever went on meanwhile, and end when the server is told to stop."""
+    asked = await invoice(services, await terms(service_fee_bps=0))
+    path = f"/pay/{services.links.slug(asked.id)}/events"
+
+    async def stream(number: int) -> Connection:
+        connection = await Connection.open(server)
+        address = f"2001:db8:0:{number // STREAMS_PER_ADDRESS:x}::1"
+        connection.send(f"GET {path} HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {address}\r\n\r\n".encode())
+        assert b" 200 " in await connection.reader.readuntil(b"\r\n\r\n")
+        return connection
+
+    streams: list[Connection] = []
+    for start in range(0, STREAMS, 50):
+        streams += await asyncio.gather(*(stream(start + place) for place in range(min(50, STREAMS - start))))
+    yield
+    await announce(asked.id)
+    async with asyncio.timeout(10):
+        for connection in streams:
+            await connection.reader.readuntil(b"event: status")
+    server.process.terminate()
+    async with asyncio.timeout(STOP_S):
+        await asyncio.gather(*(connection.ended_s() for connection in streams))
+        await asyncio.to_thread(server.process.wait, STOP_S)
+    for connection in streams:
+        connection.writer.close()
 
 
 async def each_in_its_time(server: Served, bearer: bytes) -> None:
@@ -139,7 +174,38 @@ async def each_in_its_time(server: Served, bearer: bytes) -> None:
         assert await connection.status() == expected
         if dripping:
             dripping.cancel()
-        await ends(connection, REQUEST_S - HEADER_S if expected == 408 else 0)
+        await ends(connection, REQUEST_S - HEADER_S)
+
+    async def body_after_its_answer(head: bytes, *, expected: int) -> None:
+        """What a client still sends after an early answer is read, so that nothing resets the connection."""
+        connection = await Connection.open(server)
+        connection.send(head + b"content-length: 1000000\r\n\r\n" + b" " * 100_000)
+        assert await connection.status() == expected
+        connection.send(b" " * 900_000 + GET + b"\r\n")
+        assert await connection.status() == 200
+        connection.writer.close()
+
+    async def chunks_after_their_answer() -> None:
+        """The connection ends with this request, but not before it has all come."""
+        connection = await Connection.open(server)
+        connection.send(INVOICE + bearer + b"transfer-encoding: chunked\r\n\r\n" + CHUNK * 2)
+        assert await connection.status() == 413
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(connection.reader.read(1), 0.3)
+        connection.send(CHUNK * 10 + b"0\r\n\r\n")
+        assert await connection.reader.read() == b""
+        connection.writer.close()
+
+    async def body_that_is_absurd() -> None:
+        """Is not read to its end."""
+        connection = await Connection.open(server)
+        connection.send(INVOICE + bearer + b"content-length: %d\r\n\r\n" % (MAX_DISCARDED_BYTES * 10))
+        assert await connection.status() == 413
+        with suppress(ConnectionError):
+            for _ in range(9):
+                connection.send(b" " * MAX_DISCARDED_BYTES)
+                await connection.writer.drain()
+        await ends(connection, 0)
 
     async def upload_that_keeps_its_rate() -> None:
         """Half a second more than a small body may take, and so much larger that it may."""
@@ -174,6 +240,11 @@ async def each_in_its_time(server: Served, bearer: bytes) -> None:
         body(INVOICE + bearer + b"content-length: 1000\r\n", b"", byte=b" "),
         body(INVOICE + b"content-length: 10\r\n", b"", expected=401),  # answered without the body
         body(GET + b"content-length: 10\r\n", b"", expected=200),
+        body_after_its_answer(INVOICE, expected=401),
+        body_after_its_answer(INVOICE + bearer, expected=413),
+        body_after_its_answer(INVOICE + b"content-encoding: gzip\r\n", expected=415),
+        chunks_after_their_answer(),
+        body_that_is_absurd(),
         upload_that_keeps_its_rate(),
         answers_that_nobody_reads(),
     ]
@@ -188,21 +259,7 @@ def _is_open(server: Served, connection: Connection) -> bool:
     return any((row[1], row[2]) == ends for row in rows)
 
 
-async def too_many_connections_are_cut_and_streams_stay(server: Served, services: Services) -> None:
-    asked = await invoice(services, await terms(service_fee_bps=0))
-    path = f"/pay/{services.links.slug(asked.id)}/events"
-
-    async def stream(number: int) -> Connection:
-        connection = await Connection.open(server)
-        address = f"2001:db8:0:{number // STREAMS_PER_ADDRESS:x}::1"
-        connection.send(f"GET {path} HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {address}\r\n\r\n".encode())
-        assert b" 200 " in await connection.reader.readuntil(b"\r\n\r\n")
-        return connection
-
-    streams: list[Connection] = []
-    for start in range(0, STREAMS, 50):
-        streams += await asyncio.gather(*(stream(start + place) for place in range(min(50, STREAMS - start))))
-
+async def too_many_connections_are_cut(server: Served) -> None:
     early = [await Connection.open(server, STRANGER) for _ in range(CONNECTIONS)]
     await asyncio.sleep(0.1)
     late = [await Connection.open(server, STRANGER) for _ in range(30)]
@@ -213,9 +270,5 @@ async def too_many_connections_are_cut_and_streams_stay(server: Served, services
     within = await Connection.open(server, STRANGER)
     within.send(GET + b"\r\n")
     assert await within.status() == 200
-    await announce(asked.id)
-    async with asyncio.timeout(10):
-        for connection in streams:
-            await connection.reader.readuntil(b"event: status")
-    for connection in (*early, *late, within, *streams):
+    for connection in (*early, *late, within):
         connection.writer.close()
