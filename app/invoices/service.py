@@ -106,7 +106,7 @@ class InvoiceService:
     async def reverse(self, invoice_id: str, net_raw: int, received_raw: int, now: datetime) -> None:
         """A booked deposit has left the chain. The caller holds the row's lock and the transaction.
 
-        The state stays: what was delivered is delivered. `credited` tells that the money is not there.
+        The state stays: what was delivered is delivered. `credited` says that the money is not there.
         """
         row = await repository.sums(invoice_id)
         left_raw = (row.credited_raw or 0) - net_raw
@@ -120,7 +120,7 @@ class InvoiceService:
         await self._move(invoice_id, current, current, now, {"received_raw": received_raw}, event=None)
 
     async def review(self, invoice_id: str, current: Status, received_raw: int, now: datetime) -> None:
-        """Something came that a human must settle. The caller holds the row's lock and the transaction.
+        """Something came that an operator must decide on. The caller holds the row's lock and the transaction.
 
         Progress is kept where the invoice's own payment is on its way or done: then only the anomaly is set.
         """
@@ -144,7 +144,7 @@ class InvoiceService:
             await self._move(invoice_id, current, current, now, changes, event="invoice.manual_review")
 
     async def end_review(self, invoice_id: str, cases_left: int, now: datetime) -> None:
-        """A case has ended without a credit; the last one closes an invoice that was in review for it.
+        """A review has ended without a credit; the last one closes an invoice that was in review for it.
 
         The caller holds the row's lock and the transaction.
         """
@@ -155,7 +155,7 @@ class InvoiceService:
             await self.note_review(invoice_id, cases_left, now)
 
     async def note_review(self, invoice_id: str, cases_left: int, now: datetime) -> None:
-        """A case of the invoice has moved: tell the merchant. The caller holds the row's lock."""
+        """A review of the invoice has moved: write the event. The caller holds the row's lock."""
         current = Status((await repository.sums(invoice_id)).status)
         changes = {"needs_review": cases_left > 0}
         await self._move(invoice_id, current, current, now, changes, event="invoice.manual_review")
@@ -225,10 +225,10 @@ class InvoiceService:
             await addresses.release(row.deposit_address, invoice_id, network, now)
         invoice = await self._reader.get_any(invoice_id)
         if event is not None:
-            await self._tell(invoice, event or f"invoice.{target}", now)
+            await self._record_event(invoice, event or f"invoice.{target}", now)
         return invoice
 
-    async def _tell(self, invoice: InvoiceBody, event: str, now: datetime) -> None:
+    async def _record_event(self, invoice: InvoiceBody, event: str, now: datetime) -> None:
         merchant_id = await repository.merchant_of(invoice.id)
         await events.record(
             merchant_id=merchant_id,
