@@ -35,7 +35,7 @@ from app.signer.adoption import AdoptionService
 from app.signer.balance_check import BalanceChecker
 from app.signer.crash_points import CrashPoints
 from app.signer.keystore import SpendingKeys
-from app.signer.limits import Ceilings
+from app.signer.limits import SignerLimits
 from app.signer.settings import check_networks
 from app.signer.signing import Signer
 from app.signer.sweeping import Sweeper
@@ -48,7 +48,7 @@ from app.webhooks.invoice_overrides import WebhookOverrides
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalService
 from app.withdrawals.presentation import WithdrawalPresenter
-from app.withdrawals.queries import WithdrawalReader
+from app.withdrawals.reader import WithdrawalReader
 from app.withdrawals.service import WithdrawalService
 
 
@@ -118,7 +118,7 @@ class Services:
         wallet = Wallet(network, sender, keys)
         tracker = Tracker(network, sender, wallet, treasury, self.withdrawals, crash)
         sweeper = Sweeper(network, sender, wallet, tracker)
-        return Signer(network, sender, wallet, Ceilings(network), tracker, sweeper, treasury, crash)
+        return Signer(network, sender, wallet, SignerLimits(network), tracker, sweeper, treasury, crash)
 
 
 def wire(settings: Settings) -> Services:
@@ -141,8 +141,9 @@ def wire(settings: Settings) -> Services:
     )
     reviews = ReviewService(invoices)
     payments = PaymentService(networks, invoices)
-    withdrawal_reader = WithdrawalReader(WithdrawalPresenter(networks))
-    withdrawals = WithdrawalService(withdrawal_reader, invoices, reviews)
+    withdrawal_presenter = WithdrawalPresenter(networks)
+    withdrawal_reader = WithdrawalReader(withdrawal_presenter)
+    withdrawals = WithdrawalService(withdrawal_presenter, invoices, reviews)
     approvals = ApprovalService(withdrawals, settings.data_keys)
     return Services(
         settings=settings,
@@ -159,7 +160,7 @@ def wire(settings: Settings) -> Services:
         withdrawals=withdrawals,
         withdrawal_reader=withdrawal_reader,
         approvals=approvals,
-        adoption=AdoptionService(networks, withdrawals, approvals, settings.data_keys),
+        adoption=AdoptionService(networks, withdrawals, approvals),
         payouts=PayoutService(networks, withdrawals, withdrawal_reader),
         refunds=RefundService(networks, withdrawals),
         returns=ReturnService(networks, withdrawals, reviews),

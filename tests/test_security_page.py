@@ -133,12 +133,12 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "The redirect alone is not authoritative": ("deposits/test_payment.py::test_the_exact_amount_confirms_and_pays",),
     "Enable TOTP on every cabinet account": (
-        "identity/test_sign_in.py::test_with_an_authenticator_the_password_alone_opens_nothing",
+        "identity/test_sign_in_pages.py::test_with_an_authenticator_the_password_alone_opens_nothing",
         "identity/test_guard.py::test_operators_act_with_two_steps_only",
     ),
     "Cabinet sessions are 30-day cookies": (
         "accounts/test_sessions.py::test_a_session_ends_after_thirty_days_used_or_not",
-        "identity/test_security.py::test_a_stolen_cookie_does_nothing_sensitive_without_a_code",
+        "identity/test_security_pages.py::test_a_stolen_cookie_does_nothing_sensitive_without_a_code",
     ),
 }
 """By the beginning of each sentence."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.accounts import form_uses, links, sessions, throttle
+from app.accounts import form_uses, links_repository, sessions_repository, throttle_repository
 from app.core import clock
 from app.ledger import checkpoints
 from app.reconciliation.service import RunInProgress
@@ -31,7 +31,9 @@ async def forget_events(context: dict[str, Any]) -> int:
 async def forget_sessions(context: dict[str, Any]) -> int:
     """Delete sessions, mailed links, counts of tries and uses of forms that have run out."""
     now = clock.now()
-    purged = await sessions.purge(now) + await links.purge(now) + await throttle.purge(now)
+    purged = (
+        await sessions_repository.purge(now) + await links_repository.purge(now) + await throttle_repository.purge(now)
+    )
     return purged + await form_uses.purge(now)
 
 

@@ -1,51 +1,44 @@
-"""What ends when an account's credentials change: everything that was given out under the old ones.
+"""What ends when an account's credentials change: everything that was made under the old ones.
 
 Each account has a `credentials_version`. Sessions, half sign-ins, mailed links and sealed offers carry the version
 under which they were made, and are good only while the account still has it. A new password, e-mail address,
 authenticator or set of recovery codes, a reset, and "sign out all others" raise the version in their own transaction.
-So nothing must be found and deleted one by one, and what is made in the same moment under the old version is dead
-from the start. `sessions.purge` and `links.purge` delete what is left.
+So nothing must be found and deleted one by one, and what is made in the same moment under the old version never
+works. `sessions_repository.purge` and `links_repository.purge` delete the rows later.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.accounts import people, sessions
-from app.accounts.people import Person
-from app.accounts.sessions import Session
+from app.accounts import people, repository, sessions, sessions_repository
+from app.accounts.repository import Person
+from app.accounts.sessions_repository import Session
 from app.core import database
 
 
 class Outdated(Exception):
-    """The credentials were changed, or the session ended, after the request was let in."""
+    """The credentials changed, or the session ended, after this request was authenticated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Invalidation:
-    """How many sessions ended, and the new token of the one that goes on; None where none does."""
+    """How many sessions ended, and the new token of the session that was kept; None where none was."""
 
     sessions_ended: int
     token: str | None
 
 
 async def invalidate(person: Person, *, keep: Session | None) -> Invalidation:
-    """End whatever was given out under the credentials that `person` was read with; `keep` goes on.
+    """End everything that was made under the credentials that `person` was read with, except the session `keep`.
 
-    The session that goes on gets a new token: a copy of its cookie ends with the rest. In the caller's transaction,
+    The session that is kept gets a new token: a copy of its old cookie no longer works. In the caller's transaction,
     which changes the credentials. Raises Outdated if they, or the session, are not what they were.
     """
     database.in_transaction()
-    version: int | None = await database.fetch_value(
-        """
-        UPDATE accounts SET credentials_version = credentials_version + 1 WHERE id = $1 AND credentials_version = $2
-        RETURNING credentials_version
-        """,
-        person.id,
-        person.credentials_version,
-    )
+    version = await repository.raise_credentials_version(person.id, person.credentials_version)
     if version is None:
         raise Outdated
-    opened = await sessions.count(person.id, person.credentials_version)
+    opened = await sessions_repository.count(person.id, person.credentials_version)
     if keep is None:
         return Invalidation(opened, None)
     token = await sessions.carry_over(keep, person.credentials_version, version)
@@ -54,9 +47,25 @@ async def invalidate(person: Person, *, keep: Session | None) -> Invalidation:
     return Invalidation(opened - 1, token)
 
 
+async def sign_out(account_id: str, session_id: str, *, action: str, address: str, now: datetime) -> bool:
+    """End one session of an account, recorded as `action` in the audit log; False if it has none of this id.
+
+    Not inside a transaction.
+    """
+    async with database.transaction():
+        if not await sessions_repository.delete(account_id, session_id):
+            return False
+        person = await repository.by_id(account_id)
+        await people.record(person, action, address, now, session=session_id)
+        return True
+
+
 async def sign_out_others(person: Person, session: Session, *, address: str, now: datetime) -> str | None:
-    """End everything but this session, mailed links too; its new token. Raises Outdated. Not inside a transaction."""
+    """End all other sessions and all mailed links; this session's new token. Raises Outdated.
+
+    Not inside a transaction.
+    """
     async with database.transaction():
         ended = await invalidate(person, keep=session)
-        await people.note(person, "sessions.others_ended", address, now, sessions_ended=ended.sessions_ended)
+        await people.record(person, "sessions.others_ended", address, now, sessions_ended=ended.sessions_ended)
         return ended.token

@@ -1,7 +1,7 @@
-"""Another e-mail address: asked for by who is signed in, confirmed by who reads the new mailbox, told to the old.
+"""Changing an account's e-mail address: requested while signed in, confirmed by a link to the new address.
 
-The link to the new mailbox ends when anything about the account's credentials changes: an owner who is warned by the
-letter to the old mailbox, and resets the password, has ended it.
+The old address gets a letter at once. The link works no more when any of the account's credentials change: an owner
+who is warned by that letter and resets the password has revoked it.
 """
 
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from app.accounts import credentials, links, people
+from app.accounts import credentials, links, links_repository, people, repository
 from app.accounts.letters import Letters
-from app.accounts.people import Person
+from app.accounts.repository import Person
 from app.accounts.service import checked_email
-from app.accounts.sessions import Session
+from app.accounts.sessions_repository import Session
 from app.accounts.throttle import Limit, Throttle
 from app.core import database
 from app.core.errors import ApiError, Code, invalid
@@ -25,7 +25,7 @@ PER_ACCOUNT = Limit("email_change:account", 5, timedelta(hours=1))
 
 @dataclass(frozen=True, slots=True)
 class EmailChanged:
-    """The new address, and the new token of the session that goes on; None where none does."""
+    """The new address, and the new token of the session that was kept; None where none was."""
 
     email: str
     token: str | None
@@ -38,8 +38,8 @@ class EmailChanges:
         self._throttle = throttle
         self._letters = letters
 
-    async def ask(self, person: Person, new_email: str, *, address: str, now: datetime) -> None:
-        """Send a link to the new address and word to the old one. Who asks isn't told whether the address is taken.
+    async def request(self, person: Person, new_email: str, *, address: str, now: datetime) -> None:
+        """Send a link to the new address and a notice to the old one. No answer shows whether the new one is taken.
 
         Raises INVALID_INPUT, RATE_LIMITED. Not inside a transaction.
         """
@@ -49,36 +49,36 @@ class EmailChanges:
         await self._throttle.take([(PER_ACCOUNT, person.id)], now)
         async with database.transaction():
             allowed = await mail.may_write(Kind.UNASKED, new_email, now)
-            await links.forget("email_change", person.id)
-            token = await links.make("email_change", links.of(person, new_email), now)
-            await people.note(person, "email.change_asked", address, now)
-            await people.write(person.email, self._letters.email_change_asked(person.name, new_email), now)
+            await links_repository.revoke("email_change", person.id)
+            token = await links.create("email_change", links.of(person, new_email), now)
+            await people.record(person, "email.change_asked", address, now)
+            await people.send(person.email, self._letters.email_change_asked(person.name, new_email), now)
             if not allowed:
                 return
-            known = await people.by_email(new_email)
+            known = await repository.by_email(new_email)
             if known is None:
                 letter = self._letters.confirm_new_email(token)
             else:
                 letter = self._letters.already_signed_up(known.name)
-            await people.write(new_email, letter, now)
+            await people.send(new_email, letter, now)
 
     async def confirm(self, token: str, *, session: Session | None, address: str, now: datetime) -> EmailChanged | None:
         """Change the address as a link says; None if the link works no more. `session` is that of the browser.
 
-        It goes on, if it is one of this account; every other ends. Raises INVALID_INPUT if the address was taken
+        It is kept if it is one of this account; every other ends. Raises INVALID_INPUT if the address was taken
         meanwhile, credentials.Outdated. Not inside a transaction.
         """
         async with database.transaction():
             link = await links.use("email_change", token, now)
             if link is None or link.account_id is None:
                 return None
-            person = await people.locked(link.account_id)
+            person = await repository.lock(link.account_id)
             own = session if session is not None and session.account_id == person.id else None
             ended = await credentials.invalidate(person, keep=own)
             try:
-                await database.execute("UPDATE accounts SET email = $2 WHERE id = $1", person.id, link.email)
+                await repository.set_email(person.id, link.email)
             except asyncpg.UniqueViolationError:
                 raise ApiError(Code.INVALID_INPUT, "this address has an account already") from None
-            await people.note(person, "email.changed", address, now, sessions_ended=ended.sessions_ended)
-            await people.write(person.email, self._letters.email_changed(person.name, link.email), now)
+            await people.record(person, "email.changed", address, now, sessions_ended=ended.sessions_ended)
+            await people.send(person.email, self._letters.email_changed(person.name, link.email), now)
         return EmailChanged(link.email, ended.token)

@@ -1,6 +1,6 @@
 """Two-step verification: setting an authenticator up, new recovery codes, and turning it off.
 
-A secret that is being set up is nowhere in the database. It travels, sealed, in the form of the page that showed it.
+A secret that is being set up is not in the database. The form of the page that showed it holds it, sealed.
 It opens only for the account and the session that it was made for, and while the account's credentials are what they
 were: setting it up changes them, so it is set up once.
 """
@@ -10,10 +10,18 @@ from datetime import datetime, timedelta
 
 import pyotp
 
-from app.accounts import credentials, people, recovery_codes, sessions, totp
+from app.accounts import (
+    codes_repository,
+    credentials,
+    people,
+    recovery_codes,
+    repository,
+    sessions_repository,
+    totp,
+)
 from app.accounts.letters import Letters
-from app.accounts.people import Person
-from app.accounts.sessions import Session
+from app.accounts.repository import Person
+from app.accounts.sessions_repository import Session
 from app.core import database
 from app.core.crypto import Undecryptable, decrypt, encrypt
 from app.core.errors import ApiError, Code, invalid
@@ -36,14 +44,14 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class NewCodes:
-    """Recovery codes, to be shown this once, and the new token of the session that goes on."""
+    """Recovery codes, which are shown once, and the new token of the session that was kept."""
 
     codes: list[str]
     token: str | None
 
 
 class Enrolment:
-    """Two-step verification, for one deployment. Passwords and fresh codes are the caller's to ask for."""
+    """Two-step verification, for one deployment. The caller has checked the password and a fresh code."""
 
     def __init__(self, keys: DataKeys, letters: Letters) -> None:
         self._keys = keys
@@ -70,8 +78,8 @@ class Enrolment:
     ) -> NewCodes:
         """Turn it on, the code being right for the offered secret and later than any that was used.
 
-        `person` is whom the offer was reopened for. The code is no step-up: who sends it has brought the secret
-        along. Every other session ends: it was opened without this authenticator. Raises INVALID_INPUT,
+        `person` is the one that the offer was reopened for. The code is no step-up: its sender sends the secret
+        too. Every other session ends: it was opened without this authenticator. Raises INVALID_INPUT,
         credentials.Outdated. Not inside a transaction.
         """
         secret = "".join(offer.groups)
@@ -80,21 +88,13 @@ class Enrolment:
             raise invalid("code", "is not the one that the app shows now")
         async with database.transaction():
             ended = await credentials.invalidate(person, keep=session)
-            set_up = await database.execute(
-                """
-                UPDATE accounts SET totp_secret_sealed = $2, totp_last_counter = $3
-                WHERE id = $1 AND totp_last_counter < $3
-                """,
-                person.id,
-                encrypt(self._keys, secret, purpose=f"totp:{person.id}"),
-                counter,
-            )
-            if not set_up:
+            sealed = encrypt(self._keys, secret, purpose=f"totp:{person.id}")
+            if not await repository.set_totp(person.id, sealed, counter):
                 raise invalid("code", "is of a moment whose code was used already: wait for the next one")
-            await sessions.forget_codes(person.id)
-            codes = await recovery_codes.make(person.id, now)
-            await people.note(person, "totp.turned_on", address, now, sessions_ended=ended.sessions_ended)
-            await people.write(person.email, self._letters.totp_turned_on(person.name), now)
+            await sessions_repository.clear_code_times(person.id)
+            codes = await recovery_codes.create(person.id, now)
+            await people.record(person, "totp.turned_on", address, now, sessions_ended=ended.sessions_ended)
+            await people.send(person.email, self._letters.totp_turned_on(person.name), now)
         return NewCodes(codes, ended.token)
 
     async def new_recovery_codes(self, person: Person, *, session: Session, address: str, now: datetime) -> NewCodes:
@@ -103,28 +103,25 @@ class Enrolment:
             ended = await credentials.invalidate(person, keep=session)
             if not person.has_totp:
                 raise ApiError(Code.INVALID_INPUT, "set an authenticator up first")
-            codes = await recovery_codes.make(person.id, now)
-            await people.note(person, "recovery_codes.made", address, now, sessions_ended=ended.sessions_ended)
-            await people.write(person.email, self._letters.recovery_codes_made(person.name), now)
+            codes = await recovery_codes.create(person.id, now)
+            await people.record(person, "recovery_codes.made", address, now, sessions_ended=ended.sessions_ended)
+            await people.send(person.email, self._letters.recovery_codes_made(person.name), now)
         return NewCodes(codes, ended.token)
 
     async def turn_off(self, person: Person, *, session: Session, address: str, now: datetime) -> str | None:
-        """Turn it off; the new token of the session, which goes on.
+        """Turn it off; the new token of the session, which is kept.
 
         Raises INVALID_INPUT for an operator, who can't act without, and credentials.Outdated. Not inside a
         transaction.
         """
         async with database.transaction():
             ended = await credentials.invalidate(person, keep=session)
-            turned_off = await database.execute(
-                "UPDATE accounts SET totp_secret_sealed = NULL WHERE id = $1 AND NOT is_operator", person.id
-            )
-            if not turned_off:
+            if not await repository.remove_totp(person.id):
                 raise ApiError(Code.INVALID_INPUT, "operators can't turn two-step verification off")
-            await sessions.forget_codes(person.id)
-            await recovery_codes.forget(person.id)
-            await people.note(person, "totp.turned_off", address, now, sessions_ended=ended.sessions_ended)
-            await people.write(person.email, self._letters.totp_turned_off(person.name), now)
+            await sessions_repository.clear_code_times(person.id)
+            await codes_repository.delete_recovery_codes(person.id)
+            await people.record(person, "totp.turned_off", address, now, sessions_ended=ended.sessions_ended)
+            await people.send(person.email, self._letters.totp_turned_off(person.name), now)
         return ended.token
 
 

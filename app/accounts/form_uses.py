@@ -1,31 +1,32 @@
-"""Uses of forms: a form that is sent twice is carried out once, by whichever process.
+"""Uses of forms: a form that is submitted twice is carried out once.
 
-The first sending claims the form's one-use key before anything is done. A twin that comes meanwhile waits, and is then
-led to where the first one's answer led. A form that was refused gives its key back, so that it can be put right and
-sent again. A process that dies in between leaves a claim behind that nobody may take over: whether the form was
-carried out is not known, and a person can look. So each form is carried out at most once.
+The first submission claims the form's one-use key before anything is done. A second one waits for it, and then gets
+the same redirect. When a form is refused its claim is released, so that it can be corrected and submitted again. The
+claim of a process that dies stays for good: nobody knows whether the form was carried out, and a person must check.
+So each form is carried out at most once.
 
-What the answer must show once, such as a new API key, waits sealed in the same row for the page that it led to.
+What the answer must show once, such as a new API key, is sealed in the same row until the page shows it.
 """
 
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.accounts import form_uses_repository as repository
 from app.accounts.sessions import LIFETIME
-from app.core import clock, database
+from app.core import clock
 from app.core.crypto import Undecryptable, decrypt, encrypt, sha256
 from app.core.errors import ApiError, Code
 from app.core.settings import DataKeys
 
 KEPT = LIFETIME
-"""How long a use is remembered: no page of a session that has run out can send its form any more."""
+"""How long a use is stored: when it is older, the session whose page held the form has expired."""
 
 SECRET_WAITS = timedelta(minutes=5)
-"""How long a secret waits for its page: the redirect is followed at once, or not at all."""
+"""How long a secret is stored for its page: a browser follows the redirect at once, or never."""
 
 TWIN_WAITS_S = 8.0
-"""How long a twin waits for the first one's answer; with its own work it stays below the proxy's patience."""
+"""How long a second submission waits for the first; with its own work it stays below a proxy's time-out."""
 
 LOOKS_EVERY_S = 0.05
 
@@ -35,7 +36,7 @@ LOST_AFTER = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class FormUse:
-    """One form: who sends it, to which address, under which key."""
+    """One form: of which account, to which address, under which key."""
 
     id: bytes
 
@@ -51,20 +52,20 @@ class FormUse:
 
 
 async def begin(use: FormUse, session_id: str) -> str | None:
-    """Claim the form; None if it is ours to carry out, else where the answer of the first sending led.
+    """Claim the form; None if the caller must carry it out, else where the first submission's answer redirected to.
 
-    Waits up to TWIN_WAITS_S for a first sending that is under way. Raises IDEMPOTENCY_IN_PROGRESS where it takes
+    Waits up to TWIN_WAITS_S for a first submission that is not finished. Raises IDEMPOTENCY_IN_PROGRESS where it takes
     longer, or was never finished. Not inside a transaction.
     """
     for _ in range(int(TWIN_WAITS_S / LOOKS_EVERY_S)):
-        if await _claim(use, session_id):
+        if await repository.claim(use.id, session_id, clock.now()):
             return None
-        row = await database.fetch_one("SELECT led_to, created_at FROM form_uses WHERE id = $1", use.id)
-        if row is None:
+        first = await repository.find(use.id)
+        if first is None:
             continue  # refused meanwhile: the next claim may succeed
-        if row["led_to"] is not None:
-            return str(row["led_to"])
-        if clock.now() - row["created_at"] > LOST_AFTER:
+        if first.led_to is not None:
+            return first.led_to
+        if clock.now() - first.created_at > LOST_AFTER:
             raise _not_finished("and it is not known whether it was carried out")
         await asyncio.sleep(LOOKS_EVERY_S)
     raise _not_finished("and is still being carried out")
@@ -72,61 +73,35 @@ async def begin(use: FormUse, session_id: str) -> str | None:
 
 async def give_back(use: FormUse) -> None:
     """The form was refused, and nothing was done: it may be sent again under its key."""
-    await database.execute("DELETE FROM form_uses WHERE id = $1 AND led_to IS NULL", use.id)
+    await repository.release(use.id)
 
 
 async def finish(use: FormUse, led_to: str, secret: str | None, keys: DataKeys) -> None:
     """The form was carried out. `secret` is text for the page at `led_to`, to be shown once."""
     sealed = None if secret is None else encrypt(keys, secret, purpose=use.purpose)
-    await database.execute("UPDATE form_uses SET led_to = $2, secret_sealed = $3 WHERE id = $1", use.id, led_to, sealed)
+    await repository.finish(use.id, led_to, sealed)
 
 
 async def take_secret(session_id: str, led_to: str, keys: DataKeys, now: datetime) -> str | None:
-    """What a form of this session left for this page, if it was not shown before; afterwards it is gone.
+    """The secret that a form of this session stored for this page, if it was not shown before; it is then deleted.
 
-    None too where it waited longer than SECRET_WAITS, or its data key is no longer configured.
+    None too where it is older than SECRET_WAITS, or its data key is no longer configured.
     """
-    rows = await database.fetch_all(
-        """
-        WITH waiting AS (
-            SELECT id, secret_sealed, created_at FROM form_uses
-            WHERE session_id = $1 AND led_to = $2 AND secret_sealed IS NOT NULL FOR UPDATE
-        )
-        UPDATE form_uses SET secret_sealed = NULL FROM waiting WHERE form_uses.id = waiting.id
-        RETURNING waiting.id, waiting.secret_sealed, waiting.created_at
-        """,
-        session_id,
-        led_to,
-    )
-    newest = max(rows, key=lambda row: row["created_at"], default=None)
-    if newest is None or now - newest["created_at"] > SECRET_WAITS:
+    waiting = await repository.take_secrets(session_id, led_to)
+    newest = max(waiting, key=lambda one: one.created_at, default=None)
+    if newest is None or now - newest.created_at > SECRET_WAITS:
         return None
     try:
-        return decrypt(keys, newest["secret_sealed"], purpose=FormUse(newest["id"]).purpose)
+        return decrypt(keys, newest.secret_sealed, purpose=FormUse(newest.id).purpose)
     except Undecryptable:
         return None
 
 
 async def purge(now: datetime) -> int:
-    """Delete uses that are too old to be sent again, and secrets that no page will show; how many rows changed."""
-    forgotten = await database.execute(
-        "UPDATE form_uses SET secret_sealed = NULL WHERE secret_sealed IS NOT NULL AND created_at <= $1",
-        now - SECRET_WAITS,
-    )
-    return forgotten + await database.execute("DELETE FROM form_uses WHERE created_at <= $1", now - KEPT)
-
-
-async def _claim(use: FormUse, session_id: str) -> bool:
-    return bool(
-        await database.execute(
-            "INSERT INTO form_uses (id, session_id, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
-            use.id,
-            session_id,
-            clock.now(),
-        )
-    )
+    """Delete uses whose form can't be submitted any more, and secrets that no page will show; how many rows changed."""
+    return await repository.purge(secrets_until=now - SECRET_WAITS, uses_until=now - KEPT)
 
 
 def _not_finished(how: str) -> ApiError:
-    words = f"this form was sent before, {how}. Look whether it was before you open the form again"
+    words = f"this form was sent before, {how}. Check whether it was before you open the form again"
     return ApiError(Code.IDEMPOTENCY_IN_PROGRESS, words, retry_after_s=1)

@@ -1,6 +1,6 @@
-"""What accounts are told by mail: one thing each, in plain text, with no link but the one that it is about.
+"""Letters to accounts, in plain text. Each is about one thing and has at most the link that it is about.
 
-A letter to an address that nobody has confirmed greets nobody: the name would be a stranger's.
+A letter to an unconfirmed address contains no name: it could be one that a stranger chose.
 """
 
 from urllib.parse import quote
@@ -101,7 +101,7 @@ class Letters:
         """After two-step verification was turned off."""
         return self._notice(
             "Two-step verification was turned off for your Swap Pay account",
-            "signing in to your account asks for no code any more: whoever has your password has your account.",
+            "signing in to your account asks for no code any more: your password alone is enough.",
             name=name,
         )
 

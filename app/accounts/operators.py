@@ -1,21 +1,20 @@
 """Who may act as an operator: by password at a terminal, by a session with TOTP on at the desk.
 
-At a terminal the code is checked with the deed (accounts/totp.py). At the desk an `Operator` is what every verb
-takes; where a deed needs a fresh code beside it, the verb says so.
+At a terminal the code is checked with the action (accounts/totp.py). At the desk every action takes an `Operator`, and
+says where it needs a fresh code too.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from app.accounts import credentials, people
+from app.accounts import credentials, repository
 from app.accounts.passwords import NOBODYS, is_right
-from app.accounts.sessions import Session
+from app.accounts.sessions_repository import Session
 from app.core import database
 from app.core.email_address import as_kept
 from app.core.errors import invalid
 
 MAX_REASON_LENGTH = 500
-"""Of what an operator writes down: a paragraph."""
+"""Of a reason that an operator gives: a paragraph."""
 
 
 class NotAnOperator(Exception):
@@ -27,12 +26,12 @@ class TotpMissing(Exception):
 
 
 class DeedRefused(Exception):
-    """What an operator wanted can't be done as things are; the message is for the operator."""
+    """The action isn't possible in the present state; the message is for the operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """An operator at work, whom `on_duty` has looked up. `address` is the client's, for the audit log."""
+    """An operator whose right to act was checked by `on_duty`. `address` is the client's, for the audit log."""
 
     account_id: str
     address: str | None
@@ -43,20 +42,8 @@ class Operator:
         return f"account:{self.account_id}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """An operator, as colleagues see them."""
-
-    account_id: str
-    name: str
-    email: str
-    has_totp: bool
-    created_at: datetime
-    last_deed_at: datetime | None
-
-
 def on_duty(session: Session, *, address: str | None) -> Operator:
-    """The operator whose session this is, as it was looked up for this request. Raises NotAnOperator, TotpMissing."""
+    """The operator of a session that was read for this request. Raises NotAnOperator, TotpMissing."""
     if not session.is_operator:
         raise NotAnOperator("the account is not an operator's")
     if not session.has_totp:
@@ -66,48 +53,33 @@ def on_duty(session: Session, *, address: str | None) -> Operator:
 
 async def identify(email: str, password: str) -> str:
     """The id of the operator's account. Raises NotAnOperator."""
-    row = await database.fetch_one(
-        "SELECT id, password_hash FROM accounts WHERE email = $1 AND is_operator", as_kept(email)
-    )
-    right = is_right(password, row["password_hash"] if row else NOBODYS)
-    if row is None or not right:
+    operator = await repository.operator_password(as_kept(email))
+    right = is_right(password, operator.password_hash if operator else NOBODYS)
+    if operator is None or not right:
         raise NotAnOperator("no operator has this e-mail address and password")
-    return str(row["id"])
+    return operator.id
 
 
 async def remove(email: str) -> str:
-    """End somebody's right to act as an operator; the account's id. It stays, as a plain one.
+    """Make an operator's account a plain one; its id.
 
-    Whatever was given out to it ends: sessions, mailed links, half sign-ins. In the caller's transaction, which
+    Its sessions, mailed links and half sign-ins end. In the caller's transaction, which
     records the reason. Raises NotAnOperator.
     """
     database.in_transaction()
-    person = await people.by_email(as_kept(email))
+    person = await repository.by_email(as_kept(email))
     if person is None or not person.is_operator:
         raise NotAnOperator("no operator has this e-mail address")
     await credentials.invalidate(person, keep=None)
-    await database.execute("UPDATE accounts SET is_operator = false WHERE id = $1", person.id)
+    await repository.revoke_operator(person.id)
     return person.id
 
 
-async def everybody() -> list[Listed]:
-    """Every operator, by name. There are a handful: no paging."""
-    rows = await database.fetch_all(
-        """
-        SELECT a.id AS account_id, a.name, a.email, a.totp_secret_sealed IS NOT NULL AS has_totp, a.created_at,
-            (SELECT e.at FROM audit_entries e WHERE e.actor = 'account:' || a.id ORDER BY e.id DESC LIMIT 1)
-                AS last_deed_at
-        FROM accounts a WHERE a.is_operator ORDER BY lower(a.name), a.id
-        """
-    )
-    return [Listed(**dict(row)) for row in rows]
-
-
 def stated_reason(text: str, field: str = "reason") -> str:
-    """A reason as it is written down. Raises INVALID_INPUT for one that says nothing or goes on too long."""
+    """A reason as it is stored. Raises INVALID_INPUT for one that is empty or too long."""
     reason = text.strip()
     if not reason:
-        raise invalid(field, "say why: it is written down in the audit log")
+        raise invalid(field, "give a reason: it is recorded in the audit log")
     if len(reason) > MAX_REASON_LENGTH:
         raise invalid(field, f"must have at most {MAX_REASON_LENGTH} characters")
     return reason

@@ -1,12 +1,12 @@
-"""A new password: by a mailed link, or by who knows the old one. Whatever was given out under the old one ends with
-it, every other session first; two-step verification stays, and is asked for at the next sign-in as ever."""
+"""Changing a password: by a mailed link, or with the old one. Everything that was made under the old one ends, such as
+all other sessions. Two-step verification stays."""
 
 from datetime import datetime, timedelta
 
-from app.accounts import credentials, links, passwords, people
+from app.accounts import credentials, links, passwords, people, repository
 from app.accounts.letters import Letters
-from app.accounts.people import Person
-from app.accounts.sessions import Session
+from app.accounts.repository import Person
+from app.accounts.sessions_repository import Session
 from app.accounts.throttle import Limit, Throttle
 from app.audit import service as audit
 from app.core import database
@@ -25,15 +25,15 @@ class PasswordChanges:
         self._throttle = throttle
         self._letters = letters
 
-    async def ask_reset(self, *, email: str, address: str, site: str, now: datetime) -> None:
-        """Send a link to the address if it has an account. Who asks can't tell. Raises RATE_LIMITED.
+    async def request_reset(self, *, email: str, address: str, site: str, now: datetime) -> None:
+        """Send a link to the address if it has an account; the answer doesn't show it. Raises RATE_LIMITED.
 
         Not inside a transaction.
         """
         email = as_kept(email)
         await self._throttle.take([(PER_ADDRESS, site)], now)
         async with database.transaction():
-            person = await people.by_email(email)
+            person = await repository.by_email(email)
             await audit.record(
                 actor="stranger",
                 action="password.reset_asked",
@@ -43,21 +43,21 @@ class PasswordChanges:
                 details={},
                 now=now,
             )
-            # A link more than the allowance would end the last one without a letter that brings it.
+            # Beyond the allowance no letter is sent, and a new link would be of no use.
             if await mail.may_write(Kind.RESET, email, now) and person is not None:
-                token = await links.make("password_reset", links.of(person, person.email), now)
-                await people.write(person.email, self._letters.reset_password(person.name, token), now)
+                token = await links.create("password_reset", links.of(person, person.email), now)
+                await people.send(person.email, self._letters.reset_password(person.name, token), now)
 
     async def can_reset(self, token: str, now: datetime) -> bool:
         """Whether this link still works."""
-        return await links.look("password_reset", token, now) is not None
+        return await links.find("password_reset", token, now) is not None
 
     async def reset(self, token: str, password: str, *, address: str, now: datetime) -> bool:
-        """Set the password that a link allows; False if the link works no more. Nobody is signed in by it.
+        """Set a password by a link; False if the link works no more. It signs nobody in.
 
-        Raises INVALID_INPUT for a password that nobody should take. Not inside a transaction.
+        Raises INVALID_INPUT for a password that is too common or of a wrong length. Not inside a transaction.
         """
-        link = await links.look("password_reset", token, now)
+        link = await links.find("password_reset", token, now)
         if link is None or link.account_id is None:
             return False
         passwords.check(password, email=link.email)
@@ -65,14 +65,14 @@ class PasswordChanges:
         async with database.transaction():
             if await links.use("password_reset", token, now) is None:
                 return False
-            person = await people.locked(link.account_id)
+            person = await repository.lock(link.account_id)
             await self._set(person, password_hash, None, "password.reset", address, now)
         return True
 
     async def change(
         self, person: Person, new_password: str, *, session: Session, address: str, now: datetime
     ) -> str | None:
-        """Set another password, the old one having been checked; the new token of the session, which goes on.
+        """Set a password, the old one having been checked; the new token of the session, which is kept.
 
         Raises INVALID_INPUT, credentials.Outdated. Not inside a transaction.
         """
@@ -85,7 +85,7 @@ class PasswordChanges:
         self, person: Person, password_hash: str, keep: Session | None, action: str, address: str, now: datetime
     ) -> str | None:
         ended = await credentials.invalidate(person, keep=keep)
-        await database.execute("UPDATE accounts SET password_hash = $2 WHERE id = $1", person.id, password_hash)
-        await people.note(person, action, address, now, sessions_ended=ended.sessions_ended)
-        await people.write(person.email, self._letters.password_changed(person.name), now)
+        await repository.set_password(person.id, password_hash)
+        await people.record(person, action, address, now, sessions_ended=ended.sessions_ended)
+        await people.send(person.email, self._letters.password_changed(person.name), now)
         return ended.token

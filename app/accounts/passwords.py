@@ -1,4 +1,4 @@
-"""Passwords: argon2id, 8 to 128 characters, no rules of composition, none that everybody tries (NIST SP 800-63B)."""
+"""Passwords: argon2id, 8 to 128 characters, no rules of composition, no common ones (NIST SP 800-63B)."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +14,8 @@ MIN_LENGTH = 8
 MAX_LENGTH = 128
 
 MAX_AT_ONCE = 4
-"""Hashes under way in one process. Each takes 64 MiB (RFC 9106's second recommendation): strangers who ask for a
-hundred at once must wait, not fill the memory."""
+"""Hashes at the same time in one process. Each takes 64 MiB (RFC 9106's second recommendation): of a hundred requests
+at once most must wait, or they would fill the memory."""
 
 COMMON = Path(__file__).with_name("common_passwords.txt")
 
@@ -26,7 +26,7 @@ _threads = ThreadPoolExecutor(MAX_AT_ONCE, thread_name_prefix="argon2")
 
 
 def check(password: str, *, email: str = "", field: str = "password") -> None:
-    """Raise INVALID_INPUT, naming `field`, for a password that nobody should take."""
+    """Raise INVALID_INPUT, naming `field`, for a password of a wrong length, a common one, or the address itself."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise invalid(field, f"must have {MIN_LENGTH} to {MAX_LENGTH} characters")
     guess = password.casefold()
@@ -50,16 +50,16 @@ def is_right(password: str, password_hash: str) -> bool:
 
 
 NOBODYS = hash_password("the password of nobody")
-"""What an unknown address is compared with: it costs the same time as a known one."""
+"""The hash that is compared where an address is unknown, so that it takes the same time as a known one."""
 
 
 async def hash_aside(password: str) -> str:
-    """`hash_password` in a thread, so that the process goes on meanwhile."""
+    """`hash_password` in a thread, without blocking the event loop."""
     return await asyncio.get_running_loop().run_in_executor(_threads, hash_password, password)
 
 
 async def is_right_aside(password: str, password_hash: str) -> bool:
-    """`is_right` in a thread. What is too long to be a password is compared all the same, cut short."""
+    """`is_right` in a thread. A text that is too long for a password is cut and compared all the same."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_threads, is_right, password[: MAX_LENGTH + 1], password_hash)
 

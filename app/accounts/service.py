@@ -1,4 +1,4 @@
-"""People: making accounts."""
+"""Creating accounts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,8 +6,9 @@ from datetime import datetime
 import asyncpg
 import pyotp
 
+from app.accounts import repository
 from app.accounts.passwords import hash_password
-from app.core import database, ids
+from app.core import ids
 from app.core.crypto import encrypt
 from app.core.email_address import EmailAddress
 from app.core.errors import ApiError, Code, invalid
@@ -24,7 +25,7 @@ class AccountExists(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """An account and the TOTP secret to enrol in an authenticator; it is shown this once."""
+    """An account and the TOTP secret to set up in an authenticator; it is shown once."""
 
     id: str
     email: str
@@ -34,26 +35,21 @@ class NewAccount:
 async def create(
     keys: DataKeys, *, email: str, name: str, password: str, is_operator: bool, now: datetime
 ) -> NewAccount:
-    """Make an account with TOTP on, its address taken as confirmed, in the caller's transaction where there is one.
+    """Create an account with TOTP on and a confirmed address, in the caller's transaction where there is one.
 
-    Raises AccountExists, and INVALID_INPUT for an address that is none, or a bad password.
+    Raises AccountExists, and INVALID_INPUT for a bad address or password.
     """
     email = checked_email(email)
     account_id, totp_secret = ids.new_id(ids.ACCOUNT), pyotp.random_base32()
     try:
-        await database.execute(
-            """
-            INSERT INTO accounts
-                (id, email, name, password_hash, is_operator, totp_secret_sealed, totp_last_counter, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, 0, $7)
-            """,
-            account_id,
-            email,
-            name,
-            hash_password(password),
-            is_operator,
-            encrypt(keys, totp_secret, purpose=f"totp:{account_id}"),
-            now,
+        await repository.add(
+            account_id=account_id,
+            email=email,
+            name=name,
+            password_hash=hash_password(password),
+            is_operator=is_operator,
+            totp_secret_sealed=encrypt(keys, totp_secret, purpose=f"totp:{account_id}"),
+            now=now,
         )
     except asyncpg.UniqueViolationError:
         raise AccountExists from None
@@ -61,7 +57,7 @@ async def create(
 
 
 def checked_email(email: str) -> str:
-    """An e-mail address as it is kept (core.email_address). Raises INVALID_INPUT."""
+    """An e-mail address as it is stored (core.email_address). Raises INVALID_INPUT."""
     try:
         return str(EmailAddress.parse(email))
     except ValueError as error:

@@ -1,13 +1,21 @@
-"""Signing in: the password, then a code where two-step verification is on. Nothing is answered that tells whether
-there is an account, and each step costs the same whether or not there is."""
+"""Signing in: the password, then a code where two-step verification is on. No answer shows whether there is an account,
+and each step takes the same time whether or not there is."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.accounts import people, recovery_codes, sessions, totp
+from app.accounts import (
+    codes_repository,
+    people,
+    recovery_codes,
+    repository,
+    sessions,
+    sessions_repository,
+    totp,
+)
 from app.accounts.letters import Letters
 from app.accounts.passwords import NOBODYS, is_right_aside
-from app.accounts.people import Person
+from app.accounts.repository import Person
 from app.accounts.sessions import token_hash
 from app.accounts.throttle import Limit, Throttle
 from app.audit import service as audit
@@ -17,7 +25,7 @@ from app.core.errors import ApiError, Code
 from app.core.settings import DataKeys
 
 HALF_LIFETIME = timedelta(minutes=10)
-"""How long a right password waits for its code."""
+"""How long a sign-in whose password was right waits for the code."""
 
 PER_ADDRESS = Limit("password:address", 50, timedelta(minutes=15))
 """Wrong passwords from one network address: an office may share one."""
@@ -26,8 +34,8 @@ PER_PAIR = Limit("password:pair", 10, timedelta(minutes=15))
 """Wrong passwords for one account from one network address."""
 
 PER_ACCOUNT = Limit("password:account", 100, timedelta(hours=1))
-"""Wrong passwords for one account from anywhere: NIST SP 800-63B, section 5.2.2, allows a hundred. High, since
-strangers could otherwise lock somebody out for the asking."""
+"""Wrong passwords for one account from anywhere: NIST SP 800-63B, section 5.2.2, allows a hundred. It is high,
+since a low limit would let strangers lock somebody out."""
 
 WRONG = "the e-mail address or the password is wrong, or the address was not confirmed yet"
 
@@ -42,13 +50,13 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class CodeWanted:
-    """The password was right, and a code is wanted; `token` finds this half sign-in again."""
+    """The password was right, and a code is needed; `token` identifies this half sign-in."""
 
     token: str
 
 
 class SignIn:
-    """The ways in, for one deployment."""
+    """Signing in, for one deployment."""
 
     def __init__(self, keys: DataKeys, throttle: Throttle, letters: Letters) -> None:
         self._keys = keys
@@ -58,37 +66,33 @@ class SignIn:
     async def with_password(
         self, *, email: str, password: str, address: str, site: str, user_agent: str, now: datetime
     ) -> SignedIn | CodeWanted:
-        """The first step. `site` is what a limit per address counts as one. Not inside a transaction.
+        """The first step. `site` is the client's address, or the /64 of an IPv6 one, for limits. Not in a transaction.
 
-        Raises RATE_LIMITED, and INVALID_INPUT for whatever is wrong.
+        Raises RATE_LIMITED, and INVALID_INPUT for a wrong address or password.
         """
         person = await self.check_password(email=email, password=password, address=address, site=site, now=now)
         async with database.transaction():
-            fresh = await people.locked(person.id)
+            fresh = await repository.lock(person.id)
             if fresh.credentials_version != person.credentials_version:  # the password was changed while we compared
                 raise ApiError(Code.INVALID_INPUT, WRONG)
             if fresh.has_totp:
                 token = ids.new_secret()
-                await database.execute(
-                    """
-                    INSERT INTO half_sign_ins (token_hash, account, created_at, expires_at, credentials_version)
-                    VALUES ($1, $2, $3, $4, $5)
-                    """,
-                    token_hash(token),
+                await sessions_repository.add_half_sign_in(
                     person.id,
-                    now,
-                    now + HALF_LIFETIME,
-                    person.credentials_version,
+                    token_hash=token_hash(token),
+                    credentials_version=person.credentials_version,
+                    now=now,
+                    expires_at=now + HALF_LIFETIME,
                 )
                 return CodeWanted(token)
             return await self._open(fresh, None, address, user_agent, now)
 
     async def check_password(self, *, email: str, password: str, address: str, site: str, now: datetime) -> Person:
-        """Whose address and password these are. Counts wrong ones; raises as `with_password`."""
+        """The person with this address and password. Counts wrong ones; raises as `with_password`."""
         email = as_kept(email)
         tries = [(PER_ADDRESS, site), (PER_PAIR, f"{site} {email}"), (PER_ACCOUNT, email)]
         await self._throttle.take(tries, now)
-        person = await people.by_email(email) if "\0" not in email else None
+        person = await repository.by_email(email) if "\0" not in email else None
         right = await is_right_aside(password, person.password_hash if person else NOBODYS)
         if person is None or not right:
             await audit.record(
@@ -105,13 +109,13 @@ class SignIn:
         return person
 
     async def is_waiting(self, token: str, now: datetime) -> bool:
-        """Whether a code is still wanted for this half sign-in."""
+        """Whether this half sign-in still waits for a code."""
         return await _half(token, now) is not None
 
     async def with_code(
         self, token: str, code: str, *, address: str, user_agent: str, now: datetime
     ) -> SignedIn | None:
-        """The second step: a code of the authenticator or a recovery code. None if the first has run out.
+        """The second step: a code of the authenticator or a recovery code. None if the first step expired.
 
         Raises CodeRefused, TooManyTries. Not inside a transaction.
         """
@@ -121,33 +125,28 @@ class SignIn:
         try:
             factor = await verify_factor(self._keys, account_id, code, now)
         except totp.CodeRefused:
-            person = await people.by_id(account_id)
-            await people.note(person, "sign_in.code_refused", address, now)
+            person = await repository.by_id(account_id)
+            await people.record(person, "sign_in.code_refused", address, now)
             raise
         async with database.transaction():
-            person = await people.locked(account_id)
-            used = await database.execute(
-                "DELETE FROM half_sign_ins WHERE token_hash = $1 AND credentials_version = $2",
-                token_hash(token),
-                person.credentials_version,
-            )
-            if not used:
+            person = await repository.lock(account_id)
+            if not await sessions_repository.use_half_sign_in(token_hash(token), person.credentials_version):
                 return None
             if factor == "recovery code":
-                left = await recovery_codes.left(account_id)
-                await people.write(person.email, self._letters.recovery_code_used(person.name, left), now)
+                left = await codes_repository.count_recovery_codes(account_id)
+                await people.send(person.email, self._letters.recovery_code_used(person.name, left), now)
             return await self._open(person, factor, address, user_agent, now)
 
     async def _open(self, person: Person, factor: str | None, address: str, user_agent: str, now: datetime) -> SignedIn:
         session_id, token = await sessions.open_session(
             person.id, code_given=factor is not None, address=address, user_agent=user_agent, now=now
         )
-        await people.note(person, "signed_in", address, now, session=session_id, second_step=factor)
+        await people.record(person, "signed_in", address, now, session=session_id, second_step=factor)
         return SignedIn(session_id, token)
 
 
 async def verify_factor(keys: DataKeys, account_id: str, code: str, now: datetime) -> str:
-    """What proved to be right: `authenticator` or `recovery code`. Raises CodeRefused, TooManyTries.
+    """Check a code; which kind was right: `authenticator` or `recovery code`. Raises CodeRefused, TooManyTries.
 
     Wrong ones of both kinds share the tries that an account has. Not inside a transaction.
     """
@@ -164,13 +163,4 @@ async def verify_factor(keys: DataKeys, account_id: str, code: str, now: datetim
 async def _half(token: str, now: datetime) -> str | None:
     if not 0 < len(token) <= sessions.MAX_TOKEN_LENGTH:
         return None
-    account_id: str | None = await database.fetch_value(
-        """
-        SELECT h.account FROM half_sign_ins h
-            JOIN accounts a ON a.id = h.account AND a.credentials_version = h.credentials_version
-        WHERE h.token_hash = $1 AND h.expires_at > $2
-        """,
-        token_hash(token),
-        now,
-    )
-    return account_id
+    return await sessions_repository.half_sign_in(token_hash(token), now)

@@ -1,16 +1,16 @@
-"""Signing up: nothing is there until whoever reads the mailbox confirms it with the password that was chosen.
+"""Signing up: there is no account until the reader of the mailbox confirms it with the password that was chosen.
 
-The password is asked for again with the link: an address that a stranger signed up with, under a password of
-theirs, can't be confirmed by its unsuspecting owner into an account that the stranger knows the password of.
+The page of the link asks for the password again. Otherwise a stranger could sign up with somebody's address and a
+password of their own, and the owner who opened the link would create an account that the stranger can sign in to.
 """
 
 from datetime import datetime, timedelta
 
 import asyncpg
 
-from app.accounts import links, passwords, people
+from app.accounts import links, passwords, people, repository
 from app.accounts.letters import Letters
-from app.accounts.links import Link
+from app.accounts.links_repository import Link
 from app.accounts.service import checked_email
 from app.accounts.throttle import Limit, Throttle
 from app.core import database, ids
@@ -26,18 +26,18 @@ CONFIRMATIONS = Limit("sign_up:confirm", 10, timedelta(minutes=15))
 
 
 class SignUp:
-    """Making accounts, for one deployment."""
+    """Signing up, for one deployment."""
 
     def __init__(self, throttle: Throttle, letters: Letters) -> None:
         self._throttle = throttle
         self._letters = letters
 
-    async def ask(
+    async def request(
         self, *, email: str, name: str, password: str, next_path: str | None, site: str, now: datetime
     ) -> None:
-        """Send a letter to the address: a link that makes the account, or, where there is one, that there is.
+        """Send a letter to the address: a link that creates the account, or a notice that there is one already.
 
-        Both cost the same. Raises INVALID_INPUT for what nobody may sign up with, RATE_LIMITED. Not inside a
+        Both take the same time. Raises INVALID_INPUT for a bad address, name or password, RATE_LIMITED. Not inside a
         transaction.
         """
         email, name = checked_email(email), people.checked_name(name)
@@ -55,20 +55,20 @@ class SignUp:
                 next_path=next_path,
                 credentials_version=0,
             )
-            token = await links.make("sign_up", link, now)
-            known = await people.by_email(email)
+            token = await links.create("sign_up", link, now)
+            known = await repository.by_email(email)
             if known is None:
                 letter = self._letters.confirm_sign_up(token)
             else:
                 letter = self._letters.already_signed_up(known.name)
-            await people.write(email, letter, now)
+            await people.send(email, letter, now)
 
     async def confirm(self, token: str, password: str, *, address: str, now: datetime) -> Link | None:
-        """Make the account of a link; None if the link works no more.
+        """Create the account of a link; None if the link works no more.
 
         Raises INVALID_INPUT for another password than was chosen, RATE_LIMITED. Not inside a transaction.
         """
-        link = await links.look("sign_up", token, now)
+        link = await links.find("sign_up", token, now)
         if link is None or link.password_hash is None or link.name is None:
             return None
         await self._throttle.take([(CONFIRMATIONS, token)], now)
@@ -79,19 +79,16 @@ class SignUp:
             if await links.use("sign_up", token, now) is None:
                 return None
             try:
-                await database.execute(
-                    """
-                    INSERT INTO accounts
-                        (id, email, name, password_hash, is_operator, totp_last_counter, created_at)
-                    VALUES ($1, $2, $3, $4, false, 0, $5)
-                    """,
-                    account_id,
-                    link.email,
-                    link.name,
-                    link.password_hash,
-                    now,
+                await repository.add(
+                    account_id=account_id,
+                    email=link.email,
+                    name=link.name,
+                    password_hash=link.password_hash,
+                    is_operator=False,
+                    totp_secret_sealed=None,
+                    now=now,
                 )
             except asyncpg.UniqueViolationError:
                 raise ApiError(Code.INVALID_INPUT, "this address has an account already: sign in") from None
-            await people.note(await people.by_id(account_id), "account.created", address, now)
+            await people.record(await repository.by_id(account_id), "account.created", address, now)
         return link

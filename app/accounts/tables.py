@@ -26,7 +26,7 @@ class Account(Table, tablename="accounts"):
 
 
 class TotpAttempt(Table, tablename="totp_attempts"):
-    """A code that was tried and was not right, or is being looked at just now (accounts/totp.py)."""
+    """An attempt at a code that was wrong, or is being checked now (accounts/totp.py)."""
 
     id = BigSerial(primary_key=True)
     account = columns.reference(Account)
@@ -34,7 +34,7 @@ class TotpAttempt(Table, tablename="totp_attempts"):
 
 
 class Session(Table, tablename="sessions"):
-    """Somebody who is signed in, in one browser. The browser holds the token, we its SHA-256 (accounts/sessions.py)."""
+    """One browser in which an account is signed in. `token_hash` is the SHA-256 of its token (accounts/sessions.py)."""
 
     id = columns.public_id()
     token_hash = columns.digest()
@@ -51,7 +51,7 @@ class Session(Table, tablename="sessions"):
 
 
 class HalfSignIn(Table, tablename="half_sign_ins"):
-    """A right password, and no code yet. It opens nothing but the question for the code (accounts/sign_in.py)."""
+    """A sign-in whose password was right and whose code is missing (accounts/sign_in.py)."""
 
     token_hash = columns.digest(primary_key=True)
     account = columns.reference(Account)
@@ -61,7 +61,7 @@ class HalfSignIn(Table, tablename="half_sign_ins"):
 
 
 class MailedLink(Table, tablename="mailed_links"):
-    """What the link in a letter will do, once (accounts/links.py). A sign-up has no account yet."""
+    """A link in a letter, which works once (accounts/links.py). A sign-up has no account yet."""
 
     token_hash = columns.digest(primary_key=True)
     purpose = columns.words(20)
@@ -82,7 +82,7 @@ class MailedLink(Table, tablename="mailed_links"):
 
 
 class RecoveryCode(Table, tablename="recovery_codes"):
-    """A code that stands in for the authenticator once; used ones are deleted (accounts/recovery_codes.py)."""
+    """A code that replaces a code of the authenticator once; used ones are deleted (accounts/recovery_codes.py)."""
 
     id = BigSerial(primary_key=True)
     account = columns.reference(Account)
@@ -93,7 +93,7 @@ class RecoveryCode(Table, tablename="recovery_codes"):
 
 
 class Throttle(Table, tablename="throttles"):
-    """Tries used within a window. `bucket` is a keyed hash: whom it is about isn't kept (accounts/throttle.py)."""
+    """Tries used within a window. `bucket` is a keyed hash of the subject (accounts/throttle.py)."""
 
     bucket = columns.digest(primary_key=True)
     used = columns.number()
@@ -101,10 +101,10 @@ class Throttle(Table, tablename="throttles"):
 
 
 class FormUse(Table, tablename="form_uses"):
-    """One sending of a form of a page, and where its answer led (accounts/form_uses.py).
+    """One submission of a form, and where its answer redirected to (accounts/form_uses.py).
 
     `id` is the SHA-256 of the account, the address that the form was sent to, and the form's one-use key. `led_to` is
-    NULL while the form is being carried out. `secret_sealed` waits there for the one page that shows it.
+    NULL while the form is being carried out. `secret_sealed` is shown once, by the page at `led_to`.
     """
 
     id = columns.digest(primary_key=True)

@@ -1,13 +1,14 @@
 """Time-based codes (RFC 6238): each accepted once, and only a few tries of each account.
 
-A try is reserved before the code is looked at, and given back if it was right: a hundred parallel guesses get
-five looks between them. Reservations commit on their own; rolled back with what failed, they would never count.
+A try is reserved before the code is checked, and given back if it was right: of a hundred guesses at the same time
+five are checked. Reservations commit on their own; rolled back with the failed attempt, they would never count.
 """
 
 from datetime import datetime, timedelta
 
 import pyotp
 
+from app.accounts import codes_repository, repository
 from app.core import database
 from app.core.crypto import decrypt
 from app.core.settings import DataKeys
@@ -16,7 +17,7 @@ STEP_S = 30
 """RFC 6238, section 4.1."""
 
 DRIFT_STEPS = 1
-"""Steps that a telephone's clock may be off either way (RFC 6238, section 5.2)."""
+"""Steps by which a phone's clock may be early or late (RFC 6238, section 5.2)."""
 
 SHORT_WINDOW, SHORT_TRIES = timedelta(minutes=5), 5
 LONG_WINDOW, LONG_TRIES = timedelta(hours=1), 20
@@ -27,70 +28,52 @@ WRONG = "the code is wrong or was used already"
 
 
 class CodeRefused(Exception):
-    """The code is wrong, used, or was not looked at; the message is for whoever typed it."""
+    """The code is wrong, used, or was not checked; the message is for the person who typed it."""
 
 
 class TooManyTries(CodeRefused):
-    """No try is left for now: right and wrong codes are refused alike."""
+    """No try is left for now: right and wrong codes are both refused."""
 
 
 async def verify(keys: DataKeys, account_id: str, code: str, now: datetime) -> None:
     """Return if `code` is the account's and was never used. Raises CodeRefused, TooManyTries.
 
-    Not inside a transaction: tries must stay counted whatever becomes of the caller's.
+    Not inside a transaction: tries must stay counted when the caller's is rolled back.
     """
     attempt = await reserve(account_id, now)
-    sealed: str | None = await database.fetch_value("SELECT totp_secret_sealed FROM accounts WHERE id = $1", account_id)
+    sealed = await repository.totp_secret(account_id)
     counter = None
     if sealed is not None:
         counter = matching_counter(decrypt(keys, sealed, purpose=f"totp:{account_id}"), code, now)
-    if counter is None or not await _use(account_id, counter):
+    if counter is None or not await repository.use_totp_counter(account_id, counter):
         raise CodeRefused(WRONG)
     await give_back(attempt)
 
 
 async def reserve(account_id: str, now: datetime) -> int:
-    """Take one of an account's tries; it counts until it is given back. Not inside a transaction.
+    """Reserve one of an account's tries; it counts until it is given back. Not inside a transaction.
 
-    The account's row makes parallel ones queue. Raises TooManyTries.
+    A lock on the account's row makes reservations wait for each other. Raises TooManyTries.
     """
     async with database.transaction():
-        await database.execute("SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE", account_id)
-        await database.execute(
-            "DELETE FROM totp_attempts WHERE account = $1 AND at <= $2", account_id, now - LONG_WINDOW
-        )
-        row = await database.fetch_one(
-            "SELECT count(*) AS long, count(*) FILTER (WHERE at > $2) AS short FROM totp_attempts WHERE account = $1",
-            account_id,
-            now - SHORT_WINDOW,
-        )
-        assert row is not None
-        if row["short"] >= SHORT_TRIES or row["long"] >= LONG_TRIES:
+        await repository.lock(account_id)
+        await codes_repository.delete_attempts(account_id, now - LONG_WINDOW)
+        made = await codes_repository.count_attempts(account_id, now - SHORT_WINDOW)
+        if made.short >= SHORT_TRIES or made.long >= LONG_TRIES:
             raise TooManyTries("too many codes were tried: wait a few minutes")
-        attempt: int = await database.fetch_value(
-            "INSERT INTO totp_attempts (account, at) VALUES ($1, $2) RETURNING id", account_id, now
-        )
-        return attempt
+        return await codes_repository.add_attempt(account_id, now)
 
 
 async def give_back(attempt: int) -> None:
-    """The try was right."""
-    await database.execute("DELETE FROM totp_attempts WHERE id = $1", attempt)
+    """Give a try back: the code was right."""
+    await codes_repository.delete_attempt(attempt)
 
 
 def matching_counter(secret: str, code: str, now: datetime) -> int | None:
-    """The step whose code this is, within the drift. Gaps, as telephones show them, are overlooked."""
+    """The step whose code this is, within the drift. Spaces within the code are ignored."""
     code = "".join(code.split())
     generator, current = pyotp.HOTP(secret), int(now.timestamp()) // STEP_S
     for counter in range(current - DRIFT_STEPS, current + DRIFT_STEPS + 1):
         if generator.verify(code, counter):
             return counter
     return None
-
-
-async def _use(account_id: str, counter: int) -> bool:
-    """Use a step up; False if it, or a later one, was used before."""
-    used = await database.execute(
-        "UPDATE accounts SET totp_last_counter = $2 WHERE id = $1 AND totp_last_counter < $2", account_id, counter
-    )
-    return used == 1

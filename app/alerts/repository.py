@@ -10,7 +10,7 @@ from piccolo.query.functions import Count
 
 from app.alerts.tables import Alert, AlertNotification
 from app.core import database
-from app.core.statement import Command, Param, Statement, insert, select
+from app.core.statement import Command, Param, Statement, insert, is_one, select
 
 
 class OpenAlert(msgspec.Struct, frozen=True):
@@ -176,12 +176,13 @@ _CLAIM = Statement(
         }
     )
     .where(
-        AlertNotification.id.is_in(
+        is_one(
+            AlertNotification.id,
             AlertNotification.select(AlertNotification.id)
             .where(AlertNotification.next_attempt_at <= Param("now"))
             .order_by(AlertNotification.next_attempt_at)
             .limit(1)
-            .lock_rows("UPDATE", skip_locked=True)
+            .lock_rows("UPDATE", skip_locked=True),
         )
     )
     .returning(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from app.core import database
+from app.audit import repository
 
 
 async def record(
@@ -17,21 +17,17 @@ async def record(
     details: Mapping[str, object],
     now: datetime,
 ) -> None:
-    """Write down a deed, in the caller's transaction where there is one.
+    """Record an action in the audit log, in the caller's transaction where there is one.
 
-    `actor` is `account:ACC-…`, `api_key:…`, `cli` or `system`; `address` is the client's. `details` must hold
-    nothing secret.
+    `actor` is `account:ACC-…`, `api_key:…`, `cli` or `system`; `address` is the client's. `details` must contain
+    no secret.
     """
-    await database.execute(
-        """
-        INSERT INTO audit_entries (at, actor, action, subject, merchant_id, address, details)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
-        """,
-        now,
-        actor,
-        action,
-        subject,
-        merchant_id,
-        address,
-        json.dumps(details, ensure_ascii=False, sort_keys=True),
+    await repository.add(
+        at=now,
+        actor=actor,
+        action=action,
+        subject=subject,
+        merchant_id=merchant_id,
+        address=address,
+        details=json.dumps(details, ensure_ascii=False, sort_keys=True),
     )

@@ -1,4 +1,4 @@
-"""Who did what. Rows are only ever added; a trigger refuses UPDATE and DELETE."""
+"""The audit log. Rows are only added; a trigger refuses UPDATE and DELETE."""
 
 from piccolo.columns import BigSerial
 from piccolo.table import Table
@@ -7,7 +7,7 @@ from app.core import columns
 
 
 class AuditEntry(Table, tablename="audit_entries"):
-    """One deed. `actor` is `account:ACC-…`, `api_key:…`, `cli` or `system`; `details` is JSON, free of secrets."""
+    """One action. `actor` is `account:ACC-…`, `api_key:…`, `cli` or `system`; `details` is JSON, free of secrets."""
 
     id = BigSerial(primary_key=True)
     at = columns.moment()

@@ -13,8 +13,8 @@ from app.cabinet.guard import needs
 from app.cabinet.invoices import FILTERS as INVOICE_FILTERS
 from app.cabinet.invoices import filters_of as invoice_filters
 from app.cabinet.lists import asking
-from app.cabinet.payouts import FILTERS as WITHDRAWAL_FILTERS
-from app.cabinet.payouts import filters_of as withdrawal_filters
+from app.cabinet.withdrawals import FILTERS as WITHDRAWAL_FILTERS
+from app.cabinet.withdrawals import filters_of as withdrawal_filters
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.keyset import Place

@@ -29,8 +29,8 @@ from app.refunds.service import NewRefund
 from app.reports import reviews, timeline
 from app.web.idempotency import create_once, replay_of
 from app.withdrawals.presentation import RefundBody
-from app.withdrawals.queries import Filters as WithdrawalFilters
-from app.withdrawals.queries import live_refunds_raw
+from app.withdrawals.presented_repository import Filters as WithdrawalFilters
+from app.withdrawals.presented_repository import live_refunds_raw
 
 FILTERS = ("search", "status", "asset", "from", "to")
 
@@ -150,7 +150,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 )
                 made = await create_once(
                     replay,
-                    lambda replay: services.refunds.ask(ctx.member, ctx.mode, invoice_id, new, replay, clock.now()),
+                    lambda replay: services.refunds.request(ctx.member, ctx.mode, invoice_id, new, replay, clock.now()),
                 )
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/invoices/refund.html", context)

@@ -1,38 +1,32 @@
-"""Payouts: asking for one in two steps (what it costs, then the code), the list, one payout, cancelling."""
+"""Payouts: requesting one in two steps (what it costs, then the code), the list, one payout, cancelling it."""
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
 from litestar import Response, get
 
-from app.cabinet import assets, labels, timeline_labels
+from app.cabinet import assets
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.forms import catching, optional, required
 from app.cabinet.guard import needs
-from app.cabinet.lists import Asking, asking
+from app.cabinet.lists import Asking
+from app.cabinet.withdrawals import detail_context, list_context
 from app.core import clock
 from app.core.errors import ApiError, Code
-from app.core.keyset import page_or_first
 from app.core.money import format_amount, group_digits
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import Asked
-from app.identity.paging import PAGE_LENGTH
 from app.merchants.roles import Permission
 from app.payouts.service import NewPayout, Quote
-from app.reports import timeline
 from app.reports.balances import balances
 from app.web.idempotency import create_once, replay_of
 from app.withdrawals.presentation import PayoutBody
-from app.withdrawals.queries import Filters
 from app.withdrawals.states import Status
 
-FILTERS = ("status", "asset", "from", "to")
-
 ASKED = ("asset", "amount", "destination", "description")
-"""Fields of the first step, which the second carries along."""
+"""Fields of the first step, which the second step repeats."""
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -41,20 +35,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/payouts", opt=needs(Permission.VIEW))
     async def payouts(request: Asked) -> Response[Any]:
-        ctx, wanted = context_of(request), asking(request, *FILTERS)
-        filters = filters_of(cabinet, ctx, wanted)
-        page = await page_or_first(
-            lambda place: services.withdrawal_reader.payouts(ctx.merchant_id, ctx.mode, filters, place, PAGE_LENGTH),
-            wanted.place,
-        )
-        context = {
-            "asking": wanted,
-            "rows": [row_of(payout) for payout in page],
-            "pager": wanted.pager(page),
-            "states": list(labels.WITHDRAWAL_STATES.items()),
-            "state_words": labels.WITHDRAWAL_STATES,
-            "assets": assets.options(assets.every(services, ctx)),
-        }
+        context = await list_context(cabinet, request, services.withdrawal_reader.payouts)
         return await cabinet.page(request, "cabinet/payouts/list.html", context)
 
     async def form_context(ctx: MemberContext, form: Form) -> dict[str, Any]:
@@ -81,7 +62,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form = Form.empty(**{name: request.query_params.get(name, "") for name in ASKED})
         try:
             with catching(form):
-                quote = await services.payouts.quote(ctx.member, ctx.mode, _new_payout(gateway_assets(ctx), form))
+                quote = await services.payouts.quote(
+                    ctx.member, ctx.mode, _new_payout(assets.every(services, ctx), form)
+                )
         except FormRefused:
             context = await form_context(ctx, form)
             return await cabinet.refused(request, form, "cabinet/payouts/new.html", context)
@@ -94,7 +77,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
             with catching(form):
-                new = _new_payout(gateway_assets(ctx), form)
+                new = _new_payout(assets.every(services, ctx), form)
                 quote = await services.payouts.quote(ctx.member, ctx.mode, new)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/payouts/new.html", await form_context(ctx, form))
@@ -109,7 +92,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                     body=(ctx.member.account_id, new.asset, new.chain, new.amount, new.destination),
                 )
                 made = await create_once(
-                    replay, lambda replay: services.payouts.ask(ctx.member, ctx.mode, new, replay, clock.now())
+                    replay, lambda replay: services.payouts.request(ctx.member, ctx.mode, new, replay, clock.now())
                 )
         except FormRefused:
             context = _review_context(ctx, form, quote)
@@ -117,9 +100,6 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         payout = msgspec.json.decode(made.body, type=PayoutBody)
         flash = "The payout was asked for. An operator approves it before anything is sent."
         return identity.redirect(request, ctx.path("payouts", payout.id), flash=flash)
-
-    def gateway_assets(ctx: MemberContext) -> list[assets.Choice]:
-        return assets.every(services, ctx)
 
     async def found(ctx: MemberContext, payout_id: str) -> PayoutBody:
         payout = await services.withdrawal_reader.payout(ctx.merchant_id, ctx.mode, payout_id)
@@ -131,16 +111,10 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def payout(request: Asked, payout_id: str) -> Response[Any]:
         ctx = context_of(request)
         body = await found(ctx, payout_id)
-        network = services.networks.by(body.chain, ctx.mode)
-        facts = await timeline.of_withdrawal(ctx.merchant_id, ctx.mode, payout_id)
         context = {
             "payout": body,
-            "created_at": datetime.fromisoformat(body.created_at),
-            "story": timeline_labels.tell(facts, services.networks, ctx),
-            "state_words": labels.WITHDRAWAL_STATES,
-            "network_name": network.display_name,
-            "explorer": network.explorer_tx_url or "",
             "can_cancel": body.status == Status.PENDING_APPROVAL and ctx.may(Permission.PAYOUTS_WRITE),
+            **await detail_context(cabinet, ctx, body),
         }
         return await cabinet.page(request, "cabinet/payouts/detail.html", context)
 
@@ -166,25 +140,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     return [payouts, new_payout, review, ask, payout, cancel]
 
 
-def row_of(payout: PayoutBody) -> dict[str, Any]:
-    """A payout in a list."""
-    return {"body": payout, "created_at": datetime.fromisoformat(payout.created_at)}
-
-
-def filters_of(cabinet: Cabinet, ctx: MemberContext, wanted: Asking) -> Filters:
-    """The filters of a list of payouts or refunds; the exports have the same."""
-    asset = assets.find(assets.every(cabinet.services, ctx), wanted.get("asset"))
-    return Filters(
-        status=wanted.one_of("status", labels.WITHDRAWAL_STATES),
-        network=None if asset is None else asset.network.key,
-        asset=None if asset is None else asset.asset.symbol,
-        created_from=wanted.first_day(),
-        created_to=wanted.last_day(),
-    )
-
-
 def _new_payout(choices: list[assets.Choice], form: Form) -> NewPayout:
-    """What the form asks for. Raises FormRefused, INVALID_INPUT."""
+    """The payout that the form requests. Raises FormRefused, INVALID_INPUT."""
     choice = assets.chosen(choices, form.text("asset"), "asset")
     return NewPayout(
         asset=choice.asset.symbol,
@@ -192,7 +149,7 @@ def _new_payout(choices: list[assets.Choice], form: Form) -> NewPayout:
         amount=required(form, "amount", "enter an amount"),
         destination=required(form, "destination", "enter an address"),
         description=optional(form, "description", 500),
-        requested_by="",  # the service writes who asks
+        requested_by="",  # the service writes who requests it
     )
 
 

@@ -24,7 +24,7 @@ from app.invoices.reader import PublicInvoice
 from app.invoices.states import Status
 from app.merchants import branding
 from app.networks.config import NetworkConfig
-from app.refunds import queries as refunds
+from app.refunds import repository as refunds
 from app.web import brand
 from app.web.client_address import site
 from app.web.pages import COMPRESSED, Pages, language_of

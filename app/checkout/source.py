@@ -9,7 +9,7 @@ from app.deposits.matching import Verdict
 from app.invoices.presentation import DepositBody, InvoiceBody
 from app.invoices.reader import PublicInvoice
 from app.networks.config import NetworkConfig
-from app.refunds.queries import SentBack
+from app.refunds.repository import SentBack
 from app.web import languages
 from app.web.languages import Language
 

@@ -15,7 +15,7 @@ def register(main: click.Group) -> None:
 
 @click.group()
 def alerts() -> None:
-    """What needs somebody's attention."""
+    """Alerts that nobody has acknowledged yet."""
 
 
 @alerts.command("list")

@@ -1,4 +1,4 @@
-"""Commands about the books: verify, export, sign, reconcile."""
+"""Commands about the ledgers: verify, export, sign, reconcile."""
 
 import base64
 import binascii
@@ -32,7 +32,7 @@ def register(main: click.Group) -> None:
 @click.option("--checkpoint", "proof_path", type=READABLE_FILE, help="With --export: what GET /ledger/proof gave.")
 @click.option("--keys", "keys_path", type=READABLE_FILE, help="/.well-known/swap-pay/checkpoint-keys, saved earlier.")
 def verify_ledger(export_path: Path | None, proof_path: Path | None, keys_path: Path | None) -> None:
-    """Re-compute every hash chain of the database, or an export, and hold it against what was signed.
+    """Re-compute every hash chain of the database, or of an export, and compare it with the signed checkpoints.
 
     Exits with 1 if one is broken.
     """
@@ -53,7 +53,7 @@ def verify_ledger(export_path: Path | None, proof_path: Path | None, keys_path: 
 @click.option("--network", required=True, help="Such as ethereum:live.")
 @click.option("--asset", required=True)
 def export_ledger(owner: str, network: str, asset: str) -> None:
-    """Write one ledger to standard output, in a form that anybody can verify (docs/ledger.md)."""
+    """Write one ledger to standard output, in a format that anybody can verify (docs/ledger.md)."""
 
     async def write(_: Services) -> None:
         head = await queries.head(ChainId(owner=owner, network=network, asset=asset))
@@ -67,7 +67,7 @@ def export_ledger(owner: str, network: str, asset: str) -> None:
 
 @click.command()
 def checkpoint() -> None:
-    """Sign where all ledgers stand now, besides the hourly checkpoints."""
+    """Sign the present heads of all ledgers, besides the hourly checkpoints."""
 
     async def sign(services: Services) -> checkpoints.Checkpoint:
         keys = services.settings.checkpoint_keys
@@ -82,7 +82,7 @@ def checkpoint() -> None:
 @click.command()
 @click.option("--full", is_flag=True, help="Re-compute everything, not only what is new since the last run.")
 def reconcile(full: bool) -> None:
-    """Check the books against themselves and the chains. Exits with 1 on drift, 2 if a part was out of reach."""
+    """Compare the books with themselves and with the chains. Exits with 1 on drift, 2 if a part can't be reached."""
 
     async def run(services: Services) -> tuple[runs.Run, list[runs.RecordedFinding]]:
         try:

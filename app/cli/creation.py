@@ -1,6 +1,6 @@
 """`swap-pay create-…`: operators, merchants and API keys, from a terminal or from a script without one.
 
-`--json` prints one object and nothing else. Exit codes: 0 made, 1 refused, 2 wrong options, 3 there already.
+`--json` prints one object and nothing else. Exit codes: 0 created, 1 refused, 2 wrong options, 3 exists already.
 """
 
 import sys
@@ -10,10 +10,11 @@ import click
 import msgspec
 import pyotp
 
-from app.accounts import links, passwords, people
+from app.accounts import links, passwords
+from app.accounts import repository as accounts_repository
 from app.accounts import service as accounts
-from app.accounts.links import Link
-from app.accounts.people import Person
+from app.accounts.links_repository import Link
+from app.accounts.repository import Person
 from app.api_keys import service as api_keys
 from app.api_keys.scopes import Scope
 from app.cli.running import audit, with_services
@@ -25,7 +26,7 @@ from app.wiring import Services
 
 
 class AlreadyThere(click.ClickException):
-    """What was to be made is there. An exit code of its own, so that a script that runs again can go on."""
+    """What was to be created exists. It has its own exit code, so that a script that runs again can continue."""
 
     exit_code = 3
 
@@ -49,13 +50,13 @@ def register(main: click.Group) -> None:
 def create_operator(
     email: str, name: str, password: str | None, password_stdin: bool, link: bool, as_json: bool
 ) -> None:
-    """Make an account for a member of staff. Prints the TOTP secret, once.
+    """Create an operator's account. Prints the TOTP secret, once.
 
     Exits with 3 if the address has an account already.
     """
     if [password is not None, password_stdin, link].count(True) > 1:
         raise click.UsageError("give one of --password, --password-stdin and --link")
-    # By link the first password is a random one, which nobody knows.
+    # With a link the first password is a random one, which is not stored in clear or shown.
     chosen = ids.new_secret() if link else _password(password, from_stdin=password_stdin)
 
     async def create(services: Services) -> dict[str, str]:
@@ -78,7 +79,7 @@ def create_operator(
                 ),
             }
             if link:
-                token = await links.make(
+                token = await links.create(
                     "password_reset", Link(account_id=account.id, email=account.email, credentials_version=0), now
                 )
                 made["password_url"] = f"{services.settings.public_url}/reset-password?token={token}"
@@ -102,9 +103,9 @@ def create_operator(
 @click.option("--fee-payer", type=click.Choice(["merchant", "customer"]), default="merchant", show_default=True)
 @as_json
 def create_merchant(name: str, fee_bps: int, fee_payer: str, as_json: bool) -> None:
-    """Make an approved merchant that takes every configured asset. Prints its id.
+    """Create an approved merchant that accepts every configured asset. Prints its id.
 
-    Names are not unique: called twice, it makes two merchants.
+    Names are not unique: called twice, it creates two merchants.
     """
 
     async def create(services: Services) -> str:
@@ -144,7 +145,7 @@ def create_key(
     holder: str | None,
     as_json: bool,
 ) -> None:
-    """Make an API key. Prints it, once."""
+    """Create an API key. Prints it, once."""
 
     async def create(services: Services) -> tuple[str, str]:
         async with database.transaction():
@@ -170,7 +171,7 @@ def create_key(
 
 
 async def _account(email: str) -> Person:
-    person = await people.by_email(as_kept(email))
+    person = await accounts_repository.by_email(as_kept(email))
     if person is None:
         raise click.ClickException(f"no account has the address {email}")
     return person

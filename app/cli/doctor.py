@@ -1,4 +1,4 @@
-"""`swap-pay doctor`: look a deployment over, and name what is unsafe."""
+"""`swap-pay doctor`: check a deployment, and name what is unsafe."""
 
 import asyncio
 import sys
@@ -22,7 +22,7 @@ def register(main: click.Group) -> None:
 @click.command()
 @click.option("--quiet", is_flag=True, help="Only what is wrong.")
 def doctor(quiet: bool) -> None:
-    """Examine this deployment. Exits with 2 if something is unsafe, 1 for warnings, else 0.
+    """Check this deployment. Exits with 2 if something is unsafe, 1 for warnings, else 0.
 
     Reads only: settings, files, Postgres, Redis, the nodes. Run it after each change, and from cron.
     """
@@ -36,7 +36,7 @@ def doctor(quiet: bool) -> None:
 
 
 async def examine(settings: Settings) -> list[Symptom]:
-    """Everything that can be looked at; what can't be reached is a symptom too."""
+    """Check everything that can be checked; what can't be reached is a symptom too."""
     symptoms = list(configuration.examine(settings))
     try:
         configs = load_networks(settings.networks_file)

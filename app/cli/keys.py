@@ -1,4 +1,4 @@
-"""Commands about keys: make new ones, and move what old ones sealed."""
+"""Commands about keys: create new ones, and encrypt again what old ones have encrypted."""
 
 import base64
 
@@ -22,15 +22,16 @@ def register(main: click.Group) -> None:
 
 @click.command("new-secret")
 def new_secret() -> None:
-    """Print 32 random bytes in base64, as every key and secret among the settings wants them."""
+    """Print 32 random bytes in base64, the format of every key and secret in the settings."""
     click.echo(base64.b64encode(ids.random_bytes(MIN_SECRET_BYTES)).decode())
 
 
 @click.command("rotate-data-key")
 def rotate_data_key() -> None:
-    """Seal webhook and TOTP secrets, and letters that wait, anew under the first key of DATA_KEYS.
+    """Encrypt webhook and TOTP secrets, and mail that waits, again with the first key of DATA_KEYS.
 
-    Safe beside a running gateway, and safe to run twice. When it says 0, older keys can go (docs/operations.md).
+    Safe while the gateway runs, and safe to run twice. When it prints 0, older keys can be removed
+    (docs/operations.md).
     """
 
     async def rotate(services: Services) -> tuple[int, int, int]:

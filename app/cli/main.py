@@ -1,13 +1,11 @@
-"""`swap-pay …`: what an operator types, and what the Procfile runs."""
+"""`swap-pay …`: the commands of operators, and those that the Procfile runs."""
 
 from typing import Any, cast
 
 import click
 import uvloop
 
-from app.cli import alerts, books, creation, doctor, keys, operators, schema, web
-from app.cli import withdrawals as withdrawals_cli
-from app.cli.refunds import reviews_group
+from app.cli import alerts, books, creation, doctor, keys, operators, reviews, schema, web, withdrawals
 from app.cli.running import audit as _audit
 from app.cli.running import plain_errors as _plain_errors
 from app.cli.running import settings as _settings
@@ -33,7 +31,7 @@ main.add_command(sandbox)
 @click.argument("queue", type=click.Choice(list(queues.QUEUES)))
 def worker(queue: str) -> None:
     """Run a worker: `chain` watches networks, `signer` sends what is approved, `webhooks` delivers events,
-    `default` sends mail and tidies up. The signer alone may have spending keys in its environment."""
+    `default` sends mail and removes what has expired. The signer alone may have spending keys in its environment."""
     settings = _settings()
     if queue != "signer":
         with _plain_errors():
@@ -67,12 +65,8 @@ def switch(name: str, state: str, reason: str) -> None:
     click.echo(f"{name}: {state}d")
 
 
-for commands in (web, schema, creation, books, alerts, keys, operators, doctor):
+for commands in (web, schema, creation, books, alerts, keys, operators, doctor, withdrawals, reviews):
     commands.register(main)
-
-
-for group in [*withdrawals_cli.groups(_with_services), reviews_group(_with_services)]:
-    main.add_command(group)
 main.add_command(signer)
 
 

@@ -1,4 +1,4 @@
-"""Commands about operators: end somebody's right to be one."""
+"""Commands about operators: remove one."""
 
 import click
 
@@ -17,9 +17,9 @@ def register(main: click.Group) -> None:
 @click.option("--email", required=True)
 @click.option("--reason", required=True, help="Why, for the audit log.")
 def remove_operator(email: str, reason: str) -> None:
-    """End a member of staff's right to act as an operator, and sign them out everywhere.
+    """Remove an account's right to act as an operator, and sign it out everywhere.
 
-    The account stays, as a plain one. Approvals of theirs count no more where others are still missing.
+    The account remains, without that right. Its approvals do not count any more where others are still missing.
     """
 
     async def remove(_: Services) -> str:

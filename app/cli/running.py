@@ -1,4 +1,4 @@
-"""What every command needs: the settings, a running gateway, plain errors, the audit log."""
+"""What every command needs: the settings, running services, plain errors, the audit log."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -28,7 +28,7 @@ DATABASE_REFUSES = (
     asyncpg.TooManyConnectionsError,
     asyncpg.PostgresConnectionError,
 )
-"""What Postgres says of a wrong DATABASE_URL, of a role that may not, or while it starts or is full."""
+"""What Postgres raises for a wrong DATABASE_URL or a role without a right, or while it starts or is full."""
 
 
 def settings() -> Settings:
@@ -40,7 +40,7 @@ def settings() -> Settings:
 
 
 def with_services(use: Callable[[Services], Awaitable[T]]) -> T:
-    """Run something with a gateway that is open, and close it."""
+    """Run something with open services, and close them."""
     of_the_environment = settings()
     logging.configure(level="WARNING", json=of_the_environment.log_format == "json")
 
@@ -54,7 +54,7 @@ def with_services(use: Callable[[Services], Awaitable[T]]) -> T:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn errors that the operator can mend into one line instead of a traceback."""
+    """Turn errors that the operator can fix into one line instead of a traceback."""
     try:
         yield
     except ApiError as error:
@@ -66,7 +66,7 @@ def plain_errors() -> Iterator[None]:
 
 
 async def audit(action: str, subject: str, merchant_id: str | None = None, **details: object) -> None:
-    """Write down what was done on the command line."""
+    """Record in the audit log what was done on the command line."""
     await audit_log.record(
         actor="cli",
         action=action,

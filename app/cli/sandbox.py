@@ -15,13 +15,13 @@ def sandbox() -> None:
 
 @sandbox.command()
 def run() -> None:
-    """Start the sandbox, take a payment, stay up until Ctrl-C."""
+    """Start the sandbox, receive a payment, run until Ctrl-C."""
     _run(stay=True)
 
 
 @sandbox.command()
 def demo() -> None:
-    """Start the sandbox, take a payment, stop. Exits with 0, or with the reason."""
+    """Start the sandbox, receive a payment, stop. Exits with 0, or with the reason."""
     _run(stay=False)
 
 
@@ -31,7 +31,7 @@ def demo() -> None:
 @click.option("--asset", help="Symbol of the asset to send; the one asked for unless given.")
 @click.option("--twice", is_flag=True, help="Send it a second time.")
 def pay(invoice_id: str, amount_raw: int | None, asset: str | None, twice: bool) -> None:
-    """Pay an invoice of the running sandbox, rightly or wrongly."""
+    """Pay an invoice of the running sandbox, with the right amount and asset or with others."""
     with _running() as (interface, customer):
         from app.sandbox.integrator import Integrator
 
@@ -63,7 +63,7 @@ def reorg(depth: int) -> None:
 
 @sandbox.command()
 def code() -> None:
-    """Print what the operator's authenticator shows now: for `swap-pay approvals approve`."""
+    """Print the code that the operator's authenticator shows now: for `swap-pay approvals approve`."""
     with _running() as (interface, _):
         import pyotp
 
@@ -84,7 +84,7 @@ def _run(*, stay: bool) -> None:
 
 @contextmanager
 def _running() -> Iterator[tuple[Any, Any]]:
-    """The running sandbox's interface, and its customer."""
+    """The running sandbox's addresses and logins, and its customer."""
     with _plain_errors():
         from app.sandbox.home import Home, Interface
         from app.sandbox.run import customer
@@ -98,7 +98,7 @@ def _running() -> Iterator[tuple[Any, Any]]:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Turn what people can mend into one line instead of a traceback."""
+    """Turn errors that people can fix into one line instead of a traceback."""
     try:
         from app.sandbox.customer import CustomerError
         from app.sandbox.integrator import IntegratorError

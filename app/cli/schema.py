@@ -15,7 +15,7 @@ def register(main: click.Group) -> None:
 
 @click.command()
 def migrate() -> None:
-    """Bring the database to the schema of this version, and say what was applied. Safe to repeat."""
+    """Migrate the database to the schema of this version, and print what was applied. Safe to repeat."""
     database_url = settings().database_url
     with plain_errors():
         done = asyncio.run(migrations.migrate(database_url))

@@ -1,21 +1,18 @@
-"""`swap-pay signer …`: making the keystore, the public half of it for the networks file, and a wallet gone astray."""
+"""`swap-pay signer …`: the keystore, its public keys for the networks file, transactions that are not in the books."""
 
 import os
 from pathlib import Path
 
 import click
 
-from app.accounts.totp import CodeRefused
 from app.audit import service as audit
-from app.cli.running import with_services
-from app.cli.withdrawals import identify, operator_options, prove_operator
+from app.cli.operator_actions import as_operator, operator_options, with_identified_operator
 from app.core import clock, database
 from app.networks.registry import UnknownNetwork
-from app.signer import keystore, transactions
+from app.signer import keystore, nonces_repository
 from app.signer.keystore import KeystoreError, SpendingKeys
 from app.signer.settings import SignerSettingsError, load_keys
 from app.wiring import Services
-from app.withdrawals.approvals import ApprovalRefused
 
 
 @click.group()
@@ -28,9 +25,9 @@ def signer() -> None:
 @click.option(
     "--password-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its first line; else asked."
 )
-@click.option("--import", "imports", is_flag=True, help="Ask for a phrase that you have, rather than make one.")
+@click.option("--import", "imports", is_flag=True, help="Ask for a phrase that you have, instead of making one.")
 def init(path: Path, password_file: Path | None, imports: bool) -> None:
-    """Make an encrypted keystore. Shows a new phrase, this once: write it down, it is the money."""
+    """Make an encrypted keystore. Shows a new phrase once: write it down, whoever has it can spend the money."""
     if password_file is not None:
         password = password_file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
     else:
@@ -63,22 +60,21 @@ def show() -> None:
 @click.option("--reason", required=True, help="How each transaction was accounted for; for the audit log.")
 @operator_options
 def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, code: str) -> None:
-    """Go on after transactions of the hot wallet that the books don't know.
+    """Continue after transactions of the hot wallet that the books don't have.
 
-    The signer halts at them: after a restored backup they may be payouts that the books still hold for unpaid, and
-    would send again. Look each up on an explorer, and attach what was paid already (adopt-transaction), before this.
+    The signer stops at them: after a restored backup they may be payouts that are still unpaid by the books, and
+    would be sent again. Look each up on an explorer, and attach what was paid already (adopt-transaction), before.
     """
 
-    async def adopt(services: Services) -> None:
+    async def adopt(services: Services, operator_id: str) -> None:
         try:
             address = services.networks.get(key).hot_wallet_address
         except UnknownNetwork:
             raise click.ClickException(f"there is no network {key}") from None
         if address is None:
             raise click.ClickException(f"network {key} has no hot wallet")
-        operator_id = await prove_operator(services.settings.data_keys, email, password, code)
         async with database.transaction():
-            if not await transactions.adopt_nonce(key, address, nonce):
+            if not await nonces_repository.adopt_nonce(key, address, nonce):
                 raise click.ClickException(f"the books are at nonce {nonce} already, or further")
             await audit.record(
                 actor=f"account:{operator_id}",
@@ -90,7 +86,7 @@ def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, co
                 now=clock.now(),
             )
 
-    with_services(adopt)
+    as_operator(email, password, code, adopt)
     click.echo(f"{key}: the hot wallet goes on at nonce {nonce}")
 
 
@@ -100,20 +96,16 @@ def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, co
 @click.option("--reason", required=True, help="How it was found, for the audit log.")
 @operator_options
 def adopt_transaction(withdrawal_id: str, txid: str, reason: str, email: str, password: str, code: str) -> None:
-    """Attach a transaction of the hot wallet, which the books don't know, to the payout or refund that it paid.
+    """Attach a transaction of the hot wallet, which the books don't have, to the payout or refund that it paid.
 
-    It must be final, and have moved exactly what was asked for to where it was asked for. It counts as your approval;
+    It must be final, and have moved exactly what was requested to where it was requested. It counts as your approval;
     what needs two must have another operator's before. The withdrawal is confirmed, and not sent again.
     """
 
-    async def adopt(services: Services) -> None:
-        operator_id = await identify(email, password)
-        try:
-            await services.adoption.adopt(withdrawal_id, txid, operator_id, code, reason, clock.now())
-        except (ApprovalRefused, CodeRefused) as error:
-            raise click.ClickException(str(error)) from None
+    async def adopt(services: Services, operator_id: str) -> None:
+        await services.adoption.adopt(withdrawal_id, txid, operator_id, code, reason, clock.now())
 
-    with_services(adopt)
+    with_identified_operator(email, password, adopt)
     click.echo(f"{withdrawal_id}: confirmed")
 
 

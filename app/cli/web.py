@@ -13,14 +13,14 @@ from app.core.settings import Settings
 from app.signer.settings import refuse_secrets
 
 STOP_TIMEOUT_S = 30
-"""How long a web process that was told to stop may finish its requests."""
+"""How long a web process may finish its requests after it was asked to stop."""
 
 BACKLOG = 2_048
 """Connections that may wait to be accepted."""
 
 CONNECTIONS_PER_PROCESS = 12_000
 """Held at once: the streams of open checkout pages (`app.checkout.live.MAX_STREAMS`), and room beside them. Granian
-would allow a share of BACKLOG, and then a thousand open pages would keep everybody else waiting."""
+would allow a share of BACKLOG, and then a thousand open pages would make all other requests wait."""
 
 
 def register(group: click.Group) -> None:
@@ -39,7 +39,7 @@ def web() -> None:
 
 
 def server(settings: Settings) -> Any:
-    """The server, not started yet.
+    """The server, before it is started.
 
     It speaks HTTP/1 alone: where Granian also offers HTTP/2 it waits for a connection's first bytes without a limit,
     and a proxy speaks HTTP/1.1 to what is behind it. Its time limit for headers begins with the connection and again
@@ -47,7 +47,7 @@ def server(settings: Settings) -> Any:
     app/web/body_timeout.py and app/web/connections.py.
     """
     return Granian(
-        # The sandbox's app has a wallet that pays; it is not so much as imported anywhere else.
+        # The sandbox's app has a wallet that pays; it is imported in the sandbox alone.
         "app.sandbox.asgi:serve" if settings.environment == "sandbox" else "app.asgi:serve",
         factory=True,
         address=settings.web_host,
@@ -67,7 +67,7 @@ def server(settings: Settings) -> Any:
 
 
 def _allow_files() -> None:
-    """Lift the soft limit on open files, 1,024 by habit, as far as the hard one lets us: a connection is a file."""
+    """Raise the soft limit on open files, 1,024 by default, up to the hard one: a connection is a file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = CONNECTIONS_PER_PROCESS + 1_000
     if hard != resource.RLIM_INFINITY:

@@ -1,9 +1,9 @@
-"""Work that one process does at a time: under an advisory lock, held by the session of a connection of its own.
+"""Work that one process does at a time, under an advisory lock that is held by a database session of its own.
 
-The holder asks that session for a sign of life every few seconds. Without one it stops within `LEASE_S`, even in the
-middle of its work; the server ends a session that it does not hear of, and so frees the lock, only after `SESSION_S`.
-So a holder whose link is dead has stopped before another one begins. A holder that was itself stopped (a paused VM)
-gives up as soon as it runs again.
+The holder checks that session every few seconds. Without an answer it stops within `LEASE_S`, even in the middle of its
+work; the server ends an idle session, and so frees the lock, only after `SESSION_S`. So a holder whose connection is
+dead has stopped before another one begins. A holder that was itself stopped (a paused VM) stops as soon as it runs
+again.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ log = get_logger(__name__)
 
 HEARTBEAT_S = 5.0
 ANSWER_S = 5.0
-"""How often the session is asked, and how long its answer may take."""
+"""How often the session is checked, and how long its answer may take."""
 
 LEASE_S = HEARTBEAT_S + ANSWER_S
-"""Work is cut off when the last sign of life is this old."""
+"""Work is cancelled when the last answer is this old."""
 
 SESSION_S = 20
-"""The server ends a session that was not heard of for so long; twice the lease leaves time to stop."""
+"""The server ends a session that was idle for so long; twice the lease leaves time to stop."""
 
 STANDBY_INTERVAL_S = 1.0
-"""How often one that waits for the lock tries to take it."""
+"""How often a waiting process tries to take the lock."""
 
 RETRY_S = 1.0
 """The pause before another attempt after the lock or the database was lost."""
@@ -46,19 +46,19 @@ class LockTaken(Exception):
 
 
 class LockLost(DatabaseUnavailable):
-    """The session that held the lock gives no sign of life, or can't write: somebody else may hold it by now."""
+    """The session that held the lock doesn't answer, or can't write: another process may hold the lock now."""
 
 
 @dataclass(frozen=True, slots=True)
 class LockKey:
-    """Which lock: a number of ours, and within it a name (of a network), if there are several."""
+    """The key of a lock: a number, and within it the name of a network where there are several."""
 
     space: int
     name: str = ""
 
     @property
     def sql(self) -> str:
-        """The lock's arguments. Both are numbers of ours, and nothing else can be in them."""
+        """The lock's arguments as SQL text: two integers, so nothing can be injected."""
         if not self.name:
             return str(self.space)
         return (
@@ -88,7 +88,7 @@ class Lock:
             self._lease.reschedule(asked_s + LEASE_S)
 
     def end(self) -> None:
-        """Cut off, now, what is done under the lock."""
+        """Cancel the work under the lock now."""
         if not self._lease.expired():
             self._lease.reschedule(0)
 
@@ -100,7 +100,7 @@ class Lock:
 
 @asynccontextmanager
 async def held(key: LockKey) -> AsyncIterator[Lock]:
-    """Hold the lock inside; what is awaited there is cut off when the lock is lost.
+    """Hold the lock inside; what is awaited there is cancelled when the lock is lost.
 
     Raises LockTaken, LockLost, DatabaseUnavailable.
     """
@@ -112,7 +112,7 @@ async def held(key: LockKey) -> AsyncIterator[Lock]:
 
 
 async def work_in_turn(key: LockKey, work: Round, stop: asyncio.Event) -> None:
-    """Do rounds of work, one process at a time, until `stop` is set: the holder works, the others stand by.
+    """Do rounds of work, one process at a time, until `stop` is set: the holder works, the others wait.
 
     Before each round the lock is checked. Survives databases that go away: then the lock is taken anew.
     """
@@ -144,7 +144,7 @@ async def _session() -> AsyncIterator[asyncpg.Connection]:
         yield connection
     finally:
         with suppress(*database.Unavailable):
-            await connection.close(timeout=1)  # this frees the lock; what can't be closed is cut off
+            await connection.close(timeout=1)  # this frees the lock; a connection that can't be closed is terminated
 
 
 async def _ask(connection: asyncpg.Connection, sql: str, *args: object) -> Any:

@@ -1,6 +1,6 @@
-"""Batches of questions: those that wait at the same time share one round trip.
+"""Questions that arrive at the same time are answered together, in one round trip.
 
-Under light load each is sent at once; under heavy load, those that came during a round trip share the next one.
+With few questions each is sent at once. Under load, those that arrive during a round trip share the next one.
 No answer is older than its question.
 """
 
@@ -15,7 +15,7 @@ A = TypeVar("A")
 
 
 class Batcher(Generic[Q, A]):
-    """Answers questions in batches. It belongs to one event loop.
+    """Answers questions in batches. Belongs to one event loop.
 
     `answer_all` gets up to `max_batch` questions and returns as many answers in their order; what it raises goes
     to all of the batch. At most `max_in_flight` batches are under way at once.
@@ -36,9 +36,9 @@ class Batcher(Generic[Q, A]):
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
     async def ask(self, question: Q) -> A:
-        """The answer. Must not be called inside a database transaction: a batch does not take part in its caller's.
+        """The answer. Must not be called inside a database transaction: a batch has no part in its asker's.
 
-        Raises DatabaseUnavailable where the caller's time limit ends first.
+        Raises DatabaseUnavailable where the asker's budget ends before the batches ahead of it.
         """
         answered: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answered))
@@ -55,7 +55,7 @@ class Batcher(Generic[Q, A]):
             while self._waiting:
                 await self._answer_batch()
         finally:
-            self._in_flight -= 1  # in the step that found none waiting, so that none is left behind
+            self._in_flight -= 1  # in the same step that found nothing waiting, so that no question is missed
 
     async def _answer_batch(self) -> None:
         batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
@@ -69,10 +69,10 @@ class Batcher(Generic[Q, A]):
                 raise
         else:
             for (_, answered), answer in zip(batch, answers, strict=True):
-                if not answered.done():  # its caller may have given up meanwhile
+                if not answered.done():  # its caller may have been cancelled meanwhile
                     answered.set_result(answer)
 
 
 def _for_each(error: BaseException) -> Exception:
-    """What the callers get: the error itself, unless the batch was cancelled, which they were not."""
+    """The error for the callers: the batch's own, or ConnectionError where only the batch was cancelled."""
     return error if isinstance(error, Exception) else ConnectionError("the batch was cancelled")

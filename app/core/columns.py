@@ -1,7 +1,7 @@
-"""Column kinds that every table uses: nothing has a silent default, nothing cascades.
+"""Kinds of columns for all tables: no silent defaults, no cascades.
 
-Piccolo gives a NOT NULL column the default of its type ('' or 0) and a foreign key ON DELETE CASCADE. Here a
-value that was forgotten is refused by Postgres, and a row that others point at can't be deleted.
+Piccolo gives a NOT NULL column the default of its type ('' or 0) and a foreign key ON DELETE CASCADE. Here
+Postgres refuses a row with a missing value, and a row that others refer to can't be deleted.
 """
 
 from decimal import Decimal
@@ -49,7 +49,7 @@ def raw_amount(*, null: bool = False) -> Numeric:
 
 
 def raw_total() -> Numeric:
-    """An amount in minor units that is zero unless something is added."""
+    """An amount in minor units that starts at zero."""
     return Numeric(digits=(MAX_DIGITS, 0), default=Decimal(0))
 
 
@@ -69,7 +69,7 @@ def flag() -> Boolean:
 
 
 def switch() -> Boolean:
-    """Yes or no; off until somebody switches it on."""
+    """Yes or no; no by default."""
     return Boolean(default=False)
 
 
@@ -94,7 +94,7 @@ def word_list(length: int) -> Array:
 
 
 def reference(table: type[Any] | str, *, null: bool = False) -> "ForeignKey[Any]":
-    """A foreign key that refuses to lose its target."""
+    """A foreign key; a row that is referred to can't be deleted."""
     return ForeignKey(
         references=table, default=None, null=null, on_delete=OnDelete.restrict, on_update=OnUpdate.restrict
     )

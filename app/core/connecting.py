@@ -1,7 +1,7 @@
-"""How each connection to Postgres is made: limited in time, kept under watch by TCP, and to a server that takes writes.
+"""Making connections to Postgres: within a limit, with TCP keepalive, and to a server that takes writes.
 
-A peer that is gone without a word (a partition, a powered-off host) is noticed by TCP on both sides within
-`DEAD_LINK_S`. A server that is stopped still answers TCP: against it there are only the limits of `core.waiting`.
+TCP notices on both sides within `DEAD_LINK_S` that the peer is gone (a partition, a powered-off host). The kernel of a
+server process that is stopped still answers TCP: only the limits of `core.waiting` help then.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ KEEPALIVE_IDLE_S = 5
 KEEPALIVE_INTERVAL_S = 5
 KEEPALIVE_PROBES = 3
 DEAD_LINK_S = KEEPALIVE_IDLE_S + KEEPALIVE_INTERVAL_S * KEEPALIVE_PROBES
-"""A link on which nothing was confirmed for so long is dead, whether it rests (keepalive) or has something to send
+"""A connection on which nothing was confirmed for so long is dead, whether idle (keepalive) or sending
 (TCP_USER_TIMEOUT, RFC 5482)."""
 
 KEEPALIVE = [
@@ -39,10 +39,10 @@ KEEPALIVE = [
 """Socket options of our side, also for Redis and nodes."""
 
 LOCK_TIMEOUT_MS = 5_000
-"""No statement waits longer for another's lock: a request is told to come again, a worker tries again."""
+"""No statement waits longer for a lock: a request is answered with 503, a worker tries again."""
 
 IDLE_IN_TRANSACTION_MS = 30_000
-"""A transaction whose process is stopped keeps its locks no longer. Ours never pause inside one."""
+"""The server ends a transaction that was idle for so long, since it holds locks. Ours never pause inside one."""
 
 SERVER_SHARE = 0.9
 """The server's own limit, as a share of ours: one that is only slow ends a statement itself, and the connection
@@ -84,7 +84,7 @@ async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
                 try:
                     await _prepare(connection)
                 except BaseException:
-                    connection.terminate()  # not closed: a server that hangs would have to answer that
+                    connection.terminate()  # not `close`: that waits for the server, which may hang
                     raise
                 return connection
         except waiting.UNAVAILABLE_ERRORS as error:
@@ -93,7 +93,7 @@ async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
 
 
 def _hosts(dsn: str) -> list[str]:
-    """The URL once for each host in it: asyncpg would spend all its time on a first one that does not answer."""
+    """The URL once for each host in it: asyncpg would use up the whole limit on a first host that doesn't answer."""
     parts = urlsplit(dsn)
     user, at, hosts = parts.netloc.rpartition("@")
     if "," not in hosts:

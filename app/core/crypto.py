@@ -32,7 +32,7 @@ def sha256(data: bytes) -> bytes:
 
 
 def derive_key(secret: bytes, purpose: str) -> bytes:
-    """A 256-bit key for one purpose alone (HKDF-SHA256, RFC 5869); it tells nothing of `secret` or of other keys."""
+    """A 256-bit key for one purpose (HKDF-SHA256, RFC 5869); it reveals neither `secret` nor other keys."""
     return HKDF(SHA256(), length=32, salt=None, info=f"swap-pay {purpose}".encode()).derive(secret)
 
 
@@ -46,7 +46,7 @@ def pepper_hash(peppers: Peppers, secret: str, version: int | None = None) -> tu
 
 
 class Undecryptable(Exception):
-    """Ciphertext that no configured data key opens, or that was altered."""
+    """A ciphertext that no configured data key decrypts, or that was altered."""
 
 
 def encrypt(keys: DataKeys, plaintext: str, *, purpose: str) -> str:

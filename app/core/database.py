@@ -29,11 +29,11 @@ os.environ.setdefault("PICCOLO_CONF", "app.piccolo_conf")
 """Where Piccolo looks for its engine when a query is compiled: for `engine` below, which that module names."""
 
 CLOSE_TIMEOUT_S = 5.0
-"""A process that stops takes leave of a server that hangs after so long."""
+"""A process that stops waits no longer than this for a server that hangs."""
 
 
 class _Engine(PostgresEngine):
-    """Piccolo's engine without its look at the server's version, which connects while a module is imported; and with
+    """Piccolo's engine without its check of the server's version, which connects while a module is imported, and with
     our own way to connect."""
 
     async def check_version(self) -> None:
@@ -49,7 +49,7 @@ engine = _Engine(config={})
 
 
 Unavailable = (OSError, InterfaceError, PostgresError)
-"""What a statement may raise while Postgres restarts or the network fails; loops that live on catch it."""
+"""What a statement may raise while Postgres restarts or the network fails; loops that must go on catch it."""
 
 
 class NestedTransactionError(Exception):
@@ -61,7 +61,7 @@ class NoTransactionError(Exception):
 
 
 def configure(dsn: str, **options: Any) -> None:
-    """Point the engine at a database without opening a pool (migrations do this); `options` are asyncpg's."""
+    """Set the engine's database without opening a pool (migrations do this); `options` are asyncpg's."""
     engine.config = {"dsn": dsn, **options}
 
 
@@ -75,7 +75,7 @@ async def open_pool(dsn: str, *, max_size: int, limit_each_wait_s: float = WORKE
     configure(dsn)
     await engine.start_connection_pool(
         min_size=0,
-        init_size=1,  # at the start a fault is to be seen; later a connection is made when one is needed
+        init_size=1,  # so that a wrong URL fails at the start; later connections are made when they are needed
         max_size=max_size,
         connect=connecting.connect,
         reset=_leave_as_it_is,
@@ -86,7 +86,7 @@ async def open_pool(dsn: str, *, max_size: int, limit_each_wait_s: float = WORKE
 
 
 async def close_pool() -> None:
-    """Wait for running statements, then close every connection; cut off what takes longer than CLOSE_TIMEOUT_S."""
+    """Wait for running statements, then close every connection; terminate them after CLOSE_TIMEOUT_S."""
     if engine.pool is not None:
         with suppress(TimeoutError):  # asyncpg has then terminated what was left
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -95,7 +95,7 @@ async def close_pool() -> None:
 
 
 def dsn() -> str:
-    """Where this process's database is, for a connection of one's own. Raises KeyError before `open_pool`."""
+    """The URL of this process's database, for a separate connection. Raises KeyError before `open_pool`."""
     return str(engine.config["dsn"])
 
 
@@ -201,8 +201,8 @@ _NAME = re.compile(r"(?<!:):([a-z_]+)")
 
 
 _LEAVES_CONNECTION_UNSURE = (asyncio.CancelledError, *UNAVAILABLE_ERRORS)
-"""After these nobody knows what the server is doing on the connection. It is cut off: a server that hangs would not
-answer a ROLLBACK or a request to cancel either."""
+"""After these the connection's state is unknown. It is terminated: a server that hangs would not answer a ROLLBACK or a
+request to cancel either."""
 
 
 async def _run(method: str, *args: object) -> Any:
@@ -226,7 +226,7 @@ async def _asked(connection: asyncpg.Connection, ask: Callable[..., Awaitable[An
 
 
 class _borrowed:
-    """A connection of the pool. It goes back at the end, or is cut off where its state is not known."""
+    """A connection of the pool. It is released at the end, or terminated where its state is unknown."""
 
     __slots__ = ("_connection", "_pool")
 
@@ -243,7 +243,7 @@ class _borrowed:
         if isinstance(error, _LEAVES_CONNECTION_UNSURE) and not _is_lost(self._connection):
             self._connection.terminate()
         if isinstance(error, DatabaseUnavailable) and isinstance(error.__cause__, ReadOnlySQLTransactionError):
-            await self._pool.expire_connections()  # a fail-over has left them all where nothing can be written
+            await self._pool.expire_connections()  # after a fail-over they are all connected to a read-only server
         await self._pool.release(self._connection)
 
 
@@ -255,7 +255,7 @@ def _is_lost(connection: asyncpg.Connection) -> bool:
 
 
 async def _leave_as_it_is(_: asyncpg.Connection) -> None:
-    """asyncpg would spend a round trip on every release to undo what we never leave behind.
+    """Do nothing: asyncpg would spend a round trip on each release to reset a state that we never change.
 
     Transactions end before their connection is given back, nobody sets session parameters, listens or opens
     cursors, and session locks are taken on connections of their own (core/advisory_lock.py).

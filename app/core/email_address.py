@@ -1,4 +1,4 @@
-"""The one parser of e-mail addresses: what it takes is one mailbox, and each mailbox is written in one way.
+"""The one parser of e-mail addresses: it accepts exactly one mailbox, in one spelling.
 
 Accounts, invitations, limits and letters all use it. Read by two parsers, `a,b@example.com` or `x<b@example.com>` would
 be one address to whoever counts letters and another to the mail server.
@@ -26,7 +26,7 @@ class EmailAddress:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an address; space around it is ignored. Raises ValueError for whatever is not exactly one mailbox."""
+        """Parse an address; space around it is ignored. Raises ValueError for everything but exactly one mailbox."""
         text = text.strip()
         if len(text) > MAX_LENGTH or not text.isprintable():
             raise ValueError("is not an e-mail address")
@@ -54,7 +54,7 @@ class EmailAddress:
 
 
 def as_kept(text: str) -> str:
-    """An address as it is kept in tables, to look for it. What is none is given back in lower case: nobody has it."""
+    """An address as it is stored, for look-ups. A bad one is returned in lower case: no account has it."""
     try:
         return str(EmailAddress.parse(text))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The catalogue of errors that the outside can see (contract, section 2, "Errors").
+"""The catalogue of public errors (contract, section 2, "Errors").
 
 Code raises `ApiError` with a code of the catalogue where the fault is known; one renderer in `app.web`
 turns it into the envelope. A code belongs to exactly one HTTP status, so nobody names a status twice.
@@ -82,10 +82,10 @@ STATUS: MappingProxyType[Code, int] = MappingProxyType(
 
 
 class ApiError(Exception):
-    """A fault that the caller is told about.
+    """An error for the caller.
 
-    `message` names the field or thing at fault and holds nothing secret: it is shown to strangers.
-    `retry_after_s` becomes the `Retry-After` header (seconds, rounded up by whoever raises). `invoice_id` is the
+    `message` names the field or thing at fault and contains no secret: strangers can read it.
+    `retry_after_s` becomes the `Retry-After` header (seconds, rounded up by the code that raises). `invoice_id` is the
     caller's own invoice that a creation conflicts with; it stands beside `code` in the envelope.
     """
 
@@ -105,7 +105,7 @@ class ApiError(Exception):
 
 
 class Forbidden(ApiError):
-    """A signed-in person may not do this: a page of 403 in words.
+    """A signed-in person may not do this: a page with status 403.
 
     Of pages alone, and so without a code of its own in the catalogue: there the API's MISSING_SCOPE, which says
     the same of a key, stands in.

@@ -1,17 +1,17 @@
-"""The garbage collector of a process that serves for weeks: it should look at requests' litter, not at the program.
+"""Tuning of the garbage collector for a process that serves for weeks: it need not look at the program's own objects.
 
-A full collection walks every object that there is, some hundred milliseconds in which no request is answered. What
-is there once the app is put together stays, so it is set aside; reference counts free nearly all that comes later.
+A full collection visits all objects, some hundred milliseconds in which no request is answered. Objects that exist
+when the app is complete stay for good, so they are frozen; reference counts free nearly all later ones.
 """
 
 import gc
 
 YOUNG_OBJECTS = 10_000
-"""Objects that gather before the young are looked through: at Python's 700 that happens several times a request."""
+"""New objects before a collection of the youngest: with Python's 700 there are several in each request."""
 
 
 def settle() -> None:
-    """Call once, when all is imported and put together, in a process that does nothing but serve."""
+    """Call once, when everything is imported and the app is complete, in a process that only serves."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])

@@ -4,7 +4,7 @@ import secrets
 import uuid
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Douglas Crockford's base32: no I, L, O, U, so an id read aloud is written down right."""
+"""Douglas Crockford's base32: no I, L, O, U, so an id that is read aloud is written correctly."""
 
 ID_LENGTH = 10
 """Characters after the prefix (contract, section 2): 50 bits, unguessable enough to be public, and a clash is
@@ -37,7 +37,7 @@ def new_event_id() -> uuid.UUID:
 
 
 def new_request_id() -> str:
-    """The id of a request that brought no sane one of its own."""
+    """The id of a request that sent none, or a bad one."""
     return secrets.token_hex(16)
 
 
@@ -52,5 +52,5 @@ def random_bytes(count: int) -> bytes:
 
 
 def random_jitter() -> float:
-    """Uniform in [-1, 1]: spreads what would otherwise come back all at once."""
+    """Uniform in [-1, 1]: spreads retries that would otherwise come at the same time."""
     return secrets.SystemRandom().uniform(-1, 1)

@@ -1,7 +1,7 @@
 """Pages of a list by the key of a row, in both directions (keyset paging).
 
-The index leads straight to a page's first row, so every page costs the same, and rows that are added meanwhile push
-nothing from one page to the next.
+The index finds a page's first row directly, so every page costs the same, and rows that are added meanwhile move no row
+from one page to the next.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -18,7 +18,7 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page lies: it begins after the row with this key, or, with `is_end`, ends before it."""
+    """The place of a page: it begins after the row with this key, or, with `is_end`, ends before it."""
 
     key: Key
     is_end: bool = False
@@ -36,7 +36,7 @@ class Page(list[T]):
 def direction(place: Place | None, *, oldest_first: bool = False) -> tuple[Literal["<", ">"], Literal["ASC", "DESC"]]:
     """How the statement of a page compares a row's key with the place's, and how it orders its rows.
 
-    A page that ends at its place is read from there backwards; `page_of` turns it round again.
+    A page that ends at its place is read backwards from there; `page_of` reverses it again.
     """
     backwards = place is not None and place.is_end
     return (">", "ASC") if oldest_first != backwards else ("<", "DESC")

@@ -53,7 +53,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def hide_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A last net: a field whose name speaks of a secret is not written, whoever logged it."""
+    """Remove fields whose name suggests a secret, in case code logs one by mistake."""
     for name in event:
         if any(word in name.lower() for word in _SECRET_WORDS):
             event[name] = _HIDDEN

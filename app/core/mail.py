@@ -1,4 +1,4 @@
-"""Sending letters: by SMTP, into a maildir that can be read in the sandbox, or into the log where none is set."""
+"""Sending letters: by SMTP, into a maildir for the sandbox, or only into the log where nothing is set up."""
 
 import asyncio
 import mailbox
@@ -19,21 +19,21 @@ from app.core.settings import Settings
 log = get_logger(__name__)
 
 SMTP_TIMEOUT_S = 30
-"""For each step of the dialogue; RFC 5321 would wait minutes, but our letters can be sent again."""
+"""For each step of the SMTP dialogue; RFC 5321 waits minutes, but our letters can be sent again."""
 
 SEND_TIMEOUT_S = 60
-"""For one letter in all."""
+"""For one whole letter."""
 
 
 class MailError(Exception):
-    """The letter was not taken; it can be tried again. The message holds no credentials."""
+    """The server didn't accept the letter; it can be tried again. The message contains no credentials."""
 
 
 class Mailer(Protocol):
-    """Whatever gets a letter on its way."""
+    """A way to send letters."""
 
     async def send(self, *, recipient: EmailAddress, subject: str, body: str) -> None:
-        """Hand over one plain-text letter. Raises MailError."""
+        """Send one plain-text letter. Raises MailError."""
 
 
 def build_mailer(settings: Settings) -> Mailer:
@@ -49,7 +49,7 @@ def build_mailer(settings: Settings) -> Mailer:
 class SmtpMailer:
     """A submission server. `smtps` speaks TLS from the start; `smtp` upgrades where the server offers STARTTLS.
 
-    With a user name STARTTLS is insisted on: credentials never travel in the clear.
+    With a user name STARTTLS is required: credentials are never sent unencrypted.
     """
 
     def __init__(self, url: str, sender: str) -> None:
@@ -98,10 +98,10 @@ class MaildirMailer:
 
 
 class LoggedMailer:
-    """No mail is set up: the log says that somebody should have got a letter."""
+    """No mail is set up: the log records that there was a letter to send."""
 
     async def send(self, *, recipient: EmailAddress, subject: str, body: str) -> None:
-        """Log the subject; the body may hold what is not for the log."""
+        """Log the subject; the body may contain secrets."""
         log.warning("mail_not_configured", recipient=str(recipient), subject=subject)
 
 

@@ -1,8 +1,8 @@
-"""Prometheus metrics: the one place that imports the client, since it must be told first where processes meet.
+"""Prometheus metrics: the one place that imports the client, which must know the processes' shared folder first.
 
-With `METRICS_DIR` set, every process of a host writes its figures to files there and any of them can answer a
-scrape for all. The client decides that while it is imported, hence the look at the environment here. Whoever
-starts the processes empties the folder first.
+With `METRICS_DIR` set, every process of a host writes its figures to files there and each can answer a
+scrape for all. The client decides this while it is imported, so the environment is read here. The folder must be
+emptied before the processes start.
 """
 
 import os

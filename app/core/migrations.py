@@ -1,4 +1,4 @@
-"""Bringing a database to the schema of this code."""
+"""Migrating a database to the schema of this code."""
 
 import contextlib
 import io

@@ -29,7 +29,7 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 ANSWER_S = 0.25
-"""Redis answers in well under a millisecond or is as good as gone; a request must not hang on a hint."""
+"""Redis answers in well under a millisecond, or counts as away; a request must not wait long for a hint."""
 
 TRUST_AGAIN_S = 1.0
 """How long this process asks nothing after a question that failed."""
@@ -104,7 +104,7 @@ async def ask(question: Callable[[Redis], Awaitable[T]]) -> T:
 
 
 async def publish(*channels: str) -> None:
-    """Tell those who listen to any of these channels. While Redis is away the notice waits; polling finds the fact in
+    """Notify the listeners of these channels. While Redis is away the notice waits; polling finds the fact in
     Postgres meanwhile."""
     global _sending_missed
     if _client is None or not channels:

@@ -1,4 +1,4 @@
-"""Where the files are that come with the code: templates, static files, catalogues, the sandbox's test token.
+"""Folders of the files that come with the code: templates, static files, catalogues, the sandbox's test token.
 
 In a checkout `templates` and `static` are folders beside the package `app`. A wheel has them inside the package
 (`[tool.hatch.build.targets.wheel]` in pyproject.toml), because `site-packages` is shared with other projects. The

@@ -216,6 +216,12 @@ def any_of(column: Column, values: Param | Sequence[object]) -> WhereRaw:
     return WhereRaw("{} = ANY({})", column, values)
 
 
+def is_one(column: Column, query: "Select[Any]") -> WhereRaw:
+    """The condition that a column is the one value of a query. For claims, whose query has LIMIT 1 and SKIP LOCKED:
+    Postgres may run a query inside IN again for each row, and would lock and take another row each time."""
+    return WhereRaw("{} = ({})", column, query.querystrings[0])
+
+
 def _beyond(key: Sequence[Column], comparison: str) -> WhereRaw:
     """A comparison of rows. Spelled out with OR, Postgres would read everything before the page."""
     places = ", ".join("{}" for _ in key)

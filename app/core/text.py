@@ -1,6 +1,6 @@
 """Free text that strangers write and others read: names, descriptions, reasons, notes.
 
-Unicode has invisible characters that turn the direction of what follows (UAX 9, section 2). U+202E, RIGHT-TO-LEFT
+Unicode has invisible characters that change the direction of what follows (UAX 9, section 2). U+202E, RIGHT-TO-LEFT
 OVERRIDE, in a description shows "12" as "21" after it. Hebrew and Arabic need none of them: their letters have a
 direction of their own.
 """
@@ -22,12 +22,12 @@ _WITHOUT_HARMFUL = dict.fromkeys(map(ord, HARMFUL_ON_A_PAGE))
 
 
 def without_direction_controls(text: str) -> str:
-    """Text as it is taken in: without any bidirectional control."""
+    """Text as it is accepted: without any bidirectional control."""
     return text if text.isascii() else text.translate(_WITHOUT_ANY)
 
 
 def harmless_page(page: str) -> str:
-    """A page or file as it goes out, whatever was stored before: without the controls that could turn it."""
+    """A page or file as it is sent: without the controls that could change its direction, even if they are stored."""
     if any(character in page for character in HARMFUL_ON_A_PAGE):
         return page.translate(_WITHOUT_HARMFUL)
     return page

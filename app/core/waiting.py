@@ -1,4 +1,4 @@
-"""How long anything waits for Postgres.
+"""Limits on waiting for Postgres.
 
 A request has one budget for all its statements, so that several slow ones together still end in time. Whatever runs
 without a budget (workers, commands, work beside a request) has the process's limit for each single wait. A database
@@ -33,14 +33,14 @@ UNAVAILABLE_ERRORS = (
     asyncpg.ReadOnlySQLTransactionError,
     TargetServerAttributeNotMatched,
 )
-"""What a wait for the database raises when the fault is the server's or the link's, and not the statement's."""
+"""What a wait for the database raises when the fault is in the server or the connection, not in the statement."""
 
 _limit_s = WORKER_LIMIT_S
 
 
 class DatabaseUnavailable(ConnectionError):
-    """Postgres did not answer in time, ended the connection, or takes no writes. What was asked may be asked again;
-    whether a COMMIT that got no answer was done is not known."""
+    """Postgres did not answer in time, ended the connection, or takes no writes. The statement may be tried again;
+    whether a COMMIT without an answer was done is unknown."""
 
 
 class _Budget:

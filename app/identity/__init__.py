@@ -1,1 +1,1 @@
-"""What the faces for signed-in people share: sessions in the browser, the guard, forms, and the pages of accounts."""
+"""Signing in and what all signed-in faces share: sessions in the browser, the guard, forms, the pages of accounts."""

@@ -1,4 +1,4 @@
-"""The frame of the pages of one's own account."""
+"""The navigation of the pages of a person's own account."""
 
 from app.identity.nav import Nav, NavItem
 

@@ -1,4 +1,4 @@
-"""One's own account: name, e-mail address, password."""
+"""Pages of a person's own account: name, e-mail address, password."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ GONE = 410
 
 
 def routers(identity: Identity) -> list[Router]:
-    """`/account`, `/account/email`, `/account/password`, and `/confirm-email/change` for whoever reads the letter."""
+    """`/account`, `/account/email`, `/account/password`, and `/confirm-email/change`, the link in the letter."""
 
     def show(request: Asked, template: str, form: Form) -> Response[Any]:
         return identity.page(request, template, {"form": form, "nav": account_nav(request.scope["path"])})
@@ -51,7 +51,7 @@ def routers(identity: Identity) -> list[Router]:
             with form.catching():
                 person = await identity.require_password(request, form)
                 await identity.require_fresh_code(request, form)
-                await identity.email_changes.ask(person, form.text("email"), address=address_of(request), now=now)
+                await identity.email_changes.request(person, form.text("email"), address=address_of(request), now=now)
         except FormRefused:
             return again(request, "identity/email.html", form)
         words = "We have sent a link to the new address. Your address changes when you open it there."
@@ -76,7 +76,7 @@ def routers(identity: Identity) -> list[Router]:
                 )
         except FormRefused:
             return again(request, "identity/password.html", form)
-        await identity.go_on(request, session, token)
+        await identity.continue_session(request, session, token)
         words = "Your password is changed, and every other browser is signed out."
         return identity.redirect(request, "/account/security", flash=words)
 
@@ -87,7 +87,7 @@ def routers(identity: Identity) -> list[Router]:
     @get("/confirm-email/change")
     async def confirm_page(request: Asked) -> Response[Any]:
         token = request.query_params.get("token", "")
-        link = await links.look("email_change", token, clock.now())
+        link = await links.find("email_change", token, clock.now())
         if link is None:
             return gone(request)
         context = {"form": Form.empty(), "token": token, "email": link.email}
@@ -113,7 +113,7 @@ def routers(identity: Identity) -> list[Router]:
         words = f"The e-mail address is {changed.email} from now on"
         if session is None or changed.token is None:
             return identity.redirect(request, "/sign-in", flash=f"{words}. Sign in with it.")
-        await identity.go_on(request, session, changed.token)
+        await identity.continue_session(request, session, changed.token)
         return identity.redirect(request, "/account", flash=f"{words}, and every other browser is signed out.")
 
     own = [account_page, rename, email_page, change_email, password_page, change_password]

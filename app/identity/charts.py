@@ -1,8 +1,7 @@
-"""The geometry of charts that the server draws: whole numbers in, whole numbers out, no clock and no markup.
+"""The geometry of charts that the server draws, in whole numbers, without markup.
 
-Charts are SVG stretched to the width that they get, so x runs over a box of our own units and y is `HEIGHT` units
-high. Words stand beside the drawing as HTML and stay sharp. Values are raw amounts or counts of any size: only `int`
-arithmetic touches them.
+Charts are SVG that is stretched to the available width: x is in units of our own, y from 0 to `HEIGHT`. Labels are HTML
+beside the drawing, so that they are not stretched. Values are raw amounts or counts of any size, computed as `int`.
 """
 
 from collections.abc import Sequence
@@ -12,19 +11,19 @@ HEIGHT = 160
 """Units from the floor of a chart to its highest line; about a pixel each as the style sheet draws it."""
 
 STEP = 24
-"""Units of x for one bar with the room beside it."""
+"""Units of x for one bar with the gap beside it."""
 
 BAR = 17
 """Units of x that a bar takes of its step."""
 
 LEAST_STEPS = 16
-"""Fewer bars stand further apart instead of growing broad."""
+"""With fewer bars than this the gaps grow, not the bars."""
 
 LEAST_BAR = 2
-"""A value above nothing is seen, however small beside the largest."""
+"""The height of the smallest value above zero, so that it is visible."""
 
 LINES = 4
-"""Lines above the floor: enough to read a value from, few enough to be quiet."""
+"""Lines above the floor."""
 
 SPARK_WIDTH = 120
 SPARK_HEIGHT = 28
@@ -32,7 +31,7 @@ SPARK_HEIGHT = 28
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar, its foot on the floor. `label` names it, `value` is what it stands for."""
+    """One bar from the floor up. `label` is its name, `value` what it shows."""
 
     x: int
     y: int
@@ -44,7 +43,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line across the chart at `y`, standing for `value`."""
+    """A line across the chart at `y`, which is the height of `value`."""
 
     y: int
     value: int
@@ -62,7 +61,7 @@ class BarChart:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no bar stands for anything."""
+        """Whether every value is zero."""
         return self.top == 0
 
 
@@ -87,7 +86,7 @@ class Sparkline:
 
 
 def bars(values: Sequence[tuple[str, int]]) -> BarChart:
-    """The chart of (label, value), left to right. Raises ValueError for a value below nothing."""
+    """The chart of (label, value), left to right. Raises ValueError for a negative value."""
     if any(value < 0 for _, value in values):
         raise ValueError("a bar can't stand for less than nothing")
     top = ceiling(max((value for _, value in values), default=0))
@@ -117,7 +116,7 @@ def ceiling(value: int) -> int:
 
 
 def funnel(stages: Sequence[tuple[str, int]]) -> tuple[Stage, ...]:
-    """Stages that each keep some of the one before, in order. A share of nothing is nothing."""
+    """Stages in order, each with its share of the first and of the one before. A share of zero is zero."""
     made: list[Stage] = []
     for label, value in stages:
         first, before = (stages[0][1], made[-1].value) if made else (value, value)
@@ -126,20 +125,20 @@ def funnel(stages: Sequence[tuple[str, int]]) -> tuple[Stage, ...]:
 
 
 def share_bps(part: int, whole: int) -> int:
-    """`part` of `whole` in hundredths of a per cent, rounded to the nearest, within 0 and 10 000; 0 of nothing."""
+    """`part` of `whole` in hundredths of a per cent, rounded to the nearest, within 0 and 10 000; 0 of zero."""
     if whole <= 0:
         return 0
     return min(10_000, max(0, (part * 20_000 + whole) // (2 * whole)))
 
 
 def per_cent(bps: int) -> str:
-    """A share as text, with one decimal where it says something: `80 %`, `33.3 %`."""
+    """A share as text, with one decimal where it isn't zero: `80 %`, `33.3 %`."""
     tenths = (bps + 5) // 10
     return f"{tenths // 10} %" if tenths % 10 == 0 else f"{tenths // 10}.{tenths % 10} %"
 
 
 def sparkline(values: Sequence[int]) -> Sparkline:
-    """The line through `values`, evenly spaced, nothing at the bottom. One value is a level line."""
+    """The line through `values`, evenly spaced, zero at the bottom. One value is a level line."""
     series = list(values) or [0]
     if len(series) == 1:
         series *= 2

@@ -1,4 +1,4 @@
-"""Answers that take the same time whatever was found."""
+"""Answers that take the same time whatever the database contained."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,8 +11,8 @@ AT_LEAST_S = 0.5
 
 
 @asynccontextmanager
-async def evenly() -> AsyncIterator[None]:
-    """The block takes half a second at least, also when it raises. The work in it should be much alike anyhow."""
+async def minimum_duration() -> AsyncIterator[None]:
+    """Let the block take AT_LEAST_S, also when it raises. Its work should take about the same time in each case."""
     started_s = clock.monotonic_s()
     try:
         yield

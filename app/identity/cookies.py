@@ -1,4 +1,4 @@
-"""Our cookies. All are `__Host-`: only this very host can set them, never a neighbour or a plain connection.
+"""Our cookies. All are `__Host-`: only this host can set them, and only over a secure connection.
 
 Browsers take such cookies on http://127.0.0.1 and http://localhost too, which is where the sandbox is (Chromium and
 Firefox do; Safari does not).
@@ -8,17 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 SESSION = "__Host-swap_pay_session"
-"""The token of somebody who is signed in."""
+"""The token of a session."""
 
 VISIT = "__Host-swap_pay_visit"
-"""The token of somebody who is not, for the forms that sign people in; after a right password it waits for a code."""
+"""The token of a browser in which nobody is signed in, for its forms; after a right password, of the half sign-in."""
 
 FLASH = "__Host-swap_pay_flash"
 """A sentence for the next page."""
 
 
 def put(request: Any, name: str, value: str, *, lifetime: timedelta | None = None) -> None:
-    """Send a cookie with the answer to `request`, whatever that will be. Without a lifetime the browser's session."""
+    """Send a cookie with the answer to `request`. Without a lifetime it ends when the browser is closed."""
     cookie = f"{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax"
     if lifetime is not None:
         cookie += f"; Max-Age={max(0, int(lifetime.total_seconds()))}"
@@ -28,5 +28,5 @@ def put(request: Any, name: str, value: str, *, lifetime: timedelta | None = Non
 
 
 def drop(request: Any, name: str) -> None:
-    """Take a cookie out of the browser."""
+    """Delete a cookie in the browser."""
     put(request, name, "", lifetime=timedelta())

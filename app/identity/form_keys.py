@@ -1,11 +1,11 @@
 """The one-use key of a form, and the token that carries it.
 
-Each form of a page has a hidden token, `<key>.<mac>`. The key makes two sendings of one form the same request
-(accounts/form_uses.py). The MAC binds it to the session, or to the visit of a browser that nobody is signed in with,
-for which the page was made: no other page can make one.
+Each form of a page has a hidden token, `<key>.<mac>`. The key makes two submissions of one form the same request
+(accounts/form_uses.py). The MAC binds it to the session for which the page was made, or to the visit token of a browser
+in which nobody is signed in.
 
-A page whose form could do the same thing again has its key in its address (`?form=…`). Going back to it, or loading it
-again, brings back the same form; opening it from a link makes a new one. That needs no script.
+A page whose form could do the same thing twice has the key in its address (`?form=…`). Going back to it or reloading it
+shows the same form; opening it from a link makes a new one. This needs no script.
 """
 
 import re
@@ -21,24 +21,24 @@ PARAMETER = "form"
 """The name of the key in a page's address."""
 
 KEY_BYTES = 16
-"""Nobody guesses the key of another page, and no two are alike."""
+"""Enough that nobody guesses another page's key and no two are equal."""
 
 _KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}", re.ASCII)
 
 
 def new_key() -> str:
-    """A key for a form that is opened now."""
+    """A new key."""
     return ids.random_bytes(KEY_BYTES).hex()
 
 
 def key_in_address(request: Request[Any, Any, Any]) -> str | None:
-    """The key in the address of a page, if there is one of the right form."""
+    """The key in the address of a page, if there is a well-formed one."""
     key = request.query_params.get(PARAMETER, "")
     return key if _KEY.fullmatch(key) else None
 
 
 def address_with_key(request: Request[Any, Any, Any], key: str) -> str:
-    """The address of the page that is asked for, with a key in it."""
+    """The address of the requested page, with a key in it."""
     query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     kept = [(name, value) for name, value in query if name != PARAMETER]
     return f"{quote(request.scope['path'], safe='/@:')}?{urlencode([*kept, (PARAMETER, key)])}"
@@ -55,7 +55,7 @@ class FormTokens:
         return f"{key}.{hmac_sha256(self._mac_key, f'{bound_to}:{key}'.encode()).hex()}"
 
     def open(self, token: str, bound_to: str) -> str | None:
-        """The key of a token; None for a token of another session or visit, or none of ours."""
+        """The key of a token; None for a token of another session or visit, or a forged one."""
         key = token.partition(".")[0]
         if not _KEY.fullmatch(key):
             return None

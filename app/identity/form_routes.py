@@ -1,8 +1,8 @@
 """Routes that forms are sent to.
 
-Each says in one place what it does and which code it asks for (`form_post`); a router of ours refuses any other route
-that changes something while the app is put together. What a form of somebody who is signed in does is done once: its
-key is claimed before the handler runs, and a second sending is led to what the first one made (accounts/form_uses.py).
+Each declares in one place what it does and which code it requires (`form_post`); the app doesn't start with a route
+that changes something and declares nothing. A form of a signed-in person is carried out once: its key is claimed
+before the handler runs, and a second submission gets the redirect of the first one (accounts/form_uses.py).
 """
 
 import re
@@ -28,10 +28,10 @@ Handler = Callable[..., Awaitable[Response[Any]]]
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 SENT_BEFORE = "You have sent this form before. It was carried out once; this is what came of it."
-"""Said on the page that the first sending led to."""
+"""Shown on the page that the first submission redirected to."""
 
 EVERY_PAGE = "*"
-"""The page of a form that stands in the frame of every page."""
+"""The page of a form that is in the frame of every page."""
 
 _DECLARED = "form"
 _HAS_KEY = "form_key_in_address"
@@ -44,7 +44,7 @@ such as cancelling, needs none: after going back it shows the new state, and no 
 
 
 class StepUp(Enum):
-    """Which code a route asks of whoever has an authenticator."""
+    """Which code a route requires of people who have an authenticator."""
 
     FRESH_CODE = "a code of the last ten minutes"
     CODE_EACH_TIME = "a code with each form"
@@ -59,7 +59,7 @@ class NoStepUp:
 
 @dataclass(frozen=True, slots=True)
 class FormDeclaration:
-    """What a route says of itself. `page` is the path of the page with its form, below the same base; None for the
+    """The declaration of a route. `page` is the path of the page with its form, below the same base; None for the
     route's own path."""
 
     does: str
@@ -69,7 +69,7 @@ class FormDeclaration:
 
 
 class UntrueDeclaration(RuntimeError):
-    """A handler asked for a code where its route says that it needs none, or the other way round."""
+    """A handler required a code where its route declares none, or the other way round."""
 
 
 def form_post(
@@ -91,7 +91,7 @@ def form_post(
 
 
 def declaration_of(handler: Any) -> FormDeclaration | None:
-    """What a route says of itself, if a form is sent to it."""
+    """The declaration of a route, if it takes a form."""
     found: FormDeclaration | None = handler.opt.get(_DECLARED)
     return found
 
@@ -113,8 +113,8 @@ def page_of(address: str, declaration: FormDeclaration) -> str:
 
 
 def refuse_undeclared(routes: Iterable[BaseRoute]) -> None:
-    """Raise ImproperlyConfiguredException for a route that changes something and does not say what, or that names a
-    page which is not there."""
+    """Raise ImproperlyConfiguredException for a route that changes something and declares nothing, or that names a
+    page that doesn't exist."""
     routes = list(routes)
     for route in routes:
         for handler in getattr(route, "route_handlers", ()):
@@ -128,18 +128,18 @@ def refuse_undeclared(routes: Iterable[BaseRoute]) -> None:
 
 
 class AddressesWithKeys:
-    """Gives pages the key of their forms in their address: a router's hook, once the guards have let somebody in."""
+    """Redirects pages to an address with the key of their forms: a router's hook, which runs after the guards."""
 
     def __init__(self) -> None:
         self._pages: frozenset[str] = frozenset()
 
     def know(self, routes: Iterable[BaseRoute]) -> None:
-        """The router's routes: a page that shares its address with its form is one."""
+        """Set the router's routes. Pages that share their address with their form get keys."""
         own = (address for address, declaration in declared(routes) if declaration.page is None)
         self._pages = frozenset(_without_types(address) for address in own)
 
     async def __call__(self, request: Asked) -> Response[Any] | None:
-        """The way to the same page with a key, where it has none; None for the page itself."""
+        """A redirect to the same page with a key, where it has none; else None."""
         has_key = request.scope["path_template"] in self._pages or request.route_handler.opt.get(_HAS_KEY)
         if request.method not in ("GET", "HEAD") or not has_key or form_keys.key_in_address(request):
             return None
@@ -148,12 +148,12 @@ class AddressesWithKeys:
 
 
 def put_identity(request: Asked, identity: Identity) -> None:
-    """For the routes behind a guard that has recognised somebody."""
+    """Store the Identity for the routes behind a guard."""
     request.scope["state"]["identity"] = identity
 
 
 def page_with_form(request: Asked, declaration: FormDeclaration) -> str:
-    """The address of the page with the form that this request has sent."""
+    """The address of the page with the form that this request submits."""
 
     def filled(pattern: str) -> str:
         return re.sub(r"\{(\w+):\w+\}", lambda found: str(request.path_params[found[1]]), pattern)

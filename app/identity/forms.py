@@ -1,4 +1,4 @@
-"""What was sent by a form, and what is wrong with it. A page shows the form again with both."""
+"""A submitted form: its fields, and the errors with which a page shows it again."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ _NOT_ABOUT_THE_FORM = (403, 404)
 
 
 class FormRefused(Exception):
-    """Something is wrong with a form; its `errors` say what."""
+    """A form has errors; they are in its `errors`."""
 
     def __init__(self, form: "Form") -> None:
         super().__init__("the form was refused")
@@ -33,7 +33,7 @@ class FormRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that was sent along. What it calls itself is the sender's word."""
+    """An uploaded file. Its name and media type are what the client claims."""
 
     name: str
     media_type: str
@@ -42,8 +42,8 @@ class File:
 
 @dataclass(slots=True)
 class Form:
-    """A form's fields. `values` has the last of each name, `lists` all of them; `errors` words by field, `""` for
-    what is about the whole."""
+    """A form's fields. `values` has the last of each name, `lists` all of them; `errors` has messages by field,
+    under `""` those about the whole form."""
 
     values: dict[str, str] = field(default_factory=dict)
     lists: dict[str, list[str]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Form:
 
     @classmethod
     def of(cls, fields: Sequence[tuple[str, str]], files: Mapping[str, File] | None = None) -> Self:
-        """A form as it was sent."""
+        """A form from its submitted fields."""
         form = cls(files=dict(files or {}))
         for name, value in fields:
             form.values[name] = value
@@ -61,15 +61,15 @@ class Form:
 
     @classmethod
     def empty(cls, **values: str) -> Self:
-        """A form that nobody has sent yet, with what stands in it at first."""
+        """A form that was not submitted yet, with its first values."""
         return cls(values=dict(values), lists={name: [value] for name, value in values.items()})
 
     def text(self, name: str, default: str = "") -> str:
-        """A field without the space around it and without bidirectional controls; `default` where nothing is left."""
+        """A field without surrounding space and without bidirectional controls; `default` where it is then empty."""
         return without_direction_controls(self.values.get(name, "")).strip() or default
 
     def secret(self, name: str) -> str:
-        """A field just as it was typed: passwords may begin with a space."""
+        """A field exactly as it was typed: passwords may begin with a space."""
         return self.values.get(name, "")
 
     def has(self, name: str) -> bool:
@@ -81,26 +81,26 @@ class Form:
         return list(self.lists.get(name, ()))
 
     def fields(self) -> list[tuple[str, str]]:
-        """Every field with each of its values, as hidden fields of another page carry them on."""
+        """Every field with each of its values, for the hidden fields of another page."""
         return [(name, value) for name, values in self.lists.items() for value in values]
 
     def forget(self, *names: str) -> None:
-        """Fields that a page must not show again: passwords and codes."""
+        """Remove fields that a page must not show again: passwords and codes."""
         for name in names:
             self.values.pop(name, None)
             self.lists.pop(name, None)
 
     def refuse(self, name: str, words: str) -> "FormRefused":
-        """What to raise when a field is wrong; `""` for the whole form."""
+        """Note an error of a field, or with `""` of the whole form; the exception to raise."""
         self.errors[name] = _sentence(words)
         return FormRefused(self)
 
     @contextmanager
     def catching(self) -> Iterator[None]:
-        """Turn what a service refuses into words beside the field. Raises FormRefused.
+        """Turn ApiError into an error of this form. Raises FormRefused.
 
-        INVALID_INPUT of the form `field: words` is about that field; any other refusal is about the whole form, but
-        for 403 and 404, which are not about the form at all and go on, as do faults of our own.
+        INVALID_INPUT of the form `field: words` is about that field, other errors about the whole form. 403, 404 and
+        INTERNAL are not about the form and are raised unchanged.
         """
         try:
             yield
@@ -151,7 +151,7 @@ async def _multipart(request: Request[Any, Any, Any]) -> Form:
 
 
 def _checked(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """No column can hold NUL, and lone surrogates are not text."""
+    """Refuse NUL, which no column can hold."""
     for name, value in fields:
         if "\0" in name or "\0" in value:
             raise invalid("form", "must not hold NUL characters")

@@ -29,7 +29,7 @@ from app.web.pages import HTML
 __all__ = ["known_visitor", "operator_router", "signed_in_router", "signed_out_router", "visitor_of"]
 
 MAX_FORM_BYTES = 1024 * 1024
-"""Forms, and the logos that some carry. A router with larger files says so."""
+"""Enough for forms and logos. A router with larger files sets its own limit."""
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -40,16 +40,16 @@ OUT_OF_DATE = (
 
 
 class CodesMissing(Exception):
-    """An operator without two-step verification, who can't act."""
+    """The operator has no two-step verification, and so can't act."""
 
 
 def signed_in_router(
     path: str, handlers: Sequence[Any], identity: Identity, *, max_body_bytes: int = MAX_FORM_BYTES
 ) -> Router:
-    """Routes for whoever is signed in; others are sent to sign in and come back. Forms must be the session's own."""
+    """Routes for signed-in people; others are redirected to sign in. Forms must be made for the session."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        await _let_in(identity, cast(Asked, connection))
+        await _authenticate(identity, cast(Asked, connection))
 
     return _signed_in(path, handlers, identity, guard, max_body_bytes)
 
@@ -57,11 +57,11 @@ def signed_in_router(
 def operator_router(
     path: str, handlers: Sequence[Any], identity: Identity, *, max_body_bytes: int = MAX_FORM_BYTES
 ) -> Router:
-    """Routes for operators alone: to others there is nothing. An operator without two-step verification can't act."""
+    """Routes for operators: others get 404. An operator without two-step verification is sent to set it up."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         request = cast(Asked, connection)
-        await _let_in(identity, request)
+        await _authenticate(identity, request)
         session = visitor_of(request).session
         if not session.is_operator:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
@@ -72,7 +72,7 @@ def operator_router(
 
 
 def signed_out_router(path: str, handlers: Sequence[Any], identity: Identity) -> Router:
-    """Routes for strangers: forms must come from a page of ours that this browser was given."""
+    """Routes that need no session: forms must come from a page of ours that was made for this browser."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         request = cast(Asked, connection)
@@ -82,7 +82,7 @@ def signed_out_router(path: str, handlers: Sequence[Any], identity: Identity) ->
     return _router(path, handlers, identity, guard, MAX_FORM_BYTES)
 
 
-async def _let_in(identity: Identity, request: Asked) -> None:
+async def _authenticate(identity: Identity, request: Asked) -> None:
     if await identity.recognise(request) is None:
         raise SignedOut
     put_identity(request, identity)
@@ -91,7 +91,7 @@ async def _let_in(identity: Identity, request: Asked) -> None:
 
 
 def _signed_in(path: str, handlers: Sequence[Any], identity: Identity, guard: Any, max_body_bytes: int) -> Router:
-    """A router whose forms are carried out once: their pages carry the key in their address."""
+    """A router whose forms are carried out once: their pages have the key in their address."""
     addresses = AddressesWithKeys()
     router = _router(path, handlers, identity, guard, max_body_bytes, before_request=addresses)
     addresses.know(router.routes)
@@ -101,7 +101,7 @@ def _signed_in(path: str, handlers: Sequence[Any], identity: Identity, guard: An
 def _router(
     path: str, handlers: Sequence[Any], identity: Identity, guard: Any, max_body_bytes: int, before_request: Any = None
 ) -> Router:
-    """Raises ImproperlyConfiguredException for a form that does not say which code it asks for."""
+    """Raises ImproperlyConfiguredException for a form whose route doesn't declare its step-up."""
     router = Router(
         path,
         route_handlers=handlers,
@@ -116,7 +116,7 @@ def _router(
 
 
 def _handlers(identity: Identity) -> ExceptionHandlersMap:
-    """What becomes of errors below our routers: a way to sign in, or a page that says it in words."""
+    """The answers to errors below our routers: a redirect to sign in, or an error page."""
 
     def signed_out(request: Request[Any, Any, Any], _: Exception) -> Response[Any]:
         target = sign_in_path(request)
@@ -133,7 +133,7 @@ def _handlers(identity: Identity) -> ExceptionHandlersMap:
         return in_words(request, 403, "FORBIDDEN", OUT_OF_DATE)
 
     def form_refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-        """A form whose own page does not show it again: one that wants a code is asked for it."""
+        """A form that its own page doesn't show again: where only the code is missing, a page asks for it."""
         form = cast(FormRefused, error).form
         declaration = declaration_of(request.route_handler)
         if declaration is None or set(form.errors) != {"code"}:

@@ -1,20 +1,21 @@
-"""What every handler of a signed-in face uses: who is there, what they sent, and the answers."""
+"""What every handler of a signed-in face uses: the visitor, the form that was sent, and the answers."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from itsdangerous import BadData, URLSafeTimedSerializer
 from litestar import Request, Response
 
 from app.accounts import form_uses, people, sessions, totp
+from app.accounts import repository as accounts_repository
 from app.accounts.email_changes import EmailChanges
 from app.accounts.enrolment import Enrolment
 from app.accounts.letters import Letters
 from app.accounts.password_changes import PasswordChanges
-from app.accounts.people import Person
-from app.accounts.sessions import MAX_TOKEN_LENGTH, Session
+from app.accounts.repository import Person
+from app.accounts.sessions import MAX_TOKEN_LENGTH
+from app.accounts.sessions_repository import Session
 from app.accounts.sign_in import SignIn
 from app.accounts.sign_up import SignUp
 from app.accounts.throttle import Throttle
@@ -22,8 +23,10 @@ from app.core import clock, ids
 from app.core.crypto import derive_key
 from app.core.errors import ApiError, Code
 from app.identity import cookies, form_keys, forms, redirects
+from app.identity.flashes import Flashes
 from app.identity.form_keys import FormTokens
 from app.identity.forms import CSRF_FIELD, Form
+from app.identity.nav import Tone
 from app.identity.visitor import Visitor
 from app.web.client_address import site
 from app.web.errors import ErrorView
@@ -37,10 +40,6 @@ Asked = Request[Any, Any, Any]
 
 CSRF_HEADER = "x-csrf-token"
 """What htmx sends in place of the hidden field (`hx-headers`)."""
-
-MAX_FLASH_LENGTH = 500
-FLASH_MAX_AGE_S = 300
-"""A sentence that no page showed by then would surprise."""
 
 _ERROR_TITLES = {
     400: "That can’t be done",
@@ -57,21 +56,11 @@ _ERROR_TITLES = {
 
 
 class SignedOut(Exception):
-    """Nobody is signed in, or not any more."""
+    """The browser has no session, or it has ended."""
 
 
 class ForeignForm(Exception):
-    """The form was not sent from a page of ours, or not by whom the page was made for."""
-
-
-Tone = Literal["positive", "neutral", "progress", "caution", "critical"]
-
-
-class Flash(msgspec.Struct, frozen=True):
-    """A sentence that the next page shows once."""
-
-    text: str
-    tone: Tone
+    """The form was not sent from a page of ours, or not from the session that the page was made for."""
 
 
 class Identity:
@@ -83,7 +72,7 @@ class Identity:
         self.rate_limiter = rate_limiter
         self._pages = pages
         self._tokens = FormTokens(settings.link_secret)
-        self._flashes = URLSafeTimedSerializer(derive_key(settings.link_secret, "flash"), salt="flash")
+        self._flashes = Flashes(settings.link_secret)
         throttle = Throttle(derive_key(settings.link_secret, "throttle"))
         letters = Letters(settings.public_url)
         self.sign_in = SignIn(settings.data_keys, throttle, letters)
@@ -92,25 +81,25 @@ class Identity:
         self.email_changes = EmailChanges(throttle, letters)
         self.enrolment = Enrolment(settings.data_keys, letters)
 
-    # Who is there
+    # The visitor
 
     async def session_of(self, request: Asked) -> Session | None:
-        """The session that the browser's cookie opens, if it opens one."""
+        """The session of the browser's cookie, if there is one."""
         return await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
 
     async def recognise(self, request: Asked) -> Visitor | None:
-        """Whoever is signed in; None if nobody is."""
+        """The signed-in visitor, whose use of the session is recorded; None if nobody is signed in."""
         session = await self.session_of(request)
         if session is None:
             return None
         address, user_agent = address_of(request), user_agent_of(request)
-        await sessions.seen(session, address=address, user_agent=user_agent, now=clock.now())
+        await sessions.record_use(session, address=address, user_agent=user_agent, now=clock.now())
         visitor = Visitor(session, address)
         request.scope["state"]["visitor"] = visitor
         return visitor
 
     def form_key(self, request: Asked) -> str:
-        """The one-use key of the form that was sent, or of those on the page that is asked for."""
+        """The one-use key of the form that was sent, or of the forms on the requested page."""
         state = request.scope["state"]
         if "form_key" not in state:
             state["form_key"] = form_keys.key_in_address(request) or form_keys.new_key()
@@ -118,7 +107,7 @@ class Identity:
         return key
 
     def csrf_token(self, request: Asked) -> str:
-        """The token that a form on the answer to this request must carry; signed out it is bound to a cookie."""
+        """The token of the forms in the answer to this request, bound to the session or to the visit cookie."""
         return self._tokens.make(self.form_key(request), self._bound_to(request))
 
     def _bound_to(self, request: Asked) -> str:
@@ -126,23 +115,23 @@ class Identity:
         return f"session:{visitor.session.id}" if visitor else f"visit:{self.visit(request)}"
 
     def visit(self, request: Asked) -> str:
-        """The token of a browser that nobody is signed in with; one is sent where there is none."""
+        """The visit token of a browser in which nobody is signed in; a new one is sent where it has none."""
         token = request.scope["state"].get("visit") or _sane_token(request.cookies.get(cookies.VISIT))
-        return token or self.new_visit(request, ids.new_secret())
+        return token or self.start_visit(request, ids.new_secret())
 
-    def new_visit(self, request: Asked, token: str) -> str:
-        """Give the browser this token from now on."""
+    def start_visit(self, request: Asked, token: str) -> str:
+        """Send the browser this visit token."""
         request.scope["state"]["visit"] = token
         cookies.put(request, cookies.VISIT, token)
         return token
 
     async def start_session(self, request: Asked, token: str) -> None:
-        """Somebody was signed in: the session's token goes out with the answer, and the browser's last one ends."""
+        """Send a new session's token with the answer, and end the session that the browser had before."""
         await sessions.end_token(request.cookies.get(cookies.SESSION, ""))
         cookies.put(request, cookies.SESSION, token, lifetime=sessions.LIFETIME)
         cookies.drop(request, cookies.VISIT)
 
-    # What they sent
+    # The form that was sent
 
     async def read_form(self, request: Asked) -> Form:
         """The form, urlencoded or multipart. Raises INVALID_INPUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE."""
@@ -152,9 +141,9 @@ class Identity:
         return form
 
     async def require_own_form(self, request: Asked) -> None:
-        """Raise ForeignForm unless a page of ours sent this, made for the session or browser that sends it now.
+        """Raise ForeignForm unless a page of ours sent this that was made for this session or browser.
 
-        Afterwards `form_key` is that of the form.
+        Afterwards `form_key` returns the key of this form.
         """
         if not is_same_origin(request, self.services.settings.public_url):
             raise ForeignForm("another site's page sent it")
@@ -187,13 +176,13 @@ class Identity:
         try:
             await totp.verify(self.services.settings.data_keys, visitor.account_id, code, now)
         except totp.CodeRefused as error:
-            person = await people.by_id(visitor.account_id)
-            await people.note(person, "step_up.code_refused", address_of(request), now, session=visitor.session.id)
+            person = await accounts_repository.by_id(visitor.account_id)
+            await people.record(person, "step_up.code_refused", address_of(request), now, session=visitor.session.id)
             raise form.refuse("code", str(error)) from None
-        await self.code_given(request)
+        await self.record_code(request)
 
     async def require_password(self, request: Asked, form: Form, name: str = "password") -> Person:
-        """The visitor, their password having been given in the field `name`. Raises FormRefused.
+        """The visitor, after a check of their password in the field `name`. Raises FormRefused.
 
         Not inside a transaction: wrong ones are counted.
         """
@@ -211,14 +200,16 @@ class Identity:
             words = "this is not your password" if error.code is Code.INVALID_INPUT else error.message
             raise form.refuse(name, words) from None
 
-    async def code_given(self, request: Asked) -> None:
-        """The visitor has proved their second step just now. Raises SignedOut if the session ended meanwhile."""
+    async def record_code(self, request: Asked) -> None:
+        """Record that the visitor's code was right just now. Raises SignedOut if the session ended meanwhile."""
         session = visitor_of(request).session
-        await self.go_on(request, session, await sessions.renew(session, clock.now()))
+        await self.continue_session(request, session, await sessions.renew(session, clock.now()))
 
-    async def go_on(self, request: Asked, session: Session, token: str | None) -> None:
-        """`session` goes on under a new token: the browser gets it, and the rest of the request sees the session as
-        it is now. Raises SignedOut without a token, or if the session ended meanwhile."""
+    async def continue_session(self, request: Asked, session: Session, token: str | None) -> None:
+        """Send the browser the session's new token, and use the session as it is now for the rest of the request.
+
+        Raises SignedOut without a token, or if the session ended meanwhile.
+        """
         now = clock.now()
         renewed = None if token is None else await sessions.find(token, now)
         if token is None or renewed is None:
@@ -233,42 +224,42 @@ class Identity:
     def page(
         self, request: Asked, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
     ) -> Response[bytes]:
-        """A page. Besides `context` it knows visitor, csrf_token, flash, path and needs_code."""
+        """A page. Its context has visitor, csrf_token, flash, path and needs_code too."""
         visitor = known_visitor(request)
         frame = {
             "visitor": visitor,
             "csrf_token": self.csrf_token(request),
-            "flash": self._take_flash(request),
+            "flash": self._flashes.take(request),
             "path": request.scope["path"],
             "needs_code": visitor.needs_code(clock.now()) if visitor else False,
         }
         return self._pages.page(template, frame | dict(context or {}), status=status)
 
     def redirect(self, request: Asked, path: str, *, flash: str = "", tone: Tone = "positive") -> Response[Any]:
-        """To another page of ours (303); it shows `flash` once. Raises ValueError for an address elsewhere."""
+        """A redirect to another page of ours (303), which shows `flash` once. Raises ValueError for other sites."""
         if not redirects.is_own(path):
             raise ValueError("a redirect target must be a path on our own site")
         if flash:
-            self._put_flash(request, Flash(flash[:MAX_FLASH_LENGTH], tone))
+            self._flashes.put(request, flash, tone)
         return Response(b"", status_code=303, headers={"Location": path}, media_type="text/plain")
 
     def nothing_done(self, request: Asked, path: str, words: str) -> Response[Any]:
-        """To another page, which says why the form changed nothing. It may be sent again under its key."""
+        """A redirect to a page that shows why the form changed nothing. The form may be sent again under its key."""
         request.scope["state"]["nothing_done"] = True
         return self.redirect(request, path, flash=words, tone="caution")
 
     def show_once(self, request: Asked, path: str, content: Mapping[str, Any]) -> Response[Any]:
-        """To the page at `path`, which shows `content` once: `shown_once` gives it there, to this session alone.
+        """A redirect to the page at `path`, which shows `content` once: `shown_once` returns it there.
 
-        Only for an answer to a form; `content` is kept sealed until then, and in no address or cookie.
+        Only for an answer to a form. `content` is stored sealed, for this session alone, and in no address or cookie.
         """
         request.scope["state"]["shown_once"] = msgspec.json.encode(content).decode()
         return self.redirect(request, path)
 
     async def shown_once(self, request: Asked) -> dict[str, Any] | None:
-        """What `show_once` left for this page; None if it was shown before, or too long ago.
+        """What `show_once` stored for this page; None if it was shown before, or is too old.
 
-        HEAD shows nothing, and so uses nothing up.
+        HEAD shows nothing, and so returns None and deletes nothing.
         """
         if is_head(request.scope):
             return None
@@ -283,7 +274,7 @@ class Identity:
         return self.page(request, template, {**(context or {}), "form": form}, status=422)
 
     def error_page(self, request: Asked, view: ErrorView) -> str:
-        """An error in words: what was refused is the visitor's own doing, so they may read why."""
+        """The page of an error. For errors of the client it shows the message."""
         title = _ERROR_TITLES.get(view.status, "Something went wrong")
         words = view.message if view.status in _ERROR_TITLES and view.status != 404 else ""
         return self._pages.render(
@@ -291,23 +282,9 @@ class Identity:
             {"status": view.status, "title": title, "words": words, "request_id": view.request_id},
         )
 
-    def _put_flash(self, request: Asked, flash: Flash) -> None:
-        cookies.put(request, cookies.FLASH, self._flashes.dumps(msgspec.to_builtins(flash)))
-
-    def _take_flash(self, request: Asked) -> Flash | None:
-        """What the last answer left for this page. A part of a page, asked for by htmx, leaves it for a whole one."""
-        sent = request.cookies.get(cookies.FLASH)
-        if not sent or ("hx-request" in request.headers and "hx-boosted" not in request.headers):
-            return None
-        cookies.drop(request, cookies.FLASH)
-        try:
-            return msgspec.convert(self._flashes.loads(sent, max_age=FLASH_MAX_AGE_S), Flash)
-        except (BadData, msgspec.ValidationError):
-            return None
-
 
 def visitor_of(request: Asked) -> Visitor:
-    """Who is signed in; only below a router that lets nobody else in."""
+    """The signed-in visitor, below a router for signed-in people. Raises SignedOut."""
     visitor = known_visitor(request)
     if visitor is None:
         raise SignedOut
@@ -315,7 +292,7 @@ def visitor_of(request: Asked) -> Visitor:
 
 
 def known_visitor(request: Asked) -> Visitor | None:
-    """Who is signed in, if somebody is and the guard has looked."""
+    """The signed-in visitor, if there is one and the guard has read the session."""
     visitor: Visitor | None = request.scope["state"].get("visitor")
     return visitor
 
@@ -326,18 +303,18 @@ def address_of(request: Asked) -> str:
 
 
 def site_of(request: Asked) -> str:
-    """What a limit per address counts as one."""
+    """The client's address, or the /64 of an IPv6 one: what limits per address count."""
     return site(request.scope["state"]["client_address"])
 
 
 def user_agent_of(request: Asked) -> str:
-    """What the browser calls itself, made fit to be kept and shown."""
-    told = request.headers.get("user-agent", "")[: sessions.MAX_USER_AGENT_LENGTH]
-    return "".join(character if character.isprintable() else " " for character in told)
+    """The browser's user agent, cut and without characters that can't be shown."""
+    sent = request.headers.get("user-agent", "")[: sessions.MAX_USER_AGENT_LENGTH]
+    return "".join(character if character.isprintable() else " " for character in sent)
 
 
 def sign_in_path(request: Asked) -> str:
-    """Where to sign in and come back from, if this was a page to come back to."""
+    """The sign-in page, with this page as the next one where the request is for a page."""
     if request.method not in ("GET", "HEAD"):
         return "/sign-in"
     query = request.scope["query_string"].decode("latin-1")

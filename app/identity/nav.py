@@ -1,4 +1,4 @@
-"""What the frame of a signed-in page is told: where one is, where one can go, and what needs to be known at once."""
+"""The data of a signed-in page's frame: navigation, modes and banners."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Area = Literal["cabinet", "desk", "account"]
 Tone = Literal["neutral", "progress", "positive", "caution", "critical"]
 
 TEST_MODE = "Test"
-"""The label of the mode in which nothing is real money: the frame shows it differently from top to bottom."""
+"""The label of the mode without real money; the whole frame looks different in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class NavItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Banner:
-    """Something that stays true until somebody does something about it, above every page of the area."""
+    """A message above every page of the area, for as long as its cause lasts."""
 
     text: str
     tone: Tone = "caution"
@@ -38,8 +38,8 @@ class Nav:
     """The frame of one page.
 
     `title` is the merchant's name or "Operator desk". `groups` are (label, items), the label empty for the first.
-    `modes` are (label, href, current); empty where there is no such choice. `merchants_url` leads to the choice of
-    merchant, empty for who has none.
+    `modes` are (label, href, current); empty where there is no such choice. `merchants_url` is the page that lists
+    the person's merchants, empty where there is none.
     """
 
     area: Area
@@ -51,5 +51,5 @@ class Nav:
 
     @property
     def is_test(self) -> bool:
-        """Whether nothing on this page is real money."""
+        """Whether this page shows no real money."""
         return any(label == TEST_MODE and current for label, _, current in self.modes)

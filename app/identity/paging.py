@@ -1,4 +1,4 @@
-"""Pages of lists in the cabinet and at the desk: which one an address asks for, and the addresses of those beside it.
+"""Pages of lists in the cabinet and at the desk: the page that an address names, and the addresses of its neighbours.
 
 `?after=` names the row that a page begins after, `?before=` the row that it ends before.
 """
@@ -19,7 +19,7 @@ PAGE_LENGTH = 25
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 AsKey = Callable[[str], Key]
-"""A row's key from the text in the address. Raises INVALID_INPUT for a text that we did not give out."""
+"""A row's key from the text in the address. Raises INVALID_INPUT for a text that is no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def place_of(request: Asked, key: AsKey) -> Place | None:
 
 
 def pager(path: str, filters: Mapping[str, str], page: Page[Any], place: Place | None) -> Pager:
-    """The pages beside `page`, which lies at `place`. From a page without rows the way back leads to the first."""
+    """The neighbours of `page`, which is at `place`. The one before a page without rows is the first page."""
     previous = address(path, filters) if place is not None and not page else ""
     if page.previous is not None:
         previous = address(path, {**filters, "before": _text(page.previous.key)})
@@ -65,7 +65,7 @@ def pager(path: str, filters: Mapping[str, str], page: Page[Any], place: Place |
 
 
 def address(path: str, parameters: Mapping[str, str]) -> str:
-    """A path with the parameters that say something."""
+    """A path with the parameters that are not empty."""
     query = urlencode({name: value for name, value in parameters.items() if value})
     return f"{path}?{query}" if query else path
 

@@ -1,11 +1,11 @@
-"""A forgotten password: asking for a link, and choosing a new one with it. Nobody is signed in by it."""
+"""A forgotten password: requesting a link, and setting a new password with it. It signs nobody in."""
 
 from typing import Any
 
 from litestar import Response, Router, get
 
 from app.core import clock
-from app.identity.constant_time import evenly
+from app.identity.constant_time import minimum_duration
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_out_router
@@ -36,8 +36,8 @@ def routers(identity: Identity) -> list[Router]:
             if not form.text("email"):
                 raise form.refuse("email", "enter your e-mail address")
             with form.catching():
-                async with evenly():
-                    await identity.password_changes.ask_reset(
+                async with minimum_duration():
+                    await identity.password_changes.request_reset(
                         email=form.text("email"), address=address_of(request), site=site_of(request), now=clock.now()
                     )
         except FormRefused:

@@ -1,4 +1,4 @@
-"""Where a page may send its visitor: to paths on our own site, nowhere else."""
+"""Targets of redirects: only paths on our own site."""
 
 from urllib.parse import quote, urlsplit
 
@@ -6,7 +6,7 @@ MAX_LENGTH = 1_000
 
 
 def is_own(path: str) -> bool:
-    """Whether every browser takes this for a path on the site that it is on.
+    """Whether every browser reads this as a path on the same site.
 
     `//host` and `/\\host` are other hosts, a tab or line break within is dropped before a browser looks.
     """
@@ -24,6 +24,6 @@ def own(path: str | None, default: str) -> str:
 
 
 def with_next(path: str, next_path: str | None) -> str:
-    """`path`, remembering where to go afterwards; without it where that is elsewhere, or too long once quoted."""
+    """`path` with `next_path` as its `?next=`; without it where that is on another site, or too long once quoted."""
     remembering = f"{path}?next={quote(own(next_path, ''), safe='/')}"
     return remembering if own(next_path, "") and is_own(remembering) else path

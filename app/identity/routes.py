@@ -1,4 +1,4 @@
-"""Every page about identity: signing in, signing up, one's own account."""
+"""Every page about identity: signing in, signing up, a person's own account."""
 
 from litestar import Router
 
@@ -7,7 +7,7 @@ from app.identity.identity import Identity
 
 
 def routes(identity: Identity) -> list[Router]:
-    """What app/asgi.py serves."""
+    """The routers for app/asgi.py."""
     return [
         *sign_in_pages.routers(identity),
         *sign_up_pages.routers(identity),

@@ -1,14 +1,15 @@
-"""Sign-in and security: the authenticator, recovery codes, and where one is signed in.
+"""Sign-in and security: the authenticator, recovery codes, and the browsers that are signed in.
 
 A new secret and new recovery codes are shown once, on the page that the form that made them leads to
-(`Portal.show_once`).
+(`Identity.show_once`).
 """
 
 from typing import Any
 
 from litestar import Response, Router, get
 
-from app.accounts import credentials, people, recovery_codes, sessions
+from app.accounts import codes_repository, credentials, sessions_repository
+from app.accounts import repository as accounts_repository
 from app.accounts.enrolment import Offer
 from app.core import clock
 from app.core.errors import ApiError, Code
@@ -41,9 +42,9 @@ def routers(identity: Identity) -> list[Router]:
     async def overview(request: Asked) -> Response[Any]:
         visitor, now = visitor_of(request), clock.now()
         context = {
-            "sessions": await sessions.of_account(visitor.account_id, now),
+            "sessions": await sessions_repository.of_account(visitor.account_id, now),
             "browser_name": browser_name,
-            "codes_left": await recovery_codes.left(visitor.account_id),
+            "codes_left": await codes_repository.count_recovery_codes(visitor.account_id),
         }
         return show(request, "identity/security.html", context)
 
@@ -68,7 +69,7 @@ def routers(identity: Identity) -> list[Router]:
     @get("/authenticator/confirm")
     async def offered_authenticator(request: Asked) -> Response[Any]:
         shown, visitor, now = await identity.shown_once(request), visitor_of(request), clock.now()
-        person = await people.by_id(visitor.account_id)
+        person = await accounts_repository.by_id(visitor.account_id)
         offer = identity.enrolment.reopen(person, visitor.session, shown["offer"], now) if shown else None
         if offer is None:
             return start_again(request, "The code to scan is shown once. Start again for a new one.")
@@ -81,7 +82,7 @@ def routers(identity: Identity) -> list[Router]:
     )
     async def confirm_authenticator(request: Asked) -> Response[Any]:
         form, visitor, now = await identity.read_form(request), visitor_of(request), clock.now()
-        person = await people.by_id(visitor.account_id)
+        person = await accounts_repository.by_id(visitor.account_id)
         offer = identity.enrolment.reopen(person, visitor.session, form.text("offer"), now)
         if offer is None:
             return start_again(request, "That took too long. Please start again.")
@@ -94,7 +95,7 @@ def routers(identity: Identity) -> list[Router]:
                 )
         except FormRefused:
             return show_offer(request, form, offer, 422)
-        await identity.go_on(request, visitor.session, made.token)
+        await identity.continue_session(request, visitor.session, made.token)
         return show_codes(request, made.codes, "Two-step verification is on")
 
     @get("/authenticator/off")
@@ -114,13 +115,13 @@ def routers(identity: Identity) -> list[Router]:
                 )
         except FormRefused:
             return show(request, "identity/authenticator_off.html", {"form": form}, 422)
-        await identity.go_on(request, session, token)
+        await identity.continue_session(request, session, token)
         words = "Two-step verification is off. Your password alone opens your account now."
         return identity.redirect(request, SECURITY, flash=words, tone="caution")
 
     @get("/recovery-codes")
     async def recovery_page(request: Asked) -> Response[Any]:
-        left = await recovery_codes.left(visitor_of(request).account_id)
+        left = await codes_repository.count_recovery_codes(visitor_of(request).account_id)
         return show(request, "identity/recovery_codes.html", {"codes_left": left})
 
     @get("/recovery-codes/shown")
@@ -133,25 +134,26 @@ def routers(identity: Identity) -> list[Router]:
         try:
             with form.catching():
                 await identity.require_fresh_code(request, form)
-                person = await people.by_id(visitor_of(request).account_id)
+                person = await accounts_repository.by_id(visitor_of(request).account_id)
                 session = visitor_of(request).session
                 made = await identity.enrolment.new_recovery_codes(
                     person, session=session, address=address_of(request), now=clock.now()
                 )
         except FormRefused:
-            left = await recovery_codes.left(visitor_of(request).account_id)
+            left = await codes_repository.count_recovery_codes(visitor_of(request).account_id)
             return show(request, "identity/recovery_codes.html", {"form": form, "codes_left": left}, 422)
-        await identity.go_on(request, session, made.token)
+        await identity.continue_session(request, session, made.token)
         return show_codes(request, made.codes, "Your new recovery codes")
 
     @form_post("/sessions/{session_id:str}/end", does="Sign out a browser", step_up=StepUp.FRESH_CODE, page="/")
     async def end_session(request: Asked, session_id: str) -> Response[Any]:
         visitor = visitor_of(request)
         await identity.require_fresh_code(request, await identity.read_form(request))
-        if not await sessions.end(visitor.account_id, session_id):
+        ended = await credentials.sign_out(
+            visitor.account_id, session_id, action="session.ended", address=address_of(request), now=clock.now()
+        )
+        if not ended:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
-        person = await people.by_id(visitor.account_id)
-        await people.note(person, "session.ended", address_of(request), clock.now(), session=session_id)
         if session_id == visitor.session.id:
             return identity.redirect(request, "/sign-in", flash="You are signed out.")
         return identity.redirect(request, SECURITY, flash="That browser is signed out.")
@@ -160,9 +162,9 @@ def routers(identity: Identity) -> list[Router]:
     async def end_others(request: Asked) -> Response[Any]:
         await identity.require_fresh_code(request, await identity.read_form(request))
         session, now = visitor_of(request).session, clock.now()
-        person = await people.by_id(session.account_id)
+        person = await accounts_repository.by_id(session.account_id)
         token = await credentials.sign_out_others(person, session, address=address_of(request), now=now)
-        await identity.go_on(request, session, token)
+        await identity.continue_session(request, session, token)
         return identity.redirect(request, SECURITY, flash="Every other browser is signed out.")
 
     pages: list[Any] = [

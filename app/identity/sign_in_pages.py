@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar import Response, Router, get
 
-from app.accounts import people, sessions
+from app.accounts import credentials, sessions
 from app.accounts.sign_in import SignedIn
 from app.accounts.totp import CodeRefused
 from app.core import clock
@@ -55,7 +55,7 @@ def routers(identity: Identity) -> list[Router]:
             return identity.refused(request, form, "identity/sign_in.html", {"next_path": next_path})
         if isinstance(result, SignedIn):
             return await signed_in(request, result, next_path)
-        identity.new_visit(request, result.token)
+        identity.start_visit(request, result.token)
         return identity.redirect(request, redirects.with_next("/sign-in/code", next_path))
 
     def start_again(request: Asked, next_path: str) -> Response[Any]:
@@ -93,9 +93,9 @@ def routers(identity: Identity) -> list[Router]:
     @form_post("/", does="Sign out", step_up=NoStepUp("it ends one’s own session and nothing else"), page=EVERY_PAGE)
     async def sign_out(request: Asked) -> Response[Any]:
         visitor = visitor_of(request)
-        await sessions.end(visitor.account_id, visitor.session.id)
-        person = await people.by_id(visitor.account_id)
-        await people.note(person, "signed_out", address_of(request), clock.now(), session=visitor.session.id)
+        await credentials.sign_out(
+            visitor.account_id, visitor.session.id, action="signed_out", address=address_of(request), now=clock.now()
+        )
         cookies.drop(request, cookies.SESSION)
         return identity.redirect(request, "/sign-in", flash="You are signed out.")
 

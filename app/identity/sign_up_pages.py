@@ -8,7 +8,7 @@ from app.accounts import links
 from app.accounts.sign_in import SignedIn
 from app.core import clock
 from app.identity import redirects
-from app.identity.constant_time import evenly
+from app.identity.constant_time import minimum_duration
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_out_router
@@ -38,8 +38,8 @@ def routers(identity: Identity) -> list[Router]:
         form.forget("password")
         try:
             with form.catching():
-                async with evenly():
-                    await identity.sign_up.ask(
+                async with minimum_duration():
+                    await identity.sign_up.request(
                         email=form.text("email"),
                         name=form.text("name"),
                         password=password,
@@ -58,7 +58,7 @@ def routers(identity: Identity) -> list[Router]:
     @get("/confirm-email")
     async def confirm_page(request: Asked) -> Response[Any]:
         token = request.query_params.get("token", "")
-        if await links.look("sign_up", token, clock.now()) is None:
+        if await links.find("sign_up", token, clock.now()) is None:
             return gone(request)
         return identity.page(request, "identity/confirm_email.html", {"form": Form.empty(), "token": token})
 

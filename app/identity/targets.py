@@ -1,8 +1,8 @@
-"""Where people go next."""
+"""Pages to continue with."""
 
-from app.accounts.sessions import Session
+from app.accounts.sessions_repository import Session
 
 
 def home_of(session: Session | None) -> str:
-    """The first page of whoever signs in."""
+    """The first page after a sign-in."""
     return "/desk" if session is not None and session.is_operator else "/cabinet"

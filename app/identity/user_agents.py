@@ -1,4 +1,4 @@
-"""What a browser is called by people. A guess for the list of sessions: whoever wants to can claim to be another."""
+"""Names of browsers for the list of sessions, guessed from the user agent, which anybody can forge."""
 
 _BROWSERS = (
     ("Edg/", "Edge"),
@@ -19,11 +19,11 @@ _SYSTEMS = (
     ("CrOS", "ChromeOS"),
     ("Linux", "Linux"),
 )
-"""The first that is found counts: most browsers also claim to be those further down."""
+"""The first that is found counts: most browsers name those further down too."""
 
 
 def browser_name(user_agent: str) -> str:
-    """Such as "Firefox on Windows"; the user agent itself where it is none that we know."""
+    """Such as "Firefox on Windows"; an unknown user agent unchanged."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     if browser and system:

@@ -1,7 +1,7 @@
-"""What a letter is: its kind, our words, and other people's words made harmless.
+"""Letters: their kinds and allowances, our words, and words of accounts and merchants made harmless.
 
-Anybody can make us write to any mailbox, by signing up or by an invitation. So a subject has none of their words, and
-in a body no mail program finds anything of theirs to make a link of.
+Anybody can make us write to any mailbox, by signing up or by an invitation. So a subject has none of their words, and a
+mail program finds nothing in their words of a body that it would show as a link.
 """
 
 import re
@@ -12,14 +12,14 @@ from types import MappingProxyType
 
 
 class Kind(StrEnum):
-    """Why a letter is written. Each kind has an allowance of its own, so that one can't use up another's."""
+    """The kind of a letter. Each kind has an allowance of its own, so that one can't use up another's."""
 
     UNASKED = "unasked"
     """To an address that somebody typed: sign-up, a new address, an invitation."""
     RESET = "reset"
-    """To an account, at anybody's wish."""
+    """To an account, when anybody asks to reset its password."""
     SECURITY = "security"
-    """To an account, about what was done to its password, address or second step."""
+    """To an account, about a change of its password, address or second step."""
     MERCHANT = "merchant"
     """To members of a merchant, about the merchant."""
     ALERT = "alert"

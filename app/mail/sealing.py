@@ -1,6 +1,6 @@
-"""What letters say, at rest: sealed until they are sent, since some hold a link that lets their reader in.
+"""Bodies of waiting letters: sealed until they are sent, since some contain a link that gives access.
 
-Each is sealed for its recipient: a row that is turned to another address does not open.
+Each is sealed for its recipient: a row whose address was changed can't be decrypted.
 """
 
 from app.core import crypto
@@ -22,7 +22,7 @@ def seal(recipient: str, body: str) -> str:
 
 
 def open_sealed(recipient: str, sealed: str) -> str:
-    """What the letter says. Raises crypto.Undecryptable."""
+    """The body of a letter. Raises crypto.Undecryptable."""
     return crypto.decrypt(_opened(), sealed, purpose=_purpose(recipient))
 
 

@@ -1,4 +1,4 @@
-"""Letters that must go out: written with the fact that they tell of, sent after the commit."""
+"""Letters to send: written in the transaction of what they are about, sent after its commit."""
 
 from piccolo.columns import BigSerial
 from piccolo.constraints import Check
@@ -8,7 +8,7 @@ from app.core import columns
 
 
 class OutgoingMail(Table, tablename="mail_outbox"):
-    """One letter to one person. `next_attempt_at` is null once it was sent or given up (`sent_at` tells which).
+    """One letter to one mailbox. `next_attempt_at` is null once it was sent or given up (`sent_at` shows which).
 
     `kind` counts against the recipient's allowance; it is null in letters of earlier versions.
     `body_sealed` is null from then on. `body` is empty, but in letters that wait since before bodies were sealed.

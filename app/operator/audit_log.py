@@ -3,7 +3,7 @@
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.accounts import operators
+from app.accounts import repository as accounts_repository
 from app.backoffice import activity_log, merchants
 from app.backoffice.activity_log import Filters
 from app.core.keyset import page_or_first
@@ -40,7 +40,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/operators")
     async def people(request: Asked) -> Response[bytes]:
-        return await desk.page(request, "operators", {"people": await operators.everybody()})
+        return await desk.page(request, "operators", {"people": await accounts_repository.operators()})
 
     return [log, people]
 

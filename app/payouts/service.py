@@ -1,34 +1,31 @@
-"""Payouts: asked for and cancelled by the merchant. What comes between is everybody's (app/withdrawals)."""
+"""Payouts: requested and cancelled by the merchant. The steps between are those of every withdrawal."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-
-import msgspec
 
 from app.core import database, ids
 from app.core.errors import ApiError, Code, invalid
 from app.core.money import format_amount, parse_amount
 from app.ledger import queries as ledger_queries
-from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
 from app.merchants.members import Member
 from app.merchants.roles import Permission
 from app.merchants.terms import Mode
 from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
-from app.payouts import fees
-from app.web import idempotency
+from app.payouts import fees, repository
 from app.web.idempotency import Replay
-from app.withdrawals import destinations, limits
+from app.withdrawals import destinations, limits, requests
 from app.withdrawals.presentation import PayoutBody
-from app.withdrawals.queries import WithdrawalReader
-from app.withdrawals.service import NewWithdrawal, WithdrawalService, announce
+from app.withdrawals.reader import WithdrawalReader
+from app.withdrawals.requests import MerchantRequest
+from app.withdrawals.service import WithdrawalService, announce
 from app.withdrawals.states import IllegalTransition, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPayout:
-    """What the merchant asks for, checked for form. `requested_by` is `api_key:…` or `account:ACC-…`."""
+    """What the merchant requests, checked for form. `requested_by` is `api_key:…` or `account:ACC-…`."""
 
     asset: str
     chain: str
@@ -71,8 +68,8 @@ class PayoutService:
         self._withdrawals = withdrawals
         self._reader = reader
 
-    async def ask(self, by: Member, mode: Mode, new: NewPayout, replay: Replay, now: datetime) -> bytes:
-        """Ask for a payout in the cabinet: the member is the requester, and so can't approve it as an operator.
+    async def request(self, by: Member, mode: Mode, new: NewPayout, replay: Replay, now: datetime) -> bytes:
+        """Request a payout in the cabinet: the member is the requester, and so can't approve it as an operator.
 
         Raises Forbidden, and what `create` raises.
         """
@@ -88,62 +85,40 @@ class PayoutService:
         now: datetime,
         by: Member | None = None,
     ) -> bytes:
-        """Ask for a payout and lock amount and fee; its JSON, the very bytes that a replay gives.
+        """Request a payout and lock amount and fee; its JSON, the very bytes that a replay gives.
 
-        `by` is who asks, if not a key. Raises INVALID_INPUT, AMOUNT_TOO_SMALL, INVALID_DESTINATION,
-        MEMO_NOT_ALLOWED, PAYOUTS_DISABLED, DAILY_CAP_EXCEEDED, INSUFFICIENT_BALANCE, and ReplayExists where
-        `replay` is already there.
+        `by` is the member who requests it, if it is not a key. Raises INVALID_INPUT, AMOUNT_TOO_SMALL,
+        INVALID_DESTINATION, MEMO_NOT_ALLOWED, PAYOUTS_DISABLED, DAILY_CAP_EXCEEDED, INSUFFICIENT_BALANCE, and
+        ReplayExists where `replay` is already there.
         """
         network, asset, amount_raw, destination = await self._checked(mode, new)
         payout_id = ids.new_id(ids.PAYOUT)
-        async with database.transaction():
-            await ledger.lock([ChainId(owner=merchant_id, network=network.key, asset=asset.symbol)])
-            if replay is not None:
-                await idempotency.refuse_repeat(replay)
+
+        async def check() -> None:
             await limits.refuse_if_paused("payouts")
-            await limits.refuse_beyond_cap(merchant_id, network, asset, amount_raw, now)
-            await self._withdrawals.request(
-                NewWithdrawal(
-                    id=payout_id,
-                    kind="payout",
-                    merchant_id=merchant_id,
-                    mode=mode,
-                    network=network.key,
-                    asset=asset.symbol,
-                    source=merchant_id,
-                    amount_raw=amount_raw,
-                    fee_raw=fees.quote(amount_raw, asset),
-                    destination=destination,
-                    destination_memo=None,
-                    requested_by=new.requested_by,
-                    approvals_required=asset.approvals_required(amount_raw),
-                ),
-                now,
-            )
-            await database.execute(
-                "INSERT INTO payouts (id, description, metadata) VALUES ($1, $2, $3)",
-                payout_id,
-                new.description,
-                new.metadata.decode(),
-            )
-            if by is not None:
-                await by.record(
-                    "payout.requested",
-                    payout_id,
-                    now,
-                    network=network.key,
-                    asset=asset.symbol,
-                    amount_raw=str(amount_raw),
-                    destination=destination,
-                )
-            body = msgspec.json.encode(await self._withdrawals.tell(payout_id, now))
-            if replay is not None:
-                await idempotency.store(replay, 201, body, now)
-        await announce()
-        return body
+
+        async def insert() -> None:
+            await repository.add(payout_id, new.description, new.metadata)
+
+        request = MerchantRequest(
+            id=payout_id,
+            kind="payout",
+            merchant_id=merchant_id,
+            mode=mode,
+            network=network,
+            asset=asset,
+            amount_raw=amount_raw,
+            fee_raw=fees.quote(amount_raw, asset),
+            destination=destination,
+            requested_by=new.requested_by,
+            by=by,
+            replay=replay,
+            details={"network": network.key},
+        )
+        return await requests.request(self._withdrawals, request, check=check, insert=insert, now=now)
 
     async def quote(self, by: Member, mode: Mode, new: NewPayout) -> Quote:
-        """What a payout would cost and leave. Balance, cap and switch are looked at when it is asked for.
+        """What a payout would cost and leave. Balance, cap and switch are checked when it is requested.
 
         Raises Forbidden, INVALID_INPUT, AMOUNT_TOO_SMALL, INVALID_DESTINATION, MEMO_NOT_ALLOWED.
         """
@@ -168,7 +143,7 @@ class PayoutService:
     async def cancel(
         self, merchant_id: str, mode: Mode, payout_id: str, now: datetime, by: Member | None = None
     ) -> PayoutBody:
-        """Cancel at the merchant's wish while no operator has decided. `by` is who asks, if not a key.
+        """Cancel for the merchant while no operator has decided. `by` is the member who cancels, if it is not a key.
 
         Raises PAYOUT_NOT_FOUND, PAYOUT_NOT_CANCELLABLE.
         """
@@ -177,7 +152,7 @@ class PayoutService:
             raise ApiError(Code.PAYOUT_NOT_FOUND, "no such payout")
         async with database.transaction():
             try:
-                cancelled = await self._withdrawals.give_back(payout_id, Status.CANCELLED, None, now)
+                cancelled = await self._withdrawals.release_funds(payout_id, Status.CANCELLED, None, now)
             except IllegalTransition:
                 cancelled = False
             if not cancelled:

@@ -9,9 +9,11 @@ from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.service import SUSPENSE
 from app.networks.registry import Networks
-from app.refunds.service import insert
+from app.refunds import repository
 from app.withdrawals import destinations
-from app.withdrawals.service import NewWithdrawal, WithdrawalService, announce
+from app.withdrawals import repository as withdrawals_repository
+from app.withdrawals.repository import NewWithdrawal
+from app.withdrawals.service import WithdrawalService, announce
 
 
 class ReturnService:
@@ -32,11 +34,11 @@ class ReturnService:
         *,
         address: str | None = None,
     ) -> str:
-        """Ask for the return of the whole deposit to `destination`; the refund's id. Another operator approves it.
+        """Request the return of the whole deposit to `destination`; the refund's id. Another operator approves it.
 
-        The sender's address is no default: an exchange's hot wallet is nobody's to return to. The merchant's cap
-        and the switch of refunds don't apply: this was never the merchant's money. Raises ReviewRefused,
-        INVALID_DESTINATION. The caller has made sure who the operator is.
+        The sender's address is no default: it may be an exchange's hot wallet, which belongs to no single customer.
+        The merchant's cap and the switch of refunds don't apply: this was never the merchant's money. Raises
+        ReviewRefused, INVALID_DESTINATION. The caller has made sure who the operator is.
         """
         found = await reviews.cases(open_only=False, deposit_id=deposit_id)
         if not found:
@@ -50,7 +52,7 @@ class ReturnService:
         async with database.transaction():
             await ledger.lock([ChainId(owner=SUSPENSE, network=network.key, asset=asset.symbol)])
             if case.invoice_id is not None:
-                await database.execute("SELECT 1 FROM invoices WHERE id = $1 FOR UPDATE", case.invoice_id)
+                await withdrawals_repository.lock_invoice(case.invoice_id)
             await self._reviews.begin_return(deposit_id, refund_id, operator_id, reason, now, address=address)
             await self._withdrawals.request(
                 NewWithdrawal(
@@ -70,13 +72,13 @@ class ReturnService:
                 ),
                 now,
             )
-            await insert(
+            await repository.add(
                 refund_id,
                 invoice_id=case.invoice_id,
                 deposit_id=deposit_id,
                 reason=f"return of a deposit: {case.verdict}",
                 customer_visible_reason=None,
             )
-            await self._withdrawals.tell(refund_id, now)
+            await self._withdrawals.record_event(refund_id, now)
         await announce(*([case.invoice_id] if case.invoice_id else []))
         return refund_id

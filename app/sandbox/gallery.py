@@ -11,7 +11,7 @@ from typing import Any
 
 from litestar import Request, Response, Router, get
 
-from app.accounts.sessions import Session
+from app.accounts.sessions_repository import Session
 from app.core.errors import ApiError, Code
 from app.core.money import group_digits
 from app.identity import charts

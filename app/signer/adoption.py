@@ -1,9 +1,9 @@
-"""Attaching a transaction that the books do not know to the withdrawal that it paid.
+"""Attaching a transaction that the books do not have to the withdrawal that it paid.
 
 After a restored backup the chain has transactions of the hot wallet that were signed later than the backup, and the
-books hold what they paid for unpaid. An operator names the transaction; everything else is proved: it bears the hot
-wallet's signature, is final, and moved exactly what operators approve, to where they approve it. To attach it counts
-as the operator's approval, where one is missing still; so above a threshold two different operators have to agree.
+books still have unpaid what those have paid. An operator names the transaction; everything else is proved: it has the
+hot wallet's signature, is final, and moved exactly what operators approve, to where they approve it. Attaching it
+counts as the operator's approval where one is missing; so above a threshold two different operators have to agree.
 """
 
 from datetime import datetime
@@ -11,31 +11,32 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from app.accounts import totp
 from app.audit import service as audit
 from app.core import database
-from app.core.database import Row
-from app.core.settings import DataKeys
 from app.networks.config import NetworkConfig
 from app.networks.port import NetworkError, NotATransfer, OnChain, Receipt, Sender, SentTransfer
 from app.networks.registry import Networks
-from app.signer import transactions
+from app.signer import repository
+from app.withdrawals import repository as withdrawals_repository
 from app.withdrawals.approvals import (
+    EDITED,
+    ON_HOLD,
     ApprovalRefused,
     ApprovalService,
     announce_with_invoice,
-    intent_of,
-    refuse_non_operator,
+    facts_of,
+    refuse_conflict,
+    refuse_other_than_shown,
     refuse_unfit,
 )
-from app.withdrawals.conflicts import REASONS, conflict_of
-from app.withdrawals.digest import Intent, digest
+from app.withdrawals.digest import Intent
+from app.withdrawals.repository import RequestedWithdrawal
 from app.withdrawals.service import WithdrawalService
 from app.withdrawals.states import Status
 
 
 class AdoptionRefused(ApprovalRefused):
-    """The transaction did not pay this withdrawal, or not for certain; the message is for the operator."""
+    """The transaction did not pay this withdrawal, or that is not certain; the message is for the operator."""
 
 
 class _Payment(msgspec.Struct, frozen=True):
@@ -48,13 +49,10 @@ class _Payment(msgspec.Struct, frozen=True):
 class AdoptionService:
     """The one use case. One per process."""
 
-    def __init__(
-        self, networks: Networks, withdrawals: WithdrawalService, approvals: ApprovalService, keys: DataKeys
-    ) -> None:
+    def __init__(self, networks: Networks, withdrawals: WithdrawalService, approvals: ApprovalService) -> None:
         self._networks = networks
         self._withdrawals = withdrawals
         self._approvals = approvals
-        self._keys = keys
 
     async def adopt(
         self,
@@ -71,22 +69,21 @@ class AdoptionService:
         """Attach a transaction, and confirm the withdrawal with its bookings and events.
 
         `shown` is the digest of what the operator was shown, `address` the client's. Raises CodeRefused,
-        ApprovalRefused. Asks a node: not inside a transaction.
+        ApprovalRefused. Calls a node: not inside a transaction.
         """
-        await refuse_non_operator(operator_id)
         if not reason.strip():
             raise AdoptionRefused("a reason is required")
-        await totp.verify(self._keys, operator_id, totp_code, now)
-        row = await database.fetch_one("SELECT * FROM withdrawals WHERE id = $1", withdrawal_id)
+        await self._approvals.prove_operator(operator_id, totp_code, now)
+        row = await withdrawals_repository.requested(withdrawal_id)
         if row is None:
             raise AdoptionRefused(f"there is no {withdrawal_id}")
-        network = self._networks.get(row["network"])
-        payment = await _proven(self._networks.sender(network.key), network, intent_of(row), txid.strip().lower())
+        network = self._networks.get(row.network)
+        payment = await _proven(self._networks.sender(network.key), network, row.intent, txid.strip().lower())
         try:
             async with database.transaction():
                 await self._withdrawals.lock(withdrawal_id)
-                row = await self._fit(withdrawal_id, operator_id, shown)
-                if row["status"] == Status.PENDING_APPROVAL:
+                row = await _fit(withdrawal_id, operator_id, shown)
+                if row.status == Status.PENDING_APPROVAL:
                     await self._approve(row, operator_id, now, address)
                 await self._attach(row, payment, now)
                 await _audit(row, payment, f"account:{operator_id}", reason, now, address)
@@ -96,41 +93,40 @@ class AdoptionService:
             raise AdoptionRefused(f"the database refuses it: {error.args[0]}") from None
         await announce_with_invoice(withdrawal_id)
 
-    async def _fit(self, withdrawal_id: str, operator_id: str, shown: bytes | None) -> Row:
-        """The locked row, if this operator may attach something to it."""
-        row = await database.fetch_one("SELECT * FROM withdrawals WHERE id = $1", withdrawal_id)
-        assert row is not None
-        if row["digest"] != digest(intent_of(row)):
-            raise AdoptionRefused("the row is not what was asked for: somebody has edited it")
-        if shown is not None and shown != row["digest"]:
-            raise AdoptionRefused("it is not what you were shown: look at it again")
-        if row["status"] not in (Status.PENDING_APPROVAL, Status.APPROVED):
-            raise AdoptionRefused(f"it is {row['status']}")
-        if row["held"]:
-            raise AdoptionRefused("it is on hold: the hold must be released first")
-        if await transactions.signed_for([withdrawal_id]):
-            raise AdoptionRefused("the books have a transaction of it already")
-        if (conflict := await conflict_of(withdrawal_id, operator_id)) is not None:
-            raise AdoptionRefused(REASONS[conflict])
-        return row
-
-    async def _approve(self, row: Row, operator_id: str, now: datetime, address: str | None) -> None:
+    async def _approve(self, row: RequestedWithdrawal, operator_id: str, now: datetime, address: str | None) -> None:
         await refuse_unfit(row, operator_id)
         if await self._approvals.record(row, operator_id, now, address) != Status.APPROVED:
             raise AdoptionRefused("another operator must approve it first: you would be the first of two")
 
-    async def _attach(self, row: Row, payment: _Payment, now: datetime) -> None:
-        await transactions.adopt(
-            network=row["network"],
-            withdrawal=row["id"],
+    async def _attach(self, row: RequestedWithdrawal, payment: _Payment, now: datetime) -> None:
+        await repository.adopt(
+            network=row.network,
+            withdrawal=row.id,
             from_address=payment.on_chain.from_address,
             draft=payment.on_chain.draft,
             signed=payment.on_chain.signed,
             receipt=payment.receipt,
             now=now,
         )
-        await self._withdrawals.mark_submitted(row["id"], now)
-        await self._withdrawals.confirm(row["id"], now)
+        await self._withdrawals.mark_submitted(row.id, now)
+        await self._withdrawals.confirm(row.id, now)
+
+
+async def _fit(withdrawal_id: str, operator_id: str, shown: bytes | None) -> RequestedWithdrawal:
+    """The locked withdrawal, if this operator may attach something to it. Raises ApprovalRefused."""
+    row = await withdrawals_repository.requested(withdrawal_id)
+    assert row is not None
+    if row.is_edited:
+        raise AdoptionRefused(EDITED)
+    refuse_other_than_shown(row, shown)
+    if row.status not in (Status.PENDING_APPROVAL, Status.APPROVED):
+        raise AdoptionRefused(f"it is {row.status}")
+    if row.held:
+        raise AdoptionRefused(ON_HOLD)
+    if await repository.signed_for([withdrawal_id]):
+        raise AdoptionRefused("the books have a transaction of it already")
+    await refuse_conflict(withdrawal_id, operator_id)
+    return row
 
 
 async def _proven(sender: Sender, network: NetworkConfig, intent: Intent, txid: str) -> _Payment:
@@ -165,19 +161,18 @@ async def _proven(sender: Sender, network: NetworkConfig, intent: Intent, txid: 
     return _Payment(on_chain, receipt)
 
 
-async def _audit(row: Row, payment: _Payment, actor: str, reason: str, now: datetime, address: str | None) -> None:
+async def _audit(
+    row: RequestedWithdrawal, payment: _Payment, actor: str, reason: str, now: datetime, address: str | None
+) -> None:
     await audit.record(
         actor=actor,
         action="withdrawal.transaction_adopted",
-        subject=row["id"],
-        merchant_id=row["merchant"],
+        subject=row.id,
+        merchant_id=row.merchant,
         address=address,
         details={
-            "asset": row["asset"],
-            "network": row["network"],
-            "amount_raw": str(row["amount_raw"]),
-            "destination": row["destination"],
-            "digest": row["digest"].hex(),
+            **facts_of(row),
+            "digest": row.digest.hex(),
             "txid": payment.on_chain.signed.txid,
             "nonce": payment.on_chain.draft.nonce,
             "reason": reason,

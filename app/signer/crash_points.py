@@ -1,4 +1,4 @@
-"""Named moments between approval and confirmation at which a test may kill the signer, as a power cut would.
+"""Named points between approval and confirmation at which a test may kill the signer, as a power cut would.
 
 `SIGNER_CRASH_AT=<name>` is read outside of production alone.
 """
@@ -11,8 +11,8 @@ POINTS = (
     "approved",  # an approved withdrawal was found, nothing is signed
     "signing",  # signed and inserted, not committed
     "signed",  # committed, not sent
-    "sent",  # the node has it, the books don't know
-    "submitted",  # the books know
+    "sent",  # the node has it, the books don't say so
+    "submitted",  # the books say so
     "bump_signed",  # a bump is committed, not sent
     "mined",  # its receipt is final, nothing is booked
     "confirming",  # booked, not committed
@@ -31,7 +31,7 @@ class CrashPoints:
             raise ValueError(f"SIGNER_CRASH_AT: not one of {', '.join(POINTS)}")
 
     def reach(self, point: str) -> None:
-        """Say that a point is reached."""
+        """Call this where a point is reached."""
         assert point in POINTS
         if point == self._at:
             os.kill(os.getpid(), signal.SIGKILL)

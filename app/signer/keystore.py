@@ -1,8 +1,8 @@
 """Spending keys: a phrase of words (BIP-39), sealed in a file by a password, and the keys derived from it.
 
 Deposit addresses are m/44'/60'/0'/0/i, what the web process derives from the xpub of m/44'/60'/0'. The hot
-wallet is m/44'/60'/1'/0/0, of an account of its own: it can never turn up as a deposit address. Only the
-signer opens a keystore; nothing of what it holds is printed, logged or stored elsewhere.
+wallet is m/44'/60'/1'/0/0, of an account of its own: it can never be a deposit address. Only the
+signer opens a keystore; nothing of its content is printed, logged or stored elsewhere.
 """
 
 import base64
@@ -47,7 +47,7 @@ class KeystoreError(ValueError):
 
 
 class SpendingKeys:
-    """What can spend. Derives keys as they are needed; prints as nothing."""
+    """The keys that can spend. Derives each when it is needed; its `repr` shows nothing."""
 
     __slots__ = ("_account", "_hot")
 
@@ -101,7 +101,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def write(path: Path, mnemonic: str, password: str, *, scrypt_n: int = SCRYPT_N) -> None:
-    """Seal a phrase into a new file that its owner alone may read. Raises KeystoreError, FileExistsError."""
+    """Encrypt a phrase into a new file that its owner alone may read. Raises KeystoreError, FileExistsError."""
     SpendingKeys(mnemonic)
     if len(password) < MIN_PASSWORD_CHARACTERS:
         raise KeystoreError(f"the password must have at least {MIN_PASSWORD_CHARACTERS} characters")

@@ -1,6 +1,6 @@
-"""The signer's own ceilings: what it pays out at once and within 24 hours, whatever the database says.
+"""The signer's own limits: what it pays in one transaction and within 24 hours, whatever the database says.
 
-The amounts come from its configuration. What it has signed within the day it knows from the database and, in case
+The amounts come from its configuration. What it has signed within the day it reads from the database and, in case
 that was edited, from its own memory: the larger figure counts.
 """
 
@@ -8,23 +8,23 @@ from collections import defaultdict, deque
 from datetime import datetime, timedelta
 
 from app.networks.config import NetworkConfig
-from app.signer import transactions
+from app.signer import repository
 from app.signer.policy import Refused
 from app.withdrawals.digest import Intent
 
 DAY = timedelta(hours=24)
 
 
-class Ceilings:
-    """One network's, for as long as the signer's process lives."""
+class SignerLimits:
+    """The limits of one network. What was signed is remembered as long as the signer's process lives."""
 
     def __init__(self, network: NetworkConfig) -> None:
         self._network = network
         self._signed: defaultdict[str, deque[tuple[datetime, int]]] = defaultdict(deque)
 
     async def check(self, intent: Intent, now: datetime) -> None:
-        """Raise Refused beyond what the signer may pay out. Whoever signs then holds the wallet's nonce already, so
-        that two signers can't both take the last of a day."""
+        """Raise Refused beyond what the signer may pay. Before it signs, the caller has locked the wallet's nonce, so
+        that two signers can't both use the last of a day."""
         asset = self._network.asset(intent.asset)
         if asset is None:
             raise Refused("unknown_asset", f"{intent.asset} is not an asset of {self._network.key}", held=True)
@@ -32,7 +32,7 @@ class Ceilings:
             raise Refused("ceiling", "the amount is above the signer's ceiling for one transaction", held=True)
         if asset.day_ceiling_raw is not None:
             spent_raw = max(
-                await transactions.signed_within_raw(self._network.key, intent.asset, DAY, now),
+                await repository.signed_within_raw(self._network.key, intent.asset, DAY, now),
                 self._remembered_raw(intent.asset, now),
             )
             if spent_raw + intent.amount_raw > asset.day_ceiling_raw:

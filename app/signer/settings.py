@@ -1,4 +1,4 @@
-"""The signer's own settings, from its own environment: no other process has them, or starts with them.
+"""The signer's own settings, from its own environment: no other process may have them, or it does not start.
 
 SIGNER_KEYSTORE_FILE            the keystore (`swap-pay signer init` makes one)
 SIGNER_KEYSTORE_PASSWORD_FILE   a file whose first line is its password
@@ -17,7 +17,7 @@ from app.signer.keystore import PUBLISHED_XPUBS, KeystoreError, SpendingKeys
 PREFIX = "SIGNER_"
 
 NOT_FOR_OTHERS = stat.S_IRWXO | stat.S_IWGRP
-"""What nobody else may do with the keystore and its password: read or write them; a group may read."""
+"""Permissions that others must not have on the keystore and its password: a group may read, no more."""
 
 
 class SignerSettingsError(Exception):
@@ -49,7 +49,7 @@ def load_keys(*, is_production: bool, env: Mapping[str, str] = os.environ) -> Sp
 def check_networks(networks: Iterable[NetworkConfig], keys: SpendingKeys) -> None:
     """Raise SignerSettingsError unless the keys are those of every network that has a hot wallet.
 
-    A live network must bound what the signer pays out: the ceilings are what still holds when the database lies.
+    A live network must limit what the signer pays: these ceilings still hold when the database was edited.
     """
     faults: list[str] = []
     for network in networks:

@@ -1,8 +1,8 @@
-"""The signer: pays approved withdrawals from the hot wallet, one transaction after another, a network by itself.
+"""The signer: pays approved withdrawals from the hot wallet, one transaction after another, for one network.
 
-`approved → signed (bytes, txid and nonce stored, committed) → sent → submitted`. The node is only asked and told
-outside of transactions. Whatever happens in between, the next round finds the stored bytes and goes on with
-them (tracking.py). Any number of signers may run: the holder of the network's advisory lock works.
+`approved → signed (bytes, txid and nonce stored, committed) → sent → submitted`. The node is called outside of
+database transactions alone. Whatever happens in between, the next round finds the stored bytes and continues with
+them (tracking.py). Any number of signers may run: the one that has the network's advisory lock works.
 """
 
 import asyncio
@@ -28,19 +28,18 @@ from app.networks.port import (
     WouldFail,
     WrongChain,
 )
-from app.signer import transactions, wallet_snapshot
+from app.signer import nonces_repository, repository, wallet_snapshot
 from app.signer.crash_points import CrashPoints
-from app.signer.limits import Ceilings
-from app.signer.policy import NotToSign, Refused, authorised, refuse
-from app.signer.spendable import Purse
+from app.signer.limits import SignerLimits
+from app.signer.policy import NotToSign, Refused, lock_payable, refuse
+from app.signer.repository import Stored
+from app.signer.spendable import SpendableBalance
 from app.signer.sweeping import Sweeper
 from app.signer.tracking import Tracker
-from app.signer.transactions import Stored
 from app.signer.treasury import Treasury
 from app.signer.wallet import NotOurs, Wallet
 from app.withdrawals.digest import Intent
-from app.withdrawals.queries import ToSign, withdrawals_to_sign
-from app.withdrawals.service import set_waiting
+from app.withdrawals.repository import ToSign, set_waiting, withdrawals_to_sign
 
 log = get_logger(__name__)
 
@@ -51,10 +50,10 @@ ROUND_INTERVAL_S = 1.0
 RETRY_S = 2.0
 
 PAY_AT_ONCE = 50
-"""Withdrawals signed in one round; the next looks after what is under way first."""
+"""Withdrawals signed in one round; the next round tracks what is under way first."""
 
 LOOK_AT_ONCE = 1_000
-"""Withdrawals looked at in one round: those that can't be paid for now must not hide those that can."""
+"""Withdrawals read in one round: those that can't be paid for now must not hide those that can."""
 
 WOULD_FAIL, TOO_DEAR = "the network would refuse this transfer now", "the network asks a higher fee than the ceiling"
 
@@ -64,12 +63,12 @@ MAX_UNMINED = 64
 
 
 class StrangerInWallet(Exception):
-    """The chain has transactions of the hot wallet that the books don't know. Nothing more is signed: after a
-    restored backup they may be the very payouts that the books still hold for unpaid."""
+    """The chain has transactions of the hot wallet that the books don't have. Nothing more is signed: after a
+    restored backup they may be payouts that are still unpaid by the books."""
 
 
 HALTING = (WrongChain, UnreadableAnswer, NotOurs, StrangerInWallet, asyncpg.IntegrityConstraintViolationError)
-"""What is for a human to mend: the next round comes all the same. The last is a row that contradicts the guards."""
+"""What an operator must repair; rounds go on meanwhile. The last one is a row that contradicts a constraint."""
 
 
 class Signer:
@@ -80,7 +79,7 @@ class Signer:
         network: NetworkConfig,
         sender: Sender,
         wallet: Wallet,
-        ceilings: Ceilings,
+        limits: SignerLimits,
         tracker: Tracker,
         sweeper: Sweeper,
         treasury: Treasury,
@@ -91,13 +90,13 @@ class Signer:
         self._native = network.native.symbol
         self._sender = sender
         self._wallet = wallet
-        self._ceilings = ceilings
+        self._limits = limits
         self._tracker = tracker
         self._sweeper = sweeper
         self._treasury = treasury
         self._crash = crash
-        self._low: set[str] = set()
-        self._short: set[str] = set()
+        self._low: set[str] = set()  # assets of which the hot wallet holds little
+        self._short: set[str] = set()  # shortages for which withdrawals wait
         self._halted_for: str | None = None
         self._swept_at: datetime | None = None
 
@@ -106,7 +105,7 @@ class Signer:
         await work_in_turn(LockKey(LOCK_SPACE, self._network.key), self._tick_then_pause_s, stop)
 
     async def tick(self) -> None:
-        """One round: look after what is under way, pay what is approved, sweep when it is time."""
+        """One round: track what is under way, pay what is approved, sweep when it is time."""
         await self._sender.check_identity()
         await self._tracker.track()
         now = clock.now()
@@ -115,15 +114,15 @@ class Signer:
         if not waiting and not sweeps:
             return
         chain_nonce = await self._chain_nonce()
-        purse = await self._purse(now)
+        balance = await self._spendable(now)
         if waiting:
-            await self._pay(waiting, chain_nonce, purse)
+            await self._pay(waiting, chain_nonce, balance)
         if sweeps:
-            await self._sweeper.sweep(purse)
+            await self._sweeper.sweep(balance)
             self._swept_at = now
 
     async def _tick_then_pause_s(self) -> float:
-        """Tick, and say where that did not work; the pause until the next one, in seconds."""
+        """Tick, and report where that did not work; the pause until the next one, in seconds."""
         try:
             await self.tick()
             self._halted_for = None
@@ -140,69 +139,69 @@ class Signer:
     async def _waiting(self) -> list[ToSign]:
         """Approved withdrawals for which nothing was signed yet, oldest approval first."""
         approved = await withdrawals_to_sign(self._network.key, LOOK_AT_ONCE)
-        signed = await transactions.signed_for([withdrawal.id for withdrawal in approved]) if approved else frozenset()
+        signed = await repository.signed_for([withdrawal.id for withdrawal in approved]) if approved else frozenset()
         return [withdrawal for withdrawal in approved if withdrawal.id not in signed]
 
-    async def _purse(self, now: datetime) -> Purse:
-        """What can be spent in this round; operators see it, and are told where the wallet runs low."""
+    async def _spendable(self, now: datetime) -> SpendableBalance:
+        """What can be spent in this round. It is recorded for operators, and alerted where it is low."""
         held: dict[str, int] = {}
         free: dict[str, int] = {}
         hot = self._wallet.hot_address
-        taken = await transactions.unmined_raw(self._network.key, hot, self._native)
+        reserved = await repository.unmined_raw(self._network.key, hot, self._native)
         for asset in self._network.assets:
             held_raw = (await self._sender.balances_raw([hot], asset.symbol))[hot]
             held[asset.symbol] = held_raw
-            free[asset.symbol] = held_raw - taken.get(asset.symbol, 0)
-            await self._tell_if_low(asset.symbol, held_raw, asset.hot_low_raw, now)
+            free[asset.symbol] = held_raw - reserved.get(asset.symbol, 0)
+            await self._alert_if_low(asset.symbol, held_raw, asset.hot_low_raw, now)
         gas_left_raw = await self._treasury.gas_left_raw()
         await wallet_snapshot.note(self._network.key, held, free, {self._native: gas_left_raw}, now)
-        return Purse(self._native, free, gas_left_raw)
+        return SpendableBalance(self._native, free, gas_left_raw)
 
-    async def _pay(self, waiting: Sequence[ToSign], chain_nonce: int, purse: Purse) -> None:
-        """Pay for as many as there is money and room for; each of the others says why it waits."""
+    async def _pay(self, waiting: Sequence[ToSign], chain_nonce: int, balance: SpendableBalance) -> None:
+        """Pay as many as there is money and room for; write for each of the others why it waits."""
         try:
             rate = await self._sender.fee_rate()
         except FeeAboveCeiling:
             for withdrawal in waiting:
                 await _wait(withdrawal, TOO_DEAR)
-            await self._tell_if_short({TOO_DEAR})
+            await self._alert_if_short({TOO_DEAR})
             return
-        room = MAX_UNMINED - await transactions.unmined_count(self._network.key, self._wallet.hot_address)
+        room = MAX_UNMINED - await repository.unmined_count(self._network.key, self._wallet.hot_address)
         room, short = min(room, PAY_AT_ONCE), set()
         for withdrawal in waiting:
             if room <= 0:
                 await _wait(withdrawal, "earlier transactions of the hot wallet wait for a block")
                 continue
-            why_not = purse.why_not(withdrawal.asset, withdrawal.amount_raw, 0)
-            if why_not and withdrawal.waiting_reason == why_not and withdrawal.is_whole:
-                short.add(why_not)  # looked at before; it may wait for days, and costs nothing meanwhile
+            shortage = balance.shortage(withdrawal.asset, withdrawal.amount_raw, 0)
+            if shortage and withdrawal.waiting_reason == shortage and withdrawal.is_whole:
+                short.add(shortage)  # checked before; it may wait for days, and needs no work meanwhile
                 continue
             self._crash.reach("approved")
-            stored = await self._sign_one(withdrawal, rate, chain_nonce, purse, short)
+            stored = await self._sign_one(withdrawal, rate, chain_nonce, balance, short)
             if stored is not None:
                 room -= 1
                 self._crash.reach("signed")
-                await self._tracker.hand_over(stored)
-        await self._tell_if_short(short)
+                await self._tracker.broadcast(stored)
+        await self._alert_if_short(short)
 
     async def _sign_one(
-        self, withdrawal: ToSign, rate: FeeRate, chain_nonce: int, purse: Purse, short: set[str]
+        self, withdrawal: ToSign, rate: FeeRate, chain_nonce: int, balance: SpendableBalance, short: set[str]
     ) -> Stored | None:
-        """Sign one withdrawal if it may be paid and can be paid for; else say why not where it is seen."""
+        """Sign one withdrawal if it may be paid and there is money for it; else write why not."""
         now = clock.now()
         try:
-            async with database.transaction():  # the node is not asked about what nobody approved
-                intent = await authorised(withdrawal.id, self._network)
-                await self._ceilings.check(intent, now)
-            draft, why_not = await self._draft(withdrawal, intent, rate, purse, short)
+            async with database.transaction():  # the node is not called about what nobody approved
+                intent = await lock_payable(withdrawal.id, self._network)
+                await self._limits.check(intent, now)
+            draft, why_not = await self._draft(withdrawal, intent, rate, balance, short)
             if draft is None:
                 await _wait(withdrawal, why_not)
                 return None
             async with database.transaction():
-                if await authorised(withdrawal.id, self._network) != intent:
+                if await lock_payable(withdrawal.id, self._network) != intent:
                     raise NotToSign
-                nonce = await transactions.take_nonce(self._network.key, self._wallet.hot_address, chain_nonce)
-                await self._ceilings.check(intent, now)
+                nonce = await nonces_repository.lock_nonce(self._network.key, self._wallet.hot_address, chain_nonce)
+                await self._limits.check(intent, now)
                 stored = await self._wallet.sign(
                     msgspec.structs.replace(draft, nonce=nonce),
                     purpose="withdrawal",
@@ -219,21 +218,21 @@ class Signer:
             await refuse(withdrawal.id, refused, self._network, now)
             return None
         except Refused as refused:
-            if withdrawal.waiting_reason != refused.reason:  # said before, and nothing has changed
+            if withdrawal.waiting_reason != refused.reason:  # else it was refused before, and nothing has changed
                 await refuse(withdrawal.id, refused, self._network, now)
             return None
-        self._ceilings.remember(intent, now)
-        purse.take(intent.asset, intent.amount_raw, draft.gas_budget_raw)
+        self._limits.remember(intent, now)
+        balance.reserve(intent.asset, intent.amount_raw, draft.gas_budget_raw)
         return stored
 
     async def _draft(
-        self, withdrawal: ToSign, intent: Intent, rate: FeeRate, purse: Purse, short: set[str]
+        self, withdrawal: ToSign, intent: Intent, rate: FeeRate, balance: SpendableBalance, short: set[str]
     ) -> tuple[Draft | None, str]:
-        """The transfer, its nonce still to be taken, or why there is none for now; `short` gets what is lacking."""
+        """The transfer, still without its nonce, or why there is none for now; what is lacking is added to `short`."""
         # Before the estimate, which a node refuses where the balance is short.
-        if why_not := purse.why_not(intent.asset, intent.amount_raw, 0):
-            short.add(why_not)
-            return None, why_not
+        if shortage := balance.shortage(intent.asset, intent.amount_raw, 0):
+            short.add(shortage)
+            return None, shortage
         try:
             gas_limit = await self._sender.gas_limit(
                 self._wallet.hot_address, intent.destination, intent.asset, intent.amount_raw
@@ -259,15 +258,15 @@ class Signer:
             priority_fee_raw=rate.priority_raw,
         )
         draft = await self._sender.with_data_fee(draft)
-        if why_not := purse.why_not(intent.asset, intent.amount_raw, draft.gas_budget_raw):
-            short.add(why_not)
-            return None, why_not
+        if shortage := balance.shortage(intent.asset, intent.amount_raw, draft.gas_budget_raw):
+            short.add(shortage)
+            return None, shortage
         return draft, ""
 
     async def _chain_nonce(self) -> int:
         """How many transactions the chain has of the hot wallet. Raises StrangerInWallet if we signed fewer."""
         chain_nonce = await self._sender.next_nonce(self._wallet.hot_address)
-        signed = await transactions.next_nonce(self._network.key, self._wallet.hot_address)
+        signed = await nonces_repository.next_nonce(self._network.key, self._wallet.hot_address)
         if chain_nonce > signed:
             raise StrangerInWallet(
                 f"the chain has {chain_nonce} transactions of the hot wallet, the books have signed {signed}: account"
@@ -275,7 +274,7 @@ class Signer:
             )
         return chain_nonce
 
-    async def _tell_if_short(self, short: set[str]) -> None:
+    async def _alert_if_short(self, short: set[str]) -> None:
         """Alert when withdrawals begin to wait for a top-up or a lower fee, and again when they do so once more."""
         for reason in sorted(short - self._short):
             await raise_alert(
@@ -288,7 +287,7 @@ class Signer:
             )
         self._short = short
 
-    async def _tell_if_low(self, asset: str, held_raw: int, low_raw: int, now: datetime) -> None:
+    async def _alert_if_low(self, asset: str, held_raw: int, low_raw: int, now: datetime) -> None:
         """Alert when the hot wallet falls below an asset's mark, and again when it does so once more."""
         if held_raw >= low_raw:
             self._low.discard(asset)
@@ -318,6 +317,6 @@ class Signer:
 
 
 async def _wait(withdrawal: ToSign, reason: str) -> None:
-    """Say why it waits, unless that is said already: the round comes again every second."""
+    """Write why it waits, unless that is written already: the next round comes in a second."""
     if withdrawal.waiting_reason != reason:
         await set_waiting(withdrawal.id, reason)

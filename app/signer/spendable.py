@@ -1,19 +1,19 @@
-"""What the hot wallet can still spend in one round, and why it can't spend more: plain arithmetic."""
+"""What the hot wallet can still spend in one round, and what it lacks for more: plain arithmetic."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Purse:
-    """`free_raw`: by asset, on chain and not promised to a transaction under way. `gas_left_raw`: what of it,
-    in the native coin, belongs to the treasury; gas is never paid out of merchants' money."""
+class SpendableBalance:
+    """`free_raw`: by asset, what is on chain and not reserved for a transaction under way. `gas_left_raw`: how much
+    of it, in the native coin, is the treasury's; gas is never paid out of merchants' money."""
 
     native: str
     free_raw: dict[str, int]
     gas_left_raw: int
 
-    def why_not(self, asset: str, amount_raw: int, gas_raw: int) -> str | None:
-        """Why a transfer can't be paid for now, in words for people, or None."""
+    def shortage(self, asset: str, amount_raw: int, gas_raw: int) -> str | None:
+        """What is lacking for a transfer now, in words for people; None where nothing is."""
         needed_raw = {asset: amount_raw}
         needed_raw[self.native] = needed_raw.get(self.native, 0) + gas_raw
         for symbol, raw in needed_raw.items():
@@ -24,8 +24,8 @@ class Purse:
             return f"the treasury has too little {self.native} for gas: the hot wallet needs a top-up"
         return None
 
-    def take(self, asset: str, amount_raw: int, gas_raw: int) -> None:
-        """Promise a transfer and its gas."""
+    def reserve(self, asset: str, amount_raw: int, gas_raw: int) -> None:
+        """Reserve a transfer and its gas."""
         self.free_raw[asset] = self.free_raw.get(asset, 0) - amount_raw
         self.free_raw[self.native] = self.free_raw.get(self.native, 0) - gas_raw
         self.gas_left_raw -= gas_raw

@@ -1,8 +1,8 @@
 """Deposits to the hot wallet: what addresses hold is sent there, where it is worth it; gas comes from there.
 
-A deposit address holds no gas of its own for a token. So a sweep of one takes two transactions: gas from the hot
-wallet, then the token. Both are stored and tracked like any other, change no ledger but by their gas, which is
-the treasury's, and are recognised when the watcher sees them. An address has one transaction under way at a time.
+A deposit address holds no gas of its own for a token. So a sweep of a token needs two transactions: gas from the hot
+wallet, then the token. Both are stored and tracked like any other, and the watcher recognises them. Only their gas
+changes a ledger, the treasury's. An address has one transaction under way at a time.
 """
 
 from collections.abc import Sequence
@@ -11,35 +11,35 @@ from datetime import timedelta
 import msgspec
 
 from app.core import clock, database
-from app.core.database import Row
 from app.core.logging import get_logger
 from app.networks.config import Asset, NetworkConfig
 from app.networks.port import Draft, FeeAboveCeiling, FeeRate, Sender, WouldFail
-from app.signer import transactions
-from app.signer.spendable import Purse
+from app.signer import nonces_repository, sweeps_repository
+from app.signer.repository import Purpose, Stored
+from app.signer.spendable import SpendableBalance
+from app.signer.sweeps_repository import Candidate
 from app.signer.tracking import Tracker
-from app.signer.transactions import Purpose, Stored
 from app.signer.wallet import Wallet
 
 log = get_logger(__name__)
 
 SWEEPS_PER_ROUND = 50
-"""Transactions of one round: payouts come first, and a round must not keep them waiting."""
+"""Transactions of one round: payouts come first, and must not wait long for a round of sweeps."""
 
 LOOK_AT_ONCE = 500
 """Addresses whose balances are read in one round."""
 
 NOTICE_OVERLAP = timedelta(minutes=2)
-"""How far behind the mark deposits are looked at again: a transaction may commit later than its `settled_at`."""
+"""How far behind the mark deposits are read again: a transaction may commit later than its `settled_at`."""
 
-WORTH = 4
+WORTH_GAS_TIMES = 4
 """The native coin is swept where it is at least so many times the gas that it costs."""
 
-LOOK_AGAIN_IN = timedelta(hours=1)
-"""When an address is looked at again that is not worth its gas now, or whose token does not move now."""
+CHECK_AGAIN_IN = timedelta(hours=1)
+"""When an address is checked again that is not worth its gas now, or whose token can't be transferred now."""
 
 FUNDING = (3, 2)
-"""Gas is given for half as much again as it costs now: the price may rise before it is used."""
+"""An address is funded with half as much again as its gas costs now: the price may rise before it is used."""
 
 
 class Sweeper:
@@ -54,105 +54,57 @@ class Sweeper:
         self._tracker = tracker
         self._left = 0
 
-    async def sweep(self, purse: Purse) -> None:
+    async def sweep(self, balance: SpendableBalance) -> None:
         """One round: notice settled deposits, then sweep or fund the addresses that have waited longest."""
-        await self._notice()
-        candidates = await self._candidates()
+        now = clock.now()
+        async with database.transaction():
+            await sweeps_repository.notice_settled(self._network.key, NOTICE_OVERLAP, now)
+        candidates = await sweeps_repository.candidates(self._network.key, self._native.symbol, now, LOOK_AT_ONCE)
         self._left = SWEEPS_PER_ROUND
         if not candidates:
             return
         final_height = await self._sender.confirmed_height()
-        if final_height < 0 or final_height + self._network.confirmations - 1 < await _scanned_height(
-            self._network.key
-        ):
-            return  # a node that lags behind does not know of what was settled: nothing would seem to be there
+        scanned_height = await sweeps_repository.scanned_height(self._network.key)
+        if final_height < 0 or final_height + self._network.confirmations - 1 < scanned_height:
+            return  # a node that lags behind does not have what was settled: addresses would seem to be empty
         try:
             rate = await self._sender.fee_rate()
         except FeeAboveCeiling:
             return
-        for symbol in sorted({row["asset"] for row in candidates}, key=lambda s: s == self._native.symbol):
+        for symbol in sorted({candidate.asset for candidate in candidates}, key=lambda s: s == self._native.symbol):
             asset = self._network.asset(symbol)
             if asset is not None:  # one that the file has no longer stays where it is
-                rows = [row for row in candidates if row["asset"] == symbol]
-                await self._sweep_asset(asset, rows, final_height, rate, purse)
-
-    async def _notice(self) -> None:
-        """Make candidates of the addresses whose deposits were settled since the last round."""
-        now = clock.now()
-        async with database.transaction():
-            await database.execute(
-                "INSERT INTO sweep_marks (network, settled_through) VALUES ($1, to_timestamp(0))"
-                " ON CONFLICT DO NOTHING",
-                self._network.key,
-            )
-            through = await database.fetch_value(
-                "SELECT settled_through FROM sweep_marks WHERE network = $1 FOR UPDATE", self._network.key
-            )
-            await database.execute(
-                """
-                INSERT INTO sweep_candidates (network, asset, deposit_address, noticed_at)
-                SELECT DISTINCT d.network, d.asset, d.deposit_address, $3::timestamptz FROM deposits d
-                WHERE d.network = $1 AND d.settled_at > $2 AND d.status IN ('credited', 'suspended')
-                ON CONFLICT DO NOTHING
-                """,
-                self._network.key,
-                through - NOTICE_OVERLAP,
-                now,
-            )
-            await database.execute(
-                "UPDATE sweep_marks SET settled_through = $2 WHERE network = $1 AND settled_through < $2",
-                self._network.key,
-                now,
-            )
-
-    async def _candidates(self) -> Sequence[Row]:
-        """The oldest candidates whose address has nothing under way; a token's before the coin that is its gas."""
-        return await database.fetch_all(
-            """
-            SELECT c.id, c.asset, a.address FROM sweep_candidates c JOIN deposit_addresses a ON a.id = c.deposit_address
-            WHERE c.network = $1 AND c.noticed_at <= $4
-                AND NOT EXISTS (SELECT 1 FROM outgoing_transactions t WHERE t.network = c.network
-                    AND t.status IN ('signed', 'submitted')
-                    AND (t.from_address = a.address OR (t.to_address = a.address AND t.purpose = 'gas')))
-                AND NOT (c.asset = $2 AND EXISTS (
-                    SELECT 1 FROM sweep_candidates o WHERE o.deposit_address = c.deposit_address AND o.asset <> $2
-                        AND o.noticed_at <= $4))
-            ORDER BY c.noticed_at, c.id LIMIT $3
-            """,
-            self._network.key,
-            self._native.symbol,
-            LOOK_AT_ONCE,
-            clock.now(),
-        )
+                holding = [candidate for candidate in candidates if candidate.asset == symbol]
+                await self._sweep_asset(asset, holding, final_height, rate, balance)
 
     async def _sweep_asset(
-        self, asset: Asset, rows: Sequence[Row], final_height: int, rate: FeeRate, purse: Purse
+        self, asset: Asset, holding: Sequence[Candidate], final_height: int, rate: FeeRate, balance: SpendableBalance
     ) -> None:
-        addresses = [row["address"] for row in rows]
+        addresses = [candidate.address for candidate in holding]
         now_raw = await self._sender.balances_raw(addresses, asset.symbol)
         final_raw = await self._sender.balances_raw(addresses, asset.symbol, final_height)
         coin_raw = await self._sender.balances_raw(addresses, self._native.symbol)
-        for row in rows:
-            address = row["address"]
-            # What a reorganisation could take away is left for the next time.
+        for candidate in holding:
+            address = candidate.address
+            # What a reorganisation could still remove is left for the next time.
             amount_raw = min(now_raw[address], final_raw[address])
             if self._left == 0:
                 return
             if now_raw[address] < asset.sweep_min_raw:
-                await _forget(row["id"])
+                await sweeps_repository.remove(candidate.id)
             elif amount_raw < asset.sweep_min_raw:
                 continue  # it will be final soon
             elif asset.contract is None:
-                await self._sweep_coin(row, amount_raw, rate, purse)
+                await self._sweep_coin(candidate, amount_raw, rate, balance)
             else:
-                await self._sweep_token(row, asset, amount_raw, coin_raw[address], rate, purse)
+                await self._sweep_token(candidate, asset, amount_raw, coin_raw[address], rate, balance)
 
-    async def _sweep_coin(self, row: Row, held_raw: int, rate: FeeRate, purse: Purse) -> None:
-        """Send all there is, less what it costs. All of the fee goes to the block's maker beyond the base fee, so
-        that the gas costs exactly what was set aside, and nothing stays behind. On a rollup the data may cost less
-        than was set aside; the rest stays, and goes with the next sweep."""
+    async def _sweep_coin(self, candidate: Candidate, held_raw: int, rate: FeeRate, balance: SpendableBalance) -> None:
+        """Send all there is, less what it costs. The block's producer gets all of the fee beyond the base fee, so that
+        the gas costs exactly what was set aside, and nothing remains. On a rollup the data may cost less than was
+        set aside; the remainder is part of the next sweep."""
         hot, symbol = self._wallet.hot_address, self._native.symbol
-        gas_limit = await self._sender.gas_limit(row["address"], hot, symbol, 1)
+        gas_limit = await self._sender.gas_limit(candidate.address, hot, symbol, 1)
         price_raw = min(rate.base_raw * 5 // 4 + rate.priority_raw, rate.max_raw)
         draft = await self._sender.with_data_fee(
             Draft(
@@ -165,24 +117,30 @@ class Sweeper:
                 priority_fee_raw=price_raw,
             )
         )
-        if held_raw < WORTH * draft.gas_budget_raw:
-            await _look_again_later(row["id"])
+        if held_raw < WORTH_GAS_TIMES * draft.gas_budget_raw:
+            await _postpone(candidate.id)
             return
-        if purse.gas_left_raw < draft.gas_budget_raw:
+        if balance.gas_left_raw < draft.gas_budget_raw:
             return  # the gas is the treasury's, although the coin comes from a deposit
         draft = msgspec.structs.replace(draft, amount_raw=held_raw - draft.gas_budget_raw)
-        purse.gas_left_raw -= draft.gas_budget_raw
-        await self._send(draft, "sweep", row["address"], row["id"])
+        balance.gas_left_raw -= draft.gas_budget_raw
+        await self._send(draft, "sweep", candidate.address, candidate.id)
 
     async def _sweep_token(
-        self, row: Row, asset: Asset, amount_raw: int, coin_raw: int, rate: FeeRate, purse: Purse
+        self,
+        candidate: Candidate,
+        asset: Asset,
+        amount_raw: int,
+        coin_raw: int,
+        rate: FeeRate,
+        balance: SpendableBalance,
     ) -> None:
         hot = self._wallet.hot_address
         try:
-            gas_limit = await self._sender.gas_limit(row["address"], hot, asset.symbol, amount_raw)
+            gas_limit = await self._sender.gas_limit(candidate.address, hot, asset.symbol, amount_raw)
         except WouldFail as error:
             log.warning("sweep_would_fail", network=self._network.key, asset=asset.symbol, error=str(error))
-            await _look_again_later(row["id"])
+            await _postpone(candidate.id)
             return
         draft = await self._sender.with_data_fee(
             Draft(
@@ -195,27 +153,27 @@ class Sweeper:
                 priority_fee_raw=rate.priority_raw,
             )
         )
-        # As much as its gas affords, as long as a block would take it soon.
+        # As much as the address can pay, if a block would include it soon.
         max_fee_raw = min(rate.max_raw, (coin_raw - draft.data_fee_raw) // gas_limit)
         if max_fee_raw < rate.base_raw * 9 // 8 + rate.priority_raw:
             budget_raw = draft.gas_budget_raw * FUNDING[0] // FUNDING[1]
-            await self._fund(row, budget_raw - coin_raw, rate, purse)
+            await self._fund(candidate, budget_raw - coin_raw, rate, balance)
             return
         draft = msgspec.structs.replace(draft, max_fee_raw=max_fee_raw)
-        if purse.gas_left_raw < draft.gas_budget_raw:
+        if balance.gas_left_raw < draft.gas_budget_raw:
             return
-        purse.gas_left_raw -= draft.gas_budget_raw
-        await self._send(draft, "sweep", row["address"], row["id"])
+        balance.gas_left_raw -= draft.gas_budget_raw
+        await self._send(draft, "sweep", candidate.address, candidate.id)
 
-    async def _fund(self, row: Row, amount_raw: int, rate: FeeRate, purse: Purse) -> None:
+    async def _fund(self, candidate: Candidate, amount_raw: int, rate: FeeRate, balance: SpendableBalance) -> None:
         """Send an address gas for its token; the candidate stays, and is swept once the gas is there."""
         hot, symbol = self._wallet.hot_address, self._native.symbol
-        if purse.why_not(symbol, amount_raw, 0):
+        if balance.shortage(symbol, amount_raw, 0):
             return
-        gas_limit = await self._sender.gas_limit(hot, row["address"], symbol, amount_raw)
+        gas_limit = await self._sender.gas_limit(hot, candidate.address, symbol, amount_raw)
         draft = await self._sender.with_data_fee(
             Draft(
-                to_address=row["address"],
+                to_address=candidate.address,
                 asset_symbol=symbol,
                 amount_raw=amount_raw,
                 nonce=0,
@@ -225,12 +183,12 @@ class Sweeper:
             )
         )
         # The gas that the funded sweep will use is the treasury's too, so it must be there for both.
-        if purse.why_not(symbol, amount_raw, draft.gas_budget_raw) or purse.gas_left_raw < (
+        if balance.shortage(symbol, amount_raw, draft.gas_budget_raw) or balance.gas_left_raw < (
             amount_raw + draft.gas_budget_raw
         ):
             return
-        purse.take(symbol, amount_raw, draft.gas_budget_raw)
-        purse.gas_left_raw -= amount_raw
+        balance.reserve(symbol, amount_raw, draft.gas_budget_raw)
+        balance.gas_left_raw -= amount_raw
         await self._send(draft, "gas", hot, None)
 
     async def _send(self, draft: Draft, purpose: Purpose, from_address: str, candidate_id: int | None) -> None:
@@ -238,30 +196,15 @@ class Sweeper:
         chain_nonce = await self._sender.next_nonce(from_address)
         now = clock.now()
         async with database.transaction():
-            nonce = await transactions.take_nonce(self._network.key, from_address, chain_nonce)
+            nonce = await nonces_repository.lock_nonce(self._network.key, from_address, chain_nonce)
             stored: Stored = await self._wallet.sign(
                 msgspec.structs.replace(draft, nonce=nonce), purpose=purpose, from_address=from_address, now=now
             )
             if candidate_id is not None:
-                await _forget(candidate_id)
-        await self._tracker.hand_over(stored)
+                await sweeps_repository.remove(candidate_id)
+        await self._tracker.broadcast(stored)
 
 
-async def _forget(candidate_id: int) -> None:
-    """Until another deposit is settled there."""
-    await database.execute("DELETE FROM sweep_candidates WHERE id = $1", candidate_id)
-
-
-async def _look_again_later(candidate_id: int) -> None:
+async def _postpone(candidate_id: int) -> None:
     """Gas may be cheaper then."""
-    await database.execute(
-        "UPDATE sweep_candidates SET noticed_at = $2 WHERE id = $1", candidate_id, clock.now() + LOOK_AGAIN_IN
-    )
-
-
-async def _scanned_height(network: str) -> int:
-    """How far the watcher has come; settled deposits are in blocks up to there."""
-    height: int | None = await database.fetch_value(
-        "SELECT scanned_height FROM network_cursors WHERE network = $1", network
-    )
-    return -1 if height is None else height
+    await sweeps_repository.postpone(candidate_id, clock.now() + CHECK_AGAIN_IN)

@@ -1,4 +1,4 @@
-"""From signed to final: handing bytes to a node, looking for them on chain, sending them again, raising the fee.
+"""From signed to final: sending a transaction, looking for it on chain, sending it again, raising its fee.
 
 Nothing here makes a second payment. What is sent again is the stored bytes, or a bump with the same nonce and
 the same payout. That a transaction isn't seen proves nothing; a payment has failed only when its transaction
@@ -13,14 +13,15 @@ from app.core import clock, database
 from app.core.logging import get_logger
 from app.networks.config import NetworkConfig
 from app.networks.port import Broadcast, Draft, FeeAboveCeiling, FeeRate, Receipt, Sender
-from app.signer import transactions
+from app.signer import repository
 from app.signer.crash_points import CrashPoints
-from app.signer.policy import NotToSign, Refused, authorised, refuse
-from app.signer.transactions import Stored
+from app.signer.policy import NotToSign, Refused, lock_payable, refuse
+from app.signer.repository import Stored
 from app.signer.treasury import Treasury
 from app.signer.wallet import Wallet
 from app.withdrawals import service
-from app.withdrawals.service import WithdrawalService, set_waiting
+from app.withdrawals.repository import set_waiting
+from app.withdrawals.service import WithdrawalService
 from app.withdrawals.states import IllegalTransition
 
 log = get_logger(__name__)
@@ -29,7 +30,7 @@ log = get_logger(__name__)
 # --txpool.pricebump); an eighth leaves room for nodes that ask a little more.
 BUMP = (9, 8)
 
-SAYS = {
+WAITING_REASONS = {
     Broadcast.UNDERPRICED: "the node finds the fee too low; it is raised in a while",
     Broadcast.SHORT: "the hot wallet holds too little for gas",
     Broadcast.REFUSED: "the node does not take the transaction; it is sent again",
@@ -37,7 +38,7 @@ SAYS = {
 
 
 class Tracker:
-    """Follows one network's transactions of ours."""
+    """Tracks our transactions on one network."""
 
     def __init__(
         self,
@@ -54,65 +55,65 @@ class Tracker:
         self._treasury = treasury
         self._withdrawals = withdrawals
         self._crash = crash
-        self._told: set[str] = set()
+        self._alerted: set[str] = set()
 
     async def track(self) -> None:
-        """Look once at everything that is under way. Raises as the node does; what was found out is kept."""
-        lines = await transactions.under_way(self._network.key)
+        """Look once at everything that is under way. Raises as the node does; what was found before that is stored."""
+        lines = await repository.under_way(self._network.key)
         txids = [stored.txid for line in lines for stored in line]
         receipts = await self._sender.receipts(txids) if txids else {}
         unmined: list[list[Stored]] = []
         for line in lines:
             found = next((stored for stored in line if stored.txid in receipts), None)
-            await self._remember_blocks(line, receipts)
+            await self._record_blocks(line, receipts)
             if found is None:
                 unmined.append(line)
             elif receipts[found.txid].confirmations >= self._network.confirmations:
                 await self._finish(line, found, receipts[found.txid])
             else:
-                await self._taken(found)
+                await self._mark_submitted(found)
         if unmined:
-            await self._press_on(unmined)
+            await self._resend_or_bump(unmined)
         await self._treasury.book_gas(clock.now())
 
-    async def hand_over(self, stored: Stored) -> Broadcast:
-        """Send stored bytes, for the first time or again, and note what the node said.
+    async def broadcast(self, stored: Stored) -> Broadcast:
+        """Send stored bytes, for the first time or again, and record what the node answered.
 
         Raises NodeUnavailable where the outcome is unknown: the next round sends the same bytes again.
         """
-        said = await self._sender.broadcast(stored.signed)
-        log.info("transaction_sent", txid=stored.txid, nonce=stored.nonce, purpose=stored.purpose, said=said.value)
+        outcome = await self._sender.broadcast(stored.signed)
+        log.info("transaction_sent", txid=stored.txid, nonce=stored.nonce, purpose=stored.purpose, said=outcome.value)
         self._crash.reach("sent")
-        if said is Broadcast.ACCEPTED:
-            await self._taken(stored)
+        if outcome is Broadcast.ACCEPTED:
+            await self._mark_submitted(stored)
             self._crash.reach("submitted")
-        elif said in SAYS:
+        elif outcome in WAITING_REASONS:
             if stored.withdrawal is not None:
-                await set_waiting(stored.withdrawal, SAYS[said])
-            if said is Broadcast.REFUSED:
+                await set_waiting(stored.withdrawal, WAITING_REASONS[outcome])
+            if outcome is Broadcast.REFUSED:
                 await self._alert("warning", "transaction_refused", stored, "a node refuses a signed transaction")
-        return said
+        return outcome
 
-    async def _remember_blocks(self, line: Sequence[Stored], receipts: dict[str, Receipt]) -> None:
+    async def _record_blocks(self, line: Sequence[Stored], receipts: dict[str, Receipt]) -> None:
         for stored in line:
             receipt = receipts.get(stored.txid)
             height, block_hash = (receipt.height, receipt.block_hash) if receipt else (None, None)
             if (stored.block_height, stored.block_hash) != (height, block_hash):
-                await transactions.mark_block(stored.id, height, block_hash)
+                await repository.mark_block(stored.id, height, block_hash)
 
-    async def _taken(self, stored: Stored) -> None:
+    async def _mark_submitted(self, stored: Stored) -> None:
         """It is in a node's pool or in a block: submitted, if that wasn't known."""
         if stored.status != "signed":
             return
         now = clock.now()
         async with database.transaction():
             if stored.withdrawal is not None and not await self._withdrawals.mark_submitted(stored.withdrawal, now):
-                await set_waiting(stored.withdrawal, None)  # a bump, and nothing is in its way any more
-            await transactions.mark_submitted(stored.id, now)
+                await set_waiting(stored.withdrawal, None)  # a bump, and nothing delays it any more
+            await repository.mark_submitted(stored.id, now)
         await service.announce()
 
     async def _finish(self, line: Sequence[Stored], stored: Stored, receipt: Receipt) -> None:
-        """Book a final transaction: the withdrawal is confirmed, or has failed and gets its lock back."""
+        """Book a final transaction: the withdrawal is confirmed, or has failed and its money is available again."""
         self._crash.reach("mined")
         now = clock.now()
         # A token may answer "no" without reverting: then no transfer of it is in the receipt.
@@ -124,12 +125,12 @@ class Tracker:
             async with database.transaction():
                 if stored.withdrawal is not None:
                     await self._settle(stored.withdrawal, moved, now)
-                await transactions.finish(line, stored.txid, receipt, moved, now)
+                await repository.finish(line, stored.txid, receipt, moved, now)
                 self._crash.reach("confirming")
         except IllegalTransition as error:
             await self._alert_outcome_changed(stored, error)
             async with database.transaction():
-                await transactions.finish(line, stored.txid, receipt, moved, now)
+                await repository.finish(line, stored.txid, receipt, moved, now)
         await service.announce()
         self._crash.reach("confirmed")
         await self._treasury.book_gas(now)
@@ -142,8 +143,8 @@ class Tracker:
         await self._withdrawals.mark_submitted(withdrawal_id, now)
         await self._withdrawals.confirm(withdrawal_id, now)
 
-    async def _press_on(self, lines: Sequence[Sequence[Stored]]) -> None:
-        """What is in no block: sent again where the node has forgotten it, bumped where it takes long."""
+    async def _resend_or_bump(self, lines: Sequence[Sequence[Stored]]) -> None:
+        """What is in no block is sent again where the node has lost it, and bumped where it takes long."""
         final_height = await self._sender.confirmed_height()
         pooled = await self._sender.pooled([line[-1].txid for line in lines])
         final_nonces: dict[str, int] = {}
@@ -157,11 +158,11 @@ class Tracker:
             if last.nonce < final_nonces[address]:
                 await self._look_for_conflict(line, final_height)
             elif known:
-                await self._taken(last)
+                await self._mark_submitted(last)
             elif last.withdrawal is None or await service.may_be_sent(last.withdrawal):
-                await self.hand_over(last)
+                await self.broadcast(last)
             else:
-                # A deep reorganisation has freed the failed transaction of a payout whose money went back.
+                # After a deep reorganisation the failed transaction of a payout may succeed, whose money was released.
                 await self._alert("critical", "failed_transaction_loose", last, "a failed payout may go through yet")
                 continue
             # The others of an address wait for the first: raising their fees would change nothing.
@@ -176,17 +177,17 @@ class Tracker:
             await self._alert("critical", "nonce_used", last, "its nonce is used, and the node can't say by what")
             return
         if txid in {stored.txid for stored in line}:
-            return  # the node's parts disagree; asked again in the next round
+            return  # the node's answers disagree; the next round asks again
         now = clock.now()
         try:
             async with database.transaction():
                 if last.withdrawal is not None:
                     await self._withdrawals.fail(last.withdrawal, "another transaction took its place", now)
-                await transactions.give_up(line, now)
+                await repository.mark_replaced(line, now)
         except IllegalTransition as error:
             await self._alert_outcome_changed(last, error)
             async with database.transaction():
-                await transactions.give_up(line, now)
+                await repository.mark_replaced(line, now)
         await self._alert(
             "critical", "nonce_taken", last, f"transaction {txid}, not one of ours, was sent from {last.from_address}"
         )
@@ -216,11 +217,11 @@ class Tracker:
             async with database.transaction():
                 await self._wallet.check_signed(last)
                 if last.withdrawal is not None:
-                    intent = await authorised(last.withdrawal, self._network, again=True)
-                    asked = (intent.destination, intent.asset, intent.amount_raw)
-                    if asked != (draft.to_address, draft.asset_symbol, draft.amount_raw):
+                    intent = await lock_payable(last.withdrawal, self._network, again=True)
+                    approved = (intent.destination, intent.asset, intent.amount_raw)
+                    if approved != (draft.to_address, draft.asset_symbol, draft.amount_raw):
                         raise Refused("digest", "it is not what was signed before", held=True)
-                if not await transactions.lock_open(last.id):
+                if not await repository.lock_open(last.id):
                     return
                 stored = await self._wallet.sign(
                     draft,
@@ -237,19 +238,19 @@ class Tracker:
             await refuse(last.withdrawal, refused, self._network, now)
             return
         self._crash.reach("bump_signed")
-        await self.hand_over(stored)
+        await self.broadcast(stored)
 
     async def _can_afford(self, last: Stored, draft: Draft) -> bool:
-        """Whether sender and treasury have what the bump costs more."""
+        """Whether sender and treasury have the additional cost of the bump."""
         assert self._network.native is not None
         more_raw = draft.gas_budget_raw - last.draft.gas_budget_raw
         if await self._treasury.gas_left_raw() < more_raw:
             return False
         coin, sender = self._network.native.symbol, last.from_address
         balance_raw = (await self._sender.balances_raw([sender], coin))[sender]
-        taken = await transactions.unmined_raw(self._network.key, sender, coin)
+        reserved = await repository.unmined_raw(self._network.key, sender, coin)
         less_raw = last.amount_raw - draft.amount_raw
-        return balance_raw - taken.get(coin, 0) >= more_raw - less_raw
+        return balance_raw - reserved.get(coin, 0) >= more_raw - less_raw
 
     def _is_native_sweep(self, stored: Stored) -> bool:
         return (
@@ -259,15 +260,15 @@ class Tracker:
         )
 
     async def _alert_outcome_changed(self, stored: Stored, error: IllegalTransition) -> None:
-        """It ended the other way before a deep reorganisation: only a human can put that right."""
+        """It ended the other way before a deep reorganisation: an operator must decide."""
         await self._alert("critical", "outcome_changed", stored, f"the chain changed its mind: {error}")
 
     async def _alert(self, severity: Severity, kind: str, stored: Stored, message: str) -> None:
-        """Tell operators, once: the round comes again every second."""
+        """Alert operators once: the next round comes in a second."""
         key = f"{kind}:{stored.id}"
-        if key in self._told:
+        if key in self._alerted:
             return
-        self._told.add(key)
+        self._alerted.add(key)
         await raise_alert(
             severity=severity,
             kind=kind,
@@ -284,7 +285,7 @@ class Tracker:
 
 
 def bumped(last: Stored, rate: FeeRate, data_fee_raw: int, takes_gas_from_amount: bool) -> Draft | None:
-    """The same transfer with the same nonce at a fee that nodes take in place of the last one's.
+    """The same transfer with the same nonce at a fee that nodes accept in place of the last one's.
 
     `data_fee_raw` is what a rollup charges for it now. A sweep of the native coin sends all there is, so higher fees
     make it smaller; None if nothing were left.

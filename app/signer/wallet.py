@@ -1,6 +1,6 @@
-"""The signer's hand: which key an address of ours has, and a signed transaction stored with its nonce.
+"""Sign a transaction with the key of one of our addresses, and store it in the caller's database transaction.
 
-Everything that is ever signed goes through `sign`: taken nonce, signed bytes and the row that says what for are
+Everything that is ever signed goes through `sign`: the nonce, the signed bytes and what they are for are stored in
 one transaction of the caller's, committed before anything is sent. Whatever the database says, only a withdrawal
 leaves our own addresses: a sweep ends at the hot wallet, gas at a deposit address that our keys derive.
 """
@@ -11,13 +11,13 @@ from app.core import database
 from app.networks.config import NetworkConfig
 from app.networks.derivation import ReceivingAddresses
 from app.networks.port import Draft, Sender
-from app.signer import transactions
+from app.signer import repository, sweeps_repository
 from app.signer.keystore import SpendingKeys
-from app.signer.transactions import Purpose, Stored
+from app.signer.repository import Purpose, Stored
 
 
 class NotOurs(Exception):
-    """A row says that an address is ours, or that we have signed something, and our keys say otherwise."""
+    """By a row an address is ours, or we have signed something; by our keys that is not so."""
 
 
 class Wallet:
@@ -42,11 +42,11 @@ class Wallet:
         replaces: int | None = None,
         now: datetime,
     ) -> Stored:
-        """Sign and store, in the caller's transaction, which holds the address's nonce. Raises NotOurs."""
+        """Sign and store, in the caller's transaction, which has locked the address's nonce. Raises NotOurs."""
         database.in_transaction()
         await self._check_route(draft, purpose, from_address)
         signed = self._sender.sign(draft, await self._key_of(from_address))
-        return await transactions.store(
+        return await repository.add(
             network=self._network.key,
             purpose=purpose,
             withdrawal=withdrawal,
@@ -81,12 +81,8 @@ class Wallet:
         return self._keys.deposit_key(await self._index_of(address))
 
     async def _index_of(self, address: str) -> int:
-        """The number of a deposit address. The row is not believed: it must derive to the address."""
-        index: int | None = await database.fetch_value(
-            "SELECT derivation_index FROM deposit_addresses WHERE network = $1 AND address = $2",
-            self._network.key,
-            address,
-        )
+        """The number of a deposit address. The row is not trusted: the number must derive to the address."""
+        index = await sweeps_repository.derivation_index(self._network.key, address)
         if index is None or self._receiving.at(index) != address:
             raise NotOurs(f"{self._network.key}: {address} is not one of our addresses")
         return index

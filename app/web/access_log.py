@@ -1,6 +1,6 @@
-"""One line for each request, cheaply: a rendered structlog event would cost more than many of the requests.
+"""One line for each request. It is written without structlog, whose events cost more than many of the requests.
 
-Lines gather for a moment and leave in one write. A payment link is a capability, so outside the API only the
+Lines are collected for a moment and written together. A payment link is a capability, so outside the API only the
 route's template is logged, and a query string, which may hold a customer's e-mail, never.
 """
 
@@ -17,10 +17,10 @@ from app.web.headers import is_api
 log = get_logger("app.access")
 
 FLUSH_S = 0.1
-"""What a kill -9 can lose of the access log; nothing else is written this way."""
+"""The time for which a kill -9 can lose lines of the access log; nothing else is written this way."""
 
 MAX_LINES = 500
-"""Lines that gather before they are written at once."""
+"""Lines that are collected before they are written without waiting."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -34,7 +34,7 @@ class AccessLog:
         self._lines: list[bytes] = []
 
     def write(self, scope: Any, request_id: str, address: str, template: str, status: int, took_s: float) -> None:
-        """Note one answered request. `template` is the route's, such as `/pay/{link}`."""
+        """Record one answered request. `template` is the route's, such as `/pay/{link}`."""
         if not self._enabled:
             return
         line = {
@@ -63,7 +63,7 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has gathered."""
+        """Write the collected lines."""
         if self._lines:
             lines, self._lines = self._lines, []
             sys.stderr.write(b"\n".join((*lines, b"")).decode())

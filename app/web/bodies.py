@@ -1,4 +1,4 @@
-"""Reading JSON bodies strictly: what two parsers could read differently, or what could hurt later, is refused.
+"""Reading JSON bodies strictly: what two parsers could read differently, or what could do harm later, is refused.
 
 A body is parsed twice, and both together cost a few microseconds. The standard library's parser, in C, finds
 duplicate keys, constants that are not JSON and numbers out of all measure; msgspec then builds the typed value
@@ -28,7 +28,7 @@ FREE_TEXT_FIELDS = frozenset({"customer_visible_reason", "description", "reason"
 stay as they were sent; pages isolate them."""
 
 MAX_DEPTH = 32
-"""Nesting that nobody needs, far below what could exhaust a stack."""
+"""Deeper nesting than any body needs, far below what could exhaust a stack."""
 
 MAX_NUMBER_LENGTH = 78
 """Characters of a number, as many as the digits of the largest amount; Python refuses 4,300 by itself."""
@@ -81,7 +81,7 @@ def decode(raw: bytes, type: type[T]) -> T:
 
 
 def _with_plain_text(value: T) -> T:
-    """The value with its free text made harmless."""
+    """The value, its free text without bidirectional controls."""
     plain = {}
     for name in FREE_TEXT_FIELDS.intersection(getattr(value, "__struct_fields__", ())):
         text = getattr(value, name)

@@ -1,4 +1,4 @@
-"""A body that does not come ends its request: 408 after WEB_REQUEST_TIMEOUT_S, headers and body together.
+"""A body that doesn't arrive in time ends its request: 408 after WEB_REQUEST_TIMEOUT_S, headers and body together.
 
 Granian limits the time for headers (WEB_HEADER_TIMEOUT_S); the time for the body is limited here.
 
@@ -17,7 +17,7 @@ from app.web.bodies import MAX_BODY_BYTES
 from app.web.strict_http import announces_body
 
 UPLOAD_BYTES_PER_S = 16 * 1024
-"""What a body larger than the API's must keep up: slower than any mobile network that can show the page. A logo of
+"""The least speed of a body larger than the API's: slower than any mobile network that can show the page. A logo of
 1 MiB, the largest upload, gets 60 s more."""
 
 MAX_DISCARDED_BYTES = 2 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""A merchant's accent as a style sheet: the colours of ours that it replaces, each moved until it can be read.
+"""A merchant's accent colour as a style sheet: each use is made darker or lighter until it is readable.
 
 A merchant picks one colour, for a letterhead perhaps, not for small type on a dark phone. So every use of it is
 darkened or lightened in small steps until its contrast with what it stands on is at least 4.5 (WCAG 2.2, success
@@ -36,19 +36,19 @@ class Ink:
 
 
 def style_sheet(accent: str, *, within: str = ":root") -> str:
-    """The CSS for an accent `#rrggbb`, to come after the page's own sheets; for all of the page, or a part of it."""
+    """The CSS for an accent `#rrggbb`, to follow the page's own sheets; for the whole page or a part of it."""
     colour = parse(accent)
     dark = f"@media (prefers-color-scheme: dark) {{ {within} {{{_dark(colour)}}} }}"
     return f"{within} {{{_light(colour)}}}\n{dark}\n"
 
 
 def inks(accent: str) -> tuple[Ink, Ink]:
-    """What becomes of an accent `#rrggbb` on light paper and on dark, so that it can be read."""
+    """The readable forms of an accent `#rrggbb` on a light and on a dark background."""
     colour = parse(accent)
-    return _told(colour, *_light_ink(colour)), _told(colour, *_dark_ink(colour))
+    return _ink_with_contrast(colour, *_light_ink(colour)), _ink_with_contrast(colour, *_dark_ink(colour))
 
 
-def _told(accent: Colour, ink: Colour, backgrounds: Sequence[Colour]) -> Ink:
+def _ink_with_contrast(accent: Colour, ink: Colour, backgrounds: Sequence[Colour]) -> Ink:
     return Ink(to_hex(ink), min(contrast(ink, background) for background in backgrounds), ink != accent)
 
 

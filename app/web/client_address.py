@@ -1,4 +1,4 @@
-"""Whose request it is: the peer's address, or what a trusted proxy says of its peer (contract, section 2).
+"""The client's address: the peer's, or the one that a trusted proxy names (contract, section 2).
 
 Each proxy appends the address that it was spoken to from, so entries of `X-Forwarded-For` are believed from the
 right, for as long as a trusted proxy wrote them. What stands left of the first untrusted entry anybody may have
@@ -14,10 +14,10 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 UNKNOWN = IPv4Address("0.0.0.0")  # noqa: S104 - an address, not a binding
-"""A peer without an address (a Unix socket): trusted by nobody, in no sensible allowlist."""
+"""For a peer without an address (a Unix socket): in no list of trusted proxies and no sensible allowlist."""
 
 MAX_HOPS = 32
-"""Entries looked at; more proxies than that in a row are a forgery or a loop."""
+"""Entries that are read; more proxies in a row are a forgery or a loop."""
 
 IPV6_BITS = 128
 IPV6_SITE_BITS = 64
@@ -25,13 +25,13 @@ IPV6_SITE_BITS = 64
 
 
 class ClientAddresses:
-    """Finds the client's address, given the proxies that may speak for others."""
+    """Finds the client's address, given the trusted proxies."""
 
     def __init__(self, trusted_proxies: Iterable[Network]) -> None:
         self._trusted = tuple(trusted_proxies)
 
     def of(self, scope: Any) -> Address:
-        """The client's address of an ASGI scope. Never fails: garbage ends the walk at the last good hop."""
+        """The client's address of an ASGI scope. Never fails: a malformed entry ends the search."""
         client = scope.get("client")
         address = (parse(client[0]) if client else None) or UNKNOWN
         if not self._trusted or not self.trusts(address):
@@ -68,7 +68,7 @@ def parse(text: str) -> Address | None:
 
 
 def site(address: Address) -> str:
-    """What a limit per address counts as one: the address, or the /64 of an IPv6 address."""
+    """What limits per address count: the address, or the /64 of an IPv6 address."""
     if isinstance(address, IPv4Address):
         return str(address)
     host_bits = IPV6_BITS - IPV6_SITE_BITS

@@ -1,4 +1,4 @@
-"""At most so many connections of one address (WEB_CONNECTIONS_PER_ADDRESS), counted over all web processes of the host.
+"""A limit on connections of one address (WEB_CONNECTIONS_PER_ADDRESS), over all web processes of the host.
 
 ASGI shows requests and not connections, and Granian has no limit of its own. But the kernel knows every connection
 to our port: sock_diag(7), which `ss` uses and which needs no privilege, lists them. Twice a second each web process
@@ -30,20 +30,20 @@ from app.web.client_address import Address, ClientAddresses, site
 log = get_logger(__name__)
 
 START_S = 0.05
-"""Between looks for our listening socket, which is there only after the app has started."""
+"""Between checks for our listening socket, which exists only after the app has started."""
 
 SWEEP_S = 0.5
-"""How long a connection too many can live. One sweep of 2,000 connections takes some 5 ms."""
+"""Between sweeps: how long a connection above the limit can exist. Sweeping 2,000 connections takes some 5 ms."""
 
 RETRY_S = 60.0
-"""After a failure to read the list: a kernel or container that forbids it will hardly change its mind."""
+"""The pause after a failure to read the list: a kernel or container that forbids it will go on forbidding it."""
 
 CUT = metrics.counter("swap_pay_connections_cut", "Connections closed because their address had too many")
 
 
 @contextmanager
 def limited_connections(settings: Settings) -> Iterator[None]:
-    """Counts and cuts until the block ends."""
+    """Count and cut connections until the block ends."""
     if not sys.platform.startswith("linux"):
         yield
         return
@@ -59,7 +59,7 @@ def limited_connections(settings: Settings) -> Iterator[None]:
 
 
 class ConnectionLimit:
-    """What the thread of one web process does."""
+    """The thread of one web process."""
 
     def __init__(self, settings: Settings) -> None:
         self._port = settings.web_port
@@ -69,7 +69,7 @@ class ConnectionLimit:
         self._listener_is_set = False
 
     def run(self, stop: threading.Event) -> None:
-        """Sweep until told to stop."""
+        """Sweep until `stop` is set."""
         pause_s = START_S
         while not stop.wait(pause_s):
             try:
@@ -82,7 +82,7 @@ class ConnectionLimit:
                 pause_s = RETRY_S
 
     def sweep(self) -> None:
-        """Shut down what this process holds too much."""
+        """Shut down this process's connections above the limit."""
         connections = list(_sockets(self._port, _OPEN))
         crowded = self._crowded(Counter(connection.peer for connection in connections))
         if not crowded:
@@ -101,7 +101,7 @@ class ConnectionLimit:
                 log.warning("connections_cut", address=name, connections=len(inodes), cut=cut)
 
     def _crowded(self, peers: Counter[bytes]) -> dict[bytes, str]:
-        """The peers of each site that has too many, with its name."""
+        """The peers of each address or /64 that has too many, by its name."""
         if sum(peers.values()) <= self._limit:
             return {}
         names = {peer: site(address) for peer in peers if not self._addresses.trusts(address := _address(peer))}
@@ -111,7 +111,7 @@ class ConnectionLimit:
         return {peer: name for peer, name in names.items() if totals[name] > self._limit}
 
     def _set_listener(self) -> bool:
-        """Whether our listening socket was there to be set."""
+        """Whether our listening socket exists, and was set."""
         own = _own_sockets()
         ours = [own[listener.inode] for listener in _sockets(self._port, _LISTENING) if listener.inode in own]
         for descriptor in ours:

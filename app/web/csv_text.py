@@ -1,4 +1,4 @@
-"""Lines of CSV (RFC 4180) that a spreadsheet shows as they are: it neither runs a cell nor changes a digit.
+"""Lines of CSV (RFC 4180) that a spreadsheet shows unchanged: it executes no cell and changes no digit.
 
 CSV has no types, and a spreadsheet guesses. A cell that it would guess wrong begins with an apostrophe, which says
 "text". Whoever reads the file by program takes one leading apostrophe away from every cell that has one, and then has
@@ -16,7 +16,7 @@ BOM = b"\xef\xbb\xbf"
 """In front of the first line: without it a spreadsheet takes UTF-8 for its own code page."""
 
 MEDIA_TYPE = "text/csv"
-"""Litestar says itself that text is UTF-8."""
+"""Litestar adds the charset to text."""
 
 EXACT_DIGITS = 15
 """Significant digits that a spreadsheet keeps: its numbers are IEEE 754 doubles."""

@@ -1,4 +1,4 @@
-"""The outermost layer: what every request gets, whoever answers it, and every answer carries.
+"""The outermost layer: everything that is done for each request and each answer.
 
 A plain ASGI layer around the whole app, because Litestar's own middleware does not see unknown routes. In
 `scope["state"]` it leaves `request_id`, `client_address` and `asked_path`, the path as it was asked for (Litestar
@@ -34,7 +34,7 @@ log = get_logger(__name__)
 LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 UNMATCHED = "unmatched"
-"""The route of a request that no route took: one label, whatever strangers ask for."""
+"""The label of requests for unknown routes: one for all of them."""
 
 REQUESTS = metrics.histogram(
     "swap_pay_http_request_seconds",
@@ -61,7 +61,7 @@ class Edge:
         self._timers: dict[tuple[str, str, int], Any] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """One connection. A lifespan goes through untouched."""
+        """One connection. A lifespan is passed on unchanged."""
         if scope["type"] != "http":
             await self._layers(scope, receive, send)
             if scope["type"] == "lifespan":
@@ -97,7 +97,7 @@ class Edge:
             await send(message)
 
         try:
-            if "\0" in path and not is_api(path):  # no column can hold it; what takes its place is on no page of ours
+            if "\0" in path and not is_api(path):  # no column can hold it; no page of ours has its substitute
                 scope["path"] = path.replace("\0", "\N{REPLACEMENT CHARACTER}")
             if "\0" in scope["path"] or not has_one_spelling(scope):
                 await _answer_plainly(send_with_headers, chosen, Code.NOT_FOUND, "there is nothing here")
@@ -108,7 +108,7 @@ class Edge:
             await _answer_plainly(send_with_headers, chosen, refusal.code, refusal.message)
         except Exception:
             log.exception("request_failed")
-            if status:  # too late for another answer; a broken one must not look whole
+            if status:  # too late for another answer; a broken one must not look complete
                 raise
             await _answer_plainly(send_with_headers, chosen, Code.INTERNAL, errors.INTERNAL_MESSAGE)
         finally:
@@ -127,7 +127,7 @@ class Edge:
 
 
 async def _answer_plainly(send: Any, chosen: str, code: Code, message: str) -> None:
-    """An error's envelope, when no Litestar is there to render it. Pages get it too: better plain than broken."""
+    """An error's envelope where Litestar can't render it, for pages too."""
     status = STATUS[code]
     body = errors.envelope(errors.ErrorView(status=status, code=code, message=message, request_id=chosen))
     await send(

@@ -1,4 +1,4 @@
-"""The one renderer of errors: whatever went wrong becomes a code of the catalogue, its status and its envelope.
+"""The one renderer of errors: each exception becomes a code of the catalogue, its status and its envelope.
 
 Below `/api` the answer is `{"error": {"code", "message", "request_id"}}`, with `invoice_id` too where one is in
 conflict; elsewhere a page, drawn by the callable
@@ -31,7 +31,7 @@ UNAVAILABLE_MESSAGE = "the database does not answer; try again in a few seconds"
 
 UNAVAILABLE_RETRY_S = 5
 BUSY_RETRY_S = 1
-"""`Retry-After` while the database is away, and where only this statement lost against others."""
+"""`Retry-After` while the database is unavailable, and where only this statement failed because of others."""
 
 BUSY = (
     asyncpg.LockNotAvailableError,
@@ -42,7 +42,7 @@ BUSY = (
 """Statements that waited too long for others' locks, or took too long themselves: nothing is wrong with the request."""
 
 MAX_MESSAGE_LENGTH = 500
-"""A message may quote what the client sent; it need not give all of it back."""
+"""A message may quote what the client sent, up to this length."""
 
 DISCONNECTED = "client disconnected prematurely"
 """What Litestar raises, as a fault of the server, when the client left while its body was read."""
@@ -56,7 +56,7 @@ _CODE_OF_STATUS = {
 
 
 class ErrorView(msgspec.Struct, frozen=True, kw_only=True):
-    """What an answer to an error tells. Pages leave `invoice_id` out."""
+    """The content of an error's answer. Pages leave `invoice_id` out."""
 
     status: int
     code: str
@@ -107,7 +107,7 @@ def exception_handlers(render_page: RenderErrorPage | None = None) -> ExceptionH
 
 
 def classify(error: Exception) -> ApiError:
-    """The error of the catalogue that stands for any exception; logs what is our own fault."""
+    """The error of the catalogue for any exception; faults of our own are logged."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, ValidationException):
@@ -154,7 +154,7 @@ def _withhold_options(headers: dict[str, str]) -> None:
 
 
 def _is_about_the_path(error: ValidationException) -> bool:
-    """Whether a part of the path can't be the name of anything, such as a row's number of a hundred digits."""
+    """Whether a part of the path can't be an id, such as a row's number of a hundred digits."""
     faults = error.extra if isinstance(error.extra, list) else []
     return any(isinstance(fault, dict) and fault.get("source") == ParamType.PATH for fault in faults)
 

@@ -1,4 +1,4 @@
-"""How pages show what must stay exact: figures, and ids, addresses and hashes. The filters `figure` and `exact`.
+"""Filters for what pages must show exactly: `figure` for numbers, `exact` for ids, addresses and hashes.
 
 Thousands are set apart by a narrow gap, never by a comma or a point, which mean different things to different readers
 (ISO 80000-1, section 7.3). On a page the gap is style alone: whoever copies the figure gets its digits and nothing

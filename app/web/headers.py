@@ -1,4 +1,4 @@
-"""Security headers of every answer. A header that a response brings itself is left as it is."""
+"""Security headers of every answer. A header that a response has already stays unchanged."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from app.core.settings import Settings
 Headers = list[tuple[bytes, bytes]]
 
 API_PREFIX = "/api/"
-"""Below it everything is JSON for programs; elsewhere are pages for people."""
+"""Everything below it is JSON for programs; all other paths are pages."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
@@ -16,7 +16,7 @@ CONTENT_SECURITY_POLICY = (
 """Own scripts, styles and images alone: no inline, no eval, no frame (contract, section 7)."""
 
 HSTS = "max-age=63072000"
-"""Two years: what the HSTS preload list recommends. Our own host alone; its neighbours are not ours to bind."""
+"""Two years: what the HSTS preload list recommends. Our own host alone: subdomains may belong to others."""
 
 SERVER = "web"
 """Granian adds its own name to an answer without a `Server` header, and has no option for none. RFC 9110, section
@@ -58,7 +58,7 @@ class SecurityHeaders:
 
 
 def is_api(path: str) -> bool:
-    """Whether programs are answered there, in JSON whatever happens."""
+    """Whether a path is answered with JSON, also for errors."""
     return path.startswith(API_PREFIX) or path == "/api"
 
 

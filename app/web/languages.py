@@ -1,4 +1,4 @@
-"""The languages that customers' pages speak: which one a reader gets, its sentences, and its forms.
+"""The languages of customers' pages: the choice for a reader, its sentences, and its formats.
 
 The sentences are gettext catalogues, `app/locales/<code>/LC_MESSAGES/messages.po`, compiled in memory when a process
 starts (some hundredths of a second), so that no compiled file can be older than its source. English is the
@@ -22,7 +22,7 @@ from app.core import resources
 from app.core.text import without_direction_controls
 
 MAX_ACCEPTED = 20
-"""Entries of `Accept-Language` that are looked at; browsers send a handful."""
+"""Entries of `Accept-Language` that are read; browsers send a handful."""
 
 CHOICES_KEPT = 256
 """Browsers of one region send much the same header; who sends long ones gains nothing by it."""
@@ -39,7 +39,7 @@ class Language:
         self.code = code
         """BCP 47, for `lang=` and `?lang=`."""
         self.name = name
-        """In the language itself: who looks for it can't read the present one."""
+        """In the language itself, for readers who don't know the present one."""
         self._catalogue = catalogue
         self._locale = Locale.parse(code, sep="-")
         self.direction: str = self._locale.text_direction
@@ -62,7 +62,7 @@ class Language:
         return self._catalogue.npgettext(context, singular, plural, n)
 
     def isolate(self, text: str) -> str:
-        """A name or figure to stand within a sentence, so that its own direction does not upset the sentence's.
+        """A name or figure within a sentence, isolated so that its direction doesn't change the sentence's.
 
         Names are mostly Latin: within Arabic, "Tron (TRC-20)" would lose its last bracket to the other end
         without Unicode's isolates (UAX 9).
@@ -75,7 +75,7 @@ class Language:
         return format_decimal(n, locale=self._locale)
 
     def moment(self, when: datetime) -> str:
-        """Date and time of day in UTC, and that it is UTC; a script may put it in the reader's own zone."""
+        """Date and time in UTC, marked as UTC; a script may convert it to the reader's zone."""
         return f"{format_datetime(when.astimezone(UTC), 'medium', locale=self._locale)} UTC"
 
 

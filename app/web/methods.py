@@ -20,7 +20,7 @@ class Methods:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """One connection. `scope["method"]` is afterwards what it was before."""
+        """One connection. `scope["method"]` is unchanged afterwards."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -36,7 +36,7 @@ class Methods:
             await self._app(scope, receive, send_allow)
 
     async def _answer_head(self, scope: Any, receive: Any, send: Any) -> None:
-        """Run GET and end the answer after its headers. What streams is told that its client has left."""
+        """Run GET and end the answer after its headers. A stream is then ended as if its client had disconnected."""
         answered = False
 
         async def send_headers(message: Any) -> None:

@@ -1,4 +1,4 @@
-"""Pages for people: the template engine in each language, and what is served beside the pages."""
+"""Pages: the template engine in each language, and static files."""
 
 import hashlib
 from collections.abc import Callable, Mapping, MutableMapping
@@ -27,7 +27,7 @@ from app.web.figures import exact, figure
 from app.web.languages import ENGLISH, Language
 
 HTML = "text/html"
-"""Litestar says itself that text is UTF-8."""
+"""Litestar adds the charset to text."""
 
 STATIC_MAX_AGE_S = 3600
 """Browsers keep static files for an hour; a changed file has another address at once."""
@@ -41,11 +41,11 @@ Never for a stream of events, which a compressor would hold back, nor for the AP
 _ERROR_PAGES = frozenset({404, 429, 500, 503})
 
 RELOAD_AFTER_S = 10
-"""A page that can't be shown for now is loaded again by the browser, so that a customer need not think of it."""
+"""After so long the browser reloads a page that can't be shown for now, without the customer's doing."""
 
 
 class Pages:
-    """Renders templates, in English unless told otherwise."""
+    """Renders templates, in English by default."""
 
     def __init__(self) -> None:
         self._environments = {language: _environment(language) for language in languages.every()}
@@ -62,14 +62,14 @@ class Pages:
         )
 
     def render(self, template: str, context: Mapping[str, Any], language: Language = ENGLISH) -> str:
-        """The template as text, in which nothing stored turns the direction of the rest.
+        """The template as text, in which no stored value changes the direction of the rest.
 
         Raises UndefinedError for a value that the context lacks.
         """
         return harmless_page(self._environments[language].get_template(template).render(context))
 
     def error(self, request: Request[Any, Any, Any], view: ErrorView) -> str:
-        """The page of an error: what is not listed looks like the nearest that says as little."""
+        """The page of an error; a status that has none gets the nearest one that reveals as little."""
         status = view.status if view.status in _ERROR_PAGES else 500 if view.status >= 500 else 404
         context: dict[str, Any] = {"request_id": view.request_id}
         if view.status == 503 and request.method == "GET":
@@ -78,7 +78,7 @@ class Pages:
 
 
 def language_of(request: Request[Any, Any, Any]) -> Language:
-    """The language of whoever asks: `?lang=`, else `Accept-Language`."""
+    """The language of a request: `?lang=`, else `Accept-Language`."""
     return languages.choose(request.query_params.get("lang"), request.headers.get("accept-language", ""))
 
 
@@ -93,7 +93,7 @@ class _CompiledTemplates(BytecodeCache):
         bucket.code = self._code.get((bucket.key, bucket.checksum))
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Jinja hands over what it has compiled."""
+        """Jinja stores the code that it has compiled."""
         if bucket.code is not None:
             self._code[bucket.key, bucket.checksum] = bucket.code
 

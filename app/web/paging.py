@@ -21,12 +21,12 @@ DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 
 MAX_QUERY_BYTES = 8 * 1024
-"""Far more than every filter at its longest."""
+"""More than all filters at their longest."""
 
 MAX_CURSOR_LENGTH = 200
 
 MAX_SHOWN_LENGTH = 100
-"""A longer name of a parameter is not given back in a message."""
+"""A longer name of a parameter is not quoted in a message."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -109,7 +109,7 @@ def parse_moment(parameters: Mapping[str, str], name: str) -> datetime | None:
         moment = msgspec.convert(text, datetime)
         if moment.tzinfo is None:
             raise ValueError
-        return moment.astimezone(UTC)  # here, where an offset that leads out of the calendar can be told
+        return moment.astimezone(UTC)  # here, where an offset that leads out of the calendar can be reported
     except (msgspec.ValidationError, ValueError, OverflowError):
         raise invalid(name, "must be an RFC 3339 time such as 2026-01-31T09:30:00Z") from None
 

@@ -10,7 +10,7 @@ _SLASHES = re.compile("/{2,}")
 
 
 def has_one_spelling(scope: Any) -> bool:
-    """Whether a request's path is the only one that leads to its route.
+    """Whether a request's path is spelled in the one way that its route allows.
 
     An API path has no slash at its end, no two slashes in a row and no encoded slash (`%2F`). Pages always pass.
     """

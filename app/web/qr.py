@@ -6,11 +6,11 @@ import segno
 from markupsafe import Markup
 
 QUIET_ZONE_MODULES = 4
-"""The light frame that a reader needs (ISO/IEC 18004, section 6.3.8)."""
+"""The light margin that a reader needs (ISO/IEC 18004, section 6.3.8)."""
 
 DARK = "#0b1f24"
 LIGHT = "#fff"
-"""Drawn into the image, not styled: dark on light in dark mode too, since many readers take nothing else."""
+"""Part of the image, not of the style: dark on light in dark mode too, since many readers accept nothing else."""
 
 
 MASK = 2

@@ -1,4 +1,4 @@
-"""So many per minute and no more, whatever the concurrency: counted in Redis for all processes together.
+"""Limits on requests per minute, exact at any concurrency: counted in Redis for all processes together.
 
 A window opens with the first request and lasts a minute. A script counts, so no two requests can both take the
 last place. Requests that come together share a round trip.
@@ -18,7 +18,7 @@ WINDOW_S = 60
 """Limits are per minute (contract, section 2)."""
 
 MAX_BATCH = 200
-"""Requests counted by one call, so that the script never holds Redis up."""
+"""Requests counted by one call, so that the script never blocks Redis for long."""
 
 MAX_LOCAL_WINDOWS = 100_000
 """Open windows that a process remembers on its own: some 10 MB, more than the keys that one process serves."""
@@ -45,7 +45,7 @@ FALLBACKS = metrics.counter(
 
 
 class Window(NamedTuple):
-    """Where a caller stands, this request counted: `used` of `limit`; the window ends in `reset_s` seconds."""
+    """A caller's state after this request: `used` of `limit`; the window ends in `reset_s` seconds."""
 
     limit: int
     used: int

@@ -1,4 +1,4 @@
-"""The number of a row in a path, such as `/desk/alerts/17`: the one type for route parameters that are one."""
+"""The number of a row in a path, such as `/desk/alerts/17`: the type of such route parameters."""
 
 from typing import Annotated
 
@@ -8,4 +8,4 @@ MAX_ROW_ID = 2**63 - 1
 """The largest `bigint` of Postgres, which all numbered rows have."""
 
 RowId = Annotated[int, Parameter(ge=1, le=MAX_ROW_ID)]
-"""Any other number names nothing: 404 (`app.web.errors`)."""
+"""Any other number is answered with 404 (`app.web.errors`)."""

@@ -1,4 +1,4 @@
-"""Whether a form was sent from a page of our own: what a browser says itself, which no foreign page can change."""
+"""Whether a form was sent from a page of our own, by headers that browsers set and other sites' pages can't change."""
 
 from typing import Any
 from urllib.parse import urlsplit

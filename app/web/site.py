@@ -1,4 +1,4 @@
-"""What a browser, a search engine or a security researcher asks of any host: front page, icons, `robots.txt`, and
+"""What browsers, search engines and security researchers request from any host: front page, icons, `robots.txt`, and
 two of the well-known addresses (RFC 8615)."""
 
 from datetime import datetime, time, timedelta
@@ -14,7 +14,7 @@ from app.core.settings import Settings
 from app.web.pages import COMPRESSED, Pages
 
 ROBOTS = "User-agent: *\nDisallow: /\n"
-"""A payment link is a capability: no search engine has any business with it, nor with anything else here."""
+"""A payment link gives access to its reader, so no search engine may index it, nor anything else here."""
 
 SECURITY_TXT_PATH = "/.well-known/security.txt"
 
@@ -22,7 +22,7 @@ SECURITY_TXT_LIFE = timedelta(days=90)
 """RFC 9116, section 2.5.5, wants an end less than a year away. The file is made anew for each reader."""
 
 CHANGE_PASSWORD_PATH = "/account/password"  # noqa: S105 - an address
-"""Where a password manager sends its user (W3C, "A Well-Known URL for Changing Passwords")."""
+"""The page that password managers open (W3C, "A Well-Known URL for Changing Passwords")."""
 
 ICON_CACHE = {"Cache-Control": f"public, max-age={timedelta(days=1) // timedelta(seconds=1)}"}
 

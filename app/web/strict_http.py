@@ -1,4 +1,4 @@
-"""One reading of every request: what two servers could read differently is refused before anything acts on it.
+"""Refusal of ambiguous requests: what two servers could read differently is refused before anything acts on it.
 
 Behind a proxy a request is parsed twice. Where both parsers disagree about its end or its host, a stranger can hide
 one request inside another (request smuggling). Granian's parser answers most of that with a bare 400: folded lines,

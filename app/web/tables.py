@@ -1,4 +1,4 @@
-"""Answers kept for replay (contract, section 2, "Idempotency-Key")."""
+"""Stored answers for replay (contract, section 2, "Idempotency-Key")."""
 
 from piccolo.columns import SmallInt
 from piccolo.table import Table

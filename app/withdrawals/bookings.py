@@ -1,4 +1,4 @@
-"""What a withdrawal does to the books, in plain values: locked on request, given back or gone at the end."""
+"""The ledger postings of a withdrawal, as values: locked on request, released or settled at the end."""
 
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -31,12 +31,12 @@ class Money:
 
     @property
     def fees(self) -> ChainId:
-        """The ledger that earns the fee."""
+        """The ledger that receives the fee."""
         return ChainId(owner=FEES, network=self.network, asset=self.asset)
 
     @property
     def chains(self) -> list[ChainId]:
-        """Every ledger that the withdrawal will ever touch: the heads to lock."""
+        """Every ledger that the withdrawal posts to: the heads to lock."""
         return [self.payer, self.fees] if self.fee_raw else [self.payer]
 
 
@@ -45,13 +45,13 @@ def lock(money: Money) -> list[Posting]:
     return [_posting(money, money.payer, "locked", -money.total_raw, money.total_raw)]
 
 
-def give_back(money: Money) -> list[Posting]:
-    """On rejection, failure, cancellation: back to available."""
+def release(money: Money) -> list[Posting]:
+    """On rejection, failure, cancellation: amount and fee are available again."""
     return [_posting(money, money.payer, "released", money.total_raw, -money.total_raw)]
 
 
 def settle(money: Money) -> list[Posting]:
-    """On confirmation: the amount has left for good, the fee is the platform's."""
+    """On confirmation: the amount was sent, the fee is the platform's."""
     postings = [_posting(money, money.payer, "settled", 0, -money.total_raw)]
     if money.fee_raw:
         postings.append(_posting(money, money.fees, "fee", money.fee_raw, 0))

@@ -1,4 +1,4 @@
-"""What bounds a merchant's payouts and refunds: its standing, the platform's switches, and a cap per asset and day."""
+"""The limits of a merchant's payouts and refunds: its status, the platform's switches, a cap per asset and day."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,14 +8,13 @@ from app.core import database
 from app.core.errors import ApiError, Code
 from app.core.money import format_amount
 from app.networks.config import Asset, NetworkConfig
-from app.withdrawals.states import LIVE
+from app.withdrawals import checks_repository as repository
 
 CAP_WINDOW = timedelta(hours=24)
 """Contract, section 4: caps count over a rolling 24 hours."""
 
-
 STOPPED = ("suspended", "banned")
-"""Standings of a merchant whose own balance pays nothing: no approval, and no new signature for what was approved."""
+"""Statuses of a merchant whose own balance pays nothing: no approval, and no signature for what was approved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +28,12 @@ class CapUse:
 async def stopped(source: str) -> str | None:
     """`suspended` or `banned` where the ledger that pays is such a merchant's; None for all others, and for the
     platform's: what is returned out of suspense was never the merchant's money."""
-    standing: str | None = await database.fetch_value(
-        "SELECT status FROM merchants WHERE id = $1 AND status = ANY($2)", source, list(STOPPED)
-    )
-    return standing
+    return await repository.merchant_status_among(source, STOPPED)
 
 
 async def refuse_if_paused(kind: Literal["payouts", "refunds"]) -> None:
     """Raise PAYOUTS_DISABLED or REFUNDS_DISABLED while operators have paused them."""
-    if await database.fetch_value("SELECT 1 FROM switches WHERE name = $1", kind):
+    if await repository.is_paused(kind):
         code = Code.PAYOUTS_DISABLED if kind == "payouts" else Code.REFUNDS_DISABLED
         raise ApiError(code, f"new {kind} are paused", retry_after_s=60)
 
@@ -47,7 +43,7 @@ async def refuse_beyond_cap(
 ) -> None:
     """Raise DAILY_CAP_EXCEEDED if `amount_raw` more within the window is more than the merchant's cap.
 
-    Payouts and refunds count alike, without fees, and stop counting when they are given back. The caller holds
+    Payouts and refunds count alike, without fees, and stop counting when their money is released. The caller holds
     the lock of the ledger's head: two requests can't both take the last of the cap.
     """
     database.in_transaction()
@@ -59,23 +55,7 @@ async def refuse_beyond_cap(
 
 async def cap_use(merchant_id: str, network: str, asset: str, now: datetime) -> CapUse:
     """How much of a merchant's cap for an asset is used up. Without a cap nothing is counted."""
-    cap_raw: int | None = await database.fetch_value(
-        "SELECT daily_cap_raw FROM merchant_assets WHERE merchant = $1 AND network = $2 AND asset = $3",
-        merchant_id,
-        network,
-        asset,
-    )
+    cap_raw = await repository.cap_raw(merchant_id, network, asset)
     if cap_raw is None:
         return CapUse(None, 0)
-    used_raw: int = await database.fetch_value(
-        """
-        SELECT coalesce(sum(amount_raw), 0) FROM withdrawals
-        WHERE source = $1 AND network = $2 AND asset = $3 AND created_at > $4 AND status = ANY($5)
-        """,
-        merchant_id,
-        network,
-        asset,
-        now - CAP_WINDOW,
-        [status.value for status in LIVE],
-    )
-    return CapUse(cap_raw, used_raw)
+    return CapUse(cap_raw, await repository.requested_since_raw(merchant_id, network, asset, now - CAP_WINDOW))

@@ -1,5 +1,6 @@
-"""How payouts and refunds look from outside: the one form that the API, events and stored replays share."""
+"""The outside form of payouts and refunds, which the API, events and stored replays share."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -7,9 +8,9 @@ from msgspec import Meta
 
 from app.core import metadata
 from app.core.clock import rfc3339
-from app.core.database import Row
 from app.core.money import format_amount
 from app.networks.registry import Networks
+from app.withdrawals.presented_repository import PresentedWithdrawal
 from app.withdrawals.states import Status
 
 
@@ -74,55 +75,60 @@ Body = PayoutBody | RefundBody
 
 
 class WithdrawalPresenter:
-    """Turns rows of `withdrawals` with their payout's or refund's columns into bodies."""
+    """Turns withdrawals with their payout's or refund's columns into bodies."""
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
 
-    def payout(self, row: Row) -> PayoutBody:
+    def body(self, row: PresentedWithdrawal) -> Body:
+        """The outside form of a payout or a refund."""
+        return self.payout(row) if row.kind == "payout" else self.refund(row)
+
+    def payout(self, row: PresentedWithdrawal) -> PayoutBody:
         """The outside form of a payout."""
+        assert row.metadata is not None, "a payout has metadata, if only an empty object"
         return PayoutBody(
             **self._shared(row),
-            destination=row["destination"],
-            destination_memo=row["destination_memo"],
-            description=row["description"],
-            metadata=metadata.from_json(row["metadata"]),
+            destination=row.destination,
+            destination_memo=row.destination_memo,
+            description=row.description,
+            metadata=metadata.from_json(row.metadata),
         )
 
-    def refund(self, row: Row) -> RefundBody:
+    def refund(self, row: PresentedWithdrawal) -> RefundBody:
         """The outside form of a refund."""
         return RefundBody(
             **self._shared(row),
-            invoice_id=row["invoice"],
-            deposit_id=row["deposit"],
-            refund_address=row["destination"],
-            refund_address_memo=row["destination_memo"],
-            reason=row["reason"],
-            customer_visible_reason=row["customer_visible_reason"],
+            invoice_id=row.invoice,
+            deposit_id=row.deposit,
+            refund_address=row.destination,
+            refund_address_memo=row.destination_memo,
+            reason=row.reason,
+            customer_visible_reason=row.customer_visible_reason,
         )
 
-    def _shared(self, row: Row) -> dict[str, Any]:
-        network = self._networks.get(row["network"])
-        asset = network.asset(row["asset"])
+    def _shared(self, row: PresentedWithdrawal) -> dict[str, Any]:
+        network = self._networks.get(row.network)
+        asset = network.asset(row.asset)
         assert asset is not None, "assets are never removed from a network that has withdrawals"
         return {
-            "id": row["id"],
-            "mode": row["mode"],
-            "status": Status(row["status"]),
+            "id": row.id,
+            "mode": row.mode,
+            "status": Status(row.status),
             "asset": asset.symbol,
             "chain": network.chain,
-            "amount_decimal": format_amount(row["amount_raw"], asset.decimals),
-            "amount_raw": str(row["amount_raw"]),
-            "fee_decimal": format_amount(row["fee_raw"], asset.decimals),
-            "fee_raw": str(row["fee_raw"]),
-            "txid": row["txid"],
-            "held": row["held"],
-            "waiting_reason": row["waiting_reason"],
-            "status_reason": row["decision_reason"],
-            "created_at": rfc3339(row["created_at"]),
-            "approved_at": _moment(row["approved_at"]),
-            "submitted_at": _moment(row["submitted_at"]),
-            "settled_at": _moment(row["settled_at"]),
+            "amount_decimal": format_amount(row.amount_raw, asset.decimals),
+            "amount_raw": str(row.amount_raw),
+            "fee_decimal": format_amount(row.fee_raw, asset.decimals),
+            "fee_raw": str(row.fee_raw),
+            "txid": row.txid,
+            "held": row.held,
+            "waiting_reason": row.waiting_reason,
+            "status_reason": row.decision_reason,
+            "created_at": rfc3339(row.created_at),
+            "approved_at": _moment(row.approved_at),
+            "submitted_at": _moment(row.submitted_at),
+            "settled_at": _moment(row.settled_at),
         }
 
 
@@ -132,5 +138,5 @@ def event_data(body: Body) -> bytes:
     return b'{"%s_id":"%s",%s' % (noun.encode(), body.id.encode(), msgspec.json.encode(body)[1:])
 
 
-def _moment(moment: Any) -> str | None:
+def _moment(moment: datetime | None) -> str | None:
     return None if moment is None else rfc3339(moment)

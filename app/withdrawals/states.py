@@ -1,11 +1,11 @@
-"""Where a payout or a refund may go from where it is (contract, section 4). The one table of transitions."""
+"""The statuses of payouts and refunds, and the one table of transitions between them (contract, section 4)."""
 
 from enum import StrEnum
 from types import MappingProxyType
 
 
 class Status(StrEnum):
-    """A withdrawal's progress. What keeps it from moving is `held` and `waiting_reason`."""
+    """A withdrawal's progress. Why it does not go on is in `held` and `waiting_reason`."""
 
     PENDING_APPROVAL = "pending_approval"
     APPROVED = "approved"
@@ -19,7 +19,7 @@ class Status(StrEnum):
 TRANSITIONS = MappingProxyType(
     {
         Status.PENDING_APPROVAL: frozenset({Status.APPROVED, Status.REJECTED, Status.CANCELLED}),
-        # An approval may be taken back as long as nothing is signed; a trigger refuses it afterwards.
+        # An approved one may be rejected while nothing is signed for it; a trigger refuses it afterwards.
         Status.APPROVED: frozenset({Status.SUBMITTED, Status.REJECTED, Status.FAILED}),
         Status.SUBMITTED: frozenset({Status.CONFIRMED, Status.FAILED}),
         Status.CONFIRMED: frozenset[Status](),
@@ -30,14 +30,14 @@ TRANSITIONS = MappingProxyType(
 )
 
 LIVE = (Status.PENDING_APPROVAL, Status.APPROVED, Status.SUBMITTED, Status.CONFIRMED)
-"""Those whose money is locked or gone: what counts against a cap or an invoice's net."""
+"""Statuses in which the money is locked or sent: these count against a cap and an invoice's net."""
 
-GIVES_BACK = frozenset({Status.REJECTED, Status.FAILED, Status.CANCELLED})
-"""Entering one of these returns the lock."""
+RELEASES_FUNDS = frozenset({Status.REJECTED, Status.FAILED, Status.CANCELLED})
+"""A withdrawal that enters one of these ends without a transfer, and its locked money is available again."""
 
 
 class IllegalTransition(Exception):
-    """A program error: a step that the table does not have."""
+    """A step that the table of transitions does not have."""
 
 
 def check_transition(current: Status, target: Status) -> None:

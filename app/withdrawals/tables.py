@@ -86,7 +86,7 @@ class Approval(Table, tablename="approvals"):
 
 
 class WalletNonce(Table, tablename="wallet_nonces"):
-    """The next nonce of an address that we send from: locked by whoever signs."""
+    """The next nonce of an address that we send from: locked by each signature."""
 
     id = BigSerial(primary_key=True)
     network = columns.words(40)
@@ -162,7 +162,7 @@ class HotWalletReceipt(Table, tablename="hot_wallet_receipts"):
 
 
 class HotWalletLook(Table, tablename="hot_wallet_looks"):
-    """What the hot wallet held of an asset when the signer last looked (signer/wallet_snapshot.py).
+    """What the hot wallet held of an asset when the signer last read it (signer/wallet_snapshot.py).
 
     `free_raw` of it is not promised to a transaction under way. `gas_left_raw`, of the native coin alone, is what
     the treasury may still spend on gas.

@@ -1,4 +1,4 @@
-"""Changes of credentials that meet: of two at once one counts, and what was made under the old ones is dead."""
+"""Concurrent changes of credentials: of two one counts, and everything made under the old credentials has ended."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.accounts import credentials, sessions
+from app.accounts import credentials, sessions, sessions_repository
 from app.accounts.credentials import Outdated
 from app.accounts.sign_in import CodeWanted
 from app.core import clock, database
@@ -27,7 +27,7 @@ async def invalidate(world: World) -> None:
 
 
 async def while_changing(world: World, started: Callable[[], Coroutine[Any, Any, object]]) -> object:
-    """What comes of something that begins before a change of credentials is committed and ends after it."""
+    """The result of something that begins before a change of credentials is committed and ends after it."""
     async with database.transaction():
         await credentials.invalidate(await world.person(), keep=None)
         running = asyncio.create_task(started(), context=Context())  # another request: not in this transaction
@@ -36,7 +36,9 @@ async def while_changing(world: World, started: Callable[[], Coroutine[Any, Any,
     return await running
 
 
-async def test_who_was_let_in_before_a_change_makes_none_after_it(settings: Settings, steady_clock: None) -> None:
+async def test_a_request_from_before_a_change_can_not_change_credentials_after_it(
+    settings: Settings, steady_clock: None
+) -> None:
     """A thief's request that waited for a slow hash while the owner changed the password."""
     world = await a_world(settings)
     person = await world.person()
@@ -77,14 +79,14 @@ async def test_a_link_that_was_asked_for_before_a_change_and_written_after_is_de
     world = await a_world(settings)
     person = await world.person()
     await invalidate(world)
-    await world.email_changes.ask(person, "thief@example.test", address=HERE, now=clock.now())
+    await world.email_changes.request(person, "thief@example.test", address=HERE, now=clock.now())
     token = await world.mailed("thief@example.test")
     assert await world.email_changes.confirm(token, session=None, address=HERE, now=clock.now()) is None
 
 
 async def test_a_link_that_is_used_during_a_change_is_dead_after_it(settings: Settings, steady_clock: None) -> None:
     world = await a_world(settings)
-    await world.email_changes.ask(await world.person(), "thief@example.test", address=HERE, now=clock.now())
+    await world.email_changes.request(await world.person(), "thief@example.test", address=HERE, now=clock.now())
     token, now = await world.mailed("thief@example.test"), clock.now()
     came = await while_changing(world, lambda: world.email_changes.confirm(token, session=None, address=HERE, now=now))
     assert came is None
@@ -102,12 +104,12 @@ async def test_a_code_that_is_given_during_a_change_signs_nobody_in(settings: Se
         world, lambda: world.sign_in.with_code(half.token, code, address=HERE, user_agent="", now=now)
     )
     assert came is None
-    assert await sessions.of_account(world.account_id, now) == []
+    assert await sessions_repository.of_account(world.account_id, now) == []
 
 
-async def test_what_ended_with_a_change_is_swept_away(settings: Settings, steady_clock: None) -> None:
+async def test_purge_deletes_what_ended_with_a_change(settings: Settings, steady_clock: None) -> None:
     world = await a_world(settings)
     await invalidate(world)
     going_on = await world.open_session()
-    assert await sessions.purge(clock.now()) == 1
+    assert await sessions_repository.purge(clock.now()) == 1
     assert (await found(going_on)).account_id == world.account_id

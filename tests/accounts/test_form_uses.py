@@ -1,4 +1,4 @@
-"""Uses of forms: once, whichever comes first; what is shown once; what is kept."""
+"""Uses of forms: each form is carried out once; secrets are shown once; old rows are purged."""
 
 import asyncio
 from datetime import timedelta
@@ -22,7 +22,9 @@ def test_another_account_address_or_key_is_another_form() -> None:
     assert len(others | {ONE.id}) == 4
 
 
-async def test_of_ten_at_once_one_carries_it_out_and_nine_hear_where_it_led(db: str, settings: Settings) -> None:
+async def test_of_ten_submissions_at_once_one_is_carried_out_and_nine_get_its_redirect(
+    db: str, settings: Settings
+) -> None:
     carried_out = 0
 
     async def send() -> str:
@@ -39,7 +41,7 @@ async def test_of_ten_at_once_one_carries_it_out_and_nine_hear_where_it_led(db: 
     assert await form_uses.begin(ONE, "SES-2") == "/made"
 
 
-async def test_a_refused_form_is_the_next_ones_to_carry_out(db: str) -> None:
+async def test_a_refused_form_can_be_submitted_again(db: str) -> None:
     assert await form_uses.begin(ONE, "SES-1") is None
     twin = asyncio.create_task(form_uses.begin(ONE, "SES-1"))
     await asyncio.sleep(0.1)
@@ -48,7 +50,7 @@ async def test_a_refused_form_is_the_next_ones_to_carry_out(db: str) -> None:
     assert await twin is None
 
 
-async def test_nobody_takes_over_what_a_dead_process_has_begun(db: str, steady_clock: None) -> None:
+async def test_the_claim_of_a_dead_process_is_never_taken_over(db: str, steady_clock: None) -> None:
     assert await form_uses.begin(ONE, "SES-1") is None
     clock.shift(LOST_AFTER + timedelta(seconds=1))
     with pytest.raises(ApiError, match="not known whether it was carried out") as raised:
@@ -56,7 +58,7 @@ async def test_nobody_takes_over_what_a_dead_process_has_begun(db: str, steady_c
     assert raised.value.code is Code.IDEMPOTENCY_IN_PROGRESS
 
 
-async def test_a_twin_does_not_wait_for_ever(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_second_submission_waits_for_a_limited_time(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(form_uses, "TWIN_WAITS_S", 0.2)
     assert await form_uses.begin(ONE, "SES-1") is None
     with pytest.raises(ApiError, match="still being carried out"):
@@ -76,7 +78,7 @@ async def test_a_secret_is_sealed_taken_once_and_by_its_session_and_page_alone(d
     assert await database.fetch_value("SELECT count(secret_sealed) FROM form_uses") == 0
 
 
-async def test_what_is_too_old_goes_secrets_first(db: str, settings: Settings, steady_clock: None) -> None:
+async def test_purge_deletes_secrets_before_uses(db: str, settings: Settings, steady_clock: None) -> None:
     keys = settings.data_keys
     await form_uses.begin(ONE, "SES-1")
     await form_uses.finish(ONE, "/made", "a canary", keys)
@@ -89,7 +91,7 @@ async def test_what_is_too_old_goes_secrets_first(db: str, settings: Settings, s
     assert await database.fetch_value("SELECT count(*) FROM form_uses") == 0
 
 
-async def test_a_secret_that_waited_too_long_is_shown_no_more(db: str, settings: Settings, steady_clock: None) -> None:
+async def test_a_secret_that_is_too_old_is_not_shown(db: str, settings: Settings, steady_clock: None) -> None:
     await form_uses.begin(ONE, "SES-1")
     await form_uses.finish(ONE, "/made", "a canary", settings.data_keys)
     clock.shift(SECRET_WAITS + timedelta(seconds=1))

@@ -1,4 +1,4 @@
-"""An operator leaves: the right ends, and whatever was given out to the account."""
+"""Removing an operator ends the right and everything that was made for the account."""
 
 import pytest
 

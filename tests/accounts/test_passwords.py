@@ -1,4 +1,4 @@
-"""Passwords that nobody should take are refused; all others go."""
+"""Common passwords and bad lengths are refused; all others are accepted."""
 
 import pytest
 from argon2 import PasswordHasher
@@ -10,7 +10,7 @@ from app.core.errors import ApiError
 @pytest.mark.parametrize(
     "password", ["short", "x" * 129, "password", "PASSWORD1", "qwertyuiop", "12345678", "mara@example.test", "iloveyou"]
 )
-def test_what_anybody_would_try_is_refused(password: str) -> None:
+def test_common_passwords_are_refused(password: str) -> None:
     with pytest.raises(ApiError, match="password:"):
         passwords.check(password, email="mara@example.test")
 
@@ -20,7 +20,7 @@ def test_there_are_no_rules_of_composition(password: str) -> None:
     passwords.check(password, email="mara@example.test")
 
 
-async def test_a_hash_knows_its_password_alone(
+async def test_a_hash_matches_only_its_password(
     full_cost_hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passwords, "hasher", full_cost_hasher)

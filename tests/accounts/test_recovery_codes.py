@@ -1,10 +1,10 @@
-"""Recovery codes: each once, whatever happens at once, and none of the old ones after new ones."""
+"""Recovery codes: each works once, also under concurrent use; new ones replace the old ones."""
 
 import asyncio
 
 import pytest
 
-from app.accounts import recovery_codes
+from app.accounts import codes_repository, recovery_codes
 from app.accounts.sign_in import verify_factor
 from app.accounts.totp import CodeRefused, TooManyTries
 from app.core import clock, database
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 async def codes_of(account_id: str) -> list[str]:
     async with database.transaction():
-        return await recovery_codes.make(account_id, clock.now())
+        return await recovery_codes.create(account_id, clock.now())
 
 
 async def test_twenty_uses_of_one_code_at_once_are_one(settings: Settings) -> None:
@@ -32,10 +32,10 @@ async def test_twenty_uses_of_one_code_at_once_are_one(settings: Settings) -> No
     outcomes = await asyncio.gather(*(use() for _ in range(20)))
     assert sorted(set(outcomes)) == ["recovery code", "refused"]
     assert outcomes.count("recovery code") == 1
-    assert await recovery_codes.left(account.id) == 9
+    assert await codes_repository.count_recovery_codes(account.id) == 9
 
 
-async def test_they_are_read_as_people_type_them_and_kept_as_hashes(settings: Settings) -> None:
+async def test_codes_are_accepted_as_people_type_them_and_stored_as_hashes(settings: Settings) -> None:
     account = await an_account(settings)
     codes = await codes_of(account.id)
     assert len(set(codes)) == 10
@@ -46,7 +46,7 @@ async def test_they_are_read_as_people_type_them_and_kept_as_hashes(settings: Se
     assert not await recovery_codes.use(account.id, codes[0])
 
 
-async def test_new_ones_end_the_old_ones_and_nobody_uses_anothers(settings: Settings) -> None:
+async def test_new_codes_replace_old_ones_and_work_for_one_account(settings: Settings) -> None:
     account = await an_account(settings)
     old, new = await codes_of(account.id), await codes_of(account.id)
     other = await an_account(settings, "other@example.test")

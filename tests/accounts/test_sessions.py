@@ -1,10 +1,10 @@
-"""Sessions: what is kept of a token, when they end, and what is swept away."""
+"""Sessions: what is stored of a token, when they end, and when they are purged."""
 
 from datetime import timedelta
 
 import pytest
 
-from app.accounts import sessions
+from app.accounts import sessions, sessions_repository
 from app.core import clock, database
 from app.core.crypto import sha256
 from app.core.settings import Settings
@@ -33,14 +33,14 @@ async def test_a_session_ends_after_thirty_days_used_or_not(settings: Settings) 
     clock.shift(timedelta(days=29, hours=23))
     session = await sessions.find(token, clock.now())
     assert session is not None
-    await sessions.seen(session, address="192.0.2.7", user_agent="Another", now=clock.now())
-    (listed,) = await sessions.of_account(session.account_id, clock.now())
+    await sessions.record_use(session, address="192.0.2.7", user_agent="Another", now=clock.now())
+    (listed,) = await sessions_repository.of_account(session.account_id, clock.now())
     assert (listed.address, listed.user_agent) == ("192.0.2.7", "Another")
-    assert await sessions.purge(clock.now()) == 0
+    assert await sessions_repository.purge(clock.now()) == 0
     clock.shift(timedelta(hours=2))
     assert await sessions.find(token, clock.now()) is None
-    assert await sessions.of_account(session.account_id, clock.now()) == []
-    assert await sessions.purge(clock.now()) == 1
+    assert await sessions_repository.of_account(session.account_id, clock.now()) == []
+    assert await sessions_repository.purge(clock.now()) == 1
 
 
 async def test_a_renewed_token_replaces_the_old_one_once(settings: Settings) -> None:
@@ -57,12 +57,12 @@ async def test_a_renewed_token_replaces_the_old_one_once(settings: Settings) -> 
 
 
 @pytest.mark.parametrize("token", ["", "x", "\0", "\ud800", "x" * 43, "x" * 5000, "' OR 1=1 --"])
-async def test_strange_tokens_find_nothing(token: str) -> None:
+async def test_malformed_tokens_find_nothing(token: str) -> None:
     assert await sessions.find(token, clock.now()) is None
 
 
 async def test_nobody_ends_another_ones_session(settings: Settings) -> None:
     session_id, token = await opened(await an_account(settings))
     stranger = await an_account(settings, "stranger@example.test")
-    assert not await sessions.end(stranger.id, session_id)
+    assert not await sessions_repository.delete(stranger.id, session_id)
     assert await sessions.find(token, clock.now()) is not None

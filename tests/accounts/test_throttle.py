@@ -1,11 +1,11 @@
-"""Limits hold under parallel tries, count in Postgres, and open again when their window is over."""
+"""Limits hold under parallel tries, are counted in Postgres, and end with their window."""
 
 import asyncio
 from datetime import timedelta
 
 import pytest
 
-from app.accounts import throttle
+from app.accounts import throttle_repository
 from app.accounts.throttle import Limit, Throttle
 from app.core import clock, database
 from app.core.errors import ApiError
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 async def take(tries: list[tuple[Limit, str]]) -> bool:
-    """Whether a try was left. Each asker is another process: it remembers nothing."""
+    """Whether a try was left. Each call stands for another process, which remembers nothing."""
     try:
         await Throttle(b"k" * 32).take(tries, clock.now())
     except ApiError as error:
@@ -36,13 +36,13 @@ async def test_the_window_opens_again() -> None:
     assert await take([(FIVE, "mara")])
 
 
-async def test_who_is_throttled_by_address_uses_up_nobody_elses_tries() -> None:
+async def test_a_client_throttled_by_address_uses_up_no_tries_of_accounts() -> None:
     for _ in range(20):
         await take([(FIVE, "192.0.2.1"), (MANY, "mara")])
     assert await database.fetch_value("SELECT max(used) FROM throttles") == 5
 
 
-async def test_what_was_no_failure_is_given_back() -> None:
+async def test_tries_that_did_not_fail_are_given_back() -> None:
     counted = Throttle(b"k" * 32)
     for _ in range(50):
         await counted.take([(FIVE, "mara")], clock.now())
@@ -50,8 +50,8 @@ async def test_what_was_no_failure_is_given_back() -> None:
     assert await take([(FIVE, "mara")])
 
 
-async def test_whom_it_is_about_is_not_kept_and_old_counts_go() -> None:
+async def test_subjects_are_not_stored_and_old_counts_are_purged() -> None:
     await take([(FIVE, "mara@example.test")])
     assert b"mara" not in await database.fetch_value("SELECT bucket FROM throttles")
-    assert await throttle.purge(clock.now()) == 0
-    assert await throttle.purge(clock.now() + FIVE.window) == 1
+    assert await throttle_repository.purge(clock.now()) == 0
+    assert await throttle_repository.purge(clock.now() + FIVE.window) == 1

@@ -1,4 +1,4 @@
-"""For how long a code is good."""
+"""How long a code is valid."""
 
 import pyotp
 

@@ -18,7 +18,7 @@ from app.refunds.service import NewRefund
 from app.sandbox.chain_driver import AnvilDriver
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
-from app.withdrawals.queries import Filters
+from app.withdrawals.presented_repository import Filters
 from tests.checkout.pictures import PNG
 from tests.factories.api_keys import api_key
 from tests.factories.invoices import invoice

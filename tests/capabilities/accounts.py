@@ -1,11 +1,11 @@
-"""What an account is given: how each thing is made and used, and the events that end it."""
+"""Capabilities of an account: how each is made and used, and the events that end it."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pyotp
 
-from app.accounts import operators, recovery_codes, sessions, totp
+from app.accounts import operators, recovery_codes, sessions, sessions_repository, totp
 from app.accounts.sign_in import CodeWanted, SignedIn
 from app.core import clock, database
 from app.core.errors import ApiError
@@ -14,7 +14,7 @@ from tests.capabilities.world import HERE, World, sign_out_others
 from tests.identity.browsing import PASSWORD
 
 Use = Callable[[], Awaitable[bool]]
-"""Use the thing, as whoever has it would; whether it worked."""
+"""Use the thing as its holder would; whether it worked."""
 
 NEW = "quite another phrase 8"
 
@@ -34,7 +34,9 @@ async def given_code(world: World) -> Use:
 
     async def use() -> bool:
         now = clock.now()
-        goes_on = [one for one in await sessions.of_account(world.account_id, now) if one.id == world.session.id]
+        goes_on = [
+            one for one in await sessions_repository.of_account(world.account_id, now) if one.id == world.session.id
+        ]
         return any(one.code_given_at is not None and not Visitor(one, HERE).needs_code(now) for one in goes_on)
 
     return use
@@ -89,7 +91,7 @@ async def code_of_the_authenticator(world: World) -> Use:
 
 async def recovery_code(world: World) -> Use:
     async with database.transaction():
-        code, *_ = await recovery_codes.make(world.account_id, clock.now())
+        code, *_ = await recovery_codes.create(world.account_id, clock.now())
 
     async def use() -> bool:
         return await recovery_codes.use(world.account_id, code)
@@ -103,7 +105,11 @@ async def offer(world: World) -> Use:
     secret = "".join(made.groups)
 
     async def use() -> bool:
-        alive = [one for one in await sessions.of_account(world.account_id, clock.now()) if one.id == world.session.id]
+        alive = [
+            one
+            for one in await sessions_repository.of_account(world.account_id, clock.now())
+            if one.id == world.session.id
+        ]
         if not alive:
             return False
         clock.shift(timedelta(seconds=30))
@@ -120,7 +126,7 @@ async def offer(world: World) -> Use:
 
 async def link_of_a_sign_up(world: World) -> Use:
     email = f"new-{world.email}"
-    await world.sign_up.ask(email=email, name="N", password=PASSWORD, next_path=None, site=HERE, now=clock.now())
+    await world.sign_up.request(email=email, name="N", password=PASSWORD, next_path=None, site=HERE, now=clock.now())
     token = await world.mailed(email)
     world.kept["signs_up"] = email
 
@@ -134,7 +140,7 @@ async def link_of_a_sign_up(world: World) -> Use:
 
 
 async def link_of_a_reset(world: World) -> Use:
-    await world.password_changes.ask_reset(email=world.email, address=HERE, site=HERE, now=clock.now())
+    await world.password_changes.request_reset(email=world.email, address=HERE, site=HERE, now=clock.now())
     token = await world.mailed()
 
     async def use() -> bool:
@@ -145,7 +151,7 @@ async def link_of_a_reset(world: World) -> Use:
 
 async def link_of_a_new_address(world: World) -> Use:
     email = f"thief-{world.email}"
-    await world.email_changes.ask(await world.person(), email, address=HERE, now=clock.now())
+    await world.email_changes.request(await world.person(), email, address=HERE, now=clock.now())
     token = await world.mailed(email)
 
     async def use() -> bool:
@@ -172,19 +178,19 @@ async def new_password(world: World) -> None:
 
 
 async def reset(world: World) -> None:
-    await world.password_changes.ask_reset(email=world.email, address=HERE, site=HERE, now=clock.now())
+    await world.password_changes.request_reset(email=world.email, address=HERE, site=HERE, now=clock.now())
     assert await world.password_changes.reset(await world.mailed(), NEW, address=HERE, now=clock.now())
 
 
 async def new_address(world: World) -> None:
     email = f"changed-{world.email}"
-    await world.email_changes.ask(await world.person(), email, address=HERE, now=clock.now())
+    await world.email_changes.request(await world.person(), email, address=HERE, now=clock.now())
     token = await world.mailed(email)
     assert await world.email_changes.confirm(token, session=world.session, address=HERE, now=clock.now())
 
 
 async def another_address_is_asked_for(world: World) -> None:
-    await world.email_changes.ask(await world.person(), f"other-{world.email}", address=HERE, now=clock.now())
+    await world.email_changes.request(await world.person(), f"other-{world.email}", address=HERE, now=clock.now())
 
 
 async def set_up(world: World) -> None:
@@ -206,8 +212,8 @@ async def removed_as_an_operator(world: World) -> None:
 
 
 async def signed_out(world: World) -> None:
-    for one in await sessions.of_account(world.account_id, clock.now()):
-        assert await sessions.end(world.account_id, one.id)
+    for one in await sessions_repository.of_account(world.account_id, clock.now()):
+        assert await sessions_repository.delete(world.account_id, one.id)
 
 
 async def an_account_with_the_address(world: World) -> None:

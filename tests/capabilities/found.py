@@ -1,4 +1,4 @@
-"""What the code has of things that give a right: tables with secrets, cookies, purposes of keys and of sealing."""
+"""Capabilities in the code: tables with secrets, cookies, purposes of keys and of sealing."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ APP = Path(__file__).parents[2] / "app"
 
 _SECRET_COLUMN = re.compile(r"(token|code|secret|password)_(hash|sealed)|\w+_sealed|bucket")
 
-_SEALS_WHAT_OTHERS_SEAL = ("crypto.py", "resealing.py")
+_SEALS_WHAT_OTHERS_SEAL = ("crypto.py", "key_rotation.py")
 """`encrypt` itself, and the rotation of data keys."""
 
 

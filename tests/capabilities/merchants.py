@@ -1,4 +1,4 @@
-"""What a merchant's people and servers are given: how each thing is made and used, and the events that end it."""
+"""Capabilities of a merchant's people and servers: how each is made and used, and the events that end it."""
 
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address

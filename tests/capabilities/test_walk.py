@@ -20,7 +20,7 @@ ROWS = rows()
 MAKES = accounts.MAKES | merchants.MAKES
 ENDS = accounts.ENDS | merchants.ENDS
 
-GUARD, SIGN_IN, SECURITY = "identity/test_guard.py", "identity/test_sign_in.py", "identity/test_security.py"
+GUARD, SIGN_IN, SECURITY = "identity/test_guard.py", "identity/test_sign_in_pages.py", "identity/test_security_pages.py"
 DELIVERY, LINKS, LIVE = "webhooks/test_delivery.py", "checkout/test_links.py", "checkout/test_checkout_live.py"
 APPROVALS, DESK = "withdrawals/test_approvals.py", "operator/test_desk_deeds.py"
 
@@ -29,11 +29,11 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("Visit", "a right password"): f"{SIGN_IN}::test_a_planted_token_is_not_the_one_after_any_step",
     ("Token of a form", "signing out"): f"{GUARD}::test_a_token_of_a_form_ends_with_its_session",
     ("Key of a form", "use"): "accounts/test_form_uses.py::"
-    "test_of_ten_at_once_one_carries_it_out_and_nine_hear_where_it_led",
+    "test_of_ten_submissions_at_once_one_is_carried_out_and_nine_get_its_redirect",
     ("Secret that waits for its page", "use"): "accounts/test_form_uses.py::"
     "test_a_secret_is_sealed_taken_once_and_by_its_session_and_page_alone",
     ("Sentence for the next page", "use"): f"{GUARD}::test_a_flash_is_shown_once_and_only_ours",
-    ("Letter that waits to be sent", "use"): "mail/test_outbox.py::"
+    ("Letter that waits to be sent", "use"): "mail/test_service.py::"
     "test_a_link_is_never_in_the_outbox_in_clear_and_gone_once_it_is_sent",
     ("Stored answer to a creation", "revocation"): "api_keys/test_keys.py::"
     "test_revocation_and_expiry_work_on_the_next_request",
@@ -46,10 +46,13 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("Stream of a checkout page", "the page is closed"): f"{LIVE}::test_streams_of_clients_that_vanish_are_forgotten",
     ("Request for a payout or refund", "cancellation"): "payouts/test_payouts.py::"
     "test_the_merchant_cancels_while_nobody_has_decided",
-    ("Request for a payout or refund", "rejection"): f"{APPROVALS}::test_a_rejection_says_why_and_gives_the_money_back",
+    (
+        "Request for a payout or refund",
+        "rejection",
+    ): f"{APPROVALS}::test_a_rejection_has_a_reason_and_releases_the_money",
     ("Form of an approval", "another request or an edited one"): f"{DESK}::"
     "test_a_form_of_another_payout_approves_neither",
-    ("Approval", "rejection"): f"{APPROVALS}::test_an_approval_is_taken_back_only_while_nothing_is_signed",
+    ("Approval", "rejection"): f"{APPROVALS}::test_an_approved_payout_is_rejected_only_while_nothing_is_signed",
     ("Approval", "a hold"): f"{APPROVALS}::test_a_hold_stops_what_is_not_sent_and_what_comes_later",
     ("Approval", "removal of the operator while others are missing"): f"{APPROVALS}::"
     "test_an_approval_ends_with_the_right_to_give_one",
@@ -99,7 +102,7 @@ def test_every_row_has_its_proofs(row) -> None:  # type: ignore[no-untyped-def]
             assert asserts_something(proof), proof
 
 
-def test_no_proof_is_of_a_row_that_is_gone() -> None:
+def test_every_proof_has_a_row() -> None:
     walked = {(row.what, end) for row in ROWS.values() for end in row.ends}
     assert set(ELSEWHERE) <= walked
     assert set(MAKES) <= set(ROWS)
@@ -107,7 +110,7 @@ def test_no_proof_is_of_a_row_that_is_gone() -> None:
     assert len(changes()) == 8
 
 
-def test_whatever_gives_a_right_in_the_code_is_on_the_page() -> None:
+def test_everything_in_the_code_that_gives_a_right_is_on_the_page() -> None:
     """And the page names nothing that is not there."""
     in_code = {
         "cookie": found.cookie_names(),

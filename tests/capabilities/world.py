@@ -1,4 +1,4 @@
-"""Somebody with an account, a session, an authenticator and a place at a merchant, as services know them."""
+"""A person with an account, a session, an authenticator and a membership, for calls of services."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -6,14 +6,15 @@ from typing import Any
 
 import pyotp
 
-from app.accounts import credentials, people, sessions
+from app.accounts import credentials, sessions
+from app.accounts import repository as accounts_repository
 from app.accounts.email_changes import EmailChanges
 from app.accounts.enrolment import Enrolment
 from app.accounts.letters import Letters
 from app.accounts.password_changes import PasswordChanges
 from app.accounts.passwords import hash_password
-from app.accounts.people import Person
-from app.accounts.sessions import Session
+from app.accounts.repository import Person
+from app.accounts.sessions_repository import Session
 from app.accounts.sign_in import SignIn
 from app.accounts.sign_up import SignUp
 from app.accounts.throttle import Throttle
@@ -28,7 +29,7 @@ from tests.merchants.people import seated
 
 HERE = "192.0.2.1"
 HASH = hash_password(PASSWORD)
-"""Made once: a hash takes its time on purpose."""
+"""Made once: a hash is slow on purpose."""
 
 
 @dataclass
@@ -58,7 +59,7 @@ class World:
 
     async def person(self) -> Person:
         """The account as it is now."""
-        return await people.by_id(self.account_id)
+        return await accounts_repository.by_id(self.account_id)
 
     async def open_session(self) -> str:
         """Sign in, a code having been given; the token."""
@@ -68,7 +69,7 @@ class World:
         return token
 
     async def mailed(self, email: str | None = None) -> str:
-        """The token in the latest letter to an address; the account's own unless told otherwise."""
+        """The token in the latest letter to an address; the account's own by default."""
         return (await mailed_path(email or self.email)).partition("token=")[2]
 
     def code(self) -> str:

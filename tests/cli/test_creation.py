@@ -61,7 +61,7 @@ async def test_an_operator_who_is_there_has_an_exit_code_of_its_own(run: Run) ->
         (("--password-stdin",), "otto@example.test", 1, "among the first"),
     ],
 )
-async def test_what_is_no_password_makes_no_operator(
+async def test_a_bad_password_creates_no_operator(
     run: Run, database_url: str, arguments: tuple[str, ...], stdin: str, status: int, words: str
 ) -> None:
     refused = await run(*OPERATOR, *arguments, stdin=stdin)
@@ -81,7 +81,7 @@ async def test_a_merchant_and_a_key_are_made_as_json(run: Run, database_url: str
     assert (refused.exit_code, refused.stderr) == (1, "Error: merchant_id: is no merchant's\n")
 
 
-async def test_migrate_says_what_it_did(postgres: Postgres, run: Run) -> None:
+async def test_migrate_prints_what_it_applied(postgres: Postgres, run: Run) -> None:
     postgres.create_database("to_migrate")
     url = postgres.dsn("to_migrate")
     before = await run("create-merchant", "--name", "Too early", DATABASE_URL=url)

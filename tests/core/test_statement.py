@@ -10,7 +10,7 @@ from piccolo.columns.combination import WhereRaw
 from app.alerts.tables import Alert
 from app.core import database
 from app.core.keyset import Place
-from app.core.statement import Command, Listing, Param, Statement, any_of, insert, select
+from app.core.statement import Command, Listing, Param, Statement, any_of, insert, is_one, select
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 
@@ -114,6 +114,17 @@ async def test_one_statement_serves_however_many_values(db: str) -> None:
     some = Statement(select(Alert, Shown).where(any_of(Alert.message, Param("messages"))), Shown)
     assert len(await some.all(messages=["number 1", "number 3", "nothing"])) == 2
     assert await some.all(messages=[]) == []
+
+
+async def test_a_claim_takes_one_row_whatever_the_plan(db: str) -> None:
+    """Under a plan that runs the inner query for each row, IN would take all five."""
+    await ADD.run_each([alert(number) for number in range(5)])
+    first = Alert.select(Alert.id).order_by(Alert.id).limit(1).lock_rows("UPDATE", skip_locked=True)
+    claim = Command(Alert.update({Alert.told_at: Param("now")}).where(is_one(Alert.id, first)))
+    async with database.transaction():
+        for other_plan in ("hashagg", "sort", "hashjoin", "mergejoin", "material"):
+            await database.execute(f"SET LOCAL enable_{other_plan} = off")
+        assert await claim.run(now=NOW) == 1
 
 
 async def test_a_list_is_read_by_pages_in_both_directions(db: str) -> None:

@@ -16,7 +16,7 @@ from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused
-from app.withdrawals.queries import Filters
+from app.withdrawals.presented_repository import Filters
 from tests.books import assert_books, assert_invoices
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import join, terms

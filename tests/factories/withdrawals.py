@@ -10,7 +10,7 @@ from app.ledger.service import Posting
 from app.payouts.service import NewPayout
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody
-from app.withdrawals.queries import withdrawals_to_sign
+from app.withdrawals.repository import withdrawals_to_sign
 from tests.factories.operators import Operator
 
 CUSTOMER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

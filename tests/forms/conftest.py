@@ -1,4 +1,4 @@
-"""Forms of every page: the whole app with a chain, a merchant with one of everything, and a busy day at the desk."""
+"""Forms of every page: the whole app with a chain, a merchant with one of everything, and a desk with work."""
 
 import pytest
 

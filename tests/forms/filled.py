@@ -118,11 +118,11 @@ def of_desk(scene: Any, other_application: int) -> dict[str, Filled]:
 
 
 ELSEWHERE_TESTED = {
-    "/account/security/authenticator/confirm": "tests/identity/test_security.py: its code is of the offered secret",
-    "/account/security/authenticator/off": "tests/identity/test_security.py: the walk needs the authenticator",
+    "/account/security/authenticator/confirm": "tests/identity/test_security_pages.py: the code is of the new secret",
+    "/account/security/authenticator/off": "tests/identity/test_security_pages.py: the walk needs the authenticator",
     "/invitation/accept": "tests/merchants/test_team.py: the link in the letter works once",
     MERCHANT + "/application": "tests/cabinet/over_chain/test_rights.py: an approved merchant has none to send",
-    "/sign-out": "tests/identity/test_sign_in.py: it ends what sends it",
+    "/sign-out": "tests/identity/test_sign_in_pages.py: it ends what sends it",
     "/desk/approvals/{withdrawal_id:str}/attach": "tests/operator/test_desk_deeds.py: it needs a real transaction",
 }
 """Forms that the walks leave out, and where they are tested."""

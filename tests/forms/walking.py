@@ -1,4 +1,4 @@
-"""A person who opens the page of a form, and sends the form as it stands there."""
+"""Opens the page of a form and submits the form with its fields."""
 
 import re
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ class Walker:
         return target, fields
 
     async def code_given(self, ago: timedelta = timedelta()) -> None:
-        """As if a code had been given so long ago."""
+        """Set the time at which a code was given."""
         await database.execute(
             "UPDATE sessions SET code_given_at = $2 WHERE account = $1", self.account.id, clock.now() - ago
         )

@@ -1,4 +1,4 @@
-"""A browser without scripts: it keeps cookies, and sends forms as they stand on the page."""
+"""A browser without scripts: it stores cookies, and submits forms with the fields of the page."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _INPUT = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody's account, and the authenticator on their telephone, if it is set up."""
+    """An account, and its authenticator if one is set up."""
 
     id: str
     email: str
@@ -37,7 +37,7 @@ class Account:
 async def an_account(
     settings: Settings, email: str = "mara@example.test", *, totp: bool = False, is_operator: bool = False
 ) -> Account:
-    """Somebody who has confirmed their address."""
+    """An account with a confirmed address."""
     made = await accounts.create(
         settings.data_keys,
         email=email,
@@ -52,19 +52,19 @@ async def an_account(
 
 
 class Browser:
-    """Follows no redirect by itself: where one leads is part of what is tested."""
+    """Follows no redirect by itself: tests check the target."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
-        """Open a page. Where it gives itself an address with the key of its form, this is the page there."""
+        """Open a page; where it redirects to an address with the key of its form, the page there."""
         answer = await self.client.get(path, headers=headers)
         is_itself = re.fullmatch(rf"{re.escape(path)}[?&]form=[0-9a-f]{{32}}", answer.headers.get("location", ""))
         return await self.client.get(is_itself[0], headers=headers) if is_itself else answer
 
     async def send(self, path: str, page: str | None = None, **fields: str) -> httpx.Response:
-        """Open the page (`path`, unless told otherwise) and send its form to `path`."""
+        """Open the page (`path` by default) and submit its form to `path`."""
         shown = await self.get(page or path)
         return await self.post(path, hidden(shown) | fields)
 
@@ -73,12 +73,12 @@ class Browser:
         return await self.client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin"} | headers)
 
     async def led_on(self, answer: httpx.Response) -> httpx.Response:
-        """The page that the answer to a form leads to."""
+        """The page that the answer to a form redirects to."""
         assert answer.status_code == 303, answer.text
         return await self.get(answer.headers["location"])
 
     async def sign_in(self, account: Account) -> httpx.Response:
-        """Sign in, with a code where one is wanted."""
+        """Sign in, with a code where one is required."""
         answer = await self.send("/sign-in", email=account.email, password=account.password)
         if answer.headers.get("location", "").startswith("/sign-in/code"):
             answer = await self.send("/sign-in/code", code=account.code())
@@ -91,12 +91,12 @@ class Browser:
         return self.client.cookies.get(cookies.SESSION)
 
     async def is_signed_in(self) -> bool:
-        """Whether one's account opens."""
+        """Whether the account page opens."""
         return (await self.get("/account")).status_code == 200
 
 
 def with_cookie_of(thief: Browser, victim: Browser) -> Browser:
-    """The thief's browser has the victim's session, whole."""
+    """The thief's browser has all cookies of the victim's session."""
     thief.client.cookies.set(cookies.SESSION, victim.session or "", domain="pay.example.test")
     return thief
 

@@ -1,4 +1,4 @@
-"""The pages as a person's browser reaches them: the whole app, and browsers that keep cookies and send forms."""
+"""The whole app, and browsers that store cookies and submit forms."""
 
 import asyncio
 import logging

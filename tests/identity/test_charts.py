@@ -1,4 +1,4 @@
-"""The geometry of charts: true to the figures, whatever their size, and without a float."""
+"""The geometry of charts: exact for values of any size, without floats."""
 
 import pytest
 from hypothesis import given
@@ -30,18 +30,18 @@ def test_bars_keep_their_order_and_stay_inside(values: list[int]) -> None:
         assert all(one.height >= other.height for other in chart.bars if one.value >= other.value)
 
 
-def test_a_small_value_beside_a_large_one_is_seen() -> None:
+def test_a_small_value_beside_a_large_one_is_visible() -> None:
     assert charts.bars([("a", 1), ("b", 10**30)]).bars[0].height == charts.LEAST_BAR
 
 
-def test_nothing_has_no_lines() -> None:
+def test_a_chart_without_values_has_no_lines() -> None:
     chart = charts.bars([("a", 0), ("b", 0)])
     assert chart.is_empty
     assert chart.lines == ()
     assert charts.bars([]).is_empty
 
 
-def test_less_than_nothing_is_refused() -> None:
+def test_negative_values_are_refused() -> None:
     with pytest.raises(ValueError, match="less than nothing"):
         charts.bars([("a", -1)])
 
@@ -63,7 +63,7 @@ def test_the_highest_line_is_near_and_splits_into_whole_parts(value: int) -> Non
         assert top <= 3 * value
 
 
-def test_a_funnel_tells_shares_of_the_first_and_of_the_one_before() -> None:
+def test_a_funnel_has_shares_of_the_first_stage_and_of_the_one_before() -> None:
     created, seen, paid = charts.funnel([("Created", 400), ("Seen", 200), ("Paid", 150)])
     assert (created.share_bps, seen.share_bps, paid.share_bps) == (10_000, 5_000, 3_750)
     assert (seen.kept_bps, paid.kept_bps) == (5_000, 7_500)

@@ -62,7 +62,7 @@ async def test_a_form_of_nobody_of_another_or_from_elsewhere_is_refused(
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-async def test_a_letter_leads_to_our_own_host_whatever_a_request_says(
+async def test_links_in_letters_use_our_own_host_whatever_a_request_says(
     browser: Browsers, settings: Settings, trick: str
 ) -> None:
     account, thief = await an_account(settings), browser()

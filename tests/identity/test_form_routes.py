@@ -1,4 +1,4 @@
-"""Routes of forms say which code they ask for, or the app does not start; what they say is true and written down."""
+"""Routes of forms declare which code they require, or the app doesn't start; declarations are true and documented."""
 
 import re
 from collections import Counter
@@ -54,7 +54,7 @@ async def without_page(request: Asked) -> Response[Any]:
 
 @pytest.mark.parametrize("router", [signed_in_router, operator_router, signed_out_router])
 @pytest.mark.parametrize("handler", [undeclared, without_page])
-def test_a_route_that_says_nothing_or_names_no_page_stops_the_start(
+def test_the_app_does_not_start_with_an_undeclared_route_or_a_missing_page(
     settings: Settings, router: Any, handler: Any
 ) -> None:
     identity = Identity(wire(settings), Pages(), RateLimiter())
@@ -62,7 +62,7 @@ def test_a_route_that_says_nothing_or_names_no_page_stops_the_start(
         router("/cabinet", [page, handler], identity)
 
 
-def test_nothing_changes_by_a_route_that_says_nothing(settings: Settings) -> None:
+def test_every_route_that_changes_something_is_declared(settings: Settings) -> None:
     app: Litestar = create_app(settings)._app
     said = {address for address, _ in declared(app.routes)}
     changing = {route.path for route in app.routes if set(getattr(route, "methods", ())) - {"GET", "HEAD", "OPTIONS"}}
@@ -93,7 +93,7 @@ async def signed_in(settings: Settings, forms: Callable[[Identity], list[Any]]) 
             yield browser
 
 
-async def test_a_declaration_that_is_not_true_is_a_fault(settings: Settings, steady_clock: None) -> None:
+async def test_a_wrong_declaration_is_an_error(settings: Settings, steady_clock: None) -> None:
     """Such a route fails every test that sends its form."""
 
     def forms(identity: Identity) -> list[Any]:
@@ -165,7 +165,7 @@ def documented(settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_the_list_of_codes_is_written_down(settings: Settings) -> None:
+def test_the_docs_list_every_form_and_its_code(settings: Settings) -> None:
     """On a difference put the table that this prints in place of the one in the docs."""
     table = documented(settings)
     print(table)

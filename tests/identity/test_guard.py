@@ -1,4 +1,4 @@
-"""The guard: forms from elsewhere, errors in words, operators, and what every answer carries."""
+"""The guard: forms of other sites, error pages, operators, and headers of every answer."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -89,7 +89,7 @@ async def test_nobody_signs_another_in_from_elsewhere(browser: Browsers, setting
     assert mara.session is None
 
 
-async def test_every_page_is_kept_by_nobody_and_tells_no_server(browser: Browsers, settings: Settings) -> None:
+async def test_no_page_is_cached_or_sends_a_referrer(browser: Browsers, settings: Settings) -> None:
     mara = browser()
     await mara.sign_in(await an_account(settings))
     for path in ("/sign-in", "/sign-up", "/account", "/account/security", "/confirm-email?token=x"):
@@ -155,7 +155,7 @@ async def face(settings: Settings, steady_clock: None) -> AsyncIterator[httpx.As
             yield client
 
 
-async def test_errors_of_a_face_are_said_in_words(
+async def test_errors_of_a_face_are_pages_with_a_message(
     face: httpx.AsyncClient, settings: Settings, what_was_logged: Callable[[], str]
 ) -> None:
     mara = Browser(face)

@@ -41,7 +41,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 async def look(page: Page, name: str, axe: str) -> None:
-    """This page is in order at both widths and in both schemes."""
+    """This page is correct at both widths and in both colour schemes."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

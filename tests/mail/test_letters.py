@@ -55,7 +55,7 @@ def test_other_peoples_words_become_no_link() -> None:
     assert not LINKED.search(unlinked(BAIT))
 
 
-def test_no_letter_to_an_account_carries_bait() -> None:
+def test_no_letter_to_an_account_has_a_link_from_a_name() -> None:
     made = Letters("https://pay.example.test")
     written = []
     for name, write_one in inspect.getmembers(made, inspect.ismethod):
@@ -84,7 +84,7 @@ SUBJECTS_FROM_ELSEWHERE = {
     "merchants/administration.py": "SUBJECTS[deed]",
     "webhooks/pausing.py": "subject",  # _tell_merchant: its callers give constants, held below
     # What went wrong, in words of ours with ids and figures, to the operators alone.
-    "alerts/routing.py": "f\"[{alert['severity'].upper()}] {alert['kind']}: {' '.join(alert['message'].split())}\""
+    "alerts/routing.py": "f\"[{alert.severity.upper()}] {alert.kind}: {' '.join(alert.message.split())}\""
     "[:MAX_SUBJECT_CHARS]",
 }
 GIVEN_A_SUBJECT = {"_notice": 0, "_tell_merchant": 1}
@@ -103,6 +103,10 @@ def test_every_subject_is_ours() -> None:
 
 
 def test_letters_are_written_in_one_place() -> None:
-    inserting = [path for path in APP.rglob("*.py") if "INSERT INTO mail_outbox" in path.read_text()]
-    assert inserting == [APP / "mail" / "service.py"]
+    assert _files_with(r"OutgoingMail\b|\bINTO mail_outbox") == ["mail/repository.py", "mail/tables.py"]
+    assert _files_with(r"app\.mail\b.*\brepository\b") == ["mail/service.py"]
     assert [path for path, _ in _calls("Letter")] == [APP / "mail" / "letters.py"]
+
+
+def _files_with(pattern: str) -> list[str]:
+    return sorted(str(path.relative_to(APP)) for path in APP.rglob("*.py") if re.search(pattern, path.read_text()))

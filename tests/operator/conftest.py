@@ -9,7 +9,7 @@ from bip_utils.bip.bip32.slip10.bip32_slip10_secp256k1 import Bip32Slip10Secp256
 
 from app.accounts import operators, sessions
 from app.accounts.operators import Operator
-from app.accounts.sessions import Session
+from app.accounts.sessions_repository import Session
 from app.asgi import create_app
 from app.core import clock, redis
 from app.core.settings import Settings

@@ -19,7 +19,7 @@ from app.signer import wallet_snapshot
 from app.signer.policy import Refused, refuse
 from app.wiring import Services
 from app.withdrawals import holds
-from app.withdrawals.service import set_waiting
+from app.withdrawals.repository import set_waiting
 from tests.factories.api_keys import api_key
 from tests.factories.invoices import invoice
 from tests.factories.merchants import make_member, merchant, takes

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.accounts import operators
+from app.accounts import repository as accounts_repository
 from app.accounts.operators import DeedRefused, NotAnOperator, Operator, TotpMissing
 from app.alerts.service import raise_alert
 from app.backoffice import alerts, queue
@@ -25,7 +26,7 @@ from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.holds import HoldRefused
-from app.withdrawals.queries import withdrawals_to_sign
+from app.withdrawals.repository import withdrawals_to_sign
 from tests.factories.invoices import invoice
 from tests.factories.letters import letters
 from tests.factories.merchants import make_member, terms
@@ -61,7 +62,7 @@ async def test_only_operators_with_totp_are_on_duty(services: Services, ops: Sta
     owner = await make_member(merchant_id=merchant_id, role="owner", email="owner@example.test", now=clock.now())
     with pytest.raises(NotAnOperator):
         operators.on_duty(await signed_in(owner), address=None)
-    assert [one.account_id for one in await operators.everybody()] == [ops.id]
+    assert [one.account_id for one in await accounts_repository.operators()] == [ops.id]
 
 
 async def test_a_merchant_is_suspended_reinstated_and_banned_with_reasons(

@@ -10,8 +10,7 @@ from app.core.errors import ApiError, Code
 from app.invoices.presentation import InvoiceBody
 from app.merchants import service as merchants
 from app.wiring import Services
-from app.withdrawals.queries import withdrawals_to_sign
-from app.withdrawals.service import set_waiting
+from app.withdrawals.repository import set_waiting, withdrawals_to_sign
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
 from tests.factories.operators import Operator, operator
@@ -96,7 +95,7 @@ async def test_amount_and_fee_are_locked_and_leave_when_it_is_confirmed(
     assert await event_types(asked.id) == [f"payout.{state}" for state in states]
 
 
-async def test_a_reverted_one_gives_everything_back(services: Services, merchant_id: str, ops: Operator) -> None:
+async def test_a_reverted_one_releases_everything(services: Services, merchant_id: str, ops: Operator) -> None:
     asked = await payout(services, merchant_id)
     await approve(services, asked.id, ops)
     await send(services, asked.id)

@@ -10,7 +10,7 @@ from app.sandbox.chain_driver import AnvilDriver
 from app.signer.keystore import SpendingKeys
 from app.wiring import Services
 from tests.factories.invoices import invoice, reread
-from tests.withdrawals.till import Till
+from tests.signer.signer_under_test import SignerUnderTest
 
 # Passes what it is sent on to the address in its call data: CALL(GAS, CALLDATALOAD(0), CALLVALUE, 0, 0, 0, 0).
 PASSES_ON = "600060006000600034600035" + "5af100"
@@ -19,24 +19,24 @@ LOOKS_EVERY = timedelta(seconds=61)
 
 
 @pytest.fixture
-async def till(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Till:
+async def setup(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> SignerUnderTest:
     """Nobody has paid anything yet."""
-    return await Till.open(services, driver, token, keys)
+    return await SignerUnderTest.open(services, driver, token, keys)
 
 
-async def pass_on(till: Till, to: str, amount_raw: int) -> None:
+async def pass_on(setup: SignerUnderTest, to: str, amount_raw: int) -> None:
     """Send coins by way of a contract."""
-    contract = await till.driver.send({"from": till.driver.accounts[0], "data": "0x" + DEPLOY + PASSES_ON})
-    sent = await till.driver.send(
+    contract = await setup.driver.send({"from": setup.driver.accounts[0], "data": "0x" + DEPLOY + PASSES_ON})
+    sent = await setup.driver.send(
         {
-            "from": till.driver.accounts[0],
+            "from": setup.driver.accounts[0],
             "to": contract["contractAddress"],
             "value": hex(amount_raw),
             "data": "0x" + to[2:].lower().rjust(64, "0"),
         }
     )
     assert sent["logs"] == []
-    assert await till.driver.balance_of(to) >= amount_raw
+    assert await setup.driver.balance_of(to) >= amount_raw
 
 
 @pytest.fixture(params=["auto", "trace_block", "debug"])
@@ -51,20 +51,20 @@ class TestWhereTheNodeTraces:
     def network_options(self, traced: str) -> Mapping[str, object]:
         return {"native_traces": traced}
 
-    async def test_it_pays_the_invoice(self, till: Till) -> None:
-        new = await invoice(till.services, till.terms, amount="0.50", currency="ETH")
-        await pass_on(till, new.pay_in.address, int(new.pay_in.amount_raw))
-        await till.confirm_blocks()
-        paid = await reread(till.services, new)
+    async def test_it_pays_the_invoice(self, setup: SignerUnderTest) -> None:
+        new = await invoice(setup.services, setup.terms, amount="0.50", currency="ETH")
+        await pass_on(setup, new.pay_in.address, int(new.pay_in.amount_raw))
+        await setup.confirm_blocks()
+        paid = await reread(setup.services, new)
         assert (paid.status, paid.credited_raw) == ("paid", new.net_raw)
-        assert await till.balance("ETH") == (int(new.net_raw), 0)
-        await till.check()
+        assert await setup.balance("ETH") == (int(new.net_raw), 0)
+        await setup.check()
 
-    async def test_a_top_up_by_contract_is_the_treasurys(self, till: Till) -> None:
-        await pass_on(till, till.hot, 10**18)
-        await till.confirm_blocks()
-        assert await till.treasury_raw("ETH") == 10**18
-        await till.check()
+    async def test_a_top_up_by_contract_is_the_treasurys(self, setup: SignerUnderTest) -> None:
+        await pass_on(setup, setup.hot, 10**18)
+        await setup.confirm_blocks()
+        assert await setup.treasury_raw("ETH") == 10**18
+        await setup.check()
 
 
 class TestWhereItDoesNot:
@@ -78,31 +78,31 @@ class TestWhereItDoesNot:
     def asset_options(self) -> Mapping[str, Mapping[str, int]]:
         return {"ETH": {"sweep_min_raw": 10**15}}
 
-    async def test_it_is_in_review(self, till: Till) -> None:
-        new = await invoice(till.services, till.terms, amount="0.50", currency="ETH")
-        await pass_on(till, new.pay_in.address, int(new.pay_in.amount_raw))
-        await till.confirm_blocks()
+    async def test_it_is_in_review(self, setup: SignerUnderTest) -> None:
+        new = await invoice(setup.services, setup.terms, amount="0.50", currency="ETH")
+        await pass_on(setup, new.pay_in.address, int(new.pay_in.amount_raw))
+        await setup.confirm_blocks()
         clock.shift(LOOKS_EVERY)
-        await till.confirm_blocks()
-        reviewed = await reread(till.services, new)
+        await setup.confirm_blocks()
+        reviewed = await reread(setup.services, new)
         assert (reviewed.status, reviewed.received_raw) == ("manual_review", new.pay_in.amount_raw)
-        assert await till.alerts() == {"unseen_deposit": "warning"}
-        assert await till.balance("ETH") == (0, 0)
-        await till.check()  # the suspense ledger has it
+        assert await setup.alerts() == {"unseen_deposit": "warning"}
+        assert await setup.balance("ETH") == (0, 0)
+        await setup.check()  # the suspense ledger has it
         # And it is found once.
         clock.shift(LOOKS_EVERY)
-        await till.confirm_blocks()
+        await setup.confirm_blocks()
         assert await database.fetch_value("SELECT count(*) FROM deposits") == 1
 
-    async def test_what_was_seen_is_not_found_again_nor_after_a_sweep(self, till: Till) -> None:
-        await till.top_up("ETH", 10**18)
-        await till.take("ETH", "0.50")
-        await till.confirm_blocks()
+    async def test_what_was_seen_is_not_found_again_nor_after_a_sweep(self, setup: SignerUnderTest) -> None:
+        await setup.top_up("ETH", 10**18)
+        await setup.receive_payment("ETH", "0.50")
+        await setup.confirm_blocks()
         for _ in range(6):
-            till.signer._swept_at = None
+            setup.signer._swept_at = None
             clock.shift(LOOKS_EVERY)
-            await till.rounds(blocks=1)
-        assert [row["status"] for row in await till.transactions(purpose="sweep")] == ["confirmed"]
+            await setup.rounds(blocks=1)
+        assert [row["status"] for row in await setup.transactions(purpose="sweep")] == ["confirmed"]
         assert await database.fetch_value("SELECT count(*) FROM deposits") == 1
-        assert await till.alerts() == {}
-        await till.check()
+        assert await setup.alerts() == {}
+        await setup.check()

@@ -14,23 +14,23 @@ from tests.factories.merchants import terms
 from tests.factories.payments import mined_again
 from tests.factories.withdrawals import NETWORK, STRANGER, event_types, fund
 from tests.factories.withdrawals import payout as payout_of
-from tests.withdrawals.till import Till
+from tests.signer.signer_under_test import SignerUnderTest
 
 DEEP = 4
 """Blocks: one more than a deposit needs to be booked."""
 
 
-async def booked(till: Till, amount: str) -> InvoiceBody:
+async def booked(setup: SignerUnderTest, amount: str) -> InvoiceBody:
     """A deposit with just as many confirmations as it needs, in the newest blocks."""
-    new = await till.take("USDT", amount)
-    await till.confirm_blocks(2)
-    assert (await reread(till.services, new)).status == "paid"
+    new = await setup.receive_payment("USDT", amount)
+    await setup.confirm_blocks(2)
+    assert (await reread(setup.services, new)).status == "paid"
     return new
 
 
-async def lost(till: Till, depth: int = DEEP) -> None:
-    await till.driver.reorg(depth)
-    await till.watcher.tick()
+async def lost(setup: SignerUnderTest, depth: int = DEEP) -> None:
+    await setup.driver.reorg(depth)
+    await setup.watcher.tick()
 
 
 async def entries(owner: str) -> list[tuple[str, int]]:
@@ -44,31 +44,31 @@ async def entries(owner: str) -> list[tuple[str, int]]:
     return [(row["kind"], row["available_delta_raw"]) for row in rows]
 
 
-async def check(till: Till) -> None:
-    await till.check()
+async def check(setup: SignerUnderTest) -> None:
+    await setup.check()
     await assert_books()
     await assert_invoices()
 
 
-async def test_the_credit_is_reversed_told_and_what_is_pending_held(till: Till) -> None:
+async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_held(setup: SignerUnderTest) -> None:
     # Given a credited deposit, and payouts that wait, of this merchant and another, in this asset and another,
-    await till.driver.mine(1)
-    new = await booked(till, "300.00")
+    await setup.driver.mine(1)
+    new = await booked(setup, "300.00")
     net_raw = int(new.net_raw)
-    asked, approved = await till.ask("10.00"), await till.approved("20.00")
-    coins = await till.ask("0.10", "ETH")
+    asked, approved = await setup.request_payout("10.00"), await setup.approved("20.00")
+    coins = await setup.request_payout("0.10", "ETH")
     other = (await terms(service_fee_bps=0)).merchant_id
-    before_raw, locked_raw = await till.balance()
+    before_raw, locked_raw = await setup.balance()
 
     # when the chain takes the deposit back,
-    await lost(till)
+    await lost(setup)
 
     # then the books say so by an entry of their own, and nothing is deleted;
-    assert (await entries(till.merchant_id))[-1] == ("deposit_reversal", -net_raw)
-    assert ("invoice_credit", net_raw) in await entries(till.merchant_id)
-    assert await till.balance() == (before_raw - net_raw, locked_raw)
+    assert (await entries(setup.merchant_id))[-1] == ("deposit_reversal", -net_raw)
+    assert ("invoice_credit", net_raw) in await entries(setup.merchant_id)
+    assert await setup.balance() == (before_raw - net_raw, locked_raw)
     # the merchant and operators are told;
-    seen = await reread(till.services, new)
+    seen = await reread(setup.services, new)
     assert (seen.status, seen.credited, seen.received_raw, [d.status for d in seen.deposits]) == (
         "paid",
         False,
@@ -76,159 +76,161 @@ async def test_the_credit_is_reversed_told_and_what_is_pending_held(till: Till) 
         ["orphaned"],
     )
     assert (await event_types(new.id))[-1] == "invoice.reversed"
-    assert (await till.alerts())["deep_reorg"] == "critical"
+    assert (await setup.alerts())["deep_reorg"] == "critical"
     # and nothing of this merchant's leaves in this asset, while all else goes on.
     (hold,) = await holds.open_holds()
-    assert (hold.source, hold.asset, hold.withdrawals_held) == (till.merchant_id, "USDT", 2)
-    assert [(await till.read(one.id)).held for one in (asked, approved, coins)] == [True, True, False]
-    assert (await till.ask("1.00")).held
+    assert (hold.source, hold.asset, hold.withdrawals_held) == (setup.merchant_id, "USDT", 2)
+    assert [(await setup.read(one.id)).held for one in (asked, approved, coins)] == [True, True, False]
+    assert (await setup.request_payout("1.00")).held
     with pytest.raises(ApprovalRefused, match="hold"):
-        await till.approve(asked.id)
-    await till.rounds(2, blocks=1)
-    assert await till.sent_to(approved.destination) == []
-    await till.approve(coins.id)
-    await till.until_confirmed(coins.id)
+        await setup.approve(asked.id)
+    await setup.rounds(2, blocks=1)
+    assert await setup.sent_to(approved.destination) == []
+    await setup.approve(coins.id)
+    await setup.until_confirmed(coins.id)
     await fund(other, 5_000_000)
-    assert not (await payout_of(till.services, other, "1.00", destination=STRANGER)).held
+    assert not (await payout_of(setup.services, other, "1.00", destination=STRANGER)).held
 
     # Until an operator has looked.
     with pytest.raises(holds.HoldRefused, match="reason"):
-        await holds.release(hold.id, till.operator.id, " ", clock.now())
-    await holds.release(hold.id, till.operator.id, "the other deposits cover it", clock.now())
+        await holds.release(hold.id, setup.operator.id, " ", clock.now())
+    await holds.release(hold.id, setup.operator.id, "the other deposits cover it", clock.now())
     with pytest.raises(holds.HoldRefused, match="no open hold"):
-        await holds.release(hold.id, till.operator.id, "again", clock.now())
-    await till.until_confirmed(approved.id)
-    await till.approve(asked.id)
-    await till.until_confirmed(asked.id)
-    assert await till.sent_to(approved.destination) == [20_000_000]
-    assert not (await till.ask("1.00")).held
+        await holds.release(hold.id, setup.operator.id, "again", clock.now())
+    await setup.until_confirmed(approved.id)
+    await setup.approve(asked.id)
+    await setup.until_confirmed(asked.id)
+    assert await setup.sent_to(approved.destination) == [20_000_000]
+    assert not (await setup.request_payout("1.00")).held
     audit = await database.fetch_one("SELECT actor, merchant_id FROM audit_entries WHERE action = 'hold.released'")
     assert audit is not None
-    assert tuple(audit) == (f"account:{till.operator.id}", till.merchant_id)
+    assert tuple(audit) == (f"account:{setup.operator.id}", setup.merchant_id)
 
 
-async def test_a_deposit_that_comes_back_is_credited_again(till: Till) -> None:
-    await till.driver.mine(1)
-    before = await till.balance()
-    new = await booked(till, "300.00")
-    (deposit,) = (await reread(till.services, new)).deposits
-    raw = await till.driver.call("eth_getRawTransactionByHash", deposit.txid)
-    await lost(till)
-    assert await till.balance() == before
-    await mined_again(till.driver, raw)
-    await till.confirm_blocks(3)
-    again = await reread(till.services, new)
+async def test_a_deposit_that_comes_back_is_credited_again(setup: SignerUnderTest) -> None:
+    await setup.driver.mine(1)
+    before = await setup.balance()
+    new = await booked(setup, "300.00")
+    (deposit,) = (await reread(setup.services, new)).deposits
+    raw = await setup.driver.call("eth_getRawTransactionByHash", deposit.txid)
+    await lost(setup)
+    assert await setup.balance() == before
+    await mined_again(setup.driver, raw)
+    await setup.confirm_blocks(3)
+    again = await reread(setup.services, new)
     assert (again.status, again.credited_raw, [d.status for d in again.deposits]) == ("paid", new.net_raw, ["credited"])
     assert [d.id for d in again.deposits] == [deposit.id]
-    assert await till.balance() == (before[0] + int(new.net_raw), before[1])
+    assert await setup.balance() == (before[0] + int(new.net_raw), before[1])
     (hold,) = await holds.open_holds()  # which a human must release all the same
-    assert hold.source == till.merchant_id
+    assert hold.source == setup.merchant_id
     assert (await event_types(new.id))[-3:] == ["invoice.paid", "invoice.reversed", "invoice.paid"]
-    await check(till)
+    await check(setup)
 
 
-async def test_where_the_money_has_left_later_credits_fill_the_hole_first(till: Till) -> None:
+async def test_a_balance_below_zero_is_filled_by_later_credits_first(setup: SignerUnderTest) -> None:
     # Given a merchant who has paid out all that came, the last deposit too,
-    await till.driver.mine(1)
-    before_raw, _ = await till.balance()
-    new = await booked(till, "300.00")
+    await setup.driver.mine(1)
+    before_raw, _ = await setup.balance()
+    new = await booked(setup, "300.00")
     everything = f"{(before_raw + int(new.net_raw)) / 10**6:.6f}"
-    await till.top_up("USDT", 10**9)
-    out = await till.approved(everything)
-    await till.until_confirmed(out.id)
-    assert await till.balance() == (0, 0)
+    await setup.top_up("USDT", 10**9)
+    out = await setup.approved(everything)
+    await setup.until_confirmed(out.id)
+    assert await setup.balance() == (0, 0)
 
     # when the chain takes that deposit back and, being so deep, what came after it for a while,
-    await lost(till, await till.driver.height() - await height_of(new, till) + 1)
-    await till.top_up("USDT", 10**9)
-    await till.until_stable(out.id)
+    await lost(setup, await setup.driver.height() - await height_of(new, setup) + 1)
+    await setup.top_up("USDT", 10**9)
+    await setup.until_stable(out.id)
 
     # then the payout has been made once, and the balance is below zero;
-    assert await till.sent_to(out.destination) == [int(out.amount_raw)]
-    assert await till.balance() == (-int(new.net_raw), 0)
-    assert (await till.alerts())["sent_transaction_reorganised"] == "critical"
-    await check(till)
+    assert await setup.sent_to(out.destination) == [int(out.amount_raw)]
+    assert await setup.balance() == (-int(new.net_raw), 0)
+    assert (await setup.alerts())["sent_transaction_reorganised"] == "critical"
+    await check(setup)
     # a first credit fills a part of the hole, and nothing can be paid out;
-    await till.take("USDT", "100.00")
-    await till.confirm_blocks()
-    available_raw, _ = await till.balance()
+    await setup.receive_payment("USDT", "100.00")
+    await setup.confirm_blocks()
+    available_raw, _ = await setup.balance()
     assert -int(new.net_raw) < available_raw < 0
     with pytest.raises(ApiError) as refusal:
-        await till.ask("0.01")
+        await setup.request_payout("0.01")
     assert refusal.value.code == Code.INSUFFICIENT_BALANCE
     # only what comes beyond it can.
-    await till.take("USDT", "250.00")
-    await till.confirm_blocks()
-    available_raw, _ = await till.balance()
+    await setup.receive_payment("USDT", "250.00")
+    await setup.confirm_blocks()
+    available_raw, _ = await setup.balance()
     assert 0 < available_raw < 51_000_000
     (hold,) = await holds.open_holds()
-    await holds.release(hold.id, till.operator.id, "made good", clock.now())
+    await holds.release(hold.id, setup.operator.id, "made good", clock.now())
     with pytest.raises(ApiError):
-        await till.ask(f"{(available_raw + 1) / 10**6:.6f}")
-    last = await till.approved(f"{available_raw / 10**6:.6f}")
-    await till.until_confirmed(last.id)
-    assert await till.balance() == (0, 0)
-    await check(till)
+        await setup.request_payout(f"{(available_raw + 1) / 10**6:.6f}")
+    last = await setup.approved(f"{available_raw / 10**6:.6f}")
+    await setup.until_confirmed(last.id)
+    assert await setup.balance() == (0, 0)
+    await check(setup)
 
 
-async def test_what_was_locked_before_waits_too_until_the_hole_is_filled(till: Till) -> None:
+async def test_what_was_locked_before_waits_too_until_the_balance_is_above_zero(setup: SignerUnderTest) -> None:
     # Given a payout of more than is left once a deposit is taken back, locked and approved before that,
-    await till.driver.mine(1)
-    before_raw, _ = await till.balance()
-    new = await booked(till, "300.00")
-    held = await till.approved(f"{(before_raw + 100_000_000) / 10**6:.6f}")
-    await lost(till)
-    available_raw, _ = await till.balance()
+    await setup.driver.mine(1)
+    before_raw, _ = await setup.balance()
+    new = await booked(setup, "300.00")
+    held = await setup.approved(f"{(before_raw + 100_000_000) / 10**6:.6f}")
+    await lost(setup)
+    available_raw, _ = await setup.balance()
     assert available_raw < 0
     # when an operator releases the hold,
     (hold,) = await holds.open_holds()
-    await holds.release(hold.id, till.operator.id, "let it go", clock.now())
-    await till.top_up("USDT", 10**10)
-    await till.confirm_blocks()
-    await till.rounds(2, blocks=1)
+    await holds.release(hold.id, setup.operator.id, "let it go", clock.now())
+    await setup.top_up("USDT", 10**10)
+    await setup.confirm_blocks()
+    await setup.rounds(2, blocks=1)
     # then it still is not paid out of what is not there, and says why,
-    waiting = await till.read(held.id)
+    waiting = await setup.read(held.id)
     assert (waiting.status, waiting.held) == ("approved", False)
     assert waiting.waiting_reason is not None
     assert "below zero" in waiting.waiting_reason
-    assert await till.sent_to(held.destination) == []
+    assert await setup.sent_to(held.destination) == []
     # until a credit has filled the hole.
-    await till.take("USDT", "300.00")
-    await till.confirm_blocks()
-    await till.until_confirmed(held.id)
-    assert await till.sent_to(held.destination) == [int(held.amount_raw)]
-    assert (await reread(till.services, new)).credited is False
-    await check(till)
+    await setup.receive_payment("USDT", "300.00")
+    await setup.confirm_blocks()
+    await setup.until_confirmed(held.id)
+    assert await setup.sent_to(held.destination) == [int(held.amount_raw)]
+    assert (await reread(setup.services, new)).credited is False
+    await check(setup)
 
 
-async def test_a_confirmed_payout_that_is_thrown_out_is_sent_again_and_is_no_drift(till: Till) -> None:
-    await till.driver.mine(1)
-    out = await till.approved("20.00")
-    await till.until_confirmed(out.id)
-    (row,) = await till.transactions(out.id)
-    await lost(till, await till.driver.height() - row["block_height"] + 1)
-    assert await till.sent_to(out.destination) == []
-    await check(till)  # while it is in no block
-    await till.until_stable(out.id)
-    assert await till.sent_to(out.destination) == [20_000_000]
-    (again,) = await till.transactions(out.id)
+async def test_a_confirmed_payout_whose_block_is_dead_is_sent_again_and_is_no_drift(setup: SignerUnderTest) -> None:
+    await setup.driver.mine(1)
+    out = await setup.approved("20.00")
+    await setup.until_confirmed(out.id)
+    (row,) = await setup.transactions(out.id)
+    await lost(setup, await setup.driver.height() - row["block_height"] + 1)
+    assert await setup.sent_to(out.destination) == []
+    await check(setup)  # while it is in no block
+    await setup.until_stable(out.id)
+    assert await setup.sent_to(out.destination) == [20_000_000]
+    (again,) = await setup.transactions(out.id)
     assert (again["txid"], bytes(again["signed_bytes"])) == (row["txid"], bytes(row["signed_bytes"]))
-    assert (await till.read(out.id)).status == "confirmed"
-    await check(till)
+    assert (await setup.read(out.id)).status == "confirmed"
+    await check(setup)
 
 
-async def test_gas_that_costs_another_sum_in_each_block_is_booked_by_its_differences(till: Till) -> None:
-    out = await till.approved("20.00")
-    await till.until_confirmed(out.id)
-    (row,) = await till.transactions(out.id)
-    treasury, now = Treasury(till.services.networks.get(NETWORK)), clock.now()
-    before_raw = await till.treasury_raw("ETH") + row["gas_cost_raw"]
+async def test_gas_that_costs_another_sum_in_each_block_is_booked_by_its_differences(
+    setup: SignerUnderTest,
+) -> None:
+    out = await setup.approved("20.00")
+    await setup.until_confirmed(out.id)
+    (row,) = await setup.transactions(out.id)
+    treasury, now = Treasury(setup.services.networks.get(NETWORK)), clock.now()
+    before_raw = await setup.treasury_raw("ETH") + row["gas_cost_raw"]
     for cost_raw in (0, 7, 11, 0, 5):  # 0: of a nonce's transactions another was in the block
         await database.execute("UPDATE outgoing_transactions SET gas_cost_raw = $2 WHERE id = $1", row["id"], cost_raw)
         await treasury.book_gas(now)
-        assert await till.treasury_raw("ETH") == before_raw - cost_raw
+        assert await setup.treasury_raw("ETH") == before_raw - cost_raw
 
 
-async def height_of(new: InvoiceBody, till: Till) -> int:
-    (deposit,) = (await reread(till.services, new)).deposits
+async def height_of(new: InvoiceBody, setup: SignerUnderTest) -> int:
+    (deposit,) = (await reread(setup.services, new)).deposits
     return deposit.block_height

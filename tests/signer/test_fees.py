@@ -8,9 +8,9 @@ import pytest
 
 from app.core import clock
 from app.signer.limits import DAY
-from app.signer.transactions import signed_within_raw
+from app.signer.repository import signed_within_raw
 from tests.factories.withdrawals import event_types
-from tests.withdrawals.till import NETWORK, Till
+from tests.signer.signer_under_test import NETWORK, SignerUnderTest
 
 BUMP_AFTER_S = 180
 CEILING_WEI = 20 * 10**9
@@ -25,28 +25,28 @@ def network_options() -> Mapping[str, object]:
     return {"fee_bump_after_s": BUMP_AFTER_S, "max_fee_per_gas_wei": CEILING_WEI}
 
 
-async def set_base_fee(till: Till, wei: int) -> None:
+async def set_base_fee(setup: SignerUnderTest, wei: int) -> None:
     """Of the next block, which is mined: the signer looks at the newest one."""
-    await till.driver.call("anvil_setNextBlockBaseFeePerGas", hex(wei))
-    await till.driver.mine(1)
+    await setup.driver.call("anvil_setNextBlockBaseFeePerGas", hex(wei))
+    await setup.driver.mine(1)
 
 
-async def test_a_stuck_payout_is_bumped_with_the_same_nonce(till: Till, still_chain: None) -> None:
-    asked, behind = await till.approved("12.00"), await till.approved("3.00")
-    await till.rounds(2)
-    assert len(await till.transactions()) == 2
-    await till.check()  # what is in no block is in flight
+async def test_a_stuck_payout_is_bumped_with_the_same_nonce(setup: SignerUnderTest, still_chain: None) -> None:
+    asked, behind = await setup.approved("12.00"), await setup.approved("3.00")
+    await setup.rounds(2)
+    assert len(await setup.transactions()) == 2
+    await setup.check()  # what is in no block is in flight
     for times in (2, 3, 4):
         clock.shift(timedelta(seconds=BUMP_AFTER_S + 1))
-        await till.rounds(2)
-        assert len(await till.transactions(asked.id)) == times  # one each time, however many rounds
+        await setup.rounds(2)
+        assert len(await setup.transactions(asked.id)) == times  # one each time, however many rounds
     # A bump signs nothing away that was not counted in the signer's day already.
     assert await signed_within_raw(NETWORK, "USDT", DAY, clock.now()) == 15_000_000
-    assert len(await till.transactions(behind.id)) == 1  # which waits for the first: a higher fee changes nothing
-    await till.driver.mine(1)
-    paid = await till.until_confirmed(asked.id)
-    await till.until_confirmed(behind.id)
-    line = await till.transactions(asked.id)
+    assert len(await setup.transactions(behind.id)) == 1  # which waits for the first: a higher fee changes nothing
+    await setup.driver.mine(1)
+    paid = await setup.until_confirmed(asked.id)
+    await setup.until_confirmed(behind.id)
+    line = await setup.transactions(asked.id)
     assert {(row["nonce"], row["to_address"], row["amount_raw"]) for row in line} == {
         (0, asked.destination, 12_000_000)
     }
@@ -55,140 +55,146 @@ async def test_a_stuck_payout_is_bumped_with_the_same_nonce(till: Till, still_ch
     assert all(8 * new >= 9 * old for before, after in pairwise(fees) for old, new in zip(before, after, strict=True))
     assert [row["status"] for row in line] == ["replaced", "replaced", "replaced", "confirmed"]
     assert paid.txid == line[-1]["txid"]
-    assert await till.sent_to(asked.destination) == [12_000_000]
-    await till.check()
+    assert await setup.sent_to(asked.destination) == [12_000_000]
+    await setup.check()
 
 
-async def test_the_first_of_a_line_may_be_the_one_that_is_mined(till: Till, still_chain: None) -> None:
+async def test_the_first_of_a_line_may_be_the_one_that_is_mined(setup: SignerUnderTest, still_chain: None) -> None:
     """A miner has the old one although a bump was sent."""
-    asked = await till.approved("12.00")
-    await till.rounds()
-    (first,) = await till.transactions()
+    asked = await setup.approved("12.00")
+    await setup.rounds()
+    (first,) = await setup.transactions()
     clock.shift(timedelta(seconds=BUMP_AFTER_S + 1))
-    await till.rounds()
-    await till.driver.call("anvil_dropAllTransactions")
-    await till.driver.call("eth_sendRawTransaction", "0x" + first["signed_bytes"].hex())
-    await till.driver.mine(1)
-    paid = await till.until_confirmed(asked.id)
+    await setup.rounds()
+    await setup.driver.call("anvil_dropAllTransactions")
+    await setup.driver.call("eth_sendRawTransaction", "0x" + first["signed_bytes"].hex())
+    await setup.driver.mine(1)
+    paid = await setup.until_confirmed(asked.id)
     assert paid.txid == first["txid"]
-    assert [row["status"] for row in await till.transactions()] == ["confirmed", "replaced"]
-    assert await till.sent_to(asked.destination) == [12_000_000]
-    await till.check()
+    assert [row["status"] for row in await setup.transactions()] == ["confirmed", "replaced"]
+    assert await setup.sent_to(asked.destination) == [12_000_000]
+    await setup.check()
 
 
-async def test_above_the_ceiling_it_waits_and_says_so(till: Till) -> None:
-    asked = await till.approved("12.00")
-    await set_base_fee(till, CEILING_WEI)
-    await till.rounds(2)
-    waiting = await till.read(asked.id)
+async def test_above_the_fee_ceiling_it_waits_with_a_reason(setup: SignerUnderTest) -> None:
+    asked = await setup.approved("12.00")
+    await set_base_fee(setup, CEILING_WEI)
+    await setup.rounds(2)
+    waiting = await setup.read(asked.id)
     assert (waiting.status, waiting.waiting_reason) == ("approved", "the network asks a higher fee than the ceiling")
-    assert await till.transactions() == []
-    await set_base_fee(till, 10**9)
-    assert (await till.until_confirmed(asked.id)).waiting_reason is None
-    (sent,) = await till.transactions()
+    assert await setup.transactions() == []
+    await set_base_fee(setup, 10**9)
+    assert (await setup.until_confirmed(asked.id)).waiting_reason is None
+    (sent,) = await setup.transactions()
     assert sent["max_fee_raw"] <= CEILING_WEI
-    await till.check()
+    await setup.check()
 
 
-async def test_a_bump_does_not_go_above_the_ceiling_either(till: Till, still_chain: None) -> None:
-    await set_base_fee(till, 15 * 10**9)
-    asked = await till.approved("12.00")
-    await till.rounds()
+async def test_a_bump_does_not_go_above_the_ceiling_either(setup: SignerUnderTest, still_chain: None) -> None:
+    await set_base_fee(setup, 15 * 10**9)
+    asked = await setup.approved("12.00")
+    await setup.rounds()
     for _ in range(3):
         clock.shift(timedelta(seconds=BUMP_AFTER_S + 1))
-        await till.rounds()
-    assert all(row["max_fee_raw"] <= CEILING_WEI for row in await till.transactions())
-    assert (await till.read(asked.id)).waiting_reason == "the network asks a higher fee than the ceiling"
-    assert await till.alerts() == {"fee_ceiling": "warning"}
-    await till.driver.mine(1)
-    await till.until_confirmed(asked.id)
-    assert await till.sent_to(asked.destination) == [12_000_000]
+        await setup.rounds()
+    assert all(row["max_fee_raw"] <= CEILING_WEI for row in await setup.transactions())
+    assert (await setup.read(asked.id)).waiting_reason == "the network asks a higher fee than the ceiling"
+    assert await setup.alerts() == {"fee_ceiling": "warning"}
+    await setup.driver.mine(1)
+    await setup.until_confirmed(asked.id)
+    assert await setup.sent_to(asked.destination) == [12_000_000]
 
 
-async def test_a_reverted_payout_fails_gives_the_lock_back_and_its_gas_is_booked(till: Till, still_chain: None) -> None:
-    before, gas_before = await till.balance("ETH"), await till.treasury_raw("ETH")
-    asked = await till.approved("0.25", "ETH")
-    await till.rounds()
+async def test_a_reverted_payout_fails_releases_its_money_and_its_gas_is_booked(
+    setup: SignerUnderTest, still_chain: None
+) -> None:
+    before, gas_before = await setup.balance("ETH"), await setup.treasury_raw("ETH")
+    asked = await setup.approved("0.25", "ETH")
+    await setup.rounds()
     # A contract that takes no money has come to the destination since.
-    await till.driver.call("anvil_setCode", asked.destination, "0x" + REVERTS.hex())
-    await till.rounds(5, blocks=1)
-    failed = await till.read(asked.id)
+    await setup.driver.call("anvil_setCode", asked.destination, "0x" + REVERTS.hex())
+    await setup.rounds(5, blocks=1)
+    failed = await setup.read(asked.id)
     assert (failed.status, failed.status_reason) == ("failed", "the chain reverted the transaction")
     assert await event_types(asked.id) == [
         f"payout.{s}" for s in ("pending_approval", "approved", "submitted", "failed")
     ]
-    (sent,) = await till.transactions()
+    (sent,) = await setup.transactions()
     assert (sent["status"], sent["gas_cost_raw"] > 21_000) == ("reverted", True)
-    assert await till.balance("ETH") == before
-    assert await till.treasury_raw("ETH") == gas_before - sent["gas_cost_raw"]
-    await till.check()
+    assert await setup.balance("ETH") == before
+    assert await setup.treasury_raw("ETH") == gas_before - sent["gas_cost_raw"]
+    await setup.check()
     # And the next one takes the next nonce.
-    after = await till.approved("0.10", "ETH")
-    await till.until_confirmed(after.id)
-    assert [row["nonce"] for row in await till.transactions()] == [0, 1]
-    await till.check()
+    after = await setup.approved("0.10", "ETH")
+    await setup.until_confirmed(after.id)
+    assert [row["nonce"] for row in await setup.transactions()] == [0, 1]
+    await setup.check()
 
 
-async def test_a_token_that_says_no_without_reverting_has_not_paid(till: Till, still_chain: None) -> None:
-    before = await till.balance()
-    asked = await till.approved("12.00")
-    await till.rounds()
-    code = await till.driver.call("eth_getCode", till.token, "latest")
-    await till.driver.call("anvil_setCode", till.token, "0x" + SAYS_NO.hex())
-    await till.driver.mine(3)
-    await till.driver.call("anvil_setCode", till.token, code)
-    await till.rounds(2, blocks=1)
-    assert (await till.read(asked.id)).status == "failed"
-    assert [row["status"] for row in await till.transactions()] == ["reverted"]
-    assert await till.balance() == before
-    await till.driver.mine(3)
-    await till.check()
-
-
-async def test_what_would_fail_now_is_not_sent(till: Till) -> None:
-    asked = await till.approved("0.25", "ETH")
-    await till.driver.call("anvil_setCode", asked.destination, "0x" + REVERTS.hex())
-    await till.rounds(2)
-    assert (await till.read(asked.id)).waiting_reason == "the network would refuse this transfer now"
-    assert await till.alerts() == {"transfer_would_fail": "warning"}
-    await till.driver.call("anvil_setCode", asked.destination, "0x" + STOPS.hex())
-    await till.until_confirmed(asked.id)
-    await till.check()
-
-
-async def test_a_failed_payout_is_not_sent_again_after_a_deep_reorganisation(till: Till, still_chain: None) -> None:
-    """Its money went back. Were its bytes sent again, they might get through this time."""
-    before = await till.balance("ETH")
-    asked = await till.approved("0.25", "ETH")
-    await till.rounds()
-    await till.driver.call("anvil_setCode", asked.destination, "0x" + REVERTS.hex())
-    await till.rounds(4, blocks=1)
-    assert (await till.read(asked.id)).status == "failed"
-    await till.driver.reorg(6)
-    await till.driver.call("anvil_setCode", asked.destination, "0x")
-    await till.driver.call("anvil_dropAllTransactions")
-    await till.rounds(3, blocks=1)
-    assert await till.driver.balance_of(asked.destination) == 0
-    assert await till.balance("ETH") == before
-    assert (await till.alerts())["failed_transaction_loose"] == "critical"
-
-
-async def test_a_confirmed_payout_that_a_deep_reorganisation_takes_away_is_sent_again(
-    till: Till, still_chain: None
+async def test_a_token_that_returns_false_without_reverting_has_not_paid(
+    setup: SignerUnderTest, still_chain: None
 ) -> None:
-    asked = await till.approved("12.00")
-    await till.rounds()
-    await till.driver.mine(1)
-    await till.until_confirmed(asked.id)
-    (row,) = await till.transactions()
-    await till.driver.reorg(await till.driver.height() - row["block_height"] + 1)
-    await till.driver.call("anvil_dropAllTransactions")
-    assert await till.sent_to(asked.destination) == []
-    await till.watcher.tick()
-    assert (await till.alerts())["sent_transaction_reorganised"] == "critical"
-    await till.rounds(6, blocks=1)
-    assert await till.sent_to(asked.destination) == [12_000_000]
-    (again,) = await till.transactions()
+    before = await setup.balance()
+    asked = await setup.approved("12.00")
+    await setup.rounds()
+    code = await setup.driver.call("eth_getCode", setup.token, "latest")
+    await setup.driver.call("anvil_setCode", setup.token, "0x" + SAYS_NO.hex())
+    await setup.driver.mine(3)
+    await setup.driver.call("anvil_setCode", setup.token, code)
+    await setup.rounds(2, blocks=1)
+    assert (await setup.read(asked.id)).status == "failed"
+    assert [row["status"] for row in await setup.transactions()] == ["reverted"]
+    assert await setup.balance() == before
+    await setup.driver.mine(3)
+    await setup.check()
+
+
+async def test_what_would_fail_now_is_not_sent(setup: SignerUnderTest) -> None:
+    asked = await setup.approved("0.25", "ETH")
+    await setup.driver.call("anvil_setCode", asked.destination, "0x" + REVERTS.hex())
+    await setup.rounds(2)
+    assert (await setup.read(asked.id)).waiting_reason == "the network would refuse this transfer now"
+    assert await setup.alerts() == {"transfer_would_fail": "warning"}
+    await setup.driver.call("anvil_setCode", asked.destination, "0x" + STOPS.hex())
+    await setup.until_confirmed(asked.id)
+    await setup.check()
+
+
+async def test_a_failed_payout_is_not_sent_again_after_a_deep_reorganisation(
+    setup: SignerUnderTest, still_chain: None
+) -> None:
+    """Its money went back. Were its bytes sent again, they might get through this time."""
+    before = await setup.balance("ETH")
+    asked = await setup.approved("0.25", "ETH")
+    await setup.rounds()
+    await setup.driver.call("anvil_setCode", asked.destination, "0x" + REVERTS.hex())
+    await setup.rounds(4, blocks=1)
+    assert (await setup.read(asked.id)).status == "failed"
+    await setup.driver.reorg(6)
+    await setup.driver.call("anvil_setCode", asked.destination, "0x")
+    await setup.driver.call("anvil_dropAllTransactions")
+    await setup.rounds(3, blocks=1)
+    assert await setup.driver.balance_of(asked.destination) == 0
+    assert await setup.balance("ETH") == before
+    assert (await setup.alerts())["failed_transaction_loose"] == "critical"
+
+
+async def test_a_confirmed_payout_that_a_deep_reorganisation_removes_is_sent_again(
+    setup: SignerUnderTest, still_chain: None
+) -> None:
+    asked = await setup.approved("12.00")
+    await setup.rounds()
+    await setup.driver.mine(1)
+    await setup.until_confirmed(asked.id)
+    (row,) = await setup.transactions()
+    await setup.driver.reorg(await setup.driver.height() - row["block_height"] + 1)
+    await setup.driver.call("anvil_dropAllTransactions")
+    assert await setup.sent_to(asked.destination) == []
+    await setup.watcher.tick()
+    assert (await setup.alerts())["sent_transaction_reorganised"] == "critical"
+    await setup.rounds(6, blocks=1)
+    assert await setup.sent_to(asked.destination) == [12_000_000]
+    (again,) = await setup.transactions()
     assert (again["txid"], again["status"]) == (row["txid"], "confirmed")
-    assert (await till.read(asked.id)).status == "confirmed"
-    await till.check()
+    assert (await setup.read(asked.id)).status == "confirmed"
+    await setup.check()

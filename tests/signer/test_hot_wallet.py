@@ -10,8 +10,8 @@ from app.core.errors import ApiError
 from app.sandbox.chain_driver import AnvilDriver
 from app.signer.keystore import SpendingKeys
 from app.wiring import Services
-from tests.withdrawals.conftest import NO_SWEEPS
-from tests.withdrawals.till import Till
+from tests.signer.conftest import NO_SWEEPS
+from tests.signer.signer_under_test import SignerUnderTest
 
 LOW_USDT_RAW, LOW_ETH_RAW = 100_000_000, 10**17
 
@@ -25,16 +25,16 @@ def asset_options() -> Mapping[str, Mapping[str, int]]:
 
 
 @pytest.fixture
-async def poor(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Till:
-    """A till whose hot wallet is empty."""
-    till = await Till.open(services, driver, token, keys)
-    await till.take("USDT", "1000.00")
-    await till.take("ETH", "1.00")
-    await till.confirm_blocks()
-    return till
+async def poor(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> SignerUnderTest:
+    """A deployment whose hot wallet is empty."""
+    setup = await SignerUnderTest.open(services, driver, token, keys)
+    await setup.receive_payment("USDT", "1000.00")
+    await setup.receive_payment("ETH", "1.00")
+    await setup.confirm_blocks()
+    return setup
 
 
-async def test_a_payout_waits_visibly_and_goes_out_after_a_top_up(poor: Till) -> None:
+async def test_a_payout_waits_visibly_and_goes_out_after_a_top_up(poor: SignerUnderTest) -> None:
     asked = await poor.approved("12.00")
     await poor.rounds(2)
     assert (await poor.read(asked.id)).waiting_reason == "the hot wallet holds too little USDT"
@@ -55,7 +55,7 @@ async def test_a_payout_waits_visibly_and_goes_out_after_a_top_up(poor: Till) ->
     await poor.check()
 
 
-async def test_a_top_up_is_the_treasurys_once_it_is_final(poor: Till) -> None:
+async def test_a_top_up_is_the_treasurys_once_it_is_final(poor: SignerUnderTest) -> None:
     await poor.top_up("ETH", 10**18)
     await poor.top_up("USDT", 5_000_000)
     await poor.watcher.tick()
@@ -68,7 +68,7 @@ async def test_a_top_up_is_the_treasurys_once_it_is_final(poor: Till) -> None:
     await poor.check()
 
 
-async def test_a_top_up_that_a_reorganisation_takes_away_is_taken_back(poor: Till) -> None:
+async def test_a_top_up_that_a_reorganisation_removes_is_reversed(poor: SignerUnderTest) -> None:
     await poor.driver.mine(3)
     await poor.top_up("ETH", 10**18)
     await poor.watcher.tick()
@@ -85,7 +85,7 @@ async def test_a_top_up_that_a_reorganisation_takes_away_is_taken_back(poor: Til
     await poor.check()
 
 
-async def test_low_balances_alert_once_each_time(poor: Till) -> None:
+async def test_low_balances_alert_once_each_time(poor: SignerUnderTest) -> None:
     async def occurrences() -> dict[str, int]:
         rows = await database.fetch_all("SELECT details::jsonb->>'asset' AS asset, occurrences FROM alerts")
         return {row["asset"]: row["occurrences"] for row in rows}
@@ -109,7 +109,7 @@ async def test_low_balances_alert_once_each_time(poor: Till) -> None:
     assert await occurrences() == {"USDT": 2, "ETH": 1}
 
 
-async def test_one_asset_that_is_short_does_not_hold_up_another(poor: Till) -> None:
+async def test_one_asset_that_is_short_does_not_hold_up_another(poor: SignerUnderTest) -> None:
     await poor.top_up("ETH", 10**18)
     await poor.confirm_blocks()
     for _ in range(3):
@@ -121,21 +121,21 @@ async def test_one_asset_that_is_short_does_not_hold_up_another(poor: Till) -> N
     await poor.check()
 
 
-async def test_many_that_wait_for_money_do_not_hide_one_that_does_not(poor: Till) -> None:
+async def test_many_that_wait_for_money_do_not_hide_one_that_does_not(poor: SignerUnderTest) -> None:
     """More than a round's worth of payouts that can't be paid for, before one that can."""
     await poor.top_up("ETH", 10**18)
     await poor.confirm_blocks()
     for _ in range(60):
-        asked = await poor.ask("1.00")
+        asked = await poor.request_payout("1.00")
         await poor.approve(asked.id)
     coins = await poor.approved("0.20", "ETH")
     await poor.rounds(blocks=1)
     assert await poor.driver.balance_of(coins.destination) == 2 * 10**17
 
 
-async def test_our_own_hot_wallet_is_no_destination(poor: Till) -> None:
+async def test_our_own_hot_wallet_is_no_destination(poor: SignerUnderTest) -> None:
     with pytest.raises(ApiError, match="our own hot wallet"):
-        await poor.ask("1.00", destination=poor.hot)
+        await poor.request_payout("1.00", destination=poor.hot)
 
 
 async def test_what_was_there_before_the_first_block_and_what_a_contract_sent_is_found(
@@ -145,19 +145,19 @@ async def test_what_was_there_before_the_first_block_and_what_a_contract_sent_is
     await driver.transfer_native(keys.hot_wallet_address, 10**18)
     await driver.transfer_token(token, keys.hot_wallet_address, 50_000_000)
     await driver.mine(3)
-    till = await Till.open(services, driver, token, keys)
-    await till.take("USDT", "30.00")
-    await till.confirm_blocks()
+    setup = await SignerUnderTest.open(services, driver, token, keys)
+    await setup.receive_payment("USDT", "30.00")
+    await setup.confirm_blocks()
     clock.shift(timedelta(seconds=61))
-    await till.confirm_blocks()
-    assert (await till.treasury_raw("ETH"), await till.treasury_raw("USDT")) == (10**18, 50_000_000)
-    asked = await till.approved("12.00")
-    await till.until_confirmed(asked.id)
-    await till.check()
+    await setup.confirm_blocks()
+    assert (await setup.treasury_raw("ETH"), await setup.treasury_raw("USDT")) == (10**18, 50_000_000)
+    asked = await setup.approved("12.00")
+    await setup.until_confirmed(asked.id)
+    await setup.check()
     # Its own payouts and gas are not taken for anything else.
     for _ in range(3):
         clock.shift(timedelta(seconds=61))
-        await till.rounds(blocks=1)
-    assert await till.treasury_raw("USDT") == 50_000_000
+        await setup.rounds(blocks=1)
+    assert await setup.treasury_raw("USDT") == 50_000_000
     assert await database.fetch_value("SELECT count(*) FROM hot_wallet_receipts") == 2
-    await till.check()
+    await setup.check()

@@ -14,7 +14,7 @@ from app.signer.keystore import SpendingKeys
 from app.wiring import Services
 from tests.fakes.evm_rollup import ECHOES_THE_SIZE, KNOWS_NO_BOUND, RollupProxy, rollup_proxy, set_data_price
 from tests.services import start_anvil_for_tests
-from tests.withdrawals.till import NETWORK, Till, new_address
+from tests.signer.signer_under_test import NETWORK, SignerUnderTest, new_address
 
 BUMP_AFTER_S = 180
 GWEI = 10**9
@@ -55,23 +55,25 @@ async def data_fee_raw(driver: AnvilDriver) -> int:
 
 
 @pytest.fixture
-async def bare(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys, data_fee_raw: int) -> Till:
-    """A till whose hot wallet has coins for gas and nothing else."""
-    till = await Till.open(services, driver, token, keys)
-    await till.top_up("ETH", 10**18)
-    await till.confirm_blocks()
-    return till
+async def bare(
+    services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys, data_fee_raw: int
+) -> SignerUnderTest:
+    """A deployment whose hot wallet has coins for gas and nothing else."""
+    setup = await SignerUnderTest.open(services, driver, token, keys)
+    await setup.top_up("ETH", 10**18)
+    await setup.confirm_blocks()
+    return setup
 
 
-async def sweep(till: Till, rounds: int) -> None:
+async def sweep(setup: SignerUnderTest, rounds: int) -> None:
     for _ in range(rounds):
-        till.signer._swept_at = None
-        await till.rounds(blocks=1)
-        await till.check()
+        setup.signer._swept_at = None
+        await setup.rounds(blocks=1)
+        await setup.check()
 
 
-async def test_coins_are_swept_less_gas_and_data_and_the_books_agree(bare: Till, data_fee_raw: int) -> None:
-    paid = await bare.take("ETH", "0.50")
+async def test_coins_are_swept_less_gas_and_data_and_the_books_agree(bare: SignerUnderTest, data_fee_raw: int) -> None:
+    paid = await bare.receive_payment("ETH", "0.50")
     await bare.confirm_blocks()
     await sweep(bare, 5)
     (swept,) = await bare.transactions(purpose="sweep")
@@ -85,11 +87,11 @@ async def test_coins_are_swept_less_gas_and_data_and_the_books_agree(bare: Till,
     assert await bare.treasury_raw("ETH") == 10**18 - swept["gas_cost_raw"]
 
 
-async def test_gas_that_is_brought_to_a_token_covers_its_data_and_payouts_book_theirs(
-    bare: Till, data_fee_raw: int
+async def test_gas_for_a_token_covers_its_data_and_payouts_book_theirs(
+    bare: SignerUnderTest, data_fee_raw: int
 ) -> None:
-    await bare.take("USDT", "30.00")
-    await bare.take("ETH", "0.50")
+    await bare.receive_payment("USDT", "30.00")
+    await bare.receive_payment("ETH", "0.50")
     await bare.confirm_blocks()
     await sweep(bare, 8)
     assert [len(await bare.transactions(purpose=purpose)) for purpose in ("gas", "sweep")] == [1, 2]
@@ -102,9 +104,9 @@ async def test_gas_that_is_brought_to_a_token_covers_its_data_and_payouts_book_t
 
 
 async def test_a_sweep_that_can_not_pay_for_dearer_data_is_bumped_and_sends_less(
-    bare: Till, driver: AnvilDriver, data_fee_raw: int
+    bare: SignerUnderTest, driver: AnvilDriver, data_fee_raw: int
 ) -> None:
-    paid = await bare.take("ETH", "0.50")
+    paid = await bare.receive_payment("ETH", "0.50")
     await bare.confirm_blocks()
     await driver.call("evm_setAutomine", False)
     try:
@@ -126,7 +128,7 @@ async def test_a_sweep_that_can_not_pay_for_dearer_data_is_bumped_and_sends_less
     assert bump["amount_raw"] == int(paid.pay_in.amount_raw) - budget_raw
 
 
-async def test_the_oracle_is_asked_as_the_networks_upgrade_has_it(bare: Till, driver: AnvilDriver) -> None:
+async def test_the_oracle_is_asked_as_the_networks_upgrade_has_it(bare: SignerUnderTest, driver: AnvilDriver) -> None:
     sender = bare.services.networks.sender(NETWORK)
     draft = Draft(
         to_address=new_address(),

@@ -18,7 +18,7 @@ from app.signer.keystore import KeystoreError, SpendingKeys, new_mnemonic
 from app.signer.settings import SignerSettingsError, check_networks, load_keys, refuse_secrets
 from tests.factories.networks import XPUB, networks_toml
 from tests.signer.processes import PASSWORD, sealed_keys, signer_process, swap_pay
-from tests.withdrawals.till import Till
+from tests.signer.signer_under_test import SignerUnderTest
 
 
 def problem(env: Mapping[str, str], *, production: bool = False) -> str:
@@ -88,7 +88,7 @@ def test_the_signer_does_not_start_without_keys_and_says_why(environment: dict[s
 
 
 @pytest.mark.parametrize("command", [("web",), ("worker", "chain"), ("worker", "webhooks"), ("worker", "default")])
-def test_no_other_process_starts_with_a_spending_key_in_reach(
+def test_no_other_process_starts_with_a_spending_key_in_its_environment(
     environment: dict[str, str], command: tuple[str, ...]
 ) -> None:
     phrase = new_mnemonic()
@@ -116,7 +116,7 @@ def logs_as_before() -> Iterator[None]:
     root.setLevel(level)
 
 
-def test_a_traceback_does_not_show_what_was_in_hand(capsys: pytest.CaptureFixture[str], logs_as_before: None) -> None:
+def test_a_traceback_does_not_show_local_values(capsys: pytest.CaptureFixture[str], logs_as_before: None) -> None:
     for as_json in (True, False):
         logging.configure(level="INFO", json=as_json)
         canary = "canary" + os.urandom(8).hex()
@@ -134,22 +134,22 @@ def test_a_traceback_does_not_show_what_was_in_hand(capsys: pytest.CaptureFixtur
 
 
 async def test_no_key_is_in_a_log_whatever_goes_wrong(
-    till: Till, environment: dict[str, str], mnemonic: str, tmp_path: Path
+    setup: SignerUnderTest, environment: dict[str, str], mnemonic: str, tmp_path: Path
 ) -> None:
     """The signer pays, and fails in the midst of signing: at the finest level nothing of a key is written."""
     env = environment | sealed_keys(tmp_path, mnemonic) | {"LOG_LEVEL": "DEBUG"}
-    asked = await till.approved("5.00")
+    asked = await setup.approved("5.00")
     log = tmp_path / "signer.log"
     async with signer_process(env, log), asyncio.timeout(60):
-        while (await till.read(asked.id)).status != "confirmed":
-            await till.driver.mine(1)
+        while (await setup.read(asked.id)).status != "confirmed":
+            await setup.driver.mine(1)
             await asyncio.sleep(0.1)
         # An error from the depths of signing, with the key in some frame's hand.
-        second = await till.approved("5.00")
+        second = await setup.approved("5.00")
         await database.execute("ALTER TABLE outgoing_transactions ADD CONSTRAINT nothing CHECK (nonce < 1) NOT VALID")
         while "signer_halted" not in log.read_text():
             await asyncio.sleep(0.1)
-        assert (await till.read(second.id)).status == "approved"
+        assert (await setup.read(second.id)).status == "approved"
     written = log.read_text().lower()
     assert "transaction_sent" in written
     keys, words = SpendingKeys(mnemonic), mnemonic.split()

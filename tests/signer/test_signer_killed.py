@@ -10,7 +10,7 @@ import pytest
 from app.core import clock
 from app.signer.crash_points import POINTS
 from tests.signer.processes import sealed_keys, signer_process
-from tests.withdrawals.till import Till
+from tests.signer.signer_under_test import SignerUnderTest
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -21,52 +21,52 @@ def network_options(point: str) -> Mapping[str, object]:
     return {"fee_bump_after_s": 2 if point == "bump_signed" else 86_400}
 
 
-async def finished(till: Till, withdrawal_id: str) -> bool:
+async def finished(setup: SignerUnderTest, withdrawal_id: str) -> bool:
     """One block more; whether it is confirmed, its gas booked, and nothing under way."""
-    await till.driver.mine(1)
-    sent = await till.transactions(withdrawal_id)
+    await setup.driver.mine(1)
+    sent = await setup.transactions(withdrawal_id)
     unbooked = [row for row in sent if row["gas_cost_raw"] != row["gas_booked_raw"]]
-    return (await till.read(withdrawal_id)).status == "confirmed" and not unbooked
+    return (await setup.read(withdrawal_id)).status == "confirmed" and not unbooked
 
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_exactly_one_transfer(
-    till: Till, environment: dict[str, str], mnemonic: str, tmp_path: Path, point: str
+    setup: SignerUnderTest, environment: dict[str, str], mnemonic: str, tmp_path: Path, point: str
 ) -> None:
     env = environment | sealed_keys(tmp_path, mnemonic)
-    before = await till.balance()
-    asked = await till.ask("12.00")
-    await till.services.approvals.approve(asked.id, till.operator.id, till.operator.code(), clock.now())
+    before = await setup.balance()
+    asked = await setup.request_payout("12.00")
+    await setup.services.approvals.approve(asked.id, setup.operator.id, setup.operator.code(), clock.now())
     stands_still = point == "bump_signed"
     if stands_still:  # no block comes, so the fee is raised
-        await till.driver.call("evm_setAutomine", False)
+        await setup.driver.call("evm_setAutomine", False)
     try:
         # When the signer is killed just there,
         async with signer_process(env | {"SIGNER_CRASH_AT": point}, tmp_path / "signer.log") as doomed:
             async with asyncio.timeout(60):
                 while doomed.returncode is None:
                     if not stands_still:
-                        await till.driver.mine(1)
+                        await setup.driver.mine(1)
                     await asyncio.sleep(0.1)
             assert doomed.returncode == -signal.SIGKILL, doomed.log.read_text()[-3000:]
-        at_the_kill = (await till.read(asked.id)).status
+        at_the_kill = (await setup.read(asked.id)).status
         # and another one is started,
         async with signer_process(env, tmp_path / "signer.log") as second, asyncio.timeout(60):
-            while not await finished(till, asked.id):
+            while not await finished(setup, asked.id):
                 await asyncio.sleep(0.1)
             assert second.returncode is None
     finally:
-        await till.driver.call("evm_setAutomine", True)
+        await setup.driver.call("evm_setAutomine", True)
     # then there is one transfer, and the states are what they should be.
     assert at_the_kill == STATUS_AT[point]
-    assert await till.sent_to(asked.destination) == [12_000_000]
-    sent = await till.transactions(asked.id)
+    assert await setup.sent_to(asked.destination) == [12_000_000]
+    sent = await setup.transactions(asked.id)
     assert [row["status"] for row in sent].count("confirmed") == 1
     assert {row["nonce"] for row in sent} == {0}
     assert len(sent) == 1 or stands_still
-    assert await till.balance() == (before[0] - 12_000_000, 0)
-    assert not await till.alerts()
-    await till.check()
+    assert await setup.balance() == (before[0] - 12_000_000, 0)
+    assert not await setup.alerts()
+    await setup.check()
 
 
 STATUS_AT = {

@@ -6,14 +6,14 @@ import signal
 
 from app.core import advisory_lock, database
 from app.signer.signing import LOCK_SPACE, ROUND_INTERVAL_S
-from tests.withdrawals.till import Till, soon
+from tests.signer.signer_under_test import SignerUnderTest, soon
 
 
-async def test_a_signer_makes_sure_of_its_lock_before_each_round(till: Till) -> None:
+async def test_a_signer_checks_its_lock_before_each_round(setup: SignerUnderTest) -> None:
     # Given a signer at work,
-    asked = await till.ask("12.50")
+    asked = await setup.request_payout("12.50")
     stop = asyncio.Event()
-    working = asyncio.create_task(till.signer.run(stop))
+    working = asyncio.create_task(setup.signer.run(stop))
     held = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND granted"
     try:
         pid = await soon("the lock", lambda: database.fetch_value(held, LOCK_SPACE))
@@ -21,13 +21,13 @@ async def test_a_signer_makes_sure_of_its_lock_before_each_round(till: Till) -> 
         os.kill(pid, signal.SIGSTOP)
         try:
             await asyncio.sleep(0.5)  # a round that was under way
-            await till.approve(asked.id)
+            await setup.approve(asked.id)
             await asyncio.sleep(2 * ROUND_INTERVAL_S)
             # then it is not paid, until there is an answer.
-            assert await till.transactions(asked.id) == []
+            assert await setup.transactions(asked.id) == []
         finally:
             os.kill(pid, signal.SIGCONT)
-        await soon("the payment", lambda: till.transactions(asked.id))
+        await soon("the payment", lambda: setup.transactions(asked.id))
     finally:
         stop.set()
         await working

@@ -12,9 +12,9 @@ from app.networks.config import NodeUrl, load_networks
 from app.networks.evm.sending import EvmSender
 from app.networks.port import Broadcast, NodeUnavailable, Signed
 from app.sandbox.anvil import Anvil
-from app.signer.transactions import under_way
+from app.signer.repository import under_way
 from tests.fakes.evm_proxy import EvmProxy, evm_proxy
-from tests.withdrawals.till import Till, new_address
+from tests.signer.signer_under_test import SignerUnderTest, new_address
 
 
 @pytest.fixture
@@ -33,121 +33,123 @@ def network_options() -> Mapping[str, object]:
     return {"fee_bump_after_s": 86_400}
 
 
-async def test_a_lost_reply_is_answered_by_the_same_bytes(till: Till, proxy: EvmProxy) -> None:
-    asked = await till.approved("12.00")
+async def test_after_a_lost_reply_the_same_bytes_are_sent_again(setup: SignerUnderTest, proxy: EvmProxy) -> None:
+    asked = await setup.approved("12.00")
     proxy.lost_replies = {"eth_sendRawTransaction"}
     for _ in range(3):
         try:
-            await till.signer.tick()
+            await setup.signer.tick()
         except NodeUnavailable:
-            assert (await till.read(asked.id)).status == "approved"  # nothing is known, nothing is claimed
-    assert await till.sent_to(asked.destination) == [12_000_000]  # the node has it all the while
+            assert (await setup.read(asked.id)).status == "approved"  # nothing is known, nothing is claimed
+    assert await setup.sent_to(asked.destination) == [12_000_000]  # the node has it all the while
     proxy.lost_replies = set()
-    await till.until_confirmed(asked.id)
+    await setup.until_confirmed(asked.id)
     assert len(set(proxy.sent)) == 1
-    assert len(await till.transactions()) == 1
-    assert await till.sent_to(asked.destination) == [12_000_000]
-    await till.check()
+    assert len(await setup.transactions()) == 1
+    assert await setup.sent_to(asked.destination) == [12_000_000]
+    await setup.check()
 
 
-async def test_what_the_node_has_already_counts_as_sent(till: Till, proxy: EvmProxy, still_chain: None) -> None:
+async def test_what_the_node_has_already_counts_as_sent(
+    setup: SignerUnderTest, proxy: EvmProxy, still_chain: None
+) -> None:
     """The reply is lost, and the node, asked again, says that it knows the transaction."""
-    asked = await till.approved("12.00")
+    asked = await setup.approved("12.00")
     proxy.lost_replies = {"eth_sendRawTransaction"}
     with pytest.raises(NodeUnavailable):
-        await till.signer.tick()
+        await setup.signer.tick()
     proxy.lost_replies = set()
-    (stored,) = await till.transactions()
+    (stored,) = await setup.transactions()
     ((line,),) = await under_way("ethereum:test")
     assert line.txid == stored["txid"]
-    assert (await till.signer._tracker.hand_over(line)).value == "accepted"
-    assert (await till.read(asked.id)).status == "submitted"
-    await till.driver.mine(1)
-    await till.until_confirmed(asked.id)
-    assert await till.sent_to(asked.destination) == [12_000_000]
+    assert (await setup.signer._tracker.broadcast(line)).value == "accepted"
+    assert (await setup.read(asked.id)).status == "submitted"
+    await setup.driver.mine(1)
+    await setup.until_confirmed(asked.id)
+    assert await setup.sent_to(asked.destination) == [12_000_000]
 
 
-async def test_what_the_node_forgets_is_sent_again(till: Till, proxy: EvmProxy, still_chain: None) -> None:
-    asked = await till.approved("12.00")
-    await till.rounds()
-    assert (await till.read(asked.id)).status == "submitted"
+async def test_what_the_node_has_lost_is_sent_again(setup: SignerUnderTest, proxy: EvmProxy, still_chain: None) -> None:
+    asked = await setup.approved("12.00")
+    await setup.rounds()
+    assert (await setup.read(asked.id)).status == "submitted"
     for _ in range(3):
-        await till.driver.call("anvil_dropAllTransactions")
-        await till.rounds()
-        assert (await till.read(asked.id)).status == "submitted"
-    await till.driver.mine(1)
-    await till.until_confirmed(asked.id)
+        await setup.driver.call("anvil_dropAllTransactions")
+        await setup.rounds()
+        assert (await setup.read(asked.id)).status == "submitted"
+    await setup.driver.mine(1)
+    await setup.until_confirmed(asked.id)
     assert len(proxy.sent) == 4
     assert len(set(proxy.sent)) == 1
-    assert await till.sent_to(asked.destination) == [12_000_000]
-    await till.check()
+    assert await setup.sent_to(asked.destination) == [12_000_000]
+    await setup.check()
 
 
 async def test_a_node_that_is_down_for_an_hour_delays_and_nothing_else(
-    till: Till, proxy: EvmProxy, still_chain: None
+    setup: SignerUnderTest, proxy: EvmProxy, still_chain: None
 ) -> None:
     # Given a payout on its way and one that is approved only,
-    on_its_way = await till.approved("12.00")
-    await till.rounds()
-    waits = await till.approved("3.00")
+    on_its_way = await setup.approved("12.00")
+    await setup.rounds()
+    waits = await setup.approved("3.00")
     # when the node is away, and has forgotten what it had when it comes back,
     proxy.is_down = True
     for _ in range(60):
         clock.shift(timedelta(minutes=1))
         with pytest.raises(NodeUnavailable):
-            await till.signer.tick()
-        assert [(await till.read(one.id)).status for one in (on_its_way, waits)] == ["submitted", "approved"]
-    await till.driver.call("anvil_dropAllTransactions")
+            await setup.signer.tick()
+        assert [(await setup.read(one.id)).status for one in (on_its_way, waits)] == ["submitted", "approved"]
+    await setup.driver.call("anvil_dropAllTransactions")
     proxy.is_down = False
     # then both go out, once.
-    await till.rounds()
-    await till.driver.mine(1)
+    await setup.rounds()
+    await setup.driver.mine(1)
     for one in (on_its_way, waits):
-        await till.until_confirmed(one.id)
-    assert await till.sent_to(on_its_way.destination) == [12_000_000]
-    assert await till.sent_to(waits.destination) == [3_000_000]
-    assert [row["nonce"] for row in await till.transactions()] == [0, 1]
-    await till.check()
+        await setup.until_confirmed(one.id)
+    assert await setup.sent_to(on_its_way.destination) == [12_000_000]
+    assert await setup.sent_to(waits.destination) == [3_000_000]
+    assert [row["nonce"] for row in await setup.transactions()] == [0, 1]
+    await setup.check()
 
 
-async def test_a_refusal_is_shown_and_tried_again(till: Till, proxy: EvmProxy) -> None:
-    asked = await till.approved("12.00")
+async def test_a_refusal_is_shown_and_tried_again(setup: SignerUnderTest, proxy: EvmProxy) -> None:
+    asked = await setup.approved("12.00")
     proxy.refuses = {"eth_sendRawTransaction": "the moon is in the wrong house"}
-    await till.rounds(2)
-    waiting = await till.read(asked.id)
+    await setup.rounds(2)
+    waiting = await setup.read(asked.id)
     assert (waiting.status, waiting.waiting_reason) == (
         "approved",
         "the node does not take the transaction; it is sent again",
     )
-    assert await till.alerts() == {"transaction_refused": "warning"}
+    assert await setup.alerts() == {"transaction_refused": "warning"}
     proxy.refuses = {}
-    assert (await till.until_confirmed(asked.id)).waiting_reason is None
-    assert await till.sent_to(asked.destination) == [12_000_000]
+    assert (await setup.until_confirmed(asked.id)).waiting_reason is None
+    assert await setup.sent_to(asked.destination) == [12_000_000]
 
 
-async def test_only_a_conflicting_final_transaction_frees_the_money(till: Till, proxy: EvmProxy) -> None:
+async def test_only_a_conflicting_final_transaction_frees_the_money(setup: SignerUnderTest, proxy: EvmProxy) -> None:
     """Somebody else has the hot wallet's key, and uses the nonce. Until that is final the payout is under way."""
-    before = await till.balance()
-    asked = await till.approved("12.00")
+    before = await setup.balance()
+    asked = await setup.approved("12.00")
     proxy.refuses = {"eth_sendRawTransaction": "busy"}
-    await till.rounds()
-    await till.driver.call("anvil_impersonateAccount", till.hot)
-    await till.driver.transfer_native(new_address(), 1, sender=till.hot)
-    await till.driver.call("anvil_stopImpersonatingAccount", till.hot)
+    await setup.rounds()
+    await setup.driver.call("anvil_impersonateAccount", setup.hot)
+    await setup.driver.transfer_native(new_address(), 1, sender=setup.hot)
+    await setup.driver.call("anvil_stopImpersonatingAccount", setup.hot)
     proxy.refuses = {}
-    await till.rounds(2)
-    assert (await till.read(asked.id)).status == "approved"
-    await till.driver.mine(3)
-    await till.rounds()
-    failed = await till.read(asked.id)
+    await setup.rounds(2)
+    assert (await setup.read(asked.id)).status == "approved"
+    await setup.driver.mine(3)
+    await setup.rounds()
+    failed = await setup.read(asked.id)
     assert (failed.status, failed.status_reason) == ("failed", "another transaction took its place")
-    assert await till.balance() == before
-    assert (await till.alerts())["nonce_taken"] == "critical"
-    assert await till.sent_to(asked.destination) == []
+    assert await setup.balance() == before
+    assert (await setup.alerts())["nonce_taken"] == "critical"
+    assert await setup.sent_to(asked.destination) == []
 
 
 async def test_a_node_that_answers_counts_more_than_one_that_is_away(
-    chain_settings: Callable[..., Settings], till: Till, proxy: EvmProxy
+    chain_settings: Callable[..., Settings], setup: SignerUnderTest, proxy: EvmProxy
 ) -> None:
     """The first node is away for days; the second says what it thinks of a transaction."""
     config = load_networks(chain_settings().networks_file)["ethereum:test"]

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from app.core import clock, database
-from app.signer import signing, transactions
+from app.signer import nonces_repository, signing
 from app.signer.signing import StrangerInWallet
 from app.signer.wallet import NotOurs
 from app.withdrawals.digest import Intent, digest
@@ -17,9 +17,9 @@ from tests.factories.merchants import join
 from tests.factories.operators import PASSWORD, operator
 from tests.factories.tampering import as_superuser
 from tests.factories.withdrawals import event_types
+from tests.signer.conftest import NO_SWEEPS
 from tests.signer.processes import swap_pay
-from tests.withdrawals.conftest import NO_SWEEPS
-from tests.withdrawals.till import NETWORK, Till, new_address
+from tests.signer.signer_under_test import NETWORK, SignerUnderTest, new_address
 
 
 @pytest.fixture
@@ -32,72 +32,74 @@ def asset_options() -> Mapping[str, Mapping[str, int]]:
     return {"USDT": {**NO_SWEEPS, **ceilings}, "ETH": NO_SWEEPS}
 
 
-async def test_an_approved_payout_is_paid_and_booked_to_the_unit(till: Till) -> None:
-    before, gas_before = await till.balance(), await till.treasury_raw("ETH")
-    asked = await till.ask("12.50")
-    await till.rounds(3, blocks=1)
-    assert await till.transactions() == []  # nobody has approved it
-    await till.approve(asked.id)
-    paid = await till.until_confirmed(asked.id)
-    assert await till.sent_to(asked.destination) == [12_500_000]
-    (sent,) = await till.transactions(asked.id)
+async def test_an_approved_payout_is_paid_and_booked_to_the_unit(setup: SignerUnderTest) -> None:
+    before, gas_before = await setup.balance(), await setup.treasury_raw("ETH")
+    asked = await setup.request_payout("12.50")
+    await setup.rounds(3, blocks=1)
+    assert await setup.transactions() == []  # nobody has approved it
+    await setup.approve(asked.id)
+    paid = await setup.until_confirmed(asked.id)
+    assert await setup.sent_to(asked.destination) == [12_500_000]
+    (sent,) = await setup.transactions(asked.id)
     assert (paid.txid, sent["status"], sent["gas_booked_raw"]) == (sent["txid"], "confirmed", sent["gas_cost_raw"])
     states = ("pending_approval", "approved", "submitted", "confirmed")
     assert await event_types(asked.id) == [f"payout.{state}" for state in states]
-    assert await till.balance() == (before[0] - 12_500_000, 0)
-    assert await till.treasury_raw("ETH") == gas_before - sent["gas_cost_raw"] < gas_before
-    await till.check()
+    assert await setup.balance() == (before[0] - 12_500_000, 0)
+    assert await setup.treasury_raw("ETH") == gas_before - sent["gas_cost_raw"] < gas_before
+    await setup.check()
 
 
-async def test_the_native_coin_is_paid_out_exactly_and_its_gas_is_the_treasurys(till: Till) -> None:
-    available_raw, _ = await till.balance("ETH")
-    asked = await till.approved("0.25", "ETH")
-    await till.until_confirmed(asked.id)
-    assert await till.driver.balance_of(asked.destination) == 25 * 10**16
-    assert await till.balance("ETH") == (available_raw - 25 * 10**16, 0)
-    await till.check()
+async def test_the_native_coin_is_paid_out_exactly_and_its_gas_is_the_treasurys(setup: SignerUnderTest) -> None:
+    available_raw, _ = await setup.balance("ETH")
+    asked = await setup.approved("0.25", "ETH")
+    await setup.until_confirmed(asked.id)
+    assert await setup.driver.balance_of(asked.destination) == 25 * 10**16
+    assert await setup.balance("ETH") == (available_raw - 25 * 10**16, 0)
+    await setup.check()
 
 
-async def test_fifty_parallel_payouts_take_fifty_nonces_without_a_gap(till: Till) -> None:
-    asked = await asyncio.gather(*(till.ask("1.00") for _ in range(50)))
+async def test_fifty_parallel_payouts_use_fifty_nonces_without_a_gap(setup: SignerUnderTest) -> None:
+    asked = await asyncio.gather(*(setup.request_payout("1.00") for _ in range(50)))
     for one in asked:
-        await till.approve(one.id)
+        await setup.approve(one.id)
     # Two signers of one network at once, as when one has lost its lock and doesn't know: Postgres keeps order.
-    other = till.new_signer()
-    await asyncio.gather(till.signer.tick(), other.tick(), return_exceptions=True)
+    other = setup.new_signer()
+    await asyncio.gather(setup.signer.tick(), other.tick(), return_exceptions=True)
     for one in asked:
-        await till.until_confirmed(one.id)
-    sent = await till.transactions()
+        await setup.until_confirmed(one.id)
+    sent = await setup.transactions()
     assert sorted(row["nonce"] for row in sent) == list(range(50))
     assert {row["status"] for row in sent} == {"confirmed"}
     for one in asked:
-        assert await till.sent_to(one.destination) == [1_000_000]
-    await till.check()
+        assert await setup.sent_to(one.destination) == [1_000_000]
+    await setup.check()
 
 
 @pytest.mark.parametrize(
     "change", ["amount_raw = 13000000", "amount_raw = 900000000000", "destination = '0x{0}'", "destination_memo = 'x'"]
 )
-async def test_what_was_edited_after_approval_is_not_signed_and_alerts(till: Till, change: str) -> None:
-    asked, honest = await till.approved("12.00"), await till.approved("3.00")
+async def test_what_was_edited_after_approval_is_not_signed_and_alerts(setup: SignerUnderTest, change: str) -> None:
+    asked, honest = await setup.approved("12.00"), await setup.approved("3.00")
     thief = new_address()
     await as_superuser(f"UPDATE withdrawals SET {change.format(thief[2:])} WHERE id = '{asked.id}'")
-    await till.rounds(3, blocks=1)
-    assert await till.transactions(asked.id) == []
-    assert await till.sent_to(thief) == []
-    assert (await till.alerts())["signer_refused_digest"] == "critical"
+    await setup.rounds(3, blocks=1)
+    assert await setup.transactions(asked.id) == []
+    assert await setup.sent_to(thief) == []
+    assert (await setup.alerts())["signer_refused_digest"] == "critical"
     row = await database.fetch_one("SELECT held, waiting_reason FROM withdrawals WHERE id = $1", asked.id)
     assert row is not None
     assert (row["held"], "changed" in row["waiting_reason"]) == (True, True)
-    await till.until_confirmed(honest.id)  # and nobody else waits for that
+    await setup.until_confirmed(honest.id)  # and nobody else waits for that
 
 
 @pytest.mark.parametrize(
     "change", ["destination = lower(destination)", "destination = 'nobody'", "destination_memo = '7'"]
 )
-async def test_a_destination_that_is_no_address_is_not_paid_whoever_approved_it(till: Till, change: str) -> None:
+async def test_a_destination_that_is_no_address_is_not_paid_whoever_approved_it(
+    setup: SignerUnderTest, change: str
+) -> None:
     """The whole row is forged, digest and approvals along with it: the signer looks at the destination itself."""
-    asked = await till.approved("12.00")
+    asked = await setup.approved("12.00")
     await as_superuser(f"UPDATE withdrawals SET {change} WHERE id = '{asked.id}'")
     row = await database.fetch_one("SELECT destination, destination_memo FROM withdrawals WHERE id = $1", asked.id)
     assert row is not None
@@ -106,17 +108,17 @@ async def test_a_destination_that_is_no_address_is_not_paid_whoever_approved_it(
         f"UPDATE withdrawals SET digest = '\\x{forged}' WHERE id = '{asked.id}'",
         f"UPDATE approvals SET digest = '\\x{forged}' WHERE withdrawal = '{asked.id}'",
     )
-    await till.rounds()
-    assert await till.transactions() == []
-    assert await till.alerts() == {"signer_refused_destination": "critical"}
+    await setup.rounds()
+    assert await setup.transactions() == []
+    assert await setup.alerts() == {"signer_refused_destination": "critical"}
     assert await database.fetch_value("SELECT held FROM withdrawals WHERE id = $1", asked.id)
 
 
-async def test_two_approvals_of_one_operator_are_one(till: Till) -> None:
+async def test_two_approvals_of_one_operator_are_one(setup: SignerUnderTest) -> None:
     """Postgres takes one row of each operator; the signer counts operators all the same."""
-    large = await till.approved("100.01")  # which needs a second operator
+    large = await setup.approved("100.01")  # which needs a second operator
     twice = "INSERT INTO approvals (withdrawal, account, digest, created_at)"
-    twice += f" SELECT id, '{till.operator.id}', digest, now()"
+    twice += f" SELECT id, '{setup.operator.id}', digest, now()"
     with pytest.raises(asyncpg.UniqueViolationError) as refused:
         await database.execute(f"{twice} FROM withdrawals WHERE id = '{large.id}'")
     assert refused.value.constraint_name == "approvals_once"
@@ -127,54 +129,54 @@ async def test_two_approvals_of_one_operator_are_one(till: Till) -> None:
     with pytest.raises(asyncpg.RestrictViolationError, match="1 of 2 approvals"):
         await database.execute("UPDATE withdrawals SET status = 'approved' WHERE id = $1", large.id)
     await as_superuser(f"UPDATE withdrawals SET status = 'approved', approved_at = now() WHERE id = '{large.id}'")
-    await till.rounds()
-    assert await till.transactions() == []
-    assert await till.alerts() == {"signer_refused_approvals": "critical"}
+    await setup.rounds()
+    assert await setup.transactions() == []
+    assert await setup.alerts() == {"signer_refused_approvals": "critical"}
 
 
-async def test_an_approver_who_has_joined_the_merchant_does_not_count_any_more(till: Till) -> None:
-    await till.approved("12.00")
-    await join(till.merchant_id, till.operator.id)
-    await till.rounds()
-    assert await till.transactions() == []
-    assert await till.alerts() == {"signer_refused_approvals": "critical"}
+async def test_an_approver_who_has_joined_the_merchant_does_not_count_any_more(setup: SignerUnderTest) -> None:
+    await setup.approved("12.00")
+    await join(setup.merchant_id, setup.operator.id)
+    await setup.rounds()
+    assert await setup.transactions() == []
+    assert await setup.alerts() == {"signer_refused_approvals": "critical"}
 
 
-async def test_what_was_approved_before_a_suspension_waits_until_it_ends(till: Till) -> None:
-    asked = await till.approved("12.00")
-    await database.execute("UPDATE merchants SET status = 'suspended' WHERE id = $1", till.merchant_id)
-    await till.rounds(2)
-    waiting = await till.read(asked.id)
+async def test_what_was_approved_before_a_suspension_waits_until_it_ends(setup: SignerUnderTest) -> None:
+    asked = await setup.approved("12.00")
+    await database.execute("UPDATE merchants SET status = 'suspended' WHERE id = $1", setup.merchant_id)
+    await setup.rounds(2)
+    waiting = await setup.read(asked.id)
     assert (waiting.status, waiting.held, waiting.waiting_reason) == ("approved", False, "the merchant is suspended")
-    assert await till.transactions() == []
-    assert await till.alerts() == {"signer_refused_merchant": "warning"}
-    await database.execute("UPDATE merchants SET status = 'approved' WHERE id = $1", till.merchant_id)
-    assert (await till.until_confirmed(asked.id)).waiting_reason is None
+    assert await setup.transactions() == []
+    assert await setup.alerts() == {"signer_refused_merchant": "warning"}
+    await database.execute("UPDATE merchants SET status = 'approved' WHERE id = $1", setup.merchant_id)
+    assert (await setup.until_confirmed(asked.id)).waiting_reason is None
 
 
-async def test_no_more_than_so_many_transactions_wait_for_a_block(
-    till: Till, still_chain: None, monkeypatch: pytest.MonkeyPatch
+async def test_no_more_than_the_limit_of_transactions_wait_for_a_block(
+    setup: SignerUnderTest, still_chain: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert signing.MAX_UNMINED == 64  # geth's --txpool.accountqueue
     monkeypatch.setattr(signing, "MAX_UNMINED", 2)
-    first, second, third = [await till.approved("1.00") for _ in range(3)]
-    await till.rounds(2)
-    assert [len(await till.transactions(one.id)) for one in (first, second, third)] == [1, 1, 0]
-    assert (await till.read(third.id)).waiting_reason == "earlier transactions of the hot wallet wait for a block"
-    await till.driver.mine(1)
-    await till.rounds(2)
-    assert len(await till.transactions(third.id)) == 1
+    first, second, third = [await setup.approved("1.00") for _ in range(3)]
+    await setup.rounds(2)
+    assert [len(await setup.transactions(one.id)) for one in (first, second, third)] == [1, 1, 0]
+    assert (await setup.read(third.id)).waiting_reason == "earlier transactions of the hot wallet wait for a block"
+    await setup.driver.mine(1)
+    await setup.rounds(2)
+    assert len(await setup.transactions(third.id)) == 1
 
 
-async def test_whoever_signs_next_waits_for_the_nonce(till: Till) -> None:
+async def test_a_second_signer_waits_for_the_nonce(setup: SignerUnderTest) -> None:
     """Two signers at once, before either has committed: the second must not be handed the nonce of the first."""
-    await till.until_confirmed((await till.approved("1.00")).id)  # the row is there
+    await setup.until_confirmed((await setup.approved("1.00")).id)  # the row is there
     async with database.transaction():
-        assert await transactions.take_nonce(NETWORK, till.hot, 1) == 1
+        assert await nonces_repository.lock_nonce(NETWORK, setup.hot, 1) == 1
 
         async def second() -> int:
             async with database.transaction():
-                return await transactions.take_nonce(NETWORK, till.hot, 1)
+                return await nonces_repository.lock_nonce(NETWORK, setup.hot, 1)
 
         waits = asyncio.create_task(second(), context=contextvars.Context())
         with pytest.raises(TimeoutError):
@@ -183,31 +185,34 @@ async def test_whoever_signs_next_waits_for_the_nonce(till: Till) -> None:
     assert await waits == 2
 
 
-async def test_an_edited_digest_does_not_help_without_operators_who_approve_it(till: Till) -> None:
-    asked, thief = await till.approved("12.00"), new_address()
+async def test_an_edited_digest_does_not_help_without_operators_who_approve_it(setup: SignerUnderTest) -> None:
+    asked, thief = await setup.approved("12.00"), new_address()
     forged = digest(Intent(asked.id, "USDT", NETWORK, 12_000_000, thief, None)).hex()
     await as_superuser(
         f"UPDATE withdrawals SET destination = '{thief}', digest = '\\x{forged}' WHERE id = '{asked.id}'"
     )
-    await till.rounds(2, blocks=1)
-    assert await till.transactions(asked.id) == []
-    assert (await till.alerts())["signer_refused_digest"] == "critical"
+    await setup.rounds(2, blocks=1)
+    assert await setup.transactions(asked.id) == []
+    assert (await setup.alerts())["signer_refused_digest"] == "critical"
 
 
-async def test_a_status_that_somebody_has_set_is_no_approval(till: Till) -> None:
-    asked, large = await till.ask("12.00"), await till.approved("100.01")  # which needs a second operator
+async def test_a_status_that_somebody_has_set_is_no_approval(setup: SignerUnderTest) -> None:
+    asked, large = (
+        await setup.request_payout("12.00"),
+        await setup.approved("100.01"),
+    )  # which needs a second operator
     await as_superuser(
         "UPDATE withdrawals SET status = 'approved', approved_at = now(), approvals_required = 1"
         f" WHERE id IN ('{asked.id}', '{large.id}')"
     )
-    await till.rounds(2)
-    assert (await till.alerts())["signer_refused_approvals"] == "critical"
-    assert await till.transactions() == []
+    await setup.rounds(2)
+    assert (await setup.alerts())["signer_refused_approvals"] == "critical"
+    assert await setup.transactions() == []
     assert await database.fetch_value("SELECT count(*) FROM withdrawals WHERE held") == 2
 
 
-async def test_postgres_refuses_a_transaction_that_nobody_approved(till: Till) -> None:
-    asked = await till.ask("12.00")
+async def test_postgres_refuses_a_transaction_that_nobody_approved(setup: SignerUnderTest) -> None:
+    asked = await setup.request_payout("12.00")
     with pytest.raises(asyncpg.RestrictViolationError, match="nothing may be sent"):
         await database.execute(
             """
@@ -217,11 +222,11 @@ async def test_postgres_refuses_a_transaction_that_nobody_approved(till: Till) -
                 now() FROM withdrawals WHERE id = $1
             """,
             asked.id,
-            till.hot,
+            setup.hot,
         )
 
 
-async def test_a_forged_row_is_not_bumped_into_a_payment(till: Till) -> None:
+async def test_a_forged_row_is_not_bumped_into_a_payment(setup: SignerUnderTest) -> None:
     """Whoever writes to the database may insert a "transaction": it was never signed, so it is never signed again."""
     thief = new_address()
     await database.execute(
@@ -231,70 +236,72 @@ async def test_a_forged_row_is_not_bumped_into_a_payment(till: Till) -> None:
         VALUES ($1, 'gas', $2, $3, 'USDT', 400000000, 0, $4, '\\x02', 100000, 1, 1, 'submitted', $5)
         """,
         NETWORK,
-        till.hot,
+        setup.hot,
         thief,
         "0x" + 64 * "a",
         clock.now() - timedelta(hours=1),
     )
     with pytest.raises(NotOurs):
-        await till.signer.tick()
-    assert len(await till.transactions(purpose="gas")) == 1
-    assert await till.sent_to(thief) == []
+        await setup.signer.tick()
+    assert len(await setup.transactions(purpose="gas")) == 1
+    assert await setup.sent_to(thief) == []
 
 
-async def test_a_transaction_that_was_edited_is_not_bumped_into_a_second_payment(till: Till) -> None:
+async def test_a_transaction_that_was_edited_is_not_bumped_into_a_second_payment(setup: SignerUnderTest) -> None:
     """A superuser makes a payout that is on chain look unsent, under the next nonce, and waits for the fee bump."""
-    asked = await till.approved("12.00")
-    await till.rounds(2)
-    assert await till.sent_to(asked.destination) == [12_000_000]
+    asked = await setup.approved("12.00")
+    await setup.rounds(2)
+    assert await setup.sent_to(asked.destination) == [12_000_000]
     await as_superuser(
         f"UPDATE outgoing_transactions SET nonce = 1, txid = '0x{64 * 'b'}', signed_bytes = '\\x02',"
         " block_height = NULL, block_hash = NULL, created_at = created_at - interval '1 hour'"
     )
     with pytest.raises(NotOurs, match="is not what was signed"):
-        await till.signer.tick()
-    assert len(await till.transactions()) == 1
-    assert await till.sent_to(asked.destination) == [12_000_000]
+        await setup.signer.tick()
+    assert len(await setup.transactions()) == 1
+    assert await setup.sent_to(asked.destination) == [12_000_000]
 
 
-async def test_ceilings_hold_whatever_the_database_says(till: Till) -> None:
+async def test_ceilings_hold_whatever_the_database_says(setup: SignerUnderTest) -> None:
     # Given a payout above the ceiling of one transaction, and three that together are above that of a day,
-    large = await till.approved_by_two("200.01")
-    first, second, third = [await till.approved_by_two("150.00") for _ in range(3)]
-    await till.rounds(6, blocks=1)
-    statuses = {one.id: (await till.read(one.id)).status for one in (large, first, second, third)}
+    large = await setup.approved_by_two("200.01")
+    first, second, third = [await setup.approved_by_two("150.00") for _ in range(3)]
+    await setup.rounds(6, blocks=1)
+    statuses = {one.id: (await setup.read(one.id)).status for one in (large, first, second, third)}
     assert statuses == {large.id: "approved", first.id: "confirmed", second.id: "confirmed", third.id: "approved"}
-    assert set(await till.alerts()) >= {"signer_refused_ceiling", "signer_refused_day_ceiling"}
-    assert (await till.read(third.id)).waiting_reason == "the signer's ceiling for 24 hours is reached"
+    assert set(await setup.alerts()) >= {"signer_refused_ceiling", "signer_refused_day_ceiling"}
+    assert (await setup.read(third.id)).waiting_reason == "the signer's ceiling for 24 hours is reached"
     # when the database forgets what was signed today, then the signer does not,
     await as_superuser("UPDATE outgoing_transactions SET created_at = created_at - interval '2 days'")
-    await till.rounds(2, blocks=1)
-    assert await till.transactions(third.id) == []
+    await setup.rounds(2, blocks=1)
+    assert await setup.transactions(third.id) == []
     # and when the day is over, it goes out; the large one needs a human.
     clock.shift(timedelta(hours=24))
-    await till.top_up("USDT", 500_000_000)
-    await till.until_confirmed(third.id)
-    assert await till.transactions(large.id) == []
+    await setup.top_up("USDT", 500_000_000)
+    await setup.until_confirmed(third.id)
+    assert await setup.transactions(large.id) == []
     await as_superuser("UPDATE outgoing_transactions SET created_at = created_at + interval '2 days'")
 
 
-async def test_a_chain_that_is_ahead_of_the_books_stops_the_signer(till: Till, environment: dict[str, str]) -> None:
+async def test_a_chain_that_is_ahead_of_the_books_stops_the_signer(
+    setup: SignerUnderTest, environment: dict[str, str]
+) -> None:
     """After a restored backup the books hold for unpaid what the chain has: to go on would be to pay it twice."""
-    asked = await till.approved("5.00")
-    await till.until_confirmed(asked.id)
-    again = await till.approved("5.00")
+    asked = await setup.approved("5.00")
+    await setup.until_confirmed(asked.id)
+    again = await setup.approved("5.00")
     await as_superuser("UPDATE wallet_nonces SET next_nonce = 0")
     with pytest.raises(StrangerInWallet, match="adopt-nonce"):
-        await till.signer.tick()
-    assert await till.transactions(again.id) == []
+        await setup.signer.tick()
+    assert await setup.transactions(again.id) == []
     # Until an operator has accounted for what is there.
     clock.unshift()
-    boss = await operator(till.services.settings.data_keys, "second@example.test")
+    boss = await operator(setup.services.settings.data_keys, "second@example.test")
     asked_for = ("--nonce", "1", "--reason", "block 7 is PO-1", "--operator", boss.email, "--password", PASSWORD)
     done = swap_pay(environment, "signer", "adopt-nonce", "--network", NETWORK, *asked_for, "--code", boss.code())
     assert done.returncode == 0, done.stderr
     audited = await database.fetch_one("SELECT actor, subject FROM audit_entries ORDER BY id DESC LIMIT 1")
     assert audited is not None
     assert tuple(audited) == (f"account:{boss.id}", NETWORK)
-    await till.until_confirmed(again.id)
-    await till.check()
+    await setup.until_confirmed(again.id)
+    await setup.check()

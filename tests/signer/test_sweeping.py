@@ -14,7 +14,7 @@ from app.signer.wallet import NotOurs
 from app.wiring import Services
 from tests.factories.tampering import as_superuser
 from tests.factories.withdrawals import balance
-from tests.withdrawals.till import Till, new_address
+from tests.signer.signer_under_test import SignerUnderTest, new_address
 
 MIN_USDT_RAW = 1_000_000
 
@@ -30,24 +30,24 @@ def asset_options() -> Mapping[str, Mapping[str, int]]:
 
 
 @pytest.fixture
-async def bare(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Till:
-    """A till whose hot wallet has coins for gas and nothing else."""
-    till = await Till.open(services, driver, token, keys)
-    await till.top_up("ETH", 10**18)
-    await till.confirm_blocks()
-    return till
+async def bare(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> SignerUnderTest:
+    """A setup whose hot wallet has coins for gas and nothing else."""
+    setup = await SignerUnderTest.open(services, driver, token, keys)
+    await setup.top_up("ETH", 10**18)
+    await setup.confirm_blocks()
+    return setup
 
 
-async def sweep(till: Till, rounds: int = 12) -> None:
+async def sweep(setup: SignerUnderTest, rounds: int = 12) -> None:
     """Rounds with blocks, each with a look at what may be swept; the accounts hold after every one."""
     for _ in range(rounds):
-        till.signer._swept_at = None
-        await till.rounds(blocks=1)
-        await till.check()
+        setup.signer._swept_at = None
+        await setup.rounds(blocks=1)
+        await setup.check()
 
 
-async def test_tokens_are_swept_with_gas_that_is_brought(bare: Till) -> None:
-    invoices = [await bare.take("USDT", f"{10 + number}.00") for number in range(3)]
+async def test_tokens_are_swept_with_gas_from_the_hot_wallet(bare: SignerUnderTest) -> None:
+    invoices = [await bare.receive_payment("USDT", f"{10 + number}.00") for number in range(3)]
     await bare.confirm_blocks()
     credit, _ = await bare.balance()
     await sweep(bare)
@@ -68,9 +68,9 @@ async def test_tokens_are_swept_with_gas_that_is_brought(bare: Till) -> None:
     await bare.check()
 
 
-async def test_dust_is_swept_with_the_rest_and_reconciled_to_the_unit(bare: Till) -> None:
+async def test_dust_is_swept_with_the_rest_and_reconciled_to_the_unit(bare: SignerUnderTest) -> None:
     # Given a paid invoice that strangers have sent specks to, and one that has nothing else,
-    paid = await bare.take("USDT", "10.00")
+    paid = await bare.receive_payment("USDT", "10.00")
     specks = {"USDT": 90_000, "ETH": 9 * 10**12}  # 0.9 % of the invoice; below the limit of 0.00001 ETH
     for asset, amount_raw in specks.items():
         await bare.send(asset, paid.pay_in.address, amount_raw)
@@ -87,8 +87,8 @@ async def test_dust_is_swept_with_the_rest_and_reconciled_to_the_unit(bare: Till
     assert (run.status, run.figures["deposits"]["dust"], run.figures["deposits"]["stray"]) == ("clean", 2, 0)
 
 
-async def test_an_address_is_swept_each_time_it_is_paid(bare: Till) -> None:
-    await bare.take("USDT", "10.00")
+async def test_an_address_is_swept_each_time_it_is_paid(bare: SignerUnderTest) -> None:
+    await bare.receive_payment("USDT", "10.00")
     await bare.confirm_blocks()
     await sweep(bare)
     (first,) = await bare.transactions(purpose="sweep")
@@ -99,8 +99,8 @@ async def test_an_address_is_swept_each_time_it_is_paid(bare: Till) -> None:
     assert await bare.driver.balance_of(bare.hot, bare.token) == first["amount_raw"] + 7_000_000
 
 
-async def test_coins_are_swept_less_their_own_gas_and_nothing_stays(bare: Till) -> None:
-    paid = await bare.take("ETH", "0.50")
+async def test_coins_are_swept_less_their_own_gas_and_nothing_stays(bare: SignerUnderTest) -> None:
+    paid = await bare.receive_payment("ETH", "0.50")
     await bare.confirm_blocks()
     hot_before = await bare.driver.balance_of(bare.hot)
     await sweep(bare, 6)
@@ -113,9 +113,9 @@ async def test_coins_are_swept_less_their_own_gas_and_nothing_stays(bare: Till) 
     assert (await bare.balance("ETH"))[0] == int(paid.net_raw)
 
 
-async def test_dust_is_left_alone(bare: Till) -> None:
-    first = await bare.take("USDT", "0.50")
-    await bare.take("ETH", "0.0005")
+async def test_dust_is_not_swept(bare: SignerUnderTest) -> None:
+    first = await bare.receive_payment("USDT", "0.50")
+    await bare.receive_payment("ETH", "0.0005")
     await bare.confirm_blocks()
     await sweep(bare, 4)
     assert await bare.transactions(purpose="sweep") == []
@@ -128,8 +128,8 @@ async def test_dust_is_left_alone(bare: Till) -> None:
     assert await bare.driver.balance_of(bare.hot, bare.token) == int(first.pay_in.amount_raw) + MIN_USDT_RAW
 
 
-async def test_coins_that_are_not_worth_their_gas_wait_for_a_cheaper_hour(bare: Till) -> None:
-    paid = await bare.take("ETH", "0.002")
+async def test_coins_that_are_not_worth_their_gas_wait_for_cheaper_gas(bare: SignerUnderTest) -> None:
+    paid = await bare.receive_payment("ETH", "0.002")
     await bare.confirm_blocks()
     await bare.driver.call("anvil_setNextBlockBaseFeePerGas", hex(100 * 10**9))
     await bare.driver.mine(1)
@@ -146,20 +146,20 @@ async def test_coins_that_are_not_worth_their_gas_wait_for_a_cheaper_hour(bare: 
 async def test_without_gas_nothing_is_swept_and_nothing_is_lost(
     services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys
 ) -> None:
-    till = await Till.open(services, driver, token, keys)
-    await till.take("USDT", "10.00")
-    await till.confirm_blocks()
-    await sweep(till, 3)
-    assert await till.transactions(purpose="gas") == []
-    await till.top_up("ETH", 10**17)
-    await till.confirm_blocks()
-    await sweep(till)
-    assert await till.driver.balance_of(till.hot, till.token) > 10_000_000
+    setup = await SignerUnderTest.open(services, driver, token, keys)
+    await setup.receive_payment("USDT", "10.00")
+    await setup.confirm_blocks()
+    await sweep(setup, 3)
+    assert await setup.transactions(purpose="gas") == []
+    await setup.top_up("ETH", 10**17)
+    await setup.confirm_blocks()
+    await sweep(setup)
+    assert await setup.driver.balance_of(setup.hot, setup.token) > 10_000_000
 
 
-async def test_gas_goes_to_addresses_of_ours_alone(bare: Till) -> None:
+async def test_gas_goes_to_addresses_of_ours_alone(bare: SignerUnderTest) -> None:
     """Whoever can write to the database names an address of his own, with tokens on it, and waits for gas."""
-    paid = await bare.take("USDT", "10.00")
+    paid = await bare.receive_payment("USDT", "10.00")
     await bare.confirm_blocks()
     thief = new_address()
     await bare.send("USDT", thief, 50_000_000)

@@ -13,7 +13,7 @@ from app.ledger.hashchain import ChainId
 from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused, expire_stale, waiting
-from app.withdrawals.queries import withdrawals_to_sign
+from app.withdrawals.repository import withdrawals_to_sign
 from tests.factories.merchants import make_member, terms
 from tests.factories.operators import Operator, operator
 from tests.factories.withdrawals import NETWORK, approve, balance, event_types, fund, payout, send, sign
@@ -54,7 +54,7 @@ async def tries(services: Services, withdrawal_id: str, by: Operator, code: str)
         return type(error).__name__
 
 
-async def test_a_fresh_code_of_another_person_approves(services: Services, merchant_id: str, ops: Operator) -> None:
+async def test_an_operator_approves_with_a_fresh_code(services: Services, merchant_id: str, ops: Operator) -> None:
     asked = await payout(services, merchant_id)
     assert [w.id for w in await waiting()] == [asked.id]
     assert await tries(services, asked.id, ops, ops.code()) == "approved"
@@ -68,7 +68,9 @@ async def test_a_fresh_code_of_another_person_approves(services: Services, merch
     assert tuple(audited) == (f"account:{ops.id}", asked.id)
 
 
-async def test_one_code_serves_once_however_many_at_once(services: Services, merchant_id: str, ops: Operator) -> None:
+async def test_one_code_is_accepted_once_however_many_at_once(
+    services: Services, merchant_id: str, ops: Operator
+) -> None:
     asked = [await payout(services, merchant_id, "1.00") for _ in range(20)]
     code = ops.code()
     outcomes = await asyncio.gather(*(tries(services, one.id, ops, code) for one in asked))
@@ -127,7 +129,7 @@ async def test_an_approval_ends_with_the_right_to_give_one(services: Services, m
         await services.approvals.approve(asked.id, ops.id, ops.next_code(), clock.now())
 
 
-async def test_who_asked_does_not_approve_and_members_do_not_either(
+async def test_the_requester_does_not_approve_and_members_do_not_either(
     services: Services, merchant_id: str, ops: Operator
 ) -> None:
     own = await payout(services, merchant_id, requested_by=f"account:{ops.id}")
@@ -147,7 +149,7 @@ async def test_who_asked_does_not_approve_and_members_do_not_either(
             )
 
 
-async def test_a_rejection_says_why_and_gives_the_money_back(
+async def test_a_rejection_has_a_reason_and_releases_the_money(
     services: Services, merchant_id: str, ops: Operator
 ) -> None:
     asked = await payout(services, merchant_id)
@@ -162,7 +164,7 @@ async def test_a_rejection_says_why_and_gives_the_money_back(
     assert await tries(services, asked.id, ops, ops.next_code()) == "ApprovalRefused"
 
 
-async def test_an_approval_is_taken_back_only_while_nothing_is_signed(
+async def test_an_approved_payout_is_rejected_only_while_nothing_is_signed(
     services: Services, merchant_id: str, ops: Operator
 ) -> None:
     early, late = await payout(services, merchant_id), await payout(services, merchant_id)
@@ -217,7 +219,7 @@ async def test_postgres_refuses_to_store_what_nobody_approved(
     await send(services, asked.id)
 
 
-async def test_a_row_that_was_edited_behind_the_guards_is_not_approved(
+async def test_a_row_that_was_edited_past_the_triggers_is_not_approved(
     services: Services, merchant_id: str, ops: Operator
 ) -> None:
     asked = await payout(services, merchant_id)

@@ -80,7 +80,7 @@ async def issue(services: Services, by: Member) -> str:
     return key.id
 
 
-async def test_who_made_a_key_asked_for_what_it_asks_for(
+async def test_the_maker_of_a_key_is_the_requester_of_what_it_requests(
     services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
     """An operator is an admin of the merchant for a while, makes a key, and leaves: the key is still theirs."""
@@ -93,7 +93,7 @@ async def test_who_made_a_key_asked_for_what_it_asks_for(
     await approve(services, asked.id, other)
 
 
-async def test_who_rotated_a_key_asked_for_it_too_and_its_maker_still_did(
+async def test_who_rotated_a_key_is_a_requester_too_and_its_maker_still_is(
     services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
     for account in (ops, other):

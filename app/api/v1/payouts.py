@@ -8,14 +8,14 @@ from msgspec import Meta
 
 from app.api.guard import requires
 from app.api.operation import NextCursor, Parameter, Parameters, described
-from app.api.v1.withdrawals import DESTINATION_ERRORS, LIST_QUERY, filters
+from app.api.v1.withdrawals import DESTINATION_ERRORS, LIST_QUERY, filters, page_of
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core import clock, metadata
 from app.core.errors import ApiError, Code
 from app.payouts.service import NewPayout
 from app.web.idempotency import Once
-from app.web.paging import next_cursor, parse_page
+from app.web.paging import next_cursor
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody
 from app.withdrawals.states import Status
@@ -128,14 +128,8 @@ def routes(services: Services) -> Router:
         operation_id="listPayouts",
     )
     async def page(principal: Principal, parameters: Parameters) -> PayoutPage:
-        asked = parse_page(parameters)
-        payouts = await services.withdrawal_reader.payouts(
-            principal.merchant_id,
-            principal.mode,
-            filters(services, principal, parameters),
-            asked.place,
-            asked.limit,
-        )
+        wanted = filters(services, principal, parameters)
+        payouts = await page_of(services.withdrawal_reader.payouts, principal, parameters, wanted)
         return PayoutPage(payouts, next_cursor(payouts.following))
 
     @post(

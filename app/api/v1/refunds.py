@@ -9,17 +9,17 @@ from msgspec import Meta
 from app.api.guard import requires
 from app.api.operation import NextCursor, Parameter, Parameters, described
 from app.api.v1 import examples
-from app.api.v1.withdrawals import DESTINATION_ERRORS, LIST_QUERY, filters
+from app.api.v1.withdrawals import DESTINATION_ERRORS, LIST_QUERY, filters, page_of
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.refunds.service import NewRefund
 from app.web.idempotency import Once
-from app.web.paging import next_cursor, parse_page
+from app.web.paging import next_cursor
 from app.wiring import Services
 from app.withdrawals.presentation import RefundBody
-from app.withdrawals.queries import Filters
+from app.withdrawals.presented_repository import Filters
 from app.withdrawals.states import Status
 
 
@@ -172,10 +172,7 @@ def routes(services: Services) -> list[Router]:
 
 
 async def _page(services: Services, principal: Principal, parameters: Parameters, wanted: Filters) -> RefundPage:
-    asked = parse_page(parameters)
-    refunds = await services.withdrawal_reader.refunds(
-        principal.merchant_id, principal.mode, wanted, asked.place, asked.limit
-    )
+    refunds = await page_of(services.withdrawal_reader.refunds, principal, parameters, wanted)
     return RefundPage(refunds, next_cursor(refunds.following))
 
 

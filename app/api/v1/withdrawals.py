@@ -1,14 +1,19 @@
-"""What the lists of payouts and refunds share: their exact filters."""
+"""What the lists of payouts and refunds share: their exact filters, and reading a page."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 from app.api.operation import PAGE, Parameter
 from app.api_keys.authentication import Principal
 from app.core.errors import Code, invalid
-from app.web.paging import parse_moment
+from app.core.keyset import Page, Place
+from app.web.paging import parse_moment, parse_page
 from app.wiring import Services
-from app.withdrawals.queries import Filters
+from app.withdrawals.presentation import Body
+from app.withdrawals.presented_repository import Filters
 from app.withdrawals.states import Status
+
+B = TypeVar("B", bound=Body)
 
 _MOMENT = {"type": "string", "format": "date-time"}
 
@@ -34,7 +39,7 @@ DESTINATION_ERRORS = [
     Code.AMOUNT_TOO_SMALL,
     Code.DAILY_CAP_EXCEEDED,
 ]
-"""What asking for money to be sent can run into."""
+"""Errors of a request to send money."""
 
 
 def filters(
@@ -57,3 +62,14 @@ def filters(
         created_from=parse_moment(parameters, "created_from"),
         created_to=parse_moment(parameters, "created_to"),
     )
+
+
+async def page_of(
+    read: Callable[[str, str, Filters, Place | None, int], Awaitable[Page[B]]],
+    principal: Principal,
+    parameters: dict[str, str],
+    wanted: Filters,
+) -> Page[B]:
+    """The page of a list that the parameters name. Raises INVALID_INPUT."""
+    asked = parse_page(parameters)
+    return await read(principal.merchant_id, principal.mode, wanted, asked.place, asked.limit)

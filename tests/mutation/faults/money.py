@@ -196,7 +196,7 @@ DEPOSITS = (
         "await self._place_hold(payer, message, now)",
         "pass",
         "a merchant withdraws money that a reorganisation has just taken away",
-        ("signer/test_deep_reorg.py::test_the_credit_is_reversed_told_and_what_is_pending_held",),
+        ("signer/test_deep_reorg.py::test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_held",),
     ),
     Fault(
         "app/deposits/watcher.py",
@@ -320,7 +320,7 @@ PAYOUTS = (
         '"released", money.total_raw, -money.total_raw',
         '"released", money.amount_raw, -money.total_raw',
         "a payout that failed costs the merchant its fee",
-        ("payouts/test_payouts.py::test_a_reverted_one_gives_everything_back",),
+        ("payouts/test_payouts.py::test_a_reverted_one_releases_everything",),
     ),
     Fault(
         "app/payouts/fees.py",

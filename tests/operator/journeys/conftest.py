@@ -8,7 +8,7 @@ import pytest
 from app.wiring import Services
 from tests.checkout.running import RunningApp, running_app
 from tests.identity.browsing import Account, an_account
-from tests.withdrawals.conftest import (  # noqa: F401
+from tests.signer.conftest import (  # noqa: F401
     asset_options,
     chain_settings,
     keys,
@@ -16,7 +16,7 @@ from tests.withdrawals.conftest import (  # noqa: F401
     network_options,
     node_url,
     services,
-    till,
+    setup,
 )
 
 

@@ -10,7 +10,7 @@ from tests.checkout.running import RunningApp
 from tests.factories.withdrawals import balance
 from tests.identity.browsing import Account
 from tests.operator.browsing import chromium, code_at, opened, sign_in
-from tests.withdrawals.till import NETWORK, Till
+from tests.signer.signer_under_test import NETWORK, SignerUnderTest
 
 
 async def text_of(page: Page, selector: str) -> str:
@@ -20,9 +20,9 @@ async def text_of(page: Page, selector: str) -> str:
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 async def test_a_payout_is_approved_in_the_browser_and_confirmed_on_chain(
-    till: Till, web: RunningApp, olive: Account, scripts: bool
+    setup: SignerUnderTest, web: RunningApp, olive: Account, scripts: bool
 ) -> None:
-    asked, other = await till.ask("42.50"), await till.ask("42.50")
+    asked, other = await setup.request_payout("42.50"), await setup.request_payout("42.50")
     async with chromium() as browser, opened(browser, java_script_enabled=scripts) as page:
         await sign_in(page, web, olive)
         await page.goto(f"http://127.0.0.1:{web.port}/desk")
@@ -38,7 +38,7 @@ async def test_a_payout_is_approved_in_the_browser_and_confirmed_on_chain(
         await page.get_by_label("Code from your authenticator").fill("123456")
         await approve.click()
         await expect(page.get_by_role("alert")).to_contain_text("code is wrong")
-        assert (await till.read(asked.id)).status == "pending_approval"
+        assert (await setup.read(asked.id)).status == "pending_approval"
 
         await page.get_by_label("Code from your authenticator").fill(code_at(olive))
         await page.keyboard.press("Enter")
@@ -47,10 +47,10 @@ async def test_a_payout_is_approved_in_the_browser_and_confirmed_on_chain(
         await expect(page.get_by_role("link", name=asked.id)).to_have_count(0)
         await expect(page.get_by_role("link", name=other.id)).to_have_count(1)
 
-        confirmed = await till.until_confirmed(asked.id)
-        sender = till.services.networks.sender(NETWORK)
+        confirmed = await setup.until_confirmed(asked.id)
+        sender = setup.services.networks.sender(NETWORK)
         assert await sender.balances_raw([asked.destination], "USDT") == {asked.destination: 42_500_000}
-        assert (await till.read(other.id)).status == "pending_approval"
+        assert (await setup.read(other.id)).status == "pending_approval"
         await page.goto(f"http://127.0.0.1:{web.port}/desk/approvals/{asked.id}")
         await expect(page.locator(".page-head")).to_contain_text("Confirmed")
         assert confirmed.txid is not None
@@ -58,19 +58,19 @@ async def test_a_payout_is_approved_in_the_browser_and_confirmed_on_chain(
         await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
 
         clock.shift(timedelta(minutes=1))
-        await till.rounds()  # the signer looks at least once a minute
+        await setup.rounds()  # the signer looks at least once a minute
         await page.goto(f"http://127.0.0.1:{web.port}/desk/networks/ethereum/test")
         await expect(page.get_by_role("heading", name="Hot wallet")).to_be_visible()
         await expect(page.locator("main")).to_contain_text("457.50")  # 500.00 less what was sent
 
 
-async def test_a_review_is_credited_in_the_browser(till: Till, web: RunningApp, olive: Account) -> None:
-    again = await till.take("USDT", "30.00")
-    await till.confirm_blocks()
-    await till.send("USDT", again.pay_in.address, 7_000_000)
-    await till.confirm_blocks()
+async def test_a_review_is_credited_in_the_browser(setup: SignerUnderTest, web: RunningApp, olive: Account) -> None:
+    again = await setup.receive_payment("USDT", "30.00")
+    await setup.confirm_blocks()
+    await setup.send("USDT", again.pay_in.address, 7_000_000)
+    await setup.confirm_blocks()
     case = await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", again.id)
-    had, _ = await balance(till.merchant_id)
+    had, _ = await balance(setup.merchant_id)
     async with chromium() as browser, opened(browser, viewport={"width": 360, "height": 800}) as page:
         await sign_in(page, web, olive)
         await page.goto(f"http://127.0.0.1:{web.port}/desk")
@@ -83,12 +83,14 @@ async def test_a_review_is_credited_in_the_browser(till: Till, web: RunningApp, 
         await page.get_by_role("button", name="Credit 7.00 USDT").click()
         await expect(page.locator(".flash")).to_contain_text(f"{case} is credited.")
         await expect(page.get_by_role("link", name=case)).to_have_count(0)
-    assert await balance(till.merchant_id) == (had + 7_000_000, 0)
+    assert await balance(setup.merchant_id) == (had + 7_000_000, 0)
 
 
-async def test_the_decision_is_reached_and_made_by_keyboard(till: Till, web: RunningApp, olive: Account) -> None:
+async def test_the_decision_is_reached_and_made_by_keyboard(
+    setup: SignerUnderTest, web: RunningApp, olive: Account
+) -> None:
     """Tab leads to the code's field and then to the button, with a focus that can be seen."""
-    asked = await till.ask("10.00")
+    asked = await setup.request_payout("10.00")
     async with chromium() as browser, opened(browser, viewport={"width": 1280, "height": 800}) as page:
         await sign_in(page, web, olive)
         await page.goto(f"http://127.0.0.1:{web.port}/desk/approvals/{asked.id}")
@@ -108,4 +110,4 @@ async def test_the_decision_is_reached_and_made_by_keyboard(till: Till, web: Run
                 break
         assert "code" in reached, reached
         await expect(page.locator(".flash")).to_contain_text("Approved")
-    assert (await till.read(asked.id)).status == "approved"
+    assert (await setup.read(asked.id)).status == "approved"

@@ -1,4 +1,4 @@
-"""Signing in and out: who gets in, with what, and what strangers learn."""
+"""Signing in and out: what is required, and what strangers learn."""
 
 import asyncio
 from collections.abc import Callable
@@ -61,7 +61,7 @@ async def test_a_planted_token_is_not_the_one_after_any_step(browser: Browsers, 
     assert waiting != planted
     await mara.send("/sign-in/code", code=account.code())
     assert mara.session not in (None, planted, waiting)
-    # Whoever knew the tokens from before has nothing.
+    # The tokens from before don't work.
     thief = browser()
     thief.client.cookies.set(cookies.SESSION, planted, domain="pay.example.test")
     thief.client.cookies.set(cookies.VISIT, waiting or "", domain="pay.example.test")
@@ -69,7 +69,7 @@ async def test_a_planted_token_is_not_the_one_after_any_step(browser: Browsers, 
     assert (await thief.get("/sign-in/code")).headers["location"] == "/sign-in"
 
 
-async def test_one_code_twenty_times_at_once_lets_one_in(browser: Browsers, settings: Settings) -> None:
+async def test_one_code_twenty_times_at_once_signs_one_in(browser: Browsers, settings: Settings) -> None:
     account = await an_account(settings, totp=True)
     clients = [browser(f"192.0.2.{number}") for number in range(4)]
     for client in clients:
@@ -93,7 +93,7 @@ async def test_a_half_sign_in_ends_by_itself_and_with_a_new_password(browser: Br
     assert (await mara.get("/sign-in/code")).headers["location"] == "/sign-in"
 
 
-async def test_parallel_wrong_passwords_get_ten_looks(browser: Browsers, settings: Settings) -> None:
+async def test_of_parallel_wrong_passwords_ten_are_checked(browser: Browsers, settings: Settings) -> None:
     account = await an_account(settings)
     thief = browser()
     form = hidden(await thief.get("/sign-in")) | {"email": account.email}
@@ -148,7 +148,7 @@ async def test_unknown_addresses_cost_the_same_work(
     assert full_cost_hasher.hash("any").split("$")[:4] == compared[1].split("$")[:4]
 
 
-async def test_a_recovery_code_stands_in_once_and_is_told(browser: Browsers, settings: Settings) -> None:
+async def test_a_recovery_code_works_once_and_its_owner_gets_a_letter(browser: Browsers, settings: Settings) -> None:
     mara, account = browser(), await an_account(settings)
     await mara.sign_in(account)
     account, codes = await enrol(mara, account)

@@ -1,4 +1,4 @@
-"""Two-step verification, sessions, and what a stolen cookie is good for: looking, and nothing more."""
+"""Two-step verification, sessions, and a stolen cookie, which allows to read and nothing more."""
 
 import asyncio
 import re
@@ -58,7 +58,7 @@ async def test_an_offered_secret_is_nowhere_and_of_its_session_alone(browser: Br
 async def test_an_offer_is_good_once_and_for_the_state_that_it_was_made_in(
     browser: Browsers, settings: Settings
 ) -> None:
-    """And its code is no step-up: whoever sends it has brought the secret along."""
+    """And its code is no step-up: its sender sends the secret too."""
     account, mara, confirm = await an_account(settings), browser(), "/account/security/authenticator/confirm"
     await mara.sign_in(account)
     made = await mara.send("/account/security/authenticator", password=account.password)
@@ -104,7 +104,7 @@ async def test_a_used_offer_is_used_and_the_counter_only_rises(browser: Browsers
 
 
 async def test_every_change_of_credentials_draws_a_new_token(browser: Browsers, settings: Settings) -> None:
-    """A cookie that was copied before is worth nothing after, and the browser that made the change goes on."""
+    """A cookie that was copied before no longer works, and the browser that made the change stays signed in."""
     account, mara = await an_account(settings), browser()
     await mara.sign_in(account)
 
@@ -178,7 +178,7 @@ async def test_a_code_is_good_for_ten_minutes_and_used_once(browser: Browsers, s
     assert (await mara.send(path, code=code)).status_code == 422
 
 
-async def test_one_code_for_twenty_deeds_at_once_is_one_deed(browser: Browsers, settings: Settings) -> None:
+async def test_one_code_for_twenty_actions_at_once_allows_one(browser: Browsers, settings: Settings) -> None:
     account, mara = await an_account(settings, totp=True), browser()
     await mara.sign_in(account)
     clock.shift(timedelta(minutes=10))
@@ -191,7 +191,7 @@ async def test_one_code_for_twenty_deeds_at_once_is_one_deed(browser: Browsers, 
     assert await database.fetch_value("SELECT count(*) FROM recovery_codes") == 10
 
 
-async def test_parallel_wrong_codes_get_five_looks(browser: Browsers, settings: Settings) -> None:
+async def test_of_parallel_wrong_codes_five_are_checked(browser: Browsers, settings: Settings) -> None:
     account, mara = await an_account(settings, totp=True), browser()
     await mara.sign_in(account)
     clock.shift(timedelta(minutes=10))

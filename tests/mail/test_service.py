@@ -1,4 +1,4 @@
-"""Letters leave after the commit, once, and not at all for facts that were rolled back."""
+"""Letters are sent once, after the commit, and not after a rollback."""
 
 import asyncio
 import contextlib
@@ -66,7 +66,7 @@ async def enqueue(recipient: str = "owner@shop.example", body: str = "Grüße\n"
         await service.enqueue(EmailAddress.parse(recipient), written, clock.now())
 
 
-async def test_a_letter_lands_in_the_maildir_once(db: str, tmp_path: Path) -> None:
+async def test_a_letter_is_written_to_the_maildir_once(db: str, tmp_path: Path) -> None:
     mailer = MaildirMailer(tmp_path / "mail", "Swap Pay <pay@example.com>")
     await enqueue()
     with pytest.raises(ZeroDivisionError):
@@ -80,7 +80,7 @@ async def test_a_letter_lands_in_the_maildir_once(db: str, tmp_path: Path) -> No
     assert "Grüße" in sent.get_payload(decode=True).decode()
 
 
-async def test_a_letter_leaves_by_smtp_and_is_tried_again_after_a_refusal(db: str) -> None:
+async def test_a_letter_is_sent_by_smtp_and_tried_again_after_a_refusal(db: str) -> None:
     taken: list[bytes] = []
     await enqueue()
     async with submission_server(taken, refuse=True) as port:
@@ -114,7 +114,7 @@ async def test_a_link_is_never_in_the_outbox_in_clear_and_gone_once_it_is_sent(d
     assert await database.fetch_value("SELECT body_sealed IS NULL AND body = '' FROM mail_outbox")
 
 
-async def test_a_letter_that_is_given_up_is_forgotten_too(db: str) -> None:
+async def test_the_body_of_a_letter_that_is_given_up_is_deleted(db: str) -> None:
     await enqueue()
     async with submission_server([], refuse=True) as port:
         mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", "pay@example.com")
@@ -129,8 +129,8 @@ async def test_a_letter_that_is_given_up_is_forgotten_too(db: str) -> None:
     assert (row["sent_at"], row["next_attempt_at"], "451" in row["last_error"]) == (None, None, True)
 
 
-async def test_a_letter_that_was_turned_to_another_address_is_not_sent(db: str, tmp_path: Path) -> None:
-    """Whoever writes to the database wants somebody's link for himself."""
+async def test_a_letter_whose_address_was_changed_is_not_sent(db: str, tmp_path: Path) -> None:
+    """An attacker who can write to the database redirects a letter with a link to an own address."""
     await enqueue()
     await database.execute("UPDATE mail_outbox SET recipient = 'thief@example.test'")
     assert await service.send_waiting(MaildirMailer(tmp_path / "mail", "pay@example.com")) == 0
@@ -148,7 +148,7 @@ async def test_a_letter_that_an_earlier_version_wrote_is_sent(db: str, tmp_path:
 
 @given(st.one_of(st.emails(), st.text(',:;<>()[]"\\ @.ab', min_size=1).map("victim{}@shop.example".format)))
 @settings(max_examples=ADDRESSES_TRIED, deadline=None)
-def test_whatever_is_taken_for_an_address_is_one_recipient(text: str) -> None:
+def test_every_accepted_address_is_one_recipient(text: str) -> None:
     with contextlib.suppress(ValueError):
         asyncio.run(is_sent_to(EmailAddress.parse(text)))
 
@@ -165,7 +165,7 @@ async def is_sent_to(address: EmailAddress) -> None:
     assert [each.addr_spec for each in to] == [str(address)]
 
 
-async def test_an_address_reaches_the_server_as_it_is_kept() -> None:
+async def test_an_address_reaches_the_server_as_it_is_stored() -> None:
     for text, kept in (
         ("O'Brien+Shop@Shop.Example", "o'brien+shop@shop.example"),
         ("a@Exämple.de", "a@xn--exmple-cua.de"),
@@ -184,7 +184,7 @@ async def test_credentials_never_travel_without_tls(db: str) -> None:
     assert "canary" not in await database.fetch_value("SELECT last_error FROM mail_outbox")
 
 
-async def test_an_address_that_an_earlier_version_took_holds_up_nobody(db: str, tmp_path: Path) -> None:
+async def test_a_bad_address_of_an_earlier_version_delays_no_other_letter(db: str, tmp_path: Path) -> None:
     mailer = MaildirMailer(tmp_path / "mail", "pay@example.com")
     await enqueue()
     await database.execute("UPDATE mail_outbox SET recipient = $1", "bad\r\nBcc: all@example.com")

@@ -12,7 +12,7 @@ from app.sandbox.chain_driver import AnvilDriver
 from app.signer.keystore import SpendingKeys, new_mnemonic
 from app.wiring import Services, running, wire
 from tests.factories.networks import XPUB, networks_toml
-from tests.withdrawals.till import Till
+from tests.signer.signer_under_test import SignerUnderTest
 
 NO_SWEEPS = {"sweep_min_raw": 10**30}
 
@@ -88,12 +88,12 @@ async def still_chain(driver: AnvilDriver) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def till(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Till:
+async def setup(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> SignerUnderTest:
     """A merchant with 1,000 USDT and 1 ETH that customers have paid; a hot wallet that was topped up with both."""
-    till = await Till.open(services, driver, token, keys)
-    await till.take("USDT", "1000.00")
-    await till.take("ETH", "1.00")
-    await till.top_up("ETH", 10**18)
-    await till.top_up("USDT", 500_000_000)
-    await till.confirm_blocks()
-    return till
+    setup = await SignerUnderTest.open(services, driver, token, keys)
+    await setup.receive_payment("USDT", "1000.00")
+    await setup.receive_payment("ETH", "1.00")
+    await setup.top_up("ETH", 10**18)
+    await setup.top_up("USDT", 500_000_000)
+    await setup.confirm_blocks()
+    return setup

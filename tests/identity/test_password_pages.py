@@ -108,7 +108,7 @@ async def test_a_changed_password_signs_out_everywhere_else(browser: Browsers, s
     assert (await browser().sign_in(changed)).status_code == 303
 
 
-async def test_an_address_changes_when_the_new_mailbox_says_so(browser: Browsers, settings: Settings) -> None:
+async def test_an_address_changes_when_the_new_mailbox_confirms_it(browser: Browsers, settings: Settings) -> None:
     account, mara = await an_account(settings), browser()
     await mara.sign_in(account)
     new = "mara.new@example.test"
@@ -162,7 +162,9 @@ async def test_the_reset_that_the_warning_asks_for_ends_a_thiefs_change_of_addre
     assert (await mara.sign_in(Account(account.id, account.email, NEW, None))).headers["location"] == "/cabinet"
 
 
-async def test_a_taken_address_tells_its_owner_and_not_who_asks(browser: Browsers, settings: Settings) -> None:
+async def test_the_owner_of_a_taken_address_gets_a_letter_and_the_requester_learns_nothing(
+    browser: Browsers, settings: Settings
+) -> None:
     account, other = await an_account(settings), await an_account(settings, "other@example.test")
     mara = browser()
     await mara.sign_in(account)

@@ -34,7 +34,7 @@ NETWORK = "ethereum:test"
 
 
 @dataclass
-class Till:
+class SignerUnderTest:
     """One merchant, one operator, the watcher and the signer of this process."""
 
     services: Services
@@ -67,7 +67,7 @@ class Till:
         (signer,) = self.services.signers(self.keys, CrashPoints(is_production=False, env={}))
         return signer
 
-    async def take(self, asset: str, amount: str) -> InvoiceBody:
+    async def receive_payment(self, asset: str, amount: str) -> InvoiceBody:
         """A customer pays an invoice; not confirmed yet."""
         new = await invoice(self.services, self.terms, amount=amount, currency=asset)
         await self.send(asset, new.pay_in.address, int(new.pay_in.amount_raw))
@@ -88,7 +88,7 @@ class Till:
         await self.driver.mine(blocks)
         await self.watcher.tick()
 
-    async def ask(self, amount: str, asset: str = "USDT", destination: str | None = None) -> PayoutBody:
+    async def request_payout(self, amount: str, asset: str = "USDT", destination: str | None = None) -> PayoutBody:
         """A payout that the merchant asks for, to a new address unless told otherwise."""
         new = NewPayout(
             amount=amount,
@@ -107,7 +107,7 @@ class Till:
 
     async def approved(self, amount: str, asset: str = "USDT", destination: str | None = None) -> PayoutBody:
         """A payout that is asked for and approved."""
-        asked = await self.ask(amount, asset, destination)
+        asked = await self.request_payout(amount, asset, destination)
         await self.approve(asked.id)
         return asked
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.accounts import links
+from app.accounts import links_repository
 from app.core import clock, database
 from app.core.settings import Settings
 from tests.identity.browsing import PASSWORD, Browser, an_account, letters, mailed_path, without_ids
@@ -37,7 +37,7 @@ async def test_there_is_an_account_once_the_mailbox_has_confirmed(browser: Brows
     assert tuple(row) == (EMAIL, "Nina New", False, None)
 
 
-async def test_who_did_not_choose_the_password_confirms_nothing(browser: Browsers, settings: Settings) -> None:
+async def test_only_the_password_that_was_chosen_confirms(browser: Browsers, settings: Settings) -> None:
     await browser("203.0.113.66").send("/sign-up", **WHO | {"password": "the stranger's own 1"})
     path = await mailed_path(EMAIL)
     refused = await browser().send("/confirm-email", path, password="what nina would type")
@@ -67,12 +67,12 @@ async def test_strangers_can_not_tell_who_has_an_account(browser: Browsers, sett
     assert (await browser().sign_in(account)).status_code == 303
 
 
-async def test_a_link_runs_out_after_a_day_and_is_swept_away(browser: Browsers, settings: Settings) -> None:
+async def test_a_link_expires_after_a_day_and_is_purged(browser: Browsers, settings: Settings) -> None:
     await browser().send("/sign-up", **WHO)
     path = await mailed_path(EMAIL)
     clock.shift(timedelta(hours=24))
     assert (await browser().get(path)).status_code == 410
-    assert await links.purge(clock.now()) == 1
+    assert await links_repository.purge(clock.now()) == 1
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_a_link_runs_out_after_a_day_and_is_swept_away(browser: Browsers, 
         ("name", "a\u200bb", "can&#39;t be shown"),
     ],
 )
-async def test_what_is_wrong_stands_beside_its_field(browser: Browsers, field: str, value: str, words: str) -> None:
+async def test_errors_are_shown_beside_their_field(browser: Browsers, field: str, value: str, words: str) -> None:
     answer = await browser().send("/sign-up", **WHO | {field: value})
     assert answer.status_code == 422
     assert words in answer.text
@@ -93,7 +93,7 @@ async def test_what_is_wrong_stands_beside_its_field(browser: Browsers, field: s
     assert PASSWORD not in answer.text
 
 
-async def test_nobodys_mailbox_is_flooded(browser: Browsers) -> None:
+async def test_sign_ups_send_a_mailbox_a_limited_number_of_letters(browser: Browsers) -> None:
     answers = [await browser(f"192.0.2.{number}").send("/sign-up", **WHO) for number in range(7)]
     assert {(answer.status_code, without_ids(answer)) for answer in answers} == {(303, "")}
     assert len(await letters(EMAIL)) == 5

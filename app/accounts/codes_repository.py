@@ -1,0 +1,93 @@
+"""Every statement on `totp_attempts` and `recovery_codes`. The authenticator itself stands in `accounts`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from piccolo.query.functions import Count
+from piccolo.querystring import QueryString
+
+from app.accounts.tables import RecoveryCode, TotpAttempt
+from app.core.statement import Command, Param, Statement, insert
+
+
+class TotpAttempts(msgspec.Struct, frozen=True):
+    """How many attempts of an account count within each window."""
+
+    long: int
+    short: int
+
+
+_OF_ACCOUNT = TotpAttempt.account == Param("account")
+
+
+async def add_attempt(account_id: str, now: datetime) -> int:
+    """Add an attempt; its id."""
+    return await _ADD_ATTEMPT.one(account=account_id, at=now)
+
+
+_ADD_ATTEMPT = Statement(insert(TotpAttempt).returning(TotpAttempt.id), int)
+
+
+async def count_attempts(account_id: str, short_since: datetime) -> TotpAttempts:
+    """How many attempts an account has made: all that are stored, and those after `short_since`."""
+    return await _COUNT_ATTEMPTS.one(account=account_id, short_since=short_since)
+
+
+_COUNT_ATTEMPTS = Statement(
+    TotpAttempt.select(
+        Count(alias="long"),
+        QueryString("count(*) FILTER (WHERE {} > {})", TotpAttempt.at, Param("short_since"), alias="short"),
+    ).where(_OF_ACCOUNT),
+    TotpAttempts,
+)
+
+
+async def delete_attempts(account_id: str, until: datetime) -> None:
+    """Delete an account's attempts up to a moment."""
+    await _DELETE_ATTEMPTS.run(account=account_id, until=until)
+
+
+_DELETE_ATTEMPTS = Command(TotpAttempt.delete().where(_OF_ACCOUNT, TotpAttempt.at <= Param("until")))
+
+
+async def delete_attempt(attempt_id: int) -> None:
+    """Delete one attempt."""
+    await _DELETE_ATTEMPT.run(id=attempt_id)
+
+
+_DELETE_ATTEMPT = Command(TotpAttempt.delete().where(TotpAttempt.id == Param("id")))
+
+
+async def add_recovery_codes(account_id: str, code_hashes: Sequence[bytes], now: datetime) -> None:
+    """Add recovery codes."""
+    await _ADD_CODE.run_each([{"account": account_id, "code_hash": one, "created_at": now} for one in code_hashes])
+
+
+_ADD_CODE = Command(insert(RecoveryCode))
+
+
+async def use_recovery_code(account_id: str, code_hash: bytes) -> bool:
+    """Delete a recovery code; False if the account has none such."""
+    return bool(await _USE_CODE.run(account=account_id, code_hash=code_hash))
+
+
+_USE_CODE = Command(
+    RecoveryCode.delete().where(RecoveryCode.account == Param("account"), RecoveryCode.code_hash == Param("code_hash"))
+)
+
+
+async def count_recovery_codes(account_id: str) -> int:
+    """How many recovery codes an account has left."""
+    return await _COUNT_CODES.one(account=account_id)
+
+
+_COUNT_CODES = Statement(RecoveryCode.count().where(RecoveryCode.account == Param("account")), int)
+
+
+async def delete_recovery_codes(account_id: str) -> None:
+    """Delete all recovery codes of an account."""
+    await _DELETE_CODES.run(account=account_id)
+
+
+_DELETE_CODES = Command(RecoveryCode.delete().where(RecoveryCode.account == Param("account")))

@@ -1,0 +1,64 @@
+"""What the pages of payouts and of refunds share: the filters, a list, the page of one."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from app.cabinet import assets, labels, timeline_labels
+from app.cabinet.cabinet import Cabinet
+from app.cabinet.context import MemberContext, context_of
+from app.cabinet.lists import Asking, asking
+from app.core.keyset import Page, Place, page_or_first
+from app.identity.identity import Asked
+from app.identity.paging import PAGE_LENGTH
+from app.reports import timeline
+from app.withdrawals.presentation import Body
+from app.withdrawals.presented_repository import Filters
+
+B = TypeVar("B", bound=Body)
+
+ReadPage = Callable[[str, str, Filters, Place | None, int], Awaitable[Page[B]]]
+"""Reads a page of a merchant's payouts or refunds (withdrawals/reader.py)."""
+
+FILTERS = ("status", "asset", "from", "to")
+
+
+def filters_of(cabinet: Cabinet, ctx: MemberContext, wanted: Asking) -> Filters:
+    """The filters of a list of payouts or refunds; the exports have the same."""
+    asset = assets.find(assets.every(cabinet.services, ctx), wanted.get("asset"))
+    return Filters(
+        status=wanted.one_of("status", labels.WITHDRAWAL_STATES),
+        network=None if asset is None else asset.network.key,
+        asset=None if asset is None else asset.asset.symbol,
+        created_from=wanted.first_day(),
+        created_to=wanted.last_day(),
+    )
+
+
+async def list_context(cabinet: Cabinet, request: Asked, read: ReadPage[B]) -> dict[str, Any]:
+    """What the template of a list needs."""
+    ctx, wanted = context_of(request), asking(request, *FILTERS)
+    filters = filters_of(cabinet, ctx, wanted)
+    page = await page_or_first(lambda place: read(ctx.merchant_id, ctx.mode, filters, place, PAGE_LENGTH), wanted.place)
+    return {
+        "asking": wanted,
+        "rows": [{"body": body, "created_at": datetime.fromisoformat(body.created_at)} for body in page],
+        "pager": wanted.pager(page),
+        "states": list(labels.WITHDRAWAL_STATES.items()),
+        "state_words": labels.WITHDRAWAL_STATES,
+        "assets": assets.options(assets.every(cabinet.services, ctx)),
+    }
+
+
+async def detail_context(cabinet: Cabinet, ctx: MemberContext, body: Body) -> dict[str, Any]:
+    """What the template of one payout or refund needs beside its body."""
+    networks = cabinet.services.networks
+    network = networks.by(body.chain, ctx.mode)
+    facts = await timeline.of_withdrawal(ctx.merchant_id, ctx.mode, body.id)
+    return {
+        "created_at": datetime.fromisoformat(body.created_at),
+        "story": timeline_labels.tell(facts, networks, ctx),
+        "state_words": labels.WITHDRAWAL_STATES,
+        "network_name": network.display_name,
+        "explorer": network.explorer_tx_url or "",
+    }

@@ -1,0 +1,80 @@
+"""`swap-pay reviews …`: deposits in review, and what operators decide about them."""
+
+import click
+
+from app.cli.operator_actions import as_operator, operator_options
+from app.cli.running import with_services
+from app.core import clock
+from app.core.clock import rfc3339
+from app.deposits import reviews as deposit_reviews
+from app.wiring import Services
+
+
+def register(main: click.Group) -> None:
+    """Add the command group."""
+    main.add_command(reviews)
+
+
+@click.group()
+def reviews() -> None:
+    """Deposits that wait for a decision. A case has the id of its deposit."""
+
+
+@reviews.command("list")
+@click.option("--all", "every", is_flag=True, help="Settled cases too.")
+def list_cases(every: bool) -> None:
+    """List cases with their facts, oldest first."""
+
+    async def read(_: Services) -> list[str]:
+        return [
+            f"{case.deposit_id}  {case.verdict}  {case.status}{f' {case.outcome}' if case.outcome else ''}"
+            f"  {case.amount_raw} raw {case.asset} on {case.network} ({case.deposit_status})"
+            f"  invoice {case.invoice_id or 'none'}  merchant {case.merchant_id or 'none'}"
+            f"  since {rfc3339(case.opened_at)}\n    {case.facts}"
+            for case in await deposit_reviews.cases(open_only=not every)
+        ]
+
+    for line in with_services(read):
+        click.echo(line)
+
+
+@reviews.command()
+@click.argument("deposit_id")
+@click.option("--reason", required=True, help="For the audit log.")
+@operator_options
+def credit(deposit_id: str, reason: str, email: str, password: str, code: str) -> None:
+    """Credit the deposit to the invoice's merchant, less the fee in proportion."""
+
+    async def decide(services: Services, operator_id: str) -> None:
+        await services.reviews.credit(deposit_id, operator_id, reason, clock.now())
+
+    as_operator(email, password, code, decide)
+    click.echo(f"{deposit_id}: credited")
+
+
+@reviews.command("return")
+@click.argument("deposit_id")
+@click.option("--to", "destination", required=True, help="An address that the customer has named.")
+@click.option("--reason", required=True, help="For the audit log.")
+@operator_options
+def send_back(deposit_id: str, destination: str, reason: str, email: str, password: str, code: str) -> None:
+    """Request its return as a refund; another operator must approve that."""
+
+    async def decide(services: Services, operator_id: str) -> str:
+        return await services.returns.send_back(deposit_id, destination, operator_id, reason, clock.now())
+
+    click.echo(f"{deposit_id}: returning by {as_operator(email, password, code, decide)}")
+
+
+@reviews.command()
+@click.argument("deposit_id")
+@click.option("--reason", required=True, help="For the audit log.")
+@operator_options
+def close(deposit_id: str, reason: str, email: str, password: str, code: str) -> None:
+    """Close the case; the money stays in suspense."""
+
+    async def decide(services: Services, operator_id: str) -> None:
+        await services.reviews.close(deposit_id, operator_id, reason, clock.now())
+
+    as_operator(email, password, code, decide)
+    click.echo(f"{deposit_id}: closed")

@@ -1,0 +1,106 @@
+"""Statements on `refunds`, and what a refund reads of its invoice."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from app.core import database
+from app.core.statement import Command, Param, Statement, insert, select
+from app.invoices.tables import Invoice
+from app.refunds.tables import Refund
+
+
+class InvoiceAsset(msgspec.Struct, frozen=True):
+    """What an invoice was paid in."""
+
+    network: str
+    asset: str
+
+
+class InvoiceCredit(msgspec.Struct, frozen=True):
+    """An invoice's status, and what its merchant was credited for it, in minor units."""
+
+    status: str
+    credited_raw: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SentBack:
+    """A refund that its customer may see: submitted or confirmed. The amount is in minor units."""
+
+    txid: str
+    asset: str
+    amount_raw: int
+    customer_visible_reason: str | None
+    is_confirmed: bool
+
+
+async def add(
+    refund_id: str,
+    *,
+    invoice_id: str | None,
+    deposit_id: str | None,
+    reason: str | None,
+    customer_visible_reason: str | None,
+) -> None:
+    """Insert what a refund has beyond a withdrawal, in the caller's transaction."""
+    database.in_transaction()
+    await _ADD.run(
+        id=refund_id,
+        invoice=invoice_id,
+        deposit=deposit_id,
+        reason=reason,
+        customer_visible_reason=customer_visible_reason,
+    )
+
+
+_ADD = Command(insert(Refund))
+
+
+async def invoice_asset(merchant_id: str, mode: str, invoice_id: str) -> InvoiceAsset | None:
+    """What an invoice of a merchant was paid in; None where the merchant has no such invoice."""
+    return await _INVOICE_ASSET.first(id=invoice_id, merchant=merchant_id, mode=mode)
+
+
+_INVOICE_ASSET = Statement(
+    select(Invoice, InvoiceAsset).where(
+        Invoice.id == Param("id"), Invoice.merchant == Param("merchant"), Invoice.mode == Param("mode")
+    ),
+    InvoiceAsset,
+)
+
+
+async def lock_invoice_credit(invoice_id: str) -> InvoiceCredit:
+    """Lock an invoice that exists, in the caller's transaction, and read what can be refunded of it."""
+    database.in_transaction()
+    return await _LOCK_INVOICE_CREDIT.one(id=invoice_id)
+
+
+_LOCK_INVOICE_CREDIT = Statement(
+    select(Invoice, InvoiceCredit).where(Invoice.id == Param("id")).lock_rows("UPDATE"), InvoiceCredit
+)
+
+
+async def sent_back(invoice_id: str) -> list[SentBack]:
+    """What was sent back for an invoice, oldest first.
+
+    Requests that wait for approval, or ended without a transfer, are not in here. Of a refund whose fee was bumped
+    the newest transaction counts, or the one that was confirmed.
+    """
+    # SQL, since the builder knows no LATERAL, and no foreign key leads from a refund to its withdrawal.
+    rows = await database.fetch_all(
+        """
+        SELECT t.txid, w.asset, w.amount_raw, r.customer_visible_reason, w.status = 'confirmed' AS is_confirmed
+        FROM refunds r
+        JOIN withdrawals w ON w.id = r.id
+        JOIN LATERAL (
+            SELECT txid FROM outgoing_transactions o
+            WHERE o.withdrawal = w.id AND o.status IN ('submitted', 'confirmed')
+            ORDER BY o.status = 'confirmed' DESC, o.id DESC LIMIT 1
+        ) t ON true
+        WHERE r.invoice = $1 AND w.status IN ('submitted', 'confirmed')
+        ORDER BY w.created_at, w.id
+        """,
+        invoice_id,
+    )
+    return [SentBack(*row) for row in rows]

@@ -1,0 +1,110 @@
+"""What our addresses should hold, from what was seen to come in and what we have sent.
+
+The large statements are SQL, since each sums and compares several tables at once.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from app.core import database
+from app.core.statement import Param, Statement
+from app.ledger.tables import LedgerHead
+
+
+class ExpectedBalance(msgspec.Struct, frozen=True):
+    """What an address should hold of an asset at a height, in minor units. `moving`: a transaction of ours is under
+    way there, or final only above the height."""
+
+    expected_raw: int
+    moving: bool
+
+
+class ExpectedAt(msgspec.Struct, frozen=True):
+    """The same of a deposit address. `id` is its row's."""
+
+    id: int
+    address: str
+    expected_raw: int
+    moving: bool
+
+
+async def expected_in_hot_wallet(
+    network: str, address: str, symbol: str, height: int, *, is_native: bool
+) -> ExpectedBalance:
+    """What the hot wallet should hold at a height: top-ups and sweeps, less what it sent; of the native coin, less
+    gas too."""
+    row = await database.fetch_one(
+        """
+        SELECT
+            (SELECT coalesce(sum(amount_raw), 0) FROM hot_wallet_receipts
+                WHERE network = $1 AND asset = $3 AND status IN ('seen', 'booked'))
+            + (SELECT coalesce(sum(amount_raw), 0) FROM outgoing_transactions
+                WHERE network = $1 AND to_address = $2 AND asset = $3 AND status = 'confirmed')
+            - (SELECT coalesce(sum(CASE WHEN $5 THEN coalesce(gas_cost_raw, 0) ELSE 0 END
+                    + CASE WHEN asset = $3 AND status = 'confirmed' THEN amount_raw ELSE 0 END), 0)
+                FROM outgoing_transactions WHERE network = $1 AND from_address = $2)
+            AS expected_raw,
+            EXISTS (SELECT 1 FROM hot_wallet_receipts WHERE network = $1 AND asset = $3
+                AND status IN ('seen', 'booked') AND block_height > $4)
+            OR EXISTS (SELECT 1 FROM outgoing_transactions
+                WHERE network = $1 AND (from_address = $2 OR to_address = $2)
+                    AND (status IN ('signed', 'submitted') OR block_height > $4)) AS moving
+        """,
+        network,
+        address,
+        symbol,
+        height,
+        is_native,
+    )
+    assert row is not None
+    return ExpectedBalance(*row)
+
+
+async def expected_at_addresses(
+    network: str, symbol: str, height: int, *, after_id: int, released_after: datetime, limit: int
+) -> list[ExpectedAt]:
+    """What deposit addresses that customers may pay to should hold at a height, by id: those of an invoice, and those
+    that were released after a time."""
+    rows = await database.fetch_all(
+        """
+        SELECT a.id, a.address,
+            (SELECT coalesce(sum(d.amount_raw), 0) FROM deposits d
+                WHERE d.deposit_address = a.id AND d.asset = $2 AND d.status <> 'orphaned')
+            + (SELECT coalesce(sum(t.amount_raw), 0) FROM outgoing_transactions t
+                WHERE t.network = $1 AND t.to_address = a.address AND t.purpose = 'gas' AND t.status = 'confirmed')
+            - (SELECT coalesce(sum(coalesce(t.gas_cost_raw, 0)
+                    + CASE WHEN t.asset = $2 AND t.status = 'confirmed' THEN t.amount_raw ELSE 0 END), 0)
+                FROM outgoing_transactions t WHERE t.network = $1 AND t.from_address = a.address)
+            AS expected_raw,
+            EXISTS (SELECT 1 FROM deposits d WHERE d.deposit_address = a.id AND d.asset = $2
+                AND d.status <> 'orphaned' AND d.block_height > $3)
+            OR EXISTS (SELECT 1 FROM outgoing_transactions t
+                WHERE t.network = $1 AND (t.from_address = a.address OR t.to_address = a.address)
+                    AND (t.status IN ('signed', 'submitted') OR t.block_height > $3)) AS moving
+        FROM deposit_addresses a
+        WHERE a.network = $1 AND a.id > $4
+            AND (a.invoice_id IS NOT NULL OR (a.lease_count > 0 AND a.available_at > $5))
+        ORDER BY a.id LIMIT $6
+        """,
+        network,
+        symbol,
+        height,
+        after_id,
+        released_after,
+        limit,
+    )
+    return [ExpectedAt(*row) for row in rows]
+
+
+async def available_raw(owner: str, network: str, asset: str) -> int | None:
+    """What a ledger has available, in minor units; None where nothing was ever booked."""
+    return await _AVAILABLE.first(owner=owner, network=network, asset=asset)
+
+
+_AVAILABLE = Statement(
+    LedgerHead.select(LedgerHead.available_raw).where(
+        LedgerHead.owner == Param("owner"), LedgerHead.network == Param("network"), LedgerHead.asset == Param("asset")
+    ),
+    int,
+)

@@ -1,0 +1,117 @@
+"""Statements on `approvals`, and those on withdrawals that wait for one."""
+
+from datetime import datetime
+
+import msgspec
+from piccolo.columns.combination import WhereRaw
+from piccolo.query.functions import Count
+from piccolo.querystring import QueryString
+
+from app.accounts.tables import Account
+from app.core import database
+from app.core.statement import Command, Param, Statement, insert
+from app.withdrawals.states import Status
+from app.withdrawals.tables import Approval, Withdrawal
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """A withdrawal that waits for operators."""
+
+    id: str
+    kind: str
+    merchant: str | None
+    network: str
+    asset: str
+    source: str
+    amount_raw: int
+    fee_raw: int
+    destination: str
+    requested_by: str
+    held: bool
+    approvals: int
+    approvals_required: int
+    created_at: datetime
+
+
+class GivenApproval(msgspec.Struct, frozen=True):
+    """An approval, and the conflict of interest that its operator has with the withdrawal by now."""
+
+    account: str
+    digest: bytes
+    conflict: str | None
+
+
+async def add(withdrawal_id: str, account_id: str, digest: bytes, now: datetime) -> None:
+    """Insert an approval, in the caller's transaction.
+
+    Raises UniqueViolationError where the operator has approved before, RestrictViolationError where a trigger refuses.
+    """
+    database.in_transaction()
+    await _ADD.run(withdrawal=withdrawal_id, account=account_id, digest=digest, created_at=now)
+
+
+_ADD = Command(insert(Approval))
+
+
+async def operators_count(withdrawal_id: str) -> int:
+    """How many operators have approved. An approval ends with its account's right to give one."""
+    return await _OPERATORS_COUNT.one(withdrawal=withdrawal_id)
+
+
+_OPERATORS_COUNT = Statement(
+    Approval.select(Count(distinct=[Approval.account], alias="operators")).where(
+        Approval.withdrawal == Param("withdrawal"), WhereRaw("{}", Approval.account.is_operator)
+    ),
+    int,
+)
+
+
+async def given(withdrawal_id: str) -> list[GivenApproval]:
+    """The approvals of a withdrawal."""
+    # SQL, since the function takes a whole row of the joined table.
+    rows = await database.fetch_all(
+        """
+        SELECT a.account, a.digest, withdrawal_conflict(w, a.account) AS conflict
+        FROM approvals a JOIN withdrawals w ON w.id = a.withdrawal WHERE a.withdrawal = $1
+        """,
+        withdrawal_id,
+    )
+    return [GivenApproval(*row) for row in rows]
+
+
+async def waiting() -> list[Waiting]:
+    """What waits for operators, oldest first."""
+    return await _WAITING.all()
+
+
+_WAITING = Statement(
+    Withdrawal.select(
+        *(getattr(Withdrawal, name) for name in Waiting.__struct_fields__ if name != "approvals"),
+        QueryString("(SELECT count(*) FROM approvals a WHERE a.withdrawal = {})", Withdrawal.id, alias="approvals"),
+    )
+    .where(Withdrawal.status == Status.PENDING_APPROVAL.value)
+    .order_by(Withdrawal.created_at, Withdrawal.id),
+    Waiting,
+)
+
+
+async def waiting_since(before: datetime, limit: int) -> list[str]:
+    """Ids of withdrawals that have waited for operators since before this time, oldest first."""
+    return await _WAITING_SINCE.all(before=before, limit=limit)
+
+
+_WAITING_SINCE = Statement(
+    Withdrawal.select(Withdrawal.id)
+    .where(Withdrawal.status == Status.PENDING_APPROVAL.value, Withdrawal.created_at <= Param("before"))
+    .order_by(Withdrawal.created_at, Withdrawal.id),
+    str,
+    limited=True,
+)
+
+
+async def is_operator(account_id: str) -> bool:
+    """Whether an account is an operator's."""
+    return bool(await _IS_OPERATOR.first(id=account_id))
+
+
+_IS_OPERATOR = Statement(Account.select(Account.is_operator).where(Account.id == Param("id")), bool)

@@ -1,0 +1,154 @@
+"""Payouts and refunds as merchants read them, each with its own columns and the transaction that counts.
+
+All statements here are SQL: no foreign key leads from a withdrawal to its payout or refund, and the modules of those
+are above this one.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from app.core import database
+from app.core.database import Row
+from app.core.keyset import Page, Place, direction, page_of
+from app.withdrawals.repository import Kind
+from app.withdrawals.states import LIVE, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Exact filters of a list; None leaves one out. `created_from` is inclusive, `created_to` exclusive."""
+
+    status: str | None = None
+    network: str | None = None
+    asset: str | None = None
+    invoice_id: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+
+class PresentedWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
+    """A withdrawal with the columns of its payout or refund; those of the other kind are None. Amounts are in minor
+    units, `metadata` is JSON."""
+
+    id: str
+    kind: Kind
+    merchant: str | None
+    mode: str
+    network: str
+    asset: str
+    amount_raw: int
+    fee_raw: int
+    destination: str
+    destination_memo: str | None
+    status: str
+    held: bool
+    waiting_reason: str | None
+    decision_reason: str | None
+    created_at: datetime
+    approved_at: datetime | None
+    submitted_at: datetime | None
+    settled_at: datetime | None
+    description: str | None
+    metadata: str | None
+    invoice: str | None
+    deposit: str | None
+    reason: str | None
+    customer_visible_reason: str | None
+    txid: str | None
+
+
+async def presented(withdrawal_id: str) -> PresentedWithdrawal:
+    """One payout or refund of any merchant. Raises LookupError."""
+    row = await database.fetch_one(f"{_SELECT} WHERE w.id = $1", withdrawal_id)
+    if row is None:
+        raise LookupError(withdrawal_id)
+    return _presented(row)
+
+
+async def presented_of(kind: Kind, merchant_id: str, mode: str, withdrawal_id: str) -> PresentedWithdrawal | None:
+    """One payout or refund of a merchant."""
+    row = await database.fetch_one(
+        f"{_SELECT} WHERE w.id = $1 AND w.kind = $2 AND w.merchant = $3 AND w.mode = $4",
+        withdrawal_id,
+        kind,
+        merchant_id,
+        mode,
+    )
+    return None if row is None else _presented(row)
+
+
+async def page(
+    kind: Kind, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
+) -> Page[PresentedWithdrawal]:
+    """A page by (created_at, id), newest first."""
+    conditions = ["w.merchant = $1", "w.mode = $2", "w.kind = $3"]
+    args: list[object] = [merchant_id, mode, kind]
+    wanted = {
+        "w.status = {}": filters.status,
+        "w.network = {}": filters.network,
+        "w.asset = {}": filters.asset,
+        "r.invoice = {}": filters.invoice_id,
+        "w.created_at >= {}": filters.created_from,
+        "w.created_at < {}": filters.created_to,
+    }
+    for condition, value in wanted.items():
+        if value is not None:
+            args.append(value)
+            conditions.append(condition.format(f"${len(args)}"))
+    comparison, order = direction(place)
+    if place is not None:
+        args.extend(place.key)
+        conditions.append(f"(w.created_at, w.id) {comparison} (${len(args) - 1}, ${len(args)})")
+    rows = await database.fetch_all(
+        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY w.created_at {order}, w.id {order} LIMIT {limit + 1:d}",
+        *args,
+    )
+    return page_of(rows, limit, place, key=("created_at", "id"), made=_presented)
+
+
+# A transaction is shown once it was sent; the confirmed one of a bumped series before the others.
+_SELECT = """
+    SELECT w.id, w.kind, w.merchant, w.mode, w.network, w.asset, w.amount_raw, w.fee_raw, w.destination,
+        w.destination_memo, w.status, w.held, w.waiting_reason, w.decision_reason, w.created_at, w.approved_at,
+        w.submitted_at, w.settled_at,
+        p.description, p.metadata, r.invoice, r.deposit, r.reason, r.customer_visible_reason,
+        (SELECT t.txid FROM outgoing_transactions t
+            WHERE t.withdrawal = w.id AND t.status IN ('submitted', 'confirmed', 'reverted')
+            ORDER BY t.status = 'confirmed' DESC, t.id DESC LIMIT 1) AS txid
+    FROM withdrawals w LEFT JOIN payouts p ON p.id = w.id LEFT JOIN refunds r ON r.id = w.id
+    """
+
+
+def _presented(row: Row) -> PresentedWithdrawal:
+    return PresentedWithdrawal(**row)
+
+
+async def live_refunds_raw(invoice_id: str) -> int:
+    """What refunds of an invoice's own credit have locked or sent, in minor units."""
+    return await _refunds_raw(invoice_id, *LIVE)
+
+
+async def confirmed_refunds_raw(invoice_id: str) -> int:
+    """What was refunded of an invoice's own credit, in minor units."""
+    return await _refunds_raw(invoice_id, Status.CONFIRMED)
+
+
+async def _refunds_raw(invoice_id: str, *statuses: Status) -> int:
+    """Returns of deposits in review are left out: that money was never credited."""
+    total_raw: int = await database.fetch_value(
+        """
+        SELECT coalesce(sum(w.amount_raw), 0) FROM refunds r JOIN withdrawals w ON w.id = r.id
+        WHERE r.invoice = $1 AND r.deposit IS NULL AND w.status = ANY($2)
+        """,
+        invoice_id,
+        [status.value for status in statuses],
+    )
+    return total_raw
+
+
+async def invoice_of(refund_id: str) -> str | None:
+    """The invoice of a refund; None for a payout, and for a refund that has none."""
+    invoice_id: str | None = await database.fetch_value("SELECT invoice FROM refunds WHERE id = $1", refund_id)
+    return invoice_id

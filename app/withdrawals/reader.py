@@ -1,0 +1,37 @@
+"""Payouts and refunds in their outside form. What a merchant reads is scoped to the merchant and the mode."""
+
+from app.core.keyset import Page, Place
+from app.withdrawals import presented_repository as repository
+from app.withdrawals.presentation import PayoutBody, RefundBody, WithdrawalPresenter
+from app.withdrawals.presented_repository import Filters
+
+
+class WithdrawalReader:
+    """Reads payouts and refunds in their outside form. One per process."""
+
+    def __init__(self, presenter: WithdrawalPresenter) -> None:
+        self._presenter = presenter
+
+    async def payout(self, merchant_id: str, mode: str, payout_id: str) -> PayoutBody | None:
+        """One payout of a merchant, or None: another's looks like none."""
+        row = await repository.presented_of("payout", merchant_id, mode, payout_id)
+        return None if row is None else self._presenter.payout(row)
+
+    async def refund(self, merchant_id: str, mode: str, refund_id: str) -> RefundBody | None:
+        """One refund of a merchant, or None: another's looks like none."""
+        row = await repository.presented_of("refund", merchant_id, mode, refund_id)
+        return None if row is None else self._presenter.refund(row)
+
+    async def payouts(
+        self, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
+    ) -> Page[PayoutBody]:
+        """A page by (created_at, id), newest first."""
+        page = await repository.page("payout", merchant_id, mode, filters, place, limit)
+        return Page(map(self._presenter.payout, page), page.previous, page.following)
+
+    async def refunds(
+        self, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
+    ) -> Page[RefundBody]:
+        """A page by (created_at, id), newest first."""
+        page = await repository.page("refund", merchant_id, mode, filters, place, limit)
+        return Page(map(self._presenter.refund, page), page.previous, page.following)
