@@ -20,7 +20,7 @@ from app.deposits.watcher import Watcher
 from app.invoices.creation import InvoiceCreation
 from app.invoices.links import PaymentLinks
 from app.invoices.presentation import InvoicePresenter
-from app.invoices.queries import InvoiceReader
+from app.invoices.reader import InvoiceReader
 from app.invoices.service import InvoiceService
 from app.mail import sealing
 from app.networks import assets

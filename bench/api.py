@@ -20,7 +20,7 @@ from pathlib import Path
 import asyncpg
 
 from app.core import database
-from app.invoices import insertion, queries
+from app.invoices import creation_repository, reading_repository
 from app.sandbox import ports, processes
 from bench.stack import API, POOL_SIZE, WEB_PROCESSES, Stack, running_stack
 from bench.wrk import CONNECTIONS, Load, load
@@ -192,8 +192,8 @@ def _top_up(stack: Stack, total: int) -> None:
             f"""
             WITH one AS (SELECT * FROM invoices ORDER BY created_at LIMIT 1),
                 there AS (SELECT count(*) AS n FROM invoices)
-            INSERT INTO invoices ({", ".join(insertion.COLUMNS)})
-            SELECT {", ".join(changed.get(column, f"one.{column}") for column in insertion.COLUMNS)}
+            INSERT INTO invoices ({", ".join(creation_repository.COLUMNS)})
+            SELECT {", ".join(changed.get(column, f"one.{column}") for column in creation_repository.COLUMNS)}
             FROM one, there, generate_series(there.n + 1, {total}) k
             """,
         )
@@ -217,7 +217,7 @@ def _cursor(stack: Stack, offset: int) -> str:
 
 
 async def _bare_creations(stack: Stack) -> float:
-    """`insertion.INSERT` with ready-made values over POOL_SIZE connections, from one process."""
+    """`creation_repository.INSERT` with ready-made values over POOL_SIZE connections, from one process."""
     await database.open_pool(stack.dsn, max_size=POOL_SIZE)
     row = dict(await database.fetch_one("SELECT * FROM invoices LIMIT 1") or {})
     free = await database.fetch_all(
@@ -254,7 +254,7 @@ async def _bare_creations(stack: Stack) -> float:
             "actor": None,
             "actor_address": None,
         }
-        await database.fetch_value(insertion.INSERT.sql, *insertion.INSERT.args(values))
+        await database.fetch_value(creation_repository.INSERT.sql, *creation_repository.INSERT.args(values))
         return True
 
     rate = await _rate(insert)
@@ -263,9 +263,9 @@ async def _bare_creations(stack: Stack) -> float:
 
 
 async def _bare_reads(stack: Stack, ids: list[str]) -> float:
-    """`queries._SELECT` over POOL_SIZE connections, from one process."""
+    """`reading_repository._SELECT` over POOL_SIZE connections, from one process."""
     await database.open_pool(stack.dsn, max_size=POOL_SIZE)
-    sql = f"{queries._SELECT} WHERE i.id = $1 AND i.merchant = $2 AND i.mode = $3"
+    sql = f"{reading_repository._SELECT} WHERE i.id = $1 AND i.merchant = $2 AND i.mode = $3"
     n = 0
 
     async def read() -> bool:

@@ -2,7 +2,7 @@
 
 A web process reserves a few addresses ahead in one statement and lends them one by one, so that a creation
 costs no search of its own. The lease itself is taken by the statement that inserts the invoice
-(invoices/creation.py), which checks that the reservation still holds.
+(invoices/creation_repository.py), which checks that the reservation still holds.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections import defaultdict, deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.addresses import repository
 from app.core import clock, database
 from app.core.errors import ApiError, Code
 from app.core.waiting import run_beside, waiting
@@ -94,7 +95,7 @@ class AddressBook:
 
     async def _grow(self, network: NetworkConfig, now: datetime) -> bool:
         """Add addresses to a network's pool; False if it is at its cap and others' additions are used up."""
-        size = await _pool_size(network)
+        size = await repository.pool_size(network.key)
         count = GROW_BY if network.address_mode == "fresh" else min(GROW_BY, network.pool_cap - size)
         if count <= 0:
             return False
@@ -103,7 +104,7 @@ class AddressBook:
         derived = await asyncio.to_thread(
             lambda: [(index, chain.derive_address(index)) for index in range(size, size + count)]
         )
-        await add(network.key, derived, now)
+        await repository.add(network.key, derived, now)
         return True
 
 
@@ -115,61 +116,17 @@ def _ahead(network: NetworkConfig) -> int:
 
 async def reserve(network: NetworkConfig, holder: str, now: datetime) -> list[Reservation]:
     """Reserve free addresses, those that have rested longest first."""
-    rows = await database.fetch_all(
-        """
-        UPDATE deposit_addresses SET reserved_by = $2, reserved_until = $3
-        WHERE id IN (
-            SELECT id FROM deposit_addresses
-            WHERE network = $1 AND invoice_id IS NULL AND available_at <= $4
-                AND (reserved_until IS NULL OR reserved_until <= $4)
-            ORDER BY available_at, id LIMIT $5 FOR UPDATE SKIP LOCKED
-        )
-        RETURNING id, address, lease_count
-        """,
-        network.key,
-        holder,
-        now + RESERVATION,
-        now,
-        _ahead(network),
-    )
-    return [Reservation(row["id"], row["address"], row["lease_count"], holder, now + RESERVATION) for row in rows]
-
-
-async def add(network: str, derived: list[tuple[int, str]], now: datetime) -> None:
-    """Add derived addresses to a network's pool; those that another process added meanwhile are left."""
-    await database.execute(
-        """
-        INSERT INTO deposit_addresses (network, derivation_index, address, lease_count, available_at, created_at)
-        SELECT $1, derived.index, derived.address, 0, $2, $2
-        FROM unnest($3::int[], $4::text[]) AS derived (index, address)
-        ON CONFLICT DO NOTHING
-        """,
-        network,
-        now,
-        [index for index, _ in derived],
-        [address for _, address in derived],
-    )
+    until = now + RESERVATION
+    rows = await repository.reserve(network.key, holder, reserved_until=until, limit=_ahead(network), now=now)
+    return [Reservation(row.id, row.address, row.lease_count, holder, until) for row in rows]
 
 
 async def release(address_id: int, invoice_id: str, network: NetworkConfig, now: datetime) -> None:
     """End an invoice's lease in the caller's transaction; the address rests before it is lent again.
 
-    A fresh address is never lent again. Says nothing if the invoice does not hold the address.
+    A fresh address is never lent again. Does nothing if the invoice does not hold the address.
     """
     database.in_transaction()
     if network.address_mode == "fresh":
         return
-    await database.execute(
-        "UPDATE deposit_addresses SET invoice_id = NULL, available_at = $3 WHERE id = $1 AND invoice_id = $2",
-        address_id,
-        invoice_id,
-        now + timedelta(minutes=network.cool_down_minutes),
-    )
-
-
-async def _pool_size(network: NetworkConfig) -> int:
-    """How many addresses have been derived: indices run from 0 without a gap."""
-    size: int = await database.fetch_value(
-        "SELECT coalesce(max(derivation_index) + 1, 0) FROM deposit_addresses WHERE network = $1", network.key
-    )
-    return size
+    await repository.end_lease(address_id, invoice_id, now + timedelta(minutes=network.cool_down_minutes))

@@ -14,8 +14,8 @@ from piccolo.query.functions import Coalesce
 
 from app.core import database
 from app.core.statement import Condition, Param, Statement, select
-from app.deposits import coverage
-from app.deposits.coverage import Coverage
+from app.deposits import coverage_repository
+from app.deposits.coverage_repository import Coverage
 from app.deposits.tables import NetworkCursor
 from app.ledger import repository as ledger
 from app.ledger.service import TREASURY
@@ -105,7 +105,7 @@ class NetworkState:
 
 async def states(networks: Networks, now: datetime) -> list[NetworkState]:
     """Every configured network, live ones first."""
-    covered = await coverage.coverages()
+    covered = await coverage_repository.coverages()
     halted = {cursor.network: cursor.halted_reason for cursor in await _CURSORS.all()}
     pools = await _pools(now)
     hot = await _hot_balances(networks)

@@ -10,7 +10,7 @@ from app.core import database
 from app.core.keyset import Page, Place
 from app.core.statement import Listing, Param, Statement, select
 from app.deposits import repository, reviews
-from app.deposits.reviews import Case
+from app.deposits.reviews_repository import Case
 from app.deposits.tables import Deposit, Review
 from app.invoices.pricing import Share
 from app.invoices.tables import Invoice

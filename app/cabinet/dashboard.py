@@ -14,7 +14,7 @@ from app.core import clock
 from app.core.money import format_amount, group_digits
 from app.identity import charts
 from app.identity.identity import Asked
-from app.invoices.queries import Filters
+from app.invoices.reading_repository import Filters
 from app.merchants import applications
 from app.merchants.roles import Permission
 from app.reports import dashboard

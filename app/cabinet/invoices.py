@@ -22,7 +22,7 @@ from app.identity.forms import Form, FormRefused
 from app.identity.identity import Asked
 from app.identity.paging import PAGE_LENGTH
 from app.invoices.presentation import InvoiceBody
-from app.invoices.queries import Filters
+from app.invoices.reading_repository import Filters
 from app.invoices.states import can_cancel, can_refund
 from app.merchants.roles import Permission
 from app.refunds.service import NewRefund

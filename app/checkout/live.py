@@ -1,7 +1,7 @@
-"""Telling open checkout pages that something changed: one Redis subscription a process, however many pages.
+"""Notifying open checkout pages of changes: one Redis subscription a process, however many pages.
 
-A page only hears *that* it should look again, and reads the facts from Postgres. While Redis is away every page
-is told to look every few seconds.
+A notice only says *that* something changed; the page then reads the facts from Postgres. While Redis is away every page
+reads again every few seconds.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ CLOSED = metrics.counter("swap_pay_checkout_streams_closed", "Event streams of c
 
 
 class LiveHub:
-    """Hands one process's Redis notices to the open streams."""
+    """Passes one process's Redis notices to the open streams."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)

@@ -20,7 +20,7 @@ from app.checkout.wallet import Choice, CustomerWallet
 from app.checkout.wording import page_context
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
-from app.invoices.queries import PublicInvoice
+from app.invoices.reader import PublicInvoice
 from app.invoices.states import Status
 from app.merchants import branding
 from app.networks.config import NetworkConfig

@@ -7,7 +7,7 @@ from app.checkout.view import Anomaly, CheckoutView, FeePayer, LanguageChoice, T
 from app.core.money import format_amount
 from app.deposits.matching import Verdict
 from app.invoices.presentation import DepositBody, InvoiceBody
-from app.invoices.queries import PublicInvoice
+from app.invoices.reader import PublicInvoice
 from app.networks.config import NetworkConfig
 from app.refunds.repository import SentBack
 from app.web import languages

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from app.core import database
-from app.core.database import Row
 from app.core.errors import ApiError
 from app.core.logging import get_logger
-from app.deposits import repository, reviews
+from app.deposits import parts_repository, reviews
 from app.deposits.bookings import booking_reference, deposit_chains
 from app.deposits.matching import Came, Candidate, Verdict, is_dust, overshoots, payment
-from app.deposits.queries import received_raw
+from app.deposits.parts_repository import PayableInvoice, UndecidedDeposit, received_raw
+from app.invoices import repository as invoice_repository
 from app.invoices.pricing import shares
 from app.invoices.service import REORG_PATIENCE, InvoiceService
 from app.invoices.states import Status
@@ -45,21 +45,21 @@ class PaymentService:
 
     async def overshoots(self, invoice_id: str, amount_raw: int) -> bool:
         """Whether one more part is more than what is missing."""
-        invoice = await repository.lock_invoice(invoice_id)
-        candidate = repository.candidate(invoice)
+        invoice = await parts_repository.lock_invoice(invoice_id)
+        candidate = invoice.candidate
         return overshoots(candidate, self._came(invoice, candidate, await _undecided(invoice)), amount_raw)
 
     async def reconsider(self, invoice_id: str, now: datetime) -> None:
         """Let what has come pay an invoice that still waits for its payment, if it does by now."""
-        invoice = await repository.lock_invoice(invoice_id)
-        candidate = repository.candidate(invoice)
+        invoice = await parts_repository.lock_invoice(invoice_id)
+        candidate = invoice.candidate
         if not candidate.is_open:
             return
         paying = payment(candidate, self._came(invoice, candidate, await _undecided(invoice)))
         if not paying:
             return
         deposit_ids = [deposit.id for deposit in paying]
-        await repository.make_parts(deposit_ids)
+        await parts_repository.make_parts(deposit_ids)
         await reviews.end_cases_of_payment(deposit_ids, now)
         cases_left = await reviews.cases_left(invoice_id)
         total_raw = await received_raw(invoice_id)
@@ -70,9 +70,9 @@ class PaymentService:
 
         Nothing else pays it then: what is still there is in older blocks, and was judged before the payment came.
         """
-        invoice = await repository.lock_invoice(invoice_id)
+        invoice = await parts_repository.lock_invoice(invoice_id)
         total_raw = await received_raw(invoice_id)
-        if invoice["status"] == Status.CONFIRMING and not await self._is_paid(invoice):
+        if invoice.status == Status.CONFIRMING and not await self._is_paid(invoice):
             await self._invoices.await_again(invoice_id, total_raw, await reviews.cases_left(invoice_id), now)
         else:
             await self._invoices.note_received(invoice_id, total_raw, now)
@@ -80,7 +80,7 @@ class PaymentService:
     async def credit_complete(self, network: str, now: datetime) -> set[str]:
         """Credit invoices whose parts are all booked to suspense; their ids. One transaction each."""
         credited = set()
-        for invoice_id in await repository.complete(network):
+        for invoice_id in await parts_repository.complete(network):
             try:
                 if await self._credit(invoice_id, now):
                     credited.add(invoice_id)
@@ -94,7 +94,7 @@ class PaymentService:
 
         `covered_until`: every block up to this moment has been scanned. One transaction for each invoice.
         """
-        ended = await repository.left_behind(network, min(covered_until, now), now - REORG_PATIENCE)
+        ended = await parts_repository.left_behind(network, min(covered_until, now), now - REORG_PATIENCE)
         for invoice_id in ended:
             async with database.transaction():
                 await self._end(invoice_id, now)
@@ -102,67 +102,66 @@ class PaymentService:
 
     async def _credit(self, invoice_id: str, now: datetime) -> bool:
         """Move the parts of an invoice from suspense to its merchant, and the fee to the platform."""
-        earnings, fees, suspense = deposit_chains(*await repository.ledgers_of(invoice_id))
+        earnings, fees, suspense = deposit_chains(*await invoice_repository.ledgers_of(invoice_id))
         async with database.transaction():
             await ledger.lock([earnings, fees, suspense])
-            invoice = await repository.lock_invoice(invoice_id)
+            invoice = await parts_repository.lock_invoice(invoice_id)
             rows = await self._paying_parts(invoice)
-            booked = rows and all(row["status"] == "suspended" for row in rows)
-            if invoice["status"] != Status.CONFIRMING or not booked:
+            booked = rows and all(row.status == "suspended" for row in rows)
+            if invoice.status != Status.CONFIRMING or not booked:
                 return False
-            due = shares([row["amount_raw"] for row in rows], invoice["pay_in_raw"], invoice["service_fee_raw"])
+            due = shares([row.amount_raw for row in rows], invoice.pay_in_raw, invoice.service_fee_raw)
             postings = []
             for row, share in zip(rows, due, strict=True):
-                reference = booking_reference(row["id"], row["times_reversed"])
-                postings.append(Posting(suspense, "suspense_released", -row["amount_raw"], 0, reference))
+                reference = booking_reference(row.id, row.times_reversed)
+                postings.append(Posting(suspense, "suspense_released", -row.amount_raw, 0, reference))
                 if share.net_raw:
                     postings.append(Posting(earnings, "invoice_credit", share.net_raw, 0, reference))
                 if share.service_fee_raw:
                     postings.append(Posting(fees, "service_fee", share.service_fee_raw, 0, reference))
             await ledger.post(postings, now)
-            await repository.credit_parts([row["id"] for row in rows])
+            await parts_repository.credit_parts([row.id for row in rows])
             await self._invoices.pay(invoice_id, Status.CONFIRMING, sum(share.net_raw for share in due), now)
         return True
 
     async def _end(self, invoice_id: str, now: datetime) -> None:
-        invoice = await repository.lock_invoice(invoice_id)
-        candidate = repository.candidate(invoice)
+        invoice = await parts_repository.lock_invoice(invoice_id)
+        candidate = invoice.candidate
         if candidate.status == Status.CONFIRMING:
             return  # the last part came meanwhile
         verdict = _left_behind(candidate)
         opened = 0
         for part in self._came(invoice, candidate, await _parts(invoice)):
-            await repository.set_verdict(part.id, Verdict.DUST if part.is_dust else verdict)
+            await parts_repository.set_verdict(part.id, Verdict.DUST if part.is_dust else verdict)
             opened += not part.is_dust and await reviews.open_case(part.id, verdict, invoice_id, now)
         if opened:
             await self._invoices.review(invoice_id, candidate.status, await received_raw(invoice_id), now)
 
-    async def _is_paid(self, invoice: Row) -> bool:
+    async def _is_paid(self, invoice: PayableInvoice) -> bool:
         """Whether the chain still has the payment of an invoice that is confirming."""
-        return await repository.has_exact(invoice["id"]) or bool(await self._paying_parts(invoice))
+        return await parts_repository.has_exact(invoice.id) or bool(await self._paying_parts(invoice))
 
-    async def _paying_parts(self, invoice: Row) -> list[Row]:
+    async def _paying_parts(self, invoice: PayableInvoice) -> list[UndecidedDeposit]:
         """The parts that are the payment together; none where they are not."""
-        rows, candidate = await _parts(invoice), repository.candidate(invoice)
+        rows, candidate = await _parts(invoice), invoice.candidate
         paying = {deposit.id for deposit in payment(candidate, self._came(invoice, candidate, rows))}
-        return [row for row in rows if row["id"] in paying]
+        return [row for row in rows if row.id in paying]
 
-    def _came(self, invoice: Row, candidate: Candidate, rows: Sequence[Row]) -> list[Came]:
-        limit_raw = self.dust_limit_raw(invoice["network"], invoice["asset"])
+    def _came(self, invoice: PayableInvoice, candidate: Candidate, rows: Sequence[UndecidedDeposit]) -> list[Came]:
+        limit_raw = self.dust_limit_raw(invoice.network, invoice.asset)
         return [
-            Came(row["id"], row["amount_raw"], is_dust(invoice["asset"], row["amount_raw"], candidate, limit_raw))
-            for row in rows
+            Came(row.id, row.amount_raw, is_dust(invoice.asset, row.amount_raw, candidate, limit_raw)) for row in rows
         ]
 
 
-async def _undecided(invoice: Row) -> list[Row]:
-    rows = await repository.undecided(invoice["id"], invoice["asset"], invoice["expires_at"])
-    return [row for row in rows if row["verdict"] in PROMOTABLE]
+async def _undecided(invoice: PayableInvoice) -> list[UndecidedDeposit]:
+    rows = await parts_repository.undecided(invoice.id, invoice.asset, invoice.expires_at)
+    return [row for row in rows if row.verdict in PROMOTABLE]
 
 
-async def _parts(invoice: Row) -> list[Row]:
-    rows = await repository.undecided(invoice["id"], invoice["asset"], invoice["expires_at"])
-    return [row for row in rows if row["verdict"] == Verdict.PART]
+async def _parts(invoice: PayableInvoice) -> list[UndecidedDeposit]:
+    rows = await parts_repository.undecided(invoice.id, invoice.asset, invoice.expires_at)
+    return [row for row in rows if row.verdict == Verdict.PART]
 
 
 def _left_behind(invoice: Candidate) -> Verdict:

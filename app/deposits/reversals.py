@@ -9,10 +9,12 @@ from datetime import datetime
 
 from app.alerts import service as alerts
 from app.core import database
-from app.core.database import Row
+from app.deposits import repository
 from app.deposits.bookings import DEPOSIT_KINDS, booking_reference, deposit_chains
+from app.deposits.parts_repository import received_raw
 from app.deposits.payments import PaymentService
-from app.deposits.queries import received_raw
+from app.deposits.repository import DeadDeposit
+from app.invoices import repository as invoice_repository
 from app.invoices.service import InvoiceService
 from app.ledger import repository as ledger_queries
 from app.ledger import service as ledger
@@ -40,37 +42,33 @@ class ReversalService:
         database.in_transaction()
         touched: set[str] = set()
         for row in await _lock_dead(network, above_height):
-            if row["status"] != "seen":
+            if row.status != "seen":
                 await self._reverse(network, row, now)
-            await database.execute(
-                """
-                UPDATE deposits SET status = 'orphaned', orphaned_at = $2, settled_at = NULL,
-                    times_reversed = times_reversed + CASE WHEN status = 'seen' THEN 0 ELSE 1 END
-                WHERE id = $1
-                """,
-                row["id"],
-                now,
-            )
-            if row["invoice"] is not None:
-                touched.add(row["invoice"])
+            await repository.orphan(row.id, now)
+            if row.invoice is not None:
+                touched.add(row.invoice)
         for invoice_id in sorted(touched):  # once all of its deposits that are gone are marked so
             await self._payments.take_back(invoice_id, now)
         return touched
 
-    async def _reverse(self, network: str, row: Row, now: datetime) -> None:
+    async def _reverse(self, network: str, row: DeadDeposit, now: datetime) -> None:
         """Reverse what is booked of a deposit, hold what its ledger pays, and raise the alarm."""
-        reference = booking_reference(row["id"], row["times_reversed"])
-        owner = row["merchant"] if row["status"] == "credited" else SUSPENSE
-        payer = ChainId(owner=owner, network=network, asset=row["asset"])
+        reference = booking_reference(row.id, row.times_reversed)
+        owner = SUSPENSE
+        if row.status == "credited":
+            assert row.merchant is not None, "what is credited has an invoice"
+            owner = row.merchant
+        payer = ChainId(owner=owner, network=network, asset=row.asset)
         booked = await ledger_queries.booked(_chains_of(network, row), reference, DEPOSIT_KINDS)
         await ledger.post(
             [Posting(chain, "deposit_reversal", -booked_raw, 0, reference) for chain, booked_raw in booked.items()], now
         )
-        if row["status"] == "credited":
-            counted_raw = booked.get(payer, 0) if row["asset"] == row["invoice_asset"] else 0
-            left_raw = await received_raw(row["invoice"]) - row["counts_raw"]
-            await self._invoices.reverse(row["invoice"], counted_raw, left_raw, now)
-        message = f"{row['id']} was booked and is no longer on the chain: {row['asset']} of {payer.owner} are on hold"
+        if row.status == "credited":
+            assert row.invoice is not None, "what is credited has an invoice"
+            counted_raw = booked.get(payer, 0) if row.asset == row.invoice_asset else 0
+            left_raw = await received_raw(row.invoice) - row.counts_raw
+            await self._invoices.reverse(row.invoice, counted_raw, left_raw, now)
+        message = f"{row.id} was booked and is no longer on the chain: {row.asset} of {payer.owner} are on hold"
         await self._place_hold(payer, message, now)
         await alerts.raise_alert(
             severity="critical",
@@ -78,38 +76,29 @@ class ReversalService:
             dedupe_key=f"deep_reorg:{reference.id}",
             message=message,
             details={
-                "deposit": row["id"],
-                "invoice": row["invoice"],
-                "merchant": row["merchant"],
+                "deposit": row.id,
+                "invoice": row.invoice,
+                "merchant": row.merchant,
                 "network": network,
-                "asset": row["asset"],
-                "amount_raw": str(row["amount_raw"]),
-                "txid": row["txid"],
+                "asset": row.asset,
+                "amount_raw": str(row.amount_raw),
+                "txid": row.txid,
             },
             now=now,
         )
 
 
-async def _lock_dead(network: str, above_height: int) -> Sequence[Row]:
+async def _lock_dead(network: str, above_height: int) -> Sequence[DeadDeposit]:
     """Lock the living deposits of dead blocks, after the ledgers that they are booked in and their invoices."""
-    select = """
-        SELECT d.id, d.status, d.invoice, d.txid, d.asset, d.amount_raw, d.times_reversed, i.merchant,
-            i.asset AS invoice_asset, CASE WHEN d.asset = i.asset THEN d.amount_raw ELSE 0 END AS counts_raw
-        FROM deposits d LEFT JOIN invoices i ON i.id = d.invoice
-        WHERE d.network = $1 AND d.block_height > $2 AND d.status <> 'orphaned' ORDER BY d.invoice, d.id
-        """
-    rows = await database.fetch_all(select, network, above_height)
-    booked = [row for row in rows if row["status"] != "seen"]
+    rows = await repository.dead(network, above_height)
+    booked = [row for row in rows if row.status != "seen"]
     await ledger.lock({chain for row in booked for chain in _chains_of(network, row)})
-    await database.execute(
-        "SELECT 1 FROM invoices WHERE id = ANY($1) ORDER BY id FOR UPDATE",
-        [row["invoice"] for row in rows if row["invoice"] is not None],
-    )
+    await invoice_repository.lock_all([row.invoice for row in rows if row.invoice is not None])
     # An operator may have credited one of them until its ledger was locked: read again.
-    return await database.fetch_all(f"{select} FOR UPDATE OF d", network, above_height)
+    return await repository.lock_dead(network, above_height)
 
 
-def _chains_of(network: str, row: Row) -> list[ChainId]:
+def _chains_of(network: str, row: DeadDeposit) -> list[ChainId]:
     """The ledgers that a deposit's money can be in."""
-    earnings, fees, suspense = deposit_chains(row["merchant"] or "", network, row["asset"])
-    return [earnings, fees, suspense] if row["merchant"] is not None else [suspense]
+    earnings, fees, suspense = deposit_chains(row.merchant or "", network, row.asset)
+    return [earnings, fees, suspense] if row.merchant is not None else [suspense]

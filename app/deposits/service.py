@@ -1,5 +1,5 @@
 """From transfers to deposits, and from deposits to credit. What takes deposits back is `reversals.py`, what a human
-decides `reviews.py`; these and `sightings.py`, which stores them, alone write `deposits`.
+decides `reviews.py`, and what stores them `sightings.py`.
 
 `record` runs in the watcher's transaction, beside the rows of the blocks that the transfers come from, so that a
 crash leaves both or neither.
@@ -8,16 +8,19 @@ crash leaves both or neither.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 
+from app.addresses import repository as address_repository
 from app.core import database
-from app.core.database import Row
-from app.deposits import repository, reviews, sightings
+from app.deposits import parts_repository, repository, reviews, sightings
 from app.deposits.bookings import booking_reference
 from app.deposits.matching import WITHOUT_CASE, Candidate, Match, Verdict, match
+from app.deposits.parts_repository import received_raw
 from app.deposits.payments import PaymentService
-from app.deposits.queries import received_raw
+from app.deposits.repository import DueDeposit
+from app.deposits.sightings_repository import Orphan
+from app.invoices import repository as invoice_repository
 from app.invoices.pricing import Share, share
 from app.invoices.service import InvoiceService
 from app.invoices.states import Status
@@ -26,9 +29,6 @@ from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.service import FEES, SUSPENSE, Posting
 from app.networks.port import Transfer
-
-MATCH_WINDOW = timedelta(days=30)
-"""How far back an address's invoices are looked at (contract, section 3)."""
 
 SETTLE_AT_ONCE = 500
 """Deposits looked at in one round of settling."""
@@ -55,7 +55,7 @@ class DepositService:
         for transfer in transfers:
             address_id, candidates = served[transfer.to_address]
             known = orphans.get((transfer.txid, address_id), [])
-            paid_at = min([transfer.block.time, *(orphan["made_at"] for orphan in known)])
+            paid_at = min([transfer.block.time, *(orphan.made_at for orphan in known)])
             orphan = sightings.same_transfer(transfer, known)
             if orphan is not None:
                 known.remove(orphan)
@@ -74,10 +74,10 @@ class DepositService:
                 deposit_id, found.verdict, found.invoice_id, now
             )
             if found.invoice_id is not None:
-                await self._tell_invoice(found, opened, now)
+                await self._update_invoice(found, opened, now)
                 if found.verdict is not Verdict.EXACT:
                     await self._payments.reconsider(found.invoice_id, now)
-                candidates[:] = await _candidates(address_id, now)
+                candidates[:] = [invoice.candidate for invoice in await parts_repository.served(address_id, now)]
                 touched.add(found.invoice_id)
         return touched
 
@@ -88,22 +88,10 @@ class DepositService:
         or for the other parts of a payment, and stay if they are dust. `confirmations` is for deposits without an
         invoice. One transaction for each ledger's share.
         """
-        due = await database.fetch_all(
-            """
-            SELECT d.id, d.asset, d.verdict, d.invoice, d.times_reversed, i.merchant
-            FROM deposits d LEFT JOIN invoices i ON i.id = d.invoice
-            WHERE d.network = $1 AND d.status = 'seen'
-                AND d.block_height <= $2 + 1 - coalesce(i.confirmations_required, $3)
-            ORDER BY d.asset, d.verdict = 'exact', i.merchant, d.invoice, d.id LIMIT $4
-            """,
-            network,
-            head_height,
-            confirmations,
-            SETTLE_AT_ONCE,
-        )
+        due = await repository.due(network, head_height, confirmations, SETTLE_AT_ONCE)
         touched: set[str] = set()
         for (asset, exact, merchant), group in groupby(
-            due, key=lambda row: (row["asset"], row["verdict"] == Verdict.EXACT, row["merchant"])
+            due, key=lambda row: (row.asset, row.verdict == Verdict.EXACT, row.merchant)
         ):
             rows = list(group)
             async with database.transaction():
@@ -111,34 +99,35 @@ class DepositService:
                     await self._credit(network, asset, merchant, rows, now)
                 else:
                     await _suspend(network, asset, rows, now)
-            touched.update(row["invoice"] for row in rows if row["invoice"])
+            touched.update(row.invoice for row in rows if row.invoice)
         return touched | await self._payments.credit_complete(network, now)
 
-    async def _credit(self, network: str, asset: str, merchant: str, rows: Sequence[Row], now: datetime) -> None:
+    async def _credit(self, network: str, asset: str, merchant: str, rows: Sequence[DueDeposit], now: datetime) -> None:
         """Credit exact deposits of one merchant in one asset, in the caller's transaction."""
         earnings = ChainId(owner=merchant, network=network, asset=asset)
         fees = ChainId(owner=FEES, network=network, asset=asset)
         await ledger.lock([earnings, fees])
         postings = []
         for row in rows:
-            invoice = await _lock_invoice(row["invoice"])
-            came_raw = await _mark(row["id"], "credited", now)
+            assert row.invoice is not None, "what pays has an invoice"
+            invoice = await invoice_repository.lock(row.invoice)
+            came_raw = await repository.settle(row.id, "credited", now)
             if not came_raw:
                 continue  # unseen or settled since
-            reference = booking_reference(row["id"], row["times_reversed"])
-            due = share(came_raw, invoice["pay_in_raw"], invoice["service_fee_raw"])
-            if row["times_reversed"]:
+            reference = booking_reference(row.id, row.times_reversed)
+            due = share(came_raw, invoice.pay_in_raw, invoice.service_fee_raw)
+            if row.times_reversed:
                 due = await _share_before(row, earnings, came_raw)
             postings.append(Posting(earnings, "invoice_credit", due.net_raw, 0, reference))
             if due.service_fee_raw:
                 postings.append(Posting(fees, "service_fee", due.service_fee_raw, 0, reference))
-            await self._invoices.pay(row["invoice"], Status(invoice["status"]), due.net_raw, now)
+            await self._invoices.pay(row.invoice, Status(invoice.status), due.net_raw, now)
         await ledger.post(postings, now)
 
-    async def _tell_invoice(self, found: Match, opened: bool, now: datetime) -> None:
+    async def _update_invoice(self, found: Match, opened: bool, now: datetime) -> None:
         assert found.invoice_id is not None
         total_raw = await received_raw(found.invoice_id)
-        status = Status((await _lock_invoice(found.invoice_id))["status"])
+        status = Status((await invoice_repository.lock(found.invoice_id)).status)
         if opened:
             await self._invoices.review(found.invoice_id, status, total_raw, now)
         elif found.verdict == Verdict.EXACT and status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW):
@@ -149,7 +138,7 @@ class DepositService:
 
 
 def _match(
-    transfer: Transfer, paid_at: datetime, candidates: Sequence[Candidate], orphan: Row | None, dust_limit_raw: int
+    transfer: Transfer, paid_at: datetime, candidates: Sequence[Candidate], orphan: Orphan | None, dust_limit_raw: int
 ) -> Match:
     """What a transfer is to which invoice. One that is back is still its invoice's, whoever has the address by now.
     It is what it was if it has a case or was credited; any other is judged anew, since its invoice may have been
@@ -157,11 +146,11 @@ def _match(
     asset, amount_raw = transfer.asset_symbol, transfer.amount_raw
     if orphan is None:
         return match(asset, amount_raw, paid_at, candidates, dust_limit_raw)
-    verdict = Verdict(orphan["verdict"])
-    was_credited = verdict is Verdict.EXACT and orphan["times_reversed"]
+    verdict = Verdict(orphan.verdict)
+    was_credited = verdict is Verdict.EXACT and orphan.times_reversed
     if was_credited or verdict not in WITHOUT_CASE:
-        return Match(orphan["invoice"], verdict)
-    own = [candidate for candidate in candidates if candidate.id == orphan["invoice"]]
+        return Match(orphan.invoice, verdict)
+    own = [candidate for candidate in candidates if candidate.id == orphan.invoice]
     return match(asset, amount_raw, paid_at, own, dust_limit_raw)
 
 
@@ -169,65 +158,31 @@ async def _lock_served(
     network: str, addresses: Collection[str], now: datetime
 ) -> dict[str, tuple[int, list[Candidate]]]:
     """Lock every invoice that these addresses served lately, in order of id; id and invoices by address."""
-    rows = await database.fetch_all(
-        "SELECT id, address FROM deposit_addresses WHERE network = $1 AND address = ANY($2)",
-        network,
-        list(addresses),
-    )
-    locked = await database.fetch_all(
-        f"{_SERVED} ORDER BY i.id FOR UPDATE OF i", [row["id"] for row in rows], now - MATCH_WINDOW
-    )
+    rows = await address_repository.among(network, addresses)
+    locked = await parts_repository.lock_served([row.id for row in rows], now)
     served: defaultdict[int, list[Candidate]] = defaultdict(list)
-    for invoice in sorted(locked, key=lambda row: row["created_at"], reverse=True):
-        served[invoice["deposit_address"]].append(repository.candidate(invoice))
-    return {row["address"]: (row["id"], served[row["id"]]) for row in rows}
+    for invoice in sorted(locked, key=lambda row: row.created_at, reverse=True):
+        served[invoice.deposit_address].append(invoice.candidate)
+    return {row.address: (row.id, served[row.id]) for row in rows}
 
 
-async def _candidates(address_id: int, now: datetime) -> list[Candidate]:
-    """The locked invoices of one address as they are now."""
-    rows = await database.fetch_all(f"{_SERVED} ORDER BY i.created_at DESC", [address_id], now - MATCH_WINDOW)
-    return [repository.candidate(row) for row in rows]
-
-
-_SERVED = f"{repository.CANDIDATES} WHERE i.deposit_address = ANY($1) AND i.created_at > $2"
-
-
-async def _lock_invoice(invoice_id: str) -> Row:
-    row = await database.fetch_one(
-        "SELECT status, pay_in_raw, service_fee_raw FROM invoices WHERE id = $1 FOR UPDATE", invoice_id
-    )
-    assert row is not None, "deposits refer to invoices that are there"
-    return row
-
-
-async def _share_before(row: Row, earnings: ChainId, came_raw: int) -> Share:
+async def _share_before(row: DueDeposit, earnings: ChainId, came_raw: int) -> Share:
     """How a deposit was divided when it was credited before a reorganisation took it away: as a part of a payment its
     share of the fee depends on the other parts."""
-    before = booking_reference(row["id"], row["times_reversed"] - 1)
+    before = booking_reference(row.id, row.times_reversed - 1)
     booked = await ledger_queries.booked([earnings], before, ["invoice_credit"])
     net_raw = booked.get(earnings, 0)
     return Share(came_raw - net_raw, net_raw)
 
 
-async def _suspend(network: str, asset: str, rows: Sequence[Row], now: datetime) -> None:
+async def _suspend(network: str, asset: str, rows: Sequence[DueDeposit], now: datetime) -> None:
     """Book deposits that are nobody's yet to suspense, in the caller's transaction."""
     suspense = ChainId(owner=SUSPENSE, network=network, asset=asset)
     await ledger.lock([suspense])
     postings = []
     for row in rows:
-        amount_raw = await _mark(row["id"], "suspended", now)
+        amount_raw = await repository.settle(row.id, "suspended", now)
         if amount_raw:
-            reference = booking_reference(row["id"], row["times_reversed"])
+            reference = booking_reference(row.id, row.times_reversed)
             postings.append(Posting(suspense, "deposit_suspended", amount_raw, 0, reference))
     await ledger.post(postings, now)
-
-
-async def _mark(deposit_id: str, status: str, now: datetime) -> int | None:
-    """Settle a deposit that is still `seen`; its amount, or None if it is not."""
-    amount_raw: int | None = await database.fetch_value(
-        "UPDATE deposits SET status = $2, settled_at = $3 WHERE id = $1 AND status = 'seen' RETURNING amount_raw",
-        deposit_id,
-        status,
-        now,
-    )
-    return amount_raw

@@ -10,13 +10,13 @@ from collections.abc import Collection, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from app.addresses import repository as address_repository
 from app.alerts.service import raise_alert
 from app.core import clock, database
 from app.core.advisory_lock import LockKey, work_in_turn
-from app.core.database import Row
 from app.core.logging import get_logger
-from app.deposits import coverage
-from app.deposits import queries as deposits
+from app.deposits import blocks_repository, coverage_repository, repository
+from app.deposits.blocks_repository import Cursor
 from app.deposits.payments import PaymentService
 from app.deposits.reversals import ReversalService
 from app.deposits.service import DepositService
@@ -50,7 +50,7 @@ class Halted(Exception):
 
 
 class HotWallet(Protocol):
-    """What the watcher asks of the side that sends (signer/treasury.py)."""
+    """What the watcher needs of the side that sends (signer/treasury.py)."""
 
     @property
     def address(self) -> str | None:
@@ -60,7 +60,7 @@ class HotWallet(Protocol):
         """Which of these only move our money between our addresses, as (txid, recipient, asset)."""
 
     async def record(self, transfers: Sequence[Transfer], now: datetime) -> None:
-        """Remember transfers to the hot wallet, in the watcher's transaction."""
+        """Record transfers to the hot wallet, in the watcher's transaction."""
 
     async def unsee(self, above_height: int, now: datetime) -> None:
         """Take back what was in dead blocks, in the watcher's transaction."""
@@ -109,7 +109,7 @@ class Watcher:
         head_height = await self._head_height()
         cursor = await self._cursor(head_height, checked_at)
         touched: set[str] = set()
-        scanned = cursor["scanned_height"]
+        scanned = cursor.scanned_height
         if await self._was_reorganised(min(scanned, head_height)):
             scanned, unseen = await self._walk_back(scanned, head_height)
             touched |= unseen
@@ -118,13 +118,13 @@ class Watcher:
             touched |= await self._scan(scanned + 1, last, head_height)
             scanned = last
         now = clock.now()
-        await coverage.advance(self._network.key)
-        await self._remember_check(head_height, checked_at)
+        await coverage_repository.advance(self._network.key)
+        await self._record_check(head_height, checked_at)
         touched |= await self._record_unseen(scanned, now)
         await self._hot_wallet.settle(scanned, now)
         touched |= await self._deposits.settle(self._network.key, scanned, self._network.confirmations, now)
-        if head_height != cursor["head_height"]:
-            touched |= await _waiting_for_confirmations(self._network.key)
+        if head_height != cursor.head_height:
+            touched |= await repository.invoices_with_seen(self._network.key)
         covered_until = checked_at - timedelta(seconds=self._network.expiry_grace_s)
         touched |= await self._payments.end(self._network.key, covered_until, now)
         await invoices.announce(*touched)
@@ -148,50 +148,37 @@ class Watcher:
         await self._chain.check_identity()
         return await self._chain.head_height()
 
-    async def _cursor(self, head_height: int, now: datetime) -> Row:
+    async def _cursor(self, head_height: int, now: datetime) -> Cursor:
         """The network's cursor; at the very first start scanning begins at the configured height or the head."""
         start_height = self._network.start_height if self._network.start_height is not None else head_height
-        await database.execute(
-            """
-            INSERT INTO network_cursors
-                (network, chain_id, start_height, scanned_height, head_height, covered_until, checked_at)
-            VALUES ($1, $2, $3::bigint, $3::bigint - 1, $4, to_timestamp(0), $5)
-            ON CONFLICT (network) DO NOTHING
-            """,
-            self._network.key,
-            self._network.chain_id,
-            start_height,
-            head_height,
-            now,
+        key, chain_id = self._network.key, self._network.chain_id
+        await blocks_repository.add_cursor(
+            key, chain_id=chain_id, start_height=start_height, head_height=head_height, now=now
         )
-        row = await database.fetch_one(
-            "SELECT chain_id, start_height, scanned_height, head_height FROM network_cursors WHERE network = $1",
-            self._network.key,
-        )
-        assert row is not None
-        if row["chain_id"] != self._network.chain_id:
-            raise Halted(f"chain id {self._network.chain_id} is configured, the books are of {row['chain_id']}")
-        return row
+        cursor = await blocks_repository.cursor(key)
+        if cursor.chain_id != chain_id:
+            raise Halted(f"chain id {chain_id} is configured, the books are of {cursor.chain_id}")
+        return cursor
 
     async def _was_reorganised(self, height: int) -> bool:
         """Whether a block that was scanned is no longer on the chain.
 
         A node whose head is below our cursor but on our chain lags behind: nothing is taken back for that.
         """
-        known = await _scanned_block(self._network.key, height)
+        known = await blocks_repository.hash_at(self._network.key, height)
         if known is None:
             return False  # nothing scanned yet
         current = await self._chain.block_ref(height)
-        return current is None or current.hash != known["hash"]
+        return current is None or current.hash != known
 
     async def _walk_back(self, scanned: int, head_height: int) -> tuple[int, set[str]]:
         """Find the fork and take back what was seen above it; the fork's height and the invoices touched."""
         fork = min(scanned, head_height)
-        while (known := await _scanned_block(self._network.key, fork)) is not None:
+        while (known := await blocks_repository.hash_at(self._network.key, fork)) is not None:
             if scanned - fork > FORK_SEARCH_LIMIT:
                 raise Halted(f"no common block within {FORK_SEARCH_LIMIT} below {scanned}: another chain?")
             current = await self._chain.block_ref(fork)
-            if current is not None and current.hash == known["hash"]:
+            if current is not None and current.hash == known:
                 break
             fork -= 1
         else:
@@ -201,9 +188,7 @@ class Watcher:
         async with database.transaction():
             touched = await self._reversals.unsee(self._network.key, fork, now)
             await self._hot_wallet.unsee(fork, now)
-            await database.execute(
-                "DELETE FROM scanned_blocks WHERE network = $1 AND height > $2", self._network.key, fork
-            )
+            await blocks_repository.delete_blocks_above(self._network.key, fork)
             await _move_cursor(self._network.key, scanned, fork, head_height)
         log.warning("chain_reorganised", network=self._network.key, fork=fork, depth=scanned - fork)
         return fork, touched
@@ -212,18 +197,18 @@ class Watcher:
         """Read blocks `first` to `last`, store them and their deposits; the ids of invoices touched."""
         blocks = await self._chain.blocks(first, last, self._ours)
         refs = [block.ref for block in blocks]
-        below = await _scanned_block(self._network.key, first - 1)
-        _check_contiguous(first, last, refs, below["hash"] if below is not None else None)
+        _check_contiguous(first, last, refs, await blocks_repository.hash_at(self._network.key, first - 1))
         transfers = [transfer for block in blocks for transfer in block.transfers]
         now = clock.now()
         async with database.transaction():
             await _move_cursor(self._network.key, first - 1, last, head_height)
-            await _store_blocks(self._network.key, refs)
+            await blocks_repository.add_blocks(self._network.key, refs)
             return await self._record(transfers, now) if transfers else set()
 
     async def _ours(self, addresses: Collection[str]) -> Set[str]:
         hot = {self._hot_wallet.address} & set(addresses)
-        return {address for address in hot if address} | await deposits.ours(self._network.key, addresses)
+        ours = await address_repository.among(self._network.key, addresses)
+        return {address for address in hot if address} | {row.address for row in ours}
 
     async def _record(self, transfers: Sequence[Transfer], now: datetime) -> set[str]:
         """Transfers to the hot wallet are top-ups, the others deposits; what we moved ourselves is neither."""
@@ -239,31 +224,15 @@ class Watcher:
         async with database.transaction():
             return await self._record(unseen, now)
 
-    async def _remember_check(self, head_height: int, checked_at: datetime) -> None:
+    async def _record_check(self, head_height: int, checked_at: datetime) -> None:
         """All blocks that the node had at `checked_at` are scanned."""
-        await database.execute(
-            """
-            UPDATE network_cursors SET head_height = $2, covered_until = $3, checked_at = $3, halted_reason = NULL
-            WHERE network = $1
-            """,
-            self._network.key,
-            head_height,
-            checked_at,
-        )
+        await blocks_repository.record_check(self._network.key, head_height, checked_at)
 
     async def _halt(self, reason: str) -> None:
         """Say why, once for each reason; the watchdog repeats the alert for as long as it stays so."""
         log.critical("watcher_halted", network=self._network.key, reason=reason)
         async with database.transaction():
-            is_new = await database.execute(
-                """
-                UPDATE network_cursors SET halted_reason = $2
-                WHERE network = $1 AND halted_reason IS DISTINCT FROM $2
-                """,
-                self._network.key,
-                reason,
-            )
-            if is_new:
+            if await blocks_repository.halt(self._network.key, reason):
                 await raise_alert(
                     severity="critical",
                     kind="watcher_halted",
@@ -282,47 +251,7 @@ def _check_contiguous(first: int, last: int, refs: Sequence[BlockRef], below_has
         raise ChainMoved(f"block {first} is not a child of the block scanned before it")
 
 
-async def _scanned_block(network: str, height: int) -> Row | None:
-    return await database.fetch_one(
-        "SELECT hash FROM scanned_blocks WHERE network = $1 AND height = $2", network, height
-    )
-
-
-async def _store_blocks(network: str, refs: Sequence[BlockRef]) -> None:
-    await database.execute(
-        """
-        INSERT INTO scanned_blocks (network, height, hash, parent_hash, block_time)
-        SELECT $1, b.* FROM unnest($2::bigint[], $3::text[], $4::text[], $5::timestamptz[]) AS b
-        """,
-        network,
-        [ref.height for ref in refs],
-        [ref.hash for ref in refs],
-        [ref.parent_hash for ref in refs],
-        [ref.time for ref in refs],
-    )
-
-
 async def _move_cursor(network: str, from_height: int, to_height: int, head_height: int) -> None:
     """Step the cursor in the caller's transaction. Raises Halted if another watcher has moved it."""
-    moved = await database.execute(
-        """
-        UPDATE network_cursors
-        SET scanned_height = $3, head_height = $4, proven_height = least(proven_height, $3)
-        WHERE network = $1 AND scanned_height = $2
-        """,
-        network,
-        from_height,
-        to_height,
-        head_height,
-    )
-    if moved != 1:
+    if not await blocks_repository.move_cursor(network, from_height, to_height, head_height):
         raise Halted(f"the cursor is not at {from_height}: a second watcher?")
-
-
-async def _waiting_for_confirmations(network: str) -> set[str]:
-    """Invoices whose deposits have one more confirmation with each block: their pages want to know."""
-    rows = await database.fetch_all(
-        "SELECT DISTINCT invoice FROM deposits WHERE network = $1 AND status = 'seen' AND invoice IS NOT NULL",
-        network,
-    )
-    return {row["invoice"] for row in rows}

@@ -1,4 +1,4 @@
-"""Making an invoice: checked for form, priced, given an address, and written by one statement (insertion.py).
+"""Making an invoice: checked for form, priced, given an address, and written by one statement (creation_repository.py).
 
 Every condition that might fail is in that statement, and a refusal changes nothing. Only then is it found out, with
 more queries, what was wrong.
@@ -6,20 +6,20 @@ more queries, what was wrong.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import asyncpg
 import msgspec
 
 from app.addresses.service import AddressBook, Reservation
-from app.core import database, ids
+from app.core import ids
 from app.core.crypto import hmac_sha256
 from app.core.errors import ApiError, Code
 from app.core.money import format_amount, parse_amount
-from app.invoices.insertion import Insertion, NewRows
+from app.invoices import creation_repository, repository
+from app.invoices.creation_repository import Insertion, NewRows
 from app.invoices.presentation import InvoicePresenter
 from app.invoices.pricing import FeePayer, price, tail_of_lease
-from app.invoices.queries import holder_of_order_id
+from app.invoices.reading_repository import InvoiceRow
 from app.invoices.states import Status
 from app.merchants.members import Member
 from app.merchants.roles import Permission
@@ -27,6 +27,7 @@ from app.merchants.service import terms_of
 from app.merchants.terms import Mode, Terms
 from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
+from app.web import idempotency_repository
 from app.web.idempotency import Replay, ReplayExists
 from app.webhooks.invoice_overrides import WebhookOverrides
 
@@ -94,7 +95,7 @@ class InvoiceCreation:
         for _ in range(MAX_TRIES):
             reservation = await self._book.take(network, now)
             row = self._row(terms, new, network, asset, amount_raw, reservation, now)
-            body = msgspec.json.encode(self._presenter.body(row, [], 0))
+            body = msgspec.json.encode(self._presenter.body(row, [], 0, None))
             try:
                 if await self._insertion.write(NewRows(row, body, reservation.holder, replay, by)):
                     return body
@@ -130,48 +131,48 @@ class InvoiceCreation:
         amount_raw: int,
         reservation: Reservation,
         now: datetime,
-    ) -> dict[str, Any]:
+    ) -> InvoiceRow:
         """The new row of `invoices`."""
         fee_payer = new.fee_payer or terms.fee_payer
         tail = tail_of_lease(reservation.lease_count) if network.address_mode == "pool" else 0
         priced = price(amount_raw, terms.service_fee_bps, fee_payer, tail, asset.decimals)
         if priced.net_raw <= 0:
             raise ApiError(Code.AMOUNT_TOO_SMALL, "amount: must be more than the service fee")
-        return {
-            "id": ids.new_id(ids.INVOICE),
-            "merchant": terms.merchant_id,
-            "mode": terms.mode,
-            "status": Status.AWAITING_DEPOSIT.value,
-            "needs_review": False,
-            "network": network.key,
-            "asset": asset.symbol,
-            "amount_raw": amount_raw,
-            "service_fee_bps": terms.service_fee_bps,
-            "service_fee_raw": priced.service_fee_raw,
-            "fee_payer": fee_payer,
-            "cent_tail": tail,
-            "pay_in_raw": priced.pay_in_raw,
-            "net_raw": priced.net_raw,
-            "deposit_address": reservation.id,
-            "address": reservation.address,
-            "confirmations_required": network.confirmations,
-            "received_raw": 0,
-            "credited_raw": None,
-            "refunded_raw": 0,
-            "description": new.description,
-            "order_id": new.order_id,
-            "holds_order_id": new.order_id is not None,
-            "customer_id": new.customer_id,
-            "customer_email_hash": self.email_hash(new.customer_email) if new.customer_email else None,
-            "success_url": new.success_url,
-            "fail_url": new.fail_url,
-            "webhook_url": new.webhook_url,
-            "metadata": new.metadata.decode(),
-            "expires_at": now + new.expires_in,
-            "created_at": now,
-            "paid_at": None,
-            "accept_parts": terms.accept_parts,
-        }
+        return InvoiceRow(
+            id=ids.new_id(ids.INVOICE),
+            merchant=terms.merchant_id,
+            mode=terms.mode,
+            status=Status.AWAITING_DEPOSIT.value,
+            needs_review=False,
+            network=network.key,
+            asset=asset.symbol,
+            amount_raw=amount_raw,
+            service_fee_bps=terms.service_fee_bps,
+            service_fee_raw=priced.service_fee_raw,
+            fee_payer=fee_payer,
+            cent_tail=tail,
+            pay_in_raw=priced.pay_in_raw,
+            net_raw=priced.net_raw,
+            deposit_address=reservation.id,
+            address=reservation.address,
+            confirmations_required=network.confirmations,
+            received_raw=0,
+            credited_raw=None,
+            refunded_raw=0,
+            description=new.description,
+            order_id=new.order_id,
+            holds_order_id=new.order_id is not None,
+            customer_id=new.customer_id,
+            customer_email_hash=self.email_hash(new.customer_email) if new.customer_email else None,
+            success_url=new.success_url,
+            fail_url=new.fail_url,
+            webhook_url=new.webhook_url,
+            metadata=new.metadata.decode(),
+            expires_at=now + new.expires_in,
+            created_at=now,
+            paid_at=None,
+            accept_parts=terms.accept_parts,
+        )
 
 
 def _not_allowed(currency: str, chain: str) -> ApiError:
@@ -188,26 +189,21 @@ def _check_bounds(amount_raw: int, min_raw: int | None, max_raw: int | None, ass
 
 
 async def _explain_refusal(terms: Terms, network: NetworkConfig, asset: Asset, amount_raw: int) -> None:
-    """Raise what `_INSERT` refused; return if it was the address, so that another is tried."""
-    if await database.fetch_value("SELECT 1 FROM switches WHERE name = 'invoices'"):
+    """Raise what `INSERT` refused; return if it was the address, so that another is tried."""
+    if await creation_repository.are_paused():
         raise ApiError(Code.INVOICES_DISABLED, "new invoices are paused", retry_after_s=60)
-    permitted = await database.fetch_one(
-        "SELECT min_raw, max_raw FROM merchant_assets WHERE merchant = $1 AND network = $2 AND asset = $3 AND enabled",
-        terms.merchant_id,
-        network.key,
-        asset.symbol,
-    )
-    if permitted is None:
+    bounds = await creation_repository.bounds_of(terms.merchant_id, network.key, asset.symbol)
+    if bounds is None:
         raise _not_allowed(asset.symbol, network.chain)
-    _check_bounds(amount_raw, permitted["min_raw"], permitted["max_raw"], asset)
+    _check_bounds(amount_raw, bounds.min_raw, bounds.max_raw, asset)
 
 
 async def _explain_clash(constraint: str | None, terms: Terms, new: NewInvoice, replay: Replay | None) -> None:
     """Raise what a unique key refused; return if another try may succeed."""
-    if replay is not None and await database.fetch_value("SELECT 1 FROM idempotency_records WHERE id = $1", replay.id):
+    if replay is not None and await idempotency_repository.exists(replay.id):
         raise ReplayExists
     if constraint == "invoices_order_id_once":
-        holder = await holder_of_order_id(terms.merchant_id, terms.mode, new.order_id)
+        holder = await repository.holder_of_order_id(terms.merchant_id, terms.mode, new.order_id)
         if holder is None:  # expired or cancelled meanwhile
             return
         raise ApiError(Code.DUPLICATE_ORDER_ID, "order_id: an open or paid invoice has it already", invoice_id=holder)

@@ -8,9 +8,9 @@ from msgspec import Meta
 
 from app.core import metadata
 from app.core.clock import rfc3339
-from app.core.database import Row
 from app.core.money import format_amount
 from app.invoices.links import PaymentLinks
+from app.invoices.reading_repository import InvoiceRow
 from app.invoices.states import Status
 from app.networks.config import Asset
 from app.networks.port import Chain
@@ -162,61 +162,62 @@ class InvoicePresenter:
         self._links = links
         self._assets: dict[tuple[str, str], tuple[Chain, str, Asset]] = {}
 
-    def body(self, row: Row | dict[str, Any], deposits: list[dict[str, Any]], head_height: int) -> InvoiceBody:
-        """The outside form of a row of `invoices` with its deposits, seen from a chain of `head_height`."""
-        chain, chain_name, asset = self._asset(row["network"], row["asset"])
-        decimals, credited_raw, pay_in_raw = asset.decimals, row["credited_raw"], row["pay_in_raw"]
-        review = row.get("review")
+    def body(
+        self, row: InvoiceRow, deposits: list[dict[str, Any]], head_height: int, review: str | None
+    ) -> InvoiceBody:
+        """An invoice as it is shown, with its deposits and its review (JSON), on a chain of `head_height`."""
+        chain, chain_name, asset = self._asset(row.network, row.asset)
+        decimals, credited_raw, pay_in_raw = asset.decimals, row.credited_raw, row.pay_in_raw
         return InvoiceBody(
-            id=row["id"],
-            mode=row["mode"],
-            status=_STATUSES[row["status"]],
-            needs_review=row["needs_review"],
+            id=row.id,
+            mode=row.mode,
+            status=_STATUSES[row.status],
+            needs_review=row.needs_review,
             review=None if review is None else msgspec.json.decode(review, type=ReviewBody),
-            amount_decimal=format_amount(row["amount_raw"], decimals),
-            amount_raw=str(row["amount_raw"]),
+            amount_decimal=format_amount(row.amount_raw, decimals),
+            amount_raw=str(row.amount_raw),
             pay_in=PayIn(
                 asset=asset.symbol,
                 chain=chain_name,
-                address=row["address"],
+                address=row.address,
                 memo=None,
                 amount_decimal=format_amount(pay_in_raw, decimals),
                 amount_raw=str(pay_in_raw),
-                cent_tail=row["cent_tail"],
-                confirmations_required=row["confirmations_required"],
-                payment_uri=chain.payment_uri(row["address"], asset.symbol, pay_in_raw),
+                cent_tail=row.cent_tail,
+                confirmations_required=row.confirmations_required,
+                payment_uri=chain.payment_uri(row.address, asset.symbol, pay_in_raw),
             ),
-            service_fee_bps=row["service_fee_bps"],
-            service_fee_raw=str(row["service_fee_raw"]),
-            fee_payer=row["fee_payer"],
-            net_raw=str(row["net_raw"]),
-            received_raw=str(row["received_raw"]),
+            service_fee_bps=row.service_fee_bps,
+            service_fee_raw=str(row.service_fee_raw),
+            fee_payer=row.fee_payer,
+            net_raw=str(row.net_raw),
+            received_raw=str(row.received_raw),
             credited=credited_raw is not None,
             credited_raw=None if credited_raw is None else str(credited_raw),
-            refunded_raw=str(row["refunded_raw"]),
-            deposits=[self._deposit(row["network"], deposit, head_height) for deposit in deposits],
-            order_id=row["order_id"],
-            description=row["description"],
-            customer_id=row["customer_id"],
-            metadata=metadata.from_json(row["metadata"]),
-            success_url=row["success_url"],
-            fail_url=row["fail_url"],
-            webhook_url=row["webhook_url"],
-            payment_url=self._links.url(row["id"]),
-            expires_at=rfc3339(row["expires_at"]),
-            created_at=rfc3339(row["created_at"]),
-            paid_at=None if row["paid_at"] is None else rfc3339(row["paid_at"]),
+            refunded_raw=str(row.refunded_raw),
+            deposits=[self._deposit(row.network, deposit, head_height) for deposit in deposits],
+            order_id=row.order_id,
+            description=row.description,
+            customer_id=row.customer_id,
+            metadata=metadata.from_json(row.metadata),
+            success_url=row.success_url,
+            fail_url=row.fail_url,
+            webhook_url=row.webhook_url,
+            payment_url=self._links.url(row.id),
+            expires_at=rfc3339(row.expires_at),
+            created_at=rfc3339(row.created_at),
+            paid_at=None if row.paid_at is None else rfc3339(row.paid_at),
         )
 
-    def due(self, row: Row) -> Due:
+    def due(self, row: InvoiceRow) -> Due:
         """What a row of `invoices` still asks for."""
-        chain, _, asset = self._asset(row["network"], row["asset"])
-        missing_raw = row["pay_in_raw"] - (row["received_raw"] if row["accept_parts"] else 0)
-        asked_raw = missing_raw if missing_raw > 0 else row["pay_in_raw"]
+        chain, _, asset = self._asset(row.network, row.asset)
+        missing_raw = row.pay_in_raw - (row.received_raw if row.accept_parts else 0)
+        asked_raw = missing_raw if missing_raw > 0 else row.pay_in_raw
         return Due(
             missing_raw,
             format_amount(asked_raw, asset.decimals),
-            chain.payment_uri(row["address"], asset.symbol, asked_raw),
+            chain.payment_uri(row.address, asset.symbol, asked_raw),
         )
 
     def _deposit(self, network_key: str, deposit: dict[str, Any], head_height: int) -> DepositBody:

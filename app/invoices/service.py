@@ -9,11 +9,11 @@ import msgspec
 
 from app.addresses import service as addresses
 from app.core import database, redis
-from app.core.database import Row
 from app.core.errors import ApiError, Code
 from app.events import service as events
+from app.invoices import repository
 from app.invoices.presentation import InvoiceBody, event_data
-from app.invoices.queries import InvoiceReader
+from app.invoices.reader import InvoiceReader
 from app.invoices.states import (
     GIVES_UP_ORDER_ID,
     GOES_TO_REVIEW,
@@ -38,12 +38,6 @@ REORG_PATIENCE = timedelta(hours=3)
 such a transaction for so long (geth's --txpool.lifetime); after that it hardly comes back."""
 
 
-PAYMENT_IS_AWAY = """EXISTS (
-    SELECT 1 FROM deposits o WHERE o.invoice = i.id AND o.status = 'orphaned' AND o.verdict IN ('exact', 'part')
-        AND o.orphaned_at > $3 AND coalesce(o.made_at, least(o.seen_at, o.block_time)) < i.expires_at)"""
-"""Whether the invoice `i` has a payment, or a part of one, that has left the chain since $3 and may come back."""
-
-
 class InvoiceService:
     """The verbs of an invoice's life."""
 
@@ -64,15 +58,9 @@ class InvoiceService:
         Raises INVOICE_NOT_FOUND, INVOICE_NOT_CANCELLABLE.
         """
         async with database.transaction():
-            row = await database.fetch_one(
-                "SELECT status FROM invoices WHERE id = $1 AND merchant = $2 AND mode = $3 FOR UPDATE",
-                invoice_id,
-                merchant_id,
-                mode,
-            )
-            if row is None:
+            status = await repository.lock_of_merchant(merchant_id, mode, invoice_id)
+            if status is None:
                 raise ApiError(Code.INVOICE_NOT_FOUND, "no such invoice")
-            status = Status(row["status"])
             if not can_cancel(status):
                 raise ApiError(Code.INVOICE_NOT_CANCELLABLE, f"the invoice is {status}")
             invoice = await self._move(invoice_id, status, Status.CANCELLED, now)
@@ -98,7 +86,7 @@ class InvoiceService:
         The caller holds the row's lock and the transaction.
         """
         changes: dict[str, object] = {"received_raw": received_raw}
-        if (await _amounts(invoice_id))["credited_raw"] is not None:
+        if (await repository.sums(invoice_id)).credited_raw is not None:
             await self._move(invoice_id, Status.CONFIRMING, Status.PAID, now, {**changes, "paid_at": now})
         elif cases_left:
             await self._move(invoice_id, Status.CONFIRMING, Status.MANUAL_REVIEW, now, changes)
@@ -110,29 +98,29 @@ class InvoiceService:
 
         An invoice that is past `paid` keeps its state: its deposit came back after a deep reorganisation.
         """
-        row = await _amounts(invoice_id)
+        row = await repository.sums(invoice_id)
         target = Status.PAID if Status.PAID in TRANSITIONS[current] else current
-        changes = {"credited_raw": (row["credited_raw"] or 0) + net_raw, "paid_at": row["paid_at"] or now}
+        changes = {"credited_raw": (row.credited_raw or 0) + net_raw, "paid_at": row.paid_at or now}
         await self._move(invoice_id, current, target, now, changes, event="invoice.paid")
 
     async def reverse(self, invoice_id: str, net_raw: int, received_raw: int, now: datetime) -> None:
         """A booked deposit has left the chain. The caller holds the row's lock and the transaction.
 
-        The state stays: what was delivered is delivered. `credited` tells that the money is not there.
+        The state stays: what was delivered is delivered. `credited` says that the money is not there.
         """
-        row = await _amounts(invoice_id)
-        left_raw = (row["credited_raw"] or 0) - net_raw
+        row = await repository.sums(invoice_id)
+        left_raw = (row.credited_raw or 0) - net_raw
         changes = {"credited_raw": left_raw or None, "received_raw": received_raw}
-        current = Status(row["status"])
+        current = Status(row.status)
         await self._move(invoice_id, current, current, now, changes, event="invoice.reversed")
 
     async def note_received(self, invoice_id: str, received_raw: int, now: datetime) -> None:
         """Something came that changes nothing else yet. The caller holds the row's lock and the transaction."""
-        current = Status((await _amounts(invoice_id))["status"])
+        current = Status((await repository.sums(invoice_id)).status)
         await self._move(invoice_id, current, current, now, {"received_raw": received_raw}, event=None)
 
     async def review(self, invoice_id: str, current: Status, received_raw: int, now: datetime) -> None:
-        """Something came that a human must settle. The caller holds the row's lock and the transaction.
+        """Something came that an operator must decide on. The caller holds the row's lock and the transaction.
 
         Progress is kept where the invoice's own payment is on its way or done: then only the anomaly is set.
         """
@@ -147,28 +135,28 @@ class InvoiceService:
 
         `net_raw` counts the invoice's own asset. Out of review it becomes `paid`; else its state stays.
         """
-        row = await _amounts(invoice_id)
-        current = Status(row["status"])
-        changes = {"credited_raw": (row["credited_raw"] or 0) + net_raw, "needs_review": cases_left > 0}
+        row = await repository.sums(invoice_id)
+        current = Status(row.status)
+        changes = {"credited_raw": (row.credited_raw or 0) + net_raw, "needs_review": cases_left > 0}
         if current == Status.MANUAL_REVIEW:
             await self._move(invoice_id, current, Status.PAID, now, {**changes, "paid_at": now})
         else:
             await self._move(invoice_id, current, current, now, changes, event="invoice.manual_review")
 
     async def end_review(self, invoice_id: str, cases_left: int, now: datetime) -> None:
-        """A case has ended without a credit; the last one closes an invoice that was in review for it.
+        """A review has ended without a credit; the last one closes an invoice that was in review for it.
 
         The caller holds the row's lock and the transaction.
         """
-        current = Status((await _amounts(invoice_id))["status"])
+        current = Status((await repository.sums(invoice_id)).status)
         if current == Status.MANUAL_REVIEW and not cases_left:
             await self._move(invoice_id, current, Status.CLOSED, now, {"needs_review": False})
         else:
             await self.note_review(invoice_id, cases_left, now)
 
     async def note_review(self, invoice_id: str, cases_left: int, now: datetime) -> None:
-        """A case of the invoice has moved: tell the merchant. The caller holds the row's lock."""
-        current = Status((await _amounts(invoice_id))["status"])
+        """A review of the invoice has moved: write the event. The caller holds the row's lock."""
+        current = Status((await repository.sums(invoice_id)).status)
         changes = {"needs_review": cases_left > 0}
         await self._move(invoice_id, current, current, now, changes, event="invoice.manual_review")
 
@@ -179,9 +167,9 @@ class InvoiceService:
         deep reorganisation has taken the credit away meanwhile, the invoice's own net is the measure: the payment
         may come back. What is `refunded` stays so, whatever is credited later.
         """
-        row = await _amounts(invoice_id)
-        current = Status(row["status"])
-        net_raw = row["net_raw"] if row["credited_raw"] is None else row["credited_raw"]
+        row = await repository.sums(invoice_id)
+        current = Status(row.status)
+        net_raw = row.net_raw if row.credited_raw is None else row.credited_raw
         whole = refunded_raw >= net_raw or current == Status.REFUNDED
         target = Status.REFUNDED if whole else Status.PARTIALLY_REFUNDED
         await self._move(invoice_id, current, target, now, {"refunded_raw": refunded_raw})
@@ -195,21 +183,11 @@ class InvoiceService:
         instead.
         """
         async with database.transaction():
-            rows = await database.fetch_all(
-                f"""
-                SELECT id, needs_review FROM invoices i
-                WHERE network = $1 AND status = 'awaiting_deposit' AND expires_at <= $2 AND NOT {PAYMENT_IS_AWAY}
-                ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED
-                """,
-                network_key,
-                min(covered_until, now),
-                now - REORG_PATIENCE,
-                EXPIRE_AT_ONCE,
-            )
+            rows = await repository.lock_due(network_key, min(covered_until, now), now - REORG_PATIENCE, EXPIRE_AT_ONCE)
             for row in rows:
-                target = Status.MANUAL_REVIEW if row["needs_review"] else Status.EXPIRED
-                await self._move(row["id"], Status.AWAITING_DEPOSIT, target, now)
-        expired = [row["id"] for row in rows]
+                target = Status.MANUAL_REVIEW if row.needs_review else Status.EXPIRED
+                await self._move(row.id, Status.AWAITING_DEPOSIT, target, now)
+        expired = [row.id for row in rows]
         await announce(*expired)
         return expired
 
@@ -218,11 +196,7 @@ class InvoiceService:
 
         In the caller's transaction where there is one; does nothing to an invoice that isn't waiting.
         """
-        await database.execute(
-            "UPDATE invoices SET expires_at = $2 WHERE id = $1 AND status = 'awaiting_deposit' AND expires_at > $2",
-            invoice_id,
-            expires_at,
-        )
+        await repository.bring_expiry_forward(invoice_id, expires_at)
 
     async def _move(
         self,
@@ -243,25 +217,19 @@ class InvoiceService:
         assignments = {"status": target.value, **(changes or {})}
         if target in GIVES_UP_ORDER_ID:
             assignments["holds_order_id"] = False
-        columns = ", ".join(f"{name} = ${place}" for place, name in enumerate(assignments, start=3))
-        row = await database.fetch_one(
-            f"UPDATE invoices SET {columns} WHERE id = $1 AND status = $2 RETURNING network, deposit_address",
-            invoice_id,
-            current.value,
-            *assignments.values(),
-        )
+        row = await repository.change(invoice_id, current, assignments)
         if row is None:
             raise RuntimeError(f"{invoice_id} is not {current} although it is locked")
         if current in KEEPS_ADDRESS and target not in KEEPS_ADDRESS:
-            network = self._networks.get(row["network"])
-            await addresses.release(row["deposit_address"], invoice_id, network, now)
+            network = self._networks.get(row.network)
+            await addresses.release(row.deposit_address, invoice_id, network, now)
         invoice = await self._reader.get_any(invoice_id)
         if event is not None:
-            await self._tell(invoice, event or f"invoice.{target}", now)
+            await self._record_event(invoice, event or f"invoice.{target}", now)
         return invoice
 
-    async def _tell(self, invoice: InvoiceBody, event: str, now: datetime) -> None:
-        merchant_id = await database.fetch_value("SELECT merchant FROM invoices WHERE id = $1", invoice.id)
+    async def _record_event(self, invoice: InvoiceBody, event: str, now: datetime) -> None:
+        merchant_id = await repository.merchant_of(invoice.id)
         await events.record(
             merchant_id=merchant_id,
             mode=invoice.mode,
@@ -271,15 +239,6 @@ class InvoiceService:
             override_url=invoice.webhook_url,
             now=now,
         )
-
-
-async def _amounts(invoice_id: str) -> Row:
-    """The state and the sums of an invoice whose row the caller has locked."""
-    row = await database.fetch_one(
-        "SELECT status, net_raw, credited_raw, paid_at FROM invoices WHERE id = $1", invoice_id
-    )
-    assert row is not None, "a locked row is there"
-    return row
 
 
 async def announce(*invoice_ids: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.invoices import queries as invoices
+from app.invoices import repository as invoices
 from app.ledger import repository as ledger
 from app.merchants.repository import enabled_assets
 from app.networks.config import Asset, NetworkConfig

@@ -1,7 +1,7 @@
 """Creations that may be sent twice and happen once (contract, section 2, "Idempotency-Key").
 
-The answer is stored in the transaction that makes the resource: a crash leaves both or neither. A twin that
-comes meanwhile waits at the record's primary key until the first has committed, and then gets its answer.
+The answer is stored in the transaction that makes the resource: a crash leaves both or neither. A second request with
+the same key waits at the record's primary key until the first has committed, and then gets its answer.
 """
 
 import hashlib
@@ -20,15 +20,13 @@ from app.core import clock, database
 from app.core.crypto import decrypt, encrypt
 from app.core.errors import ApiError, Code, invalid
 from app.core.settings import DataKeys
+from app.web import idempotency_repository
 
 KEPT = timedelta(hours=24)
 """How long an answer can be replayed (contract, section 2)."""
 
-PURGE_AT_ONCE = 5_000
-"""Records deleted by one statement, so that none of them holds locks for long."""
-
 KEY_PATTERN = r"^[\x20-\x7e]{1,128}$"
-"""Contract, section 2; the OpenAPI document tells it too."""
+"""Contract, section 2; the OpenAPI document has it too."""
 
 _KEY = re.compile(KEY_PATTERN.removesuffix("$") + r"\Z", re.ASCII)
 
@@ -92,7 +90,7 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What came of a creation, now or when its twin came first."""
+    """The result of a creation: of this request, or of an earlier one with the same key."""
 
     status: int
     body: bytes
@@ -132,30 +130,26 @@ async def create_once(replay: Replay, create: Create) -> Made:
 
 async def _stored(replay: Replay, now: datetime) -> Made | None:
     """The stored answer; None if it has expired, and then it is gone."""
-    row = await database.fetch_one(
-        "SELECT request_hash, status, body, created_at FROM idempotency_records WHERE id = $1", replay.id
-    )
-    if row is None:
+    found = await idempotency_repository.find(replay.id)
+    if found is None:
         return None
-    if row["created_at"] <= now - KEPT:
-        await database.execute(
-            "DELETE FROM idempotency_records WHERE id = $1 AND created_at = $2", replay.id, row["created_at"]
-        )
+    if found.created_at <= now - KEPT:
+        await idempotency_repository.delete(replay.id, found.created_at)
         return None
-    if row["request_hash"] != replay.request_hash:
+    if found.request_hash != replay.request_hash:
         raise ApiError(Code.IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY, "the Idempotency-Key was used with another body")
-    body = row["body"]
+    body = found.body
     if replay.sealed_with is not None:
         body = decrypt(replay.sealed_with, body, purpose=replay.purpose)
-    return Made(row["status"], body.encode(), is_replay=True)
+    return Made(found.status, body.encode(), is_replay=True)
 
 
 async def refuse_repeat(replay: Replay) -> None:
     """Raise ReplayExists if the record is there: before a check that the first request may have made fail.
 
-    A twin in flight is seen only by who waits, before this, at a lock that the first one holds until it commits.
+    A request that has not committed yet is seen only if the caller first waits at a lock that it holds until then.
     """
-    if await database.fetch_value("SELECT 1 FROM idempotency_records WHERE id = $1", replay.id):
+    if await idempotency_repository.exists(replay.id):
         raise ReplayExists
 
 
@@ -166,15 +160,13 @@ async def store(replay: Replay, status: int, body: bytes, now: datetime) -> None
     if replay.sealed_with is not None:
         text = encrypt(replay.sealed_with, text, purpose=replay.purpose)
     try:
-        await database.execute(
-            "INSERT INTO idempotency_records (id, merchant_id, request_hash, status, body, created_at)"
-            " VALUES ($1, $2, $3, $4, $5, $6)",
+        await idempotency_repository.add(
             replay.id,
-            replay.merchant_id,
-            replay.request_hash,
-            status,
-            text,
-            now,
+            merchant_id=replay.merchant_id,
+            request_hash=replay.request_hash,
+            status=status,
+            body=text,
+            now=now,
         )
     except asyncpg.UniqueViolationError:
         raise ReplayExists from None
@@ -184,14 +176,9 @@ async def purge(now: datetime) -> int:
     """Delete records that can't be replayed any more; how many."""
     deleted = 0
     while True:
-        batch = await database.execute(
-            "DELETE FROM idempotency_records WHERE id IN"
-            " (SELECT id FROM idempotency_records WHERE created_at <= $1 LIMIT $2)",
-            now - KEPT,
-            PURGE_AT_ONCE,
-        )
+        batch = await idempotency_repository.purge(now - KEPT)
         deleted += batch
-        if batch < PURGE_AT_ONCE:
+        if batch < idempotency_repository.PURGE_AT_ONCE:
             return deleted
 
 

@@ -144,7 +144,7 @@ async def test_an_order_id_is_open_once(integrator: Integrator) -> None:
     await integrator.invoice("b", order_id="1042")
 
 
-@pytest.mark.usefixtures("gateway")
+@pytest.mark.usefixtures("services")
 async def test_an_order_id_that_was_given_up_meanwhile_is_tried_again() -> None:
     """Between the clash and the question who holds it, the holder expired: that is no conflict any more."""
     owner = await terms(service_fee_bps=0)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from app.core import clock, database
 from app.deposits import repository, reviews
 from app.deposits.reviews import ReviewRefused
-from app.invoices.queries import MOST_DUST
+from app.invoices.reading_repository import MOST_DUST
 from app.merchants.terms import Terms
 from app.reports import timeline
 from app.wiring import Services

@@ -12,7 +12,7 @@ from app.core import clock, database
 from app.core.money import format_amount
 from app.deposits import reviews
 from app.invoices.presentation import InvoiceBody
-from app.invoices.queries import PublicInvoice
+from app.invoices.reader import PublicInvoice
 from app.merchants.terms import Terms
 from app.networks.port import UNKNOWN_SENDER
 from app.web.languages import ENGLISH

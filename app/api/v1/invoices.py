@@ -18,7 +18,7 @@ from app.core.errors import ApiError, Code, invalid
 from app.invoices.creation import NewInvoice
 from app.invoices.presentation import InvoiceBody
 from app.invoices.pricing import FeePayer
-from app.invoices.queries import Filters
+from app.invoices.reading_repository import Filters
 from app.invoices.return_urls import MAX_URL_LENGTH, check_return_url
 from app.invoices.states import Status
 from app.merchants.terms import Terms

@@ -10,7 +10,7 @@ from app.api.guard import requires_any_key
 from app.api.operation import described
 from app.api_keys.authentication import Principal
 from app.core.clock import rfc3339
-from app.deposits.coverage import Coverage, coverages
+from app.deposits.coverage_repository import Coverage, coverages
 from app.networks.config import NetworkConfig
 from app.wiring import Services
 

@@ -248,7 +248,7 @@ CSRF = (
 IDEMPOTENCY = (
     Fault(
         "app/web/idempotency.py",
-        'if row["request_hash"] != replay.request_hash:',
+        "if found.request_hash != replay.request_hash:",
         "if False:",
         "a shop that reuses a key is told that its second order is its first",
         ("api/test_invoices.py::test_another_body_under_a_used_key_is_refused",),
@@ -262,13 +262,13 @@ IDEMPOTENCY = (
     ),
     Fault(
         "app/web/idempotency.py",
-        'if row["created_at"] <= now - KEPT:',
+        "if found.created_at <= now - KEPT:",
         "if False:",
         "a key that is used again after a day creates nothing",
         ("api/test_invoices.py::test_a_replay_is_the_same_bytes_and_ends_after_a_day",),
     ),
     Fault(
-        "app/invoices/insertion.py",
+        "app/invoices/creation_repository.py",
         "FROM invoice WHERE :replay_id::bytea IS NOT NULL",
         "FROM invoice WHERE :replay_id::bytea IS NULL",
         "a request that is sent twice makes two invoices",

@@ -1,25 +1,27 @@
 """Writing new invoices: one statement each, and one commit for those that come together.
 
-`INSERT` leases the address and writes invoice, event, idempotency and audit record. It is the one place where a noun
-writes other nouns' tables. Under load most of a creation's price is the commit, the locks on the merchant's row and
-the round trip, and all three can be shared. Creations that wait together go into one transaction, which is all or
-nothing; where one of them clashes, all of them are written again, each alone, so that nobody fails for another's
-clash.
+`INSERT` leases the address and writes the invoice, its event, idempotency record and audit row. It is SQL, since the
+builder knows no CTE, and it is the one place where a noun writes other nouns' tables. Under load most of a creation's
+cost is the commit, the locks on the merchant's row and the round trip, and all three can be shared. Creations that
+wait together go into one transaction, which is all or nothing; where one of them clashes, all of them are written
+again, each alone, so that no creation fails because of another one's clash.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import asyncpg
+import msgspec
 
 from app.core import database, ids
 from app.core.batching import Batcher
 from app.core.database import NamedStatement
+from app.core.statement import Param, Statement, select
 from app.events import service as events
 from app.invoices.presentation import event_data
-from app.invoices.tables import Invoice
+from app.invoices.reading_repository import InvoiceRow
 from app.merchants.members import Member
+from app.merchants.tables import MerchantAsset, Switch
 from app.web.idempotency import Replay
 
 UNIQUE_AMOUNT_WINDOW = timedelta(days=30)
@@ -36,28 +38,35 @@ CLASHES = (
 )
 
 
+class Bounds(msgspec.Struct, frozen=True):
+    """The least and the most that one invoice may ask for, in minor units."""
+
+    min_raw: int | None
+    max_raw: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class NewRows:
     """What a creation writes: the row of `invoices`, its JSON, and where it can be replayed from."""
 
-    invoice: dict[str, Any]
+    invoice: InvoiceRow
     body: bytes
     holder: str
     """Who has reserved the address."""
     replay: Replay | None
     by: Member | None
-    """Who asks in the cabinet; a key leaves no audit row."""
+    """The member who creates it in the cabinet; a creation by key has no audit row."""
 
     def arguments(self) -> list[object]:
         """The arguments of `INSERT`."""
         row, body, replay, by = self.invoice, self.body, self.replay, self.by
         return INSERT.args(
-            row
+            msgspec.structs.asdict(row)
             | {
                 "holder": self.holder,
-                "unique_since": row["created_at"] - UNIQUE_AMOUNT_WINDOW,
+                "unique_since": row.created_at - UNIQUE_AMOUNT_WINDOW,
                 "event_id": ids.new_event_id(),
-                "event_data": event_data(row["id"], body).decode(),
+                "event_data": event_data(row.id, body).decode(),
                 "replay_id": replay.id if replay else None,
                 "request_hash": replay.request_hash if replay else None,
                 "body": body.decode(),
@@ -100,7 +109,31 @@ async def _write_together(batch: list[list[object]]) -> list[bool | None]:
     return [arguments[_ID] in written for arguments in batch]
 
 
-COLUMNS = [column._meta.name for column in Invoice._meta.columns]
+async def are_paused() -> bool:
+    """Whether operators have paused new invoices."""
+    return await _PAUSED.first() is not None
+
+
+_PAUSED = Statement(Switch.select(Switch.name).where(Switch.name == "invoices"), str)
+
+
+async def bounds_of(merchant_id: str, network: str, asset: str) -> Bounds | None:
+    """The merchant's bounds in an asset; None where the asset is not enabled."""
+    return await _BOUNDS.first(merchant=merchant_id, network=network, asset=asset)
+
+
+_BOUNDS = Statement(
+    select(MerchantAsset, Bounds).where(
+        MerchantAsset.merchant == Param("merchant"),
+        MerchantAsset.network == Param("network"),
+        MerchantAsset.asset == Param("asset"),
+        MerchantAsset.enabled.eq(True),
+    ),
+    Bounds,
+)
+
+
+COLUMNS = InvoiceRow.__struct_fields__
 
 INSERT = NamedStatement(
     f"""

@@ -1,0 +1,105 @@
+"""Every statement on `deposit_addresses`, but for the lease that an invoice's creation takes
+(invoices/creation_repository.py)."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import msgspec
+from piccolo.query.functions import Max
+
+from app.addresses.tables import DepositAddress
+from app.core import database
+from app.core.statement import Command, Param, Statement, any_of, select
+
+
+class ReservedAddress(msgspec.Struct, frozen=True):
+    """An address that is reserved for a process. `lease_count`: how often it was leased before."""
+
+    id: int
+    address: str
+    lease_count: int
+
+
+class PoolAddress(msgspec.Struct, frozen=True):
+    """An address of a network's pool."""
+
+    id: int
+    address: str
+
+
+async def reserve(
+    network: str, holder: str, *, reserved_until: datetime, limit: int, now: datetime
+) -> list[ReservedAddress]:
+    """Reserve free addresses, those that have rested longest first; addresses that are locked are left out."""
+    # SQL, since the builder writes the limit of a subquery as text, and it differs with each network.
+    rows = await database.fetch_all(
+        """
+        UPDATE deposit_addresses SET reserved_by = $2, reserved_until = $3
+        WHERE id IN (
+            SELECT id FROM deposit_addresses
+            WHERE network = $1 AND invoice_id IS NULL AND available_at <= $4
+                AND (reserved_until IS NULL OR reserved_until <= $4)
+            ORDER BY available_at, id LIMIT $5 FOR UPDATE SKIP LOCKED
+        )
+        RETURNING id, address, lease_count
+        """,
+        network,
+        holder,
+        reserved_until,
+        now,
+        limit,
+    )
+    return [ReservedAddress(*row) for row in rows]
+
+
+async def add(network: str, derived: Sequence[tuple[int, str]], now: datetime) -> None:
+    """Add derived addresses to a network's pool; those that another process added meanwhile are left."""
+    # SQL, since the builder knows no INSERT from a SELECT.
+    await database.execute(
+        """
+        INSERT INTO deposit_addresses (network, derivation_index, address, lease_count, available_at, created_at)
+        SELECT $1, derived.index, derived.address, 0, $2, $2
+        FROM unnest($3::int[], $4::text[]) AS derived (index, address)
+        ON CONFLICT DO NOTHING
+        """,
+        network,
+        now,
+        [index for index, _ in derived],
+        [address for _, address in derived],
+    )
+
+
+async def end_lease(address_id: int, invoice_id: str, available_at: datetime) -> None:
+    """End an invoice's lease of an address; changes nothing where the invoice does not hold it."""
+    await _END_LEASE.run(id=address_id, invoice_id=invoice_id, available_at=available_at)
+
+
+_END_LEASE = Command(
+    DepositAddress.update({DepositAddress.invoice_id: None, DepositAddress.available_at: Param("available_at")}).where(
+        DepositAddress.id == Param("id"), DepositAddress.invoice_id == Param("invoice_id")
+    )
+)
+
+
+async def pool_size(network: str) -> int:
+    """How many addresses of a network have been derived: indices run from 0 without a gap."""
+    highest = await _HIGHEST_INDEX.first(network=network)
+    return 0 if highest is None else highest + 1
+
+
+_HIGHEST_INDEX = Statement(
+    DepositAddress.select(Max(DepositAddress.derivation_index)).where(DepositAddress.network == Param("network")), int
+)
+
+
+async def among(network: str, addresses: Collection[str]) -> list[PoolAddress]:
+    """Those of these addresses that belong to a network's pool: one index look-up each."""
+    return await _AMONG.all(network=network, addresses=list(addresses))
+
+
+_AMONG = Statement(
+    select(DepositAddress, PoolAddress).where(
+        DepositAddress.network == Param("network"), any_of(DepositAddress.address, Param("addresses"))
+    ),
+    PoolAddress,
+)

@@ -1,0 +1,86 @@
+"""Reading invoices as they are shown. What a merchant may read is limited to the merchant and the mode."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from app.core.batching import Batcher
+from app.core.keyset import Page, Place
+from app.invoices import reading_repository
+from app.invoices.presentation import Due, InvoiceBody, InvoicePresenter
+from app.invoices.reading_repository import Filters, ShownInvoice
+from app.merchants.branding import Branding
+
+MAX_TOGETHER = 50
+MAX_READS = 3
+"""Invoices that one SELECT reads for requests that wait together, and SELECTs at once in one process."""
+
+_ID = re.compile(r"INV-[0-9A-Z]{1,16}", re.ASCII)
+"""What an id may look like. No invoice has any other, so such a request is not put into a statement with others'."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicInvoice:
+    """An invoice for its customer: with what is to be sent now, who asks for the money, and when its network was last
+    looked at."""
+
+    body: InvoiceBody
+    due: Due
+    accepts_parts: bool
+    merchant_id: str
+    merchant_name: str
+    branding: Branding
+    network_checked_at: datetime | None
+    network_halted: bool
+
+
+class InvoiceReader:
+    """Reads invoices in their outside form. Belongs to one event loop; reads that come together are one statement."""
+
+    def __init__(self, presenter: InvoicePresenter) -> None:
+        self._presenter = presenter
+        self._owned = Batcher(reading_repository.find_owned, max_batch=MAX_TOGETHER, max_in_flight=MAX_READS)
+        self._public = Batcher(reading_repository.find_public, max_batch=MAX_TOGETHER, max_in_flight=MAX_READS)
+
+    async def get(self, merchant_id: str, mode: str, invoice_id: str) -> InvoiceBody | None:
+        """One invoice; None where the merchant has none such in this mode. Not inside a transaction."""
+        if not _ID.fullmatch(invoice_id):
+            return None
+        row = await self._owned.ask((merchant_id, mode, invoice_id))
+        return None if row is None else self._body(row)
+
+    async def get_any(self, invoice_id: str) -> InvoiceBody:
+        """One invoice of any merchant: for our own use cases, inside their transaction. Raises LookupError."""
+        row = await reading_repository.find(invoice_id)
+        if row is None:
+            raise LookupError(invoice_id)
+        return self._body(row)
+
+    async def get_public(self, invoice_id: str) -> PublicInvoice | None:
+        """One invoice as its payment link shows it. Not inside a transaction."""
+        row = await self._public.ask(invoice_id)
+        if row is None:
+            return None
+        return PublicInvoice(
+            body=self._body(row.invoice),
+            due=self._presenter.due(row.invoice),
+            accepts_parts=row.invoice.accept_parts,
+            merchant_id=row.invoice.merchant,
+            merchant_name=row.merchant_name,
+            branding=row.branding,
+            network_checked_at=row.network_checked_at,
+            network_halted=row.network_halted,
+        )
+
+    async def page(
+        self, merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int
+    ) -> Page[InvoiceBody]:
+        """A page by (created_at, id), newest first."""
+        return await reading_repository.page(merchant_id, mode, filters, place, limit, self._body)
+
+    def _body(self, row: ShownInvoice) -> InvoiceBody:
+        deposits: list[dict[str, Any]] = msgspec.json.decode(row.deposits) if row.deposits else []
+        return self._presenter.body(row, deposits, row.head_height, row.review)

@@ -1,0 +1,233 @@
+"""Invoices in the form in which they are shown, with their deposits and their review.
+
+SQL throughout, since the builder can't aggregate the rows of other tables, and those of deposits and reviews lie above
+invoices.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeVar
+
+import msgspec
+
+from app.core import database
+from app.core.database import Row
+from app.core.keyset import Page, Place, direction, page_of
+from app.invoices.pricing import FeePayer
+from app.merchants import branding
+from app.merchants.branding import Branding
+from app.networks.evm.address import normalise_address
+
+T = TypeVar("T")
+
+MOST_DUST = 20
+"""Deposits that are dust, the newest ones, in an invoice's answer: strangers can send as many as they like."""
+
+
+class InvoiceRow(msgspec.Struct, frozen=True):
+    """A row of `invoices`."""
+
+    id: str
+    merchant: str
+    mode: Literal["live", "test"]
+    status: str
+    needs_review: bool
+    network: str
+    asset: str
+    amount_raw: int
+    service_fee_bps: int
+    service_fee_raw: int
+    fee_payer: FeePayer
+    cent_tail: int
+    pay_in_raw: int
+    net_raw: int
+    deposit_address: int
+    address: str
+    confirmations_required: int
+    received_raw: int
+    credited_raw: int | None
+    refunded_raw: int
+    description: str | None
+    order_id: str | None
+    holds_order_id: bool
+    customer_id: str | None
+    customer_email_hash: bytes | None
+    success_url: str | None
+    fail_url: str | None
+    webhook_url: str | None
+    metadata: str
+    expires_at: datetime
+    created_at: datetime
+    paid_at: datetime | None
+    accept_parts: bool
+
+
+class ShownInvoice(InvoiceRow, frozen=True):
+    """An invoice with the height of its network, and its deposits and its review as JSON, None where there are none."""
+
+    head_height: int
+    deposits: str | None
+    review: str | None
+
+
+class PublicRow(msgspec.Struct, frozen=True):
+    """An invoice with its merchant's name and branding, and when its network was checked last."""
+
+    invoice: ShownInvoice
+    merchant_name: str
+    branding: Branding
+    network_checked_at: datetime | None
+    network_halted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Exact filters of the list; None leaves one out. `created_from` is inclusive, `created_to` exclusive.
+
+    `search` is a whole id, order id, customer id, deposit address or transaction id.
+    """
+
+    status: str | None = None
+    network: str | None = None
+    asset: str | None = None
+    order_id: str | None = None
+    customer_id: str | None = None
+    customer_email_hash: bytes | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    search: str | None = None
+
+
+_SELECT = f"""
+    SELECT {", ".join(f"i.{name}" for name in InvoiceRow.__struct_fields__)},
+        coalesce((SELECT head_height FROM network_cursors c WHERE c.network = i.network), 0) AS head_height,
+        (SELECT json_agg(json_build_object(
+                'id', d.id, 'txid', d.txid, 'index', d.log_index, 'asset', d.asset,
+                'amount_raw', d.amount_raw::text, 'from_address', d.from_address, 'block_height', d.block_height,
+                'status', d.status, 'verdict', d.verdict,
+                'seen_at', to_char(d.seen_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+            ) ORDER BY d.seen_at, d.id)::text
+            FROM (
+                SELECT *, row_number() OVER (PARTITION BY verdict = 'dust' ORDER BY seen_at DESC, id DESC) AS newest
+                FROM deposits WHERE invoice = i.id
+            ) d WHERE d.verdict <> 'dust' OR d.newest <= {MOST_DUST}) AS deposits,
+        (SELECT json_build_object(
+                'status', r.status, 'outcome', r.outcome, 'cause', r.verdict, 'deposit_id', r.deposit,
+                'refund_id', r.refund_id,
+                'opened_at', to_char(r.opened_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                'decided_at', to_char(r.decided_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+            )::text
+            FROM reviews r WHERE r.invoice = i.id
+            ORDER BY r.status = 'open' DESC, coalesce(r.decided_at, r.opened_at) DESC, r.id DESC LIMIT 1) AS review
+    FROM invoices i
+    """
+
+
+async def find(invoice_id: str) -> ShownInvoice | None:
+    """One invoice of any merchant."""
+    row = await database.fetch_one(f"{_SELECT} WHERE i.id = $1", invoice_id)
+    return None if row is None else ShownInvoice(*row)
+
+
+async def find_owned(asked: Sequence[tuple[str, str, str]]) -> list[ShownInvoice | None]:
+    """The invoice of each (merchant, mode, invoice id), None where the merchant has none such."""
+    merchants, modes, invoice_ids = zip(*asked, strict=True)
+    rows = await database.fetch_all(
+        f"{_SELECT} WHERE i.id = ANY($1) AND i.merchant = ANY($2) AND i.mode = ANY($3)",
+        invoice_ids,
+        set(merchants),
+        set(modes),
+    )
+    found = {(row["merchant"], row["mode"], row["id"]): row for row in rows}
+    return [None if (row := found.get(one)) is None else ShownInvoice(*row) for one in asked]
+
+
+async def find_public(invoice_ids: Sequence[str]) -> list[PublicRow | None]:
+    """Each of these invoices as its customer sees it, None where there is none."""
+    rows = await database.fetch_all(
+        f"""
+        SELECT shown.*, m.name AS merchant_name, b.display_name, b.accent, b.logo_digest,
+            c.checked_at, c.halted_reason
+        FROM ({_SELECT} WHERE i.id = ANY($1)) shown
+        JOIN merchants m ON m.id = shown.merchant
+        LEFT JOIN merchant_branding b ON b.merchant = shown.merchant
+        LEFT JOIN network_cursors c ON c.network = shown.network
+        """,
+        invoice_ids,
+    )
+    found = {row["id"]: row for row in rows}
+    return [None if (row := found.get(one)) is None else _public(row) for one in invoice_ids]
+
+
+async def page(
+    merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int, made: Callable[[ShownInvoice], T]
+) -> Page[T]:
+    """A page of a merchant's invoices by (created_at, id), newest first; `made` turns each into what is shown."""
+    conditions, args = _where(merchant_id, mode, filters, place)
+    _, order = direction(place)
+    rows = await database.fetch_all(
+        f"{_SELECT} WHERE {conditions} ORDER BY i.created_at {order}, i.id {order} LIMIT {limit + 1:d}", *args
+    )
+    return page_of(rows, limit, place, key=("created_at", "id"), made=lambda row: made(ShownInvoice(*row)))
+
+
+def _public(row: Row) -> PublicRow:
+    return PublicRow(
+        invoice=ShownInvoice(*row[:_SHOWN]),
+        merchant_name=row["display_name"] or row["merchant_name"],
+        branding=branding.of_row(row),
+        network_checked_at=row["checked_at"],
+        network_halted=row["halted_reason"] is not None,
+    )
+
+
+_SHOWN = len(ShownInvoice.__struct_fields__)
+
+
+def _where(merchant_id: str, mode: str, filters: Filters, place: Place | None) -> tuple[str, list[object]]:
+    """The WHERE clause for just the filters that are set, so that each combination gets its own plan."""
+    conditions = ["i.merchant = $1", "i.mode = $2"]
+    args: list[object] = [merchant_id, mode]
+
+    def add(condition: str, *values: object) -> None:
+        places = [f"${len(args) + offset}" for offset in range(1, len(values) + 1)]
+        conditions.append(condition.format(*places))
+        args.extend(values)
+
+    for name in ("status", "network", "asset", "order_id", "customer_id", "customer_email_hash"):
+        if (value := getattr(filters, name)) is not None:
+            add(f"i.{name} = {{}}", value)
+    if filters.created_from is not None:
+        add("i.created_at >= {}", filters.created_from)
+    if filters.created_to is not None:
+        add("i.created_at < {}", filters.created_to)
+    if filters.search is not None:
+        text = filters.search
+        add(_SEARCH, text, text, text, _as_kept(text), text)
+    if place is not None:
+        comparison, _ = direction(place)
+        add(f"(i.created_at, i.id) {comparison} ({{}}, {{}})", *place.key)
+    return " AND ".join(conditions), args
+
+
+def _as_kept(address: str) -> str:
+    """An address in the form in which it is kept, if it is one; people copy EVM addresses in any case."""
+    try:
+        return normalise_address(address.lower())
+    except ValueError:
+        return address
+
+
+# Each branch has an index that leads straight to what is found; an OR over them would read the merchant's invoices.
+_SEARCH = """i.id IN (
+        SELECT upper({})
+        UNION ALL SELECT id FROM invoices WHERE merchant = $1 AND mode = $2 AND order_id = {}
+        UNION ALL SELECT id FROM invoices WHERE merchant = $1 AND mode = $2 AND customer_id = {}
+        UNION ALL SELECT v.id FROM invoices v JOIN deposit_addresses a ON a.id = v.deposit_address
+            WHERE a.network = ANY(ARRAY(SELECT DISTINCT network FROM merchant_assets WHERE merchant = $1))
+                AND a.address = {} AND v.merchant = $1
+        UNION ALL SELECT d.invoice FROM deposits d
+            WHERE d.network = ANY(ARRAY(SELECT DISTINCT network FROM merchant_assets WHERE merchant = $1))
+                AND d.txid = lower({}) AND d.invoice IS NOT NULL
+    )"""

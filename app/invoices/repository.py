@@ -1,0 +1,205 @@
+"""Statements on `invoices`, but for their creation (creation_repository.py) and for reading them in the form in which
+they are shown (reading_repository.py)."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from functools import cache
+from typing import NamedTuple
+
+import msgspec
+from piccolo.query.functions import Sum
+
+from app.core import database
+from app.core.statement import Command, Param, Statement, any_of, select
+from app.invoices.states import Status
+from app.invoices.tables import Invoice
+
+
+class Sums(msgspec.Struct, frozen=True):
+    """An invoice's state and sums, in minor units."""
+
+    status: str
+    net_raw: int
+    credited_raw: int | None
+    paid_at: datetime | None
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """An invoice's state, and what decides how a deposit is divided."""
+
+    status: str
+    asset: str
+    pay_in_raw: int
+    service_fee_raw: int
+    service_fee_bps: int
+
+
+class Ledgers(NamedTuple):
+    """What names the ledgers of an invoice's money."""
+
+    merchant: str
+    network: str
+    asset: str
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """The address of an invoice that was changed."""
+
+    network: str
+    deposit_address: int
+
+
+class DueInvoice(msgspec.Struct, frozen=True):
+    """An invoice whose time to pay is over."""
+
+    id: str
+    needs_review: bool
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """What a merchant will be credited in an asset, in minor units."""
+
+    network: str
+    asset: str
+    pending_raw: int
+
+
+PAYMENT_IS_AWAY = """EXISTS (
+    SELECT 1 FROM deposits o WHERE o.invoice = i.id AND o.status = 'orphaned' AND o.verdict IN ('exact', 'part')
+        AND o.orphaned_at > $3 AND coalesce(o.made_at, least(o.seen_at, o.block_time)) < i.expires_at)"""
+"""Whether the invoice `i` has a payment, or a part of one, that has left the chain since $3 and may come back."""
+
+
+async def lock_of_merchant(merchant_id: str, mode: str, invoice_id: str) -> Status | None:
+    """Lock a merchant's invoice; its state, None where the merchant has no such invoice in this mode."""
+    status = await _LOCK_OF_MERCHANT.first(id=invoice_id, merchant=merchant_id, mode=mode)
+    return None if status is None else Status(status)
+
+
+_LOCK_OF_MERCHANT = Statement(
+    Invoice.select(Invoice.status)
+    .where(Invoice.id == Param("id"), Invoice.merchant == Param("merchant"), Invoice.mode == Param("mode"))
+    .lock_rows("UPDATE"),
+    str,
+)
+
+
+async def lock(invoice_id: str) -> Terms:
+    """Lock an invoice that is sure to be there, in the caller's transaction."""
+    return await _LOCK.one(id=invoice_id)
+
+
+_LOCK = Statement(select(Invoice, Terms).where(Invoice.id == Param("id")).lock_rows("UPDATE"), Terms)
+
+
+async def lock_all(invoice_ids: Collection[str]) -> None:
+    """Lock invoices in the order of their ids, in the caller's transaction."""
+    await _LOCK_ALL.all(ids=list(invoice_ids))
+
+
+_LOCK_ALL = Statement(
+    Invoice.select(Invoice.id).where(any_of(Invoice.id, Param("ids"))).order_by(Invoice.id).lock_rows("UPDATE"), str
+)
+
+
+async def sums(invoice_id: str) -> Sums:
+    """The state and the sums of an invoice whose row the caller has locked."""
+    return await _SUMS.one(id=invoice_id)
+
+
+_SUMS = Statement(select(Invoice, Sums).where(Invoice.id == Param("id")), Sums)
+
+
+async def ledgers_of(invoice_id: str) -> Ledgers:
+    """The names of the ledgers of an invoice that is sure to be there."""
+    return await _LEDGERS_OF.one(id=invoice_id)
+
+
+_LEDGERS_OF = Statement(select(Invoice, Ledgers).where(Invoice.id == Param("id")), Ledgers)
+
+
+async def merchant_of(invoice_id: str) -> str:
+    """The merchant of an invoice that is sure to be there."""
+    return await _MERCHANT_OF.one(id=invoice_id)
+
+
+_MERCHANT_OF = Statement(Invoice.select(Invoice.merchant).where(Invoice.id == Param("id")), str)
+
+
+async def change(invoice_id: str, expected: Status, changes: Mapping[str, object]) -> Changed | None:
+    """Set columns of an invoice that is in the state `expected`; None, and nothing is changed, where it is not."""
+    new = {f"new_{name}": value for name, value in changes.items()}
+    return await _change_of(tuple(changes)).first(id=invoice_id, expected=expected.value, **new)
+
+
+@cache
+def _change_of(names: tuple[str, ...]) -> Statement[Changed]:
+    """The statement that sets these columns: one for each kind of step, of which there are few."""
+    return Statement(
+        Invoice.update({name: Param(f"new_{name}") for name in names})
+        .where(Invoice.id == Param("id"), Invoice.status == Param("expected"))
+        .returning(Invoice.network, Invoice.deposit_address),
+        Changed,
+    )
+
+
+async def lock_due(network: str, covered_until: datetime, orphaned_since: datetime, limit: int) -> list[DueInvoice]:
+    """Lock invoices that wait for a payment and whose time is up at `covered_until`; others' locked ones are left out.
+
+    One whose payment has left the chain after `orphaned_since` still has time.
+    """
+    # SQL, since the condition on deposits is shared with deposits/parts_repository.py, whose tables lie above these.
+    rows = await database.fetch_all(
+        f"""
+        SELECT id, needs_review FROM invoices i
+        WHERE network = $1 AND status = 'awaiting_deposit' AND expires_at <= $2 AND NOT {PAYMENT_IS_AWAY}
+        ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED
+        """,
+        network,
+        covered_until,
+        orphaned_since,
+        limit,
+    )
+    return [DueInvoice(*row) for row in rows]
+
+
+async def bring_expiry_forward(invoice_id: str, expires_at: datetime) -> None:
+    """Let an invoice that waits for its payment expire at `expires_at`, if it would expire later."""
+    await _BRING_EXPIRY_FORWARD.run(id=invoice_id, expires_at=expires_at)
+
+
+_BRING_EXPIRY_FORWARD = Command(
+    Invoice.update({Invoice.expires_at: Param("expires_at")}).where(
+        Invoice.id == Param("id"), Invoice.status == "awaiting_deposit", Invoice.expires_at > Param("expires_at")
+    )
+)
+
+
+async def holder_of_order_id(merchant_id: str, mode: str, order_id: str | None) -> str | None:
+    """The id of the merchant's invoice that holds an order id: the one that is neither cancelled nor expired."""
+    return await _HOLDER_OF_ORDER_ID.first(merchant=merchant_id, mode=mode, order_id=order_id)
+
+
+_HOLDER_OF_ORDER_ID = Statement(
+    Invoice.select(Invoice.id).where(
+        Invoice.merchant == Param("merchant"),
+        Invoice.mode == Param("mode"),
+        Invoice.order_id == Param("order_id"),
+        Invoice.holds_order_id.eq(True),
+    ),
+    str,
+)
+
+
+async def pending_raw(merchant_id: str, mode: str) -> dict[tuple[str, str], int]:
+    """What a merchant will be credited for exact deposits that still lack confirmations, by (network, asset)."""
+    rows = await _PENDING.all(merchant=merchant_id, mode=mode)
+    return {(row.network, row.asset): row.pending_raw for row in rows}
+
+
+_PENDING = Statement(
+    Invoice.select(Invoice.network, Invoice.asset, Sum(Invoice.net_raw, alias="pending_raw"))
+    .where(Invoice.merchant == Param("merchant"), Invoice.mode == Param("mode"), Invoice.status == "confirming")
+    .group_by(Invoice.network, Invoice.asset),
+    Pending,
+)
