@@ -20,7 +20,6 @@ SQL = re.compile(
 """Words of SQL as we write them, in capitals."""
 
 CHECK = "a check is one question to the database with its finding, over the tables of several nouns"
-NOT_YET = "its statements have still to move to a repository"
 
 EXCEPTIONS = {
     "app/core/advisory_lock.py": "holds its lock on a connection of its own",
@@ -38,13 +37,6 @@ EXCEPTIONS = {
     "app/reconciliation/snapshot.py": "begins the transaction in which the checks read",
     "app/sandbox/continuity.py": "looks into another process's database before it starts",
     "app/sandbox/postgres.py": "creates the sandbox's database",
-    "app/webhooks/fan_out.py": NOT_YET,
-    "app/webhooks/invoice_overrides.py": NOT_YET,
-    "app/webhooks/metrics.py": NOT_YET,
-    "app/webhooks/queries.py": NOT_YET,
-    "app/webhooks/replay.py": NOT_YET,
-    "app/webhooks/retention.py": NOT_YET,
-    "app/webhooks/service.py": NOT_YET,
 }
 """Modules outside repositories and read models that hold SQL, and why. The list only gets shorter."""
 

@@ -17,7 +17,7 @@ from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.identity.identity import Asked
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.merchants.roles import Permission
-from app.webhooks import queries as webhooks
+from app.webhooks import deliveries_repository, endpoints_repository
 from app.webhooks.administration import EndpointAdministration
 
 PLACES = {"INV": "invoices", "PO": "payouts", "RF": "refunds", "WH": "webhooks"}
@@ -41,11 +41,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def event(request: Asked, event_id: str) -> Response[Any]:
         ctx = context_of(request)
         found = await service.get(ctx.merchant_id, ctx.mode, event_id)
-        deliveries = await webhooks.list_deliveries_of_event(ctx.merchant_id, ctx.mode, found.event_id)
+        deliveries = await deliveries_repository.list_of_event(ctx.merchant_id, ctx.mode, found.event_id)
         endpoints = {
             one.id: one.url
             for implicit in (False, True)
-            for one in await webhooks.list_endpoints(ctx.merchant_id, ctx.mode, implicit=implicit, limit=PAGE_LENGTH)
+            for one in await endpoints_repository.list_endpoints(
+                ctx.merchant_id, ctx.mode, implicit=implicit, limit=PAGE_LENGTH
+            )
         }
         place = PLACES.get(found.subject_id.partition("-")[0])
         context = {

@@ -29,9 +29,10 @@ from app.identity.forms import Form, FormRefused
 from app.identity.identity import Asked
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.merchants.roles import Permission
-from app.webhooks import queries
+from app.webhooks import deliveries_repository, endpoints_repository, service
 from app.webhooks.administration import EndpointAdministration
-from app.webhooks.queries import MAX_WAITING_COUNTED, EndpointView
+from app.webhooks.deliveries_repository import MAX_WAITING_COUNTED
+from app.webhooks.endpoints_repository import EndpointView
 from app.webhooks.schedule import PAUSE_AFTER_FAILURES
 from app.webhooks.service import RevealedSecret
 
@@ -62,13 +63,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return EndpointAdministration(ctx.member, ctx.mode, services.settings.data_keys, services.outbound)
 
     async def found(ctx: MemberContext, endpoint_id: str) -> EndpointView:
-        return await queries.get_endpoint(ctx.merchant_id, ctx.mode, endpoint_id)
+        return await service.get_endpoint(ctx.merchant_id, ctx.mode, endpoint_id)
 
     @get("/webhooks", opt=needs(Permission.WEBHOOKS_VIEW))
     async def webhooks(request: Asked) -> Response[Any]:
         ctx = context_of(request)
         implicit = request.query_params.get("show") == "invoices"
-        endpoints = await queries.list_endpoints(ctx.merchant_id, ctx.mode, implicit=implicit, limit=MAX_LISTED)
+        endpoints = await endpoints_repository.list_endpoints(
+            ctx.merchant_id, ctx.mode, implicit=implicit, limit=MAX_LISTED
+        )
         return await cabinet.page(request, "cabinet/webhooks/list.html", {"endpoints": endpoints, "implicit": implicit})
 
     @get("/webhooks/new", opt=needs(Permission.WEBHOOKS_MANAGE))
@@ -106,12 +109,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         wanted = asking(request, "status", key=by_number)
         status = wanted.one_of("status", DELIVERY_STATES)
         deliveries = await page_or_first(
-            lambda place: queries.list_deliveries(
+            lambda place: service.list_deliveries(
                 ctx.merchant_id, ctx.mode, endpoint_id, status=status, limit=PAGE_LENGTH, place=place
             ),
             wanted.place,
         )
-        waiting = await queries.count_waiting(ctx.merchant_id, ctx.mode, endpoint_id)
+        waiting = await deliveries_repository.count_waiting(ctx.merchant_id, ctx.mode, endpoint_id)
         here = ctx.path("webhooks", endpoint_id)
         context = {
             "endpoint": endpoint,

@@ -153,6 +153,12 @@ async def try_lock_numbering() -> bool:
     return locked
 
 
+async def lock_numbering() -> None:
+    """Lock the numbering of events for the caller's transaction; waits while another holds it."""
+    # SQL, since the builder calls no function without a table.
+    await database.execute("SELECT pg_advisory_xact_lock($1)", SEQUENCER_LOCK)
+
+
 async def unnumbered(limit: int) -> list[UnnumberedEvent]:
     """Committed events without a number, in the order in which they are numbered."""
     return await _UNNUMBERED.all(limit=limit)

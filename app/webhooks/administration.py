@@ -11,7 +11,7 @@ from app.events.service import Mode
 from app.merchants.members import Member
 from app.merchants.roles import Permission
 from app.webhooks import replay, service
-from app.webhooks.queries import EndpointView
+from app.webhooks.endpoints_repository import EndpointView
 from app.webhooks.service import Actor, RevealedSecret
 
 

@@ -1,14 +1,16 @@
-"""Statements that stop endpoints."""
+"""Statements that stop and start endpoints."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
+from piccolo.columns.combination import WhereRaw
+from piccolo.querystring import QueryString
 
 from app.core import database
 from app.core.statement import Command, Param, Statement, any_of
 from app.webhooks.schedule import PAUSE_AFTER_FAILURES
-from app.webhooks.tables import WebhookDelivery, WebhookEndpoint
+from app.webhooks.tables import WebhookDelivery, WebhookEndpoint, WebhookQueue
 
 
 class StoppedEndpoint(msgspec.Struct, frozen=True):
@@ -59,6 +61,50 @@ _STOP_ENABLED = Statement(
     .where(any_of(WebhookEndpoint.id, Param("endpoints")), WebhookEndpoint.status == "enabled")
     .returning(WebhookEndpoint.id, WebhookEndpoint.merchant, WebhookEndpoint.mode, WebhookEndpoint.url),
     StoppedEndpoint,
+)
+
+
+async def set_status(endpoint: str, status: str, reason: str | None, now: datetime) -> None:
+    """Set an endpoint's status, and why it has it. Needs a transaction that has locked its queue."""
+    await _SET_STATUS.run(id=endpoint, status=status, reason=reason, now=now)
+
+
+_SET_STATUS = Command(
+    WebhookEndpoint.update(
+        {
+            WebhookEndpoint.status: Param("status"),
+            WebhookEndpoint.status_reason: Param("reason"),
+            WebhookEndpoint.status_since: Param("now"),
+        }
+    ).where(WebhookEndpoint.id == Param("id"))
+)
+
+
+async def restart(endpoint: str, now: datetime) -> None:
+    """Make all that waits due again in its order, and reset the failures in a row. Needs the queue locked."""
+    await _RESTART_PENDING.run(endpoint=endpoint)
+    await _RESTART_QUEUE.run(endpoint=endpoint, now=now)
+
+
+# A delivery that was tried before the pause has a later time by its back-off, and would lose its place.
+_RESTART_PENDING = Command(
+    WebhookDelivery.update(
+        {WebhookDelivery.next_attempt_at: QueryString("{}", WebhookDelivery.created_at), WebhookDelivery.step: 0}
+    ).where(
+        WebhookDelivery.endpoint == Param("endpoint"),
+        WebhookDelivery.status == "pending",
+        WhereRaw("{} <> {}", WebhookDelivery.next_attempt_at, WebhookDelivery.created_at) | (WebhookDelivery.step != 0),
+    )
+)
+
+_RESTART_QUEUE = Command(
+    WebhookQueue.update(
+        {
+            WebhookQueue.consecutive_failures: 0,
+            WebhookQueue.due_at: Param("now"),
+            WebhookQueue.ordered_through_seq: QueryString("{}", WebhookQueue.last_seq),
+        }
+    ).where(WebhookQueue.endpoint == Param("endpoint"))
 )
 
 
