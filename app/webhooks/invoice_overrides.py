@@ -22,7 +22,7 @@ class WebhookOverrides:
     async def admit(self, merchant_id: str, mode: str, url: str, now: datetime) -> str:
         """Check a URL as that of any endpoint, and create its implicit endpoint; the URL in canonical form.
 
-        Raises INVALID_INPUT about `webhook_url`. Looks the name up: not to be called in a transaction.
+        Raises INVALID_INPUT about `webhook_url`. Resolves the name: not to be called in a transaction.
         """
         checked = await check_url(url, self._outbound, field="webhook_url")
         await ensure_implicit_endpoint(merchant_id=merchant_id, mode=mode, url=checked, keys=self._keys, now=now)
@@ -35,8 +35,8 @@ DESCRIPTION = "From an invoice's webhook_url"
 async def ensure_implicit_endpoint(*, merchant_id: str, mode: str, url: str, keys: DataKeys, now: datetime) -> None:
     """Make sure that the merchant has an implicit endpoint for `url`. Needs no transaction.
 
-    It signs with the secret of the merchant's oldest explicit endpoint of the mode, so that a merchant who
-    verifies one verifies the other; without one, with a secret of its own that a rotation reveals.
+    It gets the secret of the merchant's oldest explicit endpoint of the mode, so that one secret verifies both.
+    Where there is none it gets a new secret, which the merchant sees by a rotation.
     """
     if await endpoints_repository.has_implicit(merchant_id, mode, url):
         return

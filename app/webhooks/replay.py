@@ -1,4 +1,4 @@
-"""Sending again: one event, everything since a time; and the test event."""
+"""Replays of one event or of all events since a time, and the test event."""
 
 import json
 import uuid
@@ -17,14 +17,14 @@ from app.webhooks.endpoints_repository import EndpointView
 from app.webhooks.service import Actor
 
 BATCH = 1_000
-"""Events put back into the queue in one transaction."""
+"""Events read and queued in one transaction."""
 
 LATE_COMMIT = timedelta(minutes=5)
-"""An event is numbered by its commit and dated before it: so far may the two orders differ."""
+"""Events are numbered after their commit and dated before it. The two orders may differ by so much."""
 
 
 async def send_test_event(*, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor) -> uuid.UUID:
-    """Send a `webhook.test` event to this endpoint alone, the way of every other event; the event's id.
+    """Record a `webhook.test` event for this endpoint alone, delivered as any other event; the event's id.
 
     Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT unless it is enabled.
     """
@@ -49,9 +49,9 @@ async def send_test_event(*, merchant_id: str, mode: Mode, endpoint_id: str, act
 
 
 async def redeliver_event(*, merchant_id: str, mode: Mode, event_id: str, endpoint_id: str | None, actor: Actor) -> int:
-    """Send one event again, now, with the whole schedule before it; to how many endpoints.
+    """Send one event again, now, with the whole schedule of retries; to how many endpoints.
 
-    To `endpoint_id`, whether or not it was due the event; else to all that were or would be due it by now.
+    To `endpoint_id`, whether or not it wants the type; else to all that have a delivery of it or want its type now.
     Raises ApiError EVENT_NOT_FOUND, WEBHOOK_NOT_FOUND, INVALID_INPUT for a disabled endpoint.
     """
     now = clock.now()
@@ -72,9 +72,9 @@ async def redeliver_event(*, merchant_id: str, mode: Mode, event_id: str, endpoi
 
 
 async def redeliver_since(*, merchant_id: str, mode: Mode, endpoint_id: str, since: datetime, actor: Actor) -> int:
-    """Send everything that happened since a time, and that the endpoint asks for, again; how many events.
+    """Send all events since a time that the endpoint wants again; how many.
 
-    What it never got (because it was made later, or its filter was another) goes along. A transaction for
+    Events that it never got (it was created later, or had another filter) are among them. A transaction for
     each BATCH, oldest first. Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT for a disabled endpoint.
     """
     now = clock.now()

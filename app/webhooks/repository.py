@@ -23,9 +23,9 @@ class StoppedEndpoint(msgspec.Struct, frozen=True):
 
 
 async def take_failing(now: datetime, limit: int) -> list[str]:
-    """Up to `limit` endpoints that failed too often and are due, which they are not any more. Locks their queues.
+    """Lock the queues of up to `limit` due endpoints that failed too often, and make them not due; their ids.
 
-    Those that are paused already are among them: a late outcome or a new event had made them due.
+    Endpoints that are paused already are among them: a late attempt or a new event had made them due.
     """
     rows = await database.fetch_all(_TAKE_FAILING, now, PAUSE_AFTER_FAILURES, limit)
     return [row["endpoint"] for row in rows]
@@ -44,7 +44,7 @@ _TAKE_FAILING = """
 
 
 async def stop_enabled(endpoints: Sequence[str], status: str, reason: str, now: datetime) -> list[StoppedEndpoint]:
-    """Set the status of those that are enabled; them. Needs a transaction that has locked their queues."""
+    """Set the status of those that are enabled; these. Needs a transaction that has locked their queues."""
     if not endpoints:
         return []
     return await _STOP_ENABLED.all(endpoints=list(endpoints), status=status, reason=reason, now=now)
@@ -81,7 +81,10 @@ _SET_STATUS = Command(
 
 
 async def restart(endpoint: str, now: datetime) -> None:
-    """Make all that waits due again in its order, and reset the failures in a row. Needs the queue locked."""
+    """Make all waiting deliveries due in their order, and reset the failures in a row.
+
+    Needs a transaction that has locked the queue.
+    """
     await _RESTART_PENDING.run(endpoint=endpoint)
     await _RESTART_QUEUE.run(endpoint=endpoint, now=now)
 
@@ -109,7 +112,7 @@ _RESTART_QUEUE = Command(
 
 
 async def abandon_pending(endpoint: str) -> None:
-    """Dead-letter all deliveries that wait for an endpoint which is stopped for good. Needs its queue locked."""
+    """Make all waiting deliveries of an endpoint dead. Needs a transaction that has locked its queue."""
     await _ABANDON_PENDING.run(endpoint=endpoint)
 
 

@@ -1,4 +1,4 @@
-"""Endpoints: made, changed, stopped, started, and their secrets. Replays and tests are in `replay.py`."""
+"""Creating, changing, stopping and starting endpoints, and their secrets. Replays are in `replay.py`."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ MAX_ENDPOINTS = 50
 
 MAX_DESCRIPTION_CHARS = 500
 MAX_OVERLAP_HOURS = 72
-"""How long a rotated secret may go on signing; as for API keys (contract, section 2)."""
+"""How long the previous secret may sign after a rotation; as for API keys (contract, section 2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: `account:ACC-…` or `api_key:…`, and the client's address, for the audit log."""
+    """The account or API key that acts (`account:ACC-…`, `api_key:…`) and the client's address, for the audit log."""
 
     name: str
     address: str | None
@@ -41,7 +41,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class RevealedSecret:
-    """An endpoint and its new secret, which is shown this once."""
+    """An endpoint and its secret in plain text, to be shown once."""
 
     endpoint: EndpointView
     secret: str
@@ -78,9 +78,9 @@ async def create_endpoint(
     keys: DataKeys,
     on_created: Callable[[RevealedSecret], Awaitable[None]] | None = None,
 ) -> RevealedSecret:
-    """A new endpoint, enabled. `event_types` empty means all.
+    """Create an endpoint, enabled. `event_types` empty means all.
 
-    The URL is parsed and its name looked up, before the transaction; `on_created` writes along in it. Raises
+    Opens its own transaction, after the URL is checked and its name resolved; `on_created` runs in it. Raises
     ApiError INVALID_INPUT.
     """
     checked_url = await check_url(url, outbound)
@@ -100,10 +100,10 @@ async def create_endpoint(
             now=now,
         )
         await _audit("webhook.created", merchant_id, endpoint_id, actor, {"url": checked_url}, now)
-        made = RevealedSecret(await get_endpoint(merchant_id, mode, endpoint_id), secret)
+        created = RevealedSecret(await get_endpoint(merchant_id, mode, endpoint_id), secret)
         if on_created is not None:
-            await on_created(made)
-        return made
+            await on_created(created)
+        return created
 
 
 async def update_endpoint(
@@ -117,7 +117,7 @@ async def update_endpoint(
     actor: Actor,
     outbound: OutboundClient,
 ) -> EndpointView:
-    """Change what is not None. What waits goes to the new URL; a new filter holds for events to come.
+    """Change what is not None. Waiting deliveries go to the new URL; a new filter holds for future events.
 
     Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT (also for another URL of an implicit endpoint).
     """
@@ -142,7 +142,7 @@ async def update_endpoint(
 
 
 async def enable_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor) -> EndpointView:
-    """Start again: the count of failures is reset, and all that waits goes out, one by one and in order.
+    """Enable an endpoint: its failures in a row are reset, and waiting deliveries are sent one by one, in order.
 
     Raises ApiError WEBHOOK_NOT_FOUND. Does nothing to an endpoint that is enabled.
     """
@@ -158,7 +158,7 @@ async def enable_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, act
 
 
 async def pause_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor) -> EndpointView:
-    """Let deliveries wait from now on. Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT for a disabled one."""
+    """Pause an endpoint: its deliveries wait. Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT for a disabled one."""
     now = clock.now()
     async with database.transaction():
         endpoint = await _locked(merchant_id, mode, endpoint_id)
@@ -171,7 +171,7 @@ async def pause_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, acto
 
 
 async def disable_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor) -> EndpointView:
-    """Stop: what waits is dead-lettered (kept, replayable), new events make no deliveries.
+    """Disable an endpoint: waiting deliveries become dead (they can be replayed), new events create no deliveries.
 
     Raises ApiError WEBHOOK_NOT_FOUND.
     """
@@ -186,7 +186,7 @@ async def disable_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, ac
 
 
 async def delete_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor) -> None:
-    """Remove from sight and stop. An implicit one comes back with the next event of an invoice that names its URL.
+    """Delete an endpoint. An implicit one is created again by the next event of an invoice with its URL.
 
     Raises ApiError WEBHOOK_NOT_FOUND.
     """
@@ -201,7 +201,7 @@ async def delete_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, act
 async def rotate_secret(
     *, merchant_id: str, mode: Mode, endpoint_id: str, overlap_hours: int, actor: Actor, keys: DataKeys
 ) -> RevealedSecret:
-    """A new secret, at once; the old one signs beside it for `overlap_hours` (0 to MAX_OVERLAP_HOURS).
+    """Create a new secret, valid at once; the old one signs too for `overlap_hours` (0 to MAX_OVERLAP_HOURS).
 
     Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT.
     """
@@ -219,7 +219,7 @@ async def rotate_secret(
 async def rotate_secret_along(
     *, merchant_id: str, mode: Mode, endpoint_id: str, overlap_hours: int, actor: Actor, keys: DataKeys
 ) -> RevealedSecret:
-    """The same in the caller's transaction: several are rotated together or not at all (app/security_checklist)."""
+    """The same in the caller's transaction, so that several are rotated together or none (app/security_checklist)."""
     database.in_transaction()
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
         raise invalid("overlap_hours", f"must be from 0 to {MAX_OVERLAP_HOURS}")
@@ -242,7 +242,7 @@ async def rotate_secret_along(
 async def reveal_secret(
     *, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor, keys: DataKeys
 ) -> RevealedSecret:
-    """The secret that signs now, once more; that somebody saw it goes to the audit log.
+    """The current secret in plain text. The audit log records that it was shown.
 
     Raises ApiError WEBHOOK_NOT_FOUND, crypto.Undecryptable.
     """
@@ -257,9 +257,9 @@ async def reveal_secret(
 
 
 async def check_url(url: str, outbound: OutboundClient, *, field: str = "url") -> str:
-    """The URL in its canonical form, if an attempt would be let through now. Raises ApiError INVALID_INPUT.
+    """The URL in its canonical form, if an attempt to it is allowed now. Raises ApiError INVALID_INPUT.
 
-    Looks the name up: not to be called in a transaction.
+    Resolves the name: not to be called in a transaction.
     """
     try:
         target = await outbound.check_target(url)
@@ -273,13 +273,13 @@ def _not_found() -> ApiError:
 
 
 async def _locked(merchant_id: str, mode: Mode, endpoint_id: str) -> EndpointView:
-    """The endpoint with its queue locked: no claim, outcome or fan-out can come in between."""
+    """The endpoint with its queue locked: no claim, recorded attempt or new event can interfere."""
     await claims_repository.lock_queues({endpoint_id})
     return await get_endpoint(merchant_id, mode, endpoint_id)
 
 
 async def _lock_merchant_with_room(merchant_id: str, mode: Mode) -> None:
-    """Two creations at once must not both take the last place."""
+    """Lock the merchant, so that two creations at once can't exceed the maximum. Raises ApiError INVALID_INPUT."""
     await endpoints_repository.lock_merchant(merchant_id)
     if await endpoints_repository.count_explicit(merchant_id, mode) >= MAX_ENDPOINTS:
         raise ApiError(Code.INVALID_INPUT, f"url: there are {MAX_ENDPOINTS} endpoints already, the most there can be")
@@ -298,7 +298,7 @@ def _check_description(description: str) -> None:
 
 
 def _is_readable(keys: DataKeys, endpoint_id: str, sealed: str) -> bool:
-    """One that can't be read can't sign: kept for the overlap, it would fail each delivery."""
+    """Whether the secret can be decrypted. Kept for an overlap, one that can't would fail each delivery."""
     try:
         secrets.open_sealed(keys, endpoint_id, sealed)
     except crypto.Undecryptable:

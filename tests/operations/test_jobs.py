@@ -78,7 +78,7 @@ async def test_a_planted_pickle_is_not_opened_and_stops_nobody(
     with worker(environment, log_path) as running:
         # As arq's own pools write jobs, and bare; then one that we might write.
         theirs = await create_pool(RedisSettings.from_dsn(settings.redis_url))
-        pickled = await theirs.enqueue_job("forget_sessions", Exploit(planted), _queue_name=QUEUE)
+        pickled = await theirs.enqueue_job("purge_sessions", Exploit(planted), _queue_name=QUEUE)
         assert pickled is not None
         await theirs.psetex("arq:job:bare", 60_000, exploit)
         await theirs.zadd(QUEUE, {"bare": now_ms})
@@ -87,7 +87,7 @@ async def test_a_planted_pickle_is_not_opened_and_stops_nobody(
         assert await database.fetch_value("SELECT count(*) FROM sessions") == 1, "the pickled job has run"
         assert running.poll() is None, log_path.read_text()
 
-        job = await ours.enqueue_job("forget_sessions", _queue_name=QUEUE)
+        job = await ours.enqueue_job("purge_sessions", _queue_name=QUEUE)
         assert job is not None
         await until_taken(ours, job.job_id)
         assert await database.fetch_value("SELECT count(*) FROM sessions") == 0
