@@ -2,11 +2,11 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-import msgspec
 from piccolo.query.methods.select import Select
+from piccolo.querystring import QueryString
 
 from app.core import database
 from app.core.keyset import Page, Place
@@ -32,62 +32,30 @@ class AttemptView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryView:
+class _AttemptRow(AttemptView):
+    delivery: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DeliveryRow:
+    id: int
+    event_id: uuid.UUID
+    event_type: str
+    endpoint_id: str
+    seq: int
+    previous_seq: int
+    status: str
+    attempt_count: int
+    next_attempt_at: datetime | None
+    delivered_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryView(_DeliveryRow):
     """One event for one endpoint, with all attempts. `next_attempt_at` is None unless it is `pending`."""
 
-    id: int
-    event_id: uuid.UUID
-    event_type: str
-    endpoint_id: str
-    seq: int
-    previous_seq: int
-    status: str
-    attempt_count: int
-    next_attempt_at: datetime | None
-    delivered_at: datetime | None
-    created_at: datetime
     attempts: tuple[AttemptView, ...]
-
-
-class _DeliveryRow(msgspec.Struct, frozen=True):
-    """A delivery as it is stored, with its event's id and type."""
-
-    id: int
-    event_id: uuid.UUID
-    event_type: str
-    endpoint_id: str
-    seq: int
-    previous_seq: int
-    status: str
-    attempt_count: int
-    next_attempt_at: datetime
-    delivered_at: datetime | None
-    created_at: datetime
-
-    def view(self, attempts: Sequence[AttemptView]) -> DeliveryView:
-        fields = msgspec.structs.asdict(self)
-        if self.status != "pending":
-            fields["next_attempt_at"] = None
-        return DeliveryView(**fields, attempts=tuple(attempts))
-
-
-class _AttemptRow(msgspec.Struct, frozen=True):
-    """An attempt as it is stored."""
-
-    delivery: int
-    number: int
-    started_at: datetime
-    duration_ms: int
-    response_status: int | None
-    error: str | None
-    detail: str
-    response_excerpt: bytes
-    next_attempt_at: datetime | None
-
-    def view(self) -> AttemptView:
-        fields = msgspec.structs.asdict(self)
-        del fields["delivery"]
-        return AttemptView(**fields)
 
 
 def _deliveries() -> "Select[WebhookDelivery]":
@@ -100,7 +68,12 @@ def _deliveries() -> "Select[WebhookDelivery]":
         WebhookDelivery.previous_seq,
         WebhookDelivery.status,
         WebhookDelivery.attempts.as_alias("attempt_count"),
-        WebhookDelivery.next_attempt_at,
+        QueryString(
+            "CASE WHEN {} = 'pending' THEN {} END",
+            WebhookDelivery.status,
+            WebhookDelivery.next_attempt_at,
+            alias="next_attempt_at",
+        ),
         WebhookDelivery.delivered_at,
         WebhookDelivery.created_at,
     )
@@ -146,8 +119,8 @@ _OF_EVENT = Statement(
 async def _with_attempts(deliveries: Sequence[_DeliveryRow]) -> list[DeliveryView]:
     attempts: dict[int, list[AttemptView]] = {delivery.id: [] for delivery in deliveries}
     for row in await _ATTEMPTS.all(deliveries=list(attempts)):
-        attempts[row.delivery].append(row.view())
-    return [delivery.view(attempts[delivery.id]) for delivery in deliveries]
+        attempts[row.delivery].append(row)
+    return [DeliveryView(**asdict(one), attempts=tuple(attempts[one.id])) for one in deliveries]
 
 
 _ATTEMPTS = Statement(

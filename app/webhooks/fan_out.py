@@ -1,4 +1,4 @@
-"""Events become deliveries: one row for each endpoint to which the event goes, in the sequencer's transaction."""
+"""Creation of deliveries: one row for each event and each of its endpoints, in the sequencer's transaction."""
 
 from collections.abc import Sequence
 

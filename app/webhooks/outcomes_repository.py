@@ -34,9 +34,9 @@ class Attempt:
 
 
 async def record(attempts: Sequence[Attempt], verdicts: Sequence[Verdict], now: datetime) -> None:
-    """Log attempts, each of another delivery, and move each delivery as its verdict says.
+    """Log attempts, each of another delivery, and set the state of each delivery by its verdict.
 
-    Needs a transaction that has locked the endpoints' queues. A delivery that is claimed anew by now is moved only by
+    Needs a transaction that has locked the endpoints' queues. A delivery that has a new claim by now is changed only by
     `delivered`.
     """
     await database.execute(

@@ -21,7 +21,7 @@ JOB_QUEUE, JOB = "arq:default", "pause_failing_webhooks"
 """The job that calls `pause_failing` (workers/default.py)."""
 
 PAUSED_AT_ONCE = 100
-"""Endpoints in one transaction, each with its audit entry and mails; the next run takes more."""
+"""Endpoints in one transaction, each with its audit entry and mails; the next run pauses more."""
 
 
 async def request() -> None:

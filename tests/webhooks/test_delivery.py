@@ -486,7 +486,7 @@ async def test_a_wake_up_beats_the_poll(valkey: str, merchant_id: str, keys: Dat
     assert sorted(latencies_s)[5] < 0.3
 
 
-async def test_what_is_delivered_is_not_looked_at_again(
+async def test_a_finished_delivery_is_not_read_again(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     await enabled_endpoint(receiver, merchant_id, keys)

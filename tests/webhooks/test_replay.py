@@ -93,7 +93,7 @@ async def test_a_replay_does_not_wait_for_the_back_off(
         await until_recorded(2, timeout_s=5)
 
 
-async def test_nobody_replays_what_is_not_his(
+async def test_events_of_another_merchant_are_not_replayed(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await enabled_endpoint(receiver, merchant_id, keys)

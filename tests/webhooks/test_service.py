@@ -72,7 +72,7 @@ async def test_bad_endpoints_are_refused(
     assert await database.fetch_value("SELECT count(*) FROM webhook_endpoints") == 0
 
 
-async def test_there_is_a_last_endpoint_even_for_many_at_once(
+async def test_the_number_of_endpoints_is_limited_for_concurrent_requests(
     merchant_id: str, keys: DataKeys, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "MAX_ENDPOINTS", 3)
@@ -110,7 +110,7 @@ async def test_changes_hold_for_what_waits_and_what_comes(
     assert [(request.path, request.seq) for request in receiver.requests] == [("/new", 1), ("/new", 2), ("/new", 4)]
 
 
-async def test_disabling_buries_what_waits_and_enabling_starts_afresh(
+async def test_disabling_makes_waiting_deliveries_dead_and_enabling_starts_again(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await enabled_endpoint(receiver, merchant_id, keys)
@@ -145,7 +145,7 @@ async def test_a_deleted_endpoint_is_gone_and_gets_nothing(
     assert refused.value.code == Code.WEBHOOK_NOT_FOUND
 
 
-async def test_retention_forgets_what_is_done_and_keeps_what_waits(
+async def test_retention_deletes_finished_events_and_no_waiting_ones(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 4)
