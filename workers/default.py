@@ -64,7 +64,7 @@ async def reconcile(context: Context) -> int | None:
 async def look_for_what_stopped(context: Context) -> None:
     """The dead man's switch: alerts about what has not run for too long."""
     watchdog: Watchdog = context["watchdog"]
-    await watchdog.look(clock.now())
+    await watchdog.check(clock.now())
 
 
 async def expire_withdrawals(context: Context) -> int:

@@ -16,15 +16,15 @@ async def open_alerts() -> dict[str, str]:
 async def test_what_has_stopped_is_told(world: World) -> None:
     await world.reconcile()
     watchdog = world.services.watchdog()
-    await watchdog.look(clock.now())
+    await watchdog.check(clock.now())
     assert await open_alerts() == {}
 
     clock.shift(timedelta(minutes=6))
-    await watchdog.look(clock.now())
+    await watchdog.check(clock.now())
     assert await open_alerts() == {f"{NETWORK} is not watched": "critical"}
 
     clock.shift(timedelta(hours=7))
-    await watchdog.look(clock.now())
+    await watchdog.check(clock.now())
     assert await open_alerts() == {
         f"{NETWORK} is not watched": "critical",
         "reconciliation has not run": "critical",
@@ -40,16 +40,16 @@ async def test_what_runs_again_is_quiet(world: World) -> None:
     keys = world.services.settings.checkpoint_keys
     assert keys is not None
     await checkpoints.create(keys, clock.now())
-    await world.services.watchdog().look(clock.now())
+    await world.services.watchdog().check(clock.now())
     assert "stopped" not in {alert.kind for alert in await alerts.open_alerts()}
 
 
 async def test_a_gateway_that_was_just_set_up_is_given_time(world: World) -> None:
     await database.execute("DELETE FROM network_cursors")
     watchdog = Watchdog(networks=world.services.networks, checkpoints=False, started_at=clock.now())
-    await watchdog.look(clock.now())
+    await watchdog.check(clock.now())
     assert await open_alerts() == {}
-    await watchdog.look(clock.now() + timedelta(hours=8))
+    await watchdog.check(clock.now() + timedelta(hours=8))
     assert await open_alerts() == {
         f"{NETWORK} is not watched": "critical",
         "reconciliation has not run": "critical",
@@ -62,11 +62,11 @@ async def test_a_watcher_that_halts_alerts_once_and_for_as_long_as_it_lasts(worl
     (alert,) = await alerts.open_alerts()
     assert (alert.severity, alert.kind, alert.occurrences) == ("critical", "watcher_halted", 1)
     assert "another chain?" in alert.message
-    await world.services.watchdog().look(clock.now())
+    await world.services.watchdog().check(clock.now())
     (alert,) = await alerts.open_alerts()
     assert alert.occurrences == 2
     await world.watcher.tick()
-    await world.services.watchdog().look(clock.now())
+    await world.services.watchdog().check(clock.now())
     (alert,) = await alerts.open_alerts()
     assert alert.occurrences == 2
 
@@ -75,8 +75,8 @@ async def test_patience_begins_at_the_start_after_a_pause_of_everything(world: W
     await world.reconcile()
     clock.shift(timedelta(days=3))
     watchdog = world.services.watchdog()
-    await watchdog.look(clock.now())
+    await watchdog.check(clock.now())
     assert await open_alerts() == {}
     clock.shift(timedelta(minutes=6))
-    await watchdog.look(clock.now())
+    await watchdog.check(clock.now())
     assert await open_alerts() == {f"{NETWORK} is not watched": "critical"}
