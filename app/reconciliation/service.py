@@ -57,7 +57,7 @@ class Reconciliation:
         the last run without findings on. Each drift raises a critical alert; a part that could not be checked, a
         warning.
         """
-        async with _the_only_run() as lock:
+        async with _run_lock() as lock:
             run_id = await repository.add_running(cause=cause, full=full, now=now)
             await self._run(run_id, now, full=full, lock=lock)
             return run_id
@@ -71,7 +71,7 @@ class Reconciliation:
         """Run the request of an operator. Returns its id; None if there is no request. Raises RunInProgress."""
         if await repository.requested() is None:
             return None
-        async with _the_only_run() as lock:
+        async with _run_lock() as lock:
             requested = await repository.requested()
             if requested is None:
                 return None  # another process ran it in the meantime
@@ -137,7 +137,7 @@ class Reconciliation:
 
 
 @asynccontextmanager
-async def _the_only_run() -> AsyncIterator[Lock]:
+async def _run_lock() -> AsyncIterator[Lock]:
     """Hold the lock of runs. Raises RunInProgress; LockLost if the lock is lost during the run.
 
     While it is held no other run is active: another record with status `running` was left by a crash.
