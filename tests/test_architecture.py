@@ -100,7 +100,7 @@ def test_sql_lives_in_repositories(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", EXCEPTIONS)
-def test_exceptions_are_needed(path: str) -> None:
+def test_every_exception_is_needed(path: str) -> None:
     """What holds no SQL any more leaves the list."""
     assert (ROOT / path).exists()
     assert statements(ROOT / path)

@@ -6,14 +6,14 @@ import pytest
 from app.core import database
 
 
-async def test_a_transaction_refuses_to_nest(db: str) -> None:
+async def test_nested_transactions_are_refused(db: str) -> None:
     async with database.transaction():
         with pytest.raises(database.NestedTransactionError):
             async with database.transaction():
                 pass
 
 
-async def test_what_failed_leaves_nothing_behind(db: str) -> None:
+async def test_a_failed_transaction_changes_nothing(db: str) -> None:
     with pytest.raises(ZeroDivisionError):
         async with database.transaction():
             await database.execute("CREATE TABLE scratch (n int)")

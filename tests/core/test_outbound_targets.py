@@ -256,7 +256,7 @@ EMBEDDINGS = {
 
 
 @given(denied_ipv4, st.sampled_from(sorted(EMBEDDINGS)), st.integers(0, (1 << 128) - 1))
-def test_a_denied_ipv4_address_is_denied_in_every_ipv6_clothing(v4: IPv4Address, embedding: str, rest: int) -> None:
+def test_a_denied_ipv4_address_is_denied_in_every_ipv6_form(v4: IPv4Address, embedding: str, rest: int) -> None:
     dressed = IPv6Address(EMBEDDINGS[embedding](v4, rest))
 
     assert address_refusal(v4) is not None
@@ -266,7 +266,7 @@ def test_a_denied_ipv4_address_is_denied_in_every_ipv6_clothing(v4: IPv4Address,
 
 
 @given(st.text(max_size=80).map(lambda text: f"https://{text}"))
-def test_whatever_text_comes_is_refused_or_reads_back_the_same(url: str) -> None:
+def test_any_text_is_refused_or_reads_back_the_same(url: str) -> None:
     try:
         target = parse_target(url)
     except TargetRefused:
@@ -295,7 +295,7 @@ def test_an_allowed_network_admits_its_addresses_and_nothing_beside_them() -> No
         parse_target("https://localhost/h", (IPv4Network("10.0.0.0/8"),))
 
 
-def test_messages_tell_nothing_about_which_block_an_address_is_in() -> None:
+def test_messages_do_not_reveal_the_block_of_an_address() -> None:
     messages = set()
     for host in ("10.1.2.3", "127.0.0.1", "169.254.169.254", "[fd00::1]"):
         with pytest.raises(TargetRefused) as refused:

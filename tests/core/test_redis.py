@@ -11,7 +11,7 @@ from app.sandbox.valkey import Valkey
 
 
 @pytest.mark.usefixtures("valkey")
-async def test_one_question_waits_and_the_others_do_not(valkey_server: Valkey) -> None:
+async def test_one_call_waits_and_the_others_do_not(valkey_server: Valkey) -> None:
     assert await redis.ask(lambda client: client.ping())
     with valkey_server.process.paused():
         began_s = time.monotonic()

@@ -48,12 +48,12 @@ def test_tables_are_read_from_the_sql() -> None:
 
 
 @pytest.mark.parametrize("line", ["id money NOT NULL", "CONSTRAINT shops_key PRIMARY KEY (id)", "LIKE other"])
-def test_what_cannot_be_read_is_refused(line: str) -> None:
+def test_sql_that_cannot_be_read_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match="that can be read"):
         sql_migration("2026-01-31T09:30:00:000000", "swap_pay", "", f"CREATE TABLE shops ( -- Shop\n    {line}\n);")
 
 
-async def test_the_beginning_cannot_be_taken_back() -> None:
+async def test_the_first_migration_cannot_be_reversed() -> None:
     with pytest.raises(RuntimeError, match="drop the database"):
         await sql_migration("2026-01-31T09:30:00:000000", "swap_pay", "", SQL).run(backwards=True)
 

@@ -132,7 +132,7 @@ async def test_the_statements_of_a_request_share_one_budget() -> None:
 
 
 @pytest.mark.usefixtures("db")
-async def test_work_beside_a_request_has_no_part_in_its_budget() -> None:
+async def test_work_beside_a_request_does_not_use_its_budget() -> None:
     with budget(0.05):
         task = waiting.run_beside(database.fetch_value("SELECT 1 FROM pg_sleep(0.2)"))
     assert await task == 1
@@ -179,7 +179,7 @@ async def test_a_connection_that_the_server_ends_is_unavailable(in_transaction: 
 
 
 @pytest.mark.usefixtures("db")
-async def test_a_fault_of_ours_is_no_fault_of_the_databases() -> None:
+async def test_our_own_error_is_not_the_databases_fault() -> None:
     with pytest.raises(asyncpg.InterfaceError, match="expects 1 argument"):
         await database.fetch_value("SELECT $1::int")
     with pytest.raises(asyncpg.UndefinedTableError):
@@ -209,9 +209,7 @@ async def backends(count: int) -> set[int]:
     return pids
 
 
-async def test_a_first_host_that_does_not_answer_is_passed_over(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_first_host_that_does_not_answer_is_skipped(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connecting, "CONNECT_TIMEOUT_S", 0.5)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -226,7 +224,7 @@ async def test_a_first_host_that_does_not_answer_is_passed_over(
 
 
 @pytest.mark.usefixtures("db")
-async def test_both_ends_watch_the_link() -> None:
+async def test_both_ends_check_the_connection() -> None:
     async with database.pool().acquire() as connection:
         link = connection._transport.get_extra_info("socket")
         for level, option, value in connecting.KEEPALIVE:

@@ -38,7 +38,7 @@ def verifies(request: pytest.FixtureRequest, tmp_path: Path) -> object:
     return run
 
 
-def test_the_snippet_takes_ours_and_nothing_else(verifies: Callable[[str, str, bytes], bool]) -> None:
+def test_the_snippet_accepts_our_webhooks_only(verifies: Callable[[str, str, bytes], bool]) -> None:
     old, new, now = signing.new_secret(), signing.new_secret(), int(time.time())
     assert verifies(new, signing.swap_pay_signature(now, BODY, [new]), BODY)
     assert verifies(old, signing.swap_pay_signature(now, BODY, [new, old]), BODY), "while a rotation overlaps"

@@ -73,7 +73,7 @@ def test_an_sdist_gives_the_same_wheel(sdist: Path, wheel: Path, tmp_path: Path)
     assert again.read_bytes() == wheel.read_bytes()
 
 
-def test_the_wheel_has_every_file_that_the_code_can_ask_for(wheel: Path) -> None:
+def test_the_wheel_has_every_file_that_the_code_names(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert files_asked_for() - names == set()
     # And whatever else lies in these folders, so that a new kind of file needs no thought.
@@ -119,7 +119,7 @@ def files_asked_for() -> set[str]:
     }
 
 
-def test_the_sandbox_says_in_one_line_what_it_lacks(venv: Path, tmp_path: Path) -> None:
+def test_the_sandbox_names_a_missing_package_in_one_line(venv: Path, tmp_path: Path) -> None:
     done = Deployment(venv, tmp_path, {"WEB_PORT": "0"}).swap_pay("sandbox", "demo")
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(r"Error: the sandbox needs the development packages \(\w+ is missing\): .+\n", done.stderr)

@@ -30,7 +30,7 @@ def run(program: Path, dsn: str, *options: str) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-async def test_a_restored_dump_is_the_same_books(
+async def test_a_restored_dump_has_the_same_ledgers(
     world: World,  # noqa: F811
     postgres: Postgres,
     tmp_path: Path,

@@ -60,7 +60,7 @@ async def until_taken(pool: ArqRedis, *job_ids: str) -> None:
 
 
 @pytest.mark.usefixtures("db", "valkey")
-async def test_a_planted_pickle_is_not_opened_and_stops_nobody(
+async def test_a_planted_pickle_is_not_loaded_and_stops_no_worker(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
     planted = tmp_path / "opened"

@@ -78,7 +78,7 @@ async def test_an_export_is_verified_against_a_proof(world: World, environment: 
     assert (status, "seq 3: missing: checkpoint 2 signed seq 3" in said) == (1, True), said
 
 
-async def test_metrics_show_what_is_open_and_how_old_the_last_proof_is(world: World) -> None:
+async def test_metrics_show_open_alerts_and_the_age_of_the_last_run(world: World) -> None:
     await change_a_balance(world)
     await world.reconcile()
     app = create_app(world.services.settings)

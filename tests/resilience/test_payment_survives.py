@@ -98,7 +98,7 @@ def test_a_kill_of_everything_at_once(running: Running) -> None:
     assert_paid_once(running, invoice, before)
 
 
-def test_a_delivery_under_way_is_made_again(running: Running) -> None:
+def test_an_interrupted_delivery_is_repeated(running: Running) -> None:
     # Given a receiver that takes its time to answer,
     slow = {"path": "/webhooks/demo", "delay_s": 3, "times": 1}
     behaviour_url = running.interface.webhook_receiver.requests_url.replace("/requests", "/behaviour")

@@ -91,7 +91,7 @@ def held_raw(sandbox: Sandbox, address: str) -> int:
     return int(sandbox.customer().rpc("eth_call", call, "latest"), 16)
 
 
-def test_the_signer_has_keys_that_nobody_else_gets(sandbox: Sandbox) -> None:
+def test_only_the_signer_has_its_keys(sandbox: Sandbox) -> None:
     file, password = sandbox.home.signer / "keystore.json", sandbox.home.signer / "password"
     assert {stat.S_IMODE(path.stat().st_mode) for path in (file, password)} == {0o600}
     keys = keystore.read(file, password.read_text().strip())
@@ -105,7 +105,7 @@ def test_the_signer_has_keys_that_nobody_else_gets(sandbox: Sandbox) -> None:
     assert not any(psutil.pid_exists(process.pid) and "web" in process.cmdline() for process in having)
 
 
-def test_an_approved_payout_leaves_and_a_deposit_is_swept(sandbox: Sandbox) -> None:
+def test_an_approved_payout_is_sent_and_a_deposit_is_swept(sandbox: Sandbox) -> None:
     (invoice,) = sandbox.integrator().get("/invoices", status="paid")["data"]
     paid_out = pay_out(sandbox, "3.00")
     assert paid_out["txid"].startswith("0x")
@@ -114,7 +114,7 @@ def test_an_approved_payout_leaves_and_a_deposit_is_swept(sandbox: Sandbox) -> N
     wait_for("the sweep", lambda: held_raw(sandbox, address) == 0 or None, SWEPT_TIMEOUT_S)
 
 
-def test_the_books_are_clean_to_the_unit_also_after_a_restart(sandbox: Sandbox) -> None:
+def test_there_is_no_drift_also_after_a_restart(sandbox: Sandbox) -> None:
     done = swap_pay(sandbox, "reconcile", "--full")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "USDT.drift_raw 0" in done.stdout
@@ -128,7 +128,7 @@ def test_the_books_are_clean_to_the_unit_also_after_a_restart(sandbox: Sandbox) 
     assert "No open alerts" in swap_pay(sandbox, "alerts", "list").stdout
 
 
-def test_a_signer_that_dies_is_started_again_and_pays(sandbox: Sandbox) -> None:
+def test_a_dead_signer_is_restarted_and_pays(sandbox: Sandbox) -> None:
     pid_file = sandbox.home.logs / "signer.pid"
     before = pid_file.read_text()
     signer = next(p for p in sandbox.processes() if "signer" in p.cmdline())
