@@ -1,4 +1,4 @@
-"""The doctor: each thing that is unsafe is named, and a sound deployment gets none of them."""
+"""The doctor: each unsafe setting is named, and a correct deployment has none."""
 
 import base64
 import os
@@ -22,7 +22,7 @@ def random_base64() -> str:
 
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
-    """Settings as they should be, but for what a test breaks."""
+    """The settings of a safe deployment; each test changes one of them."""
     Path(environment["NETWORKS_FILE"]).chmod(0o600)
     return environment | {
         "API_KEY_PEPPERS": f"1:{random_base64()}",

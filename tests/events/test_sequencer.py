@@ -1,4 +1,4 @@
-"""Numbers without holes, however many record and number at once."""
+"""Numbers without gaps, also when many transactions record and number events at once."""
 
 import asyncio
 import json

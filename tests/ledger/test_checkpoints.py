@@ -1,4 +1,4 @@
-"""Checkpoints: what was signed can't be taken back, and a stranger can tell, with files alone."""
+"""Checkpoints: a signed state can't be changed unnoticed, and a third party can check that with files alone."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ SCRIPT = Path(__file__).parents[2] / "docs" / "verify_ledger.py"
 
 @pytest.fixture
 async def books(db: str) -> None:
-    """Six ledgers; ten entries in ours. Signed at seq 4 and at seq 8."""
+    """Six ledgers, one with ten entries, signed at seq 4 and at seq 8."""
     await database.execute(
         "INSERT INTO assets (network, symbol, contract, decimals) VALUES ('ethereum:test', 'USDT', '0x1', 6)"
     )
@@ -133,7 +133,7 @@ async def test_a_checkpoint_signed_by_an_unknown_key_is_found() -> None:
 
 @pytest.mark.usefixtures("books")
 async def test_keys_rotate_and_old_ones_stay_published() -> None:
-    rotated = CheckpointKeys({"c2": os.urandom(32)})  # the old seed has left the settings
+    rotated = CheckpointKeys({"c2": os.urandom(32)})  # the old seed is removed from the settings
     await book(CHAIN, 11, 12)
     await checkpoints.create(rotated, clock.now())
     assert list(await checkpoints_repository.public_keys()) == ["c1", "c2"]
@@ -169,7 +169,7 @@ async def proof_of(number: int | None = None) -> dict[str, object]:
 
 
 class Stranger:
-    """Somebody with the export, the proof, the public keys, and the script: outside of our code altogether."""
+    """A third party with the export, the proof, the public keys and the script, without our code."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -193,7 +193,7 @@ class Stranger:
 
 
 def ours(lines: list[str], proof: dict[str, object]) -> str | None:
-    """What our own verification says of the same files."""
+    """The result of our own verification of the same files."""
     try:
         fault = offline.verify_export_with_proof(lines, proof, checkpoint_format.seeds_public_keys(KEYS)).fault
     except offline.BadProof as bad:
@@ -216,7 +216,7 @@ async def test_a_third_party_finds_missing_and_rewritten_entries(tmp_path: Path)
     stranger, proof = Stranger(tmp_path), await proof_of()
     await rewrite(CHAIN, 3, 1_000)
     lines = await export()
-    assert verify.verify_export(lines).fault is None  # whole in itself
+    assert verify.verify_export(lines).fault is None  # consistent in itself
     status, said = stranger.verify(lines, proof)
     assert status == 1
     assert "rewritten at or before this seq" in said

@@ -1,4 +1,4 @@
-"""The books: what is booked adds up, what is altered is named, what may not be is refused by Postgres."""
+"""The ledgers: entries sum to balances, a change is found and named, and Postgres refuses forbidden statements."""
 
 import asyncio
 import hashlib

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.ledger import merkle
 
-# The leaves and roots that the reference implementation of RFC 6962 tests itself with (google/certificate-transparency,
+# The leaves and roots of the tests of RFC 6962's reference implementation (google/certificate-transparency,
 # merkletree tests).
 LEAVES = [
     bytes.fromhex(text)

@@ -1,4 +1,4 @@
-"""What monitoring and load balancers are told."""
+"""`/readyz` and `/metrics`, for load balancers and monitoring."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +14,7 @@ TOKEN = "t" * 40
 
 
 async def watched(network: str, *, behind: int = 0, checked_ago: timedelta = timedelta(), halted: bool = False) -> None:
-    """A network with a cursor."""
+    """Add a network with a cursor."""
     await database.execute(
         """
         INSERT INTO network_cursors (network, chain_id, start_height, scanned_height, head_height, covered_until,

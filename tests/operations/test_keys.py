@@ -1,4 +1,4 @@
-"""Rotating the data key: everything sealed moves, and opens with the new key alone."""
+"""Rotating the data key: every sealed value is sealed again, and opens with the new key alone."""
 
 import base64
 import os

@@ -1,4 +1,4 @@
-"""What an operator types, and the exit codes that cron and scripts go by."""
+"""The operators' commands, and their exit codes for cron and scripts."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 async def swap_pay(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
-    """Exit code and output of a command."""
+    """Run a command. Returns its exit code and output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "app.cli.main", *arguments),
         cwd=ROOT,

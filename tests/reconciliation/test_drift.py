@@ -1,4 +1,4 @@
-"""What is not as it should be is found by the next run, and everybody is told."""
+"""The next run finds each kind of drift, and alerts everybody."""
 
 import asyncio
 import hashlib
@@ -104,7 +104,7 @@ async def move_funds_on_chain(world: World) -> str:
         " WHERE d.asset = 'USDT' ORDER BY d.id LIMIT 1"
     )
     await world.driver.call("anvil_impersonateAccount", address)
-    await world.driver.set_balance(address, 10**18)  # the thief pays the gas; what is left is found as well
+    await world.driver.set_balance(address, 10**18)  # the thief pays the gas; the remaining coins are found as well
     await world.send("USDT", "0x000000000000000000000000000000000000dEaD", 1_000_000, sender=address)
     await world.settle()
     return f"holdings: USDT {NETWORK}: the chain holds 1000000 minor units less than the ledgers owe"
@@ -183,7 +183,7 @@ async def test_one_run_finds_it_and_alerts_everybody(
     with pytest.raises(AssertionError, match=said.split(":", maxsplit=1)[0]):
         await assert_invariants(world.services)
 
-    # In the log, on /metrics, and open until somebody acknowledges it.
+    # In the log, on /metrics, and open until an operator acknowledges it.
     logged = [record.msg for record in caplog.records if record.levelname == "CRITICAL"]
     assert any(isinstance(line, dict) and line["message"].startswith(said) for line in logged)
     exposed = metrics.render(await ops.gauges(clock.now())).decode()
@@ -303,7 +303,7 @@ async def test_a_scheduled_run_is_full_once_a_day(world: World) -> None:
 
 
 async def test_money_in_flight_is_no_drift(world: World) -> None:
-    """Seen and not confirmed, sent and not booked, booked and not confirmed, in review: at every height."""
+    """Seen and not confirmed, sent and not booked, booked and not confirmed, in review: no drift at any height."""
     await world.pay("USDT", "2.00")
     await world.watcher.tick()
     await world.payout(500_000, booked=False)

@@ -1,4 +1,4 @@
-"""The dead man's switch, and a watcher that halts."""
+"""The watchdog, and a watcher that halts."""
 
 from datetime import timedelta
 

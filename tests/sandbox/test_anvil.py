@@ -26,7 +26,7 @@ def wait_until_mined(node: Anvil, transaction: str) -> None:
 
 
 def history(node: Anvil, *transactions: str) -> dict[str, Any]:
-    """All that a watcher reads: every block whole, logs, receipts."""
+    """All data that a watcher reads: full blocks, logs, receipts."""
     height = int(node.rpc("eth_blockNumber"), 16)
     return {
         "blocks": [node.rpc("eth_getBlockByNumber", hex(number), True) for number in range(height + 1)],

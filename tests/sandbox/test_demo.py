@@ -1,4 +1,4 @@
-"""The two commands, as somebody who has just cloned the repository types them."""
+"""`sandbox run` and `sandbox demo`, as a new user runs them."""
 
 import json
 import os
@@ -35,7 +35,7 @@ EVENTS = ["invoice.created", "invoice.confirming", "invoice.paid"]
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """One directory for the module: the tests below are one user's afternoon, in order."""
+    """One directory for the module: the tests below use one sandbox, in order."""
     sandbox = Sandbox(tmp_path_factory.mktemp("sandbox") / "var")
     yield sandbox
     sandbox.ensure_stopped()
@@ -49,7 +49,7 @@ def new_invoice(sandbox: Sandbox, name: str) -> dict[str, Any]:
 
 
 def reach(sandbox: Sandbox, invoice: dict[str, Any], status: str) -> dict[str, Any]:
-    """The invoice once it has that status."""
+    """Wait until the invoice has this status."""
     integrator = sandbox.integrator()
 
     def look() -> dict[str, Any] | None:
@@ -61,7 +61,7 @@ def reach(sandbox: Sandbox, invoice: dict[str, Any], status: str) -> dict[str, A
 
 @pytest.fixture(scope="module")
 def first_demo(sandbox: Sandbox) -> str:
-    """What the first `sandbox demo` has said."""
+    """The output of the first `sandbox demo`."""
     done = sandbox.command("demo")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -138,7 +138,7 @@ def test_the_wrong_asset_goes_to_review(sandbox: Sandbox) -> None:
 def test_a_reorganisation_removes_a_deposit_and_blocks_confirm_the_next(sandbox: Sandbox) -> None:
     invoice = new_invoice(sandbox, "reorganised")
     customer = sandbox.customer()
-    # Given a chain that stands still, so that the payment stays at one confirmation,
+    # Given a chain that mines no blocks, so that the payment stays at one confirmation,
     customer.rpc("evm_setIntervalMining", 0)
     customer.send("USDT", invoice["pay_in"]["address"], int(invoice["pay_in"]["amount_raw"]))
     customer.rpc("anvil_mine", "0x1")

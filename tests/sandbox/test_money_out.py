@@ -1,4 +1,4 @@
-"""Money out of the sandbox: a signer with keys of its own, payouts that leave, deposits that are swept, clean books."""
+"""Payouts in the sandbox: a signer with keys of its own, payouts, sweeps, and no drift."""
 
 import os
 import shlex
@@ -30,7 +30,7 @@ _codes_used: set[str] = set()
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """One that runs; the tests below go on where the one before has ended."""
+    """A running sandbox; each test below continues after the one before."""
     sandbox = Sandbox(tmp_path_factory.mktemp("sandbox") / "var")
     sandbox.run()
     yield sandbox
@@ -39,7 +39,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 def swap_pay(sandbox: Sandbox, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """A command with the settings of `sandbox.env`, as the documentation says."""
+    """Run a command with the settings of `sandbox.env`, as documented."""
     lines = [line.partition("=") for line in sandbox.home.environment_file.read_text().splitlines()]
     settings = {name: "".join(shlex.split(value)) for name, _, value in lines}
     return subprocess.run(
@@ -54,7 +54,7 @@ def swap_pay(sandbox: Sandbox, *arguments: str) -> "subprocess.CompletedProcess[
 
 
 def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any]:
-    """A payout that the merchant asks for and the operator approves, once it is confirmed."""
+    """The merchant requests a payout, the operator approves it; returns when it is confirmed."""
     integrator, operator = sandbox.integrator(), sandbox.interface.operator_login
     asked = integrator.post(
         "/payouts",
@@ -84,7 +84,7 @@ def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any
 
 
 def held_raw(sandbox: Sandbox, address: str) -> int:
-    """How many tokens an address has."""
+    """The token balance of an address."""
     ethereum = sandbox.interface.networks["ethereum"]
     data = "0x70a08231" + address[2:].lower().rjust(64, "0")
     call = {"to": ethereum.assets["USDT"].contract, "data": data}

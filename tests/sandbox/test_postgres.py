@@ -97,7 +97,7 @@ async def until_it_takes_connections(server: Postgres) -> None:
 
 
 async def test_a_server_started_by_hand_is_ended(server: Postgres) -> None:
-    """One that no pid file of ours knows: it would hold the data directory for ever."""
+    """No pid file of ours names it, so it would use the data directory for ever."""
     server.stop()
     data = placement.data_dir(server.home_dir)
     user = placement.run_as(server.home_dir)

@@ -137,7 +137,7 @@ def test_an_unrelated_process_with_a_recycled_pid_is_not_ended(tmp_path: Path) -
 
 
 def test_the_next_start_ends_an_orphan_that_the_kernel_could_not_reach(tmp_path: Path) -> None:
-    # Given a child that takes itself out of the first net, and has a child of its own in its group,
+    # Given a child that disables the first mechanism (prctl), and has a child of its own in its group,
     deaf = """
         import ctypes, signal, subprocess, time
         ctypes.CDLL(None).prctl(1, 0)

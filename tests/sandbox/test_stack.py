@@ -1,4 +1,4 @@
-"""The whole stack at once: what a killed owner leaves behind, and whether an ordinary user can run it."""
+"""The whole stack: it ends when its owner is killed, and an ordinary user can run it."""
 
 import json
 import os

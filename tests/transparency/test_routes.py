@@ -1,4 +1,4 @@
-"""`GET /ledger/proof` and what is published for everybody."""
+"""`GET /ledger/proof`, and the public checkpoints and keys."""
 
 import base64
 import json
