@@ -1,8 +1,8 @@
 """Every sentence of the security page, and the tests that fail when it stops being true.
 
-`data/security_page.txt` is a copy of the page. What it says about us is proven by tests of ours; where it advises
-the integrator, they are tests of what makes the advice possible, or of what we do ourselves. At least one of each
-sentence's tests stands in the table of faults (tests/mutation), so `make mutate` fails where somebody empties it.
+`data/security_page.txt` is a copy of the page. A sentence about the gateway has tests that prove it; a sentence of
+advice to the integrator has tests of the functions that the advice needs, or of the gateway's own behaviour. At least
+one test of each sentence is in the table of faults (tests/mutation), so `make mutate` fails if that test is emptied.
 """
 
 import inspect
@@ -165,7 +165,7 @@ def promises() -> list[str]:
 
 
 @pytest.mark.parametrize("sentence", promises())
-def test_a_sentence_has_its_proof(sentence: str) -> None:
+def test_a_sentence_has_its_tests(sentence: str) -> None:
     assert any(sentence.startswith(beginning) for beginning in PROOFS), "a promise without a test"
 
 
@@ -174,12 +174,12 @@ def test_every_proof_is_of_a_present_sentence() -> None:
 
 
 @pytest.mark.parametrize("node", sorted({node for nodes in PROOFS.values() for node in nodes}))
-def test_the_proof_is_one(node: str) -> None:
+def test_a_proof_is_an_existing_test(node: str) -> None:
     assert why_no_proof(node) is None
 
 
 @pytest.mark.parametrize("beginning", PROOFS)
-def test_a_fault_stands_ready_that_breaks_the_promise(beginning: str) -> None:
+def test_a_fault_breaks_each_promise(beginning: str) -> None:
     noticing = {node.partition("[")[0] for fault in FAULTS for node in fault.noticed_by}
     assert noticing & set(PROOFS[beginning])
 

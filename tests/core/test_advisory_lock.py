@@ -1,4 +1,4 @@
-"""One process works and the others stand by; whoever can't be sure any more that the lock is theirs, stops."""
+"""One process holds the lock and works, the others wait; a process that may have lost the lock stops its work."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ KEY = LockKey(1, "a network")
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Heartbeats and leases short enough to wait for."""
+    """Use short heartbeats and leases, so that tests can wait for them."""
     for name, seconds in (("HEARTBEAT_S", 0.2), ("ANSWER_S", 0.5), ("LEASE_S", 0.7), ("STANDBY_INTERVAL_S", 0.1)):
         monkeypatch.setattr(advisory_lock, name, seconds)
 
@@ -35,7 +35,7 @@ async def until(what: Callable[[], bool], limit_s: float = 10) -> None:
 
 
 class Worker:
-    """Does rounds that take a while; no two may be at one at a time."""
+    """Runs rounds that take some time; no two workers may run one at the same time."""
 
     at_work: ClassVar[int] = 0
 
@@ -89,7 +89,7 @@ async def test_another_takes_over_from_one_whose_session_has_ended(db: str) -> N
 
 
 async def test_no_round_starts_without_a_check_of_the_lock(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(advisory_lock, "HEARTBEAT_S", 60)  # the look before each round alone
+    monkeypatch.setattr(advisory_lock, "HEARTBEAT_S", 60)  # only the check before each round
     monkeypatch.setattr(advisory_lock, "LEASE_S", 60)
     worker = Worker()
     try:
@@ -97,7 +97,7 @@ async def test_no_round_starts_without_a_check_of_the_lock(db: str, monkeypatch:
         pid = await database.fetch_value("SELECT pid FROM pg_locks WHERE locktype = 'advisory'")
         os.kill(pid, signal.SIGSTOP)  # the session alone hangs
         try:
-            await asyncio.sleep(0.3)  # a round that was under way
+            await asyncio.sleep(0.3)  # the round in progress
             done = worker.rounds
             await asyncio.sleep(0.5)
             assert worker.rounds == done

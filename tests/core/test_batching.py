@@ -1,4 +1,4 @@
-"""Each question gets its own answer, whoever it was asked with."""
+"""Each call in a batch gets its own answer."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The edges of the engine that `core.database` wraps."""
+"""Edge cases of the engine that `core.database` wraps."""
 
 import asyncpg
 import pytest
@@ -23,7 +23,7 @@ async def test_a_failed_transaction_changes_nothing(db: str) -> None:
 
 async def test_a_failed_commit_frees_the_connection_and_the_context(db: str) -> None:
     await database.execute("CREATE TABLE scratch (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
-    for _ in range(30):  # more than the pool holds
+    for _ in range(30):  # more than the size of the pool
         with pytest.raises(asyncpg.UniqueViolationError):
             async with database.transaction():
                 await database.execute("INSERT INTO scratch VALUES (1), (1)")

@@ -1,4 +1,4 @@
-"""What is taken for an e-mail address is exactly one mailbox, written in one way."""
+"""An accepted e-mail address is exactly one mailbox, in one canonical form."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Pages by key, both ways: whatever the length, each row once, and back leads to where one came from."""
+"""Keyset pages in both directions: each row appears once, and "back" leads to the previous page."""
 
 import itertools
 from typing import Any
@@ -14,7 +14,7 @@ LIMIT = 3
 
 
 async def read(count: int, place: Place | None, oldest_first: bool = False) -> Page[int]:
-    """A page of the numbers 1 to `count`, in tens of one moment each."""
+    """A page of the numbers 1 to `count`; ten rows each have the same time."""
     comparison, order = direction(place, oldest_first=oldest_first)
     beyond = f"AND (moment, id) {comparison} ($2, $3)" if place else ""
     rows = await database.fetch_all(

@@ -1,4 +1,4 @@
-"""Metadata: what goes in comes out."""
+"""Metadata is stored and returned unchanged."""
 
 import json
 from typing import Any

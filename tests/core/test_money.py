@@ -1,4 +1,4 @@
-"""Amounts: what is written is what is meant, to the last digit."""
+"""Amounts are parsed and formatted exactly, to the last digit."""
 
 from contextlib import suppress
 

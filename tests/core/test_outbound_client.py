@@ -1,4 +1,4 @@
-"""The client against live TLS servers on loopback, good ones and bad ones.
+"""The client with real TLS servers on loopback, correct and faulty ones.
 
 127.0.0.1 stands for the public internet (it is allowed), 127.0.0.2 for our own network (it is not).
 """
@@ -34,7 +34,7 @@ BODY = b'{"event_id":"e1"}'
 
 
 class Names:
-    """A resolver for tests: what each name resolves to, one answer after the other, the last one for ever."""
+    """A resolver for tests: the answers for each name in order; the last one is repeated."""
 
     def __init__(self, **answers: Sequence[str | Sequence[str]]) -> None:
         self._answers = {name.replace("_", "."): list(list_) for name, list_ in answers.items()}
@@ -211,7 +211,7 @@ async def test_unexpected_bytes_do_not_answer_the_next_request(
     assert server.connections == 2
 
 
-# ── Where a name leads ──
+# ── Name resolution ──
 
 
 async def test_a_name_that_turns_private_is_never_connected_to(
@@ -376,7 +376,7 @@ async def test_proxies_of_the_environment_are_ignored(
     ("hosts", "days", "self_signed", "said"),
     [
         (("other.example.com",), 30, False, "Hostname mismatch"),
-        ((PUBLIC,), 30, False, "Hostname mismatch"),  # good for the address, not for the name
+        ((PUBLIC,), 30, False, "Hostname mismatch"),  # valid for the address, not for the name
         ((NAME,), -1, False, "certificate has expired"),
         ((NAME,), 30, True, "self-signed certificate"),
     ],
@@ -428,7 +428,7 @@ async def test_connection_refused(clients: ClientFactory) -> None:
 
 @contextmanager
 def deaf_port(address: str, port: int = 0) -> Iterator[int]:
-    """A listener whose queue is full: it drops what knocks, as a firewall would."""
+    """A listener whose queue is full: it ignores new connections, like a firewall."""
     with ExitStack() as stack:
         full = stack.enter_context(socket.socket())
         full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -494,7 +494,7 @@ async def test_concurrent_requests_for_one_name_share_the_look_up(monkeypatch: p
 async def outcome_of(
     clients: ClientFactory, tls: ssl.SSLContext, response: bytes, *, then: str = "close", limit_s: float = 5.0
 ) -> Outcome:
-    """What a delivery comes to when the server sends `response` and then closes, resets or waits."""
+    """The outcome of a delivery when the server sends `response` and then closes, resets or waits."""
 
     async def respond(exchange: Exchange) -> None:
         await exchange.send(response)
@@ -618,7 +618,7 @@ async def test_an_endless_body_is_read_to_the_cap_and_the_connection_dropped(
         while sent_bytes < 200_000_000:
             await exchange.send(b"1000\r\n" + b"x" * 4096 + b"\r\n")
             sent_bytes += 4_096
-            await asyncio.sleep(0)  # drain alone may never let the loop see the connection break
+            await asyncio.sleep(0)  # with drain alone the loop may never see the broken connection
 
     client = clients()
     async with https_server(server_tls, flood) as server:

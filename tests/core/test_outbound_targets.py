@@ -1,4 +1,4 @@
-"""Which webhook URLs and addresses are refused: tricks in a table, embeddings by property."""
+"""Refused webhook URLs and addresses: a table of tricks, and property tests for embedded addresses."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
@@ -92,7 +92,7 @@ TRICKS = [
     ("https://example.com:443:443/h", Refusal.PORT),
     ("https://[2606:4700::1111]:0/h", Refusal.PORT),
     ("https://[2606:4700::1111]:25/h", Refusal.PORT),
-    # numbers in disguise
+    # other notations of numbers
     ("https://127.1/h", Refusal.HOST_INVALID),
     ("https://127.0.1/h", Refusal.HOST_INVALID),
     ("https://0/h", Refusal.HOST_INVALID),
@@ -103,7 +103,7 @@ TRICKS = [
     ("https://017700000001/h", Refusal.HOST_INVALID),
     ("https://127.0.0.01/h", Refusal.HOST_INVALID),
     ("https://8.8.8.08/h", Refusal.HOST_INVALID),
-    ("https://134744072/h", Refusal.HOST_INVALID),  # 8.8.8.8: public, but not written as itself
+    ("https://134744072/h", Refusal.HOST_INVALID),  # 8.8.8.8: public, but not in the usual notation
     ("https://8.8.2056/h", Refusal.HOST_INVALID),
     ("https://256.1.1.1/h", Refusal.HOST_INVALID),
     ("https://1.2.3.4.5/h", Refusal.HOST_INVALID),

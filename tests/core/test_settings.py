@@ -1,4 +1,4 @@
-"""Settings: every fault is named at once, and no secret shows."""
+"""Settings: all faults are named at once, and no secret is shown."""
 
 import base64
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The schema's beginning is SQL, and Piccolo goes on finding what models add to it."""
+"""The first migration is SQL, and Piccolo still finds later changes of the models."""
 
 from decimal import Decimal
 
@@ -83,7 +83,7 @@ async def test_every_check_is_the_one_of_its_model(db: str) -> None:
 
 
 async def test_a_database_that_older_migrations_have_built_is_complete(database_url: str) -> None:
-    """The beginning has the id of the last of them, so it isn't run where they were."""
+    """The first migration has the id of the last older one, so it isn't run on databases that have that one."""
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute(

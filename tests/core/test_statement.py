@@ -1,4 +1,4 @@
-"""Statements that Piccolo's builder compiles, on real rows."""
+"""Compiled statements of Piccolo's builder, on real rows."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -92,7 +92,7 @@ async def test_what_is_run_in_one_round_trip_is_all_or_nothing(db: str) -> None:
 
 
 def test_constants_are_in_the_text_and_values_are_not() -> None:
-    """A partial index can't be used for `status = $1`. What is no plain word stays a parameter."""
+    """A partial index can't be used for `status = $1`. Other strings than plain words stay parameters."""
     query = Alert.select(Alert.id).where(
         (Alert.severity == "critical")
         & (Alert.occurrences > 3)

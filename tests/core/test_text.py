@@ -1,4 +1,4 @@
-"""Bidirectional controls: every one there is, and nothing else."""
+"""Bidirectional control characters: all of them, and nothing else."""
 
 import sys
 import unicodedata

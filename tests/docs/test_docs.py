@@ -1,4 +1,4 @@
-"""What the documents say is so: every setting is listed, and the code in them runs."""
+"""The documents are correct: every setting is listed, and their code runs."""
 
 import re
 import subprocess
@@ -75,7 +75,7 @@ def run_verifier(tmp_path: Path, export: Path) -> "subprocess.CompletedProcess[s
     (verifier,) = code_blocks("docs/ledger.md", "python")
     script = tmp_path / "verify.py"
     script.write_text(verifier)
-    # -I: nothing of ours, and none of the environment's packages, can help it.
+    # -I: without our code and the environment's packages.
     return subprocess.run(
         [sys.executable, "-I", "-S", str(script), str(export)], capture_output=True, text=True, check=False
     )

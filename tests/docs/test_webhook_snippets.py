@@ -1,4 +1,4 @@
-"""The verification snippets of docs/webhooks.md, run as a merchant would run them."""
+"""The verification snippets of docs/webhooks.md, run as by a merchant."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def snippet(language: str) -> str:
 
 @pytest.fixture(params=["python", "javascript", *(language for language in ("php", "go") if shutil.which(language))])
 def verifies(request: pytest.FixtureRequest, tmp_path: Path) -> object:
-    """Runs the snippet; whether it took the event. PHP and Go, which are no tools of ours, where there are any."""
+    """Run the snippet; whether it accepted the event. PHP and Go only if they are installed."""
     command = RUNNERS[request.param]
     (tmp_path / command[-1]).write_text(snippet(request.param))
 

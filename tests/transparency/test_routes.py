@@ -80,7 +80,9 @@ async def test_another_merchants_ledger_cant_be_read(new_integrator: NewIntegrat
         ({"asset": "USDT", "chain": "ethereum", "seq": "1"}, 400),
     ],
 )
-async def test_what_is_not_there_is_said(integrator: Integrator, asked: dict[str, str], status: int) -> None:
+async def test_wrong_parameters_of_a_proof_are_refused(
+    integrator: Integrator, asked: dict[str, str], status: int
+) -> None:
     assert (await integrator.get("/ledger/proof", **asked)).status_code == status
 
 
