@@ -56,7 +56,7 @@ class Customer:
         else:
             data = "0x" + token_transfer_data(to, amount_raw).hex()
             transfer = {"to": asset.contract, "value": 0, "data": data, "gas": GAS_TOKEN}
-        with self._alone():
+        with self._locked():
             head = self.rpc("eth_getBlockByNumber", "latest", False)
             signed = self._account.sign_transaction(
                 {
@@ -93,7 +93,7 @@ class Customer:
         return answer["result"]
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         with self._lock_path.open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

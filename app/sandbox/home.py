@@ -139,7 +139,7 @@ class Home:
             file.write(text)
         partial.replace(path)
 
-    def take(self) -> int | None:
+    def lock(self) -> int | None:
         """Lock this sandbox for this process. None if a running process holds it; see `owner`."""
         self.directory.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -44,11 +44,11 @@ def run(home: Home, *, stay: bool) -> None:
         began_s = time.monotonic()
         interface = stack.start()
         terminal.say(f"Up after {time.monotonic() - began_s:.1f} s at {interface.base_url}")
-        tour.take_payment(interface, customer(home, interface), terminal)
+        tour.make_payment(interface, customer(home, interface), terminal)
         if stay:
             _show(home, interface, terminal)
             try:
-                _watch_over(stack, terminal)
+                _restart_dead_processes(stack, terminal)
             except Stopped:
                 terminal.say("")
 
@@ -72,7 +72,7 @@ def _show(home: Home, interface: Interface, terminal: Terminal) -> None:
     terminal.fact("play customer", f"{sys.argv[0]} sandbox pay INV-…")
 
 
-def _watch_over(stack: Stack, terminal: Terminal) -> None:
+def _restart_dead_processes(stack: Stack, terminal: Terminal) -> None:
     """Restart processes that die, until a signal. Raises ProcessError if they keep dying."""
     revivals: list[float] = []
     while True:

@@ -66,7 +66,7 @@ class Services:
 
     def stop(self) -> None:
         """Stop all services. The chain and the database are kept."""
-        with side_by_side() as run:
+        with in_parallel() as run:
             for stop in self._stops.values():
                 run(stop)
         self._stops.clear()
@@ -97,7 +97,7 @@ class Services:
     def _start_all(self) -> bool:
         """Start all four at once. Returns whether this was the first start, which creates token and secrets."""
         first = not self.home.secrets_file.exists()
-        with side_by_side() as run:
+        with in_parallel() as run:
             run(self._start_postgres)
             run(self._start_valkey)
             run(self._start_anvil)
@@ -110,11 +110,11 @@ class Services:
         return first
 
     def _start_postgres(self) -> None:
-        self.postgres = near(POSTGRES_PORT, lambda port: postgres.start(self.home.postgres, port))
+        self.postgres = on_usual_port(POSTGRES_PORT, lambda port: postgres.start(self.home.postgres, port))
         self._stops["postgres"] = lambda: self.postgres.stop()
 
     def _start_valkey(self) -> None:
-        self.valkey = near(VALKEY_PORT, lambda port: valkey.start(self.home.valkey, port))
+        self.valkey = on_usual_port(VALKEY_PORT, lambda port: valkey.start(self.home.valkey, port))
         self._stops["valkey"] = lambda: self.valkey.stop()
 
     def _start_anvil(self) -> None:
@@ -123,17 +123,17 @@ class Services:
 
         state = self.home.anvil / "state.json"
         try:
-            self.anvil = near(ANVIL_PORT, start)
+            self.anvil = on_usual_port(ANVIL_PORT, start)
         except ProcessError:
             if not state.exists():
                 raise
             state.unlink()  # incomplete file: start with an empty chain, which `divergence` then finds
-            self.anvil = near(ANVIL_PORT, start)
+            self.anvil = on_usual_port(ANVIL_PORT, start)
         self._stops["anvil"] = lambda: self.anvil.stop()
 
     def _start_receiver(self, usual_port: int = RECEIVER_PORT) -> None:
         certificates = tls.ensure(self.home.tls)
-        self.receiver = near(
+        self.receiver = on_usual_port(
             usual_port, lambda port: receiver.start(self.home.receiver, certificates, port, keep_records=True)
         )
         self._stops["receiver"] = lambda: self.receiver.stop()
@@ -149,7 +149,7 @@ class Services:
         return set_up
 
 
-def near(usual_port: int, start: Callable[[int | None], Any]) -> Any:
+def on_usual_port(usual_port: int, start: Callable[[int | None], Any]) -> Any:
     """Call `start` with the usual port if it is free, else with None, which means any free one."""
     if not ports.is_free(usual_port):
         return start(None)
@@ -162,7 +162,7 @@ def near(usual_port: int, start: Callable[[int | None], Any]) -> Any:
 
 
 @contextmanager
-def side_by_side() -> Iterator[Callable[[Callable[[], None]], None]]:
+def in_parallel() -> Iterator[Callable[[Callable[[], None]], None]]:
     """Run calls at once, each in a thread; wait for all, then raise the first error if one failed."""
     with ThreadPoolExecutor(8) as pool:
         futures = []

@@ -12,7 +12,7 @@ from app.core.migrations import migrate
 from app.sandbox import demo_data, deployment, hot_wallet, ports, processes
 from app.sandbox.home import ROOT, Asset, ChainSetUp, Demo, Home, Interface, Network, Secrets, WebhookReceiver
 from app.sandbox.processes import Process, ProcessError
-from app.sandbox.services import Services, customer_key, side_by_side
+from app.sandbox.services import Services, customer_key, in_parallel
 from app.signer.keystore import SpendingKeys
 
 WEB_PORT = 8000
@@ -56,7 +56,7 @@ class Stack:
 
     def start(self) -> Interface:
         """Start everything and write `sandbox.json`. If it raises ProcessError, nothing is left running."""
-        self._lock = self.home.take()
+        self._lock = self.home.lock()
         if self._lock is None:
             raise ProcessError(
                 f"a sandbox is already running in {self.home.directory} (process {self.home.owner()}): "
@@ -70,7 +70,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything. Requests and deliveries in progress are finished; chain and database are kept."""
-        with side_by_side() as run:
+        with in_parallel() as run:
             for process in self.app.values():
                 run(process.stop)
         self.app.clear()
@@ -129,7 +129,7 @@ class Stack:
         demo = asyncio.run(demo_data.ensure(self.home, self._environment, webhook_url))
         self._say("Starting the web process and the workers …")
         self._web_port.close()
-        with side_by_side() as run:
+        with in_parallel() as run:
             for name in APP:
                 if name != "signer":
                     run(lambda name=name: self.start_app(name))  # type: ignore[misc] # a lambda's default has no type

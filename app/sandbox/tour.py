@@ -18,14 +18,14 @@ EVENTS = ("invoice.created", "invoice.confirming", "invoice.paid")
 INVOICE = {"amount": "5.00", "currency": "USDT", "chain": "ethereum", "description": "A first payment"}
 
 
-def take_payment(interface: Interface, customer: Customer, terminal: Terminal) -> None:
+def make_payment(interface: Interface, customer: Customer, terminal: Terminal) -> None:
     """Create an invoice of 5 USDT, pay it, and show the results. Raises IntegratorError, CustomerError."""
     integrator = Integrator(interface)
     try:
         invoice = _create_invoice(integrator, terminal)
         _pay(invoice, customer, terminal)
         paid = _confirm(integrator, invoice, terminal)
-        _show_books(integrator, paid, terminal)
+        _show_ledger(integrator, paid, terminal)
         _verify_webhooks(integrator, interface.webhook_receiver.secret, paid, terminal)
     finally:
         integrator.close()
@@ -72,7 +72,7 @@ def _confirm(integrator: Integrator, invoice: dict[str, Any], terminal: Terminal
     return paid
 
 
-def _show_books(integrator: Integrator, paid: dict[str, Any], terminal: Terminal) -> None:
+def _show_ledger(integrator: Integrator, paid: dict[str, Any], terminal: Terminal) -> None:
     terminal.heading("4. The ledger is credited: GET /api/v1/merchant/ledger")
     asset, chain = paid["pay_in"]["asset"], paid["pay_in"]["chain"]
     deposits = {deposit["id"] for deposit in paid["deposits"]}

@@ -11,7 +11,7 @@ from app.networks.config import Asset, NetworkConfig
 from app.sandbox.chain_driver import AnvilDriver, ChainDriverError
 
 CUSTOMER = 1
-"""Index of the funded account that pays native coins. Tokens may be in another account: see `_rich_in`."""
+"""Index of the funded account that pays native coins. Tokens may be in another account: see `_account_with`."""
 
 
 class SandboxWallet:
@@ -54,7 +54,7 @@ async def _send(network: NetworkConfig, asset: Asset, to: str, amount_raw: int) 
         if asset.contract is None:
             receipt = await driver.transfer_native(to, amount_raw, sender=driver.accounts[CUSTOMER])
         else:
-            sender = await _rich_in(driver, asset.contract, amount_raw)
+            sender = await _account_with(driver, asset.contract, amount_raw)
             receipt = await driver.transfer_token(asset.contract, to, amount_raw, sender=sender)
     except ChainDriverError:
         raise ApiError(Code.NETWORK_UNAVAILABLE, "the sandbox's chain did not take the payment") from None
@@ -64,7 +64,7 @@ async def _send(network: NetworkConfig, asset: Asset, to: str, amount_raw: int) 
         raise ApiError(Code.NETWORK_UNAVAILABLE, "the sandbox's chain did not take the payment")
 
 
-async def _rich_in(driver: AnvilDriver, contract: str, amount_raw: int) -> str:
+async def _account_with(driver: AnvilDriver, contract: str, amount_raw: int) -> str:
     """The first account, starting with the customer's, that holds enough of a token."""
     for account in [*driver.accounts[CUSTOMER:], *driver.accounts[:CUSTOMER]]:
         if await driver.balance_of(account, contract) >= amount_raw:

@@ -168,7 +168,7 @@ async def proof_of(number: int | None = None) -> dict[str, object]:
     return json.loads(json.dumps(shown))
 
 
-class Stranger:
+class ThirdParty:
     """A third party with the export, the proof, the public keys and the script, without our code."""
 
     def __init__(self, folder: Path) -> None:
@@ -203,28 +203,28 @@ def ours(lines: list[str], proof: dict[str, object]) -> str | None:
 
 @pytest.mark.usefixtures("books")
 async def test_a_third_party_verifies_an_export_against_a_proof(tmp_path: Path) -> None:
-    stranger, lines = Stranger(tmp_path), await export()
+    third_party, lines = ThirdParty(tmp_path), await export()
     for number in (None, 1, 2):
         proof = await proof_of(number)
-        status, said = stranger.verify(lines, proof)
+        status, said = third_party.verify(lines, proof)
         assert (status, ours(lines, proof)) == (0, None)
         assert "ok      MCH-0000000001 USDT ethereum:test: 10 entries" in said
 
 
 @pytest.mark.usefixtures("books")
 async def test_a_third_party_finds_missing_and_rewritten_entries(tmp_path: Path) -> None:
-    stranger, proof = Stranger(tmp_path), await proof_of()
+    third_party, proof = ThirdParty(tmp_path), await proof_of()
     await rewrite(CHAIN, 3, 1_000)
     lines = await export()
     assert verify.verify_export(lines).fault is None  # consistent in itself
-    status, said = stranger.verify(lines, proof)
+    status, said = third_party.verify(lines, proof)
     assert status == 1
     assert "rewritten at or before this seq" in said
     assert "rewritten within seq 1 to 8" in str(ours(lines, proof))
 
     await rewrite(CHAIN, 3, -1_000)
     await truncate(CHAIN, 6)
-    status, said = stranger.verify(await export(), proof)
+    status, said = third_party.verify(await export(), proof)
     assert status == 1
     assert "seq 7: missing: seq 8 was signed" in said
     assert "seq 7: missing" in str(ours(await export(), proof))
@@ -247,7 +247,7 @@ async def test_a_forged_proof_is_refused(
 ) -> None:
     lines, proof = await export(), await proof_of()
     forge(proof)
-    status, output = Stranger(tmp_path).verify(lines, proof)
+    status, output = ThirdParty(tmp_path).verify(lines, proof)
     assert status == 1
     assert said in output
     assert said in str(ours(lines, proof))

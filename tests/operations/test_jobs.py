@@ -93,6 +93,6 @@ async def test_a_planted_pickle_is_not_loaded_and_stops_no_worker(
         assert await database.fetch_value("SELECT count(*) FROM sessions") == 0
         assert running.poll() is None
         assert not planted.exists()
-    assert "deserializ" in log_path.read_text(), "nobody is told"
+    assert "deserializ" in log_path.read_text(), "the refused job is not in the log"
     await theirs.aclose()
     await ours.aclose()

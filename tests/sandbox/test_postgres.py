@@ -76,15 +76,15 @@ async def test_data_survives_restart_kill_and_a_second_start(server: Postgres) -
 async def test_a_stale_pid_file_of_an_unrelated_process_is_ignored(server: Postgres) -> None:
     server.kill()
     user = placement.run_as(server.home_dir)
-    stranger = subprocess.Popen(["sleep", "600"], **as_user(user))
+    unrelated = subprocess.Popen(["sleep", "600"], **as_user(user))
     pid_file = placement.data_dir(server.home_dir) / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
-    pid_file.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
+    pid_file.write_text("\n".join([str(unrelated.pid), *lines[1:]]) + "\n")
     server.restart()
     assert await ask(server, "SELECT 1") == 1
-    assert stranger.poll() is None
-    stranger.kill()
-    stranger.wait()
+    assert unrelated.poll() is None
+    unrelated.kill()
+    unrelated.wait()
 
 
 async def until_it_takes_connections(server: Postgres) -> None:

@@ -127,13 +127,13 @@ def test_a_child_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
 
 
 def test_an_unrelated_process_with_a_recycled_pid_is_not_ended(tmp_path: Path) -> None:
-    stranger = subprocess.Popen(SLEEP, start_new_session=True)
-    record = {"pid": stranger.pid, "started": "an earlier boot:12345", "token": "t"}
+    unrelated = subprocess.Popen(SLEEP, start_new_session=True)
+    record = {"pid": unrelated.pid, "started": "an earlier boot:12345", "token": "t"}
     (tmp_path / "sleep.pid").write_text(json.dumps(record))
     processes.start("sleep", SLEEP, var_dir=tmp_path, ready=at_once).stop()
-    assert stranger.poll() is None
-    stranger.kill()
-    stranger.wait()
+    assert unrelated.poll() is None
+    unrelated.kill()
+    unrelated.wait()
 
 
 def test_the_next_start_ends_an_orphan_that_the_kernel_could_not_reach(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from app.reconciliation.snapshot import rows
 
 CHECK = "deposits"
 
-MOST_SHOWN = 100
+MAX_FINDINGS = 100
 """Findings recorded of each kind; the figures count all of them."""
 
 
@@ -45,7 +45,7 @@ async def check() -> Result:
             OR coalesce(b.credits, 0) > 1
         ORDER BY 1 LIMIT $1
         """,
-        MOST_SHOWN,
+        MAX_FINDINGS,
     )
     findings = []
     for row in found:
@@ -68,7 +68,7 @@ async def check() -> Result:
             "txid": row["txid"],
         }
         findings.append(Finding(CHECK, row["deposit"], problem, figures))
-    stray = await _stray()
+    stray = await _misplaced()
     findings += stray
     figures = {
         "deposits": counted[0]["all"],
@@ -80,7 +80,7 @@ async def check() -> Result:
     return Result(CHECK, figures, findings)
 
 
-async def _stray() -> list[Finding]:
+async def _misplaced() -> list[Finding]:
     """Find deposits that are booked in a ledger that contradicts their verdict. Each transaction leaves both in step.
 
     Dust and parts are never credited (a credited part is `exact`), and a deposit for manual review has a case.
@@ -95,7 +95,7 @@ async def _stray() -> list[Finding]:
             OR (d.verdict NOT IN ('exact', 'part', 'dust') AND r.deposit IS NULL)
         ORDER BY d.id LIMIT $1
         """,
-        MOST_SHOWN,
+        MAX_FINDINGS,
     )
     findings = []
     for row in found:

@@ -27,7 +27,7 @@ from app.reconciliation.snapshot import NamedBlock, rows
 
 CHECK = "holdings"
 
-MOST_NAMED = 20
+MAX_ADDRESSES = 20
 """Addresses listed in one finding."""
 
 REST = timedelta(days=40)
@@ -198,7 +198,7 @@ async def ask_chain(chain: Chain, books: Books) -> Result:
                         "height": block.height,
                         "block_hash": block.hash,
                         **asset_figures,
-                        "addresses_at_odds": _at_odds(books, flight, asset.symbol, held),
+                        "addresses_at_odds": _differing_addresses(books, flight, asset.symbol, held),
                     },
                 )
             )
@@ -244,14 +244,14 @@ def _in_flight(books: Books, settlements: Mapping[str, Settlement]) -> _Flight:
     return flight
 
 
-def _at_odds(books: Books, flight: _Flight, asset: str, held: Mapping[str, int]) -> list[str]:
-    """The first MOST_NAMED deposit addresses whose balance differs from the sum of their movements."""
+def _differing_addresses(books: Books, flight: _Flight, asset: str, held: Mapping[str, int]) -> list[str]:
+    """The first MAX_ADDRESSES deposit addresses whose balance differs from the sum of their movements."""
     odd = [
         f"{address}: holds {held[address]}, {flight.by_address[address, asset]} by the books"
         for address in books.addresses
         if held[address] != flight.by_address[address, asset]
     ]
-    return odd[:MOST_NAMED]
+    return odd[:MAX_ADDRESSES]
 
 
 def _message(drift_raw: int, block: NamedBlock) -> str:

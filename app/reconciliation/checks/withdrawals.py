@@ -12,7 +12,7 @@ from app.reconciliation.snapshot import rows
 
 CHECK = "withdrawals"
 
-MOST_SHOWN = 100
+MAX_FINDINGS = 100
 """Findings recorded of each kind; the figures count all of them."""
 
 
@@ -67,7 +67,7 @@ async def check() -> Result:
             OR (w.status = 'confirmed' AND s.amount_raw <> w.amount_raw)
         ORDER BY 1 LIMIT $1
         """,
-        MOST_SHOWN,
+        MAX_FINDINGS,
     )
     findings = [
         Finding(
