@@ -62,7 +62,7 @@ async def reconcile(context: Context) -> int | None:
 
 
 async def look_for_what_stopped(context: Context) -> None:
-    """The dead man's switch: alerts about what has not run for too long."""
+    """Raise alerts about jobs that have not run for too long."""
     watchdog: Watchdog = context["watchdog"]
     await watchdog.check(clock.now())
 

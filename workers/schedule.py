@@ -1,6 +1,6 @@
 """The times of a process's jobs: what arq does not enqueue at its time, the process runs a second later.
 
-arq's worker ends when Redis does, and hangs while Redis hangs. Letters, alerts and the dead man's switch must not.
+arq's worker ends when Redis does, and hangs while Redis hangs. Letters, alerts and the watchdog must not.
 """
 
 import asyncio
