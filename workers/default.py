@@ -64,7 +64,7 @@ async def reconcile(context: Context) -> int | None:
 async def alert_about_stopped_work(context: Context) -> None:
     """Raise alerts about work that has not run for too long."""
     watchdog: Watchdog = context["watchdog"]
-    await watchdog.look(clock.now())
+    await watchdog.check(clock.now())
 
 
 async def expire_withdrawals(context: Context) -> int:
