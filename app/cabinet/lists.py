@@ -9,7 +9,7 @@ from typing import Any
 from app.core.errors import ApiError
 from app.core.keyset import Page, Place
 from app.identity import days, paging
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.identity.paging import AsKey, Pager, by_moment
 
 MAX_FILTER_LENGTH = 200
@@ -59,7 +59,7 @@ class Asking:
         return paging.address(path or self.path, parameters)
 
 
-def asking(request: Asked, *names: str, key: AsKey = by_moment) -> Asking:
+def asking(request: PageRequest, *names: str, key: AsKey = by_moment) -> Asking:
     """What the address asks for; parameters of other names are ignored, as is a place that we did not give out.
 
     `key` reads a row's key in this list.

@@ -5,16 +5,17 @@ from typing import Any
 
 from app.core.keyset import Page, Place
 from app.identity import paging
+from app.identity.identity import PageRequest
 from app.identity.paging import Pager
-from app.operator.desk import Asked, nothing_here
+from app.operator.desk import nothing_here
 
 
-def pager(request: Asked, filters: Mapping[str, str], page: Page[Any], place: Place | None) -> Pager:
+def pager(request: PageRequest, filters: Mapping[str, str], page: Page[Any], place: Place | None) -> Pager:
     """The addresses of the pages beside this one, filters kept."""
     return paging.pager(request.url.path, filters, page, place)
 
 
-def choice(request: Asked, name: str, allowed: Collection[str], default: str = "") -> str:
+def choice(request: PageRequest, name: str, allowed: Collection[str], default: str = "") -> str:
     """One of a few values of a parameter. Raises NOT_FOUND for another."""
     value = request.query_params.get(name) or default
     if value and value not in allowed:
@@ -22,6 +23,6 @@ def choice(request: Asked, name: str, allowed: Collection[str], default: str = "
     return value
 
 
-def text(request: Asked, name: str, longest: int = 100) -> str:
+def text(request: PageRequest, name: str, longest: int = 100) -> str:
     """A parameter that is free text, cut at `longest` characters."""
     return (request.query_params.get(name) or "").replace("\0", "").strip()[:longest]

@@ -20,9 +20,10 @@ from app.deposits import repository
 from app.deposits.reviews import why_not
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
+from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_moment, place_of
 from app.operator import lists
-from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
+from app.operator.desk import Desk, nothing_here, operator_of, refusals
 from app.wiring import Services
 
 STATES: tuple[Which, ...] = get_args(Which)
@@ -101,7 +102,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     services = desk.services
 
     @get("/reviews")
-    async def listed(request: Asked) -> Response[bytes]:
+    async def listed(request: PageRequest) -> Response[bytes]:
         state = cast(Which, lists.choice(request, "state", STATES, "open"))
         place = place_of(request, by_moment)
         cases = await page_or_first(lambda place: reviews.page(state, place, PAGE_LENGTH), place)
@@ -110,17 +111,17 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "reviews/list", context)
 
     @get("/reviews/{deposit_id:str}")
-    async def one(request: Asked, deposit_id: str) -> Response[bytes]:
+    async def one(request: PageRequest, deposit_id: str) -> Response[bytes]:
         file = await find(deposit_id)
         context = {"file": file, "why_not": await why_not(file.case, operator_of(request).account_id)}
         return await desk.page(request, "reviews/one", context, actors=[file.case.decided_by])
 
     @get("/reviews/{deposit_id:str}/{verb:str}")
-    async def ask(request: Asked, deposit_id: str, verb: str) -> Response[bytes]:
+    async def ask(request: PageRequest, deposit_id: str, verb: str) -> Response[bytes]:
         return await show(request, deposit_id, verb, Form.empty())
 
     @form_post("/reviews/{deposit_id:str}/{verb:str}", does="Settle a manual review", step_up=StepUp.FRESH_CODE)
-    async def decide(request: Asked, deposit_id: str, verb: str) -> Response[bytes]:
+    async def decide(request: PageRequest, deposit_id: str, verb: str) -> Response[bytes]:
         decision = find_decision(verb)
         form = await desk.identity.read_form(request)
         await find(deposit_id)
@@ -144,7 +145,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             raise nothing_here()
         return file
 
-    async def show(request: Asked, deposit_id: str, verb: str, form: Form, *, status: int = 200) -> Response[bytes]:
+    async def show(
+        request: PageRequest, deposit_id: str, verb: str, form: Form, *, status: int = 200
+    ) -> Response[bytes]:
         decision, file = find_decision(verb), await find(deposit_id)
         context = {
             "file": file,
