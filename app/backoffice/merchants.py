@@ -96,7 +96,7 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MerchantFile:
+class MerchantDetails:
     """One merchant. `status_reason` is what was said when its standing last changed."""
 
     id: str
@@ -173,12 +173,12 @@ _LIST = Listing(
 )
 
 
-async def file_of(merchant_id: str, networks: Networks, now: datetime) -> MerchantFile | None:
+async def details_of(merchant_id: str, networks: Networks, now: datetime) -> MerchantDetails | None:
     """One merchant with everything beside it."""
     merchant = await _MERCHANT.first(id=merchant_id)
     if merchant is None:
         return None
-    return MerchantFile(
+    return MerchantDetails(
         id=merchant.id,
         name=merchant.name,
         status=merchant.status,

@@ -83,7 +83,7 @@ class MerchantHistory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Twin:
+class SimilarWithdrawal:
     """Another one that waits and could be taken for this one: the same amount, or the same destination."""
 
     id: str
@@ -94,7 +94,7 @@ class Twin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dossier:
+class WithdrawalDetails:
     """One withdrawal with everything about it. `digest` is recomputed; `intact`: the row's is the same."""
 
     intent: Intent
@@ -128,7 +128,7 @@ class Dossier:
     transactions: tuple[Transaction, ...]
     destination_history: DestinationHistory
     merchant_history: MerchantHistory
-    twins: tuple[Twin, ...]
+    similar: tuple[SimilarWithdrawal, ...]
 
     @property
     def is_waiting(self) -> bool:
@@ -186,7 +186,7 @@ _DECIDED = Listing(
 )
 
 
-async def dossier(withdrawal_id: str, now: datetime) -> Dossier | None:
+async def details_of(withdrawal_id: str, now: datetime) -> WithdrawalDetails | None:
     """One payout or refund of any merchant."""
     # SQL: a payout and a refund are joined by their id, which is no foreign key.
     row = await database.fetch_one(
@@ -207,7 +207,7 @@ async def dossier(withdrawal_id: str, now: datetime) -> Dossier | None:
         row["id"], row["asset"], row["network"], row["amount_raw"], row["destination"], row["destination_memo"]
     )
     recomputed = digest(intent)
-    return Dossier(
+    return WithdrawalDetails(
         intent=intent,
         digest=recomputed,
         intact=recomputed == row["digest"],
@@ -239,7 +239,7 @@ async def dossier(withdrawal_id: str, now: datetime) -> Dossier | None:
         transactions=await _transactions(withdrawal_id),
         destination_history=await _destination_history(row),
         merchant_history=await _merchant_history(row, now),
-        twins=await _twins(row) if row["status"] == "pending_approval" else (),
+        similar=await _similar(row) if row["status"] == "pending_approval" else (),
     )
 
 
@@ -351,8 +351,8 @@ async def _merchant_history(row: Row, now: datetime) -> MerchantHistory:
     )
 
 
-async def _twins(row: Row) -> tuple[Twin, ...]:
-    found = await _TWINS.all(
+async def _similar(row: Row) -> tuple[SimilarWithdrawal, ...]:
+    found = await _SIMILAR.all(
         network=row["network"],
         id=row["id"],
         asset=row["asset"],
@@ -363,8 +363,8 @@ async def _twins(row: Row) -> tuple[Twin, ...]:
     return tuple(found)
 
 
-_TWINS = Statement(
-    select(Withdrawal, Twin)
+_SIMILAR = Statement(
+    select(Withdrawal, SimilarWithdrawal)
     .where(
         Withdrawal.status == "pending_approval",
         Withdrawal.network == Param("network"),
@@ -373,6 +373,6 @@ _TWINS = Statement(
         | (Withdrawal.destination == Param("destination")),
     )
     .order_by(Withdrawal.created_at, Withdrawal.id),
-    Twin,
+    SimilarWithdrawal,
     limited=True,
 )

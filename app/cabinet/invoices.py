@@ -94,7 +94,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = {
             **_shown(cabinet, ctx, body),
             "refunds": [_refund_row(refund) for refund in refunds],
-            "cases": await reviews.of_invoice(ctx.merchant_id, ctx.mode, invoice_id),
+            "reviews": await reviews.of_invoice(ctx.merchant_id, ctx.mode, invoice_id),
             "timeline": timeline_labels.entries(facts, services.networks, ctx),
             "explorer": network.explorer_tx_url or "",
             "network_name": network.display_name,

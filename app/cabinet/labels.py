@@ -32,7 +32,9 @@ WITHDRAWAL_STATES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-CASE_STATES: Mapping[str, str] = MappingProxyType({"open": "Open", "returning": "Being returned", "closed": "Settled"})
+REVIEW_STATES: Mapping[str, str] = MappingProxyType(
+    {"open": "Open", "returning": "Being returned", "closed": "Settled"}
+)
 
 OUTCOMES: Mapping[str, str] = MappingProxyType(
     {"credited": "Credited to you", "returned": "Sent back", "closed": "Closed without payment"}

@@ -23,18 +23,18 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/reviews", opt=needs(Permission.VIEW))
     async def reviews(request: Asked) -> Response[Any]:
         ctx, wanted = context_of(request), asking(request, "status", key=by_moment_and_number)
-        status = wanted.one_of("status", labels.CASE_STATES)
+        status = wanted.one_of("status", labels.REVIEW_STATES)
         found = await page_or_first(
             lambda place: review_list.page(ctx.merchant_id, ctx.mode, status=status, place=place, limit=PAGE_LENGTH),
             wanted.place,
         )
         rows = [
             {
-                "case": case,
-                "came": labels.decimal(networks, case.network, case.asset, case.came_raw),
-                "asked": labels.decimal(networks, case.network, case.asked_asset, case.asked_raw),
+                "review": review,
+                "came": labels.decimal(networks, review.network, review.asset, review.came_raw),
+                "asked": labels.decimal(networks, review.network, review.asked_asset, review.asked_raw),
             }
-            for case in found
+            for review in found
         ]
         context = {
             "asking": wanted,
@@ -43,11 +43,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "tabs": [("All", ctx.path("reviews"), wanted.get("status") is None)]
             + [
                 (label, wanted.url({"status": status}), wanted.get("status") == status)
-                for status, label in labels.CASE_STATES.items()
+                for status, label in labels.REVIEW_STATES.items()
             ],
             "verdicts": labels.VERDICTS,
             "outcomes": labels.OUTCOMES,
-            "case_states": labels.CASE_STATES,
+            "review_states": labels.REVIEW_STATES,
         }
         return await cabinet.page(request, "cabinet/reviews.html", context)
 

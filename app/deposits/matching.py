@@ -1,7 +1,7 @@
 """Which invoice a transfer is for, and whether it pays it: pure rules over plain values.
 
 `match` judges one transfer: `exact` alone pays. `payment` judges all that came for an invoice together, and finds the
-deposits that pay it although none of them did when it came. `part` and `dust` wait or stay in suspense without a case;
+deposits that pay it although none of them did when it came. `part` and `dust` wait or stay in suspense with no review;
 every other verdict needs a human (contract, section 3).
 """
 
@@ -37,8 +37,8 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-WITHOUT_CASE = frozenset({Verdict.EXACT, Verdict.PART, Verdict.DUST})
-"""Verdicts that need no human. Each of the others opens a case."""
+NEEDS_NO_REVIEW = frozenset({Verdict.EXACT, Verdict.PART, Verdict.DUST})
+"""Verdicts that need no human. Each of the others opens a review."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from app.accounts.operators import Operator
 from app.audit import log
 from app.audit.log import Filters
 from app.backoffice import merchants
-from app.backoffice.merchants import AssetSetting, MerchantFile
+from app.backoffice.merchants import AssetSetting, MerchantDetails
 from app.core import clock
 from app.core.errors import invalid
 from app.core.keyset import page_or_first
@@ -61,7 +61,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/merchants/{merchant_id:str}")
     async def one(request: Asked, merchant_id: str) -> Response[bytes]:
         actions = await log.page(Filters(merchant_id=merchant_id), None, ACTIONS_SHOWN)
-        context = {"file": await find(merchant_id), "actions": actions}
+        context = {"details": await find(merchant_id), "actions": actions}
         return await desk.page(request, "merchants/one", context, actors=[action.actor for action in actions])
 
     @get("/merchants/{merchant_id:str}/standing/{change:str}")
@@ -76,7 +76,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def set_standing(request: Asked, merchant_id: str, change: str) -> Response[bytes]:
         if change not in STANDINGS:
             raise nothing_here()
-        form, file = await desk.identity.read_form(request), await find(merchant_id)
+        form, details = await desk.identity.read_form(request), await find(merchant_id)
         verb, done = STANDINGS[change]
         try:
             by = await desk.proven(request, form)
@@ -84,24 +84,24 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 await verb(merchant_id, form.text("reason"), by, clock.now())
         except FormRefused:
             return await show_standing(request, merchant_id, change, form, status=422)
-        return desk.done(request, f"{file.name}: {done}", f"/desk/merchants/{merchant_id}")
+        return desk.done(request, f"{details.name}: {done}", f"/desk/merchants/{merchant_id}")
 
     @get("/merchants/{merchant_id:str}/terms")
     async def ask_terms(request: Asked, merchant_id: str) -> Response[bytes]:
-        file = await find(merchant_id)
-        form = Form.empty(service_fee_bps=str(file.service_fee_bps), tolerance_bps=str(file.tolerance_bps))
-        return await desk.page(request, "merchants/terms", {"file": file, "form": form})
+        details = await find(merchant_id)
+        form = Form.empty(service_fee_bps=str(details.service_fee_bps), tolerance_bps=str(details.tolerance_bps))
+        return await desk.page(request, "merchants/terms", {"details": details, "form": form})
 
     @form_post("/merchants/{merchant_id:str}/terms", does="Change a merchant’s terms", step_up=StepUp.FRESH_CODE)
     async def set_terms(request: Asked, merchant_id: str) -> Response[bytes]:
-        form, file = await desk.identity.read_form(request), await find(merchant_id)
+        form, details = await desk.identity.read_form(request), await find(merchant_id)
         try:
             by = await desk.proven(request, form)
             with refusals(form):
                 fee_bps, tolerance_bps = _whole(form, "service_fee_bps"), _whole(form, "tolerance_bps")
                 await administration.set_terms(merchant_id, fee_bps, tolerance_bps, by, clock.now())
         except FormRefused:
-            return await desk.page(request, "merchants/terms", {"file": file, "form": form}, status=422)
+            return await desk.page(request, "merchants/terms", {"details": details, "form": form}, status=422)
         done = "The fee holds for invoices made from now on, the tolerance for payments."
         return desk.done(request, done, f"/desk/merchants/{merchant_id}")
 
@@ -132,18 +132,18 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             return await show_asset(request, merchant_id, network.key, symbol, form, status=422)
         return desk.done(request, f"{symbol} is set.", f"/desk/merchants/{merchant_id}")
 
-    async def find(merchant_id: str) -> MerchantFile:
-        file = await merchants.file_of(merchant_id, networks, clock.now())
-        if file is None:
+    async def find(merchant_id: str) -> MerchantDetails:
+        details = await merchants.details_of(merchant_id, networks, clock.now())
+        if details is None:
             raise nothing_here()
-        return file
+        return details
 
     async def show_standing(
         request: Asked, merchant_id: str, change: str, form: Form, *, status: int = 200
     ) -> Response[bytes]:
         if change not in STANDINGS:
             raise nothing_here()
-        context = {"file": await find(merchant_id), "change": change, "form": form}
+        context = {"details": await find(merchant_id), "change": change, "form": form}
         return await desk.page(request, "merchants/standing", context, status=status)
 
     def find_asset(key: str, symbol: str) -> tuple[NetworkConfig, Asset]:
@@ -160,10 +160,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         request: Asked, merchant_id: str, key: str, symbol: str, form: Form | None, *, status: int = 200
     ) -> Response[bytes]:
         network, configured = find_asset(key, symbol)
-        file = await find(merchant_id)
-        setting = next(one for one in file.assets if (one.network, one.asset) == (key, symbol))
+        details = await find(merchant_id)
+        setting = next(one for one in details.assets if (one.network, one.asset) == (key, symbol))
         context = {
-            "file": file,
+            "details": details,
             "network": network,
             "asset": configured,
             "setting": setting,

@@ -16,13 +16,13 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/")
     async def waiting(request: Asked) -> Response[bytes]:
         approvals = await queue.waiting_withdrawals(operator_of(request).account_id, None, SHOWN_OF_EACH)
-        cases = await reviews.page("open", None, SHOWN_OF_EACH)
+        in_review = await reviews.page("open", None, SHOWN_OF_EACH)
         critical = await alerts.page("open", "critical", None, SHOWN_OF_EACH)
         warnings = await alerts.page("open", "warning", None, SHOWN_OF_EACH)
         context = {
             "counts": await queue.counts(),
             "approvals": approvals,
-            "cases": cases,
+            "in_review": in_review,
             "critical": critical,
             "warnings": warnings,
             "applications": await applications.waiting(SHOWN_OF_EACH),

@@ -144,7 +144,7 @@ async def test_a_case_whose_deposit_never_comes_back_can_be_closed(
     other = await reread(services, new)
     assert (other.status, other.needs_review) == ("manual_review", True)
     boss = await operator(services.settings.data_keys)
-    (case,) = await reviews.cases()
+    (case,) = await reviews.list_reviews()
     await services.reviews.close(case.deposit_id, boss.id, "it never came", clock.now())
     assert (await reread(services, new)).status == "closed"
 
@@ -207,7 +207,7 @@ async def test_where_one_of_two_payments_never_comes_back_the_other_pays(
     await chain.find(second, CONFIRMATIONS)
     paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", False, new.net_raw)
-    (case,) = await reviews.cases(open_only=False)
+    (case,) = await reviews.list_reviews(open_only=False)
     assert (case.status, case.outcome, case.decided_by) == ("closed", "credited", "gateway")
     await assert_books()
     await assert_invoices()
