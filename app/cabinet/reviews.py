@@ -8,7 +8,7 @@ from app.cabinet import labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import context_of
 from app.cabinet.guard import needs
-from app.cabinet.lists import asking
+from app.cabinet.lists import list_query
 from app.core.keyset import page_or_first
 from app.identity.identity import Asked
 from app.identity.paging import PAGE_LENGTH, by_moment_and_number
@@ -22,11 +22,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/reviews", opt=needs(Permission.VIEW))
     async def reviews(request: Asked) -> Response[Any]:
-        ctx, wanted = context_of(request), asking(request, "status", key=by_moment_and_number)
-        status = wanted.one_of("status", labels.REVIEW_STATES)
+        ctx, query = context_of(request), list_query(request, "status", key=by_moment_and_number)
+        status = query.one_of("status", labels.REVIEW_STATES)
         found = await page_or_first(
             lambda place: review_list.page(ctx.merchant_id, ctx.mode, status=status, place=place, limit=PAGE_LENGTH),
-            wanted.place,
+            query.place,
         )
         rows = [
             {
@@ -37,12 +37,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             for review in found
         ]
         context = {
-            "asking": wanted,
+            "query": query,
             "rows": rows,
-            "pager": wanted.pager(found),
-            "tabs": [("All", ctx.path("reviews"), wanted.get("status") is None)]
+            "pager": query.pager(found),
+            "tabs": [("All", ctx.path("reviews"), query.get("status") is None)]
             + [
-                (label, wanted.url({"status": status}), wanted.get("status") == status)
+                (label, query.url({"status": status}), query.get("status") == status)
                 for status, label in labels.REVIEW_STATES.items()
             ],
             "verdicts": labels.VERDICTS,

@@ -17,7 +17,7 @@ from app.cabinet.forms import required
 from app.cabinet.guard import needs
 from app.cabinet.keys import GRACES
 from app.cabinet.labels import plural
-from app.cabinet.lists import asking
+from app.cabinet.lists import list_query
 from app.cabinet.rotation import ends_with, refuse_unseen_rotation
 from app.core import clock
 from app.core.errors import ApiError
@@ -103,13 +103,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def webhook(request: Asked, endpoint_id: str) -> Response[Any]:
         ctx = context_of(request)
         endpoint = await found(ctx, endpoint_id)
-        wanted = asking(request, "status", key=by_number)
-        status = wanted.one_of("status", DELIVERY_STATES)
+        query = list_query(request, "status", key=by_number)
+        status = query.one_of("status", DELIVERY_STATES)
         deliveries = await page_or_first(
             lambda place: queries.list_deliveries(
                 ctx.merchant_id, ctx.mode, endpoint_id, status=status, limit=PAGE_LENGTH, place=place
             ),
-            wanted.place,
+            query.place,
         )
         waiting = await queries.count_waiting(ctx.merchant_id, ctx.mode, endpoint_id)
         here = ctx.path("webhooks", endpoint_id)
@@ -125,7 +125,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "status": status,
             "tabs": [("All", here, status is None)]
             + [(words, f"{here}?status={name}", status == name) for name, words in DELIVERY_STATES.items()],
-            "pager": wanted.pager(deliveries),
+            "pager": query.pager(deliveries),
         }
         return await cabinet.page(request, "cabinet/webhooks/detail.html", context)
 

@@ -8,7 +8,7 @@ from app.core import clock
 from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.paging import PAGE_LENGTH, by_number, place_of
+from app.identity.paging import PAGE_LENGTH, by_number
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, refusals
 from app.web.row_ids import RowId
@@ -25,15 +25,15 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         state = lists.choice(request, "state", STATES, "open")
         severity = lists.choice(request, "severity", SEVERITIES)
         which: alerts.Which = "acknowledged" if state == "acknowledged" else "open"
-        place = place_of(request, by_number)
-        found = await page_or_first(lambda place: alerts.page(which, severity or None, place, PAGE_LENGTH), place)
+        query = lists.list_query(request, by_number, state=state, severity=severity)
+        found = await page_or_first(lambda place: alerts.page(which, severity or None, place, PAGE_LENGTH), query.place)
         context = {
             "alerts": found,
             "state": state,
             "states": STATES,
             "severity": severity,
             "severities": SEVERITIES,
-            "pager": lists.pager(request, {"state": state, "severity": severity}, found, place),
+            "pager": query.pager(found),
         }
         return await desk.page(request, "alerts/list", context, actors=[one.acknowledged_by for one in found])
 

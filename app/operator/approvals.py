@@ -17,7 +17,7 @@ from app.core import clock
 from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.paging import PAGE_LENGTH, by_moment, place_of
+from app.identity.paging import PAGE_LENGTH, by_moment
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
 from app.operator.labels import Labels
@@ -38,14 +38,16 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         context: dict[str, Any] = {"state": state}
         if state == "moving":
             return await desk.page(request, "approvals/moving", {**context, "moving": await networks.on_the_way()})
-        place = place_of(request, by_moment)
         if state == "decided":
-            decided = await page_or_first(lambda place: withdrawals.decided(place, PAGE_LENGTH), place)
-            context |= {"decided": decided, "pager": lists.pager(request, {"state": state}, decided, place)}
+            query = lists.list_query(request, by_moment, state=state)
+            decided = await page_or_first(lambda place: withdrawals.decided(place, PAGE_LENGTH), query.place)
+            context |= {"decided": decided, "pager": query.pager(decided)}
             return await desk.page(request, "approvals/decided", context)
-        account_id = operator_of(request).account_id
-        waiting = await page_or_first(lambda place: queue.waiting_withdrawals(account_id, place, PAGE_LENGTH), place)
-        context |= {"waiting": waiting, "pager": lists.pager(request, {}, waiting, place)}
+        query, account_id = lists.list_query(request, by_moment), operator_of(request).account_id
+        waiting = await page_or_first(
+            lambda place: queue.waiting_withdrawals(account_id, place, PAGE_LENGTH), query.place
+        )
+        context |= {"waiting": waiting, "pager": query.pager(waiting)}
         return await desk.page(request, "approvals/list", context, actors=[one.requested_by for one in waiting])
 
     @get("/approvals/{withdrawal_id:str}")

@@ -17,7 +17,7 @@ from app.core.keyset import page_or_first
 from app.core.money import format_amount, parse_amount
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.paging import PAGE_LENGTH, by_moment, place_of
+from app.identity.paging import PAGE_LENGTH, by_moment
 from app.merchants import administration
 from app.merchants.repository import AssetTerms
 from app.networks.config import Asset, NetworkConfig
@@ -45,16 +45,16 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: Asked) -> Response[bytes]:
         search = lists.text(request, "q")
         status = lists.choice(request, "status", merchants.STATUSES)
-        place = place_of(request, by_moment)
+        query = lists.list_query(request, by_moment, q=search, status=status)
         found = await page_or_first(
-            lambda place: merchants.page(search, status or None, place, PAGE_LENGTH, clock.now()), place
+            lambda place: merchants.page(search, status or None, place, PAGE_LENGTH, clock.now()), query.place
         )
         context = {
             "merchants": found,
             "search": search,
             "status": status,
             "statuses": merchants.STATUSES,
-            "pager": lists.pager(request, {"q": search, "status": status}, found, place),
+            "pager": query.pager(found),
         }
         return await desk.page(request, "merchants/list", context)
 

@@ -7,7 +7,7 @@ from app.core import clock
 from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.paging import PAGE_LENGTH, by_number, place_of
+from app.identity.paging import PAGE_LENGTH, by_number
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here
 from app.reconciliation import repository, requests
@@ -40,12 +40,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "reconciliation/one", context, actors=[run.requested_by])
 
     async def show(request: Asked, form: Form, *, status: int = 200) -> Response[bytes]:
-        place = place_of(request, by_number)
-        shown = await page_or_first(lambda place: repository.runs(place, PAGE_LENGTH), place)
+        query = lists.list_query(request, by_number)
+        shown = await page_or_first(lambda place: repository.runs(place, PAGE_LENGTH), query.place)
         context = {
             "runs": shown,
             "form": form,
-            "pager": lists.pager(request, {}, shown, place),
+            "pager": query.pager(shown),
         }
         return await desk.page(
             request, "reconciliation/list", context, actors=[run.requested_by for run in shown], status=status

@@ -20,7 +20,7 @@ from app.deposits import repository
 from app.deposits.reviews import why_not
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.paging import PAGE_LENGTH, by_moment, place_of
+from app.identity.paging import PAGE_LENGTH, by_moment
 from app.operator import lists
 from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
 from app.wiring import Services
@@ -103,10 +103,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/reviews")
     async def listed(request: Asked) -> Response[bytes]:
         state = cast(Which, lists.choice(request, "state", STATES, "open"))
-        place = place_of(request, by_moment)
-        found = await page_or_first(lambda place: reviews.page(state, place, PAGE_LENGTH), place)
-        pager = lists.pager(request, {"state": state}, found, place)
-        context = {"in_review": found, "state": state, "pager": pager, "dust": await repository.dust()}
+        query = lists.list_query(request, by_moment, state=state)
+        found = await page_or_first(lambda place: reviews.page(state, place, PAGE_LENGTH), query.place)
+        context = {"in_review": found, "state": state, "pager": query.pager(found), "dust": await repository.dust()}
         return await desk.page(request, "reviews/list", context)
 
     @get("/reviews/{deposit_id:str}")
