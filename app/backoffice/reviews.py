@@ -76,11 +76,11 @@ class OtherDeposit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewDetails:
-    """One review with everything that a decision rests on. `share` is how a credit would divide what came.
+    """One review with all facts that its decision needs. `share` is how a credit would divide what came.
 
     `asked` is what the invoice asked for when the review was opened, None where there was none. `sender_lookalikes` are
-    other senders to the invoice whose addresses begin and end like this one's: one of them may be a poisoner's.
-    `may_still_be_paid`: the invoice has time left, so that closing its last review would shut a payment out.
+    other senders to the invoice whose addresses begin and end like this one's: one of them may be an attacker's.
+    `may_still_be_paid`: the invoice has time left, and closing its last review would end it.
     """
 
     review: DepositReview
@@ -101,7 +101,7 @@ class ReviewDetails:
 
     @property
     def can_be_credited(self) -> bool:
-        """Its money is booked to suspense, and there is a merchant to give it to."""
+        """Its money is booked to suspense, and its invoice has a merchant."""
         return self.can_be_returned and self.invoice is not None
 
     @property
@@ -142,7 +142,7 @@ _LISTS: Mapping[Which, Listing[ListedReview]] = {which: _list(which) for which i
 
 
 async def details_of(deposit_id: str, now: datetime) -> ReviewDetails | None:
-    """One review, whoever's, as it is at `now`."""
+    """One review of any merchant, as it is at `now`."""
     found = await reviews.list_reviews(open_only=False, deposit_id=deposit_id)
     if not found:
         return None

@@ -1,7 +1,7 @@
 """What an operator must see to approve or reject a payout or refund: the payment, its address, its merchant.
 
-The digest is recomputed from the row here too, so that a row which somebody has edited is shown as such before the
-operator enters a code.
+The digest is recomputed from the row here too, so that the page shows an edited row as such before the operator
+enters a code.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ MONTH = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenApproval:
-    """One operator's approval of it. `fits`: of just these bytes."""
+    """One operator's approval of it. `fits`: its digest is that of the present fields."""
 
     account_id: str
     name: str
@@ -84,7 +84,7 @@ class MerchantHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimilarWithdrawal:
-    """Another one that waits and could be taken for this one: the same amount, or the same destination."""
+    """Another one that waits and could be confused with this one: the same amount, or the same destination."""
 
     id: str
     amount_raw: int
@@ -95,7 +95,7 @@ class SimilarWithdrawal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawalDetails:
-    """One withdrawal with everything about it. `digest` is recomputed; `intact`: the row's is the same."""
+    """One withdrawal with all its details. `digest` is recomputed; `intact`: the row's is the same."""
 
     intent: Intent
     digest: bytes
@@ -137,7 +137,7 @@ class WithdrawalDetails:
 
     @property
     def can_be_rejected(self) -> bool:
-        """An approval may be taken back while nothing is signed."""
+        """Whether operators may reject it: it waits, or it is approved and nothing is signed."""
         return self.is_waiting or (self.status == "approved" and not self.transactions)
 
 

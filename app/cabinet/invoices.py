@@ -173,7 +173,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def row_of(invoice: InvoiceBody) -> Row:
-    """An invoice in a list: what the merchant calls it, else its id."""
+    """An invoice in a list, by its order id, else by its own id."""
     return Row(
         id=invoice.id,
         title=invoice.order_id or invoice.description or invoice.id,
@@ -237,5 +237,5 @@ def _new_refund(form: Form) -> NewRefund:
         refund_address=required(form, "refund_address", "enter the customer’s address"),
         reason=optional(form, "reason", MAX_REASON_LENGTH),
         customer_visible_reason=optional(form, "customer_visible_reason", MAX_REASON_LENGTH),
-        requested_by="",  # the service writes who asks
+        requested_by="",  # the service writes who requests it
     )

@@ -1,4 +1,4 @@
-"""What the states and kinds of the books are called in the cabinet, and what an address or amount looks like there."""
+"""The cabinet's words for states and kinds, and its forms of amounts and counts."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""Reviews: payments that did not simply pay, and what became of them."""
+"""Reviews: deposits that did not simply pay their invoice, and their outcome."""
 
 from typing import Any
 

@@ -152,7 +152,7 @@ _MADE = {
 
 
 def _short(txid: str) -> str:
-    """The ends of a transaction's id; all of it stands beside its payment."""
+    """The two ends of a transaction's id; the page shows the whole id beside its payment."""
     return txid if len(txid) <= 20 else f"{txid[:10]}…{txid[-6:]}"
 
 

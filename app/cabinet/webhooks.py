@@ -265,7 +265,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return identity.redirect(request, ctx.path("webhooks"), flash="The endpoint is deleted.")
 
     async def at_once(request: Asked, endpoint_id: str, verb: Callable[[], Awaitable[Any]], done: str) -> Response[Any]:
-        """A verb without fields: what it refuses is told on the endpoint's page."""
+        """An action without fields; the endpoint's page shows why it was refused."""
         await found(context_of(request), endpoint_id)
         await identity.require_fresh_code(request, await identity.read_form(request))
         back = context_of(request).path("webhooks", endpoint_id)
@@ -352,7 +352,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def _form_context(form: Form) -> dict[str, Any]:
-    """The event types by noun, each in the order of its life."""
+    """The event types by noun, each in the order in which they happen."""
     return {"form": form, "event_types": [(name, name) for name in sorted(EVENT_TYPES)]}
 
 

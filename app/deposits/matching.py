@@ -25,7 +25,7 @@ class Verdict(StrEnum):
     PART = "part"
     """It counts towards an invoice that is paid in parts."""
     DUST = "dust"
-    """It is too small to mean anything."""
+    """It is too small to count."""
     UNDERPAID = "underpaid"
     OVERPAID = "overpaid"
     LATE = "late"
@@ -72,7 +72,7 @@ class Candidate:
         return self.is_open and paid_at < self.expires_at
 
     def asks_for(self, amount_raw: int) -> bool:
-        """Whether this is the one exact figure that its page shows, or showed: the amount, or what is missing of it."""
+        """Whether its page shows, or showed, exactly this amount: the whole amount, or what is missing of it."""
         return amount_raw == self.pay_in_raw or (
             self.accept_parts and amount_raw == self.pay_in_raw - self.received_raw
         )
@@ -110,7 +110,7 @@ def match(
 
 
 def is_dust(asset: str, amount_raw: int, invoice: Candidate, dust_limit_raw: int) -> bool:
-    """Whether an amount is too small to mean anything to the invoice that it came for."""
+    """Whether an amount is too small to count towards the invoice that it came for."""
     return amount_raw < dust_limit_raw or (asset == invoice.asset and amount_raw * DUST_SHARE < invoice.pay_in_raw)
 
 

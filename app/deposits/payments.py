@@ -2,7 +2,7 @@
 
 Parts wait in suspense for each other. When they are the exact amount the invoice is `confirming`, and once all of them
 are booked they leave suspense together for the merchant. What is left when the invoice has ended, or when its time is
-up, gets its review: nothing waits for ever.
+up, gets its review, so that nothing waits for ever.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ class PaymentService:
         await self._invoices.begin_confirming(invoice_id, candidate.status, total_raw, reviews_left, now)
 
     async def take_back(self, invoice_id: str, now: datetime) -> None:
-        """Deposits of an invoice have left the chain: it waits again if they were its payment or a part of it.
+        """Deposits of an invoice have left the chain. It waits again if they were its payment or a part of it.
 
         Nothing else pays it then: what is still there is in older blocks, and was judged before the payment came.
         """
@@ -85,7 +85,7 @@ class PaymentService:
                 if await self._credit(invoice_id, now):
                     credited.add(invoice_id)
             except ApiError:
-                # A reorganisation took away what suspense has paid out: operators were told then. Later.
+                # A reorganisation took away what suspense has paid out: operators got an alert. Try again later.
                 log.warning("parts_wait_for_suspense", invoice=invoice_id)
         return credited
 

@@ -125,7 +125,7 @@ class ReviewService:
         *,
         address: str | None = None,
     ) -> None:
-        """A refund of the deposit is being made (refunds/returns.py), in the caller's transaction.
+        """Record that a refund returns the deposit (refunds/returns.py), in the caller's transaction.
 
         The caller holds the locks of the suspense ledger's head and of the invoice. Raises ReviewRefused.
         """
@@ -146,12 +146,12 @@ class ReviewService:
         await _audit(review, "returning", operator_id, reason, now, address)
 
     async def return_confirmed(self, deposit_id: str, refund_id: str, now: datetime) -> None:
-        """The refund of the deposit is final. The caller holds the invoice's lock and the transaction."""
+        """Close the review: the refund is final. The caller holds the invoice's lock and the transaction."""
         invoice_id = await reviews_repository.close_returning(deposit_id, refund_id)
         await self._end(invoice_id, now)
 
     async def return_failed(self, deposit_id: str, refund_id: str, now: datetime) -> None:
-        """The deposit was not sent back: its review is open again. The caller holds the invoice's lock."""
+        """Open the review again: the refund failed. The caller holds the invoice's lock."""
         invoice_id = await reviews_repository.reopen_returning(deposit_id, refund_id)
         if invoice_id is not None:
             await self._invoices.note_review(invoice_id, await reviews_left(invoice_id), now)
@@ -165,8 +165,8 @@ async def open_review(deposit_id: str, verdict: Verdict, invoice_id: str | None,
     """Open the review of a deposit in the transaction that stores it; whether it is open now.
 
     A deposit that is back after a deep reorganisation has its review opened anew; one that an operator has closed
-    without moving money stays closed, unless it was closed while the deposit was away: then there was nothing to
-    decide on.
+    without moving money stays closed, unless it was closed while the deposit was off the chain: then there was
+    nothing to decide.
     """
     database.in_transaction()
     facts = await reviews_repository.facts(deposit_id, invoice_id)
@@ -209,7 +209,7 @@ async def why_not(review: DepositReview, operator_id: str) -> str | None:
 
 
 async def would_credit(deposit_id: str) -> Share | None:
-    """How a credit would divide what came; None for a deposit that has no invoice."""
+    """How a credit would divide the amount; None for a deposit that has no invoice."""
     came = await reviews_repository.division(deposit_id)
     return None if came is None else _share(came.came_asset, came.came_raw, came)
 
@@ -275,7 +275,7 @@ async def _audit(
 
 
 def _as_json(row: Facts) -> str:
-    """What an operator wants to see side by side, as JSON: it stays as it was when the review was opened."""
+    """What the invoice asked for and what came, as JSON: a snapshot of the moment when the review is opened."""
     asked = None
     if row.merchant is not None:
         assert row.expires_at is not None, "an invoice has a merchant and a last moment"

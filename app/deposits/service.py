@@ -35,7 +35,7 @@ SETTLE_AT_ONCE = 500
 
 
 class DepositService:
-    """How a deposit comes to its credit, or to suspense."""
+    """Records deposits, and credits them or books them to suspense."""
 
     def __init__(self, invoices: InvoiceService, payments: PaymentService) -> None:
         self._invoices = invoices
@@ -140,7 +140,7 @@ class DepositService:
 def _match(
     transfer: Transfer, paid_at: datetime, candidates: Sequence[Candidate], orphan: Orphan | None, dust_limit_raw: int
 ) -> Match:
-    """What a transfer is to which invoice. One that is back is still its invoice's, whoever has the address by now.
+    """What a transfer is to which invoice. A deposit that is back still belongs to its old invoice.
     It is what it was if it has a review or was credited; any other is judged anew, since its invoice may have been
     cancelled or paid meanwhile."""
     asset, amount_raw = transfer.asset_symbol, transfer.amount_raw
@@ -176,7 +176,7 @@ async def _share_before(row: DueDeposit, earnings: ChainId, came_raw: int) -> Sh
 
 
 async def _suspend(network: str, asset: str, rows: Sequence[DueDeposit], now: datetime) -> None:
-    """Book deposits that are nobody's yet to suspense, in the caller's transaction."""
+    """Book deposits that nobody owns yet to suspense, in the caller's transaction."""
     suspense = ChainId(owner=SUSPENSE, network=network, asset=asset)
     await ledger.lock([suspense])
     postings = []

@@ -1,4 +1,4 @@
-"""How an invoice looks from outside: the one form that the API, events and the stored replay share."""
+"""The public form of an invoice, which the API, events and stored replays share."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal

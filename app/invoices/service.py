@@ -39,7 +39,7 @@ such a transaction for so long (geth's --txpool.lifetime); after that it hardly 
 
 
 class InvoiceService:
-    """The verbs of an invoice's life."""
+    """Changes the state and the sums of invoices."""
 
     def __init__(self, networks: Networks, reader: InvoiceReader) -> None:
         self._networks = networks
@@ -53,7 +53,7 @@ class InvoiceService:
     async def cancel(
         self, merchant_id: str, mode: str, invoice_id: str, now: datetime, by: Member | None = None
     ) -> InvoiceBody:
-        """Cancel at the merchant's wish. `by` is who asks, if not a key.
+        """Cancel for the merchant. `by` is who asks, if not a key.
 
         Raises INVOICE_NOT_FOUND, INVOICE_NOT_CANCELLABLE.
         """
@@ -80,8 +80,8 @@ class InvoiceService:
         await self._move(invoice_id, current, Status.CONFIRMING, now, changes)
 
     async def await_again(self, invoice_id: str, received_raw: int, reviews_left: int, now: datetime) -> None:
-        """The payment was reorganised away. What an operator has credited meanwhile pays in its place, else it is about
-        the deposits that have a review, else the invoice waits as before.
+        """The payment was reorganised away. If an operator has credited something meanwhile the invoice is `paid`, else
+        if deposits are in review it is `manual_review`, else it waits as before.
 
         The caller holds the row's lock and the transaction.
         """
@@ -106,7 +106,7 @@ class InvoiceService:
     async def reverse(self, invoice_id: str, net_raw: int, received_raw: int, now: datetime) -> None:
         """A booked deposit has left the chain. The caller holds the row's lock and the transaction.
 
-        The state stays: what was delivered is delivered. `credited` says that the money is not there.
+        The state stays, since the merchant may have delivered. `credited` says that the money is not there.
         """
         row = await repository.sums(invoice_id)
         left_raw = (row.credited_raw or 0) - net_raw
@@ -191,8 +191,8 @@ class InvoiceService:
         await announce(*expired)
         return expired
 
-    async def let_time_run_out(self, invoice_id: str, expires_at: datetime) -> None:
-        """Bring the end of the time to pay forward. For the sandbox alone: nobody waits an hour to see "late".
+    async def expire_early(self, invoice_id: str, expires_at: datetime) -> None:
+        """Let the time to pay end earlier. Only the sandbox uses it, to show a late payment without an hour's wait.
 
         In the caller's transaction where there is one; does nothing to an invoice that isn't waiting.
         """
@@ -209,8 +209,8 @@ class InvoiceService:
     ) -> InvoiceBody:
         """Take an invoice from `current` to `target` with other columns' `changes`, and write the event.
 
-        The event is `invoice.<target>` unless named; None writes none. Leaving the states that keep an address
-        gives the address back.
+        The event is `invoice.<target>` unless named; None writes none. Leaving the states with an address
+        ends its lease.
         """
         if target != current:
             check_transition(current, target)

@@ -1,4 +1,4 @@
-"""Alerts: what is wrong now, what was, and what was done about it."""
+"""Alerts: open ones, and acknowledged ones with a note on what was done."""
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler

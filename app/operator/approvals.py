@@ -163,7 +163,7 @@ def _text_of(details: WithdrawalDetails, labels: Labels) -> str:
 
 
 def _digest(text: str) -> bytes:
-    """The digest that the form carries; what is none fits nothing."""
+    """The digest that the form carries; an invalid one becomes empty and matches nothing."""
     try:
         return binascii.unhexlify(text.strip())
     except (binascii.Error, ValueError):

@@ -48,7 +48,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
 
 def _actor(text: str) -> str | None:
-    """An actor as the log has it; an account's bare id is enough."""
+    """The actor in the log's form: `ACC-…` alone becomes `account:ACC-…`."""
     if not text:
         return None
     return f"account:{text.upper()}" if text.upper().startswith("ACC-") else text

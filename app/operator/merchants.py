@@ -1,4 +1,4 @@
-"""Merchants: a list that can be searched, one merchant with everything beside it, and what operators set."""
+"""Merchants: a list with a search, one merchant with all its details, and the settings for operators."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -34,7 +34,7 @@ STANDINGS: dict[str, tuple[Action, str]] = {
     "reinstate": (administration.reinstate, "reinstated, its keys work again."),
     "ban": (administration.ban, "banned, its keys are refused for good."),
 }
-"""What may be done about a merchant's standing, by the last part of the page's address, and what was done then."""
+"""The changes of a merchant's status by the last part of the page's address: the action, and the message after it."""
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:

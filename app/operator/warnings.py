@@ -13,7 +13,7 @@ from app.withdrawals.limits import STOPPED
 Tone = Literal["critical", "caution", "neutral"]
 
 MUCH_LARGER = 3
-"""An amount of at least so many times the largest paid so far gets a warning."""
+"""An amount of at least this many times the largest one paid so far gets a warning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Manual reviews as their merchant sees them: what came, why it did not simply pay, what became of it."""
+"""Manual reviews as their merchant sees them: what came, why it did not pay the invoice, and the outcome."""
 
 from datetime import datetime
 from typing import Any

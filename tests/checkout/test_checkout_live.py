@@ -115,7 +115,7 @@ async def test_time_up_and_cancellation_take_the_address_away_without_a_reload(
         if end == "cancelled":
             await services.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
         else:
-            await services.invoices.let_time_run_out(new.id, clock.now() - timedelta(minutes=2))
+            await services.invoices.expire_early(new.id, clock.now() - timedelta(minutes=2))
             await driver.mine(1)
         await expect(page.locator("#headline")).to_have_text(headline, timeout=10_000)
         assert new.pay_in.address not in await page.content()
