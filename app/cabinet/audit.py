@@ -63,9 +63,9 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "merchant.branding_changed": "Changed the payment page",
         "invoice.created": "Created an invoice",
         "invoice.cancelled": "Cancelled an invoice",
-        "payout.requested": "Asked for a payout",
+        "payout.requested": "Requested a payout",
         "payout.cancelled": "Cancelled a payout",
-        "refund.requested": "Asked for a refund",
+        "refund.requested": "Requested a refund",
         "withdrawal.approved": "Approved a payout or refund",
         "withdrawal.rejected": "Rejected a payout or refund",
     }

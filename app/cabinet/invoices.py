@@ -131,7 +131,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @form_post(
         "/invoices/{invoice_id:str}/refund",
-        does="Ask for a refund",
+        does="Request a refund",
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.REFUNDS_WRITE),
     )
@@ -156,7 +156,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/invoices/refund.html", context)
         asked = msgspec.json.decode(made.body, type=RefundBody)
-        words_of_it = "The refund was asked for. An operator approves it before anything is sent."
+        words_of_it = "The refund is requested. An operator approves it before anything is sent."
         return identity.redirect(request, ctx.path("refunds", asked.id), flash=words_of_it)
 
     async def refund_context(request: Asked, invoice_id: str) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return await cabinet.page(request, "cabinet/payouts/review.html", _review_context(ctx, form, quote))
 
     @form_post(
-        "/payouts/review", does="Ask for a payout", step_up=StepUp.FRESH_CODE, opt=needs(Permission.PAYOUTS_WRITE)
+        "/payouts/review", does="Request a payout", step_up=StepUp.FRESH_CODE, opt=needs(Permission.PAYOUTS_WRITE)
     )
     async def ask(request: Asked) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
@@ -98,7 +98,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             context = _review_context(ctx, form, quote)
             return await cabinet.refused(request, form, "cabinet/payouts/review.html", context)
         payout = msgspec.json.decode(made.body, type=PayoutBody)
-        flash = "The payout was asked for. An operator approves it before anything is sent."
+        flash = "The payout is requested. An operator approves it before anything is sent."
         return identity.redirect(request, ctx.path("payouts", payout.id), flash=flash)
 
     async def found(ctx: MemberContext, payout_id: str) -> PayoutBody:

@@ -1,6 +1,6 @@
 """Webhooks: endpoints, their secrets, what was delivered and how it went, sending again.
 
-A secret is shown once, on the page that the form that asked for it leads to (`Portal.show_once`).
+A secret is shown once, on the page to which the form leads (`Portal.show_once`).
 """
 
 from collections.abc import Awaitable, Callable, Mapping

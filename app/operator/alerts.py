@@ -57,7 +57,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 await service.acknowledge_alert(alert_id, form.text("note"), by, clock.now())
         except FormRefused:
             return await show(request, alert_id, form, status=422)
-        return desk.done(request, "Acknowledged. If it is not mended, the next look raises it again.")
+        return desk.done(request, "Acknowledged. If it is not fixed, the next check raises it again.")
 
     async def show(request: Asked, alert_id: int, form: Form, *, status: int = 200) -> Response[bytes]:
         alert = await alerts.one(alert_id)

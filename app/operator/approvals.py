@@ -77,9 +77,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             return await show(request, "one", await find(withdrawal_id), form, status=422)
         what = _text_of(details, Labels(services.networks))
         if status == Status.PENDING_APPROVAL:
-            return desk.done(
-                request, f"Your approval of {what} is written down. A second operator must approve it too."
-            )
+            return desk.done(request, f"Your approval of {what} is recorded. A second operator must approve it too.")
         return desk.done(request, f"Approved: {what}. The signer sends it next.")
 
     @get("/approvals/{withdrawal_id:str}/reject")

@@ -48,7 +48,7 @@ DEPOSIT_STATES = MappingProxyType(
 """Where a deposit stands (deposits/tables.py)."""
 
 CONFLICTS: Mapping[Conflict, str] = MappingProxyType(
-    {"asked": "You asked for it", "holds_key": "You know its key", "member": "Your own merchant"}
+    {"asked": "You requested it", "holds_key": "You know its key", "member": "Your own merchant"}
 )
 """Why the operator who reads the list may not approve a withdrawal."""
 

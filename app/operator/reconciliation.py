@@ -21,7 +21,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: Asked) -> Response[bytes]:
         return await show(request, Form.empty())
 
-    @form_post("/reconciliation", does="Ask for a reconciliation run", step_up=StepUp.FRESH_CODE)
+    @form_post("/reconciliation", does="Request a reconciliation run", step_up=StepUp.FRESH_CODE)
     async def ask(request: Asked) -> Response[bytes]:
         form = await desk.identity.read_form(request)
         try:
@@ -29,7 +29,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         except FormRefused:
             return await show(request, form, status=422)
         run_id = await requests.request(by, full=form.has("full"), now=clock.now())
-        return desk.done(request, "The run is asked for.", f"/desk/reconciliation/{run_id}")
+        return desk.done(request, "The run is requested.", f"/desk/reconciliation/{run_id}")
 
     @get("/reconciliation/{run_id:int}")
     async def one(request: Asked, run_id: RowId) -> Response[bytes]:

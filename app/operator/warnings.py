@@ -30,7 +30,7 @@ def why_not(details: WithdrawalDetails, operator_id: str, conflict: Conflict | N
     if not details.is_waiting:
         return f"It is {details.status.replace('_', ' ')}: there is nothing to approve."
     if not details.intact:
-        return "Its row was edited after it was asked for. Reject it, and find out who did that."
+        return "Its row was edited after it was requested. Reject it, and find out who did that."
     if details.held:
         return "It is on hold: the hold must be released first."
     if conflict is not None:
@@ -65,7 +65,7 @@ def _integrity(details: WithdrawalDetails) -> Iterator[ApprovalWarning]:
     if not details.intact:
         yield ApprovalWarning(
             "critical",
-            "This is not what was asked for.",
+            "This is not what was requested.",
             "The digest that was stored with the request does not fit the row any more: somebody has edited it.",
         )
     if any(not approval.fits for approval in details.approvals):
@@ -108,7 +108,7 @@ def _destination(details: WithdrawalDetails) -> Iterator[ApprovalWarning]:
 def _merchant(details: WithdrawalDetails) -> Iterator[ApprovalWarning]:
     if details.merchant_status in ("suspended", "banned"):
         yield ApprovalWarning(
-            "critical", f"The merchant is {details.merchant_status}.", "What was asked for before still waits here."
+            "critical", f"The merchant is {details.merchant_status}.", "Requests from before still wait here."
         )
     if details.merchant_history.balance.available_raw < 0:
         yield ApprovalWarning(

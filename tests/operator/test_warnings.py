@@ -94,7 +94,7 @@ SIMILAR = SimilarWithdrawal(id="PO-2", amount_raw=10, asset="USDT", destination=
 @pytest.mark.parametrize(
     ("changes", "tone", "words"),
     [
-        ({"intact": False}, "critical", "not what was asked for"),
+        ({"intact": False}, "critical", "not what was requested"),
         ({"approvals": (approval(fits=False),)}, "critical", "approval is of something else"),
         ({"held": True}, "caution", "On hold"),
         ({"destination_history": history(confirmed=0)}, "caution", "First payment"),
