@@ -1,4 +1,4 @@
-"""The running app, a real chain and a real browser: what a customer sees while a payment goes its way."""
+"""The running app, a real chain and a real browser: what a customer sees during a payment."""
 
 import asyncio
 import resource
@@ -160,7 +160,7 @@ async def test_the_sandbox_wallet_shows_each_outcome(
     assert complaints == []
 
 
-async def test_a_stranger_s_page_can_neither_pay_nor_frame(
+async def test_a_foreign_page_can_neither_pay_nor_frame(
     services: Services, web: RunningApp, browser: Browser, driver: AnvilDriver
 ) -> None:
     new = await invoice(services, await terms(service_fee_bps=0))
@@ -205,7 +205,7 @@ async def test_streams_of_clients_that_vanish_are_forgotten(services: Services, 
     await web.until_open(0, timeout_s=5)
 
 
-async def test_thousands_of_open_pages_keep_nobody_waiting(services: Services, web: RunningApp) -> None:
+async def test_thousands_of_open_pages_delay_no_other_request(services: Services, web: RunningApp) -> None:
     """More than Granian would hold by itself; still one address has no more than its hundred."""
     allow_files(4_000)
     new = await invoice(services, await terms(service_fee_bps=0))

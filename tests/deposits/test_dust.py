@@ -153,7 +153,7 @@ async def test_what_an_operator_has_credited_pays_when_the_exact_one_leaves_the_
     await assert_invoices()
 
 
-async def test_a_case_under_return_does_not_keep_the_exact_one_from_paying(
+async def test_a_review_under_return_does_not_stop_the_exact_payment(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     first, second = [await operator(services.settings.data_keys, f"op{n}@example.test") for n in (1, 2)]
@@ -193,7 +193,7 @@ async def test_after_a_cancellation_not_even_the_exact_one_pays(
     await assert_invoices()
 
 
-async def test_a_flood_of_dust_drowns_nothing(services: Services, feed: Feed, merchant: Terms) -> None:
+async def test_much_dust_hides_no_other_deposit(services: Services, feed: Feed, merchant: Terms) -> None:
     new = await invoice(services, merchant)
     await feed.mine(*(feed.transfer(new, 1) for _ in range(MOST_DUST + 10)))
     await feed.pay(new, int(new.pay_in.amount_raw))

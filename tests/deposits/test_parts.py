@@ -182,7 +182,7 @@ async def test_when_the_time_is_up_parts_go_to_review(
     await assert_invoices()
 
 
-async def test_a_cancellation_takes_the_parts_to_review(services: Services, feed: Feed, merchant: Terms) -> None:
+async def test_a_cancellation_opens_reviews_of_the_parts(services: Services, feed: Feed, merchant: Terms) -> None:
     new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     cancelled = await services.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
@@ -196,7 +196,7 @@ async def test_a_cancellation_takes_the_parts_to_review(services: Services, feed
     await assert_invoices()
 
 
-async def test_a_part_that_the_chain_takes_back_is_missing_again(
+async def test_a_part_that_a_reorganisation_removes_is_missing_again(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await new_invoice(services, merchant)
@@ -370,7 +370,7 @@ async def test_what_nobody_saw_move_is_no_part_of_a_payment(services: Services, 
     assert [deposit.verdict for deposit in seen.deposits] == ["part", "dust", "part", "in_review"]
 
 
-async def test_a_speck_that_counted_is_dust_again_when_the_payment_falls_apart(
+async def test_dust_that_counted_is_dust_again_when_the_payment_is_reorganised(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await new_invoice(services, merchant)

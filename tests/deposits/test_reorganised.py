@@ -135,9 +135,7 @@ async def test_what_does_not_come_back_within_hours_lets_the_invoice_expire(
     await assert_invoices()
 
 
-async def test_a_case_whose_deposit_never_comes_back_can_be_closed(
-    services: Services, merchant: Terms, chain: Chain
-) -> None:
+async def test_a_review_of_an_orphaned_deposit_can_be_closed(services: Services, merchant: Terms, chain: Chain) -> None:
     new = await invoice(services, merchant, expires_in=TEN_MINUTES)
     await chain.pay(new, 1_000_000)
     await chain.lose()
@@ -163,7 +161,7 @@ async def test_a_cancelled_invoice_is_not_paid_by_what_comes_back(
 
 
 @pytest.mark.parametrize("difference_raw", [0, -1_000_000])
-async def test_what_comes_back_is_its_invoices_whoever_has_the_address_by_then(
+async def test_a_deposit_that_is_back_belongs_to_its_invoice_even_if_another_has_the_address(
     services: Services, merchant: Terms, chain: Chain, difference_raw: int
 ) -> None:
     # Given a paid invoice whose address was paid a second time, and has gone on to another invoice,

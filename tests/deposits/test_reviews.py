@@ -156,7 +156,7 @@ async def test_a_return_is_a_refund_that_another_operator_approves(shop: Shop, k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_closed_case_leaves_the_money_in_suspense(shop: Shop, kind: str) -> None:
+async def test_a_closed_review_leaves_the_money_in_suspense(shop: Shop, kind: str) -> None:
     new, deposit_id, asset, amount_raw = await shop.goes_wrong(kind)
     for empty in ("", "  \n"):
         with pytest.raises(ReviewRefused, match="reason"):
@@ -182,7 +182,7 @@ async def test_a_closed_case_leaves_the_money_in_suspense(shop: Shop, kind: str)
     await assert_invoices()
 
 
-async def test_one_open_case_keeps_the_invoice_in_review(shop: Shop) -> None:
+async def test_one_open_review_keeps_the_invoice_in_review(shop: Shop) -> None:
     new = await shop.invoice()
     await shop.pay(new.pay_in.address, 1_000_000)
     await shop.pay(new.pay_in.address, 4_000_000)
@@ -229,7 +229,7 @@ async def test_a_deposit_to_an_address_that_served_nobody_has_a_case_without_a_m
 
 
 @pytest.mark.parametrize("end", ["rejected", "reverted"])
-async def test_a_return_that_comes_to_nothing_opens_the_case_again(shop: Shop, end: str) -> None:
+async def test_a_failed_return_opens_the_review_again(shop: Shop, end: str) -> None:
     new, deposit_id, _, amount_raw = await shop.goes_wrong("overpaid")
     first, second = shop.ops
     refund_id = await shop.services.returns.send_back(deposit_id, STRANGER, first.id, "too much", clock.now())
@@ -342,7 +342,7 @@ async def test_a_case_whose_deposit_is_reorganised_away_waits_for_it(shop: Shop)
 
 
 @pytest.mark.parametrize("closed_while_away", [True, False])
-async def test_a_case_is_open_when_its_deposit_comes_back(
+async def test_a_review_is_open_again_when_its_deposit_is_back_on_the_chain(
     shop: Shop, driver: AnvilDriver, closed_while_away: bool
 ) -> None:
     await driver.mine(1)

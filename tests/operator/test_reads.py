@@ -119,7 +119,7 @@ async def test_the_details_of_a_withdrawal_include_the_history_of_the_address_an
     assert (later.merchant_history.confirmed, later.merchant_history.last_month) == (2, 0)
 
 
-async def test_an_address_that_only_looks_like_a_known_one_is_told(
+async def test_an_address_that_only_looks_like_a_known_one_is_warned_of(
     services: Services, merchant_id: str, ops: Staff
 ) -> None:
     await paid(services, merchant_id, ops, "7.00")
@@ -197,13 +197,13 @@ IMITATION = "0x1234" + 32 * "0" + "79c8"
 """Begins and ends like SENDER."""
 
 
-async def test_whoever_sends_dust_or_imitates_another_sender_is_not_taken_for_the_payer(
+async def test_a_sender_of_dust_or_a_lookalike_is_not_treated_as_the_payer(
     services: Services, merchant_id: str, ops: Staff
 ) -> None:
     feed = Feed(services)
     feed.begin_anew()
     new = await invoice(services, await terms(service_fee_bps=0))
-    await feed.pay(new, 7, sender=IMITATION)  # dust, as poisoners send it
+    await feed.pay(new, 7, sender=IMITATION)  # dust, as in address poisoning
     await feed.pay(new, 2_000_000, sender=SENDER)
     await feed.confirm()
     (case,) = await reviews.page("open", None, 10)
@@ -220,7 +220,7 @@ async def test_whoever_sends_dust_or_imitates_another_sender_is_not_taken_for_th
     assert (lure.paid_from_here, [a.lower() for a in lure.payer_lookalikes]) == (False, [SENDER.lower()])
     honest = await history_of(SENDER.lower())
     assert (honest.paid_from_here, honest.payer_lookalikes) == (False, ())
-    # The case's page warns of the other sender, and offers neither address for copying.
+    # The review's page warns of the other sender, and offers neither address for copying.
     details = await reviews.details_of(case.deposit_id, clock.now())
     assert details is not None
     assert [a.lower() for a in details.sender_lookalikes] == [IMITATION.lower()]
@@ -315,7 +315,7 @@ async def test_a_merchants_file(services: Services, merchant_id: str, by: Operat
     assert await merchant_details.details_of("MCH-0000000000", services.networks, clock.now()) is None
 
 
-async def test_networks_tell_what_is_known_without_asking_a_node(
+async def test_networks_are_read_without_a_request_to_a_node(
     services: Services, merchant_id: str, ops: Staff, driver: AnvilDriver
 ) -> None:
     (fresh,) = await networks.states(services.networks, clock.now())
@@ -339,7 +339,7 @@ async def test_networks_tell_what_is_known_without_asking_a_node(
     assert (state.pool.lent, state.pool.made >= 1, state.pool.cap) == (1, True, 10_000)
     assert [(hot.asset, hot.held_raw, hot.free_raw, hot.gas_left_raw, hot.looked_at) for hot in state.hot] == [
         ("ETH", 9, 9, 3, now),
-        ("USDT", 7, 5, None, now),  # a second look that tells nothing new is not written down
+        ("USDT", 7, 5, None, now),  # a second check without changes writes no row
     ]
     assert (state.on_the_way, state.stuck) == (1, 1)
     (waiting,) = await networks.on_the_way(NETWORK)

@@ -122,7 +122,7 @@ def test_nothing_is_warned_of_without_need() -> None:
     assert titles(details(), ceiling) == []
 
 
-def test_the_gravest_comes_first() -> None:
+def test_the_most_serious_warning_comes_first() -> None:
     poisoned = history(confirmed=0, lookalikes=("0xabd",), rejected=2)
     found = titles(details(destination_history=poisoned, similar=(SIMILAR,), merchant_status="suspended"))
     assert [tone for tone, _ in found] == ["critical", "critical", "caution", "caution", "neutral"]
@@ -159,7 +159,7 @@ def test_a_conflict_of_interest_is_said_in_words() -> None:
     }
 
 
-def test_nothing_is_attached_by_who_asked_or_to_what_has_a_transaction() -> None:
+def test_nothing_is_attached_by_the_requester_or_to_a_withdrawal_with_a_transaction() -> None:
     assert why_not_attach(details(), None) is None
     assert "whose secret you have seen" in (why_not_attach(details(), "holds_key") or "")
     assert why_not_attach(details(status="rejected"), None) == "It is rejected."

@@ -1,4 +1,4 @@
-"""Whatever a stranger sends is a 4xx: every route of the app, signed out, as a merchant's owner and as an operator.
+"""Any bad request is a 4xx: every route of the app, signed out, as a merchant's owner and as an operator.
 
 A request is made as Granian makes it of bytes: the path decoded with U+FFFD for what is no UTF-8. Paths, queries,
 headers, methods and bodies are bad one at a time on a request that is right otherwise, so that it comes as far as it

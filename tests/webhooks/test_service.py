@@ -145,7 +145,7 @@ async def test_a_deleted_endpoint_is_gone_and_gets_nothing(
     assert refused.value.code == Code.WEBHOOK_NOT_FOUND
 
 
-async def test_retention_forgets_what_is_done_and_keeps_what_waits(
+async def test_retention_deletes_finished_deliveries_and_keeps_waiting_ones(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 4)
