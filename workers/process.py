@@ -7,12 +7,12 @@ its keeper, jobs by the schedule. arq's worker is started anew until Redis is ba
 import asyncio
 import signal
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from arq.worker import Worker
 
-from app.core import redis
+from app.core import clock, redis
 from app.core.logging import get_logger
 from app.wiring import Services
 from workers.jobs import Context, Loop, Queue
@@ -122,7 +122,7 @@ class _Worker(Worker):
 
     async def heart_beat(self) -> None:
         """What arq does at each poll; scheduled jobs are enqueued here."""
-        until = datetime.now(UTC)
+        until = clock.unshifted_now()
         await super().heart_beat()
         self._schedule.arq_enqueued(until)
 

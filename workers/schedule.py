@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from arq.cron import CronJob
 from arq.worker import Retry
 
+from app.core import clock
 from app.core.logging import get_logger
 from workers.jobs import Context
 
@@ -34,7 +35,7 @@ class Schedule:
         self._context = context
         self._enqueued_until = datetime.min.replace(tzinfo=UTC)
         self._running: set[asyncio.Task[None]] = set()
-        now = datetime.now(UTC)
+        now = clock.unshifted_now()
         for job in jobs:
             if job.run_at_startup:
                 job.next_run = now
@@ -52,7 +53,7 @@ class Schedule:
     async def run(self, stop: asyncio.Event) -> None:
         """Run what arq misses until `stop` is set; then let what is under way end."""
         while not stop.is_set():
-            self._look(datetime.now(UTC))
+            self._look(clock.unshifted_now())
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
         if self._running:

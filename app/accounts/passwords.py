@@ -49,8 +49,13 @@ def is_right(password: str, password_hash: str) -> bool:
         return False
 
 
-NOBODYS = hash_password("the password of nobody")
-"""The hash that is compared where an address is unknown, so that it takes the same time as a known one."""
+@cache
+def nobodys_hash() -> str:
+    """The hash that is compared where an address is unknown, so that it takes the same time as a known one.
+
+    Computed at the first call: the web process makes that before it serves, the others never sign anybody in.
+    """
+    return hash_password("the password of nobody")
 
 
 async def hash_aside(password: str) -> str:

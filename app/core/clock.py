@@ -11,6 +11,11 @@ def now() -> datetime:
     return datetime.now(UTC) + _shift
 
 
+def unshifted_now() -> datetime:
+    """The machine's own time: for what another program's clock decides, such as the schedule of arq."""
+    return datetime.now(UTC)
+
+
 def monotonic_s() -> float:
     """Seconds for measuring durations; never goes back and is not shifted."""
     return time.monotonic()

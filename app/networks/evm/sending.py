@@ -9,8 +9,6 @@ from typing import Any
 
 import msgspec
 from eth_abi.abi import encode
-from eth_account import Account
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_utils.crypto import keccak
 
 from app.networks.config import Asset, NetworkConfig
@@ -85,11 +83,11 @@ class EvmSender:
         if self._config.rollup is None:
             return draft
         # Three bytes longer than the unsigned form: the shortest signature that can be written down.
-        unsigned = TypedTransaction.from_dict({**self._fields(draft), "v": 1, "r": 1, "s": 1}).encode()
+        unsigned = _encoded({**self._fields(draft), "v": 1, "r": 1, "s": 1})
         return msgspec.structs.replace(draft, data_fee_raw=await rollup.data_fee_raw(self._rpc, unsigned))
 
     def sign(self, draft: Draft, private_key: bytes) -> Signed:
-        signed = Account.sign_transaction(self._fields(draft), private_key)
+        signed = _account().sign_transaction(self._fields(draft), private_key)
         return Signed(txid="0x" + bytes(signed.hash).hex(), raw=bytes(signed.raw_transaction))
 
     async def broadcast(self, signed: Signed) -> Broadcast:
@@ -129,11 +127,11 @@ class EvmSender:
             return None
         draft = self._draft(found)
         signature = {name: int(getattr(found, name), 16) for name in "vrs"}
-        raw = TypedTransaction.from_dict({**self._fields(draft), **signature}).encode()
+        raw = _encoded({**self._fields(draft), **signature})
         # The id is the hash of the bytes: whoever has lied about one of them has made another id.
         if keccak(raw) != bytes.fromhex(found.hash[2:]) or found.hash.lower() != txid.lower():
             raise NotATransfer(f"transaction {txid} is not made as we make ours")
-        sender = Account.recover_transaction(raw)
+        sender = _account().recover_transaction(raw)
         return OnChain(from_address=str(sender), draft=draft, signed=Signed(found.hash.lower(), raw))
 
     async def pooled(self, txids: Sequence[str]) -> list[bool]:
@@ -277,3 +275,17 @@ _WORDS = (
 
 def _count_call(address: str, height: int | None) -> Call[str]:
     return Call("eth_getTransactionCount", (address, "latest" if height is None else hex(height)), Quantity)
+
+
+def _account() -> Any:
+    """eth-account's class, imported at its first use: that takes most of a second, and the signer alone signs."""
+    from eth_account import Account  # noqa: PLC0415
+
+    return Account
+
+
+def _encoded(fields: dict[str, Any]) -> bytes:
+    """A typed transaction (EIP-2718) with its signature, as bytes."""
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction  # noqa: PLC0415
+
+    return bytes(TypedTransaction.from_dict(fields).encode())
