@@ -6,7 +6,7 @@ from tests.browsing import AXE, AXE_RUN, SCREENS
 
 
 async def look(page: Page, name: str) -> None:
-    """Check that axe finds nothing, light and dark, and nothing is wider than a phone; screenshots go to `var/screens`."""
+    """Check: axe finds nothing, light and dark; nothing is wider than a phone; screenshots go to `var/screens`."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
