@@ -20,7 +20,7 @@ from app.wiring import Services
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.holds import HoldRefused
 
-Asked = Request[Any, Any, Any]
+PageRequest = Request[Any, Any, Any]
 
 QUEUE = "/desk"
 """Where an operator returns after each action."""
@@ -38,7 +38,7 @@ class Desk:
 
     async def page(
         self,
-        request: Asked,
+        request: PageRequest,
         template: str,
         context: Mapping[str, Any],
         *,
@@ -58,17 +58,17 @@ class Desk:
             status=status,
         )
 
-    async def proven(self, request: Asked, form: Form) -> Operator:
+    async def proven(self, request: PageRequest, form: Form) -> Operator:
         """The operator who sends the form. Raises FormRefused without a code of the last ten minutes."""
         await self.identity.require_fresh_code(request, form)
         return operator_of(request)
 
-    def done(self, request: Asked, flash: str, path: str = QUEUE) -> Response[Any]:
+    def done(self, request: PageRequest, flash: str, path: str = QUEUE) -> Response[Any]:
         """Redirect to the queue, or to `path`, with a message on what was done."""
         return self.identity.redirect(request, path, flash=flash)
 
 
-def operator_of(request: Asked) -> Operator:
+def operator_of(request: PageRequest) -> Operator:
     """The operator of the request. Raises for anybody else; the guard refuses them before."""
     visitor = visitor_of(request)
     return on_duty(visitor.session, address=visitor.address)
