@@ -81,7 +81,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "webhooks/test_delivery.py::test_a_success_resets_the_count",
     ),
     "Re-enable in the cabinet.": (
-        "cabinet/test_webhooks.py::test_a_paused_endpoint_is_told_everywhere_and_gets_what_waited_in_order",
+        "cabinet/test_webhooks.py::test_a_paused_endpoint_is_shown_everywhere_and_gets_waiting_events_in_order",
     ),
     "The payment_urlcontains an HMAC": (
         "checkout/test_links.py::test_every_wrong_link_gets_the_same_answer_in_the_same_time",
@@ -97,7 +97,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "Don't iframe it.": (
         "web/test_edge.py::test_headers_of_pages_and_of_the_api",
-        "checkout/test_checkout_live.py::test_a_stranger_s_page_can_neither_pay_nor_frame",
+        "checkout/test_checkout_live.py::test_a_foreign_page_can_neither_pay_nor_frame",
     ),
     "Customer data:": (
         "api/test_invoices.py::test_the_customers_address_is_kept_as_a_hash_alone",

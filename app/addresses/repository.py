@@ -30,7 +30,7 @@ class PoolAddress(msgspec.Struct, frozen=True):
 async def reserve(
     network: str, holder: str, *, reserved_until: datetime, limit: int, now: datetime
 ) -> list[ReservedAddress]:
-    """Reserve free addresses, those that have rested longest first; addresses that are locked are left out."""
+    """Reserve free addresses, those that were released first; locked addresses are left out."""
     # SQL, since the builder writes the limit of a subquery as text, and it differs with each network.
     rows = await database.fetch_all(
         """

@@ -1,8 +1,8 @@
-"""Lending deposit addresses: a pool per network that grows to its cap, or a fresh address for each invoice.
+"""Leasing deposit addresses: a pool per network that grows to its cap, or a fresh address for each invoice.
 
-A web process reserves a few addresses ahead in one statement and lends them one by one, so that a creation
-costs no search of its own. The lease itself is taken by the statement that inserts the invoice
-(invoices/creation_repository.py), which checks that the reservation still holds.
+A web process reserves a few addresses in one statement and uses them one by one, so that a creation needs no search
+of its own. The statement that inserts the invoice (invoices/creation_repository.py) takes the lease, and checks that
+the reservation still holds.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from app.networks.config import NetworkConfig
 from app.networks.registry import Networks
 
 RESERVATION = timedelta(seconds=60)
-"""How long a process may hold an address that it has not lent; a crashed one's come free after it."""
+"""How long a process may reserve an address that it has not leased. The reservations of a crashed process end then."""
 
 LAST_MOMENT = timedelta(seconds=5)
-"""A reservation this close to its end is not used any more."""
+"""A reservation that ends within this time is not used any more."""
 
 RESERVE_AHEAD = 100
 GROW_BY = 200
@@ -71,7 +71,7 @@ class AddressBook:
         self._reserved[network.key].appendleft(reservation)
 
     async def close(self) -> None:
-        """Wait for what is under way. Addresses that were not lent come free by themselves."""
+        """Wait for refills that run. The reservations of addresses that were not leased end by themselves."""
         await asyncio.gather(*self._refills.values(), return_exceptions=True)
 
     def _refill(self, network: NetworkConfig) -> asyncio.Task[None]:
@@ -109,13 +109,13 @@ class AddressBook:
 
 
 def _ahead(network: NetworkConfig) -> int:
-    """How many addresses a process reserves at a time. A small pool is not hoarded."""
+    """How many addresses a process reserves at a time. Of a small pool it reserves few."""
     share = RESERVE_AHEAD if network.address_mode == "fresh" else network.pool_cap // 100
     return max(1, min(RESERVE_AHEAD, share))
 
 
 async def reserve(network: NetworkConfig, holder: str, now: datetime) -> list[Reservation]:
-    """Reserve free addresses, those that have rested longest first."""
+    """Reserve free addresses, those that were released first."""
     until = now + RESERVATION
     rows = await repository.reserve(network.key, holder, reserved_until=until, limit=_ahead(network), now=now)
     return [Reservation(row.id, row.address, row.lease_count, holder, until) for row in rows]

@@ -1,4 +1,4 @@
-"""Merchants as operators read them: a list that can be searched, and one merchant with everything beside it."""
+"""Merchants as operators read them: a list with a search, and one merchant with all its details."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ class AssetSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
-    """What of a merchant waits somewhere."""
+    """How many of a merchant's payments, reviews and deliveries wait."""
 
     withdrawals: int
     reviews: int
@@ -96,8 +96,8 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MerchantFile:
-    """One merchant. `status_reason` is what was said when its standing last changed."""
+class MerchantDetails:
+    """One merchant. `status_reason` is the reason of its last change of status."""
 
     id: str
     name: str
@@ -173,12 +173,12 @@ _LIST = Listing(
 )
 
 
-async def file_of(merchant_id: str, networks: Networks, now: datetime) -> MerchantFile | None:
-    """One merchant with everything beside it."""
+async def details_of(merchant_id: str, networks: Networks, now: datetime) -> MerchantDetails | None:
+    """One merchant with all its details."""
     merchant = await _MERCHANT.first(id=merchant_id)
     if merchant is None:
         return None
-    return MerchantFile(
+    return MerchantDetails(
         id=merchant.id,
         name=merchant.name,
         status=merchant.status,

@@ -8,7 +8,7 @@ from app.core import database
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A person or key. `detail` tells two of one name apart: the person's address, the key's id."""
+    """A person or key. `detail` distinguishes equal names: the person's address, the key's id."""
 
     name: str
     detail: str

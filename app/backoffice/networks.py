@@ -1,6 +1,6 @@
-"""Networks and wallets as operators read them: all of it from the database, without asking a node.
+"""Networks and wallets as operators read them: all from the database, without a request to a node.
 
-How far the watcher is, what the pool of addresses is used for, what the hot wallet held when the signer last looked,
+How far the watcher is, what the pool of addresses is used for, what the hot wallet held at the signer's last check,
 what waits to be sent and why, and what the treasury has in the books.
 """
 
@@ -24,7 +24,7 @@ from app.networks.registry import Networks
 from app.withdrawals.tables import HotWalletLook, HotWalletReceipt, Withdrawal
 
 MAX_LAG_BLOCKS = 100
-"""Behind by more, a network counts as degraded: minutes on the fastest chain, and a long way on the slowest."""
+"""Behind by more, a network counts as degraded: minutes on the fastest chain, hours on the slowest."""
 
 MAX_UNCHECKED = timedelta(minutes=2)
 """The watcher reads the head every few seconds; after this long it counts as not running."""
@@ -35,7 +35,7 @@ MOST_TOP_UPS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """A network's deposit addresses: lent to an invoice, resting after one, free. `cap` is None for fresh ones."""
+    """A network's deposit addresses: leased to an invoice, in cool-down, free. `cap` is None for fresh ones."""
 
     made: int = 0
     lent: int = 0
@@ -44,13 +44,13 @@ class Pool:
 
     @property
     def free(self) -> int:
-        """Made and to be had now."""
+        """Derived addresses that can be leased now."""
         return self.made - self.lent - self.resting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HotBalance:
-    """What the hot wallet held of an asset at the signer's last look. `is_low`: below the mark of the networks file."""
+    """What the hot wallet held of an asset at the signer's last check. `is_low`: below the networks file's mark."""
 
     asset: str
     held_raw: int
@@ -62,7 +62,7 @@ class HotBalance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnItsWay:
-    """An approved or sent withdrawal that is not final, and what keeps it."""
+    """An approved or sent withdrawal that is not final, and what delays it."""
 
     id: str
     kind: str
@@ -147,7 +147,7 @@ _CURSORS = Statement(select(NetworkCursor, _Cursor), _Cursor)
 
 
 async def on_the_way(network: str | None = None) -> list[OnItsWay]:
-    """Approved and sent withdrawals that are not final, the oldest first: those that something keeps before others."""
+    """Approved and sent withdrawals that are not final, the oldest first; delayed ones before others."""
     if network is None:
         return await _ON_THE_WAY.all(limit=MOST_WAITING)
     return await _ON_THE_WAY_IN_NETWORK.all(network=network, limit=MOST_WAITING)

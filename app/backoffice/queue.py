@@ -12,7 +12,7 @@ from app.withdrawals.conflicts import Conflict
 from app.withdrawals.tables import Withdrawal
 
 SHOWN_OF_EACH = 8
-"""Rows of each kind on the first page; the rest is a click away."""
+"""Rows of each kind on the first page; each kind has a page of its own for the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Counts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingWithdrawal:
     """A payout or refund that waits for approval, as far as a list shows it. `approved_by_me`: the
-    operator who reads the list has approved it; `my_conflict` keeps them from approving it."""
+    operator who reads the list has approved it; `my_conflict` is the reason why they may not approve it."""
 
     id: str
     kind: str

@@ -1,4 +1,4 @@
-"""Deposits in review as operators read them: lists by page, and one case with all its facts."""
+"""Deposits in review as operators read them: lists by page, and one review with all its facts."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from app.core import database
 from app.core.keyset import Page, Place
 from app.core.statement import Listing, Param, Statement, select
 from app.deposits import repository, reviews
-from app.deposits.reviews_repository import Case
+from app.deposits.reviews_repository import DepositReview
 from app.deposits.tables import Deposit, Review
 from app.invoices.pricing import Share
 from app.invoices.tables import Invoice
@@ -22,8 +22,8 @@ MOST_LISTED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedCase:
-    """A case in a list. `can_be_decided`: its money is booked, or it is off the chain and can only be closed."""
+class ListedReview:
+    """A review in a list. `can_be_decided`: its money is booked, or it is off the chain and can only be closed."""
 
     deposit_id: str
     deposit_status: str
@@ -47,7 +47,7 @@ class ListedCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceNow:
-    """The case's invoice as it is now; `facts` say what it was when the case was opened."""
+    """The review's invoice as it is now; `facts` say what it was when the review was opened."""
 
     id: str
     mode: str
@@ -75,15 +75,15 @@ class OtherDeposit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaseFile:
-    """One case with everything that a decision rests on. `share` is how a credit would divide what came.
+class ReviewDetails:
+    """One review with all facts that its decision needs. `share` is how a credit would divide what came.
 
-    `asked` is what the invoice asked for when the case was opened, None where there was none. `sender_lookalikes` are
-    other senders to the invoice whose addresses begin and end like this one's: one of them may be a poisoner's.
-    `may_still_be_paid`: the invoice has time left, so that closing its last case would shut a payment out.
+    `asked` is what the invoice asked for when the review was opened, None where there was none. `sender_lookalikes` are
+    other senders to the invoice whose addresses begin and end like this one's: one of them may be an attacker's.
+    `may_still_be_paid`: the invoice has time left, and closing its last review would end it.
     """
 
-    case: Case
+    review: DepositReview
     merchant_name: str | None
     merchant_status: str | None
     asked: dict[str, Any] | None
@@ -101,21 +101,21 @@ class CaseFile:
 
     @property
     def can_be_credited(self) -> bool:
-        """Its money is booked to suspense, and there is a merchant to give it to."""
+        """Its money is booked to suspense, and its invoice has a merchant."""
         return self.can_be_returned and self.invoice is not None
 
     @property
     def can_be_returned(self) -> bool:
         """Its money is booked to suspense."""
-        return self.case.status == "open" and self.case.deposit_status == "suspended"
+        return self.review.status == "open" and self.review.deposit_status == "suspended"
 
 
-async def page(which: Which, place: Place | None, limit: int) -> Page[ListedCase]:
-    """A page of the cases of one state by (opened_at, deposit_id): open ones oldest first, the others newest first."""
+async def page(which: Which, place: Place | None, limit: int) -> Page[ListedReview]:
+    """A page of the reviews of one state by (opened_at, deposit_id): open: oldest first; others: newest first."""
     return await _LISTS[which].page(place, limit)
 
 
-def _list(which: Which) -> Listing[ListedCase]:
+def _list(which: Which) -> Listing[ListedReview]:
     return Listing(
         lambda: Review.select(
             Review.deposit.as_alias("deposit_id"),
@@ -132,21 +132,21 @@ def _list(which: Which) -> Listing[ListedCase]:
             Review.opened_at,
             Review.decided_at,
         ).where(Review.status == which),
-        ListedCase,
+        ListedReview,
         key=(Review.opened_at, Review.deposit.as_alias("deposit_id")),
         oldest_first=which == "open",
     )
 
 
-_LISTS: Mapping[Which, Listing[ListedCase]] = {which: _list(which) for which in get_args(Which)}
+_LISTS: Mapping[Which, Listing[ListedReview]] = {which: _list(which) for which in get_args(Which)}
 
 
-async def file_of(deposit_id: str, now: datetime) -> CaseFile | None:
-    """One case, whoever's, as it is at `now`."""
-    found = await reviews.cases(open_only=False, deposit_id=deposit_id)
+async def details_of(deposit_id: str, now: datetime) -> ReviewDetails | None:
+    """One review of any merchant, as it is at `now`."""
+    found = await reviews.list_reviews(open_only=False, deposit_id=deposit_id)
     if not found:
         return None
-    case = found[0]
+    review = found[0]
     # SQL: the merchant and the cursor are no foreign keys of a deposit.
     row = await database.fetch_one(
         """
@@ -157,14 +157,14 @@ async def file_of(deposit_id: str, now: datetime) -> CaseFile | None:
         LEFT JOIN merchants m ON m.id = $2 WHERE d.id = $1
         """,
         deposit_id,
-        case.merchant_id,
+        review.merchant_id,
     )
     assert row is not None
-    facts = json.loads(case.facts)
-    invoice = await _invoice(case.invoice_id)
-    senders = [] if case.invoice_id is None else await repository.senders(case.invoice_id)
-    return CaseFile(
-        case=case,
+    facts = json.loads(review.facts)
+    invoice = await _invoice(review.invoice_id)
+    senders = [] if review.invoice_id is None else await repository.senders(review.invoice_id)
+    return ReviewDetails(
+        review=review,
         merchant_name=row["merchant_name"],
         merchant_status=row["merchant_status"],
         asked=facts["asked"],
@@ -172,15 +172,17 @@ async def file_of(deposit_id: str, now: datetime) -> CaseFile | None:
         came_at=datetime.fromisoformat(facts["came"]["at"]),
         to_address=row["address"],
         block_height=row["block_height"],
-        confirmations=0 if case.deposit_status == "orphaned" else row["confirmations"],
+        confirmations=0 if review.deposit_status == "orphaned" else row["confirmations"],
         times_reversed=row["times_reversed"],
         invoice=invoice,
-        others=await _others(case),
+        others=await _others(review),
         share=await reviews.would_credit(deposit_id),
-        sender_lookalikes=tuple(sender.address for sender in senders if look_alike(sender.address, case.from_address)),
+        sender_lookalikes=tuple(
+            sender.address for sender in senders if look_alike(sender.address, review.from_address)
+        ),
         may_still_be_paid=invoice is not None
         and invoice.status == "manual_review"
-        and case.verdict != "cancelled"
+        and review.verdict != "cancelled"
         and now < invoice.expires_at,
     )
 
@@ -192,10 +194,10 @@ async def _invoice(invoice_id: str | None) -> InvoiceNow | None:
 _INVOICE = Statement(select(Invoice, InvoiceNow).where(Invoice.id == Param("id")), InvoiceNow)
 
 
-async def _others(case: Case) -> tuple[OtherDeposit, ...]:
-    if case.invoice_id is None:
+async def _others(review: DepositReview) -> tuple[OtherDeposit, ...]:
+    if review.invoice_id is None:
         return ()
-    return tuple(await _OTHERS.all(invoice=case.invoice_id, deposit=case.deposit_id, limit=MOST_LISTED))
+    return tuple(await _OTHERS.all(invoice=review.invoice_id, deposit=review.deposit_id, limit=MOST_LISTED))
 
 
 _OTHERS = Statement(

@@ -1,7 +1,7 @@
 """What an operator must see to approve or reject a payout or refund: the payment, its address, its merchant.
 
-The digest is recomputed from the row here too, so that a row which somebody has edited is shown as such before the
-operator enters a code.
+The digest is recomputed from the row here too, so that the page shows an edited row as such before the operator
+enters a code.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ MONTH = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenApproval:
-    """One operator's approval of it. `fits`: of just these bytes."""
+    """One operator's approval of it. `fits`: its digest is that of the present fields."""
 
     account_id: str
     name: str
@@ -83,8 +83,8 @@ class MerchantHistory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Twin:
-    """Another one that waits and could be taken for this one: the same amount, or the same destination."""
+class SimilarWithdrawal:
+    """Another one that waits and could be confused with this one: the same amount, or the same destination."""
 
     id: str
     amount_raw: int
@@ -94,8 +94,8 @@ class Twin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dossier:
-    """One withdrawal with everything about it. `digest` is recomputed; `intact`: the row's is the same."""
+class WithdrawalDetails:
+    """One withdrawal with all its details. `digest` is recomputed; `intact`: the row's is the same."""
 
     intent: Intent
     digest: bytes
@@ -128,7 +128,7 @@ class Dossier:
     transactions: tuple[Transaction, ...]
     destination_history: DestinationHistory
     merchant_history: MerchantHistory
-    twins: tuple[Twin, ...]
+    similar: tuple[SimilarWithdrawal, ...]
 
     @property
     def is_waiting(self) -> bool:
@@ -137,7 +137,7 @@ class Dossier:
 
     @property
     def can_be_rejected(self) -> bool:
-        """An approval may be taken back while nothing is signed."""
+        """Whether operators may reject it: it waits, or it is approved and nothing is signed."""
         return self.is_waiting or (self.status == "approved" and not self.transactions)
 
 
@@ -186,7 +186,7 @@ _DECIDED = Listing(
 )
 
 
-async def dossier(withdrawal_id: str, now: datetime) -> Dossier | None:
+async def details_of(withdrawal_id: str, now: datetime) -> WithdrawalDetails | None:
     """One payout or refund of any merchant."""
     # SQL: a payout and a refund are joined by their id, which is no foreign key.
     row = await database.fetch_one(
@@ -207,7 +207,7 @@ async def dossier(withdrawal_id: str, now: datetime) -> Dossier | None:
         row["id"], row["asset"], row["network"], row["amount_raw"], row["destination"], row["destination_memo"]
     )
     recomputed = digest(intent)
-    return Dossier(
+    return WithdrawalDetails(
         intent=intent,
         digest=recomputed,
         intact=recomputed == row["digest"],
@@ -239,7 +239,7 @@ async def dossier(withdrawal_id: str, now: datetime) -> Dossier | None:
         transactions=await _transactions(withdrawal_id),
         destination_history=await _destination_history(row),
         merchant_history=await _merchant_history(row, now),
-        twins=await _twins(row) if row["status"] == "pending_approval" else (),
+        similar=await _similar(row) if row["status"] == "pending_approval" else (),
     )
 
 
@@ -351,8 +351,8 @@ async def _merchant_history(row: Row, now: datetime) -> MerchantHistory:
     )
 
 
-async def _twins(row: Row) -> tuple[Twin, ...]:
-    found = await _TWINS.all(
+async def _similar(row: Row) -> tuple[SimilarWithdrawal, ...]:
+    found = await _SIMILAR.all(
         network=row["network"],
         id=row["id"],
         asset=row["asset"],
@@ -363,8 +363,8 @@ async def _twins(row: Row) -> tuple[Twin, ...]:
     return tuple(found)
 
 
-_TWINS = Statement(
-    select(Withdrawal, Twin)
+_SIMILAR = Statement(
+    select(Withdrawal, SimilarWithdrawal)
     .where(
         Withdrawal.status == "pending_approval",
         Withdrawal.network == Param("network"),
@@ -373,6 +373,6 @@ _TWINS = Statement(
         | (Withdrawal.destination == Param("destination")),
     )
     .order_by(Withdrawal.created_at, Withdrawal.id),
-    Twin,
+    SimilarWithdrawal,
     limited=True,
 )

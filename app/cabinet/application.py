@@ -1,4 +1,4 @@
-"""The application of a merchant that is not approved: what was told, what was answered, another try."""
+"""The application of a merchant that is not approved: the facts, the decision, and a new application."""
 
 from typing import Any
 

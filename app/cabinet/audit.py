@@ -10,7 +10,7 @@ from app.audit.log import Filters
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import context_of
 from app.cabinet.guard import needs
-from app.cabinet.lists import asking
+from app.cabinet.lists import list_query
 from app.core.keyset import page_or_first
 from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_moment_and_number
@@ -63,9 +63,9 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "merchant.branding_changed": "Changed the payment page",
         "invoice.created": "Created an invoice",
         "invoice.cancelled": "Cancelled an invoice",
-        "payout.requested": "Asked for a payout",
+        "payout.requested": "Requested a payout",
         "payout.cancelled": "Cancelled a payout",
-        "refund.requested": "Asked for a refund",
+        "refund.requested": "Requested a refund",
         "withdrawal.approved": "Approved a payout or refund",
         "withdrawal.rejected": "Rejected a payout or refund",
     }
@@ -80,22 +80,22 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/audit", opt=needs(Permission.AUDIT_VIEW))
     async def audit(request: PageRequest) -> Response[Any]:
-        ctx, wanted = context_of(request), asking(request, *FILTERS, key=by_moment_and_number)
-        area = wanted.one_of("area", AREAS)
+        ctx, query = context_of(request), list_query(request, *FILTERS, key=by_moment_and_number)
+        area = query.one_of("area", AREAS)
         filters = Filters(
-            actor=wanted.get("who"),
+            actor=query.get("who"),
             action=None if area is None else f"{area}.",
-            subject=wanted.get("about"),
-            at_from=wanted.first_day(),
-            at_to=wanted.last_day(),
+            subject=query.get("about"),
+            at_from=query.first_day(),
+            at_to=query.last_day(),
         )
         found = await page_or_first(
-            lambda place: activity_log.page(ctx.merchant_id, filters, place, PAGE_LENGTH), wanted.place
+            lambda place: activity_log.page(ctx.merchant_id, filters, place, PAGE_LENGTH), query.place
         )
         context = {
-            "asking": wanted,
+            "query": query,
             "rows": [(action, label(action), details(action)) for action in found],
-            "pager": wanted.pager(found),
+            "pager": query.pager(found),
             "people": await activity_log.people(ctx.merchant_id),
             "areas": list(AREAS.items()),
         }

@@ -12,7 +12,7 @@ from app.identity.identity import Identity, PageRequest
 
 
 class Cabinet:
-    """One for the process; page modules get it."""
+    """One for each process; the modules of pages get it."""
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity

@@ -12,7 +12,7 @@ from app.merchants.terms import Mode
 
 @dataclass(frozen=True, slots=True)
 class MemberContext:
-    """A member at work in one mode. Every page of a merchant has one; the guard has put it there."""
+    """A member in one mode. Every request of a merchant's page has one; the guard puts it there."""
 
     member: Member
     mode: Mode
@@ -29,7 +29,7 @@ class MemberContext:
 
     @property
     def other_mode(self) -> Mode:
-        """The mode that this is not."""
+        """The other mode: `live` or `test`."""
         return "live" if self.mode == "test" else "test"
 
     def path(self, *parts: str) -> str:

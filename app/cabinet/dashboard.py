@@ -74,7 +74,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def _volume(cabinet: Cabinet, figures: Figures, wanted: str) -> dict[str, Any]:
-    """The chart of takings a day, of the asset that is asked for or else of the one that is paid in most often."""
+    """The chart of revenue by day, of the chosen asset or else of the one that is paid in most often."""
     by_name = {f"{one.asset}@{one.network.partition(':')[0]}": one for one in figures.takings if one.paid}
     chosen = by_name.get(wanted) or next(iter(by_name.values()), None)
     options = [(name, f"{one.asset} on {_network_name(cabinet, one)}") for name, one in by_name.items()]
@@ -125,7 +125,7 @@ def _day(day: date) -> str:
 _TASKS: dict[Concern, tuple[str, str, str, str]] = {
     "negative_balances": (
         "{} below zero",
-        "A payment was taken back by its chain after it was credited. Later payments fill the hole first.",
+        "A reorganisation removed a payment after it was credited. Later payments make up for it first.",
         "balances",
         "critical",
     ),

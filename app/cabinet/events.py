@@ -9,7 +9,7 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import context_of
 from app.cabinet.guard import needs
 from app.cabinet.labels import plural
-from app.cabinet.lists import asking
+from app.cabinet.lists import list_query
 from app.cabinet.webhooks import DELIVERY_STATES
 from app.core.keyset import page_or_first
 from app.events import repository, service
@@ -30,12 +30,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/events", opt=needs(Permission.EVENTS_VIEW))
     async def events(request: PageRequest) -> Response[Any]:
-        ctx, wanted = context_of(request), asking(request, key=by_number)
+        ctx, query = context_of(request), list_query(request, key=by_number)
         found = await page_or_first(
             lambda place: repository.list_newest(ctx.merchant_id, ctx.mode, limit=PAGE_LENGTH, place=place),
-            wanted.place,
+            query.place,
         )
-        return await cabinet.page(request, "cabinet/events/list.html", {"events": found, "pager": wanted.pager(found)})
+        return await cabinet.page(request, "cabinet/events/list.html", {"events": found, "pager": query.pager(found)})
 
     @get("/events/{event_id:str}", opt=needs(Permission.EVENTS_VIEW) | KEY_IN_ADDRESS)
     async def event(request: PageRequest, event_id: str) -> Response[Any]:

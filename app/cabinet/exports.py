@@ -12,7 +12,7 @@ from app.cabinet.context import MemberContext, context_of
 from app.cabinet.guard import needs
 from app.cabinet.invoices import FILTERS as INVOICE_FILTERS
 from app.cabinet.invoices import filters_of as invoice_filters
-from app.cabinet.lists import asking
+from app.cabinet.lists import list_query
 from app.cabinet.withdrawals import FILTERS as WITHDRAWAL_FILTERS
 from app.cabinet.withdrawals import filters_of as withdrawal_filters
 from app.core import clock
@@ -107,7 +107,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/exports/invoices.csv", opt=needs(Permission.VIEW))
     async def invoices(request: PageRequest) -> Stream:
         ctx = context_of(request)
-        filters = invoice_filters(cabinet, ctx, asking(request, *INVOICE_FILTERS))
+        filters = invoice_filters(cabinet, ctx, list_query(request, *INVOICE_FILTERS))
 
         async def rows(place: Place | None) -> Rows:
             page = await services.invoice_reader.page(ctx.merchant_id, ctx.mode, filters, place, AT_ONCE)
@@ -118,7 +118,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/exports/payouts.csv", opt=needs(Permission.VIEW))
     async def payouts(request: PageRequest) -> Stream:
         ctx = context_of(request)
-        filters = withdrawal_filters(cabinet, ctx, asking(request, *WITHDRAWAL_FILTERS))
+        filters = withdrawal_filters(cabinet, ctx, list_query(request, *WITHDRAWAL_FILTERS))
 
         async def rows(place: Place | None) -> Rows:
             page = await services.withdrawal_reader.payouts(ctx.merchant_id, ctx.mode, filters, place, AT_ONCE)
@@ -129,7 +129,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/exports/refunds.csv", opt=needs(Permission.VIEW))
     async def refunds(request: PageRequest) -> Stream:
         ctx = context_of(request)
-        filters = withdrawal_filters(cabinet, ctx, asking(request, *WITHDRAWAL_FILTERS))
+        filters = withdrawal_filters(cabinet, ctx, list_query(request, *WITHDRAWAL_FILTERS))
 
         async def rows(place: Place | None) -> Rows:
             page = await services.withdrawal_reader.refunds(ctx.merchant_id, ctx.mode, filters, place, AT_ONCE)

@@ -1,15 +1,15 @@
-"""Fields that hold more than text: numbers, days, lists one a line. What can't be read stands beside its field."""
+"""Fields that hold more than text: numbers, days, lists one a line. Errors are shown beside their field."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
 from app.identity.forms import Form
 
 MAX_DIGITS = 12
-"""No number that anybody types into a form of ours is longer."""
+"""Longer numbers are refused: no field of ours needs them."""
 
 
 def whole_number(form: Form, name: str) -> int:
-    """A whole number. Raises FormRefused for anything else; separators between thousands are let pass."""
+    """A whole number. Raises FormRefused for anything else; separators between thousands are ignored."""
     text = form.text(name).replace(",", "").replace(" ", "")
     if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
         raise form.refuse(name, "enter a whole number")
@@ -34,7 +34,7 @@ def last_day(moment: datetime | None) -> str:
 
 
 def lines(form: Form, name: str) -> list[str]:
-    """The entries of a field that has one a line; commas between them are let pass."""
+    """The entries of a field that has one a line; commas between them are ignored."""
     return [entry for line in form.text(name).splitlines() for part in line.split(",") if (entry := part.strip())]
 
 

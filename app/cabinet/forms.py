@@ -1,4 +1,4 @@
-"""Forms of the cabinet: what a service refuses about money stands beside its field."""
+"""Forms of the cabinet: refusals about an amount or a destination are shown beside their field."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,6 +1,6 @@
-"""Who may sit down: below `/cabinet/{merchant_id}/{mode}` only members, and only for what their role allows.
+"""Access: below `/cabinet/{merchant_id}/{mode}` only members, and only for what their role allows.
 
-A merchant that one does not belong to is a 404 exactly as one that isn't there.
+A merchant of which one is no member answers 404, exactly as one that does not exist.
 """
 
 from collections.abc import Sequence
@@ -31,10 +31,10 @@ class MerchantPages(Router):
     """The router of one merchant's pages in one mode; `context_of(request)` says which."""
 
     def __init__(self, path: str, *, route_handlers: Sequence[ControllerRouterHandler]) -> None:
-        super().__init__(path, route_handlers=route_handlers, guards=[sit_down])
+        super().__init__(path, route_handlers=route_handlers, guards=[load_context])
 
     def register(self, value: ControllerRouterHandler) -> list[Any]:
-        """As Litestar's own. Raises ImproperlyConfiguredException for a route that says not what it needs."""
+        """As Litestar's own. Raises ImproperlyConfiguredException for a route that names no permission."""
         routes: list[Any] = list(super().register(value))
         for route in routes:
             for handler in getattr(route, "route_handlers", None) or [route.route_handler]:
@@ -42,8 +42,8 @@ class MerchantPages(Router):
         return routes
 
 
-async def sit_down(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Look the member up and put the context into the request. Raises NOT_FOUND, Forbidden, MERCHANT_…"""
+async def load_context(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Load the member and put the context into the request. Raises NOT_FOUND, Forbidden, MERCHANT_…"""
     request = cast(Request[Any, Any, Any], connection)
     visitor = visitor_of(request)
     merchant_id, mode = request.path_params["merchant_id"], request.path_params["mode"]

@@ -1,4 +1,4 @@
-"""`/invitation`: where the letter leads. To sign in or up with the invited address, then to accept."""
+"""`/invitation`: the page that the e-mail links to. Sign in or up with the invited address, then accept."""
 
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +21,7 @@ MAX_TOKEN_LENGTH = 64
 
 
 def routers(identity: Identity) -> list[Router]:
-    """`/invitation` for whoever reads the letter, `/invitation/accept` for whoever is signed in."""
+    """`/invitation` for everybody with the link, `/invitation/accept` for people who are signed in."""
 
     @get("/")
     async def invitation_page(request: PageRequest) -> Response[Any]:

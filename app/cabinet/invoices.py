@@ -12,7 +12,7 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.forms import catching, optional, required
 from app.cabinet.guard import needs
-from app.cabinet.lists import Asking, asking
+from app.cabinet.lists import list_query
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.keyset import page_or_first
@@ -20,6 +20,7 @@ from app.core.money import format_amount
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
+from app.identity.lists import ListQuery
 from app.identity.paging import PAGE_LENGTH
 from app.invoices.presentation import InvoiceBody
 from app.invoices.reading_repository import Filters
@@ -67,16 +68,16 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/invoices", opt=needs(Permission.VIEW))
     async def invoices(request: PageRequest) -> Response[Any]:
-        ctx, wanted = context_of(request), asking(request, *FILTERS)
-        filters = filters_of(cabinet, ctx, wanted)
+        ctx, query = context_of(request), list_query(request, *FILTERS)
+        filters = filters_of(cabinet, ctx, query)
         page = await page_or_first(
             lambda place: services.invoice_reader.page(ctx.merchant_id, ctx.mode, filters, place, PAGE_LENGTH),
-            wanted.place,
+            query.place,
         )
         context = {
-            "asking": wanted,
+            "query": query,
             "rows": [row_of(invoice) for invoice in page],
-            "pager": wanted.pager(page),
+            "pager": query.pager(page),
             "states": list(labels.INVOICE_STATES.items()),
             "state_words": labels.INVOICE_STATES,
             "assets": assets.options(assets.every(services, ctx)),
@@ -94,7 +95,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = {
             **_shown(cabinet, ctx, body),
             "refunds": [_refund_row(refund) for refund in refunds],
-            "cases": await reviews.of_invoice(ctx.merchant_id, ctx.mode, invoice_id),
+            "reviews": await reviews.of_invoice(ctx.merchant_id, ctx.mode, invoice_id),
             "timeline": timeline_labels.entries(facts, services.networks, ctx),
             "explorer": network.explorer_tx_url or "",
             "network_name": network.display_name,
@@ -130,7 +131,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @form_post(
         "/invoices/{invoice_id:str}/refund",
-        does="Ask for a refund",
+        does="Request a refund",
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.REFUNDS_WRITE),
     )
@@ -155,7 +156,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/invoices/refund.html", context)
         asked = msgspec.json.decode(made.body, type=RefundBody)
-        words_of_it = "The refund was asked for. An operator approves it before anything is sent."
+        words_of_it = "The refund is requested. An operator approves it before anything is sent."
         return identity.redirect(request, ctx.path("refunds", asked.id), flash=words_of_it)
 
     async def refund_context(request: PageRequest, invoice_id: str) -> dict[str, Any]:
@@ -172,7 +173,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def row_of(invoice: InvoiceBody) -> Row:
-    """An invoice in a list: what the merchant calls it, else its id."""
+    """An invoice in a list, by its order id, else by its own id."""
     return Row(
         id=invoice.id,
         title=invoice.order_id or invoice.description or invoice.id,
@@ -185,16 +186,16 @@ def row_of(invoice: InvoiceBody) -> Row:
     )
 
 
-def filters_of(cabinet: Cabinet, ctx: MemberContext, wanted: Asking) -> Filters:
+def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filters:
     """The list's filters; the export has the same."""
-    asset = assets.find(assets.every(cabinet.services, ctx), wanted.get("asset"))
+    asset = assets.find(assets.every(cabinet.services, ctx), query.get("asset"))
     return Filters(
-        status=wanted.one_of("status", labels.INVOICE_STATES),
+        status=query.one_of("status", labels.INVOICE_STATES),
         network=None if asset is None else asset.network.key,
         asset=None if asset is None else asset.asset.symbol,
-        search=wanted.get("search"),
-        created_from=wanted.first_day(),
-        created_to=wanted.last_day(),
+        search=query.get("search"),
+        created_from=query.first_day(),
+        created_to=query.last_day(),
     )
 
 
@@ -236,5 +237,5 @@ def _new_refund(form: Form) -> NewRefund:
         refund_address=required(form, "refund_address", "enter the customer’s address"),
         reason=optional(form, "reason", MAX_REASON_LENGTH),
         customer_visible_reason=optional(form, "customer_visible_reason", MAX_REASON_LENGTH),
-        requested_by="",  # the service writes who asks
+        requested_by="",  # the service writes who requests it
     )

@@ -196,7 +196,7 @@ def secret_page(ctx: MemberContext, key: Key) -> str:
 
 
 def state_of(key: Key, now: datetime) -> str:
-    """One word for how a key stands, the weightiest first."""
+    """A key's state in one word; where several apply, the most important."""
     if key.revoked_at is not None:
         return "revoked"
     if key.expires_at is not None and key.expires_at <= now:
@@ -209,7 +209,7 @@ def state_of(key: Key, now: datetime) -> str:
 
 
 def _settings(form: Form) -> dict[str, Any]:
-    """What the form says of a key. Raises FormRefused."""
+    """A key's settings in the form. Raises FormRefused."""
     return {
         "name": required(form, "name", "enter a name for the key"),
         "scopes": form.many("scopes"),

@@ -1,4 +1,4 @@
-"""What the states and kinds of the books are called in the cabinet, and what an address or amount looks like there."""
+"""The cabinet's words for states and kinds, and its forms of amounts and counts."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -32,7 +32,9 @@ WITHDRAWAL_STATES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-CASE_STATES: Mapping[str, str] = MappingProxyType({"open": "Open", "returning": "Being returned", "closed": "Settled"})
+REVIEW_STATES: Mapping[str, str] = MappingProxyType(
+    {"open": "Open", "returning": "Being returned", "closed": "Settled"}
+)
 
 OUTCOMES: Mapping[str, str] = MappingProxyType(
     {"credited": "Credited to you", "returned": "Sent back", "closed": "Closed without payment"}

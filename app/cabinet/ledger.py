@@ -9,7 +9,7 @@ from app.cabinet import assets, labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.guard import needs
-from app.cabinet.lists import asking
+from app.cabinet.lists import list_query
 from app.core.errors import ApiError, Code
 from app.core.keyset import page_or_first
 from app.core.money import format_amount
@@ -43,15 +43,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @get("/ledger/{name:str}", opt=needs(Permission.VIEW))
     async def one_ledger(request: PageRequest, name: str) -> Response[Any]:
         choice, head = await found(context_of(request), name)
-        wanted = asking(request, key=by_number)
-        page = await page_or_first(lambda place: ledger.page(head.ledger, place, PAGE_LENGTH), wanted.place)
+        query = list_query(request, key=by_number)
+        page = await page_or_first(lambda place: ledger.page(head.ledger, place, PAGE_LENGTH), query.place)
         context = {
             "choice": choice,
             "head": head,
             "available": format_amount(head.state.available_raw, choice.asset.decimals),
             "locked": format_amount(head.state.locked_raw, choice.asset.decimals),
             "rows": [_row(entry, choice, context_of(request)) for entry in page],
-            "pager": wanted.pager(page),
+            "pager": query.pager(page),
             "verified": None,
         }
         return await cabinet.page(request, "cabinet/ledger/detail.html", context)

@@ -124,7 +124,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def name_of(one: Exposure) -> str:
-    """A secret's name in the form."""
+    """The name of a secret's field in the form."""
     return f"{one.secret.kind}:{one.secret.id}"
 
 
@@ -135,6 +135,6 @@ def _amount(services: Services, request: Request) -> str:
 
 
 def _wanted(form: Form) -> list[tuple[Kind, str]]:
-    """The secrets that were chosen; a kind that there isn't names nothing."""
+    """The secrets that were chosen; unknown kinds are ignored."""
     chosen = (name.partition(":") for name in form.many("secrets"))
     return [(cast(Kind, kind), secret_id) for kind, _, secret_id in chosen if kind in get_args(Kind)]

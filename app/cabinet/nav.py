@@ -12,7 +12,7 @@ from app.webhooks import endpoints_repository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A page that one can go to: below `place`, for whom `permission` allows it."""
+    """A page of the navigation: below `place`, shown to members with `permission`."""
 
     group: str
     label: str
@@ -94,7 +94,7 @@ async def nav_of(ctx: MemberContext, path: str) -> Nav:
 
 
 def outside(title: str = "Your merchants") -> Nav:
-    """The frame of the pages where no merchant is chosen yet."""
+    """The frame of pages without a merchant."""
     items = (NavItem(label="Merchants", href="/cabinet", icon="merchant", current=True),)
     return Nav(area="cabinet", title=title, groups=(("", items),))
 

@@ -1,4 +1,4 @@
-"""A new invoice: a short form, and what is rarely needed folded away."""
+"""A new invoice: a short form, with the rarely used fields in a closed section."""
 
 from datetime import timedelta
 from typing import Any
@@ -80,7 +80,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 )
                 made = await create_once(
                     replay,
-                    lambda replay: services.invoice_creation.ask(ctx.member, ctx.mode, new, replay, clock.now()),
+                    lambda replay: services.invoice_creation.create_by(ctx.member, ctx.mode, new, replay, clock.now()),
                 )
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/invoices/new.html", await context(ctx, form))

@@ -10,7 +10,6 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.forms import catching, optional, required
 from app.cabinet.guard import needs
-from app.cabinet.lists import Asking
 from app.cabinet.withdrawals import detail_context, list_context
 from app.core import clock
 from app.core.errors import ApiError, Code
@@ -18,6 +17,7 @@ from app.core.money import format_amount, group_digits
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
+from app.identity.lists import ListQuery
 from app.merchants.roles import Permission
 from app.payouts.service import NewPayout, Quote
 from app.reports.balances import balances
@@ -71,7 +71,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return await cabinet.page(request, "cabinet/payouts/review.html", _review_context(ctx, form, quote))
 
     @form_post(
-        "/payouts/review", does="Ask for a payout", step_up=StepUp.FRESH_CODE, opt=needs(Permission.PAYOUTS_WRITE)
+        "/payouts/review", does="Request a payout", step_up=StepUp.FRESH_CODE, opt=needs(Permission.PAYOUTS_WRITE)
     )
     async def ask(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
@@ -98,7 +98,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             context = _review_context(ctx, form, quote)
             return await cabinet.refused(request, form, "cabinet/payouts/review.html", context)
         payout = msgspec.json.decode(made.body, type=PayoutBody)
-        flash = "The payout was asked for. An operator approves it before anything is sent."
+        flash = "The payout is requested. An operator approves it before anything is sent."
         return identity.redirect(request, ctx.path("payouts", payout.id), flash=flash)
 
     async def found(ctx: MemberContext, payout_id: str) -> PayoutBody:
@@ -166,5 +166,5 @@ def _review_context(ctx: MemberContext, form: Form, quote: Quote) -> dict[str, A
         "total": decimal(quote.total_raw),
         "available": decimal(quote.available_raw),
         "left": decimal(quote.left_raw),
-        "change_url": Asking(ctx.path("payouts", "new"), {name: form.text(name) for name in ASKED}).first_url,
+        "change_url": ListQuery(ctx.path("payouts", "new"), {name: form.text(name) for name in ASKED}).first_url,
     }

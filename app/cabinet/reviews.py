@@ -1,4 +1,4 @@
-"""Reviews: payments that did not simply pay, and what became of them."""
+"""Reviews: deposits that did not simply pay their invoice, and their outcome."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from app.cabinet import labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import context_of
 from app.cabinet.guard import needs
-from app.cabinet.lists import asking
+from app.cabinet.lists import list_query
 from app.core.keyset import page_or_first
 from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_moment_and_number
@@ -22,32 +22,32 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/reviews", opt=needs(Permission.VIEW))
     async def reviews(request: PageRequest) -> Response[Any]:
-        ctx, wanted = context_of(request), asking(request, "status", key=by_moment_and_number)
-        status = wanted.one_of("status", labels.CASE_STATES)
+        ctx, query = context_of(request), list_query(request, "status", key=by_moment_and_number)
+        status = query.one_of("status", labels.REVIEW_STATES)
         found = await page_or_first(
             lambda place: review_list.page(ctx.merchant_id, ctx.mode, status=status, place=place, limit=PAGE_LENGTH),
-            wanted.place,
+            query.place,
         )
         rows = [
             {
-                "case": case,
-                "came": labels.decimal(networks, case.network, case.asset, case.came_raw),
-                "asked": labels.decimal(networks, case.network, case.asked_asset, case.asked_raw),
+                "review": review,
+                "came": labels.decimal(networks, review.network, review.asset, review.came_raw),
+                "asked": labels.decimal(networks, review.network, review.asked_asset, review.asked_raw),
             }
-            for case in found
+            for review in found
         ]
         context = {
-            "asking": wanted,
+            "query": query,
             "rows": rows,
-            "pager": wanted.pager(found),
-            "tabs": [("All", ctx.path("reviews"), wanted.get("status") is None)]
+            "pager": query.pager(found),
+            "tabs": [("All", ctx.path("reviews"), query.get("status") is None)]
             + [
-                (label, wanted.url({"status": status}), wanted.get("status") == status)
-                for status, label in labels.CASE_STATES.items()
+                (label, query.url({"status": status}), query.get("status") == status)
+                for status, label in labels.REVIEW_STATES.items()
             ],
             "verdicts": labels.VERDICTS,
             "outcomes": labels.OUTCOMES,
-            "case_states": labels.CASE_STATES,
+            "review_states": labels.REVIEW_STATES,
         }
         return await cabinet.page(request, "cabinet/reviews.html", context)
 

@@ -1,7 +1,7 @@
 """Rotating a secret while an earlier rotation still runs: the secret before the present one ends at once.
 
-The page says so. The form carries what its page has said; if another rotation began in between, it is refused and the
-page says the new truth first.
+The page says so. The form contains what its page has said; if another rotation began in between, it is refused and the
+page shows the new state first.
 """
 
 from datetime import datetime
@@ -10,7 +10,7 @@ from app.core import clock
 from app.identity.forms import Form
 
 FIELD = "ends_with_this"
-"""The hidden field with what the page knew of a running rotation."""
+"""The hidden field with the end of the rotation that ran when the page was made."""
 
 
 def ends_with(previous_until: datetime | None) -> str:
@@ -21,7 +21,7 @@ def ends_with(previous_until: datetime | None) -> str:
 def refuse_unseen_rotation(form: Form, previous_until: datetime | None) -> None:
     """Raise FormRefused where the form's page did not say that this rotation ends a secret which is still good."""
     told, now = form.text(FIELD), ends_with(previous_until)
-    form.values[FIELD] = now  # what the page says if it is shown again
+    form.values[FIELD] = now  # what the page shows next time
     if now and now != told:
         words = "somebody has rotated it since you opened this page. Read below which secret ends, and send it again"
         raise form.refuse("", words)

@@ -53,7 +53,7 @@ PAGES = (
 
 
 def routes(identity: Identity) -> list[Router]:
-    """What app/asgi.py serves."""
+    """The routes for app/asgi.py."""
     cabinet = Cabinet(identity)
     of_merchant = [handler for page in PAGES for handler in page.handlers(cabinet)]
     pages = MerchantPages("/{merchant_id:str}/{mode:str}", route_handlers=of_merchant)

@@ -1,4 +1,4 @@
-"""The security checklist: what could be kept tighter, each with what puts it right."""
+"""The security checklist: findings, each with its remedy."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.SECURITY_VIEW),
     )
     async def remedy(request: PageRequest) -> Response[Any]:
-        """Once clicked it is done; only a code may be asked for in between, on a page that says what for."""
+        """One click does it. If a code is needed, a page in between asks for it and says why."""
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         found = next((one for one in await service.findings(ctx.member, now) if one.id == form.text("finding")), None)
         if found is None:
@@ -78,7 +78,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def page_of(ctx: MemberContext, finding: Finding) -> str:
-    """The page where a finding is put right; empty where a click does it."""
+    """The page of a finding's remedy; empty where one click does it."""
     if finding.remedy == "edit_key":
         return f"/cabinet/{ctx.merchant_id}/{finding.mode}/keys/{finding.subject}/edit"
     if finding.remedy == "invite_owner":

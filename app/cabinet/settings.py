@@ -23,7 +23,7 @@ from app.web import brand
 from app.web.brand import MIN_CONTRAST, Ink
 
 DEFAULT_ACCENT = "#0d5a63"
-"""The gateway's own petrol: what a field of colours shows while none is chosen."""
+"""The gateway's own accent: the colour field shows it while none is chosen."""
 
 PREVIEWED = ("display_name", "own_accent", "accent")
 """The fields that the preview shows; a logo only once it is saved."""
@@ -167,7 +167,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 async def _logo(form: Form, merchant_id: str) -> bytes | None:
-    """The logo that was sent, else the one that there is, unless it was to go."""
+    """The logo that was sent, else the present one, unless the form removes it."""
     sent = form.files.get("logo")
     if sent is not None and sent.data:
         return sent.data

@@ -1,4 +1,4 @@
-"""The team: who belongs to the merchant, roles, invitations, leaving. Removing somebody is in removal.py."""
+"""The team: who belongs to the merchant, roles, invitations, leaving. Removal of members is in member_removal.py."""
 
 from typing import Any
 

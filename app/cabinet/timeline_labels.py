@@ -35,13 +35,13 @@ _EVENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "closed": ("Closed without payment", "neutral"),
         "partially_refunded": ("Partly refunded", "caution"),
         "refunded": ("Refunded", "neutral"),
-        "reversed": ("Payment taken back by its chain", "critical"),
+        "reversed": ("Payment removed by a reorganisation", "critical"),
     }
 )
 
 _STEPS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "pending_approval": ("asked for", "caution"),
+        "pending_approval": ("requested", "caution"),
         "approved": ("approved by the gateway", "progress"),
         "submitted": ("sent to the chain", "progress"),
         "confirmed": ("confirmed on chain", "positive"),
@@ -55,9 +55,9 @@ _ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "invoice.created": "Made in the cabinet",
         "invoice.cancelled": "Cancelled in the cabinet",
-        "payout.requested": "Asked for in the cabinet",
+        "payout.requested": "Requested in the cabinet",
         "payout.cancelled": "Cancelled in the cabinet",
-        "refund.requested": "Asked for in the cabinet",
+        "refund.requested": "Requested in the cabinet",
     }
 )
 
@@ -78,7 +78,7 @@ def entries(facts: Sequence[Fact], networks: Networks, ctx: MemberContext) -> li
 def _deposit(fact: Fact, networks: Networks, _: MemberContext) -> TimelineEntry:
     title = "Transfer seen on chain"
     if fact.kind == "orphaned":
-        title = "Transfer seen, and taken back by its chain"
+        title = "Transfer seen, then removed by a reorganisation"
     elif fact.kind != "exact":
         title = f"Transfer seen: {labels.VERDICTS[fact.kind].lower()}"
     tone = {"exact": "progress", "part": "progress", "dust": "neutral"}.get(fact.kind, "caution")
@@ -152,7 +152,7 @@ _MADE = {
 
 
 def _short(txid: str) -> str:
-    """The ends of a transaction's id; all of it stands beside its payment."""
+    """The two ends of a transaction's id; the page shows the whole id beside its payment."""
     return txid if len(txid) <= 20 else f"{txid[:10]}…{txid[-6:]}"
 
 

@@ -1,6 +1,6 @@
 """Webhooks: endpoints, their secrets, what was delivered and how it went, sending again.
 
-A secret is shown once, on the page that the form that asked for it leads to (`Portal.show_once`).
+A secret is shown once, on the page to which the form leads (`Portal.show_once`).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,7 +17,7 @@ from app.cabinet.forms import required
 from app.cabinet.guard import needs
 from app.cabinet.keys import GRACES
 from app.cabinet.labels import plural
-from app.cabinet.lists import asking
+from app.cabinet.lists import list_query
 from app.cabinet.rotation import ends_with, refuse_unseen_rotation
 from app.core import clock
 from app.core.errors import ApiError
@@ -106,13 +106,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def webhook(request: PageRequest, endpoint_id: str) -> Response[Any]:
         ctx = context_of(request)
         endpoint = await found(ctx, endpoint_id)
-        wanted = asking(request, "status", key=by_number)
-        status = wanted.one_of("status", DELIVERY_STATES)
+        query = list_query(request, "status", key=by_number)
+        status = query.one_of("status", DELIVERY_STATES)
         deliveries = await page_or_first(
             lambda place: service.list_deliveries(
                 ctx.merchant_id, ctx.mode, endpoint_id, status=status, limit=PAGE_LENGTH, place=place
             ),
-            wanted.place,
+            query.place,
         )
         waiting = await deliveries_repository.count_waiting(ctx.merchant_id, ctx.mode, endpoint_id)
         here = ctx.path("webhooks", endpoint_id)
@@ -128,7 +128,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "status": status,
             "tabs": [("All", here, status is None)]
             + [(words, f"{here}?status={name}", status == name) for name, words in DELIVERY_STATES.items()],
-            "pager": wanted.pager(deliveries),
+            "pager": query.pager(deliveries),
         }
         return await cabinet.page(request, "cabinet/webhooks/detail.html", context)
 
@@ -270,7 +270,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def at_once(
         request: PageRequest, endpoint_id: str, verb: Callable[[], Awaitable[Any]], done: str
     ) -> Response[Any]:
-        """A verb without fields: what it refuses is told on the endpoint's page."""
+        """An action without fields; the endpoint's page shows why it was refused."""
         await found(context_of(request), endpoint_id)
         await identity.require_fresh_code(request, await identity.read_form(request))
         back = context_of(request).path("webhooks", endpoint_id)
@@ -357,7 +357,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def _form_context(form: Form) -> dict[str, Any]:
-    """The event types by noun, each in the order of its life."""
+    """The event types by noun, each in the order in which they happen."""
     return {"form": form, "event_types": [(name, name) for name in sorted(EVENT_TYPES)]}
 
 

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 from app.cabinet import assets, labels, timeline_labels
 from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
-from app.cabinet.lists import Asking, asking
+from app.cabinet.lists import list_query
 from app.core.keyset import Page, Place, page_or_first
 from app.identity.identity import PageRequest
+from app.identity.lists import ListQuery
 from app.identity.paging import PAGE_LENGTH
 from app.reports import timeline
 from app.withdrawals.presentation import Body
@@ -23,27 +24,27 @@ ReadPage = Callable[[str, str, Filters, Place | None, int], Awaitable[Page[B]]]
 FILTERS = ("status", "asset", "from", "to")
 
 
-def filters_of(cabinet: Cabinet, ctx: MemberContext, wanted: Asking) -> Filters:
+def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filters:
     """The filters of a list of payouts or refunds; the exports have the same."""
-    asset = assets.find(assets.every(cabinet.services, ctx), wanted.get("asset"))
+    asset = assets.find(assets.every(cabinet.services, ctx), query.get("asset"))
     return Filters(
-        status=wanted.one_of("status", labels.WITHDRAWAL_STATES),
+        status=query.one_of("status", labels.WITHDRAWAL_STATES),
         network=None if asset is None else asset.network.key,
         asset=None if asset is None else asset.asset.symbol,
-        created_from=wanted.first_day(),
-        created_to=wanted.last_day(),
+        created_from=query.first_day(),
+        created_to=query.last_day(),
     )
 
 
 async def list_context(cabinet: Cabinet, request: PageRequest, read: ReadPage[B]) -> dict[str, Any]:
     """What the template of a list needs."""
-    ctx, wanted = context_of(request), asking(request, *FILTERS)
-    filters = filters_of(cabinet, ctx, wanted)
-    page = await page_or_first(lambda place: read(ctx.merchant_id, ctx.mode, filters, place, PAGE_LENGTH), wanted.place)
+    ctx, query = context_of(request), list_query(request, *FILTERS)
+    filters = filters_of(cabinet, ctx, query)
+    page = await page_or_first(lambda place: read(ctx.merchant_id, ctx.mode, filters, place, PAGE_LENGTH), query.place)
     return {
-        "asking": wanted,
+        "query": query,
         "rows": [{"body": body, "created_at": datetime.fromisoformat(body.created_at)} for body in page],
-        "pager": wanted.pager(page),
+        "pager": query.pager(page),
         "states": list(labels.WITHDRAWAL_STATES.items()),
         "state_words": labels.WITHDRAWAL_STATES,
         "assets": assets.options(assets.every(cabinet.services, ctx)),

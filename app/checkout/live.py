@@ -25,36 +25,36 @@ HEARTBEAT_S = 15.0
 """A comment this often keeps proxies from closing a quiet stream, and finds clients that are gone."""
 
 PING_AFTER_S = 3.0
-"""A silent Redis is asked for a sign of life after so long, and given up after as long again: one that hangs, or a
-link that is dead, looks like one with no news."""
+"""After so long without a message Redis is pinged, and after as long again the connection is closed: a Redis that hangs
+and a dead connection look like one without messages."""
 
 POLL_S = 4.0
-"""How often pages look by themselves while Redis is away."""
+"""How often pages read the status again while Redis is away."""
 
 MAX_STREAMS = 10_000
-"""Streams of one process; more are asked to poll instead."""
+"""Streams of one process; further pages poll instead."""
 
 MAX_STREAMS_PER_ADDRESS = 100
 """Of one process, too, so that WEB_WORKERS times as many can be open on a host: an office behind one address may have
 them, and one stranger may not fill a process."""
 
 FULL_RETRY_S = 30
-"""When a page that got no stream may try again; until then it asks by itself."""
+"""When a page that got no stream may try again; until then it polls."""
 
 RETRY_MS = (2_000, 6_000)
-"""When a page comes back after its stream broke: each at a time of its own, so that a restart is no stampede."""
+"""When a page connects again after its stream broke: at a random time, so that a restart does not bring all at once."""
 
 STREAM_LIFE_S = 1800.0
-"""A stream ends after half an hour; a page that is still open comes back."""
+"""A stream ends after half an hour; a page that is still open connects again."""
 
 CHANGED = b"event: status\ndata: {}\n\n"
 HEARTBEAT = b": still here\n\n"
-"""A comment (HTML, section 9.2.6): no page hears it."""
+"""A comment (HTML, section 9.2.6): browsers ignore it."""
 
 
 OPENED = metrics.counter("swap_pay_checkout_streams_opened", "Event streams of checkout pages that began")
 CLOSED = metrics.counter("swap_pay_checkout_streams_closed", "Event streams of checkout pages that ended")
-"""What is open is the difference: counters add up over processes, and over their deaths."""
+"""The number of open streams is the difference. Counters can be added up over processes, also after one has ended."""
 
 
 class LiveHub:
@@ -70,7 +70,7 @@ class LiveHub:
 
     @contextmanager
     def counted(self, address: str) -> Iterator[None]:
-        """Count one stream of an address until the block ends: before it begins, so that no two take the last place,
+        """Count one stream of an address until the block ends: before it begins, so that two can't both be the last,
         and until its request is over, whether or not it ever began. Raises IP_RATE_LIMITED where there is no room."""
         if self._streams >= MAX_STREAMS or self._streams_by_address[address] >= MAX_STREAMS_PER_ADDRESS:
             words = "too many open pages; this one will ask by itself"

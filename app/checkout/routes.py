@@ -1,7 +1,7 @@
 """The public page of an invoice: `GET /pay/{invoice id}.{mac}`, its live part, and its stream (contract, section 7).
 
 A link that is tampered with, of another deployment, or of an invoice that isn't there takes the same steps to the
-same answer. Who holds the link may see the page; nothing here knows who that is, so there is no session to steal.
+same answer. Everybody who has the link may see the page. There is no session, so none can be stolen.
 """
 
 from dataclasses import dataclass
@@ -36,10 +36,10 @@ PAGE_LOADS_PER_MINUTE = 30
 """Per address (contract, section 7)."""
 
 LIVE_READS_PER_MINUTE = 300
-"""Per address, for the live part of pages that are open: several pages behind one address, each asking often."""
+"""Per address, for the live part of pages that are open: several pages behind one address, each polling often."""
 
 BRAND_MAX_AGE_S = 3600
-"""A changed look has another address; until then one look-up an hour is enough."""
+"""Changed branding has another address; until then one request an hour is enough."""
 
 BRAND_CACHE = {"Cache-Control": f"private, max-age={BRAND_MAX_AGE_S}"}
 
@@ -47,10 +47,10 @@ LOGO_HEADERS = BRAND_CACHE | {
     "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     "Content-Disposition": "inline; filename=logo",
 }
-"""Bytes that a merchant chose, on our origin: whatever a browser makes of them, it runs nothing."""
+"""Bytes that a merchant chose, on our origin: browsers run no script in them."""
 
 NOTHING_SENT_YET = frozenset({Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.EXPIRED, Status.CANCELLED})
-"""States in which no refund can exist: the busiest pages spare the question."""
+"""States in which no refund can exist: the query for refunds is left out."""
 
 PageRequest = Request[Any, Any, Any]
 
@@ -174,6 +174,6 @@ def routes(
 
 
 def _is_exact(request: PageRequest) -> bool:
-    """Whether the link was asked for as we gave it: slashes more would be a second address of the same page."""
+    """Whether the path is exactly the link's: additional slashes would be a second address of the same page."""
     path: str = request.scope["state"]["asked_path"]
     return not path.endswith("/") and "//" not in path

@@ -38,7 +38,7 @@ def checkout_view(
     with_wallet: bool,
     now: datetime,
 ) -> CheckoutView:
-    """What the page of `slug` shows at `now`. Its links keep the language: a choice by hand outlives a reload."""
+    """What the page of `slug` shows at `now`. Its links name the language, which so holds after a reload."""
     invoice = public.body
     asset = network.asset(invoice.pay_in.asset)
     assert asset is not None, "assets are never removed from a network that has invoices"
@@ -82,7 +82,7 @@ def checkout_view(
         status_url=f"{page_url}/status{spoken}",
         events_url=f"{page_url}/events",
         receipt_url=f"{page_url}/receipt{spoken}",
-        # The tags make a changed look another address, so that it can be kept for a while.
+        # The tag changes with the branding, so that browsers can cache each address.
         brand_css_url=f"{page_url}/brand.css?v={brand.accent.lstrip('#')}" if brand.accent else None,
         logo_url=f"{page_url}/logo?v={brand.logo_tag}" if brand.logo_tag else None,
         wallet_url=f"{page_url}/wallet{spoken}" if with_wallet else None,
@@ -95,7 +95,7 @@ def checkout_view(
 
 
 def _anomaly(invoice: InvoiceBody, alive: list[DepositBody]) -> Anomaly | None:
-    """Why a person looks at the newest transfer that did not simply pay."""
+    """Why an operator reviews the newest transfer that did not simply pay."""
     if not invoice.needs_review:
         return None
     reasons = [deposit.review_reason for deposit in alive if deposit.review_reason is not None]

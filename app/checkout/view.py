@@ -18,7 +18,7 @@ TAIL_STARTS_AT_DECIMAL = 5
 """A tail of 1 to 99 sits in the fifth and sixth decimal (contract, section 3)."""
 
 EXPIRED_STAYS_LIVE = timedelta(hours=1)
-"""How long the page of an expired invoice goes on looking: who paid in the last minute is still there."""
+"""How long the page of an expired invoice still updates: a customer who paid in the last minute is still there."""
 
 PAYMENT_URI_SCHEMES = frozenset({"ethereum", "bitcoin", "tron"})
 """EIP-681, BIP-21 and the `tron:` of wallets (contract, section 3)."""
@@ -32,7 +32,7 @@ class FeePayer(StrEnum):
 
 
 class Anomaly(StrEnum):
-    """Why a person has to look at a deposit. It may stand beside any status, `paid` too."""
+    """Why an operator must review a deposit. Any status can have one, `paid` too."""
 
     LESS = "less"
     MORE = "more"
@@ -45,7 +45,7 @@ class Anomaly(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """A transaction worth showing: a deposit to the invoice, or a refund from it."""
+    """A transaction that the page shows: a deposit to the invoice, or a refund from it."""
 
     transaction_id: str
     amount_decimal: str
@@ -107,7 +107,7 @@ class CheckoutView:
     is_overfull: bool = False
     """More has come than was asked for, though not in a way that pays it."""
     can_be_paid_in_review: bool = False
-    """A payment in time still counts while a person looks at another deposit."""
+    """A payment in time still counts while an operator reviews another deposit."""
     credited_decimal: str | None = None
     """What came in and counted as payment, before the service fee; None until it counts."""
     asset: str
@@ -133,13 +133,13 @@ class CheckoutView:
     refunds: tuple[Transfer, ...] = ()
     """Refunds that are confirmed or on their way."""
     network_delayed: bool = False
-    """Our own view of the network lags or is down: the page says so, instead of looking idle."""
+    """Our own view of the network lags or is down: the page says so."""
 
     success_url: str | None = None
     fail_url: str | None = None
     page_url: str
     status_url: str
-    """Answers with `checkout/_status.html` alone, for the live page to take over."""
+    """Answers with `checkout/_status.html` alone, which the live page puts in place of its own."""
     events_url: str
     """Server-sent events: one `status` event per change of what the page shows."""
     receipt_url: str
@@ -165,7 +165,7 @@ class CheckoutView:
 
     @property
     def may_still_be_paid(self) -> bool:
-        """Whether to offer address and QR code to who has not paid yet, while a person looks at what came."""
+        """Whether to show address and QR code for a payment, while an operator reviews another deposit."""
         in_review = self.status is Status.MANUAL_REVIEW and self.can_be_paid_in_review
         return in_review and self.seconds_left > 0 and not self.is_overfull
 
@@ -176,7 +176,7 @@ class CheckoutView:
 
     @property
     def is_live(self) -> bool:
-        """Whether the page should go on looking for changes."""
+        """Whether the page should still update itself."""
         if self.status is Status.EXPIRED:
             return self.now - self.expires_at < EXPIRED_STAYS_LIVE
         return self.status in {Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW}
@@ -188,7 +188,7 @@ class CheckoutView:
 
     @property
     def returns_by_itself(self) -> bool:
-        """Whether the page goes back to the merchant after some seconds: paid, and nothing odd to read."""
+        """Whether the page returns to the merchant after some seconds: paid, and no anomaly to read about."""
         return self.status is Status.PAID and self.success_url is not None and self.anomaly is None
 
     @property
@@ -198,19 +198,19 @@ class CheckoutView:
 
     @property
     def confirmations_shown(self) -> int:
-        """Confirmations, never more than are needed: "25 of 20" would only puzzle."""
+        """Confirmations, never more than are required: "25 of 20" would confuse."""
         return min(self.confirmations_seen, self.confirmations_required)
 
     @property
     def shown_amount_decimal(self) -> str:
-        """The big figure: what to send; once settled, what was credited, which may be another sum."""
+        """The large figure: what to send; once settled, what was credited, which may be another sum."""
         if self.is_settled and self.credited_decimal is not None:
             return self.credited_decimal
         return self.amount_decimal
 
     @property
     def amount_parts(self) -> tuple[str, str]:
-        """The big figure cut before its identifying digits; the second is empty where they don't matter."""
+        """The large figure, split before its identifying digits; the second part is empty where they don't matter."""
         amount = self.shown_amount_decimal
         whole, point, decimals = amount.partition(".")
         if (

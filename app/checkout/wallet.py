@@ -11,7 +11,7 @@ from app.networks.config import NetworkConfig
 
 
 class Choice(StrEnum):
-    """The ways, as the form on the page names them."""
+    """The ways to pay, by their names in the page's form."""
 
     EXACT = "exact"
     SHORT = "short"
@@ -21,7 +21,7 @@ class Choice(StrEnum):
 
 
 class CustomerWallet(Protocol):
-    """Somebody who pays."""
+    """Pays invoices as a customer would."""
 
     async def pay(self, invoice: InvoiceBody, network: NetworkConfig, choice: Choice) -> None:
         """Pay, and return when the transaction is in a block."""

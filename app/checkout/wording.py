@@ -14,7 +14,7 @@ from app.web.languages import Language
 from app.web.qr import payment_qr
 
 RETURN_AFTER_S = 10
-"""Long enough to read "Paid" and to stop the journey, short enough not to be waited for."""
+"""Long enough to read "Paid" and to stop the redirect, and short enough to wait for."""
 
 
 NON_BREAKING_HYPHEN = "\N{NON-BREAKING HYPHEN}"
@@ -27,7 +27,7 @@ class Words:
     headline: str
     next_step: str
     anomaly: str
-    """What was odd about the deposit, or empty."""
+    """The anomaly of the deposit, or empty."""
     amount_label: str
     tail_hint: str
     """Why the digits matter, or empty where the invoice is not payable."""
@@ -159,7 +159,7 @@ def next_step(view: CheckoutView, language: Language) -> str:
 
 
 def anomaly(view: CheckoutView, language: Language) -> str:
-    """What is odd about the deposit that a person looks at; empty where nothing is."""
+    """The anomaly of the deposit that an operator reviews; empty where there is none."""
     _ = language.gettext
     match view.anomaly:
         case None:
@@ -181,7 +181,7 @@ def anomaly(view: CheckoutView, language: Language) -> str:
 
 
 def amount_label(view: CheckoutView, language: Language) -> str:
-    """What the big figure is."""
+    """What the large figure is."""
     _ = language.gettext
     if view.is_payable:
         return _("Still missing: send exactly") if view.came_decimal else _("Send exactly")
@@ -189,7 +189,7 @@ def amount_label(view: CheckoutView, language: Language) -> str:
 
 
 def tail_hint(view: CheckoutView, language: Language) -> str:
-    """Why not a unit more or less may be sent."""
+    """Why exactly this amount must be sent."""
     _ = language.gettext
     if not view.is_payable:
         return ""
@@ -211,7 +211,7 @@ def network(view: CheckoutView) -> str:
 
 
 def network_warning(view: CheckoutView, language: Language) -> str:
-    """The one mistake that costs the money."""
+    """The warning that money sent on another network is lost."""
     _ = language.gettext
     names = {"asset": language.isolate(view.asset), "network": language.isolate(network(view))}
     return _("Send only %(asset)s, only on %(network)s. Anything else may be lost for good.") % names
@@ -243,7 +243,7 @@ def progress(view: CheckoutView, language: Language) -> str:
 
 
 def estimate(view: CheckoutView, language: Language) -> str:
-    """How long the missing confirmations usually take, rounded up: better early than late."""
+    """How long the missing confirmations usually take, rounded up."""
     _, ngettext = language.gettext, language.ngettext
     if view.status is not Status.CONFIRMING:
         return ""
@@ -273,7 +273,7 @@ def time_left(seconds: int, language: Language) -> str:
 
 
 def tone(view: CheckoutView) -> str:
-    """The colour of the state: `neutral`, `progress`, `positive` or `caution`. Never alone in saying it."""
+    """The colour of the state: `neutral`, `progress`, `positive` or `caution`. The state is also in words."""
     if view.is_time_up:
         return "caution"
     match view.status:
@@ -288,7 +288,7 @@ def tone(view: CheckoutView) -> str:
 
 
 def step(view: CheckoutView) -> int:
-    """Which of the three steps (send, confirm, done) is current, 1 to 3; 0 where the path has been left."""
+    """Which of the three steps (send, confirm, done) is current, 1 to 3; 0 where none of them applies."""
     if view.status is Status.AWAITING_DEPOSIT:
         return 0 if view.is_time_up else 1
     return {Status.CONFIRMING: 2, Status.PAID: 3}.get(view.status, 0)

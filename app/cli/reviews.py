@@ -17,21 +17,21 @@ def register(main: click.Group) -> None:
 
 @click.group()
 def reviews() -> None:
-    """Deposits that wait for a decision. A case has the id of its deposit."""
+    """Deposits that wait for a decision. A review has the id of its deposit."""
 
 
 @reviews.command("list")
-@click.option("--all", "every", is_flag=True, help="Settled cases too.")
-def list_cases(every: bool) -> None:
-    """List cases with their facts, oldest first."""
+@click.option("--all", "every", is_flag=True, help="Settled reviews too.")
+def list_all(every: bool) -> None:
+    """List reviews with their facts, oldest first."""
 
     async def read(_: Services) -> list[str]:
         return [
-            f"{case.deposit_id}  {case.verdict}  {case.status}{f' {case.outcome}' if case.outcome else ''}"
-            f"  {case.amount_raw} raw {case.asset} on {case.network} ({case.deposit_status})"
-            f"  invoice {case.invoice_id or 'none'}  merchant {case.merchant_id or 'none'}"
-            f"  since {rfc3339(case.opened_at)}\n    {case.facts}"
-            for case in await deposit_reviews.cases(open_only=not every)
+            f"{review.deposit_id}  {review.verdict}  {review.status}{f' {review.outcome}' if review.outcome else ''}"
+            f"  {review.amount_raw} raw {review.asset} on {review.network} ({review.deposit_status})"
+            f"  invoice {review.invoice_id or 'none'}  merchant {review.merchant_id or 'none'}"
+            f"  since {rfc3339(review.opened_at)}\n    {review.facts}"
+            for review in await deposit_reviews.list_reviews(open_only=not every)
         ]
 
     for line in with_services(read):
@@ -71,7 +71,7 @@ def send_back(deposit_id: str, destination: str, reason: str, email: str, passwo
 @click.option("--reason", required=True, help="For the audit log.")
 @operator_options
 def close(deposit_id: str, reason: str, email: str, password: str, code: str) -> None:
-    """Close the case; the money stays in suspense."""
+    """Close the review; the money stays in suspense."""
 
     async def decide(services: Services, operator_id: str) -> None:
         await services.reviews.close(deposit_id, operator_id, reason, clock.now())

@@ -1,7 +1,7 @@
 """Which invoice a transfer is for, and whether it pays it: pure rules over plain values.
 
 `match` judges one transfer: `exact` alone pays. `payment` judges all that came for an invoice together, and finds the
-deposits that pay it although none of them did when it came. `part` and `dust` wait or stay in suspense without a case;
+deposits that pay it although none of them did when it came. `part` and `dust` wait or stay in suspense with no review;
 every other verdict needs a human (contract, section 3).
 """
 
@@ -25,7 +25,7 @@ class Verdict(StrEnum):
     PART = "part"
     """It counts towards an invoice that is paid in parts."""
     DUST = "dust"
-    """It is too small to mean anything."""
+    """It is too small to count."""
     UNDERPAID = "underpaid"
     OVERPAID = "overpaid"
     LATE = "late"
@@ -37,8 +37,8 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-WITHOUT_CASE = frozenset({Verdict.EXACT, Verdict.PART, Verdict.DUST})
-"""Verdicts that need no human. Each of the others opens a case."""
+NEEDS_NO_REVIEW = frozenset({Verdict.EXACT, Verdict.PART, Verdict.DUST})
+"""Verdicts that need no human. Each of the others opens a review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Candidate:
         return self.is_open and paid_at < self.expires_at
 
     def asks_for(self, amount_raw: int) -> bool:
-        """Whether this is the one exact figure that its page shows, or showed: the amount, or what is missing of it."""
+        """Whether its page shows, or showed, exactly this amount: the whole amount, or what is missing of it."""
         return amount_raw == self.pay_in_raw or (
             self.accept_parts and amount_raw == self.pay_in_raw - self.received_raw
         )
@@ -110,7 +110,7 @@ def match(
 
 
 def is_dust(asset: str, amount_raw: int, invoice: Candidate, dust_limit_raw: int) -> bool:
-    """Whether an amount is too small to mean anything to the invoice that it came for."""
+    """Whether an amount is too small to count towards the invoice that it came for."""
     return amount_raw < dust_limit_raw or (asset == invoice.asset and amount_raw * DUST_SHARE < invoice.pay_in_raw)
 
 

@@ -2,7 +2,7 @@
 
 Parts wait in suspense for each other. When they are the exact amount the invoice is `confirming`, and once all of them
 are booked they leave suspense together for the merchant. What is left when the invoice has ended, or when its time is
-up, gets its case: nothing waits for ever.
+up, gets its review, so that nothing waits for ever.
 """
 
 from collections.abc import Sequence
@@ -60,20 +60,20 @@ class PaymentService:
             return
         deposit_ids = [deposit.id for deposit in paying]
         await parts_repository.make_parts(deposit_ids)
-        await reviews.end_cases_of_payment(deposit_ids, now)
-        cases_left = await reviews.cases_left(invoice_id)
+        await reviews.end_reviews_of_payment(deposit_ids, now)
+        reviews_left = await reviews.reviews_left(invoice_id)
         total_raw = await received_raw(invoice_id)
-        await self._invoices.begin_confirming(invoice_id, candidate.status, total_raw, cases_left, now)
+        await self._invoices.begin_confirming(invoice_id, candidate.status, total_raw, reviews_left, now)
 
     async def take_back(self, invoice_id: str, now: datetime) -> None:
-        """Deposits of an invoice have left the chain: it waits again if they were its payment or a part of it.
+        """Deposits of an invoice have left the chain. It waits again if they were its payment or a part of it.
 
         Nothing else pays it then: what is still there is in older blocks, and was judged before the payment came.
         """
         invoice = await parts_repository.lock_invoice(invoice_id)
         total_raw = await received_raw(invoice_id)
         if invoice.status == Status.CONFIRMING and not await self._is_paid(invoice):
-            await self._invoices.await_again(invoice_id, total_raw, await reviews.cases_left(invoice_id), now)
+            await self._invoices.await_again(invoice_id, total_raw, await reviews.reviews_left(invoice_id), now)
         else:
             await self._invoices.note_received(invoice_id, total_raw, now)
 
@@ -85,12 +85,12 @@ class PaymentService:
                 if await self._credit(invoice_id, now):
                     credited.add(invoice_id)
             except ApiError:
-                # A reorganisation took away what suspense has paid out: operators were told then. Later.
+                # A reorganisation took away what suspense has paid out: operators got an alert. Try again later.
                 log.warning("parts_wait_for_suspense", invoice=invoice_id)
         return credited
 
     async def end(self, network: str, covered_until: datetime, now: datetime) -> set[str]:
-        """Open the cases of parts whose invoice has ended without them, or whose time is up; their invoices' ids.
+        """Open the reviews of parts whose invoice has ended without them, or whose time is up; their invoices' ids.
 
         `covered_until`: every block up to this moment has been scanned. One transaction for each invoice.
         """
@@ -133,7 +133,7 @@ class PaymentService:
         opened = 0
         for part in self._came(invoice, candidate, await _parts(invoice)):
             await parts_repository.set_verdict(part.id, Verdict.DUST if part.is_dust else verdict)
-            opened += not part.is_dust and await reviews.open_case(part.id, verdict, invoice_id, now)
+            opened += not part.is_dust and await reviews.open_review(part.id, verdict, invoice_id, now)
         if opened:
             await self._invoices.review(invoice_id, candidate.status, await received_raw(invoice_id), now)
 

@@ -1,7 +1,7 @@
-"""Deposits that a reorganisation takes back (contract, sections 3 and 5).
+"""Deposits whose blocks a reorganisation removes (contract, sections 3 and 5).
 
-One that is only seen just goes: its invoice waits for it again. One that is booked is reversed in the ledgers, even
-below zero where the money has left; a critical alert tells operators, and what the ledger pays is held.
+One that is not booked yet is only orphaned, and its invoice waits for it again. One that is booked is reversed in the
+ledgers, even below zero where the money has left; operators get a critical alert, and what the ledger pays is held.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,11 +22,11 @@ from app.ledger.hashchain import ChainId
 from app.ledger.service import SUSPENSE, Posting
 
 PlaceHold = Callable[[ChainId, str, datetime], Awaitable[None]]
-"""Keeps what a ledger pays from being sent until an operator has looked; runs in the caller's transaction."""
+"""Holds what a ledger pays until an operator releases it; runs in the caller's transaction."""
 
 
 class ReversalService:
-    """The one use case, in the watcher's transaction, beside the rows of the blocks that die."""
+    """Reverses deposits, in the watcher's transaction, which also deletes the rows of the dead blocks."""
 
     def __init__(self, invoices: InvoiceService, payments: PaymentService, place_hold: PlaceHold) -> None:
         self._invoices = invoices
@@ -52,7 +52,7 @@ class ReversalService:
         return touched
 
     async def _reverse(self, network: str, row: DeadDeposit, now: datetime) -> None:
-        """Reverse what is booked of a deposit, hold what its ledger pays, and raise the alarm."""
+        """Reverse what is booked of a deposit, hold what its ledger pays, and raise an alert."""
         reference = booking_reference(row.id, row.times_reversed)
         owner = SUSPENSE
         if row.status == "credited":
@@ -89,7 +89,7 @@ class ReversalService:
 
 
 async def _lock_dead(network: str, above_height: int) -> Sequence[DeadDeposit]:
-    """Lock the living deposits of dead blocks, after the ledgers that they are booked in and their invoices."""
+    """Lock the deposits of dead blocks, after their ledgers and their invoices. Orphaned ones are left out."""
     rows = await repository.dead(network, above_height)
     booked = [row for row in rows if row.status != "seen"]
     await ledger.lock({chain for row in booked for chain in _chains_of(network, row)})

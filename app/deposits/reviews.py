@@ -21,7 +21,7 @@ from app.core.errors import ApiError
 from app.deposits import repository, reviews_repository
 from app.deposits.bookings import booking_reference, deposit_chains
 from app.deposits.matching import Verdict
-from app.deposits.reviews_repository import Case, Division, Facts, OpenReview
+from app.deposits.reviews_repository import DepositReview, Division, Facts, OpenReview
 from app.invoices import repository as invoice_repository
 from app.invoices.pricing import Share, share, share_of_other_asset
 from app.invoices.repository import Terms
@@ -52,18 +52,18 @@ class ReviewService:
 
         Raises ReviewRefused.
         """
-        case = await _known(deposit_id)
-        if case.invoice_id is None or case.merchant_id is None:
+        review = await _known(deposit_id)
+        if review.invoice_id is None or review.merchant_id is None:
             raise ReviewRefused("the deposit has no invoice, so nobody to credit: return it, or close the case")
-        await _refuse_insider(case, operator_id)
-        earnings, fees, suspense = deposit_chains(case.merchant_id, case.network, case.asset)
+        await _refuse_insider(review, operator_id)
+        earnings, fees, suspense = deposit_chains(review.merchant_id, review.network, review.asset)
         async with database.transaction():
             await ledger.lock([earnings, fees, suspense])
-            invoice = await invoice_repository.lock(case.invoice_id)
-            deposit = await _lock_open_case(deposit_id, reason)
+            invoice = await invoice_repository.lock(review.invoice_id)
+            deposit = await _lock_open_review(deposit_id, reason)
             _refuse_unbooked(deposit)
             came_raw = deposit.amount_raw
-            due = _share(case.asset, came_raw, invoice)
+            due = _share(review.asset, came_raw, invoice)
             reference = booking_reference(deposit_id, deposit.times_reversed)
             postings = [Posting(suspense, "suspense_released", -came_raw, 0, reference)]
             if due.net_raw:
@@ -84,21 +84,23 @@ class ReviewService:
                 refund_id=None,
                 now=now,
             )
-            counted_raw = due.net_raw if case.asset == invoice.asset else 0
-            await self._invoices.credit_reviewed(case.invoice_id, counted_raw, await cases_left(case.invoice_id), now)
-            await _audit(case, "credited", operator_id, reason, now, address)
-        await announce_invoices(case.invoice_id)
+            counted_raw = due.net_raw if review.asset == invoice.asset else 0
+            await self._invoices.credit_reviewed(
+                review.invoice_id, counted_raw, await reviews_left(review.invoice_id), now
+            )
+            await _audit(review, "credited", operator_id, reason, now, address)
+        await announce_invoices(review.invoice_id)
 
     async def close(
         self, deposit_id: str, operator_id: str, reason: str, now: datetime, *, address: str | None = None
     ) -> None:
-        """End a case without moving money: it stays in suspense. Raises ReviewRefused."""
-        case = await _known(deposit_id)
-        await _refuse_insider(case, operator_id)
+        """End a review without moving money: it stays in suspense. Raises ReviewRefused."""
+        review = await _known(deposit_id)
+        await _refuse_insider(review, operator_id)
         async with database.transaction():
-            if case.invoice_id is not None:
-                await invoice_repository.lock(case.invoice_id)
-            await _lock_open_case(deposit_id, reason)
+            if review.invoice_id is not None:
+                await invoice_repository.lock(review.invoice_id)
+            await _lock_open_review(deposit_id, reason)
             await reviews_repository.decide(
                 deposit_id,
                 status="closed",
@@ -108,10 +110,10 @@ class ReviewService:
                 refund_id=None,
                 now=now,
             )
-            await self._end(case.invoice_id, now)
-            await _audit(case, "closed", operator_id, reason, now, address)
-        if case.invoice_id is not None:
-            await announce_invoices(case.invoice_id)
+            await self._end(review.invoice_id, now)
+            await _audit(review, "closed", operator_id, reason, now, address)
+        if review.invoice_id is not None:
+            await announce_invoices(review.invoice_id)
 
     async def begin_return(
         self,
@@ -123,13 +125,13 @@ class ReviewService:
         *,
         address: str | None = None,
     ) -> None:
-        """A refund of the deposit is being made (refunds/returns.py), in the caller's transaction.
+        """Record that a refund returns the deposit (refunds/returns.py), in the caller's transaction.
 
         The caller holds the locks of the suspense ledger's head and of the invoice. Raises ReviewRefused.
         """
-        case = await _known(deposit_id)
-        await _refuse_insider(case, operator_id)
-        _refuse_unbooked(await _lock_open_case(deposit_id, reason))
+        review = await _known(deposit_id)
+        await _refuse_insider(review, operator_id)
+        _refuse_unbooked(await _lock_open_review(deposit_id, reason))
         await reviews_repository.decide(
             deposit_id,
             status="returning",
@@ -139,32 +141,32 @@ class ReviewService:
             refund_id=refund_id,
             now=now,
         )
-        if case.invoice_id is not None:
-            await self._invoices.note_review(case.invoice_id, await cases_left(case.invoice_id), now)
-        await _audit(case, "returning", operator_id, reason, now, address)
+        if review.invoice_id is not None:
+            await self._invoices.note_review(review.invoice_id, await reviews_left(review.invoice_id), now)
+        await _audit(review, "returning", operator_id, reason, now, address)
 
     async def return_confirmed(self, deposit_id: str, refund_id: str, now: datetime) -> None:
-        """The refund of the deposit is final. The caller holds the invoice's lock and the transaction."""
+        """Close the review: the refund is final. The caller holds the invoice's lock and the transaction."""
         invoice_id = await reviews_repository.close_returning(deposit_id, refund_id)
         await self._end(invoice_id, now)
 
     async def return_failed(self, deposit_id: str, refund_id: str, now: datetime) -> None:
-        """The deposit was not sent back: its case is open again. The caller holds the invoice's lock."""
+        """Open the review again: the refund failed. The caller holds the invoice's lock."""
         invoice_id = await reviews_repository.reopen_returning(deposit_id, refund_id)
         if invoice_id is not None:
-            await self._invoices.note_review(invoice_id, await cases_left(invoice_id), now)
+            await self._invoices.note_review(invoice_id, await reviews_left(invoice_id), now)
 
     async def _end(self, invoice_id: str | None, now: datetime) -> None:
         if invoice_id is not None:
-            await self._invoices.end_review(invoice_id, await cases_left(invoice_id), now)
+            await self._invoices.end_review(invoice_id, await reviews_left(invoice_id), now)
 
 
-async def open_case(deposit_id: str, verdict: Verdict, invoice_id: str | None, now: datetime) -> bool:
-    """Open the case of a deposit in the transaction that stores it; whether it is open now.
+async def open_review(deposit_id: str, verdict: Verdict, invoice_id: str | None, now: datetime) -> bool:
+    """Open the review of a deposit in the transaction that stores it; whether it is open now.
 
-    A deposit that is back after a deep reorganisation has its case opened anew; one that an operator has closed
-    without moving money stays closed, unless it was closed while the deposit was away: then there was nothing to
-    decide on.
+    A deposit that is back after a deep reorganisation has its review opened anew; one that an operator has closed
+    without moving money stays closed, unless it was closed while the deposit was off the chain: then there was
+    nothing to decide.
     """
     database.in_transaction()
     facts = await reviews_repository.facts(deposit_id, invoice_id)
@@ -178,20 +180,20 @@ async def open_case(deposit_id: str, verdict: Verdict, invoice_id: str | None, n
     )
 
 
-async def end_cases_of_payment(deposit_ids: Collection[str], now: datetime) -> None:
-    """Close the open cases of deposits that pay their invoice after all, in the caller's transaction."""
+async def end_reviews_of_payment(deposit_ids: Collection[str], now: datetime) -> None:
+    """Close the open reviews of deposits that pay their invoice after all, in the caller's transaction."""
     database.in_transaction()
     await reviews_repository.close_paid(
         deposit_ids, by=GATEWAY, reason="it is the exact payment, or a part of it, after all", now=now
     )
 
 
-async def cases_left(invoice_id: str) -> int:
+async def reviews_left(invoice_id: str) -> int:
     """Reviews of an invoice that have not come to an end, returns under way among them."""
     return await reviews_repository.unfinished(invoice_id)
 
 
-async def cases(*, open_only: bool = True, deposit_id: str | None = None) -> list[Case]:
+async def list_reviews(*, open_only: bool = True, deposit_id: str | None = None) -> list[DepositReview]:
     """Reviews, oldest first: those that wait for a decision, or all; or the one of a deposit."""
     if deposit_id is not None:
         found = await reviews_repository.find(deposit_id)
@@ -199,32 +201,32 @@ async def cases(*, open_only: bool = True, deposit_id: str | None = None) -> lis
     return await reviews_repository.every_open() if open_only else await reviews_repository.every()
 
 
-async def why_not(case: Case, operator_id: str) -> str | None:
-    """Why this operator may decide nothing about a case, in words for them; None where they may."""
-    if await belonged_since(operator_id, case.merchant_id, case.opened_at):
+async def why_not(review: DepositReview, operator_id: str) -> str | None:
+    """Why this operator may decide nothing about a review, in words for them; None where they may."""
+    if await belonged_since(operator_id, review.merchant_id, review.opened_at):
         return "you belong to the merchant, or did when the deposit came: another operator must decide"
     return None
 
 
 async def would_credit(deposit_id: str) -> Share | None:
-    """How a credit would divide what came; None for a deposit that has no invoice."""
+    """How a credit would divide the amount; None for a deposit that has no invoice."""
     came = await reviews_repository.division(deposit_id)
     return None if came is None else _share(came.came_asset, came.came_raw, came)
 
 
-async def _known(deposit_id: str) -> Case:
+async def _known(deposit_id: str) -> DepositReview:
     found = await reviews_repository.find(deposit_id)
     if found is None:
         raise ReviewRefused(f"there is no case of {deposit_id}")
     return found
 
 
-async def _refuse_insider(case: Case, operator_id: str) -> None:
-    if (reason := await why_not(case, operator_id)) is not None:
+async def _refuse_insider(review: DepositReview, operator_id: str) -> None:
+    if (reason := await why_not(review, operator_id)) is not None:
         raise ReviewRefused(reason)
 
 
-async def _lock_open_case(deposit_id: str, reason: str) -> OpenReview:
+async def _lock_open_review(deposit_id: str, reason: str) -> OpenReview:
     """Lock a review and its deposit. Raises ReviewRefused unless the review waits for a decision."""
     if not reason.strip():
         raise ReviewRefused("a reason is required")
@@ -251,19 +253,21 @@ def _actor(operator_id: str) -> str:
     return f"account:{operator_id}"
 
 
-async def _audit(case: Case, action: str, operator_id: str, reason: str, now: datetime, address: str | None) -> None:
+async def _audit(
+    review: DepositReview, action: str, operator_id: str, reason: str, now: datetime, address: str | None
+) -> None:
     await audit.record(
         actor=_actor(operator_id),
         action=f"review.{action}",
-        subject=case.deposit_id,
-        merchant_id=case.merchant_id,
+        subject=review.deposit_id,
+        merchant_id=review.merchant_id,
         address=address,
         details={
-            "invoice": case.invoice_id,
-            "verdict": case.verdict,
-            "asset": case.asset,
-            "network": case.network,
-            "amount_raw": str(case.amount_raw),
+            "invoice": review.invoice_id,
+            "verdict": review.verdict,
+            "asset": review.asset,
+            "network": review.network,
+            "amount_raw": str(review.amount_raw),
             "reason": reason,
         },
         now=now,
@@ -271,7 +275,7 @@ async def _audit(case: Case, action: str, operator_id: str, reason: str, now: da
 
 
 def _as_json(row: Facts) -> str:
-    """What an operator wants to see side by side, as JSON: it stays as it was when the case was opened."""
+    """What the invoice asked for and what came, as JSON: a snapshot of the moment when the review is opened."""
     asked = None
     if row.merchant is not None:
         assert row.expires_at is not None, "an invoice has a merchant and a last moment"

@@ -15,7 +15,7 @@ from app.deposits.tables import Review
 Outcome = Literal["credited", "returned", "closed"]
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
+class DepositReview(msgspec.Struct, frozen=True, kw_only=True):
     """A review and its deposit, for operators. `deposit_status` is `suspended` once the money is booked."""
 
     deposit_id: str
@@ -147,7 +147,7 @@ _UNFINISHED = Statement(
 )
 
 
-def _cases() -> "Select[Any]":
+def _reviews() -> "Select[Any]":
     return Review.select(
         Review.deposit.as_alias("deposit_id"),
         Review.deposit.status.as_alias("deposit_status"),
@@ -170,28 +170,28 @@ def _cases() -> "Select[Any]":
     ).order_by(Review.opened_at, Review.id)
 
 
-async def find(deposit_id: str) -> Case | None:
+async def find(deposit_id: str) -> DepositReview | None:
     """The review of a deposit."""
     return await _FIND.first(deposit=deposit_id)
 
 
-_FIND = Statement(_cases().where(Review.deposit == Param("deposit")), Case)
+_FIND = Statement(_reviews().where(Review.deposit == Param("deposit")), DepositReview)
 
 
-async def every() -> list[Case]:
+async def every() -> list[DepositReview]:
     """Every review, the oldest first."""
     return await _EVERY.all()
 
 
-_EVERY = Statement(_cases(), Case)
+_EVERY = Statement(_reviews(), DepositReview)
 
 
-async def every_open() -> list[Case]:
+async def every_open() -> list[DepositReview]:
     """Every review that waits for a decision, the oldest first."""
     return await _EVERY_OPEN.all()
 
 
-_EVERY_OPEN = Statement(_cases().where(Review.status == "open"), Case)
+_EVERY_OPEN = Statement(_reviews().where(Review.status == "open"), DepositReview)
 
 
 async def division(deposit_id: str) -> Division | None:

@@ -15,7 +15,7 @@ from app.addresses import repository as address_repository
 from app.core import database
 from app.deposits import parts_repository, repository, reviews, sightings
 from app.deposits.bookings import booking_reference
-from app.deposits.matching import WITHOUT_CASE, Candidate, Match, Verdict, match
+from app.deposits.matching import NEEDS_NO_REVIEW, Candidate, Match, Verdict, match
 from app.deposits.parts_repository import received_raw
 from app.deposits.payments import PaymentService
 from app.deposits.repository import DueDeposit
@@ -35,7 +35,7 @@ SETTLE_AT_ONCE = 500
 
 
 class DepositService:
-    """How a deposit comes to its credit, or to suspense."""
+    """Records deposits, and credits them or books them to suspense."""
 
     def __init__(self, invoices: InvoiceService, payments: PaymentService) -> None:
         self._invoices = invoices
@@ -70,7 +70,7 @@ class DepositService:
             deposit_id = await sightings.store(network, transfer, address_id, found, orphan, now)
             if deposit_id is None:
                 continue
-            opened = found.verdict not in WITHOUT_CASE and await reviews.open_case(
+            opened = found.verdict not in NEEDS_NO_REVIEW and await reviews.open_review(
                 deposit_id, found.verdict, found.invoice_id, now
             )
             if found.invoice_id is not None:
@@ -131,8 +131,8 @@ class DepositService:
         if opened:
             await self._invoices.review(found.invoice_id, status, total_raw, now)
         elif found.verdict == Verdict.EXACT and status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW):
-            cases_left = await reviews.cases_left(found.invoice_id) if status == Status.MANUAL_REVIEW else 0
-            await self._invoices.begin_confirming(found.invoice_id, status, total_raw, cases_left, now)
+            reviews_left = await reviews.reviews_left(found.invoice_id) if status == Status.MANUAL_REVIEW else 0
+            await self._invoices.begin_confirming(found.invoice_id, status, total_raw, reviews_left, now)
         else:
             await self._invoices.note_received(found.invoice_id, total_raw, now)
 
@@ -140,15 +140,15 @@ class DepositService:
 def _match(
     transfer: Transfer, paid_at: datetime, candidates: Sequence[Candidate], orphan: Orphan | None, dust_limit_raw: int
 ) -> Match:
-    """What a transfer is to which invoice. One that is back is still its invoice's, whoever has the address by now.
-    It is what it was if it has a case or was credited; any other is judged anew, since its invoice may have been
+    """What a transfer is to which invoice. A deposit that is back still belongs to its old invoice.
+    It is what it was if it has a review or was credited; any other is judged anew, since its invoice may have been
     cancelled or paid meanwhile."""
     asset, amount_raw = transfer.asset_symbol, transfer.amount_raw
     if orphan is None:
         return match(asset, amount_raw, paid_at, candidates, dust_limit_raw)
     verdict = Verdict(orphan.verdict)
     was_credited = verdict is Verdict.EXACT and orphan.times_reversed
-    if was_credited or verdict not in WITHOUT_CASE:
+    if was_credited or verdict not in NEEDS_NO_REVIEW:
         return Match(orphan.invoice, verdict)
     own = [candidate for candidate in candidates if candidate.id == orphan.invoice]
     return match(asset, amount_raw, paid_at, own, dust_limit_raw)
@@ -176,7 +176,7 @@ async def _share_before(row: DueDeposit, earnings: ChainId, came_raw: int) -> Sh
 
 
 async def _suspend(network: str, asset: str, rows: Sequence[DueDeposit], now: datetime) -> None:
-    """Book deposits that are nobody's yet to suspense, in the caller's transaction."""
+    """Book deposits that nobody owns yet to suspense, in the caller's transaction."""
     suspense = ChainId(owner=SUSPENSE, network=network, asset=asset)
     await ledger.lock([suspense])
     postings = []

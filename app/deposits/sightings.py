@@ -1,4 +1,4 @@
-"""Storing a transfer as a deposit, and finding the deposit that it is where a reorganisation had taken it away.
+"""Storing a transfer as a deposit, and finding the deposit that it already is where a reorganisation had orphaned it.
 
 A transaction of a dead block usually comes back in another. Its transfers are the same deposits again, although
 nothing but transaction, asset, amount and recipient need be as before.
@@ -74,7 +74,7 @@ async def store(
 
 
 async def _make_room(network: str, transfer: Transfer, deposit_id: str | None) -> bool:
-    """Free the transfer's index for its deposit, a new one or one that comes back; False if a living one has it.
+    """Free the transfer's index for its deposit, a new or a returning one; False if a deposit on the chain has it.
 
     Another orphan of the transaction that has it gets an index below all that a chain gives: in another block a
     transaction may move other amounts than it did before.

@@ -12,7 +12,7 @@ from app.core.statement import Command, Param, Statement, any_of, insert, select
 from app.deposits.tables import Deposit
 
 PARKED_INDEX = -1_000_000_000
-"""Below it are the indices of orphans whose place another transfer of their transaction has taken."""
+"""Below it are the indices of orphans whose own index another transfer of the transaction has now."""
 
 
 class Orphan(msgspec.Struct, frozen=True):

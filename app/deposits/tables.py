@@ -93,10 +93,10 @@ class Deposit(Table, tablename="deposits"):
 
 
 class Review(Table, tablename="reviews"):
-    """A case for an operator: a deposit that did not simply pay its invoice, or that has none.
+    """A review for an operator: a deposit that did not simply pay its invoice, or that has none.
 
-    One case a deposit, opened when it is seen. `status` is `returning` while a refund of it is under way; when that
-    fails the case is open again. `facts` is JSON: what was asked for and what came.
+    One review a deposit, opened when it is seen. `status` is `returning` while a refund of it is under way; when that
+    fails the review is open again. `facts` is JSON: what was asked for and what came.
     """
 
     id = BigSerial(primary_key=True)

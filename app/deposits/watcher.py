@@ -46,7 +46,7 @@ FORK_SEARCH_LIMIT = 10_000
 
 
 class Halted(Exception):
-    """The watcher can't go on without risking to miss something; the message is shown to operators."""
+    """The watcher can't go on without the risk to miss a payment; the message is shown to operators."""
 
 
 class HotWallet(Protocol):
@@ -63,21 +63,21 @@ class HotWallet(Protocol):
         """Record transfers to the hot wallet, in the watcher's transaction."""
 
     async def unsee(self, above_height: int, now: datetime) -> None:
-        """Take back what was in dead blocks, in the watcher's transaction."""
+        """Reverse what was in dead blocks, in the watcher's transaction."""
 
     async def settle(self, scanned_height: int, now: datetime) -> None:
         """Book what has enough confirmations."""
 
 
 class BalanceCheck(Protocol):
-    """Finds native coins that came in unseen, where the node can't tell of them (signer/balance_check.py)."""
+    """Finds native coins whose transfers the node can't show (signer/balance_check.py)."""
 
     async def look(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
-        """What addresses hold beyond what was seen, now and then."""
+        """Transfers for what addresses hold beyond what was seen; empty unless a check is due."""
 
 
 class Watcher:
-    """Watches one network. Any number may run: the holder of the advisory lock works, the others stand by."""
+    """Watches one network. Any number may run: the holder of the advisory lock works, the others wait."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Watcher:
         await work_in_turn(LockKey(LOCK_SPACE, self._network.key), self._tick_then_pause_s, stop)
 
     async def tick(self) -> None:
-        """Look once: scan what is new, settle, expire. Raises Halted, NodeUnavailable, ChainMoved."""
+        """One round: scan new blocks, settle, expire. Raises Halted, NodeUnavailable, ChainMoved."""
         checked_at = clock.now()
         head_height = await self._head_height()
         cursor = await self._cursor(head_height, checked_at)
@@ -131,7 +131,7 @@ class Watcher:
         await self._invoices.expire_due(self._network.key, covered_until, now)
 
     async def _tick_then_pause_s(self) -> float:
-        """Tick, and say where that did not work; the pause until the next one, in seconds."""
+        """Tick, and log errors; the pause until the next tick, in seconds."""
         try:
             await self.tick()
         except NodeUnavailable as error:
@@ -163,7 +163,7 @@ class Watcher:
     async def _was_reorganised(self, height: int) -> bool:
         """Whether a block that was scanned is no longer on the chain.
 
-        A node whose head is below our cursor but on our chain lags behind: nothing is taken back for that.
+        A node whose head is below our cursor but on our chain lags behind: nothing is reversed for that.
         """
         known = await blocks_repository.hash_at(self._network.key, height)
         if known is None:
@@ -172,7 +172,7 @@ class Watcher:
         return current is None or current.hash != known
 
     async def _walk_back(self, scanned: int, head_height: int) -> tuple[int, set[str]]:
-        """Find the fork and take back what was seen above it; the fork's height and the invoices touched."""
+        """Find the fork and reverse what was seen above it; the fork's height and the invoices touched."""
         fork = min(scanned, head_height)
         while (known := await blocks_repository.hash_at(self._network.key, fork)) is not None:
             if scanned - fork > FORK_SEARCH_LIMIT:
@@ -229,7 +229,7 @@ class Watcher:
         await blocks_repository.record_check(self._network.key, head_height, checked_at)
 
     async def _halt(self, reason: str) -> None:
-        """Say why, once for each reason; the watchdog repeats the alert for as long as it stays so."""
+        """Record why, once for each reason; the watchdog repeats the alert while the network is halted."""
         log.critical("watcher_halted", network=self._network.key, reason=reason)
         async with database.transaction():
             if await blocks_repository.halt(self._network.key, reason):

@@ -1,7 +1,7 @@
-"""Making an invoice: checked for form, priced, given an address, and written by one statement (creation_repository.py).
+"""Creating an invoice: check, price, lease an address, and write all in one statement (creation_repository.py).
 
-Every condition that might fail is in that statement, and a refusal changes nothing. Only then is it found out, with
-more queries, what was wrong.
+Every condition that might fail is in that statement, and a refusal changes nothing. Only after a refusal do
+further queries find its reason.
 """
 
 from dataclasses import dataclass, replace
@@ -55,7 +55,7 @@ class NewInvoice:
 
 
 class InvoiceCreation:
-    """The use case. One per process."""
+    """Creates invoices. One per process."""
 
     def __init__(
         self,
@@ -72,8 +72,8 @@ class InvoiceCreation:
         self._email_hash_secret = email_hash_secret
         self._insertion = Insertion()
 
-    async def ask(self, by: Member, mode: Mode, new: NewInvoice, replay: Replay, now: datetime) -> bytes:
-        """Make an invoice in the cabinet, with its audit row; else as `create`. Raises Forbidden."""
+    async def create_by(self, by: Member, mode: Mode, new: NewInvoice, replay: Replay, now: datetime) -> bytes:
+        """Create an invoice in the cabinet, with its audit row; else as `create`. Raises Forbidden."""
         by.require(Permission.INVOICES_WRITE)
         return await self.create(await terms_of(by.merchant_id, mode), new, replay, now, by)
 

@@ -29,11 +29,11 @@ UNIQUE_AMOUNT_WINDOW = timedelta(days=30)
 
 MAX_TOGETHER = 32
 MAX_TRANSACTIONS = 3
-"""Invoices of one transaction, and transactions at once in one process. While few are asked for, each goes alone."""
+"""Invoices of one transaction, and transactions at once in one process. At low load each has its own transaction."""
 
 CLASHES = (
     asyncpg.UniqueViolationError,
-    asyncpg.DeadlockDetectedError,  # two batches, two pairs of twins, each pair in another order
+    asyncpg.DeadlockDetectedError,  # two batches with the same two order ids in another order
     asyncpg.LockNotAvailableError,
 )
 

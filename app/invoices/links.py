@@ -1,4 +1,4 @@
-"""Payment links: an invoice's id with a MAC, so that nobody finds other invoices by guessing."""
+"""Payment links: an invoice's id with a MAC, so that nobody can guess the links of other invoices."""
 
 import base64
 from functools import lru_cache
@@ -6,7 +6,7 @@ from functools import lru_cache
 from app.core.crypto import hmac_sha256, same
 
 MAC_BYTES = 16
-"""128 bits of HMAC-SHA256: beyond guessing, and short enough to be typed in an emergency."""
+"""128 bits of HMAC-SHA256: impossible to guess, and short enough to type."""
 
 LINKS_KEPT = 10_000
 """Links that a process remembers, some 3 MB: an invoice's never changes, and is shown with it each time."""

@@ -1,4 +1,4 @@
-"""How an invoice looks from outside: the one form that the API, events and the stored replay share."""
+"""The public form of an invoice, which the API, events and stored replays share."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -83,13 +83,13 @@ class DepositBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReviewBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The case of a deposit that a human settles: the open one, else the latest."""
+    """The review of a deposit that a human settles: the open one, else the latest."""
 
     status: Annotated[
         Literal["open", "returning", "closed"], Meta(description="`returning` until the return is confirmed on chain.")
     ]
     outcome: Annotated[
-        Literal["credited", "returned", "closed"] | None, Meta(description="Null while the case is open.")
+        Literal["credited", "returned", "closed"] | None, Meta(description="Null while the review is open.")
     ]
     cause: Annotated[str, Meta(description="Why there is one: `underpaid`, `late`, …")]
     deposit_id: Annotated[str, Meta(description="The deposit that it is about.")]
@@ -108,7 +108,7 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     mode: Annotated[Literal["live", "test"], Meta(description="The mode of the key that made it.")]
     status: Status
     needs_review: Annotated[bool, Meta(description="Whether an operator has to look at a deposit of it.")]
-    review: Annotated[ReviewBody | None, Meta(description="The case that an operator settles or has settled.")]
+    review: Annotated[ReviewBody | None, Meta(description="The review that an operator settles or has settled.")]
     amount_decimal: Annotated[Decimal, Meta(description="The amount that was asked for.")]
     amount_raw: Annotated[Raw, Meta(description="The amount that was asked for, in minor units.")]
     pay_in: PayIn

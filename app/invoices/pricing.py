@@ -1,4 +1,4 @@
-"""What to ask of the customer and what the merchant gets, in minor units."""
+"""What the customer pays and what the merchant gets, in minor units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from app.core.money import tail_unit_raw
 FeePayer = Literal["merchant", "customer"]
 
 BPS = 10_000
-"""Basis points in one."""
+"""Basis points in the whole."""
 
 MAX_TAIL = 99
 """The largest tail (contract, section 3)."""

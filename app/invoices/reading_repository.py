@@ -219,7 +219,7 @@ def _as_kept(address: str) -> str:
         return address
 
 
-# Each branch has an index that leads straight to what is found; an OR over them would read the merchant's invoices.
+# Each branch has its own index; an OR over them would read all of the merchant's invoices.
 _SEARCH = """i.id IN (
         SELECT upper({})
         UNION ALL SELECT id FROM invoices WHERE merchant = $1 AND mode = $2 AND order_id = {}

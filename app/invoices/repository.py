@@ -85,7 +85,7 @@ _LOCK_OF_MERCHANT = Statement(
 
 
 async def lock(invoice_id: str) -> Terms:
-    """Lock an invoice that is sure to be there, in the caller's transaction."""
+    """Lock an invoice that exists, in the caller's transaction."""
     return await _LOCK.one(id=invoice_id)
 
 
@@ -111,7 +111,7 @@ _SUMS = Statement(select(Invoice, Sums).where(Invoice.id == Param("id")), Sums)
 
 
 async def ledgers_of(invoice_id: str) -> Ledgers:
-    """The names of the ledgers of an invoice that is sure to be there."""
+    """The names of the ledgers of an invoice that exists."""
     return await _LEDGERS_OF.one(id=invoice_id)
 
 
@@ -119,7 +119,7 @@ _LEDGERS_OF = Statement(select(Invoice, Ledgers).where(Invoice.id == Param("id")
 
 
 async def merchant_of(invoice_id: str) -> str:
-    """The merchant of an invoice that is sure to be there."""
+    """The merchant of an invoice that exists."""
     return await _MERCHANT_OF.one(id=invoice_id)
 
 

@@ -39,7 +39,7 @@ such a transaction for so long (geth's --txpool.lifetime); after that it hardly 
 
 
 class InvoiceService:
-    """The verbs of an invoice's life."""
+    """Changes the state and the sums of invoices."""
 
     def __init__(self, networks: Networks, reader: InvoiceReader) -> None:
         self._networks = networks
@@ -53,7 +53,7 @@ class InvoiceService:
     async def cancel(
         self, merchant_id: str, mode: str, invoice_id: str, now: datetime, by: Member | None = None
     ) -> InvoiceBody:
-        """Cancel at the merchant's wish. `by` is who asks, if not a key.
+        """Cancel for the merchant. `by` is who asks, if not a key.
 
         Raises INVOICE_NOT_FOUND, INVOICE_NOT_CANCELLABLE.
         """
@@ -70,25 +70,25 @@ class InvoiceService:
         return invoice
 
     async def begin_confirming(
-        self, invoice_id: str, current: Status, received_raw: int, cases_left: int, now: datetime
+        self, invoice_id: str, current: Status, received_raw: int, reviews_left: int, now: datetime
     ) -> None:
         """The exact payment is in a block, and another deposit may be in review beside it.
 
         The caller holds the row's lock and the transaction.
         """
-        changes = {"received_raw": received_raw, "needs_review": cases_left > 0}
+        changes = {"received_raw": received_raw, "needs_review": reviews_left > 0}
         await self._move(invoice_id, current, Status.CONFIRMING, now, changes)
 
-    async def await_again(self, invoice_id: str, received_raw: int, cases_left: int, now: datetime) -> None:
-        """The payment was reorganised away. What an operator has credited meanwhile pays in its place, else it is about
-        the deposits that have a case, else the invoice waits as before.
+    async def await_again(self, invoice_id: str, received_raw: int, reviews_left: int, now: datetime) -> None:
+        """The payment was reorganised away. If an operator has credited something meanwhile the invoice is `paid`, else
+        if deposits are in review it is `manual_review`, else it waits as before.
 
         The caller holds the row's lock and the transaction.
         """
         changes: dict[str, object] = {"received_raw": received_raw}
         if (await repository.sums(invoice_id)).credited_raw is not None:
             await self._move(invoice_id, Status.CONFIRMING, Status.PAID, now, {**changes, "paid_at": now})
-        elif cases_left:
+        elif reviews_left:
             await self._move(invoice_id, Status.CONFIRMING, Status.MANUAL_REVIEW, now, changes)
         else:
             await self._move(invoice_id, Status.CONFIRMING, Status.AWAITING_DEPOSIT, now, changes, event=None)
@@ -106,7 +106,7 @@ class InvoiceService:
     async def reverse(self, invoice_id: str, net_raw: int, received_raw: int, now: datetime) -> None:
         """A booked deposit has left the chain. The caller holds the row's lock and the transaction.
 
-        The state stays: what was delivered is delivered. `credited` says that the money is not there.
+        The state stays, since the merchant may have delivered. `credited` says that the money is not there.
         """
         row = await repository.sums(invoice_id)
         left_raw = (row.credited_raw or 0) - net_raw
@@ -130,34 +130,34 @@ class InvoiceService:
             target = Status.MANUAL_REVIEW
         await self._move(invoice_id, current, target, now, changes, event="invoice.manual_review")
 
-    async def credit_reviewed(self, invoice_id: str, net_raw: int, cases_left: int, now: datetime) -> None:
+    async def credit_reviewed(self, invoice_id: str, net_raw: int, reviews_left: int, now: datetime) -> None:
         """An operator has credited what was in review. The caller holds the row's lock and the transaction.
 
         `net_raw` counts the invoice's own asset. Out of review it becomes `paid`; else its state stays.
         """
         row = await repository.sums(invoice_id)
         current = Status(row.status)
-        changes = {"credited_raw": (row.credited_raw or 0) + net_raw, "needs_review": cases_left > 0}
+        changes = {"credited_raw": (row.credited_raw or 0) + net_raw, "needs_review": reviews_left > 0}
         if current == Status.MANUAL_REVIEW:
             await self._move(invoice_id, current, Status.PAID, now, {**changes, "paid_at": now})
         else:
             await self._move(invoice_id, current, current, now, changes, event="invoice.manual_review")
 
-    async def end_review(self, invoice_id: str, cases_left: int, now: datetime) -> None:
+    async def end_review(self, invoice_id: str, reviews_left: int, now: datetime) -> None:
         """A review has ended without a credit; the last one closes an invoice that was in review for it.
 
         The caller holds the row's lock and the transaction.
         """
         current = Status((await repository.sums(invoice_id)).status)
-        if current == Status.MANUAL_REVIEW and not cases_left:
+        if current == Status.MANUAL_REVIEW and not reviews_left:
             await self._move(invoice_id, current, Status.CLOSED, now, {"needs_review": False})
         else:
-            await self.note_review(invoice_id, cases_left, now)
+            await self.note_review(invoice_id, reviews_left, now)
 
-    async def note_review(self, invoice_id: str, cases_left: int, now: datetime) -> None:
+    async def note_review(self, invoice_id: str, reviews_left: int, now: datetime) -> None:
         """A review of the invoice has moved: write the event. The caller holds the row's lock."""
         current = Status((await repository.sums(invoice_id)).status)
-        changes = {"needs_review": cases_left > 0}
+        changes = {"needs_review": reviews_left > 0}
         await self._move(invoice_id, current, current, now, changes, event="invoice.manual_review")
 
     async def refund(self, invoice_id: str, refunded_raw: int, now: datetime) -> None:
@@ -179,7 +179,7 @@ class InvoiceService:
 
         `covered_until`: every block up to this moment has been scanned. An invoice does not expire before its
         last moment is covered, so that a payment made in time but seen late is not called late; nor, for
-        REORG_PATIENCE, while its payment or a part of it is between two blocks. One with an open case goes to review
+        REORG_PATIENCE, while its payment or a part of it is between two blocks. One with an open review goes to review
         instead.
         """
         async with database.transaction():
@@ -191,8 +191,8 @@ class InvoiceService:
         await announce(*expired)
         return expired
 
-    async def let_time_run_out(self, invoice_id: str, expires_at: datetime) -> None:
-        """Bring the end of the time to pay forward. For the sandbox alone: nobody waits an hour to see "late".
+    async def expire_early(self, invoice_id: str, expires_at: datetime) -> None:
+        """Let the time to pay end earlier. Only the sandbox uses it, to show a late payment without an hour's wait.
 
         In the caller's transaction where there is one; does nothing to an invoice that isn't waiting.
         """
@@ -209,8 +209,8 @@ class InvoiceService:
     ) -> InvoiceBody:
         """Take an invoice from `current` to `target` with other columns' `changes`, and write the event.
 
-        The event is `invoice.<target>` unless named; None writes none. Leaving the states that keep an address
-        gives the address back.
+        The event is `invoice.<target>` unless named; None writes none. Leaving the states with an address
+        ends its lease.
         """
         if target != current:
             check_transition(current, target)

@@ -1,4 +1,4 @@
-"""Where an invoice may go from where it is (contract, section 3, "States"). The one table of transitions."""
+"""The states of an invoice and the only table of their transitions (contract, section 3, "States")."""
 
 from enum import StrEnum
 from types import MappingProxyType
@@ -38,18 +38,18 @@ KEEPS_ADDRESS = frozenset({Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MA
 """While an invoice is in one of these its address is not lent to another."""
 
 GOES_TO_REVIEW = frozenset({Status.AWAITING_DEPOSIT, Status.EXPIRED, Status.CANCELLED})
-"""What needs a human there becomes `manual_review`. Elsewhere progress is kept, and the anomaly is set beside it."""
+"""In these a deposit that needs an operator makes the status `manual_review`; in others only `needs_review` is set."""
 
 GIVES_UP_ORDER_ID = frozenset({Status.EXPIRED, Status.CANCELLED})
 """Entering one of these frees the order id for a new invoice."""
 
 
 class IllegalTransition(Exception):
-    """A program error: a step that the table does not have."""
+    """A program error: a transition that the table does not have."""
 
 
 def check_transition(current: Status, target: Status) -> None:
-    """Raise IllegalTransition unless the table has this step."""
+    """Raise IllegalTransition unless the table has this transition."""
     if target not in TRANSITIONS[current]:
         raise IllegalTransition(f"{current} → {target}")
 
@@ -60,7 +60,7 @@ def can_cancel(status: Status) -> bool:
 
 
 def can_refund(status: Status) -> bool:
-    """Whether money of this invoice may be sent back at the merchant's wish."""
+    """Whether the merchant may refund this invoice."""
     return status in (Status.PAID, Status.PARTIALLY_REFUNDED)
 
 

@@ -12,8 +12,8 @@ class Invoice(Table, tablename="invoices"):
     """A request for one exact payment.
 
     `needs_review` is the anomaly beside the progress in `status`: a paid invoice that got a second transfer
-    stays paid and needs review. `holds_order_id` is what makes an order id unique; it is given up on
-    cancellation and expiry and never taken back. `accept_parts`: several deposits may pay it together.
+    stays paid and needs review. `holds_order_id` is what makes an order id unique; it becomes false on
+    cancellation and expiry and stays so. `accept_parts`: several deposits may pay it together.
     """
 
     id = columns.public_id()

@@ -1,4 +1,4 @@
-"""Bringing the `assets` table in line with the networks file, at every start."""
+"""Update the `assets` table from the networks file, at every start."""
 
 from app.networks import repository
 from app.networks.registry import Networks

@@ -1,4 +1,4 @@
-"""Which networks there are: one TOML file, read once at the start, wrong in no way or refused.
+"""The configured networks: one TOML file, read once at the start, and refused if anything in it is wrong.
 
     [[networks]]
     chain = "ethereum"
@@ -194,8 +194,8 @@ def load_networks(path: Path, environ: Mapping[str, str] | None = None) -> dict[
         if network.key in networks:
             raise ConfigError(f"network {network.key}: is there twice")
         for other in networks.values():
-            # Two networks reading one chain would each credit the same deposit; a test twin with the live
-            # chain's id would sell test goods for real money.
+            # Two networks reading one chain would each credit the same deposit; a test network with the live
+            # chain's id would treat real money as test money.
             if (other.kind, other.chain_id) == (network.kind, network.chain_id):
                 raise ConfigError(f"network {network.key}: chain_id: is {other.key}'s")
         networks[network.key] = network

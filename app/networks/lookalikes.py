@@ -1,7 +1,7 @@
-"""Addresses that look like another: made by attackers to be copied in its place (address poisoning)."""
+"""Addresses that look like another one. Attackers make them so that people copy the wrong one (address poisoning)."""
 
 LOOKALIKE_HEAD, LOOKALIKE_TAIL = 6, 4
-"""Characters at each end that wallets show of an address: what poisoners make alike. `0x` is two of the head's."""
+"""Characters at each end that wallets show of an address: attackers make these equal. `0x` is two of the head's."""
 
 
 def look_alike(one: str, other: str) -> bool:

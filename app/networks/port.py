@@ -1,6 +1,6 @@
-"""What we ask of a chain, in words that hold for every chain.
+"""The interface to a chain, the same for every chain.
 
-An adapter reads; it keeps nothing, skips nothing and guesses nothing. Either a whole range of blocks is
+An adapter reads; it stores nothing, skips nothing and guesses nothing. Either a whole range of blocks is
 answered, or one of the errors below says why not and whether asking again can help.
 """
 
@@ -71,8 +71,8 @@ class Settlement(msgspec.Struct, frozen=True):
     transfers: tuple[SentTransfer, ...]
 
 
-# Given canonical addresses, which of them are ours? Asked once per range, after the blocks have been read: an
-# address that was handed out before a payment is therefore always known, which a set loaded earlier could not
+# Given canonical addresses, which of them are ours? PageRequest once per range, after the blocks have been read: an
+# address that was leased before a payment is therefore always known, which a set loaded earlier could not
 # promise, and the cost depends on what the chain carried, not on how many invoices are open.
 OurAddresses = Callable[[Collection[str]], Awaitable[Set[str]]]
 
@@ -83,7 +83,7 @@ class NetworkError(Exception):
 
 
 class NodeUnavailable(NetworkError):
-    """No node answered, or each refused. Ask again later; after a while somebody should be told."""
+    """No node answered, or each refused. Ask again later; after a while operators should get an alert."""
 
 
 class ChainMoved(NetworkError):
@@ -113,7 +113,7 @@ class FeeAboveCeiling(NetworkError):
 
 class FeeRate(msgspec.Struct, frozen=True):
     """What a unit of gas costs, in the native coin's minor units: `base_raw` now, `max_raw` at the most,
-    of which `priority_raw` goes to whoever makes the block (EIP-1559)."""
+    of which `priority_raw` goes to the block's proposer (EIP-1559)."""
 
     base_raw: int
     max_raw: int
@@ -163,7 +163,7 @@ class Receipt(Settlement, frozen=True, kw_only=True):
 
 
 class Broadcast(StrEnum):
-    """What a node said to signed bytes. Only `ACCEPTED` says anything about the future; none proves failure."""
+    """A node's answer to signed bytes. Only `ACCEPTED` can be relied on; no other answer proves a failure."""
 
     ACCEPTED = "accepted"
     """It is in the node's pool, now or already."""
@@ -199,7 +199,7 @@ class Sender(Protocol):
         ...
 
     async def broadcast(self, signed: Signed) -> Broadcast:
-        """Hand signed bytes to a node; again is always safe. Raises `NodeUnavailable` where the outcome is
+        """Send signed bytes to a node; it is always safe to repeat. Raises `NodeUnavailable` where the outcome is
         unknown."""
         ...
 

@@ -35,7 +35,7 @@ class Networks:
             raise UnknownNetwork(key) from None
 
     def by(self, chain: str, mode: str) -> NetworkConfig:
-        """The twin of `chain` in `mode` ("live" or "test"). Raises `UnknownNetwork`."""
+        """The network of `chain` in `mode` ("live" or "test"). Raises `UnknownNetwork`."""
         return self.get(f"{chain}:{mode}")
 
     def asset(self, chain: str, mode: str, symbol: str) -> Asset:

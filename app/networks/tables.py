@@ -1,4 +1,4 @@
-"""Assets as the books know them: brought in line with the networks file at start, never deleted."""
+"""The assets that the ledgers refer to: updated from the networks file at start, never deleted."""
 
 from piccolo.columns import Serial
 from piccolo.constraints import Check, Unique

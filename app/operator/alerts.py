@@ -1,4 +1,4 @@
-"""Alerts: what is wrong now, what was, and what was done about it."""
+"""Alerts: open ones, and acknowledged ones with a note on what was done."""
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -9,7 +9,7 @@ from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_number, place_of
+from app.identity.paging import PAGE_LENGTH, by_number
 from app.operator import lists
 from app.operator.desk import Desk, nothing_here, refusals
 from app.web.row_ids import RowId
@@ -26,15 +26,15 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         state = lists.choice(request, "state", STATES, "open")
         severity = lists.choice(request, "severity", SEVERITIES)
         which: alerts.Which = "acknowledged" if state == "acknowledged" else "open"
-        place = place_of(request, by_number)
-        found = await page_or_first(lambda place: alerts.page(which, severity or None, place, PAGE_LENGTH), place)
+        query = lists.list_query(request, by_number, state=state, severity=severity)
+        found = await page_or_first(lambda place: alerts.page(which, severity or None, place, PAGE_LENGTH), query.place)
         context = {
             "alerts": found,
             "state": state,
             "states": STATES,
             "severity": severity,
             "severities": SEVERITIES,
-            "pager": lists.pager(request, {"state": state, "severity": severity}, found, place),
+            "pager": query.pager(found),
         }
         return await desk.page(request, "alerts/list", context, actors=[one.acknowledged_by for one in found])
 
@@ -58,7 +58,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 await service.acknowledge_alert(alert_id, form.text("note"), by, clock.now())
         except FormRefused:
             return await show(request, alert_id, form, status=422)
-        return desk.done(request, "Acknowledged. If it is not mended, the next look raises it again.")
+        return desk.done(request, "Acknowledged. If it is not fixed, the next check raises it again.")
 
     async def show(request: PageRequest, alert_id: int, form: Form, *, status: int = 200) -> Response[bytes]:
         alert = await alerts.one(alert_id)

@@ -1,4 +1,4 @@
-"""Applications: what businesses wrote about themselves, and the decision to approve or reject them."""
+"""Applications of businesses, and the decision to approve or reject them."""
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler

@@ -12,13 +12,13 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import stated_reason
 from app.backoffice import networks, queue, withdrawals
-from app.backoffice.withdrawals import Dossier
+from app.backoffice.withdrawals import WithdrawalDetails
 from app.core import clock
 from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_moment, place_of
+from app.identity.paging import PAGE_LENGTH, by_moment
 from app.operator import lists
 from app.operator.desk import Desk, nothing_here, operator_of, refusals
 from app.operator.labels import Labels
@@ -39,14 +39,16 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         context: dict[str, Any] = {"state": state}
         if state == "moving":
             return await desk.page(request, "approvals/moving", {**context, "moving": await networks.on_the_way()})
-        place = place_of(request, by_moment)
         if state == "decided":
-            decided = await page_or_first(lambda place: withdrawals.decided(place, PAGE_LENGTH), place)
-            context |= {"decided": decided, "pager": lists.pager(request, {"state": state}, decided, place)}
+            query = lists.list_query(request, by_moment, state=state)
+            decided = await page_or_first(lambda place: withdrawals.decided(place, PAGE_LENGTH), query.place)
+            context |= {"decided": decided, "pager": query.pager(decided)}
             return await desk.page(request, "approvals/decided", context)
-        account_id = operator_of(request).account_id
-        waiting = await page_or_first(lambda place: queue.waiting_withdrawals(account_id, place, PAGE_LENGTH), place)
-        context |= {"waiting": waiting, "pager": lists.pager(request, {}, waiting, place)}
+        query, account_id = lists.list_query(request, by_moment), operator_of(request).account_id
+        waiting = await page_or_first(
+            lambda place: queue.waiting_withdrawals(account_id, place, PAGE_LENGTH), query.place
+        )
+        context |= {"waiting": waiting, "pager": query.pager(waiting)}
         return await desk.page(request, "approvals/list", context, actors=[one.requested_by for one in waiting])
 
     @get("/approvals/{withdrawal_id:str}")
@@ -61,7 +63,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     )
     async def approve(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form, by = await identity.read_form(request), operator_of(request)
-        file = await find(withdrawal_id)
+        details = await find(withdrawal_id)
         try:
             with refusals(form):
                 status = await services.approvals.approve(
@@ -74,11 +76,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 )
         except FormRefused:
             return await show(request, "one", await find(withdrawal_id), form, status=422)
-        what = _text_of(file, Labels(services.networks))
+        what = _text_of(details, Labels(services.networks))
         if status == Status.PENDING_APPROVAL:
-            return desk.done(
-                request, f"Your approval of {what} is written down. A second operator must approve it too."
-            )
+            return desk.done(request, f"Your approval of {what} is recorded. A second operator must approve it too.")
         return desk.done(request, f"Approved: {what}. The signer sends it next.")
 
     @get("/approvals/{withdrawal_id:str}/reject")
@@ -88,7 +88,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @form_post("/approvals/{withdrawal_id:str}/reject", does="Reject a payout or refund", step_up=StepUp.FRESH_CODE)
     async def reject(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form = await identity.read_form(request)
-        file = await find(withdrawal_id)
+        details = await find(withdrawal_id)
         try:
             by = await desk.proven(request, form)
             with refusals(form):
@@ -98,7 +98,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         except FormRefused:
             return await show(request, "reject", await find(withdrawal_id), form, status=422)
         return desk.done(
-            request, f"Rejected: {_text_of(file, Labels(services.networks))}. Its money is available again."
+            request, f"Rejected: {_text_of(details, Labels(services.networks))}. Its money is available again."
         )
 
     @get("/approvals/{withdrawal_id:str}/attach")
@@ -112,7 +112,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     )
     async def attach(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form, by = await identity.read_form(request), operator_of(request)
-        file = await find(withdrawal_id)
+        details = await find(withdrawal_id)
         try:
             with refusals(form):
                 await services.adoption.adopt(
@@ -127,42 +127,42 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 )
         except FormRefused:
             return await show(request, "attach", await find(withdrawal_id), form, status=422)
-        return desk.done(request, f"Confirmed with its transaction: {_text_of(file, Labels(services.networks))}.")
+        return desk.done(request, f"Confirmed with its transaction: {_text_of(details, Labels(services.networks))}.")
 
-    async def find(withdrawal_id: str) -> Dossier:
-        file = await withdrawals.dossier(withdrawal_id, clock.now())
-        if file is None:
+    async def find(withdrawal_id: str) -> WithdrawalDetails:
+        details = await withdrawals.details_of(withdrawal_id, clock.now())
+        if details is None:
             raise nothing_here()
-        return file
+        return details
 
     async def show(
-        request: PageRequest, template: str, file: Dossier, form: Form, *, status: int = 200
+        request: PageRequest, template: str, details: WithdrawalDetails, form: Form, *, status: int = 200
     ) -> Response[bytes]:
         by = operator_of(request)
-        network = Labels(services.networks).config(file.intent.network)
-        asset = None if network is None else network.asset(file.intent.asset)
-        conflict = await conflict_of(file.intent.id, by.account_id)
+        network = Labels(services.networks).config(details.intent.network)
+        asset = None if network is None else network.asset(details.intent.asset)
+        conflict = await conflict_of(details.intent.id, by.account_id)
         context = {
-            "file": file,
+            "details": details,
             "asset": asset,
-            "warnings": warnings_about(file, asset),
-            "why_not": why_not(file, by.account_id, conflict),
-            "why_not_attach": why_not_attach(file, conflict),
+            "warnings": warnings_about(details, asset),
+            "why_not": why_not(details, by.account_id, conflict),
+            "why_not_attach": why_not_attach(details, conflict),
             "form": form,
         }
-        return await desk.page(request, f"approvals/{template}", context, actors=[file.requested_by], status=status)
+        return await desk.page(request, f"approvals/{template}", context, actors=[details.requested_by], status=status)
 
     return [listed, one, approve, ask_to_reject, reject, ask_to_attach, attach]
 
 
-def _text_of(file: Dossier, labels: Labels) -> str:
-    intent = file.intent
+def _text_of(details: WithdrawalDetails, labels: Labels) -> str:
+    intent = details.intent
     amount = labels.amount_in_text(intent.network, intent.asset, intent.amount_raw)
     return f"{intent.id}, {amount} to {labels.short(intent.destination)}"
 
 
 def _digest(text: str) -> bytes:
-    """The digest that the form carries; what is none fits nothing."""
+    """The digest that the form carries; an invalid one becomes empty and matches nothing."""
     try:
         return binascii.unhexlify(text.strip())
     except (binascii.Error, ValueError):

@@ -10,7 +10,7 @@ from app.backoffice import merchants
 from app.core.keyset import page_or_first
 from app.identity import days
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_number, place_of
+from app.identity.paging import PAGE_LENGTH, by_number
 from app.operator import lists
 from app.operator.desk import Desk
 
@@ -31,13 +31,13 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             at_from=days.start_of(given["from"]),
             at_to=days.end_of(given["to"]),
         )
-        place = place_of(request, by_number)
-        actions = await page_or_first(lambda place: log.page(filters, place, PAGE_LENGTH), place)
+        query = lists.list_query(request, by_number, **given)
+        actions = await page_or_first(lambda place: log.page(filters, place, PAGE_LENGTH), query.place)
         context = {
             "actions": actions,
             "given": given,
             "merchant_names": await merchants.names([action.merchant_id for action in actions if action.merchant_id]),
-            "pager": lists.pager(request, given, actions, place),
+            "pager": query.pager(actions),
         }
         return await desk.page(request, "audit", context, actors=[action.actor for action in actions])
 
@@ -49,7 +49,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
 
 def _actor(text: str) -> str | None:
-    """An actor as the log has it; an account's bare id is enough."""
+    """The actor in the log's form: `ACC-…` alone becomes `account:ACC-…`."""
     if not text:
         return None
     return f"account:{text.upper()}" if text.upper().startswith("ACC-") else text

@@ -62,12 +62,12 @@ class Desk:
         return operator_of(request)
 
     def done(self, request: PageRequest, flash: str, path: str = QUEUE) -> Response[Any]:
-        """Back to the queue, with what was done."""
+        """Redirect to the queue, or to `path`, with a message on what was done."""
         return self.identity.redirect(request, path, flash=flash)
 
 
 def operator_of(request: PageRequest) -> Operator:
-    """The operator of the request. Raises for anybody else, whom the guard has refused already."""
+    """The operator of the request. Raises for anybody else; the guard refuses them before."""
     visitor = visitor_of(request)
     return on_duty(visitor.session, address=visitor.address)
 

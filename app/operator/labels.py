@@ -48,7 +48,7 @@ DEPOSIT_STATES = MappingProxyType(
 """Where a deposit stands (deposits/tables.py)."""
 
 CONFLICTS: Mapping[Conflict, str] = MappingProxyType(
-    {"asked": "You asked for it", "holds_key": "You know its key", "member": "Your own merchant"}
+    {"asked": "You requested it", "holds_key": "You know its key", "member": "Your own merchant"}
 )
 """Why the operator who reads the list may not approve a withdrawal."""
 
@@ -102,14 +102,14 @@ class Labels:
         return figure(format_amount(raw, decimals))
 
     def amount_in_text(self, network: str, asset: str, raw: int) -> str:
-        """The decimal form with its asset, for a sentence that is no markup."""
+        """The decimal form with its asset, for a sentence without markup."""
         decimals = self.decimals(network, asset)
         if decimals is None:
             return f"{group_digits(raw)} minor units of {asset}"
         return f"{group_digits(format_amount(raw, decimals))} {asset}"
 
     def plain(self, network: str, asset: str, raw: int | None) -> str:
-        """The decimal form as a form's field takes it back; empty for None."""
+        """The decimal form for a form's field; empty for None."""
         decimals = self.decimals(network, asset)
         return "" if raw is None or decimals is None else format_amount(raw, decimals)
 
@@ -127,7 +127,7 @@ class Labels:
             return None
 
     def network(self, key: str) -> str:
-        """`Ethereum` for a live network, `Ethereum test` for its twin."""
+        """`Ethereum` for a live network, `Ethereum test` for the test network."""
         config = self.config(key)
         if config is None:
             return key
@@ -147,7 +147,7 @@ class Labels:
         return self._names[actor].name if actor in self._names else actor
 
     def who_exactly(self, actor: str | None) -> str:
-        """What tells two of one name apart; empty for an actor that has no name."""
+        """What distinguishes equal names; empty for an actor without a name."""
         found = None if actor is None else self._names.get(actor)
         return "" if found is None else found.detail
 
@@ -198,7 +198,7 @@ class Labels:
 
     @staticmethod
     def short(text: str) -> str:
-        """An address or hash by its ends, for lists: never the only form where somebody decides."""
+        """An address or hash by its ends, for lists: pages with a decision show the whole form too."""
         return text if len(text) <= 2 + 3 * GROUP else f"{text[: 2 + GROUP]}…{text[-GROUP:]}"
 
     @staticmethod

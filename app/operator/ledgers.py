@@ -6,7 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 from app.backoffice import merchants
 from app.core.keyset import page_or_first
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_number, place_of
+from app.identity.paging import PAGE_LENGTH, by_number
 from app.ledger import repository
 from app.ledger.hashchain import ChainId
 from app.operator import lists
@@ -28,13 +28,13 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         head = await repository.head(ChainId(owner=owner, network=f"{chain}:{mode}", asset=symbol))
         if head is None:
             raise nothing_here()
-        place = place_of(request, by_number)
-        entries = await page_or_first(lambda place: repository.page(head.ledger, place, PAGE_LENGTH), place)
+        query = lists.list_query(request, by_number)
+        entries = await page_or_first(lambda place: repository.page(head.ledger, place, PAGE_LENGTH), query.place)
         context = {
             "head": head,
             "entries": entries,
             "owner_name": (await merchants.names([owner])).get(owner),
-            "pager": lists.pager(request, {}, entries, place),
+            "pager": query.pager(entries),
         }
         return await desk.page(request, "ledgers/one", context)
 

@@ -1,18 +1,20 @@
-"""Lists of the desk: what the address asks for. Raises NOT_FOUND or INVALID_INPUT for values that no page links to."""
+"""The query of a list at the desk. Raises NOT_FOUND or INVALID_INPUT for values that no page links to."""
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
-from app.core.keyset import Page, Place
-from app.identity import paging
 from app.identity.identity import PageRequest
-from app.identity.paging import Pager
+from app.identity.lists import ListQuery
+from app.identity.paging import AsKey, place_of
 from app.operator.desk import nothing_here
 
 
-def pager(request: PageRequest, filters: Mapping[str, str], page: Page[Any], place: Place | None) -> Pager:
-    """The addresses of the pages beside this one, filters kept."""
-    return paging.pager(request.url.path, filters, page, place)
+def list_query(request: PageRequest, key: AsKey, **filters: str) -> ListQuery:
+    """The filters that have a value, and the page. Raises INVALID_INPUT for a place that is not valid.
+
+    `key` reads a row's key in this list.
+    """
+    given = {name: value for name, value in filters.items() if value}
+    return ListQuery(request.url.path, given, place_of(request, key))
 
 
 def choice(request: PageRequest, name: str, allowed: Collection[str], default: str = "") -> str:

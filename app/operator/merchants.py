@@ -1,4 +1,4 @@
-"""Merchants: a list that can be searched, one merchant with everything beside it, and what operators set."""
+"""Merchants: a list with a search, one merchant with all its details, and the settings for operators."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -10,7 +10,7 @@ from app.accounts.operators import Operator
 from app.audit import log
 from app.audit.log import Filters
 from app.backoffice import merchants
-from app.backoffice.merchants import AssetSetting, MerchantFile
+from app.backoffice.merchants import AssetSetting, MerchantDetails
 from app.core import clock
 from app.core.errors import invalid
 from app.core.keyset import page_or_first
@@ -18,7 +18,7 @@ from app.core.money import format_amount, parse_amount
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_moment, place_of
+from app.identity.paging import PAGE_LENGTH, by_moment
 from app.merchants import administration
 from app.merchants.repository import AssetTerms
 from app.networks.config import Asset, NetworkConfig
@@ -35,7 +35,7 @@ STANDINGS: dict[str, tuple[Action, str]] = {
     "reinstate": (administration.reinstate, "reinstated, its keys work again."),
     "ban": (administration.ban, "banned, its keys are refused for good."),
 }
-"""What may be done about a merchant's standing, by the last part of the page's address, and what was done then."""
+"""The changes of a merchant's status by the last part of the page's address: the action, and the message after it."""
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -46,23 +46,23 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: PageRequest) -> Response[bytes]:
         search = lists.text(request, "q")
         status = lists.choice(request, "status", merchants.STATUSES)
-        place = place_of(request, by_moment)
+        query = lists.list_query(request, by_moment, q=search, status=status)
         found = await page_or_first(
-            lambda place: merchants.page(search, status or None, place, PAGE_LENGTH, clock.now()), place
+            lambda place: merchants.page(search, status or None, place, PAGE_LENGTH, clock.now()), query.place
         )
         context = {
             "merchants": found,
             "search": search,
             "status": status,
             "statuses": merchants.STATUSES,
-            "pager": lists.pager(request, {"q": search, "status": status}, found, place),
+            "pager": query.pager(found),
         }
         return await desk.page(request, "merchants/list", context)
 
     @get("/merchants/{merchant_id:str}")
     async def one(request: PageRequest, merchant_id: str) -> Response[bytes]:
         actions = await log.page(Filters(merchant_id=merchant_id), None, ACTIONS_SHOWN)
-        context = {"file": await find(merchant_id), "actions": actions}
+        context = {"details": await find(merchant_id), "actions": actions}
         return await desk.page(request, "merchants/one", context, actors=[action.actor for action in actions])
 
     @get("/merchants/{merchant_id:str}/standing/{change:str}")
@@ -77,7 +77,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def set_standing(request: PageRequest, merchant_id: str, change: str) -> Response[bytes]:
         if change not in STANDINGS:
             raise nothing_here()
-        form, file = await desk.identity.read_form(request), await find(merchant_id)
+        form, details = await desk.identity.read_form(request), await find(merchant_id)
         verb, done = STANDINGS[change]
         try:
             by = await desk.proven(request, form)
@@ -85,24 +85,24 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 await verb(merchant_id, form.text("reason"), by, clock.now())
         except FormRefused:
             return await show_standing(request, merchant_id, change, form, status=422)
-        return desk.done(request, f"{file.name}: {done}", f"/desk/merchants/{merchant_id}")
+        return desk.done(request, f"{details.name}: {done}", f"/desk/merchants/{merchant_id}")
 
     @get("/merchants/{merchant_id:str}/terms")
     async def ask_terms(request: PageRequest, merchant_id: str) -> Response[bytes]:
-        file = await find(merchant_id)
-        form = Form.empty(service_fee_bps=str(file.service_fee_bps), tolerance_bps=str(file.tolerance_bps))
-        return await desk.page(request, "merchants/terms", {"file": file, "form": form})
+        details = await find(merchant_id)
+        form = Form.empty(service_fee_bps=str(details.service_fee_bps), tolerance_bps=str(details.tolerance_bps))
+        return await desk.page(request, "merchants/terms", {"details": details, "form": form})
 
     @form_post("/merchants/{merchant_id:str}/terms", does="Change a merchant’s terms", step_up=StepUp.FRESH_CODE)
     async def set_terms(request: PageRequest, merchant_id: str) -> Response[bytes]:
-        form, file = await desk.identity.read_form(request), await find(merchant_id)
+        form, details = await desk.identity.read_form(request), await find(merchant_id)
         try:
             by = await desk.proven(request, form)
             with refusals(form):
                 fee_bps, tolerance_bps = _whole(form, "service_fee_bps"), _whole(form, "tolerance_bps")
                 await administration.set_terms(merchant_id, fee_bps, tolerance_bps, by, clock.now())
         except FormRefused:
-            return await desk.page(request, "merchants/terms", {"file": file, "form": form}, status=422)
+            return await desk.page(request, "merchants/terms", {"details": details, "form": form}, status=422)
         done = "The fee holds for invoices made from now on, the tolerance for payments."
         return desk.done(request, done, f"/desk/merchants/{merchant_id}")
 
@@ -133,18 +133,18 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             return await show_asset(request, merchant_id, network.key, symbol, form, status=422)
         return desk.done(request, f"{symbol} is set.", f"/desk/merchants/{merchant_id}")
 
-    async def find(merchant_id: str) -> MerchantFile:
-        file = await merchants.file_of(merchant_id, networks, clock.now())
-        if file is None:
+    async def find(merchant_id: str) -> MerchantDetails:
+        details = await merchants.details_of(merchant_id, networks, clock.now())
+        if details is None:
             raise nothing_here()
-        return file
+        return details
 
     async def show_standing(
         request: PageRequest, merchant_id: str, change: str, form: Form, *, status: int = 200
     ) -> Response[bytes]:
         if change not in STANDINGS:
             raise nothing_here()
-        context = {"file": await find(merchant_id), "change": change, "form": form}
+        context = {"details": await find(merchant_id), "change": change, "form": form}
         return await desk.page(request, "merchants/standing", context, status=status)
 
     def find_asset(key: str, symbol: str) -> tuple[NetworkConfig, Asset]:
@@ -161,10 +161,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         request: PageRequest, merchant_id: str, key: str, symbol: str, form: Form | None, *, status: int = 200
     ) -> Response[bytes]:
         network, configured = find_asset(key, symbol)
-        file = await find(merchant_id)
-        setting = next(one for one in file.assets if (one.network, one.asset) == (key, symbol))
+        details = await find(merchant_id)
+        setting = next(one for one in details.assets if (one.network, one.asset) == (key, symbol))
         context = {
-            "file": file,
+            "details": details,
             "network": network,
             "asset": configured,
             "setting": setting,

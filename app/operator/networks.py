@@ -1,4 +1,4 @@
-"""Networks and wallets: how far the watchers are, what the pools are used for, what the hot wallets hold and owe."""
+"""Networks and wallets: the progress of the watchers, the use of the pools, the balances of the hot wallets."""
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler

@@ -1,4 +1,4 @@
-"""The first page: what needs a human, the gravest and oldest first."""
+"""The first page: what needs a decision, the most serious and oldest first."""
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -17,13 +17,13 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/")
     async def waiting(request: PageRequest) -> Response[bytes]:
         approvals = await queue.waiting_withdrawals(operator_of(request).account_id, None, SHOWN_OF_EACH)
-        cases = await reviews.page("open", None, SHOWN_OF_EACH)
+        in_review = await reviews.page("open", None, SHOWN_OF_EACH)
         critical = await alerts.page("open", "critical", None, SHOWN_OF_EACH)
         warnings = await alerts.page("open", "warning", None, SHOWN_OF_EACH)
         context = {
             "counts": await queue.counts(),
             "approvals": approvals,
-            "cases": cases,
+            "in_review": in_review,
             "critical": critical,
             "warnings": warnings,
             "applications": await applications.waiting(SHOWN_OF_EACH),

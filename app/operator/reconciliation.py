@@ -8,7 +8,7 @@ from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_number, place_of
+from app.identity.paging import PAGE_LENGTH, by_number
 from app.operator import lists
 from app.operator.desk import Desk, nothing_here
 from app.reconciliation import repository, requests
@@ -22,7 +22,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def listed(request: PageRequest) -> Response[bytes]:
         return await show(request, Form.empty())
 
-    @form_post("/reconciliation", does="Ask for a reconciliation run", step_up=StepUp.FRESH_CODE)
+    @form_post("/reconciliation", does="Request a reconciliation run", step_up=StepUp.FRESH_CODE)
     async def ask(request: PageRequest) -> Response[bytes]:
         form = await desk.identity.read_form(request)
         try:
@@ -30,7 +30,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         except FormRefused:
             return await show(request, form, status=422)
         run_id = await requests.request(by, full=form.has("full"), now=clock.now())
-        return desk.done(request, "The run is asked for.", f"/desk/reconciliation/{run_id}")
+        return desk.done(request, "The run is requested.", f"/desk/reconciliation/{run_id}")
 
     @get("/reconciliation/{run_id:int}")
     async def one(request: PageRequest, run_id: RowId) -> Response[bytes]:
@@ -41,12 +41,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "reconciliation/one", context, actors=[run.requested_by])
 
     async def show(request: PageRequest, form: Form, *, status: int = 200) -> Response[bytes]:
-        place = place_of(request, by_number)
-        shown = await page_or_first(lambda place: repository.runs(place, PAGE_LENGTH), place)
+        query = lists.list_query(request, by_number)
+        shown = await page_or_first(lambda place: repository.runs(place, PAGE_LENGTH), query.place)
         context = {
             "runs": shown,
             "form": form,
-            "pager": lists.pager(request, {}, shown, place),
+            "pager": query.pager(shown),
         }
         return await desk.page(
             request, "reconciliation/list", context, actors=[run.requested_by for run in shown], status=status

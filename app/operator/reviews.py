@@ -1,4 +1,4 @@
-"""Manual reviews: the list of deposits that an operator must decide, with the dust of each asset; one case with its
+"""Manual reviews: the list of deposits that an operator must decide, with the dust of each asset; one review with its
 facts; and the form of each decision (credit, return, close).
 """
 
@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.accounts.operators import Operator, stated_reason
 from app.backoffice import reviews
-from app.backoffice.reviews import CaseFile, Which
+from app.backoffice.reviews import ReviewDetails, Which
 from app.core import clock
 from app.core.keyset import page_or_first
 from app.deposits import repository
@@ -21,7 +21,7 @@ from app.deposits.reviews import why_not
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
-from app.identity.paging import PAGE_LENGTH, by_moment, place_of
+from app.identity.paging import PAGE_LENGTH, by_moment
 from app.operator import lists
 from app.operator.desk import Desk, nothing_here, operator_of, refusals
 from app.wiring import Services
@@ -31,9 +31,9 @@ STATES: tuple[Which, ...] = get_args(Which)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A way to end a case: what its form says, when it is possible, and what it does.
+    """A way to end a review: what its form says, when it is possible, and what it does.
 
-    `decide` takes the services, the case, the form, the reason, the operator and the time, and returns what was done.
+    `decide` takes the services, the review, the form, the reason, the operator and the time, and returns what was done.
     """
 
     label: str
@@ -41,7 +41,7 @@ class Decision:
     reason_hint: str
     impossible_title: str
     impossible_text: str
-    is_possible: Callable[[CaseFile], bool]
+    is_possible: Callable[[ReviewDetails], bool]
     decide: Callable[[Services, str, Form, str, Operator, datetime], Awaitable[str]]
 
 
@@ -71,7 +71,7 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
             reason_hint="For the audit log.",
             impossible_title="It can’t be credited",
             impossible_text="It is decided, not final yet, gone from the chain, or has no invoice.",
-            is_possible=lambda file: file.can_be_credited,
+            is_possible=lambda details: details.can_be_credited,
             decide=_credit,
         ),
         "return": Decision(
@@ -80,7 +80,7 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
             reason_hint="For the audit log. Another operator then approves the refund.",
             impossible_title="It can’t be returned",
             impossible_text="It is decided, not final yet, or gone from the chain.",
-            is_possible=lambda file: file.can_be_returned,
+            is_possible=lambda details: details.can_be_returned,
             decide=_return,
         ),
         "close": Decision(
@@ -89,7 +89,7 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
             reason_hint="For the audit log. No money moves: it stays in suspense.",
             impossible_title="It is closed already",
             impossible_text="",
-            is_possible=lambda file: file.case.status == "open",
+            is_possible=lambda details: details.review.status == "open",
             decide=_close,
         ),
     }
@@ -104,17 +104,16 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/reviews")
     async def listed(request: PageRequest) -> Response[bytes]:
         state = cast(Which, lists.choice(request, "state", STATES, "open"))
-        place = place_of(request, by_moment)
-        cases = await page_or_first(lambda place: reviews.page(state, place, PAGE_LENGTH), place)
-        pager = lists.pager(request, {"state": state}, cases, place)
-        context = {"cases": cases, "state": state, "pager": pager, "dust": await repository.dust()}
+        query = lists.list_query(request, by_moment, state=state)
+        found = await page_or_first(lambda place: reviews.page(state, place, PAGE_LENGTH), query.place)
+        context = {"in_review": found, "state": state, "pager": query.pager(found), "dust": await repository.dust()}
         return await desk.page(request, "reviews/list", context)
 
     @get("/reviews/{deposit_id:str}")
     async def one(request: PageRequest, deposit_id: str) -> Response[bytes]:
-        file = await find(deposit_id)
-        context = {"file": file, "why_not": await why_not(file.case, operator_of(request).account_id)}
-        return await desk.page(request, "reviews/one", context, actors=[file.case.decided_by])
+        details = await find(deposit_id)
+        context = {"details": details, "why_not": await why_not(details.review, operator_of(request).account_id)}
+        return await desk.page(request, "reviews/one", context, actors=[details.review.decided_by])
 
     @get("/reviews/{deposit_id:str}/{verb:str}")
     async def ask(request: PageRequest, deposit_id: str, verb: str) -> Response[bytes]:
@@ -139,22 +138,22 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             raise nothing_here()
         return DECISIONS[verb]
 
-    async def find(deposit_id: str) -> CaseFile:
-        file = await reviews.file_of(deposit_id, clock.now())
-        if file is None:
+    async def find(deposit_id: str) -> ReviewDetails:
+        details = await reviews.details_of(deposit_id, clock.now())
+        if details is None:
             raise nothing_here()
-        return file
+        return details
 
     async def show(
         request: PageRequest, deposit_id: str, verb: str, form: Form, *, status: int = 200
     ) -> Response[bytes]:
-        decision, file = find_decision(verb), await find(deposit_id)
+        decision, details = find_decision(verb), await find(deposit_id)
         context = {
-            "file": file,
+            "details": details,
             "form": form,
             "verb": verb,
             "decision": decision,
-            "why_not": await why_not(file.case, operator_of(request).account_id),
+            "why_not": await why_not(details.review, operator_of(request).account_id),
         }
         return await desk.page(request, "reviews/decide", context, status=status)
 

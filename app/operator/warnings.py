@@ -1,10 +1,10 @@
-"""What an operator must check before a payment is approved: pure rules over one withdrawal's dossier."""
+"""What an operator must check before a payment is approved: pure rules over the details of one withdrawal."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app.backoffice.withdrawals import Dossier
+from app.backoffice.withdrawals import WithdrawalDetails
 from app.networks.config import Asset
 from app.operator.labels import Labels
 from app.withdrawals.conflicts import REASONS, Conflict
@@ -13,7 +13,7 @@ from app.withdrawals.limits import STOPPED
 Tone = Literal["critical", "caution", "neutral"]
 
 MUCH_LARGER = 3
-"""An amount of at least so many times the largest paid so far gets a warning."""
+"""An amount of at least this many times the largest one paid so far gets a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,55 +25,61 @@ class ApprovalWarning:
     text: str
 
 
-def why_not(file: Dossier, operator_id: str, conflict: Conflict | None) -> str | None:
+def why_not(details: WithdrawalDetails, operator_id: str, conflict: Conflict | None) -> str | None:
     """Why this operator, with that conflict of interest if any, can't approve this now; None where they can."""
-    if not file.is_waiting:
-        return f"It is {file.status.replace('_', ' ')}: there is nothing to approve."
-    if not file.intact:
-        return "Its row was edited after it was asked for. Reject it, and find out who did that."
-    if file.held:
+    if not details.is_waiting:
+        return f"It is {details.status.replace('_', ' ')}: there is nothing to approve."
+    if not details.intact:
+        return "Its row was edited after it was requested. Reject it, and find out who did that."
+    if details.held:
         return "It is on hold: the hold must be released first."
     if conflict is not None:
         return Labels.sentence(REASONS[conflict])
-    if file.merchant_status in STOPPED and file.source == file.merchant_id:
-        return f"The merchant is {file.merchant_status}: nothing leaves its balance before it is reinstated."
-    if any(approval.account_id == operator_id for approval in file.approvals):
+    if details.merchant_status in STOPPED and details.source == details.merchant_id:
+        return f"The merchant is {details.merchant_status}: nothing leaves its balance before it is reinstated."
+    if any(approval.account_id == operator_id for approval in details.approvals):
         return "You have approved it: a second operator must."
     return None
 
 
-def why_not_attach(file: Dossier, conflict: Conflict | None) -> str | None:
+def why_not_attach(details: WithdrawalDetails, conflict: Conflict | None) -> str | None:
     """Why an operator with that conflict of interest, if any, can attach no transaction; None where they can."""
-    if not file.can_be_rejected:
-        return f"It is {file.status.replace('_', ' ')}{', and has a transaction' if file.transactions else ''}."
+    if not details.can_be_rejected:
+        return f"It is {details.status.replace('_', ' ')}{', and has a transaction' if details.transactions else ''}."
     return None if conflict is None else Labels.sentence(REASONS[conflict])
 
 
-def warnings_about(file: Dossier, asset: Asset | None) -> list[ApprovalWarning]:
+def warnings_about(details: WithdrawalDetails, asset: Asset | None) -> list[ApprovalWarning]:
     """Everything to check, the most serious first. `asset` is the networks file's, None if it has none any more."""
-    found = [*_integrity(file), *_destination(file), *_merchant(file), *_amount(file, asset), *_similar(file)]
+    found = [
+        *_integrity(details),
+        *_destination(details),
+        *_merchant(details),
+        *_amount(details, asset),
+        *_similar(details),
+    ]
     return sorted(found, key=lambda warning: ("critical", "caution", "neutral").index(warning.tone))
 
 
-def _integrity(file: Dossier) -> Iterator[ApprovalWarning]:
-    if not file.intact:
+def _integrity(details: WithdrawalDetails) -> Iterator[ApprovalWarning]:
+    if not details.intact:
         yield ApprovalWarning(
             "critical",
-            "This is not what was asked for.",
+            "This is not what was requested.",
             "The digest that was stored with the request does not fit the row any more: somebody has edited it.",
         )
-    if any(not approval.fits for approval in file.approvals):
+    if any(not approval.fits for approval in details.approvals):
         yield ApprovalWarning(
             "critical", "An approval is of something else.", "Its digest is not the one that is shown here."
         )
-    if file.held:
+    if details.held:
         yield ApprovalWarning(
-            "caution", "On hold.", file.hold_reason or file.waiting_reason or "The signer has refused it."
+            "caution", "On hold.", details.hold_reason or details.waiting_reason or "The signer has refused it."
         )
 
 
-def _destination(file: Dossier) -> Iterator[ApprovalWarning]:
-    history = file.destination_history
+def _destination(details: WithdrawalDetails) -> Iterator[ApprovalWarning]:
+    history = details.destination_history
     if history.lookalikes and not history.confirmed:
         yield ApprovalWarning(
             "critical",
@@ -99,12 +105,12 @@ def _destination(file: Dossier) -> Iterator[ApprovalWarning]:
         yield ApprovalWarning("caution", "First payment to this address.", f"This merchant has never paid it.{known}")
 
 
-def _merchant(file: Dossier) -> Iterator[ApprovalWarning]:
-    if file.merchant_status in ("suspended", "banned"):
+def _merchant(details: WithdrawalDetails) -> Iterator[ApprovalWarning]:
+    if details.merchant_status in ("suspended", "banned"):
         yield ApprovalWarning(
-            "critical", f"The merchant is {file.merchant_status}.", "What was asked for before still waits here."
+            "critical", f"The merchant is {details.merchant_status}.", "Requests from before still wait here."
         )
-    if file.merchant_history.balance.available_raw < 0:
+    if details.merchant_history.balance.available_raw < 0:
         yield ApprovalWarning(
             "critical",
             "The balance is below zero.",
@@ -112,8 +118,8 @@ def _merchant(file: Dossier) -> Iterator[ApprovalWarning]:
         )
 
 
-def _amount(file: Dossier, asset: Asset | None) -> Iterator[ApprovalWarning]:
-    amount_raw, largest_raw = file.intent.amount_raw, file.merchant_history.largest_raw
+def _amount(details: WithdrawalDetails, asset: Asset | None) -> Iterator[ApprovalWarning]:
+    amount_raw, largest_raw = details.intent.amount_raw, details.merchant_history.largest_raw
     if asset is None:
         yield ApprovalWarning("critical", "The asset is not configured.", "The signer will refuse it.")
     elif asset.transaction_ceiling_raw is not None and amount_raw > asset.transaction_ceiling_raw:
@@ -126,12 +132,12 @@ def _amount(file: Dossier, asset: Asset | None) -> Iterator[ApprovalWarning]:
         )
 
 
-def _similar(file: Dossier) -> Iterator[ApprovalWarning]:
-    if file.twins:
-        count = len(file.twins)
+def _similar(details: WithdrawalDetails) -> Iterator[ApprovalWarning]:
+    if details.similar:
+        count = len(details.similar)
         yield ApprovalWarning(
             "neutral",
             "Easy to confuse.",
             f"{count} other{'s wait' if count > 1 else ' waits'} with the same amount or the same destination: "
-            f"{', '.join(twin.id for twin in file.twins)}.",
+            f"{', '.join(one.id for one in details.similar)}.",
         )

@@ -17,7 +17,7 @@ from app.withdrawals.service import WithdrawalService, announce
 
 
 class ReturnService:
-    """The one use case. One per process."""
+    """The one use review. One per process."""
 
     def __init__(self, networks: Networks, withdrawals: WithdrawalService, review_service: ReviewService) -> None:
         self._networks = networks
@@ -40,45 +40,45 @@ class ReturnService:
         The merchant's cap and the switch of refunds don't apply: this was never the merchant's money. Raises
         ReviewRefused, INVALID_DESTINATION. The caller has made sure who the operator is.
         """
-        found = await reviews.cases(open_only=False, deposit_id=deposit_id)
+        found = await reviews.list_reviews(open_only=False, deposit_id=deposit_id)
         if not found:
             raise ReviewRefused(f"there is no case of {deposit_id}")
-        case = found[0]
-        network = self._networks.get(case.network)
-        asset = network.asset(case.asset)
+        review = found[0]
+        network = self._networks.get(review.network)
+        asset = network.asset(review.asset)
         assert asset is not None, "assets are never removed from a network that has deposits"
         canonical = await destinations.check(self._networks, network, destination, None, field="destination")
         refund_id = ids.new_id(ids.REFUND)
         async with database.transaction():
             await ledger.lock([ChainId(owner=SUSPENSE, network=network.key, asset=asset.symbol)])
-            if case.invoice_id is not None:
-                await withdrawals_repository.lock_invoice(case.invoice_id)
+            if review.invoice_id is not None:
+                await withdrawals_repository.lock_invoice(review.invoice_id)
             await self._reviews.begin_return(deposit_id, refund_id, operator_id, reason, now, address=address)
             await self._withdrawals.request(
                 NewWithdrawal(
                     id=refund_id,
                     kind="refund",
-                    merchant_id=case.merchant_id,
+                    merchant_id=review.merchant_id,
                     mode=network.mode,
                     network=network.key,
                     asset=asset.symbol,
                     source=SUSPENSE,
-                    amount_raw=case.amount_raw,
+                    amount_raw=review.amount_raw,
                     fee_raw=0,
                     destination=canonical,
                     destination_memo=None,
                     requested_by=f"account:{operator_id}",
-                    approvals_required=asset.approvals_required(case.amount_raw),
+                    approvals_required=asset.approvals_required(review.amount_raw),
                 ),
                 now,
             )
             await repository.add(
                 refund_id,
-                invoice_id=case.invoice_id,
+                invoice_id=review.invoice_id,
                 deposit_id=deposit_id,
-                reason=f"return of a deposit: {case.verdict}",
+                reason=f"return of a deposit: {review.verdict}",
                 customer_visible_reason=None,
             )
             await self._withdrawals.record_event(refund_id, now)
-        await announce(*([case.invoice_id] if case.invoice_id else []))
+        await announce(*([review.invoice_id] if review.invoice_id else []))
         return refund_id

@@ -52,7 +52,7 @@ async def page(merchant_id: str, filters: Filters, place: Place | None, limit: i
 
 
 async def people(merchant_id: str) -> list[tuple[str, str]]:
-    """Everybody who has done something at a merchant, by (actor, name): what a filter offers. No operators."""
+    """Everybody who has acted at a merchant, by (actor, name), for a filter's choices. Operators are left out."""
     # SQL: an actor is no foreign key, and the members are asked with EXISTS.
     rows = await database.fetch_all(
         """

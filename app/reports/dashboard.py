@@ -1,4 +1,4 @@
-"""The figures of a merchant's dashboard: takings a day, how many invoices were paid, and what needs a person."""
+"""The figures of a merchant's dashboard: revenue by day, how many invoices were paid, and what needs attention."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ Concern = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Something that a person must deal with, and how many there are."""
+    """A kind of task for a person, and how many there are."""
 
     concern: Concern
     count: int
@@ -102,7 +102,7 @@ async def figures(merchant_id: str, mode: Mode, now: datetime) -> Figures:
     paid: dict[tuple[str, str], int] = {}
     for row in rows:
         key = (row["network"], row["asset"])
-        if row["day"] in made:  # a clock may be a moment ahead of ours
+        if row["day"] in made:  # another process's clock may be slightly ahead
             made[row["day"]][0] += row["made"]
             made[row["day"]][1] += row["paid"]
             credited.setdefault(key, {})[row["day"]] = row["credited_raw"]
@@ -122,7 +122,7 @@ def _takings(network: str, asset: str, paid: int, by_day: dict[date, int], calen
 
 
 async def attention(merchant_id: str, mode: Mode, now: datetime) -> list[Attention]:
-    """What needs a person, the most urgent first; empty where there is nothing."""
+    """What needs attention, the most urgent first; empty where there is nothing."""
     # SQL: counts of several tables in one statement.
     row = await database.fetch_one(
         """

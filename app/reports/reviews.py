@@ -1,4 +1,4 @@
-"""Manual reviews as their merchant sees them: what came, why it did not simply pay, what became of it."""
+"""Manual reviews as their merchant sees them: what came, why it did not pay the invoice, and the outcome."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from app.core.statement import Listing, Param, Statement
 from app.deposits.tables import Review
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
+class MerchantReview(msgspec.Struct, frozen=True, kw_only=True):
     """A deposit that an operator settles or has settled. Amounts are in minor units of their own assets."""
 
     id: int
@@ -34,8 +34,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     decided_at: datetime | None
 
 
-def _cases() -> "Select[Any]":
-    """The cases of a merchant in a mode. One without an invoice has no mode and is left out."""
+def _reviews() -> "Select[Any]":
+    """The reviews of a merchant in a mode. One without an invoice has no mode and is left out."""
     return Review.select(
         Review.id,
         Review.deposit.as_alias("deposit_id"),
@@ -58,24 +58,28 @@ def _cases() -> "Select[Any]":
     ).where(Review.merchant == Param("merchant"), Review.invoice.mode == Param("mode"))
 
 
-async def page(merchant_id: str, mode: str, *, status: str | None, place: Place | None, limit: int) -> Page[Case]:
-    """A page of cases by (opened_at, id), newest first."""
+async def page(
+    merchant_id: str, mode: str, *, status: str | None, place: Place | None, limit: int
+) -> Page[MerchantReview]:
+    """A page of reviews by (opened_at, id), newest first."""
     return await _LIST.page(place, limit, merchant=merchant_id, mode=mode, status=status)
 
 
-_LIST = Listing(_cases, Case, key=(Review.opened_at, Review.id), filters={"status": Review.status == Param("status")})
+_LIST = Listing(
+    _reviews, MerchantReview, key=(Review.opened_at, Review.id), filters={"status": Review.status == Param("status")}
+)
 
 
-async def of_invoice(merchant_id: str, mode: str, invoice_id: str) -> list[Case]:
-    """The cases of one invoice, oldest first."""
+async def of_invoice(merchant_id: str, mode: str, invoice_id: str) -> list[MerchantReview]:
+    """The reviews of one invoice, oldest first."""
     return await _OF_INVOICE.all(merchant=merchant_id, mode=mode, invoice=invoice_id)
 
 
-_OF_INVOICE = Statement(_cases().where(Review.invoice == Param("invoice")).order_by(Review.id), Case)
+_OF_INVOICE = Statement(_reviews().where(Review.invoice == Param("invoice")).order_by(Review.id), MerchantReview)
 
 
 async def open_count(merchant_id: str, mode: str) -> int:
-    """How many cases of the merchant wait for an operator."""
+    """How many reviews of the merchant wait for an operator."""
     return await _OPEN_COUNT.one(merchant=merchant_id, mode=mode)
 
 

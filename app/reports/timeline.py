@@ -273,7 +273,7 @@ _EVENTS = Statement(
 
 
 async def _audit(merchant_id: str, subject: str) -> list[Fact]:
-    """What people did to it, by name. A merchant does not learn the names of the gateway's operators."""
+    """What people did to it, by name. The names of the gateway's operators are left out."""
     # SQL: an actor is no foreign key.
     rows = await database.fetch_all(
         """

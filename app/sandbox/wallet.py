@@ -34,7 +34,7 @@ class SandboxWallet:
             case Choice.LATE:
                 # Before the block clock's grace, so that the transfer is late by any clock.
                 grace = timedelta(seconds=network.expiry_grace_s + 60)
-                await self._invoices.let_time_run_out(invoice.id, clock.now() - grace)
+                await self._invoices.expire_early(invoice.id, clock.now() - grace)
             case Choice.WRONG_TOKEN:
                 asset = _another(network, asset)
                 amount_raw = max(asset.dust_limit_raw, 1)  # a smaller amount would be dust, which has no effect

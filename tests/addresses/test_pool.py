@@ -1,4 +1,4 @@
-"""The pool: an address has one holder at a time, rests, and is not handed out beyond the cap."""
+"""The pool: an address has one holder at a time and a cool-down, and the pool does not grow beyond its cap."""
 
 import asyncio
 from collections.abc import Callable
@@ -82,7 +82,7 @@ async def test_fresh_addresses_are_never_lent_again_and_need_no_tail(
         assert (first.pay_in.cent_tail, first.pay_in.amount_raw) == (0, "5000000")
 
 
-async def test_what_a_crashed_process_held_comes_free(services: Services) -> None:
+async def test_reservations_of_a_crashed_process_end(services: Services) -> None:
     (network,) = services.networks
     dead, alive = AddressBook(services.networks), AddressBook(services.networks)
     held = {(await dead.take(network, clock.now())).id for _ in range(3)}

@@ -1,4 +1,4 @@
-"""Looking at a page of the cabinet in a real browser: axe, both schemes, both widths, and a picture of each."""
+"""Checks of a cabinet page in a real browser: axe, both schemes, both widths, and a screenshot of each."""
 
 from playwright.async_api import Page
 
@@ -6,7 +6,7 @@ from tests.browsing import AXE, AXE_RUN, SCREENS
 
 
 async def look(page: Page, name: str) -> None:
-    """Nothing for axe to find, light and dark, nothing wider than a phone; pictures go to `var/screens`."""
+    """Check: axe finds nothing, light and dark; nothing is wider than a phone; screenshots go to `var/screens`."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

@@ -1,4 +1,4 @@
-"""A merchant's people at work: each a browser that is signed in, with a role."""
+"""The members of a merchant, each with a role and a browser that is signed in."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 @dataclass
 class Colleague:
-    """A member with a browser, in test mode unless told otherwise."""
+    """A member with a browser, in test mode by default."""
 
     account: Account
     merchant_id: str
@@ -65,7 +65,7 @@ class Colleague:
 
 @dataclass
 class Office:
-    """One merchant and whoever belongs to it."""
+    """One merchant and its members."""
 
     merchant_id: str
     settings: Settings

@@ -1,4 +1,4 @@
-"""What a person without scripts meets when a form is sent twice, gone back to, refused, or asks for a code."""
+"""Forms without scripts: sent twice, opened again from the history, refused, or with a request for a code."""
 
 import asyncio
 import re
@@ -159,7 +159,7 @@ async def test_a_button_that_needs_a_code_asks_for_it_on_a_page_that_says_what_f
     assert "The invitation is withdrawn." in (await owner.browser.led_on(done)).text
 
 
-async def test_a_process_that_died_midway_leaves_a_plain_word(office: Office) -> None:
+async def test_a_creation_that_died_midway_leaves_a_clear_error(office: Office) -> None:
     owner = await office.hire("owner")
     _, fields = await opened(owner, "keys/new")
     sent = fields | {**NEW, "scopes": "balance.read"}

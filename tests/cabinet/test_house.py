@@ -160,7 +160,7 @@ async def test_a_hostile_colour_makes_no_sheet(office: Office) -> None:
         await owner.see(f"settings/accent/{colour}", status=404)
 
 
-async def test_the_audit_log_tells_who_did_what_and_can_be_filtered(office: Office) -> None:
+async def test_the_audit_log_shows_who_did_what_and_can_be_filtered(office: Office) -> None:
     owner, developer = await office.hire("owner"), await office.hire("developer")
     await issued(developer, name="Till")
     await owner.do("settings", {"fee_payer": "customer", "accept_parts": "no"})
@@ -176,7 +176,7 @@ async def test_the_audit_log_tells_who_did_what_and_can_be_filtered(office: Offi
     await developer.see("audit", status=403)
 
 
-async def test_what_an_operator_did_is_told_but_not_who_of_them_nor_from_where(office: Office) -> None:
+async def test_actions_of_operators_are_shown_without_name_and_address(office: Office) -> None:
     owner = await office.hire("owner")
     operator = await an_account(office.settings, "operator@gateway.test", is_operator=True)
     for merchant_id in (office.merchant_id, None):

@@ -1,4 +1,4 @@
-"""A merchant keeps house in a real browser: keys, webhooks and team from end to end, and every page looked at.
+"""Keys, webhooks and team in a real browser from end to end, and a check of every page.
 
 Nothing is said on the console (CSP violations would be), axe finds nothing, light or dark, and every page fits.
 """
@@ -50,7 +50,7 @@ class Shop:
         return account.id
 
     async def sign_in(self, email: str) -> Page:
-        """Somebody's own browser, signed in. Whatever it says on the console fails the test at its end."""
+        """A browser of one person, signed in. Any message on its console fails the test at its end."""
         context = await self.chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
         page = await context.new_page()
         self.said[email] = []
@@ -167,7 +167,7 @@ async def test_a_webhook_is_paused_enabled_and_replayed(shop: Shop, receiver: Re
         await until_settled()
 
 
-async def test_somebody_invited_as_viewer_is_kept_from_what_a_viewer_may_not_do(shop: Shop) -> None:
+async def test_a_new_viewer_can_not_do_what_viewers_may_not(shop: Shop) -> None:
     owner_id = await shop.hire("owner")
     owner = await shop.sign_in("owner@example.test")
     await owner.goto(shop.url("team"))

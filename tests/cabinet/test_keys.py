@@ -1,4 +1,4 @@
-"""API keys in the cabinet, as a person without scripts meets them."""
+"""API keys in the cabinet, without scripts."""
 
 from datetime import timedelta
 

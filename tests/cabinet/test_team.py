@@ -30,7 +30,7 @@ async def test_somebody_is_invited_by_mail_and_the_invitation_withdrawn(office: 
     assert (await admin.send(f"team/invitations/{number[1]}/withdraw")).status_code == 404
 
 
-async def test_what_is_wrong_with_an_invitation_is_told(office: Office) -> None:
+async def test_errors_of_an_invitation_are_shown(office: Office) -> None:
     admin, _ = await office.hire("admin"), await office.hire("viewer")
     assert problems(await admin.send("team/invite", {"email": "nobody", "role": "viewer"})) != []
     assert problems(await admin.send("team/invite", {"email": "a@b.example", "role": "king"})) == ["Choose a role"]
@@ -60,7 +60,7 @@ async def test_admins_can_not_touch_owners(office: Office) -> None:
     assert (await admin.send(f"team/{owner.account.id}/remove")).status_code == 403
 
 
-async def test_whoever_leaves_is_out(office: Office) -> None:
+async def test_a_member_who_leaves_loses_access(office: Office) -> None:
     owner, viewer = await office.hire("owner"), await office.hire("viewer")
     assert problems(await owner.send("team/leave")) == [
         "The last owner must stay one: make somebody else an owner first"
@@ -122,7 +122,7 @@ async def test_rotating_nothing_or_what_is_not_theirs_is_refused(office: Office)
     assert problems(odd) == ["Choose at least one"]
 
 
-async def test_names_of_strangers_are_not_told(office: Office) -> None:
+async def test_names_of_foreign_operators_are_not_shown(office: Office) -> None:
     owner = await office.hire("owner")
     stranger = await an_account(office.settings, "stranger@example.test")
     for place in (f"team/{stranger.id}", f"team/{stranger.id}/secrets", f"team/{stranger.id}/remove"):

@@ -102,7 +102,7 @@ async def test_only_chosen_events_are_asked_for(office: Office, receiver: Receiv
     assert (endpoint.event_types, endpoint.description) == ((), "Everything")
 
 
-async def test_a_paused_endpoint_is_told_everywhere_and_gets_what_waited_in_order(
+async def test_a_paused_endpoint_is_shown_everywhere_and_gets_waiting_events_in_order(
     office: Office, receiver: Receiver
 ) -> None:
     developer = await office.hire("developer")
@@ -187,7 +187,7 @@ async def test_events_are_listed_each_with_its_body_and_where_it_went(office: Of
     await developer.see("events/nonsense", status=404)
 
 
-async def test_rotating_overlaps_and_looking_is_written_down(office: Office, receiver: Receiver) -> None:
+async def test_rotating_overlaps_and_reveals_are_recorded(office: Office, receiver: Receiver) -> None:
     owner = await office.hire("owner", totp=True)
     answer = await owner.shown("webhooks/new", {**EVERYTHING, "url": receiver.url()})
     old = secret_in(answer.text)

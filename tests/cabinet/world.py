@@ -29,7 +29,7 @@ from tests.factories.withdrawals import payout
 from tests.identity.browsing import Account, an_account
 
 ELSEWHERE = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"
-"""An address that is nobody's of ours, nor of anvil's phrase, whose accounts are our deposit addresses."""
+"""An address that is neither ours nor of anvil's phrase, whose accounts are our deposit addresses."""
 
 
 @dataclass
@@ -98,7 +98,7 @@ async def make_world(settings: Settings, services: Services, driver: AnvilDriver
 
 
 async def _keeping(settings: Settings, merchant_id: str, owner: Account) -> dict[str, str]:
-    """A key, an endpoint with deliveries, a colleague whom nobody would miss, an invitation, a logo."""
+    """A key, an endpoint with deliveries, a colleague who can be removed, an invitation, a logo."""
     now = clock.now()
     by = await member(owner.id, merchant_id, address="192.0.2.1")
     assert by is not None

@@ -1,4 +1,4 @@
-"""The smallest pictures of each kind, and things that only claim to be one."""
+"""The smallest images of each kind, and files that only claim to be one."""
 
 import base64
 import struct

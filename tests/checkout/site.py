@@ -161,7 +161,7 @@ WORDIEST = (
     "awaiting_rest",
     "refunded",
 )
-"""States with the most words, or with parts that no other has: the ones to look at in every language."""
+"""States with the most words, or with parts that no other has: these are checked in every language."""
 
 ERRORS = (404, 429, 500, 503)
 

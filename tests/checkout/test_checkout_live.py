@@ -1,4 +1,4 @@
-"""The running app, a real chain and a real browser: what a customer sees while a payment goes its way."""
+"""The running app, a real chain and a real browser: what a customer sees during a payment."""
 
 import asyncio
 import resource
@@ -115,7 +115,7 @@ async def test_time_up_and_cancellation_take_the_address_away_without_a_reload(
         if end == "cancelled":
             await services.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
         else:
-            await services.invoices.let_time_run_out(new.id, clock.now() - timedelta(minutes=2))
+            await services.invoices.expire_early(new.id, clock.now() - timedelta(minutes=2))
             await driver.mine(1)
         await expect(page.locator("#headline")).to_have_text(headline, timeout=10_000)
         assert new.pay_in.address not in await page.content()
@@ -160,7 +160,7 @@ async def test_the_sandbox_wallet_shows_each_outcome(
     assert complaints == []
 
 
-async def test_a_stranger_s_page_can_neither_pay_nor_frame(
+async def test_a_foreign_page_can_neither_pay_nor_frame(
     services: Services, web: RunningApp, browser: Browser, driver: AnvilDriver
 ) -> None:
     new = await invoice(services, await terms(service_fee_bps=0))
@@ -205,7 +205,7 @@ async def test_streams_of_clients_that_vanish_are_forgotten(services: Services, 
     await web.until_open(0, timeout_s=5)
 
 
-async def test_thousands_of_open_pages_keep_nobody_waiting(services: Services, web: RunningApp) -> None:
+async def test_thousands_of_open_pages_delay_no_other_request(services: Services, web: RunningApp) -> None:
     """More than Granian would hold by itself; still one address has no more than its hundred."""
     allow_files(4_000)
     new = await invoice(services, await terms(service_fee_bps=0))

@@ -1,4 +1,4 @@
-"""What strangers learn from a link: nothing from a wrong one, and from a right one only what a customer needs."""
+"""What a link reveals: nothing if it is wrong, and only what a customer needs if it is right."""
 
 import re
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""The open page follows the payment: by events, by polling, and not a moment longer than it must."""
+"""The open page shows changes of the payment: by events, by polling, and only while changes are possible."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -104,7 +104,7 @@ def test_without_a_stream_the_page_polls(page: Page, site: Site) -> None:
         site.streams_open = True
 
 
-def test_trouble_on_the_line_is_told_and_taken_back(page: Page, site: Site) -> None:
+def test_a_broken_connection_is_shown_until_it_is_back(page: Page, site: Site) -> None:
     page.clock.install()
     url = site.put("trouble", a_view())
     open_live(page, site, url, "trouble")

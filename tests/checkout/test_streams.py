@@ -1,4 +1,4 @@
-"""How many event streams one address may have: never more than the limit, however many are asked for at once."""
+"""How many event streams one address may have: never more than the limit, also with many requests at once."""
 
 import asyncio
 from collections.abc import Callable, Mapping

@@ -61,7 +61,7 @@ def test_time_left_reads_like_a_clock(seconds: int, said: str) -> None:
     assert time_left(seconds, ENGLISH) == said
 
 
-def test_the_fee_is_told_by_who_pays_it() -> None:
+def test_the_words_on_the_fee_depend_on_who_pays_it() -> None:
     def said(**changes: Any) -> str:
         return put_into_words(a_view(**changes), ENGLISH).fee
 

@@ -61,7 +61,7 @@ async def pay(feed: Feed, to: InvoiceBody, kind: str) -> None:
 
 
 async def walk(feed: Feed, to: InvoiceBody, taken: list[tuple]) -> None:
-    """Take the steps; those for which there is nothing are left out."""
+    """Run the steps; steps without a deposit to act on are left out."""
     for verb, what in taken:
         if verb == "pay":
             await pay(feed, to, what)

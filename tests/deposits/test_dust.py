@@ -69,7 +69,7 @@ async def test_dust_changes_nothing(services: Services, feed: Feed, merchant: Te
     assert await event_types(to.id) == ["invoice.created", "invoice.confirming", "invoice.paid"]
     assert await balance(merchant.merchant_id) == (int(to.net_raw), 0)
     assert await balance("platform:suspense", asset) == (2 * dust_raw, 0)
-    assert await reviews.cases(open_only=False) == []
+    assert await reviews.list_reviews(open_only=False) == []
     assert await database.fetch_value("SELECT count(*) FROM alerts") == 0
     assert [(d.asset, d.count, d.amount_raw) for d in await repository.dust()] == [(asset, 2, 2 * dust_raw)]
     await assert_books()
@@ -114,7 +114,7 @@ async def test_what_operators_settle_meanwhile_is_never_credited_twice(
         new = await invoice(services, merchant)
         await feed.pay(new, 2_000_000)
         await feed.confirm()
-        (case,) = await reviews.cases()
+        (case,) = await reviews.list_reviews()
         await getattr(services.reviews, verb)(case.deposit_id, boss.id, "settled", clock.now())
         settled = await reread(services, new)
         assert settled.status == status
@@ -124,7 +124,7 @@ async def test_what_operators_settle_meanwhile_is_never_credited_twice(
         seen = await reread(services, new)
         assert (seen.status, seen.needs_review, seen.credited_raw) == (status, True, settled.credited_raw)
         assert [d.verdict for d in seen.deposits] == ["underpaid", "second"]
-        (case,) = await reviews.cases()
+        (case,) = await reviews.list_reviews()
         await services.reviews.close(case.deposit_id, boss.id, "asked", clock.now())
     await assert_books()
     await assert_invoices()
@@ -138,7 +138,7 @@ async def test_what_an_operator_has_credited_pays_when_the_exact_one_leaves_the_
     await feed.pay(new, 2_000_000)
     await feed.confirm()
     await feed.pay(new, int(new.pay_in.amount_raw))
-    (case,) = await reviews.cases()
+    (case,) = await reviews.list_reviews()
     await services.reviews.credit(case.deposit_id, boss.id, "a part, as agreed", clock.now())
     credited = await reread(services, new)
     assert (credited.status, credited.credited) == ("confirming", True)
@@ -153,21 +153,21 @@ async def test_what_an_operator_has_credited_pays_when_the_exact_one_leaves_the_
     await assert_invoices()
 
 
-async def test_a_case_under_return_does_not_keep_the_exact_one_from_paying(
+async def test_a_review_under_return_does_not_stop_the_exact_payment(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     first, second = [await operator(services.settings.data_keys, f"op{n}@example.test") for n in (1, 2)]
     new = await invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.confirm()
-    (case,) = await reviews.cases()
+    (case,) = await reviews.list_reviews()
     refund_id = await services.returns.send_back(case.deposit_id, STRANGER, first.id, "back", clock.now())
     await feed.pay(new, int(new.pay_in.amount_raw))
     await feed.confirm()
     paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, new.net_raw)
     await services.approvals.reject(refund_id, second.id, "an exchange's address", clock.now())
-    (case,) = await reviews.cases()
+    (case,) = await reviews.list_reviews()
     with pytest.raises(ReviewRefused, match="reason"):
         await services.reviews.close(case.deposit_id, first.id, "", clock.now())
     await services.reviews.close(case.deposit_id, first.id, "nobody's", clock.now())
@@ -193,7 +193,7 @@ async def test_after_a_cancellation_not_even_the_exact_one_pays(
     await assert_invoices()
 
 
-async def test_a_flood_of_dust_drowns_nothing(services: Services, feed: Feed, merchant: Terms) -> None:
+async def test_much_dust_hides_no_other_deposit(services: Services, feed: Feed, merchant: Terms) -> None:
     new = await invoice(services, merchant)
     await feed.mine(*(feed.transfer(new, 1) for _ in range(MOST_DUST + 10)))
     await feed.pay(new, int(new.pay_in.amount_raw))
@@ -219,6 +219,6 @@ async def test_dust_at_an_address_without_an_invoice_has_no_case(
         there = feed.transfer(new, amount_raw)
         await feed.mine(replace(there, to_address=address))
     await feed.confirm()
-    assert [(case.verdict, case.amount_raw) for case in await reviews.cases()] == [("unknown", 10_000)]
+    assert [(case.verdict, case.amount_raw) for case in await reviews.list_reviews()] == [("unknown", 10_000)]
     assert [(line.asset, line.count) for line in await repository.dust()] == [("USDT", 1)]
     await assert_books()

@@ -1,4 +1,4 @@
-"""Which invoice a transfer is for, what pays it, and what is too small to mean anything."""
+"""Which invoice a transfer is for, what pays it, and what is too small to count."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -108,7 +108,7 @@ def test_dust_is_dust_whatever_the_invoice_is(
         assert (found.invoice_id, found.verdict is Verdict.DUST) == ("A", is_dust)
 
 
-def test_what_was_asked_for_is_never_dust() -> None:
+def test_the_expected_amount_is_never_dust() -> None:
     assert match("USDT", 100, NOW, [invoice("A")], dust_limit_raw=1_000) == Match("A", Verdict.EXACT)
 
 
@@ -135,7 +135,7 @@ def test_parts_pay_when_they_are_the_amount_and_not_before() -> None:
     assert payment(invoice("A", pay_in_raw=ASKED_RAW), came(6_000, 4_000)) == []
 
 
-def test_neither_a_test_transfer_nor_a_strangers_speck_spoils_the_sum() -> None:
+def test_neither_a_test_transfer_nor_a_strangers_dust_changes_the_sum() -> None:
     asked = in_parts()
     assert raw(payment(asked, came(50, 9_950))) == [50, 9_950], "the customer's own, and what the page then asked for"
     assert raw(payment(asked, came(6_000, 7, 4_000))) == [6_000, 4_000], "sent without another look at the page"
@@ -164,7 +164,7 @@ def test_one_exact_deposit_pays_in_whatever_order(parts: list[int], others: list
 
 
 @given(st.lists(st.integers(100, 3_000), min_size=1, max_size=3), SPECKS, SPECKS, st.data())
-def test_parts_pay_whatever_specks_lie_between_and_after_them(
+def test_parts_pay_with_dust_between_and_after_them(
     parts: list[int], before: list[int], after: list[int], data: st.DataObject
 ) -> None:
     """Whoever sends what is missing pays, with or without another look at the page."""

@@ -134,7 +134,7 @@ async def test_the_whole_amount_in_one_transfer_pays_and_the_parts_get_a_case(
     paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, new.net_raw)
     assert await verdicts(services, new) == ["second", "exact"]
-    assert [(case.verdict, case.amount_raw) for case in await reviews.cases()] == [("second", 2_000_000)]
+    assert [(case.verdict, case.amount_raw) for case in await reviews.list_reviews()] == [("second", 2_000_000)]
     assert await balance("platform:suspense") == (2_000_000, 0)
     await assert_books()
     await assert_invoices()
@@ -173,7 +173,7 @@ async def test_when_the_time_is_up_parts_go_to_review(
     assert (await verdicts(services, new))[-1] == "late"
     # and an operator credits what came, the fee in proportion.
     boss = await operator(services.settings.data_keys)
-    for case in await reviews.cases():
+    for case in await reviews.list_reviews():
         await services.reviews.credit(case.deposit_id, boss.id, "late, but all there", clock.now())
     paid = await reread(services, new)
     assert (paid.status, paid.needs_review) == ("paid", False)
@@ -182,7 +182,7 @@ async def test_when_the_time_is_up_parts_go_to_review(
     await assert_invoices()
 
 
-async def test_a_cancellation_takes_the_parts_to_review(services: Services, feed: Feed, merchant: Terms) -> None:
+async def test_a_cancellation_opens_reviews_of_the_parts(services: Services, feed: Feed, merchant: Terms) -> None:
     new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     cancelled = await services.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
@@ -196,7 +196,7 @@ async def test_a_cancellation_takes_the_parts_to_review(services: Services, feed
     await assert_invoices()
 
 
-async def test_a_part_that_the_chain_takes_back_is_missing_again(
+async def test_a_part_that_a_reorganisation_removes_is_missing_again(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await new_invoice(services, merchant)
@@ -257,7 +257,7 @@ async def test_parts_wait_while_a_hole_in_suspense_is_open(services: Services, f
     await feed.pay(other, 9_000_000)
     await feed.confirm()
     first, second = [await operator(services.settings.data_keys, f"op{n}@example.test") for n in (1, 2)]
-    (case,) = await reviews.cases()
+    (case,) = await reviews.list_reviews()
     refund_id = await services.returns.send_back(case.deposit_id, STRANGER, first.id, "back", clock.now())
     await approve(services, refund_id, second)
     await send(services, refund_id)
@@ -370,7 +370,7 @@ async def test_what_nobody_saw_move_is_no_part_of_a_payment(services: Services, 
     assert [deposit.verdict for deposit in seen.deposits] == ["part", "dust", "part", "in_review"]
 
 
-async def test_a_speck_that_counted_is_dust_again_when_the_payment_falls_apart(
+async def test_dust_that_counted_is_dust_again_when_the_payment_is_reorganised(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await new_invoice(services, merchant)
@@ -388,5 +388,5 @@ async def test_a_speck_that_counted_is_dust_again_when_the_payment_falls_apart(
         ("underpaid", "suspended"),
         ("part", "orphaned"),
     ]
-    assert len(await reviews.cases()) == 1
+    assert len(await reviews.list_reviews()) == 1
     await assert_invoices()

@@ -71,7 +71,7 @@ async def test_the_exact_amount_confirms_and_pays(
     await assert_books_verify()
 
 
-async def test_looking_again_credits_nothing_again(
+async def test_a_second_scan_credits_nothing_again(
     services: Services, watcher: Watcher, driver: AnvilDriver, token: str
 ) -> None:
     merchant = await terms(service_fee_bps=0)

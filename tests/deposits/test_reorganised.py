@@ -135,16 +135,14 @@ async def test_what_does_not_come_back_within_hours_lets_the_invoice_expire(
     await assert_invoices()
 
 
-async def test_a_case_whose_deposit_never_comes_back_can_be_closed(
-    services: Services, merchant: Terms, chain: Chain
-) -> None:
+async def test_a_review_of_an_orphaned_deposit_can_be_closed(services: Services, merchant: Terms, chain: Chain) -> None:
     new = await invoice(services, merchant, expires_in=TEN_MINUTES)
     await chain.pay(new, 1_000_000)
     await chain.lose()
     other = await reread(services, new)
     assert (other.status, other.needs_review) == ("manual_review", True)
     boss = await operator(services.settings.data_keys)
-    (case,) = await reviews.cases()
+    (case,) = await reviews.list_reviews()
     await services.reviews.close(case.deposit_id, boss.id, "it never came", clock.now())
     assert (await reread(services, new)).status == "closed"
 
@@ -163,7 +161,7 @@ async def test_a_cancelled_invoice_is_not_paid_by_what_comes_back(
 
 
 @pytest.mark.parametrize("difference_raw", [0, -1_000_000])
-async def test_what_comes_back_is_its_invoices_whoever_has_the_address_by_then(
+async def test_a_deposit_that_is_back_belongs_to_its_invoice_even_if_another_has_the_address(
     services: Services, merchant: Terms, chain: Chain, difference_raw: int
 ) -> None:
     # Given a paid invoice whose address was paid a second time, and has gone on to another invoice,
@@ -207,7 +205,7 @@ async def test_where_one_of_two_payments_never_comes_back_the_other_pays(
     await chain.find(second, CONFIRMATIONS)
     paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", False, new.net_raw)
-    (case,) = await reviews.cases(open_only=False)
+    (case,) = await reviews.list_reviews(open_only=False)
     assert (case.status, case.outcome, case.decided_by) == ("closed", "credited", "gateway")
     await assert_books()
     await assert_invoices()

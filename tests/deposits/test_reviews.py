@@ -65,7 +65,7 @@ class Shop:
         elif kind == "wrong_asset":
             asset, amount_raw = "ETH", 10**15
         await self.pay(address, amount_raw, asset)
-        (case,) = await reviews.cases()
+        (case,) = await reviews.list_reviews()
         assert (case.verdict, case.invoice_id, case.amount_raw) == (kind, new.id, amount_raw)
         return new, case.deposit_id, asset, amount_raw
 
@@ -156,7 +156,7 @@ async def test_a_return_is_a_refund_that_another_operator_approves(shop: Shop, k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_closed_case_leaves_the_money_in_suspense(shop: Shop, kind: str) -> None:
+async def test_a_closed_review_leaves_the_money_in_suspense(shop: Shop, kind: str) -> None:
     new, deposit_id, asset, amount_raw = await shop.goes_wrong(kind)
     for empty in ("", "  \n"):
         with pytest.raises(ReviewRefused, match="reason"):
@@ -173,7 +173,7 @@ async def test_a_closed_case_leaves_the_money_in_suspense(shop: Shop, kind: str)
     assert (seen.status, seen.needs_review) == ("paid" if kind == "second" else "closed", False)
     assert seen.review is not None
     assert (seen.review.status, seen.review.outcome) == ("closed", "closed")
-    assert await reviews.cases() == []
+    assert await reviews.list_reviews() == []
     assert await audited("review.closed") == [(f"account:{shop.ops[0].id}", deposit_id, "dust")]
     for verb in (shop.services.reviews.credit, shop.services.reviews.close):
         with pytest.raises(ReviewRefused, match="closed already"):
@@ -182,11 +182,11 @@ async def test_a_closed_case_leaves_the_money_in_suspense(shop: Shop, kind: str)
     await assert_invoices()
 
 
-async def test_one_open_case_keeps_the_invoice_in_review(shop: Shop) -> None:
+async def test_one_open_review_keeps_the_invoice_in_review(shop: Shop) -> None:
     new = await shop.invoice()
     await shop.pay(new.pay_in.address, 1_000_000)
     await shop.pay(new.pay_in.address, 4_000_000)
-    small, large = await reviews.cases()
+    small, large = await reviews.list_reviews()
     assert (small.verdict, large.verdict) == ("underpaid", "underpaid")
 
     await shop.services.reviews.close(small.deposit_id, shop.ops[0].id, "crumbs", clock.now())
@@ -204,7 +204,7 @@ async def test_a_deposit_to_an_address_that_served_nobody_has_a_case_without_a_m
     await shop.invoice()  # the pool has grown
     address = await database.fetch_value("SELECT address FROM deposit_addresses WHERE lease_count = 0 LIMIT 1")
     await shop.pay(address, 7_000_000)
-    (case,) = await reviews.cases()
+    (case,) = await reviews.list_reviews()
     assert (case.verdict, case.invoice_id, case.merchant_id, case.deposit_status) == (
         "unknown",
         None,
@@ -222,14 +222,14 @@ async def test_a_deposit_to_an_address_that_served_nobody_has_a_case_without_a_m
     await confirm(shop.services, refund_id)
 
     assert await balance("platform:suspense") == (0, 0)
-    (ended,) = await reviews.cases(open_only=False)
+    (ended,) = await reviews.list_reviews(open_only=False)
     assert (ended.status, ended.outcome) == ("closed", "returned")
     assert await event_types(refund_id) == []  # there is no merchant to tell
     await assert_books()
 
 
 @pytest.mark.parametrize("end", ["rejected", "reverted"])
-async def test_a_return_that_comes_to_nothing_opens_the_case_again(shop: Shop, end: str) -> None:
+async def test_a_failed_return_opens_the_review_again(shop: Shop, end: str) -> None:
     new, deposit_id, _, amount_raw = await shop.goes_wrong("overpaid")
     first, second = shop.ops
     refund_id = await shop.services.returns.send_back(deposit_id, STRANGER, first.id, "too much", clock.now())
@@ -278,7 +278,7 @@ async def test_a_bad_address_returns_nothing(shop: Shop) -> None:
         with pytest.raises(Exception, match=r"destination"):
             await shop.services.returns.send_back(deposit_id, address, shop.ops[0].id, "back", clock.now())
     assert await balance("platform:suspense") == (amount_raw, 0)
-    (case,) = await reviews.cases()
+    (case,) = await reviews.list_reviews()
     assert case.status == "open"
 
 
@@ -304,7 +304,7 @@ async def test_two_operators_at_once_settle_it_once(shop: Shop) -> None:
 async def test_nothing_is_decided_on_before_it_is_final(shop: Shop) -> None:
     new = await shop.invoice()
     await shop.pay(new.pay_in.address, 1_000_000, blocks=CONFIRMATIONS - 1)
-    (case,) = await reviews.cases()
+    (case,) = await reviews.list_reviews()
     for attempt in (
         shop.services.reviews.credit(case.deposit_id, shop.ops[0].id, "now", clock.now()),
         shop.services.returns.send_back(case.deposit_id, STRANGER, shop.ops[0].id, "now", clock.now()),
@@ -342,12 +342,12 @@ async def test_a_case_whose_deposit_is_reorganised_away_waits_for_it(shop: Shop)
 
 
 @pytest.mark.parametrize("closed_while_away", [True, False])
-async def test_a_case_is_open_when_its_deposit_comes_back(
+async def test_a_review_is_open_again_when_its_deposit_is_back_on_the_chain(
     shop: Shop, driver: AnvilDriver, closed_while_away: bool
 ) -> None:
     await driver.mine(1)
     new, deposit_id, _, amount_raw = await shop.goes_wrong("underpaid")
-    raw = await driver.call("eth_getRawTransactionByHash", (await reviews.cases())[0].txid)
+    raw = await driver.call("eth_getRawTransactionByHash", (await reviews.list_reviews())[0].txid)
     await driver.reorg(CONFIRMATIONS)
     await shop.watcher.tick()
     if closed_while_away:
@@ -358,7 +358,7 @@ async def test_a_case_is_open_when_its_deposit_comes_back(
     await driver.mine(CONFIRMATIONS - 1)
     await shop.watcher.tick()
 
-    (case,) = await reviews.cases()
+    (case,) = await reviews.list_reviews()
     assert (case.deposit_id, case.deposit_status) == (deposit_id, "suspended")
     assert await balance("platform:suspense") == (amount_raw, 0)
     (hold,) = await holds.open_holds()

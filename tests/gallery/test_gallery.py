@@ -118,7 +118,7 @@ def test_the_account_menu_opens_and_escape_closes_it(browser: Browser, gallery: 
         assert "Your account" in page.evaluate("document.activeElement.textContent")
 
 
-def test_test_mode_is_told_in_words_and_by_the_switch(browser: Browser, gallery: str) -> None:
+def test_test_mode_is_shown_in_words_and_by_the_switch(browser: Browser, gallery: str) -> None:
     with opened(browser, gallery + "/gallery/test-mode") as page:
         expect(page.get_by_text("Nothing here is real money.")).to_be_visible()
         expect(page.get_by_role("link", name="Test", exact=True)).to_have_attribute("aria-current", "true")
@@ -243,7 +243,7 @@ def test_keys_reach_the_content_past_the_navigation(browser: Browser, gallery: s
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
-def test_the_sheet_for_paper_leaves_the_frame_out(browser: Browser, gallery: str) -> None:
+def test_the_print_style_hides_the_frame(browser: Browser, gallery: str) -> None:
     with opened(browser, gallery + "/gallery/data") as page:
         page.emulate_media(media="print")
         expect(page.get_by_role("heading", name="5.00 USDT Paid")).to_be_visible()

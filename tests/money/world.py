@@ -245,7 +245,7 @@ class World:
         return await expire_stale(self.services.withdrawals, 7, clock.now())
 
     async def open_cases(self) -> list[str]:
-        return [case.deposit_id for case in await reviews.cases()]
+        return [case.deposit_id for case in await reviews.list_reviews()]
 
     async def credit(self, deposit_id: str, by: Operator) -> str:
         try:

@@ -148,7 +148,7 @@ async def test_connections_are_kept(anvil_url: str) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 403])
-async def test_keys_in_a_node_url_are_sent_and_never_told(status: int, caplog: pytest.LogCaptureFixture) -> None:
+async def test_keys_in_a_node_url_are_sent_and_never_shown(status: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     refusal = '{"id":null,"error":{"code":-32600,"message":"no such project: CANARYPATH, CANARYQUERY"}}'
     async with fake_node(always(status, refusal)) as node:

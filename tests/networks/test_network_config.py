@@ -46,7 +46,7 @@ def load(tmp_path: Path, text: str, environ: dict[str, str] = ENVIRON) -> dict[s
     return load_networks(path, environ)
 
 
-def test_twins_are_read_with_their_defaults(tmp_path: Path) -> None:
+def test_networks_of_both_modes_are_read_with_their_defaults(tmp_path: Path) -> None:
     networks = load(tmp_path, NETWORK + TWIN)
 
     assert list(networks) == ["ethereum:live", "ethereum:test"]
@@ -115,7 +115,7 @@ def test_a_network_twice_is_refused(tmp_path: Path) -> None:
         load(tmp_path, NETWORK + NETWORK)
 
 
-def test_a_test_twin_on_the_live_chain_is_refused(tmp_path: Path) -> None:
+def test_a_test_network_on_the_live_chain_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="ethereum:test: chain_id: is ethereum:live's"):
         load(tmp_path, NETWORK + NETWORK.replace('"live"', '"test"'))
 
@@ -125,7 +125,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_networks(tmp_path / "none.toml", {})
 
 
-async def test_the_registry_finds_twins_assets_and_adapters(tmp_path: Path) -> None:
+async def test_the_registry_finds_networks_assets_and_adapters(tmp_path: Path) -> None:
     networks = Networks(load(tmp_path, NETWORK + TWIN))
 
     assert [network.key for network in networks] == ["ethereum:live", "ethereum:test"]

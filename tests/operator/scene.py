@@ -1,4 +1,4 @@
-"""A busy day at the desk: something of each kind, so that every page has something to show."""
+"""Data of each kind for the desk, so that every page has something to show."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -116,7 +116,7 @@ class Scene:
 
 
 async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scene:
-    """Everything at once, through the verbs that make it in production."""
+    """Create all of it, through the services that create it in production."""
     settings, networks = services.settings, services.networks
     account = await an_account(settings, "olive@example.test", totp=True, is_operator=True)
     second = await an_account(settings, "otto@example.test", totp=True, is_operator=True)
@@ -253,7 +253,7 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
 
 
 async def _review(services: Services, driver: AnvilDriver, token: str, merchant_id: str, short_by: int) -> str:
-    """A deposit that is so much less than what was asked for, and a speck; its case."""
+    """A deposit that is too small by `short_by`, and a dust deposit; the id of the review."""
     from app.merchants.terms import Terms
 
     new = await invoice(

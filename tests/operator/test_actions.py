@@ -107,7 +107,7 @@ async def test_an_action_without_a_reason_or_a_merchant_leaves_no_trace(
     assert (await count_of_entries(), await status(merchant_id)) == (before, "approved")
 
 
-async def test_fee_and_tolerance_are_written_down_as_was_and_is(
+async def test_fee_and_tolerance_are_recorded_before_and_after(
     services: Services, merchant_id: str, by: Operator
 ) -> None:
     await administration.set_terms(merchant_id, 120, 0, by, clock.now())
@@ -135,7 +135,9 @@ async def test_fee_and_tolerance_are_written_down_as_was_and_is(
     assert tuple(row) == (120, 50)
 
 
-async def test_asset_terms_are_changed_and_told_in_strings(services: Services, merchant_id: str, by: Operator) -> None:
+async def test_asset_terms_are_changed_and_recorded_as_strings(
+    services: Services, merchant_id: str, by: Operator
+) -> None:
     network = services.networks.get(NETWORK)
     usdt = network.asset("USDT")
     assert usdt is not None
@@ -214,7 +216,7 @@ async def test_the_same_matter_again_shows_what_was_done_before(services: Servic
     assert [before.note for before in await alerts.earlier(found)] == ["second", "first"]
 
 
-async def test_a_run_is_asked_for_once_and_served(services: Services, driver: AnvilDriver, by: Operator) -> None:
+async def test_a_run_is_requested_once_and_served(services: Services, driver: AnvilDriver, by: Operator) -> None:
     (watcher,) = services.watchers()
     await watcher.tick()
     asked = await asyncio.gather(*(requests.request(by, full=False, now=clock.now()) for _ in range(3)))
@@ -287,7 +289,7 @@ async def test_what_was_not_shown_is_not_approved(services: Services, merchant_i
     await services.approvals.approve(other.id, ops.id, ops.next_code(), clock.now(), shown=shown)
 
 
-async def test_what_the_signer_refused_is_let_go_on_by_an_operator_alone(
+async def test_only_an_operator_releases_what_the_signer_refused(
     services: Services, merchant_id: str, by: Operator, ops: Staff
 ) -> None:
     network, now = services.networks.get(NETWORK), clock.now()

@@ -1,4 +1,4 @@
-"""Deeds at the desk, by its forms: what an operator decides is done, told in the queue, and nothing else is."""
+"""Actions at the desk, by its forms: the decision is carried out, confirmed in the queue, and nothing else changes."""
 
 import re
 from html import unescape
@@ -33,7 +33,7 @@ async def status(withdrawal_id: str) -> str:
 
 
 async def told(browser: Browser, answer: httpx.Response, path: str = "/desk") -> str:
-    """What the page that an action leads back to says was done."""
+    """The message on the page after an action."""
     assert (answer.status_code, answer.headers.get("location")) == (303, path), answer.text[-3000:]
     found = FLASH.search((await browser.get(path)).text)
     assert found is not None
@@ -97,7 +97,7 @@ async def test_the_code_that_signed_in_does_not_approve(served: Served) -> None:
     assert await status(asked.id) == "pending_approval"
 
 
-async def test_who_asked_is_offered_no_approval_and_gets_none(served: Served) -> None:
+async def test_the_requester_is_offered_no_approval_and_gets_none(served: Served) -> None:
     account, browser, _, other_browser = await operators(served)
     asked = await payout(served.services, await served.merchant(), requested_by=f"account:{account.id}")
     page = await browser.get(f"/desk/approvals/{asked.id}")
@@ -155,7 +155,7 @@ async def test_a_conflict_of_interest_and_a_suspended_merchant_are_said_on_the_p
     assert 'id="approve"' not in page
 
 
-async def test_a_large_payout_takes_two_hands(served: Served) -> None:
+async def test_a_large_payout_needs_two_operators(served: Served) -> None:
     one, browser, two, other_browser = await operators(served)
     asked = await payout(served.services, await served.merchant(), "60.00")
     words = await told(browser, await approve_by_form(browser, asked.id, one.code()))
@@ -268,7 +268,7 @@ async def test_holds_are_released_with_a_reason(served: Served) -> None:
     await told(browser, await approve_by_form(browser, held.id, account.code()))
 
 
-async def test_an_application_is_approved_or_turned_down(served: Served) -> None:
+async def test_an_application_is_approved_or_rejected(served: Served) -> None:
     applicant = await served.account("nora@example.test", is_operator=False)
     for name in ("Lichtung", "Schatten"):
         facts = Facts(
@@ -346,7 +346,7 @@ async def test_an_alert_is_acknowledged_with_a_note(served: Served) -> None:
     assert "recounted" in (await browser.get(page)).text
 
 
-async def test_a_run_is_asked_for_and_its_page_tells_how_it_goes(served: Served, driver: AnvilDriver) -> None:
+async def test_a_run_is_requested_and_its_page_shows_its_progress(served: Served, driver: AnvilDriver) -> None:
     (watcher,) = served.services.watchers()
     await watcher.tick()
     browser = await served.signed_in(await served.account("ops@example.test"))

@@ -1,4 +1,4 @@
-"""Who gets to the desk: operators with an authenticator. Every route is asked, as the app itself lists them."""
+"""Access to the desk: operators with an authenticator. Every route that the app lists is tested."""
 
 import re
 
@@ -109,7 +109,7 @@ async def test_what_is_not_there_is_not_found(served: Served) -> None:
         status, _ = await ask(browser, method, path, token)
         if any(name in path for name in ("PO-00", "DEP-00", "MCH-00", "/1", "platform:fees")):
             assert status == 404, (method, path, status)
-        else:  # a run is asked for, a switch is turned: those are there
+        else:  # a requested run and a changed switch exist
             assert status == (303 if method == "POST" else 200), (method, path, status)
     for wrong in ("?after=nonsense", "?after=-1", "?state=nothing", "?severity=bad"):
         assert (await browser.get(f"/desk/alerts{wrong}")).status_code in (400, 404), wrong

@@ -1,4 +1,4 @@
-"""What operators see: the queue, and the facts that an approval, a review or a merchant's file rests on."""
+"""What operators see: the queue, and the facts that an approval, a review or a merchant's page rests on."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ import pytest
 from app.accounts.operators import Operator
 from app.audit import log
 from app.audit.log import Filters
-from app.backoffice import merchants as merchant_files
+from app.backoffice import merchants as merchant_details
 from app.backoffice import names, networks, queue, reviews, withdrawals
 from app.core import clock, database
 from app.core.keyset import Place
@@ -82,28 +82,28 @@ async def test_waiting_withdrawals_come_oldest_first_by_page_and_say_who_may(
     assert [(w.approved_by_me, w.my_conflict) for w in seen_by_second] == [(False, None)] * 3
 
 
-async def test_a_dossier_tells_the_history_of_the_address_and_of_the_merchant(
+async def test_the_details_of_a_withdrawal_include_the_history_of_the_address_and_of_the_merchant(
     services: Services, merchant_id: str, ops: Staff
 ) -> None:
     await merchants.enable_all_assets(merchant_id, services.networks)
     await merchants.set_daily_cap(merchant_id, NETWORK, "USDT", 40_000_000)
     new = await payout(services, merchant_id, "5.00")
-    file = await withdrawals.dossier(new.id, clock.now())
-    assert file is not None
-    history = file.destination_history
+    details = await withdrawals.details_of(new.id, clock.now())
+    assert details is not None
+    history = details.destination_history
     assert (history.confirmed, history.first_at, history.other_merchants, history.lookalikes) == (0, None, 0, ())
-    assert (file.intact, file.approvals, file.twins, file.is_waiting) == (True, (), (), True)
-    cap = file.merchant_history.cap
+    assert (details.intact, details.approvals, details.similar, details.is_waiting) == (True, (), (), True)
+    cap = details.merchant_history.cap
     assert cap is not None
     assert (cap.cap_raw, cap.used_raw) == (40_000_000, 5_000_000)
-    assert file.merchant_history.balance.available_raw == 95_000_000
+    assert details.merchant_history.balance.available_raw == 95_000_000
 
     await paid(services, merchant_id, ops, "7.00")
     await paid(services, merchant_id, ops, "9.00")
     stranger = (await terms(service_fee_bps=0)).merchant_id
     await fund(stranger, 10_000_000)
     await paid(services, stranger, ops, "1.00")
-    known = await withdrawals.dossier(new.id, clock.now())
+    known = await withdrawals.details_of(new.id, clock.now())
     assert known is not None
     history = known.destination_history
     assert (history.confirmed, history.confirmed_raw, history.last_raw, history.other_merchants) == (
@@ -114,22 +114,22 @@ async def test_a_dossier_tells_the_history_of_the_address_and_of_the_merchant(
     )
     assert (known.merchant_history.largest_raw, known.merchant_history.last_month_raw) == (9_000_000, 16_000_000)
     clock.shift(timedelta(days=31))
-    later = await withdrawals.dossier(new.id, clock.now())
+    later = await withdrawals.details_of(new.id, clock.now())
     assert later is not None
     assert (later.merchant_history.confirmed, later.merchant_history.last_month) == (2, 0)
 
 
-async def test_an_address_that_only_looks_like_a_known_one_is_told(
+async def test_an_address_that_only_looks_like_a_known_one_is_warned_of(
     services: Services, merchant_id: str, ops: Staff
 ) -> None:
     await paid(services, merchant_id, ops, "7.00")
     lure = await payout(services, merchant_id, "7.00", destination=POISONED.lower())
-    file = await withdrawals.dossier(lure.id, clock.now())
-    assert file is not None
-    assert file.destination_history.lookalikes == (CUSTOMER,)
-    assert file.destination_history.confirmed == 0
+    details = await withdrawals.details_of(lure.id, clock.now())
+    assert details is not None
+    assert details.destination_history.lookalikes == (CUSTOMER,)
+    assert details.destination_history.confirmed == 0
     other = await payout(services, merchant_id, "7.00", destination="0x" + 39 * "1" + "2")
-    plain = await withdrawals.dossier(other.id, clock.now())
+    plain = await withdrawals.details_of(other.id, clock.now())
     assert plain is not None
     assert plain.destination_history.lookalikes == ()
 
@@ -140,9 +140,9 @@ async def test_two_that_could_be_confused_name_each_other(services: Services, me
     same_amount = await payout(services, merchant_id, "7.00", destination=elsewhere)
     same_place = await payout(services, merchant_id, "8.00")
     await payout(services, merchant_id, "9.00", destination=elsewhere)
-    file = await withdrawals.dossier(one.id, clock.now())
-    assert file is not None
-    assert [twin.id for twin in file.twins] == [same_amount.id, same_place.id]
+    details = await withdrawals.details_of(one.id, clock.now())
+    assert details is not None
+    assert [one.id for one in details.similar] == [same_amount.id, same_place.id]
 
 
 async def test_an_edited_row_is_shown_as_one(services: Services, merchant_id: str) -> None:
@@ -150,16 +150,16 @@ async def test_an_edited_row_is_shown_as_one(services: Services, merchant_id: st
     async with database.transaction():
         await database.execute("SET LOCAL session_replication_role = replica")  # a superuser, without triggers
         await database.execute("UPDATE withdrawals SET amount_raw = 99000000 WHERE id = $1", asked.id)
-    file = await withdrawals.dossier(asked.id, clock.now())
-    assert file is not None
-    assert not file.intact
+    details = await withdrawals.details_of(asked.id, clock.now())
+    assert details is not None
+    assert not details.intact
 
 
 async def test_what_may_still_be_rejected(services: Services, merchant_id: str, ops: Staff) -> None:
     async def rejectable(withdrawal_id: str) -> bool:
-        file = await withdrawals.dossier(withdrawal_id, clock.now())
-        assert file is not None
-        return file.can_be_rejected
+        details = await withdrawals.details_of(withdrawal_id, clock.now())
+        assert details is not None
+        return details.can_be_rejected
 
     asked = await payout(services, merchant_id)
     assert await rejectable(asked.id)
@@ -168,7 +168,7 @@ async def test_what_may_still_be_rejected(services: Services, merchant_id: str, 
     async with database.transaction():
         await sign(asked.id)
     assert not await rejectable(asked.id)
-    assert await withdrawals.dossier("PO-0000000000", clock.now()) is None
+    assert await withdrawals.details_of("PO-0000000000", clock.now()) is None
 
 
 async def test_a_refund_to_the_address_that_paid_says_so(
@@ -177,13 +177,13 @@ async def test_a_refund_to_the_address_that_paid_says_so(
     new = await invoice(services, await terms(service_fee_bps=0))
     await pay_on_chain(services, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) + 5)
     (case,) = await reviews.page("open", None, 10)
-    file = await reviews.file_of(case.deposit_id, clock.now())
-    assert file is not None
+    details = await reviews.details_of(case.deposit_id, clock.now())
+    assert details is not None
     boss = await operator(services.settings.data_keys)
     refund_id = await services.returns.send_back(
-        case.deposit_id, file.case.from_address, boss.id, "overpaid", clock.now()
+        case.deposit_id, details.review.from_address, boss.id, "overpaid", clock.now()
     )
-    back = await withdrawals.dossier(refund_id, clock.now())
+    back = await withdrawals.details_of(refund_id, clock.now())
     assert back is not None
     assert (back.destination_history.paid_from_here, back.source, back.merchant_history.cap) == (
         True,
@@ -197,38 +197,38 @@ IMITATION = "0x1234" + 32 * "0" + "79c8"
 """Begins and ends like SENDER."""
 
 
-async def test_whoever_sends_dust_or_imitates_another_sender_is_not_taken_for_the_payer(
+async def test_a_sender_of_dust_or_a_lookalike_is_not_treated_as_the_payer(
     services: Services, merchant_id: str, ops: Staff
 ) -> None:
     feed = Feed(services)
     feed.begin_anew()
     new = await invoice(services, await terms(service_fee_bps=0))
-    await feed.pay(new, 7, sender=IMITATION)  # dust, as poisoners send it
+    await feed.pay(new, 7, sender=IMITATION)  # dust, as in address poisoning
     await feed.pay(new, 2_000_000, sender=SENDER)
     await feed.confirm()
     (case,) = await reviews.page("open", None, 10)
 
     async def history_of(destination: str) -> withdrawals.DestinationHistory:
         refund_id = await services.returns.send_back(case.deposit_id, destination, ops.id, "back", clock.now())
-        file = await withdrawals.dossier(refund_id, clock.now())
+        details = await withdrawals.details_of(refund_id, clock.now())
         second = await operator(services.settings.data_keys, f"{refund_id.lower()}@example.test")
         await services.approvals.reject(refund_id, second.id, "only a look", clock.now())
-        assert file is not None
-        return file.destination_history
+        assert details is not None
+        return details.destination_history
 
     lure = await history_of(IMITATION.lower())
     assert (lure.paid_from_here, [a.lower() for a in lure.payer_lookalikes]) == (False, [SENDER.lower()])
     honest = await history_of(SENDER.lower())
     assert (honest.paid_from_here, honest.payer_lookalikes) == (False, ())
-    # The case's page warns of the other sender, and offers neither address for copying.
-    file = await reviews.file_of(case.deposit_id, clock.now())
-    assert file is not None
-    assert [a.lower() for a in file.sender_lookalikes] == [IMITATION.lower()]
-    assert [other.verdict for other in file.others] == [], "dust is not among the invoice's other deposits"
-    assert file.may_still_be_paid
+    # The review's page warns of the other sender, and offers neither address for copying.
+    details = await reviews.details_of(case.deposit_id, clock.now())
+    assert details is not None
+    assert [a.lower() for a in details.sender_lookalikes] == [IMITATION.lower()]
+    assert [other.verdict for other in details.others] == [], "dust is not among the invoice's other deposits"
+    assert details.may_still_be_paid
 
 
-async def test_a_case_file_says_what_a_credit_would_be(
+async def test_the_details_of_a_review_include_what_a_credit_would_be(
     services: Services, driver: AnvilDriver, token: str, ops: Staff
 ) -> None:
     owner = await terms(service_fee_bps=80)
@@ -240,22 +240,22 @@ async def test_a_case_file_says_what_a_credit_would_be(
     page = await reviews.page("open", None, 10)
     (case,) = page
     assert (case.verdict, case.can_be_decided, page.following) == ("underpaid", False, None)
-    early = await reviews.file_of(case.deposit_id, clock.now())
+    early = await reviews.details_of(case.deposit_id, clock.now())
     assert early is not None
     assert (early.confirmations, early.can_be_credited, early.can_be_returned) == (1, False, False)
     await driver.mine(3)
     await watcher.tick()
-    file = await reviews.file_of(case.deposit_id, clock.now())
-    assert file is not None
-    assert (file.can_be_credited, file.can_be_returned, file.to_address) == (True, True, new.pay_in.address)
-    assert file.share is not None
-    assert file.share.net_raw + file.share.service_fee_raw == int(new.pay_in.amount_raw) - 1
+    details = await reviews.details_of(case.deposit_id, clock.now())
+    assert details is not None
+    assert (details.can_be_credited, details.can_be_returned, details.to_address) == (True, True, new.pay_in.address)
+    assert details.share is not None
+    assert details.share.net_raw + details.share.service_fee_raw == int(new.pay_in.amount_raw) - 1
     await services.reviews.credit(case.deposit_id, ops.id, "one unit short", clock.now())
     available = await database.fetch_value("SELECT available_raw FROM ledger_heads WHERE owner = $1", owner.merchant_id)
-    assert available == file.share.net_raw
+    assert available == details.share.net_raw
     (closed,) = await reviews.page("closed", None, 10)
     assert (closed.deposit_id, closed.outcome) == (case.deposit_id, "credited")
-    assert await reviews.file_of("DEP-0000000000", clock.now()) is None
+    assert await reviews.details_of("DEP-0000000000", clock.now()) is None
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ async def test_merchants_are_found_by_name_member_and_id(services: Services, sea
     await merchant(name="100% Tea")
     await make_member(merchant_id=bakery, role="owner", email="baker@example.test", now=clock.now())
     wanted = bakery.lower() if search == "MCH-id" else search
-    page = await merchant_files.page(wanted, None, None, 10, clock.now())
+    page = await merchant_details.page(wanted, None, None, 10, clock.now())
     assert (sorted(one.name for one in page), page.following) == (found, None)
 
 
@@ -287,11 +287,11 @@ async def test_merchants_come_by_page_and_by_status(services: Services) -> None:
     seen: list[str] = []
     place = None
     for _ in range(3):
-        page = await merchant_files.page("", "approved", place, 2, clock.now())
+        page = await merchant_details.page("", "approved", place, 2, clock.now())
         seen += [one.id for one in page]
         place = page.following
     assert (seen, place) == (made[::-1], None)
-    back = await merchant_files.page("", "approved", page.previous, 2, clock.now())
+    back = await merchant_details.page("", "approved", page.previous, 2, clock.now())
     assert [one.id for one in back] == made[::-1][2:4]
 
 
@@ -302,20 +302,20 @@ async def test_a_merchants_file(services: Services, merchant_id: str, by: Operat
     await make_member(merchant_id=merchant_id, role="owner", email="o@example.test", now=clock.now())
     await payout(services, merchant_id, "5.00")
     await administration.suspend(merchant_id, "too many reviews", by, clock.now())
-    file = await merchant_files.file_of(merchant_id, services.networks, clock.now())
-    assert file is not None
-    assert (file.status, file.status_reason) == ("suspended", "too many reviews")
-    assert [person.role for person in file.people] == ["owner", "viewer"]
-    assert [(head.chain.asset, head.state.available_raw, head.state.locked_raw) for head in file.balances] == [
+    details = await merchant_details.details_of(merchant_id, services.networks, clock.now())
+    assert details is not None
+    assert (details.status, details.status_reason) == ("suspended", "too many reviews")
+    assert [person.role for person in details.people] == ["owner", "viewer"]
+    assert [(head.chain.asset, head.state.available_raw, head.state.locked_raw) for head in details.balances] == [
         ("USDT", 95_000_000, 5_000_000)
     ]
-    usdt = next(one for one in file.assets if one.asset == "USDT")
+    usdt = next(one for one in details.assets if one.asset == "USDT")
     assert (usdt.enabled, usdt.cap.cap_raw, usdt.cap.used_raw) == (True, 40_000_000, 5_000_000)
-    assert (file.open.withdrawals, file.open.reviews, file.open.holds) == (1, 0, 0)
-    assert await merchant_files.file_of("MCH-0000000000", services.networks, clock.now()) is None
+    assert (details.open.withdrawals, details.open.reviews, details.open.holds) == (1, 0, 0)
+    assert await merchant_details.details_of("MCH-0000000000", services.networks, clock.now()) is None
 
 
-async def test_networks_tell_what_is_known_without_asking_a_node(
+async def test_networks_are_read_without_a_request_to_a_node(
     services: Services, merchant_id: str, ops: Staff, driver: AnvilDriver
 ) -> None:
     (fresh,) = await networks.states(services.networks, clock.now())
@@ -339,7 +339,7 @@ async def test_networks_tell_what_is_known_without_asking_a_node(
     assert (state.pool.lent, state.pool.made >= 1, state.pool.cap) == (1, True, 10_000)
     assert [(hot.asset, hot.held_raw, hot.free_raw, hot.gas_left_raw, hot.looked_at) for hot in state.hot] == [
         ("ETH", 9, 9, 3, now),
-        ("USDT", 7, 5, None, now),  # a second look that tells nothing new is not written down
+        ("USDT", 7, 5, None, now),  # a second check without changes writes no row
     ]
     assert (state.on_the_way, state.stuck) == (1, 1)
     (waiting,) = await networks.on_the_way(NETWORK)

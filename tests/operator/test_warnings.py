@@ -1,11 +1,17 @@
-"""What an approval's page warns of: pure rules over a dossier."""
+"""What an approval's page warns of: pure rules over the details of one withdrawal."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from app.backoffice.withdrawals import DestinationHistory, Dossier, GivenApproval, MerchantHistory, Twin
+from app.backoffice.withdrawals import (
+    DestinationHistory,
+    GivenApproval,
+    MerchantHistory,
+    SimilarWithdrawal,
+    WithdrawalDetails,
+)
 from app.core import clock
 from app.ledger.hashchain import State
 from app.networks.config import Asset
@@ -27,13 +33,13 @@ KNOWN = DestinationHistory(
 )
 
 
-def dossier(**changes: Any) -> Dossier:
+def details(**changes: Any) -> WithdrawalDetails:
     """A payout of 10 that waits, to an address that was paid before: nothing to warn of."""
     intent = Intent("PO-1", "USDT", "ethereum:test", 10, "0xabc", None)
     history = MerchantHistory(
         confirmed=3, last_month=3, last_month_raw=30, largest_raw=10, balance=State(1, 5, 10, ""), cap=None
     )
-    file = Dossier(
+    found = WithdrawalDetails(
         intent=intent,
         digest=digest(intent),
         intact=True,
@@ -65,13 +71,13 @@ def dossier(**changes: Any) -> Dossier:
         transactions=(),
         destination_history=KNOWN,
         merchant_history=history,
-        twins=(),
+        similar=(),
     )
-    return replace(file, **changes)
+    return replace(found, **changes)
 
 
-def titles(file: Dossier, asset: Asset | None = USDT) -> list[tuple[str, str]]:
-    return [(caution.tone, caution.title) for caution in warnings_about(file, asset)]
+def titles(found: WithdrawalDetails, asset: Asset | None = USDT) -> list[tuple[str, str]]:
+    return [(caution.tone, caution.title) for caution in warnings_about(found, asset)]
 
 
 def history(**changes: Any) -> DestinationHistory:
@@ -82,13 +88,13 @@ def approval(*, fits: bool = True) -> GivenApproval:
     return GivenApproval(account_id="ACC-1", name="Op", at=clock.now(), fits=fits)
 
 
-TWIN = Twin(id="PO-2", amount_raw=10, asset="USDT", destination="0xdef", created_at=clock.now())
+SIMILAR = SimilarWithdrawal(id="PO-2", amount_raw=10, asset="USDT", destination="0xdef", created_at=clock.now())
 
 
 @pytest.mark.parametrize(
     ("changes", "tone", "words"),
     [
-        ({"intact": False}, "critical", "not what was asked for"),
+        ({"intact": False}, "critical", "not what was requested"),
         ({"approvals": (approval(fits=False),)}, "critical", "approval is of something else"),
         ({"held": True}, "caution", "On hold"),
         ({"destination_history": history(confirmed=0)}, "caution", "First payment"),
@@ -100,33 +106,33 @@ TWIN = Twin(id="PO-2", amount_raw=10, asset="USDT", destination="0xdef", created
         ),
         ({"merchant_status": "banned"}, "critical", "banned"),
         ({"intent": Intent("PO-1", "USDT", "n", 30, "0xabc", None)}, "caution", "Much larger"),
-        ({"twins": (TWIN,)}, "neutral", "confuse"),
+        ({"similar": (SIMILAR,)}, "neutral", "confuse"),
     ],
 )
 def test_each_is_warned_of_alone(changes: dict[str, Any], tone: str, words: str) -> None:
-    ((found_tone, title),) = titles(dossier(**changes))
+    ((found_tone, title),) = titles(details(**changes))
     assert found_tone == tone
     assert words in title
 
 
 def test_nothing_is_warned_of_without_need() -> None:
-    assert titles(dossier()) == []
-    assert titles(dossier(destination_history=history(confirmed=0, paid_from_here=True))) == []
+    assert titles(details()) == []
+    assert titles(details(destination_history=history(confirmed=0, paid_from_here=True))) == []
     ceiling = Asset(symbol="USDT", name="T", kind="erc20", contract="0x1", decimals=6, transaction_ceiling_raw=10)
-    assert titles(dossier(), ceiling) == []
+    assert titles(details(), ceiling) == []
 
 
-def test_the_gravest_comes_first() -> None:
+def test_the_most_serious_warning_comes_first() -> None:
     poisoned = history(confirmed=0, lookalikes=("0xabd",), rejected=2)
-    found = titles(dossier(destination_history=poisoned, twins=(TWIN,), merchant_status="suspended"))
+    found = titles(details(destination_history=poisoned, similar=(SIMILAR,), merchant_status="suspended"))
     assert [tone for tone, _ in found] == ["critical", "critical", "caution", "caution", "neutral"]
     assert "Looks like an address" in found[0][1]
 
 
 def test_ceilings_and_unknown_assets() -> None:
     low = Asset(symbol="USDT", name="T", kind="erc20", contract="0x1", decimals=6, transaction_ceiling_raw=9)
-    assert [title for _, title in titles(dossier(), low)] == ["Above the signer’s ceiling for one payment."]
-    assert titles(dossier(), None)[0][0] == "critical"
+    assert [title for _, title in titles(details(), low)] == ["Above the signer’s ceiling for one payment."]
+    assert titles(details(), None)[0][0] == "critical"
 
 
 @pytest.mark.parametrize(
@@ -141,23 +147,23 @@ def test_ceilings_and_unknown_assets() -> None:
     ],
 )
 def test_why_an_operator_can_not_approve(changes: dict[str, Any], words: str) -> None:
-    assert words in (why_not(dossier(**changes), "ACC-1", None) or "")
-    assert why_not(dossier(), "ACC-1", None) is None
+    assert words in (why_not(details(**changes), "ACC-1", None) or "")
+    assert why_not(details(), "ACC-1", None) is None
 
 
 def test_a_conflict_of_interest_is_said_in_words() -> None:
-    assert {conflict: why_not(dossier(), "ACC-1", conflict) for conflict in REASONS} == {
+    assert {conflict: why_not(details(), "ACC-1", conflict) for conflict in REASONS} == {
         "asked": "You have asked for it yourself: another operator must decide.",
         "holds_key": "It was asked for with an API key whose secret you have seen: another operator must decide.",
         "member": "You belong to the merchant, or did when it was asked for: another operator must decide.",
     }
 
 
-def test_nothing_is_attached_by_who_asked_or_to_what_has_a_transaction() -> None:
-    assert why_not_attach(dossier(), None) is None
-    assert "whose secret you have seen" in (why_not_attach(dossier(), "holds_key") or "")
-    assert why_not_attach(dossier(status="rejected"), None) == "It is rejected."
+def test_nothing_is_attached_by_the_requester_or_to_a_withdrawal_with_a_transaction() -> None:
+    assert why_not_attach(details(), None) is None
+    assert "whose secret you have seen" in (why_not_attach(details(), "holds_key") or "")
+    assert why_not_attach(details(status="rejected"), None) == "It is rejected."
 
 
 def test_what_is_returned_out_of_suspense_does_not_wait_for_a_suspended_merchant() -> None:
-    assert why_not(dossier(merchant_status="suspended", source="platform:suspense"), "ACC-1", None) is None
+    assert why_not(details(merchant_status="suspended", source="platform:suspense"), "ACC-1", None) is None

@@ -74,7 +74,7 @@ def test_what_the_database_could_not_do_for_now_may_be_repeated(error: type[Exce
     assert "ours" not in fault.message
 
 
-async def test_a_bug_is_logged_and_told_to_nobody(settings: Settings) -> None:
+async def test_a_bug_is_logged_and_its_answer_reveals_nothing(settings: Settings) -> None:
     async with client(make_site(settings)) as http:
         with capture_logs([structlog.contextvars.merge_contextvars]) as logged:
             answer = await http.get("/api/boom", headers={"X-Request-Id": "support-42"})

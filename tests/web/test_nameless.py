@@ -50,7 +50,7 @@ async def test_no_face_names_its_server(
 
 
 async def answer_to(port: int, request: bytes) -> bytes:
-    """All that is said to some bytes, until the line is closed or silent for a second."""
+    """The whole answer to some bytes, until the connection is closed or silent for a second."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
     await writer.drain()

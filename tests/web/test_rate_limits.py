@@ -104,7 +104,7 @@ async def until_ready(http: httpx.AsyncClient) -> None:
 @pytest.mark.usefixtures("db")
 async def test_without_redis_each_process_still_limits_and_nobody_waits(settings: Settings) -> None:
     key = await api_key(settings.api_key_peppers, rate_limit_per_minute=10)
-    with socket.socket() as silent:  # takes connections and never answers: the worst way to be away
+    with socket.socket() as silent:  # accepts connections and never answers: the worst failure
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         redis.open_client(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")

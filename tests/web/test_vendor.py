@@ -1,4 +1,4 @@
-"""What others wrote is kept as it came: the table in the README beside it has every file's hash."""
+"""Vendored files are unchanged: the table in the README beside them has every file's hash."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ TEXTS = ("README.md", "LICENSE.txt")
 
 
 @pytest.mark.parametrize("folder", [VENDOR, TOKEN_ARTEFACT.parent], ids=["static", "sandbox"])
-def test_every_vendored_file_is_the_one_that_was_written_down(folder: Path) -> None:
+def test_every_vendored_file_has_its_recorded_hash(folder: Path) -> None:
     written = dict(ROW.findall((folder / "README.md").read_text()))
     files = {path.name: path for path in folder.iterdir() if not path.name.endswith(TEXTS)}
     assert files

@@ -1,4 +1,4 @@
-"""A merchant's server on loopback: remembers what it got, answers as told, by path."""
+"""A merchant's server on loopback: records requests and gives the answer that is set for the path."""
 
 import asyncio
 import json

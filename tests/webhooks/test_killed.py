@@ -1,4 +1,4 @@
-"""A dispatcher killed again and again, while a receiver fails: every event arrives all the same.
+"""A dispatcher is killed repeatedly while a receiver fails: every event still arrives.
 
 Ten kills by default; `SOAK=100` for a hundred, with ten times the events.
 """

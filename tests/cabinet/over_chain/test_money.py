@@ -94,7 +94,7 @@ async def test_a_stolen_cookie_gets_no_payout_without_the_code(
     assert done.status_code == 303
 
 
-async def test_who_asked_in_the_cabinet_cannot_approve_at_the_desk(
+async def test_the_requester_in_the_cabinet_cannot_approve_at_the_desk(
     world: World, browser: Callable[..., Browser], settings: Settings, works: Services, steady_clock: None
 ) -> None:
     both = await an_account(settings, "both@example.test", totp=True, is_operator=True)
@@ -157,7 +157,7 @@ async def test_exports_stream_everything_and_no_cell_is_a_formula(
     assert [entry["seq"] for entry in entries] == ["1", "2", "3"]
 
 
-async def test_the_story_of_an_invoice_has_every_fact(
+async def test_the_timeline_of_an_invoice_has_every_fact(
     world: World, browser: Callable[..., Browser], settings: Settings
 ) -> None:
     await sequencer.number_events(fan_out_with(settings.data_keys))

@@ -158,7 +158,7 @@ async def test_each_role_may_what_the_table_says(role: Role, world: World, brows
     assert refused == {}
 
 
-async def test_foreign_merchant_looks_like_none(world: World, browser: Callable[..., Browser]) -> None:
+async def test_a_foreign_merchant_answers_as_a_missing_one(world: World, browser: Callable[..., Browser]) -> None:
     person = browser()
     await person.sign_in(world.stranger)
     for method, path in ROUTES:
@@ -194,7 +194,7 @@ async def test_signed_out_leads_to_sign_in(world: World, browser: Callable[..., 
         assert answer.headers["location"].startswith("/sign-in"), path
 
 
-async def test_unknown_mode_is_nothing(world: World, browser: Callable[..., Browser]) -> None:
+async def test_an_unknown_mode_is_not_found(world: World, browser: Callable[..., Browser]) -> None:
     person = browser()
     await person.sign_in(world.people["owner"])
     assert (await person.get(f"/cabinet/{world.terms.merchant_id}/staging")).status_code == 404

@@ -123,8 +123,8 @@ INVOICES = (
 DEPOSITS = (
     Fault(
         "app/deposits/matching.py",
-        "WITHOUT_CASE = frozenset({Verdict.EXACT, Verdict.PART, Verdict.DUST})",
-        "WITHOUT_CASE = frozenset(Verdict)",
+        "NEEDS_NO_REVIEW = frozenset({Verdict.EXACT, Verdict.PART, Verdict.DUST})",
+        "NEEDS_NO_REVIEW = frozenset(Verdict)",
         "a customer who sent a wrong amount waits for ever: nobody is told",
         ("deposits/test_payment.py::test_a_wrong_amount_goes_to_review_and_to_suspense",),
     ),
@@ -214,7 +214,7 @@ DEPOSITS = (
     ),
     Fault(
         "app/deposits/reviews.py",
-        "if await belonged_since(operator_id, case.merchant_id, case.opened_at):",
+        "if await belonged_since(operator_id, review.merchant_id, review.opened_at):",
         "if False:",
         "an operator credits their own shop",
         ("deposits/test_reviews.py::test_operators_settle_no_case_of_a_merchant_that_they_belong_to",),

@@ -139,7 +139,7 @@ PAUSING = (
         "lambda: keep.enable(endpoint_id)",
         "lambda: keep.pause(endpoint_id)",
         "nobody gets an endpoint going again that was paused",
-        ("cabinet/test_webhooks.py::test_a_paused_endpoint_is_told_everywhere_and_gets_what_waited_in_order",),
+        ("cabinet/test_webhooks.py::test_a_paused_endpoint_is_shown_everywhere_and_gets_waiting_events_in_order",),
     ),
     Fault(
         "app/webhooks/schedule.py",

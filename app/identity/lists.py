@@ -1,0 +1,57 @@
+"""What the address of a list asks for, in the cabinet and at the desk: the filters that are set, and the page.
+
+The cabinet (app/cabinet/lists.py) ignores invalid values, the desk (app/operator/lists.py) refuses them.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.core.keyset import Page, Place
+from app.identity import days, paging
+from app.identity.paging import Pager
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """The path of a list, its filters that have a value, and the place of the page; None for the first page."""
+
+    path: str
+    filters: Mapping[str, str]
+    place: Place | None = None
+
+    def get(self, name: str) -> str | None:
+        """A filter's value, None where it is not set."""
+        return self.filters.get(name)
+
+    def one_of(self, name: str, allowed: Collection[str]) -> str | None:
+        """A filter's value if it is among `allowed`, else None."""
+        value = self.filters.get(name)
+        return value if value in allowed else None
+
+    def first_day(self, name: str = "from") -> datetime | None:
+        """The beginning of the day (UTC) in a filter."""
+        return days.start_of(self.filters.get(name))
+
+    def last_day(self, name: str = "to") -> datetime | None:
+        """The end of the day (UTC) in a filter, exclusive."""
+        return days.end_of(self.filters.get(name))
+
+    def pager(self, page: Page[Any]) -> Pager:
+        """The addresses of the pages before and after this one, with the same filters."""
+        return paging.pager(self.path, self.filters, page, self.place)
+
+    @property
+    def first_url(self) -> str:
+        """The address of the first page, with the same filters."""
+        return paging.address(self.path, self.filters)
+
+    @property
+    def active(self) -> int:
+        """How many filters are set."""
+        return len(self.filters)
+
+    def url(self, parameters: Mapping[str, str], path: str = "") -> str:
+        """The address of the list, or of another path, with these parameters."""
+        return paging.address(path or self.path, parameters)
