@@ -85,7 +85,7 @@ class Services:
         await dispatcher.run(stop)
 
     def watchdog(self) -> Watchdog:
-        """The dead man's switch; its patience begins now."""
+        """The watchdog. Its time limits count from now."""
         return Watchdog(
             networks=self.networks,
             checkpoints=self.settings.checkpoint_keys is not None,

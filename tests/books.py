@@ -1,12 +1,12 @@
-"""What must hold in the books after every step, said by queries of their own: a second opinion on what
-reconciliation checks (tests/invariants.py)."""
+"""Rules that hold in the ledgers after every step, checked by queries other than those of reconciliation
+(tests/invariants.py)."""
 
 from app.core import database
 from app.ledger.verify import verify_all
 
 
 async def assert_books() -> None:
-    """I1, I2, I3 and I5, and the books' side of I7. I4 is the events' numbering, tested with delivery."""
+    """I1, I2, I3 and I5, and the ledgers' side of I7. I4, the numbering of events, is tested with delivery."""
     await assert_chains_verify()
     await assert_balances_are_sums()
     await assert_deposits_are_booked_once()
@@ -15,13 +15,13 @@ async def assert_books() -> None:
 
 
 async def assert_chains_verify() -> None:
-    """I5: every hash chain verifies, which re-sums every balance too."""
+    """I5: every hash chain verifies; that also sums every balance again."""
     async for verification in verify_all():
         assert verification.fault is None, verification
 
 
 async def assert_balances_are_sums() -> None:
-    """I1: the entries of each ledger sum to its balance, below zero only after a reversal."""
+    """I1: the entries of each ledger sum to its balance, which is negative only after a reversal."""
     wrong = await database.fetch_all(
         """
         SELECT h.owner, h.asset, h.available_raw, h.locked_raw FROM ledger_heads h
@@ -40,7 +40,7 @@ async def assert_balances_are_sums() -> None:
 
 
 async def assert_deposits_are_booked_once() -> None:
-    """I2: a booked deposit's entries sum to what came, one that is not booked to nothing; one credit at most."""
+    """I2: a booked deposit's entries sum to its amount, those of another to zero; one credit at most."""
     wrong = await database.fetch_all(
         """
         SELECT d.id, d.status, d.amount_raw, b.booked, b.credits FROM deposits d
@@ -59,7 +59,7 @@ async def assert_deposits_are_booked_once() -> None:
 
 
 async def assert_withdrawals_are_booked_once() -> None:
-    """I3, the books' side: confirmed once means gone once; everything else has gone nowhere."""
+    """I3, the ledgers' side: a confirmed withdrawal is debited once; any other sums to zero."""
     wrong = await database.fetch_all(
         """
         SELECT w.id, w.status, b.left_raw, b.locked_raw FROM withdrawals w
@@ -78,7 +78,7 @@ async def assert_withdrawals_are_booked_once() -> None:
 
 
 async def assert_assets_are_conserved() -> None:
-    """I7, the books' side: all ledgers together are what came in, top-ups too, less what went out and gas."""
+    """I7, the ledgers' side: the sum of all ledgers is deposits and top-ups less withdrawals and gas."""
     wrong = await database.fetch_all(
         """
         SELECT h.network, h.asset, sum(h.available_raw + h.locked_raw) AS owed FROM ledger_heads h
@@ -99,10 +99,10 @@ async def assert_assets_are_conserved() -> None:
 
 
 async def assert_invoices() -> None:
-    """An invoice says of its deposits, refunds and cases what is so, and its state is one that they can have led to.
+    """An invoice's columns agree with its deposits, refunds and reviews, and its state is possible with them.
 
-    It is confirming for an exact deposit or for parts that are the amount, as near as the merchant's tolerance asks,
-    and what was credited as the exact payment is no more than one.
+    It is confirming only with an exact deposit, or with parts that sum to the amount within the merchant's tolerance.
+    At most one payment was credited as exact.
     """
     wrong = await database.fetch_all(
         """

@@ -1,4 +1,4 @@
-"""Pages in Chromium, for tests and pictures: how one is opened, and what there is to complain of."""
+"""Pages in Chromium, for tests and screenshots: opening a page, and finding its errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ AXE_RUN = "axe.run(document, {resultTypes: ['violations']})"
 
 @contextmanager
 def opened(browser: Browser, url: str = "about:blank", width: int = 1280, **context: Any) -> Iterator[Page]:
-    """A page at `url`; fails on anything the browser complains of, warnings and CSP violations among them."""
+    """Open a page at `url`; fails on any error or warning of the browser, also CSP violations."""
     complaints: list[str] = []
     made = browser.new_context(viewport={"width": width, "height": 800}, **context)
     page = made.new_page()
@@ -32,13 +32,13 @@ def opened(browser: Browser, url: str = "about:blank", width: int = 1280, **cont
 
 
 def overflow_px(page: Page) -> int:
-    """How many pixels the page is wider than its window."""
+    """The number of pixels by which the page is wider than its window."""
     wider: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     return wider
 
 
 def violations(page: Page) -> list[tuple[str, list[str]]]:
-    """What axe-core finds: each rule that is broken, and where. The page's context needs `bypass_csp=True`."""
+    """The findings of axe-core: each broken rule, and where. The page's context needs `bypass_csp=True`."""
     page.add_script_tag(content=AXE.read_text())
     found = page.evaluate(AXE_RUN)
     return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]]

@@ -1,6 +1,6 @@
-"""Which Chromium the tests of pages drive: one on PATH, else npm's, else Playwright's own. None of them needs root.
+"""The Chromium for tests of pages: one on PATH, else npm's, else Playwright's own. None of them needs root.
 
-`python -m tests.chromium` gets one where there is none; `make test` calls it.
+`python -m tests.chromium` installs one if there is none; `make test` calls it.
 """
 
 import os
@@ -28,9 +28,9 @@ QUIET = [
 
 
 def launch_options(unpacked: Path = UNPACKED, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """What Playwright's `chromium.launch` gets: `browser = playwright.chromium.launch(**launch_options())`.
+    """The arguments for Playwright: `browser = playwright.chromium.launch(**launch_options())`.
 
-    With neither of the first two it starts Playwright's own, or says how to get that.
+    Without the first two it starts Playwright's own, or fails with instructions to install that.
     """
     if (on_path := _on_path(environment)) is not None:
         return {"executable_path": on_path, "args": QUIET}
@@ -44,7 +44,7 @@ def launch_options(unpacked: Path = UNPACKED, environment: Mapping[str, str] = o
 
 
 def fetch() -> None:
-    """Get a Chromium if there is none. Raises CalledProcessError where that fails."""
+    """Install a Chromium if there is none. Raises CalledProcessError if that fails."""
     if _on_path(os.environ) is not None or (UNPACKED / "chromium").exists():
         return
     if sys.platform == "linux" and platform.machine() == "x86_64":

@@ -1,4 +1,4 @@
-"""Real parts for every test: one Postgres, Valkey and EVM node a run, a migrated database cloned for each test."""
+"""Real services for tests: one Postgres, Valkey and EVM node per worker, a migrated database cloned for each test."""
 
 import asyncio
 import time
@@ -46,7 +46,7 @@ SLOWEST = (
     "webhooks/test_killed.py",
     "signer/test_signer_killed.py",
 )
-"""They begin first, so that no process is left with a long file while the others have ended."""
+"""They start first, so that no worker runs a long file alone at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,7 +63,7 @@ MAX_SUGGESTIONS = 10
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how each test that failed is run again by itself."""
+    """Print the command that runs each failed test again."""
     failed = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
     names = list(dict.fromkeys(report.nodeid for report in failed))
     if names:
@@ -76,7 +76,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def full_cost_hasher() -> Iterator[PasswordHasher]:
-    """The hasher of production. The suite hashes at the lowest cost: at the full one an account takes 0.2 s."""
+    """The hasher of production. The suite hashes at the lowest cost: at the full one, an account takes 0.2 s."""
     full_cost, passwords.hasher = passwords.hasher, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     yield full_cost
     passwords.hasher = full_cost
@@ -84,7 +84,7 @@ def full_cost_hasher() -> Iterator[PasswordHasher]:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A server that holds, besides, the migrated database that each test gets a clone of."""
+    """A server with the migrated database that is cloned for each test."""
     with start_postgres_for_tests(tmp_path_factory.getbasetemp()) as server:
         server.create_database(TEMPLATE)
         asyncio.run(migrate(server.dsn(TEMPLATE)))
@@ -106,14 +106,14 @@ async def database_url(postgres: Postgres) -> AsyncIterator[str]:
 
 @pytest.fixture
 def steady_clock() -> Iterator[None]:
-    """Whatever a test does to the clock is undone after it."""
+    """Reset the clock after each test."""
     yield
     clock.unshift()
 
 
 @pytest.fixture
 async def db(database_url: str, steady_clock: None) -> AsyncIterator[str]:
-    """The process's own pool, open on a fresh database, and the keys that letters are sealed with."""
+    """The process's pool, open on a new database, and the keys that seal letters."""
     sealing.use_keys(DATA_KEYS)
     await database.open_pool(database_url, max_size=20)
     yield database_url
@@ -144,15 +144,15 @@ async def valkey(valkey_url: str) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anvil]:
-    """A node that mines each transaction at once, shared by the run's tests: each looks from its head on."""
+    """A node that mines each transaction at once, shared by the run's tests: each starts at its head."""
     with start_anvil_for_tests(tmp_path_factory.getbasetemp()) as node:
         yield node
 
 
 @pytest.fixture
 async def driver(anvil: Anvil) -> AsyncIterator[AnvilDriver]:
-    """The customer's and the chain's hand. What a test does to the chain is undone after it, its time included: by
-    blocks ahead of the clock a later test's payment would come late, and by a clock behind it a late one in time."""
+    """Sends payments and mines blocks. After the test the chain is reset, with its time: if its blocks were ahead of
+    the clock, a later test's payment would be late, and if they were behind it, a late payment would be in time."""
     driver = await AnvilDriver.connect(anvil.rpc_url)
     as_found = await driver.call("evm_snapshot")
     yield driver

@@ -1,4 +1,4 @@
-"""The few options of curl that README and guides use, for a machine without curl: their examples run all the same."""
+"""The options of curl that README and guides use, for a machine without curl, so that their examples still run."""
 
 import argparse
 import shlex
@@ -13,7 +13,7 @@ from app.sandbox.home import ROOT
 
 
 def path_with_curl(environment: Mapping[str, str], folder: Path) -> str:
-    """A PATH with a curl on it: as it is where there is one, else with this module's in `folder` before the rest."""
+    """A PATH with curl: unchanged if there is one, else with this module's curl, in `folder`, first."""
     path = environment["PATH"]
     if shutil.which("curl", path=path) is not None:
         return path
@@ -26,7 +26,7 @@ def path_with_curl(environment: Mapping[str, str], folder: Path) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Make one request, as curl would; its exit status."""
+    """Make one request like curl. Returns the exit status."""
     options = argparse.ArgumentParser(prog="curl")
     options.add_argument("url")
     options.add_argument("-s", "-sS", action="store_true")

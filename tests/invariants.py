@@ -11,8 +11,8 @@ from app.wiring import Services
 async def assert_invariants(services: Services, *, full: bool = True, with_chain: bool = True) -> None:
     """Fail with every finding if an invariant does not hold now.
 
-    With `with_chain` what the chain holds at the confirmed block is compared too; a chain that has just been
-    reorganised is left for the next step, when the watcher has seen it.
+    With `with_chain` the balances on chain at the confirmed block are compared too; a chain that was just
+    reorganised is compared only in the next step, after the watcher has seen it.
     """
     findings = []
     now = clock.now()

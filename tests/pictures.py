@@ -1,4 +1,4 @@
-"""The README's pictures, small ones of three pages, from what `make screens` took: `python -m tests.pictures`."""
+"""The README's pictures of three pages, made from the screenshots of `make screens`: `python -m tests.pictures`."""
 
 from base64 import b64encode
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Pictures of every page for people to look at, in `var/screens`: `make screens`, or with areas by name
-`python -m tests.screens checkout`. Ends with 1 if the browser complained of a page, or one was wider than its window.
+"""Screenshots of every page, for review, in `var/screens`: `make screens`, or with areas by name
+`python -m tests.screens checkout`. Exits with 1 if the browser reported an error, or a page was wider than its window.
 
-An area is a context manager: while it is entered, the pages that it gives can be opened. A new area is a line in
-`AREAS`. Each page is taken at the widths of a desk and of a phone, in light and in dark.
+An area is a context manager: inside it, its pages can be opened. A new area is a line in `AREAS`. Each page is
+captured at the widths of a desktop and of a phone, in light and in dark.
 """
 
 import sys
@@ -24,12 +24,12 @@ SCHEMES = ("light", "dark")
 
 @dataclass(frozen=True)
 class Area:
-    """The pages of one part of the gateway, each with a name for its picture."""
+    """The pages of one part of the gateway, each with a name for its screenshot."""
 
     pages: list[tuple[str, str]]
-    """Name and URL. A URL's #fragment takes the window at that place, others are taken whole."""
+    """Name and URL. With a #fragment the window at that place is captured, else the full page."""
     sign_in: Callable[[BrowserContext], None] = lambda context: None
-    """What a fresh browser needs before it may see them."""
+    """Prepares a new browser context, for example signs in."""
 
 
 @contextmanager
@@ -51,7 +51,7 @@ AREAS: dict[str, Callable[[], AbstractContextManager[Area]]] = {"checkout": chec
 
 
 def main(names: list[str], folder: Path = SCREENS) -> int:
-    """Take the pictures of these areas, or of all; returns the exit status."""
+    """Take the screenshots of these areas, or of all. Returns the exit status."""
     folder.mkdir(parents=True, exist_ok=True)
     complaints: list[str] = []
     for name in names or AREAS:
@@ -67,7 +67,7 @@ def main(names: list[str], folder: Path = SCREENS) -> int:
 
 
 def _take(browser: Browser, area: Area, folder: Path, complaints: list[str]) -> int:
-    """One picture of each page at each width in each scheme; how many."""
+    """Take one screenshot of each page at each width in each scheme. Returns their number."""
     for width in WIDTHS_PX:
         for scheme in SCHEMES:
             context = browser.new_context(

@@ -22,7 +22,7 @@ from app.sandbox.postgres import Postgres
 from app.sandbox.valkey import Valkey
 
 TEMPLATE = "swap_pay_template"
-"""The migrated database that each test gets a clone of."""
+"""The migrated database that is cloned for each test."""
 
 
 _MEMORY = Path("/dev/shm")
@@ -33,10 +33,10 @@ _IN_MEMORY_PREFIX = "swap-pay-tests-"
 
 @contextmanager
 def start_postgres_for_tests(tmp_dir: Path) -> Iterator[Postgres]:
-    """An empty PostgreSQL, fast and forgetful. Deleted at the end.
+    """An empty PostgreSQL, fast and not durable. Deleted at the end.
 
-    Its files are in memory where there is room, else below `tmp_dir`: each clone of a database makes seven hundred
-    files, which takes 20 ms in memory and was seen to take half a second on a disk.
+    Its files are in memory if there is enough space, else below `tmp_dir`: each clone of a database creates seven
+    hundred files, which takes 20 ms in memory and up to half a second on a disk.
     """
     with _roomy_directory(tmp_dir) as directory:
         server = postgres.start(directory / "postgres", settings=postgres.FAST)
@@ -58,12 +58,12 @@ def _roomy_directory(tmp_dir: Path) -> Iterator[Path]:
         return
     _remove_abandoned()
     with tempfile.TemporaryDirectory(prefix=f"{_IN_MEMORY_PREFIX}{os.getpid()}-", dir=_MEMORY) as directory:
-        Path(directory).chmod(0o711)  # run by root, Postgres is another user
+        Path(directory).chmod(0o711)  # for root, Postgres runs as another user
         yield Path(directory)
 
 
 def _remove_abandoned() -> None:
-    """Give back the memory of test runs that were killed."""
+    """Free the memory of test runs that were killed."""
     for directory in _MEMORY.glob(f"{_IN_MEMORY_PREFIX}*"):
         pid = directory.name.removeprefix(_IN_MEMORY_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError):
@@ -72,13 +72,13 @@ def _remove_abandoned() -> None:
 
 
 async def clone_template(admin: asyncpg.Connection, name: str) -> None:
-    """Make the database `name` a copy of the migrated one. Copying files is the faster way where they are in memory."""
+    """Create the database `name` as a copy of the migrated one. Copying files is faster if they are in memory."""
     await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
 
 
 @asynccontextmanager
 async def read_only(dsn: str) -> AsyncIterator[None]:
-    """Inside, the server is as one that a fail-over has demoted: sessions stay, and none can write."""
+    """Inside, the server is like one that a fail-over has demoted: sessions stay open, and none can write."""
     admin = await asyncpg.connect(dsn)
     await admin.execute("SET default_transaction_read_only = off")
 
@@ -88,7 +88,7 @@ async def read_only(dsn: str) -> AsyncIterator[None]:
         async with asyncio.timeout(5):
             while await _fresh(dsn) != wanted:
                 await asyncio.sleep(0.02)
-        await asyncio.sleep(0.1)  # sessions that rest read it at their next statement
+        await asyncio.sleep(0.1)  # idle sessions read it at their next statement
 
     try:
         await reloaded("ALTER SYSTEM SET default_transaction_read_only = on", "on")

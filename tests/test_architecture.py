@@ -1,4 +1,4 @@
-"""Rules of the house that a reader should be able to rely on. Who may import whom is in `lint-imports`."""
+"""Rules for the code. The rules for imports are in `lint-imports`."""
 
 import ast
 import re
@@ -17,10 +17,9 @@ SQL = re.compile(
     r"|\bWITH\s+\w+\s+AS\s*\(|\bTRUNCATE\s+\w|^\s*(NOTIFY|LISTEN|SHOW|SET|LOCK)\s+[A-Za-z]|\bpg_[a-z_]+\(",
     re.DOTALL,
 )
-"""Words of SQL as we write them, in capitals."""
+"""SQL keywords, which we write in capitals."""
 
 CHECK = "a check is one question to the database with its finding, over the tables of several nouns"
-NOT_YET = "its statements have still to move to a repository"
 
 EXCEPTIONS = {
     "app/core/advisory_lock.py": "holds its lock on a connection of its own",
@@ -38,15 +37,8 @@ EXCEPTIONS = {
     "app/reconciliation/snapshot.py": "begins the transaction in which the checks read",
     "app/sandbox/continuity.py": "looks into another process's database before it starts",
     "app/sandbox/postgres.py": "creates the sandbox's database",
-    "app/webhooks/fan_out.py": NOT_YET,
-    "app/webhooks/invoice_overrides.py": NOT_YET,
-    "app/webhooks/metrics.py": NOT_YET,
-    "app/webhooks/queries.py": NOT_YET,
-    "app/webhooks/replay.py": NOT_YET,
-    "app/webhooks/retention.py": NOT_YET,
-    "app/webhooks/service.py": NOT_YET,
 }
-"""Modules outside repositories and read models that hold SQL, and why. The list only gets shorter."""
+"""Modules with SQL outside repositories and read models, with the reason. The list may only get shorter."""
 
 
 def name(path: Path) -> str:
@@ -59,7 +51,7 @@ def below(path: Path, *rooms: str) -> bool:
 
 @pytest.mark.parametrize("path", [p for p in APP if below(p, *MONEY)], ids=name)
 def test_money_code_holds_no_float(path: Path) -> None:
-    """Seconds may be floats; a line that has one says so by its unit."""
+    """Seconds may be floats; such a line names the unit."""
     for node in ast.walk(ast.parse(path.read_text())):
         is_float = isinstance(node, ast.Constant) and isinstance(node.value, float)
         names_float = isinstance(node, ast.Name) and node.id == "float"
@@ -70,7 +62,7 @@ def test_money_code_holds_no_float(path: Path) -> None:
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """The strings of a module with their lines, docstrings left out. An f-string is one, its values as `?`."""
+    """The strings of a module with their lines, without docstrings. An f-string is one string, with `?` for values."""
     tree = ast.parse(path.read_text())
     left_out: set[int] = set()
     for node in ast.walk(tree):
@@ -86,7 +78,7 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def statements(path: Path) -> list[int]:
-    """The lines of the SQL in a module."""
+    """The lines of a module with SQL."""
     return [line for line, text in texts(path) if SQL.search(text)]
 
 
@@ -100,8 +92,8 @@ def test_sql_lives_in_repositories(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", EXCEPTIONS)
-def test_exceptions_are_needed(path: str) -> None:
-    """What holds no SQL any more leaves the list."""
+def test_every_exception_is_needed(path: str) -> None:
+    """A module without SQL is removed from the list."""
     assert (ROOT / path).exists()
     assert statements(ROOT / path)
 

@@ -1,4 +1,4 @@
-"""The tests of pages find a browser without root: on PATH, else npm's, else Playwright's own."""
+"""Tests of pages find a browser without root: on PATH, else npm's, else Playwright's own."""
 
 import re
 from pathlib import Path

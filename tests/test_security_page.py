@@ -1,8 +1,8 @@
 """Every sentence of the security page, and the tests that fail when it stops being true.
 
-`data/security_page.txt` is a copy of the page. What it says about us is proven by tests of ours; where it advises
-the integrator, they are tests of what makes the advice possible, or of what we do ourselves. At least one of each
-sentence's tests stands in the table of faults (tests/mutation), so `make mutate` fails where somebody empties it.
+`data/security_page.txt` is a copy of the page. A sentence about the gateway has tests that prove it; a sentence of
+advice to the integrator has tests of the functions that the advice needs, or of the gateway's own behaviour. At least
+one test of each sentence is in the table of faults (tests/mutation), so `make mutate` fails if that test is emptied.
 """
 
 import inspect
@@ -49,10 +49,10 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "Verify the Swap-Pay-Signatureheader": (
         "webhooks/test_signing.py::test_our_signature_is_hmac_of_time_and_body_under_the_whole_secret",
         "webhooks/test_delivery.py::test_an_event_arrives_signed_and_is_the_very_bytes_that_the_query_shows",
-        "docs/test_webhook_snippets.py::test_the_snippet_takes_ours_and_nothing_else",
+        "docs/test_webhook_snippets.py::test_the_snippet_accepts_our_webhooks_only",
     ),
     "Reject events older than 5 minutes": (
-        "docs/test_webhook_snippets.py::test_the_snippet_takes_ours_and_nothing_else",
+        "docs/test_webhook_snippets.py::test_the_snippet_accepts_our_webhooks_only",
         "webhooks/test_signing.py::test_each_attempt_has_its_own_time_and_the_same_id",
     ),
     "Always dedupe by event_id.": ("webhooks/test_signing.py::test_each_attempt_has_its_own_time_and_the_same_id",),
@@ -63,7 +63,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "core/test_outbound_client.py::test_certificates_that_do_not_verify",
         "core/test_outbound_targets.py::test_every_line_of_the_shared_list_is_refused",
         "core/test_outbound_targets.py::test_addresses_that_are_denied",
-        "core/test_outbound_targets.py::test_a_denied_ipv4_address_is_denied_in_every_ipv6_clothing",
+        "core/test_outbound_targets.py::test_a_denied_ipv4_address_is_denied_in_every_ipv6_form",
         "core/test_outbound_client.py::test_a_name_that_turns_private_is_never_connected_to",
         "api/test_webhooks.py::test_an_unfit_url_is_refused_and_nothing_made",
     ),
@@ -71,7 +71,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "test_security_page.py::test_a_receiver_has_ten_seconds",
         "core/test_outbound_client.py::test_dripping_headers_fail_at_the_deadline",
         "core/test_outbound_client.py::test_every_2xx_is_delivered",
-        "core/test_outbound_client.py::test_nothing_else_is",
+        "core/test_outbound_client.py::test_no_other_status_is_delivered",
     ),
     "Slow replies trigger retries and eventual dead-letter.": (
         "webhooks/test_delivery.py::test_ten_attempts_by_the_schedule_then_dead_then_replayed",
@@ -119,11 +119,11 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "Ledger is hash-chained per (merchant, asset).": (
         "ledger/test_ledger.py::test_parallel_bookings_make_one_chain_that_verifies",
-        "ledger/test_ledger.py::test_a_change_behind_the_databases_back_is_named",
+        "ledger/test_ledger.py::test_a_change_without_triggers_is_named",
     ),
     "Reconciliation runs every 6 hours": (
         "test_security_page.py::test_reconciliation_runs_every_six_hours",
-        "reconciliation/test_drift.py::test_one_run_finds_it_and_tells_everybody",
+        "reconciliation/test_drift.py::test_one_run_finds_it_and_alerts_everybody",
     ),
     "success_url/fail_urlmust be HTTPS.": ("api/test_invoices.py::test_what_is_wrong_is_named",),
     "Don't include secrets in the redirect target": ("api/test_invoices.py::test_what_is_wrong_is_named",),
@@ -165,21 +165,21 @@ def promises() -> list[str]:
 
 
 @pytest.mark.parametrize("sentence", promises())
-def test_a_sentence_has_its_proof(sentence: str) -> None:
+def test_a_sentence_has_its_tests(sentence: str) -> None:
     assert any(sentence.startswith(beginning) for beginning in PROOFS), "a promise without a test"
 
 
-def test_no_proof_is_of_a_sentence_that_is_gone() -> None:
+def test_every_proof_is_of_a_present_sentence() -> None:
     assert [each for each in PROOFS if not any(one.startswith(each) for one in promises())] == []
 
 
 @pytest.mark.parametrize("node", sorted({node for nodes in PROOFS.values() for node in nodes}))
-def test_the_proof_is_one(node: str) -> None:
+def test_a_proof_is_an_existing_test(node: str) -> None:
     assert why_no_proof(node) is None
 
 
 @pytest.mark.parametrize("beginning", PROOFS)
-def test_a_fault_stands_ready_that_breaks_the_promise(beginning: str) -> None:
+def test_a_fault_breaks_each_promise(beginning: str) -> None:
     noticing = {node.partition("[")[0] for fault in FAULTS for node in fault.noticed_by}
     assert noticing & set(PROOFS[beginning])
 

@@ -1,4 +1,4 @@
-"""What an answer costs, counted: times that are compared tell nothing on a busy machine."""
+"""The cost of a request, counted: comparing times is not reliable on a busy machine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +15,14 @@ from app.core import database
 
 @dataclass
 class Work:
-    """Counted work. A guess at a password costs a `verify`, which is a hash too."""
+    """Counted work. A check of a password costs a `verify`, which is a hash too."""
 
     statements: list[str] = field(default_factory=list)
     hashes: int = 0
 
     @property
     def cost(self) -> tuple[int, int]:
-        """How many statements and hashes."""
+        """The number of statements and hashes."""
         return len(self.statements), self.hashes
 
 
@@ -31,7 +31,7 @@ _current: ContextVar[Work | None] = ContextVar("work", default=None)
 
 @contextmanager
 def work() -> Iterator[Work]:
-    """Count the statements that this task runs on the pool, and every hash of a password."""
+    """Count the statements that this task runs on the pool, and every password hash."""
     done = Work()
     token = _current.set(done)
     connections = [holder._con for holder in database.pool()._holders if holder._con is not None]
@@ -49,7 +49,7 @@ def work() -> Iterator[Work]:
 
 
 def _note(record: asyncpg.connection.LoggedQuery) -> None:
-    """Called in the context of the task that ran the statement. Types that asyncpg looks up are not ours."""
+    """Called in the context of the task that ran the statement. asyncpg's own look-ups of types are not counted."""
     done = _current.get()
     if done is not None and "typeinfo_tree" not in record.query:
         done.statements.append(" ".join(record.query.split()))

@@ -1,4 +1,4 @@
-"""The `chain` queue: a watcher for each network. Advisory locks see to it that each network has one."""
+"""The `chain` queue: a watcher for each network. Advisory locks make sure that each network has only one."""
 
 from workers.jobs import Queue
 

@@ -1,4 +1,4 @@
-"""The `default` queue: letters, alerts, paused webhooks, and what runs by the clock."""
+"""The `default` queue: mail, alerts, pausing of webhooks, and scheduled jobs."""
 
 from app.accounts import form_uses, links_repository, sessions_repository, throttle_repository
 from app.core import clock
@@ -16,24 +16,24 @@ from workers.jobs import EVERY_SECOND, Context, Job, Queue
 SHORT_S = 60
 PURGE_S = 600
 MAIL_S = 3_100
-"""Fifty letters, each to a server that takes a minute to fail (core.mail)."""
+"""Fifty mails, each to a server that needs a minute to fail (core.mail)."""
 ALERTS_S = 700
-"""Fifty posts that take thirteen seconds each (core.outbound)."""
+"""Fifty requests of thirteen seconds each (core.outbound)."""
 RECONCILE_S = 3_600
-"""Tens of millions of entries in full."""
+"""Enough for a full run over tens of millions of entries."""
 
 TRIES = 5
-"""Of a job that runs every hour or less often: a quarter of an hour in all (`jobs.RETRY_S`)."""
+"""Of a job that runs every hour or less often. All tries take a quarter of an hour (`jobs.RETRY_S`)."""
 
 
 async def send_mail(context: Context) -> int:
-    """Send letters that wait; how many."""
+    """Send mail that waits; how many."""
     services: Services = context["services"]
     return await mail.send_waiting(build_mailer(services.settings))
 
 
 async def send_alerts(context: Context) -> None:
-    """Send new alerts to whom the settings name."""
+    """Send new alerts to the recipients in the settings."""
     services: Services = context["services"]
     await services.alert_routes.send(clock.now())
 
@@ -44,7 +44,7 @@ async def pause_failing_webhooks(context: Context) -> int:
 
 
 async def run_requested_reconciliation(context: Context) -> int | None:
-    """The reconciliation that an operator asked for; its id, None where there is none or one is under way."""
+    """Run the reconciliation that an operator requested; its id, None where there is none or another run is active."""
     services: Services = context["services"]
     try:
         return await services.reconciliation.run_requested(clock.now())
@@ -53,7 +53,7 @@ async def run_requested_reconciliation(context: Context) -> int | None:
 
 
 async def reconcile(context: Context) -> int | None:
-    """Check the books against themselves and the chains; the run's id, None while another run is under way."""
+    """Check the books against themselves and the chains; the run's id, None while another run is active."""
     services: Services = context["services"]
     try:
         return await services.reconciliation.run_scheduled(clock.now())
@@ -61,10 +61,10 @@ async def reconcile(context: Context) -> int | None:
         return None
 
 
-async def look_for_what_stopped(context: Context) -> None:
-    """The dead man's switch: alerts about what has not run for too long."""
+async def alert_about_stopped_work(context: Context) -> None:
+    """Raise alerts about work that has not run for too long."""
     watchdog: Watchdog = context["watchdog"]
-    await watchdog.look(clock.now())
+    await watchdog.check(clock.now())
 
 
 async def expire_withdrawals(context: Context) -> int:
@@ -74,19 +74,19 @@ async def expire_withdrawals(context: Context) -> int:
 
 
 async def sign_checkpoint(context: Context) -> int | None:
-    """Sign the state of all ledgers, if there is a key; the checkpoint's number."""
+    """Sign the state of all ledgers; the checkpoint's number, None where there is no key."""
     services: Services = context["services"]
     keys = services.settings.checkpoint_keys
     return None if keys is None else (await checkpoints.create(keys, clock.now())).number
 
 
-async def forget_replays(context: Context) -> int:
+async def purge_idempotency_records(context: Context) -> int:
     """Delete idempotency records that can't be replayed any more."""
     return await idempotency.purge(clock.now())
 
 
-async def forget_sessions(context: Context) -> int:
-    """Delete sessions, mailed links, counts of tries and uses of forms that have run out."""
+async def purge_sessions(context: Context) -> int:
+    """Delete sessions, mailed links, counts of attempts and uses of forms that have expired."""
     now = clock.now()
     purged = (
         await sessions_repository.purge(now) + await links_repository.purge(now) + await throttle_repository.purge(now)
@@ -94,7 +94,7 @@ async def forget_sessions(context: Context) -> int:
     return purged + await form_uses.purge(now)
 
 
-async def forget_events(context: Context) -> int:
+async def purge_events(context: Context) -> int:
     """Delete events, and implicit endpoints, that are older than the retention."""
     services: Services = context["services"]
     now, days = clock.now(), services.settings.event_retention_days
@@ -110,7 +110,7 @@ QUEUE = Queue(
         Job(work=send_alerts, when=EVERY_SECOND, timeout_s=ALERTS_S),
         Job(work=pause_failing_webhooks, when=EVERY_SECOND, timeout_s=SHORT_S),
         Job(work=run_requested_reconciliation, when=EVERY_SECOND, timeout_s=RECONCILE_S),
-        Job(work=look_for_what_stopped, when={"second": {0, 30}}, timeout_s=SHORT_S, at_start=True),
+        Job(work=alert_about_stopped_work, when={"second": {0, 30}}, timeout_s=SHORT_S, at_start=True),
         Job(
             work=reconcile,
             when={"hour": {0, 6, 12, 18}, "minute": 30},
@@ -124,9 +124,9 @@ QUEUE = Queue(
             max_tries=TRIES,
             at_start=True,
         ),
-        Job(work=forget_replays, when={"minute": 7}, timeout_s=PURGE_S, max_tries=TRIES, at_start=True),
+        Job(work=purge_idempotency_records, when={"minute": 7}, timeout_s=PURGE_S, max_tries=TRIES, at_start=True),
         Job(work=expire_withdrawals, when={"minute": 23}, timeout_s=PURGE_S, max_tries=TRIES),
-        Job(work=forget_sessions, when={"minute": 41}, timeout_s=PURGE_S, max_tries=TRIES),
-        Job(work=forget_events, when={"hour": 3, "minute": 17}, timeout_s=PURGE_S, max_tries=TRIES),
+        Job(work=purge_sessions, when={"minute": 41}, timeout_s=PURGE_S, max_tries=TRIES),
+        Job(work=purge_events, when={"hour": 3, "minute": 17}, timeout_s=PURGE_S, max_tries=TRIES),
     ),
 )

@@ -1,7 +1,7 @@
-"""What a queue is: its jobs with their times, retries and timeouts, and the loops that its processes run.
+"""Queues: jobs with their times, retries and timeouts, and the loops that each process runs.
 
-A job is a function of arq's context, in which `services` are the process's. It must be safe to run twice and beside
-itself: arq runs it in one process at each time of its schedule, and where arq can't, the process runs it
+A job is a function of arq's context, in which `services` are the process's. It must be safe to run twice, also at the
+same time: arq runs it in one process at each time of its schedule, and where arq can't, each process runs it
 (schedule.py).
 """
 
@@ -25,7 +25,7 @@ RETRY_S = 60.0
 """Before a job's second try: arq keeps a cron job's key for a minute after each. Doubled before each further one."""
 
 PASSING_ERRORS = (*UNAVAILABLE_ERRORS, RedisError, NetworkError)
-"""Errors of a server or of the way to it. arq runs a job again only where it raises `Retry`."""
+"""Errors of a server or of the connection to it. arq runs a job again only where it raises `Retry`."""
 
 EVERY_SECOND = {"second": set(range(60))}
 """When a job runs, as arq's `cron` takes it; all times are UTC."""
@@ -34,7 +34,7 @@ Context = dict[str, Any]
 Work = Callable[[Context], Awaitable[object]]
 
 Loop = Callable[[asyncio.Event], Awaitable[None]]
-"""Runs until the event is set. One that raises is logged and started anew."""
+"""Runs until the event is set. One that raises is logged and started again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Job:
     """A scheduled job: its name is that of `work`, and by that name it can be enqueued at any time.
 
     `max_tries` counts runs that ended with a passing error, or with the end of their process. A job that runs every
-    few seconds needs one: its next time comes sooner.
+    few seconds needs one try: its next scheduled time is sooner.
     """
 
     work: Work
@@ -53,11 +53,11 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What arq calls it."""
+        """The job's name in arq."""
         return self.work.__name__
 
     def cron(self) -> CronJob:
-        """The job for arq, with a memory of its own: one for each process."""
+        """The job for arq. Each process needs its own, since it holds whether the job runs."""
         moments: dict[str, Any] = {
             **dict.fromkeys(("month", "day", "weekday", "hour", "minute")),
             "second": 0,
@@ -80,10 +80,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """What the processes of `swap-pay worker <name>` do; all are made for the process's services.
+    """The work of the processes of `swap-pay worker <name>`; the functions get the process's services.
 
-    `loops` run in every process. `slot_loop` too, but started and watched by arq (slot.py). `context` gives what
-    jobs find beside the services.
+    `loops` run in every process. `slot_loop` too, but a job of arq starts and watches it (slot.py). `context` gives
+    further values of the jobs' context.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Queue:
 
 
 def _one_at_a_time(job: Job) -> Callable[..., Any]:
-    """The job's work, but nothing while this process is at it: a slow server must not gather runs that wait."""
+    """The job's work; nothing while it runs in this process, so that no runs queue up behind a slow server."""
     is_running = False
 
     async def run(context: Context) -> object:

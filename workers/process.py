@@ -1,7 +1,7 @@
 """A worker process: its loops, its schedule and arq's worker, until SIGTERM.
 
-What must be done stands in Postgres, so everything goes on while Redis is away: loops by themselves, a slot's loop by
-its keeper, jobs by the schedule. arq's worker is started anew until Redis is back.
+All work is stored in Postgres, so everything continues while Redis is unavailable: loops need no Redis, `Slot.keep`
+runs a slot's loop, and the schedule runs the jobs. arq's worker is restarted until Redis is back.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ from workers.slot import Slot
 log = get_logger(__name__)
 
 POLL_S = 0.1
-"""How often arq looks for jobs: the longest that an enqueued one waits."""
+"""Seconds between arq's polls: the longest wait of an enqueued job."""
 
 ARQ_RETRY_S = 0.5
-"""The pause before arq's worker is started anew after Redis went away."""
+"""Seconds before arq's worker is restarted after it lost Redis."""
 
 LOOP_RETRY_S = 1.0
-"""The pause before a loop that failed is started anew."""
+"""Seconds before a loop that failed is restarted."""
 
 
 async def run(queue: Queue, services: Services, stop: asyncio.Event | None = None) -> None:
-    """Work until SIGTERM or SIGINT (or `stop`): what is under way is finished, nothing new is begun.
+    """Work until SIGTERM or SIGINT (or `stop`): then running work is finished, and nothing new starts.
 
     Raises SignerSettingsError where the signer's keys are missing or unsafe.
     """
@@ -63,7 +63,7 @@ async def _keep_running(loop: Loop, stop: asyncio.Event) -> None:
 
 
 class _Arq:
-    """arq's worker of one queue in this process, started anew whenever it ends."""
+    """arq's worker of one queue in this process, restarted whenever it ends."""
 
     def __init__(self, queue: Queue, services: Services, stop: asyncio.Event) -> None:
         self._queue = queue
@@ -114,23 +114,23 @@ class _Arq:
 
 
 class _Worker(Worker):
-    """arq's worker that says how far it has enqueued the schedule's jobs."""
+    """arq's worker that reports until which time it has enqueued the scheduled jobs."""
 
     def __init__(self, schedule: Schedule, **options: Any) -> None:
         super().__init__(**options)
         self._schedule = schedule
 
     async def heart_beat(self) -> None:
-        """What arq does at each poll; scheduled jobs are enqueued here."""
+        """arq calls this at each poll and enqueues scheduled jobs here."""
         until = clock.unshifted_now()
         await super().heart_beat()
         self._schedule.arq_enqueued(until)
 
 
 async def _end(worker: Worker, working: "asyncio.Task[None]") -> None:
-    """Take no more jobs, let those under way end, and close the connections.
+    """Start no more jobs, wait for running ones, and close the connections.
 
-    Without Redis too: a job can't report its end then, but has done its work.
+    Works without Redis: a job can't report its end then, but has done its work.
     """
     working.cancel()
     jobs = set(worker.tasks.values())

@@ -1,4 +1,4 @@
-"""Which kinds of worker there are. Each may run many times, on as many hosts as you like."""
+"""The queues. Any number of processes may run for each, on any number of hosts."""
 
 from workers import chain, default, signer, webhooks
 

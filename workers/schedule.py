@@ -1,6 +1,6 @@
-"""The times of a process's jobs: what arq does not enqueue at its time, the process runs a second later.
+"""The times of a process's jobs. A job that arq does not enqueue at its time is run by the process a second later.
 
-arq's worker ends when Redis does, and hangs while Redis hangs. Letters, alerts and the dead man's switch must not.
+arq's worker ends when Redis does, and hangs while Redis hangs. Mail, alerts and the watchdog must continue.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ log = get_logger(__name__)
 MISSED_AFTER = timedelta(seconds=1)
 """A job that arq has not enqueued so long after its time is run here."""
 
-LOOK_EVERY_S = 0.2
+CHECK_EVERY_S = 0.2
 
 GRACE_S = 30.0
-"""On stopping, jobs under way may end for so long."""
+"""Seconds that running jobs have to end when the process stops."""
 
 
 class Schedule:
@@ -43,25 +43,25 @@ class Schedule:
                 job.calculate_next(now)
 
     def for_arq(self) -> list[CronJob]:
-        """Copies for a new worker of arq, which begins with the first time that nobody has taken yet."""
+        """Copies for a new worker of arq. It starts with the first time of each job that has not been handled yet."""
         return [replace(job) for job in self._jobs]
 
     def arq_enqueued(self, until: datetime) -> None:
-        """arq has enqueued every job that was due by then."""
+        """Record that arq has enqueued every job that was due by then."""
         self._enqueued_until = until
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run what arq misses until `stop` is set; then let what is under way end."""
+        """Run the jobs that arq misses until `stop` is set; then wait for running ones."""
         while not stop.is_set():
-            self._look(clock.unshifted_now())
+            self._run_missed(clock.unshifted_now())
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
+                await asyncio.wait_for(stop.wait(), CHECK_EVERY_S)
         if self._running:
             await asyncio.wait(self._running, timeout=GRACE_S)
         for task in self._running:
             task.cancel()
 
-    def _look(self, now: datetime) -> None:
+    def _run_missed(self, now: datetime) -> None:
         for job in self._jobs:
             assert job.next_run is not None, "set when the schedule was made"
             if job.next_run > now - MISSED_AFTER:
@@ -70,7 +70,7 @@ class Schedule:
                 task = asyncio.create_task(self._run(job))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
-            # arq's rule adds a second before it looks on: times that passed while the process slept are one.
+            # arq adds a second and finds the next time after that. Several times that were missed lead to one run.
             job.calculate_next(max(job.next_run, now - MISSED_AFTER - timedelta(seconds=1)))
 
     async def _run(self, job: CronJob) -> None:

@@ -1,4 +1,4 @@
-"""The `signer` queue: a signer for each network that has a hot wallet. The one process with spending keys."""
+"""The `signer` queue: a signer for each network that has a hot wallet. The only process with the private keys."""
 
 from collections.abc import Sequence
 

@@ -1,8 +1,8 @@
-"""A loop that arq runs and that goes on without Redis: it belongs to the process, a job of arq starts and watches it.
+"""A loop that arq runs and that continues without Redis: the process owns it, and a job of arq starts and watches it.
 
-A job that ran the loop itself would end with Redis, and after a crash its key in Redis would keep the next one from
-starting. So the job holds the loop for a turn of some seconds, and a keeper goes on with it when no job has held it
-for a second. There are more jobs than processes, each process takes one, and the next is offered at a turn's end.
+A job that ran the loop itself would end with Redis, and after a crash its key in Redis would block the next job. So
+the job watches the loop for some seconds (a turn), and `Slot.keep` runs the loop when no job has watched it for a
+second. There are more jobs than processes; each process runs one job, and enqueues the next at the end of a turn.
 """
 
 import asyncio
@@ -19,27 +19,27 @@ log = get_logger(__name__)
 JOB = "hold_slot"
 
 SLOTS = 16
-"""Processes that can hold one at a time. In a process beyond them the keeper runs the loop, as without Redis."""
+"""The maximum of processes with a job. In further processes `Slot.keep` runs the loop, as without Redis."""
 
 TURN_S = 20.0
 
 TIMEOUT_S = TURN_S + 5
-"""arq keeps a killed process's job from others for this and ten seconds more."""
+"""arq locks the job of a killed process for this time and ten seconds more."""
 
 ENDLESS_TRIES = 1_000_000_000
-"""A job that was cancelled counts as tried, and with the last try it would be gone."""
+"""arq counts a cancelled job as a try, and deletes the job after the last try."""
 
 KEPT_AFTER_S = 1.0
-"""How long the loop may be held by no job before the process runs it by itself."""
+"""Seconds without a job after which the process runs the loop by itself."""
 
-LOOK_EVERY_S = 0.1
+CHECK_EVERY_S = 0.1
 
 LOOP_RETRY_S = 1.0
-"""The pause after a loop that failed."""
+"""Seconds before a loop that failed is restarted."""
 
 
 class Slot:
-    """One process's loop. It ends when `stop` is set, and what it has under way with it."""
+    """One process's loop. It ends when `stop` is set."""
 
     def __init__(self, queue_name: str, loop: Loop, stop: asyncio.Event) -> None:
         self._queue_name = queue_name
@@ -51,7 +51,7 @@ class Slot:
 
     @property
     def is_held(self) -> bool:
-        """Whether a job of arq holds the loop."""
+        """Whether a job of arq watches the loop."""
         return self._holders > 0
 
     def function(self) -> Function:
@@ -63,14 +63,14 @@ class Slot:
         return func(hold, name=JOB, keep_result=0, timeout=TIMEOUT_S, max_tries=ENDLESS_TRIES)  # type: ignore[arg-type] # no *args
 
     async def offer(self, context: Context) -> None:
-        """Enqueue the jobs of all slots that are free: when a worker starts, and after each turn."""
+        """Enqueue the jobs of all free slots. Called when a worker starts and after each turn."""
         arq: ArqRedis = context["redis"]
         if not self._stop.is_set():
             for number in range(SLOTS):
                 await arq.enqueue_job(JOB, _job_id=f"{self._queue_name}:slot-{number}")
 
     async def hold(self) -> None:
-        """One turn. When it is over or cancelled the loop goes on; a loop that fails, fails the job."""
+        """Start the loop unless it runs, and watch it for one turn; then it continues. Raises the loop's error."""
         self._holders += 1
         try:
             await asyncio.wait({self._running()}, timeout=TURN_S)
@@ -81,12 +81,12 @@ class Slot:
             self._held_at_s = clock.monotonic_s()
 
     async def keep(self) -> None:
-        """See to it that the loop runs until `stop` is set, then wait for its end."""
+        """Run the loop whenever no job watches it, until `stop` is set; then wait for its end."""
         while not self._stop.is_set():
             if not self.is_held and clock.monotonic_s() - self._held_at_s > KEPT_AFTER_S:
                 self._running()
             try:
-                await asyncio.wait_for(self._stop.wait(), LOOK_EVERY_S)
+                await asyncio.wait_for(self._stop.wait(), CHECK_EVERY_S)
             except TimeoutError:
                 continue
         if self._task is not None:

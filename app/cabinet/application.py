@@ -11,7 +11,7 @@ from app.cabinet.merchant_picker import choices, facts_of, form_of
 from app.core import clock
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
 from app.merchants.roles import Permission
@@ -21,7 +21,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`application`."""
 
     @get("/application", opt=needs(Permission.APPLICATION_WRITE))
-    async def application_page(request: Asked) -> Response[Any]:
+    async def application_page(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         newest = (await applications.of_merchant(ctx.merchant_id))[:1]
         form = form_of(ctx.member.merchant_name, newest[0]) if newest else Form.empty()
@@ -33,7 +33,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=NoStepUp("an operator decides before it opens anything"),
         opt=needs(Permission.APPLICATION_WRITE),
     )
-    async def apply_again(request: Asked) -> Response[Any]:
+    async def apply_again(request: PageRequest) -> Response[Any]:
         form, ctx = await cabinet.identity.read_form(request), context_of(request)
         try:
             with form.catching():
@@ -45,6 +45,6 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     return [application_page, apply_again]
 
 
-async def _context(request: Asked, form: Form) -> dict[str, Any]:
+async def _context(request: PageRequest, form: Form) -> dict[str, Any]:
     history = await applications.of_merchant(context_of(request).merchant_id)
     return {"form": form, "history": history, "country_names": COUNTRIES, "volume_names": MONTHLY_VOLUMES, **choices()}

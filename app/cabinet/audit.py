@@ -12,7 +12,7 @@ from app.cabinet.context import context_of
 from app.cabinet.guard import needs
 from app.cabinet.lists import list_query
 from app.core.keyset import page_or_first
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_moment_and_number
 from app.merchants.roles import Permission
 from app.reports import activity_log
@@ -79,7 +79,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`audit`."""
 
     @get("/audit", opt=needs(Permission.AUDIT_VIEW))
-    async def audit(request: Asked) -> Response[Any]:
+    async def audit(request: PageRequest) -> Response[Any]:
         ctx, query = context_of(request), list_query(request, *FILTERS, key=by_moment_and_number)
         area = query.one_of("area", AREAS)
         filters = Filters(

@@ -8,7 +8,7 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import context_of
 from app.cabinet.guard import needs
 from app.core.money import format_amount
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.merchants.roles import Permission
 from app.reports.balances import balances as asset_balances
 
@@ -17,7 +17,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`balances`."""
 
     @get("/balances", opt=needs(Permission.VIEW))
-    async def balances(request: Asked) -> Response[Any]:
+    async def balances(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         held = await asset_balances(cabinet.services.networks, ctx.merchant_id, ctx.mode)
         rows = [

@@ -8,7 +8,7 @@ from litestar import Response
 from app.cabinet.context import context_of
 from app.cabinet.nav import nav_of
 from app.identity.forms import Form
-from app.identity.identity import Asked, Identity
+from app.identity.identity import Identity, PageRequest
 
 
 class Cabinet:
@@ -19,17 +19,17 @@ class Cabinet:
         self.services = identity.services
 
     async def page(
-        self, request: Asked, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
+        self, request: PageRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
     ) -> Response[bytes]:
         """A page of a merchant: besides `context` it gets `ctx`, `nav`, and what every page gets."""
         return self.identity.page(request, template, await self._framed(request, context), status=status)
 
     async def refused(
-        self, request: Asked, form: Form, template: str, context: Mapping[str, Any] | None = None
+        self, request: PageRequest, form: Form, template: str, context: Mapping[str, Any] | None = None
     ) -> Response[bytes]:
         """The form again, with its errors (422)."""
         return self.identity.refused(request, form, template, await self._framed(request, context))
 
-    async def _framed(self, request: Asked, context: Mapping[str, Any] | None) -> dict[str, Any]:
+    async def _framed(self, request: PageRequest, context: Mapping[str, Any] | None) -> dict[str, Any]:
         ctx = context_of(request)
         return {"ctx": ctx, "nav": await nav_of(ctx, request.scope["path"]), **(context or {})}

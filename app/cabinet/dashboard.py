@@ -13,7 +13,7 @@ from app.cabinet.guard import needs
 from app.core import clock
 from app.core.money import format_amount, group_digits
 from app.identity import charts
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.invoices.reading_repository import Filters
 from app.merchants import applications
 from app.merchants.roles import Permission
@@ -40,7 +40,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     services = cabinet.services
 
     @get("/", opt=needs(Permission.VIEW))
-    async def home(request: Asked) -> Response[Any]:
+    async def home(request: PageRequest) -> Response[Any]:
         ctx, now = context_of(request), clock.now()
         if ctx.member.standing in ("pending", "rejected"):
             newest = (await applications.of_merchant(ctx.merchant_id))[:1]

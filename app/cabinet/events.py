@@ -14,10 +14,10 @@ from app.cabinet.webhooks import DELIVERY_STATES
 from app.core.keyset import page_or_first
 from app.events import repository, service
 from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.merchants.roles import Permission
-from app.webhooks import queries as webhooks
+from app.webhooks import deliveries_repository, endpoints_repository
 from app.webhooks.administration import EndpointAdministration
 
 PLACES = {"INV": "invoices", "PO": "payouts", "RF": "refunds", "WH": "webhooks"}
@@ -29,7 +29,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     services, identity = cabinet.services, cabinet.identity
 
     @get("/events", opt=needs(Permission.EVENTS_VIEW))
-    async def events(request: Asked) -> Response[Any]:
+    async def events(request: PageRequest) -> Response[Any]:
         ctx, query = context_of(request), list_query(request, key=by_number)
         found = await page_or_first(
             lambda place: repository.list_newest(ctx.merchant_id, ctx.mode, limit=PAGE_LENGTH, place=place),
@@ -38,14 +38,16 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return await cabinet.page(request, "cabinet/events/list.html", {"events": found, "pager": query.pager(found)})
 
     @get("/events/{event_id:str}", opt=needs(Permission.EVENTS_VIEW) | KEY_IN_ADDRESS)
-    async def event(request: Asked, event_id: str) -> Response[Any]:
+    async def event(request: PageRequest, event_id: str) -> Response[Any]:
         ctx = context_of(request)
         found = await service.get(ctx.merchant_id, ctx.mode, event_id)
-        deliveries = await webhooks.list_deliveries_of_event(ctx.merchant_id, ctx.mode, found.event_id)
+        deliveries = await deliveries_repository.list_of_event(ctx.merchant_id, ctx.mode, found.event_id)
         endpoints = {
             one.id: one.url
             for implicit in (False, True)
-            for one in await webhooks.list_endpoints(ctx.merchant_id, ctx.mode, implicit=implicit, limit=PAGE_LENGTH)
+            for one in await endpoints_repository.list_endpoints(
+                ctx.merchant_id, ctx.mode, implicit=implicit, limit=PAGE_LENGTH
+            )
         }
         place = PLACES.get(found.subject_id.partition("-")[0])
         context = {
@@ -65,7 +67,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         page="/events/{event_id:str}",
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
-    async def replay(request: Asked, event_id: str) -> Response[Any]:
+    async def replay(request: PageRequest, event_id: str) -> Response[Any]:
         ctx = context_of(request)
         keep = EndpointAdministration(ctx.member, ctx.mode, services.settings.data_keys, services.outbound)
         await service.get(ctx.merchant_id, ctx.mode, event_id)

@@ -19,7 +19,7 @@ from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.keyset import Place
 from app.core.waiting import budget, limit_s
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.ledger import repository as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId
@@ -92,7 +92,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     services = cabinet.services
 
     @get("/exports", opt=needs(Permission.VIEW))
-    async def exports(request: Asked) -> Response[Any]:
+    async def exports(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         heads = {(head.chain.network, head.chain.asset) for head in await ledger.heads(ctx.merchant_id)}
         every = assets.every(services, ctx)
@@ -105,7 +105,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return await cabinet.page(request, "cabinet/exports.html", context)
 
     @get("/exports/invoices.csv", opt=needs(Permission.VIEW))
-    async def invoices(request: Asked) -> Stream:
+    async def invoices(request: PageRequest) -> Stream:
         ctx = context_of(request)
         filters = invoice_filters(cabinet, ctx, list_query(request, *INVOICE_FILTERS))
 
@@ -116,7 +116,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return _csv(ctx, "invoices", _INVOICE_COLUMNS, rows)
 
     @get("/exports/payouts.csv", opt=needs(Permission.VIEW))
-    async def payouts(request: Asked) -> Stream:
+    async def payouts(request: PageRequest) -> Stream:
         ctx = context_of(request)
         filters = withdrawal_filters(cabinet, ctx, list_query(request, *WITHDRAWAL_FILTERS))
 
@@ -127,7 +127,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return _csv(ctx, "payouts", [*_WITHDRAWAL_COLUMNS, "destination", "description"], rows)
 
     @get("/exports/refunds.csv", opt=needs(Permission.VIEW))
-    async def refunds(request: Asked) -> Stream:
+    async def refunds(request: PageRequest) -> Stream:
         ctx = context_of(request)
         filters = withdrawal_filters(cabinet, ctx, list_query(request, *WITHDRAWAL_FILTERS))
 
@@ -140,7 +140,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return _csv(ctx, "refunds", [*_WITHDRAWAL_COLUMNS, "invoice_id", "refund_address", "reason"], rows)
 
     @get("/exports/ledger/{name:str}", opt=needs(Permission.VIEW))
-    async def ledger_entries(request: Asked, name: str) -> Stream:
+    async def ledger_entries(request: PageRequest, name: str) -> Stream:
         """`USDT@ethereum.csv`, or `.jsonl`: the form that strangers can verify (docs/ledger.md)."""
         ctx = context_of(request)
         stem, _, kind = name.rpartition(".")

@@ -11,7 +11,7 @@ from app.core.errors import ApiError, Code
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router, signed_out_router
-from app.identity.identity import Asked, Identity, visitor_of
+from app.identity.identity import Identity, PageRequest, visitor_of
 from app.merchants import invitations
 from app.merchants.roles import DESCRIPTIONS
 
@@ -24,7 +24,7 @@ def routers(identity: Identity) -> list[Router]:
     """`/invitation` for everybody with the link, `/invitation/accept` for people who are signed in."""
 
     @get("/")
-    async def invitation_page(request: Asked) -> Response[Any]:
+    async def invitation_page(request: PageRequest) -> Response[Any]:
         token = request.query_params.get("token", "")[:MAX_TOKEN_LENGTH]
         found = await invitations.find(token, clock.now())
         if found is None:
@@ -37,7 +37,7 @@ def routers(identity: Identity) -> list[Router]:
         return identity.page(request, "cabinet/invitation.html", context)
 
     @get("/accept")
-    async def accept_page(request: Asked) -> Response[Any]:
+    async def accept_page(request: PageRequest) -> Response[Any]:
         token = request.query_params.get("token", "")[:MAX_TOKEN_LENGTH]
         return await shown(request, token, Form.empty())
 
@@ -46,7 +46,7 @@ def routers(identity: Identity) -> list[Router]:
         does="Join a team",
         step_up=NoStepUp("the link in the letter works once; it takes no right from anybody"),
     )
-    async def accept(request: Asked) -> Response[Any]:
+    async def accept(request: PageRequest) -> Response[Any]:
         form, visitor = await identity.read_form(request), visitor_of(request)
         token = form.text("token")[:MAX_TOKEN_LENGTH]
         try:
@@ -62,7 +62,7 @@ def routers(identity: Identity) -> list[Router]:
             return identity.page(request, "cabinet/invitation_gone.html", {}, status=GONE)
         return identity.redirect(request, f"/cabinet/{merchant_id}/live", flash="Welcome to the team.")
 
-    async def shown(request: Asked, token: str, form: Form) -> Response[Any]:
+    async def shown(request: PageRequest, token: str, form: Form) -> Response[Any]:
         found = await invitations.find(token, clock.now())
         if found is None:
             return identity.page(request, "cabinet/invitation_gone.html", {}, status=GONE)

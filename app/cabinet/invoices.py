@@ -19,7 +19,7 @@ from app.core.keyset import page_or_first
 from app.core.money import format_amount
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
 from app.identity.paging import PAGE_LENGTH
 from app.invoices.presentation import InvoiceBody
@@ -59,7 +59,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`invoices`, `invoices/{id}`, `invoices/{id}/cancel`, `invoices/{id}/refund`."""
     services, identity = cabinet.services, cabinet.identity
 
-    async def found(request: Asked, invoice_id: str) -> InvoiceBody:
+    async def found(request: PageRequest, invoice_id: str) -> InvoiceBody:
         ctx = context_of(request)
         invoice = await services.invoice_reader.get(ctx.merchant_id, ctx.mode, invoice_id)
         if invoice is None:
@@ -67,7 +67,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return invoice
 
     @get("/invoices", opt=needs(Permission.VIEW))
-    async def invoices(request: Asked) -> Response[Any]:
+    async def invoices(request: PageRequest) -> Response[Any]:
         ctx, query = context_of(request), list_query(request, *FILTERS)
         filters = filters_of(cabinet, ctx, query)
         page = await page_or_first(
@@ -85,7 +85,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return await cabinet.page(request, "cabinet/invoices/list.html", context)
 
     @get("/invoices/{invoice_id:str}", opt=needs(Permission.VIEW))
-    async def invoice(request: Asked, invoice_id: str) -> Response[Any]:
+    async def invoice(request: PageRequest, invoice_id: str) -> Response[Any]:
         ctx, body = context_of(request), await found(request, invoice_id)
         facts = await timeline.of_invoice(ctx.merchant_id, ctx.mode, invoice_id)
         refunds = await services.withdrawal_reader.refunds(
@@ -112,7 +112,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         page="/invoices/{invoice_id:str}",
         opt=needs(Permission.INVOICES_WRITE),
     )
-    async def cancel(request: Asked, invoice_id: str) -> Response[Any]:
+    async def cancel(request: PageRequest, invoice_id: str) -> Response[Any]:
         ctx = context_of(request)
         back = ctx.path("invoices", (await found(request, invoice_id)).id)
         try:
@@ -124,7 +124,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return identity.redirect(request, back, flash="The invoice is cancelled.")
 
     @get("/invoices/{invoice_id:str}/refund", opt=needs(Permission.REFUNDS_WRITE))
-    async def refund_page(request: Asked, invoice_id: str) -> Response[Any]:
+    async def refund_page(request: PageRequest, invoice_id: str) -> Response[Any]:
         context = await refund_context(request, invoice_id)
         form = Form.empty(amount=context["left"])
         return await cabinet.page(request, "cabinet/invoices/refund.html", {**context, "form": form})
@@ -135,7 +135,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.REFUNDS_WRITE),
     )
-    async def refund(request: Asked, invoice_id: str) -> Response[Any]:
+    async def refund(request: PageRequest, invoice_id: str) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         context = await refund_context(request, invoice_id)
         try:
@@ -159,7 +159,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         words_of_it = "The refund is requested. An operator approves it before anything is sent."
         return identity.redirect(request, ctx.path("refunds", asked.id), flash=words_of_it)
 
-    async def refund_context(request: Asked, invoice_id: str) -> dict[str, Any]:
+    async def refund_context(request: PageRequest, invoice_id: str) -> dict[str, Any]:
         body = await found(request, invoice_id)
         asset = services.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
         left_raw = max(0, int(body.credited_raw or 0) - await live_refunds_raw(invoice_id))

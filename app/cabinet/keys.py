@@ -23,7 +23,7 @@ from app.cabinet.rotation import ends_with, refuse_unseen_rotation
 from app.core import clock
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.merchants.members import Member
 from app.merchants.roles import Permission
 
@@ -55,7 +55,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     identity, peppers = cabinet.identity, cabinet.services.settings.api_key_peppers
 
     @get("/keys", opt=needs(Permission.KEYS_VIEW))
-    async def keys(request: Asked) -> Response[Any]:
+    async def keys(request: PageRequest) -> Response[Any]:
         ctx, now = context_of(request), clock.now()
         every = await administration.list_keys(ctx.member, ctx.mode)
         ended = [key for key in every if state_of(key, now) in ("revoked", "expired")]
@@ -69,12 +69,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return await cabinet.page(request, "cabinet/keys/list.html", context)
 
     @get("/keys/new", opt=needs(Permission.KEYS_MANAGE))
-    async def new_key(request: Asked) -> Response[Any]:
+    async def new_key(request: PageRequest) -> Response[Any]:
         form = Form.empty(rate_limit_per_minute=str(DEFAULT_RATE_LIMIT_PER_MINUTE))
         return await cabinet.page(request, "cabinet/keys/new.html", _form_context(context_of(request), form))
 
     @form_post("/keys/new", does="Create an API key", step_up=StepUp.FRESH_CODE, opt=needs(Permission.KEYS_MANAGE))
-    async def create(request: Asked) -> Response[Any]:
+    async def create(request: PageRequest) -> Response[Any]:
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         try:
             settings = _settings(form)
@@ -86,20 +86,20 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return identity.show_once(request, secret_page(ctx, key), {"secret": secret, "heading": "Your new key"})
 
     @get("/keys/{key_id:str}/secret", opt=needs(Permission.KEYS_MANAGE))
-    async def secret(request: Asked, key_id: str) -> Response[Any]:
+    async def secret(request: PageRequest, key_id: str) -> Response[Any]:
         ctx = context_of(request)
         key = await administration.get_key(ctx.member, ctx.mode, key_id)
         context = {"key": key, "now": clock.now(), "shown": await identity.shown_once(request)}
         return await cabinet.page(request, "cabinet/keys/secret.html", context)
 
     @get("/keys/{key_id:str}", opt=needs(Permission.KEYS_VIEW))
-    async def key_page(request: Asked, key_id: str) -> Response[Any]:
+    async def key_page(request: PageRequest, key_id: str) -> Response[Any]:
         ctx = context_of(request)
         key = await administration.get_key(ctx.member, ctx.mode, key_id)
         return await cabinet.page(request, "cabinet/keys/detail.html", _key_context(ctx.member, key))
 
     @get("/keys/{key_id:str}/edit", opt=needs(Permission.KEYS_MANAGE))
-    async def edit_page(request: Asked, key_id: str) -> Response[Any]:
+    async def edit_page(request: PageRequest, key_id: str) -> Response[Any]:
         ctx = context_of(request)
         key = await administration.get_key(ctx.member, ctx.mode, key_id)
         form = Form(
@@ -119,7 +119,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.KEYS_MANAGE),
     )
-    async def edit(request: Asked, key_id: str) -> Response[Any]:
+    async def edit(request: PageRequest, key_id: str) -> Response[Any]:
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         key = await administration.get_key(ctx.member, ctx.mode, key_id)
         try:
@@ -135,7 +135,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         )
 
     @get("/keys/{key_id:str}/rotate", opt=needs(Permission.KEYS_MANAGE))
-    async def rotate_page(request: Asked, key_id: str) -> Response[Any]:
+    async def rotate_page(request: PageRequest, key_id: str) -> Response[Any]:
         ctx = context_of(request)
         key = await administration.get_key(ctx.member, ctx.mode, key_id)
         form = Form.empty(grace_hours="24", ends_with_this=ends_with(key.previous_valid_until))
@@ -148,7 +148,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.KEYS_MANAGE),
     )
-    async def rotate(request: Asked, key_id: str) -> Response[Any]:
+    async def rotate(request: PageRequest, key_id: str) -> Response[Any]:
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         before = await administration.get_key(ctx.member, ctx.mode, key_id)
         try:
@@ -165,7 +165,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return identity.show_once(request, secret_page(ctx, key), {"secret": secret, "heading": "The key’s new secret"})
 
     @get("/keys/{key_id:str}/revoke", opt=needs(Permission.KEYS_MANAGE))
-    async def revoke_page(request: Asked, key_id: str) -> Response[Any]:
+    async def revoke_page(request: PageRequest, key_id: str) -> Response[Any]:
         ctx = context_of(request)
         key = await administration.get_key(ctx.member, ctx.mode, key_id)
         return await cabinet.page(request, "cabinet/keys/revoke.html", {"key": key, "form": Form.empty()})
@@ -176,7 +176,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.KEYS_MANAGE),
     )
-    async def revoke(request: Asked, key_id: str) -> Response[Any]:
+    async def revoke(request: PageRequest, key_id: str) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         key = await administration.get_key(ctx.member, ctx.mode, key_id)
         try:

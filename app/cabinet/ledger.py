@@ -14,7 +14,7 @@ from app.core.errors import ApiError, Code
 from app.core.keyset import page_or_first
 from app.core.money import format_amount
 from app.identity.form_routes import NoStepUp, form_post
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.ledger import repository as ledger
 from app.ledger import verify
@@ -31,7 +31,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     services = cabinet.services
 
     @get("/ledger", opt=needs(Permission.VIEW))
-    async def ledgers(request: Asked) -> Response[Any]:
+    async def ledgers(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         heads = {(head.chain.network, head.chain.asset): head for head in await ledger.heads(ctx.merchant_id)}
         begun = [one for one in assets.every(services, ctx) if (one.network.key, one.asset.symbol) in heads]
@@ -41,7 +41,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return await cabinet.page(request, "cabinet/ledger/list.html", {"rows": rows})
 
     @get("/ledger/{name:str}", opt=needs(Permission.VIEW))
-    async def one_ledger(request: Asked, name: str) -> Response[Any]:
+    async def one_ledger(request: PageRequest, name: str) -> Response[Any]:
         choice, head = await found(context_of(request), name)
         query = list_query(request, key=by_number)
         page = await page_or_first(lambda place: ledger.page(head.ledger, place, PAGE_LENGTH), query.place)
@@ -63,7 +63,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         page="/ledger/{name:str}",
         opt=needs(Permission.VIEW),
     )
-    async def verification(request: Asked, name: str) -> Response[Any]:
+    async def verification(request: PageRequest, name: str) -> Response[Any]:
         ctx = context_of(request)
         choice, head = await found(ctx, name)
         result = await verify.verify_chain(head)
@@ -76,7 +76,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return cabinet.identity.redirect(request, back, flash=flash, tone="critical")
 
     @get("/ledger/{name:str}/{seq:int}", opt=needs(Permission.VIEW))
-    async def one_entry(request: Asked, name: str, seq: RowId) -> Response[Any]:
+    async def one_entry(request: PageRequest, name: str, seq: RowId) -> Response[Any]:
         ctx = context_of(request)
         choice, head = await found(ctx, name)
         entry = await ledger.entry(head.ledger, seq) if 0 < seq <= head.state.seq else None

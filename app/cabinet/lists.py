@@ -2,14 +2,14 @@
 
 from app.core.errors import ApiError
 from app.identity import paging
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
 from app.identity.paging import AsKey, by_moment
 
 MAX_FILTER_LENGTH = 200
 
 
-def list_query(request: Asked, *names: str, key: AsKey = by_moment) -> ListQuery:
+def list_query(request: PageRequest, *names: str, key: AsKey = by_moment) -> ListQuery:
     """The filters of these names, and the page. Other parameters are ignored, and so is a place that is not valid.
 
     `key` reads a row's key in this list.

@@ -14,7 +14,7 @@ from app.core import clock
 from app.core.money import format_amount
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.merchants import invitations, team
 from app.merchants.roles import Permission
 from app.merchants.terms import Mode
@@ -37,7 +37,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     services, identity = cabinet.services, cabinet.identity
 
     @get("/team/{account_id:str}/remove", opt=needs(Permission.TEAM_MANAGE))
-    async def remove_page(request: Asked, account_id: str) -> Response[Any]:
+    async def remove_page(request: PageRequest, account_id: str) -> Response[Any]:
         ctx = context_of(request)
         context = {
             "person": await team.person(ctx.merchant_id, account_id),
@@ -52,7 +52,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.TEAM_MANAGE),
     )
-    async def remove(request: Asked, account_id: str) -> Response[Any]:
+    async def remove(request: PageRequest, account_id: str) -> Response[Any]:
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         person = await team.person(ctx.merchant_id, account_id)
         try:
@@ -78,7 +78,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
 
     @get("/team/{account_id:str}/secrets", opt=needs(Permission.TEAM_MANAGE))
-    async def secrets_page(request: Asked, account_id: str) -> Response[Any]:
+    async def secrets_page(request: PageRequest, account_id: str) -> Response[Any]:
         context = await secrets_context(context_of(request), account_id)
         form = Form(values={"grace_hours": "0"}, lists={"secrets": [name_of(one) for one in context["exposures"]]})
         return await cabinet.page(request, "cabinet/team/secrets.html", {**context, "form": form})
@@ -89,7 +89,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.TEAM_MANAGE),
     )
-    async def rotate(request: Asked, account_id: str) -> Response[Any]:
+    async def rotate(request: PageRequest, account_id: str) -> Response[Any]:
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         await team.colleague(ctx.merchant_id, account_id)
         keepers = {
@@ -115,7 +115,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return identity.show_once(request, ctx.path("team", account_id, "secrets", "shown"), content)
 
     @get("/team/{account_id:str}/secrets/shown", opt=needs(Permission.TEAM_MANAGE))
-    async def rotated_page(request: Asked, account_id: str) -> Response[Any]:
+    async def rotated_page(request: PageRequest, account_id: str) -> Response[Any]:
         colleague = await team.colleague(context_of(request).merchant_id, account_id)
         context = {"colleague": colleague, "shown": await identity.shown_once(request)}
         return await cabinet.page(request, "cabinet/team/rotated.html", context)

@@ -10,7 +10,7 @@ from app.cabinet.nav import outside
 from app.core import clock
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import Asked, visitor_of
+from app.identity.identity import PageRequest, visitor_of
 from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
 from app.merchants.applications_repository import Application, Facts
@@ -24,16 +24,16 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     identity = cabinet.identity
 
     @get("/")
-    async def choice(request: Asked) -> Response[Any]:
+    async def choice(request: PageRequest) -> Response[Any]:
         merchants = await merchants_of(visitor_of(request).account_id)
         return identity.page(request, "cabinet/merchant_picker.html", {"nav": outside(), "merchants": merchants})
 
     @get("/apply")
-    async def apply_page(request: Asked) -> Response[Any]:
+    async def apply_page(request: PageRequest) -> Response[Any]:
         return identity.page(request, "cabinet/apply.html", _context(Form.empty()))
 
     @form_post("/apply", does="Apply as a merchant", step_up=NoStepUp("an operator decides before it opens anything"))
-    async def apply(request: Asked) -> Response[Any]:
+    async def apply(request: PageRequest) -> Response[Any]:
         form, visitor = await identity.read_form(request), visitor_of(request)
         try:
             with form.catching():

@@ -7,7 +7,7 @@ from app.cabinet.context import MemberContext
 from app.identity.nav import TEST_MODE, Banner, Nav, NavItem
 from app.merchants.roles import Permission, Standing
 from app.reports import reviews
-from app.webhooks import queries as webhooks
+from app.webhooks import endpoints_repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ async def _banners(ctx: MemberContext) -> AsyncIterator[Banner]:
     if standing is not None:
         yield standing
     if ctx.member.may(Permission.WEBHOOKS_VIEW):
-        stopped = await webhooks.list_stopped(ctx.merchant_id, ctx.mode)
+        stopped = await endpoints_repository.list_stopped(ctx.merchant_id, ctx.mode)
         if stopped:
             yield Banner(
                 tone="critical",

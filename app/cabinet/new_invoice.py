@@ -15,7 +15,7 @@ from app.core import clock
 from app.core.errors import invalid
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.invoices.creation import NewInvoice
 from app.invoices.presentation import InvoiceBody
 from app.invoices.pricing import FeePayer
@@ -55,7 +55,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
 
     @get("/invoices/new", opt=needs(Permission.INVOICES_WRITE))
-    async def new_invoice(request: Asked) -> Response[Any]:
+    async def new_invoice(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         form = Form.empty(expires_in="60", fee_payer=await settings.fee_payer(ctx.merchant_id))
         return await cabinet.page(request, "cabinet/invoices/new.html", await context(ctx, form))
@@ -66,7 +66,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=NoStepUp("it takes money in and sends none"),
         opt=needs(Permission.INVOICES_WRITE),
     )
-    async def create(request: Asked) -> Response[Any]:
+    async def create(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
             with catching(form):

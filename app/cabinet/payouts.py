@@ -16,7 +16,7 @@ from app.core.errors import ApiError, Code
 from app.core.money import format_amount, group_digits
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
 from app.merchants.roles import Permission
 from app.payouts.service import NewPayout, Quote
@@ -34,7 +34,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     services, identity = cabinet.services, cabinet.identity
 
     @get("/payouts", opt=needs(Permission.VIEW))
-    async def payouts(request: Asked) -> Response[Any]:
+    async def payouts(request: PageRequest) -> Response[Any]:
         context = await list_context(cabinet, request, services.withdrawal_reader.payouts)
         return await cabinet.page(request, "cabinet/payouts/list.html", context)
 
@@ -51,13 +51,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return {"form": form, "assets": offered, "has_money": any(one.available_raw > 0 for one in held)}
 
     @get("/payouts/new", opt=needs(Permission.PAYOUTS_WRITE))
-    async def new_payout(request: Asked) -> Response[Any]:
+    async def new_payout(request: PageRequest) -> Response[Any]:
         given = {name: request.query_params.get(name, "") for name in ASKED}
         context = await form_context(context_of(request), Form.empty(**given))
         return await cabinet.page(request, "cabinet/payouts/new.html", context)
 
     @get("/payouts/review", opt=needs(Permission.PAYOUTS_WRITE))
-    async def review(request: Asked) -> Response[Any]:
+    async def review(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         form = Form.empty(**{name: request.query_params.get(name, "") for name in ASKED})
         try:
@@ -73,7 +73,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @form_post(
         "/payouts/review", does="Request a payout", step_up=StepUp.FRESH_CODE, opt=needs(Permission.PAYOUTS_WRITE)
     )
-    async def ask(request: Asked) -> Response[Any]:
+    async def ask(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
             with catching(form):
@@ -108,7 +108,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return payout
 
     @get("/payouts/{payout_id:str}", opt=needs(Permission.VIEW))
-    async def payout(request: Asked, payout_id: str) -> Response[Any]:
+    async def payout(request: PageRequest, payout_id: str) -> Response[Any]:
         ctx = context_of(request)
         body = await found(ctx, payout_id)
         context = {
@@ -125,7 +125,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         page="/payouts/{payout_id:str}",
         opt=needs(Permission.PAYOUTS_WRITE),
     )
-    async def cancel(request: Asked, payout_id: str) -> Response[Any]:
+    async def cancel(request: PageRequest, payout_id: str) -> Response[Any]:
         ctx = context_of(request)
         back = ctx.path("payouts", (await found(ctx, payout_id)).id)
         await identity.require_fresh_code(request, await identity.read_form(request))

@@ -9,7 +9,7 @@ from app.cabinet.context import context_of
 from app.cabinet.guard import needs
 from app.cabinet.withdrawals import detail_context, list_context
 from app.core.errors import ApiError, Code
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.merchants.roles import Permission
 
 
@@ -18,12 +18,12 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     reader = cabinet.services.withdrawal_reader
 
     @get("/refunds", opt=needs(Permission.VIEW))
-    async def refunds(request: Asked) -> Response[Any]:
+    async def refunds(request: PageRequest) -> Response[Any]:
         context = await list_context(cabinet, request, reader.refunds)
         return await cabinet.page(request, "cabinet/refunds/list.html", context)
 
     @get("/refunds/{refund_id:str}", opt=needs(Permission.VIEW))
-    async def refund(request: Asked, refund_id: str) -> Response[Any]:
+    async def refund(request: PageRequest, refund_id: str) -> Response[Any]:
         ctx = context_of(request)
         body = await reader.refund(ctx.merchant_id, ctx.mode, refund_id)
         if body is None:

@@ -10,7 +10,7 @@ from app.cabinet.context import context_of
 from app.cabinet.guard import needs
 from app.cabinet.lists import list_query
 from app.core.keyset import page_or_first
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_moment_and_number
 from app.merchants.roles import Permission
 from app.reports import reviews as review_list
@@ -21,7 +21,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     networks = cabinet.services.networks
 
     @get("/reviews", opt=needs(Permission.VIEW))
-    async def reviews(request: Asked) -> Response[Any]:
+    async def reviews(request: PageRequest) -> Response[Any]:
         ctx, query = context_of(request), list_query(request, "status", key=by_moment_and_number)
         status = query.one_of("status", labels.REVIEW_STATES)
         found = await page_or_first(

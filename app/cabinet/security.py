@@ -13,7 +13,7 @@ from app.core import clock
 from app.core.errors import ApiError, Code
 from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.identity.forms import FormRefused
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.merchants.roles import Permission
 from app.security_checklist import service
 from app.security_checklist.checklist import Finding
@@ -41,7 +41,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     identity, peppers = cabinet.identity, cabinet.services.settings.api_key_peppers
 
     @get("/security", opt=needs(Permission.SECURITY_VIEW) | KEY_IN_ADDRESS)
-    async def checklist(request: Asked) -> Response[Any]:
+    async def checklist(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         findings = await service.findings(ctx.member, clock.now())
         context = {"rows": [(one, BUTTONS[one.remedy].format(value=one.value), page_of(ctx, one)) for one in findings]}
@@ -54,7 +54,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         page="/security",
         opt=needs(Permission.SECURITY_VIEW),
     )
-    async def remedy(request: Asked) -> Response[Any]:
+    async def remedy(request: PageRequest) -> Response[Any]:
         """One click does it. If a code is needed, a page in between asks for it and says why."""
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         found = next((one for one in await service.findings(ctx.member, now) if one.id == form.text("finding")), None)

@@ -15,7 +15,7 @@ from app.core import clock
 from app.core.errors import ApiError, Code
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.merchants import branding, settings
 from app.merchants.branding import MAX_LOGO_BYTES, MAX_LOGO_PIXELS, MAX_NAME_CHARS
 from app.merchants.roles import Permission
@@ -50,7 +50,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`settings`, `settings/branding`, `settings/preview`, its sheet, and the logo as it is."""
     identity = cabinet.identity
 
-    async def branding_context(request: Asked, form: Form) -> dict[str, Any]:
+    async def branding_context(request: PageRequest, form: Form) -> dict[str, Any]:
         ctx = context_of(request)
         now = await branding.get(ctx.merchant_id)
         return {
@@ -81,7 +81,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         )
 
     @get("/settings", opt=needs(Permission.SETTINGS_VIEW))
-    async def overview(request: Asked) -> Response[Any]:
+    async def overview(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         context = await overview_context(ctx.merchant_id)
         context["form"] = Form.empty(
@@ -92,7 +92,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @form_post(
         "/settings", does="Change who pays the fee", step_up=StepUp.FRESH_CODE, opt=needs(Permission.SETTINGS_MANAGE)
     )
-    async def set_terms(request: Asked) -> Response[Any]:
+    async def set_terms(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
             with form.catching():
@@ -106,7 +106,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return identity.redirect(request, ctx.path("settings"), flash="Saved. It holds from the next invoice on.")
 
     @get("/settings/branding", opt=needs(Permission.SETTINGS_MANAGE))
-    async def branding_page(request: Asked) -> Response[Any]:
+    async def branding_page(request: PageRequest) -> Response[Any]:
         now = await branding.get(context_of(request).merchant_id)
         form = Form.empty(
             display_name=now.display_name or "",
@@ -116,7 +116,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return await cabinet.page(request, "cabinet/settings/branding.html", await branding_context(request, form))
 
     @get("/settings/preview", opt=needs(Permission.SETTINGS_MANAGE))
-    async def preview(request: Asked) -> Response[Any]:
+    async def preview(request: PageRequest) -> Response[Any]:
         """The preview alone, for htmx."""
         now = await branding.get(context_of(request).merchant_id)
         form = Form.empty(**{name: request.query_params.get(name, "") for name in PREVIEWED})
@@ -132,7 +132,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return Response(sheet.encode(), media_type="text/css; charset=utf-8")
 
     @get("/settings/logo", opt=needs(Permission.SETTINGS_VIEW))
-    async def logo(request: Asked) -> Response[bytes]:
+    async def logo(request: PageRequest) -> Response[bytes]:
         found = await branding.logo(context_of(request).merchant_id)
         if found is None:
             raise ApiError(Code.NOT_FOUND, "there is no logo")
@@ -144,7 +144,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.SETTINGS_MANAGE),
     )
-    async def set_branding(request: Asked) -> Response[Any]:
+    async def set_branding(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         if form.text("then") == "preview":  # without a script; a file is sent again when it is to be saved
             return await cabinet.page(request, "cabinet/settings/branding.html", await branding_context(request, form))

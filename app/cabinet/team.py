@@ -11,7 +11,7 @@ from app.cabinet.guard import needs
 from app.core import clock
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.merchants import invitations, team
 from app.merchants.memberships_repository import Person
 from app.merchants.roles import DESCRIPTIONS, ROLES, Permission, checked_role
@@ -23,7 +23,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     services, identity = cabinet.services, cabinet.identity
 
     @get("/team", opt=needs(Permission.TEAM_VIEW))
-    async def people(request: Asked) -> Response[Any]:
+    async def people(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         manages = ctx.may(Permission.TEAM_MANAGE)
         context = {
@@ -34,7 +34,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return await cabinet.page(request, "cabinet/team/list.html", context)
 
     @get("/team/invite", opt=needs(Permission.TEAM_INVITE))
-    async def invite_page(request: Asked) -> Response[Any]:
+    async def invite_page(request: PageRequest) -> Response[Any]:
         role = request.query_params.get("role", "")
         form = Form.empty(role=role if role in ROLES else "viewer")
         return await cabinet.page(
@@ -42,7 +42,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         )
 
     @form_post("/team/invite", does="Invite somebody", step_up=StepUp.FRESH_CODE, opt=needs(Permission.TEAM_INVITE))
-    async def invite(request: Asked) -> Response[Any]:
+    async def invite(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
             with form.catching():
@@ -67,18 +67,18 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         page="/team",
         opt=needs(Permission.TEAM_MANAGE),
     )
-    async def withdraw(request: Asked, invitation_id: RowId) -> Response[Any]:
+    async def withdraw(request: PageRequest, invitation_id: RowId) -> Response[Any]:
         ctx = context_of(request)
         await identity.require_fresh_code(request, await identity.read_form(request))
         await invitations.withdraw(ctx.member, invitation_id, clock.now())
         return identity.redirect(request, ctx.path("team"), flash="The invitation is withdrawn.")
 
     @get("/team/leave", opt=needs(Permission.VIEW))
-    async def leave_page(request: Asked) -> Response[Any]:
+    async def leave_page(request: PageRequest) -> Response[Any]:
         return await cabinet.page(request, "cabinet/team/leave.html", {"form": Form.empty()})
 
     @form_post("/team/leave", does="Leave a team", step_up=StepUp.FRESH_CODE, opt=needs(Permission.VIEW))
-    async def leave(request: Asked) -> Response[Any]:
+    async def leave(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
             with form.catching():
@@ -97,7 +97,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         }
 
     @get("/team/{account_id:str}", opt=needs(Permission.TEAM_MANAGE))
-    async def person_page(request: Asked, account_id: str) -> Response[Any]:
+    async def person_page(request: PageRequest, account_id: str) -> Response[Any]:
         ctx = context_of(request)
         person = await team.person(ctx.merchant_id, account_id)
         context = await person_context(ctx, person, Form.empty(role=person.role))
@@ -106,7 +106,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @form_post(
         "/team/{account_id:str}", does="Change a role", step_up=StepUp.FRESH_CODE, opt=needs(Permission.TEAM_MANAGE)
     )
-    async def change_role(request: Asked, account_id: str) -> Response[Any]:
+    async def change_role(request: PageRequest, account_id: str) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         person = await team.person(ctx.merchant_id, account_id)
         try:

@@ -26,12 +26,13 @@ from app.core.money import group_digits
 from app.events.types import EVENT_TYPES
 from app.identity.form_routes import KEY_IN_ADDRESS, StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.merchants.roles import Permission
-from app.webhooks import queries
+from app.webhooks import deliveries_repository, endpoints_repository, service
 from app.webhooks.administration import EndpointAdministration
-from app.webhooks.queries import MAX_WAITING_COUNTED, EndpointView
+from app.webhooks.deliveries_repository import MAX_WAITING_COUNTED
+from app.webhooks.endpoints_repository import EndpointView
 from app.webhooks.schedule import PAUSE_AFTER_FAILURES
 from app.webhooks.service import RevealedSecret
 
@@ -62,23 +63,25 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return EndpointAdministration(ctx.member, ctx.mode, services.settings.data_keys, services.outbound)
 
     async def found(ctx: MemberContext, endpoint_id: str) -> EndpointView:
-        return await queries.get_endpoint(ctx.merchant_id, ctx.mode, endpoint_id)
+        return await service.get_endpoint(ctx.merchant_id, ctx.mode, endpoint_id)
 
     @get("/webhooks", opt=needs(Permission.WEBHOOKS_VIEW))
-    async def webhooks(request: Asked) -> Response[Any]:
+    async def webhooks(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
         implicit = request.query_params.get("show") == "invoices"
-        endpoints = await queries.list_endpoints(ctx.merchant_id, ctx.mode, implicit=implicit, limit=MAX_LISTED)
+        endpoints = await endpoints_repository.list_endpoints(
+            ctx.merchant_id, ctx.mode, implicit=implicit, limit=MAX_LISTED
+        )
         return await cabinet.page(request, "cabinet/webhooks/list.html", {"endpoints": endpoints, "implicit": implicit})
 
     @get("/webhooks/new", opt=needs(Permission.WEBHOOKS_MANAGE))
-    async def new_webhook(request: Asked) -> Response[Any]:
+    async def new_webhook(request: PageRequest) -> Response[Any]:
         return await cabinet.page(request, "cabinet/webhooks/new.html", _form_context(Form.empty(which="all")))
 
     @form_post(
         "/webhooks/new", does="Create a webhook", step_up=StepUp.FRESH_CODE, opt=needs(Permission.WEBHOOKS_MANAGE)
     )
-    async def create(request: Asked) -> Response[Any]:
+    async def create(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
             url, types = required(form, "url", "enter the address that we send to"), _event_types(form)
@@ -89,29 +92,29 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             return await cabinet.refused(request, form, "cabinet/webhooks/new.html", _form_context(form))
         return show(request, made, "Its signing secret")
 
-    def show(request: Asked, revealed: RevealedSecret, heading: str) -> Response[Any]:
+    def show(request: PageRequest, revealed: RevealedSecret, heading: str) -> Response[Any]:
         path = context_of(request).path("webhooks", revealed.endpoint.id, "secret", "shown")
         return identity.show_once(request, path, {"secret": revealed.secret, "heading": heading})
 
     @get("/webhooks/{endpoint_id:str}/secret/shown", opt=needs(Permission.WEBHOOKS_MANAGE))
-    async def secret(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def secret(request: PageRequest, endpoint_id: str) -> Response[Any]:
         endpoint = await found(context_of(request), endpoint_id)
         context = {"endpoint": endpoint, "now": clock.now(), "shown": await identity.shown_once(request)}
         return await cabinet.page(request, "cabinet/webhooks/secret.html", context)
 
     @get("/webhooks/{endpoint_id:str}", opt=needs(Permission.WEBHOOKS_VIEW) | KEY_IN_ADDRESS)
-    async def webhook(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def webhook(request: PageRequest, endpoint_id: str) -> Response[Any]:
         ctx = context_of(request)
         endpoint = await found(ctx, endpoint_id)
         query = list_query(request, "status", key=by_number)
         status = query.one_of("status", DELIVERY_STATES)
         deliveries = await page_or_first(
-            lambda place: queries.list_deliveries(
+            lambda place: service.list_deliveries(
                 ctx.merchant_id, ctx.mode, endpoint_id, status=status, limit=PAGE_LENGTH, place=place
             ),
             query.place,
         )
-        waiting = await queries.count_waiting(ctx.merchant_id, ctx.mode, endpoint_id)
+        waiting = await deliveries_repository.count_waiting(ctx.merchant_id, ctx.mode, endpoint_id)
         here = ctx.path("webhooks", endpoint_id)
         context = {
             "endpoint": endpoint,
@@ -130,7 +133,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return await cabinet.page(request, "cabinet/webhooks/detail.html", context)
 
     @get("/webhooks/{endpoint_id:str}/edit", opt=needs(Permission.WEBHOOKS_MANAGE))
-    async def edit_page(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def edit_page(request: PageRequest, endpoint_id: str) -> Response[Any]:
         endpoint = await found(context_of(request), endpoint_id)
         form = Form(
             values={
@@ -149,7 +152,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
-    async def edit(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def edit(request: PageRequest, endpoint_id: str) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         endpoint = await found(ctx, endpoint_id)
         try:
@@ -168,7 +171,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return identity.redirect(request, ctx.path("webhooks", endpoint_id), flash="The endpoint is changed.")
 
     @get("/webhooks/{endpoint_id:str}/secret", opt=needs(Permission.WEBHOOKS_MANAGE))
-    async def reveal_page(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def reveal_page(request: PageRequest, endpoint_id: str) -> Response[Any]:
         context = {"endpoint": await found(context_of(request), endpoint_id), "form": Form.empty()}
         return await cabinet.page(request, "cabinet/webhooks/reveal.html", context)
 
@@ -178,7 +181,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
-    async def reveal(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def reveal(request: PageRequest, endpoint_id: str) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
             with form.catching():
@@ -190,7 +193,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return show(request, shown, "Its signing secret")
 
     @get("/webhooks/{endpoint_id:str}/rotate", opt=needs(Permission.WEBHOOKS_MANAGE))
-    async def rotate_page(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def rotate_page(request: PageRequest, endpoint_id: str) -> Response[Any]:
         endpoint = await found(context_of(request), endpoint_id)
         form = Form.empty(overlap_hours="24", ends_with_this=ends_with(endpoint.previous_secret_until))
         context = {"endpoint": endpoint, "form": form, "graces": GRACES, "now": clock.now()}
@@ -202,7 +205,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
-    async def rotate(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def rotate(request: PageRequest, endpoint_id: str) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         endpoint = await found(ctx, endpoint_id)
         try:
@@ -217,7 +220,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return show(request, made, "Its new signing secret")
 
     @get("/webhooks/{endpoint_id:str}/replay", opt=needs(Permission.WEBHOOKS_MANAGE))
-    async def replay_page(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def replay_page(request: PageRequest, endpoint_id: str) -> Response[Any]:
         context = {"endpoint": await found(context_of(request), endpoint_id), "form": Form.empty()}
         return await cabinet.page(request, "cabinet/webhooks/replay.html", context)
 
@@ -227,7 +230,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
-    async def replay_since(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def replay_since(request: PageRequest, endpoint_id: str) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         endpoint = await found(ctx, endpoint_id)
         try:
@@ -243,7 +246,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         return identity.redirect(request, ctx.path("webhooks", endpoint_id), flash=words)
 
     @get("/webhooks/{endpoint_id:str}/delete", opt=needs(Permission.WEBHOOKS_MANAGE))
-    async def delete_page(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def delete_page(request: PageRequest, endpoint_id: str) -> Response[Any]:
         context = {"endpoint": await found(context_of(request), endpoint_id), "form": Form.empty()}
         return await cabinet.page(request, "cabinet/webhooks/delete.html", context)
 
@@ -253,7 +256,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         step_up=StepUp.FRESH_CODE,
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
-    async def delete(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def delete(request: PageRequest, endpoint_id: str) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
             with form.catching():
@@ -264,7 +267,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             return await cabinet.refused(request, form, "cabinet/webhooks/delete.html", context)
         return identity.redirect(request, ctx.path("webhooks"), flash="The endpoint is deleted.")
 
-    async def at_once(request: Asked, endpoint_id: str, verb: Callable[[], Awaitable[Any]], done: str) -> Response[Any]:
+    async def at_once(
+        request: PageRequest, endpoint_id: str, verb: Callable[[], Awaitable[Any]], done: str
+    ) -> Response[Any]:
         """An action without fields; the endpoint's page shows why it was refused."""
         await found(context_of(request), endpoint_id)
         await identity.require_fresh_code(request, await identity.read_form(request))
@@ -285,7 +290,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         page="/webhooks/{endpoint_id:str}",
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
-    async def enable(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def enable(request: PageRequest, endpoint_id: str) -> Response[Any]:
         keep = keeper(context_of(request))
         words = "The endpoint is enabled. What waited goes out now, in order."
         return await at_once(request, endpoint_id, lambda: keep.enable(endpoint_id), words)
@@ -297,7 +302,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         page="/webhooks/{endpoint_id:str}",
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
-    async def pause(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def pause(request: PageRequest, endpoint_id: str) -> Response[Any]:
         keep = keeper(context_of(request))
         words = "The endpoint is paused. Events wait until it is enabled."
         return await at_once(request, endpoint_id, lambda: keep.pause(endpoint_id), words)
@@ -309,7 +314,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         page="/webhooks/{endpoint_id:str}",
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
-    async def test(request: Asked, endpoint_id: str) -> Response[Any]:
+    async def test(request: PageRequest, endpoint_id: str) -> Response[Any]:
         keep = keeper(context_of(request))
         words = "A test event is on its way. Load this page again in a moment to see what came of it."
         return await at_once(request, endpoint_id, lambda: keep.send_test_event(endpoint_id), words)
@@ -321,7 +326,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         page="/webhooks/{endpoint_id:str}",
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
-    async def replay_one(request: Asked, endpoint_id: str, event_id: str) -> Response[Any]:
+    async def replay_one(request: PageRequest, endpoint_id: str, event_id: str) -> Response[Any]:
         keep = keeper(context_of(request))
         words = "The event goes out again, now."
         return await at_once(

@@ -9,7 +9,7 @@ from app.cabinet.cabinet import Cabinet
 from app.cabinet.context import MemberContext, context_of
 from app.cabinet.lists import list_query
 from app.core.keyset import Page, Place, page_or_first
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
 from app.identity.paging import PAGE_LENGTH
 from app.reports import timeline
@@ -36,7 +36,7 @@ def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filter
     )
 
 
-async def list_context(cabinet: Cabinet, request: Asked, read: ReadPage[B]) -> dict[str, Any]:
+async def list_context(cabinet: Cabinet, request: PageRequest, read: ReadPage[B]) -> dict[str, Any]:
     """What the template of a list needs."""
     ctx, query = context_of(request), list_query(request, *FILTERS)
     filters = filters_of(cabinet, ctx, query)

@@ -52,7 +52,7 @@ LOGO_HEADERS = BRAND_CACHE | {
 NOTHING_SENT_YET = frozenset({Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.EXPIRED, Status.CANCELLED})
 """States in which no refund can exist: the query for refunds is left out."""
 
-Asked = Request[Any, Any, Any]
+PageRequest = Request[Any, Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def routes(
 ) -> Router:
     """The routes below `/pay`; paying by a button is among them only where there is a `wallet`."""
 
-    async def find(request: Asked, slug: str) -> _Found:
+    async def find(request: PageRequest, slug: str) -> _Found:
         """The invoice of a link. Raises NOT_FOUND alike for a tampered link and an unknown invoice."""
         invoice_id = services.links.invoice_id(slug) if _is_exact(request) else None
         public = await services.invoice_reader.get_public(invoice_id or "")
@@ -74,7 +74,7 @@ def routes(
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
         return _Found(public, services.networks.by(public.body.pay_in.chain, public.body.mode))
 
-    async def look(request: Asked, slug: str) -> CheckoutView:
+    async def look(request: PageRequest, slug: str) -> CheckoutView:
         found = await find(request, slug)
         invoice = found.public.body
         return checkout_view(
@@ -87,11 +87,11 @@ def routes(
             now=clock.now(),
         )
 
-    def render(request: Asked, template: str, view: CheckoutView) -> Response[bytes]:
+    def render(request: PageRequest, template: str, view: CheckoutView) -> Response[bytes]:
         language = language_of(request)
         return pages.page(template, page_context(view, language), language=language)
 
-    async def count(request: Asked, purpose: str, limit: int) -> None:
+    async def count(request: PageRequest, purpose: str, limit: int) -> None:
         state = request.scope["state"]
         address = site(state["client_address"])
         window = await rate_limiter.take(f"{purpose}:{address}", limit)
@@ -99,12 +99,12 @@ def routes(
         refuse_exceeded(window, Code.IP_RATE_LIMITED, "your address")
 
     @get("/{slug:str}", include_in_schema=False, middleware=[COMPRESSED])
-    async def page(request: Asked, slug: str) -> Response[bytes]:
+    async def page(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
         return render(request, "checkout/page.html", await look(request, slug))
 
     @get("/{slug:str}/receipt", include_in_schema=False, middleware=[COMPRESSED])
-    async def receipt(request: Asked, slug: str) -> Response[Any]:
+    async def receipt(request: PageRequest, slug: str) -> Response[Any]:
         await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
         view = await look(request, slug)
         if not view.is_settled:
@@ -112,7 +112,7 @@ def routes(
         return render(request, "checkout/receipt.html", view)
 
     @get("/{slug:str}/status", include_in_schema=False, middleware=[COMPRESSED])
-    async def status(request: Asked, slug: str) -> Response[bytes]:
+    async def status(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
         return render(request, "checkout/_status.html", await look(request, slug))
 
@@ -124,7 +124,7 @@ def routes(
         return call
 
     @get("/{slug:str}/events", include_in_schema=False, middleware=[counted])
-    async def events(request: Asked, slug: str) -> Stream:
+    async def events(request: PageRequest, slug: str) -> Stream:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
         invoice_id = (await find(request, slug)).public.body.id
         return Stream(
@@ -134,7 +134,7 @@ def routes(
         )
 
     @get("/{slug:str}/brand.css", include_in_schema=False)
-    async def brand_css(request: Asked, slug: str) -> Response[bytes]:
+    async def brand_css(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
         accent = (await find(request, slug)).public.branding.accent
         if accent is None:
@@ -142,7 +142,7 @@ def routes(
         return Response(brand.style_sheet(accent).encode(), media_type="text/css", headers=BRAND_CACHE)
 
     @get("/{slug:str}/logo", include_in_schema=False)
-    async def logo(request: Asked, slug: str) -> Response[bytes]:
+    async def logo(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
         picture = await branding.logo((await find(request, slug)).public.merchant_id)
         if picture is None:
@@ -155,7 +155,9 @@ def routes(
 
         @post("/{slug:str}/wallet", include_in_schema=False)
         async def pay(
-            request: Asked, slug: str, data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+            request: PageRequest,
+            slug: str,
+            data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
         ) -> Redirect:
             require_same_origin(request, services.settings.public_url)
             await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
@@ -171,7 +173,7 @@ def routes(
     return Router("/pay", route_handlers=handlers)
 
 
-def _is_exact(request: Asked) -> bool:
+def _is_exact(request: PageRequest) -> bool:
     """Whether the path is exactly the link's: additional slashes would be a second address of the same page."""
     path: str = request.scope["state"]["asked_path"]
     return not path.endswith("/") and "//" not in path

@@ -43,7 +43,9 @@ def register(main: click.Group) -> None:
 @click.command("create-operator")
 @click.option("--email", required=True)
 @click.option("--name", required=True)
-@click.option("--password", help="Asked for unless given; 8 to 128 characters. Other users of the host see it here.")
+@click.option(
+    "--password", help="PageRequest for unless given; 8 to 128 characters. Other users of the host see it here."
+)
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
 @click.option("--link", is_flag=True, help="Print a link by which the operator chooses the password, once, in an hour.")
 @as_json

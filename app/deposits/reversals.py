@@ -16,7 +16,7 @@ from app.deposits.payments import PaymentService
 from app.deposits.repository import DeadDeposit
 from app.invoices import repository as invoice_repository
 from app.invoices.service import InvoiceService
-from app.ledger import repository as ledger_queries
+from app.ledger import repository as ledger_repository
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.service import SUSPENSE, Posting
@@ -59,7 +59,7 @@ class ReversalService:
             assert row.merchant is not None, "what is credited has an invoice"
             owner = row.merchant
         payer = ChainId(owner=owner, network=network, asset=row.asset)
-        booked = await ledger_queries.booked(_chains_of(network, row), reference, DEPOSIT_KINDS)
+        booked = await ledger_repository.booked(_chains_of(network, row), reference, DEPOSIT_KINDS)
         await ledger.post(
             [Posting(chain, "deposit_reversal", -booked_raw, 0, reference) for chain, booked_raw in booked.items()], now
         )

@@ -24,7 +24,7 @@ from app.invoices import repository as invoice_repository
 from app.invoices.pricing import Share, share
 from app.invoices.service import InvoiceService
 from app.invoices.states import Status
-from app.ledger import repository as ledger_queries
+from app.ledger import repository as ledger_repository
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.service import FEES, SUSPENSE, Posting
@@ -170,7 +170,7 @@ async def _share_before(row: DueDeposit, earnings: ChainId, came_raw: int) -> Sh
     """How a deposit was divided when it was credited before a reorganisation took it away: as a part of a payment its
     share of the fee depends on the other parts."""
     before = booking_reference(row.id, row.times_reversed - 1)
-    booked = await ledger_queries.booked([earnings], before, ["invoice_credit"])
+    booked = await ledger_repository.booked([earnings], before, ["invoice_credit"])
     net_raw = booked.get(earnings, 0)
     return Share(came_raw - net_raw, net_raw)
 

@@ -1,4 +1,4 @@
-"""Whether Postgres can be relied on: its guards, its role, its durability, its clock."""
+"""Checks of Postgres: migrations, triggers, role, durability, clock."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
@@ -23,11 +23,11 @@ GUARDS = (
     ("ledger_checkpoint_leaves", "ledger_checkpoint_leaves_append_only"),
     ("checkpoint_keys", "checkpoint_keys_append_only"),
 )
-"""The triggers that books and audit log rest on (migrations "guards")."""
+"""The triggers that protect the ledgers and the audit log (migrations "guards")."""
 
 
 async def examine(*, production: bool) -> AsyncIterator[Symptom]:
-    """Symptoms of the database that the pool is connected to."""
+    """Check the database that the pool is connected to."""
     async for symptom in _migrations():
         yield symptom
     async for symptom in _guards():
@@ -87,16 +87,16 @@ async def _role() -> AsyncIterator[Symptom]:
     )
     assert row is not None
     if row["rolsuper"]:
-        yield Symptom("unsafe", "role", f"{row['name']} is a superuser: it can switch the books' triggers off")
+        yield Symptom("unsafe", "role", f"{row['name']} is a superuser: it can disable the ledgers' triggers")
     elif row["owns"]:
         yield Symptom(
             "warning",
             "role",
-            f"{row['name']} owns the books and can switch their triggers off: run with a role"
+            f"{row['name']} owns the ledgers and can disable their triggers: use a role"
             " that doesn't (docs/operations.md)",
         )
     else:
-        yield Symptom("ok", "role", f"{row['name']} can't switch triggers off")
+        yield Symptom("ok", "role", f"{row['name']} can't disable triggers")
     if row["in_the_clear"]:
         yield Symptom("warning", "connection", "Postgres is on another host and the connection is not TLS")
 
@@ -109,7 +109,7 @@ async def _durability(*, production: bool) -> AsyncIterator[Symptom]:
         if values[name] == "off":
             yield Symptom("unsafe" if production else "warning", "durability", f"{name} is off: a crash loses money")
     if values["archive_mode"] == "off":
-        yield Symptom("warning", "backups", "archive_mode is off: without WAL there is no way back to a point in time")
+        yield Symptom("warning", "backups", "archive_mode is off: without WAL no point-in-time recovery is possible")
     if await database.fetch_value("SELECT current_setting('server_version_num')::int") < MIN_VERSION:
         yield Symptom("unsafe", "version", "PostgreSQL 14 or newer is needed")
     if int(values["max_connections"]) < 100:

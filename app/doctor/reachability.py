@@ -1,4 +1,4 @@
-"""Redis and the chains: are they there, are they the right ones, can they do harm?"""
+"""Checks of Redis and the networks' nodes: whether they answer, are the right ones, and are secure."""
 
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -16,13 +16,13 @@ from app.reconciliation import repository
 from app.reconciliation.watchdog import CHECKPOINT_WITHIN, RECONCILED_WITHIN
 
 PICKLE_MARK = b"\x80"
-"""Every pickle since protocol 2 begins with it, and no JSON does."""
+"""The first byte of every pickle since protocol 2; no JSON starts with it."""
 
 JOBS_LOOKED_AT = 1_000
 
 
 async def examine_redis(settings: Settings) -> AsyncIterator[Symptom]:
-    """Symptoms of Redis. It may be away: then things are slower, not wrong."""
+    """Check Redis. Without it the gateway works, but more slowly, so its absence is a warning."""
     client = redis.client()
     try:
         await client.ping()
@@ -32,9 +32,9 @@ async def examine_redis(settings: Settings) -> AsyncIterator[Symptom]:
         return
     policy = memory.get("maxmemory_policy", "unknown")
     if policy not in ("noeviction", "unknown") and memory.get("maxmemory", 0):
-        yield Symptom("warning", "redis", f"evicts keys ({policy}): rate limits forget; set noeviction")
+        yield Symptom("warning", "redis", f"evicts keys ({policy}): rate limits lose their counts; set noeviction")
     else:
-        yield Symptom("ok", "redis", "answers and keeps its keys")
+        yield Symptom("ok", "redis", "answers and does not evict keys")
     parts = urlsplit(settings.redis_url)
     if parts.scheme == "redis" and parts.hostname not in ("localhost", "127.0.0.1", "::1", None):
         if not parts.password:
@@ -44,14 +44,16 @@ async def examine_redis(settings: Settings) -> AsyncIterator[Symptom]:
     async for key in client.scan_iter(match="arq:job:*", count=200):
         looked += 1
         if (await client.get(key) or b"").startswith(PICKLE_MARK):
-            yield Symptom("unsafe", "redis", "holds a pickled job, which we never write: somebody tries to run code")
+            yield Symptom(
+                "unsafe", "redis", "holds a pickled job, which we never write: somebody may be trying to run code"
+            )
             break
         if looked >= JOBS_LOOKED_AT:
             break
 
 
 async def examine_networks(networks: Networks) -> AsyncIterator[Symptom]:
-    """Whether each network's node answers, is on the right chain, and is watched."""
+    """Check that each network's node answers, is on the right chain, and is watched."""
     for network in networks:
         try:
             chain = networks.chain(network.key)
@@ -77,7 +79,7 @@ async def examine_networks(networks: Networks) -> AsyncIterator[Symptom]:
 
 
 async def examine_watch(settings: Settings) -> AsyncIterator[Symptom]:
-    """Whether the books are looked after: reconciliation, checkpoints, open alerts."""
+    """Check that reconciliation and checkpoints run, and that no critical alert is open."""
     now = clock.now()
     reconciled_at = await repository.last_finished_at()
     if reconciled_at is None or now - reconciled_at > RECONCILED_WITHIN:

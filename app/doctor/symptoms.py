@@ -1,4 +1,4 @@
-"""What the doctor says: one line each, with how bad it is."""
+"""The results of the doctor's checks: one line each, with a severity."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,8 +12,8 @@ EXIT_CODES = {"ok": 0, "advice": 0, "warning": 1, "unsafe": 2}
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """One thing looked at. `unsafe`: money or secrets are at risk now; `warning`: they will be, or something does
-    not work; `advice`: worth a thought. The message says what to do, and never repeats a secret."""
+    """The result of one check. `unsafe`: money or secrets are at risk now; `warning`: they may be later, or something
+    does not work; `advice`: an improvement. The message says what to do, and never contains a secret."""
 
     severity: Severity
     topic: str
@@ -21,5 +21,5 @@ class Symptom:
 
 
 def exit_code(symptoms: list[Symptom]) -> int:
-    """Of the worst symptom."""
+    """The exit code of the most severe symptom; 0 without any."""
     return max((EXIT_CODES[symptom.severity] for symptom in symptoms), default=0)

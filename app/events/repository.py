@@ -1,6 +1,6 @@
 """Every statement on `events` and `event_heads`.
 
-A merchant's events are read as the very bytes that were or will be delivered. An event shows once the sequencer has
+A merchant's events are read as exactly the bytes that are delivered. An event can be read once the sequencer has
 numbered it, within about a second of its commit.
 """
 
@@ -120,7 +120,7 @@ def _numbered() -> "Select[Event]":
 
 
 async def list_newest(merchant_id: str, mode: str, *, limit: int, place: Place | None = None) -> Page[EventView]:
-    """A page by seq, newest first."""
+    """A page of a merchant's events by seq, newest first."""
     rows = await _NEWEST.page(place, limit, merchant_id=merchant_id, mode=mode)
     return Page((row.view() for row in rows), rows.previous, rows.following)
 
@@ -129,7 +129,7 @@ _NEWEST = Listing(_numbered, _NumberedRow, key=(Event.seq,))
 
 
 async def list_after(merchant_id: str, mode: str, *, after_seq: int, limit: int) -> Sequence[EventView]:
-    """Oldest first from the one after `after_seq` on: how a consumer catches up."""
+    """Events after `after_seq`, oldest first, for a consumer that catches up."""
     rows = await _AFTER.all(merchant_id=merchant_id, mode=mode, after_seq=after_seq, limit=limit)
     return [row.view() for row in rows]
 
@@ -138,7 +138,7 @@ _AFTER = Statement(_numbered().where(Event.seq > Param("after_seq")).order_by(Ev
 
 
 async def find(merchant_id: str, mode: str, event_id: uuid.UUID) -> EventView | None:
-    """One numbered event of a merchant."""
+    """One numbered event of a merchant; None if there is none."""
     row = await _BY_EVENT_ID.first(merchant_id=merchant_id, mode=mode, event_id=event_id)
     return None if row is None else row.view()
 
@@ -151,6 +151,12 @@ async def try_lock_numbering() -> bool:
     # SQL, since the builder calls no function without a table.
     locked: bool = await database.fetch_value("SELECT pg_try_advisory_xact_lock($1)", SEQUENCER_LOCK)
     return locked
+
+
+async def lock_numbering() -> None:
+    """Lock the numbering of events for the caller's transaction; waits while another holds it."""
+    # SQL, since the builder calls no function without a table.
+    await database.execute("SELECT pg_advisory_xact_lock($1)", SEQUENCER_LOCK)
 
 
 async def unnumbered(limit: int) -> list[UnnumberedEvent]:
@@ -179,7 +185,7 @@ async def number(ids: Sequence[int], seqs: Sequence[int], bodies: Sequence[str])
 
 
 async def advance_heads(counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    """Move the head of each (merchant, mode) on by so many numbers; its last number then."""
+    """Advance the head of each (merchant, mode) by a count of numbers. Returns the last number of each."""
     # SQL, since the builder knows neither unnest nor an ON CONFLICT that adds to the stored value.
     heads = await database.fetch_all(
         """

@@ -1,7 +1,7 @@
-"""Giving events their numbers, after the commit: gapless per merchant and mode, a batch at a time.
+"""Numbering committed events, without gaps per merchant and mode, in batches.
 
-If each transaction took its number from a counter, a merchant's invoices would wait for each other. So one sequencer
-at a time, under an advisory lock, numbers what has been committed.
+If each transaction incremented a counter, a merchant's invoices would wait for each other's locks. So one sequencer
+at a time, under an advisory lock, numbers events after their commit.
 """
 
 import json
@@ -18,7 +18,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class NumberedEvent:
-    """What fan-out needs to know of an event that has just got its number."""
+    """A newly numbered event, with the fields that fan-out needs."""
 
     id: int
     merchant_id: str
@@ -33,9 +33,9 @@ FanOut = Callable[[Sequence[NumberedEvent]], Awaitable[None]]
 
 
 async def number_events(fan_out: FanOut, limit: int = BATCH) -> int:
-    """Number up to `limit` committed events, compose their bodies, and fan them out in the same transaction.
+    """Number up to `limit` committed events, build their bodies, and fan them out in the same transaction.
 
-    Returns how many were numbered; 0 also while another sequencer runs. Opens its own transaction.
+    Returns the number of events; 0 also while another sequencer runs. Opens its own transaction.
     """
     async with database.transaction():
         if not await repository.try_lock_numbering():
@@ -70,7 +70,7 @@ async def number_events(fan_out: FanOut, limit: int = BATCH) -> int:
 def compose_body(
     *, event_id: str, seq: int, type: str, created_at: datetime, merchant_id: str, mode: str, data: str
 ) -> str:
-    """The body as it is stored and delivered (contract, section 6). `data` is JSON and goes in verbatim."""
+    """The body as it is stored and delivered (contract, section 6). `data` is JSON and is inserted unchanged."""
     return (
         f'{{"event_id":{json.dumps(event_id)},"seq":{seq},"type":{json.dumps(type)},'
         f'"created_at":"{clock.rfc3339(created_at)}","merchant_id":{json.dumps(merchant_id)},'
@@ -79,7 +79,7 @@ def compose_body(
 
 
 async def _reserve(events: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """The first new number of each (merchant, mode), with the heads moved past what the batch will use."""
+    """The first new number of each (merchant, mode). Advances the heads by the numbers that the batch uses."""
     counts: dict[tuple[str, str], int] = {}
     for head in events:
         counts[head] = counts.get(head, 0) + 1

@@ -26,13 +26,13 @@ async def record(
     now: datetime,
     only_endpoint: str | None = None,
 ) -> uuid.UUID:
-    """Write an event in the caller's transaction; its id. `data` is the JSON of the event's `data` field.
+    """Record an event in the caller's transaction. Returns its id. `data` is the JSON of the event's `data` field.
 
-    It goes to every endpoint that wants its type; with `override_url` (an invoice's own webhook) or
+    It is delivered to every endpoint that subscribes to its type; with `override_url` (an invoice's own webhook) or
     `only_endpoint` (a test event) to that one alone.
 
-    Raises NoTransactionError outside a transaction: an event may only exist if its fact does. After the commit
-    the caller calls `announce()`.
+    Raises NoTransactionError outside a transaction: an event may exist only if the change that it reports was
+    committed. After the commit the caller calls `announce()`.
     """
     database.in_transaction()
     event_id = ids.new_event_id()
@@ -51,7 +51,7 @@ async def record(
 
 
 async def get(merchant_id: str, mode: Mode, event_id: str) -> EventView:
-    """One numbered event. Raises ApiError EVENT_NOT_FOUND, for another merchant's as for none."""
+    """One numbered event. Raises ApiError EVENT_NOT_FOUND if it does not exist or is another merchant's."""
     try:
         wanted = uuid.UUID(event_id)
     except ValueError:
@@ -64,5 +64,5 @@ async def get(merchant_id: str, mode: Mode, event_id: str) -> EventView:
 
 
 async def announce() -> None:
-    """Wake the sequencer after a commit. Only a hint: without it the event leaves at the next poll."""
+    """Wake the sequencer after a commit. Optional: without it the event is numbered at the next poll."""
     await redis.publish(WAKE_CHANNEL)

@@ -1,4 +1,4 @@
-"""The outbox: an event is written in the transaction that made it true, and numbered after the commit."""
+"""The outbox: an event is written in the transaction of the change that it reports, and numbered after the commit."""
 
 from piccolo.columns import UUID, BigSerial
 from piccolo.constraints import Check, Unique
@@ -8,9 +8,9 @@ from app.core import columns
 
 
 class Event(Table, tablename="events"):
-    """Something that happened to a merchant.
+    """A change that a merchant is notified of.
 
-    `data` is the JSON of the event's `data` field. `seq` and `body` (the very bytes that are delivered) are null
+    `data` is the JSON of the event's `data` field. `seq` and `body` (exactly the bytes that are delivered) are null
     until the sequencer has numbered the event. `override_url` is the invoice's own webhook, if it has one;
     `only_endpoint` is the one endpoint that a test event is for.
     """

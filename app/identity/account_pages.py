@@ -10,7 +10,7 @@ from app.identity.account_nav import account_nav
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router, signed_out_router
-from app.identity.identity import Asked, Identity, address_of, visitor_of
+from app.identity.identity import Identity, PageRequest, address_of, visitor_of
 
 GONE = 410
 
@@ -18,18 +18,18 @@ GONE = 410
 def routers(identity: Identity) -> list[Router]:
     """`/account`, `/account/email`, `/account/password`, and `/confirm-email/change`, the link in the letter."""
 
-    def show(request: Asked, template: str, form: Form) -> Response[Any]:
+    def show(request: PageRequest, template: str, form: Form) -> Response[Any]:
         return identity.page(request, template, {"form": form, "nav": account_nav(request.scope["path"])})
 
-    def again(request: Asked, template: str, form: Form) -> Response[Any]:
+    def again(request: PageRequest, template: str, form: Form) -> Response[Any]:
         return identity.refused(request, form, template, {"nav": account_nav(request.scope["path"])})
 
     @get("/")
-    async def account_page(request: Asked) -> Response[Any]:
+    async def account_page(request: PageRequest) -> Response[Any]:
         return show(request, "identity/account.html", Form.empty(name=visitor_of(request).session.name))
 
     @form_post("/", does="Change your name", step_up=NoStepUp("a name opens nothing"))
-    async def rename(request: Asked) -> Response[Any]:
+    async def rename(request: PageRequest) -> Response[Any]:
         form, now = await identity.read_form(request), clock.now()
         try:
             with form.catching():
@@ -41,11 +41,11 @@ def routers(identity: Identity) -> list[Router]:
         return identity.redirect(request, "/account", flash="Your name is changed.")
 
     @get("/email")
-    async def email_page(request: Asked) -> Response[Any]:
+    async def email_page(request: PageRequest) -> Response[Any]:
         return show(request, "identity/email.html", Form.empty())
 
     @form_post("/email", does="Change your e-mail address", step_up=StepUp.FRESH_CODE)
-    async def change_email(request: Asked) -> Response[Any]:
+    async def change_email(request: PageRequest) -> Response[Any]:
         form, now = await identity.read_form(request), clock.now()
         try:
             with form.catching():
@@ -58,11 +58,11 @@ def routers(identity: Identity) -> list[Router]:
         return identity.redirect(request, "/account", flash=words)
 
     @get("/password")
-    async def password_page(request: Asked) -> Response[Any]:
+    async def password_page(request: PageRequest) -> Response[Any]:
         return show(request, "identity/password.html", Form.empty())
 
     @form_post("/password", does="Change your password", step_up=StepUp.FRESH_CODE)
-    async def change_password(request: Asked) -> Response[Any]:
+    async def change_password(request: PageRequest) -> Response[Any]:
         form, now = await identity.read_form(request), clock.now()
         new_password = form.secret("new_password")
         form.forget("new_password")
@@ -80,12 +80,12 @@ def routers(identity: Identity) -> list[Router]:
         words = "Your password is changed, and every other browser is signed out."
         return identity.redirect(request, "/account/security", flash=words)
 
-    def gone(request: Asked) -> Response[Any]:
+    def gone(request: PageRequest) -> Response[Any]:
         context = {"again": "/account/email", "again_label": "Ask for a new link"}
         return identity.page(request, "identity/link_gone.html", context, status=GONE)
 
     @get("/confirm-email/change")
-    async def confirm_page(request: Asked) -> Response[Any]:
+    async def confirm_page(request: PageRequest) -> Response[Any]:
         token = request.query_params.get("token", "")
         link = await links.find("email_change", token, clock.now())
         if link is None:
@@ -98,7 +98,7 @@ def routers(identity: Identity) -> list[Router]:
         does="Confirm a new e-mail address",
         step_up=NoStepUp("nobody need be signed in; the link in the letter works once"),
     )
-    async def confirm(request: Asked) -> Response[Any]:
+    async def confirm(request: PageRequest) -> Response[Any]:
         form, session = await identity.read_form(request), await identity.session_of(request)
         token = form.text("token")
         try:

@@ -21,7 +21,7 @@ from app.accounts import form_uses
 from app.accounts.form_uses import FormUse
 from app.core.waiting import DatabaseUnavailable
 from app.identity import form_keys
-from app.identity.identity import Asked, Identity, known_visitor
+from app.identity.identity import Identity, PageRequest, known_visitor
 
 Handler = Callable[..., Awaitable[Response[Any]]]
 
@@ -138,7 +138,7 @@ class AddressesWithKeys:
         own = (address for address, declaration in declared(routes) if declaration.page is None)
         self._pages = frozenset(_without_types(address) for address in own)
 
-    async def __call__(self, request: Asked) -> Response[Any] | None:
+    async def __call__(self, request: PageRequest) -> Response[Any] | None:
         """A redirect to the same page with a key, where it has none; else None."""
         has_key = request.scope["path_template"] in self._pages or request.route_handler.opt.get(_HAS_KEY)
         if request.method not in ("GET", "HEAD") or not has_key or form_keys.key_in_address(request):
@@ -147,12 +147,12 @@ class AddressesWithKeys:
         return Response(b"", status_code=303, headers={"Location": address}, media_type="text/plain")
 
 
-def put_identity(request: Asked, identity: Identity) -> None:
+def put_identity(request: PageRequest, identity: Identity) -> None:
     """Store the Identity for the routes behind a guard."""
     request.scope["state"]["identity"] = identity
 
 
-def page_with_form(request: Asked, declaration: FormDeclaration) -> str:
+def page_with_form(request: PageRequest, declaration: FormDeclaration) -> str:
     """The address of the page with the form that this request submits."""
 
     def filled(pattern: str) -> str:
@@ -165,7 +165,7 @@ def page_with_form(request: Asked, declaration: FormDeclaration) -> str:
 def _carried_out_once(handler: Handler, declaration: FormDeclaration) -> Handler:
     @wraps(handler)
     async def once(**given: Any) -> Response[Any]:
-        request: Asked = given["request"]
+        request: PageRequest = given["request"]
         visitor = known_visitor(request)
         if visitor is None:  # mailed links that work once, and throttles, bound what strangers' forms do
             return await handler(**given)

@@ -22,7 +22,7 @@ from app.identity.form_routes import (
     refuse_undeclared,
 )
 from app.identity.forms import FormRefused
-from app.identity.identity import Asked, ForeignForm, Identity, SignedOut, known_visitor, sign_in_path, visitor_of
+from app.identity.identity import ForeignForm, Identity, PageRequest, SignedOut, known_visitor, sign_in_path, visitor_of
 from app.web.errors import ErrorView, exception_handlers
 from app.web.pages import HTML
 
@@ -49,7 +49,7 @@ def signed_in_router(
     """Routes for signed-in people; others are redirected to sign in. Forms must be made for the session."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        await _authenticate(identity, cast(Asked, connection))
+        await _authenticate(identity, cast(PageRequest, connection))
 
     return _signed_in(path, handlers, identity, guard, max_body_bytes)
 
@@ -60,7 +60,7 @@ def operator_router(
     """Routes for operators: others get 404. An operator without two-step verification is sent to set it up."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        request = cast(Asked, connection)
+        request = cast(PageRequest, connection)
         await _authenticate(identity, request)
         session = visitor_of(request).session
         if not session.is_operator:
@@ -75,14 +75,14 @@ def signed_out_router(path: str, handlers: Sequence[Any], identity: Identity) ->
     """Routes that need no session: forms must come from a page of ours that was made for this browser."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        request = cast(Asked, connection)
+        request = cast(PageRequest, connection)
         if request.method not in SAFE_METHODS:
             await identity.require_own_form(request)
 
     return _router(path, handlers, identity, guard, MAX_FORM_BYTES)
 
 
-async def _authenticate(identity: Identity, request: Asked) -> None:
+async def _authenticate(identity: Identity, request: PageRequest) -> None:
     if await identity.recognise(request) is None:
         raise SignedOut
     put_identity(request, identity)
@@ -124,7 +124,7 @@ def _handlers(identity: Identity) -> ExceptionHandlersMap:
             return Response(b"", status_code=401, headers={"HX-Redirect": "/sign-in"}, media_type="text/plain")
         return identity.redirect(request, target)
 
-    def in_words(request: Asked, status: int, code: str, words: str) -> Response[Any]:
+    def in_words(request: PageRequest, status: int, code: str, words: str) -> Response[Any]:
         request_id = request.scope["state"].get("request_id", "")
         view = ErrorView(status=status, code=code, message=words, request_id=request_id)
         return Response(identity.error_page(request, view), status_code=status, media_type=HTML, headers=NO_STORE)

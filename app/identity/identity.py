@@ -36,7 +36,8 @@ from app.web.rate_limits import RateLimiter
 from app.web.same_origin import is_same_origin
 from app.wiring import Services
 
-Asked = Request[Any, Any, Any]
+PageRequest = Request[Any, Any, Any]
+"""The request of a page or of its form, as handlers get it."""
 
 CSRF_HEADER = "x-csrf-token"
 """What htmx sends in place of the hidden field (`hx-headers`)."""
@@ -83,11 +84,11 @@ class Identity:
 
     # The visitor
 
-    async def session_of(self, request: Asked) -> Session | None:
+    async def session_of(self, request: PageRequest) -> Session | None:
         """The session of the browser's cookie, if there is one."""
         return await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
 
-    async def recognise(self, request: Asked) -> Visitor | None:
+    async def recognise(self, request: PageRequest) -> Visitor | None:
         """The signed-in visitor, whose use of the session is recorded; None if nobody is signed in."""
         session = await self.session_of(request)
         if session is None:
@@ -98,7 +99,7 @@ class Identity:
         request.scope["state"]["visitor"] = visitor
         return visitor
 
-    def form_key(self, request: Asked) -> str:
+    def form_key(self, request: PageRequest) -> str:
         """The one-use key of the form that was sent, or of the forms on the requested page."""
         state = request.scope["state"]
         if "form_key" not in state:
@@ -106,26 +107,26 @@ class Identity:
         key: str = state["form_key"]
         return key
 
-    def csrf_token(self, request: Asked) -> str:
+    def csrf_token(self, request: PageRequest) -> str:
         """The token of the forms in the answer to this request, bound to the session or to the visit cookie."""
         return self._tokens.make(self.form_key(request), self._bound_to(request))
 
-    def _bound_to(self, request: Asked) -> str:
+    def _bound_to(self, request: PageRequest) -> str:
         visitor = known_visitor(request)
         return f"session:{visitor.session.id}" if visitor else f"visit:{self.visit(request)}"
 
-    def visit(self, request: Asked) -> str:
+    def visit(self, request: PageRequest) -> str:
         """The visit token of a browser in which nobody is signed in; a new one is sent where it has none."""
         token = request.scope["state"].get("visit") or _sane_token(request.cookies.get(cookies.VISIT))
         return token or self.start_visit(request, ids.new_secret())
 
-    def start_visit(self, request: Asked, token: str) -> str:
+    def start_visit(self, request: PageRequest, token: str) -> str:
         """Send the browser this visit token."""
         request.scope["state"]["visit"] = token
         cookies.put(request, cookies.VISIT, token)
         return token
 
-    async def start_session(self, request: Asked, token: str) -> None:
+    async def start_session(self, request: PageRequest, token: str) -> None:
         """Send a new session's token with the answer, and end the session that the browser had before."""
         await sessions.end_token(request.cookies.get(cookies.SESSION, ""))
         cookies.put(request, cookies.SESSION, token, lifetime=sessions.LIFETIME)
@@ -133,14 +134,14 @@ class Identity:
 
     # The form that was sent
 
-    async def read_form(self, request: Asked) -> Form:
+    async def read_form(self, request: PageRequest) -> Form:
         """The form, urlencoded or multipart. Raises INVALID_INPUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE."""
         form: Form | None = request.scope["state"].get("form")
         if form is None:
             form = request.scope["state"]["form"] = await forms.read(request)
         return form
 
-    async def require_own_form(self, request: Asked) -> None:
+    async def require_own_form(self, request: PageRequest) -> None:
         """Raise ForeignForm unless a page of ours sent this that was made for this session or browser.
 
         Afterwards `form_key` returns the key of this form.
@@ -160,7 +161,7 @@ class Identity:
             raise ForeignForm("the form's token is not this session's")
         request.scope["state"]["form_key"] = key
 
-    async def require_fresh_code(self, request: Asked, form: Form) -> None:
+    async def require_fresh_code(self, request: PageRequest, form: Form) -> None:
         """Return if no code is needed, or the form's field `code` is right; the session then has a new token.
 
         Raises FormRefused with `form.errors["code"]`. Not inside a transaction.
@@ -181,7 +182,7 @@ class Identity:
             raise form.refuse("code", str(error)) from None
         await self.record_code(request)
 
-    async def require_password(self, request: Asked, form: Form, name: str = "password") -> Person:
+    async def require_password(self, request: PageRequest, form: Form, name: str = "password") -> Person:
         """The visitor, after a check of their password in the field `name`. Raises FormRefused.
 
         Not inside a transaction: wrong ones are counted.
@@ -200,12 +201,12 @@ class Identity:
             words = "this is not your password" if error.code is Code.INVALID_INPUT else error.message
             raise form.refuse(name, words) from None
 
-    async def record_code(self, request: Asked) -> None:
+    async def record_code(self, request: PageRequest) -> None:
         """Record that the visitor's code was right just now. Raises SignedOut if the session ended meanwhile."""
         session = visitor_of(request).session
         await self.continue_session(request, session, await sessions.renew(session, clock.now()))
 
-    async def continue_session(self, request: Asked, session: Session, token: str | None) -> None:
+    async def continue_session(self, request: PageRequest, session: Session, token: str | None) -> None:
         """Send the browser the session's new token, and use the session as it is now for the rest of the request.
 
         Raises SignedOut without a token, or if the session ended meanwhile.
@@ -222,7 +223,7 @@ class Identity:
     # The answers
 
     def page(
-        self, request: Asked, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
+        self, request: PageRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
     ) -> Response[bytes]:
         """A page. Its context has visitor, csrf_token, flash, path and needs_code too."""
         visitor = known_visitor(request)
@@ -235,7 +236,7 @@ class Identity:
         }
         return self._pages.page(template, frame | dict(context or {}), status=status)
 
-    def redirect(self, request: Asked, path: str, *, flash: str = "", tone: Tone = "positive") -> Response[Any]:
+    def redirect(self, request: PageRequest, path: str, *, flash: str = "", tone: Tone = "positive") -> Response[Any]:
         """A redirect to another page of ours (303), which shows `flash` once. Raises ValueError for other sites."""
         if not redirects.is_own(path):
             raise ValueError("a redirect target must be a path on our own site")
@@ -243,12 +244,12 @@ class Identity:
             self._flashes.put(request, flash, tone)
         return Response(b"", status_code=303, headers={"Location": path}, media_type="text/plain")
 
-    def nothing_done(self, request: Asked, path: str, words: str) -> Response[Any]:
+    def nothing_done(self, request: PageRequest, path: str, words: str) -> Response[Any]:
         """A redirect to a page that shows why the form changed nothing. The form may be sent again under its key."""
         request.scope["state"]["nothing_done"] = True
         return self.redirect(request, path, flash=words, tone="caution")
 
-    def show_once(self, request: Asked, path: str, content: Mapping[str, Any]) -> Response[Any]:
+    def show_once(self, request: PageRequest, path: str, content: Mapping[str, Any]) -> Response[Any]:
         """A redirect to the page at `path`, which shows `content` once: `shown_once` returns it there.
 
         Only for an answer to a form. `content` is stored sealed, for this session alone, and in no address or cookie.
@@ -256,7 +257,7 @@ class Identity:
         request.scope["state"]["shown_once"] = msgspec.json.encode(content).decode()
         return self.redirect(request, path)
 
-    async def shown_once(self, request: Asked) -> dict[str, Any] | None:
+    async def shown_once(self, request: PageRequest) -> dict[str, Any] | None:
         """What `show_once` stored for this page; None if it was shown before, or is too old.
 
         HEAD shows nothing, and so returns None and deletes nothing.
@@ -268,12 +269,12 @@ class Identity:
         return None if content is None else msgspec.json.decode(content, type=dict[str, Any])
 
     def refused(
-        self, request: Asked, form: Form, template: str, context: Mapping[str, Any] | None = None
+        self, request: PageRequest, form: Form, template: str, context: Mapping[str, Any] | None = None
     ) -> Response[bytes]:
         """The form again, with its errors (422)."""
         return self.page(request, template, {**(context or {}), "form": form}, status=422)
 
-    def error_page(self, request: Asked, view: ErrorView) -> str:
+    def error_page(self, request: PageRequest, view: ErrorView) -> str:
         """The page of an error. For errors of the client it shows the message."""
         title = _ERROR_TITLES.get(view.status, "Something went wrong")
         words = view.message if view.status in _ERROR_TITLES and view.status != 404 else ""
@@ -283,7 +284,7 @@ class Identity:
         )
 
 
-def visitor_of(request: Asked) -> Visitor:
+def visitor_of(request: PageRequest) -> Visitor:
     """The signed-in visitor, below a router for signed-in people. Raises SignedOut."""
     visitor = known_visitor(request)
     if visitor is None:
@@ -291,29 +292,29 @@ def visitor_of(request: Asked) -> Visitor:
     return visitor
 
 
-def known_visitor(request: Asked) -> Visitor | None:
+def known_visitor(request: PageRequest) -> Visitor | None:
     """The signed-in visitor, if there is one and the guard has read the session."""
     visitor: Visitor | None = request.scope["state"].get("visitor")
     return visitor
 
 
-def address_of(request: Asked) -> str:
+def address_of(request: PageRequest) -> str:
     """The client's address, for the audit log."""
     return str(request.scope["state"]["client_address"])
 
 
-def site_of(request: Asked) -> str:
+def site_of(request: PageRequest) -> str:
     """The client's address, or the /64 of an IPv6 one: what limits per address count."""
     return site(request.scope["state"]["client_address"])
 
 
-def user_agent_of(request: Asked) -> str:
+def user_agent_of(request: PageRequest) -> str:
     """The browser's user agent, cut and without characters that can't be shown."""
     sent = request.headers.get("user-agent", "")[: sessions.MAX_USER_AGENT_LENGTH]
     return "".join(character if character.isprintable() else " " for character in sent)
 
 
-def sign_in_path(request: Asked) -> str:
+def sign_in_path(request: PageRequest) -> str:
     """The sign-in page, with this page as the next one where the request is for a page."""
     if request.method not in ("GET", "HEAD"):
         return "/sign-in"

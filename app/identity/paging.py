@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from app.core.errors import invalid
 from app.core.keyset import Key, Page, Place
-from app.identity.identity import Asked
+from app.identity.identity import PageRequest
 from app.web.paging import Position, decode_cursor, encode_cursor
 
 PAGE_LENGTH = 25
@@ -46,7 +46,7 @@ def by_number(text: str) -> Key:
     return (_number(text),)
 
 
-def place_of(request: Asked, key: AsKey) -> Place | None:
+def place_of(request: PageRequest, key: AsKey) -> Place | None:
     """The place that the address names, None for the first page. Raises INVALID_INPUT."""
     if text := request.query_params.get("after"):
         return Place(key(text))

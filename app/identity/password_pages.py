@@ -9,7 +9,7 @@ from app.identity.constant_time import minimum_duration
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_out_router
-from app.identity.identity import Asked, Identity, address_of, site_of
+from app.identity.identity import Identity, PageRequest, address_of, site_of
 
 GONE = 410
 
@@ -17,12 +17,12 @@ GONE = 410
 def routers(identity: Identity) -> list[Router]:
     """`/forgot-password`, `/reset-password`."""
 
-    def gone(request: Asked) -> Response[Any]:
+    def gone(request: PageRequest) -> Response[Any]:
         again = {"again": "/forgot-password", "again_label": "Ask for a new link"}
         return identity.page(request, "identity/link_gone.html", again, status=GONE)
 
     @get("/forgot-password")
-    async def forgot_page(request: Asked) -> Response[Any]:
+    async def forgot_page(request: PageRequest) -> Response[Any]:
         return identity.page(request, "identity/forgot_password.html", {"form": Form.empty()})
 
     @form_post(
@@ -30,7 +30,7 @@ def routers(identity: Identity) -> list[Router]:
         does="Ask for a link to choose a new password",
         step_up=NoStepUp("nobody is signed in; letters are throttled"),
     )
-    async def forgot(request: Asked) -> Response[Any]:
+    async def forgot(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         try:
             if not form.text("email"):
@@ -45,11 +45,11 @@ def routers(identity: Identity) -> list[Router]:
         return identity.redirect(request, "/forgot-password/sent")
 
     @get("/forgot-password/sent")
-    async def sent(request: Asked) -> Response[Any]:
+    async def sent(request: PageRequest) -> Response[Any]:
         return identity.page(request, "identity/forgot_password_sent.html")
 
     @get("/reset-password")
-    async def reset_page(request: Asked) -> Response[Any]:
+    async def reset_page(request: PageRequest) -> Response[Any]:
         token = request.query_params.get("token", "")
         if not await identity.password_changes.can_reset(token, clock.now()):
             return gone(request)
@@ -60,7 +60,7 @@ def routers(identity: Identity) -> list[Router]:
         does="Choose a new password",
         step_up=NoStepUp("nobody is signed in; the link in the letter works once"),
     )
-    async def reset(request: Asked) -> Response[Any]:
+    async def reset(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         token, password = form.text("token"), form.secret("password")
         form.forget("password")

@@ -17,7 +17,7 @@ from app.identity.account_nav import account_nav
 from app.identity.form_routes import NoStepUp, StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router
-from app.identity.identity import Asked, Identity, address_of, visitor_of
+from app.identity.identity import Identity, PageRequest, address_of, visitor_of
 from app.identity.user_agents import browser_name
 from app.web.qr import qr
 
@@ -27,19 +27,19 @@ SECURITY = "/account/security"
 def routers(identity: Identity) -> list[Router]:
     """`/account/security` and what is below it."""
 
-    def show(request: Asked, template: str, context: dict[str, Any], status: int = 200) -> Response[Any]:
+    def show(request: PageRequest, template: str, context: dict[str, Any], status: int = 200) -> Response[Any]:
         nav = account_nav(request.scope["path"])
         return identity.page(request, template, {"nav": nav, "form": Form.empty(), **context}, status=status)
 
-    def show_codes(request: Asked, codes: list[str], heading: str) -> Response[Any]:
+    def show_codes(request: PageRequest, codes: list[str], heading: str) -> Response[Any]:
         return identity.show_once(request, f"{SECURITY}/recovery-codes/shown", {"codes": codes, "heading": heading})
 
-    def show_offer(request: Asked, form: Form, offer: Offer, status: int = 200) -> Response[Any]:
+    def show_offer(request: PageRequest, form: Form, offer: Offer, status: int = 200) -> Response[Any]:
         code = qr(offer.uri, label="QR code for your authenticator app")
         return show(request, "identity/authenticator_offer.html", {"form": form, "offer": offer, "qr": code}, status)
 
     @get("/")
-    async def overview(request: Asked) -> Response[Any]:
+    async def overview(request: PageRequest) -> Response[Any]:
         visitor, now = visitor_of(request), clock.now()
         context = {
             "sessions": await sessions_repository.of_account(visitor.account_id, now),
@@ -49,11 +49,11 @@ def routers(identity: Identity) -> list[Router]:
         return show(request, "identity/security.html", context)
 
     @get("/authenticator")
-    async def authenticator_page(request: Asked) -> Response[Any]:
+    async def authenticator_page(request: PageRequest) -> Response[Any]:
         return show(request, "identity/authenticator.html", {})
 
     @form_post("/authenticator", does="Set up an authenticator", step_up=StepUp.FRESH_CODE)
-    async def offer_authenticator(request: Asked) -> Response[Any]:
+    async def offer_authenticator(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         try:
             person = await identity.require_password(request, form)
@@ -63,11 +63,11 @@ def routers(identity: Identity) -> list[Router]:
         offer = identity.enrolment.offer(person, visitor_of(request).session, clock.now())
         return identity.show_once(request, f"{SECURITY}/authenticator/confirm", {"offer": offer.sealed})
 
-    def start_again(request: Asked, words: str) -> Response[Any]:
+    def start_again(request: PageRequest, words: str) -> Response[Any]:
         return identity.nothing_done(request, f"{SECURITY}/authenticator", words)
 
     @get("/authenticator/confirm")
-    async def offered_authenticator(request: Asked) -> Response[Any]:
+    async def offered_authenticator(request: PageRequest) -> Response[Any]:
         shown, visitor, now = await identity.shown_once(request), visitor_of(request), clock.now()
         person = await accounts_repository.by_id(visitor.account_id)
         offer = identity.enrolment.reopen(person, visitor.session, shown["offer"], now) if shown else None
@@ -80,7 +80,7 @@ def routers(identity: Identity) -> list[Router]:
         does="Turn on two-step verification",
         step_up=NoStepUp("the offer is given out after a fresh code, and for this session alone"),
     )
-    async def confirm_authenticator(request: Asked) -> Response[Any]:
+    async def confirm_authenticator(request: PageRequest) -> Response[Any]:
         form, visitor, now = await identity.read_form(request), visitor_of(request), clock.now()
         person = await accounts_repository.by_id(visitor.account_id)
         offer = identity.enrolment.reopen(person, visitor.session, form.text("offer"), now)
@@ -99,11 +99,11 @@ def routers(identity: Identity) -> list[Router]:
         return show_codes(request, made.codes, "Two-step verification is on")
 
     @get("/authenticator/off")
-    async def off_page(request: Asked) -> Response[Any]:
+    async def off_page(request: PageRequest) -> Response[Any]:
         return show(request, "identity/authenticator_off.html", {})
 
     @form_post("/authenticator/off", does="Turn off two-step verification", step_up=StepUp.FRESH_CODE)
-    async def turn_off(request: Asked) -> Response[Any]:
+    async def turn_off(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         try:
             with form.catching():
@@ -120,16 +120,16 @@ def routers(identity: Identity) -> list[Router]:
         return identity.redirect(request, SECURITY, flash=words, tone="caution")
 
     @get("/recovery-codes")
-    async def recovery_page(request: Asked) -> Response[Any]:
+    async def recovery_page(request: PageRequest) -> Response[Any]:
         left = await codes_repository.count_recovery_codes(visitor_of(request).account_id)
         return show(request, "identity/recovery_codes.html", {"codes_left": left})
 
     @get("/recovery-codes/shown")
-    async def shown_codes(request: Asked) -> Response[Any]:
+    async def shown_codes(request: PageRequest) -> Response[Any]:
         return show(request, "identity/recovery_codes_shown.html", {"shown": await identity.shown_once(request)})
 
     @form_post("/recovery-codes", does="Make new recovery codes", step_up=StepUp.FRESH_CODE)
-    async def new_recovery_codes(request: Asked) -> Response[Any]:
+    async def new_recovery_codes(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         try:
             with form.catching():
@@ -146,7 +146,7 @@ def routers(identity: Identity) -> list[Router]:
         return show_codes(request, made.codes, "Your new recovery codes")
 
     @form_post("/sessions/{session_id:str}/end", does="Sign out a browser", step_up=StepUp.FRESH_CODE, page="/")
-    async def end_session(request: Asked, session_id: str) -> Response[Any]:
+    async def end_session(request: PageRequest, session_id: str) -> Response[Any]:
         visitor = visitor_of(request)
         await identity.require_fresh_code(request, await identity.read_form(request))
         ended = await credentials.sign_out(
@@ -159,7 +159,7 @@ def routers(identity: Identity) -> list[Router]:
         return identity.redirect(request, SECURITY, flash="That browser is signed out.")
 
     @form_post("/sessions/end-others", does="Sign out all other browsers", step_up=StepUp.FRESH_CODE, page="/")
-    async def end_others(request: Asked) -> Response[Any]:
+    async def end_others(request: PageRequest) -> Response[Any]:
         await identity.require_fresh_code(request, await identity.read_form(request))
         session, now = visitor_of(request).session, clock.now()
         person = await accounts_repository.by_id(session.account_id)

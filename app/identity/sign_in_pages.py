@@ -12,23 +12,23 @@ from app.identity import cookies, redirects
 from app.identity.form_routes import EVERY_PAGE, NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_in_router, signed_out_router
-from app.identity.identity import Asked, Identity, address_of, site_of, user_agent_of, visitor_of
+from app.identity.identity import Identity, PageRequest, address_of, site_of, user_agent_of, visitor_of
 from app.identity.targets import home_of
 
 
 def routers(identity: Identity) -> list[Router]:
     """`/sign-in`, `/sign-in/code`, `/sign-out`."""
 
-    async def signed_in(request: Asked, result: SignedIn, next_path: str) -> Response[Any]:
+    async def signed_in(request: PageRequest, result: SignedIn, next_path: str) -> Response[Any]:
         await identity.start_session(request, result.token)
         session = await sessions.find(result.token, clock.now())
         return identity.redirect(request, redirects.own(next_path, home_of(session)))
 
-    def password_context(request: Asked) -> dict[str, Any]:
+    def password_context(request: PageRequest) -> dict[str, Any]:
         return {"next_path": redirects.own(request.query_params.get("next"), "")}
 
     @get("/sign-in")
-    async def password_page(request: Asked) -> Response[Any]:
+    async def password_page(request: PageRequest) -> Response[Any]:
         context = password_context(request)
         session = await sessions.find(request.cookies.get(cookies.SESSION, ""), clock.now())
         if session is not None:
@@ -36,7 +36,7 @@ def routers(identity: Identity) -> list[Router]:
         return identity.page(request, "identity/sign_in.html", {"form": Form.empty(), **context})
 
     @form_post("/sign-in", does="Sign in", step_up=NoStepUp("nobody is signed in yet"))
-    async def give_password(request: Asked) -> Response[Any]:
+    async def give_password(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         next_path = redirects.own(form.text("next"), "")
         password = form.secret("password")
@@ -58,19 +58,19 @@ def routers(identity: Identity) -> list[Router]:
         identity.start_visit(request, result.token)
         return identity.redirect(request, redirects.with_next("/sign-in/code", next_path))
 
-    def start_again(request: Asked, next_path: str) -> Response[Any]:
+    def start_again(request: PageRequest, next_path: str) -> Response[Any]:
         words = "That took too long. Please sign in again."
         return identity.redirect(request, redirects.with_next("/sign-in", next_path), flash=words, tone="caution")
 
     @get("/sign-in/code")
-    async def code_page(request: Asked) -> Response[Any]:
+    async def code_page(request: PageRequest) -> Response[Any]:
         context = password_context(request)
         if not await identity.sign_in.is_waiting(request.cookies.get(cookies.VISIT, ""), clock.now()):
             return identity.redirect(request, redirects.with_next("/sign-in", context["next_path"]))
         return identity.page(request, "identity/sign_in_code.html", {"form": Form.empty(), **context})
 
     @form_post("/sign-in/code", does="Sign in, the second step", step_up=NoStepUp("it is the code itself"))
-    async def give_code(request: Asked) -> Response[Any]:
+    async def give_code(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         next_path = redirects.own(form.text("next"), "")
         code = form.text("code")
@@ -91,7 +91,7 @@ def routers(identity: Identity) -> list[Router]:
         return await signed_in(request, result, next_path)
 
     @form_post("/", does="Sign out", step_up=NoStepUp("it ends one’s own session and nothing else"), page=EVERY_PAGE)
-    async def sign_out(request: Asked) -> Response[Any]:
+    async def sign_out(request: PageRequest) -> Response[Any]:
         visitor = visitor_of(request)
         await credentials.sign_out(
             visitor.account_id, visitor.session.id, action="signed_out", address=address_of(request), now=clock.now()

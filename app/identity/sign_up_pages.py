@@ -12,7 +12,7 @@ from app.identity.constant_time import minimum_duration
 from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import signed_out_router
-from app.identity.identity import Asked, Identity, address_of, site_of, user_agent_of
+from app.identity.identity import Identity, PageRequest, address_of, site_of, user_agent_of
 
 GONE = 410
 
@@ -20,18 +20,18 @@ GONE = 410
 def routers(identity: Identity) -> list[Router]:
     """`/sign-up`, `/confirm-email`."""
 
-    def gone(request: Asked) -> Response[Any]:
+    def gone(request: PageRequest) -> Response[Any]:
         return identity.page(
             request, "identity/link_gone.html", {"again": "/sign-up", "again_label": "Sign up"}, status=GONE
         )
 
     @get("/sign-up")
-    async def page(request: Asked) -> Response[Any]:
+    async def page(request: PageRequest) -> Response[Any]:
         next_path = redirects.own(request.query_params.get("next"), "")
         return identity.page(request, "identity/sign_up.html", {"form": Form.empty(), "next_path": next_path})
 
     @form_post("/sign-up", does="Sign up", step_up=NoStepUp("nobody is signed in; letters are throttled"))
-    async def sign_up(request: Asked) -> Response[Any]:
+    async def sign_up(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         next_path = redirects.own(form.text("next"), "")
         password = form.secret("password")
@@ -52,11 +52,11 @@ def routers(identity: Identity) -> list[Router]:
         return identity.redirect(request, "/sign-up/sent")
 
     @get("/sign-up/sent")
-    async def sent(request: Asked) -> Response[Any]:
+    async def sent(request: PageRequest) -> Response[Any]:
         return identity.page(request, "identity/sign_up_sent.html")
 
     @get("/confirm-email")
-    async def confirm_page(request: Asked) -> Response[Any]:
+    async def confirm_page(request: PageRequest) -> Response[Any]:
         token = request.query_params.get("token", "")
         if await links.find("sign_up", token, clock.now()) is None:
             return gone(request)
@@ -67,7 +67,7 @@ def routers(identity: Identity) -> list[Router]:
         does="Confirm the address of a new account",
         step_up=NoStepUp("nobody is signed in; the link in the letter works once"),
     )
-    async def confirm(request: Asked) -> Response[Any]:
+    async def confirm(request: PageRequest) -> Response[Any]:
         form = await identity.read_form(request)
         token, password = form.text("token"), form.secret("password")
         form.forget("password")

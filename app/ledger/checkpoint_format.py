@@ -1,6 +1,6 @@
-"""What a checkpoint is, in plain values: its document, its leaves, its signature, and what is wrong with one.
+"""The format of a checkpoint: its document, its leaves, its signature, and the check of all three.
 
-`docs/ledger.md` and `docs/verify_ledger.py` say how a stranger verifies one.
+Pure functions over values. `docs/ledger.md` and `docs/verify_ledger.py` show how a third party verifies one.
 """
 
 import base64
@@ -22,7 +22,7 @@ FORMAT = "swap-pay-checkpoint/1"
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """Where one ledger stood."""
+    """The state of one ledger in a checkpoint."""
 
     chain: ChainId
     state: State
@@ -46,7 +46,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A signed checkpoint. `document` is the very text that was signed; `hash` its SHA-256."""
+    """A signed checkpoint. `document` is exactly the text that was signed; `hash` is its SHA-256."""
 
     number: int
     created_at: datetime
@@ -59,7 +59,7 @@ class Checkpoint:
 
     @property
     def previous(self) -> str:
-        """The hash of the checkpoint before, as the document has it."""
+        """The hash of the previous checkpoint, read from the document."""
         previous: str = json.loads(self.document)["previous"]
         return previous
 
@@ -75,7 +75,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """That a leaf is in a checkpoint."""
+    """Proof that a leaf is part of a checkpoint."""
 
     leaf: Leaf
     index: int
@@ -84,7 +84,7 @@ class Proof:
 
 
 def seeds_public_keys(keys: CheckpointKeys) -> dict[str, bytes]:
-    """The public keys of the seeds in the settings: what the gateway itself trusts."""
+    """The public keys, by id, of the seeds in the settings. The gateway trusts these."""
     return {
         key_id: Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
         for key_id, seed in keys.seeds.items()
@@ -101,7 +101,7 @@ def is_signed(document: bytes, signature: bytes, public_key: bytes) -> bool:
 
 
 def fault_in(checkpoint: Checkpoint, leaves: Sequence[Leaf], trusted: Mapping[str, bytes]) -> str | None:
-    """What is wrong with a stored checkpoint, or None."""
+    """Describe what is wrong with a stored checkpoint; None if it is valid."""
     public_key = trusted.get(checkpoint.key_id)
     if public_key is None:
         return f"key {checkpoint.key_id} signed it, and is not trusted"

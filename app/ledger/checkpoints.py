@@ -1,9 +1,9 @@
-"""Signed checkpoints: where every ledger stood at one moment, in one Merkle root that outsiders can keep.
+"""Signed checkpoints: the state of every ledger at one moment, in one Merkle root that third parties can store.
 
-A checkpoint's document names the one before it by hash, so that the history can't be thinned out, and is signed
-with Ed25519 (RFC 8032) by a key that the database does not hold. Whoever has an old checkpoint can show that an
-entry was there; a superuser who rewrites a ledger, or all of it, or cuts its tail, contradicts it.
-`docs/ledger.md` and `docs/verify_ledger.py` say how a stranger verifies one.
+A checkpoint's document contains the hash of the previous one, so that none can be removed unnoticed. It is signed
+with Ed25519 (RFC 8032) by a key that is not in the database. With an old checkpoint anybody can prove that an
+entry existed: if a superuser rewrites a ledger or deletes its last entries, the checkpoint contradicts the ledger.
+`docs/ledger.md` and `docs/verify_ledger.py` show how a third party verifies one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from app.ledger.hashchain import GENESIS_HASH, ChainId
 
 
 async def create(keys: CheckpointKeys, now: datetime) -> Checkpoint:
-    """Sign where all ledgers stand now. Opens its own transaction, in which only those that moved are stored."""
+    """Sign the present state of all ledgers. Opens its own transaction; stores only ledgers that have changed."""
     async with database.transaction():
         await checkpoints_repository.lock_numbering()
         previous = await checkpoints_repository.latest()
@@ -50,7 +50,7 @@ async def create(keys: CheckpointKeys, now: datetime) -> Checkpoint:
 
 
 async def prove(chain: ChainId, number: int | None = None) -> Proof | None:
-    """The proof that a ledger is in a checkpoint, the newest unless told otherwise; None where it is not."""
+    """The proof that a ledger is part of checkpoint `number` (the newest if None); None if it is not."""
     checkpoint = await checkpoints_repository.latest() if number is None else await checkpoints_repository.get(number)
     if checkpoint is None:
         return None
@@ -78,13 +78,13 @@ class _Tree:
 
 
 _trees: dict[str, _Tree] = {}
-"""The trees of a few checkpoints, by hash: a signed one never changes, and many merchants ask for the newest."""
+"""A cache of trees, by the checkpoint's hash: a signed tree never changes, and many merchants request the newest."""
 
 TREES_KEPT = 2
 
 
 class KeyReused(Exception):
-    """The settings give a known id to another seed: what it signed before could not be verified any more."""
+    """The settings use a known key id for a different seed: earlier signatures could no longer be verified."""
 
 
 async def _store_key(key_id: str, public_key: bytes, now: datetime) -> None:

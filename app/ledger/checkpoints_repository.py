@@ -13,7 +13,7 @@ from app.ledger.hashchain import Anchor, ChainId, State
 from app.ledger.tables import CheckpointKey, CheckpointLeaf, LedgerCheckpoint
 
 CHECKPOINT_LOCK = 7_226_006
-"""Advisory lock key: checkpoints are numbered one after another, whichever process makes them."""
+"""Advisory lock key: one process at a time creates a checkpoint, so that numbers have no gaps."""
 
 _MAX_NUMBER = 2**63 - 1
 """Above every number: `bigint` ends there."""
@@ -46,7 +46,7 @@ def _checkpoints() -> "Select[LedgerCheckpoint]":
 
 
 async def lock_numbering() -> None:
-    """Keep others from making a checkpoint until the caller's transaction ends."""
+    """Lock the creation of checkpoints until the caller's transaction ends."""
     # SQL, since the builder calls no function without a table.
     await database.execute("SELECT pg_advisory_xact_lock($1)", CHECKPOINT_LOCK)
 
@@ -66,7 +66,7 @@ _BY_NUMBER = Statement(_checkpoints().where(LedgerCheckpoint.number == Param("nu
 
 
 async def before(number: int | None, limit: int) -> list[Checkpoint]:
-    """The history, newest first, below `number`."""
+    """Checkpoints below `number` (None: all), newest first."""
     return await _BEFORE.all(below=_MAX_NUMBER if number is None else number, limit=limit)
 
 
@@ -78,7 +78,7 @@ _BEFORE = Statement(
 
 
 async def last_signed_at() -> datetime | None:
-    """When the newest checkpoint was signed."""
+    """When the newest checkpoint was signed; None if there is none."""
     return await _LAST_SIGNED_AT.first()
 
 
@@ -94,7 +94,7 @@ _PUBLIC_KEYS = Statement(select(CheckpointKey, _Key).order_by(CheckpointKey.firs
 
 
 async def add_key(key_id: str, public_key: bytes, now: datetime) -> bytes:
-    """Store a public key unless one with this id is known; the one that is stored under the id now."""
+    """Store a public key unless one with this id exists. Returns the key that is stored under the id."""
     await _ADD_KEY.run(id=key_id, public_key=public_key, first_used_at=now)
     return await _PUBLIC_KEY.one(id=key_id)
 
@@ -128,7 +128,7 @@ async def leaves_of(number: int) -> list[Leaf]:
 
 
 async def anchors(ledger: int, *, last_only: bool) -> list[Anchor]:
-    """What was signed of one ledger, oldest first; the newest alone with `last_only`."""
+    """The signed states of one ledger, oldest first; with `last_only` the newest alone."""
     rows = await _ANCHORS.all(ledger=ledger, limit=1 if last_only else None)
     return [
         Anchor(row.checkpoint, State(row.seq, row.available_raw, row.locked_raw, row.head_hash))
@@ -146,7 +146,7 @@ _ANCHORS = Statement(
 
 
 async def add_moved_leaves(number: int) -> None:
-    """Store where each ledger stands that has moved since its last leaf; one statement, so one moment."""
+    """Store the state of each ledger that has changed since its last leaf. One statement reads one moment."""
     # SQL, since the builder knows neither INSERT ... SELECT nor LATERAL.
     await database.execute(
         """

@@ -1,7 +1,7 @@
-"""The chain of hashes, in plain values: what an entry is, how it is hashed, and what is wrong with a chain.
+"""The hash chain: the format of an entry, its hash, and the check of a chain. Pure functions over values.
 
-`docs/ledger.md` describes the format for strangers. It is versioned by its field names: a change of any of them
-would start new chains, never touch old ones.
+`docs/ledger.md` describes the format for third parties. Its field names are its version: another set of fields
+would need new chains; existing ones never change.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ GENESIS_HASH = "0" * 64
 
 @dataclass(frozen=True, slots=True, order=True)
 class ChainId:
-    """Whose chain: a merchant's id or a platform ledger, an asset, a network such as `ethereum:test`.
+    """The key of a chain: an owner (a merchant's id or a platform ledger), an asset, a network (`ethereum:test`).
 
     Ordered: heads are locked in this order, everywhere.
     """
@@ -31,7 +31,7 @@ class ChainId:
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """The fact that an entry stands for, such as a deposit."""
+    """The object that caused an entry, such as a deposit."""
 
     type: Annotated[str, Meta(description="What kind of thing it is.")]
     id: Annotated[str, Meta(description="Which one.")]
@@ -60,7 +60,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a chain stands after some entry."""
+    """The state of a chain after an entry: its seq, hash and balances."""
 
     seq: int = 0
     available_raw: int = 0
@@ -70,7 +70,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """What a checkpoint signed of a chain."""
+    """The state of a chain that a checkpoint signed."""
 
     checkpoint: int
     state: State
@@ -90,7 +90,7 @@ class _HashedReference(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Hashed(msgspec.Struct, frozen=True, gc=False):
-    """What is hashed of an entry, its fields in the order of RFC 8785: by name.
+    """The hashed fields of an entry, in the order of RFC 8785: by name.
 
     Of strings, one integer below 2^53 and such fields msgspec writes the very bytes that RFC 8785 asks for, thirty
     times as fast as a general encoder; a property test holds the two together.
@@ -149,7 +149,7 @@ def next_entry(
     reference: Reference,
     now: datetime,
 ) -> Entry:
-    """The entry that continues a chain. Whether the balance allows it is the caller's to check."""
+    """The next entry of a chain. The caller checks that the balance allows it."""
     unsealed = Entry(
         seq=state.seq + 1,
         kind=kind,
@@ -166,12 +166,12 @@ def next_entry(
 
 
 def state_after(entry: Entry) -> State:
-    """Where the chain stands after an entry."""
+    """The state of the chain after an entry."""
     return State(entry.seq, int(entry.available_after_raw), int(entry.locked_after_raw), entry.hash)
 
 
 def entry_fault(chain: ChainId, before: State, entry: Entry) -> Fault | None:
-    """What is wrong with an entry that should continue a chain which stands at `before`."""
+    """Describe what is wrong with an entry that should follow the state `before`; None if it is valid."""
     expected_seq = before.seq + 1
     if entry.seq > expected_seq:
         return Fault(expected_seq, f"missing: found seq {entry.seq}")
@@ -189,7 +189,7 @@ def entry_fault(chain: ChainId, before: State, entry: Entry) -> Fault | None:
 
 
 def head_fault(reached: State, head: State) -> Fault | None:
-    """What is wrong if the entries lead to `reached` but the head says `head`."""
+    """Describe how the head differs from `reached`, the state after the last entry; None if they agree."""
     if reached.seq < head.seq:
         return Fault(reached.seq + 1, f"missing: the head stands at seq {head.seq}")
     if reached.seq > head.seq:

@@ -1,6 +1,6 @@
 """Merkle trees as Certificate Transparency hashes them (RFC 6962, section 2.1). Pure: bytes in, bytes out.
 
-A leaf's hash starts with a zero byte and a node's with a one, so that no node can pass for a leaf.
+The input of a leaf's hash starts with byte 0 and that of a node's with byte 1, so that no node is valid as a leaf.
 """
 
 import hashlib
@@ -62,7 +62,7 @@ def is_included(leaf: bytes, index: int, size: int, path: Sequence[bytes], expec
 
 
 def _level_above(level: Sequence[bytes]) -> list[bytes]:
-    """Pairs are joined; a last one without a partner moves up as it is.
+    """Hash each pair into one node; an odd last hash moves up unchanged.
 
     That is section 2.1's split at the largest power of two, read from the leaves up.
     """

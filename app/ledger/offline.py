@@ -1,4 +1,4 @@
-"""Verifying an export against a proof, with nothing but the two files and the public keys.
+"""Verifying an export against a proof. Needs only the two files and the public keys.
 
 `docs/verify_ledger.py` does the same without any of our code; a test holds the two together.
 """
@@ -16,13 +16,13 @@ from app.ledger.verify import Verification, verify_export
 
 
 class BadProof(Exception):
-    """The proof does not prove anything: it is malformed, signed by nobody we trust, or leads to another root."""
+    """The proof is malformed, is signed by a key that is not trusted, or gives another root."""
 
 
 def verify_export_with_proof(
     lines: Iterable[str], proof: Mapping[str, Any], trusted: Mapping[str, bytes]
 ) -> Verification:
-    """Re-compute an export and hold it against the signed leaf. Raises UnreadableExport, BadProof.
+    """Re-compute an export and compare it with the signed leaf. Raises UnreadableExport, BadProof.
 
     A tail cut off below the signed seq, or a chain rewritten as a whole, is a fault.
     """
@@ -35,7 +35,7 @@ def verify_export_with_proof(
 
 
 def signed_anchor(proof: Mapping[str, Any], trusted: Mapping[str, bytes]) -> tuple[ChainId, Anchor]:
-    """What a proof shows to have been signed: signature, then inclusion. Raises BadProof."""
+    """The signed state in a proof, after checking its signature and inclusion. Raises BadProof."""
     try:
         document = proof["checkpoint"]
         signed_bytes = canonical_json(document)

@@ -24,7 +24,7 @@ READ_AHEAD = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A chain and where its head says it stands. `ledger` is the head's row id."""
+    """A chain and the state that its head stores. `ledger` is the head's row id."""
 
     ledger: int
     chain: ChainId
@@ -101,7 +101,7 @@ _HEADS_OF = Statement(
 
 
 async def head(chain: ChainId) -> Head | None:
-    """One chain, or None where nothing was ever booked."""
+    """One chain; None if it has no entry yet."""
     row = await _HEAD.first(owner=chain.owner, network=chain.network, asset=chain.asset)
     return None if row is None else row.head()
 
@@ -154,7 +154,7 @@ async def add_entries(ledger: int, entries: Sequence[Entry], now: datetime) -> N
 
 
 async def booked(chains: Iterable[ChainId], reference: Reference, kinds: Sequence[str]) -> dict[ChainId, int]:
-    """What entries of these kinds for a fact add up to in `available`, by chain; chains without any are left out."""
+    """The sum of `available` deltas of entries of these kinds for a reference, by chain; only chains that have any."""
     sums = {}
     for chain in chains:
         total_raw = await _BOOKED.first(
@@ -218,9 +218,9 @@ _ENTRY = Statement(_entries_of_ledger().where(LedgerEntry.seq == Param("seq")), 
 
 
 async def entries(ledger: int, after_seq: int = 0) -> AsyncIterator[Entry]:
-    """The entries of a chain from `after_seq` on, oldest first, however many there are.
+    """The entries of a chain after `after_seq`, oldest first, read in batches.
 
-    Each part may wait for the database as long as anything else, so that a long chain is not cut off.
+    The time limit for the database applies to each batch, so a long chain can be read to its end.
     """
     while True:
         with budget(limit_s()):

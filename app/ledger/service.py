@@ -1,4 +1,4 @@
-"""Posting to the books: lock the heads in order, continue each chain, insert. Postgres checks it all again."""
+"""Posting to the ledger: lock the heads in order, continue each chain, insert. Triggers check it all again."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from app.ledger.hashchain import ChainId, Entry, Reference, State, next_entry, s
 FEES = "platform:fees"
 TREASURY = "platform:treasury"
 SUSPENSE = "platform:suspense"
-"""The platform's own ledgers (contract, section 5): earned, operators' money, deposits that are nobody's yet."""
+"""The platform's own ledgers (contract, section 5): fees, operators' money, deposits not yet assigned to an owner."""
 
 Kind = Literal[
     "invoice_credit",
@@ -33,12 +33,12 @@ Kind = Literal[
     "top_up",
     "network_fee",
 ]
-"""What an entry stands for. `deposit_reversal` alone may take `available` below zero (ledger/tables.py)."""
+"""The kinds of entries. Only `deposit_reversal` may reduce `available` below zero (ledger/tables.py)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """A movement to book. Deltas are raw amounts; a positive one adds."""
+    """A movement to post. Deltas are raw amounts; a positive one increases the balance."""
 
     chain: ChainId
     kind: Kind
@@ -48,10 +48,10 @@ class Posting:
 
 
 async def post(postings: Iterable[Posting], now: datetime) -> None:
-    """Book movements in the caller's transaction, each chain's in the given order.
+    """Post movements in the caller's transaction, those of one chain in the given order.
 
-    Heads that are missing are created first, then all are locked in the order of their `ChainId`. Raises
-    INSUFFICIENT_BALANCE if a movement would take a balance below zero, NoTransactionError outside a transaction.
+    Missing heads are created first, then all are locked in the order of their `ChainId`. Raises
+    INSUFFICIENT_BALANCE if a movement would make a balance negative, NoTransactionError outside a transaction.
     """
     database.in_transaction()
     by_chain: defaultdict[ChainId, list[Posting]] = defaultdict(list)
@@ -64,7 +64,7 @@ async def post(postings: Iterable[Posting], now: datetime) -> None:
 
 
 async def lock(chains: Iterable[ChainId]) -> None:
-    """Lock chains ahead of other rows: heads come first in the order of locks. Needs the caller's transaction."""
+    """Lock chains before other rows: heads are first in the order of locks. Needs the caller's transaction."""
     database.in_transaction()
     for chain in sorted(chains):
         await repository.lock_head(chain)

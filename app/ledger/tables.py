@@ -1,7 +1,7 @@
-"""The books: a head per (owner, network, asset) and its append-only, hash-chained entries.
+"""The ledgers: a head per (owner, network, asset) and its append-only, hash-chained entries.
 
 Triggers (migration "ledger guards") refuse UPDATE and DELETE of entries, refuse an entry that does not
-continue its chain, and keep the head in step, so that a head can't be changed without an entry.
+continue its chain, and update the head with each entry, so that a head can't change without one.
 """
 
 from piccolo.columns import BigSerial, Varchar
@@ -12,7 +12,7 @@ from app.core import columns
 
 
 class LedgerHead(Table, tablename="ledger_heads"):
-    """Where a chain stands. `owner` is a merchant's id or `platform:fees|treasury|suspense`."""
+    """The present state of a chain. `owner` is a merchant's id or `platform:fees|treasury|suspense`."""
 
     id = BigSerial(primary_key=True)
     owner = columns.words(20)
@@ -55,7 +55,7 @@ class LedgerEntry(Table, tablename="ledger_entries"):
 
 
 class CheckpointKey(Table, tablename="checkpoint_keys"):
-    """A public key that has signed checkpoints. It stays published after its seed has left the settings."""
+    """A public key that has signed checkpoints. It stays published after its seed is removed from the settings."""
 
     id = columns.words(20, primary_key=True)
     public_key = columns.digest()
@@ -79,8 +79,8 @@ class LedgerCheckpoint(Table, tablename="ledger_checkpoints"):
 
 
 class CheckpointLeaf(Table, tablename="ledger_checkpoint_leaves"):
-    """Where a ledger stood in a checkpoint. Only where it had moved since the one before: a checkpoint's leaf of
-    a ledger is the newest row whose `checkpoint` is not above its number."""
+    """The state of a ledger in a checkpoint. A row exists only if the ledger changed since the previous checkpoint:
+    a ledger's leaf in a checkpoint is the newest row whose `checkpoint` is not above its number."""
 
     id = BigSerial(primary_key=True)
     checkpoint = columns.big_number()

@@ -1,4 +1,4 @@
-"""Re-computing chains, from the database or from an export: the first wrong entry is named."""
+"""Re-computing chains, from the database or from an export, to find the first wrong entry."""
 
 import json
 from collections import deque
@@ -25,7 +25,7 @@ EXPORT_FORMAT = "swap-pay-ledger/1"
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What came of re-computing one chain. `seq` is how far it was read."""
+    """The result of re-computing one chain. `seq` is the last entry that was read."""
 
     chain: ChainId
     seq: int
@@ -38,13 +38,13 @@ class UnreadableExport(Exception):
 
 
 async def verify_chain(head: repository.Head) -> Verification:
-    """Re-compute one chain. Entries added while it is read are left for the next time."""
+    """Re-compute one chain. Entries added while it is read are not checked."""
     state = State()
     async for entry in repository.entries(head.ledger):
         if entry.seq > head.state.seq:
             current = await repository.head(head.chain)
             if current is not None and current.state.seq >= entry.seq:
-                break  # booked since: the head has moved along
+                break  # posted since the head was read
         if fault := entry_fault(head.chain, state, entry):
             return Verification(head.chain, state.seq, state.hash, fault)
         state = state_after(entry)
@@ -52,12 +52,12 @@ async def verify_chain(head: repository.Head) -> Verification:
 
 
 async def verify_anchored(head: repository.Head, anchors: Sequence[Anchor], *, full: bool) -> Verification:
-    """Re-compute one chain and hold it against what was signed of it (ledger/checkpoints.py).
+    """Re-compute one chain and compare it with its signed states (ledger/checkpoints.py).
 
-    Not `full`: only from the last signed state on, so that what it costs does not grow with the chain. For a
-    snapshot (a REPEATABLE READ transaction of the caller), in which head and entries are of one moment. A chain
-    that was rewritten and hashed anew is whole in itself and contradicts its anchors; the fault's `seq` is then
-    the first that may have been touched: the one after the last anchor that holds.
+    Without `full` it starts at the last signed state, so that the cost does not grow with the chain. Needs a
+    snapshot (a REPEATABLE READ transaction of the caller), so that head and entries are of one moment. A chain
+    that was rewritten and hashed again is consistent in itself but contradicts its anchors; the fault's `seq` is
+    then the first that may have been changed: the one after the last anchor that agrees.
     """
     trusted = State()
     waiting = deque(anchors)
@@ -93,19 +93,19 @@ def _cut(reached: State, anchor: Anchor) -> Fault:
 
 
 async def verify_owned(chain: ChainId) -> Verification:
-    """Re-compute one chain by its name; a chain that was never begun is whole."""
+    """Re-compute one chain by its key; a chain without entries is valid."""
     head = await repository.head(chain)
     return Verification(chain, 0, GENESIS_HASH, None) if head is None else await verify_chain(head)
 
 
 async def verify_all() -> AsyncIterator[Verification]:
-    """Re-compute every chain there is."""
+    """Re-compute every chain."""
     for head in await repository.heads():
         yield await verify_chain(head)
 
 
 async def export(head: repository.Head) -> AsyncIterator[str]:
-    """The lines of an export: what chain it is and where it stands, then an entry a line (docs/ledger.md)."""
+    """The lines of an export: a header with the chain and its state, then one entry per line (docs/ledger.md)."""
     yield json.dumps(
         {
             "format": EXPORT_FORMAT,
@@ -125,7 +125,7 @@ async def export(head: repository.Head) -> AsyncIterator[str]:
 
 
 def verify_export(lines: Iterable[str], anchor: Anchor | None = None) -> Verification:
-    """Re-compute an export, and hold it against a signed state of it. Raises UnreadableExport where it isn't one."""
+    """Re-compute an export and compare it with a signed state. Raises UnreadableExport if it is not an export."""
     remaining = iter(lines)
     chain, head = _export_header(next(remaining, ""))
     state, trusted = State(), State()

@@ -1,4 +1,4 @@
-"""What operators' monitoring scrapes: figures over all nouns and merchants, each cheap enough for every scrape."""
+"""The gauges of `/metrics` that are read from the database. Each is cheap enough for every scrape."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from app.reconciliation import repository as reconciliation
 
 
 async def gauges(now: datetime) -> list[Gauge]:
-    """Figures of the database for one scrape."""
+    """Read all gauges for one scrape."""
     return [
         *_network_gauges(await repository.network_states(), now),
         *await _delivery_gauges(now),
@@ -22,7 +22,7 @@ async def gauges(now: datetime) -> list[Gauge]:
 
 
 async def _watch_gauges(now: datetime) -> list[Gauge]:
-    """Open alerts, and the time since the last reconciliation and checkpoint, for an alarm outside the gateway."""
+    """Open alerts, and the time since the last reconciliation and checkpoint, for alarms outside the gateway."""
     open_alerts = Gauge("swap_pay_alerts_open", "Alerts that nobody has acknowledged", labels=["severity", "kind"])
     for one in await alerts.open_counts():
         open_alerts.add_metric([one.severity, one.kind], one.open)

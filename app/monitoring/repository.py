@@ -1,4 +1,4 @@
-"""What monitoring reads of the tables of all nouns. It writes nothing."""
+"""Reads of several nouns' tables for `/readyz` and `/metrics`."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from app.webhooks.tables import WebhookEndpoint
 
 
 class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the watcher of a network is. `checked_at`: when it last asked the node for the head."""
+    """The progress of a network's watcher. `checked_at`: when it last read the head from its node."""
 
     network: str
     scanned_height: int
@@ -32,7 +32,7 @@ class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WaitingDeliveries(msgspec.Struct, frozen=True):
-    """Deliveries that wait at enabled endpoints. `overdue_s` is below zero where none is due yet."""
+    """Pending deliveries of enabled endpoints. `overdue_s` is negative if none is due yet."""
 
     pending: int
     overdue_s: float
@@ -47,7 +47,7 @@ class AddressUse(msgspec.Struct, frozen=True):
 
 
 async def network_states() -> list[NetworkState]:
-    """Every network that has a cursor."""
+    """The state of every network that a watcher has started on."""
     return await _NETWORK_STATES.all()
 
 
@@ -72,7 +72,7 @@ _UNNUMBERED = Statement(Event.select(Count()).where(Event.seq.is_null()), int)
 
 
 async def waiting_deliveries(now: datetime) -> WaitingDeliveries:
-    """Read from the partial index over pending rows; delivered and dead ones can be millions."""
+    """Count pending deliveries. Reads the partial index of pending rows: there can be millions of others."""
     # SQL, since the builder knows no EXTRACT and aggregates over two tables.
     row = await database.fetch_one(
         """
@@ -104,7 +104,7 @@ _LOCKED_KEYS = Statement(ApiKey.select(Count()).where(ApiKey.locked_until > Para
 
 
 async def address_uses() -> list[AddressUse]:
-    """The use of deposit addresses, a network a row."""
+    """The use of deposit addresses, one row per network."""
     return await _ADDRESS_USES.all()
 
 

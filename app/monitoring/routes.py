@@ -1,9 +1,9 @@
-"""For whoever runs the gateway: is the process alive, is it of use, what do its figures say.
+"""Health, readiness and metrics, for operators.
 
-`/healthz` answers while the process can; restart it when it does not. `/readyz` is 503 while the process is of no
-use to anybody, which is without its database. Without Redis it works, so that is "degraded" and still 200. So is a
-network that is behind or halted: sending traffic elsewhere would not mend a chain, and if every instance answered
-503 at once, a late block would become an outage of the API. Alerts on that come from `/metrics`.
+`/healthz` answers 200 while the process runs; restart the process when it does not answer. `/readyz` answers 503
+while the database is unreachable. Without Redis the process still works, so the state is "degraded" with status 200.
+The same holds for a network that is behind or halted: sending traffic to another instance would not help, and if
+every instance answered 503 at once, a late block would become an outage of the API. Set alerts on `/metrics`.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from app.monitoring.repository import NetworkState
 log = get_logger(__name__)
 
 CHECK_TIMEOUT_S = 1.0
-"""The answer comes within two seconds, whatever hangs (contract, section 2)."""
+"""The answer comes within two seconds even if a server hangs (contract, section 2)."""
 
 T = TypeVar("T")
 State = Literal["ok", "degraded", "down"]
@@ -41,7 +41,7 @@ class NetworkCheck(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """The answer of `/readyz`: the worst of its checks, and each of them."""
+    """The answer of `/readyz`: the overall state, and the state of each check."""
 
     state: State
     database: State
@@ -64,11 +64,11 @@ def routes(settings: Settings) -> list[HTTPRouteHandler]:
 
     @get("/metrics", include_in_schema=False)
     async def scrape(request: Request[Any, Any, Any]) -> Response[bytes]:
-        _refuse_strangers(request, settings.metrics_token)
+        _require_token(request, settings.metrics_token)
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
                 figures = await gauges.gauges(clock.now())
-        except Exception as error:  # the counters of this host are worth having when the database is gone
+        except Exception as error:  # the counters of this process are still useful without the database
             log.warning("metrics_without_database", error=str(error))
             figures = []
         up = metrics.Gauge("swap_pay_database_up", "1 if the figures of the database could be read", bool(figures))
@@ -78,8 +78,8 @@ def routes(settings: Settings) -> list[HTTPRouteHandler]:
 
 
 async def readiness() -> Readiness:
-    """What works and what does not. Never raises."""
-    states, redis_ok = await asyncio.gather(_tried(repository.network_states()), _tried(_ping_redis()))
+    """Check database, Redis and networks. Never raises."""
+    states, redis_ok = await asyncio.gather(_attempt(repository.network_states()), _attempt(_ping_redis()))
     networks = {state.network: _judge(state) for state in states or []}
     impaired = not redis_ok or any(check.state != "ok" for check in networks.values())
     return Readiness(
@@ -106,8 +106,8 @@ async def _ping_redis() -> bool:
     return bool(await redis.client().ping())
 
 
-async def _tried(check: Awaitable[T]) -> T | None:
-    """The outcome of a check, or None if it failed or took too long. Why is for the log, not for strangers."""
+async def _attempt(check: Awaitable[T]) -> T | None:
+    """The result of a check; None if it failed or took too long. The reason is logged, not published."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             return await check
@@ -116,7 +116,7 @@ async def _tried(check: Awaitable[T]) -> T | None:
         return None
 
 
-def _refuse_strangers(request: Request[Any, Any, Any], token: str | None) -> None:
+def _require_token(request: Request[Any, Any, Any], token: str | None) -> None:
     given = request.headers.get("authorization", "")
     if token is None or not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
         raise ApiError(Code.NOT_FOUND, "there is nothing here")

@@ -71,7 +71,7 @@ class Settlement(msgspec.Struct, frozen=True):
     transfers: tuple[SentTransfer, ...]
 
 
-# Given canonical addresses, which of them are ours? Asked once per range, after the blocks have been read: an
+# Given canonical addresses, which of them are ours? PageRequest once per range, after the blocks have been read: an
 # address that was leased before a payment is therefore always known, which a set loaded earlier could not
 # promise, and the cost depends on what the chain carried, not on how many invoices are open.
 OurAddresses = Callable[[Collection[str]], Awaitable[Set[str]]]

@@ -8,9 +8,10 @@ from app.core import clock
 from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
+from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.operator import lists
-from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.operator.desk import Desk, nothing_here, refusals
 from app.web.row_ids import RowId
 
 STATES = ("open", "acknowledged")
@@ -21,7 +22,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/alerts`."""
 
     @get("/alerts")
-    async def listed(request: Asked) -> Response[bytes]:
+    async def listed(request: PageRequest) -> Response[bytes]:
         state = lists.choice(request, "state", STATES, "open")
         severity = lists.choice(request, "severity", SEVERITIES)
         which: alerts.Which = "acknowledged" if state == "acknowledged" else "open"
@@ -38,7 +39,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "alerts/list", context, actors=[one.acknowledged_by for one in found])
 
     @get("/alerts/{alert_id:int}")
-    async def one(request: Asked, alert_id: RowId) -> Response[bytes]:
+    async def one(request: PageRequest, alert_id: RowId) -> Response[bytes]:
         return await show(request, alert_id, Form.empty())
 
     @form_post(
@@ -47,7 +48,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         step_up=StepUp.FRESH_CODE,
         page="/alerts/{alert_id:int}",
     )
-    async def acknowledge(request: Asked, alert_id: RowId) -> Response[bytes]:
+    async def acknowledge(request: PageRequest, alert_id: RowId) -> Response[bytes]:
         form = await desk.identity.read_form(request)
         if await alerts.one(alert_id) is None:
             raise nothing_here()
@@ -59,7 +60,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             return await show(request, alert_id, form, status=422)
         return desk.done(request, "Acknowledged. If it is not fixed, the next check raises it again.")
 
-    async def show(request: Asked, alert_id: int, form: Form, *, status: int = 200) -> Response[bytes]:
+    async def show(request: PageRequest, alert_id: int, form: Form, *, status: int = 200) -> Response[bytes]:
         alert = await alerts.one(alert_id)
         if alert is None:
             raise nothing_here()

@@ -7,10 +7,11 @@ from app.accounts.operators import stated_reason
 from app.core import clock
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
+from app.identity.identity import PageRequest
 from app.merchants import applications
 from app.merchants.applications import COUNTRIES, MONTHLY_VOLUMES
 from app.merchants.applications_repository import Application
-from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.operator.desk import Desk, nothing_here, refusals
 from app.web.row_ids import RowId
 
 
@@ -18,11 +19,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/applications`."""
 
     @get("/applications")
-    async def listed(request: Asked) -> Response[bytes]:
+    async def listed(request: PageRequest) -> Response[bytes]:
         return await desk.page(request, "applications/list", {"applications": await applications.waiting()})
 
     @get("/applications/{application_id:int}")
-    async def one(request: Asked, application_id: RowId) -> Response[bytes]:
+    async def one(request: PageRequest, application_id: RowId) -> Response[bytes]:
         return await show(request, "one", application_id, Form.empty())
 
     @form_post(
@@ -31,7 +32,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         step_up=StepUp.FRESH_CODE,
         page="/applications/{application_id:int}",
     )
-    async def approve(request: Asked, application_id: RowId) -> Response[bytes]:
+    async def approve(request: PageRequest, application_id: RowId) -> Response[bytes]:
         form, found = await desk.identity.read_form(request), await find(application_id)
         try:
             by = await desk.proven(request, form)
@@ -42,11 +43,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return desk.done(request, f"{found.merchant_name} is approved. Its owners get a letter.")
 
     @get("/applications/{application_id:int}/reject")
-    async def ask_to_reject(request: Asked, application_id: RowId) -> Response[bytes]:
+    async def ask_to_reject(request: PageRequest, application_id: RowId) -> Response[bytes]:
         return await show(request, "reject", application_id, Form.empty())
 
     @form_post("/applications/{application_id:int}/reject", does="Turn down an application", step_up=StepUp.FRESH_CODE)
-    async def reject(request: Asked, application_id: RowId) -> Response[bytes]:
+    async def reject(request: PageRequest, application_id: RowId) -> Response[bytes]:
         form, found = await desk.identity.read_form(request), await find(application_id)
         try:
             by = await desk.proven(request, form)
@@ -63,7 +64,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return found
 
     async def show(
-        request: Asked, template: str, application_id: int, form: Form, *, status: int = 200
+        request: PageRequest, template: str, application_id: int, form: Form, *, status: int = 200
     ) -> Response[bytes]:
         found = await find(application_id)
         others = await applications.of_merchant(found.merchant_id)

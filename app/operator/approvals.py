@@ -17,9 +17,10 @@ from app.core import clock
 from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
+from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_moment
 from app.operator import lists
-from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
+from app.operator.desk import Desk, nothing_here, operator_of, refusals
 from app.operator.labels import Labels
 from app.operator.warnings import warnings_about, why_not, why_not_attach
 from app.withdrawals.conflicts import conflict_of
@@ -33,7 +34,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     services, identity = desk.services, desk.identity
 
     @get("/approvals")
-    async def listed(request: Asked) -> Response[bytes]:
+    async def listed(request: PageRequest) -> Response[bytes]:
         state = lists.choice(request, "state", STATES, "waiting")
         context: dict[str, Any] = {"state": state}
         if state == "moving":
@@ -51,7 +52,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "approvals/list", context, actors=[one.requested_by for one in waiting])
 
     @get("/approvals/{withdrawal_id:str}")
-    async def one(request: Asked, withdrawal_id: str) -> Response[bytes]:
+    async def one(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         return await show(request, "one", await find(withdrawal_id), Form.empty())
 
     @form_post(
@@ -60,7 +61,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         step_up=StepUp.CODE_EACH_TIME,
         page="/approvals/{withdrawal_id:str}",
     )
-    async def approve(request: Asked, withdrawal_id: str) -> Response[bytes]:
+    async def approve(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form, by = await identity.read_form(request), operator_of(request)
         details = await find(withdrawal_id)
         try:
@@ -81,11 +82,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return desk.done(request, f"Approved: {what}. The signer sends it next.")
 
     @get("/approvals/{withdrawal_id:str}/reject")
-    async def ask_to_reject(request: Asked, withdrawal_id: str) -> Response[bytes]:
+    async def ask_to_reject(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         return await show(request, "reject", await find(withdrawal_id), Form.empty())
 
     @form_post("/approvals/{withdrawal_id:str}/reject", does="Reject a payout or refund", step_up=StepUp.FRESH_CODE)
-    async def reject(request: Asked, withdrawal_id: str) -> Response[bytes]:
+    async def reject(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form = await identity.read_form(request)
         details = await find(withdrawal_id)
         try:
@@ -101,7 +102,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         )
 
     @get("/approvals/{withdrawal_id:str}/attach")
-    async def ask_to_attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
+    async def ask_to_attach(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         return await show(request, "attach", await find(withdrawal_id), Form.empty())
 
     @form_post(
@@ -109,7 +110,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Attach a transaction that paid it already",
         step_up=StepUp.CODE_EACH_TIME,
     )
-    async def attach(request: Asked, withdrawal_id: str) -> Response[bytes]:
+    async def attach(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form, by = await identity.read_form(request), operator_of(request)
         details = await find(withdrawal_id)
         try:
@@ -135,7 +136,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return details
 
     async def show(
-        request: Asked, template: str, details: WithdrawalDetails, form: Form, *, status: int = 200
+        request: PageRequest, template: str, details: WithdrawalDetails, form: Form, *, status: int = 200
     ) -> Response[bytes]:
         by = operator_of(request)
         network = Labels(services.networks).config(details.intent.network)

@@ -9,9 +9,10 @@ from app.audit.log import Filters
 from app.backoffice import merchants
 from app.core.keyset import page_or_first
 from app.identity import days
+from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.operator import lists
-from app.operator.desk import Asked, Desk
+from app.operator.desk import Desk
 
 FIELDS = ("actor", "action", "subject", "merchant", "from", "to")
 
@@ -20,7 +21,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers of `/desk/audit` and `/desk/operators`."""
 
     @get("/audit")
-    async def listed(request: Asked) -> Response[bytes]:
+    async def listed(request: PageRequest) -> Response[bytes]:
         given = {name: lists.text(request, name) for name in FIELDS}
         filters = Filters(
             actor=_actor(given["actor"]),
@@ -41,7 +42,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "audit", context, actors=[action.actor for action in actions])
 
     @get("/operators")
-    async def people(request: Asked) -> Response[bytes]:
+    async def people(request: PageRequest) -> Response[bytes]:
         return await desk.page(request, "operators", {"people": await accounts_repository.operators()})
 
     return [listed, people]

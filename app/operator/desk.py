@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from litestar import Request, Response
+from litestar import Response
 
 from app.accounts.operators import DeedRefused, Operator, on_duty
 from app.accounts.totp import CodeRefused
@@ -13,14 +13,12 @@ from app.backoffice import names, queue
 from app.core.errors import ApiError, Code
 from app.deposits.reviews import ReviewRefused
 from app.identity.forms import Form
-from app.identity.identity import Identity, visitor_of
+from app.identity.identity import Identity, PageRequest, visitor_of
 from app.operator.labels import Labels
 from app.operator.nav import desk_nav
 from app.wiring import Services
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.holds import HoldRefused
-
-Asked = Request[Any, Any, Any]
 
 QUEUE = "/desk"
 """Where an operator returns after each action."""
@@ -38,7 +36,7 @@ class Desk:
 
     async def page(
         self,
-        request: Asked,
+        request: PageRequest,
         template: str,
         context: Mapping[str, Any],
         *,
@@ -58,17 +56,17 @@ class Desk:
             status=status,
         )
 
-    async def proven(self, request: Asked, form: Form) -> Operator:
+    async def proven(self, request: PageRequest, form: Form) -> Operator:
         """The operator who sends the form. Raises FormRefused without a code of the last ten minutes."""
         await self.identity.require_fresh_code(request, form)
         return operator_of(request)
 
-    def done(self, request: Asked, flash: str, path: str = QUEUE) -> Response[Any]:
+    def done(self, request: PageRequest, flash: str, path: str = QUEUE) -> Response[Any]:
         """Redirect to the queue, or to `path`, with a message on what was done."""
         return self.identity.redirect(request, path, flash=flash)
 
 
-def operator_of(request: Asked) -> Operator:
+def operator_of(request: PageRequest) -> Operator:
     """The operator of the request. Raises for anybody else; the guard refuses them before."""
     visitor = visitor_of(request)
     return on_duty(visitor.session, address=visitor.address)

@@ -7,7 +7,8 @@ from app.accounts.operators import stated_reason
 from app.core import clock
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
-from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.identity.identity import PageRequest
+from app.operator.desk import Desk, nothing_here, refusals
 from app.web.row_ids import RowId
 from app.withdrawals import holds
 
@@ -16,16 +17,16 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/holds`."""
 
     @get("/holds")
-    async def listed(request: Asked) -> Response[bytes]:
+    async def listed(request: PageRequest) -> Response[bytes]:
         context = {"holds": await holds.open_holds(), "refused": await holds.refused()}
         return await desk.page(request, "holds/list", context)
 
     @get("/holds/{hold_id:int}")
-    async def one(request: Asked, hold_id: RowId) -> Response[bytes]:
+    async def one(request: PageRequest, hold_id: RowId) -> Response[bytes]:
         return await show(request, hold_id, Form.empty())
 
     @form_post("/holds/{hold_id:int}", does="Release a hold", step_up=StepUp.FRESH_CODE)
-    async def release(request: Asked, hold_id: RowId) -> Response[bytes]:
+    async def release(request: PageRequest, hold_id: RowId) -> Response[bytes]:
         form = await desk.identity.read_form(request)
         try:
             by = await desk.proven(request, form)
@@ -37,7 +38,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return desk.done(request, "The hold is released: what it kept goes on.")
 
     @get("/holds/withdrawals/{withdrawal_id:str}")
-    async def one_refused(request: Asked, withdrawal_id: str) -> Response[bytes]:
+    async def one_refused(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         return await show_refused(request, withdrawal_id, Form.empty())
 
     @form_post(
@@ -45,7 +46,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Let the signer look at a payment again",
         step_up=StepUp.FRESH_CODE,
     )
-    async def release_refused(request: Asked, withdrawal_id: str) -> Response[bytes]:
+    async def release_refused(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form = await desk.identity.read_form(request)
         try:
             by = await desk.proven(request, form)
@@ -56,13 +57,15 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             return await show_refused(request, withdrawal_id, form, status=422)
         return desk.done(request, f"The signer looks at {withdrawal_id} again.")
 
-    async def show(request: Asked, hold_id: int, form: Form, *, status: int = 200) -> Response[bytes]:
+    async def show(request: PageRequest, hold_id: int, form: Form, *, status: int = 200) -> Response[bytes]:
         hold = next((hold for hold in await holds.open_holds() if hold.id == hold_id), None)
         if hold is None:
             raise nothing_here()
         return await desk.page(request, "holds/one", {"hold": hold, "form": form}, status=status)
 
-    async def show_refused(request: Asked, withdrawal_id: str, form: Form, *, status: int = 200) -> Response[bytes]:
+    async def show_refused(
+        request: PageRequest, withdrawal_id: str, form: Form, *, status: int = 200
+    ) -> Response[bytes]:
         held = next((held for held in await holds.refused() if held.id == withdrawal_id), None)
         if held is None:
             raise nothing_here()

@@ -5,11 +5,12 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.backoffice import merchants
 from app.core.keyset import page_or_first
+from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.ledger import repository
 from app.ledger.hashchain import ChainId
 from app.operator import lists
-from app.operator.desk import Asked, Desk, nothing_here
+from app.operator.desk import Desk, nothing_here
 
 PLATFORM = ("platform:fees", "platform:treasury", "platform:suspense")
 
@@ -18,12 +19,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/ledgers`."""
 
     @get("/ledgers")
-    async def listed(request: Asked) -> Response[bytes]:
+    async def listed(request: PageRequest) -> Response[bytes]:
         heads = {owner: await repository.heads(owner) for owner in PLATFORM}
         return await desk.page(request, "ledgers/list", {"heads": heads})
 
     @get("/ledgers/{owner:str}/{chain:str}/{mode:str}/{symbol:str}")
-    async def one(request: Asked, owner: str, chain: str, mode: str, symbol: str) -> Response[bytes]:
+    async def one(request: PageRequest, owner: str, chain: str, mode: str, symbol: str) -> Response[bytes]:
         head = await repository.head(ChainId(owner=owner, network=f"{chain}:{mode}", asset=symbol))
         if head is None:
             raise nothing_here()

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection
 
+from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
 from app.identity.paging import AsKey, place_of
-from app.operator.desk import Asked, nothing_here
+from app.operator.desk import nothing_here
 
 
-def list_query(request: Asked, key: AsKey, **filters: str) -> ListQuery:
+def list_query(request: PageRequest, key: AsKey, **filters: str) -> ListQuery:
     """The filters that have a value, and the page. Raises INVALID_INPUT for a place that is not valid.
 
     `key` reads a row's key in this list.
@@ -16,7 +17,7 @@ def list_query(request: Asked, key: AsKey, **filters: str) -> ListQuery:
     return ListQuery(request.url.path, given, place_of(request, key))
 
 
-def choice(request: Asked, name: str, allowed: Collection[str], default: str = "") -> str:
+def choice(request: PageRequest, name: str, allowed: Collection[str], default: str = "") -> str:
     """One of a few values of a parameter. Raises NOT_FOUND for another."""
     value = request.query_params.get(name) or default
     if value and value not in allowed:
@@ -24,6 +25,6 @@ def choice(request: Asked, name: str, allowed: Collection[str], default: str = "
     return value
 
 
-def text(request: Asked, name: str, longest: int = 100) -> str:
+def text(request: PageRequest, name: str, longest: int = 100) -> str:
     """A parameter that is free text, cut at `longest` characters."""
     return (request.query_params.get(name) or "").replace("\0", "").strip()[:longest]

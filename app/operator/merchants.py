@@ -17,13 +17,14 @@ from app.core.keyset import page_or_first
 from app.core.money import format_amount, parse_amount
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
+from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_moment
 from app.merchants import administration
 from app.merchants.repository import AssetTerms
 from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import UnknownNetwork
 from app.operator import lists
-from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.operator.desk import Desk, nothing_here, refusals
 
 ACTIONS_SHOWN = 12
 
@@ -42,7 +43,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     networks = desk.services.networks
 
     @get("/merchants")
-    async def listed(request: Asked) -> Response[bytes]:
+    async def listed(request: PageRequest) -> Response[bytes]:
         search = lists.text(request, "q")
         status = lists.choice(request, "status", merchants.STATUSES)
         query = lists.list_query(request, by_moment, q=search, status=status)
@@ -59,13 +60,13 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "merchants/list", context)
 
     @get("/merchants/{merchant_id:str}")
-    async def one(request: Asked, merchant_id: str) -> Response[bytes]:
+    async def one(request: PageRequest, merchant_id: str) -> Response[bytes]:
         actions = await log.page(Filters(merchant_id=merchant_id), None, ACTIONS_SHOWN)
         context = {"details": await find(merchant_id), "actions": actions}
         return await desk.page(request, "merchants/one", context, actors=[action.actor for action in actions])
 
     @get("/merchants/{merchant_id:str}/standing/{change:str}")
-    async def ask_standing(request: Asked, merchant_id: str, change: str) -> Response[bytes]:
+    async def ask_standing(request: PageRequest, merchant_id: str, change: str) -> Response[bytes]:
         return await show_standing(request, merchant_id, change, Form.empty())
 
     @form_post(
@@ -73,7 +74,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Suspend, reinstate or ban a merchant",
         step_up=StepUp.FRESH_CODE,
     )
-    async def set_standing(request: Asked, merchant_id: str, change: str) -> Response[bytes]:
+    async def set_standing(request: PageRequest, merchant_id: str, change: str) -> Response[bytes]:
         if change not in STANDINGS:
             raise nothing_here()
         form, details = await desk.identity.read_form(request), await find(merchant_id)
@@ -87,13 +88,13 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return desk.done(request, f"{details.name}: {done}", f"/desk/merchants/{merchant_id}")
 
     @get("/merchants/{merchant_id:str}/terms")
-    async def ask_terms(request: Asked, merchant_id: str) -> Response[bytes]:
+    async def ask_terms(request: PageRequest, merchant_id: str) -> Response[bytes]:
         details = await find(merchant_id)
         form = Form.empty(service_fee_bps=str(details.service_fee_bps), tolerance_bps=str(details.tolerance_bps))
         return await desk.page(request, "merchants/terms", {"details": details, "form": form})
 
     @form_post("/merchants/{merchant_id:str}/terms", does="Change a merchant’s terms", step_up=StepUp.FRESH_CODE)
-    async def set_terms(request: Asked, merchant_id: str) -> Response[bytes]:
+    async def set_terms(request: PageRequest, merchant_id: str) -> Response[bytes]:
         form, details = await desk.identity.read_form(request), await find(merchant_id)
         try:
             by = await desk.proven(request, form)
@@ -106,7 +107,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return desk.done(request, done, f"/desk/merchants/{merchant_id}")
 
     @get("/merchants/{merchant_id:str}/assets/{chain:str}/{mode:str}/{symbol:str}")
-    async def asset(request: Asked, merchant_id: str, chain: str, mode: str, symbol: str) -> Response[bytes]:
+    async def asset(request: PageRequest, merchant_id: str, chain: str, mode: str, symbol: str) -> Response[bytes]:
         return await show_asset(request, merchant_id, f"{chain}:{mode}", symbol, None)
 
     @form_post(
@@ -114,7 +115,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         does="Change a merchant’s asset",
         step_up=StepUp.FRESH_CODE,
     )
-    async def set_asset(request: Asked, merchant_id: str, chain: str, mode: str, symbol: str) -> Response[bytes]:
+    async def set_asset(request: PageRequest, merchant_id: str, chain: str, mode: str, symbol: str) -> Response[bytes]:
         network, configured = find_asset(f"{chain}:{mode}", symbol)
         form = await desk.identity.read_form(request)
         await find(merchant_id)
@@ -139,7 +140,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return details
 
     async def show_standing(
-        request: Asked, merchant_id: str, change: str, form: Form, *, status: int = 200
+        request: PageRequest, merchant_id: str, change: str, form: Form, *, status: int = 200
     ) -> Response[bytes]:
         if change not in STANDINGS:
             raise nothing_here()
@@ -157,7 +158,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return network, configured
 
     async def show_asset(
-        request: Asked, merchant_id: str, key: str, symbol: str, form: Form | None, *, status: int = 200
+        request: PageRequest, merchant_id: str, key: str, symbol: str, form: Form | None, *, status: int = 200
     ) -> Response[bytes]:
         network, configured = find_asset(key, symbol)
         details = await find(merchant_id)

@@ -6,14 +6,15 @@ from litestar.handlers import HTTPRouteHandler
 from app.backoffice import networks
 from app.backoffice.networks import NetworkState
 from app.core import clock
-from app.operator.desk import Asked, Desk, nothing_here
+from app.identity.identity import PageRequest
+from app.operator.desk import Desk, nothing_here
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/networks`."""
 
     @get("/networks")
-    async def listed(request: Asked) -> Response[bytes]:
+    async def listed(request: PageRequest) -> Response[bytes]:
         now = clock.now()
         states = await networks.states(desk.services.networks, now)
         return await desk.page(
@@ -21,7 +22,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         )
 
     @get("/networks/{chain:str}/{mode:str}")
-    async def one(request: Asked, chain: str, mode: str) -> Response[bytes]:
+    async def one(request: PageRequest, chain: str, mode: str) -> Response[bytes]:
         key = f"{chain}:{mode}"
         states = await networks.states(desk.services.networks, clock.now())
         state = next((state for state in states if state.network.key == key), None)

@@ -5,8 +5,9 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.backoffice import alerts, queue, reviews
 from app.backoffice.queue import SHOWN_OF_EACH
+from app.identity.identity import PageRequest
 from app.merchants import applications
-from app.operator.desk import Asked, Desk, operator_of
+from app.operator.desk import Desk, operator_of
 from app.withdrawals import holds
 
 
@@ -14,7 +15,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handler of `/desk`."""
 
     @get("/")
-    async def waiting(request: Asked) -> Response[bytes]:
+    async def waiting(request: PageRequest) -> Response[bytes]:
         approvals = await queue.waiting_withdrawals(operator_of(request).account_id, None, SHOWN_OF_EACH)
         in_review = await reviews.page("open", None, SHOWN_OF_EACH)
         critical = await alerts.page("open", "critical", None, SHOWN_OF_EACH)

@@ -7,9 +7,10 @@ from app.core import clock
 from app.core.keyset import page_or_first
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
+from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_number
 from app.operator import lists
-from app.operator.desk import Asked, Desk, nothing_here
+from app.operator.desk import Desk, nothing_here
 from app.reconciliation import repository, requests
 from app.web.row_ids import RowId
 
@@ -18,11 +19,11 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/reconciliation`."""
 
     @get("/reconciliation")
-    async def listed(request: Asked) -> Response[bytes]:
+    async def listed(request: PageRequest) -> Response[bytes]:
         return await show(request, Form.empty())
 
     @form_post("/reconciliation", does="Request a reconciliation run", step_up=StepUp.FRESH_CODE)
-    async def ask(request: Asked) -> Response[bytes]:
+    async def ask(request: PageRequest) -> Response[bytes]:
         form = await desk.identity.read_form(request)
         try:
             by = await desk.proven(request, form)
@@ -32,14 +33,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return desk.done(request, "The run is requested.", f"/desk/reconciliation/{run_id}")
 
     @get("/reconciliation/{run_id:int}")
-    async def one(request: Asked, run_id: RowId) -> Response[bytes]:
+    async def one(request: PageRequest, run_id: RowId) -> Response[bytes]:
         run = await repository.run(run_id)
         if run is None:
             raise nothing_here()
         context = {"run": run, "findings": await repository.findings(run_id), "now": clock.now()}
         return await desk.page(request, "reconciliation/one", context, actors=[run.requested_by])
 
-    async def show(request: Asked, form: Form, *, status: int = 200) -> Response[bytes]:
+    async def show(request: PageRequest, form: Form, *, status: int = 200) -> Response[bytes]:
         query = lists.list_query(request, by_number)
         shown = await page_or_first(lambda place: repository.runs(place, PAGE_LENGTH), query.place)
         context = {

@@ -20,9 +20,10 @@ from app.deposits import repository
 from app.deposits.reviews import why_not
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
+from app.identity.identity import PageRequest
 from app.identity.paging import PAGE_LENGTH, by_moment
 from app.operator import lists
-from app.operator.desk import Asked, Desk, nothing_here, operator_of, refusals
+from app.operator.desk import Desk, nothing_here, operator_of, refusals
 from app.wiring import Services
 
 STATES: tuple[Which, ...] = get_args(Which)
@@ -101,7 +102,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     services = desk.services
 
     @get("/reviews")
-    async def listed(request: Asked) -> Response[bytes]:
+    async def listed(request: PageRequest) -> Response[bytes]:
         state = cast(Which, lists.choice(request, "state", STATES, "open"))
         query = lists.list_query(request, by_moment, state=state)
         found = await page_or_first(lambda place: reviews.page(state, place, PAGE_LENGTH), query.place)
@@ -109,17 +110,17 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "reviews/list", context)
 
     @get("/reviews/{deposit_id:str}")
-    async def one(request: Asked, deposit_id: str) -> Response[bytes]:
+    async def one(request: PageRequest, deposit_id: str) -> Response[bytes]:
         details = await find(deposit_id)
         context = {"details": details, "why_not": await why_not(details.review, operator_of(request).account_id)}
         return await desk.page(request, "reviews/one", context, actors=[details.review.decided_by])
 
     @get("/reviews/{deposit_id:str}/{verb:str}")
-    async def ask(request: Asked, deposit_id: str, verb: str) -> Response[bytes]:
+    async def ask(request: PageRequest, deposit_id: str, verb: str) -> Response[bytes]:
         return await show(request, deposit_id, verb, Form.empty())
 
     @form_post("/reviews/{deposit_id:str}/{verb:str}", does="Settle a manual review", step_up=StepUp.FRESH_CODE)
-    async def decide(request: Asked, deposit_id: str, verb: str) -> Response[bytes]:
+    async def decide(request: PageRequest, deposit_id: str, verb: str) -> Response[bytes]:
         decision = find_decision(verb)
         form = await desk.identity.read_form(request)
         await find(deposit_id)
@@ -143,7 +144,9 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             raise nothing_here()
         return details
 
-    async def show(request: Asked, deposit_id: str, verb: str, form: Form, *, status: int = 200) -> Response[bytes]:
+    async def show(
+        request: PageRequest, deposit_id: str, verb: str, form: Form, *, status: int = 200
+    ) -> Response[bytes]:
         decision, details = find_decision(verb), await find(deposit_id)
         context = {
             "details": details,

@@ -8,8 +8,9 @@ from app.audit.log import Filters
 from app.core import clock
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
+from app.identity.identity import PageRequest
 from app.merchants import switches
-from app.operator.desk import Asked, Desk, nothing_here, refusals
+from app.operator.desk import Desk, nothing_here, refusals
 
 TURNS_SHOWN = 15
 
@@ -18,17 +19,17 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     """The handlers below `/desk/switches`."""
 
     @get("/switches")
-    async def listed(request: Asked) -> Response[bytes]:
+    async def listed(request: PageRequest) -> Response[bytes]:
         turns = await log.page(Filters(action="switch."), None, TURNS_SHOWN)
         context = {"switches": await switches.states(), "turns": turns}
         return await desk.page(request, "switches/list", context, actors=[one.actor for one in turns])
 
     @get("/switches/{name:str}")
-    async def one(request: Asked, name: str) -> Response[bytes]:
+    async def one(request: PageRequest, name: str) -> Response[bytes]:
         return await show(request, name, Form.empty())
 
     @form_post("/switches/{name:str}", does="Pause or resume a switch", step_up=StepUp.FRESH_CODE)
-    async def turn(request: Asked, name: str) -> Response[bytes]:
+    async def turn(request: PageRequest, name: str) -> Response[bytes]:
         if name not in switches.NAMES:
             raise nothing_here()
         form = await desk.identity.read_form(request)
@@ -42,7 +43,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         done = "paused for all merchants" if pauses else "taken again"
         return desk.done(request, f"New {name} are {done}.", "/desk/switches")
 
-    async def show(request: Asked, name: str, form: Form, *, status: int = 200) -> Response[bytes]:
+    async def show(request: PageRequest, name: str, form: Form, *, status: int = 200) -> Response[bytes]:
         state = next((state for state in await switches.states() if state.name == name), None)
         if state is None:
             raise nothing_here()

@@ -6,7 +6,7 @@ from datetime import datetime
 from app.core import database, ids
 from app.core.errors import ApiError, Code, invalid
 from app.core.money import format_amount, parse_amount
-from app.ledger import repository as ledger_queries
+from app.ledger import repository as ledger_repository
 from app.ledger.hashchain import ChainId
 from app.merchants.members import Member
 from app.merchants.roles import Permission
@@ -124,7 +124,7 @@ class PayoutService:
         """
         by.require(Permission.PAYOUTS_WRITE)
         network, asset, amount_raw, destination = await self._checked(mode, new)
-        head = await ledger_queries.head(ChainId(owner=by.merchant_id, network=network.key, asset=asset.symbol))
+        head = await ledger_repository.head(ChainId(owner=by.merchant_id, network=network.key, asset=asset.symbol))
         return Quote(
             network=network,
             asset=asset,

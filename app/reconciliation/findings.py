@@ -1,4 +1,4 @@
-"""What a check has to say: what it counted, and each thing that does not hold."""
+"""The result of a check: its figures, and a finding for each rule that does not hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ Figure = int | str | list[str] | None
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that does not hold, or, with `is_drift` false, one that could not be checked.
+    """A rule that does not hold, or, with `is_drift` false, one that could not be checked.
 
-    `subject` names it in a few words (a deposit, a ledger, an asset) and is the same each time it is found.
+    `subject` names the deposit, ledger or asset in a few words and is the same in every run.
     """
 
     check: str
@@ -23,7 +23,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one check: its figures, also where all is well, and its findings."""
+    """The result of one check: its figures, also without findings, and its findings."""
 
     check: str
     figures: Mapping[str, Figure]

@@ -1,7 +1,7 @@
-"""I1 to I7, as security.md has them: what must hold after every step. Tests and production call the same functions.
+"""Invariants I1 to I7 of security.md, which hold after every step. Tests and production call the same functions.
 
-Each reads the caller's snapshot (reconciliation/snapshot.py). I7's second half, what the chain holds, needs a node
-and is `checks/holdings.py`.
+Each reads the caller's snapshot (reconciliation/snapshot.py). The second half of I7, the balances on chain, needs a
+node and is in `checks/holdings.py`.
 """
 
 from datetime import datetime
@@ -21,12 +21,12 @@ from app.reconciliation.findings import Result
 
 
 async def i1_balances_are_their_entries() -> Result:
-    """I1: the entries of each ledger sum to its balance, below zero only after a reversal."""
+    """I1: the entries of each ledger sum to its balance, which is negative only after a reversal."""
     return await balances.check()
 
 
 async def i2_deposits_are_credited_once() -> Result:
-    """I2: each credited deposit has exactly one credit, and each credit its deposit."""
+    """I2: each credited deposit has exactly one credit, and each credit has its deposit."""
     return await deposits.check()
 
 
@@ -36,27 +36,27 @@ async def i3_withdrawals_are_paid_once() -> Result:
 
 
 async def i4_events_are_accounted_for(now: datetime) -> Result:
-    """I4: each event is delivered, waiting or visibly dead-lettered."""
+    """I4: each event is delivered, pending or dead-lettered."""
     return await events.check(now)
 
 
 async def i5_chains_verify(keys: CheckpointKeys | None, *, full: bool) -> Result:
-    """I5: every hash chain verifies, and is what was signed of it."""
+    """I5: every hash chain verifies and agrees with the signed checkpoints."""
     return await hash_chains.check(keys, full=full)
 
 
 async def i6_secrets_are_secret(since: datetime | None) -> Result:
-    """I6: no secret where it should not be."""
+    """I6: no secret stands in clear in rows that people read."""
     return await secrets.check(since)
 
 
 async def i7_assets_are_conserved() -> Result:
-    """I7: for each asset, all ledgers together are what came in less what went out."""
+    """I7: for each asset, the sum of all ledgers is what came in less what went out."""
     return await conservation.check()
 
 
 async def blocks_are_covered(since_heights: dict[str, int] | None = None) -> Result:
-    """Coverage: every block since the start was read (security.md, "Money")."""
+    """Coverage: every block since the start was scanned (security.md, "Money")."""
     return await coverage.check(since_heights)
 
 
@@ -68,7 +68,7 @@ async def all_of_them(
     since: datetime | None = None,
     since_heights: dict[str, int] | None = None,
 ) -> list[Result]:
-    """Every invariant that the database alone can tell, one after another."""
+    """Check every invariant that needs only the database, one after another."""
     return [
         await i5_chains_verify(keys, full=full),
         await i1_balances_are_their_entries(),

@@ -1,6 +1,6 @@
-"""Every statement on `reconciliation_runs` and `reconciliation_findings`, and what the watchdog reads of watchers.
+"""Every statement on `reconciliation_runs` and `reconciliation_findings`, and the watchdog's reads of cursors.
 
-What a run reads of all nouns is in snapshot.py and checks/.
+A run's reads of other nouns' tables are in snapshot.py and checks/.
 """
 
 import json
@@ -29,9 +29,9 @@ MAX_PROGRESS_CHARS = 100
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run. `blocks` is height and hash by network, `figures` what each check counted.
+    """One run. `blocks` is height and hash by network, `figures` the figures of each check.
 
-    `progress` is the present step of a running one; `requested_by` the operator who asked for it, if one did.
+    `progress` is the present step of a running one; `requested_by` the operator who requested it, if one did.
     """
 
     id: int
@@ -63,14 +63,14 @@ class RecordedFinding:
 
 
 class RequestedRun(msgspec.Struct, frozen=True):
-    """A run that an operator asked for and that has not begun."""
+    """A run that an operator requested and that has not started."""
 
     id: int
     full: bool
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """How far a network's watcher is, when it last asked its node, and why it has halted, if it has."""
+    """A network's cursor: the height scanned, when its node last answered, and why the watcher halted, if it did."""
 
     network: str
     scanned_height: int
@@ -134,7 +134,7 @@ _RUNS = Listing(lambda: select(ReconciliationRun, _RunRow), _RunRow, key=(Reconc
 
 
 async def findings(run_id: int) -> list[RecordedFinding]:
-    """Everything that a run found, drift first."""
+    """All findings of a run, drift first."""
     return [
         RecordedFinding(row.check_name, row.is_drift, row.subject, row.message, json.loads(row.figures))
         for row in await _FINDINGS.all(run=run_id)
@@ -151,7 +151,7 @@ _FINDINGS = Statement(
 
 
 async def last_whole_run(*, full: bool = False) -> Run | None:
-    """The newest run that ended without a finding; with `full`, the newest such full one."""
+    """The newest run that ended without a finding; with `full`, the newest such full run."""
     row = await _LAST_WHOLE.first(full=full)
     return None if row is None else row.run()
 
@@ -170,7 +170,7 @@ _LAST_WHOLE = Statement(
 
 
 async def last_finished_at() -> datetime | None:
-    """When a run last came to an end, whatever it found: `failed` ones don't count."""
+    """When the last run finished, with or without findings; `failed` runs don't count. None if there is none."""
     return await _LAST_FINISHED_AT.first()
 
 
@@ -183,7 +183,7 @@ _LAST_FINISHED_AT = Statement(
 
 
 async def add_running(*, cause: str, full: bool, now: datetime) -> int:
-    """Write the record of a run that begins now; its id."""
+    """Add the record of a run that starts now. Returns its id."""
     return await _ADD_RUNNING.one(cause=cause, full=full, status="running", started_at=now, blocks="{}", figures="{}")
 
 
@@ -202,7 +202,7 @@ _ADD_RUNNING = Statement(
 
 
 async def add_request(*, full: bool, by: str, now: datetime) -> int:
-    """Write a run that waits to begin; its id. One that waits already is taken instead, and made full if asked."""
+    """Add a requested run. Returns its id: if one is waiting already, that one's, made full if `full`."""
     # SQL, since the builder knows no ON CONFLICT of a partial index.
     run_id: int = await database.fetch_value(
         """
@@ -220,7 +220,7 @@ async def add_request(*, full: bool, by: str, now: datetime) -> int:
 
 
 async def requested() -> RequestedRun | None:
-    """The run that waits to begin."""
+    """The requested run that has not started; None if there is none."""
     return await _REQUESTED.first()
 
 
@@ -230,7 +230,7 @@ _REQUESTED = Statement(
 
 
 async def begin(run_id: int, now: datetime) -> None:
-    """Note that a requested run begins."""
+    """Record that a requested run starts."""
     await _BEGIN.run(id=run_id, now=now)
 
 
@@ -242,7 +242,7 @@ _BEGIN = Command(
 
 
 async def set_progress(lock: Lock, run_id: int, progress: str) -> None:
-    """Note the present step of a run, on the lock's connection: the snapshot's transaction shows nothing to others."""
+    """Record the present step of a run, on the lock's connection: others can't see the snapshot's transaction."""
     # SQL, since the builder runs on the pool and on the current transaction only.
     await lock.execute(
         "UPDATE reconciliation_runs SET progress = $2 WHERE id = $1", run_id, progress[:MAX_PROGRESS_CHARS]
@@ -250,7 +250,7 @@ async def set_progress(lock: Lock, run_id: int, progress: str) -> None:
 
 
 async def fail_abandoned(lock: Lock, now: datetime) -> None:
-    """Mark runs failed that a crash left as running. The caller holds the lock of runs."""
+    """Mark runs failed that are still `running` after a crash. The caller holds the lock of runs."""
     # SQL, since the builder runs on the pool and on the current transaction only.
     await lock.execute(
         "UPDATE reconciliation_runs SET status = 'failed', finished_at = $1 WHERE status = 'running'", now
@@ -258,7 +258,7 @@ async def fail_abandoned(lock: Lock, now: datetime) -> None:
 
 
 async def fail(run_id: int, now: datetime) -> None:
-    """Note that a run could not be finished."""
+    """Record that a run failed before its end."""
     await _FAIL.run(id=run_id, now=now)
 
 
@@ -276,7 +276,7 @@ async def finish(
     figures: Mapping[str, Mapping[str, Figure]],
     now: datetime,
 ) -> None:
-    """Write the outcome of a run."""
+    """Record the result of a run."""
     await _FINISH.run(
         id=run_id,
         status=status,
@@ -299,7 +299,7 @@ _FINISH = Command(
 
 
 async def add_findings(run_id: int, found: Sequence[Finding]) -> None:
-    """Write what a run found, in the given order."""
+    """Add the findings of a run, in the given order."""
     for finding in found:
         await _ADD_FINDING.run(
             run=run_id,
@@ -315,7 +315,7 @@ _ADD_FINDING = Command(insert(ReconciliationFinding))
 
 
 async def watched_networks() -> list[Watched]:
-    """Every network that has a watcher's cursor."""
+    """The cursor of every network that a watcher has started on."""
     return await _WATCHED.all()
 
 
@@ -323,7 +323,7 @@ _WATCHED = Statement(select(NetworkCursor, Watched), Watched)
 
 
 async def watched_network(network: str) -> Watched | None:
-    """The cursor of a network's watcher; None where no watcher has begun."""
+    """The cursor of a network; None if no watcher has started on it."""
     return await _WATCHED_ONE.first(network=network)
 
 

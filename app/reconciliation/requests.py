@@ -1,4 +1,4 @@
-"""Requests of operators for a run: a waiting row, which the `default` worker starts within a second or so."""
+"""Operators' requests for a run: a row that the `default` worker picks up within about a second."""
 
 from datetime import datetime
 
@@ -9,9 +9,9 @@ from app.reconciliation import repository
 
 
 async def request(by: Operator, *, full: bool, now: datetime) -> int:
-    """Request a run; its id. Where one waits already, that one's id: it has not begun, so it will read everything.
+    """Request a run. Returns its id. If a request is waiting already, it is used: it will read the newest state.
 
-    `full` re-computes everything instead of what is new since the last whole run.
+    `full` re-computes everything instead of only what is new since the last run without findings.
     """
     async with database.transaction():
         run_id = await repository.add_request(full=full, by=by.actor, now=now)

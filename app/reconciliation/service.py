@@ -1,4 +1,4 @@
-"""A run of reconciliation: a snapshot of the books, the chain at named blocks, a record, and alerts about drift."""
+"""A reconciliation run: compare a snapshot of the ledgers with the chain at fixed blocks; record it, alert on drift."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -45,35 +45,36 @@ class RunInProgress(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
-    """The use case, with what it needs. Without `checkpoint_keys` nothing signed is looked at."""
+    """Runs reconciliation. Without `checkpoint_keys` the signed checkpoints are not checked."""
 
     networks: Networks
     checkpoint_keys: CheckpointKeys | None
 
     async def run(self, now: datetime, *, full: bool, cause: Cause = "operator") -> int:
-        """Check everything; the id of the run's record. Not in a transaction. Raises RunInProgress.
+        """Run all checks. Returns the id of the run's record. Not in a transaction. Raises RunInProgress.
 
-        `full` re-computes everything; else what grows without end is read from the last signed checkpoint and the
-        last whole run on. Drift raises a critical alert each; what could not be checked, a warning.
+        `full` re-computes everything; otherwise tables that only grow are read from the last signed checkpoint or
+        the last run without findings on. Each drift raises a critical alert; a part that could not be checked, a
+        warning.
         """
-        async with _the_only_run() as lock:
+        async with _run_lock() as lock:
             run_id = await repository.add_running(cause=cause, full=full, now=now)
             await self._run(run_id, now, full=full, lock=lock)
             return run_id
 
     async def run_scheduled(self, now: datetime) -> int:
-        """A run by the clock: full once a day."""
+        """Run on schedule: in full once per FULL_EVERY."""
         last_full = await repository.last_whole_run(full=True)
         return await self.run(now, full=last_full is None or now - last_full.started_at > FULL_EVERY, cause="schedule")
 
     async def run_requested(self, now: datetime) -> int | None:
-        """The run that an operator has asked for, if one has; its id. Raises RunInProgress."""
+        """Run the request of an operator. Returns its id; None if there is no request. Raises RunInProgress."""
         if await repository.requested() is None:
             return None
-        async with _the_only_run() as lock:
+        async with _run_lock() as lock:
             requested = await repository.requested()
             if requested is None:
-                return None  # another process has run it meanwhile
+                return None  # another process ran it in the meantime
             await repository.begin(requested.id, now)
             await self._run(requested.id, now, full=requested.full, lock=lock)
             return requested.id
@@ -95,7 +96,7 @@ class Reconciliation:
     async def _check(
         self, now: datetime, *, full: bool, at: Callable[[str], Awaitable[None]]
     ) -> tuple[dict[str, NamedBlock], list[Result]]:
-        """Everything, with a fresh snapshot for as long as a chain has moved on from the last one."""
+        """Run all checks; with a new snapshot, up to ATTEMPTS times, if a node could not answer for the last one."""
         last = None if full else await repository.last_whole_run()
         since = None if last is None else last.started_at - OVERLAP
         since_heights = None if last is None else {key: block["height"] for key, block in last.blocks.items()}
@@ -136,10 +137,10 @@ class Reconciliation:
 
 
 @asynccontextmanager
-async def _the_only_run() -> AsyncIterator[Lock]:
-    """Hold the lock of runs. Raises RunInProgress, and LockLost where the run can't go on without it.
+async def _run_lock() -> AsyncIterator[Lock]:
+    """Hold the lock of runs. Raises RunInProgress; LockLost if the lock is lost during the run.
 
-    While it is held no other run is under way: a record that still says so was left by a crash.
+    While it is held no other run is active: another record with status `running` was left by a crash.
     """
     try:
         async with held(RUN_LOCK) as lock:
@@ -154,7 +155,7 @@ def _unchecked(network: str, why: str) -> Result:
 
 
 async def _record(run_id: int, blocks: Mapping[str, NamedBlock], results: Sequence[Result], now: datetime) -> None:
-    """Write the run's outcome and its alerts: one transaction, so that drift never goes without its alert."""
+    """Record the run's result and raise its alerts in one transaction, so that no drift is without its alert."""
     findings = [finding for result in results for finding in result.findings]
     drift = [finding for finding in findings if finding.is_drift]
     status = "drift" if drift else "incomplete" if findings else "clean"

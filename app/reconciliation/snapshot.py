@@ -1,9 +1,9 @@
-"""One moment of the database, and the confirmed block of each network that belongs to it.
+"""A snapshot of the database, and the newest confirmed block of each network in it.
 
-All facts of a run are read in one REPEATABLE READ transaction: whatever is committed meanwhile is not in it, so a
-run never sees half of a payment, however busy the gateway is. A network's block is the newest one that has its
-confirmations in that very snapshot. The watcher stores a block and its deposits in one transaction, so every
-transfer to us up to that block is in the snapshot too; what is above it is money in flight (checks/holdings.py).
+A run reads everything in one REPEATABLE READ transaction: later commits are not visible in it, so a run never sees
+half of a payment. A network's block is the newest one that has the required confirmations in the snapshot. The
+watcher stores a block and its deposits in one transaction, so every transfer to us up to that block is in the
+snapshot too; transfers above it are money in flight (checks/holdings.py).
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -16,12 +16,12 @@ from app.core.waiting import budget, waiting
 from app.networks.config import NetworkConfig
 
 STATEMENT_TIMEOUT_S = 900
-"""Sums over whole tables take longer than a request may; tens of millions of rows take minutes at most."""
+"""Sums over whole tables need longer than a request may take; tens of millions of rows need a few minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedBlock:
-    """The block at which a network is compared."""
+    """The block at which the ledgers are compared with a network."""
 
     network: str
     height: int
@@ -30,7 +30,7 @@ class NamedBlock:
 
 @asynccontextmanager
 async def snapshot() -> AsyncIterator[None]:
-    """Everything read inside is of one moment. Changes nothing, locks nothing; no network call belongs in here."""
+    """A read-only transaction that reads one moment of the database. Make no network call inside."""
     async with database.transaction():
         await database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         await database.execute(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
@@ -38,7 +38,7 @@ async def snapshot() -> AsyncIterator[None]:
 
 
 async def rows(sql: str, *args: object) -> Sequence[Row]:
-    """The rows of a statement that may take long, in the caller's snapshot."""
+    """Fetch the rows of a slow statement (up to STATEMENT_TIMEOUT_S) in the caller's snapshot."""
     with budget(STATEMENT_TIMEOUT_S):
         async with waiting():
             fetched: Sequence[Row] = await database.in_transaction().fetch(sql, *args, timeout=STATEMENT_TIMEOUT_S)

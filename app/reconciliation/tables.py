@@ -1,4 +1,4 @@
-"""Runs of reconciliation and what they found: records that can be opened years later."""
+"""Reconciliation runs and their findings. They are kept for ever."""
 
 from piccolo.columns import BigSerial
 from piccolo.table import Table
@@ -7,11 +7,11 @@ from app.core import columns
 
 
 class ReconciliationRun(Table, tablename="reconciliation_runs"):
-    """One run. `blocks` (JSON) names height and hash for each network; `figures` (JSON) what each check counted.
+    """One run. `blocks` (JSON) is height and hash of each network; `figures` (JSON) the figures of each check.
 
-    `requested`: an operator waits for it; `started_at` is when they asked. `progress` is what it is at while it is
-    `running`. `clean`: all was checked and holds. `drift`: something does not. `incomplete`: nothing wrong was
-    found, but a part could not be checked, such as a network whose node was away.
+    `requested`: an operator requested it; `started_at` is the time of the request. `progress` is the present step
+    while it is `running`. `clean`: everything was checked and holds. `drift`: a rule does not hold. `incomplete`:
+    there is no drift, but a part could not be checked, such as a network whose node did not answer.
     """
 
     id = BigSerial(primary_key=True)
@@ -31,7 +31,7 @@ class ReconciliationRun(Table, tablename="reconciliation_runs"):
 
 
 class ReconciliationFinding(Table, tablename="reconciliation_findings"):
-    """One thing that does not hold, or could not be checked (`is_drift` false). `figures` is JSON."""
+    """A rule that does not hold, or could not be checked (`is_drift` false). `figures` is JSON."""
 
     id = BigSerial(primary_key=True)
     run = columns.reference(ReconciliationRun)

@@ -1,7 +1,7 @@
-"""The dead man's switch: an alert where nothing happens any more that ought to.
+"""The watchdog: raises an alert when a regular job has not run for too long.
 
-Runs in the `default` worker. Whether that worker runs at all only an outsider can tell: `/metrics` has the time
-since the last reconciliation for that (docs/operations.md).
+It runs in the `default` worker. That this worker itself runs must be monitored from outside: `/metrics` has the
+time since the last reconciliation for that (docs/operations.md).
 """
 
 from dataclasses import dataclass
@@ -17,38 +17,39 @@ from app.reconciliation import repository
 log = get_logger(__name__)
 
 RECONCILED_WITHIN = timedelta(hours=7)
-"""Six hours between runs, and one for a run to take."""
+"""Six hours between runs, and one hour for the run itself."""
 
 WATCHED_WITHIN = timedelta(minutes=5)
-"""A watcher asks its node every few seconds."""
+"""A watcher polls its node every few seconds."""
 
 CHECKPOINT_WITHIN = timedelta(minutes=130)
-"""Hourly: two were missed."""
+"""Checkpoints are hourly: two were missed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watchdog:
-    """Looks whether the others still look. `checkpoints` says whether they are configured."""
+    """Checks that reconciliation, watchers and checkpoints run. `checkpoints`: whether a checkpoint key is set."""
 
     networks: Networks
     checkpoints: bool
     started_at: datetime
 
-    async def look(self, now: datetime) -> None:
-        """Raise a critical alert for each thing that has stopped.
+    async def check(self, now: datetime) -> None:
+        """Raise a critical alert for each job that has stopped.
 
-        Patience begins at our own start: after a pause of everything, the others are given the time to go on.
+        Time counts from the start of this process at the earliest: after a stop of the whole gateway, the other
+        jobs get the same time to run again.
         """
         reconciled_at = await repository.last_finished_at()
-        if now - self._patient_from(reconciled_at) > RECONCILED_WITHIN:
+        if now - self._silent_since(reconciled_at) > RECONCILED_WITHIN:
             await self._stopped("reconciliation", "reconciliation has not run", reconciled_at, now)
-        await self._look_at_watchers(now)
+        await self._check_watchers(now)
         if self.checkpoints:
             signed_at = await checkpoints_repository.last_signed_at()
-            if now - self._patient_from(signed_at) > CHECKPOINT_WITHIN:
+            if now - self._silent_since(signed_at) > CHECKPOINT_WITHIN:
                 await self._stopped("checkpoints", "no checkpoint of the ledgers was signed", signed_at, now)
 
-    async def _look_at_watchers(self, now: datetime) -> None:
+    async def _check_watchers(self, now: datetime) -> None:
         cursors = {cursor.network: cursor for cursor in await repository.watched_networks()}
         for network in self.networks:
             cursor = cursors.get(network.key)
@@ -62,10 +63,10 @@ class Watchdog:
                     details={"network": network.key},
                     now=now,
                 )
-            elif now - self._patient_from(checked_at) > WATCHED_WITHIN:
+            elif now - self._silent_since(checked_at) > WATCHED_WITHIN:
                 await self._stopped(f"watcher:{network.key}", f"{network.key} is not watched", checked_at, now)
 
-    def _patient_from(self, last_at: datetime | None) -> datetime:
+    def _silent_since(self, last_at: datetime | None) -> datetime:
         return self.started_at if last_at is None else max(last_at, self.started_at)
 
     async def _stopped(self, what: str, message: str, last_at: datetime | None, now: datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 from app.core import database
 from app.merchants.terms import Mode
 from app.reports import reviews
-from app.webhooks import queries as webhooks
+from app.webhooks import endpoints_repository
 
 DAYS = 30
 """How far back the charts go, today included."""
@@ -144,7 +144,7 @@ async def attention(merchant_id: str, mode: Mode, now: datetime) -> list[Attenti
     assert row is not None
     counts: dict[Concern, int] = {
         "negative_balances": row["negative_balances"],
-        "paused_webhooks": len(await webhooks.list_stopped(merchant_id, mode)),
+        "paused_webhooks": len(await endpoints_repository.list_stopped(merchant_id, mode)),
         "reviews": await reviews.open_count(merchant_id, mode),
         "failed_payouts": row["failed_payouts"],
         "held_payouts": row["held_payouts"],

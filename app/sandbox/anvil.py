@@ -21,7 +21,7 @@ DEVELOPMENT_MNEMONIC = "test test test test test test test test test test test j
 DEVELOPMENT_CHAIN_ID = 31_337
 
 STOP_SIGNAL = signal.SIGTERM
-"""Makes it write down its state, if that is kept, and end."""
+"""On this signal anvil writes its state, if the state is kept, and ends."""
 
 
 def start(
@@ -39,13 +39,12 @@ def start(
 
     Without `block_time_s` each transaction is mined at once, in a block of its own. With `keep_state` the
     chain, its blocks, hashes, receipts and logs alike, is written to `home_dir/state.json` when anvil stops
-    (also when this process is killed, as anvil is then told to stop) and taken up again by the next start;
-    `state_interval_s` also writes it every so many seconds, against the death of anvil itself. A chain of the family
+    (also when this process is killed, because the kernel then signals anvil) and loaded by the next start;
+    `state_interval_s` also writes it at that interval, in case anvil itself is killed. A chain of the family
     `optimism` charges for transactions' data as a rollup of the OP stack does. Raises ProcessError.
 
-    A chain that was taken up again can't be asked for balances or calls as of a block before that, and
-    `anvil_reorg` can't reach back past it: only the newest state is written, as all of them take 70 MB per
-    thousand blocks where the blocks themselves take 2.
+    A loaded chain has no balances or calls as of a block before the load, and `anvil_reorg` can't go back past it:
+    only the newest state is written, because all states need 70 MB per thousand blocks and the blocks only 2 MB.
     """
     anvil = Anvil(home_dir, port, chain_id, mnemonic, block_time_s, keep_state, state_interval_s, family)
     anvil._start()
@@ -128,7 +127,7 @@ class Anvil:
             var_dir=self.home_dir,
             ready=lambda process: f"Listening on 127.0.0.1:{port}" in process.log_tail(),
             stop_signal=STOP_SIGNAL,
-            # A long chain takes its time to be written.
+            # Writing a long chain takes time.
             stop_timeout_s=30,
             ready_timeout_s=60,
         )

@@ -1,4 +1,4 @@
-"""The web process of the sandbox: the app itself, a wallet that pays at the press of a button, and the gallery."""
+"""The web process of the sandbox: the app, a wallet that pays on the press of a button, and the gallery."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from app.wiring import Services
 
 
 def serve() -> Any:
-    """The ASGI application, by settings from the environment. Raises SettingsError, ValueError outside a sandbox."""
+    """The ASGI application. Reads settings from the environment. Raises SettingsError, ValueError outside a sandbox."""
     app = asgi.create_app(load(), wallet=_wallet, sandbox_routes=gallery.routes)
     gc_tuning.settle()
     return app

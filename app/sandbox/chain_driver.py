@@ -1,7 +1,7 @@
-"""Driving a local anvil node: a token, payments, blocks, reorganisations.
+"""A client of a local anvil node: deploys a token, sends payments, mines blocks, makes reorganisations.
 
-For the sandbox and the tests alone. It signs nothing: anvil holds the keys of its ten funded accounts and
-signs what they send.
+Only for the sandbox and the tests. It signs nothing: anvil has the keys of its ten funded accounts and signs their
+transactions.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from eth_utils.address import to_checksum_address
 from app.networks.evm.rpc import tls_context
 
 # OpenZeppelin's ERC20PresetFixedSupply(name, symbol, initialSupply, owner), see vendor/README.md. It states 18
-# decimals, and no artefact of theirs that can be deployed alone lets one choose. A token of 6 decimals is had by
-# configuring the asset so: they are for display, the chain moves minor units.
+# decimals, and none of their single contracts lets one choose. For a token of 6 decimals the asset is configured with
+# 6: decimals are for display only, the chain moves minor units.
 TOKEN_ARTEFACT = Path(__file__).with_name("vendor") / "erc20-preset-4.9.6.json"
 TRANSFER_SELECTOR = bytes.fromhex("a9059cbb")  # keccak256("transfer(address,uint256)"), its first four bytes
 GAS_WITHOUT_ESTIMATE = 200_000  # more than a token transfer needs; estimating would refuse one that reverts
@@ -50,7 +50,7 @@ class AnvilDriver:
         return driver
 
     async def aclose(self) -> None:
-        """Close the connection; the node runs on."""
+        """Close the connection. The node goes on running."""
         await self._client.aclose()
 
     async def deploy_token(
@@ -113,15 +113,15 @@ class AnvilDriver:
         await self.call("anvil_reorg", depth, [])
 
     async def rollback(self, depth: int) -> None:
-        """Take back the newest `depth` blocks and put nothing in their place."""
+        """Remove the newest `depth` blocks without replacing them."""
         await self.call("anvil_rollback", depth)
 
     async def set_balance(self, address: str, amount_raw: int) -> None:
-        """Give an address exactly that much native coin, in wei, by decree."""
+        """Set the native balance of an address, in wei, without a transaction."""
         await self.call("anvil_setBalance", address, hex(amount_raw))
 
     async def balance_of(self, address: str, contract: str | None = None) -> int:
-        """What an address holds, in minor units: of the token at `contract`, or of the native coin."""
+        """The balance of an address in minor units: of the token at `contract`, or of the native coin."""
         if contract is None:
             return int(await self.call("eth_getBalance", address, "latest"), 16)
         data = bytes.fromhex("70a08231") + encode(["address"], [address])  # balanceOf(address)

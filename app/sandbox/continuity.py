@@ -1,7 +1,7 @@
-"""A sandbox's database, chain and secrets belong together: whether they still do, and how all begin anew.
+"""Whether a sandbox's database, chain and secrets still belong together, and the reset of all of them.
 
-A database without its chain would wait for blocks that never come again, and a chain without its database pays
-addresses that nobody knows. So if one of them is gone, or they tell different stories, all go.
+A database without its chain would wait for blocks that do not exist, and a chain without its database has payments
+to unknown addresses. So if one of them is missing, or they contradict each other, all are deleted.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ NETWORK = "ethereum:test"
 
 
 def missing_part(home: Home) -> str | None:
-    """What is gone of a sandbox that has run before. None where all of it is there, or nothing."""
+    """The missing part of a sandbox that has run before. None if nothing is missing, or if it has never run."""
     parts = {
         "the database": placement.data_dir(home.postgres).exists(),
         "the chain": (home.anvil / "state.json").exists(),
@@ -31,7 +31,7 @@ def missing_part(home: Home) -> str | None:
 
 
 def divergence(database_url: str, chain: Anvil, set_up: ChainSetUp) -> str | None:
-    """How database and chain contradict each other, or None if they don't."""
+    """How the database contradicts the chain; None if they agree."""
     if chain.rpc("eth_getCode", set_up.usdt_contract, "latest") == "0x":
         return "the token is not on the chain"
     scanned = asyncio.run(_last_scanned_block(database_url))

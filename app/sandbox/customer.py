@@ -1,4 +1,4 @@
-"""The customer's wallet: signs transfers with a private key and sends them to a node, as anybody's wallet would."""
+"""The customer's wallet: signs transfers with a private key and sends them to a node, like an ordinary wallet."""
 
 import fcntl
 import time
@@ -22,7 +22,7 @@ _POLL_S = 0.1
 
 
 class CustomerError(Exception):
-    """The node refused a transfer, or it did not go through; the message is for the terminal."""
+    """The node refused a transfer, or it failed; the message is for the terminal."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Transfer:
 
 
 class Customer:
-    """A wallet on the sandbox's chain. `lock_path` keeps two processes from taking one nonce."""
+    """A wallet on the sandbox's chain. `lock_path` stops two processes from using the same nonce."""
 
     def __init__(self, network: Network, lock_path: Path) -> None:
         self._network = network
@@ -47,7 +47,7 @@ class Customer:
         return str(self._account.address)
 
     def send(self, symbol: str, to: str, amount_raw: int) -> str:
-        """Sign and send `amount_raw` minor units of an asset; the transaction's id. Raises CustomerError."""
+        """Sign and send `amount_raw` minor units of an asset. Returns the transaction's id. Raises CustomerError."""
         asset = self._network.assets.get(symbol)
         if asset is None:
             raise CustomerError(f"{symbol} is not on this chain; there are {', '.join(self._network.assets)}")
@@ -56,7 +56,7 @@ class Customer:
         else:
             data = "0x" + token_transfer_data(to, amount_raw).hex()
             transfer = {"to": asset.contract, "value": 0, "data": data, "gas": GAS_TOKEN}
-        with self._alone():
+        with self._locked():
             head = self.rpc("eth_getBlockByNumber", "latest", False)
             signed = self._account.sign_transaction(
                 {
@@ -82,7 +82,7 @@ class Customer:
         return Transfer(txid, int(receipt["blockNumber"], 16))
 
     def rpc(self, method: str, *params: object) -> Any:
-        """Any call of the node. Raises CustomerError with the node's message."""
+        """Call any method of the node. Raises CustomerError with the node's message."""
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         try:
             answer = httpx.post(self._network.rpc_url, json=call, timeout=CALL_TIMEOUT_S, trust_env=False).json()
@@ -93,7 +93,7 @@ class Customer:
         return answer["result"]
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         with self._lock_path.open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

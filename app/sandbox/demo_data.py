@@ -1,4 +1,4 @@
-"""The people of the demo: a merchant with its owner, a key and a webhook endpoint, and an operator."""
+"""The demo's data: a merchant with its owner, an API key and a webhook endpoint, and an operator."""
 
 import secrets
 from typing import Literal
@@ -27,18 +27,18 @@ _ACTOR = webhooks.Actor("sandbox", None)
 
 
 async def ensure(home: Home, environment: dict[str, str], webhook_url: str) -> Demo:
-    """The demo of this sandbox: made at the first start, afterwards the same.
+    """The demo data of this sandbox: created at the first start, then reused.
 
-    Its endpoint is brought back to `webhook_url`, enabled, whatever was done to it. Opens its own transactions.
+    Its endpoint is set to `webhook_url` and enabled at each start. Opens its own transactions.
     """
     async with running(wire(load(environment))) as services:
         demo = home.read(home.demo_file, Demo)
-        demo = await _make(services, webhook_url) if demo is None else await _mended(services, demo, webhook_url)
+        demo = await _create(services, webhook_url) if demo is None else await _repaired(services, demo, webhook_url)
         home.write(home.demo_file, demo)
         return demo
 
 
-async def _make(services: Services, webhook_url: str) -> Demo:
+async def _create(services: Services, webhook_url: str) -> Demo:
     now, settings = clock.now(), services.settings
     async with database.transaction():
         merchant_id = await merchants.create(
@@ -70,8 +70,8 @@ async def _make(services: Services, webhook_url: str) -> Demo:
     )
 
 
-async def _mended(services: Services, demo: Demo, webhook_url: str) -> Demo:
-    """The demo with an endpoint that works, also after it was moved, paused or deleted."""
+async def _repaired(services: Services, demo: Demo, webhook_url: str) -> Demo:
+    """The demo data with a working endpoint, also if a user changed, paused or deleted it."""
     whose = {"merchant_id": demo.merchant_id, "endpoint_id": demo.endpoint_id}
     async with database.transaction():
         await merchants.enable_all_assets(demo.merchant_id, services.networks)
@@ -106,7 +106,7 @@ async def _account(services: Services, email: str, name: str, *, is_operator: bo
 
 
 async def _endpoint(services: Services, merchant_id: str, webhook_url: str) -> tuple[str, str]:
-    """An endpoint for every event; its id and its secret."""
+    """Create an endpoint for every event. Returns its id and its secret."""
     made = await webhooks.create_endpoint(
         merchant_id=merchant_id,
         mode=MODE,

@@ -12,7 +12,7 @@ from app.signer import keystore
 from app.signer.keystore import SpendingKeys
 
 BLOCK_TIME_S = 1
-"""Slow enough to watch confirmations count, fast enough not to be waited for."""
+"""Slow enough to see confirmations count, fast enough for a demo."""
 
 CONFIRMATIONS = 3
 COOL_DOWN_MINUTES = 5
@@ -21,9 +21,9 @@ WEB_WORKERS = 2
 ACCOUNT_PATH = "m/44'/60'/0'"  # BIP-44, Ethereum's first account
 
 SWEEP_INTERVAL_S, FEE_BUMP_AFTER_S = 5, 15
-"""Short, so that one sees it happen."""
+"""Short, so that a user sees the sweep happen."""
 
-KEYSTORE_SCRYPT_N = 2**14  # a tenth of what a real one takes: its password lies beside it anyway
+KEYSTORE_SCRYPT_N = 2**14  # a tenth of production's cost: the password is stored beside the keystore anyway
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "COVERAGE_PROCESS_START")
 
@@ -74,7 +74,7 @@ day_ceiling_raw = "100000000000000000000"
 
 
 def signer_environment(home: Home, mnemonic: str) -> dict[str, str]:
-    """What the signer gets besides, and nobody else: a keystore and its password, sealed at the first start."""
+    """Additional settings of the signer alone: a keystore, created at the first start, and its password."""
     file, password = home.signer / "keystore.json", home.signer / "password"
     if not (file.exists() and password.exists()):
         home.signer.mkdir(mode=0o700, exist_ok=True)
@@ -112,7 +112,7 @@ def environment(
 
 
 def process_environment(settings: dict[str, str]) -> dict[str, str]:
-    """What a child sees: the settings and next to nothing else, so that a developer's own ones don't leak in."""
+    """The environment of a child process: the settings and little else, without a developer's own variables."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | settings
 
 

@@ -1,7 +1,7 @@
-"""The gallery: every component of the signed-in pages in every state, to be looked at and tested. Sandbox only.
+"""The gallery: every component of the signed-in pages in every state, for review and tests. Sandbox only.
 
-What it shows is made up here; templates, sheets and scripts are the real ones. A page of the product has no component
-that is not here first.
+Its data is invented here; templates, style sheets and scripts are the real ones. Each component of a page must be in
+the gallery.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from app.identity.visitor import Visitor
 from app.web.pages import Pages
 
 NOW = datetime(2026, 11, 24, 9, 41, 7, tzinfo=UTC)
-"""The gallery stands still, so that two pictures of it can be compared."""
+"""The gallery's fixed time, so that two screenshots can be compared."""
 
 PAGES = {
     "basics": ("Basics", "home"),
@@ -132,7 +132,7 @@ def addresses() -> list[str]:
 
 
 def context(name: str) -> dict[str, Any]:
-    """All that the pages show."""
+    """The template context of all pages."""
     wrong = name in ("errors", "identity-error")
     return {
         "visitor": _visitor(),

@@ -1,4 +1,4 @@
-"""Where a sandbox keeps its things, and `sandbox.json`, by which people's scripts find it (docs/sandbox.md)."""
+"""The files of a sandbox, and `sandbox.json`, the interface for users' scripts (docs/sandbox.md)."""
 
 import base64
 import fcntl
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Login(msgspec.Struct, frozen=True):
-    """How a person of the demo signs in."""
+    """The sign-in data of a demo account."""
 
     email: str
     password: str
@@ -29,7 +29,7 @@ class Login(msgspec.Struct, frozen=True):
 
 
 class WebhookReceiver(msgspec.Struct, frozen=True, kw_only=True):
-    """The server that webhooks go to. `secret` is that of the demo merchant's endpoint there."""
+    """The server that receives webhooks. `secret` is the secret of the demo merchant's endpoint."""
 
     url: str
     ca_file: str
@@ -46,7 +46,7 @@ class Asset(msgspec.Struct, frozen=True):
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """The sandbox's chain, and a customer's account on it that is rich in every asset."""
+    """The sandbox's chain, and a customer's account on it that holds every asset."""
 
     rpc_url: str
     chain_id: int
@@ -55,7 +55,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
-    """What `sandbox.json` says. People's scripts read it: fields are added, never changed or taken away."""
+    """The content of `sandbox.json`. Users' scripts read it: fields are added, never changed or removed."""
 
     base_url: str
     api_key: str
@@ -70,8 +70,8 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """What is drawn once for a sandbox. `wallet_mnemonic` is the gateway's wallet: the signer gets it in a keystore,
-    web and the other workers its xpub."""
+    """The random secrets of a sandbox. `wallet_mnemonic` is the gateway's wallet: the signer gets it in a keystore;
+    web and the other workers get its xpub."""
 
     api_key_pepper: str
     data_key: str
@@ -83,13 +83,13 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChainSetUp(msgspec.Struct, frozen=True):
-    """What was put on the chain, once."""
+    """The contracts that were deployed on the chain at the first start."""
 
     usdt_contract: str
 
 
 class Demo(msgspec.Struct, frozen=True, kw_only=True):
-    """Who was made in the database, once, with what can't be read back from there."""
+    """The demo data that was created at the first start, with the secrets that can't be read back."""
 
     api_key: str
     merchant_id: str
@@ -121,26 +121,26 @@ class Home:
         self.lock_file = self.directory / "sandbox.lock"
 
     def read(self, path: Path, kind: type[T]) -> T | None:
-        """A file of this home, or None where there is none that can be read."""
+        """The content of a file of this home; None if it is missing or damaged."""
         try:
             return msgspec.json.decode(path.read_bytes(), type=kind)
         except (FileNotFoundError, msgspec.MsgspecError):
             return None
 
     def write(self, path: Path, content: msgspec.Struct) -> None:
-        """Write a file that only its owner may read, so that a reader sees all of it or none."""
+        """Write a file atomically, readable by its owner only."""
         self.write_text(path, msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n")
 
     def write_text(self, path: Path, text: str) -> None:
-        """The same for plain text."""
+        """Write a text file atomically, readable by its owner only."""
         partial = path.with_name(f"{path.name}.new")
         partial.unlink(missing_ok=True)
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
         partial.replace(path)
 
-    def take(self) -> int | None:
-        """Make this sandbox ours until we end, by a lock. None if a living process has it; see `owner`."""
+    def lock(self) -> int | None:
+        """Lock this sandbox for this process. None if a running process holds it; see `owner`."""
         self.directory.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -153,12 +153,12 @@ class Home:
         return lock
 
     def owner(self) -> str:
-        """The process id of whoever has it."""
+        """The id of the process that holds the lock."""
         return self.lock_file.read_text() or "?"
 
 
 def new_secrets() -> Secrets:
-    """Fresh ones, each of 256 bits."""
+    """New random secrets, each of 256 bits."""
     return Secrets(
         api_key_pepper=_random_key(),
         data_key=_random_key(),

@@ -1,18 +1,18 @@
-"""The sandbox's operator keeps the hot wallet filled: by plain transfers, which the watcher sees as top-ups."""
+"""The sandbox's operator fills the hot wallet by plain transfers, which the watcher records as top-ups."""
 
 from app.sandbox.chain_driver import AnvilDriver, token_transfer_data
 from app.sandbox.services import CUSTOMER
 
 COINS_RAW, FEWEST_COINS_RAW = 50 * 10**18, 5 * 10**18
 TOKENS_RAW, FEWEST_TOKENS_RAW = 10_000_000_000, 1_000_000_000
-"""How much is sent, and below what it is sent: enough for a day of trying, gas included."""
+"""The amount of a top-up and the balance below which it is sent: enough for a day of trials, gas included."""
 
 RICH = 0
-"""Which of the chain's funded accounts gives the coins; the tokens are all the customer's."""
+"""Index of the funded account that sends native coins; all tokens belong to the customer."""
 
 
 async def top_up(rpc_url: str, usdt_contract: str, address: str) -> None:
-    """Send what is lacking, without waiting for its block: the gateway's start takes longer than that."""
+    """Top up where needed, without waiting for the block: the gateway's start takes longer than a block."""
     driver = await AnvilDriver.connect(rpc_url)
     try:
         if await driver.balance_of(address) < FEWEST_COINS_RAW:

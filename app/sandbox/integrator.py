@@ -1,4 +1,4 @@
-"""A merchant's server, as far as a payment goes: the HTTP API with a key, and the webhooks that arrived."""
+"""A merchant's server in the demo: calls the HTTP API with a key, and reads the webhooks that arrived."""
 
 import ssl
 import time
@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 class IntegratorError(Exception):
-    """Something did not happen, or not in time; the message is for the terminal."""
+    """An expected result did not occur in time; the message is for the terminal."""
 
 
 class Integrator:
-    """Speaks to a running sandbox through its public faces alone."""
+    """A client of a running sandbox. It uses public interfaces only."""
 
     def __init__(self, interface: Interface) -> None:
         self._receiver = interface.webhook_receiver
@@ -39,16 +39,16 @@ class Integrator:
         self._hooks.close()
 
     def get(self, path: str, **params: Any) -> Any:
-        """GET below the API's base path; the answer's JSON. Raises IntegratorError."""
+        """GET a path below the API's base path. Returns the answer's JSON. Raises IntegratorError."""
         return self._json(lambda: self._api.get(API + path, params=params), f"GET {path}")
 
     def post(self, path: str, body: dict[str, Any], *, once: str) -> Any:
-        """POST with the idempotency key `once`; the answer's JSON. Raises IntegratorError."""
+        """POST with the idempotency key `once`. Returns the answer's JSON. Raises IntegratorError."""
         headers = {"Idempotency-Key": once}
         return self._json(lambda: self._api.post(API + path, json=body, headers=headers), f"POST {path}")
 
     def page(self, url: str) -> str:
-        """A public page, fetched without the key. Raises IntegratorError unless it is there."""
+        """Fetch a public page without the key. Raises IntegratorError if the status is not 200."""
         try:
             answer = httpx.get(url, timeout=TIMEOUT_S, trust_env=False)
         except httpx.HTTPError as error:
@@ -58,7 +58,7 @@ class Integrator:
         return answer.text
 
     def webhooks(self, invoice_id: str) -> list[dict[str, Any]]:
-        """The records of the receiver that are about an invoice, oldest first. Raises IntegratorError."""
+        """The receiver's records of an invoice, oldest first. Raises IntegratorError."""
         listed = self._json(
             lambda: self._hooks.get(self._receiver.requests_url, params={"limit": "200000"}), "the receiver"
         )
@@ -75,7 +75,7 @@ class Integrator:
 
 
 def wait_for(what: str, look: Callable[[], T | None], timeout_s: float) -> T:
-    """Look until there is something and return it. Raises IntegratorError with `what` if it takes too long."""
+    """Poll until there is a result, and return it. Raises IntegratorError with `what` after the time limit."""
     deadline_s = time.monotonic() + timeout_s
     while (found := look()) is None:
         if time.monotonic() > deadline_s:

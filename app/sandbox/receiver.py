@@ -1,14 +1,14 @@
-"""A merchant's server, as far as webhooks go: takes every POST over TLS, keeps it, answers as told.
+"""A merchant's webhook server: accepts every POST over TLS, records it, and answers as configured.
 
 `python -m app.sandbox.receiver --port 8443 --cert server.pem --key server.key`
 
     POST   /anything    is recorded and answered, by default with 200
     GET    /requests    {"total": …, "data": [record, …]}, oldest first; ?path=, ?event_type=, ?limit=
-    DELETE /requests    forgets them
+    DELETE /requests    deletes them
     POST   /behaviour   {"path": "/hook", "status": 503, "times": 3}: how POSTs to a path are answered
-    DELETE /behaviour   back to the beginning
+    DELETE /behaviour   resets it
 
-It verifies no signature: that is for the reader of the records to do.
+It verifies no signature: the reader of the records does that.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ def start(
 ) -> "Receiver":
     """Run the receiver as a child on 127.0.0.1 and return once it listens. Raises ProcessError.
 
-    `keep_records` writes them to `home_dir/requests.jsonl`, where the next start finds them.
+    `keep_records` writes them to `home_dir/requests.jsonl`, where the next start reads them.
     """
     argv = [sys.executable, "-m", "app.sandbox.receiver"]
     argv += ["--cert", str(certificates.cert_path.resolve()), "--key", str(certificates.key_path.resolve())]
@@ -83,7 +83,7 @@ class Receiver:
         return f"https://localhost:{self.port}"
 
     def stop(self) -> None:
-        """Stop it; records are gone unless they are kept."""
+        """Stop it. Records are lost without `keep_records`."""
         self.process.stop()
 
     def kill(self) -> None:
@@ -118,7 +118,7 @@ async def _serve(server: "_Server", port: int, context: ssl.SSLContext) -> None:
 
 
 class _Server:
-    """Speaks HTTP/1.1 with one client per `talk`, for as many requests as the client likes."""
+    """Speaks HTTP/1.1. `talk` serves one connection, with any number of requests."""
 
     def __init__(self, records: Records, behaviours: Behaviours) -> None:
         self._records = records
@@ -126,7 +126,7 @@ class _Server:
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER)
-        # A client that hangs up in the middle, or talks nonsense, is its own affair.
+        # A client may disconnect in the middle or send invalid HTTP: ignore it.
         with contextlib.suppress(OSError, h11.ProtocolError, ssl.SSLError):
             while (taken := await _take_request(connection, reader)) is not None:
                 request, body = taken
@@ -142,7 +142,7 @@ class _Server:
     async def _answer(
         self, connection: h11.Connection, writer: asyncio.StreamWriter, request: h11.Request, body: bytes
     ) -> bool:
-        """Answer one request; False where it was told to hang up instead."""
+        """Answer one request; False if the configured behaviour is to close the connection instead."""
         method, target = request.method.decode(), urlsplit(request.target.decode())
         if target.path == "/requests" and method in ("GET", "DELETE"):
             status, content = self._show_records(method, target.query)
@@ -209,7 +209,7 @@ class _Server:
 
 
 async def _take_request(connection: h11.Connection, reader: asyncio.StreamReader) -> tuple[h11.Request, bytes] | None:
-    """The next whole request, or None where the client has hung up or sends more than we take."""
+    """The next complete request; None if the client has disconnected or sends more than the limit."""
     request, body = None, bytearray()
     while True:
         event = connection.next_event()
@@ -230,7 +230,7 @@ async def _take_request(connection: h11.Connection, reader: asyncio.StreamReader
 def _response(
     connection: h11.Connection, status: int, content: bytes, headers: Sequence[tuple[bytes, bytes]] = ()
 ) -> list[bytes]:
-    """The bytes of an answer, head first. A connection is kept unless the client asked otherwise."""
+    """The bytes of an answer, head first. The connection is kept open unless the client sent `close`."""
     if status in (204, 304):
         content = b""
     length = [] if status in (204, 304) else [(b"Content-Length", b"%d" % len(content))]

@@ -1,4 +1,4 @@
-"""What the webhook receiver has got, and how it answers."""
+"""The webhook receiver's records, and its configured behaviour."""
 
 import os
 import random
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-# Of about 2 KB each: more than any demo or bench sends, less than would fill a small machine's memory.
+# About 2 KB each: more than any demo or bench sends, and small enough for a small machine's memory.
 _MAX_RECORDS = 200_000
 
 
@@ -21,7 +21,7 @@ class Record(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     body: str | None
     body_base64: str | None
-    status: int  # what was answered
+    status: int  # the status of the answer
     verdict: Literal["accepted", "refused", "hung up"]
 
 
@@ -39,13 +39,13 @@ class Records:
         self._file = os.open(store, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def add(self, record: Record) -> None:
-        """Keep it, in the file before the sender gets its answer: no kill loses what was acknowledged."""
+        """Add a record. It is in the file before the sender gets its answer, so a kill loses no acknowledged POST."""
         self._records.append(record)
         if self._file is not None:
             os.write(self._file, msgspec.json.encode(record) + b"\n")
 
     def find(self, *, path: str | None, event_type: str | None) -> list[Record]:
-        """Those that match exactly, oldest first; None matches all."""
+        """Records that match exactly, oldest first; None matches all."""
         return [
             record
             for record in self._records
@@ -53,14 +53,14 @@ class Records:
         ]
 
     def clear(self) -> None:
-        """Forget all, in the file too."""
+        """Delete all, in the file too."""
         self._records.clear()
         if self._file is not None:
             os.ftruncate(self._file, 0)
 
 
 def _read(store: Path) -> list[Record]:
-    """The records of a file whose last line may be torn; that one is cut off."""
+    """The records of a file. An incomplete last line is removed."""
     content = store.read_bytes()
     whole, _, torn = content.rpartition(b"\n")
     if torn:
@@ -69,20 +69,20 @@ def _read(store: Path) -> list[Record]:
 
 
 class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How POSTs to `path` are answered: first the delay, then the dice, then the answer."""
+    """The behaviour for POSTs to `path`: first the delay, then the random failure, then the answer."""
 
-    path: str = "*"  # "*": every path that has none of its own
-    status: Annotated[int, msgspec.Meta(ge=0, le=599)] = 200  # 0: hang up without an answer
+    path: str = "*"  # "*": every path without a behaviour of its own
+    status: Annotated[int, msgspec.Meta(ge=0, le=599)] = 200  # 0: close the connection without an answer
     delay_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0  # before the answer
-    fail_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0  # part of POSTs that get 500 instead
+    fail_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0  # fraction of POSTs that get 500 instead
     drip_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0  # pause after each byte, head included
-    times: Annotated[int, msgspec.Meta(ge=1)] | None = None  # then as before; None: for good
-    headers: dict[str, str] = {}  # further ones, such as Location
-    body_bytes: Annotated[int, msgspec.Meta(ge=0, le=64 * 1024 * 1024)] = 0  # size of a body of filler
+    times: Annotated[int, msgspec.Meta(ge=1)] | None = None  # afterwards the earlier behaviour; None: unlimited
+    headers: dict[str, str] = {}  # additional headers, such as Location
+    body_bytes: Annotated[int, msgspec.Meta(ge=0, le=64 * 1024 * 1024)] = 0  # size of the body, which is filler
 
 
 class Behaviours:
-    """Which behaviour is in force for a path."""
+    """The active behaviour of each path."""
 
     def __init__(self, usual: Behaviour, dice: random.Random) -> None:
         self._usual = usual
@@ -91,7 +91,7 @@ class Behaviours:
         self._passing: dict[str, tuple[Behaviour, int]] = {}
 
     def set(self, behaviour: Behaviour) -> None:
-        """Put it in force in place of its path's last one; one with `times` for that many POSTs."""
+        """Set the behaviour of its path; with `times`, for that many POSTs."""
         self._passing.pop(behaviour.path, None)
         if behaviour.times is None:
             self._lasting[behaviour.path] = behaviour
@@ -99,12 +99,12 @@ class Behaviours:
             self._passing[behaviour.path] = behaviour, behaviour.times
 
     def reset(self) -> None:
-        """Back to the one of the command line."""
+        """Reset to the behaviour of the command line."""
         self._lasting.clear()
         self._passing.clear()
 
     def answer_for(self, path: str) -> Behaviour:
-        """The behaviour that meets the next POST to `path`, with its dice already thrown."""
+        """The behaviour for the next POST to `path`, with its random failure already decided."""
         behaviour = self._in_force(path)
         if behaviour.fail_rate and self._dice.random() < behaviour.fail_rate:
             return msgspec.structs.replace(behaviour, status=500)

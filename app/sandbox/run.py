@@ -1,4 +1,4 @@
-"""`make run` and `make demo`: start the sandbox, take a payment, stay up or go, leave nothing behind."""
+"""`make run` and `make demo`: start the sandbox, make a payment, stay up or stop; leave no process running."""
 
 import ctypes
 import os
@@ -18,24 +18,24 @@ from app.sandbox.stack import Stack
 from app.sandbox.terminal import Terminal
 
 LOOK_INTERVAL_S = 0.5
-"""How often to look whether something has died."""
+"""Interval of the check for dead processes."""
 
 MAX_REVIVALS, REVIVAL_WINDOW_S = 5, 60
-"""What dies more often than that will not live by being started again."""
+"""If processes die more often than this, the sandbox gives up."""
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 class Stopped(BaseException):
-    """A signal asked us to stop. Not an Exception, so that no handler on the way takes it for a fault."""
+    """A signal to stop was received. Not an Exception, so that no handler treats it as an error."""
 
 
 def run(home: Home, *, stay: bool) -> None:
-    """Start, take a payment, and, if `stay`, go on until a signal. Always stops what it has started.
+    """Start, make a payment, and, if `stay`, run until a signal. Always stops what it has started.
 
     Raises ProcessError, IntegratorError, CustomerError with the reason, and Stopped for a signal before the
-    payment was through.
+    end of the payment.
     """
     logging.configure(level="WARNING", json=False)
     terminal = Terminal()
@@ -44,11 +44,11 @@ def run(home: Home, *, stay: bool) -> None:
         began_s = time.monotonic()
         interface = stack.start()
         terminal.say(f"Up after {time.monotonic() - began_s:.1f} s at {interface.base_url}")
-        tour.take_payment(interface, customer(home, interface), terminal)
+        tour.make_payment(interface, customer(home, interface), terminal)
         if stay:
             _show(home, interface, terminal)
             try:
-                _watch_over(stack, terminal)
+                _restart_dead_processes(stack, terminal)
             except Stopped:
                 terminal.say("")
 
@@ -72,8 +72,8 @@ def _show(home: Home, interface: Interface, terminal: Terminal) -> None:
     terminal.fact("play customer", f"{sys.argv[0]} sandbox pay INV-…")
 
 
-def _watch_over(stack: Stack, terminal: Terminal) -> None:
-    """Start again what dies, until a signal. Raises ProcessError if it keeps dying."""
+def _restart_dead_processes(stack: Stack, terminal: Terminal) -> None:
+    """Restart processes that die, until a signal. Raises ProcessError if they keep dying."""
     revivals: list[float] = []
     while True:
         time.sleep(LOOK_INTERVAL_S)
@@ -90,7 +90,7 @@ def _stopping(stack: Stack, terminal: Terminal) -> Iterator[None]:
         yield
     finally:
         for number in _STOP_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the stop
         terminal.say("Stopping …")
         stack.stop()
 
@@ -110,6 +110,6 @@ def _signals_stop() -> Iterator[None]:
 
 
 def _end_with_make() -> None:
-    """Under make, ask for a SIGTERM when make dies: a killed `make run` must not leave a sandbox behind."""
+    """Under make, get a SIGTERM when make dies, so that a killed `make run` leaves no sandbox running."""
     if "MAKELEVEL" in os.environ and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)

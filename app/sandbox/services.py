@@ -1,4 +1,4 @@
-"""What the gateway stands on in the sandbox: Postgres, Valkey, a chain with a token on it, a webhook receiver."""
+"""The gateway's services in the sandbox: Postgres, Valkey, a chain with a token, a webhook receiver."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -22,13 +22,13 @@ from app.sandbox.valkey import Valkey
 DATABASE = "swap_pay"
 
 RECEIVER_PORT, POSTGRES_PORT, VALKEY_PORT, ANVIL_PORT = 8443, 5432, 6379, 8545
-"""The usual ones; where one is taken, any free one."""
+"""The usual ports; if one is in use, any free one."""
 
 CUSTOMER = 1
-"""Which of the chain's ten funded accounts plays the customer; 0 is left to those who tinker."""
+"""Index of the customer among the chain's ten funded accounts; 0 is left for users' experiments."""
 
 USDT_SUPPLY_RAW = 10**15
-"""A billion, all the customer's: nobody empties that by trying."""
+"""A billion tokens, all the customer's: more than trials can spend."""
 
 _ANVIL_STOP_TIMEOUT_S = 30
 
@@ -51,8 +51,8 @@ class Services:
         return self.postgres.dsn(DATABASE)
 
     def start(self) -> tuple[Secrets, ChainSetUp]:
-        """Start all; make what is made once. Raises ProcessError, after which `stop` still has to be called."""
-        # A chain whose owner was killed may still be writing itself down.
+        """Start all; at the first start also create token and secrets. Call `stop` even if it raises ProcessError."""
+        # A chain whose parent was killed may still be writing its state.
         processes.end_leftovers(self.home.anvil / "anvil.pid", anvil.STOP_SIGNAL, _ANVIL_STOP_TIMEOUT_S)
         if (gone := continuity.missing_part(self.home)) is not None:
             self._begin_anew(f"of the last run, {gone} is gone")
@@ -65,16 +65,16 @@ class Services:
         return self._secrets(), self._chain_set_up()
 
     def stop(self) -> None:
-        """Stop all that runs; the chain and the database are kept."""
-        with side_by_side() as run:
+        """Stop all services. The chain and the database are kept."""
+        with in_parallel() as run:
             for stop in self._stops.values():
                 run(stop)
         self._stops.clear()
 
     def revive(self) -> list[str]:
-        """Start again what has died; the names. Raises ProcessError if that fails, or if it is the chain."""
+        """Restart dead services. Returns their names. Raises ProcessError if that fails, or if the chain died."""
         if self.anvil.process.returncode is not None:
-            # Its newest blocks died with it: the next start sees what is left and decides.
+            # Its newest blocks are lost; the next start compares the rest with the database.
             raise ProcessError(f"the chain has died. The end of its log:\n{self.anvil.process.log_tail()}")
         revived = []
         for name, service in (("postgres", self.postgres), ("valkey", self.valkey)):
@@ -95,9 +95,9 @@ class Services:
         continuity.reset(self.home)
 
     def _start_all(self) -> bool:
-        """Start all four at once. Whether this was the very first start, which makes token and secrets."""
+        """Start all four at once. Returns whether this was the first start, which creates token and secrets."""
         first = not self.home.secrets_file.exists()
-        with side_by_side() as run:
+        with in_parallel() as run:
             run(self._start_postgres)
             run(self._start_valkey)
             run(self._start_anvil)
@@ -110,11 +110,11 @@ class Services:
         return first
 
     def _start_postgres(self) -> None:
-        self.postgres = near(POSTGRES_PORT, lambda port: postgres.start(self.home.postgres, port))
+        self.postgres = on_usual_port(POSTGRES_PORT, lambda port: postgres.start(self.home.postgres, port))
         self._stops["postgres"] = lambda: self.postgres.stop()
 
     def _start_valkey(self) -> None:
-        self.valkey = near(VALKEY_PORT, lambda port: valkey.start(self.home.valkey, port))
+        self.valkey = on_usual_port(VALKEY_PORT, lambda port: valkey.start(self.home.valkey, port))
         self._stops["valkey"] = lambda: self.valkey.stop()
 
     def _start_anvil(self) -> None:
@@ -123,17 +123,17 @@ class Services:
 
         state = self.home.anvil / "state.json"
         try:
-            self.anvil = near(ANVIL_PORT, start)
+            self.anvil = on_usual_port(ANVIL_PORT, start)
         except ProcessError:
             if not state.exists():
                 raise
-            state.unlink()  # torn; with an empty chain the look at how things fit together tells the rest
-            self.anvil = near(ANVIL_PORT, start)
+            state.unlink()  # incomplete file: start with an empty chain, which `divergence` then finds
+            self.anvil = on_usual_port(ANVIL_PORT, start)
         self._stops["anvil"] = lambda: self.anvil.stop()
 
     def _start_receiver(self, usual_port: int = RECEIVER_PORT) -> None:
         certificates = tls.ensure(self.home.tls)
-        self.receiver = near(
+        self.receiver = on_usual_port(
             usual_port, lambda port: receiver.start(self.home.receiver, certificates, port, keep_records=True)
         )
         self._stops["receiver"] = lambda: self.receiver.stop()
@@ -149,8 +149,8 @@ class Services:
         return set_up
 
 
-def near(usual_port: int, start: Callable[[int | None], Any]) -> Any:
-    """Call `start` with the usual port where it is free, else with None, which stands for any free one."""
+def on_usual_port(usual_port: int, start: Callable[[int | None], Any]) -> Any:
+    """Call `start` with the usual port if it is free, else with None, which means any free one."""
     if not ports.is_free(usual_port):
         return start(None)
     try:
@@ -158,12 +158,12 @@ def near(usual_port: int, start: Callable[[int | None], Any]) -> Any:
     except ProcessError:
         if ports.is_free(usual_port):
             raise
-        return start(None)  # taken between the look and the start
+        return start(None)  # in use since the check
 
 
 @contextmanager
-def side_by_side() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Run calls at once, each in a thread; wait for all, then raise the first's error if one failed."""
+def in_parallel() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Run calls at once, each in a thread; wait for all, then raise the first error if one failed."""
     with ThreadPoolExecutor(8) as pool:
         futures = []
         yield lambda call: futures.append(pool.submit(call))

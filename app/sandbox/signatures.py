@@ -1,4 +1,4 @@
-"""Verifying a webhook as a merchant would: from the contract's words alone, without a line of the sender's code."""
+"""Verifying a webhook as a merchant would: by the contract, without any of the sender's code."""
 
 import hashlib
 import hmac
@@ -11,14 +11,14 @@ TOLERANCE_S = 300
 
 
 class BadSignature(Exception):
-    """It was not signed with the secret, or not lately; the message says which header told."""
+    """A signature does not match, or its time is too far from now; the message names the header."""
 
 
 def verify(secret: str, headers: Mapping[str, str], body: bytes, *, now_s: float | None = None) -> None:
     """Check both signatures of a webhook, header names in lower case. Raises BadSignature.
 
     `Swap-Pay-Signature` is computed here; `webhook-signature` is left to the public library. `now_s` is Unix
-    time, the present where left out; the library always takes the present.
+    time, by default the present; the library always uses the present.
     """
     fields = [field.partition("=")[::2] for field in headers.get("swap-pay-signature", "").split(",")]
     timestamp = next((value for name, value in fields if name == "t"), "")

@@ -1,4 +1,4 @@
-"""The whole gateway on one machine: services, web process, workers; started in the order of need."""
+"""The whole gateway on one machine: services, web process, workers; started in the order of their dependencies."""
 
 import asyncio
 import os
@@ -12,11 +12,11 @@ from app.core.migrations import migrate
 from app.sandbox import demo_data, deployment, hot_wallet, ports, processes
 from app.sandbox.home import ROOT, Asset, ChainSetUp, Demo, Home, Interface, Network, Secrets, WebhookReceiver
 from app.sandbox.processes import Process, ProcessError
-from app.sandbox.services import Services, customer_key, side_by_side
+from app.sandbox.services import Services, customer_key, in_parallel
 from app.signer.keystore import SpendingKeys
 
 WEB_PORT = 8000
-"""The usual one; where it is taken, any free one."""
+"""The usual port; if it is in use, any free one."""
 
 WEBHOOK_PATH = "/webhooks/demo"
 
@@ -27,17 +27,17 @@ APP = {
     "default": ["worker", "default"],
     "signer": ["worker", "signer"],
 }
-"""What the Procfile names, and how `swap-pay` is called for it."""
+"""The processes of the Procfile, with the arguments of `swap-pay` for each."""
 
 APP_STOP_TIMEOUT_S = 12
-"""Deliveries under way may take ten seconds; a checkout page that is still open is cut off then."""
+"""A delivery in progress may take ten seconds; open checkout pages are disconnected after this time."""
 
 APP_READY_TIMEOUT_S = 60
 """The first start compiles every module, perhaps on one slow core."""
 
 
 class Stack:
-    """A sandbox in `home`. `say` gets a line about what takes a while or is unusual."""
+    """A sandbox in `home`. `say` receives lines about slow steps and unusual events."""
 
     def __init__(self, home: Home, say: Callable[[str], None] = lambda line: None) -> None:
         self.home = home
@@ -51,12 +51,12 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The whole environment of its processes but the signer: for running `swap-pay …` beside them."""
+        """The environment of its processes except the signer, for running `swap-pay …` beside them."""
         return deployment.process_environment(self._environment)
 
     def start(self) -> Interface:
-        """Start everything and write `sandbox.json`. Raises ProcessError; then nothing is left running."""
-        self._lock = self.home.take()
+        """Start everything and write `sandbox.json`. If it raises ProcessError, nothing is left running."""
+        self._lock = self.home.lock()
         if self._lock is None:
             raise ProcessError(
                 f"a sandbox is already running in {self.home.directory} (process {self.home.owner()}): "
@@ -69,8 +69,8 @@ class Stack:
             raise
 
     def stop(self) -> None:
-        """Stop everything: requests and deliveries under way are finished, chain and database kept."""
-        with side_by_side() as run:
+        """Stop everything. Requests and deliveries in progress are finished; chain and database are kept."""
+        with in_parallel() as run:
             for process in self.app.values():
                 run(process.stop)
         self.app.clear()
@@ -82,7 +82,7 @@ class Stack:
             self._lock = None
 
     def start_app(self, name: str) -> None:
-        """Start the web process or a worker, by its name in the Procfile; also one that has died."""
+        """Start, or restart after its death, the web process or a worker, by its name in the Procfile."""
         if name in self.app:
             self.app[name].kill()
         own = self._signer_environment if name == "signer" else {}
@@ -98,7 +98,7 @@ class Stack:
         )
 
     def revive(self) -> list[str]:
-        """Start again what has died; the names. Raises ProcessError if that fails, or if it is the chain."""
+        """Restart dead processes. Returns their names. Raises ProcessError if that fails, or if the chain died."""
         revived = self.services.revive()
         for name, process in list(self.app.items()):
             if process.returncode is not None:
@@ -129,7 +129,7 @@ class Stack:
         demo = asyncio.run(demo_data.ensure(self.home, self._environment, webhook_url))
         self._say("Starting the web process and the workers …")
         self._web_port.close()
-        with side_by_side() as run:
+        with in_parallel() as run:
             for name in APP:
                 if name != "signer":
                     run(lambda name=name: self.start_app(name))  # type: ignore[misc] # a lambda's default has no type
@@ -190,5 +190,5 @@ def _has_started(process: Process) -> bool:
 
 
 def _is_under_way(process: Process) -> bool:
-    """A first payment needs no signer, so the start does not wait for it; `revive` sees if it dies."""
+    """A first payment needs no signer, so the start does not wait for it; `revive` restarts it if it dies."""
     return process.returncode is None

@@ -1,4 +1,4 @@
-"""What the sandbox says: with colours and a bar where somebody watches, in plain lines where it goes to a file."""
+"""The sandbox's output: with colours and a progress bar in a terminal, as plain lines in a file."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,26 +16,26 @@ class Terminal:
         self._console = console or Console(highlight=False, soft_wrap=True, emoji=False)
 
     def say(self, line: str) -> None:
-        """A line about what goes on."""
+        """Print a line."""
         self._console.print(line, style="dim", markup=False)
 
     def heading(self, text: str) -> None:
-        """What comes next."""
+        """Print the heading of the next step."""
         self._console.print()
         self._console.print(text, style="bold", markup=False)
 
     def fact(self, label: str, value: str) -> None:
-        """A named value, whole, so that it can be copied."""
+        """Print a named value, not shortened, so that it can be copied."""
         self._console.print(f"  {label:<{LABEL_WIDTH}}", style="cyan", markup=False, end="")
         self._console.print(value, markup=False)
 
     def done(self, text: str) -> None:
-        """Something that was checked and holds."""
+        """Print a check that passed."""
         self._console.print(f"  ✓ {text}", style="green", markup=False)
 
     @contextmanager
     def counting(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A bar that grows to `total`; a line for each change where there is no terminal."""
+        """Show a progress bar up to `total`; without a terminal, one line per change."""
         if not self._console.is_terminal:
             yield self._counting_in_lines(label, total)
             return

@@ -1,4 +1,4 @@
-"""A throw-away certificate authority, and a certificate for `localhost` and 127.0.0.1 that it has signed."""
+"""A temporary certificate authority, and a certificate for `localhost` and 127.0.0.1 that it has signed."""
 
 import ipaddress
 import os
@@ -15,12 +15,12 @@ from app.core import clock
 
 _VALID = timedelta(days=90)
 _RENEW_WHEN_LEFT = timedelta(days=7)
-_BACKDATED = timedelta(minutes=5)  # for a client whose clock is a little behind
+_BACKDATED = timedelta(minutes=5)  # for a client whose clock is slightly slow
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """Files in PEM: clients trust `ca_path`, the server shows `cert_path` and holds `key_path` (mode 600)."""
+    """Files in PEM: clients trust `ca_path`, the server uses `cert_path` and `key_path` (mode 600)."""
 
     ca_path: Path
     cert_path: Path
@@ -28,7 +28,7 @@ class Certificates:
 
 
 def ensure(directory: Path) -> Certificates:
-    """The certificates in `directory`, made anew where there are none or fewer than seven days are left.
+    """The certificates in `directory`; created if they are missing or expire within seven days.
 
     A new server certificate comes with a new authority, whose key is not kept: it can sign nothing else.
     Clients that read the old `ca.pem` must read it again.
@@ -47,7 +47,7 @@ def _is_usable(files: Certificates) -> bool:
         key = serialization.load_pem_private_key(files.key_path.read_bytes(), password=None)
         server.verify_directly_issued_by(authority)
     except Exception:
-        return False  # missing, torn or mixed up: whatever it is, a new set cures it
+        return False  # missing, damaged or of different sets: create a new set
     expires_at = min(authority.not_valid_after_utc, server.not_valid_after_utc)
     return key.public_key() == server.public_key() and expires_at - clock.now() > _RENEW_WHEN_LEFT
 
@@ -68,7 +68,7 @@ def _issue(files: Certificates) -> None:
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        # OpenSSL's strict check, Python's default from 3.13 on, wants to know whose key signed.
+        # OpenSSL's strict check, Python's default from 3.13 on, requires the authority's key identifier.
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )

@@ -1,4 +1,4 @@
-"""One payment before the user's eyes, through public faces only: what an integrator and a customer would do."""
+"""One demo payment through public interfaces only, with each step of integrator and customer printed."""
 
 import json
 import uuid
@@ -12,26 +12,26 @@ from app.sandbox.integrator import Integrator, IntegratorError, wait_for
 from app.sandbox.terminal import Terminal
 
 SEEN_TIMEOUT_S, PAID_TIMEOUT_S, WEBHOOKS_TIMEOUT_S = 30.0, 60.0, 45.0
-"""Several times what a loaded machine takes: whoever waits longer should look at the logs."""
+"""Several times what a loaded machine needs; after that, the logs show the reason."""
 
 EVENTS = ("invoice.created", "invoice.confirming", "invoice.paid")
 INVOICE = {"amount": "5.00", "currency": "USDT", "chain": "ethereum", "description": "A first payment"}
 
 
-def take_payment(interface: Interface, customer: Customer, terminal: Terminal) -> None:
-    """Ask for 5 USDT, pay them, and show all that follows. Raises IntegratorError, CustomerError."""
+def make_payment(interface: Interface, customer: Customer, terminal: Terminal) -> None:
+    """Create an invoice of 5 USDT, pay it, and show the results. Raises IntegratorError, CustomerError."""
     integrator = Integrator(interface)
     try:
-        invoice = _ask(integrator, terminal)
+        invoice = _create_invoice(integrator, terminal)
         _pay(invoice, customer, terminal)
         paid = _confirm(integrator, invoice, terminal)
-        _show_books(integrator, paid, terminal)
+        _show_ledger(integrator, paid, terminal)
         _verify_webhooks(integrator, interface.webhook_receiver.secret, paid, terminal)
     finally:
         integrator.close()
 
 
-def _ask(integrator: Integrator, terminal: Terminal) -> dict[str, Any]:
+def _create_invoice(integrator: Integrator, terminal: Terminal) -> dict[str, Any]:
     terminal.heading("1. The merchant's server asks for a payment: POST /api/v1/merchant/invoices")
     order = uuid.uuid4().hex[:8]
     invoice: dict[str, Any] = integrator.post("/invoices", INVOICE | {"order_id": order}, once=f"tour-{order}")
@@ -57,22 +57,22 @@ def _confirm(integrator: Integrator, invoice: dict[str, Any], terminal: Terminal
     required = invoice["pay_in"]["confirmations_required"]
     with terminal.counting("confirmations", required) as reach:
 
-        def look() -> dict[str, Any] | None:
+        def poll() -> dict[str, Any] | None:
             current: dict[str, Any] = integrator.get(f"/invoices/{invoice['id']}")
             reach(max((deposit["confirmations"] for deposit in current["deposits"]), default=0))
             return current if current["deposits"] else None
 
-        wait_for("the deposit's being seen", look, SEEN_TIMEOUT_S)
+        wait_for("detection of the deposit", poll, SEEN_TIMEOUT_S)
         paid = wait_for(
-            "the invoice's being paid",
-            lambda: current if (current := look()) and current["status"] == "paid" else None,
+            "payment of the invoice",
+            lambda: current if (current := poll()) and current["status"] == "paid" else None,
             PAID_TIMEOUT_S,
         )
     terminal.fact("status", f"{paid['status']} at {paid['paid_at']}")
     return paid
 
 
-def _show_books(integrator: Integrator, paid: dict[str, Any], terminal: Terminal) -> None:
+def _show_ledger(integrator: Integrator, paid: dict[str, Any], terminal: Terminal) -> None:
     terminal.heading("4. The ledger is credited: GET /api/v1/merchant/ledger")
     asset, chain = paid["pay_in"]["asset"], paid["pay_in"]["chain"]
     deposits = {deposit["id"] for deposit in paid["deposits"]}
@@ -92,20 +92,20 @@ def _show_books(integrator: Integrator, paid: dict[str, Any], terminal: Terminal
 
 
 def _verify_webhooks(integrator: Integrator, secret: str, paid: dict[str, Any], terminal: Terminal) -> None:
-    terminal.heading("5. The merchant's server is told, by signed webhooks")
+    terminal.heading("5. The merchant's server receives signed webhooks")
 
-    def look() -> dict[str, dict[str, Any]] | None:
+    def poll() -> dict[str, dict[str, Any]] | None:
         arrived = {record["event_type"]: record for record in integrator.webhooks(paid["id"])}
         return arrived if all(event in arrived for event in EVENTS) else None
 
-    arrived = wait_for(f"the arrival of {', '.join(EVENTS)}", look, WEBHOOKS_TIMEOUT_S)
+    arrived = wait_for(f"the arrival of {', '.join(EVENTS)}", poll, WEBHOOKS_TIMEOUT_S)
     for event in EVENTS:
         body = arrived[event]["body"].encode()
         try:
             signatures.verify(secret, arrived[event]["headers"], body)
         except signatures.BadSignature as error:
             raise IntegratorError(f"{event}: {error}") from None
-        told = json.loads(body)
-        if told["type"] != event or told["data"]["invoice_id"] != paid["id"]:
-            raise IntegratorError(f"{event}: its body is about {told['type']} of {told['data']['invoice_id']}")
-        terminal.done(f"{event:<18} event {told['event_id']}, both signatures verify")
+        event_body = json.loads(body)
+        if event_body["type"] != event or event_body["data"]["invoice_id"] != paid["id"]:
+            raise IntegratorError(f"{event}: its body is of another event or invoice")
+        terminal.done(f"{event:<18} event {event_body['event_id']}, both signatures verify")

@@ -36,7 +36,7 @@ class Valkey:
         return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
 
     def stop(self) -> None:
-        """Shut down. All data is gone: Valkey keeps nothing that Postgres doesn't know."""
+        """Shut down. All data is lost; everything of importance is in Postgres."""
         self.process.stop()
 
     def kill(self) -> None:

@@ -1,4 +1,4 @@
-"""The sandbox's customer: pays an invoice rightly, or in one of the ways that people get it wrong."""
+"""The sandbox's customer: pays an invoice correctly, or with one of the usual mistakes."""
 
 from datetime import timedelta
 
@@ -11,17 +11,17 @@ from app.networks.config import Asset, NetworkConfig
 from app.sandbox.chain_driver import AnvilDriver, ChainDriverError
 
 CUSTOMER = 1
-"""Which of the node's funded accounts pays a native coin; the token's supply may be elsewhere: see `_rich_in`."""
+"""Index of the funded account that pays native coins. Tokens may be in another account: see `_account_with`."""
 
 
 class SandboxWallet:
-    """Pays by the node's own funded accounts, so it works on a development chain and on nothing else."""
+    """Pays from the node's own funded accounts, so it works on a development chain only."""
 
     def __init__(self, invoices: InvoiceService) -> None:
         self._invoices = invoices
 
     async def pay(self, invoice: InvoiceBody, network: NetworkConfig, choice: Choice) -> None:
-        """Pay, and return when the transaction is in a block. Raises NETWORK_UNAVAILABLE if the node does not pay."""
+        """Pay, and return when the transaction is in a block. Raises NETWORK_UNAVAILABLE if the payment fails."""
         asset, amount_raw = network.asset(invoice.pay_in.asset), int(invoice.pay_in.amount_raw)
         assert asset is not None, "assets are never removed from a network that has invoices"
         match choice:
@@ -37,7 +37,7 @@ class SandboxWallet:
                 await self._invoices.expire_early(invoice.id, clock.now() - grace)
             case Choice.WRONG_TOKEN:
                 asset = _another(network, asset)
-                amount_raw = max(asset.dust_limit_raw, 1)  # any less would be dust, which changes nothing
+                amount_raw = max(asset.dust_limit_raw, 1)  # a smaller amount would be dust, which has no effect
         await _send(network, asset, invoice.pay_in.address, amount_raw)
 
 
@@ -54,7 +54,7 @@ async def _send(network: NetworkConfig, asset: Asset, to: str, amount_raw: int) 
         if asset.contract is None:
             receipt = await driver.transfer_native(to, amount_raw, sender=driver.accounts[CUSTOMER])
         else:
-            sender = await _rich_in(driver, asset.contract, amount_raw)
+            sender = await _account_with(driver, asset.contract, amount_raw)
             receipt = await driver.transfer_token(asset.contract, to, amount_raw, sender=sender)
     except ChainDriverError:
         raise ApiError(Code.NETWORK_UNAVAILABLE, "the sandbox's chain did not take the payment") from None
@@ -64,8 +64,8 @@ async def _send(network: NetworkConfig, asset: Asset, to: str, amount_raw: int) 
         raise ApiError(Code.NETWORK_UNAVAILABLE, "the sandbox's chain did not take the payment")
 
 
-async def _rich_in(driver: AnvilDriver, contract: str, amount_raw: int) -> str:
-    """The first account from the customer's on that holds enough of a token."""
+async def _account_with(driver: AnvilDriver, contract: str, amount_raw: int) -> str:
+    """The first account, starting with the customer's, that holds enough of a token."""
     for account in [*driver.accounts[CUSTOMER:], *driver.accounts[:CUSTOMER]]:
         if await driver.balance_of(account, contract) >= amount_raw:
             return account

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from app.alerts.service import raise_alert
 from app.core import database
-from app.ledger import repository as ledger_queries
+from app.ledger import repository as ledger_repository
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId, Reference
 from app.ledger.service import TREASURY, Posting
@@ -89,7 +89,7 @@ class Treasury:
 
     async def gas_left_raw(self) -> int:
         """What of the treasury's native coin is neither spent nor reserved for a transaction under way."""
-        head = await ledger_queries.head(self._gas_ledger)
+        head = await ledger_repository.head(self._gas_ledger)
         promised_raw = await treasury_repository.promised_gas_raw(self._network.key)
         return (head.state.available_raw if head is not None else 0) - promised_raw
 
@@ -97,7 +97,7 @@ class Treasury:
         due_raw = gas.gas_cost_raw - gas.booked_raw
         async with database.transaction():
             await ledger.lock([self._gas_ledger])
-            head = await ledger_queries.head(self._gas_ledger)
+            head = await ledger_repository.head(self._gas_ledger)
             assert head is not None
             short = due_raw > 0 and head.state.available_raw < due_raw
             if short and self._alerted_short:

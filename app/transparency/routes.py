@@ -1,6 +1,6 @@
-"""What outsiders keep, to hold us to it: the checkpoints of the ledgers with their history, and the public keys.
+"""The public pages of checkpoints: their history and the public keys, which prove later that a ledger was rewritten.
 
-Public, without a key: merchants, auditors and mirrors fetch it. Nothing in it tells one ledger from another.
+They need no API key: merchants, auditors and mirrors fetch them. They reveal nothing about a single ledger.
 """
 
 import base64
@@ -18,10 +18,10 @@ from app.web.row_ids import RowId
 BASE_PATH = "/.well-known/swap-pay"
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
-"""More than a merchant's lists give: a mirror that was away for a month catches up in one request."""
+"""More than the limit of merchants' lists: a mirror catches up on a month in one request."""
 
 PER_MINUTE = 60
-"""Requests per address and minute."""
+"""Requests per IP address and minute."""
 
 CACHE_S = 60
 

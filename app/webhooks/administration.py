@@ -1,4 +1,4 @@
-"""What a member does with the merchant's endpoints: the right first, then the same verb as the API's."""
+"""Administration of endpoints by a member: checks the permission, then calls the same function as the API."""
 
 import uuid
 from collections.abc import Collection
@@ -11,13 +11,13 @@ from app.events.service import Mode
 from app.merchants.members import Member
 from app.merchants.roles import Permission
 from app.webhooks import replay, service
-from app.webhooks.queries import EndpointView
+from app.webhooks.endpoints_repository import EndpointView
 from app.webhooks.service import Actor, RevealedSecret
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointAdministration:
-    """The endpoints of one mode, for a member. Each verb raises Forbidden, and what the API's verb raises."""
+    """The endpoints of one mode, for a member. Each method raises Forbidden, and the errors of its service function."""
 
     by: Member
     mode: Mode
@@ -25,7 +25,7 @@ class EndpointAdministration:
     outbound: OutboundClient
 
     async def create(self, *, url: str, description: str, event_types: Collection[str]) -> RevealedSecret:
-        """A new endpoint, enabled, and its secret. `event_types` empty means all. Not inside a transaction."""
+        """Create an endpoint, enabled; it and its secret. `event_types` empty means all. Not inside a transaction."""
         return await service.create_endpoint(
             merchant_id=self.by.merchant_id,
             mode=self.mode,
@@ -53,31 +53,31 @@ class EndpointAdministration:
         )
 
     async def enable(self, endpoint_id: str) -> EndpointView:
-        """Start again; what waits goes out in order."""
+        """Enable an endpoint; waiting deliveries are sent in order."""
         return await service.enable_endpoint(
             merchant_id=self.by.merchant_id, mode=self.mode, endpoint_id=endpoint_id, actor=self._actor()
         )
 
     async def pause(self, endpoint_id: str) -> EndpointView:
-        """Let deliveries wait."""
+        """Pause an endpoint: its deliveries wait."""
         return await service.pause_endpoint(
             merchant_id=self.by.merchant_id, mode=self.mode, endpoint_id=endpoint_id, actor=self._actor()
         )
 
     async def disable(self, endpoint_id: str) -> EndpointView:
-        """Stop; what waits is dead-lettered."""
+        """Disable an endpoint; waiting deliveries become dead."""
         return await service.disable_endpoint(
             merchant_id=self.by.merchant_id, mode=self.mode, endpoint_id=endpoint_id, actor=self._actor()
         )
 
     async def delete(self, endpoint_id: str) -> None:
-        """Remove from sight and stop."""
+        """Delete an endpoint."""
         await service.delete_endpoint(
             merchant_id=self.by.merchant_id, mode=self.mode, endpoint_id=endpoint_id, actor=self._actor()
         )
 
     async def rotate_secret(self, endpoint_id: str, *, overlap_hours: int) -> RevealedSecret:
-        """A new secret; the old one signs beside it for a while."""
+        """Create a new secret; the old one signs too for `overlap_hours`."""
         return await service.rotate_secret(
             merchant_id=self.by.merchant_id,
             mode=self.mode,
@@ -99,7 +99,7 @@ class EndpointAdministration:
         )
 
     async def reveal_secret(self, endpoint_id: str) -> RevealedSecret:
-        """The secret once more."""
+        """The current secret in plain text."""
         return await service.reveal_secret(
             merchant_id=self.by.merchant_id,
             mode=self.mode,
@@ -109,7 +109,7 @@ class EndpointAdministration:
         )
 
     async def send_test_event(self, endpoint_id: str) -> uuid.UUID:
-        """A `webhook.test` to this endpoint alone; the event's id."""
+        """Send a `webhook.test` event to this endpoint alone; the event's id."""
         return await replay.send_test_event(
             merchant_id=self.by.merchant_id, mode=self.mode, endpoint_id=endpoint_id, actor=self._actor()
         )
@@ -125,7 +125,7 @@ class EndpointAdministration:
         )
 
     async def redeliver_since(self, endpoint_id: str, *, since: datetime) -> int:
-        """Send everything since a time again; how many events."""
+        """Send all events since a time again; how many."""
         return await replay.redeliver_since(
             merchant_id=self.by.merchant_id,
             mode=self.mode,
@@ -135,6 +135,6 @@ class EndpointAdministration:
         )
 
     def _actor(self) -> Actor:
-        """The member, if the right is there. Every verb needs the actor, so none can skip the check."""
+        """The member as actor. Raises Forbidden. Every method needs the actor, so none can skip the check."""
         self.by.require(Permission.WEBHOOKS_MANAGE)
         return Actor(self.by.actor, self.by.address)

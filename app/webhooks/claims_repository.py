@@ -1,12 +1,11 @@
-"""Which deliveries a worker may send now: fair between endpoints, bounded for each, cheap however many wait.
+"""Claims: the deliveries that a worker may send now. Fair between endpoints, limited for each of them.
 
-A claim never looks at waiting deliveries as such. It takes due endpoints from `webhook_queues` (SKIP LOCKED, the
-longest due first) and then a few deliveries of each, by index. A paused endpoint is not in that index at all, a
-busy one not before a slot falls free, a backed-off one not before its time; so what it costs depends on what
-it takes and not on what waits.
+A claim does not read all waiting deliveries. It selects due endpoints from `webhook_queues` (SKIP LOCKED, the longest
+due first) and then a few deliveries of each, by index. An endpoint is not due while it is paused, while all its slots
+are in use or before its next retry. So the cost of a claim depends on what it claims and not on what waits.
 
-The rows of `webhook_queues` are locked first and the deliveries read by a later statement: only so does it
-see everything that was committed before the lock, and may move `due_at` up.
+A claim locks the rows of `webhook_queues` first and reads the deliveries by a later statement. Only then does it see
+everything that was committed before the lock, and may set `due_at` later.
 """
 
 from collections.abc import Sequence
@@ -17,21 +16,21 @@ from app.core import database
 from app.webhooks.schedule import PAUSE_AFTER_FAILURES
 
 LEASE_S = 30
-"""A claimed delivery is this worker's for so long; an attempt takes 13 s at most (core.outbound)."""
+"""Seconds for which a delivery is claimed; an attempt lasts 13 s at most (core.outbound)."""
 
 MAX_IN_FLIGHT_PER_ENDPOINT = 4
-"""Over all workers. Enough to use a fast receiver well, few enough not to flood a slow one."""
+"""Of all workers together. Enough for a fast receiver, and not too many for a slow one."""
 
 ORDERED_GROUP = 20
-"""After a resumption a worker takes so many at a time and sends them one after another."""
+"""After an endpoint was enabled again, a worker claims so many deliveries and sends them one after another."""
 
 MAX_ENDPOINTS_PER_CLAIM = 100
-"""Bounds one claim's transaction to a few milliseconds."""
+"""Limits the transaction of a claim to a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedDelivery:
-    """All that an attempt needs. `claimed_until` is the lease and also its token: each claim has its own."""
+    """A delivery with all that an attempt needs. `claimed_until` is the end of the claim, and identifies the claim."""
 
     id: int
     endpoint: str
@@ -50,9 +49,9 @@ class ClaimedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Deliveries of one endpoint. A `serial` group is sent one by one; else each may go at once.
+    """Deliveries of one endpoint. Those of a `serial` group are sent one by one, others at the same time.
 
-    `failing` says that the endpoint's last attempt failed.
+    `failing`: the endpoint's last attempt failed.
     """
 
     endpoint: str
@@ -63,14 +62,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`endpoints` counts those looked at: as long as it is not 0 another claim may find more."""
+    """The deliveries of a claim. `endpoints` is the number of due endpoints: where it is not 0, the next claim may find
+    more."""
 
     endpoints: int
     groups: list[Group]
 
 
 async def due(*, now: datetime) -> tuple[bool, bool]:
-    """Whether any working, and whether any failing endpoint is due: a cheap look before a claim."""
+    """Whether any working, and whether any failing endpoint is due. Cheap, so that it runs before each claim."""
     row = await database.fetch_one(
         """
         SELECT EXISTS (SELECT FROM webhook_queues WHERE due_at <= $1 AND consecutive_failures = 0) AS working,
@@ -85,7 +85,7 @@ async def due(*, now: datetime) -> tuple[bool, bool]:
 
 
 async def claim(*, slots: int, failing: bool, now: datetime) -> Claim:
-    """Take up to `slots` sendings from endpoints that work, or else from those that are `failing`.
+    """Claim deliveries for up to `slots` slots, of endpoints that work or of those that are `failing`.
 
     Opens its own transaction; the lease is committed when this returns.
     """
@@ -107,7 +107,7 @@ async def claim(*, slots: int, failing: bool, now: datetime) -> Claim:
 
 
 async def release(deliveries: Sequence[ClaimedDelivery], *, now: datetime) -> None:
-    """Give back claims that were not attempted, so that nobody waits for the lease. Opens its own transaction."""
+    """Release claims without an attempt, so that others need not wait for the lease. Opens its own transaction."""
     if not deliveries:
         return
     async with database.transaction():
@@ -115,8 +115,8 @@ async def release(deliveries: Sequence[ClaimedDelivery], *, now: datetime) -> No
         await database.execute(
             """
             UPDATE webhook_deliveries d SET claimed_until = NULL
-            FROM unnest($1::bigint[], $2::timestamptz[]) AS given_back (id, claimed_until)
-            WHERE d.id = given_back.id AND d.claimed_until = given_back.claimed_until AND d.status = 'pending'
+            FROM unnest($1::bigint[], $2::timestamptz[]) AS released (id, claimed_until)
+            WHERE d.id = released.id AND d.claimed_until = released.claimed_until AND d.status = 'pending'
             """,
             [delivery.id for delivery in deliveries],
             [delivery.claimed_until for delivery in deliveries],
@@ -127,7 +127,7 @@ async def release(deliveries: Sequence[ClaimedDelivery], *, now: datetime) -> No
 async def lock_queues(endpoints: set[str]) -> dict[str, int]:
     """Lock the endpoints' queues in the caller's transaction; the failures in a row of each.
 
-    Whoever changes an endpoint's status or moves its deliveries does this first, and always in this order.
+    Each change of an endpoint's status or of its deliveries needs this lock first. The order of the locks is fixed.
     """
     rows = await database.fetch_all(
         """
@@ -140,7 +140,7 @@ async def lock_queues(endpoints: set[str]) -> dict[str, int]:
 
 
 async def make_due(endpoints: Sequence[str], *, now: datetime) -> None:
-    """Have the next claim look at endpoints whose queues the caller has locked."""
+    """Make endpoints due for the next claim. Needs a transaction that has locked their queues."""
     await database.execute(
         "UPDATE webhook_queues SET due_at = least(due_at, $2) WHERE endpoint = ANY($1)", list(endpoints), now
     )
@@ -151,21 +151,21 @@ _LOCK_WORKING = """
     ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 
-# One that failed too often is left to the job that pauses it (pausing.py).
+# An endpoint that failed too often is not claimed: a job pauses it (pausing.py).
 _LOCK_FAILING = """
     SELECT endpoint FROM webhook_queues
     WHERE due_at <= $1 AND consecutive_failures > 0 AND consecutive_failures < $3
     ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 
-# What a worker that died had claimed.
+# Claims of a worker that was killed.
 _FREE_EXPIRED = """
     UPDATE webhook_deliveries SET claimed_until = NULL
     WHERE endpoint = ANY($1) AND status = 'pending' AND claimed_until <= $2
 """
 
-# A failing endpoint gets one at a time: it holds one slot while it hangs, and its twentieth failure in a row
-# is the last that is sent. One that resumes gets a group when nothing else of it is on its way.
+# A failing endpoint gets one delivery at a time: a slow one uses one slot only, and nothing is sent after its twentieth
+# failure in a row. An endpoint that was enabled again gets its next group when the last one is sent.
 _TAKE = """
     WITH queue AS MATERIALIZED (
         SELECT q.endpoint, q.consecutive_failures > 0 AS failing,
@@ -198,9 +198,9 @@ _TAKE = """
     ORDER BY c.endpoint, c.next_attempt_at, c.seq
 """
 
-# Not due before a slot falls free where all are taken (the worker that frees one makes it due again; if it
-# dies, the lease ends), else when the next delivery is, but behind those that are due by now: endpoints take
-# turns, however much waits for one. Past the last delivery that must go in order, order ends.
+# Where all slots are in use, the endpoint is due when the lease ends; a worker that frees a slot sooner makes it due.
+# Else it is due with its next delivery, but not before now, behind the others that are due: endpoints take turns,
+# however many deliveries one has. After the last delivery of the ordered ones, deliveries may run in parallel again.
 _MOVE_ON = """
     UPDATE webhook_queues q
     SET due_at = CASE

@@ -1,7 +1,8 @@
-"""The dispatcher: numbers events, fans them out, claims what is due, sends it, and records what came of it.
+"""The dispatcher: it numbers events, creates their deliveries, claims and sends those that are due, and records the
+attempts.
 
-Any number of them may run. Postgres holds all that matters, so one may be killed at any point: what it had
-claimed is claimed by another when the lease ends. Nothing is sent while a transaction is open.
+Any number of dispatchers may run. All state is in Postgres, so a dispatcher may be killed at any point: another one
+claims its deliveries when the lease ends. Nothing is sent while a transaction is open.
 """
 
 import asyncio
@@ -30,32 +31,32 @@ DELIVERIES_CHANNEL = "wake:deliveries"
 """Redis channel on which a dispatcher announces to the others that there is something to claim."""
 
 POLL_S = 1.0
-"""Behind the wake-ups: what they miss is found this late."""
+"""Seconds between polls; so late is an event or delivery whose wake-up was lost."""
 
 MAX_RECORDED_AT_ONCE = 200
-"""Outcomes in one transaction. They gather while the one before commits."""
+"""Attempts recorded in one transaction. They are collected while the previous transaction commits."""
 
 MAX_FAILING_SHARE = 2
-"""Endpoints whose last attempt failed get at most one in so many of the slots: hanging ones starve nobody."""
+"""Endpoints whose last attempt failed get at most one slot in so many, so that slow ones leave slots for the others."""
 
 ATTEMPT_LIMIT_S = 14
-"""An attempt lasts 13 s at most (core.outbound); with less than this left of its lease none is begun."""
+"""An attempt lasts 13 s at most (core.outbound). None starts when its lease ends sooner than this."""
 
 GRACE_S = 10.0
-"""On stopping, attempts under way may end for so long."""
+"""Seconds that running attempts have to end when the process stops."""
 
 MEASURE_EVERY_S = 30.0
 
 
 class Sender(Protocol):
-    """What sends: `core.outbound.OutboundClient`."""
+    """The HTTP client for attempts: `core.outbound.OutboundClient`."""
 
     async def post(self, target_url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """One request, whatever comes of it."""
+        """Send one request; its outcome, an error among them. Does not raise."""
 
 
 class Dispatcher:
-    """Delivers until it is stopped. `concurrency` bounds the attempts under way in this process."""
+    """Delivers until it is stopped. `concurrency` is the maximum of attempts that run at once in this process."""
 
     def __init__(self, *, sender: Sender, keys: DataKeys, concurrency: int) -> None:
         self._sender = sender
@@ -67,14 +68,14 @@ class Dispatcher:
         self._ended: deque[Attempt] = deque()
         self._ended_wake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
-        self._held: dict[int, claims_repository.ClaimedDelivery] = {}
+        self._claimed: dict[int, claims_repository.ClaimedDelivery] = {}
         self._slots_taken = 0
         self._failing_slots_taken = 0
         self._stopping = False
         self._all_ended = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Deliver until `stop` is set, then let attempts under way end, then give back the rest."""
+        """Deliver until `stop` is set, then wait for running attempts, then release all other claims."""
         loops = [
             asyncio.create_task(self._loop(self._number, self._events_wake)),
             asyncio.create_task(self._loop(self._claim, self._claims_wake)),
@@ -89,16 +90,16 @@ class Dispatcher:
         finally:
             self._stopping = True
             await _cancel(listeners)
-            await self._wind_down(loops, recorder)
+            await self._finish(loops, recorder)
 
     async def _loop(self, step: Callable[[], Awaitable[bool]], wake: asyncio.Event) -> None:
-        """Run `step` when woken or after POLL_S, and again at once while it says that there may be more."""
+        """Run `step` when woken or after POLL_S, and again at once while it returns that there may be more."""
         while not self._stopping:
             more = False
             try:
                 wake.clear()
                 more = await step()
-            except Exception:  # a loop that dies would leave everything undelivered: say so, and try again
+            except Exception:  # without its loops a dispatcher delivers nothing: log it and try again
                 log.exception("dispatcher_step_failed", step=step.__name__)
                 await asyncio.sleep(POLL_S)
             if not more:
@@ -133,7 +134,7 @@ class Dispatcher:
 
     def _start(self, groups: Iterable[claims_repository.Group]) -> None:
         for group in groups:
-            self._held.update((delivery.id, delivery) for delivery in group.deliveries)
+            self._claimed.update((delivery.id, delivery) for delivery in group.deliveries)
             batches = [group.deliveries] if group.serial else [[delivery] for delivery in group.deliveries]
             for batch in batches:
                 self._slots_taken += 1
@@ -141,26 +142,26 @@ class Dispatcher:
                 metrics.in_flight.inc()
                 task = asyncio.create_task(self._send_in_turn(batch))
                 self._sending.add(task)
-                task.add_done_callback(partial(self._slot_free, group.failing))
+                task.add_done_callback(partial(self._free_slot, group.failing))
 
-    def _slot_free(self, failing: bool, task: asyncio.Task[None]) -> None:
+    def _free_slot(self, failing: bool, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
         self._slots_taken -= 1
         self._failing_slots_taken -= failing
         metrics.in_flight.dec()
 
     async def _send_in_turn(self, deliveries: list[claims_repository.ClaimedDelivery]) -> None:
-        """Send one after another, up to the first that fails or the end of the lease; give back the others."""
+        """Send one after another, up to the first that fails or the end of the lease; release the others."""
         for place, delivery in enumerate(deliveries):
             lease_left = delivery.claimed_until - clock.now()
             if self._stopping or lease_left < timedelta(seconds=ATTEMPT_LIMIT_S):
-                await self._give_back(deliveries[place:])
+                await self._release(deliveries[place:])
                 return
             attempt = await self._attempt(delivery)
             self._ended.append(attempt)
             self._ended_wake.set()
             if not attempt.delivered:
-                await self._give_back(deliveries[place + 1 :])
+                await self._release(deliveries[place + 1 :])
                 return
 
     async def _attempt(self, delivery: claims_repository.ClaimedDelivery) -> Attempt:
@@ -188,7 +189,7 @@ class Dispatcher:
         except crypto.Undecryptable as error:
             log.error("webhook_secret_unreadable", endpoint=delivery.endpoint, reason=str(error))
             return self._not_sent(delivery, outcomes.SECRET_UNREADABLE, "the signing secret can't be read: rotate it")
-        except Exception:  # one delivery must not take the dispatcher along; it shows in the merchant's log
+        except Exception:  # one delivery must not stop the dispatcher; the delivery log shows the failure
             log.exception("webhook_attempt_failed", endpoint=delivery.endpoint, delivery=delivery.id)
             return self._not_sent(delivery, outcomes.INTERNAL, "the attempt failed on our side")
         if outcome.operator_note:
@@ -200,9 +201,9 @@ class Dispatcher:
             delivery=delivery, started_at=clock.now(), duration_ms=0, status=None, error=error, detail=detail
         )
 
-    async def _give_back(self, deliveries: list[claims_repository.ClaimedDelivery]) -> None:
+    async def _release(self, deliveries: list[claims_repository.ClaimedDelivery]) -> None:
         for delivery in deliveries:
-            self._held.pop(delivery.id, None)
+            self._claimed.pop(delivery.id, None)
         try:
             await claims_repository.release(deliveries, now=clock.now())
         except Exception:  # the lease ends by itself
@@ -212,13 +213,13 @@ class Dispatcher:
         while self._ended or not self._all_ended:
             self._ended_wake.clear()
             if self._ended:
-                await self._record(self._gather())
-                self._claims_wake.set()  # slots have fallen free, here and at the endpoints
+                await self._record(self._ended_attempts())
+                self._claims_wake.set()  # slots are free again, here and at the endpoints
             else:
                 await self._ended_wake.wait()
 
-    def _gather(self) -> list[Attempt]:
-        """What has ended by now, in order, none of the same delivery twice."""
+    def _ended_attempts(self) -> list[Attempt]:
+        """The attempts that have ended, in order, at most one of each delivery."""
         attempts: dict[int, Attempt] = {}
         while self._ended and len(attempts) < MAX_RECORDED_AT_ONCE and self._ended[0].delivery.id not in attempts:
             attempt = self._ended.popleft()
@@ -226,13 +227,13 @@ class Dispatcher:
         return list(attempts.values())
 
     async def _record(self, attempts: list[Attempt]) -> None:
-        """Write attempts down, trying again for as long as Postgres is away."""
+        """Record attempts, and retry while Postgres is unavailable."""
         while True:
             try:
                 await outcomes.record(attempts)
             except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
                 log.exception("webhook_record_refused", attempts=len(attempts))
-                if len(attempts) > 1:  # one that can't be written must not keep the others from it
+                if len(attempts) > 1:  # an attempt that can't be stored must not block the others
                     for attempt in attempts:
                         await self._record([attempt])
                 return
@@ -242,7 +243,7 @@ class Dispatcher:
             else:
                 break
         for attempt in attempts:
-            self._held.pop(attempt.delivery.id, None)
+            self._claimed.pop(attempt.delivery.id, None)
             metrics.attempts_total.labels(result=attempt.result).inc()
 
     async def _measure(self) -> None:
@@ -253,10 +254,10 @@ class Dispatcher:
                 log.exception("webhook_measure_failed")
             await asyncio.sleep(MEASURE_EVERY_S)
 
-    async def _wind_down(self, loops: list["asyncio.Task[None]"], recorder: "asyncio.Task[None]") -> None:
+    async def _finish(self, loops: list["asyncio.Task[None]"], recorder: "asyncio.Task[None]") -> None:
         self._events_wake.set()
         self._claims_wake.set()
-        await asyncio.wait(loops, timeout=GRACE_S)  # not cancelled: a claim in the making would be lost
+        await asyncio.wait(loops, timeout=GRACE_S)  # not cancelled: a claim that runs now would be lost
         if self._sending:
             await asyncio.wait(set(self._sending), timeout=GRACE_S)
         await _cancel(list(self._sending))
@@ -264,7 +265,7 @@ class Dispatcher:
         self._ended_wake.set()
         await asyncio.wait([recorder], timeout=GRACE_S)
         await _cancel([*loops, recorder])
-        await self._give_back(list(self._held.values()))
+        await self._release(list(self._claimed.values()))
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> None:

@@ -1,8 +1,8 @@
-"""What `/metrics` says of deliveries."""
+"""The metrics of deliveries at `/metrics`."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from app.core import database
+from app.webhooks import deliveries_repository
 
 attempts_total = Counter(
     "swap_pay_webhook_attempts_total", "Attempts by result: delivered, http_<status> or an error class", ["result"]
@@ -25,19 +25,6 @@ waiting = Gauge(
 
 
 async def measure_waiting() -> None:
-    """Count what waits. Reads every waiting row's index entry: for every half minute, not for every event."""
-    rows = await database.fetch_all(
-        """
-        SELECT s.status, coalesce(n.waiting, 0) AS waiting
-        FROM unnest(ARRAY['enabled', 'paused']) AS s (status)
-        LEFT JOIN (
-            SELECT w.status, sum(d.waiting) AS waiting
-            FROM (
-                SELECT endpoint, count(*) AS waiting FROM webhook_deliveries WHERE status = 'pending'
-                GROUP BY endpoint
-            ) d JOIN webhook_endpoints w ON w.id = d.endpoint GROUP BY w.status
-        ) n ON n.status = s.status
-        """
-    )
-    for row in rows:
-        waiting.labels(endpoint_status=row["status"]).set(int(row["waiting"]))
+    """Set the gauge of waiting deliveries. It counts all of them: for every half minute, not for every event."""
+    for status, count in (await deliveries_repository.count_waiting_by_status()).items():
+        waiting.labels(endpoint_status=status).set(count)

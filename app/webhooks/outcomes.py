@@ -1,4 +1,4 @@
-"""What came of attempts, many in one transaction: the log, the deliveries' next step, the endpoints' counts."""
+"""Recording attempts, many in one transaction: the log, the deliveries' next step, the endpoints' failures in a row."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ INTERNAL = "internal"
 
 
 def attempt_from(delivery: claims_repository.ClaimedDelivery, started_at: datetime, outcome: Outcome) -> Attempt:
-    """The attempt with this outcome, without what is for operators alone."""
+    """The attempt with this outcome, without the note that only operators may see."""
     return Attempt(
         delivery=delivery,
         started_at=started_at,
@@ -29,10 +29,10 @@ def attempt_from(delivery: claims_repository.ClaimedDelivery, started_at: dateti
 
 
 async def record(attempts: Sequence[Attempt]) -> None:
-    """Write down attempts, each of another delivery, in the order in which they ended. Opens its own transaction.
+    """Record attempts, each of another delivery, in the order in which they ended. Opens its own transaction.
 
-    The attempt of a worker whose lease has ended is logged, but moves the delivery only if it arrived: otherwise the
-    worker that holds it now decides.
+    An attempt whose lease has ended is logged, but changes the delivery only if it succeeded: else the worker with
+    the current claim decides.
     """
     now = clock.now()
     verdicts = [

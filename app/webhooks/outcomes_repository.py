@@ -1,4 +1,4 @@
-"""Statements that record attempts: many at once, however many there are, in two round trips."""
+"""Statements that record attempts: any number of them in two round trips."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Attempt:
 
     @property
     def delivered(self) -> bool:
-        """Whether the receiver took it."""
+        """Whether the receiver accepted it."""
         return self.status is not None and 200 <= self.status < 300
 
     @property
@@ -34,9 +34,9 @@ class Attempt:
 
 
 async def record(attempts: Sequence[Attempt], verdicts: Sequence[Verdict], now: datetime) -> None:
-    """Log attempts, each of another delivery, and move each delivery as its verdict says.
+    """Log attempts, each of another delivery, and set the state of each delivery by its verdict.
 
-    Needs a transaction that has locked the endpoints' queues. A delivery that is claimed anew by now is moved only by
+    Needs a transaction that has locked the endpoints' queues. A delivery that has a new claim by now is changed only by
     `delivered`.
     """
     await database.execute(
@@ -93,7 +93,7 @@ async def move_queues(failures: Mapping[str, int], now: datetime) -> None:
 
 
 # SQL: UPDATE … FROM with LATERAL.
-# The new count, and due again where something waits: a slot has fallen free. One that failed too often is due for the
+# The new count, and due again where something waits: a slot is free again. One that failed too often is due for the
 # job that pauses it, which finds it by the same index.
 _MOVE_QUEUES = """
     UPDATE webhook_queues q

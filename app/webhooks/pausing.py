@@ -1,7 +1,7 @@
 """Endpoints that are stopped because of how they answer: paused after twenty failures, disabled after a 410.
 
-An endpoint that has failed too often is not claimed any more; a job pauses it. It is asked for after the commit that
-recorded the failure, and runs every second besides. The change, its audit entry and the letter to the merchant commit
+An endpoint that has failed too often is not claimed any more; a job pauses it. The job is requested after the commit
+that recorded the failure, and also runs every second. The change, its audit entry and the mail to the merchant commit
 together.
 """
 
@@ -21,11 +21,11 @@ JOB_QUEUE, JOB = "arq:default", "pause_failing_webhooks"
 """The job that calls `pause_failing` (workers/default.py)."""
 
 PAUSED_AT_ONCE = 100
-"""Endpoints in one transaction, each with its audit entry and letters; the next run takes more."""
+"""Endpoints in one transaction, each with its audit entry and mails; the next run pauses more."""
 
 
 async def request() -> None:
-    """Have a worker pause what has failed too often. Call it after the commit of the failures."""
+    """Request the job that pauses failing endpoints. Call it after the commit of the failures."""
     await redis.enqueue(JOB_QUEUE, JOB)
 
 
@@ -63,9 +63,9 @@ async def _record_pause(endpoint: StoppedEndpoint, now: datetime) -> None:
 
 
 async def disable_gone(endpoints: Sequence[str], *, now: datetime) -> None:
-    """Disable those that answered 410 Gone. What waited is dead-lettered: kept, and replayable.
+    """Disable those that answered 410 Gone. Waiting deliveries become dead: they can be replayed.
 
-    Needs the transaction that records the answer, since only that answer says it, with the queues locked.
+    Needs the transaction that records the answer, with the queues locked.
     """
     for endpoint in await repository.stop_enabled(endpoints, "disabled", "gone", now):
         await repository.abandon_pending(endpoint.id)

@@ -1,14 +1,16 @@
-"""Statements that stop endpoints."""
+"""Statements that stop and start endpoints."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
+from piccolo.columns.combination import WhereRaw
+from piccolo.querystring import QueryString
 
 from app.core import database
 from app.core.statement import Command, Param, Statement, any_of
 from app.webhooks.schedule import PAUSE_AFTER_FAILURES
-from app.webhooks.tables import WebhookDelivery, WebhookEndpoint
+from app.webhooks.tables import WebhookDelivery, WebhookEndpoint, WebhookQueue
 
 
 class StoppedEndpoint(msgspec.Struct, frozen=True):
@@ -21,9 +23,9 @@ class StoppedEndpoint(msgspec.Struct, frozen=True):
 
 
 async def take_failing(now: datetime, limit: int) -> list[str]:
-    """Up to `limit` endpoints that failed too often and are due, which they are not any more. Locks their queues.
+    """Lock the queues of up to `limit` due endpoints that failed too often, and make them not due; their ids.
 
-    Those that are paused already are among them: a late outcome or a new event had made them due.
+    Endpoints that are paused already are among them: a late attempt or a new event had made them due.
     """
     rows = await database.fetch_all(_TAKE_FAILING, now, PAUSE_AFTER_FAILURES, limit)
     return [row["endpoint"] for row in rows]
@@ -42,7 +44,7 @@ _TAKE_FAILING = """
 
 
 async def stop_enabled(endpoints: Sequence[str], status: str, reason: str, now: datetime) -> list[StoppedEndpoint]:
-    """Set the status of those that are enabled; them. Needs a transaction that has locked their queues."""
+    """Set the status of those that are enabled; these. Needs a transaction that has locked their queues."""
     if not endpoints:
         return []
     return await _STOP_ENABLED.all(endpoints=list(endpoints), status=status, reason=reason, now=now)
@@ -62,8 +64,55 @@ _STOP_ENABLED = Statement(
 )
 
 
+async def set_status(endpoint: str, status: str, reason: str | None, now: datetime) -> None:
+    """Set an endpoint's status, and why it has it. Needs a transaction that has locked its queue."""
+    await _SET_STATUS.run(id=endpoint, status=status, reason=reason, now=now)
+
+
+_SET_STATUS = Command(
+    WebhookEndpoint.update(
+        {
+            WebhookEndpoint.status: Param("status"),
+            WebhookEndpoint.status_reason: Param("reason"),
+            WebhookEndpoint.status_since: Param("now"),
+        }
+    ).where(WebhookEndpoint.id == Param("id"))
+)
+
+
+async def restart(endpoint: str, now: datetime) -> None:
+    """Make all waiting deliveries due in their order, and reset the failures in a row.
+
+    Needs a transaction that has locked the queue.
+    """
+    await _RESTART_PENDING.run(endpoint=endpoint)
+    await _RESTART_QUEUE.run(endpoint=endpoint, now=now)
+
+
+# A delivery that was tried before the pause has a later time by its back-off, and would lose its place.
+_RESTART_PENDING = Command(
+    WebhookDelivery.update(
+        {WebhookDelivery.next_attempt_at: QueryString("{}", WebhookDelivery.created_at), WebhookDelivery.step: 0}
+    ).where(
+        WebhookDelivery.endpoint == Param("endpoint"),
+        WebhookDelivery.status == "pending",
+        WhereRaw("{} <> {}", WebhookDelivery.next_attempt_at, WebhookDelivery.created_at) | (WebhookDelivery.step != 0),
+    )
+)
+
+_RESTART_QUEUE = Command(
+    WebhookQueue.update(
+        {
+            WebhookQueue.consecutive_failures: 0,
+            WebhookQueue.due_at: Param("now"),
+            WebhookQueue.ordered_through_seq: QueryString("{}", WebhookQueue.last_seq),
+        }
+    ).where(WebhookQueue.endpoint == Param("endpoint"))
+)
+
+
 async def abandon_pending(endpoint: str) -> None:
-    """Dead-letter all deliveries that wait for an endpoint which is stopped for good. Needs its queue locked."""
+    """Make all waiting deliveries of an endpoint dead. Needs a transaction that has locked its queue."""
     await _ABANDON_PENDING.run(endpoint=endpoint)
 
 

@@ -8,21 +8,21 @@ DELAYS_S = (0, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400)
 """Seconds before each attempt: at once, 30 s, 2 min, 10 min, 30 min, 1 h, 3 h, 6 h, 12 h, 24 h."""
 
 JITTER = 0.1
-"""Each delay is drawn from ±10 % of itself, so that what failed together does not come back together."""
+"""Each delay varies by ±10 %, so that deliveries that failed together are not retried together."""
 
 MAX_RETRY_AFTER_S = 86_400
-"""A receiver may ask for patience, for as long as the schedule's longest step."""
+"""The longest `Retry-After` that counts: the longest delay of the schedule."""
 
 GONE = 410
-"""The receiver says that the endpoint is no more: Standard Webhooks asks senders to stop."""
+"""The endpoint does not exist any more: by Standard Webhooks the sender stops."""
 
 PAUSE_AFTER_FAILURES = 20
-"""In a row, over all events of an endpoint."""
+"""Failures in a row, over all events of an endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a delivery: `pending` with the moment of its next attempt, `delivered` or `dead`."""
+    """The delivery's next state: `pending` with the time of its next attempt, `delivered` or `dead`."""
 
     status: Literal["pending", "delivered", "dead"]
     next_attempt_at: datetime | None
@@ -36,11 +36,11 @@ def after_attempt(
     jitter: float,
     now: datetime,
 ) -> Verdict:
-    """What follows on an attempt that ended at `now`.
+    """The delivery's state after an attempt that ended at `now`.
 
     `step` is how many attempts this run through the schedule has had, this one included. `status` is the HTTP
-    status, None where there was no answer. `jitter` is random in [-1, 1]. A `Retry-After` is never undercut,
-    and never stretched beyond a day.
+    status, None where there was no answer. `jitter` is random in [-1, 1]. The next attempt is never sooner than
+    `Retry-After`, up to a day.
     """
     if status is not None and 200 <= status < 300:
         return Verdict("delivered", None)

@@ -1,4 +1,4 @@
-"""Endpoint secrets at rest: sealed for their endpoint alone, opened where something is signed."""
+"""Encryption of endpoint secrets: each ciphertext is bound to its endpoint, and decrypted only to sign or reveal."""
 
 from datetime import datetime
 
@@ -37,7 +37,7 @@ def signing_secrets(
 
 
 async def reseal_all(keys: DataKeys) -> int:
-    """Move every endpoint's secrets to the current data key; how many. Raises crypto.Undecryptable."""
+    """Encrypt every endpoint's secrets with the current data key; how many. Raises crypto.Undecryptable."""
     columns = ("secret_sealed", "previous_secret_sealed")
     return sum([await reseal(keys, SealedColumn("webhook_endpoints", column, _purpose)) for column in columns])
 

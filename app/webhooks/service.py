@@ -1,31 +1,39 @@
-"""Endpoints: made, changed, stopped, started, and their secrets. Replays and tests are in `replay.py`."""
+"""Creating, changing, stopping and starting endpoints, and their secrets. Replays are in `replay.py`."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from app.audit import service as audit
 from app.core import clock, crypto, database, ids
 from app.core.errors import ApiError, Code, invalid
+from app.core.keyset import Page, Place
 from app.core.outbound import OutboundClient, TargetRefused
 from app.core.settings import DataKeys
 from app.events.service import Mode
 from app.events.types import EVENT_TYPES
-from app.webhooks import claims_repository, queries, repository, secrets, signing
-from app.webhooks.queries import EndpointView
+from app.webhooks import (
+    claims_repository,
+    deliveries_repository,
+    endpoints_repository,
+    repository,
+    secrets,
+    signing,
+)
+from app.webhooks.deliveries_repository import DeliveryView
+from app.webhooks.endpoints_repository import EndpointView
 
 MAX_ENDPOINTS = 50
 """Explicit endpoints of a merchant in a mode: each event makes a delivery for each of them."""
 
 MAX_DESCRIPTION_CHARS = 500
 MAX_OVERLAP_HOURS = 72
-"""How long a rotated secret may go on signing; as for API keys (contract, section 2)."""
+"""How long the previous secret may sign after a rotation; as for API keys (contract, section 2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: `account:ACC-…` or `api_key:…`, and the client's address, for the audit log."""
+    """The account or API key that acts (`account:ACC-…`, `api_key:…`) and the client's address, for the audit log."""
 
     name: str
     address: str | None
@@ -33,10 +41,29 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class RevealedSecret:
-    """An endpoint and its new secret, which is shown this once."""
+    """An endpoint and its secret in plain text, to be shown once."""
 
     endpoint: EndpointView
     secret: str
+
+
+async def get_endpoint(merchant_id: str, mode: Mode, endpoint_id: str) -> EndpointView:
+    """One endpoint. Raises ApiError WEBHOOK_NOT_FOUND, for another merchant's as for none."""
+    endpoint = await endpoints_repository.find(merchant_id, mode, endpoint_id)
+    if endpoint is None:
+        raise _not_found()
+    return endpoint
+
+
+async def list_deliveries(
+    merchant_id: str, mode: Mode, endpoint_id: str, *, status: str | None, limit: int, place: Place | None = None
+) -> Page[DeliveryView]:
+    """A page of an endpoint's deliveries with all their attempts by seq, newest event first.
+
+    `status` is `pending`, `delivered`, `dead` or None for all. Raises ApiError WEBHOOK_NOT_FOUND.
+    """
+    await get_endpoint(merchant_id, mode, endpoint_id)
+    return await deliveries_repository.list_of_endpoint(endpoint_id, status=status, limit=limit, place=place)
 
 
 async def create_endpoint(
@@ -51,9 +78,9 @@ async def create_endpoint(
     keys: DataKeys,
     on_created: Callable[[RevealedSecret], Awaitable[None]] | None = None,
 ) -> RevealedSecret:
-    """A new endpoint, enabled. `event_types` empty means all.
+    """Create an endpoint, enabled. `event_types` empty means all.
 
-    The URL is parsed and its name looked up, before the transaction; `on_created` writes along in it. Raises
+    Opens its own transaction, after the URL is checked and its name resolved; `on_created` runs in it. Raises
     ApiError INVALID_INPUT.
     """
     checked_url = await check_url(url, outbound)
@@ -62,33 +89,21 @@ async def create_endpoint(
     endpoint_id, secret, now = ids.new_id(ids.WEBHOOK), signing.new_secret(), clock.now()
     async with database.transaction():
         await _lock_merchant_with_room(merchant_id, mode)
-        await database.execute(
-            """
-            INSERT INTO webhook_endpoints (id, merchant, mode, url, description, event_types, implicit, status,
-                status_since, secret_sealed, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, false, 'enabled', $7, $8, $7)
-            """,
-            endpoint_id,
-            merchant_id,
-            mode,
-            checked_url,
-            description,
-            types,
-            now,
-            secrets.seal(keys, endpoint_id, secret),
-        )
-        await database.execute(
-            """
-            INSERT INTO webhook_queues (endpoint, last_seq, consecutive_failures, ordered_through_seq)
-            VALUES ($1, 0, 0, 0)
-            """,
-            endpoint_id,
+        await endpoints_repository.add(
+            endpoint_id=endpoint_id,
+            merchant_id=merchant_id,
+            mode=mode,
+            url=checked_url,
+            description=description,
+            event_types=types,
+            secret_sealed=secrets.seal(keys, endpoint_id, secret),
+            now=now,
         )
         await _audit("webhook.created", merchant_id, endpoint_id, actor, {"url": checked_url}, now)
-        made = RevealedSecret(await queries.get_endpoint(merchant_id, mode, endpoint_id), secret)
+        created = RevealedSecret(await get_endpoint(merchant_id, mode, endpoint_id), secret)
         if on_created is not None:
-            await on_created(made)
-        return made
+            await on_created(created)
+        return created
 
 
 async def update_endpoint(
@@ -102,11 +117,11 @@ async def update_endpoint(
     actor: Actor,
     outbound: OutboundClient,
 ) -> EndpointView:
-    """Change what is not None. What waits goes to the new URL; a new filter holds for events to come.
+    """Change what is not None. Waiting deliveries go to the new URL; a new filter holds for future events.
 
     Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT (also for another URL of an implicit endpoint).
     """
-    before = await queries.get_endpoint(merchant_id, mode, endpoint_id)
+    before = await get_endpoint(merchant_id, mode, endpoint_id)
     if before.implicit and (url is not None or event_types is not None):
         raise invalid("url", "belongs to the invoices that named it and can't be changed")
     checked_url = None if url is None else await check_url(url, outbound)
@@ -115,29 +130,19 @@ async def update_endpoint(
         _check_description(description)
     now = clock.now()
     async with database.transaction():
-        changed = await database.execute(
-            """
-            UPDATE webhook_endpoints SET url = coalesce($4, url), description = coalesce($5, description),
-                event_types = coalesce($6, event_types)
-            WHERE id = $1 AND merchant = $2 AND mode = $3 AND status <> 'deleted'
-            """,
-            endpoint_id,
-            merchant_id,
-            mode,
-            checked_url,
-            description,
-            types,
+        changed = await endpoints_repository.update(
+            merchant_id, mode, endpoint_id, url=checked_url, description=description, event_types=types
         )
         if not changed:
-            raise queries.not_found()
+            raise _not_found()
         details = {"url": checked_url, "description": description, "event_types": types}
         given = {name: value for name, value in details.items() if value is not None}
         await _audit("webhook.updated", merchant_id, endpoint_id, actor, given, now)
-        return await queries.get_endpoint(merchant_id, mode, endpoint_id)
+        return await get_endpoint(merchant_id, mode, endpoint_id)
 
 
 async def enable_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor) -> EndpointView:
-    """Start again: the count of failures is reset, and all that waits goes out, one by one and in order.
+    """Enable an endpoint: its failures in a row are reset, and waiting deliveries are sent one by one, in order.
 
     Raises ApiError WEBHOOK_NOT_FOUND. Does nothing to an endpoint that is enabled.
     """
@@ -146,42 +151,27 @@ async def enable_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, act
         endpoint = await _locked(merchant_id, mode, endpoint_id)
         if endpoint.status == "enabled":
             return endpoint
-        await _set_status(endpoint_id, "enabled", None, now)
-        # What was tried before the pause would come late by its back-off: put it back into its place.
-        await database.execute(
-            """
-            UPDATE webhook_deliveries SET next_attempt_at = created_at, step = 0
-            WHERE endpoint = $1 AND status = 'pending' AND (next_attempt_at <> created_at OR step <> 0)
-            """,
-            endpoint_id,
-        )
-        await database.execute(
-            """
-            UPDATE webhook_queues SET consecutive_failures = 0, due_at = $2, ordered_through_seq = last_seq
-            WHERE endpoint = $1
-            """,
-            endpoint_id,
-            now,
-        )
+        await repository.set_status(endpoint_id, "enabled", None, now)
+        await repository.restart(endpoint_id, now)
         await _audit("webhook.enabled", merchant_id, endpoint_id, actor, {}, now)
-        return await queries.get_endpoint(merchant_id, mode, endpoint_id)
+        return await get_endpoint(merchant_id, mode, endpoint_id)
 
 
 async def pause_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor) -> EndpointView:
-    """Let deliveries wait from now on. Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT for a disabled one."""
+    """Pause an endpoint: its deliveries wait. Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT for a disabled one."""
     now = clock.now()
     async with database.transaction():
         endpoint = await _locked(merchant_id, mode, endpoint_id)
         if endpoint.status == "disabled":
             raise invalid("status", "is disabled: nothing waits for it")
         if endpoint.status == "enabled":
-            await _set_status(endpoint_id, "paused", "merchant", now)
+            await repository.set_status(endpoint_id, "paused", "merchant", now)
             await _audit("webhook.paused", merchant_id, endpoint_id, actor, {"reason": "merchant"}, now)
-        return await queries.get_endpoint(merchant_id, mode, endpoint_id)
+        return await get_endpoint(merchant_id, mode, endpoint_id)
 
 
 async def disable_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor) -> EndpointView:
-    """Stop: what waits is dead-lettered (kept, replayable), new events make no deliveries.
+    """Disable an endpoint: waiting deliveries become dead (they can be replayed), new events create no deliveries.
 
     Raises ApiError WEBHOOK_NOT_FOUND.
     """
@@ -189,21 +179,21 @@ async def disable_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, ac
     async with database.transaction():
         endpoint = await _locked(merchant_id, mode, endpoint_id)
         if endpoint.status != "disabled":
-            await _set_status(endpoint_id, "disabled", "merchant", now)
+            await repository.set_status(endpoint_id, "disabled", "merchant", now)
             await repository.abandon_pending(endpoint_id)
             await _audit("webhook.disabled", merchant_id, endpoint_id, actor, {"reason": "merchant"}, now)
-        return await queries.get_endpoint(merchant_id, mode, endpoint_id)
+        return await get_endpoint(merchant_id, mode, endpoint_id)
 
 
 async def delete_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor) -> None:
-    """Remove from sight and stop. An implicit one comes back with the next event of an invoice that names its URL.
+    """Delete an endpoint. An implicit one is created again by the next event of an invoice with its URL.
 
     Raises ApiError WEBHOOK_NOT_FOUND.
     """
     now = clock.now()
     async with database.transaction():
         await _locked(merchant_id, mode, endpoint_id)
-        await _set_status(endpoint_id, "deleted", "merchant", now)
+        await repository.set_status(endpoint_id, "deleted", "merchant", now)
         await repository.abandon_pending(endpoint_id)
         await _audit("webhook.deleted", merchant_id, endpoint_id, actor, {}, now)
 
@@ -211,7 +201,7 @@ async def delete_endpoint(*, merchant_id: str, mode: Mode, endpoint_id: str, act
 async def rotate_secret(
     *, merchant_id: str, mode: Mode, endpoint_id: str, overlap_hours: int, actor: Actor, keys: DataKeys
 ) -> RevealedSecret:
-    """A new secret, at once; the old one signs beside it for `overlap_hours` (0 to MAX_OVERLAP_HOURS).
+    """Create a new secret, valid at once; the old one signs too for `overlap_hours` (0 to MAX_OVERLAP_HOURS).
 
     Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT.
     """
@@ -229,65 +219,47 @@ async def rotate_secret(
 async def rotate_secret_along(
     *, merchant_id: str, mode: Mode, endpoint_id: str, overlap_hours: int, actor: Actor, keys: DataKeys
 ) -> RevealedSecret:
-    """The same in the caller's transaction: several are rotated together or not at all (app/security_checklist)."""
+    """The same in the caller's transaction, so that several are rotated together or none (app/security_checklist)."""
     database.in_transaction()
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
         raise invalid("overlap_hours", f"must be from 0 to {MAX_OVERLAP_HOURS}")
     secret, now = signing.new_secret(), clock.now()
-    row = await database.fetch_one(
-        """
-        SELECT secret_sealed FROM webhook_endpoints
-        WHERE id = $1 AND merchant = $2 AND mode = $3 AND status <> 'deleted' FOR NO KEY UPDATE
-        """,
-        endpoint_id,
-        merchant_id,
-        mode,
-    )
-    if row is None:
-        raise queries.not_found()
-    overlaps = overlap_hours > 0 and _is_readable(keys, endpoint_id, row["secret_sealed"])
-    await database.execute(
-        """
-        UPDATE webhook_endpoints
-        SET secret_sealed = $2, previous_secret_sealed = $3, previous_secret_until = $4 WHERE id = $1
-        """,
+    sealed = await endpoints_repository.lock_secret(merchant_id, mode, endpoint_id)
+    if sealed is None:
+        raise _not_found()
+    overlaps = overlap_hours > 0 and _is_readable(keys, endpoint_id, sealed)
+    await endpoints_repository.set_secret(
         endpoint_id,
         secrets.seal(keys, endpoint_id, secret),
-        row["secret_sealed"] if overlaps else None,
-        now + timedelta(hours=overlap_hours) if overlaps else None,
+        previous_sealed=sealed if overlaps else None,
+        previous_until=now + timedelta(hours=overlap_hours) if overlaps else None,
     )
     details = {"overlap_hours": overlap_hours}
     await _audit("webhook.secret_rotated", merchant_id, endpoint_id, actor, details, now)
-    return RevealedSecret(await queries.get_endpoint(merchant_id, mode, endpoint_id), secret)
+    return RevealedSecret(await get_endpoint(merchant_id, mode, endpoint_id), secret)
 
 
 async def reveal_secret(
     *, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor, keys: DataKeys
 ) -> RevealedSecret:
-    """The secret that signs now, once more; that somebody saw it goes to the audit log.
+    """The current secret in plain text. The audit log records that it was shown.
 
     Raises ApiError WEBHOOK_NOT_FOUND, crypto.Undecryptable.
     """
     now = clock.now()
     async with database.transaction():
-        sealed = await database.fetch_value(
-            "SELECT secret_sealed FROM webhook_endpoints"
-            " WHERE id = $1 AND merchant = $2 AND mode = $3 AND status <> 'deleted' FOR NO KEY UPDATE",
-            endpoint_id,
-            merchant_id,
-            mode,
-        )
+        sealed = await endpoints_repository.lock_secret(merchant_id, mode, endpoint_id)
         if sealed is None:
-            raise queries.not_found()
+            raise _not_found()
         await _audit("webhook.secret_revealed", merchant_id, endpoint_id, actor, {}, now)
-        endpoint = await queries.get_endpoint(merchant_id, mode, endpoint_id)
+        endpoint = await get_endpoint(merchant_id, mode, endpoint_id)
         return RevealedSecret(endpoint, secrets.open_sealed(keys, endpoint_id, sealed))
 
 
 async def check_url(url: str, outbound: OutboundClient, *, field: str = "url") -> str:
-    """The URL in its canonical form, if an attempt would be let through now. Raises ApiError INVALID_INPUT.
+    """The URL in its canonical form, if an attempt to it is allowed now. Raises ApiError INVALID_INPUT.
 
-    Looks the name up: not to be called in a transaction.
+    Resolves the name: not to be called in a transaction.
     """
     try:
         target = await outbound.check_target(url)
@@ -296,39 +268,20 @@ async def check_url(url: str, outbound: OutboundClient, *, field: str = "url") -
     return target.url
 
 
+def _not_found() -> ApiError:
+    return ApiError(Code.WEBHOOK_NOT_FOUND, "webhook_id: no such webhook")
+
+
 async def _locked(merchant_id: str, mode: Mode, endpoint_id: str) -> EndpointView:
-    """The endpoint with its queue locked: no claim, outcome or fan-out can come in between."""
+    """The endpoint with its queue locked: no claim, recorded attempt or new event can interfere."""
     await claims_repository.lock_queues({endpoint_id})
-    return await queries.get_endpoint(merchant_id, mode, endpoint_id)
-
-
-async def _set_status(
-    endpoint_id: str,
-    status: Literal["enabled", "paused", "disabled", "deleted"],
-    reason: str | None,
-    now: datetime,
-) -> None:
-    await database.execute(
-        "UPDATE webhook_endpoints SET status = $2, status_reason = $3, status_since = $4 WHERE id = $1",
-        endpoint_id,
-        status,
-        reason,
-        now,
-    )
+    return await get_endpoint(merchant_id, mode, endpoint_id)
 
 
 async def _lock_merchant_with_room(merchant_id: str, mode: Mode) -> None:
-    """Two creations at once must not both take the last place."""
-    await database.execute("SELECT 1 FROM merchants WHERE id = $1 FOR NO KEY UPDATE", merchant_id)
-    count = await database.fetch_value(
-        """
-        SELECT count(*) FROM webhook_endpoints
-        WHERE merchant = $1 AND mode = $2 AND NOT implicit AND status <> 'deleted'
-        """,
-        merchant_id,
-        mode,
-    )
-    if count >= MAX_ENDPOINTS:
+    """Lock the merchant, so that two creations at once can't exceed the maximum. Raises ApiError INVALID_INPUT."""
+    await endpoints_repository.lock_merchant(merchant_id)
+    if await endpoints_repository.count_explicit(merchant_id, mode) >= MAX_ENDPOINTS:
         raise ApiError(Code.INVALID_INPUT, f"url: there are {MAX_ENDPOINTS} endpoints already, the most there can be")
 
 
@@ -345,7 +298,7 @@ def _check_description(description: str) -> None:
 
 
 def _is_readable(keys: DataKeys, endpoint_id: str, sealed: str) -> bool:
-    """One that can't be read can't sign: kept for the overlap, it would fail each delivery."""
+    """Whether the secret can be decrypted. Kept for an overlap, one that can't would fail each delivery."""
     try:
         secrets.open_sealed(keys, endpoint_id, sealed)
     except crypto.Undecryptable:

@@ -12,7 +12,7 @@ USER_AGENT = "Swap-Pay-Webhooks/1"
 
 
 def new_secret() -> str:
-    """A fresh endpoint secret: `whsec_` and the base64 of 32 random bytes."""
+    """A new endpoint secret: `whsec_` and the base64 of 32 random bytes."""
     return SECRET_PREFIX + base64.b64encode(ids.random_bytes(SECRET_BYTES)).decode()
 
 
@@ -21,8 +21,8 @@ def headers(
 ) -> dict[str, str]:
     """The headers of one attempt at `now`.
 
-    `secrets` holds the endpoint's secret and, while a rotation's overlap lasts, the one before it: each signs,
-    and the receiver takes whichever it knows.
+    `secrets` holds the endpoint's secret and, while a rotation's overlap lasts, the one before it: there is
+    a signature by each, and the receiver verifies the one of its secret.
     """
     timestamp = int(now.timestamp())
     return {
@@ -39,7 +39,7 @@ def headers(
 
 
 def swap_pay_signature(timestamp: int, body: bytes, secrets: Sequence[str]) -> str:
-    """`t=<unix>,v1=<hex>`, a `v1` for each secret. The key is the whole secret as text, as Stripe has it."""
+    """`t=<unix>,v1=<hex>`, a `v1` for each secret. The key is the whole secret as text, as at Stripe."""
     signed = b"%d." % timestamp + body
     marks = (crypto.hmac_sha256(secret.encode(), signed).hex() for secret in secrets)
     return ",".join([f"t={timestamp}", *(f"v1={mark}" for mark in marks)])

@@ -1,4 +1,4 @@
-"""Where events go, and each attempt to get them there. What is due lives here, never in Redis."""
+"""Endpoints, their queues, deliveries and attempts. What is due is stored here, never in Redis."""
 
 from piccolo.columns import BigSerial
 from piccolo.constraints import Check, Unique
@@ -10,7 +10,7 @@ from app.merchants.tables import Merchant
 
 
 class WebhookEndpoint(Table, tablename="webhook_endpoints"):
-    """A URL of a merchant in a mode. `implicit` ones were made by an invoice's `webhook_url`.
+    """A URL of a merchant in a mode. `implicit` ones were created for an invoice's `webhook_url`.
 
     `event_types` empty means all. `status_reason` says why it is paused or disabled: `failures`, `gone` (it
     answered 410) or `merchant`. A change of status holds the endpoint's row in `webhook_queues`.
@@ -36,11 +36,11 @@ class WebhookEndpoint(Table, tablename="webhook_endpoints"):
 
 
 class WebhookQueue(Table, tablename="webhook_queues"):
-    """What one endpoint has waiting, in one narrow row that everybody locks who moves its deliveries.
+    """The queue of one endpoint, in one narrow row. Each change of the endpoint's deliveries locks it.
 
-    `due_at` is never later than the moment at which a delivery of the endpoint can be claimed; null says that
-    none can. Whoever makes work lowers it, only a claim (which has looked) raises it. `last_seq` is the last
-    event that the endpoint was due. Up to `ordered_through_seq` deliveries go one by one, in order.
+    `due_at` is never later than the moment at which a delivery of the endpoint can be claimed; null means that
+    none can. New work sets it earlier; only a claim, which has read the deliveries, sets it later. `last_seq` is the
+    number of the endpoint's last event. Up to `ordered_through_seq` deliveries go one by one, in order.
     `consecutive_failures` counts across events and workers; twenty pause the endpoint.
     """
 
@@ -54,10 +54,10 @@ class WebhookQueue(Table, tablename="webhook_queues"):
 
 
 class WebhookDelivery(Table, tablename="webhook_deliveries"):
-    """One event for one endpoint. `claimed_until` is a worker's lease; past it another may take the row.
+    """One event for one endpoint. `claimed_until` is a worker's lease; after it another may claim the row.
 
-    `attempts` counts all that were ever made; `step` those of the present run through the schedule, which a
-    replay or a resumption starts again.
+    `attempts` counts all attempts; `step` counts those of the current run through the schedule. A replay and the
+    enabling of the endpoint reset `step`.
     """
 
     id = BigSerial(primary_key=True)
@@ -79,7 +79,7 @@ class WebhookDelivery(Table, tablename="webhook_deliveries"):
 
 
 class WebhookAttempt(Table, tablename="webhook_attempts"):
-    """What came of one attempt. `response_excerpt` is at most 4 KiB of the answer."""
+    """One attempt and its result. `response_excerpt` is at most 4 KiB of the answer."""
 
     id = BigSerial(primary_key=True)
     delivery = columns.reference(WebhookDelivery)

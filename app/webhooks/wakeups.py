@@ -11,18 +11,18 @@ from app.core.logging import get_logger
 log = get_logger(__name__)
 
 WAIT_S = 0.5
-"""How long one read waits: below the client's socket time-out, so that silence is no fault."""
+"""How long one read waits: shorter than the client's socket time-out, so that no message is no error."""
 
 RECONNECT_AFTER_S = 1.0
 
 
 async def listen(channels: Sequence[str], on_message: Callable[[str], None]) -> None:
-    """Call `on_message` with the channel of each message, until cancelled. Comes back by itself after a fault."""
+    """Call `on_message` with the channel of each message, until cancelled. Reconnects after an error."""
     while True:
         try:
             async with redis.client().pubsub(ignore_subscribe_messages=True) as subscription:
                 await subscription.subscribe(*channels)
-                for channel in channels:  # what was said while nobody listened
+                for channel in channels:  # messages may have been lost before the subscription
                     on_message(channel)
                 while True:
                     message = await subscription.get_message(timeout=WAIT_S)

@@ -9,8 +9,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from app.core import clock, database
-from app.webhooks import queries
-from app.webhooks.queries import EndpointView
+from app.webhooks import endpoints_repository
+from app.webhooks.endpoints_repository import EndpointView
 from tests.cabinet.people import Office, problems, secret_in
 from tests.factories.webhooks import make_endpoint
 from tests.webhooks.receiving import Receiver, dispatching, receiving, response
@@ -28,7 +28,7 @@ async def receiver(tmp_path: Path) -> AsyncIterator[Receiver]:
 
 async def the_endpoint(office: Office) -> EndpointView:
     """The only endpoint."""
-    (endpoint,) = await queries.list_endpoints(office.merchant_id, "test", implicit=False, limit=5)
+    (endpoint,) = await endpoints_repository.list_endpoints(office.merchant_id, "test", implicit=False, limit=5)
     return endpoint
 
 

@@ -56,7 +56,7 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("Approval", "a hold"): f"{APPROVALS}::test_a_hold_stops_what_is_not_sent_and_what_comes_later",
     ("Approval", "removal of the operator while others are missing"): f"{APPROVALS}::"
     "test_an_approval_ends_with_the_right_to_give_one",
-    ("Metrics token", "a new `METRICS_TOKEN`"): "monitoring/test_ops.py::test_metrics_are_for_who_has_the_token",
+    ("Metrics token", "a new `METRICS_TOKEN`"): "monitoring/test_routes.py::test_metrics_need_the_token",
 }
 
 

@@ -1,4 +1,4 @@
-"""TLS servers on loopback that behave and misbehave as told, with certificates of a CA made on the spot."""
+"""TLS servers on loopback with scripted answers, and certificates of a temporary CA."""
 
 import asyncio
 import datetime
@@ -21,7 +21,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class TestCA:
-    """A certificate authority and what it signs, as PEM files in `folder`."""
+    """A certificate authority and the certificates that it signs, as PEM files in `folder`."""
 
     __test__ = False
 
@@ -80,7 +80,7 @@ class TestCA:
 
 @dataclass
 class Exchange:
-    """One request as the server saw it, and the way to answer it."""
+    """One request that the server received, with methods to answer it."""
 
     head: bytes
     body: bytes
@@ -96,7 +96,7 @@ class Exchange:
 
     @property
     def headers(self) -> dict[str, str]:
-        """By lower-case name; a name that stands twice fails."""
+        """The headers by lower-case name. Fails if a name occurs twice."""
         pairs = [line.decode().split(": ", 1) for line in self.head.split(b"\r\n")[1:] if line]
         assert len({name.lower() for name, _ in pairs}) == len(pairs)
         return {name.lower(): value for name, value in pairs}
@@ -107,7 +107,7 @@ class Exchange:
         await self.writer.drain()
 
     def reset(self) -> None:
-        """Break the connection off with a TCP RST."""
+        """Close the connection with a TCP RST."""
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         self.writer.transport.abort()
@@ -115,14 +115,14 @@ class Exchange:
 
 @dataclass
 class LoopbackServer:
-    """A running server: where it listens, what it has seen."""
+    """A running server: its address, and the requests that it received."""
 
     port: int
     exchanges: list[Exchange] = field(default_factory=list)
     connections: int = 0
 
     def url(self, host: str, path: str = "/h") -> str:
-        """An https URL that leads here, if `host` does."""
+        """An https URL of this server, if `host` resolves to it."""
         return f"https://{host}:{self.port}{path}"
 
 
@@ -153,7 +153,7 @@ async def https_server(
                 server.exchanges.append(exchange)
                 await script(exchange)
         except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
-            pass  # the client has gone, or the test is over
+            pass  # the client has disconnected, or the test has ended
         finally:
             running.discard(task)
             writer.transport.abort()

@@ -1,4 +1,4 @@
-"""One process works and the others stand by; whoever can't be sure any more that the lock is theirs, stops."""
+"""One process holds the lock and works, the others wait; a process that may have lost the lock stops its work."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ KEY = LockKey(1, "a network")
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Heartbeats and leases short enough to wait for."""
+    """Use short heartbeats and leases, so that tests can wait for them."""
     for name, seconds in (("HEARTBEAT_S", 0.2), ("ANSWER_S", 0.5), ("LEASE_S", 0.7), ("STANDBY_INTERVAL_S", 0.1)):
         monkeypatch.setattr(advisory_lock, name, seconds)
 
@@ -35,7 +35,7 @@ async def until(what: Callable[[], bool], limit_s: float = 10) -> None:
 
 
 class Worker:
-    """Does rounds that take a while; no two may be at one at a time."""
+    """Runs rounds that take some time; no two workers may run one at the same time."""
 
     at_work: ClassVar[int] = 0
 
@@ -88,8 +88,8 @@ async def test_another_takes_over_from_one_whose_session_has_ended(db: str) -> N
         await admin.close()
 
 
-async def test_no_round_is_begun_without_a_look_at_the_lock(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(advisory_lock, "HEARTBEAT_S", 60)  # the look before each round alone
+async def test_no_round_starts_without_a_check_of_the_lock(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advisory_lock, "HEARTBEAT_S", 60)  # only the check before each round
     monkeypatch.setattr(advisory_lock, "LEASE_S", 60)
     worker = Worker()
     try:
@@ -97,7 +97,7 @@ async def test_no_round_is_begun_without_a_look_at_the_lock(db: str, monkeypatch
         pid = await database.fetch_value("SELECT pid FROM pg_locks WHERE locktype = 'advisory'")
         os.kill(pid, signal.SIGSTOP)  # the session alone hangs
         try:
-            await asyncio.sleep(0.3)  # a round that was under way
+            await asyncio.sleep(0.3)  # the round in progress
             done = worker.rounds
             await asyncio.sleep(0.5)
             assert worker.rounds == done
@@ -108,7 +108,7 @@ async def test_no_round_is_begun_without_a_look_at_the_lock(db: str, monkeypatch
         await worker.end()
 
 
-async def test_work_is_cut_off_as_soon_as_the_session_has_ended(db: str) -> None:
+async def test_work_is_cancelled_as_soon_as_the_session_has_ended(db: str) -> None:
     admin = await asyncpg.connect(db)
     began_s = time.monotonic()
     with pytest.raises(LockLost):
@@ -120,7 +120,7 @@ async def test_work_is_cut_off_as_soon_as_the_session_has_ended(db: str) -> None
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_a_round_under_way_is_cut_off_when_the_server_hangs(db: str, postgres: Postgres) -> None:
+async def test_a_round_is_cancelled_when_the_server_hangs(db: str, postgres: Postgres) -> None:
     began = asyncio.Event()
 
     async def wait_for_ever() -> None:
@@ -152,9 +152,7 @@ async def test_a_holder_that_was_itself_stopped_gives_up(db: str) -> None:
             await asyncio.sleep(5)
 
 
-async def test_the_server_frees_the_lock_of_a_holder_that_is_not_heard_of(
-    db: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_server_frees_the_lock_of_a_silent_holder(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(advisory_lock, "HEARTBEAT_S", 60)
     monkeypatch.setattr(advisory_lock, "LEASE_S", 60)
     monkeypatch.setattr(advisory_lock, "SESSION_S", 1)
@@ -171,7 +169,7 @@ async def test_the_server_frees_the_lock_of_a_holder_that_is_not_heard_of(
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_a_lock_on_a_server_that_has_become_read_only_is_none(db: str) -> None:
+async def test_a_lock_on_a_server_that_has_become_read_only_is_lost(db: str) -> None:
     async def work(lock: Lock) -> None:
         await lock.execute("SET default_transaction_read_only = on")
         await asyncio.sleep(5)
@@ -182,7 +180,7 @@ async def test_a_lock_on_a_server_that_has_become_read_only_is_none(db: str) -> 
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_a_failure_of_the_work_is_the_works_and_frees_the_lock(db: str) -> None:
+async def test_a_failure_of_the_work_is_raised_and_frees_the_lock(db: str) -> None:
     for error in (ZeroDivisionError, TimeoutError):
         with pytest.raises(error):
             async with held(KEY):

@@ -1,4 +1,4 @@
-"""Each question gets its own answer, whoever it was asked with."""
+"""Each call in a batch gets its own answer."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from app.core.batching import Batcher
 from app.core.waiting import DatabaseUnavailable, budget
 
 
-async def test_those_who_wait_together_share_a_round_trip() -> None:
+async def test_waiting_callers_share_a_round_trip() -> None:
     batches: list[list[int]] = []
 
     async def double(numbers: list[int]) -> list[int]:
@@ -23,7 +23,7 @@ async def test_those_who_wait_together_share_a_round_trip() -> None:
     assert [len(batch) for batch in batches] == [1, 1, 40, 40, 20]
 
 
-async def test_one_who_asks_again_at_once_is_not_overlooked() -> None:
+async def test_a_caller_that_repeats_at_once_is_answered() -> None:
     async def echo(numbers: list[int]) -> list[int]:
         return numbers
 
@@ -37,7 +37,7 @@ async def test_one_who_asks_again_at_once_is_not_overlooked() -> None:
         await asyncio.gather(*(ask_often(1000 * n) for n in range(20)))
 
 
-async def test_a_failure_is_the_batchs_and_no_one_elses() -> None:
+async def test_a_failure_affects_its_batch_only() -> None:
     async def refuse_odd(numbers: list[int]) -> list[int]:
         if any(number % 2 for number in numbers):
             raise ConnectionError("odd")
@@ -51,7 +51,7 @@ async def test_a_failure_is_the_batchs_and_no_one_elses() -> None:
         assert isinstance(failed, ConnectionError)
 
 
-async def test_nobody_waits_for_a_batch_longer_than_for_a_statement() -> None:
+async def test_no_caller_waits_longer_for_a_batch_than_for_a_statement() -> None:
     async def slow(numbers: list[int]) -> list[int]:
         await asyncio.sleep(0.4)
         return numbers
@@ -64,7 +64,7 @@ async def test_nobody_waits_for_a_batch_longer_than_for_a_statement() -> None:
     assert await patient == 1
 
 
-async def test_one_who_gives_up_leaves_the_others_their_answers() -> None:
+async def test_a_cancelled_caller_does_not_affect_the_others() -> None:
     async def slow(numbers: list[int]) -> list[int]:
         await asyncio.sleep(0.05)
         return numbers

@@ -1,4 +1,4 @@
-"""Secrets at rest: only the right key, in the right place, opens them."""
+"""Sealed secrets: they open only with the right key and for the right purpose."""
 
 import os
 

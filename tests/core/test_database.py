@@ -1,4 +1,4 @@
-"""The edges of the engine that `core.database` wraps."""
+"""Edge cases of the engine that `core.database` wraps."""
 
 import asyncpg
 import pytest
@@ -6,14 +6,14 @@ import pytest
 from app.core import database
 
 
-async def test_a_transaction_refuses_to_nest(db: str) -> None:
+async def test_nested_transactions_are_refused(db: str) -> None:
     async with database.transaction():
         with pytest.raises(database.NestedTransactionError):
             async with database.transaction():
                 pass
 
 
-async def test_what_failed_leaves_nothing_behind(db: str) -> None:
+async def test_a_failed_transaction_changes_nothing(db: str) -> None:
     with pytest.raises(ZeroDivisionError):
         async with database.transaction():
             await database.execute("CREATE TABLE scratch (n int)")
@@ -23,7 +23,7 @@ async def test_what_failed_leaves_nothing_behind(db: str) -> None:
 
 async def test_a_failed_commit_frees_the_connection_and_the_context(db: str) -> None:
     await database.execute("CREATE TABLE scratch (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
-    for _ in range(30):  # more than the pool holds
+    for _ in range(30):  # more than the size of the pool
         with pytest.raises(asyncpg.UniqueViolationError):
             async with database.transaction():
                 await database.execute("INSERT INTO scratch VALUES (1), (1)")

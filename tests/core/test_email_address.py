@@ -1,4 +1,4 @@
-"""What is taken for an e-mail address is exactly one mailbox, written in one way."""
+"""An accepted e-mail address is exactly one mailbox, in one canonical form."""
 
 import pytest
 from hypothesis import given
@@ -52,12 +52,12 @@ def test_what_is_not_exactly_one_mailbox_is_refused(text: str) -> None:
         (f"{'a' * 64}@shop.example", f"{'a' * 64}@shop.example"),
     ],
 )
-def test_one_mailbox_is_kept_in_one_form(text: str, kept: str) -> None:
+def test_one_mailbox_is_stored_in_one_form(text: str, kept: str) -> None:
     assert str(EmailAddress.parse(text)) == as_kept(text) == kept
 
 
 @given(st.one_of(st.emails(), st.text(max_size=300)))
-def test_what_is_kept_is_read_again_as_itself(text: str) -> None:
+def test_a_stored_address_is_read_unchanged(text: str) -> None:
     try:
         address = EmailAddress.parse(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Pages by key, both ways: whatever the length, each row once, and back leads to where one came from."""
+"""Keyset pages in both directions: each row appears once, and "back" leads to the previous page."""
 
 import itertools
 from typing import Any
@@ -14,7 +14,7 @@ LIMIT = 3
 
 
 async def read(count: int, place: Place | None, oldest_first: bool = False) -> Page[int]:
-    """A page of the numbers 1 to `count`, in tens of one moment each."""
+    """A page of the numbers 1 to `count`; ten rows each have the same time."""
     comparison, order = direction(place, oldest_first=oldest_first)
     beyond = f"AND (moment, id) {comparison} ($2, $3)" if place else ""
     rows = await database.fetch_all(
@@ -28,7 +28,7 @@ async def read(count: int, place: Place | None, oldest_first: bool = False) -> P
 
 @pytest.mark.parametrize("oldest_first", [False, True])
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 6, 7, 12, 13])
-async def test_onwards_and_back_again(count: int, oldest_first: bool) -> None:
+async def test_pages_lead_forwards_and_backwards(count: int, oldest_first: bool) -> None:
     every = sorted(range(1, count + 1), reverse=not oldest_first)
     pages = [await read(count, None, oldest_first)]
     assert pages[0].previous is None
@@ -42,7 +42,7 @@ async def test_onwards_and_back_again(count: int, oldest_first: bool) -> None:
         assert (back.previous is None) == (earlier is pages[0])
 
 
-async def test_back_to_a_beginning_that_has_grown_is_the_first_page_whole() -> None:
+async def test_back_to_a_start_with_new_rows_is_a_full_first_page() -> None:
     async def at(place: Place | None) -> Page[Any]:
         return await read(count, place)
 

@@ -1,4 +1,4 @@
-"""Metadata: what goes in comes out."""
+"""Metadata is stored and returned unchanged."""
 
 import json
 from typing import Any
@@ -22,14 +22,14 @@ def test_numbers_keep_their_text(numbers: list[str]) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=8) | st.none() | st.booleans(), max_size=8))
-def test_what_goes_in_comes_out(value: dict[str, Any]) -> None:
+def test_metadata_is_returned_unchanged(value: dict[str, Any]) -> None:
     kept = metadata.to_json(value).decode()
     assert json.loads(kept) == value
     assert list(json.loads(kept)) == list(value)
     assert metadata.from_json(kept) == value
 
 
-def test_four_kibibytes_are_the_most() -> None:
+def test_more_than_four_kibibytes_are_refused() -> None:
     metadata.to_json({"a": "x" * (metadata.MAX_BYTES - 8)})
     with pytest.raises(ApiError, match="metadata: must have at most 4096 bytes as JSON"):
         metadata.to_json({"a": "x" * (metadata.MAX_BYTES - 7)})

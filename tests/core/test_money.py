@@ -1,4 +1,4 @@
-"""Amounts: what is written is what is meant, to the last digit."""
+"""Amounts are parsed and formatted exactly, to the last digit."""
 
 from contextlib import suppress
 
@@ -21,7 +21,7 @@ def test_what_is_printed_reads_back_as_the_same_amount(raw: int, decimals: int) 
 
 
 @given(RAW, DECIMALS)
-def test_the_decimal_point_is_all_that_is_added(raw: int, decimals: int) -> None:
+def test_only_a_decimal_point_is_added(raw: int, decimals: int) -> None:
     whole, _, places = format_amount(raw, decimals).partition(".")
     assert int(whole + places.ljust(decimals, "0")) == raw
 
@@ -51,10 +51,10 @@ def test_anything_but_a_plain_positive_decimal_is_refused(text: str) -> None:
 
 
 @given(st.text(max_size=90))
-def test_no_text_does_worse_than_be_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     with suppress(ApiError):
         assert parse_amount(text, 6) > 0
 
 
-def test_the_tail_sits_in_the_sixth_decimal_or_the_last() -> None:
+def test_the_tail_is_in_the_sixth_decimal_or_the_last() -> None:
     assert [tail_unit_raw(decimals) for decimals in (2, 6, 8, 18)] == [1, 1, 100, 10**12]

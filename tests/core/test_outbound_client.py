@@ -1,4 +1,4 @@
-"""The client against live TLS servers on loopback, good ones and bad ones.
+"""The client with real TLS servers on loopback, correct and faulty ones.
 
 127.0.0.1 stands for the public internet (it is allowed), 127.0.0.2 for our own network (it is not).
 """
@@ -34,7 +34,7 @@ BODY = b'{"event_id":"e1"}'
 
 
 class Names:
-    """A resolver for tests: what each name resolves to, one answer after the other, the last one for ever."""
+    """A resolver for tests: the answers for each name in order; the last one is repeated."""
 
     def __init__(self, **answers: Sequence[str | Sequence[str]]) -> None:
         self._answers = {name.replace("_", "."): list(list_) for name, list_ in answers.items()}
@@ -174,7 +174,7 @@ async def test_two_hundred_at_once_all_arrive(clients: ClientFactory, server_tls
     assert len(server.exchanges) == 200
 
 
-async def test_a_kept_connection_that_the_server_closed_costs_no_failure(
+async def test_a_kept_connection_that_the_server_closed_causes_no_failure(
     clients: ClientFactory, server_tls: ssl.SSLContext
 ) -> None:
     async def answer_then_hang_up_on_the_next(exchange: Exchange) -> None:
@@ -193,7 +193,7 @@ async def test_a_kept_connection_that_the_server_closed_costs_no_failure(
     assert server.connections == 2
 
 
-async def test_bytes_sent_unasked_do_not_answer_the_next_request(
+async def test_unexpected_bytes_do_not_answer_the_next_request(
     clients: ClientFactory, server_tls: ssl.SSLContext
 ) -> None:
     async def answer_twice(exchange: Exchange) -> None:
@@ -211,7 +211,7 @@ async def test_bytes_sent_unasked_do_not_answer_the_next_request(
     assert server.connections == 2
 
 
-# ── Where a name leads ──
+# ── Name resolution ──
 
 
 async def test_a_name_that_turns_private_is_never_connected_to(
@@ -282,7 +282,7 @@ async def test_one_denied_answer_among_many_refuses_the_name(
     assert server.connections == 0
 
 
-async def test_private_and_missing_names_look_alike_to_the_merchant(clients: ClientFactory) -> None:
+async def test_private_and_missing_names_give_the_merchant_the_same_message(clients: ClientFactory) -> None:
     client = clients(Names(inside_example_com=["10.0.0.5"]))
 
     private = await post(client, "https://inside.example.com/h")
@@ -295,7 +295,7 @@ async def test_private_and_missing_names_look_alike_to_the_merchant(clients: Cli
             await client.check_target(url)
 
 
-async def test_check_target_gives_what_would_be_dialled(clients: ClientFactory) -> None:
+async def test_check_target_returns_the_addresses_to_dial(clients: ClientFactory) -> None:
     target = await clients().check_target(f"https://{NAME.upper()}/h")
 
     assert target.url == f"https://{NAME}/h"
@@ -315,7 +315,7 @@ async def test_refused_urls_are_outcomes_and_open_no_connection(clients: ClientF
     assert inside.connections == 0
 
 
-async def test_a_silent_resolver_is_not_waited_for(ca: TestCA) -> None:
+async def test_a_silent_resolver_times_out(ca: TestCA) -> None:
     async def silent(host: str) -> Sequence[str]:
         await asyncio.sleep(60)
         return []
@@ -328,7 +328,7 @@ async def test_a_silent_resolver_is_not_waited_for(ca: TestCA) -> None:
     await client.aclose()
 
 
-async def test_the_systems_resolver_is_asked_unless_another_is_given() -> None:
+async def test_the_systems_resolver_is_used_unless_another_is_given() -> None:
     client = OutboundClient()
     outcome = await post(client, "https://no-such-host.invalid/h")
 
@@ -336,7 +336,7 @@ async def test_the_systems_resolver_is_asked_unless_another_is_given() -> None:
     await client.aclose()
 
 
-async def test_the_next_address_is_tried_where_one_refuses(clients: ClientFactory, server_tls: ssl.SSLContext) -> None:
+async def test_the_next_address_is_tried_if_one_refuses(clients: ClientFactory, server_tls: ssl.SSLContext) -> None:
     async with https_server(server_tls, answer_ok) as server:  # nothing listens at 127.0.0.3
         outcome = await post(clients(Names(hooks_example_com=[["127.0.0.3", PUBLIC]])), server.url(NAME))
 
@@ -376,7 +376,7 @@ async def test_proxies_of_the_environment_are_ignored(
     ("hosts", "days", "self_signed", "said"),
     [
         (("other.example.com",), 30, False, "Hostname mismatch"),
-        ((PUBLIC,), 30, False, "Hostname mismatch"),  # good for the address, not for the name
+        ((PUBLIC,), 30, False, "Hostname mismatch"),  # valid for the address, not for the name
         ((NAME,), -1, False, "certificate has expired"),
         ((NAME,), 30, True, "self-signed certificate"),
     ],
@@ -428,7 +428,7 @@ async def test_connection_refused(clients: ClientFactory) -> None:
 
 @contextmanager
 def deaf_port(address: str, port: int = 0) -> Iterator[int]:
-    """A listener whose queue is full: it drops what knocks, as a firewall would."""
+    """A listener whose queue is full: it ignores new connections, like a firewall."""
     with ExitStack() as stack:
         full = stack.enter_context(socket.socket())
         full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -449,7 +449,7 @@ async def test_an_address_that_does_not_answer_is_given_up(clients: ClientFactor
     assert outcome.duration_ms < 2_000
 
 
-async def test_an_address_that_does_not_answer_holds_up_the_next_one_but_briefly(
+async def test_an_address_that_does_not_answer_delays_the_next_one_only_briefly(
     clients: ClientFactory, server_tls: ssl.SSLContext
 ) -> None:
     client = clients(Names(hooks_example_com=[["127.0.0.3", PUBLIC]]))
@@ -467,7 +467,7 @@ async def test_an_address_that_does_not_answer_holds_up_the_next_one_but_briefly
     assert after <= before, "the attempt that lost is given up"
 
 
-async def test_those_who_ask_for_one_name_at_once_share_the_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_concurrent_requests_for_one_name_share_the_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def slow_getaddrinfo(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
@@ -494,7 +494,7 @@ async def test_those_who_ask_for_one_name_at_once_share_the_look_up(monkeypatch:
 async def outcome_of(
     clients: ClientFactory, tls: ssl.SSLContext, response: bytes, *, then: str = "close", limit_s: float = 5.0
 ) -> Outcome:
-    """What a delivery comes to when the server sends `response` and then closes, resets or waits."""
+    """The outcome of a delivery when the server sends `response` and then closes, resets or waits."""
 
     async def respond(exchange: Exchange) -> None:
         await exchange.send(response)
@@ -553,7 +553,7 @@ async def test_no_complete_response_headers_is_a_failure(
         (b"\r\nshort", "close", ""),
     ],
 )
-async def test_once_the_headers_are_there_the_status_counts_whatever_the_body_does(
+async def test_after_the_headers_the_status_counts_regardless_of_the_body(
     clients: ClientFactory, server_tls: ssl.SSLContext, body: bytes, then: str, remark: str
 ) -> None:
     outcome = await outcome_of(clients, server_tls, b"HTTP/1.1 202 Ok\r\n" + body, then=then, limit_s=0.5)
@@ -573,7 +573,7 @@ async def test_every_2xx_is_delivered(clients: ClientFactory, server_tls: ssl.SS
 
 
 @pytest.mark.parametrize("status", [300, 304, 400, 404, 410, 429, 500, 503, 599])
-async def test_nothing_else_is(clients: ClientFactory, server_tls: ssl.SSLContext, status: int) -> None:
+async def test_no_other_status_is_delivered(clients: ClientFactory, server_tls: ssl.SSLContext, status: int) -> None:
     outcome = await outcome_of(clients, server_tls, f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode())
 
     assert (outcome.status, outcome.error, outcome.delivered) == (status, None, False)
@@ -618,7 +618,7 @@ async def test_an_endless_body_is_read_to_the_cap_and_the_connection_dropped(
         while sent_bytes < 200_000_000:
             await exchange.send(b"1000\r\n" + b"x" * 4096 + b"\r\n")
             sent_bytes += 4_096
-            await asyncio.sleep(0)  # drain alone may never let the loop see the connection break
+            await asyncio.sleep(0)  # with drain alone the loop may never see the broken connection
 
     client = clients()
     async with https_server(server_tls, flood) as server:
@@ -631,7 +631,7 @@ async def test_an_endless_body_is_read_to_the_cap_and_the_connection_dropped(
     assert sent_bytes < 20_000_000, "what the sockets' buffers took, no more"
 
 
-async def test_a_gzip_bomb_stays_packed(clients: ClientFactory, server_tls: ssl.SSLContext) -> None:
+async def test_a_gzip_bomb_is_not_decompressed(clients: ClientFactory, server_tls: ssl.SSLContext) -> None:
     bomb = gzip.compress(b"\x00" * 20_000_000)
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n".encode()
 
@@ -703,7 +703,7 @@ async def test_cancelling_passes_and_closes_the_connection(clients: ClientFactor
         await asyncio.wait_for(closed.wait(), 2)
 
 
-async def test_no_descriptor_is_left_behind(clients: ClientFactory, ca: TestCA) -> None:
+async def test_no_descriptor_is_leaked(clients: ClientFactory, ca: TestCA) -> None:
     wrong = ca.server_context("other.example.com")
     good = ca.server_context(NAME)
     client = clients(Names(hooks_example_com=[["127.0.0.3", PUBLIC]]), total_timeout_s=0.3)

@@ -1,4 +1,4 @@
-"""Which webhook URLs and addresses are refused: tricks in a table, embeddings by property."""
+"""Refused webhook URLs and addresses: a table of tricks, and property tests for embedded addresses."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
@@ -92,7 +92,7 @@ TRICKS = [
     ("https://example.com:443:443/h", Refusal.PORT),
     ("https://[2606:4700::1111]:0/h", Refusal.PORT),
     ("https://[2606:4700::1111]:25/h", Refusal.PORT),
-    # numbers in disguise
+    # other notations of numbers
     ("https://127.1/h", Refusal.HOST_INVALID),
     ("https://127.0.1/h", Refusal.HOST_INVALID),
     ("https://0/h", Refusal.HOST_INVALID),
@@ -103,7 +103,7 @@ TRICKS = [
     ("https://017700000001/h", Refusal.HOST_INVALID),
     ("https://127.0.0.01/h", Refusal.HOST_INVALID),
     ("https://8.8.8.08/h", Refusal.HOST_INVALID),
-    ("https://134744072/h", Refusal.HOST_INVALID),  # 8.8.8.8: public, but not written as itself
+    ("https://134744072/h", Refusal.HOST_INVALID),  # 8.8.8.8: public, but not in the usual notation
     ("https://8.8.2056/h", Refusal.HOST_INVALID),
     ("https://256.1.1.1/h", Refusal.HOST_INVALID),
     ("https://1.2.3.4.5/h", Refusal.HOST_INVALID),
@@ -256,7 +256,7 @@ EMBEDDINGS = {
 
 
 @given(denied_ipv4, st.sampled_from(sorted(EMBEDDINGS)), st.integers(0, (1 << 128) - 1))
-def test_a_denied_ipv4_address_is_denied_in_every_ipv6_clothing(v4: IPv4Address, embedding: str, rest: int) -> None:
+def test_a_denied_ipv4_address_is_denied_in_every_ipv6_form(v4: IPv4Address, embedding: str, rest: int) -> None:
     dressed = IPv6Address(EMBEDDINGS[embedding](v4, rest))
 
     assert address_refusal(v4) is not None
@@ -266,7 +266,7 @@ def test_a_denied_ipv4_address_is_denied_in_every_ipv6_clothing(v4: IPv4Address,
 
 
 @given(st.text(max_size=80).map(lambda text: f"https://{text}"))
-def test_whatever_text_comes_is_refused_or_reads_back_the_same(url: str) -> None:
+def test_any_text_is_refused_or_reads_back_the_same(url: str) -> None:
     try:
         target = parse_target(url)
     except TargetRefused:
@@ -295,7 +295,7 @@ def test_an_allowed_network_admits_its_addresses_and_nothing_beside_them() -> No
         parse_target("https://localhost/h", (IPv4Network("10.0.0.0/8"),))
 
 
-def test_messages_tell_nothing_about_which_block_an_address_is_in() -> None:
+def test_messages_do_not_reveal_the_block_of_an_address() -> None:
     messages = set()
     for host in ("10.1.2.3", "127.0.0.1", "169.254.169.254", "[fd00::1]"):
         with pytest.raises(TargetRefused) as refused:

@@ -1,4 +1,4 @@
-"""A Redis that hangs costs one short wait, and what was to be told meanwhile is told when it is back."""
+"""A Redis that hangs costs one short wait; notices of that time are sent when it answers again."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from app.sandbox.valkey import Valkey
 
 
 @pytest.mark.usefixtures("valkey")
-async def test_one_question_waits_and_the_others_do_not(valkey_server: Valkey) -> None:
+async def test_one_call_waits_and_the_others_do_not(valkey_server: Valkey) -> None:
     assert await redis.ask(lambda client: client.ping())
     with valkey_server.process.paused():
         began_s = time.monotonic()
@@ -29,8 +29,8 @@ async def test_a_notice_that_could_not_be_sent_is_sent_later(
     async with redis.client().pubsub(ignore_subscribe_messages=True) as listener:
         await listener.subscribe("news", "more")
         with valkey_server.process.paused():
-            await redis.publish("news")  # it may be read when the server goes on
-            await redis.publish("more")  # not even asked
+            await redis.publish("news")  # it may be read when the server continues
+            await redis.publish("more")  # not even called
         heard: set[str] = set()
         async with asyncio.timeout(10):
             while heard != {"news", "more"}:

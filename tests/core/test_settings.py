@@ -1,4 +1,4 @@
-"""Settings: every fault is named at once, and no secret shows."""
+"""Settings: all faults are named at once, and no secret is shown."""
 
 import base64
 from pathlib import Path
@@ -26,7 +26,7 @@ def complete(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_production_is_what_is_meant_unless_told_otherwise(complete: dict[str, str]) -> None:
+def test_production_is_the_default(complete: dict[str, str]) -> None:
     assert load(complete).is_production
 
 
@@ -58,7 +58,7 @@ def test_each_missing_setting_is_named() -> None:
         ("SWAP_PAY_ENV", "prod", "must be one of"),
     ],
 )
-def test_what_is_unsafe_is_refused_and_named(complete: dict[str, str], name: str, value: str, problem: str) -> None:
+def test_unsafe_settings_are_refused_and_named(complete: dict[str, str], name: str, value: str, problem: str) -> None:
     with pytest.raises(SettingsError) as refused:
         load(complete | {name: value})
     assert [fault for fault in refused.value.faults if fault.startswith(name) and problem in fault]

@@ -1,4 +1,4 @@
-"""The schema's beginning is SQL, and Piccolo goes on finding what models add to it."""
+"""The first migration is SQL, and Piccolo still finds later changes of the models."""
 
 from decimal import Decimal
 
@@ -48,12 +48,12 @@ def test_tables_are_read_from_the_sql() -> None:
 
 
 @pytest.mark.parametrize("line", ["id money NOT NULL", "CONSTRAINT shops_key PRIMARY KEY (id)", "LIKE other"])
-def test_what_cannot_be_read_is_refused(line: str) -> None:
+def test_sql_that_cannot_be_read_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match="that can be read"):
         sql_migration("2026-01-31T09:30:00:000000", "swap_pay", "", f"CREATE TABLE shops ( -- Shop\n    {line}\n);")
 
 
-async def test_the_beginning_cannot_be_taken_back() -> None:
+async def test_the_first_migration_cannot_be_reversed() -> None:
     with pytest.raises(RuntimeError, match="drop the database"):
         await sql_migration("2026-01-31T09:30:00:000000", "swap_pay", "", SQL).run(backwards=True)
 
@@ -83,7 +83,7 @@ async def test_every_check_is_the_one_of_its_model(db: str) -> None:
 
 
 async def test_a_database_that_older_migrations_have_built_is_complete(database_url: str) -> None:
-    """The beginning has the id of the last of them, so it isn't run where they were."""
+    """The first migration has the id of the last older one, so it isn't run on databases that have that one."""
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute(

@@ -1,4 +1,4 @@
-"""Statements that Piccolo's builder compiles, on real rows."""
+"""Compiled statements of Piccolo's builder, on real rows."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -56,7 +56,7 @@ def alert(number: int, kind: str = "drift") -> dict[str, object]:
     }
 
 
-async def test_rows_come_as_the_type_that_was_named(db: str) -> None:
+async def test_rows_have_the_type_that_was_given(db: str) -> None:
     await ADD.run(**alert(1))
     (found,) = await BY_KIND.all(kind="drift")
     assert (found.kind, found.message) == ("drift", "number 1")
@@ -67,7 +67,7 @@ async def test_rows_come_as_the_type_that_was_named(db: str) -> None:
     assert await Statement(Alert.select(Alert.last_at), datetime).all() == [NOW]
 
 
-async def test_a_value_that_was_forgotten_is_an_error(db: str) -> None:
+async def test_a_missing_value_is_an_error(db: str) -> None:
     with pytest.raises(KeyError, match="kind"):
         await BY_KIND.all()
 
@@ -91,8 +91,8 @@ async def test_what_is_run_in_one_round_trip_is_all_or_nothing(db: str) -> None:
     assert await BY_KIND.all(kind="drift") == []
 
 
-def test_constants_stand_in_the_text_and_values_do_not() -> None:
-    """A partial index can't be used for `status = $1`. What is no plain word stays a parameter."""
+def test_constants_are_in_the_text_and_values_are_not() -> None:
+    """A partial index can't be used for `status = $1`. Other strings than plain words stay parameters."""
     query = Alert.select(Alert.id).where(
         (Alert.severity == "critical")
         & (Alert.occurrences > 3)
@@ -109,14 +109,14 @@ def test_constants_stand_in_the_text_and_values_do_not() -> None:
     assert sql.endswith("LIMIT $3")
 
 
-async def test_one_statement_serves_however_many_values(db: str) -> None:
+async def test_one_statement_serves_any_number_of_values(db: str) -> None:
     await ADD.run_each([alert(number) for number in range(5)])
     some = Statement(select(Alert, Shown).where(any_of(Alert.message, Param("messages"))), Shown)
     assert len(await some.all(messages=["number 1", "number 3", "nothing"])) == 2
     assert await some.all(messages=[]) == []
 
 
-async def test_a_claim_takes_one_row_whatever_the_plan(db: str) -> None:
+async def test_a_claim_takes_one_row_under_any_plan(db: str) -> None:
     """Under a plan that runs the inner query for each row, IN would take all five."""
     await ADD.run_each([alert(number) for number in range(5)])
     first = Alert.select(Alert.id).order_by(Alert.id).limit(1).lock_rows("UPDATE", skip_locked=True)
@@ -140,7 +140,7 @@ async def test_a_list_is_read_by_pages_in_both_directions(db: str) -> None:
     assert last.following is None
 
 
-async def test_filters_hold_where_they_are_given(db: str) -> None:
+async def test_filters_apply_if_they_are_given(db: str) -> None:
     await ADD.run_each([alert(1), alert(2), alert(2, kind="other")])
     assert len(await LIST.page(None, 10, kind=None, said=None)) == 3
     assert [one.kind for one in await LIST.page(None, 10, kind="other")] == ["other"]

@@ -1,4 +1,4 @@
-"""Bidirectional controls: every one there is, and nothing else."""
+"""Bidirectional control characters: all of them, and nothing else."""
 
 import sys
 import unicodedata
@@ -18,6 +18,6 @@ def test_the_list_has_every_control_that_unicode_has() -> None:
 
 
 @given(st.text(alphabet=st.characters() | st.sampled_from(DIRECTION_CONTROLS)))
-def test_nothing_but_controls_goes(text: str) -> None:
+def test_only_controls_are_removed(text: str) -> None:
     assert without_direction_controls(text) == "".join(each for each in text if each not in DIRECTION_CONTROLS)
     assert harmless_page(text) == "".join(each for each in text if each not in HARMFUL_ON_A_PAGE)

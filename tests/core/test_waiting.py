@@ -1,4 +1,4 @@
-"""Every wait for Postgres ends: with the server stopped, at each step, and with the pool as good as new afterwards."""
+"""Every wait for Postgres ends: with the server stopped, at each step; and afterwards the pool works as before."""
 
 import asyncio
 import socket
@@ -17,12 +17,12 @@ from tests.services import read_only
 POOL_SIZE = 3
 LIMIT_S = 0.6
 AT_ONCE_S = 1.5
-"""What a busy machine may add to a limit, or take for what waits for nothing."""
+"""What a busy machine may add to a limit, or need for a step without a wait."""
 
 
 @pytest.fixture
 async def hasty(database_url: str) -> AsyncIterator[str]:
-    """A small pool whose waits are short."""
+    """Use a small pool with short time limits."""
     await database.open_pool(database_url, max_size=POOL_SIZE, limit_each_wait_s=LIMIT_S)
     yield database_url
     await database.close_pool()
@@ -37,7 +37,7 @@ async def ends_in_time(work: Awaitable[Any], limit_s: float = LIMIT_S) -> None:
 
 
 async def pool_is_whole() -> None:
-    """All connections that there may be can be had at once, and each works."""
+    """The pool's maximum of connections can be acquired at once, and each works."""
     lent = [await asyncio.wait_for(database.pool().acquire(), 5) for _ in range(POOL_SIZE)]
     for connection in lent:
         assert await connection.fetchval("SELECT 1") == 1
@@ -127,12 +127,12 @@ async def test_the_statements_of_a_request_share_one_budget() -> None:
     with budget(1.0):
         await database.execute("SELECT pg_sleep(0.6)")
         await ends_in_time(database.execute("SELECT pg_sleep(0.6)"), 0.4)
-        await ends_in_time(database.execute("SELECT 1"), 0)  # nothing is left
+        await ends_in_time(database.execute("SELECT 1"), 0)  # the budget is used up
     await database.execute("SELECT 1")
 
 
 @pytest.mark.usefixtures("db")
-async def test_work_beside_a_request_has_no_part_in_its_budget() -> None:
+async def test_work_beside_a_request_does_not_use_its_budget() -> None:
     with budget(0.05):
         task = waiting.run_beside(database.fetch_value("SELECT 1 FROM pg_sleep(0.2)"))
     assert await task == 1
@@ -179,7 +179,7 @@ async def test_a_connection_that_the_server_ends_is_unavailable(in_transaction: 
 
 
 @pytest.mark.usefixtures("db")
-async def test_a_fault_of_ours_is_no_fault_of_the_databases() -> None:
+async def test_our_own_error_is_not_the_databases_fault() -> None:
     with pytest.raises(asyncpg.InterfaceError, match="expects 1 argument"):
         await database.fetch_value("SELECT $1::int")
     with pytest.raises(asyncpg.UndefinedTableError):
@@ -188,12 +188,12 @@ async def test_a_fault_of_ours_is_no_fault_of_the_databases() -> None:
 
 async def test_connections_that_a_fail_over_has_left_read_only_are_replaced(db: str, postgres: Postgres) -> None:
     await database.execute("CREATE TABLE scratch (n int)")
-    old = await backends(4)  # more than find out by themselves
+    old = await backends(4)  # more connections than detect it themselves
     async with read_only(postgres.dsn()):
-        for _ in range(2):  # one that finds out, and one that would have to connect
+        for _ in range(2):  # one that detects it, and one that would have to connect
             with pytest.raises(DatabaseUnavailable):
                 await database.execute("INSERT INTO scratch VALUES (1)")
-        with pytest.raises(DatabaseUnavailable, match="no connection"):  # what it shows may be out of date
+        with pytest.raises(DatabaseUnavailable, match="no connection"):  # its answers may be out of date
             await connecting.connect(db)
     await database.execute("INSERT INTO scratch VALUES (2)")
     assert not await backends(4) & old
@@ -201,7 +201,7 @@ async def test_connections_that_a_fail_over_has_left_read_only_are_replaced(db: 
 
 
 async def backends(count: int) -> set[int]:
-    """The server's processes behind that many connections of the pool."""
+    """The server's processes of that many connections of the pool."""
     lent = [await database.pool().acquire() for _ in range(count)]
     pids = {await connection.fetchval("SELECT pg_backend_pid()") for connection in lent}
     for connection in lent:
@@ -209,9 +209,7 @@ async def backends(count: int) -> set[int]:
     return pids
 
 
-async def test_a_first_host_that_does_not_answer_is_passed_over(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_first_host_that_does_not_answer_is_skipped(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connecting, "CONNECT_TIMEOUT_S", 0.5)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -226,7 +224,7 @@ async def test_a_first_host_that_does_not_answer_is_passed_over(
 
 
 @pytest.mark.usefixtures("db")
-async def test_both_ends_watch_the_link() -> None:
+async def test_both_ends_check_the_connection() -> None:
     async with database.pool().acquire() as connection:
         link = connection._transport.get_extra_info("socket")
         for level, option, value in connecting.KEEPALIVE:

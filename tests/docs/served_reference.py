@@ -1,4 +1,4 @@
-"""The rendered API reference as the app serves it, for pictures: the app, and what it needs to start."""
+"""The rendered API reference, served by the app, for screenshots."""
 
 import asyncio
 import tempfile

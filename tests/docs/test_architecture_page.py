@@ -1,4 +1,4 @@
-"""docs/architecture.md is right: what it names is there, and every folder of the code is in it."""
+"""docs/architecture.md is correct: every path on it exists, and it names every folder of the code."""
 
 import re
 from pathlib import Path
@@ -40,5 +40,5 @@ def test_the_floors_of_the_page_are_those_of_the_import_contract() -> None:
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([\w./-]+\.md)\)", PAGE))
-def test_a_link_leads_somewhere(link: str) -> None:
+def test_a_link_leads_to_an_existing_place(link: str) -> None:
     assert (ROOT / "docs" / link).exists()

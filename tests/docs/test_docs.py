@@ -1,4 +1,4 @@
-"""What the documents say is so: every setting is listed, and the code in them runs."""
+"""The documents are correct: every setting is listed, and their code runs."""
 
 import re
 import subprocess
@@ -75,13 +75,13 @@ def run_verifier(tmp_path: Path, export: Path) -> "subprocess.CompletedProcess[s
     (verifier,) = code_blocks("docs/ledger.md", "python")
     script = tmp_path / "verify.py"
     script.write_text(verifier)
-    # -I: nothing of ours, and none of the environment's packages, can help it.
+    # -I: without our code and the environment's packages.
     return subprocess.run(
         [sys.executable, "-I", "-S", str(script), str(export)], capture_output=True, text=True, check=False
     )
 
 
-async def test_a_stranger_can_verify_an_export(usdt_export: Path, tmp_path: Path) -> None:
+async def test_a_third_party_verifies_an_export(usdt_export: Path, tmp_path: Path) -> None:
     done = run_verifier(tmp_path, usdt_export)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("ok: 2 entries")
@@ -95,7 +95,7 @@ async def test_a_stranger_can_verify_an_export(usdt_export: Path, tmp_path: Path
         (lambda lines: lines[:2], "entry 2: the end is missing"),
     ],
 )
-async def test_a_stranger_finds_what_was_changed(
+async def test_a_third_party_finds_a_changed_entry(
     usdt_export: Path, tmp_path: Path, change: "object", complaint: str
 ) -> None:
     assert callable(change)

@@ -1,4 +1,4 @@
-"""docs/proxy.md: its time limits fit the gateway's, and under SOAK each proxy runs as it is written there.
+"""docs/proxy.md: its time limits fit the gateway's, and under SOAK each proxy runs with its configuration.
 
 CI has no proxies, so the runs are part of `make soak`, which fails where one is missing:
 `apt-get install nginx haproxy caddy`.
@@ -30,7 +30,7 @@ PAGE = Path(__file__).parents[2] / "docs/proxy.md"
 PROXIES = ("nginx", "haproxy", "caddy")
 PROXY, CUSTOMER, CROWD = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 COUNTS_CONNECTIONS = ("nginx", "haproxy")
-"""Caddy leaves that to the firewall."""
+"""Caddy has no such limit; use a firewall."""
 
 REQUEST_S = 30.0
 LATE_S = 5.0
@@ -90,7 +90,7 @@ class Proxy:
 
 @contextmanager
 def running(name: str, upstream: Served, folder: Path) -> Iterator[Proxy]:
-    """The proxy with the page's configuration: only names, ports and paths are those of the test."""
+    """The proxy with the page's configuration; only names, ports and paths are the test's."""
     assert shutil.which(name), f"{name} is missing: apt-get install {name}"
     certificates = tls.ensure(folder / "tls")
     both = folder / "both.pem"
@@ -135,11 +135,11 @@ def running(name: str, upstream: Served, folder: Path) -> Iterator[Proxy]:
 
 
 async def pages_and_address(proxy: Proxy, upstream: Served) -> None:
-    """TLS, the redirect to it, HTTP/2, hidden metrics, and who the gateway takes the customer for."""
+    """TLS, the redirect to it, HTTP/2, hidden metrics, and the client address that the gateway sees."""
     status, answer = await proxy.ask("GET /sign-in HTTP/1.1\r\nx-forwarded-for: 198.51.100.66")
     assert status == 200
     assert b"set-cookie: __Host-" in answer.replace(b"Set-Cookie", b"set-cookie")
-    await asyncio.sleep(0.5)  # the access log gathers lines
+    await asyncio.sleep(0.5)  # the access log buffers lines
     seen = [json.loads(line) for line in upstream.log_path.read_text().splitlines() if '"route":"/sign-in"' in line]
     assert [line["address"] for line in seen][-1:] == [CUSTOMER]
     assert (await proxy.ask("GET /metrics HTTP/1.1"))[0] == 404
@@ -158,7 +158,7 @@ async def pages_and_address(proxy: Proxy, upstream: Served) -> None:
 
 
 async def bodies(proxy: Proxy, key: str) -> None:
-    """The gateway's own words for a body that is too large, as long as it is not absurd."""
+    """The gateway's own error for a body that is too large, up to the proxy's limit."""
     head = f"POST /api/v1/merchant/invoices HTTP/1.1\r\nauthorization: Bearer {key}\r\nidempotency-key: k"
     typed = f"{head}\r\ncontent-type: application/json"
     for size in (70_000, 300_000, 1_900_000):
@@ -171,7 +171,7 @@ async def bodies(proxy: Proxy, key: str) -> None:
 
 
 async def streams(proxy: Proxy, services: Services) -> None:
-    """What happens is told at once, and a quiet stream stays: longer than any time limit but the proxy's longest."""
+    """Messages of a stream arrive at once, and an idle stream stays open, longer than the proxy's usual time limits."""
     asked = await invoice(services, await terms(service_fee_bps=0))
     reader, writer = await proxy.connect()
     writer.write(f"GET /pay/{services.links.slug(asked.id)}/events HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
@@ -185,7 +185,7 @@ async def streams(proxy: Proxy, services: Services) -> None:
 
 
 async def slow_clients(proxy: Proxy) -> None:
-    """A silent connection, headers without an end, and a body that drips all end."""
+    """A silent connection, endless headers and a slow body are all closed."""
 
     async def ends(raw: bytes, byte: bytes, within_s: float) -> None:
         reader, writer = await proxy.connect()
@@ -209,7 +209,7 @@ async def slow_clients(proxy: Proxy) -> None:
 
 
 async def crowd(proxy: Proxy) -> None:
-    """More than 200 connections of one address: the rest is refused, and others get through."""
+    """More than 200 connections of one address are refused, and other addresses are served."""
     held = []
     for _ in range(200):
         _, writer = await proxy.connect(CROWD)

@@ -1,4 +1,4 @@
-"""The rendered reference in a real browser, as the app serves it: its CSP, both schemes, phone and desk."""
+"""The rendered reference in a real browser, served by the app: its CSP, light and dark, phone and desktop."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.chromium import launch_options
 
 
 async def opened(browser: Browser, url: str, complaints: list[str], width: int = 1280, **context: Any) -> Page:
-    """The page; whatever the browser complains of, CSP violations among them, goes to `complaints`."""
+    """Open the page; the browser's errors and warnings, also CSP violations, go to `complaints`."""
     made = await browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce", **context)
     page = await made.new_page()
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

@@ -1,4 +1,4 @@
-"""The verification snippets of docs/webhooks.md, run as a merchant would run them."""
+"""The verification snippets of docs/webhooks.md, run as by a merchant."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def snippet(language: str) -> str:
 
 @pytest.fixture(params=["python", "javascript", *(language for language in ("php", "go") if shutil.which(language))])
 def verifies(request: pytest.FixtureRequest, tmp_path: Path) -> object:
-    """Runs the snippet; whether it took the event. PHP and Go, which are no tools of ours, where there are any."""
+    """Run the snippet; whether it accepted the event. PHP and Go only if they are installed."""
     command = RUNNERS[request.param]
     (tmp_path / command[-1]).write_text(snippet(request.param))
 
@@ -38,7 +38,7 @@ def verifies(request: pytest.FixtureRequest, tmp_path: Path) -> object:
     return run
 
 
-def test_the_snippet_takes_ours_and_nothing_else(verifies: Callable[[str, str, bytes], bool]) -> None:
+def test_the_snippet_accepts_our_webhooks_only(verifies: Callable[[str, str, bytes], bool]) -> None:
     old, new, now = signing.new_secret(), signing.new_secret(), int(time.time())
     assert verifies(new, signing.swap_pay_signature(now, BODY, [new]), BODY)
     assert verifies(old, signing.swap_pay_signature(now, BODY, [new, old]), BODY), "while a rotation overlaps"

@@ -1,4 +1,4 @@
-"""The doctor: each thing that is unsafe is named, and a sound deployment gets none of them."""
+"""The doctor: each unsafe setting is named, and a correct deployment has none."""
 
 import base64
 import os
@@ -22,7 +22,7 @@ def random_base64() -> str:
 
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
-    """Settings as they should be, but for what a test breaks."""
+    """The settings of a safe deployment; each test changes one of them."""
     Path(environment["NETWORKS_FILE"]).chmod(0o600)
     return environment | {
         "API_KEY_PEPPERS": f"1:{random_base64()}",
@@ -80,13 +80,13 @@ async def test_a_published_phrase_is_named(
 
 
 @pytest.mark.usefixtures("valkey")
-async def test_a_file_that_others_write_is_unsafe(environment: dict[str, str]) -> None:
+async def test_a_file_that_others_can_write_is_unsafe(environment: dict[str, str]) -> None:
     Path(environment["NETWORKS_FILE"]).chmod(0o666)
     assert any(symptom.startswith("unsafe networks file") for symptom in await symptoms_of(environment))
 
 
 @pytest.mark.usefixtures("db", "valkey")
-async def test_a_guard_that_is_off_is_named(environment: dict[str, str]) -> None:
+async def test_a_disabled_trigger_is_named(environment: dict[str, str]) -> None:
     for table, trigger in GUARDS[::3]:
         await as_superuser(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
     (found,) = [symptom for symptom in await symptoms_of(environment) if symptom.startswith("unsafe triggers")]
@@ -107,7 +107,7 @@ async def test_a_missing_migration_is_named(environment: dict[str, str]) -> None
 
 
 @pytest.mark.usefixtures("valkey")
-async def test_a_clock_that_is_off_is_named(environment: dict[str, str], steady_clock: None) -> None:
+async def test_a_wrong_clock_is_named(environment: dict[str, str], steady_clock: None) -> None:
     from datetime import timedelta
 
     clock.shift(timedelta(seconds=-30))
@@ -119,7 +119,7 @@ async def test_a_planted_pickle_is_named(environment: dict[str, str], valkey: st
     assert any("pickled job" in symptom for symptom in await symptoms_of(environment))
 
 
-async def test_redis_and_postgres_that_are_away_are_symptoms(environment: dict[str, str]) -> None:
+async def test_redis_and_postgres_that_are_down_are_symptoms(environment: dict[str, str]) -> None:
     gone = {"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "postgresql://x:y@127.0.0.1:1/z"}
     symptoms = await examine(load(environment | gone))
     topics = {symptom.topic: symptom.severity for symptom in symptoms}

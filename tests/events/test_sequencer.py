@@ -1,4 +1,4 @@
-"""Numbers without holes, however many record and number at once."""
+"""Numbers without gaps, also when many transactions record and number events at once."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ async def nowhere(_: Sequence[NumberedEvent]) -> None:
     """No endpoints."""
 
 
-async def test_fifty_recorders_and_two_sequencers_leave_no_hole(db: str) -> None:
+async def test_fifty_recorders_and_two_sequencers_leave_no_gap(db: str) -> None:
     merchants = [await merchant() for _ in range(2)]
     recording = asyncio.Event()
 
@@ -52,7 +52,7 @@ async def test_fifty_recorders_and_two_sequencers_leave_no_hole(db: str) -> None
                 assert (body["merchant_id"], body["mode"]) == (merchant_id, mode)
 
 
-async def test_a_rolled_back_numbering_leaves_no_hole(db: str) -> None:
+async def test_a_rolled_back_numbering_leaves_no_gap(db: str) -> None:
     merchant_id = await merchant()
 
     async def refuse(_: Sequence[NumberedEvent]) -> None:
@@ -65,7 +65,7 @@ async def test_a_rolled_back_numbering_leaves_no_hole(db: str) -> None:
     assert [event.seq for event in await repository.list_newest(merchant_id, "live", limit=5)] == [1]
 
 
-async def test_the_data_goes_in_as_it_was_recorded(db: str) -> None:
+async def test_the_body_contains_the_recorded_data_unchanged(db: str) -> None:
     merchant_id = await merchant()
     await record_event(
         merchant_id=merchant_id,
@@ -83,7 +83,7 @@ async def test_the_data_goes_in_as_it_was_recorded(db: str) -> None:
     assert 'Zoë \\"Z\\"'.encode() in event.body
 
 
-async def test_lists_page_by_number_and_stay_with_their_merchant(db: str) -> None:
+async def test_lists_page_by_number_and_are_of_one_merchant(db: str) -> None:
     merchant_id, other = [await merchant() for _ in range(2)]
     for _ in range(5):
         await record_event(merchant_id=merchant_id, mode="live", type="invoice.paid", now=clock.now())

@@ -3,7 +3,7 @@
 import msgspec
 
 from app.core import clock, database, ids
-from app.ledger import repository as ledger_queries
+from app.ledger import repository as ledger_repository
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId, Reference, State
 from app.ledger.service import Posting
@@ -32,7 +32,7 @@ async def fund(merchant_id: str, amount_raw: int, asset: str = "USDT") -> None:
 
 async def balance(owner: str, asset: str = "USDT") -> tuple[int, int]:
     """What a ledger has available and locked."""
-    head = await ledger_queries.head(ChainId(owner=owner, network=NETWORK, asset=asset))
+    head = await ledger_repository.head(ChainId(owner=owner, network=NETWORK, asset=asset))
     state = head.state if head else State()
     return state.available_raw, state.locked_raw
 

@@ -22,7 +22,7 @@ from app.identity import sign_in_pages
 from app.identity.form_keys import FormTokens
 from app.identity.form_routes import NoStepUp, StepUp, declared, form_post
 from app.identity.guard import operator_router, signed_in_router, signed_out_router
-from app.identity.identity import Asked, Identity
+from app.identity.identity import Identity, PageRequest
 from app.web.edge import Edge
 from app.web.errors import exception_handlers
 from app.web.pages import Pages
@@ -43,12 +43,12 @@ async def page() -> str:
 
 
 @post("/change")
-async def undeclared(request: Asked) -> Response[Any]:
+async def undeclared(request: PageRequest) -> Response[Any]:
     raise AssertionError("never called")
 
 
 @form_post("/change", does="Change it", step_up=StepUp.FRESH_CODE, page="/nowhere")
-async def without_page(request: Asked) -> Response[Any]:
+async def without_page(request: PageRequest) -> Response[Any]:
     raise AssertionError("never called")
 
 
@@ -78,7 +78,7 @@ async def signed_in(settings: Settings, forms: Callable[[Identity], list[Any]]) 
         identity = Identity(services, pages, RateLimiter())
 
         @get("/")
-        async def shown(request: Asked) -> Response[Any]:
+        async def shown(request: PageRequest) -> Response[Any]:
             token = identity.csrf_token(request)
             return Response(f'<input type="hidden" name="csrf_token" value="{token}">', media_type="text/html")
 
@@ -98,12 +98,12 @@ async def test_a_wrong_declaration_is_an_error(settings: Settings, steady_clock:
 
     def forms(identity: Identity) -> list[Any]:
         @form_post("/asks", does="Ask", step_up=NoStepUp("so it says"), page="/")
-        async def asks(request: Asked) -> Response[Any]:
+        async def asks(request: PageRequest) -> Response[Any]:
             await identity.require_fresh_code(request, await identity.read_form(request))
             return identity.redirect(request, "/cabinet")
 
         @form_post("/forgets", does="Forget", step_up=StepUp.FRESH_CODE, page="/")
-        async def forgets(request: Asked) -> Response[Any]:
+        async def forgets(request: PageRequest) -> Response[Any]:
             return identity.redirect(request, "/cabinet")
 
         return [asks, forgets]
@@ -121,13 +121,13 @@ async def test_a_form_keeps_its_key_where_nobody_knows_what_the_database_did(
 
     def forms(identity: Identity) -> list[Any]:
         @form_post("/loses", does="Lose the database", step_up=NoStepUp("only a test"), page="/")
-        async def loses(request: Asked) -> Response[Any]:
+        async def loses(request: PageRequest) -> Response[Any]:
             carried_out["loses"] += 1
             await database.execute("SELECT pg_terminate_backend(pg_backend_pid())")
             raise AssertionError("the connection has ended")
 
         @form_post("/fails", does="Fail", step_up=NoStepUp("only a test"), page="/")
-        async def fails(request: Asked) -> Response[Any]:
+        async def fails(request: PageRequest) -> Response[Any]:
             carried_out["fails"] += 1
             raise RuntimeError("a fault of ours")
 

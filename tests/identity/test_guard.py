@@ -14,7 +14,7 @@ from app.identity import sign_in_pages
 from app.identity.form_routes import StepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.guard import operator_router, signed_in_router
-from app.identity.identity import Asked, Identity, visitor_of
+from app.identity.identity import Identity, PageRequest, visitor_of
 from app.web.edge import Edge
 from app.web.errors import exception_handlers
 from app.web.pages import Pages
@@ -119,11 +119,11 @@ async def face(settings: Settings, steady_clock: None) -> AsyncIterator[httpx.As
         identity = Identity(services, pages, RateLimiter())
 
         @get("/who")
-        async def who(request: Asked) -> Response[str]:
+        async def who(request: PageRequest) -> Response[str]:
             return Response(visitor_of(request).actor, headers={"Its-Token": identity.csrf_token(request)})
 
         @form_post("/do/{kind:str}", does="Do it", step_up=StepUp.FRESH_CODE, page="/who")
-        async def do(request: Asked, kind: str) -> Response[Any]:
+        async def do(request: PageRequest, kind: str) -> Response[Any]:
             form = await identity.read_form(request)
             await identity.require_fresh_code(request, form)
             with form.catching():

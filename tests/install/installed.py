@@ -1,4 +1,4 @@
-"""Swap Pay as production has it: the wheel and the locked versions in a virtual environment, and no sources."""
+"""Swap Pay installed as in production: the wheel and the locked versions in a virtual environment, without sources."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from tests.signer.processes import COMMAND_TIMEOUT_S
 
 UV = str(Path(sys.executable).with_name("uv"))
 START_TIMEOUT_S = 90
-"""The first start writes the byte code of every module, on a busy machine."""
+"""The first start compiles every module, which is slow on a busy machine."""
 
 PROCFILE = dict(re.findall(r"^([a-z]+): (.+)$", (ROOT / "Procfile").read_text(), re.MULTILINE))
 
@@ -31,22 +31,22 @@ def build(source: Path, target: str, folder: Path) -> Path:
 
 
 def install(wheel: Path, venv: Path) -> None:
-    """The README's two commands, with uv in pip's place because it takes a second where pip takes forty."""
+    """The README's two commands, with uv instead of pip: it takes one second instead of forty."""
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, str(venv)], check=True)
     for what in (("--require-hashes", "--requirement", str(ROOT / "requirements.lock")), ("--no-deps", str(wheel))):
-        # From uv's cache where it has everything; else from the registry.
+        # From uv's cache if it is complete; else from the registry.
         command = [UV, "pip", "install", "--quiet", "--python", str(venv), *what]
         if subprocess.run([*command, "--offline"], capture_output=True, check=False).returncode != 0:
             subprocess.run(command, check=True)
 
 
 def run(*arguments: str, cwd: Path) -> None:
-    """This Python, to its end."""
+    """Run this Python to its end."""
     subprocess.run([sys.executable, *arguments], cwd=cwd, check=True, capture_output=True)
 
 
 class Deployment:
-    """What an operator has: the virtual environment on PATH, settings, and an empty working directory."""
+    """An operator's machine: the virtual environment on PATH, settings, and an empty working directory."""
 
     def __init__(self, venv: Path, folder: Path, settings: Mapping[str, str]) -> None:
         self.directory = folder / "work"
@@ -56,7 +56,7 @@ class Deployment:
         self._environment = {"PATH": f"{venv / 'bin'}:/usr/bin:/bin", "HOME": str(folder), **settings}
 
     def swap_pay(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-        """`swap-pay …`, to its end."""
+        """Run `swap-pay …` to its end."""
         return subprocess.run(
             ["swap-pay", *arguments],
             cwd=self.directory,
@@ -69,14 +69,14 @@ class Deployment:
         )
 
     def make(self, *arguments: str, stdin: str = "") -> dict[str, str]:
-        """What a `swap-pay create-…` made, from its JSON."""
+        """Run a `swap-pay create-…`. Returns its JSON."""
         done = self.swap_pay(*arguments, "--json", stdin=stdin)
         assert done.returncode == 0, done.stderr
         made: dict[str, str] = json.loads(done.stdout)
         return made
 
     async def add_member(self, merchant_id: str, email: str) -> None:
-        """Make an account the owner of a merchant that was made on the command line."""
+        """Make an account the owner of a merchant that was created on the command line."""
         await database.open_pool(self.settings["DATABASE_URL"], max_size=1)
         try:
             account_id = await database.fetch_value("SELECT id FROM accounts WHERE email = $1", email)
@@ -85,7 +85,7 @@ class Deployment:
             await database.close_pool()
 
     def start(self, name: str) -> Process:
-        """The web process or a worker, by its line of the Procfile; returns once it works."""
+        """Start the web process or a worker, by its line of the Procfile; returns once it works."""
         port = self._environment["WEB_PORT"]
 
         def ready(process: Process) -> bool:
@@ -109,14 +109,14 @@ class Deployment:
 
 
 class TlsProxy(httpx.AsyncHTTPTransport):
-    """What stands before `web` in production: browsers speak https to it, it speaks http to `web`."""
+    """The reverse proxy of production: https for browsers, http to `web`."""
 
     def __init__(self, port: int) -> None:
         super().__init__()
         self._port = port
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass a request on, its Host as it was."""
+        """Forward a request with its Host unchanged."""
         inside = httpx.Request(
             request.method,
             request.url.copy_with(scheme="http", host="127.0.0.1", port=self._port),

@@ -1,4 +1,4 @@
-"""The wheel: the same from sources and from an sdist, whole, and enough to run the gateway far from any checkout."""
+"""The wheel: the same from sources and from an sdist, complete, and enough to run the gateway without a checkout."""
 
 import ast
 import asyncio
@@ -73,10 +73,10 @@ def test_an_sdist_gives_the_same_wheel(sdist: Path, wheel: Path, tmp_path: Path)
     assert again.read_bytes() == wheel.read_bytes()
 
 
-def test_the_wheel_has_every_file_that_the_code_can_ask_for(wheel: Path) -> None:
+def test_the_wheel_has_every_file_that_the_code_names(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert files_asked_for() - names == set()
-    # And whatever else lies in these folders, so that a new kind of file needs no thought.
+    # And all other files of these folders, so that a new kind of file is included.
     for folder, inside in (
         (ROOT / "templates", "app/templates"),
         (ROOT / "static", "app/static"),
@@ -88,7 +88,7 @@ def test_the_wheel_has_every_file_that_the_code_can_ask_for(wheel: Path) -> None
 
 
 def files_asked_for() -> set[str]:
-    """Each template, static file, catalogue, migration and data file that the sources name, as the wheel has it."""
+    """Each template, static file, catalogue, migration and data file that the sources name, as paths in the wheel."""
     strings = {
         node.value
         for path in (ROOT / "app").rglob("*.py")
@@ -119,7 +119,7 @@ def files_asked_for() -> set[str]:
     }
 
 
-def test_the_sandbox_says_in_one_line_what_it_lacks(venv: Path, tmp_path: Path) -> None:
+def test_the_sandbox_names_a_missing_package_in_one_line(venv: Path, tmp_path: Path) -> None:
     done = Deployment(venv, tmp_path, {"WEB_PORT": "0"}).swap_pay("sandbox", "demo")
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(r"Error: the sandbox needs the development packages \(\w+ is missing\): .+\n", done.stderr)
@@ -149,7 +149,7 @@ def deployment(venv: Path, postgres: Postgres, valkey_url: str, anvil: Anvil, to
 
 @pytest.fixture
 async def visitor(deployment: Deployment) -> AsyncIterator[Callable[[], Awaitable[Browser]]]:
-    """Makes browsers that reach the deployment as people do: by https, at its public address."""
+    """Opens browsers that reach the deployment by https, at its public address."""
     async with AsyncExitStack() as clients:
 
         async def make() -> Browser:
@@ -164,7 +164,7 @@ async def visitor(deployment: Deployment) -> AsyncIterator[Callable[[], Awaitabl
 async def test_the_processes_of_the_procfile_take_a_payment(
     deployment: Deployment, visitor: Callable[[], Awaitable[Browser]], driver: AnvilDriver, token: str, tmp_path: Path
 ) -> None:
-    # Given what the README tells an operator to run,
+    # Given the commands of the README for an operator,
     migrated = deployment.swap_pay("migrate")
     assert "migrations applied now, 0 before." in migrated.stdout, migrated.stderr
     merchant_id = deployment.make("create-merchant", "--name", "Harbour & Pine")["id"]
@@ -179,7 +179,7 @@ async def test_the_processes_of_the_procfile_take_a_payment(
         for process in started:
             running.callback(process.stop)
 
-        # when a shop asks for a payment and a customer makes it,
+        # when a shop creates an invoice and a customer pays it,
         shop = (await visitor()).client
         shop.headers["Authorization"] = f"Bearer {key}"
         await post(shop, "/webhooks", {"url": f"{hooks.url}/shop"})
@@ -190,7 +190,7 @@ async def test_the_processes_of_the_procfile_take_a_payment(
         await driver.transfer_token(token, invoice["pay_in"]["address"], int(invoice["pay_in"]["amount_raw"]))
         await driver.mine(3)
 
-        # then it is paid and booked, and the shop is told;
+        # then it is paid and booked, and the shop receives the webhook;
         await until("the payment", lambda: is_paid(shop, invoice["id"]))
         (balance,) = [
             each
@@ -201,7 +201,7 @@ async def test_the_processes_of_the_procfile_take_a_payment(
         async with httpx.AsyncClient(verify=ssl.create_default_context(cafile=hooks.ca_path), trust_env=False) as ask:
             await until("the webhook", lambda: was_told(ask, f"{hooks.url}/requests", "invoice.paid"))
 
-        # and every page opens with all its parts: the customer's in each language,
+        # and every page opens with all its files: the customer's in each language,
         path = invoice["payment_url"].removeprefix(PUBLIC_URL)
         for language in languages.every():
             assert f'<html lang="{language.code}"' in await whole(customer, f"{path}?lang={language.code}")
@@ -232,7 +232,7 @@ async def test_the_processes_of_the_procfile_take_a_payment(
 
 
 async def post(shop: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """POST to the API, as a shop does."""
+    """POST to the API."""
     answer = await shop.post(API + path, json=body, headers={"Idempotency-Key": path})
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
@@ -248,7 +248,7 @@ async def was_told(ask: httpx.AsyncClient, url: str, event_type: str) -> bool:
 
 
 async def mailed_path(maildir: Path) -> str | None:
-    """The path of the link in the only letter, once it is there."""
+    """Wait for the only letter. Returns the path of its link."""
     for path in maildir.glob("new/*"):
         letter = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         (found,) = re.findall(rf"{re.escape(PUBLIC_URL)}(/\S+token=\S+)", letter.get_content())
@@ -257,7 +257,7 @@ async def mailed_path(maildir: Path) -> str | None:
 
 
 async def whole(browser: Browser, path: str) -> str:
-    """A page that is there, with every static file that it names."""
+    """Open a page, and check that every static file that it names exists."""
     page = await browser.get(path)
     assert page.status_code == 200, (path, page.status_code, page.text[:500])
     linked = set(LINKED.findall(page.text))
@@ -268,7 +268,7 @@ async def whole(browser: Browser, path: str) -> str:
 
 
 async def until(what: str, look: Callable[[], Awaitable[T]]) -> T:
-    """What `look` finds, once it finds something."""
+    """Poll `look` until it returns a result."""
     async with asyncio.timeout(PATIENCE_S):
         while not (found := await look()):
             await asyncio.sleep(0.2)

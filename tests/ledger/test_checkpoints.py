@@ -1,4 +1,4 @@
-"""Checkpoints: what was signed can't be taken back, and a stranger can tell, with files alone."""
+"""Checkpoints: a signed state can't be changed unnoticed, and a third party can check that with files alone."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ SCRIPT = Path(__file__).parents[2] / "docs" / "verify_ledger.py"
 
 @pytest.fixture
 async def books(db: str) -> None:
-    """Six ledgers; ten entries in ours. Signed at seq 4 and at seq 8."""
+    """Six ledgers, one with ten entries, signed at seq 4 and at seq 8."""
     await database.execute(
         "INSERT INTO assets (network, symbol, contract, decimals) VALUES ('ethereum:test', 'USDT', '0x1', 6)"
     )
@@ -62,7 +62,7 @@ async def found(*, full: bool, keys: CheckpointKeys = KEYS) -> list[Finding]:
 
 @pytest.mark.usefixtures("books")
 @pytest.mark.parametrize("full", [True, False])
-async def test_untouched_books_have_nothing_to_be_found(full: bool) -> None:
+async def test_unchanged_ledgers_have_no_findings(full: bool) -> None:
     assert await found(full=full) == []
     async with snapshot():
         figures = (await hash_chains.check(KEYS, full=full)).figures
@@ -85,7 +85,7 @@ TAMPERINGS: dict[str, tuple[Callable[[], Awaitable[None]], int, str]] = {
 
 @pytest.mark.usefixtures("books")
 @pytest.mark.parametrize("tampering", TAMPERINGS)
-async def test_what_a_superuser_does_is_found_and_named(tampering: str) -> None:
+async def test_changes_by_a_superuser_are_found_and_named(tampering: str) -> None:
     tamper, seq, problem = TAMPERINGS[tampering]
     await tamper()
     (finding,) = await found(full=True)
@@ -96,7 +96,7 @@ async def test_what_a_superuser_does_is_found_and_named(tampering: str) -> None:
 
 @pytest.mark.usefixtures("books")
 @pytest.mark.parametrize("tampering", ["truncated", "re-hashed from the middle", "re-hashed as a whole"])
-async def test_between_full_runs_the_last_checkpoint_tells(tampering: str) -> None:
+async def test_runs_between_full_ones_compare_with_the_last_checkpoint(tampering: str) -> None:
     tamper, seq, _ = TAMPERINGS[tampering]
     await tamper()
     (finding,) = await found(full=False)
@@ -126,14 +126,14 @@ async def test_the_checkpoints_themselves_are_checked(statement: str, problem: s
 
 
 @pytest.mark.usefixtures("books")
-async def test_a_checkpoint_signed_by_a_stranger_is_found() -> None:
+async def test_a_checkpoint_signed_by_an_unknown_key_is_found() -> None:
     await checkpoints.create(CheckpointKeys({"c9": os.urandom(32)}), clock.now())
     assert [f.message for f in await found(full=False)] == ["key c9 signed it, and is not trusted"]
 
 
 @pytest.mark.usefixtures("books")
 async def test_keys_rotate_and_old_ones_stay_published() -> None:
-    rotated = CheckpointKeys({"c2": os.urandom(32)})  # the old seed has left the settings
+    rotated = CheckpointKeys({"c2": os.urandom(32)})  # the old seed is removed from the settings
     await book(CHAIN, 11, 12)
     await checkpoints.create(rotated, clock.now())
     assert list(await checkpoints_repository.public_keys()) == ["c1", "c2"]
@@ -144,7 +144,7 @@ async def test_keys_rotate_and_old_ones_stay_published() -> None:
 
 @pytest.mark.usefixtures("books")
 @pytest.mark.parametrize("table", ["ledger_checkpoints", "ledger_checkpoint_leaves", "checkpoint_keys"])
-async def test_postgres_refuses_to_have_checkpoints_changed(table: str) -> None:
+async def test_postgres_refuses_changes_of_checkpoints(table: str) -> None:
     for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET id = id", f"TRUNCATE {table} CASCADE"):
         with pytest.raises(asyncpg.RestrictViolationError):
             await database.execute(statement)
@@ -168,8 +168,8 @@ async def proof_of(number: int | None = None) -> dict[str, object]:
     return json.loads(json.dumps(shown))
 
 
-class Stranger:
-    """Somebody with the export, the proof, the public keys, and the script: outside of our code altogether."""
+class ThirdParty:
+    """A third party with the export, the proof, the public keys and the script, without our code."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -193,7 +193,7 @@ class Stranger:
 
 
 def ours(lines: list[str], proof: dict[str, object]) -> str | None:
-    """What our own verification says of the same files."""
+    """The result of our own verification of the same files."""
     try:
         fault = offline.verify_export_with_proof(lines, proof, checkpoint_format.seeds_public_keys(KEYS)).fault
     except offline.BadProof as bad:
@@ -202,29 +202,29 @@ def ours(lines: list[str], proof: dict[str, object]) -> str | None:
 
 
 @pytest.mark.usefixtures("books")
-async def test_a_stranger_verifies_an_export_against_a_proof(tmp_path: Path) -> None:
-    stranger, lines = Stranger(tmp_path), await export()
+async def test_a_third_party_verifies_an_export_against_a_proof(tmp_path: Path) -> None:
+    third_party, lines = ThirdParty(tmp_path), await export()
     for number in (None, 1, 2):
         proof = await proof_of(number)
-        status, said = stranger.verify(lines, proof)
+        status, said = third_party.verify(lines, proof)
         assert (status, ours(lines, proof)) == (0, None)
         assert "ok      MCH-0000000001 USDT ethereum:test: 10 entries" in said
 
 
 @pytest.mark.usefixtures("books")
-async def test_a_stranger_finds_what_was_cut_or_rewritten(tmp_path: Path) -> None:
-    stranger, proof = Stranger(tmp_path), await proof_of()
+async def test_a_third_party_finds_missing_and_rewritten_entries(tmp_path: Path) -> None:
+    third_party, proof = ThirdParty(tmp_path), await proof_of()
     await rewrite(CHAIN, 3, 1_000)
     lines = await export()
-    assert verify.verify_export(lines).fault is None  # whole in itself
-    status, said = stranger.verify(lines, proof)
+    assert verify.verify_export(lines).fault is None  # consistent in itself
+    status, said = third_party.verify(lines, proof)
     assert status == 1
     assert "rewritten at or before this seq" in said
     assert "rewritten within seq 1 to 8" in str(ours(lines, proof))
 
     await rewrite(CHAIN, 3, -1_000)
     await truncate(CHAIN, 6)
-    status, said = stranger.verify(await export(), proof)
+    status, said = third_party.verify(await export(), proof)
     assert status == 1
     assert "seq 7: missing: seq 8 was signed" in said
     assert "seq 7: missing" in str(ours(await export(), proof))
@@ -242,12 +242,12 @@ async def test_a_stranger_finds_what_was_cut_or_rewritten(tmp_path: Path) -> Non
         (lambda p: p.update(key_id="c7"), "not among the trusted ones"),
     ],
 )
-async def test_a_forged_proof_proves_nothing(
+async def test_a_forged_proof_is_refused(
     tmp_path: Path, forge: Callable[[dict[str, object]], object], said: str
 ) -> None:
     lines, proof = await export(), await proof_of()
     forge(proof)
-    status, output = Stranger(tmp_path).verify(lines, proof)
+    status, output = ThirdParty(tmp_path).verify(lines, proof)
     assert status == 1
     assert said in output
     assert said in str(ours(lines, proof))
@@ -257,7 +257,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 
 
 @given(TEXTS, TEXTS, TEXTS, st.integers(0, 2**53 - 1), st.integers(-(10**77), 10**77))
-def test_the_fast_encoder_writes_what_rfc_8785_asks_for(
+def test_the_fast_encoder_writes_the_form_of_rfc_8785(
     owner: str, kind: str, reference: str, seq: int, raw: int
 ) -> None:
     chain = ChainId(owner=owner, asset="USDT", network="ethereum:test")

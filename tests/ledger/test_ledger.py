@@ -1,4 +1,4 @@
-"""The books: what is booked adds up, what is altered is named, what may not be is refused by Postgres."""
+"""The ledgers: entries sum to balances, a change is found and named, and Postgres refuses forbidden statements."""
 
 import asyncio
 import hashlib
@@ -44,14 +44,14 @@ async def test_parallel_bookings_make_one_chain_that_verifies() -> None:
 
 
 @pytest.mark.usefixtures("usdt")
-async def test_one_fact_is_booked_once() -> None:
+async def test_one_reference_is_booked_once() -> None:
     await book(5, "DEP-1")
     with pytest.raises(asyncpg.UniqueViolationError, match="ledger_entries_fact_once"):
         await book(5, "DEP-1")
 
 
 @pytest.mark.usefixtures("usdt")
-async def test_spending_more_than_there_is_is_refused() -> None:
+async def test_a_debit_above_the_balance_is_refused() -> None:
     await book(5, "DEP-1")
     with pytest.raises(ApiError) as refused:
         await book(-6, "PO-1")
@@ -82,7 +82,7 @@ def forged_entry(*, seq_step: int, delta: int, after: int) -> str:
         " VALUES ('MCH-2', 'ethereum:test', 'USDT', 0, 10, 0, repeat('0', 64))",
     ],
 )
-async def test_postgres_refuses_to_have_the_books_changed(statement: str) -> None:
+async def test_postgres_refuses_changes_of_the_ledgers(statement: str) -> None:
     await book(5, "DEP-1")
     with pytest.raises((asyncpg.RestrictViolationError, asyncpg.CheckViolationError)):
         await database.execute(statement)
@@ -99,7 +99,7 @@ async def test_postgres_refuses_to_have_the_books_changed(statement: str) -> Non
         ("UPDATE ledger_heads SET available_raw = 1000", 5),
     ],
 )
-async def test_a_change_behind_the_databases_back_is_named(tampering: str, seq: int) -> None:
+async def test_a_change_without_triggers_is_named(tampering: str, seq: int) -> None:
     for n in range(1, 6):
         await book(n, f"DEP-{n}")
     await database.execute("ALTER TABLE ledger_entries DISABLE TRIGGER ALL")
@@ -111,7 +111,7 @@ async def test_a_change_behind_the_databases_back_is_named(tampering: str, seq: 
 
 
 @pytest.mark.usefixtures("usdt")
-async def test_a_stranger_can_verify_an_export_with_the_standard_library() -> None:
+async def test_a_third_party_verifies_an_export_with_the_standard_library() -> None:
     for n in range(1, 6):
         await book(n * 10**20, f"DEP-{n}")
     lines = [line async for line in verify.export(await only_head())]
@@ -130,7 +130,7 @@ async def test_a_stranger_can_verify_an_export_with_the_standard_library() -> No
 
 
 @pytest.mark.usefixtures("usdt")
-async def test_an_altered_or_cut_export_is_named() -> None:
+async def test_an_altered_or_shortened_export_is_named() -> None:
     for n in range(1, 4):
         await book(n, f"DEP-{n}")
     lines = [line async for line in verify.export(await only_head())]

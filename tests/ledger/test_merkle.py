@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.ledger import merkle
 
-# The leaves and roots that the reference implementation of RFC 6962 tests itself with (google/certificate-transparency,
+# The leaves and roots of the tests of RFC 6962's reference implementation (google/certificate-transparency,
 # merkletree tests).
 LEAVES = [
     bytes.fromhex(text)
@@ -32,7 +32,7 @@ def test_roots_are_those_of_the_reference(size: int) -> None:
     assert merkle.root(HASHES[:size]).hex() == ROOTS[size - 1]
 
 
-def test_the_root_of_nothing_is_the_hash_of_nothing() -> None:
+def test_the_root_without_leaves_is_the_hash_of_nothing() -> None:
     assert merkle.root([]) == hashlib.sha256(b"").digest()
 
 
@@ -66,7 +66,7 @@ def test_paths_are_those_of_the_reference(index: int, size: int, path: list[str]
 
 
 @given(st.lists(st.binary(max_size=8), min_size=1, max_size=70), st.data())
-def test_each_leaf_is_proven_at_its_own_place_alone(contents: list[bytes], data: st.DataObject) -> None:
+def test_each_leaf_is_proven_only_at_its_own_index(contents: list[bytes], data: st.DataObject) -> None:
     leaves = [merkle.leaf_hash(content) for content in contents]
     root = merkle.root(leaves)
     index = data.draw(st.integers(0, len(leaves) - 1))

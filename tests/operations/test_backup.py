@@ -1,4 +1,4 @@
-"""The drill of docs/operations.md: dump a gateway that has money, restore it elsewhere, and prove the books."""
+"""The restore procedure of docs/operations.md: dump a gateway with money, restore it elsewhere, verify the ledgers."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ from tests.reconciliation.world import World
 
 
 def run(program: Path, dsn: str, *options: str) -> None:
-    """A program of Postgres against one database."""
+    """Run a program of Postgres on one database."""
     parts = urlsplit(dsn)
     connection = {
         "PGHOST": parts.hostname or "",
@@ -30,7 +30,7 @@ def run(program: Path, dsn: str, *options: str) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-async def test_a_restored_dump_is_the_same_books(
+async def test_a_restored_dump_has_the_same_ledgers(
     world: World,  # noqa: F811
     postgres: Postgres,
     tmp_path: Path,
@@ -56,7 +56,7 @@ async def test_a_restored_dump_is_the_same_books(
         done = await repository.run(run_id)
         assert done is not None
         assert (done.status, await repository.findings(run_id)) == ("clean", [])
-        with pytest.raises(asyncpg.RestrictViolationError):  # the guards came along
+        with pytest.raises(asyncpg.RestrictViolationError):  # the triggers were restored too
             await database.execute("DELETE FROM ledger_entries")
     finally:
         await database.close_pool()

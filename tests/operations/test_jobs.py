@@ -1,4 +1,4 @@
-"""Whoever can write to Redis gives our workers nothing to run but what they know."""
+"""A writer to Redis can't make our workers run foreign code."""
 
 import os
 import pickle
@@ -25,7 +25,7 @@ PATIENCE_S = 60
 
 
 class Exploit:
-    """What makes a file where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -36,7 +36,7 @@ class Exploit:
 
 @contextmanager
 def worker(environment: dict[str, str], log_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """`swap-pay worker default`, under way."""
+    """A running `swap-pay worker default`."""
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli.main", "worker", "default"],
@@ -60,13 +60,13 @@ async def until_taken(pool: ArqRedis, *job_ids: str) -> None:
 
 
 @pytest.mark.usefixtures("db", "valkey")
-async def test_a_planted_pickle_is_not_opened_and_stops_nobody(
+async def test_a_planted_pickle_is_not_loaded_and_stops_no_worker(
     settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
     planted = tmp_path / "opened"
     exploit = pickle.dumps(Exploit(planted))
     pickle.loads(exploit)
-    assert planted.is_dir()  # it works where it is opened
+    assert planted.is_dir()  # the exploit works when it is unpickled
     planted.rmdir()
     account = await an_account(settings)
     a_month_ago = clock.now() - timedelta(days=31)
@@ -76,9 +76,9 @@ async def test_a_planted_pickle_is_not_opened_and_stops_nobody(
 
     ours = redis.arq_pool(settings.redis_url, QUEUE)
     with worker(environment, log_path) as running:
-        # As arq's own pools write jobs, and bare; then one that we might write.
+        # In the format of arq's own pools, and bare; then one in our format.
         theirs = await create_pool(RedisSettings.from_dsn(settings.redis_url))
-        pickled = await theirs.enqueue_job("forget_sessions", Exploit(planted), _queue_name=QUEUE)
+        pickled = await theirs.enqueue_job("purge_sessions", Exploit(planted), _queue_name=QUEUE)
         assert pickled is not None
         await theirs.psetex("arq:job:bare", 60_000, exploit)
         await theirs.zadd(QUEUE, {"bare": now_ms})
@@ -87,12 +87,12 @@ async def test_a_planted_pickle_is_not_opened_and_stops_nobody(
         assert await database.fetch_value("SELECT count(*) FROM sessions") == 1, "the pickled job has run"
         assert running.poll() is None, log_path.read_text()
 
-        job = await ours.enqueue_job("forget_sessions", _queue_name=QUEUE)
+        job = await ours.enqueue_job("purge_sessions", _queue_name=QUEUE)
         assert job is not None
         await until_taken(ours, job.job_id)
         assert await database.fetch_value("SELECT count(*) FROM sessions") == 0
         assert running.poll() is None
         assert not planted.exists()
-    assert "deserializ" in log_path.read_text(), "nobody is told"
+    assert "deserializ" in log_path.read_text(), "the refused job is not in the log"
     await theirs.aclose()
     await ours.aclose()

@@ -1,4 +1,4 @@
-"""Rotating the data key: everything sealed moves, and opens with the new key alone."""
+"""Rotating the data key: every sealed value is sealed again, and opens with the new key alone."""
 
 import base64
 import os
@@ -21,7 +21,7 @@ from tests.factories.webhooks import make_endpoint
 
 
 @pytest.mark.usefixtures("db")
-async def test_what_an_old_key_sealed_opens_with_the_new_one_alone(settings: Settings) -> None:
+async def test_resealed_secrets_open_with_the_new_key_alone(settings: Settings) -> None:
     old = settings.data_keys
     endpoint = await make_endpoint(
         merchant_id=await merchant(), mode="test", url="https://example.test/hook", keys=old, now=clock.now()
@@ -59,7 +59,7 @@ async def test_what_an_old_key_sealed_opens_with_the_new_one_alone(settings: Set
 
 
 @pytest.mark.usefixtures("db")
-async def test_a_key_that_is_gone_too_early_is_named(settings: Settings) -> None:
+async def test_a_key_removed_too_early_is_named(settings: Settings) -> None:
     await make_endpoint(
         merchant_id=await merchant(), mode="test", url="https://e.test/", keys=settings.data_keys, now=clock.now()
     )

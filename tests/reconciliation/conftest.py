@@ -1,4 +1,4 @@
-"""A gateway whose deposit addresses nobody else has, whose alerts go everywhere, and some money in it."""
+"""A gateway with deposit addresses of its own, every route of alerts, and some payments."""
 
 import base64
 import os
@@ -26,14 +26,14 @@ def random_base64() -> str:
 
 @pytest.fixture
 async def hook(tmp_path: Path) -> AsyncIterator[Receiver]:
-    """The operator's hook."""
+    """The receiver of the operator's alert hook."""
     async with receiving(tmp_path) as running_hook:
         yield running_hook
 
 
 @pytest.fixture
 def environment(environment: dict[str, str], hook: Receiver, tmp_path: Path) -> dict[str, str]:
-    """Every route of alerts, and a key for checkpoints."""
+    """Settings with every route of alerts, and a key for checkpoints."""
     return environment | {
         "MAIL_URL": f"maildir:{tmp_path}/mail",
         "ALERT_MAIL_TO": "ops@example.test, oncall@example.test",
@@ -48,7 +48,7 @@ def environment(environment: dict[str, str], hook: Receiver, tmp_path: Path) -> 
 
 @pytest.fixture
 def chain_settings(environment: dict[str, str], tmp_path: Path, anvil: Anvil, token: str) -> Callable[..., Settings]:
-    """As for all tests, but with an extended key of its own: the node's accounts hold coins that no ledger knows."""
+    """As in other tests, but with another xpub: the node's accounts hold coins that are in no ledger."""
     account = Bip32Slip10Secp256k1.FromSeed(os.urandom(32)).DerivePath("m/44'/60'/0'")
     xpub = account.PublicKey().ToExtended()
     hot = to_checksum_address(os.urandom(20))
@@ -65,7 +65,7 @@ def chain_settings(environment: dict[str, str], tmp_path: Path, anvil: Anvil, to
 
 @pytest.fixture
 async def services(chain_settings: Callable[..., Settings], steady_clock: None) -> AsyncIterator[Services]:
-    """The gateway, on a fresh database and an empty Valkey."""
+    """The gateway, with a new database and an empty Valkey."""
     logging.configure(level="INFO", json=True)
     async with running(wire(chain_settings())) as services:
         await redis.client().flushall()
@@ -74,7 +74,7 @@ async def services(chain_settings: Callable[..., Settings], steady_clock: None) 
 
 @pytest.fixture
 async def world(services: Services, driver: AnvilDriver, token: str) -> World:
-    """Two paid invoices, one of them in the coin, and one that was overpaid; signed in a checkpoint."""
+    """Two paid invoices, one of them in the native coin, and an overpaid one; signed in a checkpoint."""
     world = await World.begin(services, driver, token)
     await world.pay("USDT", "5.00")
     await world.pay("ETH", "0.01")

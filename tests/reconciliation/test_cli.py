@@ -1,4 +1,4 @@
-"""What an operator types, and the exit codes that cron and scripts go by."""
+"""The operators' commands, and their exit codes for cron and scripts."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 async def swap_pay(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
-    """Exit code and output of a command."""
+    """Run a command. Returns its exit code and output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "app.cli.main", *arguments),
         cwd=ROOT,
@@ -78,7 +78,7 @@ async def test_an_export_is_verified_against_a_proof(world: World, environment: 
     assert (status, "seq 3: missing: checkpoint 2 signed seq 3" in said) == (1, True), said
 
 
-async def test_metrics_show_what_is_open_and_how_old_the_last_proof_is(world: World) -> None:
+async def test_metrics_show_open_alerts_and_the_age_of_the_last_run(world: World) -> None:
     await change_a_balance(world)
     await world.reconcile()
     app = create_app(world.services.settings)

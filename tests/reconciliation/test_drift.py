@@ -1,4 +1,4 @@
-"""What is not as it should be is found by the next run, and everybody is told."""
+"""The next run finds each kind of drift, and alerts everybody."""
 
 import asyncio
 import hashlib
@@ -26,7 +26,7 @@ from tests.reconciliation.world import NETWORK, World
 from tests.webhooks.receiving import Receiver, response
 
 
-async def test_a_gateway_at_rest_is_clean_to_the_unit(world: World) -> None:
+async def test_an_idle_gateway_has_no_drift(world: World) -> None:
     await world.payout(1_000_000)
     await world.settle()
     await assert_invariants(world.services)
@@ -104,7 +104,7 @@ async def move_funds_on_chain(world: World) -> str:
         " WHERE d.asset = 'USDT' ORDER BY d.id LIMIT 1"
     )
     await world.driver.call("anvil_impersonateAccount", address)
-    await world.driver.set_balance(address, 10**18)  # the thief pays the gas; what is left is found as well
+    await world.driver.set_balance(address, 10**18)  # the thief pays the gas; the remaining coins are found as well
     await world.send("USDT", "0x000000000000000000000000000000000000dEaD", 1_000_000, sender=address)
     await world.settle()
     return f"holdings: USDT {NETWORK}: the chain holds 1000000 minor units less than the ledgers owe"
@@ -168,7 +168,7 @@ HARMS: list[Callable[[World], Awaitable[str]]] = [
 
 
 @pytest.mark.parametrize("harm", HARMS, ids=lambda harm: harm.__name__)
-async def test_one_run_finds_it_and_tells_everybody(
+async def test_one_run_finds_it_and_alerts_everybody(
     world: World,
     hook: Receiver,
     tmp_path: Path,
@@ -183,7 +183,7 @@ async def test_one_run_finds_it_and_tells_everybody(
     with pytest.raises(AssertionError, match=said.split(":", maxsplit=1)[0]):
         await assert_invariants(world.services)
 
-    # In the log, on /metrics, and open until somebody acknowledges it.
+    # In the log, on /metrics, and open until an operator acknowledges it.
     logged = [record.msg for record in caplog.records if record.levelname == "CRITICAL"]
     assert any(isinstance(line, dict) and line["message"].startswith(said) for line in logged)
     exposed = metrics.render(await ops.gauges(clock.now())).decode()
@@ -210,7 +210,7 @@ async def raise_one() -> None:
     )
 
 
-async def test_the_hooks_signature_is_ours_too(world: World, hook: Receiver) -> None:
+async def test_the_alert_hook_is_signed_like_a_webhook(world: World, hook: Receiver) -> None:
     await raise_one()
     await world.services.alert_routes.route_new(clock.now())
     await world.services.alert_routes.post_waiting()
@@ -222,7 +222,7 @@ async def test_the_hooks_signature_is_ours_too(world: World, hook: Receiver) -> 
     assert mark == signed
 
 
-async def test_a_hook_that_fails_is_tried_again_with_the_same_bytes(world: World, hook: Receiver) -> None:
+async def test_a_failed_hook_is_retried_with_the_same_bytes(world: World, hook: Receiver) -> None:
     await raise_one()
     routes = world.services.alert_routes
     hook.always(response(500), "/alerts")
@@ -238,7 +238,7 @@ async def test_a_hook_that_fails_is_tried_again_with_the_same_bytes(world: World
     assert first.body == second.body
 
 
-async def test_the_same_drift_is_counted_and_told_once_a_day(world: World, hook: Receiver) -> None:
+async def test_the_same_drift_is_counted_and_sent_once_a_day(world: World, hook: Receiver) -> None:
     await change_a_balance(world)
     await world.reconcile()
     routes = world.services.alert_routes
@@ -251,7 +251,7 @@ async def test_the_same_drift_is_counted_and_told_once_a_day(world: World, hook:
     assert await routes.route_new(clock.now()) == first_round
 
 
-async def test_acknowledging_needs_a_note_and_a_fault_that_stays_comes_back(world: World) -> None:
+async def test_acknowledging_needs_a_note_and_a_remaining_fault_alerts_again(world: World) -> None:
     await change_a_balance(world)
     await world.reconcile()
     (alert, *_) = await alerts.open_alerts()
@@ -265,7 +265,7 @@ async def test_acknowledging_needs_a_note_and_a_fault_that_stays_comes_back(worl
     assert alert.message in {found.message for found in await alerts.open_alerts()}
 
 
-async def test_a_node_that_is_away_is_no_drift(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_node_that_is_down_is_no_drift(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from app.networks.port import NodeUnavailable
     from app.reconciliation import service
 
@@ -290,7 +290,7 @@ async def test_between_full_runs_only_what_is_new_is_read(world: World) -> None:
     assert run.figures["hash_chains"]["entries_read"] == 2
 
 
-async def test_the_clock_asks_for_a_full_run_once_a_day(world: World) -> None:
+async def test_a_scheduled_run_is_full_once_a_day(world: World) -> None:
     async def scheduled() -> bool:
         run = await repository.run(await world.services.reconciliation.run_scheduled(clock.now()))
         assert run is not None
@@ -303,7 +303,7 @@ async def test_the_clock_asks_for_a_full_run_once_a_day(world: World) -> None:
 
 
 async def test_money_in_flight_is_no_drift(world: World) -> None:
-    """Seen and not confirmed, sent and not booked, booked and not confirmed, in review: at every height."""
+    """Seen and not confirmed, sent and not booked, booked and not confirmed, in review: no drift at any height."""
     await world.pay("USDT", "2.00")
     await world.watcher.tick()
     await world.payout(500_000, booked=False)

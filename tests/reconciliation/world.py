@@ -1,4 +1,4 @@
-"""Customers who pay, a hot wallet that pays out, and the rows that the signer would write for it."""
+"""Customers who pay, a hot wallet that pays out, and the rows that the signer would write."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ HOT_TOKENS_RAW = 50_000_000
 
 @dataclass
 class World:
-    """One merchant, its customers, and our hot wallet, which an operator has topped up."""
+    """One merchant, its customers, and a hot wallet that an operator has topped up."""
 
     services: Services
     driver: AnvilDriver
@@ -40,7 +40,7 @@ class World:
     terms: Terms
     hot: str
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """The node counts nonces by what it has mined: one sender at a time."""
+    """The node counts nonces of mined transactions only, so one sender at a time."""
 
     @classmethod
     async def begin(cls, services: Services, driver: AnvilDriver, token: str) -> Self:
@@ -65,27 +65,27 @@ class World:
             await ledger.post([posting], clock.now())
 
     async def pay(self, asset: str, amount: str, extra_raw: int = 0) -> InvoiceBody:
-        """A customer pays a new invoice, with so much too much. It is open for long: other tests of the run have let
-        the node's clock run ahead."""
+        """A customer pays a new invoice, overpaid by this amount. The invoice has a long expiry: other tests of the run
+        have advanced the node's clock."""
         new = await invoice(self.services, self.terms, amount=amount, currency=asset, expires_in=timedelta(days=6))
         await self.send(asset, new.pay_in.address, int(new.pay_in.amount_raw) + extra_raw)
         return new
 
     async def send(self, asset: str, to: str, amount_raw: int, sender: str | None = None) -> dict[str, Any]:
-        """A transfer on chain; its receipt."""
+        """Send a transfer on chain. Returns its receipt."""
         async with self.sending:
             if asset == "ETH":
                 return await self.driver.transfer_native(to, amount_raw, sender=sender)
             return await self.driver.transfer_token(self.token, to, amount_raw, sender=sender)
 
     async def settle(self) -> None:
-        """Enough confirmations for all that was sent, and the events of it numbered."""
+        """Mine enough confirmations for everything that was sent, and number the events."""
         await self.driver.mine(3)
         await self.watcher.tick()
         await sequencer.number_events(fan_out_with(self.services.settings.data_keys))
 
     async def payout(self, amount_raw: int, *, sent: bool = True, booked: bool = True) -> str:
-        """A payout in USDT from the merchant's balance, as far as it has come: on chain or not, booked or not."""
+        """A payout in USDT from the merchant's balance, on chain or not, booked or not."""
         payout_id, now = ids.new_id(ids.PAYOUT), clock.now()
         destination = to_checksum_address(os.urandom(20))
         async with database.transaction():
@@ -117,7 +117,7 @@ class World:
         return payout_id
 
     async def _broadcast(self, payout_id: str, destination: str, amount_raw: int) -> None:
-        """The row is there before the transaction is."""
+        """Add the row before the transaction is sent, as the signer does."""
         nonce = int(await self.driver.call("eth_getTransactionCount", self.hot, "latest"), 16)
         async with database.transaction():
             await unguarded(
@@ -147,7 +147,7 @@ class World:
             await self.driver.call("evm_setAutomine", True)
 
     async def _settle_transaction(self, payout_id: str) -> None:
-        """What the signer books when it sees the receipt: where it is, and what it cost, out of the treasury."""
+        """Record the block and book the gas to the treasury, as the signer does when it sees the receipt."""
         txid = await database.fetch_value("SELECT txid FROM outgoing_transactions WHERE withdrawal = $1", payout_id)
         receipt = await self.driver.call("eth_getTransactionReceipt", txid)
         gas_raw = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
@@ -165,7 +165,7 @@ class World:
         await self.book(TREASURY, "ETH", "network_fee", -gas_raw, str(txid)[:40])
 
     async def reconcile(self, *, full: bool = True) -> tuple[Run, list[RecordedFinding]]:
-        """A run, and what it found."""
+        """Run reconciliation. Returns its findings."""
         run_id = await self.services.reconciliation.run(clock.now(), full=full)
         run = await repository.run(run_id)
         assert run is not None
@@ -173,7 +173,7 @@ class World:
 
 
 async def unguarded(statement: str, *args: object) -> None:
-    """A row as it would be after approval, signature and confirmation, without going through them; in a transaction."""
+    """Inside, triggers don't fire, so that a row can be written in its final state. Needs a transaction."""
     await database.execute("SET LOCAL session_replication_role = replica")
     await database.execute(statement, *args)
     await database.execute("SET LOCAL session_replication_role = origin")

@@ -1,7 +1,7 @@
-"""Whatever stands still for a while, under load and in the middle of payments: afterwards all is as if it had not.
+"""A server hangs for a while, under load and in the middle of payments; afterwards nothing is lost or doubled.
 
-The whole gateway runs as in production, in processes of its own. SIGSTOP stops a server whole: the kernel goes on to
-accept connections for it, and nobody answers. `SOAK=100`: ten times, for longer and shorter.
+The whole gateway runs as in production, in separate processes. SIGSTOP stops a server: the kernel still accepts
+connections for it, but nothing answers. `SOAK=100`: ten times, for different durations.
 """
 
 import os
@@ -22,7 +22,7 @@ from tests.resilience.world import Running, assert_paid, assert_paid_once, credi
 ROUNDS = max(1, int(os.environ.get("SOAK", "10")) // 10)
 
 HANG_S = 13.0
-"""Longer than a request waits (8 s) and longer than a lock's lease (10 s): everybody gives up, and comes back."""
+"""Longer than a request waits (8 s) and longer than a lock's lease (10 s): every process gives up, and recovers."""
 
 MOST_S = 10.0
 READY_S = 2.0
@@ -31,14 +31,14 @@ READY_S = 2.0
 RATE_OVER_S = 2.0
 PAGE_EVERY_S = 3.0
 THREADS, PAUSE_S = 3, 0.1
-"""Enough to be under way whatever happens, and not so many that their deliveries take longer than the test."""
+"""Enough for steady load, and few enough that all deliveries end within the test."""
 
 pytestmark = pytest.mark.timeout(240 + 120 * ROUNDS)
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One sandbox for the module, whose merchant has money to pay out."""
+    """One sandbox for the module, whose merchant has a balance to pay out."""
     with sandbox(tmp_path_factory.mktemp("hangs") / "var") as running:
         before, invoice = credits(running), running.new_invoice()
         running.pay(invoice)
@@ -48,7 +48,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @dataclass
 class Load:
-    """Integrators that create invoices and read them, one after another, each creation until it has succeeded."""
+    """Integrators that create invoices and read them, one after another; each creation is retried until it succeeds."""
 
     base_url: str
     api_key: str
@@ -61,7 +61,7 @@ class Load:
 
     @contextmanager
     def running(self, page_url: str) -> Iterator[None]:
-        """Inside, there is load."""
+        """Inside, the load runs."""
         with ThreadPoolExecutor() as threads:
             working = [threads.submit(self.create) for _ in range(THREADS)]
             working += [threads.submit(self.look_at_readiness), threads.submit(self.load_page, page_url)]
@@ -85,7 +85,7 @@ class Load:
                         break
 
     def load_page(self, url: str) -> None:
-        """Now and then: one address may load 30 pages a minute."""
+        """At intervals, because one address may load 30 pages a minute."""
         with httpx.Client(timeout=30, trust_env=False) as client:
             while not self.stop.wait(PAGE_EVERY_S):
                 answer = self._timed(lambda: client.get(url))
@@ -103,7 +103,7 @@ class Load:
                         self.faults.append(f"{path}: {answer.status_code}")
 
     def rate(self) -> float:
-        """Creations a second, over a short while."""
+        """Creations per second, over a short time."""
         before = len(self.made)
         time.sleep(RATE_OVER_S)
         return (len(self.made) - before) / RATE_OVER_S
@@ -130,7 +130,7 @@ def code(answer: httpx.Response) -> str:
 
 
 class OpenPage:
-    """A checkout page's stream, as a browser holds it open; `told` counts what it was told."""
+    """A checkout page's stream, as a browser keeps it open; `told` counts its messages."""
 
     def __init__(self, payment_url: str) -> None:
         self.told = 0
@@ -156,11 +156,11 @@ def test_postgres_hangs_under_load_and_nothing_is_lost_or_doubled(running: Runni
         running.approve(payout_id)
         running.pay(invoice)
         time.sleep(running.chance.random())
-        # When Postgres stands still while a payment comes in and a payout goes out,
+        # When Postgres hangs while a payment comes in and a payout goes out,
         with running.stack.services.postgres.process.paused():
             told = page.told
             time.sleep(HANG_S)
-        # then the workers have given their locks up; afterwards all goes on, and the open page hears of it.
+        # then the workers release their locks; afterwards they continue, and the open page is updated.
         for name in ("chain", "signer"):
             assert "lock_lost" in running.stack.app[name].log_path.read_text()
         wait_for("the page's news", lambda: page.told > told or None, 30)
@@ -194,14 +194,14 @@ def test_redis_and_the_node_hang_and_the_payment_completes(running: Running, _: 
 
 
 def payout(running: Running) -> tuple[str, str]:
-    """A payout that the merchant asks for, and its destination, which nobody has paid before."""
+    """Request a payout to a new destination. Returns the payout and the destination."""
     destination = "0x" + secrets.token_hex(20)
     body = {"asset": "USDT", "chain": "ethereum", "amount": "0.25", "destination": destination}
     return running.integrator.post("/payouts", body, once=secrets.token_hex(8))["id"], destination
 
 
 def assert_paid_out_once(running: Running, payout_id: str, destination: str) -> None:
-    """Confirmed, and the destination holds the amount and no more."""
+    """The payout is confirmed, and the destination holds exactly the amount."""
 
     def confirmed() -> bool | None:
         return running.integrator.get(f"/payouts/{payout_id}")["status"] == "confirmed" or None
@@ -213,7 +213,7 @@ def assert_paid_out_once(running: Running, payout_id: str, destination: str) -> 
 
 
 def assert_made_once(running: Running, load: Load) -> None:
-    """Each creation that was repeated until it succeeded has made one invoice, whose event is delivered."""
+    """Each creation, repeated until it succeeded, has created one invoice, and its event is delivered."""
     orders = ", ".join(f"'{once}'" for once, _ in load.made)
     made = query(running, f"SELECT count(*) FROM invoices WHERE order_id IN ({orders})")
     assert made == len(load.made) == len({invoice_id for _, invoice_id in load.made})

@@ -1,7 +1,7 @@
-"""Whatever dies while a payment is under way, the payment completes, once.
+"""If any process dies during a payment, the payment still completes, once.
 
-The whole gateway runs as in production, in processes of its own; each test takes one part away at a moment of
-chance (`SOAK=100`: at ten such moments) and brings it back.
+The whole gateway runs as in production, in separate processes; each test kills one part at a random moment
+(`SOAK=100`: at ten such moments) and starts it again.
 """
 
 import os
@@ -20,7 +20,7 @@ from tests.resilience.world import Running, assert_paid_once, credits, sandbox
 
 ROUNDS = max(1, int(os.environ.get("SOAK", "10")) // 10)
 PAYMENT_S = 4.0
-"""About how long an undisturbed payment takes: moments of chance are spread over it."""
+"""The usual duration of a payment: the random moments are within it."""
 
 pytestmark = pytest.mark.timeout(180 + 120 * ROUNDS)
 
@@ -33,7 +33,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def kill(process: Callable[[Running], Process]) -> Callable[[Running], None]:
-    """SIGKILL to a process and all of its group, as a power cut or the kernel's memory killer would."""
+    """SIGKILL a process and all of its group, like a power failure or the kernel's OOM killer."""
     return lambda running: process(running).kill()
 
 
@@ -98,8 +98,8 @@ def test_a_kill_of_everything_at_once(running: Running) -> None:
     assert_paid_once(running, invoice, before)
 
 
-def test_a_delivery_under_way_is_made_again(running: Running) -> None:
-    # Given a receiver that takes its time to answer,
+def test_an_interrupted_delivery_is_repeated(running: Running) -> None:
+    # Given a receiver that answers slowly,
     slow = {"path": "/webhooks/demo", "delay_s": 3, "times": 1}
     behaviour_url = running.interface.webhook_receiver.requests_url.replace("/requests", "/behaviour")
     httpx.post(behaviour_url, json=slow, verify=running.interface.webhook_receiver.ca_file).raise_for_status()

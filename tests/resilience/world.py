@@ -1,4 +1,4 @@
-"""A sandbox that runs whole, in processes of its own, and what its merchant, customer and operator do in it."""
+"""A running sandbox with all its processes, and the actions of its merchant, customer and operator."""
 
 import asyncio
 import random
@@ -21,14 +21,14 @@ from app.sandbox.run import customer
 from app.sandbox.stack import Stack
 
 COMPLETE_TIMEOUT_S = 75
-"""A delivery whose worker was killed is claimed by another after 30 s; and it may be delivered and claimed again."""
+"""A delivery of a killed worker is claimed by another after 30 s; that may happen twice."""
 
 EVENTS = {"invoice.created", "invoice.confirming", "invoice.paid"}
 
 
 @dataclass
 class Running:
-    """A running sandbox, and who takes part in a payment."""
+    """A running sandbox with its integrator and customer."""
 
     stack: Stack
     interface: Interface
@@ -45,7 +45,7 @@ class Running:
         self.customer.send("USDT", invoice["pay_in"]["address"], int(invoice["pay_in"]["amount_raw"]))
 
     def approve(self, payout_id: str) -> None:
-        """The operator's approval, with a code that was not used before."""
+        """Approve as the operator, with a code that was not used before."""
         operator = self.interface.operator_login
 
         def approved() -> bool | None:
@@ -56,7 +56,7 @@ class Running:
         wait_for("the approval", approved, 90)
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """`swap-pay …` with the settings of the sandbox."""
+        """Run `swap-pay …` with the settings of the sandbox."""
         return subprocess.run(
             [sys.executable, "-m", "app.cli.main", *arguments],
             cwd=ROOT,
@@ -69,7 +69,7 @@ class Running:
 
 @contextmanager
 def sandbox(directory: Path) -> Iterator[Running]:
-    """One that runs, in `directory`; deleted at the end."""
+    """A running sandbox in `directory`; deleted at the end."""
     home = Home(directory)
     stack = Stack(home)
     interface = stack.start()
@@ -83,13 +83,13 @@ def sandbox(directory: Path) -> Iterator[Running]:
 
 
 def assert_paid_once(running: Running, invoice: dict[str, Any], credits_before: int) -> None:
-    """`assert_paid`, and nothing is left waiting."""
+    """`assert_paid`, and no delivery is pending."""
     assert_paid(running, invoice, credits_before)
     wait_for("the end of all deliveries", lambda: True if deliveries_waiting(running) == 0 else None, 40)
 
 
 def assert_paid(running: Running, invoice: dict[str, Any], credits_before: int) -> None:
-    """The invoice becomes paid; one credit, whole chains, each event delivered and signed."""
+    """The invoice becomes paid, with one credit, valid hash chains, and each event delivered and signed."""
 
     def complete() -> dict[str, Any] | None:
         with suppress(IntegratorError):
@@ -112,7 +112,7 @@ def assert_paid(running: Running, invoice: dict[str, Any], credits_before: int) 
 
 
 def credits(running: Running) -> int:
-    """How many credits the merchant's ledger has, in the database itself."""
+    """The number of credits in the merchant's ledger, read from the database."""
     return query(running, "SELECT count(*) FROM ledger_entries WHERE kind = 'invoice_credit'")
 
 

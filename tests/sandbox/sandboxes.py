@@ -1,4 +1,4 @@
-"""A sandbox as a user has it: commands typed in a shell, and what they leave running."""
+"""A sandbox for tests: it runs the commands of a user, and finds the processes that they start."""
 
 import os
 import signal
@@ -63,13 +63,13 @@ class Sandbox:
         return self._running.returncode
 
     def ensure_stopped(self) -> None:
-        """For the end of a test, whatever happened in it."""
+        """Stop it at the end of a test, also of a failed one."""
         if self._running is not None and self._running.poll() is None:
             self.stop(signal.SIGTERM)
 
     @property
     def interface(self) -> Interface:
-        """What `sandbox.json` says."""
+        """The content of `sandbox.json`."""
         return msgspec.json.decode(self.home.interface_file.read_bytes(), type=Interface)
 
     def integrator(self) -> Integrator:
@@ -81,7 +81,7 @@ class Sandbox:
         return customer(self.home, self.interface)
 
     def processes(self) -> list[psutil.Process]:
-        """Every process that `sandbox run` has started and that lives, by what it was told or where it works."""
+        """Every running process that `sandbox run` has started, found by its arguments, environment or directory."""
         marks = (str(self.home.directory), str((self.home.postgres / "data").resolve()))
         return [process for process in psutil.process_iter() if _mentions(process, marks)]
 

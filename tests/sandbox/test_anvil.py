@@ -26,7 +26,7 @@ def wait_until_mined(node: Anvil, transaction: str) -> None:
 
 
 def history(node: Anvil, *transactions: str) -> dict[str, Any]:
-    """All that a watcher reads: every block whole, logs, receipts."""
+    """All data that a watcher reads: full blocks, logs, receipts."""
     height = int(node.rpc("eth_blockNumber"), 16)
     return {
         "blocks": [node.rpc("eth_getBlockByNumber", hex(number), True) for number in range(height + 1)],
@@ -35,7 +35,7 @@ def history(node: Anvil, *transactions: str) -> dict[str, Any]:
     }
 
 
-def test_the_chain_survives_a_stop_and_grows_on(tmp_path: Path) -> None:
+def test_the_chain_survives_a_stop_and_continues(tmp_path: Path) -> None:
     node = anvil.start(tmp_path, keep_state=True)
     receiver = node.rpc("eth_accounts")[1]
     sent = [send(node, to=receiver, value="0x1"), send(node, data=EMITS_LOG)]
@@ -66,7 +66,7 @@ def test_written_state_survives_a_kill(tmp_path: Path) -> None:
     node.stop()
 
 
-def test_without_kept_state_a_restart_begins_anew_at_the_same_address(tmp_path: Path) -> None:
+def test_without_kept_state_a_restart_is_an_empty_chain_at_the_same_address(tmp_path: Path) -> None:
     with start_anvil_for_tests(tmp_path) as node:
         url = node.rpc_url
         node.rpc("anvil_mine", "0x5")
@@ -77,7 +77,7 @@ def test_without_kept_state_a_restart_begins_anew_at_the_same_address(tmp_path: 
             node.rpc("no_such_method")
 
 
-def test_chain_id_accounts_and_block_time_are_as_asked(tmp_path: Path) -> None:
+def test_chain_id_accounts_and_block_time_are_as_given(tmp_path: Path) -> None:
     mnemonic = "legal winner thank year wave sausage worth useful legal winner thank yellow"
     node = anvil.start(tmp_path, chain_id=1_337_001, mnemonic=mnemonic, block_time_s=1)
     assert int(node.rpc("eth_chainId"), 16) == 1_337_001

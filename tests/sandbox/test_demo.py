@@ -1,4 +1,4 @@
-"""The two commands, as somebody who has just cloned the repository types them."""
+"""`sandbox run` and `sandbox demo`, as a new user runs them."""
 
 import json
 import os
@@ -35,7 +35,7 @@ EVENTS = ["invoice.created", "invoice.confirming", "invoice.paid"]
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """One directory for the module: the tests below are one user's afternoon, in order."""
+    """One directory for the module: the tests below use one sandbox, in order."""
     sandbox = Sandbox(tmp_path_factory.mktemp("sandbox") / "var")
     yield sandbox
     sandbox.ensure_stopped()
@@ -49,7 +49,7 @@ def new_invoice(sandbox: Sandbox, name: str) -> dict[str, Any]:
 
 
 def reach(sandbox: Sandbox, invoice: dict[str, Any], status: str) -> dict[str, Any]:
-    """The invoice once it has that status."""
+    """Wait until the invoice has this status."""
     integrator = sandbox.integrator()
 
     def look() -> dict[str, Any] | None:
@@ -61,19 +61,19 @@ def reach(sandbox: Sandbox, invoice: dict[str, Any], status: str) -> dict[str, A
 
 @pytest.fixture(scope="module")
 def first_demo(sandbox: Sandbox) -> str:
-    """What the first `sandbox demo` has said."""
+    """The output of the first `sandbox demo`."""
     done = sandbox.command("demo")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def test_demo_takes_a_payment_before_ones_eyes(first_demo: str, sandbox: Sandbox) -> None:
+def test_demo_shows_a_payment_step_by_step(first_demo: str, sandbox: Sandbox) -> None:
     for word in ("/pay/INV-", "0x", "3/3", "paid at", "hash ", *EVENTS, "both signatures verify"):
         assert word in first_demo
     assert sandbox.processes() == []
 
 
-def test_the_interface_is_complete_and_nobody_elses_to_read(first_demo: str, sandbox: Sandbox) -> None:
+def test_the_interface_is_complete_and_readable_by_its_owner_only(first_demo: str, sandbox: Sandbox) -> None:
     path = sandbox.home.interface_file
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     told = json.loads(path.read_text())
@@ -93,7 +93,7 @@ def test_the_interface_is_complete_and_nobody_elses_to_read(first_demo: str, san
     assert {stat.S_IMODE((path.parent / name).stat().st_mode) for name in secret_files} == {0o600}
 
 
-def test_run_goes_on_where_the_last_one_ended(first_demo: str, sandbox: Sandbox) -> None:
+def test_run_continues_with_the_data_of_the_last_run(first_demo: str, sandbox: Sandbox) -> None:
     before = sandbox.interface
     sandbox.run()
     after = sandbox.interface
@@ -106,7 +106,7 @@ def test_run_goes_on_where_the_last_one_ended(first_demo: str, sandbox: Sandbox)
     assert not second.stderr.count("Traceback")
 
 
-def test_the_receiver_holds_each_event_signed(sandbox: Sandbox) -> None:
+def test_the_receiver_records_each_event_with_its_signatures(sandbox: Sandbox) -> None:
     integrator, secret = sandbox.integrator(), sandbox.interface.webhook_receiver.secret
     (paid, *_) = integrator.get("/invoices", status="paid")["data"]
     arrived = integrator.webhooks(paid["id"])
@@ -135,10 +135,10 @@ def test_the_wrong_asset_goes_to_review(sandbox: Sandbox) -> None:
     assert (unknown.returncode, "DOGE is not on this chain" in unknown.stderr) == (1, True)
 
 
-def test_a_reorganisation_takes_a_deposit_back_and_blocks_confirm_the_next(sandbox: Sandbox) -> None:
+def test_a_reorganisation_removes_a_deposit_and_blocks_confirm_the_next(sandbox: Sandbox) -> None:
     invoice = new_invoice(sandbox, "reorganised")
     customer = sandbox.customer()
-    # Given a chain that stands still, so that the payment stays at one confirmation,
+    # Given a chain that mines no blocks, so that the payment stays at one confirmation,
     customer.rpc("evm_setIntervalMining", 0)
     customer.send("USDT", invoice["pay_in"]["address"], int(invoice["pay_in"]["amount_raw"]))
     customer.rpc("anvil_mine", "0x1")
@@ -178,7 +178,7 @@ def test_the_first_payment_of_the_readme(sandbox: Sandbox, tmp_path: Path) -> No
     assert '"available_raw"' in done.stdout
 
 
-def test_what_dies_is_started_again(sandbox: Sandbox) -> None:
+def test_dead_processes_are_restarted(sandbox: Sandbox) -> None:
     def pid() -> int | None:
         file = sandbox.home.logs / "web.pid"
         return json.loads(file.read_text())["pid"] if file.exists() else None
@@ -199,7 +199,7 @@ def test_what_dies_is_started_again(sandbox: Sandbox) -> None:
     wait_for("an answer of the web process", look, 40)
 
 
-def test_ctrl_c_leaves_nothing_behind_and_the_next_run_works(sandbox: Sandbox) -> None:
+def test_ctrl_c_stops_every_process_and_the_next_run_works(sandbox: Sandbox) -> None:
     assert len(sandbox.processes()) > 6
     assert sandbox.stop(signal.SIGINT) == 0
     assert sandbox.processes() == []
@@ -208,7 +208,7 @@ def test_ctrl_c_leaves_nothing_behind_and_the_next_run_works(sandbox: Sandbox) -
     assert sandbox.processes() == []
 
 
-def test_a_lost_chain_begins_everything_anew_and_says_so(tmp_path: Path) -> None:
+def test_a_lost_chain_resets_everything_and_is_reported(tmp_path: Path) -> None:
     said: list[str] = []
     home = Home(tmp_path)
     services = Services(home, said.append)

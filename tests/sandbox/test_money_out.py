@@ -1,4 +1,4 @@
-"""Money out of the sandbox: a signer with keys of its own, payouts that leave, deposits that are swept, clean books."""
+"""Payouts in the sandbox: a signer with keys of its own, payouts, sweeps, and no drift."""
 
 import os
 import shlex
@@ -30,7 +30,7 @@ _codes_used: set[str] = set()
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """One that runs; the tests below go on where the one before has ended."""
+    """A running sandbox; each test below continues after the one before."""
     sandbox = Sandbox(tmp_path_factory.mktemp("sandbox") / "var")
     sandbox.run()
     yield sandbox
@@ -39,7 +39,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 def swap_pay(sandbox: Sandbox, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """A command with the settings of `sandbox.env`, as the documentation says."""
+    """Run a command with the settings of `sandbox.env`, as documented."""
     lines = [line.partition("=") for line in sandbox.home.environment_file.read_text().splitlines()]
     settings = {name: "".join(shlex.split(value)) for name, _, value in lines}
     return subprocess.run(
@@ -54,7 +54,7 @@ def swap_pay(sandbox: Sandbox, *arguments: str) -> "subprocess.CompletedProcess[
 
 
 def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any]:
-    """A payout that the merchant asks for and the operator approves, once it is confirmed."""
+    """The merchant requests a payout, the operator approves it; returns when it is confirmed."""
     integrator, operator = sandbox.integrator(), sandbox.interface.operator_login
     asked = integrator.post(
         "/payouts",
@@ -84,14 +84,14 @@ def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any
 
 
 def held_raw(sandbox: Sandbox, address: str) -> int:
-    """How many tokens an address has."""
+    """The token balance of an address."""
     ethereum = sandbox.interface.networks["ethereum"]
     data = "0x70a08231" + address[2:].lower().rjust(64, "0")
     call = {"to": ethereum.assets["USDT"].contract, "data": data}
     return int(sandbox.customer().rpc("eth_call", call, "latest"), 16)
 
 
-def test_the_signer_has_keys_that_nobody_else_gets(sandbox: Sandbox) -> None:
+def test_only_the_signer_has_its_keys(sandbox: Sandbox) -> None:
     file, password = sandbox.home.signer / "keystore.json", sandbox.home.signer / "password"
     assert {stat.S_IMODE(path.stat().st_mode) for path in (file, password)} == {0o600}
     keys = keystore.read(file, password.read_text().strip())
@@ -105,7 +105,7 @@ def test_the_signer_has_keys_that_nobody_else_gets(sandbox: Sandbox) -> None:
     assert not any(psutil.pid_exists(process.pid) and "web" in process.cmdline() for process in having)
 
 
-def test_an_approved_payout_leaves_and_a_deposit_is_swept(sandbox: Sandbox) -> None:
+def test_an_approved_payout_is_sent_and_a_deposit_is_swept(sandbox: Sandbox) -> None:
     (invoice,) = sandbox.integrator().get("/invoices", status="paid")["data"]
     paid_out = pay_out(sandbox, "3.00")
     assert paid_out["txid"].startswith("0x")
@@ -114,7 +114,7 @@ def test_an_approved_payout_leaves_and_a_deposit_is_swept(sandbox: Sandbox) -> N
     wait_for("the sweep", lambda: held_raw(sandbox, address) == 0 or None, SWEPT_TIMEOUT_S)
 
 
-def test_the_books_are_clean_to_the_unit_also_after_a_restart(sandbox: Sandbox) -> None:
+def test_there_is_no_drift_also_after_a_restart(sandbox: Sandbox) -> None:
     done = swap_pay(sandbox, "reconcile", "--full")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "USDT.drift_raw 0" in done.stdout
@@ -128,7 +128,7 @@ def test_the_books_are_clean_to_the_unit_also_after_a_restart(sandbox: Sandbox) 
     assert "No open alerts" in swap_pay(sandbox, "alerts", "list").stdout
 
 
-def test_a_signer_that_dies_is_started_again_and_pays(sandbox: Sandbox) -> None:
+def test_a_dead_signer_is_restarted_and_pays(sandbox: Sandbox) -> None:
     pid_file = sandbox.home.logs / "signer.pid"
     before = pid_file.read_text()
     signer = next(p for p in sandbox.processes() if "signer" in p.cmdline())

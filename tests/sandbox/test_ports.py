@@ -30,7 +30,7 @@ async def test_a_port_in_use_is_not_preferred() -> None:
     ],
     ids=["anvil", "valkey", "postgres", "receiver"],
 )
-def test_a_port_that_is_taken_between_look_and_bind_is_given_up(
+def test_a_port_that_is_taken_before_bind_is_replaced(
     start: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as thief:

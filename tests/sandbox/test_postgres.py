@@ -41,7 +41,7 @@ async def test_settings_and_tools_are_those_of_the_server(server: Postgres) -> N
         assert b"18." in subprocess.run([tool, "--version"], capture_output=True, check=True).stdout
 
 
-async def test_databases_are_created_once_whatever_their_name(server: Postgres) -> None:
+async def test_databases_of_any_name_are_created_once(server: Postgres) -> None:
     for name in ("swap pay", "o'swap\"pay"):
         server.create_database(name)
         server.create_database(name)
@@ -73,18 +73,18 @@ async def test_data_survives_restart_kill_and_a_second_start(server: Postgres) -
     server.restart()
 
 
-async def test_a_stale_pid_file_that_names_a_stranger_is_no_obstacle(server: Postgres) -> None:
+async def test_a_stale_pid_file_of_an_unrelated_process_is_ignored(server: Postgres) -> None:
     server.kill()
     user = placement.run_as(server.home_dir)
-    stranger = subprocess.Popen(["sleep", "600"], **as_user(user))
+    unrelated = subprocess.Popen(["sleep", "600"], **as_user(user))
     pid_file = placement.data_dir(server.home_dir) / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
-    pid_file.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
+    pid_file.write_text("\n".join([str(unrelated.pid), *lines[1:]]) + "\n")
     server.restart()
     assert await ask(server, "SELECT 1") == 1
-    assert stranger.poll() is None
-    stranger.kill()
-    stranger.wait()
+    assert unrelated.poll() is None
+    unrelated.kill()
+    unrelated.wait()
 
 
 async def until_it_takes_connections(server: Postgres) -> None:
@@ -96,8 +96,8 @@ async def until_it_takes_connections(server: Postgres) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_server_started_by_hand_gives_way(server: Postgres) -> None:
-    """One that no pid file of ours knows: it would hold the data directory for ever."""
+async def test_a_server_started_by_hand_is_ended(server: Postgres) -> None:
+    """No pid file of ours names it, so it would use the data directory for ever."""
     server.stop()
     data = placement.data_dir(server.home_dir)
     user = placement.run_as(server.home_dir)
@@ -113,7 +113,7 @@ async def test_a_server_started_by_hand_gives_way(server: Postgres) -> None:
     assert await ask(server, "SELECT 1") == 1
 
 
-async def test_a_first_start_that_was_killed_half_way_is_begun_again(tmp_path: Path) -> None:
+async def test_a_killed_first_start_is_repeated(tmp_path: Path) -> None:
     home_dir = tmp_path / "postgres"
     unfinished = placement.prepare(home_dir, placement.run_as(home_dir)).with_name("data.new")
     unfinished.mkdir()
@@ -133,7 +133,7 @@ def test_a_taken_port_is_named_as_the_reason(server: Postgres, tmp_path: Path) -
 
 
 @as_root
-async def test_behind_a_closed_door_the_data_live_elsewhere_and_the_door_stays_shut(tmp_path: Path) -> None:
+async def test_below_a_closed_directory_the_data_is_elsewhere_and_its_mode_stays(tmp_path: Path) -> None:
     home_dir = tmp_path / "closed" / "postgres"
     home_dir.mkdir(parents=True)
     (tmp_path / "closed").chmod(0o700)
@@ -164,7 +164,7 @@ def test_programs_that_the_user_cannot_reach_are_copied(tmp_path: Path, monkeypa
 
 
 @as_root
-def test_reach_goes_by_every_directory_on_the_way(tmp_path: Path) -> None:
+def test_reach_depends_on_every_directory_of_the_path(tmp_path: Path) -> None:
     nobody = User(65_534, 65_534)
     with tempfile.TemporaryDirectory() as directory:
         inner = Path(directory, "a", "b")

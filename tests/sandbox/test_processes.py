@@ -42,7 +42,7 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-u", "-c", textwrap.dedent(code)]
 
 
-def test_a_child_that_fails_says_why(tmp_path: Path) -> None:
+def test_a_child_that_fails_shows_the_reason(tmp_path: Path) -> None:
     with pytest.raises(ProcessError, match=r"(?s)broken exited with status 3 .*no such disk"):
         processes.start("broken", python("print('no such disk'); exit(3)"), var_dir=tmp_path, ready=lambda _: False)
     processes.start("broken", SLEEP, var_dir=tmp_path, ready=at_once).stop()
@@ -60,7 +60,7 @@ def test_a_child_that_is_never_ready_is_ended(tmp_path: Path) -> None:
     assert not runs(seen[0])
 
 
-def test_a_child_that_is_killed_while_it_starts_is_started_again(tmp_path: Path) -> None:
+def test_a_child_killed_during_its_start_is_restarted(tmp_path: Path) -> None:
     started: list[Process] = []
 
     def killed_twice(process: Process) -> bool:
@@ -89,7 +89,7 @@ def start_broken(var_dir: Path) -> Process:
     return processes.start("broken", python("exit(3)"), var_dir=var_dir, ready=lambda _: False)
 
 
-def test_stop_is_not_impressed_by_a_child_that_ignores_it(tmp_path: Path) -> None:
+def test_stop_kills_a_child_that_ignores_the_signal(tmp_path: Path) -> None:
     stubborn = python(
         """
         import signal, subprocess, time
@@ -126,18 +126,18 @@ def test_a_child_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
     started[0].stop()
 
 
-def test_a_stranger_with_a_recycled_pid_is_left_alone(tmp_path: Path) -> None:
-    stranger = subprocess.Popen(SLEEP, start_new_session=True)
-    record = {"pid": stranger.pid, "started": "an earlier boot:12345", "token": "t"}
+def test_an_unrelated_process_with_a_recycled_pid_is_not_ended(tmp_path: Path) -> None:
+    unrelated = subprocess.Popen(SLEEP, start_new_session=True)
+    record = {"pid": unrelated.pid, "started": "an earlier boot:12345", "token": "t"}
     (tmp_path / "sleep.pid").write_text(json.dumps(record))
     processes.start("sleep", SLEEP, var_dir=tmp_path, ready=at_once).stop()
-    assert stranger.poll() is None
-    stranger.kill()
-    stranger.wait()
+    assert unrelated.poll() is None
+    unrelated.kill()
+    unrelated.wait()
 
 
 def test_the_next_start_ends_an_orphan_that_the_kernel_could_not_reach(tmp_path: Path) -> None:
-    # Given a child that takes itself out of the first net, and has a child of its own in its group,
+    # Given a child that disables the first mechanism (prctl), and has a child of its own in its group,
     deaf = """
         import ctypes, signal, subprocess, time
         ctypes.CDLL(None).prctl(1, 0)
@@ -174,7 +174,7 @@ def test_the_next_start_ends_an_orphan_that_the_kernel_could_not_reach(tmp_path:
     assert not runs(grandchild)
 
 
-def test_supervision_tells_which_child_has_ended(tmp_path: Path) -> None:
+def test_supervision_returns_the_child_that_has_ended(tmp_path: Path) -> None:
     steady = processes.start("steady", SLEEP, var_dir=tmp_path, ready=at_once)
     brief = processes.start("brief", ["sleep", "0.1"], var_dir=tmp_path, ready=at_once)
     assert processes.wait_for_exit([steady, brief], poll_s=0.02) is brief

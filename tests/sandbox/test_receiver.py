@@ -40,7 +40,7 @@ def behave(client: httpx.Client, **behaviour: object) -> None:
     client.post("/behaviour", json=behaviour).raise_for_status()
 
 
-def test_it_records_what_came_and_what_it_said(client: httpx.Client) -> None:
+def test_it_records_requests_and_its_answers(client: httpx.Client) -> None:
     began_at = time.time()
     client.post("/a?x=1", content="{“ü”}", headers={"Swap-Pay-Event-Type": "invoice.paid"})
     client.post("/b", content=b"\xff\x00")
@@ -71,7 +71,7 @@ def test_records_can_be_filtered_and_cleared(client: httpx.Client) -> None:
     assert client.get("/requests").json() == {"total": 0, "data": []}
 
 
-def test_it_misbehaves_as_told_and_where_told(client: httpx.Client) -> None:
+def test_it_misbehaves_as_configured_for_a_path(client: httpx.Client) -> None:
     behave(client, status=503, times=2)
     behave(client, path="/moved", status=302, headers={"Location": "https://localhost/"})
     behave(client, path="/big", body_bytes=100_000)
@@ -126,7 +126,7 @@ def test_kept_records_survive_a_kill_even_with_a_torn_last_line(tmp_path: Path, 
     third.stop()
 
 
-def test_strangers_do_not_trust_the_certificate(running: Receiver) -> None:
+def test_clients_without_the_authority_do_not_trust_the_certificate(running: Receiver) -> None:
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(f"{running.url}/requests", trust_env=False)
 

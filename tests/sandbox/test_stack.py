@@ -1,4 +1,4 @@
-"""The whole stack at once: what a killed owner leaves behind, and whether an ordinary user can run it."""
+"""The whole stack: it ends when its owner is killed, and an ordinary user can run it."""
 
 import json
 import os
@@ -42,7 +42,7 @@ OWNER = textwrap.dedent(
 )
 
 
-async def test_a_killed_owner_leaves_nothing_running_and_loses_nothing(tmp_path: Path) -> None:
+async def test_a_killed_sandbox_leaves_nothing_running_and_loses_nothing(tmp_path: Path) -> None:
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, str(tmp_path)],
         cwd=ROOT,

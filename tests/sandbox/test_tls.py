@@ -6,7 +6,7 @@ from app.core import clock
 from app.sandbox import tls
 
 
-def test_certificates_are_kept_while_they_are_good_for_a_week(tmp_path: Path) -> None:
+def test_certificates_are_reused_while_valid_for_a_week(tmp_path: Path) -> None:
     files = tls.ensure(tmp_path)
     first = files.cert_path.read_bytes()
     assert files.key_path.stat().st_mode & 0o777 == 0o600

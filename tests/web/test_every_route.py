@@ -128,7 +128,7 @@ BODIES: list[tuple[bytes | None, bytes]] = [
 
 
 @dataclass(frozen=True)
-class Asked:
+class PageRequest:
     """A request as bytes have it."""
 
     who: Who
@@ -147,7 +147,7 @@ class Caller:
     who: dict[Who, tuple[tuple[bytes, bytes], ...]] = field(default_factory=dict)
     sent: int = 0
 
-    async def status(self, asked: Asked) -> int:
+    async def status(self, asked: PageRequest) -> int:
         """Of the answer; 0 where there was none, 500 where the app failed outright."""
         self.sent += 1
         number, bodies, answered = self.sent, iter([asked.body]), [0]
@@ -201,7 +201,7 @@ def filled(template: str, ids: Mapping[str, str]) -> bytes:
     return re.sub(r"\{(\w+)(?::\w+)?\}", lambda part: quote(ids.get(part[1], "1")), template).encode()
 
 
-def variants(method: str, template: str, right: Asked, fields: Mapping[str, str]) -> Iterator[Asked]:
+def variants(method: str, template: str, right: PageRequest, fields: Mapping[str, str]) -> Iterator[PageRequest]:
     """The request, and the same with one thing bad at a time."""
     yield right
     segments = right.path.split(b"/")
@@ -248,10 +248,10 @@ async def names_that_nothing_has(caller: Caller, ids: Mapping[str, str], tokens:
             body = encoded({"csrf_token": tokens[who]}) if who in tokens else b""
             query = encoded({form_keys.PARAMETER: form_keys.new_key()})  # else a page with a form leads to itself first
             headers, body = ((b"content-type", FORM),), body if method == "POST" else b""
-            asked = Asked(who, method, path, query, headers, body)
+            asked = PageRequest(who, method, path, query, headers, body)
             assert await caller.status(asked) == 404, asked
     for name in (b"a" * 300, b"a/" * 3_000, b"css", b"css/app.css/x", b"..%2f..%2fpyproject.toml", b"%00"):
-        assert await caller.status(Asked("stranger", "GET", b"/static/" + name)) == 404, name
+        assert await caller.status(PageRequest("stranger", "GET", b"/static/" + name)) == 404, name
 
 
 def those_who_may(template: str) -> tuple[tuple[Who, float], ...]:
@@ -337,7 +337,7 @@ async def test_no_route_fails_whatever_is_sent(
                     headers = ((b"content-type", FORM),)
                 elif method != "GET":
                     headers = ((b"content-type", JSON if who == "integrator" else FORM),)
-                right = Asked(who, method, path, headers=headers, body=encoded(fields))
+                right = PageRequest(who, method, path, headers=headers, body=encoded(fields))
                 for place, asked in enumerate(variants(method, template, right, fields)):
                     if place and dice.random() >= KEPT * often:
                         continue

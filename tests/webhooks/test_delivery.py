@@ -9,7 +9,15 @@ from standardwebhooks import Webhook
 from app.core import clock, database, redis
 from app.core.settings import DataKeys
 from app.events import service as event_service
-from app.webhooks import claims_repository, pausing, queries, replay, service, signing
+from app.webhooks import (
+    claims_repository,
+    deliveries_repository,
+    endpoints_repository,
+    pausing,
+    replay,
+    service,
+    signing,
+)
 from app.webhooks.delivery import DELIVERIES_CHANNEL
 from app.webhooks.service import Actor
 from tests.factories.events import record_event
@@ -85,7 +93,7 @@ async def test_an_event_arrives_signed_and_is_the_very_bytes_that_the_query_show
     assert request.headers["swap-pay-event-type"] == "invoice.paid"
     assert request.headers["user-agent"] == "Swap-Pay-Webhooks/1"
     assert request.headers["content-type"] == "application/json"
-    (delivery,) = await queries.list_deliveries(merchant_id, "test", endpoint.id, status=None, limit=9)
+    (delivery,) = await service.list_deliveries(merchant_id, "test", endpoint.id, status=None, limit=9)
     assert (delivery.status, delivery.attempt_count) == ("delivered", 1)
     assert delivery.attempts[0].response_excerpt == b"ok"
 
@@ -122,8 +130,8 @@ async def test_events_of_an_invoice_with_its_own_webhook_go_there_alone(
     assert sorted(request.seq for request in receiver.at("/invoice")) == [1, 2]
     for request in receiver.at("/invoice"):  # whoever verifies one verifies the other
         Webhook(first.secret).verify(request.body, request.headers)
-    assert len(await queries.list_endpoints(merchant_id, "test", implicit=True, limit=9)) == 1
-    assert len(await queries.list_endpoints(merchant_id, "test", implicit=False, limit=9)) == 1
+    assert len(await endpoints_repository.list_endpoints(merchant_id, "test", implicit=True, limit=9)) == 1
+    assert len(await endpoints_repository.list_endpoints(merchant_id, "test", implicit=False, limit=9)) == 1
 
 
 async def test_disabled_and_foreign_endpoints_get_nothing(
@@ -154,7 +162,7 @@ async def test_ten_attempts_by_the_schedule_then_dead_then_replayed(
         event_id = await happen(merchant_id)
         for attempt, delay_s in enumerate([30, 120, 600, 1800, 3600, 10800, 21600, 43200, 86400], start=1):
             await until_recorded(attempt)
-            (delivery,) = await queries.list_deliveries(merchant_id, "test", endpoint.id, status=None, limit=9)
+            (delivery,) = await service.list_deliveries(merchant_id, "test", endpoint.id, status=None, limit=9)
             assert delivery.status == "pending"
             assert delivery.next_attempt_at is not None
             waits_s = (delivery.next_attempt_at - clock.now()).total_seconds()
@@ -166,7 +174,7 @@ async def test_ten_attempts_by_the_schedule_then_dead_then_replayed(
             clock.shift(timedelta(seconds=6))
             await redis.publish(DELIVERIES_CHANNEL)
         await until_recorded(10)
-        (delivery,) = await queries.list_deliveries(merchant_id, "test", endpoint.id, status="dead", limit=9)
+        (delivery,) = await service.list_deliveries(merchant_id, "test", endpoint.id, status="dead", limit=9)
         assert [attempt.response_status for attempt in delivery.attempts] == [500] * 10
         assert delivery.next_attempt_at is None
 
@@ -175,7 +183,7 @@ async def test_ten_attempts_by_the_schedule_then_dead_then_replayed(
             merchant_id=merchant_id, mode="test", event_id=event_id, endpoint_id=None, actor=ACTOR
         )
         await until_settled()
-    (delivery,) = await queries.list_deliveries(merchant_id, "test", endpoint.id, status="delivered", limit=9)
+    (delivery,) = await service.list_deliveries(merchant_id, "test", endpoint.id, status="delivered", limit=9)
     assert [attempt.number for attempt in delivery.attempts] == list(range(1, 12))
     assert len({request.body for request in receiver.requests}) == 1
     assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
@@ -187,7 +195,7 @@ async def test_retry_after_is_honoured(valkey: str, merchant_id: str, keys: Data
     async with dispatching(receiver, keys):
         await happen(merchant_id)
         await until_recorded(1)
-    (delivery,) = await queries.list_deliveries(merchant_id, "test", endpoint.id, status="pending", limit=9)
+    (delivery,) = await service.list_deliveries(merchant_id, "test", endpoint.id, status="pending", limit=9)
     assert delivery.next_attempt_at is not None
     assert 890 < (delivery.next_attempt_at - clock.now()).total_seconds() <= 900
 
@@ -201,9 +209,9 @@ async def test_gone_disables_the_endpoint_and_keeps_what_waited(
     await happen(merchant_id, 9)
     async with dispatching(receiver, keys):
         await until_settled()
-    view = await queries.get_endpoint(merchant_id, "test", endpoint.id)
+    view = await service.get_endpoint(merchant_id, "test", endpoint.id)
     assert (view.status, view.status_reason) == ("disabled", "gone")
-    dead = await queries.list_deliveries(merchant_id, "test", endpoint.id, status="dead", limit=10)
+    dead = await service.list_deliveries(merchant_id, "test", endpoint.id, status="dead", limit=10)
     assert len(dead) == 9
     assert {attempt.response_status for delivery in dead for attempt in delivery.attempts} == {410}
     assert len(receiver.requests) < 9, "what waited was sent all the same"
@@ -234,10 +242,10 @@ async def test_twenty_failures_pause_exactly_and_enabling_delivers_all_in_order(
         assert len(receiver.requests) == await recorded_attempts() == 20, "sent to before the job has paused it"
         paused = await asyncio.gather(*(pausing.pause_failing(clock.now()) for _ in range(3)))
         assert sum(paused) == 1
-        view = await queries.get_endpoint(merchant_id, "test", endpoint.id)
+        view = await service.get_endpoint(merchant_id, "test", endpoint.id)
         assert (view.status, view.status_reason, view.consecutive_failures) == ("paused", "failures", 20)
-        assert [stopped.id for stopped in await queries.list_stopped(merchant_id, "test")] == [endpoint.id]
-        assert await queries.count_waiting(merchant_id, "test", endpoint.id) == 60
+        assert [stopped.id for stopped in await endpoints_repository.list_stopped(merchant_id, "test")] == [endpoint.id]
+        assert await deliveries_repository.count_waiting(merchant_id, "test", endpoint.id) == 60
         clock.shift(timedelta(days=3))
         await happen(merchant_id)
         await asyncio.sleep(1.2)
@@ -259,7 +267,7 @@ async def test_twenty_failures_pause_exactly_and_enabling_delivers_all_in_order(
 
     assert [request.seq for request in receiver.requests[20:]] == list(range(1, 62))
     assert most_open == 1, "what goes two at a time may arrive out of order"
-    view = await queries.get_endpoint(merchant_id, "test", endpoint.id)
+    view = await service.get_endpoint(merchant_id, "test", endpoint.id)
     assert (view.status, view.consecutive_failures) == ("enabled", 0)
     letters = await database.fetch_all("SELECT recipient FROM mail_outbox")
     assert [letter["recipient"] for letter in letters] == ["admin@shop.example"]
@@ -273,11 +281,11 @@ async def test_a_success_resets_the_count(valkey: str, merchant_id: str, keys: D
         receiver.always(FAILED)
         await happen(merchant_id, 19)
         await until_recorded(19)
-        assert (await queries.get_endpoint(merchant_id, "test", endpoint.id)).consecutive_failures == 19
+        assert (await service.get_endpoint(merchant_id, "test", endpoint.id)).consecutive_failures == 19
         receiver.always(OK)
         await happen(merchant_id)
         await until_recorded(20)
-        assert (await queries.get_endpoint(merchant_id, "test", endpoint.id)).consecutive_failures == 0
+        assert (await service.get_endpoint(merchant_id, "test", endpoint.id)).consecutive_failures == 0
 
 
 async def test_a_failing_event_does_not_hold_up_later_ones(
@@ -361,7 +369,7 @@ async def test_an_unreadable_secret_is_a_visible_error_until_it_is_rotated(
         await happen(merchant_id)
         await until_recorded(1)
         assert not receiver.requests
-        (delivery,) = await queries.list_deliveries(merchant_id, "test", endpoint.id, status="pending", limit=9)
+        (delivery,) = await service.list_deliveries(merchant_id, "test", endpoint.id, status="pending", limit=9)
         assert delivery.attempts[0].error == "secret_unreadable"
         rotated = await service.rotate_secret(
             merchant_id=merchant_id,
@@ -412,7 +420,7 @@ async def test_what_is_recorded_names_no_address_of_ours(
     async with dispatching(receiver, keys):
         await happen(merchant_id)
         await until_recorded(1)
-    (delivery,) = await queries.list_deliveries(merchant_id, "test", endpoint.id, status="pending", limit=9)
+    (delivery,) = await service.list_deliveries(merchant_id, "test", endpoint.id, status="pending", limit=9)
     assert delivery.attempts[0].error == "refused_target"
     assert "10." not in delivery.attempts[0].detail
 
@@ -432,7 +440,7 @@ async def test_stopping_lets_attempts_end_and_gives_back_the_rest(
         await receiver.until(lambda: len(receiver.requests) == 4)
     assert await recorded_attempts() == len(receiver.requests) == 4
     assert await database.fetch_value("SELECT count(*) FROM webhook_deliveries WHERE claimed_until IS NOT NULL") == 0
-    assert await queries.count_waiting(merchant_id, "test", endpoint.id) == 16
+    assert await deliveries_repository.count_waiting(merchant_id, "test", endpoint.id) == 16
     async with dispatching(receiver, keys):
         await until_settled()
 
@@ -478,7 +486,7 @@ async def test_a_wake_up_beats_the_poll(valkey: str, merchant_id: str, keys: Dat
     assert sorted(latencies_s)[5] < 0.3
 
 
-async def test_what_is_delivered_is_not_looked_at_again(
+async def test_a_finished_delivery_is_not_read_again(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     await enabled_endpoint(receiver, merchant_id, keys)

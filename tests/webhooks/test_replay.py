@@ -8,7 +8,7 @@ from standardwebhooks import Webhook
 from app.core import clock, database
 from app.core.errors import ApiError, Code
 from app.core.settings import DataKeys
-from app.webhooks import queries, replay, service
+from app.webhooks import replay, service
 from tests.factories.merchants import merchant
 from tests.webhooks.receiving import Receiver, dispatching
 from tests.webhooks.test_delivery import ACTOR, FAILED, enabled_endpoint, happen, until_recorded, until_settled
@@ -93,7 +93,7 @@ async def test_a_replay_does_not_wait_for_the_back_off(
         await until_recorded(2, timeout_s=5)
 
 
-async def test_nobody_replays_what_is_not_his(
+async def test_events_of_another_merchant_are_not_replayed(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await enabled_endpoint(receiver, merchant_id, keys)
@@ -121,7 +121,7 @@ async def test_nobody_replays_what_is_not_his(
             replay.send_test_event(merchant_id=stranger, mode="test", endpoint_id=endpoint.id, actor=ACTOR),
             Code.WEBHOOK_NOT_FOUND,
         ),
-        (queries.list_deliveries(stranger, "test", endpoint.id, status=None, limit=1), Code.WEBHOOK_NOT_FOUND),
+        (service.list_deliveries(stranger, "test", endpoint.id, status=None, limit=1), Code.WEBHOOK_NOT_FOUND),
         (
             service.enable_endpoint(merchant_id=stranger, mode="test", endpoint_id=endpoint.id, actor=ACTOR),
             Code.WEBHOOK_NOT_FOUND,

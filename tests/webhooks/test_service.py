@@ -9,7 +9,7 @@ import pytest
 from app.core import clock, crypto, database
 from app.core.errors import ApiError, Code
 from app.core.settings import DataKeys
-from app.webhooks import queries, retention, secrets, service
+from app.webhooks import endpoints_repository, retention, secrets, service
 from tests.webhooks.receiving import OK, Receiver, dispatching, response
 from tests.webhooks.test_delivery import ACTOR, enabled_endpoint, happen, until_recorded, until_settled
 
@@ -34,7 +34,7 @@ async def test_a_new_endpoint_reveals_its_secret_once_and_keeps_it_sealed(
 ) -> None:
     revealed = await service.create_endpoint(**made(merchant_id, keys, receiver))
     endpoint_id, secret = revealed.endpoint.id, revealed.secret
-    assert secret not in repr(await queries.get_endpoint(merchant_id, "test", endpoint_id))
+    assert secret not in repr(await service.get_endpoint(merchant_id, "test", endpoint_id))
     row = await database.fetch_one("SELECT * FROM webhook_endpoints")
     assert row is not None
     assert secret not in str(dict(row))
@@ -72,7 +72,7 @@ async def test_bad_endpoints_are_refused(
     assert await database.fetch_value("SELECT count(*) FROM webhook_endpoints") == 0
 
 
-async def test_there_is_a_last_endpoint_even_for_many_at_once(
+async def test_the_number_of_endpoints_is_limited_for_concurrent_requests(
     merchant_id: str, keys: DataKeys, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "MAX_ENDPOINTS", 3)
@@ -80,7 +80,7 @@ async def test_there_is_a_last_endpoint_even_for_many_at_once(
         *(service.create_endpoint(**made(merchant_id, keys, receiver)) for _ in range(8)), return_exceptions=True
     )
     assert sum(isinstance(result, ApiError) for result in results) == 5
-    assert len(await queries.list_endpoints(merchant_id, "test", implicit=False, limit=9)) == 3
+    assert len(await endpoints_repository.list_endpoints(merchant_id, "test", implicit=False, limit=9)) == 3
 
 
 async def test_changes_hold_for_what_waits_and_what_comes(
@@ -110,7 +110,7 @@ async def test_changes_hold_for_what_waits_and_what_comes(
     assert [(request.path, request.seq) for request in receiver.requests] == [("/new", 1), ("/new", 2), ("/new", 4)]
 
 
-async def test_disabling_buries_what_waits_and_enabling_starts_afresh(
+async def test_disabling_makes_waiting_deliveries_dead_and_enabling_starts_again(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await enabled_endpoint(receiver, merchant_id, keys)
@@ -120,7 +120,7 @@ async def test_disabling_buries_what_waits_and_enabling_starts_afresh(
         await happen(merchant_id)
         await until_recorded(1)
         await service.disable_endpoint(**where)
-        assert len(await queries.list_deliveries(merchant_id, "test", endpoint.id, status="dead", limit=9)) == 1
+        assert len(await service.list_deliveries(merchant_id, "test", endpoint.id, status="dead", limit=9)) == 1
         await happen(merchant_id)
         await asyncio.sleep(0.3)
         receiver.always(OK)
@@ -145,7 +145,7 @@ async def test_a_deleted_endpoint_is_gone_and_gets_nothing(
     assert refused.value.code == Code.WEBHOOK_NOT_FOUND
 
 
-async def test_retention_deletes_finished_deliveries_and_keeps_waiting_ones(
+async def test_retention_deletes_finished_events_and_no_waiting_ones(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 4)
@@ -168,4 +168,4 @@ async def test_retention_deletes_finished_deliveries_and_keeps_waiting_ones(
     assert await database.fetch_value("SELECT count(*) FROM webhook_deliveries") == 2
     assert await database.fetch_value("SELECT count(*) FROM webhook_attempts") == 0
     assert await retention.purge_implicit_endpoints(clock.now(), 90) == 1
-    assert len(await queries.list_endpoints(merchant_id, "test", implicit=False, limit=9)) == 1
+    assert len(await endpoints_repository.list_endpoints(merchant_id, "test", implicit=False, limit=9)) == 1

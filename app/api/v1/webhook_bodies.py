@@ -8,7 +8,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from app.api.operation import NextCursor
 from app.core.clock import rfc3339
-from app.webhooks.queries import DeliveryView, EndpointView
+from app.webhooks.deliveries_repository import DeliveryView
+from app.webhooks.endpoints_repository import EndpointView
 from app.webhooks.service import RevealedSecret
 
 MAX_EVENT_TYPES = 100

@@ -32,7 +32,7 @@ from app.core.errors import Code, invalid
 from app.web import idempotency
 from app.web.idempotency import Once, Replay
 from app.web.paging import next_cursor, parse_page
-from app.webhooks import queries, replay, service
+from app.webhooks import endpoints_repository, replay, service
 from app.webhooks.service import RevealedSecret
 from app.wiring import Services
 
@@ -114,7 +114,7 @@ def routes(services: Services) -> Router:
         implicit = parameters.get("implicit", "false")
         if implicit not in ("true", "false"):
             raise invalid("implicit", "must be true or false")
-        found = await queries.list_endpoints(
+        found = await endpoints_repository.list_endpoints(
             principal.merchant_id,
             principal.mode,
             implicit=implicit == "true",
@@ -130,7 +130,7 @@ def routes(services: Services) -> Router:
         operation_id="getWebhook",
     )
     async def read(principal: Principal, webhook_id: str) -> WebhookBody:
-        return webhook_body(await queries.get_endpoint(principal.merchant_id, principal.mode, webhook_id))
+        return webhook_body(await service.get_endpoint(principal.merchant_id, principal.mode, webhook_id))
 
     @patch(
         "/{webhook_id:str}",
@@ -312,7 +312,7 @@ def routes(services: Services) -> Router:
         status = parameters.get("status")
         if status not in (None, "pending", "delivered", "dead"):
             raise invalid("status", "must be pending, delivered or dead")
-        found = await queries.list_deliveries(
+        found = await service.list_deliveries(
             principal.merchant_id,
             principal.mode,
             webhook_id,

@@ -1,4 +1,4 @@
-"""Every balance, re-summed from its entries (I1)."""
+"""Check that every balance is the sum of its entries (I1)."""
 
 from app.reconciliation.findings import Finding, Result
 from app.reconciliation.snapshot import rows
@@ -7,7 +7,7 @@ CHECK = "balances"
 
 
 async def check() -> Result:
-    """Each head against the sum of its entries' deltas; below zero only after a reversal."""
+    """Compare each head with the sum of its entries' deltas. A balance is negative only after a reversal."""
     counted = await rows("SELECT count(*) AS ledgers FROM ledger_heads")
     found = await rows(
         """

@@ -1,4 +1,4 @@
-"""For each asset: all ledgers together are what came in less what went out, by the rows alone (I7, first half)."""
+"""Check for each asset that the sum of all ledgers is what came in less what went out (I7, first half)."""
 
 from app.reconciliation.findings import Finding, Result
 from app.reconciliation.snapshot import rows
@@ -7,9 +7,9 @@ CHECK = "conservation"
 
 
 async def check() -> Result:
-    """Sums of the ledgers against sums of deposits, withdrawals, top-ups and network fees. Asks no chain.
+    """Compare sums of the ledgers with sums of deposits, withdrawals, top-ups and network fees.
 
-    Whether all that happened is for the chain to say (checks/holdings.py).
+    Reads the database alone; checks/holdings.py compares it with the chain.
     """
     sums = await rows(
         """

@@ -1,4 +1,4 @@
-"""Every block from the first watched to the last scanned is there, each the child of the one below."""
+"""Check that every block from the first to the last scanned is stored and is the child of the one below it."""
 
 from app.reconciliation.findings import Finding, Result
 from app.reconciliation.snapshot import rows
@@ -7,7 +7,7 @@ CHECK = "coverage"
 
 
 async def check(since_heights: dict[str, int] | None = None) -> Result:
-    """Read the proof of coverage of every network; from `since_heights` (the last run's blocks) on, or whole."""
+    """Check the stored blocks of every network, from `since_heights` (the last run's blocks) on, or all of them."""
     findings: list[Finding] = []
     blocks = 0
     for cursor in await rows("SELECT network, start_height, scanned_height FROM network_cursors ORDER BY network"):

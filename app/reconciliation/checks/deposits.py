@@ -1,5 +1,5 @@
-"""Every deposit booked just once, for just what came, and nothing booked for a deposit that is not there (I2). What is
-in suspense has its reason: it is dust, waits for other parts, or has a case.
+"""Check that every deposit is posted once, with the amount received, and nothing is posted without a deposit (I2).
+A deposit in suspense has a reason: it is dust, waits for other parts of a payment, or has an open review.
 """
 
 from app.reconciliation.findings import Finding, Result
@@ -7,16 +7,16 @@ from app.reconciliation.snapshot import rows
 
 CHECK = "deposits"
 
-MOST_SHOWN = 100
-"""Findings kept of each kind; the figures count them all."""
+MAX_FINDINGS = 100
+"""Findings recorded of each kind; the figures count all of them."""
 
 
 async def check() -> Result:
-    """What the ledgers hold under each deposit's reference, over all owners, against the deposit's row.
+    """Compare the sum of the entries of each deposit's reference, over all owners, with the deposit's row.
 
-    A booked deposit's entries sum to its amount: credit and fee, or suspense, or suspense and then credit. One that
-    is not booked, or was taken back, sums to nothing. A deposit booked a second time after a reversal has entries
-    under `DEP-…#2`; they count with the others.
+    A posted deposit's entries sum to its amount: credit and fee, or suspense, or suspense and then credit. The
+    entries of one that is not posted, or was reversed, sum to zero. A deposit posted again after a reversal has
+    entries under `DEP-…#2`; they count with the others.
     """
     counted = await rows(
         """
@@ -45,7 +45,7 @@ async def check() -> Result:
             OR coalesce(b.credits, 0) > 1
         ORDER BY 1 LIMIT $1
         """,
-        MOST_SHOWN,
+        MAX_FINDINGS,
     )
     findings = []
     for row in found:
@@ -68,7 +68,7 @@ async def check() -> Result:
             "txid": row["txid"],
         }
         findings.append(Finding(CHECK, row["deposit"], problem, figures))
-    stray = await _stray()
+    stray = await _misplaced()
     findings += stray
     figures = {
         "deposits": counted[0]["all"],
@@ -80,10 +80,10 @@ async def check() -> Result:
     return Result(CHECK, figures, findings)
 
 
-async def _stray() -> list[Finding]:
-    """Deposits that are not where their verdict puts them; none of these is ever left so between two transactions.
+async def _misplaced() -> list[Finding]:
+    """Find deposits that are booked in a ledger that contradicts their verdict. Each transaction leaves both in step.
 
-    Dust and parts are never credited (a credited part is `exact`), and what needs a human has a case.
+    Dust and parts are never credited (a credited part is `exact`), and a deposit for manual review has a case.
     """
     found = await rows(
         """
@@ -95,7 +95,7 @@ async def _stray() -> list[Finding]:
             OR (d.verdict NOT IN ('exact', 'part', 'dust') AND r.deposit IS NULL)
         ORDER BY d.id LIMIT $1
         """,
-        MOST_SHOWN,
+        MAX_FINDINGS,
     )
     findings = []
     for row in found:

@@ -1,4 +1,4 @@
-"""Every event delivered, waiting, or visibly dead-lettered, and none left out of the numbering (I4)."""
+"""Check that every event is numbered, and delivered, pending or dead-lettered (I4)."""
 
 from datetime import datetime, timedelta
 
@@ -8,11 +8,11 @@ from app.reconciliation.snapshot import rows
 CHECK = "events"
 
 MOST_UNNUMBERED = timedelta(minutes=10)
-"""The sequencer takes well under a second; after this it has stopped, or the event is stuck."""
+"""The sequencer needs well under a second; after this time it has stopped, or the event is stuck."""
 
 
 async def check(now: datetime) -> Result:
-    """Numbers without gaps, nothing left unnumbered, no delivery that nobody will ever claim."""
+    """Find gaps in the numbers, events without a number, and deliveries that no worker can claim."""
     (counted,) = await rows(
         """
         SELECT count(*) AS all, count(*) FILTER (WHERE seq IS NULL AND created_at < $1) AS stuck FROM events

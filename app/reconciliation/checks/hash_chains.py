@@ -1,4 +1,4 @@
-"""Every hash chain, held against the signed checkpoints: in full, or from what was signed last."""
+"""Check every hash chain against the signed checkpoints: in full, or from the last signed state on."""
 
 from app.core.settings import CheckpointKeys
 from app.ledger import checkpoint_format, checkpoints_repository, repository
@@ -11,7 +11,7 @@ HISTORY_PAGE = 500
 
 
 async def check(keys: CheckpointKeys | None, *, full: bool) -> Result:
-    """Re-compute every chain of the caller's snapshot. Not `full`: only what was booked since the last checkpoint."""
+    """Re-compute every chain in the caller's snapshot; without `full` only entries since the last checkpoint."""
     findings = await _checkpoint_findings(keys, full=full) if keys is not None else []
     heads = await repository.heads()
     read = 0
@@ -47,10 +47,10 @@ def _finding(verification: Verification) -> Finding:
 
 
 async def _checkpoint_findings(keys: CheckpointKeys, *, full: bool) -> list[Finding]:
-    """Whether the checkpoints themselves hold: signatures, roots, each naming the one before, numbers without a gap.
+    """Check the checkpoints themselves: signatures, roots, the hash of the previous one, numbers without a gap.
 
-    Trusted are the keys of the settings. Older ones count as trusted by what a current one has signed since: each
-    checkpoint holds the hash of the one before it, so only the newest signature must be of a key we have.
+    The keys of the settings are trusted. Older keys are trusted through later signatures of a current key: each
+    checkpoint contains the hash of the previous one, so only the newest signature must be by a key of the settings.
     """
     trusted = checkpoint_format.seeds_public_keys(keys)
     published = await checkpoints_repository.public_keys()

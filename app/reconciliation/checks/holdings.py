@@ -1,7 +1,7 @@
-"""For each asset: what the ledgers owe, against what the chain holds for us at a named block (I7).
+"""Compare for each asset what the ledgers owe with our balances on chain at a fixed block (I7).
 
-The books are of the snapshot's moment, the chain of its confirmed block, and money moves all the time. What lies
-between the two is known to the unit, and is counted:
+The ledgers are read at the moment of the snapshot, the chain at its confirmed block. The movements between the two
+are known exactly, and are counted:
 
     expected = the ledgers, all together
              + deposits up to the block that are not booked yet
@@ -11,7 +11,7 @@ between the two is known to the unit, and is counted:
              + withdrawals booked that are above it, or under way again after a deep reorganisation
              - and + the same with the gas of all our transactions, in the network's coin
 
-Nothing is rounded and nothing tolerated: whatever remains is drift.
+Nothing is rounded and there is no tolerance: any remaining difference is drift.
 """
 
 from collections import defaultdict
@@ -27,16 +27,16 @@ from app.reconciliation.snapshot import NamedBlock, rows
 
 CHECK = "holdings"
 
-MOST_NAMED = 20
-"""Addresses named in one finding."""
+MAX_ADDRESSES = 20
+"""Addresses listed in one finding."""
 
 REST = timedelta(days=40)
-"""An address that nobody was shown for so long, and that is empty by the books, is looked at once a day only."""
+"""An address that was not leased for this long, and is empty by the ledgers, is checked only in full runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What the snapshot knows of one network, for comparing it with the chain."""
+    """The data of one network in the snapshot, for the comparison with the chain."""
 
     network: NetworkConfig
     block: NamedBlock
@@ -50,14 +50,14 @@ class Books:
 
 @dataclass(slots=True)
 class _Flight:
-    """What to add to the ledgers, by asset, and what transactions did to each address up to the block."""
+    """What to add to the ledgers, by asset, and how transactions changed each address up to the block."""
 
     by_asset: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     by_address: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
 
 
 async def read_books(network: NetworkConfig, block: NamedBlock, now: datetime, *, full: bool) -> Books:
-    """Read what is needed, in the caller's snapshot."""
+    """Read the data of one network in the caller's snapshot."""
     key, height = network.key, block.height
     ledgers = await rows(
         "SELECT asset, sum(available_raw + locked_raw) AS raw FROM ledger_heads WHERE network = $1 GROUP BY asset", key
@@ -80,7 +80,7 @@ async def read_books(network: NetworkConfig, block: NamedBlock, now: datetime, *
         key,
         height,
     )
-    # Whatever the books and the block may see differently; all the rest is settled in both.
+    # Movements that may be in only one of ledgers and block; all others are in both.
     sent = await rows(
         """
         SELECT o.txid, o.purpose, o.asset, o.from_address, o.to_address, o.amount_raw, o.status, o.block_height,
@@ -130,7 +130,7 @@ async def read_books(network: NetworkConfig, block: NamedBlock, now: datetime, *
 
 
 def _received(received: Sequence[Row]) -> dict[str, int]:
-    """By asset: what has come in and is not booked, less what is booked and has not come in by the block."""
+    """By asset: what was received and is not posted, less what is posted and was not received up to the block."""
     in_flight: defaultdict[str, int] = defaultdict(int)
     for row in received:
         in_flight[row["asset"]] += row["unbooked"] - row["above"]
@@ -138,7 +138,7 @@ def _received(received: Sequence[Row]) -> dict[str, int]:
 
 
 async def _settled_at(network: NetworkConfig, height: int) -> Sequence[Row]:
-    """What each deposit address should hold at the block: what came, what was sent from and to it, what that cost."""
+    """The expected balance of each deposit address at the block: received, sent, transferred to it, and gas paid."""
     coin = next((asset.symbol for asset in network.assets if asset.kind == "native"), "")
     return await rows(
         """
@@ -165,7 +165,7 @@ async def _settled_at(network: NetworkConfig, height: int) -> Sequence[Row]:
 
 
 async def ask_chain(chain: Chain, books: Books) -> Result:
-    """Compare with the chain at the named block. Asks a node: not in a transaction. Raises NetworkError."""
+    """Compare the ledgers with the chain at the block. Calls a node: not in a transaction. Raises NetworkError."""
     block, network = books.block, books.network
     await _check_still_there(chain, block)
     open_txids = [row["txid"] for row in books.sent if row["status"] in ("signed", "submitted")]
@@ -198,7 +198,7 @@ async def ask_chain(chain: Chain, books: Books) -> Result:
                         "height": block.height,
                         "block_hash": block.hash,
                         **asset_figures,
-                        "addresses_at_odds": _at_odds(books, flight, asset.symbol, held),
+                        "addresses_at_odds": _differing_addresses(books, flight, asset.symbol, held),
                     },
                 )
             )
@@ -244,14 +244,14 @@ def _in_flight(books: Books, settlements: Mapping[str, Settlement]) -> _Flight:
     return flight
 
 
-def _at_odds(books: Books, flight: _Flight, asset: str, held: Mapping[str, int]) -> list[str]:
-    """The deposit addresses whose own movements do not explain what they hold, the first few."""
+def _differing_addresses(books: Books, flight: _Flight, asset: str, held: Mapping[str, int]) -> list[str]:
+    """The first MAX_ADDRESSES deposit addresses whose balance differs from the sum of their movements."""
     odd = [
         f"{address}: holds {held[address]}, {flight.by_address[address, asset]} by the books"
         for address in books.addresses
         if held[address] != flight.by_address[address, asset]
     ]
-    return odd[:MOST_NAMED]
+    return odd[:MAX_ADDRESSES]
 
 
 def _message(drift_raw: int, block: NamedBlock) -> str:

@@ -1,4 +1,4 @@
-"""No secret where it should not be (I6): rows that people read are searched for the shapes of our secrets."""
+"""Search rows that people read for text in the format of our secrets (I6)."""
 
 from datetime import datetime
 
@@ -22,11 +22,11 @@ PLACES = (
     ("mail_outbox", "subject", "created_at"),
     ("reconciliation_runs", "figures", "started_at"),
 )
-"""Table, text, and the moment by which it is read from the last run on. Answers of merchants' servers are theirs."""
+"""Table, text, and the timestamp that selects rows since the last run. Answers of merchants' servers are left out."""
 
 
 async def check(since: datetime | None) -> Result:
-    """Search what was written since then, or all. A finding names the row, never what was found."""
+    """Search rows written since then, or all. A finding names the row, never the secret."""
     findings = []
     searched = 0
     for table, text, moment in PLACES:

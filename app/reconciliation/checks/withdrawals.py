@@ -1,4 +1,4 @@
-"""Every settled payout and refund: booked once, and exactly one transaction that the chain confirms (I3)."""
+"""Check that every settled payout and refund is posted once and has exactly one transaction on chain (I3)."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ from app.reconciliation.snapshot import rows
 
 CHECK = "withdrawals"
 
-MOST_SHOWN = 100
-"""Findings kept of each kind; the figures count them all."""
+MAX_FINDINGS = 100
+"""Findings recorded of each kind; the figures count all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a row says that a transaction did."""
+    """A confirmed withdrawal's transaction, as our rows describe it."""
 
     network: str
     withdrawal: str
@@ -31,10 +31,10 @@ class Claim:
 
 
 async def check() -> Result:
-    """What the books and the rows of transactions say of each withdrawal; no chain is asked.
+    """Compare each withdrawal with its ledger entries and its transactions' rows. Reads the database alone.
 
-    A confirmed one whose transaction a deep reorganisation has thrown out is no drift: it is under way again, which
-    has an alert of its own, and checks/holdings.py counts it as money in flight.
+    A confirmed one whose transaction was removed by a deep reorganisation is no drift: it is pending again, which
+    has its own alert, and checks/holdings.py counts it as money in flight.
     """
     counted = await rows(
         "SELECT count(*) AS all, count(*) FILTER (WHERE status = 'confirmed') AS settled FROM withdrawals"
@@ -67,7 +67,7 @@ async def check() -> Result:
             OR (w.status = 'confirmed' AND s.amount_raw <> w.amount_raw)
         ORDER BY 1 LIMIT $1
         """,
-        MOST_SHOWN,
+        MAX_FINDINGS,
     )
     findings = [
         Finding(
@@ -93,7 +93,7 @@ async def check() -> Result:
 
 
 async def claims(network: str, since: datetime | None) -> list[Claim]:
-    """The confirmed transactions of a network's withdrawals, settled since then; the chain is to confirm them."""
+    """The confirmed transactions of a network's withdrawals settled since then, to be compared with the chain."""
     found = await rows(
         """
         SELECT network, withdrawal, txid, asset, to_address, amount_raw, block_height, block_hash
@@ -109,7 +109,7 @@ async def claims(network: str, since: datetime | None) -> list[Claim]:
 
 
 async def ask_chain(chain: Chain, claimed: Sequence[Claim]) -> list[Finding]:
-    """Whether the chain says the same of each. Asks a node: not in a transaction. Raises NetworkError."""
+    """Compare each transaction with the chain. Calls a node: not in a transaction. Raises NetworkError."""
     settled = await chain.settlements([claim.txid for claim in claimed])
     by_transfer: defaultdict[str, int] = defaultdict(int)
     for claim in claimed:

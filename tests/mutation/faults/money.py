@@ -241,7 +241,7 @@ LEDGER = (
         'state.available_raw < 0 and posting.kind != "deposit_reversal"',
         "False",
         "a merchant is told of an internal error instead of a balance that is too small",
-        ("ledger/test_ledger.py::test_spending_more_than_there_is_is_refused",),
+        ("ledger/test_ledger.py::test_a_debit_above_the_balance_is_refused",),
     ),
     Fault(
         "app/ledger/hashchain.py",
@@ -249,8 +249,8 @@ LEDGER = (
         "if False:",
         "an entry is edited and the chain still verifies",
         (
-            "ledger/test_ledger.py::test_a_change_behind_the_databases_back_is_named",
-            "ledger/test_ledger.py::test_an_altered_or_cut_export_is_named",
+            "ledger/test_ledger.py::test_a_change_without_triggers_is_named",
+            "ledger/test_ledger.py::test_an_altered_or_shortened_export_is_named",
         ),
     ),
     Fault(
@@ -258,14 +258,14 @@ LEDGER = (
         "            chain.owner,\n            chain.network,",
         '            "",\n            chain.network,',
         "one merchant's entries pass for another's",
-        ("ledger/test_ledger.py::test_a_stranger_can_verify_an_export_with_the_standard_library",),
+        ("ledger/test_ledger.py::test_a_third_party_verifies_an_export_with_the_standard_library",),
     ),
     Fault(
         "app/ledger/verify.py",
         "            if anchor.state != state:",
         "            if False:",
         "a chain that was rewritten and hashed anew passes for the one that was signed",
-        ("ledger/test_checkpoints.py::test_what_a_superuser_does_is_found_and_named",),
+        ("ledger/test_checkpoints.py::test_changes_by_a_superuser_are_found_and_named",),
     ),
     Fault(
         "app/ledger/merkle.py",
@@ -366,7 +366,7 @@ PAYOUTS = (
     ),
 )
 
-FINDS = "reconciliation/test_drift.py::test_one_run_finds_it_and_tells_everybody"
+FINDS = "reconciliation/test_drift.py::test_one_run_finds_it_and_alerts_everybody"
 
 RECONCILIATION = (
     Fault(

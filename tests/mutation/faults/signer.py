@@ -97,7 +97,7 @@ SIGNER = (
         "                        await _pause(stop, await work())",
         "a signer that has lost its lock begins another round beside its successor",
         (
-            "core/test_advisory_lock.py::test_no_round_is_begun_without_a_look_at_the_lock",
+            "core/test_advisory_lock.py::test_no_round_starts_without_a_check_of_the_lock",
             "signer/test_signer_lock.py::test_a_signer_checks_its_lock_before_each_round",
         ),
     ),

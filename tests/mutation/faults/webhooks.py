@@ -60,7 +60,7 @@ TARGETS = (
         'ALLOWED_IPV6 = IPv6Network("2000::/3")',
         'ALLOWED_IPV6 = IPv6Network("::/0")',
         "a private address is reached in the dress of IPv6",
-        ("core/test_outbound_targets.py::test_a_denied_ipv4_address_is_denied_in_every_ipv6_clothing",),
+        ("core/test_outbound_targets.py::test_a_denied_ipv4_address_is_denied_in_every_ipv6_form",),
     ),
     Fault(
         "app/core/outbound/targets.py",

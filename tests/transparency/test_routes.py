@@ -1,4 +1,4 @@
-"""`GET /ledger/proof` and what is published for everybody."""
+"""`GET /ledger/proof`, and the public checkpoints and keys."""
 
 import base64
 import json
@@ -27,9 +27,7 @@ async def book(owner: str, fact: str) -> ChainId:
     return chain
 
 
-async def test_a_merchant_proves_its_ledger_with_what_is_public(
-    client: httpx.AsyncClient, integrator: Integrator
-) -> None:
+async def test_a_merchant_proves_its_ledger_with_public_data(client: httpx.AsyncClient, integrator: Integrator) -> None:
     chain = await book(integrator.merchant_id, "DEP-1")
     await book("platform:fees", "DEP-1")
     await checkpoints.create(KEYS, clock.now())
@@ -48,7 +46,7 @@ async def test_a_merchant_proves_its_ledger_with_what_is_public(
     assert one["hash"] == answer.json()["hash"]
 
 
-async def test_the_history_is_public_and_each_names_the_one_before(client: httpx.AsyncClient) -> None:
+async def test_the_history_is_public_and_each_names_the_previous_one(client: httpx.AsyncClient) -> None:
     for _ in range(5):
         await checkpoints.create(KEYS, clock.now())
     first = (await client.get(f"{PUBLISHED}/checkpoints", params={"limit": 3})).json()
@@ -61,7 +59,7 @@ async def test_the_history_is_public_and_each_names_the_one_before(client: httpx
     assert history[-1]["checkpoint"]["previous"] == "0" * 64
 
 
-async def test_another_merchants_ledger_cant_be_asked_for(new_integrator: NewIntegrator) -> None:
+async def test_another_merchants_ledger_cant_be_read(new_integrator: NewIntegrator) -> None:
     mine, other = await new_integrator(), await new_integrator()
     await book(mine.merchant_id, "DEP-1")
     await checkpoints.create(KEYS, clock.now())
@@ -82,7 +80,9 @@ async def test_another_merchants_ledger_cant_be_asked_for(new_integrator: NewInt
         ({"asset": "USDT", "chain": "ethereum", "seq": "1"}, 400),
     ],
 )
-async def test_what_is_not_there_is_said(integrator: Integrator, asked: dict[str, str], status: int) -> None:
+async def test_wrong_parameters_of_a_proof_are_refused(
+    integrator: Integrator, asked: dict[str, str], status: int
+) -> None:
     assert (await integrator.get("/ledger/proof", **asked)).status_code == status
 
 
@@ -92,5 +92,5 @@ async def test_the_proof_needs_the_scope_of_the_balance(new_integrator: NewInteg
 
 
 @pytest.mark.parametrize("path", ["/checkpoints/0", "/checkpoints/99", "/checkpoints/99999999999999999999"])
-async def test_a_checkpoint_that_is_not_there_is_404(client: httpx.AsyncClient, path: str) -> None:
+async def test_an_unknown_checkpoint_is_404(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(PUBLISHED + path)).status_code == 404

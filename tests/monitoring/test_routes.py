@@ -1,4 +1,4 @@
-"""What monitoring and load balancers are told."""
+"""`/readyz` and `/metrics`, for load balancers and monitoring."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +14,7 @@ TOKEN = "t" * 40
 
 
 async def watched(network: str, *, behind: int = 0, checked_ago: timedelta = timedelta(), halted: bool = False) -> None:
-    """A network with a cursor."""
+    """Add a network with a cursor."""
     await database.execute(
         """
         INSERT INTO network_cursors (network, chain_id, start_height, scanned_height, head_height, covered_until,
@@ -29,7 +29,7 @@ async def watched(network: str, *, behind: int = 0, checked_ago: timedelta = tim
 
 
 @pytest.mark.usefixtures("db", "valkey")
-async def test_ready_when_all_is_well(settings: Settings) -> None:
+async def test_ready_when_everything_works(settings: Settings) -> None:
     await watched("ethereum-test", behind=3)
     async with client(make_site(settings)) as http:
         assert (await http.get("/healthz")).status_code == 200
@@ -44,7 +44,7 @@ async def test_ready_when_all_is_well(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("db", "valkey")
-async def test_a_network_in_trouble_is_said_but_takes_no_traffic_away(settings: Settings) -> None:
+async def test_a_network_in_trouble_is_reported_with_status_200(settings: Settings) -> None:
     await watched("late", behind=500)
     await watched("halted", halted=True)
     await watched("forgotten", checked_ago=timedelta(hours=1))
@@ -72,7 +72,7 @@ async def test_without_redis_degraded_and_without_postgres_down(settings: Settin
 
 
 @pytest.mark.usefixtures("db", "valkey")
-async def test_metrics_are_for_who_has_the_token(settings: Settings) -> None:
+async def test_metrics_need_the_token(settings: Settings) -> None:
     key = await api_key(settings.api_key_peppers)
     await watched("ethereum-test", behind=7)
     async with client(make_site(settings)) as http:
@@ -95,7 +95,7 @@ async def test_metrics_are_for_who_has_the_token(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("db", "valkey")
-async def test_counters_are_there_even_without_postgres(settings: Settings) -> None:
+async def test_counters_are_shown_without_postgres(settings: Settings) -> None:
     async with client(make_site(replace(settings, metrics_token=TOKEN))) as http:
         await database.close_pool()
         answer = await http.get("/metrics", headers=bearer(TOKEN))
