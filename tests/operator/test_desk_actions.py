@@ -125,7 +125,7 @@ async def test_a_transaction_is_attached_by_a_form_with_a_code_of_its_own(
     receipt = await driver.transfer_token(token, asked.destination, 10_000_000)
     found = {"txid": receipt["transactionHash"], "reason": "block 7"}
     assert "code" in errors(await browser.send(page, code="", **found)).lower()
-    assert "Say why" in errors(await browser.send(page, code=account.code(), txid=found["txid"], reason=" "))
+    assert "Give a reason" in errors(await browser.send(page, code=account.code(), txid=found["txid"], reason=" "))
     sender = driver.accounts[0]
     assert f"It was sent by {sender}, not by the hot wallet" in errors(
         await browser.send(page, code=account.code(), **found)
@@ -191,7 +191,7 @@ async def test_a_rejection_says_why_and_gives_the_money_back(served: Served) -> 
     asked = await payout(served.services, merchant_id)
     browser = await served.signed_in(await served.account("ops@example.test"))
     page = f"/desk/approvals/{asked.id}/reject"
-    assert "Say why" in errors(await browser.send(page, reason=" "))
+    assert "Give a reason" in errors(await browser.send(page, reason=" "))
     assert "at most 500" in errors(await browser.send(page, reason="x" * 501))
     assert await status(asked.id) == "pending_approval"
     words = await told(browser, await browser.send(page, reason="a mixer’s address"))
@@ -221,7 +221,7 @@ async def test_a_review_is_credited_returned_or_closed(served: Served, driver: A
         await pay_on_chain(served.services, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) - 7)
         cases.append(await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", new.id))
     credit, back, close = (f"/desk/reviews/{case}" for case in cases)
-    assert "Say why" in errors(await browser.send(f"{credit}/credit", reason=""))
+    assert "Give a reason" in errors(await browser.send(f"{credit}/credit", reason=""))
     assert await balance(owner.merchant_id) == (0, 0)
     assert (
         await told(browser, await browser.send(f"{credit}/credit", reason="seven units")) == f"{cases[0]} is credited."
@@ -262,7 +262,7 @@ async def test_holds_are_released_with_a_reason(served: Served) -> None:
     (hold,) = await holds.open_holds()
     page = f"/desk/approvals/{held.id}"
     assert "It is on hold" in (await browser.get(page)).text
-    assert "Say why" in errors(await browser.send(f"/desk/holds/{hold.id}", reason=""))
+    assert "Give a reason" in errors(await browser.send(f"/desk/holds/{hold.id}", reason=""))
     await told(browser, await browser.send(f"/desk/holds/{hold.id}", reason="it is settled"))
     assert await holds.open_holds() == []
     await told(browser, await approve_by_form(browser, held.id, account.code()))
@@ -284,7 +284,7 @@ async def test_an_application_is_approved_or_rejected(served: Served) -> None:
     browser = await served.signed_in(await served.account("ops@example.test"))
     page = f"/desk/applications/{one.id}"
     assert "Lichtung is approved" in await told(browser, await browser.send(f"{page}/approve", page))
-    assert "Say why" in errors(await browser.send(f"/desk/applications/{other.id}/reject", reason=""))
+    assert "Give a reason" in errors(await browser.send(f"/desk/applications/{other.id}/reject", reason=""))
     await told(browser, await browser.send(f"/desk/applications/{other.id}/reject", reason="no such company"))
     rows = await database.fetch_all("SELECT name, status FROM merchants ORDER BY name")
     assert [tuple(row) for row in rows] == [("Lichtung", "approved"), ("Schatten", "rejected")]
@@ -323,7 +323,7 @@ async def test_a_switch_pauses_and_resumes(served: Served) -> None:
     browser = await served.signed_in(await served.account("ops@example.test"))
     page = "/desk/switches/payouts"
     stale = hidden(await browser.get(page))
-    assert "Say why" in errors(await browser.send(page, reason=""))
+    assert "Give a reason" in errors(await browser.send(page, reason=""))
     assert "paused for all" in await told(browser, await browser.send(page, reason="an incident"), "/desk/switches")
     assert "paused already" in errors(await browser.post(page, stale | {"reason": "me too"}))
     assert "taken again" in await told(browser, await browser.send(page, reason="over"), "/desk/switches")

@@ -78,7 +78,7 @@ async def test_a_review_is_credited_in_the_browser(setup: SignerUnderTest, web: 
         await expect(page.locator(".transfer__title")).to_have_text("A second transfer")
         await page.get_by_role("link", name="Credit…").click()
         await page.get_by_role("button", name="Credit 7.00 USDT").click()
-        await expect(page.get_by_role("alert")).to_contain_text("Say why")
+        await expect(page.get_by_role("alert")).to_contain_text("Give a reason")
         await page.get_by_label("Reason").fill("the customer paid in two parts")
         await page.get_by_role("button", name="Credit 7.00 USDT").click()
         await expect(page.locator(".flash")).to_contain_text(f"{case} is credited.")
