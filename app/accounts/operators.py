@@ -25,13 +25,13 @@ class TotpMissing(Exception):
     """An operator without TOTP, who can't act at all (contract, section 8)."""
 
 
-class DeedRefused(Exception):
+class ActionRefused(Exception):
     """The action isn't possible in the present state; the message is for the operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """An operator whose right to act was checked by `on_duty`. `address` is the client's, for the audit log."""
+    """An operator whose right to act was checked. `address` is the client's, for the audit log."""
 
     account_id: str
     address: str | None
@@ -42,7 +42,7 @@ class Operator:
         return f"account:{self.account_id}"
 
 
-def on_duty(session: Session, *, address: str | None) -> Operator:
+def operator_from_session(session: Session, *, address: str | None) -> Operator:
     """The operator of a session that was read for this request. Raises NotAnOperator, TotpMissing."""
     if not session.is_operator:
         raise NotAnOperator("the account is not an operator's")

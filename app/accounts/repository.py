@@ -39,14 +39,14 @@ class OperatorPassword(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedOperator:
-    """An operator, as other operators see them. `last_deed_at` is the time of their last entry in the audit log."""
+    """An operator, as other operators see them. `last_action_at` is the time of their last entry in the audit log."""
 
     account_id: str
     name: str
     email: str
     has_totp: bool
     created_at: datetime
-    last_deed_at: datetime | None
+    last_action_at: datetime | None
 
 
 _HAS_TOTP = QueryString("{} IS NOT NULL", Account.totp_secret_sealed, alias="has_totp")
@@ -115,7 +115,7 @@ _OPERATORS = Statement(
         QueryString(
             "(SELECT e.at FROM audit_entries e WHERE e.actor = 'account:' || {} ORDER BY e.id DESC LIMIT 1)",
             Account.id,
-            alias="last_deed_at",
+            alias="last_action_at",
         ),
     )
     .where(Account.is_operator.eq(True))

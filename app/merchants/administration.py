@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from app.accounts.operators import DeedRefused, Operator, stated_reason
+from app.accounts.operators import ActionRefused, Operator, stated_reason
 from app.audit import service as audit
 from app.core import database
-from app.core.errors import ApiError, Code, invalid
+from app.core.errors import invalid
 from app.mail.letters import Kind, letter
 from app.merchants import repository, service
 from app.merchants.members import refuse_own_merchant, write_to_owners
@@ -32,29 +32,29 @@ FROM_TO: Mapping[str, tuple[frozenset[Standing], Standing]] = MappingProxyType(
 
 
 async def suspend(merchant_id: str, reason: str, by: Operator, now: datetime) -> None:
-    """Suspend a merchant: its API keys are refused for now. Raises NOT_FOUND, INVALID_INPUT, DeedRefused."""
+    """Suspend a merchant: its API keys are refused for now. Raises NOT_FOUND, INVALID_INPUT, ActionRefused."""
     await _move(merchant_id, "suspended", reason, by, now)
 
 
 async def reinstate(merchant_id: str, reason: str, by: Operator, now: datetime) -> None:
-    """Reinstate a suspended or banned merchant. Raises NOT_FOUND, INVALID_INPUT, DeedRefused."""
+    """Reinstate a suspended or banned merchant. Raises NOT_FOUND, INVALID_INPUT, ActionRefused."""
     await _move(merchant_id, "reinstated", reason, by, now)
 
 
 async def ban(merchant_id: str, reason: str, by: Operator, now: datetime) -> None:
-    """Ban a merchant: its API keys are refused. Raises NOT_FOUND, INVALID_INPUT, DeedRefused."""
+    """Ban a merchant: its API keys are refused. Raises NOT_FOUND, INVALID_INPUT, ActionRefused."""
     await _move(merchant_id, "banned", reason, by, now)
 
 
 async def set_terms(merchant_id: str, fee_bps: int, tolerance_bps: int, by: Operator, now: datetime) -> None:
     """What invoices made from now on cost, and how far a payment may be off and still count as exact.
 
-    Both in 1/10,000. Raises NOT_FOUND, INVALID_INPUT, DeedRefused.
+    Both in 1/10,000. Raises NOT_FOUND, INVALID_INPUT, ActionRefused.
     """
     if not 0 <= fee_bps <= MAX_FEE_BPS:
         raise invalid("service_fee_bps", f"must be from 0 to {MAX_FEE_BPS}")
     async with database.transaction():
-        merchant = await _lock(merchant_id)
+        merchant = await service.lock(merchant_id)
         await refuse_own_merchant(by, merchant_id, now)
         if merchant.service_fee_bps != fee_bps:
             await repository.set_fee(merchant_id, fee_bps)
@@ -67,10 +67,10 @@ async def set_terms(merchant_id: str, fee_bps: int, tolerance_bps: int, by: Oper
 async def set_asset_terms(
     merchant_id: str, network: NetworkConfig, asset: Asset, terms: AssetTerms, by: Operator, now: datetime
 ) -> None:
-    """What a merchant may take and send of one asset. Raises NOT_FOUND, INVALID_INPUT, DeedRefused."""
+    """What a merchant may take and send of one asset. Raises NOT_FOUND, INVALID_INPUT, ActionRefused."""
     _check_terms(terms)
     async with database.transaction():
-        await _lock(merchant_id)
+        await service.lock(merchant_id)
         await refuse_own_merchant(by, merchant_id, now)
         before = await repository.asset_terms(merchant_id, network.key, asset.symbol)
         if before == terms:
@@ -92,21 +92,14 @@ async def _move(merchant_id: str, action: str, reason: str, by: Operator, now: d
     reason = stated_reason(reason)
     origins, target = FROM_TO[action]
     async with database.transaction():
-        merchant = await _lock(merchant_id)
+        merchant = await service.lock(merchant_id)
         if target == "approved":
             await refuse_own_merchant(by, merchant_id, now)
         if merchant.status not in origins:
-            raise DeedRefused(f"{merchant.name} is {merchant.status}: it can't be {action}")
+            raise ActionRefused(f"{merchant.name} is {merchant.status}: it can't be {action}")
         await repository.set_status(merchant_id, target)
         await _audit(merchant_id, action, by, now, was=merchant.status, reason=reason)
         await _write_to_owners(merchant, action, reason, now)
-
-
-async def _lock(merchant_id: str) -> MerchantRow:
-    merchant = await repository.lock(merchant_id)
-    if merchant is None:
-        raise ApiError(Code.NOT_FOUND, "there is no such merchant")
-    return merchant
 
 
 async def _write_to_owners(merchant: MerchantRow, action: str, reason: str, now: datetime) -> None:

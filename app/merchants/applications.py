@@ -76,7 +76,7 @@ async def apply_again(by: Member, facts: Facts, now: datetime) -> None:
     by.require(Permission.APPLICATION_WRITE)
     facts = _checked(facts)
     async with database.transaction():
-        row = await _lock(by.merchant_id)
+        row = await service.lock(by.merchant_id)
         if row.status != "rejected":
             raise invalid("name", "the application is being looked at already")
         await repository.reapply(by.merchant_id, facts.name)
@@ -86,7 +86,7 @@ async def apply_again(by: Member, facts: Facts, now: datetime) -> None:
 async def approve(application_id: int, networks: Networks, by: Decider, now: datetime) -> None:
     """Approve the merchant and enable every asset.
 
-    Raises NOT_FOUND, INVALID_INPUT for one that is decided, DeedRefused for the operator's own.
+    Raises NOT_FOUND, INVALID_INPUT for one that is decided, ActionRefused for the operator's own.
     """
     async with database.transaction():
         merchant = await _decide(application_id, "approved", None, by, now)
@@ -189,13 +189,6 @@ async def _submit(merchant_id: str, facts: Facts, account_id: str, address: str 
     )
 
 
-async def _lock(merchant_id: str) -> MerchantRow:
-    merchant = await repository.lock(merchant_id)
-    if merchant is None:
-        raise ApiError(Code.NOT_FOUND, "there is no such merchant")
-    return merchant
-
-
 async def _decide(
     application_id: int, decision: Literal["approved", "rejected"], reason: str | None, by: Decider, now: datetime
 ) -> MerchantRow:
@@ -203,7 +196,7 @@ async def _decide(
     merchant_id = await applications_repository.merchant_of(application_id)
     if merchant_id is None:
         raise ApiError(Code.NOT_FOUND, "there is no such application")
-    merchant = await _lock(merchant_id)
+    merchant = await service.lock(merchant_id)
     if decision == "approved":
         await refuse_own_merchant(by, merchant_id, now)
     decided = await applications_repository.decide(application_id, decision, by=by.actor, reason=reason, now=now)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from app.accounts.operators import DeedRefused
+from app.accounts.operators import ActionRefused
 from app.audit import service as audit
 from app.core import database
 from app.core.errors import ApiError, Code, Forbidden
@@ -113,10 +113,10 @@ async def belonged_since(account_id: str, merchant_id: str | None, since: dateti
 
 
 async def refuse_own_merchant(operator: Decider, merchant_id: str, now: datetime) -> None:
-    """Raise DeedRefused where an operator belongs to the merchant: they may not approve, reinstate or
+    """Raise ActionRefused where an operator belongs to the merchant: they may not approve, reinstate or
     raise caps for their own merchant. Any operator may stop a merchant."""
     if await belonged_since(operator.actor.removeprefix("account:"), merchant_id, now):
-        raise DeedRefused("you belong to the merchant: another operator must decide")
+        raise ActionRefused("you belong to the merchant: another operator must decide")
 
 
 async def write_to_owners(merchant_id: str, letter: Letter, now: datetime) -> None:

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Literal
 
 from app.core import ids
-from app.core.errors import invalid
+from app.core.errors import ApiError, Code, invalid
 from app.merchants import memberships_repository, repository
-from app.merchants.repository import SwitchName
+from app.merchants.repository import MerchantRow, SwitchName
 from app.merchants.roles import Role
 from app.merchants.terms import Mode, Terms
 from app.networks.registry import Networks
@@ -41,6 +41,14 @@ async def create(
         now=now,
     )
     return merchant_id
+
+
+async def lock(merchant_id: str) -> MerchantRow:
+    """The merchant, locked until the caller's transaction ends. Raises NOT_FOUND."""
+    merchant = await repository.lock(merchant_id)
+    if merchant is None:
+        raise ApiError(Code.NOT_FOUND, "there is no such merchant")
+    return merchant
 
 
 async def enable_all_assets(merchant_id: str, networks: Networks) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
 
-from app.accounts.operators import DeedRefused, Operator, stated_reason
+from app.accounts.operators import ActionRefused, Operator, stated_reason
 from app.audit import service as audit
 from app.core import database
 from app.merchants import repository, service
@@ -44,21 +44,21 @@ async def states() -> list[SwitchState]:
 
 
 async def pause(name: SwitchName, reason: str, by: Operator, now: datetime) -> None:
-    """Stop something for all merchants, at once. Raises INVALID_INPUT, DeedRefused if it is paused."""
+    """Stop something for all merchants, at once. Raises INVALID_INPUT, ActionRefused if it is paused."""
     reason = stated_reason(reason)
     async with database.transaction():
         if await _is_paused(name):
-            raise DeedRefused(f"{name} are paused already")
+            raise ActionRefused(f"{name} are paused already")
         await service.pause(name, reason, now)
         await _audit(name, "paused", reason, by, now)
 
 
 async def resume(name: SwitchName, reason: str, by: Operator, now: datetime) -> None:
-    """End a pause. Raises INVALID_INPUT, DeedRefused if there is none."""
+    """End a pause. Raises INVALID_INPUT, ActionRefused if there is none."""
     reason = stated_reason(reason)
     async with database.transaction():
         if not await _is_paused(name):
-            raise DeedRefused(f"{name} are not paused")
+            raise ActionRefused(f"{name} are not paused")
         await service.resume(name)
         await _audit(name, "resumed", reason, by, now)
 

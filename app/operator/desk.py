@@ -7,7 +7,7 @@ from typing import Any
 
 from litestar import Response
 
-from app.accounts.operators import DeedRefused, Operator, on_duty
+from app.accounts.operators import ActionRefused, Operator, operator_from_session
 from app.accounts.totp import CodeRefused
 from app.backoffice import names, queue
 from app.core.errors import ApiError, Code
@@ -23,7 +23,7 @@ from app.withdrawals.holds import HoldRefused
 QUEUE = "/desk"
 """Where an operator returns after each action."""
 
-REFUSALS = (DeedRefused, ApprovalRefused, ReviewRefused, HoldRefused)
+REFUSALS = (ActionRefused, ApprovalRefused, ReviewRefused, HoldRefused)
 """Refusals of services whose texts are written for operators."""
 
 
@@ -69,7 +69,7 @@ class Desk:
 def operator_of(request: PageRequest) -> Operator:
     """The operator of the request. Raises for anybody else; the guard refuses them before."""
     visitor = visitor_of(request)
-    return on_duty(visitor.session, address=visitor.address)
+    return operator_from_session(visitor.session, address=visitor.address)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ async def test_remove_operator_ends_the_right_and_every_session(
     assert (status, f"{world.account_id} is no operator any more" in said) == (0, True), said
     assert await sessions.find(world.token, clock.now()) is None
     with pytest.raises(operators.NotAnOperator):
-        operators.on_duty(await found(await world.open_session()), address=None)
+        operators.operator_from_session(await found(await world.open_session()), address=None)
     row = await database.fetch_one("SELECT action, subject, details FROM audit_entries ORDER BY id DESC LIMIT 1")
     assert row is not None
     assert (row["action"], row["subject"]) == ("operator.removed", world.account_id)

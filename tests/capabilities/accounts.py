@@ -166,7 +166,7 @@ async def operators_right(world: World) -> Use:
     async def use() -> bool:
         session = await sessions.find(await world.open_session(), clock.now())
         try:
-            return session is not None and bool(operators.on_duty(session, address=HERE))
+            return session is not None and bool(operators.operator_from_session(session, address=HERE))
         except operators.NotAnOperator:
             return False
 

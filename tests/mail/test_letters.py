@@ -81,7 +81,7 @@ def _calls(name: str) -> list[tuple[Path, ast.Call]]:
 
 SUBJECTS_FROM_ELSEWHERE = {
     "accounts/letters.py": "subject",  # _notice: its callers give constants, held below
-    "merchants/administration.py": "SUBJECTS[deed]",
+    "merchants/administration.py": "SUBJECTS[action]",
     "webhooks/pausing.py": "subject",  # _write_to_merchant: its callers give constants, held below
     # What went wrong, in words of ours with ids and figures, to the operators alone.
     "alerts/routing.py": "f\"[{alert.severity.upper()}] {alert.kind}: {' '.join(alert.message.split())}\""

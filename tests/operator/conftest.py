@@ -57,7 +57,7 @@ async def signed_in(account_id: str) -> Session:
 @pytest.fixture
 async def by(ops: Staff) -> Operator:
     """The same, at the desk."""
-    return operators.on_duty(await signed_in(ops.id), address="192.0.2.7")
+    return operators.operator_from_session(await signed_in(ops.id), address="192.0.2.7")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from app.accounts import operators
 from app.accounts import repository as accounts_repository
-from app.accounts.operators import DeedRefused, NotAnOperator, Operator, TotpMissing
+from app.accounts.operators import ActionRefused, NotAnOperator, Operator, TotpMissing
 from app.alerts.service import raise_alert
 from app.backoffice import alerts, queue, service
 from app.core import clock, database
@@ -53,15 +53,15 @@ async def status(merchant_id: str) -> str:
     return str(await database.fetch_value("SELECT status FROM merchants WHERE id = $1", merchant_id))
 
 
-async def test_only_operators_with_totp_are_on_duty(services: Services, ops: Staff, merchant_id: str) -> None:
-    found = operators.on_duty(await signed_in(ops.id), address="192.0.2.7")
+async def test_only_operators_with_totp_may_act(services: Services, ops: Staff, merchant_id: str) -> None:
+    found = operators.operator_from_session(await signed_in(ops.id), address="192.0.2.7")
     assert (found.account_id, found.actor, found.address) == (ops.id, f"account:{ops.id}", "192.0.2.7")
     await database.execute("UPDATE accounts SET totp_secret_sealed = NULL WHERE id = $1", ops.id)
     with pytest.raises(TotpMissing):
-        operators.on_duty(await signed_in(ops.id), address=None)
+        operators.operator_from_session(await signed_in(ops.id), address=None)
     owner = await make_member(merchant_id=merchant_id, role="owner", email="owner@example.test", now=clock.now())
     with pytest.raises(NotAnOperator):
-        operators.on_duty(await signed_in(owner), address=None)
+        operators.operator_from_session(await signed_in(owner), address=None)
     assert [one.account_id for one in await accounts_repository.operators()] == [ops.id]
 
 
@@ -82,12 +82,12 @@ async def test_a_merchant_is_suspended_reinstated_and_banned_with_reasons(
     (letter,) = await letters()
     assert (letter.recipient, letter.subject) == ("owner@example.test", "Your merchant was suspended")
     assert "chargebacks" in letter.body
-    with pytest.raises(DeedRefused, match="is suspended"):
+    with pytest.raises(ActionRefused, match="is suspended"):
         await administration.suspend(merchant_id, "again", by, clock.now())
     await administration.reinstate(merchant_id, "settled", by, clock.now())
     await administration.ban(merchant_id, "fraud", by, clock.now())
     assert await status(merchant_id) == "banned"
-    with pytest.raises(DeedRefused):
+    with pytest.raises(ActionRefused):
         await administration.suspend(merchant_id, "less", by, clock.now())
     await administration.reinstate(merchant_id, "it was another company", by, clock.now())
     assert await status(merchant_id) == "approved"
@@ -167,7 +167,7 @@ async def test_a_switch_is_turned_once_with_a_reason(services: Services, merchan
     outcomes = await asyncio.gather(
         *(switches.pause("payouts", "an incident", by, clock.now()) for _ in range(5)), return_exceptions=True
     )
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["DeedRefused"] * 4 + ["NoneType"]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["ActionRefused"] * 4 + ["NoneType"]
     with pytest.raises(ApiError) as refusal:
         await payout(services, merchant_id)
     assert refusal.value.code == Code.PAYOUTS_DISABLED
@@ -182,7 +182,7 @@ async def test_a_switch_is_turned_once_with_a_reason(services: Services, merchan
         await switches.resume("payouts", " ", by, clock.now())
     await switches.resume("payouts", "it is over", by, clock.now())
     assert (await last_entry())[1:] == ("switch.resumed", "payouts", "192.0.2.7", {"reason": "it is over"})
-    with pytest.raises(DeedRefused):
+    with pytest.raises(ActionRefused):
         await switches.resume("payouts", "again", by, clock.now())
     await payout(services, merchant_id)
 

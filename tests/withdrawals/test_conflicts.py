@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import pytest
 
-from app.accounts.operators import DeedRefused
-from app.accounts.operators import Operator as OnDuty
+from app.accounts.operators import ActionRefused
+from app.accounts.operators import Operator as ActingOperator
 from app.api_keys import administration as key_administration
 from app.core import clock, database
 from app.ledger.hashchain import ChainId
@@ -166,7 +166,7 @@ async def test_operators_decide_nothing_in_favour_of_their_own_merchant(
     services: Services, merchant_id: str, ops: Operator
 ) -> None:
     await join(merchant_id, ops.id)
-    by, now = OnDuty(account_id=ops.id, address=None), clock.now()
+    by, now = ActingOperator(account_id=ops.id, address=None), clock.now()
     network = services.networks.get(NETWORK)
     asset = network.asset("USDT")
     assert asset is not None
@@ -187,10 +187,10 @@ async def test_operators_decide_nothing_in_favour_of_their_own_merchant(
         lambda: applications.approve(application, services.networks, by, now),
     ]
     for favour in favours:
-        with pytest.raises(DeedRefused, match="you belong to the merchant"):
+        with pytest.raises(ActionRefused, match="you belong to the merchant"):
             await favour()
     await administration.suspend(merchant_id, "to be safe", by, now)
-    with pytest.raises(DeedRefused, match="you belong to the merchant"):
+    with pytest.raises(ActionRefused, match="you belong to the merchant"):
         await administration.reinstate(merchant_id, "it is mine", by, now)
 
 
