@@ -145,7 +145,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         if change not in STANDINGS:
             raise nothing_here()
         context = {"details": await find(merchant_id), "change": change, "form": form}
-        return await desk.page(request, "merchants/standing", context, status=status)
+        return await desk.page(request, "merchants/change_status", context, status=status)
 
     def find_asset(key: str, symbol: str) -> tuple[NetworkConfig, Asset]:
         try:
