@@ -110,15 +110,15 @@ _OPEN_COUNTS = Statement(
 )
 
 
-async def lock_untold(again_after: timedelta, limit: int) -> list[OpenAlert]:
-    """Open alerts that nobody was told of, and critical ones that happened again `again_after` after they were told.
+async def lock_unsent(again_after: timedelta, limit: int) -> list[OpenAlert]:
+    """Open alerts that were never sent, and critical ones that happened again `again_after` after they were sent.
 
     Locked for the caller's transaction; those that another has locked are left out.
     """
-    return await _LOCK_UNTOLD.all(again_after=again_after, limit=limit)
+    return await _LOCK_UNSENT.all(again_after=again_after, limit=limit)
 
 
-_LOCK_UNTOLD = Statement(
+_LOCK_UNSENT = Statement(
     select(Alert, OpenAlert)
     .where(
         _IS_OPEN,
@@ -135,12 +135,12 @@ _LOCK_UNTOLD = Statement(
 )
 
 
-async def mark_told(alert_id: int, now: datetime) -> None:
-    """Note that an alert was handed to its routes."""
-    await _MARK_TOLD.run(id=alert_id, now=now)
+async def mark_sent(alert_id: int, now: datetime) -> None:
+    """Record that an alert was sent to all its recipients."""
+    await _MARK_SENT.run(id=alert_id, now=now)
 
 
-_MARK_TOLD = Command(Alert.update({Alert.told_at: Param("now")}).where(Alert.id == Param("id")))
+_MARK_SENT = Command(Alert.update({Alert.told_at: Param("now")}).where(Alert.id == Param("id")))
 
 
 async def add_notification(alert_id: int, notification_id: uuid.UUID, body: str, now: datetime) -> None:
@@ -193,7 +193,7 @@ _CLAIM = Statement(
 
 
 async def record_delivered(notification_id: int, now: datetime) -> None:
-    """The hook has taken it."""
+    """Record that the hook has accepted a notification."""
     await _RECORD_DELIVERED.run(id=notification_id, now=now)
 
 
@@ -209,7 +209,7 @@ _RECORD_DELIVERED = Command(
 
 
 async def record_failed(notification_id: int, error: str, again_at: datetime | None) -> None:
-    """The hook has not taken it; `again_at` is None where it was given up."""
+    """Record a failed attempt; `again_at` is None where it was the last."""
     await _RECORD_FAILED.run(id=notification_id, error=error, again_at=again_at)
 
 

@@ -1,7 +1,7 @@
-"""Telling people: each open alert goes by mail and to the operator's hook, both by outbox, and is marked told.
+"""Sending alerts: each open one goes by mail and to the operator's hook, both by outbox, and is marked as sent.
 
 The log line and the figure on `/metrics` come with the row itself (service.py, monitoring/gauges.py). A critical
-alert that is still true a day later is told again. The signature is given in from above: nothing here knows webhooks.
+alert that is still true a day later is sent again. The signature is given in from above: nothing here knows webhooks.
 """
 
 import json
@@ -23,12 +23,12 @@ from app.mail.letters import Kind, Letter, letter
 log = get_logger(__name__)
 
 REMIND_AFTER = timedelta(hours=24)
-"""A critical alert that happens again this long after it was told is told again."""
+"""A critical alert that happens again this long after it was sent is sent again."""
 
 ROUTE_AT_ONCE = 50
 
 LEASE = timedelta(seconds=60)
-"""A post under way is left alone by others for so long; one takes 13 s at most (core.outbound)."""
+"""While a post is under way no other process repeats it for so long; one takes 13 s at most (core.outbound)."""
 
 RETRY_DELAYS_S = (10, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400)
 """After each failed post; past the last it is given up, which the log says. Mail and metrics don't depend on it."""
@@ -53,7 +53,7 @@ class Signature(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRoutes:
-    """Who is told, and how. Without recipients and hook the log and the metrics are all there is."""
+    """Where alerts are sent. Without recipients and hook they are in the log and the metrics alone."""
 
     mail_to: Sequence[EmailAddress]
     hook_url: str | None
@@ -68,9 +68,9 @@ class AlertRoutes:
             await self.post_waiting()
 
     async def route_new(self, now: datetime) -> int:
-        """Hand alerts that nobody has been told of to the outboxes; how many. One transaction."""
+        """Write alerts that were not sent yet to the outboxes; how many. One transaction."""
         async with database.transaction():
-            alerts = await repository.lock_untold(REMIND_AFTER, ROUTE_AT_ONCE)
+            alerts = await repository.lock_unsent(REMIND_AFTER, ROUTE_AT_ONCE)
             for alert in alerts:
                 await self._route(alert, now)
         return len(alerts)
@@ -94,7 +94,7 @@ class AlertRoutes:
             notification_id = ids.new_event_id()
             body = _post_body(alert, notification_id)
             await repository.add_notification(alert.id, notification_id, body, now)
-        await repository.mark_told(alert.id, now)
+        await repository.mark_sent(alert.id, now)
 
     def _letter(self, alert: OpenAlert) -> Letter:
         details = json.dumps(json.loads(alert.details), ensure_ascii=False, indent=2, sort_keys=True)

@@ -1,4 +1,4 @@
-"""Raising alerts: written with the fact that calls for them, told to people after the commit (alerts/routing.py)."""
+"""Raising alerts: written in the transaction of their cause, sent after the commit (alerts/routing.py)."""
 
 import json
 from collections.abc import Mapping

@@ -10,7 +10,7 @@ from app.core import columns
 class Alert(Table, tablename="alerts"):
     """One thing that is wrong. `dedupe_key` names it: while an alert with it is open, it is counted, not repeated.
 
-    `told_at` is when it was last handed to the routes (alerts/routing.py); null while nobody has been told.
+    `told_at` is when it was last sent (alerts/routing.py); null until then.
     """
 
     id = BigSerial(primary_key=True)
