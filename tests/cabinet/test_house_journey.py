@@ -3,6 +3,7 @@
 Nothing is said on the console (CSP violations would be), axe finds nothing, light or dark, and every page fits.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,7 @@ from app.merchants import invitations
 from app.merchants import service as merchants
 from app.merchants.members import member
 from app.merchants.roles import Role
+from app.webhooks import pausing
 from tests.cabinet.looking import look
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
@@ -139,6 +141,9 @@ async def test_a_webhook_is_paused_enabled_and_replayed(shop: Shop, receiver: Re
     async with dispatching(receiver, shop.settings.data_keys):
         await happen(shop.merchant_id, 20)
         await receiver.until(lambda: len(receiver.requests) >= 20, timeout_s=60)
+        async with asyncio.timeout(30):
+            while not await pausing.pause_failing(clock.now()):  # the job of the default worker
+                await asyncio.sleep(0.05)
         await expect(page.get_by_text("A webhook is paused.")).to_have_count(0)
         async with page.expect_navigation():
             await page.reload()

@@ -257,7 +257,7 @@ async def test_a_job_that_met_a_passing_error_is_tried_again_and_another_is_not(
     async with working(queue, own_services):
         await redis.enqueue(queue.arq_name, "broken")
         await redis.enqueue(queue.arq_name, "passing")
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while tries["passing"] < 3:
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.3)
@@ -277,7 +277,7 @@ async def test_a_loop_that_fails_is_started_anew(own_services: Services, monkeyp
 
     queue = Queue(name="fragile", slot_loop=lambda _: fails_twice)
     async with working(queue, own_services):
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while starts < 3:
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.3)
