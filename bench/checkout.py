@@ -26,6 +26,7 @@ from app.checkout.live import MAX_STREAMS_PER_ADDRESS
 from app.core import clock, database
 from app.core.settings import load
 from app.invoices.service import announce
+from app.invoices.states import Status
 from app.wiring import running, wire
 from bench.stack import API, WEB_PROCESSES, Stack, running_stack
 
@@ -132,7 +133,9 @@ async def _a_block(stack: Stack, pages: list[Page]) -> tuple[list[float], list[f
     async with running(wire(load(stack.environment))) as services:
         async with database.transaction():
             for page in pages:
-                await services.invoices.begin_confirming(page.invoice_id, 5_000_000, clock.now())
+                await services.invoices.begin_confirming(
+                    page.invoice_id, Status.AWAITING_DEPOSIT, 5_000_000, 0, clock.now()
+                )
         committed_at = time.monotonic()
         await announce(*(page.invoice_id for page in pages))
         await asyncio.gather(*(_until(page, "confirming") for page in pages))

@@ -33,7 +33,7 @@ import psutil
 from app.core import clock, database
 from app.core.migrations import migrate
 from app.core.settings import CheckpointKeys
-from app.ledger import checkpoints, queries
+from app.ledger import checkpoints, repository
 from app.ledger.hashchain import ChainId, Entry, Reference, State, entry_hash, hashed_bytes, next_entry, state_after
 from app.reconciliation.checks import hash_chains
 from app.reconciliation.snapshot import snapshot
@@ -206,10 +206,10 @@ async def copy(connection: asyncpg.Connection, lines: list[str]) -> None:
 
 async def sample_of(chain: ChainId, count: int) -> list[Entry]:
     """The first entries of a chain."""
-    head = await queries.head(chain)
+    head = await repository.head(chain)
     assert head is not None
     sample = []
-    async for entry in queries.entries(head.ledger):
+    async for entry in repository.entries(head.ledger):
         sample.append(entry)
         if len(sample) == count:
             break
@@ -227,10 +227,10 @@ def rate(count: int, work: object) -> float:
 
 
 async def reading_rate(count: int) -> float:
-    """Entries a second as `queries.entries` gives them."""
+    """Entries a second as `repository.entries` gives them."""
     started = time.perf_counter()
-    for head in await queries.heads():
-        async for _ in queries.entries(head.ledger):
+    for head in await repository.heads():
+        async for _ in repository.entries(head.ledger):
             pass
     return count / (time.perf_counter() - started)
 

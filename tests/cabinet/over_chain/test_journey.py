@@ -133,7 +133,9 @@ async def test_from_application_to_paid_invoice_and_payout(
     await press(page, "Ask for the payout")
     await page.get_by_role("heading", name="10.00 USDT Awaiting approval").wait_for()
     await seen("payout")
-    payout = await services.withdrawal_reader.get_any(page.url.rsplit("/", 1)[1])
+    *_, merchant_id, mode, _, payout_id = page.url.split("/")
+    payout = await services.withdrawal_reader.payout(merchant_id, mode, payout_id)
+    assert payout is not None
     assert payout.amount_raw == "10000000"
     await press(page, "Cancel payout")
     await page.get_by_role("heading", name="10.00 USDT Cancelled").wait_for()
