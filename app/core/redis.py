@@ -46,7 +46,8 @@ RETRIES = 3
 
 
 def _plain(value: object) -> str:
-    """An exception as text: arq records the one with which a job failed. Raises NotImplementedError for the rest."""
+    """An exception as text: arq records the one with which a job failed. Raises NotImplementedError for anything else,
+    which is how a hook of msgspec says that a value can't be encoded."""
     if isinstance(value, BaseException):
         return repr(value)
     raise NotImplementedError(f"a job can't carry a {type(value).__name__}")

@@ -115,7 +115,7 @@ async def count_explicit(merchant_id: str, mode: str) -> int:
 
 
 _COUNT_EXPLICIT = Statement(
-    WebhookEndpoint.select(Count()).where(*_OF_MERCHANT, WebhookEndpoint.implicit == False),  # noqa: E712
+    WebhookEndpoint.select(Count()).where(*_OF_MERCHANT, WebhookEndpoint.implicit.eq(False)),
     int,
 )
 
@@ -239,7 +239,7 @@ _IMPLICIT = Statement(
     WebhookEndpoint.select(WebhookEndpoint.id).where(
         *_OF_MERCHANT,
         WebhookEndpoint.url == Param("url"),
-        WebhookEndpoint.implicit == True,  # noqa: E712
+        WebhookEndpoint.implicit.eq(True),
     ),
     str,
 )
@@ -287,7 +287,7 @@ async def oldest_secret(merchant_id: str, mode: str) -> SealedSecret | None:
 
 _OLDEST_SECRET = Statement(
     select(WebhookEndpoint, SealedSecret)
-    .where(*_OF_MERCHANT, WebhookEndpoint.implicit == False)  # noqa: E712
+    .where(*_OF_MERCHANT, WebhookEndpoint.implicit.eq(False))
     .order_by(WebhookEndpoint.created_at, WebhookEndpoint.id)
     .limit(1),
     SealedSecret,
