@@ -21,7 +21,7 @@ from app.withdrawals.states import RELEASES_FUNDS, Status, check_transition
 
 
 class Returns(Protocol):
-    """What the return of a deposit ends in: its review case (deposits/reviews.py)."""
+    """What the return of a deposit ends: its review (deposits/reviews.py)."""
 
     async def return_confirmed(self, deposit_id: str, refund_id: str, now: datetime) -> None:
         """The deposit has been sent back. The caller holds the invoice's lock and the transaction."""
@@ -64,7 +64,7 @@ class WithdrawalService:
         """Its transaction is final: the money leaves the locked balance, the fee becomes the platform's.
 
         A refund changes its invoice to `partially_refunded` or `refunded`; the return of a deposit closes its
-        review case. False if that was done already.
+        review. False if that was done already.
         """
         current = await self._lock_all(withdrawal_id)
         if current.status == Status.CONFIRMED:
