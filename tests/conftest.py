@@ -1,6 +1,7 @@
 """Real services for tests: one Postgres, Valkey and EVM node per worker, a migrated database cloned for each test."""
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 from argon2 import PasswordHasher
 
 from app.accounts import passwords
@@ -80,6 +82,23 @@ def full_cost_hasher() -> Iterator[PasswordHasher]:
     full_cost, passwords.hasher = passwords.hasher, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     yield full_cost
     passwords.hasher = full_cost
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a test sets up for logging ends with it: a handler that writes to its output would fail in the next one.
+
+    Production's loggers keep their first configuration; here they don't, so that any test can catch what is logged.
+    """
+    root, configure, before = logging.getLogger(), structlog.configure, structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    monkeypatch.setattr(
+        structlog, "configure", lambda **options: configure(**options | {"cache_logger_on_first_use": False})
+    )
+    yield
+    configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

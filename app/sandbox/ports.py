@@ -1,8 +1,12 @@
 """The loopback port of a service: the usual one if it is free, else any free one."""
 
+import fcntl
+import os
 import random
 import socket
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from app.sandbox.processes import Process, ProcessError
 
@@ -18,19 +22,61 @@ def prefer(usual_port: int) -> int:
     return usual_port if is_free(usual_port) else free_port()
 
 
-def hold(usual_port: int) -> socket.socket:
-    """Open a socket that reserves `usual_port`, or a free one if that is in use, until it is closed."""
-    while True:
-        holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        # The same options as in `is_free`; with them only a listening socket excludes others.
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            holder.bind(("127.0.0.1", prefer(usual_port)))
-            holder.listen(1)
-        except OSError:
-            holder.close()  # in use since the check: try again
-        else:
-            return holder
+class HeldPort:
+    """The web process's port: `usual_port`, or a free one if that is in use. Other sandboxes leave it alone.
+
+    A listening socket holds it until `hand_over`. Granian's sockets share their port with any server of the same user
+    (SO_REUSEPORT), and a request to one sandbox would reach another, so a lock holds it until `release`.
+    """
+
+    def __init__(self, usual_port: int) -> None:
+        while True:
+            self.number = prefer(usual_port)
+            self._lock = _lock(self.number)
+            if self._lock is not None:
+                self._socket = _listen(self.number)
+                if self._socket is not None:
+                    return
+                os.close(self._lock)  # in use since the check
+            usual_port = free_port()
+
+    def hand_over(self) -> None:
+        """Let the web process bind it."""
+        if self._socket is not None:
+            self._socket.close()
+
+    def release(self) -> None:
+        """Give it up, after the web process has."""
+        self.hand_over()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _lock(port: int) -> int | None:
+    """Lock a port among this user's sandboxes, until the file is closed. None if another has it."""
+    directory = Path(tempfile.gettempdir()) / f"swap-pay-sandbox-ports-{os.getuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    lock = os.open(directory / str(port), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _listen(port: int) -> socket.socket | None:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # The same options as in `is_free`; with them only a listening socket excludes others.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(1)
+    except OSError:
+        listener.close()
+        return None
+    return listener
 
 
 def free_port() -> int:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 import urllib.error
 import urllib.request
@@ -45,7 +44,7 @@ class Stack:
         self.app: dict[str, Process] = {}
         self._say = say
         self._lock: int | None = None
-        self._web_port: socket.socket | None = None
+        self._web_port: ports.HeldPort | None = None
         self._environment: dict[str, str] = {}
         self._signer_environment: dict[str, str] = {}
 
@@ -76,7 +75,7 @@ class Stack:
         self.app.clear()
         self.services.stop()
         if self._web_port is not None:
-            self._web_port.close()
+            self._web_port.release()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -110,14 +109,13 @@ class Stack:
         services = self.services
         self._say("Starting Postgres, Valkey, the chain and the webhook receiver …")
         secrets, chain = services.start()
-        self._web_port = ports.hold(WEB_PORT)
-        web_port = self._web_port.getsockname()[1]
+        self._web_port = ports.HeldPort(WEB_PORT)
         self._environment = deployment.environment(
             self.home,
             secrets,
             database_url=services.database_url,
             redis_url=services.valkey.url,
-            web_port=web_port,
+            web_port=self._web_port.number,
             ca_path=services.receiver.ca_path,
         )
         keys = SpendingKeys(secrets.wallet_mnemonic)
@@ -128,7 +126,7 @@ class Stack:
         webhook_url = services.receiver.url + WEBHOOK_PATH
         demo = asyncio.run(demo_data.ensure(self.home, self._environment, webhook_url))
         self._say("Starting the web process and the workers …")
-        self._web_port.close()
+        self._web_port.hand_over()
         with in_parallel() as run:
             for name in APP:
                 if name != "signer":

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
-import structlog
 
 from app.checkout import live
 from app.core import database, redis
@@ -44,7 +43,6 @@ async def test_with_postgres_stopped_everybody_is_answered_in_time(
     client: httpx.AsyncClient, integrator: Integrator, postgres: Postgres
 ) -> None:
     # Given an invoice, its page, and a signed-in browser,
-    structlog.configure(cache_logger_on_first_use=False)  # or later tests could not catch what is logged
     invoice = await integrator.invoice("before")
     pay = invoice["payment_url"].removeprefix("https://pay.example.test")
     session = {"Cookie": f"{cookies.SESSION}=whoever"}
@@ -95,7 +93,6 @@ async def test_a_server_that_a_fail_over_has_left_read_only_is_unavailable_and_l
     integrator: Integrator, postgres: Postgres
 ) -> None:
     await integrator.invoice("before")
-    structlog.configure(cache_logger_on_first_use=False)
     async with read_only(postgres.dsn()):
         for _ in range(2):
             refused = await integrator.post("/invoices", BODY, once="after")

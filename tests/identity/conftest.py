@@ -1,12 +1,10 @@
 """The whole app, and browsers that store cookies and submit forms."""
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
-import structlog
 
 from app.asgi import create_app
 from app.core.logging import configure
@@ -53,10 +51,7 @@ async def browser(app: Edge) -> AsyncIterator[Callable[..., Browser]]:
 
 
 @pytest.fixture
-def what_was_logged(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+def what_was_logged(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
     """Everything that was written to the log and the terminal since; logs are in production's form."""
     configure(level="DEBUG", json=True)
-    structlog.configure(cache_logger_on_first_use=False)  # or later tests could not catch what is logged
-    yield lambda: "".join(capfd.readouterr())
-    logging.getLogger().handlers.clear()
-    logging.getLogger().setLevel(logging.WARNING)
+    return lambda: "".join(capfd.readouterr())

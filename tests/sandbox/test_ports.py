@@ -20,6 +20,28 @@ async def test_a_port_in_use_is_not_preferred() -> None:
     assert ports.prefer(taken) == taken
 
 
+def test_two_sandboxes_that_start_at_once_have_two_ports() -> None:
+    usual = ports.free_port()
+    first = ports.HeldPort(usual)
+    first.hand_over()
+    second = ports.HeldPort(usual)
+    assert first.number == usual
+    assert second.number != usual
+    first.release()
+    second.release()
+    third = ports.HeldPort(usual)
+    assert third.number == usual
+    third.release()
+
+
+def test_a_held_port_is_nobody_elses() -> None:
+    held = ports.HeldPort(ports.free_port())
+    assert not ports.is_free(held.number)
+    held.hand_over()
+    assert ports.is_free(held.number)
+    held.release()
+
+
 @pytest.mark.parametrize(
     "start",
     [

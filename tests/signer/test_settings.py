@@ -1,9 +1,8 @@
 """The signer's keys: it does not start without safe ones, nobody else starts with them, and no log has them."""
 
 import asyncio
-import logging as stdlib_logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -106,17 +105,7 @@ def test_the_application_itself_refuses_too(environment: dict[str, str], monkeyp
     refuse_secrets({"SIGNER_KEYSTORE_FILE": "", "SWAP_PAY_ENV": "test"})
 
 
-@pytest.fixture
-def logs_as_before() -> Iterator[None]:
-    """A handler that writes to one test's output must not outlive it."""
-    root = stdlib_logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-def test_a_traceback_does_not_show_local_values(capsys: pytest.CaptureFixture[str], logs_as_before: None) -> None:
+def test_a_traceback_does_not_show_local_values(capsys: pytest.CaptureFixture[str]) -> None:
     for as_json in (True, False):
         logging.configure(level="INFO", json=as_json)
         canary = "canary" + os.urandom(8).hex()
