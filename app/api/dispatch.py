@@ -1,8 +1,8 @@
-"""Calling the merchant API's handlers, and sending what they give.
+"""Calls the handlers of the merchant API and sends their responses.
 
-Litestar routes, guards and renders errors; this last step we take ourselves. Its general way (extractors, a graph of
-dependencies, a model of the signature, a response made of a response) costs more than all the rest of reading an
-invoice, and our handlers take only five kinds of things.
+Litestar routes the request, runs the guard and renders errors; this last step is our own. Litestar's general way
+(extractors, a graph of dependencies, a model of the signature, a response made of a response) costs more than all the
+rest of reading an invoice, and our handlers have only five kinds of parameters.
 """
 
 import inspect
@@ -17,7 +17,7 @@ from litestar.handlers import HTTPRouteHandler
 from app.web.bodies import StrictRequest
 
 PRINCIPAL, PARAMETERS, REQUEST, DATA = "principal", "parameters", "request", "data"
-"""What a handler may take besides the parameters of its path. The guard leaves the first two in the scope's state."""
+"""What a handler may take besides the parameters of its path. The guard puts the first two into the scope's state."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,7 +35,7 @@ class Call:
         self._from_path = tuple(names - {PRINCIPAL, PARAMETERS, REQUEST, DATA})
 
     def refuse_unknown(self, path_parameters: set[str]) -> None:
-        """Raise ImproperlyConfiguredException if the handler takes what no request will bring."""
+        """Raise ImproperlyConfiguredException if the handler has a parameter that no request can fill."""
         unknown = set(self._from_path) - path_parameters
         if unknown:
             raise ImproperlyConfiguredException(f"{self._handler} takes {min(unknown)!r}, which is not in its path")

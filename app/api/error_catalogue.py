@@ -1,6 +1,6 @@
-"""Every code of the catalogue for people: an example of its message, and what it means to an integrator.
+"""For each error code: an example of its message, and what it means to an integrator.
 
-The OpenAPI document, the reference and `docs/errors.md` tell the same story; a test holds them together.
+The OpenAPI document and the API reference use it. `docs/errors.md` says the same; a test compares them.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Who may call the merchant API: one guard around the whole router, so that no route can forget it.
 
-Every route says what it needs: `@get("/invoices", opt=requires(Scope.INVOICES_READ) | described(…))`. A route that
-says nothing is refused while the app is put together.
+Every route names the scope that it requires: `@get("/invoices", opt=requires(Scope.INVOICES_READ) | described(…))`. The
+app does not start with a route that names none.
 """
 
 from collections.abc import Sequence
@@ -33,18 +33,18 @@ def requires(scope: Scope) -> dict[str, Any]:
 
 
 def requires_any_key() -> dict[str, Any]:
-    """A route's `opt`: any valid key will do, as for the list of assets, which is no secret."""
+    """A route's `opt`: any valid key is enough, as for the list of assets, which is not secret."""
     return {_OPT: _ANY_SCOPE}
 
 
 def required_scope(handler: HTTPRouteHandler) -> str | None:
-    """The scope that a route's key must hold; None where any key will do."""
+    """The scope that a route's key must hold; None where any key is enough."""
     declared: str = handler.opt[_OPT]
     return None if declared == _ANY_SCOPE else declared
 
 
 class MerchantRouter(Router):
-    """The router of the merchant API: routes on it get a key's `principal` and strictly read queries and bodies.
+    """The router of the merchant API: its routes get the key's `principal` and strictly checked queries and bodies.
 
     Handlers take `principal: Principal`, `parameters: Parameters` (the query), `data: SomeStruct` (the body),
     `request` and the parameters of their path (app/api/dispatch.py).
@@ -97,7 +97,10 @@ class KeyGuard:
         self._calls: dict[Any, Call] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Authenticate, count, check scope and query, call. In that order: a refused request is a request too."""
+        """Authenticate, count against the rate limit, check scope and query, then call the handler.
+
+        A request that is refused for its scope or query was counted too.
+        """
         handler = scope["route_handler"]
         opt = handler.opt
         needed = opt.get(_OPT)
@@ -122,7 +125,7 @@ class KeyGuard:
 
 
 def actor_of(request: Request[Any, Any, Any]) -> Actor:
-    """Who did it, for the audit log."""
+    """The API key and client address of the request, for the audit log."""
     state = request.scope["state"]
     return Actor(f"api_key:{state[PRINCIPAL].key_id}", str(state["client_address"]))
 
@@ -130,7 +133,7 @@ def actor_of(request: Request[Any, Any, Any]) -> Actor:
 def presented_key(headers: Sequence[tuple[bytes, bytes]]) -> str:
     """The key in `Authorization: Bearer` or `X-Merchant-API-Key`. Raises MISSING_API_KEY, INVALID_API_KEY.
 
-    Given more than once it must be the same: a proxy and the app must never see different callers.
+    If it is sent more than once, all must be equal: a proxy and the app must never authenticate different callers.
     """
     given: set[bytes] = set()
     for name, value in headers:
@@ -141,7 +144,7 @@ def presented_key(headers: Sequence[tuple[bytes, bytes]]) -> str:
             given.add(token.strip())
         elif name == b"x-merchant-api-key":
             given.add(value.strip())
-    given.discard(b"")  # an empty header, as an unset variable makes it, holds no key
+    given.discard(b"")  # an unset shell variable gives an empty header
     if not given:
         raise ApiError(Code.MISSING_API_KEY, "send the API key as Authorization: Bearer <key>")
     if len(given) > 1:

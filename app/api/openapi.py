@@ -1,7 +1,7 @@
-"""The OpenAPI 3.1 document of the merchant API, read off the routes themselves.
+"""The OpenAPI 3.1 document of the merchant API, generated from the routes.
 
-Litestar's own generator is not used: msgspec both validates the bodies and writes their schemas, so what the
-document says of a field is what is enforced; and answers differ here by error code, which it doesn't know.
+Litestar's own generator is not used. msgspec both validates the bodies and writes their schemas, so the document says
+what is enforced. And the document lists the error codes of each status, which Litestar's generator doesn't know.
 """
 
 import re
@@ -22,7 +22,7 @@ from app.web.bodies import MAX_BODY_BYTES
 from app.web.idempotency import KEY_PATTERN
 
 API_VERSION = "1.0.0"
-"""Of the contract, not of the program: the first figure is the one in the path."""
+"""The version of the contract, not of the program. Its first number is the one in the path."""
 
 JSON = "application/json"
 EXAMPLE_REQUEST_ID = "4f9d1c0e8b7a4d3f9a6e2b5c8d1f0a37"
@@ -38,10 +38,9 @@ that ends in `_decimal` is the same amount for people. Times are RFC 3339 in UTC
 Bodies have at most {MAX_BODY_BYTES // 1024} KiB. Unknown fields and unknown query parameters are refused. Another \
 merchant's resource is a 404, exactly as one that does not exist.
 
-Every GET answers HEAD alike, without a body. A path has one spelling: with a slash at its end or a doubled one it is \
-a 404.
+Every GET route answers HEAD too, without a body. A path with a slash at its end or with a double slash is a 404.
 
-Lists give the newest first. Pass `next_cursor` as `cursor` to get the next page; it is null on the last one.
+Lists return the newest first. Pass `next_cursor` as `cursor` to get the next page; it is null on the last one.
 
 Every error has the same envelope; `code` is stable, `message` is for people and names the field. Every answer carries \
 `X-Request-Id`: quote it when you ask about a request.
@@ -50,12 +49,12 @@ Every error has the same envelope; `code` is stable, `message` is for people and
 _TAGS = {
     "Networks": "How far each chain has been read.",
     "Invoices": "Ask a customer for an exact amount of one asset on one chain.",
-    "Assets": "What invoices may ask for.",
-    "Balance and ledger": "What there is, and the hash-chained entries that prove how it came about.",
-    "Webhooks": "Endpoints that are told what happens, and what was delivered to them.",
+    "Assets": "The assets that invoices may ask for.",
+    "Balance and ledger": "Balances, and the hash-chained ledger entries that prove them.",
+    "Webhooks": "Endpoints that receive your events, and the deliveries to them.",
     "Events": "Everything that happened, whether delivered or not.",
-    "Payouts": "Money out, each payout approved by an operator.",
-    "Refunds": "Money back to customers, each refund approved by an operator.",
+    "Payouts": "Send money from your balance. An operator approves each payout.",
+    "Refunds": "Send money back to customers. An operator approves each refund.",
 }
 
 _EVERYWHERE = [
@@ -91,11 +90,11 @@ _ALWAYS_RETRIABLE = frozenset((429, 503))
 _REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "Done; no content"}
 
 _PUBLIC_NAMES = {"Entry": "LedgerEntry", "Reference": "LedgerReference", "Status": "InvoiceStatus"}
-"""What schemas are called outside, where the class's own name leans on its module. `…Body` is cut off too."""
+"""Public names of schemas whose class name is clear only inside its module. The suffix `Body` is removed as well."""
 
 
 class Operation(NamedTuple):
-    """A handler at a path with what it says of itself."""
+    """A handler at a path, with its description."""
 
     path: str
     method: str
@@ -139,8 +138,8 @@ def _operation(operation: Operation, schemas: Mapping[str, Any]) -> dict[str, An
     scope = required_scope(handler)
     body_type = _body_type(operation)
     text = [description.text] if description.text else []
-    text.append(f"Needs the scope `{scope}`." if scope else "Any valid key will do.")
-    told: dict[str, Any] = {
+    text.append(f"Needs the scope `{scope}`." if scope else "Any valid key is enough.")
+    spec: dict[str, Any] = {
         "operationId": handler.operation_id,
         "summary": description.summary,
         "description": "\n\n".join(text),
@@ -151,9 +150,9 @@ def _operation(operation: Operation, schemas: Mapping[str, Any]) -> dict[str, An
         content: dict[str, Any] = {"schema": _reference(body_type)}
         if description.body_example is not None:
             content["example"] = msgspec.to_builtins(description.body_example)
-        told["requestBody"] = {"required": True, "content": {JSON: content}}
-    told["responses"] = _responses(operation, has_body=body_type is not None, has_scope=scope is not None)
-    return told
+        spec["requestBody"] = {"required": True, "content": {JSON: content}}
+    spec["responses"] = _responses(operation, has_body=body_type is not None, has_scope=scope is not None)
+    return spec
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -174,7 +173,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _parameter(place: str, name: str, parameter: Parameter, *, required: bool) -> dict[str, Any]:
-    told = {
+    spec = {
         "name": name,
         "in": place,
         "required": required,
@@ -182,8 +181,8 @@ def _parameter(place: str, name: str, parameter: Parameter, *, required: bool) -
         "schema": dict(parameter.schema),
     }
     if parameter.example is not None:
-        told["example"] = parameter.example
-    return told
+        spec["example"] = parameter.example
+    return spec
 
 
 def _responses(operation: Operation, *, has_body: bool, has_scope: bool) -> dict[str, Any]:
@@ -275,7 +274,7 @@ def _schemas(types: Sequence[Any]) -> dict[str, Any]:
 
 
 def _renamed(schema: Any) -> Any:
-    """The schema with its references by public name, and a nullable field's description beside its alternatives."""
+    """The schema with public names in its references."""
     if isinstance(schema, list):
         return [_renamed(each) for each in schema]
     if not isinstance(schema, dict):
@@ -308,7 +307,7 @@ def _error_schemas() -> dict[str, Any]:
     return {
         "Error": {
             "title": "Error",
-            "description": "The one form of every error.",
+            "description": "The form of every error.",
             "type": "object",
             "required": ["error"],
             "additionalProperties": False,
@@ -323,7 +322,7 @@ def _error_schemas() -> dict[str, Any]:
                         "request_id": {"type": "string", "description": "The value of `X-Request-Id`."},
                         "invoice_id": {
                             "type": "string",
-                            "description": "With `DUPLICATE_ORDER_ID` alone: your invoice that holds the order id.",
+                            "description": "Only with `DUPLICATE_ORDER_ID`: your invoice that has the order id.",
                         },
                     },
                 }
@@ -355,7 +354,7 @@ _REQUEST_ID = Parameter(
 _HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-Id": {
         "required": True,
-        "description": "The request's id: yours if you sent a sane one, else a new one.",
+        "description": "The request's id: yours if you sent a valid one, otherwise a new one.",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
     },
     "RateLimit-Limit": {
@@ -375,12 +374,12 @@ _HEADERS: dict[str, dict[str, Any]] = {
     },
     "Retry-After": {
         "required": True,
-        "description": "Seconds to wait before the request is worth repeating.",
+        "description": "Seconds to wait before repeating the request.",
         "schema": {"type": "integer", "minimum": 1},
     },
     "Idempotent-Replayed": {
         "required": False,
-        "description": "`true` where the answer is a stored one.",
+        "description": "`true` if the response is a stored one.",
         "schema": {"type": "string", "const": "true"},
     },
 }

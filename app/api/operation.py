@@ -1,4 +1,4 @@
-"""What a route says of itself: the one declaration that both the request's reading and the OpenAPI document use.
+"""The description of a route: one declaration, used to read requests and to write the OpenAPI document.
 
     @get(
         "/{webhook_id:str}",
@@ -13,19 +13,19 @@
     )
     async def read(principal: Principal, webhook_id: str) -> WebhookBody: ...
 
-The document takes the body from the type of `data`, the answer from the return type, the success status, the
-operation id and the tags from Litestar's own decorator and router, and field by field the `Meta` of the structs:
-give each field a description there. What every route can answer (401, 403, 429, 500, what a body or a scope brings
-along) need not be said: `app.api.openapi` adds it. Say here
+The document takes the request body from the type of `data` and the response body from the return type. Success status,
+operation id and tags come from Litestar's own decorator and router, and the description of each field from the `Meta`
+of the structs. `app.api.openapi` adds the errors that every route can return (401, 403, 429, 500) and those that come
+with a body or a scope. Declare here
 
 - `query`: the query parameters. Others are refused with INVALID_INPUT before the handler runs, and so is a request
-  that lacks a required one. The handler takes what came as `parameters: Parameters`. Lists add `*PAGE`;
+  that lacks a required one. The handler gets them as `parameters: Parameters`. Lists add `*PAGE`;
 - `path`: each path parameter with its meaning;
 - `errors`: the codes of the catalogue that this route alone can raise;
-- `example`: the answer, an instance of the return type; `body_example`: the body, as JSON would have it;
+- `example`: a response, an instance of the return type; `body_example`: a request body, as decoded JSON;
 - `creates=True`: the route needs an `Idempotency-Key` and answers through `Once`.
 
-A route of the merchant API without a description stops the app from being put together.
+The app does not start with a route of the merchant API that has no description.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ DESCRIPTION = "api_description"
 """Where a route's `opt` holds its `Description`."""
 
 Parameters = dict[str, str]
-"""A request's query parameters, by name: declared ones alone, each once."""
+"""A request's query parameters, by name: only declared ones, each once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What `described` was told."""
+    """The arguments of `described`."""
 
     summary: str
     text: str
@@ -78,12 +78,12 @@ class Description:
 
 PAGE: Mapping[str, Parameter] = {
     "limit": Parameter(
-        description="How many to give.",
+        description="How many to return.",
         schema={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         example=DEFAULT_LIMIT,
     ),
     "cursor": Parameter(
-        description="The `next_cursor` of the page before. Left out for the first page.",
+        description="The `next_cursor` of the previous page. Leave it out for the first page.",
         schema={"type": "string", "maxLength": MAX_CURSOR_LENGTH},
     ),
 }

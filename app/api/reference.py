@@ -1,7 +1,7 @@
-"""The OpenAPI document and its rendered form: `/api/v1/openapi.json` and `/docs/api`, both for anybody.
+"""The OpenAPI document and its page: `/api/v1/openapi.json` and `/docs/api`. Neither needs an API key.
 
-The page is drawn here, once, from the document, because the strict CSP leaves the usual viewers, which bring inline
-styles and scripts, no room. It needs no script at all.
+The page is rendered here, once, from the document: the usual viewers need inline styles and scripts, which our CSP
+forbids. This page has no script.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from app.core.errors import STATUS, Code
 from app.web.pages import HTML, Pages
 
 MAX_AGE_S = 300
-"""How long clients may keep document and page: an upgrade is seen within minutes."""
+"""How long clients may cache the document and the page: they see an upgrade within minutes."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -43,7 +43,7 @@ def routes(api: Router, pages: Pages, public_url: str) -> list[HTTPRouteHandler]
 
 
 class _Fixed:
-    """An answer that is the same for everybody until the next start."""
+    """A response that is the same for every client until the next start."""
 
     def __init__(self, content: bytes, media_type: str) -> None:
         self._content = content
@@ -52,7 +52,7 @@ class _Fixed:
         self._headers = {"ETag": etag, "Cache-Control": f"public, max-age={MAX_AGE_S}"}
 
     def answer(self, request: Request[Any, Any, Any]) -> Response[bytes]:
-        """200 with the content, or 304 for who has it already."""
+        """200 with the content, or 304 if the client has it already."""
         known = request.headers.get("If-None-Match", "")
         if self._headers["ETag"] in known:
             return Response(b"", status_code=304, headers=self._headers, media_type=self._media_type)
@@ -60,7 +60,7 @@ class _Fixed:
 
 
 def page_context(described: Mapping[str, Any]) -> dict[str, Any]:
-    """What the template of the page needs."""
+    """The variables of the page's template. `described` is the OpenAPI document."""
     schemas = described["components"]["schemas"]
     server = described["servers"][0]["url"]
     operations: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in described["tags"]}
@@ -120,7 +120,7 @@ def _operation(
 
 
 def _curl(server: str, path: str, method: str, operation: Mapping[str, Any], body: Mapping[str, Any] | None) -> str:
-    """The operation's example as a command."""
+    """The operation's example as a curl command."""
     query = []
     headers = ["Authorization: Bearer $SWAP_PAY_KEY"]
     for parameter in operation["parameters"]:
@@ -181,7 +181,7 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 def _referred(schema: Mapping[str, Any]) -> str | None:
-    """The schema that a field is, or is a list of."""
+    """The name of the schema that a field, or an item of its list, refers to; None if it refers to none."""
     inner = schema.get("items", schema)
     inner = inner["allOf"][0] if "allOf" in inner else inner
     return _name(inner) if "$ref" in inner else None
@@ -206,7 +206,7 @@ _TOKENS = re.compile(
 
 
 def coloured(value: Any) -> Markup:
-    """Indented JSON with keys, texts and other values told apart."""
+    """Indented JSON as HTML, with one CSS class for keys, one for strings and one for other values."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     pieces, place = [], 0
     for match in _TOKENS.finditer(text):

@@ -1,8 +1,8 @@
 """API keys in the cabinet: a member issues, updates, rotates and revokes them.
 
-Each function checks the member's permission and writes an audit row. A key that may request payouts or refunds needs
-a permission of its own for whatever shows its secret or adds scopes: otherwise a member could do with a key what their
-role forbids.
+Each function checks the member's permission and writes an audit row. To see the secret of a key that may request
+payouts or refunds, or to add these scopes, a member needs a permission of its own: otherwise they could do with a key
+what their role forbids.
 """
 
 from collections.abc import Iterable, Sequence
@@ -52,7 +52,7 @@ async def issue(
     expires_at: datetime | None,
     now: datetime,
 ) -> tuple[Key, str]:
-    """A new key, and its whole string, which is shown this once. Raises Forbidden, INVALID_INPUT."""
+    """Issue a key. Returns it and its full string, which is shown only once. Raises Forbidden, INVALID_INPUT."""
     _require(by, scopes)
     async with database.transaction():
         key, full = await service.issue(
@@ -112,7 +112,7 @@ async def update(
 async def rotate(
     by: Member, peppers: Peppers, *, mode: Mode, key_id: str, grace_hours: int, now: datetime
 ) -> tuple[Key, str]:
-    """A new secret; the old one is valid for `grace_hours` (0 to 72). The key, and its new whole string, shown once.
+    """Replace the secret; the old one is valid for `grace_hours` (0 to 72). Returns the key and its new full string.
 
     Raises Forbidden, NOT_FOUND, INVALID_INPUT.
     """
@@ -142,7 +142,7 @@ async def rotate_along(
 async def revoke(by: Member, *, mode: Mode, key_id: str, now: datetime) -> Key:
     """End a key for good; revoking it again changes nothing. Raises Forbidden, NOT_FOUND.
 
-    A member without the permission for keys of money may still revoke one.
+    A member without the permission KEYS_OF_MONEY may still revoke a key with money scopes.
     """
     by.require(Permission.KEYS_MANAGE)
     before = await get_key(by, mode, key_id)

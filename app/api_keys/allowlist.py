@@ -10,7 +10,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 MAX_ENTRIES = 100
-"""More would be a list that nobody reads; CIDRs cover the rest."""
+"""Nobody can check a longer list; a CIDR covers many addresses."""
 
 _MAPPED_BITS = 96
 """`::ffff:0:0/96` carries IPv4 in its last 32 bits (RFC 4291, section 2.5.5.2)."""
@@ -41,7 +41,7 @@ def _networks(entries: tuple[str, ...]) -> tuple[Network, ...]:
 def _canonical(entry: str) -> str:
     text = entry.strip()
     if "%" in text:
-        raise invalid("allowlist", f"{text!r} has a zone, which means nothing to us")
+        raise invalid("allowlist", f"{text!r} has a zone, which is not supported")
     try:
         network = ip_network(text, strict=False)
     except ValueError:

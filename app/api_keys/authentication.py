@@ -34,8 +34,8 @@ MAX_REMEMBERED = 10_000
 
 MAX_ROWS = 100
 MAX_READS = 2
-"""Rows that one SELECT reads for the requests that wait together, and SELECTs at once: two, so that one on a dying
-connection holds up nobody else."""
+"""Rows that one SELECT reads for the requests that wait together, and SELECTs at once: two, so that one on a dead
+connection doesn't delay the other requests."""
 
 MAX_EVALUATIONS = 8
 MAX_DECOYS = 4
@@ -74,7 +74,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     accept_parts: bool
 
     def may(self, scope: str) -> bool:
-        """Whether the key holds the scope, itself or by a write of the same noun."""
+        """Whether the key has the scope, directly or through the write scope of the same noun."""
         return scope in self.scopes
 
 

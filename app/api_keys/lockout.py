@@ -19,9 +19,9 @@ the id is unknown."""
 
 
 async def reserve(key_id: str, now: datetime) -> int | None:
-    """Take one of the attempts that are left: the series that it belongs to, or None if the key is locked.
+    """Reserve one of the attempts that are left. Returns its series, or None if the key is locked.
 
-    After a lock has run out the count starts anew.
+    After a lock has expired the count starts at zero.
     """
     return await repository.reserve_attempt(key_id, now, max_failures=MAX_FAILURES, lock=LOCK)
 
@@ -32,7 +32,7 @@ async def reserve_decoy() -> None:
 
 
 async def give_back(key_id: str, series: int) -> None:
-    """The reserved attempt was right: start the count anew, and lift the lock if this very series had set it.
+    """The reserved attempt was right: reset the count, and lift the lock if this series had set it.
 
     A lock of a later series stays: five failures after another success are five failures.
     """
@@ -40,7 +40,7 @@ async def give_back(key_id: str, series: int) -> None:
 
 
 async def forgive(key_id: str, series: int, now: datetime) -> None:
-    """A secret that needed no evaluation was right: start the count anew unless the key was locked meanwhile."""
+    """A secret that needed no evaluation was right: reset the count unless the key was locked meanwhile."""
     await repository.end_unlocked_series(key_id, series, now)
 
 

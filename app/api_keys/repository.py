@@ -257,9 +257,9 @@ _RECORD_USE = Command(
 
 
 async def reserve_attempt(key_id: str, now: datetime, *, max_failures: int, lock: timedelta) -> int | None:
-    """Count one attempt on a key that isn't locked, and lock it for `lock` with the last one: its series.
+    """Count one attempt on a key that isn't locked, and lock it for `lock` with the last one. Returns its series.
 
-    None where the key is locked. After a lock has run out the count starts anew.
+    None where the key is locked. After a lock has expired the count starts at zero.
     """
     # SQL, since each CASE looks at the row's other columns.
     series: int | None = await database.fetch_value(
@@ -296,7 +296,7 @@ _COUNT_DECOY = Statement(
     int,
 )
 
-_START_ANEW: dict[Any, Any] = {
+_RESET_COUNT: dict[Any, Any] = {
     ApiKey.failed_attempts: 0,
     ApiKey.locked_until: None,
     ApiKey.attempt_series: ApiKey.attempt_series + 1,
@@ -305,20 +305,20 @@ _IS_SERIES = (ApiKey.id == Param("id")) & (ApiKey.attempt_series == Param("serie
 
 
 async def end_series(key_id: str, series: int) -> None:
-    """Start a key's count of attempts anew and lift its lock, if this series is still the current one."""
+    """Reset a key's count of attempts and lift its lock, if this series is still the current one."""
     await _END_SERIES.run(id=key_id, series=series)
 
 
-_END_SERIES = Command(ApiKey.update(_START_ANEW).where(_IS_SERIES))
+_END_SERIES = Command(ApiKey.update(_RESET_COUNT).where(_IS_SERIES))
 
 
 async def end_unlocked_series(key_id: str, series: int, now: datetime) -> None:
-    """Start a key's count of attempts anew, if this series is still the current one and the key isn't locked."""
+    """Reset a key's count of attempts, if this series is still the current one and the key isn't locked."""
     await _END_UNLOCKED_SERIES.run(id=key_id, series=series, now=now)
 
 
 _END_UNLOCKED_SERIES = Command(
-    ApiKey.update(_START_ANEW).where(_IS_SERIES, ApiKey.locked_until.is_null() | (ApiKey.locked_until <= Param("now")))
+    ApiKey.update(_RESET_COUNT).where(_IS_SERIES, ApiKey.locked_until.is_null() | (ApiKey.locked_until <= Param("now")))
 )
 
 

@@ -24,13 +24,13 @@ class Scope(StrEnum):
 
 def checked(scopes: Iterable[str]) -> list[str]:
     """The scopes in the catalogue's order, each once. Raises INVALID_INPUT for an unknown one or for none."""
-    asked = set(scopes)
-    unknown = asked - set(Scope)
+    requested = set(scopes)
+    unknown = requested - set(Scope)
     if unknown:
         raise invalid("scopes", f"{min(unknown)!r} is not a scope")
-    if not asked:
+    if not requested:
         raise invalid("scopes", "must hold at least one scope")
-    return [scope.value for scope in Scope if scope in asked]
+    return [scope.value for scope in Scope if scope in requested]
 
 
 @lru_cache(maxsize=1024)

@@ -10,7 +10,7 @@ from app.core.settings import Peppers
 Mode = Literal["live", "test"]
 
 KEY_ID_LENGTH = 12
-"""Sixty bits: public, and rare enough to clash that `issue` simply draws again."""
+"""Sixty bits. The id is public; two equal ones are so rare that `issue` just generates another."""
 
 SECRET_BYTES = 32
 """The 256 bits that the contract promises (section 2)."""
@@ -27,7 +27,7 @@ class PresentedKey(NamedTuple):
 
 
 class StoredHash(NamedTuple):
-    """A secret as it is kept: its keyed hash and the version of the pepper that keyed it."""
+    """A secret as it is stored: its keyed hash, and the version of the pepper that is the key."""
 
     pepper_version: int
     value: bytes
@@ -42,14 +42,14 @@ class Secrets(NamedTuple):
 
 
 def compose(mode: Mode, key_id: str, secret: str) -> str:
-    """The key as its holder keeps it: `sspay_sec_<mode>_<key id>_<secret>`."""
+    """The full key string: `sspay_sec_<mode>_<key id>_<secret>`."""
     return f"sspay_sec_{mode}_{key_id}_{secret}"
 
 
 def parse(presented: str) -> PresentedKey | None:
-    """The parts of a key, or None for a text that has not the form of one.
+    """The parts of a key, or None for a text that does not have the form of a key.
 
-    Any printable secret is taken, whatever its length: a truncated one is a wrong secret of that key and counts.
+    Any printable secret is accepted, of whatever length: a truncated one is a wrong secret of that key and counts.
     """
     match = _KEY.fullmatch(presented)
     return PresentedKey(*match.groups()) if match else None
@@ -68,8 +68,8 @@ def seal(peppers: Peppers, secret: str) -> StoredHash:
 def matching(peppers: Peppers, secret: str, accepted: Secrets, now: datetime) -> StoredHash | None:
     """The stored hash that the secret matches, or None.
 
-    Both hashes are always computed and compared in constant time, so that the time spent tells neither which one
-    matched nor whether a grace period runs. A version whose pepper is no longer configured matches nothing.
+    Both hashes are always computed and compared in constant time, so that the time spent shows neither which one
+    matched nor whether there is a grace period. A version whose pepper is no longer configured matches nothing.
     """
     in_grace = accepted.previous_valid_until is not None and now < accepted.previous_valid_until
     previous = accepted.previous or accepted.current

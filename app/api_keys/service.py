@@ -42,9 +42,9 @@ async def issue(
     rate_limit_per_minute: int = DEFAULT_RATE_LIMIT_PER_MINUTE,
     expires_at: datetime | None = None,
 ) -> tuple[Key, str]:
-    """A new key, and its whole string, which can't be had again. Raises INVALID_INPUT naming the field.
+    """Issue a key. Returns it and its full string, which is not stored. Raises INVALID_INPUT naming the field.
 
-    `seen_by` is the account that is shown it, None where it is shown to no account.
+    `seen_by` is the account that sees the string, None if no account does.
     """
     settings = _checked_settings(name, scopes, allowlist, rate_limit_per_minute, expires_at, now)
     secret = secrets.new_secret()
@@ -78,10 +78,10 @@ async def update(
 async def rotate(
     peppers: Peppers, *, key_id: str, merchant_id: str, grace_hours: int, seen_by: str | None, now: datetime
 ) -> tuple[Key, str]:
-    """A new secret at once; the old one is valid for `grace_hours` (0 to 72). The key, and its new whole string.
+    """Replace the secret; the old one is valid for `grace_hours` (0 to 72). Returns the key and its new full string.
 
     The secret before the old one ends now, even within its grace. A lock stays: a rotation must not give an attacker
-    new guesses. `seen_by` is the account that is shown the new one. Raises NOT_FOUND, and INVALID_INPUT for
+    new guesses. `seen_by` is the account that sees the new one. Raises NOT_FOUND, and INVALID_INPUT for
     another grace or a revoked key.
     """
     if not 0 <= grace_hours <= MAX_GRACE_HOURS:

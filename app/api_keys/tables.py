@@ -1,4 +1,4 @@
-"""API keys: the public id finds the row, the secret is kept as a peppered hash alone."""
+"""API keys: the public id finds the row, of the secret only a peppered hash is stored."""
 
 from piccolo.columns import BigSerial, Integer
 from piccolo.constraints import Check, Unique
@@ -12,7 +12,7 @@ from app.merchants.tables import Merchant
 class ApiKey(Table, tablename="api_keys"):
     """One key of a merchant in one mode. After a rotation the previous secret holds until its grace ends.
 
-    `attempt_series` grows whenever the count of failures starts anew, so that an attempt which is given back
+    `attempt_series` grows each time the count of failures is reset, so that an attempt which is given back
     late can't undo the lock of another series (api_keys/lockout.py).
     """
 
@@ -45,7 +45,7 @@ class ApiKey(Table, tablename="api_keys"):
 class KeyHolder(Table, tablename="api_key_holders"):
     """A person to whom a secret of the key was shown: who made or rotated it. Rows are only ever added.
 
-    What the key asks for counts as asked for by each of its holders (withdrawals/conflicts.py).
+    What the key requests counts as requested by each of its holders (withdrawals/conflicts.py).
     """
 
     id = BigSerial(primary_key=True)
@@ -57,7 +57,7 @@ class KeyHolder(Table, tablename="api_key_holders"):
 
 
 class KeyDecoy(Table, tablename="api_key_decoys"):
-    """Rows that an attempt on an unknown key id writes to, so that it costs what one on a known id costs."""
+    """Rows that an attempt on an unknown key id writes to, so that it takes as long as one on a known id."""
 
     id = Integer(primary_key=True, default=None)
     attempts = columns.big_number()

@@ -47,7 +47,7 @@ async def ban(merchant_id: str, reason: str, by: Operator, now: datetime) -> Non
 
 
 async def set_terms(merchant_id: str, fee_bps: int, tolerance_bps: int, by: Operator, now: datetime) -> None:
-    """What invoices made from now on cost, and how far a payment may be off and still count as exact.
+    """Set the fee of new invoices, and how far a payment may be off and still count as exact.
 
     Both in 1/10,000. Raises NOT_FOUND, INVALID_INPUT, ActionRefused.
     """
@@ -67,7 +67,7 @@ async def set_terms(merchant_id: str, fee_bps: int, tolerance_bps: int, by: Oper
 async def set_asset_terms(
     merchant_id: str, network: NetworkConfig, asset: Asset, terms: AssetTerms, by: Operator, now: datetime
 ) -> None:
-    """What a merchant may take and send of one asset. Raises NOT_FOUND, INVALID_INPUT, ActionRefused."""
+    """Set what a merchant may accept and send of one asset. Raises NOT_FOUND, INVALID_INPUT, ActionRefused."""
     _check_terms(terms)
     async with database.transaction():
         await service.lock(merchant_id)
@@ -103,7 +103,7 @@ async def _move(merchant_id: str, action: str, reason: str, by: Operator, now: d
 
 
 async def _write_to_owners(merchant: MerchantRow, action: str, reason: str, now: datetime) -> None:
-    said = letter(
+    notice = letter(
         Kind.MERCHANT,
         SUBJECTS[action],
         "{merchant} ({id}) was {action} by an operator of the gateway.\n\n"
@@ -111,7 +111,7 @@ async def _write_to_owners(merchant: MerchantRow, action: str, reason: str, now:
         ours={"id": merchant.id, "action": action, "reason": reason, "consequences": CONSEQUENCES[action]},
         merchant=merchant.name,
     )
-    await write_to_owners(merchant.id, said, now)
+    await write_to_owners(merchant.id, notice, now)
 
 
 SUBJECTS: Mapping[str, str] = MappingProxyType(

@@ -24,7 +24,7 @@ from app.merchants.roles import Permission
 from app.networks.registry import Networks
 
 FIRST_SERVICE_FEE_BPS = 80
-"""What a new merchant pays until an operator says otherwise (contract, section 3, the example)."""
+"""The fee of a new merchant until an operator changes it (contract, section 3, the example)."""
 
 MAX_PENDING = 3
 """Applications that one account may have waiting: operators read each of them."""
@@ -48,11 +48,11 @@ COUNTRIES: Mapping[str, str] = MappingProxyType(
         if len(code) == 2 and code.isalpha() and code not in ("EU", "EZ", "QO", "UN", "XA", "XB", "ZZ")
     }
 )
-"""Countries and territories by their code in ISO 3166, in English; what CLDR has besides is left out."""
+"""Countries and territories by their code in ISO 3166, in English; other entries of CLDR are left out."""
 
 
 async def apply(facts: Facts, *, account_id: str, address: str | None, now: datetime) -> str:
-    """A new merchant that waits for approval, owned by the account; its id. Raises INVALID_INPUT naming the field."""
+    """Create a merchant that waits for approval, owned by the account. Returns its id. Raises INVALID_INPUT."""
     facts = _checked(facts)
     async with database.transaction():
         await applications_repository.lock_applicant(account_id)
@@ -72,13 +72,13 @@ async def apply(facts: Facts, *, account_id: str, address: str | None, now: date
 
 
 async def apply_again(by: Member, facts: Facts, now: datetime) -> None:
-    """Another application of a merchant that was rejected. Raises Forbidden, INVALID_INPUT."""
+    """Submit another application for a rejected merchant. Raises Forbidden, INVALID_INPUT."""
     by.require(Permission.APPLICATION_WRITE)
     facts = _checked(facts)
     async with database.transaction():
         row = await service.lock(by.merchant_id)
         if row.status != "rejected":
-            raise invalid("name", "the application is being looked at already")
+            raise invalid("name", "the application is already being reviewed")
         await repository.reapply(by.merchant_id, facts.name)
         await _submit(by.merchant_id, facts, by.account_id, by.address, now)
 
@@ -115,8 +115,8 @@ async def reject(application_id: int, reason: str, by: Decider, now: datetime) -
         rejected = letter(
             Kind.MERCHANT,
             "Your application was not approved",
-            "Your application {id} was not approved. The reason given:\n{reason}\n\nYou can sign in, put right what is"
-            " said there, and apply again.\n",
+            "Your application {id} was not approved. The reason given:\n{reason}\n\nYou can sign in, correct what the"
+            " reason names, and apply again.\n",
             ours={"id": merchant.id, "reason": reason},
         )
         await write_to_owners(merchant.id, rejected, now)

@@ -1,6 +1,6 @@
-"""What kind of picture some bytes are, and how large: read from the file's own head, whatever its name claims.
+"""The format and size of a picture, read from its first bytes and never from its file name.
 
-Three raster formats and no more: an SVG is a document that can carry scripts.
+Only three raster formats: an SVG is a document that can carry scripts.
 """
 
 import struct
@@ -23,7 +23,7 @@ class Raster:
 
 
 def inspect(data: bytes) -> Raster | None:
-    """The picture that `data` starts like, or None for anything else or a head that is cut off."""
+    """Media type and size of the picture in `data`; None for another format or a truncated header."""
     try:
         if data.startswith(PNG_SIGNATURE):
             return _png(data)

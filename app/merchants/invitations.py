@@ -42,8 +42,8 @@ class OpenInvitation:
 async def invite(by: Member, email: str, role: str, *, public_url: str, now: datetime) -> None:
     """Send an invitation; an earlier one to the same address ends.
 
-    Raises Forbidden, also where the earlier one has a role that this member may not give, MERCHANT_NOT_APPROVED and
-    its kin, INVALID_INPUT, RATE_LIMITED where the address has got too many letters that it did not ask for.
+    Raises Forbidden, also where the earlier one has a role that this member may not give, MERCHANT_…, INVALID_INPUT,
+    RATE_LIMITED where the address has got too many letters that it did not ask for.
     """
     new_role = checked_role(role)
     _require_for(by, new_role)
@@ -74,7 +74,7 @@ async def invite(by: Member, email: str, role: str, *, public_url: str, now: dat
             "You are invited to a team on Swap Pay",
             "{inviter} invites you to {merchant} as {role}.\n{description}\n\n"
             "To accept, open this page and sign in, or sign up, with the address that this letter came to:\n"
-            "{link}\n\nThe invitation holds for {days} days. If you don't know what this is about, ignore it.\n",
+            "{link}\n\nThe invitation is valid for {days} days. If you don't know what this is about, ignore it.\n",
             ours={
                 "role": new_role,
                 "description": DESCRIPTIONS[new_role],
@@ -95,7 +95,7 @@ async def withdraw(by: Member, invitation_id: int, now: datetime) -> None:
         invitation = await invitations_repository.unused(by.merchant_id, invitation_id)
         if invitation is None:
             raise _gone()
-        if not _gives(by.role, invitation.role):
+        if not _may_give(by.role, invitation.role):
             raise _not_theirs(invitation.role)
         await invitations_repository.withdraw(by.merchant_id, invitation.email, now)
         await by.record("team.invitation_withdrawn", by.merchant_id, now, email=invitation.email)
@@ -107,7 +107,7 @@ async def withdraw_sent_by(by: Member, account_id: str, role: Role | None, now: 
     In the caller's transaction, which has locked the team.
     """
     for row in await invitations_repository.unused_sent_by(by.merchant_id, account_id):
-        if role is not None and _gives(role, row.role):
+        if role is not None and _may_give(role, row.role):
             continue
         await invitations_repository.withdraw(by.merchant_id, row.email, now)
         await by.record(
@@ -121,7 +121,7 @@ async def find(token: str, now: datetime) -> OpenInvitation | None:
     None for a token that is used, withdrawn, expired or unknown, and where its sender lost the permission.
     """
     found = await invitations_repository.find(sha256(token.encode()), now)
-    return None if found is None or not _holds(found) else _open(found)
+    return None if found is None or not _sender_may_invite(found) else _open(found)
 
 
 async def open_of(merchant_id: str, now: datetime) -> list[OpenInvitation]:
@@ -130,14 +130,15 @@ async def open_of(merchant_id: str, now: datetime) -> list[OpenInvitation]:
 
 
 async def sent_by(merchant_id: str, account_id: str, now: datetime) -> list[SentInvitation]:
-    """What a member, or a former one, has sent and still matters: letters that have not run out, newest first, and
-    whoever came in by one and is a member still."""
+    """Invitations that a member or former member has sent, newest first: those that have not expired, and those whose
+    invited account is still a member."""
     return await invitations_repository.sent_by(merchant_id, account_id, now)
 
 
 async def accept(token: str, *, account_id: str, address: str | None, now: datetime) -> str:
-    """Join the merchant with the role of the invitation; the merchant's id. One use: of two at once, one wins.
+    """Join the merchant with the role of the invitation. Returns the merchant's id.
 
+    An invitation is for one use: of two requests at once, one succeeds.
     Raises NOT_FOUND for a token that is not open, INVALID_INPUT for an account with another address.
     """
     merchant_id = await invitations_repository.merchant_of(sha256(token.encode()))
@@ -156,7 +157,7 @@ async def accept(token: str, *, account_id: str, address: str | None, now: datet
         joined = await member(account_id, invitation.merchant_id, address=address)
         assert joined is not None, "they have just been added"
         await joined.record("team.joined", account_id, now, role=invitation.role, invited_by=invitation.invited_by)
-        told = letter(
+        notice = letter(
             Kind.MERCHANT,
             "Somebody joined your team",
             "{name}, {email}, accepted the invitation of {inviter} and is {role} of {merchant} now.\n",
@@ -166,7 +167,7 @@ async def accept(token: str, *, account_id: str, address: str | None, now: datet
             inviter=invitation.invited_by,
             merchant=invitation.merchant_name,
         )
-        await write_to_owners(invitation.merchant_id, told, now)
+        await write_to_owners(invitation.merchant_id, notice, now)
     return invitation.merchant_id
 
 
@@ -174,14 +175,14 @@ def _open(found: CurrentInvitation) -> OpenInvitation:
     return OpenInvitation(**{name: getattr(found, name) for name in OpenInvitation.__slots__})
 
 
-def _holds(found: CurrentInvitation) -> bool:
+def _sender_may_invite(found: CurrentInvitation) -> bool:
     """Whether the sender of an invitation still has the permission to send it."""
     role = found.inviters_role
     return role is not None and all(may(role, found.standing, permission) for permission in to_invite(found.role))
 
 
-def _gives(role: Role, invited: Role) -> bool:
-    """Whether a member with one role may give another, as far as the roles go."""
+def _may_give(role: Role, invited: Role) -> bool:
+    """Whether a member with the role `role` may invite somebody as `invited`."""
     return ALLOWED[role].issuperset(to_invite(invited))
 
 
@@ -191,9 +192,9 @@ def _require_for(by: Member, role: Role) -> None:
 
 
 async def _refuse_higher(by: Member, email: str) -> None:
-    """Inviting an address anew ends what it has: an admin must not end an owner's invitation so."""
+    """Raise Forbidden where a new invitation would end one that `by` may not give, such as an owner's."""
     earlier = await invitations_repository.unused_role(by.merchant_id, email)
-    if earlier is not None and not _gives(by.role, earlier):
+    if earlier is not None and not _may_give(by.role, earlier):
         raise _not_theirs(earlier)
 
 
@@ -204,11 +205,11 @@ async def _refuse_members(merchant_id: str, email: str) -> None:
 
 async def _refuse_too_many(merchant_id: str, now: datetime) -> None:
     if await invitations_repository.count_open(merchant_id, now) >= MAX_OPEN:
-        raise invalid("email", f"{MAX_OPEN} invitations are out already: withdraw some first")
+        raise invalid("email", f"{MAX_OPEN} invitations are open already: withdraw some first")
 
 
 def _not_theirs(role: Role) -> Forbidden:
-    return Forbidden(f"this address is invited as {role}, a role that you may not give: leave it to an owner")
+    return Forbidden(f"this address is invited as {role}, a role that you may not give: ask an owner")
 
 
 def _gone() -> ApiError:

@@ -20,7 +20,7 @@ from app.merchants.roles import ALLOWED, Permission, Role, Standing, may
 
 
 class Decider(Protocol):
-    """An operator at work, as far as decisions and the audit log are concerned (accounts/operators.py)."""
+    """The operator who decides: what decisions and the audit log need to know (accounts/operators.py)."""
 
     @property
     def actor(self) -> str:
@@ -80,11 +80,11 @@ REFUSED_STANDING: Mapping[Standing, tuple[Code, str]] = MappingProxyType(
         "banned": (Code.MERCHANT_BANNED, "the merchant is banned"),
     }
 )
-"""Why a merchant that stands so can't do something, as the API says it."""
+"""The API's error for each standing, where a merchant may not do something."""
 
 
 async def member(account_id: str, merchant_id: str, *, address: str | None) -> Member | None:
-    """The account as a member of the merchant; None for a foreign merchant as for one that isn't there."""
+    """The account as a member of the merchant; None if it is not a member, or the merchant doesn't exist."""
     row = await memberships_repository.find(account_id, merchant_id)
     return None if row is None else Member(**msgspec.structs.asdict(row), address=address)
 
@@ -95,7 +95,7 @@ async def locked(by: Member) -> Member:
     await repository.lock(by.merchant_id)
     current = await member(by.account_id, by.merchant_id, address=by.address)
     if current is None:
-        raise Forbidden("you are no member any more")
+        raise Forbidden("you are not a member any more")
     return current
 
 
@@ -107,7 +107,8 @@ async def merchants_of(account_id: str) -> list[MembershipView]:
 async def belonged_since(account_id: str, merchant_id: str | None, since: datetime) -> bool:
     """Whether an account belongs to a merchant now, or did at some time since then; False without a merchant.
 
-    Postgres has the rule: its guards of approvals and reviews use it too. An hour before `since` counts, for clocks.
+    The rule is a function in Postgres, which triggers on approvals and reviews use too. Clocks may differ, so an hour
+    before `since` counts.
     """
     return await memberships_repository.belonged_since(account_id, merchant_id, since)
 

@@ -58,7 +58,7 @@ _IS_MEMBER = (Membership.account == Param("account")) & (Membership.merchant == 
 
 
 async def find(account_id: str, merchant_id: str) -> MemberRow | None:
-    """The account's membership of the merchant."""
+    """The account's membership of the merchant, if it has one."""
     return await _FIND.first(account=account_id, merchant=merchant_id)
 
 

@@ -124,7 +124,7 @@ _REAPPLY = Command(Merchant.update({Merchant.status: "pending", Merchant.name: P
 
 
 async def set_fee(merchant_id: str, service_fee_bps: int) -> None:
-    """Change what the platform earns of an invoice, in 1/10,000."""
+    """Change a merchant's service fee, in 1/10,000."""
     await _SET_FEE.run(id=merchant_id, service_fee_bps=service_fee_bps)
 
 

@@ -1,6 +1,6 @@
-"""Who of a merchant's people may do what, and what a merchant's standing leaves of it. Pure tables.
+"""What each role of a member allows, and what a merchant's standing allows of it. Pure tables.
 
-Rights are asked for in services (`by.require(Permission.…)`, merchants/members.py); pages only leave out what
+Services check permissions (`by.require(Permission.…)`, merchants/members.py); pages only leave out what
 would be refused.
 """
 
@@ -14,7 +14,7 @@ from app.core.errors import invalid
 Role = Literal["owner", "admin", "developer", "viewer"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
-"""From the one that may most to the one that may least."""
+"""From the most to the least powerful."""
 
 Standing = Literal["pending", "rejected", "approved", "suspended", "banned"]
 """Where a merchant stands with the platform: the column `merchants.status`."""
@@ -35,7 +35,7 @@ class Permission(StrEnum):
     """Issue, change, rotate and revoke API keys that can't move money."""
 
     KEYS_OF_MONEY = "keys.of_money"
-    """The same for keys that may ask for payouts or refunds: else whoever may issue keys could ask for both."""
+    """The same for keys that may request payouts or refunds: otherwise a developer could request both with a key."""
 
     WEBHOOKS_VIEW = "webhooks.view"
     WEBHOOKS_MANAGE = "webhooks.manage"
@@ -81,7 +81,7 @@ ALLOWED: Mapping[Role, frozenset[Permission]] = MappingProxyType(
 _NEW_BUSINESS = frozenset(
     {Permission.INVOICES_WRITE, Permission.REFUNDS_WRITE, Permission.PAYOUTS_WRITE, Permission.TEAM_INVITE}
 )
-_SEEING = frozenset(
+_READING = frozenset(
     {
         Permission.VIEW,
         Permission.KEYS_VIEW,
@@ -102,26 +102,26 @@ OPEN_WHILE: Mapping[Standing, frozenset[Permission]] = MappingProxyType(
         "pending": _BEFORE_APPROVAL,
         "rejected": _BEFORE_APPROVAL,
         "approved": frozenset(Permission) - {Permission.APPLICATION_WRITE},
-        # The API refuses its keys. Its people still keep house: they may have to throw an intruder out.
+        # The API refuses its keys. Its members still manage keys and team: they may have to remove an intruder.
         "suspended": frozenset(Permission) - _NEW_BUSINESS - {Permission.APPLICATION_WRITE},
-        "banned": _SEEING,
+        "banned": _READING,
     }
 )
-"""What a merchant's standing leaves open to its people, as the API does: new business needs approval."""
+"""What each standing allows. As in the API, new invoices, payouts, refunds and members need an approved merchant."""
 
 DESCRIPTIONS: Mapping[Role, str] = MappingProxyType(
     {
         "owner": "Everything, and decides who else is an owner.",
         "admin": "Everything but owners: payouts, refunds, keys, webhooks, team and settings.",
         "developer": "Invoices, webhooks, and API keys that can't move money. No payouts, refunds or team.",
-        "viewer": "Looks and exports. Changes nothing.",
+        "viewer": "Views and exports. Changes nothing.",
     }
 )
-"""For people who choose one."""
+"""Shown where a role is chosen."""
 
 
 def checked_role(role: str) -> Role:
-    """The role that a word names. Raises INVALID_INPUT."""
+    """The role of this name. Raises INVALID_INPUT."""
     for known in ROLES:
         if known == role:
             return known
@@ -129,12 +129,12 @@ def checked_role(role: str) -> Role:
 
 
 def to_invite(role: Role) -> tuple[Permission, ...]:
-    """What somebody needs who invites a member with this role, also when the invitation is accepted."""
+    """Permissions that the sender of an invitation with this role needs, also when it is accepted."""
     if role == "owner":
         return Permission.TEAM_INVITE, Permission.OWNERS_MANAGE
     return (Permission.TEAM_INVITE,)
 
 
 def may(role: Role, standing: Standing, permission: Permission) -> bool:
-    """Whether a member with this role may do that at a merchant that stands so."""
+    """Whether a member with this role may do that at a merchant of this standing."""
     return permission in ALLOWED[role] and permission in OPEN_WHILE[standing]

@@ -26,7 +26,7 @@ async def create(
     now: datetime,
     standing: Literal["approved", "pending"] = "approved",
 ) -> str:
-    """A merchant; its id. In the caller's transaction where there is one. Raises INVALID_INPUT."""
+    """Create a merchant. Returns its id. In the caller's transaction if there is one. Raises INVALID_INPUT."""
     if not 1 <= len(name.strip()) <= 100:
         raise invalid("name", "must have 1 to 100 characters")
     if not 0 <= service_fee_bps <= MAX_FEE_BPS:
@@ -58,12 +58,12 @@ async def enable_all_assets(merchant_id: str, networks: Networks) -> None:
 
 
 async def set_daily_cap(merchant_id: str, network: str, asset: str, cap_raw: int | None) -> None:
-    """The most that a merchant may send of an asset within 24 hours, in minor units; None for no cap."""
+    """Set the most that a merchant may send of an asset within 24 hours, in minor units; None for no cap."""
     await repository.set_daily_cap(merchant_id, network, asset, cap_raw)
 
 
 async def set_tolerance(merchant_id: str, tolerance_bps: int) -> None:
-    """How far a payment may be off and still count as exact, in 1/10,000. Raises INVALID_INPUT."""
+    """Set how far a payment may be off and still count as exact, in 1/10,000. Raises INVALID_INPUT."""
     if not 0 <= tolerance_bps <= MAX_TOLERANCE_BPS:
         raise invalid("tolerance_bps", f"must be from 0 to {MAX_TOLERANCE_BPS}")
     await repository.set_tolerance(merchant_id, tolerance_bps)

@@ -12,7 +12,7 @@ from app.merchants.roles import Permission
 
 
 async def fee_payer(merchant_id: str) -> FeePayer:
-    """Who bears the service fee unless an invoice says otherwise."""
+    """Who pays the service fee unless an invoice says otherwise."""
     return (await _merchant(merchant_id)).fee_payer
 
 
@@ -22,7 +22,9 @@ async def accepts_parts(merchant_id: str) -> bool:
 
 
 async def set_invoice_terms(by: Member, *, payer: str, parts: str, now: datetime) -> None:
-    """Who bears the service fee, and whether parts are accepted ("yes" or "no"), from the next invoice on.
+    """Set who pays the service fee, and whether several deposits may pay an invoice (`parts`: "yes" or "no").
+
+    Both apply to new invoices.
 
     Raises Forbidden, INVALID_INPUT.
     """
@@ -34,7 +36,7 @@ async def set_invoice_terms(by: Member, *, payer: str, parts: str, now: datetime
     accepted = parts == "yes"
     async with database.transaction():
         was = await repository.lock(by.merchant_id)
-        assert was is not None, "a member's merchant is there"
+        assert was is not None, "a member's merchant exists"
         await repository.set_invoice_terms(by.merchant_id, payer, accepted)
         if was.fee_payer != payer:
             await by.record("merchant.fee_payer_changed", by.merchant_id, now, was=was.fee_payer, is_now=payer)
@@ -45,19 +47,21 @@ async def set_invoice_terms(by: Member, *, payer: str, parts: str, now: datetime
 async def set_branding(
     by: Member, *, display_name: str | None, accent: str | None, logo: bytes | None, now: datetime
 ) -> Branding:
-    """How the merchant's pages for customers look, all three at once. Raises Forbidden, INVALID_INPUT."""
+    """Set how the merchant's pages for customers look, all three values at once. Raises Forbidden, INVALID_INPUT."""
     by.require(Permission.SETTINGS_MANAGE)
     async with database.transaction():
-        made = await branding.set_branding(by.merchant_id, display_name=display_name, accent=accent, logo=logo, now=now)
+        saved = await branding.set_branding(
+            by.merchant_id, display_name=display_name, accent=accent, logo=logo, now=now
+        )
         await by.record(
             "merchant.branding_changed",
             by.merchant_id,
             now,
-            display_name=made.display_name,
-            accent=made.accent,
-            logo=made.logo_tag,
+            display_name=saved.display_name,
+            accent=saved.accent,
+            logo=saved.logo_tag,
         )
-    return made
+    return saved
 
 
 async def _merchant(merchant_id: str) -> MerchantRow:

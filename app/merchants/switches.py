@@ -18,7 +18,7 @@ SWITCH_LOCK = 7_226_011
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchState:
-    """Whether new invoices, payouts or refunds are taken. `paused_at` and `reason` are None while they are."""
+    """Whether new invoices, payouts or refunds are accepted. `paused_at` and `reason` are None while they are."""
 
     name: SwitchName
     paused_at: datetime | None
@@ -26,12 +26,12 @@ class SwitchState:
 
     @property
     def is_paused(self) -> bool:
-        """Whether it stops something now."""
+        """Whether the switch is paused now."""
         return self.paused_at is not None
 
 
 async def states() -> list[SwitchState]:
-    """All of them, in their fixed order."""
+    """All switches, in a fixed order."""
     paused = {switch.name: switch for switch in await repository.paused_switches()}
     return [
         SwitchState(
@@ -44,7 +44,7 @@ async def states() -> list[SwitchState]:
 
 
 async def pause(name: SwitchName, reason: str, by: Operator, now: datetime) -> None:
-    """Stop something for all merchants, at once. Raises INVALID_INPUT, ActionRefused if it is paused."""
+    """Pause a switch for all merchants, at once. Raises INVALID_INPUT, ActionRefused if it is paused."""
     reason = stated_reason(reason)
     async with database.transaction():
         if await _is_paused(name):

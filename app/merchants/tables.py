@@ -11,7 +11,7 @@ from app.core import columns
 class Merchant(Table, tablename="merchants"):
     """A business that takes payments. `service_fee_bps` is what the platform earns, in 1/10,000.
 
-    A payment that misses the asked amount by up to `tolerance_bps` of it counts as exact, for what came.
+    A payment that differs from the requested amount by up to `tolerance_bps` of it counts as exact.
     `accept_parts`: from the next invoice on, several deposits may pay one together.
     """
 
@@ -64,7 +64,7 @@ class Membership(Table, tablename="memberships"):
 class FormerMember(Table, tablename="former_members"):
     """A membership that has ended. A trigger adds the row when the membership is deleted.
 
-    Whoever left after a payout was asked for still may not approve it (withdrawals/conflicts.py).
+    A person who left after a payout was requested still may not approve it (withdrawals/conflicts.py).
     """
 
     id = BigSerial(primary_key=True)
@@ -74,7 +74,7 @@ class FormerMember(Table, tablename="former_members"):
 
 
 class MerchantApplication(Table, tablename="merchant_applications"):
-    """What a business told of itself to be let in, and what operators said to it. At most one is pending.
+    """What a business says about itself to be approved, and the operators' decision. At most one is pending.
 
     `monthly_volume` is one of the bands of merchants/applications.py. `reason` is shown to the merchant.
     """
@@ -101,9 +101,9 @@ class MerchantApplication(Table, tablename="merchant_applications"):
 
 
 class Invitation(Table, tablename="merchant_invitations"):
-    """An offer of a role to whoever reads mail at an address. The letter has the token; here is its SHA-256.
+    """An offer of a role to the person with an e-mail address. The letter has the token; here is its SHA-256.
 
-    Open while it is neither accepted nor withdrawn, and only until it expires; one an address at a merchant.
+    Open while it is neither accepted nor withdrawn, and only until it expires; at most one per merchant and address.
     """
 
     id = BigSerial(primary_key=True)
@@ -125,7 +125,7 @@ class Invitation(Table, tablename="merchant_invitations"):
 
 
 class MerchantBranding(Table, tablename="merchant_branding"):
-    """How a merchant's pages for customers look (merchants/branding.py). No row, or a null, is our own look."""
+    """How a merchant's pages for customers look (merchants/branding.py). No row, or a null, means our own look."""
 
     merchant = ForeignKey(
         references=Merchant,

@@ -1,4 +1,4 @@
-"""What a merchant has agreed to, as far as an invoice is concerned."""
+"""A merchant's terms that an invoice depends on."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -50,7 +50,7 @@ class ConfigError(ValueError):
 
 
 class NodeUrl:
-    """A node's URL. Prints as its label: the rest may be a key, and must not reach logs or errors."""
+    """A node's URL. Prints as its label only: the rest may be a key, which must not reach logs or errors."""
 
     __slots__ = ("_url", "label")
 
@@ -67,7 +67,7 @@ class NodeUrl:
         self.label = f"{parts.scheme}://{host}{f':{port}' if port else ''}"
 
     def reveal(self) -> str:
-        """The whole URL, for dialling."""
+        """The whole URL, for connecting."""
         return self._url
 
     def __repr__(self) -> str:
@@ -79,9 +79,9 @@ class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     A payout costs `payout_fee_flat_raw` and `payout_fee_bps` of its amount, and is at least `payout_min_raw`.
     Payouts and refunds of more than `approval_threshold_raw` need two operators; where left out, one always does.
-    What the signer keeps to, whatever the database says: `transaction_ceiling_raw` bounds one withdrawal,
+    The signer enforces two limits, whatever the database says: `transaction_ceiling_raw` bounds one withdrawal,
     `day_ceiling_raw` those of any 24 hours together. Deposit addresses that hold `sweep_min_raw` or more are
-    swept to the hot wallet; operators are told when that holds less than `hot_low_raw`. A deposit below `dust_raw`
+    swept to the hot wallet; operators get an alert when that holds less than `hot_low_raw`. A deposit below `dust_raw`
     is dust (contract, section 3); left out, it is `dust_limit_raw`'s default, and 0 turns it off.
     """
 
@@ -147,16 +147,16 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     explorer_tx_url: Annotated[str, Meta(pattern=r"\Ahttps://[^\s{}]+\{txid\}[^\s{}]*\Z")] | None = None
     # How far a block's own clock may run behind ours before a payment counts as late.
     expiry_grace_s: Annotated[int, Meta(ge=0, le=3600)] = 15
-    # Native coins that a contract passes on leave no log; only a node that traces tells of them. `auto` finds
+    # Native coins that a contract passes on leave no log; only a node with tracing reports them. `auto` finds
     # out how this one does (`trace_block` or debug_traceBlockByHash); `off` leaves it to the balance check.
     native_traces: Literal["auto", "trace_block", "debug", "off"] = "auto"
-    # Where withdrawals are paid from and deposits swept to; the signer holds its key and checks that it does.
+    # Withdrawals are paid from it, and deposits are swept to it. The signer holds its key, and checks that it does.
     hot_wallet_address: str | None = None
-    # What a transaction of ours may cost per unit of gas at the most; sending waits while the chain asks more.
+    # The most that our transactions pay per unit of gas; sending waits while the chain's price is higher.
     max_fee_per_gas_wei: Annotated[int, Meta(ge=1, le=2**63 - 1)] = 300 * 10**9
-    # A transaction that isn't in a block after so long is signed again with the same nonce and a higher fee.
+    # A transaction that isn't in a block after this time is signed again with the same nonce and a higher fee.
     fee_bump_after_s: Annotated[int, Meta(ge=1, le=86_400)] = 180
-    # `op-stack`: what the rollup charges for data on its first layer is set aside beside gas (evm/rollup.py).
+    # `op-stack`: the rollup's fee for data on its first layer is reserved in addition to gas (evm/rollup.py).
     rollup: Literal["op-stack"] | None = None
     sweep_interval_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
 

@@ -1,7 +1,7 @@
-"""Receiving addresses from an extended public key, and never from anything that could spend.
+"""Receiving addresses from an extended public key, which can't spend.
 
 BIP-44 gives an account m/44'/60'/0' and puts receiving addresses at /0/i below it. Both steps are public
-derivation (BIP-32), so the web process needs the account's xpub alone.
+derivation (BIP-32), so the web process needs only the account's xpub.
 """
 
 from bip_utils.addr.eth_addr import EthAddrEncoder

@@ -1,11 +1,11 @@
 """Addresses that look like another one. Attackers make them so that people copy the wrong one (address poisoning)."""
 
 LOOKALIKE_HEAD, LOOKALIKE_TAIL = 6, 4
-"""Characters at each end that wallets show of an address: attackers make these equal. `0x` is two of the head's."""
+"""Characters at each end that wallets show of an address: attackers make these equal. `0x` counts for the head."""
 
 
 def look_alike(one: str, other: str) -> bool:
-    """Whether two different addresses begin and end alike, whatever their case."""
+    """Whether two different addresses have the same head and tail, in upper or lower case."""
     one, other = one.lower(), other.lower()
     return (
         one != other

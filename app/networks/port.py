@@ -1,7 +1,7 @@
 """The interface to a chain, the same for every chain.
 
-An adapter reads; it stores nothing, skips nothing and guesses nothing. Either a whole range of blocks is
-answered, or one of the errors below says why not and whether asking again can help.
+An adapter reads; it stores nothing, skips nothing and guesses nothing. It returns a whole range of blocks, or raises
+one of the errors below, which say why and whether a retry can help.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence, Set
@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 UNKNOWN_SENDER = "unknown"
-"""`from_address` of an inferred transfer: nobody saw who sent it."""
+"""`from_address` of an inferred transfer: the sender is not known."""
 
 
 class BlockRef(msgspec.Struct, frozen=True):
@@ -29,9 +29,10 @@ class Transfer(msgspec.Struct, frozen=True):
 
     (network, `txid`, `index`) identifies it: one transaction can hold several transfers. On EVM chains
     `index` is the log's index within its block for a token, and -1 for the native coin that a transaction
-    itself carries (it leaves no log; a negative index can't meet a log's). Native coins that contracts pass on
-    within a transaction are -2, -3, … in the order in which they move (evm/traces.py). `inferred`: nobody saw it
-    move, an address just holds more than was seen; `txid` is made up then, and a human must look.
+    itself carries (it leaves no log; a log's index is never negative). Native coins that contracts pass on
+    within a transaction are -2, -3, … in the order in which they move (evm/traces.py). `inferred`: it
+    was not read from a block; an address holds more than its known transfers. Its `txid` is made up, and an operator
+    must review it.
     """
 
     txid: str
@@ -71,36 +72,36 @@ class Settlement(msgspec.Struct, frozen=True):
     transfers: tuple[SentTransfer, ...]
 
 
-# Given canonical addresses, which of them are ours? PageRequest once per range, after the blocks have been read: an
-# address that was leased before a payment is therefore always known, which a set loaded earlier could not
-# promise, and the cost depends on what the chain carried, not on how many invoices are open.
+# Returns those of the given canonical addresses that are ours. Called once per range, after the blocks have been read:
+# so an address that was leased before a payment is always known, which a set loaded earlier could not guarantee. The
+# cost depends on what the chain carried, not on how many invoices are open.
 OurAddresses = Callable[[Collection[str]], Awaitable[Set[str]]]
 
 
 class NetworkError(Exception):
-    """Something that kept us from an answer. Messages name a node by scheme and host alone: paths, queries
+    """The network gave no usable answer. Messages name a node only by scheme and host: paths, queries
     and user info of node URLs are often keys."""
 
 
 class NodeUnavailable(NetworkError):
-    """No node answered, or each refused. Ask again later; after a while operators should get an alert."""
+    """No node answered, or each refused. Retry later; after a while operators should get an alert."""
 
 
 class ChainMoved(NetworkError):
     """The parts of an answer come from different states of the chain (a reorganisation, or a node that lags
-    behind another). Look at the chain's head again and ask again."""
+    behind another). Read the chain's head again, then retry."""
 
 
 class UnreadableAnswer(NetworkError):
-    """An answer that is not what was asked for. Stop and alert: going on could mean to skip a payment."""
+    """An answer that is not what was asked for. Stop and alert: continuing could skip a payment."""
 
 
 class WrongChain(NetworkError):
-    """The node speaks for another chain than the configured one. Stop and alert."""
+    """The node is on another chain than the configured one. Stop and alert."""
 
 
 class NotATransfer(NetworkError):
-    """A transaction that is no transfer of a configured asset, or one that was not made as we make ours."""
+    """A transaction that is no transfer of a configured asset, or one that differs in form from ours."""
 
 
 class WouldFail(NetworkError):
@@ -108,7 +109,7 @@ class WouldFail(NetworkError):
 
 
 class FeeAboveCeiling(NetworkError):
-    """The chain asks more for a transaction than the configured ceiling. Wait."""
+    """The chain's price of a transaction is above the configured ceiling. Wait."""
 
 
 class FeeRate(msgspec.Struct, frozen=True):
@@ -121,9 +122,9 @@ class FeeRate(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A transfer to be signed: everything that its bytes depend on but the key.
+    """A transfer to be signed: everything that its bytes depend on, except the key.
 
-    `data_fee_raw`, which is in no bytes, is set aside for what a rollup charges for them on its first layer.
+    `data_fee_raw` is not in the bytes: it is reserved for a rollup's fee for the data on its first layer.
     """
 
     to_address: str
@@ -137,7 +138,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gas_budget_raw(self) -> int:
-        """What it can cost at the most beside the amount, in the native coin."""
+        """The most that it can cost in addition to the amount, in the native coin."""
         return self.gas_limit * self.max_fee_raw + self.data_fee_raw
 
 
@@ -149,7 +150,7 @@ class Signed(msgspec.Struct, frozen=True):
 
 
 class OnChain(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction that the network knows: whose key has signed it, what it transfers, and its bytes."""
+    """A transaction that the network knows: its signer, what it transfers, and its bytes."""
 
     from_address: str
     draft: Draft
@@ -157,7 +158,7 @@ class OnChain(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receipt(Settlement, frozen=True, kw_only=True):
-    """A transaction in a block of the present chain, and how many blocks there are from that one on."""
+    """A transaction in a block of the current chain, and the number of blocks from that one on."""
 
     confirmations: int
 
@@ -176,14 +177,14 @@ class Broadcast(StrEnum):
 
 
 class Sender(Protocol):
-    """The sending side of one network. Reads raise as `Chain` does; `sign` alone touches a key."""
+    """The sending side of one network. Reads raise as `Chain` does; only `sign` uses a key."""
 
     async def check_identity(self) -> None:
         """Return if the node is on the configured chain; raise `WrongChain` if not."""
         ...
 
     async def fee_rate(self) -> FeeRate:
-        """What to offer now, within the ceiling. Raises `FeeAboveCeiling`."""
+        """The fee to offer now, within the ceiling. Raises `FeeAboveCeiling`."""
         ...
 
     async def gas_limit(self, from_address: str, to_address: str, asset_symbol: str, amount_raw: int) -> int:
@@ -191,7 +192,7 @@ class Sender(Protocol):
         ...
 
     async def with_data_fee(self, draft: Draft) -> Draft:
-        """The same with the `data_fee_raw` of now, 0 where the network charges none."""
+        """The draft with the current `data_fee_raw`, 0 where the network charges none."""
         ...
 
     def sign(self, draft: Draft, private_key: bytes) -> Signed:
@@ -204,7 +205,7 @@ class Sender(Protocol):
         ...
 
     async def receipts(self, txids: Collection[str]) -> dict[str, Receipt]:
-        """Those of the transactions that are in a block of the present chain."""
+        """The receipts of those transactions that are in a block of the current chain, by txid."""
         ...
 
     async def look_up(self, txid: str) -> OnChain | None:
@@ -225,8 +226,8 @@ class Sender(Protocol):
         ...
 
     async def who_used(self, address: str, nonce: int, height: int) -> str | None:
-        """The txid of the transaction, in a block up to `height`, that used a nonce; None if it isn't found, also
-        where the node no longer has what it takes to find it."""
+        """The txid of the transaction, in a block up to `height`, that used a nonce; None if it isn't found, or
+        if the node no longer has the states that the search needs."""
         ...
 
     async def balances_raw(
@@ -270,16 +271,16 @@ class Chain(Protocol):
         ...
 
     async def balances_raw(self, addresses: Sequence[str], asset_symbol: str, height: int) -> dict[str, int]:
-        """What each address holds of an asset at the end of block `height`, in minor units. Nodes keep the states
-        of recent blocks alone: `NodeUnavailable` where this one's is gone."""
+        """What each address holds of an asset at the end of block `height`, in minor units. Nodes keep only the
+        states of recent blocks: raises `NodeUnavailable` where this one's is gone."""
         ...
 
     async def settlements(self, txids: Collection[str]) -> dict[str, Settlement]:
-        """What became of those of the transactions that are in a block of the present chain."""
+        """The outcome of those transactions that are in a block of the current chain, by txid."""
         ...
 
     async def traces_native(self) -> bool:
-        """Whether `blocks` also holds the native coins that contracts pass on, which only some nodes tell."""
+        """Whether `blocks` also holds the native coins that contracts pass on, which only some nodes report."""
         ...
 
     def payment_uri(self, address: str, asset_symbol: str, amount_raw: int) -> str:

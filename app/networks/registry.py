@@ -1,4 +1,4 @@
-"""All configured networks, and one adapter for each, made when it is first asked for."""
+"""All configured networks, and one adapter for each, created at first use."""
 
 from collections.abc import Iterator, Mapping
 

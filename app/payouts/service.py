@@ -182,7 +182,7 @@ def configured(networks: Networks, chain: str, symbol: str, mode: Mode) -> tuple
     try:
         network = networks.by(chain, mode)
     except UnknownNetwork:
-        raise invalid("chain", "is not a chain that there is") from None
+        raise invalid("chain", "is not a known chain") from None
     asset = network.asset(symbol)
     if asset is None:
         raise invalid("asset", "is not an asset of that chain")

@@ -1,1 +1,1 @@
-"""How well a merchant keeps its secrets: what people have seen of them, and what could be kept tighter."""
+"""How well a merchant protects its secrets: who has seen them, and what could be safer."""

@@ -11,18 +11,18 @@ from app.api_keys.secrets import Mode
 from app.merchants.roles import Role
 
 OLD_SECRET = timedelta(days=365)
-"""A secret is changed once a year at least: by then nobody knows where copies of it lie."""
+"""A secret is changed at least once a year: after that time nobody knows where its copies are."""
 
 UNUSED_KEY = timedelta(days=90)
-"""A key that nobody has used for a quarter is not needed, only waiting to be found."""
+"""A key that was not used for three months is not needed, and could be stolen."""
 
 UNUSED_SCOPE = timedelta(days=90)
 
 NEW_KEY = timedelta(days=14)
-"""So long a key may wait for its integration before it counts as unused."""
+"""A new key counts as unused only after this time, in which its program is written."""
 
 BROAD_SCOPES = 8
-"""Of the ten that there are: more than any one program of ours needs."""
+"""Of ten scopes: more than one program should need."""
 
 Severity = Literal["critical", "caution", "advice"]
 
@@ -41,12 +41,12 @@ Rule = Literal[
 Remedy = Literal[
     "allow_last_address", "edit_key", "drop_scopes", "revoke_key", "rotate_key", "remind_of_totp", "invite_owner"
 ]
-"""What puts it right. `edit_key` and `invite_owner` are pages to go to; the others are done at once."""
+"""What solves a finding. `edit_key` and `invite_owner` are pages; the others are applied at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFacts:
-    """A key that works. `unused_scopes` are those of its scopes whose use is written down, and wasn't used lately."""
+    """A key in use. `unused_scopes` are its scopes whose use is recorded, but not within `UNUSED_SCOPE`."""
 
     id: str
     name: str
@@ -72,7 +72,7 @@ class PersonFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something that could be kept tighter. `subject` is a key's or account's id, empty for the whole merchant.
+    """Something that could be safer. `subject` is a key's or account's id, empty for the whole merchant.
 
     `value` is what the remedy will do: the address, the scopes.
     """
@@ -88,7 +88,7 @@ class Finding:
 
     @property
     def id(self) -> str:
-        """Names it in a form."""
+        """The name of the finding in a form."""
         return f"{self.rule}:{self.subject}"
 
 
@@ -113,7 +113,7 @@ def _of_key(key: KeyFacts, now: datetime) -> Iterator[Finding]:
             words="Nobody has used this key for a long time. Revoke it: a key that is not needed can only be stolen.",
             remedy="revoke_key",
         )
-        return  # what else there is to say of it ends with it
+        return  # revoking it solves every other finding of it
     if key.mode == "live" and not key.has_allowlist:
         yield _no_allowlist(key)
     if len(key.scopes) >= BROAD_SCOPES:
@@ -144,13 +144,13 @@ def _of_key(key: KeyFacts, now: datetime) -> Iterator[Finding]:
             subject=key.id,
             mode=key.mode,
             title=f"{key.name} has an old secret",
-            words="Its secret is over a year old. Rotate it; the old one can go on for up to 72 hours.",
+            words="Its secret is over a year old. Rotate it; the old one can stay valid for up to 72 hours.",
             remedy="rotate_key",
         )
 
 
 def _no_allowlist(key: KeyFacts) -> Finding:
-    """Worse where money can leave: a stolen key without an allowlist works from everywhere."""
+    """A stolen key without an allowlist works from everywhere, which is worse if the key can send money."""
     may_send = bool(MONEY_SCOPES.intersection(key.scopes))
     words = "Whoever finds this key can use it from anywhere"
     words += ", to ask for payouts or refunds too." if may_send else "."

@@ -23,7 +23,7 @@ from app.security_checklist.repository import Disclosure, Kind, Request, Secret
 from app.webhooks.administration import EndpointAdministration
 
 How = Literal["made", "revealed", "with_a_key", "unknown"]
-"""`with_a_key`: it was made through the API with a key that the person had seen. `unknown`: nothing is written."""
+"""`with_a_key`: it was made through the API with a key that the person had seen. `unknown`: nothing is recorded."""
 
 _BEGINS = frozenset({CREATED, ROTATED, "webhook.created", "webhook.secret_rotated"})
 """Actions that put a new secret in place and show it."""
@@ -33,7 +33,7 @@ _REVEALS = "webhook.secret_revealed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """A secret in use that somebody knows, or may know. `seen_at` is None where nothing is written."""
+    """A secret in use that somebody knows, or may know. `seen_at` is None if nothing is recorded."""
 
     secret: Secret
     how: How
@@ -42,7 +42,7 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotated:
-    """A secret that was just put in place of an exposed one; `value` is shown this once."""
+    """A secret that has just replaced an exposed one; `value` is shown only once."""
 
     kind: Kind
     id: str
@@ -52,7 +52,7 @@ class Rotated:
 
 
 async def seen_by(by: Member, account_id: str, now: datetime) -> list[Exposure]:
-    """What an account, a member or one no more, knows of the merchant's secrets. Raises Forbidden."""
+    """The merchant's secrets that a member or former member knows, or may know. Raises Forbidden."""
     by.require(Permission.TEAM_MANAGE)
     return known_to(
         f"account:{account_id}",
@@ -63,7 +63,7 @@ async def seen_by(by: Member, account_id: str, now: datetime) -> list[Exposure]:
 
 
 def known_to(actor: str, secrets: Sequence[Secret], disclosures: Sequence[Disclosure], now: datetime) -> list[Exposure]:
-    """What an actor knows, or may know; `disclosures` are oldest first."""
+    """The secrets that an actor knows, or may know; `disclosures` are oldest first."""
     by_subject: dict[str, list[Disclosure]] = {}
     for disclosure in disclosures:
         by_subject.setdefault(disclosure.subject, []).append(disclosure)
@@ -88,7 +88,7 @@ def _held_keys(actor: str, disclosures: Sequence[Disclosure]) -> set[str]:
 def _exposure(
     actor: str, held_keys: Collection[str], secret: Secret, disclosures: Sequence[Disclosure], now: datetime
 ) -> Exposure | None:
-    """Whether the actor saw the secret that is in place, or the one before while that still counts."""
+    """How the actor knows the current secret, or the previous one while it is valid; None if they don't."""
     generations = _generations(disclosures)
     if not generations:
         return Exposure(secret=secret, how="unknown", seen_at=None)
@@ -134,9 +134,9 @@ async def rotate(
     endpoints: Mapping[Mode, EndpointAdministration],
     now: datetime,
 ) -> list[Rotated]:
-    """New secrets for all that are wanted, or for none; the old ones hold for `grace_hours` (0 to 72).
+    """Rotate all the wanted secrets, or none if one fails; the old ones are valid for `grace_hours` (0 to 72).
 
-    Raises Forbidden, INVALID_INPUT for an empty choice, NOT_FOUND for what is not theirs or not in use any more.
+    Raises Forbidden, INVALID_INPUT for an empty choice, NOT_FOUND for one of another merchant or one not in use.
     """
     by.require(Permission.KEYS_MANAGE)
     by.require(Permission.WEBHOOKS_MANAGE)

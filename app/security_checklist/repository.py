@@ -1,4 +1,4 @@
-"""What the checklist and a removal read of keys, endpoints, the audit log and withdrawals, in one merchant's scope."""
+"""What the checklist and a member's removal read of a merchant's keys, endpoints, audit log and withdrawals."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ Kind = Literal["api_key", "webhook"]
 
 
 class KeyUse(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that works, when its secret was made, and what it was used for lately."""
+    """A key in use, when its secret was made, and what it was used for lately."""
 
     id: str
     name: str
@@ -32,7 +32,7 @@ class KeyUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
-    """A secret in use: an API key's, or an endpoint's for signing. `previous_until` is when the one before ends."""
+    """A secret in use: an API key's, or an endpoint's for signing. `previous_until` is when the previous one ends."""
 
     kind: Kind
     id: str
@@ -66,7 +66,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def keys_in_use(merchant_id: str, *, rotated: str, used_since: datetime, now: datetime) -> list[KeyUse]:
-    """The merchant's keys that work. `rotated` is the action that replaced a secret; uses count from `used_since`."""
+    """The merchant's keys in use. `rotated` is the action that replaced a secret; uses count from `used_since`."""
     # SQL, since each row asks for rows of two tables that it has no foreign key to.
     rows = await database.fetch_all(
         """
@@ -95,7 +95,7 @@ async def keys_in_use(merchant_id: str, *, rotated: str, used_since: datetime, n
 
 
 async def secrets_in_use(merchant_id: str, now: datetime) -> list[Secret]:
-    """Every key that works and every endpoint that is not deleted, live ones first."""
+    """Every key in use and every endpoint that is not deleted, live ones first."""
     # SQL, since the builder knows no UNION.
     rows = await database.fetch_all(
         """

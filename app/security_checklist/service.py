@@ -45,13 +45,13 @@ async def remedy(by: Member, finding_id: str, peppers: Peppers, now: datetime) -
     """
     found = next((one for one in await findings(by, now) if one.id == finding_id), None)
     if found is None:
-        raise ApiError(Code.NOT_FOUND, "this was put right already")
+        raise ApiError(Code.NOT_FOUND, "this was solved already")
     if found.remedy == "remind_of_totp":
         await _remind(by, found.subject, now)
         return None
     mode = found.mode
     if mode is None:
-        raise invalid("finding", "has no remedy at the press of a button")
+        raise invalid("finding", "has no remedy that can be applied here")
     if found.remedy == "revoke_key":
         await keys.revoke(by, mode=mode, key_id=found.subject, now=now)
     elif found.remedy == "rotate_key":
@@ -63,7 +63,7 @@ async def remedy(by: Member, finding_id: str, peppers: Peppers, now: datetime) -
     elif found.remedy == "drop_scopes":
         await _change(by, mode, found.subject, allowlist=None, drop=frozenset(found.value.split()), now=now)
     else:
-        raise invalid("finding", "has no remedy at the press of a button")
+        raise invalid("finding", "has no remedy that can be applied here")
     return None
 
 

@@ -1,4 +1,4 @@
-"""`/assets`, `/balance` and `/ledger`: what a merchant can take, has, and how that came about."""
+"""`/assets`, `/balance` and `/ledger`: a merchant's assets, its balances, and the ledger entries that prove them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -41,7 +41,7 @@ class AssetBody(msgspec.Struct, frozen=True, kw_only=True):
     decimals: Annotated[int, Meta(description="Places of the decimal form.")]
     confirmations_required: Annotated[int, Meta(description="Blocks until a payment counts as final.")]
     min_amount_raw: Annotated[Raw, Meta(description="The least that an invoice may ask for.")]
-    max_amount_raw: Annotated[Raw | None, Meta(description="The most; null where there is no bound.")]
+    max_amount_raw: Annotated[Raw | None, Meta(description="The most; null if there is no maximum.")]
 
 
 class AssetList(msgspec.Struct, frozen=True):
@@ -77,15 +77,15 @@ class LedgerPage(msgspec.Struct, frozen=True):
 
 
 class LedgerVerification(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of re-computing a chain."""
+    """The result of re-computing a chain of hashes."""
 
     asset: Symbol
     chain: Chain
-    valid: Annotated[bool, Meta(description="Whether the chain holds.")]
+    valid: Annotated[bool, Meta(description="Whether the chain is intact.")]
     seq: Annotated[int, Meta(description="The entries that were checked.")]
     hash: Annotated[str, Meta(description="The hash of the last one; 64 zeros where there is none.")]
-    first_bad_seq: Annotated[int | None, Meta(description="Where the chain breaks; null if it holds.")]
-    problem: Annotated[str | None, Meta(description="How it breaks; null if it holds.")]
+    first_bad_seq: Annotated[int | None, Meta(description="Where the chain breaks; null if it is intact.")]
+    problem: Annotated[str | None, Meta(description="How it breaks; null if it is intact.")]
 
 
 _LEDGER: Mapping[str, Parameter] = {
@@ -137,9 +137,9 @@ _VERIFICATION = LedgerVerification(
 
 
 class ProofLeaf(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the ledger stood in the checkpoint. The RFC 8785 form of these fields is the tree's leaf."""
+    """The ledger's state in the checkpoint. The RFC 8785 form of these fields is the tree's leaf."""
 
-    merchant_id: Annotated[str, Meta(description="Whose it is.")]
+    merchant_id: Annotated[str, Meta(description="The ledger's merchant.")]
     asset: Annotated[str, Meta(description="The asset's symbol.")]
     network: Annotated[str, Meta(description="Chain and mode.")]
     seq: Annotated[int, Meta(description="Its last entry then.")]
@@ -160,7 +160,7 @@ class SignedDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerProof(msgspec.Struct, frozen=True, kw_only=True):
-    """That the ledger is in a signed checkpoint."""
+    """The proof that the ledger is in a signed checkpoint."""
 
     leaf: ProofLeaf
     index: Annotated[int, Meta(description="The leaf's place in the tree.")]
@@ -198,12 +198,12 @@ _PROOF = LedgerProof(
 
 
 def routes(services: Services) -> list[Router]:
-    """The routes of the books."""
+    """The routes of assets, balances and ledgers."""
 
     @get(
         "/",
         opt=requires_any_key()
-        | described("List assets", "What invoices of this key may ask for, within which bounds.", example=_ASSETS),
+        | described("List assets", "What this key's invoices may ask for, with minimum and maximum.", example=_ASSETS),
         operation_id="listAssets",
     )
     async def assets(principal: Principal) -> AssetList:
@@ -242,11 +242,11 @@ def routes(services: Services) -> list[Router]:
     )
     async def entries(principal: Principal, parameters: Parameters) -> LedgerPage:
         chain = _chain(services, principal, parameters)
-        asked = parse_page(parameters, by_seq=True)
+        requested = parse_page(parameters, by_seq=True)
         head = await ledger.head(chain)
         if head is None:
             return LedgerPage([], None)
-        page = await ledger.page(head.ledger, asked.place, asked.limit)
+        page = await ledger.page(head.ledger, requested.place, requested.limit)
         return LedgerPage(page, next_cursor(page.following))
 
     @get(
@@ -273,7 +273,7 @@ def routes(services: Services) -> list[Router]:
         opt=requires(Scope.BALANCE_READ)
         | described(
             "Prove a ledger",
-            "That the ledger is in a checkpoint that we have signed and published: the newest, unless you name one.",
+            "Proves that the ledger is in a signed and published checkpoint: the newest, unless you name one.",
             example=_PROOF,
             query={
                 **_LEDGER,
@@ -309,7 +309,7 @@ def routes(services: Services) -> list[Router]:
 
 
 def _asset_body(network: NetworkConfig, asset: Asset, min_raw: int | None, max_raw: int | None) -> AssetBody:
-    """The tighter of the network's and the merchant's bounds is what an invoice must keep to."""
+    """The asset with its bounds for one invoice: the stricter of the network's and the merchant's."""
     upper = [bound for bound in (asset.max_raw, max_raw) if bound is not None]
     return AssetBody(
         asset=asset.symbol,
@@ -329,7 +329,7 @@ def _chain(services: Services, principal: Principal, parameters: Parameters) -> 
     """The ledger that `asset` and `chain` name. Raises INVALID_INPUT."""
     network, asset = configured(services.networks, f"{parameters['chain']}:{principal.mode}", parameters["asset"])
     if network is None:
-        raise invalid("chain", "is not a chain that there is")
+        raise invalid("chain", "is not a known chain")
     if asset is None:
         raise invalid("asset", "is not an asset of that chain")
     return ChainId(owner=principal.merchant_id, network=network.key, asset=asset.symbol)

@@ -1,4 +1,4 @@
-"""`/events`: everything that happened, delivered or not, as the very bytes that a webhook carries."""
+"""`/events`: every event, delivered or not, as the same bytes that a webhook sends."""
 
 from typing import Annotated, Any, Literal, cast
 
@@ -21,15 +21,15 @@ from app.wiring import Services
 
 
 class EventBody(msgspec.Struct, frozen=True, kw_only=True):
-    """An event as a webhook delivers it. `seq` counts a merchant's events in a mode, without a hole."""
+    """An event as a webhook delivers it. `seq` counts a merchant's events in a mode, without gaps."""
 
-    event_id: Annotated[str, Meta(description="The same over all attempts and endpoints: drop what you have had.")]
-    seq: Annotated[int, Meta(description="Counts your events in a mode, without a hole.")]
+    event_id: Annotated[str, Meta(description="The same in all attempts and endpoints: ignore repeated ids.")]
+    seq: Annotated[int, Meta(description="Counts your events in a mode, without gaps.")]
     type: Annotated[str, Meta(description="Such as `invoice.paid`.")]
-    created_at: Annotated[str, Meta(description="When it became true.")]
-    merchant_id: Annotated[str, Meta(description="Yours.")]
+    created_at: Annotated[str, Meta(description="When it happened.")]
+    merchant_id: Annotated[str, Meta(description="Your merchant id.")]
     mode: Annotated[Literal["live", "test"], Meta(description="The key's mode.")]
-    data: Annotated[dict[str, Any], Meta(description="What it is about, as the API showed it then.")]
+    data: Annotated[dict[str, Any], Meta(description="The object that it is about, as the API showed it then.")]
 
 
 class EventPage(msgspec.Struct, frozen=True):
@@ -40,9 +40,9 @@ class EventPage(msgspec.Struct, frozen=True):
 
 
 class RedeliveryRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Where to send it again: one endpoint, or all that were due it."""
+    """Where to send it again: one endpoint, or all that it was sent to."""
 
-    webhook_id: Annotated[str | None, Meta(description="Left out: all that were due it.")] = None
+    webhook_id: Annotated[str | None, Meta(description="If left out, all endpoints that it was sent to.")] = None
 
 
 EVENT = EventBody(
@@ -80,16 +80,18 @@ def routes(_: Services) -> Router:
         operation_id="listEvents",
     )
     async def page(principal: Principal, parameters: Parameters) -> Response[EventPage]:
-        asked = parse_page(parameters, by_seq=True)
+        requested = parse_page(parameters, by_seq=True)
         if "after_seq" in parameters:
             if "cursor" in parameters:
-                raise invalid("cursor", "goes with newest first, after_seq with oldest first: give one of them")
+                raise invalid("cursor", "can't be combined with after_seq")
             after_seq = parse_seq(parameters, "after_seq", least=0)
             found = await events.list_after(
-                principal.merchant_id, principal.mode, after_seq=after_seq or 0, limit=asked.limit
+                principal.merchant_id, principal.mode, after_seq=after_seq or 0, limit=requested.limit
             )
             return _page([event.body for event in found], None)
-        found = await events.list_newest(principal.merchant_id, principal.mode, limit=asked.limit, place=asked.place)
+        found = await events.list_newest(
+            principal.merchant_id, principal.mode, limit=requested.limit, place=requested.place
+        )
         return _page([event.body for event in found], next_cursor(found.following))
 
     @get(
@@ -108,7 +110,7 @@ def routes(_: Services) -> Router:
         opt=requires(Scope.WEBHOOKS_WRITE)
         | described(
             "Deliver an event again",
-            "To one endpoint, or to all that were due it.",
+            "To one endpoint, or to all that it was sent to.",
             example=Queued(1),
             body_example={"webhook_id": "WH-4T9M2K7XQA"},
             path=_EVENT_ID,
@@ -133,6 +135,6 @@ def routes(_: Services) -> Router:
 
 
 def _page(bodies: list[bytes], cursor: str | None) -> Response[EventPage]:
-    """The page around the bodies as they are stored: parsed and written anew they might differ."""
+    """The page with the stored bodies copied byte for byte: decoded and encoded again they could differ."""
     content = b'{"data":[%s],"next_cursor":%s}' % (b",".join(bodies), msgspec.json.encode(cursor))
     return cast(Response[EventPage], Response(content, media_type="application/json"))

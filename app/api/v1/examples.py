@@ -88,7 +88,7 @@ PAID_INVOICE = msgspec.structs.replace(
 
 CANCELLED_INVOICE = msgspec.structs.replace(INVOICE, status=Status.CANCELLED)
 
-_UNSEALED = Entry(
+_WITHOUT_HASH = Entry(
     seq=1,
     kind="invoice_credit",
     available_delta_raw="4960073",
@@ -102,7 +102,7 @@ _UNSEALED = Entry(
 )
 
 LEDGER_ENTRY = msgspec.structs.replace(
-    _UNSEALED,
-    hash=entry_hash(ChainId(asset="USDT", network="ethereum:test", owner="MCH-5D0T8QH1ZB"), _UNSEALED),
+    _WITHOUT_HASH,
+    hash=entry_hash(ChainId(asset="USDT", network="ethereum:test", owner="MCH-5D0T8QH1ZB"), _WITHOUT_HASH),
 )
-"""Its hash is the true one, for the merchant MCH-5D0T8QH1ZB."""
+"""Its hash is the correct one, for the merchant MCH-5D0T8QH1ZB."""

@@ -27,7 +27,7 @@ from app.web.paging import next_cursor, parse_moment, parse_page
 from app.wiring import Services
 
 EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]+@[^@\s\x00-\x20\x7f-\xa0]+$"
-"""One @, no space, no control character; which of these `\\s` means differs between languages."""
+"""One @, no space, no control character. These are listed because `\\s` means others in other languages."""
 
 DEFAULT_EXPIRES_IN_MINUTES = 60
 """Contract, section 3."""
@@ -38,7 +38,7 @@ Reference = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class InvoiceRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """What to ask of a customer."""
+    """A new invoice."""
 
     amount: Annotated[
         str,
@@ -60,7 +60,7 @@ class InvoiceRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, f
     customer_id: Annotated[Reference | None, Meta(description="Your customer. Never shown publicly.")] = None
     customer_email: Annotated[
         Annotated[str, Meta(max_length=254, pattern=EMAIL_PATTERN)] | None,
-        Meta(description="Kept as a keyed hash alone, for `?customer_email=`."),
+        Meta(description="Stored only as a keyed hash, for `?customer_email=`."),
     ] = None
     success_url: Annotated[Url | None, Meta(description="Where the customer goes after paying. https, no user.")] = None
     fail_url: Annotated[
@@ -77,7 +77,7 @@ class InvoiceRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, f
     expires_in: Annotated[int, Meta(ge=10, le=10_080, description="Minutes to pay in.")] = DEFAULT_EXPIRES_IN_MINUTES
     fee_payer: Annotated[
         Literal["merchant", "customer"] | None,
-        Meta(description="Who bears the service fee; the merchant's setting unless given."),
+        Meta(description="Who pays the service fee. If left out, the merchant's setting."),
     ] = None
 
 
@@ -102,7 +102,7 @@ _LIST_QUERY: Mapping[str, Parameter] = {
     "order_id": Parameter(description="Invoices for this order.", example="1042"),
     "customer_id": Parameter(description="Invoices of this customer.", example="c-77"),
     "customer_email": Parameter(
-        description="Invoices made with this e-mail, in whatever case.", example="ann@example.com"
+        description="Invoices made with this e-mail, in upper or lower case.", example="ann@example.com"
     ),
     "created_from": Parameter(
         description="Invoices made at this time or later.", schema=_MOMENT, example="2026-01-01T00:00:00Z"
@@ -148,7 +148,7 @@ def routes(services: Services) -> Router:
         new = _new_invoice(data)
         terms = _terms(principal)
         answer = await once.answer(lambda replay: services.invoice_creation.create(terms, new, replay, clock.now()))
-        return cast(Response[InvoiceBody], answer)  # its very bytes
+        return cast(Response[InvoiceBody], answer)  # encoded already, or a replay of stored bytes
 
     @get(
         "/{invoice_id:str}",
@@ -172,20 +172,20 @@ def routes(services: Services) -> Router:
         opt=requires(Scope.INVOICES_READ)
         | described(
             "List invoices",
-            "Newest first. Filters are exact, and all that are given must hold.",
+            "Newest first. Filters match exactly, and an invoice must match all of them.",
             example=InvoicePage([examples.PAID_INVOICE], None),
             query=_LIST_QUERY,
         ),
         operation_id="listInvoices",
     )
     async def page(principal: Principal, parameters: Parameters) -> InvoicePage:
-        asked = parse_page(parameters)
+        requested = parse_page(parameters)
         invoices = await services.invoice_reader.page(
             principal.merchant_id,
             principal.mode,
             _filters(services, principal, parameters),
-            asked.place,
-            asked.limit,
+            requested.place,
+            requested.limit,
         )
         return InvoicePage(invoices, next_cursor(invoices.following))
 
@@ -195,7 +195,7 @@ def routes(services: Services) -> Router:
         opt=requires(Scope.INVOICES_WRITE)
         | described(
             "Cancel an invoice",
-            "Only from `awaiting_deposit`. The address is watched on: what still arrives goes to an operator's review.",
+            "Only from `awaiting_deposit`. The address is still watched: a later payment goes to an operator's review.",
             example=examples.CANCELLED_INVOICE,
             path={"invoice_id": _INVOICE_ID},
             errors=[Code.INVOICE_NOT_FOUND, Code.INVOICE_NOT_CANCELLABLE],
@@ -239,15 +239,15 @@ def _new_invoice(data: InvoiceRequest) -> NewInvoice:
 
 
 def _filters(services: Services, principal: Principal, parameters: Parameters) -> Filters:
-    """The list's filters. Raises INVALID_INPUT for a value that can't be."""
+    """The list's filters. Raises INVALID_INPUT for an impossible value."""
     status, chain, currency = parameters.get("status"), parameters.get("chain"), parameters.get("currency")
     if status is not None and status not in set(Status):
         raise invalid("status", f"must be one of {', '.join(Status)}")
     networks = [network for network in services.networks if network.mode == principal.mode]
     if chain is not None and chain not in {network.chain for network in networks}:
-        raise invalid("chain", "is not a chain that there is")
+        raise invalid("chain", "is not a known chain")
     if currency is not None and not any(network.asset(currency) for network in networks):
-        raise invalid("currency", "is not a currency that there is")
+        raise invalid("currency", "is not a known currency")
     email = parameters.get("customer_email")
     return Filters(
         status=status,

@@ -1,4 +1,4 @@
-"""`/networks`: how far each network has been read, and the proof that nothing in between was skipped."""
+"""`/networks`: how far each network has been read, and whether every block in between was read."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ class BlockBody(msgspec.Struct, frozen=True, kw_only=True):
 
     height: Annotated[int, Meta(description="Its height.")]
     hash: Annotated[str, Meta(description="Its hash.")]
-    time: Annotated[str, Meta(description="Its own clock.")]
+    time: Annotated[str, Meta(description="Its timestamp.")]
 
 
 class NetworkBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,14 +31,14 @@ class NetworkBody(msgspec.Struct, frozen=True, kw_only=True):
     chain_id: Annotated[int, Meta(description="The chain's own id.")]
     height: Annotated[int | None, Meta(description="The newest block that the node knows.")]
     lag_blocks: Annotated[int | None, Meta(description="Blocks that the node knows and we have not read yet.")]
-    start_height: Annotated[int | None, Meta(description="Where reading began.")]
+    start_height: Annotated[int | None, Meta(description="The height at which reading began.")]
     last_scanned_block: Annotated[BlockBody | None, Meta(description="The newest block that we have read.")]
     coverage_contiguous: Annotated[
         bool, Meta(description="Whether every block since the start was read, each the child of the one below.")
     ]
     checked_at: Annotated[str | None, Meta(description="When we last asked the node.")]
     halted: Annotated[
-        bool, Meta(description="Reading stopped because going on might have skipped something; operators know.")
+        bool, Meta(description="Reading has stopped because continuing could skip a payment. Operators are alerted.")
     ]
 
 

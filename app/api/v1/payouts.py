@@ -27,9 +27,9 @@ class PayoutRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     asset: Annotated[str, Meta(min_length=1, max_length=20, description="The asset's symbol.", examples=["USDT"])]
     chain: Annotated[str, Meta(min_length=1, max_length=40, description="The chain to send on.", examples=["ethereum"])]
     amount: Annotated[str, Meta(max_length=79, description="Decimal string, greater than zero.", examples=["25.00"])]
-    destination: Annotated[str, Meta(min_length=1, max_length=100, description="An address with a right checksum.")]
+    destination: Annotated[str, Meta(min_length=1, max_length=100, description="An address with a valid checksum.")]
     destination_memo: Annotated[
-        Annotated[str, Meta(max_length=100)] | None, Meta(description="On chains that have memos alone.")
+        Annotated[str, Meta(max_length=100)] | None, Meta(description="Only for chains that have memos.")
     ] = None
     description: Annotated[Annotated[str, Meta(max_length=500)] | None, Meta(description="For your own records.")] = (
         None
@@ -107,7 +107,7 @@ def routes(services: Services) -> Router:
         answer = await once.answer(
             lambda replay: services.payouts.create(principal.merchant_id, principal.mode, new, replay, clock.now())
         )
-        return cast(Response[PayoutBody], answer)  # its very bytes
+        return cast(Response[PayoutBody], answer)  # encoded already, or a replay of stored bytes
 
     @get(
         "/{payout_id:str}",
@@ -138,7 +138,7 @@ def routes(services: Services) -> Router:
         opt=requires(Scope.PAYOUTS_WRITE)
         | described(
             "Cancel a payout",
-            "While it is pending approval. What it had locked is available again.",
+            "Only while it is pending approval. The locked amount becomes available again.",
             example=msgspec.structs.replace(_PAYOUT, status=Status.CANCELLED),
             path=_PAYOUT_ID,
             errors=[Code.PAYOUT_NOT_FOUND, Code.PAYOUT_NOT_CANCELLABLE],

@@ -27,9 +27,9 @@ class RefundRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     """How much of the invoice's net to send back, and where."""
 
     amount: Annotated[str, Meta(max_length=79, description="Decimal string, greater than zero.", examples=["2.50"])]
-    refund_address: Annotated[str, Meta(min_length=1, max_length=100, description="With a right checksum.")]
+    refund_address: Annotated[str, Meta(min_length=1, max_length=100, description="With a valid checksum.")]
     refund_address_memo: Annotated[
-        Annotated[str, Meta(max_length=100)] | None, Meta(description="On chains that have memos alone.")
+        Annotated[str, Meta(max_length=100)] | None, Meta(description="Only for chains that have memos.")
     ] = None
     reason: Annotated[Annotated[str, Meta(max_length=500)] | None, Meta(description="For your own records.")] = None
     customer_visible_reason: Annotated[
@@ -91,7 +91,7 @@ def routes(services: Services) -> list[Router]:
         opt=requires(Scope.REFUNDS_WRITE)
         | described(
             "Refund an invoice",
-            "In part or whole, up to its net. An operator approves it before anything is sent.",
+            "In part or in full, up to its net. An operator approves it before anything is sent.",
             example=_REFUND,
             body_example=_NEW_REFUND,
             path=_INVOICE_ID,
@@ -122,7 +122,7 @@ def routes(services: Services) -> list[Router]:
                 principal.merchant_id, principal.mode, invoice_id, new, replay, clock.now()
             )
         )
-        return cast(Response[RefundBody], answer)  # its very bytes
+        return cast(Response[RefundBody], answer)  # encoded already, or a replay of stored bytes
 
     @get(
         "/{refund_id:str}",

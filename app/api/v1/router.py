@@ -1,4 +1,4 @@
-"""Version 1 of the merchant API, put together."""
+"""The router of version 1 of the merchant API."""
 
 from litestar import Router
 
@@ -13,7 +13,7 @@ BASE_PATH = "/api/v1/merchant"
 
 
 def merchant_api(services: Services, authenticator: Authenticator, rate_limiter: RateLimiter) -> Router:
-    """The router behind the key guard."""
+    """Every route of the API, behind the key guard."""
     return MerchantRouter(
         BASE_PATH,
         route_handlers=[

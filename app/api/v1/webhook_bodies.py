@@ -1,4 +1,4 @@
-"""What goes in and out of `/webhooks`: schemas, their examples, and how our values become theirs."""
+"""Request and response bodies of `/webhooks`: schemas, examples, and the conversion from our own types."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
@@ -13,13 +13,13 @@ from app.webhooks.endpoints_repository import EndpointView
 from app.webhooks.service import RevealedSecret
 
 MAX_EVENT_TYPES = 100
-"""More than there are; a filter lists each once."""
+"""More than the types that exist; a filter lists each once."""
 
 DEFAULT_OVERLAP_HOURS = 24
 
 WebhookUrl = Annotated[str, Meta(max_length=2_048, description="https, port 443 or from 1024 up, a public address.")]
 EventTypes = Annotated[list[str], Meta(max_length=MAX_EVENT_TYPES, description="Empty means all.")]
-Description = Annotated[str, Meta(max_length=500, description="Your own words.")]
+Description = Annotated[str, Meta(max_length=500, description="For your own records.")]
 
 
 class WebhookRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -31,18 +31,16 @@ class WebhookRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, f
 
 
 class WebhookChange(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """What to change; what is left out stays."""
+    """The fields to change. Fields that are left out stay."""
 
     url: WebhookUrl | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     event_types: EventTypes | UnsetType = UNSET
-    status: Annotated[Literal["enabled", "paused", "disabled"] | UnsetType, Meta(description="Where to take it.")] = (
-        UNSET
-    )
+    status: Annotated[Literal["enabled", "paused", "disabled"] | UnsetType, Meta(description="The new status.")] = UNSET
 
 
 class RotationRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """For how long the old secret goes on signing beside the new one."""
+    """How long the old secret signs beside the new one."""
 
     overlap_hours: Annotated[int, Meta(ge=0, le=72, description="Hours in which both secrets sign.")] = (
         DEFAULT_OVERLAP_HOURS
@@ -50,7 +48,7 @@ class RotationRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, 
 
 
 class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Since when everything is to be sent again."""
+    """The time since which every event is sent again."""
 
     since: Annotated[datetime, Meta(description="RFC 3339, with a time zone.")]
 
@@ -61,23 +59,23 @@ class WebhookBody(msgspec.Struct, frozen=True, kw_only=True):
     id: Annotated[str, Meta(description="`WH-` and ten characters.")]
     mode: Annotated[Literal["live", "test"], Meta(description="The key's mode.")]
     url: Annotated[str, Meta(description="In canonical form.")]
-    description: Annotated[str, Meta(description="Your own words.")]
+    description: Annotated[str, Meta(description="For your own records.")]
     event_types: Annotated[list[str], Meta(description="Empty means all.")]
-    implicit: Annotated[bool, Meta(description="Made by an invoice's `webhook_url`.")]
+    implicit: Annotated[bool, Meta(description="Created by an invoice's `webhook_url`.")]
     status: Annotated[
         Literal["enabled", "paused", "disabled"],
         Meta(description="While paused, deliveries wait; disabled, there are none."),
     ]
     status_reason: Annotated[
         Literal["failures", "gone", "merchant"] | None,
-        Meta(description="Why it is not enabled: twenty failures in a row, an answer of 410, or your own wish."),
+        Meta(description="Why it is not enabled: twenty failures in a row, a response of 410, or your own request."),
     ]
     status_since: Annotated[str, Meta(description="When the status began.")]
     consecutive_failures: Annotated[int, Meta(description="Failures in a row; twenty pause the endpoint.")]
     previous_secret_until: Annotated[
-        str | None, Meta(description="How long the secret before this one goes on signing.")
+        str | None, Meta(description="Until when the previous secret signs too; null if it does not.")
     ]
-    created_at: Annotated[str, Meta(description="When it was made.")]
+    created_at: Annotated[str, Meta(description="When it was created.")]
 
 
 class WebhookWithSecret(WebhookBody, frozen=True, kw_only=True):
@@ -98,7 +96,7 @@ class AttemptBody(msgspec.Struct, frozen=True, kw_only=True):
 
     number: Annotated[int, Meta(description="1 for the first.")]
     started_at: Annotated[str, Meta(description="When it began.")]
-    duration_ms: Annotated[int, Meta(description="Until the answer was there or the attempt had failed.")]
+    duration_ms: Annotated[int, Meta(description="Until the response arrived or the attempt failed.")]
     response_status: Annotated[int | None, Meta(description="Your HTTP status.")]
     error: Annotated[str | None, Meta(description="Why no answer came, such as `timeout` or `tls`.")]
     detail: Annotated[str, Meta(description="The error in words.")]
@@ -107,20 +105,20 @@ class AttemptBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One event's way to this endpoint."""
+    """The delivery of one event to this endpoint."""
 
     event_id: Annotated[str, Meta(description="The event's UUID.")]
     event_type: Annotated[str, Meta(description="Such as `invoice.paid`.")]
     seq: Annotated[int, Meta(description="The event's number.")]
-    previous_seq: Annotated[int, Meta(description="The event before it that the endpoint was due; 0 if none.")]
+    previous_seq: Annotated[int, Meta(description="The event before it that was sent to this endpoint; 0 if none.")]
     status: Annotated[
         Literal["pending", "delivered", "dead"], Meta(description="Dead ones are kept, and can be replayed.")
     ]
     attempt_count: Annotated[int, Meta(description="How often it was tried.")]
     next_attempt_at: Annotated[str | None, Meta(description="When it is tried next.")]
-    delivered_at: Annotated[str | None, Meta(description="When you took it.")]
+    delivered_at: Annotated[str | None, Meta(description="When your endpoint accepted it.")]
     created_at: Annotated[str, Meta(description="When it was queued.")]
-    attempts: Annotated[list[AttemptBody], Meta(description="All of them, first to last.")]
+    attempts: Annotated[list[AttemptBody], Meta(description="All attempts, oldest first.")]
 
 
 class DeliveryPage(msgspec.Struct, frozen=True):
@@ -131,7 +129,7 @@ class DeliveryPage(msgspec.Struct, frozen=True):
 
 
 class TestEvent(msgspec.Struct, frozen=True):
-    """The test event that is on its way."""
+    """The test event that was queued."""
 
     event_id: Annotated[str, Meta(description="Its UUID, to look for in the log.")]
 

@@ -1,4 +1,4 @@
-"""`/webhooks`: where a merchant's events go, and how each got there (contract, section 6)."""
+"""`/webhooks`: the endpoints that receive a merchant's events, and the deliveries to them (contract, section 6)."""
 
 from typing import Any, cast
 
@@ -69,13 +69,13 @@ def routes(services: Services) -> Router:
             sealed_with=keys,
         )
 
-        async def make(record: Replay) -> bytes:
+        async def create_and_store(record: Replay) -> bytes:
             body = b""
 
-            async def store(made: RevealedSecret) -> None:
+            async def store(created: RevealedSecret) -> None:
                 nonlocal body
-                body = msgspec.json.encode(webhook_with_secret(made))
-                await idempotency.store(record, 201, body, made.endpoint.created_at)
+                body = msgspec.json.encode(webhook_with_secret(created))
+                await idempotency.store(record, 201, body, created.endpoint.created_at)
 
             await service.create_endpoint(
                 merchant_id=principal.merchant_id,
@@ -90,7 +90,7 @@ def routes(services: Services) -> Router:
             )
             return body
 
-        return cast(Response[WebhookWithSecret], await once.answer(make))
+        return cast(Response[WebhookWithSecret], await once.answer(create_and_store))
 
     @get(
         "/",
@@ -100,7 +100,7 @@ def routes(services: Services) -> Router:
             example=WebhookPage([WEBHOOK], None),
             query={
                 "implicit": Parameter(
-                    description="`true` lists those that invoices brought along instead of yours.",
+                    description="`true` lists the endpoints that invoices created, instead of your own.",
                     schema={"type": "string", "enum": ["true", "false"]},
                     example="false",
                 ),
@@ -110,7 +110,7 @@ def routes(services: Services) -> Router:
         operation_id="listWebhooks",
     )
     async def page(principal: Principal, parameters: Parameters) -> WebhookPage:
-        asked = parse_page(parameters)
+        requested = parse_page(parameters)
         implicit = parameters.get("implicit", "false")
         if implicit not in ("true", "false"):
             raise invalid("implicit", "must be true or false")
@@ -118,8 +118,8 @@ def routes(services: Services) -> Router:
             principal.merchant_id,
             principal.mode,
             implicit=implicit == "true",
-            limit=asked.limit,
-            place=asked.place,
+            limit=requested.limit,
+            place=requested.place,
         )
         return WebhookPage([webhook_body(endpoint) for endpoint in found], next_cursor(found.following))
 
@@ -137,7 +137,7 @@ def routes(services: Services) -> Router:
         opt=requires(Scope.WEBHOOKS_WRITE)
         | described(
             "Change a webhook endpoint",
-            "What is left out stays. `status` pauses, disables or enables it.",
+            "Fields that are left out stay. `status` pauses, disables or enables it.",
             example=WEBHOOK,
             body_example={"description": WEBHOOK.description},
             path=_WEBHOOK_ID,
@@ -148,27 +148,27 @@ def routes(services: Services) -> Router:
     async def change(
         request: Request[Any, Any, Any], principal: Principal, webhook_id: str, data: WebhookChange
     ) -> WebhookBody:
-        of: dict[str, Any] = {
+        endpoint: dict[str, Any] = {
             "merchant_id": principal.merchant_id,
             "mode": principal.mode,
             "endpoint_id": webhook_id,
         }
         actor = actor_of(request)
         changed = await service.update_endpoint(
-            **of,
+            **endpoint,
             url=None if data.url is UNSET else data.url,
             description=None if data.description is UNSET else data.description,
             event_types=None if data.event_types is UNSET else data.event_types,
             actor=actor,
             outbound=outbound,
         )
-        turn = {
+        set_status = {
             "enabled": service.enable_endpoint,
             "paused": service.pause_endpoint,
             "disabled": service.disable_endpoint,
         }
         if data.status is not UNSET:
-            changed = await turn[data.status](**of, actor=actor)
+            changed = await set_status[data.status](**endpoint, actor=actor)
         return webhook_body(changed)
 
     @delete(
@@ -192,7 +192,7 @@ def routes(services: Services) -> Router:
         opt=requires(Scope.WEBHOOKS_WRITE)
         | described(
             "Rotate the secret",
-            "For the hours that you choose both secrets sign, side by side.",
+            "Both secrets sign for the number of hours that you choose.",
             example=WEBHOOK_WITH_SECRET,
             body_example={"overlap_hours": 24},
             path=_WEBHOOK_ID,
@@ -219,7 +219,7 @@ def routes(services: Services) -> Router:
         opt=requires(Scope.WEBHOOKS_WRITE)
         | described(
             "Send a test event",
-            "A `webhook.test`, to this endpoint alone.",
+            "Sends a `webhook.test` event to this endpoint only.",
             example=TestEvent(DELIVERY.event_id),
             path=_WEBHOOK_ID,
             errors=_NOT_FOUND,
@@ -241,7 +241,7 @@ def routes(services: Services) -> Router:
         opt=requires(Scope.WEBHOOKS_WRITE)
         | described(
             "Enable a webhook endpoint",
-            "The count of failures starts anew, and what waits is sent in order.",
+            "The count of failures starts again at zero. Waiting deliveries are sent in order.",
             example=WEBHOOK,
             path=_WEBHOOK_ID,
             errors=_NOT_FOUND,
@@ -264,7 +264,7 @@ def routes(services: Services) -> Router:
         opt=requires(Scope.WEBHOOKS_WRITE)
         | described(
             "Replay events since a time",
-            "Everything since then that this endpoint asks for, whether it had it or not.",
+            "Sends every event since then that this endpoint subscribes to, whether it was delivered or not.",
             example=Queued(12),
             body_example={"since": "2026-01-31T00:00:00Z"},
             path=_WEBHOOK_ID,
@@ -308,7 +308,7 @@ def routes(services: Services) -> Router:
         operation_id="listDeliveries",
     )
     async def deliveries(principal: Principal, parameters: Parameters, webhook_id: str) -> DeliveryPage:
-        asked = parse_page(parameters, by_seq=True)
+        requested = parse_page(parameters, by_seq=True)
         status = parameters.get("status")
         if status not in (None, "pending", "delivered", "dead"):
             raise invalid("status", "must be pending, delivered or dead")
@@ -317,8 +317,8 @@ def routes(services: Services) -> Router:
             principal.mode,
             webhook_id,
             status=status,
-            limit=asked.limit,
-            place=asked.place,
+            limit=requested.limit,
+            place=requested.place,
         )
         return DeliveryPage([delivery_body(delivery) for delivery in found], next_cursor(found.following))
 

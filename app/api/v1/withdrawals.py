@@ -1,4 +1,4 @@
-"""What the lists of payouts and refunds share: their exact filters, and reading a page."""
+"""What the lists of payouts and refunds share: their filters, and how a page is read."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
@@ -45,15 +45,15 @@ DESTINATION_ERRORS = [
 def filters(
     services: Services, principal: Principal, parameters: dict[str, str], invoice_id: str | None = None
 ) -> Filters:
-    """The filters of a list. Raises INVALID_INPUT for a value that can't be."""
+    """The filters of a list. Raises INVALID_INPUT for an impossible value."""
     status, chain, asset = parameters.get("status"), parameters.get("chain"), parameters.get("asset")
     if status is not None and status not in set(Status):
         raise invalid("status", f"must be one of {', '.join(Status)}")
     networks = [network for network in services.networks if network.mode == principal.mode]
     if chain is not None and chain not in {network.chain for network in networks}:
-        raise invalid("chain", "is not a chain that there is")
+        raise invalid("chain", "is not a known chain")
     if asset is not None and not any(network.asset(asset) for network in networks):
-        raise invalid("asset", "is not an asset that there is")
+        raise invalid("asset", "is not a known asset")
     return Filters(
         status=status,
         network=None if chain is None else f"{chain}:{principal.mode}",
@@ -71,5 +71,5 @@ async def page_of(
     wanted: Filters,
 ) -> Page[B]:
     """The page of a list that the parameters name. Raises INVALID_INPUT."""
-    asked = parse_page(parameters)
-    return await read(principal.merchant_id, principal.mode, wanted, asked.place, asked.limit)
+    requested = parse_page(parameters)
+    return await read(principal.merchant_id, principal.mode, wanted, requested.place, requested.limit)

@@ -11,7 +11,7 @@ _HEX_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 def normalise_address(text: str) -> str:
     """The EIP-55 form of `text`.
 
-    All-lower and all-upper hex carries no checksum and is taken as it is; mixed case must be the checksum.
+    All-lower and all-upper hex carries no checksum and is accepted; mixed case must be the checksum.
     Raises ValueError, without the text in it, otherwise.
     """
     if not _HEX_ADDRESS.fullmatch(text):

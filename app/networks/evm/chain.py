@@ -1,14 +1,14 @@
-"""The port for an EVM chain: which transfers to us are in these blocks?
+"""The `Chain` of an EVM network: the transfers to our addresses in a range of blocks.
 
-Tokens are found by their Transfer logs, the native coin by the transactions themselves. Both must be of one
-and the same chain, although they come from several requests that different nodes may answer:
+Tokens are found by their Transfer logs, the native coin by the transactions themselves. Both must be of the
+same chain, although they come from several requests that different nodes may answer:
 
 - each block is the parent of the next;
 - the request for logs also asks for the range's last block, before and after, and it must be the one we hold:
-  a node that lags behind answers "no logs" where it ought to say "don't know";
+  a node that lags behind returns no logs instead of an error;
 - each log and each receipt names the hash of a block that we hold.
 
-Whatever doesn't fit is `ChainMoved`; whatever isn't an answer is `UnreadableAnswer`.
+Answers that don't fit together raise `ChainMoved`; malformed ones raise `UnreadableAnswer`.
 
 Native coins that a contract passes on within a transaction leave neither log nor top-level transaction; they
 are read from the node's traces where it has them (traces.py), with an index from -2 downwards. Where it has

@@ -1,4 +1,4 @@
-"""Who holds how much on an EVM chain, and what became of transactions: asked by the signer and by reconciliation."""
+"""Balances and outcomes of transactions on an EVM chain, for the signer and for reconciliation."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +14,7 @@ from app.networks.evm.wire import TRANSFER_TOPIC, Quantity, WireSent, WireSettle
 from app.networks.port import SentTransfer, Settlement, UnreadableAnswer
 
 CALLS_PER_REQUEST = 100
-"""What common nodes take in one batch."""
+"""The number of calls that common nodes accept in one batch."""
 
 BALANCE_OF_SELECTOR = bytes.fromhex("70a08231")  # keccak256("balanceOf(address)"), its first four bytes
 
@@ -38,8 +38,8 @@ async def balances_raw(rpc: EvmRpc, asset: Asset, addresses: Sequence[str], heig
 async def settlements(
     rpc: EvmRpc, native: Asset | None, tokens: Mapping[str, Asset], txids: Collection[str]
 ) -> dict[str, Settlement]:
-    """What became of those transactions that are in a block; `tokens` are the assets by contract in lower case."""
-    wanted = [txid for txid in txids if TXID.fullmatch(txid)]  # a node refuses a whole batch for one that is none
+    """The outcome of those transactions that are in a block, by txid. `tokens`: assets by contract in lower case."""
+    wanted = [txid for txid in txids if TXID.fullmatch(txid)]  # a node refuses a whole batch for one malformed id
     settled: dict[str, Settlement] = {}
     for start in range(0, len(wanted), CALLS_PER_REQUEST):
         some = wanted[start : start + CALLS_PER_REQUEST]
@@ -80,7 +80,7 @@ def _settlement(
             continue
         sender, recipient = (with_checksum("0x" + topic[-40:].lower()) for topic in log.topics[1:])
         transfers.append(SentTransfer(asset.symbol, sender, recipient, int(log.data, 16)))
-    # Rollups of the OP stack charge the data's price on the first layer besides.
+    # Rollups of the OP stack also charge for the data on the first layer.
     gas_cost_raw = int(receipt.gas_used, 16) * int(receipt.effective_gas_price, 16) + int(receipt.l1_fee or "0x0", 16)
     return Settlement(
         height=int(receipt.block_number, 16),

@@ -1,7 +1,7 @@
-"""What a rollup of the OP stack charges beside gas: for a transaction's data, which goes to the first layer.
+"""The fee of a rollup of the OP stack for a transaction's data on the first layer, in addition to gas.
 
 The sender pays it out of the balance, on top of gas and without a limit of its own in the transaction. Its price
-follows the first layer's base fees, and the predeployed GasPriceOracle tells it (specs.optimism.io, "L1 fee").
+follows the first layer's base fees, and the predeployed GasPriceOracle returns it (specs.optimism.io, "L1 fee").
 """
 
 from eth_abi.abi import encode
@@ -20,10 +20,10 @@ HEADROOM = 2
 
 
 async def data_fee_raw(rpc: EvmRpc, unsigned: bytes) -> int:
-    """What to set aside for a transaction's data, in wei. The oracle adds the signature itself.
+    """The amount to reserve for a transaction's data, in wei. The oracle adds the signature itself.
 
-    Since the Fjord upgrade the fee depends on how well the data compresses, and the oracle gives a bound by its size;
-    before, it refuses that, and gives the fee of the data. Raises NodeUnavailable.
+    Since the Fjord upgrade the fee depends on how well the data compresses, and the oracle returns a bound by its size.
+    Before Fjord it refuses that call, and returns the fee of the data itself. Raises NodeUnavailable.
     """
     try:
         fee_raw = await _ask(rpc, UPPER_BOUND_SELECTOR + encode(["uint256"], [len(unsigned)]))

@@ -1,8 +1,7 @@
 """Reading from EVM nodes: JSON-RPC batches over HTTP, several nodes, every answer checked.
 
-Our own few lines rather than a general Ethereum library: watching the chain is the heart of the gateway, and
-here each answer is decoded straight into the type we expect, each batch proves which chain it speaks of, and
-no middleware retries, caches or forgives.
+We use no general Ethereum library. Here each answer is decoded straight into the type that we expect, each batch also
+asks for the chain id, and no middleware retries, caches or accepts malformed answers.
 
 Node URLs often hold a key. This module writes no log, names a node by scheme and host, and drives httpx's
 transport directly because httpx's client logs each URL in full.
@@ -27,16 +26,16 @@ from app.networks.port import NodeUnavailable, UnreadableAnswer, WrongChain
 
 CONNECT_TIMEOUT_S = 3.0
 REQUEST_TIMEOUT_S = 20.0  # from the first byte sent to the last one read
-MAX_ANSWER_BYTES = 64 * 2**20  # ten full blocks of the fattest chains stay well below half of it
+MAX_ANSWER_BYTES = 64 * 2**20  # ten full blocks of the largest chains have less than half of it
 MAX_ERROR_CHARACTERS = 200
-SECRET_CHARACTERS = 8  # a part of a node's path or query as long as this is taken for a key
+SECRET_CHARACTERS = 8  # a part of a node's path or query as long as this is treated as a key
 KEEPALIVE_S = 60.0
 
 T = TypeVar("T")
 
 
 class RefusedByNode(NodeUnavailable):
-    """The node understood and said no: a range too wide, a limit reached, a method it doesn't offer."""
+    """The node refused the call: a range too wide, a limit reached, a method it doesn't offer."""
 
 
 class NobodyAnswered(NodeUnavailable):
@@ -48,7 +47,7 @@ class NobodyAnswered(NodeUnavailable):
 
 
 class AnswerTooLarge(UnreadableAnswer):
-    """The answer is longer than `MAX_ANSWER_BYTES`. Ask for less at a time."""
+    """The answer is longer than `MAX_ANSWER_BYTES`. Request less at a time."""
 
 
 class Call(msgspec.Struct, Generic[T], frozen=True):
@@ -65,7 +64,7 @@ CHAIN_ID: Call[str] = Call("eth_chainId", (), Quantity)
 class EvmRpc:
     """A network's nodes. The one that answered last is asked first; the others in turn when it fails.
 
-    Everything asked here only reads or hands in signed bytes, so that asking again is always safe.
+    Every call only reads or submits signed bytes, so a retry is always safe.
     """
 
     def __init__(self, urls: Sequence[NodeUrl], chain_id: int) -> None:
@@ -88,7 +87,7 @@ class EvmRpc:
         return cast("list[T]", results)
 
     async def chain_id(self) -> int:
-        """The chain id that the preferred node states, whichever it is."""
+        """The chain id that the preferred node states, unchecked."""
         (stated,) = await self._first_answer([CHAIN_ID])
         return int(stated, 16)
 
@@ -147,7 +146,7 @@ class _Node:
         )
         replies = self._replies(await self._posted(body))
         if len(replies) != len(calls) or {reply.id for reply in replies} != set(range(len(calls))):
-            raise UnreadableAnswer(f"{self.label}: the replies are not those to our calls")
+            raise UnreadableAnswer(f"{self.label}: the replies don't match our calls")
         by_id = {reply.id: reply for reply in replies}
         return [self._result(call, by_id[number]) for number, call in enumerate(calls)]
 
@@ -189,7 +188,7 @@ class _Node:
                 try:
                     return await self._once(body)
                 except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-                    # A kept connection that the node had just closed; a new one tells whether it is down.
+                    # A kept connection that the node had just closed; a new one shows whether it is down.
                     return await self._once(body)
         except TimeoutError:
             raise NodeUnavailable(f"{self.label}: no answer within {REQUEST_TIMEOUT_S:g} s") from None

@@ -1,7 +1,7 @@
-"""Sending on an EVM chain: what it costs, signed bytes, handing them to a node, and what became of them.
+"""Sending on an EVM chain: fees, signing, broadcasting, and the outcome of transactions.
 
-Nothing here decides whether to send. Bytes are made by `sign` and stored by the caller before `broadcast` sees
-them; handing in the same bytes again is always safe, so an unknown outcome is answered by doing just that.
+Nothing here decides whether to send. The caller stores the bytes that `sign` returns before it calls `broadcast`.
+Broadcasting the same bytes again is always safe, and is what to do when the outcome is unknown.
 """
 
 from collections.abc import Collection, Sequence
@@ -36,7 +36,7 @@ TRANSFER_LENGTH = 4 + 2 * 32  # the selector, and two words
 BALANCE_OF_SELECTOR = bytes.fromhex("70a08231")  # keccak256("balanceOf(address)")
 PLAIN_TRANSFER_GAS = 21_000  # a transfer of native coin to an address without code (yellow paper, G_transaction)
 GAS_MARGIN = (5, 4)  # the state may differ when the transaction runs; what isn't used isn't paid
-MAX_GAS_LIMIT = 2_000_000  # a "token" whose transfer wants more is up to something
+MAX_GAS_LIMIT = 2_000_000  # a token whose transfer needs more is suspicious
 BASE_FEE_HEADROOM = 2  # the base fee may double (six full blocks, EIP-1559) before a transaction is stuck
 MIN_PRIORITY_FEE_WEI = 1
 
@@ -96,9 +96,9 @@ class EvmSender:
             (txid,) = await self._rpc.ask([call])
         except RefusedByNode as refusal:
             return _meaning(str(refusal))
-        except NobodyAnswered as silence:
-            # What one node says is worth more than another's silence: that one may be away for days.
-            refusals = [str(failure) for failure in silence.failures if isinstance(failure, RefusedByNode)]
+        except NobodyAnswered as failure:
+            # One node's refusal counts, even if another node doesn't answer: that one may be down for days.
+            refusals = [str(each) for each in failure.failures if isinstance(each, RefusedByNode)]
             if not refusals:
                 raise
             return _meaning(refusals[0])
@@ -115,7 +115,7 @@ class EvmSender:
                 **msgspec.structs.asdict(settlement), confirmations=max(int(head, 16) - settlement.height + 1, 1)
             )
             for txid, settlement in settled.items()
-            if hashes.get(settlement.height) == settlement.block_hash  # else of a block that is not this chain's
+            if hashes.get(settlement.height) == settlement.block_hash  # otherwise its block is not in the current chain
         }
 
     async def look_up(self, txid: str) -> OnChain | None:
@@ -128,7 +128,7 @@ class EvmSender:
         draft = self._draft(found)
         signature = {name: int(getattr(found, name), 16) for name in "vrs"}
         raw = _encoded({**self._fields(draft), **signature})
-        # The id is the hash of the bytes: whoever has lied about one of them has made another id.
+        # The id is the hash of the bytes: if the node changed one of the fields, the hash differs.
         if keccak(raw) != bytes.fromhex(found.hash[2:]) or found.hash.lower() != txid.lower():
             raise NotATransfer(f"transaction {txid} is not made as we make ours")
         sender = _account().recover_transaction(raw)
@@ -200,7 +200,7 @@ class EvmSender:
         return hashes
 
     def _fields(self, draft: Draft) -> dict[str, Any]:
-        """The transaction that a draft is, unsigned (EIP-1559)."""
+        """The fields of the unsigned transaction of a draft (EIP-1559)."""
         to, value_raw, data = self._transfer(draft.to_address, draft.asset_symbol, draft.amount_raw)
         return {
             "type": 2,
@@ -215,7 +215,7 @@ class EvmSender:
         }
 
     def _draft(self, sent: WireSigned) -> Draft:
-        """The transfer that a transaction is. Raises NotATransfer."""
+        """The transfer that a transaction makes. Raises NotATransfer."""
         if sent.type != "0x2" or sent.to is None or not sent.max_fee_per_gas or not sent.max_priority_fee_per_gas:
             raise NotATransfer(f"transaction {sent.hash} is not made as we make ours")
         token, data = self._tokens.get(sent.to.lower()), bytes.fromhex(sent.input[2:])
@@ -236,7 +236,7 @@ class EvmSender:
         )
 
     def _transfer(self, to_address: str, asset_symbol: str, amount_raw: int) -> tuple[str, int, bytes]:
-        """Whom to call, with how much native coin and which data."""
+        """The address to call, the native coin to send, and the call's data."""
         asset = self._asset(asset_symbol)
         if asset.contract is None:
             return to_address, amount_raw, b""
@@ -250,8 +250,8 @@ class EvmSender:
 
 
 def _meaning(refusal: str) -> Broadcast:
-    """What a refusal means. Nodes share no error codes for this, so their words must do: those of geth, reth,
-    nethermind, besu, erigon and anvil. What is in none of them is REFUSED, which proves nothing either."""
+    """The meaning of a refusal, found by its words, since nodes have no common error codes: the words of geth, reth,
+    nethermind, besu, erigon and anvil. Any other refusal is REFUSED, which proves no failure."""
     text = refusal.lower()
     for meaning, words in _WORDS:
         if any(word in text for word in words):
@@ -278,7 +278,7 @@ def _count_call(address: str, height: int | None) -> Call[str]:
 
 
 def _account() -> Any:
-    """eth-account's class, imported at its first use: that takes most of a second, and the signer alone signs."""
+    """eth-account's class, imported at its first use: that takes most of a second, and only the signer signs."""
     from eth_account import Account  # noqa: PLC0415
 
     return Account

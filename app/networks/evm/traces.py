@@ -1,9 +1,9 @@
 """Native coins that contracts pass on: read from a node's traces, as they leave neither log nor transaction.
 
-Two ways of asking are in use, and a node has one, both or none: `trace_block` (erigon, nethermind, reth, besu,
+There are two methods, and a node has one, both or none: `trace_block` (erigon, nethermind, reth, besu,
 anvil) and `debug_traceBlockByHash` with the callTracer (geth and most others). Both list a transaction's calls
-in the order in which they run; the movements of value among them are counted from 0 in that order, whoever
-they are for, so that movement k of a transaction is index -2 - k in either way and at each reading.
+in the order in which they run; the movements of value among them are counted from 0 in that order, for all
+recipients, so that movement k of a transaction has index -2 - k with both methods and at each reading.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ Way = Literal["trace_block", "debug", "none"]
 
 
 class Movement(msgspec.Struct, frozen=True):
-    """Native coin that moved within a transaction, and stayed moved."""
+    """Native coin that moved within a transaction and was not reverted."""
 
     txid: str
     index: int
@@ -32,7 +32,7 @@ class Movement(msgspec.Struct, frozen=True):
 
 
 async def find_way(rpc: EvmRpc) -> Way:
-    """How the nodes trace, found by asking for the newest block; `none` where they refuse both."""
+    """The method that the nodes support, tried on the newest block; `none` if they refuse both."""
     try:
         await rpc.ask([Call[Any]("trace_block", ("latest",), list[WireTrace])])
         return "trace_block"
@@ -46,7 +46,7 @@ async def find_way(rpc: EvmRpc) -> Way:
 
 
 async def movements(rpc: EvmRpc, way: Way, blocks: Sequence[WireBlock]) -> list[list[Movement]]:
-    """The inner movements of each block. Raises as the node does, `ChainMoved` where it speaks of others."""
+    """The inner movements of each block. Raises the node's errors, and `ChainMoved` for traces of other blocks."""
     if way == "none":
         return [[] for _ in blocks]
     found: dict[str, list[Movement]] = {}
@@ -82,7 +82,7 @@ def _of_traces(block: WireBlock, traces: Sequence[WireTrace]) -> Iterator[Moveme
         if trace.transaction_hash is not None:
             by_txid.setdefault(trace.transaction_hash.lower(), []).append(trace)
     if set(by_txid) != txids:
-        # No answer where there must be one: a node that doesn't trace this far, not a block without calls.
+        # Every transaction has at least one trace: this node doesn't trace this block.
         raise UnreadableAnswer(f"block {int(block.number, 16)}: the traces are not those of its transactions")
     for txid, own in by_txid.items():
         undone = {tuple(trace.trace_address) for trace in own if trace.error is not None}

@@ -1,7 +1,7 @@
 """The node's answers as types, as strict as the specification of `eth_*` (ethereum/execution-apis).
 
-What doesn't fit fails to decode, and nobody goes on with half an answer. Members that we don't use are left
-out, so they may be anything.
+An answer that doesn't fit fails to decode as a whole. Members that we don't use are left out, so they may have any
+value.
 """
 
 from typing import Annotated
@@ -58,7 +58,7 @@ class WireLog(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class WireReceipt(msgspec.Struct, frozen=True, rename="camel"):
-    """What became of a transaction: `status` is 0x1 for success (EIP-658)."""
+    """The outcome of a transaction: `status` is 0x1 for success (EIP-658)."""
 
     transaction_hash: Hash
     block_hash: Hash
@@ -72,7 +72,7 @@ class WireFeeHeader(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class WireSettledReceipt(WireReceipt, frozen=True, rename="camel"):
-    """A receipt with its logs and what was paid. `l1_fee` is there on rollups of the OP stack alone."""
+    """A receipt with its logs and what was paid. `l1_fee` is there only on rollups of the OP stack."""
 
     block_number: Quantity
     logs: list[WireLog]
@@ -82,7 +82,7 @@ class WireSettledReceipt(WireReceipt, frozen=True, rename="camel"):
 
 
 class WireSent(msgspec.Struct, frozen=True):
-    """Whom a transaction carries how much native coin. `to` is null where it creates a contract."""
+    """The sender, recipient and native coin of a transaction. `to` is null where it creates a contract."""
 
     to: Address | None
     from_: Address = msgspec.field(name="from")
@@ -113,7 +113,7 @@ class WireKnown(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class WireNonceTransaction(msgspec.Struct, frozen=True, rename="camel"):
-    """Whose transaction, and which of theirs."""
+    """A transaction with its sender and nonce."""
 
     hash: Hash
     nonce: Quantity
@@ -138,7 +138,7 @@ class WireCall(msgspec.Struct, frozen=True):
 
 
 class WireTracedTransaction(msgspec.Struct, frozen=True, rename="camel"):
-    """One transaction of debug_traceBlockBy…; older nodes leave its hash out and go by position."""
+    """One transaction of debug_traceBlockBy…; older nodes leave its hash out: then its position counts."""
 
     result: WireCall
     tx_hash: Hash | None = None
@@ -157,7 +157,7 @@ class WireTraceAction(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class WireTraceResult(msgspec.Struct, frozen=True):
-    """What came of it; `address` is a created contract's."""
+    """The result of a trace; `address` is a created contract's."""
 
     address: Address | None = None
 
