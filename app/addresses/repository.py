@@ -1,4 +1,4 @@
-"""Every statement on `deposit_addresses`, but for the lease that an invoice's creation takes
+"""Every statement on `deposit_addresses`, except the lease that an invoice's creation takes
 (invoices/creation_repository.py)."""
 
 from collections.abc import Collection, Sequence
@@ -53,7 +53,7 @@ async def reserve(
 
 
 async def add(network: str, derived: Sequence[tuple[int, str]], now: datetime) -> None:
-    """Add derived addresses to a network's pool; those that another process added meanwhile are left."""
+    """Add derived addresses to a network's pool; those that another process added meanwhile are skipped."""
     # SQL, since the builder knows no INSERT from a SELECT.
     await database.execute(
         """

@@ -31,7 +31,7 @@ GROW_BY = 200
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """An address that this process may lend until `reserved_until`."""
+    """An address that this process may lease until `reserved_until`."""
 
     id: int
     address: str
@@ -50,10 +50,10 @@ class AddressBook:
         self._refills: dict[str, asyncio.Task[None]] = {}
 
     async def take(self, network: NetworkConfig, now: datetime) -> Reservation:
-        """An address to lend. Raises POOL_EXHAUSTED if none is free and the pool is at its cap.
+        """An address to lease. Raises POOL_EXHAUSTED if none is free and the pool is at its cap.
 
-        Not inside a transaction: the pool may have to grow, which commits. More are reserved beside the request
-        before the last one is gone, so that hardly any request waits for it.
+        Not inside a transaction: the pool may have to grow, which commits. More are reserved in the
+        background before the last one is used, so that hardly any request waits.
         """
         reserved = self._reserved[network.key]
         while True:
@@ -67,7 +67,7 @@ class AddressBook:
                 await asyncio.shield(self._refill(network))
 
     def give_back(self, network: NetworkConfig, reservation: Reservation) -> None:
-        """Return an address that was taken but not lent: a refused request must not use the pool up."""
+        """Return an address that was taken but not leased: refused requests must not use up the pool."""
         self._reserved[network.key].appendleft(reservation)
 
     async def close(self) -> None:
@@ -79,7 +79,7 @@ class AddressBook:
         task = self._refills.get(network.key)
         if task is None or task.done():
             task = run_beside(self._reserve_more(network), name=f"refill {network.key}")
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # else asyncio complains
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # else asyncio logs it
             self._refills[network.key] = task
         return task
 
@@ -94,7 +94,7 @@ class AddressBook:
                 raise ApiError(Code.POOL_EXHAUSTED, f"no {network.chain} address is free", retry_after_s=60)
 
     async def _grow(self, network: NetworkConfig, now: datetime) -> bool:
-        """Add addresses to a network's pool; False if it is at its cap and others' additions are used up."""
+        """Add addresses to a network's pool; False if it is at its cap."""
         size = await repository.pool_size(network.key)
         count = GROW_BY if network.address_mode == "fresh" else min(GROW_BY, network.pool_cap - size)
         if count <= 0:
@@ -122,9 +122,9 @@ async def reserve(network: NetworkConfig, holder: str, now: datetime) -> list[Re
 
 
 async def release(address_id: int, invoice_id: str, network: NetworkConfig, now: datetime) -> None:
-    """End an invoice's lease in the caller's transaction; the address rests before it is lent again.
+    """End an invoice's lease in the caller's transaction; the address has a cool-down before it is leased again.
 
-    A fresh address is never lent again. Does nothing if the invoice does not hold the address.
+    A fresh address is never leased again. Does nothing if the invoice does not hold the address.
     """
     database.in_transaction()
     if network.address_mode == "fresh":

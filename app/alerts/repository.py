@@ -144,7 +144,7 @@ _MARK_SENT = Command(Alert.update({Alert.told_at: Param("now")}).where(Alert.id 
 
 
 async def add_notification(alert_id: int, notification_id: uuid.UUID, body: str, now: datetime) -> None:
-    """Write what is to be posted at the operator's hook, due at once."""
+    """Write a notification for the operator's hook, due at once. `body` is what is posted."""
     await _ADD_NOTIFICATION.run(
         alert=alert_id, notification_id=notification_id, body=body, attempts=0, next_attempt_at=now, created_at=now
     )

@@ -1,7 +1,8 @@
-"""Sending alerts: each open one goes by mail and to the operator's hook, both by outbox, and is marked as sent.
+"""Sends alerts: each open one goes by mail and to the operator's hook, both through an outbox, and is marked as sent.
 
 The log line and the figure on `/metrics` come with the row itself (service.py, monitoring/gauges.py). A critical
-alert that is still true a day later is sent again. The signature is given in from above: nothing here knows webhooks.
+alert that is still true a day later is sent again. The caller passes the signature in: nothing here knows
+webhooks.
 """
 
 import json
@@ -28,20 +29,20 @@ REMIND_AFTER = timedelta(hours=24)
 ROUTE_AT_ONCE = 50
 
 LEASE = timedelta(seconds=60)
-"""While a post is under way no other process repeats it for so long; one takes 13 s at most (core.outbound)."""
+"""How long no other process repeats a post that is under way; one takes 13 s at most (core.outbound)."""
 
 RETRY_DELAYS_S = (10, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400)
-"""After each failed post; past the last it is given up, which the log says. Mail and metrics don't depend on it."""
+"""After each failed post; after the last it is given up and logged. Mail and metrics don't depend on it."""
 
 MAX_ERROR_CHARS = 300
 MAX_SUBJECT_CHARS = 120
 
 
 class Poster(Protocol):
-    """What posts: `core.outbound.OutboundClient`."""
+    """The client that posts: `core.outbound.OutboundClient`."""
 
     async def post(self, target_url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """One request, whatever comes of it."""
+        """Send one request. Returns its outcome; faults are not raised."""
 
 
 class Signature(Protocol):
@@ -53,7 +54,7 @@ class Signature(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRoutes:
-    """Where alerts are sent. Without recipients and hook they are in the log and the metrics alone."""
+    """Where alerts are sent. Without recipients and hook they are only in the log and the metrics."""
 
     mail_to: Sequence[EmailAddress]
     hook_url: str | None
@@ -62,13 +63,13 @@ class AlertRoutes:
     public_url: str
 
     async def send(self, now: datetime) -> None:
-        """Route what is new, and post what is due. Safe to run twice at once. Not to be called in a transaction."""
+        """Route new alerts, and post what is due. Safe to run twice at once. Not to be called in a transaction."""
         await self.route_new(now)
         if self.hook_url is not None:
             await self.post_waiting()
 
     async def route_new(self, now: datetime) -> int:
-        """Write alerts that were not sent yet to the outboxes; how many. One transaction."""
+        """Write alerts that were not sent yet to the outboxes. Returns how many. Opens a transaction."""
         async with database.transaction():
             alerts = await repository.lock_unsent(REMIND_AFTER, ROUTE_AT_ONCE)
             for alert in alerts:
@@ -76,7 +77,7 @@ class AlertRoutes:
         return len(alerts)
 
     async def post_waiting(self) -> int:
-        """Post what is due at the hook; how many were tried. Not to be called in a transaction."""
+        """Post notifications that are due. Returns how many were tried. Not to be called in a transaction."""
         assert self.hook_url is not None
         tried = 0
         while tried < ROUTE_AT_ONCE and (due := await repository.claim_notification(clock.now(), LEASE)) is not None:

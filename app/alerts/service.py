@@ -27,7 +27,7 @@ async def raise_alert(
 ) -> None:
     """Write an alert, in the caller's transaction where there is one, and log it.
 
-    While one with the same `dedupe_key` is open it is counted there instead. `details` must hold nothing secret.
+    If one with the same `dedupe_key` is open, its occurrences are counted instead. `details` must hold nothing secret.
     """
     log.log({"info": 20, "warning": 30, "critical": 50}[severity], "alert", kind=kind, message=message, **details)
     await repository.count_or_add(
@@ -43,8 +43,8 @@ async def raise_alert(
 async def acknowledge(alert_id: int, *, by: str, note: str, now: datetime) -> None:
     """Close an open alert with a note on what was done, in the caller's transaction where there is one.
 
-    `by` is `account:ACC-…` or `cli`. If the matter is not mended, the next look at it raises a new alert. Raises
-    NOT_FOUND if there is no such open alert, INVALID_INPUT for a note that says nothing.
+    `by` is `account:ACC-…` or `cli`. If the cause is not fixed, the next check raises a new alert. Raises
+    NOT_FOUND if there is no such open alert, INVALID_INPUT for an empty or too long note.
     """
     note = note.strip()
     if not note or len(note) > MAX_NOTE_LENGTH:

@@ -1,4 +1,4 @@
-"""What operators must know. An alert stays until somebody has acknowledged it, with a note."""
+"""Alerts to operators. An alert stays open until somebody has acknowledged it, with a note."""
 
 from piccolo.columns import UUID, BigSerial
 from piccolo.constraints import Check
@@ -8,7 +8,7 @@ from app.core import columns
 
 
 class Alert(Table, tablename="alerts"):
-    """One thing that is wrong. `dedupe_key` names it: while an alert with it is open, it is counted, not repeated.
+    """One thing that is wrong. `dedupe_key` names it: while such an alert is open, occurrences are counted in it.
 
     `told_at` is when it was last sent (alerts/routing.py); null until then.
     """

@@ -1,4 +1,4 @@
-"""Reading the audit log, by page: all of it for operators, one merchant's for its people (reports/activity_log.py)."""
+"""Reading the audit log, by page: all of it for operators, one merchant's for its members (reports/activity_log.py)."""
 
 import json
 from datetime import datetime
@@ -28,13 +28,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What `details` says."""
+        """`details`, decoded."""
         facts: dict[str, Any] = json.loads(self.details)
         return facts
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """None leaves one out. `action` is the beginning of one, such as `withdrawal.`; the others are exact.
+    """The filters of a list; None means any. `action` is a prefix, such as `withdrawal.`; the others are exact.
 
     `at_from` is inclusive, `at_to` exclusive.
     """

@@ -1,1 +1,1 @@
-"""The public checkout page: what a customer sees of an invoice, and nothing else of it."""
+"""The public checkout page: what a customer may see of an invoice."""

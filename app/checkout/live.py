@@ -1,4 +1,4 @@
-"""Notifying open checkout pages of changes: one Redis subscription a process, however many pages.
+"""Notifying open checkout pages of changes: with one Redis subscription per process.
 
 A notice only says *that* something changed; the page then reads the facts from Postgres. While Redis is away every page
 reads again every few seconds.
@@ -25,8 +25,8 @@ HEARTBEAT_S = 15.0
 """A comment this often keeps proxies from closing a quiet stream, and finds clients that are gone."""
 
 PING_AFTER_S = 3.0
-"""After so long without a message Redis is pinged, and after as long again the connection is closed: a Redis that hangs
-and a dead connection look like one without messages."""
+"""Redis is pinged after this time without a message. After the same time without an answer the connection is closed: it
+is dead, or Redis hangs."""
 
 POLL_S = 4.0
 """How often pages read the status again while Redis is away."""
@@ -35,14 +35,14 @@ MAX_STREAMS = 10_000
 """Streams of one process; further pages poll instead."""
 
 MAX_STREAMS_PER_ADDRESS = 100
-"""Of one process, too, so that WEB_WORKERS times as many can be open on a host: an office behind one address may have
-them, and one stranger may not fill a process."""
+"""Of one process as well, so that WEB_WORKERS times as many can be open on a host. Enough for an office behind one
+address, and one client can't use up a process."""
 
 FULL_RETRY_S = 30
-"""When a page that got no stream may try again; until then it polls."""
+"""How long a page that got no stream waits before it tries again; until then it polls."""
 
 RETRY_MS = (2_000, 6_000)
-"""When a page connects again after its stream broke: at a random time, so that a restart does not bring all at once."""
+"""How long a page waits after its stream broke: a random time, so that not all connect at once after a restart."""
 
 STREAM_LIFE_S = 1800.0
 """A stream ends after half an hour; a page that is still open connects again."""
@@ -70,11 +70,14 @@ class LiveHub:
 
     @contextmanager
     def counted(self, address: str) -> Iterator[None]:
-        """Count one stream of an address until the block ends: before it begins, so that two can't both be the last,
-        and until its request is over, whether or not it ever began. Raises IP_RATE_LIMITED where there is no room."""
+        """Count one stream of an address until the block ends. Raises IP_RATE_LIMITED if there are too many.
+
+        It is counted before it begins, so that two can't both be the last one, and until its request ends, even if the
+        stream never began.
+        """
         if self._streams >= MAX_STREAMS or self._streams_by_address[address] >= MAX_STREAMS_PER_ADDRESS:
-            words = "too many open pages; this one will ask by itself"
-            raise ApiError(Code.IP_RATE_LIMITED, words, retry_after_s=FULL_RETRY_S)
+            message = "too many open pages; this one polls instead"
+            raise ApiError(Code.IP_RATE_LIMITED, message, retry_after_s=FULL_RETRY_S)
         self._streams_by_address[address] += 1
         self._streams += 1
         try:
@@ -86,16 +89,16 @@ class LiveHub:
                 del self._streams_by_address[address]
 
     def open(self) -> None:
-        """Start to listen."""
+        """Subscribe to Redis."""
         self._listener = asyncio.create_task(self._listen(), name="live-hub")
 
     def end_streams(self) -> None:
-        """End every stream, and each that still begins, so that the process can stop."""
+        """End every stream, later ones too, so that the process can stop."""
         self._closing = True
         self._wake_all()
 
     async def close(self) -> None:
-        """End every stream and stop to listen."""
+        """End every stream and the subscription."""
         self.end_streams()
         if self._listener is not None:
             self._listener.cancel()
@@ -103,8 +106,8 @@ class LiveHub:
                 await self._listener
 
     async def stream(self, invoice_id: str) -> AsyncIterator[bytes]:
-        """The server-sent events of one open page, within `counted`. A client that vanishes has the generator
-        cancelled, or is found by the next heartbeat."""
+        """The server-sent events of one open page, within `counted`. When the client disconnects, the generator
+        is cancelled, or the next heartbeat fails."""
         changed = asyncio.Event()
         self._waiting[invoice_id].add(changed)
         OPENED.inc()
@@ -129,7 +132,7 @@ class LiveHub:
         CLOSED.inc()
 
     async def _listen(self) -> None:
-        # Redis' client may take the cancellation for a time-out of its own: `_closing` ends both loops all the same.
+        # The Redis client may mistake the cancellation for its own time-out: then `_closing` ends both loops.
         while not self._closing:
             try:
                 async with redis.client().pubsub() as subscription:

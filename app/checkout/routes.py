@@ -1,7 +1,7 @@
 """The public page of an invoice: `GET /pay/{invoice id}.{mac}`, its live part, and its stream (contract, section 7).
 
-A link that is tampered with, of another deployment, or of an invoice that isn't there takes the same steps to the
-same answer. Everybody who has the link may see the page. There is no session, so none can be stolen.
+An altered link, one of another deployment and one of an unknown invoice get the same answer after the same steps.
+Everybody who has the link may see the page. There is no session, so none can be stolen.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ LIVE_READS_PER_MINUTE = 300
 """Per address, for the live part of pages that are open: several pages behind one address, each polling often."""
 
 BRAND_MAX_AGE_S = 3600
-"""Changed branding has another address; until then one request an hour is enough."""
+"""Changed branding has a new address, so browsers may cache it."""
 
 BRAND_CACHE = {"Cache-Control": f"private, max-age={BRAND_MAX_AGE_S}"}
 
@@ -64,17 +64,17 @@ class _Found:
 def routes(
     services: Services, pages: Pages, hub: LiveHub, rate_limiter: RateLimiter, wallet: CustomerWallet | None = None
 ) -> Router:
-    """The routes below `/pay`; paying by a button is among them only where there is a `wallet`."""
+    """The routes below `/pay`; the button that pays is among them only if there is a `wallet`."""
 
     async def find(request: PageRequest, slug: str) -> _Found:
-        """The invoice of a link. Raises NOT_FOUND alike for a tampered link and an unknown invoice."""
+        """The invoice of a link. Raises the same NOT_FOUND for an altered link and an unknown invoice."""
         invoice_id = services.links.invoice_id(slug) if _is_exact(request) else None
         public = await services.invoice_reader.get_public(invoice_id or "")
         if public is None:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
         return _Found(public, services.networks.by(public.body.pay_in.chain, public.body.mode))
 
-    async def look(request: PageRequest, slug: str) -> CheckoutView:
+    async def view_of(request: PageRequest, slug: str) -> CheckoutView:
         found = await find(request, slug)
         invoice = found.public.body
         return checkout_view(
@@ -101,12 +101,12 @@ def routes(
     @get("/{slug:str}", include_in_schema=False, middleware=[COMPRESSED])
     async def page(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
-        return render(request, "checkout/page.html", await look(request, slug))
+        return render(request, "checkout/page.html", await view_of(request, slug))
 
     @get("/{slug:str}/receipt", include_in_schema=False, middleware=[COMPRESSED])
     async def receipt(request: PageRequest, slug: str) -> Response[Any]:
         await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
-        view = await look(request, slug)
+        view = await view_of(request, slug)
         if not view.is_settled:
             return Redirect(view.page_url, status_code=303)
         return render(request, "checkout/receipt.html", view)
@@ -114,7 +114,7 @@ def routes(
     @get("/{slug:str}/status", include_in_schema=False, middleware=[COMPRESSED])
     async def status(request: PageRequest, slug: str) -> Response[bytes]:
         await count(request, "checkout-live", LIVE_READS_PER_MINUTE)
-        return render(request, "checkout/_status.html", await look(request, slug))
+        return render(request, "checkout/_status.html", await view_of(request, slug))
 
     def counted(app: ASGIApp) -> ASGIApp:
         async def call(scope: Scope, receive: Receive, send: Send) -> None:
@@ -175,5 +175,5 @@ def routes(
 
 def _is_exact(request: PageRequest) -> bool:
     """Whether the path is exactly the link's: additional slashes would be a second address of the same page."""
-    path: str = request.scope["state"]["asked_path"]
+    path: str = request.scope["state"]["requested_path"]
     return not path.endswith("/") and "//" not in path

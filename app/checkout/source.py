@@ -1,4 +1,4 @@
-"""Filling the checkout page's view from an invoice."""
+"""Makes the checkout page's view of an invoice."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from app.web import languages
 from app.web.languages import Language
 
 NETWORK_LATE_AFTER = timedelta(minutes=2)
-"""A network that was not looked at for this long is said to be late."""
+"""A network that was not checked for this long is shown as delayed."""
 
 _ANOMALIES = {
     Verdict.UNDERPAID: Anomaly.LESS,
@@ -38,14 +38,14 @@ def checkout_view(
     with_wallet: bool,
     now: datetime,
 ) -> CheckoutView:
-    """What the page of `slug` shows at `now`. Its links name the language, which so holds after a reload."""
+    """What the page of `slug` shows at `now`. Its links name the language, so that a reload keeps it."""
     invoice = public.body
     asset = network.asset(invoice.pay_in.asset)
     assert asset is not None, "assets are never removed from a network that has invoices"
     alive = [d for d in invoice.deposits if d.status != "orphaned" and Verdict(d.verdict) is not Verdict.DUST]
-    came_raw = int(invoice.received_raw) if public.accepts_parts else 0
+    received_in_parts_raw = int(invoice.received_raw) if public.accepts_parts else 0
     page_url, brand = f"/pay/{slug}", public.branding
-    spoken = f"?lang={language.code}"
+    language_query = f"?lang={language.code}"
     return CheckoutView(
         invoice_id=invoice.id,
         merchant_name=public.merchant_name,
@@ -53,9 +53,9 @@ def checkout_view(
         status=invoice.status,
         anomaly=_anomaly(invoice, alive),
         test_mode=invoice.mode == "test",
-        amount_decimal=public.due.amount_decimal if came_raw else invoice.pay_in.amount_decimal,
+        amount_decimal=public.due.amount_decimal if received_in_parts_raw else invoice.pay_in.amount_decimal,
         accepts_parts=public.accepts_parts,
-        came_decimal=format_amount(came_raw, asset.decimals) if came_raw else "",
+        came_decimal=format_amount(received_in_parts_raw, asset.decimals) if received_in_parts_raw else "",
         whole_decimal=invoice.pay_in.amount_decimal,
         is_overfull=public.due.missing_raw <= 0,
         can_be_paid_in_review=not any(Verdict(d.verdict) is Verdict.CANCELLED for d in invoice.deposits),
@@ -65,7 +65,7 @@ def checkout_view(
         chain_name=network.display_name,
         token_standard=_TOKEN_STANDARDS[asset.kind],
         address=invoice.pay_in.address,
-        payment_uri=public.due.payment_uri if came_raw else invoice.pay_in.payment_uri,
+        payment_uri=public.due.payment_uri if received_in_parts_raw else invoice.pay_in.payment_uri,
         fee_payer=FeePayer(invoice.fee_payer),
         service_fee_decimal=format_amount(int(invoice.service_fee_raw), asset.decimals),
         now=now,
@@ -78,14 +78,14 @@ def checkout_view(
         network_delayed=_is_late(public, now),
         success_url=invoice.success_url,
         fail_url=invoice.fail_url,
-        page_url=page_url + spoken,
-        status_url=f"{page_url}/status{spoken}",
+        page_url=page_url + language_query,
+        status_url=f"{page_url}/status{language_query}",
         events_url=f"{page_url}/events",
-        receipt_url=f"{page_url}/receipt{spoken}",
+        receipt_url=f"{page_url}/receipt{language_query}",
         # The tag changes with the branding, so that browsers can cache each address.
         brand_css_url=f"{page_url}/brand.css?v={brand.accent.lstrip('#')}" if brand.accent else None,
         logo_url=f"{page_url}/logo?v={brand.logo_tag}" if brand.logo_tag else None,
-        wallet_url=f"{page_url}/wallet{spoken}" if with_wallet else None,
+        wallet_url=f"{page_url}/wallet{language_query}" if with_wallet else None,
         refunds=tuple(_refund(refund, network) for refund in sent_back),
         languages=tuple(
             LanguageChoice(code=each.code, name=each.name, url=f"{page_url}?lang={each.code}")

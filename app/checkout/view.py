@@ -1,4 +1,4 @@
-"""What the checkout page knows about an invoice: the page's whole input, already fit for strangers.
+"""Everything that the checkout page knows about an invoice, all of it public.
 
 `customer_id`, e-mail and metadata are not fields here, so no template can show them (contract, section 7).
 Everything is a value: no clock, no table, no await. The handlers fill a `CheckoutView`, `wording` puts it
@@ -25,7 +25,7 @@ PAYMENT_URI_SCHEMES = frozenset({"ethereum", "bitcoin", "tron"})
 
 
 class FeePayer(StrEnum):
-    """Who bears the service fee. The network's own fee is always the sender's."""
+    """Who pays the service fee. The sender always pays the network's own fee."""
 
     MERCHANT = "merchant"
     CUSTOMER = "customer"
@@ -95,21 +95,21 @@ class CheckoutView:
     test_mode: bool = False
 
     amount_decimal: str
-    """The one exact amount to send: `pay_in.amount_decimal`, or what is missing of it after parts have come."""
+    """The one exact amount to send: `pay_in.amount_decimal`, or what is missing of it after the first part."""
     cent_tail: int = 0
     """`pay_in.cent_tail`; 0 where the address alone identifies the payment."""
     accepts_parts: bool = False
     """Several transfers may add up to the amount."""
     came_decimal: str = ""
-    """What has come of it in parts, dust included; empty while nothing has."""
+    """The part of it that was received so far, dust included; empty before the first part."""
     whole_decimal: str = ""
     """`pay_in.amount_decimal`."""
     is_overfull: bool = False
-    """More has come than was asked for, though not in a way that pays it."""
+    """More was received than requested, but it does not count as paid."""
     can_be_paid_in_review: bool = False
     """A payment in time still counts while an operator reviews another deposit."""
     credited_decimal: str | None = None
-    """What came in and counted as payment, before the service fee; None until it counts."""
+    """The received amount that counted as payment, before the service fee; None until it counts."""
     asset: str
     chain_name: str
     """The network for people, e.g. `Tron`."""
@@ -139,7 +139,7 @@ class CheckoutView:
     fail_url: str | None = None
     page_url: str
     status_url: str
-    """Answers with `checkout/_status.html` alone, which the live page puts in place of its own."""
+    """Answers with `checkout/_status.html` alone, which replaces that part of the live page."""
     events_url: str
     """Server-sent events: one `status` event per change of what the page shows."""
     receipt_url: str
@@ -149,7 +149,7 @@ class CheckoutView:
     logo_url: str | None = None
     """The merchant's logo, on our origin; None shows the first letter of the name."""
     wallet_url: str | None = None
-    """Where the sandbox's wallet is asked to pay; None wherever money may be real."""
+    """The URL that makes the sandbox's wallet pay; None outside of the sandbox."""
     languages: tuple[LanguageChoice, ...] = ()
 
     def __post_init__(self) -> None:
@@ -171,7 +171,7 @@ class CheckoutView:
 
     @property
     def is_time_up(self) -> bool:
-        """Past `expires_at`, the status not there yet: the seconds in which a last deposit may show."""
+        """Whether `expires_at` has passed but the status has not changed yet: a last deposit may still appear."""
         return self.status is Status.AWAITING_DEPOSIT and self.seconds_left <= 0
 
     @property
@@ -224,7 +224,7 @@ class CheckoutView:
 
     @property
     def amount_length(self) -> str:
-        """`short`, `medium` or `long`: how large the figure may be set (raw amounts have up to 78 digits)."""
+        """`short`, `medium` or `long`: the size of the figure on the page (raw amounts have up to 78 digits)."""
         length = len(self.shown_amount_decimal)
         return "short" if length <= 9 else "medium" if length <= 14 else "long"
 

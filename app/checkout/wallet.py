@@ -1,4 +1,4 @@
-"""What the page asks of the sandbox's wallet: to pay an invoice in one of the ways that customers do.
+"""The interface of the sandbox's wallet, which pays an invoice in one of the ways that customers do.
 
 Only the sandbox has one (`app/sandbox/wallet.py`); where money may be real there is no such route.
 """

@@ -1,8 +1,8 @@
 """A `CheckoutView` in plain words: where the payment stands, and what to do about it.
 
 Every sentence goes through `_()` or `ngettext()`, so that Babel finds it; names and figures are filled in
-afterwards, as plain text that the template escapes. Amounts of money are filled in as they are, in no language's
-own form: "1.234,5" and "1,234.5" read as other sums to other wallets, and the digits identify the payment.
+afterwards, as plain text that the template escapes. Amounts of money are filled in as they are and not formatted
+for the language: "1.234,5" and "1,234.5" are different sums to different wallets, and the digits identify the payment.
 """
 
 from dataclasses import dataclass
@@ -68,10 +68,10 @@ def put_into_words(view: CheckoutView, language: Language) -> Words:
     is_confirming = view.status is Status.CONFIRMING
     progress_words = progress(view, language) if is_confirming else ""
     estimate_words = estimate(view, language)
-    said = [headline(view, language)]
-    said += [progress_words, estimate_words] if is_confirming else []
+    announced = [headline(view, language)]
+    announced += [progress_words, estimate_words] if is_confirming else []
     return Words(
-        headline=said[0],
+        headline=announced[0],
         next_step=next_step(view, language),
         anomaly=anomaly(view, language),
         amount_label=amount_label(view, language),
@@ -82,7 +82,7 @@ def put_into_words(view: CheckoutView, language: Language) -> Words:
         progress=progress_words,
         estimate=estimate_words,
         time_left=time_left(view.seconds_left, language),
-        announcement=". ".join(filter(None, said)),
+        announcement=". ".join(filter(None, announced)),
     )
 
 
@@ -218,7 +218,7 @@ def network_warning(view: CheckoutView, language: Language) -> str:
 
 
 def fee(view: CheckoutView, language: Language) -> str:
-    """Who bears which fee; once settled, only what the customer bore; empty where nothing is to be paid."""
+    """Who pays which fee; once settled, only the customer's fee; empty if there is nothing to pay."""
     _ = language.gettext
     included = view.fee_payer is FeePayer.CUSTOMER
     if view.is_payable and included:
@@ -262,7 +262,7 @@ def estimate(view: CheckoutView, language: Language) -> str:
 
 
 def time_left(seconds: int, language: Language) -> str:
-    """A duration as a clock shows it; `checkout.js` goes on counting in the same form."""
+    """A duration as a clock shows it; `checkout.js` continues it in the same form."""
     days, rest = divmod(seconds, 86_400)
     hours, rest = divmod(rest, 3_600)
     minutes, left_s = divmod(rest, 60)

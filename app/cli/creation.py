@@ -44,7 +44,7 @@ def register(main: click.Group) -> None:
 @click.option("--email", required=True)
 @click.option("--name", required=True)
 @click.option(
-    "--password", help="PageRequest for unless given; 8 to 128 characters. Other users of the host see it here."
+    "--password", help="Prompted for if left out; 8 to 128 characters. Other users of the host can see it here."
 )
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
 @click.option("--link", is_flag=True, help="Print a link by which the operator chooses the password, once, in an hour.")
@@ -134,7 +134,7 @@ def create_merchant(name: str, fee_bps: int, fee_payer: str, as_json: bool) -> N
 @click.option("--allow", "allowlist", multiple=True, help="An address or CIDR that may use the key; repeatable.")
 @click.option("--rate-limit", type=int, default=api_keys.DEFAULT_RATE_LIMIT_PER_MINUTE, show_default=True)
 @click.option(
-    "--holder", help="E-mail of the account that gets the key: as an operator it approves nothing it asks for."
+    "--holder", help="E-mail of the account that gets the key: as an operator it can't approve what the key requests."
 )
 @as_json
 def create_key(

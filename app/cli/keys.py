@@ -1,4 +1,4 @@
-"""Commands about keys: create new ones, and encrypt again what old ones have encrypted."""
+"""Commands about keys: create new ones, and encrypt secrets again with the current one."""
 
 import base64
 

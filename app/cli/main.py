@@ -31,7 +31,7 @@ main.add_command(sandbox)
 @click.argument("queue", type=click.Choice(list(queues.QUEUES)))
 def worker(queue: str) -> None:
     """Run a worker: `chain` watches networks, `signer` sends what is approved, `webhooks` delivers events,
-    `default` sends mail and removes what has expired. The signer alone may have spending keys in its environment."""
+    `default` sends mail and removes what has expired. Only the signer may have spending keys in its environment."""
     settings = _settings()
     if queue != "signer":
         with _plain_errors():

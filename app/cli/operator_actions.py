@@ -1,4 +1,4 @@
-"""What commands share that an operator must prove to be an operator for.
+"""What commands share that only an operator may run.
 
 Each action asks for the operator's password and a fresh code. A code is accepted once, so the next action needs the
 next one.
@@ -22,7 +22,7 @@ from app.withdrawals.holds import HoldRefused
 T = TypeVar("T")
 
 REFUSALS = (NotAnOperator, CodeRefused, ApprovalRefused, HoldRefused, ReviewRefused)
-"""What the services raise with a message for the operator."""
+"""Exceptions of the services with a message for the operator."""
 
 
 def operator_options(command: Callable[..., Any]) -> Callable[..., Any]:

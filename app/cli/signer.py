@@ -1,4 +1,4 @@
-"""`swap-pay signer …`: the keystore, its public keys for the networks file, transactions that are not in the books."""
+"""`swap-pay signer …`: the keystore, its public keys, and transactions that the ledgers don't have."""
 
 import os
 from pathlib import Path
@@ -21,13 +21,15 @@ def signer() -> None:
 
 
 @signer.command()
-@click.option("--keystore", "path", type=click.Path(path_type=Path), required=True, help="The file to make.")
+@click.option("--keystore", "path", type=click.Path(path_type=Path), required=True, help="The file to create.")
 @click.option(
-    "--password-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its first line; else asked."
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Its first line is the password. Prompted for if left out.",
 )
 @click.option("--import", "imports", is_flag=True, help="Ask for a phrase that you have, instead of making one.")
 def init(path: Path, password_file: Path | None, imports: bool) -> None:
-    """Make an encrypted keystore. Shows a new phrase once: write it down, whoever has it can spend the money."""
+    """Create an encrypted keystore. Shows a new phrase once: write it down. Anybody who has it can spend the money."""
     if password_file is not None:
         password = password_file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
     else:
@@ -60,10 +62,10 @@ def show() -> None:
 @click.option("--reason", required=True, help="How each transaction was accounted for; for the audit log.")
 @operator_options
 def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, code: str) -> None:
-    """Continue after transactions of the hot wallet that the books don't have.
+    """Continue after transactions of the hot wallet that the ledgers don't have.
 
-    The signer stops at them: after a restored backup they may be payouts that are still unpaid by the books, and
-    would be sent again. Look each up on an explorer, and attach what was paid already (adopt-transaction), before.
+    The signer stops at them: after a restored backup they may be payouts that count as unpaid, and
+    would be sent again. Look each up on an explorer, and attach those that paid something (adopt-transaction) first.
     """
 
     async def adopt(services: Services, operator_id: str) -> None:
@@ -96,10 +98,10 @@ def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, co
 @click.option("--reason", required=True, help="How it was found, for the audit log.")
 @operator_options
 def adopt_transaction(withdrawal_id: str, txid: str, reason: str, email: str, password: str, code: str) -> None:
-    """Attach a transaction of the hot wallet, which the books don't have, to the payout or refund that it paid.
+    """Attach a transaction of the hot wallet, which the ledgers don't have, to the payout or refund that it paid.
 
-    It must be final, and have moved exactly what was requested to where it was requested. It counts as your approval;
-    what needs two must have another operator's before. The withdrawal is confirmed, and not sent again.
+    It must be final, and have sent exactly the requested amount to the requested address. It counts as your approval;
+    a withdrawal that needs two must have another operator's first. The withdrawal is confirmed, and not sent again.
     """
 
     async def adopt(services: Services, operator_id: str) -> None:

@@ -19,7 +19,7 @@ BACKLOG = 2_048
 """Connections that may wait to be accepted."""
 
 CONNECTIONS_PER_PROCESS = 12_000
-"""Held at once: the streams of open checkout pages (`app.checkout.live.MAX_STREAMS`), and room beside them. Granian
+"""Held at once: the streams of open checkout pages (`app.checkout.live.MAX_STREAMS`), and room for others. Granian
 would allow a share of BACKLOG, and then a thousand open pages would make all other requests wait."""
 
 
@@ -41,7 +41,7 @@ def web() -> None:
 def server(settings: Settings) -> Any:
     """The server, before it is started.
 
-    It speaks HTTP/1 alone: where Granian also offers HTTP/2 it waits for a connection's first bytes without a limit,
+    It speaks only HTTP/1: where Granian also offers HTTP/2 it waits for a connection's first bytes without a limit,
     and a proxy speaks HTTP/1.1 to what is behind it. Its time limit for headers begins with the connection and again
     after each answer, so that it ends silent and idle connections too. What it can't limit is limited in
     app/web/body_timeout.py and app/web/connections.py.

@@ -24,7 +24,7 @@ def approvals() -> None:
 
 @approvals.command("list")
 def list_waiting() -> None:
-    """List what waits, oldest first."""
+    """List payouts and refunds that wait, oldest first."""
 
     async def read(_: Services) -> list[withdrawal_approvals.Waiting]:
         return await withdrawal_approvals.waiting()

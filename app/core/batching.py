@@ -36,9 +36,9 @@ class Batcher(Generic[Q, A]):
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
     async def ask(self, question: Q) -> A:
-        """The answer. Must not be called inside a database transaction: a batch has no part in its asker's.
+        """The answer. Must not be called inside a database transaction: a batch does not run in its caller's.
 
-        Raises DatabaseUnavailable where the asker's budget ends before the batches ahead of it.
+        Raises DatabaseUnavailable if the caller's budget ends before the answer comes.
         """
         answered: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answered))

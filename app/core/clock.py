@@ -22,7 +22,7 @@ def monotonic_s() -> float:
 
 
 def shift(by: timedelta) -> None:
-    """Move this process's clock by `by`, on top of earlier shifts. For tests and the sandbox alone."""
+    """Move this process's clock by `by`, on top of earlier shifts. Only for tests and the sandbox."""
     global _shift
     _shift += by
 

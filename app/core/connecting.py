@@ -71,7 +71,7 @@ def server_settings() -> dict[str, str]:
 async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
     """A connection to the first host of `dsn` that answers and takes writes; `options` are asyncpg's.
 
-    A server that a fail-over has left read-only is passed over: what it shows may be out of date. Raises
+    A server that a fail-over has left read-only is skipped: what it shows may be out of date. Raises
     DatabaseUnavailable.
     """
     failure: Exception | None = None
@@ -102,7 +102,7 @@ def _hosts(dsn: str) -> list[str]:
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
-    """Amounts are `numeric(78,0)`: read and written as `int`, so that no Decimal slips into money code."""
+    """Amounts are `numeric(78,0)`: read and written as `int`, so that no Decimal gets into code about money."""
     link = connection._transport.get_extra_info("socket")  # asyncpg has no public way to it
     if link.family != socket.AF_UNIX:
         for option in KEEPALIVE:

@@ -1,8 +1,8 @@
 """The only user of Piccolo's engine: one pool a process, transactions that can't nest, amounts as `int`.
 
 Piccolo's own transaction joins a surrounding one silently, and after a failed COMMIT leaks the connection and
-stays current; `transaction()` here refuses to nest and always lets go. Queries built by Piccolo and statements
-given as SQL both run in the transaction that is current, else on the pool.
+stays current; `transaction()` here refuses to nest and always releases its connection. Queries built by Piccolo and
+statements given as SQL both run in the current transaction, else on the pool.
 
 Inside a transaction don't `gather` or start tasks: they would share its one connection.
 """
@@ -108,11 +108,11 @@ def pool() -> asyncpg.Pool:
 
 @asynccontextmanager
 async def transaction() -> AsyncIterator[asyncpg.Connection]:
-    """One business fact: commits when the block ends, rolls back when it raises.
+    """The transaction of one use case: commits when the block ends, rolls back when it raises.
 
-    Raises NestedTransactionError inside another transaction: a use case that is part of a larger one takes no
-    transaction of its own but says `in_transaction()`. Raises DatabaseUnavailable; where COMMIT got no answer it may
-    have been done all the same.
+    Raises NestedTransactionError inside another transaction: a use case that is part of a larger one opens no
+    transaction of its own but calls `in_transaction()`. Raises DatabaseUnavailable; a COMMIT without an answer may have
+    succeeded.
     """
     if engine.current_transaction.get() is not None:
         raise NestedTransactionError("a transaction is already open")
@@ -120,16 +120,16 @@ async def transaction() -> AsyncIterator[asyncpg.Connection]:
         current = PostgresTransaction(engine, allow_nested=False)
         current.connection = connection
         current.transaction = connection.transaction()
-        await _asked(connection, current.transaction.start)
+        await _call(connection, current.transaction.start)
         token = engine.current_transaction.set(current)
         try:
             yield connection
         except BaseException as error:
             if not isinstance(error, _LEAVES_CONNECTION_UNSURE):
-                await _asked(connection, current.transaction.rollback)
+                await _call(connection, current.transaction.rollback)
             raise
         else:
-            await _asked(connection, current.transaction.commit)
+            await _call(connection, current.transaction.commit)
         finally:
             engine.current_transaction.reset(token)
 
@@ -167,7 +167,7 @@ async def fetch_value(sql: str, *args: object) -> Any:
 
 
 async def execute(sql: str, *args: object) -> int:
-    """Run a statement; the number of rows that it touched."""
+    """Run a statement. Returns the number of rows that it affected."""
     status: str = await _run("execute", sql, *args)
     count = status.rpartition(" ")[2]
     return int(count) if count.isdigit() else 0
@@ -179,7 +179,7 @@ def like_literally(text: str) -> str:
 
 
 class NamedStatement:
-    """A statement with `:name` in place of `$1`, for those with more parameters than one can count."""
+    """A statement with `:name` in place of `$1`, for statements with many parameters."""
 
     def __init__(self, sql: str) -> None:
         names: list[str] = []
@@ -209,16 +209,16 @@ async def _run(method: str, *args: object) -> Any:
     """Call a method of the current transaction's connection, else of one of the pool."""
     current = engine.current_transaction.get()
     if current is not None:
-        return await _asked(current.connection, getattr(current.connection, method), *args)
+        return await _call(current.connection, getattr(current.connection, method), *args)
     async with _borrowed() as connection:
-        return await _asked(connection, getattr(connection, method), *args)
+        return await _call(connection, getattr(connection, method), *args)
 
 
-async def _asked(connection: asyncpg.Connection, ask: Callable[..., Awaitable[Any]], *args: object) -> Any:
-    """What the server answers. Raises DatabaseUnavailable where it does not in time, or the connection is lost."""
+async def _call(connection: asyncpg.Connection, method: Callable[..., Awaitable[Any]], *args: object) -> Any:
+    """The server's answer. Raises DatabaseUnavailable if it takes too long or the connection is lost."""
     try:
         async with waiting():
-            return await ask(*args)
+            return await method(*args)
     except InterfaceError as error:
         if _is_lost(connection):
             raise DatabaseUnavailable(str(error)) from error

@@ -1,7 +1,7 @@
 """The one parser of e-mail addresses: it accepts exactly one mailbox, in one spelling.
 
 Accounts, invitations, limits and letters all use it. Read by two parsers, `a,b@example.com` or `x<b@example.com>` would
-be one address to whoever counts letters and another to the mail server.
+be one address to the code that counts letters and another to the mail server.
 """
 
 from dataclasses import dataclass

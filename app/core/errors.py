@@ -107,8 +107,8 @@ class ApiError(Exception):
 class Forbidden(ApiError):
     """A signed-in person may not do this: a page with status 403.
 
-    Of pages alone, and so without a code of its own in the catalogue: there the API's MISSING_SCOPE, which says
-    the same of a key, stands in.
+    Only pages raise it, so it has no code of its own in the catalogue: it uses the API's MISSING_SCOPE, which says
+    the same of a key.
     """
 
     def __init__(self, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Identifiers, and the only place that draws randomness."""
+"""Identifiers and secrets, from the operating system's randomness."""
 
 import secrets
 import uuid
@@ -8,7 +8,7 @@ CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 ID_LENGTH = 10
 """Characters after the prefix (contract, section 2): 50 bits, unguessable enough to be public, and a clash is
-caught by the primary key; whoever inserts tries again with another id."""
+caught by the primary key; the code that inserts tries again with another id."""
 
 INVOICE = "INV"
 PAYOUT = "PO"

@@ -22,9 +22,9 @@ class SealedColumn:
 
 
 async def reseal(keys: DataKeys, sealed: SealedColumn) -> int:
-    """Encrypt anew whatever an older key sealed; how many. Safe to run beside the gateway, and twice.
+    """Encrypt again every value that an older key sealed. Returns how many. Safe to run beside the gateway, and twice.
 
-    A row that changes in between is left as it was changed: whoever wrote it used the current key. Raises
+    A row that changes in between is left as it is: the new value was sealed with the current key. Raises
     crypto.Undecryptable where no configured key opens a row. Not in a transaction: each page commits.
     """
     resealed, after = 0, None

@@ -27,7 +27,7 @@ from prometheus_client.registry import Collector
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4.partition("; charset")[0]
 """Without the charset: Litestar adds it to any text."""
 REGISTRY = CollectorRegistry(auto_describe=False)
-"""Our metrics alone: nothing that a library registers by itself."""
+"""Only our metrics: nothing that a library registers by itself."""
 
 Gauge = GaugeMetricFamily
 

@@ -43,12 +43,12 @@ async def migrate(dsn: str) -> Migrated:
     try:
         await guard.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
         before = await _applied(guard)
-        said = io.StringIO()
-        # Piccolo reports by printing, and says "already complete" of all there are.
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        printed = io.StringIO()
+        # Piccolo reports by printing, also of every migration that was applied before.
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             result = await run_forwards(app_name="swap_pay")
         if not result.success:
-            raise MigrationFailed(result.message or said.getvalue().strip())
+            raise MigrationFailed(result.message or printed.getvalue().strip())
         after = await _applied(guard)
         return Migrated(tuple(name for name in after if name not in before), len(before))
     finally:

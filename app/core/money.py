@@ -1,4 +1,4 @@
-"""Amounts: integers of minor units inside, strings of digits outside, a float nowhere.
+"""Amounts: integers of minor units inside, strings of digits outside, never a float.
 
 A raw amount is an `int` of the asset's minor unit (sat, wei, 10^-6 USDT). `Decimal` is not needed even to
 parse: the decimal point of a string is moved as text, which neither rounds nor loses a digit.

@@ -1,10 +1,10 @@
-"""A migration written in SQL, whose tables Piccolo knows all the same.
+"""A migration written in SQL, whose tables Piccolo still knows.
 
-`piccolo migrations new --auto` compares the models with what earlier migrations say that they made. SQL says nothing,
+`piccolo migrations new --auto` compares the models with what earlier migrations declare. SQL declares nothing,
 so this migration reads its own CREATE TABLE statements and gives them to Piccolo's snapshot. Of a column it reads the
 name, the type, PRIMARY KEY, NOT NULL, UNIQUE, DEFAULT and REFERENCES; of a constraint its name, by which alone Piccolo
-compares it. The model's name stands behind the bracket: `CREATE TABLE assets ( -- Asset`. Everything else (indexes,
-triggers, keys that no model has) runs, and Piccolo doesn't see it.
+compares it. The model's name is a comment in the first line: `CREATE TABLE assets ( -- Asset`. Everything else
+(indexes, triggers, keys that no model has) runs, and Piccolo doesn't see it.
 """
 
 import re
@@ -68,7 +68,7 @@ _DEFAULT = re.compile(r"DEFAULT '?([^' ]+)")
 
 
 class SqlMigration(MigrationManager):
-    """Runs its SQL, and nothing else: the tables in `add_tables` are there to be read."""
+    """Runs its SQL, and nothing else: the tables in `add_tables` are only declared."""
 
     sql: str
 

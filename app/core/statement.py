@@ -36,7 +36,7 @@ Condition = Where | WhereRaw
 
 
 class Param:
-    """Stands in a query where each call gives a value under this name."""
+    """A parameter of a query: each call gives its value under this name."""
 
     __slots__ = ("name",)
 
@@ -86,7 +86,7 @@ class _Compiled:
 
 
 class Statement(Generic[T]):
-    """A statement that gives rows, and what a row becomes.
+    """A statement that returns rows, and the type of a row.
 
     `row` is a struct or dataclass whose fields are named as the columns, or the type of the one column. A `limited`
     statement takes `limit=` with each call. All that is run here raises DatabaseUnavailable, and takes part in the
@@ -114,24 +114,24 @@ class Statement(Generic[T]):
         return None if record is None else self.made(record)
 
     async def one(self, **values: object) -> T:
-        """The row that is sure to be there: a total, what RETURNING gives of an insert. Raises LookupError."""
+        """The row of a statement that always has one: a count, or RETURNING of an insert. Raises LookupError."""
         found = await self.first(**values)
         if found is None:
             raise LookupError(f"no row: {self.sql}")
         return found
 
     async def records(self, values: Mapping[str, object]) -> Sequence[Row]:
-        """Every row as the driver gives it."""
+        """Every row as the driver returns it."""
         sql, args = self._compiled.bind(values)
         return await database.fetch_all(sql, *args)
 
     def made(self, record: Row) -> T:
-        """A row as the type that this statement gives."""
+        """A row as the type that this statement returns."""
         return self._row(**record) if self._has_fields else cast(T, record[0])
 
 
 class Command:
-    """A statement that changes rows and gives none."""
+    """A statement that changes rows and returns none."""
 
     def __init__(self, query: "Query[Any, Any]") -> None:
         self._compiled = _Compiled(query)
@@ -142,7 +142,7 @@ class Command:
         return self._compiled.sql
 
     async def run(self, **values: object) -> int:
-        """Run it; the number of rows that it touched. Raises DatabaseUnavailable."""
+        """Run it. Returns the number of rows that it affected. Raises DatabaseUnavailable."""
         sql, args = self._compiled.bind(values)
         return await database.execute(sql, *args)
 

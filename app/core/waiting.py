@@ -66,7 +66,7 @@ def limit_s() -> float:
 
 @contextmanager
 def budget(seconds: float) -> Iterator[None]:
-    """Inside, all waits for the database together last at most so long. An inner budget stands for itself."""
+    """Inside, all waits for the database together last at most this long. An inner budget is independent."""
     token = _budget.set(_Budget(seconds))
     try:
         yield
@@ -75,7 +75,7 @@ def budget(seconds: float) -> Iterator[None]:
 
 
 def run_beside(work: Coroutine[Any, Any, T], name: str | None = None) -> "asyncio.Task[T]":
-    """A task that others may wait for too, and so has no part in the budget of the request that started it."""
+    """A task that others may wait for too, so it does not use the budget of the request that started it."""
     context = contextvars.copy_context()
     context.run(_budget.set, None)
     return asyncio.create_task(work, name=name, context=context)

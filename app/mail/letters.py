@@ -1,4 +1,4 @@
-"""Letters: their kinds and allowances, our words, and words of accounts and merchants made harmless.
+"""Letters: their kinds and allowances, and harmless forms of words that accounts and merchants chose.
 
 Anybody can make us write to any mailbox, by signing up or by an invitation. So a subject has none of their words, and a
 mail program finds nothing in their words of a body that it would show as a link.
@@ -57,8 +57,8 @@ class Letter:
 def letter(kind: Kind, subject: str, body: str, ours: Mapping[str, object] | None = None, **theirs: str) -> Letter:
     """A letter. `subject` is a constant (a test holds that); `body` has a `{name}` for each value.
 
-    `ours` are links, figures and operators' words, which stand as they are. `theirs` are words that an account or a
-    merchant chose: they become one line in which nothing looks like an address.
+    `ours` are links, figures and operators' words, which are inserted unchanged. `theirs` are words that an account or
+    a merchant chose: they become one line in which nothing looks like an address.
     """
     return Letter(kind, subject, body.format(**(ours or {}), **{name: unlinked(text) for name, text in theirs.items()}))
 

@@ -125,7 +125,7 @@ _CLAIM = Statement(
 
 
 async def record_sent(letter_id: int, now: datetime) -> None:
-    """Record that a letter was sent, and delete what it said."""
+    """Record that a letter was sent, and delete its body."""
     await _RECORD_SENT.run(id=letter_id, now=now)
 
 
@@ -156,7 +156,7 @@ _RECORD_FAILED = Command(
 
 
 async def record_given_up(letter_id: int, error: str) -> None:
-    """Record that a letter failed and won't be tried again, and delete what it said."""
+    """Record that a letter failed and won't be tried again, and delete its body."""
     await _RECORD_GIVEN_UP.run(id=letter_id, error=error)
 
 

@@ -27,7 +27,7 @@ def open_sealed(recipient: str, sealed: str) -> str:
 
 
 async def reseal_all(keys: DataKeys) -> int:
-    """Move every waiting letter to the current data key; how many. Raises crypto.Undecryptable."""
+    """Move every waiting letter to the current data key. Returns how many. Raises crypto.Undecryptable."""
     return await reseal(keys, SealedColumn("mail_outbox", "body_sealed", _purpose, bound_to="recipient"))
 
 

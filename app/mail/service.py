@@ -1,7 +1,7 @@
-"""Letters by an outbox: written in the transaction of what they are about, sent after its commit.
+"""Letters through an outbox: written in the transaction of what they are about, sent after its commit.
 
-`enqueue` is the only way into the outbox, so every letter counts against its recipient's allowance (letters.py). What
-a letter says is sealed while it waits (sealing.py), and deleted when it is sent or given up. After a crash between
+`enqueue` is the only way into the outbox, so every letter counts against its recipient's allowance (letters.py). The
+body of a letter is sealed while it waits (sealing.py), and deleted when it is sent or given up. After a crash between
 sending and recording it a letter is sent twice; none is lost.
 """
 
@@ -22,13 +22,13 @@ LEASE_S = 120
 """How long other processes don't touch a letter that is being sent; one attempt takes less (core.mail)."""
 
 RETRY_DELAYS_S = (60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400, 86_400)
-"""After each failed attempt; past the last the letter is given up, and logged as an error."""
+"""After each failed attempt; after the last the letter is given up, and logged as an error."""
 
 MAX_ERROR_CHARS = 300
 
 
 async def may_write(kind: Kind, recipient: str, now: datetime) -> bool:
-    """Whether a mailbox may get one more letter of this kind now; it holds until the caller's transaction ends.
+    """Whether a mailbox may get one more letter of this kind; the answer holds until the caller's transaction ends.
 
     `recipient` is an address as it is stored. Call it first where more than the letter depends on it, such as a link
     that would revoke an earlier one. Needs the caller's transaction.
@@ -56,7 +56,7 @@ async def enqueue(recipient: EmailAddress, letter: Letter, now: datetime) -> boo
 
 
 async def enqueue_to_kept(recipient: str, letter: Letter, now: datetime) -> None:
-    """The same to an address from a table. A bad one, of an earlier version, is logged and raises nothing."""
+    """`enqueue` to an address as it is stored. A bad one, of an earlier version, is logged and raises nothing."""
     try:
         address = EmailAddress.parse(recipient)
     except ValueError:
@@ -66,7 +66,7 @@ async def enqueue_to_kept(recipient: str, letter: Letter, now: datetime) -> None
 
 
 async def send_waiting(mailer: Mailer, *, limit: int = 50) -> int:
-    """Send up to `limit` letters that are due; how many were sent. Not inside a transaction."""
+    """Send up to `limit` letters that are due. Returns how many were sent. Not inside a transaction."""
     sent = 0
     for _ in range(limit):
         letter = await repository.claim(clock.now(), timedelta(seconds=LEASE_S))
@@ -88,7 +88,7 @@ async def send_waiting(mailer: Mailer, *, limit: int = 50) -> int:
 
 
 def _body(letter: ClaimedLetter) -> str:
-    """What a letter says; one that an earlier version wrote is not sealed. Raises Undecryptable."""
+    """The body of a letter; one that an earlier version wrote is not sealed. Raises Undecryptable."""
     if letter.body_sealed is None:
         return letter.body
     return sealing.open_sealed(letter.recipient, letter.body_sealed)

@@ -11,7 +11,7 @@ class OutgoingMail(Table, tablename="mail_outbox"):
     """One letter to one mailbox. `next_attempt_at` is null once it was sent or given up (`sent_at` shows which).
 
     `kind` counts against the recipient's allowance; it is null in letters of earlier versions.
-    `body_sealed` is null from then on. `body` is empty, but in letters that wait since before bodies were sealed.
+    `body_sealed` is null from then on. `body` is empty, except in letters of versions that did not seal bodies.
     """
 
     id = BigSerial(primary_key=True)

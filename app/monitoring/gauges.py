@@ -32,7 +32,7 @@ async def _watch_gauges(now: datetime) -> list[Gauge]:
     for name, text, at in (
         (
             "swap_pay_reconciled_seconds",
-            "Time since reconciliation last came to an end",
+            "Time since reconciliation last ended",
             reconciled_at,
         ),
         (

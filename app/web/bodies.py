@@ -1,7 +1,7 @@
 """Reading JSON bodies strictly: what two parsers could read differently, or what could do harm later, is refused.
 
 A body is parsed twice, and both together cost a few microseconds. The standard library's parser, in C, finds
-duplicate keys, constants that are not JSON and numbers out of all measure; msgspec then builds the typed value
+duplicate keys, constants that are not JSON and numbers that are too long; msgspec then builds the typed value
 and finds wrong types, missing and unknown fields.
 """
 
@@ -46,7 +46,7 @@ _MISSING_FIELD = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 class StrictRequest(Request[Any, Any, Any]):
     """The request class of the API: a handler's `data: NewInvoice` is read strictly, not by Litestar's own rules.
 
-    Litestar hands the typed value through as it is. `await request.body()` still gives the raw bytes.
+    Litestar passes the typed value on unchanged. `await request.body()` still gives the raw bytes.
     """
 
     async def json(self) -> Any:

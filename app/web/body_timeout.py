@@ -3,7 +3,7 @@
 Granian limits the time for headers (WEB_HEADER_TIMEOUT_S); the time for the body is limited here.
 
 A body that was not needed for the answer, such as one that is too large, is read to its end after the answer and
-thrown away. Granian would close the connection instead, and the client or the proxy, which is still sending, would
+discarded. Granian would close the connection instead, and the client or the proxy, which is still sending, would
 get a TCP reset in place of the answer (RFC 9112, section 9.6).
 """
 
@@ -21,16 +21,16 @@ UPLOAD_BYTES_PER_S = 16 * 1024
 1 MiB, the largest upload, gets 60 s more."""
 
 MAX_DISCARDED_BYTES = 2 * 1024 * 1024
-"""The longest body that is read only to be thrown away: as much as the proxies of docs/proxy.md let through. The
+"""The longest body that is read only to be discarded: as much as the proxies of docs/proxy.md let through. The
 connection of a longer one is closed after the answer."""
 
 DISCARD_SILENCE_S = 2.0
-"""Who sends nothing for so long after the answer will hardly go on: TCP sends a lost packet again after about 1 s
-(RFC 6298, section 2)."""
+"""A client that sends nothing for this long after the answer will hardly continue: TCP sends a lost packet again after
+about 1 s (RFC 6298, section 2)."""
 
 
 class BodyTimeout:
-    """The ASGI layer. It stands outside of everything that answers."""
+    """The ASGI layer. It wraps every layer that answers."""
 
     def __init__(self, app: Any, settings: Settings) -> None:
         self._app = app

@@ -1,8 +1,8 @@
 """A merchant's accent colour as a style sheet: each use is made darker or lighter until it is readable.
 
-A merchant picks one colour, for a letterhead perhaps, not for small type on a dark phone. So every use of it is
-darkened or lightened in small steps until its contrast with what it stands on is at least 4.5 (WCAG 2.2, success
-criterion 1.4.3), and a page can't be branded into something that nobody can read.
+A merchant picks one colour, which may be unreadable as small text or on a dark background. So every use of it is
+darkened or lightened in small steps until its contrast with its background is at least 4.5 (WCAG 2.2, success
+criterion 1.4.3). Every colour gives a readable page.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Colour = tuple[float, float, float]
 WHITE: Colour = (1.0, 1.0, 1.0)
 BLACK: Colour = (0.0, 0.0, 0.0)
 
-# What the accent stands on, or has on it: the values of static/css/swap-pay.css, which a test compares.
+# Backgrounds of the accent, and colours on top of it: the values of static/css/swap-pay.css, which a test compares.
 LIGHT_SURFACES = ("#fffefb", "#f4f2ec", "#f7f5ef")
 DARK_SURFACES = ("#111b1e", "#0a1113", "#0d1619")
 ON_SLIP = ("#f0f8f6", "#f6cf86")
@@ -28,7 +28,7 @@ ON_SLIP = ("#f0f8f6", "#f6cf86")
 
 @dataclass(frozen=True, slots=True)
 class Ink:
-    """An accent as one colour scheme uses it for words and lines. `contrast` is the least that it has anywhere."""
+    """An accent as one colour scheme uses it for text and lines. `contrast` is its lowest with any background."""
 
     colour: str
     contrast: float
@@ -53,14 +53,14 @@ def _ink_with_contrast(accent: Colour, ink: Colour, backgrounds: Sequence[Colour
 
 
 def _light_ink(accent: Colour) -> tuple[Colour, list[Colour]]:
-    """The accent dark enough for light paper, and what it stands on: the paper, and last a wash of itself."""
+    """The accent, dark enough for the light scheme, and its backgrounds; the last one is a light tint of the accent."""
     surfaces = [parse(surface) for surface in LIGHT_SURFACES]
     backgrounds = [*surfaces, mix(accent, surfaces[0], 0.9)]
     return legible(accent, on=backgrounds, towards=BLACK), backgrounds
 
 
 def _dark_ink(accent: Colour) -> tuple[Colour, list[Colour]]:
-    """The accent light enough for dark paper, and what it stands on, last a wash of itself."""
+    """The accent, light enough for the dark scheme, and its backgrounds; the last one is a dark tint of the accent."""
     surfaces = [parse(surface) for surface in DARK_SURFACES]
     wash = mix(accent, surfaces[0], 0.82)
     if luminance(wash) > luminance(parse("#22383d")):
@@ -76,7 +76,7 @@ def _light(accent: Colour) -> str:
             "petrol": ink,
             "petrol-hover": mix(ink, BLACK, 0.2),
             "petrol-wash": wash,
-            "on-petrol": WHITE,  # what is dark enough on white paper is dark enough under white type
+            "on-petrol": WHITE,  # a colour that is dark enough on white is dark enough under white text
             "focus": ink,
             **_slip(accent, 0.25),
         }
@@ -98,7 +98,7 @@ def _dark(accent: Colour) -> str:
 
 
 def _slip(accent: Colour, shade: float) -> dict[str, Colour]:
-    """The slip, on which the amount stands in near-white and its last digits in gold."""
+    """The colours of the panel that shows the amount in near-white and its last digits in gold."""
     start = legible(mix(accent, BLACK, shade / 2), on=[parse(ink) for ink in ON_SLIP], towards=BLACK)
     end = mix(start, BLACK, 0.35)
     soft = legible(mix(start, WHITE, 0.68), on=[start, end], towards=WHITE)

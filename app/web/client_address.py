@@ -1,8 +1,7 @@
 """The client's address: the peer's, or the one that a trusted proxy names (contract, section 2).
 
-Each proxy appends the address that it was spoken to from, so entries of `X-Forwarded-For` are believed from the
-right, for as long as a trusted proxy wrote them. What stands left of the first untrusted entry anybody may have
-sent.
+Each proxy appends the address of its own client, so entries of `X-Forwarded-For` are read from the right, as long as
+a trusted proxy wrote them. Everything left of the first untrusted entry may be forged.
 """
 
 from collections.abc import Iterable
@@ -21,7 +20,7 @@ MAX_HOPS = 32
 
 IPV6_BITS = 128
 IPV6_SITE_BITS = 64
-"""One subscriber has at least a /64 (RFC 6177), so limits per address count that much as one."""
+"""One subscriber has at least a /64 (RFC 6177), so limits per address count a /64 as one address."""
 
 
 class ClientAddresses:
@@ -46,13 +45,13 @@ class ClientAddresses:
         return address
 
     def trusts(self, address: Address) -> bool:
-        """Whether it is a proxy of ours."""
+        """Whether it is the address of a trusted proxy."""
         return any(address in network for network in self._trusted)
 
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Address | None:
-    """An address with or without port, brackets, quotes or zone; IPv4-mapped IPv6 as IPv4. None for garbage."""
+    """An address with or without port, brackets, quotes or zone; IPv4-mapped IPv6 as IPv4. None for anything else."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]

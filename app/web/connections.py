@@ -3,10 +3,11 @@
 ASGI shows requests and not connections, and Granian has no limit of its own. But the kernel knows every connection
 to our port: sock_diag(7), which `ss` uses and which needs no privilege, lists them. Twice a second each web process
 reads that list, and shuts down those of its own connections that are too many for their address, the newest first.
-All processes see the same list and so choose the same connections. Trusted proxies are exempt: they speak for many.
+All processes see the same list and so choose the same connections. Trusted proxies are exempt: they connect
+for many clients.
 
-The same thread gives our listening socket TCP_USER_TIMEOUT, which its connections inherit: a peer that takes
-nothing of an answer, or is gone without a word, is cut off by the kernel.
+The same thread gives our listening socket TCP_USER_TIMEOUT, which its connections inherit: the kernel then
+closes the connection of a peer that reads nothing of an answer or has disappeared.
 
 Only on Linux; elsewhere (development on macOS) nothing is counted.
 """
@@ -36,7 +37,7 @@ SWEEP_S = 0.5
 """Between sweeps: how long a connection above the limit can exist. Sweeping 2,000 connections takes some 5 ms."""
 
 RETRY_S = 60.0
-"""The pause after a failure to read the list: a kernel or container that forbids it will go on forbidding it."""
+"""The pause after a failure to read the list: a kernel or container that forbids it will keep forbidding it."""
 
 CUT = metrics.counter("swap_pay_connections_cut", "Connections closed because their address had too many")
 
@@ -146,7 +147,7 @@ _READ_S = 2.0
 
 
 def _sockets(port: int, states: int) -> Iterator[_Socket]:
-    """Every TCP socket of this host at a local port, in some states. Raises OSError where that may not be asked."""
+    """Every TCP socket of this host at a local port, in some states. Raises OSError where that is not permitted."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG) as kernel:
         kernel.settimeout(_READ_S)
         for family in (socket.AF_INET, socket.AF_INET6):
@@ -197,7 +198,7 @@ def _duplicate(descriptor: int) -> socket.socket:
 
 
 def _shut_down(descriptor: int, inode: int) -> bool:
-    """End a connection under Granian, which finds it closed. The number may be another file's by now: look first."""
+    """Shut down a connection of Granian's, if the descriptor still is that socket and not a later file."""
     with suppress(OSError), _duplicate(descriptor) as connection:
         if os.fstat(connection.fileno()).st_ino == inode:
             connection.shutdown(socket.SHUT_RDWR)

@@ -1,8 +1,8 @@
 """Lines of CSV (RFC 4180) that a spreadsheet shows unchanged: it executes no cell and changes no digit.
 
-CSV has no types, and a spreadsheet guesses. A cell that it would guess wrong begins with an apostrophe, which says
-"text". Whoever reads the file by program takes one leading apostrophe away from every cell that has one, and then has
-exactly what we wrote (docs/exports.md).
+CSV has no types, so a spreadsheet guesses them. A cell that it would guess wrong begins with an apostrophe, which means
+"text". A program that reads the file removes one leading apostrophe from every cell that has one, and then has the
+exact values (docs/exports.md).
 """
 
 import csv

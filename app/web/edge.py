@@ -1,13 +1,14 @@
 """The outermost layer: everything that is done for each request and each answer.
 
-A plain ASGI layer around the whole app, because Litestar's own middleware does not see unknown routes. In
-`scope["state"]` it leaves `request_id`, `client_address` and `asked_path`, the path as it was asked for (Litestar
-drops slashes at the end and doubled ones from its own); a guard may leave `rate_limit` there, whose headers
-then go out with the answer, and `cookies`, a list of them, which go out even with an error; a layer may leave
-`close_connection`, and then no other request follows on this connection.
+A plain ASGI layer around the whole app, because Litestar's own middleware does not see unknown routes.
 
-Around what answers lies `BodyTimeout`, since a body may be read after its answer; between that and Litestar lies
-`StrictHttp`. Both refuse by raising ApiError.
+It sets `request_id`, `client_address` and `requested_path` in `scope["state"]`. The last is the path as it was sent:
+Litestar removes slashes at the end and double slashes. A guard may set `rate_limit` there, which is sent as headers,
+and `cookies`, a list, which is sent even with an error. A layer may set `close_connection`, to end the connection after
+the answer.
+
+`BodyTimeout` wraps everything that answers, since a body may be read after its answer; `StrictHttp` is between it and
+Litestar. Both refuse by raising ApiError.
 """
 
 import time
@@ -77,7 +78,7 @@ class Edge:
         state = scope.setdefault("state", {})
         state["request_id"] = chosen
         state["client_address"] = address
-        state["asked_path"] = path
+        state["requested_path"] = path
         structlog.contextvars.bind_contextvars(request_id=chosen)
         status = 0
 
@@ -97,7 +98,7 @@ class Edge:
             await send(message)
 
         try:
-            if "\0" in path and not is_api(path):  # no column can hold it; no page of ours has its substitute
+            if "\0" in path and not is_api(path):  # no column can hold it; no page has its substitute
                 scope["path"] = path.replace("\0", "\N{REPLACEMENT CHARACTER}")
             if "\0" in scope["path"] or not has_one_spelling(scope):
                 await _answer_plainly(send_with_headers, chosen, Code.NOT_FOUND, "there is nothing here")

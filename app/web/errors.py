@@ -1,9 +1,8 @@
-"""The one renderer of errors: each exception becomes a code of the catalogue, its status and its envelope.
+"""The one renderer of errors: each exception becomes a code of the catalogue, with its status and its envelope.
 
 Below `/api` the answer is `{"error": {"code", "message", "request_id"}}`, with `invoice_id` too where one is in
-conflict; elsewhere a page, drawn by the callable
-that the app is made with. What is not of the catalogue and not the client's fault is INTERNAL: the traceback goes
-to the log beside the request's id, and the client learns only that id.
+conflict; elsewhere it is a page, rendered by the function that the app is created with. Any other exception becomes
+INTERNAL: its traceback is logged with the request's id, and the client gets only that id.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,7 +38,7 @@ BUSY = (
     asyncpg.SerializationError,
     asyncpg.QueryCanceledError,
 )
-"""Statements that waited too long for others' locks, or took too long themselves: nothing is wrong with the request."""
+"""Statements that waited too long for others' locks, or took too long themselves: the request is not at fault."""
 
 MAX_MESSAGE_LENGTH = 500
 """A message may quote what the client sent, up to this length."""
@@ -66,7 +65,7 @@ class ErrorView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 RenderErrorPage = Callable[[Request[Any, Any, Any], ErrorView], str]
-"""Draws an error page: given the request (for its language) and the error, the whole HTML document. It must not
+"""Renders an error page: given the request (for its language) and the error, the whole HTML document. It must not
 fail on any status, and must not need a session, a merchant or the database."""
 
 
@@ -107,7 +106,7 @@ def exception_handlers(render_page: RenderErrorPage | None = None) -> ExceptionH
 
 
 def classify(error: Exception) -> ApiError:
-    """The error of the catalogue for any exception; faults of our own are logged."""
+    """The error of the catalogue for any exception. Logs faults of our own."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, ValidationException):

@@ -1,8 +1,8 @@
 """Filters for what pages must show exactly: `figure` for numbers, `exact` for ids, addresses and hashes.
 
 Thousands are set apart by a narrow gap, never by a comma or a point, which mean different things to different readers
-(ISO 80000-1, section 7.3). On a page the gap is style alone: whoever copies the figure gets its digits and nothing
-else. No browser translates what is marked so.
+(ISO 80000-1, section 7.3). On a page the gap is only style: a copied figure has its digits and nothing
+else. Browsers don't translate text that is marked this way.
 """
 
 import re

@@ -13,10 +13,10 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""Own scripts, styles and images alone: no inline, no eval, no frame (contract, section 7)."""
+"""Only our own scripts, styles and images: no inline, no eval, no frame (contract, section 7)."""
 
 HSTS = "max-age=63072000"
-"""Two years: what the HSTS preload list recommends. Our own host alone: subdomains may belong to others."""
+"""Two years: what the HSTS preload list recommends. Only for our own host: subdomains may belong to others."""
 
 SERVER = "web"
 """Granian adds its own name to an answer without a `Server` header, and has no option for none. RFC 9110, section
@@ -43,7 +43,7 @@ _ON_PAGES = {
 
 
 class SecurityHeaders:
-    """The headers of a deployment: HSTS goes along where the public address is https."""
+    """The headers of a deployment: HSTS is one of them if the public URL is https."""
 
     def __init__(self, settings: Settings) -> None:
         hsts = {"Strict-Transport-Security": HSTS} if settings.public_url.startswith("https://") else {}

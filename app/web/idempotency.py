@@ -53,11 +53,11 @@ class ReplayExists(Exception):
 
 
 Create = Callable[[Replay], Awaitable[bytes]]
-"""Creates the resource, stores `Replay` with the body, and gives the body. Raises ReplayExists."""
+"""Creates the resource, stores `Replay` with the body, and returns the body. Raises ReplayExists."""
 
 
 class Once:
-    """One creation request: create, or give the stored answer."""
+    """One creation request: create, or return the stored answer."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Made:
 def replay_of(
     key: str, *, merchant_id: str, mode: str, endpoint: str, body: object, sealed_with: DataKeys | None = None
 ) -> Replay:
-    """The record of a creation under a key: the request's header, or what a form carries."""
+    """The record of a creation under a key: the request's header, or a form's hidden field."""
     return Replay(
         id=hashlib.sha256("\0".join((merchant_id, mode, endpoint, key)).encode()).digest(),
         merchant_id=merchant_id,
@@ -129,7 +129,7 @@ async def create_once(replay: Replay, create: Create) -> Made:
 
 
 async def _stored(replay: Replay, now: datetime) -> Made | None:
-    """The stored answer; None if it has expired, and then it is gone."""
+    """The stored answer; None if it has expired, and then it is deleted."""
     found = await idempotency_repository.find(replay.id)
     if found is None:
         return None
@@ -145,7 +145,7 @@ async def _stored(replay: Replay, now: datetime) -> Made | None:
 
 
 async def refuse_repeat(replay: Replay) -> None:
-    """Raise ReplayExists if the record is there: before a check that the first request may have made fail.
+    """Raise ReplayExists if the record exists. Call it before a check that fails because the first request succeeded.
 
     A request that has not committed yet is seen only if the caller first waits at a lock that it holds until then.
     """
@@ -173,7 +173,7 @@ async def store(replay: Replay, status: int, body: bytes, now: datetime) -> None
 
 
 async def purge(now: datetime) -> int:
-    """Delete records that can't be replayed any more; how many."""
+    """Delete records that can't be replayed any more. Returns how many."""
     deleted = 0
     while True:
         batch = await idempotency_repository.purge(now - KEPT)

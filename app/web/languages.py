@@ -25,14 +25,14 @@ MAX_ACCEPTED = 20
 """Entries of `Accept-Language` that are read; browsers send a handful."""
 
 CHOICES_KEPT = 256
-"""Browsers of one region send much the same header; who sends long ones gains nothing by it."""
+"""Browsers of one region send nearly the same header, so a few choices serve nearly all requests."""
 
 
 class Language:
     """One language: its sentences by `gettext` and `ngettext`, its forms by Babel.
 
     Digits are ASCII in every language, Arabic too: beside an amount and an address, which must be copied digit by
-    digit and so never change, figures of another script would only ask to be compared.
+    digit and so never change, digits of another script would only be harder to compare.
     """
 
     def __init__(self, code: str, name: str, catalogue: NullTranslations) -> None:
@@ -58,7 +58,7 @@ class Language:
         return self._catalogue.pgettext(context, message)
 
     def npgettext(self, context: str, singular: str, plural: str, n: int, /) -> str:
-        """Both."""
+        """`ngettext` where one English word has several meanings."""
         return self._catalogue.npgettext(context, singular, plural, n)
 
     def isolate(self, text: str) -> str:
@@ -86,30 +86,30 @@ _OTHERS = {"de": "Deutsch", "es": "Español", "zh-Hans": "简体中文", "ar": "
 
 @cache
 def every() -> tuple[Language, ...]:
-    """All of them, in the order of the choice on the page."""
+    """All languages, in the order of the choice on the page."""
     return (ENGLISH, *(Language(code, name, _load(code)) for code, name in _OTHERS.items()))
 
 
 @lru_cache(maxsize=CHOICES_KEPT)
-def choose(asked: str | None, accept_language: str) -> Language:
-    """The reader's language: the one asked for by `?lang=`, else the best of `Accept-Language`, else English.
+def choose(requested: str | None, accept_language: str) -> Language:
+    """The reader's language: the one that `?lang=` names, else the best of `Accept-Language`, else English.
 
-    Regions and scripts are left aside: a reader of Austrian German is served with German, one of traditional
-    Chinese better with simplified Chinese than with English.
+    Regions and scripts are ignored: a reader of Austrian German gets German, and one of traditional Chinese gets
+    simplified Chinese rather than English.
     """
-    by_tongue = _by_tongue()
-    for tag in (asked or "", *_accepted(accept_language)):
-        if (language := by_tongue.get(_tongue(tag))) is not None:
+    by_primary = _by_primary_subtag()
+    for tag in (requested or "", *_accepted(accept_language)):
+        if (language := by_primary.get(_primary_subtag(tag))) is not None:
             return language
     return ENGLISH
 
 
 @cache
-def _by_tongue() -> dict[str, Language]:
-    return {_tongue(language.code): language for language in every()}
+def _by_primary_subtag() -> dict[str, Language]:
+    return {_primary_subtag(language.code): language for language in every()}
 
 
-def _tongue(tag: str) -> str:
+def _primary_subtag(tag: str) -> str:
     return tag.partition("-")[0].strip().lower()
 
 

@@ -58,7 +58,7 @@ class Methods:
 
 
 def is_head(scope: Any) -> bool:
-    """Whether a GET that runs now answers a HEAD: its body is not sent, so nothing may be used up by showing it."""
+    """Whether a GET that runs now answers a HEAD: its body is not sent, so nothing that is shown once is used up."""
     return bool(scope.get(HEAD_ONLY)) or scope["method"] == "HEAD"
 
 

@@ -41,7 +41,7 @@ Never for a stream of events, which a compressor would hold back, nor for the AP
 _ERROR_PAGES = frozenset({404, 429, 500, 503})
 
 RELOAD_AFTER_S = 10
-"""After so long the browser reloads a page that can't be shown for now, without the customer's doing."""
+"""The time after which the browser reloads, by itself, a page that can't be shown now."""
 
 
 class Pages:
@@ -69,7 +69,7 @@ class Pages:
         return harmless_page(self._environments[language].get_template(template).render(context))
 
     def error(self, request: Request[Any, Any, Any], view: ErrorView) -> str:
-        """The page of an error; a status that has none gets the nearest one that reveals as little."""
+        """The page of an error. A status without a page of its own gets the page of 404 or 500."""
         status = view.status if view.status in _ERROR_PAGES else 500 if view.status >= 500 else 404
         context: dict[str, Any] = {"request_id": view.request_id}
         if view.status == 503 and request.method == "GET":
@@ -102,8 +102,8 @@ _compiled_templates = _CompiledTemplates()
 
 
 class _Environment(Environment):
-    """Jinja's, with every global there before the first template: a plain dict then does for its chain of maps,
-    whose keys every `import` and every context would walk through."""
+    """Jinja's environment, with all globals set before the first template is loaded. So a plain dict can replace
+    Jinja's ChainMap, whose keys every `import` and every context would iterate over."""
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
         """A template's globals."""
@@ -111,7 +111,7 @@ class _Environment(Environment):
 
 
 def _environment(language: Language) -> Environment:
-    made = _Environment(
+    environment = _Environment(
         loader=FileSystemLoader(resources.TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -121,27 +121,27 @@ def _environment(language: Language) -> Environment:
         bytecode_cache=_compiled_templates,
         extensions=["jinja2.ext.i18n"],
     )
-    made.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]
-    made.filters |= {"figure": figure, "exact": exact}
-    said = _cheap_gettext(language)
-    made.globals |= {
+    environment.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters |= {"figure": figure, "exact": exact}
+    gettext = _cheap_gettext(language)
+    environment.globals |= {
         "static_url": static_url,
         "language": language.code,
         "direction": language.direction,
         "isolate": language.isolate,
-        "gettext": said,
-        "_": said,
-        "icon": cache(made.get_template("components/icons.html").module.icon),  # type: ignore[attr-defined]
+        "gettext": gettext,
+        "_": gettext,
+        "icon": cache(environment.get_template("components/icons.html").module.icon),  # type: ignore[attr-defined]
     }
-    return made
+    return environment
 
 
 def _cheap_gettext(language: Language) -> Callable[..., Markup]:
-    """Jinja's own "new style" `gettext`, with the sentences that nothing is filled into made once and for all."""
+    """Jinja's own "new style" `gettext`, but a sentence without parameters is made only once."""
 
     @cache
     def sentence(message: str) -> Markup:
-        return Markup(language.gettext(message))  # noqa: S704 - our translators' words, not a stranger's
+        return Markup(language.gettext(message))  # noqa: S704 - the words of our translators
 
     @cache
     def whole(message: str) -> Markup:
@@ -161,7 +161,7 @@ def static_url(path: str) -> str:
 
 
 class _StaticFiles(BaseLocalFileSystem):
-    """The files of a folder, where a name that no file can have (too long, below a file) is one that is not there."""
+    """The files of a folder. A name that no file can have (too long, below a file) counts as a missing file."""
 
     async def info(self, path: PathType, **kwargs: Any) -> FileInfo:
         try:

@@ -1,6 +1,6 @@
-"""Lists: `?limit=&cursor=`, newest first, by keyset (contract, section 2). Query strings are read strictly.
+"""Lists: `?limit=&cursor=`, newest first, by keyset (contract, section 2). Query strings are checked strictly.
 
-A cursor is the place (created_at, id) of the last row that the client saw. It is opaque but no secret: it names
+A cursor is the place (created_at, id) of the last row that the client saw. It is opaque but not secret: it names
 rows of a list that the client may read anyway, and each page is scoped to the merchant again.
 """
 
@@ -43,7 +43,7 @@ class Position(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Which rows are asked for: `limit` of them after `place`, or from the start."""
+    """The requested rows: `limit` of them after `place`, or from the start."""
 
     limit: int
     place: Place | None
@@ -75,7 +75,7 @@ def parse_query(query_string: bytes, allowed: Collection[str]) -> dict[str, str]
 def parse_page(parameters: Mapping[str, str], *, by_seq: bool = False) -> Page:
     """The page that `limit` and `cursor` ask for. Raises INVALID_INPUT naming either.
 
-    Lists of things that are numbered, `by_seq`, have the last `seq` as their cursor.
+    With `by_seq` the list is of numbered things, and its cursor is the last `seq`.
     """
     limit_text = parameters.get("limit")
     limit = DEFAULT_LIMIT

@@ -1,5 +1,5 @@
-"""The spelling of API paths. Litestar drops a slash at the end and doubled ones; a signature, a cache or a rule in a
-proxy that was written for the path would then see another one than we serve."""
+"""The spelling of API paths. Litestar removes a slash at the end and double slashes: without this check a signature, a
+cache or a proxy's rule for one path would not cover other spellings that we serve as the same path."""
 
 import re
 from typing import Any

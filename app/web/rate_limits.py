@@ -3,8 +3,8 @@
 A window opens with the first request and lasts a minute. A script counts, so no two requests can both take the
 last place. Requests that come together share a round trip.
 
-While Redis is away each process counts for itself. It notices quickly, asks again only now and then, and lets
-nobody wait meanwhile (core/redis.py).
+While Redis is away each process counts for itself. It notices quickly, tries Redis again only now and then, and no
+request waits meanwhile (core/redis.py).
 """
 
 import math

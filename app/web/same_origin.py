@@ -11,7 +11,7 @@ from app.core.errors import ApiError, Code
 def is_same_origin(request: Request[Any, Any, Any], public_url: str) -> bool:
     """Whether a page at `public_url` sent this request.
 
-    `Sec-Fetch-Site` decides. Browsers without it send `Origin`, which has to be ours: "null" is not, nor is none.
+    `Sec-Fetch-Site` decides. Browsers without it send `Origin`, which must be ours; "null" or no header is refused.
     """
     fetch_site = request.headers.get("sec-fetch-site")
     if fetch_site is not None:

@@ -19,7 +19,7 @@ ROBOTS = "User-agent: *\nDisallow: /\n"
 SECURITY_TXT_PATH = "/.well-known/security.txt"
 
 SECURITY_TXT_LIFE = timedelta(days=90)
-"""RFC 9116, section 2.5.5, wants an end less than a year away. The file is made anew for each reader."""
+"""RFC 9116, section 2.5.5, wants an end less than a year away. The file is made for each request."""
 
 CHANGE_PASSWORD_PATH = "/account/password"  # noqa: S105 - an address
 """The page that password managers open (W3C, "A Well-Known URL for Changing Passwords")."""

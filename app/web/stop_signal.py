@@ -1,7 +1,7 @@
-"""What a web process has to do as soon as it is told to stop.
+"""What a web process has to do as soon as it gets the signal to stop.
 
 Granian first waits until each connection has ended, and only then ends the app's lifespan. An event stream ends only
-when the app ends it, so the app must hear of the signal itself.
+when the app ends it, so the app must get the signal itself.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from types import FrameType
 def at_stop_signal(act: Callable[[], None]) -> Iterator[None]:
     """Until the block ends, SIGTERM also calls `act` in the running event loop.
 
-    The server's own handler still gets the signal: an event loop hears of it by a file descriptor (`set_wakeup_fd`),
-    any other handler is called from here. Where there is none, as in tests without a server, nothing is done.
+    The server's own handler still gets the signal: an event loop gets it through a file descriptor
+    (`set_wakeup_fd`), any other handler is called from here. Without one, as in tests, nothing is done.
     """
     before = signal.getsignal(signal.SIGTERM)
     if not callable(before) or threading.current_thread() is not threading.main_thread():

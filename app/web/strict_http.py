@@ -28,7 +28,7 @@ _WHITE_SPACE = b" \t"
 
 
 class StrictHttp:
-    """The ASGI layer. In `scope["state"]` it leaves `close_connection` where nothing may follow the answer."""
+    """The ASGI layer. It sets `close_connection` in `scope["state"]` if no request may follow."""
 
     def __init__(self, app: Any) -> None:
         self._app = app

@@ -9,7 +9,8 @@ from app.core import columns
 class IdempotencyRecord(Table, tablename="idempotency_records"):
     """The answer to a creation, written in the transaction that made the resource.
 
-    `id` is the SHA-256 of merchant, mode, endpoint and key: one index finds it, and a twin in flight waits on it.
+    `id` is the SHA-256 of merchant, mode, endpoint and key: one index finds it, and a concurrent request with
+    the same key waits for it.
     """
 
     id = columns.digest(primary_key=True)

@@ -1,4 +1,4 @@
-"""Requests to strangers' servers: which targets are fit to dial, and the client that dials nothing else."""
+"""Requests to servers of others: which targets are allowed, and the client that connects to nothing else."""
 
 from app.core.outbound.client import OutboundClient, build_ssl_context
 from app.core.outbound.outcome import ErrorClass, Outcome

@@ -1,4 +1,4 @@
-"""POST to a stranger's server: the only way out for webhooks (contract, section 6; security.md).
+"""POST to a server of others: the only way out for webhooks (contract, section 6; security.md).
 
 Built on httpcore's connections rather than on httpx: that adds a URL parser of its own, redirects, cookies,
 decompression and the environment's proxies, all of which would have to be switched off again. httpcore's
@@ -100,7 +100,7 @@ class OutboundClient:
         self._idle = IdleConnections()
 
     async def post(self, target_url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """Send `body` once and say what came of it. Faults of target and network are outcomes, not raised.
+        """Send `body` once and return the outcome. Faults of target and network are outcomes, not raised.
 
         A kept connection that the server has closed meanwhile is replaced by a fresh one, so the server may
         in rare cases see the request twice. Raises ValueError for headers that are ours to set or malformed.
@@ -123,7 +123,7 @@ class OutboundClient:
                 connection = self._new_connection(target, addresses)
                 answer = await self._exchange(connection, request, deadline)
         except TargetRefused as refused:
-            # A name is `dns` whether it leads nowhere or inside: the difference is a map of our network.
+            # `dns` both for a name without addresses and for a private one: the difference would show our network.
             by_name = refused.message == NOT_PUBLIC
             error = ErrorClass.DNS if by_name else ErrorClass.REFUSED_TARGET
             failure = ExchangeFailed(error, refused.message, operator_note=refused.operator_note)
@@ -158,7 +158,7 @@ class OutboundClient:
         self._system_resolver.close()
 
     async def _checked_addresses(self, target: Target) -> tuple[Address, ...]:
-        """Every address of the target, all of them fit to be dialled, or `TargetRefused`."""
+        """Every address of the target, all of them allowed. Raises `TargetRefused`."""
         if target.address is not None:
             texts: Sequence[str] = (target.host,)
         elif target.host == "localhost":
@@ -168,7 +168,7 @@ class OutboundClient:
         try:
             addresses = tuple(dict.fromkeys(ip_address(text) for text in texts))
         except ValueError:
-            raise _not_public(f"resolver gave nonsense for {target.host}") from None
+            raise _not_public(f"the resolver returned no address for {target.host}") from None
         if not addresses:
             raise _not_public(f"{target.host} has no addresses")
         for address in addresses:
@@ -199,7 +199,7 @@ class OutboundClient:
         return Connection(target, backend, http)
 
     async def _exchange(self, connection: Connection, request: httpcore.Request, deadline: float) -> _Answer:
-        """One request and its response. The connection is kept if it came through cleanly, else dropped.
+        """One request and its response. The connection is kept if the exchange ended cleanly, otherwise dropped.
 
         Raises `ExchangeFailed`, and `_StaleConnection` where another connection should be tried.
         """
@@ -235,7 +235,7 @@ def build_ssl_context(extra_ca_file: Path | None = None) -> ssl.SSLContext:
 
 
 async def _head(connection: Connection, request: httpcore.Request) -> httpcore.Response:
-    """Connect if need be, send the request, read the response's headers."""
+    """Connect if needed, send the request, read the response's headers."""
     if connection.backend.wire is not None:
         connection.backend.wire.begin_response()
     try:
@@ -254,7 +254,7 @@ async def _head(connection: Connection, request: httpcore.Request) -> httpcore.R
 
 
 async def _excerpt(response: httpcore.Response, deadline: float) -> tuple[bytes, str]:
-    """The start of the body, and a remark where it did not end well: the status counts all the same.
+    """The start of the body, and a note if it did not end cleanly: the status counts in both cases.
 
     The whole body is read, within the limits, because only then can the connection be used again.
     """

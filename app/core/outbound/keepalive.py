@@ -1,8 +1,8 @@
-"""Connections that rest between two deliveries, and when one may be used again.
+"""Idle connections between two deliveries, and when one may be used again.
 
-A connection belongs to (host, port, the address it was dialled at). It is taken only for a request whose
-fresh, checked addresses hold that address: a name that has moved, or now resolves to something denied,
-never rides on an older answer.
+A connection belongs to (host, port, the address that it was opened to). It is used only for a request whose fresh,
+checked addresses contain that address: a name that has moved, or now resolves to a denied address, never uses an
+older connection.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ import httpcore
 from app.core.outbound.pinned import PinnedBackend
 from app.core.outbound.targets import Address, Target
 
-# File descriptors are what these bounds spare; a common `ulimit -n` is 1,024.
+# These limits save file descriptors; a common `ulimit -n` is 1,024.
 MAX_IDLE_CONNECTIONS = 256
 MAX_IDLE_CONNECTIONS_PER_ADDRESS = 64
-# Below what most servers keep idle connections for (nginx 75 s, Apache 5 s); a lost race is made good by
-# the client's one fresh try.
+# Below what most servers keep idle connections for (nginx 75 s, Apache 5 s); if the server
+# closes first, the client tries once more on a new connection.
 IDLE_EXPIRY_S = 15.0
 
 _Key = tuple[str, int, Address]
@@ -35,13 +35,13 @@ class Connection:
 
     @property
     def key(self) -> _Key | None:
-        """What it may be used for again, or None before it is connected."""
+        """The key of requests that may use it again, or None before it is connected."""
         peer = self.backend.peer
         return None if peer is None else (self.target.host, self.target.port, peer)
 
     @property
     def reusable(self) -> bool:
-        """Whether the last exchange ended cleanly and nothing has come since, not even the end."""
+        """Whether the last exchange ended cleanly and nothing was received since, not even the end."""
         return self.http.is_idle() and not self.http.has_expired()
 
     def drop(self) -> None:
@@ -51,14 +51,14 @@ class Connection:
 
 
 class IdleConnections:
-    """The resting ones, bounded in number; the longest unused go first."""
+    """The idle connections, limited in number; the longest unused are closed first."""
 
     def __init__(self) -> None:
         self._by_key: dict[_Key, list[Connection]] = {}
         self._oldest_first: dict[Connection, None] = {}
 
     def take(self, target: Target, addresses: Sequence[Address]) -> Connection | None:
-        """One that leads to one of `addresses`, the most recently used; it is no longer ours."""
+        """Remove and return the most recently used connection to one of `addresses`; None if there is none."""
         for address in addresses:
             key = (target.host, target.port, address)
             while key in self._by_key:
@@ -70,7 +70,7 @@ class IdleConnections:
         return None
 
     def put(self, connection: Connection) -> None:
-        """Keep it for the next request, if it can serve one; close what there is too much of."""
+        """Keep it for the next request, if it can serve one; close others if there are too many."""
         key = connection.key
         if key is None or not connection.reusable:
             connection.drop()

@@ -1,4 +1,4 @@
-"""What came of one request to a stranger's server."""
+"""The outcome of one request to a server of others."""
 
 from dataclasses import dataclass
 from datetime import UTC
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from app.core import clock
 
-# A server may ask for patience, but not for longer than the longest step of the retry schedule (contract, 6).
+# A server may ask for a delay, but not for longer than the longest step of the retry schedule (contract, 6).
 MAX_RETRY_AFTER_S = 86_400
 
 
@@ -29,8 +29,8 @@ class ErrorClass(StrEnum):
 class Outcome:
     """One attempt's result: either `status` or `error` is set, never both.
 
-    `status` is set once the response's headers have come in full and in time, whatever the body did then.
-    `detail` may be shown to the merchant; `operator_note` is for our logs alone (it may name addresses of
+    `status` is set once the response's headers have come in full and in time, however the body ended.
+    `detail` may be shown to the merchant; `operator_note` is only for our logs (it may name addresses of
     our own network). `response_excerpt` is the start of the body as sent, never decompressed.
     `retry_after_s` is the response's `Retry-After`, 0 to `MAX_RETRY_AFTER_S`. `peer` is the address dialled.
     """
@@ -46,7 +46,7 @@ class Outcome:
 
     @property
     def delivered(self) -> bool:
-        """Whether the receiver took it: 2xx, headers complete within the time limit (contract, 6)."""
+        """Whether the receiver accepted it: 2xx, headers complete within the time limit (contract, 6)."""
         return self.status is not None and 200 <= self.status < 300
 
 
@@ -61,9 +61,9 @@ class ExchangeFailed(Exception):
 
 
 def parse_retry_after(value: str) -> int | None:
-    """Seconds to wait by a `Retry-After` header (RFC 9110 section 10.2.3), or None where it makes no sense.
+    """Seconds to wait by a `Retry-After` header (RFC 9110 section 10.2.3), or None if it is malformed.
 
-    Takes both forms, delay and date; what lies in the past is 0, what lies too far ahead the maximum.
+    Reads both forms, delay and date. A date in the past is 0; a time too far ahead is the maximum.
     """
     value = value.strip()
     if value.isascii() and value.isdigit():

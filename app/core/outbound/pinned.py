@@ -1,9 +1,9 @@
-"""The socket's side of the client: an httpcore backend that dials checked addresses and nothing else.
+"""The sockets of the client: an httpcore backend that connects only to checked addresses.
 
 httpcore hands `connect_tcp` a name or a literal; both are ignored in favour of the addresses given to the
 backend, so no second look-up can happen. TLS still gets the name, for SNI and the certificate.
 The streams are thin ones over an asyncio protocol: one deadline set by the client replaces a timer per
-read, what is written leaves in one piece, and no more than the limit is ever read.
+read, a request is sent in one piece, and no more than the limit is ever read.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from app.core.outbound.targets import Address, Network, address_refusal
 
 # RFC 8305 section 5: how long an address is tried before the next one is tried beside it.
 STAGGER_S = 0.25
-# A name with hundreds of addresses shall not make us knock at hundreds of doors.
+# A name with hundreds of addresses must not make us connect to hundreds of hosts.
 MAX_ADDRESSES_DIALLED = 8
 # Head and body of one response (contract, section 6).
 MAX_READ_BYTES = 65_536
-# Received but not yet read; reading from the socket rests above it.
+# Received but not yet read; reading from the socket pauses above it.
 RECEIVE_BUFFER_BYTES = 65_536
 
 
@@ -34,7 +34,7 @@ class ReadLimitReached(Exception):
 
 
 class PinnedBackend(httpcore.AsyncNetworkBackend):
-    """Dials one of `addresses`, the first that answers. One backend per connection."""
+    """Connects to one of `addresses`, the first that answers. One backend per connection."""
 
     def __init__(
         self, addresses: Sequence[Address], *, allow_networks: Sequence[Network], connect_timeout_s: float
@@ -77,7 +77,7 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Never: there is no target that names one."""
+        """Always fails: no target names a Unix socket."""
         raise ExchangeFailed(ErrorClass.REFUSED_TARGET, "not a public address")
 
 
@@ -94,7 +94,7 @@ class PlainStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Shake hands as `server_hostname`. Raises `ExchangeFailed`."""
+        """Do the TLS handshake with `server_hostname`. Raises `ExchangeFailed`."""
         try:
             _, wire = await asyncio.get_running_loop().create_connection(
                 Wire, sock=self._sock, ssl=ssl_context, server_hostname=server_hostname
@@ -126,26 +126,26 @@ class TLSStream(httpcore.AsyncNetworkStream):
         self._wire = wire
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """What has come, at most `max_bytes`; empty at the end. Raises `ReadLimitReached`."""
+        """The bytes received, at most `max_bytes`; empty at the end. Raises `ReadLimitReached`."""
         return await self._wire.read(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Keep `buffer` until the response is waited for: head and body of a request leave together."""
+        """Keep `buffer` until the response is read: head and body of a request are sent together."""
         self._wire.outgoing += buffer
 
     async def aclose(self) -> None:
-        """Drop the connection at once; a peer that won't say goodbye is not waited for."""
+        """Drop the connection at once, without waiting for the peer."""
         self._wire.abort()
 
     def get_extra_info(self, info: str) -> Any:
-        """`is_readable` of an idle connection means that it is of no more use."""
+        """The socket's facts for httpcore. An idle connection that `is_readable` can't be used again."""
         if info == "is_readable":
             return self._wire.is_readable
         return self._wire.transport_info(info)
 
 
 class Wire(asyncio.Protocol):
-    """Bytes of one connection, received and to be sent, with a limit to what one response may cost."""
+    """Bytes of one connection, received and to be sent, with a limit on the size of one response."""
 
     def __init__(self) -> None:
         self.outgoing = bytearray()
@@ -155,19 +155,19 @@ class Wire(asyncio.Protocol):
         self._fault: Exception | None = None
         self._arrival: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
-        self._resting = False
+        self._is_paused = False
 
     def begin_response(self) -> None:
-        """Start counting anew, for the next response."""
+        """Reset the count of received bytes, for the next response."""
         self.response_bytes = 0
 
     @property
     def is_readable(self) -> bool:
-        """Whether there is something to read, be it the end."""
+        """Whether there is something to read: bytes, or the end."""
         return self.ended or len(self._received) > 0
 
     async def read(self, max_bytes: int) -> bytes:
-        """Send what is to be sent, wait for something to come, and take it off."""
+        """Send what is waiting to be sent, then wait for bytes and return them."""
         if self.outgoing and self._transport is not None and not self.ended:
             self._transport.write(bytes(self.outgoing))
         self.outgoing.clear()
@@ -184,13 +184,13 @@ class Wire(asyncio.Protocol):
         data = bytes(self._received[:take])
         del self._received[:take]
         self.response_bytes += len(data)
-        if self._resting and self._transport is not None and len(self._received) < RECEIVE_BUFFER_BYTES:
-            self._resting = False
+        if self._is_paused and self._transport is not None and len(self._received) < RECEIVE_BUFFER_BYTES:
+            self._is_paused = False
             self._transport.resume_reading()
         return data
 
     def abort(self) -> None:
-        """Close now, without the peer's consent."""
+        """Close now, without waiting for the peer."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -199,14 +199,14 @@ class Wire(asyncio.Protocol):
         return None if self._transport is None else self._transport.get_extra_info(info)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the loop once TLS stands."""
+        """Called by the loop after the TLS handshake."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not of that class
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
         self._received += data
-        if len(self._received) >= RECEIVE_BUFFER_BYTES and not self._resting and self._transport is not None:
-            self._resting = True
+        if len(self._received) >= RECEIVE_BUFFER_BYTES and not self._is_paused and self._transport is not None:
+            self._is_paused = True
             self._transport.pause_reading()
         self._wake()
 
@@ -216,7 +216,7 @@ class Wire(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the loop, with the fault where it was not an orderly end."""
+        """Called by the loop, with the fault if it did not end in order."""
         self.ended = True
         self._fault = exc
         self._wake()

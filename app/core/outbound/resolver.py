@@ -14,10 +14,10 @@ RESOLVER_THREADS = 64
 
 
 class SystemResolver:
-    """`getaddrinfo` in threads of its own; those who ask for a name that is being looked up share the answer.
+    """`getaddrinfo` in threads of its own; concurrent look-ups of one name share the answer.
 
-    So a name whose server is silent holds one thread, however many deliveries wait for it. Nothing is kept
-    after the answer: each attempt gets one that was given while it waited.
+    So a name whose server is silent holds one thread, however many deliveries wait for it. Answers
+    are not cached: each attempt gets one that was given while it waited.
     """
 
     def __init__(self, threads: int = RESOLVER_THREADS) -> None:
@@ -34,13 +34,13 @@ class SystemResolver:
         return await asyncio.shield(look_up)
 
     def close(self) -> None:
-        """Let the threads go; those still waiting for a name server end by themselves."""
+        """End the threads; those still waiting for a name server end by themselves."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _finished(self, host: str, look_up: asyncio.Future[list[str]]) -> None:
         del self._under_way[host]
         if not look_up.cancelled():
-            look_up.exception()  # marks it as seen: whoever asked may have stopped waiting
+            look_up.exception()  # marks it as retrieved: the caller may have stopped waiting
 
 
 def _look_up(host: str) -> list[str]:

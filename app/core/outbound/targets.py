@@ -1,8 +1,8 @@
 """Which URLs and addresses a webhook may be sent to (contract, section 6). No I/O here.
 
-`parse_target` is the only reader of a target URL: what it returns is what is dialled, so no second parser
-can see another host in the same text. It is stricter than RFC 3986 on purpose; whatever two parsers have
-ever been known to read differently is refused rather than repaired.
+`parse_target` is the only reader of a target URL: the client connects to what it returns, so no second parser
+can see another host in the same text. It is stricter than RFC 3986 on purpose: it refuses everything that parsers are
+known to read differently, and repairs nothing.
 """
 
 import re
@@ -23,7 +23,7 @@ DEFAULT_PORT = 443
 FIRST_UNPRIVILEGED_PORT = 1_024
 LAST_PORT = 65_535
 # Stores and queues that never speak HTTPS: SQL Server, Oracle, NFS, MySQL, PostgreSQL, AMQP, X11, Redis,
-# Cassandra, Kafka, memcached, MongoDB. Nobody's webhook is there; what could be there is a way to do harm.
+# Cassandra, Kafka, memcached, MongoDB. No webhook is received there, but a request could do harm.
 OTHER_PROTOCOLS_PORTS = frozenset({1433, 1521, 2049, 3306, 5432, 5672, 6000, 6379, 9042, 9092, 11211, 27017})
 
 NOT_PUBLIC = "host does not resolve to a public address"
@@ -92,7 +92,7 @@ class Refusal(StrEnum):
 class TargetRefused(Exception):
     """A URL or host that we don't send to.
 
-    `message` is for the merchant and tells nothing about our network; `operator_note` is for our logs.
+    `message` is for the merchant and reveals nothing about our network; `operator_note` is for our logs.
     """
 
     def __init__(self, reason_code: Refusal, message: str, *, operator_note: str = "") -> None:
@@ -104,7 +104,7 @@ class TargetRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL that has passed, in the parts that are dialled.
+    """An allowed URL, in the parts that are used to connect.
 
     `host` is a lower-case ASCII name (A-labels) or an address in canonical form without brackets; `address`
     is set for the latter. `path` is the request target: path and query as given, at least "/".
@@ -131,8 +131,8 @@ class Target:
 def parse_target(url: str, allow_networks: Sequence[Network] = ()) -> Target:
     """Read a webhook URL, or raise `TargetRefused`.
 
-    Names are not resolved here: whoever dials checks each address with `address_refusal`. An address in
-    `allow_networks` may stand as a literal, and so may `localhost` where a loopback address is in there.
+    Names are not resolved here: the code that connects checks each address with `address_refusal`. A literal address
+    in `allow_networks` is allowed, and so is `localhost` if they contain a loopback address.
     """
     if len(url) > MAX_URL_CHARS:
         raise TargetRefused(Refusal.TOO_LONG, f"must be at most {MAX_URL_CHARS} characters")
@@ -158,7 +158,7 @@ def parse_target(url: str, allow_networks: Sequence[Network] = ()) -> Target:
 
 
 def address_refusal(address: Address, allow_networks: Sequence[Network] = ()) -> str | None:
-    """Why `address` must not be dialled, for our own logs, or None where it may be.
+    """Why `address` must not be connected to, for our own logs; None if it may be.
 
     `ipaddress.is_global` would pass NAT64, multicast, site-local and some clouds' metadata services.
     """
