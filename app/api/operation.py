@@ -21,7 +21,7 @@ with a body or a scope. Declare here
 - `query`: the query parameters. Others are refused with INVALID_INPUT before the handler runs, and so is a request
   that lacks a required one. The handler gets them as `parameters: Parameters`. Lists add `*PAGE`;
 - `path`: each path parameter with its meaning;
-- `errors`: the codes of the catalogue that this route alone can raise;
+- `errors`: the codes of the catalogue that only this route can raise;
 - `example`: a response, an instance of the return type; `body_example`: a request body, as decoded JSON;
 - `creates=True`: the route needs an `Idempotency-Key` and answers through `Once`.
 

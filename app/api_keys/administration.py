@@ -140,7 +140,7 @@ async def rotate_along(
 
 
 async def revoke(by: Member, *, mode: Mode, key_id: str, now: datetime) -> Key:
-    """End a key for good; revoking it again changes nothing. Raises Forbidden, NOT_FOUND.
+    """Revoke a key; it can't be restored, and revoking it again changes nothing. Raises Forbidden, NOT_FOUND.
 
     A member without the permission KEYS_OF_MONEY may still revoke a key with money scopes.
     """

@@ -97,7 +97,7 @@ async def rotate(
 
 
 async def revoke(*, key_id: str, merchant_id: str, now: datetime) -> Key:
-    """End the key for good. Revoking it again changes nothing. Raises NOT_FOUND."""
+    """Revoke the key. It can't be restored. Revoking it again changes nothing. Raises NOT_FOUND."""
     return _found(await repository.revoke(key_id, merchant_id, now))
 
 

@@ -139,7 +139,7 @@ class CheckoutView:
     fail_url: str | None = None
     page_url: str
     status_url: str
-    """Answers with `checkout/_status.html` alone, which replaces that part of the live page."""
+    """Answers with only `checkout/_status.html`, which replaces that part of the live page."""
     events_url: str
     """Server-sent events: one `status` event per change of what the page shows."""
     receipt_url: str

@@ -68,7 +68,7 @@ def export_ledger(owner: str, network: str, asset: str) -> None:
 
 @click.command()
 def checkpoint() -> None:
-    """Sign the present heads of all ledgers, besides the hourly checkpoints."""
+    """Sign the current heads of all ledgers, in addition to the hourly checkpoints."""
 
     async def sign(services: Services) -> checkpoint_format.Checkpoint:
         keys = services.settings.checkpoint_keys

@@ -45,4 +45,4 @@ def rotate_data_key() -> None:
         return webhooks, totp, letters
 
     webhooks, totp, letters = with_services(rotate)
-    click.echo(f"sealed anew: {webhooks} webhook secrets, {totp} TOTP secrets, {letters} letters")
+    click.echo(f"sealed again: {webhooks} webhook secrets, {totp} TOTP secrets, {letters} letters")

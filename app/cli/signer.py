@@ -89,7 +89,7 @@ def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, co
             )
 
     as_operator(email, password, code, adopt)
-    click.echo(f"{key}: the hot wallet goes on at nonce {nonce}")
+    click.echo(f"{key}: the hot wallet continues at nonce {nonce}")
 
 
 @signer.command("adopt-transaction")

@@ -47,7 +47,7 @@ def server(settings: Settings) -> Any:
     app/web/body_timeout.py and app/web/connections.py.
     """
     return Granian(
-        # The sandbox's app has a wallet that pays; it is imported in the sandbox alone.
+        # The sandbox's app has a wallet that pays; it is imported only in the sandbox.
         "app.sandbox.asgi:serve" if settings.environment == "sandbox" else "app.asgi:serve",
         factory=True,
         address=settings.web_host,

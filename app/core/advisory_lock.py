@@ -29,7 +29,7 @@ LEASE_S = HEARTBEAT_S + ANSWER_S
 """Work is cancelled when the last answer is this old."""
 
 SESSION_S = 20
-"""The server ends a session that was idle for so long; twice the lease leaves time to stop."""
+"""The server ends a session that was idle for this long; twice the lease leaves time to stop."""
 
 STANDBY_INTERVAL_S = 1.0
 """How often a waiting process tries to take the lock."""
@@ -114,7 +114,7 @@ async def held(key: LockKey) -> AsyncIterator[Lock]:
 async def work_in_turn(key: LockKey, work: Round, stop: asyncio.Event) -> None:
     """Do rounds of work, one process at a time, until `stop` is set: the holder works, the others wait.
 
-    Before each round the lock is checked. Survives databases that go away: then the lock is taken anew.
+    Before each round the lock is checked. Survives databases that go away: then the lock is taken again.
     """
     name = key.name or str(key.space)
     while not stop.is_set():
@@ -173,7 +173,7 @@ async def _leased(connection: asyncpg.Connection) -> AsyncIterator[Lock]:
                 await asyncio.wait([heart])
     except TimeoutError as error:
         if lease.expired():
-            raise LockLost("no sign of life from the session that holds the lock") from error
+            raise LockLost("no answer from the session that holds the lock") from error
         raise
 
 

@@ -22,7 +22,7 @@ KEEPALIVE_IDLE_S = 5
 KEEPALIVE_INTERVAL_S = 5
 KEEPALIVE_PROBES = 3
 DEAD_LINK_S = KEEPALIVE_IDLE_S + KEEPALIVE_INTERVAL_S * KEEPALIVE_PROBES
-"""A connection on which nothing was confirmed for so long is dead, whether idle (keepalive) or sending
+"""A connection on which nothing was confirmed for this long is dead, whether idle (keepalive) or sending
 (TCP_USER_TIMEOUT, RFC 5482)."""
 
 KEEPALIVE = [
@@ -42,7 +42,7 @@ LOCK_TIMEOUT_MS = 5_000
 """No statement waits longer for a lock: a request is answered with 503, a worker tries again."""
 
 IDLE_IN_TRANSACTION_MS = 30_000
-"""The server ends a transaction that was idle for so long, since it holds locks. Ours never pause inside one."""
+"""The server ends a transaction that was idle for this long, since it holds locks. Ours never pause inside one."""
 
 SERVER_SHARE = 0.9
 """The server's own limit, as a share of ours: one that is only slow ends a statement itself, and the connection

@@ -1,7 +1,7 @@
 """Tuning of the garbage collector for a process that serves for weeks: it need not look at the program's own objects.
 
 A full collection visits all objects, some hundred milliseconds in which no request is answered. Objects that exist
-when the app is complete stay for good, so they are frozen; reference counts free nearly all later ones.
+when the app is complete stay until the process ends, so they are frozen; reference counts free nearly all later ones.
 """
 
 import gc

@@ -2,7 +2,7 @@
 
 Every helper here survives an absent Redis, and one that hangs: a question gets a quarter of a second, and after one
 that failed this process asks nothing for a while, so that requests do not wait one after another. Jobs and messages are
-msgspec-encoded JSON: with arq's default pickle, whoever can write to Redis could run code in our workers.
+msgspec-encoded JSON: with arq's default pickle, anybody who can write to Redis could run code in our workers.
 """
 
 import asyncio

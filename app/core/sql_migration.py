@@ -2,8 +2,8 @@
 
 `piccolo migrations new --auto` compares the models with what earlier migrations declare. SQL declares nothing,
 so this migration reads its own CREATE TABLE statements and gives them to Piccolo's snapshot. Of a column it reads the
-name, the type, PRIMARY KEY, NOT NULL, UNIQUE, DEFAULT and REFERENCES; of a constraint its name, by which alone Piccolo
-compares it. The model's name is a comment in the first line: `CREATE TABLE assets ( -- Asset`. Everything else
+name, the type, PRIMARY KEY, NOT NULL, UNIQUE, DEFAULT and REFERENCES; of a constraint its name, since Piccolo compares
+nothing else. The model's name is a comment in the first line: `CREATE TABLE assets ( -- Asset`. Everything else
 (indexes, triggers, keys that no model has) runs, and Piccolo doesn't see it.
 """
 

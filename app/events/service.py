@@ -29,7 +29,7 @@ async def record(
     """Record an event in the caller's transaction. Returns its id. `data` is the JSON of the event's `data` field.
 
     It is delivered to every endpoint that subscribes to its type; with `override_url` (an invoice's own webhook) or
-    `only_endpoint` (a test event) to that one alone.
+    `only_endpoint` (a test event) only to that one.
 
     Raises NoTransactionError outside a transaction: an event may exist only if the change that it reports was
     committed. After the commit the caller calls `announce()`.

@@ -142,7 +142,7 @@ async def unused_role(merchant_id: str, email: str) -> Role | None:
 
 _UNUSED_ROLE: Statement[Role] = Statement(
     Invitation.select(Invitation.role).where(_OF_MERCHANT, Invitation.email == Param("email"), _IS_UNUSED),
-    str,  # type: ignore[arg-type] # a CHECK allows these words alone
+    str,  # type: ignore[arg-type] # a CHECK allows only these words
 )
 
 

@@ -50,7 +50,7 @@ def _network_gauges(states: Sequence[NetworkState], now: datetime) -> list[Gauge
     scanned = Gauge("swap_pay_network_scanned_height", "Last block scanned", labels=["network"])
     lag = Gauge("swap_pay_network_lag_blocks", "Blocks known and not scanned yet", labels=["network"])
     age = Gauge("swap_pay_network_checked_seconds", "Time since the node was last asked", labels=["network"])
-    halted = Gauge("swap_pay_network_halted", "1 where the watcher refuses to go on", labels=["network"])
+    halted = Gauge("swap_pay_network_halted", "1 if the watcher has halted", labels=["network"])
     for state in states:
         scanned.add_metric([state.network], state.scanned_height)
         lag.add_metric([state.network], state.lag_blocks)

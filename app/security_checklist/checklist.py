@@ -152,7 +152,7 @@ def _of_key(key: KeyFacts, now: datetime) -> Iterator[Finding]:
 def _no_allowlist(key: KeyFacts) -> Finding:
     """A stolen key without an allowlist works from everywhere, which is worse if the key can send money."""
     may_send = bool(MONEY_SCOPES.intersection(key.scopes))
-    words = "Whoever finds this key can use it from anywhere"
+    words = "Anybody who finds this key can use it from anywhere"
     words += ", to ask for payouts or refunds too." if may_send else "."
     if key.last_used_address:
         words += f" It was last used from {key.last_used_address}."

@@ -1,7 +1,7 @@
 """HEAD and `Allow`, the same for every route: pages, API, static files and health checks.
 
 Litestar answers HEAD with 405 unless a route declares it. Here a HEAD request runs the route's GET; its status and
-headers go out as they are, and its body does not (RFC 9110, section 9.3.2). A route therefore declares GET alone.
+headers go out as they are, and its body does not (RFC 9110, section 9.3.2). So a route declares only GET.
 """
 
 from typing import Any

@@ -28,7 +28,7 @@ def payment_qr(payment_uri: str, *, label: str) -> Markup:
 
 
 def qr(uri: str, *, label: str) -> Markup:
-    """`uri` as an `<svg>` with attributes alone, as large as its box; screen readers say `label`.
+    """`uri` as an `<svg>` without styles, as large as its box; screen readers say `label`.
 
     Error correction M survives a scratched screen and keeps the modules of a long EIP-681 URI large enough
     for a phone. Raises `segno.DataOverflowError` beyond 2,331 bytes, ten times the longest URI that we make.

@@ -40,7 +40,7 @@ return counted
 """
 
 FALLBACKS = metrics.counter(
-    "swap_pay_rate_limit_fallbacks", "Requests counted by one process alone because Redis was away"
+    "swap_pay_rate_limit_fallbacks", "Requests counted by one process only, because Redis was away"
 )
 
 

@@ -84,7 +84,7 @@ async def test_one_click_limits_a_key_to_where_it_was_used(db: str, settings: Se
     (found,) = [one for one in await service.findings(owner, clock.now()) if one.subject == key.id]
     await service.remedy(owner, found.id, settings.api_key_peppers, clock.now())
     assert (await administration.get_key(owner, "live", key.id)).allowlist == ["203.0.113.7"]
-    with pytest.raises(ApiError, match="right already"):
+    with pytest.raises(ApiError, match="solved already"):
         await service.remedy(owner, found.id, settings.api_key_peppers, clock.now())
 
 

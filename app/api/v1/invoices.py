@@ -27,7 +27,7 @@ from app.web.paging import next_cursor, parse_moment, parse_page
 from app.wiring import Services
 
 EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]+@[^@\s\x00-\x20\x7f-\xa0]+$"
-"""One @, no space, no control character. These are listed because `\\s` means others in other languages."""
+"""One @, no space, no control character. Listed one by one, since `\\s` differs between languages."""
 
 DEFAULT_EXPIRES_IN_MINUTES = 60
 """Contract, section 3."""

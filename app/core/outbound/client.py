@@ -4,7 +4,7 @@ Built on httpcore's connections rather than on httpx: that adds a URL parser of 
 decompression and the environment's proxies, all of which would have to be switched off again. httpcore's
 pool is left out too: it is keyed by name, and its bookkeeping per request grows with its connections.
 
-Each attempt parses the URL, resolves the name and checks every address anew; `keepalive.py` says when an
+Each attempt parses the URL, resolves the name and checks every address again; `keepalive.py` says when an
 open connection may serve it.
 """
 
@@ -53,7 +53,7 @@ _OWN_HEADERS = frozenset(
         "upgrade",
     }
 )
-# RFC 9110 sections 5.1 and 5.5, ASCII alone.
+# RFC 9110 sections 5.1 and 5.5, ASCII only.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
 

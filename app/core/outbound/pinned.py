@@ -1,6 +1,6 @@
 """The sockets of the client: an httpcore backend that connects only to checked addresses.
 
-httpcore hands `connect_tcp` a name or a literal; both are ignored in favour of the addresses given to the
+httpcore passes a name or a literal to `connect_tcp`; both are ignored in favour of the addresses given to the
 backend, so no second look-up can happen. TLS still gets the name, for SNI and the certificate.
 The streams are thin ones over an asyncio protocol: one deadline set by the client replaces a timer per
 read, a request is sent in one piece, and no more than the limit is ever read.

@@ -70,7 +70,7 @@ LOOPBACKS: tuple[Address, ...] = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 _SCHEME = re.compile(r"https://", re.IGNORECASE | re.ASCII)  # ASCII: else `httpſ` matches
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-# Every delegated top-level domain is letters alone or an A-label; a number in disguise is neither.
+# Every delegated top-level domain has only letters or is an A-label; a disguised number is neither.
 _TOP_LABEL = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]{0,58}[a-z0-9]")
 _IDEOGRAPHIC_FULL_STOP = "\u3002"  # a dot to IDNA, left alone by NFKC
 

@@ -42,7 +42,12 @@ NATIVE_INDEX = -1  # Transfer.index of what a transaction itself carries; log in
 HEADERS_PER_REQUEST = 100
 FULL_BLOCKS_PER_REQUEST = 10  # a full block is up to 2 MB of JSON
 RECEIPTS_PER_REQUEST = 100
-_WAYS: dict[str, traces.Way | None] = {"auto": None, "off": "none", "trace_block": "trace_block", "debug": "debug"}
+_TRACE_METHODS: dict[str, traces.TraceMethod | None] = {
+    "auto": None,
+    "off": "none",
+    "trace_block": "trace_block",
+    "debug": "debug",
+}
 WORD_BYTES = 32
 
 
@@ -54,7 +59,7 @@ class EvmChain:
         self._rpc = EvmRpc(config.rpc_urls, config.chain_id)
         self._receiving = ReceivingAddresses(config.xpub)
         self._native = config.native
-        self._way = _WAYS[config.native_traces]
+        self._trace_method = _TRACE_METHODS[config.native_traces]
         self._tokens: dict[str, Asset] = {
             asset.contract.lower(): asset for asset in config.assets if asset.contract is not None
         }
@@ -109,9 +114,9 @@ class EvmChain:
         return await holdings.settlements(self._rpc, self._native, self._tokens, txids)
 
     async def traces_native(self) -> bool:
-        if self._way is None:
-            self._way = await traces.find_way(self._rpc)
-        return self._way != "none"
+        if self._trace_method is None:
+            self._trace_method = await traces.find_trace_method(self._rpc)
+        return self._trace_method != "none"
 
     def payment_uri(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         """EIP-681. Raises LookupError where the network doesn't have the asset."""
@@ -169,7 +174,7 @@ class EvmChain:
     async def _inner_transfers(self, wires: Sequence[WireHeader], refs: Sequence[BlockRef]) -> list[Transfer]:
         """What contracts passed on in native coin. A failed transaction's calls were undone, so all succeeded."""
         assert self._native is not None
-        assert self._way is not None
+        assert self._trace_method is not None
         blocks = [wire for wire in wires if isinstance(wire, WireBlock)]
         return [
             Transfer(
@@ -181,7 +186,7 @@ class EvmChain:
                 amount_raw=movement.amount_raw,
                 block=ref,
             )
-            for ref, moved in zip(refs, await traces.movements(self._rpc, self._way, blocks), strict=True)
+            for ref, moved in zip(refs, await traces.movements(self._rpc, self._trace_method, blocks), strict=True)
             for movement in moved
         ]
 

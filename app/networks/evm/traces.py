@@ -18,7 +18,7 @@ from app.networks.port import ChainMoved, UnreadableAnswer
 FIRST_INNER_INDEX = -2  # Transfer.index of a transaction's first inner movement; -1 is what it carries itself
 BLOCKS_PER_REQUEST = 5  # traces of a full block are tens of MB on busy chains
 
-Way = Literal["trace_block", "debug", "none"]
+TraceMethod = Literal["trace_block", "debug", "none"]
 
 
 class Movement(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class Movement(msgspec.Struct, frozen=True):
     amount_raw: int
 
 
-async def find_way(rpc: EvmRpc) -> Way:
+async def find_trace_method(rpc: EvmRpc) -> TraceMethod:
     """The method that the nodes support, tried on the newest block; `none` if they refuse both."""
     try:
         await rpc.ask([Call[Any]("trace_block", ("latest",), list[WireTrace])])
@@ -45,15 +45,15 @@ async def find_way(rpc: EvmRpc) -> Way:
         return "none"
 
 
-async def movements(rpc: EvmRpc, way: Way, blocks: Sequence[WireBlock]) -> list[list[Movement]]:
+async def movements(rpc: EvmRpc, method: TraceMethod, blocks: Sequence[WireBlock]) -> list[list[Movement]]:
     """The inner movements of each block. Raises the node's errors, and `ChainMoved` for traces of other blocks."""
-    if way == "none":
+    if method == "none":
         return [[] for _ in blocks]
     found: dict[str, list[Movement]] = {}
     busy = [block for block in blocks if block.transactions]
     for start in range(0, len(busy), BLOCKS_PER_REQUEST):
         some = busy[start : start + BLOCKS_PER_REQUEST]
-        if way == "trace_block":
+        if method == "trace_block":
             for block, traces in zip(some, await rpc.ask([_trace_call(b) for b in some]), strict=True):
                 found[block.hash] = list(_of_traces(block, traces))
         else:
