@@ -109,10 +109,10 @@ $(OBSERVATORY): tests/observatory/package-lock.json
 	echo '{}' > tests/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
 	@touch $@
 
-# One on PATH, else one from npm or from Playwright: tests/chromium.py.
 pictures: screens ## Take the small pictures of the README anew
 	$(BIN)/python -m tests.pictures
 
+# A headless shell from npm, else one on PATH, else Playwright's: tests/chromium.py.
 chromium: .venv/.stamp node_modules/.stamp
 	@$(BIN)/python -m tests.chromium
 

@@ -1,4 +1,4 @@
-"""Tests of pages find a browser without root: on PATH, else npm's, else Playwright's own."""
+"""Tests of pages find a browser without root: npm's, else one on PATH, else Playwright's own."""
 
 import re
 from pathlib import Path
@@ -14,19 +14,19 @@ def program(path: Path) -> Path:
     return path
 
 
-def test_a_browser_is_taken_from_path_then_from_npm_then_from_playwright(tmp_path: Path) -> None:
+def test_a_browser_is_taken_from_npm_then_from_path_then_from_playwright(tmp_path: Path) -> None:
     environment = {"PATH": str(tmp_path / "bin"), "HOME": "/home/nina"}
     unpacked = tmp_path / ".chromium"
     assert launch_options(unpacked, environment) == {"args": QUIET}
+
+    ours = program(tmp_path / "bin" / "google-chrome")
+    assert launch_options(unpacked, environment) == {"executable_path": str(ours), "args": QUIET}
 
     npms = program(unpacked / "chromium")
     chosen = launch_options(unpacked, environment)
     assert chosen["executable_path"] == str(npms)
     assert chosen["env"]["LD_LIBRARY_PATH"].startswith(str(unpacked))
     assert chosen["env"]["HOME"] == "/home/nina"
-
-    ours = program(tmp_path / "bin" / "google-chrome")
-    assert launch_options(unpacked, environment) == {"executable_path": str(ours), "args": QUIET}
 
 
 def test_every_browser_is_started_that_way() -> None:

@@ -7,7 +7,7 @@ app does not start with a route that names none.
 from collections.abc import Sequence
 from typing import Any
 
-from litestar import Request, Router
+from litestar import Request
 from litestar.di import Provide
 from litestar.exceptions import ImproperlyConfiguredException, MethodNotAllowedException
 from litestar.handlers import HTTPRouteHandler
@@ -21,6 +21,7 @@ from app.core import clock
 from app.core.errors import ApiError, Code
 from app.web.bodies import MAX_BODY_BYTES, StrictRequest
 from app.web.rate_limits import RateLimiter, refuse_exceeded
+from app.web.routing import Router
 from app.webhooks.service import Actor
 
 _OPT = "api_key_scope"

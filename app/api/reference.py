@@ -1,13 +1,14 @@
 """The OpenAPI document and its page: `/api/v1/openapi.json` and `/docs/api`. Neither needs an API key.
 
-The page is rendered here, once, from the document: the usual viewers need inline styles and scripts, which our CSP
-forbids. This page has no script.
+The page is rendered here from the document, once, when it is first requested: the usual viewers need inline styles and
+scripts, which our CSP forbids. This page has no script.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -28,8 +29,8 @@ _encode = msgspec.json.Encoder().encode
 def routes(api: Router, pages: Pages, public_url: str) -> list[HTTPRouteHandler]:
     """The two routes, to be mounted at the root. Raises ImproperlyConfiguredException for undescribed routes."""
     described = document(api, public_url)
-    openapi_json = _Fixed(msgspec.json.format(_encode(described), indent=1), JSON)
-    reference = _Fixed(pages.render("docs/api.html", page_context(described)).encode(), HTML)
+    openapi_json = _Fixed(JSON, lambda: msgspec.json.format(_encode(described), indent=1))
+    reference = _Fixed(HTML, lambda: pages.render("docs/api.html", page_context(described)).encode())
 
     @get("/api/v1/openapi.json", include_in_schema=False, sync_to_thread=False)
     def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -43,13 +44,11 @@ def routes(api: Router, pages: Pages, public_url: str) -> list[HTTPRouteHandler]
 
 
 class _Fixed:
-    """A response that is the same for every client until the next start."""
+    """A response that is the same for every client until the next start. It is made at the first request."""
 
-    def __init__(self, content: bytes, media_type: str) -> None:
-        self._content = content
+    def __init__(self, media_type: str, make: Callable[[], bytes]) -> None:
         self._media_type = media_type
-        etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        self._headers = {"ETag": etag, "Cache-Control": f"public, max-age={MAX_AGE_S}"}
+        self._make = make
 
     def answer(self, request: Request[Any, Any, Any]) -> Response[bytes]:
         """200 with the content, or 304 if the client has it already."""
@@ -57,6 +56,15 @@ class _Fixed:
         if self._headers["ETag"] in known:
             return Response(b"", status_code=304, headers=self._headers, media_type=self._media_type)
         return Response(self._content, headers=self._headers, media_type=self._media_type)
+
+    @cached_property
+    def _content(self) -> bytes:
+        return self._make()
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        etag = f'"{hashlib.sha256(self._content).hexdigest()[:32]}"'
+        return {"ETag": etag, "Cache-Control": f"public, max-age={MAX_AGE_S}"}
 
 
 def page_context(described: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ A merchant of which one is no member answers 404, exactly as one that does not e
 from collections.abc import Sequence
 from typing import Any, cast, get_args
 
-from litestar import Request, Router
+from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.exceptions import ImproperlyConfiguredException, MethodNotAllowedException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
@@ -18,6 +18,7 @@ from app.identity.identity import visitor_of
 from app.merchants.members import member
 from app.merchants.roles import Permission
 from app.merchants.terms import Mode
+from app.web.routing import Router
 
 NEEDS = "cabinet_permission"
 

@@ -7,7 +7,7 @@ Everybody who has the link may see the page. There is no session, so none can be
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import Redirect, Stream
@@ -29,6 +29,7 @@ from app.web import brand
 from app.web.client_address import site
 from app.web.pages import COMPRESSED, Pages, language_of
 from app.web.rate_limits import RateLimiter, refuse_exceeded
+from app.web.routing import Router
 from app.web.same_origin import require_same_origin
 from app.wiring import Services
 

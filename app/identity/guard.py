@@ -6,7 +6,7 @@ The guard stands on the router, so no handler below can forget it.
 from collections.abc import Sequence
 from typing import Any, cast
 
-from litestar import Request, Response, Router
+from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ExceptionHandlersMap
@@ -25,6 +25,7 @@ from app.identity.forms import FormRefused
 from app.identity.identity import ForeignForm, Identity, PageRequest, SignedOut, known_visitor, sign_in_path, visitor_of
 from app.web.errors import ErrorView, exception_handlers
 from app.web.pages import HTML
+from app.web.routing import Router
 
 __all__ = ["known_visitor", "operator_router", "signed_in_router", "signed_out_router", "visitor_of"]
 

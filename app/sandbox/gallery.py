@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from litestar import Request, Response, Router, get
+from litestar import Request, Response, get
 
 from app.accounts.sessions_repository import Session
 from app.core.errors import ApiError, Code
@@ -19,6 +19,7 @@ from app.identity.forms import Form
 from app.identity.nav import Banner, Nav, NavItem
 from app.identity.visitor import Visitor
 from app.web.pages import Pages
+from app.web.routing import Router
 
 NOW = datetime(2026, 11, 24, 9, 41, 7, tzinfo=UTC)
 """The gallery's fixed time, so that two screenshots can be compared."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
-from litestar import Router, get
+from litestar import get
 from msgspec import Meta
 
 from app.api.guard import requires, requires_any_key
@@ -23,6 +23,7 @@ from app.networks.config import Asset, NetworkConfig
 from app.reports.balances import balances as asset_balances
 from app.reports.balances import configured
 from app.web.paging import next_cursor, parse_page, parse_seq
+from app.web.routing import Router
 from app.wiring import Services
 
 Symbol = Annotated[str, Meta(description="The asset's symbol.")]

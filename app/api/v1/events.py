@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Response, get, post
 from msgspec import Meta
 
 from app.api.guard import actor_of, requires
@@ -16,6 +16,7 @@ from app.core.errors import Code, invalid
 from app.events import repository as events
 from app.events import service as event_service
 from app.web.paging import next_cursor, parse_page, parse_seq
+from app.web.routing import Router
 from app.webhooks import replay
 from app.wiring import Services
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Response, get, post
 from msgspec import Meta
 
 from app.api.guard import requires
@@ -24,6 +24,7 @@ from app.invoices.states import Status
 from app.merchants.terms import Terms
 from app.web.idempotency import Once
 from app.web.paging import next_cursor, parse_moment, parse_page
+from app.web.routing import Router
 from app.wiring import Services
 
 EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]+@[^@\s\x00-\x20\x7f-\xa0]+$"

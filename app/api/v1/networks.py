@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import msgspec
-from litestar import Router, get
+from litestar import get
 from msgspec import Meta
 
 from app.api.guard import requires_any_key
@@ -12,6 +12,7 @@ from app.api_keys.authentication import Principal
 from app.core.clock import rfc3339
 from app.deposits.coverage_repository import Coverage, coverages
 from app.networks.config import NetworkConfig
+from app.web.routing import Router
 from app.wiring import Services
 
 

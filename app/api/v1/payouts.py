@@ -3,7 +3,7 @@
 from typing import Annotated, Any, cast
 
 import msgspec
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Response, get, post
 from msgspec import Meta
 
 from app.api.guard import requires
@@ -16,6 +16,7 @@ from app.core.errors import ApiError, Code
 from app.payouts.service import NewPayout
 from app.web.idempotency import Once
 from app.web.paging import next_cursor
+from app.web.routing import Router
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody
 from app.withdrawals.states import Status

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, cast
 
 import msgspec
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Response, get, post
 from msgspec import Meta
 
 from app.api.guard import requires
@@ -17,6 +17,7 @@ from app.core.errors import ApiError, Code
 from app.refunds.service import NewRefund
 from app.web.idempotency import Once
 from app.web.paging import next_cursor
+from app.web.routing import Router
 from app.wiring import Services
 from app.withdrawals.presentation import RefundBody
 from app.withdrawals.presented_repository import Filters

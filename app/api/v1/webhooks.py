@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import msgspec
-from litestar import Request, Response, Router, delete, get, patch, post
+from litestar import Request, Response, delete, get, patch, post
 from msgspec import UNSET
 
 from app.api.guard import actor_of, requires
@@ -32,6 +32,7 @@ from app.core.errors import Code, invalid
 from app.web import idempotency
 from app.web.idempotency import Once, Replay
 from app.web.paging import next_cursor, parse_page
+from app.web.routing import Router
 from app.webhooks import endpoints_repository, replay, service
 from app.webhooks.service import RevealedSecret
 from app.wiring import Services
