@@ -206,7 +206,7 @@ def _cursor(stack: Stack, offset: int) -> str:
 
     async def find() -> asyncpg.Record:
         connection = await asyncpg.connect(stack.dsn)
-        row = await connection.fetchrow(
+        row: asyncpg.Record = await connection.fetchrow(
             "SELECT created_at, id FROM invoices ORDER BY created_at DESC, id DESC OFFSET $1 LIMIT 1", offset
         )
         await connection.close()

@@ -42,7 +42,8 @@ class Integrator:
     async def invoice(self, once: str, **fields: Any) -> dict[str, Any]:
         response = await self.post("/invoices", INVOICE | fields, once=once)
         assert response.status_code == 201, response.text
-        return response.json()
+        body: dict[str, Any] = response.json()
+        return body
 
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}

@@ -48,6 +48,11 @@ async def one_of_everything(
     return {"invoice_id": paid["id"], "event_id": event} | {name: answer.json()["id"] for name, answer in made.items()}
 
 
+def filled(path: str, ids: dict[str, str]) -> str:
+    """The path with each parameter replaced by its id."""
+    return re.sub(r"\{(\w+)\}", lambda parameter: ids[parameter[1]], path)
+
+
 async def test_another_merchants_ids_are_as_good_as_none_on_every_route(
     integrator: Integrator,
     new_integrator: NewIntegrator,
@@ -67,7 +72,7 @@ async def test_another_merchants_ids_are_as_good_as_none_on_every_route(
             for ids in (theirs, NOTHING):
                 answer = await integrator.client.request(
                     method.upper(),
-                    re.sub(r"\{(\w+)\}", lambda part, ids=ids: ids[part[1]], path),
+                    filled(path, ids),
                     json=BODIES.get(path.rpartition("/")[2], {}) if method in ("post", "patch") else None,
                     headers=integrator.headers() | {"Idempotency-Key": f"{method} {path}"},
                 )

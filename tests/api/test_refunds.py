@@ -54,7 +54,8 @@ class Counter:
         return await self.invoice(made["id"])
 
     async def invoice(self, invoice_id: str) -> dict[str, Any]:
-        return (await self.integrator.get(f"/invoices/{invoice_id}")).json()
+        body: dict[str, Any] = (await self.integrator.get(f"/invoices/{invoice_id}")).json()
+        return body
 
     async def ask(self, invoice_id: str, amount: str = "1.00", **fields: Any) -> Any:
         self.asked += 1

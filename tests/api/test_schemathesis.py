@@ -19,6 +19,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -147,15 +148,17 @@ async def test_a_key_of_a_single_scope_gets_documented_answers(server: Served, n
                 needed = re.search(r"Needs the scope `([a-z.]+)`", operation["description"])
                 assert refused == (needed is not None and needed[1] not in may), (scope, operation["operationId"])
 
-    for operation in schemathesis.openapi.from_dict(document).get_all_operations():
+    for result in schemathesis.openapi.from_dict(document).get_all_operations():
+        assert isinstance(result, Ok)
+        operation = result.ok()
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             # Each on its own: a negative case that can't be made must not throw the others' away.
             @seed(SEED)
             @settings(
                 max_examples=500 if SOAK else 20, deadline=None, database=None, suppress_health_check=list(HealthCheck)
             )
-            @given(case=operation.ok().as_strategy(generation_mode=mode), key=st.sampled_from(list(keys.values())))
-            def send(case: schemathesis.Case, key: str) -> None:
+            @given(case=operation.as_strategy(generation_mode=mode), key=st.sampled_from(list(keys.values())))
+            def send(case: schemathesis.Case[Any], key: str) -> None:
                 headers = {"Authorization": f"Bearer {key}"}
                 case.call_and_validate(base_url=server.url, headers=headers, session=session, checks=CONFORMANCE)
 

@@ -1,8 +1,9 @@
 """How many statements the hot paths cost Postgres: each is a round trip, and there must not creep in another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 
@@ -15,8 +16,8 @@ async def statements() -> AsyncIterator[list[str]]:
     """The statements that the one open connection of the pool runs meanwhile."""
     seen: list[str] = []
 
-    def note(record: object) -> None:
-        seen.append(" ".join(str(record.query).split()))  # type: ignore[attr-defined]
+    def note(record: Any) -> None:
+        seen.append(" ".join(record.query.split()))
 
     async with database.pool().acquire() as connection:
         connection.add_query_logger(note)
@@ -27,13 +28,13 @@ async def statements() -> AsyncIterator[list[str]]:
         bare.remove_query_logger(note)
 
 
-async def counted(ask: Callable[[], object]) -> list[str]:
+async def counted(ask: Callable[[], Awaitable[httpx.Response]]) -> list[str]:
     """What one request runs, one after the other, once everything is warm."""
     for _ in range(3):  # the pool may open a second connection meanwhile, and each learns a statement's types once
-        await ask()  # type: ignore[misc]
+        await ask()
         await asyncio.sleep(0.2)  # the refill of addresses, the key's last use: beside the request, now and then
     async with statements() as seen:
-        answer: httpx.Response = await ask()  # type: ignore[misc, assignment]
+        answer = await ask()
         assert answer.status_code < 300, answer.text
     return seen
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("db", "valkey")
 
 def evaluated() -> float:
     """Secrets compared so far, right and wrong."""
-    return sum(EVALUATIONS.labels(outcome)._value.get() for outcome in ("right", "wrong"))
+    return sum(float(EVALUATIONS.labels(outcome)._value.get()) for outcome in ("right", "wrong"))
 
 
 async def outcomes(site: object, keys: list[str]) -> Counter[str]:

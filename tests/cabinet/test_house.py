@@ -10,9 +10,9 @@ from app.merchants.service import terms_of
 from app.web.edge import Edge
 from tests.cabinet.people import SAME_ORIGIN, Office, problems
 from tests.cabinet.test_keys import ask_api, issued
+from tests.checkout.pictures import png
 from tests.factories.api_keys import api_key
 from tests.identity.browsing import an_account, hidden, letters
-from tests.merchants.test_branding import png
 
 
 async def test_a_finding_is_put_right_by_one_click(app: Edge, office: Office) -> None:

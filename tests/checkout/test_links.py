@@ -9,15 +9,26 @@ import httpx
 import pytest
 
 from app.asgi import create_app
+from app.checkout.wallet import Choice
 from app.core import clock, database, redis
 from app.core.settings import Settings
 from app.invoices.links import PaymentLinks
+from app.invoices.presentation import InvoiceBody
 from app.merchants import branding
+from app.networks.config import NetworkConfig
 from app.wiring import Services
 from tests.checkout.pictures import PNG
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
 from tests.work import work
+
+
+class NoWallet:
+    """A customer's wallet that pays nothing."""
+
+    async def pay(self, invoice: InvoiceBody, network: NetworkConfig, choice: Choice) -> None:
+        raise AssertionError
+
 
 CANARY = "canary-5f1c"
 
@@ -176,4 +187,4 @@ async def test_a_merchant_s_name_colour_and_logo_are_on_its_page(services: Servi
 async def test_no_wallet_pays_outside_a_sandbox(chain_settings: Callable[..., Settings]) -> None:
     for environment in ("production", "test"):
         with pytest.raises(ValueError, match="only a sandbox"):
-            create_app(replace(chain_settings(), environment=environment), wallet=lambda services: None)
+            create_app(replace(chain_settings(), environment=environment), wallet=lambda services: NoWallet())

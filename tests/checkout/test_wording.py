@@ -102,8 +102,9 @@ def test_an_expired_page_looks_out_for_a_late_deposit_for_an_hour() -> None:
 @pytest.mark.parametrize("field", ["success_url", "fail_url"])
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "http://shop.example", "//shop.example", ""])
 def test_a_link_that_is_not_https_is_refused(field: str, url: str) -> None:
+    changes: dict[str, Any] = {field: url}
     with pytest.raises(ValueError, match="https"):
-        a_view(**{field: url})
+        a_view(**changes)
 
 
 def test_other_links_are_refused_too() -> None:

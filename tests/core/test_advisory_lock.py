@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import asyncpg
@@ -73,6 +74,11 @@ async def test_one_works_and_another_takes_over_when_it_stops(db: str) -> None:
     await second.end()
 
 
+def have_run(workers: list[Worker], rounds: int) -> bool:
+    """Whether the workers together have run this many rounds."""
+    return sum(worker.rounds for worker in workers) >= rounds
+
+
 @pytest.mark.usefixtures("hasty")
 async def test_another_takes_over_from_one_whose_session_has_ended(db: str) -> None:
     admin = await asyncpg.connect(db)
@@ -80,7 +86,7 @@ async def test_another_takes_over_from_one_whose_session_has_ended(db: str) -> N
     try:
         for _ in range(5):
             wanted = sum(worker.rounds for worker in workers) + 3
-            await until(lambda wanted=wanted: sum(worker.rounds for worker in workers) >= wanted)
+            await until(partial(have_run, workers, wanted))
             await end_sessions_with_locks(admin)
     finally:
         for worker in workers:

@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -22,6 +23,9 @@ EXAMPLES = 25 * max(1, int(os.environ.get("SOAK", "1")))
 FEW = runs(
     max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
+
+Step = tuple[str, Any]
+"""What happens, and which or how much."""
 
 OTHER_RAW = 10**15
 """A thousandth of an ETH: far above its dust limit."""
@@ -60,7 +64,7 @@ async def pay(feed: Feed, to: InvoiceBody, kind: str) -> None:
     await feed.pay(to, amount_raw, asset)
 
 
-async def walk(feed: Feed, to: InvoiceBody, taken: list[tuple]) -> None:
+async def walk(feed: Feed, to: InvoiceBody, taken: list[Step]) -> None:
     """Run the steps; steps without a deposit to act on are left out."""
     for verb, what in taken:
         if verb == "pay":
@@ -90,7 +94,13 @@ async def assert_paid_once(services: Services, feed: Feed, to: InvoiceBody) -> N
 @FEW
 @given(steps=steps, gone=st.booleans(), late=st.booleans())
 async def test_one_exact_deposit_pays_whatever_comes_and_goes(
-    services: Services, feed: Feed, merchants: dict[bool, Terms], in_parts: bool, steps: list, gone: bool, late: bool
+    services: Services,
+    feed: Feed,
+    merchants: dict[bool, Terms],
+    in_parts: bool,
+    steps: list[Step],
+    gone: bool,
+    late: bool,
 ) -> None:
     to = await begin(services, feed, merchants[in_parts])
     await walk(feed, to, steps)
@@ -117,7 +127,7 @@ specks = st.sampled_from(["speck", "other speck", "other"]).map(lambda kind: ("p
 @FEW
 @given(steps=st.lists(st.one_of(parts, parts, specks, reorganisations, returns), max_size=8), looks=st.booleans())
 async def test_parts_pay_whatever_comes_and_goes(
-    services: Services, feed: Feed, merchants: dict[bool, Terms], steps: list, looks: bool
+    services: Services, feed: Feed, merchants: dict[bool, Terms], steps: list[Step], looks: bool
 ) -> None:
     """A customer pays parts of what is missing, and at last all of it; specks come in between, blocks are replaced.
     `looks`: the last part is what the page asks for by then, else what it asked for before the last speck came."""

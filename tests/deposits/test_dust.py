@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from app.core import clock, database
 from app.deposits import repository, reviews
 from app.deposits.reviews import ReviewRefused
+from app.invoices.presentation import InvoiceBody
 from app.invoices.reading_repository import MOST_DUST
 from app.merchants.terms import Terms
 from app.reports import timeline
@@ -33,7 +34,9 @@ async def merchant(services: Services) -> Terms:
     return await terms(service_fee_bps=80)
 
 
-async def paid_exactly(services: Services, feed: Feed, merchant: Terms, before: list, after: list):  # type: ignore[no-untyped-def]
+async def paid_exactly(
+    services: Services, feed: Feed, merchant: Terms, before: list[tuple[str, int]], after: list[tuple[str, int]]
+) -> tuple[InvoiceBody, InvoiceBody]:
     """An invoice of 5.00 with other deposits before and after the exact one, all of them final."""
     to = await invoice(services, merchant)
     for asset, amount_raw in before:

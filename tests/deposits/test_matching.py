@@ -117,7 +117,9 @@ def test_the_expected_amount_is_never_dust() -> None:
     st.integers(1, 3),
     st.lists(st.tuples(st.sampled_from(list(Status)), st.integers(1, 3), st.sampled_from(["USDT", "ETH"])), max_size=5),
 )
-def test_only_an_open_invoice_over_just_this_is_ever_paid(asset: str, amount: int, served: list[tuple]) -> None:
+def test_only_an_open_invoice_over_just_this_is_ever_paid(
+    asset: str, amount: int, served: list[tuple[Status, int, str]]
+) -> None:
     candidates = [invoice(str(n), *facts) for n, facts in enumerate(served)]
     found = match(asset, amount, NOW, candidates)
     assert (found.invoice_id is None) == (not candidates)

@@ -1,5 +1,7 @@
 """Money for tests, and a signer that sends nothing: it calls the verbs that a signer calls."""
 
+from typing import Any
+
 import msgspec
 
 from app.core import clock, database, ids
@@ -39,8 +41,14 @@ async def balance(owner: str, asset: str = "USDT") -> tuple[int, int]:
 
 async def payout(services: Services, merchant_id: str, amount: str = "10.00", **fields: str) -> PayoutBody:
     """A payout that the merchant has asked for."""
-    asked = {"asset": "USDT", "chain": "ethereum", "destination": CUSTOMER, "requested_by": "api_key:k", **fields}
-    body = await services.payouts.create(merchant_id, "test", NewPayout(amount=amount, **asked), None, clock.now())
+    request: dict[str, Any] = {
+        "asset": "USDT",
+        "chain": "ethereum",
+        "destination": CUSTOMER,
+        "requested_by": "api_key:k",
+        **fields,
+    }
+    body = await services.payouts.create(merchant_id, "test", NewPayout(amount=amount, **request), None, clock.now())
     return msgspec.json.decode(body, type=PayoutBody)
 
 

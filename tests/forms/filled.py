@@ -127,6 +127,8 @@ ELSEWHERE_TESTED = {
 }
 """Forms that the walks leave out, and where they are tested."""
 
-SIGNED_OUT = ("/sign-in", "/sign-in/code", "/sign-up", "/confirm-email", "/confirm-email/change", "/forgot-password")
-SIGNED_OUT += ("/reset-password",)
-"""Forms of whoever is not signed in: bound by links that work once, and by throttles."""
+SIGNED_OUT = (
+    *("/sign-in", "/sign-in/code", "/sign-up", "/confirm-email", "/confirm-email/change"),
+    *("/forgot-password", "/reset-password"),
+)
+"""Forms for visitors who are not signed in: bound by links that work once, and by throttles."""

@@ -1,6 +1,7 @@
 """A browser without scripts: it stores cookies, and submits forms with the fields of the page."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from html import unescape
@@ -68,7 +69,7 @@ class Browser:
         shown = await self.get(page or path)
         return await self.post(path, hidden(shown) | fields)
 
-    async def post(self, path: str, fields: dict[str, str], **headers: str) -> httpx.Response:
+    async def post(self, path: str, fields: Mapping[str, str | Sequence[str]], **headers: str) -> httpx.Response:
         """Send fields, as a page of ours would."""
         return await self.client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin"} | headers)
 

@@ -159,13 +159,14 @@ async def export() -> list[str]:
 async def proof_of(number: int | None = None) -> dict[str, object]:
     proof = await checkpoints.prove(CHAIN, number)
     assert proof is not None
-    shown = {
+    published = {
         "leaf": proof.leaf.fields(),
         "index": proof.index,
         "path": list(proof.path),
         **proof.checkpoint.published(),
     }
-    return json.loads(json.dumps(shown))
+    as_read: dict[str, object] = json.loads(json.dumps(published))
+    return as_read
 
 
 class ThirdParty:

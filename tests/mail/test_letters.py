@@ -94,8 +94,8 @@ def test_every_subject_is_ours() -> None:
     for path, call in _calls("letter"):
         subject, place = call.args[1], str(path.relative_to(APP))
         assert isinstance(subject, ast.Constant) or ast.unparse(subject) == SUBJECTS_FROM_ELSEWHERE[place], place
-    for path in ("accounts/letters.py", "webhooks/pausing.py"):
-        for node in ast.walk(ast.parse((APP / path).read_text())):
+    for name_of_file in ("accounts/letters.py", "webhooks/pausing.py"):
+        for node in ast.walk(ast.parse((APP / name_of_file).read_text())):
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 if name in GIVEN_A_SUBJECT:

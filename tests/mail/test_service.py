@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from email import policy
+from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path
 
@@ -24,6 +25,13 @@ from app.mail.letters import Kind, letter
 from tests.factories.letters import letters
 
 ADDRESSES_TRIED = 300 if os.environ.get("SOAK") else 30
+
+
+def text_of(sent: Message) -> str:
+    """The decoded text of a letter in a Maildir."""
+    payload = sent.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    return payload.decode()
 
 
 @asynccontextmanager
@@ -77,7 +85,7 @@ async def test_a_letter_is_written_to_the_maildir_once(db: str, tmp_path: Path) 
     assert sum(await asyncio.gather(*(service.send_waiting(mailer) for _ in range(4)))) == 1
     (sent,) = mailbox.Maildir(tmp_path / "mail")
     assert sent["To"] == "owner@shop.example"
-    assert "Grüße" in sent.get_payload(decode=True).decode()
+    assert "Grüße" in text_of(sent)
 
 
 async def test_a_letter_is_sent_by_smtp_and_tried_again_after_a_refusal(db: str) -> None:
@@ -109,7 +117,7 @@ async def test_a_link_is_never_in_the_outbox_in_clear_and_gone_once_it_is_sent(d
     mailer = MaildirMailer(tmp_path / "mail", "pay@example.com")
     assert await service.send_waiting(mailer) == 1
     (sent,) = mailbox.Maildir(tmp_path / "mail")
-    assert link in sent.get_payload(decode=True).decode()
+    assert link in text_of(sent)
     assert await letters() == []
     assert await database.fetch_value("SELECT body_sealed IS NULL AND body = '' FROM mail_outbox")
 
@@ -142,7 +150,7 @@ async def test_a_letter_that_an_earlier_version_wrote_is_sent(db: str, tmp_path:
     await database.execute("UPDATE mail_outbox SET body = 'from before', body_sealed = NULL")
     assert await service.send_waiting(MaildirMailer(tmp_path / "mail", "pay@example.com")) == 1
     (sent,) = mailbox.Maildir(tmp_path / "mail")
-    assert "from before" in sent.get_payload(decode=True).decode()
+    assert "from before" in text_of(sent)
     assert await database.fetch_value("SELECT body FROM mail_outbox") == ""
 
 

@@ -49,7 +49,7 @@ class SharedServers:
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> object | None:
         """Take the place of tests/conftest.py's own."""
-        server = self._servers.get(fixturedef.argname)
+        server: object | None = self._servers.get(fixturedef.argname)
         if server is None or fixturedef.func.__module__ != "tests.conftest":
             return None
         fixturedef.cached_result = (server, fixturedef.cache_key(request), None)
@@ -146,7 +146,11 @@ def _told_by_running(work: Callable[[Callable[[bytes], None]], None]) -> bytes:
             with os.fdopen(said, "wb") as pipe:
                 pipe.write(message)
 
-        _exit_with(lambda: work(tell) or 0)
+        def tell_and_exit() -> int:
+            work(tell)
+            return 0
+
+        _exit_with(tell_and_exit)
     os.close(said)
     with os.fdopen(heard, "rb") as pipe:
         message = pipe.read()
@@ -160,7 +164,7 @@ def _exit_with(work: Callable[[], int]) -> NoReturn:
     try:
         code = work()
     except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

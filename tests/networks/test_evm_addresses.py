@@ -3,7 +3,8 @@
 import time
 
 import pytest
-from bip_utils import Bip32Slip10Secp256k1, Bip39SeedGenerator
+from bip_utils.bip.bip32.slip10.bip32_slip10_secp256k1 import Bip32Slip10Secp256k1
+from bip_utils.bip.bip39.bip39_seed_generator import Bip39SeedGenerator
 from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ async def everybody(addresses: Collection[str]) -> set[str]:
 
 
 @asynccontextmanager
-async def chain_at(*urls: str, contract: str = CONTRACT, chain_id: int = ANVIL_CHAIN_ID):
+async def chain_at(*urls: str, contract: str = CONTRACT, chain_id: int = ANVIL_CHAIN_ID) -> AsyncIterator[EvmChain]:
     chain = EvmChain(evm_network(urls, contract, chain_id=chain_id))
     try:
         yield chain

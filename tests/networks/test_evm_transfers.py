@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 import rlp
-from eth_utils import keccak, to_canonical_address, to_checksum_address
+from eth_utils.address import to_canonical_address, to_checksum_address
+from eth_utils.crypto import keccak
 
 from app.networks.evm.chain import EvmChain
 from app.networks.port import Block, ChainMoved, Transfer

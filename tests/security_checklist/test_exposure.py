@@ -24,7 +24,7 @@ URL = "https://93.184.216.34/hook"
 
 
 def endpoints(by: Member, settings: Settings, outbound: OutboundClient) -> dict[str, EndpointAdministration]:
-    return {mode: EndpointAdministration(by, mode, settings.data_keys, outbound) for mode in ("live", "test")}  # type: ignore
+    return {mode: EndpointAdministration(by, mode, settings.data_keys, outbound) for mode in ("live", "test")}
 
 
 @pytest.fixture

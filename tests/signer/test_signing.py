@@ -121,7 +121,7 @@ async def test_two_approvals_of_one_operator_are_one(setup: SignerUnderTest) -> 
     twice += f" SELECT id, '{setup.operator.id}', digest, now()"
     with pytest.raises(asyncpg.UniqueViolationError) as refused:
         await database.execute(f"{twice} FROM withdrawals WHERE id = '{large.id}'")
-    assert refused.value.constraint_name == "approvals_once"
+    assert "approvals_once" in str(refused.value)
     await as_superuser(
         "ALTER TABLE approvals DROP CONSTRAINT approvals_once",
         f"{twice} FROM withdrawals WHERE id = '{large.id}'",

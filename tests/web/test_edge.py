@@ -46,8 +46,8 @@ async def test_the_request_id_is_the_clients_where_sane(settings: Settings) -> N
     async with client(make_site(settings)) as http:
         for sane in ("a", "support-42", "A.b_c-9", "x" * 128):
             assert (await http.get("/page", headers={"X-Request-Id": sane})).headers["X-Request-Id"] == sane
-        for strange in ("", "a b", "x" * 129, 'a"b', "ä".encode(), "{}"):
-            made = (await http.get("/page", headers={"X-Request-Id": strange})).headers["X-Request-Id"]
+        for strange in ("", "a b", "x" * 129, 'a"b', "ä", "{}"):
+            made = (await http.get("/page", headers={b"X-Request-Id": strange.encode()})).headers["X-Request-Id"]
             assert made != strange
             assert len(made) == 32
 

@@ -230,11 +230,11 @@ def variants(method: str, template: str, right: PageRequest, fields: Mapping[str
         yield replace(right, headers=sent, body=body)
         if kind == FORM:
             yield replace(right, headers=sent, body=right.body + b"&" + body)
-    for name in fields:
-        if name != "csrf_token":
-            others = encoded({other: value for other, value in fields.items() if other != name})
+    for changed in fields:
+        if changed != "csrf_token":
+            others = encoded({other: value for other, value in fields.items() if other != changed})
             for value in VALUES:
-                yield replace(right, body=others + b"&" + quote(name).encode() + b"=" + value)
+                yield replace(right, body=others + b"&" + quote(changed).encode() + b"=" + value)
 
 
 async def names_that_nothing_has(caller: Caller, ids: Mapping[str, str], tokens: Mapping[str, str]) -> None:

@@ -36,7 +36,7 @@ def sentences(code: str) -> Iterator[tuple[Message, list[str], list[str]]]:
         if message.id:
             ids = list(message.id) if isinstance(message.id, tuple) else [message.id]
             strings = list(message.string) if isinstance(message.string, tuple) else [message.string]
-            yield message, ids, strings
+            yield message, [str(each) for each in ids], [str(each or "") for each in strings]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def placeholders(text: str) -> set[str]:
 @pytest.mark.parametrize("code", CODES)
 def test_plural_forms_go_by_the_language_s_rules(code: str) -> None:
     locale, plural = Locale.parse(code, sep="-"), catalogue(code)
-    form_of = {}
+    form_of: dict[str, int] = {}
     for n in [*range(1_200), 10_000, 1_000_000]:
         index = eval_plural(plural.plural_expr, n)
         rule = locale.plural_form(n) if code != "es" else ("one" if n == 1 else "other")

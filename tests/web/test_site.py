@@ -70,7 +70,7 @@ async def test_security_txt_is_there_where_a_contact_is_set(settings: Settings) 
     async with host(replace(settings, security_contacts=contacts)) as http:
         answer = await http.get("/.well-known/security.txt")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    fields = [tuple(line.split(": ", 1)) for line in answer.text.splitlines()]
+    fields = [(name, value) for name, _, value in (line.partition(": ") for line in answer.text.splitlines())]
     assert [value for name, value in fields if name == "Contact"] == list(contacts)
     assert dict(fields)["Canonical"] == "https://pay.example.test/.well-known/security.txt"
     ends_in = datetime.fromisoformat(dict(fields)["Expires"]) - clock.now()

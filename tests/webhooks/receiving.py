@@ -73,6 +73,10 @@ class Receiver:
             while not condition():
                 await asyncio.sleep(0.01)
 
+    async def until_received(self, count: int, path: str | None = None) -> None:
+        """Wait until this many requests have come, to one path or to any, or fail."""
+        await self.until(lambda: len(self.requests if path is None else self.at(path)) >= count)
+
 
 @asynccontextmanager
 async def receiving(folder: Path) -> AsyncIterator[Receiver]:

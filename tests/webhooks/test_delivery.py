@@ -324,7 +324,7 @@ async def test_hanging_endpoints_do_not_hold_up_healthy_ones(
             already = len(receiver.at("/healthy"))
             started_s = clock.monotonic_s()
             await happen(merchant_id)
-            await receiver.until(lambda already=already: len(receiver.at("/healthy")) > already)
+            await receiver.until_received(already + 1, "/healthy")
             assert clock.monotonic_s() - started_s < 1
         assert all(len(receiver.at(f"/hanging-{number}")) == 4 for number in range(5))
         hung.set()
@@ -481,7 +481,7 @@ async def test_a_wake_up_beats_the_poll(valkey: str, merchant_id: str, keys: Dat
         for number in range(2, 12):
             started_s = clock.monotonic_s()
             await happen(merchant_id)
-            await receiver.until(lambda number=number: len(receiver.requests) == number)
+            await receiver.until_received(number)
             latencies_s.append(clock.monotonic_s() - started_s)
     assert sorted(latencies_s)[5] < 0.3
 

@@ -1,6 +1,7 @@
 """Sending again: one event, everything since a time; and the test event."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
@@ -70,7 +71,7 @@ async def test_one_event_goes_again_to_one_endpoint_or_to_all(
     async with dispatching(receiver, keys):
         event_id = await happen(merchant_id)
         await until_settled()
-        call = {"merchant_id": merchant_id, "mode": "test", "event_id": event_id, "actor": ACTOR}
+        call: dict[str, Any] = {"merchant_id": merchant_id, "mode": "test", "event_id": event_id, "actor": ACTOR}
         assert await replay.redeliver_event(**call, endpoint_id=None) == 1
         await until_settled()
         assert await replay.redeliver_event(**call, endpoint_id=other.id) == 1

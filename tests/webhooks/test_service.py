@@ -87,7 +87,7 @@ async def test_changes_hold_for_what_waits_and_what_comes(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await enabled_endpoint(receiver, merchant_id, keys, "/old")
-    where = {"merchant_id": merchant_id, "mode": "test", "endpoint_id": endpoint.id, "actor": ACTOR}
+    where: dict[str, Any] = {"merchant_id": merchant_id, "mode": "test", "endpoint_id": endpoint.id, "actor": ACTOR}
     async with dispatching(receiver, keys):
         paused = await service.pause_endpoint(**where)
         assert (paused.status, paused.status_reason) == ("paused", "merchant")
@@ -114,7 +114,7 @@ async def test_disabling_makes_waiting_deliveries_dead_and_enabling_starts_again
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await enabled_endpoint(receiver, merchant_id, keys)
-    where = {"merchant_id": merchant_id, "mode": "test", "endpoint_id": endpoint.id, "actor": ACTOR}
+    where: dict[str, Any] = {"merchant_id": merchant_id, "mode": "test", "endpoint_id": endpoint.id, "actor": ACTOR}
     receiver.always(response(503))
     async with dispatching(receiver, keys):
         await happen(merchant_id)
@@ -134,7 +134,7 @@ async def test_a_deleted_endpoint_is_gone_and_gets_nothing(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await enabled_endpoint(receiver, merchant_id, keys)
-    where = {"merchant_id": merchant_id, "mode": "test", "endpoint_id": endpoint.id, "actor": ACTOR}
+    where: dict[str, Any] = {"merchant_id": merchant_id, "mode": "test", "endpoint_id": endpoint.id, "actor": ACTOR}
     await service.delete_endpoint(**where)
     async with dispatching(receiver, keys):
         await happen(merchant_id)
