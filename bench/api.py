@@ -118,14 +118,14 @@ def _pgbench(stack: Stack) -> float:
         script = Path(folder) / "insert.sql"
         script.write_text("INSERT INTO bench_rows (at, n) VALUES (now(), 'x');\n")
         asyncio.run(_execute(stack.dsn, "CREATE TABLE bench_rows (id bigserial PRIMARY KEY, at timestamptz, n text)"))
-        said = subprocess.run(
+        output = subprocess.run(
             [str(stack.postgres.pgbench), "-n", "-c16", "-j2", f"-T{SECONDS}", "-Mprepared", f"-f{script}", stack.dsn],
             check=True,
             capture_output=True,
             text=True,
         ).stdout
         asyncio.run(_execute(stack.dsn, "DROP TABLE bench_rows"))
-    return float(said.split("tps = ")[1].split()[0])
+    return float(output.split("tps = ")[1].split()[0])
 
 
 async def _execute(dsn: str, statement: str) -> None:

@@ -20,7 +20,7 @@ PAGE = (TESTS / "data/security_page.txt").read_text()
 
 PROOFS: dict[str, tuple[str, ...]] = {
     "Treat the secret like a password.": (
-        "api_keys/test_keys.py::test_a_key_brings_its_merchant_along_and_shows_no_secret",
+        "api_keys/test_keys.py::test_a_key_is_read_with_its_merchant_and_shows_no_secret",
     ),
     "Put it in a secret manager, never commit it, never log it.": (
         "web/test_edge.py::test_the_access_log_names_the_route_and_no_secret",
@@ -42,10 +42,10 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "api_keys/test_keys.py::test_rotation_without_grace_ends_the_old_secret_at_once",
     ),
     "5 failed attempts": (
-        "api_keys/test_lockout.py::test_a_hundred_parallel_guesses_get_five_looks",
+        "api_keys/test_lockout.py::test_of_a_hundred_parallel_guesses_five_are_compared",
         "api_keys/test_lockout.py::test_the_lock_survives_redis_and_restarts_and_ends_after_an_hour",
     ),
-    "The lockout is per-key": ("api_keys/test_lockout.py::test_a_hundred_parallel_guesses_get_five_looks",),
+    "The lockout is per-key": ("api_keys/test_lockout.py::test_of_a_hundred_parallel_guesses_five_are_compared",),
     "Verify the Swap-Pay-Signatureheader": (
         "webhooks/test_signing.py::test_our_signature_is_hmac_of_time_and_body_under_the_whole_secret",
         "webhooks/test_delivery.py::test_an_event_arrives_signed_and_is_the_very_bytes_that_the_query_shows",
@@ -65,7 +65,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "core/test_outbound_targets.py::test_addresses_that_are_denied",
         "core/test_outbound_targets.py::test_a_denied_ipv4_address_is_denied_in_every_ipv6_form",
         "core/test_outbound_client.py::test_a_name_that_turns_private_is_never_connected_to",
-        "api/test_webhooks.py::test_an_unfit_url_is_refused_and_nothing_made",
+        "api/test_webhooks.py::test_a_refused_url_creates_no_endpoint",
     ),
     "Respond 2xx within 10 seconds.": (
         "test_security_page.py::test_a_receiver_has_ten_seconds",
@@ -114,7 +114,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "Every payout and refund waits for operator approval": (
         "withdrawals/test_approvals.py::test_postgres_refuses_to_store_what_nobody_approved",
-        "signer/test_signing.py::test_a_status_that_somebody_has_set_is_no_approval",
+        "signer/test_signing.py::test_a_status_set_in_the_database_is_no_approval",
         "deposits/test_reviews.py::test_a_return_is_a_refund_that_another_operator_approves",
     ),
     "Ledger is hash-chained per (merchant, asset).": (

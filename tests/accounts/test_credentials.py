@@ -65,7 +65,7 @@ async def test_of_two_changes_from_one_browser_at_once_one_counts(settings: Sett
     assert sum(await asyncio.gather(*(change() for _ in range(5)))) == 1
 
 
-async def test_a_change_from_a_token_that_was_replaced_is_none(settings: Settings, steady_clock: None) -> None:
+async def test_a_replaced_token_changes_nothing(settings: Settings, steady_clock: None) -> None:
     """The owner gave a code, so that the browser has a new token; a copy of the old one changes nothing."""
     world = await a_world(settings)
     assert await sessions.renew(world.session, clock.now()) is not None

@@ -36,9 +36,9 @@ async def one_of_everything(
     """What the other merchant has, by the name of a path's parameter."""
     paid = await owner.invoice("k")
     await pay_on_chain(services, driver, token, paid["pay_in"]["address"], int(paid["pay_in"]["amount_raw"]))
-    asked = {"asset": "USDT", "chain": "ethereum", "amount": "1.00", "destination": STRANGER}
+    body = {"asset": "USDT", "chain": "ethereum", "amount": "1.00", "destination": STRANGER}
     made = {
-        "payout_id": await owner.post("/payouts", asked, once="p"),
+        "payout_id": await owner.post("/payouts", body, once="p"),
         "refund_id": await owner.post(f"/invoices/{paid['id']}/refunds", BODIES["refunds"], once="r"),
         "webhook_id": await owner.post("/webhooks", HOOK, once="w"),
     }
@@ -53,7 +53,7 @@ def filled(path: str, ids: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda parameter: ids[parameter[1]], path)
 
 
-async def test_another_merchants_ids_are_as_good_as_none_on_every_route(
+async def test_another_merchants_ids_are_not_found_on_any_route(
     integrator: Integrator,
     new_integrator: NewIntegrator,
     chain_settings: Callable[..., Settings],

@@ -27,9 +27,9 @@ AT_ONCE = 40
 BODY = {"amount": "5.00", "currency": "USDT", "chain": "ethereum"}
 
 
-async def timed(asked: Awaitable[httpx.Response]) -> tuple[httpx.Response, float]:
+async def timed(request: Awaitable[httpx.Response]) -> tuple[httpx.Response, float]:
     began_s = time.monotonic()
-    answer = await asked
+    answer = await request
     return answer, time.monotonic() - began_s
 
 
@@ -54,24 +54,24 @@ async def test_with_postgres_stopped_everybody_is_answered_in_time(
         pages = [timed(client.get(pay)), timed(client.get("/cabinet", headers=session))]
         ready = [timed(client.get("/readyz")) for _ in range(3)]
         alive, ready_later = timed(client.get("/healthz")), _later(client)
-        told = await asyncio.gather(*api, *pages, *ready, alive, ready_later)
+        replies = await asyncio.gather(*api, *pages, *ready, alive, ready_later)
         waited_s = time.monotonic() - began_s
     # then the API says so in its envelope, pages in words, readiness at once, and the process is alive.
     count = len(api)
-    for answer, took_s in told[:count]:
+    for answer, took_s in replies[:count]:
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "UNAVAILABLE")
         assert int(answer.headers["Retry-After"]) >= 1
         assert took_s < MOST_S
-    for answer, took_s in told[count : count + 2]:
+    for answer, took_s in replies[count : count + 2]:
         assert answer.status_code == 503
         assert answer.headers["Content-Type"].startswith("text/html")
         assert took_s < MOST_S
-    assert 'http-equiv="refresh"' in told[count][0].text
-    for answer, took_s in [*told[count + 2 : count + 5], told[-1]]:
+    assert 'http-equiv="refresh"' in replies[count][0].text
+    for answer, took_s in [*replies[count + 2 : count + 5], replies[-1]]:
         assert (answer.status_code, answer.json()["database"]) == (503, "down")
         assert took_s < READY_S
-    assert told[-2][0].status_code == 200
-    assert told[-2][1] < READY_S
+    assert replies[-2][0].status_code == 200
+    assert replies[-2][1] < READY_S
     assert waited_s < MOST_S
     # And when it goes on, what was asked for is asked for again, and was made once.
     for number in range(3):
@@ -89,7 +89,7 @@ async def _later(client: httpx.AsyncClient) -> tuple[httpx.Response, float]:
     return await timed(client.get("/readyz"))
 
 
-async def test_a_server_that_a_fail_over_has_left_read_only_is_unavailable_and_left(
+async def test_a_server_left_read_only_by_a_fail_over_is_unavailable_and_replaced(
     integrator: Integrator, postgres: Postgres
 ) -> None:
     await integrator.invoice("before")
@@ -117,7 +117,7 @@ async def test_with_redis_stopped_the_first_creation_takes_a_second_at_most(
 
 
 @pytest.mark.usefixtures("valkey")
-async def test_an_open_page_looks_by_itself_while_redis_hangs_and_listens_again_after_it(
+async def test_an_open_page_polls_while_redis_hangs_and_streams_again_afterwards(
     valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "PING_AFTER_S", 0.3)

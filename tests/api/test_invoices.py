@@ -159,9 +159,7 @@ async def test_paused_invoices_say_so(integrator: Integrator) -> None:
     assert "Retry-After" in paused.headers
 
 
-async def test_another_merchants_invoice_is_as_good_as_none(
-    integrator: Integrator, new_integrator: NewIntegrator
-) -> None:
+async def test_another_merchants_invoice_is_not_found(integrator: Integrator, new_integrator: NewIntegrator) -> None:
     theirs = (await (await new_integrator()).invoice("k"))["id"]
     for method, suffix in (("GET", ""), ("POST", "/cancel")):
         bodies = []

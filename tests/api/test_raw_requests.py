@@ -88,8 +88,8 @@ def paths_and_methods(server: Served, key: bytes) -> None:
         answer = send(server, request(method, INVOICES, key))
         assert answer[1]["allow"] == "GET, HEAD, POST", method
         assert code(answer) == (405, "METHOD_NOT_ALLOWED")
-    status, told, body = send(server, request(b"HEAD", INVOICES, key))
-    assert (status, told["content-type"], body) == (200, "application/json", b"")
+    status, reply_headers, body = send(server, request(b"HEAD", INVOICES, key))
+    assert (status, reply_headers["content-type"], body) == (200, "application/json", b"")
 
 
 def queries(server: Served, key: bytes) -> None:

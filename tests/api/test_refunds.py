@@ -137,15 +137,15 @@ async def test_partial_refunds_roll_the_invoice_up(counter: Counter, ops: Operat
     assert await balance("platform:fees") == (40_000, 0)  # the service was rendered
     states = ["refund.pending_approval", "refund.approved", "refund.submitted", "refund.confirmed"]
     assert await event_types(first["id"]) == await event_types(rest) == states
-    told = (await event_types(invoice["id"]))[-2:]
-    assert told == ["invoice.partially_refunded", "invoice.refunded"]
+    events = (await event_types(invoice["id"]))[-2:]
+    assert events == ["invoice.partially_refunded", "invoice.refunded"]
     assert await counter.refused(invoice["id"], "0.01") == (409, "INVOICE_NOT_REFUNDABLE")
     await assert_books()
     await assert_invoices()
 
 
 @pytest.mark.parametrize("end", ["rejected", "taken back", "failed", "expired"])
-async def test_what_comes_to_nothing_gives_the_lock_back(counter: Counter, ops: Operator, end: str) -> None:
+async def test_a_refund_that_is_not_paid_releases_its_amount(counter: Counter, ops: Operator, end: str) -> None:
     invoice = await counter.paid_invoice()
     refund_id = await counter.refund(invoice["id"], whole(invoice))
     assert await counter.refused(invoice["id"], "0.01") == (400, "REFUND_EXCEEDS_NET")
@@ -163,10 +163,10 @@ async def test_what_comes_to_nothing_gives_the_lock_back(counter: Counter, ops: 
         clock.shift(timedelta(days=7, minutes=1))
         assert await expire_stale(counter.services.withdrawals, 7, clock.now()) == 1
 
-    seen = (await counter.integrator.get(f"/refunds/{refund_id}")).json()
+    current = (await counter.integrator.get(f"/refunds/{refund_id}")).json()
     status = "failed" if end == "failed" else "rejected"
-    assert seen["status"] == status
-    assert seen["status_reason"]
+    assert current["status"] == status
+    assert current["status_reason"]
     assert (await event_types(refund_id))[-1] == f"refund.{status}"
     after = await counter.invoice(invoice["id"])
     assert (after["status"], after["refunded_raw"]) == ("paid", "0")
@@ -193,7 +193,7 @@ async def test_only_what_was_paid_is_refunded(counter: Counter) -> None:
     assert await counter.refused("INV-0000000000") == (404, "INVOICE_NOT_FOUND")
 
 
-async def test_paused_capped_or_spent(counter: Counter) -> None:
+async def test_refunds_are_refused_when_paused_above_the_cap_or_above_the_balance(counter: Counter) -> None:
     invoice = await counter.paid_invoice()
     merchant_id = counter.integrator.merchant_id
     await merchants.pause("refunds", "an incident", clock.now())

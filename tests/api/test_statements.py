@@ -14,55 +14,55 @@ from tests.api.conftest import Integrator
 @asynccontextmanager
 async def statements() -> AsyncIterator[list[str]]:
     """The statements that the one open connection of the pool runs meanwhile."""
-    seen: list[str] = []
+    statements_run: list[str] = []
 
     def note(record: Any) -> None:
-        seen.append(" ".join(record.query.split()))
+        statements_run.append(" ".join(record.query.split()))
 
     async with database.pool().acquire() as connection:
         connection.add_query_logger(note)
         bare = connection._con
     try:
-        yield seen
+        yield statements_run
     finally:
         bare.remove_query_logger(note)
 
 
-async def counted(ask: Callable[[], Awaitable[httpx.Response]]) -> list[str]:
+async def counted(request: Callable[[], Awaitable[httpx.Response]]) -> list[str]:
     """What one request runs, one after the other, once everything is warm."""
     for _ in range(3):  # the pool may open a second connection meanwhile, and each learns a statement's types once
-        await ask()
+        await request()
         await asyncio.sleep(0.2)  # the refill of addresses, the key's last use: beside the request, now and then
-    async with statements() as seen:
-        answer = await ask()
+    async with statements() as statements_run:
+        answer = await request()
         assert answer.status_code < 300, answer.text
-    return seen
+    return statements_run
 
 
 async def test_a_creation_costs_the_key_and_one_statement(integrator: Integrator) -> None:
     numbers = iter(range(1_000))
     body = {"amount": "5", "currency": "USDT", "chain": "ethereum"}
-    seen = await counted(lambda: integrator.post("/invoices", body, once=f"k{next(numbers)}"))
-    assert len(seen) == 2, seen
-    assert 'FROM "api_keys"' in seen[0]
-    assert seen[1].startswith("WITH permitted AS")
+    statements_run = await counted(lambda: integrator.post("/invoices", body, once=f"k{next(numbers)}"))
+    assert len(statements_run) == 2, statements_run
+    assert 'FROM "api_keys"' in statements_run[0]
+    assert statements_run[1].startswith("WITH permitted AS")
 
 
 async def test_a_read_costs_the_key_and_one_statement(integrator: Integrator) -> None:
     made = await integrator.invoice("k")
-    seen = await counted(lambda: integrator.get(f"/invoices/{made['id']}"))
-    assert len(seen) == 2, seen
+    statements_run = await counted(lambda: integrator.get(f"/invoices/{made['id']}"))
+    assert len(statements_run) == 2, statements_run
 
 
 async def test_a_page_of_the_list_costs_the_key_and_one_statement(integrator: Integrator) -> None:
     for n in range(5):
         await integrator.invoice(f"k{n}")
-    seen = await counted(lambda: integrator.get("/invoices", limit=3))
-    assert len(seen) == 2, seen
+    statements_run = await counted(lambda: integrator.get("/invoices", limit=3))
+    assert len(statements_run) == 2, statements_run
 
 
 async def test_the_checkout_page_costs_one_statement(integrator: Integrator) -> None:
     made = await integrator.invoice("k")
     path = made["payment_url"].removeprefix("https://pay.example.test")
-    seen = await counted(lambda: integrator.client.get(path))
-    assert len(seen) == 1, seen
+    statements_run = await counted(lambda: integrator.client.get(path))
+    assert len(statements_run) == 1, statements_run

@@ -71,7 +71,7 @@ class Office:
     settings: Settings
     browsers: Callable[..., Browser]
 
-    async def hire(self, role: Role, *, name: str | None = None, totp: bool = False) -> Colleague:
+    async def new_member(self, role: Role, *, name: str | None = None, totp: bool = False) -> Colleague:
         """Somebody with a role, signed in. `totp` gives them an authenticator, and a code just given."""
         account = await an_account(self.settings, f"{name or role}@example.test", totp=totp)
         await database.execute("UPDATE accounts SET name = $2 WHERE id = $1", account.id, (name or role).capitalize())

@@ -33,7 +33,7 @@ async def ask_api(app: Edge, key: str, address: str = "203.0.113.7") -> httpx.Re
 
 
 async def test_a_key_is_shown_once_works_and_is_listed_with_its_last_use(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     assert "No test keys yet" in await owner.see("keys")
 
     secret = await issued(owner)
@@ -52,8 +52,8 @@ async def test_a_key_is_shown_once_works_and_is_listed_with_its_last_use(app: Ed
     assert "Shop server" not in await owner.see("keys", mode="live")
 
 
-async def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_errors_are_beside_their_fields_and_input_is_kept(office: Office) -> None:
+    owner = await office.new_member("owner")
     answer = await owner.send(
         "keys/new", {"name": "", "allowlist": "10.0.0.1/8", "rate_limit_per_minute": "many", "scopes": "events.read"}
     )
@@ -70,7 +70,7 @@ async def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(of
 
 
 async def test_a_key_is_changed_and_the_change_counts_at_once(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     secret = await issued(owner)
     key_id = secret.split("_")[3]
     form = await owner.see(f"keys/{key_id}/edit")
@@ -83,7 +83,7 @@ async def test_a_key_is_changed_and_the_change_counts_at_once(app: Edge, office:
 
 
 async def test_an_expiry_counts_to_the_end_of_its_day_and_is_shown_as_that_day(office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     day = (clock.now() + timedelta(days=9)).date().isoformat()
     key_id = (await issued(owner, expires_at=day)).split("_")[3]
     key = await service.get_key(key_id, office.merchant_id)
@@ -95,7 +95,7 @@ async def test_an_expiry_counts_to_the_end_of_its_day_and_is_shown_as_that_day(o
 
 
 async def test_rotation_gives_a_new_secret_and_the_old_one_its_grace(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     old = await issued(owner)
     key_id = old.split("_")[3]
 
@@ -111,7 +111,7 @@ async def test_rotation_gives_a_new_secret_and_the_old_one_its_grace(app: Edge, 
 
 
 async def test_a_revoked_key_is_refused_and_listed_among_those_that_ended(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     secret = await issued(owner)
     key_id = secret.split("_")[3]
     assert "Shop server" in await owner.see(f"keys/{key_id}/revoke")
@@ -123,8 +123,8 @@ async def test_a_revoked_key_is_refused_and_listed_among_those_that_ended(app: E
     assert "Rotate" not in await owner.see(f"keys/{key_id}")
 
 
-async def test_a_locked_key_says_so(office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_a_locked_key_is_shown_as_locked(office: Office) -> None:
+    owner = await office.new_member("owner")
     key_id = (await issued(owner)).split("_")[3]
     await database.execute(
         "UPDATE api_keys SET locked_until = $2 WHERE id = $1", key_id, clock.now() + timedelta(minutes=30)
@@ -134,8 +134,8 @@ async def test_a_locked_key_says_so(office: Office) -> None:
     assert "Locked until" in page
 
 
-async def test_developers_give_out_no_keys_that_move_money(office: Office) -> None:
-    developer = await office.hire("developer")
+async def test_developers_create_no_keys_that_move_money(office: Office) -> None:
+    developer = await office.new_member("developer")
     form = await developer.see("keys/new")
     assert 'value="invoices.write"' in form
     assert 'value="payouts.write"' not in form
@@ -149,14 +149,14 @@ async def test_developers_give_out_no_keys_that_move_money(office: Office) -> No
 
 
 async def test_viewers_see_no_keys(office: Office) -> None:
-    viewer = await office.hire("viewer")
+    viewer = await office.new_member("viewer")
     assert "API keys" not in await viewer.see("team")
     assert "does not allow this" in await viewer.see("keys", status=403)
     assert (await viewer.send("keys/new", NEW)).status_code == 403
 
 
-async def test_a_foreign_key_is_not_there(office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_a_key_of_another_merchant_is_not_found(office: Office) -> None:
+    owner = await office.new_member("owner")
     foreign = await api_key(office.settings.api_key_peppers, mode="test")
     live = await api_key(office.settings.api_key_peppers, mode="live", merchant_id=office.merchant_id)
     for key_id in (foreign.id, live.id, "ZZZZZZZZZZZZ"):
@@ -166,8 +166,8 @@ async def test_a_foreign_key_is_not_there(office: Office) -> None:
             assert answer.status_code == 404, verb
 
 
-async def test_a_stolen_cookie_is_not_enough_for_any_verb(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner", totp=True)
+async def test_a_stolen_cookie_is_not_enough_for_any_action(app: Edge, office: Office) -> None:
+    owner = await office.new_member("owner", totp=True)
     secret = await issued(owner)
     key_id = secret.split("_")[3]
     clock.shift(timedelta(minutes=11))

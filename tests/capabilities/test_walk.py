@@ -43,7 +43,7 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     "test_a_deleted_endpoint_is_gone_and_gets_nothing",
     ("Payment link", "a new `LINK_SECRET`"): "invoices/test_rules.py::"
     "test_a_link_opens_its_invoice_and_no_other_text_does",
-    ("Stream of a checkout page", "the page is closed"): f"{LIVE}::test_streams_of_clients_that_vanish_are_forgotten",
+    ("Stream of a checkout page", "the page is closed"): f"{LIVE}::test_streams_of_disconnected_clients_are_closed",
     ("Request for a payout or refund", "cancellation"): "payouts/test_payouts.py::"
     "test_the_merchant_cancels_while_nobody_has_decided",
     (

@@ -25,7 +25,7 @@ from app.merchants.members import Member
 from app.merchants.roles import Role
 from tests.factories.merchants import merchant
 from tests.identity.browsing import PASSWORD, mailed_path
-from tests.merchants.people import seated
+from tests.merchants.people import current_member
 
 HERE = "192.0.2.1"
 HASH = hash_password(PASSWORD)
@@ -77,7 +77,7 @@ class World:
         clock.shift(timedelta(seconds=30))
         return pyotp.TOTP(self.totp_secret).at(clock.now())
 
-    async def hired(self, role: Role, name: str) -> Member:
+    async def new_member(self, role: Role, name: str) -> Member:
         """A member of the merchant, made with the first of them."""
         if "merchant_id" not in self.kept:
             self.kept["merchant_id"] = await merchant(name=f"Merchant of {self.account_id}")
@@ -90,7 +90,7 @@ class World:
             role,
             clock.now(),
         )
-        return await seated(account_id, self.kept["merchant_id"])
+        return await current_member(account_id, self.kept["merchant_id"])
 
 
 async def a_world(settings: Settings) -> World:

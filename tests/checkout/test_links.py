@@ -42,11 +42,11 @@ async def client(services: Services, chain_settings: Callable[..., Settings]) ->
 
 
 def without_request_id(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
-    told = answer.headers["x-request-id"]
+    replies = answer.headers["x-request-id"]
     # The length is that of the compressed page, which has the request's id in it.
     varying = {"x-request-id", "ratelimit-remaining", "ratelimit-reset", "content-length"}
     headers = {name: value for name, value in answer.headers.items() if name not in varying}
-    return answer.status_code, answer.text.replace(told, "…"), headers
+    return answer.status_code, answer.text.replace(replies, "…"), headers
 
 
 async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
@@ -74,13 +74,13 @@ async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
     for part in ("", "/status", "/events", "/receipt", "/logo", "/brand.css"):
         await redis.client().flushall()  # of the loads that are counted
         answers = [await client.get(f"/pay/{each}{part}") for each in wrong.values()]
-        told = {name: without_request_id(answer) for name, answer in zip(wrong, answers, strict=True)}
-        assert {name: each for name, each in told.items() if each != told["unknown"]} == {}, part
-        assert told["unknown"][0] == 404
+        replies = {name: without_request_id(answer) for name, answer in zip(wrong, answers, strict=True)}
+        assert {name: each for name, each in replies.items() if each != replies["unknown"]} == {}, part
+        assert replies["unknown"][0] == 404
 
         for slashes in ("/", "//", "%2f"):
             more = without_request_id(await client.get(f"/pay/{slug}{part}{slashes}"))
-            assert more == told["unknown"], (part, slashes)
+            assert more == replies["unknown"], (part, slashes)
 
     # A link whose MAC is wrong looks for an invoice all the same, and finds none.
     for name in ("tampered", "other invoice's", "foreign", "truncated", "unknown"):
@@ -148,7 +148,7 @@ async def on_the_wire(client: httpx.AsyncClient, url: str) -> int:
 async def test_the_reader_s_language_is_asked_for_or_accepted(services: Services, client: httpx.AsyncClient) -> None:
     new = await invoice(services, await terms(service_fee_bps=0))
     url = f"/pay/{services.links.slug(new.id)}"
-    for query, accepted, code, said in (
+    for query, accepted, code, sentence in (
         ("", "", "en", "Waiting for your payment"),
         ("", "fr, de-AT;q=0.8, en;q=0.5", "de", "Wir warten auf Ihre Zahlung"),
         ("?lang=es", "de", "es", "Esperamos su pago"),
@@ -157,7 +157,7 @@ async def test_the_reader_s_language_is_asked_for_or_accepted(services: Services
     ):
         answer = await client.get(url + query, headers={"Accept-Language": accepted})
         assert answer.headers["content-language"] == code
-        assert said in answer.text
+        assert sentence in answer.text
         assert f'data-status-url="{url}/status?lang={code}"' in answer.text
         wrong = await client.get(f"/pay/nothing{query}", headers={"Accept-Language": accepted})
         assert f'lang="{code}"' in wrong.text

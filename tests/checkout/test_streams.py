@@ -54,7 +54,7 @@ def _scope(path: str) -> dict[str, Any]:
     }
 
 
-async def test_the_last_place_is_given_once(services: Services, chain_settings: Callable[..., Settings]) -> None:
+async def test_the_last_free_stream_is_given_once(services: Services, chain_settings: Callable[..., Settings]) -> None:
     app = create_app(chain_settings())
     path = f"/pay/{services.links.slug((await invoice(services, await terms(service_fee_bps=0))).id)}/events"
     async with asyncio.timeout(30):

@@ -19,7 +19,7 @@ KEY = LockKey(1, "a network")
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_time_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Use short heartbeats and leases, so that tests can wait for them."""
     for name, seconds in (("HEARTBEAT_S", 0.2), ("ANSWER_S", 0.5), ("LEASE_S", 0.7), ("STANDBY_INTERVAL_S", 0.1)):
         monkeypatch.setattr(advisory_lock, name, seconds)
@@ -62,7 +62,7 @@ class Worker:
         assert self.alone
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_time_limits")
 async def test_one_works_and_another_takes_over_when_it_stops(db: str) -> None:
     first = Worker()
     await until(lambda: first.rounds > 1)
@@ -79,7 +79,7 @@ def have_run(workers: list[Worker], rounds: int) -> bool:
     return sum(worker.rounds for worker in workers) >= rounds
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_time_limits")
 async def test_another_takes_over_from_one_whose_session_has_ended(db: str) -> None:
     admin = await asyncpg.connect(db)
     workers = [Worker(), Worker()]
@@ -125,7 +125,7 @@ async def test_work_is_cancelled_as_soon_as_the_session_has_ended(db: str) -> No
     await admin.close()
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_time_limits")
 async def test_a_round_is_cancelled_when_the_server_hangs(db: str, postgres: Postgres) -> None:
     began = asyncio.Event()
 
@@ -150,7 +150,7 @@ async def test_with_its_real_limits_a_holder_stops_before_the_server_frees_the_l
     assert advisory_lock.LEASE_S < advisory_lock.SESSION_S < 30
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_time_limits")
 async def test_a_holder_that_was_itself_stopped_gives_up(db: str) -> None:
     with pytest.raises(LockLost):
         async with held(KEY):
@@ -174,7 +174,7 @@ async def test_the_server_frees_the_lock_of_a_silent_holder(db: str, monkeypatch
         pass
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_time_limits")
 async def test_a_lock_on_a_server_that_has_become_read_only_is_lost(db: str) -> None:
     async def work(lock: Lock) -> None:
         await lock.execute("SET default_transaction_read_only = on")
@@ -185,7 +185,7 @@ async def test_a_lock_on_a_server_that_has_become_read_only_is_lost(db: str) -> 
             await work(lock)
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_time_limits")
 async def test_a_failure_of_the_work_is_raised_and_frees_the_lock(db: str) -> None:
     for error in (ZeroDivisionError, TimeoutError):
         with pytest.raises(error):

@@ -57,9 +57,9 @@ async def test_dust_changes_nothing(services: Services, feed: Feed, merchant: Te
     dust_raw = share_of(new, 9) if asset == "USDT" else ETH_DUST_LIMIT_RAW - 1
     await feed.pay(new, dust_raw, asset)
     await feed.confirm()
-    seen = await reread(services, new)
-    assert (seen.status, seen.needs_review, seen.review) == ("awaiting_deposit", False, None)
-    assert [(d.verdict, d.review_reason, d.status) for d in seen.deposits] == [("dust", None, "suspended")]
+    current = await reread(services, new)
+    assert (current.status, current.needs_review, current.review) == ("awaiting_deposit", False, None)
+    assert [(d.verdict, d.review_reason, d.status) for d in current.deposits] == [("dust", None, "suspended")]
     assert await event_types(new.id) == ["invoice.created"]
     assert await balance("platform:suspense", asset) == (dust_raw, 0)
 
@@ -81,7 +81,7 @@ async def test_dust_changes_nothing(services: Services, feed: Feed, merchant: Te
 
 @pytest.mark.parametrize("asset", ["USDT", "ETH"])
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_larger_deposit_has_its_case_and_the_exact_one_pays_all_the_same(
+async def test_a_larger_deposit_gets_a_review_and_the_exact_one_still_pays(
     services: Services, feed: Feed, merchant: Terms, asset: str, when: str
 ) -> None:
     amount_raw = 55_001 if asset == "USDT" else ETH_DUST_LIMIT_RAW  # 1.1 % of 5.00, and the least that is no dust
@@ -96,10 +96,10 @@ async def test_a_larger_deposit_has_its_case_and_the_exact_one_pays_all_the_same
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, to.net_raw)
     verdict = "second" if when == "after" else "underpaid" if asset == "USDT" else "wrong_asset"
     assert sorted(d.verdict for d in paid.deposits) == sorted(["exact", verdict])
-    told = ["invoice.manual_review", "invoice.confirming"]
+    events = ["invoice.manual_review", "invoice.confirming"]
     assert await event_types(to.id) == [
         "invoice.created",
-        *(told if when == "before" else reversed(told)),
+        *(events if when == "before" else reversed(events)),
         "invoice.paid",
     ]
     assert await balance(merchant.merchant_id) == (int(to.net_raw), 0)
@@ -109,7 +109,7 @@ async def test_a_larger_deposit_has_its_case_and_the_exact_one_pays_all_the_same
     await assert_invoices()
 
 
-async def test_what_operators_settle_meanwhile_is_never_credited_twice(
+async def test_what_operators_resolve_meanwhile_is_never_credited_twice(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     boss = await operator(services.settings.data_keys)
@@ -124,9 +124,9 @@ async def test_what_operators_settle_meanwhile_is_never_credited_twice(
 
         await feed.pay(new, int(new.pay_in.amount_raw))  # the exact one comes after all
         await feed.confirm()
-        seen = await reread(services, new)
-        assert (seen.status, seen.needs_review, seen.credited_raw) == (status, True, settled.credited_raw)
-        assert [d.verdict for d in seen.deposits] == ["underpaid", "second"]
+        current = await reread(services, new)
+        assert (current.status, current.needs_review, current.credited_raw) == (status, True, settled.credited_raw)
+        assert [d.verdict for d in current.deposits] == ["underpaid", "second"]
         (case,) = await reviews.list_reviews()
         await services.reviews.close(case.deposit_id, boss.id, "asked", clock.now())
     await assert_books()
@@ -190,9 +190,9 @@ async def test_after_a_cancellation_not_even_the_exact_one_pays(
     await feed.pay(new, share_of(new, 11))  # which puts it into review
     await feed.pay(new, int(new.pay_in.amount_raw))
     await feed.confirm()
-    seen = await reread(services, new)
-    assert (seen.status, seen.credited) == ("manual_review", False)
-    assert [d.verdict for d in seen.deposits] == ["dust", "cancelled", "cancelled"]
+    current = await reread(services, new)
+    assert (current.status, current.credited) == ("manual_review", False)
+    assert [d.verdict for d in current.deposits] == ["dust", "cancelled", "cancelled"]
     await assert_invoices()
 
 
@@ -213,7 +213,7 @@ async def test_much_dust_hides_no_other_deposit(services: Services, feed: Feed, 
     await assert_books()
 
 
-async def test_dust_at_an_address_without_an_invoice_has_no_case(
+async def test_dust_at_an_address_without_an_invoice_gets_no_review(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await invoice(services, merchant)

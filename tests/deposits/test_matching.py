@@ -103,8 +103,8 @@ def test_an_address_that_served_nobody_lately_is_unknown() -> None:
 def test_dust_is_dust_whatever_the_invoice_is(
     status: Status, asset: str, amount_raw: int, dust_limit_raw: int, is_dust: bool
 ) -> None:
-    for asked in (invoice("A", status, ASKED_RAW), in_parts(status=status)):
-        found = match(asset, amount_raw, NOW, [asked], dust_limit_raw)
+    for target in (invoice("A", status, ASKED_RAW), in_parts(status=status)):
+        found = match(asset, amount_raw, NOW, [target], dust_limit_raw)
         assert (found.invoice_id, found.verdict is Verdict.DUST) == ("A", is_dust)
 
 
@@ -130,19 +130,19 @@ def test_only_an_open_invoice_over_just_this_is_ever_paid(
 
 
 def test_parts_pay_when_they_are_the_amount_and_not_before() -> None:
-    asked = in_parts()
-    assert payment(asked, came(6_000)) == []
-    assert raw(payment(asked, came(6_000, 4_000))) == [6_000, 4_000]
-    assert payment(asked, came(6_000, 4_001)) == []
+    target = in_parts()
+    assert payment(target, came(6_000)) == []
+    assert raw(payment(target, came(6_000, 4_000))) == [6_000, 4_000]
+    assert payment(target, came(6_000, 4_001)) == []
     assert payment(invoice("A", pay_in_raw=ASKED_RAW), came(6_000, 4_000)) == []
 
 
 def test_neither_a_test_transfer_nor_a_strangers_dust_changes_the_sum() -> None:
-    asked = in_parts()
-    assert raw(payment(asked, came(50, 9_950))) == [50, 9_950], "the customer's own, and what the page then asked for"
-    assert raw(payment(asked, came(6_000, 7, 4_000))) == [6_000, 4_000], "sent without another look at the page"
-    assert raw(payment(asked, came(6_000, 7, 3_993))) == [6_000, 7, 3_993], "sent after another look"
-    assert raw(payment(asked, came(9_950, 50))) == [9_950, 50], "the last part is dust by its size"
+    target = in_parts()
+    assert raw(payment(target, came(50, 9_950))) == [50, 9_950], "the customer's own, and what the page then asked for"
+    assert raw(payment(target, came(6_000, 7, 4_000))) == [6_000, 4_000], "sent without another look at the page"
+    assert raw(payment(target, came(6_000, 7, 3_993))) == [6_000, 7, 3_993], "sent after another look"
+    assert raw(payment(target, came(9_950, 50))) == [9_950, 50], "the last part is dust by its size"
 
 
 def test_the_one_exact_deposit_pays_and_the_parts_are_left() -> None:
@@ -161,8 +161,8 @@ SPECKS = st.lists(st.integers(1, 99), max_size=4)
 @given(st.lists(st.integers(100, 4_000), max_size=4), st.lists(st.integers(1, 20_000), max_size=5), st.data())
 def test_one_exact_deposit_pays_in_whatever_order(parts: list[int], others: list[int], data: st.DataObject) -> None:
     deposits = data.draw(st.permutations([*parts, *others, ASKED_RAW]))
-    for asked in (in_parts(), invoice("A", pay_in_raw=ASKED_RAW)):
-        assert raw(payment(asked, came(*deposits))) == [ASKED_RAW]
+    for target in (in_parts(), invoice("A", pay_in_raw=ASKED_RAW)):
+        assert raw(payment(target, came(*deposits))) == [ASKED_RAW]
 
 
 @given(st.lists(st.integers(100, 3_000), min_size=1, max_size=3), SPECKS, SPECKS, st.data())

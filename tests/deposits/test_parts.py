@@ -98,7 +98,7 @@ async def test_the_page_asks_for_what_is_missing_dust_included(services: Service
     assert {d.verdict for d in paid.deposits} == {"exact"}, "the speck is a part of the sum"
 
 
-async def test_a_speck_between_two_parts_stays_in_suspense(services: Services, feed: Feed, merchant: Terms) -> None:
+async def test_dust_between_two_parts_stays_in_suspense(services: Services, feed: Feed, merchant: Terms) -> None:
     new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.pay(new, 7)
@@ -124,7 +124,7 @@ async def test_another_asset_in_review_does_not_stop_the_parts(services: Service
     await assert_invoices()
 
 
-async def test_the_whole_amount_in_one_transfer_pays_and_the_parts_get_a_case(
+async def test_the_whole_amount_in_one_transfer_pays_and_the_parts_get_a_review(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await new_invoice(services, merchant)
@@ -144,8 +144,8 @@ async def test_a_part_too_large_needs_a_person_at_once(services: Services, feed:
     new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.pay(new, 4_000_000)
-    seen = await reread(services, new)
-    assert (seen.status, seen.needs_review) == ("manual_review", True)
+    current = await reread(services, new)
+    assert (current.status, current.needs_review) == ("manual_review", True)
     assert await verdicts(services, new) == ["part", "overpaid"]
     assert (await shown(services, new)).due.missing_raw < 0
 
@@ -162,8 +162,8 @@ async def test_when_the_time_is_up_parts_go_to_review(
         await feed.confirm()
     await feed.wait(timedelta(minutes=31))
     await feed.confirm()
-    seen = await reread(services, new)
-    assert (seen.status, seen.needs_review) == ("manual_review", True)
+    current = await reread(services, new)
+    assert (current.status, current.needs_review) == ("manual_review", True)
     assert await verdicts(services, new) == ["underpaid", "dust"]
     assert await event_types(new.id) == ["invoice.created", "invoice.manual_review"]
     assert (await reread(services, empty)).status == "expired", "dust alone keeps nothing open"
@@ -188,8 +188,8 @@ async def test_a_cancellation_opens_reviews_of_the_parts(services: Services, fee
     cancelled = await services.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
     assert cancelled.status == "cancelled"
     await feed.mine()
-    seen = await reread(services, new)
-    assert (seen.status, seen.needs_review) == ("manual_review", True)
+    current = await reread(services, new)
+    assert (current.status, current.needs_review) == ("manual_review", True)
     assert await verdicts(services, new) == ["cancelled"]
     await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)  # the rest does not pay it any more
     assert await verdicts(services, new) == ["cancelled", "cancelled"]
@@ -244,7 +244,7 @@ async def test_a_credited_part_that_a_deep_reorganisation_takes_is_credited_agai
     await assert_invoices()
 
 
-async def test_parts_wait_while_a_hole_in_suspense_is_open(services: Services, feed: Feed, merchant: Terms) -> None:
+async def test_parts_wait_while_suspense_is_below_zero(services: Services, feed: Feed, merchant: Terms) -> None:
     new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.confirm()
@@ -330,7 +330,7 @@ async def test_what_the_page_says_from_the_first_part_to_the_last(
     assert (view.status, view.confirmations_seen) == ("paid", 3)
 
 
-async def test_when_specks_make_it_too_much_the_page_asks_for_nothing_more(
+async def test_when_dust_makes_the_sum_too_large_the_page_requests_nothing_more(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await new_invoice(services, merchant)
@@ -353,7 +353,9 @@ async def test_when_specks_make_it_too_much_the_page_asks_for_nothing_more(
     assert (await reread(services, new)).status == "manual_review"
 
 
-async def test_what_nobody_saw_move_is_no_part_of_a_payment(services: Services, feed: Feed, merchant: Terms) -> None:
+async def test_a_deposit_found_by_its_balance_is_no_part_of_a_payment(
+    services: Services, feed: Feed, merchant: Terms
+) -> None:
     """A balance larger than what was seen is taken for a deposit: a person must look, and it never pays."""
     new = await invoice(services, merchant, amount="0.01", currency="ETH", expires_in=timedelta(minutes=30))
     asked_raw = int(new.pay_in.amount_raw)
@@ -365,9 +367,9 @@ async def test_what_nobody_saw_move_is_no_part_of_a_payment(services: Services, 
     rest = feed.transfer(new, asked_raw // 4, "ETH", UNKNOWN_SENDER)
     await feed.mine(replace(rest, inferred=True))
     await feed.confirm()
-    seen = await reread(services, new)
-    assert (seen.status, seen.credited) == ("manual_review", False)
-    assert [deposit.verdict for deposit in seen.deposits] == ["part", "dust", "part", "in_review"]
+    current = await reread(services, new)
+    assert (current.status, current.credited) == ("manual_review", False)
+    assert [deposit.verdict for deposit in current.deposits] == ["part", "dust", "part", "in_review"]
 
 
 async def test_dust_that_counted_is_dust_again_when_the_payment_is_reorganised(
@@ -381,9 +383,9 @@ async def test_dust_that_counted_is_dust_again_when_the_payment_is_reorganised(
     await feed.reorganise(1)
     await feed.wait(timedelta(hours=4))  # the last part never comes back
     await feed.confirm()
-    seen = await reread(services, new)
-    assert (seen.status, seen.needs_review) == ("manual_review", True)
-    assert [(d.verdict, d.status) for d in seen.deposits] == [
+    current = await reread(services, new)
+    assert (current.status, current.needs_review) == ("manual_review", True)
+    assert [(d.verdict, d.status) for d in current.deposits] == [
         ("dust", "suspended"),
         ("underpaid", "suspended"),
         ("part", "orphaned"),

@@ -53,9 +53,9 @@ async def test_the_exact_amount_confirms_and_pays(
 
     await send(driver, token, new)
     await watcher.tick()
-    seen = await reread(services, new)
-    assert (seen.status, seen.credited, seen.received_raw) == ("confirming", False, new.pay_in.amount_raw)
-    assert [(d.confirmations, d.status) for d in seen.deposits] == [(1, "seen")]
+    current = await reread(services, new)
+    assert (current.status, current.credited, current.received_raw) == ("confirming", False, new.pay_in.amount_raw)
+    assert [(d.confirmations, d.status) for d in current.deposits] == [(1, "seen")]
 
     await driver.mine(1)
     await watcher.tick()
@@ -153,7 +153,7 @@ async def test_two_exact_transfers_in_one_block_pay_once(
     assert await balance("platform:suspense") == int(new.pay_in.amount_raw)
 
 
-async def test_nobody_paid_in_time(services: Services, watcher: Watcher, driver: AnvilDriver, token: str) -> None:
+async def test_an_unpaid_invoice_expires(services: Services, watcher: Watcher, driver: AnvilDriver, token: str) -> None:
     new = await invoice(services, await terms(service_fee_bps=0), order_id="1042", expires_in=timedelta(minutes=10))
     clock.shift(timedelta(minutes=11))
     await watcher.tick()

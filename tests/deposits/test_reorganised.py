@@ -105,7 +105,9 @@ async def test_a_payment_made_in_time_is_in_time_whichever_block_it_ends_up_in(
     assert "invoice.expired" not in await event_types(new.id)
 
 
-async def test_nor_does_a_second_reorganisation_make_it_late(services: Services, merchant: Terms, chain: Chain) -> None:
+async def test_a_second_reorganisation_does_not_make_a_payment_late(
+    services: Services, merchant: Terms, chain: Chain
+) -> None:
     # The watcher is away when the payment is made: it is seen after the end, in a block from before it.
     new = await invoice(services, merchant, expires_in=TEN_MINUTES)
     receipt = await chain.driver.transfer_token(chain.token, new.pay_in.address, int(new.pay_in.amount_raw))
@@ -155,8 +157,8 @@ async def test_a_cancelled_invoice_is_not_paid_by_what_comes_back(
     await chain.lose()
     await services.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
     await chain.find(raw)
-    seen = await reread(services, new)
-    assert (seen.status, [d.review_reason for d in seen.deposits]) == ("manual_review", ["cancelled"])
+    current = await reread(services, new)
+    assert (current.status, [d.review_reason for d in current.deposits]) == ("manual_review", ["cancelled"])
     await assert_invoices()
 
 
@@ -176,8 +178,8 @@ async def test_a_deposit_that_is_back_belongs_to_its_invoice_even_if_another_has
     # when the second payment comes back,
     await chain.find(raw, CONFIRMATIONS)
     # then the case is where it was, and the other invoice knows nothing of it.
-    seen, other = await reread(services, first), await reread(services, second)
-    assert (seen.status, seen.needs_review, [d.review_reason for d in seen.deposits]) == (
+    current, other = await reread(services, first), await reread(services, second)
+    assert (current.status, current.needs_review, [d.review_reason for d in current.deposits]) == (
         "paid",
         True,
         [None, "second"],
@@ -222,16 +224,16 @@ async def test_another_transfer_at_the_place_of_one_that_went_away_is_seen(
     """In another block a contract may pay out something else in the same transaction, at the same index."""
     new = await invoice(services, merchant)
 
-    async def seen(amount_raw: int, height: int) -> None:
+    async def current(amount_raw: int, height: int) -> None:
         block = BlockRef(height, f"0x{height:064x}", f"0x{height - 1:064x}", datetime.now(UTC))
         transfer = Transfer("0x" + 64 * "7", 5, "USDT", new.pay_in.address, "0x" + 40 * "1", amount_raw, block)
         async with database.transaction():
             await services.deposits.record(NETWORK, [transfer], clock.now())
 
-    await seen(1_000_000, 10_000_001)
+    await current(1_000_000, 10_000_001)
     async with database.transaction():
         await services.reversals.unsee(NETWORK, 10_000_000, clock.now())
-    await seen(2_000_000, 10_000_002)
+    await current(2_000_000, 10_000_002)
     assert [(d.amount_raw, d.status) for d in (await reread(services, new)).deposits] == [
         ("1000000", "orphaned"),
         ("2000000", "seen"),

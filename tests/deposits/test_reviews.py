@@ -99,12 +99,12 @@ async def test_what_came_is_credited_less_the_fee_in_proportion(shop: Shop, kind
     assert await balance(shop.terms.merchant_id, asset) == (paid_raw + credited_raw, 0)
     assert await balance("platform:fees", asset) == (earned_raw + fee_raw, 0)
     assert await balance("platform:suspense", asset) == (0, 0)
-    seen = await reread(shop.services, new)
-    assert (seen.status, seen.needs_review) == ("paid", False)
+    current = await reread(shop.services, new)
+    assert (current.status, current.needs_review) == ("paid", False)
     counted_raw = paid_raw + credited_raw if asset == "USDT" else 0
-    assert seen.credited_raw == str(counted_raw)
-    assert seen.review is not None
-    assert (seen.review.status, seen.review.outcome, seen.review.cause) == ("closed", "credited", kind)
+    assert current.credited_raw == str(counted_raw)
+    assert current.review is not None
+    assert (current.review.status, current.review.outcome, current.review.cause) == ("closed", "credited", kind)
     assert (await event_types(new.id))[-1] == ("invoice.manual_review" if kind == "second" else "invoice.paid")
     assert await audited("review.credited") == [(f"account:{shop.ops[0].id}", deposit_id, "the customer called")]
     await assert_books()
@@ -118,10 +118,14 @@ async def test_a_return_is_a_refund_that_another_operator_approves(shop: Shop, k
 
     refund_id = await shop.services.returns.send_back(deposit_id, STRANGER, first.id, "not ours", clock.now())
 
-    seen = await reread(shop.services, new)
-    assert seen.needs_review
-    assert seen.review is not None
-    assert (seen.review.status, seen.review.outcome, seen.review.refund_id) == ("returning", "returned", refund_id)
+    current = await reread(shop.services, new)
+    assert current.needs_review
+    assert current.review is not None
+    assert (current.review.status, current.review.outcome, current.review.refund_id) == (
+        "returning",
+        "returned",
+        refund_id,
+    )
     assert await balance("platform:suspense", asset) == (0, amount_raw)
     refund = await shop.services.withdrawal_reader.refund(shop.terms.merchant_id, "test", refund_id)
     assert refund is not None
@@ -169,10 +173,10 @@ async def test_a_closed_review_leaves_the_money_in_suspense(shop: Shop, kind: st
     await shop.services.reviews.close(deposit_id, shop.ops[0].id, "dust", clock.now())
 
     assert await balance("platform:suspense", asset) == (amount_raw, 0)
-    seen = await reread(shop.services, new)
-    assert (seen.status, seen.needs_review) == ("paid" if kind == "second" else "closed", False)
-    assert seen.review is not None
-    assert (seen.review.status, seen.review.outcome) == ("closed", "closed")
+    current = await reread(shop.services, new)
+    assert (current.status, current.needs_review) == ("paid" if kind == "second" else "closed", False)
+    assert current.review is not None
+    assert (current.review.status, current.review.outcome) == ("closed", "closed")
     assert await reviews.list_reviews() == []
     assert await audited("review.closed") == [(f"account:{shop.ops[0].id}", deposit_id, "dust")]
     for verb in (shop.services.reviews.credit, shop.services.reviews.close):
@@ -200,7 +204,7 @@ async def test_one_open_review_keeps_the_invoice_in_review(shop: Shop) -> None:
     assert (done.status, done.needs_review, done.received_raw) == ("paid", False, "5000000")
 
 
-async def test_a_deposit_to_an_address_that_served_nobody_has_a_case_without_a_merchant(shop: Shop) -> None:
+async def test_a_deposit_to_an_unused_address_gets_a_review_without_a_merchant(shop: Shop) -> None:
     await shop.invoice()  # the pool has grown
     address = await database.fetch_value("SELECT address FROM deposit_addresses WHERE lease_count = 0 LIMIT 1")
     await shop.pay(address, 7_000_000)
@@ -241,17 +245,17 @@ async def test_a_failed_return_opens_the_review_again(shop: Shop, end: str) -> N
         await revert(shop.services, refund_id)
 
     assert await balance("platform:suspense") == (amount_raw, 0)
-    seen = await reread(shop.services, new)
-    assert (seen.status, seen.needs_review) == ("manual_review", True)
-    assert seen.review is not None
-    assert (seen.review.status, seen.review.outcome, seen.review.refund_id) == ("open", None, None)
+    current = await reread(shop.services, new)
+    assert (current.status, current.needs_review) == ("manual_review", True)
+    assert current.review is not None
+    assert (current.review.status, current.review.outcome, current.review.refund_id) == ("open", None, None)
     await shop.services.reviews.credit(deposit_id, first.id, "then it is theirs", clock.now())
     assert (await reread(shop.services, new)).status == "paid"
     await assert_books()
     await assert_invoices()
 
 
-async def test_operators_settle_no_case_of_a_merchant_that_they_belong_to(shop: Shop) -> None:
+async def test_operators_resolve_no_review_of_a_merchant_that_they_belong_to(shop: Shop) -> None:
     _, deposit_id, _, _ = await shop.goes_wrong("underpaid")
     insider, other = shop.ops
     await join(shop.terms.merchant_id, insider.id)
@@ -282,7 +286,7 @@ async def test_a_bad_address_returns_nothing(shop: Shop) -> None:
     assert case.status == "open"
 
 
-async def test_two_operators_at_once_settle_it_once(shop: Shop) -> None:
+async def test_two_operators_at_once_resolve_a_review_once(shop: Shop) -> None:
     for _ in range(5):
         new, deposit_id, _, _ = await shop.goes_wrong("underpaid")
         now, (first, second) = clock.now(), shop.ops
@@ -295,13 +299,13 @@ async def test_two_operators_at_once_settle_it_once(shop: Shop) -> None:
         )
         refused = [outcome for outcome in outcomes if isinstance(outcome, ReviewRefused)]
         assert len(refused) == 3, outcomes
-        seen = await reread(shop.services, new)
-        assert (seen.status == "paid") == (outcomes[0] is None or outcomes[1] is None)
+        current = await reread(shop.services, new)
+        assert (current.status == "paid") == (outcomes[0] is None or outcomes[1] is None)
     await assert_books()
     await assert_invoices()
 
 
-async def test_nothing_is_decided_on_before_it_is_final(shop: Shop) -> None:
+async def test_no_review_is_resolved_before_its_deposit_is_final(shop: Shop) -> None:
     new = await shop.invoice()
     await shop.pay(new.pay_in.address, 1_000_000, blocks=CONFIRMATIONS - 1)
     (case,) = await reviews.list_reviews()
@@ -314,7 +318,7 @@ async def test_nothing_is_decided_on_before_it_is_final(shop: Shop) -> None:
     assert (await reread(shop.services, new)).status == "manual_review"
 
 
-async def test_a_case_whose_deposit_is_reorganised_away_waits_for_it(shop: Shop) -> None:
+async def test_a_review_whose_deposit_is_reorganised_away_waits_for_it(shop: Shop) -> None:
     # Given a deposit that is booked to suspense and waits for a decision,
     await shop.driver.mine(1)
     new, deposit_id, _, amount_raw = await shop.goes_wrong("underpaid")
@@ -324,8 +328,12 @@ async def test_a_case_whose_deposit_is_reorganised_away_waits_for_it(shop: Shop)
     await shop.watcher.tick()
     # then nobody can give it away, and operators know,
     assert await balance("platform:suspense") == (0, 0)
-    seen = await reread(shop.services, new)
-    assert (seen.status, seen.received_raw, [d.status for d in seen.deposits]) == ("manual_review", "0", ["orphaned"])
+    current = await reread(shop.services, new)
+    assert (current.status, current.received_raw, [d.status for d in current.deposits]) == (
+        "manual_review",
+        "0",
+        ["orphaned"],
+    )
     for attempt in (
         shop.services.reviews.credit(deposit_id, shop.ops[0].id, "now", clock.now()),
         shop.services.returns.send_back(deposit_id, STRANGER, shop.ops[0].id, "now", clock.now()),
@@ -370,7 +378,7 @@ async def test_a_review_is_open_again_when_its_deposit_is_back_on_the_chain(
     await assert_invoices()
 
 
-async def test_a_credit_out_of_a_hole_in_suspense_is_refused_in_words(shop: Shop) -> None:
+async def test_a_credit_is_refused_with_a_reason_while_suspense_is_below_zero(shop: Shop) -> None:
     # Given a deposit that was sent back, and that the chain then took away: suspense owes what it has not got.
     await shop.driver.mine(1)
     _, lost, _, lost_raw = await shop.goes_wrong("underpaid")
@@ -405,11 +413,11 @@ async def test_a_merchants_tolerance(shop: Shop, tolerance_bps: int, difference_
     new = await shop.invoice()
     came_raw = int(new.pay_in.amount_raw) + difference_raw
     await shop.pay(new.pay_in.address, came_raw)
-    seen = await reread(shop.services, new)
-    assert seen.status == status
+    current = await reread(shop.services, new)
+    assert current.status == status
     if status == "paid":
         fee_raw = -(-40_000 * came_raw // int(new.pay_in.amount_raw))
-        assert (seen.received_raw, seen.credited_raw) == (str(came_raw), str(came_raw - fee_raw))
+        assert (current.received_raw, current.credited_raw) == (str(came_raw), str(came_raw - fee_raw))
         assert await balance(shop.terms.merchant_id) == (came_raw - fee_raw, 0)
         assert await balance("platform:fees") == (fee_raw, 0)
     await assert_books()

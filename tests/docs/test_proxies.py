@@ -172,13 +172,13 @@ async def bodies(proxy: Proxy, key: str) -> None:
 
 async def streams(proxy: Proxy, services: Services) -> None:
     """Messages of a stream arrive at once, and an idle stream stays open, longer than the proxy's usual time limits."""
-    asked = await invoice(services, await terms(service_fee_bps=0))
+    new = await invoice(services, await terms(service_fee_bps=0))
     reader, writer = await proxy.connect()
-    writer.write(f"GET /pay/{services.links.slug(asked.id)}/events HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+    writer.write(f"GET /pay/{services.links.slug(new.id)}/events HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
     async with asyncio.timeout(LATE_S):
         await reader.readuntil(b"retry: ")
     await asyncio.sleep(35)
-    await announce(asked.id)
+    await announce(new.id)
     async with asyncio.timeout(LATE_S):
         await reader.readuntil(b"event: status")
     writer.close()

@@ -14,8 +14,8 @@ from app.wiring import Services
 
 async def invoice(services: Services, terms: Terms, *, amount: str = "5.00", **fields: Any) -> InvoiceBody:
     """An invoice over USDT on ethereum that expires in an hour, unless told otherwise."""
-    asked = {"currency": "USDT", "chain": "ethereum", "expires_in": timedelta(hours=1), **fields}
-    new = NewInvoice(amount=amount, **asked)
+    request = {"currency": "USDT", "chain": "ethereum", "expires_in": timedelta(hours=1), **fields}
+    new = NewInvoice(amount=amount, **request)
     body = await services.invoice_creation.create(terms, new, None, clock.now())
     return msgspec.json.decode(body, type=InvoiceBody)
 

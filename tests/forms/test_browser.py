@@ -13,7 +13,7 @@ from app.core import clock
 from app.identity.form_routes import SENT_BEFORE
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
-from tests.cabinet.looking import complaints_of, look
+from tests.cabinet.page_checks import check_page, complaints_of
 from tests.cabinet.world import make_world
 from tests.checkout.running import RunningApp, running_app
 from tests.forms import filled
@@ -190,14 +190,14 @@ async def with_scripts(browser: Browser, site: str, owner: Account, base: str) -
     await page.get_by_role("heading", name="Your new key").wait_for()
     await until_audited(before + 1)
     assert await page.locator("#the-secret").count() == 1
-    await look(page, "key-shown-once")
+    await check_page(page, "key-shown-once")
     await page.reload()
     await page.get_by_text("Already shown.").wait_for()
     await page.go_back()
     await page.get_by_label("Read invoices").check()
     await page.get_by_role("button", name="Create key").click()
     await page.get_by_text(SENT_BEFORE).wait_for()
-    await look(page, "key-sent-before")
+    await check_page(page, "key-sent-before")
     await until_audited(before + 1)
     assert complaints == []
     await context.close()

@@ -67,6 +67,6 @@ class Walker:
         )
 
 
-def said(answer: httpx.Response) -> str:
+def text_of(answer: httpx.Response) -> str:
     """The text of an answer's page."""
     return unescape(answer.text)

@@ -66,9 +66,9 @@ async def test_links_in_letters_use_our_own_host_whatever_a_request_says(
     browser: Browsers, settings: Settings, trick: str
 ) -> None:
     account, thief = await an_account(settings), browser()
-    asked = hidden(await thief.get("/forgot-password")) | {"email": account.email}
+    fields = hidden(await thief.get("/forgot-password")) | {"email": account.email}
     signed_up = hidden(await thief.get("/sign-up")) | {"email": "n@example.test", "name": "N", "password": PASSWORD}
-    await thief.post("/forgot-password", asked, **TRICKS[trick])
+    await thief.post("/forgot-password", fields, **TRICKS[trick])
     await thief.post("/sign-up", signed_up, **TRICKS[trick])
     written = await letters(account.email) + await letters("n@example.test")
     for letter in written:

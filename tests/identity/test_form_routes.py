@@ -64,9 +64,9 @@ def test_the_app_does_not_start_with_an_undeclared_route_or_a_missing_page(
 
 def test_every_route_that_changes_something_is_declared(settings: Settings) -> None:
     app: Litestar = create_app(settings)._app
-    said = {address for address, _ in declared(app.routes)}
+    declared_addresses = {address for address, _ in declared(app.routes)}
     changing = {route.path for route in app.routes if set(getattr(route, "methods", ())) - {"GET", "HEAD", "OPTIONS"}}
-    unsaid = {path for path in changing - said if not path.startswith(tuple(UNGUARDED))}
+    unsaid = {path for path in changing - declared_addresses if not path.startswith(tuple(UNGUARDED))}
     assert unsaid == set()
 
 

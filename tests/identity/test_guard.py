@@ -156,7 +156,7 @@ async def face(settings: Settings, steady_clock: None) -> AsyncIterator[httpx.As
 
 
 async def test_errors_of_a_face_are_pages_with_a_message(
-    face: httpx.AsyncClient, settings: Settings, what_was_logged: Callable[[], str]
+    face: httpx.AsyncClient, settings: Settings, captured_log: Callable[[], str]
 ) -> None:
     mara = Browser(face)
     await mara.sign_in(await an_account(settings))
@@ -174,7 +174,7 @@ async def test_errors_of_a_face_are_pages_with_a_message(
         answer = await do(kind, data={"amount": "canary"})
         assert (answer.status_code, words in answer.text) == (status, True), kind
         assert "canary" not in answer.text
-    logged = what_was_logged()
+    logged = captured_log()
     assert "a canary in a traceback" in logged
     assert headers["X-CSRF-Token"] not in logged  # nor any other local variable of a frame
     sent = await do("file", data={"a": ["1", "2"]}, files={"logo": ("l.png", b"12345", "image/png")})

@@ -40,7 +40,7 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-async def look(page: Page, name: str, axe: str) -> None:
+async def check_page(page: Page, name: str, axe: str) -> None:
     """This page is correct at both widths and in both colour schemes."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
@@ -84,7 +84,7 @@ async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Br
 
     async def seen(name: str) -> None:
         if script:
-            await look(page, name, axe)
+            await check_page(page, name, axe)
 
     await page.goto(f"{base}/sign-up?next=/account/security")
     await press(page, "Make an account")

@@ -68,8 +68,8 @@ async def test_an_offer_is_good_once_and_for_the_state_that_it_was_made_in(
         again = await mara.post(confirm, sent | {"code": "123456"})
         assert again.headers["location"] == "/account/security/authenticator"
 
-    asked = await mara.send("/account/security/recovery-codes")
-    assert 'id="error-code"' in asked.text, "the code that set it up counts as one that was given"
+    reply = await mara.send("/account/security/recovery-codes")
+    assert 'id="error-code"' in reply.text, "the code that set it up counts as one that was given"
     off = {"password": account.password, "code": account.code()}
     assert (await mara.send("/account/security/authenticator/off", **off)).status_code == 303
     assert (await mara.post(confirm, offered | {"code": account.code()})).status_code == 303
@@ -243,7 +243,7 @@ async def test_merchants_may_turn_it_off_and_operators_may_not(browser: Browsers
 
 
 async def test_everything_is_in_the_audit_log_and_no_secret_is(
-    browser: Browsers, settings: Settings, what_was_logged: Callable[[], str]
+    browser: Browsers, settings: Settings, captured_log: Callable[[], str]
 ) -> None:
     account, mara = await an_account(settings), browser()
     first = await mara.sign_in(account)
@@ -263,7 +263,7 @@ async def test_everything_is_in_the_audit_log_and_no_secret_is(
         *("password.reset_asked", "signed_out"),
     }
     assert all(row["address"] == "192.0.2.1" for row in rows)
-    written = str([dict(row) for row in rows]) + what_was_logged()
+    written = str([dict(row) for row in rows]) + captured_log()
     assert account.totp_secret is not None
     for canary in (account.password, "a canary of a phrase", account.totp_secret, codes[0], code, *tokens):
         assert canary not in written

@@ -173,7 +173,7 @@ async def test_a_recovery_code_works_once_and_its_owner_gets_a_letter(browser: B
         ("javascript:alert(1)", "/cabinet"),
     ],
 )
-async def test_people_come_back_to_our_own_pages_alone(
+async def test_sign_in_redirects_to_our_own_pages_only(
     browser: Browsers, settings: Settings, wanted: str, target: str
 ) -> None:
     mara, account = browser(), await an_account(settings)

@@ -61,9 +61,9 @@ def test_no_letter_to_an_account_has_a_link_from_a_name() -> None:
     for name, write_one in inspect.getmembers(made, inspect.ismethod):
         if name.startswith("_"):
             continue
-        asked = inspect.signature(write_one).parameters
+        names = inspect.signature(write_one).parameters
         given = {"token": "t", "left": 3, "name": BAIT, "new_email": "help@evil.example"}
-        written.append(write_one(**{parameter: given[parameter] for parameter in asked}))
+        written.append(write_one(**{parameter: given[parameter] for parameter in names}))
     assert len(written) >= 11
     for each in written:
         assert "URGENT" not in each.subject

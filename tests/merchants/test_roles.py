@@ -8,7 +8,7 @@ from app.core.errors import ApiError, Code, Forbidden
 from app.merchants.members import member, merchants_of
 from app.merchants.roles import ALLOWED, OPEN_WHILE, ROLES, Permission, Role, may
 from tests.factories.merchants import merchant
-from tests.merchants.people import hire, owner_of
+from tests.merchants.people import new_member, owner_of
 
 OF_MONEY = (Permission.PAYOUTS_WRITE, Permission.REFUNDS_WRITE, Permission.KEYS_OF_MONEY)
 
@@ -27,7 +27,7 @@ def test_viewer_changes_nothing() -> None:
     assert all(str(permission).endswith("view") for permission in ALLOWED["viewer"])
 
 
-def test_who_is_not_approved_makes_no_business_and_a_banned_one_changes_nothing() -> None:
+def test_an_unapproved_merchant_does_no_business_and_a_banned_one_changes_nothing() -> None:
     for standing in ("pending", "rejected", "suspended", "banned"):
         assert not may("owner", standing, Permission.INVOICES_WRITE)
         assert not may("owner", standing, Permission.PAYOUTS_WRITE)
@@ -37,7 +37,7 @@ def test_who_is_not_approved_makes_no_business_and_a_banned_one_changes_nothing(
 
 
 async def test_a_refusal_says_whether_it_is_the_role_or_the_standing(db: str) -> None:
-    viewer = await hire(await merchant(), "viewer")
+    viewer = await new_member(await merchant(), "viewer")
     with pytest.raises(Forbidden, match="your role, viewer"):
         viewer.require(Permission.PAYOUTS_WRITE)
     suspended = await owner_of(status="suspended")
@@ -46,7 +46,7 @@ async def test_a_refusal_says_whether_it_is_the_role_or_the_standing(db: str) ->
     assert refused.value.code is Code.MERCHANT_SUSPENDED
 
 
-async def test_a_foreign_merchant_is_none_as_an_unknown_one(db: str) -> None:
+async def test_a_foreign_merchant_is_not_found_like_an_unknown_one(db: str) -> None:
     owner, foreign = await owner_of(), await merchant(name="Foreign")
     assert await member(owner.account_id, foreign, address=None) is None
     assert await member(owner.account_id, "MCH-0000000000", address=None) is None

@@ -67,8 +67,8 @@ class Copy:
         """Run tests as the copy's files are now; pytest's exit code, and the end of what it said."""
         assert self._worker.stdin is not None
         assert self._worker.stdout is not None
-        asked = {"arguments": [*OPTIONS, *arguments], "timeout_s": timeout_s}
-        print(json.dumps(asked), file=self._worker.stdin, flush=True)
+        request = {"arguments": [*OPTIONS, *arguments], "timeout_s": timeout_s}
+        print(json.dumps(request), file=self._worker.stdin, flush=True)
         answer = self._worker.stdout.readline()
         if not answer:
             raise RuntimeError("the process that runs the tests has died")

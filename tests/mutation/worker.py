@@ -29,13 +29,13 @@ NO_END = -1
 
 def main() -> None:
     """Serve until stdin ends."""
-    for name in json.loads(_told_by(_names_of_packages)):
+    for name in json.loads(_output_of(_names_of_packages)):
         with suppress(Exception):
             importlib.import_module(name)
     stop, servers = _start_servers()
     for line in sys.stdin:
-        asked = json.loads(line)
-        code, output = _run(asked["arguments"], asked["timeout_s"], servers)
+        order = json.loads(line)
+        code, output = _run(order["arguments"], order["timeout_s"], servers)
         print(json.dumps({"code": code, "output": output[-4_000:]}), flush=True)
     os.close(stop)
 
@@ -92,7 +92,7 @@ def _start_servers() -> tuple[int, bytes]:
     """Start the servers in a process that ends when the first of these is closed; the second are their handles."""
     wait, stop = os.pipe()
 
-    def serve(tell: Callable[[bytes], None]) -> None:
+    def serve(report: Callable[[bytes], None]) -> None:
         os.close(stop)
         import asyncio
 
@@ -115,10 +115,10 @@ def _start_servers() -> tuple[int, bytes]:
                 postgres.create_database(TEMPLATE)
                 asyncio.run(migrate(postgres.dsn(TEMPLATE)))
                 handles = {"postgres": postgres, "valkey_server": valkey, "anvil": anvil}
-                tell(pickle.dumps({name: _handle(server) for name, server in handles.items()}))
+                report(pickle.dumps({name: _handle(server) for name, server in handles.items()}))
                 os.read(wait, 1)
 
-    handles = _told_by_running(serve)
+    handles = _report_of(serve)
     os.close(wait)
     return stop, handles
 
@@ -130,29 +130,29 @@ def _handle(server: Any) -> Any:
     return handle
 
 
-def _told_by(what: Callable[[], bytes]) -> bytes:
-    return _told_by_running(lambda tell: tell(what()))
+def _output_of(what: Callable[[], bytes]) -> bytes:
+    return _report_of(lambda report: report(what()))
 
 
-def _told_by_running(work: Callable[[Callable[[bytes], None]], None]) -> bytes:
+def _report_of(work: Callable[[Callable[[bytes], None]], None]) -> bytes:
     """What `work`, in a fork of its own, tells; it may go on after that."""
-    heard, said = os.pipe()
+    read_end, write_end = os.pipe()
     if os.fork() == 0:
-        os.close(heard)
+        os.close(read_end)
         sys.stdin = open(os.devnull)  # noqa: SIM115 - this process's for good
         os.dup2(2, 1)
 
-        def tell(message: bytes) -> None:
-            with os.fdopen(said, "wb") as pipe:
+        def report(message: bytes) -> None:
+            with os.fdopen(write_end, "wb") as pipe:
                 pipe.write(message)
 
-        def tell_and_exit() -> int:
-            work(tell)
+        def report_and_end() -> int:
+            work(report)
             return 0
 
-        _exit_with(tell_and_exit)
-    os.close(said)
-    with os.fdopen(heard, "rb") as pipe:
+        _exit_with(report_and_end)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as pipe:
         message = pipe.read()
     if not message:
         raise RuntimeError("the tests' modules or servers could not be loaded")

@@ -156,11 +156,11 @@ async def test_keys_in_a_node_url_are_sent_and_never_shown(status: int, caplog: 
         async with chain_at(url) as chain:
             with pytest.raises(NodeUnavailable) as caught:
                 await chain.head_height()
-            told = f"{caught.value!r} {caught.value} {caplog.text} {evm_network([url], CONTRACT)!r}"
+            shown = f"{caught.value!r} {caught.value} {caplog.text} {evm_network([url], CONTRACT)!r}"
     assert "POST /v2/CANARYPATH?key=CANARYQUERY" in node.heads[0]
     assert f"Basic {base64.b64encode(b'user:CANARYPASSWORD').decode()}" in node.heads[0]
-    assert node.url in told
-    assert "CANARY" not in told
+    assert node.url in shown
+    assert "CANARY" not in shown
 
 
 def log_with(**changes: Any) -> Callable[[dict[str, Any], Any], Any]:

@@ -29,7 +29,7 @@ async def opened(browser: Browser, **context: Any) -> AsyncIterator[Page]:
     complaints: list[str] = []
     made = await browser.new_context(**context)
     page = await made.new_page()
-    page.on("console", lambda said: complaints.append(said.text) if _is_complaint(said) else None)
+    page.on("console", lambda message: complaints.append(message.text) if _is_complaint(message) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     try:
         yield page
@@ -38,9 +38,9 @@ async def opened(browser: Browser, **context: Any) -> AsyncIterator[Page]:
         await made.close()
 
 
-def _is_complaint(said: ConsoleMessage) -> bool:
+def _is_complaint(message: ConsoleMessage) -> bool:
     """Whether a line on the console is one. A form that is refused is a 422, which Chromium remarks on."""
-    return said.type in ("error", "warning") and "status of 422" not in said.text
+    return message.type in ("error", "warning") and "status of 422" not in message.text
 
 
 async def sign_in(page: Page, web: RunningApp, account: Account, *, code: str | None = None) -> None:

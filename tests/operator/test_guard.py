@@ -64,7 +64,7 @@ async def test_strangers_are_sent_to_sign_in(served: Served) -> None:
         assert (status, location.startswith("/sign-in")) == (303, True), (method, path, status)
 
 
-async def test_to_a_merchants_owner_there_is_nothing(served: Served) -> None:
+async def test_a_merchants_owner_finds_nothing_at_the_desk(served: Served) -> None:
     """The owner has TOTP, a merchant, and forms of their own session: all that an operator has but the right."""
     account = await served.account("owner@example.test", is_operator=False)
     merchant_id = await served.merchant()
@@ -122,10 +122,10 @@ async def test_actions_want_a_code_of_the_last_ten_minutes(served: Served, minut
     from datetime import timedelta
 
     account = await served.account("ops@example.test")
-    asked = await payout(served.services, await served.merchant())
+    requested = await payout(served.services, await served.merchant())
     browser = await served.signed_in(account)
     clock.shift(timedelta(minutes=minutes))
-    page = f"/desk/approvals/{asked.id}/reject"
+    page = f"/desk/approvals/{requested.id}/reject"
     assert ('name="code"' in (await browser.get(page)).text) == (minutes == 11)
     answer = await browser.send(page, reason="no")
     if minutes == 9:

@@ -32,11 +32,11 @@ POISONED = "0x7099Aa5eB1b8B8bd3E16A8f2C4fE3a18E1Ae79c8"
 
 async def paid(services: Services, merchant_id: str, ops: Staff, amount: str, **fields: str) -> str:
     """A payout that went all the way."""
-    asked = await payout(services, merchant_id, amount, **fields)
-    await approve(services, asked.id, ops)
-    await send(services, asked.id)
-    await confirm(services, asked.id)
-    return asked.id
+    requested = await payout(services, merchant_id, amount, **fields)
+    await approve(services, requested.id, ops)
+    await send(services, requested.id)
+    await confirm(services, requested.id)
+    return requested.id
 
 
 async def test_counts_name_what_waits(
@@ -134,7 +134,7 @@ async def test_an_address_that_only_looks_like_a_known_one_is_warned_of(
     assert plain.destination_history.lookalikes == ()
 
 
-async def test_two_that_could_be_confused_name_each_other(services: Services, merchant_id: str) -> None:
+async def test_payouts_that_could_be_confused_name_each_other(services: Services, merchant_id: str) -> None:
     elsewhere = "0x" + 39 * "1" + "2"
     one = await payout(services, merchant_id, "7.00")
     same_amount = await payout(services, merchant_id, "7.00", destination=elsewhere)
@@ -145,12 +145,12 @@ async def test_two_that_could_be_confused_name_each_other(services: Services, me
     assert [one.id for one in details.similar] == [same_amount.id, same_place.id]
 
 
-async def test_an_edited_row_is_shown_as_one(services: Services, merchant_id: str) -> None:
-    asked = await payout(services, merchant_id)
+async def test_an_edited_row_is_shown_as_edited(services: Services, merchant_id: str) -> None:
+    requested = await payout(services, merchant_id)
     async with database.transaction():
         await database.execute("SET LOCAL session_replication_role = replica")  # a superuser, without triggers
-        await database.execute("UPDATE withdrawals SET amount_raw = 99000000 WHERE id = $1", asked.id)
-    details = await withdrawals.details_of(asked.id, clock.now())
+        await database.execute("UPDATE withdrawals SET amount_raw = 99000000 WHERE id = $1", requested.id)
+    details = await withdrawals.details_of(requested.id, clock.now())
     assert details is not None
     assert not details.intact
 
@@ -161,13 +161,13 @@ async def test_what_may_still_be_rejected(services: Services, merchant_id: str, 
         assert details is not None
         return details.can_be_rejected
 
-    asked = await payout(services, merchant_id)
-    assert await rejectable(asked.id)
-    await approve(services, asked.id, ops)
-    assert await rejectable(asked.id)
+    requested = await payout(services, merchant_id)
+    assert await rejectable(requested.id)
+    await approve(services, requested.id, ops)
+    assert await rejectable(requested.id)
     async with database.transaction():
-        await sign(asked.id)
-    assert not await rejectable(asked.id)
+        await sign(requested.id)
+    assert not await rejectable(requested.id)
     assert await withdrawals.details_of("PO-0000000000", clock.now()) is None
 
 
@@ -295,7 +295,7 @@ async def test_merchants_come_by_page_and_by_status(services: Services) -> None:
     assert [one.id for one in back] == made[::-1][2:4]
 
 
-async def test_a_merchants_file(services: Services, merchant_id: str, by: Operator) -> None:
+async def test_the_details_of_a_merchant(services: Services, merchant_id: str, by: Operator) -> None:
     await merchants.enable_all_assets(merchant_id, services.networks)
     await merchants.set_daily_cap(merchant_id, NETWORK, "USDT", 40_000_000)
     await make_member(merchant_id=merchant_id, role="viewer", email="v@example.test", now=clock.now())
@@ -328,10 +328,10 @@ async def test_networks_are_read_without_a_request_to_a_node(
     await wallet_snapshot.note(
         NETWORK, {"USDT": 7, "ETH": 9}, {"USDT": 5, "ETH": 9}, {"ETH": 3}, now + timedelta(seconds=1)
     )
-    asked = await payout(services, merchant_id)
-    await approve(services, asked.id, ops)
+    requested = await payout(services, merchant_id)
+    await approve(services, requested.id, ops)
     await database.execute(
-        "UPDATE withdrawals SET waiting_reason = 'the hot wallet holds too little USDT' WHERE id = $1", asked.id
+        "UPDATE withdrawals SET waiting_reason = 'the hot wallet holds too little USDT' WHERE id = $1", requested.id
     )
     (state,) = await networks.states(services.networks, clock.now())
     assert state.coverage is not None
@@ -343,7 +343,7 @@ async def test_networks_are_read_without_a_request_to_a_node(
     ]
     assert (state.on_the_way, state.stuck) == (1, 1)
     (waiting,) = await networks.on_the_way(NETWORK)
-    assert (waiting.id, waiting.waiting_reason) == (asked.id, "the hot wallet holds too little USDT")
+    assert (waiting.id, waiting.waiting_reason) == (requested.id, "the hot wallet holds too little USDT")
     await wallet_snapshot.note(NETWORK, {"USDT": 8}, {"USDT": 5}, {}, now + timedelta(seconds=2))
     (state,) = await networks.states(services.networks, clock.now())
     assert state.hot[1].held_raw == 8

@@ -48,12 +48,12 @@ class Sandbox:
             text=True,
         )
         assert self._running.stdout is not None
-        said = []
+        lines = []
         for line in self._running.stdout:
-            said.append(line)
+            lines.append(line)
             if "for scripts" in line:
                 return self._running
-        raise AssertionError("it ended:\n" + "".join(said))
+        raise AssertionError("it ended:\n" + "".join(lines))
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         """Send `sandbox run` a signal and wait for its end; its exit status."""
@@ -96,7 +96,7 @@ def _mentions(process: psutil.Process, marks: tuple[str, ...]) -> bool:
     try:
         if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
             return False
-        told: list[Any] = [*process.cmdline(), *process.environ().values(), process.cwd()]
+        words: list[Any] = [*process.cmdline(), *process.environ().values(), process.cwd()]
     except psutil.Error:
         return False
-    return any(mark in word for mark in marks for word in told)
+    return any(mark in word for mark in marks for word in words)

@@ -56,12 +56,12 @@ def swap_pay(sandbox: Sandbox, *arguments: str) -> "subprocess.CompletedProcess[
 def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any]:
     """The merchant requests a payout, the operator approves it; returns when it is confirmed."""
     integrator, operator = sandbox.integrator(), sandbox.interface.operator_login
-    asked = integrator.post(
+    requested = integrator.post(
         "/payouts",
         {"asset": asset, "chain": "ethereum", "amount": amount, "destination": SOMEBODY},
         once=uuid.uuid4().hex,
     )
-    assert asked["status"] == "pending_approval"
+    assert requested["status"] == "pending_approval"
 
     def approve() -> bool | None:
         code = sandbox.command("code").stdout.strip()
@@ -69,7 +69,7 @@ def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any
             return None
         _codes_used.add(code)
         done = swap_pay(
-            sandbox, "approvals", "approve", asked["id"],
+            sandbox, "approvals", "approve", requested["id"],
             "--operator", operator.email, "--password", operator.password, "--code", code,
         )  # fmt: skip
         return True if done.returncode == 0 else None
@@ -77,7 +77,7 @@ def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any
     wait_for("the approval", approve, 120)
 
     def confirmed() -> dict[str, Any] | None:
-        current: dict[str, Any] = integrator.get(f"/payouts/{asked['id']}")
+        current: dict[str, Any] = integrator.get(f"/payouts/{requested['id']}")
         return current if current["status"] == "confirmed" else None
 
     return wait_for("the payout's confirmation", confirmed, 60)

@@ -107,16 +107,16 @@ class SignerUnderTest:
 
     async def approved(self, amount: str, asset: str = "USDT", destination: str | None = None) -> PayoutBody:
         """A payout that is asked for and approved."""
-        asked = await self.request_payout(amount, asset, destination)
-        await self.approve(asked.id)
-        return asked
+        requested = await self.request_payout(amount, asset, destination)
+        await self.approve(requested.id)
+        return requested
 
     async def approved_by_two(self, amount: str) -> PayoutBody:
         """The same by two operators, above the threshold for one."""
-        asked = await self.approved(amount)
-        second = await operator(self.services.settings.data_keys, f"{asked.id.lower()}@example.test")
-        await self.approve(asked.id, second)
-        return asked
+        requested = await self.approved(amount)
+        second = await operator(self.services.settings.data_keys, f"{requested.id.lower()}@example.test")
+        await self.approve(requested.id, second)
+        return requested
 
     async def rounds(self, count: int = 1, *, blocks: int = 0) -> None:
         """Rounds of the signer, each followed by that many blocks and the watcher's look."""

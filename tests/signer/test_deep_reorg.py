@@ -55,7 +55,7 @@ async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_hel
     await setup.driver.mine(1)
     new = await booked(setup, "300.00")
     net_raw = int(new.net_raw)
-    asked, approved = await setup.request_payout("10.00"), await setup.approved("20.00")
+    requested, approved = await setup.request_payout("10.00"), await setup.approved("20.00")
     coins = await setup.request_payout("0.10", "ETH")
     other = (await terms(service_fee_bps=0)).merchant_id
     before_raw, locked_raw = await setup.balance()
@@ -80,10 +80,10 @@ async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_hel
     # and nothing of this merchant's leaves in this asset, while all else goes on.
     (hold,) = await holds.open_holds()
     assert (hold.source, hold.asset, hold.withdrawals_held) == (setup.merchant_id, "USDT", 2)
-    assert [(await setup.read(one.id)).held for one in (asked, approved, coins)] == [True, True, False]
+    assert [(await setup.read(one.id)).held for one in (requested, approved, coins)] == [True, True, False]
     assert (await setup.request_payout("1.00")).held
     with pytest.raises(ApprovalRefused, match="hold"):
-        await setup.approve(asked.id)
+        await setup.approve(requested.id)
     await setup.rounds(2, blocks=1)
     assert await setup.sent_to(approved.destination) == []
     await setup.approve(coins.id)
@@ -98,8 +98,8 @@ async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_hel
     with pytest.raises(holds.HoldRefused, match="no open hold"):
         await holds.release(hold.id, setup.operator.id, "again", clock.now())
     await setup.until_confirmed(approved.id)
-    await setup.approve(asked.id)
-    await setup.until_confirmed(asked.id)
+    await setup.approve(requested.id)
+    await setup.until_confirmed(requested.id)
     assert await setup.sent_to(approved.destination) == [20_000_000]
     assert not (await setup.request_payout("1.00")).held
     audit = await database.fetch_one("SELECT actor, merchant_id FROM audit_entries WHERE action = 'hold.released'")

@@ -35,23 +35,23 @@ async def poor(services: Services, driver: AnvilDriver, token: str, keys: Spendi
 
 
 async def test_a_payout_waits_visibly_and_goes_out_after_a_top_up(poor: SignerUnderTest) -> None:
-    asked = await poor.approved("12.00")
+    requested = await poor.approved("12.00")
     await poor.rounds(2)
-    assert (await poor.read(asked.id)).waiting_reason == "the hot wallet holds too little USDT"
+    assert (await poor.read(requested.id)).waiting_reason == "the hot wallet holds too little USDT"
     assert await poor.alerts() == {"hot_wallet_low": "warning", "withdrawals_wait": "warning"}
     # Tokens alone don't do: there must be gas, and gas is never paid from merchants' coins.
     await poor.top_up("USDT", 200_000_000)
     await poor.confirm_blocks()
     await poor.rounds()
-    assert (await poor.read(asked.id)).waiting_reason == "the hot wallet holds too little ETH for gas"
+    assert (await poor.read(requested.id)).waiting_reason == "the hot wallet holds too little ETH for gas"
     await poor.top_up("ETH", 10**18)
     await poor.rounds()
-    assert (await poor.read(asked.id)).waiting_reason == (
+    assert (await poor.read(requested.id)).waiting_reason == (
         "the treasury has too little ETH for gas: the hot wallet needs a top-up"  # it came, and isn't final
     )
     await poor.confirm_blocks()
-    assert (await poor.until_confirmed(asked.id)).waiting_reason is None
-    assert await poor.sent_to(asked.destination) == [12_000_000]
+    assert (await poor.until_confirmed(requested.id)).waiting_reason is None
+    assert await poor.sent_to(requested.destination) == [12_000_000]
     await poor.check()
 
 
@@ -126,8 +126,8 @@ async def test_many_that_wait_for_money_do_not_hide_one_that_does_not(poor: Sign
     await poor.top_up("ETH", 10**18)
     await poor.confirm_blocks()
     for _ in range(60):
-        asked = await poor.request_payout("1.00")
-        await poor.approve(asked.id)
+        requested = await poor.request_payout("1.00")
+        await poor.approve(requested.id)
     coins = await poor.approved("0.20", "ETH")
     await poor.rounds(blocks=1)
     assert await poor.driver.balance_of(coins.destination) == 2 * 10**17
@@ -138,7 +138,7 @@ async def test_our_own_hot_wallet_is_no_destination(poor: SignerUnderTest) -> No
         await poor.request_payout("1.00", destination=poor.hot)
 
 
-async def test_what_was_there_before_the_first_block_and_what_a_contract_sent_is_found(
+async def test_funds_from_before_the_first_block_and_from_a_contract_are_found(
     services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys
 ) -> None:
     """Operators fill the wallet before they start the gateway: nobody has seen that come."""
@@ -151,8 +151,8 @@ async def test_what_was_there_before_the_first_block_and_what_a_contract_sent_is
     clock.shift(timedelta(seconds=61))
     await setup.confirm_blocks()
     assert (await setup.treasury_raw("ETH"), await setup.treasury_raw("USDT")) == (10**18, 50_000_000)
-    asked = await setup.approved("12.00")
-    await setup.until_confirmed(asked.id)
+    requested = await setup.approved("12.00")
+    await setup.until_confirmed(requested.id)
     await setup.check()
     # Its own payouts and gas are not taken for anything else.
     for _ in range(3):

@@ -96,9 +96,9 @@ async def test_gas_for_a_token_covers_its_data_and_payouts_book_theirs(
     await sweep(bare, 8)
     assert [len(await bare.transactions(purpose=purpose)) for purpose in ("gas", "sweep")] == [1, 2]
     for amount, asset in (("20.00", "USDT"), ("0.20", "ETH")):
-        asked = await bare.approved(amount, asset)
-        await bare.until_confirmed(asked.id)
-        (sent,) = await bare.transactions(asked.id)
+        requested = await bare.approved(amount, asset)
+        await bare.until_confirmed(requested.id)
+        (sent,) = await bare.transactions(requested.id)
         assert data_fee_raw < sent["gas_booked_raw"] == sent["gas_cost_raw"]
     await bare.check()
 
@@ -128,7 +128,9 @@ async def test_a_sweep_that_can_not_pay_for_dearer_data_is_bumped_and_sends_less
     assert bump["amount_raw"] == int(paid.pay_in.amount_raw) - budget_raw
 
 
-async def test_the_oracle_is_asked_as_the_networks_upgrade_has_it(bare: SignerUnderTest, driver: AnvilDriver) -> None:
+async def test_the_oracle_is_called_as_the_networks_upgrade_requires(
+    bare: SignerUnderTest, driver: AnvilDriver
+) -> None:
     sender = bare.services.networks.sender(NETWORK)
     draft = Draft(
         to_address=new_address(),

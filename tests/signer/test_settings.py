@@ -127,10 +127,10 @@ async def test_no_key_is_in_a_log_whatever_goes_wrong(
 ) -> None:
     """The signer pays, and fails in the midst of signing: at the finest level nothing of a key is written."""
     env = environment | sealed_keys(tmp_path, mnemonic) | {"LOG_LEVEL": "DEBUG"}
-    asked = await setup.approved("5.00")
+    requested = await setup.approved("5.00")
     log = tmp_path / "signer.log"
     async with signer_process(env, log), asyncio.timeout(60):
-        while (await setup.read(asked.id)).status != "confirmed":
+        while (await setup.read(requested.id)).status != "confirmed":
             await setup.driver.mine(1)
             await asyncio.sleep(0.1)
         # An error from the depths of signing, with the key in some frame's hand.

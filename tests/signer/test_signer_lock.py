@@ -11,7 +11,7 @@ from tests.signer.signer_under_test import SignerUnderTest, soon
 
 async def test_a_signer_checks_its_lock_before_each_round(setup: SignerUnderTest) -> None:
     # Given a signer at work,
-    asked = await setup.request_payout("12.50")
+    requested = await setup.request_payout("12.50")
     stop = asyncio.Event()
     working = asyncio.create_task(setup.signer.run(stop))
     held = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND granted"
@@ -21,13 +21,13 @@ async def test_a_signer_checks_its_lock_before_each_round(setup: SignerUnderTest
         os.kill(pid, signal.SIGSTOP)
         try:
             await asyncio.sleep(0.5)  # a round that was under way
-            await setup.approve(asked.id)
+            await setup.approve(requested.id)
             await asyncio.sleep(2 * ROUND_INTERVAL_S)
             # then it is not paid, until there is an answer.
-            assert await setup.transactions(asked.id) == []
+            assert await setup.transactions(requested.id) == []
         finally:
             os.kill(pid, signal.SIGCONT)
-        await soon("the payment", lambda: setup.transactions(asked.id))
+        await soon("the payment", lambda: setup.transactions(requested.id))
     finally:
         stop.set()
         await working

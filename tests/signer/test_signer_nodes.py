@@ -34,19 +34,19 @@ def network_options() -> Mapping[str, object]:
 
 
 async def test_after_a_lost_reply_the_same_bytes_are_sent_again(setup: SignerUnderTest, proxy: EvmProxy) -> None:
-    asked = await setup.approved("12.00")
+    requested = await setup.approved("12.00")
     proxy.lost_replies = {"eth_sendRawTransaction"}
     for _ in range(3):
         try:
             await setup.signer.tick()
         except NodeUnavailable:
-            assert (await setup.read(asked.id)).status == "approved"  # nothing is known, nothing is claimed
-    assert await setup.sent_to(asked.destination) == [12_000_000]  # the node has it all the while
+            assert (await setup.read(requested.id)).status == "approved"  # nothing is known, nothing is claimed
+    assert await setup.sent_to(requested.destination) == [12_000_000]  # the node has it all the while
     proxy.lost_replies = set()
-    await setup.until_confirmed(asked.id)
+    await setup.until_confirmed(requested.id)
     assert len(set(proxy.sent)) == 1
     assert len(await setup.transactions()) == 1
-    assert await setup.sent_to(asked.destination) == [12_000_000]
+    assert await setup.sent_to(requested.destination) == [12_000_000]
     await setup.check()
 
 
@@ -54,7 +54,7 @@ async def test_what_the_node_has_already_counts_as_sent(
     setup: SignerUnderTest, proxy: EvmProxy, still_chain: None
 ) -> None:
     """The reply is lost, and the node, asked again, says that it knows the transaction."""
-    asked = await setup.approved("12.00")
+    requested = await setup.approved("12.00")
     proxy.lost_replies = {"eth_sendRawTransaction"}
     with pytest.raises(NodeUnavailable):
         await setup.signer.tick()
@@ -63,25 +63,25 @@ async def test_what_the_node_has_already_counts_as_sent(
     ((line,),) = await under_way("ethereum:test")
     assert line.txid == stored["txid"]
     assert (await setup.signer._tracker.broadcast(line)).value == "accepted"
-    assert (await setup.read(asked.id)).status == "submitted"
+    assert (await setup.read(requested.id)).status == "submitted"
     await setup.driver.mine(1)
-    await setup.until_confirmed(asked.id)
-    assert await setup.sent_to(asked.destination) == [12_000_000]
+    await setup.until_confirmed(requested.id)
+    assert await setup.sent_to(requested.destination) == [12_000_000]
 
 
 async def test_what_the_node_has_lost_is_sent_again(setup: SignerUnderTest, proxy: EvmProxy, still_chain: None) -> None:
-    asked = await setup.approved("12.00")
+    requested = await setup.approved("12.00")
     await setup.rounds()
-    assert (await setup.read(asked.id)).status == "submitted"
+    assert (await setup.read(requested.id)).status == "submitted"
     for _ in range(3):
         await setup.driver.call("anvil_dropAllTransactions")
         await setup.rounds()
-        assert (await setup.read(asked.id)).status == "submitted"
+        assert (await setup.read(requested.id)).status == "submitted"
     await setup.driver.mine(1)
-    await setup.until_confirmed(asked.id)
+    await setup.until_confirmed(requested.id)
     assert len(proxy.sent) == 4
     assert len(set(proxy.sent)) == 1
-    assert await setup.sent_to(asked.destination) == [12_000_000]
+    assert await setup.sent_to(requested.destination) == [12_000_000]
     await setup.check()
 
 
@@ -113,24 +113,24 @@ async def test_a_node_that_is_down_for_an_hour_delays_and_nothing_else(
 
 
 async def test_a_refusal_is_shown_and_tried_again(setup: SignerUnderTest, proxy: EvmProxy) -> None:
-    asked = await setup.approved("12.00")
+    requested = await setup.approved("12.00")
     proxy.refuses = {"eth_sendRawTransaction": "the moon is in the wrong house"}
     await setup.rounds(2)
-    waiting = await setup.read(asked.id)
+    waiting = await setup.read(requested.id)
     assert (waiting.status, waiting.waiting_reason) == (
         "approved",
         "the node does not take the transaction; it is sent again",
     )
     assert await setup.alerts() == {"transaction_refused": "warning"}
     proxy.refuses = {}
-    assert (await setup.until_confirmed(asked.id)).waiting_reason is None
-    assert await setup.sent_to(asked.destination) == [12_000_000]
+    assert (await setup.until_confirmed(requested.id)).waiting_reason is None
+    assert await setup.sent_to(requested.destination) == [12_000_000]
 
 
 async def test_only_a_conflicting_final_transaction_frees_the_money(setup: SignerUnderTest, proxy: EvmProxy) -> None:
     """Somebody else has the hot wallet's key, and uses the nonce. Until that is final the payout is under way."""
     before = await setup.balance()
-    asked = await setup.approved("12.00")
+    requested = await setup.approved("12.00")
     proxy.refuses = {"eth_sendRawTransaction": "busy"}
     await setup.rounds()
     await setup.driver.call("anvil_impersonateAccount", setup.hot)
@@ -138,14 +138,14 @@ async def test_only_a_conflicting_final_transaction_frees_the_money(setup: Signe
     await setup.driver.call("anvil_stopImpersonatingAccount", setup.hot)
     proxy.refuses = {}
     await setup.rounds(2)
-    assert (await setup.read(asked.id)).status == "approved"
+    assert (await setup.read(requested.id)).status == "approved"
     await setup.driver.mine(3)
     await setup.rounds()
-    failed = await setup.read(asked.id)
+    failed = await setup.read(requested.id)
     assert (failed.status, failed.status_reason) == ("failed", "another transaction took its place")
     assert await setup.balance() == before
     assert (await setup.alerts())["nonce_taken"] == "critical"
-    assert await setup.sent_to(asked.destination) == []
+    assert await setup.sent_to(requested.destination) == []
 
 
 async def test_a_node_that_answers_counts_more_than_one_that_is_away(

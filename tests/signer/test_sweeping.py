@@ -63,8 +63,8 @@ async def test_tokens_are_swept_with_gas_from_the_hot_wallet(bare: SignerUnderTe
     assert await bare.treasury_raw("ETH") == 10**18 - spent
     assert await database.fetch_value("SELECT count(*) FROM sweep_candidates") == 0
     # What came is there to be paid out.
-    asked = await bare.approved("20.00")
-    await bare.until_confirmed(asked.id)
+    requested = await bare.approved("20.00")
+    await bare.until_confirmed(requested.id)
     await bare.check()
 
 

@@ -76,5 +76,5 @@ def test_a_program_reads_back_what_was_written(text: str) -> None:
     assert as_documented(written(text)) == text
 
 
-def test_stored_text_turns_nothing() -> None:
+def test_stored_text_reverses_nothing() -> None:
     assert written("a\u202eb") == "ab"

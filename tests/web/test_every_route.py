@@ -147,15 +147,15 @@ class Caller:
     who: dict[Who, tuple[tuple[bytes, bytes], ...]] = field(default_factory=dict)
     sent: int = 0
 
-    async def status(self, asked: PageRequest) -> int:
+    async def status(self, request: PageRequest) -> int:
         """Of the answer; 0 where there was none, 500 where the app failed outright."""
         self.sent += 1
-        number, bodies, answered = self.sent, iter([asked.body]), [0]
-        headers = [(b"host", b"pay.example.test"), *self.who[asked.who], *asked.headers]
-        replaced = {name for name, _ in asked.headers}
-        headers = [header for header in headers if header in asked.headers or header[0] not in replaced]
-        if asked.body and b"content-length" not in replaced:
-            headers.append((b"content-length", b"%d" % len(asked.body)))
+        number, bodies, answered = self.sent, iter([request.body]), [0]
+        headers = [(b"host", b"pay.example.test"), *self.who[request.who], *request.headers]
+        replaced = {name for name, _ in request.headers}
+        headers = [header for header in headers if header in request.headers or header[0] not in replaced]
+        if request.body and b"content-length" not in replaced:
+            headers.append((b"content-length", b"%d" % len(request.body)))
 
         async def receive() -> dict[str, Any]:
             body = next(bodies, None)
@@ -175,11 +175,11 @@ class Caller:
             "server": ("127.0.0.1", "8000"),
             "client": (f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", "40000"),
             "scheme": "http",
-            "method": asked.method,
+            "method": request.method,
             "root_path": "",
-            "path": unquote_to_bytes(asked.path).decode(errors="replace"),
-            "raw_path": asked.path,
-            "query_string": asked.query,
+            "path": unquote_to_bytes(request.path).decode(errors="replace"),
+            "raw_path": request.path,
+            "query_string": request.query,
             "headers": headers,
         }
         try:
@@ -248,8 +248,8 @@ async def names_that_nothing_has(caller: Caller, ids: Mapping[str, str], tokens:
             body = encoded({"csrf_token": tokens[who]}) if who in tokens else b""
             query = encoded({form_keys.PARAMETER: form_keys.new_key()})  # else a page with a form leads to itself first
             headers, body = ((b"content-type", FORM),), body if method == "POST" else b""
-            asked = PageRequest(who, method, path, query, headers, body)
-            assert await caller.status(asked) == 404, asked
+            request = PageRequest(who, method, path, query, headers, body)
+            assert await caller.status(request) == 404, request
     for name in (b"a" * 300, b"a/" * 3_000, b"css", b"css/app.css/x", b"..%2f..%2fpyproject.toml", b"%00"):
         assert await caller.status(PageRequest("stranger", "GET", b"/static/" + name)) == 404, name
 
@@ -338,12 +338,12 @@ async def test_no_route_fails_whatever_is_sent(
                 elif method != "GET":
                     headers = ((b"content-type", JSON if who == "integrator" else FORM),)
                 right = PageRequest(who, method, path, headers=headers, body=encoded(fields))
-                for place, asked in enumerate(variants(method, template, right, fields)):
+                for place, request in enumerate(variants(method, template, right, fields)):
                     if place and dice.random() >= KEPT * often:
                         continue
-                    status = await caller.status(asked)
+                    status = await caller.status(request)
                     if not 100 <= status < 500:
-                        failed.append(f"{status} for {method} {template}: {str(asked)[:600]}")
+                        failed.append(f"{status} for {method} {template}: {str(request)[:600]}")
     failed += [str(line) for line in logged if line["event"] == "request_failed"]
     print(f"FUZZ_SEED={SEED}: {caller.sent} requests", *failed, sep="\n")
     assert failed == []

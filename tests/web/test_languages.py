@@ -118,7 +118,7 @@ def test_arabic_counts_as_it_speaks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "expected"),
     [
         ("en", "Jan 31, 2026, 9:05:00 PM UTC"),
         ("de", "31.01.2026, 21:05:00 UTC"),
@@ -126,10 +126,10 @@ def test_arabic_counts_as_it_speaks() -> None:
         ("zh-Hans", "2026年1月31日 21:05:00 UTC"),
     ],
 )
-def test_a_moment_reads_as_in_the_language_and_in_utc(code: str, said: str) -> None:
+def test_a_moment_reads_as_in_the_language_and_in_utc(code: str, expected: str) -> None:
     east = timezone(timedelta(hours=3))
     moment = LANGUAGE[code].moment(datetime(2026, 2, 1, 0, 5, tzinfo=east))
-    assert re.sub(r"\s", " ", moment) == said
+    assert re.sub(r"\s", " ", moment) == expected
     assert "2026" in LANGUAGE["ar"].moment(datetime(2026, 2, 1, tzinfo=UTC)), "ASCII digits beside ASCII amounts"
 
 
@@ -138,7 +138,7 @@ def test_figures_are_grouped_as_in_the_language() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "header", "code"),
+    ("wanted_code", "header", "code"),
     [
         (None, "", "en"),
         ("de", "ar", "de"),
@@ -152,8 +152,10 @@ def test_figures_are_grouped_as_in_the_language() -> None:
         (None, "xx," * 5_000 + "de", "en"),
     ],
 )
-def test_the_language_is_the_one_asked_for_or_the_best_accepted(asked: str | None, header: str, code: str) -> None:
-    assert choose(asked, header).code == code
+def test_the_language_is_the_one_asked_for_or_the_best_accepted(
+    wanted_code: str | None, header: str, code: str
+) -> None:
+    assert choose(wanted_code, header).code == code
 
 
 def test_only_arabic_runs_from_the_right() -> None:

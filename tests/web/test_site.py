@@ -41,12 +41,12 @@ async def test_the_front_page_says_what_this_is_and_who_runs_it(settings: Settin
     assert "security.txt" not in plain.text
     named = replace(settings, operator_name="Harbour <&> Co", operator_url="https://harbour.example/")
     async with host(replace(named, security_contacts=("mailto:a@example.com",))) as http:
-        told = (await http.get("/")).text
+        front_page = (await http.get("/")).text
     assert (
         'Run by <a href="https://harbour.example/" rel="noopener noreferrer"><bdi>Harbour &lt;&amp;&gt; Co</bdi>'
-        in told
+        in front_page
     )
-    assert 'href="/.well-known/security.txt"' in told
+    assert 'href="/.well-known/security.txt"' in front_page
 
 
 async def test_icons_and_robots(settings: Settings) -> None:

@@ -123,8 +123,8 @@ async def test_every_connection_ends(server: Served, services: Services) -> None
 @asynccontextmanager
 async def open_streams(server: Served, services: Services) -> AsyncIterator[None]:
     """Open checkout pages hear of what happens, whatever went on meanwhile, and end when the server is told to stop."""
-    asked = await invoice(services, await terms(service_fee_bps=0))
-    path = f"/pay/{services.links.slug(asked.id)}/events"
+    new = await invoice(services, await terms(service_fee_bps=0))
+    path = f"/pay/{services.links.slug(new.id)}/events"
 
     async def stream(number: int) -> Connection:
         connection = await Connection.open(server)
@@ -137,7 +137,7 @@ async def open_streams(server: Served, services: Services) -> AsyncIterator[None
     for start in range(0, STREAMS, 50):
         streams += await asyncio.gather(*(stream(start + place) for place in range(min(50, STREAMS - start))))
     yield
-    await announce(asked.id)
+    await announce(new.id)
     async with asyncio.timeout(10):
         for connection in streams:
             await connection.reader.readuntil(b"event: status")

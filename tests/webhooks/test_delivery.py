@@ -200,7 +200,7 @@ async def test_retry_after_is_honoured(valkey: str, merchant_id: str, keys: Data
     assert 890 < (delivery.next_attempt_at - clock.now()).total_seconds() <= 900
 
 
-async def test_gone_disables_the_endpoint_and_keeps_what_waited(
+async def test_status_410_disables_the_endpoint_and_keeps_waiting_deliveries(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     await make_member(merchant_id=merchant_id, role="owner", email="owner@shop.example", now=clock.now())

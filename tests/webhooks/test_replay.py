@@ -30,7 +30,7 @@ async def test_a_test_event_goes_to_its_endpoint_alone_whatever_the_filter(
     assert Webhook(endpoint.secret).verify(request.body, request.headers)["data"]["webhook_id"] == endpoint.id
 
 
-async def test_everything_since_a_time_goes_out_again_in_order_and_with_what_was_missed(
+async def test_everything_since_a_time_is_sent_again_in_order_with_what_was_missed(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replay, "BATCH", 7)

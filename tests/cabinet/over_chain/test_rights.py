@@ -146,7 +146,7 @@ async def test_table_has_every_route(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_each_role_may_what_the_table_says(role: Role, world: World, browser: Callable[..., Browser]) -> None:
+async def test_each_role_may_do_what_the_table_says(role: Role, world: World, browser: Callable[..., Browser]) -> None:
     person = browser()
     await person.sign_in(world.people[role])
     refused = {}
@@ -185,7 +185,7 @@ async def test_things_of_a_foreign_merchant_are_not_in_ones_own(world: World, br
         assert status == 404, path
 
 
-async def test_signed_out_leads_to_sign_in(world: World, browser: Callable[..., Browser]) -> None:
+async def test_a_signed_out_visitor_is_sent_to_sign_in(world: World, browser: Callable[..., Browser]) -> None:
     person = browser()
     for method, path in ROUTES:
         target = address(path, world.base, world.ids)
@@ -220,9 +220,11 @@ async def test_lists_hold_nothing_of_others_or_of_the_other_mode(world: World, b
     await owner.sign_in(world.people["owner"])
     # People, and what they did, belong to both modes.
     of_a_mode = [path for method, path in ROUTES if method == "GET" and "{" not in path and path not in BOTH_MODES]
-    told = [world.ids[name] for name in ("invoice_id", "payout_id", "refund_id", "key_id", "endpoint_id", "event_id")]
-    told += [world.late_invoice.id, world.open_invoice.id, world.paid_invoice.deposits[0].id]
+    own_ids = [
+        world.ids[name] for name in ("invoice_id", "payout_id", "refund_id", "key_id", "endpoint_id", "event_id")
+    ]
+    own_ids += [world.late_invoice.id, world.open_invoice.id, world.paid_invoice.deposits[0].id]
     for path in of_a_mode:
         foreign = (await stranger.get(f"/cabinet/{world.foreign_id}/test{path}")).text
         live = (await owner.get(world.base.replace("/test", "/live") + path)).text
-        assert [one for one in told if one in foreign or one in live] == [], path
+        assert [one for one in own_ids if one in foreign or one in live] == [], path

@@ -8,14 +8,14 @@ KEYS = (
         "    stored = secrets.seal(peppers, secret)\n    while True:",
         "    stored = secrets.seal(peppers, secret)\n    settings = settings._replace(name=secret)\n    while True:",
         "whoever reads the database has the keys of all merchants",
-        ("api_keys/test_keys.py::test_a_key_brings_its_merchant_along_and_shows_no_secret",),
+        ("api_keys/test_keys.py::test_a_key_is_read_with_its_merchant_and_shows_no_secret",),
     ),
     Fault(
         "app/api_keys/lockout.py",
         "MAX_FAILURES = 5",
         "MAX_FAILURES = 50",
         "a stranger gets fifty guesses at a key",
-        ("api_keys/test_lockout.py::test_a_hundred_parallel_guesses_get_five_looks",),
+        ("api_keys/test_lockout.py::test_of_a_hundred_parallel_guesses_five_are_compared",),
     ),
     Fault(
         "app/api_keys/lockout.py",
@@ -64,7 +64,7 @@ KEYS = (
         "WHERE id = $1 AND merchant = $2 AND revoked_at IS NULL",
         "WHERE id = $1 AND $2 <> '' AND revoked_at IS NULL",
         "one merchant rotates the keys of another and is shown the new secret",
-        ("api_keys/test_keys.py::test_keys_of_others_do_not_exist",),
+        ("api_keys/test_keys.py::test_keys_of_another_merchant_are_not_found",),
     ),
     Fault(
         "app/api_keys/authentication.py",
@@ -147,7 +147,7 @@ TOTP = (
         "DRIFT_STEPS = 1",
         "DRIFT_STEPS = 20",
         "a code that was seen over a shoulder works for ten minutes",
-        ("accounts/test_totp.py::test_a_code_is_good_for_its_step_and_one_either_way",),
+        ("accounts/test_totp.py::test_a_code_is_valid_in_its_step_and_in_the_one_before_and_after",),
     ),
     Fault(
         "app/accounts/repository.py",
@@ -182,7 +182,7 @@ TOTP = (
         "_USE_CODE = Command(\n    RecoveryCode.delete()",
         '_USE_CODE = Command(\n    RecoveryCode.update({RecoveryCode.account: Param("account")})',
         "a recovery code works again and again",
-        ("accounts/test_recovery_codes.py::test_twenty_uses_of_one_code_at_once_are_one",),
+        ("accounts/test_recovery_codes.py::test_of_twenty_uses_of_one_code_at_once_one_counts",),
     ),
     Fault(
         "app/accounts/sign_in.py",

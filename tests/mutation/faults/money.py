@@ -85,7 +85,7 @@ INVOICES = (
         'Invoice.id == Param("id"), Invoice.merchant == Param("merchant"), Invoice.mode == Param("mode"))',
         'Invoice.id == Param("id"), (Invoice.merchant == Param("merchant")) | (Invoice.mode == Param("mode")))',
         "one merchant cancels the invoices of another",
-        ("api/test_invoices.py::test_another_merchants_invoice_is_as_good_as_none",),
+        ("api/test_invoices.py::test_another_merchants_invoice_is_not_found",),
     ),
     Fault(
         "app/invoices/links.py",
@@ -102,7 +102,7 @@ INVOICES = (
         "AND earlier.pay_in_raw = :pay_in_raw",
         "AND earlier.pay_in_raw = :pay_in_raw + 1",
         "a late payment of one customer pays the invoice of another",
-        ("addresses/test_pool.py::test_an_amount_at_an_address_stays_one_invoices_alone_for_a_month",),
+        ("addresses/test_pool.py::test_an_amount_at_an_address_belongs_to_one_invoice_for_a_month",),
     ),
     Fault(
         "app/invoices/creation.py",
@@ -210,28 +210,28 @@ DEPOSITS = (
         "ELSE height = height_below + 1 AND parent_hash = hash_below END AS sound",
         "ELSE true END AS sound",
         "blocks are skipped, payments in them are lost, and the page says that all is read",
-        ("api/test_networks.py::test_a_gap_shows",),
+        ("api/test_networks.py::test_a_gap_is_reported",),
     ),
     Fault(
         "app/deposits/reviews.py",
         "if await belonged_since(operator_id, review.merchant_id, review.opened_at):",
         "if False:",
         "an operator credits their own shop",
-        ("deposits/test_reviews.py::test_operators_settle_no_case_of_a_merchant_that_they_belong_to",),
+        ("deposits/test_reviews.py::test_operators_resolve_no_review_of_a_merchant_that_they_belong_to",),
     ),
     Fault(
         "app/deposits/reviews.py",
         'if review.review_status != "open":',
         "if False:",
         "two operators credit the same deposit",
-        ("deposits/test_reviews.py::test_two_operators_at_once_settle_it_once",),
+        ("deposits/test_reviews.py::test_two_operators_at_once_resolve_a_review_once",),
     ),
     Fault(
         "app/networks/evm/chain.py",
         'if receipt.status == "0x0":',
         "if False:",
         "a transaction that failed pays an invoice",
-        ("networks/test_evm_transfers.py::test_reverted_transfers_are_none",),
+        ("networks/test_evm_transfers.py::test_reverted_transfers_are_ignored",),
     ),
 )
 
@@ -303,7 +303,7 @@ REFUNDS = (
         'await limits.refuse_if_paused("refunds")',
         "pass",
         "refunds go on during an incident although they were paused",
-        ("api/test_refunds.py::test_paused_capped_or_spent",),
+        ("api/test_refunds.py::test_refunds_are_refused_when_paused_above_the_cap_or_above_the_balance",),
     ),
 )
 
@@ -327,7 +327,7 @@ PAYOUTS = (
         "-(-amount_raw * asset.payout_fee_bps // BPS)",
         "amount_raw * asset.payout_fee_bps // BPS",
         "the platform earns a minor unit less than the contract says",
-        ("payouts/test_payouts.py::test_the_fee_must_be_there_too",),
+        ("payouts/test_payouts.py::test_the_balance_must_cover_the_fee_too",),
     ),
     Fault(
         "app/withdrawals/limits.py",

@@ -67,7 +67,7 @@ SIGNER = (
         "required = max(row.approvals_required, asset.approvals_required(intent.amount_raw) if",
         "required = max(row.approvals_required, 1 if",
         "whoever edits the database needs one operator where two are needed",
-        ("signer/test_signing.py::test_a_status_that_somebody_has_set_is_no_approval",),
+        ("signer/test_signing.py::test_a_status_set_in_the_database_is_no_approval",),
     ),
     Fault(
         "app/signer/policy.py",

@@ -174,6 +174,6 @@ PAUSING = (
         "await repository.abandon_pending(endpoint.id)",
         "pass",
         "what waited for an endpoint that is gone waits for ever, and can't be replayed",
-        ("webhooks/test_delivery.py::test_gone_disables_the_endpoint_and_keeps_what_waited",),
+        ("webhooks/test_delivery.py::test_status_410_disables_the_endpoint_and_keeps_waiting_deliveries",),
     ),
 )

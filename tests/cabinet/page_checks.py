@@ -5,7 +5,7 @@ from playwright.async_api import Page
 from tests.browsing import AXE, AXE_RUN, SCREENS
 
 
-async def look(page: Page, name: str) -> None:
+async def check_page(page: Page, name: str) -> None:
     """Check: axe finds nothing, light and dark; nothing is wider than a phone; screenshots go to `var/screens`."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
