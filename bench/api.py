@@ -54,7 +54,7 @@ def main() -> None:
             used = {who: (used_s - before[who]) / got.answers for who, used_s in stack.cpu_s().items()}
             _line(name, got, used, empty=empty, inserts=pgbench, bare=bare)
 
-        load(invoices, seconds=1, script=_post_script(stack.key))  # so that there is something to copy
+        load(invoices, seconds=1, script=_post_script(stack.key))  # a first invoice to copy
         bare_creations = asyncio.run(_bare_creations(stack))
         measured("create invoice", invoices, _post_script(stack.key), pgbench=inserts, bare=bare_creations)
         _top_up(stack, SMALL)
@@ -163,7 +163,7 @@ def _get_script(ids: list[str]) -> str:
 
 
 def _page_script(paths: list[str]) -> str:
-    """Pages asked for by ever new addresses, through a proxy that we trust: the limit is per address."""
+    """Page loads, each from a new address through a trusted proxy: the limit is per address."""
     listed = ",".join(f'"{path}"' for path in paths)
     return f"""
         local paths, n = {{{listed}}}, 0

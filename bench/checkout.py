@@ -33,7 +33,7 @@ from bench.stack import API, WEB_PROCESSES, Stack, running_stack
 PAGES = int(os.environ.get("BENCH_PAGES", "2000"))
 PAGES_PER_ADDRESS = 4
 WARM_UP_PAGES = 100
-"""Opened and closed before memory is measured: what the first pages of a process cost is no page's."""
+"""Opened and closed before memory is measured: the one-time cost of a process's first pages is not counted."""
 
 OPENED_TOGETHER = 50
 PROXY_CONNECTIONS = 64
@@ -44,7 +44,7 @@ FILES_NEEDED = 2 * PAGES + 500
 
 @dataclass
 class Page:
-    """An open page: whose, of which invoice, and when it last heard and showed something."""
+    """An open page: its address, its invoice, and when it last received an event and showed a state."""
 
     invoice_id: str
     path: str
@@ -129,7 +129,7 @@ async def _one_by_one(stack: Stack, proxy: "Proxy", pages: list[Page]) -> tuple[
 
 
 async def _a_block(stack: Stack, pages: list[Page]) -> tuple[list[float], list[float]]:
-    """Every page's deposit is seen: what a watcher does with a block, its transaction and its notices."""
+    """Record a deposit for every page, as the watcher does for a block: one transaction and its notices."""
     async with running(wire(load(stack.environment))) as services:
         async with database.transaction():
             for page in pages:
@@ -187,7 +187,7 @@ async def _refresh(page: Page, proxy: "Proxy") -> None:
 
 
 class Proxy:
-    """Kept-alive connections to the web processes, as a reverse proxy has them. As thin as can be."""
+    """Kept-alive connections to the web processes, like those of a reverse proxy."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -222,7 +222,7 @@ def _request(method: str, path: str, headers: dict[str, str]) -> bytes:
 
 
 async def _invoices(stack: Stack, wanted: int) -> list[Page]:
-    """That many open invoices, made through the API, each with the address that its customer comes from."""
+    """Create that many open invoices through the API. Returns each with its customer's address."""
     numbers = count()
 
     def create(number: int) -> dict[str, str]:
@@ -252,12 +252,12 @@ async def _invoices(stack: Stack, wanted: int) -> list[Page]:
 
 
 def _address(number: int) -> str:
-    """A customer's: each in a /64 of its own, which is what limits count as one address."""
+    """A customer's address, each in its own /64, which the limits count as one address."""
     return f"2001:db8:0:{number:x}::1"
 
 
 def _memory_bytes(stack: Stack) -> int:
-    """What the web server's processes have for themselves."""
+    """The private memory of the web server's processes, in bytes."""
     parent = psutil.Process(stack.web.pid)
     return sum(process.memory_full_info().uss for process in [parent, *parent.children(recursive=True)])
 

@@ -35,7 +35,7 @@ EVENTS_EACH = int(os.environ.get("BENCH_EVENTS_EACH", "20"))
 TRICKLE_PER_S, TRICKLE_S = 100, 10
 WAITING = 100_000
 BARE_CONNECTIONS = (4, 16, 64)
-"""httpx grows slower with its connections: it is measured at its best."""
+"""httpx gets slower with more connections: this number gives its best rate."""
 
 BARE_SECONDS = 4
 BODY = json.dumps({"status": "paid", "note": "x" * 1_200}).encode()
@@ -107,7 +107,7 @@ async def _bare(sink: Receiver, connections: int) -> float:
 
 
 async def _endpoints(sink: Receiver, keys: DataKeys) -> list[str]:
-    """A merchant with an endpoint each; the merchants whose endpoints are well."""
+    """Create the merchants, each with an endpoint. Returns the merchants whose endpoints answer."""
     dead = f"https://localhost:{ports.free_port()}/dead"
     well = []
     for n in range(ENDPOINTS):
@@ -136,7 +136,7 @@ async def _make_endpoint(merchant_id: str, url: str, keys: DataKeys) -> None:
 
 
 class _Anything:
-    """Lets every URL pass at creation: a thousand look-ups of localhost are not what is measured."""
+    """Accepts every URL at creation: a thousand look-ups of localhost must not be measured."""
 
     async def check_target(self, url: str) -> Target:
         return parse_target(url, [ip_network("127.0.0.0/8")])

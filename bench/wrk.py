@@ -14,7 +14,7 @@ THREADS = 1
 
 @dataclass(frozen=True)
 class Load:
-    """What came of one load: answers a second, latencies in milliseconds, and how many were not 2xx."""
+    """The result of one load: answers a second, latencies in milliseconds, and how many were not 2xx."""
 
     per_second: float
     p50_ms: float

@@ -150,7 +150,7 @@ INTRODUCTION = ("Read this if", "The short version")
 
 
 def sentences() -> list[str]:
-    """The page, one sentence each. A line that is no item and follows no heading goes on with the one before it."""
+    """The page, one sentence each. A line that is no item and follows no heading continues the previous one."""
     paragraphs: list[str] = []
     for line in filter(None, map(str.strip, PAGE.splitlines())):
         if line.startswith("- ") or not paragraphs or paragraphs[-1] in NO_PROMISE or line in NO_PROMISE:

@@ -39,7 +39,7 @@ async def while_changing(world: World, started: Callable[[], Coroutine[Any, Any,
 async def test_a_request_from_before_a_change_can_not_change_credentials_after_it(
     settings: Settings, steady_clock: None
 ) -> None:
-    """A thief's request that waited for a slow hash while the owner changed the password."""
+    """An attacker's request waits for a slow hash while the owner changes the password."""
     world = await a_world(settings)
     person = await world.person()
     await invalidate(world)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 async def take(tries: list[tuple[Limit, str]]) -> bool:
-    """Whether a try was left. Each call stands for another process, which remembers nothing."""
+    """Use one try. Returns whether one was left. Each call acts as another process with no memory."""
     try:
         await Throttle(b"k" * 32).take(tries, clock.now())
     except ApiError as error:

@@ -58,7 +58,7 @@ async def test_a_pool_at_its_cap_says_so_and_an_address_rests_before_the_next(sm
 
 
 async def test_an_amount_at_an_address_belongs_to_one_invoice_for_a_month(small_pool: Settings) -> None:
-    """With 99 tails an address comes back to the same one; the same sum would then be two invoices'."""
+    """There are 99 tails, so an address gets the same tail again; the same sum would then match two invoices."""
     async with running(wire(small_pool)) as services:
         merchant = await terms(service_fee_bps=0)
         first = await invoice(services, merchant)

@@ -1,4 +1,4 @@
-"""The merchant API as an integrator reaches it: the whole app, a key, and a client that speaks HTTP to it."""
+"""Fixtures for the merchant API: the whole app, a key, and an HTTP client."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -66,7 +66,7 @@ async def client(chain_settings: Callable[..., Settings], steady_clock: None) ->
 
 
 async def _run(app: Edge, started: asyncio.Event, stop: asyncio.Event) -> None:
-    """One task from start to stop: Litestar's lifespan can't be left from another than it was entered in."""
+    """Run the app in one task: Litestar's lifespan must end in the task that started it."""
     async with app.lifespan():
         started.set()
         await stop.wait()
@@ -128,5 +128,5 @@ def new_integrator(client: httpx.AsyncClient, chain_settings: Callable[..., Sett
 
 @pytest.fixture
 async def integrator(new_integrator: NewIntegrator) -> Integrator:
-    """A merchant's server whose key may do everything."""
+    """A merchant's server with a key that has every scope."""
     return await new_integrator()

@@ -1,4 +1,4 @@
-"""Every route of the API that names something: with an id of another merchant's it answers as with an id of nothing."""
+"""On every API route with an id, another merchant's id is answered like one that does not exist."""
 
 import re
 from collections.abc import Callable
@@ -27,13 +27,13 @@ BODIES: dict[str, Any] = {
     "refunds": {"amount": "1.00", "refund_address": STRANGER},
     "replay": {"since": "2026-01-01T00:00:00Z"},
 }
-"""What the last part of a path wants in its body; the others take an empty one."""
+"""The body that a path needs, by its last part; all others get an empty one."""
 
 
 async def one_of_everything(
     owner: Integrator, services: Services, driver: AnvilDriver, token: str, keys: DataKeys
 ) -> dict[str, str]:
-    """What the other merchant has, by the name of a path's parameter."""
+    """Create one object of each kind for the other merchant. Returns the ids by path parameter."""
     paid = await owner.invoice("k")
     await pay_on_chain(services, driver, token, paid["pay_in"]["address"], int(paid["pay_in"]["amount_raw"]))
     body = {"asset": "USDT", "chain": "ethereum", "amount": "1.00", "destination": STRANGER}

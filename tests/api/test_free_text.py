@@ -1,4 +1,4 @@
-"""What people type into descriptions and reasons can't turn the text around it, in the API and on any page."""
+"""Descriptions and reasons can't reverse the text around them, in the API and on any page."""
 
 import types
 from typing import Any, get_args, get_type_hints

@@ -1,4 +1,4 @@
-"""What a caller notices while Postgres or Redis hangs: an answer in time, and no invoice more or less than was made."""
+"""What a caller notices while Postgres or Redis hangs: an answer in time, and no invoice lost or doubled."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ async def timed(request: Awaitable[httpx.Response]) -> tuple[httpx.Response, flo
 
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
-    """With less patience than in production: tests/resilience/test_hangs.py holds the real limits."""
+    """With shorter time limits than in production: tests/resilience/test_hangs.py holds the real limits."""
     return environment | {"DATABASE_WAIT_S": str(WAIT_S)}
 
 
@@ -56,7 +56,7 @@ async def test_with_postgres_stopped_everybody_is_answered_in_time(
         alive, ready_later = timed(client.get("/healthz")), _later(client)
         replies = await asyncio.gather(*api, *pages, *ready, alive, ready_later)
         waited_s = time.monotonic() - began_s
-    # then the API says so in its envelope, pages in words, readiness at once, and the process is alive.
+    # then the API answers with its error envelope, pages with a message, readiness at once, and liveness is 200.
     count = len(api)
     for answer, took_s in replies[:count]:
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "UNAVAILABLE")
@@ -73,7 +73,7 @@ async def test_with_postgres_stopped_everybody_is_answered_in_time(
     assert replies[-2][0].status_code == 200
     assert replies[-2][1] < READY_S
     assert waited_s < MOST_S
-    # And when it goes on, what was asked for is asked for again, and was made once.
+    # And when Postgres continues, the requests are repeated, and each invoice exists once.
     for number in range(3):
         made = await integrator.post("/invoices", BODY, once=f"hang-{number}")
         assert made.status_code == 201
@@ -84,7 +84,7 @@ async def test_with_postgres_stopped_everybody_is_answered_in_time(
 
 
 async def _later(client: httpx.AsyncClient) -> tuple[httpx.Response, float]:
-    """Readiness asked for when all connections are waited for already."""
+    """Request readiness when every connection is already in use."""
     await asyncio.sleep(WAIT_S / 2)
     return await timed(client.get("/readyz"))
 

@@ -1,4 +1,4 @@
-"""`/invoices` as an integrator sees it."""
+"""`/invoices`: creation, replays, lists, scopes."""
 
 import asyncio
 import json
@@ -146,7 +146,7 @@ async def test_an_order_id_is_open_once(integrator: Integrator) -> None:
 
 @pytest.mark.usefixtures("services")
 async def test_an_order_id_that_was_given_up_meanwhile_is_tried_again() -> None:
-    """Between the clash and the question who holds it, the holder expired: that is no conflict any more."""
+    """The holder expires between the conflict and the look-up of the holder: there is no conflict any more."""
     owner = await terms(service_fee_bps=0)
     new = NewInvoice(amount="5", currency="USDT", chain="ethereum", order_id="1042", expires_in=timedelta(hours=1))
     await creation._explain_clash("invoices_order_id_once", owner, new, None)

@@ -90,7 +90,7 @@ async def test_a_reorganisation_leaves_no_gap(integrator: Integrator, services: 
 
 
 async def test_a_worker_that_lags(integrator: Integrator, services: Services, driver: AnvilDriver) -> None:
-    """It knows of blocks that it has not read: so it stands between two batches of a long way to catch up."""
+    """It knows of blocks that it has not read, as between two batches while it catches up."""
     (watcher,) = services.watchers()
     await watcher.tick()
     await database.execute("UPDATE network_cursors SET head_height = head_height + 7")

@@ -1,4 +1,4 @@
-"""The OpenAPI document against the standard, the routes, the catalogue, and what the app does."""
+"""The OpenAPI document agrees with the standard, the routes, the error catalogue, and the app."""
 
 import base64
 import json
@@ -49,7 +49,7 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 async def described(client: httpx.AsyncClient) -> dict[str, Any]:
-    """The document as anybody gets it, without a key."""
+    """The document, fetched without a key."""
     answer = await client.get("/api/v1/openapi.json")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, JSON)
     body: dict[str, Any] = answer.json()

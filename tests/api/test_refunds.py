@@ -1,4 +1,4 @@
-"""Refunds as an integrator asks for them: every state, event and refusal, and what they do to invoice and balance."""
+"""Refunds by the API: every state, event and refusal, and what they do to invoice and balance."""
 
 import asyncio
 from collections.abc import Callable
@@ -119,7 +119,7 @@ async def test_partial_refunds_roll_the_invoice_up(counter: Counter, ops: Operat
     await send(counter.services, first["id"])
     assert (await counter.integrator.get(f"/refunds/{first['id']}")).json()["txid"] is not None
     await confirm(counter.services, first["id"])
-    await confirm(counter.services, first["id"])  # a signer that crashed says it again
+    await confirm(counter.services, first["id"])  # a signer that crashed reports it again
 
     assert await counter.status(first["id"]) == "confirmed"
     partly = await counter.invoice(invoice["id"])
@@ -171,7 +171,7 @@ async def test_a_refund_that_is_not_paid_releases_its_amount(counter: Counter, o
     after = await counter.invoice(invoice["id"])
     assert (after["status"], after["refunded_raw"]) == ("paid", "0")
     assert await balance(counter.integrator.merchant_id) == (int(invoice["net_raw"]), 0)
-    await counter.refund(invoice["id"], whole(invoice))  # and may be asked for again
+    await counter.refund(invoice["id"], whole(invoice))  # and may be requested again
     await assert_books()
 
 
@@ -312,7 +312,7 @@ async def test_a_key_needs_the_scope(counter: Counter) -> None:
 async def test_a_refund_that_is_confirmed_after_the_credit_was_reversed_is_a_part(
     counter: Counter, ops: Operator
 ) -> None:
-    """The payment may come back, and with it the rest that can be refunded."""
+    """The payment may return, and the rest can be refunded then."""
     await counter.driver.mine(1)
     invoice = await counter.paid_invoice()
     refund_id = await counter.refund(invoice["id"], "2.00")

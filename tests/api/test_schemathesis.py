@@ -56,7 +56,7 @@ ACCEPTABLE_FIELDS: dict[str, Any] = {
         "pattern": r"^https://[a-z]{1,20}\.example(:[1-9][0-9]{1,3})?(/[a-z0-9/?&=.-]{0,99})?$",
     },
     "fail_url": {"anyOf": [{"type": "string", "pattern": r"^https://[a-z]{1,20}\.example$"}, {"type": "null"}]},
-    "order_id": {"type": "null"},  # the generator is fond of "0", which is open once
+    "order_id": {"type": "null"},  # the generator repeats "0", and an order id can be open once
     "webhook_url": {"type": "null"},  # its name would have to be one that resolves
     "metadata": {"type": "object", "maxProperties": 8, "additionalProperties": {"type": ["integer", "null"]}},
     # JSON Schema counts 60.0 among the integers; we want digits alone.
@@ -73,7 +73,7 @@ def before_call(context, case, kwargs):
     if "Idempotency-Key" in (case.headers or {}):
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
 """
-"""The generator is fond of few keys; with another body each would be a 422."""
+"""The generator repeats few keys; with another body each would be a 422."""
 
 DEPENDS = {"createPayout", "createRefund", "createWebhook", "updateWebhook", "rotateWebhookSecret", "replayWebhook"}
 """Whether these are accepted depends on what the merchant has, on names that resolve, or on formats of moments and

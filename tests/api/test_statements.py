@@ -1,4 +1,4 @@
-"""How many statements the hot paths cost Postgres: each is a round trip, and there must not creep in another."""
+"""The number of SQL statements of the hot paths. Each is a round trip, so the number must not grow."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +13,7 @@ from tests.api.conftest import Integrator
 
 @asynccontextmanager
 async def statements() -> AsyncIterator[list[str]]:
-    """The statements that the one open connection of the pool runs meanwhile."""
+    """Collect the statements that the pool's open connection runs inside the block."""
     statements_run: list[str] = []
 
     def note(record: Any) -> None:
@@ -29,7 +29,7 @@ async def statements() -> AsyncIterator[list[str]]:
 
 
 async def counted(request: Callable[[], Awaitable[httpx.Response]]) -> list[str]:
-    """What one request runs, one after the other, once everything is warm."""
+    """The statements of one request, in order, after some requests to warm up."""
     for _ in range(3):  # the pool may open a second connection meanwhile, and each learns a statement's types once
         await request()
         await asyncio.sleep(0.2)  # the refill of addresses, the key's last use: beside the request, now and then

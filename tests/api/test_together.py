@@ -1,4 +1,4 @@
-"""Requests that come together share statements and commits; nobody may notice but by the clock."""
+"""Requests that arrive together share statements and commits, and each gets its own answer."""
 
 import asyncio
 from collections import Counter

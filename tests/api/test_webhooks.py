@@ -1,4 +1,4 @@
-"""`/webhooks` and `/events` as an integrator sees them; deliveries themselves are in tests/webhooks."""
+"""`/webhooks` and `/events`; deliveries themselves are in tests/webhooks."""
 
 from collections.abc import Callable
 

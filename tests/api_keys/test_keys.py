@@ -1,4 +1,4 @@
-"""The life of a key: issued, used, changed, rotated, expired, revoked; and the pepper beneath it."""
+"""The life of a key: issued, used, changed, rotated, expired, revoked; and the rotation of the pepper."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ def peppers(settings: Settings) -> Peppers:
 
 
 async def enter(authenticator: Authenticator, presented: str, address: str = "203.0.113.5") -> Principal | str:
-    """The principal, or the code of the refusal."""
+    """Authenticate. Returns the principal, or the error code."""
     try:
         return await authenticator.authenticate(presented, ip_address(address), clock.now())
     except ApiError as error:
@@ -110,7 +110,7 @@ async def test_revocation_and_expiry_work_on_the_next_request(peppers: Peppers) 
     clock.shift(timedelta(days=1))
     assert await enter(authenticator, revoked.full) == "API_KEY_REVOKED"
     assert await enter(authenticator, expiring.full) == "API_KEY_EXPIRED"
-    assert await enter(authenticator, revoked.guess(1)) == "INVALID_API_KEY"  # strangers don't learn of it
+    assert await enter(authenticator, revoked.guess(1)) == "INVALID_API_KEY"  # strangers don't learn of the expiry
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ async def test_the_right_secret_among_guesses_gives_them_no_more_tries(
 
 
 async def test_a_burst_with_the_right_secret_locks_nobody_out(settings: Settings) -> None:
-    """Eight processes that have just started, and all of them hear from one key at once."""
+    """Eight processes have just started, and all get requests with one key at once."""
     key = await api_key(settings.api_key_peppers)
     sites = [make_site(settings) for _ in range(8)]
     counts = await asyncio.gather(*(outcomes(site, [key.full] * 20) for site in sites))
@@ -63,7 +63,7 @@ async def test_a_burst_with_the_right_secret_locks_nobody_out(settings: Settings
 
 
 async def test_a_lock_that_is_about_to_be_lifted_is_waited_for(settings: Settings) -> None:
-    """Five other processes hold an attempt each; one of them finds its secret right a moment later."""
+    """Five other processes hold an attempt each; one of them has the right secret and finishes a moment later."""
     key = await api_key(settings.api_key_peppers)
     held = [await lockout.reserve(key.id, clock.now()) for _ in range(5)]
     assert held[0] is not None

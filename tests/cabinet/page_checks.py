@@ -22,7 +22,7 @@ async def check_page(page: Page, name: str) -> None:
 
 
 def complaints_of(page: Page) -> list[str]:
-    """What the console says of this page from now on: CSP reports and errors of scripts among them.
+    """Collect the console's messages about this page from now on, CSP reports and script errors included.
 
     Chromium calls a form that was refused an error, too; that it is shown again is the page's business.
     """

@@ -21,7 +21,7 @@ async def keys_of(office: Office) -> int:
 
 
 async def opened(colleague: Colleague, place: str) -> tuple[str, dict[str, str]]:
-    """A form's page as a browser keeps it in its history: its address, and the hidden fields."""
+    """Open a form's page. Returns its address and its hidden fields."""
     shown = await colleague.browser.get(colleague.path(place))
     return shown.request.url.raw_path.decode(), hidden(shown)
 
@@ -32,7 +32,7 @@ async def test_going_back_to_a_form_and_sending_it_again_makes_no_second_key(off
     made = await owner.browser.post(owner.path("keys/new"), fields | {**NEW, "scopes": "balance.read"})
     secret = secret_in((await owner.browser.led_on(made)).text)
 
-    back = await owner.browser.get(address)  # no page is kept by the browser: it asks for the address again
+    back = await owner.browser.get(address)  # the browser keeps no page: it loads the address again
     again = await owner.browser.post(owner.path("keys/new"), hidden(back) | {**NEW, "name": "Another"})
 
     shown = (await owner.browser.led_on(again)).text
@@ -97,7 +97,7 @@ async def test_a_secret_is_shown_to_the_session_that_made_it_alone(office: Offic
     made = await owner.send("keys/new", {**NEW, "scopes": "balance.read"})
     assert "sspay_sec" not in made.headers["location"] + str(made.headers.get_list("set-cookie"))
     assert "Already shown." in (await elsewhere.get(made.headers["location"])).text
-    await owner.browser.client.head(made.headers["location"])  # shows nothing, and uses nothing up
+    await owner.browser.client.head(made.headers["location"])  # it shows no secret, and the secret stays available
     assert secret_in((await owner.browser.led_on(made)).text).startswith("sspay_sec_test_")
 
 
@@ -111,7 +111,7 @@ async def test_rotating_during_a_rotation_says_which_secret_ends(app: Edge, offi
 
     assert "The one before it ends at once" in await owner.see(place)
     assert "Being rotated already" in await owner.see(f"team/{owner.account.id}/secrets")
-    # A page that was opened before the first rotation did not say so: it is refused, and says it now.
+    # A page from before the first rotation did not warn of this: it is refused, and the new page warns.
     refused = await owner.browser.post(owner.path(place), early_tab | {"grace_hours": "24"})
     assert problems(refused) == [
         "Somebody has rotated it since you opened this page. Read below which secret ends, and send it again"

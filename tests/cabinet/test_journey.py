@@ -1,6 +1,6 @@
 """Keys, webhooks and team in a real browser from end to end, and a check of every page.
 
-Nothing is said on the console (CSP violations would be), axe finds nothing, light or dark, and every page fits.
+The console has no messages (CSP violations would appear there), axe finds nothing in either scheme, every page fits.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class Shop:
         return account.id
 
     async def sign_in(self, email: str) -> Page:
-        """A browser of one person, signed in. Any message on its console fails the test at its end."""
+        """A signed-in browser page. Any message on its console fails the test at its end."""
         context = await self.chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
         page = await context.new_page()
         self.said[email] = []
@@ -92,7 +92,7 @@ async def shop(
 
 
 async def api_reply(shop: Shop, key: str) -> tuple[int, str]:
-    """What the API says to a key: the status, and the code of a refusal."""
+    """Call the API with a key. Returns the status, and the error code of a refusal."""
     async with httpx.AsyncClient(trust_env=False) as client:
         answer = await client.get(
             f"http://127.0.0.1:{shop.app.port}/api/v1/merchant/balance", headers={"Authorization": f"Bearer {key}"}
@@ -244,7 +244,7 @@ async def test_every_page_is_in_order_at_both_widths_and_in_both_schemes(shop: S
 
 
 async def furnished(shop: Shop, receiver: Receiver, owner_id: str, developer_id: str) -> dict[str, str]:
-    """A merchant where something has happened; the place of each page by its name."""
+    """Fill the merchant with objects. Returns each page's path by a name."""
     developer = await member(developer_id, shop.merchant_id, address="198.51.100.7")
     owner = await member(owner_id, shop.merchant_id, address="198.51.100.4")
     assert developer is not None

@@ -21,12 +21,12 @@ NEW = {
 
 
 async def issued(colleague: Colleague, **fields: object) -> str:
-    """Create a key; its whole string."""
+    """Create a key. Returns its full text."""
     return secret_in((await colleague.shown("keys/new", {**NEW, **fields})).text)
 
 
 async def ask_api(app: Edge, key: str, address: str = "203.0.113.7") -> httpx.Response:
-    """What the API says to a key."""
+    """Call the API with a key."""
     transport = httpx.ASGITransport(app=app, client=(address, 1))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
         return await client.get("/api/v1/merchant/balance", headers={"Authorization": f"Bearer {key}"})

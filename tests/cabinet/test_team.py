@@ -1,4 +1,4 @@
-"""The team: invitations, roles, leaving, and what somebody knows who is removed."""
+"""The team: invitations, roles, leaving, and the secrets that a removed member knows."""
 
 import re
 from datetime import timedelta

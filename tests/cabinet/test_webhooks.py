@@ -33,7 +33,7 @@ async def the_endpoint(office: Office) -> EndpointView:
 
 
 async def until_waiting(count: int, *, tried: int = 0, timeout_s: float = 15) -> None:
-    """So many deliveries wait, each after so many attempts."""
+    """Wait until this many deliveries are pending, each after this many attempts."""
     async with asyncio.timeout(timeout_s):
         while (
             await database.fetch_value(

@@ -34,7 +34,7 @@ ELSEWHERE = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"
 
 @dataclass
 class World:
-    """`ids` has, for each name of a path's parameter, something of the merchant's that is there."""
+    """`ids` has, for each path parameter, the id of an existing object of the merchant."""
 
     services: Services
     terms: Terms
@@ -59,7 +59,7 @@ class World:
 
 
 async def make_world(settings: Settings, services: Services, driver: AnvilDriver, token: str) -> World:
-    """Money has come in, a payment is in review, a payout and a refund wait for an operator."""
+    """Create the world: money was received, a payment is in review, a payout and a refund wait for an operator."""
     own, foreign = await terms(service_fee_bps=80), await terms(service_fee_bps=80)
     people = {role: await an_account(settings, f"{role}@example.test") for role in ROLES}
     for role, account in people.items():

@@ -38,7 +38,7 @@ def derived_keys() -> set[str]:
 
 
 def sealed() -> set[str]:
-    """What stands first in the purposes that text is encrypted for, such as `totp` in `totp:ACC-…`."""
+    """The first part of each purpose of encryption, such as `totp` in `totp:ACC-…`."""
     found = set()
     for path, tree in _trees():
         if path.name in _SEALS_WHAT_OTHERS_SEAL:

@@ -48,7 +48,7 @@ async def invitation(world: World) -> Use:
 
 
 async def key(world: World) -> Use:
-    """Let in once before, so that the process remembers it."""
+    """A key that was used once, so that the process remembers its secret."""
     by = await world.new_member("owner", "owner")
     issued = await api_key(world.settings.api_key_peppers, merchant_id=by.merchant_id)
     world.kept |= {"key": issued}

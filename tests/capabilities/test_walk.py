@@ -1,4 +1,4 @@
-"""Each row of docs/security.md: the thing works, until what the row says ends it, and then no more.
+"""Each row of docs/security.md: the capability works until an event of the row ends it, and then is refused.
 
 What needs a chain, a browser or a running server is proved elsewhere: `ELSEWHERE` names the tests.
 """
@@ -111,7 +111,7 @@ def test_every_proof_has_a_row() -> None:
 
 
 def test_everything_in_the_code_that_gives_a_right_is_on_the_page() -> None:
-    """And the page names nothing that is not there."""
+    """And the page names nothing that does not exist."""
     in_code = {
         "cookie": found.cookie_names(),
         "derived key": found.derived_keys(),
@@ -132,7 +132,7 @@ def test_everything_in_the_code_that_gives_a_right_is_on_the_page() -> None:
 
 
 def asserts_something(proof: str) -> bool:
-    """Whether a test of that name is there and would fail if something were otherwise."""
+    """Whether a test of that name exists and asserts something."""
     path, _, name = proof.partition("::")
     return any(
         isinstance(node, ast.Assert) or (isinstance(node, ast.Attribute) and node.attr.startswith("until_"))

@@ -29,12 +29,12 @@ from tests.merchants.people import current_member
 
 HERE = "192.0.2.1"
 HASH = hash_password(PASSWORD)
-"""Made once: a hash is slow on purpose."""
+"""Computed once, because the hash is slow on purpose."""
 
 
 @dataclass
 class World:
-    """One world for each end that is tried, in the same database. `kept` is what a scenario wants to remember."""
+    """One world for each tested end, in the same database. A scenario stores values in `kept`."""
 
     settings: Settings
     account_id: str = field(default_factory=lambda: ids.new_id(ids.ACCOUNT))
@@ -58,11 +58,11 @@ class World:
         return f"{self.account_id.lower()}@example.test"
 
     async def person(self) -> Person:
-        """The account as it is now."""
+        """The account's present state."""
         return await accounts_repository.by_id(self.account_id)
 
     async def open_session(self) -> str:
-        """Sign in, a code having been given; the token."""
+        """Sign in with a code. Returns the session's token."""
         _, token = await sessions.open_session(
             self.account_id, code_given=True, address=HERE, user_agent="", now=clock.now()
         )
@@ -94,7 +94,7 @@ class World:
 
 
 async def a_world(settings: Settings) -> World:
-    """Somebody who is signed in, with an authenticator."""
+    """A person who is signed in and has an authenticator."""
     world = World(settings)
     sealed = encrypt(settings.data_keys, world.totp_secret, purpose=f"totp:{world.account_id}")
     await _insert_account(world.account_id, world.email, sealed)

@@ -1,6 +1,6 @@
 """The checkout's templates and assets on loopback, under the strict CSP, with invoices that a test sets.
 
-It stands in for the handlers alone: templates, styles, script and words are the real ones.
+It replaces only the handlers: templates, styles, script and texts are the real ones.
 """
 
 import contextlib
@@ -161,7 +161,7 @@ WORDIEST = (
     "awaiting_rest",
     "refunded",
 )
-"""States with the most words, or with parts that no other has: these are checked in every language."""
+"""States with the most text, or with unique parts: these are checked in every language."""
 
 ERRORS = (404, 429, 500, 503)
 
@@ -295,7 +295,7 @@ class Site:
 
 
 def pictured(site: Site) -> list[tuple[str, str]]:
-    """Name and URL of every page worth looking at: each state in English, the wordiest in every language."""
+    """Name and URL of every page for screenshots: each state in English, those with the most text in every language."""
     found: list[tuple[str, str]] = []
     for language in languages.every():
         code = language.code

@@ -26,7 +26,7 @@ SOON_MS = 2_000
 
 @pytest.fixture
 async def watching(services: Services, driver: AnvilDriver) -> AsyncIterator[None]:
-    """The network's watcher at work, as in a chain worker."""
+    """Run the network's watcher, as a chain worker does."""
     (watcher,) = services.watchers()
     await watcher.tick()
     stop = asyncio.Event()
@@ -206,7 +206,7 @@ async def test_streams_of_disconnected_clients_are_closed(services: Services, we
 
 
 async def test_thousands_of_open_pages_delay_no_other_request(services: Services, web: RunningApp) -> None:
-    """More than Granian would hold by itself; still one address has no more than its hundred."""
+    """More than Granian would accept by default; one address is still limited to its hundred."""
     allow_files(4_000)
     new = await invoice(services, await terms(service_fee_bps=0))
     path = f"/pay/{services.links.slug(new.id)}/events"
@@ -234,7 +234,7 @@ async def open_stream(web: RunningApp, path: str, address: str) -> asyncio.Strea
 
 
 def allow_files(wanted: int) -> None:
-    """Each open page is a file of ours too, and 1,024 are many systems' habit."""
+    """Each open page is an open file of this process, and many systems allow only 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 

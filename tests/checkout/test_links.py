@@ -1,4 +1,4 @@
-"""What a link reveals: nothing if it is wrong, and only what a customer needs if it is right."""
+"""A wrong link reveals nothing, and a right one only what a customer needs."""
 
 import re
 from collections.abc import AsyncIterator, Callable

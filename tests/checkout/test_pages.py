@@ -13,7 +13,7 @@ from tests.browsing import opened, overflow_px, violations
 from tests.checkout.site import ADDRESS, Site, a_deposit, a_view, pictured, states
 
 PAGE_WEIGHT_BUDGET_BYTES = 30_000
-"""Half of what is promised (60 KB): growth should be noticed before it is too late."""
+"""Half of the promised 60 KB, so that growth is noticed early."""
 
 
 @pytest.mark.parametrize("width", [1280, 360, 320])
@@ -41,7 +41,7 @@ def test_axe_finds_nothing(browser: Browser, site: Site, scheme: str) -> None:
 
 
 def test_stored_text_does_not_reverse_the_text_around_it(browser: Browser, site: Site) -> None:
-    """Rows that are older than the check at the door."""
+    """Rows from before the check of incoming text."""
     refund = a_deposit(reason="\u202ereason\u2066")
     view = a_view(Status.PAID, merchant_name="\u202eShop", description="Pay\u202e 1\u2067", refunds=(refund,))
     with opened(browser, site.put("turned", view)) as page:

@@ -22,7 +22,7 @@ class Stream:
         self._task = asyncio.create_task(app(_scope(path), self._receive, self._send))
 
     async def leave(self) -> None:
-        """The client is gone."""
+        """Disconnect the client."""
         self._left.set()
         await self._task
 

@@ -1,4 +1,4 @@
-"""What the page says, without a browser."""
+"""The texts of the checkout page, without a browser."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""`swap-pay create-…` and `swap-pay migrate` as a script runs them: no terminal, exit codes, JSON."""
+"""`swap-pay create-…` and `swap-pay migrate` in scripts: no terminal, exit codes, JSON."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ Run = Callable[..., Awaitable[Result]]
 
 @pytest.fixture
 def run(environment: dict[str, str]) -> Run:
-    """Runs a command with standard input that is no terminal."""
+    """Run a command whose standard input is no terminal."""
 
     async def invoke(*arguments: str, stdin: str = "", **env: str) -> Result:
         runner = CliRunner(env=environment | env)

@@ -1,4 +1,4 @@
-"""What operators decide in a terminal: password and code are checked, and refusals are one line."""
+"""Operators' commands: password and code are checked, and refusals are one line."""
 
 import asyncio
 import json

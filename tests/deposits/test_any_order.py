@@ -25,7 +25,7 @@ FEW = runs(
 )
 
 Step = tuple[str, Any]
-"""What happens, and which or how much."""
+"""The kind of step, and its argument."""
 
 OTHER_RAW = 10**15
 """A thousandth of an ETH: far above its dust limit."""
@@ -77,7 +77,7 @@ async def walk(feed: Feed, to: InvoiceBody, taken: list[Step]) -> None:
 
 
 async def assert_paid_once(services: Services, feed: Feed, to: InvoiceBody) -> None:
-    """Paid, credited once with the net that was priced, and all else in suspense, to the unit."""
+    """The invoice is paid and its net credited once; everything else is in suspense, exact to the unit."""
     paid = await reread(services, to)
     assert (paid.status, paid.credited_raw) == ("paid", to.net_raw), paid
     credited = [deposit for deposit in paid.deposits if deposit.status == "credited"]
@@ -104,14 +104,14 @@ async def test_one_exact_deposit_pays_whatever_comes_and_goes(
 ) -> None:
     to = await begin(services, feed, merchants[in_parts])
     await walk(feed, to, steps)
-    # In the end the chain has an exact deposit that was made in time: one that is still there, came back, or is new.
+    # At the end the chain has an exact deposit in time: one that stayed, one that returned, or a new one.
     if gone:
         await forget_unbooked(feed)
     while feed.lost:
         await feed.find(0)
     if not feed.holds(to, int(to.pay_in.amount_raw)):
         await pay(feed, to, "exact")
-    if late:  # whatever comes after the end changes nothing
+    if late:  # deposits after the expiry change nothing
         await feed.wait(timedelta(hours=2))
         await pay(feed, to, "half")
         await pay(feed, to, "exact")
@@ -129,8 +129,8 @@ specks = st.sampled_from(["speck", "other speck", "other"]).map(lambda kind: ("p
 async def test_parts_pay_whatever_comes_and_goes(
     services: Services, feed: Feed, merchants: dict[bool, Terms], steps: list[Step], looks: bool
 ) -> None:
-    """A customer pays parts of what is missing, and at last all of it; specks come in between, blocks are replaced.
-    `looks`: the last part is what the page asks for by then, else what it asked for before the last speck came."""
+    """A customer pays parts, and at last all of the missing amount; dust arrives in between, blocks are replaced.
+    `looks`: the last part is the amount that the page then requests, else the amount from before the last dust."""
     to = await begin(services, feed, merchants[True])
     for verb, what in steps:
         if verb == "part":
@@ -157,12 +157,12 @@ async def test_parts_pay_whatever_comes_and_goes(
 
 
 async def begin(services: Services, feed: Feed, merchant: Terms) -> InvoiceBody:
-    """A new invoice, on a chain whose past no reorganisation reaches."""
+    """Create an invoice after enough blocks that no reorganisation reaches earlier ones."""
     feed.begin_anew()
     return await invoice(services, merchant, amount="5.00", expires_in=timedelta(hours=1))
 
 
 async def forget_unbooked(feed: Feed) -> None:
-    """Nodes lose the lost transfers, all but those that were booked: what was credited comes back some day."""
+    """Forget the lost transfers, except booked ones: what was credited returns some day."""
     booked = {row["txid"] for row in await database.fetch_all("SELECT txid FROM deposits WHERE times_reversed > 0")}
     feed.lost = [each for each in feed.lost if each.txid in booked]

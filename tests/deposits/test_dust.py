@@ -122,7 +122,7 @@ async def test_what_operators_resolve_meanwhile_is_never_credited_twice(
         settled = await reread(services, new)
         assert settled.status == status
 
-        await feed.pay(new, int(new.pay_in.amount_raw))  # the exact one comes after all
+        await feed.pay(new, int(new.pay_in.amount_raw))  # the exact one arrives
         await feed.confirm()
         current = await reread(services, new)
         assert (current.status, current.needs_review, current.credited_raw) == (status, True, settled.credited_raw)
@@ -148,7 +148,7 @@ async def test_what_an_operator_has_credited_pays_when_the_exact_one_leaves_the_
     await feed.reorganise(1)
     paid = await reread(services, new)
     assert (paid.status, paid.credited_raw, paid.needs_review) == ("paid", credited.credited_raw, False)
-    await feed.find(0)  # the exact one is back: a person must look, nothing is credited by itself
+    await feed.find(0)  # the exact one returned: an operator must review it, nothing is credited automatically
     await feed.confirm()
     back = await reread(services, new)
     assert (back.status, back.credited_raw, back.needs_review) == ("paid", credited.credited_raw, True)

@@ -25,7 +25,7 @@ def in_parts(received_raw: int = 0, status: Status = Status.AWAITING_DEPOSIT) ->
 
 
 def came(*amounts_raw: int) -> list[Came]:
-    """Deposits in the order in which they were made; less than 1 % of ASKED_RAW is dust."""
+    """Deposits of these amounts, in order; less than 1 % of ASKED_RAW is dust."""
     return [Came(str(n), amount_raw, amount_raw * 100 < ASKED_RAW) for n, amount_raw in enumerate(amounts_raw)]
 
 
@@ -169,7 +169,7 @@ def test_one_exact_deposit_pays_in_whatever_order(parts: list[int], others: list
 def test_parts_pay_with_dust_between_and_after_them(
     parts: list[int], before: list[int], after: list[int], data: st.DataObject
 ) -> None:
-    """Whoever sends what is missing pays, with or without another look at the page."""
+    """A customer who sends the missing amount pays, with or without loading the page again."""
     deposits = data.draw(st.permutations([*parts, *before]))
     missing_raw = ASKED_RAW - sum(deposits if data.draw(st.booleans()) else parts)
     paying = payment(in_parts(), came(*deposits, missing_raw, *after))

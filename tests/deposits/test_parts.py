@@ -1,4 +1,4 @@
-"""Payments in parts: when they pay, what the page asks for, and what becomes of parts that never became a payment."""
+"""Payments in parts: when they pay, what the page asks for, and what happens to incomplete parts."""
 
 from datetime import timedelta
 
@@ -102,7 +102,7 @@ async def test_dust_between_two_parts_stays_in_suspense(services: Services, feed
     new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.pay(new, 7)
-    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)  # without another look at the page
+    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)  # without loading the page again
     await feed.pay(new, 3)
     await feed.confirm()
     paid = await reread(services, new)
@@ -191,7 +191,7 @@ async def test_a_cancellation_opens_reviews_of_the_parts(services: Services, fee
     current = await reread(services, new)
     assert (current.status, current.needs_review) == ("manual_review", True)
     assert await verdicts(services, new) == ["cancelled"]
-    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)  # the rest does not pay it any more
+    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)  # the remaining amount no longer pays it
     assert await verdicts(services, new) == ["cancelled", "cancelled"]
     await assert_invoices()
 
@@ -252,7 +252,7 @@ async def test_parts_wait_while_suspense_is_below_zero(services: Services, feed:
     await feed.confirm()
     assert (await reread(services, new)).status == "paid"
 
-    # Given suspense that has paid out a deposit which the chain then took back,
+    # Given suspense below zero: it has paid out a deposit that the chain then removed,
     other = await new_invoice(services, merchant)
     await feed.pay(other, 9_000_000)
     await feed.confirm()
@@ -269,7 +269,7 @@ async def test_parts_wait_while_suspense_is_below_zero(services: Services, feed:
     await feed.pay(third, 2_000_000)
     await feed.pay(third, int(third.pay_in.amount_raw) - 2_000_000)
     await feed.confirm()
-    # then they wait, the watcher goes on, and they are credited when the deposit is back.
+    # then they wait, the watcher continues, and they are credited when the deposit returns.
     assert (await reread(services, third)).status == "confirming"
     await feed.find(0)
     await feed.confirm()
@@ -279,7 +279,7 @@ async def test_parts_wait_while_suspense_is_below_zero(services: Services, feed:
 
 
 async def test_the_switch_is_the_invoices_own(services: Services, feed: Feed, merchant: Terms) -> None:
-    """It holds from the next invoice on: one that was made before keeps its rule."""
+    """It applies from the next invoice on: an earlier invoice keeps its rule."""
     strict = Terms(merchant.merchant_id, "test", 80, "merchant")
     before, after = await new_invoice(services, strict), await new_invoice(services, merchant)
     for to in (before, after):
@@ -312,7 +312,7 @@ async def test_what_the_page_says_from_the_first_part_to_the_last(
     assert words.tail_hint == f"2.000007 of {new.pay_in.amount_decimal} USDT have come in."
     assert view.payment_uri == (await shown(services, new)).due.payment_uri != new.pay_in.payment_uri
     assert [deposit.amount_decimal for deposit in view.deposits] == ["2.00"], "dust is nobody's business here"
-    # A stranger's deposit in another asset: the page says so, and who has not paid all can still do so.
+    # A stranger's deposit in another asset: the page says so, and the customer can still pay the rest.
     await feed.pay(new, 10**15, "ETH")
     view, words = await page()
     assert (view.status, view.is_payable, view.may_still_be_paid) == ("manual_review", False, True)
@@ -356,13 +356,13 @@ async def test_when_dust_makes_the_sum_too_large_the_page_requests_nothing_more(
 async def test_a_deposit_found_by_its_balance_is_no_part_of_a_payment(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
-    """A balance larger than what was seen is taken for a deposit: a person must look, and it never pays."""
+    """A balance above the seen transfers counts as a deposit: an operator must review it, and it never pays."""
     new = await invoice(services, merchant, amount="0.01", currency="ETH", expires_in=timedelta(minutes=30))
     asked_raw = int(new.pay_in.amount_raw)
     await feed.pay(new, asked_raw // 2, "ETH")
     speck = feed.transfer(new, 10**10, "ETH", UNKNOWN_SENDER)
     await feed.mine(replace(speck, inferred=True))
-    await feed.pay(new, asked_raw - asked_raw // 2 - 10**10, "ETH")  # as the page asks, which counts the speck
+    await feed.pay(new, asked_raw - asked_raw // 2 - 10**10, "ETH")  # as the page requests, which counts the dust
     assert (await reread(services, new)).status == "awaiting_deposit"
     rest = feed.transfer(new, asked_raw // 4, "ETH", UNKNOWN_SENDER)
     await feed.mine(replace(rest, inferred=True))
@@ -381,7 +381,7 @@ async def test_dust_that_counted_is_dust_again_when_the_payment_is_reorganised(
     await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_007)
     assert await verdicts(services, new) == ["part", "part", "part"]
     await feed.reorganise(1)
-    await feed.wait(timedelta(hours=4))  # the last part never comes back
+    await feed.wait(timedelta(hours=4))  # the last part never returns
     await feed.confirm()
     current = await reread(services, new)
     assert (current.status, current.needs_review) == ("manual_review", True)

@@ -1,4 +1,4 @@
-"""From a transfer on a real node to credit in the books: what pays, what doesn't, what a reorganisation does."""
+"""From a transfer on a real node to the credit in the ledger: what pays, what doesn't, and reorganisations."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -19,7 +19,7 @@ from tests.factories.merchants import terms
 
 @pytest.fixture
 async def watcher(services: Services, driver: AnvilDriver) -> Watcher:
-    """The network's watcher, which has looked once: what comes now is new."""
+    """The network's watcher after its first tick: later blocks are new."""
     (watcher,) = services.watchers()
     await watcher.tick()
     return watcher

@@ -1,5 +1,5 @@
-"""Deposits that a reorganisation takes away before they are booked, and those that come back: when a payment counts
-as made, and whose it stays."""
+"""Deposits that a reorganisation removes before they are booked, and deposits that return: the time of a payment, and
+its invoice."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +26,7 @@ TEN_MINUTES = timedelta(minutes=10)
 
 @pytest.fixture
 def chain_settings(chain_settings):  # type: ignore[no-untyped-def]
-    """One address serves everybody, one after the other."""
+    """All invoices use one address, one after the other."""
 
     def make(**options: object):  # type: ignore[no-untyped-def]
         return chain_settings(pool_cap=1, cool_down_minutes=0, **options)
@@ -47,13 +47,13 @@ async def merchant(services: Services) -> Terms:
 
 
 class Chain:
-    """A customer's payments on a chain that takes them back."""
+    """A customer's payments on a chain that can be reorganised."""
 
     def __init__(self, driver: AnvilDriver, token: str, watcher: Watcher) -> None:
         self.driver, self.token, self.watcher = driver, token, watcher
 
     async def pay(self, to: InvoiceBody, amount_raw: int | None = None) -> str:
-        """A payment in one block, seen; its signed bytes."""
+        """Send a payment in one block, read by the watcher. Returns its signed bytes."""
         receipt = await self.driver.transfer_token(
             self.token, to.pay_in.address, amount_raw or int(to.pay_in.amount_raw)
         )
@@ -66,7 +66,7 @@ class Chain:
         await self.watcher.tick()
 
     async def find(self, raw: str, blocks: int = 1) -> None:
-        """A transaction is in a block again, at our clock's time."""
+        """Put a transaction into a block again, at our clock's time."""
         head = await self.driver.call("eth_getBlockByNumber", "latest", False)
         now = max(int(clock.now().timestamp()), int(head["timestamp"], 16) + 1)
         await self.driver.call("evm_setNextBlockTimestamp", now)
@@ -132,7 +132,7 @@ async def test_what_does_not_come_back_within_hours_lets_the_invoice_expire(
     assert (await reread(services, new)).status == "awaiting_deposit"
     await chain.wait(timedelta(minutes=2))
     assert (await reread(services, new)).status == "expired"
-    await chain.find(raw)  # then a human must look
+    await chain.find(raw)  # then an operator must review it
     assert (await reread(services, new)).status == "manual_review"
     await assert_invoices()
 
@@ -175,9 +175,9 @@ async def test_a_deposit_that_is_back_belongs_to_its_invoice_even_if_another_has
     await chain.lose()
     second = await invoice(services, merchant)
     assert second.pay_in.address == first.pay_in.address
-    # when the second payment comes back,
+    # when the second payment returns,
     await chain.find(raw, CONFIRMATIONS)
-    # then the case is where it was, and the other invoice knows nothing of it.
+    # then its review stays with its invoice, and the other invoice is unchanged.
     current, other = await reread(services, first), await reread(services, second)
     assert (current.status, current.needs_review, [d.review_reason for d in current.deposits]) == (
         "paid",
@@ -202,7 +202,7 @@ async def test_where_one_of_two_payments_never_comes_back_the_other_pays(
     # when its time is over, it still waits for them;
     await chain.wait(timedelta(hours=4))
     assert (await reread(services, new)).status == "manual_review"
-    # and the other one, made in time and of the exact amount, pays it once it is back. Its case ends by itself.
+    # and the other one, in time and exact, pays it once it returns. Its review closes automatically.
     await chain.driver.call("anvil_setNonce", chain.driver.accounts[0], hex(nonce_of(second)))
     await chain.find(second, CONFIRMATIONS)
     paid = await reread(services, new)
@@ -221,7 +221,7 @@ def nonce_of(raw: str) -> int:
 async def test_another_transfer_at_the_place_of_one_that_went_away_is_seen(
     services: Services, merchant: Terms, watcher: Watcher
 ) -> None:
-    """In another block a contract may pay out something else in the same transaction, at the same index."""
+    """In another block the same transaction may transfer another amount at the same index, if a contract does so."""
     new = await invoice(services, merchant)
 
     async def current(amount_raw: int, height: int) -> None:

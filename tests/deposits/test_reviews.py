@@ -1,4 +1,4 @@
-"""What an operator may do about a deposit that did not simply pay, for every kind; what the merchant sees of it."""
+"""What an operator may do in a review, for every reason, and what the merchant sees."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ from tests.factories.payments import CONFIRMATIONS, mined_again
 from tests.factories.withdrawals import STRANGER, approve, balance, confirm, event_types, revert, send
 
 KINDS = ("underpaid", "overpaid", "late", "cancelled", "second", "wrong_asset")
-"""Those that have an invoice of their own; `in_review` and `unknown` have tests of their own."""
+"""The reasons with an invoice; `in_review` and `unknown` have tests of their own."""
 
 
 class Shop:
@@ -39,7 +39,7 @@ class Shop:
         return await invoice(self.services, self.terms, amount="5.00", expires_in=timedelta(minutes=10))
 
     async def pay(self, address: str, amount_raw: int, asset: str = "USDT", blocks: int = CONFIRMATIONS) -> None:
-        """A payment with as many confirmations, seen and settled."""
+        """Send a payment with this many confirmations, and let the watcher book it."""
         if asset == "USDT":
             await self.driver.transfer_token(self.token, address, amount_raw)
         else:
@@ -48,7 +48,7 @@ class Shop:
         await self.watcher.tick()
 
     async def goes_wrong(self, kind: str) -> tuple[InvoiceBody, str, str, int]:
-        """Bring a case about: its invoice, its deposit, the deposit's asset and amount."""
+        """Create a review of this kind. Returns its invoice, deposit, asset and amount."""
         new = await self.invoice()
         address, asked_raw = new.pay_in.address, int(new.pay_in.amount_raw)
         asset, amount_raw = "USDT", asked_raw
@@ -80,7 +80,7 @@ async def shop(services: Services, driver: AnvilDriver, token: str) -> Shop:
 
 
 async def audited(action: str) -> list[tuple[str, str, str]]:
-    """Who did it, to which case, and why."""
+    """The audit entry: the actor, the review and the reason."""
     rows = await database.fetch_all("SELECT actor, subject, details FROM audit_entries WHERE action = $1", action)
     return [(row["actor"], row["subject"], json.loads(row["details"])["reason"]) for row in rows]
 
@@ -228,7 +228,7 @@ async def test_a_deposit_to_an_unused_address_gets_a_review_without_a_merchant(s
     assert await balance("platform:suspense") == (0, 0)
     (ended,) = await reviews.list_reviews(open_only=False)
     assert (ended.status, ended.outcome) == ("closed", "returned")
-    assert await event_types(refund_id) == []  # there is no merchant to tell
+    assert await event_types(refund_id) == []  # there is no merchant to notify
     await assert_books()
 
 
@@ -268,7 +268,7 @@ async def test_operators_resolve_no_review_of_a_merchant_that_they_belong_to(sho
             await settle()
     with pytest.raises(asyncpg.RestrictViolationError, match="not to be decided by"):
         await database.execute("UPDATE reviews SET decided_by = 'account:' || $1::text", insider.id)
-    # Nor do they decide that it keeps what another operator sends back.
+    # Nor may they reject a return that another operator has requested.
     refund_id = await shop.services.returns.send_back(deposit_id, STRANGER, other.id, "not asked for", clock.now())
     with pytest.raises(ApprovalRefused, match="you belong to the merchant"):
         await shop.services.approvals.reject(refund_id, insider.id, "it is ours", clock.now())
@@ -323,10 +323,10 @@ async def test_a_review_whose_deposit_is_reorganised_away_waits_for_it(shop: Sho
     await shop.driver.mine(1)
     new, deposit_id, _, amount_raw = await shop.goes_wrong("underpaid")
     assert await balance("platform:suspense") == (amount_raw, 0)
-    # when the chain takes it back,
+    # when a reorganisation removes it,
     await shop.driver.reorg(CONFIRMATIONS)
     await shop.watcher.tick()
-    # then nobody can give it away, and operators know,
+    # then it can't be credited or returned, and operators are alerted,
     assert await balance("platform:suspense") == (0, 0)
     current = await reread(shop.services, new)
     assert (current.status, current.received_raw, [d.status for d in current.deposits]) == (
@@ -379,7 +379,7 @@ async def test_a_review_is_open_again_when_its_deposit_is_back_on_the_chain(
 
 
 async def test_a_credit_is_refused_with_a_reason_while_suspense_is_below_zero(shop: Shop) -> None:
-    # Given a deposit that was sent back, and that the chain then took away: suspense owes what it has not got.
+    # Given a deposit that was returned and then removed by a reorganisation: suspense is below zero.
     await shop.driver.mine(1)
     _, lost, _, lost_raw = await shop.goes_wrong("underpaid")
     refund_id = await shop.services.returns.send_back(lost, STRANGER, shop.ops[0].id, "back", clock.now())
@@ -389,9 +389,9 @@ async def test_a_credit_is_refused_with_a_reason_while_suspense_is_below_zero(sh
     await shop.driver.reorg(CONFIRMATIONS)
     await shop.watcher.tick()
     assert await balance("platform:suspense") == (-lost_raw, 0)
-    # When the next deposit in review, which fills a part of the hole, is to be credited or sent back,
+    # When the next deposit in review, which covers a part of that, is to be credited or returned,
     new, deposit_id, _, _ = await shop.goes_wrong("underpaid")
-    # then that waits for the rest.
+    # then that waits until suspense is covered.
     with pytest.raises(ReviewRefused, match="suspense"):
         await shop.services.reviews.credit(deposit_id, shop.ops[0].id, "theirs", clock.now())
     assert (await reread(shop.services, new)).status == "manual_review"

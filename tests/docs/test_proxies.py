@@ -90,7 +90,7 @@ class Proxy:
 
 @contextmanager
 def running(name: str, upstream: Served, folder: Path) -> Iterator[Proxy]:
-    """The proxy with the page's configuration; only names, ports and paths are the test's."""
+    """Run the proxy with the page's configuration; the test changes only names, ports and paths."""
     assert shutil.which(name), f"{name} is missing: apt-get install {name}"
     certificates = tls.ensure(folder / "tls")
     both = folder / "both.pem"

@@ -1,4 +1,4 @@
-"""A rollup of the OP stack, made of anvil: what it charges is real, what is said of it is added here.
+"""A rollup of the OP stack, made of anvil: its charges are real, this module adds what anvil does not report.
 
 With `--network optimism` anvil's EVM charges for a transaction's data as the OP stack does, by the prices that the
 predeployed contract L1Block holds. It has no such contract, so the prices are written into that address's storage;
@@ -85,7 +85,7 @@ class RollupProxy(EvmProxy):
 
 @asynccontextmanager
 async def rollup_proxy(target: str) -> AsyncIterator[RollupProxy]:
-    """A running one."""
+    """A running `RollupProxy`."""
     proxy = RollupProxy(target)
     async with fake_node(proxy.answer) as node:
         proxy.url = node.url

@@ -60,7 +60,7 @@ async def all_once(walker: Walker, app: Edge, forms: Mapping[str, Filled]) -> No
 
 
 def test_every_form_is_known(settings: Settings) -> None:
-    """A new route for a form belongs into the walks below."""
+    """A new form's route must be added to the walks below."""
     nothing = Scene(**dict.fromkeys(Scene.__dataclass_fields__, 0))  # type: ignore[arg-type] # names alone count here
     known = filled.of_cabinet(*4 * ("",)) | filled.of_account("") | filled.of_desk(nothing, 0)
     assert set(known) | set(filled.ELSEWHERE_TESTED) | set(filled.SIGNED_OUT) == set(forms_of(create_app(settings)))

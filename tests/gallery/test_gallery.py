@@ -22,7 +22,7 @@ def addresses() -> list[str]:
 
 @contextmanager
 def opened(browser: Browser, url: str, width: int = 1280, **context: Any) -> Iterator[Page]:
-    """A page at `url`; fails on anything that the browser says, CSP violations among them."""
+    """A page at `url`; fails on any message of the browser, CSP violations included."""
     messages: list[str] = []
     made = browser.new_context(viewport={"width": width, "height": 800}, reduced_motion="reduce", **context)
     page = made.new_page()

@@ -1,4 +1,4 @@
-"""Every form outside a merchant's pages and the desk, as the app lists them; and whose host is in a letter's link."""
+"""Every form outside a merchant's pages and the desk, as the app lists them; and the host in letters' links."""
 
 import re
 from collections.abc import Callable
@@ -26,7 +26,7 @@ TRICKS: dict[str, dict[str, str]] = {
 
 
 def forms(app: Edge) -> list[str]:
-    """The paths of all POST routes, with an id of nothing in them."""
+    """The paths of all POST routes, with ids that do not exist."""
     found = {
         re.sub(r"\{\w+:\w+\}", "SES-0000000000", route.path)
         for route in app._app.routes

@@ -34,7 +34,7 @@ from tests.identity.conftest import BASE
 DOCS = Path(__file__).parents[2] / "docs" / "step-up.md"
 
 UNGUARDED = {"/api": "keys have scopes", "/pay": "the wallet of the sandbox"}
-"""Addresses below which something changes without a form of ours, and what bounds it."""
+"""Path prefixes of routes that change something without a form of ours, and what protects each."""
 
 
 @get("/")
@@ -116,7 +116,7 @@ async def test_a_wrong_declaration_is_an_error(settings: Settings, steady_clock:
 async def test_a_form_keeps_its_key_where_nobody_knows_what_the_database_did(
     settings: Settings, steady_clock: None
 ) -> None:
-    """Sent again it is not carried out again; after a fault of any other kind it may be."""
+    """A form sent again is not carried out again; after another kind of error it may be."""
     carried_out = Counter[str]()
 
     def forms(identity: Identity) -> list[Any]:

@@ -112,7 +112,7 @@ async def test_strange_bodies_are_4xx(browser: Browsers, settings: Settings, bod
 
 @pytest.fixture
 async def face(settings: Settings, steady_clock: None) -> AsyncIterator[httpx.AsyncClient]:
-    """A face of its own, as the cabinet and the desk will be."""
+    """A router with the guard, like the cabinet and the desk."""
     services = wire(settings)
     async with running(services):
         pages = Pages()

@@ -1,4 +1,4 @@
-"""A person's way in a real browser: sign up, confirm by the letter, set an authenticator up, sign out and in again.
+"""A person in a real browser: sign up, confirm by the letter, set up an authenticator, sign out and in again.
 
 Nothing is complained of on the console, axe finds nothing on any page, light or dark, and each page fits a phone.
 """
@@ -68,7 +68,7 @@ async def mailed_url(app: RunningApp) -> str:
 
 
 def next_code(secret: str) -> str:
-    """The code of the step after this one, which the server takes too: no test waits for half a minute."""
+    """The code of the next step, which the server accepts too, so that no test waits for half a minute."""
     return pyotp.TOTP(secret).at(clock.now() + timedelta(seconds=30))
 
 

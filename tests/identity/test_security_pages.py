@@ -1,4 +1,4 @@
-"""Two-step verification, sessions, and a stolen cookie, which allows to read and nothing more."""
+"""Two-step verification, sessions, and a stolen cookie, which allows reading only."""
 
 import asyncio
 import re
@@ -58,7 +58,7 @@ async def test_an_offered_secret_is_nowhere_and_of_its_session_alone(browser: Br
 async def test_an_offer_is_good_once_and_for_the_state_that_it_was_made_in(
     browser: Browsers, settings: Settings
 ) -> None:
-    """And its code is no step-up: its sender sends the secret too."""
+    """Its code is no fresh code for other forms, because the sender knows the secret."""
     account, mara, confirm = await an_account(settings), browser(), "/account/security/authenticator/confirm"
     await mara.sign_in(account)
     made = await mara.send("/account/security/authenticator", password=account.password)
@@ -123,7 +123,7 @@ async def test_every_change_of_credentials_draws_a_new_token(browser: Browsers, 
     account, _ = await enrol(mara, Account(account.id, account.email, new, None))
     assert not await thief.is_signed_in()
     await mara.send("/account/email", email="new@example.test", password=new, code=account.code())
-    # No code is wanted for what follows: one was given within the last ten minutes, so it draws no token.
+    # No code is wanted for what follows: one was given within the last ten minutes, so no new token is drawn.
     await changed("/confirm-email/change", await mailed_path("new@example.test"))
     await changed("/account/security/recovery-codes")
     await changed("/account/security/authenticator/off", password=new)

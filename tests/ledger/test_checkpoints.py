@@ -194,7 +194,7 @@ class ThirdParty:
 
 
 def ours(lines: list[str], proof: dict[str, object]) -> str | None:
-    """The result of our own verification of the same files."""
+    """The result of the gateway's verification of the same files."""
     try:
         fault = offline.verify_export_with_proof(lines, proof, checkpoint_format.seeds_public_keys(KEYS)).fault
     except offline.BadProof as bad:

@@ -1,4 +1,4 @@
-"""Nobody can make us write their words to a stranger, or write to a mailbox again and again."""
+"""Nobody can send text of their own by our letters, or make us flood a mailbox."""
 
 import ast
 import asyncio
@@ -20,7 +20,7 @@ APP = Path(__file__).parents[2] / "app"
 VICTIM = EmailAddress("victim", "shop.example")
 BAIT = "URGENT: your wallet is frozen, act at https://evil.example/x or www.evil.example\nor mail help@evil.example"
 LINKED = re.compile(r"https?://|\bwww\.|\w@\w|(?<=[a-z])\.(?=[a-z])")
-"""What a mail program may make a link of."""
+"""Text that a mail program may turn into a link."""
 
 
 async def write(kind: Kind, recipient: EmailAddress = VICTIM) -> bool:
@@ -83,7 +83,7 @@ SUBJECTS_FROM_ELSEWHERE = {
     "accounts/letters.py": "subject",  # _notice: its callers give constants, held below
     "merchants/administration.py": "SUBJECTS[action]",
     "webhooks/pausing.py": "subject",  # _write_to_merchant: its callers give constants, held below
-    # What went wrong, in words of ours with ids and figures, to the operators alone.
+    # Our own description of the fault with ids and figures, for operators only.
     "alerts/routing.py": "f\"[{alert.severity.upper()}] {alert.kind}: {' '.join(alert.message.split())}\""
     "[:MAX_SUBJECT_CHARS]",
 }

@@ -38,7 +38,7 @@ def text_of(sent: Message) -> str:
 async def submission_server(
     taken: list[bytes], recipients: list[bytes] | None = None, *, refuse: bool = False
 ) -> AsyncIterator[int]:
-    """A submission server without TLS, as far as one letter needs it (RFC 5321): its port."""
+    """A submission server without TLS, with the commands that one letter needs (RFC 5321). Yields its port."""
     recipients = [] if recipients is None else recipients
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -138,7 +138,7 @@ async def test_the_body_of_a_letter_that_is_given_up_is_deleted(db: str) -> None
 
 
 async def test_a_letter_whose_address_was_changed_is_not_sent(db: str, tmp_path: Path) -> None:
-    """An attacker who can write to the database redirects a letter with a link to an own address."""
+    """An attacker who can write to the database redirects a letter with a link to an address of theirs."""
     await enqueue()
     await database.execute("UPDATE mail_outbox SET recipient = 'thief@example.test'")
     assert await service.send_waiting(MaildirMailer(tmp_path / "mail", "pay@example.com")) == 0

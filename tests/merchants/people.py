@@ -7,14 +7,14 @@ from tests.factories.merchants import make_member, merchant
 
 
 async def new_member(merchant_id: str, role: Role, name: str = "") -> Member:
-    """Somebody with a role, as services know them."""
+    """Create a member with this role, as services expect it."""
     email = f"{name or role}@example.test"
     account_id = await make_member(merchant_id=merchant_id, role=role, email=email, now=clock.now())
     return await current_member(account_id, merchant_id)
 
 
 async def current_member(account_id: str, merchant_id: str) -> Member:
-    """The account as the merchant's member, as it is now."""
+    """The account's present membership of the merchant."""
     found = await member(account_id, merchant_id, address="192.0.2.7")
     assert found is not None
     return found

@@ -1,4 +1,4 @@
-"""How a business is let in, turned down, and let in after all."""
+"""An application is approved, rejected, and approved after a second try."""
 
 import asyncio
 from dataclasses import dataclass, replace

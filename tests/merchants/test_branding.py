@@ -1,4 +1,4 @@
-"""How merchants may look, and what they may not put on a page of ours."""
+"""Merchants' branding: what is stored, and what is refused on our pages."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Who may do what: the table read aloud, and what a merchant's standing leaves of it."""
+"""The rights of each role, and how a merchant's standing limits them."""
 
 from itertools import pairwise
 
@@ -32,7 +32,7 @@ def test_an_unapproved_merchant_does_no_business_and_a_banned_one_changes_nothin
         assert not may("owner", standing, Permission.INVOICES_WRITE)
         assert not may("owner", standing, Permission.PAYOUTS_WRITE)
         assert may("owner", standing, Permission.VIEW)
-    assert may("owner", "suspended", Permission.KEYS_MANAGE)  # an intruder must be thrown out even then
+    assert may("owner", "suspended", Permission.KEYS_MANAGE)  # an intruder must be removed even then
     assert all(str(permission).endswith("view") for permission in OPEN_WHILE["banned"])
 
 

@@ -20,7 +20,7 @@ URL = "https://pay.example.test"
 
 
 async def invited(by: Member, email: str = "new@example.test", role: str = "developer") -> str:
-    """Invite somebody; the token in the letter."""
+    """Invite somebody. Returns the token in the letter."""
     await invitations.invite(by, email, role, public_url=URL, now=clock.now())
     (letter, *_) = await letters(email)
     found = re.search(r"/invitation\?token=(\S+)", letter.body)
@@ -88,7 +88,7 @@ async def is_open(token: str) -> bool:
 
 
 async def withdrawn_invitees(by: Member) -> list[str]:
-    """Whose letters the audit log says were withdrawn."""
+    """The addressees of the invitations that the audit log lists as withdrawn."""
     rows = await database.fetch_all(
         "SELECT details FROM audit_entries WHERE merchant_id = $1 AND action = 'team.invitation_withdrawn' ORDER BY id",
         by.merchant_id,
@@ -125,7 +125,7 @@ async def test_a_demotion_withdraws_what_the_new_role_may_not_send(db: str) -> N
 
 @pytest.mark.parametrize("ended", ["demoted", "removed", "suspended", "banned", "pending"])
 async def test_the_right_to_invite_is_asked_when_the_invitation_is_used(db: str, ended: str) -> None:
-    """Even where nobody has withdrawn it."""
+    """Even if nobody has withdrawn it."""
     owner = await owner_of()
     admin = await new_member(owner.merchant_id, "admin")
     token = await invited(admin)
@@ -224,7 +224,7 @@ async def test_a_removed_member_has_no_access_at_once_and_the_log_records_it(db:
     admin = await new_member(owner.merchant_id, "admin")
     await team.remove(owner, admin.account_id, clock.now())
     assert await member(admin.account_id, owner.merchant_id, address=None) is None
-    with pytest.raises(Forbidden):  # with the member in hand from before
+    with pytest.raises(Forbidden):  # with the `Member` from before the removal
         await invited(admin)
     row = await database.fetch_one("SELECT action, actor, address FROM audit_entries ORDER BY id DESC LIMIT 1")
     assert row is not None

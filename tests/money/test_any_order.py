@@ -62,7 +62,7 @@ Round = tuple[str | None, int] | None
 
 @dataclass(frozen=True)
 class Place:
-    """Where every run takes place. Each has a database and a chain of its own."""
+    """The servers of all runs. Each run has a database and a chain of its own."""
 
     postgres: Postgres
     valkey_url: str
@@ -105,8 +105,8 @@ def place(postgres: Postgres, valkey_url: str, tmp_path: Path) -> Place:
 
 
 class Money(RuleBasedStateMachine):
-    """Rules are what anybody may do at any time; each is refused or done, never half done. Left to chance alone, what
-    needs many steps in one order would hardly ever come about: so some rules go on."""
+    """Each rule is an action that is possible at any time; it is refused or carried out, never partly.
+    Chance alone would rarely produce many steps in one order, so some rules carry out several steps."""
 
     place: Place
 
@@ -178,7 +178,7 @@ class Money(RuleBasedStateMachine):
         blocks=blocks,
     )
     def pay(self, invoice: InvoiceBody, customer: int, how: str, blocks: int) -> None:
-        """For the first time, once more, late, after cancellation, or to an address that serves another by now."""
+        """A first payment, a second, late, after cancellation, or to an address that another invoice has by then."""
         self._pay(invoice, customer, how)
         self._mine(blocks)
 
@@ -194,7 +194,7 @@ class Money(RuleBasedStateMachine):
 
     @rule(blocks=blocks)
     def come_back(self, blocks: int) -> None:
-        """Transactions that a reorganisation has thrown out."""
+        """Transactions that a reorganisation removed are in blocks again."""
         self.run(self.world.resubmit())
         self._mine(blocks)
 
@@ -298,7 +298,7 @@ class Money(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            if sys.exc_info()[0] is None:  # else that is what to tell of
+            if sys.exc_info()[0] is None:  # else report the earlier failure
                 self.run(self._come_to_rest())
         finally:
             self.run(self.stack.aclose())
@@ -348,7 +348,7 @@ class Money(RuleBasedStateMachine):
             self.run(self.world.watch())
 
     def _go_on(self, withdrawal: str, approvals: int, round: Round) -> str:
-        """Take a new withdrawal some steps further."""
+        """Continue a new withdrawal by some steps."""
         for by in self.world.operators[:approvals]:
             self.run(self.world.approve(withdrawal, by))
         if round is not None:

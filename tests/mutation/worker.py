@@ -1,8 +1,8 @@
 """Runs tests of a copy of the project again and again, quickly: each run is a fork of this process.
 
-What takes long at the start of a run is done once: packages of others are imported here, so that a fork imports our
-own modules alone, as they are by then; and Postgres, Valkey and the chain are started once, in a process of their own.
-A line of JSON on stdin asks for a run (`arguments` of pytest, `timeout_s`); one on stdout answers (`code`, `output`).
+The slow steps at the start of a run are done once. Packages of others are imported here, so that a fork imports only
+our own modules, in their present state. Postgres, Valkey and the chain are started once, in a process of their own.
+A line of JSON on stdin requests a run (`arguments` of pytest, `timeout_s`); one on stdout answers (`code`, `output`).
 """
 
 import copy
@@ -41,14 +41,14 @@ def main() -> None:
 
 
 class SharedServers:
-    """A plugin of pytest: the fixtures of the run's servers are those that are up already."""
+    """A plugin of pytest: it replaces the server fixtures by servers that already run."""
 
     def __init__(self, servers: bytes) -> None:
         self._servers: dict[str, Any] = pickle.loads(servers)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> object | None:
-        """Take the place of tests/conftest.py's own."""
+        """Replace the fixture of tests/conftest.py."""
         server: object | None = self._servers.get(fixturedef.argname)
         if server is None or fixturedef.func.__module__ != "tests.conftest":
             return None
@@ -81,7 +81,7 @@ def _code_of(pid: int, until_s: float) -> int:
 
 
 def _names_of_packages() -> bytes:
-    """Every module of others that the suite needs."""
+    """The names of all imported modules of other packages, as JSON."""
     for name in ("tests.conftest", "app.asgi", "workers.queues", "hypothesis", "litestar.testing"):
         importlib.import_module(name)
     ours = tuple(f"{name}." for name in OURS)
@@ -135,7 +135,7 @@ def _output_of(what: Callable[[], bytes]) -> bytes:
 
 
 def _report_of(work: Callable[[Callable[[bytes], None]], None]) -> bytes:
-    """What `work`, in a fork of its own, tells; it may go on after that."""
+    """Run `work` in a fork. Returns the bytes that it passes to its argument; it may continue afterwards."""
     read_end, write_end = os.pipe()
     if os.fork() == 0:
         os.close(read_end)

@@ -1,4 +1,4 @@
-"""Nodes that lie, lag, babble or die: nothing is skipped, nothing is half read, and our keys stay ours."""
+"""Nodes that lie, lag, answer nonsense or die: nothing is skipped or partly read, and keys in URLs stay secret."""
 
 import asyncio
 import base64

@@ -35,7 +35,7 @@ OTHER = to_checksum_address("0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc")
 
 @dataclass(frozen=True)
 class Scene:
-    """Who works there, and the names of what is there."""
+    """The operators of the scene, and the ids of its objects."""
 
     operator: Account
     second: Account
@@ -116,7 +116,7 @@ class Scene:
 
 
 async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scene:
-    """Create all of it, through the services that create it in production."""
+    """Create all objects, through the services of production."""
     settings, networks = services.settings, services.networks
     account = await an_account(settings, "olive@example.test", totp=True, is_operator=True)
     second = await an_account(settings, "otto@example.test", totp=True, is_operator=True)

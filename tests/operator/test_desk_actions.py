@@ -41,7 +41,7 @@ async def message_after(browser: Browser, answer: httpx.Response, path: str = "/
 
 
 def errors(answer: httpx.Response) -> str:
-    """What a form that was refused says, on top."""
+    """The error summary of a refused form."""
     assert answer.status_code == 422, answer.status_code
     found = ERRORS.search(answer.text)
     assert found is not None
@@ -116,7 +116,7 @@ async def test_the_requester_is_offered_no_approval_and_is_refused_one(served: S
 async def test_a_transaction_is_attached_by_a_form_with_a_code_of_its_own(
     served: Served, driver: AnvilDriver, token: str
 ) -> None:
-    """What is proved of it is in tests/signer/test_adoption.py; here, that the node is asked and the form says."""
+    """tests/signer/test_adoption.py checks the transaction; this test checks the form and its messages."""
     requested = await payout(served.services, await served.merchant())
     account = await served.account("ops@example.test")
     browser = await served.signed_in(account)

@@ -41,7 +41,7 @@ def routes(served: Served) -> list[tuple[str, str]]:
 
 
 async def ask(browser: Browser, method: str, path: str, csrf_token: str = "") -> tuple[int, str]:
-    """The status of the answer, and where it leads."""
+    """Send a request. Returns the status and the redirect's target."""
     if method == "POST":
         fields = {"csrf_token": csrf_token, "reason": "x", "note": "x", "code": "000000", "turn": "pause"}
         answer = await browser.post(path, fields)
@@ -65,7 +65,7 @@ async def test_strangers_are_sent_to_sign_in(served: Served) -> None:
 
 
 async def test_a_merchants_owner_finds_nothing_at_the_desk(served: Served) -> None:
-    """The owner has TOTP, a merchant, and forms of their own session: all that an operator has but the right."""
+    """The owner has TOTP, a merchant, and forms of their session: all that an operator has, except the right."""
     account = await served.account("owner@example.test", is_operator=False)
     merchant_id = await served.merchant()
     await make_member(merchant_id=merchant_id, role="viewer", email="other@example.test", now=clock.now())

@@ -27,11 +27,11 @@ from tests.factories.payments import pay_on_chain
 from tests.factories.withdrawals import CUSTOMER, NETWORK, approve, confirm, fund, payout, send, sign
 
 POISONED = "0x7099Aa5eB1b8B8bd3E16A8f2C4fE3a18E1Ae79c8"
-"""Begins and ends like CUSTOMER, all in between is another's. (Checksummed by the test that uses it.)"""
+"""Begins and ends like CUSTOMER and differs in between. (The test that uses it adds the checksum.)"""
 
 
 async def paid(services: Services, merchant_id: str, ops: Staff, amount: str, **fields: str) -> str:
-    """A payout that went all the way."""
+    """A confirmed payout."""
     requested = await payout(services, merchant_id, amount, **fields)
     await approve(services, requested.id, ops)
     await send(services, requested.id)

@@ -34,7 +34,7 @@ KNOWN = DestinationHistory(
 
 
 def details(**changes: Any) -> WithdrawalDetails:
-    """A payout of 10 that waits, to an address that was paid before: nothing to warn of."""
+    """A pending payout of 10 to an address that was paid before: it causes no warning."""
     intent = Intent("PO-1", "USDT", "ethereum:test", 10, "0xabc", None)
     history = MerchantHistory(
         confirmed=3, last_month=3, last_month_raw=30, largest_raw=10, balance=State(1, 5, 10, ""), cap=None

@@ -1,4 +1,4 @@
-"""A payout from request to the end: what it does to the balance, what is refused, and what is told."""
+"""A payout from request to its end: the balance, the refusals, and the events."""
 
 import asyncio
 from datetime import timedelta
@@ -84,7 +84,7 @@ async def test_amount_and_fee_are_locked_and_leave_when_it_is_confirmed(
     assert (sent.status, sent.txid, sent.waiting_reason) == ("submitted", f"0x{requested.id}", None)
 
     await confirm(services, requested.id)
-    await confirm(services, requested.id)  # a signer that crashed says it again
+    await confirm(services, requested.id)  # a signer that crashed reports it again
     done = await services.withdrawal_reader.payout(merchant_id, "test", requested.id)
     assert done is not None
     assert done.status == "confirmed"

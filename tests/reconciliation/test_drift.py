@@ -105,7 +105,7 @@ async def move_funds_on_chain(world: World) -> str:
         " WHERE d.asset = 'USDT' ORDER BY d.id LIMIT 1"
     )
     await world.driver.call("anvil_impersonateAccount", address)
-    await world.driver.set_balance(address, 10**18)  # the thief pays the gas; the remaining coins are found as well
+    await world.driver.set_balance(address, 10**18)  # the attacker pays the gas; the remaining coins are found as well
     await world.send("USDT", "0x000000000000000000000000000000000000dEaD", 1_000_000, sender=address)
     await world.settle()
     return f"holdings: USDT {NETWORK}: the chain holds 1000000 minor units less than the ledgers owe"

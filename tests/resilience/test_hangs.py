@@ -130,7 +130,7 @@ def code(answer: httpx.Response) -> str:
 
 
 class OpenPage:
-    """A checkout page's stream, as a browser keeps it open; `told` counts its messages."""
+    """An open event stream of a checkout page; `told` counts its messages."""
 
     def __init__(self, payment_url: str) -> None:
         self.told = 0

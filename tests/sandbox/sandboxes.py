@@ -24,7 +24,7 @@ class Sandbox:
         self._running: subprocess.Popen[str] | None = None
 
     def command(self, *arguments: str, timeout_s: float = 90) -> "subprocess.CompletedProcess[str]":
-        """Run a command to its end."""
+        """Run a command and wait for its end."""
         return subprocess.run(
             self._argv(arguments),
             cwd=ROOT,

@@ -25,7 +25,7 @@ SOMEBODY = "0x1111111111111111111111111111111111111111"
 SWEPT_TIMEOUT_S = 60
 
 _codes_used: set[str] = set()
-"""By all tests of this file: they have one operator."""
+"""Codes used by all tests of this file: they share one operator."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The rules of the security checklist, and remedies that put things right."""
+"""The rules of the security checklist, and the remedies that fix findings."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What somebody knows of a merchant's secrets, and new ones in their place."""
+"""Which of a merchant's secrets a person knows, and their rotation."""
 
 from datetime import timedelta
 

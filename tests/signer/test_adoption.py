@@ -1,4 +1,4 @@
-"""Transactions of the hot wallet that the books lost with a backup: attached to what they paid, and to nothing else."""
+"""Transactions that a restored backup lacks: each is attached to the withdrawal that it paid, and to no other."""
 
 from datetime import timedelta
 from typing import Any
@@ -46,7 +46,7 @@ async def sent_before_the_restore(
     nonce: int = 0,
     key: bytes | None = None,
 ) -> str:
-    """A transfer that the signer made after the backup: on chain, and in no row. Its id."""
+    """Send a transfer as the signer did after the backup: on chain, but in no row. Returns its id."""
     draft = Draft(
         to_address=to,
         asset_symbol=asset,
@@ -79,7 +79,7 @@ async def adopt(
 async def refusal(
     setup: SignerUnderTest, withdrawal_id: str, txid: str, by: Operator | None = None, **options: bytes
 ) -> str:
-    """Why it is not attached; the payout and the books are as before."""
+    """The reason of a refusal; checks that the payout and the ledgers are unchanged."""
     before = await setup.read(withdrawal_id), await setup.balance()
     with pytest.raises(ApprovalRefused) as refused:
         await adopt(setup, withdrawal_id, txid, by, **options)
@@ -198,7 +198,7 @@ async def test_what_did_not_pay_it_is_not_attached(setup: SignerUnderTest, other
 
 
 async def test_a_node_that_lies_about_a_transaction_proves_nothing(setup: SignerUnderTest, anvil: Anvil) -> None:
-    """It says of a real transaction of ours that it paid somebody else: then its id is another."""
+    """It reports another recipient for a real transaction of ours: then the id does not match."""
     thief = new_address()
     txid = await sent_before_the_restore(setup, new_address(), 12_000_000)
 

@@ -1,4 +1,4 @@
-"""A booked deposit that a deep reorganisation takes away: the books, the alarm, the hold, and what may still leave."""
+"""A deep reorganisation removes a booked deposit: the ledger, the alert, the hold, and what may still be paid out."""
 
 import pytest
 
@@ -60,14 +60,14 @@ async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_hel
     other = (await terms(service_fee_bps=0)).merchant_id
     before_raw, locked_raw = await setup.balance()
 
-    # when the chain takes the deposit back,
+    # when a reorganisation removes the deposit,
     await lost(setup)
 
-    # then the books say so by an entry of their own, and nothing is deleted;
+    # then the ledger has a reversing entry, and nothing is deleted;
     assert (await entries(setup.merchant_id))[-1] == ("deposit_reversal", -net_raw)
     assert ("invoice_credit", net_raw) in await entries(setup.merchant_id)
     assert await setup.balance() == (before_raw - net_raw, locked_raw)
-    # the merchant and operators are told;
+    # the merchant and operators are notified;
     seen = await reread(setup.services, new)
     assert (seen.status, seen.credited, seen.received_raw, [d.status for d in seen.deposits]) == (
         "paid",
@@ -77,7 +77,7 @@ async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_hel
     )
     assert (await event_types(new.id))[-1] == "invoice.reversed"
     assert (await setup.alerts())["deep_reorg"] == "critical"
-    # and nothing of this merchant's leaves in this asset, while all else goes on.
+    # and no payout of this merchant in this asset is sent, while all others continue.
     (hold,) = await holds.open_holds()
     assert (hold.source, hold.asset, hold.withdrawals_held) == (setup.merchant_id, "USDT", 2)
     assert [(await setup.read(one.id)).held for one in (requested, approved, coins)] == [True, True, False]
@@ -91,7 +91,7 @@ async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_hel
     await fund(other, 5_000_000)
     assert not (await payout_of(setup.services, other, "1.00", destination=STRANGER)).held
 
-    # Until an operator has looked.
+    # Until an operator releases the hold.
     with pytest.raises(holds.HoldRefused, match="reason"):
         await holds.release(hold.id, setup.operator.id, " ", clock.now())
     await holds.release(hold.id, setup.operator.id, "the other deposits cover it", clock.now())
@@ -121,7 +121,7 @@ async def test_a_deposit_that_comes_back_is_credited_again(setup: SignerUnderTes
     assert (again.status, again.credited_raw, [d.status for d in again.deposits]) == ("paid", new.net_raw, ["credited"])
     assert [d.id for d in again.deposits] == [deposit.id]
     assert await setup.balance() == (before[0] + int(new.net_raw), before[1])
-    (hold,) = await holds.open_holds()  # which a human must release all the same
+    (hold,) = await holds.open_holds()  # which an operator must still release
     assert hold.source == setup.merchant_id
     assert (await event_types(new.id))[-3:] == ["invoice.paid", "invoice.reversed", "invoice.paid"]
     await check(setup)
@@ -148,7 +148,7 @@ async def test_a_balance_below_zero_is_filled_by_later_credits_first(setup: Sign
     assert await setup.balance() == (-int(new.net_raw), 0)
     assert (await setup.alerts())["sent_transaction_reorganised"] == "critical"
     await check(setup)
-    # a first credit fills a part of the hole, and nothing can be paid out;
+    # a first credit covers a part of the deficit, and nothing can be paid out;
     await setup.receive_payment("USDT", "100.00")
     await setup.confirm_blocks()
     available_raw, _ = await setup.balance()
@@ -156,7 +156,7 @@ async def test_a_balance_below_zero_is_filled_by_later_credits_first(setup: Sign
     with pytest.raises(ApiError) as refusal:
         await setup.request_payout("0.01")
     assert refusal.value.code == Code.INSUFFICIENT_BALANCE
-    # only what comes beyond it can.
+    # only later credits can be paid out.
     await setup.receive_payment("USDT", "250.00")
     await setup.confirm_blocks()
     available_raw, _ = await setup.balance()
@@ -186,13 +186,13 @@ async def test_what_was_locked_before_waits_too_until_the_balance_is_above_zero(
     await setup.top_up("USDT", 10**10)
     await setup.confirm_blocks()
     await setup.rounds(2, blocks=1)
-    # then it still is not paid out of what is not there, and says why,
+    # then it is still not paid without a balance, and shows the reason,
     waiting = await setup.read(held.id)
     assert (waiting.status, waiting.held) == ("approved", False)
     assert waiting.waiting_reason is not None
     assert "below zero" in waiting.waiting_reason
     assert await setup.sent_to(held.destination) == []
-    # until a credit has filled the hole.
+    # until a credit has covered the deficit.
     await setup.receive_payment("USDT", "300.00")
     await setup.confirm_blocks()
     await setup.until_confirmed(held.id)

@@ -26,7 +26,7 @@ def network_options() -> Mapping[str, object]:
 
 
 async def set_base_fee(setup: SignerUnderTest, wei: int) -> None:
-    """Of the next block, which is mined: the signer looks at the newest one."""
+    """Set the base fee of the next block and mine it: the signer reads the newest block."""
     await setup.driver.call("anvil_setNextBlockBaseFeePerGas", hex(wei))
     await setup.driver.mine(1)
 
@@ -60,7 +60,7 @@ async def test_a_stuck_payout_is_bumped_with_the_same_nonce(setup: SignerUnderTe
 
 
 async def test_the_first_of_a_line_may_be_the_one_that_is_mined(setup: SignerUnderTest, still_chain: None) -> None:
-    """A miner has the old one although a bump was sent."""
+    """A miner includes the old transaction although a bump was sent."""
     requested = await setup.approved("12.00")
     await setup.rounds()
     (first,) = await setup.transactions()
@@ -163,7 +163,7 @@ async def test_what_would_fail_now_is_not_sent(setup: SignerUnderTest) -> None:
 async def test_a_failed_payout_is_not_sent_again_after_a_deep_reorganisation(
     setup: SignerUnderTest, still_chain: None
 ) -> None:
-    """Its money went back. Were its bytes sent again, they might get through this time."""
+    """Its money was released. If its bytes were sent again, they might succeed this time."""
     before = await setup.balance("ETH")
     requested = await setup.approved("0.25", "ETH")
     await setup.rounds()

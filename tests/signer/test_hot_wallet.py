@@ -1,4 +1,4 @@
-"""The hot wallet: whose its money is, what is said when there is too little of it, and a top-up that mends it."""
+"""The hot wallet: who owns its money, what happens when there is too little, and top-ups."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -47,7 +47,7 @@ async def test_a_payout_waits_visibly_and_goes_out_after_a_top_up(poor: SignerUn
     await poor.top_up("ETH", 10**18)
     await poor.rounds()
     assert (await poor.read(requested.id)).waiting_reason == (
-        "the treasury has too little ETH for gas: the hot wallet needs a top-up"  # it came, and isn't final
+        "the treasury has too little ETH for gas: the hot wallet needs a top-up"  # it was received, and isn't final
     )
     await poor.confirm_blocks()
     assert (await poor.until_confirmed(requested.id)).waiting_reason is None
@@ -141,7 +141,7 @@ async def test_our_own_hot_wallet_is_no_destination(poor: SignerUnderTest) -> No
 async def test_funds_from_before_the_first_block_and_from_a_contract_are_found(
     services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys
 ) -> None:
-    """Operators fill the wallet before they start the gateway: nobody has seen that come."""
+    """Operators fill the wallet before they start the gateway: no watcher has read that transfer."""
     await driver.transfer_native(keys.hot_wallet_address, 10**18)
     await driver.transfer_token(token, keys.hot_wallet_address, 50_000_000)
     await driver.mine(3)
@@ -154,7 +154,7 @@ async def test_funds_from_before_the_first_block_and_from_a_contract_are_found(
     requested = await setup.approved("12.00")
     await setup.until_confirmed(requested.id)
     await setup.check()
-    # Its own payouts and gas are not taken for anything else.
+    # Its own payouts and gas are not counted as top-ups.
     for _ in range(3):
         clock.shift(timedelta(seconds=61))
         await setup.rounds(blocks=1)

@@ -1,4 +1,4 @@
-"""On a rollup of the OP stack every transaction also pays for its data: set aside before, booked to the unit after."""
+"""On a rollup of the OP stack every transaction also pays for its data, which is reserved before and booked afterwards."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
@@ -82,7 +82,7 @@ async def test_coins_are_swept_less_gas_and_data_and_the_books_agree(bare: Signe
     assert (swept["status"], swept["data_fee_raw"]) == ("confirmed", HEADROOM * data_fee_raw)
     assert swept["amount_raw"] == int(paid.pay_in.amount_raw) - gas_raw - HEADROOM * data_fee_raw
     assert swept["gas_booked_raw"] == swept["gas_cost_raw"] == gas_raw + data_fee_raw
-    # What was set aside and not charged stays for the next sweep.
+    # What was reserved and not charged stays for the next sweep.
     assert await bare.driver.balance_of(paid.pay_in.address) == (HEADROOM - 1) * data_fee_raw
     assert await bare.treasury_raw("ETH") == 10**18 - swept["gas_cost_raw"]
 

@@ -125,7 +125,7 @@ def test_a_traceback_does_not_show_local_values(capsys: pytest.CaptureFixture[st
 async def test_no_key_is_in_a_log_whatever_goes_wrong(
     setup: SignerUnderTest, environment: dict[str, str], mnemonic: str, tmp_path: Path
 ) -> None:
-    """The signer pays, and fails in the midst of signing: at the finest level nothing of a key is written."""
+    """The signer pays, and fails while signing: no log level writes any part of a key."""
     env = environment | sealed_keys(tmp_path, mnemonic) | {"LOG_LEVEL": "DEBUG"}
     requested = await setup.approved("5.00")
     log = tmp_path / "signer.log"
@@ -133,7 +133,7 @@ async def test_no_key_is_in_a_log_whatever_goes_wrong(
         while (await setup.read(requested.id)).status != "confirmed":
             await setup.driver.mine(1)
             await asyncio.sleep(0.1)
-        # An error from the depths of signing, with the key in some frame's hand.
+        # An error inside of signing, with the key in a local variable of a frame.
         second = await setup.approved("5.00")
         await database.execute("ALTER TABLE outgoing_transactions ADD CONSTRAINT nothing CHECK (nonce < 1) NOT VALID")
         while "signer_halted" not in log.read_text():

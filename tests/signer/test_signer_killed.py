@@ -1,4 +1,4 @@
-"""kill -9 at each named point between approval and confirmation: exactly one transfer, and the books know it."""
+"""kill -9 at each named point between approval and confirmation: exactly one transfer, and the ledgers agree."""
 
 import asyncio
 import signal
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.timeout(240)
 
 @pytest.fixture
 def network_options(point: str) -> Mapping[str, object]:
-    """A bump comes where it is wanted alone, however long a restart takes."""
+    """Fees are raised only at the points that need it, however long a restart takes."""
     return {"fee_bump_after_s": 2 if point == "bump_signed" else 86_400}
 
 
 async def finished(setup: SignerUnderTest, withdrawal_id: str) -> bool:
-    """One block more; whether it is confirmed, its gas booked, and nothing under way."""
+    """Mine one block. Returns whether it is confirmed, its gas booked, and nothing in flight."""
     await setup.driver.mine(1)
     sent = await setup.transactions(withdrawal_id)
     unbooked = [row for row in sent if row["gas_cost_raw"] != row["gas_booked_raw"]]

@@ -1,4 +1,4 @@
-"""A signer that can't make sure of its lock signs nothing, whatever is approved: another may be at work by now."""
+"""A signer that can't check its lock signs nothing, because another signer may run by then."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from tests.signer.signer_under_test import SignerUnderTest, soon
 
 
 async def test_a_signer_checks_its_lock_before_each_round(setup: SignerUnderTest) -> None:
-    # Given a signer at work,
+    # Given a running signer,
     requested = await setup.request_payout("12.50")
     stop = asyncio.Event()
     working = asyncio.create_task(setup.signer.run(stop))

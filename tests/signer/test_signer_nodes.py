@@ -1,4 +1,4 @@
-"""Nodes that lose replies, forget transactions or go away: one transfer, and never a payment called failed for it."""
+"""Nodes that lose replies, forget transactions or are down: one transfer, and no payment is marked failed for it."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
@@ -40,8 +40,8 @@ async def test_after_a_lost_reply_the_same_bytes_are_sent_again(setup: SignerUnd
         try:
             await setup.signer.tick()
         except NodeUnavailable:
-            assert (await setup.read(requested.id)).status == "approved"  # nothing is known, nothing is claimed
-    assert await setup.sent_to(requested.destination) == [12_000_000]  # the node has it all the while
+            assert (await setup.read(requested.id)).status == "approved"  # nothing is known, so the status stays
+    assert await setup.sent_to(requested.destination) == [12_000_000]  # the node had it the whole time
     proxy.lost_replies = set()
     await setup.until_confirmed(requested.id)
     assert len(set(proxy.sent)) == 1
@@ -92,7 +92,7 @@ async def test_a_node_that_is_down_for_an_hour_delays_and_nothing_else(
     on_its_way = await setup.approved("12.00")
     await setup.rounds()
     waits = await setup.approved("3.00")
-    # when the node is away, and has forgotten what it had when it comes back,
+    # when the node is down, and has lost its transactions afterwards,
     proxy.is_down = True
     for _ in range(60):
         clock.shift(timedelta(minutes=1))
@@ -101,7 +101,7 @@ async def test_a_node_that_is_down_for_an_hour_delays_and_nothing_else(
         assert [(await setup.read(one.id)).status for one in (on_its_way, waits)] == ["submitted", "approved"]
     await setup.driver.call("anvil_dropAllTransactions")
     proxy.is_down = False
-    # then both go out, once.
+    # then both are paid, once.
     await setup.rounds()
     await setup.driver.mine(1)
     for one in (on_its_way, waits):
@@ -151,7 +151,7 @@ async def test_only_a_conflicting_final_transaction_frees_the_money(setup: Signe
 async def test_a_node_that_answers_counts_more_than_one_that_is_away(
     chain_settings: Callable[..., Settings], setup: SignerUnderTest, proxy: EvmProxy
 ) -> None:
-    """The first node is away for days; the second says what it thinks of a transaction."""
+    """The first node is down for days; the second one answers."""
     config = load_networks(chain_settings().networks_file)["ethereum:test"]
     nodes = (NodeUrl("http://127.0.0.1:9"), NodeUrl(proxy.url))
     sender = EvmSender(msgspec.structs.replace(config, rpc_urls=nodes))

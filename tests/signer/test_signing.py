@@ -1,4 +1,4 @@
-"""What an operator has approved leaves once, just so, and no faster than the signer's own ceilings allow."""
+"""An approved withdrawal is paid once, unchanged, and within the signer's own ceilings."""
 
 import asyncio
 import contextvars
@@ -98,7 +98,7 @@ async def test_what_was_edited_after_approval_is_not_signed_and_alerts(setup: Si
 async def test_a_destination_that_is_no_address_is_not_paid_whoever_approved_it(
     setup: SignerUnderTest, change: str
 ) -> None:
-    """The whole row is forged, digest and approvals along with it: the signer looks at the destination itself."""
+    """The whole row is forged, with its digest and approvals: the signer checks the destination itself."""
     requested = await setup.approved("12.00")
     await as_superuser(f"UPDATE withdrawals SET {change} WHERE id = '{requested.id}'")
     row = await database.fetch_one("SELECT destination, destination_memo FROM withdrawals WHERE id = $1", requested.id)
@@ -117,7 +117,7 @@ async def test_a_destination_that_is_no_address_is_not_paid_whoever_approved_it(
 
 
 async def test_two_approvals_of_one_operator_are_one(setup: SignerUnderTest) -> None:
-    """Postgres takes one row of each operator; the signer counts operators all the same."""
+    """Postgres accepts one row per operator; the signer counts distinct operators as well."""
     large = await setup.approved("100.01")  # which needs a second operator
     twice = "INSERT INTO approvals (withdrawal, account, digest, created_at)"
     twice += f" SELECT id, '{setup.operator.id}', digest, now()"
@@ -277,7 +277,7 @@ async def test_ceilings_hold_whatever_the_database_says(setup: SignerUnderTest) 
     await as_superuser("UPDATE outgoing_transactions SET created_at = created_at - interval '2 days'")
     await setup.rounds(2, blocks=1)
     assert await setup.transactions(third.id) == []
-    # and when the day is over, it goes out; the large one needs a human.
+    # and after the day it is paid; the large one needs an operator.
     clock.shift(timedelta(hours=24))
     await setup.top_up("USDT", 500_000_000)
     await setup.until_confirmed(third.id)
@@ -288,7 +288,7 @@ async def test_ceilings_hold_whatever_the_database_says(setup: SignerUnderTest) 
 async def test_a_chain_that_is_ahead_of_the_books_stops_the_signer(
     setup: SignerUnderTest, environment: dict[str, str]
 ) -> None:
-    """After a restored backup the books hold for unpaid what the chain has: to go on would be to pay it twice."""
+    """After a restored backup the ledgers lack payments of the chain: to continue would pay them twice."""
     requested = await setup.approved("5.00")
     await setup.until_confirmed(requested.id)
     again = await setup.approved("5.00")
@@ -296,7 +296,7 @@ async def test_a_chain_that_is_ahead_of_the_books_stops_the_signer(
     with pytest.raises(StrangerInWallet, match="adopt-nonce"):
         await setup.signer.tick()
     assert await setup.transactions(again.id) == []
-    # Until an operator has accounted for what is there.
+    # Until an operator has attached or skipped each transaction.
     clock.unshift()
     boss = await operator(setup.services.settings.data_keys, "second@example.test")
     asked_for = ("--nonce", "1", "--reason", "block 7 is PO-1", "--operator", boss.email, "--password", PASSWORD)

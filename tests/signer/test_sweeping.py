@@ -1,4 +1,4 @@
-"""Deposits to the hot wallet: tokens with gas that is brought, coins less their own, dust left where it is."""
+"""Deposits to the hot wallet: tokens with gas from the hot wallet, coins less their own gas, and no dust."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -80,7 +80,7 @@ async def test_dust_is_swept_with_the_rest_and_reconciled_to_the_unit(bare: Sign
     assert (await balance(SUSPENSE, "ETH"))[0] == specks["ETH"]
     # when deposits are swept,
     await sweep(bare)
-    # then the tokens are at the hot wallet, what is not worth its gas is where it was, and all is accounted for.
+    # then the tokens are in the hot wallet, what is not worth its gas stays, and everything is in the ledgers.
     assert await bare.driver.balance_of(bare.hot, bare.token) == int(paid.pay_in.amount_raw) + 90_000 + 110_000
     run = await repository.run(await bare.services.reconciliation.run(clock.now(), full=True))
     assert run is not None
@@ -158,7 +158,7 @@ async def test_without_gas_nothing_is_swept_and_nothing_is_lost(
 
 
 async def test_gas_goes_to_addresses_of_ours_alone(bare: SignerUnderTest) -> None:
-    """Whoever can write to the database names an address of his own, with tokens on it, and waits for gas."""
+    """An attacker who can write to the database adds an address with tokens, and waits for gas."""
     paid = await bare.receive_payment("USDT", "10.00")
     await bare.confirm_blocks()
     thief = new_address()

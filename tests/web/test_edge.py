@@ -1,4 +1,4 @@
-"""What every answer carries, where a client's address comes from, and what the guard asks for."""
+"""Headers of every answer, the client's address, and the checks of the guard."""
 
 import json
 from ipaddress import ip_network
@@ -123,7 +123,7 @@ PROXIES = ClientAddresses([ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
 
 
 def seen(peer: str, *forwarded: bytes) -> str:
-    """Whose request it is, given the peer and its X-Forwarded-For lines."""
+    """The client's address, from the peer and its X-Forwarded-For lines."""
     return str(PROXIES.of({"client": (peer, 1), "headers": [(b"x-forwarded-for", line) for line in forwarded]}))
 
 

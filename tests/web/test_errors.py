@@ -1,4 +1,4 @@
-"""Every fault ends in the envelope or a page, with the right status and nothing of our inside."""
+"""Every fault ends in the envelope or a page, with the right status and no internal details."""
 
 import json
 
@@ -29,7 +29,7 @@ async def key(settings: Settings) -> IssuedKey:
 
 
 def outcome(answer: httpx.Response) -> tuple[int, str]:
-    """Status and code, after a look at the envelope's form."""
+    """Check the envelope's form. Returns the status and the code."""
     body = answer.json()
     assert set(body) == {"error"}
     assert set(body["error"]) == {"code", "message", "request_id"}

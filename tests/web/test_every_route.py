@@ -65,7 +65,7 @@ TEXTS += [
 TEXTS += [b"0001-01-01", b"9999-12-31", b"99999-01-01", b"2026-02-30", b"a@example.test", b"INV-0000000000"]
 VALUES = NUMBERS + TEXTS
 MANY_TIMES_LENGTH = 100
-"""What stands in every parameter of one query has at most so many bytes."""
+"""The most bytes of a value that is repeated in every parameter of one query."""
 
 QUERY_NAMES: list[bytes] = (
     b"after before cursor limit status state severity asset chain currency mode from to created_from created_to "
@@ -129,7 +129,7 @@ BODIES: list[tuple[bytes | None, bytes]] = [
 
 @dataclass(frozen=True)
 class PageRequest:
-    """A request as bytes have it."""
+    """A request as bytes."""
 
     who: Who
     method: str
@@ -148,7 +148,7 @@ class Caller:
     sent: int = 0
 
     async def status(self, request: PageRequest) -> int:
-        """Of the answer; 0 where there was none, 500 where the app failed outright."""
+        """Send the request. Returns the status; 0 if there was no answer, 500 if the app raised."""
         self.sent += 1
         number, bodies, answered = self.sent, iter([request.body]), [0]
         headers = [(b"host", b"pay.example.test"), *self.who[request.who], *request.headers]
@@ -197,7 +197,7 @@ def routes(app: Edge) -> Iterator[tuple[str, str]]:
 
 
 def filled(template: str, ids: Mapping[str, str]) -> bytes:
-    """A path with names of what is there."""
+    """The path with existing ids."""
     return re.sub(r"\{(\w+)(?::\w+)?\}", lambda part: quote(ids.get(part[1], "1")), template).encode()
 
 
@@ -255,7 +255,7 @@ async def names_that_nothing_has(caller: Caller, ids: Mapping[str, str], tokens:
 
 
 def those_who_may(template: str) -> tuple[tuple[Who, float], ...]:
-    """Who asks for a route, and how often: those who get far the most."""
+    """Who requests a route, and with what share: those who get far send the most."""
     if template.startswith("/desk"):
         return ("operator", 1), ("owner", 0.1), ("stranger", 0.1)
     if template.startswith("/account"):
@@ -273,7 +273,7 @@ def encoded(fields: Mapping[str, str]) -> bytes:
 
 
 def fields_of(page: str) -> dict[str, str]:
-    """The fields of a page's forms, with what stands in them or something likely."""
+    """The fields of a page's forms, with their values or a plausible one."""
     found = dict.fromkeys(re.findall(r'<(?:input|select|textarea)[^>]*? name="([^"]+)"', page), "1")
     for name, value in re.findall(r'<input[^>]*? name="([^"]+)"[^>]*? value="([^"]*)"', page):
         found[name] = value

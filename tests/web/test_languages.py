@@ -1,4 +1,4 @@
-"""The catalogues: whole, in step with the sources, and saying what the source says."""
+"""The catalogues are complete, in step with the sources, and keep placeholders and marks."""
 
 import re
 import tomllib
@@ -73,7 +73,7 @@ def test_a_sentence_keeps_its_names_and_marks(code: str) -> None:
     for message, ids, strings in sentences(code):
         for form in strings:
             wanted, got = placeholders(ids[-1]), placeholders(form)
-            # A dual or singular says its number by the word itself.
+            # A dual or singular may express its number by the word itself.
             assert got == wanted or (message.pluralizable and got == wanted - {"%(n)s"}), form
             assert re.findall(r"</?\w+>", form) == re.findall(r"</?\w+>", ids[0]), form
             assert form == form.strip()

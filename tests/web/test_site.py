@@ -1,4 +1,4 @@
-"""What any host answers: front page, icons, robots.txt, and the well-known addresses."""
+"""The front page, icons, robots.txt, and the well-known addresses."""
 
 import re
 import struct
@@ -21,7 +21,7 @@ PAGES = Pages()
 
 
 def host(settings: Settings) -> httpx.AsyncClient:
-    """A client of a host that has nothing else."""
+    """A client of a host that serves only these routes."""
     app = Litestar(
         site.routes(PAGES, settings),
         exception_handlers=exception_handlers(PAGES.error),

@@ -1,4 +1,4 @@
-"""What the layer lets through, what it refuses, and how it joins cookies.
+"""Which requests the layer passes and refuses, and how it joins cookies.
 
 The same over sockets: tests/api/test_raw_requests.py.
 """

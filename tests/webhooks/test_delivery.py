@@ -43,7 +43,7 @@ async def enabled_endpoint(
 
 
 async def happen(merchant_id: str, count: int = 1, type: str = "invoice.paid", override: str | None = None) -> str:
-    """Record events and announce them; the id of the last."""
+    """Record events and announce them. Returns the id of the last."""
     event_id = None
     for _ in range(count):
         event_id = await record_event(
@@ -65,7 +65,7 @@ async def until_recorded(attempts: int, timeout_s: float = 15) -> None:
 
 
 async def until_settled(timeout_s: float = 15) -> None:
-    """Nothing waits any more, nothing is on its way."""
+    """Wait until no delivery is pending or in flight."""
     async with asyncio.timeout(timeout_s):
         while await database.fetch_value(
             """
@@ -128,7 +128,7 @@ async def test_events_of_an_invoice_with_its_own_webhook_go_there_alone(
 
     assert [request.seq for request in receiver.at("/mine")] == [3]
     assert sorted(request.seq for request in receiver.at("/invoice")) == [1, 2]
-    for request in receiver.at("/invoice"):  # whoever verifies one verifies the other
+    for request in receiver.at("/invoice"):  # a receiver that verifies one verifies the other
         Webhook(first.secret).verify(request.body, request.headers)
     assert len(await endpoints_repository.list_endpoints(merchant_id, "test", implicit=True, limit=9)) == 1
     assert len(await endpoints_repository.list_endpoints(merchant_id, "test", implicit=False, limit=9)) == 1

@@ -25,7 +25,7 @@ KILLS = int(os.environ.get("SOAK", "10"))
 EVENTS = 20 * KILLS
 PATHS = ("/one", "/two")
 AHEAD_S = 200
-"""Each next process is so much ahead: leases are over, and many retries due."""
+"""The clock of each next process is this much ahead: leases have ended, and many retries are due."""
 
 
 @pytest.mark.timeout(120 + 6 * KILLS)

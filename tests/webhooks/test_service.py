@@ -15,7 +15,7 @@ from tests.webhooks.test_delivery import ACTOR, enabled_endpoint, happen, until_
 
 
 def made(merchant_id: str, keys: DataKeys, receiver: Receiver, **changes: Any) -> dict[str, Any]:
-    """What a good request for an endpoint says."""
+    """The arguments of a valid new endpoint."""
     good = {
         "merchant_id": merchant_id,
         "mode": "test",

@@ -1,4 +1,4 @@
-"""Nothing leaves without a human: who may approve, how often, and what Postgres refuses by itself."""
+"""Nothing is paid without an operator: who may approve, how often, and what Postgres itself refuses."""
 
 import asyncio
 from datetime import timedelta
@@ -116,7 +116,7 @@ async def test_large_amounts_need_two_different_operators(services: Services, me
 
 
 async def test_an_approval_ends_with_the_right_to_give_one(services: Services, merchant_id: str, ops: Operator) -> None:
-    """An operator who was removed counts no more: of those who stay, two must approve."""
+    """An approval of a removed operator does not count: two of the remaining ones must approve."""
     requested = await payout(services, merchant_id, "50.000001")
     second, third = [await operator(services.settings.data_keys, f"{name}@example.test") for name in ("b", "c")]
     assert await tries(services, requested.id, ops, ops.next_code()) == "pending_approval"

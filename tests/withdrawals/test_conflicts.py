@@ -1,4 +1,4 @@
-"""Nobody approves what they asked for, whichever face they used, or anything of a merchant that they belong to."""
+"""Nobody approves their own request, by cabinet or API, or a withdrawal of a merchant that they belong to."""
 
 from collections.abc import Awaitable, Callable
 
@@ -50,7 +50,7 @@ async def as_member(merchant_id: str, account_id: str) -> Member:
 
 
 async def refused(services: Services, withdrawal_id: str, by: Operator) -> str:
-    """Why the service refuses an approval; Postgres refuses the row alike."""
+    """The reason why the service refuses an approval; checks that Postgres refuses the row too."""
     with pytest.raises(asyncpg.RestrictViolationError):
         await database.execute(
             "INSERT INTO approvals (withdrawal, account, digest, created_at)"
@@ -65,7 +65,7 @@ async def refused(services: Services, withdrawal_id: str, by: Operator) -> str:
 
 
 async def issue(services: Services, by: Member) -> str:
-    """A key that asks for payouts, made in the cabinet; its id."""
+    """Create a key with the scope for payouts in the cabinet. Returns its id."""
     key, _ = await key_administration.issue(
         by,
         services.settings.api_key_peppers,
@@ -116,7 +116,7 @@ async def test_who_rotated_a_key_is_a_requester_too_and_its_maker_still_is(
 async def test_members_approve_nothing_however_briefly_they_belong(
     services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
-    # When it is asked for, or invited afterwards,
+    # When it is requested, or invited afterwards,
     first = await payout(services, merchant_id)
     await join(merchant_id, ops.id, "viewer")
     second = await payout(services, merchant_id)
@@ -127,7 +127,7 @@ async def test_members_approve_nothing_however_briefly_they_belong(
     for requested in (first, second):
         assert "you belong to the merchant, or did" in await refused(services, requested.id, ops)
         await approve(services, requested.id, other)
-    # Who left before it was asked for is a stranger to it.
+    # A person who left before the request has no conflict.
     await as_superuser("UPDATE former_members SET left_at = left_at - interval '2 hours'")
     third = await payout(services, merchant_id)
     await approve(services, third.id, ops)

@@ -1,4 +1,4 @@
-"""Redis is killed, hangs, is emptied, and workers are killed: events arrive, none twice by our doing, none late.
+"""Redis is killed, hangs, is emptied, and workers are killed: every event arrives in time, and none is sent twice.
 
 `SOAK` sets how many events are recorded in each phase.
 """
@@ -40,7 +40,7 @@ LATE_S = 2.5
 
 @pytest.fixture
 def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
-    """One that a test may kill."""
+    """A Valkey that the test may kill."""
     with start_valkey_for_tests(tmp_path) as server:
         yield server
 

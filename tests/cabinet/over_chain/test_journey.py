@@ -1,4 +1,4 @@
-"""A merchant's way in a real browser: apply, be approved, make an invoice, see it paid on chain, ask for a payout."""
+"""A merchant's steps in a real browser: apply, be approved, create an invoice, see it paid, request a payout."""
 
 import re
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ from tests.identity.browsing import Account, an_account
 
 @dataclass(frozen=True)
 class Staff:
-    """An operator as the audit log knows them."""
+    """An operator, as the services expect one."""
 
     actor: str
     address: str | None = None

@@ -1,4 +1,4 @@
-"""Money in the cabinet: forms sent twice, codes, searches, exports, and who may approve what they asked for."""
+"""Money in the cabinet: forms sent twice, codes, searches, exports, and who may approve a request."""
 
 import asyncio
 import csv

@@ -105,19 +105,19 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("POST", "/settings/branding"): MONEY,
     ("GET", "/audit"): MONEY,
     ("GET", "/team/leave"): ALL,
-    ("POST", "/team/leave"): ALL,  # the last: afterwards one is no member
+    ("POST", "/team/leave"): ALL,  # last: it ends the membership
 }
-"""Who may. Everybody else gets a 403, and who is no member a 404."""
+"""The roles that may use each route. Other roles get a 403, people who are no members a 404."""
 
 BOTH_MODES = ("/team", "/team/invite", "/team/leave", "/audit", "/security", "/settings", "/settings/logo")
-"""Pages of the whole merchant: what people did, and who they are."""
+"""Pages of the whole merchant, in both modes: the audit log and the team."""
 
 DONE = (200, 303, 422)
-"""What an answer to somebody who may looks like: a page, a step on, or the form again."""
+"""The statuses for somebody who is allowed: a page, a redirect, or the form with errors."""
 
 
 def served(app: Edge) -> set[tuple[str, str]]:
-    """Every method and path below a merchant that the app serves."""
+    """Every method and path of the app below a merchant."""
     return {
         (method, route.path.removeprefix(PREFIX))
         for route in app._app.routes
@@ -127,13 +127,13 @@ def served(app: Edge) -> set[tuple[str, str]]:
 
 
 def address(path: str, base: str, ids: Mapping[str, str]) -> str:
-    """A route's address for a merchant, with ids in it that are there."""
+    """A route's address for a merchant, with existing ids."""
     filled = re.sub(r"\{(\w+):\w+\}", lambda found: ids[found[1]], path)
     return base + (filled + ".csv" if path.startswith("/exports/ledger") else filled)
 
 
 async def ask(browser: Browser, method: str, path: str) -> tuple[int, str]:
-    """Open a page, or send its form with nothing in it but the token that makes it this person's."""
+    """Open a page, or submit its form with only this person's CSRF token."""
     if method == "GET":
         answer = await browser.get(path)
     else:
@@ -169,7 +169,7 @@ async def test_a_foreign_merchant_answers_as_a_missing_one(world: World, browser
 
 
 async def test_things_of_a_foreign_merchant_are_not_in_ones_own(world: World, browser: Callable[..., Browser]) -> None:
-    """The stranger's own pages, with ids that belong to the other merchant; and the other mode of one's own."""
+    """Pages of one merchant with ids of another, and of the other mode."""
     person = browser()
     await person.sign_in(world.stranger)
     details = [(method, path) for method, path in ROUTES if "{" in path and "accent" not in path]

@@ -14,7 +14,7 @@ from tests.signer.signer_under_test import NETWORK, SignerUnderTest
 
 
 async def text_of(page: Page, selector: str) -> str:
-    """A part's text, as somebody would copy it: without the gaps between groups."""
+    """An element's text without the spaces between groups, as it is copied."""
     return "".join((await page.locator(selector).first.inner_text()).split())
 
 
@@ -58,7 +58,7 @@ async def test_a_payout_is_approved_in_the_browser_and_confirmed_on_chain(
         await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
 
         clock.shift(timedelta(minutes=1))
-        await setup.rounds()  # the signer looks at least once a minute
+        await setup.rounds()  # the signer runs at least once a minute
         await page.goto(f"http://127.0.0.1:{web.port}/desk/networks/ethereum/test")
         await expect(page.get_by_role("heading", name="Hot wallet")).to_be_visible()
         await expect(page.locator("main")).to_contain_text("457.50")  # 500.00 less what was sent
