@@ -117,8 +117,8 @@ async def test_what_operators_resolve_meanwhile_is_never_credited_twice(
         new = await invoice(services, merchant)
         await feed.pay(new, 2_000_000)
         await feed.confirm()
-        (case,) = await reviews.list_reviews()
-        await getattr(services.reviews, verb)(case.deposit_id, boss.id, "settled", clock.now())
+        (review,) = await reviews.list_reviews()
+        await getattr(services.reviews, verb)(review.deposit_id, boss.id, "settled", clock.now())
         settled = await reread(services, new)
         assert settled.status == status
 
@@ -127,8 +127,8 @@ async def test_what_operators_resolve_meanwhile_is_never_credited_twice(
         current = await reread(services, new)
         assert (current.status, current.needs_review, current.credited_raw) == (status, True, settled.credited_raw)
         assert [d.verdict for d in current.deposits] == ["underpaid", "second"]
-        (case,) = await reviews.list_reviews()
-        await services.reviews.close(case.deposit_id, boss.id, "asked", clock.now())
+        (review,) = await reviews.list_reviews()
+        await services.reviews.close(review.deposit_id, boss.id, "asked", clock.now())
     await assert_books()
     await assert_invoices()
 
@@ -141,8 +141,8 @@ async def test_what_an_operator_has_credited_pays_when_the_exact_one_leaves_the_
     await feed.pay(new, 2_000_000)
     await feed.confirm()
     await feed.pay(new, int(new.pay_in.amount_raw))
-    (case,) = await reviews.list_reviews()
-    await services.reviews.credit(case.deposit_id, boss.id, "a part, as agreed", clock.now())
+    (review,) = await reviews.list_reviews()
+    await services.reviews.credit(review.deposit_id, boss.id, "a part, as agreed", clock.now())
     credited = await reread(services, new)
     assert (credited.status, credited.credited) == ("confirming", True)
     await feed.reorganise(1)
@@ -163,17 +163,17 @@ async def test_a_review_under_return_does_not_stop_the_exact_payment(
     new = await invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.confirm()
-    (case,) = await reviews.list_reviews()
-    refund_id = await services.returns.send_back(case.deposit_id, STRANGER, first.id, "back", clock.now())
+    (review,) = await reviews.list_reviews()
+    refund_id = await services.returns.send_back(review.deposit_id, STRANGER, first.id, "back", clock.now())
     await feed.pay(new, int(new.pay_in.amount_raw))
     await feed.confirm()
     paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, new.net_raw)
     await services.approvals.reject(refund_id, second.id, "an exchange's address", clock.now())
-    (case,) = await reviews.list_reviews()
+    (review,) = await reviews.list_reviews()
     with pytest.raises(ReviewRefused, match="reason"):
-        await services.reviews.close(case.deposit_id, first.id, "", clock.now())
-    await services.reviews.close(case.deposit_id, first.id, "nobody's", clock.now())
+        await services.reviews.close(review.deposit_id, first.id, "", clock.now())
+    await services.reviews.close(review.deposit_id, first.id, "nobody's", clock.now())
     ended = await reread(services, new)
     assert (ended.status, ended.needs_review) == ("paid", False)
     await assert_books()
@@ -222,6 +222,6 @@ async def test_dust_at_an_address_without_an_invoice_gets_no_review(
         there = feed.transfer(new, amount_raw)
         await feed.mine(replace(there, to_address=address))
     await feed.confirm()
-    assert [(case.verdict, case.amount_raw) for case in await reviews.list_reviews()] == [("unknown", 10_000)]
+    assert [(review.verdict, review.amount_raw) for review in await reviews.list_reviews()] == [("unknown", 10_000)]
     assert [(line.asset, line.count) for line in await repository.dust()] == [("USDT", 1)]
     await assert_books()

@@ -134,7 +134,7 @@ async def test_the_whole_amount_in_one_transfer_pays_and_the_parts_get_a_review(
     paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, new.net_raw)
     assert await verdicts(services, new) == ["second", "exact"]
-    assert [(case.verdict, case.amount_raw) for case in await reviews.list_reviews()] == [("second", 2_000_000)]
+    assert [(review.verdict, review.amount_raw) for review in await reviews.list_reviews()] == [("second", 2_000_000)]
     assert await balance("platform:suspense") == (2_000_000, 0)
     await assert_books()
     await assert_invoices()
@@ -173,8 +173,8 @@ async def test_when_the_time_is_up_parts_go_to_review(
     assert (await verdicts(services, new))[-1] == "late"
     # and an operator credits what came, the fee in proportion.
     boss = await operator(services.settings.data_keys)
-    for case in await reviews.list_reviews():
-        await services.reviews.credit(case.deposit_id, boss.id, "late, but all there", clock.now())
+    for review in await reviews.list_reviews():
+        await services.reviews.credit(review.deposit_id, boss.id, "late, but all there", clock.now())
     paid = await reread(services, new)
     assert (paid.status, paid.needs_review) == ("paid", False)
     assert await balance("platform:suspense") == (14, 0)
@@ -257,8 +257,8 @@ async def test_parts_wait_while_suspense_is_below_zero(services: Services, feed:
     await feed.pay(other, 9_000_000)
     await feed.confirm()
     first, second = [await operator(services.settings.data_keys, f"op{n}@example.test") for n in (1, 2)]
-    (case,) = await reviews.list_reviews()
-    refund_id = await services.returns.send_back(case.deposit_id, STRANGER, first.id, "back", clock.now())
+    (review,) = await reviews.list_reviews()
+    refund_id = await services.returns.send_back(review.deposit_id, STRANGER, first.id, "back", clock.now())
     await approve(services, refund_id, second)
     await send(services, refund_id)
     await confirm(services, refund_id)

@@ -144,8 +144,8 @@ async def test_a_review_of_an_orphaned_deposit_can_be_closed(services: Services,
     other = await reread(services, new)
     assert (other.status, other.needs_review) == ("manual_review", True)
     boss = await operator(services.settings.data_keys)
-    (case,) = await reviews.list_reviews()
-    await services.reviews.close(case.deposit_id, boss.id, "it never came", clock.now())
+    (review,) = await reviews.list_reviews()
+    await services.reviews.close(review.deposit_id, boss.id, "it never came", clock.now())
     assert (await reread(services, new)).status == "closed"
 
 
@@ -207,8 +207,8 @@ async def test_where_one_of_two_payments_never_comes_back_the_other_pays(
     await chain.find(second, CONFIRMATIONS)
     paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", False, new.net_raw)
-    (case,) = await reviews.list_reviews(open_only=False)
-    assert (case.status, case.outcome, case.decided_by) == ("closed", "credited", "gateway")
+    (review,) = await reviews.list_reviews(open_only=False)
+    assert (review.status, review.outcome, review.decided_by) == ("closed", "credited", "gateway")
     await assert_books()
     await assert_invoices()
 

@@ -65,9 +65,9 @@ class Shop:
         elif kind == "wrong_asset":
             asset, amount_raw = "ETH", 10**15
         await self.pay(address, amount_raw, asset)
-        (case,) = await reviews.list_reviews()
-        assert (case.verdict, case.invoice_id, case.amount_raw) == (kind, new.id, amount_raw)
-        return new, case.deposit_id, asset, amount_raw
+        (review,) = await reviews.list_reviews()
+        assert (review.verdict, review.invoice_id, review.amount_raw) == (kind, new.id, amount_raw)
+        return new, review.deposit_id, asset, amount_raw
 
 
 @pytest.fixture
@@ -208,18 +208,18 @@ async def test_a_deposit_to_an_unused_address_gets_a_review_without_a_merchant(s
     await shop.invoice()  # the pool has grown
     address = await database.fetch_value("SELECT address FROM deposit_addresses WHERE lease_count = 0 LIMIT 1")
     await shop.pay(address, 7_000_000)
-    (case,) = await reviews.list_reviews()
-    assert (case.verdict, case.invoice_id, case.merchant_id, case.deposit_status) == (
+    (review,) = await reviews.list_reviews()
+    assert (review.verdict, review.invoice_id, review.merchant_id, review.deposit_status) == (
         "unknown",
         None,
         None,
         "suspended",
     )
     with pytest.raises(ReviewRefused, match="nobody to credit"):
-        await shop.services.reviews.credit(case.deposit_id, shop.ops[0].id, "for whom?", clock.now())
+        await shop.services.reviews.credit(review.deposit_id, shop.ops[0].id, "for whom?", clock.now())
 
     refund_id = await shop.services.returns.send_back(
-        case.deposit_id, STRANGER, shop.ops[0].id, "its sender wrote", clock.now()
+        review.deposit_id, STRANGER, shop.ops[0].id, "its sender wrote", clock.now()
     )
     await approve(shop.services, refund_id, shop.ops[1])
     await send(shop.services, refund_id)
@@ -282,8 +282,8 @@ async def test_a_bad_address_returns_nothing(shop: Shop) -> None:
         with pytest.raises(Exception, match=r"destination"):
             await shop.services.returns.send_back(deposit_id, address, shop.ops[0].id, "back", clock.now())
     assert await balance("platform:suspense") == (amount_raw, 0)
-    (case,) = await reviews.list_reviews()
-    assert case.status == "open"
+    (review,) = await reviews.list_reviews()
+    assert review.status == "open"
 
 
 async def test_two_operators_at_once_resolve_a_review_once(shop: Shop) -> None:
@@ -308,10 +308,10 @@ async def test_two_operators_at_once_resolve_a_review_once(shop: Shop) -> None:
 async def test_no_review_is_resolved_before_its_deposit_is_final(shop: Shop) -> None:
     new = await shop.invoice()
     await shop.pay(new.pay_in.address, 1_000_000, blocks=CONFIRMATIONS - 1)
-    (case,) = await reviews.list_reviews()
+    (review,) = await reviews.list_reviews()
     for attempt in (
-        shop.services.reviews.credit(case.deposit_id, shop.ops[0].id, "now", clock.now()),
-        shop.services.returns.send_back(case.deposit_id, STRANGER, shop.ops[0].id, "now", clock.now()),
+        shop.services.reviews.credit(review.deposit_id, shop.ops[0].id, "now", clock.now()),
+        shop.services.returns.send_back(review.deposit_id, STRANGER, shop.ops[0].id, "now", clock.now()),
     ):
         with pytest.raises(ReviewRefused, match="confirmations"):
             await attempt
@@ -366,8 +366,8 @@ async def test_a_review_is_open_again_when_its_deposit_is_back_on_the_chain(
     await driver.mine(CONFIRMATIONS - 1)
     await shop.watcher.tick()
 
-    (case,) = await reviews.list_reviews()
-    assert (case.deposit_id, case.deposit_status) == (deposit_id, "suspended")
+    (review,) = await reviews.list_reviews()
+    assert (review.deposit_id, review.deposit_status) == (deposit_id, "suspended")
     assert await balance("platform:suspense") == (amount_raw, 0)
     (hold,) = await holds.open_holds()
     await holds.release(hold.id, shop.ops[0].id, "it is back", clock.now())

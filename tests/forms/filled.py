@@ -112,7 +112,7 @@ def of_desk(scene: Any, other_application: int) -> dict[str, Filled]:
             {"enabled": "on", "min_raw": "1.00", "max_raw": "", "daily_cap_raw": ""}, ids=shop | asset
         ),
         "/desk/reconciliation": Filled({"full": "on"}),
-        "/desk/reviews/{deposit_id:str}/{verb:str}": Filled(why, ids={"deposit_id": scene.case, "verb": "credit"}),
+        "/desk/reviews/{deposit_id:str}/{verb:str}": Filled(why, ids={"deposit_id": scene.review, "verb": "credit"}),
         "/desk/switches/{name:str}": Filled(why | {"turn": "pause"}, ids={"name": "payouts"}),
     }
 

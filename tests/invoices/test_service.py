@@ -44,8 +44,8 @@ async def test_a_refund_is_measured_by_what_was_credited(
     await feed.pay(new, came_raw)
     await feed.confirm()
     boss = await operator(services.settings.data_keys)
-    (case,) = await reviews.list_reviews()
-    await services.reviews.credit(case.deposit_id, boss.id, "as agreed", clock.now())
+    (review,) = await reviews.list_reviews()
+    await services.reviews.credit(review.deposit_id, boss.id, "as agreed", clock.now())
     credited_raw = int((await reread(services, new)).credited_raw or 0)
     assert credited_raw != int(new.net_raw)
 

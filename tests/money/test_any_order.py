@@ -251,14 +251,14 @@ class Money(RuleBasedStateMachine):
         rounds=rounds,
     )
     def settle_review(self, by: int, how: str, chance: int, approvals: int, rounds: Round) -> object:
-        cases = self.run(self.world.open_cases())
-        if not cases:
+        open_reviews = self.run(self.world.open_reviews())
+        if not open_reviews:
             return multiple()
-        case, operator = cases[chance % len(cases)], self.world.operators[by]
+        review, operator = open_reviews[chance % len(open_reviews)], self.world.operators[by]
         if how == "return":
-            answer = self.run(self.world.send_back(case, operator))
+            answer = self.run(self.world.send_back(review, operator))
             return self._go_on(answer, approvals, rounds) if answer.startswith("RF-") else multiple()
-        self.run(self.world.credit(case, operator) if how == "credit" else self.world.close(case, operator))
+        self.run(self.world.credit(review, operator) if how == "credit" else self.world.close(review, operator))
         return multiple()
 
     @rule(withdrawal=withdrawals, first=operators, both=st.booleans())

@@ -244,8 +244,8 @@ class World:
     async def expire_requests(self) -> int:
         return await expire_stale(self.services.withdrawals, 7, clock.now())
 
-    async def open_cases(self) -> list[str]:
-        return [case.deposit_id for case in await reviews.list_reviews()]
+    async def open_reviews(self) -> list[str]:
+        return [review.deposit_id for review in await reviews.list_reviews()]
 
     async def credit(self, deposit_id: str, by: Operator) -> str:
         try:

@@ -216,17 +216,17 @@ async def test_the_page_shows_each_field_of_the_digest(served: Served) -> None:
 async def test_a_review_is_credited_returned_or_closed(served: Served, driver: AnvilDriver, token: str) -> None:
     account, browser, other, other_browser = await operators(served)
     owner = await terms(service_fee_bps=0)
-    cases = []
+    open_reviews = []
     for _ in range(3):
         new = await invoice(served.services, owner)
         await pay_on_chain(served.services, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) - 7)
-        cases.append(await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", new.id))
-    credit, back, close = (f"/desk/reviews/{case}" for case in cases)
+        open_reviews.append(await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", new.id))
+    credit, back, close = (f"/desk/reviews/{review}" for review in open_reviews)
     assert "Give a reason" in errors(await browser.send(f"{credit}/credit", reason=""))
     assert await balance(owner.merchant_id) == (0, 0)
     assert (
         await message_after(browser, await browser.send(f"{credit}/credit", reason="seven units"))
-        == f"{cases[0]} is credited."
+        == f"{open_reviews[0]} is credited."
     )
     available, _ = await balance(owner.merchant_id)
     assert available > 4_000_000
@@ -247,7 +247,7 @@ async def test_a_review_is_credited_returned_or_closed(served: Served, driver: A
     await message_after(browser, await browser.send(f"{close}/close", reason="no answer"))
     outcomes = await database.fetch_all("SELECT outcome FROM reviews ORDER BY id")
     assert [row["outcome"] for row in outcomes] == ["credited", "returned", "closed"]
-    assert account.email in (await browser.get(f"/desk/audit?subject={cases[2]}")).text
+    assert account.email in (await browser.get(f"/desk/audit?subject={open_reviews[2]}")).text
 
 
 async def test_holds_are_released_with_a_reason(served: Served) -> None:

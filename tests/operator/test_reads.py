@@ -176,12 +176,12 @@ async def test_a_refund_to_the_address_that_paid_says_so(
 ) -> None:
     new = await invoice(services, await terms(service_fee_bps=0))
     await pay_on_chain(services, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) + 5)
-    (case,) = await reviews.page("open", None, 10)
-    details = await reviews.details_of(case.deposit_id, clock.now())
+    (review,) = await reviews.page("open", None, 10)
+    details = await reviews.details_of(review.deposit_id, clock.now())
     assert details is not None
     boss = await operator(services.settings.data_keys)
     refund_id = await services.returns.send_back(
-        case.deposit_id, details.review.from_address, boss.id, "overpaid", clock.now()
+        review.deposit_id, details.review.from_address, boss.id, "overpaid", clock.now()
     )
     back = await withdrawals.details_of(refund_id, clock.now())
     assert back is not None
@@ -206,10 +206,10 @@ async def test_a_sender_of_dust_or_a_lookalike_is_not_treated_as_the_payer(
     await feed.pay(new, 7, sender=IMITATION)  # dust, as in address poisoning
     await feed.pay(new, 2_000_000, sender=SENDER)
     await feed.confirm()
-    (case,) = await reviews.page("open", None, 10)
+    (review,) = await reviews.page("open", None, 10)
 
     async def history_of(destination: str) -> withdrawals.DestinationHistory:
-        refund_id = await services.returns.send_back(case.deposit_id, destination, ops.id, "back", clock.now())
+        refund_id = await services.returns.send_back(review.deposit_id, destination, ops.id, "back", clock.now())
         details = await withdrawals.details_of(refund_id, clock.now())
         second = await operator(services.settings.data_keys, f"{refund_id.lower()}@example.test")
         await services.approvals.reject(refund_id, second.id, "only a look", clock.now())
@@ -221,7 +221,7 @@ async def test_a_sender_of_dust_or_a_lookalike_is_not_treated_as_the_payer(
     honest = await history_of(SENDER.lower())
     assert (honest.paid_from_here, honest.payer_lookalikes) == (False, ())
     # The review's page warns of the other sender, and offers neither address for copying.
-    details = await reviews.details_of(case.deposit_id, clock.now())
+    details = await reviews.details_of(review.deposit_id, clock.now())
     assert details is not None
     assert [a.lower() for a in details.sender_lookalikes] == [IMITATION.lower()]
     assert [other.verdict for other in details.others] == [], "dust is not among the invoice's other deposits"
@@ -238,23 +238,23 @@ async def test_the_details_of_a_review_include_what_a_credit_would_be(
     await driver.transfer_token(token, new.pay_in.address, int(new.pay_in.amount_raw) - 1)
     await watcher.tick()
     page = await reviews.page("open", None, 10)
-    (case,) = page
-    assert (case.verdict, case.can_be_decided, page.following) == ("underpaid", False, None)
-    early = await reviews.details_of(case.deposit_id, clock.now())
+    (review,) = page
+    assert (review.verdict, review.can_be_decided, page.following) == ("underpaid", False, None)
+    early = await reviews.details_of(review.deposit_id, clock.now())
     assert early is not None
     assert (early.confirmations, early.can_be_credited, early.can_be_returned) == (1, False, False)
     await driver.mine(3)
     await watcher.tick()
-    details = await reviews.details_of(case.deposit_id, clock.now())
+    details = await reviews.details_of(review.deposit_id, clock.now())
     assert details is not None
     assert (details.can_be_credited, details.can_be_returned, details.to_address) == (True, True, new.pay_in.address)
     assert details.share is not None
     assert details.share.net_raw + details.share.service_fee_raw == int(new.pay_in.amount_raw) - 1
-    await services.reviews.credit(case.deposit_id, ops.id, "one unit short", clock.now())
+    await services.reviews.credit(review.deposit_id, ops.id, "one unit short", clock.now())
     available = await database.fetch_value("SELECT available_raw FROM ledger_heads WHERE owner = $1", owner.merchant_id)
     assert available == details.share.net_raw
     (closed,) = await reviews.page("closed", None, 10)
-    assert (closed.deposit_id, closed.outcome) == (case.deposit_id, "credited")
+    assert (closed.deposit_id, closed.outcome) == (review.deposit_id, "credited")
     assert await reviews.details_of("DEP-0000000000", clock.now()) is None
 
 

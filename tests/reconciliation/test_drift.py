@@ -52,7 +52,7 @@ async def credit_what_is_dust(world: World) -> str:
     return f"deposits: {deposit}: is dust, and credited"
 
 
-async def lose_a_case(world: World) -> str:
+async def lose_a_review(world: World) -> str:
     deposit = await database.fetch_value("SELECT deposit FROM reviews ORDER BY deposit LIMIT 1")
     await as_superuser(f"DELETE FROM reviews WHERE deposit = '{deposit}'")
     verdict = await database.fetch_value("SELECT verdict FROM deposits WHERE id = $1", deposit)
@@ -153,7 +153,7 @@ async def pay_twice(world: World) -> str:
 HARMS: list[Callable[[World], Awaitable[str]]] = [
     delete_a_deposit,
     credit_what_is_dust,
-    lose_a_case,
+    lose_a_review,
     call_a_payment_exact_that_is_in_suspense,
     change_a_balance,
     count_a_top_up_twice,

@@ -1,4 +1,4 @@
-"""On a rollup of the OP stack every transaction also pays for its data, which is reserved before and booked afterwards."""
+"""On a rollup of the OP stack every transaction also pays for its data, reserved before and booked afterwards."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
