@@ -25,9 +25,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "Put it in a secret manager, never commit it, never log it.": (
         "web/test_edge.py::test_the_access_log_names_the_route_and_no_secret",
     ),
-    "Use one key per integration role and scope it down": (
-        "api/test_invoices.py::test_a_key_does_what_its_scopes_say",
-    ),
+    "Use one key per integration role and scope it down": ("api/test_invoices.py::test_a_key_allows_only_its_scopes",),
     "Add an IP allowlist on every production key.": (
         "api_keys/test_keys.py::test_the_allowlist_knows_both_families",
         "web/test_rate_limits.py::test_a_spoofed_header_opens_no_allowlist",
@@ -100,20 +98,20 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "checkout/test_checkout_live.py::test_a_foreign_page_can_neither_pay_nor_frame",
     ),
     "Customer data:": (
-        "api/test_invoices.py::test_the_customers_address_is_kept_as_a_hash_alone",
+        "api/test_invoices.py::test_only_a_hash_of_the_customers_address_is_stored",
         "checkout/test_links.py::test_nothing_private_reaches_the_page_its_parts_or_headers",
     ),
     "Use raw minor units in your storage.": ("core/test_database.py::test_amounts_come_back_as_int",),
     "Never store amounts as floats.": ("test_architecture.py::test_money_code_holds_no_float",),
     "The exact amount on the hosted checkout includes the service fee.": (
-        "invoices/test_rules.py::test_every_unit_has_an_owner",
-        "checkout/test_pages.py::test_the_exact_amount_comes_first_and_once",
+        "invoices/test_rules.py::test_every_minor_unit_is_credited_to_somebody",
+        "checkout/test_pages.py::test_the_exact_amount_is_first_and_shown_once",
     ),
     "Wrong-amount transfers go to manual review.": (
         "deposits/test_payment.py::test_a_wrong_amount_goes_to_review_and_to_suspense",
     ),
     "Every payout and refund waits for operator approval": (
-        "withdrawals/test_approvals.py::test_postgres_refuses_to_store_what_nobody_approved",
+        "withdrawals/test_approvals.py::test_postgres_refuses_an_unapproved_transaction",
         "signer/test_signing.py::test_a_status_set_in_the_database_is_no_approval",
         "deposits/test_reviews.py::test_a_return_is_a_refund_that_another_operator_approves",
     ),

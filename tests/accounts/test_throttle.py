@@ -25,7 +25,7 @@ async def take(tries: list[tuple[Limit, str]]) -> bool:
     return True
 
 
-async def test_a_hundred_at_once_get_five() -> None:
+async def test_of_a_hundred_tries_at_once_five_are_allowed() -> None:
     assert sum(await asyncio.gather(*(take([(FIVE, "mara")]) for _ in range(100)))) == 5
 
 

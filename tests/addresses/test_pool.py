@@ -39,7 +39,7 @@ def small_pool(chain_settings: Callable[..., Settings], steady_clock: None) -> S
     return chain_settings(pool_cap=2, cool_down_minutes=30)
 
 
-async def test_a_pool_at_its_cap_says_so_and_an_address_rests_before_the_next(small_pool: Settings) -> None:
+async def test_a_full_pool_is_reported_and_an_address_cools_down_before_reuse(small_pool: Settings) -> None:
     async with running(wire(small_pool)) as services:
         merchant = await terms(service_fee_bps=0)
         first, second = await invoice(services, merchant), await invoice(services, merchant)

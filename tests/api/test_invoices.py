@@ -36,7 +36,7 @@ async def test_an_invoice_is_made_read_and_cancelled(integrator: Integrator) -> 
     assert (again.status_code, again.json()["error"]["code"]) == (409, "INVOICE_NOT_CANCELLABLE")
 
 
-async def test_an_invoice_keeps_whether_its_merchant_accepted_parts_when_it_was_made(integrator: Integrator) -> None:
+async def test_an_invoice_keeps_the_rule_for_parts_from_its_creation(integrator: Integrator) -> None:
     before = await integrator.invoice("order-1")
     await database.execute("UPDATE merchants SET accept_parts = true WHERE id = $1", integrator.merchant_id)
     after = await integrator.invoice("order-2")
@@ -45,7 +45,7 @@ async def test_an_invoice_keeps_whether_its_merchant_accepted_parts_when_it_was_
     assert set(before) == set(after), "the answer has no field of it"
 
 
-async def test_one_key_makes_one_invoice_however_many_at_once(integrator: Integrator) -> None:
+async def test_one_key_creates_one_invoice_however_many_requests_at_once(integrator: Integrator) -> None:
     answers = await asyncio.gather(
         *(integrator.post("/invoices", INVOICE | {"order_id": "1042"}, once="same") for _ in range(100))
     )
@@ -206,7 +206,7 @@ async def test_filters_are_exact_and_unknown_ones_refused(integrator: Integrator
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "INVALID_INPUT"), bad
 
 
-async def test_the_customers_address_is_kept_as_a_hash_alone(integrator: Integrator) -> None:
+async def test_only_a_hash_of_the_customers_address_is_stored(integrator: Integrator) -> None:
     await integrator.invoice("k", customer_email="ann@example.org")
     row = await database.fetch_value("SELECT row_to_json(i)::text FROM invoices i")
     event = await database.fetch_value("SELECT data FROM events")
@@ -216,7 +216,7 @@ async def test_the_customers_address_is_kept_as_a_hash_alone(integrator: Integra
     assert b"ann@" not in kept
 
 
-async def test_a_key_does_what_its_scopes_say(new_integrator: NewIntegrator) -> None:
+async def test_a_key_allows_only_its_scopes(new_integrator: NewIntegrator) -> None:
     reader = await new_integrator(Scope.INVOICES_READ)
     assert (await reader.get("/invoices")).status_code == 200
     refused = await reader.post("/invoices", INVOICE, once="k")
@@ -224,7 +224,7 @@ async def test_a_key_does_what_its_scopes_say(new_integrator: NewIntegrator) -> 
     assert (await reader.get("/balance")).status_code == 403
 
 
-async def test_balance_and_assets_name_what_the_merchant_takes(integrator: Integrator) -> None:
+async def test_balance_and_assets_list_what_the_merchant_accepts(integrator: Integrator) -> None:
     assets = (await integrator.get("/assets")).json()["data"]
     assert [(asset["asset"], asset["chain"], asset["decimals"]) for asset in assets] == [
         ("ETH", "ethereum", 18),

@@ -222,7 +222,7 @@ async def test_nothing_internal_is_shown(described: dict[str, Any]) -> None:
         assert internal not in operation.replace("https://pay.example.com/pay/INV-", ""), internal
 
 
-async def test_it_is_cached_by_its_content(client: httpx.AsyncClient) -> None:
+async def test_the_document_has_an_etag_of_its_content(client: httpx.AsyncClient) -> None:
     for path in ("/api/v1/openapi.json", "/docs/api"):
         first = await client.get(path)
         again = await client.get(path, headers={"If-None-Match": first.headers["ETag"]})

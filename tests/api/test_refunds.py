@@ -44,7 +44,7 @@ class Counter:
 
     def __init__(self, integrator: Integrator, services: Services, driver: AnvilDriver, token: str) -> None:
         self.integrator, self.services, self.driver, self.token = integrator, services, driver, token
-        self.asked = 0
+        self.requests_sent = 0
 
     async def paid_invoice(self) -> dict[str, Any]:
         made = await self.integrator.invoice(f"invoice-{clock.monotonic_s()}")
@@ -58,9 +58,9 @@ class Counter:
         return body
 
     async def ask(self, invoice_id: str, amount: str = "1.00", **fields: Any) -> Any:
-        self.asked += 1
+        self.requests_sent += 1
         body = {"amount": amount, "refund_address": STRANGER, **fields}
-        return await self.integrator.post(f"/invoices/{invoice_id}/refunds", body, once=f"refund-{self.asked}")
+        return await self.integrator.post(f"/invoices/{invoice_id}/refunds", body, once=f"refund-{self.requests_sent}")
 
     async def refund(self, invoice_id: str, amount: str = "1.00", **fields: Any) -> str:
         answer = await self.ask(invoice_id, amount, **fields)
@@ -87,7 +87,7 @@ async def ops(counter: Counter) -> Operator:
     return await operator(counter.services.settings.data_keys)
 
 
-def whole(invoice: dict[str, Any]) -> str:
+def net_of(invoice: dict[str, Any]) -> str:
     """The invoice's whole net."""
     return f"{int(invoice['net_raw']) / 10**6:.6f}"
 
@@ -147,7 +147,7 @@ async def test_partial_refunds_roll_the_invoice_up(counter: Counter, ops: Operat
 @pytest.mark.parametrize("end", ["rejected", "taken back", "failed", "expired"])
 async def test_a_refund_that_is_not_paid_releases_its_amount(counter: Counter, ops: Operator, end: str) -> None:
     invoice = await counter.paid_invoice()
-    refund_id = await counter.refund(invoice["id"], whole(invoice))
+    refund_id = await counter.refund(invoice["id"], net_of(invoice))
     assert await counter.refused(invoice["id"], "0.01") == (400, "REFUND_EXCEEDS_NET")
 
     if end == "rejected":
@@ -171,7 +171,7 @@ async def test_a_refund_that_is_not_paid_releases_its_amount(counter: Counter, o
     after = await counter.invoice(invoice["id"])
     assert (after["status"], after["refunded_raw"]) == ("paid", "0")
     assert await balance(counter.integrator.merchant_id) == (int(invoice["net_raw"]), 0)
-    await counter.refund(invoice["id"], whole(invoice))  # and may be requested again
+    await counter.refund(invoice["id"], net_of(invoice))  # and may be requested again
     await assert_books()
 
 
@@ -185,7 +185,7 @@ async def test_what_is_refused(counter: Counter, token: str) -> None:
     assert (await counter.integrator.get("/refunds")).json()["data"] == []
 
 
-async def test_only_what_was_paid_is_refunded(counter: Counter) -> None:
+async def test_only_paid_invoices_are_refunded(counter: Counter) -> None:
     made = await counter.integrator.invoice("unpaid")
     assert await counter.refused(made["id"]) == (409, "INVOICE_NOT_REFUNDABLE")
     await counter.integrator.post(f"/invoices/{made['id']}/cancel")

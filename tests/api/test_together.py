@@ -39,9 +39,7 @@ async def test_a_clash_fails_only_those_that_clash(integrator: Integrator, new_i
     assert await database.fetch_value("SELECT count(*) FROM idempotency_records") == len(made)
 
 
-async def test_reads_that_come_together_give_each_its_own(
-    integrator: Integrator, new_integrator: NewIntegrator
-) -> None:
+async def test_reads_at_once_each_get_their_own_answer(integrator: Integrator, new_integrator: NewIntegrator) -> None:
     other = await new_integrator()
     own, foreign = await integrator.invoice("k"), await other.invoice("k")
     unknown = {"INV-0000000000", "INV-%D8%00", "INV-\N{SNOWMAN}", "x" * 300}

@@ -140,7 +140,7 @@ async def test_rotating_a_webhook_secret_twice_says_which_secret_ends(office: Of
     assert "rotated it since you opened this page" in problems(refused)[0]
 
 
-async def test_a_button_that_needs_a_code_asks_for_it_on_a_page_that_says_what_for(office: Office) -> None:
+async def test_a_button_that_needs_a_code_opens_a_page_that_names_the_action(office: Office) -> None:
     owner = await office.new_member("owner", totp=True)
     await owner.do("team/invite", {"email": "nora@example.test", "role": "viewer"})
     place = re.findall(r'action="[^"]*/test/(team/invitations/\d+/withdraw)"', await owner.see("team"))[0]

@@ -55,9 +55,9 @@ class Shop:
         """A signed-in browser page. Any message on its console fails the test at its end."""
         context = await self.chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
         page = await context.new_page()
-        self.said[email] = []
-        page.on("console", lambda message: self.said[email].append(message.text))
-        page.on("pageerror", lambda error: self.said[email].append(str(error)))
+        self.messages[email] = []
+        page.on("console", lambda message: self.messages[email].append(message.text))
+        page.on("pageerror", lambda error: self.messages[email].append(str(error)))
         await page.goto(f"http://127.0.0.1:{self.app.port}/sign-in")
         await page.get_by_label("E-mail").fill(email)
         await page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -66,7 +66,7 @@ class Shop:
         return page
 
     def __post_init__(self) -> None:
-        self.said: dict[str, list[str]] = {}
+        self.messages: dict[str, list[str]] = {}
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ async def shop(
         made = Shop(app, chromium, await merchant(name="Harbour & Pine"), settings)
         yield made
         # Refusals are answered with 403 and 422, which Chromium notes on its console.
-        assert [words for said in made.said.values() for words in said if "status of 4" not in words] == []
+        assert [words for messages in made.messages.values() for words in messages if "status of 4" not in words] == []
         await chromium.close()
 
 
@@ -203,7 +203,7 @@ async def test_a_new_viewer_can_not_do_what_viewers_may_not(shop: Shop) -> None:
     await expect(owner.get_by_role("row", name="guest@example.test")).to_contain_text("Viewer")
 
 
-async def test_the_payment_page_is_seen_as_it_will_be_while_one_chooses(shop: Shop) -> None:
+async def test_the_preview_of_the_payment_page_follows_the_choices(shop: Shop) -> None:
     await shop.new_member("owner")
     page = await shop.sign_in("owner@example.test")
     await page.goto(shop.url("settings/branding"))

@@ -82,7 +82,7 @@ async def test_a_key_is_changed_and_the_change_counts_at_once(app: Edge, office:
     assert (await ask_api(app, secret)).json()["error"]["code"] == "MISSING_SCOPE"
 
 
-async def test_an_expiry_counts_to_the_end_of_its_day_and_is_shown_as_that_day(office: Office) -> None:
+async def test_an_expiry_lasts_to_the_end_of_its_day_and_is_shown_as_that_day(office: Office) -> None:
     owner = await office.new_member("owner")
     day = (clock.now() + timedelta(days=9)).date().isoformat()
     key_id = (await issued(owner, expires_at=day)).split("_")[3]
@@ -94,7 +94,7 @@ async def test_an_expiry_counts_to_the_end_of_its_day_and_is_shown_as_that_day(o
     assert "Expired" in await owner.see(f"keys/{key_id}")
 
 
-async def test_rotation_gives_a_new_secret_and_the_old_one_its_grace(app: Edge, office: Office) -> None:
+async def test_rotation_shows_a_new_secret_and_the_old_one_works_during_the_grace(app: Edge, office: Office) -> None:
     owner = await office.new_member("owner")
     old = await issued(owner)
     key_id = old.split("_")[3]

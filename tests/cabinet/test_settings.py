@@ -34,7 +34,7 @@ async def test_a_finding_is_fixed_by_one_click(app: Edge, office: Office) -> Non
     assert "put right already" in again
 
 
-async def test_a_click_without_a_fresh_code_asks_for_one_and_says_what_for(office: Office) -> None:
+async def test_a_click_without_a_fresh_code_requests_one_and_names_the_action(office: Office) -> None:
     owner, viewer = await office.new_member("owner", totp=True), await office.new_member("viewer")
     clock.shift(timedelta(minutes=11))
     finding = {"finding": f"no_totp:{viewer.account.id}"}
@@ -84,7 +84,7 @@ async def test_a_developer_sees_findings_and_sends_no_reminder(office: Office) -
     await viewer.see("security", status=403)
 
 
-async def test_the_terms_of_invoices_are_changed_by_those_who_may(office: Office) -> None:
+async def test_the_terms_of_invoices_are_changed_by_allowed_roles_only(office: Office) -> None:
     owner, viewer = await office.new_member("owner"), await office.new_member("viewer")
     assert not await settings.accepts_parts(office.merchant_id)
     reply = {"fee_payer": "customer", "accept_parts": "yes"}
@@ -104,7 +104,7 @@ async def test_the_terms_of_invoices_are_changed_by_those_who_may(office: Office
     assert "Changed whether payments in parts are accepted" in log
 
 
-async def test_the_payment_page_is_branded_previewed_and_shown_as_it_will_be(office: Office) -> None:
+async def test_the_payment_page_is_branded_and_previewed(office: Office) -> None:
     owner = await office.new_member("owner")
     token = hidden(await owner.browser.get(owner.path("settings/branding")))
     fields = {"display_name": "Harbour", "own_accent": "yes", "accent": "#ffee00"}
@@ -140,7 +140,7 @@ async def test_the_payment_page_is_branded_previewed_and_shown_as_it_will_be(off
     assert (await branding.get(office.merchant_id)) == branding.Branding(display_name="Harbour")
 
 
-async def test_a_logo_that_is_no_picture_is_refused_beside_its_field(office: Office) -> None:
+async def test_a_logo_that_is_no_image_is_refused_beside_its_field(office: Office) -> None:
     owner = await office.new_member("owner")
     token = hidden(await owner.browser.get(owner.path("settings/branding")))["csrf_token"]
     refused = await owner.browser.client.post(

@@ -70,7 +70,7 @@ async def test_a_member_who_leaves_loses_access(office: Office) -> None:
     assert "Left the team" in await owner.see("audit")
 
 
-async def test_what_a_removed_member_sent_is_withdrawn_and_listed_with_who_came_in_by_it(office: Office) -> None:
+async def test_a_removed_members_invitations_are_withdrawn_and_their_guests_listed(office: Office) -> None:
     owner, admin = await office.new_member("owner"), await office.new_member("admin")
     friend = await an_account(office.settings, "friend@example.test")
     for email in ("friend@example.test", "second@example.test"):
@@ -88,7 +88,7 @@ async def test_what_a_removed_member_sent_is_withdrawn_and_listed_with_who_came_
     assert (await office.browsers().get(pending)).status_code == 410
 
 
-async def test_what_a_removed_member_knew_is_listed_and_rotated_in_one_go(app: Edge, office: Office) -> None:
+async def test_secrets_known_to_a_removed_member_are_listed_and_rotated_together(app: Edge, office: Office) -> None:
     owner, developer = await office.new_member("owner"), await office.new_member("developer")
     made = await issued(developer, name="Till")
     others = await issued(owner, name="Bookkeeping")
@@ -111,7 +111,7 @@ async def test_what_a_removed_member_knew_is_listed_and_rotated_in_one_go(app: E
     assert "has seen no secret that is in use" in await owner.see(f"team/{developer.account.id}/secrets")
 
 
-async def test_rotating_nothing_or_what_is_not_theirs_is_refused(office: Office) -> None:
+async def test_rotating_nothing_or_an_unknown_secret_is_refused(office: Office) -> None:
     owner, developer = await office.new_member("owner"), await office.new_member("developer")
     await issued(developer)
     place = f"team/{developer.account.id}/secrets"

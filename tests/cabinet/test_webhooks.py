@@ -46,9 +46,7 @@ async def until_waiting(count: int, *, tried: int = 0, timeout_s: float = 15) ->
             await asyncio.sleep(0.02)
 
 
-async def test_an_endpoint_is_made_its_secret_shown_and_a_test_event_signed_with_it(
-    office: Office, receiver: Receiver
-) -> None:
+async def test_a_new_endpoints_secret_is_shown_and_signs_a_test_event(office: Office, receiver: Receiver) -> None:
     developer = await office.new_member("developer")
     assert "No endpoints yet" in await developer.see("webhooks")
 
@@ -166,7 +164,7 @@ async def test_one_event_and_everything_since_a_day_go_out_again(office: Office,
     assert problems(refused) == ["Enter a day, such as 2027-01-31"]
 
 
-async def test_events_are_listed_each_with_its_body_and_where_it_went(office: Office, receiver: Receiver) -> None:
+async def test_events_are_listed_with_their_bodies_and_deliveries(office: Office, receiver: Receiver) -> None:
     developer = await office.new_member("developer")
     assert "Nothing has happened yet" in await developer.see("events")
     await developer.send("webhooks/new", {**EVERYTHING, "url": receiver.url()})

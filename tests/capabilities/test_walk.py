@@ -26,12 +26,12 @@ APPROVALS, DESK = "withdrawals/test_approvals.py", "operator/test_desk_actions.p
 
 ELSEWHERE: dict[tuple[str, str], str] = {
     ("Session", "another sign-in in the same browser"): f"{SIGN_IN}::test_a_new_sign_in_ends_the_browsers_last_session",
-    ("Visit", "a right password"): f"{SIGN_IN}::test_a_planted_token_is_not_the_one_after_any_step",
+    ("Visit", "a right password"): f"{SIGN_IN}::test_every_step_replaces_a_planted_token",
     ("Token of a form", "signing out"): f"{GUARD}::test_a_token_of_a_form_ends_with_its_session",
     ("Key of a form", "use"): "accounts/test_form_uses.py::"
     "test_of_ten_submissions_at_once_one_is_carried_out_and_nine_get_its_redirect",
     ("Secret that waits for its page", "use"): "accounts/test_form_uses.py::"
-    "test_a_secret_is_sealed_taken_once_and_by_its_session_and_page_alone",
+    "test_a_secret_is_encrypted_and_read_once_by_its_own_session_and_page",
     ("Sentence for the next page", "use"): f"{GUARD}::test_a_flash_is_shown_once_and_only_ours",
     ("Letter that waits to be sent", "use"): "mail/test_service.py::"
     "test_a_link_is_never_in_the_outbox_in_clear_and_gone_once_it_is_sent",
@@ -53,7 +53,7 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("Form of an approval", "another request or an edited one"): f"{DESK}::"
     "test_a_form_of_another_payout_approves_neither",
     ("Approval", "rejection"): f"{APPROVALS}::test_an_approved_payout_is_rejected_only_while_nothing_is_signed",
-    ("Approval", "a hold"): f"{APPROVALS}::test_a_hold_stops_what_is_not_sent_and_what_comes_later",
+    ("Approval", "a hold"): f"{APPROVALS}::test_a_hold_stops_unsent_and_later_withdrawals",
     ("Approval", "removal of the operator while others are missing"): f"{APPROVALS}::"
     "test_an_approval_ends_with_the_right_to_give_one",
     ("Metrics token", "a new `METRICS_TOKEN`"): "monitoring/test_routes.py::test_metrics_need_the_token",

@@ -82,7 +82,7 @@ async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
             more = without_request_id(await client.get(f"/pay/{slug}{part}{slashes}"))
             assert more == replies["unknown"], (part, slashes)
 
-    # A link whose MAC is wrong looks for an invoice all the same, and finds none.
+    # A link with a wrong MAC still causes a look-up of an invoice, which finds none.
     for name in ("tampered", "other invoice's", "foreign", "truncated", "unknown"):
         await redis.client().flushall()
         with work() as done:

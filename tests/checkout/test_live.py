@@ -134,7 +134,7 @@ def test_the_countdown_follows_the_server_and_ends_by_itself(page: Page, site: S
     expect(page.locator("#headline")).to_have_text("This payment has expired")
 
 
-def test_a_paid_page_goes_to_the_merchant_unless_it_is_stopped(page: Page, site: Site) -> None:
+def test_a_paid_page_redirects_to_the_merchant_unless_the_customer_stops_it(page: Page, site: Site) -> None:
     page.route("https://shop.example/**", lambda route: route.fulfill(body="the shop"))
     page.clock.install()
     url = site.put("back", states()["paid"])

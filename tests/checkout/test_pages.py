@@ -52,7 +52,7 @@ def test_stored_text_does_not_reverse_the_text_around_it(browser: Browser, site:
             assert page.locator("bdi", has_text=text).first.evaluate(isolated) == "isolate"
 
 
-def test_the_exact_amount_comes_first_and_once(browser: Browser, site: Site) -> None:
+def test_the_exact_amount_is_first_and_shown_once(browser: Browser, site: Site) -> None:
     with opened(browser, site.put("amount", a_view())) as page:
         text = page.locator("main").inner_text()
         figure = page.locator(".amount__figure")

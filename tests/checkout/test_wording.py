@@ -13,7 +13,7 @@ from tests.checkout.site import ADDRESS, a_view
 
 
 @pytest.mark.parametrize("status", Status)
-def test_every_state_says_where_it_stands_and_what_to_do(status: Status) -> None:
+def test_every_state_explains_itself_and_what_to_do(status: Status) -> None:
     words = put_into_words(a_view(status), ENGLISH)
     assert words.headline
     assert len(words.next_step) > 20

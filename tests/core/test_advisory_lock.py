@@ -146,7 +146,7 @@ async def test_a_round_is_cancelled_when_the_server_hangs(db: str, postgres: Pos
         await lock.check()
 
 
-async def test_with_its_real_limits_a_holder_stops_before_the_server_frees_the_lock_and_within_thirty_seconds() -> None:
+async def test_with_production_limits_a_holder_stops_before_the_server_frees_the_lock() -> None:
     assert advisory_lock.LEASE_S < advisory_lock.SESSION_S < 30
 
 

@@ -38,10 +38,10 @@ class Names:
 
     def __init__(self, **answers: Sequence[str | Sequence[str]]) -> None:
         self._answers = {name.replace("_", "."): list(list_) for name, list_ in answers.items()}
-        self.asked: list[str] = []
+        self.queries: list[str] = []
 
     async def __call__(self, host: str) -> Sequence[str]:
-        self.asked.append(host)
+        self.queries.append(host)
         answers = self._answers.get(host)
         if answers is None:
             raise OSError("Name or service not known")
@@ -144,7 +144,7 @@ async def test_an_allowed_literal_and_localhost_are_dialled_without_a_resolver(
         outcome = await post(clients(names), server.url(host))
 
     assert outcome.delivered, outcome
-    assert names.asked == []
+    assert names.queries == []
 
 
 async def test_ipv6_literal_is_dialled_with_brackets_in_host(ca: TestCA, clients: ClientFactory) -> None:
@@ -242,7 +242,7 @@ async def test_the_look_up_that_was_checked_is_the_only_one(clients: ClientFacto
 
     assert outcome.delivered
     assert outcome.peer == PUBLIC
-    assert names.asked == [NAME]
+    assert names.queries == [NAME]
     assert inside.connections == 0
 
 

@@ -30,7 +30,7 @@ Step = tuple[str, Any]
 OTHER_RAW = 10**15
 """A thousandth of an ETH: far above its dust limit."""
 
-payments = st.sampled_from(["exact", "exact", "speck", "0.9 %", "1.1 %", "half", "double", "other speck", "other"]).map(
+payments = st.sampled_from(["exact", "exact", "dust", "0.9 %", "1.1 %", "half", "double", "other dust", "other"]).map(
     lambda kind: ("pay", kind)
 )
 reorganisations = st.integers(1, 5).map(lambda depth: ("reorganise", depth))
@@ -53,12 +53,12 @@ async def merchants(services: Services) -> dict[bool, Terms]:
 async def pay(feed: Feed, to: InvoiceBody, kind: str) -> None:
     asset, amount_raw = {
         "exact": ("USDT", int(to.pay_in.amount_raw)),
-        "speck": ("USDT", 1),
+        "dust": ("USDT", 1),
         "0.9 %": ("USDT", share_of(to, 9)),
         "1.1 %": ("USDT", share_of(to, 11)),
         "half": ("USDT", share_of(to, 500)),
         "double": ("USDT", share_of(to, 2000)),
-        "other speck": ("ETH", 1),
+        "other dust": ("ETH", 1),
         "other": ("ETH", OTHER_RAW),
     }[kind]
     await feed.pay(to, amount_raw, asset)
@@ -121,16 +121,19 @@ async def test_one_exact_deposit_pays_whatever_comes_and_goes(
 
 
 parts = st.integers(11, 400).map(lambda per_mille: ("part", per_mille))
-specks = st.sampled_from(["speck", "other speck", "other"]).map(lambda kind: ("pay", kind))
+dust_deposits = st.sampled_from(["dust", "other dust", "other"]).map(lambda kind: ("pay", kind))
 
 
 @FEW
-@given(steps=st.lists(st.one_of(parts, parts, specks, reorganisations, returns), max_size=8), looks=st.booleans())
+@given(
+    steps=st.lists(st.one_of(parts, parts, dust_deposits, reorganisations, returns), max_size=8),
+    reloads=st.booleans(),
+)
 async def test_parts_pay_whatever_comes_and_goes(
-    services: Services, feed: Feed, merchants: dict[bool, Terms], steps: list[Step], looks: bool
+    services: Services, feed: Feed, merchants: dict[bool, Terms], steps: list[Step], reloads: bool
 ) -> None:
     """A customer pays parts, and at last all of the missing amount; dust arrives in between, blocks are replaced.
-    `looks`: the last part is the amount that the page then requests, else the amount from before the last dust."""
+    `reloads`: the last part is the amount that the page then requests, else the amount from before the last dust."""
     to = await begin(services, feed, merchants[True])
     for verb, what in steps:
         if verb == "part":
@@ -144,7 +147,7 @@ async def test_parts_pay_whatever_comes_and_goes(
     now = await reread(services, to)
     if now.status in ("awaiting_deposit", "manual_review"):
         missing_raw = int(to.pay_in.amount_raw) - int(now.received_raw)
-        if not looks:
+        if not reloads:
             missing_raw += sum(
                 int(each.amount_raw) for each in now.deposits if (each.asset, each.amount_raw) == ("USDT", "1")
             )

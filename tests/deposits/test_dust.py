@@ -133,7 +133,7 @@ async def test_what_operators_resolve_meanwhile_is_never_credited_twice(
     await assert_invoices()
 
 
-async def test_what_an_operator_has_credited_pays_when_the_exact_one_leaves_the_chain(
+async def test_an_operators_credit_pays_when_the_exact_deposit_leaves_the_chain(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     boss = await operator(services.settings.data_keys)

@@ -66,18 +66,18 @@ def test_after_a_cancellation_nothing_pays_whatever_came_before(amount: int) -> 
     ("asset", "amount", "verdict"),
     [("USDT", 99, Verdict.UNDERPAID), ("USDT", 101, Verdict.OVERPAID), ("ETH", 100, Verdict.WRONG_ASSET)],
 )
-def test_anything_else_names_its_fault(status: Status, asset: str, amount: int, verdict: Verdict) -> None:
+def test_any_other_deposit_has_a_verdict(status: Status, asset: str, amount: int, verdict: Verdict) -> None:
     assert match(asset, amount, NOW, [invoice("A", status)]) == Match("A", verdict)
 
 
-def test_a_late_payment_finds_its_invoice_though_another_holds_the_address() -> None:
+def test_a_late_payment_matches_its_invoice_although_another_has_the_address() -> None:
     served = [invoice("new", pay_in_raw=200), invoice("old", Status.EXPIRED, pay_in_raw=100)]
     assert match("USDT", 100, NOW, served) == Match("old", Verdict.LATE)
     assert match("USDT", 200, NOW, served) == Match("new", Verdict.EXACT)
     assert match("USDT", 150, NOW, served) == Match("new", Verdict.UNDERPAID)
 
 
-def test_a_late_last_part_finds_its_invoice_though_another_takes_parts_at_the_address() -> None:
+def test_a_late_last_part_matches_its_invoice_although_another_has_the_address() -> None:
     served = [replace(in_parts(), id="new"), in_parts(received_raw=6_000, status=Status.EXPIRED)]
     assert match("USDT", 4_000, NOW, served) == Match("A", Verdict.LATE)
     assert match("USDT", 3_000, NOW, served) == Match("new", Verdict.PART)
@@ -140,8 +140,8 @@ def test_parts_pay_when_they_are_the_amount_and_not_before() -> None:
 def test_neither_a_test_transfer_nor_a_strangers_dust_changes_the_sum() -> None:
     target = in_parts()
     assert raw(payment(target, came(50, 9_950))) == [50, 9_950], "the customer's own, and what the page then asked for"
-    assert raw(payment(target, came(6_000, 7, 4_000))) == [6_000, 4_000], "sent without another look at the page"
-    assert raw(payment(target, came(6_000, 7, 3_993))) == [6_000, 7, 3_993], "sent after another look"
+    assert raw(payment(target, came(6_000, 7, 4_000))) == [6_000, 4_000], "sent without loading the page again"
+    assert raw(payment(target, came(6_000, 7, 3_993))) == [6_000, 7, 3_993], "sent after loading it again"
     assert raw(payment(target, came(9_950, 50))) == [9_950, 50], "the last part is dust by its size"
 
 
@@ -149,13 +149,13 @@ def test_the_one_exact_deposit_pays_and_the_parts_are_left() -> None:
     assert raw(payment(in_parts(), came(6_000, 10_000))) == [10_000]
 
 
-def test_a_part_too_large_is_seen_at_once() -> None:
+def test_a_part_that_is_too_large_is_recognised_at_once() -> None:
     assert not overshoots(in_parts(), came(6_000), 4_000)
     assert not overshoots(in_parts(), came(6_000, 7), 4_000)
     assert overshoots(in_parts(), came(6_000), 4_001)
 
 
-SPECKS = st.lists(st.integers(1, 99), max_size=4)
+DUST_RAW = st.lists(st.integers(1, 99), max_size=4)
 
 
 @given(st.lists(st.integers(100, 4_000), max_size=4), st.lists(st.integers(1, 20_000), max_size=5), st.data())
@@ -165,7 +165,7 @@ def test_one_exact_deposit_pays_in_whatever_order(parts: list[int], others: list
         assert raw(payment(target, came(*deposits))) == [ASKED_RAW]
 
 
-@given(st.lists(st.integers(100, 3_000), min_size=1, max_size=3), SPECKS, SPECKS, st.data())
+@given(st.lists(st.integers(100, 3_000), min_size=1, max_size=3), DUST_RAW, DUST_RAW, st.data())
 def test_parts_pay_with_dust_between_and_after_them(
     parts: list[int], before: list[int], after: list[int], data: st.DataObject
 ) -> None:

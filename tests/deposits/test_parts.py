@@ -80,7 +80,9 @@ async def test_parts_that_add_up_pay_once_the_last_is_final(services: Services, 
     await assert_invoices()
 
 
-async def test_the_page_asks_for_what_is_missing_dust_included(services: Services, feed: Feed, merchant: Terms) -> None:
+async def test_the_page_requests_the_missing_amount_dust_included(
+    services: Services, feed: Feed, merchant: Terms
+) -> None:
     new = await new_invoice(services, merchant)
     whole = await shown(services, new)
     assert (whole.due.amount_decimal, whole.due.payment_uri) == (new.pay_in.amount_decimal, new.pay_in.payment_uri)
@@ -95,7 +97,7 @@ async def test_the_page_asks_for_what_is_missing_dust_included(services: Service
     await feed.confirm()
     paid = await reread(services, new)
     assert (paid.status, paid.credited_raw) == ("paid", new.net_raw)
-    assert {d.verdict for d in paid.deposits} == {"exact"}, "the speck is a part of the sum"
+    assert {d.verdict for d in paid.deposits} == {"exact"}, "the dust is a part of the sum"
 
 
 async def test_dust_between_two_parts_stays_in_suspense(services: Services, feed: Feed, merchant: Terms) -> None:
@@ -140,7 +142,7 @@ async def test_the_whole_amount_in_one_transfer_pays_and_the_parts_get_a_review(
     await assert_invoices()
 
 
-async def test_a_part_too_large_needs_a_person_at_once(services: Services, feed: Feed, merchant: Terms) -> None:
+async def test_a_part_that_is_too_large_opens_a_review_at_once(services: Services, feed: Feed, merchant: Terms) -> None:
     new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.pay(new, 4_000_000)
@@ -220,7 +222,7 @@ async def test_a_part_that_a_reorganisation_removes_is_missing_again(
     await assert_invoices()
 
 
-async def test_a_credited_part_that_a_deep_reorganisation_takes_is_credited_again_as_it_was(
+async def test_a_credited_part_that_a_deep_reorganisation_removes_is_credited_again(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await new_invoice(services, merchant)
@@ -289,7 +291,7 @@ async def test_the_switch_is_the_invoices_own(services: Services, feed: Feed, me
     assert await database.fetch_value("SELECT accept_parts FROM merchants WHERE id = $1", merchant.merchant_id) is False
 
 
-async def test_what_the_page_says_from_the_first_part_to_the_last(
+async def test_the_texts_of_the_page_from_the_first_part_to_the_last(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await new_invoice(services, merchant)
@@ -360,8 +362,8 @@ async def test_a_deposit_found_by_its_balance_is_no_part_of_a_payment(
     new = await invoice(services, merchant, amount="0.01", currency="ETH", expires_in=timedelta(minutes=30))
     asked_raw = int(new.pay_in.amount_raw)
     await feed.pay(new, asked_raw // 2, "ETH")
-    speck = feed.transfer(new, 10**10, "ETH", UNKNOWN_SENDER)
-    await feed.mine(replace(speck, inferred=True))
+    dust = feed.transfer(new, 10**10, "ETH", UNKNOWN_SENDER)
+    await feed.mine(replace(dust, inferred=True))
     await feed.pay(new, asked_raw - asked_raw // 2 - 10**10, "ETH")  # as the page requests, which counts the dust
     assert (await reread(services, new)).status == "awaiting_deposit"
     rest = feed.transfer(new, asked_raw // 4, "ETH", UNKNOWN_SENDER)

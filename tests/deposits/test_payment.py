@@ -171,7 +171,7 @@ async def test_a_payment_in_time_that_is_seen_late_is_in_time(
     assert (await reread(services, new)).status == "confirming"
 
 
-async def test_a_late_payment_finds_its_invoice(
+async def test_a_late_payment_matches_its_invoice(
     services: Services, watcher: Watcher, driver: AnvilDriver, token: str
 ) -> None:
     new = await invoice(services, await terms(service_fee_bps=0), expires_in=timedelta(minutes=10))
@@ -196,7 +196,7 @@ async def test_a_payment_after_cancellation_goes_to_review(
     assert (late.status, [d.review_reason for d in late.deposits]) == ("manual_review", ["cancelled"])
 
 
-async def test_a_reorganised_deposit_is_unseen_and_found_again(
+async def test_a_reorganised_deposit_is_orphaned_and_found_again(
     services: Services, watcher: Watcher, driver: AnvilDriver, token: str
 ) -> None:
     merchant = await terms(service_fee_bps=0)

@@ -85,7 +85,7 @@ async def chain(driver: AnvilDriver, token: str, watcher: Watcher) -> Chain:
     return Chain(driver, token, watcher)
 
 
-async def test_a_payment_made_in_time_is_in_time_whichever_block_it_ends_up_in(
+async def test_a_payment_in_time_stays_in_time_whatever_block_it_is_in_at_the_end(
     services: Services, merchant: Terms, chain: Chain
 ) -> None:
     # Given a payment just before the end, in a block that is then replaced,
@@ -122,7 +122,7 @@ async def test_a_second_reorganisation_does_not_make_a_payment_late(
     assert (await reread(services, new)).status == "paid"
 
 
-async def test_what_does_not_come_back_within_hours_lets_the_invoice_expire(
+async def test_an_invoice_expires_if_its_deposit_does_not_return_within_hours(
     services: Services, merchant: Terms, chain: Chain
 ) -> None:
     new = await invoice(services, merchant, expires_in=TEN_MINUTES)
@@ -149,7 +149,7 @@ async def test_a_review_of_an_orphaned_deposit_can_be_closed(services: Services,
     assert (await reread(services, new)).status == "closed"
 
 
-async def test_a_cancelled_invoice_is_not_paid_by_what_comes_back(
+async def test_a_cancelled_invoice_is_not_paid_by_a_returning_deposit(
     services: Services, merchant: Terms, chain: Chain
 ) -> None:
     new = await invoice(services, merchant)
@@ -163,7 +163,7 @@ async def test_a_cancelled_invoice_is_not_paid_by_what_comes_back(
 
 
 @pytest.mark.parametrize("difference_raw", [0, -1_000_000])
-async def test_a_deposit_that_is_back_belongs_to_its_invoice_even_if_another_has_the_address(
+async def test_a_returning_deposit_belongs_to_its_invoice_even_if_another_has_the_address(
     services: Services, merchant: Terms, chain: Chain, difference_raw: int
 ) -> None:
     # Given a paid invoice whose address was paid a second time, and has gone on to another invoice,
@@ -189,10 +189,10 @@ async def test_a_deposit_that_is_back_belongs_to_its_invoice_even_if_another_has
     await assert_invoices()
 
 
-async def test_where_one_of_two_payments_never_comes_back_the_other_pays(
+async def test_if_one_of_two_payments_never_returns_the_other_pays(
     services: Services, merchant: Terms, chain: Chain
 ) -> None:
-    # Given an invoice with two payments, of which the chain took back the one that paid it, for good,
+    # Given an invoice with two payments, of which a reorganisation removed the one that paid it, for ever,
     new = await invoice(services, merchant, expires_in=TEN_MINUTES)
     await chain.pay(new)
     second = await chain.pay(new)
@@ -218,7 +218,7 @@ def nonce_of(raw: str) -> int:
     return int.from_bytes(rlp.decode(bytes.fromhex(raw[4:]))[1], "big")
 
 
-async def test_another_transfer_at_the_place_of_one_that_went_away_is_seen(
+async def test_another_transfer_at_the_index_of_a_removed_one_is_recorded(
     services: Services, merchant: Terms, watcher: Watcher
 ) -> None:
     """In another block the same transaction may transfer another amount at the same index, if a contract does so."""

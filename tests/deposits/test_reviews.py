@@ -86,7 +86,7 @@ async def audited(action: str) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_came_is_credited_less_the_fee_in_proportion(shop: Shop, kind: str) -> None:
+async def test_the_received_amount_is_credited_less_the_fee_in_proportion(shop: Shop, kind: str) -> None:
     new, deposit_id, asset, amount_raw = await shop.goes_wrong(kind)
     paid_raw, _ = await balance(shop.terms.merchant_id, asset)
     earned_raw, _ = await balance("platform:fees", asset)
@@ -350,7 +350,7 @@ async def test_a_review_whose_deposit_is_reorganised_away_waits_for_it(shop: Sho
 
 
 @pytest.mark.parametrize("closed_while_away", [True, False])
-async def test_a_review_is_open_again_when_its_deposit_is_back_on_the_chain(
+async def test_a_review_reopens_when_its_deposit_returns(
     shop: Shop, driver: AnvilDriver, closed_while_away: bool
 ) -> None:
     await driver.mine(1)

@@ -113,9 +113,7 @@ async def test_a_wrong_declaration_is_an_error(settings: Settings, steady_clock:
             assert (await browser.post(path, hidden(await browser.get("/cabinet")))).status_code == 500, path
 
 
-async def test_a_form_keeps_its_key_where_nobody_knows_what_the_database_did(
-    settings: Settings, steady_clock: None
-) -> None:
+async def test_after_an_unknown_outcome_the_form_keeps_its_key(settings: Settings, steady_clock: None) -> None:
     """A form sent again is not carried out again; after another kind of error it may be."""
     carried_out = Counter[str]()
 
@@ -143,7 +141,7 @@ async def test_a_form_keeps_its_key_where_nobody_knows_what_the_database_did(
         assert carried_out == {"loses": 1, "fails": 2}
 
 
-def test_a_token_opens_for_its_session_alone_and_only_whole() -> None:
+def test_a_token_is_valid_for_its_session_only_and_only_unchanged() -> None:
     tokens = FormTokens(b"s" * 32)
     key = "0123456789abcdef" * 2
     token = tokens.make(key, "session:SES-1")

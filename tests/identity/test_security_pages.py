@@ -15,7 +15,7 @@ from tests.identity.browsing import Account, Browser, an_account, enrol, hidden,
 Browsers = Callable[..., Browser]
 
 
-async def test_setting_an_authenticator_up_ends_what_was_opened_without(browser: Browsers, settings: Settings) -> None:
+async def test_setting_up_an_authenticator_ends_earlier_sessions(browser: Browsers, settings: Settings) -> None:
     account = await an_account(settings)
     mara, elsewhere = browser(), browser()
     await elsewhere.sign_in(account)
@@ -34,7 +34,9 @@ async def test_setting_an_authenticator_up_ends_what_was_opened_without(browser:
     assert await elsewhere.is_signed_in()
 
 
-async def test_an_offered_secret_is_nowhere_and_of_its_session_alone(browser: Browsers, settings: Settings) -> None:
+async def test_an_offered_secret_is_not_stored_and_valid_in_its_session_only(
+    browser: Browsers, settings: Settings
+) -> None:
     account = await an_account(settings)
     mara, thief = browser(), browser()
     await mara.sign_in(account)
@@ -55,9 +57,7 @@ async def test_an_offered_secret_is_nowhere_and_of_its_session_alone(browser: Br
     assert await database.fetch_value("SELECT totp_secret_sealed FROM accounts") is None
 
 
-async def test_an_offer_is_good_once_and_for_the_state_that_it_was_made_in(
-    browser: Browsers, settings: Settings
-) -> None:
+async def test_an_offer_is_valid_once_and_until_the_credentials_change(browser: Browsers, settings: Settings) -> None:
     """Its code is no fresh code for other forms, because the sender knows the secret."""
     account, mara, confirm = await an_account(settings), browser(), "/account/security/authenticator/confirm"
     await mara.sign_in(account)
@@ -79,7 +79,7 @@ async def test_an_offer_is_good_once_and_for_the_state_that_it_was_made_in(
     assert len(codes) == 10
 
 
-async def test_a_used_offer_is_used_and_the_counter_only_rises(browser: Browsers, settings: Settings) -> None:
+async def test_a_used_offer_is_refused_and_the_counter_only_increases(browser: Browsers, settings: Settings) -> None:
     account, mara = await an_account(settings), browser()
     await mara.sign_in(account)
     offered = await mara.led_on(await mara.send("/account/security/authenticator", password=account.password))
@@ -162,7 +162,7 @@ async def test_a_stolen_cookie_does_nothing_sensitive_without_a_code(
     assert not await thief.is_signed_in()
 
 
-async def test_a_code_is_good_for_ten_minutes_and_used_once(browser: Browsers, settings: Settings) -> None:
+async def test_a_code_is_valid_for_ten_minutes_and_used_once(browser: Browsers, settings: Settings) -> None:
     account, mara = await an_account(settings, totp=True), browser()
     await mara.sign_in(account)
     path = "/account/security/recovery-codes"
@@ -178,7 +178,7 @@ async def test_a_code_is_good_for_ten_minutes_and_used_once(browser: Browsers, s
     assert (await mara.send(path, code=code)).status_code == 422
 
 
-async def test_one_code_for_twenty_actions_at_once_allows_one(browser: Browsers, settings: Settings) -> None:
+async def test_one_code_for_twenty_actions_at_once_allows_only_one(browser: Browsers, settings: Settings) -> None:
     account, mara = await an_account(settings, totp=True), browser()
     await mara.sign_in(account)
     clock.shift(timedelta(minutes=10))

@@ -51,7 +51,7 @@ async def test_with_an_authenticator_the_password_alone_opens_nothing(browser: B
     assert await mara.is_signed_in()
 
 
-async def test_a_planted_token_is_not_the_one_after_any_step(browser: Browsers, settings: Settings) -> None:
+async def test_every_step_replaces_a_planted_token(browser: Browsers, settings: Settings) -> None:
     mara, account = browser(), await an_account(settings, totp=True)
     planted = "planted" + "x" * 36
     for name in (cookies.SESSION, cookies.VISIT):

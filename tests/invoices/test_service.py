@@ -34,7 +34,7 @@ async def test_an_invoice_does_not_expire_before_its_last_block_was_read(service
 
 
 @pytest.mark.parametrize(("came_raw", "name"), [(2_000_000, "less"), (9_000_000, "more")])
-async def test_a_refund_is_measured_by_what_was_credited(
+async def test_a_refund_is_full_if_it_equals_the_credit(
     services: Services, merchant: Terms, came_raw: int, name: str
 ) -> None:
     """An operator credits another amount than the invoice's: a refund of all of it is full, of less is partial."""

@@ -40,7 +40,7 @@ async def test_a_mailbox_gets_so_many_letters_of_a_kind_and_no_more(db: str, kin
     assert await write(kind), "an hour later"
 
 
-async def test_a_day_has_its_own_limit(db: str) -> None:
+async def test_letters_are_limited_per_day_too(db: str) -> None:
     sent = 0
     for _ in range(24):
         sent += sum([await write(Kind.UNASKED) for _ in range(3)])

@@ -114,7 +114,7 @@ async def test_an_invalid_field_is_named(db: str, field: str, value: str) -> Non
         await applied(ids.new_id(ids.ACCOUNT), replace(FACTS, **{field: value}))
 
 
-async def test_nobody_floods_the_operators(db: str) -> None:
+async def test_applications_are_limited(db: str) -> None:
     account_id = await person()
     for _ in range(applications.MAX_PENDING):
         await applied(account_id)

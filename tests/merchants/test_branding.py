@@ -68,7 +68,7 @@ async def test_what_is_no_picture_is_refused_and_never_served(db: str, what: str
         ("display_name", "two\nlines"),
     ],
 )
-async def test_what_could_mislead_is_refused(db: str, field: str, value: object) -> None:
+async def test_misleading_branding_is_refused(db: str, field: str, value: object) -> None:
     fields = {"display_name": None, "accent": None, "logo": None, field: value}
     with pytest.raises(ApiError, match=field):
         await branding.set_branding(await merchant(), **fields, now=clock.now())  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ def test_each_role_may_no_more_than_the_one_above() -> None:
 
 
 @pytest.mark.parametrize("role", ["developer", "viewer"])
-def test_money_is_for_owners_and_admins(role: Role) -> None:
+def test_only_owners_and_admins_move_money(role: Role) -> None:
     assert not ALLOWED[role].intersection(OF_MONEY)
 
 

@@ -165,7 +165,7 @@ async def test_invitations_wait_for_the_approval(db: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["developer", "viewer"])
-async def test_who_may_not_manage_the_team_does_not(db: str, role: str) -> None:
+async def test_only_allowed_roles_manage_the_team(db: str, role: str) -> None:
     owner = await owner_of()
     other = await new_member(owner.merchant_id, role)  # type: ignore[arg-type]
     for deed in (

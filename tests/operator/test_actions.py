@@ -93,7 +93,7 @@ async def test_a_merchant_is_suspended_reinstated_and_banned_with_reasons(
     assert await status(merchant_id) == "approved"
 
 
-async def test_an_action_without_a_reason_or_a_merchant_leaves_no_trace(
+async def test_an_action_without_a_reason_or_a_merchant_changes_nothing(
     services: Services, merchant_id: str, by: Operator
 ) -> None:
     before = await count_of_entries()

@@ -136,7 +136,7 @@ async def test_a_transaction_is_attached_by_a_form_with_a_code_of_its_own(
     assert "Nothing can be attached" in (await browser.get(page)).text
 
 
-async def test_a_conflict_of_interest_and_a_suspended_merchant_are_said_on_the_page(served: Served) -> None:
+async def test_a_conflict_of_interest_and_a_suspended_merchant_are_explained(served: Served) -> None:
     account, browser, _, other_browser = await operators(served)
     merchant_id = await served.merchant()
     key = await api_key(served.services.settings.api_key_peppers, merchant_id=merchant_id, seen_by=account.id)
@@ -187,7 +187,7 @@ async def test_a_form_of_another_payout_approves_neither(served: Served) -> None
     assert (await status(shown.id), await status(other.id)) == ("pending_approval", "pending_approval")
 
 
-async def test_a_rejection_says_why_and_gives_the_money_back(served: Served) -> None:
+async def test_a_rejection_shows_its_reason_and_releases_the_money(served: Served) -> None:
     merchant_id = await served.merchant()
     requested = await payout(served.services, merchant_id)
     browser = await served.signed_in(await served.account("ops@example.test"))

@@ -102,7 +102,7 @@ async def test_a_form_of_nobody_changes_nothing(served: Served) -> None:
     assert (await log.page(Filters(action="switch."), None, 10)) == []
 
 
-async def test_what_is_not_there_is_not_found(served: Served) -> None:
+async def test_unknown_objects_are_not_found(served: Served) -> None:
     browser = await served.signed_in(await served.account("ops@example.test"))
     token = await csrf_of(browser)
     for method, path in routes(served):
@@ -117,7 +117,7 @@ async def test_what_is_not_there_is_not_found(served: Served) -> None:
 
 
 @pytest.mark.parametrize("minutes", [9, 11])
-async def test_actions_want_a_code_of_the_last_ten_minutes(served: Served, minutes: int) -> None:
+async def test_actions_need_a_code_of_the_last_ten_minutes(served: Served, minutes: int) -> None:
     """A stolen cookie is not enough, ten minutes after the code."""
     from datetime import timedelta
 

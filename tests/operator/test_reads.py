@@ -60,7 +60,7 @@ async def test_counts_name_what_waits(
     assert (counts.applications, counts.approvals, counts.reviews, counts.holds) == (1, 2, 1, 1)
 
 
-async def test_waiting_withdrawals_come_oldest_first_by_page_and_say_who_may(
+async def test_waiting_withdrawals_are_paged_oldest_first_with_who_may_approve(
     services: Services, merchant_id: str, ops: Staff
 ) -> None:
     second = await operator(services.settings.data_keys, "second@example.test")
@@ -212,7 +212,7 @@ async def test_a_sender_of_dust_or_a_lookalike_is_not_treated_as_the_payer(
         refund_id = await services.returns.send_back(review.deposit_id, destination, ops.id, "back", clock.now())
         details = await withdrawals.details_of(refund_id, clock.now())
         second = await operator(services.settings.data_keys, f"{refund_id.lower()}@example.test")
-        await services.approvals.reject(refund_id, second.id, "only a look", clock.now())
+        await services.approvals.reject(refund_id, second.id, "only a test", clock.now())
         assert details is not None
         return details.destination_history
 

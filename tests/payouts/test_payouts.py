@@ -64,7 +64,7 @@ async def refused(services: Services, merchant_id: str, amount: str = "10.00", *
     return refusal.value.code
 
 
-async def test_amount_and_fee_are_locked_and_leave_when_it_is_confirmed(
+async def test_amount_and_fee_are_locked_and_debited_on_confirmation(
     services: Services, merchant_id: str, ops: Operator
 ) -> None:
     requested = await payout(services, merchant_id, "10.00", description="rent")
@@ -151,7 +151,7 @@ async def test_the_balance_must_cover_the_fee_too(services: Services, merchant_i
         ({"chain": "bitcoin"}, Code.INVALID_INPUT),
     ],
 )
-async def test_what_can_not_be_paid_is_refused(
+async def test_invalid_payouts_are_refused(
     services: Services, merchant_id: str, fields: dict[str, str], code: Code
 ) -> None:
     assert await refused(services, merchant_id, **fields) == code
@@ -192,7 +192,7 @@ async def test_paused_payouts(services: Services, merchant_id: str) -> None:
     await payout(services, merchant_id)
 
 
-async def test_what_was_asked_for_is_not_edited_even_by_us(services: Services, merchant_id: str) -> None:
+async def test_a_requested_payout_is_immutable(services: Services, merchant_id: str) -> None:
     requested = await payout(services, merchant_id)
     for edit in (
         "amount_raw = 11000000",

@@ -52,7 +52,7 @@ async def exposed(by: Member, account_id: str) -> list[tuple[str, str]]:
     return sorted((one.secret.name, one.how) for one in found)
 
 
-async def test_what_somebody_made_revealed_or_got_with_a_key_is_theirs(
+async def test_a_person_knows_the_secrets_they_created_revealed_or_received(
     db: str, valkey: str, settings: Settings, outbound: OutboundClient
 ) -> None:
     owner = await owner_of()
@@ -76,7 +76,7 @@ async def test_what_somebody_made_revealed_or_got_with_a_key_is_theirs(
     assert await exposed(owner, developer.account_id) == expected
 
 
-async def test_what_somebody_asked_for_and_still_waits_is_listed(services: Services) -> None:
+async def test_a_persons_pending_requests_are_listed(services: Services) -> None:
     owner = await owner_of()
     admin = await new_member(owner.merchant_id, "admin")
     await takes(owner.merchant_id, "USDT")
@@ -92,7 +92,7 @@ async def test_what_somebody_asked_for_and_still_waits_is_listed(services: Servi
     assert {one.id for one in found} == {own.id, by_key.id}
 
 
-async def test_rotation_in_one_go_ends_what_a_removed_member_knows(
+async def test_rotation_ends_all_secrets_that_a_removed_member_knows(
     db: str, valkey: str, settings: Settings, outbound: OutboundClient
 ) -> None:
     owner = await owner_of()

@@ -87,7 +87,7 @@ async def refusal(
     return str(refused.value)
 
 
-async def test_a_payout_that_the_chain_has_paid_is_confirmed_and_the_signer_goes_on(
+async def test_a_payout_that_the_chain_has_paid_is_confirmed_and_the_signer_continues(
     setup: SignerUnderTest, environment: dict[str, str]
 ) -> None:
     # Given a payout that was paid after the backup, which halts the signer,
@@ -140,9 +140,7 @@ async def test_several_are_attached_in_any_order_and_the_signer_waits_for_the_la
     await setup.check()
 
 
-async def test_it_counts_as_an_approval_and_above_the_threshold_as_one_of_two(
-    setup: SignerUnderTest, other: Operator
-) -> None:
+async def test_attaching_counts_as_one_approval(setup: SignerUnderTest, other: Operator) -> None:
     small, large = await setup.request_payout("1.00"), await setup.request_payout("100.01")
     small_txid = await sent_before_the_restore(setup, small.destination, 1_000_000)
     large_txid = await sent_before_the_restore(setup, large.destination, 100_010_000, nonce=1)
@@ -157,7 +155,7 @@ async def test_it_counts_as_an_approval_and_above_the_threshold_as_one_of_two(
     await setup.check()
 
 
-async def test_what_did_not_pay_it_is_not_attached(setup: SignerUnderTest, other: Operator) -> None:
+async def test_other_transactions_are_not_attached(setup: SignerUnderTest, other: Operator) -> None:
     requested, twin = await setup.approved("12.00"), None
     to = requested.destination
     wrong = {

@@ -94,7 +94,7 @@ class TestWhereItDoesNot:
         await setup.confirm_blocks()
         assert await database.fetch_value("SELECT count(*) FROM deposits") == 1
 
-    async def test_what_was_seen_is_not_found_again_nor_after_a_sweep(self, setup: SignerUnderTest) -> None:
+    async def test_seen_coins_are_not_found_again_nor_after_a_sweep(self, setup: SignerUnderTest) -> None:
         await setup.top_up("ETH", 10**18)
         await setup.receive_payment("ETH", "0.50")
         await setup.confirm_blocks()

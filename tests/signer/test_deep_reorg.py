@@ -107,7 +107,7 @@ async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_hel
     assert tuple(audit) == (f"account:{setup.operator.id}", setup.merchant_id)
 
 
-async def test_a_deposit_that_comes_back_is_credited_again(setup: SignerUnderTest) -> None:
+async def test_a_returning_deposit_is_credited_again(setup: SignerUnderTest) -> None:
     await setup.driver.mine(1)
     before = await setup.balance()
     new = await booked(setup, "300.00")
@@ -127,7 +127,7 @@ async def test_a_deposit_that_comes_back_is_credited_again(setup: SignerUnderTes
     await check(setup)
 
 
-async def test_a_balance_below_zero_is_filled_by_later_credits_first(setup: SignerUnderTest) -> None:
+async def test_later_credits_first_cover_a_balance_below_zero(setup: SignerUnderTest) -> None:
     # Given a merchant who has paid out all that came, the last deposit too,
     await setup.driver.mine(1)
     before_raw, _ = await setup.balance()
@@ -171,7 +171,7 @@ async def test_a_balance_below_zero_is_filled_by_later_credits_first(setup: Sign
     await check(setup)
 
 
-async def test_what_was_locked_before_waits_too_until_the_balance_is_above_zero(setup: SignerUnderTest) -> None:
+async def test_earlier_locked_payouts_wait_until_the_balance_is_above_zero(setup: SignerUnderTest) -> None:
     # Given a payout of more than is left once a deposit is taken back, locked and approved before that,
     await setup.driver.mine(1)
     before_raw, _ = await setup.balance()
@@ -217,7 +217,7 @@ async def test_a_confirmed_payout_whose_block_is_dead_is_sent_again_and_is_no_dr
     await check(setup)
 
 
-async def test_gas_that_costs_another_sum_in_each_block_is_booked_by_its_differences(
+async def test_gas_that_differs_after_a_reorganisation_is_booked_by_its_differences(
     setup: SignerUnderTest,
 ) -> None:
     out = await setup.approved("20.00")

@@ -59,7 +59,7 @@ async def test_a_stuck_payout_is_bumped_with_the_same_nonce(setup: SignerUnderTe
     await setup.check()
 
 
-async def test_the_first_of_a_line_may_be_the_one_that_is_mined(setup: SignerUnderTest, still_chain: None) -> None:
+async def test_the_first_transaction_of_several_bumps_may_be_mined(setup: SignerUnderTest, still_chain: None) -> None:
     """A miner includes the old transaction although a bump was sent."""
     requested = await setup.approved("12.00")
     await setup.rounds()
@@ -149,7 +149,7 @@ async def test_a_token_that_returns_false_without_reverting_has_not_paid(
     await setup.check()
 
 
-async def test_what_would_fail_now_is_not_sent(setup: SignerUnderTest) -> None:
+async def test_a_transaction_that_would_fail_is_not_sent(setup: SignerUnderTest) -> None:
     requested = await setup.approved("0.25", "ETH")
     await setup.driver.call("anvil_setCode", requested.destination, "0x" + REVERTS.hex())
     await setup.rounds(2)

@@ -34,7 +34,7 @@ async def poor(services: Services, driver: AnvilDriver, token: str, keys: Spendi
     return setup
 
 
-async def test_a_payout_waits_visibly_and_goes_out_after_a_top_up(poor: SignerUnderTest) -> None:
+async def test_a_payout_waits_with_a_reason_and_is_sent_after_a_top_up(poor: SignerUnderTest) -> None:
     requested = await poor.approved("12.00")
     await poor.rounds(2)
     assert (await poor.read(requested.id)).waiting_reason == "the hot wallet holds too little USDT"
@@ -55,7 +55,7 @@ async def test_a_payout_waits_visibly_and_goes_out_after_a_top_up(poor: SignerUn
     await poor.check()
 
 
-async def test_a_top_up_is_the_treasurys_once_it_is_final(poor: SignerUnderTest) -> None:
+async def test_a_final_top_up_is_booked_to_the_treasury(poor: SignerUnderTest) -> None:
     await poor.top_up("ETH", 10**18)
     await poor.top_up("USDT", 5_000_000)
     await poor.watcher.tick()

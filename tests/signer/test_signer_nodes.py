@@ -50,7 +50,7 @@ async def test_after_a_lost_reply_the_same_bytes_are_sent_again(setup: SignerUnd
     await setup.check()
 
 
-async def test_what_the_node_has_already_counts_as_sent(
+async def test_a_transaction_that_the_node_knows_counts_as_sent(
     setup: SignerUnderTest, proxy: EvmProxy, still_chain: None
 ) -> None:
     """The reply is lost, and the node, asked again, says that it knows the transaction."""
@@ -69,7 +69,9 @@ async def test_what_the_node_has_already_counts_as_sent(
     assert await setup.sent_to(requested.destination) == [12_000_000]
 
 
-async def test_what_the_node_has_lost_is_sent_again(setup: SignerUnderTest, proxy: EvmProxy, still_chain: None) -> None:
+async def test_a_transaction_that_the_node_lost_is_sent_again(
+    setup: SignerUnderTest, proxy: EvmProxy, still_chain: None
+) -> None:
     requested = await setup.approved("12.00")
     await setup.rounds()
     assert (await setup.read(requested.id)).status == "submitted"
@@ -85,7 +87,7 @@ async def test_what_the_node_has_lost_is_sent_again(setup: SignerUnderTest, prox
     await setup.check()
 
 
-async def test_a_node_that_is_down_for_an_hour_delays_and_nothing_else(
+async def test_a_node_that_is_down_for_an_hour_only_delays_payments(
     setup: SignerUnderTest, proxy: EvmProxy, still_chain: None
 ) -> None:
     # Given a payout on its way and one that is approved only,
@@ -127,7 +129,7 @@ async def test_a_refusal_is_shown_and_tried_again(setup: SignerUnderTest, proxy:
     assert await setup.sent_to(requested.destination) == [12_000_000]
 
 
-async def test_only_a_conflicting_final_transaction_frees_the_money(setup: SignerUnderTest, proxy: EvmProxy) -> None:
+async def test_only_a_conflicting_final_transaction_releases_the_money(setup: SignerUnderTest, proxy: EvmProxy) -> None:
     """Somebody else has the hot wallet's key, and uses the nonce. Until that is final the payout is under way."""
     before = await setup.balance()
     requested = await setup.approved("12.00")
@@ -148,7 +150,7 @@ async def test_only_a_conflicting_final_transaction_frees_the_money(setup: Signe
     assert await setup.sent_to(requested.destination) == []
 
 
-async def test_a_node_that_answers_counts_more_than_one_that_is_away(
+async def test_a_node_that_answers_is_preferred_to_one_that_is_down(
     chain_settings: Callable[..., Settings], setup: SignerUnderTest, proxy: EvmProxy
 ) -> None:
     """The first node is down for days; the second one answers."""

@@ -78,7 +78,7 @@ async def test_fifty_parallel_payouts_use_fifty_nonces_without_a_gap(setup: Sign
 @pytest.mark.parametrize(
     "change", ["amount_raw = 13000000", "amount_raw = 900000000000", "destination = '0x{0}'", "destination_memo = 'x'"]
 )
-async def test_what_was_edited_after_approval_is_not_signed_and_alerts(setup: SignerUnderTest, change: str) -> None:
+async def test_a_withdrawal_edited_after_approval_is_not_signed_and_alerts(setup: SignerUnderTest, change: str) -> None:
     requested, honest = await setup.approved("12.00"), await setup.approved("3.00")
     thief = new_address()
     await as_superuser(f"UPDATE withdrawals SET {change.format(thief[2:])} WHERE id = '{requested.id}'")
@@ -144,7 +144,7 @@ async def test_an_approver_who_has_joined_the_merchant_does_not_count_any_more(s
     assert await setup.alerts() == {"signer_refused_approvals": "critical"}
 
 
-async def test_what_was_approved_before_a_suspension_waits_until_it_ends(setup: SignerUnderTest) -> None:
+async def test_payouts_approved_before_a_suspension_wait_until_it_ends(setup: SignerUnderTest) -> None:
     requested = await setup.approved("12.00")
     await database.execute("UPDATE merchants SET status = 'suspended' WHERE id = $1", setup.merchant_id)
     await setup.rounds(2)

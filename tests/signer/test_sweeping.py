@@ -39,7 +39,7 @@ async def bare(services: Services, driver: AnvilDriver, token: str, keys: Spendi
 
 
 async def sweep(setup: SignerUnderTest, rounds: int = 12) -> None:
-    """Rounds with blocks, each with a look at what may be swept; the accounts hold after every one."""
+    """Run rounds with blocks, each with a check of what may be swept; the ledgers are right after each."""
     for _ in range(rounds):
         setup.signer._swept_at = None
         await setup.rounds(blocks=1)
@@ -69,15 +69,15 @@ async def test_tokens_are_swept_with_gas_from_the_hot_wallet(bare: SignerUnderTe
 
 
 async def test_dust_is_swept_with_the_rest_and_reconciled_to_the_unit(bare: SignerUnderTest) -> None:
-    # Given a paid invoice that strangers have sent specks to, and one that has nothing else,
+    # Given a paid invoice that strangers have sent dust to, and one that has nothing else,
     paid = await bare.receive_payment("USDT", "10.00")
-    specks = {"USDT": 90_000, "ETH": 9 * 10**12}  # 0.9 % of the invoice; below the limit of 0.00001 ETH
-    for asset, amount_raw in specks.items():
+    dust = {"USDT": 90_000, "ETH": 9 * 10**12}  # 0.9 % of the invoice; below the limit of 0.00001 ETH
+    for asset, amount_raw in dust.items():
         await bare.send(asset, paid.pay_in.address, amount_raw)
     await bare.send("USDT", paid.pay_in.address, 110_000)  # 1.1 %: a case
     await bare.confirm_blocks()
     assert (await balance(SUSPENSE, "USDT"))[0] == 90_000 + 110_000
-    assert (await balance(SUSPENSE, "ETH"))[0] == specks["ETH"]
+    assert (await balance(SUSPENSE, "ETH"))[0] == dust["ETH"]
     # when deposits are swept,
     await sweep(bare)
     # then the tokens are in the hot wallet, what is not worth its gas stays, and everything is in the ledgers.
@@ -99,7 +99,7 @@ async def test_an_address_is_swept_each_time_it_is_paid(bare: SignerUnderTest) -
     assert await bare.driver.balance_of(bare.hot, bare.token) == first["amount_raw"] + 7_000_000
 
 
-async def test_coins_are_swept_less_their_own_gas_and_nothing_stays(bare: SignerUnderTest) -> None:
+async def test_coins_are_swept_completely_less_their_own_gas(bare: SignerUnderTest) -> None:
     paid = await bare.receive_payment("ETH", "0.50")
     await bare.confirm_blocks()
     hot_before = await bare.driver.balance_of(bare.hot)
@@ -157,7 +157,7 @@ async def test_without_gas_nothing_is_swept_and_nothing_is_lost(
     assert await setup.driver.balance_of(setup.hot, setup.token) > 10_000_000
 
 
-async def test_gas_goes_to_addresses_of_ours_alone(bare: SignerUnderTest) -> None:
+async def test_gas_goes_only_to_our_own_addresses(bare: SignerUnderTest) -> None:
     """An attacker who can write to the database adds an address with tokens, and waits for gas."""
     paid = await bare.receive_payment("USDT", "10.00")
     await bare.confirm_blocks()

@@ -71,7 +71,7 @@ async def test_the_access_log_names_the_route_and_no_secret(
 
 
 @pytest.mark.usefixtures("db", "valkey")
-async def test_what_the_guard_asks_for(settings: Settings) -> None:
+async def test_the_checks_of_the_guard(settings: Settings) -> None:
     reader = await api_key(settings.api_key_peppers, scopes=["invoices.read"])
     other = await api_key(settings.api_key_peppers, scopes=["balance.read"])
     async with client(make_site(settings)) as http:
@@ -146,7 +146,7 @@ def seen(peer: str, *forwarded: bytes) -> str:
         ("not an address", [b"198.51.100.7"], "0.0.0.0"),
     ],
 )
-def test_whose_request_it_is(peer: str, forwarded: list[bytes], client_address: str) -> None:
+def test_the_client_address_of_a_request(peer: str, forwarded: list[bytes], client_address: str) -> None:
     assert seen(peer, *forwarded) == client_address
 
 

@@ -67,7 +67,7 @@ async def test_faults_of_routing_and_validation(settings: Settings, key: IssuedK
         DatabaseUnavailable,
     ],
 )
-def test_what_the_database_could_not_do_for_now_may_be_repeated(error: type[Exception]) -> None:
+def test_temporary_database_errors_may_be_repeated(error: type[Exception]) -> None:
     fault = classify(error("details of ours"))
     assert (fault.status, fault.code) == (503, "UNAVAILABLE")
     assert fault.retry_after_s is not None

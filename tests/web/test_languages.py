@@ -102,7 +102,7 @@ def eval_plural(expression: str, n: int) -> int:
     return int(c2py(expression)(n))
 
 
-def test_arabic_counts_as_it_speaks() -> None:
+def test_arabic_has_its_plural_forms() -> None:
     def minutes(n: int) -> str:
         arabic = LANGUAGE["ar"]
         return arabic.ngettext("About %(n)s minute to go", "About %(n)s minutes to go", n) % {"n": arabic.count(n)}

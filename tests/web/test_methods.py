@@ -35,7 +35,7 @@ async def test_head_is_get_without_a_body(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("db", "valkey")
-async def test_allow_names_head_wherever_it_names_get(settings: Settings) -> None:
+async def test_allow_lists_head_wherever_it_lists_get(settings: Settings) -> None:
     async with client(make_site(settings)) as http:
         for method, path, allowed in (
             ("POST", "/page", "GET, HEAD, OPTIONS"),

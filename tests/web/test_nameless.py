@@ -29,7 +29,7 @@ BROKEN = (b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a
 
 
 @pytest.mark.usefixtures("db", "valkey")
-async def test_no_face_names_its_server(
+async def test_no_answer_names_the_server(
     chain_settings: Callable[..., Settings], environment: dict[str, str], tmp_path: Path
 ) -> None:
     chain_settings()  # writes the networks file that the environment names

@@ -94,6 +94,6 @@ async def test_password_managers_find_the_page(settings: Settings) -> None:
         ("OPERATOR_URL", "javascript:alert(1)"),
     ],
 )
-def test_what_would_not_be_fit_to_publish_stops_the_start(environment: dict[str, str], name: str, value: str) -> None:
+def test_unpublishable_settings_stop_the_start(environment: dict[str, str], name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         load(environment | {name: value})

@@ -38,7 +38,7 @@ async def passed(*headers: tuple[bytes, bytes], version: str = "1.1") -> dict[st
         b"xn--caf-dma.fr",
     ],
 )
-async def test_hosts_that_are_taken(host: bytes) -> None:
+async def test_accepted_hosts(host: bytes) -> None:
     await passed((b"host", host))
 
 
@@ -46,7 +46,7 @@ async def test_hosts_that_are_taken(host: bytes) -> None:
     "host",
     [b"", b"a b", b"a/b", b"a@b", b"a,b", b"a:b", b"[::1", b"a\x00", b"\xc3\xa4", b"a?", b"a:65536", b"[:::]", b"[1]"],
 )
-async def test_hosts_that_are_not(host: bytes) -> None:
+async def test_refused_hosts(host: bytes) -> None:
     with pytest.raises(ApiError) as refused:
         await passed((b"host", host))
     assert refused.value.code is Code.INVALID_INPUT

@@ -50,12 +50,12 @@ async def backlog(merchant_id: str, keys: DataKeys, receiver: Receiver) -> None:
     await database.execute("ANALYZE")
 
 
-async def test_the_next_event_is_not_slowed_and_a_claim_reads_what_it_takes(
+async def test_the_next_event_is_not_slowed_and_a_claim_reads_few_rows(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver, backlog: None
 ) -> None:
     for _ in range(200 // (64 // claims_repository.MAX_IN_FLIGHT_PER_ENDPOINT) + 1):
         assert (await claims_repository.claim(slots=64, failing=False, now=clock.now())).groups == []
-    assert await claims_repository.due(now=clock.now()) == (False, False), "each endpoint needs one look"
+    assert await claims_repository.due(now=clock.now()) == (False, False), "each endpoint is read once"
     endpoint = await enabled_endpoint(receiver, merchant_id, keys, "/claimed", ("invoice.expired",))
     event_id = await database.fetch_value("SELECT min(id) FROM events")
     await database.execute(

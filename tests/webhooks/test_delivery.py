@@ -98,7 +98,7 @@ async def test_an_event_arrives_signed_and_is_the_very_bytes_that_the_query_show
     assert delivery.attempts[0].response_excerpt == b"ok"
 
 
-async def test_each_delivery_names_the_one_before_it_that_its_endpoint_was_due(
+async def test_each_delivery_names_the_previous_one_of_its_endpoint(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     await enabled_endpoint(receiver, merchant_id, keys, "/all")
@@ -117,7 +117,7 @@ async def test_each_delivery_names_the_one_before_it_that_its_endpoint_was_due(
     assert chain("/paid") == [(0, 3), (3, 6), (6, 9)]
 
 
-async def test_events_of_an_invoice_with_its_own_webhook_go_there_alone(
+async def test_events_of_an_invoice_with_its_own_webhook_go_only_there(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     first = await enabled_endpoint(receiver, merchant_id, keys, "/mine")
@@ -411,7 +411,7 @@ async def test_a_rotation_signs_with_both_until_the_overlap_ends(
     assert rotated.secret not in sealed
 
 
-async def test_what_is_recorded_names_no_address_of_ours(
+async def test_recorded_attempts_name_no_internal_address(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await make_endpoint(
@@ -464,7 +464,7 @@ async def test_without_redis_polling_delivers(
     try:
         await enabled_endpoint(receiver, merchant_id, keys)
         async with dispatching(receiver, keys):
-            await asyncio.sleep(0.2)  # past the first look
+            await asyncio.sleep(0.2)  # after the first poll
             await happen(merchant_id, 3)
             await until_settled(5)
     finally:

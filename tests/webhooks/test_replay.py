@@ -15,7 +15,7 @@ from tests.webhooks.receiving import Receiver, dispatching
 from tests.webhooks.test_delivery import ACTOR, FAILED, enabled_endpoint, happen, until_recorded, until_settled
 
 
-async def test_a_test_event_goes_to_its_endpoint_alone_whatever_the_filter(
+async def test_a_test_event_goes_only_to_its_endpoint_whatever_the_filter(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await enabled_endpoint(receiver, merchant_id, keys, "/mine", ("invoice.paid",))
@@ -63,7 +63,7 @@ async def test_everything_since_a_time_is_sent_again_in_order_with_what_was_miss
     assert chain == dict(zip(asked_for, [0, *asked_for], strict=False))
 
 
-async def test_one_event_goes_again_to_one_endpoint_or_to_all(
+async def test_one_event_is_sent_again_to_one_endpoint_or_to_all(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     await enabled_endpoint(receiver, merchant_id, keys, "/all")

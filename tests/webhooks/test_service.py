@@ -83,7 +83,7 @@ async def test_the_number_of_endpoints_is_limited_for_concurrent_requests(
     assert len(await endpoints_repository.list_endpoints(merchant_id, "test", implicit=False, limit=9)) == 3
 
 
-async def test_changes_hold_for_what_waits_and_what_comes(
+async def test_changes_apply_to_pending_and_later_deliveries(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await enabled_endpoint(receiver, merchant_id, keys, "/old")

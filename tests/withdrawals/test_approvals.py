@@ -193,9 +193,7 @@ async def test_stale_requests_expire(services: Services, merchant_id: str, ops: 
     assert await balance(merchant_id) == (80_000_000, 20_000_000)
 
 
-async def test_postgres_refuses_to_store_what_nobody_approved(
-    services: Services, merchant_id: str, ops: Operator
-) -> None:
+async def test_postgres_refuses_an_unapproved_transaction(services: Services, merchant_id: str, ops: Operator) -> None:
     requested, large = await payout(services, merchant_id), await payout(services, merchant_id, "60.00")
     await approve(services, large.id, ops)  # one of two
     for unapproved in (requested.id, large.id):
@@ -233,9 +231,7 @@ async def test_a_row_that_was_edited_past_the_triggers_is_not_approved(
     assert await withdrawals_to_sign(NETWORK) == []
 
 
-async def test_a_hold_stops_what_is_not_sent_and_what_comes_later(
-    services: Services, merchant_id: str, ops: Operator
-) -> None:
+async def test_a_hold_stops_unsent_and_later_withdrawals(services: Services, merchant_id: str, ops: Operator) -> None:
     requested, approved = await payout(services, merchant_id), await payout(services, merchant_id)
     await approve(services, approved.id, ops)
     async with database.transaction():

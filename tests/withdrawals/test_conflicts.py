@@ -80,7 +80,7 @@ async def issue(services: Services, by: Member) -> str:
     return key.id
 
 
-async def test_the_maker_of_a_key_is_the_requester_of_what_it_requests(
+async def test_the_creator_of_a_key_counts_as_its_requester(
     services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
     """An operator is an admin of the merchant for a while, makes a key, and leaves: the key is still theirs."""
@@ -93,7 +93,7 @@ async def test_the_maker_of_a_key_is_the_requester_of_what_it_requests(
     await approve(services, requested.id, other)
 
 
-async def test_who_rotated_a_key_is_a_requester_too_and_its_maker_still_is(
+async def test_who_rotated_a_key_counts_as_requester_and_its_creator_still_does(
     services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
     for account in (ops, other):
@@ -144,7 +144,7 @@ async def test_an_approver_who_joins_before_it_is_signed_does_not_count(
             await sign(requested.id)
 
 
-async def test_an_operator_stops_a_payout_of_their_merchant_and_lets_nothing_go_on(
+async def test_an_operator_may_stop_a_payout_of_their_merchant_but_not_release_it(
     services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
     requested = await payout(services, merchant_id)

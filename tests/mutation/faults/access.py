@@ -78,7 +78,7 @@ KEYS = (
         "if needed != _ANY_SCOPE and not principal.may(needed):",
         "if False:",
         "a key for reporting asks for payouts",
-        ("api/test_invoices.py::test_a_key_does_what_its_scopes_say",),
+        ("api/test_invoices.py::test_a_key_allows_only_its_scopes",),
     ),
     Fault(
         "app/web/access_log.py",
@@ -137,7 +137,7 @@ SESSIONS = (
         "WHERE t.used < $3 OR t.ends_at <= $2",
         "WHERE t.used < $3 * 10 OR t.ends_at <= $2",
         "passwords are guessed ten times as fast",
-        ("accounts/test_throttle.py::test_a_hundred_at_once_get_five",),
+        ("accounts/test_throttle.py::test_of_a_hundred_tries_at_once_five_are_allowed",),
     ),
 )
 
@@ -175,7 +175,7 @@ TOTP = (
         "FRESH_CODE = timedelta(minutes=10)",
         "FRESH_CODE = timedelta(hours=10)",
         "a laptop left open asks for payouts all day",
-        ("identity/test_security_pages.py::test_a_code_is_good_for_ten_minutes_and_used_once",),
+        ("identity/test_security_pages.py::test_a_code_is_valid_for_ten_minutes_and_used_once",),
     ),
     Fault(
         "app/accounts/codes_repository.py",
@@ -272,7 +272,7 @@ IDEMPOTENCY = (
         "FROM invoice WHERE :replay_id::bytea IS NOT NULL",
         "FROM invoice WHERE :replay_id::bytea IS NULL",
         "a request that is sent twice makes two invoices",
-        ("api/test_invoices.py::test_one_key_makes_one_invoice_however_many_at_once",),
+        ("api/test_invoices.py::test_one_key_creates_one_invoice_however_many_requests_at_once",),
     ),
     Fault(
         "app/withdrawals/requests.py",
@@ -303,7 +303,7 @@ RATE_LIMITS = (
         "if not self._trusted or not self.trusts(address):",
         "if False:",
         "a header that anybody can send opens an allowlist and escapes a limit",
-        ("web/test_edge.py::test_whose_request_it_is",),
+        ("web/test_edge.py::test_the_client_address_of_a_request",),
     ),
     Fault(
         "app/web/client_address.py",

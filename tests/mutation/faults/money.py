@@ -43,14 +43,14 @@ INVOICES = (
         'service_fee_raw if fee_payer == "customer" else 0',
         "0",
         "the merchant pays a fee that the customer was to pay: the amount on the page lacks it",
-        ("invoices/test_rules.py::test_every_unit_has_an_owner",),
+        ("invoices/test_rules.py::test_every_minor_unit_is_credited_to_somebody",),
     ),
     Fault(
         "app/invoices/pricing.py",
         ".service_fee_raw - charged_raw",
         ".service_fee_raw",
         "a payment in parts costs the merchant the fee several times",
-        ("invoices/test_rules.py::test_parts_cost_together_what_their_sum_costs",),
+        ("invoices/test_rules.py::test_the_fee_of_the_parts_is_the_fee_of_their_sum",),
     ),
     Fault(
         "app/invoices/states.py",
@@ -71,14 +71,14 @@ INVOICES = (
         "REORG_PATIENCE = timedelta(hours=3)",
         "REORG_PATIENCE = timedelta()",
         "a customer who paid in time is late because two miners disagreed",
-        ("deposits/test_reorganised.py::test_what_does_not_come_back_within_hours_lets_the_invoice_expire",),
+        ("deposits/test_reorganised.py::test_an_invoice_expires_if_its_deposit_does_not_return_within_hours",),
     ),
     Fault(
         "app/invoices/service.py",
         "net_raw = row.net_raw if row.credited_raw is None else row.credited_raw",
         "net_raw = row.net_raw",
         "a part counts as the whole refund of what an operator credited",
-        ("invoices/test_service.py::test_a_refund_is_measured_by_what_was_credited",),
+        ("invoices/test_service.py::test_a_refund_is_full_if_it_equals_the_credit",),
     ),
     Fault(
         "app/invoices/repository.py",
@@ -109,7 +109,7 @@ INVOICES = (
         "customer_email_hash=self.email_hash(new.customer_email) if",
         "customer_email_hash=new.customer_email.encode() if",
         "customers' e-mail addresses lie in the database in clear",
-        ("api/test_invoices.py::test_the_customers_address_is_kept_as_a_hash_alone",),
+        ("api/test_invoices.py::test_only_a_hash_of_the_customers_address_is_stored",),
     ),
     Fault(
         "app/invoices/creation.py",
@@ -140,14 +140,14 @@ DEPOSITS = (
         "<= self.pay_in_raw * self.tolerance_bps",
         "<= self.pay_in_raw * 100",
         "a wrong amount pays although the merchant tolerates none",
-        ("deposits/test_matching.py::test_anything_else_names_its_fault",),
+        ("deposits/test_matching.py::test_any_other_deposit_has_a_verdict",),
     ),
     Fault(
         "app/deposits/matching.py",
         "if candidate.asset == asset and candidate.can_be_paid_at(paid_at):",
         "if candidate.can_be_paid_at(paid_at):",
         "an invoice over USDT is paid with the same number of a worthless coin",
-        ("deposits/test_matching.py::test_anything_else_names_its_fault",),
+        ("deposits/test_matching.py::test_any_other_deposit_has_a_verdict",),
     ),
     Fault(
         "app/deposits/matching.py",
@@ -161,7 +161,7 @@ DEPOSITS = (
         "+ amount_raw > invoice.pay_in_raw",
         "+ amount_raw >= invoice.pay_in_raw",
         "the last part of a payment goes to review instead of paying",
-        ("deposits/test_matching.py::test_a_part_too_large_is_seen_at_once",),
+        ("deposits/test_matching.py::test_a_part_that_is_too_large_is_recognised_at_once",),
     ),
     Fault(
         "app/deposits/matching.py",
@@ -203,7 +203,7 @@ DEPOSITS = (
         "return current is None or current.hash != known",
         "return current is None",
         "a reorganised payment stays credited",
-        ("deposits/test_payment.py::test_a_reorganised_deposit_is_unseen_and_found_again",),
+        ("deposits/test_payment.py::test_a_reorganised_deposit_is_orphaned_and_found_again",),
     ),
     Fault(
         "app/deposits/coverage_repository.py",
@@ -289,7 +289,7 @@ REFUNDS = (
         "if not can_refund(status):",
         "if False:",
         "what was never paid is refunded",
-        ("api/test_refunds.py::test_only_what_was_paid_is_refunded",),
+        ("api/test_refunds.py::test_only_paid_invoices_are_refunded",),
     ),
     Fault(
         "app/refunds/returns.py",
@@ -313,7 +313,7 @@ PAYOUTS = (
         'postings.append(_posting(money, money.fees, "fee", money.fee_raw, 0))',
         "pass",
         "payout fees vanish from the books",
-        ("payouts/test_payouts.py::test_amount_and_fee_are_locked_and_leave_when_it_is_confirmed",),
+        ("payouts/test_payouts.py::test_amount_and_fee_are_locked_and_debited_on_confirmation",),
     ),
     Fault(
         "app/withdrawals/bookings.py",
@@ -341,7 +341,7 @@ PAYOUTS = (
         "if canonical == ZERO_EVM_ADDRESS:",
         "if False:",
         "a payout is burnt at the zero address",
-        ("payouts/test_payouts.py::test_what_can_not_be_paid_is_refused",),
+        ("payouts/test_payouts.py::test_invalid_payouts_are_refused",),
     ),
     Fault(
         "app/withdrawals/destinations.py",

@@ -36,7 +36,7 @@ APPROVALS = (
         "if receipt.confirmations < network.confirmations:",
         "if False:",
         "a payout is called paid by a transaction that may still vanish",
-        ("signer/test_adoption.py::test_a_payout_that_the_chain_has_paid_is_confirmed_and_the_signer_goes_on",),
+        ("signer/test_adoption.py::test_a_payout_that_the_chain_has_paid_is_confirmed_and_the_signer_continues",),
     ),
 )
 
@@ -74,14 +74,14 @@ SIGNER = (
         "if available_raw is None or available_raw < 0:",
         "if available_raw is None:",
         "a merchant is paid out of other people's money after a reorganisation",
-        ("signer/test_deep_reorg.py::test_what_was_locked_before_waits_too_until_the_balance_is_above_zero",),
+        ("signer/test_deep_reorg.py::test_earlier_locked_payouts_wait_until_the_balance_is_above_zero",),
     ),
     Fault(
         "app/signer/policy.py",
         "if stopped := await limits.stopped(source):",
         "if (stopped := await limits.stopped(source)) and False:",
         "a suspended merchant empties its balance with what was approved before",
-        ("signer/test_signing.py::test_what_was_approved_before_a_suspension_waits_until_it_ends",),
+        ("signer/test_signing.py::test_payouts_approved_before_a_suspension_wait_until_it_ends",),
     ),
     Fault(
         "app/signer/repository.py",
@@ -141,7 +141,7 @@ SIGNER = (
         "if index is None or self._receiving.at(index) != address:",
         "if index is None:",
         "gas is sent to a thief whose address was written among ours",
-        ("signer/test_sweeping.py::test_gas_goes_to_addresses_of_ours_alone",),
+        ("signer/test_sweeping.py::test_gas_goes_only_to_our_own_addresses",),
     ),
     Fault(
         "app/signer/signing.py",
