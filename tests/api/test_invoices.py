@@ -175,16 +175,16 @@ async def test_another_merchants_invoice_is_not_found(integrator: Integrator, ne
 
 async def test_pages_hold_every_invoice_once_while_more_are_made(integrator: Integrator) -> None:
     made = [(await integrator.invoice(f"k{n}"))["id"] for n in range(25)]
-    seen: list[str] = []
+    listed: list[str] = []
     cursor = None
     while True:
         page = (await integrator.get("/invoices", limit=10, **({"cursor": cursor} if cursor else {}))).json()
-        seen += [invoice["id"] for invoice in page["data"]]
-        await integrator.invoice(f"later-{len(seen)}")
+        listed += [invoice["id"] for invoice in page["data"]]
+        await integrator.invoice(f"later-{len(listed)}")
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    assert seen == made[::-1]
+    assert listed == made[::-1]
 
 
 async def test_filters_are_exact_and_unknown_ones_refused(integrator: Integrator) -> None:

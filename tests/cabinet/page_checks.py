@@ -28,10 +28,10 @@ def complaints_of(page: Page) -> list[str]:
     """
     complaints: list[str] = []
 
-    def heard(kind: str, text: str) -> None:
+    def note(kind: str, text: str) -> None:
         if kind == "error" and "status of 422" not in text:
             complaints.append(text)
 
-    page.on("console", lambda message: heard(message.type, message.text))
+    page.on("console", lambda message: note(message.type, message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     return complaints

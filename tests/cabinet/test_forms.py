@@ -11,7 +11,7 @@ from app.core import clock, database
 from app.identity.form_routes import SENT_BEFORE
 from app.web.edge import Edge
 from tests.cabinet.people import Colleague, Office, problems, secret_in
-from tests.cabinet.test_keys import NEW, ask_api, issued
+from tests.cabinet.test_keys import NEW, call_api, issued
 from tests.factories.webhooks import make_endpoint
 from tests.identity.browsing import hidden
 
@@ -87,7 +87,7 @@ async def test_a_reloaded_secret_page_rotates_nothing_and_shows_nothing(app: Edg
         reloaded = await owner.browser.get(str(shown.request.url))
         assert "Already shown." in reloaded.text
         assert second not in reloaded.text
-    assert (await ask_api(app, first)).status_code == (await ask_api(app, second)).status_code == 200
+    assert (await call_api(app, first)).status_code == (await call_api(app, second)).status_code == 200
 
 
 async def test_a_secret_is_shown_to_the_session_that_made_it_alone(office: Office) -> None:
@@ -117,10 +117,10 @@ async def test_rotating_during_a_rotation_says_which_secret_ends(app: Edge, offi
         "Somebody has rotated it since you opened this page. Read below which secret ends, and send it again"
     ]
     assert "The one before it ends at once" in refused.text
-    assert (await ask_api(app, first)).status_code == 200
+    assert (await call_api(app, first)).status_code == 200
     sent = hidden(refused) | {"grace_hours": "24"}
     assert (await owner.browser.post(owner.path(place), sent)).status_code == 303
-    assert (await ask_api(app, first)).status_code == 401
+    assert (await call_api(app, first)).status_code == 401
 
 
 async def test_rotating_a_webhook_secret_twice_says_which_secret_ends(office: Office) -> None:

@@ -25,7 +25,7 @@ async def issued(colleague: Colleague, **fields: object) -> str:
     return secret_in((await colleague.shown("keys/new", {**NEW, **fields})).text)
 
 
-async def ask_api(app: Edge, key: str, address: str = "203.0.113.7") -> httpx.Response:
+async def call_api(app: Edge, key: str, address: str = "203.0.113.7") -> httpx.Response:
     """Call the API with a key."""
     transport = httpx.ASGITransport(app=app, client=(address, 1))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
@@ -39,8 +39,8 @@ async def test_a_key_is_shown_once_works_and_is_listed_with_its_last_use(app: Ed
     secret = await issued(owner)
 
     assert secret.startswith("sspay_sec_test_")
-    assert (await ask_api(app, secret)).status_code == 200
-    assert (await ask_api(app, secret, "198.51.100.1")).json()["error"]["code"] == "IP_NOT_ALLOWED"
+    assert (await call_api(app, secret)).status_code == 200
+    assert (await call_api(app, secret, "198.51.100.1")).json()["error"]["code"] == "IP_NOT_ALLOWED"
     key_id = secret.split("_")[3]
     listed, page = await owner.see("keys"), await owner.see(f"keys/{key_id}")
     assert "Shop server" in listed
@@ -79,7 +79,7 @@ async def test_a_key_is_changed_and_the_change_counts_at_once(app: Edge, office:
     shown = await owner.do(f"keys/{key_id}/edit", {**NEW, "name": "Till", "scopes": ["events.read"]})
 
     assert "Till" in shown
-    assert (await ask_api(app, secret)).json()["error"]["code"] == "MISSING_SCOPE"
+    assert (await call_api(app, secret)).json()["error"]["code"] == "MISSING_SCOPE"
 
 
 async def test_an_expiry_lasts_to_the_end_of_its_day_and_is_shown_as_that_day(office: Office) -> None:
@@ -104,9 +104,9 @@ async def test_rotation_shows_a_new_secret_and_the_old_one_works_during_the_grac
     new = secret_in(answer.text)
     assert new != old
     assert "The old secret holds until" in answer.text
-    assert (await ask_api(app, old)).status_code == (await ask_api(app, new)).status_code == 200
+    assert (await call_api(app, old)).status_code == (await call_api(app, new)).status_code == 200
     clock.shift(timedelta(hours=2))
-    assert (await ask_api(app, old)).status_code == 401
+    assert (await call_api(app, old)).status_code == 401
     assert problems(await owner.send(f"keys/{key_id}/rotate", {"grace_hours": "73"})) == ["Must be from 0 to 72"]
 
 
@@ -118,7 +118,7 @@ async def test_a_revoked_key_is_refused_and_listed_among_those_that_ended(app: E
 
     assert "Shop server is revoked." in await owner.do(f"keys/{key_id}/revoke")
 
-    assert (await ask_api(app, secret)).json()["error"]["code"] == "API_KEY_REVOKED"
+    assert (await call_api(app, secret)).json()["error"]["code"] == "API_KEY_REVOKED"
     assert "Shop server" in await owner.see("keys?show=ended")
     assert "Rotate" not in await owner.see(f"keys/{key_id}")
 
@@ -176,9 +176,9 @@ async def test_a_stolen_cookie_is_not_enough_for_any_action(app: Edge, office: O
         answer = await owner.send(verb, {**NEW, "grace_hours": "0"})
         assert answer.status_code == 422, verb
         assert problems(answer) == ["Enter the code that your authenticator app shows"], verb
-    assert (await ask_api(app, secret)).status_code == 200
+    assert (await call_api(app, secret)).status_code == 200
 
     answer = await owner.send(f"keys/{key_id}/rotate", {"grace_hours": "0", "code": owner.account.code()})
 
     assert answer.status_code == 303
-    assert (await ask_api(app, secret)).status_code == 401
+    assert (await call_api(app, secret)).status_code == 401

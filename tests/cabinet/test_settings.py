@@ -9,7 +9,7 @@ from app.merchants import branding, settings
 from app.merchants.service import terms_of
 from app.web.edge import Edge
 from tests.cabinet.people import SAME_ORIGIN, Office, problems
-from tests.cabinet.test_keys import ask_api, issued
+from tests.cabinet.test_keys import call_api, issued
 from tests.checkout.pictures import png
 from tests.factories.api_keys import api_key
 from tests.identity.browsing import an_account, hidden, letters
@@ -20,7 +20,7 @@ async def test_a_finding_is_fixed_by_one_click(app: Edge, office: Office) -> Non
     key = await api_key(
         office.settings.api_key_peppers, scopes=["balance.read"], mode="live", merchant_id=office.merchant_id
     )
-    await ask_api(app, key.full, "203.0.113.9")
+    await call_api(app, key.full, "203.0.113.9")
     page = await owner.see("security")
     assert "integration works from every address" in page
     assert "Allow 203.0.113.9 alone" in page
@@ -29,7 +29,7 @@ async def test_a_finding_is_fixed_by_one_click(app: Edge, office: Office) -> Non
 
     assert "works from that address alone" in shown
     assert "integration works from every address" not in shown
-    assert (await ask_api(app, key.full, "198.51.100.1")).status_code == 403
+    assert (await call_api(app, key.full, "198.51.100.1")).status_code == 403
     again = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
     assert "put right already" in again
 
@@ -64,7 +64,7 @@ async def test_an_old_secret_is_rotated_and_shown(app: Edge, office: Office) -> 
     )
     answer = await owner.shown("security/remedy", {"finding": f"old_secret:{key.id}"})
     (new,) = set(re.findall(rf"sspay_sec_live_{key.id}_[\w-]+", answer.text))
-    assert (await ask_api(app, new)).status_code == (await ask_api(app, key.full)).status_code == 200
+    assert (await call_api(app, new)).status_code == (await call_api(app, key.full)).status_code == 200
 
 
 async def test_remedies_link_to_pages_in_the_mode_of_the_key(office: Office) -> None:

@@ -7,7 +7,7 @@ from app.core import clock
 from app.merchants import team
 from app.web.edge import Edge
 from tests.cabinet.people import Office, problems
-from tests.cabinet.test_keys import ask_api, issued
+from tests.cabinet.test_keys import call_api, issued
 from tests.identity.browsing import an_account, letters, mailed_path
 
 
@@ -106,8 +106,8 @@ async def test_secrets_known_to_a_removed_member_are_listed_and_rotated_together
         f"team/{developer.account.id}/secrets", {"secrets": [f"api_key:{known_id}"], "grace_hours": "0"}
     )
     (new,) = re.findall(r"sspay_sec_test_[\w-]+", answer.text.partition("data-copy")[0])
-    assert (await ask_api(app, made)).status_code == 401
-    assert (await ask_api(app, new)).status_code == (await ask_api(app, others)).status_code == 200
+    assert (await call_api(app, made)).status_code == 401
+    assert (await call_api(app, new)).status_code == (await call_api(app, others)).status_code == 200
     assert "has seen no secret that is in use" in await owner.see(f"team/{developer.account.id}/secrets")
 
 

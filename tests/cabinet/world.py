@@ -71,7 +71,7 @@ async def make_world(settings: Settings, services: Services, driver: AnvilDriver
     late = await invoice(services, own, amount="8.00", order_id="1042", customer_id="c-77")
     await pay_on_chain(services, driver, token, late.pay_in.address, int(late.pay_in.amount_raw) - 1_000_000)
     opened = await invoice(services, own, amount="5.00", expires_in=timedelta(hours=6), metadata=b'{"cart":"7"}')
-    asked = await payout(services, own.merchant_id, "2.50", destination=ELSEWHERE, description="January")
+    request = await payout(services, own.merchant_id, "2.50", destination=ELSEWHERE, description="January")
     new_refund = NewRefund(amount="1.00", refund_address=ELSEWHERE, reason="one came back", requested_by="api_key:k")
     now = clock.now()
     await services.refunds.create(own.merchant_id, "test", paid.id, new_refund, None, now)
@@ -87,7 +87,7 @@ async def make_world(settings: Settings, services: Services, driver: AnvilDriver
         late_invoice=await services.invoice_reader.get_any(late.id),
         ids={
             "invoice_id": paid.id,
-            "payout_id": asked.id,
+            "payout_id": request.id,
             "refund_id": refunds[0].id,
             "name": "USDT@ethereum",
             "seq": "1",

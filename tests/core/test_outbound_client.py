@@ -382,14 +382,14 @@ async def test_proxies_of_the_environment_are_ignored(
     ],
 )
 async def test_certificates_that_do_not_verify(
-    ca: TestCA, clients: ClientFactory, hosts: tuple[str, ...], days: int, self_signed: bool, said: str
+    ca: TestCA, clients: ClientFactory, hosts: tuple[str, ...], days: int, self_signed: bool, messages: str
 ) -> None:
     context = ca.server_context(*hosts, days=days, self_signed=self_signed)
     async with https_server(context, answer_ok) as server:
         outcome = await post(clients(), server.url(NAME))
 
     assert (outcome.status, outcome.error, outcome.peer) == (None, ErrorClass.TLS, PUBLIC)
-    assert said in outcome.detail
+    assert messages in outcome.detail
     assert server.exchanges == []
 
 
@@ -468,10 +468,10 @@ async def test_an_address_that_does_not_answer_delays_the_next_one_only_briefly(
 
 
 async def test_concurrent_requests_for_one_name_share_the_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    looked_up = []
 
     def slow_getaddrinfo(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
-        asked.append(host)
+        looked_up.append(host)
         time.sleep(0.05)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 0))] * 2
 
@@ -483,7 +483,7 @@ async def test_concurrent_requests_for_one_name_share_the_look_up(monkeypatch: p
     resolver.close()
 
     assert [*answers, later] == [["8.8.8.8"]] * 5
-    assert sorted(asked) == ["a.example.com", "a.example.com", "b.example.com"]
+    assert sorted(looked_up) == ["a.example.com", "a.example.com", "b.example.com"]
     with pytest.raises(TimeoutError):
         await impatient
 

@@ -74,7 +74,7 @@ class Proxy:
             "127.0.0.1", self.https_port, ssl=self.trust, server_hostname="localhost", local_addr=(address, 0)
         )
 
-    async def ask(self, raw: str, body: bytes = b"", address: str = CUSTOMER) -> tuple[int, bytes]:
+    async def send_request(self, raw: str, body: bytes = b"", address: str = CUSTOMER) -> tuple[int, bytes]:
         """Status, and head and body, of one request on a connection of its own."""
         reader, writer = await self.connect(address)
         length = f"content-length: {len(body)}\r\n" if body else ""
@@ -136,13 +136,13 @@ def running(name: str, upstream: Served, folder: Path) -> Iterator[Proxy]:
 
 async def pages_and_address(proxy: Proxy, upstream: Served) -> None:
     """TLS, the redirect to it, HTTP/2, hidden metrics, and the client address that the gateway sees."""
-    status, answer = await proxy.ask("GET /sign-in HTTP/1.1\r\nx-forwarded-for: 198.51.100.66")
+    status, answer = await proxy.send_request("GET /sign-in HTTP/1.1\r\nx-forwarded-for: 198.51.100.66")
     assert status == 200
     assert b"set-cookie: __Host-" in answer.replace(b"Set-Cookie", b"set-cookie")
     await asyncio.sleep(0.5)  # the access log buffers lines
     seen = [json.loads(line) for line in upstream.log_path.read_text().splitlines() if '"route":"/sign-in"' in line]
     assert [line["address"] for line in seen][-1:] == [CUSTOMER]
-    assert (await proxy.ask("GET /metrics HTTP/1.1"))[0] == 404
+    assert (await proxy.send_request("GET /metrics HTTP/1.1"))[0] == 404
 
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.http_port)
     writer.write(b"GET /sign-in?a=b HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
@@ -163,9 +163,9 @@ async def bodies(proxy: Proxy, key: str) -> None:
     typed = f"{head}\r\ncontent-type: application/json"
     for size in (70_000, 300_000, 1_900_000):
         for _ in range(5):
-            status, answer = await proxy.ask(typed, b" " * size)
+            status, answer = await proxy.send_request(typed, b" " * size)
             assert (status, b"BODY_TOO_LARGE" in answer) == (413, True), (size, answer[:300])
-    status, answer = await proxy.ask(typed, b" " * 3_000_000)
+    status, answer = await proxy.send_request(typed, b" " * 3_000_000)
     assert status == 413
     assert b"BODY_TOO_LARGE" not in answer
 
@@ -219,11 +219,11 @@ async def crowd(proxy: Proxy) -> None:
     refused = 0
     for _ in range(20):
         with suppress(ConnectionError, ssl.SSLError):
-            refused += (await proxy.ask("GET /healthz HTTP/1.1", address=CROWD))[0] in (0, 429)
+            refused += (await proxy.send_request("GET /healthz HTTP/1.1", address=CROWD))[0] in (0, 429)
             continue
         refused += 1
     assert refused == 20
-    assert (await proxy.ask("GET /healthz HTTP/1.1"))[0] == 200
+    assert (await proxy.send_request("GET /healthz HTTP/1.1"))[0] == 200
     for writer in held:
         writer.close()
 

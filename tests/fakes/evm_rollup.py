@@ -70,15 +70,15 @@ class RollupProxy(EvmProxy):
 
     async def _taken_beside_gas(self, receipt: dict[str, Any]) -> int:
         sender, height = receipt["from"], int(receipt["blockNumber"], 16)
-        block = await self._ask("eth_getBlockByNumber", hex(height), True)
+        block = await self._call("eth_getBlockByNumber", hex(height), True)
         (sent,) = block["transactions"]
-        before = int(await self._ask("eth_getBalance", sender, hex(height - 1)), 16)
-        after = int(await self._ask("eth_getBalance", sender, hex(height)), 16)
+        before = int(await self._call("eth_getBalance", sender, hex(height - 1)), 16)
+        after = int(await self._call("eth_getBalance", sender, hex(height)), 16)
         value = int(sent["value"], 16) if receipt["status"] == "0x1" else 0
         gas = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
         return before - after - value - gas
 
-    async def _ask(self, method: str, *params: object) -> Any:
+    async def _call(self, method: str, *params: object) -> Any:
         call = {"jsonrpc": "2.0", "id": 0, "method": method, "params": params}
         return (await self._client.post("", json=call)).json()["result"]
 

@@ -36,7 +36,7 @@ def text_of(sent: Message) -> str:
 
 @asynccontextmanager
 async def submission_server(
-    taken: list[bytes], recipients: list[bytes] | None = None, *, refuse: bool = False
+    received: list[bytes], recipients: list[bytes] | None = None, *, refuse: bool = False
 ) -> AsyncIterator[int]:
     """A submission server without TLS, with the commands that one letter needs (RFC 5321). Yields its port."""
     recipients = [] if recipients is None else recipients
@@ -52,7 +52,7 @@ async def submission_server(
                 writer.write(b"250 fine\r\n")
             elif verb == b"DATA":
                 writer.write(b"354 go on\r\n")
-                taken.append(await reader.readuntil(b"\r\n.\r\n"))
+                received.append(await reader.readuntil(b"\r\n.\r\n"))
                 writer.write(b"250 taken\r\n")
             elif verb == b"QUIT":
                 writer.write(b"221 bye\r\n")
@@ -89,18 +89,18 @@ async def test_a_letter_is_written_to_the_maildir_once(db: str, tmp_path: Path) 
 
 
 async def test_a_letter_is_sent_by_smtp_and_tried_again_after_a_refusal(db: str) -> None:
-    taken: list[bytes] = []
+    received: list[bytes] = []
     await enqueue()
-    async with submission_server(taken, refuse=True) as port:
+    async with submission_server(received, refuse=True) as port:
         assert await service.send_waiting(SmtpMailer(f"smtp://127.0.0.1:{port}", "pay@example.com")) == 0
     assert "451" in await database.fetch_value("SELECT last_error FROM mail_outbox")
-    async with submission_server(taken) as port:
+    async with submission_server(received) as port:
         mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", "pay@example.com")
         assert await service.send_waiting(mailer) == 0, "before its time"
         clock.shift(timedelta(seconds=61))
         assert await service.send_waiting(mailer) == 1
-    assert len(taken) == 1
-    assert b"To: owner@shop.example" in taken[0]
+    assert len(received) == 1
+    assert b"To: owner@shop.example" in received[0]
 
 
 async def test_a_link_is_never_in_the_outbox_in_clear_and_gone_once_it_is_sent(db: str, tmp_path: Path) -> None:
@@ -163,13 +163,13 @@ def test_every_accepted_address_is_one_recipient(text: str) -> None:
 
 async def is_sent_to(address: EmailAddress) -> None:
     """Both the envelope and a strict reader of the header name this mailbox and no other."""
-    taken: list[bytes] = []
+    received: list[bytes] = []
     recipients: list[bytes] = []
-    async with submission_server(taken, recipients) as port:
+    async with submission_server(received, recipients) as port:
         mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", "pay@example.com")
         await mailer.send(recipient=address, subject="S", body="B\n")
     assert recipients == [f"RCPT TO:<{address}>".encode()]
-    to = BytesParser(policy=policy.default).parsebytes(taken[0])["To"].addresses
+    to = BytesParser(policy=policy.default).parsebytes(received[0])["To"].addresses
     assert [each.addr_spec for each in to] == [str(address)]
 
 
@@ -183,12 +183,12 @@ async def test_an_address_reaches_the_server_as_it_is_stored() -> None:
 
 
 async def test_credentials_never_travel_without_tls(db: str) -> None:
-    taken: list[bytes] = []
+    received: list[bytes] = []
     await enqueue()
-    async with submission_server(taken) as port:
+    async with submission_server(received) as port:
         mailer = SmtpMailer(f"smtp://user:canary@127.0.0.1:{port}", "pay@example.com")
         assert await service.send_waiting(mailer) == 0
-    assert not taken
+    assert not received
     assert "canary" not in await database.fetch_value("SELECT last_error FROM mail_outbox")
 
 

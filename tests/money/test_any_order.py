@@ -149,7 +149,7 @@ class Money(RuleBasedStateMachine):
 
     @initialize(target=invoices)
     def both_have_sold_something(self) -> object:
-        sold = [self._ask_for_money(merchant, asset, 9) for merchant in (0, 1) for asset in DECIMALS]
+        sold = [self._create_invoice(merchant, asset, 9) for merchant in (0, 1) for asset in DECIMALS]
         for made in sold:
             assert made is not None
             self._pay(made, 1)
@@ -157,12 +157,12 @@ class Money(RuleBasedStateMachine):
         return multiple(*sold)
 
     @rule(target=invoices, merchant=merchants, asset=assets, units=units)
-    def ask_for_money(self, merchant: int, asset: str, units: int) -> object:
-        return self._ask_for_money(merchant, asset, units) or multiple()
+    def create_invoice(self, merchant: int, asset: str, units: int) -> object:
+        return self._create_invoice(merchant, asset, units) or multiple()
 
     @rule(target=invoices, merchant=merchants, asset=assets, units=units, customer=customers, blocks=blocks)
     def sell(self, merchant: int, asset: str, units: int, customer: int, blocks: int) -> object:
-        made = self._ask_for_money(merchant, asset, units)
+        made = self._create_invoice(merchant, asset, units)
         if made is None:
             return multiple()
         self._pay(made, customer)
@@ -219,12 +219,12 @@ class Money(RuleBasedStateMachine):
         approvals=approvals,
         rounds=rounds,
     )
-    def ask_for_payout(self, merchant: int, asset: str, share: float, approvals: int, rounds: Round) -> object:
+    def request_payout(self, merchant: int, asset: str, share: float, approvals: int, rounds: Round) -> object:
         merchant_id = self.world.merchants[merchant].merchant_id
         available_raw = self.run(self.world.available_raw(merchant_id, asset))
         amount = format_amount(max(available_raw * 10 // int(share * 10), 1), DECIMALS[asset])
         asker = f"account:{self.world.operators[0].id}" if share == 3 else "api_key:k"
-        answer = self.run(self.world.ask_payout(merchant_id, asset, amount, asker))
+        answer = self.run(self.world.request_payout(merchant_id, asset, amount, asker))
         if answer == "INSUFFICIENT_BALANCE":
             return multiple()
         assert share >= 1, "more than is available was promised"
@@ -232,9 +232,9 @@ class Money(RuleBasedStateMachine):
         return self._go_on(answer, approvals, rounds)
 
     @rule(target=withdrawals, invoice=invoices, share=st.sampled_from([1, 2, 3]), approvals=approvals, rounds=rounds)
-    def ask_for_refund(self, invoice: InvoiceBody, share: int, approvals: int, rounds: Round) -> object:
+    def request_refund(self, invoice: InvoiceBody, share: int, approvals: int, rounds: Round) -> object:
         amount = format_amount(int(invoice.net_raw) // share, DECIMALS[invoice.pay_in.asset])
-        answer = self.run(self.world.ask_refund(invoice.id, amount))
+        answer = self.run(self.world.request_refund(invoice.id, amount))
         if answer in ("INSUFFICIENT_BALANCE", "INVOICE_NOT_REFUNDABLE", "REFUND_EXCEEDS_NET"):
             return multiple()
         assert answer.startswith("RF-"), answer
@@ -316,7 +316,7 @@ class Money(RuleBasedStateMachine):
         await self._check()
         await self.world.assert_everything_arrived()
 
-    def _ask_for_money(self, merchant: int, asset: str, units: int) -> InvoiceBody | None:
+    def _create_invoice(self, merchant: int, asset: str, units: int) -> InvoiceBody | None:
         amount = f"{units}.00" if asset == "USDT" else f"0.0{units}"
         made = self.run(self.world.new_invoice(self.world.merchants[merchant], asset, amount))
         if made == "POOL_EXHAUSTED":

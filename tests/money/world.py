@@ -203,7 +203,7 @@ class World:
             return error.code
         return "cancelled"
 
-    async def ask_payout(self, merchant_id: str, asset: str, amount: str, requested_by: str) -> str:
+    async def request_payout(self, merchant_id: str, asset: str, amount: str, requested_by: str) -> str:
         """A payout to an address of its own, so that what arrives there is this payout's alone."""
         fields = {"asset": asset, "destination": nobody(), "requested_by": requested_by}
         try:
@@ -219,7 +219,7 @@ class World:
             return error.code
         return "cancelled"
 
-    async def ask_refund(self, invoice_id: str, amount: str) -> str:
+    async def request_refund(self, invoice_id: str, amount: str) -> str:
         merchant_id = await self.merchant_of("invoices", invoice_id)
         new = NewRefund(amount=amount, refund_address=nobody(), requested_by="api_key:k")
         try:

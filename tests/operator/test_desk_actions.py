@@ -398,14 +398,14 @@ async def test_lists_go_on_by_page_without_a_row_twice(served: Served) -> None:
     merchant_id = await served.merchant(1_000_000_000)
     browser = await served.signed_in(await served.account("ops@example.test"))
     requested = [(await payout(served.services, merchant_id, "1.00")).id for _ in range(30)]
-    seen: list[str] = []
+    current: list[str] = []
     path = "/desk/approvals"
     while path:
         page = (await browser.get(path)).text
-        seen += re.findall(r'href="/desk/approvals/(PO-\w+)"', page)
+        current += re.findall(r'href="/desk/approvals/(PO-\w+)"', page)
         onwards = re.search(r'href="([^"]+)" rel="next"', page)
         path = unescape(onwards[1]) if onwards else ""
-    assert seen == requested
+    assert current == requested
     back = re.search(r'href="([^"]+)" rel="prev"', page)
     assert back
     first = (await browser.get(unescape(back[1]))).text

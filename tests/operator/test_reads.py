@@ -284,13 +284,13 @@ async def test_merchants_are_found_by_name_member_and_id(services: Services, sea
 async def test_merchants_come_by_page_and_by_status(services: Services) -> None:
     made = [await merchant(name=f"Shop {number}") for number in range(5)]
     await merchant(name="Waiting", status="pending")
-    seen: list[str] = []
+    current: list[str] = []
     place = None
     for _ in range(3):
         page = await merchant_details.page("", "approved", place, 2, clock.now())
-        seen += [one.id for one in page]
+        current += [one.id for one in page]
         place = page.following
-    assert (seen, place) == (made[::-1], None)
+    assert (current, place) == (made[::-1], None)
     back = await merchant_details.page("", "approved", page.previous, 2, clock.now())
     assert [one.id for one in back] == made[::-1][2:4]
 

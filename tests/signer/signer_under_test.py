@@ -200,7 +200,7 @@ def new_address() -> str:
     return str(to_checksum_address(ids.random_bytes(20)))
 
 
-async def soon(what: str, look: Any, timeout_s: float = 60) -> Any:
+async def wait_for(what: str, look: Any, timeout_s: float = 60) -> Any:
     """Wait until `look()` returns a true value."""
     async with asyncio.timeout(timeout_s):
         while not (found := await look()):

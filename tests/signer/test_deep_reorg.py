@@ -68,8 +68,8 @@ async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_hel
     assert ("invoice_credit", net_raw) in await entries(setup.merchant_id)
     assert await setup.balance() == (before_raw - net_raw, locked_raw)
     # the merchant and operators are notified;
-    seen = await reread(setup.services, new)
-    assert (seen.status, seen.credited, seen.received_raw, [d.status for d in seen.deposits]) == (
+    current = await reread(setup.services, new)
+    assert (current.status, current.credited, current.received_raw, [d.status for d in current.deposits]) == (
         "paid",
         False,
         "0",

@@ -6,7 +6,7 @@ import signal
 
 from app.core import advisory_lock, database
 from app.signer.signing import LOCK_SPACE, ROUND_INTERVAL_S
-from tests.signer.signer_under_test import SignerUnderTest, soon
+from tests.signer.signer_under_test import SignerUnderTest, wait_for
 
 
 async def test_a_signer_checks_its_lock_before_each_round(setup: SignerUnderTest) -> None:
@@ -16,7 +16,7 @@ async def test_a_signer_checks_its_lock_before_each_round(setup: SignerUnderTest
     working = asyncio.create_task(setup.signer.run(stop))
     held = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND granted"
     try:
-        pid = await soon("the lock", lambda: database.fetch_value(held, LOCK_SPACE))
+        pid = await wait_for("the lock", lambda: database.fetch_value(held, LOCK_SPACE))
         # when the session that holds its lock gives no answer, and then a payout is approved,
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -27,7 +27,7 @@ async def test_a_signer_checks_its_lock_before_each_round(setup: SignerUnderTest
             assert await setup.transactions(requested.id) == []
         finally:
             os.kill(pid, signal.SIGCONT)
-        await soon("the payment", lambda: setup.transactions(requested.id))
+        await wait_for("the payment", lambda: setup.transactions(requested.id))
     finally:
         stop.set()
         await working

@@ -86,9 +86,9 @@ async def test_a_bug_is_logged_and_its_answer_reveals_nothing(settings: Settings
         assert page.status_code == 500
         assert page.headers["Content-Type"].startswith("text/html")
         assert "swordfish" not in page.text
-        lost = await http.get("/nowhere")
-        assert lost.status_code == 404
-        assert lost.headers["Content-Type"].startswith("text/html")
+        unreadable = await http.get("/nowhere")
+        assert unreadable.status_code == 404
+        assert unreadable.headers["Content-Type"].startswith("text/html")
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,14 @@ BODY = (b"content-length", b"2")
 
 async def passed(*headers: tuple[bytes, bytes], version: str = "1.1") -> dict[str, Any]:
     """The scope as the app behind the layer gets it. Raises what the layer raises."""
-    seen: list[dict[str, Any]] = []
+    scopes: list[dict[str, Any]] = []
 
     async def app(scope: dict[str, Any], _: object, __: object) -> None:
-        seen.append(scope)
+        scopes.append(scope)
 
     scope = {"type": "http", "http_version": version, "headers": list(headers), "state": {}}
     await StrictHttp(app)(scope, None, None)
-    return seen[0]
+    return scopes[0]
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def address(path: str, base: str, ids: Mapping[str, str]) -> str:
     return base + (filled + ".csv" if path.startswith("/exports/ledger") else filled)
 
 
-async def ask(browser: Browser, method: str, path: str) -> tuple[int, str]:
+async def send_request(browser: Browser, method: str, path: str) -> tuple[int, str]:
     """Open a page, or submit its form with only this person's CSRF token."""
     if method == "GET":
         answer = await browser.get(path)
@@ -151,7 +151,7 @@ async def test_each_role_may_do_what_the_table_says(role: Role, world: World, br
     await person.sign_in(world.people[role])
     refused = {}
     for (method, path), roles in ROUTES.items():
-        status, _ = await ask(person, method, address(path, world.base, world.ids))
+        status, _ = await send_request(person, method, address(path, world.base, world.ids))
         expected = DONE if role in roles else (403,)
         if status not in expected:
             refused[f"{method} {path}"] = status
@@ -162,8 +162,8 @@ async def test_a_foreign_merchant_answers_as_a_missing_one(world: World, browser
     person = browser()
     await person.sign_in(world.stranger)
     for method, path in ROUTES:
-        foreign = await ask(person, method, address(path, world.base, world.ids))
-        unknown = await ask(person, method, address(path, "/cabinet/MCH-0000000000/test", world.ids))
+        foreign = await send_request(person, method, address(path, world.base, world.ids))
+        unknown = await send_request(person, method, address(path, "/cabinet/MCH-0000000000/test", world.ids))
         assert foreign[0] == unknown[0] == 404, path
         assert foreign[1] == unknown[1], path
 
@@ -174,14 +174,14 @@ async def test_things_of_a_foreign_merchant_are_not_in_ones_own(world: World, br
     await person.sign_in(world.stranger)
     details = [(method, path) for method, path in ROUTES if "{" in path and "accent" not in path]
     for method, path in details:
-        status, _ = await ask(person, method, address(path, f"/cabinet/{world.foreign_id}/test", world.ids))
+        status, _ = await send_request(person, method, address(path, f"/cabinet/{world.foreign_id}/test", world.ids))
         assert status == 404, path
     owner = browser()
     await owner.sign_in(world.people["owner"])
     for method, path in details:
         if path.startswith("/team"):
             continue  # people belong to both modes
-        status, _ = await ask(owner, method, address(path, world.base.replace("/test", "/live"), world.ids))
+        status, _ = await send_request(owner, method, address(path, world.base.replace("/test", "/live"), world.ids))
         assert status == 404, path
 
 
