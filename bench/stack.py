@@ -28,7 +28,7 @@ from app.sandbox.processes import Process
 from app.wiring import running, wire
 
 WEB_PROCESSES = int(os.environ.get("BENCH_WEB_PROCESSES", "2"))
-"""As `swap-pay web` has them unless told otherwise (`WEB_WORKERS`)."""
+"""The default of `swap-pay web` (`WEB_WORKERS`)."""
 
 POOL_SIZE = 16
 API = "/api/v1/merchant"

@@ -45,7 +45,7 @@ async def test_a_request_from_before_a_change_can_not_change_credentials_after_i
     await invalidate(world)
     with pytest.raises(Outdated):
         await world.password_changes.change(person, NEW, session=world.session, address=HERE, now=clock.now())
-    with pytest.raises(Outdated):  # with the account as it is now, and a session from before
+    with pytest.raises(Outdated):  # with the account's present state, and a session from before
         await world.enrolment.turn_off(await world.person(), session=world.session, address=HERE, now=clock.now())
     assert (await world.person()).has_totp
     assert await sessions.find(world.token, clock.now()) is None

@@ -87,7 +87,7 @@ NewKey = Callable[..., Awaitable[str]]
 
 @pytest.fixture
 def new_key(server: Served, chain_settings: Callable[..., Settings]) -> NewKey:
-    """Makes a test key for the server, of a new merchant that takes USDT and ETH; every scope unless some are given."""
+    """Returns a function that creates a test key of a new merchant with USDT and ETH; by default with every scope."""
     peppers = chain_settings().api_key_peppers
 
     async def make(*scopes: Scope) -> str:
@@ -104,7 +104,7 @@ NewIntegrator = Callable[..., Awaitable[Integrator]]
 
 @pytest.fixture
 def new_integrator(client: httpx.AsyncClient, chain_settings: Callable[..., Settings]) -> NewIntegrator:
-    """Makes a merchant that takes USDT and ETH, and a key for it."""
+    """Returns a function that creates a merchant that accepts USDT and ETH, and its key."""
     peppers = chain_settings().api_key_peppers
 
     async def make(*scopes: Scope, service_fee_bps: int = 80, rate_limit_per_minute: int = 10_000) -> Integrator:

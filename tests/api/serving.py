@@ -1,4 +1,4 @@
-"""The whole app on a real Granian, for tests in which the server's own parsing counts."""
+"""The whole app on a real Granian, for tests of the server's own parsing."""
 
 import os
 import subprocess

@@ -19,7 +19,7 @@ from tests.services import read_only
 WAIT_S = 2
 MOST_S = WAIT_S + 2
 READY_S = 2
-"""A busy machine adds something to the first; the second is what the contract says."""
+"""The first includes time for a busy machine; the second is the contract's limit."""
 
 AT_ONCE = 40
 """Reads at the same time: more than the pool has connections."""
@@ -46,7 +46,7 @@ async def test_with_postgres_stopped_everybody_is_answered_in_time(
     invoice = await integrator.invoice("before")
     pay = invoice["payment_url"].removeprefix("https://pay.example.test")
     session = {"Cookie": f"{cookies.SESSION}=anything"}
-    # when Postgres stands still,
+    # when Postgres hangs,
     with postgres.process.paused():
         began_s = time.monotonic()
         api = [timed(integrator.get(f"/invoices/{invoice['id']}")) for _ in range(AT_ONCE)]

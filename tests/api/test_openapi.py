@@ -158,7 +158,7 @@ async def test_example_requests_work_and_answer_as_described(
     driver: AnvilDriver,
     token: str,
 ) -> None:
-    """Each operation is sent as its examples have it; things that exist stand for those in the examples."""
+    """Send each operation with its example, with the ids of existing objects."""
     services = wire(chain_settings())
     paid = await integrator.invoice("paid", amount="1000")
     await pay_on_chain(services, driver, token, paid["pay_in"]["address"], int(paid["pay_in"]["amount_raw"]))

@@ -94,7 +94,7 @@ async def test_whatever_is_sent_the_answer_is_documented(server: Served, new_key
         await new_key(),
         tmp_path,
         *("--mode", "all", "--max-examples", "5000" if SOAK else "60"),
-        # What a schema can't say is refused as 400 all the same: which assets the merchant takes, how many places
+        # Rules that a schema can't express are refused with 400: which assets the merchant takes, how many places
         # an asset has, the bounds of amounts. The next test checks acceptance where those are given.
         *("--exclude-checks", "positive_data_acceptance"),
     )

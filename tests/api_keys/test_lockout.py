@@ -48,7 +48,7 @@ async def test_the_right_secret_among_guesses_gives_them_no_more_tries(
     key = await api_key(settings.api_key_peppers)
     guesses = [key.guess(number) for number in range(100)]
     counts = await outcomes(make_site(settings), [*guesses[:2], key.full, *guesses[2:]])
-    # Five guesses if they were quicker; else four at most before its success and five after it.
+    # Five guesses if they come first; else at most four before the success and five after it.
     assert counts["INVALID_API_KEY"] <= (9 if counts["ok"] else 5)
     assert counts["ok"] + counts["INVALID_API_KEY"] + counts["API_KEY_LOCKED"] == 101
     assert await outcomes(make_site(settings), [key.full]) == {"API_KEY_LOCKED": 1}

@@ -100,7 +100,7 @@ async def recovery_code(world: World) -> Use:
 
 
 async def offer(world: World) -> Use:
-    """Used as the handler does: by a session that the guard finds, for the person as they are then."""
+    """Used as by the handler: with the session that the guard finds and the account's state at that time."""
     made = world.enrolment.offer(await world.person(), world.session, clock.now())
     secret = "".join(made.groups)
 

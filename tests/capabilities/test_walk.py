@@ -1,6 +1,6 @@
 """Each row of docs/security.md: the capability works until an event of the row ends it, and then is refused.
 
-What needs a chain, a browser or a running server is proved elsewhere: `ELSEWHERE` names the tests.
+What needs a chain, a browser or a running server is tested elsewhere: `ELSEWHERE` names the tests.
 """
 
 import ast
@@ -91,7 +91,7 @@ async def test_it_lasts_as_long_as_the_table_says(db: str, steady_clock: None, s
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_every_row_has_its_proofs(row) -> None:  # type: ignore[no-untyped-def]
-    """A scenario above, or a test elsewhere that is there and asserts something."""
+    """A scenario above, or an existing test elsewhere that asserts something."""
     assert row.ends, "a row must say what ends it"
     for end in row.ends:
         proof = ELSEWHERE.get((row.what, end))

@@ -148,7 +148,7 @@ ACCENT = "#e4572e"
 LOGO = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 44 44"><circle cx="22" cy="22" r="20" fill="#e4572e"/></svg>'
 )
-"""Drawn here for sharpness; the app itself takes no SVG as a logo."""
+"""An SVG, for sharp screenshots; the app itself accepts no SVG as a logo."""
 
 
 WORDIEST = (
@@ -234,7 +234,7 @@ class Site:
         self._server.server_close()
 
     def render(self, template: str, language: Language = ENGLISH, **context: Any) -> bytes:
-        """A template's text as it goes over the wire."""
+        """The rendered template, as bytes of the response."""
         return self._pages.render(template, context, language).encode()
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:

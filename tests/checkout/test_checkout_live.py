@@ -173,7 +173,7 @@ async def test_a_foreign_page_can_neither_pay_nor_frame(
     page = await (await browser.new_context()).new_page()
     words: list[str] = []
     page.on("console", lambda message: words.append(message.text))
-    # On loopback too: from elsewhere Chromium would not even ask a loopback address.
+    # On loopback too: Chromium blocks requests from other addresses to loopback.
     html = f'<h1>Free coins</h1><iframe src="{url}"></iframe>'.encode()
 
     async def answer_html(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

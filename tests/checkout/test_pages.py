@@ -96,7 +96,7 @@ def test_an_address_selected_by_hand_is_copied_without_gaps(browser: Browser, si
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["awaiting", "awaiting_test_mode", "branded"])
 def test_a_wallet_s_camera_reads_the_payment_uri(browser: Browser, site: Site, name: str, scheme: str) -> None:
-    """From the whole page, as a phone sees a screen, at one dot a pixel and with a decoder that isn't ours."""
+    """Decoded from a screenshot of the whole page at one dot per pixel, by an independent decoder."""
     view = states()[name]
     with opened(browser, site.put("qr", view), color_scheme=scheme) as page:
         photo = page.screenshot(full_page=True)

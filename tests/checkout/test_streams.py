@@ -13,7 +13,7 @@ from tests.factories.merchants import terms
 
 
 class Stream:
-    """A request for an event stream, straight to the app, that goes on until its client leaves."""
+    """A request for an event stream, sent directly to the app, that lasts until its client disconnects."""
 
     def __init__(self, app: Any, path: str) -> None:
         self.status: asyncio.Future[int] = asyncio.get_running_loop().create_future()

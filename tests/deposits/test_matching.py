@@ -94,7 +94,7 @@ def test_an_address_that_served_nobody_lately_is_unknown() -> None:
     [
         ("USDT", 99, 0, True),  # less than 1 % of 10,000
         ("USDT", 100, 0, False),
-        ("ETH", 99, 0, False),  # 1 % of another asset says nothing
+        ("ETH", 99, 0, False),  # 1 % of another asset does not apply
         ("ETH", 999, 1_000, True),
         ("ETH", 1_000, 1_000, False),
         ("USDT", 500, 1_000, True),

@@ -166,7 +166,7 @@ async def test_a_cancelled_invoice_is_not_paid_by_a_returning_deposit(
 async def test_a_returning_deposit_belongs_to_its_invoice_even_if_another_has_the_address(
     services: Services, merchant: Terms, chain: Chain, difference_raw: int
 ) -> None:
-    # Given a paid invoice whose address was paid a second time, and has gone on to another invoice,
+    # Given a paid invoice whose address was paid a second time and now serves another invoice,
     first = await invoice(services, merchant)
     await chain.pay(first)
     await chain.driver.mine(CONFIRMATIONS)

@@ -23,13 +23,13 @@ BASE_FEE_SLOT, SCALARS_SLOT, BLOB_BASE_FEE_SLOT = 1, 3, 7
 BASE_FEE_SCALAR, BLOB_BASE_FEE_SCALAR = 1_368, 810_949
 
 ANSWERS_WHAT_IS_STORED = "600054" + "60005260206000f3"
-"""Returns the word in slot 0, whatever is asked."""
+"""Code that returns the word in slot 0 for every call."""
 
 ECHOES_THE_SIZE = "600435" + "60005260206000f3"
-"""Returns its first argument: the size that the bound is asked for."""
+"""Code that returns its first argument, the size in the request for the bound."""
 
 KNOWS_NO_BOUND = "60003560e01c63f1c7a58b14601a57" + "602435" + "60005260206000f3" + "5b60006000fd"
-"""As before Fjord: refuses getL1FeeUpperBound; returns the size of the bytes that getL1Fee is asked for."""
+"""As before Fjord: refuses getL1FeeUpperBound; returns the size of the bytes given to getL1Fee."""
 
 
 async def set_data_price(driver: AnvilDriver, base_fee_wei: int, blob_base_fee_wei: int) -> int:
@@ -54,7 +54,7 @@ async def _store(driver: AnvilDriver, address: str, slot: int, value: int) -> No
 
 
 class RollupProxy(EvmProxy):
-    """Adds `l1Fee` to receipts, and coins to who estimates. Each transaction must be alone in its block."""
+    """Adds `l1Fee` to receipts, and coins to senders of gas estimates. Each transaction must be alone in its block."""
 
     async def answer(self, body: bytes) -> tuple[int, bytes]:
         calls = {call["id"]: call for call in json.loads(body)}

@@ -1,6 +1,6 @@
 """How each form is filled in so that it is carried out, by the address that it is sent to.
 
-The tests of forms take the addresses from the app's own routes: one that is not here fails them.
+The tests of forms take the addresses from the app's own routes: a form without an entry here fails them.
 """
 
 from collections.abc import Mapping

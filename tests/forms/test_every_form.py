@@ -1,4 +1,4 @@
-"""Every form that the app has: it asks for the code that its route says, and is carried out once."""
+"""Every form of the app requires the code that its route declares, and is carried out once."""
 
 import asyncio
 from collections.abc import Callable, Mapping

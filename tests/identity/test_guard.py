@@ -186,7 +186,7 @@ async def test_a_flash_is_shown_once_and_only_ours(face: httpx.AsyncClient, sett
     await mara.sign_in(await an_account(settings))
     headers = OWN | {"X-CSRF-Token": (await mara.get("/cabinet/who")).headers["its-token"]}
     await face.post("/cabinet/do/plain", headers=headers)
-    await face.post("/sign-out", headers=headers)  # its own flash takes the place
+    await face.post("/sign-out", headers=headers)  # its own flash replaces the planted one
     page = (await mara.get("/sign-in")).text
     assert "You are signed out." in page
     assert "You are signed out." not in (await mara.get("/sign-in")).text

@@ -106,7 +106,7 @@ async def test_of_parallel_wrong_passwords_ten_are_checked(browser: Browsers, se
     assert looked == 10
     right = await thief.post("/sign-in", form | {"password": account.password})
     assert "Too many attempts" in right.text
-    # The owner, elsewhere, is not locked out by one guesser.
+    # The owner, at another address, is not locked out by one attacker.
     assert (await browser("198.51.100.9").sign_in(account)).status_code == 303
 
 

@@ -31,10 +31,10 @@ def build(source: Path, target: str, folder: Path) -> Path:
 
 
 def install(wheel: Path, venv: Path) -> None:
-    """The README's two commands, with uv instead of pip: it takes one second instead of forty."""
+    """The README's two commands, with uv instead of pip: it needs one second instead of forty."""
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, str(venv)], check=True)
     for what in (("--require-hashes", "--requirement", str(ROOT / "requirements.lock")), ("--no-deps", str(wheel))):
-        # From uv's cache if it is complete; else from the registry.
+        # Packages come from uv's cache if it is complete, else from the registry.
         command = [UV, "pip", "install", "--quiet", "--python", str(venv), *what]
         if subprocess.run([*command, "--offline"], capture_output=True, check=False).returncode != 0:
             subprocess.run(command, check=True)

@@ -1,4 +1,4 @@
-"""Checkpoints: a signed state can't be changed unnoticed, and a third party can check that with files alone."""
+"""Checkpoints: a signed state can't be changed unnoticed, and a third party can check that with only files."""
 
 import base64
 import json

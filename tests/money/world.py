@@ -204,7 +204,7 @@ class World:
         return "cancelled"
 
     async def request_payout(self, merchant_id: str, asset: str, amount: str, requested_by: str) -> str:
-        """A payout to an address of its own, so that what arrives there is this payout's alone."""
+        """Request a payout to a new address, so that only this payout is received there."""
         fields = {"asset": asset, "destination": nobody(), "requested_by": requested_by}
         try:
             return (await payout(self.services, merchant_id, amount, **fields)).id

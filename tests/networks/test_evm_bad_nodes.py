@@ -129,7 +129,7 @@ async def test_the_next_node_is_asked_when_one_is_down(anvil_url: str) -> None:
         chain_at(down.url, "http://127.0.0.1:9", anvil_url) as chain,
     ):
         assert await chain.head_height() == await chain.head_height()
-        assert len(down.bodies) == 1  # and the one that answered is asked first from then on
+        assert len(down.bodies) == 1  # and the node that answered is called first from then on
 
 
 async def test_when_all_are_down_the_error_names_each(anvil_url: str) -> None:

@@ -1,4 +1,4 @@
-"""What counts as a payment on an EVM chain, asked of a real node."""
+"""What counts as a payment on an EVM chain, read from a real node."""
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -192,7 +192,7 @@ async def test_a_thousand_blocks_of_backlog_take_seconds(
 
 
 def created_address(sender: str, nonce: int) -> str:
-    """Where the contract goes that `sender` creates with that nonce."""
+    """The address of the contract that `sender` creates with that nonce."""
     return str(to_checksum_address(keccak(rlp.encode([to_canonical_address(sender), nonce]))[12:]))
 
 

@@ -171,7 +171,7 @@ async def test_a_large_payout_needs_two_operators(served: Served) -> None:
 
 
 async def test_a_form_of_another_payout_approves_neither(served: Served) -> None:
-    """The digest of what was shown goes along: a page that is mixed up is refused."""
+    """The form carries the digest of what was shown, so a form of another withdrawal is refused."""
     merchant_id = await served.merchant()
     shown, other = await payout(served.services, merchant_id), await payout(served.services, merchant_id, "90.00")
     account = await served.account("ops@example.test")

@@ -1,4 +1,4 @@
-"""Every page of the desk opens, says what there is, and says it for operators alone."""
+"""Every page of the desk opens and shows its data, to operators only."""
 
 import re
 

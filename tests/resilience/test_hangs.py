@@ -156,7 +156,7 @@ def test_postgres_hangs_under_load_and_nothing_is_lost_or_doubled(running: Runni
         running.approve(payout_id)
         running.pay(invoice)
         time.sleep(running.chance.random())
-        # When Postgres hangs while a payment comes in and a payout goes out,
+        # When Postgres hangs during a payment and a payout,
         with running.stack.services.postgres.process.paused():
             messages_before = page.messages
             time.sleep(HANG_S)

@@ -37,7 +37,7 @@ class Sandbox:
         )
 
     def run(self) -> "subprocess.Popen[str]":
-        """Start `sandbox run` and return once it says that it stays up."""
+        """Start `sandbox run`. Returns once it prints that it stays up."""
         self._running = subprocess.Popen(
             self._argv(("run",)),
             cwd=ROOT,

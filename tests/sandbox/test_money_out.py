@@ -65,7 +65,7 @@ def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any
 
     def approve() -> bool | None:
         code = sandbox.command("code").stdout.strip()
-        if code in _codes_used:  # it serves once, and five wrong tries lock; the next comes within half a minute
+        if code in _codes_used:  # a code is valid once, five wrong tries lock; the next is valid within half a minute
             return None
         _codes_used.add(code)
         done = swap_pay(

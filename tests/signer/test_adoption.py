@@ -114,7 +114,7 @@ async def test_a_payout_that_the_chain_has_paid_is_confirmed_and_the_signer_cont
     assert audited is not None
     assert tuple(audited)[:2] == (f"account:{boss.id}", requested.id)
     assert txid in audited["details"]
-    # and the signer goes on with the next nonce.
+    # and the signer continues with the next nonce.
     clock.shift(timedelta(minutes=1))  # past the codes that were given before the clock was put back
     after = await setup.approved("5.00")
     await setup.until_confirmed(after.id)

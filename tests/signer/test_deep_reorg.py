@@ -138,7 +138,7 @@ async def test_later_credits_first_cover_a_balance_below_zero(setup: SignerUnder
     await setup.until_confirmed(out.id)
     assert await setup.balance() == (0, 0)
 
-    # when the chain takes that deposit back and, being so deep, what came after it for a while,
+    # when a reorganisation removes that deposit and, because it is deep, later transactions for a while,
     await lost(setup, await setup.driver.height() - await height_of(new, setup) + 1)
     await setup.top_up("USDT", 10**9)
     await setup.until_stable(out.id)

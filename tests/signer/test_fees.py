@@ -111,7 +111,7 @@ async def test_a_reverted_payout_fails_releases_its_money_and_its_gas_is_booked(
     before, gas_before = await setup.balance("ETH"), await setup.treasury_raw("ETH")
     requested = await setup.approved("0.25", "ETH")
     await setup.rounds()
-    # A contract that takes no money has come to the destination since.
+    # The destination has become a contract that accepts no money.
     await setup.driver.call("anvil_setCode", requested.destination, "0x" + REVERTS.hex())
     await setup.rounds(5, blocks=1)
     failed = await setup.read(requested.id)
@@ -124,7 +124,7 @@ async def test_a_reverted_payout_fails_releases_its_money_and_its_gas_is_booked(
     assert await setup.balance("ETH") == before
     assert await setup.treasury_raw("ETH") == gas_before - sent["gas_cost_raw"]
     await setup.check()
-    # And the next one takes the next nonce.
+    # And the next one uses the next nonce.
     after = await setup.approved("0.10", "ETH")
     await setup.until_confirmed(after.id)
     assert [row["nonce"] for row in await setup.transactions()] == [0, 1]

@@ -39,7 +39,7 @@ async def test_a_payout_waits_with_a_reason_and_is_sent_after_a_top_up(empty_wal
     await empty_wallet.rounds(2)
     assert (await empty_wallet.read(requested.id)).waiting_reason == "the hot wallet holds too little USDT"
     assert await empty_wallet.alerts() == {"hot_wallet_low": "warning", "withdrawals_wait": "warning"}
-    # Tokens alone don't do: there must be gas, and gas is never paid from merchants' coins.
+    # Tokens are not enough: gas is needed, and it is never paid from merchants' coins.
     await empty_wallet.top_up("USDT", 200_000_000)
     await empty_wallet.confirm_blocks()
     await empty_wallet.rounds()

@@ -1,4 +1,4 @@
-"""The signer's keys: it does not start without safe ones, nobody else starts with them, and no log has them."""
+"""The signer's keys: it does not start without safe ones, no other process starts with them, and no log has them."""
 
 import asyncio
 import os

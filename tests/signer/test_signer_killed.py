@@ -38,7 +38,7 @@ async def test_exactly_one_transfer(
     requested = await setup.request_payout("12.00")
     await setup.services.approvals.approve(requested.id, setup.operator.id, setup.operator.code(), clock.now())
     stands_still = point == "bump_signed"
-    if stands_still:  # no block comes, so the fee is raised
+    if stands_still:  # no block is mined, so the fee is raised
         await setup.driver.call("evm_setAutomine", False)
     try:
         # When the signer is killed just there,

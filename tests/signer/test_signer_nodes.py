@@ -53,7 +53,7 @@ async def test_after_a_lost_reply_the_same_bytes_are_sent_again(setup: SignerUnd
 async def test_a_transaction_that_the_node_knows_counts_as_sent(
     setup: SignerUnderTest, proxy: EvmProxy, still_chain: None
 ) -> None:
-    """The reply is lost, and the node, asked again, says that it knows the transaction."""
+    """The reply is lost, and at the second attempt the node reports that it knows the transaction."""
     requested = await setup.approved("12.00")
     proxy.lost_replies = {"eth_sendRawTransaction"}
     with pytest.raises(NodeUnavailable):
@@ -130,7 +130,7 @@ async def test_a_refusal_is_shown_and_tried_again(setup: SignerUnderTest, proxy:
 
 
 async def test_only_a_conflicting_final_transaction_releases_the_money(setup: SignerUnderTest, proxy: EvmProxy) -> None:
-    """Somebody else has the hot wallet's key, and uses the nonce. Until that is final the payout is under way."""
+    """Somebody else has the hot wallet's key, and uses the nonce. Until that is final the payout stays in flight."""
     before = await setup.balance()
     requested = await setup.approved("12.00")
     proxy.refuses = {"eth_sendRawTransaction": "busy"}

@@ -89,7 +89,7 @@ async def test_a_withdrawal_edited_after_approval_is_not_signed_and_alerts(setup
     row = await database.fetch_one("SELECT held, waiting_reason FROM withdrawals WHERE id = $1", requested.id)
     assert row is not None
     assert (row["held"], "changed" in row["waiting_reason"]) == (True, True)
-    await setup.until_confirmed(honest.id)  # and nobody else waits for that
+    await setup.until_confirmed(honest.id)  # and no other payout waits for that
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ async def test_tokens_are_swept_with_gas_from_the_hot_wallet(gas_only: SignerUnd
     for one in invoices:
         assert await gas_only.driver.balance_of(one.pay_in.address, gas_only.token) == 0
     assert [len(await gas_only.transactions(purpose=purpose)) for purpose in ("gas", "sweep")] == [3, 3]
-    assert (await gas_only.balance())[0] == credit  # a sweep is nobody's loss
-    assert await gas_only.treasury_raw("USDT") == 0  # nor anybody's gain
+    assert (await gas_only.balance())[0] == credit  # a sweep costs the merchant nothing
+    assert await gas_only.treasury_raw("USDT") == 0  # and the treasury gains nothing
     moves = [*await gas_only.transactions(purpose="gas"), *await gas_only.transactions(purpose="sweep")]
     spent = sum(row["gas_booked_raw"] for row in moves)
     assert await gas_only.treasury_raw("ETH") == 10**18 - spent

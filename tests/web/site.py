@@ -121,6 +121,6 @@ def served_site() -> Edge:
 
 
 def client(site: Edge, address: str = CUSTOMER_ADDRESS) -> httpx.AsyncClient:
-    """A client of the site that comes from `address`."""
+    """A client of the site with this address."""
     transport = httpx.ASGITransport(app=site, client=(address, 40000), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="https://pay.example.test")

@@ -246,7 +246,7 @@ async def names_that_nothing_has(caller: Caller, ids: Mapping[str, str], tokens:
         for number in ("0", "-1", "2147483648", str(2**63 - 1), str(2**63), "9" * 78, "9" * 5_000):
             path = filled(template, {**ids, **dict.fromkeys(re.findall(r"\{(\w+):int\}", template), number)})
             body = encoded({"csrf_token": tokens[who]}) if who in tokens else b""
-            query = encoded({form_keys.PARAMETER: form_keys.new_key()})  # else a page with a form leads to itself first
+            query = encoded({form_keys.PARAMETER: form_keys.new_key()})  # else a page with a form redirects to itself
             headers, body = ((b"content-type", FORM),), body if method == "POST" else b""
             request = PageRequest(who, method, path, query, headers, body)
             assert await caller.status(request) == 404, request

@@ -102,7 +102,7 @@ class Connection:
 
 
 async def ends(connection: Connection, at_s: float, byte: bytes = b"") -> None:
-    """Asserts when the server closes a connection that goes on sending a byte, if there is one."""
+    """Assert when the server closes a connection, which keeps sending `byte` if one is given."""
     dripping = asyncio.create_task(connection.drip(byte)) if byte else None
     async with asyncio.timeout(at_s + 10):
         ended_s = await connection.ended_s()
@@ -150,7 +150,7 @@ async def open_streams(server: Served, services: Services) -> AsyncIterator[None
 
 
 async def each_in_its_time(server: Served, bearer: bytes) -> None:
-    """All at once, so that they take no longer than the slowest."""
+    """All at once, so that the test takes as long as the slowest."""
 
     async def silent() -> None:
         await ends(await Connection.open(server), HEADER_S)
@@ -218,7 +218,7 @@ async def each_in_its_time(server: Served, bearer: bytes) -> None:
         connection.writer.close()
 
     async def answers_that_nobody_reads() -> None:
-        """More pages than fit into all buffers, asked for in one go; the kernel finds that nothing is taken."""
+        """Request more pages than all buffers hold, and read none; the kernel notices that nothing is read."""
         connection = await Connection.open(server)
         connection.writer.transport.pause_reading()  # type: ignore[attr-defined]
         page = b"GET /api/v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n"

@@ -152,7 +152,7 @@ async def test_retention_deletes_finished_events_and_no_waiting_ones(
     endpoint = await enabled_endpoint(receiver, merchant_id, keys, types=("invoice.paid",))
     async with dispatching(receiver, keys):
         await happen(merchant_id, 10)
-        await happen(merchant_id, 3, "invoice.created")  # nobody asked for them
+        await happen(merchant_id, 3, "invoice.created")  # no endpoint was due these events
         await happen(merchant_id, 2, override=receiver.url("/invoice"))
         await until_settled()
         await service.pause_endpoint(merchant_id=merchant_id, mode="test", endpoint_id=endpoint.id, actor=ACTOR)

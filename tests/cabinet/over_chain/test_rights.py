@@ -214,7 +214,7 @@ async def test_forms_of_others_are_refused(world: World, browser: Callable[..., 
 
 
 async def test_lists_hold_nothing_of_others_or_of_the_other_mode(world: World, browser: Callable[..., Browser]) -> None:
-    """Every page without an id, a foreign owner's and one's own in live mode: no id of the merchant's test mode."""
+    """Pages without an id, of a foreign owner and of one's own live mode, show no id of the merchant's test mode."""
     stranger, owner = browser(), browser()
     await stranger.sign_in(world.stranger)
     await owner.sign_in(world.people["owner"])

@@ -1,4 +1,4 @@
-"""Faults in who is let in: keys, sessions, codes, forms, and what bounds their requests."""
+"""Faults in access: keys, sessions, codes, forms, and limits of requests."""
 
 from tests.mutation.table import Fault
 

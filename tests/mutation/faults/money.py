@@ -1,4 +1,4 @@
-"""Faults in what is asked for, what is credited, and what the books say."""
+"""Faults in amounts of invoices, in credits, and in the ledgers."""
 
 from tests.mutation.table import Fault
 

@@ -1,4 +1,4 @@
-"""Faults in what decides on a payment: the operators' approvals, and the signer, which believes nobody."""
+"""Faults in the decision on a payment: the operators' approvals, and the signer's own checks."""
 
 from tests.mutation.table import Fault
 

@@ -1,4 +1,4 @@
-"""Faults in what is sent to merchants, to which addresses, and when it is given up."""
+"""Faults in webhooks: what is sent, to which addresses, and when retries end."""
 
 from tests.mutation.table import Fault
 
