@@ -373,7 +373,7 @@ async def test_proxies_of_the_environment_are_ignored(
 
 
 @pytest.mark.parametrize(
-    ("hosts", "days", "self_signed", "said"),
+    ("hosts", "days", "self_signed", "detail"),
     [
         (("other.example.com",), 30, False, "Hostname mismatch"),
         ((PUBLIC,), 30, False, "Hostname mismatch"),  # valid for the address, not for the name
@@ -382,14 +382,14 @@ async def test_proxies_of_the_environment_are_ignored(
     ],
 )
 async def test_certificates_that_do_not_verify(
-    ca: TestCA, clients: ClientFactory, hosts: tuple[str, ...], days: int, self_signed: bool, messages: str
+    ca: TestCA, clients: ClientFactory, hosts: tuple[str, ...], days: int, self_signed: bool, detail: str
 ) -> None:
     context = ca.server_context(*hosts, days=days, self_signed=self_signed)
     async with https_server(context, answer_ok) as server:
         outcome = await post(clients(), server.url(NAME))
 
     assert (outcome.status, outcome.error, outcome.peer) == (None, ErrorClass.TLS, PUBLIC)
-    assert messages in outcome.detail
+    assert detail in outcome.detail
     assert server.exchanges == []
 
 
