@@ -110,11 +110,11 @@ def test_a_traceback_does_not_show_local_values(capsys: pytest.CaptureFixture[st
         logging.configure(level="INFO", json=as_json)
         canary = "canary" + os.urandom(8).hex()
 
-        def in_hand(private_key: str) -> None:
+        def with_local_key(private_key: str) -> None:
             raise ValueError("it failed")
 
         try:
-            in_hand(canary)
+            with_local_key(canary)
         except ValueError:
             logging.get_logger("test").exception("loop_failed")
         written = "".join(capsys.readouterr())

@@ -50,8 +50,8 @@ async def test_a_payout_form_sent_five_times_asks_for_one_payout(world: World, b
     assert len({answer.headers["location"] for answer in answers}) == 1
     made = await database.fetch_value("SELECT count(*) FROM withdrawals WHERE requested_by LIKE 'account:%'")
     assert made == 1
-    deeds = await database.fetch_value("SELECT count(*) FROM audit_entries WHERE action = 'payout.requested'")
-    assert deeds == 1
+    recorded = await database.fetch_value("SELECT count(*) FROM audit_entries WHERE action = 'payout.requested'")
+    assert recorded == 1
 
 
 async def test_an_invoice_form_sent_twice_makes_one_invoice(world: World, browser: Callable[..., Browser]) -> None:

@@ -21,14 +21,14 @@ INVOICES = (
         "app/invoices/return_urls.py",
         'parts.scheme != "https"',
         'parts.scheme not in ("https", "http")',
-        "a customer is sent back in clear, and whoever is in between shows them another page",
+        "a customer is redirected without TLS, and an attacker on the network shows another page",
         ("api/test_invoices.py::test_what_is_wrong_is_named",),
     ),
     Fault(
         "app/invoices/return_urls.py",
         'if "@" in parts.netloc:',
         "if False:",
-        "a merchant's password stands in an address that each customer sees",
+        "a merchant's password is part of a URL that each customer sees",
         ("api/test_invoices.py::test_what_is_wrong_is_named",),
     ),
     Fault(
@@ -42,7 +42,7 @@ INVOICES = (
         "app/invoices/pricing.py",
         'service_fee_raw if fee_payer == "customer" else 0',
         "0",
-        "the merchant pays a fee that the customer was to pay: the amount on the page lacks it",
+        "the merchant pays the customer's fee, because the amount on the page lacks it",
         ("invoices/test_rules.py::test_every_minor_unit_is_credited_to_somebody",),
     ),
     Fault(
@@ -56,7 +56,7 @@ INVOICES = (
         "app/invoices/states.py",
         "Status.EXPIRED: frozenset({Status.MANUAL_REVIEW})",
         "Status.EXPIRED: frozenset({Status.MANUAL_REVIEW, Status.PAID})",
-        "an invoice whose time is up is paid without a human's look",
+        "an expired invoice is paid without a review",
         ("invoices/test_rules.py::test_the_steps_of_the_contract_are_allowed_and_no_others",),
     ),
     Fault(
@@ -70,14 +70,14 @@ INVOICES = (
         "app/invoices/service.py",
         "REORG_PATIENCE = timedelta(hours=3)",
         "REORG_PATIENCE = timedelta()",
-        "a customer who paid in time is late because two miners disagreed",
+        "a customer who paid in time counts as late because of a reorganisation",
         ("deposits/test_reorganised.py::test_an_invoice_expires_if_its_deposit_does_not_return_within_hours",),
     ),
     Fault(
         "app/invoices/service.py",
         "net_raw = row.net_raw if row.credited_raw is None else row.credited_raw",
         "net_raw = row.net_raw",
-        "a part counts as the whole refund of what an operator credited",
+        "a partial refund of an operator's credit counts as a full one",
         ("invoices/test_service.py::test_a_refund_is_full_if_it_equals_the_credit",),
     ),
     Fault(
@@ -91,7 +91,7 @@ INVOICES = (
         "app/invoices/links.py",
         "same(mac.encode(), self._mac(invoice_id).encode())",
         "mac",
-        "whoever guesses an invoice's id reads its payment page",
+        "an attacker who guesses an invoice's id reads its payment page",
         (
             "invoices/test_rules.py::test_a_link_opens_its_invoice_and_no_other_text_does",
             "checkout/test_links.py::test_every_wrong_link_gets_the_same_answer_in_the_same_time",
@@ -108,7 +108,7 @@ INVOICES = (
         "app/invoices/creation.py",
         "customer_email_hash=self.email_hash(new.customer_email) if",
         "customer_email_hash=new.customer_email.encode() if",
-        "customers' e-mail addresses lie in the database in clear",
+        "customers' e-mail addresses are stored in plain text",
         ("api/test_invoices.py::test_only_a_hash_of_the_customers_address_is_stored",),
     ),
     Fault(
@@ -125,14 +125,14 @@ DEPOSITS = (
         "app/deposits/matching.py",
         "NEEDS_NO_REVIEW = frozenset({Verdict.EXACT, Verdict.PART, Verdict.DUST})",
         "NEEDS_NO_REVIEW = frozenset(Verdict)",
-        "a customer who sent a wrong amount waits for ever: nobody is told",
+        "a customer who sent a wrong amount waits for ever, because no review is opened",
         ("deposits/test_payment.py::test_a_wrong_amount_goes_to_review_and_to_suspense",),
     ),
     Fault(
         "app/deposits/matching.py",
         "return self.is_open and paid_at < self.expires_at",
         "return self.is_open",
-        "a payment that came too late pays at yesterday's price",
+        "a late payment pays at an old price",
         ("deposits/test_matching.py::test_the_last_moment_is_too_late",),
     ),
     Fault(
@@ -153,7 +153,7 @@ DEPOSITS = (
         "app/deposits/matching.py",
         "amount_raw * DUST_SHARE < invoice.pay_in_raw",
         "amount_raw * DUST_SHARE <= invoice.pay_in_raw",
-        "a small payment is swallowed as dust and nobody looks at it",
+        "a small payment counts as dust and gets no review",
         ("deposits/test_matching.py::test_dust_is_dust_whatever_the_invoice_is",),
     ),
     Fault(
@@ -167,7 +167,7 @@ DEPOSITS = (
         "app/deposits/matching.py",
         "self.status == Status.MANUAL_REVIEW and not self.was_cancelled",
         "self.status == Status.MANUAL_REVIEW",
-        "a cancelled invoice is paid after all, and the goods go out",
+        "a cancelled invoice is paid, and the goods are sent",
         ("deposits/test_matching.py::test_after_a_cancellation_nothing_pays_whatever_came_before",),
     ),
     Fault(
@@ -181,7 +181,7 @@ DEPOSITS = (
         "app/deposits/service.py",
         "if transfer.inferred and found.verdict in",
         "if False and found.verdict in",
-        "money that nobody saw move pays an invoice by itself",
+        "a deposit that was found only by a balance pays an invoice without a review",
         ("signer/test_coins_by_contract.py::TestWhereItDoesNot::test_it_is_in_review",),
     ),
     Fault(
@@ -209,7 +209,7 @@ DEPOSITS = (
         "app/deposits/coverage_repository.py",
         "ELSE height = height_below + 1 AND parent_hash = hash_below END AS sound",
         "ELSE true END AS sound",
-        "blocks are skipped, payments in them are lost, and the page says that all is read",
+        "blocks are skipped, their payments are lost, and the page shows that all blocks were read",
         ("api/test_networks.py::test_a_gap_is_reported",),
     ),
     Fault(
@@ -240,7 +240,7 @@ LEDGER = (
         "app/ledger/service.py",
         'state.available_raw < 0 and posting.kind != "deposit_reversal"',
         "False",
-        "a merchant is told of an internal error instead of a balance that is too small",
+        "a merchant sees an internal error instead of INSUFFICIENT_BALANCE",
         ("ledger/test_ledger.py::test_a_debit_above_the_balance_is_refused",),
     ),
     Fault(
@@ -257,14 +257,14 @@ LEDGER = (
         "app/ledger/hashchain.py",
         "            chain.owner,\n            chain.network,",
         '            "",\n            chain.network,',
-        "one merchant's entries pass for another's",
+        "one merchant's entries verify as another's",
         ("ledger/test_ledger.py::test_a_third_party_verifies_an_export_with_the_standard_library",),
     ),
     Fault(
         "app/ledger/verify.py",
         "            if anchor.state != state:",
         "            if False:",
-        "a chain that was rewritten and hashed anew passes for the one that was signed",
+        "a rewritten chain with new hashes verifies as the signed one",
         ("ledger/test_checkpoints.py::test_changes_by_a_superuser_are_found_and_named",),
     ),
     Fault(
@@ -288,7 +288,7 @@ REFUNDS = (
         "app/refunds/service.py",
         "if not can_refund(status):",
         "if False:",
-        "what was never paid is refunded",
+        "an unpaid invoice is refunded",
         ("api/test_refunds.py::test_only_paid_invoices_are_refunded",),
     ),
     Fault(
@@ -302,7 +302,7 @@ REFUNDS = (
         "app/refunds/service.py",
         'await limits.refuse_if_paused("refunds")',
         "pass",
-        "refunds go on during an incident although they were paused",
+        "refunds continue during an incident although they are paused",
         ("api/test_refunds.py::test_refunds_are_refused_when_paused_above_the_cap_or_above_the_balance",),
     ),
 )
@@ -312,7 +312,7 @@ PAYOUTS = (
         "app/withdrawals/bookings.py",
         'postings.append(_posting(money, money.fees, "fee", money.fee_raw, 0))',
         "pass",
-        "payout fees vanish from the books",
+        "payout fees are missing in the ledgers",
         ("payouts/test_payouts.py::test_amount_and_fee_are_locked_and_debited_on_confirmation",),
     ),
     Fault(
@@ -340,7 +340,7 @@ PAYOUTS = (
         "app/withdrawals/destinations.py",
         "if canonical == ZERO_EVM_ADDRESS:",
         "if False:",
-        "a payout is burnt at the zero address",
+        "a payout to the zero address is lost",
         ("payouts/test_payouts.py::test_invalid_payouts_are_refused",),
     ),
     Fault(
@@ -354,14 +354,14 @@ PAYOUTS = (
         "app/payouts/service.py",
         'await limits.refuse_if_paused("payouts")',
         "pass",
-        "payouts go on during an incident although they were paused",
+        "payouts continue during an incident although they are paused",
         ("payouts/test_payouts.py::test_paused_payouts",),
     ),
     Fault(
         "app/withdrawals/states.py",
         "Status.APPROVED: frozenset({Status.SUBMITTED,",
         "Status.APPROVED: frozenset({Status.CANCELLED, Status.SUBMITTED,",
-        "a merchant takes the money back while the signer is sending it",
+        "a merchant cancels a payout while the signer sends it",
         ("payouts/test_payouts.py::test_the_merchant_cancels_while_nobody_has_decided",),
     ),
 )
@@ -373,14 +373,14 @@ RECONCILIATION = (
         "app/reconciliation/checks/conservation.py",
         'if row["owed"] != expected_raw:',
         "if False:",
-        "a top-up that the books count twice is never found",
+        "a top-up that was booked twice is never found",
         (f"{FINDS}[count_a_top_up_twice]",),
     ),
     Fault(
         "app/reconciliation/checks/holdings.py",
         "if held_raw != expected_raw:",
         "if held_raw > expected_raw:",
-        "stolen coins are not missed",
+        "stolen coins are not noticed",
         (f"{FINDS}[move_funds_on_chain]",),
     ),
     Fault(
@@ -408,21 +408,21 @@ RECONCILIATION = (
         "app/reconciliation/checks/coverage.py",
         'if row["broken_at"] is not None or row["blocks"] != expected or (expected and row["lowest"] != first):',
         "if False:",
-        "a block with a payment was never read and nobody knows",
+        "nobody notices that a block with a payment was never read",
         (f"{FINDS}[lose_a_block]",),
     ),
     Fault(
         "app/reconciliation/checks/secrets.py",
         'if row["hits"]:',
         "if False:",
-        "an API key stands in a log that many people read",
+        "an API key is written to a log that many people read",
         (f"{FINDS}[write_a_secret_down]",),
     ),
     Fault(
         "app/reconciliation/service.py",
         'severity="critical" if finding.is_drift else "warning"',
         'severity="warning"',
-        "drift wakes nobody at night",
+        "drift raises no critical alert",
         (f"{FINDS}[change_a_balance]",),
     ),
     Fault(
