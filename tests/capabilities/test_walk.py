@@ -65,7 +65,7 @@ async def test_it_works_until_each_thing_that_ends_it(
     db: str, steady_clock: None, settings: Settings, what: str
 ) -> None:
     row, still_works = ROWS[what], []
-    assert await (await MAKES[what](await a_world(settings)))(), "it does not work at all"
+    assert await (await MAKES[what](await a_world(settings)))(), "it does not work at first"
     for end in row.ends:
         if (what, end) in ELSEWHERE:
             continue

@@ -229,7 +229,7 @@ async def test_a_name_that_turns_private_is_never_connected_to(
     assert first.delivered
     assert (second.status, second.error, second.detail) == (None, ErrorClass.DNS, NOT_PUBLIC)
     assert inside.connections == 0
-    assert len(server.exchanges) == 1, "nor may the kept connection serve it"
+    assert len(server.exchanges) == 1, "the kept connection must not be used for it"
 
 
 async def test_the_look_up_that_was_checked_is_the_only_one(clients: ClientFactory, server_tls: ssl.SSLContext) -> None:
@@ -464,7 +464,7 @@ async def test_an_address_that_does_not_answer_delays_the_next_one_only_briefly(
     assert outcome.delivered, outcome
     assert outcome.peer == PUBLIC
     assert outcome.duration_ms < 1_000
-    assert after <= before, "the attempt that lost is given up"
+    assert after <= before, "the failed attempt ends"
 
 
 async def test_concurrent_requests_for_one_name_share_the_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -628,7 +628,7 @@ async def test_an_endless_body_is_read_to_the_cap_and_the_connection_dropped(
     assert outcome.delivered
     assert outcome.response_excerpt == b"x" * 4_096
     assert outcome.duration_ms < 2_000
-    assert sent_bytes < 20_000_000, "what the sockets' buffers took, no more"
+    assert sent_bytes < 20_000_000, "no more than the sockets' buffers hold"
 
 
 async def test_a_gzip_bomb_is_not_decompressed(clients: ClientFactory, server_tls: ssl.SSLContext) -> None:

@@ -139,7 +139,9 @@ def test_parts_pay_when_they_are_the_amount_and_not_before() -> None:
 
 def test_neither_a_test_transfer_nor_a_strangers_dust_changes_the_sum() -> None:
     target = in_parts()
-    assert raw(payment(target, came(50, 9_950))) == [50, 9_950], "the customer's own, and what the page then asked for"
+    assert raw(payment(target, came(50, 9_950))) == [50, 9_950], (
+        "the customer's own deposit, and the amount that the page then requests"
+    )
     assert raw(payment(target, came(6_000, 7, 4_000))) == [6_000, 4_000], "sent without loading the page again"
     assert raw(payment(target, came(6_000, 7, 3_993))) == [6_000, 7, 3_993], "sent after loading it again"
     assert raw(payment(target, came(9_950, 50))) == [9_950, 50], "the last part is dust by its size"

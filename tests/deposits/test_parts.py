@@ -168,7 +168,7 @@ async def test_when_the_time_is_up_parts_go_to_review(
     assert (current.status, current.needs_review) == ("manual_review", True)
     assert await verdicts(services, new) == ["underpaid", "dust"]
     assert await event_types(new.id) == ["invoice.created", "invoice.manual_review"]
-    assert (await reread(services, empty)).status == "expired", "dust alone keeps nothing open"
+    assert (await reread(services, empty)).status == "expired", "dust alone keeps no invoice open"
     # A late part goes to review like any other late deposit,
     await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_007)
     await feed.confirm()
@@ -313,7 +313,7 @@ async def test_the_texts_of_the_page_from_the_first_part_to_the_last(
     assert words.headline == "A part of your payment has come in"
     assert words.tail_hint == f"2.000007 of {new.pay_in.amount_decimal} USDT have come in."
     assert view.payment_uri == (await shown(services, new)).due.payment_uri != new.pay_in.payment_uri
-    assert [deposit.amount_decimal for deposit in view.deposits] == ["2.00"], "dust is nobody's business here"
+    assert [deposit.amount_decimal for deposit in view.deposits] == ["2.00"], "dust is not reported here"
     # A stranger's deposit in another asset: the page says so, and the customer can still pay the rest.
     await feed.pay(new, 10**15, "ETH")
     view, words = await page()

@@ -59,7 +59,7 @@ async def test_the_exact_amount_confirms_and_pays(
 
     await driver.mine(1)
     await watcher.tick()
-    assert (await reread(services, new)).status == "confirming", "one confirmation is lacking"
+    assert (await reread(services, new)).status == "confirming", "one confirmation is missing"
 
     await driver.mine(1)
     await watcher.tick()

@@ -34,7 +34,7 @@ async def test_a_mailbox_gets_so_many_letters_of_a_kind_and_no_more(db: str, kin
     sent = await asyncio.gather(*(write(kind) for _ in range(allowance.per_hour + 5)))
     assert sum(sent) == allowance.per_hour
     other = next(each for each in Kind if each is not kind)
-    assert await write(other), "one kind does not use up another's"
+    assert await write(other), "one kind does not use another's allowance"
     assert await write(kind, EmailAddress("another", "shop.example"))
     clock.shift(timedelta(hours=1))
     assert await write(kind), "an hour later"

@@ -96,7 +96,7 @@ async def test_a_letter_is_sent_by_smtp_and_tried_again_after_a_refusal(db: str)
     assert "451" in await database.fetch_value("SELECT last_error FROM mail_outbox")
     async with submission_server(received) as port:
         mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", "pay@example.com")
-        assert await service.send_waiting(mailer) == 0, "before its time"
+        assert await service.send_waiting(mailer) == 0, "too early"
         clock.shift(timedelta(seconds=61))
         assert await service.send_waiting(mailer) == 1
     assert len(received) == 1

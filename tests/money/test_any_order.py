@@ -227,7 +227,7 @@ class Money(RuleBasedStateMachine):
         answer = self.run(self.world.request_payout(merchant_id, asset, amount, asker))
         if answer == "INSUFFICIENT_BALANCE":
             return multiple()
-        assert share >= 1, "more than is available was promised"
+        assert share >= 1, "more than the available balance was locked"
         assert answer.startswith("PO-"), answer
         return self._go_on(answer, approvals, rounds)
 

@@ -170,7 +170,7 @@ async def test_ten_attempts_by_the_schedule_then_dead_then_replayed(
             clock.shift(timedelta(seconds=waits_s - 5))
             await redis.publish(DELIVERIES_CHANNEL)
             await asyncio.sleep(0.05)
-            assert await recorded_attempts() == attempt, "tried before its time"
+            assert await recorded_attempts() == attempt, "tried too early"
             clock.shift(timedelta(seconds=6))
             await redis.publish(DELIVERIES_CHANNEL)
         await until_recorded(10)
@@ -214,7 +214,7 @@ async def test_status_410_disables_the_endpoint_and_keeps_waiting_deliveries(
     dead = await service.list_deliveries(merchant_id, "test", endpoint.id, status="dead", limit=10)
     assert len(dead) == 9
     assert {attempt.response_status for delivery in dead for attempt in delivery.attempts} == {410}
-    assert len(receiver.requests) < 9, "what waited was sent all the same"
+    assert len(receiver.requests) < 9, "pending deliveries were sent"
     assert "410" in await database.fetch_value("SELECT subject FROM mail_outbox")
 
 
@@ -239,7 +239,7 @@ async def test_twenty_failures_pause_exactly_and_enabling_delivers_all_in_order(
         await happen(merchant_id, 60)
         await until_recorded(20)
         await asyncio.sleep(0.5)
-        assert len(receiver.requests) == await recorded_attempts() == 20, "sent to before the job has paused it"
+        assert len(receiver.requests) == await recorded_attempts() == 20, "a delivery was sent before the job paused it"
         paused = await asyncio.gather(*(pausing.pause_failing(clock.now()) for _ in range(3)))
         assert sum(paused) == 1
         view = await service.get_endpoint(merchant_id, "test", endpoint.id)
@@ -266,7 +266,7 @@ async def test_twenty_failures_pause_exactly_and_enabling_delivers_all_in_order(
         await until_settled()
 
     assert [request.seq for request in receiver.requests[20:]] == list(range(1, 62))
-    assert most_open == 1, "what goes two at a time may arrive out of order"
+    assert most_open == 1, "events sent two at a time may arrive out of order"
     view = await service.get_endpoint(merchant_id, "test", endpoint.id)
     assert (view.status, view.consecutive_failures) == ("enabled", 0)
     letters = await database.fetch_all("SELECT recipient FROM mail_outbox")

@@ -72,7 +72,7 @@ async def test_every_event_arrives_however_often_the_dispatcher_is_killed(
         assert process.stdout is not None
         assert await process.stdout.readline() == b"ready\n"
         await asyncio.sleep(0.05 + chance.random() * 0.8)
-        assert process.returncode is None, "it fell over by itself"
+        assert process.returncode is None, "it failed without a fault"
         process.kill()
         await process.wait()
     await recording

@@ -281,10 +281,10 @@ async def test_a_loop_that_fails_is_started_anew(own_services: Services, monkeyp
             while starts < 3:
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.3)
-        assert starts == 3, "two of one loop"
+        assert starts == 3, "two instances of one loop"
 
 
 def test_the_job_that_deliveries_ask_for_is_one_of_the_default_queue() -> None:
     assert default.QUEUE.arq_name == pausing.JOB_QUEUE
     (job,) = [job for job in default.QUEUE.jobs if job.name == pausing.JOB]
-    assert job.when == EVERY_SECOND, "a request that was lost may cost a second"
+    assert job.when == EVERY_SECOND, "a lost request may take a second"
