@@ -54,7 +54,7 @@ def main() -> None:
             used = {who: (used_s - before[who]) / got.answers for who, used_s in stack.cpu_s().items()}
             _line(name, got, used, empty=empty, inserts=pgbench, bare=bare)
 
-        load(invoices, seconds=1, script=_post_script(stack.key))  # so that there is something to copy
+        load(invoices, seconds=1, script=_post_script(stack.key))  # a first invoice to copy
         bare_creations = asyncio.run(_bare_creations(stack))
         measured("create invoice", invoices, _post_script(stack.key), pgbench=inserts, bare=bare_creations)
         _top_up(stack, SMALL)
@@ -118,14 +118,14 @@ def _pgbench(stack: Stack) -> float:
         script = Path(folder) / "insert.sql"
         script.write_text("INSERT INTO bench_rows (at, n) VALUES (now(), 'x');\n")
         asyncio.run(_execute(stack.dsn, "CREATE TABLE bench_rows (id bigserial PRIMARY KEY, at timestamptz, n text)"))
-        said = subprocess.run(
+        output = subprocess.run(
             [str(stack.postgres.pgbench), "-n", "-c16", "-j2", f"-T{SECONDS}", "-Mprepared", f"-f{script}", stack.dsn],
             check=True,
             capture_output=True,
             text=True,
         ).stdout
         asyncio.run(_execute(stack.dsn, "DROP TABLE bench_rows"))
-    return float(said.split("tps = ")[1].split()[0])
+    return float(output.split("tps = ")[1].split()[0])
 
 
 async def _execute(dsn: str, statement: str) -> None:
@@ -163,7 +163,7 @@ def _get_script(ids: list[str]) -> str:
 
 
 def _page_script(paths: list[str]) -> str:
-    """Pages asked for by ever new addresses, through a proxy that we trust: the limit is per address."""
+    """Page loads, each from a new address through a trusted proxy: the limit is per address."""
     listed = ",".join(f'"{path}"' for path in paths)
     return f"""
         local paths, n = {{{listed}}}, 0
@@ -206,7 +206,7 @@ def _cursor(stack: Stack, offset: int) -> str:
 
     async def find() -> asyncpg.Record:
         connection = await asyncpg.connect(stack.dsn)
-        row = await connection.fetchrow(
+        row: asyncpg.Record = await connection.fetchrow(
             "SELECT created_at, id FROM invoices ORDER BY created_at DESC, id DESC OFFSET $1 LIMIT 1", offset
         )
         await connection.close()

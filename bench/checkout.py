@@ -1,13 +1,13 @@
-"""How soon 2,000 open checkout pages show what happened, and what each of them costs: `make bench`.
+"""How soon 2,000 open checkout pages show a change, and what each page costs: `make bench`.
 
 A page is here what `checkout.js` makes of it: an event stream that stays open, a status read when it opens and
 one for each event. The limits of production are on, those per address included: the pages come from
 `PAGES / PAGES_PER_ADDRESS` addresses through a proxy that we trust, which keeps connections for the status reads.
 Each page is of an invoice of its own. The generator runs on the same machine and takes its share of the cores.
 
-Facts come in two ways: one by one (`POST …/cancel`, timed from before the request), and as a block that moves
-every page at once (one transaction; timed from its commit). *Told* is the event at the page, *shown* is the new
-state in the page's hands.
+Changes are made in two ways: one by one (`POST …/cancel`, timed from before the request), and as a block that
+changes every page at once (one transaction; timed from its commit). *Event* is the time of the page's event, *shown*
+that of the new state at the page.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from bench.stack import API, WEB_PROCESSES, Stack, running_stack
 PAGES = int(os.environ.get("BENCH_PAGES", "2000"))
 PAGES_PER_ADDRESS = 4
 WARM_UP_PAGES = 100
-"""Opened and closed before memory is measured: what the first pages of a process cost is no page's."""
+"""Opened and closed before memory is measured: the one-time cost of a process's first pages is not counted."""
 
 OPENED_TOGETHER = 50
 PROXY_CONNECTIONS = 64
@@ -44,13 +44,13 @@ FILES_NEEDED = 2 * PAGES + 500
 
 @dataclass
 class Page:
-    """An open page: whose, of which invoice, and when it last heard and showed something."""
+    """An open page: its address, its invoice, and when it last received an event and showed a state."""
 
     invoice_id: str
     path: str
     address: str
     status: str = ""
-    told_at: float = 0.0
+    event_at: float = 0.0
     shown_at: float = 0.0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -100,10 +100,10 @@ async def _measure(stack: Stack) -> None:
             f"  opened in {opened_s:.1f} s; {each_kib:.1f} KiB a page in the web processes (USS, its stream included)"
         )
 
-        told = await _one_by_one(stack, proxy, pages[: FACTS_PER_S * FACTS_S])
-        _line(f"{FACTS_PER_S} facts a second, each to one page", *told)
-        told = await _a_block(stack, pages[FACTS_PER_S * FACTS_S :])
-        _line(f"one block that moves {len(pages) - FACTS_PER_S * FACTS_S:,} pages", *told)
+        seconds = await _one_by_one(stack, proxy, pages[: FACTS_PER_S * FACTS_S])
+        _line(f"{FACTS_PER_S} changes a second, each of one page", *seconds)
+        seconds = await _a_block(stack, pages[FACTS_PER_S * FACTS_S :])
+        _line(f"one block that changes {len(pages) - FACTS_PER_S * FACTS_S:,} pages", *seconds)
         await close_all()
         proxy.close()
 
@@ -114,7 +114,7 @@ async def _one_by_one(stack: Stack, proxy: "Proxy", pages: list[Page]) -> tuple[
 
     async def cancel(page: Page) -> None:
         began[page.invoice_id] = time.monotonic()
-        status, body = await proxy.ask("POST", f"{API}/invoices/{page.invoice_id}/cancel", key)
+        status, body = await proxy.send("POST", f"{API}/invoices/{page.invoice_id}/cancel", key)
         assert status == 200, body
         await _until(page, "cancelled")
 
@@ -123,13 +123,13 @@ async def _one_by_one(stack: Stack, proxy: "Proxy", pages: list[Page]) -> tuple[
             group.create_task(cancel(page))
             await asyncio.sleep(1 / FACTS_PER_S)
     return (
-        [page.told_at - began[page.invoice_id] for page in pages],
+        [page.event_at - began[page.invoice_id] for page in pages],
         [page.shown_at - began[page.invoice_id] for page in pages],
     )
 
 
 async def _a_block(stack: Stack, pages: list[Page]) -> tuple[list[float], list[float]]:
-    """Every page's deposit is seen: what a watcher does with a block, its transaction and its notices."""
+    """Record a deposit for every page, as the watcher does for a block: one transaction and its notices."""
     async with running(wire(load(stack.environment))) as services:
         async with database.transaction():
             for page in pages:
@@ -139,11 +139,11 @@ async def _a_block(stack: Stack, pages: list[Page]) -> tuple[list[float], list[f
         committed_at = time.monotonic()
         await announce(*(page.invoice_id for page in pages))
         await asyncio.gather(*(_until(page, "confirming") for page in pages))
-    return [page.told_at - committed_at for page in pages], [page.shown_at - committed_at for page in pages]
+    return [page.event_at - committed_at for page in pages], [page.shown_at - committed_at for page in pages]
 
 
-def _line(name: str, told_s: list[float], shown_s: list[float]) -> None:
-    print(f"  {name:44} told {_percentiles(told_s)}   shown {_percentiles(shown_s)}", flush=True)
+def _line(name: str, event_s: list[float], shown_s: list[float]) -> None:
+    print(f"  {name:44} event {_percentiles(event_s)}   shown {_percentiles(shown_s)}", flush=True)
 
 
 def _percentiles(seconds: list[float]) -> str:
@@ -172,14 +172,14 @@ async def _listen(page: Page, port: int, proxy: "Proxy") -> None:
         await _refresh(page, proxy)
         while line := await reader.readline():
             if line.startswith(b"event: status"):
-                page.told_at = time.monotonic()
+                page.event_at = time.monotonic()
                 await _refresh(page, proxy)
     finally:
         writer.close()
 
 
 async def _refresh(page: Page, proxy: "Proxy") -> None:
-    status, body = await proxy.ask("GET", f"{page.path}/status", {"X-Forwarded-For": page.address})
+    status, body = await proxy.send("GET", f"{page.path}/status", {"X-Forwarded-For": page.address})
     assert status == 200, (status, body[:300])
     page.status = body.partition(b'data-status="')[2].partition(b'"')[0].decode()
     page.shown_at = time.monotonic()
@@ -187,14 +187,14 @@ async def _refresh(page: Page, proxy: "Proxy") -> None:
 
 
 class Proxy:
-    """Kept-alive connections to the web processes, as a reverse proxy has them. As thin as can be."""
+    """Kept-alive connections to the web processes, like those of a reverse proxy."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._room = asyncio.Semaphore(PROXY_CONNECTIONS)
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+    async def send(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
         """One request over any connection; status and body."""
         async with self._room:
             reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self._port)
@@ -222,7 +222,7 @@ def _request(method: str, path: str, headers: dict[str, str]) -> bytes:
 
 
 async def _invoices(stack: Stack, wanted: int) -> list[Page]:
-    """That many open invoices, made through the API, each with the address that its customer comes from."""
+    """Create that many open invoices through the API. Returns each with its customer's address."""
     numbers = count()
 
     def create(number: int) -> dict[str, str]:
@@ -252,12 +252,12 @@ async def _invoices(stack: Stack, wanted: int) -> list[Page]:
 
 
 def _address(number: int) -> str:
-    """A customer's: each in a /64 of its own, which is what limits count as one address."""
+    """A customer's address, each in its own /64, which the limits count as one address."""
     return f"2001:db8:0:{number:x}::1"
 
 
 def _memory_bytes(stack: Stack) -> int:
-    """What the web server's processes have for themselves."""
+    """The private memory of the web server's processes, in bytes."""
     parent = psutil.Process(stack.web.pid)
     return sum(process.memory_full_info().uss for process in [parent, *parent.children(recursive=True)])
 

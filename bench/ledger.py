@@ -46,7 +46,7 @@ AFTER_CHECKPOINT = 10_000
 
 
 def main() -> None:
-    """Parse, start Postgres, measure."""
+    """Parse the options, start Postgres, measure."""
     parser = argparse.ArgumentParser(description="Verification speed of ledgers.")
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--ledgers", type=int, default=1)
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 async def measure(dsn: str, count: int, ledgers: int) -> None:
-    """Fill, then time each."""
+    """Fill the ledgers, then time each step."""
     print(f"{count:,} entries in {ledgers} ledger(s), {os.cpu_count()} cores, Python {sys.version.split()[0]}")
     per_ledger = count // ledgers
     later = min(AFTER_CHECKPOINT, per_ledger // 10)
@@ -113,7 +113,7 @@ def chain_of(number: int) -> ChainId:
 
 
 async def fill(dsn: str, chain: ChainId, state: State, count: int) -> State:
-    """Continue a chain by COPY, with the guards off; where it then stands."""
+    """Continue a chain by COPY, with the triggers off. Returns its new state."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute("SET session_replication_role = replica")
@@ -197,7 +197,7 @@ def copy_line(ledger: int, entry: Entry) -> str:
 
 
 async def copy(connection: asyncpg.Connection, lines: list[str]) -> None:
-    """Send what has gathered."""
+    """Send the collected lines."""
     if lines:
         source = io.BytesIO(("\n".join(lines) + "\n").encode())
         await connection.copy_to_table("ledger_entries", source=source, columns=COLUMNS)
@@ -236,7 +236,7 @@ async def reading_rate(count: int) -> float:
 
 
 async def timed_check(*, full: bool) -> int:
-    """What reconciliation does; the entries read."""
+    """Verify the ledger as reconciliation does. Returns the number of entries read."""
     async with snapshot():
         result = await hash_chains.check(None, full=full)
     assert not result.findings, result.findings
@@ -244,7 +244,7 @@ async def timed_check(*, full: bool) -> int:
 
 
 class Memory:
-    """Time and resident memory over a block, looked at ten times a second."""
+    """Duration and resident memory of a `with` block, sampled ten times a second."""
 
     def __enter__(self) -> "Memory":
         self._process = psutil.Process()

@@ -28,12 +28,12 @@ from app.sandbox.processes import Process
 from app.wiring import running, wire
 
 WEB_PROCESSES = int(os.environ.get("BENCH_WEB_PROCESSES", "2"))
-"""As `swap-pay web` has them unless told otherwise (`WEB_WORKERS`)."""
+"""The default of `swap-pay web` (`WEB_WORKERS`)."""
 
 POOL_SIZE = 16
 API = "/api/v1/merchant"
 XPUB = "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8heNP3FGkeV9qwfzvZNSd54JoNXVsXFYSYwHsnJxqP"
-"""Of the public test phrase ("test … junk"): worth nothing."""
+"""The extended public key of the public test phrase ("test … junk"): worth nothing."""
 
 NETWORKS = f"""
 [[networks]]
@@ -86,7 +86,7 @@ def _cpu_s(process: Process) -> float:
 
 @contextmanager
 def running_stack(web_processes: int = WEB_PROCESSES) -> Iterator[Stack]:
-    """Start it all in a folder of its own, and stop and delete it at the end."""
+    """Start everything in a new folder; stop and delete it at the end."""
     home = Path(tempfile.mkdtemp(prefix="swap-pay-bench-"))
     server = postgres.start(home / "postgres")
     cache = valkey.start(home / "valkey")

@@ -35,7 +35,7 @@ EVENTS_EACH = int(os.environ.get("BENCH_EVENTS_EACH", "20"))
 TRICKLE_PER_S, TRICKLE_S = 100, 10
 WAITING = 100_000
 BARE_CONNECTIONS = (4, 16, 64)
-"""httpx grows slower with its connections: it is measured at its best."""
+"""httpx gets slower with more connections: this number gives its best rate."""
 
 BARE_SECONDS = 4
 BODY = json.dumps({"status": "paid", "note": "x" * 1_200}).encode()
@@ -69,7 +69,7 @@ async def _measure(stack: Stack, sink: Receiver, home: Path) -> None:
     keys = load(environment).data_keys
     await database.open_pool(stack.dsn, max_size=8)
     redis.open_client(environment["REDIS_URL"])
-    _ask(sink, "POST", "/behaviour", {"path": "/hanging", "delay_s": 60})
+    _request(sink, "POST", "/behaviour", {"path": "/hanging", "delay_s": 60})
     merchants = await _endpoints(sink, keys)
     worker = processes.start(
         "webhooks",
@@ -102,12 +102,12 @@ async def _bare(sink: Receiver, connections: int) -> float:
                 count += 1
 
         await asyncio.gather(*(work() for _ in range(connections)))
-    _ask(sink, "DELETE", "/requests")
+    _request(sink, "DELETE", "/requests")
     return count / BARE_SECONDS
 
 
 async def _endpoints(sink: Receiver, keys: DataKeys) -> list[str]:
-    """A merchant with an endpoint each; the merchants whose endpoints are well."""
+    """Create the merchants, each with an endpoint. Returns the merchants whose endpoints answer."""
     dead = f"https://localhost:{ports.free_port()}/dead"
     well = []
     for n in range(ENDPOINTS):
@@ -136,7 +136,7 @@ async def _make_endpoint(merchant_id: str, url: str, keys: DataKeys) -> None:
 
 
 class _Anything:
-    """Lets every URL pass at creation: a thousand look-ups of localhost are not what is measured."""
+    """Accepts every URL at creation: a thousand look-ups of localhost must not be measured."""
 
     async def check_target(self, url: str) -> Target:
         return parse_target(url, [ip_network("127.0.0.0/8")])
@@ -171,7 +171,7 @@ async def _throughput(sink: Receiver, merchants: Sequence[str], bare: float) -> 
 
 
 async def _latency(sink: Receiver, merchants: Sequence[str], when: str) -> None:
-    _ask(sink, "DELETE", "/requests")
+    _request(sink, "DELETE", "/requests")
     committed: dict[str, float] = {}
     for n in range(TRICKLE_PER_S * TRICKLE_S):
         merchant = merchants[n % len(merchants)]
@@ -180,7 +180,7 @@ async def _latency(sink: Receiver, merchants: Sequence[str], when: str) -> None:
         await asyncio.sleep(1 / TRICKLE_PER_S)
     await asyncio.sleep(3)
     arrivals: dict[str, list[float]] = {}
-    for record in _ask(sink, "GET", "/requests?limit=200000")["data"]:
+    for record in _request(sink, "GET", "/requests?limit=200000")["data"]:
         merchant = json.loads(record["body"])["merchant_id"]
         arrivals.setdefault(merchant, []).append(record["received_at"])
     delays = []
@@ -213,10 +213,10 @@ async def _pile_up(merchant_id: str) -> None:
 
 
 def _count(sink: Receiver) -> int:
-    return int(_ask(sink, "GET", "/requests?limit=1")["total"])
+    return int(_request(sink, "GET", "/requests?limit=1")["total"])
 
 
-def _ask(sink: Receiver, method: str, path: str, body: object = None) -> Any:
+def _request(sink: Receiver, method: str, path: str, body: object = None) -> Any:
     request = urllib.request.Request(sink.url + path, method=method)
     if body is not None:
         request.data = json.dumps(body).encode()

@@ -6,7 +6,7 @@ from app.ledger.verify import verify_all
 
 
 async def assert_books() -> None:
-    """I1, I2, I3 and I5, and the ledgers' side of I7. I4, the numbering of events, is tested with delivery."""
+    """Check I1, I2, I3, I5, and the ledgers' part of I7. I4, the numbering of events, is tested with delivery."""
     await assert_chains_verify()
     await assert_balances_are_sums()
     await assert_deposits_are_booked_once()

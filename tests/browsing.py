@@ -21,7 +21,9 @@ def opened(browser: Browser, url: str = "about:blank", width: int = 1280, **cont
     complaints: list[str] = []
     made = browser.new_context(viewport={"width": width, "height": 800}, **context)
     page = made.new_page()
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(url)
     try:

@@ -36,20 +36,20 @@ def main(arguments: list[str]) -> int:
     options.add_argument("-D", dest="headers_to", choices=["-"])
     options.add_argument("-o", dest="body_to", choices=["/dev/null"])
     options.add_argument("-w", dest="after", default="")
-    asked = options.parse_args(arguments)
-    headers = dict(line.split(": ", 1) for line in asked.headers)
-    method = asked.method or ("GET" if asked.data is None else "POST")
+    parsed = options.parse_args(arguments)
+    headers = dict(line.split(": ", 1) for line in parsed.headers)
+    method = parsed.method or ("GET" if parsed.data is None else "POST")
     try:
-        answer = httpx.request(method, asked.url, headers=headers, content=asked.data, trust_env=False)
+        answer = httpx.request(method, parsed.url, headers=headers, content=parsed.data, trust_env=False)
     except httpx.TransportError as error:
         print(f"curl: {error}", file=sys.stderr)
         return 7
-    if asked.headers_to:
+    if parsed.headers_to:
         lines = [f"HTTP/1.1 {answer.status_code}", *(f"{name}: {value}" for name, value in answer.headers.items())]
         print("\r\n".join([*lines, "", ""]), end="")
-    if not asked.body_to:
+    if not parsed.body_to:
         print(answer.text, end="")
-    print(asked.after.replace("%{http_code}", str(answer.status_code)).replace("\\n", "\n"), end="")
+    print(parsed.after.replace("%{http_code}", str(answer.status_code)).replace("\\n", "\n"), end="")
     return 0
 
 

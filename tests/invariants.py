@@ -33,5 +33,5 @@ async def assert_invariants(services: Services, *, full: bool = True, with_chain
                 findings += (await holdings.ask_chain(chain, books[key])).findings
             except ChainMoved:
                 continue
-    told = [f"{finding.check}: {finding.subject}: {finding.message} {dict(finding.figures)}" for finding in findings]
-    assert not told, "\n".join(told)
+    lines = [f"{finding.check}: {finding.subject}: {finding.message} {dict(finding.figures)}" for finding in findings]
+    assert not lines, "\n".join(lines)

@@ -78,7 +78,7 @@ async def clone_template(admin: asyncpg.Connection, name: str) -> None:
 
 @asynccontextmanager
 async def read_only(dsn: str) -> AsyncIterator[None]:
-    """Inside, the server is like one that a fail-over has demoted: sessions stay open, and none can write."""
+    """Inside, the server is read-only, as after a fail-over: sessions stay open, and none can write."""
     admin = await asyncpg.connect(dsn)
     await admin.execute("SET default_transaction_read_only = off")
 

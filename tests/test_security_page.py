@@ -20,14 +20,12 @@ PAGE = (TESTS / "data/security_page.txt").read_text()
 
 PROOFS: dict[str, tuple[str, ...]] = {
     "Treat the secret like a password.": (
-        "api_keys/test_keys.py::test_a_key_brings_its_merchant_along_and_shows_no_secret",
+        "api_keys/test_keys.py::test_a_key_is_read_with_its_merchant_and_shows_no_secret",
     ),
     "Put it in a secret manager, never commit it, never log it.": (
         "web/test_edge.py::test_the_access_log_names_the_route_and_no_secret",
     ),
-    "Use one key per integration role and scope it down": (
-        "api/test_invoices.py::test_a_key_does_what_its_scopes_say",
-    ),
+    "Use one key per integration role and scope it down": ("api/test_invoices.py::test_a_key_allows_only_its_scopes",),
     "Add an IP allowlist on every production key.": (
         "api_keys/test_keys.py::test_the_allowlist_knows_both_families",
         "web/test_rate_limits.py::test_a_spoofed_header_opens_no_allowlist",
@@ -42,10 +40,10 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "api_keys/test_keys.py::test_rotation_without_grace_ends_the_old_secret_at_once",
     ),
     "5 failed attempts": (
-        "api_keys/test_lockout.py::test_a_hundred_parallel_guesses_get_five_looks",
+        "api_keys/test_lockout.py::test_of_a_hundred_parallel_guesses_five_are_compared",
         "api_keys/test_lockout.py::test_the_lock_survives_redis_and_restarts_and_ends_after_an_hour",
     ),
-    "The lockout is per-key": ("api_keys/test_lockout.py::test_a_hundred_parallel_guesses_get_five_looks",),
+    "The lockout is per-key": ("api_keys/test_lockout.py::test_of_a_hundred_parallel_guesses_five_are_compared",),
     "Verify the Swap-Pay-Signatureheader": (
         "webhooks/test_signing.py::test_our_signature_is_hmac_of_time_and_body_under_the_whole_secret",
         "webhooks/test_delivery.py::test_an_event_arrives_signed_and_is_the_very_bytes_that_the_query_shows",
@@ -65,7 +63,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "core/test_outbound_targets.py::test_addresses_that_are_denied",
         "core/test_outbound_targets.py::test_a_denied_ipv4_address_is_denied_in_every_ipv6_form",
         "core/test_outbound_client.py::test_a_name_that_turns_private_is_never_connected_to",
-        "api/test_webhooks.py::test_an_unfit_url_is_refused_and_nothing_made",
+        "api/test_webhooks.py::test_a_refused_url_creates_no_endpoint",
     ),
     "Respond 2xx within 10 seconds.": (
         "test_security_page.py::test_a_receiver_has_ten_seconds",
@@ -100,21 +98,21 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "checkout/test_checkout_live.py::test_a_foreign_page_can_neither_pay_nor_frame",
     ),
     "Customer data:": (
-        "api/test_invoices.py::test_the_customers_address_is_kept_as_a_hash_alone",
+        "api/test_invoices.py::test_only_a_hash_of_the_customers_address_is_stored",
         "checkout/test_links.py::test_nothing_private_reaches_the_page_its_parts_or_headers",
     ),
     "Use raw minor units in your storage.": ("core/test_database.py::test_amounts_come_back_as_int",),
     "Never store amounts as floats.": ("test_architecture.py::test_money_code_holds_no_float",),
     "The exact amount on the hosted checkout includes the service fee.": (
-        "invoices/test_rules.py::test_every_unit_has_an_owner",
-        "checkout/test_pages.py::test_the_exact_amount_comes_first_and_once",
+        "invoices/test_rules.py::test_every_minor_unit_is_credited_to_somebody",
+        "checkout/test_pages.py::test_the_exact_amount_is_first_and_shown_once",
     ),
     "Wrong-amount transfers go to manual review.": (
         "deposits/test_payment.py::test_a_wrong_amount_goes_to_review_and_to_suspense",
     ),
     "Every payout and refund waits for operator approval": (
-        "withdrawals/test_approvals.py::test_postgres_refuses_to_store_what_nobody_approved",
-        "signer/test_signing.py::test_a_status_that_somebody_has_set_is_no_approval",
+        "withdrawals/test_approvals.py::test_postgres_refuses_an_unapproved_transaction",
+        "signer/test_signing.py::test_a_status_set_in_the_database_is_no_approval",
         "deposits/test_reviews.py::test_a_return_is_a_refund_that_another_operator_approves",
     ),
     "Ledger is hash-chained per (merchant, asset).": (
@@ -150,7 +148,7 @@ INTRODUCTION = ("Read this if", "The short version")
 
 
 def sentences() -> list[str]:
-    """The page, one sentence each. A line that is no item and follows no heading goes on with the one before it."""
+    """The page, one sentence each. A line that is no item and follows no heading continues the previous one."""
     paragraphs: list[str] = []
     for line in filter(None, map(str.strip, PAGE.splitlines())):
         if line.startswith("- ") or not paragraphs or paragraphs[-1] in NO_PROMISE or line in NO_PROMISE:

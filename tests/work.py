@@ -1,4 +1,4 @@
-"""The cost of a request, counted: comparing times is not reliable on a busy machine."""
+"""Count the cost of a request, because times are not reliable on a busy machine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

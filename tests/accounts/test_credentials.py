@@ -39,13 +39,13 @@ async def while_changing(world: World, started: Callable[[], Coroutine[Any, Any,
 async def test_a_request_from_before_a_change_can_not_change_credentials_after_it(
     settings: Settings, steady_clock: None
 ) -> None:
-    """A thief's request that waited for a slow hash while the owner changed the password."""
+    """An attacker's request waits for a slow hash while the owner changes the password."""
     world = await a_world(settings)
     person = await world.person()
     await invalidate(world)
     with pytest.raises(Outdated):
         await world.password_changes.change(person, NEW, session=world.session, address=HERE, now=clock.now())
-    with pytest.raises(Outdated):  # with the account as it is now, and a session from before
+    with pytest.raises(Outdated):  # with the account's present state, and a session from before
         await world.enrolment.turn_off(await world.person(), session=world.session, address=HERE, now=clock.now())
     assert (await world.person()).has_totp
     assert await sessions.find(world.token, clock.now()) is None
@@ -65,7 +65,7 @@ async def test_of_two_changes_from_one_browser_at_once_one_counts(settings: Sett
     assert sum(await asyncio.gather(*(change() for _ in range(5)))) == 1
 
 
-async def test_a_change_from_a_token_that_was_replaced_is_none(settings: Settings, steady_clock: None) -> None:
+async def test_a_replaced_token_changes_nothing(settings: Settings, steady_clock: None) -> None:
     """The owner gave a code, so that the browser has a new token; a copy of the old one changes nothing."""
     world = await a_world(settings)
     assert await sessions.renew(world.session, clock.now()) is not None

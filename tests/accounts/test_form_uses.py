@@ -65,7 +65,7 @@ async def test_a_second_submission_waits_for_a_limited_time(db: str, monkeypatch
         await form_uses.begin(ONE, "SES-1")
 
 
-async def test_a_secret_is_sealed_taken_once_and_by_its_session_and_page_alone(db: str, settings: Settings) -> None:
+async def test_a_secret_is_encrypted_and_read_once_by_its_own_session_and_page(db: str, settings: Settings) -> None:
     keys, now = settings.data_keys, clock.now()
     await form_uses.begin(ONE, "SES-1")
     await form_uses.finish(ONE, "/made", "a canary", keys)

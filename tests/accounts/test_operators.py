@@ -14,8 +14,8 @@ async def test_remove_operator_ends_the_right_and_every_session(
 ) -> None:
     world = await a_world(settings)
     await database.execute("UPDATE accounts SET is_operator = true WHERE id = $1", world.account_id)
-    status, said = await swap_pay(environment, "remove-operator", "--email", world.email, "--reason", "has left")
-    assert (status, f"{world.account_id} is no operator any more" in said) == (0, True), said
+    status, output = await swap_pay(environment, "remove-operator", "--email", world.email, "--reason", "has left")
+    assert (status, f"{world.account_id} is no operator any more" in output) == (0, True), output
     assert await sessions.find(world.token, clock.now()) is None
     with pytest.raises(operators.NotAnOperator):
         operators.operator_from_session(await found(await world.open_session()), address=None)
@@ -23,5 +23,5 @@ async def test_remove_operator_ends_the_right_and_every_session(
     assert row is not None
     assert (row["action"], row["subject"]) == ("operator.removed", world.account_id)
     assert "has left" in row["details"]
-    status, said = await swap_pay(environment, "remove-operator", "--email", world.email, "--reason", "again")
-    assert (status, "no operator has this e-mail address" in said) == (1, True), said
+    status, output = await swap_pay(environment, "remove-operator", "--email", world.email, "--reason", "again")
+    assert (status, "no operator has this e-mail address" in output) == (1, True), output

@@ -19,7 +19,7 @@ async def codes_of(account_id: str) -> list[str]:
         return await recovery_codes.create(account_id, clock.now())
 
 
-async def test_twenty_uses_of_one_code_at_once_are_one(settings: Settings) -> None:
+async def test_of_twenty_uses_of_one_code_at_once_one_counts(settings: Settings) -> None:
     account = await an_account(settings, totp=True)
     code, *_ = await codes_of(account.id)
 
@@ -55,7 +55,7 @@ async def test_new_codes_replace_old_ones_and_work_for_one_account(settings: Set
     assert await recovery_codes.use(account.id, new[0])
 
 
-async def test_guesses_share_the_tries_of_codes(settings: Settings) -> None:
+async def test_wrong_recovery_codes_count_toward_the_limit_of_codes(settings: Settings) -> None:
     account = await an_account(settings, totp=True)
     right, *_ = await codes_of(account.id)
     for _ in range(5):

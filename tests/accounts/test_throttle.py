@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 async def take(tries: list[tuple[Limit, str]]) -> bool:
-    """Whether a try was left. Each call stands for another process, which remembers nothing."""
+    """Use one try. Returns whether one was left. Each call acts as another process with no memory."""
     try:
         await Throttle(b"k" * 32).take(tries, clock.now())
     except ApiError as error:
@@ -25,7 +25,7 @@ async def take(tries: list[tuple[Limit, str]]) -> bool:
     return True
 
 
-async def test_a_hundred_at_once_get_five() -> None:
+async def test_of_a_hundred_tries_at_once_five_are_allowed() -> None:
     assert sum(await asyncio.gather(*(take([(FIVE, "mara")]) for _ in range(100)))) == 5
 
 

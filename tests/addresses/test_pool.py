@@ -27,7 +27,7 @@ async def test_open_invoices_never_share_an_address(services: Services) -> None:
     assert len({one.pay_in.address for one in made}) == 150
 
 
-async def test_two_processes_never_lend_the_same_address(services: Services) -> None:
+async def test_two_processes_never_reserve_the_same_address(services: Services) -> None:
     (network,) = services.networks
     books = [AddressBook(services.networks) for _ in range(3)]
     taken = await asyncio.gather(*(book.take(network, clock.now()) for book in books for _ in range(70)))
@@ -39,7 +39,7 @@ def small_pool(chain_settings: Callable[..., Settings], steady_clock: None) -> S
     return chain_settings(pool_cap=2, cool_down_minutes=30)
 
 
-async def test_a_pool_at_its_cap_says_so_and_an_address_rests_before_the_next(small_pool: Settings) -> None:
+async def test_a_full_pool_is_reported_and_an_address_cools_down_before_reuse(small_pool: Settings) -> None:
     async with running(wire(small_pool)) as services:
         merchant = await terms(service_fee_bps=0)
         first, second = await invoice(services, merchant), await invoice(services, merchant)
@@ -57,8 +57,8 @@ async def test_a_pool_at_its_cap_says_so_and_an_address_rests_before_the_next(sm
         assert (first.pay_in.cent_tail, third.pay_in.cent_tail) == (1, 2)
 
 
-async def test_an_amount_at_an_address_stays_one_invoices_alone_for_a_month(small_pool: Settings) -> None:
-    """With 99 tails an address comes back to the same one; the same sum would then be two invoices'."""
+async def test_an_amount_at_an_address_belongs_to_one_invoice_for_a_month(small_pool: Settings) -> None:
+    """There are 99 tails, so an address gets the same tail again; the same sum would then match two invoices."""
     async with running(wire(small_pool)) as services:
         merchant = await terms(service_fee_bps=0)
         first = await invoice(services, merchant)
@@ -69,7 +69,7 @@ async def test_an_amount_at_an_address_stays_one_invoices_alone_for_a_month(smal
         assert len(sums) == 2
 
 
-async def test_fresh_addresses_are_never_lent_again_and_need_no_tail(
+async def test_fresh_addresses_are_used_once_and_need_no_tail(
     chain_settings: Callable[..., Settings], steady_clock: None
 ) -> None:
     async with running(wire(chain_settings(address_mode="fresh"))) as services:

@@ -1,4 +1,4 @@
-"""The merchant API as an integrator reaches it: the whole app, a key, and a client that speaks HTTP to it."""
+"""Fixtures for the merchant API: the whole app, a key, and an HTTP client."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -42,7 +42,8 @@ class Integrator:
     async def invoice(self, once: str, **fields: Any) -> dict[str, Any]:
         response = await self.post("/invoices", INVOICE | fields, once=once)
         assert response.status_code == 201, response.text
-        return response.json()
+        body: dict[str, Any] = response.json()
+        return body
 
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}
@@ -65,7 +66,7 @@ async def client(chain_settings: Callable[..., Settings], steady_clock: None) ->
 
 
 async def _run(app: Edge, started: asyncio.Event, stop: asyncio.Event) -> None:
-    """One task from start to stop: Litestar's lifespan can't be left from another than it was entered in."""
+    """Run the app in one task: Litestar's lifespan must end in the task that started it."""
     async with app.lifespan():
         started.set()
         await stop.wait()
@@ -86,7 +87,7 @@ NewKey = Callable[..., Awaitable[str]]
 
 @pytest.fixture
 def new_key(server: Served, chain_settings: Callable[..., Settings]) -> NewKey:
-    """Makes a test key for the server, of a new merchant that takes USDT and ETH; every scope unless some are given."""
+    """Returns a function that creates a test key of a new merchant with USDT and ETH; by default with every scope."""
     peppers = chain_settings().api_key_peppers
 
     async def make(*scopes: Scope) -> str:
@@ -103,7 +104,7 @@ NewIntegrator = Callable[..., Awaitable[Integrator]]
 
 @pytest.fixture
 def new_integrator(client: httpx.AsyncClient, chain_settings: Callable[..., Settings]) -> NewIntegrator:
-    """Makes a merchant that takes USDT and ETH, and a key for it."""
+    """Returns a function that creates a merchant that accepts USDT and ETH, and its key."""
     peppers = chain_settings().api_key_peppers
 
     async def make(*scopes: Scope, service_fee_bps: int = 80, rate_limit_per_minute: int = 10_000) -> Integrator:
@@ -127,5 +128,5 @@ def new_integrator(client: httpx.AsyncClient, chain_settings: Callable[..., Sett
 
 @pytest.fixture
 async def integrator(new_integrator: NewIntegrator) -> Integrator:
-    """A merchant's server whose key may do everything."""
+    """A merchant's server with a key that has every scope."""
     return await new_integrator()

@@ -1,4 +1,4 @@
-"""The whole app on a real Granian, for tests in which the server's own parsing counts."""
+"""The whole app on a real Granian, for tests of the server's own parsing."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ START_TIMEOUT_S = 90
 
 @dataclass(frozen=True)
 class Served:
-    """A running server; `log_path` has what it wrote."""
+    """A running server; `log_path` is its log."""
 
     url: str
     port: int
@@ -28,7 +28,7 @@ class Served:
     process: subprocess.Popen[bytes]
 
     def faults(self) -> list[str]:
-        """The lines of its log that tell of a fault of ours."""
+        """The lines of its log about faults of the gateway."""
         return [line for line in self.log_path.read_text().splitlines() if "request_failed" in line]
 
 

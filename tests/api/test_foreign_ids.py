@@ -1,4 +1,4 @@
-"""Every route of the API that names something: with an id of another merchant's it answers as with an id of nothing."""
+"""On every API route with an id, another merchant's id is answered like one that does not exist."""
 
 import re
 from collections.abc import Callable
@@ -27,18 +27,18 @@ BODIES: dict[str, Any] = {
     "refunds": {"amount": "1.00", "refund_address": STRANGER},
     "replay": {"since": "2026-01-01T00:00:00Z"},
 }
-"""What the last part of a path wants in its body; the others take an empty one."""
+"""The body that a path needs, by its last part; all others get an empty one."""
 
 
 async def one_of_everything(
     owner: Integrator, services: Services, driver: AnvilDriver, token: str, keys: DataKeys
 ) -> dict[str, str]:
-    """What the other merchant has, by the name of a path's parameter."""
+    """Create one object of each kind for the other merchant. Returns the ids by path parameter."""
     paid = await owner.invoice("k")
     await pay_on_chain(services, driver, token, paid["pay_in"]["address"], int(paid["pay_in"]["amount_raw"]))
-    asked = {"asset": "USDT", "chain": "ethereum", "amount": "1.00", "destination": STRANGER}
+    body = {"asset": "USDT", "chain": "ethereum", "amount": "1.00", "destination": STRANGER}
     made = {
-        "payout_id": await owner.post("/payouts", asked, once="p"),
+        "payout_id": await owner.post("/payouts", body, once="p"),
         "refund_id": await owner.post(f"/invoices/{paid['id']}/refunds", BODIES["refunds"], once="r"),
         "webhook_id": await owner.post("/webhooks", HOOK, once="w"),
     }
@@ -48,7 +48,12 @@ async def one_of_everything(
     return {"invoice_id": paid["id"], "event_id": event} | {name: answer.json()["id"] for name, answer in made.items()}
 
 
-async def test_another_merchants_ids_are_as_good_as_none_on_every_route(
+def filled(path: str, ids: dict[str, str]) -> str:
+    """The path with each parameter replaced by its id."""
+    return re.sub(r"\{(\w+)\}", lambda parameter: ids[parameter[1]], path)
+
+
+async def test_another_merchants_ids_are_not_found_on_any_route(
     integrator: Integrator,
     new_integrator: NewIntegrator,
     chain_settings: Callable[..., Settings],
@@ -67,7 +72,7 @@ async def test_another_merchants_ids_are_as_good_as_none_on_every_route(
             for ids in (theirs, NOTHING):
                 answer = await integrator.client.request(
                     method.upper(),
-                    re.sub(r"\{(\w+)\}", lambda part, ids=ids: ids[part[1]], path),
+                    filled(path, ids),
                     json=BODIES.get(path.rpartition("/")[2], {}) if method in ("post", "patch") else None,
                     headers=integrator.headers() | {"Idempotency-Key": f"{method} {path}"},
                 )
@@ -75,5 +80,5 @@ async def test_another_merchants_ids_are_as_good_as_none_on_every_route(
                 answers.append({k: v for k, v in answer.json()["error"].items() if k != "request_id"})
             assert answers[0] == answers[1], path
             walked += 1
-    assert walked >= 17, "hardly any route was walked"
+    assert walked >= 17, "too few routes were tested"
     assert all(path.startswith(BASE) for path in document["paths"])

@@ -1,4 +1,4 @@
-"""What people type into descriptions and reasons can't turn the text around it, in the API and on any page."""
+"""Descriptions and reasons can't reverse the text around them, in the API and on any page."""
 
 import types
 from typing import Any, get_args, get_type_hints
@@ -55,12 +55,12 @@ async def test_descriptions_lose_their_direction_controls(integrator: Integrator
     assert (await integrator.get(f"/invoices/{made['id']}")).json() == made
 
 
-def test_so_do_the_texts_of_other_bodies_and_of_forms() -> None:
-    asked = decode(
+def test_other_bodies_and_forms_lose_direction_controls_too() -> None:
+    decoded = decode(
         b'{"amount":"1","refund_address":"0x","reason":"a\\u202eb","customer_visible_reason":"c\xe2\x80\xae"}',
         RefundRequest,
     )
-    assert (asked.reason, asked.customer_visible_reason) == ("ab", "c")
+    assert (decoded.reason, decoded.customer_visible_reason) == ("ab", "c")
     assert decode(b'{"url":"https://a","description":"\\u2066x"}', WebhookRequest).description == "x"
     assert decode(b'{"description":"\\u2066x"}', WebhookChange).description == "x"
     form = Form.of([("name", f" {DIRECTION_CONTROLS}Ann\u202e "), ("password", "\u202ep")])

@@ -1,4 +1,4 @@
-"""What a caller notices while Postgres or Redis hangs: an answer in time, and no invoice more or less than was made."""
+"""What a caller notices while Postgres or Redis hangs: an answer in time, and no invoice lost or doubled."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ from tests.services import read_only
 WAIT_S = 2
 MOST_S = WAIT_S + 2
 READY_S = 2
-"""A busy machine adds something to the first; the second is what the contract says."""
+"""The first includes time for a busy machine; the second is the contract's limit."""
 
 AT_ONCE = 40
 """Reads at the same time: more than the pool has connections."""
@@ -27,15 +27,15 @@ AT_ONCE = 40
 BODY = {"amount": "5.00", "currency": "USDT", "chain": "ethereum"}
 
 
-async def timed(asked: Awaitable[httpx.Response]) -> tuple[httpx.Response, float]:
+async def timed(request: Awaitable[httpx.Response]) -> tuple[httpx.Response, float]:
     began_s = time.monotonic()
-    answer = await asked
+    answer = await request
     return answer, time.monotonic() - began_s
 
 
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
-    """With less patience than in production: tests/resilience/test_hangs.py holds the real limits."""
+    """With shorter time limits than in production: tests/resilience/test_hangs.py holds the real limits."""
     return environment | {"DATABASE_WAIT_S": str(WAIT_S)}
 
 
@@ -45,8 +45,8 @@ async def test_with_postgres_stopped_everybody_is_answered_in_time(
     # Given an invoice, its page, and a signed-in browser,
     invoice = await integrator.invoice("before")
     pay = invoice["payment_url"].removeprefix("https://pay.example.test")
-    session = {"Cookie": f"{cookies.SESSION}=whoever"}
-    # when Postgres stands still,
+    session = {"Cookie": f"{cookies.SESSION}=anything"}
+    # when Postgres hangs,
     with postgres.process.paused():
         began_s = time.monotonic()
         api = [timed(integrator.get(f"/invoices/{invoice['id']}")) for _ in range(AT_ONCE)]
@@ -54,26 +54,26 @@ async def test_with_postgres_stopped_everybody_is_answered_in_time(
         pages = [timed(client.get(pay)), timed(client.get("/cabinet", headers=session))]
         ready = [timed(client.get("/readyz")) for _ in range(3)]
         alive, ready_later = timed(client.get("/healthz")), _later(client)
-        told = await asyncio.gather(*api, *pages, *ready, alive, ready_later)
+        replies = await asyncio.gather(*api, *pages, *ready, alive, ready_later)
         waited_s = time.monotonic() - began_s
-    # then the API says so in its envelope, pages in words, readiness at once, and the process is alive.
+    # then the API answers with its error envelope, pages with a message, readiness at once, and liveness is 200.
     count = len(api)
-    for answer, took_s in told[:count]:
+    for answer, took_s in replies[:count]:
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "UNAVAILABLE")
         assert int(answer.headers["Retry-After"]) >= 1
         assert took_s < MOST_S
-    for answer, took_s in told[count : count + 2]:
+    for answer, took_s in replies[count : count + 2]:
         assert answer.status_code == 503
         assert answer.headers["Content-Type"].startswith("text/html")
         assert took_s < MOST_S
-    assert 'http-equiv="refresh"' in told[count][0].text
-    for answer, took_s in [*told[count + 2 : count + 5], told[-1]]:
+    assert 'http-equiv="refresh"' in replies[count][0].text
+    for answer, took_s in [*replies[count + 2 : count + 5], replies[-1]]:
         assert (answer.status_code, answer.json()["database"]) == (503, "down")
         assert took_s < READY_S
-    assert told[-2][0].status_code == 200
-    assert told[-2][1] < READY_S
+    assert replies[-2][0].status_code == 200
+    assert replies[-2][1] < READY_S
     assert waited_s < MOST_S
-    # And when it goes on, what was asked for is asked for again, and was made once.
+    # And when Postgres continues, the requests are repeated, and each invoice exists once.
     for number in range(3):
         made = await integrator.post("/invoices", BODY, once=f"hang-{number}")
         assert made.status_code == 201
@@ -84,12 +84,12 @@ async def test_with_postgres_stopped_everybody_is_answered_in_time(
 
 
 async def _later(client: httpx.AsyncClient) -> tuple[httpx.Response, float]:
-    """Readiness asked for when all connections are waited for already."""
+    """Request readiness when every connection is already in use."""
     await asyncio.sleep(WAIT_S / 2)
     return await timed(client.get("/readyz"))
 
 
-async def test_a_server_that_a_fail_over_has_left_read_only_is_unavailable_and_left(
+async def test_a_server_left_read_only_by_a_fail_over_is_unavailable_and_replaced(
     integrator: Integrator, postgres: Postgres
 ) -> None:
     await integrator.invoice("before")
@@ -117,7 +117,7 @@ async def test_with_redis_stopped_the_first_creation_takes_a_second_at_most(
 
 
 @pytest.mark.usefixtures("valkey")
-async def test_an_open_page_looks_by_itself_while_redis_hangs_and_listens_again_after_it(
+async def test_an_open_page_polls_while_redis_hangs_and_streams_again_afterwards(
     valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "PING_AFTER_S", 0.3)

@@ -50,8 +50,8 @@ async def test_height_lag_and_last_block(integrator: Integrator, services: Servi
     await driver.mine(150)  # more than one batch
     await watcher.tick()
     block = await driver.call("eth_getBlockByNumber", hex(start + 150), False)
-    seen = await network(integrator)
-    assert seen | {"checked_at": None, "last_scanned_block": None} == {
+    network_now = await network(integrator)
+    assert network_now | {"checked_at": None, "last_scanned_block": None} == {
         "chain": "ethereum",
         "name": "Ethereum",
         "chain_id": 31337,
@@ -63,9 +63,12 @@ async def test_height_lag_and_last_block(integrator: Integrator, services: Servi
         "checked_at": None,
         "halted": False,
     }
-    assert (seen["last_scanned_block"]["height"], seen["last_scanned_block"]["hash"]) == (start + 150, block["hash"])
-    assert datetime.fromisoformat(seen["last_scanned_block"]["time"]).timestamp() == int(block["timestamp"], 16)
-    assert before <= datetime.fromisoformat(seen["checked_at"]) <= clock.now()
+    assert (network_now["last_scanned_block"]["height"], network_now["last_scanned_block"]["hash"]) == (
+        start + 150,
+        block["hash"],
+    )
+    assert datetime.fromisoformat(network_now["last_scanned_block"]["time"]).timestamp() == int(block["timestamp"], 16)
+    assert before <= datetime.fromisoformat(network_now["checked_at"]) <= clock.now()
 
 
 async def test_a_reorganisation_leaves_no_gap(integrator: Integrator, services: Services, driver: AnvilDriver) -> None:
@@ -76,23 +79,27 @@ async def test_a_reorganisation_leaves_no_gap(integrator: Integrator, services: 
     await driver.reorg(5)
     await driver.mine(2)
     await watcher.tick()
-    seen = await network(integrator)
-    assert (seen["coverage_contiguous"], seen["lag_blocks"], seen["height"]) == (True, 0, await driver.height())
+    network_now = await network(integrator)
+    assert (network_now["coverage_contiguous"], network_now["lag_blocks"], network_now["height"]) == (
+        True,
+        0,
+        await driver.height(),
+    )
     block = await driver.call("eth_getBlockByNumber", "latest", False)
-    assert seen["last_scanned_block"]["hash"] == block["hash"]
+    assert network_now["last_scanned_block"]["hash"] == block["hash"]
 
 
 async def test_a_worker_that_lags(integrator: Integrator, services: Services, driver: AnvilDriver) -> None:
-    """It knows of blocks that it has not read: so it stands between two batches of a long way to catch up."""
+    """It knows of blocks that it has not read, as between two batches while it catches up."""
     (watcher,) = services.watchers()
     await watcher.tick()
     await database.execute("UPDATE network_cursors SET head_height = head_height + 7")
-    seen = await network(integrator)
-    assert seen["lag_blocks"] == 7
-    assert seen["height"] == seen["last_scanned_block"]["height"] + 7
+    network_now = await network(integrator)
+    assert network_now["lag_blocks"] == 7
+    assert network_now["height"] == network_now["last_scanned_block"]["height"] + 7
 
 
-async def test_a_gap_shows(integrator: Integrator, services: Services, driver: AnvilDriver) -> None:
+async def test_a_gap_is_reported(integrator: Integrator, services: Services, driver: AnvilDriver) -> None:
     (watcher,) = services.watchers()
     await watcher.tick()
     await driver.mine(10)

@@ -1,4 +1,4 @@
-"""The OpenAPI document against the standard, the routes, the catalogue, and what the app does."""
+"""The OpenAPI document agrees with the standard, the routes, the error catalogue, and the app."""
 
 import base64
 import json
@@ -49,7 +49,7 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 async def described(client: httpx.AsyncClient) -> dict[str, Any]:
-    """The document as anybody gets it, without a key."""
+    """The document, fetched without a key."""
     answer = await client.get("/api/v1/openapi.json")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, JSON)
     body: dict[str, Any] = answer.json()
@@ -58,7 +58,11 @@ async def described(client: httpx.AsyncClient) -> dict[str, Any]:
 
 def operations(described: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     """(path, method, operation) of the whole document."""
-    return [(path, method, told) for path, methods in described["paths"].items() for method, told in methods.items()]
+    return [
+        (path, method, operation)
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    ]
 
 
 def validator(described: dict[str, Any], schema: dict[str, Any]) -> Any:
@@ -71,7 +75,7 @@ async def test_it_is_openapi_3_1(described: dict[str, Any]) -> None:
     assert [error.message for error in jsonschema_rs.validator_for(OPENAPI_31).iter_errors(described)] == []
     for schema in described["components"]["schemas"].values():
         jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
-    ids = [told["operationId"] for _, _, told in operations(described)]
+    ids = [operation["operationId"] for _, _, operation in operations(described)]
     assert len(set(ids)) == len(ids)
     for reference in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(described)):
         place: Any = described
@@ -96,14 +100,14 @@ async def test_every_route_of_the_api_is_in_it_and_nothing_else(
 async def test_every_operation_and_field_says_what_it_is(described: dict[str, Any]) -> None:
     known_tags = {tag["name"] for tag in described["tags"]}
     assert all(tag["description"] for tag in described["tags"])
-    for path, method, told in operations(described):
-        assert told["summary"], path
-        assert told["description"], path
-        assert set(told["tags"]) <= known_tags
-        for parameter in told["parameters"]:
+    for path, method, operation in operations(described):
+        assert operation["summary"], path
+        assert operation["description"], path
+        assert set(operation["tags"]) <= known_tags
+        for parameter in operation["parameters"]:
             assert parameter["description"], (path, parameter["name"])
-        if method in ("post", "put", "patch") and "requestBody" in told:
-            assert "example" in told["requestBody"]["content"][JSON]
+        if method in ("post", "put", "patch") and "requestBody" in operation:
+            assert "example" in operation["requestBody"]["content"][JSON]
     for name, schema in described["components"]["schemas"].items():
         assert schema["description"], name
         for field, about in schema.get("properties", {}).items():
@@ -112,10 +116,10 @@ async def test_every_operation_and_field_says_what_it_is(described: dict[str, An
 
 
 async def test_every_documented_error_is_of_the_catalogue_and_in_its_status(described: dict[str, Any]) -> None:
-    for path, _, told in operations(described):
-        statuses = {int(status) for status in told["responses"]}
+    for path, _, operation in operations(described):
+        statuses = {int(status) for status in operation["responses"]}
         assert {400, 401, 403, 429, 500} <= statuses, path
-        for status, response in told["responses"].items():
+        for status, response in operation["responses"].items():
             assert response["headers"]["X-Request-Id"]
             if int(status) < 400:
                 continue
@@ -133,13 +137,15 @@ def test_every_code_has_a_meaning() -> None:
 
 
 async def test_examples_of_answers_and_bodies_are_valid(described: dict[str, Any]) -> None:
-    for path, _, told in operations(described):
-        success = next(response for status, response in told["responses"].items() if status < "300")
-        contents = [part["content"][JSON] for part in (success, told.get("requestBody")) if part and "content" in part]
-        assert contents or "204" in told["responses"], path
+    for path, _, operation in operations(described):
+        success = next(response for status, response in operation["responses"].items() if status < "300")
+        contents = [
+            part["content"][JSON] for part in (success, operation.get("requestBody")) if part and "content" in part
+        ]
+        assert contents or "204" in operation["responses"], path
         for content in contents:
             validator(described, content["schema"]).validate(content["example"])
-        for parameter in told["parameters"]:
+        for parameter in operation["parameters"]:
             if "example" in parameter:
                 validator(described, parameter["schema"]).validate(parameter["example"])
 
@@ -152,7 +158,7 @@ async def test_example_requests_work_and_answer_as_described(
     driver: AnvilDriver,
     token: str,
 ) -> None:
-    """Each operation is sent as its examples have it; things that exist stand for those in the examples."""
+    """Send each operation with its example, with the ids of existing objects."""
     services = wire(chain_settings())
     paid = await integrator.invoice("paid", amount="1000")
     await pay_on_chain(services, driver, token, paid["pay_in"]["address"], int(paid["pay_in"]["amount_raw"]))
@@ -161,13 +167,13 @@ async def test_example_requests_work_and_answer_as_described(
     made = {"{invoice_id}": (await integrator.invoice("first"))["id"]}
     await number_events(fan_out_with(chain_settings().data_keys))
     made["{event_id}"] = (await integrator.get("/events")).json()["data"][0]["event_id"]
-    for path, method, told in operations(described):
-        examples = {parameter["name"]: parameter.get("example") for parameter in told["parameters"]}
+    for path, method, operation in operations(described):
+        examples = {parameter["name"]: parameter.get("example") for parameter in operation["parameters"]}
         by_place = {
-            place: [p["name"] for p in told["parameters"] if p["in"] == place and examples[p["name"]] is not None]
+            place: [p["name"] for p in operation["parameters"] if p["in"] == place and examples[p["name"]] is not None]
             for place in ("query", "header")
         }
-        body = told.get("requestBody", {}).get("content", {}).get(JSON, {}).get("example")
+        body = operation.get("requestBody", {}).get("content", {}).get(JSON, {}).get("example")
         webhook = await integrator.post("/webhooks", {"url": f"{HOOK}/{method}{path}"}, once=f"{method} {path}")
         made["{webhook_id}"] = webhook.json()["id"]
         payout = await integrator.post("/payouts", PAYOUT, once=f"{method} {path}")
@@ -187,7 +193,7 @@ async def test_example_requests_work_and_answer_as_described(
             **({"json": body} if body else {}),
         )
         assert answer.status_code < 300, (path, answer.text)
-        response = told["responses"][str(answer.status_code)]
+        response = operation["responses"][str(answer.status_code)]
         if answer.status_code == 204:
             continue
         validator(described, response["content"][JSON]["schema"]).validate(answer.json())
@@ -198,23 +204,25 @@ async def test_example_requests_work_and_answer_as_described(
 async def test_accepted_query_parameters_are_the_documented_ones(
     client: httpx.AsyncClient, described: dict[str, Any], integrator: Integrator
 ) -> None:
-    names = {p["name"] for _, _, told in operations(described) for p in told["parameters"] if p["in"] == "query"}
+    names = {
+        p["name"] for _, _, operation in operations(described) for p in operation["parameters"] if p["in"] == "query"
+    }
     assert {"limit", "cursor", "status", "asset"} <= names
-    for path, method, told in operations(described):
-        documented = {p["name"] for p in told["parameters"] if p["in"] == "query"}
+    for path, method, operation in operations(described):
+        documented = {p["name"] for p in operation["parameters"] if p["in"] == "query"}
         for name in names | {"colour"}:
             answer = await client.request(method, path, params={name: "x"}, headers=integrator.headers())
             unknown = answer.status_code == 400 and "is not a known parameter" in answer.json()["error"]["message"]
             assert unknown == (name not in documented), (path, name, answer.text)
 
 
-async def test_nothing_internal_is_told(described: dict[str, Any]) -> None:
-    told = json.dumps(described)
+async def test_nothing_internal_is_shown(described: dict[str, Any]) -> None:
+    operation = json.dumps(described)
     for internal in ("/metrics", "/healthz", "/readyz", "/pay/{", "litestar", "msgspec", "contract, section"):
-        assert internal not in told.replace("https://pay.example.com/pay/INV-", ""), internal
+        assert internal not in operation.replace("https://pay.example.com/pay/INV-", ""), internal
 
 
-async def test_it_is_cached_by_its_content(client: httpx.AsyncClient) -> None:
+async def test_the_document_has_an_etag_of_its_content(client: httpx.AsyncClient) -> None:
     for path in ("/api/v1/openapi.json", "/docs/api"):
         first = await client.get(path)
         again = await client.get(path, headers={"If-None-Match": first.headers["ETag"]})

@@ -14,7 +14,7 @@ INVOICES = f"{BASE}/invoices".encode()
 
 
 def send(server: Served, raw: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of the answer to these very bytes; status 0 for a connection that was closed."""
+    """Send exactly these bytes. Returns status, headers and body; status 0 if the connection was closed."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         with contextlib.suppress(OSError):  # it may answer and close before it has read everything
             connection.sendall(raw)
@@ -41,7 +41,7 @@ def request(method: bytes, target: bytes, *headers: bytes, body: bytes = b"", an
 
 
 def code(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, str]:
-    """Status and code, after a look at the envelope."""
+    """Check the error envelope. Returns the status and the code."""
     status, headers, body = answer
     error = json.loads(body)["error"]
     assert set(error) == {"code", "message", "request_id"}
@@ -88,8 +88,8 @@ def paths_and_methods(server: Served, key: bytes) -> None:
         answer = send(server, request(method, INVOICES, key))
         assert answer[1]["allow"] == "GET, HEAD, POST", method
         assert code(answer) == (405, "METHOD_NOT_ALLOWED")
-    status, told, body = send(server, request(b"HEAD", INVOICES, key))
-    assert (status, told["content-type"], body) == (200, "application/json", b"")
+    status, reply_headers, body = send(server, request(b"HEAD", INVOICES, key))
+    assert (status, reply_headers["content-type"], body) == (200, "application/json", b"")
 
 
 def queries(server: Served, key: bytes) -> None:
@@ -216,7 +216,7 @@ def hardly_http(server: Served, key: bytes) -> None:
 
 
 def read_two_ways(server: Served, key: bytes) -> None:
-    """What a proxy and we could understand differently. Granian's own answers are bare, ours are in the envelope."""
+    """Requests that a proxy and the gateway could interpret differently. Granian's own answers have no envelope."""
     start, close, chunk = b"POST " + INVOICES + b" HTTP/1.1\r\n", b"connection: close\r\n", b"2\r\n{}\r\n0\r\n\r\n"
     rest = key + b"\r\n" + JSON + b"\r\n" + ONCE + b"\r\n"
     host, two, zipped = b"host: x\r\n", b"content-length: 2\r\n", b"content-encoding: gzip\r\n"

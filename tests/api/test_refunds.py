@@ -1,4 +1,4 @@
-"""Refunds as an integrator asks for them: every state, event and refusal, and what they do to invoice and balance."""
+"""Refunds by the API: every state, event and refusal, and what they do to invoice and balance."""
 
 import asyncio
 from collections.abc import Callable
@@ -39,12 +39,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 """Of an invoice over 5.00 USDT, which leaves 4.96 and a tail. Our own addresses come to these."""
 
 
-class Counter:
+class Shop:
     """A merchant's server, its customers' payments, and the operators behind them."""
 
     def __init__(self, integrator: Integrator, services: Services, driver: AnvilDriver, token: str) -> None:
         self.integrator, self.services, self.driver, self.token = integrator, services, driver, token
-        self.asked = 0
+        self.requests_sent = 0
 
     async def paid_invoice(self) -> dict[str, Any]:
         made = await self.integrator.invoice(f"invoice-{clock.monotonic_s()}")
@@ -54,20 +54,21 @@ class Counter:
         return await self.invoice(made["id"])
 
     async def invoice(self, invoice_id: str) -> dict[str, Any]:
-        return (await self.integrator.get(f"/invoices/{invoice_id}")).json()
+        body: dict[str, Any] = (await self.integrator.get(f"/invoices/{invoice_id}")).json()
+        return body
 
-    async def ask(self, invoice_id: str, amount: str = "1.00", **fields: Any) -> Any:
-        self.asked += 1
+    async def request_refund(self, invoice_id: str, amount: str = "1.00", **fields: Any) -> Any:
+        self.requests_sent += 1
         body = {"amount": amount, "refund_address": STRANGER, **fields}
-        return await self.integrator.post(f"/invoices/{invoice_id}/refunds", body, once=f"refund-{self.asked}")
+        return await self.integrator.post(f"/invoices/{invoice_id}/refunds", body, once=f"refund-{self.requests_sent}")
 
     async def refund(self, invoice_id: str, amount: str = "1.00", **fields: Any) -> str:
-        answer = await self.ask(invoice_id, amount, **fields)
+        answer = await self.request_refund(invoice_id, amount, **fields)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
     async def refused(self, invoice_id: str, amount: str = "1.00", **fields: Any) -> tuple[int, str]:
-        answer = await self.ask(invoice_id, amount, **fields)
+        answer = await self.request_refund(invoice_id, amount, **fields)
         return answer.status_code, answer.json()["error"]["code"]
 
     async def status(self, refund_id: str) -> str:
@@ -75,27 +76,29 @@ class Counter:
 
 
 @pytest.fixture
-async def counter(
+async def shop(
     integrator: Integrator, chain_settings: Callable[..., Settings], driver: AnvilDriver, token: str
-) -> Counter:
-    return Counter(integrator, wire(chain_settings()), driver, token)
+) -> Shop:
+    return Shop(integrator, wire(chain_settings()), driver, token)
 
 
 @pytest.fixture
-async def ops(counter: Counter) -> Operator:
-    return await operator(counter.services.settings.data_keys)
+async def ops(shop: Shop) -> Operator:
+    return await operator(shop.services.settings.data_keys)
 
 
-def whole(invoice: dict[str, Any]) -> str:
+def net_of(invoice: dict[str, Any]) -> str:
     """The invoice's whole net."""
     return f"{int(invoice['net_raw']) / 10**6:.6f}"
 
 
-async def test_partial_refunds_roll_the_invoice_up(counter: Counter, ops: Operator) -> None:
-    invoice = await counter.paid_invoice()
-    merchant_id, net_raw = counter.integrator.merchant_id, int(invoice["net_raw"])
+async def test_partial_refunds_roll_the_invoice_up(shop: Shop, ops: Operator) -> None:
+    invoice = await shop.paid_invoice()
+    merchant_id, net_raw = shop.integrator.merchant_id, int(invoice["net_raw"])
 
-    first = (await counter.ask(invoice["id"], "2.00", reason="one came back", customer_visible_reason="sorry")).json()
+    first = (
+        await shop.request_refund(invoice["id"], "2.00", reason="one came back", customer_visible_reason="sorry")
+    ).json()
     assert first == first | {
         "status": "pending_approval",
         "invoice_id": invoice["id"],
@@ -111,122 +114,122 @@ async def test_partial_refunds_roll_the_invoice_up(counter: Counter, ops: Operat
         "txid": None,
     }
     assert await balance(merchant_id) == (net_raw - 2_000_000, 2_000_000)
-    assert (await counter.invoice(invoice["id"]))["status"] == "paid"
+    assert (await shop.invoice(invoice["id"]))["status"] == "paid"
 
-    await approve(counter.services, first["id"], ops)
-    assert await counter.status(first["id"]) == "approved"
-    await send(counter.services, first["id"])
-    assert (await counter.integrator.get(f"/refunds/{first['id']}")).json()["txid"] is not None
-    await confirm(counter.services, first["id"])
-    await confirm(counter.services, first["id"])  # a signer that crashed says it again
+    await approve(shop.services, first["id"], ops)
+    assert await shop.status(first["id"]) == "approved"
+    await send(shop.services, first["id"])
+    assert (await shop.integrator.get(f"/refunds/{first['id']}")).json()["txid"] is not None
+    await confirm(shop.services, first["id"])
+    await confirm(shop.services, first["id"])  # a signer that crashed reports it again
 
-    assert await counter.status(first["id"]) == "confirmed"
-    partly = await counter.invoice(invoice["id"])
+    assert await shop.status(first["id"]) == "confirmed"
+    partly = await shop.invoice(invoice["id"])
     assert (partly["status"], partly["refunded_raw"]) == ("partially_refunded", "2000000")
     assert await balance(merchant_id) == (net_raw - 2_000_000, 0)
 
-    rest = await counter.refund(invoice["id"], f"{(net_raw - 2_000_000) / 10**6:.6f}")
-    await approve(counter.services, rest, ops)
-    await send(counter.services, rest)
-    await confirm(counter.services, rest)
+    rest = await shop.refund(invoice["id"], f"{(net_raw - 2_000_000) / 10**6:.6f}")
+    await approve(shop.services, rest, ops)
+    await send(shop.services, rest)
+    await confirm(shop.services, rest)
 
-    done = await counter.invoice(invoice["id"])
+    done = await shop.invoice(invoice["id"])
     assert (done["status"], done["refunded_raw"], done["credited_raw"]) == ("refunded", str(net_raw), str(net_raw))
     assert await balance(merchant_id) == (0, 0)
     assert await balance("platform:fees") == (40_000, 0)  # the service was rendered
     states = ["refund.pending_approval", "refund.approved", "refund.submitted", "refund.confirmed"]
     assert await event_types(first["id"]) == await event_types(rest) == states
-    told = (await event_types(invoice["id"]))[-2:]
-    assert told == ["invoice.partially_refunded", "invoice.refunded"]
-    assert await counter.refused(invoice["id"], "0.01") == (409, "INVOICE_NOT_REFUNDABLE")
+    events = (await event_types(invoice["id"]))[-2:]
+    assert events == ["invoice.partially_refunded", "invoice.refunded"]
+    assert await shop.refused(invoice["id"], "0.01") == (409, "INVOICE_NOT_REFUNDABLE")
     await assert_books()
     await assert_invoices()
 
 
 @pytest.mark.parametrize("end", ["rejected", "taken back", "failed", "expired"])
-async def test_what_comes_to_nothing_gives_the_lock_back(counter: Counter, ops: Operator, end: str) -> None:
-    invoice = await counter.paid_invoice()
-    refund_id = await counter.refund(invoice["id"], whole(invoice))
-    assert await counter.refused(invoice["id"], "0.01") == (400, "REFUND_EXCEEDS_NET")
+async def test_a_refund_that_is_not_paid_releases_its_amount(shop: Shop, ops: Operator, end: str) -> None:
+    invoice = await shop.paid_invoice()
+    refund_id = await shop.refund(invoice["id"], net_of(invoice))
+    assert await shop.refused(invoice["id"], "0.01") == (400, "REFUND_EXCEEDS_NET")
 
     if end == "rejected":
-        await counter.services.approvals.reject(refund_id, ops.id, "ask the customer again", clock.now())
+        await shop.services.approvals.reject(refund_id, ops.id, "ask the customer again", clock.now())
     elif end == "taken back":
-        await approve(counter.services, refund_id, ops)
-        await counter.services.approvals.reject(refund_id, ops.id, "on second thoughts", clock.now())
+        await approve(shop.services, refund_id, ops)
+        await shop.services.approvals.reject(refund_id, ops.id, "on second thoughts", clock.now())
     elif end == "failed":
-        await approve(counter.services, refund_id, ops)
-        await send(counter.services, refund_id)
-        await revert(counter.services, refund_id)
+        await approve(shop.services, refund_id, ops)
+        await send(shop.services, refund_id)
+        await revert(shop.services, refund_id)
     else:
         clock.shift(timedelta(days=7, minutes=1))
-        assert await expire_stale(counter.services.withdrawals, 7, clock.now()) == 1
+        assert await expire_stale(shop.services.withdrawals, 7, clock.now()) == 1
 
-    seen = (await counter.integrator.get(f"/refunds/{refund_id}")).json()
+    current = (await shop.integrator.get(f"/refunds/{refund_id}")).json()
     status = "failed" if end == "failed" else "rejected"
-    assert seen["status"] == status
-    assert seen["status_reason"]
+    assert current["status"] == status
+    assert current["status_reason"]
     assert (await event_types(refund_id))[-1] == f"refund.{status}"
-    after = await counter.invoice(invoice["id"])
+    after = await shop.invoice(invoice["id"])
     assert (after["status"], after["refunded_raw"]) == ("paid", "0")
-    assert await balance(counter.integrator.merchant_id) == (int(invoice["net_raw"]), 0)
-    await counter.refund(invoice["id"], whole(invoice))  # and may be asked for again
+    assert await balance(shop.integrator.merchant_id) == (int(invoice["net_raw"]), 0)
+    await shop.refund(invoice["id"], net_of(invoice))  # and may be requested again
     await assert_books()
 
 
-async def test_what_is_refused(counter: Counter, token: str) -> None:
-    invoice = await counter.paid_invoice()
+async def test_what_is_refused(shop: Shop, token: str) -> None:
+    invoice = await shop.paid_invoice()
     ours = invoice["pay_in"]["address"]
     traps = [({"refund_address": trap}, "INVALID_DESTINATION") for trap in (ours, ours.lower(), token)]
     for fields, code in [*REFUSED, *traps]:
-        assert await counter.refused(invoice["id"], **fields) == (400, code), fields
-    assert await balance(counter.integrator.merchant_id) == (int(invoice["net_raw"]), 0)
-    assert (await counter.integrator.get("/refunds")).json()["data"] == []
+        assert await shop.refused(invoice["id"], **fields) == (400, code), fields
+    assert await balance(shop.integrator.merchant_id) == (int(invoice["net_raw"]), 0)
+    assert (await shop.integrator.get("/refunds")).json()["data"] == []
 
 
-async def test_only_what_was_paid_is_refunded(counter: Counter) -> None:
-    made = await counter.integrator.invoice("unpaid")
-    assert await counter.refused(made["id"]) == (409, "INVOICE_NOT_REFUNDABLE")
-    await counter.integrator.post(f"/invoices/{made['id']}/cancel")
-    assert await counter.refused(made["id"]) == (409, "INVOICE_NOT_REFUNDABLE")
-    assert await counter.refused("INV-0000000000") == (404, "INVOICE_NOT_FOUND")
+async def test_only_paid_invoices_are_refunded(shop: Shop) -> None:
+    made = await shop.integrator.invoice("unpaid")
+    assert await shop.refused(made["id"]) == (409, "INVOICE_NOT_REFUNDABLE")
+    await shop.integrator.post(f"/invoices/{made['id']}/cancel")
+    assert await shop.refused(made["id"]) == (409, "INVOICE_NOT_REFUNDABLE")
+    assert await shop.refused("INV-0000000000") == (404, "INVOICE_NOT_FOUND")
 
 
-async def test_paused_capped_or_spent(counter: Counter) -> None:
-    invoice = await counter.paid_invoice()
-    merchant_id = counter.integrator.merchant_id
+async def test_refunds_are_refused_when_paused_above_the_cap_or_above_the_balance(shop: Shop) -> None:
+    invoice = await shop.paid_invoice()
+    merchant_id = shop.integrator.merchant_id
     await merchants.pause("refunds", "an incident", clock.now())
-    answer = await counter.ask(invoice["id"])
+    answer = await shop.request_refund(invoice["id"])
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "REFUNDS_DISABLED")
     assert "Retry-After" in answer.headers
-    await payout(counter.services, merchant_id, "1.00", destination=STRANGER)  # another switch
+    await payout(shop.services, merchant_id, "1.00", destination=STRANGER)  # another switch
     await merchants.resume("refunds")
 
     await merchants.set_daily_cap(merchant_id, NETWORK, "USDT", 2_500_000)
-    assert await counter.refused(invoice["id"], "1.51") == (403, "DAILY_CAP_EXCEEDED")
-    await counter.refund(invoice["id"], "1.50")
+    assert await shop.refused(invoice["id"], "1.51") == (403, "DAILY_CAP_EXCEEDED")
+    await shop.refund(invoice["id"], "1.50")
     await merchants.set_daily_cap(merchant_id, NETWORK, "USDT", None)
 
-    await payout(counter.services, merchant_id, "2.00", destination=STRANGER)
-    assert await counter.refused(invoice["id"], "1.00") == (400, "INSUFFICIENT_BALANCE")
+    await payout(shop.services, merchant_id, "2.00", destination=STRANGER)
+    assert await shop.refused(invoice["id"], "1.00") == (400, "INSUFFICIENT_BALANCE")
 
 
-async def test_parallel_refunds_never_exceed_the_net(counter: Counter) -> None:
-    invoice, other = await counter.paid_invoice(), await counter.paid_invoice()
-    answers = await asyncio.gather(*(counter.ask(invoice["id"], "1.00") for _ in range(25)))
+async def test_parallel_refunds_never_exceed_the_net(shop: Shop) -> None:
+    invoice, other = await shop.paid_invoice(), await shop.paid_invoice()
+    answers = await asyncio.gather(*(shop.request_refund(invoice["id"], "1.00") for _ in range(25)))
     assert sorted(answer.status_code for answer in answers) == 4 * [201] + 21 * [400]
     assert {answer.json()["error"]["code"] for answer in answers if answer.status_code == 400} == {"REFUND_EXCEEDS_NET"}
     both_raw = int(invoice["net_raw"]) + int(other["net_raw"])
-    assert await balance(counter.integrator.merchant_id) == (both_raw - 4_000_000, 4_000_000)
+    assert await balance(shop.integrator.merchant_id) == (both_raw - 4_000_000, 4_000_000)
     await assert_books()
 
 
-async def test_an_invoices_refunds_and_payouts_share_one_balance(counter: Counter) -> None:
-    invoice = await counter.paid_invoice()
-    merchant_id = counter.integrator.merchant_id
+async def test_an_invoices_refunds_and_payouts_share_one_balance(shop: Shop) -> None:
+    invoice = await shop.paid_invoice()
+    merchant_id = shop.integrator.merchant_id
     answers = await asyncio.gather(
-        *(counter.ask(invoice["id"], "1.00") for _ in range(8)),
-        *(payout(counter.services, merchant_id, "1.00", destination=STRANGER) for _ in range(8)),
+        *(shop.request_refund(invoice["id"], "1.00") for _ in range(8)),
+        *(payout(shop.services, merchant_id, "1.00", destination=STRANGER) for _ in range(8)),
         return_exceptions=True,
     )
     refunds = [answer for answer in answers[:8] if answer.status_code == 201]  # type: ignore[union-attr]
@@ -236,25 +239,25 @@ async def test_an_invoices_refunds_and_payouts_share_one_balance(counter: Counte
     assert (available_raw, locked_raw) == (int(invoice["net_raw"]) - 4_000_000, 4_000_000)
 
 
-async def test_a_replay_is_byte_for_byte(counter: Counter) -> None:
-    invoice = await counter.paid_invoice()
+async def test_a_replay_is_byte_for_byte(shop: Shop) -> None:
+    invoice = await shop.paid_invoice()
     path, body = f"/invoices/{invoice['id']}/refunds", {"amount": "1.00", "refund_address": STRANGER}
-    first = await counter.integrator.post(path, body, once="twice")
-    again = await counter.integrator.post(path, body, once="twice")
+    first = await shop.integrator.post(path, body, once="twice")
+    again = await shop.integrator.post(path, body, once="twice")
     assert (again.status_code, again.content) == (201, first.content)
     assert again.headers["Idempotent-Replayed"] == "true"
-    other = await counter.integrator.post(path, body | {"amount": "2.00"}, once="twice")
+    other = await shop.integrator.post(path, body | {"amount": "2.00"}, once="twice")
     assert other.json()["error"]["code"] == "IDEMPOTENCY_KEY_REUSED_DIFFERENT_BODY"
-    keyless = await counter.integrator.post(path, body)
+    keyless = await shop.integrator.post(path, body)
     assert keyless.json()["error"]["code"] == "IDEMPOTENCY_REQUIRED"
-    assert await balance(counter.integrator.merchant_id) == (int(invoice["net_raw"]) - 1_000_000, 1_000_000)
+    assert await balance(shop.integrator.merchant_id) == (int(invoice["net_raw"]) - 1_000_000, 1_000_000)
 
 
-async def test_lists_are_the_merchants_own_in_the_keys_mode(counter: Counter, new_integrator: NewIntegrator) -> None:
-    invoice, other = await counter.paid_invoice(), await counter.paid_invoice()
-    mine = [await counter.refund(invoice["id"], "0.50") for _ in range(3)]
-    elsewhere = await counter.refund(other["id"], "0.50")
-    ours = counter.integrator
+async def test_lists_are_the_merchants_own_in_the_keys_mode(shop: Shop, new_integrator: NewIntegrator) -> None:
+    invoice, other = await shop.paid_invoice(), await shop.paid_invoice()
+    mine = [await shop.refund(invoice["id"], "0.50") for _ in range(3)]
+    elsewhere = await shop.refund(other["id"], "0.50")
+    ours = shop.integrator
 
     page = (await ours.get("/refunds", limit=3)).json()
     assert [refund["id"] for refund in page["data"]] == [elsewhere, mine[2], mine[1]]
@@ -274,7 +277,7 @@ async def test_lists_are_the_merchants_own_in_the_keys_mode(counter: Counter, ne
 
     stranger = await new_integrator()
     live = await api_key(
-        counter.services.settings.api_key_peppers,
+        shop.services.settings.api_key_peppers,
         scopes=["refunds.write", "invoices.read"],
         mode="live",
         merchant_id=ours.merchant_id,
@@ -294,35 +297,33 @@ async def test_lists_are_the_merchants_own_in_the_keys_mode(counter: Counter, ne
         assert (attempt.status_code, attempt.json()["error"]["code"]) == (404, "INVOICE_NOT_FOUND")
 
 
-async def test_a_key_needs_the_scope(counter: Counter) -> None:
-    invoice = await counter.paid_invoice()
+async def test_a_key_needs_the_scope(shop: Shop) -> None:
+    invoice = await shop.paid_invoice()
     key = await api_key(
-        counter.services.settings.api_key_peppers,
+        shop.services.settings.api_key_peppers,
         scopes=[Scope.REFUNDS_READ.value],
-        merchant_id=counter.integrator.merchant_id,
+        merchant_id=shop.integrator.merchant_id,
     )
-    reader = Integrator(counter.integrator.merchant_id, key.id, key.full, counter.integrator.client)
+    reader = Integrator(shop.integrator.merchant_id, key.id, key.full, shop.integrator.client)
     assert (await reader.get("/refunds")).status_code == 200
     body = {"amount": "1.00", "refund_address": STRANGER}
     answer = await reader.post(f"/invoices/{invoice['id']}/refunds", body, once="x")
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "MISSING_SCOPE")
 
 
-async def test_a_refund_that_is_confirmed_after_the_credit_was_reversed_is_a_part(
-    counter: Counter, ops: Operator
-) -> None:
-    """The payment may come back, and with it the rest that can be refunded."""
-    await counter.driver.mine(1)
-    invoice = await counter.paid_invoice()
-    refund_id = await counter.refund(invoice["id"], "2.00")
-    await approve(counter.services, refund_id, ops)
-    await send(counter.services, refund_id)
-    await counter.driver.reorg(4)
-    (watcher,) = counter.services.watchers()
+async def test_a_refund_that_is_confirmed_after_the_credit_was_reversed_is_a_part(shop: Shop, ops: Operator) -> None:
+    """The payment may return, and the rest can be refunded then."""
+    await shop.driver.mine(1)
+    invoice = await shop.paid_invoice()
+    refund_id = await shop.refund(invoice["id"], "2.00")
+    await approve(shop.services, refund_id, ops)
+    await send(shop.services, refund_id)
+    await shop.driver.reorg(4)
+    (watcher,) = shop.services.watchers()
     await watcher.tick()
-    assert (await counter.invoice(invoice["id"]))["credited"] is False
-    await confirm(counter.services, refund_id)
-    after = await counter.invoice(invoice["id"])
+    assert (await shop.invoice(invoice["id"]))["credited"] is False
+    await confirm(shop.services, refund_id)
+    after = await shop.invoice(invoice["id"])
     assert (after["status"], after["refunded_raw"]) == ("partially_refunded", "2000000")
     await assert_books()
     await assert_invoices()

@@ -1,8 +1,9 @@
-"""How many statements the hot paths cost Postgres: each is a round trip, and there must not creep in another."""
+"""The number of SQL statements of the hot paths. Each is a round trip, so the number must not grow."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 
@@ -12,56 +13,56 @@ from tests.api.conftest import Integrator
 
 @asynccontextmanager
 async def statements() -> AsyncIterator[list[str]]:
-    """The statements that the one open connection of the pool runs meanwhile."""
-    seen: list[str] = []
+    """Collect the statements that the pool's open connection runs inside the block."""
+    statements_run: list[str] = []
 
-    def note(record: object) -> None:
-        seen.append(" ".join(str(record.query).split()))  # type: ignore[attr-defined]
+    def note(record: Any) -> None:
+        statements_run.append(" ".join(record.query.split()))
 
     async with database.pool().acquire() as connection:
         connection.add_query_logger(note)
         bare = connection._con
     try:
-        yield seen
+        yield statements_run
     finally:
         bare.remove_query_logger(note)
 
 
-async def counted(ask: Callable[[], object]) -> list[str]:
-    """What one request runs, one after the other, once everything is warm."""
+async def counted(request: Callable[[], Awaitable[httpx.Response]]) -> list[str]:
+    """The statements of one request, in order, after some requests to warm up."""
     for _ in range(3):  # the pool may open a second connection meanwhile, and each learns a statement's types once
-        await ask()  # type: ignore[misc]
+        await request()
         await asyncio.sleep(0.2)  # the refill of addresses, the key's last use: beside the request, now and then
-    async with statements() as seen:
-        answer: httpx.Response = await ask()  # type: ignore[misc, assignment]
+    async with statements() as statements_run:
+        answer = await request()
         assert answer.status_code < 300, answer.text
-    return seen
+    return statements_run
 
 
 async def test_a_creation_costs_the_key_and_one_statement(integrator: Integrator) -> None:
     numbers = iter(range(1_000))
     body = {"amount": "5", "currency": "USDT", "chain": "ethereum"}
-    seen = await counted(lambda: integrator.post("/invoices", body, once=f"k{next(numbers)}"))
-    assert len(seen) == 2, seen
-    assert 'FROM "api_keys"' in seen[0]
-    assert seen[1].startswith("WITH permitted AS")
+    statements_run = await counted(lambda: integrator.post("/invoices", body, once=f"k{next(numbers)}"))
+    assert len(statements_run) == 2, statements_run
+    assert 'FROM "api_keys"' in statements_run[0]
+    assert statements_run[1].startswith("WITH permitted AS")
 
 
 async def test_a_read_costs_the_key_and_one_statement(integrator: Integrator) -> None:
     made = await integrator.invoice("k")
-    seen = await counted(lambda: integrator.get(f"/invoices/{made['id']}"))
-    assert len(seen) == 2, seen
+    statements_run = await counted(lambda: integrator.get(f"/invoices/{made['id']}"))
+    assert len(statements_run) == 2, statements_run
 
 
 async def test_a_page_of_the_list_costs_the_key_and_one_statement(integrator: Integrator) -> None:
     for n in range(5):
         await integrator.invoice(f"k{n}")
-    seen = await counted(lambda: integrator.get("/invoices", limit=3))
-    assert len(seen) == 2, seen
+    statements_run = await counted(lambda: integrator.get("/invoices", limit=3))
+    assert len(statements_run) == 2, statements_run
 
 
 async def test_the_checkout_page_costs_one_statement(integrator: Integrator) -> None:
     made = await integrator.invoice("k")
     path = made["payment_url"].removeprefix("https://pay.example.test")
-    seen = await counted(lambda: integrator.client.get(path))
-    assert len(seen) == 1, seen
+    statements_run = await counted(lambda: integrator.client.get(path))
+    assert len(statements_run) == 1, statements_run

@@ -1,4 +1,4 @@
-"""Requests that come together share statements and commits; nobody may notice but by the clock."""
+"""Requests that arrive together share statements and commits, and each gets its own answer."""
 
 import asyncio
 from collections import Counter
@@ -18,13 +18,13 @@ def outcome(answer: httpx.Response) -> str:
 
 async def test_a_clash_fails_only_those_that_clash(integrator: Integrator, new_integrator: NewIntegrator) -> None:
     other = await new_integrator()
-    asked = [integrator.post("/invoices", INVOICE, once=f"plain {n}") for n in range(20)]
-    asked += [integrator.post("/invoices", INVOICE | {"order_id": "1042"}, once=f"order {n}") for n in range(10)]
-    asked += [integrator.post("/invoices", INVOICE | {"chain": "tron"}, once=f"chain {n}") for n in range(5)]
-    asked += [integrator.post("/invoices", INVOICE | {"amount": "7"}, once="twin") for _ in range(5)]
-    asked += [other.post("/invoices", INVOICE | {"order_id": "1042"}, once=f"plain {n}") for n in range(1)]
+    requests = [integrator.post("/invoices", INVOICE, once=f"plain {n}") for n in range(20)]
+    requests += [integrator.post("/invoices", INVOICE | {"order_id": "1042"}, once=f"order {n}") for n in range(10)]
+    requests += [integrator.post("/invoices", INVOICE | {"chain": "tron"}, once=f"chain {n}") for n in range(5)]
+    requests += [integrator.post("/invoices", INVOICE | {"amount": "7"}, once="twin") for _ in range(5)]
+    requests += [other.post("/invoices", INVOICE | {"order_id": "1042"}, once=f"plain {n}") for n in range(1)]
 
-    answers = await asyncio.gather(*asked)
+    answers = await asyncio.gather(*requests)
 
     assert Counter(map(outcome, answers)) == {
         "201": 20 + 1 + 5 + 1,
@@ -39,17 +39,15 @@ async def test_a_clash_fails_only_those_that_clash(integrator: Integrator, new_i
     assert await database.fetch_value("SELECT count(*) FROM idempotency_records") == len(made)
 
 
-async def test_reads_that_come_together_give_each_its_own(
-    integrator: Integrator, new_integrator: NewIntegrator
-) -> None:
+async def test_reads_at_once_each_get_their_own_answer(integrator: Integrator, new_integrator: NewIntegrator) -> None:
     other = await new_integrator()
     own, foreign = await integrator.invoice("k"), await other.invoice("k")
     unknown = {"INV-0000000000", "INV-%D8%00", "INV-\N{SNOWMAN}", "x" * 300}
 
-    asked = [integrator.get(f"/invoices/{made['id']}") for made in (own, foreign) for _ in range(10)]
-    asked += [other.get(f"/invoices/{made['id']}") for made in (own, foreign) for _ in range(10)]
-    asked += [integrator.get(f"/invoices/{invoice_id}") for invoice_id in unknown]
-    answers = await asyncio.gather(*asked)
+    requests = [integrator.get(f"/invoices/{made['id']}") for made in (own, foreign) for _ in range(10)]
+    requests += [other.get(f"/invoices/{made['id']}") for made in (own, foreign) for _ in range(10)]
+    requests += [integrator.get(f"/invoices/{invoice_id}") for invoice_id in unknown]
+    answers = await asyncio.gather(*requests)
 
     assert [answer.status_code for answer in answers] == [200] * 10 + [404] * 20 + [200] * 10 + [404] * len(unknown)
     assert {answer.content for answer in answers[:10]} == {(await integrator.get(f"/invoices/{own['id']}")).content}

@@ -1,4 +1,4 @@
-"""`/webhooks` and `/events` as an integrator sees them; deliveries themselves are in tests/webhooks."""
+"""`/webhooks` and `/events`; deliveries themselves are in tests/webhooks."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ def keys(chain_settings: Callable[..., Settings]) -> DataKeys:
     return chain_settings().data_keys
 
 
-async def test_an_endpoint_from_birth_to_deletion(integrator: Integrator) -> None:
+async def test_an_endpoint_from_creation_to_deletion(integrator: Integrator) -> None:
     made = await integrator.post("/webhooks", HOOK, once="k")
     assert made.status_code == 201, made.text
     webhook = made.json()
@@ -65,7 +65,7 @@ async def test_an_endpoint_from_birth_to_deletion(integrator: Integrator) -> Non
         "nonsense",
     ],
 )
-async def test_an_unfit_url_is_refused_and_nothing_made(integrator: Integrator, url: str) -> None:
+async def test_a_refused_url_creates_no_endpoint(integrator: Integrator, url: str) -> None:
     refused = await integrator.post("/webhooks", {"url": url}, once="k")
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "INVALID_INPUT")
     assert refused.json()["error"]["message"].startswith("url: ")
@@ -97,7 +97,7 @@ async def test_events_are_numbered_without_a_hole_and_shown_as_their_bytes(
     assert stored in after.text
 
 
-async def test_another_merchants_webhooks_and_events_are_as_good_as_none(
+async def test_another_merchants_webhooks_and_events_are_not_found(
     integrator: Integrator, new_integrator: NewIntegrator, keys: DataKeys
 ) -> None:
     other = await new_integrator()

@@ -1,4 +1,4 @@
-"""The life of a key: issued, used, changed, rotated, expired, revoked; and the pepper beneath it."""
+"""The life of a key: issued, used, changed, rotated, expired, revoked; and the rotation of the pepper."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ def peppers(settings: Settings) -> Peppers:
 
 
 async def enter(authenticator: Authenticator, presented: str, address: str = "203.0.113.5") -> Principal | str:
-    """The principal, or the code of the refusal."""
+    """Authenticate. Returns the principal, or the error code."""
     try:
         return await authenticator.authenticate(presented, ip_address(address), clock.now())
     except ApiError as error:
@@ -48,7 +48,7 @@ def count_statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return sent
 
 
-async def test_a_key_brings_its_merchant_along_and_shows_no_secret(peppers: Peppers) -> None:
+async def test_a_key_is_read_with_its_merchant_and_shows_no_secret(peppers: Peppers) -> None:
     owner = await merchant(name="Bakery", service_fee_bps=120, fee_payer="customer")
     key = await api_key(peppers, merchant_id=owner, scopes=["invoices.write"], mode="live")
     principal = await enter(Authenticator(peppers), key.full)
@@ -86,7 +86,7 @@ async def test_a_right_secret_costs_one_statement(peppers: Peppers, monkeypatch:
         "sspay_sec_test_A_\n",
     ],
 )
-async def test_what_is_no_key_is_refused_without_a_look_into_the_database(
+async def test_a_malformed_key_is_refused_without_a_query(
     peppers: Peppers, presented: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = count_statements(monkeypatch)
@@ -110,7 +110,7 @@ async def test_revocation_and_expiry_work_on_the_next_request(peppers: Peppers) 
     clock.shift(timedelta(days=1))
     assert await enter(authenticator, revoked.full) == "API_KEY_REVOKED"
     assert await enter(authenticator, expiring.full) == "API_KEY_EXPIRED"
-    assert await enter(authenticator, revoked.guess(1)) == "INVALID_API_KEY"  # strangers don't learn of it
+    assert await enter(authenticator, revoked.guess(1)) == "INVALID_API_KEY"  # strangers don't learn of the expiry
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ async def test_other_graces_are_refused(peppers: Peppers, grace_hours: int) -> N
         )
 
 
-async def test_a_new_pepper_takes_over_key_by_key(peppers: Peppers) -> None:
+async def test_a_new_pepper_replaces_the_old_one_key_by_key(peppers: Peppers) -> None:
     key = await api_key(peppers)
     both = Peppers({**peppers.keys, 2: os.urandom(32)})
     only_new = Peppers({2: both.keys[2]})
@@ -169,7 +169,7 @@ async def test_a_new_pepper_takes_over_key_by_key(peppers: Peppers) -> None:
     assert await enter(Authenticator(peppers), key.full) == "INVALID_API_KEY"
 
 
-async def test_keys_of_others_do_not_exist(peppers: Peppers) -> None:
+async def test_keys_of_another_merchant_are_not_found(peppers: Peppers) -> None:
     key, stranger = await api_key(peppers), await merchant(name="Stranger")
     for attempt in (
         service.get_key(key.id, stranger),
@@ -217,7 +217,7 @@ async def change(key: IssuedKey, **changes: object) -> repository.Key:
         ("allowlist", [""]),
     ],
 )
-async def test_settings_without_sense_are_refused_by_name(peppers: Peppers, field: str, value: object) -> None:
+async def test_invalid_settings_are_refused_by_name(peppers: Peppers, field: str, value: object) -> None:
     key = await api_key(peppers)
     with pytest.raises(ApiError, match=f"INVALID_INPUT: {field}"):
         await change(key, **{field: value})

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("db", "valkey")
 
 def evaluated() -> float:
     """Secrets compared so far, right and wrong."""
-    return sum(EVALUATIONS.labels(outcome)._value.get() for outcome in ("right", "wrong"))
+    return sum(float(EVALUATIONS.labels(outcome)._value.get()) for outcome in ("right", "wrong"))
 
 
 async def outcomes(site: object, keys: list[str]) -> Counter[str]:
@@ -31,46 +31,46 @@ async def outcomes(site: object, keys: list[str]) -> Counter[str]:
     return Counter("ok" if a.status_code == 200 else a.json()["error"]["code"] for a in answers)
 
 
-async def test_a_hundred_parallel_guesses_get_five_looks(settings: Settings) -> None:
+async def test_of_a_hundred_parallel_guesses_five_are_compared(settings: Settings) -> None:
     site = make_site(settings)
     attacked, other = await api_key(settings.api_key_peppers), await api_key(settings.api_key_peppers)
     before = evaluated()
-    told = await outcomes(site, [attacked.guess(number) for number in range(100)])
-    assert told == {"INVALID_API_KEY": 5, "API_KEY_LOCKED": 95}
+    counts = await outcomes(site, [attacked.guess(number) for number in range(100)])
+    assert counts == {"INVALID_API_KEY": 5, "API_KEY_LOCKED": 95}
     assert evaluated() - before == 5
     assert await outcomes(site, [attacked.full]) == {"API_KEY_LOCKED": 1}
     assert await outcomes(site, [other.full]) == {"ok": 1}
 
 
-async def test_the_right_secret_among_guesses_opens_no_door_for_them(
+async def test_the_right_secret_among_guesses_gives_them_no_more_tries(
     settings: Settings,
 ) -> None:
     key = await api_key(settings.api_key_peppers)
     guesses = [key.guess(number) for number in range(100)]
-    told = await outcomes(make_site(settings), [*guesses[:2], key.full, *guesses[2:]])
-    # Five guesses if they were quicker; else four at most before its success and five after it.
-    assert told["INVALID_API_KEY"] <= (9 if told["ok"] else 5)
-    assert told["ok"] + told["INVALID_API_KEY"] + told["API_KEY_LOCKED"] == 101
+    counts = await outcomes(make_site(settings), [*guesses[:2], key.full, *guesses[2:]])
+    # Five guesses if they come first; else at most four before the success and five after it.
+    assert counts["INVALID_API_KEY"] <= (9 if counts["ok"] else 5)
+    assert counts["ok"] + counts["INVALID_API_KEY"] + counts["API_KEY_LOCKED"] == 101
     assert await outcomes(make_site(settings), [key.full]) == {"API_KEY_LOCKED": 1}
 
 
 async def test_a_burst_with_the_right_secret_locks_nobody_out(settings: Settings) -> None:
-    """Eight processes that have just started, and all of them hear from one key at once."""
+    """Eight processes have just started, and all get requests with one key at once."""
     key = await api_key(settings.api_key_peppers)
     sites = [make_site(settings) for _ in range(8)]
-    told = await asyncio.gather(*(outcomes(site, [key.full] * 20) for site in sites))
-    assert sum(told, Counter()) == {"ok": 160}
+    counts = await asyncio.gather(*(outcomes(site, [key.full] * 20) for site in sites))
+    assert sum(counts, Counter()) == {"ok": 160}
 
 
 async def test_a_lock_that_is_about_to_be_lifted_is_waited_for(settings: Settings) -> None:
-    """Five other processes hold an attempt each; one of them finds its secret right a moment later."""
+    """Five other processes hold an attempt each; one of them has the right secret and finishes a moment later."""
     key = await api_key(settings.api_key_peppers)
     held = [await lockout.reserve(key.id, clock.now()) for _ in range(5)]
     assert held[0] is not None
-    asked = asyncio.create_task(outcomes(make_site(settings), [key.full]))
+    attempt = asyncio.create_task(outcomes(make_site(settings), [key.full]))
     await asyncio.sleep(0.1)
     await lockout.give_back(key.id, held[0])
-    assert await asked == {"ok": 1}
+    assert await attempt == {"ok": 1}
 
 
 async def test_a_success_before_the_fifth_clears_the_count(settings: Settings) -> None:
@@ -116,8 +116,8 @@ async def test_the_lock_survives_redis_and_restarts_and_ends_after_an_hour(setti
 async def test_strangers_outside_the_allowlist_learn_and_lock_nothing(settings: Settings) -> None:
     key = await api_key(settings.api_key_peppers, allowlist=["198.51.100.0/24"])
     site, before = make_site(settings), evaluated()
-    told = await outcomes(site, [*(key.guess(number) for number in range(20)), key.full])
-    assert told == {"IP_NOT_ALLOWED": 21}
+    counts = await outcomes(site, [*(key.guess(number) for number in range(20)), key.full])
+    assert counts == {"IP_NOT_ALLOWED": 21}
     assert evaluated() == before
     async with client(site, "198.51.100.7") as http:
         assert (await http.get(THINGS, headers=key.bearer)).status_code == 200

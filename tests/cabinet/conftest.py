@@ -1,4 +1,4 @@
-"""The cabinet as people reach it: the whole app, a merchant, and members of it with browsers of their own."""
+"""Fixtures for the cabinet: the whole app, a merchant, and its members with their browsers."""
 
 from collections.abc import Callable
 

@@ -39,25 +39,25 @@ class Colleague:
     async def send(
         self, place: str, fields: dict[str, Any] | None = None, *, mode: str = "test", page: str = "team"
     ) -> httpx.Response:
-        """Send fields as a page of ours would; the token is that of `page`, which every role may see."""
+        """Send fields with the CSRF token of `page`, which every role may see."""
         token = hidden(await self.browser.get(self.path(page, mode)))["csrf_token"]
         sent = {"csrf_token": token, **(fields or {})}
         return await self.browser.client.post(self.path(place, mode), data=sent, headers=SAME_ORIGIN)
 
     async def shown(self, place: str, fields: dict[str, Any] | None = None, *, mode: str = "test") -> httpx.Response:
-        """Send fields that are taken; the page that one is led to, with what it shows once."""
+        """Send a form that is accepted. Returns the page of the redirect, which may show a secret once."""
         answer = await self.send(place, fields, mode=mode)
         assert answer.status_code == 303, f"{place}: {answer.status_code} {problems(answer)}"
         return await self.browser.get(answer.headers["location"])
 
     async def do(self, place: str, fields: dict[str, Any] | None = None, *, mode: str = "test") -> str:
-        """Send fields that are taken; the text of the page that one is led to."""
+        """Send a form that is accepted. Returns the text of the page of the redirect."""
         shown = await self.shown(place, fields, mode=mode)
         assert shown.status_code == 200, shown.text[:500]
         return unescape(shown.text)
 
     async def member(self) -> Member:
-        """As services know them."""
+        """The member, as services expect it."""
         found = await member(self.account.id, self.merchant_id, address="192.0.2.9")
         assert found is not None
         return found
@@ -71,8 +71,8 @@ class Office:
     settings: Settings
     browsers: Callable[..., Browser]
 
-    async def hire(self, role: Role, *, name: str | None = None, totp: bool = False) -> Colleague:
-        """Somebody with a role, signed in. `totp` gives them an authenticator, and a code just given."""
+    async def new_member(self, role: Role, *, name: str | None = None, totp: bool = False) -> Colleague:
+        """A new signed-in member. With `totp`, the member has an authenticator and has just given a code."""
         account = await an_account(self.settings, f"{name or role}@example.test", totp=totp)
         await database.execute("UPDATE accounts SET name = $2 WHERE id = $1", account.id, (name or role).capitalize())
         await merchants.add_member(self.merchant_id, account.id, role, clock.now())
@@ -82,7 +82,7 @@ class Office:
 
 
 def problems(answer: httpx.Response) -> list[str]:
-    """What an answer's error summary says."""
+    """The messages of the page's error summary."""
     summary = re.search(r'<div class="error-summary".*?</div>', answer.text, re.DOTALL)
     found = re.findall(r"<li>(.*?)</li>", summary[0], re.DOTALL) if summary else []
     return [unescape(re.sub(r"<[^>]+>", "", each)) for each in found]

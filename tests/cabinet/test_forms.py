@@ -11,7 +11,7 @@ from app.core import clock, database
 from app.identity.form_routes import SENT_BEFORE
 from app.web.edge import Edge
 from tests.cabinet.people import Colleague, Office, problems, secret_in
-from tests.cabinet.test_keys import NEW, ask_api, issued
+from tests.cabinet.test_keys import NEW, call_api, issued
 from tests.factories.webhooks import make_endpoint
 from tests.identity.browsing import hidden
 
@@ -21,18 +21,18 @@ async def keys_of(office: Office) -> int:
 
 
 async def opened(colleague: Colleague, place: str) -> tuple[str, dict[str, str]]:
-    """A form's page as a browser keeps it in its history: its address, and the hidden fields."""
+    """Open a form's page. Returns its address and its hidden fields."""
     shown = await colleague.browser.get(colleague.path(place))
     return shown.request.url.raw_path.decode(), hidden(shown)
 
 
 async def test_going_back_to_a_form_and_sending_it_again_makes_no_second_key(office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     address, fields = await opened(owner, "keys/new")
     made = await owner.browser.post(owner.path("keys/new"), fields | {**NEW, "scopes": "balance.read"})
     secret = secret_in((await owner.browser.led_on(made)).text)
 
-    back = await owner.browser.get(address)  # no page is kept by the browser: it asks for the address again
+    back = await owner.browser.get(address)  # the browser keeps no page: it loads the address again
     again = await owner.browser.post(owner.path("keys/new"), hidden(back) | {**NEW, "name": "Another"})
 
     shown = (await owner.browser.led_on(again)).text
@@ -44,7 +44,7 @@ async def test_going_back_to_a_form_and_sending_it_again_makes_no_second_key(off
 
 
 async def test_two_tabs_have_forms_of_their_own(office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     tabs = [await opened(owner, "keys/new") for _ in range(2)]
     assert tabs[0] != tabs[1]
     for _, fields in tabs:
@@ -53,7 +53,7 @@ async def test_two_tabs_have_forms_of_their_own(office: Office) -> None:
 
 
 async def test_a_refused_form_keeps_its_key_and_what_was_typed(office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     _, fields = await opened(owner, "keys/new")
     sent = {**NEW, "scopes": "balance.read"}
     for wrong in ({"allowlist": "10.0.0.1/8"}, {"rate_limit_per_minute": "many"}):
@@ -66,8 +66,8 @@ async def test_a_refused_form_keeps_its_key_and_what_was_typed(office: Office) -
     assert await keys_of(office) == 1
 
 
-async def test_a_fault_of_ours_keeps_the_key_too(office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_after_a_server_error_the_form_keeps_its_key(office: Office) -> None:
+    owner = await office.new_member("owner")
     _, fields = await opened(owner, "keys/new")
     sent = fields | {**NEW, "scopes": "balance.read"}
     await database.execute("ALTER TABLE api_keys RENAME TO away")
@@ -78,7 +78,7 @@ async def test_a_fault_of_ours_keeps_the_key_too(office: Office) -> None:
 
 
 async def test_a_reloaded_secret_page_rotates_nothing_and_shows_nothing(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     first = await issued(owner)
     key_id = first.split("_")[3]
     shown = await owner.shown(f"keys/{key_id}/rotate", {"grace_hours": "24"})
@@ -87,22 +87,22 @@ async def test_a_reloaded_secret_page_rotates_nothing_and_shows_nothing(app: Edg
         reloaded = await owner.browser.get(str(shown.request.url))
         assert "Already shown." in reloaded.text
         assert second not in reloaded.text
-    assert (await ask_api(app, first)).status_code == (await ask_api(app, second)).status_code == 200
+    assert (await call_api(app, first)).status_code == (await call_api(app, second)).status_code == 200
 
 
 async def test_a_secret_is_shown_to_the_session_that_made_it_alone(office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     elsewhere = office.browsers()
     await elsewhere.sign_in(owner.account)
     made = await owner.send("keys/new", {**NEW, "scopes": "balance.read"})
     assert "sspay_sec" not in made.headers["location"] + str(made.headers.get_list("set-cookie"))
     assert "Already shown." in (await elsewhere.get(made.headers["location"])).text
-    await owner.browser.client.head(made.headers["location"])  # shows nothing, and uses nothing up
+    await owner.browser.client.head(made.headers["location"])  # it shows no secret, and the secret stays available
     assert secret_in((await owner.browser.led_on(made)).text).startswith("sspay_sec_test_")
 
 
 async def test_rotating_during_a_rotation_says_which_secret_ends(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     first = await issued(owner)
     place = f"keys/{first.split('_')[3]}/rotate"
     assert "ends at once" not in await owner.see(place)
@@ -111,20 +111,20 @@ async def test_rotating_during_a_rotation_says_which_secret_ends(app: Edge, offi
 
     assert "The one before it ends at once" in await owner.see(place)
     assert "Being rotated already" in await owner.see(f"team/{owner.account.id}/secrets")
-    # A page that was opened before the first rotation did not say so: it is refused, and says it now.
+    # A page from before the first rotation did not warn of this: it is refused, and the new page warns.
     refused = await owner.browser.post(owner.path(place), early_tab | {"grace_hours": "24"})
     assert problems(refused) == [
         "Somebody has rotated it since you opened this page. Read below which secret ends, and send it again"
     ]
     assert "The one before it ends at once" in refused.text
-    assert (await ask_api(app, first)).status_code == 200
+    assert (await call_api(app, first)).status_code == 200
     sent = hidden(refused) | {"grace_hours": "24"}
     assert (await owner.browser.post(owner.path(place), sent)).status_code == 303
-    assert (await ask_api(app, first)).status_code == 401
+    assert (await call_api(app, first)).status_code == 401
 
 
-async def test_a_webhooks_rotation_says_it_too(office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_rotating_a_webhook_secret_twice_says_which_secret_ends(office: Office) -> None:
+    owner = await office.new_member("owner")
     endpoint = await make_endpoint(
         merchant_id=office.merchant_id,
         mode="test",
@@ -140,19 +140,19 @@ async def test_a_webhooks_rotation_says_it_too(office: Office) -> None:
     assert "rotated it since you opened this page" in problems(refused)[0]
 
 
-async def test_a_button_that_needs_a_code_asks_for_it_on_a_page_that_says_what_for(office: Office) -> None:
-    owner = await office.hire("owner", totp=True)
+async def test_a_button_that_needs_a_code_opens_a_page_that_names_the_action(office: Office) -> None:
+    owner = await office.new_member("owner", totp=True)
     await owner.do("team/invite", {"email": "nora@example.test", "role": "viewer"})
     place = re.findall(r'action="[^"]*/test/(team/invitations/\d+/withdraw)"', await owner.see("team"))[0]
     clock.shift(timedelta(minutes=11))
 
-    asked = await owner.send(place)
+    form = await owner.send(place)
 
-    assert asked.status_code == 422
-    assert "<h1>Withdraw an invitation</h1>" in asked.text
-    assert f'href="{owner.path("team")}"' in asked.text
+    assert form.status_code == 422
+    assert "<h1>Withdraw an invitation</h1>" in form.text
+    assert f'href="{owner.path("team")}"' in form.text
     assert "nora@example.test" in await owner.see("team")
-    wrong = await owner.browser.post(owner.path(place), hidden(asked) | {"code": "000000"})
+    wrong = await owner.browser.post(owner.path(place), hidden(form) | {"code": "000000"})
     assert wrong.status_code == 422
     sent = hidden(wrong) | {"code": owner.account.code()}
     done = await owner.browser.post(owner.path(place), sent)
@@ -160,7 +160,7 @@ async def test_a_button_that_needs_a_code_asks_for_it_on_a_page_that_says_what_f
 
 
 async def test_a_creation_that_died_midway_leaves_a_clear_error(office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     _, fields = await opened(owner, "keys/new")
     sent = fields | {**NEW, "scopes": "balance.read"}
     await owner.browser.post(owner.path("keys/new"), sent)

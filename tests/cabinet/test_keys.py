@@ -21,26 +21,26 @@ NEW = {
 
 
 async def issued(colleague: Colleague, **fields: object) -> str:
-    """Create a key; its whole string."""
+    """Create a key. Returns its full text."""
     return secret_in((await colleague.shown("keys/new", {**NEW, **fields})).text)
 
 
-async def ask_api(app: Edge, key: str, address: str = "203.0.113.7") -> httpx.Response:
-    """What the API says to a key."""
+async def call_api(app: Edge, key: str, address: str = "203.0.113.7") -> httpx.Response:
+    """Call the API with a key."""
     transport = httpx.ASGITransport(app=app, client=(address, 1))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
         return await client.get("/api/v1/merchant/balance", headers={"Authorization": f"Bearer {key}"})
 
 
 async def test_a_key_is_shown_once_works_and_is_listed_with_its_last_use(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     assert "No test keys yet" in await owner.see("keys")
 
     secret = await issued(owner)
 
     assert secret.startswith("sspay_sec_test_")
-    assert (await ask_api(app, secret)).status_code == 200
-    assert (await ask_api(app, secret, "198.51.100.1")).json()["error"]["code"] == "IP_NOT_ALLOWED"
+    assert (await call_api(app, secret)).status_code == 200
+    assert (await call_api(app, secret, "198.51.100.1")).json()["error"]["code"] == "IP_NOT_ALLOWED"
     key_id = secret.split("_")[3]
     listed, page = await owner.see("keys"), await owner.see(f"keys/{key_id}")
     assert "Shop server" in listed
@@ -52,8 +52,8 @@ async def test_a_key_is_shown_once_works_and_is_listed_with_its_last_use(app: Ed
     assert "Shop server" not in await owner.see("keys", mode="live")
 
 
-async def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_errors_are_beside_their_fields_and_input_is_kept(office: Office) -> None:
+    owner = await office.new_member("owner")
     answer = await owner.send(
         "keys/new", {"name": "", "allowlist": "10.0.0.1/8", "rate_limit_per_minute": "many", "scopes": "events.read"}
     )
@@ -70,7 +70,7 @@ async def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(of
 
 
 async def test_a_key_is_changed_and_the_change_counts_at_once(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     secret = await issued(owner)
     key_id = secret.split("_")[3]
     form = await owner.see(f"keys/{key_id}/edit")
@@ -79,11 +79,11 @@ async def test_a_key_is_changed_and_the_change_counts_at_once(app: Edge, office:
     shown = await owner.do(f"keys/{key_id}/edit", {**NEW, "name": "Till", "scopes": ["events.read"]})
 
     assert "Till" in shown
-    assert (await ask_api(app, secret)).json()["error"]["code"] == "MISSING_SCOPE"
+    assert (await call_api(app, secret)).json()["error"]["code"] == "MISSING_SCOPE"
 
 
-async def test_an_expiry_counts_to_the_end_of_its_day_and_is_shown_as_that_day(office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_an_expiry_lasts_to_the_end_of_its_day_and_is_shown_as_that_day(office: Office) -> None:
+    owner = await office.new_member("owner")
     day = (clock.now() + timedelta(days=9)).date().isoformat()
     key_id = (await issued(owner, expires_at=day)).split("_")[3]
     key = await service.get_key(key_id, office.merchant_id)
@@ -94,8 +94,8 @@ async def test_an_expiry_counts_to_the_end_of_its_day_and_is_shown_as_that_day(o
     assert "Expired" in await owner.see(f"keys/{key_id}")
 
 
-async def test_rotation_gives_a_new_secret_and_the_old_one_its_grace(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_rotation_shows_a_new_secret_and_the_old_one_works_during_the_grace(app: Edge, office: Office) -> None:
+    owner = await office.new_member("owner")
     old = await issued(owner)
     key_id = old.split("_")[3]
 
@@ -104,27 +104,27 @@ async def test_rotation_gives_a_new_secret_and_the_old_one_its_grace(app: Edge, 
     new = secret_in(answer.text)
     assert new != old
     assert "The old secret holds until" in answer.text
-    assert (await ask_api(app, old)).status_code == (await ask_api(app, new)).status_code == 200
+    assert (await call_api(app, old)).status_code == (await call_api(app, new)).status_code == 200
     clock.shift(timedelta(hours=2))
-    assert (await ask_api(app, old)).status_code == 401
+    assert (await call_api(app, old)).status_code == 401
     assert problems(await owner.send(f"keys/{key_id}/rotate", {"grace_hours": "73"})) == ["Must be from 0 to 72"]
 
 
 async def test_a_revoked_key_is_refused_and_listed_among_those_that_ended(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     secret = await issued(owner)
     key_id = secret.split("_")[3]
     assert "Shop server" in await owner.see(f"keys/{key_id}/revoke")
 
     assert "Shop server is revoked." in await owner.do(f"keys/{key_id}/revoke")
 
-    assert (await ask_api(app, secret)).json()["error"]["code"] == "API_KEY_REVOKED"
+    assert (await call_api(app, secret)).json()["error"]["code"] == "API_KEY_REVOKED"
     assert "Shop server" in await owner.see("keys?show=ended")
     assert "Rotate" not in await owner.see(f"keys/{key_id}")
 
 
-async def test_a_locked_key_says_so(office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_a_locked_key_is_shown_as_locked(office: Office) -> None:
+    owner = await office.new_member("owner")
     key_id = (await issued(owner)).split("_")[3]
     await database.execute(
         "UPDATE api_keys SET locked_until = $2 WHERE id = $1", key_id, clock.now() + timedelta(minutes=30)
@@ -134,8 +134,8 @@ async def test_a_locked_key_says_so(office: Office) -> None:
     assert "Locked until" in page
 
 
-async def test_developers_give_out_no_keys_that_move_money(office: Office) -> None:
-    developer = await office.hire("developer")
+async def test_developers_create_no_keys_that_move_money(office: Office) -> None:
+    developer = await office.new_member("developer")
     form = await developer.see("keys/new")
     assert 'value="invoices.write"' in form
     assert 'value="payouts.write"' not in form
@@ -149,14 +149,14 @@ async def test_developers_give_out_no_keys_that_move_money(office: Office) -> No
 
 
 async def test_viewers_see_no_keys(office: Office) -> None:
-    viewer = await office.hire("viewer")
+    viewer = await office.new_member("viewer")
     assert "API keys" not in await viewer.see("team")
     assert "does not allow this" in await viewer.see("keys", status=403)
     assert (await viewer.send("keys/new", NEW)).status_code == 403
 
 
-async def test_a_foreign_key_is_not_there(office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_a_key_of_another_merchant_is_not_found(office: Office) -> None:
+    owner = await office.new_member("owner")
     foreign = await api_key(office.settings.api_key_peppers, mode="test")
     live = await api_key(office.settings.api_key_peppers, mode="live", merchant_id=office.merchant_id)
     for key_id in (foreign.id, live.id, "ZZZZZZZZZZZZ"):
@@ -166,8 +166,8 @@ async def test_a_foreign_key_is_not_there(office: Office) -> None:
             assert answer.status_code == 404, verb
 
 
-async def test_a_stolen_cookie_is_not_enough_for_any_verb(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner", totp=True)
+async def test_a_stolen_cookie_is_not_enough_for_any_action(app: Edge, office: Office) -> None:
+    owner = await office.new_member("owner", totp=True)
     secret = await issued(owner)
     key_id = secret.split("_")[3]
     clock.shift(timedelta(minutes=11))
@@ -176,9 +176,9 @@ async def test_a_stolen_cookie_is_not_enough_for_any_verb(app: Edge, office: Off
         answer = await owner.send(verb, {**NEW, "grace_hours": "0"})
         assert answer.status_code == 422, verb
         assert problems(answer) == ["Enter the code that your authenticator app shows"], verb
-    assert (await ask_api(app, secret)).status_code == 200
+    assert (await call_api(app, secret)).status_code == 200
 
     answer = await owner.send(f"keys/{key_id}/rotate", {"grace_hours": "0", "code": owner.account.code()})
 
     assert answer.status_code == 303
-    assert (await ask_api(app, secret)).status_code == 401
+    assert (await call_api(app, secret)).status_code == 401

@@ -1,4 +1,4 @@
-"""The team: invitations, roles, leaving, and what somebody knows who is removed."""
+"""The team: invitations, roles, leaving, and the secrets that a removed member knows."""
 
 import re
 from datetime import timedelta
@@ -7,7 +7,7 @@ from app.core import clock
 from app.merchants import team
 from app.web.edge import Edge
 from tests.cabinet.people import Office, problems
-from tests.cabinet.test_keys import ask_api, issued
+from tests.cabinet.test_keys import call_api, issued
 from tests.identity.browsing import an_account, letters, mailed_path
 
 
@@ -17,7 +17,7 @@ async def roles(office: Office) -> dict[str, str]:
 
 
 async def test_somebody_is_invited_by_mail_and_the_invitation_withdrawn(office: Office) -> None:
-    admin = await office.hire("admin")
+    admin = await office.new_member("admin")
     shown = await admin.do("team/invite", {"email": "new@example.test", "role": "viewer"})
     assert "An invitation is on its way to new@example.test." in shown
     assert "new@example.test" in await admin.see("team")
@@ -31,7 +31,7 @@ async def test_somebody_is_invited_by_mail_and_the_invitation_withdrawn(office: 
 
 
 async def test_errors_of_an_invitation_are_shown(office: Office) -> None:
-    admin, _ = await office.hire("admin"), await office.hire("viewer")
+    admin, _ = await office.new_member("admin"), await office.new_member("viewer")
     assert problems(await admin.send("team/invite", {"email": "nobody", "role": "viewer"})) != []
     assert problems(await admin.send("team/invite", {"email": "a@b.example", "role": "king"})) == ["Choose a role"]
     already = await admin.send("team/invite", {"email": "viewer@example.test", "role": "admin"})
@@ -41,7 +41,7 @@ async def test_errors_of_an_invitation_are_shown(office: Office) -> None:
 
 
 async def test_roles_change_and_count_with_the_next_click(office: Office) -> None:
-    owner, developer = await office.hire("owner"), await office.hire("developer")
+    owner, developer = await office.new_member("owner"), await office.new_member("developer")
     await developer.see("keys")
     shown = await owner.do(f"team/{developer.account.id}", {"role": "viewer"})
     assert "Developer is viewer from now on. What they have seen and sent before is below." in shown
@@ -52,7 +52,7 @@ async def test_roles_change_and_count_with_the_next_click(office: Office) -> Non
 
 
 async def test_admins_can_not_touch_owners(office: Office) -> None:
-    admin, owner = await office.hire("admin"), await office.hire("owner")
+    admin, owner = await office.new_member("admin"), await office.new_member("owner")
     page = await admin.see(f"team/{owner.account.id}")
     assert "Only an owner can change that" in page
     assert f"team/{owner.account.id}/remove" not in page
@@ -61,7 +61,7 @@ async def test_admins_can_not_touch_owners(office: Office) -> None:
 
 
 async def test_a_member_who_leaves_loses_access(office: Office) -> None:
-    owner, viewer = await office.hire("owner"), await office.hire("viewer")
+    owner, viewer = await office.new_member("owner"), await office.new_member("viewer")
     assert problems(await owner.send("team/leave")) == [
         "The last owner must stay one: make somebody else an owner first"
     ]
@@ -70,8 +70,8 @@ async def test_a_member_who_leaves_loses_access(office: Office) -> None:
     assert "Left the team" in await owner.see("audit")
 
 
-async def test_what_a_removed_member_sent_is_withdrawn_and_listed_with_who_came_in_by_it(office: Office) -> None:
-    owner, admin = await office.hire("owner"), await office.hire("admin")
+async def test_a_removed_members_invitations_are_withdrawn_and_their_guests_listed(office: Office) -> None:
+    owner, admin = await office.new_member("owner"), await office.new_member("admin")
     friend = await an_account(office.settings, "friend@example.test")
     for email in ("friend@example.test", "second@example.test"):
         await admin.do("team/invite", {"email": email, "role": "admin"})
@@ -88,8 +88,8 @@ async def test_what_a_removed_member_sent_is_withdrawn_and_listed_with_who_came_
     assert (await office.browsers().get(pending)).status_code == 410
 
 
-async def test_what_a_removed_member_knew_is_listed_and_rotated_in_one_go(app: Edge, office: Office) -> None:
-    owner, developer = await office.hire("owner"), await office.hire("developer")
+async def test_secrets_known_to_a_removed_member_are_listed_and_rotated_together(app: Edge, office: Office) -> None:
+    owner, developer = await office.new_member("owner"), await office.new_member("developer")
     made = await issued(developer, name="Till")
     others = await issued(owner, name="Bookkeeping")
     known_id, other_id = made.split("_")[3], others.split("_")[3]
@@ -106,13 +106,13 @@ async def test_what_a_removed_member_knew_is_listed_and_rotated_in_one_go(app: E
         f"team/{developer.account.id}/secrets", {"secrets": [f"api_key:{known_id}"], "grace_hours": "0"}
     )
     (new,) = re.findall(r"sspay_sec_test_[\w-]+", answer.text.partition("data-copy")[0])
-    assert (await ask_api(app, made)).status_code == 401
-    assert (await ask_api(app, new)).status_code == (await ask_api(app, others)).status_code == 200
+    assert (await call_api(app, made)).status_code == 401
+    assert (await call_api(app, new)).status_code == (await call_api(app, others)).status_code == 200
     assert "has seen no secret that is in use" in await owner.see(f"team/{developer.account.id}/secrets")
 
 
-async def test_rotating_nothing_or_what_is_not_theirs_is_refused(office: Office) -> None:
-    owner, developer = await office.hire("owner"), await office.hire("developer")
+async def test_rotating_nothing_or_an_unknown_secret_is_refused(office: Office) -> None:
+    owner, developer = await office.new_member("owner"), await office.new_member("developer")
     await issued(developer)
     place = f"team/{developer.account.id}/secrets"
     assert problems(await owner.send(place, {"grace_hours": "0"})) == ["Choose at least one"]
@@ -123,14 +123,14 @@ async def test_rotating_nothing_or_what_is_not_theirs_is_refused(office: Office)
 
 
 async def test_names_of_foreign_operators_are_not_shown(office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     stranger = await an_account(office.settings, "stranger@example.test")
     for place in (f"team/{stranger.id}", f"team/{stranger.id}/secrets", f"team/{stranger.id}/remove"):
         assert "Mara" not in await owner.see(place, status=404)
 
 
 async def test_a_viewer_sees_the_team_and_changes_nothing(office: Office) -> None:
-    owner, viewer = await office.hire("owner"), await office.hire("viewer")
+    owner, viewer = await office.new_member("owner"), await office.new_member("viewer")
     page = await viewer.see("team")
     assert "owner@example.test" in page
     assert "Invite somebody" not in page
@@ -142,7 +142,7 @@ async def test_a_viewer_sees_the_team_and_changes_nothing(office: Office) -> Non
 
 
 async def test_a_stolen_cookie_changes_no_team(office: Office) -> None:
-    owner, viewer = await office.hire("owner", totp=True), await office.hire("viewer")
+    owner, viewer = await office.new_member("owner", totp=True), await office.new_member("viewer")
     clock.shift(timedelta(minutes=11))
     for place in (
         "team/invite",

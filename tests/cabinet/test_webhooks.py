@@ -33,7 +33,7 @@ async def the_endpoint(office: Office) -> EndpointView:
 
 
 async def until_waiting(count: int, *, tried: int = 0, timeout_s: float = 15) -> None:
-    """So many deliveries wait, each after so many attempts."""
+    """Wait until this many deliveries are pending, each after this many attempts."""
     async with asyncio.timeout(timeout_s):
         while (
             await database.fetch_value(
@@ -46,10 +46,8 @@ async def until_waiting(count: int, *, tried: int = 0, timeout_s: float = 15) ->
             await asyncio.sleep(0.02)
 
 
-async def test_an_endpoint_is_made_its_secret_shown_and_a_test_event_signed_with_it(
-    office: Office, receiver: Receiver
-) -> None:
-    developer = await office.hire("developer")
+async def test_a_new_endpoints_secret_is_shown_and_signs_a_test_event(office: Office, receiver: Receiver) -> None:
+    developer = await office.new_member("developer")
     assert "No endpoints yet" in await developer.see("webhooks")
 
     answer = await developer.shown("webhooks/new", {**EVERYTHING, "url": receiver.url()})
@@ -79,7 +77,7 @@ async def test_an_endpoint_is_made_its_secret_shown_and_a_test_event_signed_with
     ],
 )
 async def test_an_address_that_we_would_not_send_to_is_refused(office: Office, url: str, problem: str) -> None:
-    developer = await office.hire("developer")
+    developer = await office.new_member("developer")
     answer = await developer.send("webhooks/new", {**EVERYTHING, "url": url})
     assert answer.status_code == 422
     (words,) = problems(answer)
@@ -89,7 +87,7 @@ async def test_an_address_that_we_would_not_send_to_is_refused(office: Office, u
 
 
 async def test_only_chosen_events_are_asked_for(office: Office, receiver: Receiver) -> None:
-    developer = await office.hire("developer")
+    developer = await office.new_member("developer")
     some = {"which": "some", "url": receiver.url(), "description": ""}
     assert problems(await developer.send("webhooks/new", some)) == ["Choose at least one event, or all of them"]
     await developer.do("webhooks/new", {**some, "event_types": ["invoice.paid", "refund.confirmed"]})
@@ -105,7 +103,7 @@ async def test_only_chosen_events_are_asked_for(office: Office, receiver: Receiv
 async def test_a_paused_endpoint_is_shown_everywhere_and_gets_waiting_events_in_order(
     office: Office, receiver: Receiver
 ) -> None:
-    developer = await office.hire("developer")
+    developer = await office.new_member("developer")
     await developer.send("webhooks/new", {**EVERYTHING, "url": receiver.url()})
     endpoint = await the_endpoint(office)
     assert "is paused. Events wait" in await developer.do(f"webhooks/{endpoint.id}/pause")
@@ -127,7 +125,7 @@ async def test_a_paused_endpoint_is_shown_everywhere_and_gets_waiting_events_in_
 
 
 async def test_attempts_show_what_the_server_answered_as_text(office: Office, receiver: Receiver) -> None:
-    developer = await office.hire("developer")
+    developer = await office.new_member("developer")
     await developer.send("webhooks/new", {**EVERYTHING, "url": receiver.url()})
     endpoint = await the_endpoint(office)
     receiver.always(response(503, body="<script>alert(1)</script> overloaded"))
@@ -144,7 +142,7 @@ async def test_attempts_show_what_the_server_answered_as_text(office: Office, re
 
 
 async def test_one_event_and_everything_since_a_day_go_out_again(office: Office, receiver: Receiver) -> None:
-    developer = await office.hire("developer")
+    developer = await office.new_member("developer")
     await developer.send("webhooks/new", {**EVERYTHING, "url": receiver.url()})
     endpoint = await the_endpoint(office)
     async with dispatching(receiver, office.settings.data_keys):
@@ -166,8 +164,8 @@ async def test_one_event_and_everything_since_a_day_go_out_again(office: Office,
     assert problems(refused) == ["Enter a day, such as 2027-01-31"]
 
 
-async def test_events_are_listed_each_with_its_body_and_where_it_went(office: Office, receiver: Receiver) -> None:
-    developer = await office.hire("developer")
+async def test_events_are_listed_with_their_bodies_and_deliveries(office: Office, receiver: Receiver) -> None:
+    developer = await office.new_member("developer")
     assert "Nothing has happened yet" in await developer.see("events")
     await developer.send("webhooks/new", {**EVERYTHING, "url": receiver.url()})
     async with dispatching(receiver, office.settings.data_keys):
@@ -188,7 +186,7 @@ async def test_events_are_listed_each_with_its_body_and_where_it_went(office: Of
 
 
 async def test_rotating_overlaps_and_reveals_are_recorded(office: Office, receiver: Receiver) -> None:
-    owner = await office.hire("owner", totp=True)
+    owner = await office.new_member("owner", totp=True)
     answer = await owner.shown("webhooks/new", {**EVERYTHING, "url": receiver.url()})
     old = secret_in(answer.text)
     endpoint = await the_endpoint(office)
@@ -221,7 +219,7 @@ async def test_rotating_overlaps_and_reveals_are_recorded(office: Office, receiv
 async def test_a_deleted_endpoint_is_gone_and_a_test_of_a_paused_one_is_refused_in_words(
     office: Office, receiver: Receiver
 ) -> None:
-    developer = await office.hire("developer")
+    developer = await office.new_member("developer")
     await developer.send("webhooks/new", {**EVERYTHING, "url": receiver.url()})
     endpoint = await the_endpoint(office)
     await developer.do(f"webhooks/{endpoint.id}/pause")
@@ -238,7 +236,7 @@ async def test_viewers_and_strangers_reach_no_endpoint(office: Office) -> None:
         keys=office.settings.data_keys,
         now=clock.now(),
     )
-    viewer, developer = await office.hire("viewer"), await office.hire("developer")
+    viewer, developer = await office.new_member("viewer"), await office.new_member("developer")
     for place in ("webhooks", f"webhooks/{made.id}", "events"):
         await viewer.see(place, status=403)
     for verb in ("pause", "enable", "test", "secret", "rotate", "delete"):

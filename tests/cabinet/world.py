@@ -34,7 +34,7 @@ ELSEWHERE = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"
 
 @dataclass
 class World:
-    """`ids` has, for each name of a path's parameter, something of the merchant's that is there."""
+    """`ids` has, for each path parameter, the id of an existing object of the merchant."""
 
     services: Services
     terms: Terms
@@ -59,7 +59,7 @@ class World:
 
 
 async def make_world(settings: Settings, services: Services, driver: AnvilDriver, token: str) -> World:
-    """Money has come in, a payment is in review, a payout and a refund wait for an operator."""
+    """Create the world: money was received, a payment is in review, a payout and a refund wait for an operator."""
     own, foreign = await terms(service_fee_bps=80), await terms(service_fee_bps=80)
     people = {role: await an_account(settings, f"{role}@example.test") for role in ROLES}
     for role, account in people.items():
@@ -71,7 +71,7 @@ async def make_world(settings: Settings, services: Services, driver: AnvilDriver
     late = await invoice(services, own, amount="8.00", order_id="1042", customer_id="c-77")
     await pay_on_chain(services, driver, token, late.pay_in.address, int(late.pay_in.amount_raw) - 1_000_000)
     opened = await invoice(services, own, amount="5.00", expires_in=timedelta(hours=6), metadata=b'{"cart":"7"}')
-    asked = await payout(services, own.merchant_id, "2.50", destination=ELSEWHERE, description="January")
+    request = await payout(services, own.merchant_id, "2.50", destination=ELSEWHERE, description="January")
     new_refund = NewRefund(amount="1.00", refund_address=ELSEWHERE, reason="one came back", requested_by="api_key:k")
     now = clock.now()
     await services.refunds.create(own.merchant_id, "test", paid.id, new_refund, None, now)
@@ -87,7 +87,7 @@ async def make_world(settings: Settings, services: Services, driver: AnvilDriver
         late_invoice=await services.invoice_reader.get_any(late.id),
         ids={
             "invoice_id": paid.id,
-            "payout_id": asked.id,
+            "payout_id": request.id,
             "refund_id": refunds[0].id,
             "name": "USDT@ethereum",
             "seq": "1",

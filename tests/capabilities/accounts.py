@@ -14,13 +14,13 @@ from tests.capabilities.world import HERE, World, sign_out_others
 from tests.identity.browsing import PASSWORD
 
 Use = Callable[[], Awaitable[bool]]
-"""Use the thing as its holder would; whether it worked."""
+"""Use the capability as its holder would. Returns whether it worked."""
 
 NEW = "quite another phrase 8"
 
 
 async def session(world: World) -> Use:
-    """Another browser's session, and a copy of the cookie of the one that makes the change."""
+    """Another browser's session, and a copy of the cookie of the browser that makes the change."""
     tokens = [world.token, await world.open_session()]
 
     async def use() -> bool:
@@ -30,7 +30,7 @@ async def session(world: World) -> Use:
 
 
 async def given_code(world: World) -> Use:
-    """The session that goes on after a change is looked at, by its id."""
+    """Checked by the id of the session that continues after a change."""
 
     async def use() -> bool:
         now = clock.now()
@@ -100,7 +100,7 @@ async def recovery_code(world: World) -> Use:
 
 
 async def offer(world: World) -> Use:
-    """Used as the handler does: by a session that the guard finds, for the person as they are then."""
+    """Used as by the handler: with the session that the guard finds and the account's state at that time."""
     made = world.enrolment.offer(await world.person(), world.session, clock.now())
     secret = "".join(made.groups)
 

@@ -38,7 +38,7 @@ def derived_keys() -> set[str]:
 
 
 def sealed() -> set[str]:
-    """What stands first in the purposes that text is encrypted for, such as `totp` in `totp:ACC-…`."""
+    """The first part of each purpose of encryption, such as `totp` in `totp:ACC-…`."""
     found = set()
     for path, tree in _trees():
         if path.name in _SEALS_WHAT_OTHERS_SEAL:
@@ -64,7 +64,7 @@ def _prefix(purpose: ast.expr, functions: dict[str, ast.FunctionDef]) -> str | N
     if isinstance(purpose, ast.Constant):
         return str(purpose.value).partition(":")[0]
     name = purpose.func if isinstance(purpose, ast.Call) else purpose
-    function = functions.get(getattr(name, "id", None) or getattr(name, "attr", ""))
+    function = functions.get(str(getattr(name, "id", None) or getattr(name, "attr", "")))
     if function is not None:
         for node in ast.walk(function):
             if isinstance(node, ast.Return) and node.value is not None:

@@ -19,8 +19,8 @@ URL = "https://pay.example.test"
 
 
 async def membership(world: World) -> Use:
-    by: Member = await world.hired("owner", "owner")
-    admin = await world.hired("admin", "admin")
+    by: Member = await world.new_member("owner", "owner")
+    admin = await world.new_member("admin", "admin")
     world.kept |= {"owner": by, "subject": admin}
 
     async def use() -> bool:
@@ -32,7 +32,7 @@ async def membership(world: World) -> Use:
 
 async def invitation(world: World) -> Use:
     """To the account of this world, from an admin."""
-    by, admin = await world.hired("owner", "owner"), await world.hired("admin", "admin")
+    by, admin = await world.new_member("owner", "owner"), await world.new_member("admin", "admin")
     await invitations.invite(admin, world.email, "developer", public_url=URL, now=clock.now())
     token = await world.mailed()
     world.kept |= {"owner": by, "subject": admin}
@@ -48,15 +48,15 @@ async def invitation(world: World) -> Use:
 
 
 async def key(world: World) -> Use:
-    """Let in once before, so that the process remembers it."""
-    by = await world.hired("owner", "owner")
+    """A key that was used once, so that the process remembers its secret."""
+    by = await world.new_member("owner", "owner")
     issued = await api_key(world.settings.api_key_peppers, merchant_id=by.merchant_id)
     world.kept |= {"key": issued}
     return await _let_in(world, issued.full)
 
 
 async def rotated_secret(world: World) -> Use:
-    by = await world.hired("owner", "owner")
+    by = await world.new_member("owner", "owner")
     issued = await api_key(world.settings.api_key_peppers, merchant_id=by.merchant_id)
     world.kept |= {"key": issued}
     await _rotate(world, 72)

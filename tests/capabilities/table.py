@@ -1,4 +1,4 @@
-"""The table of docs/security.md, read as an operator reads it."""
+"""Reads the table of docs/security.md."""
 
 import re
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Row:
 
 
 def rows() -> dict[str, Row]:
-    """Every row by what it is about."""
+    """Every row by its capability."""
     found = {}
     for line in PAGE.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]

@@ -1,6 +1,6 @@
-"""Each row of docs/security.md: the thing works, until what the row says ends it, and then no more.
+"""Each row of docs/security.md: the capability works until an event of the row ends it, and then is refused.
 
-What needs a chain, a browser or a running server is proved elsewhere: `ELSEWHERE` names the tests.
+What needs a chain, a browser or a running server is tested elsewhere: `ELSEWHERE` names the tests.
 """
 
 import ast
@@ -26,12 +26,12 @@ APPROVALS, DESK = "withdrawals/test_approvals.py", "operator/test_desk_actions.p
 
 ELSEWHERE: dict[tuple[str, str], str] = {
     ("Session", "another sign-in in the same browser"): f"{SIGN_IN}::test_a_new_sign_in_ends_the_browsers_last_session",
-    ("Visit", "a right password"): f"{SIGN_IN}::test_a_planted_token_is_not_the_one_after_any_step",
+    ("Visit", "a right password"): f"{SIGN_IN}::test_every_step_replaces_a_planted_token",
     ("Token of a form", "signing out"): f"{GUARD}::test_a_token_of_a_form_ends_with_its_session",
     ("Key of a form", "use"): "accounts/test_form_uses.py::"
     "test_of_ten_submissions_at_once_one_is_carried_out_and_nine_get_its_redirect",
     ("Secret that waits for its page", "use"): "accounts/test_form_uses.py::"
-    "test_a_secret_is_sealed_taken_once_and_by_its_session_and_page_alone",
+    "test_a_secret_is_encrypted_and_read_once_by_its_own_session_and_page",
     ("Sentence for the next page", "use"): f"{GUARD}::test_a_flash_is_shown_once_and_only_ours",
     ("Letter that waits to be sent", "use"): "mail/test_service.py::"
     "test_a_link_is_never_in_the_outbox_in_clear_and_gone_once_it_is_sent",
@@ -43,7 +43,7 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     "test_a_deleted_endpoint_is_gone_and_gets_nothing",
     ("Payment link", "a new `LINK_SECRET`"): "invoices/test_rules.py::"
     "test_a_link_opens_its_invoice_and_no_other_text_does",
-    ("Stream of a checkout page", "the page is closed"): f"{LIVE}::test_streams_of_clients_that_vanish_are_forgotten",
+    ("Stream of a checkout page", "the page is closed"): f"{LIVE}::test_streams_of_disconnected_clients_are_closed",
     ("Request for a payout or refund", "cancellation"): "payouts/test_payouts.py::"
     "test_the_merchant_cancels_while_nobody_has_decided",
     (
@@ -53,7 +53,7 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("Form of an approval", "another request or an edited one"): f"{DESK}::"
     "test_a_form_of_another_payout_approves_neither",
     ("Approval", "rejection"): f"{APPROVALS}::test_an_approved_payout_is_rejected_only_while_nothing_is_signed",
-    ("Approval", "a hold"): f"{APPROVALS}::test_a_hold_stops_what_is_not_sent_and_what_comes_later",
+    ("Approval", "a hold"): f"{APPROVALS}::test_a_hold_stops_unsent_and_later_withdrawals",
     ("Approval", "removal of the operator while others are missing"): f"{APPROVALS}::"
     "test_an_approval_ends_with_the_right_to_give_one",
     ("Metrics token", "a new `METRICS_TOKEN`"): "monitoring/test_routes.py::test_metrics_need_the_token",
@@ -65,7 +65,7 @@ async def test_it_works_until_each_thing_that_ends_it(
     db: str, steady_clock: None, settings: Settings, what: str
 ) -> None:
     row, still_works = ROWS[what], []
-    assert await (await MAKES[what](await a_world(settings)))(), "it does not work at all"
+    assert await (await MAKES[what](await a_world(settings)))(), "it does not work at first"
     for end in row.ends:
         if (what, end) in ELSEWHERE:
             continue
@@ -91,7 +91,7 @@ async def test_it_lasts_as_long_as_the_table_says(db: str, steady_clock: None, s
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_every_row_has_its_proofs(row) -> None:  # type: ignore[no-untyped-def]
-    """A scenario above, or a test elsewhere that is there and asserts something."""
+    """A scenario above, or an existing test elsewhere that asserts something."""
     assert row.ends, "a row must say what ends it"
     for end in row.ends:
         proof = ELSEWHERE.get((row.what, end))
@@ -111,7 +111,7 @@ def test_every_proof_has_a_row() -> None:
 
 
 def test_everything_in_the_code_that_gives_a_right_is_on_the_page() -> None:
-    """And the page names nothing that is not there."""
+    """And the page names nothing that does not exist."""
     in_code = {
         "cookie": found.cookie_names(),
         "derived key": found.derived_keys(),
@@ -132,7 +132,7 @@ def test_everything_in_the_code_that_gives_a_right_is_on_the_page() -> None:
 
 
 def asserts_something(proof: str) -> bool:
-    """Whether a test of that name is there and would fail if something were otherwise."""
+    """Whether a test of that name exists and asserts something."""
     path, _, name = proof.partition("::")
     return any(
         isinstance(node, ast.Assert) or (isinstance(node, ast.Attribute) and node.attr.startswith("until_"))

@@ -25,16 +25,16 @@ from app.merchants.members import Member
 from app.merchants.roles import Role
 from tests.factories.merchants import merchant
 from tests.identity.browsing import PASSWORD, mailed_path
-from tests.merchants.people import seated
+from tests.merchants.people import current_member
 
 HERE = "192.0.2.1"
 HASH = hash_password(PASSWORD)
-"""Made once: a hash is slow on purpose."""
+"""Computed once, because the hash is slow on purpose."""
 
 
 @dataclass
 class World:
-    """One world for each end that is tried, in the same database. `kept` is what a scenario wants to remember."""
+    """One world for each tested end, in the same database. A scenario stores values in `kept`."""
 
     settings: Settings
     account_id: str = field(default_factory=lambda: ids.new_id(ids.ACCOUNT))
@@ -58,11 +58,11 @@ class World:
         return f"{self.account_id.lower()}@example.test"
 
     async def person(self) -> Person:
-        """The account as it is now."""
+        """The account's present state."""
         return await accounts_repository.by_id(self.account_id)
 
     async def open_session(self) -> str:
-        """Sign in, a code having been given; the token."""
+        """Sign in with a code. Returns the session's token."""
         _, token = await sessions.open_session(
             self.account_id, code_given=True, address=HERE, user_agent="", now=clock.now()
         )
@@ -77,7 +77,7 @@ class World:
         clock.shift(timedelta(seconds=30))
         return pyotp.TOTP(self.totp_secret).at(clock.now())
 
-    async def hired(self, role: Role, name: str) -> Member:
+    async def new_member(self, role: Role, name: str) -> Member:
         """A member of the merchant, made with the first of them."""
         if "merchant_id" not in self.kept:
             self.kept["merchant_id"] = await merchant(name=f"Merchant of {self.account_id}")
@@ -90,11 +90,11 @@ class World:
             role,
             clock.now(),
         )
-        return await seated(account_id, self.kept["merchant_id"])
+        return await current_member(account_id, self.kept["merchant_id"])
 
 
 async def a_world(settings: Settings) -> World:
-    """Somebody who is signed in, with an authenticator."""
+    """A person who is signed in and has an authenticator."""
     world = World(settings)
     sealed = encrypt(settings.data_keys, world.totp_secret, purpose=f"totp:{world.account_id}")
     await _insert_account(world.account_id, world.email, sealed)

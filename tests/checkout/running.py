@@ -31,13 +31,13 @@ class RunningApp:
         return f"http://127.0.0.1:{self.port}/pay/{slug}"
 
     async def open_streams(self) -> int:
-        """How many event streams it holds, as its own metrics say."""
+        """The number of its event streams, from its metrics."""
         answer = await self.client.get("/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
         figures = dict(re.findall(r"^swap_pay_checkout_streams_(opened|closed)_total (\S+)$", answer.text, re.M))
         return int(float(figures["opened"]) - float(figures["closed"]))
 
     async def until_open(self, wanted: int, timeout_s: float = 10) -> None:
-        """Waits until it holds just so many streams."""
+        """Wait until it holds exactly this many streams."""
         async with asyncio.timeout(timeout_s):
             while await self.open_streams() != wanted:
                 await asyncio.sleep(0.05)

@@ -1,6 +1,6 @@
 """The checkout's templates and assets on loopback, under the strict CSP, with invoices that a test sets.
 
-It stands in for the handlers alone: templates, styles, script and words are the real ones.
+It replaces only the handlers: templates, styles, script and texts are the real ones.
 """
 
 import contextlib
@@ -148,7 +148,7 @@ ACCENT = "#e4572e"
 LOGO = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 44 44"><circle cx="22" cy="22" r="20" fill="#e4572e"/></svg>'
 )
-"""Drawn here for sharpness; the app itself takes no SVG as a logo."""
+"""An SVG, for sharp screenshots; the app itself accepts no SVG as a logo."""
 
 
 WORDIEST = (
@@ -161,7 +161,7 @@ WORDIEST = (
     "awaiting_rest",
     "refunded",
 )
-"""States with the most words, or with parts that no other has: these are checked in every language."""
+"""States with the most text, or with unique parts: these are checked in every language."""
 
 ERRORS = (404, 429, 500, 503)
 
@@ -234,7 +234,7 @@ class Site:
         self._server.server_close()
 
     def render(self, template: str, language: Language = ENGLISH, **context: Any) -> bytes:
-        """A template's text as it goes over the wire."""
+        """The rendered template, as bytes of the response."""
         return self._pages.render(template, context, language).encode()
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
@@ -295,7 +295,7 @@ class Site:
 
 
 def pictured(site: Site) -> list[tuple[str, str]]:
-    """Name and URL of every page worth looking at: each state in English, the wordiest in every language."""
+    """Name and URL of every page for screenshots: each state in English, those with the most text in every language."""
     found: list[tuple[str, str]] = []
     for language in languages.every():
         code = language.code

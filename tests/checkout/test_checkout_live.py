@@ -26,7 +26,7 @@ SOON_MS = 2_000
 
 @pytest.fixture
 async def watching(services: Services, driver: AnvilDriver) -> AsyncIterator[None]:
-    """The network's watcher at work, as in a chain worker."""
+    """Run the network's watcher, as a chain worker does."""
     (watcher,) = services.watchers()
     await watcher.tick()
     stop = asyncio.Event()
@@ -58,7 +58,7 @@ async def opened(browser: Browser, url: str, complaints: list[str], **context: o
     """A page in a context of its own; what the browser complains of goes to `complaints`."""
     made = await browser.new_context(**context)  # type: ignore[arg-type]
     page = await made.new_page()
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("console", lambda words: complaints.append(words.text) if words.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     await page.goto(url)
     return page
@@ -104,7 +104,7 @@ async def test_a_payment_is_seen_and_completes_without_a_reload(
     assert complaints == []
 
 
-async def test_time_up_and_cancellation_take_the_address_away_without_a_reload(
+async def test_expiry_and_cancellation_remove_the_address_without_a_reload(
     services: Services, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver
 ) -> None:
     merchant, complaints = await terms(service_fee_bps=0), list[str]()
@@ -124,7 +124,7 @@ async def test_time_up_and_cancellation_take_the_address_away_without_a_reload(
     assert complaints == []
 
 
-async def test_where_no_stream_gets_through_the_page_asks_and_without_scripts_it_reloads(
+async def test_without_a_stream_the_page_polls_and_without_scripts_it_reloads(
     services: Services, watching: None, web: RunningApp, browser: Browser, driver: AnvilDriver, token: str
 ) -> None:
     new = await invoice(services, await terms(service_fee_bps=0))
@@ -145,7 +145,7 @@ async def test_the_sandbox_wallet_shows_each_outcome(
 ) -> None:
     merchant, complaints = await terms(service_fee_bps=0), list[str]()
     page = await opened(browser, "about:blank", complaints)
-    for button, headline, said in (
+    for button, headline, words in (
         ("Pay exactly", "We see your payment", "1 of 3 confirmations"),
         ("Pay too little", "We are checking your payment", "Less came in than was asked for."),
         ("Pay too much", "We are checking your payment", "More came in than was asked for."),
@@ -156,7 +156,7 @@ async def test_the_sandbox_wallet_shows_each_outcome(
         await page.goto(web.url(services.links.slug(new.id)))
         await page.get_by_role("button", name=button).press("Enter")
         await expect(page.locator("#headline")).to_have_text(headline, timeout=10_000)
-        await expect(page.get_by_text(said).first).to_be_visible()
+        await expect(page.get_by_text(words).first).to_be_visible()
     assert complaints == []
 
 
@@ -171,9 +171,9 @@ async def test_a_foreign_page_can_neither_pay_nor_frame(
     assert await driver.height() == blocks
 
     page = await (await browser.new_context()).new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    # On loopback too: from elsewhere Chromium would not even ask a loopback address.
+    words: list[str] = []
+    page.on("console", lambda message: words.append(message.text))
+    # On loopback too: Chromium blocks requests from other addresses to loopback.
     html = f'<h1>Free coins</h1><iframe src="{url}"></iframe>'.encode()
 
     async def answer_html(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -186,13 +186,13 @@ async def test_a_foreign_page_can_neither_pay_nor_frame(
     async with evil:
         await page.goto(f"http://127.0.0.1:{evil.sockets[0].getsockname()[1]}/")
         await page.wait_for_timeout(500)
-    assert [line for line in said if "frame-ancestors 'none'" in line or "X-Frame-Options" in line], said
+    assert [line for line in words if "frame-ancestors 'none'" in line or "X-Frame-Options" in line], words
     (frame,) = [frame for frame in page.frames if frame is not page.main_frame]
     assert await frame.locator("#payment").count() == 0
     assert "Send exactly" not in await frame.content()
 
 
-async def test_streams_of_clients_that_vanish_are_forgotten(services: Services, web: RunningApp) -> None:
+async def test_streams_of_disconnected_clients_are_closed(services: Services, web: RunningApp) -> None:
     new = await invoice(services, await terms(service_fee_bps=0))
     path = f"/pay/{services.links.slug(new.id)}/events"
     writers = [await open_stream(web, path, f"203.0.113.{number}") for number in range(60)]
@@ -206,7 +206,7 @@ async def test_streams_of_clients_that_vanish_are_forgotten(services: Services, 
 
 
 async def test_thousands_of_open_pages_delay_no_other_request(services: Services, web: RunningApp) -> None:
-    """More than Granian would hold by itself; still one address has no more than its hundred."""
+    """More than Granian would accept by default; one address is still limited to its hundred."""
     allow_files(4_000)
     new = await invoice(services, await terms(service_fee_bps=0))
     path = f"/pay/{services.links.slug(new.id)}/events"
@@ -234,7 +234,7 @@ async def open_stream(web: RunningApp, path: str, address: str) -> asyncio.Strea
 
 
 def allow_files(wanted: int) -> None:
-    """Each open page is a file of ours too, and 1,024 are many systems' habit."""
+    """Each open page is an open file of this process, and many systems allow only 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 

@@ -1,4 +1,4 @@
-"""What a link reveals: nothing if it is wrong, and only what a customer needs if it is right."""
+"""A wrong link reveals nothing, and a right one only what a customer needs."""
 
 import re
 from collections.abc import AsyncIterator, Callable
@@ -9,15 +9,26 @@ import httpx
 import pytest
 
 from app.asgi import create_app
+from app.checkout.wallet import Choice
 from app.core import clock, database, redis
 from app.core.settings import Settings
 from app.invoices.links import PaymentLinks
+from app.invoices.presentation import InvoiceBody
 from app.merchants import branding
+from app.networks.config import NetworkConfig
 from app.wiring import Services
 from tests.checkout.pictures import PNG
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
 from tests.work import work
+
+
+class NoWallet:
+    """A customer's wallet that pays nothing."""
+
+    async def pay(self, invoice: InvoiceBody, network: NetworkConfig, choice: Choice) -> None:
+        raise AssertionError
+
 
 CANARY = "canary-5f1c"
 
@@ -31,11 +42,11 @@ async def client(services: Services, chain_settings: Callable[..., Settings]) ->
 
 
 def without_request_id(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
-    told = answer.headers["x-request-id"]
+    replies = answer.headers["x-request-id"]
     # The length is that of the compressed page, which has the request's id in it.
     varying = {"x-request-id", "ratelimit-remaining", "ratelimit-reset", "content-length"}
     headers = {name: value for name, value in answer.headers.items() if name not in varying}
-    return answer.status_code, answer.text.replace(told, "…"), headers
+    return answer.status_code, answer.text.replace(replies, "…"), headers
 
 
 async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
@@ -63,15 +74,15 @@ async def test_every_wrong_link_gets_the_same_answer_in_the_same_time(
     for part in ("", "/status", "/events", "/receipt", "/logo", "/brand.css"):
         await redis.client().flushall()  # of the loads that are counted
         answers = [await client.get(f"/pay/{each}{part}") for each in wrong.values()]
-        told = {name: without_request_id(answer) for name, answer in zip(wrong, answers, strict=True)}
-        assert {name: each for name, each in told.items() if each != told["unknown"]} == {}, part
-        assert told["unknown"][0] == 404
+        replies = {name: without_request_id(answer) for name, answer in zip(wrong, answers, strict=True)}
+        assert {name: each for name, each in replies.items() if each != replies["unknown"]} == {}, part
+        assert replies["unknown"][0] == 404
 
         for slashes in ("/", "//", "%2f"):
             more = without_request_id(await client.get(f"/pay/{slug}{part}{slashes}"))
-            assert more == told["unknown"], (part, slashes)
+            assert more == replies["unknown"], (part, slashes)
 
-    # A link whose MAC is wrong looks for an invoice all the same, and finds none.
+    # A link with a wrong MAC still causes a look-up of an invoice, which finds none.
     for name in ("tampered", "other invoice's", "foreign", "truncated", "unknown"):
         await redis.client().flushall()
         with work() as done:
@@ -137,7 +148,7 @@ async def on_the_wire(client: httpx.AsyncClient, url: str) -> int:
 async def test_the_reader_s_language_is_asked_for_or_accepted(services: Services, client: httpx.AsyncClient) -> None:
     new = await invoice(services, await terms(service_fee_bps=0))
     url = f"/pay/{services.links.slug(new.id)}"
-    for query, accepted, code, said in (
+    for query, accepted, code, sentence in (
         ("", "", "en", "Waiting for your payment"),
         ("", "fr, de-AT;q=0.8, en;q=0.5", "de", "Wir warten auf Ihre Zahlung"),
         ("?lang=es", "de", "es", "Esperamos su pago"),
@@ -146,7 +157,7 @@ async def test_the_reader_s_language_is_asked_for_or_accepted(services: Services
     ):
         answer = await client.get(url + query, headers={"Accept-Language": accepted})
         assert answer.headers["content-language"] == code
-        assert said in answer.text
+        assert sentence in answer.text
         assert f'data-status-url="{url}/status?lang={code}"' in answer.text
         wrong = await client.get(f"/pay/nothing{query}", headers={"Accept-Language": accepted})
         assert f'lang="{code}"' in wrong.text
@@ -176,4 +187,4 @@ async def test_a_merchant_s_name_colour_and_logo_are_on_its_page(services: Servi
 async def test_no_wallet_pays_outside_a_sandbox(chain_settings: Callable[..., Settings]) -> None:
     for environment in ("production", "test"):
         with pytest.raises(ValueError, match="only a sandbox"):
-            create_app(replace(chain_settings(), environment=environment), wallet=lambda services: None)
+            create_app(replace(chain_settings(), environment=environment), wallet=lambda services: NoWallet())

@@ -45,7 +45,7 @@ def test_events_carry_the_page_from_waiting_to_paid(page: Page, site: Site) -> N
     assert site.pages.count("journey") == 1
 
 
-def test_a_paid_page_listens_no_more(page: Page, site: Site) -> None:
+def test_a_paid_page_closes_its_stream(page: Page, site: Site) -> None:
     url = site.put("done", a_view(Status.CONFIRMING))
     open_live(page, site, url, "done")
 
@@ -53,11 +53,11 @@ def test_a_paid_page_listens_no_more(page: Page, site: Site) -> None:
     site.tell("done")
     expect(page.locator("#headline")).to_have_text("Payment complete")
 
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
     site.tell("done")
     page.wait_for_timeout(600)
-    assert asked == []
+    assert requests == []
 
 
 def test_an_update_leaves_focus_where_it_is(page: Page, site: Site) -> None:
@@ -78,7 +78,7 @@ def test_an_update_leaves_focus_where_it_is(page: Page, site: Site) -> None:
     assert page.evaluate("document.activeElement.id") == "headline"
 
 
-def test_an_update_without_news_touches_nothing(page: Page, site: Site) -> None:
+def test_an_update_without_changes_leaves_the_page_as_it_is(page: Page, site: Site) -> None:
     url = site.put("still", a_view())
     open_live(page, site, url, "still")
     page.evaluate("document.querySelector('#copy-amount').dataset.kept = 'yes'")
@@ -134,7 +134,7 @@ def test_the_countdown_follows_the_server_and_ends_by_itself(page: Page, site: S
     expect(page.locator("#headline")).to_have_text("This payment has expired")
 
 
-def test_a_paid_page_goes_to_the_merchant_unless_it_is_stopped(page: Page, site: Site) -> None:
+def test_a_paid_page_redirects_to_the_merchant_unless_the_customer_stops_it(page: Page, site: Site) -> None:
     page.route("https://shop.example/**", lambda route: route.fulfill(body="the shop"))
     page.clock.install()
     url = site.put("back", states()["paid"])

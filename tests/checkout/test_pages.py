@@ -13,7 +13,7 @@ from tests.browsing import opened, overflow_px, violations
 from tests.checkout.site import ADDRESS, Site, a_deposit, a_view, pictured, states
 
 PAGE_WEIGHT_BUDGET_BYTES = 30_000
-"""Half of what is promised (60 KB): growth should be noticed before it is too late."""
+"""Half of the promised 60 KB, so that growth is noticed early."""
 
 
 @pytest.mark.parametrize("width", [1280, 360, 320])
@@ -40,8 +40,8 @@ def test_axe_finds_nothing(browser: Browser, site: Site, scheme: str) -> None:
                 assert violations(page) == [], name
 
 
-def test_stored_text_turns_nothing_around_it(browser: Browser, site: Site) -> None:
-    """Rows that are older than the check at the door."""
+def test_stored_text_does_not_reverse_the_text_around_it(browser: Browser, site: Site) -> None:
+    """Rows from before the check of incoming text."""
     refund = a_deposit(reason="\u202ereason\u2066")
     view = a_view(Status.PAID, merchant_name="\u202eShop", description="Pay\u202e 1\u2067", refunds=(refund,))
     with opened(browser, site.put("turned", view)) as page:
@@ -52,7 +52,7 @@ def test_stored_text_turns_nothing_around_it(browser: Browser, site: Site) -> No
             assert page.locator("bdi", has_text=text).first.evaluate(isolated) == "isolate"
 
 
-def test_the_exact_amount_comes_first_and_once(browser: Browser, site: Site) -> None:
+def test_the_exact_amount_is_first_and_shown_once(browser: Browser, site: Site) -> None:
     with opened(browser, site.put("amount", a_view())) as page:
         text = page.locator("main").inner_text()
         figure = page.locator(".amount__figure")
@@ -77,7 +77,7 @@ def test_copying_gives_the_exact_text_and_says_so(browser: Browser, site: Site) 
         assert page.evaluate("navigator.clipboard.readText()") == ADDRESS
 
 
-def test_copying_works_where_the_clipboard_is_barred(browser: Browser, site: Site) -> None:
+def test_copying_works_where_the_clipboard_is_blocked(browser: Browser, site: Site) -> None:
     url = site.put("copy", a_view())
     with opened(browser, url, permissions=["clipboard-read"]) as page:
         page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('barred')) }")
@@ -96,7 +96,7 @@ def test_an_address_selected_by_hand_is_copied_without_gaps(browser: Browser, si
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["awaiting", "awaiting_test_mode", "branded"])
 def test_a_wallet_s_camera_reads_the_payment_uri(browser: Browser, site: Site, name: str, scheme: str) -> None:
-    """From the whole page, as a phone sees a screen, at one dot a pixel and with a decoder that isn't ours."""
+    """Decoded from a screenshot of the whole page at one dot per pixel, by an independent decoder."""
     view = states()[name]
     with opened(browser, site.put("qr", view), color_scheme=scheme) as page:
         photo = page.screenshot(full_page=True)
@@ -153,7 +153,7 @@ def test_without_javascript_everything_is_there_but_the_copy_buttons(browser: Br
                 assert page.locator("#return").get_attribute("href") == view.success_url
 
 
-def test_nothing_to_pay_to_is_left_when_the_time_is_up(browser: Browser, site: Site) -> None:
+def test_an_expired_page_shows_no_way_to_pay(browser: Browser, site: Site) -> None:
     with opened(browser, site.put("late", states()["time_up"])) as page:
         assert page.get_by_role("heading", name="The time to pay is up").is_visible()
         assert page.locator("svg.qr").count() == 0
@@ -167,7 +167,7 @@ def test_confirmations_are_a_named_progress_bar(browser: Browser, site: Site) ->
         assert page.get_by_text("About 30 seconds to go").is_visible()
 
 
-def test_a_hostile_invoice_stays_text(browser: Browser, site: Site) -> None:
+def test_markup_in_an_invoice_is_shown_as_text(browser: Browser, site: Site) -> None:
     hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> 100% {{ 7*7 }}"
     for view in (a_view(Status.CONFIRMING, network_delayed=True), states()["paid"]):
         named = replace(view, merchant_name=hostile, description=hostile, chain_name=hostile)
@@ -177,7 +177,7 @@ def test_a_hostile_invoice_stays_text(browser: Browser, site: Site) -> None:
             assert page.locator("img").count() == 0
 
 
-def test_the_whole_page_stays_light(site: Site, browser: Browser) -> None:
+def test_the_whole_page_stays_small(site: Site, browser: Browser) -> None:
     sizes = []
     made = browser.new_context()
     page = made.new_page()

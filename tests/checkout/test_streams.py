@@ -13,7 +13,7 @@ from tests.factories.merchants import terms
 
 
 class Stream:
-    """A request for an event stream, straight to the app, that goes on until its client leaves."""
+    """A request for an event stream, sent directly to the app, that lasts until its client disconnects."""
 
     def __init__(self, app: Any, path: str) -> None:
         self.status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -22,7 +22,7 @@ class Stream:
         self._task = asyncio.create_task(app(_scope(path), self._receive, self._send))
 
     async def leave(self) -> None:
-        """The client is gone."""
+        """Disconnect the client."""
         self._left.set()
         await self._task
 
@@ -54,7 +54,7 @@ def _scope(path: str) -> dict[str, Any]:
     }
 
 
-async def test_the_last_place_is_given_once(services: Services, chain_settings: Callable[..., Settings]) -> None:
+async def test_the_last_free_stream_is_given_once(services: Services, chain_settings: Callable[..., Settings]) -> None:
     app = create_app(chain_settings())
     path = f"/pay/{services.links.slug((await invoice(services, await terms(service_fee_bps=0))).id)}/events"
     async with asyncio.timeout(30):

@@ -1,4 +1,4 @@
-"""What the page says, without a browser."""
+"""The texts of the checkout page, without a browser."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from tests.checkout.site import ADDRESS, a_view
 
 
 @pytest.mark.parametrize("status", Status)
-def test_every_state_says_where_it_stands_and_what_to_do(status: Status) -> None:
+def test_every_state_explains_itself_and_what_to_do(status: Status) -> None:
     words = put_into_words(a_view(status), ENGLISH)
     assert words.headline
     assert len(words.next_step) > 20
@@ -26,7 +26,7 @@ def test_every_anomaly_is_explained(anomaly: Anomaly) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "required", "block_time_ms", "said"),
+    ("seen", "required", "block_time_ms", "text"),
     [
         (19, 20, 3_000, "A few seconds to go"),
         (12, 20, 3_000, "About 30 seconds to go"),
@@ -37,18 +37,18 @@ def test_every_anomaly_is_explained(anomaly: Anomaly) -> None:
         (25, 20, 3_000, "A few seconds to go"),
     ],
 )
-def test_the_estimate_never_promises_too_much(seen: int, required: int, block_time_ms: int, said: str) -> None:
+def test_the_estimate_never_promises_too_much(seen: int, required: int, block_time_ms: int, text: str) -> None:
     view = a_view(
         Status.CONFIRMING,
         confirmations_seen=seen,
         confirmations_required=required,
         block_time_ms=block_time_ms,
     )
-    assert estimate(view, ENGLISH) == said
+    assert estimate(view, ENGLISH) == text
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [
         (0, "00:00"),
         (59 * 60 + 7, "59:07"),
@@ -57,18 +57,18 @@ def test_the_estimate_never_promises_too_much(seen: int, required: int, block_ti
         (604_800, "7 days 00:00:00"),
     ],
 )
-def test_time_left_reads_like_a_clock(seconds: int, said: str) -> None:
-    assert time_left(seconds, ENGLISH) == said
+def test_time_left_reads_like_a_clock(seconds: int, text: str) -> None:
+    assert time_left(seconds, ENGLISH) == text
 
 
 def test_the_words_on_the_fee_depend_on_who_pays_it() -> None:
-    def said(**changes: Any) -> str:
+    def text(**changes: Any) -> str:
         return put_into_words(a_view(**changes), ENGLISH).fee
 
-    assert said() == "Harbour & Pine pays the service fee. Network fees come on top."
-    assert said(fee_payer=FeePayer.CUSTOMER).startswith("A service fee of 0.04 USDT is included.")
-    assert said(fee_payer=FeePayer.CUSTOMER, status=Status.PAID) == "A service fee of 0.04 USDT was included."
-    assert said(status=Status.EXPIRED) == ""
+    assert text() == "Harbour & Pine pays the service fee. Network fees come on top."
+    assert text(fee_payer=FeePayer.CUSTOMER).startswith("A service fee of 0.04 USDT is included.")
+    assert text(fee_payer=FeePayer.CUSTOMER, status=Status.PAID) == "A service fee of 0.04 USDT was included."
+    assert text(status=Status.EXPIRED) == ""
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_address_groups_join_to_the_address() -> None:
     assert "".join(a_view().address_groups) == ADDRESS
 
 
-def test_an_expired_page_looks_out_for_a_late_deposit_for_an_hour() -> None:
+def test_an_expired_page_stays_live_for_an_hour() -> None:
     fresh = a_view(Status.EXPIRED)
     assert a_view(Status.EXPIRED, now=fresh.expires_at + timedelta(minutes=59)).is_live
     assert not a_view(Status.EXPIRED, now=fresh.expires_at + timedelta(minutes=61)).is_live
@@ -102,8 +102,9 @@ def test_an_expired_page_looks_out_for_a_late_deposit_for_an_hour() -> None:
 @pytest.mark.parametrize("field", ["success_url", "fail_url"])
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "http://shop.example", "//shop.example", ""])
 def test_a_link_that_is_not_https_is_refused(field: str, url: str) -> None:
+    changes: dict[str, Any] = {field: url}
     with pytest.raises(ValueError, match="https"):
-        a_view(**{field: url})
+        a_view(**changes)
 
 
 def test_other_links_are_refused_too() -> None:

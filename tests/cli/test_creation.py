@@ -1,4 +1,4 @@
-"""`swap-pay create-…` and `swap-pay migrate` as a script runs them: no terminal, exit codes, JSON."""
+"""`swap-pay create-…` and `swap-pay migrate` in scripts: no terminal, exit codes, JSON."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ Run = Callable[..., Awaitable[Result]]
 
 @pytest.fixture
 def run(environment: dict[str, str]) -> Run:
-    """Runs a command with standard input that is no terminal."""
+    """Run a command whose standard input is no terminal."""
 
     async def invoke(*arguments: str, stdin: str = "", **env: str) -> Result:
         runner = CliRunner(env=environment | env)
@@ -44,7 +44,7 @@ async def test_an_operator_is_made_without_a_terminal(run: Run, database_url: st
         await database.close_pool()
 
 
-async def test_an_operator_who_is_there_has_an_exit_code_of_its_own(run: Run) -> None:
+async def test_an_existing_operator_has_an_exit_code_of_its_own(run: Run) -> None:
     assert (await run(*OPERATOR, "--password-stdin", stdin=PASSWORD)).exit_code == 0
     again = await run(*OPERATOR, "--password-stdin", "--json", stdin="another long phrase 8")
     assert (again.exit_code, again.stdout) == (3, "")
@@ -95,7 +95,7 @@ async def test_migrate_prints_what_it_applied(postgres: Postgres, run: Run) -> N
     assert again.stdout == f"The schema is up to date: {len(applied)} migrations, none to apply.\n"
 
 
-async def test_a_database_that_is_not_there_is_one_line(postgres: Postgres, run: Run) -> None:
+async def test_an_unreachable_database_is_reported_in_one_line(postgres: Postgres, run: Run) -> None:
     for command in (("migrate",), ("create-merchant", "--name", "Nowhere")):
         done = await run(*command, DATABASE_URL=postgres.dsn("nowhere"))
         assert (done.exit_code, done.stderr) == (1, 'Error: database "nowhere" does not exist\n')

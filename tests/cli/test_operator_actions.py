@@ -1,4 +1,4 @@
-"""What operators decide in a terminal: password and code are checked, and refusals are one line."""
+"""Operators' commands: password and code are checked, and refusals are one line."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ NOBODY = ("--operator", "nobody@example.test", "--password", PASSWORD, "--code",
     ],
     ids=lambda value: value[1] if isinstance(value, tuple) else None,
 )
-async def test_an_operator_is_proved_and_refused_in_one_line(
+async def test_password_and_code_are_checked_and_refusals_are_one_line(
     environment: dict[str, str], command: tuple[str, ...], refusal: str
 ) -> None:
     def run(*arguments: str) -> str:

@@ -44,7 +44,7 @@ class TestCA:
         self.ca_file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
     def server_context(self, *hosts: str, days: int = 30, self_signed: bool = False) -> ssl.SSLContext:
-        """A server's side of TLS with a certificate for `hosts`; `days` below zero is expired."""
+        """The server's TLS context with a certificate for `hosts`; `days` below zero is expired."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
         certificate = (
@@ -173,7 +173,7 @@ async def https_server(
 async def plain_listener(
     address: str, port: int = 0, on_connect: Callable[[asyncio.StreamWriter], None] | None = None
 ) -> AsyncIterator[LoopbackServer]:
-    """Count connections; no TLS is spoken here. `on_connect` may say something or hang up."""
+    """Count connections; no TLS is spoken here. `on_connect` may send something or close the connection."""
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server.connections += 1

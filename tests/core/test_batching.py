@@ -29,12 +29,12 @@ async def test_a_caller_that_repeats_at_once_is_answered() -> None:
 
     batcher = Batcher(echo, max_batch=10, max_in_flight=1)
 
-    async def ask_often(first: int) -> None:
+    async def call_repeatedly(first: int) -> None:
         for number in range(first, first + 50):
             assert await batcher.ask(number) == number
 
     async with asyncio.timeout(5):
-        await asyncio.gather(*(ask_often(1000 * n) for n in range(20)))
+        await asyncio.gather(*(call_repeatedly(1000 * n) for n in range(20)))
 
 
 async def test_a_failure_affects_its_batch_only() -> None:

@@ -38,10 +38,10 @@ class Names:
 
     def __init__(self, **answers: Sequence[str | Sequence[str]]) -> None:
         self._answers = {name.replace("_", "."): list(list_) for name, list_ in answers.items()}
-        self.asked: list[str] = []
+        self.queries: list[str] = []
 
     async def __call__(self, host: str) -> Sequence[str]:
-        self.asked.append(host)
+        self.queries.append(host)
         answers = self._answers.get(host)
         if answers is None:
             raise OSError("Name or service not known")
@@ -144,7 +144,7 @@ async def test_an_allowed_literal_and_localhost_are_dialled_without_a_resolver(
         outcome = await post(clients(names), server.url(host))
 
     assert outcome.delivered, outcome
-    assert names.asked == []
+    assert names.queries == []
 
 
 async def test_ipv6_literal_is_dialled_with_brackets_in_host(ca: TestCA, clients: ClientFactory) -> None:
@@ -229,7 +229,7 @@ async def test_a_name_that_turns_private_is_never_connected_to(
     assert first.delivered
     assert (second.status, second.error, second.detail) == (None, ErrorClass.DNS, NOT_PUBLIC)
     assert inside.connections == 0
-    assert len(server.exchanges) == 1, "nor may the kept connection serve it"
+    assert len(server.exchanges) == 1, "the kept connection must not be used for it"
 
 
 async def test_the_look_up_that_was_checked_is_the_only_one(clients: ClientFactory, server_tls: ssl.SSLContext) -> None:
@@ -242,7 +242,7 @@ async def test_the_look_up_that_was_checked_is_the_only_one(clients: ClientFacto
 
     assert outcome.delivered
     assert outcome.peer == PUBLIC
-    assert names.asked == [NAME]
+    assert names.queries == [NAME]
     assert inside.connections == 0
 
 
@@ -373,7 +373,7 @@ async def test_proxies_of_the_environment_are_ignored(
 
 
 @pytest.mark.parametrize(
-    ("hosts", "days", "self_signed", "said"),
+    ("hosts", "days", "self_signed", "detail"),
     [
         (("other.example.com",), 30, False, "Hostname mismatch"),
         ((PUBLIC,), 30, False, "Hostname mismatch"),  # valid for the address, not for the name
@@ -382,14 +382,14 @@ async def test_proxies_of_the_environment_are_ignored(
     ],
 )
 async def test_certificates_that_do_not_verify(
-    ca: TestCA, clients: ClientFactory, hosts: tuple[str, ...], days: int, self_signed: bool, said: str
+    ca: TestCA, clients: ClientFactory, hosts: tuple[str, ...], days: int, self_signed: bool, detail: str
 ) -> None:
     context = ca.server_context(*hosts, days=days, self_signed=self_signed)
     async with https_server(context, answer_ok) as server:
         outcome = await post(clients(), server.url(NAME))
 
     assert (outcome.status, outcome.error, outcome.peer) == (None, ErrorClass.TLS, PUBLIC)
-    assert said in outcome.detail
+    assert detail in outcome.detail
     assert server.exchanges == []
 
 
@@ -464,14 +464,14 @@ async def test_an_address_that_does_not_answer_delays_the_next_one_only_briefly(
     assert outcome.delivered, outcome
     assert outcome.peer == PUBLIC
     assert outcome.duration_ms < 1_000
-    assert after <= before, "the attempt that lost is given up"
+    assert after <= before, "the failed attempt ends"
 
 
 async def test_concurrent_requests_for_one_name_share_the_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    looked_up = []
 
     def slow_getaddrinfo(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
-        asked.append(host)
+        looked_up.append(host)
         time.sleep(0.05)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 0))] * 2
 
@@ -483,7 +483,7 @@ async def test_concurrent_requests_for_one_name_share_the_look_up(monkeypatch: p
     resolver.close()
 
     assert [*answers, later] == [["8.8.8.8"]] * 5
-    assert sorted(asked) == ["a.example.com", "a.example.com", "b.example.com"]
+    assert sorted(looked_up) == ["a.example.com", "a.example.com", "b.example.com"]
     with pytest.raises(TimeoutError):
         await impatient
 
@@ -628,7 +628,7 @@ async def test_an_endless_body_is_read_to_the_cap_and_the_connection_dropped(
     assert outcome.delivered
     assert outcome.response_excerpt == b"x" * 4_096
     assert outcome.duration_ms < 2_000
-    assert sent_bytes < 20_000_000, "what the sockets' buffers took, no more"
+    assert sent_bytes < 20_000_000, "no more than the sockets' buffers hold"
 
 
 async def test_a_gzip_bomb_is_not_decompressed(clients: ClientFactory, server_tls: ssl.SSLContext) -> None:

@@ -1,5 +1,6 @@
 """Refused webhook URLs and addresses: a table of tricks, and property tests for embedded addresses."""
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
@@ -243,7 +244,7 @@ def test_public_addresses_next_to_denied_ones_pass(address: str) -> None:
 denied_ipv4 = st.sampled_from(DENIED_IPV4).flatmap(
     lambda block: st.integers(int(block.network_address), int(block.broadcast_address)).map(IPv4Address)
 )
-EMBEDDINGS = {
+EMBEDDINGS: dict[str, Callable[[IPv4Address, int], int]] = {
     "compatible": lambda v4, rest: int(v4),
     "mapped": lambda v4, rest: (0xFFFF << 32) | int(v4),
     "translated (SIIT)": lambda v4, rest: (0xFFFF << 48) | int(v4),

@@ -31,10 +31,10 @@ async def test_a_notice_that_could_not_be_sent_is_sent_later(
         with valkey_server.process.paused():
             await redis.publish("news")  # it may be read when the server continues
             await redis.publish("more")  # not even called
-        heard: set[str] = set()
+        received: set[str] = set()
         async with asyncio.timeout(10):
-            while heard != {"news", "more"}:
+            while received != {"news", "more"}:
                 message = await listener.get_message(timeout=0.2)
                 if message is not None:
-                    heard.add(message["channel"].decode())
+                    received.add(message["channel"].decode())
     assert redis.is_trusted()

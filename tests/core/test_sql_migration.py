@@ -65,7 +65,7 @@ async def test_piccolo_finds_no_difference_between_models_and_migrations() -> No
 
 
 async def test_every_check_is_the_one_of_its_model(db: str) -> None:
-    """Piccolo compares constraints by name alone. Here Postgres says whether both texts mean the same."""
+    """Piccolo compares constraints by name alone. This test lets Postgres compare both texts."""
     connection = await asyncpg.connect(db)
     try:
         for table in Finder().get_app_config("swap_pay").table_classes:

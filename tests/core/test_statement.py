@@ -117,7 +117,7 @@ async def test_one_statement_serves_any_number_of_values(db: str) -> None:
 
 
 async def test_a_claim_takes_one_row_under_any_plan(db: str) -> None:
-    """Under a plan that runs the inner query for each row, IN would take all five."""
+    """With a plan that runs the inner query for each row, IN would claim all five."""
     await ADD.run_each([alert(number) for number in range(5)])
     first = Alert.select(Alert.id).order_by(Alert.id).limit(1).lock_rows("UPDATE", skip_locked=True)
     claim = Command(Alert.update({Alert.told_at: Param("now")}).where(is_one(Alert.id, first)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from asyncpg.exceptions import InterfaceError
 
 from app.core import connecting, database, waiting
 from app.core.waiting import DatabaseUnavailable, budget
@@ -21,7 +22,7 @@ AT_ONCE_S = 1.5
 
 
 @pytest.fixture
-async def hasty(database_url: str) -> AsyncIterator[str]:
+async def short_time_limits(database_url: str) -> AsyncIterator[str]:
     """Use a small pool with short time limits."""
     await database.open_pool(database_url, max_size=POOL_SIZE, limit_each_wait_s=LIMIT_S)
     yield database_url
@@ -81,7 +82,7 @@ async def connection_of_a_pool_in_use(pause: Callable[[], None]) -> None:
         *(database.fetch_value("SELECT 1") for _ in range(3 * POOL_SIZE)), return_exceptions=True
     )
     assert {type(outcome) for outcome in outcomes} == {DatabaseUnavailable}
-    raise outcomes[0]  # type: ignore[misc] # it is one
+    raise outcomes[0]  # one of those above
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ async def connection_of_a_pool_in_use(pause: Callable[[], None]) -> None:
     [statement, statement_in_transaction, commit, rollback, new_connection, connection_of_a_pool_in_use],
     ids=lambda step: step.__name__,
 )
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_time_limits")
 async def test_with_the_server_stopped_each_step_ends(
     postgres: Postgres, step: Callable[[Callable[[], None]], Awaitable[None]]
 ) -> None:
@@ -101,7 +102,7 @@ async def test_with_the_server_stopped_each_step_ends(
     await pool_is_whole()
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_time_limits")
 async def test_a_cancelled_wait_ends_at_once(postgres: Postgres) -> None:
     await database.fetch_value("SELECT 1")
     with postgres.process.paused():
@@ -113,7 +114,7 @@ async def test_a_cancelled_wait_ends_at_once(postgres: Postgres) -> None:
     await pool_is_whole()
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_time_limits")
 async def test_closing_the_pool_ends_too(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "CLOSE_TIMEOUT_S", 0.2)
     with postgres.process.paused():
@@ -157,7 +158,7 @@ async def test_only_waiting_for_the_database_counts() -> None:
         assert await database.fetch_value("SELECT 1") == 1
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_time_limits")
 async def test_a_server_that_is_only_slow_ends_the_statement_and_the_connection_stays() -> None:
     pid = await database.fetch_value("SELECT pg_backend_pid()")
     with pytest.raises(asyncpg.QueryCanceledError):
@@ -180,7 +181,7 @@ async def test_a_connection_that_the_server_ends_is_unavailable(in_transaction: 
 
 @pytest.mark.usefixtures("db")
 async def test_our_own_error_is_not_the_databases_fault() -> None:
-    with pytest.raises(asyncpg.InterfaceError, match="expects 1 argument"):
+    with pytest.raises(InterfaceError, match="expects 1 argument"):
         await database.fetch_value("SELECT $1::int")
     with pytest.raises(asyncpg.UndefinedTableError):
         await database.fetch_value("SELECT 1 FROM nowhere")

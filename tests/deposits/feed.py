@@ -15,7 +15,7 @@ from tests.factories.withdrawals import NETWORK
 
 BLOCK_TIME = timedelta(seconds=12)
 OUT_OF_REACH = 100
-"""Blocks: deeper than the tests' reorganisations."""
+"""In blocks, more than the depth of the tests' reorganisations."""
 
 SENDER = "0x" + 40 * "1"
 
@@ -35,7 +35,7 @@ class Feed:
         return len(self.blocks)
 
     def begin_anew(self) -> None:
-        """Blocks enough between what was and what comes that no reorganisation reaches back."""
+        """Add so many blocks that no reorganisation reaches the earlier ones."""
         self.now = clock.now()
         self.blocks += [[] for _ in range(OUT_OF_REACH)]
         self.lost.clear()
@@ -52,11 +52,11 @@ class Feed:
         return Transfer(f"0x{self.sent:064x}", 0, asset, to.pay_in.address, sender, amount_raw, block)
 
     async def pay(self, to: InvoiceBody, amount_raw: int, asset: str = "USDT", sender: str = SENDER) -> None:
-        """A transfer in a block of its own, seen by the watcher."""
+        """Add a transfer in a block of its own, and let the watcher read it."""
         await self.mine(self.transfer(to, amount_raw, asset, sender))
 
     async def mine(self, *transfers: Transfer) -> None:
-        """The next block, and a tick of the watcher."""
+        """Add the next block, and run the watcher once."""
         self.now += BLOCK_TIME
         height = self.head_height + 1
         ref = BlockRef(height, f"0x{height:064x}", f"0x{height - 1:064x}", self.now)
@@ -68,18 +68,18 @@ class Feed:
         await self.tick()
 
     async def tick(self) -> None:
-        """What follows the scan in the watcher's tick: every block up to now is scanned."""
+        """The part of the watcher's tick after the scan: every block up to now counts as scanned."""
         await self.services.deposits.settle(NETWORK, self.head_height, CONFIRMATIONS, self.now)
         await self.services.payments.end(NETWORK, self.now, self.now)
         await self.services.invoices.expire_due(NETWORK, self.now, self.now)
 
     async def confirm(self) -> None:
-        """Empty blocks until all that was seen is final."""
+        """Add empty blocks until every deposit is final."""
         for _ in range(CONFIRMATIONS):
             await self.mine()
 
     async def reorganise(self, depth: int) -> None:
-        """The newest blocks are gone, and nothing has taken their place yet."""
+        """Remove the newest blocks; nothing replaces them yet."""
         fork = max(0, self.head_height - depth)
         for block in self.blocks[fork:]:
             self.lost += block
@@ -90,15 +90,15 @@ class Feed:
         await self.tick()
 
     async def find(self, position: int) -> None:
-        """A lost transfer is in a block again."""
+        """Put a lost transfer into a new block."""
         await self.mine(self.lost.pop(position % len(self.lost)))
 
     async def wait(self, by: timedelta) -> None:
-        """Time passes, and an empty block comes."""
+        """Advance the clock and add an empty block."""
         self.now += by
         await self.mine()
 
 
 def share_of(invoice: InvoiceBody, per_mille: int) -> int:
-    """So many thousandths of what the invoice asks for, rounded down to the minor unit."""
+    """This many thousandths of the invoice's amount, in minor units, rounded down."""
     return int(invoice.pay_in.amount_raw) * per_mille // 1000

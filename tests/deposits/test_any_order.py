@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -23,10 +24,13 @@ FEW = runs(
     max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
 
+Step = tuple[str, Any]
+"""The kind of step, and its argument."""
+
 OTHER_RAW = 10**15
 """A thousandth of an ETH: far above its dust limit."""
 
-payments = st.sampled_from(["exact", "exact", "speck", "0.9 %", "1.1 %", "half", "double", "other speck", "other"]).map(
+payments = st.sampled_from(["exact", "exact", "dust", "0.9 %", "1.1 %", "half", "double", "other dust", "other"]).map(
     lambda kind: ("pay", kind)
 )
 reorganisations = st.integers(1, 5).map(lambda depth: ("reorganise", depth))
@@ -49,18 +53,18 @@ async def merchants(services: Services) -> dict[bool, Terms]:
 async def pay(feed: Feed, to: InvoiceBody, kind: str) -> None:
     asset, amount_raw = {
         "exact": ("USDT", int(to.pay_in.amount_raw)),
-        "speck": ("USDT", 1),
+        "dust": ("USDT", 1),
         "0.9 %": ("USDT", share_of(to, 9)),
         "1.1 %": ("USDT", share_of(to, 11)),
         "half": ("USDT", share_of(to, 500)),
         "double": ("USDT", share_of(to, 2000)),
-        "other speck": ("ETH", 1),
+        "other dust": ("ETH", 1),
         "other": ("ETH", OTHER_RAW),
     }[kind]
     await feed.pay(to, amount_raw, asset)
 
 
-async def walk(feed: Feed, to: InvoiceBody, taken: list[tuple]) -> None:
+async def walk(feed: Feed, to: InvoiceBody, taken: list[Step]) -> None:
     """Run the steps; steps without a deposit to act on are left out."""
     for verb, what in taken:
         if verb == "pay":
@@ -73,7 +77,7 @@ async def walk(feed: Feed, to: InvoiceBody, taken: list[tuple]) -> None:
 
 
 async def assert_paid_once(services: Services, feed: Feed, to: InvoiceBody) -> None:
-    """Paid, credited once with the net that was priced, and all else in suspense, to the unit."""
+    """The invoice is paid and its net credited once; everything else is in suspense, exact to the unit."""
     paid = await reread(services, to)
     assert (paid.status, paid.credited_raw) == ("paid", to.net_raw), paid
     credited = [deposit for deposit in paid.deposits if deposit.status == "credited"]
@@ -90,18 +94,24 @@ async def assert_paid_once(services: Services, feed: Feed, to: InvoiceBody) -> N
 @FEW
 @given(steps=steps, gone=st.booleans(), late=st.booleans())
 async def test_one_exact_deposit_pays_whatever_comes_and_goes(
-    services: Services, feed: Feed, merchants: dict[bool, Terms], in_parts: bool, steps: list, gone: bool, late: bool
+    services: Services,
+    feed: Feed,
+    merchants: dict[bool, Terms],
+    in_parts: bool,
+    steps: list[Step],
+    gone: bool,
+    late: bool,
 ) -> None:
     to = await begin(services, feed, merchants[in_parts])
     await walk(feed, to, steps)
-    # In the end the chain has an exact deposit that was made in time: one that is still there, came back, or is new.
+    # At the end the chain has an exact deposit in time: one that stayed, one that returned, or a new one.
     if gone:
         await forget_unbooked(feed)
     while feed.lost:
         await feed.find(0)
     if not feed.holds(to, int(to.pay_in.amount_raw)):
         await pay(feed, to, "exact")
-    if late:  # whatever comes after the end changes nothing
+    if late:  # deposits after the expiry change nothing
         await feed.wait(timedelta(hours=2))
         await pay(feed, to, "half")
         await pay(feed, to, "exact")
@@ -111,16 +121,19 @@ async def test_one_exact_deposit_pays_whatever_comes_and_goes(
 
 
 parts = st.integers(11, 400).map(lambda per_mille: ("part", per_mille))
-specks = st.sampled_from(["speck", "other speck", "other"]).map(lambda kind: ("pay", kind))
+dust_deposits = st.sampled_from(["dust", "other dust", "other"]).map(lambda kind: ("pay", kind))
 
 
 @FEW
-@given(steps=st.lists(st.one_of(parts, parts, specks, reorganisations, returns), max_size=8), looks=st.booleans())
+@given(
+    steps=st.lists(st.one_of(parts, parts, dust_deposits, reorganisations, returns), max_size=8),
+    reloads=st.booleans(),
+)
 async def test_parts_pay_whatever_comes_and_goes(
-    services: Services, feed: Feed, merchants: dict[bool, Terms], steps: list, looks: bool
+    services: Services, feed: Feed, merchants: dict[bool, Terms], steps: list[Step], reloads: bool
 ) -> None:
-    """A customer pays parts of what is missing, and at last all of it; specks come in between, blocks are replaced.
-    `looks`: the last part is what the page asks for by then, else what it asked for before the last speck came."""
+    """A customer pays parts, and at last all of the missing amount; dust arrives in between, blocks are replaced.
+    `reloads`: the last part is the amount that the page then requests, else the amount from before the last dust."""
     to = await begin(services, feed, merchants[True])
     for verb, what in steps:
         if verb == "part":
@@ -134,7 +147,7 @@ async def test_parts_pay_whatever_comes_and_goes(
     now = await reread(services, to)
     if now.status in ("awaiting_deposit", "manual_review"):
         missing_raw = int(to.pay_in.amount_raw) - int(now.received_raw)
-        if not looks:
+        if not reloads:
             missing_raw += sum(
                 int(each.amount_raw) for each in now.deposits if (each.asset, each.amount_raw) == ("USDT", "1")
             )
@@ -147,12 +160,12 @@ async def test_parts_pay_whatever_comes_and_goes(
 
 
 async def begin(services: Services, feed: Feed, merchant: Terms) -> InvoiceBody:
-    """A new invoice, on a chain whose past no reorganisation reaches."""
+    """Create an invoice after enough blocks that no reorganisation reaches earlier ones."""
     feed.begin_anew()
     return await invoice(services, merchant, amount="5.00", expires_in=timedelta(hours=1))
 
 
 async def forget_unbooked(feed: Feed) -> None:
-    """Nodes lose the lost transfers, all but those that were booked: what was credited comes back some day."""
+    """Forget the lost transfers, except booked ones: what was credited returns some day."""
     booked = {row["txid"] for row in await database.fetch_all("SELECT txid FROM deposits WHERE times_reversed > 0")}
     feed.lost = [each for each in feed.lost if each.txid in booked]

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from app.core import clock, database
 from app.deposits import repository, reviews
 from app.deposits.reviews import ReviewRefused
+from app.invoices.presentation import InvoiceBody
 from app.invoices.reading_repository import MOST_DUST
 from app.merchants.terms import Terms
 from app.reports import timeline
@@ -33,7 +34,9 @@ async def merchant(services: Services) -> Terms:
     return await terms(service_fee_bps=80)
 
 
-async def paid_exactly(services: Services, feed: Feed, merchant: Terms, before: list, after: list):  # type: ignore[no-untyped-def]
+async def paid_exactly(
+    services: Services, feed: Feed, merchant: Terms, before: list[tuple[str, int]], after: list[tuple[str, int]]
+) -> tuple[InvoiceBody, InvoiceBody]:
     """An invoice of 5.00 with other deposits before and after the exact one, all of them final."""
     to = await invoice(services, merchant)
     for asset, amount_raw in before:
@@ -54,9 +57,9 @@ async def test_dust_changes_nothing(services: Services, feed: Feed, merchant: Te
     dust_raw = share_of(new, 9) if asset == "USDT" else ETH_DUST_LIMIT_RAW - 1
     await feed.pay(new, dust_raw, asset)
     await feed.confirm()
-    seen = await reread(services, new)
-    assert (seen.status, seen.needs_review, seen.review) == ("awaiting_deposit", False, None)
-    assert [(d.verdict, d.review_reason, d.status) for d in seen.deposits] == [("dust", None, "suspended")]
+    current = await reread(services, new)
+    assert (current.status, current.needs_review, current.review) == ("awaiting_deposit", False, None)
+    assert [(d.verdict, d.review_reason, d.status) for d in current.deposits] == [("dust", None, "suspended")]
     assert await event_types(new.id) == ["invoice.created"]
     assert await balance("platform:suspense", asset) == (dust_raw, 0)
 
@@ -78,7 +81,7 @@ async def test_dust_changes_nothing(services: Services, feed: Feed, merchant: Te
 
 @pytest.mark.parametrize("asset", ["USDT", "ETH"])
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_larger_deposit_has_its_case_and_the_exact_one_pays_all_the_same(
+async def test_a_larger_deposit_gets_a_review_and_the_exact_one_still_pays(
     services: Services, feed: Feed, merchant: Terms, asset: str, when: str
 ) -> None:
     amount_raw = 55_001 if asset == "USDT" else ETH_DUST_LIMIT_RAW  # 1.1 % of 5.00, and the least that is no dust
@@ -93,10 +96,10 @@ async def test_a_larger_deposit_has_its_case_and_the_exact_one_pays_all_the_same
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, to.net_raw)
     verdict = "second" if when == "after" else "underpaid" if asset == "USDT" else "wrong_asset"
     assert sorted(d.verdict for d in paid.deposits) == sorted(["exact", verdict])
-    told = ["invoice.manual_review", "invoice.confirming"]
+    events = ["invoice.manual_review", "invoice.confirming"]
     assert await event_types(to.id) == [
         "invoice.created",
-        *(told if when == "before" else reversed(told)),
+        *(events if when == "before" else reversed(events)),
         "invoice.paid",
     ]
     assert await balance(merchant.merchant_id) == (int(to.net_raw), 0)
@@ -106,7 +109,7 @@ async def test_a_larger_deposit_has_its_case_and_the_exact_one_pays_all_the_same
     await assert_invoices()
 
 
-async def test_what_operators_settle_meanwhile_is_never_credited_twice(
+async def test_what_operators_resolve_meanwhile_is_never_credited_twice(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     boss = await operator(services.settings.data_keys)
@@ -114,23 +117,23 @@ async def test_what_operators_settle_meanwhile_is_never_credited_twice(
         new = await invoice(services, merchant)
         await feed.pay(new, 2_000_000)
         await feed.confirm()
-        (case,) = await reviews.list_reviews()
-        await getattr(services.reviews, verb)(case.deposit_id, boss.id, "settled", clock.now())
+        (review,) = await reviews.list_reviews()
+        await getattr(services.reviews, verb)(review.deposit_id, boss.id, "settled", clock.now())
         settled = await reread(services, new)
         assert settled.status == status
 
-        await feed.pay(new, int(new.pay_in.amount_raw))  # the exact one comes after all
+        await feed.pay(new, int(new.pay_in.amount_raw))  # the exact one arrives
         await feed.confirm()
-        seen = await reread(services, new)
-        assert (seen.status, seen.needs_review, seen.credited_raw) == (status, True, settled.credited_raw)
-        assert [d.verdict for d in seen.deposits] == ["underpaid", "second"]
-        (case,) = await reviews.list_reviews()
-        await services.reviews.close(case.deposit_id, boss.id, "asked", clock.now())
+        current = await reread(services, new)
+        assert (current.status, current.needs_review, current.credited_raw) == (status, True, settled.credited_raw)
+        assert [d.verdict for d in current.deposits] == ["underpaid", "second"]
+        (review,) = await reviews.list_reviews()
+        await services.reviews.close(review.deposit_id, boss.id, "asked", clock.now())
     await assert_books()
     await assert_invoices()
 
 
-async def test_what_an_operator_has_credited_pays_when_the_exact_one_leaves_the_chain(
+async def test_an_operators_credit_pays_when_the_exact_deposit_leaves_the_chain(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     boss = await operator(services.settings.data_keys)
@@ -138,14 +141,14 @@ async def test_what_an_operator_has_credited_pays_when_the_exact_one_leaves_the_
     await feed.pay(new, 2_000_000)
     await feed.confirm()
     await feed.pay(new, int(new.pay_in.amount_raw))
-    (case,) = await reviews.list_reviews()
-    await services.reviews.credit(case.deposit_id, boss.id, "a part, as agreed", clock.now())
+    (review,) = await reviews.list_reviews()
+    await services.reviews.credit(review.deposit_id, boss.id, "a part, as agreed", clock.now())
     credited = await reread(services, new)
     assert (credited.status, credited.credited) == ("confirming", True)
     await feed.reorganise(1)
     paid = await reread(services, new)
     assert (paid.status, paid.credited_raw, paid.needs_review) == ("paid", credited.credited_raw, False)
-    await feed.find(0)  # the exact one is back: a person must look, nothing is credited by itself
+    await feed.find(0)  # the exact one returned: an operator must review it, nothing is credited automatically
     await feed.confirm()
     back = await reread(services, new)
     assert (back.status, back.credited_raw, back.needs_review) == ("paid", credited.credited_raw, True)
@@ -160,17 +163,17 @@ async def test_a_review_under_return_does_not_stop_the_exact_payment(
     new = await invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.confirm()
-    (case,) = await reviews.list_reviews()
-    refund_id = await services.returns.send_back(case.deposit_id, STRANGER, first.id, "back", clock.now())
+    (review,) = await reviews.list_reviews()
+    refund_id = await services.returns.send_back(review.deposit_id, STRANGER, first.id, "back", clock.now())
     await feed.pay(new, int(new.pay_in.amount_raw))
     await feed.confirm()
     paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, new.net_raw)
     await services.approvals.reject(refund_id, second.id, "an exchange's address", clock.now())
-    (case,) = await reviews.list_reviews()
+    (review,) = await reviews.list_reviews()
     with pytest.raises(ReviewRefused, match="reason"):
-        await services.reviews.close(case.deposit_id, first.id, "", clock.now())
-    await services.reviews.close(case.deposit_id, first.id, "nobody's", clock.now())
+        await services.reviews.close(review.deposit_id, first.id, "", clock.now())
+    await services.reviews.close(review.deposit_id, first.id, "nobody's", clock.now())
     ended = await reread(services, new)
     assert (ended.status, ended.needs_review) == ("paid", False)
     await assert_books()
@@ -187,9 +190,9 @@ async def test_after_a_cancellation_not_even_the_exact_one_pays(
     await feed.pay(new, share_of(new, 11))  # which puts it into review
     await feed.pay(new, int(new.pay_in.amount_raw))
     await feed.confirm()
-    seen = await reread(services, new)
-    assert (seen.status, seen.credited) == ("manual_review", False)
-    assert [d.verdict for d in seen.deposits] == ["dust", "cancelled", "cancelled"]
+    current = await reread(services, new)
+    assert (current.status, current.credited) == ("manual_review", False)
+    assert [d.verdict for d in current.deposits] == ["dust", "cancelled", "cancelled"]
     await assert_invoices()
 
 
@@ -210,7 +213,7 @@ async def test_much_dust_hides_no_other_deposit(services: Services, feed: Feed, 
     await assert_books()
 
 
-async def test_dust_at_an_address_without_an_invoice_has_no_case(
+async def test_dust_at_an_address_without_an_invoice_gets_no_review(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await invoice(services, merchant)
@@ -219,6 +222,6 @@ async def test_dust_at_an_address_without_an_invoice_has_no_case(
         there = feed.transfer(new, amount_raw)
         await feed.mine(replace(there, to_address=address))
     await feed.confirm()
-    assert [(case.verdict, case.amount_raw) for case in await reviews.list_reviews()] == [("unknown", 10_000)]
+    assert [(review.verdict, review.amount_raw) for review in await reviews.list_reviews()] == [("unknown", 10_000)]
     assert [(line.asset, line.count) for line in await repository.dust()] == [("USDT", 1)]
     await assert_books()

@@ -25,7 +25,7 @@ def in_parts(received_raw: int = 0, status: Status = Status.AWAITING_DEPOSIT) ->
 
 
 def came(*amounts_raw: int) -> list[Came]:
-    """Deposits in the order in which they were made; less than 1 % of ASKED_RAW is dust."""
+    """Deposits of these amounts, in order; less than 1 % of ASKED_RAW is dust."""
     return [Came(str(n), amount_raw, amount_raw * 100 < ASKED_RAW) for n, amount_raw in enumerate(amounts_raw)]
 
 
@@ -66,18 +66,18 @@ def test_after_a_cancellation_nothing_pays_whatever_came_before(amount: int) -> 
     ("asset", "amount", "verdict"),
     [("USDT", 99, Verdict.UNDERPAID), ("USDT", 101, Verdict.OVERPAID), ("ETH", 100, Verdict.WRONG_ASSET)],
 )
-def test_anything_else_names_its_fault(status: Status, asset: str, amount: int, verdict: Verdict) -> None:
+def test_any_other_deposit_has_a_verdict(status: Status, asset: str, amount: int, verdict: Verdict) -> None:
     assert match(asset, amount, NOW, [invoice("A", status)]) == Match("A", verdict)
 
 
-def test_a_late_payment_finds_its_invoice_though_another_holds_the_address() -> None:
+def test_a_late_payment_matches_its_invoice_although_another_has_the_address() -> None:
     served = [invoice("new", pay_in_raw=200), invoice("old", Status.EXPIRED, pay_in_raw=100)]
     assert match("USDT", 100, NOW, served) == Match("old", Verdict.LATE)
     assert match("USDT", 200, NOW, served) == Match("new", Verdict.EXACT)
     assert match("USDT", 150, NOW, served) == Match("new", Verdict.UNDERPAID)
 
 
-def test_a_late_last_part_finds_its_invoice_though_another_takes_parts_at_the_address() -> None:
+def test_a_late_last_part_matches_its_invoice_although_another_has_the_address() -> None:
     served = [replace(in_parts(), id="new"), in_parts(received_raw=6_000, status=Status.EXPIRED)]
     assert match("USDT", 4_000, NOW, served) == Match("A", Verdict.LATE)
     assert match("USDT", 3_000, NOW, served) == Match("new", Verdict.PART)
@@ -94,7 +94,7 @@ def test_an_address_that_served_nobody_lately_is_unknown() -> None:
     [
         ("USDT", 99, 0, True),  # less than 1 % of 10,000
         ("USDT", 100, 0, False),
-        ("ETH", 99, 0, False),  # 1 % of another asset says nothing
+        ("ETH", 99, 0, False),  # 1 % of another asset does not apply
         ("ETH", 999, 1_000, True),
         ("ETH", 1_000, 1_000, False),
         ("USDT", 500, 1_000, True),
@@ -103,8 +103,8 @@ def test_an_address_that_served_nobody_lately_is_unknown() -> None:
 def test_dust_is_dust_whatever_the_invoice_is(
     status: Status, asset: str, amount_raw: int, dust_limit_raw: int, is_dust: bool
 ) -> None:
-    for asked in (invoice("A", status, ASKED_RAW), in_parts(status=status)):
-        found = match(asset, amount_raw, NOW, [asked], dust_limit_raw)
+    for target in (invoice("A", status, ASKED_RAW), in_parts(status=status)):
+        found = match(asset, amount_raw, NOW, [target], dust_limit_raw)
         assert (found.invoice_id, found.verdict is Verdict.DUST) == ("A", is_dust)
 
 
@@ -117,7 +117,9 @@ def test_the_expected_amount_is_never_dust() -> None:
     st.integers(1, 3),
     st.lists(st.tuples(st.sampled_from(list(Status)), st.integers(1, 3), st.sampled_from(["USDT", "ETH"])), max_size=5),
 )
-def test_only_an_open_invoice_over_just_this_is_ever_paid(asset: str, amount: int, served: list[tuple]) -> None:
+def test_only_an_open_invoice_over_just_this_is_ever_paid(
+    asset: str, amount: int, served: list[tuple[Status, int, str]]
+) -> None:
     candidates = [invoice(str(n), *facts) for n, facts in enumerate(served)]
     found = match(asset, amount, NOW, candidates)
     assert (found.invoice_id is None) == (not candidates)
@@ -128,46 +130,48 @@ def test_only_an_open_invoice_over_just_this_is_ever_paid(asset: str, amount: in
 
 
 def test_parts_pay_when_they_are_the_amount_and_not_before() -> None:
-    asked = in_parts()
-    assert payment(asked, came(6_000)) == []
-    assert raw(payment(asked, came(6_000, 4_000))) == [6_000, 4_000]
-    assert payment(asked, came(6_000, 4_001)) == []
+    target = in_parts()
+    assert payment(target, came(6_000)) == []
+    assert raw(payment(target, came(6_000, 4_000))) == [6_000, 4_000]
+    assert payment(target, came(6_000, 4_001)) == []
     assert payment(invoice("A", pay_in_raw=ASKED_RAW), came(6_000, 4_000)) == []
 
 
 def test_neither_a_test_transfer_nor_a_strangers_dust_changes_the_sum() -> None:
-    asked = in_parts()
-    assert raw(payment(asked, came(50, 9_950))) == [50, 9_950], "the customer's own, and what the page then asked for"
-    assert raw(payment(asked, came(6_000, 7, 4_000))) == [6_000, 4_000], "sent without another look at the page"
-    assert raw(payment(asked, came(6_000, 7, 3_993))) == [6_000, 7, 3_993], "sent after another look"
-    assert raw(payment(asked, came(9_950, 50))) == [9_950, 50], "the last part is dust by its size"
+    target = in_parts()
+    assert raw(payment(target, came(50, 9_950))) == [50, 9_950], (
+        "the customer's own deposit, and the amount that the page then requests"
+    )
+    assert raw(payment(target, came(6_000, 7, 4_000))) == [6_000, 4_000], "sent without loading the page again"
+    assert raw(payment(target, came(6_000, 7, 3_993))) == [6_000, 7, 3_993], "sent after loading it again"
+    assert raw(payment(target, came(9_950, 50))) == [9_950, 50], "the last part is dust by its size"
 
 
 def test_the_one_exact_deposit_pays_and_the_parts_are_left() -> None:
     assert raw(payment(in_parts(), came(6_000, 10_000))) == [10_000]
 
 
-def test_a_part_too_large_is_seen_at_once() -> None:
+def test_a_part_that_is_too_large_is_recognised_at_once() -> None:
     assert not overshoots(in_parts(), came(6_000), 4_000)
     assert not overshoots(in_parts(), came(6_000, 7), 4_000)
     assert overshoots(in_parts(), came(6_000), 4_001)
 
 
-SPECKS = st.lists(st.integers(1, 99), max_size=4)
+DUST_RAW = st.lists(st.integers(1, 99), max_size=4)
 
 
 @given(st.lists(st.integers(100, 4_000), max_size=4), st.lists(st.integers(1, 20_000), max_size=5), st.data())
 def test_one_exact_deposit_pays_in_whatever_order(parts: list[int], others: list[int], data: st.DataObject) -> None:
     deposits = data.draw(st.permutations([*parts, *others, ASKED_RAW]))
-    for asked in (in_parts(), invoice("A", pay_in_raw=ASKED_RAW)):
-        assert raw(payment(asked, came(*deposits))) == [ASKED_RAW]
+    for target in (in_parts(), invoice("A", pay_in_raw=ASKED_RAW)):
+        assert raw(payment(target, came(*deposits))) == [ASKED_RAW]
 
 
-@given(st.lists(st.integers(100, 3_000), min_size=1, max_size=3), SPECKS, SPECKS, st.data())
+@given(st.lists(st.integers(100, 3_000), min_size=1, max_size=3), DUST_RAW, DUST_RAW, st.data())
 def test_parts_pay_with_dust_between_and_after_them(
     parts: list[int], before: list[int], after: list[int], data: st.DataObject
 ) -> None:
-    """Whoever sends what is missing pays, with or without another look at the page."""
+    """A customer who sends the missing amount pays, with or without loading the page again."""
     deposits = data.draw(st.permutations([*parts, *before]))
     missing_raw = ASKED_RAW - sum(deposits if data.draw(st.booleans()) else parts)
     paying = payment(in_parts(), came(*deposits, missing_raw, *after))

@@ -1,4 +1,4 @@
-"""Payments in parts: when they pay, what the page asks for, and what becomes of parts that never became a payment."""
+"""Payments in parts: when they pay, what the page asks for, and what happens to incomplete parts."""
 
 from datetime import timedelta
 
@@ -80,7 +80,9 @@ async def test_parts_that_add_up_pay_once_the_last_is_final(services: Services, 
     await assert_invoices()
 
 
-async def test_the_page_asks_for_what_is_missing_dust_included(services: Services, feed: Feed, merchant: Terms) -> None:
+async def test_the_page_requests_the_missing_amount_dust_included(
+    services: Services, feed: Feed, merchant: Terms
+) -> None:
     new = await new_invoice(services, merchant)
     whole = await shown(services, new)
     assert (whole.due.amount_decimal, whole.due.payment_uri) == (new.pay_in.amount_decimal, new.pay_in.payment_uri)
@@ -95,14 +97,14 @@ async def test_the_page_asks_for_what_is_missing_dust_included(services: Service
     await feed.confirm()
     paid = await reread(services, new)
     assert (paid.status, paid.credited_raw) == ("paid", new.net_raw)
-    assert {d.verdict for d in paid.deposits} == {"exact"}, "the speck is a part of the sum"
+    assert {d.verdict for d in paid.deposits} == {"exact"}, "the dust is a part of the sum"
 
 
-async def test_a_speck_between_two_parts_stays_in_suspense(services: Services, feed: Feed, merchant: Terms) -> None:
+async def test_dust_between_two_parts_stays_in_suspense(services: Services, feed: Feed, merchant: Terms) -> None:
     new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.pay(new, 7)
-    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)  # without another look at the page
+    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)  # without loading the page again
     await feed.pay(new, 3)
     await feed.confirm()
     paid = await reread(services, new)
@@ -124,7 +126,7 @@ async def test_another_asset_in_review_does_not_stop_the_parts(services: Service
     await assert_invoices()
 
 
-async def test_the_whole_amount_in_one_transfer_pays_and_the_parts_get_a_case(
+async def test_the_whole_amount_in_one_transfer_pays_and_the_parts_get_a_review(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await new_invoice(services, merchant)
@@ -134,18 +136,18 @@ async def test_the_whole_amount_in_one_transfer_pays_and_the_parts_get_a_case(
     paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", True, new.net_raw)
     assert await verdicts(services, new) == ["second", "exact"]
-    assert [(case.verdict, case.amount_raw) for case in await reviews.list_reviews()] == [("second", 2_000_000)]
+    assert [(review.verdict, review.amount_raw) for review in await reviews.list_reviews()] == [("second", 2_000_000)]
     assert await balance("platform:suspense") == (2_000_000, 0)
     await assert_books()
     await assert_invoices()
 
 
-async def test_a_part_too_large_needs_a_person_at_once(services: Services, feed: Feed, merchant: Terms) -> None:
+async def test_a_part_that_is_too_large_opens_a_review_at_once(services: Services, feed: Feed, merchant: Terms) -> None:
     new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.pay(new, 4_000_000)
-    seen = await reread(services, new)
-    assert (seen.status, seen.needs_review) == ("manual_review", True)
+    current = await reread(services, new)
+    assert (current.status, current.needs_review) == ("manual_review", True)
     assert await verdicts(services, new) == ["part", "overpaid"]
     assert (await shown(services, new)).due.missing_raw < 0
 
@@ -162,19 +164,19 @@ async def test_when_the_time_is_up_parts_go_to_review(
         await feed.confirm()
     await feed.wait(timedelta(minutes=31))
     await feed.confirm()
-    seen = await reread(services, new)
-    assert (seen.status, seen.needs_review) == ("manual_review", True)
+    current = await reread(services, new)
+    assert (current.status, current.needs_review) == ("manual_review", True)
     assert await verdicts(services, new) == ["underpaid", "dust"]
     assert await event_types(new.id) == ["invoice.created", "invoice.manual_review"]
-    assert (await reread(services, empty)).status == "expired", "dust alone keeps nothing open"
+    assert (await reread(services, empty)).status == "expired", "dust alone keeps no invoice open"
     # A late part goes to review like any other late deposit,
     await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_007)
     await feed.confirm()
     assert (await verdicts(services, new))[-1] == "late"
     # and an operator credits what came, the fee in proportion.
     boss = await operator(services.settings.data_keys)
-    for case in await reviews.list_reviews():
-        await services.reviews.credit(case.deposit_id, boss.id, "late, but all there", clock.now())
+    for review in await reviews.list_reviews():
+        await services.reviews.credit(review.deposit_id, boss.id, "late, but all there", clock.now())
     paid = await reread(services, new)
     assert (paid.status, paid.needs_review) == ("paid", False)
     assert await balance("platform:suspense") == (14, 0)
@@ -188,10 +190,10 @@ async def test_a_cancellation_opens_reviews_of_the_parts(services: Services, fee
     cancelled = await services.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
     assert cancelled.status == "cancelled"
     await feed.mine()
-    seen = await reread(services, new)
-    assert (seen.status, seen.needs_review) == ("manual_review", True)
+    current = await reread(services, new)
+    assert (current.status, current.needs_review) == ("manual_review", True)
     assert await verdicts(services, new) == ["cancelled"]
-    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)  # the rest does not pay it any more
+    await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_000)  # the remaining amount no longer pays it
     assert await verdicts(services, new) == ["cancelled", "cancelled"]
     await assert_invoices()
 
@@ -220,7 +222,7 @@ async def test_a_part_that_a_reorganisation_removes_is_missing_again(
     await assert_invoices()
 
 
-async def test_a_credited_part_that_a_deep_reorganisation_takes_is_credited_again_as_it_was(
+async def test_a_credited_part_that_a_deep_reorganisation_removes_is_credited_again(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await new_invoice(services, merchant)
@@ -244,7 +246,7 @@ async def test_a_credited_part_that_a_deep_reorganisation_takes_is_credited_agai
     await assert_invoices()
 
 
-async def test_parts_wait_while_a_hole_in_suspense_is_open(services: Services, feed: Feed, merchant: Terms) -> None:
+async def test_parts_wait_while_suspense_is_below_zero(services: Services, feed: Feed, merchant: Terms) -> None:
     new = await new_invoice(services, merchant)
     await feed.pay(new, 2_000_000)
     await feed.confirm()
@@ -252,13 +254,13 @@ async def test_parts_wait_while_a_hole_in_suspense_is_open(services: Services, f
     await feed.confirm()
     assert (await reread(services, new)).status == "paid"
 
-    # Given suspense that has paid out a deposit which the chain then took back,
+    # Given suspense below zero: it has paid out a deposit that the chain then removed,
     other = await new_invoice(services, merchant)
     await feed.pay(other, 9_000_000)
     await feed.confirm()
     first, second = [await operator(services.settings.data_keys, f"op{n}@example.test") for n in (1, 2)]
-    (case,) = await reviews.list_reviews()
-    refund_id = await services.returns.send_back(case.deposit_id, STRANGER, first.id, "back", clock.now())
+    (review,) = await reviews.list_reviews()
+    refund_id = await services.returns.send_back(review.deposit_id, STRANGER, first.id, "back", clock.now())
     await approve(services, refund_id, second)
     await send(services, refund_id)
     await confirm(services, refund_id)
@@ -269,7 +271,7 @@ async def test_parts_wait_while_a_hole_in_suspense_is_open(services: Services, f
     await feed.pay(third, 2_000_000)
     await feed.pay(third, int(third.pay_in.amount_raw) - 2_000_000)
     await feed.confirm()
-    # then they wait, the watcher goes on, and they are credited when the deposit is back.
+    # then they wait, the watcher continues, and they are credited when the deposit returns.
     assert (await reread(services, third)).status == "confirming"
     await feed.find(0)
     await feed.confirm()
@@ -279,7 +281,7 @@ async def test_parts_wait_while_a_hole_in_suspense_is_open(services: Services, f
 
 
 async def test_the_switch_is_the_invoices_own(services: Services, feed: Feed, merchant: Terms) -> None:
-    """It holds from the next invoice on: one that was made before keeps its rule."""
+    """It applies from the next invoice on: an earlier invoice keeps its rule."""
     strict = Terms(merchant.merchant_id, "test", 80, "merchant")
     before, after = await new_invoice(services, strict), await new_invoice(services, merchant)
     for to in (before, after):
@@ -289,7 +291,7 @@ async def test_the_switch_is_the_invoices_own(services: Services, feed: Feed, me
     assert await database.fetch_value("SELECT accept_parts FROM merchants WHERE id = $1", merchant.merchant_id) is False
 
 
-async def test_what_the_page_says_from_the_first_part_to_the_last(
+async def test_the_texts_of_the_page_from_the_first_part_to_the_last(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await new_invoice(services, merchant)
@@ -311,8 +313,8 @@ async def test_what_the_page_says_from_the_first_part_to_the_last(
     assert words.headline == "A part of your payment has come in"
     assert words.tail_hint == f"2.000007 of {new.pay_in.amount_decimal} USDT have come in."
     assert view.payment_uri == (await shown(services, new)).due.payment_uri != new.pay_in.payment_uri
-    assert [deposit.amount_decimal for deposit in view.deposits] == ["2.00"], "dust is nobody's business here"
-    # A stranger's deposit in another asset: the page says so, and who has not paid all can still do so.
+    assert [deposit.amount_decimal for deposit in view.deposits] == ["2.00"], "dust is not reported here"
+    # A stranger's deposit in another asset: the page says so, and the customer can still pay the rest.
     await feed.pay(new, 10**15, "ETH")
     view, words = await page()
     assert (view.status, view.is_payable, view.may_still_be_paid) == ("manual_review", False, True)
@@ -330,7 +332,7 @@ async def test_what_the_page_says_from_the_first_part_to_the_last(
     assert (view.status, view.confirmations_seen) == ("paid", 3)
 
 
-async def test_when_specks_make_it_too_much_the_page_asks_for_nothing_more(
+async def test_when_dust_makes_the_sum_too_large_the_page_requests_nothing_more(
     services: Services, feed: Feed, merchant: Terms
 ) -> None:
     new = await new_invoice(services, merchant)
@@ -353,21 +355,23 @@ async def test_when_specks_make_it_too_much_the_page_asks_for_nothing_more(
     assert (await reread(services, new)).status == "manual_review"
 
 
-async def test_what_nobody_saw_move_is_no_part_of_a_payment(services: Services, feed: Feed, merchant: Terms) -> None:
-    """A balance larger than what was seen is taken for a deposit: a person must look, and it never pays."""
+async def test_a_deposit_found_by_its_balance_is_no_part_of_a_payment(
+    services: Services, feed: Feed, merchant: Terms
+) -> None:
+    """A balance above the seen transfers counts as a deposit: an operator must review it, and it never pays."""
     new = await invoice(services, merchant, amount="0.01", currency="ETH", expires_in=timedelta(minutes=30))
     asked_raw = int(new.pay_in.amount_raw)
     await feed.pay(new, asked_raw // 2, "ETH")
-    speck = feed.transfer(new, 10**10, "ETH", UNKNOWN_SENDER)
-    await feed.mine(replace(speck, inferred=True))
-    await feed.pay(new, asked_raw - asked_raw // 2 - 10**10, "ETH")  # as the page asks, which counts the speck
+    dust = feed.transfer(new, 10**10, "ETH", UNKNOWN_SENDER)
+    await feed.mine(replace(dust, inferred=True))
+    await feed.pay(new, asked_raw - asked_raw // 2 - 10**10, "ETH")  # as the page requests, which counts the dust
     assert (await reread(services, new)).status == "awaiting_deposit"
     rest = feed.transfer(new, asked_raw // 4, "ETH", UNKNOWN_SENDER)
     await feed.mine(replace(rest, inferred=True))
     await feed.confirm()
-    seen = await reread(services, new)
-    assert (seen.status, seen.credited) == ("manual_review", False)
-    assert [deposit.verdict for deposit in seen.deposits] == ["part", "dust", "part", "in_review"]
+    current = await reread(services, new)
+    assert (current.status, current.credited) == ("manual_review", False)
+    assert [deposit.verdict for deposit in current.deposits] == ["part", "dust", "part", "in_review"]
 
 
 async def test_dust_that_counted_is_dust_again_when_the_payment_is_reorganised(
@@ -379,11 +383,11 @@ async def test_dust_that_counted_is_dust_again_when_the_payment_is_reorganised(
     await feed.pay(new, int(new.pay_in.amount_raw) - 2_000_007)
     assert await verdicts(services, new) == ["part", "part", "part"]
     await feed.reorganise(1)
-    await feed.wait(timedelta(hours=4))  # the last part never comes back
+    await feed.wait(timedelta(hours=4))  # the last part never returns
     await feed.confirm()
-    seen = await reread(services, new)
-    assert (seen.status, seen.needs_review) == ("manual_review", True)
-    assert [(d.verdict, d.status) for d in seen.deposits] == [
+    current = await reread(services, new)
+    assert (current.status, current.needs_review) == ("manual_review", True)
+    assert [(d.verdict, d.status) for d in current.deposits] == [
         ("dust", "suspended"),
         ("underpaid", "suspended"),
         ("part", "orphaned"),

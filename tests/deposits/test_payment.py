@@ -1,4 +1,4 @@
-"""From a transfer on a real node to credit in the books: what pays, what doesn't, what a reorganisation does."""
+"""From a transfer on a real node to the credit in the ledger: what pays, what doesn't, and reorganisations."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -19,7 +19,7 @@ from tests.factories.merchants import terms
 
 @pytest.fixture
 async def watcher(services: Services, driver: AnvilDriver) -> Watcher:
-    """The network's watcher, which has looked once: what comes now is new."""
+    """The network's watcher after its first tick: later blocks are new."""
     (watcher,) = services.watchers()
     await watcher.tick()
     return watcher
@@ -53,13 +53,13 @@ async def test_the_exact_amount_confirms_and_pays(
 
     await send(driver, token, new)
     await watcher.tick()
-    seen = await reread(services, new)
-    assert (seen.status, seen.credited, seen.received_raw) == ("confirming", False, new.pay_in.amount_raw)
-    assert [(d.confirmations, d.status) for d in seen.deposits] == [(1, "seen")]
+    current = await reread(services, new)
+    assert (current.status, current.credited, current.received_raw) == ("confirming", False, new.pay_in.amount_raw)
+    assert [(d.confirmations, d.status) for d in current.deposits] == [(1, "seen")]
 
     await driver.mine(1)
     await watcher.tick()
-    assert (await reread(services, new)).status == "confirming", "one confirmation is lacking"
+    assert (await reread(services, new)).status == "confirming", "one confirmation is missing"
 
     await driver.mine(1)
     await watcher.tick()
@@ -153,7 +153,7 @@ async def test_two_exact_transfers_in_one_block_pay_once(
     assert await balance("platform:suspense") == int(new.pay_in.amount_raw)
 
 
-async def test_nobody_paid_in_time(services: Services, watcher: Watcher, driver: AnvilDriver, token: str) -> None:
+async def test_an_unpaid_invoice_expires(services: Services, watcher: Watcher, driver: AnvilDriver, token: str) -> None:
     new = await invoice(services, await terms(service_fee_bps=0), order_id="1042", expires_in=timedelta(minutes=10))
     clock.shift(timedelta(minutes=11))
     await watcher.tick()
@@ -171,7 +171,7 @@ async def test_a_payment_in_time_that_is_seen_late_is_in_time(
     assert (await reread(services, new)).status == "confirming"
 
 
-async def test_a_late_payment_finds_its_invoice(
+async def test_a_late_payment_matches_its_invoice(
     services: Services, watcher: Watcher, driver: AnvilDriver, token: str
 ) -> None:
     new = await invoice(services, await terms(service_fee_bps=0), expires_in=timedelta(minutes=10))
@@ -196,7 +196,7 @@ async def test_a_payment_after_cancellation_goes_to_review(
     assert (late.status, [d.review_reason for d in late.deposits]) == ("manual_review", ["cancelled"])
 
 
-async def test_a_reorganised_deposit_is_unseen_and_found_again(
+async def test_a_reorganised_deposit_is_orphaned_and_found_again(
     services: Services, watcher: Watcher, driver: AnvilDriver, token: str
 ) -> None:
     merchant = await terms(service_fee_bps=0)

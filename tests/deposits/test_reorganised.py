@@ -1,5 +1,5 @@
-"""Deposits that a reorganisation takes away before they are booked, and those that come back: when a payment counts
-as made, and whose it stays."""
+"""Deposits that a reorganisation removes before they are booked, and deposits that return: the time of a payment, and
+its invoice."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +26,7 @@ TEN_MINUTES = timedelta(minutes=10)
 
 @pytest.fixture
 def chain_settings(chain_settings):  # type: ignore[no-untyped-def]
-    """One address serves everybody, one after the other."""
+    """All invoices use one address, one after the other."""
 
     def make(**options: object):  # type: ignore[no-untyped-def]
         return chain_settings(pool_cap=1, cool_down_minutes=0, **options)
@@ -47,13 +47,13 @@ async def merchant(services: Services) -> Terms:
 
 
 class Chain:
-    """A customer's payments on a chain that takes them back."""
+    """A customer's payments on a chain that can be reorganised."""
 
     def __init__(self, driver: AnvilDriver, token: str, watcher: Watcher) -> None:
         self.driver, self.token, self.watcher = driver, token, watcher
 
     async def pay(self, to: InvoiceBody, amount_raw: int | None = None) -> str:
-        """A payment in one block, seen; its signed bytes."""
+        """Send a payment in one block, read by the watcher. Returns its signed bytes."""
         receipt = await self.driver.transfer_token(
             self.token, to.pay_in.address, amount_raw or int(to.pay_in.amount_raw)
         )
@@ -66,7 +66,7 @@ class Chain:
         await self.watcher.tick()
 
     async def find(self, raw: str, blocks: int = 1) -> None:
-        """A transaction is in a block again, at our clock's time."""
+        """Put a transaction into a block again, at our clock's time."""
         head = await self.driver.call("eth_getBlockByNumber", "latest", False)
         now = max(int(clock.now().timestamp()), int(head["timestamp"], 16) + 1)
         await self.driver.call("evm_setNextBlockTimestamp", now)
@@ -85,7 +85,7 @@ async def chain(driver: AnvilDriver, token: str, watcher: Watcher) -> Chain:
     return Chain(driver, token, watcher)
 
 
-async def test_a_payment_made_in_time_is_in_time_whichever_block_it_ends_up_in(
+async def test_a_payment_in_time_stays_in_time_whatever_block_it_is_in_at_the_end(
     services: Services, merchant: Terms, chain: Chain
 ) -> None:
     # Given a payment just before the end, in a block that is then replaced,
@@ -105,7 +105,9 @@ async def test_a_payment_made_in_time_is_in_time_whichever_block_it_ends_up_in(
     assert "invoice.expired" not in await event_types(new.id)
 
 
-async def test_nor_does_a_second_reorganisation_make_it_late(services: Services, merchant: Terms, chain: Chain) -> None:
+async def test_a_second_reorganisation_does_not_make_a_payment_late(
+    services: Services, merchant: Terms, chain: Chain
+) -> None:
     # The watcher is away when the payment is made: it is seen after the end, in a block from before it.
     new = await invoice(services, merchant, expires_in=TEN_MINUTES)
     receipt = await chain.driver.transfer_token(chain.token, new.pay_in.address, int(new.pay_in.amount_raw))
@@ -120,7 +122,7 @@ async def test_nor_does_a_second_reorganisation_make_it_late(services: Services,
     assert (await reread(services, new)).status == "paid"
 
 
-async def test_what_does_not_come_back_within_hours_lets_the_invoice_expire(
+async def test_an_invoice_expires_if_its_deposit_does_not_return_within_hours(
     services: Services, merchant: Terms, chain: Chain
 ) -> None:
     new = await invoice(services, merchant, expires_in=TEN_MINUTES)
@@ -130,7 +132,7 @@ async def test_what_does_not_come_back_within_hours_lets_the_invoice_expire(
     assert (await reread(services, new)).status == "awaiting_deposit"
     await chain.wait(timedelta(minutes=2))
     assert (await reread(services, new)).status == "expired"
-    await chain.find(raw)  # then a human must look
+    await chain.find(raw)  # then an operator must review it
     assert (await reread(services, new)).status == "manual_review"
     await assert_invoices()
 
@@ -142,12 +144,12 @@ async def test_a_review_of_an_orphaned_deposit_can_be_closed(services: Services,
     other = await reread(services, new)
     assert (other.status, other.needs_review) == ("manual_review", True)
     boss = await operator(services.settings.data_keys)
-    (case,) = await reviews.list_reviews()
-    await services.reviews.close(case.deposit_id, boss.id, "it never came", clock.now())
+    (review,) = await reviews.list_reviews()
+    await services.reviews.close(review.deposit_id, boss.id, "it never came", clock.now())
     assert (await reread(services, new)).status == "closed"
 
 
-async def test_a_cancelled_invoice_is_not_paid_by_what_comes_back(
+async def test_a_cancelled_invoice_is_not_paid_by_a_returning_deposit(
     services: Services, merchant: Terms, chain: Chain
 ) -> None:
     new = await invoice(services, merchant)
@@ -155,16 +157,16 @@ async def test_a_cancelled_invoice_is_not_paid_by_what_comes_back(
     await chain.lose()
     await services.invoices.cancel(merchant.merchant_id, "test", new.id, clock.now())
     await chain.find(raw)
-    seen = await reread(services, new)
-    assert (seen.status, [d.review_reason for d in seen.deposits]) == ("manual_review", ["cancelled"])
+    current = await reread(services, new)
+    assert (current.status, [d.review_reason for d in current.deposits]) == ("manual_review", ["cancelled"])
     await assert_invoices()
 
 
 @pytest.mark.parametrize("difference_raw", [0, -1_000_000])
-async def test_a_deposit_that_is_back_belongs_to_its_invoice_even_if_another_has_the_address(
+async def test_a_returning_deposit_belongs_to_its_invoice_even_if_another_has_the_address(
     services: Services, merchant: Terms, chain: Chain, difference_raw: int
 ) -> None:
-    # Given a paid invoice whose address was paid a second time, and has gone on to another invoice,
+    # Given a paid invoice whose address was paid a second time and now serves another invoice,
     first = await invoice(services, merchant)
     await chain.pay(first)
     await chain.driver.mine(CONFIRMATIONS)
@@ -173,11 +175,11 @@ async def test_a_deposit_that_is_back_belongs_to_its_invoice_even_if_another_has
     await chain.lose()
     second = await invoice(services, merchant)
     assert second.pay_in.address == first.pay_in.address
-    # when the second payment comes back,
+    # when the second payment returns,
     await chain.find(raw, CONFIRMATIONS)
-    # then the case is where it was, and the other invoice knows nothing of it.
-    seen, other = await reread(services, first), await reread(services, second)
-    assert (seen.status, seen.needs_review, [d.review_reason for d in seen.deposits]) == (
+    # then its review stays with its invoice, and the other invoice is unchanged.
+    current, other = await reread(services, first), await reread(services, second)
+    assert (current.status, current.needs_review, [d.review_reason for d in current.deposits]) == (
         "paid",
         True,
         [None, "second"],
@@ -187,10 +189,10 @@ async def test_a_deposit_that_is_back_belongs_to_its_invoice_even_if_another_has
     await assert_invoices()
 
 
-async def test_where_one_of_two_payments_never_comes_back_the_other_pays(
+async def test_if_one_of_two_payments_never_returns_the_other_pays(
     services: Services, merchant: Terms, chain: Chain
 ) -> None:
-    # Given an invoice with two payments, of which the chain took back the one that paid it, for good,
+    # Given an invoice with two payments, of which a reorganisation removed the one that paid it, for ever,
     new = await invoice(services, merchant, expires_in=TEN_MINUTES)
     await chain.pay(new)
     second = await chain.pay(new)
@@ -200,13 +202,13 @@ async def test_where_one_of_two_payments_never_comes_back_the_other_pays(
     # when its time is over, it still waits for them;
     await chain.wait(timedelta(hours=4))
     assert (await reread(services, new)).status == "manual_review"
-    # and the other one, made in time and of the exact amount, pays it once it is back. Its case ends by itself.
+    # and the other one, in time and exact, pays it once it returns. Its review closes automatically.
     await chain.driver.call("anvil_setNonce", chain.driver.accounts[0], hex(nonce_of(second)))
     await chain.find(second, CONFIRMATIONS)
     paid = await reread(services, new)
     assert (paid.status, paid.needs_review, paid.credited_raw) == ("paid", False, new.net_raw)
-    (case,) = await reviews.list_reviews(open_only=False)
-    assert (case.status, case.outcome, case.decided_by) == ("closed", "credited", "gateway")
+    (review,) = await reviews.list_reviews(open_only=False)
+    assert (review.status, review.outcome, review.decided_by) == ("closed", "credited", "gateway")
     await assert_books()
     await assert_invoices()
 
@@ -216,22 +218,22 @@ def nonce_of(raw: str) -> int:
     return int.from_bytes(rlp.decode(bytes.fromhex(raw[4:]))[1], "big")
 
 
-async def test_another_transfer_at_the_place_of_one_that_went_away_is_seen(
+async def test_another_transfer_at_the_index_of_a_removed_one_is_recorded(
     services: Services, merchant: Terms, watcher: Watcher
 ) -> None:
-    """In another block a contract may pay out something else in the same transaction, at the same index."""
+    """In another block the same transaction may transfer another amount at the same index, if a contract does so."""
     new = await invoice(services, merchant)
 
-    async def seen(amount_raw: int, height: int) -> None:
+    async def current(amount_raw: int, height: int) -> None:
         block = BlockRef(height, f"0x{height:064x}", f"0x{height - 1:064x}", datetime.now(UTC))
         transfer = Transfer("0x" + 64 * "7", 5, "USDT", new.pay_in.address, "0x" + 40 * "1", amount_raw, block)
         async with database.transaction():
             await services.deposits.record(NETWORK, [transfer], clock.now())
 
-    await seen(1_000_000, 10_000_001)
+    await current(1_000_000, 10_000_001)
     async with database.transaction():
         await services.reversals.unsee(NETWORK, 10_000_000, clock.now())
-    await seen(2_000_000, 10_000_002)
+    await current(2_000_000, 10_000_002)
     assert [(d.amount_raw, d.status) for d in (await reread(services, new)).deposits] == [
         ("1000000", "orphaned"),
         ("2000000", "seen"),

@@ -1,4 +1,4 @@
-"""What an operator may do about a deposit that did not simply pay, for every kind; what the merchant sees of it."""
+"""What an operator may do in a review, for every reason, and what the merchant sees."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ from tests.factories.payments import CONFIRMATIONS, mined_again
 from tests.factories.withdrawals import STRANGER, approve, balance, confirm, event_types, revert, send
 
 KINDS = ("underpaid", "overpaid", "late", "cancelled", "second", "wrong_asset")
-"""Those that have an invoice of their own; `in_review` and `unknown` have tests of their own."""
+"""The reasons with an invoice; `in_review` and `unknown` have tests of their own."""
 
 
 class Shop:
@@ -39,7 +39,7 @@ class Shop:
         return await invoice(self.services, self.terms, amount="5.00", expires_in=timedelta(minutes=10))
 
     async def pay(self, address: str, amount_raw: int, asset: str = "USDT", blocks: int = CONFIRMATIONS) -> None:
-        """A payment with as many confirmations, seen and settled."""
+        """Send a payment with this many confirmations, and let the watcher book it."""
         if asset == "USDT":
             await self.driver.transfer_token(self.token, address, amount_raw)
         else:
@@ -48,7 +48,7 @@ class Shop:
         await self.watcher.tick()
 
     async def goes_wrong(self, kind: str) -> tuple[InvoiceBody, str, str, int]:
-        """Bring a case about: its invoice, its deposit, the deposit's asset and amount."""
+        """Create a review of this kind. Returns its invoice, deposit, asset and amount."""
         new = await self.invoice()
         address, asked_raw = new.pay_in.address, int(new.pay_in.amount_raw)
         asset, amount_raw = "USDT", asked_raw
@@ -65,9 +65,9 @@ class Shop:
         elif kind == "wrong_asset":
             asset, amount_raw = "ETH", 10**15
         await self.pay(address, amount_raw, asset)
-        (case,) = await reviews.list_reviews()
-        assert (case.verdict, case.invoice_id, case.amount_raw) == (kind, new.id, amount_raw)
-        return new, case.deposit_id, asset, amount_raw
+        (review,) = await reviews.list_reviews()
+        assert (review.verdict, review.invoice_id, review.amount_raw) == (kind, new.id, amount_raw)
+        return new, review.deposit_id, asset, amount_raw
 
 
 @pytest.fixture
@@ -80,13 +80,13 @@ async def shop(services: Services, driver: AnvilDriver, token: str) -> Shop:
 
 
 async def audited(action: str) -> list[tuple[str, str, str]]:
-    """Who did it, to which case, and why."""
+    """The audit entry: the actor, the review and the reason."""
     rows = await database.fetch_all("SELECT actor, subject, details FROM audit_entries WHERE action = $1", action)
     return [(row["actor"], row["subject"], json.loads(row["details"])["reason"]) for row in rows]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_came_is_credited_less_the_fee_in_proportion(shop: Shop, kind: str) -> None:
+async def test_the_received_amount_is_credited_less_the_fee_in_proportion(shop: Shop, kind: str) -> None:
     new, deposit_id, asset, amount_raw = await shop.goes_wrong(kind)
     paid_raw, _ = await balance(shop.terms.merchant_id, asset)
     earned_raw, _ = await balance("platform:fees", asset)
@@ -99,12 +99,12 @@ async def test_what_came_is_credited_less_the_fee_in_proportion(shop: Shop, kind
     assert await balance(shop.terms.merchant_id, asset) == (paid_raw + credited_raw, 0)
     assert await balance("platform:fees", asset) == (earned_raw + fee_raw, 0)
     assert await balance("platform:suspense", asset) == (0, 0)
-    seen = await reread(shop.services, new)
-    assert (seen.status, seen.needs_review) == ("paid", False)
+    current = await reread(shop.services, new)
+    assert (current.status, current.needs_review) == ("paid", False)
     counted_raw = paid_raw + credited_raw if asset == "USDT" else 0
-    assert seen.credited_raw == str(counted_raw)
-    assert seen.review is not None
-    assert (seen.review.status, seen.review.outcome, seen.review.cause) == ("closed", "credited", kind)
+    assert current.credited_raw == str(counted_raw)
+    assert current.review is not None
+    assert (current.review.status, current.review.outcome, current.review.cause) == ("closed", "credited", kind)
     assert (await event_types(new.id))[-1] == ("invoice.manual_review" if kind == "second" else "invoice.paid")
     assert await audited("review.credited") == [(f"account:{shop.ops[0].id}", deposit_id, "the customer called")]
     await assert_books()
@@ -118,10 +118,14 @@ async def test_a_return_is_a_refund_that_another_operator_approves(shop: Shop, k
 
     refund_id = await shop.services.returns.send_back(deposit_id, STRANGER, first.id, "not ours", clock.now())
 
-    seen = await reread(shop.services, new)
-    assert seen.needs_review
-    assert seen.review is not None
-    assert (seen.review.status, seen.review.outcome, seen.review.refund_id) == ("returning", "returned", refund_id)
+    current = await reread(shop.services, new)
+    assert current.needs_review
+    assert current.review is not None
+    assert (current.review.status, current.review.outcome, current.review.refund_id) == (
+        "returning",
+        "returned",
+        refund_id,
+    )
     assert await balance("platform:suspense", asset) == (0, amount_raw)
     refund = await shop.services.withdrawal_reader.refund(shop.terms.merchant_id, "test", refund_id)
     assert refund is not None
@@ -169,10 +173,10 @@ async def test_a_closed_review_leaves_the_money_in_suspense(shop: Shop, kind: st
     await shop.services.reviews.close(deposit_id, shop.ops[0].id, "dust", clock.now())
 
     assert await balance("platform:suspense", asset) == (amount_raw, 0)
-    seen = await reread(shop.services, new)
-    assert (seen.status, seen.needs_review) == ("paid" if kind == "second" else "closed", False)
-    assert seen.review is not None
-    assert (seen.review.status, seen.review.outcome) == ("closed", "closed")
+    current = await reread(shop.services, new)
+    assert (current.status, current.needs_review) == ("paid" if kind == "second" else "closed", False)
+    assert current.review is not None
+    assert (current.review.status, current.review.outcome) == ("closed", "closed")
     assert await reviews.list_reviews() == []
     assert await audited("review.closed") == [(f"account:{shop.ops[0].id}", deposit_id, "dust")]
     for verb in (shop.services.reviews.credit, shop.services.reviews.close):
@@ -200,22 +204,22 @@ async def test_one_open_review_keeps_the_invoice_in_review(shop: Shop) -> None:
     assert (done.status, done.needs_review, done.received_raw) == ("paid", False, "5000000")
 
 
-async def test_a_deposit_to_an_address_that_served_nobody_has_a_case_without_a_merchant(shop: Shop) -> None:
+async def test_a_deposit_to_an_unused_address_gets_a_review_without_a_merchant(shop: Shop) -> None:
     await shop.invoice()  # the pool has grown
     address = await database.fetch_value("SELECT address FROM deposit_addresses WHERE lease_count = 0 LIMIT 1")
     await shop.pay(address, 7_000_000)
-    (case,) = await reviews.list_reviews()
-    assert (case.verdict, case.invoice_id, case.merchant_id, case.deposit_status) == (
+    (review,) = await reviews.list_reviews()
+    assert (review.verdict, review.invoice_id, review.merchant_id, review.deposit_status) == (
         "unknown",
         None,
         None,
         "suspended",
     )
     with pytest.raises(ReviewRefused, match="nobody to credit"):
-        await shop.services.reviews.credit(case.deposit_id, shop.ops[0].id, "for whom?", clock.now())
+        await shop.services.reviews.credit(review.deposit_id, shop.ops[0].id, "for whom?", clock.now())
 
     refund_id = await shop.services.returns.send_back(
-        case.deposit_id, STRANGER, shop.ops[0].id, "its sender wrote", clock.now()
+        review.deposit_id, STRANGER, shop.ops[0].id, "its sender wrote", clock.now()
     )
     await approve(shop.services, refund_id, shop.ops[1])
     await send(shop.services, refund_id)
@@ -224,7 +228,7 @@ async def test_a_deposit_to_an_address_that_served_nobody_has_a_case_without_a_m
     assert await balance("platform:suspense") == (0, 0)
     (ended,) = await reviews.list_reviews(open_only=False)
     assert (ended.status, ended.outcome) == ("closed", "returned")
-    assert await event_types(refund_id) == []  # there is no merchant to tell
+    assert await event_types(refund_id) == []  # there is no merchant to notify
     await assert_books()
 
 
@@ -241,17 +245,17 @@ async def test_a_failed_return_opens_the_review_again(shop: Shop, end: str) -> N
         await revert(shop.services, refund_id)
 
     assert await balance("platform:suspense") == (amount_raw, 0)
-    seen = await reread(shop.services, new)
-    assert (seen.status, seen.needs_review) == ("manual_review", True)
-    assert seen.review is not None
-    assert (seen.review.status, seen.review.outcome, seen.review.refund_id) == ("open", None, None)
+    current = await reread(shop.services, new)
+    assert (current.status, current.needs_review) == ("manual_review", True)
+    assert current.review is not None
+    assert (current.review.status, current.review.outcome, current.review.refund_id) == ("open", None, None)
     await shop.services.reviews.credit(deposit_id, first.id, "then it is theirs", clock.now())
     assert (await reread(shop.services, new)).status == "paid"
     await assert_books()
     await assert_invoices()
 
 
-async def test_operators_settle_no_case_of_a_merchant_that_they_belong_to(shop: Shop) -> None:
+async def test_operators_resolve_no_review_of_a_merchant_that_they_belong_to(shop: Shop) -> None:
     _, deposit_id, _, _ = await shop.goes_wrong("underpaid")
     insider, other = shop.ops
     await join(shop.terms.merchant_id, insider.id)
@@ -264,7 +268,7 @@ async def test_operators_settle_no_case_of_a_merchant_that_they_belong_to(shop: 
             await settle()
     with pytest.raises(asyncpg.RestrictViolationError, match="not to be decided by"):
         await database.execute("UPDATE reviews SET decided_by = 'account:' || $1::text", insider.id)
-    # Nor do they decide that it keeps what another operator sends back.
+    # Nor may they reject a return that another operator has requested.
     refund_id = await shop.services.returns.send_back(deposit_id, STRANGER, other.id, "not asked for", clock.now())
     with pytest.raises(ApprovalRefused, match="you belong to the merchant"):
         await shop.services.approvals.reject(refund_id, insider.id, "it is ours", clock.now())
@@ -278,11 +282,11 @@ async def test_a_bad_address_returns_nothing(shop: Shop) -> None:
         with pytest.raises(Exception, match=r"destination"):
             await shop.services.returns.send_back(deposit_id, address, shop.ops[0].id, "back", clock.now())
     assert await balance("platform:suspense") == (amount_raw, 0)
-    (case,) = await reviews.list_reviews()
-    assert case.status == "open"
+    (review,) = await reviews.list_reviews()
+    assert review.status == "open"
 
 
-async def test_two_operators_at_once_settle_it_once(shop: Shop) -> None:
+async def test_two_operators_at_once_resolve_a_review_once(shop: Shop) -> None:
     for _ in range(5):
         new, deposit_id, _, _ = await shop.goes_wrong("underpaid")
         now, (first, second) = clock.now(), shop.ops
@@ -295,37 +299,41 @@ async def test_two_operators_at_once_settle_it_once(shop: Shop) -> None:
         )
         refused = [outcome for outcome in outcomes if isinstance(outcome, ReviewRefused)]
         assert len(refused) == 3, outcomes
-        seen = await reread(shop.services, new)
-        assert (seen.status == "paid") == (outcomes[0] is None or outcomes[1] is None)
+        current = await reread(shop.services, new)
+        assert (current.status == "paid") == (outcomes[0] is None or outcomes[1] is None)
     await assert_books()
     await assert_invoices()
 
 
-async def test_nothing_is_decided_on_before_it_is_final(shop: Shop) -> None:
+async def test_no_review_is_resolved_before_its_deposit_is_final(shop: Shop) -> None:
     new = await shop.invoice()
     await shop.pay(new.pay_in.address, 1_000_000, blocks=CONFIRMATIONS - 1)
-    (case,) = await reviews.list_reviews()
+    (review,) = await reviews.list_reviews()
     for attempt in (
-        shop.services.reviews.credit(case.deposit_id, shop.ops[0].id, "now", clock.now()),
-        shop.services.returns.send_back(case.deposit_id, STRANGER, shop.ops[0].id, "now", clock.now()),
+        shop.services.reviews.credit(review.deposit_id, shop.ops[0].id, "now", clock.now()),
+        shop.services.returns.send_back(review.deposit_id, STRANGER, shop.ops[0].id, "now", clock.now()),
     ):
         with pytest.raises(ReviewRefused, match="confirmations"):
             await attempt
     assert (await reread(shop.services, new)).status == "manual_review"
 
 
-async def test_a_case_whose_deposit_is_reorganised_away_waits_for_it(shop: Shop) -> None:
+async def test_a_review_whose_deposit_is_reorganised_away_waits_for_it(shop: Shop) -> None:
     # Given a deposit that is booked to suspense and waits for a decision,
     await shop.driver.mine(1)
     new, deposit_id, _, amount_raw = await shop.goes_wrong("underpaid")
     assert await balance("platform:suspense") == (amount_raw, 0)
-    # when the chain takes it back,
+    # when a reorganisation removes it,
     await shop.driver.reorg(CONFIRMATIONS)
     await shop.watcher.tick()
-    # then nobody can give it away, and operators know,
+    # then it can't be credited or returned, and operators are alerted,
     assert await balance("platform:suspense") == (0, 0)
-    seen = await reread(shop.services, new)
-    assert (seen.status, seen.received_raw, [d.status for d in seen.deposits]) == ("manual_review", "0", ["orphaned"])
+    current = await reread(shop.services, new)
+    assert (current.status, current.received_raw, [d.status for d in current.deposits]) == (
+        "manual_review",
+        "0",
+        ["orphaned"],
+    )
     for attempt in (
         shop.services.reviews.credit(deposit_id, shop.ops[0].id, "now", clock.now()),
         shop.services.returns.send_back(deposit_id, STRANGER, shop.ops[0].id, "now", clock.now()),
@@ -342,7 +350,7 @@ async def test_a_case_whose_deposit_is_reorganised_away_waits_for_it(shop: Shop)
 
 
 @pytest.mark.parametrize("closed_while_away", [True, False])
-async def test_a_review_is_open_again_when_its_deposit_is_back_on_the_chain(
+async def test_a_review_reopens_when_its_deposit_returns(
     shop: Shop, driver: AnvilDriver, closed_while_away: bool
 ) -> None:
     await driver.mine(1)
@@ -358,8 +366,8 @@ async def test_a_review_is_open_again_when_its_deposit_is_back_on_the_chain(
     await driver.mine(CONFIRMATIONS - 1)
     await shop.watcher.tick()
 
-    (case,) = await reviews.list_reviews()
-    assert (case.deposit_id, case.deposit_status) == (deposit_id, "suspended")
+    (review,) = await reviews.list_reviews()
+    assert (review.deposit_id, review.deposit_status) == (deposit_id, "suspended")
     assert await balance("platform:suspense") == (amount_raw, 0)
     (hold,) = await holds.open_holds()
     await holds.release(hold.id, shop.ops[0].id, "it is back", clock.now())
@@ -370,8 +378,8 @@ async def test_a_review_is_open_again_when_its_deposit_is_back_on_the_chain(
     await assert_invoices()
 
 
-async def test_a_credit_out_of_a_hole_in_suspense_is_refused_in_words(shop: Shop) -> None:
-    # Given a deposit that was sent back, and that the chain then took away: suspense owes what it has not got.
+async def test_a_credit_is_refused_with_a_reason_while_suspense_is_below_zero(shop: Shop) -> None:
+    # Given a deposit that was returned and then removed by a reorganisation: suspense is below zero.
     await shop.driver.mine(1)
     _, lost, _, lost_raw = await shop.goes_wrong("underpaid")
     refund_id = await shop.services.returns.send_back(lost, STRANGER, shop.ops[0].id, "back", clock.now())
@@ -381,9 +389,9 @@ async def test_a_credit_out_of_a_hole_in_suspense_is_refused_in_words(shop: Shop
     await shop.driver.reorg(CONFIRMATIONS)
     await shop.watcher.tick()
     assert await balance("platform:suspense") == (-lost_raw, 0)
-    # When the next deposit in review, which fills a part of the hole, is to be credited or sent back,
+    # When the next deposit in review, which covers a part of that, is to be credited or returned,
     new, deposit_id, _, _ = await shop.goes_wrong("underpaid")
-    # then that waits for the rest.
+    # then that waits until suspense is covered.
     with pytest.raises(ReviewRefused, match="suspense"):
         await shop.services.reviews.credit(deposit_id, shop.ops[0].id, "theirs", clock.now())
     assert (await reread(shop.services, new)).status == "manual_review"
@@ -405,11 +413,11 @@ async def test_a_merchants_tolerance(shop: Shop, tolerance_bps: int, difference_
     new = await shop.invoice()
     came_raw = int(new.pay_in.amount_raw) + difference_raw
     await shop.pay(new.pay_in.address, came_raw)
-    seen = await reread(shop.services, new)
-    assert seen.status == status
+    current = await reread(shop.services, new)
+    assert current.status == status
     if status == "paid":
         fee_raw = -(-40_000 * came_raw // int(new.pay_in.amount_raw))
-        assert (seen.received_raw, seen.credited_raw) == (str(came_raw), str(came_raw - fee_raw))
+        assert (current.received_raw, current.credited_raw) == (str(came_raw), str(came_raw - fee_raw))
         assert await balance(shop.terms.merchant_id) == (came_raw - fee_raw, 0)
         assert await balance("platform:fees") == (fee_raw, 0)
     await assert_books()

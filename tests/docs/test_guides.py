@@ -1,7 +1,7 @@
 """The guides in `docs/`: every curl, Python and Node snippet is run, in order, and prints what its guide promises.
 
-A fenced block of `bash`, `python` or `javascript` is run; an `output` block after it lists pieces that must stand in
-what it printed, in that order. `text` blocks are for the eye.
+A fenced block of `bash`, `python` or `javascript` is run; an `output` block after it lists texts that its output
+must contain, in that order. `text` blocks are not run.
 """
 
 import os

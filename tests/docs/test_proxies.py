@@ -74,7 +74,7 @@ class Proxy:
             "127.0.0.1", self.https_port, ssl=self.trust, server_hostname="localhost", local_addr=(address, 0)
         )
 
-    async def ask(self, raw: str, body: bytes = b"", address: str = CUSTOMER) -> tuple[int, bytes]:
+    async def send_request(self, raw: str, body: bytes = b"", address: str = CUSTOMER) -> tuple[int, bytes]:
         """Status, and head and body, of one request on a connection of its own."""
         reader, writer = await self.connect(address)
         length = f"content-length: {len(body)}\r\n" if body else ""
@@ -90,7 +90,7 @@ class Proxy:
 
 @contextmanager
 def running(name: str, upstream: Served, folder: Path) -> Iterator[Proxy]:
-    """The proxy with the page's configuration; only names, ports and paths are the test's."""
+    """Run the proxy with the page's configuration; the test changes only names, ports and paths."""
     assert shutil.which(name), f"{name} is missing: apt-get install {name}"
     certificates = tls.ensure(folder / "tls")
     both = folder / "both.pem"
@@ -136,13 +136,13 @@ def running(name: str, upstream: Served, folder: Path) -> Iterator[Proxy]:
 
 async def pages_and_address(proxy: Proxy, upstream: Served) -> None:
     """TLS, the redirect to it, HTTP/2, hidden metrics, and the client address that the gateway sees."""
-    status, answer = await proxy.ask("GET /sign-in HTTP/1.1\r\nx-forwarded-for: 198.51.100.66")
+    status, answer = await proxy.send_request("GET /sign-in HTTP/1.1\r\nx-forwarded-for: 198.51.100.66")
     assert status == 200
     assert b"set-cookie: __Host-" in answer.replace(b"Set-Cookie", b"set-cookie")
     await asyncio.sleep(0.5)  # the access log buffers lines
     seen = [json.loads(line) for line in upstream.log_path.read_text().splitlines() if '"route":"/sign-in"' in line]
     assert [line["address"] for line in seen][-1:] == [CUSTOMER]
-    assert (await proxy.ask("GET /metrics HTTP/1.1"))[0] == 404
+    assert (await proxy.send_request("GET /metrics HTTP/1.1"))[0] == 404
 
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.http_port)
     writer.write(b"GET /sign-in?a=b HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
@@ -163,22 +163,22 @@ async def bodies(proxy: Proxy, key: str) -> None:
     typed = f"{head}\r\ncontent-type: application/json"
     for size in (70_000, 300_000, 1_900_000):
         for _ in range(5):
-            status, answer = await proxy.ask(typed, b" " * size)
+            status, answer = await proxy.send_request(typed, b" " * size)
             assert (status, b"BODY_TOO_LARGE" in answer) == (413, True), (size, answer[:300])
-    status, answer = await proxy.ask(typed, b" " * 3_000_000)
+    status, answer = await proxy.send_request(typed, b" " * 3_000_000)
     assert status == 413
     assert b"BODY_TOO_LARGE" not in answer
 
 
 async def streams(proxy: Proxy, services: Services) -> None:
     """Messages of a stream arrive at once, and an idle stream stays open, longer than the proxy's usual time limits."""
-    asked = await invoice(services, await terms(service_fee_bps=0))
+    new = await invoice(services, await terms(service_fee_bps=0))
     reader, writer = await proxy.connect()
-    writer.write(f"GET /pay/{services.links.slug(asked.id)}/events HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+    writer.write(f"GET /pay/{services.links.slug(new.id)}/events HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
     async with asyncio.timeout(LATE_S):
         await reader.readuntil(b"retry: ")
     await asyncio.sleep(35)
-    await announce(asked.id)
+    await announce(new.id)
     async with asyncio.timeout(LATE_S):
         await reader.readuntil(b"event: status")
     writer.close()
@@ -219,11 +219,11 @@ async def crowd(proxy: Proxy) -> None:
     refused = 0
     for _ in range(20):
         with suppress(ConnectionError, ssl.SSLError):
-            refused += (await proxy.ask("GET /healthz HTTP/1.1", address=CROWD))[0] in (0, 429)
+            refused += (await proxy.send_request("GET /healthz HTTP/1.1", address=CROWD))[0] in (0, 429)
             continue
         refused += 1
     assert refused == 20
-    assert (await proxy.ask("GET /healthz HTTP/1.1"))[0] == 200
+    assert (await proxy.send_request("GET /healthz HTTP/1.1"))[0] == 200
     for writer in held:
         writer.close()
 

@@ -12,7 +12,7 @@ from tests.factories.merchants import merchant
 
 
 class IssuedKey(NamedTuple):
-    """A key with the string that its holder has."""
+    """A key and its full text, which only its holder has."""
 
     id: str
     merchant_id: str

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.core.settings import DataKeys
 
 SECRET = base64.b64encode(os.urandom(32)).decode()
-"""Every secret of every test deployment of this run: what one process has sealed another one opens."""
+"""The secrets of all test deployments of this run, so that one process can decrypt what another has encrypted."""
 
 DATA_KEYS = DataKeys({"k1": base64.b64decode(SECRET)})
 

@@ -1,4 +1,4 @@
-"""Events, as a use case would record them."""
+"""Events for tests, recorded as services record them."""
 
 import json
 import uuid

@@ -13,13 +13,13 @@ from app.wiring import Services
 
 
 async def invoice(services: Services, terms: Terms, *, amount: str = "5.00", **fields: Any) -> InvoiceBody:
-    """An invoice over USDT on ethereum that expires in an hour, unless told otherwise."""
-    asked = {"currency": "USDT", "chain": "ethereum", "expires_in": timedelta(hours=1), **fields}
-    new = NewInvoice(amount=amount, **asked)
+    """An invoice in USDT on ethereum that expires in an hour, unless `fields` say otherwise."""
+    request = {"currency": "USDT", "chain": "ethereum", "expires_in": timedelta(hours=1), **fields}
+    new = NewInvoice(amount=amount, **request)
     body = await services.invoice_creation.create(terms, new, None, clock.now())
     return msgspec.json.decode(body, type=InvoiceBody)
 
 
 async def reread(services: Services, invoice: InvoiceBody) -> InvoiceBody:
-    """The invoice as it is now."""
+    """The invoice's present state."""
     return await services.invoice_reader.get_any(invoice.id)

@@ -1,4 +1,4 @@
-"""The letters that wait in the outbox, opened as the worker that sends them opens them."""
+"""The letters that wait in the outbox, decrypted as by the worker that sends them."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from app.mail import sealing
 
 @dataclass(frozen=True)
 class Letter:
-    """One that waits."""
+    """A letter in the outbox."""
 
     recipient: str
     subject: str
@@ -16,7 +16,7 @@ class Letter:
 
 
 async def letters(recipient: str | None = None) -> list[Letter]:
-    """Those to an address, or all; the latest first."""
+    """The letters to an address, or all, the latest first."""
     rows = await database.fetch_all(
         "SELECT recipient, subject, body_sealed FROM mail_outbox"
         " WHERE body_sealed IS NOT NULL AND ($1::text IS NULL OR recipient = $1) ORDER BY id DESC",

@@ -14,7 +14,7 @@ async def merchant(
     service_fee_bps: int = 80,
     fee_payer: Literal["merchant", "customer"] = "merchant",
 ) -> str:
-    """A merchant; its id."""
+    """Create a merchant. Returns its id."""
     merchant_id = ids.new_id(ids.MERCHANT)
     await database.execute(
         "INSERT INTO merchants (id, name, status, service_fee_bps, fee_payer, created_at)"
@@ -30,7 +30,7 @@ async def merchant(
 
 
 async def takes(merchant_id: str, *symbols: str, network: str = "ethereum:test") -> None:
-    """Let a merchant take assets, without bounds of its own."""
+    """Let a merchant accept assets, without limits of its own."""
     for symbol in symbols:
         await database.execute(
             "INSERT INTO merchant_assets (merchant, network, asset, enabled) VALUES ($1, $2, $3, true)",
@@ -48,7 +48,7 @@ async def terms(*, service_fee_bps: int, fee_payer: Literal["merchant", "custome
 
 
 async def join(merchant_id: str, account_id: str, role: str = "admin") -> None:
-    """Make an account that is there a member."""
+    """Make an existing account a member."""
     await database.execute(
         "INSERT INTO memberships (merchant, account, role, created_at) VALUES ($1, $2, $3, $4)",
         merchant_id,

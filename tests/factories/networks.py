@@ -13,7 +13,7 @@ XPUB = "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8he
 def evm_network(
     urls: Sequence[str], usdt_contract: str, *, chain_id: int = ANVIL_CHAIN_ID, native: bool = True
 ) -> NetworkConfig:
-    """`ethereum:test` at those nodes, with USDT at that contract and, if `native`, ETH."""
+    """The network `ethereum:test` at these nodes, with USDT at this contract and, if `native`, ETH."""
     assets = [Asset(symbol="USDT", name="Tether USD", kind="erc20", contract=usdt_contract, decimals=6)]
     if native:
         assets.append(Asset(symbol="ETH", name="Ether", kind="native", decimals=18))

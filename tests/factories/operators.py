@@ -14,7 +14,7 @@ PASSWORD = "correct horse battery"
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator and the authenticator on their telephone."""
+    """An operator and their authenticator."""
 
     id: str
     email: str
@@ -31,7 +31,7 @@ class Operator:
 
 
 async def operator(keys: DataKeys, email: str = "ops@example.test") -> Operator:
-    """A member of staff."""
+    """A new operator."""
     made = await accounts.create(
         keys, email=email, name="Op Erator", password=PASSWORD, is_operator=True, now=clock.now()
     )

@@ -6,7 +6,7 @@ from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
 
 CONFIRMATIONS = 3
-"""As many as the test network asks for."""
+"""Confirmations that the test network requires."""
 
 
 async def pay_on_chain(services: Services, driver: AnvilDriver, token: str, address: str, amount_raw: int) -> None:
@@ -19,7 +19,7 @@ async def pay_on_chain(services: Services, driver: AnvilDriver, token: str, addr
 
 
 async def mined_again(driver: AnvilDriver, raw: str) -> None:
-    """A transaction that a reorganisation threw out is in a block again. The node answers before it has mined it."""
+    """Send a removed transaction again, and wait until it is mined: the node answers before that."""
     txid = await driver.call("eth_sendRawTransaction", raw)
     async with asyncio.timeout(30):
         while await driver.call("eth_getTransactionReceipt", txid) is None:

@@ -1,4 +1,4 @@
-"""What a superuser of Postgres could do to the books: with the triggers off, everything."""
+"""Changes of the ledgers that only a superuser of Postgres can make, with the triggers off."""
 
 import msgspec
 
@@ -18,7 +18,7 @@ async def as_superuser(*statements: str) -> None:
 
 
 async def fork(chain: ChainId, seq: int) -> None:
-    """A second entry of the same seq, with a right hash of its own. Its unique key is dropped for it."""
+    """Insert a second entry with the same seq and a correct hash. The unique key is dropped for it."""
     head = await repository.head(chain)
     assert head is not None
     original = await repository.entry(head.ledger, seq)
@@ -35,7 +35,7 @@ async def fork(chain: ChainId, seq: int) -> None:
 
 
 async def rewrite(chain: ChainId, from_seq: int, extra_raw: int) -> None:
-    """Give entry `from_seq` that much more and hash it and all later ones anew, the head too: whole in itself."""
+    """Add `extra_raw` to entry `from_seq`, and hash it, all later entries and the head again: a valid chain."""
     head = await repository.head(chain)
     assert head is not None
     before = await repository.entry(head.ledger, from_seq - 1)
@@ -63,7 +63,7 @@ async def rewrite(chain: ChainId, from_seq: int, extra_raw: int) -> None:
 
 
 async def truncate(chain: ChainId, to_seq: int) -> None:
-    """Cut the tail off and set the head back, as if the later entries had never been."""
+    """Delete the entries after `to_seq` and set the head back, as if they had never existed."""
     head = await repository.head(chain)
     assert head is not None
     last = await repository.entry(head.ledger, to_seq)

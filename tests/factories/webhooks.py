@@ -1,4 +1,4 @@
-"""Webhook endpoints, as rows: no look-up of their URLs."""
+"""Webhook endpoints, inserted as rows without a look-up of their URLs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ async def make_endpoint(
     event_types: Sequence[str] = (),
     status: str = "enabled",
 ) -> MadeEndpoint:
-    """An explicit endpoint that has been due nothing yet."""
+    """An explicit endpoint that has had no delivery yet."""
     endpoint_id = ids.new_id(ids.WEBHOOK)
     secret = signing.new_secret()
     await database.execute(

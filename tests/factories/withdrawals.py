@@ -1,4 +1,6 @@
-"""Money for tests, and a signer that sends nothing: it calls the verbs that a signer calls."""
+"""Balances and withdrawals for tests. No transaction is sent: the functions call the services as a signer does."""
+
+from typing import Any
 
 import msgspec
 
@@ -14,10 +16,10 @@ from app.withdrawals.repository import withdrawals_to_sign
 from tests.factories.operators import Operator
 
 CUSTOMER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-"""An address that is nobody's of ours: anvil's second account."""
+"""Anvil's second account: no address of the gateway."""
 
 STRANGER = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
-"""EIP-55's first example: nobody's of ours, however far the pool of addresses has grown."""
+"""EIP-55's first example: no address of the gateway, however large the pool is."""
 
 NETWORK = "ethereum:test"
 
@@ -31,16 +33,22 @@ async def fund(merchant_id: str, amount_raw: int, asset: str = "USDT") -> None:
 
 
 async def balance(owner: str, asset: str = "USDT") -> tuple[int, int]:
-    """What a ledger has available and locked."""
+    """The available and the locked balance of a ledger, in minor units."""
     head = await ledger_repository.head(ChainId(owner=owner, network=NETWORK, asset=asset))
     state = head.state if head else State()
     return state.available_raw, state.locked_raw
 
 
 async def payout(services: Services, merchant_id: str, amount: str = "10.00", **fields: str) -> PayoutBody:
-    """A payout that the merchant has asked for."""
-    asked = {"asset": "USDT", "chain": "ethereum", "destination": CUSTOMER, "requested_by": "api_key:k", **fields}
-    body = await services.payouts.create(merchant_id, "test", NewPayout(amount=amount, **asked), None, clock.now())
+    """A payout that the merchant has requested."""
+    request: dict[str, Any] = {
+        "asset": "USDT",
+        "chain": "ethereum",
+        "destination": CUSTOMER,
+        "requested_by": "api_key:k",
+        **fields,
+    }
+    body = await services.payouts.create(merchant_id, "test", NewPayout(amount=amount, **request), None, clock.now())
     return msgspec.json.decode(body, type=PayoutBody)
 
 
@@ -51,7 +59,7 @@ async def approve(services: Services, withdrawal_id: str, *by: Operator) -> None
 
 
 async def sign(withdrawal_id: str, *, nonce: int = 0) -> int:
-    """Store a signed transaction as a signer would, in the caller's transaction; its row."""
+    """Store a signed transaction as the signer does, in the caller's transaction. Returns its row id."""
     row: int = await database.fetch_value(
         """
         INSERT INTO outgoing_transactions (network, purpose, withdrawal, from_address, to_address, asset, amount_raw,
@@ -68,7 +76,7 @@ async def sign(withdrawal_id: str, *, nonce: int = 0) -> int:
 
 
 async def send(services: Services, withdrawal_id: str) -> None:
-    """Sign and send what is approved."""
+    """Sign and send an approved withdrawal."""
     assert withdrawal_id in [waiting.id for waiting in await withdrawals_to_sign(NETWORK)]
     now = clock.now()
     async with database.transaction():

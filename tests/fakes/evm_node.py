@@ -1,4 +1,4 @@
-"""EVM nodes that misbehave. A real node can't be made to lie, lag or babble, so these do: written from the
+"""EVM nodes that misbehave. A real node can't be made to lie, lag or answer nonsense, so these do: written from the
 JSON-RPC 2.0 and execution-apis specifications, and, where the answer should be almost right, relaying a real
 node's and changing one thing in it."""
 

@@ -1,4 +1,4 @@
-"""A node that fails on cue: what stands between the gateway and a real node, and loses what it is told to lose.
+"""A proxy in front of a real node that loses requests or replies as the test sets it.
 
 A real node can't be made to accept a transaction and lose its own reply, nor to be away for an hour of the tests'
 clock. Everything that gets through is the real node's own answer, byte for byte.
@@ -14,7 +14,7 @@ from tests.fakes.evm_node import fake_node
 
 
 class EvmProxy:
-    """Relays to the node at `target`, less what it is told to lose."""
+    """Relays requests to the node at `target`, except those that the test drops."""
 
     def __init__(self, target: str) -> None:
         self.url = ""
@@ -22,13 +22,13 @@ class EvmProxy:
         self.lost_replies: set[str] = set()
         """Methods whose calls reach the node, and whose replies don't reach us."""
         self.sent: list[str] = []
-        """Every signed transaction that was handed in, in hex."""
+        """Every signed transaction that was submitted, in hex."""
         self.refuses: dict[str, str] = {}
-        """Methods that are refused, with the words."""
+        """Methods that are refused, with the error message."""
         self._client = httpx.AsyncClient(base_url=target, trust_env=False, timeout=30)
 
     async def answer(self, body: bytes) -> tuple[int, bytes]:
-        """One request's. Raises ConnectionError, which hangs up."""
+        """Answer one request. Raises ConnectionError, which closes the connection."""
         if self.is_down:
             raise ConnectionResetError
         calls = json.loads(body)
@@ -48,7 +48,7 @@ class EvmProxy:
 
 @asynccontextmanager
 async def evm_proxy(target: str) -> AsyncIterator[EvmProxy]:
-    """A running one."""
+    """A running `EvmProxy`."""
     proxy = EvmProxy(target)
     async with fake_node(proxy.answer) as node:
         proxy.url = node.url

@@ -1,4 +1,4 @@
-"""A rollup of the OP stack, made of anvil: what it charges is real, what is said of it is added here.
+"""A rollup of the OP stack, made of anvil: its charges are real, this module adds what anvil does not report.
 
 With `--network optimism` anvil's EVM charges for a transaction's data as the OP stack does, by the prices that the
 predeployed contract L1Block holds. It has no such contract, so the prices are written into that address's storage;
@@ -23,13 +23,13 @@ BASE_FEE_SLOT, SCALARS_SLOT, BLOB_BASE_FEE_SLOT = 1, 3, 7
 BASE_FEE_SCALAR, BLOB_BASE_FEE_SCALAR = 1_368, 810_949
 
 ANSWERS_WHAT_IS_STORED = "600054" + "60005260206000f3"
-"""Returns the word in slot 0, whatever is asked."""
+"""Code that returns the word in slot 0 for every call."""
 
 ECHOES_THE_SIZE = "600435" + "60005260206000f3"
-"""Returns its first argument: the size that the bound is asked for."""
+"""Code that returns its first argument, the size in the request for the bound."""
 
 KNOWS_NO_BOUND = "60003560e01c63f1c7a58b14601a57" + "602435" + "60005260206000f3" + "5b60006000fd"
-"""As before Fjord: refuses getL1FeeUpperBound; returns the size of the bytes that getL1Fee is asked for."""
+"""As before Fjord: refuses getL1FeeUpperBound; returns the size of the bytes given to getL1Fee."""
 
 
 async def set_data_price(driver: AnvilDriver, base_fee_wei: int, blob_base_fee_wei: int) -> int:
@@ -54,7 +54,7 @@ async def _store(driver: AnvilDriver, address: str, slot: int, value: int) -> No
 
 
 class RollupProxy(EvmProxy):
-    """Adds `l1Fee` to receipts, and coins to who estimates. Each transaction must be alone in its block."""
+    """Adds `l1Fee` to receipts, and coins to senders of gas estimates. Each transaction must be alone in its block."""
 
     async def answer(self, body: bytes) -> tuple[int, bytes]:
         calls = {call["id"]: call for call in json.loads(body)}
@@ -70,22 +70,22 @@ class RollupProxy(EvmProxy):
 
     async def _taken_beside_gas(self, receipt: dict[str, Any]) -> int:
         sender, height = receipt["from"], int(receipt["blockNumber"], 16)
-        block = await self._ask("eth_getBlockByNumber", hex(height), True)
+        block = await self._call("eth_getBlockByNumber", hex(height), True)
         (sent,) = block["transactions"]
-        before = int(await self._ask("eth_getBalance", sender, hex(height - 1)), 16)
-        after = int(await self._ask("eth_getBalance", sender, hex(height)), 16)
+        before = int(await self._call("eth_getBalance", sender, hex(height - 1)), 16)
+        after = int(await self._call("eth_getBalance", sender, hex(height)), 16)
         value = int(sent["value"], 16) if receipt["status"] == "0x1" else 0
         gas = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
         return before - after - value - gas
 
-    async def _ask(self, method: str, *params: object) -> Any:
+    async def _call(self, method: str, *params: object) -> Any:
         call = {"jsonrpc": "2.0", "id": 0, "method": method, "params": params}
         return (await self._client.post("", json=call)).json()["result"]
 
 
 @asynccontextmanager
 async def rollup_proxy(target: str) -> AsyncIterator[RollupProxy]:
-    """A running one."""
+    """A running `RollupProxy`."""
     proxy = RollupProxy(target)
     async with fake_node(proxy.answer) as node:
         proxy.url = node.url

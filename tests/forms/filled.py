@@ -1,6 +1,6 @@
 """How each form is filled in so that it is carried out, by the address that it is sent to.
 
-The tests of forms take the addresses from the app's own routes: one that is not here fails them.
+The tests of forms take the addresses from the app's own routes: a form without an entry here fails them.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class Filled:
 
 
 def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) -> dict[str, Filled]:
-    """A merchant's pages in the order in which they can all be carried out: who leaves does so last."""
+    """The forms of a merchant's pages, in an order in which all can be carried out: leaving is last."""
     endpoint, key = f"{MERCHANT}/webhooks/{{endpoint_id:str}}", f"{MERCHANT}/keys/{{key_id:str}}"
     invoice = {"amount": "3.00", "currency": "USDT@ethereum", "expires_in": "60", "fee_payer": "merchant"}
     hook = {"which": "all", "description": "Orders", "url": HOOK}
@@ -76,7 +76,7 @@ def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) ->
 
 
 def of_account(session_id: str) -> dict[str, Filled]:
-    """One's own pages. New codes or a new password would end the other sessions, so these are ended first.
+    """The forms of the account pages. New codes or a new password end the other sessions, so these are ended first.
 
     A new authenticator is offered in one form and confirmed in another.
     """
@@ -94,7 +94,7 @@ def of_account(session_id: str) -> dict[str, Filled]:
 
 
 def of_desk(scene: Any, other_application: int) -> dict[str, Filled]:
-    """The desk's pages, about what is in its scene."""
+    """The forms of the desk, for the objects of the scene."""
     why = {"reason": "it was looked into"}
     asset = {"chain": "ethereum", "mode": "test", "symbol": "USDT"}
     shop = {"merchant_id": scene.shop}
@@ -112,7 +112,7 @@ def of_desk(scene: Any, other_application: int) -> dict[str, Filled]:
             {"enabled": "on", "min_raw": "1.00", "max_raw": "", "daily_cap_raw": ""}, ids=shop | asset
         ),
         "/desk/reconciliation": Filled({"full": "on"}),
-        "/desk/reviews/{deposit_id:str}/{verb:str}": Filled(why, ids={"deposit_id": scene.case, "verb": "credit"}),
+        "/desk/reviews/{deposit_id:str}/{verb:str}": Filled(why, ids={"deposit_id": scene.review, "verb": "credit"}),
         "/desk/switches/{name:str}": Filled(why | {"turn": "pause"}, ids={"name": "payouts"}),
     }
 
@@ -127,6 +127,8 @@ ELSEWHERE_TESTED = {
 }
 """Forms that the walks leave out, and where they are tested."""
 
-SIGNED_OUT = ("/sign-in", "/sign-in/code", "/sign-up", "/confirm-email", "/confirm-email/change", "/forgot-password")
-SIGNED_OUT += ("/reset-password",)
-"""Forms of whoever is not signed in: bound by links that work once, and by throttles."""
+SIGNED_OUT = (
+    *("/sign-in", "/sign-in/code", "/sign-up", "/confirm-email", "/confirm-email/change"),
+    *("/forgot-password", "/reset-password"),
+)
+"""Forms for visitors who are not signed in: bound by links that work once, and by throttles."""

@@ -13,7 +13,7 @@ from app.core import clock
 from app.identity.form_routes import SENT_BEFORE
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
-from tests.cabinet.looking import complaints_of, look
+from tests.cabinet.page_checks import check_page, complaints_of
 from tests.cabinet.world import make_world
 from tests.checkout.running import RunningApp, running_app
 from tests.forms import filled
@@ -25,7 +25,7 @@ from tests.operator.browsing import chromium, past_code
 
 @dataclass(frozen=True)
 class Maker:
-    """A form that makes something. `page` is where it stands, if not at its address; `from_two_tabs` is how many
+    """A form that makes something. `page` is the form's page, if not its own address; `from_two_tabs` is how many
     things two tabs make of it."""
 
     pattern: str
@@ -38,7 +38,7 @@ MAKERS = (
     Maker(f"{MERCHANT}/invoices/{{invoice_id:str}}/refund"),
     Maker(f"{MERCHANT}/payouts/review"),
     Maker(f"{MERCHANT}/keys/new"),
-    Maker(f"{MERCHANT}/keys/{{key_id:str}}/rotate", from_two_tabs=1),  # the second did not say what it would end
+    Maker(f"{MERCHANT}/keys/{{key_id:str}}/rotate", from_two_tabs=1),  # the second form did not say which secret ends
     Maker(f"{MERCHANT}/webhooks/new"),
     Maker(f"{MERCHANT}/webhooks/{{endpoint_id:str}}/rotate", from_two_tabs=1),
     Maker(f"{MERCHANT}/webhooks/{{endpoint_id:str}}/secret"),
@@ -66,13 +66,13 @@ class Form:
     filled: Filled
 
     async def open(self, context: BrowserContext) -> Page:
-        """In a tab of its own."""
+        """Open the form in a new tab."""
         tab = await context.new_page()
         await tab.goto(self.page)
         return tab
 
     async def fill(self, tab: Page) -> Locator:
-        """Fill it in as a person would; its button."""
+        """Fill the form in. Returns its button."""
         form = tab.locator(f'form[action="{self.target}"]').filter(
             has=tab.locator(",".join(f'[name="{name}"]' for name in [*self.filled.fields, "csrf_token"]))
         )
@@ -93,7 +93,7 @@ class Form:
 
 
 async def sign_in(page: Page, site: str, account: Account) -> None:
-    """With a password, and a code where one is wanted."""
+    """Sign in with a password, and a code if the page requests one."""
     await page.goto(f"{site}/sign-in")
     await page.get_by_label("E-mail address").fill(account.email)
     await page.get_by_label("Password").fill(account.password)
@@ -105,7 +105,7 @@ async def sign_in(page: Page, site: str, account: Account) -> None:
 
 
 async def until_audited(wanted: int) -> None:
-    """So many things were done, and no more follow."""
+    """Wait until the audit log has this many rows, and no more follow."""
     async with asyncio.timeout(10):
         while await audited() < wanted:
             await asyncio.sleep(0.02)
@@ -177,7 +177,7 @@ async def test_every_form_that_makes_something(
 
 
 async def with_scripts(browser: Browser, site: str, owner: Account, base: str) -> None:
-    """The same for one form with scripts on; and what the pages of this look like."""
+    """The same for one form with scripts on; takes screenshots of the pages."""
     context = await browser.new_context()
     page = await context.new_page()
     complaints = complaints_of(page)
@@ -190,14 +190,14 @@ async def with_scripts(browser: Browser, site: str, owner: Account, base: str) -
     await page.get_by_role("heading", name="Your new key").wait_for()
     await until_audited(before + 1)
     assert await page.locator("#the-secret").count() == 1
-    await look(page, "key-shown-once")
+    await check_page(page, "key-shown-once")
     await page.reload()
     await page.get_by_text("Already shown.").wait_for()
     await page.go_back()
     await page.get_by_label("Read invoices").check()
     await page.get_by_role("button", name="Create key").click()
     await page.get_by_text(SENT_BEFORE).wait_for()
-    await look(page, "key-sent-before")
+    await check_page(page, "key-sent-before")
     await until_audited(before + 1)
     assert complaints == []
     await context.close()

@@ -1,4 +1,4 @@
-"""Every form that the app has: it asks for the code that its route says, and is carried out once."""
+"""Every form of the app requires the code that its route declares, and is carried out once."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from app.wiring import Services
 from tests.cabinet.world import World
 from tests.forms import filled
 from tests.forms.filled import BUSINESS, Filled
-from tests.forms.walking import Walker, audited, forms_of, said
+from tests.forms.walking import Walker, audited, forms_of, text_of
 from tests.identity.browsing import Browser, an_account
 from tests.invariants import assert_invariants
 from tests.operator.scene import Scene, set_scene
@@ -36,12 +36,12 @@ async def is_carried_out_once(walker: Walker, pattern: str, declaration: FormDec
         refused = await walker.browser.post(target, fields | wrong)
         assert refused.status_code == 422, (pattern, refused.status_code, refused.headers.get("location"))
         assert 'id="error-code"' in refused.text, pattern
-        assert wrong or WANTED in said(refused), pattern
+        assert wrong or WANTED in text_of(refused), pattern
         assert await audited() == before, pattern
     await walker.code_given()
     # The form that was refused keeps its key: it is the same one that is sent now, with the code given.
     first, twin = await asyncio.gather(*(walker.browser.post(target, fields) for _ in range(2)))
-    assert (first.status_code, twin.status_code) == (303, 303), (pattern, said(first)[-2000:])
+    assert (first.status_code, twin.status_code) == (303, 303), (pattern, text_of(first)[-2000:])
     assert first.headers["location"] == twin.headers["location"], pattern
     assert await audited() == before + one.audited, pattern
     later = await walker.browser.post(target, fields)
@@ -49,7 +49,7 @@ async def is_carried_out_once(walker: Walker, pattern: str, declaration: FormDec
     assert await audited() == before + one.audited, pattern
     if later.status_code == 303:
         assert later.headers["location"] == first.headers["location"], pattern
-        assert SENT_BEFORE in said(await walker.browser.get(later.headers["location"])), pattern
+        assert SENT_BEFORE in text_of(await walker.browser.get(later.headers["location"])), pattern
 
 
 async def all_once(walker: Walker, app: Edge, forms: Mapping[str, Filled]) -> None:
@@ -60,7 +60,7 @@ async def all_once(walker: Walker, app: Edge, forms: Mapping[str, Filled]) -> No
 
 
 def test_every_form_is_known(settings: Settings) -> None:
-    """A new route for a form belongs into the walks below."""
+    """A new form's route must be added to the walks below."""
     nothing = Scene(**dict.fromkeys(Scene.__dataclass_fields__, 0))  # type: ignore[arg-type] # names alone count here
     known = filled.of_cabinet(*4 * ("",)) | filled.of_account("") | filled.of_desk(nothing, 0)
     assert set(known) | set(filled.ELSEWHERE_TESTED) | set(filled.SIGNED_OUT) == set(forms_of(create_app(settings)))

@@ -30,21 +30,21 @@ def address(pattern: str, ids: Mapping[str, str]) -> str:
 
 
 async def audited() -> int:
-    """How many rows the audit log has of things that were done."""
+    """The number of rows of the audit log."""
     count: int = await database.fetch_value("SELECT count(*) FROM audit_entries WHERE action NOT LIKE 'step_up%'")
     return count
 
 
 @dataclass
 class Walker:
-    """Somebody signed in, with an authenticator. `ids` has a value for each name of an address's parameter."""
+    """A signed-in person with an authenticator. `ids` has a value for each name of an address's parameter."""
 
     browser: Browser
     account: Account
     ids: dict[str, str]
 
     async def open(self, pattern: str, declaration: FormDeclaration, filled: Filled) -> tuple[str, dict[str, str]]:
-        """The address that the form is sent to, and its fields: what stands on its page, and what is filled in."""
+        """Open the form's page. Returns the address to send to, and all fields, filled in."""
         ids = self.ids | dict(filled.ids)
         target, query = address(pattern, ids), urlencode(filled.query)
         assert declaration.page != EVERY_PAGE
@@ -67,6 +67,6 @@ class Walker:
         )
 
 
-def said(answer: httpx.Response) -> str:
+def text_of(answer: httpx.Response) -> str:
     """The text of an answer's page."""
     return unescape(answer.text)

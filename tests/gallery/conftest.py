@@ -1,4 +1,4 @@
-"""One headless browser, and the gallery served by itself."""
+"""One headless browser, and the gallery served alone."""
 
 import os
 import socket

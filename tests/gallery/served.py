@@ -1,4 +1,4 @@
-"""The gallery and the front page alone under the real edge, headers and all, without a database:
+"""The gallery and the front page alone behind the real edge with its headers, without a database:
 `granian tests.gallery.served:app`."""
 
 import base64

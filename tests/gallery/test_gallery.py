@@ -22,16 +22,16 @@ def addresses() -> list[str]:
 
 @contextmanager
 def opened(browser: Browser, url: str, width: int = 1280, **context: Any) -> Iterator[Page]:
-    """A page at `url`; fails on anything that the browser says, CSP violations among them."""
-    said: list[str] = []
+    """A page at `url`; fails on any message of the browser, CSP violations included."""
+    messages: list[str] = []
     made = browser.new_context(viewport={"width": width, "height": 800}, reduced_motion="reduce", **context)
     page = made.new_page()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
     page.goto(url)
     try:
         yield page
-        assert said == []
+        assert messages == []
     finally:
         made.close()
 
@@ -57,8 +57,8 @@ def test_axe_finds_nothing(browser: Browser, gallery: str, width: int, scheme: s
             page.goto(gallery + address)
             page.add_script_tag(content=AXE.read_text())
             found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-            told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]]
-            assert told == [], address
+            broken = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]]
+            assert broken == [], address
 
 
 def test_axe_finds_nothing_in_what_opens(browser: Browser, gallery: str) -> None:
@@ -126,7 +126,7 @@ def test_test_mode_is_shown_in_words_and_by_the_switch(browser: Browser, gallery
         assert page.get_by_text("Nothing here is real money.").count() == 0
 
 
-def test_what_is_wrong_is_on_top_in_focus_and_leads_to_its_field(browser: Browser, gallery: str) -> None:
+def test_errors_are_on_top_in_focus_and_link_to_their_fields(browser: Browser, gallery: str) -> None:
     with opened(browser, gallery + "/gallery/errors") as page:
         summary = page.get_by_role("alert", name="There is a problem")
         expect(summary).to_be_focused()
@@ -169,7 +169,7 @@ def test_a_table_stays_a_table_where_its_rows_are_cards(browser: Browser, galler
             expect(page.get_by_role("heading", name="5.00 USDT Paid")).to_be_visible()
 
 
-def test_figures_stand_under_each_other(browser: Browser, gallery: str) -> None:
+def test_figures_are_aligned(browser: Browser, gallery: str) -> None:
     with opened(browser, gallery + "/gallery/tables") as page:
         ends = page.locator("td.table__number .money__asset").evaluate_all(
             "all => all.map(e => Math.round(e.getBoundingClientRect().right))"

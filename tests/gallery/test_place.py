@@ -20,7 +20,7 @@ async def test_the_sandbox_shows_the_gallery(settings: Settings) -> None:
     assert missing.status_code == 404
 
 
-async def test_nothing_else_does(settings: Settings) -> None:
+async def test_no_other_environment_shows_it(settings: Settings) -> None:
     with pytest.raises(ValueError, match="only a sandbox"):
         create_app(settings, sandbox_routes=gallery.routes)
     transport = httpx.ASGITransport(app=create_app(settings))

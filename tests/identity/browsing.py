@@ -1,6 +1,7 @@
 """A browser without scripts: it stores cookies, and submits forms with the fields of the page."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from html import unescape
@@ -28,7 +29,7 @@ class Account:
     totp_secret: str | None
 
     def code(self) -> str:
-        """A code that was not shown before: half a minute passes."""
+        """The next code: the clock moves by half a minute."""
         assert self.totp_secret is not None
         clock.shift(timedelta(seconds=30))
         return pyotp.TOTP(self.totp_secret).at(clock.now())
@@ -58,7 +59,7 @@ class Browser:
         self.client = client
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
-        """Open a page; where it redirects to an address with the key of its form, the page there."""
+        """Open a page. If it redirects to its address with a form key, return that page."""
         answer = await self.client.get(path, headers=headers)
         is_itself = re.fullmatch(rf"{re.escape(path)}[?&]form=[0-9a-f]{{32}}", answer.headers.get("location", ""))
         return await self.client.get(is_itself[0], headers=headers) if is_itself else answer
@@ -68,12 +69,12 @@ class Browser:
         shown = await self.get(page or path)
         return await self.post(path, hidden(shown) | fields)
 
-    async def post(self, path: str, fields: dict[str, str], **headers: str) -> httpx.Response:
-        """Send fields, as a page of ours would."""
+    async def post(self, path: str, fields: Mapping[str, str | Sequence[str]], **headers: str) -> httpx.Response:
+        """Send fields with the headers of a form on our own page."""
         return await self.client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin"} | headers)
 
     async def led_on(self, answer: httpx.Response) -> httpx.Response:
-        """The page that the answer to a form redirects to."""
+        """Open the page that a form's answer redirects to."""
         assert answer.status_code == 303, answer.text
         return await self.get(answer.headers["location"])
 
@@ -96,7 +97,7 @@ class Browser:
 
 
 def with_cookie_of(thief: Browser, victim: Browser) -> Browser:
-    """The thief's browser has all cookies of the victim's session."""
+    """Copy the session cookie of the victim's browser to the thief's browser."""
     thief.client.cookies.set(cookies.SESSION, victim.session or "", domain="pay.example.test")
     return thief
 
@@ -120,7 +121,7 @@ async def mailed_path(email: str) -> str:
 
 
 async def enrol(browser: Browser, account: Account) -> tuple[Account, list[str]]:
-    """Set an authenticator up in a browser that is signed in; the account with it, and its recovery codes."""
+    """Set up an authenticator in a signed-in browser. Returns the account with it, and the recovery codes."""
     offered = await browser.led_on(await browser.send("/account/security/authenticator", password=account.password))
     assert offered.status_code == 200, offered.text
     secret = "".join(re.findall(r"<span>([A-Z2-7]{4})</span>", offered.text))
@@ -132,5 +133,5 @@ async def enrol(browser: Browser, account: Account) -> tuple[Account, list[str]]
 
 
 def without_ids(page: httpx.Response) -> str:
-    """A page without what differs each time: request ids and tokens of forms."""
+    """The page's text without the parts that differ each time: request ids and form tokens."""
     return re.sub(r"[0-9a-f]{32,64}", "#", page.text)

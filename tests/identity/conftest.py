@@ -51,7 +51,7 @@ async def browser(app: Edge) -> AsyncIterator[Callable[..., Browser]]:
 
 
 @pytest.fixture
-def what_was_logged(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """Everything that was written to the log and the terminal since; logs are in production's form."""
+def captured_log(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """Returns everything written to the log and the terminal since the last call; logs have production's format."""
     configure(level="DEBUG", json=True)
     return lambda: "".join(capfd.readouterr())

@@ -1,4 +1,4 @@
-"""Every form outside a merchant's pages and the desk, as the app lists them; and whose host is in a letter's link."""
+"""Every form outside a merchant's pages and the desk, as the app lists them; and the host in letters' links."""
 
 import re
 from collections.abc import Callable
@@ -26,7 +26,7 @@ TRICKS: dict[str, dict[str, str]] = {
 
 
 def forms(app: Edge) -> list[str]:
-    """The paths of all POST routes, with an id of nothing in them."""
+    """The paths of all POST routes, with ids that do not exist."""
     found = {
         re.sub(r"\{\w+:\w+\}", "SES-0000000000", route.path)
         for route in app._app.routes
@@ -66,9 +66,9 @@ async def test_links_in_letters_use_our_own_host_whatever_a_request_says(
     browser: Browsers, settings: Settings, trick: str
 ) -> None:
     account, thief = await an_account(settings), browser()
-    asked = hidden(await thief.get("/forgot-password")) | {"email": account.email}
+    fields = hidden(await thief.get("/forgot-password")) | {"email": account.email}
     signed_up = hidden(await thief.get("/sign-up")) | {"email": "n@example.test", "name": "N", "password": PASSWORD}
-    await thief.post("/forgot-password", asked, **TRICKS[trick])
+    await thief.post("/forgot-password", fields, **TRICKS[trick])
     await thief.post("/sign-up", signed_up, **TRICKS[trick])
     written = await letters(account.email) + await letters("n@example.test")
     for letter in written:

@@ -34,7 +34,7 @@ from tests.identity.conftest import BASE
 DOCS = Path(__file__).parents[2] / "docs" / "step-up.md"
 
 UNGUARDED = {"/api": "keys have scopes", "/pay": "the wallet of the sandbox"}
-"""Addresses below which something changes without a form of ours, and what bounds it."""
+"""Path prefixes of routes that change something without a form of ours, and what protects each."""
 
 
 @get("/")
@@ -64,9 +64,9 @@ def test_the_app_does_not_start_with_an_undeclared_route_or_a_missing_page(
 
 def test_every_route_that_changes_something_is_declared(settings: Settings) -> None:
     app: Litestar = create_app(settings)._app
-    said = {address for address, _ in declared(app.routes)}
+    declared_addresses = {address for address, _ in declared(app.routes)}
     changing = {route.path for route in app.routes if set(getattr(route, "methods", ())) - {"GET", "HEAD", "OPTIONS"}}
-    unsaid = {path for path in changing - said if not path.startswith(tuple(UNGUARDED))}
+    unsaid = {path for path in changing - declared_addresses if not path.startswith(tuple(UNGUARDED))}
     assert unsaid == set()
 
 
@@ -113,10 +113,8 @@ async def test_a_wrong_declaration_is_an_error(settings: Settings, steady_clock:
             assert (await browser.post(path, hidden(await browser.get("/cabinet")))).status_code == 500, path
 
 
-async def test_a_form_keeps_its_key_where_nobody_knows_what_the_database_did(
-    settings: Settings, steady_clock: None
-) -> None:
-    """Sent again it is not carried out again; after a fault of any other kind it may be."""
+async def test_after_an_unknown_outcome_the_form_keeps_its_key(settings: Settings, steady_clock: None) -> None:
+    """A form sent again is not carried out again; after another kind of error it may be."""
     carried_out = Counter[str]()
 
     def forms(identity: Identity) -> list[Any]:
@@ -143,7 +141,7 @@ async def test_a_form_keeps_its_key_where_nobody_knows_what_the_database_did(
         assert carried_out == {"loses": 1, "fails": 2}
 
 
-def test_a_token_opens_for_its_session_alone_and_only_whole() -> None:
+def test_a_token_is_valid_for_its_session_only_and_only_unchanged() -> None:
     tokens = FormTokens(b"s" * 32)
     key = "0123456789abcdef" * 2
     token = tokens.make(key, "session:SES-1")

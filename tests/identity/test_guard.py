@@ -112,7 +112,7 @@ async def test_strange_bodies_are_4xx(browser: Browsers, settings: Settings, bod
 
 @pytest.fixture
 async def face(settings: Settings, steady_clock: None) -> AsyncIterator[httpx.AsyncClient]:
-    """A face of its own, as the cabinet and the desk will be."""
+    """A router with the guard, like the cabinet and the desk."""
     services = wire(settings)
     async with running(services):
         pages = Pages()
@@ -156,7 +156,7 @@ async def face(settings: Settings, steady_clock: None) -> AsyncIterator[httpx.As
 
 
 async def test_errors_of_a_face_are_pages_with_a_message(
-    face: httpx.AsyncClient, settings: Settings, what_was_logged: Callable[[], str]
+    face: httpx.AsyncClient, settings: Settings, captured_log: Callable[[], str]
 ) -> None:
     mara = Browser(face)
     await mara.sign_in(await an_account(settings))
@@ -174,7 +174,7 @@ async def test_errors_of_a_face_are_pages_with_a_message(
         answer = await do(kind, data={"amount": "canary"})
         assert (answer.status_code, words in answer.text) == (status, True), kind
         assert "canary" not in answer.text
-    logged = what_was_logged()
+    logged = captured_log()
     assert "a canary in a traceback" in logged
     assert headers["X-CSRF-Token"] not in logged  # nor any other local variable of a frame
     sent = await do("file", data={"a": ["1", "2"]}, files={"logo": ("l.png", b"12345", "image/png")})
@@ -186,7 +186,7 @@ async def test_a_flash_is_shown_once_and_only_ours(face: httpx.AsyncClient, sett
     await mara.sign_in(await an_account(settings))
     headers = OWN | {"X-CSRF-Token": (await mara.get("/cabinet/who")).headers["its-token"]}
     await face.post("/cabinet/do/plain", headers=headers)
-    await face.post("/sign-out", headers=headers)  # its own flash takes the place
+    await face.post("/sign-out", headers=headers)  # its own flash replaces the planted one
     page = (await mara.get("/sign-in")).text
     assert "You are signed out." in page
     assert "You are signed out." not in (await mara.get("/sign-in")).text

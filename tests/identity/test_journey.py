@@ -1,4 +1,4 @@
-"""A person's way in a real browser: sign up, confirm by the letter, set an authenticator up, sign out and in again.
+"""A person in a real browser: sign up, confirm by the letter, set up an authenticator, sign out and in again.
 
 Nothing is complained of on the console, axe finds nothing on any page, light or dark, and each page fits a phone.
 """
@@ -40,7 +40,7 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-async def look(page: Page, name: str, axe: str) -> None:
+async def check_page(page: Page, name: str, axe: str) -> None:
     """This page is correct at both widths and in both colour schemes."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
@@ -68,7 +68,7 @@ async def mailed_url(app: RunningApp) -> str:
 
 
 def next_code(secret: str) -> str:
-    """The code of the step after this one, which the server takes too: no test waits for half a minute."""
+    """The code of the next step, which the server accepts too, so that no test waits for half a minute."""
     return pyotp.TOTP(secret).at(clock.now() + timedelta(seconds=30))
 
 
@@ -84,7 +84,7 @@ async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Br
 
     async def seen(name: str) -> None:
         if script:
-            await look(page, name, axe)
+            await check_page(page, name, axe)
 
     await page.goto(f"{base}/sign-up?next=/account/security")
     await press(page, "Make an account")

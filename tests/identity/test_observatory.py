@@ -17,7 +17,7 @@ from tests.factories.merchants import terms
 
 FOLDER = Path(__file__).parents[1] / "observatory"
 WANTED = 120
-"""A page starts with 100; what goes beyond the rules adds, what falls short takes away."""
+"""A page starts with 100; extra protection adds points, missing protection removes points."""
 
 
 async def test_checkout_and_sign_in_score_120(
@@ -36,7 +36,7 @@ async def test_checkout_and_sign_in_score_120(
 
 
 def observe(target: str, ca_path: Path) -> dict[str, Any]:
-    """The Observatory's judgement of a page whose certificate comes from an authority of our own."""
+    """The Observatory's result for a page whose certificate is of our own authority."""
     done = subprocess.run(
         ["node", "scan.mjs", target],
         cwd=FOLDER,

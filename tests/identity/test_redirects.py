@@ -1,4 +1,4 @@
-"""Targets of redirects: our own paths alone."""
+"""Targets of redirects: only our own paths."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Two-step verification, sessions, and a stolen cookie, which allows to read and nothing more."""
+"""Two-step verification, sessions, and a stolen cookie, which allows reading only."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ from tests.identity.browsing import Account, Browser, an_account, enrol, hidden,
 Browsers = Callable[..., Browser]
 
 
-async def test_setting_an_authenticator_up_ends_what_was_opened_without(browser: Browsers, settings: Settings) -> None:
+async def test_setting_up_an_authenticator_ends_earlier_sessions(browser: Browsers, settings: Settings) -> None:
     account = await an_account(settings)
     mara, elsewhere = browser(), browser()
     await elsewhere.sign_in(account)
@@ -34,7 +34,9 @@ async def test_setting_an_authenticator_up_ends_what_was_opened_without(browser:
     assert await elsewhere.is_signed_in()
 
 
-async def test_an_offered_secret_is_nowhere_and_of_its_session_alone(browser: Browsers, settings: Settings) -> None:
+async def test_an_offered_secret_is_not_stored_and_valid_in_its_session_only(
+    browser: Browsers, settings: Settings
+) -> None:
     account = await an_account(settings)
     mara, thief = browser(), browser()
     await mara.sign_in(account)
@@ -55,10 +57,8 @@ async def test_an_offered_secret_is_nowhere_and_of_its_session_alone(browser: Br
     assert await database.fetch_value("SELECT totp_secret_sealed FROM accounts") is None
 
 
-async def test_an_offer_is_good_once_and_for_the_state_that_it_was_made_in(
-    browser: Browsers, settings: Settings
-) -> None:
-    """And its code is no step-up: its sender sends the secret too."""
+async def test_an_offer_is_valid_once_and_until_the_credentials_change(browser: Browsers, settings: Settings) -> None:
+    """Its code is no fresh code for other forms, because the sender knows the secret."""
     account, mara, confirm = await an_account(settings), browser(), "/account/security/authenticator/confirm"
     await mara.sign_in(account)
     made = await mara.send("/account/security/authenticator", password=account.password)
@@ -68,8 +68,8 @@ async def test_an_offer_is_good_once_and_for_the_state_that_it_was_made_in(
         again = await mara.post(confirm, sent | {"code": "123456"})
         assert again.headers["location"] == "/account/security/authenticator"
 
-    asked = await mara.send("/account/security/recovery-codes")
-    assert 'id="error-code"' in asked.text, "the code that set it up counts as one that was given"
+    reply = await mara.send("/account/security/recovery-codes")
+    assert 'id="error-code"' in reply.text, "the code that set it up counts as one that was given"
     off = {"password": account.password, "code": account.code()}
     assert (await mara.send("/account/security/authenticator/off", **off)).status_code == 303
     assert (await mara.post(confirm, offered | {"code": account.code()})).status_code == 303
@@ -79,7 +79,7 @@ async def test_an_offer_is_good_once_and_for_the_state_that_it_was_made_in(
     assert len(codes) == 10
 
 
-async def test_a_used_offer_is_used_and_the_counter_only_rises(browser: Browsers, settings: Settings) -> None:
+async def test_a_used_offer_is_refused_and_the_counter_only_increases(browser: Browsers, settings: Settings) -> None:
     account, mara = await an_account(settings), browser()
     await mara.sign_in(account)
     offered = await mara.led_on(await mara.send("/account/security/authenticator", password=account.password))
@@ -123,7 +123,7 @@ async def test_every_change_of_credentials_draws_a_new_token(browser: Browsers, 
     account, _ = await enrol(mara, Account(account.id, account.email, new, None))
     assert not await thief.is_signed_in()
     await mara.send("/account/email", email="new@example.test", password=new, code=account.code())
-    # No code is wanted for what follows: one was given within the last ten minutes, so it draws no token.
+    # No code is wanted for what follows: one was given within the last ten minutes, so no new token is drawn.
     await changed("/confirm-email/change", await mailed_path("new@example.test"))
     await changed("/account/security/recovery-codes")
     await changed("/account/security/authenticator/off", password=new)
@@ -162,7 +162,7 @@ async def test_a_stolen_cookie_does_nothing_sensitive_without_a_code(
     assert not await thief.is_signed_in()
 
 
-async def test_a_code_is_good_for_ten_minutes_and_used_once(browser: Browsers, settings: Settings) -> None:
+async def test_a_code_is_valid_for_ten_minutes_and_used_once(browser: Browsers, settings: Settings) -> None:
     account, mara = await an_account(settings, totp=True), browser()
     await mara.sign_in(account)
     path = "/account/security/recovery-codes"
@@ -178,7 +178,7 @@ async def test_a_code_is_good_for_ten_minutes_and_used_once(browser: Browsers, s
     assert (await mara.send(path, code=code)).status_code == 422
 
 
-async def test_one_code_for_twenty_actions_at_once_allows_one(browser: Browsers, settings: Settings) -> None:
+async def test_one_code_for_twenty_actions_at_once_allows_only_one(browser: Browsers, settings: Settings) -> None:
     account, mara = await an_account(settings, totp=True), browser()
     await mara.sign_in(account)
     clock.shift(timedelta(minutes=10))
@@ -243,7 +243,7 @@ async def test_merchants_may_turn_it_off_and_operators_may_not(browser: Browsers
 
 
 async def test_everything_is_in_the_audit_log_and_no_secret_is(
-    browser: Browsers, settings: Settings, what_was_logged: Callable[[], str]
+    browser: Browsers, settings: Settings, captured_log: Callable[[], str]
 ) -> None:
     account, mara = await an_account(settings), browser()
     first = await mara.sign_in(account)
@@ -263,7 +263,7 @@ async def test_everything_is_in_the_audit_log_and_no_secret_is(
         *("password.reset_asked", "signed_out"),
     }
     assert all(row["address"] == "192.0.2.1" for row in rows)
-    written = str([dict(row) for row in rows]) + what_was_logged()
+    written = str([dict(row) for row in rows]) + captured_log()
     assert account.totp_secret is not None
     for canary in (account.password, "a canary of a phrase", account.totp_secret, codes[0], code, *tokens):
         assert canary not in written

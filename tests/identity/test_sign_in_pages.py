@@ -51,7 +51,7 @@ async def test_with_an_authenticator_the_password_alone_opens_nothing(browser: B
     assert await mara.is_signed_in()
 
 
-async def test_a_planted_token_is_not_the_one_after_any_step(browser: Browsers, settings: Settings) -> None:
+async def test_every_step_replaces_a_planted_token(browser: Browsers, settings: Settings) -> None:
     mara, account = browser(), await an_account(settings, totp=True)
     planted = "planted" + "x" * 36
     for name in (cookies.SESSION, cookies.VISIT):
@@ -106,7 +106,7 @@ async def test_of_parallel_wrong_passwords_ten_are_checked(browser: Browsers, se
     assert looked == 10
     right = await thief.post("/sign-in", form | {"password": account.password})
     assert "Too many attempts" in right.text
-    # The owner, elsewhere, is not locked out by one guesser.
+    # The owner, at another address, is not locked out by one attacker.
     assert (await browser("198.51.100.9").sign_in(account)).status_code == 303
 
 
@@ -173,7 +173,7 @@ async def test_a_recovery_code_works_once_and_its_owner_gets_a_letter(browser: B
         ("javascript:alert(1)", "/cabinet"),
     ],
 )
-async def test_people_come_back_to_our_own_pages_alone(
+async def test_sign_in_redirects_to_our_own_pages_only(
     browser: Browsers, settings: Settings, wanted: str, target: str
 ) -> None:
     mara, account = browser(), await an_account(settings)

@@ -31,17 +31,17 @@ def build(source: Path, target: str, folder: Path) -> Path:
 
 
 def install(wheel: Path, venv: Path) -> None:
-    """The README's two commands, with uv instead of pip: it takes one second instead of forty."""
+    """The README's two commands, with uv instead of pip: it needs one second instead of forty."""
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, str(venv)], check=True)
     for what in (("--require-hashes", "--requirement", str(ROOT / "requirements.lock")), ("--no-deps", str(wheel))):
-        # From uv's cache if it is complete; else from the registry.
+        # Packages come from uv's cache if it is complete, else from the registry.
         command = [UV, "pip", "install", "--quiet", "--python", str(venv), *what]
         if subprocess.run([*command, "--offline"], capture_output=True, check=False).returncode != 0:
             subprocess.run(command, check=True)
 
 
 def run(*arguments: str, cwd: Path) -> None:
-    """Run this Python to its end."""
+    """Run the virtual environment's Python with these arguments."""
     subprocess.run([sys.executable, *arguments], cwd=cwd, check=True, capture_output=True)
 
 
@@ -56,7 +56,7 @@ class Deployment:
         self._environment = {"PATH": f"{venv / 'bin'}:/usr/bin:/bin", "HOME": str(folder), **settings}
 
     def swap_pay(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run `swap-pay …` to its end."""
+        """Run `swap-pay …` and wait for its end."""
         return subprocess.run(
             ["swap-pay", *arguments],
             cwd=self.directory,
@@ -85,7 +85,7 @@ class Deployment:
             await database.close_pool()
 
     def start(self, name: str) -> Process:
-        """Start the web process or a worker, by its line of the Procfile; returns once it works."""
+        """Start the web process or a worker, by its line of the Procfile. Returns once it is ready."""
         port = self._environment["WEB_PORT"]
 
         def ready(process: Process) -> bool:

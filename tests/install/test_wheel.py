@@ -204,9 +204,9 @@ async def test_the_processes_of_the_procfile_take_a_payment(
         # and every page opens with all its files: the customer's in each language,
         path = invoice["payment_url"].removeprefix(PUBLIC_URL)
         for language in languages.every():
-            assert f'<html lang="{language.code}"' in await whole(customer, f"{path}?lang={language.code}")
-        await whole(customer, f"{path}/receipt")
-        await whole(customer, "/docs/api")
+            assert f'<html lang="{language.code}"' in await check_page(customer, f"{path}?lang={language.code}")
+        await check_page(customer, f"{path}/receipt")
+        await check_page(customer, "/docs/api")
         # the merchant's, by an account whose letter the default worker has sent,
         mara = await visitor()
         sent = await mara.send("/sign-up", name="Mara Merchant", email="mara@example.test", password=PASSWORD)
@@ -215,12 +215,12 @@ async def test_the_processes_of_the_procfile_take_a_payment(
         assert (await mara.send("/confirm-email", link, password=PASSWORD)).status_code == 303
         await deployment.add_member(merchant_id, "mara@example.test")
         for part in ("", "/invoices", f"/invoices/{invoice['id']}", "/balances", "/keys", "/webhooks", "/team"):
-            await whole(mara, f"/cabinet/{merchant_id}/test{part}")
+            await check_page(mara, f"/cabinet/{merchant_id}/test{part}")
         # and the operator's.
         otto = await visitor()
         await otto.sign_in(Account(operator["id"], operator["email"], PASSWORD, operator["totp_secret"]))
         for part in ("", "/approvals", "/reviews", f"/merchants/{merchant_id}", "/networks", "/audit"):
-            await whole(otto, f"/desk{part}")
+            await check_page(otto, f"/desk{part}")
 
         # SIGTERM ends each, in order; nothing was written to the working directory.
         for process in started:
@@ -256,7 +256,7 @@ async def mailed_path(maildir: Path) -> str | None:
     return None
 
 
-async def whole(browser: Browser, path: str) -> str:
+async def check_page(browser: Browser, path: str) -> str:
     """Open a page, and check that every static file that it names exists."""
     page = await browser.get(path)
     assert page.status_code == 200, (path, page.status_code, page.text[:500])

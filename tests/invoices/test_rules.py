@@ -18,11 +18,11 @@ PAYER = st.sampled_from(["merchant", "customer"])
 
 
 @given(AMOUNT, BPS, PAYER, TAIL, DECIMALS)
-def test_every_unit_has_an_owner(amount: int, bps: int, payer: str, tail: int, decimals: int) -> None:
+def test_every_minor_unit_is_credited_to_somebody(amount: int, bps: int, payer: str, tail: int, decimals: int) -> None:
     priced = price(amount, bps, payer, tail, decimals)  # type: ignore[arg-type]
     assert priced.pay_in_raw == priced.net_raw + priced.service_fee_raw
-    asked = amount + (priced.service_fee_raw if payer == "customer" else 0)
-    assert priced.pay_in_raw - asked == tail * tail_unit_raw(decimals)
+    total_raw = amount + (priced.service_fee_raw if payer == "customer" else 0)
+    assert priced.pay_in_raw - total_raw == tail * tail_unit_raw(decimals)
 
 
 @given(AMOUNT, BPS)
@@ -38,11 +38,11 @@ def test_the_example_of_the_contract() -> None:
 
 
 @given(st.lists(st.integers(1, 10**12), min_size=1, max_size=8), BPS)
-def test_parts_cost_together_what_their_sum_costs(parts: list[int], bps: int) -> None:
-    asked = sum(parts)
-    fee = price(asked, bps, "merchant", 0, 6).service_fee_raw
-    divided = shares(parts, asked, fee)
-    assert sum(part.service_fee_raw for part in divided) == fee == share(asked, asked, fee).service_fee_raw
+def test_the_fee_of_the_parts_is_the_fee_of_their_sum(parts: list[int], bps: int) -> None:
+    total_raw = sum(parts)
+    fee = price(total_raw, bps, "merchant", 0, 6).service_fee_raw
+    divided = shares(parts, total_raw, fee)
+    assert sum(part.service_fee_raw for part in divided) == fee == share(total_raw, total_raw, fee).service_fee_raw
     assert all(part.service_fee_raw >= 0 and part.net_raw >= 0 for part in divided)
     assert [part.service_fee_raw + part.net_raw for part in divided] == parts
 
@@ -104,5 +104,5 @@ def test_a_link_opens_its_invoice_and_no_other_text_does() -> None:
 
 
 @given(st.text(max_size=60))
-def test_no_text_is_a_link_by_luck(text: str) -> None:
+def test_random_text_is_no_link(text: str) -> None:
     assert PaymentLinks("https://pay.example", b"k" * 32).invoice_id(text) is None

@@ -1,4 +1,4 @@
-"""What only a slip in one line would break: when an invoice expires, and what makes a refund the whole of it."""
+"""When an invoice expires, and which refunds make it fully refunded."""
 
 from datetime import timedelta
 
@@ -21,31 +21,31 @@ async def merchant(services: Services) -> Terms:
 
 
 async def test_an_invoice_does_not_expire_before_its_last_block_was_read(services: Services, merchant: Terms) -> None:
-    """A watcher that is behind has not seen yet what was paid in time."""
+    """A watcher that is behind may not have read a payment in time yet."""
     new = await invoice(services, merchant, expires_in=timedelta(minutes=10))
     end = clock.now() + timedelta(minutes=10)
     long_after = end + timedelta(hours=2)
     assert await services.invoices.expire_due(NETWORK, end - timedelta(minutes=1), long_after) == []
     assert (await reread(services, new)).status == "awaiting_deposit"
-    # A node whose clock is ahead covers nothing that has not been yet.
+    # A block of a node whose clock is ahead does not cover the future.
     assert await services.invoices.expire_due(NETWORK, long_after, end - timedelta(minutes=1)) == []
     assert await services.invoices.expire_due(NETWORK, long_after, long_after) == [new.id]
     assert (await reread(services, new)).status == "expired"
 
 
 @pytest.mark.parametrize(("came_raw", "name"), [(2_000_000, "less"), (9_000_000, "more")])
-async def test_a_refund_is_measured_by_what_was_credited(
+async def test_a_refund_is_full_if_it_equals_the_credit(
     services: Services, merchant: Terms, came_raw: int, name: str
 ) -> None:
-    """An operator credits another amount than was asked for: all of that is the whole, and less is a part."""
+    """An operator credits another amount than the invoice's: a refund of all of it is full, of less is partial."""
     feed = Feed(services)
     feed.begin_anew()
     new = await invoice(services, merchant)
     await feed.pay(new, came_raw)
     await feed.confirm()
     boss = await operator(services.settings.data_keys)
-    (case,) = await reviews.list_reviews()
-    await services.reviews.credit(case.deposit_id, boss.id, "as agreed", clock.now())
+    (review,) = await reviews.list_reviews()
+    await services.reviews.credit(review.deposit_id, boss.id, "as agreed", clock.now())
     credited_raw = int((await reread(services, new)).credited_raw or 0)
     assert credited_raw != int(new.net_raw)
 

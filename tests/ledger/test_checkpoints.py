@@ -1,4 +1,4 @@
-"""Checkpoints: a signed state can't be changed unnoticed, and a third party can check that with files alone."""
+"""Checkpoints: a signed state can't be changed unnoticed, and a third party can check that with only files."""
 
 import base64
 import json
@@ -159,13 +159,14 @@ async def export() -> list[str]:
 async def proof_of(number: int | None = None) -> dict[str, object]:
     proof = await checkpoints.prove(CHAIN, number)
     assert proof is not None
-    shown = {
+    published = {
         "leaf": proof.leaf.fields(),
         "index": proof.index,
         "path": list(proof.path),
         **proof.checkpoint.published(),
     }
-    return json.loads(json.dumps(shown))
+    as_read: dict[str, object] = json.loads(json.dumps(published))
+    return as_read
 
 
 class ThirdParty:
@@ -193,7 +194,7 @@ class ThirdParty:
 
 
 def ours(lines: list[str], proof: dict[str, object]) -> str | None:
-    """The result of our own verification of the same files."""
+    """The result of the gateway's verification of the same files."""
     try:
         fault = offline.verify_export_with_proof(lines, proof, checkpoint_format.seeds_public_keys(KEYS)).fault
     except offline.BadProof as bad:
@@ -206,9 +207,9 @@ async def test_a_third_party_verifies_an_export_against_a_proof(tmp_path: Path) 
     third_party, lines = ThirdParty(tmp_path), await export()
     for number in (None, 1, 2):
         proof = await proof_of(number)
-        status, said = third_party.verify(lines, proof)
+        status, printed = third_party.verify(lines, proof)
         assert (status, ours(lines, proof)) == (0, None)
-        assert "ok      MCH-0000000001 USDT ethereum:test: 10 entries" in said
+        assert "ok      MCH-0000000001 USDT ethereum:test: 10 entries" in printed
 
 
 @pytest.mark.usefixtures("books")
@@ -217,22 +218,22 @@ async def test_a_third_party_finds_missing_and_rewritten_entries(tmp_path: Path)
     await rewrite(CHAIN, 3, 1_000)
     lines = await export()
     assert verify.verify_export(lines).fault is None  # consistent in itself
-    status, said = third_party.verify(lines, proof)
+    status, printed = third_party.verify(lines, proof)
     assert status == 1
-    assert "rewritten at or before this seq" in said
+    assert "rewritten at or before this seq" in printed
     assert "rewritten within seq 1 to 8" in str(ours(lines, proof))
 
     await rewrite(CHAIN, 3, -1_000)
     await truncate(CHAIN, 6)
-    status, said = third_party.verify(await export(), proof)
+    status, printed = third_party.verify(await export(), proof)
     assert status == 1
-    assert "seq 7: missing: seq 8 was signed" in said
+    assert "seq 7: missing: seq 8 was signed" in printed
     assert "seq 7: missing" in str(ours(await export(), proof))
 
 
 @pytest.mark.usefixtures("books")
 @pytest.mark.parametrize(
-    ("forge", "said"),
+    ("forge", "printed"),
     [
         (lambda p: p["leaf"].update(available_raw="1"), "not in the checkpoint"),
         (lambda p: p["checkpoint"].update(root="0" * 64), "hash is not that of its document"),
@@ -243,14 +244,14 @@ async def test_a_third_party_finds_missing_and_rewritten_entries(tmp_path: Path)
     ],
 )
 async def test_a_forged_proof_is_refused(
-    tmp_path: Path, forge: Callable[[dict[str, object]], object], said: str
+    tmp_path: Path, forge: Callable[[dict[str, object]], object], printed: str
 ) -> None:
     lines, proof = await export(), await proof_of()
     forge(proof)
     status, output = ThirdParty(tmp_path).verify(lines, proof)
     assert status == 1
-    assert said in output
-    assert said in str(ours(lines, proof))
+    assert printed in output
+    assert printed in str(ours(lines, proof))
 
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)

@@ -1,4 +1,4 @@
-"""Nobody can make us write their words to a stranger, or write to a mailbox again and again."""
+"""Nobody can send text of their own by our letters, or make us flood a mailbox."""
 
 import ast
 import asyncio
@@ -20,7 +20,7 @@ APP = Path(__file__).parents[2] / "app"
 VICTIM = EmailAddress("victim", "shop.example")
 BAIT = "URGENT: your wallet is frozen, act at https://evil.example/x or www.evil.example\nor mail help@evil.example"
 LINKED = re.compile(r"https?://|\bwww\.|\w@\w|(?<=[a-z])\.(?=[a-z])")
-"""What a mail program may make a link of."""
+"""Text that a mail program may turn into a link."""
 
 
 async def write(kind: Kind, recipient: EmailAddress = VICTIM) -> bool:
@@ -34,13 +34,13 @@ async def test_a_mailbox_gets_so_many_letters_of_a_kind_and_no_more(db: str, kin
     sent = await asyncio.gather(*(write(kind) for _ in range(allowance.per_hour + 5)))
     assert sum(sent) == allowance.per_hour
     other = next(each for each in Kind if each is not kind)
-    assert await write(other), "one kind does not use up another's"
+    assert await write(other), "one kind does not use another's allowance"
     assert await write(kind, EmailAddress("another", "shop.example"))
     clock.shift(timedelta(hours=1))
     assert await write(kind), "an hour later"
 
 
-async def test_a_day_has_its_own_limit(db: str) -> None:
+async def test_letters_are_limited_per_day_too(db: str) -> None:
     sent = 0
     for _ in range(24):
         sent += sum([await write(Kind.UNASKED) for _ in range(3)])
@@ -61,9 +61,9 @@ def test_no_letter_to_an_account_has_a_link_from_a_name() -> None:
     for name, write_one in inspect.getmembers(made, inspect.ismethod):
         if name.startswith("_"):
             continue
-        asked = inspect.signature(write_one).parameters
+        names = inspect.signature(write_one).parameters
         given = {"token": "t", "left": 3, "name": BAIT, "new_email": "help@evil.example"}
-        written.append(write_one(**{parameter: given[parameter] for parameter in asked}))
+        written.append(write_one(**{parameter: given[parameter] for parameter in names}))
     assert len(written) >= 11
     for each in written:
         assert "URGENT" not in each.subject
@@ -83,7 +83,7 @@ SUBJECTS_FROM_ELSEWHERE = {
     "accounts/letters.py": "subject",  # _notice: its callers give constants, held below
     "merchants/administration.py": "SUBJECTS[action]",
     "webhooks/pausing.py": "subject",  # _write_to_merchant: its callers give constants, held below
-    # What went wrong, in words of ours with ids and figures, to the operators alone.
+    # Our own description of the fault with ids and figures, for operators only.
     "alerts/routing.py": "f\"[{alert.severity.upper()}] {alert.kind}: {' '.join(alert.message.split())}\""
     "[:MAX_SUBJECT_CHARS]",
 }
@@ -94,8 +94,8 @@ def test_every_subject_is_ours() -> None:
     for path, call in _calls("letter"):
         subject, place = call.args[1], str(path.relative_to(APP))
         assert isinstance(subject, ast.Constant) or ast.unparse(subject) == SUBJECTS_FROM_ELSEWHERE[place], place
-    for path in ("accounts/letters.py", "webhooks/pausing.py"):
-        for node in ast.walk(ast.parse((APP / path).read_text())):
+    for name_of_file in ("accounts/letters.py", "webhooks/pausing.py"):
+        for node in ast.walk(ast.parse((APP / name_of_file).read_text())):
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 if name in GIVEN_A_SUBJECT:

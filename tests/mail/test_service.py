@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from email import policy
+from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path
 
@@ -26,11 +27,18 @@ from tests.factories.letters import letters
 ADDRESSES_TRIED = 300 if os.environ.get("SOAK") else 30
 
 
+def text_of(sent: Message) -> str:
+    """The decoded text of a letter in a Maildir."""
+    payload = sent.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    return payload.decode()
+
+
 @asynccontextmanager
 async def submission_server(
-    taken: list[bytes], recipients: list[bytes] | None = None, *, refuse: bool = False
+    received: list[bytes], recipients: list[bytes] | None = None, *, refuse: bool = False
 ) -> AsyncIterator[int]:
-    """A submission server without TLS, as far as one letter needs it (RFC 5321): its port."""
+    """A submission server without TLS, with the commands that one letter needs (RFC 5321). Yields its port."""
     recipients = [] if recipients is None else recipients
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -44,7 +52,7 @@ async def submission_server(
                 writer.write(b"250 fine\r\n")
             elif verb == b"DATA":
                 writer.write(b"354 go on\r\n")
-                taken.append(await reader.readuntil(b"\r\n.\r\n"))
+                received.append(await reader.readuntil(b"\r\n.\r\n"))
                 writer.write(b"250 taken\r\n")
             elif verb == b"QUIT":
                 writer.write(b"221 bye\r\n")
@@ -77,22 +85,22 @@ async def test_a_letter_is_written_to_the_maildir_once(db: str, tmp_path: Path) 
     assert sum(await asyncio.gather(*(service.send_waiting(mailer) for _ in range(4)))) == 1
     (sent,) = mailbox.Maildir(tmp_path / "mail")
     assert sent["To"] == "owner@shop.example"
-    assert "Grüße" in sent.get_payload(decode=True).decode()
+    assert "Grüße" in text_of(sent)
 
 
 async def test_a_letter_is_sent_by_smtp_and_tried_again_after_a_refusal(db: str) -> None:
-    taken: list[bytes] = []
+    received: list[bytes] = []
     await enqueue()
-    async with submission_server(taken, refuse=True) as port:
+    async with submission_server(received, refuse=True) as port:
         assert await service.send_waiting(SmtpMailer(f"smtp://127.0.0.1:{port}", "pay@example.com")) == 0
     assert "451" in await database.fetch_value("SELECT last_error FROM mail_outbox")
-    async with submission_server(taken) as port:
+    async with submission_server(received) as port:
         mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", "pay@example.com")
-        assert await service.send_waiting(mailer) == 0, "before its time"
+        assert await service.send_waiting(mailer) == 0, "too early"
         clock.shift(timedelta(seconds=61))
         assert await service.send_waiting(mailer) == 1
-    assert len(taken) == 1
-    assert b"To: owner@shop.example" in taken[0]
+    assert len(received) == 1
+    assert b"To: owner@shop.example" in received[0]
 
 
 async def test_a_link_is_never_in_the_outbox_in_clear_and_gone_once_it_is_sent(db: str, tmp_path: Path) -> None:
@@ -109,7 +117,7 @@ async def test_a_link_is_never_in_the_outbox_in_clear_and_gone_once_it_is_sent(d
     mailer = MaildirMailer(tmp_path / "mail", "pay@example.com")
     assert await service.send_waiting(mailer) == 1
     (sent,) = mailbox.Maildir(tmp_path / "mail")
-    assert link in sent.get_payload(decode=True).decode()
+    assert link in text_of(sent)
     assert await letters() == []
     assert await database.fetch_value("SELECT body_sealed IS NULL AND body = '' FROM mail_outbox")
 
@@ -130,7 +138,7 @@ async def test_the_body_of_a_letter_that_is_given_up_is_deleted(db: str) -> None
 
 
 async def test_a_letter_whose_address_was_changed_is_not_sent(db: str, tmp_path: Path) -> None:
-    """An attacker who can write to the database redirects a letter with a link to an own address."""
+    """An attacker who can write to the database redirects a letter with a link to an address of theirs."""
     await enqueue()
     await database.execute("UPDATE mail_outbox SET recipient = 'thief@example.test'")
     assert await service.send_waiting(MaildirMailer(tmp_path / "mail", "pay@example.com")) == 0
@@ -142,7 +150,7 @@ async def test_a_letter_that_an_earlier_version_wrote_is_sent(db: str, tmp_path:
     await database.execute("UPDATE mail_outbox SET body = 'from before', body_sealed = NULL")
     assert await service.send_waiting(MaildirMailer(tmp_path / "mail", "pay@example.com")) == 1
     (sent,) = mailbox.Maildir(tmp_path / "mail")
-    assert "from before" in sent.get_payload(decode=True).decode()
+    assert "from before" in text_of(sent)
     assert await database.fetch_value("SELECT body FROM mail_outbox") == ""
 
 
@@ -155,13 +163,13 @@ def test_every_accepted_address_is_one_recipient(text: str) -> None:
 
 async def is_sent_to(address: EmailAddress) -> None:
     """Both the envelope and a strict reader of the header name this mailbox and no other."""
-    taken: list[bytes] = []
+    received: list[bytes] = []
     recipients: list[bytes] = []
-    async with submission_server(taken, recipients) as port:
+    async with submission_server(received, recipients) as port:
         mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", "pay@example.com")
         await mailer.send(recipient=address, subject="S", body="B\n")
     assert recipients == [f"RCPT TO:<{address}>".encode()]
-    to = BytesParser(policy=policy.default).parsebytes(taken[0])["To"].addresses
+    to = BytesParser(policy=policy.default).parsebytes(received[0])["To"].addresses
     assert [each.addr_spec for each in to] == [str(address)]
 
 
@@ -175,12 +183,12 @@ async def test_an_address_reaches_the_server_as_it_is_stored() -> None:
 
 
 async def test_credentials_never_travel_without_tls(db: str) -> None:
-    taken: list[bytes] = []
+    received: list[bytes] = []
     await enqueue()
-    async with submission_server(taken) as port:
+    async with submission_server(received) as port:
         mailer = SmtpMailer(f"smtp://user:canary@127.0.0.1:{port}", "pay@example.com")
         assert await service.send_waiting(mailer) == 0
-    assert not taken
+    assert not received
     assert "canary" not in await database.fetch_value("SELECT last_error FROM mail_outbox")
 
 

@@ -1,4 +1,4 @@
-"""How a business is let in, turned down, and let in after all."""
+"""An application is approved, rejected, and approved after a second try."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from app.merchants.repository import enabled_assets
 from app.wiring import Services
 from tests.factories.letters import letters
 from tests.factories.merchants import make_member, merchant
-from tests.merchants.people import hire, seated
+from tests.merchants.people import current_member, new_member
 
 FACTS = Facts(
     name="Harbour & Pine",
@@ -43,7 +43,7 @@ async def applied(account_id: str, facts: Facts = FACTS) -> str:
     return await applications.apply(facts, account_id=account_id, address="192.0.2.7", now=clock.now())
 
 
-async def deeds(merchant_id: str) -> list[str]:
+async def recorded_actions(merchant_id: str) -> list[str]:
     rows = await database.fetch_all("SELECT action FROM audit_entries WHERE merchant_id = $1 ORDER BY id", merchant_id)
     return [row["action"] for row in rows]
 
@@ -51,30 +51,30 @@ async def deeds(merchant_id: str) -> list[str]:
 async def test_applicant_owns_a_merchant_that_waits(services: Services) -> None:
     account_id = await person()
     merchant_id = await applied(account_id)
-    owner = await seated(account_id, merchant_id)
+    owner = await current_member(account_id, merchant_id)
     assert (owner.role, owner.standing) == ("owner", "pending")
     (waiting,) = await applications.waiting()
     assert (waiting.merchant_name, waiting.legal_name) == ("Harbour & Pine", "Harbour & Pine GmbH")
     assert await enabled_assets(merchant_id, "test") == []
 
 
-async def test_approval_opens_everything_and_tells_the_owner(services: Services) -> None:
+async def test_approval_allows_everything_and_notifies_the_owner(services: Services) -> None:
     account_id = await person()
     merchant_id = await applied(account_id)
     (waiting,) = await applications.waiting()
     await applications.approve(waiting.id, services.networks, Staff(), clock.now())
-    assert (await seated(account_id, merchant_id)).standing == "approved"
+    assert (await current_member(account_id, merchant_id)).standing == "approved"
     assert {one.asset for one in await enabled_assets(merchant_id, "test")} == {"USDT", "ETH"}
     assert await database.fetch_value("SELECT recipient FROM mail_outbox") == "mara@example.test"
-    assert await deeds(merchant_id) == ["merchant.applied", "merchant.approved"]
+    assert await recorded_actions(merchant_id) == ["merchant.applied", "merchant.approved"]
 
 
-async def test_a_rejected_one_reads_why_and_may_try_again(services: Services) -> None:
+async def test_a_rejected_applicant_sees_the_reason_and_may_apply_again(services: Services) -> None:
     account_id = await person()
     merchant_id = await applied(account_id)
     (waiting,) = await applications.waiting()
     await applications.reject(waiting.id, "The website shows no imprint.", Staff(), clock.now())
-    owner = await seated(account_id, merchant_id)
+    owner = await current_member(account_id, merchant_id)
     assert owner.standing == "rejected"
     assert "no imprint" in (await letters())[0].body
     await applications.apply_again(owner, replace(FACTS, name="Harbour"), clock.now())
@@ -109,12 +109,12 @@ async def test_two_operators_decide_once(services: Services) -> None:
         ("monthly_volume", "a lot"),
     ],
 )
-async def test_a_wrong_answer_is_named(db: str, field: str, value: str) -> None:
+async def test_an_invalid_field_is_named(db: str, field: str, value: str) -> None:
     with pytest.raises(ApiError, match=f"^INVALID_INPUT: {field}:"):
         await applied(ids.new_id(ids.ACCOUNT), replace(FACTS, **{field: value}))
 
 
-async def test_nobody_floods_the_operators(db: str) -> None:
+async def test_applications_are_limited(db: str) -> None:
     account_id = await person()
     for _ in range(applications.MAX_PENDING):
         await applied(account_id)
@@ -123,6 +123,6 @@ async def test_nobody_floods_the_operators(db: str) -> None:
 
 
 async def test_only_owners_and_admins_apply_again(db: str) -> None:
-    viewer = await hire(await merchant(status="rejected"), "viewer")
+    viewer = await new_member(await merchant(status="rejected"), "viewer")
     with pytest.raises(Forbidden):
         await applications.apply_again(viewer, FACTS, clock.now())

@@ -1,4 +1,4 @@
-"""How merchants may look, and what they may not put on a page of ours."""
+"""Merchants' branding: what is stored, and what is refused on our pages."""
 
 import re
 
@@ -17,7 +17,7 @@ from tests.checkout.pictures import JPEG, NO_PICTURES, PNG, WEBP, png
 from tests.factories.merchants import merchant
 
 
-async def test_a_look_is_kept_changed_and_taken_away(db: str) -> None:
+async def test_branding_is_stored_changed_and_deleted(db: str) -> None:
     who = await merchant()
     assert await branding.get(who) == Branding()
     made = await branding.set_branding(who, display_name=" Nordlicht ", accent="#E4572E", logo=PNG, now=clock.now())
@@ -68,10 +68,10 @@ async def test_what_is_no_picture_is_refused_and_never_served(db: str, what: str
         ("display_name", "two\nlines"),
     ],
 )
-async def test_what_could_mislead_is_refused(db: str, field: str, value: object) -> None:
-    asked = {"display_name": None, "accent": None, "logo": None, field: value}
+async def test_misleading_branding_is_refused(db: str, field: str, value: object) -> None:
+    fields = {"display_name": None, "accent": None, "logo": None, field: value}
     with pytest.raises(ApiError, match=field):
-        await branding.set_branding(await merchant(), **asked, now=clock.now())  # type: ignore[arg-type]
+        await branding.set_branding(await merchant(), **fields, now=clock.now())  # type: ignore[arg-type]
 
 
 @given(accent=st.from_regex(r"\A#[0-9a-f]{6}\Z"))

@@ -1,4 +1,4 @@
-"""Who may do what: the table read aloud, and what a merchant's standing leaves of it."""
+"""The rights of each role, and how a merchant's standing limits them."""
 
 from itertools import pairwise
 
@@ -8,7 +8,7 @@ from app.core.errors import ApiError, Code, Forbidden
 from app.merchants.members import member, merchants_of
 from app.merchants.roles import ALLOWED, OPEN_WHILE, ROLES, Permission, Role, may
 from tests.factories.merchants import merchant
-from tests.merchants.people import hire, owner_of
+from tests.merchants.people import new_member, owner_of
 
 OF_MONEY = (Permission.PAYOUTS_WRITE, Permission.REFUNDS_WRITE, Permission.KEYS_OF_MONEY)
 
@@ -19,7 +19,7 @@ def test_each_role_may_no_more_than_the_one_above() -> None:
 
 
 @pytest.mark.parametrize("role", ["developer", "viewer"])
-def test_money_is_for_owners_and_admins(role: Role) -> None:
+def test_only_owners_and_admins_move_money(role: Role) -> None:
     assert not ALLOWED[role].intersection(OF_MONEY)
 
 
@@ -27,17 +27,17 @@ def test_viewer_changes_nothing() -> None:
     assert all(str(permission).endswith("view") for permission in ALLOWED["viewer"])
 
 
-def test_who_is_not_approved_makes_no_business_and_a_banned_one_changes_nothing() -> None:
+def test_an_unapproved_merchant_does_no_business_and_a_banned_one_changes_nothing() -> None:
     for standing in ("pending", "rejected", "suspended", "banned"):
         assert not may("owner", standing, Permission.INVOICES_WRITE)
         assert not may("owner", standing, Permission.PAYOUTS_WRITE)
         assert may("owner", standing, Permission.VIEW)
-    assert may("owner", "suspended", Permission.KEYS_MANAGE)  # an intruder must be thrown out even then
+    assert may("owner", "suspended", Permission.KEYS_MANAGE)  # an intruder must be removed even then
     assert all(str(permission).endswith("view") for permission in OPEN_WHILE["banned"])
 
 
 async def test_a_refusal_says_whether_it_is_the_role_or_the_standing(db: str) -> None:
-    viewer = await hire(await merchant(), "viewer")
+    viewer = await new_member(await merchant(), "viewer")
     with pytest.raises(Forbidden, match="your role, viewer"):
         viewer.require(Permission.PAYOUTS_WRITE)
     suspended = await owner_of(status="suspended")
@@ -46,7 +46,7 @@ async def test_a_refusal_says_whether_it_is_the_role_or_the_standing(db: str) ->
     assert refused.value.code is Code.MERCHANT_SUSPENDED
 
 
-async def test_a_foreign_merchant_is_none_as_an_unknown_one(db: str) -> None:
+async def test_a_foreign_merchant_is_not_found_like_an_unknown_one(db: str) -> None:
     owner, foreign = await owner_of(), await merchant(name="Foreign")
     assert await member(owner.account_id, foreign, address=None) is None
     assert await member(owner.account_id, "MCH-0000000000", address=None) is None

@@ -14,13 +14,13 @@ from app.merchants import service as merchants
 from app.merchants.members import Member, member
 from tests.factories.letters import letters
 from tests.factories.merchants import make_member, merchant
-from tests.merchants.people import hire, owner_of, seated
+from tests.merchants.people import current_member, new_member, owner_of
 
 URL = "https://pay.example.test"
 
 
 async def invited(by: Member, email: str = "new@example.test", role: str = "developer") -> str:
-    """Invite somebody; the token in the letter."""
+    """Invite somebody. Returns the token in the letter."""
     await invitations.invite(by, email, role, public_url=URL, now=clock.now())
     (letter, *_) = await letters(email)
     found = re.search(r"/invitation\?token=(\S+)", letter.body)
@@ -49,7 +49,7 @@ async def test_the_letter_lets_the_invited_person_in_with_the_role(db: str) -> N
     )
 
 
-async def test_twenty_uses_at_once_let_in_one(db: str) -> None:
+async def test_of_twenty_uses_at_once_one_is_accepted(db: str) -> None:
     owner = await owner_of()
     token, account_id = await invited(owner), await newcomer()
 
@@ -63,13 +63,13 @@ async def test_twenty_uses_at_once_let_in_one(db: str) -> None:
     assert sum(await asyncio.gather(*[use() for _ in range(20)])) == 1
 
 
-async def test_a_leaked_token_lets_nobody_else_in(db: str) -> None:
+async def test_a_leaked_token_is_refused_for_another_account(db: str) -> None:
     token = await invited(await owner_of())
     with pytest.raises(ApiError, match=r"is for new@example\.test"):
         await accept(token, await newcomer("thief@example.test"))
 
 
-async def test_a_week_later_or_withdrawn_or_replaced_it_is_over(db: str, steady_clock: None) -> None:
+async def test_an_expired_withdrawn_or_replaced_invitation_is_refused(db: str, steady_clock: None) -> None:
     owner, account_id = await owner_of(), await newcomer()
     first = await invited(owner)
     second = await invited(owner)
@@ -87,8 +87,8 @@ async def is_open(token: str) -> bool:
     return await invitations.find(token, clock.now()) is not None
 
 
-async def withdrawals_told(by: Member) -> list[str]:
-    """Whose letters the audit log says were withdrawn."""
+async def withdrawn_invitees(by: Member) -> list[str]:
+    """The addressees of the invitations that the audit log lists as withdrawn."""
     rows = await database.fetch_all(
         "SELECT details FROM audit_entries WHERE merchant_id = $1 AND action = 'team.invitation_withdrawn' ORDER BY id",
         by.merchant_id,
@@ -98,7 +98,7 @@ async def withdrawals_told(by: Member) -> list[str]:
 
 async def test_a_removed_admin_does_not_come_back_by_an_invitation_sent_before(db: str) -> None:
     owner = await owner_of()
-    admin, leaver = await hire(owner.merchant_id, "admin"), await hire(owner.merchant_id, "admin", "leaver")
+    admin, leaver = await new_member(owner.merchant_id, "admin"), await new_member(owner.merchant_id, "admin", "leaver")
     second, theirs = await invited(admin, "second@example.test"), await invited(leaver, "third@example.test")
     others = await invited(owner, "new@example.test")
     await team.remove(owner, admin.account_id, clock.now())
@@ -107,27 +107,27 @@ async def test_a_removed_admin_does_not_come_back_by_an_invitation_sent_before(d
         with pytest.raises(ApiError, match="used or withdrawn"):
             await accept(token, await newcomer(email))
     assert await accept(others, await newcomer()) == owner.merchant_id
-    assert await withdrawals_told(owner) == ["second@example.test", "third@example.test"]
+    assert await withdrawn_invitees(owner) == ["second@example.test", "third@example.test"]
     listed = await invitations.sent_by(owner.merchant_id, admin.account_id, clock.now())
     assert [(one.email, one.state) for one in listed] == [("second@example.test", "withdrawn")]
 
 
 async def test_a_demotion_withdraws_what_the_new_role_may_not_send(db: str) -> None:
     owner = await owner_of()
-    second = await hire(owner.merchant_id, "owner", "second")
+    second = await new_member(owner.merchant_id, "owner", "second")
     as_owner, as_viewer = await invited(second, "a@example.test", "owner"), await invited(second, "b@example.test")
     await team.change_role(owner, second.account_id, "admin", clock.now())
     assert (await is_open(as_owner), await is_open(as_viewer)) == (False, True)
     await team.change_role(owner, second.account_id, "developer", clock.now())
     assert not await is_open(as_viewer)
-    assert await withdrawals_told(owner) == ["a@example.test", "b@example.test"]
+    assert await withdrawn_invitees(owner) == ["a@example.test", "b@example.test"]
 
 
 @pytest.mark.parametrize("ended", ["demoted", "removed", "suspended", "banned", "pending"])
 async def test_the_right_to_invite_is_asked_when_the_invitation_is_used(db: str, ended: str) -> None:
-    """Even where nobody has withdrawn it."""
+    """Even if nobody has withdrawn it."""
     owner = await owner_of()
-    admin = await hire(owner.merchant_id, "admin")
+    admin = await new_member(owner.merchant_id, "admin")
     token = await invited(admin)
     if ended == "demoted":
         await merchants.add_member(owner.merchant_id, admin.account_id, "developer", clock.now())
@@ -146,7 +146,7 @@ async def test_the_right_to_invite_is_asked_when_the_invitation_is_used(db: str,
 
 async def test_an_admin_does_not_end_an_owners_invitation_by_another(db: str) -> None:
     owner = await owner_of()
-    admin = await hire(owner.merchant_id, "admin")
+    admin = await new_member(owner.merchant_id, "admin")
     token = await invited(owner, "partner@example.test", "owner")
     (open_one,) = await invitations.open_of(owner.merchant_id, clock.now())
     with pytest.raises(Forbidden, match="invited as owner"):
@@ -165,9 +165,9 @@ async def test_invitations_wait_for_the_approval(db: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["developer", "viewer"])
-async def test_who_may_not_manage_the_team_does_not(db: str, role: str) -> None:
+async def test_only_allowed_roles_manage_the_team(db: str, role: str) -> None:
     owner = await owner_of()
-    other = await hire(owner.merchant_id, role)  # type: ignore[arg-type]
+    other = await new_member(owner.merchant_id, role)  # type: ignore[arg-type]
     for deed in (
         invited(other),
         team.change_role(other, owner.account_id, "viewer", clock.now()),
@@ -179,8 +179,8 @@ async def test_who_may_not_manage_the_team_does_not(db: str, role: str) -> None:
 
 async def test_admins_make_and_touch_no_owners(db: str) -> None:
     owner = await owner_of()
-    admin = await hire(owner.merchant_id, "admin")
-    viewer = await hire(owner.merchant_id, "viewer")
+    admin = await new_member(owner.merchant_id, "admin")
+    viewer = await new_member(owner.merchant_id, "viewer")
     for deed in (
         invited(admin, role="owner"),
         team.change_role(admin, viewer.account_id, "owner", clock.now()),
@@ -190,7 +190,7 @@ async def test_admins_make_and_touch_no_owners(db: str) -> None:
         with pytest.raises(Forbidden):
             await deed
     await team.change_role(admin, viewer.account_id, "developer", clock.now())
-    assert (await seated(viewer.account_id, owner.merchant_id)).role == "developer"
+    assert (await current_member(viewer.account_id, owner.merchant_id)).role == "developer"
 
 
 async def test_the_last_owner_stays(db: str) -> None:
@@ -206,7 +206,7 @@ async def test_the_last_owner_stays(db: str) -> None:
 
 async def test_of_two_owners_who_remove_each_other_at_once_one_stays(db: str) -> None:
     first = await owner_of()
-    second = await hire(first.merchant_id, "owner", "second")
+    second = await new_member(first.merchant_id, "owner", "second")
 
     async def remove(by: Member, other: Member) -> bool:
         try:
@@ -219,12 +219,12 @@ async def test_of_two_owners_who_remove_each_other_at_once_one_stays(db: str) ->
     assert len(await team.people(first.merchant_id)) == 1
 
 
-async def test_who_was_removed_is_a_stranger_at_once_and_the_log_has_it(db: str) -> None:
+async def test_a_removed_member_has_no_access_at_once_and_the_log_records_it(db: str) -> None:
     owner = await owner_of()
-    admin = await hire(owner.merchant_id, "admin")
+    admin = await new_member(owner.merchant_id, "admin")
     await team.remove(owner, admin.account_id, clock.now())
     assert await member(admin.account_id, owner.merchant_id, address=None) is None
-    with pytest.raises(Forbidden):  # with the member in hand from before
+    with pytest.raises(Forbidden):  # with the `Member` from before the removal
         await invited(admin)
     row = await database.fetch_one("SELECT action, actor, address FROM audit_entries ORDER BY id DESC LIMIT 1")
     assert row is not None

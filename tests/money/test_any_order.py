@@ -62,7 +62,7 @@ Round = tuple[str | None, int] | None
 
 @dataclass(frozen=True)
 class Place:
-    """Where every run takes place. Each has a database and a chain of its own."""
+    """The servers of all runs. Each run has a database and a chain of its own."""
 
     postgres: Postgres
     valkey_url: str
@@ -105,8 +105,8 @@ def place(postgres: Postgres, valkey_url: str, tmp_path: Path) -> Place:
 
 
 class Money(RuleBasedStateMachine):
-    """Rules are what anybody may do at any time; each is refused or done, never half done. Left to chance alone, what
-    needs many steps in one order would hardly ever come about: so some rules go on."""
+    """Each rule is an action that is possible at any time; it is refused or carried out, never partly.
+    Chance alone would rarely produce many steps in one order, so some rules carry out several steps."""
 
     place: Place
 
@@ -149,7 +149,7 @@ class Money(RuleBasedStateMachine):
 
     @initialize(target=invoices)
     def both_have_sold_something(self) -> object:
-        sold = [self._ask_for_money(merchant, asset, 9) for merchant in (0, 1) for asset in DECIMALS]
+        sold = [self._create_invoice(merchant, asset, 9) for merchant in (0, 1) for asset in DECIMALS]
         for made in sold:
             assert made is not None
             self._pay(made, 1)
@@ -157,12 +157,12 @@ class Money(RuleBasedStateMachine):
         return multiple(*sold)
 
     @rule(target=invoices, merchant=merchants, asset=assets, units=units)
-    def ask_for_money(self, merchant: int, asset: str, units: int) -> object:
-        return self._ask_for_money(merchant, asset, units) or multiple()
+    def create_invoice(self, merchant: int, asset: str, units: int) -> object:
+        return self._create_invoice(merchant, asset, units) or multiple()
 
     @rule(target=invoices, merchant=merchants, asset=assets, units=units, customer=customers, blocks=blocks)
     def sell(self, merchant: int, asset: str, units: int, customer: int, blocks: int) -> object:
-        made = self._ask_for_money(merchant, asset, units)
+        made = self._create_invoice(merchant, asset, units)
         if made is None:
             return multiple()
         self._pay(made, customer)
@@ -172,13 +172,11 @@ class Money(RuleBasedStateMachine):
     @rule(
         invoice=invoices,
         customer=customers,
-        how=st.sampled_from(
-            ["exactly", "exactly", "short", "the rest", "over", "nearly", "a speck", "in another asset"]
-        ),
+        how=st.sampled_from(["exactly", "exactly", "short", "the rest", "over", "nearly", "dust", "in another asset"]),
         blocks=blocks,
     )
     def pay(self, invoice: InvoiceBody, customer: int, how: str, blocks: int) -> None:
-        """For the first time, once more, late, after cancellation, or to an address that serves another by now."""
+        """A first payment, a second, late, after cancellation, or to an address that another invoice has by then."""
         self._pay(invoice, customer, how)
         self._mine(blocks)
 
@@ -194,7 +192,7 @@ class Money(RuleBasedStateMachine):
 
     @rule(blocks=blocks)
     def come_back(self, blocks: int) -> None:
-        """Transactions that a reorganisation has thrown out."""
+        """Transactions that a reorganisation removed are in blocks again."""
         self.run(self.world.resubmit())
         self._mine(blocks)
 
@@ -221,22 +219,22 @@ class Money(RuleBasedStateMachine):
         approvals=approvals,
         rounds=rounds,
     )
-    def ask_for_payout(self, merchant: int, asset: str, share: float, approvals: int, rounds: Round) -> object:
+    def request_payout(self, merchant: int, asset: str, share: float, approvals: int, rounds: Round) -> object:
         merchant_id = self.world.merchants[merchant].merchant_id
         available_raw = self.run(self.world.available_raw(merchant_id, asset))
         amount = format_amount(max(available_raw * 10 // int(share * 10), 1), DECIMALS[asset])
         asker = f"account:{self.world.operators[0].id}" if share == 3 else "api_key:k"
-        answer = self.run(self.world.ask_payout(merchant_id, asset, amount, asker))
+        answer = self.run(self.world.request_payout(merchant_id, asset, amount, asker))
         if answer == "INSUFFICIENT_BALANCE":
             return multiple()
-        assert share >= 1, "more than is available was promised"
+        assert share >= 1, "more than the available balance was locked"
         assert answer.startswith("PO-"), answer
         return self._go_on(answer, approvals, rounds)
 
     @rule(target=withdrawals, invoice=invoices, share=st.sampled_from([1, 2, 3]), approvals=approvals, rounds=rounds)
-    def ask_for_refund(self, invoice: InvoiceBody, share: int, approvals: int, rounds: Round) -> object:
+    def request_refund(self, invoice: InvoiceBody, share: int, approvals: int, rounds: Round) -> object:
         amount = format_amount(int(invoice.net_raw) // share, DECIMALS[invoice.pay_in.asset])
-        answer = self.run(self.world.ask_refund(invoice.id, amount))
+        answer = self.run(self.world.request_refund(invoice.id, amount))
         if answer in ("INSUFFICIENT_BALANCE", "INVOICE_NOT_REFUNDABLE", "REFUND_EXCEEDS_NET"):
             return multiple()
         assert answer.startswith("RF-"), answer
@@ -251,14 +249,14 @@ class Money(RuleBasedStateMachine):
         rounds=rounds,
     )
     def settle_review(self, by: int, how: str, chance: int, approvals: int, rounds: Round) -> object:
-        cases = self.run(self.world.open_cases())
-        if not cases:
+        open_reviews = self.run(self.world.open_reviews())
+        if not open_reviews:
             return multiple()
-        case, operator = cases[chance % len(cases)], self.world.operators[by]
+        review, operator = open_reviews[chance % len(open_reviews)], self.world.operators[by]
         if how == "return":
-            answer = self.run(self.world.send_back(case, operator))
+            answer = self.run(self.world.send_back(review, operator))
             return self._go_on(answer, approvals, rounds) if answer.startswith("RF-") else multiple()
-        self.run(self.world.credit(case, operator) if how == "credit" else self.world.close(case, operator))
+        self.run(self.world.credit(review, operator) if how == "credit" else self.world.close(review, operator))
         return multiple()
 
     @rule(withdrawal=withdrawals, first=operators, both=st.booleans())
@@ -298,7 +296,7 @@ class Money(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            if sys.exc_info()[0] is None:  # else that is what to tell of
+            if sys.exc_info()[0] is None:  # else report the earlier failure
                 self.run(self._come_to_rest())
         finally:
             self.run(self.stack.aclose())
@@ -318,7 +316,7 @@ class Money(RuleBasedStateMachine):
         await self._check()
         await self.world.assert_everything_arrived()
 
-    def _ask_for_money(self, merchant: int, asset: str, units: int) -> InvoiceBody | None:
+    def _create_invoice(self, merchant: int, asset: str, units: int) -> InvoiceBody | None:
         amount = f"{units}.00" if asset == "USDT" else f"0.0{units}"
         made = self.run(self.world.new_invoice(self.world.merchants[merchant], asset, amount))
         if made == "POOL_EXHAUSTED":
@@ -332,7 +330,7 @@ class Money(RuleBasedStateMachine):
             "short": asked_raw // 2,
             "over": asked_raw * 2,
             "nearly": asked_raw * 199 // 200,
-            "a speck": asked_raw // 200,
+            "dust": asked_raw // 200,
         }
         amount_raw = amounts_raw.get(how, asked_raw)
         if how == "the rest":
@@ -348,7 +346,7 @@ class Money(RuleBasedStateMachine):
             self.run(self.world.watch())
 
     def _go_on(self, withdrawal: str, approvals: int, round: Round) -> str:
-        """Take a new withdrawal some steps further."""
+        """Continue a new withdrawal by some steps."""
         for by in self.world.operators[:approvals]:
             self.run(self.world.approve(withdrawal, by))
         if round is not None:

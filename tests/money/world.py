@@ -45,11 +45,11 @@ that takes sweeps away can't make one fail."""
 
 
 class Crash(BaseException):
-    """The signer dies here."""
+    """Raised where the signer dies."""
 
 
 class CrashAt(CrashPoints):
-    """Dies by an exception where the real one kills its process: as sudden, and a thousand times as fast."""
+    """Raises an exception at a crash point where production kills the process: the same effect, but much faster."""
 
     def __init__(self, point: str | None) -> None:
         super().__init__(is_production=False, env={})
@@ -62,7 +62,7 @@ class CrashAt(CrashPoints):
 
 @dataclass
 class World:
-    """One deployment, seen from all sides. `dropped`: customers' transactions that reorganisations threw out."""
+    """One deployment with all its actors. `dropped`: customers' transactions that reorganisations removed."""
 
     services: Services
     driver: AnvilDriver
@@ -104,7 +104,7 @@ class World:
     # What happens on the chain.
 
     async def send(self, asset: str, to: str, amount_raw: int, customer: int = 0) -> None:
-        """A customer hands a transfer to the node; a block must be mined for it."""
+        """A customer sends a transfer to the node; it needs a block to be mined."""
         sender = self.driver.accounts[customer]
         if asset == "ETH":
             await self.driver.submit({"from": sender, "to": to, "value": hex(amount_raw)})
@@ -113,7 +113,7 @@ class World:
             await self.driver.submit({"from": sender, "to": self.token, "data": data})
 
     async def mine(self, blocks: int) -> None:
-        """Mine what waits, and more blocks. The chain's clock and ours keep step."""
+        """Mine the waiting transactions, and more blocks. The chain's clock stays in step with ours."""
         head = await self.driver.call("eth_getBlockByNumber", "latest", False)
         at = max(int(head["timestamp"], 16) + 1, int(clock.now().timestamp()))
         await self.driver.call("evm_setNextBlockTimestamp", at)
@@ -122,7 +122,7 @@ class World:
         clock.shift(max(ahead, timedelta()))
 
     async def reorganise(self, depth: int) -> int:
-        """Replace the newest blocks by empty ones, and let the watcher see it; how many blocks were replaced."""
+        """Replace the newest blocks by empty ones, and run the watcher. Returns how many blocks were replaced."""
         head = await self.driver.height()
         depth = min(depth, head - self.base_height)
         if depth <= 0:
@@ -138,11 +138,11 @@ class World:
         return depth
 
     async def forget_waiting(self) -> None:
-        """The node loses its pool: what is in no block is gone, ours too."""
+        """The node loses its pool: transactions in no block are lost, ours too."""
         await self.driver.call("anvil_dropAllTransactions")
 
     async def resubmit(self) -> None:
-        """Customers' nodes hand in again what was thrown out; what another transaction has replaced is lost."""
+        """Customers' nodes send the removed transactions again; those that another transaction replaced are lost."""
         for raw in self.dropped:
             with suppress(ChainDriverError):
                 await self.driver.call("eth_sendRawTransaction", raw)
@@ -157,7 +157,7 @@ class World:
         await sequencer.number_events(fan_out_with(self.services.settings.data_keys))
 
     async def sign(self, crash_at: str | None = None) -> None:
-        """One round of the signer; where it dies another takes its place."""
+        """One round of the signer; if it dies, a new signer replaces it."""
         (self.signer,) = self.services.signers(self.keys, CrashAt(crash_at)) if crash_at else (self.signer,)
         try:
             await self.signer.tick()
@@ -171,7 +171,7 @@ class World:
             (self.signer,) = self.services.signers(self.keys, CrashAt(None))
 
     async def come_to_rest(self) -> None:
-        """Everybody does what is left to do."""
+        """Run every process until nothing is left to do."""
         for _ in range(6):
             await self.mine(CONFIRMATIONS)
             await self.watch()
@@ -180,7 +180,7 @@ class World:
         await self.watch()
         await self.sign()
 
-    # What merchants and operators do. Each says what became of it: an id, a state, or a refusal.
+    # What merchants and operators do. Each returns its result: an id, a state, or a refusal.
 
     async def new_invoice(self, terms: Terms, asset: str, amount: str) -> InvoiceBody | str:
         try:
@@ -189,7 +189,7 @@ class World:
             return error.code
 
     async def missing_raw(self, invoice_id: str) -> int:
-        """What is left of an invoice's amount, as a page that accepts parts has it; all where nothing is."""
+        """The missing amount of an invoice that accepts parts; the whole amount if nothing is missing."""
         row = await database.fetch_one("SELECT pay_in_raw, received_raw FROM invoices WHERE id = $1", invoice_id)
         assert row is not None
         left_raw = row["pay_in_raw"] - row["received_raw"]
@@ -203,8 +203,8 @@ class World:
             return error.code
         return "cancelled"
 
-    async def ask_payout(self, merchant_id: str, asset: str, amount: str, requested_by: str) -> str:
-        """A payout to an address of its own, so that what arrives there is this payout's alone."""
+    async def request_payout(self, merchant_id: str, asset: str, amount: str, requested_by: str) -> str:
+        """Request a payout to a new address, so that only this payout is received there."""
         fields = {"asset": asset, "destination": nobody(), "requested_by": requested_by}
         try:
             return (await payout(self.services, merchant_id, amount, **fields)).id
@@ -219,7 +219,7 @@ class World:
             return error.code
         return "cancelled"
 
-    async def ask_refund(self, invoice_id: str, amount: str) -> str:
+    async def request_refund(self, invoice_id: str, amount: str) -> str:
         merchant_id = await self.merchant_of("invoices", invoice_id)
         new = NewRefund(amount=amount, refund_address=nobody(), requested_by="api_key:k")
         try:
@@ -244,8 +244,8 @@ class World:
     async def expire_requests(self) -> int:
         return await expire_stale(self.services.withdrawals, 7, clock.now())
 
-    async def open_cases(self) -> list[str]:
-        return [case.deposit_id for case in await reviews.list_reviews()]
+    async def open_reviews(self) -> list[str]:
+        return [review.deposit_id for review in await reviews.list_reviews()]
 
     async def credit(self, deposit_id: str, by: Operator) -> str:
         try:
@@ -274,7 +274,7 @@ class World:
     # What can be seen.
 
     async def reached(self) -> dict[str, int]:
-        """How often which states and mishaps came about: a run that reaches none of them proves little."""
+        """How often each state and failure occurred: a run that reaches none of them proves little."""
         rows = await database.fetch_all(
             """
             SELECT 'invoice ' || status AS what, count(*) FROM invoices GROUP BY 1
@@ -306,14 +306,14 @@ class World:
         )
 
     async def assert_nothing_left_twice(self) -> None:
-        """I3, asked of the chain: to a withdrawal's own address goes its amount, once, or nothing."""
+        """I3, checked on the chain: each withdrawal's own address receives its amount once, or nothing."""
         for row in await self._withdrawals():
             arrived_raw = await self.arrived_raw(row["asset"], row["destination"])
             assert arrived_raw in (0, row["amount_raw"]), dict(row)
             assert not arrived_raw or row["status"] in ("approved", "submitted", "confirmed"), dict(row)
 
     async def assert_everything_arrived(self) -> None:
-        """At rest: what is confirmed is there, what is not is not, and nothing approved waits without a reason."""
+        """At rest: confirmed withdrawals are on chain, others are not, and no approved one waits without a reason."""
         for row in await self._withdrawals():
             arrived_raw = await self.arrived_raw(row["asset"], row["destination"])
             assert arrived_raw == (row["amount_raw"] if row["status"] == "confirmed" else 0), dict(row)
@@ -330,5 +330,5 @@ class World:
 
 
 def nobody() -> str:
-    """An address that nobody has used before."""
+    """A new address."""
     return to_checksum_address(os.urandom(20))

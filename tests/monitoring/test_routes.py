@@ -78,7 +78,8 @@ async def test_metrics_need_the_token(settings: Settings) -> None:
     async with client(make_site(settings)) as http:
         assert (await http.get("/metrics", headers=bearer(TOKEN))).status_code == 404
     async with client(make_site(replace(settings, metrics_token=TOKEN))) as http:
-        for stranger in ({}, bearer("guess"), bearer(TOKEN + "x"), {"Authorization": "Bearer ä".encode()}):
+        for credentials in (None, b"Bearer guess", f"Bearer {TOKEN}x".encode(), "Bearer ä".encode()):
+            stranger = {b"Authorization": credentials} if credentials else None
             assert (await http.get("/metrics", headers=stranger)).status_code == 404
         await http.get(THINGS, headers=key.bearer)
         await http.get("/api/%ff/whatever-strangers-ask-for")

@@ -1,4 +1,4 @@
-"""`make mutate`: puts each fault of the table into a copy of the code, alone, and sees its tests fail.
+"""`make mutate`: puts each fault of the table into a copy of the code, one at a time, and checks that its tests fail.
 
 First every named test must pass without a fault. Then a fault counts as noticed only where pytest ran and a test failed
 (exit code 1): code that can't be imported proves nothing. Arguments narrow it down to the faults whose names hold them.
@@ -36,7 +36,7 @@ PASSED, TESTS_FAILED = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one fault went. `trouble` says why it does not count as noticed."""
+    """The result of one fault. `trouble` is the reason why it does not count as noticed."""
 
     fault: Fault
     took_s: float
@@ -64,11 +64,11 @@ class Copy:
         )
 
     def pytest(self, arguments: Sequence[str], *, timeout_s: float) -> tuple[int, str]:
-        """Run tests as the copy's files are now; pytest's exit code, and the end of what it said."""
+        """Run tests as the copy's files are now; Returns pytest's exit code, and the end of its output."""
         assert self._worker.stdin is not None
         assert self._worker.stdout is not None
-        asked = {"arguments": [*OPTIONS, *arguments], "timeout_s": timeout_s}
-        print(json.dumps(asked), file=self._worker.stdin, flush=True)
+        request = {"arguments": [*OPTIONS, *arguments], "timeout_s": timeout_s}
+        print(json.dumps(request), file=self._worker.stdin, flush=True)
         answer = self._worker.stdout.readline()
         if not answer:
             raise RuntimeError("the process that runs the tests has died")
@@ -83,7 +83,7 @@ class Copy:
 
 
 def main(wanted: Sequence[str]) -> int:
-    """Run the table; the exit code."""
+    """Run the table. Returns the exit code."""
     faults = [fault for fault in FAULTS if not wanted or any(part in fault.name for part in wanted)]
     with tempfile.TemporaryDirectory(prefix="swap-pay-mutation-") as directory, ExitStack() as stack:
         copies: Queue[Copy] = Queue()

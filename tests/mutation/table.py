@@ -23,7 +23,7 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """How the fault is called in output and on the command line: the file and the start of the changed text."""
+        """The fault's name in output and on the command line: the file and the start of the changed text."""
         return f"{self.file}: {' '.join(self.old.split())[:60]}"
 
     @property

@@ -1,8 +1,8 @@
 """Runs tests of a copy of the project again and again, quickly: each run is a fork of this process.
 
-What takes long at the start of a run is done once: packages of others are imported here, so that a fork imports our
-own modules alone, as they are by then; and Postgres, Valkey and the chain are started once, in a process of their own.
-A line of JSON on stdin asks for a run (`arguments` of pytest, `timeout_s`); one on stdout answers (`code`, `output`).
+The slow steps at the start of a run are done once. Packages of others are imported here, so that a fork imports only
+our own modules, in their present state. Postgres, Valkey and the chain are started once, in a process of their own.
+A line of JSON on stdin requests a run (`arguments` of pytest, `timeout_s`); one on stdout answers (`code`, `output`).
 """
 
 import copy
@@ -29,27 +29,27 @@ NO_END = -1
 
 def main() -> None:
     """Serve until stdin ends."""
-    for name in json.loads(_told_by(_names_of_packages)):
+    for name in json.loads(_output_of(_names_of_packages)):
         with suppress(Exception):
             importlib.import_module(name)
     stop, servers = _start_servers()
     for line in sys.stdin:
-        asked = json.loads(line)
-        code, output = _run(asked["arguments"], asked["timeout_s"], servers)
+        order = json.loads(line)
+        code, output = _run(order["arguments"], order["timeout_s"], servers)
         print(json.dumps({"code": code, "output": output[-4_000:]}), flush=True)
     os.close(stop)
 
 
 class SharedServers:
-    """A plugin of pytest: the fixtures of the run's servers are those that are up already."""
+    """A plugin of pytest: it replaces the server fixtures by servers that already run."""
 
     def __init__(self, servers: bytes) -> None:
         self._servers: dict[str, Any] = pickle.loads(servers)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> object | None:
-        """Take the place of tests/conftest.py's own."""
-        server = self._servers.get(fixturedef.argname)
+        """Replace the fixture of tests/conftest.py."""
+        server: object | None = self._servers.get(fixturedef.argname)
         if server is None or fixturedef.func.__module__ != "tests.conftest":
             return None
         fixturedef.cached_result = (server, fixturedef.cache_key(request), None)
@@ -81,7 +81,7 @@ def _code_of(pid: int, until_s: float) -> int:
 
 
 def _names_of_packages() -> bytes:
-    """Every module of others that the suite needs."""
+    """The names of all imported modules of other packages, as JSON."""
     for name in ("tests.conftest", "app.asgi", "workers.queues", "hypothesis", "litestar.testing"):
         importlib.import_module(name)
     ours = tuple(f"{name}." for name in OURS)
@@ -92,7 +92,7 @@ def _start_servers() -> tuple[int, bytes]:
     """Start the servers in a process that ends when the first of these is closed; the second are their handles."""
     wait, stop = os.pipe()
 
-    def serve(tell: Callable[[bytes], None]) -> None:
+    def serve(report: Callable[[bytes], None]) -> None:
         os.close(stop)
         import asyncio
 
@@ -115,10 +115,10 @@ def _start_servers() -> tuple[int, bytes]:
                 postgres.create_database(TEMPLATE)
                 asyncio.run(migrate(postgres.dsn(TEMPLATE)))
                 handles = {"postgres": postgres, "valkey_server": valkey, "anvil": anvil}
-                tell(pickle.dumps({name: _handle(server) for name, server in handles.items()}))
+                report(pickle.dumps({name: _handle(server) for name, server in handles.items()}))
                 os.read(wait, 1)
 
-    handles = _told_by_running(serve)
+    handles = _report_of(serve)
     os.close(wait)
     return stop, handles
 
@@ -130,25 +130,29 @@ def _handle(server: Any) -> Any:
     return handle
 
 
-def _told_by(what: Callable[[], bytes]) -> bytes:
-    return _told_by_running(lambda tell: tell(what()))
+def _output_of(what: Callable[[], bytes]) -> bytes:
+    return _report_of(lambda report: report(what()))
 
 
-def _told_by_running(work: Callable[[Callable[[bytes], None]], None]) -> bytes:
-    """What `work`, in a fork of its own, tells; it may go on after that."""
-    heard, said = os.pipe()
+def _report_of(work: Callable[[Callable[[bytes], None]], None]) -> bytes:
+    """Run `work` in a fork. Returns the bytes that it passes to its argument; it may continue afterwards."""
+    read_end, write_end = os.pipe()
     if os.fork() == 0:
-        os.close(heard)
+        os.close(read_end)
         sys.stdin = open(os.devnull)  # noqa: SIM115 - this process's for good
         os.dup2(2, 1)
 
-        def tell(message: bytes) -> None:
-            with os.fdopen(said, "wb") as pipe:
+        def report(message: bytes) -> None:
+            with os.fdopen(write_end, "wb") as pipe:
                 pipe.write(message)
 
-        _exit_with(lambda: work(tell) or 0)
-    os.close(said)
-    with os.fdopen(heard, "rb") as pipe:
+        def report_and_end() -> int:
+            work(report)
+            return 0
+
+        _exit_with(report_and_end)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as pipe:
         message = pipe.read()
     if not message:
         raise RuntimeError("the tests' modules or servers could not be loaded")
@@ -160,7 +164,7 @@ def _exit_with(work: Callable[[], int]) -> NoReturn:
     try:
         code = work()
     except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

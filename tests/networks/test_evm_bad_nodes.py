@@ -1,10 +1,10 @@
-"""Nodes that lie, lag, babble or die: nothing is skipped, nothing is half read, and our keys stay ours."""
+"""Nodes that lie, lag, answer nonsense or die: nothing is skipped or partly read, and keys in URLs stay secret."""
 
 import asyncio
 import base64
 import json
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ async def everybody(addresses: Collection[str]) -> set[str]:
 
 
 @asynccontextmanager
-async def chain_at(*urls: str, contract: str = CONTRACT, chain_id: int = ANVIL_CHAIN_ID):
+async def chain_at(*urls: str, contract: str = CONTRACT, chain_id: int = ANVIL_CHAIN_ID) -> AsyncIterator[EvmChain]:
     chain = EvmChain(evm_network(urls, contract, chain_id=chain_id))
     try:
         yield chain
@@ -129,7 +129,7 @@ async def test_the_next_node_is_asked_when_one_is_down(anvil_url: str) -> None:
         chain_at(down.url, "http://127.0.0.1:9", anvil_url) as chain,
     ):
         assert await chain.head_height() == await chain.head_height()
-        assert len(down.bodies) == 1  # and the one that answered is asked first from then on
+        assert len(down.bodies) == 1  # and the node that answered is called first from then on
 
 
 async def test_when_all_are_down_the_error_names_each(anvil_url: str) -> None:
@@ -156,11 +156,11 @@ async def test_keys_in_a_node_url_are_sent_and_never_shown(status: int, caplog: 
         async with chain_at(url) as chain:
             with pytest.raises(NodeUnavailable) as caught:
                 await chain.head_height()
-            told = f"{caught.value!r} {caught.value} {caplog.text} {evm_network([url], CONTRACT)!r}"
+            shown = f"{caught.value!r} {caught.value} {caplog.text} {evm_network([url], CONTRACT)!r}"
     assert "POST /v2/CANARYPATH?key=CANARYQUERY" in node.heads[0]
     assert f"Basic {base64.b64encode(b'user:CANARYPASSWORD').decode()}" in node.heads[0]
-    assert node.url in told
-    assert "CANARY" not in told
+    assert node.url in shown
+    assert "CANARY" not in shown
 
 
 def log_with(**changes: Any) -> Callable[[dict[str, Any], Any], Any]:

@@ -1,4 +1,4 @@
-"""What counts as a payment on an EVM chain, asked of a real node."""
+"""What counts as a payment on an EVM chain, read from a real node."""
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 import rlp
-from eth_utils import keccak, to_canonical_address, to_checksum_address
+from eth_utils.address import to_canonical_address, to_checksum_address
+from eth_utils.crypto import keccak
 
 from app.networks.evm.chain import EvmChain
 from app.networks.port import Block, ChainMoved, Transfer
@@ -17,8 +18,8 @@ ETHER = 10**18
 
 
 def ours(*addresses: str) -> Callable[[Collection[str]], Awaitable[set[str]]]:
-    async def known(asked: Collection[str]) -> set[str]:
-        return set(addresses) & set(asked)
+    async def known(candidates: Collection[str]) -> set[str]:
+        return set(addresses) & set(candidates)
 
     return known
 
@@ -58,9 +59,7 @@ async def test_a_native_transfer_to_us_is_found(chain: EvmChain, driver: AnvilDr
     assert (transfer.to_address, transfer.from_address) == (to, driver.accounts[0])
 
 
-async def test_transfers_to_others_and_of_nothing_are_none_of_ours(
-    chain: EvmChain, driver: AnvilDriver, token: str
-) -> None:
+async def test_transfers_to_others_and_of_nothing_are_ignored(chain: EvmChain, driver: AnvilDriver, token: str) -> None:
     to, other = chain.derive_address(1003), chain.derive_address(1004)
     first = await driver.height() + 1
     await driver.transfer_token(token, other, 5)
@@ -71,7 +70,7 @@ async def test_transfers_to_others_and_of_nothing_are_none_of_ours(
     assert await transfers_from(chain, first, to) == []
 
 
-async def test_reverted_transfers_are_none(chain: EvmChain, driver: AnvilDriver, token: str) -> None:
+async def test_reverted_transfers_are_ignored(chain: EvmChain, driver: AnvilDriver, token: str) -> None:
     to, poor = chain.derive_address(1005), driver.accounts[5]
     # Code that reverts whatever it is sent, set at one of "our" addresses: PUSH1 0, DUP1, REVERT.
     await driver.call("anvil_setCode", to, "0x600080fd")
@@ -87,7 +86,7 @@ async def test_reverted_transfers_are_none(chain: EvmChain, driver: AnvilDriver,
     assert [transfer.amount_raw for transfer in await transfers_from(chain, first, to)] == [ETHER]
 
 
-async def test_a_look_alike_token_is_none(chain: EvmChain, driver: AnvilDriver) -> None:
+async def test_a_look_alike_token_is_ignored(chain: EvmChain, driver: AnvilDriver) -> None:
     to = chain.derive_address(1006)
     look_alike = await driver.deploy_token(10**15, name="Tether USD", symbol="USDT")
     first = await driver.height() + 1
@@ -96,7 +95,7 @@ async def test_a_look_alike_token_is_none(chain: EvmChain, driver: AnvilDriver) 
     assert await transfers_from(chain, first, to) == []
 
 
-async def test_an_nft_of_a_configured_contract_is_none(chain: EvmChain, driver: AnvilDriver, token: str) -> None:
+async def test_an_nft_of_a_configured_contract_is_ignored(chain: EvmChain, driver: AnvilDriver, token: str) -> None:
     to = chain.derive_address(1007)
     # In place of the token's code: LOG4 with ERC-721's topics, Transfer(from, to, id = 9), and no data.
     topics = [
@@ -146,7 +145,7 @@ async def test_blocks_chain_and_their_clock_runs(chain: EvmChain, driver: AnvilD
     assert all(ref.time.utcoffset() is not None for ref in refs)
 
 
-async def test_a_range_beyond_the_head_is_not_half_answered(chain: EvmChain) -> None:
+async def test_a_range_beyond_the_head_is_refused_as_a_whole(chain: EvmChain) -> None:
     head = await chain.head_height()
 
     assert await chain.block_ref(head + 1) is None
@@ -193,7 +192,7 @@ async def test_a_thousand_blocks_of_backlog_take_seconds(
 
 
 def created_address(sender: str, nonce: int) -> str:
-    """Where the contract goes that `sender` creates with that nonce."""
+    """The address of the contract that `sender` creates with that nonce."""
     return str(to_checksum_address(keccak(rlp.encode([to_canonical_address(sender), nonce]))[12:]))
 
 

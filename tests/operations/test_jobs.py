@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from arq import create_pool
@@ -30,7 +31,7 @@ class Exploit:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, (str(self._path),)
 
 

@@ -1,4 +1,4 @@
-"""Rotating the data key: every sealed value is sealed again, and opens with the new key alone."""
+"""Rotating the data key: every encrypted value is encrypted again, and only the new key decrypts it."""
 
 import base64
 import os

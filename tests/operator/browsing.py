@@ -1,4 +1,4 @@
-"""A real browser at the desk."""
+"""Helpers for a real browser at the desk."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,11 +25,11 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def opened(browser: Browser, **context: Any) -> AsyncIterator[Page]:
-    """A page in a context of its own; fails on whatever the browser complains of, CSP violations among them."""
+    """A page in a context of its own; fails on any complaint of the browser, CSP violations included."""
     complaints: list[str] = []
     made = await browser.new_context(**context)
     page = await made.new_page()
-    page.on("console", lambda said: complaints.append(said.text) if _is_complaint(said) else None)
+    page.on("console", lambda message: complaints.append(message.text) if _is_complaint(message) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     try:
         yield page
@@ -38,13 +38,13 @@ async def opened(browser: Browser, **context: Any) -> AsyncIterator[Page]:
         await made.close()
 
 
-def _is_complaint(said: ConsoleMessage) -> bool:
-    """Whether a line on the console is one. A form that is refused is a 422, which Chromium remarks on."""
-    return said.type in ("error", "warning") and "status of 422" not in said.text
+def _is_complaint(message: ConsoleMessage) -> bool:
+    """Whether a console message counts as a complaint. Chromium reports each refused form (422), which does not."""
+    return message.type in ("error", "warning") and "status of 422" not in message.text
 
 
 async def sign_in(page: Page, web: RunningApp, account: Account, *, code: str | None = None) -> None:
-    """Through the pages, with password and code."""
+    """Sign in by the pages, with password and code."""
     await page.goto(f"http://127.0.0.1:{web.port}/sign-in")
     await page.get_by_label("E-mail").fill(account.email)
     await page.get_by_label("Password", exact=True).fill(account.password)
@@ -55,16 +55,16 @@ async def sign_in(page: Page, web: RunningApp, account: Account, *, code: str | 
 
 
 def past_code(account: Account) -> str:
-    """The code of half a minute ago: it is still taken, and leaves the present one for an action."""
+    """The code of half a minute ago: it is still accepted, and the present one stays unused for an action."""
     return code_at(account, -1)
 
 
 def code_at(account: Account, steps: int = 0) -> str:
-    """The code that the authenticator shows, `steps` half minutes from now. Each is taken once, in order."""
+    """The authenticator's code `steps` half minutes from now. Each is accepted once, in order."""
     assert account.totp_secret is not None
     return pyotp.TOTP(account.totp_secret).at(clock.now() + timedelta(seconds=30 * steps))
 
 
 async def forget_codes(account: Account) -> None:
-    """As if none had been used: the givens of a scene run ahead of the clock."""
+    """Forget the used codes: a scene's set-up moves the clock ahead."""
     await database.execute("UPDATE accounts SET totp_last_counter = 0 WHERE id = $1", account.id)

@@ -24,7 +24,7 @@ from tests.operator.served import Served
 
 @pytest.fixture
 def chain_settings(chain_settings):  # type: ignore[no-untyped-def]
-    """More than 50.00 USDT needs two operators. Deposit addresses are nobody's of the node, who all hold coins."""
+    """Above 50.00 USDT two operators must approve. Deposit addresses are none of the node's rich accounts."""
     xpub = Bip32Slip10Secp256k1.FromSeed(os.urandom(32)).DerivePath("m/44'/60'/0'").PublicKey().ToExtended()
 
     def make(**options: object):  # type: ignore[no-untyped-def]
@@ -40,7 +40,7 @@ def chain_settings(chain_settings):  # type: ignore[no-untyped-def]
 
 @pytest.fixture
 async def ops(services: Services) -> Staff:
-    """A member of staff with an authenticator."""
+    """An operator with an authenticator."""
     return await staff.operator(services.settings.data_keys)
 
 
@@ -56,7 +56,7 @@ async def signed_in(account_id: str) -> Session:
 
 @pytest.fixture
 async def by(ops: Staff) -> Operator:
-    """The same, at the desk."""
+    """The same operator, as the desk's services expect one."""
     return operators.operator_from_session(await signed_in(ops.id), address="192.0.2.7")
 
 

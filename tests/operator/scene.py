@@ -35,7 +35,7 @@ OTHER = to_checksum_address("0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc")
 
 @dataclass(frozen=True)
 class Scene:
-    """Who works there, and the names of what is there."""
+    """The operators of the scene, and the ids of its objects."""
 
     operator: Account
     second: Account
@@ -51,9 +51,9 @@ class Scene:
     rejected: str
     held: str
     hold: int
-    case: str
-    early_case: str
-    closed_case: str
+    review: str
+    early_review: str
+    closed_review: str
     application: int
     alert: int
     old_alert: int
@@ -108,15 +108,15 @@ class Scene:
         found["approval-reject"] = f"/desk/approvals/{self.usual}/reject"
         found["approval-attach"] = f"/desk/approvals/{self.usual}/attach"
         found["approval-reject-late"] = f"/desk/approvals/{self.confirmed}/reject"
-        for name in ("case", "early_case", "closed_case"):
+        for name in ("review", "early_review", "closed_review"):
             found[f"review-{name}"] = f"/desk/reviews/{getattr(self, name)}"
         for verb in ("credit", "return", "close"):
-            found[f"review-{verb}"] = f"/desk/reviews/{self.case}/{verb}"
+            found[f"review-{verb}"] = f"/desk/reviews/{self.review}/{verb}"
         return found
 
 
 async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scene:
-    """Create all of it, through the services that create it in production."""
+    """Create all objects, through the services of production."""
     settings, networks = services.settings, services.networks
     account = await an_account(settings, "olive@example.test", totp=True, is_operator=True)
     second = await an_account(settings, "otto@example.test", totp=True, is_operator=True)
@@ -172,10 +172,10 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
         await holds.place(chain, "a reorganisation took a credited deposit away", clock.now())
     (hold,) = await holds.open_holds()
 
-    cases = [await _review(services, driver, token, shop, short_by) for short_by in (250_000, -1, 1)]
+    review_ids = [await _review(services, driver, token, shop, short_by) for short_by in (250_000, -1, 1)]
     await driver.mine(3)
     await watcher.tick()
-    await services.reviews.close(cases[1], olive.id, "the customer asked to leave it", clock.now())
+    await services.reviews.close(review_ids[1], olive.id, "the customer asked to leave it", clock.now())
     early = await _review(services, driver, token, shop, 3)
 
     await raise_alert(
@@ -240,9 +240,9 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
         rejected=rejected.id,
         held=held.id,
         hold=hold.id,
-        case=cases[0],
-        early_case=early,
-        closed_case=cases[1],
+        review=review_ids[0],
+        early_review=early,
+        closed_review=review_ids[1],
         application=application.id,
         alert=drift.id,
         old_alert=old.id,

@@ -1,4 +1,4 @@
-"""The desk as browsers reach it, and the gateway behind it for the givens."""
+"""The running desk for browsers, and the gateway's services for set-up."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,17 +32,17 @@ class Served:
         return Browser(client)
 
     async def account(self, email: str, *, totp: bool = True, is_operator: bool = True) -> Account:
-        """Somebody's account."""
+        """A new account."""
         return await an_account(self.services.settings, email, totp=totp, is_operator=is_operator)
 
     async def signed_in(self, account: Account) -> Browser:
-        """A browser in which somebody has just signed in."""
+        """A browser in which this account has just signed in."""
         browser = self.browser()
         await browser.sign_in(account)
         return browser
 
     async def merchant(self, amount_raw: int = 100_000_000) -> str:
-        """A merchant with so much USDT."""
+        """A merchant with this much USDT, in minor units."""
         merchant = await terms(service_fee_bps=80)
         await fund(merchant.merchant_id, amount_raw)
         return merchant.merchant_id
@@ -57,7 +57,7 @@ class Served:
 
 
 def staff_of(account: Account) -> Staff:
-    """The same person for factories that want a member of staff."""
+    """The same person as an `Operator`, for factories."""
     assert account.totp_secret is not None
     return Staff(account.id, account.email, account.totp_secret)
 

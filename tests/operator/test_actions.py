@@ -93,7 +93,7 @@ async def test_a_merchant_is_suspended_reinstated_and_banned_with_reasons(
     assert await status(merchant_id) == "approved"
 
 
-async def test_an_action_without_a_reason_or_a_merchant_leaves_no_trace(
+async def test_an_action_without_a_reason_or_a_merchant_changes_nothing(
     services: Services, merchant_id: str, by: Operator
 ) -> None:
     before = await count_of_entries()
@@ -206,7 +206,7 @@ async def test_an_alert_is_acknowledged_once_with_a_note(services: Services, by:
     assert (closed.id, closed.acknowledged_by, closed.note) == (oldest.id, by.actor, "recounted")
 
 
-async def test_the_same_matter_again_shows_what_was_done_before(services: Services, by: Operator) -> None:
+async def test_a_repeated_alert_shows_the_notes_on_the_earlier_ones(services: Services, by: Operator) -> None:
     for note in ("first", "second"):
         await raise_alert(severity="warning", kind="k", dedupe_key="k", message="m", details={}, now=clock.now())
         (found,) = await alerts.page("open", None, None, 10)
@@ -219,12 +219,12 @@ async def test_the_same_matter_again_shows_what_was_done_before(services: Servic
 async def test_a_run_is_requested_once_and_served(services: Services, driver: AnvilDriver, by: Operator) -> None:
     (watcher,) = services.watchers()
     await watcher.tick()
-    asked = await asyncio.gather(*(requests.request(by, full=False, now=clock.now()) for _ in range(3)))
-    assert len(set(asked)) == 1
+    requested = await asyncio.gather(*(requests.request(by, full=False, now=clock.now()) for _ in range(3)))
+    assert len(set(requested)) == 1
     again = await requests.request(by, full=True, now=clock.now())
     waiting = await runs.run(again)
     assert waiting is not None
-    assert (again, waiting.status, waiting.full, waiting.is_over) == (asked[0], "requested", True, False)
+    assert (again, waiting.status, waiting.full, waiting.is_over) == (requested[0], "requested", True, False)
     assert waiting.requested_by == by.actor
     assert await services.reconciliation.run_requested(clock.now()) == again
     done = await runs.run(again)
@@ -239,7 +239,7 @@ async def test_a_request_waits_for_the_run_under_way_and_a_crashed_one_is_called
 ) -> None:
     (watcher,) = services.watchers()
     await watcher.tick()
-    asked = await requests.request(by, full=False, now=clock.now())
+    requested = await requests.request(by, full=False, now=clock.now())
     async with database.pool().acquire() as other:
         await other.execute(f"SELECT pg_advisory_lock({RUN_LOCK.sql})")
         with pytest.raises(RunInProgress):
@@ -253,13 +253,13 @@ async def test_a_request_waits_for_the_run_under_way_and_a_crashed_one_is_called
         clock.now() - timedelta(days=1),
     )
     await services.reconciliation.run_requested(clock.now())
-    crashed, done = await runs.run(left), await runs.run(asked)
+    crashed, done = await runs.run(left), await runs.run(requested)
     assert crashed is not None
     assert done is not None
     assert (crashed.status, done.is_over) == ("failed", True)
 
 
-async def test_money_actions_say_from_where(
+async def test_money_actions_record_the_client_address(
     services: Services, merchant_id: str, by: Operator, ops: Staff, driver: AnvilDriver, token: str
 ) -> None:
     now = clock.now()
@@ -307,14 +307,14 @@ async def test_only_an_operator_releases_what_the_signer_refused(
     assert [ready.id for ready in await withdrawals_to_sign(NETWORK)] == [one.id]
 
 
-async def test_a_ledgers_hold_is_not_got_round_one_by_one(
+async def test_a_ledgers_hold_is_not_bypassed_one_by_one(
     services: Services, merchant_id: str, by: Operator, ops: Staff
 ) -> None:
-    asked = await payout(services, merchant_id)
-    await approve(services, asked.id, ops)
+    requested = await payout(services, merchant_id)
+    await approve(services, requested.id, ops)
     async with database.transaction():
         await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", clock.now())
     assert await holds.refused() == []
     with pytest.raises(HoldRefused):
-        await holds.release_refused(asked.id, by.account_id, "it is urgent", clock.now())
+        await holds.release_refused(requested.id, by.account_id, "it is urgent", clock.now())
     assert await withdrawals_to_sign(NETWORK) == []

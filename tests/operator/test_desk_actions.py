@@ -32,7 +32,7 @@ async def status(withdrawal_id: str) -> str:
     return str(await database.fetch_value("SELECT status FROM withdrawals WHERE id = $1", withdrawal_id))
 
 
-async def told(browser: Browser, answer: httpx.Response, path: str = "/desk") -> str:
+async def message_after(browser: Browser, answer: httpx.Response, path: str = "/desk") -> str:
     """The message on the page after an action."""
     assert (answer.status_code, answer.headers.get("location")) == (303, path), answer.text[-3000:]
     found = FLASH.search((await browser.get(path)).text)
@@ -41,7 +41,7 @@ async def told(browser: Browser, answer: httpx.Response, path: str = "/desk") ->
 
 
 def errors(answer: httpx.Response) -> str:
-    """What a form that was refused says, on top."""
+    """The error summary of a refused form."""
     assert answer.status_code == 422, answer.status_code
     found = ERRORS.search(answer.text)
     assert found is not None
@@ -60,16 +60,16 @@ async def operators(served: Served) -> tuple[Account, Browser, Account, Browser]
     return one, await served.signed_in(one), other, await served.signed_in(other)
 
 
-async def test_approving_wants_a_code_each_time_although_one_was_given_just_now(served: Served) -> None:
-    asked = await payout(served.services, await served.merchant())
+async def test_every_approval_needs_its_own_code_although_one_was_given_just_now(served: Served) -> None:
+    requested = await payout(served.services, await served.merchant())
     account = await served.account("ops@example.test")
     browser = await served.signed_in(account)
     for code in ("", "000000"):
-        assert "code" in errors(await approve_by_form(browser, asked.id, code)).lower()
-        assert await status(asked.id) == "pending_approval"
-    words = await told(browser, await approve_by_form(browser, asked.id, account.code()))
-    assert words == f"Approved: {asked.id}, 10.00 USDT to 0x7099…79C8. The signer sends it next."
-    assert await status(asked.id) == "approved"
+        assert "code" in errors(await approve_by_form(browser, requested.id, code)).lower()
+        assert await status(requested.id) == "pending_approval"
+    words = await message_after(browser, await approve_by_form(browser, requested.id, account.code()))
+    assert words == f"Approved: {requested.id}, 10.00 USDT to 0x7099…79C8. The signer sends it next."
+    assert await status(requested.id) == "approved"
     row = await database.fetch_one("SELECT actor, address FROM audit_entries WHERE action = 'withdrawal.approved'")
     assert row is not None
     assert tuple(row) == (f"account:{account.id}", "192.0.2.7")
@@ -81,48 +81,49 @@ async def test_one_code_does_not_approve_two_payouts(served: Served) -> None:
     account = await served.account("ops@example.test")
     browser = await served.signed_in(account)
     code = account.code()
-    await told(browser, await approve_by_form(browser, one.id, code))
+    await message_after(browser, await approve_by_form(browser, one.id, code))
     assert "used already" in errors(await approve_by_form(browser, other.id, code))
     assert (await status(one.id), await status(other.id)) == ("approved", "pending_approval")
 
 
 async def test_the_code_that_signed_in_does_not_approve(served: Served) -> None:
-    asked = await payout(served.services, await served.merchant())
+    requested = await payout(served.services, await served.merchant())
     account = await served.account("ops@example.test")
     browser = served.browser()
     await browser.send("/sign-in", email=account.email, password=account.password)
     code = account.code()
     await browser.send("/sign-in/code", code=code)
-    assert "used already" in errors(await approve_by_form(browser, asked.id, code))
-    assert await status(asked.id) == "pending_approval"
+    assert "used already" in errors(await approve_by_form(browser, requested.id, code))
+    assert await status(requested.id) == "pending_approval"
 
 
-async def test_the_requester_is_offered_no_approval_and_gets_none(served: Served) -> None:
+async def test_the_requester_is_offered_no_approval_and_is_refused_one(served: Served) -> None:
     account, browser, _, other_browser = await operators(served)
-    asked = await payout(served.services, await served.merchant(), requested_by=f"account:{account.id}")
-    page = await browser.get(f"/desk/approvals/{asked.id}")
+    requested = await payout(served.services, await served.merchant(), requested_by=f"account:{account.id}")
+    page = await browser.get(f"/desk/approvals/{requested.id}")
     assert "You have asked for it yourself" in page.text
     assert 'id="approve"' not in page.text
-    borrowed = hidden(await other_browser.get(f"/desk/approvals/{asked.id}"))
-    own = hidden(await browser.get(f"/desk/approvals/{asked.id}/reject"))
+    borrowed = hidden(await other_browser.get(f"/desk/approvals/{requested.id}"))
+    own = hidden(await browser.get(f"/desk/approvals/{requested.id}/reject"))
     answer = await browser.post(
-        f"/desk/approvals/{asked.id}/approve", {**borrowed, **own, "digest": borrowed["digest"], "code": account.code()}
+        f"/desk/approvals/{requested.id}/approve",
+        {**borrowed, **own, "digest": borrowed["digest"], "code": account.code()},
     )
     assert "asked for it yourself" in errors(answer)
-    assert await status(asked.id) == "pending_approval"
+    assert await status(requested.id) == "pending_approval"
 
 
 async def test_a_transaction_is_attached_by_a_form_with_a_code_of_its_own(
     served: Served, driver: AnvilDriver, token: str
 ) -> None:
-    """What is proved of it is in tests/signer/test_adoption.py; here, that the node is asked and the form says."""
-    asked = await payout(served.services, await served.merchant())
+    """tests/signer/test_adoption.py checks the transaction; this test checks the form and its messages."""
+    requested = await payout(served.services, await served.merchant())
     account = await served.account("ops@example.test")
     browser = await served.signed_in(account)
-    page = f"/desk/approvals/{asked.id}/attach"
-    assert page in (await browser.get(f"/desk/approvals/{asked.id}")).text
+    page = f"/desk/approvals/{requested.id}/attach"
+    assert page in (await browser.get(f"/desk/approvals/{requested.id}")).text
     assert "It counts as your approval." in (await browser.get(page)).text
-    receipt = await driver.transfer_token(token, asked.destination, 10_000_000)
+    receipt = await driver.transfer_token(token, requested.destination, 10_000_000)
     found = {"txid": receipt["transactionHash"], "reason": "block 7"}
     assert "code" in errors(await browser.send(page, code="", **found)).lower()
     assert "Give a reason" in errors(await browser.send(page, code=account.code(), txid=found["txid"], reason=" "))
@@ -130,12 +131,12 @@ async def test_a_transaction_is_attached_by_a_form_with_a_code_of_its_own(
     assert f"It was sent by {sender}, not by the hot wallet" in errors(
         await browser.send(page, code=account.code(), **found)
     )
-    assert await status(asked.id) == "pending_approval"
-    await served.services.approvals.reject(asked.id, account.id, "no", clock.now())
+    assert await status(requested.id) == "pending_approval"
+    await served.services.approvals.reject(requested.id, account.id, "no", clock.now())
     assert "Nothing can be attached" in (await browser.get(page)).text
 
 
-async def test_a_conflict_of_interest_and_a_suspended_merchant_are_said_on_the_page(served: Served) -> None:
+async def test_a_conflict_of_interest_and_a_suspended_merchant_are_explained(served: Served) -> None:
     account, browser, _, other_browser = await operators(served)
     merchant_id = await served.merchant()
     key = await api_key(served.services.settings.api_key_peppers, merchant_id=merchant_id, seen_by=account.id)
@@ -146,31 +147,31 @@ async def test_a_conflict_of_interest_and_a_suspended_merchant_are_said_on_the_p
     assert "You know its key" in (await browser.get("/desk/approvals")).text
     assert 'id="approve"' in (await other_browser.get(f"/desk/approvals/{by_key.id}")).text
     await join(merchant_id, account.id)
-    asked = await payout(served.services, merchant_id)
-    assert "You belong to the merchant" in (await browser.get(f"/desk/approvals/{asked.id}")).text
+    requested = await payout(served.services, merchant_id)
+    assert "You belong to the merchant" in (await browser.get(f"/desk/approvals/{requested.id}")).text
     assert "Your own merchant" in (await browser.get("/desk/approvals")).text
     await database.execute("UPDATE merchants SET status = 'suspended' WHERE id = $1", merchant_id)
-    page = (await other_browser.get(f"/desk/approvals/{asked.id}")).text
+    page = (await other_browser.get(f"/desk/approvals/{requested.id}")).text
     assert "The merchant is suspended: nothing leaves its balance before it is reinstated." in page
     assert 'id="approve"' not in page
 
 
 async def test_a_large_payout_needs_two_operators(served: Served) -> None:
     one, browser, two, other_browser = await operators(served)
-    asked = await payout(served.services, await served.merchant(), "60.00")
-    words = await told(browser, await approve_by_form(browser, asked.id, one.code()))
+    requested = await payout(served.services, await served.merchant(), "60.00")
+    words = await message_after(browser, await approve_by_form(browser, requested.id, one.code()))
     assert "A second operator must" in words
-    assert await status(asked.id) == "pending_approval"
-    page = (await browser.get(f"/desk/approvals/{asked.id}")).text
+    assert await status(requested.id) == "pending_approval"
+    page = (await browser.get(f"/desk/approvals/{requested.id}")).text
     assert "You have approved it: a second operator must." in page
     assert 'id="approve"' not in page
-    assert "1 of 2 approvals" in (await other_browser.get(f"/desk/approvals/{asked.id}")).text
-    await told(other_browser, await approve_by_form(other_browser, asked.id, two.code()))
-    assert await status(asked.id) == "approved"
+    assert "1 of 2 approvals" in (await other_browser.get(f"/desk/approvals/{requested.id}")).text
+    await message_after(other_browser, await approve_by_form(other_browser, requested.id, two.code()))
+    assert await status(requested.id) == "approved"
 
 
 async def test_a_form_of_another_payout_approves_neither(served: Served) -> None:
-    """The digest of what was shown goes along: a page that is mixed up is refused."""
+    """The form carries the digest of what was shown, so a form of another withdrawal is refused."""
     merchant_id = await served.merchant()
     shown, other = await payout(served.services, merchant_id), await payout(served.services, merchant_id, "90.00")
     account = await served.account("ops@example.test")
@@ -186,27 +187,27 @@ async def test_a_form_of_another_payout_approves_neither(served: Served) -> None
     assert (await status(shown.id), await status(other.id)) == ("pending_approval", "pending_approval")
 
 
-async def test_a_rejection_says_why_and_gives_the_money_back(served: Served) -> None:
+async def test_a_rejection_shows_its_reason_and_releases_the_money(served: Served) -> None:
     merchant_id = await served.merchant()
-    asked = await payout(served.services, merchant_id)
+    requested = await payout(served.services, merchant_id)
     browser = await served.signed_in(await served.account("ops@example.test"))
-    page = f"/desk/approvals/{asked.id}/reject"
+    page = f"/desk/approvals/{requested.id}/reject"
     assert "Give a reason" in errors(await browser.send(page, reason=" "))
     assert "at most 500" in errors(await browser.send(page, reason="x" * 501))
-    assert await status(asked.id) == "pending_approval"
-    words = await told(browser, await browser.send(page, reason="a mixer’s address"))
-    assert words.startswith(f"Rejected: {asked.id}, 10.00 USDT")
+    assert await status(requested.id) == "pending_approval"
+    words = await message_after(browser, await browser.send(page, reason="a mixer’s address"))
+    assert words.startswith(f"Rejected: {requested.id}, 10.00 USDT")
     assert await balance(merchant_id) == (100_000_000, 0)
     assert "a mixer’s address" in (await browser.get("/desk/approvals?state=decided")).text
 
 
 async def test_the_page_shows_each_field_of_the_digest(served: Served) -> None:
-    asked = await payout(served.services, await served.merchant(), "12.345678")
+    requested = await payout(served.services, await served.merchant(), "12.345678")
     browser = await served.signed_in(await served.account("ops@example.test"))
-    page = (await browser.get(f"/desk/approvals/{asked.id}")).text
-    digest = await database.fetch_value("SELECT digest FROM withdrawals WHERE id = $1", asked.id)
+    page = (await browser.get(f"/desk/approvals/{requested.id}")).text
+    digest = await database.fetch_value("SELECT digest FROM withdrawals WHERE id = $1", requested.id)
     plain = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", "", page)))
-    for field in (asked.id, "12.345678", "12345678 in minor units", "USDT", "Ethereum test", NETWORK, CUSTOMER):
+    for field in (requested.id, "12.345678", "12345678 in minor units", "USDT", "Ethereum test", NETWORK, CUSTOMER):
         assert field in plain, field
     assert digest.hex() in plain
     assert "First payment to this address." in plain
@@ -215,16 +216,17 @@ async def test_the_page_shows_each_field_of_the_digest(served: Served) -> None:
 async def test_a_review_is_credited_returned_or_closed(served: Served, driver: AnvilDriver, token: str) -> None:
     account, browser, other, other_browser = await operators(served)
     owner = await terms(service_fee_bps=0)
-    cases = []
+    open_reviews = []
     for _ in range(3):
         new = await invoice(served.services, owner)
         await pay_on_chain(served.services, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) - 7)
-        cases.append(await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", new.id))
-    credit, back, close = (f"/desk/reviews/{case}" for case in cases)
+        open_reviews.append(await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", new.id))
+    credit, back, close = (f"/desk/reviews/{review}" for review in open_reviews)
     assert "Give a reason" in errors(await browser.send(f"{credit}/credit", reason=""))
     assert await balance(owner.merchant_id) == (0, 0)
     assert (
-        await told(browser, await browser.send(f"{credit}/credit", reason="seven units")) == f"{cases[0]} is credited."
+        await message_after(browser, await browser.send(f"{credit}/credit", reason="seven units"))
+        == f"{open_reviews[0]} is credited."
     )
     available, _ = await balance(owner.merchant_id)
     assert available > 4_000_000
@@ -233,17 +235,19 @@ async def test_a_review_is_credited_returned_or_closed(served: Served, driver: A
     )
 
     assert "not an address" in errors(await browser.send(f"{back}/return", reason="wants it back", destination="me"))
-    words = await told(browser, await browser.send(f"{back}/return", reason="wants it back", destination=CUSTOMER))
+    words = await message_after(
+        browser, await browser.send(f"{back}/return", reason="wants it back", destination=CUSTOMER)
+    )
     refund_id = words.split()[0]
     page = (await browser.get(f"/desk/approvals/{refund_id}")).text
     assert "You have asked for it yourself" in page
-    await told(other_browser, await approve_by_form(other_browser, refund_id, other.code()))
+    await message_after(other_browser, await approve_by_form(other_browser, refund_id, other.code()))
     assert await status(refund_id) == "approved"
 
-    await told(browser, await browser.send(f"{close}/close", reason="no answer"))
+    await message_after(browser, await browser.send(f"{close}/close", reason="no answer"))
     outcomes = await database.fetch_all("SELECT outcome FROM reviews ORDER BY id")
     assert [row["outcome"] for row in outcomes] == ["credited", "returned", "closed"]
-    assert account.email in (await browser.get(f"/desk/audit?subject={cases[2]}")).text
+    assert account.email in (await browser.get(f"/desk/audit?subject={open_reviews[2]}")).text
 
 
 async def test_holds_are_released_with_a_reason(served: Served) -> None:
@@ -255,7 +259,9 @@ async def test_holds_are_released_with_a_reason(served: Served) -> None:
         again.id, Refused("ceiling", "too much", held=True), served.services.networks.get(NETWORK), clock.now()
     )
     browser = await served.signed_in(account)
-    words = await told(browser, await browser.send(f"/desk/holds/withdrawals/{again.id}", reason="it was raised"))
+    words = await message_after(
+        browser, await browser.send(f"/desk/holds/withdrawals/{again.id}", reason="it was raised")
+    )
     assert words == f"The signer looks at {again.id} again."
     async with database.transaction():
         await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", clock.now())
@@ -263,9 +269,9 @@ async def test_holds_are_released_with_a_reason(served: Served) -> None:
     page = f"/desk/approvals/{held.id}"
     assert "It is on hold" in (await browser.get(page)).text
     assert "Give a reason" in errors(await browser.send(f"/desk/holds/{hold.id}", reason=""))
-    await told(browser, await browser.send(f"/desk/holds/{hold.id}", reason="it is settled"))
+    await message_after(browser, await browser.send(f"/desk/holds/{hold.id}", reason="it is settled"))
     assert await holds.open_holds() == []
-    await told(browser, await approve_by_form(browser, held.id, account.code()))
+    await message_after(browser, await approve_by_form(browser, held.id, account.code()))
 
 
 async def test_an_application_is_approved_or_rejected(served: Served) -> None:
@@ -283,9 +289,9 @@ async def test_an_application_is_approved_or_rejected(served: Served) -> None:
     one, other = await applications.waiting()
     browser = await served.signed_in(await served.account("ops@example.test"))
     page = f"/desk/applications/{one.id}"
-    assert "Lichtung is approved" in await told(browser, await browser.send(f"{page}/approve", page))
+    assert "Lichtung is approved" in await message_after(browser, await browser.send(f"{page}/approve", page))
     assert "Give a reason" in errors(await browser.send(f"/desk/applications/{other.id}/reject", reason=""))
-    await told(browser, await browser.send(f"/desk/applications/{other.id}/reject", reason="no such company"))
+    await message_after(browser, await browser.send(f"/desk/applications/{other.id}/reject", reason="no such company"))
     rows = await database.fetch_all("SELECT name, status FROM merchants ORDER BY name")
     assert [tuple(row) for row in rows] == [("Lichtung", "approved"), ("Schatten", "rejected")]
     assert (await queue.counts()).applications == 0
@@ -297,19 +303,21 @@ async def test_a_merchants_standing_terms_and_assets(served: Served) -> None:
     await merchants.enable_all_assets(merchant_id, served.services.networks)
     browser = await served.signed_in(await served.account("ops@example.test"))
     page = f"/desk/merchants/{merchant_id}"
-    assert "suspended" in await told(browser, await browser.send(f"{page}/standing/suspend", reason="late"), page)
+    assert "suspended" in await message_after(
+        browser, await browser.send(f"{page}/standing/suspend", reason="late"), page
+    )
     assert "late" in (await browser.get(page)).text
     assert "That is not possible now" in (await browser.get(f"{page}/standing/suspend")).text
-    await told(browser, await browser.send(f"{page}/standing/reinstate", reason="paid"), page)
+    await message_after(browser, await browser.send(f"{page}/standing/reinstate", reason="paid"), page)
     assert "whole number" in errors(await browser.send(f"{page}/terms", service_fee_bps="0.8", tolerance_bps="0"))
     assert "5000" in errors(await browser.send(f"{page}/terms", service_fee_bps="5001", tolerance_bps="0"))
-    await told(browser, await browser.send(f"{page}/terms", service_fee_bps="120", tolerance_bps="50"), page)
+    await message_after(browser, await browser.send(f"{page}/terms", service_fee_bps="120", tolerance_bps="50"), page)
     asset = f"{page}/assets/ethereum/test/USDT"
     wrong = await browser.send(asset, enabled="on", min_raw="5", max_raw="4.99", daily_cap_raw="")
     assert "less than the least" in errors(wrong)
     assert 'value="4.99"' in wrong.text
     assert "decimal places" in errors(await browser.send(asset, enabled="on", min_raw="0.0000001"))
-    await told(browser, await browser.send(asset, min_raw="1.50", max_raw="", daily_cap_raw="1,000"), page)
+    await message_after(browser, await browser.send(asset, min_raw="1.50", max_raw="", daily_cap_raw="1,000"), page)
     row = await database.fetch_one(
         "SELECT enabled, min_raw, max_raw, daily_cap_raw FROM merchant_assets WHERE merchant = $1 AND asset = 'USDT'",
         merchant_id,
@@ -324,9 +332,11 @@ async def test_a_switch_pauses_and_resumes(served: Served) -> None:
     page = "/desk/switches/payouts"
     stale = hidden(await browser.get(page))
     assert "Give a reason" in errors(await browser.send(page, reason=""))
-    assert "paused for all" in await told(browser, await browser.send(page, reason="an incident"), "/desk/switches")
+    assert "paused for all" in await message_after(
+        browser, await browser.send(page, reason="an incident"), "/desk/switches"
+    )
     assert "paused already" in errors(await browser.post(page, stale | {"reason": "me too"}))
-    assert "taken again" in await told(browser, await browser.send(page, reason="over"), "/desk/switches")
+    assert "taken again" in await message_after(browser, await browser.send(page, reason="over"), "/desk/switches")
     assert (await browser.get("/desk/switches")).text.count("an incident") == 1  # in what was turned before
 
 
@@ -341,7 +351,7 @@ async def test_an_alert_is_acknowledged_with_a_note(served: Served) -> None:
     assert "&lt;b&gt;17 units" in (await browser.get("/desk")).text
     page = f"/desk/alerts/{alert.id}"
     assert "say what was done" in errors(await browser.send(f"{page}/acknowledge", page, note=""))
-    await told(browser, await browser.send(f"{page}/acknowledge", page, note="recounted"))
+    await message_after(browser, await browser.send(f"{page}/acknowledge", page, note="recounted"))
     assert await alerts.page("open", None, None, 10) == []
     assert "recounted" in (await browser.get(page)).text
 
@@ -375,29 +385,29 @@ async def test_the_queue_counts_what_waits_and_names_it(served: Served) -> None:
     account = await served.account("ops@example.test")
     browser = await served.signed_in(account)
     assert "Nothing waits" in (await browser.get("/desk")).text
-    asked = [await payout(served.services, merchant_id, "1.00") for _ in range(10)]
+    requested = [await payout(served.services, merchant_id, "1.00") for _ in range(10)]
     page = (await browser.get("/desk")).text
     assert "10 things wait" in page
-    assert all(one.id in page for one in asked[:8])
-    assert asked[9].id not in page
+    assert all(one.id in page for one in requested[:8])
+    assert requested[9].id not in page
     assert "All 10" in page
-    assert asked[9].id in (await browser.get("/desk/approvals")).text
+    assert requested[9].id in (await browser.get("/desk/approvals")).text
 
 
 async def test_lists_go_on_by_page_without_a_row_twice(served: Served) -> None:
     merchant_id = await served.merchant(1_000_000_000)
     browser = await served.signed_in(await served.account("ops@example.test"))
-    asked = [(await payout(served.services, merchant_id, "1.00")).id for _ in range(30)]
-    seen: list[str] = []
+    requested = [(await payout(served.services, merchant_id, "1.00")).id for _ in range(30)]
+    current: list[str] = []
     path = "/desk/approvals"
     while path:
         page = (await browser.get(path)).text
-        seen += re.findall(r'href="/desk/approvals/(PO-\w+)"', page)
+        current += re.findall(r'href="/desk/approvals/(PO-\w+)"', page)
         onwards = re.search(r'href="([^"]+)" rel="next"', page)
         path = unescape(onwards[1]) if onwards else ""
-    assert seen == asked
+    assert current == requested
     back = re.search(r'href="([^"]+)" rel="prev"', page)
     assert back
     first = (await browser.get(unescape(back[1]))).text
-    assert re.findall(r'href="/desk/approvals/(PO-\w+)"', first) == asked[:25]
+    assert re.findall(r'href="/desk/approvals/(PO-\w+)"', first) == requested[:25]
     assert 'rel="prev"' not in first

@@ -40,8 +40,8 @@ def routes(served: Served) -> list[tuple[str, str]]:
     return found
 
 
-async def ask(browser: Browser, method: str, path: str, csrf_token: str = "") -> tuple[int, str]:
-    """The status of the answer, and where it leads."""
+async def send_request(browser: Browser, method: str, path: str, csrf_token: str = "") -> tuple[int, str]:
+    """Send a request. Returns the status and the redirect's target."""
     if method == "POST":
         fields = {"csrf_token": csrf_token, "reason": "x", "note": "x", "code": "000000", "turn": "pause"}
         answer = await browser.post(path, fields)
@@ -60,12 +60,12 @@ async def csrf_of(browser: Browser) -> str:
 async def test_strangers_are_sent_to_sign_in(served: Served) -> None:
     browser = served.browser()
     for method, path in routes(served):
-        status, location = await ask(browser, method, path)
+        status, location = await send_request(browser, method, path)
         assert (status, location.startswith("/sign-in")) == (303, True), (method, path, status)
 
 
-async def test_to_a_merchants_owner_there_is_nothing(served: Served) -> None:
-    """The owner has TOTP, a merchant, and forms of their own session: all that an operator has but the right."""
+async def test_a_merchants_owner_finds_nothing_at_the_desk(served: Served) -> None:
+    """The owner has TOTP, a merchant, and forms of their session: all that an operator has, except the right."""
     account = await served.account("owner@example.test", is_operator=False)
     merchant_id = await served.merchant()
     await make_member(merchant_id=merchant_id, role="viewer", email="other@example.test", now=clock.now())
@@ -74,7 +74,7 @@ async def test_to_a_merchants_owner_there_is_nothing(served: Served) -> None:
     nothing = (await browser.get("/desk/no/such/page")).status_code
     assert nothing == 404
     for method, path in routes(served):
-        assert await ask(browser, method, path, token) == (404, ""), (method, path)
+        assert await send_request(browser, method, path, token) == (404, ""), (method, path)
     for path in (f"/desk/merchants/{merchant_id}", f"/desk/ledgers/{merchant_id}/ethereum/test/USDT"):
         assert (await browser.get(path)).status_code == 404
 
@@ -83,7 +83,7 @@ async def test_an_operator_without_an_authenticator_is_sent_to_set_one_up(served
     browser = await served.signed_in(await served.account("new@example.test", totp=False))
     token = await csrf_of(browser)
     for method, path in routes(served):
-        status, location = await ask(browser, method, path, token)
+        status, location = await send_request(browser, method, path, token)
         assert (status, location) == (303, "/account/security/authenticator"), (method, path)
     assert (await log.page(Filters(action="switch."), None, 10)) == []
 
@@ -95,18 +95,18 @@ async def test_a_form_of_nobody_changes_nothing(served: Served) -> None:
     token = await csrf_of(browser)
     for method, path in routes(served):
         if method == "POST":
-            assert (await ask(browser, method, path))[0] == 403, path
-            assert (await ask(browser, method, path, await csrf_of(elsewhere)))[0] == 403, path
+            assert (await send_request(browser, method, path))[0] == 403, path
+            assert (await send_request(browser, method, path, await csrf_of(elsewhere)))[0] == 403, path
             foreign = await browser.post(path, {"csrf_token": token}, **{"Sec-Fetch-Site": "cross-site"})
             assert foreign.status_code in (403, 404), path
     assert (await log.page(Filters(action="switch."), None, 10)) == []
 
 
-async def test_what_is_not_there_is_not_found(served: Served) -> None:
+async def test_unknown_objects_are_not_found(served: Served) -> None:
     browser = await served.signed_in(await served.account("ops@example.test"))
     token = await csrf_of(browser)
     for method, path in routes(served):
-        status, _ = await ask(browser, method, path, token)
+        status, _ = await send_request(browser, method, path, token)
         if any(name in path for name in ("PO-00", "DEP-00", "MCH-00", "/1", "platform:fees")):
             assert status == 404, (method, path, status)
         else:  # a requested run and a changed switch exist
@@ -117,15 +117,15 @@ async def test_what_is_not_there_is_not_found(served: Served) -> None:
 
 
 @pytest.mark.parametrize("minutes", [9, 11])
-async def test_actions_want_a_code_of_the_last_ten_minutes(served: Served, minutes: int) -> None:
+async def test_actions_need_a_code_of_the_last_ten_minutes(served: Served, minutes: int) -> None:
     """A stolen cookie is not enough, ten minutes after the code."""
     from datetime import timedelta
 
     account = await served.account("ops@example.test")
-    asked = await payout(served.services, await served.merchant())
+    requested = await payout(served.services, await served.merchant())
     browser = await served.signed_in(account)
     clock.shift(timedelta(minutes=minutes))
-    page = f"/desk/approvals/{asked.id}/reject"
+    page = f"/desk/approvals/{requested.id}/reject"
     assert ('name="code"' in (await browser.get(page)).text) == (minutes == 11)
     answer = await browser.send(page, reason="no")
     if minutes == 9:

@@ -1,4 +1,4 @@
-"""Every page of the desk opens, says what there is, and says it for operators alone."""
+"""Every page of the desk opens and shows its data, to operators only."""
 
 import re
 
@@ -51,5 +51,5 @@ async def test_every_page_opens_with_something_in_it(served: Served, driver: Anv
         assert len(ids) == len(set(ids)), (name, sorted(ids))
     reviews = (await browser.get("/desk/reviews")).text
     dust = reviews[reviews.index('id="dust"') :]
-    assert "0.000028" in dust, "four specks of 7 are one line"
+    assert "0.000028" in dust, "four dust deposits of 7 are one line"
     assert dust.count("USDT") >= 1

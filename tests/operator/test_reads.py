@@ -27,16 +27,16 @@ from tests.factories.payments import pay_on_chain
 from tests.factories.withdrawals import CUSTOMER, NETWORK, approve, confirm, fund, payout, send, sign
 
 POISONED = "0x7099Aa5eB1b8B8bd3E16A8f2C4fE3a18E1Ae79c8"
-"""Begins and ends like CUSTOMER, all in between is another's. (Checksummed by the test that uses it.)"""
+"""Begins and ends like CUSTOMER and differs in between. (The test that uses it adds the checksum.)"""
 
 
 async def paid(services: Services, merchant_id: str, ops: Staff, amount: str, **fields: str) -> str:
-    """A payout that went all the way."""
-    asked = await payout(services, merchant_id, amount, **fields)
-    await approve(services, asked.id, ops)
-    await send(services, asked.id)
-    await confirm(services, asked.id)
-    return asked.id
+    """A confirmed payout."""
+    requested = await payout(services, merchant_id, amount, **fields)
+    await approve(services, requested.id, ops)
+    await send(services, requested.id)
+    await confirm(services, requested.id)
+    return requested.id
 
 
 async def test_counts_name_what_waits(
@@ -60,7 +60,7 @@ async def test_counts_name_what_waits(
     assert (counts.applications, counts.approvals, counts.reviews, counts.holds) == (1, 2, 1, 1)
 
 
-async def test_waiting_withdrawals_come_oldest_first_by_page_and_say_who_may(
+async def test_waiting_withdrawals_are_paged_oldest_first_with_who_may_approve(
     services: Services, merchant_id: str, ops: Staff
 ) -> None:
     second = await operator(services.settings.data_keys, "second@example.test")
@@ -134,7 +134,7 @@ async def test_an_address_that_only_looks_like_a_known_one_is_warned_of(
     assert plain.destination_history.lookalikes == ()
 
 
-async def test_two_that_could_be_confused_name_each_other(services: Services, merchant_id: str) -> None:
+async def test_payouts_that_could_be_confused_name_each_other(services: Services, merchant_id: str) -> None:
     elsewhere = "0x" + 39 * "1" + "2"
     one = await payout(services, merchant_id, "7.00")
     same_amount = await payout(services, merchant_id, "7.00", destination=elsewhere)
@@ -145,12 +145,12 @@ async def test_two_that_could_be_confused_name_each_other(services: Services, me
     assert [one.id for one in details.similar] == [same_amount.id, same_place.id]
 
 
-async def test_an_edited_row_is_shown_as_one(services: Services, merchant_id: str) -> None:
-    asked = await payout(services, merchant_id)
+async def test_an_edited_row_is_shown_as_edited(services: Services, merchant_id: str) -> None:
+    requested = await payout(services, merchant_id)
     async with database.transaction():
         await database.execute("SET LOCAL session_replication_role = replica")  # a superuser, without triggers
-        await database.execute("UPDATE withdrawals SET amount_raw = 99000000 WHERE id = $1", asked.id)
-    details = await withdrawals.details_of(asked.id, clock.now())
+        await database.execute("UPDATE withdrawals SET amount_raw = 99000000 WHERE id = $1", requested.id)
+    details = await withdrawals.details_of(requested.id, clock.now())
     assert details is not None
     assert not details.intact
 
@@ -161,13 +161,13 @@ async def test_what_may_still_be_rejected(services: Services, merchant_id: str, 
         assert details is not None
         return details.can_be_rejected
 
-    asked = await payout(services, merchant_id)
-    assert await rejectable(asked.id)
-    await approve(services, asked.id, ops)
-    assert await rejectable(asked.id)
+    requested = await payout(services, merchant_id)
+    assert await rejectable(requested.id)
+    await approve(services, requested.id, ops)
+    assert await rejectable(requested.id)
     async with database.transaction():
-        await sign(asked.id)
-    assert not await rejectable(asked.id)
+        await sign(requested.id)
+    assert not await rejectable(requested.id)
     assert await withdrawals.details_of("PO-0000000000", clock.now()) is None
 
 
@@ -176,12 +176,12 @@ async def test_a_refund_to_the_address_that_paid_says_so(
 ) -> None:
     new = await invoice(services, await terms(service_fee_bps=0))
     await pay_on_chain(services, driver, token, new.pay_in.address, int(new.pay_in.amount_raw) + 5)
-    (case,) = await reviews.page("open", None, 10)
-    details = await reviews.details_of(case.deposit_id, clock.now())
+    (review,) = await reviews.page("open", None, 10)
+    details = await reviews.details_of(review.deposit_id, clock.now())
     assert details is not None
     boss = await operator(services.settings.data_keys)
     refund_id = await services.returns.send_back(
-        case.deposit_id, details.review.from_address, boss.id, "overpaid", clock.now()
+        review.deposit_id, details.review.from_address, boss.id, "overpaid", clock.now()
     )
     back = await withdrawals.details_of(refund_id, clock.now())
     assert back is not None
@@ -206,13 +206,13 @@ async def test_a_sender_of_dust_or_a_lookalike_is_not_treated_as_the_payer(
     await feed.pay(new, 7, sender=IMITATION)  # dust, as in address poisoning
     await feed.pay(new, 2_000_000, sender=SENDER)
     await feed.confirm()
-    (case,) = await reviews.page("open", None, 10)
+    (review,) = await reviews.page("open", None, 10)
 
     async def history_of(destination: str) -> withdrawals.DestinationHistory:
-        refund_id = await services.returns.send_back(case.deposit_id, destination, ops.id, "back", clock.now())
+        refund_id = await services.returns.send_back(review.deposit_id, destination, ops.id, "back", clock.now())
         details = await withdrawals.details_of(refund_id, clock.now())
         second = await operator(services.settings.data_keys, f"{refund_id.lower()}@example.test")
-        await services.approvals.reject(refund_id, second.id, "only a look", clock.now())
+        await services.approvals.reject(refund_id, second.id, "only a test", clock.now())
         assert details is not None
         return details.destination_history
 
@@ -221,7 +221,7 @@ async def test_a_sender_of_dust_or_a_lookalike_is_not_treated_as_the_payer(
     honest = await history_of(SENDER.lower())
     assert (honest.paid_from_here, honest.payer_lookalikes) == (False, ())
     # The review's page warns of the other sender, and offers neither address for copying.
-    details = await reviews.details_of(case.deposit_id, clock.now())
+    details = await reviews.details_of(review.deposit_id, clock.now())
     assert details is not None
     assert [a.lower() for a in details.sender_lookalikes] == [IMITATION.lower()]
     assert [other.verdict for other in details.others] == [], "dust is not among the invoice's other deposits"
@@ -238,23 +238,23 @@ async def test_the_details_of_a_review_include_what_a_credit_would_be(
     await driver.transfer_token(token, new.pay_in.address, int(new.pay_in.amount_raw) - 1)
     await watcher.tick()
     page = await reviews.page("open", None, 10)
-    (case,) = page
-    assert (case.verdict, case.can_be_decided, page.following) == ("underpaid", False, None)
-    early = await reviews.details_of(case.deposit_id, clock.now())
+    (review,) = page
+    assert (review.verdict, review.can_be_decided, page.following) == ("underpaid", False, None)
+    early = await reviews.details_of(review.deposit_id, clock.now())
     assert early is not None
     assert (early.confirmations, early.can_be_credited, early.can_be_returned) == (1, False, False)
     await driver.mine(3)
     await watcher.tick()
-    details = await reviews.details_of(case.deposit_id, clock.now())
+    details = await reviews.details_of(review.deposit_id, clock.now())
     assert details is not None
     assert (details.can_be_credited, details.can_be_returned, details.to_address) == (True, True, new.pay_in.address)
     assert details.share is not None
     assert details.share.net_raw + details.share.service_fee_raw == int(new.pay_in.amount_raw) - 1
-    await services.reviews.credit(case.deposit_id, ops.id, "one unit short", clock.now())
+    await services.reviews.credit(review.deposit_id, ops.id, "one unit short", clock.now())
     available = await database.fetch_value("SELECT available_raw FROM ledger_heads WHERE owner = $1", owner.merchant_id)
     assert available == details.share.net_raw
     (closed,) = await reviews.page("closed", None, 10)
-    assert (closed.deposit_id, closed.outcome) == (case.deposit_id, "credited")
+    assert (closed.deposit_id, closed.outcome) == (review.deposit_id, "credited")
     assert await reviews.details_of("DEP-0000000000", clock.now()) is None
 
 
@@ -284,18 +284,18 @@ async def test_merchants_are_found_by_name_member_and_id(services: Services, sea
 async def test_merchants_come_by_page_and_by_status(services: Services) -> None:
     made = [await merchant(name=f"Shop {number}") for number in range(5)]
     await merchant(name="Waiting", status="pending")
-    seen: list[str] = []
+    current: list[str] = []
     place = None
     for _ in range(3):
         page = await merchant_details.page("", "approved", place, 2, clock.now())
-        seen += [one.id for one in page]
+        current += [one.id for one in page]
         place = page.following
-    assert (seen, place) == (made[::-1], None)
+    assert (current, place) == (made[::-1], None)
     back = await merchant_details.page("", "approved", page.previous, 2, clock.now())
     assert [one.id for one in back] == made[::-1][2:4]
 
 
-async def test_a_merchants_file(services: Services, merchant_id: str, by: Operator) -> None:
+async def test_the_details_of_a_merchant(services: Services, merchant_id: str, by: Operator) -> None:
     await merchants.enable_all_assets(merchant_id, services.networks)
     await merchants.set_daily_cap(merchant_id, NETWORK, "USDT", 40_000_000)
     await make_member(merchant_id=merchant_id, role="viewer", email="v@example.test", now=clock.now())
@@ -328,10 +328,10 @@ async def test_networks_are_read_without_a_request_to_a_node(
     await wallet_snapshot.note(
         NETWORK, {"USDT": 7, "ETH": 9}, {"USDT": 5, "ETH": 9}, {"ETH": 3}, now + timedelta(seconds=1)
     )
-    asked = await payout(services, merchant_id)
-    await approve(services, asked.id, ops)
+    requested = await payout(services, merchant_id)
+    await approve(services, requested.id, ops)
     await database.execute(
-        "UPDATE withdrawals SET waiting_reason = 'the hot wallet holds too little USDT' WHERE id = $1", asked.id
+        "UPDATE withdrawals SET waiting_reason = 'the hot wallet holds too little USDT' WHERE id = $1", requested.id
     )
     (state,) = await networks.states(services.networks, clock.now())
     assert state.coverage is not None
@@ -343,7 +343,7 @@ async def test_networks_are_read_without_a_request_to_a_node(
     ]
     assert (state.on_the_way, state.stuck) == (1, 1)
     (waiting,) = await networks.on_the_way(NETWORK)
-    assert (waiting.id, waiting.waiting_reason) == (asked.id, "the hot wallet holds too little USDT")
+    assert (waiting.id, waiting.waiting_reason) == (requested.id, "the hot wallet holds too little USDT")
     await wallet_snapshot.note(NETWORK, {"USDT": 8}, {"USDT": 5}, {}, now + timedelta(seconds=2))
     (state,) = await networks.states(services.networks, clock.now())
     assert state.hot[1].held_raw == 8

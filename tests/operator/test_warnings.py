@@ -34,7 +34,7 @@ KNOWN = DestinationHistory(
 
 
 def details(**changes: Any) -> WithdrawalDetails:
-    """A payout of 10 that waits, to an address that was paid before: nothing to warn of."""
+    """A pending payout of 10 to an address that was paid before: it causes no warning."""
     intent = Intent("PO-1", "USDT", "ethereum:test", 10, "0xabc", None)
     history = MerchantHistory(
         confirmed=3, last_month=3, last_month_raw=30, largest_raw=10, balance=State(1, 5, 10, ""), cap=None
@@ -109,13 +109,13 @@ SIMILAR = SimilarWithdrawal(id="PO-2", amount_raw=10, asset="USDT", destination=
         ({"similar": (SIMILAR,)}, "neutral", "confuse"),
     ],
 )
-def test_each_is_warned_of_alone(changes: dict[str, Any], tone: str, words: str) -> None:
+def test_each_warning_appears_alone(changes: dict[str, Any], tone: str, words: str) -> None:
     ((found_tone, title),) = titles(details(**changes))
     assert found_tone == tone
     assert words in title
 
 
-def test_nothing_is_warned_of_without_need() -> None:
+def test_a_harmless_withdrawal_has_no_warning() -> None:
     assert titles(details()) == []
     assert titles(details(destination_history=history(confirmed=0, paid_from_here=True))) == []
     ceiling = Asset(symbol="USDT", name="T", kind="erc20", contract="0x1", decimals=6, transaction_ceiling_raw=10)
@@ -151,7 +151,7 @@ def test_why_an_operator_can_not_approve(changes: dict[str, Any], words: str) ->
     assert why_not(details(), "ACC-1", None) is None
 
 
-def test_a_conflict_of_interest_is_said_in_words() -> None:
+def test_a_conflict_of_interest_is_explained() -> None:
     assert {conflict: why_not(details(), "ACC-1", conflict) for conflict in REASONS} == {
         "asked": "You have asked for it yourself: another operator must decide.",
         "holds_key": "It was asked for with an API key whose secret you have seen: another operator must decide.",

@@ -1,4 +1,4 @@
-"""A payout from request to the end: what it does to the balance, what is refused, and what is told."""
+"""A payout from request to its end: the balance, the refusals, and the events."""
 
 import asyncio
 from datetime import timedelta
@@ -64,65 +64,65 @@ async def refused(services: Services, merchant_id: str, amount: str = "10.00", *
     return refusal.value.code
 
 
-async def test_amount_and_fee_are_locked_and_leave_when_it_is_confirmed(
+async def test_amount_and_fee_are_locked_and_debited_on_confirmation(
     services: Services, merchant_id: str, ops: Operator
 ) -> None:
-    asked = await payout(services, merchant_id, "10.00", description="rent")
-    assert (asked.status, asked.amount_raw, asked.fee_raw) == ("pending_approval", "10000000", "150000")
+    requested = await payout(services, merchant_id, "10.00", description="rent")
+    assert (requested.status, requested.amount_raw, requested.fee_raw) == ("pending_approval", "10000000", "150000")
     assert await balance(merchant_id) == (89_850_000, 10_150_000)
     assert await withdrawals_to_sign(NETWORK) == []
 
-    await approve(services, asked.id, ops)
-    await set_waiting(asked.id, "the hot wallet is short of USDT")
-    waiting = await services.withdrawal_reader.payout(merchant_id, "test", asked.id)
+    await approve(services, requested.id, ops)
+    await set_waiting(requested.id, "the hot wallet is short of USDT")
+    waiting = await services.withdrawal_reader.payout(merchant_id, "test", requested.id)
     assert waiting is not None
     assert waiting.waiting_reason == "the hot wallet is short of USDT"
 
-    await send(services, asked.id)
-    sent = await services.withdrawal_reader.payout(merchant_id, "test", asked.id)
+    await send(services, requested.id)
+    sent = await services.withdrawal_reader.payout(merchant_id, "test", requested.id)
     assert sent is not None
-    assert (sent.status, sent.txid, sent.waiting_reason) == ("submitted", f"0x{asked.id}", None)
+    assert (sent.status, sent.txid, sent.waiting_reason) == ("submitted", f"0x{requested.id}", None)
 
-    await confirm(services, asked.id)
-    await confirm(services, asked.id)  # a signer that crashed says it again
-    done = await services.withdrawal_reader.payout(merchant_id, "test", asked.id)
+    await confirm(services, requested.id)
+    await confirm(services, requested.id)  # a signer that crashed reports it again
+    done = await services.withdrawal_reader.payout(merchant_id, "test", requested.id)
     assert done is not None
     assert done.status == "confirmed"
     assert done.settled_at is not None
     assert await balance(merchant_id) == (89_850_000, 0)
     assert await balance("platform:fees") == (150_000, 0)
     states = ("pending_approval", "approved", "submitted", "confirmed")
-    assert await event_types(asked.id) == [f"payout.{state}" for state in states]
+    assert await event_types(requested.id) == [f"payout.{state}" for state in states]
 
 
 async def test_a_reverted_one_releases_everything(services: Services, merchant_id: str, ops: Operator) -> None:
-    asked = await payout(services, merchant_id)
-    await approve(services, asked.id, ops)
-    await send(services, asked.id)
-    await revert(services, asked.id)
-    failed = await services.withdrawal_reader.payout(merchant_id, "test", asked.id)
+    requested = await payout(services, merchant_id)
+    await approve(services, requested.id, ops)
+    await send(services, requested.id)
+    await revert(services, requested.id)
+    failed = await services.withdrawal_reader.payout(merchant_id, "test", requested.id)
     assert failed is not None
     assert (failed.status, failed.status_reason) == ("failed", "the transaction was reverted")
     assert await balance(merchant_id) == (100_000_000, 0)
     assert await balance("platform:fees") == (0, 0)
-    assert (await event_types(asked.id))[-1] == "payout.failed"
+    assert (await event_types(requested.id))[-1] == "payout.failed"
 
 
 async def test_the_merchant_cancels_while_nobody_has_decided(
     services: Services, merchant_id: str, ops: Operator
 ) -> None:
-    asked, other = await payout(services, merchant_id), await payout(services, merchant_id)
-    cancelled = await services.payouts.cancel(merchant_id, "test", asked.id, clock.now())
+    requested, other = await payout(services, merchant_id), await payout(services, merchant_id)
+    cancelled = await services.payouts.cancel(merchant_id, "test", requested.id, clock.now())
     assert cancelled.status == "cancelled"
     assert await balance(merchant_id) == (89_850_000, 10_150_000)
     await approve(services, other.id, ops)
-    for late in (asked.id, other.id):
+    for late in (requested.id, other.id):
         with pytest.raises(ApiError) as refusal:
             await services.payouts.cancel(merchant_id, "test", late, clock.now())
         assert refusal.value.code == Code.PAYOUT_NOT_CANCELLABLE
 
 
-async def test_a_hundred_at_once_get_exactly_what_is_there(services: Services, merchant_id: str) -> None:
+async def test_a_hundred_payouts_at_once_never_exceed_the_balance(services: Services, merchant_id: str) -> None:
     answers = await asyncio.gather(  # 9.145 with its fee: ten fit into 100
         *(payout(services, merchant_id, "9.00") for _ in range(100)), return_exceptions=True
     )
@@ -131,7 +131,7 @@ async def test_a_hundred_at_once_get_exactly_what_is_there(services: Services, m
     assert await balance(merchant_id) == (100_000_000 - 10 * 9_145_000, 10 * 9_145_000)
 
 
-async def test_the_fee_must_be_there_too(services: Services, merchant_id: str) -> None:
+async def test_the_balance_must_cover_the_fee_too(services: Services, merchant_id: str) -> None:
     assert await refused(services, merchant_id, "100.00") == Code.INSUFFICIENT_BALANCE
     await payout(services, merchant_id, "99.402985")  # with 0.10 and 0.497015 it is 100.000000
     assert await balance(merchant_id) == (0, 100_000_000)
@@ -151,7 +151,7 @@ async def test_the_fee_must_be_there_too(services: Services, merchant_id: str) -
         ({"chain": "bitcoin"}, Code.INVALID_INPUT),
     ],
 )
-async def test_what_can_not_be_paid_is_refused(
+async def test_invalid_payouts_are_refused(
     services: Services, merchant_id: str, fields: dict[str, str], code: Code
 ) -> None:
     assert await refused(services, merchant_id, **fields) == code
@@ -192,8 +192,8 @@ async def test_paused_payouts(services: Services, merchant_id: str) -> None:
     await payout(services, merchant_id)
 
 
-async def test_what_was_asked_for_is_not_edited_even_by_us(services: Services, merchant_id: str) -> None:
-    asked = await payout(services, merchant_id)
+async def test_a_requested_payout_is_immutable(services: Services, merchant_id: str) -> None:
+    requested = await payout(services, merchant_id)
     for edit in (
         "amount_raw = 11000000",
         "fee_raw = 0",
@@ -209,7 +209,7 @@ async def test_what_was_asked_for_is_not_edited_even_by_us(services: Services, m
         "status = 'confirmed'",
     ):
         with pytest.raises(Exception, match=r"never changes|does not become|0 of 1 approvals"):
-            await database.execute(f"UPDATE withdrawals SET {edit} WHERE id = $1", asked.id)
+            await database.execute(f"UPDATE withdrawals SET {edit} WHERE id = $1", requested.id)
     with pytest.raises(Exception, match="append-only"):
-        await database.execute("DELETE FROM withdrawals WHERE id = $1", asked.id)
-    assert await database.fetch_value("SELECT destination FROM withdrawals WHERE id = $1", asked.id) == CUSTOMER
+        await database.execute("DELETE FROM withdrawals WHERE id = $1", requested.id)
+    assert await database.fetch_value("SELECT destination FROM withdrawals WHERE id = $1", requested.id) == CUSTOMER

@@ -48,7 +48,7 @@ def environment(environment: dict[str, str], hook: Receiver, tmp_path: Path) -> 
 
 @pytest.fixture
 def chain_settings(environment: dict[str, str], tmp_path: Path, anvil: Anvil, token: str) -> Callable[..., Settings]:
-    """As in other tests, but with another xpub: the node's accounts hold coins that are in no ledger."""
+    """As in other tests, but with another xpub: the node's own accounts hold coins that are in no ledger."""
     account = Bip32Slip10Secp256k1.FromSeed(os.urandom(32)).DerivePath("m/44'/60'/0'")
     xpub = account.PublicKey().ToExtended()
     hot = to_checksum_address(os.urandom(20))

@@ -34,16 +34,16 @@ async def swap_pay(environment: dict[str, str], *arguments: str) -> tuple[int, s
 
 
 async def test_reconcile_names_blocks_and_drift(world: World, environment: dict[str, str]) -> None:
-    status, said = await swap_pay(environment, "reconcile", "--full")
-    assert status == 0, said
-    assert f"{NETWORK}: at block " in said
-    assert said.endswith("run 1: clean\n")
+    status, printed = await swap_pay(environment, "reconcile", "--full")
+    assert status == 0, printed
+    assert f"{NETWORK}: at block " in printed
+    assert printed.endswith("run 1: clean\n")
     await change_a_balance(world)
-    status, said = await swap_pay(environment, "reconcile")
-    assert (status, "DRIFT     balances: " in said) == (1, True), said
-    status, said = await swap_pay(environment, "alerts", "list")
-    assert "critical" in said
-    number = said.split()[0]
+    status, printed = await swap_pay(environment, "reconcile")
+    assert (status, "DRIFT     balances: " in printed) == (1, True), printed
+    status, printed = await swap_pay(environment, "alerts", "list")
+    assert "critical" in printed
+    number = printed.split()[0]
     assert (await swap_pay(environment, "alerts", "acknowledge", number, "--note", "seen"))[0] == 0
     assert number not in [line.split()[0] for line in (await swap_pay(environment, "alerts", "list"))[1].splitlines()]
 
@@ -64,8 +64,8 @@ async def test_an_export_is_verified_against_a_proof(world: World, environment: 
         files = ("--export", str(tmp_path / "export.jsonl"), "--checkpoint", str(tmp_path / "proof.json"))
         return await swap_pay(environment, "verify-ledger", *files)
 
-    status, said = await verify()
-    assert status == 0, said
+    status, printed = await verify()
+    assert status == 0, printed
     assert (await swap_pay(environment, "verify-ledger"))[0] == 0
 
     await world.pay("USDT", "1.50")
@@ -74,8 +74,8 @@ async def test_an_export_is_verified_against_a_proof(world: World, environment: 
     assert keys is not None
     await checkpoints.create(keys, clock.now())
     await truncate(chain, 2)
-    status, said = await swap_pay(environment, "verify-ledger")
-    assert (status, "seq 3: missing: checkpoint 2 signed seq 3" in said) == (1, True), said
+    status, printed = await swap_pay(environment, "verify-ledger")
+    assert (status, "seq 3: missing: checkpoint 2 signed seq 3" in printed) == (1, True), printed
 
 
 async def test_metrics_show_open_alerts_and_the_age_of_the_last_run(world: World) -> None:

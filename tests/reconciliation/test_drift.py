@@ -52,7 +52,7 @@ async def credit_what_is_dust(world: World) -> str:
     return f"deposits: {deposit}: is dust, and credited"
 
 
-async def lose_a_case(world: World) -> str:
+async def lose_a_review(world: World) -> str:
     deposit = await database.fetch_value("SELECT deposit FROM reviews ORDER BY deposit LIMIT 1")
     await as_superuser(f"DELETE FROM reviews WHERE deposit = '{deposit}'")
     verdict = await database.fetch_value("SELECT verdict FROM deposits WHERE id = $1", deposit)
@@ -90,9 +90,10 @@ async def confirm_a_transfer_that_never_was(world: World) -> str:
 
 async def pay_somebody_else(world: World) -> str:
     payout = await world.payout(1_000_000)
-    thief = "0x000000000000000000000000000000000000dEaD"
+    attacker = "0x000000000000000000000000000000000000dEaD"
     await as_superuser(
-        f"UPDATE withdrawals SET destination = '{thief}'", f"UPDATE outgoing_transactions SET to_address = '{thief}'"
+        f"UPDATE withdrawals SET destination = '{attacker}'",
+        f"UPDATE outgoing_transactions SET to_address = '{attacker}'",
     )
     await world.settle()
     return f"withdrawals: {payout}: is confirmed, and its transaction moved something else"
@@ -104,7 +105,7 @@ async def move_funds_on_chain(world: World) -> str:
         " WHERE d.asset = 'USDT' ORDER BY d.id LIMIT 1"
     )
     await world.driver.call("anvil_impersonateAccount", address)
-    await world.driver.set_balance(address, 10**18)  # the thief pays the gas; the remaining coins are found as well
+    await world.driver.set_balance(address, 10**18)  # the attacker pays the gas; the remaining coins are found as well
     await world.send("USDT", "0x000000000000000000000000000000000000dEaD", 1_000_000, sender=address)
     await world.settle()
     return f"holdings: USDT {NETWORK}: the chain holds 1000000 minor units less than the ledgers owe"
@@ -152,7 +153,7 @@ async def pay_twice(world: World) -> str:
 HARMS: list[Callable[[World], Awaitable[str]]] = [
     delete_a_deposit,
     credit_what_is_dust,
-    lose_a_case,
+    lose_a_review,
     call_a_payment_exact_that_is_in_suspense,
     change_a_balance,
     count_a_top_up_twice,
@@ -175,33 +176,33 @@ async def test_one_run_finds_it_and_alerts_everybody(
     caplog: pytest.LogCaptureFixture,
     harm: Callable[[World], Awaitable[str]],
 ) -> None:
-    said = await harm(world)
+    expected = await harm(world)
     run, findings = await world.reconcile(full=True)
     assert run.status == "drift"
-    told = [f"{finding.check}: {finding.subject}: {finding.message}" for finding in findings]
-    assert any(line.startswith(said) for line in told), told
-    with pytest.raises(AssertionError, match=said.split(":", maxsplit=1)[0]):
+    found_lines = [f"{finding.check}: {finding.subject}: {finding.message}" for finding in findings]
+    assert any(line.startswith(expected) for line in found_lines), found_lines
+    with pytest.raises(AssertionError, match=expected.split(":", maxsplit=1)[0]):
         await assert_invariants(world.services)
 
     # In the log, on /metrics, and open until an operator acknowledges it.
     logged = [record.msg for record in caplog.records if record.levelname == "CRITICAL"]
-    assert any(isinstance(line, dict) and line["message"].startswith(said) for line in logged)
+    assert any(isinstance(line, dict) and line["message"].startswith(expected) for line in logged)
     exposed = metrics.render(await ops.gauges(clock.now())).decode()
     assert 'swap_pay_alerts_open{kind="drift",severity="critical"}' in exposed
-    (alert, *_) = [alert for alert in await alerts.open_alerts() if alert.message.startswith(said)]
+    (alert, *_) = [alert for alert in await alerts.open_alerts() if alert.message.startswith(expected)]
     assert (alert.severity, alert.kind, json.loads(alert.details)["run"]) == ("critical", "drift", run.id)
 
     # By mail, to each recipient, and at the hook, signed.
     routes = world.services.alert_routes
     await routes.route_new(clock.now())
     await mail.send_waiting(build_mailer(world.services.settings))
-    letters = [letter for letter in mailbox.Maildir(tmp_path / "mail") if said[:30] in str(letter["Subject"])]
+    letters = [letter for letter in mailbox.Maildir(tmp_path / "mail") if expected[:30] in str(letter["Subject"])]
     assert {letter["To"] for letter in letters} == {"ops@example.test", "oncall@example.test"}
     await routes.post_waiting()
     assert world.services.settings.alert_hook_secret is not None
     verifier = Webhook(world.services.settings.alert_hook_secret)
     posted = [verifier.verify(request.body, request.headers) for request in hook.at("/alerts")]
-    assert any(post["alert"]["message"].startswith(said) for post in posted)
+    assert any(post["alert"]["message"].startswith(expected) for post in posted)
 
 
 async def raise_one() -> None:

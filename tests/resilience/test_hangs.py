@@ -130,10 +130,10 @@ def code(answer: httpx.Response) -> str:
 
 
 class OpenPage:
-    """A checkout page's stream, as a browser keeps it open; `told` counts its messages."""
+    """An open event stream of a checkout page; `messages` counts its messages."""
 
     def __init__(self, payment_url: str) -> None:
-        self.told = 0
+        self.messages = 0
         self._url = payment_url + "/events"
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -141,7 +141,7 @@ class OpenPage:
     def _read(self) -> None:
         with suppress(httpx.HTTPError), httpx.stream("GET", self._url, timeout=60, trust_env=False) as answer:
             for line in answer.iter_lines():
-                self.told += line == "event: status"
+                self.messages += line == "event: status"
 
 
 @pytest.mark.parametrize("_", range(ROUNDS))
@@ -156,14 +156,14 @@ def test_postgres_hangs_under_load_and_nothing_is_lost_or_doubled(running: Runni
         running.approve(payout_id)
         running.pay(invoice)
         time.sleep(running.chance.random())
-        # When Postgres hangs while a payment comes in and a payout goes out,
+        # When Postgres hangs during a payment and a payout,
         with running.stack.services.postgres.process.paused():
-            told = page.told
+            messages_before = page.messages
             time.sleep(HANG_S)
         # then the workers release their locks; afterwards they continue, and the open page is updated.
         for name in ("chain", "signer"):
             assert "lock_lost" in running.stack.app[name].log_path.read_text()
-        wait_for("the page's news", lambda: page.told > told or None, 30)
+        wait_for("the page's update", lambda: page.messages > messages_before or None, 30)
         assert_paid(running, invoice, before)
         wait_for("the rate of before", lambda: load.rate() >= rate_before / 2 or None, 30)
     assert load.faults == []

@@ -85,7 +85,7 @@ def test_a_payment_completes_once(running: Running, disturb: Callable[[Running],
         assert_paid_once(running, invoice, before)
 
 
-def test_a_kill_of_everything_at_once(running: Running) -> None:
+def test_everything_is_killed_at_once(running: Running) -> None:
     before = credits(running)
     invoice = running.new_invoice()
     running.pay(invoice)

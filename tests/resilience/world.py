@@ -121,11 +121,11 @@ def deliveries_waiting(running: Running) -> int:
 
 
 def query(running: Running, statement: str) -> int:
-    async def ask() -> int:
+    async def run_query() -> int:
         connection = await asyncpg.connect(running.interface.database_url)
         try:
             return int(await connection.fetchval(statement))
         finally:
             await connection.close()
 
-    return asyncio.run(ask())
+    return asyncio.run(run_query())

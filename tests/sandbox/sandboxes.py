@@ -24,7 +24,7 @@ class Sandbox:
         self._running: subprocess.Popen[str] | None = None
 
     def command(self, *arguments: str, timeout_s: float = 90) -> "subprocess.CompletedProcess[str]":
-        """Run a command to its end."""
+        """Run a command and wait for its end."""
         return subprocess.run(
             self._argv(arguments),
             cwd=ROOT,
@@ -37,7 +37,7 @@ class Sandbox:
         )
 
     def run(self) -> "subprocess.Popen[str]":
-        """Start `sandbox run` and return once it says that it stays up."""
+        """Start `sandbox run`. Returns once it prints that it stays up."""
         self._running = subprocess.Popen(
             self._argv(("run",)),
             cwd=ROOT,
@@ -48,12 +48,12 @@ class Sandbox:
             text=True,
         )
         assert self._running.stdout is not None
-        said = []
+        lines = []
         for line in self._running.stdout:
-            said.append(line)
+            lines.append(line)
             if "for scripts" in line:
                 return self._running
-        raise AssertionError("it ended:\n" + "".join(said))
+        raise AssertionError("it ended:\n" + "".join(lines))
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         """Send `sandbox run` a signal and wait for its end; its exit status."""
@@ -96,7 +96,7 @@ def _mentions(process: psutil.Process, marks: tuple[str, ...]) -> bool:
     try:
         if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
             return False
-        told: list[Any] = [*process.cmdline(), *process.environ().values(), process.cwd()]
+        words: list[Any] = [*process.cmdline(), *process.environ().values(), process.cwd()]
     except psutil.Error:
         return False
-    return any(mark in word for mark in marks for word in told)
+    return any(mark in word for mark in marks for word in words)

@@ -76,19 +76,19 @@ def test_demo_shows_a_payment_step_by_step(first_demo: str, sandbox: Sandbox) ->
 def test_the_interface_is_complete_and_readable_by_its_owner_only(first_demo: str, sandbox: Sandbox) -> None:
     path = sandbox.home.interface_file
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    told = json.loads(path.read_text())
-    assert told["base_url"].startswith("http://127.0.0.1:")
-    assert told["api_key"].startswith("sspay_sec_test_")
-    assert told["merchant_id"].startswith("MCH-")
+    described = json.loads(path.read_text())
+    assert described["base_url"].startswith("http://127.0.0.1:")
+    assert described["api_key"].startswith("sspay_sec_test_")
+    assert described["merchant_id"].startswith("MCH-")
     for login in ("merchant_login", "operator_login"):
-        assert {"email", "password", "totp_secret"} <= told[login].keys()
-    assert {"url", "ca_file", "requests_url"} <= told["webhook_receiver"].keys()
-    ethereum = told["networks"]["ethereum"]
+        assert {"email", "password", "totp_secret"} <= described[login].keys()
+    assert {"url", "ca_file", "requests_url"} <= described["webhook_receiver"].keys()
+    ethereum = described["networks"]["ethereum"]
     assert ethereum["chain_id"] == 31337
     assert {"rpc_url", "customer_private_key"} <= ethereum.keys()
     assert (ethereum["assets"]["USDT"]["decimals"], ethereum["assets"]["ETH"]["contract"]) == (6, None)
-    assert told["database_url"].startswith("postgresql://")
-    assert told["redis_url"].startswith("redis://")
+    assert described["database_url"].startswith("postgresql://")
+    assert described["redis_url"].startswith("redis://")
     secret_files = ("secrets.json", "demo.json", "sandbox.env", "networks.toml")
     assert {stat.S_IMODE((path.parent / name).stat().st_mode) for name in secret_files} == {0o600}
 
@@ -209,22 +209,22 @@ def test_ctrl_c_stops_every_process_and_the_next_run_works(sandbox: Sandbox) -> 
 
 
 def test_a_lost_chain_resets_everything_and_is_reported(tmp_path: Path) -> None:
-    said: list[str] = []
+    output: list[str] = []
     home = Home(tmp_path)
-    services = Services(home, said.append)
+    services = Services(home, output.append)
     secrets, _ = services.start()
     home.write(home.demo_file, DEMO)
     services.stop()
     assert services.start()[0] == secrets
     services.stop()
-    assert said == []
+    assert output == []
     (home.anvil / "state.json").unlink()
     try:
         assert services.start()[0] != secrets
     finally:
         services.stop()
         postgres.remove(home.postgres)
-    assert "the chain is gone" in said[0]
+    assert "the chain is gone" in output[0]
 
 
 def test_commands_without_a_sandbox_say_how_to_start_one(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ SOMEBODY = "0x1111111111111111111111111111111111111111"
 SWEPT_TIMEOUT_S = 60
 
 _codes_used: set[str] = set()
-"""By all tests of this file: they have one operator."""
+"""Codes used by all tests of this file: they share one operator."""
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +56,20 @@ def swap_pay(sandbox: Sandbox, *arguments: str) -> "subprocess.CompletedProcess[
 def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any]:
     """The merchant requests a payout, the operator approves it; returns when it is confirmed."""
     integrator, operator = sandbox.integrator(), sandbox.interface.operator_login
-    asked = integrator.post(
+    requested = integrator.post(
         "/payouts",
         {"asset": asset, "chain": "ethereum", "amount": amount, "destination": SOMEBODY},
         once=uuid.uuid4().hex,
     )
-    assert asked["status"] == "pending_approval"
+    assert requested["status"] == "pending_approval"
 
     def approve() -> bool | None:
         code = sandbox.command("code").stdout.strip()
-        if code in _codes_used:  # it serves once, and five wrong tries lock; the next comes within half a minute
+        if code in _codes_used:  # a code is valid once, five wrong tries lock; the next is valid within half a minute
             return None
         _codes_used.add(code)
         done = swap_pay(
-            sandbox, "approvals", "approve", asked["id"],
+            sandbox, "approvals", "approve", requested["id"],
             "--operator", operator.email, "--password", operator.password, "--code", code,
         )  # fmt: skip
         return True if done.returncode == 0 else None
@@ -77,7 +77,7 @@ def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any
     wait_for("the approval", approve, 120)
 
     def confirmed() -> dict[str, Any] | None:
-        current: dict[str, Any] = integrator.get(f"/payouts/{asked['id']}")
+        current: dict[str, Any] = integrator.get(f"/payouts/{requested['id']}")
         return current if current["status"] == "confirmed" else None
 
     return wait_for("the payout's confirmation", confirmed, 60)

@@ -11,13 +11,13 @@ from app.sandbox import anvil, ports, postgres, receiver, tls, valkey
 
 async def test_a_port_in_use_is_not_preferred() -> None:
     listening = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-    taken = listening.sockets[0].getsockname()[1]
-    assert ports.answers(taken)
-    assert not ports.is_free(taken)
-    assert ports.prefer(taken) != taken
+    used = listening.sockets[0].getsockname()[1]
+    assert ports.answers(used)
+    assert not ports.is_free(used)
+    assert ports.prefer(used) != used
     listening.close()
     await listening.wait_closed()
-    assert ports.prefer(taken) == taken
+    assert ports.prefer(used) == used
 
 
 def test_two_sandboxes_that_start_at_once_have_two_ports() -> None:
@@ -55,9 +55,9 @@ def test_a_held_port_is_nobody_elses() -> None:
 def test_a_port_that_is_taken_before_bind_is_replaced(
     start: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as thief:
-        taken, free = thief.getsockname()[1], ports.free_port()
-        picks = [taken, free]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        used, free = other.getsockname()[1], ports.free_port()
+        picks = [used, free]
         monkeypatch.setattr(ports, "free_port", lambda: picks.pop(0))
         service = start(tmp_path)
         assert service.port == free

@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         yield running
 
 
-async def ask(server: Postgres, query: str, database: str = "postgres") -> object:
+async def run_query(server: Postgres, query: str, database: str = "postgres") -> object:
     connection = await asyncpg.connect(server.dsn(database))
     try:
         return await connection.fetchval(query)
@@ -33,10 +33,10 @@ async def ask(server: Postgres, query: str, database: str = "postgres") -> objec
 
 
 async def test_settings_and_tools_are_those_of_the_server(server: Postgres) -> None:
-    assert str(await ask(server, "SHOW server_version")).startswith("18.")
-    assert await ask(server, "SHOW fsync") == "off"
-    assert await ask(server, "SHOW max_connections") == "300"
-    assert await ask(server, "SHOW timezone") == "UTC"
+    assert str(await run_query(server, "SHOW server_version")).startswith("18.")
+    assert await run_query(server, "SHOW fsync") == "off"
+    assert await run_query(server, "SHOW max_connections") == "300"
+    assert await run_query(server, "SHOW timezone") == "UTC"
     for tool in (server.psql, server.pgbench):
         assert b"18." in subprocess.run([tool, "--version"], capture_output=True, check=True).stdout
 
@@ -45,30 +45,30 @@ async def test_databases_of_any_name_are_created_once(server: Postgres) -> None:
     for name in ("swap pay", "o'swap\"pay"):
         server.create_database(name)
         server.create_database(name)
-        assert await ask(server, "SELECT current_database()", name) == name
+        assert await run_query(server, "SELECT current_database()", name) == name
 
 
 async def test_only_loopback_and_only_with_the_password(server: Postgres) -> None:
-    assert await ask(server, "SHOW listen_addresses") == "127.0.0.1"
+    assert await run_query(server, "SHOW listen_addresses") == "127.0.0.1"
     with pytest.raises(asyncpg.InvalidPasswordError):
         await asyncpg.connect(server.dsn(), password="guess")
 
 
 async def test_data_survives_restart_kill_and_a_second_start(server: Postgres) -> None:
     dsn = server.dsn()
-    await ask(server, "CREATE TABLE kept AS SELECT 1 AS step")
+    await run_query(server, "CREATE TABLE kept AS SELECT 1 AS step")
     server.restart()
     assert server.dsn() == dsn
-    assert await ask(server, "INSERT INTO kept VALUES (2) RETURNING 1") == 1
-    await ask(server, "CHECKPOINT")  # without fsync a kill, unlike a stop, may lose the insert
+    assert await run_query(server, "INSERT INTO kept VALUES (2) RETURNING 1") == 1
+    await run_query(server, "CHECKPOINT")  # without fsync a kill, unlike a stop, may lose the insert
     server.kill()
     server.restart()
-    assert await ask(server, "SELECT count(*) FROM kept") == 2
+    assert await run_query(server, "SELECT count(*) FROM kept") == 2
 
     server.stop()
     second = postgres.start(server.home_dir, port=server.port, settings=postgres.DURABLE)
-    assert await ask(second, "SELECT count(*) FROM kept") == 2
-    assert await ask(second, "SHOW fsync") == "on"
+    assert await run_query(second, "SELECT count(*) FROM kept") == 2
+    assert await run_query(second, "SHOW fsync") == "on"
     second.stop()
     server.restart()
 
@@ -81,7 +81,7 @@ async def test_a_stale_pid_file_of_an_unrelated_process_is_ignored(server: Postg
     lines = pid_file.read_text().splitlines()
     pid_file.write_text("\n".join([str(unrelated.pid), *lines[1:]]) + "\n")
     server.restart()
-    assert await ask(server, "SELECT 1") == 1
+    assert await run_query(server, "SELECT 1") == 1
     assert unrelated.poll() is None
     unrelated.kill()
     unrelated.wait()
@@ -91,7 +91,7 @@ async def until_it_takes_connections(server: Postgres) -> None:
     async with asyncio.timeout(15):
         while True:
             with contextlib.suppress(asyncpg.CannotConnectNowError, OSError):
-                await ask(server, "SELECT 1")
+                await run_query(server, "SELECT 1")
                 return
             await asyncio.sleep(0.05)
 
@@ -110,7 +110,7 @@ async def test_a_server_started_by_hand_is_ended(server: Postgres) -> None:
     await until_it_takes_connections(server)  # stopped while it starts it would end with 1
     server.restart()
     assert by_hand.wait(5) == 0
-    assert await ask(server, "SELECT 1") == 1
+    assert await run_query(server, "SELECT 1") == 1
 
 
 async def test_a_killed_first_start_is_repeated(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ async def test_a_killed_first_start_is_repeated(tmp_path: Path) -> None:
     (unfinished / "PG_VERSION").write_text("18\n")
     server = postgres.start(home_dir, settings=postgres.FAST)
     try:
-        assert await ask(server, "SELECT 1") == 1
+        assert await run_query(server, "SELECT 1") == 1
     finally:
         server.stop()
         postgres.remove(home_dir)
@@ -144,7 +144,7 @@ async def test_below_a_closed_directory_the_data_is_elsewhere_and_its_mode_stays
     assert (tmp_path / "closed").stat().st_mode & 0o777 == 0o700
     assert (home_dir / "password").stat().st_mode & 0o777 == 0o600
     server.restart()
-    assert await ask(server, "SELECT 1") == 1
+    assert await run_query(server, "SELECT 1") == 1
     server.stop()
     postgres.remove(home_dir)
     assert not outside.parent.exists()

@@ -80,8 +80,13 @@ def test_a_child_killed_during_its_start_is_restarted(tmp_path: Path) -> None:
     started[-1].stop()
 
     tried: list[int] = []
+
+    def start_counted() -> None:
+        tried.append(1)
+        start_broken(tmp_path)
+
     with pytest.raises(ProcessError, match="exited with status 3"):
-        processes.persistently(lambda: tried.append(1) or start_broken(tmp_path))
+        processes.persistently(start_counted)
     assert len(tried) == 3
 
 

@@ -1,4 +1,4 @@
-"""The rules of the security checklist, and remedies that put things right."""
+"""The rules of the security checklist, and the remedies that fix findings."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from app.core.errors import ApiError
 from app.core.settings import Settings
 from app.security_checklist import service
 from app.security_checklist.checklist import KeyFacts, PersonFacts, check
-from tests.merchants.people import hire, owner_of
+from tests.merchants.people import new_member, owner_of
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -90,7 +90,7 @@ async def test_one_click_limits_a_key_to_where_it_was_used(db: str, settings: Se
 
 async def test_a_colleague_is_reminded_once_a_day(db: str, settings: Settings) -> None:
     owner = await owner_of()
-    admin = await hire(owner.merchant_id, "admin")
+    admin = await new_member(owner.merchant_id, "admin")
     finding = f"no_totp:{admin.account_id}"
     await service.remedy(owner, finding, settings.api_key_peppers, clock.now())
     assert await database.fetch_value("SELECT recipient FROM mail_outbox") == "admin@example.test"

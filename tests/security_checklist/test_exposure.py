@@ -1,4 +1,4 @@
-"""What somebody knows of a merchant's secrets, and new ones in their place."""
+"""Which of a merchant's secrets a person knows, and their rotation."""
 
 from datetime import timedelta
 
@@ -18,13 +18,13 @@ from app.webhooks.service import create_endpoint as create_by_api
 from app.wiring import Services
 from tests.factories.merchants import takes
 from tests.factories.withdrawals import fund, payout
-from tests.merchants.people import hire, owner_of
+from tests.merchants.people import new_member, owner_of
 
 URL = "https://93.184.216.34/hook"
 
 
 def endpoints(by: Member, settings: Settings, outbound: OutboundClient) -> dict[str, EndpointAdministration]:
-    return {mode: EndpointAdministration(by, mode, settings.data_keys, outbound) for mode in ("live", "test")}  # type: ignore
+    return {mode: EndpointAdministration(by, mode, settings.data_keys, outbound) for mode in ("live", "test")}
 
 
 @pytest.fixture
@@ -47,20 +47,20 @@ async def issue(by: Member, settings: Settings, name: str, *scopes: str) -> str:
     return key.id
 
 
-async def seen(by: Member, account_id: str) -> list[tuple[str, str]]:
+async def exposed(by: Member, account_id: str) -> list[tuple[str, str]]:
     found = await exposure.seen_by(by, account_id, clock.now())
     return sorted((one.secret.name, one.how) for one in found)
 
 
-async def test_what_somebody_made_revealed_or_got_with_a_key_is_theirs(
+async def test_a_person_knows_the_secrets_they_created_revealed_or_received(
     db: str, valkey: str, settings: Settings, outbound: OutboundClient
 ) -> None:
     owner = await owner_of()
-    developer = await hire(owner.merchant_id, "developer")
+    developer = await new_member(owner.merchant_id, "developer")
     key_id = await issue(developer, settings, "shop", "webhooks.write")
     await issue(owner, settings, "owner's own")
     mine = await endpoints(owner, settings, outbound)["test"].create(url=URL, description="", event_types=[])
-    assert await seen(owner, developer.account_id) == [("shop", "made")]
+    assert await exposed(owner, developer.account_id) == [("shop", "made")]
     await endpoints(developer, settings, outbound)["test"].reveal_secret(mine.endpoint.id)
     await create_by_api(
         merchant_id=owner.merchant_id,
@@ -73,12 +73,12 @@ async def test_what_somebody_made_revealed_or_got_with_a_key_is_theirs(
         keys=settings.data_keys,
     )
     expected = [(URL, "revealed"), (f"{URL}/2", "with_a_key"), ("shop", "made")]
-    assert await seen(owner, developer.account_id) == expected
+    assert await exposed(owner, developer.account_id) == expected
 
 
-async def test_what_somebody_asked_for_and_still_waits_is_listed(services: Services) -> None:
+async def test_a_persons_pending_requests_are_listed(services: Services) -> None:
     owner = await owner_of()
-    admin = await hire(owner.merchant_id, "admin")
+    admin = await new_member(owner.merchant_id, "admin")
     await takes(owner.merchant_id, "USDT")
     await fund(owner.merchant_id, 100_000_000)
     key_id = await issue(admin, services.settings, "till", "payouts.write")
@@ -92,11 +92,11 @@ async def test_what_somebody_asked_for_and_still_waits_is_listed(services: Servi
     assert {one.id for one in found} == {own.id, by_key.id}
 
 
-async def test_rotation_in_one_go_ends_what_a_removed_member_knows(
+async def test_rotation_ends_all_secrets_that_a_removed_member_knows(
     db: str, valkey: str, settings: Settings, outbound: OutboundClient
 ) -> None:
     owner = await owner_of()
-    admin = await hire(owner.merchant_id, "admin")
+    admin = await new_member(owner.merchant_id, "admin")
     await issue(admin, settings, "till", "payouts.write")
     await endpoints(admin, settings, outbound)["live"].create(url=URL, description="", event_types=[])
     await team.remove(owner, admin.account_id, clock.now())
@@ -111,19 +111,19 @@ async def test_rotation_in_one_go_ends_what_a_removed_member_knows(
     )
     assert {one.kind for one in rotated} == {"api_key", "webhook"}
     assert {one.value[:6] for one in rotated} == {"sspay_", "whsec_"}
-    assert await seen(owner, admin.account_id) == []
-    assert len(await seen(owner, owner.account_id)) == 2
+    assert await exposed(owner, admin.account_id) == []
+    assert len(await exposed(owner, owner.account_id)) == 2
 
 
 async def test_an_old_secret_counts_while_its_grace_lasts(db: str, settings: Settings, steady_clock: None) -> None:
     owner = await owner_of()
-    developer = await hire(owner.merchant_id, "developer")
+    developer = await new_member(owner.merchant_id, "developer")
     key_id = await issue(developer, settings, "shop")
     peppers, now = settings.api_key_peppers, clock.now()
     await administration.rotate(owner, peppers, mode="test", key_id=key_id, grace_hours=24, now=now)
-    assert await seen(owner, developer.account_id) == [("shop", "made")]
+    assert await exposed(owner, developer.account_id) == [("shop", "made")]
     clock.shift(timedelta(hours=24, seconds=1))
-    assert await seen(owner, developer.account_id) == []
+    assert await exposed(owner, developer.account_id) == []
 
 
 async def test_all_or_none_and_none_of_a_foreign_merchants(
@@ -146,7 +146,7 @@ async def test_all_or_none_and_none_of_a_foreign_merchants(
 
 async def test_a_developer_makes_and_rotates_no_key_that_moves_money(db: str, settings: Settings) -> None:
     owner = await owner_of()
-    developer = await hire(owner.merchant_id, "developer")
+    developer = await new_member(owner.merchant_id, "developer")
     with pytest.raises(Forbidden):
         await issue(developer, settings, "till", "payouts.write")
     key_id = await issue(owner, settings, "till", "refunds.write")

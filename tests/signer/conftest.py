@@ -1,4 +1,4 @@
-"""A gateway with a hot wallet whose keys the test has, and a merchant with money that came in on chain."""
+"""A gateway with a hot wallet whose keys the test knows, and a merchant whose balance was paid on chain."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ NO_SWEEPS = {"sweep_min_raw": 10**30}
 
 @pytest.fixture
 def mnemonic() -> str:
-    """A phrase of its own for each test: the chain is shared, so are its nonces."""
+    """A new phrase for each test, because the shared chain keeps nonces."""
     return new_mnemonic()
 
 
@@ -30,19 +30,19 @@ def keys(mnemonic: str) -> SpendingKeys:
 
 @pytest.fixture
 def node_url(anvil: Anvil) -> str:
-    """Where the gateway finds its node: a test may put something in between."""
+    """The URL of the gateway's node: a test may put a proxy in between."""
     return anvil.rpc_url
 
 
 @pytest.fixture
 def network_options() -> Mapping[str, object]:
-    """Fields of the network that a test module wants otherwise."""
+    """Fields of the network that a test module changes."""
     return {}
 
 
 @pytest.fixture
 def asset_options() -> Mapping[str, Mapping[str, int]]:
-    """Fields of assets, by symbol, that a test module wants otherwise: here nothing is worth a sweep."""
+    """Fields of assets, by symbol, that a test module changes. By default nothing is worth a sweep."""
     return {"USDT": NO_SWEEPS, "ETH": NO_SWEEPS}
 
 
@@ -80,7 +80,7 @@ async def services(chain_settings: Callable[..., Settings], steady_clock: None) 
 
 @pytest.fixture
 async def still_chain(driver: AnvilDriver) -> AsyncIterator[None]:
-    """No block unless it is mined by hand."""
+    """A chain that mines a block only on request."""
     await driver.call("evm_setAutomine", False)
     yield
     await driver.call("anvil_dropAllTransactions")

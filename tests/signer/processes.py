@@ -1,4 +1,4 @@
-"""The signer as it runs in production: a process of its own, with keys that nobody else has."""
+"""The signer as in production: a separate process that alone has the keys."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ COMMAND_TIMEOUT_S = 120
 
 
 def sealed_keys(directory: Path, mnemonic: str) -> dict[str, str]:
-    """A keystore and its password in files; what the signer's environment says of them."""
+    """Write a keystore and its password to files. Returns the signer's environment variables for them."""
     file, password = directory / "keystore.json", directory / "password"
     keystore.write(file, mnemonic, PASSWORD, scrypt_n=2**12)
     password.write_text(PASSWORD + "\n")
@@ -26,7 +26,7 @@ def sealed_keys(directory: Path, mnemonic: str) -> dict[str, str]:
 
 
 def swap_pay(env: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """`swap-pay …` in an environment of its own, to its end."""
+    """Run `swap-pay …` with this environment and wait for its end."""
     return subprocess.run(
         [sys.executable, "-m", "app.cli.main", *arguments],
         cwd=ROOT,
@@ -50,7 +50,7 @@ class SignerProcess:
         return self._process.returncode
 
     def kill(self) -> None:
-        """SIGKILL, if it lives."""
+        """Send SIGKILL if it still runs."""
         if self._process.returncode is None:
             self._process.kill()
 
@@ -60,7 +60,7 @@ class SignerProcess:
 
 @asynccontextmanager
 async def signer_process(env: Mapping[str, str], log: Path) -> AsyncIterator[SignerProcess]:
-    """One that has started; killed at the end if it still lives. Its log is appended to `log`."""
+    """A started signer; killed at the end if it still runs. Its log is appended to `log`."""
     with log.open("ab") as output:
         began = output.tell()
         process = await asyncio.create_subprocess_exec(

@@ -63,7 +63,7 @@ class SignerUnderTest:
         return self.terms.merchant_id
 
     def new_signer(self) -> Signer:
-        """Another process's signer: it remembers nothing."""
+        """A signer like that of a new process, without memory."""
         (signer,) = self.services.signers(self.keys, CrashPoints(is_production=False, env={}))
         return signer
 
@@ -84,12 +84,12 @@ class SignerUnderTest:
             await self.driver.transfer_token(self.token, to, amount_raw)
 
     async def confirm_blocks(self, blocks: int = CONFIRMATIONS) -> None:
-        """That many blocks, and the watcher's look at them."""
+        """Mine this many blocks, and run the watcher."""
         await self.driver.mine(blocks)
         await self.watcher.tick()
 
     async def request_payout(self, amount: str, asset: str = "USDT", destination: str | None = None) -> PayoutBody:
-        """A payout that the merchant asks for, to a new address unless told otherwise."""
+        """Request a payout for the merchant, to a new address unless one is given."""
         new = NewPayout(
             amount=amount,
             asset=asset,
@@ -101,25 +101,25 @@ class SignerUnderTest:
         return msgspec.json.decode(body, type=PayoutBody)
 
     async def approve(self, withdrawal_id: str, by: Operator | None = None) -> None:
-        """With a code not used before: half a minute passes."""
+        """Approve with a new code: the clock moves by half a minute."""
         by = by or self.operator
         await self.services.approvals.approve(withdrawal_id, by.id, by.next_code(), clock.now())
 
     async def approved(self, amount: str, asset: str = "USDT", destination: str | None = None) -> PayoutBody:
-        """A payout that is asked for and approved."""
-        asked = await self.request_payout(amount, asset, destination)
-        await self.approve(asked.id)
-        return asked
+        """Request a payout and approve it."""
+        requested = await self.request_payout(amount, asset, destination)
+        await self.approve(requested.id)
+        return requested
 
     async def approved_by_two(self, amount: str) -> PayoutBody:
         """The same by two operators, above the threshold for one."""
-        asked = await self.approved(amount)
-        second = await operator(self.services.settings.data_keys, f"{asked.id.lower()}@example.test")
-        await self.approve(asked.id, second)
-        return asked
+        requested = await self.approved(amount)
+        second = await operator(self.services.settings.data_keys, f"{requested.id.lower()}@example.test")
+        await self.approve(requested.id, second)
+        return requested
 
     async def rounds(self, count: int = 1, *, blocks: int = 0) -> None:
-        """Rounds of the signer, each followed by that many blocks and the watcher's look."""
+        """Run rounds of the signer, each followed by this many blocks and a run of the watcher."""
         for _ in range(count):
             await self.signer.tick()
             if blocks:
@@ -127,7 +127,7 @@ class SignerUnderTest:
             await self.watcher.tick()
 
     async def until_confirmed(self, withdrawal_id: str) -> PayoutBody:
-        """Rounds with blocks until it is."""
+        """Run rounds with blocks until it is confirmed."""
         for _ in range(20):
             if (now := await self.read(withdrawal_id)).status == "confirmed":
                 return now
@@ -135,7 +135,7 @@ class SignerUnderTest:
         raise AssertionError(f"not confirmed: {now}")
 
     async def until_stable(self, withdrawal_id: str) -> None:
-        """Rounds with blocks until what was signed for it is final, once more after a deep reorganisation."""
+        """Run rounds with blocks until its transaction is final, also after a deep reorganisation."""
         for _ in range(20):
             await self.rounds(blocks=1)
             if all(row["status"] not in ("signed", "submitted") for row in await self.transactions(withdrawal_id)):
@@ -149,7 +149,7 @@ class SignerUnderTest:
         return found
 
     async def transactions(self, withdrawal_id: str | None = None, purpose: str = "withdrawal") -> list[Row]:
-        """What was signed, oldest first."""
+        """The signed transactions, oldest first."""
         return list(
             await database.fetch_all(
                 "SELECT * FROM outgoing_transactions WHERE purpose = $1 AND ($2::text IS NULL OR withdrawal = $2)"
@@ -160,7 +160,7 @@ class SignerUnderTest:
         )
 
     async def sent_to(self, address: str, asset: str = "USDT") -> list[int]:
-        """Every transfer on chain to an address, in minor units: what its owner counts."""
+        """The amounts of all transfers on chain to an address, in minor units."""
         if asset == "ETH":
             held = await self.driver.balance_of(address)
             return [held] if held else []
@@ -180,28 +180,28 @@ class SignerUnderTest:
         return {row["kind"]: row["severity"] for row in rows}
 
     async def balance(self, asset: str = "USDT") -> tuple[int, int]:
-        """What the merchant has available and locked."""
+        """The merchant's available and locked balance, in minor units."""
         return await balance(self.merchant_id, asset)
 
     async def treasury_raw(self, asset: str) -> int:
-        """What is the platform's own."""
+        """The balance of the platform's treasury, in minor units."""
         available_raw, _ = await balance(TREASURY, asset)
         return available_raw
 
     async def check(self) -> None:
-        """I1 to I7, the chain included."""
+        """Check I1 to I7, the chain included."""
         await self.watcher.tick()
         await sequencer.number_events(fan_out_with(self.services.settings.data_keys))
         await assert_invariants(self.services)
 
 
 def new_address() -> str:
-    """Somebody's, that nobody has paid before."""
+    """A new address, which nobody has paid before."""
     return str(to_checksum_address(ids.random_bytes(20)))
 
 
-async def soon(what: str, look: Any, timeout_s: float = 60) -> Any:
-    """Wait until `look()` gives something."""
+async def wait_for(what: str, look: Any, timeout_s: float = 60) -> Any:
+    """Wait until `look()` returns a true value."""
     async with asyncio.timeout(timeout_s):
         while not (found := await look()):
             await asyncio.sleep(0.1)

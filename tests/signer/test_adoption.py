@@ -1,4 +1,4 @@
-"""Transactions of the hot wallet that the books lost with a backup: attached to what they paid, and to nothing else."""
+"""Transactions that a restored backup lacks: each is attached to the withdrawal that it paid, and to no other."""
 
 from datetime import timedelta
 from typing import Any
@@ -46,7 +46,7 @@ async def sent_before_the_restore(
     nonce: int = 0,
     key: bytes | None = None,
 ) -> str:
-    """A transfer that the signer made after the backup: on chain, and in no row. Its id."""
+    """Send a transfer as the signer did after the backup: on chain, but in no row. Returns its id."""
     draft = Draft(
         to_address=to,
         asset_symbol=asset,
@@ -79,7 +79,7 @@ async def adopt(
 async def refusal(
     setup: SignerUnderTest, withdrawal_id: str, txid: str, by: Operator | None = None, **options: bytes
 ) -> str:
-    """Why it is not attached; the payout and the books are as before."""
+    """The reason of a refusal; checks that the payout and the ledgers are unchanged."""
     before = await setup.read(withdrawal_id), await setup.balance()
     with pytest.raises(ApprovalRefused) as refused:
         await adopt(setup, withdrawal_id, txid, by, **options)
@@ -87,34 +87,34 @@ async def refusal(
     return str(refused.value)
 
 
-async def test_a_payout_that_the_chain_has_paid_is_confirmed_and_the_signer_goes_on(
+async def test_a_payout_that_the_chain_has_paid_is_confirmed_and_the_signer_continues(
     setup: SignerUnderTest, environment: dict[str, str]
 ) -> None:
     # Given a payout that was paid after the backup, which halts the signer,
     before, gas_before = await setup.balance(), await setup.treasury_raw("ETH")
-    asked = await setup.approved("12.00")
-    txid = await sent_before_the_restore(setup, asked.destination, 12_000_000)
+    requested = await setup.approved("12.00")
+    txid = await sent_before_the_restore(setup, requested.destination, 12_000_000)
     with pytest.raises(StrangerInWallet):
         await setup.signer.tick()
     # when an operator attaches it once it is final,
-    assert await refusal(setup, asked.id, txid) == "it has 1 of 3 confirmations: wait"
+    assert await refusal(setup, requested.id, txid) == "it has 1 of 3 confirmations: wait"
     await setup.confirm_blocks()
     clock.unshift()
     boss = await operator(setup.services.settings.data_keys, "boss@example.test")
     named = ("--txid", txid, "--reason", "block 7", "--operator", boss.email, "--password", PASSWORD)
-    done = swap_pay(environment, "signer", "adopt-transaction", asked.id, *named, "--code", boss.code())
+    done = swap_pay(environment, "signer", "adopt-transaction", requested.id, *named, "--code", boss.code())
     assert done.returncode == 0, done.stderr
     # then it is confirmed and booked to the unit, once,
-    paid = await setup.read(asked.id)
+    paid = await setup.read(requested.id)
     assert (paid.status, paid.txid) == ("confirmed", txid)
     states = ("pending_approval", "approved", "submitted", "confirmed")
-    assert await event_types(asked.id) == [f"payout.{state}" for state in states]
+    assert await event_types(requested.id) == [f"payout.{state}" for state in states]
     assert await setup.balance() == (before[0] - 12_000_000, 0)
     audited = await database.fetch_one("SELECT actor, subject, details FROM audit_entries ORDER BY id DESC LIMIT 1")
     assert audited is not None
-    assert tuple(audited)[:2] == (f"account:{boss.id}", asked.id)
+    assert tuple(audited)[:2] == (f"account:{boss.id}", requested.id)
     assert txid in audited["details"]
-    # and the signer goes on with the next nonce.
+    # and the signer continues with the next nonce.
     clock.shift(timedelta(minutes=1))  # past the codes that were given before the clock was put back
     after = await setup.approved("5.00")
     await setup.until_confirmed(after.id)
@@ -122,7 +122,7 @@ async def test_a_payout_that_the_chain_has_paid_is_confirmed_and_the_signer_goes
     assert (adopted["nonce"], new["nonce"], adopted["gas_booked_raw"]) == (0, 1, adopted["gas_cost_raw"])
     spent_raw = adopted["gas_cost_raw"] + new["gas_cost_raw"]
     assert await setup.treasury_raw("ETH") == gas_before - spent_raw
-    assert await setup.sent_to(asked.destination) == [12_000_000]
+    assert await setup.sent_to(requested.destination) == [12_000_000]
     await setup.check()
 
 
@@ -140,9 +140,7 @@ async def test_several_are_attached_in_any_order_and_the_signer_waits_for_the_la
     await setup.check()
 
 
-async def test_it_counts_as_an_approval_and_above_the_threshold_as_one_of_two(
-    setup: SignerUnderTest, other: Operator
-) -> None:
+async def test_attaching_counts_as_one_approval(setup: SignerUnderTest, other: Operator) -> None:
     small, large = await setup.request_payout("1.00"), await setup.request_payout("100.01")
     small_txid = await sent_before_the_restore(setup, small.destination, 1_000_000)
     large_txid = await sent_before_the_restore(setup, large.destination, 100_010_000, nonce=1)
@@ -157,9 +155,9 @@ async def test_it_counts_as_an_approval_and_above_the_threshold_as_one_of_two(
     await setup.check()
 
 
-async def test_what_did_not_pay_it_is_not_attached(setup: SignerUnderTest, other: Operator) -> None:
-    asked, twin = await setup.approved("12.00"), None
-    to = asked.destination
+async def test_other_transactions_are_not_attached(setup: SignerUnderTest, other: Operator) -> None:
+    requested, twin = await setup.approved("12.00"), None
+    to = requested.destination
     wrong = {
         await sent_before_the_restore(setup, to, 12_000_001): "it sends 12000001 minor units of USDT",
         await sent_before_the_restore(setup, new_address(), 12_000_000, nonce=1): "not what was asked",
@@ -181,24 +179,24 @@ async def test_what_did_not_pay_it_is_not_attached(setup: SignerUnderTest, other
     paid = await sent_before_the_restore(setup, to, 12_000_000, nonce=4)
     await setup.confirm_blocks()
     for txid, words in wrong.items():
-        assert words in await refusal(setup, asked.id, txid)
-    assert "not what you were shown" in await refusal(setup, asked.id, paid, shown=b"another")
+        assert words in await refusal(setup, requested.id, txid)
+    assert "not what you were shown" in await refusal(setup, requested.id, paid, shown=b"another")
     with pytest.raises(CodeRefused):
-        await setup.services.adoption.adopt(asked.id, paid, setup.operator.id, "000000", "found", clock.now())
+        await setup.services.adoption.adopt(requested.id, paid, setup.operator.id, "000000", "found", clock.now())
     await join(setup.merchant_id, other.id)
-    assert "you belong to the merchant" in await refusal(setup, asked.id, paid, other)
-    await database.execute("UPDATE withdrawals SET held = true WHERE id = $1", asked.id)
-    assert "on hold" in await refusal(setup, asked.id, paid)
-    await database.execute("UPDATE withdrawals SET held = false WHERE id = $1", asked.id)
+    assert "you belong to the merchant" in await refusal(setup, requested.id, paid, other)
+    await database.execute("UPDATE withdrawals SET held = true WHERE id = $1", requested.id)
+    assert "on hold" in await refusal(setup, requested.id, paid)
+    await database.execute("UPDATE withdrawals SET held = false WHERE id = $1", requested.id)
     # What paid one payout does not pay its twin.
-    await adopt(setup, asked.id, paid)
+    await adopt(setup, requested.id, paid)
     twin = await setup.approved("12.00", destination=to)
     assert "the books have that transaction" in await refusal(setup, twin.id, paid)
-    assert await refusal(setup, asked.id, paid) == "it is confirmed"
+    assert await refusal(setup, requested.id, paid) == "it is confirmed"
 
 
 async def test_a_node_that_lies_about_a_transaction_proves_nothing(setup: SignerUnderTest, anvil: Anvil) -> None:
-    """It says of a real transaction of ours that it paid somebody else: then its id is another."""
+    """It reports another recipient for a real transaction of ours: then the id does not match."""
     thief = new_address()
     txid = await sent_before_the_restore(setup, new_address(), 12_000_000)
 
@@ -220,16 +218,16 @@ async def test_a_node_that_lies_about_a_transaction_proves_nothing(setup: Signer
 async def test_a_payout_that_was_edited_or_is_signed_already_gets_no_other_transaction(
     setup: SignerUnderTest,
 ) -> None:
-    asked, signed = await setup.approved("12.00"), await setup.approved("3.00")
-    await as_superuser(f"UPDATE withdrawals SET amount_raw = 13000000 WHERE id = '{asked.id}'")
+    requested, signed = await setup.approved("12.00"), await setup.approved("3.00")
+    await as_superuser(f"UPDATE withdrawals SET amount_raw = 13000000 WHERE id = '{requested.id}'")
     await setup.driver.call("evm_setAutomine", False)
     try:
         await setup.signer.tick()
     finally:
         await setup.driver.call("evm_setAutomine", True)
     await setup.driver.mine(1)
-    edited = await sent_before_the_restore(setup, asked.destination, 13_000_000, nonce=1)
+    edited = await sent_before_the_restore(setup, requested.destination, 13_000_000, nonce=1)
     other = await sent_before_the_restore(setup, signed.destination, 3_000_000, nonce=2)
     await setup.confirm_blocks()
-    assert "somebody has edited it" in await refusal(setup, asked.id, edited)
+    assert "somebody has edited it" in await refusal(setup, requested.id, edited)
     assert "it is submitted" in await refusal(setup, signed.id, other)

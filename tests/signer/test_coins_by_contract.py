@@ -1,4 +1,4 @@
-"""Coins that a contract passes on, as exchanges pay in batches: they leave no log, and are never unseen."""
+"""Coins sent by a contract, as exchanges pay in batches: they leave no log, and are found all the same."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -20,12 +20,12 @@ LOOKS_EVERY = timedelta(seconds=61)
 
 @pytest.fixture
 async def setup(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> SignerUnderTest:
-    """Nobody has paid anything yet."""
+    """A setup in which nobody has paid yet."""
     return await SignerUnderTest.open(services, driver, token, keys)
 
 
 async def pass_on(setup: SignerUnderTest, to: str, amount_raw: int) -> None:
-    """Send coins by way of a contract."""
+    """Send coins through a contract."""
     contract = await setup.driver.send({"from": setup.driver.accounts[0], "data": "0x" + DEPLOY + PASSES_ON})
     sent = await setup.driver.send(
         {
@@ -45,7 +45,7 @@ def traced(request: pytest.FixtureRequest) -> str:
 
 
 class TestWhereTheNodeTraces:
-    """By either of the two ways of asking."""
+    """With each of the two trace methods."""
 
     @pytest.fixture
     def network_options(self, traced: str) -> Mapping[str, object]:
@@ -68,7 +68,7 @@ class TestWhereTheNodeTraces:
 
 
 class TestWhereItDoesNot:
-    """The balance of the address is held against what was seen."""
+    """The balance of the address is compared with the transfers seen."""
 
     @pytest.fixture
     def network_options(self) -> Mapping[str, object]:
@@ -89,12 +89,12 @@ class TestWhereItDoesNot:
         assert await setup.alerts() == {"unseen_deposit": "warning"}
         assert await setup.balance("ETH") == (0, 0)
         await setup.check()  # the suspense ledger has it
-        # And it is found once.
+        # And it is found only once.
         clock.shift(LOOKS_EVERY)
         await setup.confirm_blocks()
         assert await database.fetch_value("SELECT count(*) FROM deposits") == 1
 
-    async def test_what_was_seen_is_not_found_again_nor_after_a_sweep(self, setup: SignerUnderTest) -> None:
+    async def test_seen_coins_are_not_found_again_nor_after_a_sweep(self, setup: SignerUnderTest) -> None:
         await setup.top_up("ETH", 10**18)
         await setup.receive_payment("ETH", "0.50")
         await setup.confirm_blocks()

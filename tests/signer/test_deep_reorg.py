@@ -1,4 +1,4 @@
-"""A booked deposit that a deep reorganisation takes away: the books, the alarm, the hold, and what may still leave."""
+"""A deep reorganisation removes a booked deposit: the ledger, the alert, the hold, and what may still be paid out."""
 
 import pytest
 
@@ -55,21 +55,21 @@ async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_hel
     await setup.driver.mine(1)
     new = await booked(setup, "300.00")
     net_raw = int(new.net_raw)
-    asked, approved = await setup.request_payout("10.00"), await setup.approved("20.00")
+    requested, approved = await setup.request_payout("10.00"), await setup.approved("20.00")
     coins = await setup.request_payout("0.10", "ETH")
     other = (await terms(service_fee_bps=0)).merchant_id
     before_raw, locked_raw = await setup.balance()
 
-    # when the chain takes the deposit back,
+    # when a reorganisation removes the deposit,
     await lost(setup)
 
-    # then the books say so by an entry of their own, and nothing is deleted;
+    # then the ledger has a reversing entry, and nothing is deleted;
     assert (await entries(setup.merchant_id))[-1] == ("deposit_reversal", -net_raw)
     assert ("invoice_credit", net_raw) in await entries(setup.merchant_id)
     assert await setup.balance() == (before_raw - net_raw, locked_raw)
-    # the merchant and operators are told;
-    seen = await reread(setup.services, new)
-    assert (seen.status, seen.credited, seen.received_raw, [d.status for d in seen.deposits]) == (
+    # the merchant and operators are notified;
+    current = await reread(setup.services, new)
+    assert (current.status, current.credited, current.received_raw, [d.status for d in current.deposits]) == (
         "paid",
         False,
         "0",
@@ -77,13 +77,13 @@ async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_hel
     )
     assert (await event_types(new.id))[-1] == "invoice.reversed"
     assert (await setup.alerts())["deep_reorg"] == "critical"
-    # and nothing of this merchant's leaves in this asset, while all else goes on.
+    # and no payout of this merchant in this asset is sent, while all others continue.
     (hold,) = await holds.open_holds()
     assert (hold.source, hold.asset, hold.withdrawals_held) == (setup.merchant_id, "USDT", 2)
-    assert [(await setup.read(one.id)).held for one in (asked, approved, coins)] == [True, True, False]
+    assert [(await setup.read(one.id)).held for one in (requested, approved, coins)] == [True, True, False]
     assert (await setup.request_payout("1.00")).held
     with pytest.raises(ApprovalRefused, match="hold"):
-        await setup.approve(asked.id)
+        await setup.approve(requested.id)
     await setup.rounds(2, blocks=1)
     assert await setup.sent_to(approved.destination) == []
     await setup.approve(coins.id)
@@ -91,15 +91,15 @@ async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_hel
     await fund(other, 5_000_000)
     assert not (await payout_of(setup.services, other, "1.00", destination=STRANGER)).held
 
-    # Until an operator has looked.
+    # Until an operator releases the hold.
     with pytest.raises(holds.HoldRefused, match="reason"):
         await holds.release(hold.id, setup.operator.id, " ", clock.now())
     await holds.release(hold.id, setup.operator.id, "the other deposits cover it", clock.now())
     with pytest.raises(holds.HoldRefused, match="no open hold"):
         await holds.release(hold.id, setup.operator.id, "again", clock.now())
     await setup.until_confirmed(approved.id)
-    await setup.approve(asked.id)
-    await setup.until_confirmed(asked.id)
+    await setup.approve(requested.id)
+    await setup.until_confirmed(requested.id)
     assert await setup.sent_to(approved.destination) == [20_000_000]
     assert not (await setup.request_payout("1.00")).held
     audit = await database.fetch_one("SELECT actor, merchant_id FROM audit_entries WHERE action = 'hold.released'")
@@ -107,7 +107,7 @@ async def test_the_credit_is_reversed_with_its_event_and_pending_payouts_are_hel
     assert tuple(audit) == (f"account:{setup.operator.id}", setup.merchant_id)
 
 
-async def test_a_deposit_that_comes_back_is_credited_again(setup: SignerUnderTest) -> None:
+async def test_a_returning_deposit_is_credited_again(setup: SignerUnderTest) -> None:
     await setup.driver.mine(1)
     before = await setup.balance()
     new = await booked(setup, "300.00")
@@ -121,13 +121,13 @@ async def test_a_deposit_that_comes_back_is_credited_again(setup: SignerUnderTes
     assert (again.status, again.credited_raw, [d.status for d in again.deposits]) == ("paid", new.net_raw, ["credited"])
     assert [d.id for d in again.deposits] == [deposit.id]
     assert await setup.balance() == (before[0] + int(new.net_raw), before[1])
-    (hold,) = await holds.open_holds()  # which a human must release all the same
+    (hold,) = await holds.open_holds()  # which an operator must still release
     assert hold.source == setup.merchant_id
     assert (await event_types(new.id))[-3:] == ["invoice.paid", "invoice.reversed", "invoice.paid"]
     await check(setup)
 
 
-async def test_a_balance_below_zero_is_filled_by_later_credits_first(setup: SignerUnderTest) -> None:
+async def test_later_credits_first_cover_a_balance_below_zero(setup: SignerUnderTest) -> None:
     # Given a merchant who has paid out all that came, the last deposit too,
     await setup.driver.mine(1)
     before_raw, _ = await setup.balance()
@@ -138,7 +138,7 @@ async def test_a_balance_below_zero_is_filled_by_later_credits_first(setup: Sign
     await setup.until_confirmed(out.id)
     assert await setup.balance() == (0, 0)
 
-    # when the chain takes that deposit back and, being so deep, what came after it for a while,
+    # when a reorganisation removes that deposit and, because it is deep, later transactions for a while,
     await lost(setup, await setup.driver.height() - await height_of(new, setup) + 1)
     await setup.top_up("USDT", 10**9)
     await setup.until_stable(out.id)
@@ -148,7 +148,7 @@ async def test_a_balance_below_zero_is_filled_by_later_credits_first(setup: Sign
     assert await setup.balance() == (-int(new.net_raw), 0)
     assert (await setup.alerts())["sent_transaction_reorganised"] == "critical"
     await check(setup)
-    # a first credit fills a part of the hole, and nothing can be paid out;
+    # a first credit covers a part of the deficit, and nothing can be paid out;
     await setup.receive_payment("USDT", "100.00")
     await setup.confirm_blocks()
     available_raw, _ = await setup.balance()
@@ -156,7 +156,7 @@ async def test_a_balance_below_zero_is_filled_by_later_credits_first(setup: Sign
     with pytest.raises(ApiError) as refusal:
         await setup.request_payout("0.01")
     assert refusal.value.code == Code.INSUFFICIENT_BALANCE
-    # only what comes beyond it can.
+    # only later credits can be paid out.
     await setup.receive_payment("USDT", "250.00")
     await setup.confirm_blocks()
     available_raw, _ = await setup.balance()
@@ -171,7 +171,7 @@ async def test_a_balance_below_zero_is_filled_by_later_credits_first(setup: Sign
     await check(setup)
 
 
-async def test_what_was_locked_before_waits_too_until_the_balance_is_above_zero(setup: SignerUnderTest) -> None:
+async def test_earlier_locked_payouts_wait_until_the_balance_is_above_zero(setup: SignerUnderTest) -> None:
     # Given a payout of more than is left once a deposit is taken back, locked and approved before that,
     await setup.driver.mine(1)
     before_raw, _ = await setup.balance()
@@ -186,13 +186,13 @@ async def test_what_was_locked_before_waits_too_until_the_balance_is_above_zero(
     await setup.top_up("USDT", 10**10)
     await setup.confirm_blocks()
     await setup.rounds(2, blocks=1)
-    # then it still is not paid out of what is not there, and says why,
+    # then it is still not paid without a balance, and shows the reason,
     waiting = await setup.read(held.id)
     assert (waiting.status, waiting.held) == ("approved", False)
     assert waiting.waiting_reason is not None
     assert "below zero" in waiting.waiting_reason
     assert await setup.sent_to(held.destination) == []
-    # until a credit has filled the hole.
+    # until a credit has covered the deficit.
     await setup.receive_payment("USDT", "300.00")
     await setup.confirm_blocks()
     await setup.until_confirmed(held.id)
@@ -217,7 +217,7 @@ async def test_a_confirmed_payout_whose_block_is_dead_is_sent_again_and_is_no_dr
     await check(setup)
 
 
-async def test_gas_that_costs_another_sum_in_each_block_is_booked_by_its_differences(
+async def test_gas_that_differs_after_a_reorganisation_is_booked_by_its_differences(
     setup: SignerUnderTest,
 ) -> None:
     out = await setup.approved("20.00")

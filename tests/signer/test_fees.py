@@ -26,42 +26,42 @@ def network_options() -> Mapping[str, object]:
 
 
 async def set_base_fee(setup: SignerUnderTest, wei: int) -> None:
-    """Of the next block, which is mined: the signer looks at the newest one."""
+    """Set the base fee of the next block and mine it: the signer reads the newest block."""
     await setup.driver.call("anvil_setNextBlockBaseFeePerGas", hex(wei))
     await setup.driver.mine(1)
 
 
 async def test_a_stuck_payout_is_bumped_with_the_same_nonce(setup: SignerUnderTest, still_chain: None) -> None:
-    asked, behind = await setup.approved("12.00"), await setup.approved("3.00")
+    requested, behind = await setup.approved("12.00"), await setup.approved("3.00")
     await setup.rounds(2)
     assert len(await setup.transactions()) == 2
     await setup.check()  # what is in no block is in flight
     for times in (2, 3, 4):
         clock.shift(timedelta(seconds=BUMP_AFTER_S + 1))
         await setup.rounds(2)
-        assert len(await setup.transactions(asked.id)) == times  # one each time, however many rounds
+        assert len(await setup.transactions(requested.id)) == times  # one each time, however many rounds
     # A bump signs nothing away that was not counted in the signer's day already.
     assert await signed_within_raw(NETWORK, "USDT", DAY, clock.now()) == 15_000_000
     assert len(await setup.transactions(behind.id)) == 1  # which waits for the first: a higher fee changes nothing
     await setup.driver.mine(1)
-    paid = await setup.until_confirmed(asked.id)
+    paid = await setup.until_confirmed(requested.id)
     await setup.until_confirmed(behind.id)
-    line = await setup.transactions(asked.id)
+    line = await setup.transactions(requested.id)
     assert {(row["nonce"], row["to_address"], row["amount_raw"]) for row in line} == {
-        (0, asked.destination, 12_000_000)
+        (0, requested.destination, 12_000_000)
     }
     assert [row["replaces"] for row in line] == [None, *(row["id"] for row in line[:-1])]
     fees = [(row["max_fee_raw"], row["priority_fee_raw"]) for row in line]
     assert all(8 * new >= 9 * old for before, after in pairwise(fees) for old, new in zip(before, after, strict=True))
     assert [row["status"] for row in line] == ["replaced", "replaced", "replaced", "confirmed"]
     assert paid.txid == line[-1]["txid"]
-    assert await setup.sent_to(asked.destination) == [12_000_000]
+    assert await setup.sent_to(requested.destination) == [12_000_000]
     await setup.check()
 
 
-async def test_the_first_of_a_line_may_be_the_one_that_is_mined(setup: SignerUnderTest, still_chain: None) -> None:
-    """A miner has the old one although a bump was sent."""
-    asked = await setup.approved("12.00")
+async def test_the_first_transaction_of_several_bumps_may_be_mined(setup: SignerUnderTest, still_chain: None) -> None:
+    """A miner includes the old transaction although a bump was sent."""
+    requested = await setup.approved("12.00")
     await setup.rounds()
     (first,) = await setup.transactions()
     clock.shift(timedelta(seconds=BUMP_AFTER_S + 1))
@@ -69,22 +69,22 @@ async def test_the_first_of_a_line_may_be_the_one_that_is_mined(setup: SignerUnd
     await setup.driver.call("anvil_dropAllTransactions")
     await setup.driver.call("eth_sendRawTransaction", "0x" + first["signed_bytes"].hex())
     await setup.driver.mine(1)
-    paid = await setup.until_confirmed(asked.id)
+    paid = await setup.until_confirmed(requested.id)
     assert paid.txid == first["txid"]
     assert [row["status"] for row in await setup.transactions()] == ["confirmed", "replaced"]
-    assert await setup.sent_to(asked.destination) == [12_000_000]
+    assert await setup.sent_to(requested.destination) == [12_000_000]
     await setup.check()
 
 
 async def test_above_the_fee_ceiling_it_waits_with_a_reason(setup: SignerUnderTest) -> None:
-    asked = await setup.approved("12.00")
+    requested = await setup.approved("12.00")
     await set_base_fee(setup, CEILING_WEI)
     await setup.rounds(2)
-    waiting = await setup.read(asked.id)
+    waiting = await setup.read(requested.id)
     assert (waiting.status, waiting.waiting_reason) == ("approved", "the network asks a higher fee than the ceiling")
     assert await setup.transactions() == []
     await set_base_fee(setup, 10**9)
-    assert (await setup.until_confirmed(asked.id)).waiting_reason is None
+    assert (await setup.until_confirmed(requested.id)).waiting_reason is None
     (sent,) = await setup.transactions()
     assert sent["max_fee_raw"] <= CEILING_WEI
     await setup.check()
@@ -92,31 +92,31 @@ async def test_above_the_fee_ceiling_it_waits_with_a_reason(setup: SignerUnderTe
 
 async def test_a_bump_does_not_go_above_the_ceiling_either(setup: SignerUnderTest, still_chain: None) -> None:
     await set_base_fee(setup, 15 * 10**9)
-    asked = await setup.approved("12.00")
+    requested = await setup.approved("12.00")
     await setup.rounds()
     for _ in range(3):
         clock.shift(timedelta(seconds=BUMP_AFTER_S + 1))
         await setup.rounds()
     assert all(row["max_fee_raw"] <= CEILING_WEI for row in await setup.transactions())
-    assert (await setup.read(asked.id)).waiting_reason == "the network asks a higher fee than the ceiling"
+    assert (await setup.read(requested.id)).waiting_reason == "the network asks a higher fee than the ceiling"
     assert await setup.alerts() == {"fee_ceiling": "warning"}
     await setup.driver.mine(1)
-    await setup.until_confirmed(asked.id)
-    assert await setup.sent_to(asked.destination) == [12_000_000]
+    await setup.until_confirmed(requested.id)
+    assert await setup.sent_to(requested.destination) == [12_000_000]
 
 
 async def test_a_reverted_payout_fails_releases_its_money_and_its_gas_is_booked(
     setup: SignerUnderTest, still_chain: None
 ) -> None:
     before, gas_before = await setup.balance("ETH"), await setup.treasury_raw("ETH")
-    asked = await setup.approved("0.25", "ETH")
+    requested = await setup.approved("0.25", "ETH")
     await setup.rounds()
-    # A contract that takes no money has come to the destination since.
-    await setup.driver.call("anvil_setCode", asked.destination, "0x" + REVERTS.hex())
+    # The destination has become a contract that accepts no money.
+    await setup.driver.call("anvil_setCode", requested.destination, "0x" + REVERTS.hex())
     await setup.rounds(5, blocks=1)
-    failed = await setup.read(asked.id)
+    failed = await setup.read(requested.id)
     assert (failed.status, failed.status_reason) == ("failed", "the chain reverted the transaction")
-    assert await event_types(asked.id) == [
+    assert await event_types(requested.id) == [
         f"payout.{s}" for s in ("pending_approval", "approved", "submitted", "failed")
     ]
     (sent,) = await setup.transactions()
@@ -124,7 +124,7 @@ async def test_a_reverted_payout_fails_releases_its_money_and_its_gas_is_booked(
     assert await setup.balance("ETH") == before
     assert await setup.treasury_raw("ETH") == gas_before - sent["gas_cost_raw"]
     await setup.check()
-    # And the next one takes the next nonce.
+    # And the next one uses the next nonce.
     after = await setup.approved("0.10", "ETH")
     await setup.until_confirmed(after.id)
     assert [row["nonce"] for row in await setup.transactions()] == [0, 1]
@@ -135,46 +135,46 @@ async def test_a_token_that_returns_false_without_reverting_has_not_paid(
     setup: SignerUnderTest, still_chain: None
 ) -> None:
     before = await setup.balance()
-    asked = await setup.approved("12.00")
+    requested = await setup.approved("12.00")
     await setup.rounds()
     code = await setup.driver.call("eth_getCode", setup.token, "latest")
     await setup.driver.call("anvil_setCode", setup.token, "0x" + SAYS_NO.hex())
     await setup.driver.mine(3)
     await setup.driver.call("anvil_setCode", setup.token, code)
     await setup.rounds(2, blocks=1)
-    assert (await setup.read(asked.id)).status == "failed"
+    assert (await setup.read(requested.id)).status == "failed"
     assert [row["status"] for row in await setup.transactions()] == ["reverted"]
     assert await setup.balance() == before
     await setup.driver.mine(3)
     await setup.check()
 
 
-async def test_what_would_fail_now_is_not_sent(setup: SignerUnderTest) -> None:
-    asked = await setup.approved("0.25", "ETH")
-    await setup.driver.call("anvil_setCode", asked.destination, "0x" + REVERTS.hex())
+async def test_a_transaction_that_would_fail_is_not_sent(setup: SignerUnderTest) -> None:
+    requested = await setup.approved("0.25", "ETH")
+    await setup.driver.call("anvil_setCode", requested.destination, "0x" + REVERTS.hex())
     await setup.rounds(2)
-    assert (await setup.read(asked.id)).waiting_reason == "the network would refuse this transfer now"
+    assert (await setup.read(requested.id)).waiting_reason == "the network would refuse this transfer now"
     assert await setup.alerts() == {"transfer_would_fail": "warning"}
-    await setup.driver.call("anvil_setCode", asked.destination, "0x" + STOPS.hex())
-    await setup.until_confirmed(asked.id)
+    await setup.driver.call("anvil_setCode", requested.destination, "0x" + STOPS.hex())
+    await setup.until_confirmed(requested.id)
     await setup.check()
 
 
 async def test_a_failed_payout_is_not_sent_again_after_a_deep_reorganisation(
     setup: SignerUnderTest, still_chain: None
 ) -> None:
-    """Its money went back. Were its bytes sent again, they might get through this time."""
+    """Its money was released. If its bytes were sent again, they might succeed this time."""
     before = await setup.balance("ETH")
-    asked = await setup.approved("0.25", "ETH")
+    requested = await setup.approved("0.25", "ETH")
     await setup.rounds()
-    await setup.driver.call("anvil_setCode", asked.destination, "0x" + REVERTS.hex())
+    await setup.driver.call("anvil_setCode", requested.destination, "0x" + REVERTS.hex())
     await setup.rounds(4, blocks=1)
-    assert (await setup.read(asked.id)).status == "failed"
+    assert (await setup.read(requested.id)).status == "failed"
     await setup.driver.reorg(6)
-    await setup.driver.call("anvil_setCode", asked.destination, "0x")
+    await setup.driver.call("anvil_setCode", requested.destination, "0x")
     await setup.driver.call("anvil_dropAllTransactions")
     await setup.rounds(3, blocks=1)
-    assert await setup.driver.balance_of(asked.destination) == 0
+    assert await setup.driver.balance_of(requested.destination) == 0
     assert await setup.balance("ETH") == before
     assert (await setup.alerts())["failed_transaction_loose"] == "critical"
 
@@ -182,19 +182,19 @@ async def test_a_failed_payout_is_not_sent_again_after_a_deep_reorganisation(
 async def test_a_confirmed_payout_that_a_deep_reorganisation_removes_is_sent_again(
     setup: SignerUnderTest, still_chain: None
 ) -> None:
-    asked = await setup.approved("12.00")
+    requested = await setup.approved("12.00")
     await setup.rounds()
     await setup.driver.mine(1)
-    await setup.until_confirmed(asked.id)
+    await setup.until_confirmed(requested.id)
     (row,) = await setup.transactions()
     await setup.driver.reorg(await setup.driver.height() - row["block_height"] + 1)
     await setup.driver.call("anvil_dropAllTransactions")
-    assert await setup.sent_to(asked.destination) == []
+    assert await setup.sent_to(requested.destination) == []
     await setup.watcher.tick()
     assert (await setup.alerts())["sent_transaction_reorganised"] == "critical"
     await setup.rounds(6, blocks=1)
-    assert await setup.sent_to(asked.destination) == [12_000_000]
+    assert await setup.sent_to(requested.destination) == [12_000_000]
     (again,) = await setup.transactions()
     assert (again["txid"], again["status"]) == (row["txid"], "confirmed")
-    assert (await setup.read(asked.id)).status == "confirmed"
+    assert (await setup.read(requested.id)).status == "confirmed"
     await setup.check()

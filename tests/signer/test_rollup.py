@@ -1,4 +1,4 @@
-"""On a rollup of the OP stack every transaction also pays for its data: set aside before, booked to the unit after."""
+"""On a rollup of the OP stack every transaction also pays for its data, reserved before and booked afterwards."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
@@ -55,7 +55,7 @@ async def data_fee_raw(driver: AnvilDriver) -> int:
 
 
 @pytest.fixture
-async def bare(
+async def gas_only(
     services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys, data_fee_raw: int
 ) -> SignerUnderTest:
     """A deployment whose hot wallet has coins for gas and nothing else."""
@@ -72,55 +72,57 @@ async def sweep(setup: SignerUnderTest, rounds: int) -> None:
         await setup.check()
 
 
-async def test_coins_are_swept_less_gas_and_data_and_the_books_agree(bare: SignerUnderTest, data_fee_raw: int) -> None:
-    paid = await bare.receive_payment("ETH", "0.50")
-    await bare.confirm_blocks()
-    await sweep(bare, 5)
-    (swept,) = await bare.transactions(purpose="sweep")
+async def test_coins_are_swept_less_gas_and_data_and_the_books_agree(
+    gas_only: SignerUnderTest, data_fee_raw: int
+) -> None:
+    paid = await gas_only.receive_payment("ETH", "0.50")
+    await gas_only.confirm_blocks()
+    await sweep(gas_only, 5)
+    (swept,) = await gas_only.transactions(purpose="sweep")
     gas_raw = swept["gas_limit"] * swept["max_fee_raw"]
     assert data_fee_raw > gas_raw
     assert (swept["status"], swept["data_fee_raw"]) == ("confirmed", HEADROOM * data_fee_raw)
     assert swept["amount_raw"] == int(paid.pay_in.amount_raw) - gas_raw - HEADROOM * data_fee_raw
     assert swept["gas_booked_raw"] == swept["gas_cost_raw"] == gas_raw + data_fee_raw
-    # What was set aside and not charged stays for the next sweep.
-    assert await bare.driver.balance_of(paid.pay_in.address) == (HEADROOM - 1) * data_fee_raw
-    assert await bare.treasury_raw("ETH") == 10**18 - swept["gas_cost_raw"]
+    # What was reserved and not charged stays for the next sweep.
+    assert await gas_only.driver.balance_of(paid.pay_in.address) == (HEADROOM - 1) * data_fee_raw
+    assert await gas_only.treasury_raw("ETH") == 10**18 - swept["gas_cost_raw"]
 
 
 async def test_gas_for_a_token_covers_its_data_and_payouts_book_theirs(
-    bare: SignerUnderTest, data_fee_raw: int
+    gas_only: SignerUnderTest, data_fee_raw: int
 ) -> None:
-    await bare.receive_payment("USDT", "30.00")
-    await bare.receive_payment("ETH", "0.50")
-    await bare.confirm_blocks()
-    await sweep(bare, 8)
-    assert [len(await bare.transactions(purpose=purpose)) for purpose in ("gas", "sweep")] == [1, 2]
+    await gas_only.receive_payment("USDT", "30.00")
+    await gas_only.receive_payment("ETH", "0.50")
+    await gas_only.confirm_blocks()
+    await sweep(gas_only, 8)
+    assert [len(await gas_only.transactions(purpose=purpose)) for purpose in ("gas", "sweep")] == [1, 2]
     for amount, asset in (("20.00", "USDT"), ("0.20", "ETH")):
-        asked = await bare.approved(amount, asset)
-        await bare.until_confirmed(asked.id)
-        (sent,) = await bare.transactions(asked.id)
+        requested = await gas_only.approved(amount, asset)
+        await gas_only.until_confirmed(requested.id)
+        (sent,) = await gas_only.transactions(requested.id)
         assert data_fee_raw < sent["gas_booked_raw"] == sent["gas_cost_raw"]
-    await bare.check()
+    await gas_only.check()
 
 
 async def test_a_sweep_that_can_not_pay_for_dearer_data_is_bumped_and_sends_less(
-    bare: SignerUnderTest, driver: AnvilDriver, data_fee_raw: int
+    gas_only: SignerUnderTest, driver: AnvilDriver, data_fee_raw: int
 ) -> None:
-    paid = await bare.receive_payment("ETH", "0.50")
-    await bare.confirm_blocks()
+    paid = await gas_only.receive_payment("ETH", "0.50")
+    await gas_only.confirm_blocks()
     await driver.call("evm_setAutomine", False)
     try:
-        await bare.rounds()
+        await gas_only.rounds()
         dearer_raw = await set_data_price(driver, 3 * 100_000 * GWEI, GWEI)
-        await bare.rounds(blocks=1)
-        (stuck,) = await bare.transactions(purpose="sweep")
+        await gas_only.rounds(blocks=1)
+        (stuck,) = await gas_only.transactions(purpose="sweep")
         assert (stuck["status"], stuck["block_height"]) == ("submitted", None)
         clock.shift(timedelta(seconds=BUMP_AFTER_S + 1))
-        await bare.rounds()
+        await gas_only.rounds()
     finally:
         await driver.call("evm_setAutomine", True)
-    await sweep(bare, 4)
-    first, bump = await bare.transactions(purpose="sweep")
+    await sweep(gas_only, 4)
+    first, bump = await gas_only.transactions(purpose="sweep")
     assert (first["status"], bump["status"]) == ("replaced", "confirmed")
     assert bump["data_fee_raw"] == HEADROOM * dearer_raw
     assert bump["gas_booked_raw"] == bump["gas_limit"] * bump["max_fee_raw"] + dearer_raw
@@ -128,8 +130,10 @@ async def test_a_sweep_that_can_not_pay_for_dearer_data_is_bumped_and_sends_less
     assert bump["amount_raw"] == int(paid.pay_in.amount_raw) - budget_raw
 
 
-async def test_the_oracle_is_asked_as_the_networks_upgrade_has_it(bare: SignerUnderTest, driver: AnvilDriver) -> None:
-    sender = bare.services.networks.sender(NETWORK)
+async def test_the_oracle_is_called_as_the_networks_upgrade_requires(
+    gas_only: SignerUnderTest, driver: AnvilDriver
+) -> None:
+    sender = gas_only.services.networks.sender(NETWORK)
     draft = Draft(
         to_address=new_address(),
         asset_symbol="USDT",
@@ -139,7 +143,7 @@ async def test_the_oracle_is_asked_as_the_networks_upgrade_has_it(bare: SignerUn
         max_fee_raw=GWEI,
         priority_fee_raw=1,
     )
-    signed = sender.sign(draft, bare.keys.hot_wallet_key())
+    signed = sender.sign(draft, gas_only.keys.hot_wallet_key())
     for code in (ECHOES_THE_SIZE, KNOWS_NO_BOUND):
         await driver.call("anvil_setCode", ORACLE, "0x" + code)
         size = (await sender.with_data_fee(draft)).data_fee_raw / HEADROOM

@@ -1,4 +1,4 @@
-"""The signer's keys: it does not start without safe ones, nobody else starts with them, and no log has them."""
+"""The signer's keys: it does not start without safe ones, no other process starts with them, and no log has them."""
 
 import asyncio
 import os
@@ -110,11 +110,11 @@ def test_a_traceback_does_not_show_local_values(capsys: pytest.CaptureFixture[st
         logging.configure(level="INFO", json=as_json)
         canary = "canary" + os.urandom(8).hex()
 
-        def in_hand(private_key: str) -> None:
+        def with_local_key(private_key: str) -> None:
             raise ValueError("it failed")
 
         try:
-            in_hand(canary)
+            with_local_key(canary)
         except ValueError:
             logging.get_logger("test").exception("loop_failed")
         written = "".join(capsys.readouterr())
@@ -125,15 +125,15 @@ def test_a_traceback_does_not_show_local_values(capsys: pytest.CaptureFixture[st
 async def test_no_key_is_in_a_log_whatever_goes_wrong(
     setup: SignerUnderTest, environment: dict[str, str], mnemonic: str, tmp_path: Path
 ) -> None:
-    """The signer pays, and fails in the midst of signing: at the finest level nothing of a key is written."""
+    """The signer pays, and fails while signing: no log level writes any part of a key."""
     env = environment | sealed_keys(tmp_path, mnemonic) | {"LOG_LEVEL": "DEBUG"}
-    asked = await setup.approved("5.00")
+    requested = await setup.approved("5.00")
     log = tmp_path / "signer.log"
     async with signer_process(env, log), asyncio.timeout(60):
-        while (await setup.read(asked.id)).status != "confirmed":
+        while (await setup.read(requested.id)).status != "confirmed":
             await setup.driver.mine(1)
             await asyncio.sleep(0.1)
-        # An error from the depths of signing, with the key in some frame's hand.
+        # An error inside of signing, with the key in a local variable of a frame.
         second = await setup.approved("5.00")
         await database.execute("ALTER TABLE outgoing_transactions ADD CONSTRAINT nothing CHECK (nonce < 1) NOT VALID")
         while "signer_halted" not in log.read_text():

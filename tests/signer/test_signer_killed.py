@@ -1,4 +1,4 @@
-"""kill -9 at each named point between approval and confirmation: exactly one transfer, and the books know it."""
+"""kill -9 at each named point between approval and confirmation: exactly one transfer, and the ledgers agree."""
 
 import asyncio
 import signal
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.timeout(240)
 
 @pytest.fixture
 def network_options(point: str) -> Mapping[str, object]:
-    """A bump comes where it is wanted alone, however long a restart takes."""
+    """Fees are raised only at the points that need it, however long a restart takes."""
     return {"fee_bump_after_s": 2 if point == "bump_signed" else 86_400}
 
 
 async def finished(setup: SignerUnderTest, withdrawal_id: str) -> bool:
-    """One block more; whether it is confirmed, its gas booked, and nothing under way."""
+    """Mine one block. Returns whether it is confirmed, its gas booked, and nothing in flight."""
     await setup.driver.mine(1)
     sent = await setup.transactions(withdrawal_id)
     unbooked = [row for row in sent if row["gas_cost_raw"] != row["gas_booked_raw"]]
@@ -35,10 +35,10 @@ async def test_exactly_one_transfer(
 ) -> None:
     env = environment | sealed_keys(tmp_path, mnemonic)
     before = await setup.balance()
-    asked = await setup.request_payout("12.00")
-    await setup.services.approvals.approve(asked.id, setup.operator.id, setup.operator.code(), clock.now())
+    requested = await setup.request_payout("12.00")
+    await setup.services.approvals.approve(requested.id, setup.operator.id, setup.operator.code(), clock.now())
     stands_still = point == "bump_signed"
-    if stands_still:  # no block comes, so the fee is raised
+    if stands_still:  # no block is mined, so the fee is raised
         await setup.driver.call("evm_setAutomine", False)
     try:
         # When the signer is killed just there,
@@ -49,18 +49,18 @@ async def test_exactly_one_transfer(
                         await setup.driver.mine(1)
                     await asyncio.sleep(0.1)
             assert doomed.returncode == -signal.SIGKILL, doomed.log.read_text()[-3000:]
-        at_the_kill = (await setup.read(asked.id)).status
+        at_the_kill = (await setup.read(requested.id)).status
         # and another one is started,
         async with signer_process(env, tmp_path / "signer.log") as second, asyncio.timeout(60):
-            while not await finished(setup, asked.id):
+            while not await finished(setup, requested.id):
                 await asyncio.sleep(0.1)
             assert second.returncode is None
     finally:
         await setup.driver.call("evm_setAutomine", True)
     # then there is one transfer, and the states are what they should be.
     assert at_the_kill == STATUS_AT[point]
-    assert await setup.sent_to(asked.destination) == [12_000_000]
-    sent = await setup.transactions(asked.id)
+    assert await setup.sent_to(requested.destination) == [12_000_000]
+    sent = await setup.transactions(requested.id)
     assert [row["status"] for row in sent].count("confirmed") == 1
     assert {row["nonce"] for row in sent} == {0}
     assert len(sent) == 1 or stands_still

@@ -1,4 +1,4 @@
-"""Nodes that lose replies, forget transactions or go away: one transfer, and never a payment called failed for it."""
+"""Nodes that lose replies, forget transactions or are down: one transfer, and no payment is marked failed for it."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
@@ -34,27 +34,27 @@ def network_options() -> Mapping[str, object]:
 
 
 async def test_after_a_lost_reply_the_same_bytes_are_sent_again(setup: SignerUnderTest, proxy: EvmProxy) -> None:
-    asked = await setup.approved("12.00")
+    requested = await setup.approved("12.00")
     proxy.lost_replies = {"eth_sendRawTransaction"}
     for _ in range(3):
         try:
             await setup.signer.tick()
         except NodeUnavailable:
-            assert (await setup.read(asked.id)).status == "approved"  # nothing is known, nothing is claimed
-    assert await setup.sent_to(asked.destination) == [12_000_000]  # the node has it all the while
+            assert (await setup.read(requested.id)).status == "approved"  # nothing is known, so the status stays
+    assert await setup.sent_to(requested.destination) == [12_000_000]  # the node had it the whole time
     proxy.lost_replies = set()
-    await setup.until_confirmed(asked.id)
+    await setup.until_confirmed(requested.id)
     assert len(set(proxy.sent)) == 1
     assert len(await setup.transactions()) == 1
-    assert await setup.sent_to(asked.destination) == [12_000_000]
+    assert await setup.sent_to(requested.destination) == [12_000_000]
     await setup.check()
 
 
-async def test_what_the_node_has_already_counts_as_sent(
+async def test_a_transaction_that_the_node_knows_counts_as_sent(
     setup: SignerUnderTest, proxy: EvmProxy, still_chain: None
 ) -> None:
-    """The reply is lost, and the node, asked again, says that it knows the transaction."""
-    asked = await setup.approved("12.00")
+    """The reply is lost, and at the second attempt the node reports that it knows the transaction."""
+    requested = await setup.approved("12.00")
     proxy.lost_replies = {"eth_sendRawTransaction"}
     with pytest.raises(NodeUnavailable):
         await setup.signer.tick()
@@ -63,36 +63,38 @@ async def test_what_the_node_has_already_counts_as_sent(
     ((line,),) = await under_way("ethereum:test")
     assert line.txid == stored["txid"]
     assert (await setup.signer._tracker.broadcast(line)).value == "accepted"
-    assert (await setup.read(asked.id)).status == "submitted"
+    assert (await setup.read(requested.id)).status == "submitted"
     await setup.driver.mine(1)
-    await setup.until_confirmed(asked.id)
-    assert await setup.sent_to(asked.destination) == [12_000_000]
+    await setup.until_confirmed(requested.id)
+    assert await setup.sent_to(requested.destination) == [12_000_000]
 
 
-async def test_what_the_node_has_lost_is_sent_again(setup: SignerUnderTest, proxy: EvmProxy, still_chain: None) -> None:
-    asked = await setup.approved("12.00")
+async def test_a_transaction_that_the_node_lost_is_sent_again(
+    setup: SignerUnderTest, proxy: EvmProxy, still_chain: None
+) -> None:
+    requested = await setup.approved("12.00")
     await setup.rounds()
-    assert (await setup.read(asked.id)).status == "submitted"
+    assert (await setup.read(requested.id)).status == "submitted"
     for _ in range(3):
         await setup.driver.call("anvil_dropAllTransactions")
         await setup.rounds()
-        assert (await setup.read(asked.id)).status == "submitted"
+        assert (await setup.read(requested.id)).status == "submitted"
     await setup.driver.mine(1)
-    await setup.until_confirmed(asked.id)
+    await setup.until_confirmed(requested.id)
     assert len(proxy.sent) == 4
     assert len(set(proxy.sent)) == 1
-    assert await setup.sent_to(asked.destination) == [12_000_000]
+    assert await setup.sent_to(requested.destination) == [12_000_000]
     await setup.check()
 
 
-async def test_a_node_that_is_down_for_an_hour_delays_and_nothing_else(
+async def test_a_node_that_is_down_for_an_hour_only_delays_payments(
     setup: SignerUnderTest, proxy: EvmProxy, still_chain: None
 ) -> None:
     # Given a payout on its way and one that is approved only,
     on_its_way = await setup.approved("12.00")
     await setup.rounds()
     waits = await setup.approved("3.00")
-    # when the node is away, and has forgotten what it had when it comes back,
+    # when the node is down, and has lost its transactions afterwards,
     proxy.is_down = True
     for _ in range(60):
         clock.shift(timedelta(minutes=1))
@@ -101,7 +103,7 @@ async def test_a_node_that_is_down_for_an_hour_delays_and_nothing_else(
         assert [(await setup.read(one.id)).status for one in (on_its_way, waits)] == ["submitted", "approved"]
     await setup.driver.call("anvil_dropAllTransactions")
     proxy.is_down = False
-    # then both go out, once.
+    # then both are paid, once.
     await setup.rounds()
     await setup.driver.mine(1)
     for one in (on_its_way, waits):
@@ -113,24 +115,24 @@ async def test_a_node_that_is_down_for_an_hour_delays_and_nothing_else(
 
 
 async def test_a_refusal_is_shown_and_tried_again(setup: SignerUnderTest, proxy: EvmProxy) -> None:
-    asked = await setup.approved("12.00")
+    requested = await setup.approved("12.00")
     proxy.refuses = {"eth_sendRawTransaction": "the moon is in the wrong house"}
     await setup.rounds(2)
-    waiting = await setup.read(asked.id)
+    waiting = await setup.read(requested.id)
     assert (waiting.status, waiting.waiting_reason) == (
         "approved",
         "the node does not take the transaction; it is sent again",
     )
     assert await setup.alerts() == {"transaction_refused": "warning"}
     proxy.refuses = {}
-    assert (await setup.until_confirmed(asked.id)).waiting_reason is None
-    assert await setup.sent_to(asked.destination) == [12_000_000]
+    assert (await setup.until_confirmed(requested.id)).waiting_reason is None
+    assert await setup.sent_to(requested.destination) == [12_000_000]
 
 
-async def test_only_a_conflicting_final_transaction_frees_the_money(setup: SignerUnderTest, proxy: EvmProxy) -> None:
-    """Somebody else has the hot wallet's key, and uses the nonce. Until that is final the payout is under way."""
+async def test_only_a_conflicting_final_transaction_releases_the_money(setup: SignerUnderTest, proxy: EvmProxy) -> None:
+    """Somebody else has the hot wallet's key, and uses the nonce. Until that is final the payout stays in flight."""
     before = await setup.balance()
-    asked = await setup.approved("12.00")
+    requested = await setup.approved("12.00")
     proxy.refuses = {"eth_sendRawTransaction": "busy"}
     await setup.rounds()
     await setup.driver.call("anvil_impersonateAccount", setup.hot)
@@ -138,20 +140,20 @@ async def test_only_a_conflicting_final_transaction_frees_the_money(setup: Signe
     await setup.driver.call("anvil_stopImpersonatingAccount", setup.hot)
     proxy.refuses = {}
     await setup.rounds(2)
-    assert (await setup.read(asked.id)).status == "approved"
+    assert (await setup.read(requested.id)).status == "approved"
     await setup.driver.mine(3)
     await setup.rounds()
-    failed = await setup.read(asked.id)
+    failed = await setup.read(requested.id)
     assert (failed.status, failed.status_reason) == ("failed", "another transaction took its place")
     assert await setup.balance() == before
     assert (await setup.alerts())["nonce_taken"] == "critical"
-    assert await setup.sent_to(asked.destination) == []
+    assert await setup.sent_to(requested.destination) == []
 
 
-async def test_a_node_that_answers_counts_more_than_one_that_is_away(
+async def test_a_node_that_answers_is_preferred_to_one_that_is_down(
     chain_settings: Callable[..., Settings], setup: SignerUnderTest, proxy: EvmProxy
 ) -> None:
-    """The first node is away for days; the second says what it thinks of a transaction."""
+    """The first node is down for days; the second one answers."""
     config = load_networks(chain_settings().networks_file)["ethereum:test"]
     nodes = (NodeUrl("http://127.0.0.1:9"), NodeUrl(proxy.url))
     sender = EvmSender(msgspec.structs.replace(config, rpc_urls=nodes))

@@ -1,4 +1,4 @@
-"""Deposits to the hot wallet: tokens with gas that is brought, coins less their own, dust left where it is."""
+"""Deposits to the hot wallet: tokens with gas from the hot wallet, coins less their own gas, and no dust."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -30,7 +30,7 @@ def asset_options() -> Mapping[str, Mapping[str, int]]:
 
 
 @pytest.fixture
-async def bare(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> SignerUnderTest:
+async def gas_only(services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> SignerUnderTest:
     """A setup whose hot wallet has coins for gas and nothing else."""
     setup = await SignerUnderTest.open(services, driver, token, keys)
     await setup.top_up("ETH", 10**18)
@@ -39,108 +39,110 @@ async def bare(services: Services, driver: AnvilDriver, token: str, keys: Spendi
 
 
 async def sweep(setup: SignerUnderTest, rounds: int = 12) -> None:
-    """Rounds with blocks, each with a look at what may be swept; the accounts hold after every one."""
+    """Run rounds with blocks, each with a check of what may be swept; the ledgers are right after each."""
     for _ in range(rounds):
         setup.signer._swept_at = None
         await setup.rounds(blocks=1)
         await setup.check()
 
 
-async def test_tokens_are_swept_with_gas_from_the_hot_wallet(bare: SignerUnderTest) -> None:
-    invoices = [await bare.receive_payment("USDT", f"{10 + number}.00") for number in range(3)]
-    await bare.confirm_blocks()
-    credit, _ = await bare.balance()
-    await sweep(bare)
+async def test_tokens_are_swept_with_gas_from_the_hot_wallet(gas_only: SignerUnderTest) -> None:
+    invoices = [await gas_only.receive_payment("USDT", f"{10 + number}.00") for number in range(3)]
+    await gas_only.confirm_blocks()
+    credit, _ = await gas_only.balance()
+    await sweep(gas_only)
     owed_raw = sum(int(one.pay_in.amount_raw) for one in invoices)
-    assert await bare.driver.balance_of(bare.hot, bare.token) == owed_raw
+    assert await gas_only.driver.balance_of(gas_only.hot, gas_only.token) == owed_raw
     for one in invoices:
-        assert await bare.driver.balance_of(one.pay_in.address, bare.token) == 0
-    assert [len(await bare.transactions(purpose=purpose)) for purpose in ("gas", "sweep")] == [3, 3]
-    assert (await bare.balance())[0] == credit  # a sweep is nobody's loss
-    assert await bare.treasury_raw("USDT") == 0  # nor anybody's gain
-    moves = [*await bare.transactions(purpose="gas"), *await bare.transactions(purpose="sweep")]
+        assert await gas_only.driver.balance_of(one.pay_in.address, gas_only.token) == 0
+    assert [len(await gas_only.transactions(purpose=purpose)) for purpose in ("gas", "sweep")] == [3, 3]
+    assert (await gas_only.balance())[0] == credit  # a sweep costs the merchant nothing
+    assert await gas_only.treasury_raw("USDT") == 0  # and the treasury gains nothing
+    moves = [*await gas_only.transactions(purpose="gas"), *await gas_only.transactions(purpose="sweep")]
     spent = sum(row["gas_booked_raw"] for row in moves)
-    assert await bare.treasury_raw("ETH") == 10**18 - spent
+    assert await gas_only.treasury_raw("ETH") == 10**18 - spent
     assert await database.fetch_value("SELECT count(*) FROM sweep_candidates") == 0
     # What came is there to be paid out.
-    asked = await bare.approved("20.00")
-    await bare.until_confirmed(asked.id)
-    await bare.check()
+    requested = await gas_only.approved("20.00")
+    await gas_only.until_confirmed(requested.id)
+    await gas_only.check()
 
 
-async def test_dust_is_swept_with_the_rest_and_reconciled_to_the_unit(bare: SignerUnderTest) -> None:
-    # Given a paid invoice that strangers have sent specks to, and one that has nothing else,
-    paid = await bare.receive_payment("USDT", "10.00")
-    specks = {"USDT": 90_000, "ETH": 9 * 10**12}  # 0.9 % of the invoice; below the limit of 0.00001 ETH
-    for asset, amount_raw in specks.items():
-        await bare.send(asset, paid.pay_in.address, amount_raw)
-    await bare.send("USDT", paid.pay_in.address, 110_000)  # 1.1 %: a case
-    await bare.confirm_blocks()
+async def test_dust_is_swept_with_the_rest_and_reconciled_to_the_unit(gas_only: SignerUnderTest) -> None:
+    # Given a paid invoice that strangers have sent dust to, and one that has nothing else,
+    paid = await gas_only.receive_payment("USDT", "10.00")
+    dust = {"USDT": 90_000, "ETH": 9 * 10**12}  # 0.9 % of the invoice; below the limit of 0.00001 ETH
+    for asset, amount_raw in dust.items():
+        await gas_only.send(asset, paid.pay_in.address, amount_raw)
+    await gas_only.send("USDT", paid.pay_in.address, 110_000)  # 1.1 %: a case
+    await gas_only.confirm_blocks()
     assert (await balance(SUSPENSE, "USDT"))[0] == 90_000 + 110_000
-    assert (await balance(SUSPENSE, "ETH"))[0] == specks["ETH"]
+    assert (await balance(SUSPENSE, "ETH"))[0] == dust["ETH"]
     # when deposits are swept,
-    await sweep(bare)
-    # then the tokens are at the hot wallet, what is not worth its gas is where it was, and all is accounted for.
-    assert await bare.driver.balance_of(bare.hot, bare.token) == int(paid.pay_in.amount_raw) + 90_000 + 110_000
-    run = await repository.run(await bare.services.reconciliation.run(clock.now(), full=True))
+    await sweep(gas_only)
+    # then the tokens are in the hot wallet, what is not worth its gas stays, and everything is in the ledgers.
+    assert (
+        await gas_only.driver.balance_of(gas_only.hot, gas_only.token) == int(paid.pay_in.amount_raw) + 90_000 + 110_000
+    )
+    run = await repository.run(await gas_only.services.reconciliation.run(clock.now(), full=True))
     assert run is not None
     assert (run.status, run.figures["deposits"]["dust"], run.figures["deposits"]["stray"]) == ("clean", 2, 0)
 
 
-async def test_an_address_is_swept_each_time_it_is_paid(bare: SignerUnderTest) -> None:
-    await bare.receive_payment("USDT", "10.00")
-    await bare.confirm_blocks()
-    await sweep(bare)
-    (first,) = await bare.transactions(purpose="sweep")
-    await bare.send("USDT", first["from_address"], 7_000_000)  # a second transfer: in review, and ours to keep safe
-    await bare.confirm_blocks()
-    await sweep(bare)
-    assert [row["nonce"] for row in await bare.transactions(purpose="sweep")] == [0, 1]
-    assert await bare.driver.balance_of(bare.hot, bare.token) == first["amount_raw"] + 7_000_000
+async def test_an_address_is_swept_each_time_it_is_paid(gas_only: SignerUnderTest) -> None:
+    await gas_only.receive_payment("USDT", "10.00")
+    await gas_only.confirm_blocks()
+    await sweep(gas_only)
+    (first,) = await gas_only.transactions(purpose="sweep")
+    await gas_only.send("USDT", first["from_address"], 7_000_000)  # a second transfer: in review, and ours to keep safe
+    await gas_only.confirm_blocks()
+    await sweep(gas_only)
+    assert [row["nonce"] for row in await gas_only.transactions(purpose="sweep")] == [0, 1]
+    assert await gas_only.driver.balance_of(gas_only.hot, gas_only.token) == first["amount_raw"] + 7_000_000
 
 
-async def test_coins_are_swept_less_their_own_gas_and_nothing_stays(bare: SignerUnderTest) -> None:
-    paid = await bare.receive_payment("ETH", "0.50")
-    await bare.confirm_blocks()
-    hot_before = await bare.driver.balance_of(bare.hot)
-    await sweep(bare, 6)
-    (swept,) = await bare.transactions(purpose="sweep")
-    assert await bare.driver.balance_of(paid.pay_in.address) == 0
+async def test_coins_are_swept_completely_less_their_own_gas(gas_only: SignerUnderTest) -> None:
+    paid = await gas_only.receive_payment("ETH", "0.50")
+    await gas_only.confirm_blocks()
+    hot_before = await gas_only.driver.balance_of(gas_only.hot)
+    await sweep(gas_only, 6)
+    (swept,) = await gas_only.transactions(purpose="sweep")
+    assert await gas_only.driver.balance_of(paid.pay_in.address) == 0
     amount_raw = int(paid.pay_in.amount_raw)
     assert swept["amount_raw"] + swept["gas_cost_raw"] == amount_raw
-    assert await bare.driver.balance_of(bare.hot) == hot_before + swept["amount_raw"]
-    assert await bare.treasury_raw("ETH") == 10**18 - swept["gas_cost_raw"]
-    assert (await bare.balance("ETH"))[0] == int(paid.net_raw)
+    assert await gas_only.driver.balance_of(gas_only.hot) == hot_before + swept["amount_raw"]
+    assert await gas_only.treasury_raw("ETH") == 10**18 - swept["gas_cost_raw"]
+    assert (await gas_only.balance("ETH"))[0] == int(paid.net_raw)
 
 
-async def test_dust_is_not_swept(bare: SignerUnderTest) -> None:
-    first = await bare.receive_payment("USDT", "0.50")
-    await bare.receive_payment("ETH", "0.0005")
-    await bare.confirm_blocks()
-    await sweep(bare, 4)
-    assert await bare.transactions(purpose="sweep") == []
-    assert await bare.transactions(purpose="gas") == []
+async def test_dust_is_not_swept(gas_only: SignerUnderTest) -> None:
+    first = await gas_only.receive_payment("USDT", "0.50")
+    await gas_only.receive_payment("ETH", "0.0005")
+    await gas_only.confirm_blocks()
+    await sweep(gas_only, 4)
+    assert await gas_only.transactions(purpose="sweep") == []
+    assert await gas_only.transactions(purpose="gas") == []
     assert await database.fetch_value("SELECT count(*) FROM sweep_candidates") == 0
     # Until there is enough of it.
-    await bare.send("USDT", first.pay_in.address, MIN_USDT_RAW)
-    await bare.confirm_blocks()
-    await sweep(bare)
-    assert await bare.driver.balance_of(bare.hot, bare.token) == int(first.pay_in.amount_raw) + MIN_USDT_RAW
+    await gas_only.send("USDT", first.pay_in.address, MIN_USDT_RAW)
+    await gas_only.confirm_blocks()
+    await sweep(gas_only)
+    assert await gas_only.driver.balance_of(gas_only.hot, gas_only.token) == int(first.pay_in.amount_raw) + MIN_USDT_RAW
 
 
-async def test_coins_that_are_not_worth_their_gas_wait_for_cheaper_gas(bare: SignerUnderTest) -> None:
-    paid = await bare.receive_payment("ETH", "0.002")
-    await bare.confirm_blocks()
-    await bare.driver.call("anvil_setNextBlockBaseFeePerGas", hex(100 * 10**9))
-    await bare.driver.mine(1)
-    bare.signer._swept_at = None
-    await bare.rounds()
-    assert await bare.transactions(purpose="sweep") == []
-    await bare.driver.call("anvil_setNextBlockBaseFeePerGas", hex(10**9))
-    await bare.driver.mine(1)
+async def test_coins_that_are_not_worth_their_gas_wait_for_cheaper_gas(gas_only: SignerUnderTest) -> None:
+    paid = await gas_only.receive_payment("ETH", "0.002")
+    await gas_only.confirm_blocks()
+    await gas_only.driver.call("anvil_setNextBlockBaseFeePerGas", hex(100 * 10**9))
+    await gas_only.driver.mine(1)
+    gas_only.signer._swept_at = None
+    await gas_only.rounds()
+    assert await gas_only.transactions(purpose="sweep") == []
+    await gas_only.driver.call("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+    await gas_only.driver.mine(1)
     clock.shift(timedelta(hours=2))
-    await sweep(bare, 6)
-    assert await bare.driver.balance_of(paid.pay_in.address) == 0
+    await sweep(gas_only, 6)
+    assert await gas_only.driver.balance_of(paid.pay_in.address) == 0
 
 
 async def test_without_gas_nothing_is_swept_and_nothing_is_lost(
@@ -157,16 +159,16 @@ async def test_without_gas_nothing_is_swept_and_nothing_is_lost(
     assert await setup.driver.balance_of(setup.hot, setup.token) > 10_000_000
 
 
-async def test_gas_goes_to_addresses_of_ours_alone(bare: SignerUnderTest) -> None:
-    """Whoever can write to the database names an address of his own, with tokens on it, and waits for gas."""
-    paid = await bare.receive_payment("USDT", "10.00")
-    await bare.confirm_blocks()
+async def test_gas_goes_only_to_our_own_addresses(gas_only: SignerUnderTest) -> None:
+    """An attacker who can write to the database adds an address with tokens, and waits for gas."""
+    paid = await gas_only.receive_payment("USDT", "10.00")
+    await gas_only.confirm_blocks()
     thief = new_address()
-    await bare.send("USDT", thief, 50_000_000)
-    await bare.confirm_blocks()
+    await gas_only.send("USDT", thief, 50_000_000)
+    await gas_only.confirm_blocks()
     await as_superuser(f"UPDATE deposit_addresses SET address = '{thief}' WHERE address = '{paid.pay_in.address}'")
-    bare.signer._swept_at = None
+    gas_only.signer._swept_at = None
     with pytest.raises(NotOurs):
-        await bare.signer.tick()
-    assert await bare.driver.balance_of(thief) == 0
-    assert await bare.transactions(purpose="gas") == []
+        await gas_only.signer.tick()
+    assert await gas_only.driver.balance_of(thief) == 0
+    assert await gas_only.transactions(purpose="gas") == []

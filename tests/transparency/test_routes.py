@@ -71,7 +71,7 @@ async def test_another_merchants_ledger_cant_be_read(new_integrator: NewIntegrat
 
 
 @pytest.mark.parametrize(
-    ("asked", "status"),
+    ("query", "status"),
     [
         ({"asset": "USDT"}, 400),
         ({"asset": "USDT", "chain": "ethereum", "checkpoint": "x"}, 400),
@@ -81,9 +81,9 @@ async def test_another_merchants_ledger_cant_be_read(new_integrator: NewIntegrat
     ],
 )
 async def test_wrong_parameters_of_a_proof_are_refused(
-    integrator: Integrator, asked: dict[str, str], status: int
+    integrator: Integrator, query: dict[str, str], status: int
 ) -> None:
-    assert (await integrator.get("/ledger/proof", **asked)).status_code == status
+    assert (await integrator.get("/ledger/proof", **query)).status_code == status
 
 
 async def test_the_proof_needs_the_scope_of_the_balance(new_integrator: NewIntegrator) -> None:

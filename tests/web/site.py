@@ -1,4 +1,4 @@
-"""A small site behind the real edge, guard, limiter and renderer, for tests of what they do to any route."""
+"""A small site behind the real edge, guard, limiter and renderer, to test them on any route."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,7 +39,7 @@ class NewThing(msgspec.Struct, forbid_unknown_fields=True):
 
 @get("/things", opt=requires(Scope.INVOICES_READ))
 async def list_things(request: Request[Any, Any, Any], principal: Principal) -> dict[str, Any]:
-    """Whose things, and which page was asked for."""
+    """The caller's things, and the requested page."""
     query = paging.parse_query(request.scope["query_string"], {"limit", "cursor", "status"})
     page = paging.parse_page(query)
     return {"merchant_id": principal.merchant_id, "mode": principal.mode, "limit": page.limit, "query": query}
@@ -47,7 +47,7 @@ async def list_things(request: Request[Any, Any, Any], principal: Principal) -> 
 
 @post("/things", opt=requires(Scope.INVOICES_WRITE))
 async def make_thing(data: NewThing, principal: Principal) -> dict[str, Any]:
-    """What was understood."""
+    """The parsed body."""
     return {"name": data.name, "merchant_id": principal.merchant_id}
 
 
@@ -121,6 +121,6 @@ def served_site() -> Edge:
 
 
 def client(site: Edge, address: str = CUSTOMER_ADDRESS) -> httpx.AsyncClient:
-    """A client of the site that comes from `address`."""
+    """A client of the site with this address."""
     transport = httpx.ASGITransport(app=site, client=(address, 40000), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="https://pay.example.test")

@@ -12,13 +12,13 @@ from app.web.csv_text import line
 
 
 def written(cell: object) -> str:
-    """The cell as a reader of CSV gets it."""
+    """The cell as a CSV reader parses it."""
     ((text,),) = csv.reader(io.StringIO(line([cell]).decode(), newline=""))
     return text
 
 
 def as_documented(text: str) -> str:
-    """What docs/exports.md tells a program to do."""
+    """Read a cell as docs/exports.md tells programs to."""
     return text.removeprefix("'")
 
 
@@ -76,5 +76,5 @@ def test_a_program_reads_back_what_was_written(text: str) -> None:
     assert as_documented(written(text)) == text
 
 
-def test_stored_text_turns_nothing() -> None:
+def test_stored_text_reverses_nothing() -> None:
     assert written("a\u202eb") == "ab"

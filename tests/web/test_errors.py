@@ -1,4 +1,4 @@
-"""Every fault ends in the envelope or a page, with the right status and nothing of our inside."""
+"""Every fault ends in the envelope or a page, with the right status and no internal details."""
 
 import json
 
@@ -28,8 +28,8 @@ async def key(settings: Settings) -> IssuedKey:
     return await api_key(settings.api_key_peppers, scopes=["invoices.write"])
 
 
-def told(answer: httpx.Response) -> tuple[int, str]:
-    """Status and code, after a look at the envelope's form."""
+def outcome(answer: httpx.Response) -> tuple[int, str]:
+    """Check the envelope's form. Returns the status and the code."""
     body = answer.json()
     assert set(body) == {"error"}
     assert set(body["error"]) == {"code", "message", "request_id"}
@@ -40,20 +40,20 @@ def told(answer: httpx.Response) -> tuple[int, str]:
 
 async def test_faults_of_routing_and_validation(settings: Settings, key: IssuedKey) -> None:
     async with client(make_site(settings)) as http:
-        assert told(await http.get("/api/nothing")) == (404, "NOT_FOUND")
-        assert told(await http.get("/api")) == (404, "NOT_FOUND")
-        assert told(await http.get("/api/v1/merchant/%00")) == (404, "NOT_FOUND")
-        assert told(await http.get(f"{THINGS}/a%00b", headers=key.bearer)) == (404, "NOT_FOUND")
+        assert outcome(await http.get("/api/nothing")) == (404, "NOT_FOUND")
+        assert outcome(await http.get("/api")) == (404, "NOT_FOUND")
+        assert outcome(await http.get("/api/v1/merchant/%00")) == (404, "NOT_FOUND")
+        assert outcome(await http.get(f"{THINGS}/a%00b", headers=key.bearer)) == (404, "NOT_FOUND")
         deleted = await http.delete(THINGS, headers=key.bearer)
-        assert told(deleted) == (405, "METHOD_NOT_ALLOWED")
+        assert outcome(deleted) == (405, "METHOD_NOT_ALLOWED")
         assert {"GET", "POST"} <= set(deleted.headers["Allow"].split(", "))
         options = await http.options(THINGS)
-        assert told(options) == (405, "METHOD_NOT_ALLOWED")
+        assert outcome(options) == (405, "METHOD_NOT_ALLOWED")
         assert options.headers["Allow"] == "GET, HEAD, POST"
         missing = await http.get("/api/typed")
-        assert told(missing) == (400, "INVALID_INPUT")
+        assert outcome(missing) == (400, "INVALID_INPUT")
         wrong = await http.get("/api/typed?count=many")
-        assert told(wrong) == (400, "INVALID_INPUT")
+        assert outcome(wrong) == (400, "INVALID_INPUT")
         assert wrong.json()["error"]["message"].startswith("count: ")
 
 
@@ -67,7 +67,7 @@ async def test_faults_of_routing_and_validation(settings: Settings, key: IssuedK
         DatabaseUnavailable,
     ],
 )
-def test_what_the_database_could_not_do_for_now_may_be_repeated(error: type[Exception]) -> None:
+def test_temporary_database_errors_may_be_repeated(error: type[Exception]) -> None:
     fault = classify(error("details of ours"))
     assert (fault.status, fault.code) == (503, "UNAVAILABLE")
     assert fault.retry_after_s is not None
@@ -78,7 +78,7 @@ async def test_a_bug_is_logged_and_its_answer_reveals_nothing(settings: Settings
     async with client(make_site(settings)) as http:
         with capture_logs([structlog.contextvars.merge_contextvars]) as logged:
             answer = await http.get("/api/boom", headers={"X-Request-Id": "support-42"})
-        assert told(answer) == (500, "INTERNAL")
+        assert outcome(answer) == (500, "INTERNAL")
         assert "swordfish" not in answer.text
         assert [(line["event"], line["request_id"]) for line in logged] == [("request_failed", "support-42")]
         assert "swordfish" in str(logged[0]["exc_info"])
@@ -86,9 +86,9 @@ async def test_a_bug_is_logged_and_its_answer_reveals_nothing(settings: Settings
         assert page.status_code == 500
         assert page.headers["Content-Type"].startswith("text/html")
         assert "swordfish" not in page.text
-        lost = await http.get("/nowhere")
-        assert lost.status_code == 404
-        assert lost.headers["Content-Type"].startswith("text/html")
+        unreadable = await http.get("/nowhere")
+        assert unreadable.status_code == 404
+        assert unreadable.headers["Content-Type"].startswith("text/html")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_a_bug_is_logged_and_its_answer_reveals_nothing(settings: Settings
 async def test_bad_bodies_are_refused_by_name(settings: Settings, key: IssuedKey, body: bytes, message: str) -> None:
     async with client(make_site(settings)) as http:
         answer = await http.post(THINGS, content=body, headers=key.bearer | JSON)
-    assert told(answer) == (400, "INVALID_INPUT")
+    assert outcome(answer) == (400, "INVALID_INPUT")
     assert answer.json()["error"]["message"].startswith(message)
 
 
@@ -148,11 +148,11 @@ async def test_content_types_and_sizes(settings: Settings, key: IssuedKey) -> No
     async with client(make_site(settings)) as http:
         for kind in ("text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", ""):
             answer = await http.post(THINGS, content=b"{}", headers={**key.bearer, "Content-Type": kind})
-            assert told(answer) == (415, "UNSUPPORTED_MEDIA_TYPE"), kind
+            assert outcome(answer) == (415, "UNSUPPORTED_MEDIA_TYPE"), kind
         too_large = await http.post(THINGS, content=b" " * (MAX_BODY_BYTES + 1), headers=key.bearer | JSON)
-        assert told(too_large) == (413, "BODY_TOO_LARGE")
+        assert outcome(too_large) == (413, "BODY_TOO_LARGE")
         unannounced = await http.post(THINGS, content=in_pieces(), headers=key.bearer | JSON)  # type: ignore[arg-type]
-        assert told(unannounced) == (413, "BODY_TOO_LARGE")
+        assert outcome(unannounced) == (413, "BODY_TOO_LARGE")
         fits = await http.post(THINGS, content=b'{"name":"a"}'.ljust(MAX_BODY_BYTES), headers=key.bearer | JSON)
         assert fits.status_code == 201
 
@@ -176,7 +176,7 @@ async def test_lists_are_asked_for_strictly(settings: Settings, key: IssuedKey) 
             "status=%ff": "query",
         }.items():
             answer = await http.get(f"{THINGS}?{query}", headers=key.bearer)
-            assert told(answer) == (400, "INVALID_INPUT"), query
+            assert outcome(answer) == (400, "INVALID_INPUT"), query
             assert answer.json()["error"]["message"].startswith(f"{field}: "), query
         fine = await http.get(f"{THINGS}?limit=100&status=paid", headers=key.bearer)
         assert fine.json()["limit"] == 100
@@ -213,7 +213,7 @@ async def test_no_input_makes_a_5xx(settings: Settings, key: IssuedKey) -> None:
             ):
                 assert answer.status_code < 500, run
                 if answer.status_code >= 400:
-                    told(answer)
+                    outcome(answer)
 
 
 async def raw_get(site: object, path: bytes, query: bytes, presented: bytes) -> httpx.Response:

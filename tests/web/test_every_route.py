@@ -65,7 +65,7 @@ TEXTS += [
 TEXTS += [b"0001-01-01", b"9999-12-31", b"99999-01-01", b"2026-02-30", b"a@example.test", b"INV-0000000000"]
 VALUES = NUMBERS + TEXTS
 MANY_TIMES_LENGTH = 100
-"""What stands in every parameter of one query has at most so many bytes."""
+"""The most bytes of a value that is repeated in every parameter of one query."""
 
 QUERY_NAMES: list[bytes] = (
     b"after before cursor limit status state severity asset chain currency mode from to created_from created_to "
@@ -129,7 +129,7 @@ BODIES: list[tuple[bytes | None, bytes]] = [
 
 @dataclass(frozen=True)
 class PageRequest:
-    """A request as bytes have it."""
+    """A request as bytes."""
 
     who: Who
     method: str
@@ -147,15 +147,15 @@ class Caller:
     who: dict[Who, tuple[tuple[bytes, bytes], ...]] = field(default_factory=dict)
     sent: int = 0
 
-    async def status(self, asked: PageRequest) -> int:
-        """Of the answer; 0 where there was none, 500 where the app failed outright."""
+    async def status(self, request: PageRequest) -> int:
+        """Send the request. Returns the status; 0 if there was no answer, 500 if the app raised."""
         self.sent += 1
-        number, bodies, answered = self.sent, iter([asked.body]), [0]
-        headers = [(b"host", b"pay.example.test"), *self.who[asked.who], *asked.headers]
-        replaced = {name for name, _ in asked.headers}
-        headers = [header for header in headers if header in asked.headers or header[0] not in replaced]
-        if asked.body and b"content-length" not in replaced:
-            headers.append((b"content-length", b"%d" % len(asked.body)))
+        number, bodies, answered = self.sent, iter([request.body]), [0]
+        headers = [(b"host", b"pay.example.test"), *self.who[request.who], *request.headers]
+        replaced = {name for name, _ in request.headers}
+        headers = [header for header in headers if header in request.headers or header[0] not in replaced]
+        if request.body and b"content-length" not in replaced:
+            headers.append((b"content-length", b"%d" % len(request.body)))
 
         async def receive() -> dict[str, Any]:
             body = next(bodies, None)
@@ -175,11 +175,11 @@ class Caller:
             "server": ("127.0.0.1", "8000"),
             "client": (f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", "40000"),
             "scheme": "http",
-            "method": asked.method,
+            "method": request.method,
             "root_path": "",
-            "path": unquote_to_bytes(asked.path).decode(errors="replace"),
-            "raw_path": asked.path,
-            "query_string": asked.query,
+            "path": unquote_to_bytes(request.path).decode(errors="replace"),
+            "raw_path": request.path,
+            "query_string": request.query,
             "headers": headers,
         }
         try:
@@ -197,7 +197,7 @@ def routes(app: Edge) -> Iterator[tuple[str, str]]:
 
 
 def filled(template: str, ids: Mapping[str, str]) -> bytes:
-    """A path with names of what is there."""
+    """The path with existing ids."""
     return re.sub(r"\{(\w+)(?::\w+)?\}", lambda part: quote(ids.get(part[1], "1")), template).encode()
 
 
@@ -230,11 +230,11 @@ def variants(method: str, template: str, right: PageRequest, fields: Mapping[str
         yield replace(right, headers=sent, body=body)
         if kind == FORM:
             yield replace(right, headers=sent, body=right.body + b"&" + body)
-    for name in fields:
-        if name != "csrf_token":
-            others = encoded({other: value for other, value in fields.items() if other != name})
+    for changed in fields:
+        if changed != "csrf_token":
+            others = encoded({other: value for other, value in fields.items() if other != changed})
             for value in VALUES:
-                yield replace(right, body=others + b"&" + quote(name).encode() + b"=" + value)
+                yield replace(right, body=others + b"&" + quote(changed).encode() + b"=" + value)
 
 
 async def names_that_nothing_has(caller: Caller, ids: Mapping[str, str], tokens: Mapping[str, str]) -> None:
@@ -246,16 +246,16 @@ async def names_that_nothing_has(caller: Caller, ids: Mapping[str, str], tokens:
         for number in ("0", "-1", "2147483648", str(2**63 - 1), str(2**63), "9" * 78, "9" * 5_000):
             path = filled(template, {**ids, **dict.fromkeys(re.findall(r"\{(\w+):int\}", template), number)})
             body = encoded({"csrf_token": tokens[who]}) if who in tokens else b""
-            query = encoded({form_keys.PARAMETER: form_keys.new_key()})  # else a page with a form leads to itself first
+            query = encoded({form_keys.PARAMETER: form_keys.new_key()})  # else a page with a form redirects to itself
             headers, body = ((b"content-type", FORM),), body if method == "POST" else b""
-            asked = PageRequest(who, method, path, query, headers, body)
-            assert await caller.status(asked) == 404, asked
+            request = PageRequest(who, method, path, query, headers, body)
+            assert await caller.status(request) == 404, request
     for name in (b"a" * 300, b"a/" * 3_000, b"css", b"css/app.css/x", b"..%2f..%2fpyproject.toml", b"%00"):
         assert await caller.status(PageRequest("stranger", "GET", b"/static/" + name)) == 404, name
 
 
 def those_who_may(template: str) -> tuple[tuple[Who, float], ...]:
-    """Who asks for a route, and how often: those who get far the most."""
+    """Who requests a route, and with what share: those who get far send the most."""
     if template.startswith("/desk"):
         return ("operator", 1), ("owner", 0.1), ("stranger", 0.1)
     if template.startswith("/account"):
@@ -273,7 +273,7 @@ def encoded(fields: Mapping[str, str]) -> bytes:
 
 
 def fields_of(page: str) -> dict[str, str]:
-    """The fields of a page's forms, with what stands in them or something likely."""
+    """The fields of a page's forms, with their values or a plausible one."""
     found = dict.fromkeys(re.findall(r'<(?:input|select|textarea)[^>]*? name="([^"]+)"', page), "1")
     for name, value in re.findall(r'<input[^>]*? name="([^"]+)"[^>]*? value="([^"]*)"', page):
         found[name] = value
@@ -338,12 +338,12 @@ async def test_no_route_fails_whatever_is_sent(
                 elif method != "GET":
                     headers = ((b"content-type", JSON if who == "integrator" else FORM),)
                 right = PageRequest(who, method, path, headers=headers, body=encoded(fields))
-                for place, asked in enumerate(variants(method, template, right, fields)):
+                for place, request in enumerate(variants(method, template, right, fields)):
                     if place and dice.random() >= KEPT * often:
                         continue
-                    status = await caller.status(asked)
+                    status = await caller.status(request)
                     if not 100 <= status < 500:
-                        failed.append(f"{status} for {method} {template}: {str(asked)[:600]}")
+                        failed.append(f"{status} for {method} {template}: {str(request)[:600]}")
     failed += [str(line) for line in logged if line["event"] == "request_failed"]
     print(f"FUZZ_SEED={SEED}: {caller.sent} requests", *failed, sep="\n")
     assert failed == []

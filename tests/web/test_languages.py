@@ -1,4 +1,4 @@
-"""The catalogues: whole, in step with the sources, and saying what the source says."""
+"""The catalogues are complete, in step with the sources, and keep placeholders and marks."""
 
 import re
 import tomllib
@@ -36,7 +36,7 @@ def sentences(code: str) -> Iterator[tuple[Message, list[str], list[str]]]:
         if message.id:
             ids = list(message.id) if isinstance(message.id, tuple) else [message.id]
             strings = list(message.string) if isinstance(message.string, tuple) else [message.string]
-            yield message, ids, strings
+            yield message, [str(each) for each in ids], [str(each or "") for each in strings]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_a_sentence_keeps_its_names_and_marks(code: str) -> None:
     for message, ids, strings in sentences(code):
         for form in strings:
             wanted, got = placeholders(ids[-1]), placeholders(form)
-            # A dual or singular says its number by the word itself.
+            # A dual or singular may express its number by the word itself.
             assert got == wanted or (message.pluralizable and got == wanted - {"%(n)s"}), form
             assert re.findall(r"</?\w+>", form) == re.findall(r"</?\w+>", ids[0]), form
             assert form == form.strip()
@@ -88,7 +88,7 @@ def placeholders(text: str) -> set[str]:
 @pytest.mark.parametrize("code", CODES)
 def test_plural_forms_go_by_the_language_s_rules(code: str) -> None:
     locale, plural = Locale.parse(code, sep="-"), catalogue(code)
-    form_of = {}
+    form_of: dict[str, int] = {}
     for n in [*range(1_200), 10_000, 1_000_000]:
         index = eval_plural(plural.plural_expr, n)
         rule = locale.plural_form(n) if code != "es" else ("one" if n == 1 else "other")
@@ -102,7 +102,7 @@ def eval_plural(expression: str, n: int) -> int:
     return int(c2py(expression)(n))
 
 
-def test_arabic_counts_as_it_speaks() -> None:
+def test_arabic_has_its_plural_forms() -> None:
     def minutes(n: int) -> str:
         arabic = LANGUAGE["ar"]
         return arabic.ngettext("About %(n)s minute to go", "About %(n)s minutes to go", n) % {"n": arabic.count(n)}
@@ -118,7 +118,7 @@ def test_arabic_counts_as_it_speaks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "expected"),
     [
         ("en", "Jan 31, 2026, 9:05:00 PM UTC"),
         ("de", "31.01.2026, 21:05:00 UTC"),
@@ -126,10 +126,10 @@ def test_arabic_counts_as_it_speaks() -> None:
         ("zh-Hans", "2026年1月31日 21:05:00 UTC"),
     ],
 )
-def test_a_moment_reads_as_in_the_language_and_in_utc(code: str, said: str) -> None:
+def test_a_moment_reads_as_in_the_language_and_in_utc(code: str, expected: str) -> None:
     east = timezone(timedelta(hours=3))
     moment = LANGUAGE[code].moment(datetime(2026, 2, 1, 0, 5, tzinfo=east))
-    assert re.sub(r"\s", " ", moment) == said
+    assert re.sub(r"\s", " ", moment) == expected
     assert "2026" in LANGUAGE["ar"].moment(datetime(2026, 2, 1, tzinfo=UTC)), "ASCII digits beside ASCII amounts"
 
 
@@ -138,7 +138,7 @@ def test_figures_are_grouped_as_in_the_language() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "header", "code"),
+    ("wanted_code", "header", "code"),
     [
         (None, "", "en"),
         ("de", "ar", "de"),
@@ -152,8 +152,10 @@ def test_figures_are_grouped_as_in_the_language() -> None:
         (None, "xx," * 5_000 + "de", "en"),
     ],
 )
-def test_the_language_is_the_one_asked_for_or_the_best_accepted(asked: str | None, header: str, code: str) -> None:
-    assert choose(asked, header).code == code
+def test_the_language_is_the_one_asked_for_or_the_best_accepted(
+    wanted_code: str | None, header: str, code: str
+) -> None:
+    assert choose(wanted_code, header).code == code
 
 
 def test_only_arabic_runs_from_the_right() -> None:

@@ -35,7 +35,7 @@ async def test_head_is_get_without_a_body(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("db", "valkey")
-async def test_allow_names_head_wherever_it_names_get(settings: Settings) -> None:
+async def test_allow_lists_head_wherever_it_lists_get(settings: Settings) -> None:
     async with client(make_site(settings)) as http:
         for method, path, allowed in (
             ("POST", "/page", "GET, HEAD, OPTIONS"),
@@ -81,12 +81,12 @@ async def test_an_api_path_has_one_spelling(settings: Settings) -> None:
     key = await api_key(settings.api_key_peppers)
     async with client(make_site(settings)) as http:
 
-        async def ask(path: str) -> tuple[int, Any]:
+        async def send_request(path: str) -> tuple[int, Any]:
             answer = await http.get(f"https://pay.example.test{path}", headers=key.bearer)
             return answer.status_code, answer.json().get("error", {}).get("code")
 
-        assert await ask(THINGS) == (200, None)
-        assert await ask(f"{THINGS}/a") == (200, None)
+        assert await send_request(THINGS) == (200, None)
+        assert await send_request(f"{THINGS}/a") == (200, None)
         for path in (
             f"{THINGS}/",
             f"{THINGS}//",
@@ -98,4 +98,4 @@ async def test_an_api_path_has_one_spelling(settings: Settings) -> None:
             f"{THINGS}%2F",
             THINGS.replace("/v1/", "/v1%2F"),
         ):
-            assert await ask(path) == (404, "NOT_FOUND"), path
+            assert await send_request(path) == (404, "NOT_FOUND"), path

@@ -29,7 +29,7 @@ BROKEN = (b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a
 
 
 @pytest.mark.usefixtures("db", "valkey")
-async def test_no_face_names_its_server(
+async def test_no_answer_names_the_server(
     chain_settings: Callable[..., Settings], environment: dict[str, str], tmp_path: Path
 ) -> None:
     chain_settings()  # writes the networks file that the environment names
@@ -37,8 +37,8 @@ async def test_no_face_names_its_server(
         for path in FACES:
             for method in ("GET", "POST", "OPTIONS", "HEAD"):
                 answer = await app.client.request(method, path, headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
-                told = [answer.headers.get_list(name) for name in ("server", "x-powered-by", "via")]
-                assert told == [["web"], [], []], f"{method} {path}"
+                named = [answer.headers.get_list(name) for name in ("server", "x-powered-by", "via")]
+                assert named == [["web"], [], []], f"{method} {path}"
                 assert "granian" not in str(answer.headers).lower() + answer.text.lower(), f"{method} {path}"
                 assert answer.status_code < 500, f"{method} {path}"
                 assert answer.headers.get("content-type", "").count("charset") <= 1, f"{method} {path}"
@@ -54,12 +54,12 @@ async def answer_to(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
     await writer.drain()
-    said = b""
+    received = b""
     try:
         async with asyncio.timeout(1):
             while chunk := await reader.read(65_536):
-                said += chunk
+                received += chunk
     except (TimeoutError, ConnectionError):
         pass
     writer.close()
-    return said
+    return received

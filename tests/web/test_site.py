@@ -1,4 +1,4 @@
-"""What any host answers: front page, icons, robots.txt, and the well-known addresses."""
+"""The front page, icons, robots.txt, and the well-known addresses."""
 
 import re
 import struct
@@ -21,7 +21,7 @@ PAGES = Pages()
 
 
 def host(settings: Settings) -> httpx.AsyncClient:
-    """A client of a host that has nothing else."""
+    """A client of a host that serves only these routes."""
     app = Litestar(
         site.routes(PAGES, settings),
         exception_handlers=exception_handlers(PAGES.error),
@@ -41,12 +41,12 @@ async def test_the_front_page_says_what_this_is_and_who_runs_it(settings: Settin
     assert "security.txt" not in plain.text
     named = replace(settings, operator_name="Harbour <&> Co", operator_url="https://harbour.example/")
     async with host(replace(named, security_contacts=("mailto:a@example.com",))) as http:
-        told = (await http.get("/")).text
+        front_page = (await http.get("/")).text
     assert (
         'Run by <a href="https://harbour.example/" rel="noopener noreferrer"><bdi>Harbour &lt;&amp;&gt; Co</bdi>'
-        in told
+        in front_page
     )
-    assert 'href="/.well-known/security.txt"' in told
+    assert 'href="/.well-known/security.txt"' in front_page
 
 
 async def test_icons_and_robots(settings: Settings) -> None:
@@ -70,7 +70,7 @@ async def test_security_txt_is_there_where_a_contact_is_set(settings: Settings) 
     async with host(replace(settings, security_contacts=contacts)) as http:
         answer = await http.get("/.well-known/security.txt")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    fields = [tuple(line.split(": ", 1)) for line in answer.text.splitlines()]
+    fields = [(name, value) for name, _, value in (line.partition(": ") for line in answer.text.splitlines())]
     assert [value for name, value in fields if name == "Contact"] == list(contacts)
     assert dict(fields)["Canonical"] == "https://pay.example.test/.well-known/security.txt"
     ends_in = datetime.fromisoformat(dict(fields)["Expires"]) - clock.now()
@@ -94,6 +94,6 @@ async def test_password_managers_find_the_page(settings: Settings) -> None:
         ("OPERATOR_URL", "javascript:alert(1)"),
     ],
 )
-def test_what_would_not_be_fit_to_publish_stops_the_start(environment: dict[str, str], name: str, value: str) -> None:
+def test_unpublishable_settings_stop_the_start(environment: dict[str, str], name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         load(environment | {name: value})

@@ -1,4 +1,4 @@
-"""What the layer lets through, what it refuses, and how it joins cookies.
+"""Which requests the layer passes and refuses, and how it joins cookies.
 
 The same over sockets: tests/api/test_raw_requests.py.
 """
@@ -16,14 +16,14 @@ BODY = (b"content-length", b"2")
 
 async def passed(*headers: tuple[bytes, bytes], version: str = "1.1") -> dict[str, Any]:
     """The scope as the app behind the layer gets it. Raises what the layer raises."""
-    seen: list[dict[str, Any]] = []
+    scopes: list[dict[str, Any]] = []
 
     async def app(scope: dict[str, Any], _: object, __: object) -> None:
-        seen.append(scope)
+        scopes.append(scope)
 
     scope = {"type": "http", "http_version": version, "headers": list(headers), "state": {}}
     await StrictHttp(app)(scope, None, None)
-    return seen[0]
+    return scopes[0]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ async def passed(*headers: tuple[bytes, bytes], version: str = "1.1") -> dict[st
         b"xn--caf-dma.fr",
     ],
 )
-async def test_hosts_that_are_taken(host: bytes) -> None:
+async def test_accepted_hosts(host: bytes) -> None:
     await passed((b"host", host))
 
 
@@ -46,7 +46,7 @@ async def test_hosts_that_are_taken(host: bytes) -> None:
     "host",
     [b"", b"a b", b"a/b", b"a@b", b"a,b", b"a:b", b"[::1", b"a\x00", b"\xc3\xa4", b"a?", b"a:65536", b"[:::]", b"[1]"],
 )
-async def test_hosts_that_are_not(host: bytes) -> None:
+async def test_refused_hosts(host: bytes) -> None:
     with pytest.raises(ApiError) as refused:
         await passed((b"host", host))
     assert refused.value.code is Code.INVALID_INPUT

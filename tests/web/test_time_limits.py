@@ -32,7 +32,7 @@ LATE_S = 1.5
 """How much later than promised something may be on a busy machine."""
 
 STOP_S = 5.0
-"""Far less than what Granian lets connections take to end."""
+"""Far less than Granian's own limit for closing connections."""
 
 PROXY, STRANGER = "127.0.0.1", "127.0.0.2"
 
@@ -51,7 +51,7 @@ CHUNK = b"%x\r\n%s\r\n" % (MAX_BODY_BYTES, b" " * MAX_BODY_BYTES)
 def server(
     services: Services, chain_settings: Callable[..., Settings], environment: dict[str, str], tmp_path: Path
 ) -> Iterator[Served]:
-    """Two web processes with short limits, behind a proxy that may speak for others."""
+    """Two web processes with short limits, behind a trusted proxy."""
     limits = {
         "WEB_WORKERS": "2",
         "WEB_HEADER_TIMEOUT_S": str(HEADER_S),
@@ -95,14 +95,14 @@ class Connection:
         return time.monotonic() - self.opened_s
 
     async def drip(self, byte: bytes) -> None:
-        """Send a byte again and again, never as long as any limit apart."""
+        """Send a byte repeatedly, with pauses shorter than any limit."""
         while not self.writer.is_closing():
             self.send(byte)
             await asyncio.sleep(0.3)
 
 
 async def ends(connection: Connection, at_s: float, byte: bytes = b"") -> None:
-    """Asserts when the server closes a connection that goes on sending a byte, if there is one."""
+    """Assert when the server closes a connection, which keeps sending `byte` if one is given."""
     dripping = asyncio.create_task(connection.drip(byte)) if byte else None
     async with asyncio.timeout(at_s + 10):
         ended_s = await connection.ended_s()
@@ -122,9 +122,9 @@ async def test_every_connection_ends(server: Served, services: Services) -> None
 
 @asynccontextmanager
 async def open_streams(server: Served, services: Services) -> AsyncIterator[None]:
-    """Open checkout pages hear of what happens, whatever went on meanwhile, and end when the server is told to stop."""
-    asked = await invoice(services, await terms(service_fee_bps=0))
-    path = f"/pay/{services.links.slug(asked.id)}/events"
+    """Streams of open checkout pages get events during all of this, and end when the server is stopped."""
+    new = await invoice(services, await terms(service_fee_bps=0))
+    path = f"/pay/{services.links.slug(new.id)}/events"
 
     async def stream(number: int) -> Connection:
         connection = await Connection.open(server)
@@ -137,7 +137,7 @@ async def open_streams(server: Served, services: Services) -> AsyncIterator[None
     for start in range(0, STREAMS, 50):
         streams += await asyncio.gather(*(stream(start + place) for place in range(min(50, STREAMS - start))))
     yield
-    await announce(asked.id)
+    await announce(new.id)
     async with asyncio.timeout(10):
         for connection in streams:
             await connection.reader.readuntil(b"event: status")
@@ -150,7 +150,7 @@ async def open_streams(server: Served, services: Services) -> AsyncIterator[None
 
 
 async def each_in_its_time(server: Served, bearer: bytes) -> None:
-    """All at once, so that they take no longer than the slowest."""
+    """All at once, so that the test takes as long as the slowest."""
 
     async def silent() -> None:
         await ends(await Connection.open(server), HEADER_S)
@@ -186,7 +186,7 @@ async def each_in_its_time(server: Served, bearer: bytes) -> None:
         connection.writer.close()
 
     async def chunks_after_their_answer() -> None:
-        """The connection ends with this request, but not before it has all come."""
+        """The connection ends with this request, but only after all of it has arrived."""
         connection = await Connection.open(server)
         connection.send(INVOICE + bearer + b"transfer-encoding: chunked\r\n\r\n" + CHUNK * 2)
         assert await connection.status() == 413
@@ -218,7 +218,7 @@ async def each_in_its_time(server: Served, bearer: bytes) -> None:
         connection.writer.close()
 
     async def answers_that_nobody_reads() -> None:
-        """More pages than fit into all buffers, asked for in one go; the kernel finds that nothing is taken."""
+        """Request more pages than all buffers hold, and read none; the kernel notices that nothing is read."""
         connection = await Connection.open(server)
         connection.writer.transport.pause_reading()  # type: ignore[attr-defined]
         page = b"GET /api/v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n"

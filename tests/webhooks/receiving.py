@@ -43,7 +43,7 @@ class Delivered:
 
 @dataclass
 class Receiver:
-    """A running receiver. `answers` says what is answered under a path; elsewhere it is 200."""
+    """A running receiver. `answers` has the answer of each path; other paths get 200."""
 
     server: LoopbackServer
     client: OutboundClient
@@ -56,7 +56,7 @@ class Receiver:
         return f"https://127.0.0.1:{self.server.port}{path}"
 
     def at(self, path: str = "/hook") -> list[Delivered]:
-        """What came in under a path."""
+        """The requests to a path."""
         return [request for request in self.requests if request.path == path]
 
     def always(self, answer: bytes, path: str = "/hook") -> None:
@@ -68,10 +68,14 @@ class Receiver:
         self.answers[path] = same
 
     async def until(self, condition: Callable[[], bool], timeout_s: float = 15) -> None:
-        """Wait for something to come true, or fail."""
+        """Wait until the condition is true, or fail."""
         async with asyncio.timeout(timeout_s):
             while not condition():
                 await asyncio.sleep(0.01)
+
+    async def until_received(self, count: int, path: str | None = None) -> None:
+        """Wait until this many requests have arrived, at one path or at any, or fail."""
+        await self.until(lambda: len(self.requests if path is None else self.at(path)) >= count)
 
 
 @asynccontextmanager

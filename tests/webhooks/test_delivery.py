@@ -43,7 +43,7 @@ async def enabled_endpoint(
 
 
 async def happen(merchant_id: str, count: int = 1, type: str = "invoice.paid", override: str | None = None) -> str:
-    """Record events and announce them; the id of the last."""
+    """Record events and announce them. Returns the id of the last."""
     event_id = None
     for _ in range(count):
         event_id = await record_event(
@@ -65,7 +65,7 @@ async def until_recorded(attempts: int, timeout_s: float = 15) -> None:
 
 
 async def until_settled(timeout_s: float = 15) -> None:
-    """Nothing waits any more, nothing is on its way."""
+    """Wait until no delivery is pending or in flight."""
     async with asyncio.timeout(timeout_s):
         while await database.fetch_value(
             """
@@ -98,7 +98,7 @@ async def test_an_event_arrives_signed_and_is_the_very_bytes_that_the_query_show
     assert delivery.attempts[0].response_excerpt == b"ok"
 
 
-async def test_each_delivery_names_the_one_before_it_that_its_endpoint_was_due(
+async def test_each_delivery_names_the_previous_one_of_its_endpoint(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     await enabled_endpoint(receiver, merchant_id, keys, "/all")
@@ -117,7 +117,7 @@ async def test_each_delivery_names_the_one_before_it_that_its_endpoint_was_due(
     assert chain("/paid") == [(0, 3), (3, 6), (6, 9)]
 
 
-async def test_events_of_an_invoice_with_its_own_webhook_go_there_alone(
+async def test_events_of_an_invoice_with_its_own_webhook_go_only_there(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     first = await enabled_endpoint(receiver, merchant_id, keys, "/mine")
@@ -128,7 +128,7 @@ async def test_events_of_an_invoice_with_its_own_webhook_go_there_alone(
 
     assert [request.seq for request in receiver.at("/mine")] == [3]
     assert sorted(request.seq for request in receiver.at("/invoice")) == [1, 2]
-    for request in receiver.at("/invoice"):  # whoever verifies one verifies the other
+    for request in receiver.at("/invoice"):  # a receiver that verifies one verifies the other
         Webhook(first.secret).verify(request.body, request.headers)
     assert len(await endpoints_repository.list_endpoints(merchant_id, "test", implicit=True, limit=9)) == 1
     assert len(await endpoints_repository.list_endpoints(merchant_id, "test", implicit=False, limit=9)) == 1
@@ -170,7 +170,7 @@ async def test_ten_attempts_by_the_schedule_then_dead_then_replayed(
             clock.shift(timedelta(seconds=waits_s - 5))
             await redis.publish(DELIVERIES_CHANNEL)
             await asyncio.sleep(0.05)
-            assert await recorded_attempts() == attempt, "tried before its time"
+            assert await recorded_attempts() == attempt, "tried too early"
             clock.shift(timedelta(seconds=6))
             await redis.publish(DELIVERIES_CHANNEL)
         await until_recorded(10)
@@ -200,7 +200,7 @@ async def test_retry_after_is_honoured(valkey: str, merchant_id: str, keys: Data
     assert 890 < (delivery.next_attempt_at - clock.now()).total_seconds() <= 900
 
 
-async def test_gone_disables_the_endpoint_and_keeps_what_waited(
+async def test_status_410_disables_the_endpoint_and_keeps_waiting_deliveries(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     await make_member(merchant_id=merchant_id, role="owner", email="owner@shop.example", now=clock.now())
@@ -214,7 +214,7 @@ async def test_gone_disables_the_endpoint_and_keeps_what_waited(
     dead = await service.list_deliveries(merchant_id, "test", endpoint.id, status="dead", limit=10)
     assert len(dead) == 9
     assert {attempt.response_status for delivery in dead for attempt in delivery.attempts} == {410}
-    assert len(receiver.requests) < 9, "what waited was sent all the same"
+    assert len(receiver.requests) < 9, "pending deliveries were sent"
     assert "410" in await database.fetch_value("SELECT subject FROM mail_outbox")
 
 
@@ -239,7 +239,7 @@ async def test_twenty_failures_pause_exactly_and_enabling_delivers_all_in_order(
         await happen(merchant_id, 60)
         await until_recorded(20)
         await asyncio.sleep(0.5)
-        assert len(receiver.requests) == await recorded_attempts() == 20, "sent to before the job has paused it"
+        assert len(receiver.requests) == await recorded_attempts() == 20, "a delivery was sent before the job paused it"
         paused = await asyncio.gather(*(pausing.pause_failing(clock.now()) for _ in range(3)))
         assert sum(paused) == 1
         view = await service.get_endpoint(merchant_id, "test", endpoint.id)
@@ -266,7 +266,7 @@ async def test_twenty_failures_pause_exactly_and_enabling_delivers_all_in_order(
         await until_settled()
 
     assert [request.seq for request in receiver.requests[20:]] == list(range(1, 62))
-    assert most_open == 1, "what goes two at a time may arrive out of order"
+    assert most_open == 1, "events sent two at a time may arrive out of order"
     view = await service.get_endpoint(merchant_id, "test", endpoint.id)
     assert (view.status, view.consecutive_failures) == ("enabled", 0)
     letters = await database.fetch_all("SELECT recipient FROM mail_outbox")
@@ -324,7 +324,7 @@ async def test_hanging_endpoints_do_not_hold_up_healthy_ones(
             already = len(receiver.at("/healthy"))
             started_s = clock.monotonic_s()
             await happen(merchant_id)
-            await receiver.until(lambda already=already: len(receiver.at("/healthy")) > already)
+            await receiver.until_received(already + 1, "/healthy")
             assert clock.monotonic_s() - started_s < 1
         assert all(len(receiver.at(f"/hanging-{number}")) == 4 for number in range(5))
         hung.set()
@@ -411,7 +411,7 @@ async def test_a_rotation_signs_with_both_until_the_overlap_ends(
     assert rotated.secret not in sealed
 
 
-async def test_what_is_recorded_names_no_address_of_ours(
+async def test_recorded_attempts_name_no_internal_address(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await make_endpoint(
@@ -464,7 +464,7 @@ async def test_without_redis_polling_delivers(
     try:
         await enabled_endpoint(receiver, merchant_id, keys)
         async with dispatching(receiver, keys):
-            await asyncio.sleep(0.2)  # past the first look
+            await asyncio.sleep(0.2)  # after the first poll
             await happen(merchant_id, 3)
             await until_settled(5)
     finally:
@@ -481,7 +481,7 @@ async def test_a_wake_up_beats_the_poll(valkey: str, merchant_id: str, keys: Dat
         for number in range(2, 12):
             started_s = clock.monotonic_s()
             await happen(merchant_id)
-            await receiver.until(lambda number=number: len(receiver.requests) == number)
+            await receiver.until_received(number)
             latencies_s.append(clock.monotonic_s() - started_s)
     assert sorted(latencies_s)[5] < 0.3
 

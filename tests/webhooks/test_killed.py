@@ -25,7 +25,7 @@ KILLS = int(os.environ.get("SOAK", "10"))
 EVENTS = 20 * KILLS
 PATHS = ("/one", "/two")
 AHEAD_S = 200
-"""Each next process is so much ahead: leases are over, and many retries due."""
+"""The clock of each next process is this much ahead: leases have ended, and many retries are due."""
 
 
 @pytest.mark.timeout(120 + 6 * KILLS)
@@ -72,7 +72,7 @@ async def test_every_event_arrives_however_often_the_dispatcher_is_killed(
         assert process.stdout is not None
         assert await process.stdout.readline() == b"ready\n"
         await asyncio.sleep(0.05 + chance.random() * 0.8)
-        assert process.returncode is None, "it fell over by itself"
+        assert process.returncode is None, "it failed without a fault"
         process.kill()
         await process.wait()
     await recording

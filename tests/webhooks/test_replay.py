@@ -1,6 +1,7 @@
 """Sending again: one event, everything since a time; and the test event."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
@@ -14,7 +15,7 @@ from tests.webhooks.receiving import Receiver, dispatching
 from tests.webhooks.test_delivery import ACTOR, FAILED, enabled_endpoint, happen, until_recorded, until_settled
 
 
-async def test_a_test_event_goes_to_its_endpoint_alone_whatever_the_filter(
+async def test_a_test_event_goes_only_to_its_endpoint_whatever_the_filter(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await enabled_endpoint(receiver, merchant_id, keys, "/mine", ("invoice.paid",))
@@ -29,7 +30,7 @@ async def test_a_test_event_goes_to_its_endpoint_alone_whatever_the_filter(
     assert Webhook(endpoint.secret).verify(request.body, request.headers)["data"]["webhook_id"] == endpoint.id
 
 
-async def test_everything_since_a_time_goes_out_again_in_order_and_with_what_was_missed(
+async def test_everything_since_a_time_is_sent_again_in_order_with_what_was_missed(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replay, "BATCH", 7)
@@ -62,7 +63,7 @@ async def test_everything_since_a_time_goes_out_again_in_order_and_with_what_was
     assert chain == dict(zip(asked_for, [0, *asked_for], strict=False))
 
 
-async def test_one_event_goes_again_to_one_endpoint_or_to_all(
+async def test_one_event_is_sent_again_to_one_endpoint_or_to_all(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     await enabled_endpoint(receiver, merchant_id, keys, "/all")
@@ -70,7 +71,7 @@ async def test_one_event_goes_again_to_one_endpoint_or_to_all(
     async with dispatching(receiver, keys):
         event_id = await happen(merchant_id)
         await until_settled()
-        call = {"merchant_id": merchant_id, "mode": "test", "event_id": event_id, "actor": ACTOR}
+        call: dict[str, Any] = {"merchant_id": merchant_id, "mode": "test", "event_id": event_id, "actor": ACTOR}
         assert await replay.redeliver_event(**call, endpoint_id=None) == 1
         await until_settled()
         assert await replay.redeliver_event(**call, endpoint_id=other.id) == 1

@@ -15,7 +15,7 @@ from tests.webhooks.test_delivery import ACTOR, enabled_endpoint, happen, until_
 
 
 def made(merchant_id: str, keys: DataKeys, receiver: Receiver, **changes: Any) -> dict[str, Any]:
-    """What a good request for an endpoint says."""
+    """The arguments of a valid new endpoint."""
     good = {
         "merchant_id": merchant_id,
         "mode": "test",
@@ -83,11 +83,11 @@ async def test_the_number_of_endpoints_is_limited_for_concurrent_requests(
     assert len(await endpoints_repository.list_endpoints(merchant_id, "test", implicit=False, limit=9)) == 3
 
 
-async def test_changes_hold_for_what_waits_and_what_comes(
+async def test_changes_apply_to_pending_and_later_deliveries(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await enabled_endpoint(receiver, merchant_id, keys, "/old")
-    where = {"merchant_id": merchant_id, "mode": "test", "endpoint_id": endpoint.id, "actor": ACTOR}
+    where: dict[str, Any] = {"merchant_id": merchant_id, "mode": "test", "endpoint_id": endpoint.id, "actor": ACTOR}
     async with dispatching(receiver, keys):
         paused = await service.pause_endpoint(**where)
         assert (paused.status, paused.status_reason) == ("paused", "merchant")
@@ -114,7 +114,7 @@ async def test_disabling_makes_waiting_deliveries_dead_and_enabling_starts_again
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await enabled_endpoint(receiver, merchant_id, keys)
-    where = {"merchant_id": merchant_id, "mode": "test", "endpoint_id": endpoint.id, "actor": ACTOR}
+    where: dict[str, Any] = {"merchant_id": merchant_id, "mode": "test", "endpoint_id": endpoint.id, "actor": ACTOR}
     receiver.always(response(503))
     async with dispatching(receiver, keys):
         await happen(merchant_id)
@@ -134,7 +134,7 @@ async def test_a_deleted_endpoint_is_gone_and_gets_nothing(
     valkey: str, merchant_id: str, keys: DataKeys, receiver: Receiver
 ) -> None:
     endpoint = await enabled_endpoint(receiver, merchant_id, keys)
-    where = {"merchant_id": merchant_id, "mode": "test", "endpoint_id": endpoint.id, "actor": ACTOR}
+    where: dict[str, Any] = {"merchant_id": merchant_id, "mode": "test", "endpoint_id": endpoint.id, "actor": ACTOR}
     await service.delete_endpoint(**where)
     async with dispatching(receiver, keys):
         await happen(merchant_id)
@@ -152,7 +152,7 @@ async def test_retention_deletes_finished_events_and_no_waiting_ones(
     endpoint = await enabled_endpoint(receiver, merchant_id, keys, types=("invoice.paid",))
     async with dispatching(receiver, keys):
         await happen(merchant_id, 10)
-        await happen(merchant_id, 3, "invoice.created")  # nobody asked for them
+        await happen(merchant_id, 3, "invoice.created")  # no endpoint was due these events
         await happen(merchant_id, 2, override=receiver.url("/invoice"))
         await until_settled()
         await service.pause_endpoint(merchant_id=merchant_id, mode="test", endpoint_id=endpoint.id, actor=ACTOR)

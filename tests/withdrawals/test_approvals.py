@@ -1,4 +1,4 @@
-"""Nothing leaves without a human: who may approve, how often, and what Postgres refuses by itself."""
+"""Nothing is paid without an operator: who may approve, how often, and what Postgres itself refuses."""
 
 import asyncio
 from datetime import timedelta
@@ -55,29 +55,29 @@ async def tries(services: Services, withdrawal_id: str, by: Operator, code: str)
 
 
 async def test_an_operator_approves_with_a_fresh_code(services: Services, merchant_id: str, ops: Operator) -> None:
-    asked = await payout(services, merchant_id)
-    assert [w.id for w in await waiting()] == [asked.id]
-    assert await tries(services, asked.id, ops, ops.code()) == "approved"
+    requested = await payout(services, merchant_id)
+    assert [w.id for w in await waiting()] == [requested.id]
+    assert await tries(services, requested.id, ops, ops.code()) == "approved"
     assert await waiting() == []
     (ready,) = await withdrawals_to_sign(NETWORK)
     stored = await database.fetch_one("SELECT digest, withdrawal FROM approvals")
     assert stored is not None
-    assert (stored["digest"], stored["withdrawal"]) == (ready.digest, asked.id)
+    assert (stored["digest"], stored["withdrawal"]) == (ready.digest, requested.id)
     audited = await database.fetch_one("SELECT actor, subject FROM audit_entries WHERE action = 'withdrawal.approved'")
     assert audited is not None
-    assert tuple(audited) == (f"account:{ops.id}", asked.id)
+    assert tuple(audited) == (f"account:{ops.id}", requested.id)
 
 
 async def test_one_code_is_accepted_once_however_many_at_once(
     services: Services, merchant_id: str, ops: Operator
 ) -> None:
-    asked = [await payout(services, merchant_id, "1.00") for _ in range(20)]
+    requested = [await payout(services, merchant_id, "1.00") for _ in range(20)]
     code = ops.code()
-    outcomes = await asyncio.gather(*(tries(services, one.id, ops, code) for one in asked))
+    outcomes = await asyncio.gather(*(tries(services, one.id, ops, code) for one in requested))
     assert outcomes.count("approved") == 1
     assert set(outcomes) <= {"approved", "CodeRefused", "TooManyTries"}
     clock.shift(timedelta(minutes=6))
-    left = [one for one, outcome in zip(asked, outcomes, strict=True) if outcome != "approved"]
+    left = [one for one, outcome in zip(requested, outcomes, strict=True) if outcome != "approved"]
     assert await tries(services, left[0].id, ops, code) == "CodeRefused"
     assert await tries(services, left[0].id, ops, ops.code()) == "approved"
 
@@ -107,26 +107,26 @@ async def test_five_wrong_codes_in_five_minutes_twenty_an_hour(services: Service
 
 
 async def test_large_amounts_need_two_different_operators(services: Services, merchant_id: str, ops: Operator) -> None:
-    asked = await payout(services, merchant_id, "50.000001")
+    requested = await payout(services, merchant_id, "50.000001")
     second = await operator(services.settings.data_keys, "second@example.test")
-    assert await tries(services, asked.id, ops, ops.next_code()) == "pending_approval"
-    assert await tries(services, asked.id, ops, ops.next_code()) == "ApprovalRefused"
+    assert await tries(services, requested.id, ops, ops.next_code()) == "pending_approval"
+    assert await tries(services, requested.id, ops, ops.next_code()) == "ApprovalRefused"
     assert await withdrawals_to_sign(NETWORK) == []
-    assert await tries(services, asked.id, second, second.code()) == "approved"
+    assert await tries(services, requested.id, second, second.code()) == "approved"
 
 
 async def test_an_approval_ends_with_the_right_to_give_one(services: Services, merchant_id: str, ops: Operator) -> None:
-    """An operator who was removed counts no more: of those who stay, two must approve."""
-    asked = await payout(services, merchant_id, "50.000001")
+    """An approval of a removed operator does not count: two of the remaining ones must approve."""
+    requested = await payout(services, merchant_id, "50.000001")
     second, third = [await operator(services.settings.data_keys, f"{name}@example.test") for name in ("b", "c")]
-    assert await tries(services, asked.id, ops, ops.next_code()) == "pending_approval"
+    assert await tries(services, requested.id, ops, ops.next_code()) == "pending_approval"
     async with database.transaction():
         await operators.remove(ops.email)
-    assert await tries(services, asked.id, second, second.code()) == "pending_approval"
+    assert await tries(services, requested.id, second, second.code()) == "pending_approval"
     assert await withdrawals_to_sign(NETWORK) == []
-    assert await tries(services, asked.id, third, third.code()) == "approved"
+    assert await tries(services, requested.id, third, third.code()) == "approved"
     with pytest.raises(ApprovalRefused, match="operators alone"):
-        await services.approvals.approve(asked.id, ops.id, ops.next_code(), clock.now())
+        await services.approvals.approve(requested.id, ops.id, ops.next_code(), clock.now())
 
 
 async def test_the_requester_does_not_approve_and_members_do_not_either(
@@ -152,16 +152,16 @@ async def test_the_requester_does_not_approve_and_members_do_not_either(
 async def test_a_rejection_has_a_reason_and_releases_the_money(
     services: Services, merchant_id: str, ops: Operator
 ) -> None:
-    asked = await payout(services, merchant_id)
+    requested = await payout(services, merchant_id)
     with pytest.raises(ApprovalRefused, match="reason"):
-        await services.approvals.reject(asked.id, ops.id, " ", clock.now())
-    await services.approvals.reject(asked.id, ops.id, "the destination is sanctioned", clock.now())
-    rejected = await services.withdrawal_reader.payout(merchant_id, "test", asked.id)
+        await services.approvals.reject(requested.id, ops.id, " ", clock.now())
+    await services.approvals.reject(requested.id, ops.id, "the destination is sanctioned", clock.now())
+    rejected = await services.withdrawal_reader.payout(merchant_id, "test", requested.id)
     assert rejected is not None
     assert (rejected.status, rejected.status_reason) == ("rejected", "the destination is sanctioned")
     assert await balance(merchant_id) == (100_000_000, 0)
-    assert (await event_types(asked.id))[-1] == "payout.rejected"
-    assert await tries(services, asked.id, ops, ops.next_code()) == "ApprovalRefused"
+    assert (await event_types(requested.id))[-1] == "payout.rejected"
+    assert await tries(services, requested.id, ops, ops.next_code()) == "ApprovalRefused"
 
 
 async def test_an_approved_payout_is_rejected_only_while_nothing_is_signed(
@@ -193,16 +193,14 @@ async def test_stale_requests_expire(services: Services, merchant_id: str, ops: 
     assert await balance(merchant_id) == (80_000_000, 20_000_000)
 
 
-async def test_postgres_refuses_to_store_what_nobody_approved(
-    services: Services, merchant_id: str, ops: Operator
-) -> None:
-    asked, large = await payout(services, merchant_id), await payout(services, merchant_id, "60.00")
+async def test_postgres_refuses_an_unapproved_transaction(services: Services, merchant_id: str, ops: Operator) -> None:
+    requested, large = await payout(services, merchant_id), await payout(services, merchant_id, "60.00")
     await approve(services, large.id, ops)  # one of two
-    for unapproved in (asked.id, large.id):
+    for unapproved in (requested.id, large.id):
         with pytest.raises(asyncpg.RestrictViolationError, match="nothing may be sent"):
             async with database.transaction():
                 await sign(unapproved)
-    await approve(services, asked.id, ops)
+    await approve(services, requested.id, ops)
     with pytest.raises(asyncpg.RestrictViolationError, match="not what was approved"):
         await database.execute(
             """
@@ -210,38 +208,36 @@ async def test_postgres_refuses_to_store_what_nobody_approved(
                 amount_raw, nonce, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, status, created_at)
             VALUES ($2, 'withdrawal', $1, '0xhot', '0xme', 'USDT', 10000001, 0, '\\x00', 21000, 1, 1, 'signed', now())
             """,
-            asked.id,
+            requested.id,
             NETWORK,
         )
     for change in ("UPDATE approvals SET digest = '\\x00'", "DELETE FROM approvals", "TRUNCATE approvals"):
         with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
             await database.execute(change)
-    await send(services, asked.id)
+    await send(services, requested.id)
 
 
 async def test_a_row_that_was_edited_past_the_triggers_is_not_approved(
     services: Services, merchant_id: str, ops: Operator
 ) -> None:
-    asked = await payout(services, merchant_id)
+    requested = await payout(services, merchant_id)
     async with database.transaction():
         await database.execute("SET LOCAL session_replication_role = replica")  # a superuser, without triggers
-        await database.execute("UPDATE withdrawals SET destination = $2 WHERE id = $1", asked.id, "0x" + 40 * "9")
-    assert await tries(services, asked.id, ops, ops.code()) == "ApprovalRefused"
+        await database.execute("UPDATE withdrawals SET destination = $2 WHERE id = $1", requested.id, "0x" + 40 * "9")
+    assert await tries(services, requested.id, ops, ops.code()) == "ApprovalRefused"
     alert = await database.fetch_one("SELECT severity, kind FROM alerts")
     assert alert is not None
     assert tuple(alert) == ("critical", "withdrawal_tampered")
     assert await withdrawals_to_sign(NETWORK) == []
 
 
-async def test_a_hold_stops_what_is_not_sent_and_what_comes_later(
-    services: Services, merchant_id: str, ops: Operator
-) -> None:
-    asked, approved = await payout(services, merchant_id), await payout(services, merchant_id)
+async def test_a_hold_stops_unsent_and_later_withdrawals(services: Services, merchant_id: str, ops: Operator) -> None:
+    requested, approved = await payout(services, merchant_id), await payout(services, merchant_id)
     await approve(services, approved.id, ops)
     async with database.transaction():
         await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", clock.now())
     later = await payout(services, merchant_id)
-    assert await tries(services, asked.id, ops, ops.next_code()) == "ApprovalRefused"
+    assert await tries(services, requested.id, ops, ops.next_code()) == "ApprovalRefused"
     assert (later.held, await withdrawals_to_sign(NETWORK)) == (True, [])
     with pytest.raises(asyncpg.RestrictViolationError):
         async with database.transaction():
@@ -251,5 +247,5 @@ async def test_a_hold_stops_what_is_not_sent_and_what_comes_later(
     assert hold.withdrawals_held == 3
     await holds.release(hold.id, ops.id, "all is well", clock.now())
     assert [ready.id for ready in await withdrawals_to_sign(NETWORK)] == [approved.id]
-    await approve(services, asked.id, ops)
+    await approve(services, requested.id, ops)
     assert not (await payout(services, merchant_id)).held

@@ -1,4 +1,4 @@
-"""Nobody approves what they asked for, whichever face they used, or anything of a merchant that they belong to."""
+"""Nobody approves their own request, by cabinet or API, or a withdrawal of a merchant that they belong to."""
 
 from collections.abc import Awaitable, Callable
 
@@ -50,7 +50,7 @@ async def as_member(merchant_id: str, account_id: str) -> Member:
 
 
 async def refused(services: Services, withdrawal_id: str, by: Operator) -> str:
-    """Why the service refuses an approval; Postgres refuses the row alike."""
+    """The reason why the service refuses an approval; checks that Postgres refuses the row too."""
     with pytest.raises(asyncpg.RestrictViolationError):
         await database.execute(
             "INSERT INTO approvals (withdrawal, account, digest, created_at)"
@@ -65,7 +65,7 @@ async def refused(services: Services, withdrawal_id: str, by: Operator) -> str:
 
 
 async def issue(services: Services, by: Member) -> str:
-    """A key that asks for payouts, made in the cabinet; its id."""
+    """Create a key with the scope for payouts in the cabinet. Returns its id."""
     key, _ = await key_administration.issue(
         by,
         services.settings.api_key_peppers,
@@ -80,7 +80,7 @@ async def issue(services: Services, by: Member) -> str:
     return key.id
 
 
-async def test_the_maker_of_a_key_is_the_requester_of_what_it_requests(
+async def test_the_creator_of_a_key_counts_as_its_requester(
     services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
     """An operator is an admin of the merchant for a while, makes a key, and leaves: the key is still theirs."""
@@ -88,12 +88,12 @@ async def test_the_maker_of_a_key_is_the_requester_of_what_it_requests(
     key_id = await issue(services, await as_member(merchant_id, ops.id))
     await team.leave(await as_member(merchant_id, ops.id), clock.now())
     await as_superuser("UPDATE former_members SET left_at = left_at - interval '1 year'")
-    asked = await payout(services, merchant_id, requested_by=f"api_key:{key_id}")
-    assert "API key whose secret you have seen" in await refused(services, asked.id, ops)
-    await approve(services, asked.id, other)
+    requested = await payout(services, merchant_id, requested_by=f"api_key:{key_id}")
+    assert "API key whose secret you have seen" in await refused(services, requested.id, ops)
+    await approve(services, requested.id, other)
 
 
-async def test_who_rotated_a_key_is_a_requester_too_and_its_maker_still_is(
+async def test_who_rotated_a_key_counts_as_requester_and_its_creator_still_does(
     services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
     for account in (ops, other):
@@ -105,9 +105,9 @@ async def test_who_rotated_a_key_is_a_requester_too_and_its_maker_still_is(
     for account in (ops, other):
         await leave(merchant_id, account.id)
     await as_superuser("UPDATE former_members SET left_at = left_at - interval '1 year'")
-    asked = await payout(services, merchant_id, requested_by=f"api_key:{key_id}")
+    requested = await payout(services, merchant_id, requested_by=f"api_key:{key_id}")
     for account in (ops, other):
-        assert "whose secret you have seen" in await refused(services, asked.id, account)
+        assert "whose secret you have seen" in await refused(services, requested.id, account)
     for change in ("UPDATE api_key_holders SET since = now()", "DELETE FROM api_key_holders"):
         with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
             await database.execute(change)
@@ -116,18 +116,18 @@ async def test_who_rotated_a_key_is_a_requester_too_and_its_maker_still_is(
 async def test_members_approve_nothing_however_briefly_they_belong(
     services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
-    # When it is asked for, or invited afterwards,
+    # When it is requested, or invited afterwards,
     first = await payout(services, merchant_id)
     await join(merchant_id, ops.id, "viewer")
     second = await payout(services, merchant_id)
-    for asked in (first, second):
-        assert "you belong to the merchant" in await refused(services, asked.id, ops)
+    for requested in (first, second):
+        assert "you belong to the merchant" in await refused(services, requested.id, ops)
     # and having left again before the approval.
     await leave(merchant_id, ops.id)
-    for asked in (first, second):
-        assert "you belong to the merchant, or did" in await refused(services, asked.id, ops)
-        await approve(services, asked.id, other)
-    # Who left before it was asked for is a stranger to it.
+    for requested in (first, second):
+        assert "you belong to the merchant, or did" in await refused(services, requested.id, ops)
+        await approve(services, requested.id, other)
+    # A person who left before the request has no conflict.
     await as_superuser("UPDATE former_members SET left_at = left_at - interval '2 hours'")
     third = await payout(services, merchant_id)
     await approve(services, third.id, ops)
@@ -136,18 +136,18 @@ async def test_members_approve_nothing_however_briefly_they_belong(
 async def test_an_approver_who_joins_before_it_is_signed_does_not_count(
     services: Services, merchant_id: str, ops: Operator
 ) -> None:
-    asked = await payout(services, merchant_id)
-    await approve(services, asked.id, ops)
+    requested = await payout(services, merchant_id)
+    await approve(services, requested.id, ops)
     await join(merchant_id, ops.id)
     with pytest.raises(asyncpg.RestrictViolationError, match="0 of 1 approvals"):
         async with database.transaction():
-            await sign(asked.id)
+            await sign(requested.id)
 
 
-async def test_an_operator_stops_a_payout_of_their_merchant_and_lets_nothing_go_on(
+async def test_an_operator_may_stop_a_payout_of_their_merchant_but_not_release_it(
     services: Services, merchant_id: str, ops: Operator, other: Operator
 ) -> None:
-    asked = await payout(services, merchant_id)
+    requested = await payout(services, merchant_id)
     await join(merchant_id, ops.id)
     async with database.transaction():
         await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", clock.now())
@@ -155,11 +155,11 @@ async def test_an_operator_stops_a_payout_of_their_merchant_and_lets_nothing_go_
     with pytest.raises(HoldRefused, match="you belong to"):
         await holds.release(hold.id, ops.id, "all is well", clock.now())
     await holds.release(hold.id, other.id, "all is well", clock.now())
-    await approve(services, asked.id, other)
-    await database.execute("UPDATE withdrawals SET held = true WHERE id = $1", asked.id)
+    await approve(services, requested.id, other)
+    await database.execute("UPDATE withdrawals SET held = true WHERE id = $1", requested.id)
     with pytest.raises(HoldRefused, match="you belong to"):
-        await holds.release_refused(asked.id, ops.id, "the ceiling was raised", clock.now())
-    await services.approvals.reject(asked.id, ops.id, "this is not us", clock.now())
+        await holds.release_refused(requested.id, ops.id, "the ceiling was raised", clock.now())
+    await services.approvals.reject(requested.id, ops.id, "this is not us", clock.now())
 
 
 async def test_operators_decide_nothing_in_favour_of_their_own_merchant(
@@ -195,11 +195,11 @@ async def test_operators_decide_nothing_in_favour_of_their_own_merchant(
 
 
 @pytest.mark.parametrize("status", ["suspended", "banned"])
-async def test_a_merchant_that_was_stopped_is_paid_nothing_out(services: Services, ops: Operator, status: str) -> None:
+async def test_a_suspended_merchant_gets_no_payout(services: Services, ops: Operator, status: str) -> None:
     merchant_id = await merchant()
     await fund(merchant_id, 100_000_000)
-    asked = await payout(services, merchant_id)
+    requested = await payout(services, merchant_id)
     await database.execute("UPDATE merchants SET status = $2 WHERE id = $1", merchant_id, status)
-    assert await refused(services, asked.id, ops) == f"the merchant is {status}: nothing leaves its balance"
+    assert await refused(services, requested.id, ops) == f"the merchant is {status}: nothing leaves its balance"
     await database.execute("UPDATE merchants SET status = 'approved' WHERE id = $1", merchant_id)
-    await approve(services, asked.id, ops)
+    await approve(services, requested.id, ops)

@@ -1,4 +1,4 @@
-"""Redis is killed, hangs, is emptied, and workers are killed: events arrive, none twice by our doing, none late.
+"""Redis is killed, hangs, is emptied, and workers are killed: every event arrives in time, and none is sent twice.
 
 `SOAK` sets how many events are recorded in each phase.
 """
@@ -40,7 +40,7 @@ LATE_S = 2.5
 
 @pytest.fixture
 def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
-    """One that a test may kill."""
+    """A Valkey that the test may kill."""
     with start_valkey_for_tests(tmp_path) as server:
         yield server
 
@@ -281,10 +281,10 @@ async def test_a_loop_that_fails_is_started_anew(own_services: Services, monkeyp
             while starts < 3:
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.3)
-        assert starts == 3, "two of one loop"
+        assert starts == 3, "two instances of one loop"
 
 
 def test_the_job_that_deliveries_ask_for_is_one_of_the_default_queue() -> None:
     assert default.QUEUE.arq_name == pausing.JOB_QUEUE
     (job,) = [job for job in default.QUEUE.jobs if job.name == pausing.JOB]
-    assert job.when == EVERY_SECOND, "a request that was lost may cost a second"
+    assert job.when == EVERY_SECOND, "a lost request may take a second"

@@ -1,4 +1,4 @@
-"""The cabinet of a deployment with a network: invoices are paid there, payouts asked for."""
+"""The cabinet of a deployment with a network, where invoices are paid and payouts requested."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -19,7 +19,7 @@ def settings(chain_settings: Callable[..., Settings]) -> Settings:
 
 @pytest.fixture
 async def works(app: Edge, settings: Settings) -> AsyncIterator[Services]:
-    """The use cases, on the app's own pool: what happens outside of the pages that are tested."""
+    """The services, on the app's own pool: for steps outside the tested pages."""
     services = wire(settings)
     yield services
     await services.addresses.close()
@@ -29,5 +29,5 @@ async def works(app: Edge, settings: Settings) -> AsyncIterator[Services]:
 
 @pytest.fixture
 async def world(settings: Settings, works: Services, driver: AnvilDriver, token: str) -> World:
-    """A merchant with people and things."""
+    """A merchant with members and one object of each kind."""
     return await make_world(settings, works, driver, token)

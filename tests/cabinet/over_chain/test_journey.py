@@ -1,4 +1,4 @@
-"""A merchant's way in a real browser: apply, be approved, make an invoice, see it paid on chain, ask for a payout."""
+"""A merchant's steps in a real browser: apply, be approved, create an invoice, see it paid, request a payout."""
 
 import re
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from app.core import clock
 from app.merchants import applications
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
-from tests.cabinet.looking import complaints_of, look
+from tests.cabinet.page_checks import check_page, complaints_of
 from tests.cabinet.world import ELSEWHERE, make_world
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
@@ -23,7 +23,7 @@ from tests.identity.browsing import Account, an_account
 
 @dataclass(frozen=True)
 class Staff:
-    """An operator as the audit log knows them."""
+    """An operator, as the services expect one."""
 
     actor: str
     address: str | None = None
@@ -70,7 +70,7 @@ async def test_from_application_to_paid_invoice_and_payout(
 
     async def seen(name: str) -> None:
         if script:
-            await look(page, name)
+            await check_page(page, name)
 
     await sign_in(page, served, account)
     await page.get_by_text("You belong to no merchant yet").wait_for()
@@ -149,7 +149,7 @@ async def test_every_page_with_things_in_it(
     page = await (await chromium.new_context()).new_page()
     complaints = complaints_of(page)
     base = await sign_in(page, served, world.people["owner"])
-    await look(page, "choice")
+    await check_page(page, "choice")
     ids, problems = world.ids, []
     for name, path in {
         "home": "",
@@ -173,12 +173,12 @@ async def test_every_page_with_things_in_it(
         assert answer is not None
         assert answer.status == 200, path
         try:
-            await look(page, name)
+            await check_page(page, name)
         except AssertionError as error:
             problems.append(str(error))
     assert problems == []
     await page.goto(f"{base}{world.base}/ledger/USDT@ethereum")
     await press(page, "Verify")
     await page.get_by_text("The chain holds").wait_for()
-    await look(page, "ledger-verified")
+    await check_page(page, "ledger-verified")
     assert complaints == []

@@ -1,4 +1,4 @@
-"""Money in the cabinet: forms sent twice, codes, searches, exports, and who may approve what they asked for."""
+"""Money in the cabinet: forms sent twice, codes, searches, exports, and who may approve a request."""
 
 import asyncio
 import csv
@@ -50,8 +50,8 @@ async def test_a_payout_form_sent_five_times_asks_for_one_payout(world: World, b
     assert len({answer.headers["location"] for answer in answers}) == 1
     made = await database.fetch_value("SELECT count(*) FROM withdrawals WHERE requested_by LIKE 'account:%'")
     assert made == 1
-    deeds = await database.fetch_value("SELECT count(*) FROM audit_entries WHERE action = 'payout.requested'")
-    assert deeds == 1
+    recorded = await database.fetch_value("SELECT count(*) FROM audit_entries WHERE action = 'payout.requested'")
+    assert recorded == 1
 
 
 async def test_an_invoice_form_sent_twice_makes_one_invoice(world: World, browser: Callable[..., Browser]) -> None:
@@ -67,7 +67,9 @@ async def test_an_invoice_form_sent_twice_makes_one_invoice(world: World, browse
     assert first.headers["location"] == second.headers["location"]
 
 
-async def test_more_than_there_is_stands_beside_the_amount(world: World, browser: Callable[..., Browser]) -> None:
+async def test_an_amount_above_the_balance_is_refused_beside_its_field(
+    world: World, browser: Callable[..., Browser]
+) -> None:
     person = await owner(world, browser)
     fields = hidden(await review_page(person, world)) | {"amount": "4000.00"}
     answer = await person.post(f"{world.base}/payouts/review", fields)
@@ -88,8 +90,8 @@ async def test_a_stolen_cookie_gets_no_payout_without_the_code(
     assert refused.status_code == 422
     assert "Enter the code" in refused.text
     refund = f"{world.base}/invoices/{world.paid_invoice.id}/refund"
-    asked = hidden(await person.get(refund)) | {"amount": "1.00", "refund_address": ELSEWHERE}
-    assert (await person.post(refund, asked)).status_code == 422
+    refund_form = hidden(await person.get(refund)) | {"amount": "1.00", "refund_address": ELSEWHERE}
+    assert (await person.post(refund, refund_form)).status_code == 422
     done = await person.post(f"{world.base}/payouts/review", fields | {"code": careful.code()})
     assert done.status_code == 303
 
@@ -121,9 +123,7 @@ async def test_search_finds_by_each_name_of_an_invoice_and_only_ones_own(
     assert "Nothing matches" in (await person.get(f"{world.base}/invoices?search=104")).text
 
 
-async def test_pages_lead_through_every_invoice_once(
-    world: World, browser: Callable[..., Browser], works: Services
-) -> None:
+async def test_pages_show_every_invoice_once(world: World, browser: Callable[..., Browser], works: Services) -> None:
     for _ in range(30):
         await invoice(works, world.terms)
     person, path, found = await owner(world, browser), f"{world.base}/invoices", []
@@ -147,8 +147,8 @@ async def test_exports_stream_everything_and_no_cell_is_a_formula(
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     rows = rows_of(answer)
     assert len(rows) == 3 + len(evil)
-    told = {row["description"] for row in rows}
-    assert {"'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'\tx", 'harmless, "quoted"'} <= told
+    expected = {row["description"] for row in rows}
+    assert {"'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'\tx", 'harmless, "quoted"'} <= expected
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row.values())
     (paid,) = rows_of(await person.get(f"{world.base}/exports/invoices.csv?status=paid"))
     assert (paid["id"], paid["amount"], paid["credited_raw"]) == (world.paid_invoice.id, "25.00", "24800001")
@@ -162,8 +162,8 @@ async def test_the_timeline_of_an_invoice_has_every_fact(
 ) -> None:
     await sequencer.number_events(fan_out_with(settings.data_keys))
     page = (await (await owner(world, browser)).get(f"{world.base}/invoices/{world.paid_invoice.id}")).text
-    told = ["Invoice made", "Transfer seen on chain", "Invoice credited", "Paid", "Locked for a refund"]
-    told += ["Refund requested", "Webhook not delivered yet"]
-    for words in told:
+    expected = ["Invoice made", "Transfer seen on chain", "Invoice credited", "Paid", "Locked for a refund"]
+    expected += ["Refund requested", "Webhook not delivered yet"]
+    for words in expected:
         assert words in page
     assert page.index("Invoice made") < page.index("Transfer seen on chain") < page.index("Refund requested")

@@ -105,19 +105,19 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("POST", "/settings/branding"): MONEY,
     ("GET", "/audit"): MONEY,
     ("GET", "/team/leave"): ALL,
-    ("POST", "/team/leave"): ALL,  # the last: afterwards one is no member
+    ("POST", "/team/leave"): ALL,  # last: it ends the membership
 }
-"""Who may. Everybody else gets a 403, and who is no member a 404."""
+"""The roles that may use each route. Other roles get a 403, people who are no members a 404."""
 
 BOTH_MODES = ("/team", "/team/invite", "/team/leave", "/audit", "/security", "/settings", "/settings/logo")
-"""Pages of the whole merchant: what people did, and who they are."""
+"""Pages of the whole merchant, in both modes: the audit log and the team."""
 
 DONE = (200, 303, 422)
-"""What an answer to somebody who may looks like: a page, a step on, or the form again."""
+"""The statuses for somebody who is allowed: a page, a redirect, or the form with errors."""
 
 
 def served(app: Edge) -> set[tuple[str, str]]:
-    """Every method and path below a merchant that the app serves."""
+    """Every method and path of the app below a merchant."""
     return {
         (method, route.path.removeprefix(PREFIX))
         for route in app._app.routes
@@ -127,13 +127,13 @@ def served(app: Edge) -> set[tuple[str, str]]:
 
 
 def address(path: str, base: str, ids: Mapping[str, str]) -> str:
-    """A route's address for a merchant, with ids in it that are there."""
+    """A route's address for a merchant, with existing ids."""
     filled = re.sub(r"\{(\w+):\w+\}", lambda found: ids[found[1]], path)
     return base + (filled + ".csv" if path.startswith("/exports/ledger") else filled)
 
 
-async def ask(browser: Browser, method: str, path: str) -> tuple[int, str]:
-    """Open a page, or send its form with nothing in it but the token that makes it this person's."""
+async def send_request(browser: Browser, method: str, path: str) -> tuple[int, str]:
+    """Open a page, or submit its form with only this person's CSRF token."""
     if method == "GET":
         answer = await browser.get(path)
     else:
@@ -146,12 +146,12 @@ async def test_table_has_every_route(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_each_role_may_what_the_table_says(role: Role, world: World, browser: Callable[..., Browser]) -> None:
+async def test_each_role_may_do_what_the_table_says(role: Role, world: World, browser: Callable[..., Browser]) -> None:
     person = browser()
     await person.sign_in(world.people[role])
     refused = {}
     for (method, path), roles in ROUTES.items():
-        status, _ = await ask(person, method, address(path, world.base, world.ids))
+        status, _ = await send_request(person, method, address(path, world.base, world.ids))
         expected = DONE if role in roles else (403,)
         if status not in expected:
             refused[f"{method} {path}"] = status
@@ -162,30 +162,30 @@ async def test_a_foreign_merchant_answers_as_a_missing_one(world: World, browser
     person = browser()
     await person.sign_in(world.stranger)
     for method, path in ROUTES:
-        foreign = await ask(person, method, address(path, world.base, world.ids))
-        unknown = await ask(person, method, address(path, "/cabinet/MCH-0000000000/test", world.ids))
+        foreign = await send_request(person, method, address(path, world.base, world.ids))
+        unknown = await send_request(person, method, address(path, "/cabinet/MCH-0000000000/test", world.ids))
         assert foreign[0] == unknown[0] == 404, path
         assert foreign[1] == unknown[1], path
 
 
 async def test_things_of_a_foreign_merchant_are_not_in_ones_own(world: World, browser: Callable[..., Browser]) -> None:
-    """The stranger's own pages, with ids that belong to the other merchant; and the other mode of one's own."""
+    """Pages of one merchant with ids of another, and of the other mode."""
     person = browser()
     await person.sign_in(world.stranger)
     details = [(method, path) for method, path in ROUTES if "{" in path and "accent" not in path]
     for method, path in details:
-        status, _ = await ask(person, method, address(path, f"/cabinet/{world.foreign_id}/test", world.ids))
+        status, _ = await send_request(person, method, address(path, f"/cabinet/{world.foreign_id}/test", world.ids))
         assert status == 404, path
     owner = browser()
     await owner.sign_in(world.people["owner"])
     for method, path in details:
         if path.startswith("/team"):
             continue  # people belong to both modes
-        status, _ = await ask(owner, method, address(path, world.base.replace("/test", "/live"), world.ids))
+        status, _ = await send_request(owner, method, address(path, world.base.replace("/test", "/live"), world.ids))
         assert status == 404, path
 
 
-async def test_signed_out_leads_to_sign_in(world: World, browser: Callable[..., Browser]) -> None:
+async def test_a_signed_out_visitor_is_sent_to_sign_in(world: World, browser: Callable[..., Browser]) -> None:
     person = browser()
     for method, path in ROUTES:
         target = address(path, world.base, world.ids)
@@ -214,15 +214,17 @@ async def test_forms_of_others_are_refused(world: World, browser: Callable[..., 
 
 
 async def test_lists_hold_nothing_of_others_or_of_the_other_mode(world: World, browser: Callable[..., Browser]) -> None:
-    """Every page without an id, a foreign owner's and one's own in live mode: no id of the merchant's test mode."""
+    """Pages without an id, of a foreign owner and of one's own live mode, show no id of the merchant's test mode."""
     stranger, owner = browser(), browser()
     await stranger.sign_in(world.stranger)
     await owner.sign_in(world.people["owner"])
     # People, and what they did, belong to both modes.
     of_a_mode = [path for method, path in ROUTES if method == "GET" and "{" not in path and path not in BOTH_MODES]
-    told = [world.ids[name] for name in ("invoice_id", "payout_id", "refund_id", "key_id", "endpoint_id", "event_id")]
-    told += [world.late_invoice.id, world.open_invoice.id, world.paid_invoice.deposits[0].id]
+    own_ids = [
+        world.ids[name] for name in ("invoice_id", "payout_id", "refund_id", "key_id", "endpoint_id", "event_id")
+    ]
+    own_ids += [world.late_invoice.id, world.open_invoice.id, world.paid_invoice.deposits[0].id]
     for path in of_a_mode:
         foreign = (await stranger.get(f"/cabinet/{world.foreign_id}/test{path}")).text
         live = (await owner.get(world.base.replace("/test", "/live") + path)).text
-        assert [one for one in told if one in foreign or one in live] == [], path
+        assert [one for one in own_ids if one in foreign or one in live] == [], path

@@ -1,4 +1,4 @@
-"""The table of faults, by area. Each is small, plausible, and would cost somebody money, a key or their trust."""
+"""The table of faults, by area. Each is small, plausible, and would cost somebody money, a key or trust."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Faults in what is sent to merchants, to which addresses, and when it is given up."""
+"""Faults in webhooks: what is sent, to which addresses, and when retries end."""
 
 from tests.mutation.table import Fault
 
@@ -35,7 +35,7 @@ SIGNING = (
         "app/webhooks/secrets.py",
         "and previous_until is not None and now < previous_until",
         "and previous_until is not None",
-        "a secret that was rotated away goes on signing",
+        "a rotated secret still signs",
         ("webhooks/test_delivery.py::test_a_rotation_signs_with_both_until_the_overlap_ends",),
     ),
 )
@@ -59,21 +59,21 @@ TARGETS = (
         "app/core/outbound/targets.py",
         'ALLOWED_IPV6 = IPv6Network("2000::/3")',
         'ALLOWED_IPV6 = IPv6Network("::/0")',
-        "a private address is reached in the dress of IPv6",
+        "a private IPv4 address is reached in an IPv6 form",
         ("core/test_outbound_targets.py::test_a_denied_ipv4_address_is_denied_in_every_ipv6_form",),
     ),
     Fault(
         "app/core/outbound/targets.py",
         're.compile(r"https://", re.IGNORECASE | re.ASCII)',
         're.compile(r"https?://", re.IGNORECASE | re.ASCII)',
-        "events travel in clear",
+        "events are sent without TLS",
         ("core/test_outbound_targets.py::test_every_line_of_the_shared_list_is_refused",),
     ),
     Fault(
         "app/core/outbound/targets.py",
         'if "@" in authority:',
         "if False:",
-        "an address that reads like one host is dialled at another",
+        "a URL that looks like one host is sent to another",
         ("core/test_outbound_targets.py::test_tricks_are_refused_for_the_right_reason",),
     ),
     Fault(
@@ -87,7 +87,7 @@ TARGETS = (
         "app/core/outbound/client.py",
         "context = ssl.create_default_context()",
         "context = ssl._create_unverified_context()",
-        "whoever is in between reads and answers events with a certificate of their own",
+        "an attacker on the network receives events with a certificate of their own",
         ("core/test_outbound_client.py::test_certificates_that_do_not_verify",),
     ),
 )
@@ -97,14 +97,14 @@ SCHEDULE = (
         "app/core/outbound/client.py",
         "TOTAL_TIMEOUT_S = 10.0",
         "TOTAL_TIMEOUT_S = 5.0",
-        "a receiver that keeps to the ten seconds that we promise gets the event again",
+        "a receiver that answers within the promised ten seconds gets the event again",
         ("test_security_page.py::test_a_receiver_has_ten_seconds",),
     ),
     Fault(
         "app/webhooks/schedule.py",
         "step >= len(DELAYS_S)",
         "step >= 5",
-        "an event is given up after an hour",
+        "delivery of an event ends after an hour",
         (
             "webhooks/test_schedule.py::test_nine_retries_after_the_first_attempt_then_dead",
             "webhooks/test_delivery.py::test_ten_attempts_by_the_schedule_then_dead_then_replayed",
@@ -114,7 +114,7 @@ SCHEDULE = (
         "app/webhooks/schedule.py",
         "max(delay_s, asked_s)",
         "delay_s",
-        "a receiver that asks for patience is pressed on",
+        "the Retry-After of a receiver is ignored",
         ("webhooks/test_schedule.py::test_never_sooner_than_asked_and_never_much_later_than_a_day",),
     ),
     Fault(
@@ -128,7 +128,7 @@ SCHEDULE = (
         "app/webhooks/claims_repository.py",
         "MAX_IN_FLIGHT_PER_ENDPOINT = 4",
         "MAX_IN_FLIGHT_PER_ENDPOINT = 8",
-        "a slow receiver is flooded",
+        "a slow receiver gets too many requests at once",
         ("webhooks/test_delivery.py::test_never_more_than_four_at_once_at_one_endpoint",),
     ),
 )
@@ -138,7 +138,7 @@ PAUSING = (
         "app/cabinet/webhooks.py",
         "lambda: keep.enable(endpoint_id)",
         "lambda: keep.pause(endpoint_id)",
-        "nobody gets an endpoint going again that was paused",
+        "a paused endpoint can't be enabled again",
         ("cabinet/test_webhooks.py::test_a_paused_endpoint_is_shown_everywhere_and_gets_waiting_events_in_order",),
     ),
     Fault(
@@ -152,28 +152,28 @@ PAUSING = (
         "app/webhooks/claims_repository.py",
         "consecutive_failures > 0 AND consecutive_failures < $3",
         "consecutive_failures > 0 AND $3 > 0",
-        "an endpoint that failed too often is sent to until its job gets round to pausing it",
+        "an endpoint that failed too often gets deliveries until the job pauses it",
         ("webhooks/test_delivery.py::test_twenty_failures_pause_exactly_and_enabling_delivers_all_in_order",),
     ),
     Fault(
         "app/webhooks/schedule.py",
         "return 0 if delivered else before + 1",
         "return before if delivered else before + 1",
-        "twenty failures in a year pause an endpoint that works",
+        "twenty failures within a year pause a working endpoint",
         ("webhooks/test_delivery.py::test_a_success_resets_the_count",),
     ),
     Fault(
         "app/webhooks/schedule.py",
         "status == GONE or step",
         "step",
-        "a receiver that says it is gone is called for days",
+        "a receiver that answered 410 is called for days",
         ("webhooks/test_schedule.py::test_gone_is_final",),
     ),
     Fault(
         "app/webhooks/pausing.py",
         "await repository.abandon_pending(endpoint.id)",
         "pass",
-        "what waited for an endpoint that is gone waits for ever, and can't be replayed",
-        ("webhooks/test_delivery.py::test_gone_disables_the_endpoint_and_keeps_what_waited",),
+        "deliveries of an endpoint that answered 410 wait for ever and can't be replayed",
+        ("webhooks/test_delivery.py::test_status_410_disables_the_endpoint_and_keeps_waiting_deliveries",),
     ),
 )

@@ -14,7 +14,7 @@ from tests.signer.signer_under_test import NETWORK, SignerUnderTest
 
 
 async def text_of(page: Page, selector: str) -> str:
-    """A part's text, as somebody would copy it: without the gaps between groups."""
+    """An element's text without the spaces between groups, as it is copied."""
     return "".join((await page.locator(selector).first.inner_text()).split())
 
 
@@ -22,43 +22,43 @@ async def text_of(page: Page, selector: str) -> str:
 async def test_a_payout_is_approved_in_the_browser_and_confirmed_on_chain(
     setup: SignerUnderTest, web: RunningApp, olive: Account, scripts: bool
 ) -> None:
-    asked, other = await setup.request_payout("42.50"), await setup.request_payout("42.50")
+    requested, other = await setup.request_payout("42.50"), await setup.request_payout("42.50")
     async with chromium() as browser, opened(browser, java_script_enabled=scripts) as page:
         await sign_in(page, web, olive)
         await page.goto(f"http://127.0.0.1:{web.port}/desk")
         await expect(page.get_by_role("heading", level=1)).to_have_text("Queue")
-        await page.get_by_role("link", name=asked.id).click()
+        await page.get_by_role("link", name=requested.id).click()
 
         assert await text_of(page, ".transfer__figure") == "42.50"
-        assert await text_of(page, ".transfer__destination .grouped") == asked.destination
-        assert await text_of(page, ".decision__recap .grouped") == asked.destination
+        assert await text_of(page, ".transfer__destination .grouped") == requested.destination
+        assert await text_of(page, ".decision__recap .grouped") == requested.destination
         await expect(page.locator(".warnings")).to_contain_text(other.id)
         approve = page.get_by_role("button", name="Approve 42.50 USDT")
 
         await page.get_by_label("Code from your authenticator").fill("123456")
         await approve.click()
         await expect(page.get_by_role("alert")).to_contain_text("code is wrong")
-        assert (await setup.read(asked.id)).status == "pending_approval"
+        assert (await setup.read(requested.id)).status == "pending_approval"
 
         await page.get_by_label("Code from your authenticator").fill(code_at(olive))
         await page.keyboard.press("Enter")
-        await expect(page.locator(".flash")).to_contain_text(f"Approved: {asked.id}, 42.50 USDT to")
+        await expect(page.locator(".flash")).to_contain_text(f"Approved: {requested.id}, 42.50 USDT to")
         await expect(page).to_have_url(f"http://127.0.0.1:{web.port}/desk")
-        await expect(page.get_by_role("link", name=asked.id)).to_have_count(0)
+        await expect(page.get_by_role("link", name=requested.id)).to_have_count(0)
         await expect(page.get_by_role("link", name=other.id)).to_have_count(1)
 
-        confirmed = await setup.until_confirmed(asked.id)
+        confirmed = await setup.until_confirmed(requested.id)
         sender = setup.services.networks.sender(NETWORK)
-        assert await sender.balances_raw([asked.destination], "USDT") == {asked.destination: 42_500_000}
+        assert await sender.balances_raw([requested.destination], "USDT") == {requested.destination: 42_500_000}
         assert (await setup.read(other.id)).status == "pending_approval"
-        await page.goto(f"http://127.0.0.1:{web.port}/desk/approvals/{asked.id}")
+        await page.goto(f"http://127.0.0.1:{web.port}/desk/approvals/{requested.id}")
         await expect(page.locator(".page-head")).to_contain_text("Confirmed")
         assert confirmed.txid is not None
         await expect(page.locator(f'[title="{confirmed.txid}"]')).to_have_count(1)
         await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
 
         clock.shift(timedelta(minutes=1))
-        await setup.rounds()  # the signer looks at least once a minute
+        await setup.rounds()  # the signer runs at least once a minute
         await page.goto(f"http://127.0.0.1:{web.port}/desk/networks/ethereum/test")
         await expect(page.get_by_role("heading", name="Hot wallet")).to_be_visible()
         await expect(page.locator("main")).to_contain_text("457.50")  # 500.00 less what was sent
@@ -69,20 +69,20 @@ async def test_a_review_is_credited_in_the_browser(setup: SignerUnderTest, web: 
     await setup.confirm_blocks()
     await setup.send("USDT", again.pay_in.address, 7_000_000)
     await setup.confirm_blocks()
-    case = await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", again.id)
+    review = await database.fetch_value("SELECT deposit FROM reviews WHERE invoice = $1", again.id)
     had, _ = await balance(setup.merchant_id)
     async with chromium() as browser, opened(browser, viewport={"width": 360, "height": 800}) as page:
         await sign_in(page, web, olive)
         await page.goto(f"http://127.0.0.1:{web.port}/desk")
-        await page.get_by_role("link", name=case).click()
+        await page.get_by_role("link", name=review).click()
         await expect(page.locator(".transfer__title")).to_have_text("A second transfer")
         await page.get_by_role("link", name="Credit…").click()
         await page.get_by_role("button", name="Credit 7.00 USDT").click()
         await expect(page.get_by_role("alert")).to_contain_text("Give a reason")
         await page.get_by_label("Reason").fill("the customer paid in two parts")
         await page.get_by_role("button", name="Credit 7.00 USDT").click()
-        await expect(page.locator(".flash")).to_contain_text(f"{case} is credited.")
-        await expect(page.get_by_role("link", name=case)).to_have_count(0)
+        await expect(page.locator(".flash")).to_contain_text(f"{review} is credited.")
+        await expect(page.get_by_role("link", name=review)).to_have_count(0)
     assert await balance(setup.merchant_id) == (had + 7_000_000, 0)
 
 
@@ -90,10 +90,10 @@ async def test_the_decision_is_reached_and_made_by_keyboard(
     setup: SignerUnderTest, web: RunningApp, olive: Account
 ) -> None:
     """Tab leads to the code's field and then to the button, with a focus that can be seen."""
-    asked = await setup.request_payout("10.00")
+    requested = await setup.request_payout("10.00")
     async with chromium() as browser, opened(browser, viewport={"width": 1280, "height": 800}) as page:
         await sign_in(page, web, olive)
-        await page.goto(f"http://127.0.0.1:{web.port}/desk/approvals/{asked.id}")
+        await page.goto(f"http://127.0.0.1:{web.port}/desk/approvals/{requested.id}")
         reached = []
         for _ in range(60):
             await page.keyboard.press("Tab")
@@ -110,4 +110,4 @@ async def test_the_decision_is_reached_and_made_by_keyboard(
                 break
         assert "code" in reached, reached
         await expect(page.locator(".flash")).to_contain_text("Approved")
-    assert (await setup.read(asked.id)).status == "approved"
+    assert (await setup.read(requested.id)).status == "approved"

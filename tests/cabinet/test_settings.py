@@ -9,18 +9,18 @@ from app.merchants import branding, settings
 from app.merchants.service import terms_of
 from app.web.edge import Edge
 from tests.cabinet.people import SAME_ORIGIN, Office, problems
-from tests.cabinet.test_keys import ask_api, issued
+from tests.cabinet.test_keys import call_api, issued
+from tests.checkout.pictures import png
 from tests.factories.api_keys import api_key
 from tests.identity.browsing import an_account, hidden, letters
-from tests.merchants.test_branding import png
 
 
-async def test_a_finding_is_put_right_by_one_click(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner", totp=True)
+async def test_a_finding_is_fixed_by_one_click(app: Edge, office: Office) -> None:
+    owner = await office.new_member("owner", totp=True)
     key = await api_key(
         office.settings.api_key_peppers, scopes=["balance.read"], mode="live", merchant_id=office.merchant_id
     )
-    await ask_api(app, key.full, "203.0.113.9")
+    await call_api(app, key.full, "203.0.113.9")
     page = await owner.see("security")
     assert "integration works from every address" in page
     assert "Allow 203.0.113.9 alone" in page
@@ -29,26 +29,26 @@ async def test_a_finding_is_put_right_by_one_click(app: Edge, office: Office) ->
 
     assert "works from that address alone" in shown
     assert "integration works from every address" not in shown
-    assert (await ask_api(app, key.full, "198.51.100.1")).status_code == 403
+    assert (await call_api(app, key.full, "198.51.100.1")).status_code == 403
     again = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
     assert "put right already" in again
 
 
-async def test_a_click_without_a_fresh_code_asks_for_one_and_says_what_for(office: Office) -> None:
-    owner, viewer = await office.hire("owner", totp=True), await office.hire("viewer")
+async def test_a_click_without_a_fresh_code_requests_one_and_names_the_action(office: Office) -> None:
+    owner, viewer = await office.new_member("owner", totp=True), await office.new_member("viewer")
     clock.shift(timedelta(minutes=11))
     finding = {"finding": f"no_totp:{viewer.account.id}"}
-    asked = await owner.send("security/remedy", finding)
-    assert asked.status_code == 422
-    assert "Viewer signs in with a password alone" in asked.text
-    assert hidden(asked)["finding"] == finding["finding"]
+    reply = await owner.send("security/remedy", finding)
+    assert reply.status_code == 422
+    assert "Viewer signs in with a password alone" in reply.text
+    assert hidden(reply)["finding"] == finding["finding"]
     shown = await owner.do("security/remedy", {**finding, "code": owner.account.code()})
     assert "A reminder is on its way." in shown
     assert "two-step verification" in (await letters("viewer@example.test"))[0]
 
 
 async def test_an_old_secret_is_rotated_and_shown(app: Edge, office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     key = await api_key(
         office.settings.api_key_peppers,
         scopes=["balance.read"],
@@ -64,11 +64,11 @@ async def test_an_old_secret_is_rotated_and_shown(app: Edge, office: Office) -> 
     )
     answer = await owner.shown("security/remedy", {"finding": f"old_secret:{key.id}"})
     (new,) = set(re.findall(rf"sspay_sec_live_{key.id}_[\w-]+", answer.text))
-    assert (await ask_api(app, new)).status_code == (await ask_api(app, key.full)).status_code == 200
+    assert (await call_api(app, new)).status_code == (await call_api(app, key.full)).status_code == 200
 
 
-async def test_remedies_that_are_pages_lead_there_in_the_keys_own_mode(office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_remedies_link_to_pages_in_the_mode_of_the_key(office: Office) -> None:
+    owner = await office.new_member("owner")
     key = await api_key(office.settings.api_key_peppers, mode="live", merchant_id=office.merchant_id)
     page = await owner.see("security")
     assert f'href="/cabinet/{office.merchant_id}/live/keys/{key.id}/edit"' in page
@@ -76,19 +76,19 @@ async def test_remedies_that_are_pages_lead_there_in_the_keys_own_mode(office: O
     assert 'value="owner" checked' in await owner.see("team/invite?role=owner")
 
 
-async def test_a_developer_may_look_but_not_remind(office: Office) -> None:
-    developer, viewer = await office.hire("developer"), await office.hire("viewer")
+async def test_a_developer_sees_findings_and_sends_no_reminder(office: Office) -> None:
+    developer, viewer = await office.new_member("developer"), await office.new_member("viewer")
     await developer.see("security")
     answer = await developer.send("security/remedy", {"finding": f"no_totp:{viewer.account.id}"})
     assert answer.status_code == 403
     await viewer.see("security", status=403)
 
 
-async def test_the_terms_of_invoices_are_changed_by_those_who_may(office: Office) -> None:
-    owner, viewer = await office.hire("owner"), await office.hire("viewer")
+async def test_the_terms_of_invoices_are_changed_by_allowed_roles_only(office: Office) -> None:
+    owner, viewer = await office.new_member("owner"), await office.new_member("viewer")
     assert not await settings.accepts_parts(office.merchant_id)
-    asked = {"fee_payer": "customer", "accept_parts": "yes"}
-    assert "It holds from the next invoice on" in await owner.do("settings", asked)
+    reply = {"fee_payer": "customer", "accept_parts": "yes"}
+    assert "It holds from the next invoice on" in await owner.do("settings", reply)
     assert await settings.fee_payer(office.merchant_id) == "customer"
     assert await settings.accepts_parts(office.merchant_id)
     assert (await terms_of(office.merchant_id, "test")).accept_parts
@@ -104,8 +104,8 @@ async def test_the_terms_of_invoices_are_changed_by_those_who_may(office: Office
     assert "Changed whether payments in parts are accepted" in log
 
 
-async def test_the_payment_page_is_branded_previewed_and_shown_as_it_will_be(office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_the_payment_page_is_branded_and_previewed(office: Office) -> None:
+    owner = await office.new_member("owner")
     token = hidden(await owner.browser.get(owner.path("settings/branding")))
     fields = {"display_name": "Harbour", "own_accent": "yes", "accent": "#ffee00"}
     preview = await owner.see("settings/preview?display_name=Harbour&own_accent=yes&accent=%23ffee00")
@@ -140,8 +140,8 @@ async def test_the_payment_page_is_branded_previewed_and_shown_as_it_will_be(off
     assert (await branding.get(office.merchant_id)) == branding.Branding(display_name="Harbour")
 
 
-async def test_a_logo_that_is_no_picture_is_refused_beside_its_field(office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_a_logo_that_is_no_image_is_refused_beside_its_field(office: Office) -> None:
+    owner = await office.new_member("owner")
     token = hidden(await owner.browser.get(owner.path("settings/branding")))["csrf_token"]
     refused = await owner.browser.client.post(
         owner.path("settings/branding"),
@@ -154,14 +154,14 @@ async def test_a_logo_that_is_no_picture_is_refused_beside_its_field(office: Off
     assert 'value="Harbour"' in refused.text
 
 
-async def test_a_hostile_colour_makes_no_sheet(office: Office) -> None:
-    owner = await office.hire("owner")
+async def test_a_malformed_colour_has_no_stylesheet(office: Office) -> None:
+    owner = await office.new_member("owner")
     for colour in ("zzzzzz", "ffffff;}", "fff", "%3Cscript"):
         await owner.see(f"settings/accent/{colour}", status=404)
 
 
 async def test_the_audit_log_shows_who_did_what_and_can_be_filtered(office: Office) -> None:
-    owner, developer = await office.hire("owner"), await office.hire("developer")
+    owner, developer = await office.new_member("owner"), await office.new_member("developer")
     await issued(developer, name="Till")
     await owner.do("settings", {"fee_payer": "customer", "accept_parts": "no"})
     log = await owner.see("audit")
@@ -177,7 +177,7 @@ async def test_the_audit_log_shows_who_did_what_and_can_be_filtered(office: Offi
 
 
 async def test_actions_of_operators_are_shown_without_name_and_address(office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     operator = await an_account(office.settings, "operator@gateway.test", is_operator=True)
     for merchant_id in (office.merchant_id, None):
         await database.execute(
@@ -198,7 +198,7 @@ async def test_actions_of_operators_are_shown_without_name_and_address(office: O
 
 
 async def test_the_audit_log_has_pages_and_old_bookmarks_do_no_harm(office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     for number in range(55):
         await (await owner.member()).record("invoice.cancelled", f"INV-{number:010d}", clock.now())
 
@@ -223,7 +223,7 @@ async def test_the_audit_log_has_pages_and_old_bookmarks_do_no_harm(office: Offi
 
 
 async def test_nothing_of_another_merchant_is_in_the_log(office: Office) -> None:
-    owner = await office.hire("owner")
+    owner = await office.new_member("owner")
     foreign = await api_key(office.settings.api_key_peppers, mode="test")
     assert foreign.merchant_id != office.merchant_id
     assert (await repository.list_keys(office.merchant_id, "test")) == []

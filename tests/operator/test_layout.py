@@ -20,7 +20,7 @@ RUN_AXE = """async () => (await axe.run({resultTypes: ["violations"]})).violatio
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_page_is_sound_and_fits(
+async def test_every_page_is_accessible_and_fits(
     services: Services,
     environment: dict[str, str],
     chain_settings: Callable[..., Settings],

@@ -1,6 +1,6 @@
 """Keys, webhooks and team in a real browser from end to end, and a check of every page.
 
-Nothing is said on the console (CSP violations would be), axe finds nothing, light or dark, and every page fits.
+The console has no messages (CSP violations would appear there), axe finds nothing in either scheme, every page fits.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from app.merchants import service as merchants
 from app.merchants.members import member
 from app.merchants.roles import Role
 from app.webhooks import pausing
-from tests.cabinet.looking import look
+from tests.cabinet.page_checks import check_page
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
 from tests.factories.api_keys import api_key
@@ -45,19 +45,19 @@ class Shop:
         """A page of the merchant."""
         return f"http://127.0.0.1:{self.app.port}/cabinet/{self.merchant_id}/{mode}/{place}".rstrip("/")
 
-    async def hire(self, role: Role) -> str:
+    async def new_member(self, role: Role) -> str:
         """A new member's account, who signs in with PASSWORD."""
         account = await an_account(self.settings, f"{role}@example.test")
         await merchants.add_member(self.merchant_id, account.id, role, clock.now())
         return account.id
 
     async def sign_in(self, email: str) -> Page:
-        """A browser of one person, signed in. Any message on its console fails the test at its end."""
+        """A signed-in browser page. Any message on its console fails the test at its end."""
         context = await self.chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
         page = await context.new_page()
-        self.said[email] = []
-        page.on("console", lambda message: self.said[email].append(message.text))
-        page.on("pageerror", lambda error: self.said[email].append(str(error)))
+        self.messages[email] = []
+        page.on("console", lambda message: self.messages[email].append(message.text))
+        page.on("pageerror", lambda error: self.messages[email].append(str(error)))
         await page.goto(f"http://127.0.0.1:{self.app.port}/sign-in")
         await page.get_by_label("E-mail").fill(email)
         await page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -66,7 +66,7 @@ class Shop:
         return page
 
     def __post_init__(self) -> None:
-        self.said: dict[str, list[str]] = {}
+        self.messages: dict[str, list[str]] = {}
 
 
 @pytest.fixture
@@ -87,12 +87,12 @@ async def shop(
         made = Shop(app, chromium, await merchant(name="Harbour & Pine"), settings)
         yield made
         # Refusals are answered with 403 and 422, which Chromium notes on its console.
-        assert [words for said in made.said.values() for words in said if "status of 4" not in words] == []
+        assert [words for messages in made.messages.values() for words in messages if "status of 4" not in words] == []
         await chromium.close()
 
 
-async def asked(shop: Shop, key: str) -> tuple[int, str]:
-    """What the API says to a key: the status, and the code of a refusal."""
+async def api_reply(shop: Shop, key: str) -> tuple[int, str]:
+    """Call the API with a key. Returns the status, and the error code of a refusal."""
     async with httpx.AsyncClient(trust_env=False) as client:
         answer = await client.get(
             f"http://127.0.0.1:{shop.app.port}/api/v1/merchant/balance", headers={"Authorization": f"Bearer {key}"}
@@ -101,7 +101,7 @@ async def asked(shop: Shop, key: str) -> tuple[int, str]:
 
 
 async def test_a_key_is_created_used_rotated_and_revoked(shop: Shop) -> None:
-    await shop.hire("owner")
+    await shop.new_member("owner")
     page = await shop.sign_in("owner@example.test")
     await page.goto(shop.url("keys"))
     await page.get_by_role("link", name="New key").first.click()
@@ -111,7 +111,7 @@ async def test_a_key_is_created_used_rotated_and_revoked(shop: Shop) -> None:
     await page.get_by_label("Read balance and ledger").check()
     await page.get_by_role("button", name="Create key").click()
     secret = await page.get_by_role("textbox", name="API key").inner_text()
-    assert await asked(shop, secret) == (200, "")
+    assert await api_reply(shop, secret) == (200, "")
 
     await page.get_by_role("link", name="I have it").click()
     await expect(page.get_by_text("from 127.0.0.1")).to_be_visible()
@@ -120,18 +120,18 @@ async def test_a_key_is_created_used_rotated_and_revoked(shop: Shop) -> None:
     await page.get_by_label("None: the old secret ends now").check()
     await page.get_by_role("button", name="Rotate key").click()
     new = await page.get_by_role("textbox", name="API key").inner_text()
-    assert await asked(shop, secret) == (401, "INVALID_API_KEY")
-    assert await asked(shop, new) == (200, "")
+    assert await api_reply(shop, secret) == (401, "INVALID_API_KEY")
+    assert await api_reply(shop, new) == (200, "")
 
     await page.get_by_role("link", name="I have it").click()
     await page.get_by_role("link", name="Revoke").click()
     await page.get_by_role("button", name="Revoke key").click()
     await expect(page.get_by_text("Shop server is revoked.")).to_be_visible()
-    assert await asked(shop, new) == (401, "API_KEY_REVOKED")
+    assert await api_reply(shop, new) == (401, "API_KEY_REVOKED")
 
 
 async def test_a_webhook_is_paused_enabled_and_replayed(shop: Shop, receiver: Receiver) -> None:
-    await shop.hire("developer")
+    await shop.new_member("developer")
     page = await shop.sign_in("developer@example.test")
     await page.goto(shop.url("webhooks/new"))
     await page.get_by_label("Address").fill(receiver.url())
@@ -173,7 +173,7 @@ async def test_a_webhook_is_paused_enabled_and_replayed(shop: Shop, receiver: Re
 
 
 async def test_a_new_viewer_can_not_do_what_viewers_may_not(shop: Shop) -> None:
-    owner_id = await shop.hire("owner")
+    owner_id = await shop.new_member("owner")
     owner = await shop.sign_in("owner@example.test")
     await owner.goto(shop.url("team"))
     await owner.get_by_role("link", name="Invite somebody").click()
@@ -203,8 +203,8 @@ async def test_a_new_viewer_can_not_do_what_viewers_may_not(shop: Shop) -> None:
     await expect(owner.get_by_role("row", name="guest@example.test")).to_contain_text("Viewer")
 
 
-async def test_the_payment_page_is_seen_as_it_will_be_while_one_chooses(shop: Shop) -> None:
-    await shop.hire("owner")
+async def test_the_preview_of_the_payment_page_follows_the_choices(shop: Shop) -> None:
+    await shop.new_member("owner")
     page = await shop.sign_in("owner@example.test")
     await page.goto(shop.url("settings/branding"))
     preview = page.get_by_role("region", name="Preview of the payment page")
@@ -215,7 +215,7 @@ async def test_the_payment_page_is_seen_as_it_will_be_while_one_chooses(shop: Sh
     await page.get_by_label("Our colour").fill("#ffee00")
     await expect(page.get_by_text("darkened from yours")).to_be_visible()
     await expect(preview.locator(".preview__button")).not_to_have_css("background-color", petrol)
-    await look(page, "branding-chosen")
+    await check_page(page, "branding-chosen")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Saved. Customers see it from now on.")).to_be_visible()
     await expect(page.get_by_text("#ffee00")).to_be_visible()
@@ -223,28 +223,28 @@ async def test_the_payment_page_is_seen_as_it_will_be_while_one_chooses(shop: Sh
 
 @pytest.mark.timeout(600)  # every page of the cabinet, four times
 async def test_every_page_is_in_order_at_both_widths_and_in_both_schemes(shop: Shop, receiver: Receiver) -> None:
-    owner_id, developer_id = await shop.hire("owner"), await shop.hire("developer")
+    owner_id, developer_id = await shop.new_member("owner"), await shop.new_member("developer")
     page = await shop.sign_in("owner@example.test")
     places = await furnished(shop, receiver, owner_id, developer_id)
     for name, place in places.items():
         await page.goto(shop.url(place))
-        await look(page, name)
+        await check_page(page, name)
     await page.goto(shop.url("keys/new"))
     await page.get_by_role("button", name="Create key").click()
-    await look(page, "keys-new-refused")
+    await check_page(page, "keys-new-refused")
     await page.goto(shop.url(places["key-rotate"]))
     await page.get_by_role("button", name="Rotate key").click()
-    await look(page, "key-secret")
+    await check_page(page, "key-secret")
     await page.goto(shop.url(places["member-secrets"]))
     await page.get_by_role("button", name="Rotate what is ticked").click()
-    await look(page, "member-rotated")
+    await check_page(page, "member-rotated")
     for name, place in {"keys": "keys", "webhooks": "webhooks", "events": "events"}.items():
         await page.goto(shop.url(place, mode="live"))
-        await look(page, f"{name}-empty")
+        await check_page(page, f"{name}-empty")
 
 
 async def furnished(shop: Shop, receiver: Receiver, owner_id: str, developer_id: str) -> dict[str, str]:
-    """A merchant where something has happened; the place of each page by its name."""
+    """Fill the merchant with objects. Returns each page's path by a name."""
     developer = await member(developer_id, shop.merchant_id, address="198.51.100.7")
     owner = await member(owner_id, shop.merchant_id, address="198.51.100.4")
     assert developer is not None

@@ -5,7 +5,7 @@ from playwright.async_api import Page
 from tests.browsing import AXE, AXE_RUN, SCREENS
 
 
-async def look(page: Page, name: str) -> None:
+async def check_page(page: Page, name: str) -> None:
     """Check: axe finds nothing, light and dark; nothing is wider than a phone; screenshots go to `var/screens`."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
@@ -22,16 +22,16 @@ async def look(page: Page, name: str) -> None:
 
 
 def complaints_of(page: Page) -> list[str]:
-    """What the console says of this page from now on: CSP reports and errors of scripts among them.
+    """Collect the console's messages about this page from now on, CSP reports and script errors included.
 
     Chromium calls a form that was refused an error, too; that it is shown again is the page's business.
     """
     complaints: list[str] = []
 
-    def heard(kind: str, text: str) -> None:
+    def note(kind: str, text: str) -> None:
         if kind == "error" and "status of 422" not in text:
             complaints.append(text)
 
-    page.on("console", lambda message: heard(message.type, message.text))
+    page.on("console", lambda message: note(message.type, message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     return complaints
