@@ -33,7 +33,7 @@ class ReversalService:
         self._payments = payments
         self._place_hold = place_hold
 
-    async def unsee(self, network: str, above_height: int, now: datetime) -> set[str]:
+    async def reverse_above(self, network: str, above_height: int, now: datetime) -> set[str]:
         """Take back the deposits of dead blocks; the ids of invoices touched. Needs the caller's transaction.
 
         What was booked is reversed in the ledgers, even below zero; a critical alert tells operators, and nothing

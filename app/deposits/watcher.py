@@ -62,7 +62,7 @@ class HotWallet(Protocol):
     async def record(self, transfers: Sequence[Transfer], now: datetime) -> None:
         """Record transfers to the hot wallet, in the watcher's transaction."""
 
-    async def unsee(self, above_height: int, now: datetime) -> None:
+    async def reverse_above(self, above_height: int, now: datetime) -> None:
         """Reverse what was in dead blocks, in the watcher's transaction."""
 
     async def settle(self, scanned_height: int, now: datetime) -> None:
@@ -186,8 +186,8 @@ class Watcher:
                 raise Halted(f"none of the scanned blocks up to {scanned} is on the node's chain: another chain?")
         now = clock.now()
         async with database.transaction():
-            touched = await self._reversals.unsee(self._network.key, fork, now)
-            await self._hot_wallet.unsee(fork, now)
+            touched = await self._reversals.reverse_above(self._network.key, fork, now)
+            await self._hot_wallet.reverse_above(fork, now)
             await blocks_repository.delete_blocks_above(self._network.key, fork)
             await _move_cursor(self._network.key, scanned, fork, head_height)
         log.warning("chain_reorganised", network=self._network.key, fork=fork, depth=scanned - fork)
@@ -219,7 +219,7 @@ class Watcher:
         return await self._deposits.record(self._network.key, to_customers, now) if to_customers else set()
 
     async def _record_unseen(self, scanned: int, now: datetime) -> set[str]:
-        if not (unseen := await self._balance_check.look(scanned, now)):
+        if not (unseen := await self._balance_check.unseen_transfers(scanned, now)):
             return set()
         async with database.transaction():
             return await self._record(unseen, now)

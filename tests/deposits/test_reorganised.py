@@ -230,7 +230,7 @@ async def test_another_transfer_at_the_place_of_one_that_went_away_is_seen(
 
     await seen(1_000_000, 10_000_001)
     async with database.transaction():
-        await services.reversals.unsee(NETWORK, 10_000_000, clock.now())
+        await services.reversals.reverse_above(NETWORK, 10_000_000, clock.now())
     await seen(2_000_000, 10_000_002)
     assert [(d.amount_raw, d.status) for d in (await reread(services, new)).deposits] == [
         ("1000000", "orphaned"),

@@ -216,7 +216,7 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
     )
     (application,) = await applications.waiting()
     drift_run, clean_run = await _runs()
-    await wallet_snapshot.note(
+    await wallet_snapshot.record(
         NETWORK,
         {"USDT": 17, "ETH": 2 * 10**18},
         {"USDT": 17, "ETH": 19 * 10**17},

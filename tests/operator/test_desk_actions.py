@@ -101,14 +101,14 @@ async def test_the_requester_is_offered_no_approval_and_gets_none(served: Served
     account, browser, _, other_browser = await operators(served)
     asked = await payout(served.services, await served.merchant(), requested_by=f"account:{account.id}")
     page = await browser.get(f"/desk/approvals/{asked.id}")
-    assert "You have asked for it yourself" in page.text
+    assert "You have requested it yourself" in page.text
     assert 'id="approve"' not in page.text
     borrowed = hidden(await other_browser.get(f"/desk/approvals/{asked.id}"))
     own = hidden(await browser.get(f"/desk/approvals/{asked.id}/reject"))
     answer = await browser.post(
         f"/desk/approvals/{asked.id}/approve", {**borrowed, **own, "digest": borrowed["digest"], "code": account.code()}
     )
-    assert "asked for it yourself" in errors(answer)
+    assert "requested it yourself" in errors(answer)
     assert await status(asked.id) == "pending_approval"
 
 
@@ -141,7 +141,7 @@ async def test_a_conflict_of_interest_and_a_suspended_merchant_are_said_on_the_p
     key = await api_key(served.services.settings.api_key_peppers, merchant_id=merchant_id, seen_by=account.id)
     by_key = await payout(served.services, merchant_id, requested_by=f"api_key:{key.id}")
     page = (await browser.get(f"/desk/approvals/{by_key.id}")).text
-    assert "It was asked for with an API key whose secret you have seen: another operator must decide." in page
+    assert "It was requested with an API key whose secret you have seen: another operator must decide." in page
     assert 'id="approve"' not in page
     assert "You know its key" in (await browser.get("/desk/approvals")).text
     assert 'id="approve"' in (await other_browser.get(f"/desk/approvals/{by_key.id}")).text
@@ -236,7 +236,7 @@ async def test_a_review_is_credited_returned_or_closed(served: Served, driver: A
     words = await told(browser, await browser.send(f"{back}/return", reason="wants it back", destination=CUSTOMER))
     refund_id = words.split()[0]
     page = (await browser.get(f"/desk/approvals/{refund_id}")).text
-    assert "You have asked for it yourself" in page
+    assert "You have requested it yourself" in page
     await told(other_browser, await approve_by_form(other_browser, refund_id, other.code()))
     assert await status(refund_id) == "approved"
 
