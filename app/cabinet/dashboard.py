@@ -1,4 +1,4 @@
-"""The dashboard: balances, charts of the last 30 days, and what needs a person."""
+"""The dashboard: balances, charts of the last 30 days, and tasks for a person."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -138,7 +138,7 @@ _TASKS: dict[Concern, tuple[str, str, str, str]] = {
     "reviews": ("{} in review", "A payment did not match its invoice. An operator settles it.", "reviews", "caution"),
     "failed_payouts": ("{} failed", "The amount is back in the balance.", "payouts?status=failed", "critical"),
     "held_payouts": ("{} held", "An operator must release it before it is sent.", "payouts", "caution"),
-    "locked_keys": ("{} locked", "Five wrong secrets were tried. It opens again within the hour.", "keys", "caution"),
+    "locked_keys": ("{} locked", "Five wrong secrets were tried. It unlocks within the hour.", "keys", "caution"),
 }
 
 _NOUNS: dict[Concern, tuple[str, str]] = {

@@ -1,4 +1,4 @@
-"""Reviews: deposits that did not simply pay their invoice, and their outcome."""
+"""Reviews: deposits that did not match their invoice, and the outcome of each."""
 
 from typing import Any
 

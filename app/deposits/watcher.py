@@ -72,7 +72,7 @@ class HotWallet(Protocol):
 class BalanceCheck(Protocol):
     """Finds native coins whose transfers the node can't show (signer/balance_check.py)."""
 
-    async def look(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
+    async def unseen_transfers(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
         """Transfers for what addresses hold beyond what was seen; empty unless a check is due."""
 
 

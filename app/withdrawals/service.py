@@ -49,7 +49,7 @@ class WithdrawalService:
         await ledger.post(bookings.lock(new.money), now)
 
     async def approve(self, withdrawal_id: str, now: datetime) -> None:
-        """Mark as approved, for withdrawals/approvals.py alone: enough operators have approved. Postgres counts again."""
+        """Mark as approved. Only withdrawals/approvals.py calls it; Postgres counts the approvals again."""
         await self._move(await _lock(withdrawal_id), Status.APPROVED, now)
 
     async def mark_submitted(self, withdrawal_id: str, now: datetime) -> bool:

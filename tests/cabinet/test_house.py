@@ -27,11 +27,11 @@ async def test_a_finding_is_put_right_by_one_click(app: Edge, office: Office) ->
 
     shown = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
 
-    assert "works from that address alone" in shown
+    assert "works from that address only" in shown
     assert "integration works from every address" not in shown
     assert (await ask_api(app, key.full, "198.51.100.1")).status_code == 403
     again = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
-    assert "put right already" in again
+    assert "That was done already" in again
 
 
 async def test_a_click_without_a_fresh_code_asks_for_one_and_says_what_for(office: Office) -> None:

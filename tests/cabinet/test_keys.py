@@ -103,7 +103,7 @@ async def test_rotation_gives_a_new_secret_and_the_old_one_its_grace(app: Edge, 
 
     new = secret_in(answer.text)
     assert new != old
-    assert "The old secret holds until" in answer.text
+    assert "The old secret is valid until" in answer.text
     assert (await ask_api(app, old)).status_code == (await ask_api(app, new)).status_code == 200
     clock.shift(timedelta(hours=2))
     assert (await ask_api(app, old)).status_code == 401

@@ -256,7 +256,7 @@ async def test_holds_are_released_with_a_reason(served: Served) -> None:
     )
     browser = await served.signed_in(account)
     words = await told(browser, await browser.send(f"/desk/holds/withdrawals/{again.id}", reason="it was raised"))
-    assert words == f"The signer looks at {again.id} again."
+    assert words == f"The signer checks {again.id} again."
     async with database.transaction():
         await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", clock.now())
     (hold,) = await holds.open_holds()
@@ -326,7 +326,7 @@ async def test_a_switch_pauses_and_resumes(served: Served) -> None:
     assert "Give a reason" in errors(await browser.send(page, reason=""))
     assert "paused for all" in await told(browser, await browser.send(page, reason="an incident"), "/desk/switches")
     assert "paused already" in errors(await browser.post(page, stale | {"reason": "me too"}))
-    assert "taken again" in await told(browser, await browser.send(page, reason="over"), "/desk/switches")
+    assert "accepted again" in await told(browser, await browser.send(page, reason="over"), "/desk/switches")
     assert (await browser.get("/desk/switches")).text.count("an incident") == 1  # in what was turned before
 
 

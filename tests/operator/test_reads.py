@@ -336,7 +336,7 @@ async def test_networks_are_read_without_a_request_to_a_node(
     (state,) = await networks.states(services.networks, clock.now())
     assert state.coverage is not None
     assert (state.coverage.lag_blocks, state.halted_reason) == (0, None)
-    assert (state.pool.lent, state.pool.made >= 1, state.pool.cap) == (1, True, 10_000)
+    assert (state.pool.leased, state.pool.created >= 1, state.pool.cap) == (1, True, 10_000)
     assert [(hot.asset, hot.held_raw, hot.free_raw, hot.gas_left_raw, hot.looked_at) for hot in state.hot] == [
         ("ETH", 9, 9, 3, now),
         ("USDT", 7, 5, None, now),  # a second check without changes writes no row

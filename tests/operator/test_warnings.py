@@ -95,7 +95,7 @@ SIMILAR = SimilarWithdrawal(id="PO-2", amount_raw=10, asset="USDT", destination=
     ("changes", "tone", "words"),
     [
         ({"intact": False}, "critical", "not what was requested"),
-        ({"approvals": (approval(fits=False),)}, "critical", "approval is of something else"),
+        ({"approvals": (approval(fits=False),)}, "critical", "approval has another digest"),
         ({"held": True}, "caution", "On hold"),
         ({"destination_history": history(confirmed=0)}, "caution", "First payment"),
         ({"destination_history": history(rejected=1)}, "caution", "Rejected before"),
