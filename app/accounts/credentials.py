@@ -41,7 +41,7 @@ async def invalidate(person: Person, *, keep: Session | None) -> Invalidation:
     opened = await sessions_repository.count(person.id, person.credentials_version)
     if keep is None:
         return Invalidation(opened, None)
-    token = await sessions.carry_over(keep, person.credentials_version, version)
+    token = await sessions.renew(keep, person.credentials_version, version)
     if token is None:
         raise Outdated
     return Invalidation(opened - 1, token)

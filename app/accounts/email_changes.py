@@ -52,7 +52,7 @@ class EmailChanges:
             await links_repository.revoke("email_change", person.id)
             token = await links.create("email_change", links.of(person, new_email), now)
             await people.record(person, "email.change_asked", address, now)
-            await people.send(person.email, self._letters.email_change_asked(person.name, new_email), now)
+            await people.send(person.email, self._letters.email_change_requested(person.name, new_email), now)
             if not allowed:
                 return
             known = await repository.by_email(new_email)

@@ -25,10 +25,10 @@ KEPT = LIFETIME
 SECRET_WAITS = timedelta(minutes=5)
 """How long a secret is stored for its page: a browser follows the redirect at once, or never."""
 
-TWIN_WAITS_S = 8.0
+SECOND_WAITS_S = 8.0
 """How long a second submission waits for the first; with its own work it stays below a proxy's time-out."""
 
-LOOKS_EVERY_S = 0.05
+POLL_S = 0.05
 
 LOST_AFTER = timedelta(minutes=1)
 """No request takes so long: a claim that is older belongs to a process that died."""
@@ -54,10 +54,10 @@ class FormUse:
 async def begin(use: FormUse, session_id: str) -> str | None:
     """Claim the form; None if the caller must carry it out, else where the first submission's answer redirected to.
 
-    Waits up to TWIN_WAITS_S for a first submission that is not finished. Raises IDEMPOTENCY_IN_PROGRESS where it takes
+    Waits up to SECOND_WAITS_S for a first submission that is not finished. Raises IDEMPOTENCY_IN_PROGRESS where it takes
     longer, or was never finished. Not inside a transaction.
     """
-    for _ in range(int(TWIN_WAITS_S / LOOKS_EVERY_S)):
+    for _ in range(int(SECOND_WAITS_S / POLL_S)):
         if await repository.claim(use.id, session_id, clock.now()):
             return None
         first = await repository.find(use.id)
@@ -67,11 +67,11 @@ async def begin(use: FormUse, session_id: str) -> str | None:
             return first.led_to
         if clock.now() - first.created_at > LOST_AFTER:
             raise _not_finished("and it is not known whether it was carried out")
-        await asyncio.sleep(LOOKS_EVERY_S)
+        await asyncio.sleep(POLL_S)
     raise _not_finished("and is still being carried out")
 
 
-async def give_back(use: FormUse) -> None:
+async def release(use: FormUse) -> None:
     """The form was refused, and nothing was done: it may be sent again under its key."""
     await repository.release(use.id)
 

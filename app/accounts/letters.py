@@ -62,7 +62,7 @@ class Letters:
             ours={"link": self._link("/confirm-email/change", token)},
         )
 
-    def email_change_asked(self, name: str, new_email: str) -> Letter:
+    def email_change_requested(self, name: str, new_email: str) -> Letter:
         """To the old address, before anything is changed."""
         return self._notice(
             "Your Swap Pay e-mail address is about to change",

@@ -61,7 +61,7 @@ class PasswordChanges:
         if link is None or link.account_id is None:
             return False
         passwords.check(password, email=link.email)
-        password_hash = await passwords.hash_aside(password)
+        password_hash = await passwords.hash_in_thread(password)
         async with database.transaction():
             if await links.use("password_reset", token, now) is None:
                 return False
@@ -77,7 +77,7 @@ class PasswordChanges:
         Raises INVALID_INPUT, credentials.Outdated. Not inside a transaction.
         """
         passwords.check(new_password, email=person.email, field="new_password")
-        password_hash = await passwords.hash_aside(new_password)
+        password_hash = await passwords.hash_in_thread(new_password)
         async with database.transaction():
             return await self._set(person, password_hash, session, "password.changed", address, now)
 

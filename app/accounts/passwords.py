@@ -50,7 +50,7 @@ def is_right(password: str, password_hash: str) -> bool:
 
 
 @cache
-def nobodys_hash() -> str:
+def dummy_hash() -> str:
     """The hash that is compared where an address is unknown, so that it takes the same time as a known one.
 
     Computed at the first call: the web process makes that before it serves, the others never sign anybody in.
@@ -58,12 +58,12 @@ def nobodys_hash() -> str:
     return hash_password("the password of nobody")
 
 
-async def hash_aside(password: str) -> str:
+async def hash_in_thread(password: str) -> str:
     """`hash_password` in a thread, without blocking the event loop."""
     return await asyncio.get_running_loop().run_in_executor(_threads, hash_password, password)
 
 
-async def is_right_aside(password: str, password_hash: str) -> bool:
+async def is_right_in_thread(password: str, password_hash: str) -> bool:
     """`is_right` in a thread. A text that is too long for a password is cut and compared all the same."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_threads, is_right, password[: MAX_LENGTH + 1], password_hash)

@@ -70,7 +70,7 @@ async def renew(session: Session, now: datetime) -> str | None:
     return token if await repository.renew(session, token_hash(token), now) else None
 
 
-async def carry_over(session: Session, from_version: int, to_version: int) -> str | None:
+async def renew(session: Session, from_version: int, to_version: int) -> str | None:
     """Move a session from one version of its account's credentials to the next; its new token.
 
     None if it isn't a session of `from_version` under its token any more. In the caller's transaction.

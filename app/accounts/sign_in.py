@@ -14,7 +14,7 @@ from app.accounts import (
     totp,
 )
 from app.accounts.letters import Letters
-from app.accounts.passwords import is_right_aside, nobodys_hash
+from app.accounts.passwords import is_right_in_thread, dummy_hash
 from app.accounts.repository import Person
 from app.accounts.sessions import token_hash
 from app.accounts.throttle import Limit, Throttle
@@ -62,7 +62,7 @@ class SignIn:
         self._keys = keys
         self._throttle = throttle
         self._letters = letters
-        nobodys_hash()  # computed now, so that the first unknown address takes no longer than the second
+        dummy_hash()  # computed now, so that the first unknown address takes no longer than the second
 
     async def with_password(
         self, *, email: str, password: str, address: str, site: str, user_agent: str, now: datetime
@@ -94,7 +94,7 @@ class SignIn:
         tries = [(PER_ADDRESS, site), (PER_PAIR, f"{site} {email}"), (PER_ACCOUNT, email)]
         await self._throttle.take(tries, now)
         person = await repository.by_email(email) if "\0" not in email else None
-        right = await is_right_aside(password, person.password_hash if person else nobodys_hash())
+        right = await is_right_in_thread(password, person.password_hash if person else dummy_hash())
         if person is None or not right:
             await audit.record(
                 actor=person.actor if person else "stranger",
@@ -106,7 +106,7 @@ class SignIn:
                 now=now,
             )
             raise ApiError(Code.INVALID_INPUT, WRONG)
-        await self._throttle.give_back(tries, now)
+        await self._throttle.release(tries, now)
         return person
 
     async def is_waiting(self, token: str, now: datetime) -> bool:
@@ -157,7 +157,7 @@ async def verify_factor(keys: DataKeys, account_id: str, code: str, now: datetim
     attempt = await totp.reserve(account_id, now)
     if not await recovery_codes.use(account_id, code):
         raise totp.CodeRefused(totp.WRONG)
-    await totp.give_back(attempt)
+    await totp.release(attempt)
     return "recovery code"
 
 

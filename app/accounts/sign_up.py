@@ -43,7 +43,7 @@ class SignUp:
         email, name = checked_email(email), people.checked_name(name)
         passwords.check(password, email=email)
         await self._throttle.take([(PER_ADDRESS, site)], now)
-        password_hash = await passwords.hash_aside(password)
+        password_hash = await passwords.hash_in_thread(password)
         async with database.transaction():
             if not await mail.may_write(Kind.UNASKED, email, now):
                 return  # the answer is the same
@@ -72,7 +72,7 @@ class SignUp:
         if link is None or link.password_hash is None or link.name is None:
             return None
         await self._throttle.take([(CONFIRMATIONS, token)], now)
-        if not await passwords.is_right_aside(password, link.password_hash):
+        if not await passwords.is_right_in_thread(password, link.password_hash):
             raise invalid("password", "is not the one that you chose when you signed up")
         account_id = ids.new_id(ids.ACCOUNT)
         async with database.transaction():

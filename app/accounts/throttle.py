@@ -41,9 +41,9 @@ class Throttle:
             if not await repository.take(bucket, tries=limit.tries, window=limit.window, now=now):
                 raise await self._refusal(bucket, now)
 
-    async def give_back(self, tries: Sequence[tuple[Limit, str]], now: datetime) -> None:
+    async def release(self, tries: Sequence[tuple[Limit, str]], now: datetime) -> None:
         """Give back what `take` took: it was no failure."""
-        await repository.give_back(sorted(self._bucket(limit, subject) for limit, subject in tries), now)
+        await repository.release(sorted(self._bucket(limit, subject) for limit, subject in tries), now)
 
     async def _refusal(self, bucket: bytes, now: datetime) -> ApiError:
         ends_at = await repository.ends_at(bucket)

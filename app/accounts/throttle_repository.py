@@ -28,7 +28,7 @@ async def take(bucket: bytes, *, tries: int, window: timedelta, now: datetime) -
     return taken is not None
 
 
-async def give_back(buckets: Sequence[bytes], now: datetime) -> None:
+async def release(buckets: Sequence[bytes], now: datetime) -> None:
     """Take one try off each of these whose window is not over."""
     await _GIVE_BACK.run(buckets=buckets, now=now)
 

@@ -47,7 +47,7 @@ async def verify(keys: DataKeys, account_id: str, code: str, now: datetime) -> N
         counter = matching_counter(decrypt(keys, sealed, purpose=f"totp:{account_id}"), code, now)
     if counter is None or not await repository.use_totp_counter(account_id, counter):
         raise CodeRefused(WRONG)
-    await give_back(attempt)
+    await release(attempt)
 
 
 async def reserve(account_id: str, now: datetime) -> int:
@@ -64,7 +64,7 @@ async def reserve(account_id: str, now: datetime) -> int:
         return await codes_repository.add_attempt(account_id, now)
 
 
-async def give_back(attempt: int) -> None:
+async def release(attempt: int) -> None:
     """Give a try back: the code was right."""
     await codes_repository.delete_attempt(attempt)
 

@@ -180,11 +180,11 @@ def _carried_out_once(handler: Handler, declaration: FormDeclaration) -> Handler
         except DatabaseUnavailable:  # a COMMIT without an answer may have been done: the key stays claimed
             raise
         except Exception:  # not a cancellation, after which nobody knows what was done
-            await form_uses.give_back(use)
+            await form_uses.release(use)
             raise
         state = request.scope["state"]
         if answer.status_code != 303 or state.get("nothing_done"):
-            await form_uses.give_back(use)
+            await form_uses.release(use)
             return answer
         secret: str | None = state.get("shown_once")
         await form_uses.finish(use, answer.headers["Location"], secret, identity.services.settings.data_keys)

@@ -87,9 +87,9 @@ class EndpointAdministration:
             keys=self.keys,
         )
 
-    async def rotate_secret_along(self, endpoint_id: str, *, overlap_hours: int) -> RevealedSecret:
+    async def rotate_secret_in_transaction(self, endpoint_id: str, *, overlap_hours: int) -> RevealedSecret:
         """The same in the caller's transaction."""
-        return await service.rotate_secret_along(
+        return await service.rotate_secret_in_transaction(
             merchant_id=self.by.merchant_id,
             mode=self.mode,
             endpoint_id=endpoint_id,

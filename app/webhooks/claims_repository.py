@@ -101,8 +101,8 @@ async def claim(*, slots: int, failing: bool, now: datetime) -> Claim:
         endpoints = [queue["endpoint"] for queue in queues]
         await database.execute(_FREE_EXPIRED, endpoints, now)
         leased_until = now + timedelta(seconds=LEASE_S)
-        rows = await database.fetch_all(_TAKE, endpoints, now, leased_until, per_endpoint, ORDERED_GROUP)
-        await database.execute(_MOVE_ON, endpoints, now, MAX_IN_FLIGHT_PER_ENDPOINT)
+        rows = await database.fetch_all(_CLAIM, endpoints, now, leased_until, per_endpoint, ORDERED_GROUP)
+        await database.execute(_SET_NEXT_DUE, endpoints, now, MAX_IN_FLIGHT_PER_ENDPOINT)
     return Claim(len(queues), _groups(rows))
 
 
@@ -166,7 +166,7 @@ _FREE_EXPIRED = """
 
 # A failing endpoint gets one delivery at a time: a slow one uses one slot only, and nothing is sent after its twentieth
 # failure in a row. An endpoint that was enabled again gets its next group when the last one is sent.
-_TAKE = """
+_CLAIM = """
     WITH queue AS MATERIALIZED (
         SELECT q.endpoint, q.consecutive_failures > 0 AS failing,
             q.consecutive_failures > 0 OR q.ordered_through_seq > 0 AS serial,
@@ -201,7 +201,7 @@ _TAKE = """
 # Where all slots are in use, the endpoint is due when the lease ends; a worker that frees a slot sooner makes it due.
 # Else it is due with its next delivery, but not before now, behind the others that are due: endpoints take turns,
 # however many deliveries one has. After the last delivery of the ordered ones, deliveries may run in parallel again.
-_MOVE_ON = """
+_SET_NEXT_DUE = """
     UPDATE webhook_queues q
     SET due_at = CASE
             WHEN w.status <> 'enabled' THEN NULL

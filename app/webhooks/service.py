@@ -206,7 +206,7 @@ async def rotate_secret(
     Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT.
     """
     async with database.transaction():
-        return await rotate_secret_along(
+        return await rotate_secret_in_transaction(
             merchant_id=merchant_id,
             mode=mode,
             endpoint_id=endpoint_id,
@@ -216,7 +216,7 @@ async def rotate_secret(
         )
 
 
-async def rotate_secret_along(
+async def rotate_secret_in_transaction(
     *, merchant_id: str, mode: Mode, endpoint_id: str, overlap_hours: int, actor: Actor, keys: DataKeys
 ) -> RevealedSecret:
     """The same in the caller's transaction, so that several are rotated together or none (app/security_checklist)."""

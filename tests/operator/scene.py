@@ -289,7 +289,7 @@ async def _runs() -> tuple[int, int]:
         )
     for is_drift, message in (
         (True, "the chain holds 17 minor units less than the ledgers owe, at block 812 (0x" + 32 * "ab" + ")"),
-        (False, "the chain could not be asked: the node is away"),
+        (False, "the chain could not be read: the node is away"),
     ):
         await database.execute(
             """

@@ -357,9 +357,9 @@ async def test_a_run_is_requested_and_its_page_shows_its_progress(served: Served
     assert "Waiting." in waiting.text
     assert 'http-equiv="refresh"' in waiting.text
     await database.execute(
-        "UPDATE reconciliation_runs SET status = 'running', progress = 'asking ethereum:test' WHERE id = $1", run_id
+        "UPDATE reconciliation_runs SET status = 'running', progress = 'comparing with ethereum:test' WHERE id = $1", run_id
     )
-    assert "Asking ethereum:test" in (await browser.get(page)).text
+    assert "Comparing with ethereum:test" in (await browser.get(page)).text
     await database.execute("UPDATE reconciliation_runs SET status = 'requested' WHERE id = $1", run_id)
     assert await served.services.reconciliation.run_requested(clock.now()) == run_id
     done = await browser.get(page)

@@ -112,7 +112,7 @@ SCHEDULE = (
     ),
     Fault(
         "app/webhooks/schedule.py",
-        "max(delay_s, asked_s)",
+        "max(delay_s, at_least_s)",
         "delay_s",
         "a receiver that asks for patience is pressed on",
         ("webhooks/test_schedule.py::test_never_sooner_than_asked_and_never_much_later_than_a_day",),
