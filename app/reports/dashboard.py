@@ -19,7 +19,7 @@ FAILED_LATELY = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The invoices that were created on a day (UTC), and what of them became paid by now."""
+    """The number of invoices created on a day (UTC), and how many of them are paid by now."""
 
     day: date
     created: int
@@ -28,7 +28,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class DayRevenue:
-    """What the invoices of a day were credited, net of the service fee, in minor units."""
+    """The sum credited for the invoices of a day, net of the service fee, in minor units."""
 
     day: date
     credited_raw: int
@@ -54,7 +54,7 @@ class Figures:
 
     @property
     def created(self) -> int:
-        """Invoices created in all days together."""
+        """Invoices created on all days."""
         return sum(day.created for day in self.days)
 
     @property
@@ -82,7 +82,7 @@ class Attention:
 
 
 async def figures(merchant_id: str, mode: Mode, now: datetime) -> Figures:
-    """The last 30 days, by the day on which an invoice was created: one read of the merchant's newest invoices."""
+    """The figures of the last 30 days, by an invoice's day of creation: one read of the merchant's newest invoices."""
     first = now.astimezone(UTC).date() - timedelta(days=DAYS - 1)
     # SQL: grouped by an expression, with FILTER.
     rows = await database.fetch_all(

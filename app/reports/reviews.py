@@ -1,4 +1,4 @@
-"""Manual reviews as their merchant sees them: what came, why it did not pay the invoice, and the outcome."""
+"""Manual reviews as their merchant sees them: the deposit, why it did not pay the invoice, and the outcome."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from app.deposits.tables import Review
 
 
 class MerchantReview(msgspec.Struct, frozen=True, kw_only=True):
-    """A deposit that an operator settles or has settled. Amounts are in minor units of their own assets."""
+    """A deposit that an operator reviews or has reviewed. Amounts are in minor units of their own assets."""
 
     id: int
     deposit_id: str

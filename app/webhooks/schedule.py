@@ -1,4 +1,4 @@
-"""When a failed delivery is tried again, and when it is given up (contract, section 6). Pure."""
+"""When a failed delivery is tried again, and when it becomes dead (contract, section 6). Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -357,7 +357,8 @@ async def test_a_run_is_requested_and_its_page_shows_its_progress(served: Served
     assert "Waiting." in waiting.text
     assert 'http-equiv="refresh"' in waiting.text
     await database.execute(
-        "UPDATE reconciliation_runs SET status = 'running', progress = 'comparing with ethereum:test' WHERE id = $1", run_id
+        "UPDATE reconciliation_runs SET status = 'running', progress = 'comparing with ethereum:test' WHERE id = $1",
+        run_id,
     )
     assert "Comparing with ethereum:test" in (await browser.get(page)).text
     await database.execute("UPDATE reconciliation_runs SET status = 'requested' WHERE id = $1", run_id)
