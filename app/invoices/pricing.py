@@ -66,10 +66,10 @@ def shares(parts_raw: Sequence[int], pay_in_raw: int, service_fee_raw: int) -> l
     return divided
 
 
-def share_of_other_asset(amount_raw: int, fee_bps: int) -> Share:
+def share_of_other_asset(deposit_raw: int, fee_bps: int) -> Share:
     """Divide a deposit in another asset than the invoice's: the fee is the rate in basis points, rounded up."""
-    fee_raw = -(-amount_raw * fee_bps // BPS)
-    return Share(fee_raw, amount_raw - fee_raw)
+    fee_raw = -(-deposit_raw * fee_bps // BPS)
+    return Share(fee_raw, deposit_raw - fee_raw)
 
 
 def tail_of_lease(lease_count: int) -> int:

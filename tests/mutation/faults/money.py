@@ -5,8 +5,8 @@ from tests.mutation.table import Fault
 INVOICES = (
     Fault(
         "app/invoices/pricing.py",
-        "fee_raw = -(-amount_raw * fee_bps // BPS)",
-        "fee_raw = int(amount_raw * fee_bps / BPS + 0.5)",
+        "fee_raw = -(-deposit_raw * fee_bps // BPS)",
+        "fee_raw = int(deposit_raw * fee_bps / BPS + 0.5)",
         "amounts above 2^53 lose their last digits",
         ("test_architecture.py::test_money_code_holds_no_float",),
     ),

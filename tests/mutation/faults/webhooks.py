@@ -136,8 +136,8 @@ SCHEDULE = (
 PAUSING = (
     Fault(
         "app/cabinet/webhooks.py",
-        "lambda: keep.enable(endpoint_id)",
-        "lambda: keep.pause(endpoint_id)",
+        "lambda: endpoints.enable(endpoint_id)",
+        "lambda: endpoints.pause(endpoint_id)",
         "nobody gets an endpoint going again that was paused",
         ("cabinet/test_webhooks.py::test_a_paused_endpoint_is_shown_everywhere_and_gets_waiting_events_in_order",),
     ),
