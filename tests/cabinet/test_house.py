@@ -88,7 +88,7 @@ async def test_the_terms_of_invoices_are_changed_by_those_who_may(office: Office
     owner, viewer = await office.hire("owner"), await office.hire("viewer")
     assert not await settings.accepts_parts(office.merchant_id)
     asked = {"fee_payer": "customer", "accept_parts": "yes"}
-    assert "It holds from the next invoice on" in await owner.do("settings", asked)
+    assert "It applies from the next invoice on" in await owner.do("settings", asked)
     assert await settings.fee_payer(office.merchant_id) == "customer"
     assert await settings.accepts_parts(office.merchant_id)
     assert (await terms_of(office.merchant_id, "test")).accept_parts
