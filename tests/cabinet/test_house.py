@@ -23,7 +23,7 @@ async def test_a_finding_is_put_right_by_one_click(app: Edge, office: Office) ->
     await ask_api(app, key.full, "203.0.113.9")
     page = await owner.see("security")
     assert "integration works from every address" in page
-    assert "Allow 203.0.113.9 alone" in page
+    assert "Allow only 203.0.113.9" in page
 
     shown = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
 
