@@ -29,8 +29,8 @@ async def assert_invariants(services: Services, *, full: bool = True, with_chain
         for key in blocks:
             chain = services.networks.chain(key)
             try:
-                findings += await withdrawals.ask_chain(chain, claims[key])
-                findings += (await holdings.ask_chain(chain, books[key])).findings
+                findings += await withdrawals.compare_with_chain(chain, claims[key])
+                findings += (await holdings.compare_with_chain(chain, books[key])).findings
             except ChainMoved:
                 continue
     lines = [f"{finding.check}: {finding.subject}: {finding.message} {dict(finding.figures)}" for finding in findings]

@@ -27,7 +27,7 @@ TRIES = 5
 
 
 async def send_mail(context: Context) -> int:
-    """Send mail that waits; how many."""
+    """Send waiting mail; return how many."""
     services: Services = context["services"]
     return await mail.send_waiting(build_mailer(services.settings))
 
@@ -39,12 +39,12 @@ async def send_alerts(context: Context) -> None:
 
 
 async def pause_failing_webhooks(context: Context) -> int:
-    """Pause endpoints that failed too often in a row and write to their merchants; how many."""
+    """Pause endpoints that failed too often in a row and write to their merchants; return how many."""
     return await pausing.pause_failing(clock.now())
 
 
 async def run_requested_reconciliation(context: Context) -> int | None:
-    """Run the reconciliation that an operator requested; its id, None where there is none or another run is active."""
+    """Run the reconciliation that an operator requested; return its id, or None if none started."""
     services: Services = context["services"]
     try:
         return await services.reconciliation.run_requested(clock.now())
@@ -53,7 +53,7 @@ async def run_requested_reconciliation(context: Context) -> int | None:
 
 
 async def reconcile(context: Context) -> int | None:
-    """Check the books against themselves and the chains; the run's id, None while another run is active."""
+    """Check the books against themselves and the chains; return the run's id, or None while another run is active."""
     services: Services = context["services"]
     try:
         return await services.reconciliation.run_scheduled(clock.now())
@@ -74,7 +74,7 @@ async def expire_withdrawals(context: Context) -> int:
 
 
 async def sign_checkpoint(context: Context) -> int | None:
-    """Sign the state of all ledgers; the checkpoint's number, None where there is no key."""
+    """Sign the state of all ledgers; return the checkpoint's number, or None without a key."""
     services: Services = context["services"]
     keys = services.settings.checkpoint_keys
     return None if keys is None else (await checkpoints.create(keys, clock.now())).number

@@ -22,7 +22,7 @@ from app.wiring import Services
 log = get_logger(__name__)
 
 RETRY_S = 60.0
-"""Before a job's second try: arq keeps a cron job's key for a minute after each. Doubled before each further one."""
+"""The wait before a job's second try; it doubles for each further try. arq keeps a cron job's key for a minute."""
 
 PASSING_ERRORS = (*UNAVAILABLE_ERRORS, RedisError, NetworkError)
 """Errors of a server or of the connection to it. arq runs a job again only where it raises `Retry`."""
@@ -57,7 +57,7 @@ class Job:
         return self.work.__name__
 
     def cron(self) -> CronJob:
-        """The job for arq. Each process needs its own, since it holds whether the job runs."""
+        """Return the job for arq. Each process needs its own, because it records whether the job runs."""
         moments: dict[str, Any] = {
             **dict.fromkeys(("month", "day", "weekday", "hour", "minute")),
             "second": 0,
@@ -99,7 +99,7 @@ class Queue:
 
 
 def _one_at_a_time(job: Job) -> Callable[..., Any]:
-    """The job's work; nothing while it runs in this process, so that no runs queue up behind a slow server."""
+    """Do the job's work, unless it already runs in this process: runs must not queue up behind a slow server."""
     is_running = False
 
     async def run(context: Context) -> object:

@@ -19,7 +19,7 @@ from workers.jobs import Context
 log = get_logger(__name__)
 
 MISSED_AFTER = timedelta(seconds=1)
-"""A job that arq has not enqueued so long after its time is run here."""
+"""If arq has not enqueued a job this long after its time, the process runs it."""
 
 CHECK_EVERY_S = 0.2
 

@@ -19,7 +19,7 @@ log = get_logger(__name__)
 JOB = "hold_slot"
 
 SLOTS = 16
-"""The maximum of processes with a job. In further processes `Slot.keep` runs the loop, as without Redis."""
+"""How many processes have a job at most. In further processes `Slot.keep` runs the loop, as without Redis."""
 
 TURN_S = 20.0
 

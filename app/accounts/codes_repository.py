@@ -1,4 +1,4 @@
-"""Every statement on `totp_attempts` and `recovery_codes`. The authenticator itself stands in `accounts`."""
+"""Every statement on `totp_attempts` and `recovery_codes`. The authenticator's secret is in `accounts`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ _OF_ACCOUNT = TotpAttempt.account == Param("account")
 
 
 async def add_attempt(account_id: str, now: datetime) -> int:
-    """Add an attempt; its id."""
+    """Add an attempt and return its id."""
     return await _ADD_ATTEMPT.one(account=account_id, at=now)
 
 
@@ -68,7 +68,7 @@ _ADD_CODE = Command(insert(RecoveryCode))
 
 
 async def use_recovery_code(account_id: str, code_hash: bytes) -> bool:
-    """Delete a recovery code; False if the account has none such."""
+    """Delete a recovery code; False if the account has no such code."""
     return bool(await _USE_CODE.run(account=account_id, code_hash=code_hash))
 
 

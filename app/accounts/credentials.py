@@ -1,9 +1,9 @@
-"""What ends when an account's credentials change: everything that was made under the old ones.
+"""End sessions and links when an account's credentials change.
 
-Each account has a `credentials_version`. Sessions, half sign-ins, mailed links and sealed offers carry the version
-under which they were made, and are good only while the account still has it. A new password, e-mail address,
+Each account has a `credentials_version`. Sessions, half sign-ins, mailed links and sealed offers store the version
+with which they were created, and are valid only while the account still has it. A new password, e-mail address,
 authenticator or set of recovery codes, a reset, and "sign out all others" raise the version in their own transaction.
-So nothing must be found and deleted one by one, and what is made in the same moment under the old version never
+So nothing must be found and deleted one by one, and nothing that is created at the same moment with the old version
 works. `sessions_repository.purge` and `links_repository.purge` delete the rows later.
 """
 
@@ -22,17 +22,17 @@ class Outdated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Invalidation:
-    """How many sessions ended, and the new token of the session that was kept; None where none was."""
+    """How many sessions ended, and the new token of the session that continues; None where none does."""
 
     sessions_ended: int
     token: str | None
 
 
 async def invalidate(person: Person, *, keep: Session | None) -> Invalidation:
-    """End everything that was made under the credentials that `person` was read with, except the session `keep`.
+    """End all sessions and links of the credentials that `person` was read with, except the session `keep`.
 
-    The session that is kept gets a new token: a copy of its old cookie no longer works. In the caller's transaction,
-    which changes the credentials. Raises Outdated if they, or the session, are not what they were.
+    The session `keep` gets a new token: a copy of its old cookie no longer works. In the caller's transaction, which
+    changes the credentials. Raises Outdated if the credentials have changed or the session has ended meanwhile.
     """
     database.in_transaction()
     version = await repository.raise_credentials_version(person.id, person.credentials_version)
@@ -41,14 +41,14 @@ async def invalidate(person: Person, *, keep: Session | None) -> Invalidation:
     opened = await sessions_repository.count(person.id, person.credentials_version)
     if keep is None:
         return Invalidation(opened, None)
-    token = await sessions.carry_over(keep, person.credentials_version, version)
+    token = await sessions.move_to_version(keep, person.credentials_version, version)
     if token is None:
         raise Outdated
     return Invalidation(opened - 1, token)
 
 
 async def sign_out(account_id: str, session_id: str, *, action: str, address: str, now: datetime) -> bool:
-    """End one session of an account, recorded as `action` in the audit log; False if it has none of this id.
+    """End one session of an account, recorded as `action` in the audit log; False if it has no such session.
 
     Not inside a transaction.
     """
@@ -61,7 +61,7 @@ async def sign_out(account_id: str, session_id: str, *, action: str, address: st
 
 
 async def sign_out_others(person: Person, session: Session, *, address: str, now: datetime) -> str | None:
-    """End all other sessions and all mailed links; this session's new token. Raises Outdated.
+    """End all other sessions and all mailed links; return this session's new token. Raises Outdated.
 
     Not inside a transaction.
     """

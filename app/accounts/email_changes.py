@@ -1,7 +1,7 @@
-"""Changing an account's e-mail address: requested while signed in, confirmed by a link to the new address.
+"""Change an account's e-mail address: requested while signed in, confirmed by a link to the new address.
 
-The old address gets a letter at once. The link works no more when any of the account's credentials change: an owner
-who is warned by that letter and resets the password has revoked it.
+The old address gets a letter at once. The link ends when any of the account's credentials change: an owner who is
+warned by that letter and resets the password revokes it.
 """
 
 from dataclasses import dataclass
@@ -25,21 +25,22 @@ PER_ACCOUNT = Limit("email_change:account", 5, timedelta(hours=1))
 
 @dataclass(frozen=True, slots=True)
 class EmailChanged:
-    """The new address, and the new token of the session that was kept; None where none was."""
+    """The new address, and the new token of the session that continues; None where none does."""
 
     email: str
     token: str | None
 
 
 class EmailChanges:
-    """Changing addresses, for one deployment."""
+    """Requests and confirms changes of addresses. One per process."""
 
     def __init__(self, throttle: Throttle, letters: Letters) -> None:
         self._throttle = throttle
         self._letters = letters
 
     async def request(self, person: Person, new_email: str, *, address: str, now: datetime) -> None:
-        """Send a link to the new address and a notice to the old one. No answer shows whether the new one is taken.
+        """Send a link to the new address and a notice to the old one. The answer does not show whether the new one has
+        an account.
 
         Raises INVALID_INPUT, RATE_LIMITED. Not inside a transaction.
         """
@@ -52,7 +53,7 @@ class EmailChanges:
             await links_repository.revoke("email_change", person.id)
             token = await links.create("email_change", links.of(person, new_email), now)
             await people.record(person, "email.change_asked", address, now)
-            await people.send(person.email, self._letters.email_change_asked(person.name, new_email), now)
+            await people.send(person.email, self._letters.email_change_requested(person.name, new_email), now)
             if not allowed:
                 return
             known = await repository.by_email(new_email)
@@ -63,10 +64,10 @@ class EmailChanges:
             await people.send(new_email, letter, now)
 
     async def confirm(self, token: str, *, session: Session | None, address: str, now: datetime) -> EmailChanged | None:
-        """Change the address as a link says; None if the link works no more. `session` is that of the browser.
+        """Change the address by a link; None if the link has ended. `session` is the browser's.
 
-        It is kept if it is one of this account; every other ends. Raises INVALID_INPUT if the address was taken
-        meanwhile, credentials.Outdated. Not inside a transaction.
+        That session continues if it is one of this account; all others end. Raises INVALID_INPUT if the address has an
+        account meanwhile, credentials.Outdated. Not inside a transaction.
         """
         async with database.transaction():
             link = await links.use("email_change", token, now)

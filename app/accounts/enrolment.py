@@ -1,8 +1,8 @@
-"""Two-step verification: setting an authenticator up, new recovery codes, and turning it off.
+"""Two-step verification: set up an authenticator, create new recovery codes, turn it off.
 
-A secret that is being set up is not in the database. The form of the page that showed it holds it, sealed.
-It opens only for the account and the session that it was made for, and while the account's credentials are what they
-were: setting it up changes them, so it is set up once.
+A secret that is offered is not in the database. The form of the page that shows it has it, encrypted. It can be
+decrypted only for the account and session that it was created for, and while the account's credentials are the same:
+setting it up changes them, so it is set up once.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from app.core.errors import ApiError, Code, invalid
 from app.core.settings import DataKeys
 
 ISSUER = "Swap Pay"
-"""What authenticator apps show beside the code."""
+"""The name that authenticator apps show beside the code."""
 
 OFFER_LIFETIME = timedelta(minutes=30)
 
@@ -44,28 +44,28 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class NewCodes:
-    """Recovery codes, which are shown once, and the new token of the session that was kept."""
+    """Recovery codes, which are shown once, and the new token of the session, which continues."""
 
     codes: list[str]
     token: str | None
 
 
 class Enrolment:
-    """Two-step verification, for one deployment. The caller has checked the password and a fresh code."""
+    """Sets up and turns off two-step verification. The caller has checked the password and a fresh code."""
 
     def __init__(self, keys: DataKeys, letters: Letters) -> None:
         self._keys = keys
         self._letters = letters
 
     def offer(self, person: Person, session: Session, now: datetime) -> Offer:
-        """A new secret. Nothing is changed until it is confirmed by a code."""
+        """Offer a new secret. Nothing is changed until it is confirmed by a code."""
         secret = pyotp.random_base32()
         plain = f"{int((now + OFFER_LIFETIME).timestamp())}.{secret}"
         return _offer(person, secret, encrypt(self._keys, plain, purpose=_purpose(person, session)))
 
     def reopen(self, person: Person, session: Session, sealed: str, now: datetime) -> Offer | None:
-        """An offer made before, from its sealed form; None if it was used, has run out, or is of another session or
-        of other credentials."""
+        """An earlier offer from its sealed form; None if it was used, has expired, or is of another session or of other
+        credentials."""
         try:
             plain = decrypt(self._keys, sealed, purpose=_purpose(person, session))
         except Undecryptable:
@@ -76,11 +76,11 @@ class Enrolment:
     async def confirm(
         self, person: Person, session: Session, offer: Offer, code: str, *, address: str, now: datetime
     ) -> NewCodes:
-        """Turn it on, the code being right for the offered secret and later than any that was used.
+        """Turn two-step verification on, if the code is right for the offered secret and later than any used code.
 
-        `person` is the one that the offer was reopened for. The code is no step-up: its sender sends the secret
-        too. Every other session ends: it was opened without this authenticator. Raises INVALID_INPUT,
-        credentials.Outdated. Not inside a transaction.
+        `person` is the one of the reopened offer. The code is no step-up, since the form has the secret too. All other
+        sessions end: they were opened without this authenticator. Raises INVALID_INPUT, credentials.Outdated. Not
+        inside a transaction.
         """
         secret = "".join(offer.groups)
         counter = totp.matching_counter(secret, code, now)
@@ -98,7 +98,7 @@ class Enrolment:
         return NewCodes(codes, ended.token)
 
     async def new_recovery_codes(self, person: Person, *, session: Session, address: str, now: datetime) -> NewCodes:
-        """Ten more in place of the old ones. Raises INVALID_INPUT without TOTP, credentials.Outdated."""
+        """Replace the recovery codes by ten new ones. Raises INVALID_INPUT without TOTP, credentials.Outdated."""
         async with database.transaction():
             ended = await credentials.invalidate(person, keep=session)
             if not person.has_totp:
@@ -109,9 +109,9 @@ class Enrolment:
         return NewCodes(codes, ended.token)
 
     async def turn_off(self, person: Person, *, session: Session, address: str, now: datetime) -> str | None:
-        """Turn it off; the new token of the session, which is kept.
+        """Turn two-step verification off; return the new token of the session, which continues.
 
-        Raises INVALID_INPUT for an operator, who can't act without, and credentials.Outdated. Not inside a
+        Raises INVALID_INPUT for an operator, who can't act without it, and credentials.Outdated. Not inside a
         transaction.
         """
         async with database.transaction():

@@ -23,41 +23,41 @@ KEPT = LIFETIME
 """How long a use is stored: when it is older, the session whose page held the form has expired."""
 
 SECRET_WAITS = timedelta(minutes=5)
-"""How long a secret is stored for its page: a browser follows the redirect at once, or never."""
+"""How long a secret is stored for its page: browsers follow the redirect at once, or never."""
 
-TWIN_WAITS_S = 8.0
+SECOND_WAITS_S = 8.0
 """How long a second submission waits for the first; with its own work it stays below a proxy's time-out."""
 
-LOOKS_EVERY_S = 0.05
+POLL_S = 0.05
 
 LOST_AFTER = timedelta(minutes=1)
-"""No request takes so long: a claim that is older belongs to a process that died."""
+"""No request takes this long: a claim that is older belongs to a process that died."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormUse:
-    """One form: of which account, to which address, under which key."""
+    """The use of one form, identified by account, URL path and one-use key."""
 
     id: bytes
 
     @classmethod
     def of(cls, *, account_id: str, address: str, key: str) -> "FormUse":
-        """The same three make the same use, in whichever session of the account."""
+        """The use of a form. The same three values give the same use, in any session of the account."""
         return cls(sha256("\0".join((account_id, address, key)).encode()))
 
     @property
     def purpose(self) -> str:
-        """What its secret is sealed for."""
+        """The purpose with which its secret is encrypted."""
         return f"form-use:{self.id.hex()}"
 
 
 async def begin(use: FormUse, session_id: str) -> str | None:
-    """Claim the form; None if the caller must carry it out, else where the first submission's answer redirected to.
+    """Claim the form. Return None if the caller must carry it out, else the first submission's redirect target.
 
-    Waits up to TWIN_WAITS_S for a first submission that is not finished. Raises IDEMPOTENCY_IN_PROGRESS where it takes
-    longer, or was never finished. Not inside a transaction.
+    Waits up to SECOND_WAITS_S for a first submission that is not finished. Raises IDEMPOTENCY_IN_PROGRESS where it
+    takes longer, or was never finished. Not inside a transaction.
     """
-    for _ in range(int(TWIN_WAITS_S / LOOKS_EVERY_S)):
+    for _ in range(int(SECOND_WAITS_S / POLL_S)):
         if await repository.claim(use.id, session_id, clock.now()):
             return None
         first = await repository.find(use.id)
@@ -67,23 +67,23 @@ async def begin(use: FormUse, session_id: str) -> str | None:
             return first.led_to
         if clock.now() - first.created_at > LOST_AFTER:
             raise _not_finished("and it is not known whether it was carried out")
-        await asyncio.sleep(LOOKS_EVERY_S)
+        await asyncio.sleep(POLL_S)
     raise _not_finished("and is still being carried out")
 
 
-async def give_back(use: FormUse) -> None:
-    """The form was refused, and nothing was done: it may be sent again under its key."""
+async def release(use: FormUse) -> None:
+    """Release the claim of a form that was refused, so that it can be sent again with its key."""
     await repository.release(use.id)
 
 
 async def finish(use: FormUse, led_to: str, secret: str | None, keys: DataKeys) -> None:
-    """The form was carried out. `secret` is text for the page at `led_to`, to be shown once."""
+    """Record that the form was carried out. `secret` is text for the page at `led_to`, to be shown once."""
     sealed = None if secret is None else encrypt(keys, secret, purpose=use.purpose)
     await repository.finish(use.id, led_to, sealed)
 
 
 async def take_secret(session_id: str, led_to: str, keys: DataKeys, now: datetime) -> str | None:
-    """The secret that a form of this session stored for this page, if it was not shown before; it is then deleted.
+    """Return and delete the secret that a form of this session stored for this page; None if it was shown before.
 
     None too where it is older than SECRET_WAITS, or its data key is no longer configured.
     """
@@ -98,10 +98,10 @@ async def take_secret(session_id: str, led_to: str, keys: DataKeys, now: datetim
 
 
 async def purge(now: datetime) -> int:
-    """Delete uses whose form can't be submitted any more, and secrets that no page will show; how many rows changed."""
+    """Delete uses whose form has expired, and secrets that no page will show; return how many rows changed."""
     return await repository.purge(secrets_until=now - SECRET_WAITS, uses_until=now - KEPT)
 
 
 def _not_finished(how: str) -> ApiError:
-    words = f"this form was sent before, {how}. Check whether it was before you open the form again"
+    words = f"this form was sent before, {how}. Check whether it was carried out before you open the form again"
     return ApiError(Code.IDEMPOTENCY_IN_PROGRESS, words, retry_after_s=1)

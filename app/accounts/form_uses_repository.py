@@ -11,7 +11,7 @@ from app.core.statement import Command, Param, Statement, insert, select
 
 
 class StoredUse(msgspec.Struct, frozen=True):
-    """How far a use has come. `led_to` is None while the form is being carried out."""
+    """The state of a use. `led_to` is the redirect target, None while the form is being carried out."""
 
     led_to: str | None
     created_at: datetime
@@ -57,7 +57,7 @@ _RELEASE = Command(FormUse.delete().where(_IS_IT, FormUse.led_to.is_null()))
 
 
 async def finish(use_id: bytes, led_to: str, secret_sealed: str | None) -> None:
-    """Record where the answer of a use led, and the secret that is to be shown there."""
+    """Record the redirect target of a use, and the secret that its page shows."""
     await _FINISH.run(id=use_id, led_to=led_to, secret_sealed=secret_sealed)
 
 
@@ -67,7 +67,7 @@ _FINISH = Command(
 
 
 async def take_secrets(session_id: str, led_to: str) -> Sequence[WaitingSecret]:
-    """The secrets that uses of this session left for this page; each is returned once."""
+    """Return and delete the secrets that uses of this session stored for this page."""
     # SQL, since the builder knows neither a CTE nor UPDATE … FROM: RETURNING gives the new row, which has no secret.
     rows = await database.fetch_all(
         """
@@ -85,7 +85,7 @@ async def take_secrets(session_id: str, led_to: str) -> Sequence[WaitingSecret]:
 
 
 async def purge(*, secrets_until: datetime, uses_until: datetime) -> int:
-    """Delete secrets and whole uses up to these moments; how many rows changed."""
+    """Delete secrets and whole uses up to these times; return how many rows changed."""
     return await _PURGE_SECRETS.run(until=secrets_until) + await _PURGE_USES.run(until=uses_until)
 
 

@@ -1,6 +1,6 @@
-"""Letters to accounts, in plain text. Each is about one thing and has at most the link that it is about.
+"""Letters (e-mails) to accounts, in plain text. Each is about one thing and has at most one link for it.
 
-A letter to an unconfirmed address contains no name: it could be one that a stranger chose.
+A letter to an unconfirmed address contains no name: a stranger could have chosen it.
 """
 
 from urllib.parse import quote
@@ -23,7 +23,7 @@ class Letters:
             "Confirm your e-mail address for Swap Pay",
             "Hello,\n\nopen this link and enter the password that you chose, and your account is ready:\n\n"
             "{link}\n\nThe link works once, for 24 hours.\n\n"
-            "If you didn't sign up for Swap Pay, ignore this letter: without your confirmation there is no account.\n",
+            "If you didn't sign up for Swap Pay, ignore this e-mail: without your confirmation there is no account.\n",
             ours={"link": self._link("/confirm-email", token)},
         )
 
@@ -46,7 +46,7 @@ class Letters:
             "Choose a new password for Swap Pay",
             "Hello {name},\n\nthis link lets you choose a new password:\n\n{link}\n\n"
             "It works once, for one hour. Two-step verification stays as it is.\n\n"
-            "If you didn't ask for it, ignore this letter: your password stays as it is.\n",
+            "If you didn't ask for it, ignore this e-mail: your password stays as it is.\n",
             ours={"link": self._link("/reset-password", token)},
             name=name,
         )
@@ -58,15 +58,15 @@ class Letters:
             "Confirm your new e-mail address for Swap Pay",
             "Hello,\n\nopen this link to use this address for your Swap Pay account from now on:\n\n"
             "{link}\n\nThe link works once, for 24 hours.\n\n"
-            "If you didn't ask for it, ignore this letter.\n",
+            "If you didn't ask for it, ignore this e-mail.\n",
             ours={"link": self._link("/confirm-email/change", token)},
         )
 
-    def email_change_asked(self, name: str, new_email: str) -> Letter:
+    def email_change_requested(self, name: str, new_email: str) -> Letter:
         """To the old address, before anything is changed."""
         return self._notice(
             "Your Swap Pay e-mail address is about to change",
-            "a change of your account's e-mail address to {new_email} was asked for. It takes effect when it is "
+            "a change of your account's e-mail address to {new_email} was requested. It takes effect when it is "
             "confirmed there.",
             name=name,
             new_email=new_email,
@@ -76,7 +76,7 @@ class Letters:
         """To the old address, afterwards."""
         return self._notice(
             "Your Swap Pay e-mail address was changed",
-            "your account's e-mail address is now {new_email}. Letters go there from now on.",
+            "your account's e-mail address is now {new_email}. E-mails go there from now on.",
             name=name,
             new_email=new_email,
         )
@@ -109,7 +109,7 @@ class Letters:
         """After new recovery codes."""
         return self._notice(
             "New recovery codes for your Swap Pay account",
-            "ten new recovery codes were made for your account. The old ones work no more.",
+            "ten new recovery codes were made for your account. The old ones no longer work.",
             name=name,
         )
 

@@ -25,7 +25,7 @@ def of(person: Person, email: str) -> Link:
 
 
 async def create(purpose: Purpose, link: Link, now: datetime) -> str:
-    """Create a link, in the caller's transaction where there is one; its token."""
+    """Create a link, in the caller's transaction where there is one, and return its token."""
     token = ids.new_secret()
     await links_repository.add(purpose, link, token_hash=token_hash(token), now=now, expires_at=now + LIFETIME[purpose])
     return token
@@ -39,7 +39,7 @@ async def find(purpose: Purpose, token: str, now: datetime) -> Link | None:
 
 
 async def use(purpose: Purpose, token: str, now: datetime) -> Link | None:
-    """Use a link, which then works no more, in the caller's transaction; None as in `find`.
+    """Use up a link in the caller's transaction; None as in `find`.
 
     Locks the link's account, so that of two changes of credentials at once the later one finds its link ended.
     """

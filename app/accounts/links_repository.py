@@ -11,9 +11,9 @@ from app.core.statement import Command, Param, Statement, insert
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """What a link will do. `account_id` is None for a sign-up, which alone has `name` and `password_hash`.
+    """A link's data. `account_id` is None for a sign-up; only a sign-up has `name` and `password_hash`.
 
-    It ends with the account's `credentials_version`; a sign-up has no account, and so 0 means nothing.
+    A link ends when the account's `credentials_version` changes; a sign-up has no account and ignores it.
     """
 
     account_id: str | None
@@ -42,7 +42,7 @@ _IS_GOOD = (
         | WhereRaw(f"{{}} = {_ACCOUNTS_VERSION}", MailedLink.credentials_version, MailedLink.account)
     )
 )
-"""A link works no more once its account changed its credentials (accounts/credentials.py)."""
+"""A link ends when its account's credentials change (accounts/credentials.py)."""
 
 
 async def add(purpose: str, link: Link, *, token_hash: bytes, now: datetime, expires_at: datetime) -> None:
@@ -91,7 +91,7 @@ _REVOKE = Command(
 
 
 async def purge(now: datetime) -> int:
-    """Delete links that expired or ended with a change of credentials; how many."""
+    """Delete links that expired or ended with a change of credentials; return how many."""
     return await _PURGE.run(now=now)
 
 

@@ -1,20 +1,20 @@
-"""Who may act as an operator: by password at a terminal, by a session with TOTP on at the desk.
+"""Who may act as an operator: at a terminal by password, at the desk by a session with TOTP.
 
 At a terminal the code is checked with the action (accounts/totp.py). At the desk every action takes an `Operator`, and
-says where it needs a fresh code too.
+its route declares whether it needs a fresh code too.
 """
 
 from dataclasses import dataclass
 
 from app.accounts import credentials, repository
-from app.accounts.passwords import is_right, nobodys_hash
+from app.accounts.passwords import dummy_hash, is_right
 from app.accounts.sessions_repository import Session
 from app.core import database
 from app.core.email_address import as_kept
 from app.core.errors import invalid
 
 MAX_REASON_LENGTH = 500
-"""Of a reason that an operator gives: a paragraph."""
+"""The maximum of a reason that an operator gives, in characters."""
 
 
 class NotAnOperator(Exception):
@@ -54,14 +54,14 @@ def operator_from_session(session: Session, *, address: str | None) -> Operator:
 async def identify(email: str, password: str) -> str:
     """The id of the operator's account. Raises NotAnOperator."""
     operator = await repository.operator_password(as_kept(email))
-    right = is_right(password, operator.password_hash if operator else nobodys_hash())
+    right = is_right(password, operator.password_hash if operator else dummy_hash())
     if operator is None or not right:
         raise NotAnOperator("no operator has this e-mail address and password")
     return operator.id
 
 
 async def remove(email: str) -> str:
-    """Make an operator's account a plain one; its id.
+    """Take the operator's rights from an account, and return its id.
 
     Its sessions, mailed links and half sign-ins end. In the caller's transaction, which
     records the reason. Raises NotAnOperator.

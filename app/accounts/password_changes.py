@@ -1,5 +1,5 @@
-"""Changing a password: by a mailed link, or with the old one. Everything that was made under the old one ends, such as
-all other sessions. Two-step verification stays."""
+"""Change a password: by a mailed link, or with the old one. All other sessions and all links end. Two-step verification
+stays."""
 
 from datetime import datetime, timedelta
 
@@ -15,18 +15,18 @@ from app.mail import service as mail
 from app.mail.letters import Kind
 
 PER_ADDRESS = Limit("reset:address", 30, timedelta(hours=1))
-"""Resets asked for from one network address."""
+"""Resets requested from one network address."""
 
 
 class PasswordChanges:
-    """Changing passwords, for one deployment."""
+    """Resets and changes passwords. One per process."""
 
     def __init__(self, throttle: Throttle, letters: Letters) -> None:
         self._throttle = throttle
         self._letters = letters
 
     async def request_reset(self, *, email: str, address: str, site: str, now: datetime) -> None:
-        """Send a link to the address if it has an account; the answer doesn't show it. Raises RATE_LIMITED.
+        """Send a link to the address if it has an account; the answer does not show whether. Raises RATE_LIMITED.
 
         Not inside a transaction.
         """
@@ -53,7 +53,7 @@ class PasswordChanges:
         return await links.find("password_reset", token, now) is not None
 
     async def reset(self, token: str, password: str, *, address: str, now: datetime) -> bool:
-        """Set a password by a link; False if the link works no more. It signs nobody in.
+        """Set a password by a link; False if the link has ended. It signs nobody in.
 
         Raises INVALID_INPUT for a password that is too common or of a wrong length. Not inside a transaction.
         """
@@ -61,7 +61,7 @@ class PasswordChanges:
         if link is None or link.account_id is None:
             return False
         passwords.check(password, email=link.email)
-        password_hash = await passwords.hash_aside(password)
+        password_hash = await passwords.hash_in_thread(password)
         async with database.transaction():
             if await links.use("password_reset", token, now) is None:
                 return False
@@ -72,12 +72,12 @@ class PasswordChanges:
     async def change(
         self, person: Person, new_password: str, *, session: Session, address: str, now: datetime
     ) -> str | None:
-        """Set a password, the old one having been checked; the new token of the session, which is kept.
+        """Set a password after the old one was checked; return the new token of the session, which continues.
 
         Raises INVALID_INPUT, credentials.Outdated. Not inside a transaction.
         """
         passwords.check(new_password, email=person.email, field="new_password")
-        password_hash = await passwords.hash_aside(new_password)
+        password_hash = await passwords.hash_in_thread(new_password)
         async with database.transaction():
             return await self._set(person, password_hash, session, "password.changed", address, now)
 

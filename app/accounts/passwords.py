@@ -14,8 +14,8 @@ MIN_LENGTH = 8
 MAX_LENGTH = 128
 
 MAX_AT_ONCE = 4
-"""Hashes at the same time in one process. Each takes 64 MiB (RFC 9106's second recommendation): of a hundred requests
-at once most must wait, or they would fill the memory."""
+"""Hashes computed at the same time in one process. Each takes 64 MiB (RFC 9106's second recommendation): without a
+limit many requests would fill the memory."""
 
 COMMON = Path(__file__).with_name("common_passwords.txt")
 
@@ -31,7 +31,7 @@ def check(password: str, *, email: str = "", field: str = "password") -> None:
         raise invalid(field, f"must have {MIN_LENGTH} to {MAX_LENGTH} characters")
     guess = password.casefold()
     if guess in _common() or guess in (email.casefold(), email.casefold().partition("@")[0]):
-        raise invalid(field, "is among the first that anybody would try: take another")
+        raise invalid(field, "is among the first that anybody would try: choose another")
 
 
 def hash_password(password: str) -> str:
@@ -50,21 +50,21 @@ def is_right(password: str, password_hash: str) -> bool:
 
 
 @cache
-def nobodys_hash() -> str:
-    """The hash that is compared where an address is unknown, so that it takes the same time as a known one.
+def dummy_hash() -> str:
+    """The hash that is compared where an address is unknown, so that the answer takes the same time as for a known one.
 
-    Computed at the first call: the web process makes that before it serves, the others never sign anybody in.
+    Computed at the first call: the web process makes it before it serves, the others never sign anybody in.
     """
     return hash_password("the password of nobody")
 
 
-async def hash_aside(password: str) -> str:
+async def hash_in_thread(password: str) -> str:
     """`hash_password` in a thread, without blocking the event loop."""
     return await asyncio.get_running_loop().run_in_executor(_threads, hash_password, password)
 
 
-async def is_right_aside(password: str, password_hash: str) -> bool:
-    """`is_right` in a thread. A text that is too long for a password is cut and compared all the same."""
+async def is_right_in_thread(password: str, password_hash: str) -> bool:
+    """`is_right` in a thread. A text that is too long for a password is cut first, and compared too."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_threads, is_right, password[: MAX_LENGTH + 1], password_hash)
 

@@ -1,4 +1,4 @@
-"""What the use cases of accounts have in common: a letter to a person, an entry in the audit log, names."""
+"""Shared by the services of accounts: send a letter to a person, record an audit entry, check a name."""
 
 from datetime import datetime
 

@@ -16,7 +16,7 @@ _READ_AS = str.maketrans("ILO", "110")
 
 
 async def create(account_id: str, now: datetime) -> list[str]:
-    """Ten new codes, which replace all older ones and are shown once. In the caller's transaction."""
+    """Create ten new codes, which replace all older ones and are shown once. In the caller's transaction."""
     codes = [ids.random_crockford(LENGTH) for _ in range(COUNT)]
     await repository.delete_recovery_codes(account_id)
     await repository.add_recovery_codes(account_id, [_hash(account_id, code) for code in codes], now)
@@ -24,7 +24,7 @@ async def create(account_id: str, now: datetime) -> list[str]:
 
 
 async def use(account_id: str, typed: str) -> bool:
-    """Use a code; False if it isn't one of the account's. Of twenty uses at the same time one succeeds."""
+    """Use up a code; False if it isn't one of the account's. Of several uses at the same time one succeeds."""
     code = normal(typed)
     if len(code) != LENGTH:
         return False

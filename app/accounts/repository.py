@@ -1,4 +1,4 @@
-"""Every statement on `accounts`. What belongs to an account has repositories of its own, beside this one."""
+"""Every statement on `accounts`. Sessions, links, codes and throttles have their own repositories."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from app.core.statement import Command, Param, Statement, insert
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An account as its own use cases see it."""
+    """An account, for the services of accounts."""
 
     id: str
     email: str
@@ -31,7 +31,7 @@ class Person:
 
 
 class OperatorPassword(msgspec.Struct, frozen=True):
-    """What an operator's password is compared with."""
+    """An operator's account id, and the hash that a password is compared with."""
 
     id: str
     password_hash: str
@@ -79,7 +79,7 @@ _BY_ID = Statement(Account.select(*_PERSON).where(_IS_IT), Person)
 
 
 async def lock(account_id: str) -> Person:
-    """The same, locked until the caller's transaction ends."""
+    """Like `by_id`, and lock the account until the caller's transaction ends."""
     database.in_transaction()
     return await _LOCK.one(id=account_id)
 
@@ -176,7 +176,7 @@ _SET_PASSWORD = Command(Account.update({Account.password_hash: Param("password_h
 
 
 async def revoke_operator(account_id: str) -> None:
-    """Make an operator's account a plain one."""
+    """Take the operator's rights from an account."""
     await _REVOKE_OPERATOR.run(id=account_id)
 
 
@@ -184,7 +184,8 @@ _REVOKE_OPERATOR = Command(Account.update({Account.is_operator: False}).where(_I
 
 
 async def raise_credentials_version(account_id: str, from_version: int) -> int | None:
-    """The next version of an account's credentials; None, and no change, where it isn't at `from_version`."""
+    """Increment an account's `credentials_version` and return it; None, with no change, where it isn't
+    `from_version`."""
     return await _RAISE_VERSION.first(id=account_id, from_version=from_version)
 
 
@@ -207,7 +208,7 @@ _TOTP_SECRET = Statement(Account.select(Account.totp_secret_sealed).where(_IS_IT
 async def set_totp(account_id: str, secret_sealed: str, counter: int) -> bool:
     """Set an account's authenticator, `counter` being the step of its first code.
 
-    False, and no change, where this step or a later one was used before.
+    False, with no change, where this step or a later one was used before.
     """
     return bool(await _SET_TOTP.run(id=account_id, secret_sealed=secret_sealed, counter=counter))
 
@@ -220,7 +221,7 @@ _SET_TOTP = Command(
 
 
 async def remove_totp(account_id: str) -> bool:
-    """Remove an account's authenticator; False, and no change, for an operator."""
+    """Remove an account's authenticator; False, with no change, for an operator."""
     return bool(await _REMOVE_TOTP.run(id=account_id))
 
 

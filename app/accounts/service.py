@@ -1,4 +1,4 @@
-"""Creating accounts."""
+"""Create accounts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,5 +65,5 @@ def checked_email(email: str) -> str:
 
 
 async def reseal_all(keys: DataKeys) -> int:
-    """Move every TOTP secret to the current data key; how many. Raises crypto.Undecryptable."""
+    """Encrypt every TOTP secret with the current data key; return how many. Raises crypto.Undecryptable."""
     return await reseal(keys, SealedColumn("accounts", "totp_secret_sealed", lambda account_id: f"totp:{account_id}"))

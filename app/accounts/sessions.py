@@ -1,8 +1,8 @@
 """Sessions of signed-in people: each has a token of 256 bits, and the database only its hash.
 
-Tokens are made here, never taken from a request. A session gets a new one at sign-in, whenever a code is given, and at
-every change of credentials, so a token that somebody planted or saw before is of no use afterwards. A session is read
-for each request: it has ended as soon as its row is deleted or its account's credentials change
+Tokens are created here, never taken from a request. A session gets a new one at sign-in, whenever a code is given, and
+at every change of credentials, so a token that somebody planted or saw before does not work afterwards. A session is
+read for each request: it has ended as soon as its row is deleted or its account's credentials change
 (accounts/credentials.py).
 """
 
@@ -14,7 +14,7 @@ from app.core import ids
 from app.core.crypto import sha256
 
 LIFETIME = timedelta(days=30)
-"""Counted from the sign-in (contract, section 8)."""
+"""The lifetime of a session, from the sign-in (contract, section 8)."""
 
 FRESH_CODE = timedelta(minutes=10)
 """How long a code that was given allows sensitive actions (contract, section 8)."""
@@ -29,7 +29,7 @@ MAX_USER_AGENT_LENGTH = 200
 async def open_session(
     account_id: str, *, code_given: bool, address: str, user_agent: str, now: datetime
 ) -> tuple[str, str]:
-    """Sign an account in, in the caller's transaction where there is one; the session's id and its token.
+    """Sign an account in, in the caller's transaction where there is one; return the session's id and its token.
 
     `code_given` says that the second factor was checked just now.
     """
@@ -62,7 +62,7 @@ async def record_use(session: Session, *, address: str, user_agent: str, now: da
 
 
 async def renew(session: Session, now: datetime) -> str | None:
-    """Record that a code was given just now; the session's new token.
+    """Record that a code was given just now; return the session's new token.
 
     None if the session ended meanwhile, or another request has renewed it.
     """
@@ -70,10 +70,10 @@ async def renew(session: Session, now: datetime) -> str | None:
     return token if await repository.renew(session, token_hash(token), now) else None
 
 
-async def carry_over(session: Session, from_version: int, to_version: int) -> str | None:
-    """Move a session from one version of its account's credentials to the next; its new token.
+async def move_to_version(session: Session, from_version: int, to_version: int) -> str | None:
+    """Move a session from one version of its account's credentials to the next; return its new token.
 
-    None if it isn't a session of `from_version` under its token any more. In the caller's transaction.
+    None if its version or token has changed meanwhile. In the caller's transaction.
     """
     token = ids.new_secret()
     moved = await repository.move_to_version(session, token_hash(token), from_version, to_version)

@@ -1,7 +1,7 @@
 """Every statement on `sessions` and `half_sign_ins`.
 
-Both carry the version of their account's credentials under which they were made. Each look-up compares it with the
-account's: what was made under other credentials has ended (accounts/credentials.py).
+Both store the version of their account's credentials with which they were created. Each look-up compares it with the
+account's: sessions of other credentials have ended (accounts/credentials.py).
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from app.core.statement import Command, Param, Statement, insert
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody's session, with what every page needs to know of the person."""
+    """A session, with the person's data that every page needs."""
 
     id: str
     account_id: str
@@ -64,7 +64,7 @@ async def add(
     now: datetime,
     expires_at: datetime,
 ) -> None:
-    """Add a session under the account's credentials as they are."""
+    """Add a session with the account's current credentials."""
     # SQL, since the builder knows no INSERT … SELECT: the version must be the account's at this moment.
     await database.execute(
         """
@@ -138,7 +138,7 @@ _RECORD_USE = Command(
 
 
 async def renew(session: Session, token_hash: bytes, code_given_at: datetime) -> bool:
-    """Give a session another token and the time of its code; False where its token is another already, or it ended."""
+    """Set a session's token and the time of its code; False where its token has changed or it has ended."""
     return bool(
         await _RENEW.run(
             id=session.id, old_token_hash=session.token_hash, token_hash=token_hash, code_given_at=code_given_at
@@ -155,7 +155,7 @@ _RENEW = Command(
 
 
 async def move_to_version(session: Session, token_hash: bytes, from_version: int, to_version: int) -> bool:
-    """Give a session another token and version; False where its token or version is another already, or it ended."""
+    """Set a session's token and version; False where its token or version has changed or it has ended."""
     return bool(
         await _MOVE.run(
             id=session.id,
@@ -175,7 +175,7 @@ _MOVE = Command(
 
 
 async def clear_code_times(account_id: str) -> None:
-    """In no session of the account a code counts as given any more."""
+    """Forget in all sessions of the account that a code was given."""
     await _CLEAR_CODE_TIMES.run(account=account_id)
 
 
@@ -185,7 +185,7 @@ _CLEAR_CODE_TIMES = Command(
 
 
 async def delete(account_id: str, session_id: str) -> bool:
-    """Delete a session of an account; False if it has none of this id."""
+    """Delete a session of an account; False if it has no such session."""
     return bool(await _DELETE.run(id=session_id, account=account_id))
 
 
@@ -201,7 +201,7 @@ _DELETE_BY_TOKEN = Command(SessionTable.delete().where(SessionTable.token_hash =
 
 
 async def purge(now: datetime) -> int:
-    """Delete sessions and half sign-ins that expired or were made under other credentials; how many."""
+    """Delete sessions and half sign-ins that expired or have other credentials; return how many."""
     return await _PURGE_SESSIONS.run(now=now) + await _PURGE_HALF_SIGN_INS.run(now=now)
 
 
@@ -256,7 +256,7 @@ _HALF = Statement(
 
 
 async def use_half_sign_in(token_hash: bytes, credentials_version: int) -> bool:
-    """Delete a half sign-in; False where there is none under this version of the account's credentials."""
+    """Delete a half sign-in; False where there is none with this version of the account's credentials."""
     return bool(await _USE_HALF.run(token_hash=token_hash, version=credentials_version))
 
 

@@ -1,5 +1,5 @@
-"""Signing in: the password, then a code where two-step verification is on. No answer shows whether there is an account,
-and each step takes the same time whether or not there is."""
+"""Sign in: the password, then a code where two-step verification is on. No answer shows whether there is an account,
+and each step takes the same time in both cases."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from app.accounts import (
     totp,
 )
 from app.accounts.letters import Letters
-from app.accounts.passwords import is_right_aside, nobodys_hash
+from app.accounts.passwords import dummy_hash, is_right_in_thread
 from app.accounts.repository import Person
 from app.accounts.sessions import token_hash
 from app.accounts.throttle import Limit, Throttle
@@ -42,7 +42,7 @@ WRONG = "the e-mail address or the password is wrong, or the address was not con
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session was opened; its id and the token for the browser."""
+    """An opened session: its id, and the token for the browser."""
 
     session_id: str
     token: str
@@ -56,13 +56,13 @@ class CodeWanted:
 
 
 class SignIn:
-    """Signing in, for one deployment."""
+    """Signs people in. One per process."""
 
     def __init__(self, keys: DataKeys, throttle: Throttle, letters: Letters) -> None:
         self._keys = keys
         self._throttle = throttle
         self._letters = letters
-        nobodys_hash()  # computed now, so that the first unknown address takes no longer than the second
+        dummy_hash()  # computed now, so that the first unknown address takes no longer than the second
 
     async def with_password(
         self, *, email: str, password: str, address: str, site: str, user_agent: str, now: datetime
@@ -89,12 +89,12 @@ class SignIn:
             return await self._open(fresh, None, address, user_agent, now)
 
     async def check_password(self, *, email: str, password: str, address: str, site: str, now: datetime) -> Person:
-        """The person with this address and password. Counts wrong ones; raises as `with_password`."""
+        """The person with this address and password. Counts wrong ones; raises what `with_password` raises."""
         email = as_kept(email)
         tries = [(PER_ADDRESS, site), (PER_PAIR, f"{site} {email}"), (PER_ACCOUNT, email)]
         await self._throttle.take(tries, now)
         person = await repository.by_email(email) if "\0" not in email else None
-        right = await is_right_aside(password, person.password_hash if person else nobodys_hash())
+        right = await is_right_in_thread(password, person.password_hash if person else dummy_hash())
         if person is None or not right:
             await audit.record(
                 actor=person.actor if person else "stranger",
@@ -106,7 +106,7 @@ class SignIn:
                 now=now,
             )
             raise ApiError(Code.INVALID_INPUT, WRONG)
-        await self._throttle.give_back(tries, now)
+        await self._throttle.release(tries, now)
         return person
 
     async def is_waiting(self, token: str, now: datetime) -> bool:
@@ -147,9 +147,9 @@ class SignIn:
 
 
 async def verify_factor(keys: DataKeys, account_id: str, code: str, now: datetime) -> str:
-    """Check a code; which kind was right: `authenticator` or `recovery code`. Raises CodeRefused, TooManyTries.
+    """Check a code and return its kind: `authenticator` or `recovery code`. Raises CodeRefused, TooManyTries.
 
-    Wrong ones of both kinds share the tries that an account has. Not inside a transaction.
+    Wrong codes of both kinds count against the same limit of the account. Not inside a transaction.
     """
     if len(recovery_codes.normal(code)) != recovery_codes.LENGTH:
         await totp.verify(keys, account_id, code, now)
@@ -157,7 +157,7 @@ async def verify_factor(keys: DataKeys, account_id: str, code: str, now: datetim
     attempt = await totp.reserve(account_id, now)
     if not await recovery_codes.use(account_id, code):
         raise totp.CodeRefused(totp.WRONG)
-    await totp.give_back(attempt)
+    await totp.release(attempt)
     return "recovery code"
 
 

@@ -1,4 +1,4 @@
-"""Signing up: there is no account until the reader of the mailbox confirms it with the password that was chosen.
+"""Sign up: an account is created only when the reader of the mailbox confirms it with the chosen password.
 
 The page of the link asks for the password again. Otherwise a stranger could sign up with somebody's address and a
 password of their own, and the owner who opened the link would create an account that the stranger can sign in to.
@@ -26,7 +26,7 @@ CONFIRMATIONS = Limit("sign_up:confirm", 10, timedelta(minutes=15))
 
 
 class SignUp:
-    """Signing up, for one deployment."""
+    """Signs people up. One per process."""
 
     def __init__(self, throttle: Throttle, letters: Letters) -> None:
         self._throttle = throttle
@@ -35,7 +35,7 @@ class SignUp:
     async def request(
         self, *, email: str, name: str, password: str, next_path: str | None, site: str, now: datetime
     ) -> None:
-        """Send a letter to the address: a link that creates the account, or a notice that there is one already.
+        """Send a letter to the address: a link that creates the account, or a notice that it has one already.
 
         Both take the same time. Raises INVALID_INPUT for a bad address, name or password, RATE_LIMITED. Not inside a
         transaction.
@@ -43,7 +43,7 @@ class SignUp:
         email, name = checked_email(email), people.checked_name(name)
         passwords.check(password, email=email)
         await self._throttle.take([(PER_ADDRESS, site)], now)
-        password_hash = await passwords.hash_aside(password)
+        password_hash = await passwords.hash_in_thread(password)
         async with database.transaction():
             if not await mail.may_write(Kind.UNASKED, email, now):
                 return  # the answer is the same
@@ -64,7 +64,7 @@ class SignUp:
             await people.send(email, letter, now)
 
     async def confirm(self, token: str, password: str, *, address: str, now: datetime) -> Link | None:
-        """Create the account of a link; None if the link works no more.
+        """Create the account of a link; None if the link has ended.
 
         Raises INVALID_INPUT for another password than was chosen, RATE_LIMITED. Not inside a transaction.
         """
@@ -72,7 +72,7 @@ class SignUp:
         if link is None or link.password_hash is None or link.name is None:
             return None
         await self._throttle.take([(CONFIRMATIONS, token)], now)
-        if not await passwords.is_right_aside(password, link.password_hash):
+        if not await passwords.is_right_in_thread(password, link.password_hash):
             raise invalid("password", "is not the one that you chose when you signed up")
         account_id = ids.new_id(ids.ACCOUNT)
         async with database.transaction():

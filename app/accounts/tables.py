@@ -8,9 +8,9 @@ from app.core import columns
 
 
 class Account(Table, tablename="accounts"):
-    """A person. The e-mail is kept in lower case; the TOTP secret is sealed with a data key.
+    """A person. The e-mail address is in lower case; the TOTP secret is encrypted with a data key.
 
-    `credentials_version` counts changes of credentials: what was made under an earlier one has ended
+    `credentials_version` counts changes of credentials: sessions and links of an earlier version have ended
     (accounts/credentials.py).
     """
 

@@ -1,8 +1,8 @@
 """Limits on tries within a window, counted in Postgres, so that a restart of a process or of Redis resets none.
 
-A try is counted in one statement before the attempt itself, so a hundred at the same time get no more than one after
-another. The subject is stored as a keyed hash of an e-mail address or a network address. It is counted whether or not
-there is such an account, so the count shows nothing.
+A try is counted in one statement before the attempt itself, so parallel attempts get no more tries than sequential
+ones. The subject is stored as a keyed hash of an e-mail address or a network address. It is counted whether or not
+there is such an account, so the count does not show that.
 """
 
 import math
@@ -25,13 +25,13 @@ class Limit:
 
 
 class Throttle:
-    """Counts tries. `key` is the key of the hashes: a reader of the table can't find out the subjects."""
+    """Counts tries. `key` is the key of the hashes, so that readers of the table can't find out the subjects."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     async def take(self, tries: Sequence[tuple[Limit, str]], now: datetime) -> None:
-        """Take a try of each limit for its subject, in this order. Raises RATE_LIMITED at the first that is used up.
+        """Use a try of each limit for its subject, in this order. Raises RATE_LIMITED at the first that is used up.
 
         Limits after the one that is used up are not counted: a client that is throttled by its address can't use up
         the tries of accounts as well. Commits on its own; not inside a transaction.
@@ -41,9 +41,9 @@ class Throttle:
             if not await repository.take(bucket, tries=limit.tries, window=limit.window, now=now):
                 raise await self._refusal(bucket, now)
 
-    async def give_back(self, tries: Sequence[tuple[Limit, str]], now: datetime) -> None:
-        """Give back what `take` took: it was no failure."""
-        await repository.give_back(sorted(self._bucket(limit, subject) for limit, subject in tries), now)
+    async def release(self, tries: Sequence[tuple[Limit, str]], now: datetime) -> None:
+        """Release the tries that `take` used: the attempt succeeded."""
+        await repository.release(sorted(self._bucket(limit, subject) for limit, subject in tries), now)
 
     async def _refusal(self, bucket: bytes, now: datetime) -> ApiError:
         ends_at = await repository.ends_at(bucket)

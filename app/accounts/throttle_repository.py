@@ -10,7 +10,7 @@ from app.core.statement import Command, Param, Statement, any_of
 
 async def take(bucket: bytes, *, tries: int, window: timedelta, now: datetime) -> bool:
     """Count one try, in a new window where the last one is over; False where all tries of the window are used."""
-    # SQL, since the builder has no name for the row that is excluded: the CASEs would be text all the same.
+    # SQL, since the builder has no name for the row that is excluded: the CASEs would be text anyway.
     taken = await database.fetch_value(
         """
         INSERT INTO throttles AS t (bucket, used, ends_at) VALUES ($1, 1, $2::timestamptz + $4::interval)
@@ -28,8 +28,8 @@ async def take(bucket: bytes, *, tries: int, window: timedelta, now: datetime) -
     return taken is not None
 
 
-async def give_back(buckets: Sequence[bytes], now: datetime) -> None:
-    """Take one try off each of these whose window is not over."""
+async def release(buckets: Sequence[bytes], now: datetime) -> None:
+    """Subtract one try from each of these whose window is not over."""
     await _GIVE_BACK.run(buckets=buckets, now=now)
 
 
@@ -49,7 +49,7 @@ _ENDS_AT = Statement(Throttle.select(Throttle.ends_at).where(Throttle.bucket == 
 
 
 async def purge(now: datetime) -> int:
-    """Delete counts whose window is over; how many."""
+    """Delete counts whose window is over; return how many."""
     return await _PURGE.run(now=now)
 
 

@@ -1,7 +1,7 @@
-"""Time-based codes (RFC 6238): each accepted once, and only a few tries of each account.
+"""Time-based codes (RFC 6238): each is accepted once, and each account has only a few tries.
 
-A try is reserved before the code is checked, and given back if it was right: of a hundred guesses at the same time
-five are checked. Reservations commit on their own; rolled back with the failed attempt, they would never count.
+A try is reserved before the code is checked, and released if it was right: of a hundred guesses at the same time five
+are checked. Reservations commit on their own; rolled back with the failed attempt, they would never count.
 """
 
 from datetime import datetime, timedelta
@@ -36,7 +36,7 @@ class TooManyTries(CodeRefused):
 
 
 async def verify(keys: DataKeys, account_id: str, code: str, now: datetime) -> None:
-    """Return if `code` is the account's and was never used. Raises CodeRefused, TooManyTries.
+    """Raise CodeRefused or TooManyTries unless `code` is the account's and was never used.
 
     Not inside a transaction: tries must stay counted when the caller's is rolled back.
     """
@@ -47,11 +47,11 @@ async def verify(keys: DataKeys, account_id: str, code: str, now: datetime) -> N
         counter = matching_counter(decrypt(keys, sealed, purpose=f"totp:{account_id}"), code, now)
     if counter is None or not await repository.use_totp_counter(account_id, counter):
         raise CodeRefused(WRONG)
-    await give_back(attempt)
+    await release(attempt)
 
 
 async def reserve(account_id: str, now: datetime) -> int:
-    """Reserve one of an account's tries; it counts until it is given back. Not inside a transaction.
+    """Reserve one of an account's tries; it counts until it is released. Not inside a transaction.
 
     A lock on the account's row makes reservations wait for each other. Raises TooManyTries.
     """
@@ -64,8 +64,8 @@ async def reserve(account_id: str, now: datetime) -> int:
         return await codes_repository.add_attempt(account_id, now)
 
 
-async def give_back(attempt: int) -> None:
-    """Give a try back: the code was right."""
+async def release(attempt: int) -> None:
+    """Release a reserved try: the code was right."""
     await codes_repository.delete_attempt(attempt)
 
 

@@ -1,2 +1,2 @@
-"""What operators see and do over all nouns and merchants. Nothing in here is scoped to a merchant: only the desk,
-whose guard lets operators alone in, may call it."""
+"""What operators read and do across all merchants. Nothing here is scoped to a merchant: only the desk, whose guard
+admits only operators, may call it."""

@@ -33,7 +33,7 @@ class ListedAlert(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What `details` says."""
+        """The decoded `details`."""
         facts: dict[str, Any] = json.loads(self.details)
         return facts
 
@@ -49,7 +49,7 @@ async def one(alert_id: int) -> ListedAlert | None:
 
 
 async def earlier(alert: ListedAlert, limit: int = 5) -> list[ListedAlert]:
-    """Alerts about the same matter before this one, newest first: what was done about it then."""
+    """Earlier alerts with the same dedupe key, newest first, each with the note on what was done about it."""
     return await _EARLIER.all(id=alert.id, dedupe_key=alert.dedupe_key, limit=limit)
 
 

@@ -55,7 +55,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """What a merchant took in an asset within 30 days: paid invoices, and what they credited."""
+    """A merchant's invoices in an asset that were paid within 30 days: their number, and what they credited."""
 
     network: str
     asset: str
@@ -75,7 +75,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetSetting:
-    """What a merchant may do with an asset of the networks file, and what of its cap is used."""
+    """A merchant's settings of an asset of the networks file, and the use of its cap. Amounts are in minor units."""
 
     network: str
     asset: str
@@ -87,7 +87,7 @@ class AssetSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
-    """How many of a merchant's payments, reviews and deliveries wait."""
+    """Counts of a merchant's open withdrawals, reviews, holds and paused webhooks."""
 
     withdrawals: int
     reviews: int
@@ -287,7 +287,7 @@ async def _keys(merchant_id: str, now: datetime) -> Keys:
 
 
 async def _assets(merchant_id: str, networks: Networks, now: datetime) -> tuple[AssetSetting, ...]:
-    """Every asset that is configured, taken or not, live networks first."""
+    """Every configured asset, enabled or not, live networks first."""
     settings = {(one.network, one.asset): one for one in await _ASSETS.all(merchant=merchant_id)}
     found = []
     for network in sorted(networks, key=lambda network: (network.mode, network.chain)):

@@ -1,4 +1,4 @@
-"""Who is behind an actor such as `account:ACC-…` or `api_key:…`: names, looked up for a whole page at once."""
+"""The names of actors such as `account:ACC-…` or `api_key:…`, read for a whole page at once."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from app.core import database
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A person or key. `detail` distinguishes equal names: the person's address, the key's id."""
+    """A person or key. `detail` distinguishes equal names: the person's e-mail address, the key's id."""
 
     name: str
     detail: str
 
 
 async def of_actors(actors: Iterable[str | None]) -> Mapping[str, Name]:
-    """People and keys by actor; others are left out."""
+    """The names of people and keys by actor; other actors are left out."""
     wanted = {actor for actor in actors if actor}
     accounts = [actor.removeprefix("account:") for actor in wanted if actor.startswith("account:")]
     keys = [actor.removeprefix("api_key:") for actor in wanted if actor.startswith("api_key:")]

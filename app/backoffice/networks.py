@@ -1,11 +1,11 @@
 """Networks and wallets as operators read them: all from the database, without a request to a node.
 
-How far the watcher is, what the pool of addresses is used for, what the hot wallet held at the signer's last check,
-what waits to be sent and why, and what the treasury has in the books.
+The watcher's progress, the use of the address pool, the hot wallet's balances at the signer's last check, withdrawals
+that wait to be sent and why, and the treasury's balance in the books.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -35,22 +35,22 @@ MOST_TOP_UPS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """A network's deposit addresses: leased to an invoice, in cool-down, free. `cap` is None for fresh ones."""
+    """Counts of a network's deposit addresses. `cap` is None where each invoice gets a fresh address."""
 
-    made: int = 0
-    lent: int = 0
-    resting: int = 0
+    created: int = 0
+    leased: int = 0
+    cooling_down: int = 0
     cap: int | None = None
 
     @property
     def free(self) -> int:
         """Derived addresses that can be leased now."""
-        return self.made - self.lent - self.resting
+        return self.created - self.leased - self.cooling_down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HotBalance:
-    """What the hot wallet held of an asset at the signer's last check. `is_low`: below the networks file's mark."""
+    """What the hot wallet held of an asset at the signer's last check. `is_low`: below `hot_low_raw`."""
 
     asset: str
     held_raw: int
@@ -91,7 +91,7 @@ class TopUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkState:
-    """One network. `coverage` is None where nobody has watched it yet; `treasury_raw` is by asset, in the books."""
+    """One network. `coverage` is None where no watcher has run yet; `treasury_raw` is by asset, in the books."""
 
     network: NetworkConfig
     coverage: Coverage | None
@@ -198,39 +198,42 @@ async def _pools(now: datetime) -> dict[str, Pool]:
     # SQL: count() with FILTER.
     rows = await database.fetch_all(
         """
-        SELECT network, count(*) AS made, count(invoice_id) AS lent,
-            count(*) FILTER (WHERE invoice_id IS NULL AND lease_count > 0 AND available_at > $1) AS resting
+        SELECT network, count(*) AS created, count(invoice_id) AS leased,
+            count(*) FILTER (WHERE invoice_id IS NULL AND lease_count > 0 AND available_at > $1) AS cooling_down
         FROM deposit_addresses GROUP BY network
         """,
         now,
     )
-    return {row["network"]: Pool(made=row["made"], lent=row["lent"], resting=row["resting"]) for row in rows}
+    return {
+        row["network"]: Pool(created=row["created"], leased=row["leased"], cooling_down=row["cooling_down"])
+        for row in rows
+    }
 
 
 def _pool_of(network: NetworkConfig, pool: Pool) -> Pool:
     cap = network.pool_cap if network.address_mode == "pool" else None
-    return Pool(made=pool.made, lent=pool.lent, resting=pool.resting, cap=cap)
+    return replace(pool, cap=cap)
 
 
 async def _hot_balances(networks: Networks) -> dict[str, list[HotBalance]]:
     low = {(network.key, asset.symbol): asset.hot_low_raw for network in networks for asset in network.assets}
     found: defaultdict[str, list[HotBalance]] = defaultdict(list)
-    for look in await _LOOKS.all():
-        if (look.network, look.asset) in low:
-            found[look.network].append(
+    for snapshot in await _SNAPSHOTS.all():
+        if (snapshot.network, snapshot.asset) in low:
+            found[snapshot.network].append(
                 HotBalance(
-                    asset=look.asset,
-                    held_raw=look.held_raw,
-                    free_raw=look.free_raw,
-                    gas_left_raw=look.gas_left_raw,
-                    looked_at=look.looked_at,
-                    is_low=look.held_raw < low[look.network, look.asset],
+                    asset=snapshot.asset,
+                    held_raw=snapshot.held_raw,
+                    free_raw=snapshot.free_raw,
+                    gas_left_raw=snapshot.gas_left_raw,
+                    looked_at=snapshot.looked_at,
+                    is_low=snapshot.held_raw < low[snapshot.network, snapshot.asset],
                 )
             )
     return dict(found)
 
 
-class _Look(msgspec.Struct, frozen=True):
+class _Snapshot(msgspec.Struct, frozen=True):
     network: str
     asset: str
     held_raw: int
@@ -239,7 +242,7 @@ class _Look(msgspec.Struct, frozen=True):
     looked_at: datetime
 
 
-_LOOKS = Statement(
-    select(HotWalletLook, _Look).order_by(HotWalletLook.network, HotWalletLook.asset),
-    _Look,
+_SNAPSHOTS = Statement(
+    select(HotWalletLook, _Snapshot).order_by(HotWalletLook.network, HotWalletLook.asset),
+    _Snapshot,
 )

@@ -1,4 +1,4 @@
-"""What needs a human: counts for the navigation, and the oldest of each kind for the first page."""
+"""What waits for operators: counts for the navigation, and the oldest of each kind for the first page."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ SHOWN_OF_EACH = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many wait. `reviews` are those that can be decided now; others still lack confirmations.
+    """How many of each kind wait. `reviews` are those that can be decided now; others still lack confirmations.
 
     `holds` are those of ledgers, and single withdrawals that the signer refuses.
     """
@@ -31,13 +31,13 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """All of them together."""
+        """The sum of all kinds."""
         return self.applications + self.approvals + self.reviews + self.holds + self.alerts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingWithdrawal:
-    """A payout or refund that waits for approval, as far as a list shows it. `approved_by_me`: the
+    """A payout or refund that waits for approval, as a list shows it. `approved_by_me`: the
     operator who reads the list has approved it; `my_conflict` is the reason why they may not approve it."""
 
     id: str

@@ -23,7 +23,7 @@ MOST_LISTED = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedReview:
-    """A review in a list. `can_be_decided`: its money is booked, or it is off the chain and can only be closed."""
+    """A review in a list. `can_be_decided`: its money is booked, or it is no longer on chain and can only be closed."""
 
     deposit_id: str
     deposit_status: str
@@ -41,13 +41,13 @@ class ListedReview:
 
     @property
     def can_be_decided(self) -> bool:
-        """Whether there is something to decide now."""
+        """Whether an operator can decide it now."""
         return self.status == "open" and self.deposit_status != "seen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceNow:
-    """The review's invoice as it is now; `facts` say what it was when the review was opened."""
+    """The review's invoice as it is now; the review's `facts` have its state when the review was opened."""
 
     id: str
     mode: str
@@ -76,19 +76,20 @@ class OtherDeposit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewDetails:
-    """One review with all facts that its decision needs. `share` is how a credit would divide what came.
+    """One review with all facts that its decision needs. `share` is how a credit would divide the deposit.
 
-    `asked` is what the invoice asked for when the review was opened, None where there was none. `sender_lookalikes` are
-    other senders to the invoice whose addresses begin and end like this one's: one of them may be an attacker's.
+    `requested` is what the invoice requested when the review was opened, None where there was none.
+    `sender_lookalikes` are other senders to the invoice whose addresses begin and end like this one's: one of them may
+    be an attacker's.
     `may_still_be_paid`: the invoice has time left, and closing its last review would end it.
     """
 
     review: DepositReview
     merchant_name: str | None
     merchant_status: str | None
-    asked: dict[str, Any] | None
+    requested: dict[str, Any] | None
     due_at: datetime | None
-    came_at: datetime
+    received_at: datetime
     to_address: str
     block_height: int
     confirmations: int
@@ -101,12 +102,12 @@ class ReviewDetails:
 
     @property
     def can_be_credited(self) -> bool:
-        """Its money is booked to suspense, and its invoice has a merchant."""
+        """Whether its money is booked to suspense, and it has an invoice."""
         return self.can_be_returned and self.invoice is not None
 
     @property
     def can_be_returned(self) -> bool:
-        """Its money is booked to suspense."""
+        """Whether it is open and its money is booked to suspense."""
         return self.review.status == "open" and self.review.deposit_status == "suspended"
 
 
@@ -167,9 +168,9 @@ async def details_of(deposit_id: str, now: datetime) -> ReviewDetails | None:
         review=review,
         merchant_name=row["merchant_name"],
         merchant_status=row["merchant_status"],
-        asked=facts["asked"],
+        requested=facts["asked"],
         due_at=None if facts["asked"] is None else datetime.fromisoformat(facts["asked"]["before"]),
-        came_at=datetime.fromisoformat(facts["came"]["at"]),
+        received_at=datetime.fromisoformat(facts["came"]["at"]),
         to_address=row["address"],
         block_height=row["block_height"],
         confirmations=0 if review.deposit_status == "orphaned" else row["confirmations"],

@@ -1,4 +1,4 @@
-"""What operators do at the desk beyond the services of the nouns."""
+"""Operators' actions that no other service has."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What an operator must see to approve or reject a payout or refund: the payment, its address, its merchant.
+"""What an operator must see to approve or reject a payout or refund: the payment, its destination, its merchant.
 
 The digest is recomputed from the row here too, so that the page shows an edited row as such before the operator
 enters a code.
@@ -29,7 +29,7 @@ MONTH = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenApproval:
-    """One operator's approval of it. `fits`: its digest is that of the present fields."""
+    """One operator's approval. `fits`: its digest is the digest of the current fields."""
 
     account_id: str
     name: str
@@ -39,7 +39,7 @@ class GivenApproval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
-    """One of its transactions, the newest being the one that counts."""
+    """One of the withdrawal's transactions."""
 
     txid: str
     nonce: int
@@ -51,10 +51,10 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationHistory:
-    """What this gateway has sent to an address before, in the same asset; `other_merchants` counts others who did.
+    """Earlier payments to an address in the same asset; `other_merchants` counts other merchants that paid it.
 
     `lookalikes` are addresses that the same merchant has paid and that begin and end like this one. `paid_from_here`:
-    the invoice that is refunded was paid from this very address, and not with dust. `payer_lookalikes` are addresses
+    the invoice that is refunded was paid from this address, and not only with dust. `payer_lookalikes` are addresses
     that paid it and that begin and end like this one.
     """
 
@@ -72,7 +72,7 @@ class DestinationHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MerchantHistory:
-    """How the ledger that pays stands, and what it has paid in this asset before."""
+    """The balance of the ledger that pays, and what it has paid in this asset before."""
 
     confirmed: int
     last_month: int
@@ -84,7 +84,7 @@ class MerchantHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimilarWithdrawal:
-    """Another one that waits and could be confused with this one: the same amount, or the same destination."""
+    """Another waiting withdrawal with the same amount or the same destination: easy to confuse with this one."""
 
     id: str
     amount_raw: int
@@ -95,7 +95,7 @@ class SimilarWithdrawal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawalDetails:
-    """One withdrawal with all its details. `digest` is recomputed; `intact`: the row's is the same."""
+    """One withdrawal with all its details. `digest` is recomputed; `intact`: the stored one is the same."""
 
     intent: Intent
     digest: bytes
@@ -143,7 +143,7 @@ class WithdrawalDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """A payout or refund that is not waiting any more, as far as a list shows it."""
+    """A payout or refund that has ended, as a list shows it."""
 
     id: str
     kind: str
@@ -278,7 +278,7 @@ _TRANSACTIONS = Statement(
 
 
 async def _destination_history(row: Row) -> DestinationHistory:
-    """By the index over destinations; lookalikes among those that the same ledger has paid."""
+    """Lookalikes are searched only among addresses that the same ledger has paid."""
     # SQL: aggregates with FILTER.
     before = await database.fetch_one(
         """

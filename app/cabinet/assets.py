@@ -18,29 +18,29 @@ class Choice:
 
     @property
     def value(self) -> str:
-        """Names it in a field."""
+        """The value of a form field or filter."""
         return f"{self.asset.symbol}@{self.network.chain}"
 
     @property
     def label(self) -> str:
-        """For people."""
+        """The text that people read."""
         return f"{self.asset.symbol} on {self.network.display_name}"
 
 
 def every(services: Services, ctx: MemberContext) -> list[Choice]:
-    """Every asset of the mode, whether or not the merchant takes it now: it may have been taken before."""
+    """Every asset of the mode, also those that the merchant does not accept now: earlier invoices may have them."""
     networks = [network for network in services.networks if network.mode == ctx.mode]
     return [Choice(network, asset) for network in networks for asset in network.assets]
 
 
-async def taken(services: Services, ctx: MemberContext) -> list[Choice]:
-    """The assets that the merchant takes."""
-    enabled = {(one.network, one.asset) for one in await enabled_assets(ctx.merchant_id, ctx.mode)}
-    return [choice for choice in every(services, ctx) if (choice.network.key, choice.asset.symbol) in enabled]
+async def enabled(services: Services, ctx: MemberContext) -> list[Choice]:
+    """The assets that the merchant accepts."""
+    keys = {(one.network, one.asset) for one in await enabled_assets(ctx.merchant_id, ctx.mode)}
+    return [choice for choice in every(services, ctx) if (choice.network.key, choice.asset.symbol) in keys]
 
 
 def find(choices: list[Choice], value: str | None) -> Choice | None:
-    """The choice that a field names; None for one that there is not."""
+    """The choice that a field names; None where there is no such choice."""
     return next((choice for choice in choices if choice.value == value), None)
 
 
@@ -53,5 +53,5 @@ def chosen(choices: list[Choice], value: str, field: str) -> Choice:
 
 
 def options(choices: list[Choice]) -> list[tuple[str, str]]:
-    """For a select."""
+    """Value and label of each choice, for a select."""
     return [(choice.value, choice.label) for choice in choices]

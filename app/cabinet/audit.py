@@ -70,7 +70,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "withdrawal.rejected": "Rejected a payout or refund",
     }
 )
-"""What each action of the log is called. One that is not listed is shown by its own name."""
+"""The label of each action. An action that is not listed is shown by its own name."""
 
 FILTERS = ("who", "area", "about", "from", "to")
 
@@ -105,7 +105,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def label(action: Action) -> str:
-    """What was done."""
+    """The label of an action."""
     return ACTIONS.get(action.action, action.action.replace(".", ": ").replace("_", " ").capitalize())
 
 

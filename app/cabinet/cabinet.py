@@ -1,4 +1,4 @@
-"""What every page of the cabinet uses: the answers with the frame around them."""
+"""The responses of the cabinet's pages, with the navigation around them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ class Cabinet:
     async def page(
         self, request: PageRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
     ) -> Response[bytes]:
-        """A page of a merchant: besides `context` it gets `ctx`, `nav`, and what every page gets."""
+        """A page of a merchant. Its template gets `context`, `ctx`, `nav`, and what every page gets."""
         return self.identity.page(request, template, await self._framed(request, context), status=status)
 
     async def refused(

@@ -1,4 +1,4 @@
-"""Which member of which merchant sends a request of the cabinet, and in which mode."""
+"""The member, merchant and mode of a request to the cabinet."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -37,7 +37,7 @@ class MemberContext:
         return "/".join((self.base, *parts))
 
     def may(self, permission: Permission | str) -> bool:
-        """For templates too, which name a permission by its word: `ctx.may("payouts.write")`."""
+        """Whether the member has a permission. Templates name it by its value: `ctx.may("payouts.write")`."""
         return self.member.may(Permission(permission))
 
 

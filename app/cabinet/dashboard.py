@@ -1,4 +1,4 @@
-"""The dashboard: balances, charts of the last 30 days, and what needs a person."""
+"""The dashboard: balances, charts of the last 30 days, and tasks for a person."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +19,7 @@ from app.merchants import applications
 from app.merchants.roles import Permission
 from app.reports import dashboard
 from app.reports.balances import balances
-from app.reports.dashboard import AssetTakings, Attention, Concern, Figures
+from app.reports.dashboard import AssetRevenue, Attention, Concern, Figures
 
 LATEST = 6
 MOST_BALANCES = 4
@@ -75,7 +75,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 def _volume(cabinet: Cabinet, figures: Figures, wanted: str) -> dict[str, Any]:
     """The chart of revenue by day, of the chosen asset or else of the one that is paid in most often."""
-    by_name = {f"{one.asset}@{one.network.partition(':')[0]}": one for one in figures.takings if one.paid}
+    by_name = {f"{one.asset}@{one.network.partition(':')[0]}": one for one in figures.revenue if one.paid}
     chosen = by_name.get(wanted) or next(iter(by_name.values()), None)
     options = [(name, f"{one.asset} on {_network_name(cabinet, one)}") for name, one in by_name.items()]
     if chosen is None:
@@ -95,27 +95,27 @@ def _volume(cabinet: Cabinet, figures: Figures, wanted: str) -> dict[str, Any]:
 
 def _conversion(figures: Figures) -> dict[str, Any]:
     """How many of the invoices created were paid, and how many are created a day."""
-    share = charts.share_bps(figures.paid, figures.made)
-    busiest = max(figures.days, key=lambda day: day.made)
+    share = charts.share_bps(figures.paid, figures.created)
+    busiest = max(figures.days, key=lambda day: day.created)
     return {
-        "stages": charts.funnel([("Created", figures.made), ("Paid", figures.paid)]),
-        "line": charts.sparkline([day.made for day in figures.days]),
-        "daily": f"Created a day, {group_digits(busiest.made)} at the most, on {_day(busiest.day)}"
-        if figures.made
+        "stages": charts.funnel([("Created", figures.created), ("Paid", figures.paid)]),
+        "line": charts.sparkline([day.created for day in figures.days]),
+        "daily": f"Created a day, {group_digits(busiest.created)} at the most, on {_day(busiest.day)}"
+        if figures.created
         else "",
-        "summary": f"{labels.plural(figures.paid, 'invoice')} paid of {group_digits(figures.made)} created: "
+        "summary": f"{labels.plural(figures.paid, 'invoice')} paid of {group_digits(figures.created)} created: "
         f"{charts.per_cent(share)}",
     }
 
 
-def _decimals(cabinet: Cabinet, takings: AssetTakings) -> int:
-    asset = cabinet.services.networks.get(takings.network).asset(takings.asset)
+def _decimals(cabinet: Cabinet, revenue: AssetRevenue) -> int:
+    asset = cabinet.services.networks.get(revenue.network).asset(revenue.asset)
     assert asset is not None, "assets are never removed from a network that has invoices"
     return asset.decimals
 
 
-def _network_name(cabinet: Cabinet, takings: AssetTakings) -> str:
-    return cabinet.services.networks.get(takings.network).display_name
+def _network_name(cabinet: Cabinet, revenue: AssetRevenue) -> str:
+    return cabinet.services.networks.get(revenue.network).display_name
 
 
 def _day(day: date) -> str:
@@ -138,7 +138,7 @@ _TASKS: dict[Concern, tuple[str, str, str, str]] = {
     "reviews": ("{} in review", "A payment did not match its invoice. An operator settles it.", "reviews", "caution"),
     "failed_payouts": ("{} failed", "The amount is back in the balance.", "payouts?status=failed", "critical"),
     "held_payouts": ("{} held", "An operator must release it before it is sent.", "payouts", "caution"),
-    "locked_keys": ("{} locked", "Five wrong secrets were tried. It opens again within the hour.", "keys", "caution"),
+    "locked_keys": ("{} locked", "Five wrong secrets were tried. It unlocks within the hour.", "keys", "caution"),
 }
 
 _NOUNS: dict[Concern, tuple[str, str]] = {

@@ -21,7 +21,7 @@ from app.webhooks import deliveries_repository, endpoints_repository
 from app.webhooks.administration import EndpointAdministration
 
 PLACES = {"INV": "invoices", "PO": "payouts", "RF": "refunds", "WH": "webhooks"}
-"""Where the page of an event's subject is, by the beginning of its id."""
+"""The page of an event's subject, by the prefix of its id."""
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:
@@ -69,13 +69,13 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     )
     async def replay(request: PageRequest, event_id: str) -> Response[Any]:
         ctx = context_of(request)
-        keep = EndpointAdministration(ctx.member, ctx.mode, services.settings.data_keys, services.outbound)
+        administration = EndpointAdministration(ctx.member, ctx.mode, services.settings.data_keys, services.outbound)
         await service.get(ctx.merchant_id, ctx.mode, event_id)
         await identity.require_fresh_code(request, await identity.read_form(request))
-        count = await keep.redeliver_event(event_id, endpoint_id=None)
+        count = await administration.redeliver_event(event_id, endpoint_id=None)
         back = ctx.path("events", event_id)
         if not count:
-            words = "No endpoint asks for this event, or it is on its way at this moment."
+            words = "No endpoint is subscribed to this event, or it is being sent at this moment."
             return identity.nothing_done(request, back, words)
         return identity.redirect(request, back, flash=f"The event goes to {plural(count, 'endpoint')} again, now.")
 

@@ -27,7 +27,7 @@ from app.merchants.roles import Permission
 from app.web.csv_text import BOM, MEDIA_TYPE, line
 
 AT_ONCE = 500
-"""Rows read at a time: what an export costs in memory, whatever its length."""
+"""Rows read at a time: they bound an export's memory, whatever its length."""
 
 Rows = tuple[list[list[Any]], Place | None]
 Pages = Callable[[Place | None], Awaitable[Rows]]
@@ -141,7 +141,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/exports/ledger/{name:str}", opt=needs(Permission.VIEW))
     async def ledger_entries(request: PageRequest, name: str) -> Stream:
-        """`USDT@ethereum.csv`, or `.jsonl`: the form that strangers can verify (docs/ledger.md)."""
+        """`USDT@ethereum.csv`, or `.jsonl`: the form that anybody can verify (docs/ledger.md)."""
         ctx = context_of(request)
         stem, _, kind = name.rpartition(".")
         choice = assets.find(assets.every(services, ctx), stem)

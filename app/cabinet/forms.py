@@ -24,7 +24,7 @@ _ABOUT_A_FIELD = frozenset(
 
 @contextmanager
 def catching(form: Form) -> Iterator[None]:
-    """As `form.catching()`, and refusals about an amount or a destination stand beside their field."""
+    """Like `form.catching()`, and also show refusals about an amount or a destination beside their field."""
     with form.catching():
         try:
             yield

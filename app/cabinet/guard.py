@@ -1,6 +1,6 @@
-"""Access: below `/cabinet/{merchant_id}/{mode}` only members, and only for what their role allows.
+"""Access to `/cabinet/{merchant_id}/{mode}`: for members only, and only to what their role allows.
 
-A merchant of which one is no member answers 404, exactly as one that does not exist.
+Others get 404, the same answer as for a merchant that does not exist.
 """
 
 from collections.abc import Sequence

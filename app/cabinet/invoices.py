@@ -155,9 +155,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 )
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/invoices/refund.html", context)
-        asked = msgspec.json.decode(made.body, type=RefundBody)
-        words_of_it = "The refund is requested. An operator approves it before anything is sent."
-        return identity.redirect(request, ctx.path("refunds", asked.id), flash=words_of_it)
+        requested = msgspec.json.decode(made.body, type=RefundBody)
+        flash = "The refund is requested. An operator approves it before anything is sent."
+        return identity.redirect(request, ctx.path("refunds", requested.id), flash=flash)
 
     async def refund_context(request: PageRequest, invoice_id: str) -> dict[str, Any]:
         body = await found(request, invoice_id)
@@ -200,7 +200,7 @@ def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filter
 
 
 def _shown(cabinet: Cabinet, ctx: MemberContext, body: InvoiceBody) -> dict[str, Any]:
-    """What the pages of one invoice show of it: amounts for people, moments, what may be done."""
+    """What the pages of an invoice show: decimal amounts, times, and which actions are possible."""
     asset = cabinet.services.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
 
     def decimal(raw: str | None) -> str:

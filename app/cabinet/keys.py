@@ -32,9 +32,9 @@ SCOPES: Mapping[str, tuple[str, str]] = MappingProxyType(
         Scope.INVOICES_READ: ("Read invoices", ""),
         Scope.INVOICES_WRITE: ("Create and cancel invoices", "And read them."),
         Scope.PAYOUTS_READ: ("Read payouts", ""),
-        Scope.PAYOUTS_WRITE: ("Ask for payouts", "And read them. Each still waits for an operator."),
+        Scope.PAYOUTS_WRITE: ("Request payouts", "And read them. Each still waits for an operator."),
         Scope.REFUNDS_READ: ("Read refunds", ""),
-        Scope.REFUNDS_WRITE: ("Ask for refunds", "And read them. Each still waits for an operator."),
+        Scope.REFUNDS_WRITE: ("Request refunds", "And read them. Each still waits for an operator."),
         Scope.BALANCE_READ: ("Read balance and ledger", ""),
         Scope.WEBHOOKS_READ: ("Read webhooks and deliveries", ""),
         Scope.WEBHOOKS_WRITE: ("Manage webhooks", "And read them. Shows the secrets of those it makes."),
@@ -220,7 +220,7 @@ def _settings(form: Form) -> dict[str, Any]:
 
 
 def _form_context(ctx: MemberContext, form: Form) -> dict[str, Any]:
-    """Scopes that the member may not give out are left out."""
+    """The context of a key's form; without scopes that the member may not grant."""
     offered = [
         (scope.value, label, hint)
         for scope, (label, hint) in ((scope, SCOPES[scope]) for scope in Scope)

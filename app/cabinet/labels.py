@@ -1,4 +1,4 @@
-"""The cabinet's words for states and kinds, and its forms of amounts and counts."""
+"""Labels of states and kinds in the cabinet, and the format of its amounts and counts."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -45,17 +45,17 @@ VERDICTS: Mapping[str, str] = MappingProxyType(
         "exact": "The exact amount",
         "part": "A part of the amount",
         "dust": "Too small to count",
-        "underpaid": "Less than was asked for",
-        "overpaid": "More than was asked for",
+        "underpaid": "Less than requested",
+        "overpaid": "More than requested",
         "late": "After the invoice had expired",
         "cancelled": "After the invoice was cancelled",
         "second": "A second payment",
-        "wrong_asset": "Another asset than was asked for",
+        "wrong_asset": "Another asset than requested",
         "in_review": "While another payment was in review",
         "unknown": "To an address without an invoice",
     }
 )
-"""What a transfer is to its invoice."""
+"""How a transfer compares with its invoice."""
 
 ENTRY_KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -63,11 +63,11 @@ ENTRY_KINDS: Mapping[str, str] = MappingProxyType(
         "service_fee": "Service fee",
         "deposit_reversal": "Deposit reversed",
         "payout_locked": "Locked for a payout",
-        "payout_released": "Payout given back",
+        "payout_released": "Released from a payout",
         "payout_settled": "Payout sent",
         "payout_fee": "Payout fee",
         "refund_locked": "Locked for a refund",
-        "refund_released": "Refund given back",
+        "refund_released": "Released from a refund",
         "refund_settled": "Refund sent",
         "refund_fee": "Refund fee",
     }
@@ -75,7 +75,7 @@ ENTRY_KINDS: Mapping[str, str] = MappingProxyType(
 
 
 def entry_kind(kind: str) -> str:
-    """What a movement of the ledger is called."""
+    """The label of a ledger entry's kind."""
     return ENTRY_KINDS.get(kind, kind.replace("_", " ").capitalize())
 
 

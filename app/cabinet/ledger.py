@@ -23,7 +23,7 @@ from app.merchants.roles import Permission
 from app.web.row_ids import RowId
 
 _PLACES = {"payout": "payouts", "refund": "refunds"}
-"""Where the page of what an entry refers to is. Deposits have none of their own."""
+"""The pages of the nouns that an entry can refer to. Deposits have no page."""
 
 
 def handlers(cabinet: Cabinet) -> list[Any]:

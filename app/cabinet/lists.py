@@ -1,4 +1,4 @@
-"""The query of a list in the cabinet. Invalid values are ignored: people edit addresses and keep old bookmarks."""
+"""The query of a list in the cabinet. Invalid values are ignored: people edit URLs and have old bookmarks."""
 
 from app.core.errors import ApiError
 from app.identity import paging

@@ -1,5 +1,5 @@
-"""Removing a member of the team; afterwards the secrets that they have seen, which are rotated together, the
-invitations that they sent, and their payouts and refunds that wait."""
+"""Remove a member of the team; then rotate the secrets that they have seen, and review the invitations that they sent
+and their waiting payouts and refunds."""
 
 from typing import Any, cast, get_args
 
@@ -28,7 +28,7 @@ HOW = {
     "made": "Made or rotated it",
     "revealed": "Looked at it",
     "with_a_key": "Made with a key that they had",
-    "unknown": "Nothing is written: may be known to anybody",
+    "unknown": "Not recorded: anybody may know it",
 }
 
 
@@ -92,7 +92,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def rotate(request: PageRequest, account_id: str) -> Response[Any]:
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         await team.colleague(ctx.merchant_id, account_id)
-        keepers = {
+        endpoints = {
             mode: EndpointAdministration(ctx.member, mode, services.settings.data_keys, services.outbound)
             for mode in cast(tuple[Mode, ...], get_args(Mode))
         }
@@ -105,7 +105,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                     wanted,
                     grace_hours=hours,
                     peppers=services.settings.api_key_peppers,
-                    endpoints=keepers,
+                    endpoints=endpoints,
                     now=now,
                 )
         except FormRefused:

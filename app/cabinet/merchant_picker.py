@@ -59,7 +59,7 @@ def form_of(name: str, application: Application) -> Form:
 
 
 def choices() -> dict[str, Any]:
-    """What an application's selects offer."""
+    """The options of an application's selects."""
     return {
         "countries": [("", "Choose a country"), *COUNTRIES.items()],
         "volumes": list(MONTHLY_VOLUMES.items()),

@@ -49,7 +49,7 @@ _STANDING_BANNERS: dict[Standing, Banner] = {
     "rejected": Banner(
         tone="caution",
         title="Not approved.",
-        text="The application was rejected. You can put it right and apply again.",
+        text="The application was rejected. You can correct it and apply again.",
     ),
     "suspended": Banner(
         tone="critical",

@@ -47,7 +47,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def context(ctx: MemberContext, form: Form) -> dict[str, Any]:
         return {
             "form": form,
-            "assets": assets.options(await assets.taken(services, ctx)),
+            "assets": assets.options(await assets.enabled(services, ctx)),
             "expiries": EXPIRIES,
             "fee_payers": FEE_PAYERS,
             "more_open": any(form.has(name) and form.text(name) for name in ("success_url", "fail_url", "customer_id"))
@@ -70,7 +70,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
             with catching(form):
-                new = _new_invoice(form, await assets.taken(services, ctx))
+                new = _new_invoice(form, await assets.enabled(services, ctx))
                 replay = replay_of(
                     identity.form_key(request),
                     merchant_id=ctx.merchant_id,
@@ -85,14 +85,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/invoices/new.html", await context(ctx, form))
         invoice = msgspec.json.decode(made.body, type=InvoiceBody)
-        flash = "The invoice is made. Send the customer its payment link."
+        flash = "The invoice is created. Send the customer its payment link."
         return identity.redirect(request, ctx.path("invoices", invoice.id), flash=flash)
 
     return [new_invoice, create]
 
 
 def _new_invoice(form: Form, choices: list[assets.Choice]) -> NewInvoice:
-    """What the form asks for. Raises FormRefused, INVALID_INPUT."""
+    """The invoice in the form. Raises FormRefused, INVALID_INPUT."""
     choice = assets.chosen(choices, form.text("currency"), "currency")
     minutes = dict(EXPIRIES)
     if form.text("expires_in") not in minutes:

@@ -25,7 +25,7 @@ from app.web.idempotency import create_once, replay_of
 from app.withdrawals.presentation import PayoutBody
 from app.withdrawals.states import Status
 
-ASKED = ("asset", "amount", "destination", "description")
+FIRST_STEP_FIELDS = ("asset", "amount", "destination", "description")
 """Fields of the first step, which the second step repeats."""
 
 
@@ -52,14 +52,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/payouts/new", opt=needs(Permission.PAYOUTS_WRITE))
     async def new_payout(request: PageRequest) -> Response[Any]:
-        given = {name: request.query_params.get(name, "") for name in ASKED}
+        given = {name: request.query_params.get(name, "") for name in FIRST_STEP_FIELDS}
         context = await form_context(context_of(request), Form.empty(**given))
         return await cabinet.page(request, "cabinet/payouts/new.html", context)
 
     @get("/payouts/review", opt=needs(Permission.PAYOUTS_WRITE))
     async def review(request: PageRequest) -> Response[Any]:
         ctx = context_of(request)
-        form = Form.empty(**{name: request.query_params.get(name, "") for name in ASKED})
+        form = Form.empty(**{name: request.query_params.get(name, "") for name in FIRST_STEP_FIELDS})
         try:
             with catching(form):
                 quote = await services.payouts.quote(
@@ -73,7 +73,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     @form_post(
         "/payouts/review", does="Request a payout", step_up=StepUp.FRESH_CODE, opt=needs(Permission.PAYOUTS_WRITE)
     )
-    async def ask(request: PageRequest) -> Response[Any]:
+    async def request_payout(request: PageRequest) -> Response[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
             with catching(form):
@@ -137,7 +137,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             return identity.nothing_done(request, back, "An operator has decided already.")
         return identity.redirect(request, back, flash="The payout is cancelled, and its amount available again.")
 
-    return [payouts, new_payout, review, ask, payout, cancel]
+    return [payouts, new_payout, review, request_payout, payout, cancel]
 
 
 def _new_payout(choices: list[assets.Choice], form: Form) -> NewPayout:
@@ -159,12 +159,14 @@ def _review_context(ctx: MemberContext, form: Form, quote: Quote) -> dict[str, A
 
     return {
         "form": form,
-        "asked": [(name, form.text(name)) for name in ASKED],
+        "first_step": [(name, form.text(name)) for name in FIRST_STEP_FIELDS],
         "quote": quote,
         "amount": decimal(quote.amount_raw),
         "fee": decimal(quote.fee_raw),
         "total": decimal(quote.total_raw),
         "available": decimal(quote.available_raw),
         "left": decimal(quote.left_raw),
-        "change_url": ListQuery(ctx.path("payouts", "new"), {name: form.text(name) for name in ASKED}).first_url,
+        "change_url": ListQuery(
+            ctx.path("payouts", "new"), {name: form.text(name) for name in FIRST_STEP_FIELDS}
+        ).first_url,
     }

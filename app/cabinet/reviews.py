@@ -1,4 +1,4 @@
-"""Reviews: deposits that did not simply pay their invoice, and their outcome."""
+"""Reviews: deposits that did not match their invoice, and the outcome of each."""
 
 from typing import Any
 
@@ -31,8 +31,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         rows = [
             {
                 "review": review,
-                "came": labels.decimal(networks, review.network, review.asset, review.came_raw),
-                "asked": labels.decimal(networks, review.network, review.asked_asset, review.asked_raw),
+                "received": labels.decimal(networks, review.network, review.asset, review.received_raw),
+                "expected": labels.decimal(networks, review.network, review.expected_asset, review.expected_raw),
             }
             for review in found
         ]

@@ -1,7 +1,7 @@
-"""Rotating a secret while an earlier rotation still runs: the secret before the present one ends at once.
+"""Rotate a secret while an earlier rotation still runs: the secret before the current one ends at once.
 
-The page says so. The form contains what its page has said; if another rotation began in between, it is refused and the
-page shows the new state first.
+The page says so. A hidden field repeats what the page said; if another rotation has begun since, the form is refused
+and the page shows the new state first.
 """
 
 from datetime import datetime
@@ -14,14 +14,14 @@ FIELD = "ends_with_this"
 
 
 def ends_with(previous_until: datetime | None) -> str:
-    """What the field holds: until when the secret before the present one would hold, empty if there is none."""
+    """The field's value: until when the secret before the current one is valid; empty if there is none."""
     return "" if previous_until is None or previous_until <= clock.now() else previous_until.isoformat()
 
 
 def refuse_unseen_rotation(form: Form, previous_until: datetime | None) -> None:
-    """Raise FormRefused where the form's page did not say that this rotation ends a secret which is still good."""
-    told, now = form.text(FIELD), ends_with(previous_until)
+    """Raise FormRefused where the form's page did not say that this rotation ends a secret that is still valid."""
+    shown, now = form.text(FIELD), ends_with(previous_until)
     form.values[FIELD] = now  # what the page shows next time
-    if now and now != told:
+    if now and now != shown:
         words = "somebody has rotated it since you opened this page. Read below which secret ends, and send it again"
         raise form.refuse("", words)

@@ -19,7 +19,7 @@ from app.security_checklist import service
 from app.security_checklist.checklist import Finding
 
 BUTTONS = {
-    "allow_last_address": "Allow {value} alone",
+    "allow_last_address": "Allow only {value}",
     "drop_scopes": "Drop unused scopes",
     "revoke_key": "Revoke it",
     "rotate_key": "Rotate it",
@@ -29,8 +29,8 @@ BUTTONS = {
 }
 
 DONE = {
-    "allow_last_address": "Done: the key works from that address alone.",
-    "drop_scopes": "Done: the key holds what it uses.",
+    "allow_last_address": "Done: the key works from that address only.",
+    "drop_scopes": "Done: the key has only the scopes that it uses.",
     "revoke_key": "Done: the key is revoked.",
     "remind_of_totp": "A reminder is on its way.",
 }
@@ -55,11 +55,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.SECURITY_VIEW),
     )
     async def remedy(request: PageRequest) -> Response[Any]:
-        """One click does it. If a code is needed, a page in between asks for it and says why."""
+        """Apply a finding's remedy with one click. If a code is needed, a page in between asks for it and says why."""
         form, ctx, now = await identity.read_form(request), context_of(request), clock.now()
         found = next((one for one in await service.findings(ctx.member, now) if one.id == form.text("finding")), None)
         if found is None:
-            return identity.nothing_done(request, ctx.path("security"), "That was put right already.")
+            return identity.nothing_done(request, ctx.path("security"), "That was done already.")
         try:
             with form.catching():
                 await identity.require_fresh_code(request, form)
@@ -78,7 +78,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def page_of(ctx: MemberContext, finding: Finding) -> str:
-    """The page of a finding's remedy; empty where one click does it."""
+    """The page of a finding's remedy; empty where one click applies it."""
     if finding.remedy == "edit_key":
         return f"/cabinet/{ctx.merchant_id}/{finding.mode}/keys/{finding.subject}/edit"
     if finding.remedy == "invite_owner":

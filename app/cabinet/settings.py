@@ -33,7 +33,7 @@ _ACCENT = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What the preview shows. `inks` are the accent on light paper and on dark; empty without one of its own."""
+    """What the preview shows. `inks` are the accent on a light and on a dark background; empty without an accent."""
 
     name: str
     accent: str
@@ -42,7 +42,7 @@ class Preview:
 
     @property
     def css_query(self) -> str:
-        """The accent for the address of its sheet."""
+        """The accent as part of its style sheet's URL."""
         return self.accent.removeprefix("#")
 
 
@@ -103,7 +103,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         except FormRefused:
             context = await overview_context(ctx.merchant_id)
             return await cabinet.refused(request, form, "cabinet/settings/overview.html", context)
-        return identity.redirect(request, ctx.path("settings"), flash="Saved. It holds from the next invoice on.")
+        return identity.redirect(request, ctx.path("settings"), flash="Saved. It applies from the next invoice on.")
 
     @get("/settings/branding", opt=needs(Permission.SETTINGS_MANAGE))
     async def branding_page(request: PageRequest) -> Response[Any]:
@@ -125,7 +125,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     @get("/settings/accent/{colour:str}", opt=needs(Permission.SETTINGS_VIEW))
     async def accent_sheet(colour: str) -> Response[bytes]:
-        """The sheet of an accent, for the preview alone."""
+        """The style sheet of an accent, only for the preview."""
         if not _ACCENT.fullmatch(f"#{colour}"):
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
         sheet = brand.style_sheet(f"#{colour}", within=".preview")
@@ -167,11 +167,11 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 async def _logo(form: Form, merchant_id: str) -> bytes | None:
-    """The logo that was sent, else the present one, unless the form removes it."""
+    """The uploaded logo, else the current one, unless the form removes it."""
     sent = form.files.get("logo")
     if sent is not None and sent.data:
         return sent.data
     if form.has("remove_logo"):
         return None
-    kept = await branding.logo(merchant_id)
-    return None if kept is None else kept.data
+    current = await branding.logo(merchant_id)
+    return None if current is None else current.data

@@ -14,7 +14,7 @@ from app.reports.timeline import Fact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineEntry:
-    """One entry of a timeline. `href` leads to what it is about, empty where there is no page of it."""
+    """One entry of a timeline. `href` is the page of its subject, empty where there is none."""
 
     at: datetime
     title: str
@@ -26,7 +26,7 @@ class TimelineEntry:
 
 _EVENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "created": ("Invoice made", "neutral"),
+        "created": ("Invoice created", "neutral"),
         "confirming": ("Payment seen, waiting for confirmations", "progress"),
         "paid": ("Paid", "positive"),
         "manual_review": ("In review: an operator looks into it", "caution"),
@@ -53,7 +53,7 @@ _STEPS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 _ACTIONS: Mapping[str, str] = MappingProxyType(
     {
-        "invoice.created": "Made in the cabinet",
+        "invoice.created": "Created in the cabinet",
         "invoice.cancelled": "Cancelled in the cabinet",
         "payout.requested": "Requested in the cabinet",
         "payout.cancelled": "Cancelled in the cabinet",
@@ -119,10 +119,10 @@ def _event(fact: Fact, _networks: Networks, _ctx: MemberContext) -> TimelineEntr
 
 def _withdrawal(fact: Fact, _networks: Networks, ctx: MemberContext) -> TimelineEntry:
     noun, step = fact.kind.split(".")
-    words_of_it, tone = _STEPS[step]
+    step_label, tone = _STEPS[step]
     return TimelineEntry(
         at=fact.at,
-        title=f"{noun.capitalize()} {words_of_it}",
+        title=f"{noun.capitalize()} {step_label}",
         text=fact.subject,
         tone=tone,
         href=ctx.path(f"{noun}s", fact.subject),

@@ -1,4 +1,4 @@
-"""Webhooks: endpoints, their secrets, what was delivered and how it went, sending again.
+"""Webhooks: endpoints, their secrets, deliveries with their outcome, replays.
 
 A secret is shown once, on the page to which the form leads (`Portal.show_once`).
 """
@@ -39,12 +39,12 @@ from app.webhooks.service import RevealedSecret
 STATUS_REASONS: Mapping[tuple[str, str | None], str] = MappingProxyType(
     {
         ("paused", "failures"): f"{PAUSE_AFTER_FAILURES} deliveries in a row failed. Events wait, in order; none is "
-        "lost. Mend the endpoint, then enable it.",
-        ("paused", "merchant"): "Somebody of yours paused it. Events wait, in order, until it is enabled.",
+        "lost. Fix the endpoint, then enable it.",
+        ("paused", "merchant"): "A member of your team paused it. Events wait, in order, until it is enabled.",
         ("disabled", "gone"): "It answered 410 Gone, which says that it wants no more events. Enable it to receive new "
         "ones, and replay what it missed.",
-        ("disabled", "merchant"): "Somebody of yours stopped it. Enable it to receive new events, and replay what it "
-        "missed.",
+        ("disabled", "merchant"): "A member of your team disabled it. Enable it to receive new events, and replay what "
+        "it missed.",
     }
 )
 
@@ -59,7 +59,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     """`webhooks`, `webhooks/new`, `webhooks/{id}`, and the verbs below it."""
     services, identity = cabinet.services, cabinet.identity
 
-    def keeper(ctx: MemberContext) -> EndpointAdministration:
+    def endpoints_of(ctx: MemberContext) -> EndpointAdministration:
         return EndpointAdministration(ctx.member, ctx.mode, services.settings.data_keys, services.outbound)
 
     async def found(ctx: MemberContext, endpoint_id: str) -> EndpointView:
@@ -87,7 +87,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             url, types = required(form, "url", "enter the address that we send to"), _event_types(form)
             with form.catching():
                 await identity.require_fresh_code(request, form)
-                made = await keeper(ctx).create(url=url, description=form.text("description"), event_types=types)
+                made = await endpoints_of(ctx).create(url=url, description=form.text("description"), event_types=types)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/webhooks/new.html", _form_context(form))
         return show(request, made, "Its signing secret")
@@ -159,7 +159,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             types = _event_types(form)
             with form.catching():
                 await identity.require_fresh_code(request, form)
-                await keeper(ctx).update(
+                await endpoints_of(ctx).update(
                     endpoint_id,
                     url=None if endpoint.implicit else form.text("url"),
                     description=form.text("description"),
@@ -186,7 +186,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         try:
             with form.catching():
                 await identity.require_fresh_code(request, form)
-                shown = await keeper(ctx).reveal_secret(endpoint_id)
+                shown = await endpoints_of(ctx).reveal_secret(endpoint_id)
         except FormRefused:
             context = {"endpoint": await found(ctx, endpoint_id)}
             return await cabinet.refused(request, form, "cabinet/webhooks/reveal.html", context)
@@ -213,7 +213,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             with form.catching():
                 await identity.require_fresh_code(request, form)
                 refuse_unseen_rotation(form, endpoint.previous_secret_until)
-                made = await keeper(ctx).rotate_secret(endpoint_id, overlap_hours=hours)
+                made = await endpoints_of(ctx).rotate_secret(endpoint_id, overlap_hours=hours)
         except FormRefused:
             context = {"endpoint": endpoint, "graces": GRACES, "now": clock.now()}
             return await cabinet.refused(request, form, "cabinet/webhooks/rotate.html", context)
@@ -239,7 +239,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
                 raise form.refuse("since", "choose the day from which on events go again")
             with form.catching():
                 await identity.require_fresh_code(request, form)
-                count = await keeper(ctx).redeliver_since(endpoint_id, since=since)
+                count = await endpoints_of(ctx).redeliver_since(endpoint_id, since=since)
         except FormRefused:
             return await cabinet.refused(request, form, "cabinet/webhooks/replay.html", {"endpoint": endpoint})
         words = f"{plural(count, 'event goes', 'events go')} out again, oldest first."
@@ -261,7 +261,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         try:
             with form.catching():
                 await identity.require_fresh_code(request, form)
-                await keeper(ctx).delete(endpoint_id)
+                await endpoints_of(ctx).delete(endpoint_id)
         except FormRefused:
             context = {"endpoint": await found(ctx, endpoint_id)}
             return await cabinet.refused(request, form, "cabinet/webhooks/delete.html", context)
@@ -270,7 +270,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def at_once(
         request: PageRequest, endpoint_id: str, verb: Callable[[], Awaitable[Any]], done: str
     ) -> Response[Any]:
-        """An action without fields; the endpoint's page shows why it was refused."""
+        """Run an action that has no fields; the endpoint's page shows why it was refused."""
         await found(context_of(request), endpoint_id)
         await identity.require_fresh_code(request, await identity.read_form(request))
         back = context_of(request).path("webhooks", endpoint_id)
@@ -291,9 +291,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def enable(request: PageRequest, endpoint_id: str) -> Response[Any]:
-        keep = keeper(context_of(request))
+        endpoints = endpoints_of(context_of(request))
         words = "The endpoint is enabled. What waited goes out now, in order."
-        return await at_once(request, endpoint_id, lambda: keep.enable(endpoint_id), words)
+        return await at_once(request, endpoint_id, lambda: endpoints.enable(endpoint_id), words)
 
     @form_post(
         "/webhooks/{endpoint_id:str}/pause",
@@ -303,9 +303,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def pause(request: PageRequest, endpoint_id: str) -> Response[Any]:
-        keep = keeper(context_of(request))
+        endpoints = endpoints_of(context_of(request))
         words = "The endpoint is paused. Events wait until it is enabled."
-        return await at_once(request, endpoint_id, lambda: keep.pause(endpoint_id), words)
+        return await at_once(request, endpoint_id, lambda: endpoints.pause(endpoint_id), words)
 
     @form_post(
         "/webhooks/{endpoint_id:str}/test",
@@ -315,9 +315,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def test(request: PageRequest, endpoint_id: str) -> Response[Any]:
-        keep = keeper(context_of(request))
-        words = "A test event is on its way. Load this page again in a moment to see what came of it."
-        return await at_once(request, endpoint_id, lambda: keep.send_test_event(endpoint_id), words)
+        endpoints = endpoints_of(context_of(request))
+        words = "A test event is on its way. Load this page again in a moment to see its outcome."
+        return await at_once(request, endpoint_id, lambda: endpoints.send_test_event(endpoint_id), words)
 
     @form_post(
         "/webhooks/{endpoint_id:str}/deliveries/{event_id:str}/replay",
@@ -327,10 +327,10 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         opt=needs(Permission.WEBHOOKS_MANAGE),
     )
     async def replay_one(request: PageRequest, endpoint_id: str, event_id: str) -> Response[Any]:
-        keep = keeper(context_of(request))
+        endpoints = endpoints_of(context_of(request))
         words = "The event goes out again, now."
         return await at_once(
-            request, endpoint_id, lambda: keep.redeliver_event(event_id, endpoint_id=endpoint_id), words
+            request, endpoint_id, lambda: endpoints.redeliver_event(event_id, endpoint_id=endpoint_id), words
         )
 
     return [

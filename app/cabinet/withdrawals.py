@@ -37,7 +37,7 @@ def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filter
 
 
 async def list_context(cabinet: Cabinet, request: PageRequest, read: ReadPage[B]) -> dict[str, Any]:
-    """What the template of a list needs."""
+    """The context of a list's template."""
     ctx, query = context_of(request), list_query(request, *FILTERS)
     filters = filters_of(cabinet, ctx, query)
     page = await page_or_first(lambda place: read(ctx.merchant_id, ctx.mode, filters, place, PAGE_LENGTH), query.place)
@@ -52,7 +52,7 @@ async def list_context(cabinet: Cabinet, request: PageRequest, read: ReadPage[B]
 
 
 async def detail_context(cabinet: Cabinet, ctx: MemberContext, body: Body) -> dict[str, Any]:
-    """What the template of one payout or refund needs beside its body."""
+    """The context of the template of one payout or refund, without its body."""
     networks = cabinet.services.networks
     network = networks.by(body.chain, ctx.mode)
     facts = await timeline.of_withdrawal(ctx.merchant_id, ctx.mode, body.id)

@@ -1,5 +1,5 @@
-"""Statements on `network_cursors` and `scanned_blocks`: how far a network has been read. What proves that no block was
-skipped is coverage_repository.py."""
+"""Statements on `network_cursors` and `scanned_blocks`: how far a network has been read. coverage_repository.py proves
+that no block was skipped."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ _NOTHING_COVERED = datetime.fromtimestamp(0, UTC)
 
 
 async def add_cursor(network: str, *, chain_id: int, start_height: int, head_height: int, now: datetime) -> None:
-    """Write the cursor of a network of which nothing has been read; one that is there stays as it is."""
+    """Insert the cursor of a network of which nothing has been read; an existing one stays as it is."""
     await _ADD_CURSOR.run(
         network=network,
         chain_id=chain_id,
@@ -62,7 +62,7 @@ _CURSOR = Statement(select(NetworkCursor, Cursor).where(NetworkCursor.network ==
 
 
 async def move_cursor(network: str, from_height: int, to_height: int, head_height: int) -> bool:
-    """Move a cursor from one height to another; False, and nothing is changed, where it is not at the first."""
+    """Move a cursor from one height to another; False, with nothing changed, where it is not at `from_height`."""
     moved = await _MOVE_CURSOR.run(
         network=network, from_height=from_height, to_height=to_height, head_height=head_height
     )
@@ -81,7 +81,7 @@ _MOVE_CURSOR = Command(
 
 
 async def record_check(network: str, head_height: int, checked_at: datetime) -> None:
-    """All blocks that the node had at `checked_at` are scanned, and the network is not halted."""
+    """Store that all blocks that the node had at `checked_at` are scanned, and that the network is not halted."""
     await _RECORD_CHECK.run(network=network, head_height=head_height, checked_at=checked_at)
 
 
@@ -98,7 +98,7 @@ _RECORD_CHECK = Command(
 
 
 async def halt(network: str, reason: str) -> bool:
-    """Note why a network is halted; whether that is new."""
+    """Store why a network is halted; True where the reason is new."""
     return await _HALT.run(network=network, reason=reason) == 1
 
 

@@ -1,4 +1,4 @@
-"""What a deposit's entries in the books are called, and which ledgers they may be in."""
+"""The kinds and references of a deposit's ledger entries, and the ledgers that they may be in."""
 
 from app.ledger.hashchain import ChainId, Reference
 from app.ledger.service import FEES, SUSPENSE, Kind
@@ -10,8 +10,8 @@ DEPOSIT_KINDS: tuple[Kind, ...] = ("invoice_credit", "service_fee", "deposit_sus
 def booking_reference(deposit_id: str, times_reversed: int) -> Reference:
     """`DEP-…` for the first booking of a deposit, `DEP-…#2` for the one after a deep reorganisation, and so on.
 
-    A ledger takes each (kind, reference) once: each booking of a deposit is a fact of its own, and can't be
-    booked twice. A reversal refers to the booking that it reverses.
+    A ledger accepts each (kind, reference) once, so no booking can be made twice. A reversal refers to the booking that
+    it reverses.
     """
     return Reference("deposit", deposit_id if times_reversed == 0 else f"{deposit_id}#{times_reversed + 1}")
 

@@ -1,6 +1,6 @@
 """Proof that no block was skipped: the scanned blocks are read back and must be one chain from the start.
 
-The proof goes on where it last ended, so its cost is that of the new blocks, however long the history.
+The proof continues where it last ended, so its cost depends only on the number of new blocks.
 """
 
 from datetime import datetime

@@ -1,8 +1,8 @@
 """Which invoice a transfer is for, and whether it pays it: pure rules over plain values.
 
-`match` judges one transfer: `exact` alone pays. `payment` judges all that came for an invoice together, and finds the
-deposits that pay it although none of them did when it came. `part` and `dust` wait or stay in suspense with no review;
-every other verdict needs a human (contract, section 3).
+`match` judges one transfer: only `exact` pays. `payment` judges all deposits of an invoice together, and finds those
+that pay it although none of them did by itself. `part` and `dust` stay in suspense without a review; every other
+verdict needs an operator (contract, section 3).
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from app.invoices.pricing import BPS
 from app.invoices.states import KEEPS_ADDRESS, Status
 
 DUST_SHARE = 100
-"""Less than one part in so many of what the invoice asks for is dust in its own asset (contract, section 3)."""
+"""Less than 1/DUST_SHARE of the invoice's amount is dust, in its own asset (contract, section 3)."""
 
 
 class Verdict(StrEnum):
-    """What a transfer is to its invoice."""
+    """How a transfer compares with its invoice."""
 
     EXACT = "exact"
     """It pays the invoice, or was credited as a part of the payment."""
@@ -38,16 +38,16 @@ class Verdict(StrEnum):
 
 
 NEEDS_NO_REVIEW = frozenset({Verdict.EXACT, Verdict.PART, Verdict.DUST})
-"""Verdicts that need no human. Each of the others opens a review."""
+"""Verdicts that need no operator. Each of the others opens a review."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An invoice that the address has served within the window, newest first in a list of them.
 
-    `tolerance_bps` is its merchant's: how far an amount may be off, in 1/10,000 of what was asked for.
-    `received_raw` is what has come for it in its asset. `was_cancelled`: what came after its cancellation put it into
-    `manual_review`.
+    `tolerance_bps` is its merchant's: how far an amount may be off, in 1/10,000 of the invoice's amount.
+    `received_raw` is the sum of its deposits in its asset. `was_cancelled`: a deposit after its cancellation put it
+    into `manual_review`.
     """
 
     id: str
@@ -78,13 +78,13 @@ class Candidate:
         )
 
     def tolerates(self, amount_raw: int) -> bool:
-        """Whether the merchant takes this amount for the one that was asked for."""
+        """Whether this amount is within the merchant's tolerance of the invoice's amount."""
         return abs(amount_raw - self.pay_in_raw) * BPS <= self.pay_in_raw * self.tolerance_bps
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A transfer's invoice, if it has one, and what the transfer is to it."""
+    """A transfer's invoice, if it has one, and how the transfer compares with it."""
 
     invoice_id: str | None
     verdict: Verdict
@@ -95,10 +95,10 @@ def match(
 ) -> Match:
     """Find the invoice for a transfer that was first in a block at `paid_at`.
 
-    An invoice that asked for just this amount comes first: an open one that is paid in time, else the newest,
-    which is how a late payment finds its invoice. Else it is the holder of the address, else the last one that
-    held it; there an amount within the merchant's tolerance, in time, counts as exact too. What does not pay and is
-    less than `dust_limit_raw`, or less than DUST_SHARE of the invoice in its asset, is dust.
+    An invoice that asks for exactly this amount comes first: an open one that is paid in time, else the newest, so that
+    a late payment finds its invoice. Else it is the invoice that holds the address, else the last one that held it;
+    there an amount within the merchant's tolerance, in time, counts as exact too. A transfer that does not pay and is
+    less than `dust_limit_raw`, or less than 1/DUST_SHARE of the invoice in its asset, is dust.
     """
     candidate = _find(asset, amount_raw, paid_at, candidates)
     if candidate is None:
@@ -122,7 +122,7 @@ def _find(asset: str, amount_raw: int, paid_at: datetime, candidates: Sequence[C
 
 
 def _judge(asset: str, amount_raw: int, paid_at: datetime, candidate: Candidate) -> Verdict:
-    """What a transfer is to this invoice, whatever its size."""
+    """The verdict on a transfer for this invoice, before the check for dust."""
     if candidate.asset == asset and candidate.can_be_paid_at(paid_at):
         if candidate.tolerates(amount_raw):
             return Verdict.EXACT
@@ -149,38 +149,38 @@ def _why_not_paid(candidate: Candidate) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
-    """A deposit that came in time for an invoice, in its asset, and that nobody has decided about."""
+class TimelyDeposit:
+    """A deposit of an invoice, in its asset and made in time, on which no operator has decided."""
 
     id: str
     amount_raw: int
     is_dust: bool
 
 
-def payment(invoice: Candidate, came: Sequence[Came]) -> Sequence[Came]:
-    """Which of the deposits, in the order in which they were made, pay the invoice together; none: it is not paid.
+def payment(invoice: Candidate, deposits: Sequence[TimelyDeposit]) -> Sequence[TimelyDeposit]:
+    """Which of the deposits, given in the order in which they were made, pay the invoice together; empty if none do.
 
     One of the exact amount, else one within the merchant's tolerance. Else, where parts are accepted, the first ones
-    whose sum is the amount: all of them, dust too, or those that are not dust. The order keeps what comes after the
-    last part from spoiling the sum.
+    whose sum is the amount: all of them, with dust, or those that are not dust. Because of the order, deposits after
+    the last part don't change the sum.
     """
-    exact = [deposit for deposit in came if deposit.amount_raw == invoice.pay_in_raw]
-    tolerated = [deposit for deposit in came if invoice.tolerates(deposit.amount_raw)]
+    exact = [deposit for deposit in deposits if deposit.amount_raw == invoice.pay_in_raw]
+    tolerated = [deposit for deposit in deposits if invoice.tolerates(deposit.amount_raw)]
     if single := next(iter([*exact, *tolerated]), None):
         return [single]
     if not invoice.accept_parts:
         return []
     all_raw = solid_raw = 0
-    for position, deposit in enumerate(came, start=1):
+    for position, deposit in enumerate(deposits, start=1):
         all_raw += deposit.amount_raw
         solid_raw += 0 if deposit.is_dust else deposit.amount_raw
         if all_raw == invoice.pay_in_raw:
-            return came[:position]
+            return deposits[:position]
         if solid_raw == invoice.pay_in_raw:
-            return [each for each in came[:position] if not each.is_dust]
+            return [each for each in deposits[:position] if not each.is_dust]
     return []
 
 
-def overshoots(invoice: Candidate, came: Sequence[Came], amount_raw: int) -> bool:
-    """Whether one more part is more than what is missing, so that the parts can't be the amount any more."""
-    return sum(deposit.amount_raw for deposit in came if not deposit.is_dust) + amount_raw > invoice.pay_in_raw
+def overshoots(invoice: Candidate, deposits: Sequence[TimelyDeposit], amount_raw: int) -> bool:
+    """Whether one more part is larger than the missing amount, so that the parts can't add up to it any more."""
+    return sum(deposit.amount_raw for deposit in deposits if not deposit.is_dust) + amount_raw > invoice.pay_in_raw

@@ -1,4 +1,4 @@
-"""Statements on what comes for an invoice: the invoices that a deposit may pay, and deposits that pay together."""
+"""Statements on the invoices that a deposit may pay, and on deposits that pay an invoice together."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -15,10 +15,10 @@ from app.invoices.states import Status
 from app.networks.port import UNKNOWN_SENDER
 
 MATCH_WINDOW = timedelta(days=30)
-"""How far back an address's invoices are looked at (contract, section 3)."""
+"""How far back an address's invoices are read (contract, section 3)."""
 
 _WAS_CANCELLED = "EXISTS (SELECT 1 FROM deposits c WHERE c.invoice = i.id AND c.verdict = 'cancelled')"
-"""Whether something came for the invoice `i` after its cancellation."""
+"""Whether the invoice `i` got a deposit after its cancellation."""
 
 # SQL, since the builder knows no INNER JOIN, and the outer side of a join can't be locked.
 _CANDIDATES = f"""
@@ -31,7 +31,7 @@ _SERVED = f"{_CANDIDATES} WHERE i.deposit_address = ANY($1) AND i.created_at > $
 
 
 class PayableInvoice(msgspec.Struct, frozen=True):
-    """An invoice with all that decides what a deposit is to it."""
+    """An invoice with the columns that matching and booking its deposits need."""
 
     id: str
     status: str
@@ -65,7 +65,7 @@ class PayableInvoice(msgspec.Struct, frozen=True):
 
 
 class UndecidedDeposit(msgspec.Struct, frozen=True):
-    """A deposit that may turn out to be its invoice's payment, or a part of it."""
+    """A deposit that may become its invoice's payment, or a part of it."""
 
     id: str
     amount_raw: int
@@ -75,10 +75,10 @@ class UndecidedDeposit(msgspec.Struct, frozen=True):
 
 
 async def lock_invoice(invoice_id: str) -> PayableInvoice:
-    """Lock an invoice for what its deposits do to it. Needs the caller's transaction."""
+    """Lock an invoice before its deposits change it. Needs the caller's transaction."""
     database.in_transaction()
     row = await database.fetch_one(f"{_CANDIDATES} WHERE i.id = $1 FOR UPDATE OF i", invoice_id)
-    assert row is not None, "deposits refer to invoices that are there"
+    assert row is not None, "deposits refer to existing invoices"
     return PayableInvoice(*row)
 
 
@@ -95,7 +95,7 @@ async def served(address_id: int, now: datetime) -> list[PayableInvoice]:
 
 
 async def received_raw(invoice_id: str) -> int:
-    """What has come in for an invoice, in its own asset, and is still on chain; in minor units."""
+    """The sum of an invoice's deposits in its own asset that are still on chain, in minor units."""
     return await _RECEIVED.first(invoice=invoice_id) or 0
 
 
@@ -108,10 +108,10 @@ _RECEIVED = Statement(
 
 
 async def undecided(invoice_id: str, asset: str, before: datetime) -> list[UndecidedDeposit]:
-    """The deposits on chain that were made for an invoice in its asset before a moment, in the order of their making.
+    """The deposits on chain that were made for an invoice in its asset before a moment, oldest first.
 
-    Left out is what nobody saw move, what is credited, and what an operator has closed or returns. A review that the
-    gateway has closed because its deposit paid (`credited`) decides nothing while the deposit is not credited.
+    Left out are inferred and credited deposits, and those that an operator has closed or returns. A review that the
+    gateway has closed because its deposit paid (`credited`) is no decision while the deposit is not credited.
     """
     # SQL, since the foreign key leads from reviews to deposits, and the builder joins only along it.
     rows = await database.fetch_all(
@@ -145,7 +145,7 @@ _EXACT = Statement(
 
 
 async def make_parts(deposit_ids: Collection[str]) -> None:
-    """These deposits pay their invoice together."""
+    """Mark deposits that pay their invoice together as parts."""
     await _MAKE_PARTS.run(ids=list(deposit_ids))
 
 
@@ -153,7 +153,7 @@ _MAKE_PARTS = Command(Deposit.update({Deposit.verdict: "part"}).where(any_of(Dep
 
 
 async def set_verdict(deposit_id: str, verdict: str) -> None:
-    """What a deposit is to its invoice, now that the invoice has moved on."""
+    """Change a deposit's verdict after its invoice has changed."""
     await _SET_VERDICT.run(id=deposit_id, verdict=verdict)
 
 
@@ -161,7 +161,7 @@ _SET_VERDICT = Command(Deposit.update({Deposit.verdict: Param("verdict")}).where
 
 
 async def credit_parts(deposit_ids: Collection[str]) -> None:
-    """These deposits were released from suspense to their merchant, as the exact payment that they are together."""
+    """Mark deposits as credited and exact: they were released from suspense to their merchant as one payment."""
     await _CREDIT_PARTS.run(ids=list(deposit_ids))
 
 
@@ -171,7 +171,7 @@ _CREDIT_PARTS = Command(
 
 
 async def complete(network: str) -> list[str]:
-    """Invoices that are paid by parts alone, each of which is booked to suspense by now."""
+    """Invoices that are paid by parts, where each part is booked to suspense."""
     # SQL, since the builder knows no NOT EXISTS of other rows of the table.
     rows = await database.fetch_all(
         """
@@ -189,7 +189,7 @@ async def complete(network: str) -> list[str]:
 async def left_behind(network: str, covered_until: datetime, orphaned_since: datetime) -> list[str]:
     """Invoices with parts on chain that can't become a payment any more: the time is up, or the invoice has ended.
 
-    A part that left the chain after `orphaned_since` may come back, so its invoice still has time.
+    A part that left the chain after `orphaned_since` may come back, so its invoice is left out.
     """
     # SQL, since the builder knows no EXISTS of other tables' rows.
     rows = await database.fetch_all(

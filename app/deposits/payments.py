@@ -1,8 +1,8 @@
-"""Invoices that are paid by several deposits, or by one that did not pay when it came (contract, section 3).
+"""Invoices that are paid by several deposits, or by one that did not pay when it was seen (contract, section 3).
 
-Parts wait in suspense for each other. When they are the exact amount the invoice is `confirming`, and once all of them
-are booked they leave suspense together for the merchant. What is left when the invoice has ended, or when its time is
-up, gets its review, so that nothing waits for ever.
+Parts wait in suspense for each other. When they add up to the exact amount the invoice is `confirming`; once all of
+them are booked they are credited to the merchant together. Parts that are left when the invoice has ended, or when its
+time is up, get reviews, so that none waits for ever.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from app.core.errors import ApiError
 from app.core.logging import get_logger
 from app.deposits import parts_repository, reviews
 from app.deposits.bookings import booking_reference, deposit_chains
-from app.deposits.matching import Came, Candidate, Verdict, is_dust, overshoots, payment
+from app.deposits.matching import Candidate, TimelyDeposit, Verdict, is_dust, overshoots, payment
 from app.deposits.parts_repository import PayableInvoice, UndecidedDeposit, received_raw
 from app.invoices import repository as invoice_repository
 from app.invoices.pricing import shares
@@ -26,36 +26,36 @@ from app.networks.registry import Networks
 log = get_logger(__name__)
 
 PROMOTABLE = frozenset({Verdict.PART, Verdict.DUST, Verdict.SECOND, Verdict.UNDERPAID, Verdict.OVERPAID})
-"""What may turn out to be the payment, or a part of it, when another deposit comes or goes."""
+"""Deposits with these verdicts may become the payment, or a part of it, when another deposit appears or disappears."""
 
 
 class PaymentService:
-    """What the deposits of an invoice are together. All but `credit_complete` and `end` run in the transaction of
-    a caller who holds the invoice's lock."""
+    """Judges the deposits of an invoice together. All methods but `credit_complete` and `end` need a caller's
+    transaction that holds the invoice's lock."""
 
     def __init__(self, networks: Networks, invoices: InvoiceService) -> None:
         self._networks = networks
         self._invoices = invoices
 
     def dust_limit_raw(self, network: str, asset: str) -> int:
-        """Below it a deposit of the asset is dust, in minor units."""
+        """The limit below which a deposit of the asset is dust, in minor units."""
         known = self._networks.get(network).asset(asset)
         assert known is not None, "assets are never removed from a network that has deposits"
         return known.dust_limit_raw
 
     async def overshoots(self, invoice_id: str, amount_raw: int) -> bool:
-        """Whether one more part is more than what is missing."""
+        """Whether one more part is larger than the missing amount."""
         invoice = await parts_repository.lock_invoice(invoice_id)
         candidate = invoice.candidate
-        return overshoots(candidate, self._came(invoice, candidate, await _undecided(invoice)), amount_raw)
+        return overshoots(candidate, self._timely(invoice, candidate, await _undecided(invoice)), amount_raw)
 
     async def reconsider(self, invoice_id: str, now: datetime) -> None:
-        """Let what has come pay an invoice that still waits for its payment, if it does by now."""
+        """Begin confirming an invoice that waits for its payment, if its deposits pay it now."""
         invoice = await parts_repository.lock_invoice(invoice_id)
         candidate = invoice.candidate
         if not candidate.is_open:
             return
-        paying = payment(candidate, self._came(invoice, candidate, await _undecided(invoice)))
+        paying = payment(candidate, self._timely(invoice, candidate, await _undecided(invoice)))
         if not paying:
             return
         deposit_ids = [deposit.id for deposit in paying]
@@ -65,10 +65,10 @@ class PaymentService:
         total_raw = await received_raw(invoice_id)
         await self._invoices.begin_confirming(invoice_id, candidate.status, total_raw, reviews_left, now)
 
-    async def take_back(self, invoice_id: str, now: datetime) -> None:
-        """Deposits of an invoice have left the chain. It waits again if they were its payment or a part of it.
+    async def undo_payment(self, invoice_id: str, now: datetime) -> None:
+        """After deposits of an invoice have left the chain: let it wait again if they were its payment or a part of it.
 
-        Nothing else pays it then: what is still there is in older blocks, and was judged before the payment came.
+        No other deposit can pay it then: the remaining ones are in older blocks, and were judged before the payment.
         """
         invoice = await parts_repository.lock_invoice(invoice_id)
         total_raw = await received_raw(invoice_id)
@@ -78,19 +78,20 @@ class PaymentService:
             await self._invoices.note_received(invoice_id, total_raw, now)
 
     async def credit_complete(self, network: str, now: datetime) -> set[str]:
-        """Credit invoices whose parts are all booked to suspense; their ids. One transaction each."""
+        """Credit invoices whose parts are all booked to suspense, and return their ids. One transaction each."""
         credited = set()
         for invoice_id in await parts_repository.complete(network):
             try:
                 if await self._credit(invoice_id, now):
                     credited.add(invoice_id)
             except ApiError:
-                # A reorganisation took away what suspense has paid out: operators got an alert. Try again later.
+                # Suspense is short after a reorganisation, of which operators got an alert. Try again later.
                 log.warning("parts_wait_for_suspense", invoice=invoice_id)
         return credited
 
     async def end(self, network: str, covered_until: datetime, now: datetime) -> set[str]:
-        """Open the reviews of parts whose invoice has ended without them, or whose time is up; their invoices' ids.
+        """Open the reviews of parts whose invoice has ended without them, or whose time is up; return the invoices'
+        ids.
 
         `covered_until`: every block up to this moment has been scanned. One transaction for each invoice.
         """
@@ -131,7 +132,7 @@ class PaymentService:
             return  # the last part came meanwhile
         verdict = _left_behind(candidate)
         opened = 0
-        for part in self._came(invoice, candidate, await _parts(invoice)):
+        for part in self._timely(invoice, candidate, await _parts(invoice)):
             await parts_repository.set_verdict(part.id, Verdict.DUST if part.is_dust else verdict)
             opened += not part.is_dust and await reviews.open_review(part.id, verdict, invoice_id, now)
         if opened:
@@ -142,15 +143,18 @@ class PaymentService:
         return await parts_repository.has_exact(invoice.id) or bool(await self._paying_parts(invoice))
 
     async def _paying_parts(self, invoice: PayableInvoice) -> list[UndecidedDeposit]:
-        """The parts that are the payment together; none where they are not."""
+        """The parts that are the payment together; empty where they are not."""
         rows, candidate = await _parts(invoice), invoice.candidate
-        paying = {deposit.id for deposit in payment(candidate, self._came(invoice, candidate, rows))}
+        paying = {deposit.id for deposit in payment(candidate, self._timely(invoice, candidate, rows))}
         return [row for row in rows if row.id in paying]
 
-    def _came(self, invoice: PayableInvoice, candidate: Candidate, rows: Sequence[UndecidedDeposit]) -> list[Came]:
+    def _timely(
+        self, invoice: PayableInvoice, candidate: Candidate, rows: Sequence[UndecidedDeposit]
+    ) -> list[TimelyDeposit]:
         limit_raw = self.dust_limit_raw(invoice.network, invoice.asset)
         return [
-            Came(row.id, row.amount_raw, is_dust(invoice.asset, row.amount_raw, candidate, limit_raw)) for row in rows
+            TimelyDeposit(row.id, row.amount_raw, is_dust(invoice.asset, row.amount_raw, candidate, limit_raw))
+            for row in rows
         ]
 
 

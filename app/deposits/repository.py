@@ -1,5 +1,5 @@
-"""Statements on `deposits` from their settlement on, and what is read of them by others. What comes in is stored by
-sightings_repository.py; deposits that count together are in parts_repository.py."""
+"""Statements that settle, credit and orphan `deposits`, and those that other modules read with. New deposits are stored
+by sightings_repository.py; statements on parts of a payment are in parts_repository.py."""
 
 from datetime import datetime
 from typing import Any
@@ -53,7 +53,7 @@ class Sender(msgspec.Struct, frozen=True):
 
 
 class Dust(msgspec.Struct, frozen=True):
-    """All dust of one asset, in minor units."""
+    """The dust of one asset: number of deposits, and their sum in minor units."""
 
     network: str
     asset: str
@@ -84,7 +84,7 @@ async def due(network: str, head_height: int, confirmations: int, limit: int) ->
 
 
 async def settle(deposit_id: str, status: str, now: datetime) -> int | None:
-    """Settle a deposit that is still `seen`; its amount in minor units, or None if it is not."""
+    """Settle a deposit that is still `seen`; return its amount in minor units, None if it is not."""
     return await _SETTLE.first(id=deposit_id, status=status, now=now)
 
 
@@ -97,7 +97,7 @@ _SETTLE = Statement(
 
 
 async def credit(deposit_id: str) -> None:
-    """A suspended deposit is credited to its invoice's merchant."""
+    """Mark a suspended deposit as credited."""
     await _CREDIT.run(id=deposit_id)
 
 
@@ -110,7 +110,7 @@ async def dead(network: str, above_height: int) -> list[DeadDeposit]:
 
 
 async def lock_dead(network: str, above_height: int) -> list[DeadDeposit]:
-    """The same, locked for the caller's transaction."""
+    """Like `dead`, and lock the deposits in the caller's transaction."""
     return await _LOCK_DEAD.all(network=network, height=above_height)
 
 
@@ -139,7 +139,7 @@ _LOCK_DEAD = Statement(_dead().lock_rows("UPDATE", of=(Deposit,)), DeadDeposit)
 
 
 async def orphan(deposit_id: str, now: datetime) -> None:
-    """A deposit has left the chain. One that was booked counts one reversal more."""
+    """Mark a deposit as orphaned; count a reversal if it was booked."""
     await _ORPHAN.run(id=deposit_id, now=now)
 
 

@@ -1,7 +1,8 @@
 """Deposits whose blocks a reorganisation removes (contract, sections 3 and 5).
 
-One that is not booked yet is only orphaned, and its invoice waits for it again. One that is booked is reversed in the
-ledgers, even below zero where the money has left; operators get a critical alert, and what the ledger pays is held.
+A deposit that is not booked yet is only orphaned, and its invoice waits for it again. A booked one is reversed in the
+ledgers, even below zero where the money has left; operators get a critical alert, and the ledger's withdrawals are
+held.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,7 +23,7 @@ from app.ledger.hashchain import ChainId
 from app.ledger.service import SUSPENSE, Posting
 
 PlaceHold = Callable[[ChainId, str, datetime], Awaitable[None]]
-"""Holds what a ledger pays until an operator releases it; runs in the caller's transaction."""
+"""Holds the withdrawals of a ledger until an operator releases the hold; runs in the caller's transaction."""
 
 
 class ReversalService:
@@ -33,11 +34,11 @@ class ReversalService:
         self._payments = payments
         self._place_hold = place_hold
 
-    async def unsee(self, network: str, above_height: int, now: datetime) -> set[str]:
-        """Take back the deposits of dead blocks; the ids of invoices touched. Needs the caller's transaction.
+    async def reverse_above(self, network: str, above_height: int, now: datetime) -> set[str]:
+        """Orphan the deposits of dead blocks, and return the ids of invoices changed. Needs the caller's transaction.
 
-        What was booked is reversed in the ledgers, even below zero; a critical alert tells operators, and nothing
-        that the ledger pays in the asset is sent until one of them releases the hold.
+        Booked ones are reversed in the ledgers, even below zero, with a critical alert; nothing that the ledger pays
+        in the asset is sent until an operator releases the hold.
         """
         database.in_transaction()
         touched: set[str] = set()
@@ -47,12 +48,12 @@ class ReversalService:
             await repository.orphan(row.id, now)
             if row.invoice is not None:
                 touched.add(row.invoice)
-        for invoice_id in sorted(touched):  # once all of its deposits that are gone are marked so
-            await self._payments.take_back(invoice_id, now)
+        for invoice_id in sorted(touched):  # after all of its dead deposits are marked
+            await self._payments.undo_payment(invoice_id, now)
         return touched
 
     async def _reverse(self, network: str, row: DeadDeposit, now: datetime) -> None:
-        """Reverse what is booked of a deposit, hold what its ledger pays, and raise an alert."""
+        """Reverse the bookings of a deposit, hold its ledger's withdrawals, and raise an alert."""
         reference = booking_reference(row.id, row.times_reversed)
         owner = SUSPENSE
         if row.status == "credited":

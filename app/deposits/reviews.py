@@ -1,13 +1,13 @@
-"""Manual review of every deposit that neither pays nor is dust, and what an operator may do about it.
+"""Manual review of every deposit that neither pays nor is dust, and the decisions of operators on it.
 
-A review is opened with its deposit and shown to the merchant in the invoice. It ends in one of three ways: what came
+A review is opened with its deposit and shown to the merchant in the invoice. It ends in one of three ways: the deposit
 is credited, or sent back (refunds/returns.py makes the refund, which needs its own approval), or the review is closed
 and the money stays in suspense. Each needs a reason and goes to the audit log. An operator who belongs to the merchant
-decides none of its reviews; Postgres refuses it too. Messages to operators call a review a case.
+decides none of its reviews; Postgres refuses it too.
 
-What a credit costs: the invoice's own service fee in the proportion of what came to what was asked for, so that a
-late payment of the exact amount costs exactly the invoice's fee; for another asset than the invoice's, its rate in
-basis points of what came. Both rounded up to the minor unit.
+The fee of a credit is the invoice's service fee in the proportion of the deposit to the invoice's amount, so that a
+late payment of the exact amount costs exactly the invoice's fee. In another asset than the invoice's, it is the fee's
+rate in basis points of the deposit. Both are rounded up to the minor unit.
 """
 
 import json
@@ -36,11 +36,11 @@ GATEWAY = "gateway"
 
 
 class ReviewRefused(Exception):
-    """The review does not allow that; the message is for the operator."""
+    """The review does not allow the decision; the message is for the operator."""
 
 
 class ReviewService:
-    """What operators may do about a review. The caller has made sure who the operator is."""
+    """Carries out operators' decisions on reviews. The caller has made sure who the operator is."""
 
     def __init__(self, invoices: InvoiceService) -> None:
         self._invoices = invoices
@@ -48,13 +48,13 @@ class ReviewService:
     async def credit(
         self, deposit_id: str, operator_id: str, reason: str, now: datetime, *, address: str | None = None
     ) -> None:
-        """Credit what came to the invoice's merchant; the invoice becomes `paid` where its states allow.
+        """Credit the deposit to the invoice's merchant; the invoice becomes `paid` where its states allow.
 
         Raises ReviewRefused.
         """
         review = await _known(deposit_id)
         if review.invoice_id is None or review.merchant_id is None:
-            raise ReviewRefused("the deposit has no invoice, so nobody to credit: return it, or close the case")
+            raise ReviewRefused("the deposit has no invoice, so nobody to credit: return it, or close the review")
         await _refuse_insider(review, operator_id)
         earnings, fees, suspense = deposit_chains(review.merchant_id, review.network, review.asset)
         async with database.transaction():
@@ -62,10 +62,10 @@ class ReviewService:
             invoice = await invoice_repository.lock(review.invoice_id)
             deposit = await _lock_open_review(deposit_id, reason)
             _refuse_unbooked(deposit)
-            came_raw = deposit.amount_raw
-            due = _share(review.asset, came_raw, invoice)
+            amount_raw = deposit.amount_raw
+            due = _share(review.asset, amount_raw, invoice)
             reference = booking_reference(deposit_id, deposit.times_reversed)
-            postings = [Posting(suspense, "suspense_released", -came_raw, 0, reference)]
+            postings = [Posting(suspense, "suspense_released", -amount_raw, 0, reference)]
             if due.net_raw:
                 postings.append(Posting(earnings, "invoice_credit", due.net_raw, 0, reference))
             if due.service_fee_raw:
@@ -73,7 +73,7 @@ class ReviewService:
             try:
                 await ledger.post(postings, now)
             except ApiError:
-                raise ReviewRefused("suspense holds too little: a reorganisation has left a hole in it") from None
+                raise ReviewRefused("suspense holds too little: a reorganisation has removed money from it") from None
             await repository.credit(deposit_id)
             await reviews_repository.decide(
                 deposit_id,
@@ -162,9 +162,9 @@ class ReviewService:
 
 
 async def open_review(deposit_id: str, verdict: Verdict, invoice_id: str | None, now: datetime) -> bool:
-    """Open the review of a deposit in the transaction that stores it; whether it is open now.
+    """Open the review of a deposit in the transaction that stores it; return whether it is open now.
 
-    A deposit that is back after a deep reorganisation has its review opened anew; one that an operator has closed
+    The review of a deposit that is back after a deep reorganisation is opened again; one that an operator has closed
     without moving money stays closed, unless it was closed while the deposit was off the chain: then there was
     nothing to decide.
     """
@@ -202,22 +202,22 @@ async def list_reviews(*, open_only: bool = True, deposit_id: str | None = None)
 
 
 async def why_not(review: DepositReview, operator_id: str) -> str | None:
-    """Why this operator may decide nothing about a review, in words for them; None where they may."""
+    """Why this operator may not decide a review, as a message to them; None where they may."""
     if await belonged_since(operator_id, review.merchant_id, review.opened_at):
-        return "you belong to the merchant, or did when the deposit came: another operator must decide"
+        return "you belong to the merchant, or did when the deposit was made: another operator must decide"
     return None
 
 
 async def would_credit(deposit_id: str) -> Share | None:
     """How a credit would divide the amount; None for a deposit that has no invoice."""
-    came = await reviews_repository.division(deposit_id)
-    return None if came is None else _share(came.came_asset, came.came_raw, came)
+    division = await reviews_repository.division(deposit_id)
+    return None if division is None else _share(division.deposit_asset, division.deposit_raw, division)
 
 
 async def _known(deposit_id: str) -> DepositReview:
     found = await reviews_repository.find(deposit_id)
     if found is None:
-        raise ReviewRefused(f"there is no case of {deposit_id}")
+        raise ReviewRefused(f"there is no review of {deposit_id}")
     return found
 
 
@@ -232,7 +232,7 @@ async def _lock_open_review(deposit_id: str, reason: str) -> OpenReview:
         raise ReviewRefused("a reason is required")
     review = await reviews_repository.lock(deposit_id)
     if review.review_status != "open":
-        raise ReviewRefused(f"the case is {review.review_status} already: {review.outcome}")
+        raise ReviewRefused(f"the review is {review.review_status} already: {review.outcome}")
     return review
 
 
@@ -243,10 +243,10 @@ def _refuse_unbooked(deposit: OpenReview) -> None:
         raise ReviewRefused("the deposit still lacks confirmations")
 
 
-def _share(asset: str, came_raw: int, invoice: Terms | Division) -> Share:
+def _share(asset: str, amount_raw: int, invoice: Terms | Division) -> Share:
     if asset == invoice.asset:
-        return share(came_raw, invoice.pay_in_raw, invoice.service_fee_raw)
-    return share_of_other_asset(came_raw, invoice.service_fee_bps)
+        return share(amount_raw, invoice.pay_in_raw, invoice.service_fee_raw)
+    return share_of_other_asset(amount_raw, invoice.service_fee_bps)
 
 
 def _actor(operator_id: str) -> str:
@@ -275,21 +275,21 @@ async def _audit(
 
 
 def _as_json(row: Facts) -> str:
-    """What the invoice asked for and what came, as JSON: a snapshot of the moment when the review is opened."""
-    asked = None
+    """What the invoice asked for and what was received, as JSON: a snapshot at the opening of the review."""
+    requested = None
     if row.merchant is not None:
         assert row.expires_at is not None, "an invoice has a merchant and a last moment"
-        asked = {
-            "asset": row.asked_asset,
+        requested = {
+            "asset": row.invoice_asset,
             "amount_raw": str(row.pay_in_raw),
             "before": rfc3339(row.expires_at),
             "invoice_status": row.status,
         }
-    came = {
+    received = {
         "asset": row.asset,
         "amount_raw": str(row.amount_raw),
         "at": rfc3339(row.block_time),
         "from_address": row.from_address,
         "txid": row.txid,
     }
-    return json.dumps({"asked": asked, "came": came}, sort_keys=True)
+    return json.dumps({"asked": requested, "came": received}, sort_keys=True)

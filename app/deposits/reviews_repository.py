@@ -39,11 +39,11 @@ class DepositReview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """A deposit, and what its invoice asks for; of the invoice all is None where there is none."""
+    """A deposit, and what its invoice asks for; the invoice's fields are None where there is none."""
 
     merchant: str | None
     status: str | None
-    asked_asset: str | None
+    invoice_asset: str | None
     pay_in_raw: int | None
     expires_at: datetime | None
     asset: str
@@ -54,7 +54,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class OpenReview(msgspec.Struct, frozen=True):
-    """A review that is locked, with what is to be decided about its deposit."""
+    """A locked review, with its deposit."""
 
     review_status: str
     outcome: str | None
@@ -64,10 +64,10 @@ class OpenReview(msgspec.Struct, frozen=True):
 
 
 class Division(msgspec.Struct, frozen=True):
-    """What came, and what decides how a credit would divide it."""
+    """A deposit, and its invoice's terms that decide how a credit divides it."""
 
-    came_asset: str
-    came_raw: int
+    deposit_asset: str
+    deposit_raw: int
     asset: str
     pay_in_raw: int
     service_fee_raw: int
@@ -79,7 +79,7 @@ async def facts(deposit_id: str, invoice_id: str | None) -> Facts:
     # SQL, since the deposit's row has no invoice where it waits to be matched with this one.
     row = await database.fetch_one(
         """
-        SELECT i.merchant, i.status, i.asset AS asked_asset, i.pay_in_raw, i.expires_at,
+        SELECT i.merchant, i.status, i.asset AS invoice_asset, i.pay_in_raw, i.expires_at,
             d.asset, d.amount_raw, d.from_address, d.txid, d.block_time
         FROM deposits d LEFT JOIN invoices i ON i.id = $2 WHERE d.id = $1
         """,
@@ -93,7 +93,7 @@ async def facts(deposit_id: str, invoice_id: str | None) -> Facts:
 async def open_or_reopen(
     deposit_id: str, *, invoice_id: str | None, merchant_id: str | None, verdict: str, facts: str, now: datetime
 ) -> bool:
-    """Open a deposit's review, anew where it is closed; False where it stays as it is.
+    """Open a deposit's review, or reopen a closed one; False where it stays as it is.
 
     A review under way stays, and so does one that an operator closed without moving money, unless that was while the
     deposit was off the chain.
@@ -138,7 +138,7 @@ _CLOSE_PAID = Command(
 
 
 async def unfinished(invoice_id: str) -> int:
-    """How many reviews of an invoice are not closed, returns under way among them."""
+    """How many reviews of an invoice are not closed, including returns under way."""
     return await _UNFINISHED.one(invoice=invoice_id)
 
 
@@ -195,14 +195,14 @@ _EVERY_OPEN = Statement(_reviews().where(Review.status == "open"), DepositReview
 
 
 async def division(deposit_id: str) -> Division | None:
-    """How what came would be divided; None for a deposit without a review or an invoice."""
+    """The terms by which a deposit would be divided; None for a deposit without a review or an invoice."""
     return await _DIVISION.first(deposit=deposit_id)
 
 
 _DIVISION = Statement(
     Review.select(
-        Review.deposit.asset.as_alias("came_asset"),
-        Review.deposit.amount_raw.as_alias("came_raw"),
+        Review.deposit.asset.as_alias("deposit_asset"),
+        Review.deposit.amount_raw.as_alias("deposit_raw"),
         Review.invoice.asset.as_alias("asset"),
         Review.invoice.pay_in_raw.as_alias("pay_in_raw"),
         Review.invoice.service_fee_raw.as_alias("service_fee_raw"),
@@ -236,7 +236,7 @@ async def decide(
     refund_id: str | None,
     now: datetime,
 ) -> None:
-    """Write what an operator has decided."""
+    """Store an operator's decision."""
     await _DECIDE.run(
         deposit=deposit_id, status=status, outcome=outcome, reason=reason, by=by, refund_id=refund_id, now=now
     )
@@ -257,7 +257,7 @@ _DECIDE = Command(
 
 
 async def close_returning(deposit_id: str, refund_id: str) -> str | None:
-    """Close a review whose return by this refund is under way; its invoice."""
+    """Close a review whose return by this refund is under way, and return its invoice."""
     return await _CLOSE_RETURNING.first(deposit=deposit_id, refund_id=refund_id)
 
 
@@ -270,7 +270,7 @@ _CLOSE_RETURNING = Statement(
 
 
 async def reopen_returning(deposit_id: str, refund_id: str) -> str | None:
-    """Open a review again whose return by this refund is under way; its invoice."""
+    """Reopen a review whose return by this refund was under way, and return its invoice."""
     return await _REOPEN_RETURNING.first(deposit=deposit_id, refund_id=refund_id)
 
 

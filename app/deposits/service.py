@@ -1,8 +1,8 @@
-"""From transfers to deposits, and from deposits to credit. What takes deposits back is `reversals.py`, what a human
-decides `reviews.py`, and what stores them `sightings.py`.
+"""Record transfers as deposits, and credit them. See `reversals.py` for reorganisations, `reviews.py` for operators'
+decisions, and `sightings.py` for storing them.
 
-`record` runs in the watcher's transaction, beside the rows of the blocks that the transfers come from, so that a
-crash leaves both or neither.
+`record` runs in the watcher's transaction, which also stores the blocks of the transfers, so that a crash leaves both
+or neither.
 """
 
 from collections import defaultdict
@@ -31,7 +31,7 @@ from app.ledger.service import FEES, SUSPENSE, Posting
 from app.networks.port import Transfer
 
 SETTLE_AT_ONCE = 500
-"""Deposits looked at in one round of settling."""
+"""Deposits read in one round of settling."""
 
 
 class DepositService:
@@ -42,10 +42,10 @@ class DepositService:
         self._payments = payments
 
     async def record(self, network: str, transfers: Iterable[Transfer], now: datetime) -> set[str]:
-        """Store transfers of a range of new blocks and match each to an invoice; the ids of invoices touched.
+        """Store transfers of a range of new blocks, match each to an invoice, and return the ids of invoices changed.
 
-        Needs the caller's transaction. A transfer that a reorganisation had taken away and that is back in
-        another block is the same deposit again.
+        Needs the caller's transaction. A transfer that a reorganisation had removed and that is back in another block
+        is the same deposit again.
         """
         database.in_transaction()
         transfers = list(transfers)
@@ -82,11 +82,11 @@ class DepositService:
         return touched
 
     async def settle(self, network: str, head_height: int, confirmations: int, now: datetime) -> set[str]:
-        """Book the deposits that have enough confirmations; the ids of invoices touched.
+        """Book the deposits that have enough confirmations, and return the ids of invoices changed.
 
-        Exact ones are credited and pay their invoice; the others are booked to suspense, where they wait for a human,
-        or for the other parts of a payment, and stay if they are dust. `confirmations` is for deposits without an
-        invoice. One transaction for each ledger's share.
+        Exact ones are credited and pay their invoice. The others are booked to suspense, where they wait for an
+        operator or for the other parts of a payment; dust stays there. `confirmations` is for deposits without an
+        invoice. One transaction for the deposits of each ledger.
         """
         due = await repository.due(network, head_height, confirmations, SETTLE_AT_ONCE)
         touched: set[str] = set()
@@ -111,13 +111,13 @@ class DepositService:
         for row in rows:
             assert row.invoice is not None, "what pays has an invoice"
             invoice = await invoice_repository.lock(row.invoice)
-            came_raw = await repository.settle(row.id, "credited", now)
-            if not came_raw:
-                continue  # unseen or settled since
+            amount_raw = await repository.settle(row.id, "credited", now)
+            if not amount_raw:
+                continue  # orphaned or settled meanwhile
             reference = booking_reference(row.id, row.times_reversed)
-            due = share(came_raw, invoice.pay_in_raw, invoice.service_fee_raw)
+            due = share(amount_raw, invoice.pay_in_raw, invoice.service_fee_raw)
             if row.times_reversed:
-                due = await _share_before(row, earnings, came_raw)
+                due = await _share_before(row, earnings, amount_raw)
             postings.append(Posting(earnings, "invoice_credit", due.net_raw, 0, reference))
             if due.service_fee_raw:
                 postings.append(Posting(fees, "service_fee", due.service_fee_raw, 0, reference))
@@ -140,9 +140,9 @@ class DepositService:
 def _match(
     transfer: Transfer, paid_at: datetime, candidates: Sequence[Candidate], orphan: Orphan | None, dust_limit_raw: int
 ) -> Match:
-    """What a transfer is to which invoice. A deposit that is back still belongs to its old invoice.
-    It is what it was if it has a review or was credited; any other is judged anew, since its invoice may have been
-    cancelled or paid meanwhile."""
+    """The invoice and verdict of a transfer. A deposit that is back still belongs to its old invoice. It keeps its
+    verdict if it has a review or was credited; any other is judged again, since its invoice may have been cancelled or
+    paid meanwhile."""
     asset, amount_raw = transfer.asset_symbol, transfer.amount_raw
     if orphan is None:
         return match(asset, amount_raw, paid_at, candidates, dust_limit_raw)
@@ -157,7 +157,8 @@ def _match(
 async def _lock_served(
     network: str, addresses: Collection[str], now: datetime
 ) -> dict[str, tuple[int, list[Candidate]]]:
-    """Lock every invoice that these addresses served lately, in order of id; id and invoices by address."""
+    """Lock every invoice that these addresses served lately, in order of id; return address id and invoices by
+    address."""
     rows = await address_repository.among(network, addresses)
     locked = await parts_repository.lock_served([row.id for row in rows], now)
     served: defaultdict[int, list[Candidate]] = defaultdict(list)
@@ -166,17 +167,17 @@ async def _lock_served(
     return {row.address: (row.id, served[row.id]) for row in rows}
 
 
-async def _share_before(row: DueDeposit, earnings: ChainId, came_raw: int) -> Share:
-    """How a deposit was divided when it was credited before a reorganisation took it away: as a part of a payment its
-    share of the fee depends on the other parts."""
+async def _share_before(row: DueDeposit, earnings: ChainId, amount_raw: int) -> Share:
+    """How a deposit was divided when it was credited before a reorganisation. It can't be computed again: in a payment
+    of parts, its share of the fee depends on the other parts."""
     before = booking_reference(row.id, row.times_reversed - 1)
     booked = await ledger_repository.booked([earnings], before, ["invoice_credit"])
     net_raw = booked.get(earnings, 0)
-    return Share(came_raw - net_raw, net_raw)
+    return Share(amount_raw - net_raw, net_raw)
 
 
 async def _suspend(network: str, asset: str, rows: Sequence[DueDeposit], now: datetime) -> None:
-    """Book deposits that nobody owns yet to suspense, in the caller's transaction."""
+    """Book deposits that are not credited to suspense, in the caller's transaction."""
     suspense = ChainId(owner=SUSPENSE, network=network, asset=asset)
     await ledger.lock([suspense])
     postings = []

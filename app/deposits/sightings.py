@@ -1,7 +1,7 @@
-"""Storing a transfer as a deposit, and finding the deposit that it already is where a reorganisation had orphaned it.
+"""Store a transfer as a deposit, or find the orphaned deposit that it is after a reorganisation.
 
 A transaction of a dead block usually comes back in another. Its transfers are the same deposits again, although
-nothing but transaction, asset, amount and recipient need be as before.
+only transaction, asset, amount and recipient are sure to be the same.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from app.networks.port import Transfer
 
 
 async def orphans(network: str, txids: Collection[str]) -> dict[tuple[str, int], list[Orphan]]:
-    """Deposits of these transactions that a reorganisation has taken away, by (txid, address id)."""
+    """Orphaned deposits of these transactions, by (txid, address id)."""
     found: defaultdict[tuple[str, int], list[Orphan]] = defaultdict(list)
     for orphan in await sightings_repository.orphans(network, txids):
         found[orphan.txid, orphan.deposit_address].append(orphan)
@@ -24,8 +24,8 @@ async def orphans(network: str, txids: Collection[str]) -> dict[tuple[str, int],
 
 
 def same_transfer(transfer: Transfer, known: Sequence[Orphan]) -> Orphan | None:
-    """The orphan that this transfer is. A log's index counts from its block's start, so in another block the same
-    transfer may have another one: then it is the first of the same asset and amount in the transaction."""
+    """The orphan that is this transfer. A log's index counts from its block's start, so it may differ in another block:
+    then the first orphan with the same asset and amount in the transaction is taken."""
     same = [
         orphan for orphan in known if (orphan.asset, orphan.amount_raw) == (transfer.asset_symbol, transfer.amount_raw)
     ]
@@ -36,9 +36,9 @@ def same_transfer(transfer: Transfer, known: Sequence[Orphan]) -> Orphan | None:
 async def store(
     network: str, transfer: Transfer, address_id: int, found: Match, orphan: Orphan | None, now: datetime
 ) -> str | None:
-    """Insert the deposit, or bring `orphan` back; its id, or None if it is there and alive already.
+    """Insert the deposit, or bring `orphan` back; return its id, or None if it is stored and on chain already.
 
-    What comes back keeps its first moment in `made_at`, whichever block it is in now.
+    A deposit that comes back keeps its first time in `made_at`, whichever block it is in now.
     """
     if not await _make_room(network, transfer, None if orphan is None else orphan.id):
         return None
@@ -74,10 +74,10 @@ async def store(
 
 
 async def _make_room(network: str, transfer: Transfer, deposit_id: str | None) -> bool:
-    """Free the transfer's index for its deposit, a new or a returning one; False if a deposit on the chain has it.
+    """Free the transfer's index for its deposit, new or back; False if another deposit on the chain has the index.
 
-    Another orphan of the transaction that has it gets an index below all that a chain gives: in another block a
-    transaction may move other amounts than it did before.
+    An orphan of the transaction that has the index gets one below all that a chain uses: in another block a transaction
+    may move other amounts than before.
     """
     holder = await sightings_repository.lock_holder(network, transfer.txid, transfer.index, deposit_id)
     if holder is None:

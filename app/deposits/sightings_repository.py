@@ -1,4 +1,4 @@
-"""Statements that store what was seen on chain: new deposits, and those that are back after a reorganisation."""
+"""Statements that store deposits seen on chain: new ones, and those that are back after a reorganisation."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -12,13 +12,14 @@ from app.core.statement import Command, Param, Statement, any_of, insert, select
 from app.deposits.tables import Deposit
 
 PARKED_INDEX = -1_000_000_000
-"""Below it are the indices of orphans whose own index another transfer of the transaction has now."""
+"""Indices below this one are those of orphans whose own index another transfer of the transaction has now."""
 
 
 class Orphan(msgspec.Struct, frozen=True):
-    """A deposit that a reorganisation has taken away.
+    """A deposit whose block a reorganisation has removed.
 
-    `made_at`: a payment that was in a block in time was made in time, whichever block it ends up in.
+    `made_at` is when it was first made: a payment that was in a block in time stays in time, whichever block it ends
+    up in.
     """
 
     id: str
@@ -41,7 +42,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 async def orphans(network: str, txids: Collection[str]) -> list[Orphan]:
-    """Deposits of these transactions that a reorganisation has taken away, in the order of their indices."""
+    """Orphaned deposits of these transactions, in the order of their indices."""
     return await _ORPHANS.all(network=network, txids=list(txids))
 
 
@@ -135,7 +136,7 @@ async def bring_back(
     verdict: str,
     invoice_id: str | None,
 ) -> None:
-    """An orphan is in a block again. It keeps its first moment in `made_at`, whichever block it is in now."""
+    """Store that an orphan is in a block again. It keeps its first time in `made_at`, whichever block it is in now."""
     await _BRING_BACK.run(
         id=deposit_id,
         log_index=log_index,
@@ -166,7 +167,7 @@ _BRING_BACK = Command(
 
 
 async def lock_holder(network: str, txid: str, log_index: int, but: str | None) -> Holder | None:
-    """Lock the deposit, another one than `but`, that has an index of a transaction."""
+    """Lock the deposit that has an index of a transaction; None where that is the deposit `but`, or none."""
     return await _LOCK_HOLDER.first(network=network, txid=txid, log_index=log_index, but=but)
 
 
@@ -184,7 +185,7 @@ _LOCK_HOLDER = Statement(
 
 
 async def park(deposit_id: str, network: str, txid: str) -> None:
-    """Give an orphan an index below all that a chain gives, and below those of its transaction."""
+    """Give an orphan an index below all that a chain uses, and below those of its transaction."""
     # SQL, since the new value is an aggregate over other rows of the table.
     await database.execute(
         """

@@ -1,4 +1,4 @@
-"""What was seen on chain: the blocks scanned, without a gap, and the transfers to our addresses in them."""
+"""Tables of what was seen on chain: the scanned blocks, without a gap, the transfers to our addresses, and reviews."""
 
 from piccolo.columns import BigInt, BigSerial, Integer, Varchar
 from piccolo.constraints import Check, Unique
@@ -29,7 +29,7 @@ class NetworkCursor(Table, tablename="network_cursors"):
 
 
 class ScannedBlock(Table, tablename="scanned_blocks"):
-    """Proof of coverage: one row per block read on the present chain, each the child of the one below."""
+    """Proof of coverage: one row for each scanned block of the current chain, each the child of the one below."""
 
     id = BigSerial(primary_key=True)
     network = columns.words(40)
@@ -45,11 +45,10 @@ class Deposit(Table, tablename="deposits"):
     """One transfer to one of our addresses, identified by (network, txid, log_index).
 
     `log_index` is the network's own position; negative for a native coin's transfer (`networks/evm`).
-    `verdict` is what it is to its invoice (deposits/matching.py). `times_reversed` counts how often a deep
-    reorganisation has taken it away after it was booked: its entries refer to `DEP-…` the first time it is booked,
-    to `DEP-…#2` the second (`booking_reference`), so that each booking is one fact. `orphaned_at` is when a
-    reorganisation last took it away; it stays when the deposit comes back. `made_at` is when it was made, where it
-    has come back: when its first block was, or when it was first seen.
+    `verdict` is how it compares with its invoice (deposits/matching.py). `times_reversed` counts how often a deep
+    reorganisation has removed it after it was booked: its entries refer to `DEP-…` the first time it is booked, to
+    `DEP-…#2` the second (`booking_reference`). `orphaned_at` is when a reorganisation last removed it; it stays when
+    the deposit comes back. `made_at` is set when it comes back: the time of its first block, or when it was first seen.
     """
 
     id = columns.public_id()
@@ -93,10 +92,10 @@ class Deposit(Table, tablename="deposits"):
 
 
 class Review(Table, tablename="reviews"):
-    """A review for an operator: a deposit that did not simply pay its invoice, or that has none.
+    """A review of a deposit that did not match its invoice, or that has none.
 
-    One review a deposit, opened when it is seen. `status` is `returning` while a refund of it is under way; when that
-    fails the review is open again. `facts` is JSON: what was asked for and what came.
+    One review for each deposit, opened when it is seen. `status` is `returning` while a refund of it is under way; when
+    that fails the review is open again. `facts` is JSON: what was asked for and what was received.
     """
 
     id = BigSerial(primary_key=True)

@@ -1,8 +1,8 @@
-"""Watching one network: every block once, in order, without a gap; deposits, confirmations and expiry follow.
+"""Watch one network: scan every block once, in order, without a gap; then settle deposits and expire invoices.
 
-What has been scanned is a chain of `scanned_blocks`, each the child of the one below. A batch of blocks, its
-deposits, and the step of the cursor are one transaction, so a crash at any point repeats or has done the whole
-batch. Where going on could mean to miss a payment, the watcher halts, says why, and tries the same again.
+The scanned blocks are a chain of `scanned_blocks` rows, each the child of the one below. A batch of blocks, its
+deposits, and the step of the cursor are one transaction, so after a crash the batch is stored whole or scanned again.
+Where continuing could miss a payment, the watcher halts, alerts operators, and tries the same blocks again.
 """
 
 import asyncio
@@ -46,11 +46,11 @@ FORK_SEARCH_LIMIT = 10_000
 
 
 class Halted(Exception):
-    """The watcher can't go on without the risk to miss a payment; the message is shown to operators."""
+    """The watcher can't continue without the risk of missing a payment; the message is shown to operators."""
 
 
 class HotWallet(Protocol):
-    """What the watcher needs of the side that sends (signer/treasury.py)."""
+    """What the watcher needs of the hot wallet (signer/treasury.py)."""
 
     @property
     def address(self) -> str | None:
@@ -62,17 +62,17 @@ class HotWallet(Protocol):
     async def record(self, transfers: Sequence[Transfer], now: datetime) -> None:
         """Record transfers to the hot wallet, in the watcher's transaction."""
 
-    async def unsee(self, above_height: int, now: datetime) -> None:
-        """Reverse what was in dead blocks, in the watcher's transaction."""
+    async def reverse_above(self, above_height: int, now: datetime) -> None:
+        """Reverse the top-ups and reopen our transactions of dead blocks, in the watcher's transaction."""
 
     async def settle(self, scanned_height: int, now: datetime) -> None:
-        """Book what has enough confirmations."""
+        """Book the top-ups that have enough confirmations."""
 
 
 class BalanceCheck(Protocol):
     """Finds native coins whose transfers the node can't show (signer/balance_check.py)."""
 
-    async def look(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
+    async def unseen_transfers(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
         """Transfers for what addresses hold beyond what was seen; empty unless a check is due."""
 
 
@@ -111,8 +111,8 @@ class Watcher:
         touched: set[str] = set()
         scanned = cursor.scanned_height
         if await self._was_reorganised(min(scanned, head_height)):
-            scanned, unseen = await self._walk_back(scanned, head_height)
-            touched |= unseen
+            scanned, reversed_ids = await self._walk_back(scanned, head_height)
+            touched |= reversed_ids
         while scanned < head_height:
             last = min(scanned + self._network.batch_blocks, head_height)
             touched |= await self._scan(scanned + 1, last, head_height)
@@ -131,7 +131,7 @@ class Watcher:
         await self._invoices.expire_due(self._network.key, covered_until, now)
 
     async def _tick_then_pause_s(self) -> float:
-        """Tick, and log errors; the pause until the next tick, in seconds."""
+        """Run one round, log its errors, and return the pause until the next one, in seconds."""
         try:
             await self.tick()
         except NodeUnavailable as error:
@@ -172,7 +172,8 @@ class Watcher:
         return current is None or current.hash != known
 
     async def _walk_back(self, scanned: int, head_height: int) -> tuple[int, set[str]]:
-        """Find the fork and reverse what was seen above it; the fork's height and the invoices touched."""
+        """Find the fork and reverse what was seen above it; return the fork's height and the ids of invoices
+        changed."""
         fork = min(scanned, head_height)
         while (known := await blocks_repository.hash_at(self._network.key, fork)) is not None:
             if scanned - fork > FORK_SEARCH_LIMIT:
@@ -186,15 +187,15 @@ class Watcher:
                 raise Halted(f"none of the scanned blocks up to {scanned} is on the node's chain: another chain?")
         now = clock.now()
         async with database.transaction():
-            touched = await self._reversals.unsee(self._network.key, fork, now)
-            await self._hot_wallet.unsee(fork, now)
+            touched = await self._reversals.reverse_above(self._network.key, fork, now)
+            await self._hot_wallet.reverse_above(fork, now)
             await blocks_repository.delete_blocks_above(self._network.key, fork)
             await _move_cursor(self._network.key, scanned, fork, head_height)
         log.warning("chain_reorganised", network=self._network.key, fork=fork, depth=scanned - fork)
         return fork, touched
 
     async def _scan(self, first: int, last: int, head_height: int) -> set[str]:
-        """Read blocks `first` to `last`, store them and their deposits; the ids of invoices touched."""
+        """Read blocks `first` to `last`, store them and their deposits, and return the ids of invoices changed."""
         blocks = await self._chain.blocks(first, last, self._ours)
         refs = [block.ref for block in blocks]
         _check_contiguous(first, last, refs, await blocks_repository.hash_at(self._network.key, first - 1))
@@ -211,21 +212,21 @@ class Watcher:
         return {address for address in hot if address} | {row.address for row in ours}
 
     async def _record(self, transfers: Sequence[Transfer], now: datetime) -> set[str]:
-        """Transfers to the hot wallet are top-ups, the others deposits; what we moved ourselves is neither."""
+        """Record transfers to the hot wallet as top-ups, the others as deposits; our own transfers are neither."""
         own = await self._hot_wallet.own_moves(transfers)
-        came = [t for t in transfers if (t.txid, t.to_address, t.asset_symbol) not in own]
-        await self._hot_wallet.record([t for t in came if t.to_address == self._hot_wallet.address], now)
-        to_customers = [t for t in came if t.to_address != self._hot_wallet.address]
+        incoming = [t for t in transfers if (t.txid, t.to_address, t.asset_symbol) not in own]
+        await self._hot_wallet.record([t for t in incoming if t.to_address == self._hot_wallet.address], now)
+        to_customers = [t for t in incoming if t.to_address != self._hot_wallet.address]
         return await self._deposits.record(self._network.key, to_customers, now) if to_customers else set()
 
     async def _record_unseen(self, scanned: int, now: datetime) -> set[str]:
-        if not (unseen := await self._balance_check.look(scanned, now)):
+        if not (unseen := await self._balance_check.unseen_transfers(scanned, now)):
             return set()
         async with database.transaction():
             return await self._record(unseen, now)
 
     async def _record_check(self, head_height: int, checked_at: datetime) -> None:
-        """All blocks that the node had at `checked_at` are scanned."""
+        """Store that all blocks that the node had at `checked_at` are scanned."""
         await blocks_repository.record_check(self._network.key, head_height, checked_at)
 
     async def _halt(self, reason: str) -> None:

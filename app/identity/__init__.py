@@ -1,1 +1,1 @@
-"""Signing in and what all signed-in faces share: sessions in the browser, the guard, forms, the pages of accounts."""
+"""Sign-in, and what cabinet, desk and account pages share: browser sessions, the guard, forms."""

@@ -10,7 +10,7 @@ _PAGES = (
 
 
 def account_nav(path: str) -> Nav:
-    """The navigation as seen from `path`."""
+    """The navigation for the page at `path`."""
     place = "/account/security" if path.startswith("/account/security") else path.rstrip("/")
     place = "/account" if place == "/account/email" else place
     items = tuple(NavItem(label=label, href=href, icon=icon, current=href == place) for label, href, icon in _PAGES)

@@ -28,7 +28,7 @@ def routers(identity: Identity) -> list[Router]:
     async def account_page(request: PageRequest) -> Response[Any]:
         return show(request, "identity/account.html", Form.empty(name=visitor_of(request).session.name))
 
-    @form_post("/", does="Change your name", step_up=NoStepUp("a name opens nothing"))
+    @form_post("/", does="Change your name", step_up=NoStepUp("a name gives no access"))
     async def rename(request: PageRequest) -> Response[Any]:
         form, now = await identity.read_form(request), clock.now()
         try:

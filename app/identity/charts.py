@@ -88,7 +88,7 @@ class Sparkline:
 def bars(values: Sequence[tuple[str, int]]) -> BarChart:
     """The chart of (label, value), left to right. Raises ValueError for a negative value."""
     if any(value < 0 for _, value in values):
-        raise ValueError("a bar can't stand for less than nothing")
+        raise ValueError("a bar can't show a negative value")
     top = ceiling(max((value for _, value in values), default=0))
     step = max(STEP, LEAST_STEPS * STEP // max(1, len(values)))
     return BarChart(
@@ -105,7 +105,7 @@ def bars(values: Sequence[tuple[str, int]]) -> BarChart:
 def ceiling(value: int) -> int:
     """The least of 4, 8, 12, 20, 40, 60, 80, 100 (times a power of ten) that is not below `value`; 0 for 0.
 
-    Each divides into `LINES` parts that are whole, and round in the amounts that people read.
+    Each is divisible by `LINES` into round numbers.
     """
     if value <= 0:
         return 0

@@ -1,4 +1,4 @@
-"""Answers that take the same time whatever the database contained."""
+"""Answers that take the same time whatever the database contains."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ AT_LEAST_S = 0.5
 
 @asynccontextmanager
 async def minimum_duration() -> AsyncIterator[None]:
-    """Let the block take AT_LEAST_S, also when it raises. Its work should take about the same time in each case."""
+    """Let the block take at least AT_LEAST_S, also when it raises. Its work should be shorter than that."""
     started_s = clock.monotonic_s()
     try:
         yield

@@ -11,7 +11,7 @@ SESSION = "__Host-swap_pay_session"
 """The token of a session."""
 
 VISIT = "__Host-swap_pay_visit"
-"""The token of a browser in which nobody is signed in, for its forms; after a right password, of the half sign-in."""
+"""The token of a browser in which nobody is signed in, for its forms. After a right password, the half sign-in's."""
 
 FLASH = "__Host-swap_pay_flash"
 """A sentence for the next page."""

@@ -1,4 +1,4 @@
-"""Days in the filters of lists: the text of a date field as the moments between which the day lies, in UTC."""
+"""Days in the filters of lists: the start and end, in UTC, of the day in a date field."""
 
 from datetime import UTC, date, datetime, time, timedelta
 

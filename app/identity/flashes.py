@@ -13,7 +13,7 @@ from app.identity.nav import Tone
 MAX_LENGTH = 500
 
 MAX_AGE_S = 300
-"""An older message is not shown any more: it would confuse."""
+"""Older messages are not shown: they would confuse."""
 
 
 class Flash(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class Flashes:
         cookies.put(request, cookies.FLASH, self._serializer.dumps(msgspec.to_builtins(flash)))
 
     def take(self, request: Request[Any, Any, Any]) -> Flash | None:
-        """The message that the last answer sent for this page; it is then deleted.
+        """Return and delete the message that the last answer sent for this page.
 
         A request of htmx for a part of a page leaves it for the next whole page.
         """

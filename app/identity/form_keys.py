@@ -4,8 +4,8 @@ Each form of a page has a hidden token, `<key>.<mac>`. The key makes two submiss
 (accounts/form_uses.py). The MAC binds it to the session for which the page was made, or to the visit token of a browser
 in which nobody is signed in.
 
-A page whose form could do the same thing twice has the key in its address (`?form=…`). Going back to it or reloading it
-shows the same form; opening it from a link makes a new one. This needs no script.
+A page whose form could do the same thing twice has the key in its URL (`?form=…`). Going back to it or reloading it
+shows the same form; opening it from a link creates a new one. This needs no script.
 """
 
 import re
@@ -18,10 +18,10 @@ from app.core import ids
 from app.core.crypto import derive_key, hmac_sha256, same
 
 PARAMETER = "form"
-"""The name of the key in a page's address."""
+"""The name of the key in a page's URL."""
 
 KEY_BYTES = 16
-"""Enough that nobody guesses another page's key and no two are equal."""
+"""Long enough that nobody can guess another page's key and no two are equal."""
 
 _KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}", re.ASCII)
 
@@ -32,13 +32,13 @@ def new_key() -> str:
 
 
 def key_in_address(request: Request[Any, Any, Any]) -> str | None:
-    """The key in the address of a page, if there is a well-formed one."""
+    """The key in the URL of a page, if there is a well-formed one."""
     key = request.query_params.get(PARAMETER, "")
     return key if _KEY.fullmatch(key) else None
 
 
 def address_with_key(request: Request[Any, Any, Any], key: str) -> str:
-    """The address of the requested page, with a key in it."""
+    """The URL of the requested page, with a key in it."""
     query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     kept = [(name, value) for name, value in query if name != PARAMETER]
     return f"{quote(request.scope['path'], safe='/@:')}?{urlencode([*kept, (PARAMETER, key)])}"

@@ -27,19 +27,19 @@ Handler = Callable[..., Awaitable[Response[Any]]]
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
-SENT_BEFORE = "You have sent this form before. It was carried out once; this is what came of it."
+SENT_BEFORE = "You have sent this form before. It was carried out once; this is the result."
 """Shown on the page that the first submission redirected to."""
 
 EVERY_PAGE = "*"
-"""The page of a form that is in the frame of every page."""
+"""The page of a form that is on every page, such as signing out."""
 
 _DECLARED = "form"
 _HAS_KEY = "form_key_in_address"
 
 KEY_IN_ADDRESS: dict[str, Any] = {_HAS_KEY: True}
-"""For a page's `opt`: its forms are sent to other addresses, and could do the same thing again after going back.
+"""For a page's `opt`: its forms are sent to other URLs, and could do the same thing again after going back.
 
-A page that shares its address with its form has the key there without saying so. A page whose forms change a state,
+A page with the same URL as its form has the key there without this option. A page whose forms change a state,
 such as cancelling, needs none: after going back it shows the new state, and no such form."""
 
 
@@ -80,8 +80,8 @@ def form_post(
     page: str | None = None,
     opt: Mapping[str, Any] | None = None,
 ) -> Callable[[Handler], HTTPRouteHandler]:
-    """As Litestar's `post`, for a form of ours. `does` is a verb with its object, for the page that asks for a code
-    and for docs/step-up.md; `page` is where the form stands, if not at `path`."""
+    """Like Litestar's `post`, for a form of ours. `does` is a verb with its object, for the page that asks for a code
+    and for docs/step-up.md; `page` is the path of the page with the form, if not `path`."""
     declaration = FormDeclaration(does, step_up, path, page)
 
     def declare(handler: Handler) -> HTTPRouteHandler:
@@ -97,7 +97,7 @@ def declaration_of(handler: Any) -> FormDeclaration | None:
 
 
 def declared(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, FormDeclaration]]:
-    """The address, as a pattern, and the declaration of every route that a form is sent to."""
+    """The URL pattern and the declaration of every route that a form is sent to."""
     for route in routes:
         for handler in getattr(route, "route_handlers", ()):
             declaration = declaration_of(handler)
@@ -106,7 +106,7 @@ def declared(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, FormDeclaration
 
 
 def page_of(address: str, declaration: FormDeclaration) -> str:
-    """The address, as a pattern, of the page with the form that is sent to `address`."""
+    """The URL pattern of the page with the form that is sent to `address`."""
     if declaration.page is None:
         return address
     return (address.removesuffix(declaration.path.rstrip("/")) + declaration.page).rstrip("/") or "/"
@@ -119,7 +119,7 @@ def refuse_undeclared(routes: Iterable[BaseRoute]) -> None:
     for route in routes:
         for handler in getattr(route, "route_handlers", ()):
             if handler.http_methods - SAFE_METHODS and declaration_of(handler) is None:
-                raise ImproperlyConfiguredException(f"{route.path}: {handler} does not say which code it asks for")
+                raise ImproperlyConfiguredException(f"{route.path}: {handler} does not declare which code it requires")
     pages = {route.path for route in routes if "GET" in getattr(route, "methods", ())}
     for address, declaration in declared(routes):
         page = page_of(address, declaration)
@@ -128,13 +128,13 @@ def refuse_undeclared(routes: Iterable[BaseRoute]) -> None:
 
 
 class AddressesWithKeys:
-    """Redirects pages to an address with the key of their forms: a router's hook, which runs after the guards."""
+    """Redirects pages to a URL with the key of their forms: a router's hook, which runs after the guards."""
 
     def __init__(self) -> None:
         self._pages: frozenset[str] = frozenset()
 
     def know(self, routes: Iterable[BaseRoute]) -> None:
-        """Set the router's routes. Pages that share their address with their form get keys."""
+        """Set the router's routes. Pages with the same URL as their form get keys."""
         own = (address for address, declaration in declared(routes) if declaration.page is None)
         self._pages = frozenset(_without_types(address) for address in own)
 
@@ -153,7 +153,7 @@ def put_identity(request: PageRequest, identity: Identity) -> None:
 
 
 def page_with_form(request: PageRequest, declaration: FormDeclaration) -> str:
-    """The address of the page with the form that this request submits."""
+    """The URL path of the page with the form that this request submits."""
 
     def filled(pattern: str) -> str:
         return re.sub(r"\{(\w+):\w+\}", lambda found: str(request.path_params[found[1]]), pattern)
@@ -167,7 +167,7 @@ def _carried_out_once(handler: Handler, declaration: FormDeclaration) -> Handler
     async def once(**given: Any) -> Response[Any]:
         request: PageRequest = given["request"]
         visitor = known_visitor(request)
-        if visitor is None:  # mailed links that work once, and throttles, bound what strangers' forms do
+        if visitor is None:  # one-time links and throttles limit what forms without a session do
             return await handler(**given)
         identity = cast(Identity, request.scope["state"]["identity"])
         session_id, address = visitor.session.id, request.scope["path"]
@@ -177,19 +177,19 @@ def _carried_out_once(handler: Handler, declaration: FormDeclaration) -> Handler
             return identity.redirect(request, led_to, flash=SENT_BEFORE, tone="neutral")
         try:
             answer = await handler(**given)
-        except DatabaseUnavailable:  # a COMMIT without an answer may have been done: the key stays claimed
+        except DatabaseUnavailable:  # a COMMIT without an answer may have succeeded: the key stays claimed
             raise
-        except Exception:  # not a cancellation, after which nobody knows what was done
-            await form_uses.give_back(use)
+        except Exception:  # not a cancellation: then it is unknown what was done
+            await form_uses.release(use)
             raise
         state = request.scope["state"]
         if answer.status_code != 303 or state.get("nothing_done"):
-            await form_uses.give_back(use)
+            await form_uses.release(use)
             return answer
         secret: str | None = state.get("shown_once")
         await form_uses.finish(use, answer.headers["Location"], secret, identity.services.settings.data_keys)
         if state.get("code_asked", False) is not (declaration.step_up is StepUp.FRESH_CODE):
-            raise UntrueDeclaration(f"{declaration.does}: a code is asked for otherwise than its route says")
+            raise UntrueDeclaration(f"{declaration.does}: its code check differs from its route's declaration")
         return answer
 
     return once

@@ -14,7 +14,7 @@ from app.core.errors import ApiError, Code, invalid
 from app.core.text import without_direction_controls
 
 MAX_FIELDS = 1_000
-"""More than any page of ours has."""
+"""No page of ours has more fields."""
 
 CSRF_FIELD = "csrf_token"
 
@@ -91,7 +91,7 @@ class Form:
             self.lists.pop(name, None)
 
     def refuse(self, name: str, words: str) -> "FormRefused":
-        """Note an error of a field, or with `""` of the whole form; the exception to raise."""
+        """Record an error of a field, or with `""` of the whole form, and return the exception to raise."""
         self.errors[name] = _sentence(words)
         return FormRefused(self)
 

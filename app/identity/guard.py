@@ -1,6 +1,6 @@
-"""Who may pass: routers that let in signed-in people, operators, or strangers with forms of ours, and nobody else.
+"""Access: routers for signed-in people, for operators, and for visitors without a session.
 
-The guard stands on the router, so no handler below can forget it.
+The guard is on the router, so no handler below can forget it.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class CodesMissing(Exception):
 def signed_in_router(
     path: str, handlers: Sequence[Any], identity: Identity, *, max_body_bytes: int = MAX_FORM_BYTES
 ) -> Router:
-    """Routes for signed-in people; others are redirected to sign in. Forms must be made for the session."""
+    """Routes for signed-in people; others are redirected to sign in. Forms must belong to the session."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         await _authenticate(identity, cast(PageRequest, connection))
@@ -92,7 +92,7 @@ async def _authenticate(identity: Identity, request: PageRequest) -> None:
 
 
 def _signed_in(path: str, handlers: Sequence[Any], identity: Identity, guard: Any, max_body_bytes: int) -> Router:
-    """A router whose forms are carried out once: their pages have the key in their address."""
+    """A router whose forms are carried out once: their pages have the key in their URL."""
     addresses = AddressesWithKeys()
     router = _router(path, handlers, identity, guard, max_body_bytes, before_request=addresses)
     addresses.know(router.routes)

@@ -1,4 +1,4 @@
-"""What every handler of a signed-in face uses: the visitor, the form that was sent, and the answers."""
+"""Shared by the handlers of cabinet, desk and account pages: the visitor, the submitted form, and the responses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +40,7 @@ PageRequest = Request[Any, Any, Any]
 """The request of a page or of its form, as handlers get it."""
 
 CSRF_HEADER = "x-csrf-token"
-"""What htmx sends in place of the hidden field (`hx-headers`)."""
+"""The header that htmx sends in place of the hidden field (`hx-headers`)."""
 
 _ERROR_TITLES = {
     400: "That can’t be done",
@@ -61,11 +61,11 @@ class SignedOut(Exception):
 
 
 class ForeignForm(Exception):
-    """The form was not sent from a page of ours, or not from the session that the page was made for."""
+    """The form was not sent from a page of ours, or not from the session of that page."""
 
 
 class Identity:
-    """One for the process, made in app/asgi.py."""
+    """One per process, created in app/asgi.py."""
 
     def __init__(self, services: Services, pages: Pages, rate_limiter: RateLimiter) -> None:
         settings = services.settings
@@ -142,7 +142,7 @@ class Identity:
         return form
 
     async def require_own_form(self, request: PageRequest) -> None:
-        """Raise ForeignForm unless a page of ours sent this that was made for this session or browser.
+        """Raise ForeignForm unless the request is from a page of ours for this session or browser.
 
         Afterwards `form_key` returns the key of this form.
         """
@@ -162,9 +162,9 @@ class Identity:
         request.scope["state"]["form_key"] = key
 
     async def require_fresh_code(self, request: PageRequest, form: Form) -> None:
-        """Return if no code is needed, or the form's field `code` is right; the session then has a new token.
+        """Raise FormRefused, with `form.errors["code"]`, if a code is needed and the form's field `code` is not right.
 
-        Raises FormRefused with `form.errors["code"]`. Not inside a transaction.
+        After a right code the session has a new token. Not inside a transaction.
         """
         request.scope["state"]["code_asked"] = True
         visitor, now = visitor_of(request), clock.now()
@@ -225,7 +225,7 @@ class Identity:
     def page(
         self, request: PageRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
     ) -> Response[bytes]:
-        """A page. Its context has visitor, csrf_token, flash, path and needs_code too."""
+        """A page. Its template gets `context`, visitor, csrf_token, flash, path and needs_code."""
         visitor = known_visitor(request)
         frame = {
             "visitor": visitor,
@@ -252,13 +252,13 @@ class Identity:
     def show_once(self, request: PageRequest, path: str, content: Mapping[str, Any]) -> Response[Any]:
         """A redirect to the page at `path`, which shows `content` once: `shown_once` returns it there.
 
-        Only for an answer to a form. `content` is stored sealed, for this session alone, and in no address or cookie.
+        Only for an answer to a form. `content` is stored encrypted, only for this session, and is in no URL or cookie.
         """
         request.scope["state"]["shown_once"] = msgspec.json.encode(content).decode()
         return self.redirect(request, path)
 
     async def shown_once(self, request: PageRequest) -> dict[str, Any] | None:
-        """What `show_once` stored for this page; None if it was shown before, or is too old.
+        """The content that `show_once` stored for this page; None if it was shown before, or is too old.
 
         HEAD shows nothing, and so returns None and deletes nothing.
         """
@@ -304,7 +304,7 @@ def address_of(request: PageRequest) -> str:
 
 
 def site_of(request: PageRequest) -> str:
-    """The client's address, or the /64 of an IPv6 one: what limits per address count."""
+    """The client's address, or the /64 of an IPv6 one: limits per address count by it."""
     return site(request.scope["state"]["client_address"])
 
 

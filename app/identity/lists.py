@@ -1,4 +1,4 @@
-"""What the address of a list asks for, in the cabinet and at the desk: the filters that are set, and the page.
+"""The query of a list in the cabinet or at the desk: the filters that are set, and the page.
 
 The cabinet (app/cabinet/lists.py) ignores invalid values, the desk (app/operator/lists.py) refuses them.
 """
@@ -39,12 +39,12 @@ class ListQuery:
         return days.end_of(self.filters.get(name))
 
     def pager(self, page: Page[Any]) -> Pager:
-        """The addresses of the pages before and after this one, with the same filters."""
+        """The URLs of the pages before and after this one, with the same filters."""
         return paging.pager(self.path, self.filters, page, self.place)
 
     @property
     def first_url(self) -> str:
-        """The address of the first page, with the same filters."""
+        """The URL of the first page, with the same filters."""
         return paging.address(self.path, self.filters)
 
     @property
@@ -53,5 +53,5 @@ class ListQuery:
         return len(self.filters)
 
     def url(self, parameters: Mapping[str, str], path: str = "") -> str:
-        """The address of the list, or of another path, with these parameters."""
+        """The URL of the list, or of another path, with these parameters."""
         return paging.address(path or self.path, parameters)

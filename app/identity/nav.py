@@ -1,4 +1,4 @@
-"""The data of a signed-in page's frame: navigation, modes and banners."""
+"""The data around a signed-in page's content: navigation, modes and banners."""
 
 from dataclasses import dataclass
 from typing import Literal

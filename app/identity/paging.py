@@ -1,4 +1,4 @@
-"""Pages of lists in the cabinet and at the desk: the page that an address names, and the addresses of its neighbours.
+"""Pages of lists in the cabinet and at the desk: the page that a URL names, and the URLs of the pages beside it.
 
 `?after=` names the row that a page begins after, `?before=` the row that it ends before.
 """
@@ -19,12 +19,12 @@ PAGE_LENGTH = 25
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 AsKey = Callable[[str], Key]
-"""A row's key from the text in the address. Raises INVALID_INPUT for a text that is no key."""
+"""A row's key from the text in the URL. Raises INVALID_INPUT for a text that is no key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """The addresses of the pages beside this one; empty where there is none."""
+    """The URLs of the pages beside this one; empty where there is none."""
 
     previous_url: str
     next_url: str
@@ -47,7 +47,7 @@ def by_number(text: str) -> Key:
 
 
 def place_of(request: PageRequest, key: AsKey) -> Place | None:
-    """The place that the address names, None for the first page. Raises INVALID_INPUT."""
+    """The place that the URL names, None for the first page. Raises INVALID_INPUT."""
     if text := request.query_params.get("after"):
         return Place(key(text))
     if text := request.query_params.get("before"):
@@ -56,7 +56,7 @@ def place_of(request: PageRequest, key: AsKey) -> Place | None:
 
 
 def pager(path: str, filters: Mapping[str, str], page: Page[Any], place: Place | None) -> Pager:
-    """The neighbours of `page`, which is at `place`. The one before a page without rows is the first page."""
+    """The pager of `page`, which is at `place`. The page before one without rows is the first page."""
     previous = address(path, filters) if place is not None and not page else ""
     if page.previous is not None:
         previous = address(path, {**filters, "before": _text(page.previous.key)})

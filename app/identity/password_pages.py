@@ -1,4 +1,4 @@
-"""A forgotten password: requesting a link, and setting a new password with it. It signs nobody in."""
+"""A forgotten password: request a link, and set a new password with it. It signs nobody in."""
 
 from typing import Any
 

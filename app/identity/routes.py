@@ -1,4 +1,4 @@
-"""Every page about identity: signing in, signing up, a person's own account."""
+"""Every page of identity: sign-in, sign-up, a person's own account."""
 
 from litestar import Router
 

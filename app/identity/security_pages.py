@@ -1,7 +1,6 @@
 """Sign-in and security: the authenticator, recovery codes, and the browsers that are signed in.
 
-A new secret and new recovery codes are shown once, on the page that the form that made them leads to
-(`Identity.show_once`).
+A new secret and new recovery codes are shown once, on the page to which their form redirects (`Identity.show_once`).
 """
 
 from typing import Any
@@ -78,7 +77,7 @@ def routers(identity: Identity) -> list[Router]:
     @form_post(
         "/authenticator/confirm",
         does="Turn on two-step verification",
-        step_up=NoStepUp("the offer is given out after a fresh code, and for this session alone"),
+        step_up=NoStepUp("the offer needs a fresh code, and is only for this session"),
     )
     async def confirm_authenticator(request: PageRequest) -> Response[Any]:
         form, visitor, now = await identity.read_form(request), visitor_of(request), clock.now()

@@ -1,4 +1,4 @@
-"""Signing up, and confirming the address by the link that was mailed."""
+"""Sign up, and confirm the address by the mailed link."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Names of browsers for the list of sessions, guessed from the user agent, which anybody can forge."""
+"""Names of browsers for the list of sessions, guessed from the user agent, which can be forged."""
 
 _BROWSERS = (
     ("Edg/", "Edge"),
@@ -19,7 +19,7 @@ _SYSTEMS = (
     ("CrOS", "ChromeOS"),
     ("Linux", "Linux"),
 )
-"""The first that is found counts: most browsers name those further down too."""
+"""The first match counts: most browsers name those further down too."""
 
 
 def browser_name(user_agent: str) -> str:

@@ -1,7 +1,7 @@
-"""Creating an invoice: check, price, lease an address, and write all in one statement (creation_repository.py).
+"""Create an invoice: check, price, lease an address, and write all in one statement (creation_repository.py).
 
-Every condition that might fail is in that statement, and a refusal changes nothing. Only after a refusal do
-further queries find its reason.
+Every condition that might fail is in that statement, and a refusal changes nothing. Further queries find the reason
+only after a refusal.
 """
 
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ MAX_TRIES = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewInvoice:
-    """What the merchant asks for, checked for form; what depends on the asset or the merchant is checked here."""
+    """An invoice that a merchant requests, its form checked; asset and amount are checked when it is created."""
 
     amount: str
     currency: str
@@ -80,7 +80,8 @@ class InvoiceCreation:
     async def create(
         self, terms: Terms, new: NewInvoice, replay: Replay | None, now: datetime, by: Member | None = None
     ) -> bytes:
-        """Make an invoice; its JSON, the very bytes that a replay gives. `by` is who asks, if not a key.
+        """Create an invoice, and return its JSON, the same bytes that a replay returns. `by` is the member, if not a
+        key.
 
         Raises PAY_IN_ASSET_NOT_ALLOWED, AMOUNT_TOO_SMALL, AMOUNT_TOO_LARGE, DUPLICATE_ORDER_ID, POOL_EXHAUSTED,
         INVOICES_DISABLED, INVALID_INPUT, and ReplayExists where `replay` is already there. Not inside a
@@ -109,7 +110,7 @@ class InvoiceCreation:
         raise ApiError(Code.POOL_EXHAUSTED, f"no {network.chain} address is free", retry_after_s=60)
 
     def email_hash(self, email: str) -> bytes:
-        """The keyed hash under which a customer's e-mail is kept for matching, whatever its case."""
+        """The keyed hash of a customer's e-mail address, for searching. Upper and lower case give the same."""
         return hmac_sha256(self._email_hash_secret, email.strip().lower().encode())
 
     def _pay_in(self, terms: Terms, new: NewInvoice) -> tuple[NetworkConfig, Asset]:
@@ -189,7 +190,7 @@ def _check_bounds(amount_raw: int, min_raw: int | None, max_raw: int | None, ass
 
 
 async def _explain_refusal(terms: Terms, network: NetworkConfig, asset: Asset, amount_raw: int) -> None:
-    """Raise what `INSERT` refused; return if it was the address, so that another is tried."""
+    """Raise the reason why `INSERT` refused; return if it was the address, so that another is tried."""
     if await creation_repository.are_paused():
         raise ApiError(Code.INVOICES_DISABLED, "new invoices are paused", retry_after_s=60)
     bounds = await creation_repository.bounds_of(terms.merchant_id, network.key, asset.symbol)
@@ -199,7 +200,7 @@ async def _explain_refusal(terms: Terms, network: NetworkConfig, asset: Asset, a
 
 
 async def _explain_clash(constraint: str | None, terms: Terms, new: NewInvoice, replay: Replay | None) -> None:
-    """Raise what a unique key refused; return if another try may succeed."""
+    """Raise the reason of a unique key's violation; return if another try may succeed."""
     if replay is not None and await idempotency_repository.exists(replay.id):
         raise ReplayExists
     if constraint == "invoices_order_id_once":

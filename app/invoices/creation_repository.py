@@ -1,10 +1,10 @@
-"""Writing new invoices: one statement each, and one commit for those that come together.
+"""Write new invoices: one statement each, and one commit for those that wait at the same time.
 
 `INSERT` leases the address and writes the invoice, its event, idempotency record and audit row. It is SQL, since the
-builder knows no CTE, and it is the one place where a noun writes other nouns' tables. Under load most of a creation's
-cost is the commit, the locks on the merchant's row and the round trip, and all three can be shared. Creations that
-wait together go into one transaction, which is all or nothing; where one of them clashes, all of them are written
-again, each alone, so that no creation fails because of another one's clash.
+builder knows no CTE, and it is the only place where a noun writes other nouns' tables. Under load most of a creation's
+cost is the commit, the locks on the merchant's row and the round trip, and all three can be shared. Creations that wait
+at the same time share one transaction, which is all or nothing; where one of them violates a unique key, all of them
+are written again, each in its own transaction, so that none fails because of another.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from app.merchants.tables import MerchantAsset, Switch
 from app.web.idempotency import Replay
 
 UNIQUE_AMOUNT_WINDOW = timedelta(days=30)
-"""How long (address, amount) stays one invoice's alone (contract, section 3)."""
+"""How long no other invoice may have the same address and amount (contract, section 3)."""
 
 MAX_TOGETHER = 32
 MAX_TRANSACTIONS = 3
@@ -39,7 +39,7 @@ CLASHES = (
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """The least and the most that one invoice may ask for, in minor units."""
+    """The minimum and maximum amount of one invoice, in minor units."""
 
     min_raw: int | None
     max_raw: int | None
@@ -47,12 +47,12 @@ class Bounds(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class NewRows:
-    """What a creation writes: the row of `invoices`, its JSON, and where it can be replayed from."""
+    """The rows that a creation writes: the invoice, its JSON for event and replay, and the audit row's member."""
 
     invoice: InvoiceRow
     body: bytes
     holder: str
-    """Who has reserved the address."""
+    """The process that has reserved the address."""
     replay: Replay | None
     by: Member | None
     """The member who creates it in the cabinet; a creation by key has no audit row."""
@@ -77,13 +77,13 @@ class NewRows:
 
 
 class Insertion:
-    """One process's writer of new invoices."""
+    """Writes new invoices. One per process."""
 
     def __init__(self) -> None:
         self._together = Batcher(_write_together, max_batch=MAX_TOGETHER, max_in_flight=MAX_TRANSACTIONS)
 
     async def write(self, rows: NewRows) -> bool:
-        """Write them, commit, and announce the event; False if a condition of `INSERT` was not met.
+        """Write the rows, commit, and announce the event; False if a condition of `INSERT` was not met.
 
         Raises UniqueViolationError, LockNotAvailableError. Not inside a transaction.
         """
@@ -97,7 +97,8 @@ class Insertion:
 
 
 async def _write_together(batch: list[list[object]]) -> list[bool | None]:
-    """Whether each was written; None for all where one clashed, and then none was. Raises the clash of a single one."""
+    """Whether each was written. Where one of several violates a key, none is written: None for all. Raises the
+    violation of a single one."""
     try:
         written = {row["id"] for row in await database.fetch_many(INSERT.sql, batch)}
     except CLASHES:

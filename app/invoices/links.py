@@ -9,7 +9,7 @@ MAC_BYTES = 16
 """128 bits of HMAC-SHA256: impossible to guess, and short enough to type."""
 
 LINKS_KEPT = 10_000
-"""Links that a process remembers, some 3 MB: an invoice's never changes, and is shown with it each time."""
+"""Links that a process caches, some 3 MB. An invoice's link never changes, and each answer with the invoice has it."""
 
 
 class PaymentLinks:

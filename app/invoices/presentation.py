@@ -146,8 +146,8 @@ _STATUSES = {status.value: status for status in Status}
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is to be sent now: the amount, or what is missing of it where parts are accepted. `missing_raw` is below
-    zero where more has come."""
+    """The amount to send now: the whole, or the missing amount where parts are accepted. `missing_raw` is below zero
+    where more was received."""
 
     missing_raw: int
     amount_decimal: str
@@ -155,7 +155,7 @@ class Due:
 
 
 class InvoicePresenter:
-    """Turns rows into `InvoiceBody`; knows the networks' decimals and the deployment's links."""
+    """Turns rows into `InvoiceBody`, with the networks' decimals and the deployment's links."""
 
     def __init__(self, networks: Networks, links: PaymentLinks) -> None:
         self._networks = networks
@@ -165,7 +165,7 @@ class InvoicePresenter:
     def body(
         self, row: InvoiceRow, deposits: list[dict[str, Any]], head_height: int, review: str | None
     ) -> InvoiceBody:
-        """An invoice as it is shown, with its deposits and its review (JSON), on a chain of `head_height`."""
+        """The public form of an invoice with its deposits and its review (JSON), on a chain of `head_height`."""
         chain, chain_name, asset = self._asset(row.network, row.asset)
         decimals, credited_raw, pay_in_raw = asset.decimals, row.credited_raw, row.pay_in_raw
         return InvoiceBody(
@@ -210,14 +210,14 @@ class InvoicePresenter:
         )
 
     def due(self, row: InvoiceRow) -> Due:
-        """What a row of `invoices` still asks for."""
+        """The amount that is still to be paid for an invoice."""
         chain, _, asset = self._asset(row.network, row.asset)
         missing_raw = row.pay_in_raw - (row.received_raw if row.accept_parts else 0)
-        asked_raw = missing_raw if missing_raw > 0 else row.pay_in_raw
+        due_raw = missing_raw if missing_raw > 0 else row.pay_in_raw
         return Due(
             missing_raw,
-            format_amount(asked_raw, asset.decimals),
-            chain.payment_uri(row.address, asset.symbol, asked_raw),
+            format_amount(due_raw, asset.decimals),
+            chain.payment_uri(row.address, asset.symbol, due_raw),
         )
 
     def _deposit(self, network_key: str, deposit: dict[str, Any], head_height: int) -> DepositBody:
@@ -240,7 +240,7 @@ class InvoicePresenter:
         )
 
     def _asset(self, network_key: str, symbol: str) -> tuple[Chain, str, Asset]:
-        """An asset with its chain and that chain's name: looked up once, for they never change in a process."""
+        """An asset with its chain and that chain's name. Cached, since they never change in a process."""
         known = self._assets.get((network_key, symbol))
         if known is None:
             network = self._networks.get(network_key)

@@ -17,7 +17,7 @@ MAX_TAIL = 99
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """`pay_in_raw` is the one exact amount to send; `net_raw` of it is the merchant's."""
+    """`pay_in_raw` is the exact amount to send; `net_raw` of it is the merchant's. In minor units."""
 
     service_fee_raw: int
     pay_in_raw: int
@@ -39,43 +39,43 @@ def price(amount_raw: int, fee_bps: int, fee_payer: FeePayer, tail: int, decimal
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How what came is divided: `net_raw` is the merchant's."""
+    """How a deposit is divided: `net_raw` is the merchant's. In minor units."""
 
     service_fee_raw: int
     net_raw: int
 
 
-def share(came_raw: int, pay_in_raw: int, service_fee_raw: int) -> Share:
-    """Divide what came for an invoice: its fee in the proportion of what came to `pay_in_raw`, rounded up.
+def share(amount_raw: int, pay_in_raw: int, service_fee_raw: int) -> Share:
+    """Divide a deposit for an invoice: the invoice's fee in the proportion of the deposit to `pay_in_raw`, rounded up.
 
-    Exactly what was asked for gives exactly the fee that was priced.
+    The exact amount gives exactly the invoice's fee.
     """
-    fee_raw = min(came_raw, -(-service_fee_raw * came_raw // pay_in_raw))
-    return Share(fee_raw, came_raw - fee_raw)
+    fee_raw = min(amount_raw, -(-service_fee_raw * amount_raw // pay_in_raw))
+    return Share(fee_raw, amount_raw - fee_raw)
 
 
 def shares(parts_raw: Sequence[int], pay_in_raw: int, service_fee_raw: int) -> list[Share]:
-    """Divide what came in parts, each part by itself: together they cost what their sum would cost."""
+    """Divide each part of a payment: together their fees are the fee of their sum."""
     divided: list[Share] = []
-    came_raw = charged_raw = 0
+    total_raw = charged_raw = 0
     for part_raw in parts_raw:
-        came_raw += part_raw
-        fee_raw = share(came_raw, pay_in_raw, service_fee_raw).service_fee_raw - charged_raw
+        total_raw += part_raw
+        fee_raw = share(total_raw, pay_in_raw, service_fee_raw).service_fee_raw - charged_raw
         charged_raw += fee_raw
         divided.append(Share(fee_raw, part_raw - fee_raw))
     return divided
 
 
-def share_of_other_asset(came_raw: int, fee_bps: int) -> Share:
-    """Divide what came in another asset than the invoice's: the fee's rate of what came, rounded up."""
-    fee_raw = -(-came_raw * fee_bps // BPS)
-    return Share(fee_raw, came_raw - fee_raw)
+def share_of_other_asset(deposit_raw: int, fee_bps: int) -> Share:
+    """Divide a deposit in another asset than the invoice's: the fee is the rate in basis points, rounded up."""
+    fee_raw = -(-deposit_raw * fee_bps // BPS)
+    return Share(fee_raw, deposit_raw - fee_raw)
 
 
 def tail_of_lease(lease_count: int) -> int:
     """The tail for an address that has been leased `lease_count` times before: 1 to 99, each in turn.
 
-    Two invoices of one address share an amount only if asked for the same sum 99 leases apart; whoever inserts
-    checks for that within the window of contract section 3.
+    Two invoices of one address have the same amount only if they ask for the same sum 99 leases apart; `INSERT` checks
+    that within UNIQUE_AMOUNT_WINDOW.
     """
     return 1 + lease_count % MAX_TAIL

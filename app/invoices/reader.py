@@ -1,4 +1,4 @@
-"""Reading invoices as they are shown. What a merchant may read is limited to the merchant and the mode."""
+"""Read invoices in their public form. A merchant's reads are scoped to the merchant and the mode."""
 
 import re
 from dataclasses import dataclass
@@ -19,13 +19,12 @@ MAX_READS = 3
 """Invoices that one SELECT reads for requests that wait together, and SELECTs at once in one process."""
 
 _ID = re.compile(r"INV-[0-9A-Z]{1,16}", re.ASCII)
-"""What an id may look like. No invoice has any other, so such a request is not put into a statement with others'."""
+"""The form of an invoice's id. A request with another form gets no place in the shared statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicInvoice:
-    """An invoice for its customer: with what is to be sent now, who asks for the money, and when its network was last
-    looked at."""
+    """An invoice for its customer: with the amount to send now, the merchant, and when its network was last checked."""
 
     body: InvoiceBody
     due: Due
@@ -38,7 +37,7 @@ class PublicInvoice:
 
 
 class InvoiceReader:
-    """Reads invoices in their outside form. Belongs to one event loop; reads that come together are one statement."""
+    """Reads invoices in their public form. Belongs to one event loop; reads that wait together share one statement."""
 
     def __init__(self, presenter: InvoicePresenter) -> None:
         self._presenter = presenter
@@ -46,7 +45,7 @@ class InvoiceReader:
         self._public = Batcher(reading_repository.find_public, max_batch=MAX_TOGETHER, max_in_flight=MAX_READS)
 
     async def get(self, merchant_id: str, mode: str, invoice_id: str) -> InvoiceBody | None:
-        """One invoice; None where the merchant has none such in this mode. Not inside a transaction."""
+        """One invoice; None where the merchant has no such invoice in this mode. Not inside a transaction."""
         if not _ID.fullmatch(invoice_id):
             return None
         row = await self._owned.ask((merchant_id, mode, invoice_id))

@@ -1,7 +1,7 @@
-"""Invoices in the form in which they are shown, with their deposits and their review.
+"""Statements that read invoices as they are shown, with their deposits and their review.
 
-SQL throughout, since the builder can't aggregate the rows of other tables, and those of deposits and reviews lie above
-invoices.
+All are SQL, since the builder can't aggregate the rows of other tables, and the modules of deposits and reviews are
+above invoices.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from app.networks.evm.address import normalise_address
 T = TypeVar("T")
 
 MOST_DUST = 20
-"""Deposits that are dust, the newest ones, in an invoice's answer: strangers can send as many as they like."""
+"""The newest deposits of dust that an invoice shows: strangers can send any number of them."""
 
 
 class InvoiceRow(msgspec.Struct, frozen=True):
@@ -131,7 +131,7 @@ async def find(invoice_id: str) -> ShownInvoice | None:
 
 
 async def find_owned(asked: Sequence[tuple[str, str, str]]) -> list[ShownInvoice | None]:
-    """The invoice of each (merchant, mode, invoice id), None where the merchant has none such."""
+    """The invoice of each (merchant, mode, invoice id), None where the merchant has no such invoice."""
     merchants, modes, invoice_ids = zip(*asked, strict=True)
     rows = await database.fetch_all(
         f"{_SELECT} WHERE i.id = ANY($1) AND i.merchant = ANY($2) AND i.mode = ANY($3)",
@@ -163,7 +163,7 @@ async def find_public(invoice_ids: Sequence[str]) -> list[PublicRow | None]:
 async def page(
     merchant_id: str, mode: str, filters: Filters, place: Place | None, limit: int, made: Callable[[ShownInvoice], T]
 ) -> Page[T]:
-    """A page of a merchant's invoices by (created_at, id), newest first; `made` turns each into what is shown."""
+    """A page of a merchant's invoices by (created_at, id), newest first; `made` converts each row."""
     conditions, args = _where(merchant_id, mode, filters, place)
     _, order = direction(place)
     rows = await database.fetch_all(
@@ -186,7 +186,7 @@ _SHOWN = len(ShownInvoice.__struct_fields__)
 
 
 def _where(merchant_id: str, mode: str, filters: Filters, place: Place | None) -> tuple[str, list[object]]:
-    """The WHERE clause for just the filters that are set, so that each combination gets its own plan."""
+    """The WHERE clause with only the filters that are set, so that each combination gets its own plan."""
     conditions = ["i.merchant = $1", "i.mode = $2"]
     args: list[object] = [merchant_id, mode]
 
@@ -212,7 +212,7 @@ def _where(merchant_id: str, mode: str, filters: Filters, place: Place | None) -
 
 
 def _as_kept(address: str) -> str:
-    """An address in the form in which it is kept, if it is one; people copy EVM addresses in any case."""
+    """An address in the form in which it is stored, if it is one; people copy EVM addresses in any case."""
     try:
         return normalise_address(address.lower())
     except ValueError:

@@ -1,5 +1,5 @@
-"""Statements on `invoices`, but for their creation (creation_repository.py) and for reading them in the form in which
-they are shown (reading_repository.py)."""
+"""Statements on `invoices`, except those that create them (creation_repository.py) and those that read them for pages
+and the API (reading_repository.py)."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -25,7 +25,7 @@ class Sums(msgspec.Struct, frozen=True):
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """An invoice's state, and what decides how a deposit is divided."""
+    """An invoice's state, and the columns that decide how a deposit is divided."""
 
     status: str
     asset: str
@@ -35,7 +35,7 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 class Ledgers(NamedTuple):
-    """What names the ledgers of an invoice's money."""
+    """The owner, network and asset that name the ledger of an invoice's merchant."""
 
     merchant: str
     network: str
@@ -57,7 +57,7 @@ class DueInvoice(msgspec.Struct, frozen=True):
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """What a merchant will be credited in an asset, in minor units."""
+    """The sum that a merchant will be credited in an asset for confirming invoices, in minor units."""
 
     network: str
     asset: str
@@ -71,7 +71,7 @@ PAYMENT_IS_AWAY = """EXISTS (
 
 
 async def lock_of_merchant(merchant_id: str, mode: str, invoice_id: str) -> Status | None:
-    """Lock a merchant's invoice; its state, None where the merchant has no such invoice in this mode."""
+    """Lock a merchant's invoice and return its state; None where the merchant has no such invoice in this mode."""
     status = await _LOCK_OF_MERCHANT.first(id=invoice_id, merchant=merchant_id, mode=mode)
     return None if status is None else Status(status)
 
@@ -127,7 +127,7 @@ _MERCHANT_OF = Statement(Invoice.select(Invoice.merchant).where(Invoice.id == Pa
 
 
 async def change(invoice_id: str, expected: Status, changes: Mapping[str, object]) -> Changed | None:
-    """Set columns of an invoice that is in the state `expected`; None, and nothing is changed, where it is not."""
+    """Set columns of an invoice that is in the state `expected`; None, with nothing changed, where it is not."""
     new = {f"new_{name}": value for name, value in changes.items()}
     return await _change_of(tuple(changes)).first(id=invoice_id, expected=expected.value, **new)
 
@@ -144,7 +144,7 @@ def _change_of(names: tuple[str, ...]) -> Statement[Changed]:
 
 
 async def lock_due(network: str, covered_until: datetime, orphaned_since: datetime, limit: int) -> list[DueInvoice]:
-    """Lock invoices that wait for a payment and whose time is up at `covered_until`; others' locked ones are left out.
+    """Lock invoices that wait for a payment and whose time is up at `covered_until`; rows locked by others are skipped.
 
     One whose payment has left the chain after `orphaned_since` still has time.
     """
@@ -164,7 +164,7 @@ async def lock_due(network: str, covered_until: datetime, orphaned_since: dateti
 
 
 async def bring_expiry_forward(invoice_id: str, expires_at: datetime) -> None:
-    """Let an invoice that waits for its payment expire at `expires_at`, if it would expire later."""
+    """Set an earlier `expires_at` for an invoice that waits for its payment."""
     await _BRING_EXPIRY_FORWARD.run(id=invoice_id, expires_at=expires_at)
 
 

@@ -1,4 +1,4 @@
-"""Where a customer goes after paying, or after an invoice has ended: addresses on the merchant's own site."""
+"""URLs on the merchant's site to which a customer goes after paying, or after an invoice has ended."""
 
 from urllib.parse import urlsplit
 
@@ -9,7 +9,7 @@ MAX_URL_LENGTH = 2_048
 
 
 def check_return_url(field: str, url: str | None) -> None:
-    """Raise INVALID_INPUT unless it is an absolute https URL that a browser and we read alike."""
+    """Raise INVALID_INPUT unless it is an absolute https URL that browsers parse as we do."""
     if url is None:
         return
     try:

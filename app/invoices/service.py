@@ -1,5 +1,5 @@
-"""What happens to invoices after they are made. The only writer of `invoices` but for the insertion itself
-(invoices/creation.py); every step goes through `_move`, under the row's lock, with its event.
+"""Every change of an invoice after its creation (invoices/creation.py). Nothing else writes `invoices`; each step goes
+through `_move`, under the row's lock, with its event.
 """
 
 from collections.abc import Mapping
@@ -34,8 +34,8 @@ EXPIRE_AT_ONCE = 200
 """Invoices that one transaction expires."""
 
 REORG_PATIENCE = timedelta(hours=3)
-"""How long an invoice does not expire for a payment that was in a block in time and is in none any more. Nodes keep
-such a transaction for so long (geth's --txpool.lifetime); after that it hardly comes back."""
+"""How long an invoice does not expire although its payment, which was in a block in time, is in none any more. Nodes
+keep such a transaction for this time (geth's --txpool.lifetime); after that it is unlikely to come back."""
 
 
 class InvoiceService:
@@ -53,7 +53,7 @@ class InvoiceService:
     async def cancel(
         self, merchant_id: str, mode: str, invoice_id: str, now: datetime, by: Member | None = None
     ) -> InvoiceBody:
-        """Cancel for the merchant. `by` is who asks, if not a key.
+        """Cancel for the merchant. `by` is the member who cancels, if not a key.
 
         Raises INVOICE_NOT_FOUND, INVOICE_NOT_CANCELLABLE.
         """
@@ -72,7 +72,7 @@ class InvoiceService:
     async def begin_confirming(
         self, invoice_id: str, current: Status, received_raw: int, reviews_left: int, now: datetime
     ) -> None:
-        """The exact payment is in a block, and another deposit may be in review beside it.
+        """Set `confirming`: the exact payment is in a block. Another deposit may be in review at the same time.
 
         The caller holds the row's lock and the transaction.
         """
@@ -80,8 +80,8 @@ class InvoiceService:
         await self._move(invoice_id, current, Status.CONFIRMING, now, changes)
 
     async def await_again(self, invoice_id: str, received_raw: int, reviews_left: int, now: datetime) -> None:
-        """The payment was reorganised away. If an operator has credited something meanwhile the invoice is `paid`, else
-        if deposits are in review it is `manual_review`, else it waits as before.
+        """A reorganisation has removed the payment. The invoice becomes `paid` if an operator has credited a deposit
+        meanwhile, else `manual_review` if deposits are in review, else it waits as before.
 
         The caller holds the row's lock and the transaction.
         """
@@ -94,9 +94,9 @@ class InvoiceService:
             await self._move(invoice_id, Status.CONFIRMING, Status.AWAITING_DEPOSIT, now, changes, event=None)
 
     async def pay(self, invoice_id: str, current: Status, net_raw: int, now: datetime) -> None:
-        """The deposit is final and booked. The caller holds the row's lock and the transaction.
+        """Set `paid`: the payment is final and booked. The caller holds the row's lock and the transaction.
 
-        An invoice that is past `paid` keeps its state: its deposit came back after a deep reorganisation.
+        An invoice that is past `paid` keeps its state: its deposit is back after a deep reorganisation.
         """
         row = await repository.sums(invoice_id)
         target = Status.PAID if Status.PAID in TRANSITIONS[current] else current
@@ -104,9 +104,9 @@ class InvoiceService:
         await self._move(invoice_id, current, target, now, changes, event="invoice.paid")
 
     async def reverse(self, invoice_id: str, net_raw: int, received_raw: int, now: datetime) -> None:
-        """A booked deposit has left the chain. The caller holds the row's lock and the transaction.
+        """Subtract a booked deposit that has left the chain. The caller holds the row's lock and the transaction.
 
-        The state stays, since the merchant may have delivered. `credited` says that the money is not there.
+        The state stays, since the merchant may have delivered. `credited` becomes false.
         """
         row = await repository.sums(invoice_id)
         left_raw = (row.credited_raw or 0) - net_raw
@@ -115,14 +115,15 @@ class InvoiceService:
         await self._move(invoice_id, current, current, now, changes, event="invoice.reversed")
 
     async def note_received(self, invoice_id: str, received_raw: int, now: datetime) -> None:
-        """Something came that changes nothing else yet. The caller holds the row's lock and the transaction."""
+        """Store the sum received, without an event. The caller holds the row's lock and the transaction."""
         current = Status((await repository.sums(invoice_id)).status)
         await self._move(invoice_id, current, current, now, {"received_raw": received_raw}, event=None)
 
     async def review(self, invoice_id: str, current: Status, received_raw: int, now: datetime) -> None:
-        """Something came that an operator must decide on. The caller holds the row's lock and the transaction.
+        """A deposit needs an operator's review. The caller holds the row's lock and the transaction.
 
-        Progress is kept where the invoice's own payment is on its way or done: then only the anomaly is set.
+        The status changes only in GOES_TO_REVIEW. Elsewhere the invoice's own payment is confirming or done, and only
+        `needs_review` is set.
         """
         changes = {"received_raw": received_raw, "needs_review": True}
         target = current
@@ -131,9 +132,10 @@ class InvoiceService:
         await self._move(invoice_id, current, target, now, changes, event="invoice.manual_review")
 
     async def credit_reviewed(self, invoice_id: str, net_raw: int, reviews_left: int, now: datetime) -> None:
-        """An operator has credited what was in review. The caller holds the row's lock and the transaction.
+        """An operator has credited a deposit in review. The caller holds the row's lock and the transaction.
 
-        `net_raw` counts the invoice's own asset. Out of review it becomes `paid`; else its state stays.
+        `net_raw` is 0 for another asset than the invoice's. An invoice in `manual_review` becomes `paid`; else its
+        state stays.
         """
         row = await repository.sums(invoice_id)
         current = Status(row.status)
@@ -144,7 +146,7 @@ class InvoiceService:
             await self._move(invoice_id, current, current, now, changes, event="invoice.manual_review")
 
     async def end_review(self, invoice_id: str, reviews_left: int, now: datetime) -> None:
-        """A review has ended without a credit; the last one closes an invoice that was in review for it.
+        """A review has ended without a credit. The last one closes an invoice in `manual_review`.
 
         The caller holds the row's lock and the transaction.
         """
@@ -155,17 +157,17 @@ class InvoiceService:
             await self.note_review(invoice_id, reviews_left, now)
 
     async def note_review(self, invoice_id: str, reviews_left: int, now: datetime) -> None:
-        """A review of the invoice has moved: write the event. The caller holds the row's lock."""
+        """A review of the invoice has changed: write the event. The caller holds the row's lock."""
         current = Status((await repository.sums(invoice_id)).status)
         changes = {"needs_review": reviews_left > 0}
         await self._move(invoice_id, current, current, now, changes, event="invoice.manual_review")
 
     async def refund(self, invoice_id: str, refunded_raw: int, now: datetime) -> None:
-        """A refund is final, `refunded_raw` in all. The caller holds the row's lock and the transaction.
+        """A refund is final; `refunded_raw` is the sum of all. The caller holds the row's lock and the transaction.
 
-        All of the net that was credited makes the invoice `refunded`, anything less `partially_refunded`. Where a
-        deep reorganisation has taken the credit away meanwhile, the invoice's own net is the measure: the payment
-        may come back. What is `refunded` stays so, whatever is credited later.
+        The invoice becomes `refunded` when the sum reaches the credited net, else `partially_refunded`. Where a deep
+        reorganisation has removed the credit, the sum is compared with the invoice's own net: the payment may come
+        back. A `refunded` invoice stays so, whatever is credited later.
         """
         row = await repository.sums(invoice_id)
         current = Status(row.status)
@@ -175,12 +177,12 @@ class InvoiceService:
         await self._move(invoice_id, current, target, now, {"refunded_raw": refunded_raw})
 
     async def expire_due(self, network_key: str, covered_until: datetime, now: datetime) -> list[str]:
-        """Expire what was not paid in time; the ids of the invoices.
+        """Expire invoices that were not paid in time, and return their ids.
 
-        `covered_until`: every block up to this moment has been scanned. An invoice does not expire before its
-        last moment is covered, so that a payment made in time but seen late is not called late; nor, for
-        REORG_PATIENCE, while its payment or a part of it is between two blocks. One with an open review goes to review
-        instead.
+        `covered_until`: every block up to this moment has been scanned. An invoice does not expire before its last
+        moment is covered, so that a payment made in time but seen late is not called late. Nor does it expire for
+        REORG_PATIENCE after a reorganisation has removed its payment or a part of it. One with an open review becomes
+        `manual_review` instead.
         """
         async with database.transaction():
             rows = await repository.lock_due(network_key, min(covered_until, now), now - REORG_PATIENCE, EXPIRE_AT_ONCE)
@@ -192,7 +194,7 @@ class InvoiceService:
         return expired
 
     async def expire_early(self, invoice_id: str, expires_at: datetime) -> None:
-        """Let the time to pay end earlier. Only the sandbox uses it, to show a late payment without an hour's wait.
+        """End the time to pay earlier. Only the sandbox uses it, to show a late payment without an hour's wait.
 
         In the caller's transaction where there is one; does nothing to an invoice that isn't waiting.
         """
@@ -207,7 +209,7 @@ class InvoiceService:
         changes: Mapping[str, object] | None = None,
         event: str | None = "",
     ) -> InvoiceBody:
-        """Take an invoice from `current` to `target` with other columns' `changes`, and write the event.
+        """Move an invoice from `current` to `target`, set other columns to `changes`, and write the event.
 
         The event is `invoice.<target>` unless named; None writes none. Leaving the states with an address
         ends its lease.

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 
 class Status(StrEnum):
-    """An invoice's progress. What went wrong beside it is `needs_review`."""
+    """An invoice's progress. `needs_review` shows an anomaly beside it."""
 
     AWAITING_DEPOSIT = "awaiting_deposit"
     CONFIRMING = "confirming"
@@ -28,17 +28,17 @@ TRANSITIONS = MappingProxyType(
         Status.REFUNDED: frozenset[Status](),
         Status.EXPIRED: frozenset({Status.MANUAL_REVIEW}),
         Status.CANCELLED: frozenset({Status.MANUAL_REVIEW}),
-        # To confirming: the exact deposit came in time all the same.
+        # To confirming: the exact deposit was made in time after all.
         Status.MANUAL_REVIEW: frozenset({Status.CONFIRMING, Status.PAID, Status.CLOSED}),
         Status.CLOSED: frozenset[Status](),
     }
 )
 
 KEEPS_ADDRESS = frozenset({Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW})
-"""While an invoice is in one of these its address is not lent to another."""
+"""While an invoice is in one of these, its address is not leased to another."""
 
 GOES_TO_REVIEW = frozenset({Status.AWAITING_DEPOSIT, Status.EXPIRED, Status.CANCELLED})
-"""In these a deposit that needs an operator makes the status `manual_review`; in others only `needs_review` is set."""
+"""In these, a deposit that needs review makes the status `manual_review`; in others only `needs_review` is set."""
 
 GIVES_UP_ORDER_ID = frozenset({Status.EXPIRED, Status.CANCELLED})
 """Entering one of these frees the order id for a new invoice."""
@@ -65,5 +65,5 @@ def can_refund(status: Status) -> bool:
 
 
 def is_final(status: Status) -> bool:
-    """Whether nothing more can happen by itself: the checkout page may stop listening."""
+    """Whether the status changes no more by itself: the checkout page may stop listening."""
     return status not in (Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW)

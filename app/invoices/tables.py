@@ -1,4 +1,4 @@
-"""Invoices. Amounts, fee and address are fixed when the invoice is made and never change."""
+"""Invoices. Amounts, fee and address are fixed at creation and never change."""
 
 from piccolo.constraints import Check
 from piccolo.table import Table

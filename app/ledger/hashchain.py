@@ -92,8 +92,8 @@ class _HashedReference(msgspec.Struct, frozen=True, gc=False):
 class _Hashed(msgspec.Struct, frozen=True, gc=False):
     """The hashed fields of an entry, in the order of RFC 8785: by name.
 
-    Of strings, one integer below 2^53 and such fields msgspec writes the very bytes that RFC 8785 asks for, thirty
-    times as fast as a general encoder; a property test holds the two together.
+    For strings and one integer below 2^53, msgspec writes exactly the bytes of RFC 8785, thirty times as fast as a
+    general encoder; a property test compares the two.
     """
 
     asset: str

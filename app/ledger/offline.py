@@ -1,6 +1,6 @@
-"""Verifying an export against a proof. Needs only the two files and the public keys.
+"""Verify an export against a proof. Needs only the two files and the public keys.
 
-`docs/verify_ledger.py` does the same without any of our code; a test holds the two together.
+`docs/verify_ledger.py` does the same without any of our code; a test compares the two.
 """
 
 import base64

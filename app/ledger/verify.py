@@ -1,4 +1,4 @@
-"""Re-computing chains, from the database or from an export, to find the first wrong entry."""
+"""Re-compute chains, from the database or from an export, to find the first wrong entry."""
 
 import json
 from collections import deque
@@ -65,7 +65,7 @@ async def verify_anchored(head: repository.Head, anchors: Sequence[Anchor], *, f
         last = anchors[-1]
         found = await repository.entry(head.ledger, last.state.seq)
         if found is None or state_after(found) != last.state:
-            return await verify_anchored(head, anchors, full=True)  # which finds where it begins
+            return await verify_anchored(head, anchors, full=True)  # to find the first wrong entry
         trusted, waiting = last.state, deque()
     state = trusted
     async for entry in repository.entries(head.ledger, state.seq):

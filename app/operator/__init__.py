@@ -1,1 +1,1 @@
-"""The operator desk: pages below `/desk`, for operators with TOTP alone (contract, section 8)."""
+"""The operator desk: pages below `/desk`, only for operators with TOTP (contract, section 8)."""

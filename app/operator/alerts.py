@@ -53,7 +53,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         if await alerts.one(alert_id) is None:
             raise nothing_here()
         try:
-            by = await desk.proven(request, form)
+            by = await desk.verified_operator(request, form)
             with refusals(form):
                 await service.acknowledge_alert(alert_id, form.text("note"), by, clock.now())
         except FormRefused:

@@ -35,27 +35,27 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def approve(request: PageRequest, application_id: RowId) -> Response[bytes]:
         form, found = await desk.identity.read_form(request), await find(application_id)
         try:
-            by = await desk.proven(request, form)
+            by = await desk.verified_operator(request, form)
             with refusals(form):
                 await applications.approve(application_id, desk.services.networks, by, clock.now())
         except FormRefused:
             return await show(request, "one", application_id, form, status=422)
-        return desk.done(request, f"{found.merchant_name} is approved. Its owners get a letter.")
+        return desk.done(request, f"{found.merchant_name} is approved. Its owners get an e-mail.")
 
     @get("/applications/{application_id:int}/reject")
-    async def ask_to_reject(request: PageRequest, application_id: RowId) -> Response[bytes]:
+    async def reject_page(request: PageRequest, application_id: RowId) -> Response[bytes]:
         return await show(request, "reject", application_id, Form.empty())
 
-    @form_post("/applications/{application_id:int}/reject", does="Turn down an application", step_up=StepUp.FRESH_CODE)
+    @form_post("/applications/{application_id:int}/reject", does="Reject an application", step_up=StepUp.FRESH_CODE)
     async def reject(request: PageRequest, application_id: RowId) -> Response[bytes]:
         form, found = await desk.identity.read_form(request), await find(application_id)
         try:
-            by = await desk.proven(request, form)
+            by = await desk.verified_operator(request, form)
             with refusals(form):
                 await applications.reject(application_id, stated_reason(form.text("reason")), by, clock.now())
         except FormRefused:
             return await show(request, "reject", application_id, form, status=422)
-        return desk.done(request, f"{found.merchant_name} is turned down. Its owners read the reason.")
+        return desk.done(request, f"{found.merchant_name} is rejected. Its owners read the reason.")
 
     async def find(application_id: int) -> Application:
         found = await applications.get(application_id)
@@ -77,4 +77,4 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         }
         return await desk.page(request, f"applications/{template}", context, status=status)
 
-    return [listed, one, approve, ask_to_reject, reject]
+    return [listed, one, approve, reject_page, reject]

@@ -1,7 +1,7 @@
-"""Approvals: a list of what waits, and a page of its own for each payout or refund, where it is approved.
+"""Approvals: the list of waiting payouts and refunds, and a page for each of them, where it is approved.
 
-Approving asks for a code in the same form, each time. The form carries the digest of the payment that is shown, and
-the service refuses any other. Attaching a transaction that has paid it already works the same way.
+Each approval needs a code in the same form. The form has the digest of the payment that is shown, and the service
+refuses any other. Attaching a transaction that has paid it already works the same way.
 """
 
 import binascii
@@ -82,7 +82,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return desk.done(request, f"Approved: {what}. The signer sends it next.")
 
     @get("/approvals/{withdrawal_id:str}/reject")
-    async def ask_to_reject(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
+    async def reject_page(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         return await show(request, "reject", await find(withdrawal_id), Form.empty())
 
     @form_post("/approvals/{withdrawal_id:str}/reject", does="Reject a payout or refund", step_up=StepUp.FRESH_CODE)
@@ -90,7 +90,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         form = await identity.read_form(request)
         details = await find(withdrawal_id)
         try:
-            by = await desk.proven(request, form)
+            by = await desk.verified_operator(request, form)
             with refusals(form):
                 await services.approvals.reject(
                     withdrawal_id, by.account_id, stated_reason(form.text("reason")), clock.now(), address=by.address
@@ -102,7 +102,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         )
 
     @get("/approvals/{withdrawal_id:str}/attach")
-    async def ask_to_attach(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
+    async def attach_page(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         return await show(request, "attach", await find(withdrawal_id), Form.empty())
 
     @form_post(
@@ -152,7 +152,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         }
         return await desk.page(request, f"approvals/{template}", context, actors=[details.requested_by], status=status)
 
-    return [listed, one, approve, ask_to_reject, reject, ask_to_attach, attach]
+    return [listed, one, approve, reject_page, reject, attach_page, attach]
 
 
 def _text_of(details: WithdrawalDetails, labels: Labels) -> str:

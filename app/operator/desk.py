@@ -1,4 +1,4 @@
-"""What every page of the desk needs: the operator, the navigation with its counts, and errors shown in the form."""
+"""Shared by every page of the desk: the operator, the navigation with its counts, and errors shown in the form."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ class Desk:
         actors: Iterable[str | None] = (),
         status: int = 200,
     ) -> Response[Any]:
-        """A page with the desk's frame. `actors` are those that the page names; one statement reads all their names."""
+        """A page with the desk's navigation. `actors` are those whose names it shows."""
         return self.identity.page(
             request,
             f"operator/{template}.html",
@@ -56,8 +56,8 @@ class Desk:
             status=status,
         )
 
-    async def proven(self, request: PageRequest, form: Form) -> Operator:
-        """The operator who sends the form. Raises FormRefused without a code of the last ten minutes."""
+    async def verified_operator(self, request: PageRequest, form: Form) -> Operator:
+        """The operator who sends the form. Raises FormRefused unless they gave a code within the last ten minutes."""
         await self.identity.require_fresh_code(request, form)
         return operator_of(request)
 

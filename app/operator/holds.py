@@ -1,4 +1,4 @@
-"""Holds: ledgers that nothing is sent from, and withdrawals that the signer refuses. An operator releases both."""
+"""Holds: ledgers on hold, and withdrawals that the signer refuses. An operator releases both."""
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -29,13 +29,13 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def release(request: PageRequest, hold_id: RowId) -> Response[bytes]:
         form = await desk.identity.read_form(request)
         try:
-            by = await desk.proven(request, form)
+            by = await desk.verified_operator(request, form)
             with refusals(form):
                 reason = stated_reason(form.text("reason"))
                 await holds.release(hold_id, by.account_id, reason, clock.now(), address=by.address)
         except FormRefused:
             return await show(request, hold_id, form, status=422)
-        return desk.done(request, "The hold is released: what it kept goes on.")
+        return desk.done(request, "The hold is released: its payments go on.")
 
     @get("/holds/withdrawals/{withdrawal_id:str}")
     async def one_refused(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
@@ -43,19 +43,19 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @form_post(
         "/holds/withdrawals/{withdrawal_id:str}",
-        does="Let the signer look at a payment again",
+        does="Let the signer check a payment again",
         step_up=StepUp.FRESH_CODE,
     )
     async def release_refused(request: PageRequest, withdrawal_id: str) -> Response[bytes]:
         form = await desk.identity.read_form(request)
         try:
-            by = await desk.proven(request, form)
+            by = await desk.verified_operator(request, form)
             with refusals(form):
                 reason = stated_reason(form.text("reason"))
                 await holds.release_refused(withdrawal_id, by.account_id, reason, clock.now(), address=by.address)
         except FormRefused:
             return await show_refused(request, withdrawal_id, form, status=422)
-        return desk.done(request, f"The signer looks at {withdrawal_id} again.")
+        return desk.done(request, f"The signer checks {withdrawal_id} again.")
 
     async def show(request: PageRequest, hold_id: int, form: Form, *, status: int = 200) -> Response[bytes]:
         hold = next((hold for hold in await holds.open_holds() if hold.id == hold_id), None)

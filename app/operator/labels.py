@@ -35,17 +35,17 @@ VERDICTS = MappingProxyType(
         "unknown": "No invoice",
     }
 )
-"""What a deposit in review is to its invoice (deposits/matching.py)."""
+"""How a deposit in review compares with its invoice (deposits/matching.py)."""
 
 DEPOSIT_STATES = MappingProxyType(
     {
         "seen": "Seen, not final yet",
-        "orphaned": "Gone from the chain",
+        "orphaned": "No longer on chain",
         "suspended": "In suspense",
         "credited": "Credited",
     }
 )
-"""Where a deposit stands (deposits/tables.py)."""
+"""The labels of a deposit's statuses (deposits/tables.py)."""
 
 CONFLICTS: Mapping[Conflict, str] = MappingProxyType(
     {"asked": "You requested it", "holds_key": "You know its key", "member": "Your own merchant"}
@@ -80,7 +80,7 @@ TONES: Mapping[str, Tone] = MappingProxyType(
         "info": "neutral",
     }
 )
-"""How a state looks; what is not listed is neutral."""
+"""The tone of each state. A state that is not listed is neutral."""
 
 
 class Labels:
@@ -95,7 +95,7 @@ class Labels:
         return Markup("{} {}").format(self.figure(network, asset, raw), asset)
 
     def figure(self, network: str, asset: str, raw: int) -> Markup:
-        """The decimal form alone, for a page."""
+        """The decimal form without its asset, for a page."""
         decimals = self.decimals(network, asset)
         if decimals is None:
             return Markup("{} minor units of").format(figure(raw))
@@ -141,7 +141,7 @@ class Labels:
         return config.explorer_tx_url.replace("{txid}", txid)
 
     def who(self, actor: str | None) -> str:
-        """A person or key by name, else the actor as it is written down."""
+        """The name of a person or key, else the actor as the database has it."""
         if actor is None:
             return ""
         return self._names[actor].name if actor in self._names else actor
@@ -152,11 +152,11 @@ class Labels:
         return "" if found is None else found.detail
 
     def deposit_state(self, status: str) -> str:
-        """Where a deposit stands."""
+        """The label of a deposit's status."""
         return DEPOSIT_STATES.get(status, status)
 
     def details(self, values: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """The details of an action or an alert, name and value: an amount with its asset is put together."""
+        """Names and values of the details of an action or alert; asset, network and amount become one value."""
         shown, left = [], dict(values)
         if {"network", "asset", "amount_raw"} <= left.keys():
             network, asset, raw = left.pop("network"), left.pop("asset"), left.pop("amount_raw")
@@ -164,11 +164,11 @@ class Labels:
         return shown + [(name.replace("_", " "), _text(value)) for name, value in left.items() if value is not None]
 
     def verdict(self, verdict: str) -> str:
-        """What a deposit is to its invoice."""
+        """The label of how a deposit compares with its invoice."""
         return VERDICTS.get(verdict, verdict)
 
     def tone(self, state: str) -> Tone:
-        """How a state looks."""
+        """The tone of a state."""
         return TONES.get(state, "neutral")
 
     def state(self, state: str) -> str:
@@ -186,7 +186,7 @@ class Labels:
         return f"{reason[:1].upper()}{reason[1:]}."
 
     def owner(self, owner: str) -> str:
-        """Whose a ledger is: `platform:suspense` is `Platform suspense`."""
+        """The owner of a ledger: `platform:suspense` is `Platform suspense`."""
         return owner.replace(":", " ").capitalize() if owner.startswith("platform:") else owner
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Ledgers: the platform's own (fees, treasury, suspense), and any merchant's by its address."""
+"""Ledgers: the platform's own (fees, treasury, suspense), and any merchant's by its URL."""
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler

@@ -35,7 +35,7 @@ STANDINGS: dict[str, tuple[Action, str]] = {
     "reinstate": (administration.reinstate, "reinstated, its keys work again."),
     "ban": (administration.ban, "banned, its keys are refused for good."),
 }
-"""The changes of a merchant's status by the last part of the page's address: the action, and the message after it."""
+"""The changes of a merchant's status by the last part of the page's URL: the action, and the message after it."""
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -66,7 +66,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "merchants/one", context, actors=[action.actor for action in actions])
 
     @get("/merchants/{merchant_id:str}/standing/{change:str}")
-    async def ask_standing(request: PageRequest, merchant_id: str, change: str) -> Response[bytes]:
+    async def standing_page(request: PageRequest, merchant_id: str, change: str) -> Response[bytes]:
         return await show_standing(request, merchant_id, change, Form.empty())
 
     @form_post(
@@ -80,7 +80,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         form, details = await desk.identity.read_form(request), await find(merchant_id)
         verb, done = STANDINGS[change]
         try:
-            by = await desk.proven(request, form)
+            by = await desk.verified_operator(request, form)
             with refusals(form):
                 await verb(merchant_id, form.text("reason"), by, clock.now())
         except FormRefused:
@@ -88,7 +88,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return desk.done(request, f"{details.name}: {done}", f"/desk/merchants/{merchant_id}")
 
     @get("/merchants/{merchant_id:str}/terms")
-    async def ask_terms(request: PageRequest, merchant_id: str) -> Response[bytes]:
+    async def terms_page(request: PageRequest, merchant_id: str) -> Response[bytes]:
         details = await find(merchant_id)
         form = Form.empty(service_fee_bps=str(details.service_fee_bps), tolerance_bps=str(details.tolerance_bps))
         return await desk.page(request, "merchants/terms", {"details": details, "form": form})
@@ -97,13 +97,13 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def set_terms(request: PageRequest, merchant_id: str) -> Response[bytes]:
         form, details = await desk.identity.read_form(request), await find(merchant_id)
         try:
-            by = await desk.proven(request, form)
+            by = await desk.verified_operator(request, form)
             with refusals(form):
                 fee_bps, tolerance_bps = _whole(form, "service_fee_bps"), _whole(form, "tolerance_bps")
                 await administration.set_terms(merchant_id, fee_bps, tolerance_bps, by, clock.now())
         except FormRefused:
             return await desk.page(request, "merchants/terms", {"details": details, "form": form}, status=422)
-        done = "The fee holds for invoices made from now on, the tolerance for payments."
+        done = "The fee applies to invoices created from now on, the tolerance to payments from now on."
         return desk.done(request, done, f"/desk/merchants/{merchant_id}")
 
     @get("/merchants/{merchant_id:str}/assets/{chain:str}/{mode:str}/{symbol:str}")
@@ -120,7 +120,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         form = await desk.identity.read_form(request)
         await find(merchant_id)
         try:
-            by = await desk.proven(request, form)
+            by = await desk.verified_operator(request, form)
             with refusals(form):
                 terms = AssetTerms(
                     enabled=form.has("enabled"),
@@ -131,7 +131,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
                 await administration.set_asset_terms(merchant_id, network, configured, terms, by, clock.now())
         except FormRefused:
             return await show_asset(request, merchant_id, network.key, symbol, form, status=422)
-        return desk.done(request, f"{symbol} is set.", f"/desk/merchants/{merchant_id}")
+        return desk.done(request, f"The settings of {symbol} are saved.", f"/desk/merchants/{merchant_id}")
 
     async def find(merchant_id: str) -> MerchantDetails:
         details = await merchants.details_of(merchant_id, networks, clock.now())
@@ -172,7 +172,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         }
         return await desk.page(request, "merchants/asset", context, status=status)
 
-    return [listed, one, ask_standing, set_standing, ask_terms, set_terms, asset, set_asset]
+    return [listed, one, standing_page, set_standing, terms_page, set_terms, asset, set_asset]
 
 
 def _asset_form(setting: AssetSetting, asset: Asset) -> Form:

@@ -5,7 +5,7 @@ from app.identity.nav import Nav, NavItem
 
 
 def desk_nav(path: str, counts: Counts) -> Nav:
-    """The groups as they stand on every page; the item that leads to `path` is the current one."""
+    """The groups of the navigation, the same on every page; the item that leads to `path` is the current one."""
 
     def item(label: str, href: str, icon: str, count: int = 0) -> NavItem:
         current = path == href or (href != "/desk" and path.startswith(f"{href}/"))

@@ -37,7 +37,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "networks/one", context)
 
     def health(state: NetworkState) -> str:
-        """`halted`, `not watched`, `behind` or `watched`: the words of `/readyz`."""
+        """`halted`, `not watched`, `behind` or `watched`, as in `/readyz`."""
         if state.halted_reason is not None:
             return "halted"
         if state.coverage is None or clock.now() - state.coverage.checked_at > networks.MAX_UNCHECKED:

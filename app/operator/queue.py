@@ -1,4 +1,4 @@
-"""The first page: what needs a decision, the most serious and oldest first."""
+"""The first page: everything that waits for an operator's decision, the most serious and oldest first."""
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler

@@ -23,10 +23,10 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await show(request, Form.empty())
 
     @form_post("/reconciliation", does="Request a reconciliation run", step_up=StepUp.FRESH_CODE)
-    async def ask(request: PageRequest) -> Response[bytes]:
+    async def request_run(request: PageRequest) -> Response[bytes]:
         form = await desk.identity.read_form(request)
         try:
-            by = await desk.proven(request, form)
+            by = await desk.verified_operator(request, form)
         except FormRefused:
             return await show(request, form, status=422)
         run_id = await requests.request(by, full=form.has("full"), now=clock.now())
@@ -52,4 +52,4 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             request, "reconciliation/list", context, actors=[run.requested_by for run in shown], status=status
         )
 
-    return [listed, ask, one]
+    return [listed, request_run, one]

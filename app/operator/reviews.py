@@ -31,9 +31,10 @@ STATES: tuple[Which, ...] = get_args(Which)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A way to end a review: what its form says, when it is possible, and what it does.
+    """A way to decide a review: the texts of its form, when it is possible, and its action.
 
-    `decide` takes the services, the review, the form, the reason, the operator and the time, and returns what was done.
+    `decide` takes the services, the review's deposit, the form, the reason, the operator and the time, and returns a
+    message on what was done.
     """
 
     label: str
@@ -70,7 +71,7 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
             not_done="It was not credited",
             reason_hint="For the audit log.",
             impossible_title="It can’t be credited",
-            impossible_text="It is decided, not final yet, gone from the chain, or has no invoice.",
+            impossible_text="It is decided, not final yet, no longer on chain, or has no invoice.",
             is_possible=lambda details: details.can_be_credited,
             decide=_credit,
         ),
@@ -79,7 +80,7 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
             not_done="It is not being returned",
             reason_hint="For the audit log. Another operator then approves the refund.",
             impossible_title="It can’t be returned",
-            impossible_text="It is decided, not final yet, or gone from the chain.",
+            impossible_text="It is decided, not final yet, or no longer on chain.",
             is_possible=lambda details: details.can_be_returned,
             decide=_return,
         ),
@@ -94,7 +95,7 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
         ),
     }
 )
-"""By the last part of the address of its page."""
+"""Decisions by the last part of their page's URL."""
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -116,7 +117,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         return await desk.page(request, "reviews/one", context, actors=[details.review.decided_by])
 
     @get("/reviews/{deposit_id:str}/{verb:str}")
-    async def ask(request: PageRequest, deposit_id: str, verb: str) -> Response[bytes]:
+    async def decision_page(request: PageRequest, deposit_id: str, verb: str) -> Response[bytes]:
         return await show(request, deposit_id, verb, Form.empty())
 
     @form_post("/reviews/{deposit_id:str}/{verb:str}", does="Settle a manual review", step_up=StepUp.FRESH_CODE)
@@ -125,7 +126,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         form = await desk.identity.read_form(request)
         await find(deposit_id)
         try:
-            by = await desk.proven(request, form)
+            by = await desk.verified_operator(request, form)
             with refusals(form):
                 reason = stated_reason(form.text("reason"))
                 done = await decision.decide(services, deposit_id, form, reason, by, clock.now())
@@ -157,4 +158,4 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         }
         return await desk.page(request, "reviews/decide", context, status=status)
 
-    return [listed, one, ask, decide]
+    return [listed, one, decision_page, decide]

@@ -1,4 +1,4 @@
-"""The router of `/desk`: every page of the desk, behind the one guard that lets operators alone in."""
+"""The router of `/desk`: every page of the desk, behind the guard that admits only operators."""
 
 from litestar import Router
 

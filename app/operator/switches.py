@@ -1,4 +1,4 @@
-"""Switches: new invoices, payouts or refunds of all merchants, paused and resumed with a reason."""
+"""Switches: pause and resume new invoices, payouts or refunds of all merchants, with a reason."""
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -12,7 +12,7 @@ from app.identity.identity import PageRequest
 from app.merchants import switches
 from app.operator.desk import Desk, nothing_here, refusals
 
-TURNS_SHOWN = 15
+CHANGES_SHOWN = 15
 
 
 def routes(desk: Desk) -> list[HTTPRouteHandler]:
@@ -20,27 +20,27 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
 
     @get("/switches")
     async def listed(request: PageRequest) -> Response[bytes]:
-        turns = await log.page(Filters(action="switch."), None, TURNS_SHOWN)
-        context = {"switches": await switches.states(), "turns": turns}
-        return await desk.page(request, "switches/list", context, actors=[one.actor for one in turns])
+        changes = await log.page(Filters(action="switch."), None, CHANGES_SHOWN)
+        context = {"switches": await switches.states(), "changes": changes}
+        return await desk.page(request, "switches/list", context, actors=[one.actor for one in changes])
 
     @get("/switches/{name:str}")
     async def one(request: PageRequest, name: str) -> Response[bytes]:
         return await show(request, name, Form.empty())
 
     @form_post("/switches/{name:str}", does="Pause or resume a switch", step_up=StepUp.FRESH_CODE)
-    async def turn(request: PageRequest, name: str) -> Response[bytes]:
+    async def change(request: PageRequest, name: str) -> Response[bytes]:
         if name not in switches.NAMES:
             raise nothing_here()
         form = await desk.identity.read_form(request)
         pauses = form.text("turn") == "pause"
         try:
-            by = await desk.proven(request, form)
+            by = await desk.verified_operator(request, form)
             with refusals(form):
                 await (switches.pause if pauses else switches.resume)(name, form.text("reason"), by, clock.now())
         except FormRefused:
             return await show(request, name, form, status=422)
-        done = "paused for all merchants" if pauses else "taken again"
+        done = "paused for all merchants" if pauses else "accepted again"
         return desk.done(request, f"New {name} are {done}.", "/desk/switches")
 
     async def show(request: PageRequest, name: str, form: Form, *, status: int = 200) -> Response[bytes]:
@@ -49,4 +49,4 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             raise nothing_here()
         return await desk.page(request, "switches/one", {"switch": state, "form": form}, status=status)
 
-    return [listed, one, turn]
+    return [listed, one, change]

@@ -1,4 +1,4 @@
-"""What an operator must check before a payment is approved: pure rules over the details of one withdrawal."""
+"""Warnings for an operator before a payment is approved: pure rules over the details of one withdrawal."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MUCH_LARGER = 3
 
 @dataclass(frozen=True, slots=True)
 class ApprovalWarning:
-    """One thing to check. `tone` is critical where the payment is probably wrong."""
+    """A warning. `tone` is critical where the payment is probably wrong."""
 
     tone: Tone
     title: str
@@ -50,7 +50,7 @@ def why_not_attach(details: WithdrawalDetails, conflict: Conflict | None) -> str
 
 
 def warnings_about(details: WithdrawalDetails, asset: Asset | None) -> list[ApprovalWarning]:
-    """Everything to check, the most serious first. `asset` is the networks file's, None if it has none any more."""
+    """Every warning, the most serious first. `asset` is None where the networks file no longer has it."""
     found = [
         *_integrity(details),
         *_destination(details),
@@ -70,7 +70,7 @@ def _integrity(details: WithdrawalDetails) -> Iterator[ApprovalWarning]:
         )
     if any(not approval.fits for approval in details.approvals):
         yield ApprovalWarning(
-            "critical", "An approval is of something else.", "Its digest is not the one that is shown here."
+            "critical", "An approval has another digest.", "It approves other fields than those shown here."
         )
     if details.held:
         yield ApprovalWarning(
@@ -114,7 +114,8 @@ def _merchant(details: WithdrawalDetails) -> Iterator[ApprovalWarning]:
         yield ApprovalWarning(
             "critical",
             "The balance is below zero.",
-            "A reorganisation took back money that had left already; nothing should leave before it is made good.",
+            "A reorganisation removed a payment whose money was already paid out. Nothing should leave until the "
+            "balance is above zero again.",
         )
 
 

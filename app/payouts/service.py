@@ -39,7 +39,7 @@ class NewPayout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """What a payout would cost, as things are now. Amounts are in minor units."""
+    """The costs of a payout if it were requested now. Amounts are in minor units."""
 
     network: NetworkConfig
     asset: Asset
@@ -61,7 +61,7 @@ class Quote:
 
 
 class PayoutService:
-    """The use cases of a payout. One per process."""
+    """Requests, quotes and cancels payouts. One per process."""
 
     def __init__(self, networks: Networks, withdrawals: WithdrawalService, reader: WithdrawalReader) -> None:
         self._networks = networks
@@ -85,7 +85,7 @@ class PayoutService:
         now: datetime,
         by: Member | None = None,
     ) -> bytes:
-        """Request a payout and lock amount and fee; its JSON, the very bytes that a replay gives.
+        """Request a payout, lock amount and fee, and return its JSON, the same bytes that a replay returns.
 
         `by` is the member who requests it, if it is not a key. Raises INVALID_INPUT, AMOUNT_TOO_SMALL,
         INVALID_DESTINATION, MEMO_NOT_ALLOWED, PAYOUTS_DISABLED, DAILY_CAP_EXCEEDED, INSUFFICIENT_BALANCE, and
@@ -165,7 +165,7 @@ class PayoutService:
         return payout
 
     async def _checked(self, mode: Mode, new: NewPayout) -> tuple[NetworkConfig, Asset, int, str]:
-        """What a request means: network, asset, raw amount, and the destination as its network writes it."""
+        """Check a request; its network, asset, raw amount, and the destination in canonical form."""
         network, asset = configured(self._networks, new.chain, new.asset, mode)
         amount_raw = parse_amount(new.amount, asset.decimals)
         if amount_raw < asset.payout_min_raw:

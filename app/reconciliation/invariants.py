@@ -46,12 +46,12 @@ async def i5_chains_verify(keys: CheckpointKeys | None, *, full: bool) -> Result
 
 
 async def i6_secrets_are_secret(since: datetime | None) -> Result:
-    """I6: no secret stands in clear in rows that people read."""
+    """I6: no secret is in clear text in rows that people read."""
     return await secrets.check(since)
 
 
 async def i7_assets_are_conserved() -> Result:
-    """I7: for each asset, the sum of all ledgers is what came in less what went out."""
+    """I7: for each asset, the sum of all ledgers is all that was received less all that was sent."""
     return await conservation.check()
 
 

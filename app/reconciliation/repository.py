@@ -24,7 +24,7 @@ from app.reconciliation.tables import ReconciliationFinding, ReconciliationRun
 
 MAX_SUBJECT_CHARS = 200
 MAX_PROGRESS_CHARS = 100
-"""As the columns have it."""
+"""The lengths of the columns."""
 
 
 @dataclass(frozen=True, slots=True)

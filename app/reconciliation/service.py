@@ -23,10 +23,10 @@ log = get_logger(__name__)
 
 ATTEMPTS = 3
 RETRY_S = 3.0
-"""A node that lags, or a block that a reorganisation has just replaced, is asked again with a fresh snapshot."""
+"""After this pause a run tries again with a new snapshot: a node lagged, or a reorganisation replaced a block."""
 
 OVERLAP = timedelta(minutes=10)
-"""A run that is not full looks back this far behind the start of the last whole one: clocks and commits differ."""
+"""A run that is not full starts this long before the start of the last clean one: clocks and commit times differ."""
 
 FULL_EVERY = timedelta(hours=24)
 
@@ -115,16 +115,16 @@ class Reconciliation:
                     claims[key] = await withdrawals.claims(key, since)
             unreachable = False
             for key in blocks:
-                await at(f"asking {key}")
+                await at(f"comparing with {key}")
                 chain = self.networks.chain(key)
                 try:
-                    found = await withdrawals.ask_chain(chain, claims[key]) if claims[key] else []
+                    found = await withdrawals.compare_with_chain(chain, claims[key]) if claims[key] else []
                     results.append(Result(f"{withdrawals.CHECK}:{key}", {"asked": len(claims[key])}, found))
-                    held = await holdings.ask_chain(chain, books[key])
+                    held = await holdings.compare_with_chain(chain, books[key])
                     results.append(Result(f"{holdings.CHECK}:{key}", held.figures, held.findings))
                 except NetworkError as error:
                     unreachable = True
-                    results.append(_unchecked(key, f"the chain could not be asked: {error}"))
+                    results.append(_unchecked(key, f"the chain could not be read: {error}"))
             if not unreachable or attempt == ATTEMPTS:
                 break
             await asyncio.sleep(RETRY_S)

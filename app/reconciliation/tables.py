@@ -10,7 +10,7 @@ class ReconciliationRun(Table, tablename="reconciliation_runs"):
     """One run. `blocks` (JSON) is height and hash of each network; `figures` (JSON) the figures of each check.
 
     `requested`: an operator requested it; `started_at` is the time of the request. `progress` is the present step
-    while it is `running`. `clean`: everything was checked and holds. `drift`: a rule does not hold. `incomplete`:
+    while it is `running`. `clean`: every rule was checked and holds. `drift`: a rule does not hold. `incomplete`:
     there is no drift, but a part could not be checked, such as a network whose node did not answer.
     """
 

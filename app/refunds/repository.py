@@ -11,7 +11,7 @@ from app.refunds.tables import Refund
 
 
 class InvoiceAsset(msgspec.Struct, frozen=True):
-    """What an invoice was paid in."""
+    """The network and asset that an invoice is paid in."""
 
     network: str
     asset: str
@@ -58,7 +58,7 @@ _ADD = Command(insert(Refund))
 
 
 async def invoice_asset(merchant_id: str, mode: str, invoice_id: str) -> InvoiceAsset | None:
-    """What an invoice of a merchant was paid in; None where the merchant has no such invoice."""
+    """The network and asset of a merchant's invoice; None where the merchant has no such invoice."""
     return await _INVOICE_ASSET.first(id=invoice_id, merchant=merchant_id, mode=mode)
 
 
@@ -82,10 +82,10 @@ _LOCK_INVOICE_CREDIT = Statement(
 
 
 async def sent_back(invoice_id: str) -> list[SentBack]:
-    """What was sent back for an invoice, oldest first.
+    """The refunds of an invoice that are sent or confirmed, oldest first.
 
-    Requests that wait for approval, or ended without a transfer, are not in here. Of a refund whose fee was bumped
-    the newest transaction counts, or the one that was confirmed.
+    Refunds that wait for approval, or ended without a transfer, are left out. Of a refund whose fee was bumped, the
+    confirmed transaction is shown, else the newest.
     """
     # SQL, since the builder knows no LATERAL, and no foreign key leads from a refund to its withdrawal.
     rows = await database.fetch_all(

@@ -1,4 +1,4 @@
-"""Sending back a deposit that was in review: a refund out of suspense, which needs an approval like any other."""
+"""Send back a deposit that is in review: a refund paid from suspense, which needs an approval like any other."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from app.withdrawals.service import WithdrawalService, announce
 
 
 class ReturnService:
-    """The one use review. One per process."""
+    """Returns deposits in review. One per process."""
 
     def __init__(self, networks: Networks, withdrawals: WithdrawalService, review_service: ReviewService) -> None:
         self._networks = networks
@@ -34,7 +34,8 @@ class ReturnService:
         *,
         address: str | None = None,
     ) -> str:
-        """Request the return of the whole deposit to `destination`; the refund's id. Another operator approves it.
+        """Request the return of the whole deposit to `destination`, and return the refund's id. Another operator
+        approves it.
 
         The sender's address is no default: it may be an exchange's hot wallet, which belongs to no single customer.
         The merchant's cap and the switch of refunds don't apply: this was never the merchant's money. Raises
@@ -42,7 +43,7 @@ class ReturnService:
         """
         found = await reviews.list_reviews(open_only=False, deposit_id=deposit_id)
         if not found:
-            raise ReviewRefused(f"there is no case of {deposit_id}")
+            raise ReviewRefused(f"there is no review of {deposit_id}")
         review = found[0]
         network = self._networks.get(review.network)
         asset = network.asset(review.asset)

@@ -34,7 +34,7 @@ class NewRefund:
 
 
 class RefundService:
-    """The use cases of a refund. One per process."""
+    """Requests refunds. One per process."""
 
     def __init__(self, networks: Networks, withdrawals: WithdrawalService) -> None:
         self._networks = networks
@@ -58,7 +58,8 @@ class RefundService:
         now: datetime,
         by: Member | None = None,
     ) -> bytes:
-        """Request a refund and lock its amount; its JSON, the very bytes that a replay gives. It costs no fee.
+        """Request a refund, lock its amount, and return its JSON, the same bytes that a replay returns. It costs no
+        fee.
 
         `by` is the member who requests it, if it is not a key. Raises INVOICE_NOT_FOUND, INVALID_INPUT,
         INVALID_DESTINATION, MEMO_NOT_ALLOWED, REFUNDS_DISABLED, INVOICE_NOT_REFUNDABLE, REFUND_EXCEEDS_NET,

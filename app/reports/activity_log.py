@@ -1,7 +1,7 @@
 """A merchant's audit log as its people read it: who did what, to what, from where.
 
-What the platform's operators did to the merchant is in it, but neither who of them did it nor from which address: that
-is in the log that operators read.
+It has the actions of the platform's operators on the merchant, but neither their names nor their addresses: those are
+only in the operators' log.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ OPERATOR = "operator"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry. `who` is the name of a person or key, or stands for the platform. `about` names the subject where it
-    is a person, a key or an endpoint, and else is empty."""
+    """One entry. `who` is the name of a person, a key or the platform. `about` is the name of the subject where it is a
+    person, a key or an endpoint, else empty."""
 
     id: int
     at: datetime
@@ -53,7 +53,7 @@ async def page(merchant_id: str, filters: Filters, place: Place | None, limit: i
 
 async def people(merchant_id: str) -> list[tuple[str, str]]:
     """Everybody who has acted at a merchant, by (actor, name), for a filter's choices. Operators are left out."""
-    # SQL: an actor is no foreign key, and the members are asked with EXISTS.
+    # SQL: an actor is no foreign key, and EXISTS checks the membership.
     rows = await database.fetch_all(
         """
         SELECT DISTINCT a.name, e.actor FROM audit_entries e JOIN accounts a ON e.actor = 'account:' || a.id
@@ -67,7 +67,7 @@ async def people(merchant_id: str) -> list[tuple[str, str]]:
 
 
 async def _names(merchant_id: str, entries: Sequence[Entry]) -> _Names:
-    """Who and what the entries name, in one statement for the page."""
+    """The names of the entries' actors and subjects, in one statement for the page."""
     ids = {entry.actor.partition(":")[2] for entry in entries} | {entry.subject for entry in entries}
     if not entries:
         return _Names()

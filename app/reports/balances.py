@@ -1,4 +1,4 @@
-"""What a merchant has of each asset."""
+"""A merchant's balance of each asset."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.networks.registry import Networks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetBalance:
-    """Amounts in minor units. `pending_raw` was seen on chain and lacks confirmations; the ledger does not have it.
+    """A balance. Amounts are in minor units. `pending_raw` was seen on chain and is not in the ledger yet.
 
     `seq` is the number of the ledger's last entry, 0 where nothing was ever booked.
     """
@@ -26,7 +26,7 @@ class AssetBalance:
 
 
 async def balances(networks: Networks, merchant_id: str, mode: str) -> list[AssetBalance]:
-    """The balance of each asset that the merchant takes or has, by network and symbol."""
+    """The balance of each asset that the merchant accepts or has, by network and symbol."""
     heads = {(head.chain.network, head.chain.asset): head.state for head in await ledger.heads(merchant_id)}
     pending = await invoices.pending_raw(merchant_id, mode)
     enabled = await enabled_assets(merchant_id, mode)
@@ -53,7 +53,7 @@ async def balances(networks: Networks, merchant_id: str, mode: str) -> list[Asse
 def configured(
     networks: Iterable[NetworkConfig], network_key: str, symbol: str
 ) -> tuple[NetworkConfig | None, Asset | None]:
-    """A network and its asset as the networks file has them; the file may have dropped what the books hold."""
+    """A network and its asset in the networks file; None for those that the file no longer has."""
     for network in networks:
         if network.key == network_key:
             return network, network.asset(symbol)

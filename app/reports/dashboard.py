@@ -19,43 +19,43 @@ FAILED_LATELY = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The invoices that were made on a day (UTC), and what of them became paid by now."""
+    """The number of invoices created on a day (UTC), and how many of them are paid by now."""
 
     day: date
-    made: int
+    created: int
     paid: int
 
 
 @dataclass(frozen=True, slots=True)
-class Takings:
-    """What the invoices of a day were credited, net of the service fee, in minor units."""
+class DayRevenue:
+    """The sum credited for the invoices of a day, net of the service fee, in minor units."""
 
     day: date
     credited_raw: int
 
 
 @dataclass(frozen=True, slots=True)
-class AssetTakings:
-    """Takings of one asset, a day each, oldest first. `paid` counts its paid invoices."""
+class AssetRevenue:
+    """DayRevenue of one asset, a day each, oldest first. `paid` counts its paid invoices."""
 
     network: str
     asset: str
     paid: int
     credited_raw: int
-    days: tuple[Takings, ...]
+    days: tuple[DayRevenue, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the charts show. `takings` begin with the asset that was paid in most often."""
+    """What the charts show. `revenue` begin with the asset that was paid in most often."""
 
     days: tuple[Day, ...]
-    takings: tuple[AssetTakings, ...]
+    revenue: tuple[AssetRevenue, ...]
 
     @property
-    def made(self) -> int:
-        """Invoices made in all days together."""
-        return sum(day.made for day in self.days)
+    def created(self) -> int:
+        """Invoices created on all days."""
+        return sum(day.created for day in self.days)
 
     @property
     def paid(self) -> int:
@@ -82,12 +82,12 @@ class Attention:
 
 
 async def figures(merchant_id: str, mode: Mode, now: datetime) -> Figures:
-    """The last 30 days, by the day on which an invoice was made: one read of the merchant's newest invoices."""
+    """The figures of the last 30 days, by an invoice's day of creation: one read of the merchant's newest invoices."""
     first = now.astimezone(UTC).date() - timedelta(days=DAYS - 1)
     # SQL: grouped by an expression, with FILTER.
     rows = await database.fetch_all(
         """
-        SELECT (created_at AT TIME ZONE 'UTC')::date AS day, network, asset, count(*) AS made,
+        SELECT (created_at AT TIME ZONE 'UTC')::date AS day, network, asset, count(*) AS created,
             count(*) FILTER (WHERE paid_at IS NOT NULL) AS paid, coalesce(sum(credited_raw), 0) AS credited_raw
         FROM invoices WHERE merchant = $1 AND mode = $2 AND created_at >= $3
         GROUP BY 1, 2, 3
@@ -97,28 +97,28 @@ async def figures(merchant_id: str, mode: Mode, now: datetime) -> Figures:
         datetime(first.year, first.month, first.day, tzinfo=UTC),
     )
     calendar = [first + timedelta(days=place) for place in range(DAYS)]
-    made = {day: [0, 0] for day in calendar}
+    created = {day: [0, 0] for day in calendar}
     credited: dict[tuple[str, str], dict[date, int]] = {}
     paid: dict[tuple[str, str], int] = {}
     for row in rows:
         key = (row["network"], row["asset"])
-        if row["day"] in made:  # another process's clock may be slightly ahead
-            made[row["day"]][0] += row["made"]
-            made[row["day"]][1] += row["paid"]
+        if row["day"] in created:  # another process's clock may be slightly ahead
+            created[row["day"]][0] += row["created"]
+            created[row["day"]][1] += row["paid"]
             credited.setdefault(key, {})[row["day"]] = row["credited_raw"]
             paid[key] = paid.get(key, 0) + row["paid"]
     return Figures(
-        days=tuple(Day(day, *made[day]) for day in calendar),
-        takings=tuple(
-            _takings(*key, paid[key], credited[key], calendar)
+        days=tuple(Day(day, *created[day]) for day in calendar),
+        revenue=tuple(
+            _revenue(*key, paid[key], credited[key], calendar)
             for key in sorted(credited, key=lambda key: (-paid[key], key))
         ),
     )
 
 
-def _takings(network: str, asset: str, paid: int, by_day: dict[date, int], calendar: Sequence[date]) -> AssetTakings:
-    days = tuple(Takings(day, by_day.get(day, 0)) for day in calendar)
-    return AssetTakings(network, asset, paid, sum(day.credited_raw for day in days), days)
+def _revenue(network: str, asset: str, paid: int, by_day: dict[date, int], calendar: Sequence[date]) -> AssetRevenue:
+    days = tuple(DayRevenue(day, by_day.get(day, 0)) for day in calendar)
+    return AssetRevenue(network, asset, paid, sum(day.credited_raw for day in days), days)
 
 
 async def attention(merchant_id: str, mode: Mode, now: datetime) -> list[Attention]:

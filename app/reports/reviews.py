@@ -1,4 +1,4 @@
-"""Manual reviews as their merchant sees them: what came, why it did not pay the invoice, and the outcome."""
+"""Manual reviews as their merchant sees them: the deposit, why it did not pay the invoice, and the outcome."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from app.deposits.tables import Review
 
 
 class MerchantReview(msgspec.Struct, frozen=True, kw_only=True):
-    """A deposit that an operator settles or has settled. Amounts are in minor units of their own assets."""
+    """A deposit that an operator reviews or has reviewed. Amounts are in minor units of their own assets."""
 
     id: int
     deposit_id: str
@@ -25,9 +25,9 @@ class MerchantReview(msgspec.Struct, frozen=True, kw_only=True):
     refund_id: str | None
     network: str
     asset: str
-    came_raw: int
-    asked_asset: str
-    asked_raw: int
+    received_raw: int
+    expected_asset: str
+    expected_raw: int
     from_address: str
     txid: str
     opened_at: datetime
@@ -48,9 +48,9 @@ def _reviews() -> "Select[Any]":
         Review.refund_id,
         Review.deposit.network.as_alias("network"),
         Review.deposit.asset.as_alias("asset"),
-        Review.deposit.amount_raw.as_alias("came_raw"),
-        Review.invoice.asset.as_alias("asked_asset"),
-        Review.invoice.pay_in_raw.as_alias("asked_raw"),
+        Review.deposit.amount_raw.as_alias("received_raw"),
+        Review.invoice.asset.as_alias("expected_asset"),
+        Review.invoice.pay_in_raw.as_alias("expected_raw"),
         Review.deposit.from_address.as_alias("from_address"),
         Review.deposit.txid.as_alias("txid"),
         Review.opened_at,

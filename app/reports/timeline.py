@@ -27,9 +27,9 @@ Source = Literal["event", "deposit", "ledger", "review", "withdrawal", "delivery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One fact. `kind` is the word of its source (`invoice.paid`, `invoice_credit`, `delivered`), `subject` the id of
-    what it is about, `amount_raw` in minor units of `asset` on `network` where it is about money, `note` the rest:
-    who did it, why, what an endpoint answered."""
+    """One fact. `kind` is as in its source (`invoice.paid`, `invoice_credit`, `delivered`), `subject` the id of its
+    object, `amount_raw` in minor units of `asset` on `network` where money is moved. `note` has more, such as who did
+    it, why, or an endpoint's answer."""
 
     at: datetime
     source: Source
@@ -60,7 +60,7 @@ MOST_DELIVERIES = 200
 
 
 async def of_invoice(merchant_id: str, mode: str, invoice_id: str) -> list[Fact]:
-    """Everything that happened to an invoice, oldest first. Empty for one that isn't there, or another's."""
+    """The facts about an invoice, oldest first. Empty where the merchant has no such invoice."""
     if await _INVOICE.first(id=invoice_id, merchant=merchant_id, mode=mode) is None:
         return []
     deposits = await _deposits(invoice_id)
@@ -77,7 +77,7 @@ async def of_invoice(merchant_id: str, mode: str, invoice_id: str) -> list[Fact]
 
 
 async def of_withdrawal(merchant_id: str, mode: str, withdrawal_id: str) -> list[Fact]:
-    """Everything that happened to a payout or refund, oldest first."""
+    """The facts about a payout or refund, oldest first."""
     if await _WITHDRAWAL.first(id=withdrawal_id, merchant=merchant_id, mode=mode) is None:
         return []
     return _in_order(
@@ -107,7 +107,8 @@ def _in_order(facts: list[Fact]) -> list[Fact]:
 
 
 async def _deposits(invoice_id: str) -> list[tuple[Fact, int]]:
-    """Deposits as they were seen, and how often each was reversed; that one was orphaned has no moment of its own."""
+    """Deposits at the time when they were seen, and how often each was reversed. An orphaning is not a fact of its
+    own."""
     return [
         (
             Fact(
@@ -148,7 +149,7 @@ _DEPOSITS = Statement(
 
 
 def _bookings(deposit_id: str, times_reversed: int) -> list[str]:
-    """What the ledger calls each booking of a deposit."""
+    """The ledger references of a deposit's bookings."""
     return [booking_reference(deposit_id, times).id for times in range(times_reversed + 1)]
 
 
@@ -219,7 +220,7 @@ _REVIEWS = Statement(select(Review, _Review).where(Review.invoice == Param("invo
 
 
 async def _events(merchant_id: str, mode: str, subjects: Sequence[str]) -> list[Fact]:
-    """Events, and each endpoint that took one or gave up."""
+    """Events, and their deliveries to endpoints."""
     events = await _EVENTS.all(merchant=merchant_id, mode=mode, subjects=list(subjects))
     # SQL: the newest attempt of each delivery is a subquery inside coalesce().
     deliveries = await database.fetch_all(
@@ -273,7 +274,7 @@ _EVENTS = Statement(
 
 
 async def _audit(merchant_id: str, subject: str) -> list[Fact]:
-    """What people did to it, by name. The names of the gateway's operators are left out."""
+    """Actions of people, with their names. The names of the gateway's operators are left out."""
     # SQL: an actor is no foreign key.
     rows = await database.fetch_all(
         """

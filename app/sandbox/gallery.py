@@ -79,9 +79,9 @@ ROWS = (
 
 HISTORY = (
     Entry("Invoice created", NOW - timedelta(minutes=42), by="API key “shop server”"),
-    Entry("Payment seen", NOW - timedelta(minutes=12), "progress", "5.000073 USDT, exactly what was asked for."),
+    Entry("Payment seen", NOW - timedelta(minutes=12), "progress", "5.000073 USDT, exactly the requested amount."),
     Entry("Paid", NOW - timedelta(minutes=8), "positive", "20 of 20 confirmations; 4.960073 USDT credited."),
-    Entry("Refund needs a look", NOW - timedelta(minutes=2), "caution", by="kim@harbour-and-pine.example"),
+    Entry("Refund needs review", NOW - timedelta(minutes=2), "caution", by="kim@harbour-and-pine.example"),
     Entry("Webhook failed", NOW, "critical", "HTTP 503 after 312 ms. Next attempt in 30 s."),
 )
 
@@ -203,7 +203,7 @@ _BANNERS: Mapping[str, tuple[Banner, ...]] = {
             href="/gallery/states",
             link="Look at it and enable it",
         ),
-        Banner(text="Payouts are paused by the operator; they are taken and wait.", tone="caution"),
+        Banner(text="Payouts are paused by the operator; new ones are accepted and wait.", tone="caution"),
     )
 }
 

@@ -32,7 +32,7 @@ def spawn(argv: Sequence[str], *, death_signal: signal.Signals, **popen: Any) ->
         return subprocess.Popen(argv, **popen)
     prctl, parent_pid = _libc.prctl, os.getpid()
 
-    def ask_for_signal() -> None:
+    def set_death_signal() -> None:
         # Between fork and exec: only system calls, no imports and no locks, because other threads may hold them.
         prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
         if os.getppid() != parent_pid:
@@ -41,7 +41,7 @@ def spawn(argv: Sequence[str], *, death_signal: signal.Signals, **popen: Any) ->
     result: Future[subprocess.Popen[bytes]] = Future()
     _ensure_spawner()
     # The child calls prctl after the change of user in `popen`, because a change of user clears the setting.
-    _tasks.put((lambda: subprocess.Popen(argv, preexec_fn=ask_for_signal, **popen), result))
+    _tasks.put((lambda: subprocess.Popen(argv, preexec_fn=set_death_signal, **popen), result))
     return result.result()
 
 

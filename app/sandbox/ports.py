@@ -13,7 +13,7 @@ from app.sandbox.processes import Process, ProcessError
 # Below 32768, the first source port of outgoing connections on Linux: a higher port could be in use between our check
 # and the server's bind. Above the well-known ports of a developer's machine.
 _FIRST_PORT, _LAST_PORT = 20_000, 32_000
-_LOOKS = 200
+_PORT_TRIES = 200
 _START_TRIES = 3
 
 
@@ -84,7 +84,7 @@ def free_port() -> int:
 
     Raises RuntimeError if no free port turns up.
     """
-    for _ in range(_LOOKS):
+    for _ in range(_PORT_TRIES):
         port = random.SystemRandom().randint(_FIRST_PORT, _LAST_PORT)
         if is_free(port):
             return port

@@ -97,7 +97,7 @@ class Receiver:
 @click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
 @click.option("--store", type=click.Path(dir_okay=False, path_type=Path), help="File to keep records in.")
 @click.option("--fail-rate", type=click.FloatRange(0, 1), default=0.0, help="Part of POSTs to answer 500.")
-@click.option("--seed", type=int, default=0, help="Of the dice: the same seed fails the same POSTs.")
+@click.option("--seed", type=int, default=0, help="Seed of the random failures: the same seed fails the same POSTs.")
 def main(port: int, cert: Path, key: Path, store: Path | None, fail_rate: float, seed: int) -> None:
     """Receive webhooks on https://localhost:PORT and record them."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -128,7 +128,7 @@ class _Server:
         connection = h11.Connection(h11.SERVER)
         # A client may disconnect in the middle or send invalid HTTP: ignore it.
         with contextlib.suppress(OSError, h11.ProtocolError, ssl.SSLError):
-            while (taken := await _take_request(connection, reader)) is not None:
+            while (taken := await _read_request(connection, reader)) is not None:
                 request, body = taken
                 if not await self._answer(connection, writer, request, body):
                     break
@@ -208,7 +208,7 @@ class _Server:
         return 200, msgspec.json.encode(behaviour)
 
 
-async def _take_request(connection: h11.Connection, reader: asyncio.StreamReader) -> tuple[h11.Request, bytes] | None:
+async def _read_request(connection: h11.Connection, reader: asyncio.StreamReader) -> tuple[h11.Request, bytes] | None:
     """The next complete request; None if the client has disconnected or sends more than the limit."""
     request, body = None, bytearray()
     while True:

@@ -87,38 +87,38 @@ class Behaviours:
     def __init__(self, usual: Behaviour, dice: random.Random) -> None:
         self._usual = usual
         self._dice = dice
-        self._lasting: dict[str, Behaviour] = {}
-        self._passing: dict[str, tuple[Behaviour, int]] = {}
+        self._permanent: dict[str, Behaviour] = {}
+        self._temporary: dict[str, tuple[Behaviour, int]] = {}
 
     def set(self, behaviour: Behaviour) -> None:
         """Set the behaviour of its path; with `times`, for that many POSTs."""
-        self._passing.pop(behaviour.path, None)
+        self._temporary.pop(behaviour.path, None)
         if behaviour.times is None:
-            self._lasting[behaviour.path] = behaviour
+            self._permanent[behaviour.path] = behaviour
         else:
-            self._passing[behaviour.path] = behaviour, behaviour.times
+            self._temporary[behaviour.path] = behaviour, behaviour.times
 
     def reset(self) -> None:
         """Reset to the behaviour of the command line."""
-        self._lasting.clear()
-        self._passing.clear()
+        self._permanent.clear()
+        self._temporary.clear()
 
     def answer_for(self, path: str) -> Behaviour:
         """The behaviour for the next POST to `path`, with its random failure already decided."""
-        behaviour = self._in_force(path)
+        behaviour = self._current(path)
         if behaviour.fail_rate and self._dice.random() < behaviour.fail_rate:
             return msgspec.structs.replace(behaviour, status=500)
         return behaviour
 
-    def _in_force(self, path: str) -> Behaviour:
+    def _current(self, path: str) -> Behaviour:
         for key in (path, "*"):
-            if key in self._passing:
-                behaviour, left = self._passing[key]
+            if key in self._temporary:
+                behaviour, left = self._temporary[key]
                 if left == 1:
-                    del self._passing[key]
+                    del self._temporary[key]
                 else:
-                    self._passing[key] = behaviour, left - 1
+                    self._temporary[key] = behaviour, left - 1
                 return behaviour
-            if key in self._lasting:
-                return self._lasting[key]
+            if key in self._permanent:
+                return self._permanent[key]
         return self._usual

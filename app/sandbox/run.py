@@ -17,7 +17,7 @@ from app.sandbox.processes import ProcessError
 from app.sandbox.stack import Stack
 from app.sandbox.terminal import Terminal
 
-LOOK_INTERVAL_S = 0.5
+CHECK_INTERVAL_S = 0.5
 """Interval of the check for dead processes."""
 
 MAX_REVIVALS, REVIVAL_WINDOW_S = 5, 60
@@ -76,7 +76,7 @@ def _restart_dead_processes(stack: Stack, terminal: Terminal) -> None:
     """Restart processes that die, until a signal. Raises ProcessError if they keep dying."""
     revivals: list[float] = []
     while True:
-        time.sleep(LOOK_INTERVAL_S)
+        time.sleep(CHECK_INTERVAL_S)
         for name in stack.revive():
             terminal.say(f"{name} had died and was started again; its log is in {stack.home.directory}")
             revivals.append(time.monotonic())

@@ -55,12 +55,12 @@ class Services:
         # A chain whose parent was killed may still be writing its state.
         processes.end_leftovers(self.home.anvil / "anvil.pid", anvil.STOP_SIGNAL, _ANVIL_STOP_TIMEOUT_S)
         if (gone := continuity.missing_part(self.home)) is not None:
-            self._begin_anew(f"of the last run, {gone} is gone")
+            self._start_over(f"of the last run, {gone} is gone")
         if not self._start_all():
             problem = continuity.divergence(self.database_url, self.anvil, self._chain_set_up())
             if problem is not None:
                 self.stop()
-                self._begin_anew(problem)
+                self._start_over(problem)
                 self._start_all()
         return self._secrets(), self._chain_set_up()
 
@@ -87,7 +87,7 @@ class Services:
             revived.append("receiver")
         return revived
 
-    def _begin_anew(self, reason: str) -> None:
+    def _start_over(self, reason: str) -> None:
         self._say(
             f"Starting with an empty database and a new chain, because they belong together and {reason}.\n"
             "There will be new sign-ins and a new API key."
@@ -140,12 +140,12 @@ class Services:
 
     def _secrets(self) -> Secrets:
         secrets = self.home.read(self.home.secrets_file, Secrets)
-        assert secrets is not None, "made at the first start, else missing_part had found it gone"
+        assert secrets is not None, "created at the first start, and checked by missing_part"
         return secrets
 
     def _chain_set_up(self) -> ChainSetUp:
         set_up = self.home.read(self.home.chain_file, ChainSetUp)
-        assert set_up is not None, "made at the first start, else missing_part had found it gone"
+        assert set_up is not None, "created at the first start, and checked by missing_part"
         return set_up
 
 

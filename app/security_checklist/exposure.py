@@ -158,7 +158,7 @@ async def _rotate_one(
     by: Member, secret: Secret, grace_hours: int, peppers: Peppers, endpoints: EndpointAdministration, now: datetime
 ) -> str:
     if secret.kind == "webhook":
-        return (await endpoints.rotate_secret_along(secret.id, overlap_hours=grace_hours)).secret
+        return (await endpoints.rotate_secret_in_transaction(secret.id, overlap_hours=grace_hours)).secret
     _, full = await keys.rotate_along(by, peppers, mode=secret.mode, key_id=secret.id, grace_hours=grace_hours, now=now)
     return full
 

@@ -1,1 +1,1 @@
-"""A process and a trust domain of its own: everything that touches a key or a signed transaction."""
+"""The signer, a separate process and trust domain: all code that handles a private key or a signed transaction."""

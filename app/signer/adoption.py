@@ -1,8 +1,8 @@
-"""Attaching a transaction that the books do not have to the withdrawal that it paid.
+"""Attach a transaction that is missing from the books to the withdrawal that it paid.
 
-After a restored backup the chain has transactions of the hot wallet that were signed later than the backup, and the
-books still have unpaid what those have paid. An operator names the transaction; everything else is proved: it has the
-hot wallet's signature, is final, and moved exactly what operators approve, to where they approve it. Attaching it
+After a backup is restored, the chain may have transactions of the hot wallet that were signed after the backup, and
+the books show their withdrawals as unpaid. An operator names the transaction; everything else is proved: the hot
+wallet signed it, it is final, and it moved exactly the requested amount to the requested destination. Attaching it
 counts as the operator's approval where one is missing; so above a threshold two different operators have to agree.
 """
 
@@ -47,7 +47,7 @@ class _Payment(msgspec.Struct, frozen=True):
 
 
 class AdoptionService:
-    """The one use case. One per process."""
+    """Adopts transactions. One per process."""
 
     def __init__(self, networks: Networks, withdrawals: WithdrawalService, approvals: ApprovalService) -> None:
         self._networks = networks
@@ -78,11 +78,11 @@ class AdoptionService:
         if row is None:
             raise AdoptionRefused(f"there is no {withdrawal_id}")
         network = self._networks.get(row.network)
-        payment = await _proven(self._networks.sender(network.key), network, row.intent, txid.strip().lower())
+        payment = await _prove(self._networks.sender(network.key), network, row.intent, txid.strip().lower())
         try:
             async with database.transaction():
                 await self._withdrawals.lock(withdrawal_id)
-                row = await _fit(withdrawal_id, operator_id, shown)
+                row = await _adoptable(withdrawal_id, operator_id, shown)
                 if row.status == Status.PENDING_APPROVAL:
                     await self._approve(row, operator_id, now, address)
                 await self._attach(row, payment, now)
@@ -112,8 +112,8 @@ class AdoptionService:
         await self._withdrawals.confirm(row.id, now)
 
 
-async def _fit(withdrawal_id: str, operator_id: str, shown: bytes | None) -> RequestedWithdrawal:
-    """The locked withdrawal, if this operator may attach something to it. Raises ApprovalRefused."""
+async def _adoptable(withdrawal_id: str, operator_id: str, shown: bytes | None) -> RequestedWithdrawal:
+    """The locked withdrawal, if this operator may attach a transaction to it. Raises ApprovalRefused."""
     row = await withdrawals_repository.requested(withdrawal_id)
     assert row is not None
     if row.is_edited:
@@ -129,15 +129,15 @@ async def _fit(withdrawal_id: str, operator_id: str, shown: bytes | None) -> Req
     return row
 
 
-async def _proven(sender: Sender, network: NetworkConfig, intent: Intent, txid: str) -> _Payment:
-    """The transaction, if it paid what was asked for and can't be undone. Raises AdoptionRefused."""
+async def _prove(sender: Sender, network: NetworkConfig, intent: Intent, txid: str) -> _Payment:
+    """The transaction and its receipt, if it paid this withdrawal and is final. Raises AdoptionRefused."""
     try:
         on_chain = await sender.look_up(txid)
         receipt = (await sender.receipts([txid])).get(txid) if on_chain is not None else None
     except NotATransfer as error:
         raise AdoptionRefused(str(error)) from None
     except NetworkError as error:
-        raise AdoptionRefused(f"the network can't be asked now: {error}") from None
+        raise AdoptionRefused(f"the network's node gives no answer now: {error}") from None
     if on_chain is None or receipt is None:
         raise AdoptionRefused(f"{network.display_name} has no such transaction in a block")
     if on_chain.from_address != network.hot_wallet_address:
@@ -149,7 +149,8 @@ async def _proven(sender: Sender, network: NetworkConfig, intent: Intent, txid: 
         intent.destination,
     ):
         raise AdoptionRefused(
-            f"it sends {draft.amount_raw} minor units of {draft.asset_symbol} to {draft.to_address}: not what was asked"
+            f"it sends {draft.amount_raw} minor units of {draft.asset_symbol} to {draft.to_address}:"
+            " not what was requested"
         )
     if not receipt.succeeded or (
         SentTransfer(intent.asset, on_chain.from_address, intent.destination, intent.amount_raw)

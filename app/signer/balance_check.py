@@ -1,4 +1,4 @@
-"""Incoming money that no block showed: balances are compared with the transfers that were seen.
+"""Find incoming transfers that the block scan can't see: compare balances with the transfers that were seen.
 
 A transfer of coins inside a contract call is found in a block only by tracing. So where the node can't trace, the
 balance of each address that a customer may be paying to is read at a confirmed block; what it holds beyond the
@@ -6,7 +6,7 @@ transfers that were seen and our own moves becomes a deposit for an operator to 
 
 The hot wallet is checked on every network and in every asset: operators fill it before the gateway has scanned its
 first block, or from wallets that are contracts. What it holds beyond the books is a top-up like any other. Nothing is
-inferred from a balance that one of our own transactions is just changing.
+inferred from a balance while one of our own transactions is changing it.
 """
 
 from collections.abc import Sequence
@@ -33,8 +33,8 @@ class BalanceChecker:
         self._chain = chain
         self._checked_at: datetime | None = None
 
-    async def look(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
-        """Once a minute: what addresses hold beyond what was seen, as inferred transfers of a confirmed block."""
+    async def unseen_transfers(self, scanned_height: int, now: datetime) -> Sequence[Transfer]:
+        """What addresses hold beyond what was seen, as inferred transfers. Reads balances once a minute at most."""
         height = scanned_height - self._network.confirmations + 1
         if height < 0 or (self._checked_at is not None and now - self._checked_at < INTERVAL):
             return []

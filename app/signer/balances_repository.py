@@ -21,7 +21,7 @@ class ExpectedBalance(msgspec.Struct, frozen=True):
 
 
 class ExpectedAt(msgspec.Struct, frozen=True):
-    """The same of a deposit address. `id` is its row's."""
+    """What a deposit address should hold of an asset, in minor units. `id` and `address` are its row's."""
 
     id: int
     address: str

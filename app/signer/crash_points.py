@@ -1,6 +1,6 @@
 """Named points between approval and confirmation at which a test may kill the signer, as a power cut would.
 
-`SIGNER_CRASH_AT=<name>` is read outside of production alone.
+`SIGNER_CRASH_AT=<name>` is ignored in production.
 """
 
 import os
@@ -11,8 +11,8 @@ POINTS = (
     "approved",  # an approved withdrawal was found, nothing is signed
     "signing",  # signed and inserted, not committed
     "signed",  # committed, not sent
-    "sent",  # the node has it, the books don't say so
-    "submitted",  # the books say so
+    "sent",  # the node has it, its row does not say so yet
+    "submitted",  # its row says that it was sent
     "bump_signed",  # a bump is committed, not sent
     "mined",  # its receipt is final, nothing is booked
     "confirming",  # booked, not committed
@@ -22,10 +22,10 @@ POINTS = (
 
 
 class CrashPoints:
-    """Kills this process at the point that was asked for."""
+    """Kills this process at the point that `SIGNER_CRASH_AT` names."""
 
     def __init__(self, *, is_production: bool, env: Mapping[str, str] = os.environ) -> None:
-        """Raise ValueError where the point asked for isn't one."""
+        """Raise ValueError where `SIGNER_CRASH_AT` names no point."""
         self._at = "" if is_production else env.get("SIGNER_CRASH_AT", "")
         if self._at and self._at not in POINTS:
             raise ValueError(f"SIGNER_CRASH_AT: not one of {', '.join(POINTS)}")

@@ -1,7 +1,7 @@
 """The signer's own limits: what it pays in one transaction and within 24 hours, whatever the database says.
 
-The amounts come from its configuration. What it has signed within the day it reads from the database and, in case
-that was edited, from its own memory: the larger figure counts.
+The limits come from its configuration. The amount that it has signed within the day comes from the database and,
+in case that was edited, from its own memory: the larger figure counts.
 """
 
 from collections import defaultdict, deque
@@ -23,8 +23,8 @@ class SignerLimits:
         self._signed: defaultdict[str, deque[tuple[datetime, int]]] = defaultdict(deque)
 
     async def check(self, intent: Intent, now: datetime) -> None:
-        """Raise Refused beyond what the signer may pay. Before it signs, the caller has locked the wallet's nonce, so
-        that two signers can't both use the last of a day."""
+        """Raise Refused where a payment is above a limit. Before signing, the caller locks the wallet's nonce, so that
+        two signers can't both use the remainder of a day's limit."""
         asset = self._network.asset(intent.asset)
         if asset is None:
             raise Refused("unknown_asset", f"{intent.asset} is not an asset of {self._network.key}", held=True)
@@ -39,7 +39,7 @@ class SignerLimits:
                 raise Refused("day_ceiling", "the signer's ceiling for 24 hours is reached", held=False)
 
     def remember(self, intent: Intent, now: datetime) -> None:
-        """It is signed and stored."""
+        """Count a payment that was signed and stored."""
         self._signed[intent.asset].append((now, intent.amount_raw))
 
     def _remembered_raw(self, asset: str, now: datetime) -> int:

@@ -18,8 +18,8 @@ from app.withdrawals.repository import RequestedWithdrawal
 
 
 class Refused(Exception):
-    """It must not be paid: where `held`, until an operator releases it; else not now. `kind` and `severity` are the
-    alert's."""
+    """The withdrawal must not be paid now. `held`: it is put on hold until an operator releases it. `kind` and
+    `severity` are the alert's."""
 
     def __init__(self, kind: str, reason: str, *, held: bool, severity: Severity = "critical") -> None:
         super().__init__(reason)
@@ -30,13 +30,13 @@ class Refused(Exception):
 
 
 class NotToSign(Exception):
-    """It does not wait to be signed any more: it was rejected, held, or signed meanwhile."""
+    """The withdrawal no longer waits for a signature: it was rejected, held, or signed meanwhile."""
 
 
 async def lock_payable(withdrawal_id: str, network: NetworkConfig, *, again: bool = False) -> Intent:
     """Lock a withdrawal and return what may be paid. Needs the caller's transaction.
 
-    Raises NotToSign, Refused. `again` is for a bump: it was signed before, and counts in the day already.
+    Raises NotToSign, Refused. `again` is for a fee bump: the payment was signed before, and counts in the day already.
     """
     row = await withdrawals.lock_requested(withdrawal_id)
     if row is None or row.held or row.network != network.key:
@@ -58,7 +58,8 @@ async def lock_payable(withdrawal_id: str, network: NetworkConfig, *, again: boo
 
 
 async def refuse(withdrawal_id: str, refused: Refused, network: NetworkConfig, now: datetime) -> None:
-    """Hold it if need be, write the reason that merchants and operators see, and alert, in one transaction."""
+    """Hold the withdrawal if `refused.held`, write the reason that merchants and operators see, and raise an alert, in
+    one transaction."""
     async with database.transaction():
         if refused.held:
             await withdrawals.hold(withdrawal_id)
@@ -74,8 +75,11 @@ async def refuse(withdrawal_id: str, refused: Refused, network: NetworkConfig, n
 
 
 async def _check_approvals(intent: Intent, stated: bytes, required: int, *, again: bool) -> None:
-    """Enough different operators have approved this very digest. One who has joined the merchant since does not count
-    any more, but does count in a bump: it pays nothing new, and later transactions would wait for it."""
+    """Raise Refused unless enough different operators have approved exactly this digest.
+
+    An operator who has joined the merchant since does not count any more, except in a bump: it pays nothing new, and
+    later transactions would wait for it.
+    """
     approvals = await approvals_repository.given(intent.id)
     recomputed = digest(intent)
     if stated != recomputed or any(approval.digest != recomputed for approval in approvals):
@@ -86,15 +90,15 @@ async def _check_approvals(intent: Intent, stated: bytes, required: int, *, agai
 
 
 async def _check_source(row: RequestedWithdrawal) -> None:
-    """A deep reorganisation may have left the ledger that pays below zero: later credits fill it first, and nothing
-    is paid until then (contract, section 5), whatever was locked before."""
+    """Raise Refused while the ledger that pays is below zero, as a deep reorganisation may leave it: later credits
+    fill it first, and nothing is paid until then (contract, section 5), whatever was locked before."""
     available_raw = await balances_repository.available_raw(row.source, row.network, row.asset)
     if available_raw is None or available_raw < 0:
         raise Refused("below_zero", "the balance is below zero after a reorganisation", held=False)
 
 
 async def _check_merchant(source: str) -> None:
-    """What was approved before its merchant was suspended or banned waits, and is paid if that ends."""
+    """Raise Refused while the merchant is suspended or banned: its approved withdrawals wait until that ends."""
     if stopped := await limits.stopped(source):
         raise Refused("merchant", f"the merchant is {stopped}", held=False, severity="warning")
 

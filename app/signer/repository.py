@@ -1,4 +1,4 @@
-"""Statements on `outgoing_transactions`: signed transactions, from signing to their end."""
+"""Statements on `outgoing_transactions`: signed transactions, until they are final or replaced."""
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ Purpose = Literal["withdrawal", "sweep", "gas"]
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored transaction, as far as sending and tracking need it."""
+    """A stored transaction: the columns that sending and tracking need."""
 
     id: int
     purpose: Purpose
@@ -42,7 +42,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def signed(self) -> Signed:
-        """What is sent, and sent again where a node has lost it."""
+        """The bytes to send, and to send again where a node has lost them."""
         return Signed(self.txid, self.signed_bytes)
 
     @property
@@ -74,7 +74,7 @@ async def add(
     replaces: int | None,
     now: datetime,
 ) -> Stored:
-    """Insert a signed transaction and step its nonce, in the transaction that has locked the nonce."""
+    """Insert a signed transaction and increment the next nonce, in the transaction that has locked the nonce."""
     database.in_transaction()
     if replaces is None:
         await nonces_repository.set_nonce(network, from_address, draft.nonce + 1)
@@ -167,8 +167,8 @@ _ADD = Statement(
 
 
 async def under_way(network: str) -> list[list[Stored]]:
-    """What is signed and not final, in lines by sender and nonce. A line's transactions are oldest first; the last
-    one is what is sent."""
+    """Transactions that are signed and not final, in lines: a line has those of one sender and nonce, oldest first.
+    The last of a line is the one to send."""
     lines: dict[tuple[str, int], list[Stored]] = {}
     for stored in await _UNDER_WAY.all(network=network):
         lines.setdefault((stored.from_address, stored.nonce), []).append(stored)
@@ -198,7 +198,7 @@ _LOCK_OPEN = Statement(
 
 
 async def mark_submitted(transaction_id: int, now: datetime) -> None:
-    """A node has accepted it."""
+    """Store that a node has accepted the transaction."""
     await _MARK_SUBMITTED.run(id=transaction_id, now=now)
 
 
@@ -210,7 +210,7 @@ _MARK_SUBMITTED = Command(
 
 
 async def mark_block(transaction_id: int, height: int | None, block_hash: str | None) -> None:
-    """It is in that block, or in none any more."""
+    """Store the block that includes the transaction; None where no block does any more."""
     await _MARK_BLOCK.run(id=transaction_id, height=height, block_hash=block_hash)
 
 
@@ -222,9 +222,9 @@ _MARK_BLOCK = Command(
 
 
 async def finish(line: Sequence[Stored], txid: str, receipt: Receipt, moved: bool, now: datetime) -> None:
-    """One of a nonce's transactions is final, the others can never be. Needs the caller's transaction.
+    """Store that one of a line's transactions is final; the others can never be. Needs the caller's transaction.
 
-    `moved`: it did what it was for. One that had no effect is `reverted`, whatever its receipt says.
+    `moved`: it transferred the money. One that did not is `reverted`, whatever its receipt says.
     """
     database.in_transaction()
     # SQL, since one statement decides each column by whether the row is the final one: the builder's CASE knows no
@@ -250,7 +250,7 @@ async def finish(line: Sequence[Stored], txid: str, receipt: Receipt, moved: boo
 
 
 async def mark_replaced(line: Sequence[Stored], now: datetime) -> None:
-    """A transaction that is not ours has used the nonce, for good. Needs the caller's transaction."""
+    """Store that a final transaction that is not ours has used the nonce. Needs the caller's transaction."""
     database.in_transaction()
     await _MARK_REPLACED.run(ids=[stored.id for stored in line], now=now)
 
@@ -268,10 +268,10 @@ _MARK_REPLACED = Command(
 
 
 async def reopen(network: str, above_height: int) -> list[int]:
-    """Final transactions whose blocks are dead are under way again; their ids. Needs the caller's transaction.
+    """Reopen final transactions whose blocks are dead, and return their ids. Needs the caller's transaction.
 
-    What they replaced may now be what is mined, so the whole line is. Their gas stays booked until one is final
-    again, and then the difference is booked.
+    A transaction that they replaced may be mined now, so the whole line is reopened. Their gas stays booked until one
+    is final again, and then the difference is booked.
     """
     database.in_transaction()
     # SQL, since the builder knows no UPDATE … FROM.
@@ -337,7 +337,7 @@ async def unmined_count(network: str, address: str) -> int:
 
 
 async def unmined_raw(network: str, address: str, native_symbol: str) -> Mapping[str, int]:
-    """What transactions of an address that are in no block yet will spend of it at the most, by asset."""
+    """The most that an address's transactions that are in no block yet can spend, in minor units by asset."""
     # SQL, since the builder knows no sums over a query with DISTINCT ON.
     rows = await database.fetch_all(
         """

@@ -1,8 +1,8 @@
-"""The signer's own settings, from its own environment: no other process may have them, or it does not start.
+"""The signer's own settings, from its own environment. Any other process that has one of them does not start.
 
 SIGNER_KEYSTORE_FILE            the keystore (`swap-pay signer init` makes one)
 SIGNER_KEYSTORE_PASSWORD_FILE   a file whose first line is its password
-SIGNER_MNEMONIC                 the phrase itself, in its place; outside of production alone
+SIGNER_MNEMONIC                 the phrase itself, in place of the keystore; not in production
 """
 
 import os

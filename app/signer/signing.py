@@ -1,7 +1,7 @@
 """The signer: pays approved withdrawals from the hot wallet, one transaction after another, for one network.
 
-`approved → signed (bytes, txid and nonce stored, committed) → sent → submitted`. The node is called outside of
-database transactions alone. Whatever happens in between, the next round finds the stored bytes and continues with
+`approved → signed (bytes, txid and nonce stored, committed) → sent → submitted`. The node is never called
+inside a database transaction. After a crash at any point, the next round finds the stored bytes and continues with
 them (tracking.py). Any number of signers may run: the one that has the network's advisory lock works.
 """
 
@@ -52,23 +52,27 @@ RETRY_S = 2.0
 PAY_AT_ONCE = 50
 """Withdrawals signed in one round; the next round tracks what is under way first."""
 
-LOOK_AT_ONCE = 1_000
+READ_AT_ONCE = 1_000
 """Withdrawals read in one round: those that can't be paid for now must not hide those that can."""
 
-WOULD_FAIL, TOO_DEAR = "the network would refuse this transfer now", "the network asks a higher fee than the ceiling"
+WOULD_FAIL, FEE_TOO_HIGH = (
+    "the network would refuse this transfer now",
+    "the network asks a higher fee than the ceiling",
+)
 
 MAX_UNMINED = 64
 """Transactions of the hot wallet in no block yet. Nodes queue about as many of one sender (geth's
 --txpool.accountqueue) and drop what is beyond."""
 
 
-class StrangerInWallet(Exception):
+class UnknownTransaction(Exception):
     """The chain has transactions of the hot wallet that the books don't have. Nothing more is signed: after a
     restored backup they may be payouts that are still unpaid by the books."""
 
 
-HALTING = (WrongChain, UnreadableAnswer, NotOurs, StrangerInWallet, asyncpg.IntegrityConstraintViolationError)
-"""What an operator must repair; rounds go on meanwhile. The last one is a row that contradicts a constraint."""
+HALTING = (WrongChain, UnreadableAnswer, NotOurs, UnknownTransaction, asyncpg.IntegrityConstraintViolationError)
+"""Errors that an operator must repair; the signer tries again meanwhile. The last one is a row that contradicts a
+constraint."""
 
 
 class Signer:
@@ -122,7 +126,7 @@ class Signer:
             self._swept_at = now
 
     async def _tick_then_pause_s(self) -> float:
-        """Tick, and report where that did not work; the pause until the next one, in seconds."""
+        """Run one round, log or alert its failure, and return the pause until the next one, in seconds."""
         try:
             await self.tick()
             self._halted_for = None
@@ -138,12 +142,12 @@ class Signer:
 
     async def _waiting(self) -> list[ToSign]:
         """Approved withdrawals for which nothing was signed yet, oldest approval first."""
-        approved = await withdrawals_to_sign(self._network.key, LOOK_AT_ONCE)
+        approved = await withdrawals_to_sign(self._network.key, READ_AT_ONCE)
         signed = await repository.signed_for([withdrawal.id for withdrawal in approved]) if approved else frozenset()
         return [withdrawal for withdrawal in approved if withdrawal.id not in signed]
 
     async def _spendable(self, now: datetime) -> SpendableBalance:
-        """What can be spent in this round. It is recorded for operators, and alerted where it is low."""
+        """What can be spent in this round. Records it for operators, and raises an alert where it is low."""
         held: dict[str, int] = {}
         free: dict[str, int] = {}
         hot = self._wallet.hot_address
@@ -154,17 +158,17 @@ class Signer:
             free[asset.symbol] = held_raw - reserved.get(asset.symbol, 0)
             await self._alert_if_low(asset.symbol, held_raw, asset.hot_low_raw, now)
         gas_left_raw = await self._treasury.gas_left_raw()
-        await wallet_snapshot.note(self._network.key, held, free, {self._native: gas_left_raw}, now)
+        await wallet_snapshot.record(self._network.key, held, free, {self._native: gas_left_raw}, now)
         return SpendableBalance(self._native, free, gas_left_raw)
 
     async def _pay(self, waiting: Sequence[ToSign], chain_nonce: int, balance: SpendableBalance) -> None:
-        """Pay as many as there is money and room for; write for each of the others why it waits."""
+        """Pay as many as the balance and MAX_UNMINED allow; write for each of the others why it waits."""
         try:
             rate = await self._sender.fee_rate()
         except FeeAboveCeiling:
             for withdrawal in waiting:
-                await _wait(withdrawal, TOO_DEAR)
-            await self._alert_if_short({TOO_DEAR})
+                await _wait(withdrawal, FEE_TOO_HIGH)
+            await self._alert_if_short({FEE_TOO_HIGH})
             return
         room = MAX_UNMINED - await repository.unmined_count(self._network.key, self._wallet.hot_address)
         room, short = min(room, PAY_AT_ONCE), set()
@@ -187,10 +191,10 @@ class Signer:
     async def _sign_one(
         self, withdrawal: ToSign, rate: FeeRate, chain_nonce: int, balance: SpendableBalance, short: set[str]
     ) -> Stored | None:
-        """Sign one withdrawal if it may be paid and there is money for it; else write why not."""
+        """Sign one withdrawal if it may be paid and the balance suffices; else write why not and return None."""
         now = clock.now()
         try:
-            async with database.transaction():  # the node is not called about what nobody approved
+            async with database.transaction():  # don't call the node for one that is not approved
                 intent = await lock_payable(withdrawal.id, self._network)
                 await self._limits.check(intent, now)
             draft, why_not = await self._draft(withdrawal, intent, rate, balance, short)
@@ -264,18 +268,18 @@ class Signer:
         return draft, ""
 
     async def _chain_nonce(self) -> int:
-        """How many transactions the chain has of the hot wallet. Raises StrangerInWallet if we signed fewer."""
+        """How many transactions the chain has of the hot wallet. Raises UnknownTransaction if we signed fewer."""
         chain_nonce = await self._sender.next_nonce(self._wallet.hot_address)
         signed = await nonces_repository.next_nonce(self._network.key, self._wallet.hot_address)
         if chain_nonce > signed:
-            raise StrangerInWallet(
+            raise UnknownTransaction(
                 f"the chain has {chain_nonce} transactions of the hot wallet, the books have signed {signed}: account"
                 f" for each, then `swap-pay signer adopt-nonce --network {self._network.key} --nonce {chain_nonce}`"
             )
         return chain_nonce
 
     async def _alert_if_short(self, short: set[str]) -> None:
-        """Alert when withdrawals begin to wait for a top-up or a lower fee, and again when they do so once more."""
+        """Alert when withdrawals begin to wait for a top-up or a lower fee; after an end of the wait, alert again."""
         for reason in sorted(short - self._short):
             await raise_alert(
                 severity="warning",
@@ -288,7 +292,7 @@ class Signer:
         self._short = short
 
     async def _alert_if_low(self, asset: str, held_raw: int, low_raw: int, now: datetime) -> None:
-        """Alert when the hot wallet falls below an asset's mark, and again when it does so once more."""
+        """Alert when the hot wallet falls below an asset's `hot_low_raw`, and again after it has recovered."""
         if held_raw >= low_raw:
             self._low.discard(asset)
         elif asset not in self._low:

@@ -1,4 +1,4 @@
-"""Deposits to the hot wallet: what addresses hold is sent there, where it is worth it; gas comes from there.
+"""Sweeps: send what deposit addresses hold to the hot wallet where it is worth the gas, which the hot wallet pays.
 
 A deposit address holds no gas of its own for a token. So a sweep of a token needs two transactions: gas from the hot
 wallet, then the token. Both are stored and tracked like any other, and the watcher recognises them. Only their gas
@@ -26,7 +26,7 @@ log = get_logger(__name__)
 SWEEPS_PER_ROUND = 50
 """Transactions of one round: payouts come first, and must not wait long for a round of sweeps."""
 
-LOOK_AT_ONCE = 500
+READ_AT_ONCE = 500
 """Addresses whose balances are read in one round."""
 
 NOTICE_OVERLAP = timedelta(minutes=2)
@@ -59,7 +59,7 @@ class Sweeper:
         now = clock.now()
         async with database.transaction():
             await sweeps_repository.notice_settled(self._network.key, NOTICE_OVERLAP, now)
-        candidates = await sweeps_repository.candidates(self._network.key, self._native.symbol, now, LOOK_AT_ONCE)
+        candidates = await sweeps_repository.candidates(self._network.key, self._native.symbol, now, READ_AT_ONCE)
         self._left = SWEEPS_PER_ROUND
         if not candidates:
             return
@@ -73,7 +73,7 @@ class Sweeper:
             return
         for symbol in sorted({candidate.asset for candidate in candidates}, key=lambda s: s == self._native.symbol):
             asset = self._network.asset(symbol)
-            if asset is not None:  # one that the file has no longer stays where it is
+            if asset is not None:  # an asset that the networks file no longer has is not swept
                 holding = [candidate for candidate in candidates if candidate.asset == symbol]
                 await self._sweep_asset(asset, holding, final_height, rate, balance)
 
@@ -100,9 +100,9 @@ class Sweeper:
                 await self._sweep_token(candidate, asset, amount_raw, coin_raw[address], rate, balance)
 
     async def _sweep_coin(self, candidate: Candidate, held_raw: int, rate: FeeRate, balance: SpendableBalance) -> None:
-        """Send all there is, less what it costs. The block's producer gets all of the fee beyond the base fee, so that
-        the gas costs exactly what was set aside, and nothing remains. On a rollup the data may cost less than was
-        set aside; the remainder is part of the next sweep."""
+        """Send the whole balance, less the gas. The priority fee is the maximum fee, so that the gas costs exactly what
+        was set aside, and nothing remains. On a rollup the data may cost less than was set aside; the remainder is
+        part of the next sweep."""
         hot, symbol = self._wallet.hot_address, self._native.symbol
         gas_limit = await self._sender.gas_limit(candidate.address, hot, symbol, 1)
         price_raw = min(rate.base_raw * 5 // 4 + rate.priority_raw, rate.max_raw)
@@ -206,5 +206,5 @@ class Sweeper:
 
 
 async def _postpone(candidate_id: int) -> None:
-    """Gas may be cheaper then."""
+    """Check the candidate again later, when gas may be cheaper."""
     await sweeps_repository.postpone(candidate_id, clock.now() + CHECK_AGAIN_IN)

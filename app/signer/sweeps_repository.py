@@ -1,4 +1,4 @@
-"""Statements on `sweep_candidates` and `sweep_marks`, and what the signer reads of our own addresses."""
+"""Statements on `sweep_candidates` and `sweep_marks`, and what the signer reads about our own addresses."""
 
 from datetime import UTC, datetime, timedelta
 

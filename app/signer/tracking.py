@@ -1,8 +1,8 @@
-"""From signed to final: sending a transaction, looking for it on chain, sending it again, raising its fee.
+"""From signed to final: send a transaction, find it on chain, send it again, raise its fee.
 
-Nothing here makes a second payment. What is sent again is the stored bytes, or a bump with the same nonce and
-the same payout. That a transaction isn't seen proves nothing; a payment has failed only when its transaction
-was reverted, or when another transaction with its nonce is final.
+Nothing here makes a second payment. Sending again uses the stored bytes, or a bump with the same nonce and the same
+payout. A transaction that isn't found may still be mined; a payment has failed only when its transaction was
+reverted, or when another transaction with its nonce is final.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ class Tracker:
         self._alerted: set[str] = set()
 
     async def track(self) -> None:
-        """Look once at everything that is under way. Raises as the node does; what was found before that is stored."""
+        """Check every transaction that is not final, once. Raises NetworkError; results found before it are stored."""
         lines = await repository.under_way(self._network.key)
         txids = [stored.txid for line in lines for stored in line]
         receipts = await self._sender.receipts(txids) if txids else {}
@@ -82,7 +82,9 @@ class Tracker:
         Raises NodeUnavailable where the outcome is unknown: the next round sends the same bytes again.
         """
         outcome = await self._sender.broadcast(stored.signed)
-        log.info("transaction_sent", txid=stored.txid, nonce=stored.nonce, purpose=stored.purpose, said=outcome.value)
+        log.info(
+            "transaction_sent", txid=stored.txid, nonce=stored.nonce, purpose=stored.purpose, outcome=outcome.value
+        )
         self._crash.reach("sent")
         if outcome is Broadcast.ACCEPTED:
             await self._mark_submitted(stored)
@@ -102,7 +104,7 @@ class Tracker:
                 await repository.mark_block(stored.id, height, block_hash)
 
     async def _mark_submitted(self, stored: Stored) -> None:
-        """It is in a node's pool or in a block: submitted, if that wasn't known."""
+        """Mark a transaction that is in a node's pool or in a block as submitted, if it is not yet."""
         if stored.status != "signed":
             return
         now = clock.now()
@@ -116,7 +118,7 @@ class Tracker:
         """Book a final transaction: the withdrawal is confirmed, or has failed and its money is available again."""
         self._crash.reach("mined")
         now = clock.now()
-        # A token may answer "no" without reverting: then no transfer of it is in the receipt.
+        # A token may return false without reverting: then no transfer of it is in the receipt.
         moved = receipt.succeeded and any(
             (transfer.asset_symbol, transfer.from_address) == (stored.asset, stored.from_address)
             for transfer in receipt.transfers
@@ -144,7 +146,7 @@ class Tracker:
         await self._withdrawals.confirm(withdrawal_id, now)
 
     async def _resend_or_bump(self, lines: Sequence[Sequence[Stored]]) -> None:
-        """What is in no block is sent again where the node has lost it, and bumped where it takes long."""
+        """Of the unmined ones, send again those that the node has lost and raise the fee of those that take long."""
         final_height = await self._sender.confirmed_height()
         pooled = await self._sender.pooled([line[-1].txid for line in lines])
         final_nonces: dict[str, int] = {}
@@ -170,7 +172,8 @@ class Tracker:
                 await self._bump_when_due(last)
 
     async def _look_for_conflict(self, line: Sequence[Stored], final_height: int) -> None:
-        """A final transaction has the nonce and no receipt is ours. Ours has failed only if that one is another."""
+        """A final transaction has used the nonce, but none of ours has a receipt. Ours has failed only if the final one
+        is not ours."""
         last = line[-1]
         txid = await self._sender.who_used(last.from_address, last.nonce, final_height)
         if txid is None:
@@ -260,8 +263,8 @@ class Tracker:
         )
 
     async def _alert_outcome_changed(self, stored: Stored, error: IllegalTransition) -> None:
-        """It ended the other way before a deep reorganisation: an operator must decide."""
-        await self._alert("critical", "outcome_changed", stored, f"the chain changed its mind: {error}")
+        """The withdrawal had the other outcome before a deep reorganisation: an operator must decide."""
+        await self._alert("critical", "outcome_changed", stored, f"the outcome on chain has changed: {error}")
 
     async def _alert(self, severity: Severity, kind: str, stored: Stored, message: str) -> None:
         """Alert operators once: the next round comes in a second."""
@@ -285,10 +288,10 @@ class Tracker:
 
 
 def bumped(last: Stored, rate: FeeRate, data_fee_raw: int, takes_gas_from_amount: bool) -> Draft | None:
-    """The same transfer with the same nonce at a fee that nodes accept in place of the last one's.
+    """The same transfer with the same nonce, at a fee at which nodes replace the last one.
 
-    `data_fee_raw` is what a rollup charges for it now. A sweep of the native coin sends all there is, so higher fees
-    make it smaller; None if nothing were left.
+    `data_fee_raw` is what a rollup charges for it now. A sweep of the native coin sends the whole balance, so a higher
+    fee makes its amount smaller; None if nothing would be left.
     """
     more, of = BUMP
     priority_raw = max(rate.priority_raw, -(-last.priority_fee_raw * more // of))

@@ -32,7 +32,7 @@ class Treasury:
         return self._network.hot_wallet_address
 
     async def own_moves(self, transfers: Collection[Transfer]) -> Set[tuple[str, str, str]]:
-        """Which of these are sweeps or gas of our own, as (txid, recipient, asset). Neither pays for anything.
+        """Which of these are our own sweeps or gas transfers, as (txid, recipient, asset). They are not payments.
 
         Every transaction of ours is stored before it is sent, so one that is seen on chain is known here.
         """
@@ -45,9 +45,9 @@ class Treasury:
         for transfer in transfers:
             await treasury_repository.record_receipt(self._network.key, transfer, now)
 
-    async def unsee(self, above_height: int, now: datetime) -> None:
-        """Take back the top-ups of dead blocks, in the watcher's transaction. A booked one is reversed, and a
-        final transaction of ours is under way again: the signer sends its bytes until it is in a block."""
+    async def reverse_above(self, above_height: int, now: datetime) -> None:
+        """Undo the top-ups of dead blocks, in the watcher's transaction. A booked one is reversed. Our own final
+        transactions of those blocks are reopened: the signer sends their bytes until they are in a block."""
         database.in_transaction()
         if reopened := await repository.reopen(self._network.key, above_height):
             await raise_alert(
@@ -79,16 +79,16 @@ class Treasury:
             await ledger.post([self._posting(one, "top_up", one.amount_raw) for one in booked], now)
 
     async def book_gas(self, now: datetime) -> None:
-        """Book what the gas of final transactions has cost and the books don't have yet.
+        """Book the gas cost of final transactions, as far as it is not booked yet.
 
-        Each in a transaction of its own: the native coin's ledger is no part of a withdrawal's facts. Where the
-        treasury is short, as when a rollup's data has cost more than was set aside, it waits and alerts.
+        Each in its own database transaction, since it posts to the native coin's ledger, not to the withdrawal's.
+        Where the treasury is short, as when a rollup's data has cost more than was set aside, it waits and alerts.
         """
         for gas in await treasury_repository.unbooked_gas(self._network.key):
             await self._book_one(gas, now)
 
     async def gas_left_raw(self) -> int:
-        """What of the treasury's native coin is neither spent nor reserved for a transaction under way."""
+        """The treasury's native coin that is neither spent nor reserved for a transaction under way, in minor units."""
         head = await ledger_repository.head(self._gas_ledger)
         promised_raw = await treasury_repository.promised_gas_raw(self._network.key)
         return (head.state.available_raw if head is not None else 0) - promised_raw

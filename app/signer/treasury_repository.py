@@ -28,7 +28,7 @@ class TopUp(msgspec.Struct, frozen=True):
 
 
 class UnbookedGas(msgspec.Struct, frozen=True):
-    """What a final transaction's gas has cost, and what the books have of it, in minor units."""
+    """What a final transaction's gas has cost, and what is booked of that already, in minor units."""
 
     id: int
     gas_cost_raw: int
@@ -78,7 +78,7 @@ _ORPHAN = Command(
 
 
 async def reverse_booked(network: str, above_height: int) -> list[TopUp]:
-    """Mark booked receipts of dead blocks as reversed; which they are."""
+    """Mark booked receipts of dead blocks as reversed, and return them."""
     return await _REVERSE.all(network=network, height=above_height)
 
 
@@ -96,7 +96,7 @@ _REVERSE = Statement(
 
 
 async def mark_booked(network: str, up_to_height: int, now: datetime) -> list[TopUp]:
-    """Mark receipts up to a height as booked, oldest first, at most MAX_AT_ONCE; which they are."""
+    """Mark receipts up to a height as booked, oldest first, at most MAX_AT_ONCE, and return them."""
     return await _MARK_BOOKED.all(network=network, height=up_to_height, now=now)
 
 
@@ -142,7 +142,7 @@ _UNBOOKED_GAS = Statement(
 
 
 async def mark_gas_booked(gas: UnbookedGas) -> bool:
-    """Write that the books have a transaction's gas; False where somebody else was first."""
+    """Store that a transaction's gas is booked; False where another process was first."""
     return bool(await _MARK_GAS_BOOKED.run(id=gas.id, cost_raw=gas.gas_cost_raw, booked_raw=gas.booked_raw))
 
 
@@ -155,7 +155,7 @@ _MARK_GAS_BOOKED = Command(
 
 
 async def promised_gas_raw(network: str) -> int:
-    """What transactions under way may cost in gas at the most, and final ones have cost and the books don't have."""
+    """The most that transactions under way may cost in gas, and the cost of final ones that is not booked yet."""
     # SQL, since the builder knows no sum over a query that groups.
     promised_raw: int = await database.fetch_value(
         """

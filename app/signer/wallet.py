@@ -17,11 +17,11 @@ from app.signer.repository import Purpose, Stored
 
 
 class NotOurs(Exception):
-    """By a row an address is ours, or we have signed something; by our keys that is not so."""
+    """A row says that an address is ours or that we signed a transaction; our keys show that this is wrong."""
 
 
 class Wallet:
-    """One network's keys, in the signer alone."""
+    """Signs with one network's keys. Only the signer has one."""
 
     def __init__(self, network: NetworkConfig, sender: Sender, keys: SpendingKeys) -> None:
         if network.hot_wallet_address is None:

@@ -1,4 +1,4 @@
-"""What the signer read of the hot wallet's balances, stored for people: the web process calls no node for it."""
+"""The hot wallet's balances as the signer read them, stored for the operators' pages: those never call a node."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ RECORD_EVERY = timedelta(seconds=15)
 """Balances that have not changed are written this often, so that their age shows whether the signer runs."""
 
 
-async def note(
+async def record(
     network: str,
     held_raw: Mapping[str, int],
     free_raw: Mapping[str, int],

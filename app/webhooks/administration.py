@@ -25,7 +25,8 @@ class EndpointAdministration:
     outbound: OutboundClient
 
     async def create(self, *, url: str, description: str, event_types: Collection[str]) -> RevealedSecret:
-        """Create an endpoint, enabled; it and its secret. `event_types` empty means all. Not inside a transaction."""
+        """Create an enabled endpoint, and return it with its secret. `event_types` empty means all. Not in a
+        transaction."""
         return await service.create_endpoint(
             merchant_id=self.by.merchant_id,
             mode=self.mode,
@@ -40,7 +41,7 @@ class EndpointAdministration:
     async def update(
         self, endpoint_id: str, *, url: str | None, description: str | None, event_types: Collection[str] | None
     ) -> EndpointView:
-        """Change what is not None. Not inside a transaction."""
+        """Change the fields that are not None. Not inside a transaction."""
         return await service.update_endpoint(
             merchant_id=self.by.merchant_id,
             mode=self.mode,
@@ -77,7 +78,7 @@ class EndpointAdministration:
         )
 
     async def rotate_secret(self, endpoint_id: str, *, overlap_hours: int) -> RevealedSecret:
-        """Create a new secret; the old one signs too for `overlap_hours`."""
+        """Create a new secret; for `overlap_hours` the old one signs too."""
         return await service.rotate_secret(
             merchant_id=self.by.merchant_id,
             mode=self.mode,
@@ -87,9 +88,9 @@ class EndpointAdministration:
             keys=self.keys,
         )
 
-    async def rotate_secret_along(self, endpoint_id: str, *, overlap_hours: int) -> RevealedSecret:
-        """The same in the caller's transaction."""
-        return await service.rotate_secret_along(
+    async def rotate_secret_in_transaction(self, endpoint_id: str, *, overlap_hours: int) -> RevealedSecret:
+        """Like `rotate_secret`, in the caller's transaction."""
+        return await service.rotate_secret_in_transaction(
             merchant_id=self.by.merchant_id,
             mode=self.mode,
             endpoint_id=endpoint_id,
@@ -109,13 +110,13 @@ class EndpointAdministration:
         )
 
     async def send_test_event(self, endpoint_id: str) -> uuid.UUID:
-        """Send a `webhook.test` event to this endpoint alone; the event's id."""
+        """Send a `webhook.test` event to this endpoint only; return the event's id."""
         return await replay.send_test_event(
             merchant_id=self.by.merchant_id, mode=self.mode, endpoint_id=endpoint_id, actor=self._actor()
         )
 
     async def redeliver_event(self, event_id: str, *, endpoint_id: str | None) -> int:
-        """Send one event again; to how many endpoints."""
+        """Send one event again; return to how many endpoints."""
         return await replay.redeliver_event(
             merchant_id=self.by.merchant_id,
             mode=self.mode,
@@ -125,7 +126,7 @@ class EndpointAdministration:
         )
 
     async def redeliver_since(self, endpoint_id: str, *, since: datetime) -> int:
-        """Send all events since a time again; how many."""
+        """Send all events since a time again; return how many."""
         return await replay.redeliver_since(
             merchant_id=self.by.merchant_id,
             mode=self.mode,

@@ -1,10 +1,10 @@
-"""Claims: the deliveries that a worker may send now. Fair between endpoints, limited for each of them.
+"""Claims: the deliveries that a worker may send now. Endpoints get fair turns; each has a limit.
 
 A claim does not read all waiting deliveries. It selects due endpoints from `webhook_queues` (SKIP LOCKED, the longest
 due first) and then a few deliveries of each, by index. An endpoint is not due while it is paused, while all its slots
-are in use or before its next retry. So the cost of a claim depends on what it claims and not on what waits.
+are in use or before its next retry. So the cost of a claim does not depend on the number of waiting deliveries.
 
-A claim locks the rows of `webhook_queues` first and reads the deliveries by a later statement. Only then does it see
+A claim locks the rows of `webhook_queues` first and reads the deliveries by a later statement. So it sees
 everything that was committed before the lock, and may set `due_at` later.
 """
 
@@ -19,7 +19,7 @@ LEASE_S = 30
 """Seconds for which a delivery is claimed; an attempt lasts 13 s at most (core.outbound)."""
 
 MAX_IN_FLIGHT_PER_ENDPOINT = 4
-"""Of all workers together. Enough for a fast receiver, and not too many for a slow one."""
+"""The limit for all workers together: enough for a fast receiver, and not too many for a slow one."""
 
 ORDERED_GROUP = 20
 """After an endpoint was enabled again, a worker claims so many deliveries and sends them one after another."""
@@ -30,7 +30,7 @@ MAX_ENDPOINTS_PER_CLAIM = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedDelivery:
-    """A delivery with all that an attempt needs. `claimed_until` is the end of the claim, and identifies the claim."""
+    """A delivery with all data of an attempt. `claimed_until` is the end of the claim, and identifies the claim."""
 
     id: int
     endpoint: str
@@ -101,8 +101,8 @@ async def claim(*, slots: int, failing: bool, now: datetime) -> Claim:
         endpoints = [queue["endpoint"] for queue in queues]
         await database.execute(_FREE_EXPIRED, endpoints, now)
         leased_until = now + timedelta(seconds=LEASE_S)
-        rows = await database.fetch_all(_TAKE, endpoints, now, leased_until, per_endpoint, ORDERED_GROUP)
-        await database.execute(_MOVE_ON, endpoints, now, MAX_IN_FLIGHT_PER_ENDPOINT)
+        rows = await database.fetch_all(_CLAIM, endpoints, now, leased_until, per_endpoint, ORDERED_GROUP)
+        await database.execute(_SET_NEXT_DUE, endpoints, now, MAX_IN_FLIGHT_PER_ENDPOINT)
     return Claim(len(queues), _groups(rows))
 
 
@@ -125,7 +125,7 @@ async def release(deliveries: Sequence[ClaimedDelivery], *, now: datetime) -> No
 
 
 async def lock_queues(endpoints: set[str]) -> dict[str, int]:
-    """Lock the endpoints' queues in the caller's transaction; the failures in a row of each.
+    """Lock the endpoints' queues in the caller's transaction; return the failures in a row of each.
 
     Each change of an endpoint's status or of its deliveries needs this lock first. The order of the locks is fixed.
     """
@@ -166,7 +166,7 @@ _FREE_EXPIRED = """
 
 # A failing endpoint gets one delivery at a time: a slow one uses one slot only, and nothing is sent after its twentieth
 # failure in a row. An endpoint that was enabled again gets its next group when the last one is sent.
-_TAKE = """
+_CLAIM = """
     WITH queue AS MATERIALIZED (
         SELECT q.endpoint, q.consecutive_failures > 0 AS failing,
             q.consecutive_failures > 0 OR q.ordered_through_seq > 0 AS serial,
@@ -201,7 +201,7 @@ _TAKE = """
 # Where all slots are in use, the endpoint is due when the lease ends; a worker that frees a slot sooner makes it due.
 # Else it is due with its next delivery, but not before now, behind the others that are due: endpoints take turns,
 # however many deliveries one has. After the last delivery of the ordered ones, deliveries may run in parallel again.
-_MOVE_ON = """
+_SET_NEXT_DUE = """
     UPDATE webhook_queues q
     SET due_at = CASE
             WHEN w.status <> 'enabled' THEN NULL

@@ -14,7 +14,7 @@ from app.core.statement import Listing, Param, Statement, any_of, select
 from app.webhooks.tables import WebhookAttempt, WebhookDelivery
 
 MAX_WAITING_COUNTED = 10_000
-"""A count of what waits stops there: the cabinet shows `10,000+`."""
+"""A count of waiting deliveries stops there: the cabinet shows `10,000+`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

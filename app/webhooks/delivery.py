@@ -31,13 +31,13 @@ DELIVERIES_CHANNEL = "wake:deliveries"
 """Redis channel on which a dispatcher announces to the others that there is something to claim."""
 
 POLL_S = 1.0
-"""Seconds between polls; so late is an event or delivery whose wake-up was lost."""
+"""Seconds between polls: the longest delay of an event or delivery whose wake-up was lost."""
 
 MAX_RECORDED_AT_ONCE = 200
 """Attempts recorded in one transaction. They are collected while the previous transaction commits."""
 
 MAX_FAILING_SHARE = 2
-"""Endpoints whose last attempt failed get at most one slot in so many, so that slow ones leave slots for the others."""
+"""Endpoints whose last attempt failed get at most 1/MAX_FAILING_SHARE of the slots: the others have theirs free."""
 
 ATTEMPT_LIMIT_S = 14
 """An attempt lasts 13 s at most (core.outbound). None starts when its lease ends sooner than this."""
@@ -52,7 +52,7 @@ class Sender(Protocol):
     """The HTTP client for attempts: `core.outbound.OutboundClient`."""
 
     async def post(self, target_url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """Send one request; its outcome, an error among them. Does not raise."""
+        """Send one request and return its outcome, which may be an error. Does not raise."""
 
 
 class Dispatcher:

@@ -131,7 +131,7 @@ async def add(
     secret_sealed: str,
     now: datetime,
 ) -> None:
-    """Write an explicit endpoint, enabled, with its empty queue. Needs a transaction. `event_types` empty means all."""
+    """Insert an explicit enabled endpoint and its empty queue. Needs a transaction. `event_types` empty means all."""
     await _ADD.run(
         id=endpoint_id,
         merchant=merchant_id,
@@ -185,7 +185,7 @@ async def update(
     description: str | None,
     event_types: Sequence[str] | None,
 ) -> bool:
-    """Change what is not None; False where there is no such endpoint."""
+    """Change the fields that are not None; False where there is no such endpoint."""
     changed = await _UPDATE.run(
         id=endpoint_id, merchant=merchant_id, mode=mode, url=url, description=description, event_types=event_types
     )
@@ -255,8 +255,8 @@ async def add_implicit(
     secret_sealed: str,
     now: datetime,
 ) -> None:
-    """Write an implicit endpoint, enabled, with its empty queue. Does nothing where one for this URL exists."""
-    # SQL: ON CONFLICT of a partial index, and an insert of what another insert gave.
+    """Insert an implicit enabled endpoint and its empty queue. Does nothing where one for this URL exists."""
+    # SQL: ON CONFLICT of a partial index, and an insert of the rows that another insert returns.
     await database.execute(
         """
         WITH made AS (

@@ -1,4 +1,4 @@
-"""Statements that make deliveries of newly numbered events. They need the sequencer's transaction."""
+"""Statements that create deliveries of newly numbered events. They need the sequencer's transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from app.core import database
 from app.events.sequencer import NumberedEvent
 
 # SQL: rows from arrays, and a union of common table expressions.
-# The endpoints to which each event of the batch goes: the one that it names, the one of its invoice, or all that want
+# The endpoints of each event of the batch: the one that it names, the one of its invoice, or all that are subscribed to
 # its type. Paused ones are among them; their deliveries wait. The batch comes as arrays, and each part of the union
 # finds its endpoints by an index, so that the plan does not depend on how many events a merchant has.
 _DUE = """
@@ -47,7 +47,7 @@ _LOCK = f"""
 
 
 async def add_deliveries(events: Sequence[NumberedEvent], now: datetime) -> None:
-    """Write a pending delivery of each event for each of its endpoints, due now. Needs the queues locked."""
+    """Insert a pending delivery of each event for each of its endpoints, due now. Needs the queues locked."""
     await database.execute(_FAN_OUT, *_columns(events), now)
 
 

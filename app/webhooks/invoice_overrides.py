@@ -20,7 +20,7 @@ class WebhookOverrides:
         self._keys = keys
 
     async def admit(self, merchant_id: str, mode: str, url: str, now: datetime) -> str:
-        """Check a URL as that of any endpoint, and create its implicit endpoint; the URL in canonical form.
+        """Check a URL like that of any endpoint, create its implicit endpoint, and return the URL in canonical form.
 
         Raises INVALID_INPUT about `webhook_url`. Resolves the name: not to be called in a transaction.
         """
@@ -36,7 +36,7 @@ async def ensure_implicit_endpoint(*, merchant_id: str, mode: str, url: str, key
     """Make sure that the merchant has an implicit endpoint for `url`. Needs no transaction.
 
     It gets the secret of the merchant's oldest explicit endpoint of the mode, so that one secret verifies both.
-    Where there is none it gets a new secret, which the merchant sees by a rotation.
+    Where there is none it gets a new secret, which the merchant gets by a rotation.
     """
     if await endpoints_repository.has_implicit(merchant_id, mode, url):
         return

@@ -25,6 +25,7 @@ waiting = Gauge(
 
 
 async def measure_waiting() -> None:
-    """Set the gauge of waiting deliveries. It counts all of them: for every half minute, not for every event."""
+    """Set the gauge of waiting deliveries. It counts all of them, so it runs every half minute, not with every
+    event."""
     for status, count in (await deliveries_repository.count_waiting_by_status()).items():
         waiting.labels(endpoint_status=status).set(count)

@@ -1,4 +1,4 @@
-"""Recording attempts, many in one transaction: the log, the deliveries' next step, the endpoints' failures in a row."""
+"""Record attempts, many in one transaction: the log, the deliveries' next step, the endpoints' failures in a row."""
 
 from collections.abc import Sequence
 from datetime import datetime

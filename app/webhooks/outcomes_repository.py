@@ -56,7 +56,7 @@ async def record(attempts: Sequence[Attempt], verdicts: Sequence[Verdict], now: 
     )
 
 
-# SQL: rows from arrays, UPDATE … FROM and an insert of what the update gave.
+# SQL: rows from arrays, UPDATE … FROM and an insert of the rows that the update returns.
 # `ours`: the delivery still waits under the lease that this attempt was made with.
 _RECORD = """
     WITH outcome AS (
@@ -93,8 +93,8 @@ async def move_queues(failures: Mapping[str, int], now: datetime) -> None:
 
 
 # SQL: UPDATE … FROM with LATERAL.
-# The new count, and due again where something waits: a slot is free again. One that failed too often is due for the
-# job that pauses it, which finds it by the same index.
+# Set the new count, and make the endpoint due where a delivery waits: a slot is free again. An endpoint that failed too
+# often is due for the job that pauses it, which finds it by the same index.
 _MOVE_QUEUES = """
     UPDATE webhook_queues q
     SET consecutive_failures = recorded.failures,

@@ -1,4 +1,4 @@
-"""Endpoints that are stopped because of how they answer: paused after twenty failures, disabled after a 410.
+"""Stop endpoints because of their answers: paused after twenty failures, disabled after a 410.
 
 An endpoint that has failed too often is not claimed any more; a job pauses it. The job is requested after the commit
 that recorded the failure, and also runs every second. The change, its audit entry and the mail to the merchant commit
@@ -30,7 +30,7 @@ async def request() -> None:
 
 
 async def pause_failing(now: datetime) -> int:
-    """Pause enabled endpoints that failed too often in a row; how many. Opens its own transaction.
+    """Pause enabled endpoints that failed too often in a row; return how many. Opens its own transaction.
 
     Their deliveries wait, in order, until somebody enables them again. Safe to run twice and at the same time.
     """
@@ -63,7 +63,7 @@ async def _record_pause(endpoint: StoppedEndpoint, now: datetime) -> None:
 
 
 async def disable_gone(endpoints: Sequence[str], *, now: datetime) -> None:
-    """Disable those that answered 410 Gone. Waiting deliveries become dead: they can be replayed.
+    """Disable endpoints that answered 410 Gone. Waiting deliveries become dead: they can be replayed.
 
     Needs the transaction that records the answer, with the queues locked.
     """

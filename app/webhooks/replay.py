@@ -20,11 +20,11 @@ BATCH = 1_000
 """Events read and queued in one transaction."""
 
 LATE_COMMIT = timedelta(minutes=5)
-"""Events are numbered after their commit and dated before it. The two orders may differ by so much."""
+"""Events are numbered after their commit and dated before it. The two orders may differ by this time."""
 
 
 async def send_test_event(*, merchant_id: str, mode: Mode, endpoint_id: str, actor: Actor) -> uuid.UUID:
-    """Record a `webhook.test` event for this endpoint alone, delivered as any other event; the event's id.
+    """Record a `webhook.test` event for this endpoint only, delivered like any other event; return the event's id.
 
     Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT unless it is enabled.
     """
@@ -49,9 +49,10 @@ async def send_test_event(*, merchant_id: str, mode: Mode, endpoint_id: str, act
 
 
 async def redeliver_event(*, merchant_id: str, mode: Mode, event_id: str, endpoint_id: str | None, actor: Actor) -> int:
-    """Send one event again, now, with the whole schedule of retries; to how many endpoints.
+    """Send one event again, now, with the whole schedule of retries; return to how many endpoints.
 
-    To `endpoint_id`, whether or not it wants the type; else to all that have a delivery of it or want its type now.
+    With `endpoint_id`, to it, whatever types it is subscribed to; else to all endpoints that have a delivery of the
+    event or are subscribed to its type now.
     Raises ApiError EVENT_NOT_FOUND, WEBHOOK_NOT_FOUND, INVALID_INPUT for a disabled endpoint.
     """
     now = clock.now()
@@ -72,9 +73,9 @@ async def redeliver_event(*, merchant_id: str, mode: Mode, event_id: str, endpoi
 
 
 async def redeliver_since(*, merchant_id: str, mode: Mode, endpoint_id: str, since: datetime, actor: Actor) -> int:
-    """Send all events since a time that the endpoint wants again; how many.
+    """Send all events since a time that the endpoint is subscribed to again; return how many.
 
-    Events that it never got (it was created later, or had another filter) are among them. A transaction for
+    Events that it never got, since it was created later or had another filter, are included. A transaction for
     each BATCH, oldest first. Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT for a disabled endpoint.
     """
     now = clock.now()

@@ -18,7 +18,7 @@ class QueuedBatch(msgspec.Struct, frozen=True):
 
 
 async def endpoints_for_event(event: int) -> list[str]:
-    """The endpoints, enabled or paused, that have a delivery of the event or that want its type now."""
+    """The endpoints, enabled or paused, that have a delivery of the event or are subscribed to its type now."""
     rows = await database.fetch_all(_DUE_OR_HAVING, event)
     return [row["endpoint"] for row in rows]
 
@@ -37,7 +37,7 @@ _DUE_OR_HAVING = """
 
 
 async def queue_event(event: int, endpoints: Sequence[str], now: datetime) -> int:
-    """Make the event's delivery pending, due now, for each of these endpoints that is not stopped; how many.
+    """Make the event's delivery pending, due now, for each of these endpoints that is not stopped; return how many.
 
     Needs a transaction that has locked their queues.
     """
@@ -91,7 +91,7 @@ _LAST_SEQ_BEFORE = Statement(
 
 
 async def queue_since(endpoint: str, *, since: datetime, after_seq: int, limit: int, now: datetime) -> QueuedBatch:
-    """Read up to `limit` events after `after_seq`; make pending, due now, those that the endpoint wants since `since`.
+    """Read up to `limit` events after `after_seq`; make those since `since` that the endpoint is subscribed to pending.
 
     Needs a transaction that has locked the endpoint's queue.
     """

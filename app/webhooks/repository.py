@@ -23,9 +23,9 @@ class StoppedEndpoint(msgspec.Struct, frozen=True):
 
 
 async def take_failing(now: datetime, limit: int) -> list[str]:
-    """Lock the queues of up to `limit` due endpoints that failed too often, and make them not due; their ids.
+    """Lock the queues of up to `limit` due endpoints that failed too often, make them not due, and return their ids.
 
-    Endpoints that are paused already are among them: a late attempt or a new event had made them due.
+    Endpoints that are paused already are included: a late attempt or a new event had made them due.
     """
     rows = await database.fetch_all(_TAKE_FAILING, now, PAUSE_AFTER_FAILURES, limit)
     return [row["endpoint"] for row in rows]
@@ -44,7 +44,8 @@ _TAKE_FAILING = """
 
 
 async def stop_enabled(endpoints: Sequence[str], status: str, reason: str, now: datetime) -> list[StoppedEndpoint]:
-    """Set the status of those that are enabled; these. Needs a transaction that has locked their queues."""
+    """Set the status of the enabled ones of these, and return those. Needs a transaction that has locked their
+    queues."""
     if not endpoints:
         return []
     return await _STOP_ENABLED.all(endpoints=list(endpoints), status=status, reason=reason, now=now)
@@ -65,7 +66,7 @@ _STOP_ENABLED = Statement(
 
 
 async def set_status(endpoint: str, status: str, reason: str | None, now: datetime) -> None:
-    """Set an endpoint's status, and why it has it. Needs a transaction that has locked its queue."""
+    """Set an endpoint's status with its reason. Needs a transaction that has locked its queue."""
     await _SET_STATUS.run(id=endpoint, status=status, reason=reason, now=now)
 
 

@@ -11,7 +11,7 @@ BATCH = 500
 
 
 async def purge_events(now: datetime, retention_days: int) -> int:
-    """Delete events older than the retention of which no delivery waits any more; how many.
+    """Delete events older than the retention that have no waiting delivery; return how many.
 
     Opens a transaction for each BATCH. Safe to run at any time, and twice at once.
     """
@@ -20,7 +20,7 @@ async def purge_events(now: datetime, retention_days: int) -> int:
     while True:
         async with database.transaction():
             events = await repository.lock_purgeable_events(oldest_kept, BATCH)
-            # A replay that was faster makes a delivery wait again: such an event stays.
+            # A replay meanwhile makes a delivery wait again: such an event stays.
             deliveries = await repository.lock_deliveries(events)
             waiting = {delivery.event for delivery in deliveries if delivery.status == "pending"}
             await repository.delete_deliveries([one.id for one in deliveries if one.event not in waiting])
@@ -30,7 +30,7 @@ async def purge_events(now: datetime, retention_days: int) -> int:
 
 
 async def purge_implicit_endpoints(now: datetime, retention_days: int) -> int:
-    """Delete implicit endpoints older than the retention for which no delivery is kept, up to BATCH; how many.
+    """Delete up to BATCH implicit endpoints older than the retention that have no delivery; return how many.
 
     Opens a transaction. Run it after `purge_events`. It blocks the numbering of events, so that no event can get a
     delivery to one of the endpoints meanwhile.

@@ -20,7 +20,7 @@ class DeliveryOfEvent(msgspec.Struct, frozen=True):
 
 
 async def lock_purgeable_events(before: datetime, limit: int) -> list[int]:
-    """Ids of events older than `before` of which no delivery waits, oldest first, locked for the caller's transaction.
+    """Ids of events older than `before` without a waiting delivery, oldest first, locked in the caller's transaction.
 
     Those that another transaction has locked are left out.
     """
@@ -63,7 +63,7 @@ _DELETE_DELIVERIES = Command(WebhookDelivery.delete().where(any_of(WebhookDelive
 
 
 async def delete_events(events: Sequence[int]) -> int:
-    """Delete events that have no delivery; how many."""
+    """Delete events that have no delivery; return how many."""
     return await _DELETE_EVENTS.run(events=events)
 
 
@@ -87,7 +87,7 @@ _UNUSED_IMPLICIT = """
 
 
 async def delete_endpoints(endpoints: Sequence[str]) -> int:
-    """Delete endpoints with their queues; how many. Needs a transaction."""
+    """Delete endpoints with their queues; return how many. Needs a transaction."""
     await _DELETE_QUEUES.run(endpoints=endpoints)
     return await _DELETE_ENDPOINTS.run(endpoints=endpoints)
 

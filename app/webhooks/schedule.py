@@ -1,4 +1,4 @@
-"""When a failed delivery is tried again, and when it is given up (contract, section 6). Pure."""
+"""When a failed delivery is tried again, and when it becomes dead (contract, section 6). Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,8 +47,8 @@ def after_attempt(
     if status == GONE or step >= len(DELAYS_S):
         return Verdict("dead", None)
     delay_s = DELAYS_S[step] * (1 + JITTER * jitter)
-    asked_s = min(retry_after_s or 0, MAX_RETRY_AFTER_S)
-    return Verdict("pending", now + timedelta(seconds=max(delay_s, asked_s)))
+    at_least_s = min(retry_after_s or 0, MAX_RETRY_AFTER_S)
+    return Verdict("pending", now + timedelta(seconds=max(delay_s, at_least_s)))
 
 
 def failures_in_a_row(before: int, delivered: bool) -> int:

@@ -1,4 +1,4 @@
-"""Creating, changing, stopping and starting endpoints, and their secrets. Replays are in `replay.py`."""
+"""Create, change, stop and start endpoints, and rotate and reveal their secrets. Replays are in `replay.py`."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class RevealedSecret:
 
 
 async def get_endpoint(merchant_id: str, mode: Mode, endpoint_id: str) -> EndpointView:
-    """One endpoint. Raises ApiError WEBHOOK_NOT_FOUND, for another merchant's as for none."""
+    """One endpoint. Raises ApiError WEBHOOK_NOT_FOUND, also for another merchant's."""
     endpoint = await endpoints_repository.find(merchant_id, mode, endpoint_id)
     if endpoint is None:
         raise _not_found()
@@ -117,7 +117,7 @@ async def update_endpoint(
     actor: Actor,
     outbound: OutboundClient,
 ) -> EndpointView:
-    """Change what is not None. Waiting deliveries go to the new URL; a new filter holds for future events.
+    """Change the fields that are not None. Waiting deliveries go to the new URL; a new filter applies to future events.
 
     Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT (also for another URL of an implicit endpoint).
     """
@@ -206,7 +206,7 @@ async def rotate_secret(
     Raises ApiError WEBHOOK_NOT_FOUND, INVALID_INPUT.
     """
     async with database.transaction():
-        return await rotate_secret_along(
+        return await rotate_secret_in_transaction(
             merchant_id=merchant_id,
             mode=mode,
             endpoint_id=endpoint_id,
@@ -216,10 +216,11 @@ async def rotate_secret(
         )
 
 
-async def rotate_secret_along(
+async def rotate_secret_in_transaction(
     *, merchant_id: str, mode: Mode, endpoint_id: str, overlap_hours: int, actor: Actor, keys: DataKeys
 ) -> RevealedSecret:
-    """The same in the caller's transaction, so that several are rotated together or none (app/security_checklist)."""
+    """Like `rotate_secret`, in the caller's transaction: several are rotated together or none
+    (app/security_checklist)."""
     database.in_transaction()
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
         raise invalid("overlap_hours", f"must be from 0 to {MAX_OVERLAP_HOURS}")
@@ -298,7 +299,7 @@ def _check_description(description: str) -> None:
 
 
 def _is_readable(keys: DataKeys, endpoint_id: str, sealed: str) -> bool:
-    """Whether the secret can be decrypted. Kept for an overlap, one that can't would fail each delivery."""
+    """Whether the secret can be decrypted. If not, keeping it for an overlap would make each delivery fail."""
     try:
         secrets.open_sealed(keys, endpoint_id, sealed)
     except crypto.Undecryptable:

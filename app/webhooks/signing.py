@@ -21,8 +21,8 @@ def headers(
 ) -> dict[str, str]:
     """The headers of one attempt at `now`.
 
-    `secrets` holds the endpoint's secret and, while a rotation's overlap lasts, the one before it: there is
-    a signature by each, and the receiver verifies the one of its secret.
+    `secrets` has the endpoint's secret and, during a rotation's overlap, the one before it. There is a signature by
+    each; the receiver verifies the one of its secret.
     """
     timestamp = int(now.timestamp())
     return {

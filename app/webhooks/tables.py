@@ -1,4 +1,4 @@
-"""Endpoints, their queues, deliveries and attempts. What is due is stored here, never in Redis."""
+"""Endpoints, their queues, deliveries and attempts. All state is stored here, never in Redis."""
 
 from piccolo.columns import BigSerial
 from piccolo.constraints import Check, Unique

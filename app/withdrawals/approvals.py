@@ -28,7 +28,7 @@ EXPIRE_AT_ONCE = 100
 """Requests that one round rejects."""
 
 
-EDITED = "the row is not what was asked for: somebody has edited it"
+EDITED = "the row is not what was requested: somebody has edited it"
 ON_HOLD = "it is on hold: the hold must be released first"
 
 
@@ -37,7 +37,7 @@ class ApprovalRefused(Exception):
 
 
 class ApprovalService:
-    """What operators decide on withdrawals. One per process."""
+    """Approves and rejects withdrawals for operators. One per process."""
 
     def __init__(self, withdrawals: WithdrawalService, keys: DataKeys) -> None:
         self._withdrawals = withdrawals
@@ -53,7 +53,7 @@ class ApprovalService:
         shown: bytes | None = None,
         address: str | None = None,
     ) -> Status:
-        """Approve; the state afterwards: still pending where a second operator must.
+        """Approve a withdrawal and return its status: still pending where a second operator must approve it too.
 
         `shown` is the digest of what the page showed the operator, `address` the client's. Raises CodeRefused,
         ApprovalRefused. Not inside a transaction.
@@ -74,7 +74,7 @@ class ApprovalService:
     async def reject(
         self, withdrawal_id: str, operator_account_id: str, reason: str, now: datetime, *, address: str | None = None
     ) -> None:
-        """Reject, with a reason that the merchant reads; the money is available again.
+        """Reject a withdrawal, with a reason that the merchant reads; its money is available again.
 
         An approved one can be rejected while nothing is signed for it. An operator who belongs to the merchant may
         reject its payouts, but not its refunds, which pay customers. The caller has made sure who the operator is.
@@ -139,12 +139,12 @@ async def reject(
 
 
 async def announce_with_invoice(withdrawal_id: str) -> None:
-    """After a commit that ended a withdrawal: wake the event sequencer, and its invoice's checkout page."""
+    """After the commit that ends a withdrawal: wake the event sequencer, and its invoice's checkout page."""
     await announce(*([invoice] if (invoice := await invoice_of(withdrawal_id)) else []))
 
 
 async def expire_stale(withdrawals: WithdrawalService, days: int, now: datetime) -> int:
-    """Reject what no operator has decided on within `days`; how many."""
+    """Reject the withdrawals that no operator has decided on within `days`, and return how many."""
     expired = 0
     for withdrawal_id in await approvals_repository.waiting_since(now - timedelta(days=days), EXPIRE_AT_ONCE):
         try:
@@ -196,7 +196,7 @@ async def _alert_edited(row: RequestedWithdrawal, now: datetime) -> None:
         severity="critical",
         kind="withdrawal_tampered",
         dedupe_key=f"withdrawal_tampered:{row.id}",
-        message=f"{row.id} is not what was asked for: its digest does not match its row",
+        message=f"{row.id} is not what was requested: its digest does not match its row",
         details={"withdrawal": row.id, "network": row.network, "asset": row.asset},
         now=now,
     )
@@ -217,7 +217,7 @@ async def _audit(
 
 
 def facts_of(row: RequestedWithdrawal) -> dict[str, object]:
-    """What the audit log says of a withdrawal."""
+    """The details of a withdrawal for its audit rows."""
     return {
         "asset": row.asset,
         "network": row.network,

@@ -54,7 +54,7 @@ _ADD = Command(insert(Approval))
 
 
 async def operators_count(withdrawal_id: str) -> int:
-    """How many operators have approved. An approval ends with its account's right to give one."""
+    """How many operators have approved. An approval of an account that is no operator any more does not count."""
     return await _OPERATORS_COUNT.one(withdrawal=withdrawal_id)
 
 
@@ -80,7 +80,7 @@ async def given(withdrawal_id: str) -> list[GivenApproval]:
 
 
 async def waiting() -> list[Waiting]:
-    """What waits for operators, oldest first."""
+    """Withdrawals that wait for operators, oldest first."""
     return await _WAITING.all()
 
 

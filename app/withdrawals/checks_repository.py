@@ -1,4 +1,4 @@
-"""What a request for a withdrawal is checked against: its merchant, the switches, the cap, and our own addresses."""
+"""Statements for the checks of a new withdrawal: its merchant, the switches, the cap, and our own addresses."""
 
 from datetime import datetime
 
@@ -46,7 +46,7 @@ _CAP = Statement(
 
 
 async def requested_since_raw(source: str, network: str, asset: str, since: datetime) -> int:
-    """What a ledger was asked to pay after `since`, without fees and without what was released again."""
+    """The total requested of a ledger after `since`, in minor units, without fees and without released withdrawals."""
     return await _REQUESTED_SINCE.one(source=source, network=network, asset=asset, since=since)
 
 

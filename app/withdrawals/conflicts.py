@@ -13,9 +13,9 @@ __all__ = ["REASONS", "Conflict", "conflict_of"]
 
 REASONS: Mapping[Conflict, str] = MappingProxyType(
     {
-        "asked": "you have asked for it yourself: another operator must decide",
-        "holds_key": "it was asked for with an API key whose secret you have seen: another operator must decide",
-        "member": "you belong to the merchant, or did when it was asked for: another operator must decide",
+        "asked": "you have requested it yourself: another operator must decide",
+        "holds_key": "it was requested with an API key whose secret you have seen: another operator must decide",
+        "member": "you belong to the merchant, or did when it was requested: another operator must decide",
     }
 )
 """The text of each conflict, for the operator who has it."""

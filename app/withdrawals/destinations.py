@@ -12,7 +12,7 @@ ZERO_EVM_ADDRESS = "0x" + 40 * "0"
 async def check(networks: Networks, network: NetworkConfig, address: str, memo: str | None, *, field: str) -> str:
     """The canonical form of a destination; `field` is what the caller's body calls it.
 
-    Raises INVALID_DESTINATION for what is no address of the network or has a wrong checksum, for the zero address,
+    Raises INVALID_DESTINATION where it is no address of the network or has a wrong checksum, for the zero address,
     for the contract of a configured token, for our hot wallet and for our deposit addresses; MEMO_NOT_ALLOWED for any
     memo: no network kind that we support has memos.
     """

@@ -1,4 +1,4 @@
-"""What an operator approves and a signer signs for: one digest over everything that could be tampered with."""
+"""The digest that an operator approves and the signer checks: it covers every field that could be tampered with."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from app.core.crypto import sha256
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Where how much of what is to go. The amount is in minor units, without the fee, which never leaves."""
+    """The payment to make: asset, amount, destination. The amount is in minor units, without the fee."""
 
     id: str
     asset: str

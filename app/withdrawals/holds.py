@@ -22,9 +22,9 @@ class HoldRefused(Exception):
 
 
 async def place(source: ChainId, reason: str, now: datetime) -> None:
-    """Hold what this ledger pays and is not sent yet. The caller has locked its head, in its own transaction.
+    """Hold the unsent withdrawals that this ledger pays. The caller's transaction has locked the ledger's head.
 
-    Where a hold is open already it stays, with its first reason.
+    A hold that is open already stays open, with its first reason.
     """
     database.in_transaction()
     await repository.add(source, reason, now)
@@ -34,10 +34,10 @@ async def place(source: ChainId, reason: str, now: datetime) -> None:
 async def release_refused(
     withdrawal_id: str, operator_id: str, reason: str, now: datetime, *, address: str | None = None
 ) -> None:
-    """Have the signer check again what it refused: a ceiling was raised, for example.
+    """Release a withdrawal that the signer has refused, so that it checks it again: a ceiling was raised, for example.
 
-    It checks everything as before, so what was edited is refused again. Raises HoldRefused. The caller has made sure
-    who the operator is.
+    The signer makes every check as before, so an edited withdrawal is refused again. Raises HoldRefused. The caller
+    has made sure who the operator is.
     """
     if not reason.strip():
         raise HoldRefused("a reason is required")
@@ -67,19 +67,19 @@ async def release(hold_id: int, operator_id: str, reason: str, now: datetime, *,
         if found is None:
             raise HoldRefused(f"there is no open hold {hold_id}")
         if found.is_own:
-            raise HoldRefused("it keeps the money of a merchant that you belong to: another operator must decide")
+            raise HoldRefused("it holds the money of a merchant that you belong to: another operator must decide")
         held = found.chain
         # Requests wait for the same lock: each sees the hold and is released below, or sees none.
         await ledger.lock([held])
         if not await repository.close(hold_id, by=f"account:{operator_id}", reason=reason, now=now):
             raise HoldRefused(f"there is no open hold {hold_id}")
-        freed = await repository.release_held(held)
+        released = await repository.release_held(held)
         await audit.record(
             actor=f"account:{operator_id}",
             action="hold.released",
             subject=f"hold {hold_id}",
             merchant_id=None if held.owner.startswith("platform:") else held.owner,
             address=address,
-            details={"asset": held.asset, "network": held.network, "reason": reason, "withdrawals": freed},
+            details={"asset": held.asset, "network": held.network, "reason": reason, "withdrawals": released},
             now=now,
         )

@@ -70,7 +70,7 @@ _IS_SOURCE = (
 
 
 async def add(source: ChainId, reason: str, now: datetime) -> None:
-    """Open a hold. Where one is open already it stays, with its first reason."""
+    """Open a hold. One that is open already stays open, with its first reason."""
     # SQL, since the builder knows no ON CONFLICT of a partial index.
     await database.execute(
         """
@@ -116,7 +116,7 @@ _HOLD_UNSENT = Command(
 
 
 async def release_held(source: ChainId) -> int:
-    """Release what is held of a ledger; how many withdrawals."""
+    """Release the held withdrawals of a ledger, and return how many."""
     return await _RELEASE_HELD.run(source=source.owner, network=source.network, asset=source.asset)
 
 
@@ -198,7 +198,7 @@ _IS_REFUSED = (
 
 
 async def refused() -> list[Refused]:
-    """What the signer has refused (signer/policy.py), oldest approval first. Ledgers with a hold are not in here."""
+    """Withdrawals that the signer has refused (signer/policy.py), oldest approval first, without ledgers on hold."""
     return await _REFUSED.all()
 
 

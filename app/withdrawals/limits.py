@@ -26,8 +26,8 @@ class CapUse:
 
 
 async def stopped(source: str) -> str | None:
-    """`suspended` or `banned` where the ledger that pays is such a merchant's; None for all others, and for the
-    platform's: what is returned out of suspense was never the merchant's money."""
+    """`suspended` or `banned` where the ledger that pays belongs to such a merchant; None for all others, and for the
+    platform's ledgers: a deposit that is returned from suspense was never the merchant's money."""
     return await repository.merchant_status_among(source, STOPPED)
 
 

@@ -1,4 +1,4 @@
-"""The outside form of payouts and refunds, which the API, events and stored replays share."""
+"""The public form of payouts and refunds, which the API, events and stored replays share."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -18,8 +18,8 @@ class PayoutBody(msgspec.Struct, frozen=True, kw_only=True):
     """A payout. Nothing is sent before an operator has approved it."""
 
     id: Annotated[str, Meta(description="`PO-` and ten characters.")]
-    mode: Annotated[Literal["live", "test"], Meta(description="The mode of the key that asked for it.")]
-    status: Annotated[Status, Meta(description="Where it stands.")]
+    mode: Annotated[Literal["live", "test"], Meta(description="The mode of the API key that requested it.")]
+    status: Annotated[Status, Meta(description="The current status.")]
     asset: Annotated[str, Meta(description="The asset's symbol.")]
     chain: Annotated[str, Meta(description="The chain that it is sent on.")]
     amount_decimal: Annotated[str, Meta(description="What arrives.")]
@@ -34,7 +34,7 @@ class PayoutBody(msgspec.Struct, frozen=True, kw_only=True):
     held: Annotated[bool, Meta(description="Whether an operator must release it first.")]
     waiting_reason: Annotated[str | None, Meta(description="Why an approved one is not sent yet.")]
     status_reason: Annotated[str | None, Meta(description="Why it was rejected or failed.")]
-    created_at: Annotated[str, Meta(description="When it was asked for.")]
+    created_at: Annotated[str, Meta(description="When it was requested.")]
     approved_at: Annotated[str | None, Meta(description="When the last approval that it needs was given.")]
     submitted_at: Annotated[str | None, Meta(description="When it was first sent to the chain.")]
     settled_at: Annotated[str | None, Meta(description="When it was confirmed, rejected, cancelled, or had failed.")]
@@ -44,8 +44,8 @@ class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
     """A refund of an invoice. Nothing is sent before an operator has approved it."""
 
     id: Annotated[str, Meta(description="`RF-` and ten characters.")]
-    mode: Annotated[Literal["live", "test"], Meta(description="The mode of the key that asked for it.")]
-    status: Annotated[Status, Meta(description="Where it stands.")]
+    mode: Annotated[Literal["live", "test"], Meta(description="The mode of the API key that requested it.")]
+    status: Annotated[Status, Meta(description="The current status.")]
     invoice_id: Annotated[str | None, Meta(description="The invoice that it is for.")]
     deposit_id: Annotated[
         str | None,
@@ -65,7 +65,7 @@ class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
     held: Annotated[bool, Meta(description="Whether an operator must release it first.")]
     waiting_reason: Annotated[str | None, Meta(description="Why an approved one is not sent yet.")]
     status_reason: Annotated[str | None, Meta(description="Why it was rejected or failed.")]
-    created_at: Annotated[str, Meta(description="When it was asked for.")]
+    created_at: Annotated[str, Meta(description="When it was requested.")]
     approved_at: Annotated[str | None, Meta(description="When the last approval that it needs was given.")]
     submitted_at: Annotated[str | None, Meta(description="When it was first sent to the chain.")]
     settled_at: Annotated[str | None, Meta(description="When it was confirmed, rejected, cancelled, or had failed.")]

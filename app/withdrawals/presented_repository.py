@@ -1,4 +1,4 @@
-"""Payouts and refunds as merchants read them, each with its own columns and the transaction that counts.
+"""Payouts and refunds as merchants read them, each with its own columns and the txid to show.
 
 All statements here are SQL: no foreign key leads from a withdrawal to its payout or refund, and the modules of those
 are above this one.
@@ -126,12 +126,12 @@ def _presented(row: Row) -> PresentedWithdrawal:
 
 
 async def live_refunds_raw(invoice_id: str) -> int:
-    """What refunds of an invoice's own credit have locked or sent, in minor units."""
+    """The total that refunds of an invoice's own credit have locked or sent, in minor units."""
     return await _refunds_raw(invoice_id, *LIVE)
 
 
 async def confirmed_refunds_raw(invoice_id: str) -> int:
-    """What was refunded of an invoice's own credit, in minor units."""
+    """The total of the confirmed refunds of an invoice's own credit, in minor units."""
     return await _refunds_raw(invoice_id, Status.CONFIRMED)
 
 

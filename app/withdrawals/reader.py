@@ -1,4 +1,4 @@
-"""Payouts and refunds in their outside form. What a merchant reads is scoped to the merchant and the mode."""
+"""Payouts and refunds as the API shows them. Every read is scoped to the merchant and the mode."""
 
 from app.core.keyset import Page, Place
 from app.withdrawals import presented_repository as repository
@@ -7,18 +7,18 @@ from app.withdrawals.presented_repository import Filters
 
 
 class WithdrawalReader:
-    """Reads payouts and refunds in their outside form. One per process."""
+    """Reads payouts and refunds as the API shows them. One per process."""
 
     def __init__(self, presenter: WithdrawalPresenter) -> None:
         self._presenter = presenter
 
     async def payout(self, merchant_id: str, mode: str, payout_id: str) -> PayoutBody | None:
-        """One payout of a merchant, or None: another's looks like none."""
+        """One payout of a merchant, or None: also where it is another merchant's."""
         row = await repository.presented_of("payout", merchant_id, mode, payout_id)
         return None if row is None else self._presenter.payout(row)
 
     async def refund(self, merchant_id: str, mode: str, refund_id: str) -> RefundBody | None:
-        """One refund of a merchant, or None: another's looks like none."""
+        """One refund of a merchant, or None: also where it is another merchant's."""
         row = await repository.presented_of("refund", merchant_id, mode, refund_id)
         return None if row is None else self._presenter.refund(row)
 

@@ -55,7 +55,7 @@ class NewWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step of a withdrawal needs to know. `invoice` and `deposit` are what a refund is for."""
+    """The columns that a step of a withdrawal needs. `invoice` and `deposit` are what a refund is for."""
 
     id: str
     kind: Kind
@@ -97,7 +97,7 @@ class RequestedWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_edited(self) -> bool:
-        """Whether the row is not what its digest says."""
+        """Whether the row no longer matches its digest."""
         return self.digest != digest(self.intent)
 
 
@@ -118,7 +118,7 @@ class ToSign(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether the row is what its digest says."""
+        """Whether the row matches its digest: nobody has edited it."""
         intent = Intent(self.id, self.asset, self.network, self.amount_raw, self.destination, self.destination_memo)
         return digest(intent) == self.digest
 
@@ -176,7 +176,7 @@ async def progress(withdrawal_id: str) -> Progress | None:
 
 
 async def lock(withdrawal_id: str) -> Progress | None:
-    """Lock a withdrawal's row in the caller's transaction. It is the last lock that is taken."""
+    """Lock a withdrawal's row in the caller's transaction. It must be the last lock that the transaction takes."""
     database.in_transaction()
     return _progress(await database.fetch_one(f"{_PROGRESS} WHERE w.id = $1 FOR UPDATE OF w", withdrawal_id))
 

@@ -1,4 +1,5 @@
-"""A payout or refund that a merchant requests, by an API key or as a member: one transaction, and once for a replay."""
+"""Record a payout or refund that a merchant requests, by an API key or as a member: in one transaction, and only once
+for an idempotency key."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from app.withdrawals.repository import Kind, NewWithdrawal
 from app.withdrawals.service import WithdrawalService, announce
 
 Step = Callable[[], Awaitable[None]]
-"""Something that a payout or refund does in the transaction of its request."""
+"""A step of payouts or of refunds, inside the transaction of the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ class MerchantRequest:
 async def request(
     withdrawals: WithdrawalService, new: MerchantRequest, *, check: Step, insert: Step, now: datetime
 ) -> bytes:
-    """Lock amount and fee and record the request; its JSON, the very bytes that a replay gives.
+    """Lock amount and fee, record the request and return its JSON, the same bytes that a replay returns.
 
     `check` raises where the payout or refund may not be requested now; `insert` writes its own row. Both run in the
     transaction, with the ledger locked. Raises ReplayExists, DAILY_CAP_EXCEEDED, INSUFFICIENT_BALANCE too.

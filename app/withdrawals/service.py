@@ -21,7 +21,7 @@ from app.withdrawals.states import RELEASES_FUNDS, Status, check_transition
 
 
 class Returns(Protocol):
-    """What the return of a deposit ends: its review (deposits/reviews.py)."""
+    """Closes or reopens the review of a deposit when its return has ended (deposits/reviews.py)."""
 
     async def return_confirmed(self, deposit_id: str, refund_id: str, now: datetime) -> None:
         """The deposit has been sent back. The caller holds the invoice's lock and the transaction."""
@@ -49,11 +49,11 @@ class WithdrawalService:
         await ledger.post(bookings.lock(new.money), now)
 
     async def approve(self, withdrawal_id: str, now: datetime) -> None:
-        """Enough operators have approved (withdrawals/approvals.py, the only caller). Postgres counts again."""
+        """Mark as approved. Only withdrawals/approvals.py calls it; Postgres counts the approvals again."""
         await self._move(await _lock(withdrawal_id), Status.APPROVED, now)
 
     async def mark_submitted(self, withdrawal_id: str, now: datetime) -> bool:
-        """Its transaction was sent, or is about to be. False if that was known already."""
+        """Mark as submitted: its transaction was sent, or is about to be. False if it was marked already."""
         current = await _lock(withdrawal_id)
         if current.status in (Status.SUBMITTED, Status.CONFIRMED):
             return False
@@ -61,7 +61,7 @@ class WithdrawalService:
         return True
 
     async def confirm(self, withdrawal_id: str, now: datetime) -> bool:
-        """Its transaction is final: the money leaves the locked balance, the fee becomes the platform's.
+        """Confirm, when its transaction is final: the money leaves the locked balance, the fee becomes the platform's.
 
         A refund changes its invoice to `partially_refunded` or `refunded`; the return of a deposit closes its
         review. False if that was done already.
@@ -78,7 +78,7 @@ class WithdrawalService:
         return True
 
     async def fail(self, withdrawal_id: str, reason: str, now: datetime) -> bool:
-        """It can't be sent any more: its money is available again. `reason` is shown to the merchant.
+        """Mark as failed: it can't be sent any more, and its money is available again. The merchant reads `reason`.
 
         Only for a transaction that certainly has no effect: reverted, or its nonce used by another one that is
         final. False if that was done already.
@@ -105,7 +105,7 @@ class WithdrawalService:
         await self._lock_all(withdrawal_id)
 
     async def record_event(self, withdrawal_id: str, now: datetime) -> Body:
-        """Record the event of the status that it is in; its outside form."""
+        """Record the event of the withdrawal's status, and return its public form."""
         row = await presented(withdrawal_id)
         body = self._presenter.body(row)
         if row.merchant is not None:
@@ -140,7 +140,7 @@ class WithdrawalService:
 
 
 async def may_be_sent(withdrawal_id: str) -> bool:
-    """Whether a transaction that was signed for it may be sent: not once its money was released."""
+    """Whether a transaction that was signed for it may be sent: not after its money was released."""
     return await repository.status(withdrawal_id) not in RELEASES_FUNDS
 
 
@@ -151,7 +151,7 @@ async def announce(*invoice_ids: str) -> None:
 
 
 async def _lock(withdrawal_id: str) -> Progress:
-    """Lock a withdrawal's row; it is the last lock that is taken."""
+    """Lock a withdrawal's row, after every other lock. Raises LookupError."""
     locked = await repository.lock(withdrawal_id)
     if locked is None:
         raise LookupError(withdrawal_id)

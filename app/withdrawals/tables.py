@@ -1,4 +1,4 @@
-"""Money on its way out: what payouts and refunds share, the approvals, and what was sent to the chain."""
+"""Tables of outgoing payments: what payouts and refunds share, approvals, holds, and transactions sent to the chain."""
 
 from piccolo.columns import BigSerial, Varchar
 from piccolo.constraints import Check, Unique
@@ -74,7 +74,7 @@ class WithdrawalHold(Table, tablename="withdrawal_holds"):
 
 
 class Approval(Table, tablename="approvals"):
-    """One operator's approval of one withdrawal, of just these bytes. Rows are only ever added."""
+    """One operator's approval of one withdrawal with exactly this digest. Rows are only ever added."""
 
     id = BigSerial(primary_key=True)
     withdrawal = columns.reference(Withdrawal)
@@ -180,7 +180,7 @@ class HotWalletLook(Table, tablename="hot_wallet_looks"):
 
 
 class SweepCandidate(Table, tablename="sweep_candidates"):
-    """A deposit address that may hold enough of an asset to be swept. Gone once it was looked at and doesn't."""
+    """A deposit address that may hold enough of an asset to be swept. Deleted once it is swept or holds too little."""
 
     id = BigSerial(primary_key=True)
     network = columns.words(40)

@@ -46,7 +46,7 @@ async def test_a_refused_form_can_be_submitted_again(db: str) -> None:
     twin = asyncio.create_task(form_uses.begin(ONE, "SES-1"))
     await asyncio.sleep(0.1)
     assert not twin.done()
-    await form_uses.give_back(ONE)
+    await form_uses.release(ONE)
     assert await twin is None
 
 
@@ -59,7 +59,7 @@ async def test_the_claim_of_a_dead_process_is_never_taken_over(db: str, steady_c
 
 
 async def test_a_second_submission_waits_for_a_limited_time(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(form_uses, "TWIN_WAITS_S", 0.2)
+    monkeypatch.setattr(form_uses, "SECOND_WAITS_S", 0.2)
     assert await form_uses.begin(ONE, "SES-1") is None
     with pytest.raises(ApiError, match="still being carried out"):
         await form_uses.begin(ONE, "SES-1")

@@ -24,8 +24,8 @@ async def test_a_hash_matches_only_its_password(
     full_cost_hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passwords, "hasher", full_cost_hasher)
-    made = await passwords.hash_aside("correct horse 9")
+    made = await passwords.hash_in_thread("correct horse 9")
     assert made.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
-    assert await passwords.is_right_aside("correct horse 9", made)
-    assert not await passwords.is_right_aside("correct horse 8", made)
-    assert not await passwords.is_right_aside("c" * 100_000, made)
+    assert await passwords.is_right_in_thread("correct horse 9", made)
+    assert not await passwords.is_right_in_thread("correct horse 8", made)
+    assert not await passwords.is_right_in_thread("c" * 100_000, made)

@@ -46,7 +46,7 @@ async def test_tries_that_did_not_fail_are_given_back() -> None:
     counted = Throttle(b"k" * 32)
     for _ in range(50):
         await counted.take([(FIVE, "mara")], clock.now())
-        await counted.give_back([(FIVE, "mara")], clock.now())
+        await counted.release([(FIVE, "mara")], clock.now())
     assert await take([(FIVE, "mara")])
 
 

@@ -236,7 +236,7 @@ async def test_every_page_is_in_order_at_both_widths_and_in_both_schemes(shop: S
     await page.get_by_role("button", name="Rotate key").click()
     await check_page(page, "key-secret")
     await page.goto(shop.url(places["member-secrets"]))
-    await page.get_by_role("button", name="Rotate what is ticked").click()
+    await page.get_by_role("button", name="Rotate selected secrets").click()
     await check_page(page, "member-rotated")
     for name, place in {"keys": "keys", "webhooks": "webhooks", "events": "events"}.items():
         await page.goto(shop.url(place, mode="live"))

@@ -103,7 +103,7 @@ async def test_rotation_shows_a_new_secret_and_the_old_one_works_during_the_grac
 
     new = secret_in(answer.text)
     assert new != old
-    assert "The old secret holds until" in answer.text
+    assert "The old secret is valid until" in answer.text
     assert (await call_api(app, old)).status_code == (await call_api(app, new)).status_code == 200
     clock.shift(timedelta(hours=2))
     assert (await call_api(app, old)).status_code == 401

@@ -23,15 +23,15 @@ async def test_a_finding_is_fixed_by_one_click(app: Edge, office: Office) -> Non
     await call_api(app, key.full, "203.0.113.9")
     page = await owner.see("security")
     assert "integration works from every address" in page
-    assert "Allow 203.0.113.9 alone" in page
+    assert "Allow only 203.0.113.9" in page
 
     shown = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
 
-    assert "works from that address alone" in shown
+    assert "works from that address only" in shown
     assert "integration works from every address" not in shown
     assert (await call_api(app, key.full, "198.51.100.1")).status_code == 403
     again = await owner.do("security/remedy", {"finding": f"no_allowlist:{key.id}"})
-    assert "put right already" in again
+    assert "That was done already" in again
 
 
 async def test_a_click_without_a_fresh_code_requests_one_and_names_the_action(office: Office) -> None:
@@ -88,7 +88,7 @@ async def test_the_terms_of_invoices_are_changed_by_allowed_roles_only(office: O
     owner, viewer = await office.new_member("owner"), await office.new_member("viewer")
     assert not await settings.accepts_parts(office.merchant_id)
     reply = {"fee_payer": "customer", "accept_parts": "yes"}
-    assert "It holds from the next invoice on" in await owner.do("settings", reply)
+    assert "It applies from the next invoice on" in await owner.do("settings", reply)
     assert await settings.fee_payer(office.merchant_id) == "customer"
     assert await settings.accepts_parts(office.merchant_id)
     assert (await terms_of(office.merchant_id, "test")).accept_parts

@@ -19,7 +19,7 @@ NOBODY = ("--operator", "nobody@example.test", "--password", PASSWORD, "--code",
         (("approvals", "approve", "PO-0000000000"), "there is no PO-0000000000"),
         (("approvals", "reject", "PO-0000000000", "--reason", "a test"), "there is no PO-0000000000"),
         (("holds", "release", "1", "--reason", "a test"), "there is no open hold 1"),
-        (("reviews", "close", "DEP-0000000000", "--reason", "a test"), "there is no case of DEP-0000000000"),
+        (("reviews", "close", "DEP-0000000000", "--reason", "a test"), "there is no review of DEP-0000000000"),
     ],
     ids=lambda value: value[1] if isinstance(value, tuple) else None,
 )

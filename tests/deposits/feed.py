@@ -86,7 +86,7 @@ class Feed:
         del self.blocks[fork:]
         self.now += BLOCK_TIME
         async with database.transaction():
-            await self.services.reversals.unsee(NETWORK, fork, self.now)
+            await self.services.reversals.reverse_above(NETWORK, fork, self.now)
         await self.tick()
 
     async def find(self, position: int) -> None:

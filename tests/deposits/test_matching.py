@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.deposits.matching import Came, Candidate, Match, Verdict, match, overshoots, payment
+from app.deposits.matching import Candidate, Match, TimelyDeposit, Verdict, match, overshoots, payment
 from app.invoices.states import Status
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -24,12 +24,12 @@ def in_parts(received_raw: int = 0, status: Status = Status.AWAITING_DEPOSIT) ->
     return replace(invoice("A", status, ASKED_RAW), accept_parts=True, received_raw=received_raw)
 
 
-def came(*amounts_raw: int) -> list[Came]:
+def came(*amounts_raw: int) -> list[TimelyDeposit]:
     """Deposits of these amounts, in order; less than 1 % of ASKED_RAW is dust."""
-    return [Came(str(n), amount_raw, amount_raw * 100 < ASKED_RAW) for n, amount_raw in enumerate(amounts_raw)]
+    return [TimelyDeposit(str(n), amount_raw, amount_raw * 100 < ASKED_RAW) for n, amount_raw in enumerate(amounts_raw)]
 
 
-def raw(deposits: Sequence[Came]) -> list[int]:
+def raw(deposits: Sequence[TimelyDeposit]) -> list[int]:
     return [deposit.amount_raw for deposit in deposits]
 
 

@@ -232,7 +232,7 @@ async def test_another_transfer_at_the_index_of_a_removed_one_is_recorded(
 
     await current(1_000_000, 10_000_001)
     async with database.transaction():
-        await services.reversals.unsee(NETWORK, 10_000_000, clock.now())
+        await services.reversals.reverse_above(NETWORK, 10_000_000, clock.now())
     await current(2_000_000, 10_000_002)
     assert [(d.amount_raw, d.status) for d in (await reread(services, new)).deposits] == [
         ("1000000", "orphaned"),

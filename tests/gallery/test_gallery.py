@@ -148,7 +148,7 @@ def test_a_form_shows_what_was_sent_but_no_code(browser: Browser, gallery: str) 
     with opened(browser, gallery + "/gallery/forms") as page:
         expect(page.get_by_label("Name", exact=True)).to_have_value("Shop server")
         expect(page.get_by_label("Read invoices")).to_be_checked()
-        expect(page.get_by_label("Ask for payouts")).not_to_be_checked()
+        expect(page.get_by_label("Request payouts")).not_to_be_checked()
         expect(page.get_by_label("The merchant")).to_be_checked()
         code = page.get_by_label("Code from your authenticator")
         expect(code).to_have_value("")

@@ -87,7 +87,7 @@ async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Br
             await check_page(page, name, axe)
 
     await page.goto(f"{base}/sign-up?next=/account/security")
-    await press(page, "Make an account")
+    await press(page, "Create an account")
     await page.get_by_role("heading", name="There is a problem").wait_for()
     await seen("sign-up-refused")
     await page.goto(f"{base}/sign-up?next=/account/security")
@@ -95,7 +95,7 @@ async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Br
     await page.get_by_label("Your name").fill("Nina New")
     await page.get_by_label("E-mail address").fill(EMAIL)
     await page.get_by_label("Password").fill(PASSWORD)
-    await press(page, "Make an account")
+    await press(page, "Create an account")
     await page.wait_for_url("**/sign-up/sent")
     await seen("sign-up-sent")
 

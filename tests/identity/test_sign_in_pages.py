@@ -139,8 +139,8 @@ async def test_unknown_addresses_cost_the_same_work(
             return super().verify(hash, password)
 
     monkeypatch.setattr(passwords, "hasher", Counting())
-    passwords.nobodys_hash.cache_clear()  # computed anew, at full cost, before anybody signs in
-    passwords.nobodys_hash()
+    passwords.dummy_hash.cache_clear()  # computed anew, at full cost, before anybody signs in
+    passwords.dummy_hash()
     for number, email in enumerate((account.email, "nobody@example.test"), start=1):
         with work() as done:
             assert (await browser().send("/sign-in", email=email, password="not the password")).status_code == 422
@@ -148,7 +148,7 @@ async def test_unknown_addresses_cost_the_same_work(
         assert len(compared) == number
     assert costs[0] == costs[1]
     assert full_cost_hasher.hash("any").split("$")[:4] == compared[1].split("$")[:4]
-    passwords.nobodys_hash.cache_clear()
+    passwords.dummy_hash.cache_clear()
 
 
 async def test_a_recovery_code_works_once_and_its_owner_gets_a_letter(browser: Browsers, settings: Settings) -> None:

@@ -216,7 +216,7 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
     )
     (application,) = await applications.waiting()
     drift_run, clean_run = await _runs()
-    await wallet_snapshot.note(
+    await wallet_snapshot.record(
         NETWORK,
         {"USDT": 17, "ETH": 2 * 10**18},
         {"USDT": 17, "ETH": 19 * 10**17},
@@ -289,7 +289,7 @@ async def _runs() -> tuple[int, int]:
         )
     for is_drift, message in (
         (True, "the chain holds 17 minor units less than the ledgers owe, at block 812 (0x" + 32 * "ab" + ")"),
-        (False, "the chain could not be asked: the node is away"),
+        (False, "the chain could not be read: the node is away"),
     ):
         await database.execute(
             """

@@ -229,7 +229,7 @@ async def test_a_run_is_requested_once_and_served(services: Services, driver: An
     assert await services.reconciliation.run_requested(clock.now()) == again
     done = await runs.run(again)
     assert done is not None
-    assert (done.is_over, done.cause, done.progress) == (True, "operator", "asking ethereum:test")
+    assert (done.is_over, done.cause, done.progress) == (True, "operator", "comparing with ethereum:test")
     assert await services.reconciliation.run_requested(clock.now()) is None
     assert (await last_entry())[1:3] == ("reconciliation.requested", f"run {again}")
 

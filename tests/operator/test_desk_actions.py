@@ -101,7 +101,7 @@ async def test_the_requester_is_offered_no_approval_and_is_refused_one(served: S
     account, browser, _, other_browser = await operators(served)
     requested = await payout(served.services, await served.merchant(), requested_by=f"account:{account.id}")
     page = await browser.get(f"/desk/approvals/{requested.id}")
-    assert "You have asked for it yourself" in page.text
+    assert "You have requested it yourself" in page.text
     assert 'id="approve"' not in page.text
     borrowed = hidden(await other_browser.get(f"/desk/approvals/{requested.id}"))
     own = hidden(await browser.get(f"/desk/approvals/{requested.id}/reject"))
@@ -109,7 +109,7 @@ async def test_the_requester_is_offered_no_approval_and_is_refused_one(served: S
         f"/desk/approvals/{requested.id}/approve",
         {**borrowed, **own, "digest": borrowed["digest"], "code": account.code()},
     )
-    assert "asked for it yourself" in errors(answer)
+    assert "requested it yourself" in errors(answer)
     assert await status(requested.id) == "pending_approval"
 
 
@@ -142,7 +142,7 @@ async def test_a_conflict_of_interest_and_a_suspended_merchant_are_explained(ser
     key = await api_key(served.services.settings.api_key_peppers, merchant_id=merchant_id, seen_by=account.id)
     by_key = await payout(served.services, merchant_id, requested_by=f"api_key:{key.id}")
     page = (await browser.get(f"/desk/approvals/{by_key.id}")).text
-    assert "It was asked for with an API key whose secret you have seen: another operator must decide." in page
+    assert "It was requested with an API key whose secret you have seen: another operator must decide." in page
     assert 'id="approve"' not in page
     assert "You know its key" in (await browser.get("/desk/approvals")).text
     assert 'id="approve"' in (await other_browser.get(f"/desk/approvals/{by_key.id}")).text
@@ -240,7 +240,7 @@ async def test_a_review_is_credited_returned_or_closed(served: Served, driver: A
     )
     refund_id = words.split()[0]
     page = (await browser.get(f"/desk/approvals/{refund_id}")).text
-    assert "You have asked for it yourself" in page
+    assert "You have requested it yourself" in page
     await message_after(other_browser, await approve_by_form(other_browser, refund_id, other.code()))
     assert await status(refund_id) == "approved"
 
@@ -262,7 +262,7 @@ async def test_holds_are_released_with_a_reason(served: Served) -> None:
     words = await message_after(
         browser, await browser.send(f"/desk/holds/withdrawals/{again.id}", reason="it was raised")
     )
-    assert words == f"The signer looks at {again.id} again."
+    assert words == f"The signer checks {again.id} again."
     async with database.transaction():
         await holds.place(ChainId(owner=merchant_id, network=NETWORK, asset="USDT"), "a reorganisation", clock.now())
     (hold,) = await holds.open_holds()
@@ -336,7 +336,7 @@ async def test_a_switch_pauses_and_resumes(served: Served) -> None:
         browser, await browser.send(page, reason="an incident"), "/desk/switches"
     )
     assert "paused already" in errors(await browser.post(page, stale | {"reason": "me too"}))
-    assert "taken again" in await message_after(browser, await browser.send(page, reason="over"), "/desk/switches")
+    assert "accepted again" in await message_after(browser, await browser.send(page, reason="over"), "/desk/switches")
     assert (await browser.get("/desk/switches")).text.count("an incident") == 1  # in what was turned before
 
 
@@ -367,9 +367,10 @@ async def test_a_run_is_requested_and_its_page_shows_its_progress(served: Served
     assert "Waiting." in waiting.text
     assert 'http-equiv="refresh"' in waiting.text
     await database.execute(
-        "UPDATE reconciliation_runs SET status = 'running', progress = 'asking ethereum:test' WHERE id = $1", run_id
+        "UPDATE reconciliation_runs SET status = 'running', progress = 'comparing with ethereum:test' WHERE id = $1",
+        run_id,
     )
-    assert "Asking ethereum:test" in (await browser.get(page)).text
+    assert "Comparing with ethereum:test" in (await browser.get(page)).text
     await database.execute("UPDATE reconciliation_runs SET status = 'requested' WHERE id = $1", run_id)
     assert await served.services.reconciliation.run_requested(clock.now()) == run_id
     done = await browser.get(page)

@@ -324,8 +324,8 @@ async def test_networks_are_read_without_a_request_to_a_node(
     await watcher.tick()
     await invoice(services, await terms(service_fee_bps=0))
     now = clock.now()
-    await wallet_snapshot.note(NETWORK, {"USDT": 7, "ETH": 9}, {"USDT": 5, "ETH": 9}, {"ETH": 3}, now)
-    await wallet_snapshot.note(
+    await wallet_snapshot.record(NETWORK, {"USDT": 7, "ETH": 9}, {"USDT": 5, "ETH": 9}, {"ETH": 3}, now)
+    await wallet_snapshot.record(
         NETWORK, {"USDT": 7, "ETH": 9}, {"USDT": 5, "ETH": 9}, {"ETH": 3}, now + timedelta(seconds=1)
     )
     requested = await payout(services, merchant_id)
@@ -336,7 +336,7 @@ async def test_networks_are_read_without_a_request_to_a_node(
     (state,) = await networks.states(services.networks, clock.now())
     assert state.coverage is not None
     assert (state.coverage.lag_blocks, state.halted_reason) == (0, None)
-    assert (state.pool.lent, state.pool.made >= 1, state.pool.cap) == (1, True, 10_000)
+    assert (state.pool.leased, state.pool.created >= 1, state.pool.cap) == (1, True, 10_000)
     assert [(hot.asset, hot.held_raw, hot.free_raw, hot.gas_left_raw, hot.looked_at) for hot in state.hot] == [
         ("ETH", 9, 9, 3, now),
         ("USDT", 7, 5, None, now),  # a second check without changes writes no row
@@ -344,7 +344,7 @@ async def test_networks_are_read_without_a_request_to_a_node(
     assert (state.on_the_way, state.stuck) == (1, 1)
     (waiting,) = await networks.on_the_way(NETWORK)
     assert (waiting.id, waiting.waiting_reason) == (requested.id, "the hot wallet holds too little USDT")
-    await wallet_snapshot.note(NETWORK, {"USDT": 8}, {"USDT": 5}, {}, now + timedelta(seconds=2))
+    await wallet_snapshot.record(NETWORK, {"USDT": 8}, {"USDT": 5}, {}, now + timedelta(seconds=2))
     (state,) = await networks.states(services.networks, clock.now())
     assert state.hot[1].held_raw == 8
 

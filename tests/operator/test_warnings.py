@@ -95,7 +95,7 @@ SIMILAR = SimilarWithdrawal(id="PO-2", amount_raw=10, asset="USDT", destination=
     ("changes", "tone", "words"),
     [
         ({"intact": False}, "critical", "not what was requested"),
-        ({"approvals": (approval(fits=False),)}, "critical", "approval is of something else"),
+        ({"approvals": (approval(fits=False),)}, "critical", "approval has another digest"),
         ({"held": True}, "caution", "On hold"),
         ({"destination_history": history(confirmed=0)}, "caution", "First payment"),
         ({"destination_history": history(rejected=1)}, "caution", "Rejected before"),
@@ -153,9 +153,9 @@ def test_why_an_operator_can_not_approve(changes: dict[str, Any], words: str) ->
 
 def test_a_conflict_of_interest_is_explained() -> None:
     assert {conflict: why_not(details(), "ACC-1", conflict) for conflict in REASONS} == {
-        "asked": "You have asked for it yourself: another operator must decide.",
-        "holds_key": "It was asked for with an API key whose secret you have seen: another operator must decide.",
-        "member": "You belong to the merchant, or did when it was asked for: another operator must decide.",
+        "asked": "You have requested it yourself: another operator must decide.",
+        "holds_key": "It was requested with an API key whose secret you have seen: another operator must decide.",
+        "member": "You belong to the merchant, or did when it was requested: another operator must decide.",
     }
 
 

@@ -56,7 +56,7 @@ async def lose_a_review(world: World) -> str:
     deposit = await database.fetch_value("SELECT deposit FROM reviews ORDER BY deposit LIMIT 1")
     await as_superuser(f"DELETE FROM reviews WHERE deposit = '{deposit}'")
     verdict = await database.fetch_value("SELECT verdict FROM deposits WHERE id = $1", deposit)
-    return f"deposits: {deposit}: is {verdict}, and nobody has its case"
+    return f"deposits: {deposit}: is {verdict}, and has no review"
 
 
 async def call_a_payment_exact_that_is_in_suspense(world: World) -> str:
@@ -133,7 +133,7 @@ async def write_a_secret_down(world: World) -> str:
         clock.now(),
         f'{{"key": "sspay_sec_live_abc123_{"Z" * 43}"}}',
     )
-    return "secrets: audit_entries: a secret stands in clear"
+    return "secrets: audit_entries: a secret is stored in clear text"
 
 
 async def pay_twice(world: World) -> str:

@@ -12,7 +12,7 @@ from app.networks.config import NodeUrl
 from app.networks.evm.sending import EvmSender
 from app.networks.port import Draft, NotATransfer, Signed
 from app.sandbox.anvil import Anvil
-from app.signer.signing import StrangerInWallet
+from app.signer.signing import UnknownTransaction
 from app.withdrawals.approvals import ApprovalRefused
 from tests.factories.merchants import join
 from tests.factories.operators import PASSWORD, Operator, operator
@@ -94,7 +94,7 @@ async def test_a_payout_that_the_chain_has_paid_is_confirmed_and_the_signer_cont
     before, gas_before = await setup.balance(), await setup.treasury_raw("ETH")
     requested = await setup.approved("12.00")
     txid = await sent_before_the_restore(setup, requested.destination, 12_000_000)
-    with pytest.raises(StrangerInWallet):
+    with pytest.raises(UnknownTransaction):
         await setup.signer.tick()
     # when an operator attaches it once it is final,
     assert await refusal(setup, requested.id, txid) == "it has 1 of 3 confirmations: wait"
@@ -132,7 +132,7 @@ async def test_several_are_attached_in_any_order_and_the_signer_waits_for_the_la
     second_txid = await sent_before_the_restore(setup, second.destination, 2 * 10**17, "ETH", nonce=1)
     await setup.confirm_blocks()
     await adopt(setup, second.id, second_txid)
-    with pytest.raises(StrangerInWallet):
+    with pytest.raises(UnknownTransaction):
         await setup.signer.tick()
     await adopt(setup, first.id, first_txid)
     await setup.rounds(2, blocks=1)
@@ -160,7 +160,7 @@ async def test_other_transactions_are_not_attached(setup: SignerUnderTest, other
     to = requested.destination
     wrong = {
         await sent_before_the_restore(setup, to, 12_000_001): "it sends 12000001 minor units of USDT",
-        await sent_before_the_restore(setup, new_address(), 12_000_000, nonce=1): "not what was asked",
+        await sent_before_the_restore(setup, new_address(), 12_000_000, nonce=1): "not what was requested",
         await sent_before_the_restore(setup, to, 12_000_000, "ETH", nonce=2): "it sends 12000000 minor units of ETH",
         "0x" + 64 * "a": "has no such transaction in a block",
         "12": "has no such transaction in a block",

@@ -10,7 +10,7 @@ import pytest
 
 from app.core import clock, database
 from app.signer import nonces_repository, signing
-from app.signer.signing import StrangerInWallet
+from app.signer.signing import UnknownTransaction
 from app.signer.wallet import NotOurs
 from app.withdrawals.digest import Intent, digest
 from tests.factories.merchants import join
@@ -293,7 +293,7 @@ async def test_a_chain_that_is_ahead_of_the_books_stops_the_signer(
     await setup.until_confirmed(requested.id)
     again = await setup.approved("5.00")
     await as_superuser("UPDATE wallet_nonces SET next_nonce = 0")
-    with pytest.raises(StrangerInWallet, match="adopt-nonce"):
+    with pytest.raises(UnknownTransaction, match="adopt-nonce"):
         await setup.signer.tick()
     assert await setup.transactions(again.id) == []
     # Until an operator has attached or skipped each transaction.

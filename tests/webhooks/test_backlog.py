@@ -73,8 +73,8 @@ async def test_the_next_event_is_not_slowed_and_a_claim_reads_few_rows(
     plans = [
         ("lock", claims_repository._LOCK_WORKING, (clock.now(), 64)),
         ("free", claims_repository._FREE_EXPIRED, ([endpoint.id], clock.now())),
-        ("take", claims_repository._TAKE, ([endpoint.id], clock.now(), lease, 4, 20)),
-        ("move on", claims_repository._MOVE_ON, ([endpoint.id], clock.now(), 4)),
+        ("take", claims_repository._CLAIM, ([endpoint.id], clock.now(), lease, 4, 20)),
+        ("move on", claims_repository._SET_NEXT_DUE, ([endpoint.id], clock.now(), 4)),
     ]
     for name, sql, args in plans:
         plan = await database.fetch_value(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", *args)

@@ -1,4 +1,4 @@
-"""Check for each asset that the sum of all ledgers is what came in less what went out (I7, first half)."""
+"""Check for each asset that the sum of all ledgers is all that was received less all that was sent (I7, first half)."""
 
 from app.reconciliation.findings import Finding, Result
 from app.reconciliation.snapshot import rows
@@ -9,7 +9,7 @@ CHECK = "conservation"
 async def check() -> Result:
     """Compare sums of the ledgers with sums of deposits, withdrawals, top-ups and network fees.
 
-    Reads the database alone; checks/holdings.py compares it with the chain.
+    Reads only the database; checks/holdings.py compares it with the chain.
     """
     sums = await rows(
         """

@@ -83,11 +83,11 @@ async def check() -> Result:
 async def _misplaced() -> list[Finding]:
     """Find deposits that are booked in a ledger that contradicts their verdict. Each transaction leaves both in step.
 
-    Dust and parts are never credited (a credited part is `exact`), and a deposit for manual review has a case.
+    Dust and parts are never credited (a credited part is `exact`), and a deposit for manual review has a review.
     """
     found = await rows(
         """
-        SELECT d.id, d.verdict, d.status, d.network, d.asset, d.amount_raw, r.status AS case_status
+        SELECT d.id, d.verdict, d.status, d.network, d.asset, d.amount_raw, r.status AS review_status
         FROM deposits d LEFT JOIN reviews r ON r.deposit = d.id
         WHERE (d.verdict IN ('dust', 'part') AND d.status = 'credited')
             OR (d.verdict = 'dust' AND r.status IN ('open', 'returning'))
@@ -104,9 +104,9 @@ async def _misplaced() -> list[Finding]:
         elif row["verdict"] == "exact":
             problem = "is exact, and in suspense"
         elif row["verdict"] == "dust":
-            problem = f"is dust, and its case is {row['case_status']}"
+            problem = f"is dust, and its review is {row['review_status']}"
         else:
-            problem = f"is {row['verdict']}, and nobody has its case"
+            problem = f"is {row['verdict']}, and has no review"
         figures = {"amount_raw": str(row["amount_raw"]), "asset": row["asset"], "network": row["network"]}
         findings.append(Finding(CHECK, row["id"], problem, figures))
     return findings

@@ -27,7 +27,7 @@ async def _verify(head: Head, *, full: bool) -> tuple[Verification, int]:
     anchors = await checkpoints_repository.anchors(head.ledger, last_only=not full)
     verification = await verify_anchored(head, anchors, full=full)
     if verification.fault is not None and not full:
-        # Once more from the beginning, held against everything signed, to name where it begins.
+        # Again from the beginning, compared with every signed state, to name the first wrong entry.
         every = await checkpoints_repository.anchors(head.ledger, last_only=False)
         verification = await verify_anchored(head, every, full=True)
         return verification, verification.seq
@@ -62,7 +62,7 @@ async def _checkpoint_findings(keys: CheckpointKeys, *, full: bool) -> list[Find
             anchored = newer is not None and newer.previous == checkpoint.hash
             problem = None
             if newer is not None and (not anchored or newer.number != checkpoint.number + 1):
-                problem = f"checkpoint {newer.number} does not follow on it: one was changed or taken out"
+                problem = f"checkpoint {newer.number} does not follow on it: one was changed or removed"
             else:
                 known = {**published, **trusted} if anchored else trusted
                 leaves = await checkpoints_repository.leaves_of(checkpoint.number)

@@ -7,7 +7,7 @@ are known exactly, and are counted:
              + deposits up to the block that are not booked yet
              - deposits booked that are above it (an invoice may ask for fewer confirmations)
              + and - the same with top-ups of the hot wallet
-             - withdrawals sent up to the block and not booked yet (what is under way is asked of the chain)
+             - withdrawals sent up to the block and not booked yet (the chain says which are)
              + withdrawals booked that are above it, or under way again after a deep reorganisation
              - and + the same with the gas of all our transactions, in the network's coin
 
@@ -130,7 +130,7 @@ async def read_books(network: NetworkConfig, block: NamedBlock, now: datetime, *
 
 
 def _received(received: Sequence[Row]) -> dict[str, int]:
-    """By asset: what was received and is not posted, less what is posted and was not received up to the block."""
+    """By asset: amounts received and not posted, less amounts posted and not received up to the block."""
     in_flight: defaultdict[str, int] = defaultdict(int)
     for row in received:
         in_flight[row["asset"]] += row["unbooked"] - row["above"]
@@ -164,7 +164,7 @@ async def _settled_at(network: NetworkConfig, height: int) -> Sequence[Row]:
     )
 
 
-async def ask_chain(chain: Chain, books: Books) -> Result:
+async def compare_with_chain(chain: Chain, books: Books) -> Result:
     """Compare the ledgers with the chain at the block. Calls a node: not in a transaction. Raises NetworkError."""
     block, network = books.block, books.network
     await _check_still_there(chain, block)

@@ -42,5 +42,5 @@ async def check(since: datetime | None) -> Result:
         searched += row["searched"]
         if row["hits"]:
             figures = {"rows": row["hits"], "first_id": row["found"]}
-            findings.append(Finding(CHECK, table, "a secret stands in clear: rotate it", figures))
+            findings.append(Finding(CHECK, table, "a secret is stored in clear text: rotate it", figures))
     return Result(CHECK, {"rows": searched}, findings)

@@ -31,7 +31,7 @@ class Claim:
 
 
 async def check() -> Result:
-    """Compare each withdrawal with its ledger entries and its transactions' rows. Reads the database alone.
+    """Compare each withdrawal with its ledger entries and its transactions' rows. Reads only the database.
 
     A confirmed one whose transaction was removed by a deep reorganisation is no drift: it is pending again, which
     has its own alert, and checks/holdings.py counts it as money in flight.
@@ -108,7 +108,7 @@ async def claims(network: str, since: datetime | None) -> list[Claim]:
     return [Claim(*row) for row in found]
 
 
-async def ask_chain(chain: Chain, claimed: Sequence[Claim]) -> list[Finding]:
+async def compare_with_chain(chain: Chain, claimed: Sequence[Claim]) -> list[Finding]:
     """Compare each transaction with the chain. Calls a node: not in a transaction. Raises NetworkError."""
     settled = await chain.settlements([claim.txid for claim in claimed])
     by_transfer: defaultdict[str, int] = defaultdict(int)
@@ -154,5 +154,5 @@ def _problem(row: Row) -> str:
     if row["confirmed"] != 1:
         return "was paid more than once"
     if not row["same"] or row["sent_raw"] != row["amount_raw"]:
-        return "was paid otherwise than it asks for"
-    return "is confirmed, and the books do not say so"
+        return "was not paid as requested"
+    return "is confirmed, and not booked so"

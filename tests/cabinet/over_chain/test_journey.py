@@ -113,7 +113,7 @@ async def test_from_application_to_paid_invoice_and_payout(
     await page.reload()
     await page.get_by_role("heading", name="25.00 USDT Paid").wait_for()
     history = page.locator(".timeline")
-    for fact in ("Made in the cabinet", "Transfer seen on chain", "Invoice credited", "Paid"):
+    for fact in ("Created in the cabinet", "Transfer seen on chain", "Invoice credited", "Paid"):
         await history.get_by_text(fact, exact=True).wait_for()
     await seen("invoice-paid")
 
@@ -130,7 +130,7 @@ async def test_from_application_to_paid_invoice_and_payout(
     await press(page, "Continue")
     await page.get_by_role("heading", name="Check the payout").wait_for()
     await seen("payout-review")
-    await press(page, "Ask for the payout")
+    await press(page, "Request payout")
     await page.get_by_role("heading", name="10.00 USDT Awaiting approval").wait_for()
     await seen("payout")
     *_, merchant_id, mode, _, payout_id = page.url.split("/")

@@ -162,8 +162,8 @@ async def test_the_timeline_of_an_invoice_has_every_fact(
 ) -> None:
     await sequencer.number_events(fan_out_with(settings.data_keys))
     page = (await (await owner(world, browser)).get(f"{world.base}/invoices/{world.paid_invoice.id}")).text
-    expected = ["Invoice made", "Transfer seen on chain", "Invoice credited", "Paid", "Locked for a refund"]
+    expected = ["Invoice created", "Transfer seen on chain", "Invoice credited", "Paid", "Locked for a refund"]
     expected += ["Refund requested", "Webhook not delivered yet"]
     for words in expected:
         assert words in page
-    assert page.index("Invoice made") < page.index("Transfer seen on chain") < page.index("Refund requested")
+    assert page.index("Invoice created") < page.index("Transfer seen on chain") < page.index("Refund requested")

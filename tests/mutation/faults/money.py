@@ -5,8 +5,8 @@ from tests.mutation.table import Fault
 INVOICES = (
     Fault(
         "app/invoices/pricing.py",
-        "fee_raw = -(-came_raw * fee_bps // BPS)",
-        "fee_raw = int(came_raw * fee_bps / BPS + 0.5)",
+        "fee_raw = -(-deposit_raw * fee_bps // BPS)",
+        "fee_raw = int(deposit_raw * fee_bps / BPS + 0.5)",
         "amounts above 2^53 lose their last digits",
         ("test_architecture.py::test_money_code_holds_no_float",),
     ),
@@ -186,8 +186,8 @@ DEPOSITS = (
     ),
     Fault(
         "app/deposits/service.py",
-        "came_raw, invoice.pay_in_raw, invoice.service_fee_raw",
-        "came_raw, invoice.pay_in_raw, 0",
+        "amount_raw, invoice.pay_in_raw, invoice.service_fee_raw",
+        "amount_raw, invoice.pay_in_raw, 0",
         "no service fee is earned",
         ("deposits/test_payment.py::test_the_exact_amount_confirms_and_pays",),
     ),

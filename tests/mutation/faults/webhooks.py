@@ -112,7 +112,7 @@ SCHEDULE = (
     ),
     Fault(
         "app/webhooks/schedule.py",
-        "max(delay_s, asked_s)",
+        "max(delay_s, at_least_s)",
         "delay_s",
         "the Retry-After of a receiver is ignored",
         ("webhooks/test_schedule.py::test_never_sooner_than_asked_and_never_much_later_than_a_day",),
@@ -136,8 +136,8 @@ SCHEDULE = (
 PAUSING = (
     Fault(
         "app/cabinet/webhooks.py",
-        "lambda: keep.enable(endpoint_id)",
-        "lambda: keep.pause(endpoint_id)",
+        "lambda: endpoints.enable(endpoint_id)",
+        "lambda: endpoints.pause(endpoint_id)",
         "a paused endpoint can't be enabled again",
         ("cabinet/test_webhooks.py::test_a_paused_endpoint_is_shown_everywhere_and_gets_waiting_events_in_order",),
     ),
