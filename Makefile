@@ -71,7 +71,7 @@ check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract,
 
 screens: .venv/.stamp node_modules/.stamp chromium ## Take pictures of every page into var/screens
 	$(BIN)/python -m tests.screens
-	$(BIN)/python -m pytest -q tests/gallery tests/identity tests/cabinet tests/operator \
+	TAKE_SCREENS=1 $(BIN)/python -m pytest -q tests/gallery tests/identity tests/cabinet tests/operator \
 		-k "every_page or test_journey"
 
 lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.json

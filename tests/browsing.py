@@ -1,5 +1,6 @@
 """Pages in Chromium, for tests and screenshots: opening a page, and finding its errors."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,14 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 SCREENS = ROOT / "var" / "screens"
 """Where pictures of pages are left for people."""
 
-AXE_RUN = "axe.run(document, {resultTypes: ['violations']})"
+TAKE_SCREENS = bool(os.environ.get("TAKE_SCREENS"))
+"""Whether tests take them: `make screens` sets it. A picture of a page costs as much as all its checks."""
+
+AXE_RUN = {
+    "light": "axe.run(document, {resultTypes: ['violations']})",
+    "dark": "axe.run(document, {resultTypes: ['violations'], runOnly: ['color-contrast', 'link-in-text-block']})",
+}
+"""What axe runs in each scheme. The schemes differ in colours alone, so the dark one is checked for these."""
 
 
 @contextmanager
@@ -39,8 +47,8 @@ def overflow_px(page: Page) -> int:
     return wider
 
 
-def violations(page: Page) -> list[tuple[str, list[str]]]:
+def violations(page: Page, scheme: str = "light") -> list[tuple[str, list[str]]]:
     """The findings of axe-core: each broken rule, and where. The page's context needs `bypass_csp=True`."""
     page.add_script_tag(content=AXE.read_text())
-    found = page.evaluate(AXE_RUN)
+    found = page.evaluate(AXE_RUN[scheme])
     return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]]

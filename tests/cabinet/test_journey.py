@@ -21,13 +21,13 @@ from app.merchants import service as merchants
 from app.merchants.members import member
 from app.merchants.roles import Role
 from app.webhooks import pausing
-from tests.cabinet.page_checks import check_page
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
 from tests.factories.api_keys import api_key
 from tests.factories.merchants import merchant
 from tests.factories.webhooks import make_endpoint
 from tests.identity.browsing import PASSWORD, an_account, letters
+from tests.page_checks import check_page
 from tests.webhooks.receiving import Receiver, dispatching, receiving, response
 from tests.webhooks.test_delivery import happen, until_settled
 
@@ -215,7 +215,7 @@ async def test_the_preview_of_the_payment_page_follows_the_choices(shop: Shop) -
     await page.get_by_label("Our colour").fill("#ffee00")
     await expect(page.get_by_text("darkened from yours")).to_be_visible()
     await expect(preview.locator(".preview__button")).not_to_have_css("background-color", petrol)
-    await check_page(page, "branding-chosen")
+    await check_page(page, "cabinet-branding-chosen")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Saved. Customers see it from now on.")).to_be_visible()
     await expect(page.get_by_text("#ffee00")).to_be_visible()
@@ -228,19 +228,19 @@ async def test_every_page_is_in_order_at_both_widths_and_in_both_schemes(shop: S
     places = await furnished(shop, receiver, owner_id, developer_id)
     for name, place in places.items():
         await page.goto(shop.url(place))
-        await check_page(page, name)
+        await check_page(page, f"cabinet-{name}")
     await page.goto(shop.url("keys/new"))
     await page.get_by_role("button", name="Create key").click()
-    await check_page(page, "keys-new-refused")
+    await check_page(page, "cabinet-keys-new-refused")
     await page.goto(shop.url(places["key-rotate"]))
     await page.get_by_role("button", name="Rotate key").click()
-    await check_page(page, "key-secret")
+    await check_page(page, "cabinet-key-secret")
     await page.goto(shop.url(places["member-secrets"]))
     await page.get_by_role("button", name="Rotate selected secrets").click()
-    await check_page(page, "member-rotated")
+    await check_page(page, "cabinet-member-rotated")
     for name, place in {"keys": "keys", "webhooks": "webhooks", "events": "events"}.items():
         await page.goto(shop.url(place, mode="live"))
-        await check_page(page, f"{name}-empty")
+        await check_page(page, f"cabinet-{name}-empty")
 
 
 async def furnished(shop: Shop, receiver: Receiver, owner_id: str, developer_id: str) -> dict[str, str]:

@@ -13,7 +13,6 @@ from app.core import clock
 from app.identity.form_routes import SENT_BEFORE
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
-from tests.cabinet.page_checks import check_page, complaints_of
 from tests.cabinet.world import make_world
 from tests.checkout.running import RunningApp, running_app
 from tests.forms import filled
@@ -21,6 +20,7 @@ from tests.forms.filled import MERCHANT, Filled
 from tests.forms.walking import address, audited
 from tests.identity.browsing import Account, an_account
 from tests.operator.browsing import chromium, past_code
+from tests.page_checks import check_page, complaints_of
 
 
 @dataclass(frozen=True)
@@ -190,14 +190,14 @@ async def with_scripts(browser: Browser, site: str, owner: Account, base: str) -
     await page.get_by_role("heading", name="Your new key").wait_for()
     await until_audited(before + 1)
     assert await page.locator("#the-secret").count() == 1
-    await check_page(page, "key-shown-once")
+    await check_page(page, "cabinet-key-shown-once")
     await page.reload()
     await page.get_by_text("Already shown.").wait_for()
     await page.go_back()
     await page.get_by_label("Read invoices").check()
     await page.get_by_role("button", name="Create key").click()
     await page.get_by_text(SENT_BEFORE).wait_for()
-    await check_page(page, "key-sent-before")
+    await check_page(page, "cabinet-key-sent-before")
     await until_audited(before + 1)
     assert complaints == []
     await context.close()

@@ -17,10 +17,8 @@ from app.identity import cookies
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
 from tests.factories.letters import letters
+from tests.page_checks import check_page
 
-ROOT = Path(__file__).parents[2]
-SCREENS = ROOT / "var" / "screens"
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 EMAIL, PASSWORD = "nina@example.test", "a rather long phrase 7"
 
 
@@ -38,22 +36,6 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(**launch_options())
         yield browser
         await browser.close()
-
-
-async def check_page(page: Page, name: str, axe: str) -> None:
-    """This page is correct at both widths and in both colour schemes."""
-    SCREENS.mkdir(parents=True, exist_ok=True)
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        await page.evaluate(axe)
-        found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        problems = [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found["violations"]]
-        assert problems == [], f"{name}, {scheme}"
-        for width in (1280, 360):
-            await page.set_viewport_size({"width": width, "height": 800})
-            assert await page.evaluate("document.documentElement.scrollWidth") == width, f"{name} at {width}"
-            await page.screenshot(path=SCREENS / f"identity-{name}-{width}-{scheme}.png", full_page=True)
-    await page.set_viewport_size({"width": 1280, "height": 800})
 
 
 async def press(page: Page, label: str) -> None:
@@ -74,7 +56,6 @@ def next_code(secret: str) -> str:
 
 @pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without"])
 async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Browser, script: bool) -> None:
-    axe = AXE.read_text()
     context = await chromium.new_context(java_script_enabled=script)
     page = await context.new_page()
     complaints: list[str] = []
@@ -84,7 +65,7 @@ async def test_from_sign_up_to_two_step_sign_in(served: RunningApp, chromium: Br
 
     async def seen(name: str) -> None:
         if script:
-            await check_page(page, name, axe)
+            await check_page(page, f"identity-{name}")
 
     await page.goto(f"{base}/sign-up?next=/account/security")
     await press(page, "Create an account")

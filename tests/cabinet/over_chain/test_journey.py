@@ -12,13 +12,13 @@ from app.core import clock
 from app.merchants import applications
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
-from tests.cabinet.page_checks import check_page, complaints_of
 from tests.cabinet.world import ELSEWHERE, make_world
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
 from tests.factories.operators import operator
 from tests.factories.payments import pay_on_chain
 from tests.identity.browsing import Account, an_account
+from tests.page_checks import check_page, complaints_of
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ async def test_from_application_to_paid_invoice_and_payout(
 
     async def seen(name: str) -> None:
         if script:
-            await check_page(page, name)
+            await check_page(page, f"cabinet-{name}")
 
     await sign_in(page, served, account)
     await page.get_by_text("You belong to no merchant yet").wait_for()
@@ -149,7 +149,7 @@ async def test_every_page_with_things_in_it(
     page = await (await chromium.new_context()).new_page()
     complaints = complaints_of(page)
     base = await sign_in(page, served, world.people["owner"])
-    await check_page(page, "choice")
+    await check_page(page, "cabinet-choice")
     ids, problems = world.ids, []
     for name, path in {
         "home": "",
@@ -173,12 +173,12 @@ async def test_every_page_with_things_in_it(
         assert answer is not None
         assert answer.status == 200, path
         try:
-            await check_page(page, name)
+            await check_page(page, f"cabinet-{name}")
         except AssertionError as error:
             problems.append(str(error))
     assert problems == []
     await page.goto(f"{base}{world.base}/ledger/USDT@ethereum")
     await press(page, "Verify")
     await page.get_by_text("The chain holds").wait_for()
-    await check_page(page, "ledger-verified")
+    await check_page(page, "cabinet-ledger-verified")
     assert complaints == []
