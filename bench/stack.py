@@ -99,7 +99,7 @@ def running_stack(web_processes: int = WEB_PROCESSES) -> Iterator[Stack]:
         base_url = environment["PUBLIC_URL"]
         web = processes.start(
             "web",
-            [sys.executable, "-m", "app.cli.main", "web"],
+            [sys.executable, "-m", "app.cli", "web"],
             var_dir=home,
             env={**os.environ, **environment},
             ready=lambda _: _answers(base_url),

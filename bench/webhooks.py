@@ -73,7 +73,7 @@ async def _measure(stack: Stack, sink: Receiver, home: Path) -> None:
     merchants = await _endpoints(sink, keys)
     worker = processes.start(
         "webhooks",
-        [sys.executable, "-m", "app.cli.main", "worker", "webhooks"],
+        [sys.executable, "-m", "app.cli", "worker", "webhooks"],
         var_dir=home,
         env={**os.environ, **environment},
         ready=lambda child: True,

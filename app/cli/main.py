@@ -68,7 +68,3 @@ def switch(name: str, state: str, reason: str) -> None:
 for commands in (web, schema, creation, books, alerts, keys, operators, doctor, withdrawals, reviews):
     commands.register(main)
 main.add_command(signer)
-
-
-if __name__ == "__main__":
-    main()

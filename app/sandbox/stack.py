@@ -87,7 +87,7 @@ class Stack:
         own = self._signer_environment if name == "signer" else {}
         self.app[name] = processes.start(
             name,
-            [sys.executable, "-m", "app.cli.main", *APP[name]],
+            [sys.executable, "-m", "app.cli", *APP[name]],
             var_dir=self.home.logs,
             cwd=ROOT,
             env=self.environment | own,

@@ -39,7 +39,7 @@ def served(
     """One process of `swap-pay web` with these settings, stopped at the end; with `certificates` it speaks TLS."""
     port = free_port()
     settings = {"WEB_WORKERS": "1", "LOG_LEVEL": "WARNING", **environment, "WEB_PORT": str(port)}
-    command = [sys.executable, "-m", "app.cli.main", "web"]
+    command = [sys.executable, "-m", "app.cli", "web"]
     url = f"http://127.0.0.1:{port}"
     if certificates is not None:  # which `swap-pay web` leaves to a proxy
         url = f"https://localhost:{port}"

@@ -93,7 +93,7 @@ async def test_whatever_is_sent_the_answer_is_documented(server: Served, new_key
         server,
         await new_key(),
         tmp_path,
-        *("--mode", "all", "--max-examples", "5000" if SOAK else "60"),
+        *("--mode", "all", "--max-examples", "5000" if SOAK else "30"),
         # Rules that a schema can't express are refused with 400: which assets the merchant takes, how many places
         # an asset has, the bounds of amounts. The next test checks acceptance where those are given.
         *("--exclude-checks", "positive_data_acceptance"),
@@ -123,7 +123,7 @@ async def test_what_the_document_allows_is_accepted(server: Served, new_key: New
         server,
         await new_key(),
         tmp_path,
-        *("--mode", "positive", "--max-examples", "2000" if SOAK else "30", "--phases", "examples,fuzzing"),
+        *("--mode", "positive", "--max-examples", "2000" if SOAK else "15", "--phases", "examples,fuzzing"),
         *("--generation-allow-x00", "false"),  # NUL is refused in every text; see tests/web/test_errors.py
         *("--generation-with-security-parameters", "false"),  # made-up keys beside the true one are refused
         document=str(narrowed),
@@ -155,7 +155,7 @@ async def test_a_key_of_a_single_scope_gets_documented_answers(server: Served, n
             # Each on its own: a negative case that can't be made must not throw the others' away.
             @seed(SEED)
             @settings(
-                max_examples=500 if SOAK else 20, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+                max_examples=500 if SOAK else 10, deadline=None, database=None, suppress_health_check=list(HealthCheck)
             )
             @given(case=operation.as_strategy(generation_mode=mode), key=st.sampled_from(list(keys.values())))
             def send(case: schemathesis.Case[Any], key: str) -> None:

@@ -64,7 +64,7 @@ async def running_app(environment: dict[str, str], var_dir: Path, *, sandbox: bo
     process = await asyncio.to_thread(
         processes.start,
         "web",
-        [sys.executable, "-m", "app.cli.main", "web"],
+        [sys.executable, "-m", "app.cli", "web"],
         var_dir=var_dir,
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], **settings},

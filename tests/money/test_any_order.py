@@ -2,7 +2,7 @@
 kind of payment, reorganisations shallow and deep, time that passes, payouts, refunds, approvals, rejections, a signer
 that dies at its named points, sweeps, reviews, holds, top-ups. I1 to I7 hold after each step.
 
-Ten runs of fifty steps, or `SOAK` runs. The seed is printed; `MONEY_SEED=…` repeats it, `MONEY_SHRINK=1` cuts it down.
+Five runs of fifty steps, or `SOAK` runs. The seed is printed; `MONEY_SEED=…` repeats it, `MONEY_SHRINK=1` cuts it down.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ from tests.invariants import assert_invariants
 from tests.money.world import CONFIRMATIONS, DECIMALS, World
 from tests.services import clone_template, start_anvil_for_tests
 
-SOAK = int(os.environ.get("SOAK", "10"))
+SOAK = int(os.environ.get("SOAK", "5"))
 RUNS = max(1, SOAK)
 STEPS = 50
 REACHED: Counter[str] = Counter()

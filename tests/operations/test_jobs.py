@@ -40,7 +40,7 @@ def worker(environment: dict[str, str], log_path: Path) -> Iterator["subprocess.
     """A running `swap-pay worker default`."""
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli.main", "worker", "default"],
+            [sys.executable, "-m", "app.cli", "worker", "default"],
             cwd=ROOT,
             env={"PATH": os.environ["PATH"], **environment},
             stdout=log,

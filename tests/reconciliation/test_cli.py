@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 async def swap_pay(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
     """Run a command. Returns its exit code and output."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app.cli.main", *arguments),
+        *(sys.executable, "-m", "app.cli", *arguments),
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], **environment},
         stdout=asyncio.subprocess.PIPE,

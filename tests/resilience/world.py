@@ -58,7 +58,7 @@ class Running:
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run `swap-pay …` with the settings of the sandbox."""
         return subprocess.run(
-            [sys.executable, "-m", "app.cli.main", *arguments],
+            [sys.executable, "-m", "app.cli", *arguments],
             cwd=ROOT,
             env=self.stack.environment,
             capture_output=True,

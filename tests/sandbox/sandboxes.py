@@ -86,7 +86,7 @@ class Sandbox:
         return [process for process in psutil.process_iter() if _mentions(process, marks)]
 
     def _argv(self, arguments: tuple[str, ...]) -> list[str]:
-        return [sys.executable, "-m", "app.cli.main", "sandbox", *arguments]
+        return [sys.executable, "-m", "app.cli", "sandbox", *arguments]
 
     def _env(self) -> dict[str, str]:
         return {**os.environ, "SWAP_PAY_VAR": str(self.home.directory)}

@@ -159,7 +159,7 @@ def test_the_first_payment_of_the_readme(sandbox: Sandbox, tmp_path: Path) -> No
     (script,) = re.findall(r"^```bash\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
     assert "var/sandbox.json" in script
     script = script.replace("var/sandbox.json", str(sandbox.home.interface_file))
-    script = script.replace(".venv/bin/swap-pay", f"{sys.executable} -m app.cli.main").replace("sleep 6", "sleep 8")
+    script = script.replace(".venv/bin/swap-pay", f"{sys.executable} -m app.cli").replace("sleep 6", "sleep 8")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=ROOT,

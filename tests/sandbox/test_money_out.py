@@ -43,7 +43,7 @@ def swap_pay(sandbox: Sandbox, *arguments: str) -> "subprocess.CompletedProcess[
     lines = [line.partition("=") for line in sandbox.home.environment_file.read_text().splitlines()]
     settings = {name: "".join(shlex.split(value)) for name, _, value in lines}
     return subprocess.run(
-        [sys.executable, "-m", "app.cli.main", *arguments],
+        [sys.executable, "-m", "app.cli", *arguments],
         cwd=ROOT,
         env={**os.environ, **settings},
         capture_output=True,

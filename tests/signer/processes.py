@@ -28,7 +28,7 @@ def sealed_keys(directory: Path, mnemonic: str) -> dict[str, str]:
 def swap_pay(env: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run `swap-pay …` with this environment and wait for its end."""
     return subprocess.run(
-        [sys.executable, "-m", "app.cli.main", *arguments],
+        [sys.executable, "-m", "app.cli", *arguments],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], **env},
         capture_output=True,
@@ -64,7 +64,7 @@ async def signer_process(env: Mapping[str, str], log: Path) -> AsyncIterator[Sig
     with log.open("ab") as output:
         began = output.tell()
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "app.cli.main", "worker", "signer", cwd=ROOT, env={"PATH": os.environ["PATH"], **env},
+            sys.executable, "-m", "app.cli", "worker", "signer", cwd=ROOT, env={"PATH": os.environ["PATH"], **env},
             stdout=output, stderr=output,
         )  # fmt: skip
     running = SignerProcess(process, log)

@@ -87,7 +87,7 @@ async def worker_process(environment: dict[str, str]) -> AsyncIterator[Process]:
     """`swap-pay worker webhooks`, killed at the end."""
     started = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "app.cli.main", "worker", "webhooks"),
+        *("-m", "app.cli", "worker", "webhooks"),
         env={**os.environ, **environment},
         stderr=asyncio.subprocess.PIPE,
     )
