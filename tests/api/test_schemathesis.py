@@ -123,7 +123,7 @@ async def test_what_the_document_allows_is_accepted(server: Served, new_key: New
         server,
         await new_key(),
         tmp_path,
-        *("--mode", "positive", "--max-examples", "2000" if SOAK else "15", "--phases", "examples,fuzzing"),
+        *("--mode", "positive", "--max-examples", "2000" if SOAK else "30", "--phases", "examples,fuzzing"),
         *("--generation-allow-x00", "false"),  # NUL is refused in every text; see tests/web/test_errors.py
         *("--generation-with-security-parameters", "false"),  # made-up keys beside the true one are refused
         document=str(narrowed),
