@@ -36,7 +36,7 @@ WARM_UP_PAGES = 100
 """Opened and closed before memory is measured: the one-time cost of a process's first pages is not counted."""
 
 OPENED_TOGETHER = 50
-PROXY_CONNECTIONS = 64
+PROXY_CONNECTIONS, KEPT_ALIVE_S = 64, 5
 FACTS_PER_S, FACTS_S = 20, 20
 GIVE_UP_S = 30.0
 FILES_NEEDED = 2 * PAGES + 500
@@ -187,27 +187,38 @@ async def _refresh(page: Page, proxy: "Proxy") -> None:
 
 
 class Proxy:
-    """Kept-alive connections to the web processes, like those of a reverse proxy."""
+    """Kept-alive connections to the web processes, like those of a reverse proxy.
+
+    One that was idle for KEPT_ALIVE_S is not used again: the gateway closes silent connections (docs/proxy.md).
+    """
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._room = asyncio.Semaphore(PROXY_CONNECTIONS)
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def send(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
         """One request over any connection; status and body."""
         async with self._room:
-            reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = await self._connection()
             writer.write(_request(method, path, headers))
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
             body = await reader.readexactly(length)
-            self._idle.append((reader, writer))
+            self._idle.append((time.monotonic(), reader, writer))
         return int(head.split(b" ", 2)[1]), body
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            since, reader, writer = self._idle.pop()
+            if time.monotonic() - since < KEPT_ALIVE_S:
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection("127.0.0.1", self._port)
 
     def close(self) -> None:
         """Close what is idle."""
-        for _, writer in self._idle:
+        for _, _, writer in self._idle:
             writer.close()
 
 
