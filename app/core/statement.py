@@ -12,6 +12,7 @@ Building a query costs 50 to 200 µs of CPU, more than Postgres takes to answer 
 whose shape depends on the call can also be made inside a function, off the paths of requests and workers.
 """
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -96,7 +97,8 @@ class Statement(Generic[T]):
     def __init__(self, query: "Query[Any, Any]", row: type[T], *, limited: bool = False) -> None:
         self._compiled = _Compiled(query, limited=limited)
         self._row = row
-        self._has_fields = bool(_names_of(row))
+        self._names = _names_of(row)
+        self._by_place: bool | None = None
 
     @property
     def sql(self) -> str:
@@ -127,7 +129,11 @@ class Statement(Generic[T]):
 
     def made(self, record: Row) -> T:
         """A row as the type that this statement returns."""
-        return self._row(**record) if self._has_fields else cast(T, record[0])
+        if not self._names:
+            return cast(T, record[0])
+        if self._by_place is None:
+            self._by_place = tuple(record.keys()) == self._names and _takes_places(self._row)
+        return self._row(*record) if self._by_place else self._row(**record)
 
 
 class Command:
@@ -228,6 +234,11 @@ def _beyond(key: Sequence[Column], comparison: str) -> WhereRaw:
     places = ", ".join("{}" for _ in key)
     params = (Param(f"key_{number}") for number in range(len(key)))
     return WhereRaw(f"({places}) {comparison} ({places})", *key, *params)
+
+
+def _takes_places(row: type[Any]) -> bool:
+    """Whether all fields can be given without their names, which costs a third of the time."""
+    return all(one.kind is one.POSITIONAL_OR_KEYWORD for one in inspect.signature(row).parameters.values())
 
 
 def _names_of(row: type[Any]) -> tuple[str, ...]:
