@@ -112,7 +112,6 @@ async def test_a_node_that_hangs_up_is_asked_once_more_and_is_then_unavailable()
 
 async def test_another_chain_is_noticed_in_every_answer(anvil_url: str) -> None:
     async with chain_at(anvil_url, chain_id=1) as chain:
-        assert await chain.chain_id() == ANVIL_CHAIN_ID
         with pytest.raises(WrongChain, match="31337"):
             await chain.check_identity()
         with pytest.raises(WrongChain, match="31337"):

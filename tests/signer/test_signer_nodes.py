@@ -8,8 +8,9 @@ import pytest
 
 from app.core import clock
 from app.core.settings import Settings
-from app.networks.config import NodeUrl, load_networks
+from app.networks.config import NodeUrl
 from app.networks.evm.sending import EvmSender
+from app.networks.networks_file import load_networks
 from app.networks.port import Broadcast, NodeUnavailable, Signed
 from app.sandbox.anvil import Anvil
 from app.signer.repository import under_way

@@ -11,9 +11,10 @@ import msgspec
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from app.networks.config import Asset, NetworkConfig
+from app.networks.config import Asset
 from app.networks.evm import holdings, rollup
 from app.networks.evm.address import with_checksum
+from app.networks.evm.config import EvmConfig
 from app.networks.evm.holdings import CALLS_PER_REQUEST, TXID
 from app.networks.evm.rpc import Call, EvmRpc, NobodyAnswered, RefusedByNode
 from app.networks.evm.wire import Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock, WireSigned
@@ -44,7 +45,7 @@ MIN_PRIORITY_FEE_WEI = 1
 class EvmSender:
     """`app.networks.port.Sender` for one configured EVM network."""
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: EvmConfig) -> None:
         self._config = config
         self._rpc = EvmRpc(config.rpc_urls, config.chain_id)
         self._tokens = {asset.contract.lower(): asset for asset in config.assets if asset.contract}
