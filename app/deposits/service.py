@@ -64,9 +64,11 @@ class DepositService:
             deposit_id = await sightings.store(network, sighting, address_id, found, same, paid_at, now)
             if deposit_id is None:
                 continue
-            if same is not None and same.is_in_pool:  # all that follows was done when it came into the pool
+            if same is not None and same.is_in_pool:
                 touched.update([found.invoice_id] if found.invoice_id else [])
-                continue
+                if found.verdict == same.verdict:
+                    continue  # all that follows was done when it came into the pool
+                await reviews.end_reviews_of_payment([deposit_id], now)
             opened = found.verdict not in NEEDS_NO_REVIEW and await reviews.open_review(
                 deposit_id, found.verdict, found.invoice_id, now
             )
@@ -110,9 +112,14 @@ class DepositService:
         candidates: Sequence[Candidate],
         known: KnownDeposit | None,
     ) -> Match:
-        """The invoice and verdict of a transfer. A deposit that was in the pool keeps both."""
+        """The invoice and verdict of a transfer. A deposit that was in the pool keeps both, unless it came there late
+        and its block's time is in time."""
         if known is not None and known.is_in_pool:
-            return Match(known.invoice, Verdict(known.verdict))
+            verdict = Verdict(known.verdict)
+            own = [candidate for candidate in candidates if candidate.id == known.invoice]
+            if verdict is Verdict.LATE and paid_at < known.made_at and own and own[0].can_be_paid_at(paid_at):
+                return match(sighting.asset_symbol, sighting.amount_raw, paid_at, own)
+            return Match(known.invoice, verdict)
         dust_limit_raw = self._payments.dust_limit_raw(network, sighting.asset_symbol)
         found = _match(sighting, paid_at, candidates, known, dust_limit_raw)
         if sighting.inferred and found.verdict in (Verdict.EXACT, Verdict.PART):
