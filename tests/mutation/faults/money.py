@@ -186,10 +186,10 @@ DEPOSITS = (
     ),
     Fault(
         "app/deposits/service.py",
-        "                if found.verdict == same.verdict:\n                    continue",
-        "                if False:\n                    continue",
-        "the review of a payment that came into the pool ends when a block has it, and nobody looks at it",
-        ("deposits/test_pool.py::test_one_transaction_pays_two_invoices_and_one_of_them_twice",),
+        "if same is not None and same.is_in_pool and found.verdict != same.verdict:",
+        "if False:",
+        "a payment that is in time after all keeps a review",
+        ("deposits/test_pool.py::test_a_payment_that_came_into_the_pool_late_is_in_time_by_its_blocks_time",),
     ),
     Fault(
         "app/deposits/repository.py",
