@@ -13,6 +13,7 @@ from app.core.outbound import OutboundClient, build_ssl_context
 from app.core.settings import Settings
 from app.core.waiting import WORKER_LIMIT_S
 from app.deposits.payments import PaymentService
+from app.deposits.pool import PoolService
 from app.deposits.reversals import ReversalService
 from app.deposits.reviews import ReviewService
 from app.deposits.service import DepositService
@@ -24,7 +25,8 @@ from app.invoices.reader import InvoiceReader
 from app.invoices.service import InvoiceService
 from app.mail import sealing
 from app.networks import assets
-from app.networks.config import NetworkConfig, load_networks
+from app.networks.config import NetworkConfig
+from app.networks.networks_file import load_networks
 from app.networks.registry import Networks
 from app.payouts.service import PayoutService
 from app.reconciliation.service import Reconciliation
@@ -101,6 +103,7 @@ class Services:
                 self.deposits,
                 self.payments,
                 self.reversals,
+                PoolService(self.deposits, self.payments),
                 self.invoices,
                 Treasury(network),
                 BalanceChecker(network, self.networks.chain(network.key)),

@@ -91,7 +91,7 @@ class ReviewDetails:
     due_at: datetime | None
     received_at: datetime
     to_address: str
-    block_height: int
+    block_height: int | None
     confirmations: int
     times_reversed: int
     invoice: InvoiceNow | None
@@ -152,8 +152,8 @@ async def details_of(deposit_id: str, now: datetime) -> ReviewDetails | None:
     row = await database.fetch_one(
         """
         SELECT a.address, d.block_height, d.times_reversed, m.name AS merchant_name, m.status AS merchant_status,
-            greatest(coalesce((SELECT head_height FROM network_cursors c WHERE c.network = d.network), 0)
-                - d.block_height + 1, 0) AS confirmations
+            coalesce(greatest((SELECT head_height FROM network_cursors c WHERE c.network = d.network)
+                - d.block_height + 1, 0), 0) AS confirmations
         FROM deposits d JOIN deposit_addresses a ON a.id = d.deposit_address
         LEFT JOIN merchants m ON m.id = $2 WHERE d.id = $1
         """,
@@ -179,7 +179,9 @@ async def details_of(deposit_id: str, now: datetime) -> ReviewDetails | None:
         others=await _others(review),
         share=await reviews.would_credit(deposit_id),
         sender_lookalikes=tuple(
-            sender.address for sender in senders if look_alike(sender.address, review.from_address)
+            sender.address
+            for sender in senders
+            if review.from_address is not None and look_alike(sender.address, review.from_address)
         ),
         may_still_be_paid=invoice is not None
         and invoice.status == "manual_review"

@@ -100,6 +100,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "explorer": network.explorer_tx_url or "",
             "network_name": network.display_name,
             "verdicts": labels.VERDICTS,
+            "deposit_states": labels.DEPOSIT_STATES,
             "outcomes": labels.OUTCOMES,
             "metadata": msgspec.json.format(msgspec.json.encode(body.metadata)).decode() if body.metadata else "",
         }
@@ -189,11 +190,13 @@ def row_of(invoice: InvoiceBody) -> Row:
 def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filters:
     """The list's filters; the export has the same."""
     asset = assets.find(assets.every(cabinet.services, ctx), query.get("asset"))
+    search = query.get("search")
     return Filters(
         status=query.one_of("status", labels.INVOICE_STATES),
         network=None if asset is None else asset.network.key,
         asset=None if asset is None else asset.asset.symbol,
-        search=query.get("search"),
+        search=search,
+        search_addresses=cabinet.services.networks.address_forms(search) if search else (),
         created_from=query.first_day(),
         created_to=query.last_day(),
     )

@@ -40,6 +40,19 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
     {"credited": "Credited to you", "returned": "Sent back", "closed": "Closed without payment"}
 )
 
+DEPOSIT_STATES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "waiting": ("confirming", "Waits for a block"),
+        "seen": ("confirming", "Confirming"),
+        "credited": ("paid", "Credited"),
+        "suspended": ("held", "Held"),
+        "orphaned": ("cancelled", "Taken back"),
+        "replaced": ("cancelled", "Replaced"),
+        "dropped": ("cancelled", "Dropped"),
+    }
+)
+"""How a deposit's state is drawn, and its words. `waiting` is one that is seen and in no block."""
+
 VERDICTS: Mapping[str, str] = MappingProxyType(
     {
         "exact": "The exact amount",

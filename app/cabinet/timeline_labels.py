@@ -75,10 +75,17 @@ def entries(facts: Sequence[Fact], networks: Networks, ctx: MemberContext) -> li
     return [_MADE[fact.source](fact, networks, ctx) for fact in facts]
 
 
+_GONE = {
+    "reorganised": "removed by a reorganisation",
+    "replaced": "replaced by another transaction",
+    "dropped": "dropped by the network",
+}
+
+
 def _deposit(fact: Fact, networks: Networks, _: MemberContext) -> TimelineEntry:
     title = "Transfer seen on chain"
-    if fact.kind == "orphaned":
-        title = "Transfer seen, then removed by a reorganisation"
+    if fact.kind in _GONE:
+        title = f"Transfer seen, then {_GONE[fact.kind]}"
     elif fact.kind != "exact":
         title = f"Transfer seen: {labels.VERDICTS[fact.kind].lower()}"
     tone = {"exact": "progress", "part": "progress", "dust": "neutral"}.get(fact.kind, "caution")

@@ -25,8 +25,6 @@ _ANOMALIES = {
     Verdict.WRONG_ASSET: Anomaly.OTHER_ASSET,
 }
 
-_TOKEN_STANDARDS = {"erc20": "ERC-20", "native": ""}
-
 
 def checkout_view(
     public: PublicInvoice,
@@ -42,7 +40,7 @@ def checkout_view(
     invoice = public.body
     asset = network.asset(invoice.pay_in.asset)
     assert asset is not None, "assets are never removed from a network that has invoices"
-    alive = [d for d in invoice.deposits if d.status != "orphaned" and Verdict(d.verdict) is not Verdict.DUST]
+    alive = [d for d in invoice.deposits if not d.is_gone and Verdict(d.verdict) is not Verdict.DUST]
     received_in_parts_raw = int(invoice.received_raw) if public.accepts_parts else 0
     page_url, brand = f"/pay/{slug}", public.branding
     language_query = f"?lang={language.code}"
@@ -63,7 +61,7 @@ def checkout_view(
         credited_decimal=_credited(invoice, asset.decimals),
         asset=asset.symbol,
         chain_name=network.display_name,
-        token_standard=_TOKEN_STANDARDS[asset.kind],
+        token_standard=asset.standard,
         address=invoice.pay_in.address,
         payment_uri=public.due.payment_uri if received_in_parts_raw else invoice.pay_in.payment_uri,
         fee_payer=FeePayer(invoice.fee_payer),

@@ -10,7 +10,7 @@ from app.core import database, logging, redis
 from app.core.settings import Settings
 from app.doctor import configuration, postgres, reachability
 from app.doctor.symptoms import ORDER, Symptom, exit_code
-from app.networks.config import ConfigError, load_networks
+from app.networks.networks_file import ConfigError, load_networks
 from app.networks.registry import Networks
 
 

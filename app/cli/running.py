@@ -14,7 +14,7 @@ from app.core.errors import ApiError
 from app.core.migrations import MigrationFailed
 from app.core.settings import Settings, SettingsError, load
 from app.networks.assets import AssetChanged
-from app.networks.config import ConfigError
+from app.networks.networks_file import ConfigError
 from app.signer.settings import SignerSettingsError
 from app.wiring import Services, running, wire
 

@@ -4,7 +4,8 @@
 so this migration reads its own CREATE TABLE statements and gives them to Piccolo's snapshot. Of a column it reads the
 name, the type, PRIMARY KEY, NOT NULL, UNIQUE, DEFAULT and REFERENCES; of a constraint its name, since Piccolo compares
 nothing else. The model's name is a comment in the first line: `CREATE TABLE assets ( -- Asset`. Everything else
-(indexes, triggers, keys that no model has) runs, and Piccolo doesn't see it.
+(indexes, triggers, keys that no model has) runs, and Piccolo doesn't see it. What the SQL changes in tables that are
+there, the migration declares with Piccolo's own methods (`add_column`, `alter_column`, …): they run nothing.
 """
 
 import re
@@ -68,14 +69,14 @@ _DEFAULT = re.compile(r"DEFAULT '?([^' ]+)")
 
 
 class SqlMigration(MigrationManager):
-    """Runs its SQL, and nothing else: the tables in `add_tables` are only declared."""
+    """Runs its SQL, and nothing else: tables, columns and constraints are only declared."""
 
     sql: str
 
     async def run(self, backwards: bool = False) -> None:
         """Run the SQL in one transaction. Raises RuntimeError for a run backwards."""
         if backwards:
-            raise RuntimeError("the schema's beginning can't be taken back: drop the database")
+            raise RuntimeError("a migration can't be taken back: restore a backup")
         engine: Any = engine_finder()
         async with engine.transaction() as transaction:
             await transaction.connection.execute(self.sql)

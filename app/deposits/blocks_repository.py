@@ -17,20 +17,21 @@ from app.networks.port import BlockRef
 class Cursor(msgspec.Struct, frozen=True):
     """How far a network has been read. `head_height` is the node's, when it was checked last."""
 
-    chain_id: int
+    chain_identity: str
     start_height: int
     scanned_height: int
     head_height: int
+    kept_from: int
 
 
 _NOTHING_COVERED = datetime.fromtimestamp(0, UTC)
 
 
-async def add_cursor(network: str, *, chain_id: int, start_height: int, head_height: int, now: datetime) -> None:
+async def add_cursor(network: str, *, chain_identity: str, start_height: int, head_height: int, now: datetime) -> None:
     """Insert the cursor of a network of which nothing has been read; an existing one stays as it is."""
     await _ADD_CURSOR.run(
         network=network,
-        chain_id=chain_id,
+        chain_identity=chain_identity,
         start_height=start_height,
         scanned_height=start_height - 1,
         head_height=head_height,
@@ -43,7 +44,7 @@ _ADD_CURSOR = Command(
     insert(
         NetworkCursor,
         NetworkCursor.network,
-        NetworkCursor.chain_id,
+        NetworkCursor.chain_identity,
         NetworkCursor.start_height,
         NetworkCursor.scanned_height,
         NetworkCursor.head_height,
@@ -137,6 +138,22 @@ _HASH_AT = Statement(
     ),
     str,
 )
+
+
+async def forget_below(network: str, height: int) -> None:
+    """Delete the rows of blocks below a height that are proven to be one chain with the next ones."""
+    # SQL, since one statement changes two tables.
+    await database.execute(
+        """
+        WITH moved AS (
+            UPDATE network_cursors SET kept_from = greatest(least($2, proven_height), kept_from)
+            WHERE network = $1 RETURNING network, kept_from
+        )
+        DELETE FROM scanned_blocks b USING moved WHERE b.network = moved.network AND b.height < moved.kept_from
+        """,
+        network,
+        height,
+    )
 
 
 async def delete_blocks_above(network: str, height: int) -> None:

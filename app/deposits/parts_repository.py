@@ -12,7 +12,6 @@ from app.deposits.matching import Candidate
 from app.deposits.tables import Deposit
 from app.invoices.repository import PAYMENT_IS_AWAY
 from app.invoices.states import Status
-from app.networks.port import UNKNOWN_SENDER
 
 MATCH_WINDOW = timedelta(days=30)
 """How far back an address's invoices are read (contract, section 3)."""
@@ -119,14 +118,13 @@ async def undecided(invoice_id: str, asset: str, before: datetime) -> list[Undec
         SELECT d.id, d.amount_raw, d.status, d.verdict, d.times_reversed FROM deposits d
         LEFT JOIN reviews r ON r.deposit = d.id
         WHERE d.invoice = $1 AND d.asset = $2 AND d.status IN ('seen', 'suspended')
-            AND coalesce(d.made_at, d.block_time) < $3 AND d.from_address <> $4
+            AND coalesce(d.made_at, d.block_time) < $3 AND NOT d.is_inferred
             AND (r.deposit IS NULL OR r.status = 'open' OR r.outcome = 'credited')
         ORDER BY coalesce(d.made_at, d.block_time), d.log_index, d.id
         """,
         invoice_id,
         asset,
         before,
-        UNKNOWN_SENDER,
     )
     return [UndecidedDeposit(*row) for row in rows]
 

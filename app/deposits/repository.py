@@ -2,7 +2,7 @@
 by sightings_repository.py; statements on parts of a payment are in parts_repository.py."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from piccolo.query.functions import Count, Sum
@@ -12,7 +12,6 @@ from piccolo.querystring import QueryString
 from app.core import database
 from app.core.statement import Command, Param, Statement
 from app.deposits.tables import Deposit
-from app.networks.port import UNKNOWN_SENDER
 
 
 class DueDeposit(msgspec.Struct, frozen=True):
@@ -52,6 +51,11 @@ class Sender(msgspec.Struct, frozen=True):
     only_dust: bool
 
 
+GoneBecause = Literal["reorganised", "replaced", "dropped"]
+"""Why a deposit is neither on the chain nor in the pool: its block is dead, another transaction that spends the same
+took its place, or the nodes have forgotten it."""
+
+
 class Dust(msgspec.Struct, frozen=True):
     """The dust of one asset: number of deposits, and their sum in minor units."""
 
@@ -61,10 +65,13 @@ class Dust(msgspec.Struct, frozen=True):
     amount_raw: int
 
 
-async def due(network: str, head_height: int, confirmations: int, limit: int) -> list[DueDeposit]:
-    """Deposits with enough confirmations at a height, those of one ledger together.
+async def due(
+    network: str, head_height: int, confirmations: int, final_height: int | None, limit: int
+) -> list[DueDeposit]:
+    """Mature deposits with enough confirmations at a height, those of one ledger together.
 
-    `confirmations` is for deposits without an invoice; the others need what their invoice says.
+    `confirmations` is for deposits without an invoice; the others need what their invoice says. Those of blocks above
+    `final_height`, where it is given, are left out.
     """
     # SQL, since the builder can't order by a comparison, nor compute with a joined column.
     rows = await database.fetch_all(
@@ -73,11 +80,13 @@ async def due(network: str, head_height: int, confirmations: int, limit: int) ->
         FROM deposits d LEFT JOIN invoices i ON i.id = d.invoice
         WHERE d.network = $1 AND d.status = 'seen'
             AND d.block_height <= $2 + 1 - coalesce(i.confirmations_required, $3)
-        ORDER BY d.asset, d.verdict = 'exact', i.merchant, d.invoice, d.id LIMIT $4
+            AND d.block_height <= coalesce($4, d.block_height) AND coalesce(d.matures_at, 0) <= $2
+        ORDER BY d.asset, d.verdict = 'exact', i.merchant, d.invoice, d.id LIMIT $5
         """,
         network,
         head_height,
         confirmations,
+        final_height,
         limit,
     )
     return [DueDeposit(*row) for row in rows]
@@ -138,9 +147,9 @@ _DEAD = Statement(_dead(), DeadDeposit)
 _LOCK_DEAD = Statement(_dead().lock_rows("UPDATE", of=(Deposit,)), DeadDeposit)
 
 
-async def orphan(deposit_id: str, now: datetime) -> None:
+async def orphan(deposit_id: str, because: GoneBecause, now: datetime, *, replaced_by: str | None = None) -> None:
     """Mark a deposit as orphaned; count a reversal if it was booked."""
-    await _ORPHAN.run(id=deposit_id, now=now)
+    await _ORPHAN.run(id=deposit_id, because=because, replaced_by=replaced_by, now=now)
 
 
 _ORPHAN = Command(
@@ -148,6 +157,8 @@ _ORPHAN = Command(
         {
             Deposit.status: "orphaned",
             Deposit.orphaned_at: Param("now"),
+            Deposit.gone_because: Param("because"),
+            Deposit.replaced_by: Param("replaced_by"),
             Deposit.settled_at: None,
             Deposit.times_reversed: QueryString(
                 "{} + CASE WHEN {} = 'seen' THEN 0 ELSE 1 END", Deposit.times_reversed, Deposit.status
@@ -176,10 +187,9 @@ async def senders(invoice_id: str) -> list[Sender]:
     rows = await database.fetch_all(
         """
         SELECT from_address AS address, bool_and(verdict = 'dust') AS only_dust FROM deposits
-        WHERE invoice = $1 AND status <> 'orphaned' AND from_address <> $2 GROUP BY 1 ORDER BY 2, 1
+        WHERE invoice = $1 AND status <> 'orphaned' AND from_address IS NOT NULL GROUP BY 1 ORDER BY 2, 1
         """,
         invoice_id,
-        UNKNOWN_SENDER,
     )
     return [Sender(*row) for row in rows]
 

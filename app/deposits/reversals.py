@@ -45,7 +45,7 @@ class ReversalService:
         for row in await _lock_dead(network, above_height):
             if row.status != "seen":
                 await self._reverse(network, row, now)
-            await repository.orphan(row.id, now)
+            await repository.orphan(row.id, "reorganised", now)
             if row.invoice is not None:
                 touched.add(row.invoice)
         for invoice_id in sorted(touched):  # after all of its dead deposits are marked

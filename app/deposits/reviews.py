@@ -288,7 +288,7 @@ def _as_json(row: Facts) -> str:
     received = {
         "asset": row.asset,
         "amount_raw": str(row.amount_raw),
-        "at": rfc3339(row.block_time),
+        "at": rfc3339(row.received_at),
         "from_address": row.from_address,
         "txid": row.txid,
     }

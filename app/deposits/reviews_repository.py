@@ -23,7 +23,7 @@ class DepositReview(msgspec.Struct, frozen=True, kw_only=True):
     network: str
     asset: str
     amount_raw: int
-    from_address: str
+    from_address: str | None
     txid: str
     invoice_id: str | None
     merchant_id: str | None
@@ -48,9 +48,9 @@ class Facts(msgspec.Struct, frozen=True):
     expires_at: datetime | None
     asset: str
     amount_raw: int
-    from_address: str
+    from_address: str | None
     txid: str
-    block_time: datetime
+    received_at: datetime
 
 
 class OpenReview(msgspec.Struct, frozen=True):
@@ -80,7 +80,7 @@ async def facts(deposit_id: str, invoice_id: str | None) -> Facts:
     row = await database.fetch_one(
         """
         SELECT i.merchant, i.status, i.asset AS invoice_asset, i.pay_in_raw, i.expires_at,
-            d.asset, d.amount_raw, d.from_address, d.txid, d.block_time
+            d.asset, d.amount_raw, d.from_address, d.txid, coalesce(d.block_time, d.seen_at)
         FROM deposits d LEFT JOIN invoices i ON i.id = $2 WHERE d.id = $1
         """,
         deposit_id,

@@ -19,7 +19,8 @@ from app.deposits.matching import NEEDS_NO_REVIEW, Candidate, Match, Verdict, ma
 from app.deposits.parts_repository import received_raw
 from app.deposits.payments import PaymentService
 from app.deposits.repository import DueDeposit
-from app.deposits.sightings_repository import Orphan
+from app.deposits.sightings import Sighting
+from app.deposits.sightings_repository import KnownDeposit
 from app.invoices import repository as invoice_repository
 from app.invoices.pricing import Share, share
 from app.invoices.service import InvoiceService
@@ -28,7 +29,6 @@ from app.ledger import repository as ledger_repository
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.service import FEES, SUSPENSE, Posting
-from app.networks.port import Transfer
 
 SETTLE_AT_ONCE = 500
 """Deposits read in one round of settling."""
@@ -41,35 +41,31 @@ class DepositService:
         self._invoices = invoices
         self._payments = payments
 
-    async def record(self, network: str, transfers: Iterable[Transfer], now: datetime) -> set[str]:
-        """Store transfers of a range of new blocks, match each to an invoice, and return the ids of invoices changed.
+    async def record(self, network: str, seen: Iterable[Sighting], now: datetime) -> set[str]:
+        """Store transfers of a range of new blocks or of the pool, match each to an invoice, and return the ids of
+        invoices changed.
 
-        Needs the caller's transaction. A transfer that a reorganisation had removed and that is back in another block
-        is the same deposit again.
+        Needs the caller's transaction. A transfer that was in the pool, or that a reorganisation had removed, and that
+        is in a block now is the same deposit.
         """
         database.in_transaction()
-        transfers = list(transfers)
-        served = await _lock_served(network, {transfer.to_address for transfer in transfers}, now)
-        orphans = await sightings.orphans(network, {transfer.txid for transfer in transfers})
+        seen = list(seen)
+        served = await _lock_served(network, {sighting.to_address for sighting in seen}, now)
+        without_block = await sightings.known_deposits(network, {sighting.txid for sighting in seen})
         touched: set[str] = set()
-        for transfer in transfers:
-            address_id, candidates = served[transfer.to_address]
-            known = orphans.get((transfer.txid, address_id), [])
-            paid_at = min([transfer.block.time, *(orphan.made_at for orphan in known)])
-            orphan = sightings.same_transfer(transfer, known)
-            if orphan is not None:
-                known.remove(orphan)
-            dust_limit_raw = self._payments.dust_limit_raw(network, transfer.asset_symbol)
-            found = _match(transfer, paid_at, candidates, orphan, dust_limit_raw)
-            if transfer.inferred and found.verdict in (Verdict.EXACT, Verdict.PART):
-                found = replace(found, verdict=Verdict.IN_REVIEW)
-            if found.verdict is Verdict.PART and await self._payments.overshoots(
-                str(found.invoice_id), transfer.amount_raw
-            ):
-                found = replace(found, verdict=Verdict.OVERPAID)
-            deposit_id = await sightings.store(network, transfer, address_id, found, orphan, now)
+        for sighting in seen:
+            address_id, candidates = served[sighting.to_address]
+            known = without_block.get((sighting.txid, address_id), [])
+            paid_at = sightings.first_made_at(sighting, known, now)
+            same = sightings.same_transfer(sighting, known)
+            if same is not None:
+                known.remove(same)
+            found = await self._found(network, sighting, paid_at, candidates, same)
+            deposit_id = await sightings.store(network, sighting, address_id, found, same, paid_at, now)
             if deposit_id is None:
                 continue
+            if same is not None and same.is_in_pool and found.verdict != same.verdict:
+                await reviews.end_reviews_of_payment([deposit_id], now)
             opened = found.verdict not in NEEDS_NO_REVIEW and await reviews.open_review(
                 deposit_id, found.verdict, found.invoice_id, now
             )
@@ -81,14 +77,17 @@ class DepositService:
                 touched.add(found.invoice_id)
         return touched
 
-    async def settle(self, network: str, head_height: int, confirmations: int, now: datetime) -> set[str]:
+    async def settle(
+        self, network: str, head_height: int, confirmations: int, final_height: int | None, now: datetime
+    ) -> set[str]:
         """Book the deposits that have enough confirmations, and return the ids of invoices changed.
 
         Exact ones are credited and pay their invoice. The others are booked to suspense, where they wait for an
         operator or for the other parts of a payment; dust stays there. `confirmations` is for deposits without an
-        invoice. One transaction for the deposits of each ledger.
+        invoice; `final_height` is the last block whose deposits may be booked, None where confirmations alone count.
+        One transaction for the deposits of each ledger.
         """
-        due = await repository.due(network, head_height, confirmations, SETTLE_AT_ONCE)
+        due = await repository.due(network, head_height, confirmations, final_height, SETTLE_AT_ONCE)
         touched: set[str] = set()
         for (asset, exact, merchant), group in groupby(
             due, key=lambda row: (row.asset, row.verdict == Verdict.EXACT, row.merchant)
@@ -101,6 +100,32 @@ class DepositService:
                     await _suspend(network, asset, rows, now)
             touched.update(row.invoice for row in rows if row.invoice)
         return touched | await self._payments.credit_complete(network, now)
+
+    async def _found(
+        self,
+        network: str,
+        sighting: Sighting,
+        paid_at: datetime,
+        candidates: Sequence[Candidate],
+        known: KnownDeposit | None,
+    ) -> Match:
+        """The invoice and verdict of a transfer. A deposit that was in the pool keeps both, unless it came there late
+        and its block's time is in time."""
+        if known is not None and known.is_in_pool:
+            verdict = Verdict(known.verdict)
+            own = [candidate for candidate in candidates if candidate.id == known.invoice]
+            if verdict is Verdict.LATE and paid_at < known.made_at and own and own[0].can_be_paid_at(paid_at):
+                return match(sighting.asset_symbol, sighting.amount_raw, paid_at, own)
+            return Match(known.invoice, verdict)
+        dust_limit_raw = self._payments.dust_limit_raw(network, sighting.asset_symbol)
+        found = _match(sighting, paid_at, candidates, known, dust_limit_raw)
+        if sighting.inferred and found.verdict in (Verdict.EXACT, Verdict.PART):
+            return replace(found, verdict=Verdict.IN_REVIEW)
+        if found.verdict is Verdict.PART and await self._payments.overshoots(
+            str(found.invoice_id), sighting.amount_raw
+        ):
+            return replace(found, verdict=Verdict.OVERPAID)
+        return found
 
     async def _credit(self, network: str, asset: str, merchant: str, rows: Sequence[DueDeposit], now: datetime) -> None:
         """Credit exact deposits of one merchant in one asset, in the caller's transaction."""
@@ -138,19 +163,23 @@ class DepositService:
 
 
 def _match(
-    transfer: Transfer, paid_at: datetime, candidates: Sequence[Candidate], orphan: Orphan | None, dust_limit_raw: int
+    sighting: Sighting,
+    paid_at: datetime,
+    candidates: Sequence[Candidate],
+    known: KnownDeposit | None,
+    dust_limit_raw: int,
 ) -> Match:
     """The invoice and verdict of a transfer. A deposit that is back still belongs to its old invoice. It keeps its
     verdict if it has a review or was credited; any other is judged again, since its invoice may have been cancelled or
     paid meanwhile."""
-    asset, amount_raw = transfer.asset_symbol, transfer.amount_raw
-    if orphan is None:
+    asset, amount_raw = sighting.asset_symbol, sighting.amount_raw
+    if known is None:
         return match(asset, amount_raw, paid_at, candidates, dust_limit_raw)
-    verdict = Verdict(orphan.verdict)
-    was_credited = verdict is Verdict.EXACT and orphan.times_reversed
+    verdict = Verdict(known.verdict)
+    was_credited = verdict is Verdict.EXACT and known.times_reversed
     if was_credited or verdict not in NEEDS_NO_REVIEW:
-        return Match(orphan.invoice, verdict)
-    own = [candidate for candidate in candidates if candidate.id == orphan.invoice]
+        return Match(known.invoice, verdict)
+    own = [candidate for candidate in candidates if candidate.id == known.invoice]
     return match(asset, amount_raw, paid_at, own, dust_limit_raw)
 
 

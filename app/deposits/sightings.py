@@ -1,71 +1,129 @@
-"""Store a transfer as a deposit, or find the orphaned deposit that it is after a reorganisation.
+"""Store a transfer as a deposit, or find the deposit without a block that it is.
 
-A transaction of a dead block usually comes back in another. Its transfers are the same deposits again, although
-only transaction, asset, amount and recipient are sure to be the same.
+A transaction of the pool, or of a dead block, usually comes into another block. Its transfers are the same deposits
+again, although only transaction, asset, amount and recipient are sure to be the same.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+import msgspec
+
 from app.core import ids
 from app.deposits import sightings_repository
 from app.deposits.matching import Match
-from app.deposits.sightings_repository import Orphan
-from app.networks.port import Transfer
+from app.deposits.sightings_repository import KnownDeposit
+from app.networks.port import BlockRef, PoolTransaction, Transfer
 
 
-async def orphans(network: str, txids: Collection[str]) -> dict[tuple[str, int], list[Orphan]]:
-    """Orphaned deposits of these transactions, by (txid, address id)."""
-    found: defaultdict[tuple[str, int], list[Orphan]] = defaultdict(list)
-    for orphan in await sightings_repository.orphans(network, txids):
-        found[orphan.txid, orphan.deposit_address].append(orphan)
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """A transfer to us in a block, or in the pool where `block` is None. The fields are those of `Transfer`."""
+
+    txid: str
+    index: int
+    asset_symbol: str
+    to_address: str
+    from_address: str | None
+    amount_raw: int
+    block: BlockRef | None
+    matures_at: int | None
+    inferred: bool
+
+    def made_at(self, now: datetime) -> datetime:
+        """When it was made, as far as it shows itself: its block's time, or now."""
+        return now if self.block is None else self.block.time
+
+
+def in_block(transfer: Transfer) -> Sighting:
+    """A transfer of a block."""
+    return Sighting(**msgspec.structs.asdict(transfer))
+
+
+def in_pool(transaction: PoolTransaction) -> list[Sighting]:
+    """The transfers of a transaction that waits for a block."""
+    return [
+        Sighting(
+            txid=transaction.txid,
+            index=transfer.index,
+            asset_symbol=transfer.asset_symbol,
+            to_address=transfer.to_address,
+            from_address=None,
+            amount_raw=transfer.amount_raw,
+            block=None,
+            matures_at=None,
+            inferred=False,
+        )
+        for transfer in transaction.transfers
+    ]
+
+
+async def known_deposits(network: str, txids: Collection[str]) -> dict[tuple[str, int], list[KnownDeposit]]:
+    """Deposits without a block of these transactions, or replaced by them, by (the transaction's id, address id)."""
+    found: defaultdict[tuple[str, int], list[KnownDeposit]] = defaultdict(list)
+    for known in await sightings_repository.without_block(network, txids):
+        for txid in {known.txid, known.replaced_by} & set(txids):
+            found[str(txid), known.deposit_address].append(known)
     return found
 
 
-def same_transfer(transfer: Transfer, known: Sequence[Orphan]) -> Orphan | None:
-    """The orphan that is this transfer. A log's index counts from its block's start, so it may differ in another block:
-    then the first orphan with the same asset and amount in the transaction is taken."""
-    same = [
-        orphan for orphan in known if (orphan.asset, orphan.amount_raw) == (transfer.asset_symbol, transfer.amount_raw)
-    ]
-    exact = [orphan for orphan in same if orphan.log_index == transfer.index]
+def same_transfer(sighting: Sighting, known: Sequence[KnownDeposit]) -> KnownDeposit | None:
+    """The deposit without a block that this is. A log's index counts from its block's start, so it may differ in
+    another block: then the first one with the same asset and amount in the transaction is taken."""
+    same = [one for one in known if one.txid == sighting.txid and _alike(sighting, one)]
+    exact = [one for one in same if one.log_index == sighting.index]
     return next(iter(exact or same), None)
 
 
-async def store(
-    network: str, transfer: Transfer, address_id: int, found: Match, orphan: Orphan | None, now: datetime
-) -> str | None:
-    """Insert the deposit, or bring `orphan` back; return its id, or None if it is stored and on chain already.
+def first_made_at(sighting: Sighting, known: Sequence[KnownDeposit], now: datetime) -> datetime:
+    """When a payment was first made: in this or an earlier block, or in the pool. A transaction that replaces another
+    one with the same payment, as one with a higher fee does, was made when that one was."""
+    alike = [one.made_at for one in known if one.txid == sighting.txid or _alike(sighting, one)]
+    return min([sighting.made_at(now), *alike])
 
-    A deposit that comes back keeps its first time in `made_at`, whichever block it is in now.
+
+async def store(
+    network: str,
+    sighting: Sighting,
+    address_id: int,
+    found: Match,
+    known: KnownDeposit | None,
+    made_at: datetime,
+    now: datetime,
+) -> str | None:
+    """Insert the deposit, or update the one that it is; return its id, or None if it is stored already, where it is.
+
+    A known deposit keeps its first time in `made_at`, whichever block it is in now.
     """
-    if not await _make_room(network, transfer, None if orphan is None else orphan.id):
+    if known is not None and known.is_in_pool and sighting.block is None:
         return None
-    if orphan is not None:
+    if not await _make_room(network, sighting, None if known is None else known.id):
+        return None
+    if known is not None:
         await sightings_repository.bring_back(
-            orphan.id,
-            log_index=transfer.index,
-            block_height=transfer.block.height,
-            block_hash=transfer.block.hash,
-            block_time=transfer.block.time,
+            known.id,
+            log_index=sighting.index,
+            from_address=sighting.from_address,
+            block=sighting.block,
+            matures_at=sighting.matures_at,
             verdict=found.verdict.value,
             invoice_id=found.invoice_id,
         )
-        return orphan.id
+        return known.id
     deposit_id = ids.new_id(ids.DEPOSIT)
     await sightings_repository.add(
         deposit_id,
         network=network,
-        txid=transfer.txid,
-        log_index=transfer.index,
-        asset=transfer.asset_symbol,
+        txid=sighting.txid,
+        log_index=sighting.index,
+        asset=sighting.asset_symbol,
         deposit_address=address_id,
-        from_address=transfer.from_address,
-        amount_raw=transfer.amount_raw,
-        block_height=transfer.block.height,
-        block_hash=transfer.block.hash,
-        block_time=transfer.block.time,
+        from_address=sighting.from_address,
+        amount_raw=sighting.amount_raw,
+        block=sighting.block,
+        matures_at=sighting.matures_at,
+        is_inferred=sighting.inferred,
+        made_at=made_at if sighting.block is None or made_at < sighting.block.time else None,
         verdict=found.verdict.value,
         invoice_id=found.invoice_id,
         now=now,
@@ -73,16 +131,20 @@ async def store(
     return deposit_id
 
 
-async def _make_room(network: str, transfer: Transfer, deposit_id: str | None) -> bool:
-    """Free the transfer's index for its deposit, new or back; False if another deposit on the chain has the index.
+def _alike(sighting: Sighting, known: KnownDeposit) -> bool:
+    return (known.asset, known.amount_raw) == (sighting.asset_symbol, sighting.amount_raw)
+
+
+async def _make_room(network: str, sighting: Sighting, deposit_id: str | None) -> bool:
+    """Free the transfer's index for its deposit, new or known; False if another deposit has it rightly.
 
     An orphan of the transaction that has the index gets one below all that a chain uses: in another block a transaction
     may move other amounts than before.
     """
-    holder = await sightings_repository.lock_holder(network, transfer.txid, transfer.index, deposit_id)
+    holder = await sightings_repository.lock_holder(network, sighting.txid, sighting.index, deposit_id)
     if holder is None:
         return True
     if holder.status != "orphaned":
         return False
-    await sightings_repository.park(holder.id, network, transfer.txid)
+    await sightings_repository.park(holder.id, network, sighting.txid)
     return True

@@ -1,4 +1,4 @@
-"""Statements that store deposits seen on chain: new ones, and those that are back after a reorganisation."""
+"""Statements that store deposits: new ones, and known ones that are in a block or in the pool again."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -10,16 +10,17 @@ from piccolo.querystring import QueryString
 from app.core import database
 from app.core.statement import Command, Param, Statement, any_of, insert, select
 from app.deposits.tables import Deposit
+from app.networks.port import BlockRef
 
 PARKED_INDEX = -1_000_000_000
 """Indices below this one are those of orphans whose own index another transfer of the transaction has now."""
 
 
-class Orphan(msgspec.Struct, frozen=True):
-    """A deposit whose block a reorganisation has removed.
+class KnownDeposit(msgspec.Struct, frozen=True):
+    """A deposit that is in no block: it waits in the pool (`is_in_pool`), or is orphaned.
 
-    `made_at` is when it was first made: a payment that was in a block in time stays in time, whichever block it ends
-    up in.
+    `made_at` is when it was first made: a payment that was in the pool or in a block in time stays in time, whichever
+    block it ends up in.
     """
 
     id: str
@@ -31,6 +32,8 @@ class Orphan(msgspec.Struct, frozen=True):
     verdict: str
     invoice: str | None
     times_reversed: int
+    replaced_by: str | None
+    is_in_pool: bool
     made_at: datetime
 
 
@@ -41,12 +44,12 @@ class Holder(msgspec.Struct, frozen=True):
     status: str
 
 
-async def orphans(network: str, txids: Collection[str]) -> list[Orphan]:
-    """Orphaned deposits of these transactions, in the order of their indices."""
-    return await _ORPHANS.all(network=network, txids=list(txids))
+async def without_block(network: str, txids: Collection[str]) -> list[KnownDeposit]:
+    """The deposits of these transactions, or replaced by these, that are in no block, in the order of their indices."""
+    return await _WITHOUT_BLOCK.all(network=network, txids=list(txids))
 
 
-_ORPHANS = Statement(
+_WITHOUT_BLOCK = Statement(
     Deposit.select(
         Deposit.id,
         Deposit.txid,
@@ -57,13 +60,19 @@ _ORPHANS = Statement(
         Deposit.verdict,
         Deposit.invoice,
         Deposit.times_reversed,
+        Deposit.replaced_by,
+        QueryString("{} = 'seen'", Deposit.status, alias="is_in_pool"),
         QueryString(
             "coalesce({}, least({}, {}))", Deposit.made_at, Deposit.block_time, Deposit.seen_at, alias="made_at"
         ),
     )
-    .where(Deposit.network == Param("network"), any_of(Deposit.txid, Param("txids")), Deposit.status == "orphaned")
+    .where(
+        Deposit.network == Param("network"),
+        any_of(Deposit.txid, Param("txids")) | any_of(Deposit.replaced_by, Param("txids")),
+        (Deposit.status == "orphaned") | ((Deposit.status == "seen") & Deposit.block_height.is_null()),
+    )
     .order_by(Deposit.log_index),
-    Orphan,
+    KnownDeposit,
 )
 
 
@@ -75,16 +84,17 @@ async def add(
     log_index: int,
     asset: str,
     deposit_address: int,
-    from_address: str,
+    from_address: str | None,
     amount_raw: int,
-    block_height: int,
-    block_hash: str,
-    block_time: datetime,
+    block: BlockRef | None,
+    matures_at: int | None,
+    is_inferred: bool,
+    made_at: datetime | None,
     verdict: str,
     invoice_id: str | None,
     now: datetime,
 ) -> None:
-    """Insert a deposit that is seen for the first time."""
+    """Insert a deposit that is seen for the first time. `made_at` is needed where it may be earlier than its block."""
     await _ADD.run(
         id=deposit_id,
         network=network,
@@ -94,9 +104,10 @@ async def add(
         deposit_address=deposit_address,
         from_address=from_address,
         amount_raw=amount_raw,
-        block_height=block_height,
-        block_hash=block_hash,
-        block_time=block_time,
+        **_columns(block),
+        matures_at=matures_at,
+        is_inferred=is_inferred,
+        made_at=made_at,
         seen_at=now,
         status="seen",
         verdict=verdict,
@@ -118,6 +129,9 @@ _ADD = Command(
         Deposit.block_height,
         Deposit.block_hash,
         Deposit.block_time,
+        Deposit.matures_at,
+        Deposit.is_inferred,
+        Deposit.made_at,
         Deposit.seen_at,
         Deposit.status,
         Deposit.verdict,
@@ -130,19 +144,20 @@ async def bring_back(
     deposit_id: str,
     *,
     log_index: int,
-    block_height: int,
-    block_hash: str,
-    block_time: datetime,
+    from_address: str | None,
+    block: BlockRef | None,
+    matures_at: int | None,
     verdict: str,
     invoice_id: str | None,
 ) -> None:
-    """Store that an orphan is in a block again. It keeps its first time in `made_at`, whichever block it is in now."""
+    """Store that a deposit without a block is in this block, or in the pool again. It keeps its first time in
+    `made_at`, whichever block it is in now."""
     await _BRING_BACK.run(
         id=deposit_id,
         log_index=log_index,
-        block_height=block_height,
-        block_hash=block_hash,
-        block_time=block_time,
+        from_address=from_address,
+        **_columns(block),
+        matures_at=matures_at,
         verdict=verdict,
         invoice=invoice_id,
     )
@@ -152,6 +167,10 @@ _BRING_BACK = Command(
     Deposit.update(
         {
             Deposit.log_index: Param("log_index"),
+            Deposit.from_address: Param("from_address"),
+            Deposit.matures_at: Param("matures_at"),
+            Deposit.gone_because: None,
+            Deposit.replaced_by: None,
             Deposit.block_height: Param("block_height"),
             Deposit.block_hash: Param("block_hash"),
             Deposit.block_time: Param("block_time"),
@@ -162,8 +181,18 @@ _BRING_BACK = Command(
                 "coalesce({}, least({}, {}))", Deposit.made_at, Deposit.seen_at, Deposit.block_time
             ),
         }
-    ).where(Deposit.id == Param("id"), Deposit.status == "orphaned")
+    ).where(
+        Deposit.id == Param("id"),
+        (Deposit.status == "orphaned") | ((Deposit.status == "seen") & Deposit.block_height.is_null()),
+    )
 )
+
+
+def _columns(block: BlockRef | None) -> dict[str, object]:
+    """A deposit's columns that say in which block it is."""
+    if block is None:
+        return {"block_height": None, "block_hash": None, "block_time": None}
+    return {"block_height": block.height, "block_hash": block.hash, "block_time": block.time}
 
 
 async def lock_holder(network: str, txid: str, log_index: int, but: str | None) -> Holder | None:

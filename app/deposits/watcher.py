@@ -1,4 +1,5 @@
-"""Watch one network: scan every block once, in order, without a gap; then settle deposits and expire invoices.
+"""Watch one network: scan every block once, in order, without a gap, and look at the pool; then settle deposits and
+expire invoices.
 
 The scanned blocks are a chain of `scanned_blocks` rows, each the child of the one below. A batch of blocks, its
 deposits, and the step of the cursor are one transaction, so after a crash the batch is stored whole or scanned again.
@@ -10,14 +11,17 @@ from collections.abc import Collection, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import msgspec
+
 from app.addresses import repository as address_repository
 from app.alerts.service import raise_alert
 from app.core import clock, database
 from app.core.advisory_lock import LockKey, work_in_turn
 from app.core.logging import get_logger
-from app.deposits import blocks_repository, coverage_repository, repository
+from app.deposits import blocks_repository, coverage_repository, pool_repository, repository, sightings
 from app.deposits.blocks_repository import Cursor
 from app.deposits.payments import PaymentService
+from app.deposits.pool import PoolService
 from app.deposits.reversals import ReversalService
 from app.deposits.service import DepositService
 from app.invoices import service as invoices
@@ -28,6 +32,7 @@ from app.networks.port import (
     Chain,
     ChainMoved,
     NodeUnavailable,
+    PoolTransfer,
     Transfer,
     UnreadableAnswer,
     WrongChain,
@@ -44,6 +49,13 @@ RETRY_S = 1.0
 FORK_SEARCH_LIMIT = 10_000
 """Blocks to walk back in search of a fork before giving up: no chain reorganises that deep."""
 
+KEPT_BLOCKS = 2 * FORK_SEARCH_LIMIT
+"""Rows of the newest blocks that are kept. Older ones are proven, and nothing reads them again. It is also more than
+the most confirmations that can be configured, which reconciliation looks back."""
+
+FORGET_AT_ONCE = 1_000
+"""Rows are deleted when there are so many more than KEPT_BLOCKS."""
+
 
 class Halted(Exception):
     """The watcher can't continue without the risk of missing a payment; the message is shown to operators."""
@@ -56,8 +68,9 @@ class HotWallet(Protocol):
     def address(self) -> str | None:
         """The hot wallet's address, if the network has one."""
 
-    async def own_moves(self, transfers: Collection[Transfer]) -> Set[tuple[str, str, str]]:
-        """Which of these only move our money between our addresses, as (txid, recipient, asset)."""
+    async def own_moves(self, txids: Collection[str]) -> Set[tuple[str, str, str]]:
+        """Which transfers of these transactions only move our money between our addresses, as (txid, recipient,
+        asset)."""
 
     async def record(self, transfers: Sequence[Transfer], now: datetime) -> None:
         """Record transfers to the hot wallet, in the watcher's transaction."""
@@ -86,6 +99,7 @@ class Watcher:
         deposit_service: DepositService,
         payments: PaymentService,
         reversals: ReversalService,
+        pool: PoolService,
         invoice_service: InvoiceService,
         hot_wallet: HotWallet,
         balance_check: BalanceCheck,
@@ -95,6 +109,7 @@ class Watcher:
         self._deposits = deposit_service
         self._payments = payments
         self._reversals = reversals
+        self._pool = pool
         self._invoices = invoice_service
         self._hot_wallet = hot_wallet
         self._balance_check = balance_check
@@ -117,12 +132,18 @@ class Watcher:
             last = min(scanned + self._network.batch_blocks, head_height)
             touched |= await self._scan(scanned + 1, last, head_height)
             scanned = last
+        touched |= await self._look_at_pool(scanned)
         now = clock.now()
         await coverage_repository.advance(self._network.key)
+        if scanned - cursor.kept_from > KEPT_BLOCKS + FORGET_AT_ONCE:
+            await blocks_repository.forget_below(self._network.key, scanned - KEPT_BLOCKS)
         await self._record_check(head_height, checked_at)
         touched |= await self._record_unseen(scanned, now)
         await self._hot_wallet.settle(scanned, now)
-        touched |= await self._deposits.settle(self._network.key, scanned, self._network.confirmations, now)
+        final_height = await self._chain.finality() if self._network.require_finality else None
+        touched |= await self._deposits.settle(
+            self._network.key, scanned, self._network.confirmations, final_height, now
+        )
         if head_height != cursor.head_height:
             touched |= await repository.invoices_with_seen(self._network.key)
         covered_until = checked_at - timedelta(seconds=self._network.expiry_grace_s)
@@ -151,13 +172,13 @@ class Watcher:
     async def _cursor(self, head_height: int, now: datetime) -> Cursor:
         """The network's cursor; at the very first start scanning begins at the configured height or the head."""
         start_height = self._network.start_height if self._network.start_height is not None else head_height
-        key, chain_id = self._network.key, self._network.chain_id
+        key, identity = self._network.key, self._network.identity
         await blocks_repository.add_cursor(
-            key, chain_id=chain_id, start_height=start_height, head_height=head_height, now=now
+            key, chain_identity=identity, start_height=start_height, head_height=head_height, now=now
         )
         cursor = await blocks_repository.cursor(key)
-        if cursor.chain_id != chain_id:
-            raise Halted(f"chain id {chain_id} is configured, the books are of {cursor.chain_id}")
+        if cursor.chain_identity != identity:
+            raise Halted(f"chain {identity} is configured, the books are of {cursor.chain_identity}")
         return cursor
 
     async def _was_reorganised(self, height: int) -> bool:
@@ -206,6 +227,28 @@ class Watcher:
             await blocks_repository.add_blocks(self._network.key, refs)
             return await self._record(transfers, now) if transfers else set()
 
+    async def _look_at_pool(self, scanned: int) -> set[str]:
+        """Store what has come into the pool and what has left it, and return the ids of invoices changed.
+
+        A pool of another moment than the scanned blocks says nothing: what is missing in it may be in a block.
+        """
+        pool = await self._chain.pool(self._ours)
+        if pool is None or pool.tip_hash != await blocks_repository.hash_at(self._network.key, scanned):
+            return set()
+        network, touched = self._network.key, set[str]()
+        known = {transaction.txid: transaction for transaction in await pool_repository.waiting(network)}
+        there = {transaction.txid for transaction in pool.transactions}
+        if missing := [transaction for txid, transaction in known.items() if txid not in there]:
+            replaced = await self._chain.replaced({one.txid: one.spends for one in missing})
+            touched |= await self._pool.gone(network, missing, replaced, clock.now())
+        own = await self._hot_wallet.own_moves(there - known.keys())
+        came = []
+        for transaction in pool.transactions:
+            deposits = tuple(each for each in transaction.transfers if self._is_deposit(transaction.txid, each, own))
+            if transaction.txid not in known and deposits:
+                came.append(msgspec.structs.replace(transaction, transfers=deposits))
+        return touched | await self._pool.came(network, came, clock.now()) if came else touched
+
     async def _ours(self, addresses: Collection[str]) -> Set[str]:
         hot = {self._hot_wallet.address} & set(addresses)
         ours = await address_repository.among(self._network.key, addresses)
@@ -213,11 +256,22 @@ class Watcher:
 
     async def _record(self, transfers: Sequence[Transfer], now: datetime) -> set[str]:
         """Record transfers to the hot wallet as top-ups, the others as deposits; our own transfers are neither."""
-        own = await self._hot_wallet.own_moves(transfers)
-        incoming = [t for t in transfers if (t.txid, t.to_address, t.asset_symbol) not in own]
-        await self._hot_wallet.record([t for t in incoming if t.to_address == self._hot_wallet.address], now)
-        to_customers = [t for t in incoming if t.to_address != self._hot_wallet.address]
-        return await self._deposits.record(self._network.key, to_customers, now) if to_customers else set()
+        txids = {transfer.txid for transfer in transfers}
+        own = await self._hot_wallet.own_moves(txids)
+        await pool_repository.remove(self._network.key, txids)
+        to_hot_wallet = [
+            transfer
+            for transfer in transfers
+            if transfer.to_address == self._hot_wallet.address and not _is_own(transfer.txid, transfer, own)
+        ]
+        await self._hot_wallet.record(to_hot_wallet, now)
+        deposits = [
+            sightings.in_block(transfer) for transfer in transfers if self._is_deposit(transfer.txid, transfer, own)
+        ]
+        return await self._deposits.record(self._network.key, deposits, now) if deposits else set()
+
+    def _is_deposit(self, txid: str, transfer: Transfer | PoolTransfer, own: Set[tuple[str, str, str]]) -> bool:
+        return transfer.to_address != self._hot_wallet.address and not _is_own(txid, transfer, own)
 
     async def _record_unseen(self, scanned: int, now: datetime) -> set[str]:
         if not (unseen := await self._balance_check.unseen_transfers(scanned, now)):
@@ -242,6 +296,10 @@ class Watcher:
                     details={"network": self._network.key},
                     now=clock.now(),
                 )
+
+
+def _is_own(txid: str, transfer: Transfer | PoolTransfer, own: Set[tuple[str, str, str]]) -> bool:
+    return (txid, transfer.to_address, transfer.asset_symbol) in own
 
 
 def _check_contiguous(first: int, last: int, refs: Sequence[BlockRef], below_hash: str | None) -> None:

@@ -65,7 +65,7 @@ async def examine_networks(networks: Networks) -> AsyncIterator[Symptom]:
         cursor = await repository.watched_network(network.key)
         if cursor is None:
             yield Symptom(
-                "warning", network.key, f"chain {network.chain_id}, block {head}; no worker has watched it yet"
+                "warning", network.key, f"chain {network.identity}, block {head}; no worker has watched it yet"
             )
         elif cursor.halted_reason is not None:
             yield Symptom("unsafe", network.key, f"the watcher has halted: {cursor.halted_reason}")
@@ -74,7 +74,7 @@ async def examine_networks(networks: Networks) -> AsyncIterator[Symptom]:
             yield Symptom(
                 "warning" if behind > network.batch_blocks else "ok",
                 network.key,
-                f"chain {network.chain_id}, block {head}, {behind} behind",
+                f"chain {network.identity}, block {head}, {behind} behind",
             )
 
 

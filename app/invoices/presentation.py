@@ -41,6 +41,10 @@ class PayIn(msgspec.Struct, frozen=True, kw_only=True):
     payment_uri: Annotated[str, Meta(description="For wallets and QR codes: EIP-681, BIP-21 or `tron:`.")]
 
 
+GONE = frozenset({"orphaned", "replaced", "dropped"})
+"""The states of deposits that are neither on the chain nor in the pool."""
+
+
 class DepositBody(msgspec.Struct, frozen=True, kw_only=True):
     """A transfer that was seen for an invoice."""
 
@@ -50,13 +54,21 @@ class DepositBody(msgspec.Struct, frozen=True, kw_only=True):
     asset: Annotated[str, Meta(description="The asset's symbol.")]
     amount_decimal: Annotated[Decimal, Meta(description="What was sent.")]
     amount_raw: Annotated[Raw, Meta(description="What was sent, in minor units.")]
-    from_address: Annotated[str, Meta(description="Where it came from.")]
-    block_height: Annotated[int, Meta(description="The block that it is in.")]
+    from_address: Annotated[
+        str | None, Meta(description="Where it came from; null where the chain names no single sender.")
+    ]
+    block_height: Annotated[int | None, Meta(description="The block that it is in; null while it waits for one.")]
     confirmations: Annotated[int, Meta(description="Blocks from that one to the chain's head, both counted.")]
     status: Annotated[
-        Literal["seen", "orphaned", "credited", "suspended"],
-        Meta(description="`orphaned`: its block was reorganised away. `suspended`: an operator looks into it."),
+        Literal["seen", "orphaned", "replaced", "dropped", "credited", "suspended"],
+        Meta(
+            description="`orphaned`: its block was reorganised away. `replaced`: another transaction took its place "
+            "before a block had it. `dropped`: the nodes have forgotten it. `suspended`: an operator looks into it."
+        ),
     ]
+    replaced_by: Annotated[
+        str | None, Meta(description="The transaction that took its place, where that is known.")
+    ] = None
     verdict: Annotated[
         Literal[
             "exact",
@@ -80,6 +92,11 @@ class DepositBody(msgspec.Struct, frozen=True, kw_only=True):
         str | None, Meta(description="Why it needs a review: the verdict; null for `exact`, `part` and `dust`.")
     ]
     seen_at: Annotated[Moment, Meta(description="When it was first seen.")]
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is neither on the chain nor in the pool any more."""
+        return self.status in GONE
 
 
 class ReviewBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,7 +239,7 @@ class InvoicePresenter:
 
     def _deposit(self, network_key: str, deposit: dict[str, Any], head_height: int) -> DepositBody:
         _, _, asset = self._asset(network_key, deposit["asset"])
-        alive = deposit["status"] != "orphaned"
+        height = deposit["block_height"] if deposit["status"] != "orphaned" else None
         return DepositBody(
             id=deposit["id"],
             txid=deposit["txid"],
@@ -232,8 +249,9 @@ class InvoicePresenter:
             amount_raw=deposit["amount_raw"],
             from_address=deposit["from_address"],
             block_height=deposit["block_height"],
-            confirmations=max(0, head_height - deposit["block_height"] + 1) if alive else 0,
-            status=deposit["status"],
+            confirmations=0 if height is None else max(0, head_height - height + 1),
+            status=_DEPOSIT_STATUS.get(deposit["gone_because"], deposit["status"]),
+            replaced_by=deposit["replaced_by"],
             verdict=deposit["verdict"],
             review_reason=None if deposit["verdict"] in _UNREVIEWED else deposit["verdict"],
             seen_at=deposit["seen_at"],
@@ -248,6 +266,10 @@ class InvoicePresenter:
             assert asset is not None, "assets are never removed from a network that has invoices or deposits"
             known = self._assets[network_key, symbol] = (self._networks.chain(network_key), network.chain, asset)
         return known
+
+
+_DEPOSIT_STATUS = {"replaced": "replaced", "dropped": "dropped"}
+"""The states that the API has for deposits that have left the pool; the table knows why each is `orphaned`."""
 
 
 def event_data(invoice_id: str, body: bytes) -> bytes:

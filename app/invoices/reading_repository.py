@@ -17,7 +17,6 @@ from app.core.keyset import Page, Place, direction, page_of
 from app.invoices.pricing import FeePayer
 from app.merchants import branding
 from app.merchants.branding import Branding
-from app.networks.evm.address import normalise_address
 
 T = TypeVar("T")
 
@@ -85,7 +84,8 @@ class PublicRow(msgspec.Struct, frozen=True):
 class Filters:
     """Exact filters of the list; None leaves one out. `created_from` is inclusive, `created_to` exclusive.
 
-    `search` is a whole id, order id, customer id, deposit address or transaction id.
+    `search` is a whole id, order id, customer id, deposit address or transaction id; `search_addresses` are the forms
+    in which the address may be stored (`Networks.address_forms`).
     """
 
     status: str | None = None
@@ -97,6 +97,7 @@ class Filters:
     created_from: datetime | None = None
     created_to: datetime | None = None
     search: str | None = None
+    search_addresses: Sequence[str] = ()
 
 
 _SELECT = f"""
@@ -105,7 +106,7 @@ _SELECT = f"""
         (SELECT json_agg(json_build_object(
                 'id', d.id, 'txid', d.txid, 'index', d.log_index, 'asset', d.asset,
                 'amount_raw', d.amount_raw::text, 'from_address', d.from_address, 'block_height', d.block_height,
-                'status', d.status, 'verdict', d.verdict,
+                'status', d.status, 'gone_because', d.gone_because, 'replaced_by', d.replaced_by, 'verdict', d.verdict,
                 'seen_at', to_char(d.seen_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
             ) ORDER BY d.seen_at, d.id)::text
             FROM (
@@ -204,19 +205,11 @@ def _where(merchant_id: str, mode: str, filters: Filters, place: Place | None) -
         add("i.created_at < {}", filters.created_to)
     if filters.search is not None:
         text = filters.search
-        add(_SEARCH, text, text, text, _as_kept(text), text)
+        add(_SEARCH, text, text, text, list(filters.search_addresses), text)
     if place is not None:
         comparison, _ = direction(place)
         add(f"(i.created_at, i.id) {comparison} ({{}}, {{}})", *place.key)
     return " AND ".join(conditions), args
-
-
-def _as_kept(address: str) -> str:
-    """An address in the form in which it is stored, if it is one; people copy EVM addresses in any case."""
-    try:
-        return normalise_address(address.lower())
-    except ValueError:
-        return address
 
 
 # Each branch has its own index; an OR over them would read all of the merchant's invoices.
@@ -226,7 +219,7 @@ _SEARCH = """i.id IN (
         UNION ALL SELECT id FROM invoices WHERE merchant = $1 AND mode = $2 AND customer_id = {}
         UNION ALL SELECT v.id FROM invoices v JOIN deposit_addresses a ON a.id = v.deposit_address
             WHERE a.network = ANY(ARRAY(SELECT DISTINCT network FROM merchant_assets WHERE merchant = $1))
-                AND a.address = {} AND v.merchant = $1
+                AND a.address = ANY({}::text[]) AND v.merchant = $1
         UNION ALL SELECT d.invoice FROM deposits d
             WHERE d.network = ANY(ARRAY(SELECT DISTINCT network FROM merchant_assets WHERE merchant = $1))
                 AND d.txid = lower({}) AND d.invoice IS NOT NULL

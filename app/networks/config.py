@@ -1,38 +1,14 @@
-"""The configured networks: one TOML file, read once at the start, and refused if anything in it is wrong.
+"""What is configured of a network and its assets, the same for every kind of chain.
 
-    [[networks]]
-    chain = "ethereum"
-    mode = "test"
-    kind = "evm"
-    display_name = "Ethereum"
-    chain_id = 31337
-    rpc_urls = ["https://eth.example/v2/${ETH_NODE_KEY}"]
-    confirmations = 12
-    xpub = "${ETH_XPUB}"
-
-    [[networks.assets]]
-    symbol = "USDT"
-    kind = "erc20"
-    contract = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
-    decimals = 6
-    name = "Tether USD"
-
-Messages name the network and the field and never repeat a value: node URLs and keys are in here.
+A kind adds its own fields in a subclass (`evm/config.py`). `networks_file.py` reads the file.
 """
 
-import os
 import re
-import tomllib
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
-
-from app.networks.derivation import ReceivingAddresses
-from app.networks.evm.address import normalise_address
 
 MAX_RAW = 10**78 - 1  # what numeric(78,0) holds (contract, section 1)
 MAX_DECIMALS = 36
@@ -45,8 +21,18 @@ DUST_PLACES = 5
 Mode = Literal["live", "test"]
 
 
-class ConfigError(ValueError):
-    """The file can't be used; the message says which network, which field and why."""
+NATIVE = "native"
+"""`Asset.kind` of a network's own coin, in which fees are paid."""
+
+TOKEN_STANDARDS = {"erc20": "ERC-20", "trc20": "TRC-20"}
+"""What people call the kinds of tokens."""
+
+
+class FieldError(ValueError):
+    """A field of one network can't be used; the message says which and why, without its value."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
 
 
 class NodeUrl:
@@ -75,7 +61,8 @@ class NodeUrl:
 
 
 class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One asset on one network. `min_raw` and `max_raw` bound an invoice's amount, in minor units.
+    """One asset on one network. `kind` is `native` or a kind of token. `min_raw` and `max_raw` bound an invoice's
+    amount, in minor units.
 
     A payout costs `payout_fee_flat_raw` and `payout_fee_bps` of its amount, and is at least `payout_min_raw`.
     Payouts and refunds of more than `approval_threshold_raw` need two operators; where left out, one always does.
@@ -87,7 +74,7 @@ class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     symbol: Annotated[str, Meta(pattern=r"\A[A-Z][A-Z0-9]{0,15}\Z")]
     name: Annotated[str, Meta(min_length=1, max_length=60)]
-    kind: Literal["native", "erc20"]
+    kind: Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9]{1,19}\Z")]
     decimals: Annotated[int, Meta(ge=0, le=MAX_DECIMALS)]
     contract: str | None = None
     min_raw: int = 1
@@ -111,26 +98,34 @@ class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         """
         if self.dust_raw is not None:
             return self.dust_raw
-        is_small_token = self.kind != "native" and self.decimals <= SMALL_TOKEN_DECIMALS
+        is_small_token = self.kind != NATIVE and self.decimals <= SMALL_TOKEN_DECIMALS
         places = SMALL_TOKEN_DUST_PLACES if is_small_token else DUST_PLACES
         return int(10 ** max(0, self.decimals - places))
+
+    @property
+    def standard(self) -> str:
+        """The name of a token's standard, as people know it; empty for a coin and for a standard without a name."""
+        return TOKEN_STANDARDS.get(self.kind, "")
 
     def approvals_required(self, amount_raw: int) -> int:
         """How many different operators must approve that this much is sent."""
         return 2 if self.approval_threshold_raw is not None and amount_raw > self.approval_threshold_raw else 1
 
 
-class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One network: a chain in one mode."""
+class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
+    """One network: a chain in one mode. A subclass for each kind of chain adds what that kind needs."""
+
+    token_kinds: ClassVar[frozenset[str]] = frozenset()
+    """The kinds of tokens that this kind of chain has."""
 
     chain: Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,40}\Z")]
     mode: Mode
-    kind: Literal["evm"]
     display_name: Annotated[str, Meta(min_length=1, max_length=60)]
-    chain_id: Annotated[int, Meta(ge=1, le=2**63 - 37)]  # EIP-2294
     rpc_urls: Annotated[tuple[NodeUrl, ...], Meta(min_length=1)]
     confirmations: Annotated[int, Meta(ge=1, le=10_000)]
-    # The account's extended public key, m/44'/60'/0' (BIP-44); address i is /0/i below it.
+    # Credit a deposit only when the chain's own rules no longer allow its block to be taken back (`Chain.finality`).
+    require_finality: bool = False
+    # The account's extended public key (BIP-44); receiving address i is /0/i below it.
     xpub: str
     assets: Annotated[tuple[Asset, ...], Meta(min_length=1)]
     # `pool`: an address serves one open invoice after another. `fresh`: each invoice has its own.
@@ -147,17 +142,10 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     explorer_tx_url: Annotated[str, Meta(pattern=r"\Ahttps://[^\s{}]+\{txid\}[^\s{}]*\Z")] | None = None
     # How far a block's own clock may run behind ours before a payment counts as late.
     expiry_grace_s: Annotated[int, Meta(ge=0, le=3600)] = 15
-    # Native coins that a contract passes on leave no log; only a node with tracing reports them. `auto` finds
-    # out how this one does (`trace_block` or debug_traceBlockByHash); `off` leaves it to the balance check.
-    native_traces: Literal["auto", "trace_block", "debug", "off"] = "auto"
     # Withdrawals are paid from it, and deposits are swept to it. The signer holds its key, and checks that it does.
     hot_wallet_address: str | None = None
-    # The most that our transactions pay per unit of gas; sending waits while the chain's price is higher.
-    max_fee_per_gas_wei: Annotated[int, Meta(ge=1, le=2**63 - 1)] = 300 * 10**9
-    # A transaction that isn't in a block after this time is signed again with the same nonce and a higher fee.
+    # A transaction that isn't in a block after this time is signed again, with a higher fee.
     fee_bump_after_s: Annotated[int, Meta(ge=1, le=86_400)] = 180
-    # `op-stack`: the rollup's fee for data on its first layer is reserved in addition to gas (evm/rollup.py).
-    rollup: Literal["op-stack"] | None = None
     sweep_interval_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
 
     @property
@@ -165,167 +153,112 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """`<chain>:<mode>`, the network's name everywhere."""
         return f"{self.chain}:{self.mode}"
 
+    @property
+    def kind(self) -> str:
+        """The kind of chain."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def identity(self) -> str:
+        """What the chain is known by among those of its kind. A node must state the same, and so must the books."""
+        raise NotImplementedError
+
+    @property
+    def public_chain_id(self) -> int | None:
+        """The chain's public number (EIP-155), None on kinds of chain that have none."""
+        return None
+
     def asset(self, symbol: str) -> Asset | None:
         """The asset of that symbol, if this network has it."""
         return next((asset for asset in self.assets if asset.symbol == symbol), None)
 
     @property
     def native(self) -> Asset | None:
-        """The network's own coin, in which gas is paid, if it is one of the assets."""
-        return next((asset for asset in self.assets if asset.kind == "native"), None)
+        """The network's own coin, in which fees are paid, if it is one of the assets."""
+        return next((asset for asset in self.assets if asset.kind == NATIVE), None)
 
+    def normalise_address(self, text: str) -> str:
+        """The canonical form of an address of this network. Raises ValueError, without the text in it, where it isn't
+        one or its checksum is wrong."""
+        raise NotImplementedError
 
-def load_networks(path: Path, environ: Mapping[str, str] | None = None) -> dict[str, NetworkConfig]:
-    """Read the file at `path` into networks by key, `${NAME}` in `rpc_urls` and `xpub` taken from `environ`
-    (the process's own where left out). Raises `ConfigError`."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
-    except ValueError as error:  # TOML and UTF-8 faults alike
-        raise ConfigError(f"{path}: not a TOML file: {error}") from None
-    tables = document.pop("networks", None)
-    if document or not isinstance(tables, list):
-        raise ConfigError(f"{path}: must hold [[networks]] tables and nothing else")
+    def check_xpub(self) -> None:
+        """Raise ValueError, without the key in it, where `xpub` can't be used."""
+        raise NotImplementedError
 
-    networks: dict[str, NetworkConfig] = {}
-    for number, table in enumerate(tables, start=1):
-        network = _network(number, table, os.environ if environ is None else environ)
-        if network.key in networks:
-            raise ConfigError(f"network {network.key}: is there twice")
-        for other in networks.values():
-            # Two networks reading one chain would each credit the same deposit; a test network with the live
-            # chain's id would treat real money as test money.
-            if (other.kind, other.chain_id) == (network.kind, network.chain_id):
-                raise ConfigError(f"network {network.key}: chain_id: is {other.key}'s")
-        networks[network.key] = network
-    return networks
+    def is_void(self, address: str) -> bool:
+        """Whether what is sent to an address, given in canonical form, is lost for everybody."""
+        return False
 
+    def checked(self) -> Self:
+        """The network with all addresses in canonical form. Raises FieldError for what can't be used."""
+        try:
+            self.check_xpub()
+        except ValueError as error:
+            raise FieldError("xpub", str(error)) from None
+        network = msgspec.structs.replace(self, assets=self._checked_assets())
+        return msgspec.structs.replace(network, hot_wallet_address=network._checked_hot_wallet())
 
-def _network(number: int, table: object, environ: Mapping[str, str]) -> NetworkConfig:
-    if not isinstance(table, dict):
-        raise ConfigError(f"network {number}: must be a table")
-    chain, mode = table.get("chain"), table.get("mode")
-    named = isinstance(chain, str) and isinstance(mode, str)
-    label = f"network {chain}:{mode}" if named else f"network {number}"
-    try:
-        network: NetworkConfig = msgspec.convert(_expanded(table, environ), NetworkConfig, dec_hook=_node_url)
-        _check_xpub(network.xpub)
-        network = msgspec.structs.replace(network, assets=_checked_assets(network.assets))
-        return msgspec.structs.replace(network, hot_wallet_address=_checked_hot_wallet(network))
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{label}: {_field_first(str(error))}") from None
-    except _FieldError as error:
-        raise ConfigError(f"{label}: {error}") from None
+    def _checked_hot_wallet(self) -> str | None:
+        """The hot wallet's address. Fees are booked in the native coin, so that must be an asset."""
+        if self.hot_wallet_address is None:
+            return None
+        if self.native is None:
+            raise FieldError("hot_wallet_address", "needs the native coin among the assets: fees are booked in it")
+        try:
+            return self.normalise_address(self.hot_wallet_address)
+        except ValueError as error:
+            raise FieldError("hot_wallet_address", str(error)) from None
 
+    def _checked_assets(self) -> tuple[Asset, ...]:
+        """The assets, no symbol and no contract twice, at most one native coin."""
+        checked: list[Asset] = []
+        for number, asset in enumerate(self.assets):
+            at = f"assets[{number}]"
+            asset = self._checked_contract(asset, at)
+            _check_amounts(asset, at)
+            for other in checked:
+                if other.symbol == asset.symbol:
+                    raise FieldError(f"{at}.symbol", f"{asset.symbol} is there twice")
+                if other.contract == asset.contract:  # both None: a second native coin
+                    raise FieldError(f"{at}.contract", f"is {other.symbol}'s")
+            checked.append(asset)
+        return tuple(checked)
 
-class _FieldError(ValueError):
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
-
-
-def _expanded(table: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """The table with variables filled in, and quoted digits (amounts beyond TOML's 64 bits) as integers."""
-
-    def fill(field: str, text: object) -> object:
-        if not isinstance(text, str):
-            return text
-        for name in _VARIABLE.findall(text):
-            if not environ.get(name):
-                raise _FieldError(field, f"the environment variable {name} is not set")
-        return _VARIABLE.sub(lambda found: environ[found[1]], text)
-
-    def digits(value: object) -> object:
-        return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
-
-    filled = dict(table)
-    if "xpub" in filled:
-        filled["xpub"] = fill("xpub", filled["xpub"])
-    if isinstance(urls := filled.get("rpc_urls"), list):
-        filled["rpc_urls"] = [fill(f"rpc_urls[{number}]", url) for number, url in enumerate(urls)]
-    if isinstance(assets := filled.get("assets"), list):
-        filled["assets"] = [
-            {name: digits(value) if name.endswith("_raw") else value for name, value in asset.items()}
-            if isinstance(asset, dict)
-            else asset
-            for asset in assets
-        ]
-    return filled
-
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_DIGITS = re.compile(r"[0-9]{1,78}")
-_CEILINGS = ("transaction_ceiling_raw", "day_ceiling_raw")
-
-
-def _node_url(kind: type, value: object) -> NodeUrl:
-    if kind is not NodeUrl or not isinstance(value, str):
-        raise ValueError("must be a string")
-    return NodeUrl(value)
-
-
-def _check_xpub(xpub: str) -> None:
-    try:
-        ReceivingAddresses(xpub)
-    except ValueError as error:
-        raise _FieldError("xpub", str(error)) from None
-
-
-def _checked_hot_wallet(network: NetworkConfig) -> str | None:
-    """The hot wallet's address in canonical form. Gas is booked in the native coin, so that must be an asset."""
-    if network.hot_wallet_address is None:
-        return None
-    if network.native is None:
-        raise _FieldError("hot_wallet_address", "needs the native coin among the assets: gas is booked in it")
-    try:
-        return normalise_address(network.hot_wallet_address)
-    except ValueError as error:
-        raise _FieldError("hot_wallet_address", str(error)) from None
-
-
-def _checked_assets(assets: tuple[Asset, ...]) -> tuple[Asset, ...]:
-    """The assets, contracts in canonical form, no symbol and no contract twice, at most one native coin."""
-    checked: list[Asset] = []
-    for number, asset in enumerate(assets):
-        at = f"assets[{number}]"
-        if asset.kind == "native":
+    def _checked_contract(self, asset: Asset, at: str) -> Asset:
+        if asset.kind == NATIVE:
             if asset.contract is not None:
-                raise _FieldError(f"{at}.contract", "a native coin has none")
-        elif asset.contract is None:
-            raise _FieldError(f"{at}.contract", "is missing")
-        else:
-            try:
-                asset = msgspec.structs.replace(asset, contract=normalise_address(asset.contract))
-            except ValueError as error:
-                raise _FieldError(f"{at}.contract", str(error)) from None
-        if not 1 <= asset.min_raw <= MAX_RAW:
-            raise _FieldError(f"{at}.min_raw", "must be from 1 to 10^78 - 1")
-        if asset.max_raw is not None and not asset.min_raw <= asset.max_raw <= MAX_RAW:
-            raise _FieldError(f"{at}.max_raw", "must be from min_raw to 10^78 - 1")
-        if not 1 <= asset.payout_min_raw <= MAX_RAW:
-            raise _FieldError(f"{at}.payout_min_raw", "must be from 1 to 10^78 - 1")
-        if not 0 <= asset.payout_fee_flat_raw <= MAX_RAW:
-            raise _FieldError(f"{at}.payout_fee_flat_raw", "must be from 0 to 10^78 - 1")
-        if asset.approval_threshold_raw is not None and not 0 <= asset.approval_threshold_raw <= MAX_RAW:
-            raise _FieldError(f"{at}.approval_threshold_raw", "must be from 0 to 10^78 - 1")
-        for name in _CEILINGS:
-            if (ceiling := getattr(asset, name)) is not None and not 1 <= ceiling <= MAX_RAW:
-                raise _FieldError(f"{at}.{name}", "must be from 1 to 10^78 - 1")
-        if asset.sweep_min_raw < 1 or asset.hot_low_raw < 0:
-            raise _FieldError(f"{at}.sweep_min_raw, hot_low_raw", "must be from 1, from 0 on")
-        if asset.dust_raw is not None and not 0 <= asset.dust_raw <= MAX_RAW:
-            raise _FieldError(f"{at}.dust_raw", "must be from 0 to 10^78 - 1")
-        for other in checked:
-            if other.symbol == asset.symbol:
-                raise _FieldError(f"{at}.symbol", f"{asset.symbol} is there twice")
-            if other.contract == asset.contract:  # both None: a second native coin
-                raise _FieldError(f"{at}.contract", f"is {other.symbol}'s")
-        checked.append(asset)
-    return tuple(checked)
+                raise FieldError(f"{at}.contract", "a native coin has none")
+            return asset
+        if asset.kind not in self.token_kinds:
+            known = ", ".join([NATIVE, *sorted(self.token_kinds)])
+            raise FieldError(f"{at}.kind", f"is none of this kind of chain: {known}")
+        if asset.contract is None:
+            raise FieldError(f"{at}.contract", "is missing")
+        try:
+            return msgspec.structs.replace(asset, contract=self.normalise_address(asset.contract))
+        except ValueError as error:
+            raise FieldError(f"{at}.contract", str(error)) from None
 
 
-def _field_first(message: str) -> str:
-    """msgspec's "Expected `int`, got `str` - at `$.chain_id`" as "chain_id: Expected `int`, got `str`"."""
-    problem, _, path = message.partition(" - at `$")
-    field = path.rstrip("`").lstrip(".")
-    return f"{field}: {problem}" if field else problem
+def _check_amounts(asset: Asset, at: str) -> None:
+    if not 1 <= asset.min_raw <= MAX_RAW:
+        raise FieldError(f"{at}.min_raw", "must be from 1 to 10^78 - 1")
+    if asset.max_raw is not None and not asset.min_raw <= asset.max_raw <= MAX_RAW:
+        raise FieldError(f"{at}.max_raw", "must be from min_raw to 10^78 - 1")
+    if not 1 <= asset.payout_min_raw <= MAX_RAW:
+        raise FieldError(f"{at}.payout_min_raw", "must be from 1 to 10^78 - 1")
+    if not 0 <= asset.payout_fee_flat_raw <= MAX_RAW:
+        raise FieldError(f"{at}.payout_fee_flat_raw", "must be from 0 to 10^78 - 1")
+    if asset.approval_threshold_raw is not None and not 0 <= asset.approval_threshold_raw <= MAX_RAW:
+        raise FieldError(f"{at}.approval_threshold_raw", "must be from 0 to 10^78 - 1")
+    for name in _CEILINGS:
+        if (ceiling := getattr(asset, name)) is not None and not 1 <= ceiling <= MAX_RAW:
+            raise FieldError(f"{at}.{name}", "must be from 1 to 10^78 - 1")
+    if asset.sweep_min_raw < 1 or asset.hot_low_raw < 0:
+        raise FieldError(f"{at}.sweep_min_raw, hot_low_raw", "must be from 1, from 0 on")
+    if asset.dust_raw is not None and not 0 <= asset.dust_raw <= MAX_RAW:
+        raise FieldError(f"{at}.dust_raw", "must be from 0 to 10^78 - 1")
+
+
+_CEILINGS = ("transaction_ceiling_raw", "day_ceiling_raw")

@@ -4,15 +4,12 @@ An adapter reads; it stores nothing, skips nothing and guesses nothing. It retur
 one of the errors below, which say why and whether a retry can help.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence, Set
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Set
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
-
-UNKNOWN_SENDER = "unknown"
-"""`from_address` of an inferred transfer: the sender is not known."""
 
 
 class BlockRef(msgspec.Struct, frozen=True):
@@ -30,18 +27,20 @@ class Transfer(msgspec.Struct, frozen=True):
     (network, `txid`, `index`) identifies it: one transaction can hold several transfers. On EVM chains
     `index` is the log's index within its block for a token, and -1 for the native coin that a transaction
     itself carries (it leaves no log; a log's index is never negative). Native coins that contracts pass on
-    within a transaction are -2, -3, … in the order in which they move (evm/traces.py). `inferred`: it
-    was not read from a block; an address holds more than its known transfers. Its `txid` is made up, and an operator
-    must review it.
+    within a transaction are -2, -3, … in the order in which they move (evm/traces.py). `from_address` is None where
+    the chain knows no single sender, or where it isn't known. `matures_at` is the height of the chain from which on it
+    may be credited, beside its confirmations; None where that is at once. `inferred`: it was not read from a block; an
+    address holds more than its known transfers. Its `txid` is made up, and an operator must review it.
     """
 
     txid: str
     index: int
     asset_symbol: str
     to_address: str
-    from_address: str
+    from_address: str | None
     amount_raw: int
     block: BlockRef
+    matures_at: int | None = None
     inferred: bool = False
 
 
@@ -50,6 +49,37 @@ class Block(msgspec.Struct, frozen=True):
 
     ref: BlockRef
     transfers: tuple[Transfer, ...]
+
+
+class PoolTransfer(msgspec.Struct, frozen=True):
+    """A transfer to one of our addresses in a transaction that is in no block yet. In a block it has the same index."""
+
+    index: int
+    asset_symbol: str
+    to_address: str
+    amount_raw: int
+
+
+class PoolTransaction(msgspec.Struct, frozen=True):
+    """A transaction that waits for a block, with its transfers to us.
+
+    `spends` names what it spends, each so that only one transaction of a chain can spend it. `fee_rate_raw` is its fee
+    for 1,000 units of size, in minor units of the native coin. `is_replaceable`: the network accepts another
+    transaction in its place.
+    """
+
+    txid: str
+    transfers: tuple[PoolTransfer, ...]
+    spends: tuple[str, ...]
+    fee_rate_raw: int
+    is_replaceable: bool
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """The transactions to us that a node knows and that are in no block, and the chain's newest block at that time."""
+
+    tip_hash: str
+    transactions: tuple[PoolTransaction, ...]
 
 
 class SentTransfer(msgspec.Struct, frozen=True):
@@ -187,6 +217,10 @@ class Sender(Protocol):
         """The fee to offer now, within the ceiling. Raises `FeeAboveCeiling`."""
         ...
 
+    def is_above_ceiling(self, draft: Draft) -> bool:
+        """Whether a draft offers more than the network's configured ceiling."""
+        ...
+
     async def gas_limit(self, from_address: str, to_address: str, asset_symbol: str, amount_raw: int) -> int:
         """Gas enough for a transfer. Raises `WouldFail`."""
         ...
@@ -248,10 +282,6 @@ class Chain(Protocol):
     Every async method may raise `NodeUnavailable`, `UnreadableAnswer` and `WrongChain`.
     """
 
-    async def chain_id(self) -> int:
-        """The chain id that the node states, unchecked."""
-        ...
-
     async def check_identity(self) -> None:
         """Return if the node is on the configured chain; raise `WrongChain` if not."""
         ...
@@ -270,6 +300,22 @@ class Chain(Protocol):
         of one chain (also where `last` is above the head)."""
         ...
 
+    async def pool(self, ours: OurAddresses) -> Pool | None:
+        """The transactions to us that are in no block; None on a chain without a useful pool. Nothing is credited
+        from it."""
+        ...
+
+    async def replaced(self, spends: Mapping[str, Sequence[str]]) -> dict[str, str | None]:
+        """Of transactions that were in the pool, each with what it spends: those that can't be mined, since another
+        transaction in the pool or in a block spends the same, by the other one's id (None where the node doesn't say).
+        One that is missing here was only dropped, and may come back."""
+        ...
+
+    async def finality(self) -> int:
+        """The height of the newest block that the chain's own rules don't allow to be taken back, -1 where there is
+        none. Chains without such a rule answer the newest block with the network's confirmations."""
+        ...
+
     async def balances_raw(self, addresses: Sequence[str], asset_symbol: str, height: int) -> dict[str, int]:
         """What each address holds of an asset at the end of block `height`, in minor units. Nodes keep only the
         states of recent blocks: raises `NodeUnavailable` where this one's is gone."""
@@ -285,10 +331,6 @@ class Chain(Protocol):
 
     def payment_uri(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         """The URI that a wallet opens, or reads as a QR code, to pay exactly `amount_raw` minor units."""
-        ...
-
-    def normalise_address(self, text: str) -> str:
-        """The canonical form of an address. Raises ValueError where it isn't one or its checksum is wrong."""
         ...
 
     def derive_address(self, index: int) -> str:

@@ -1,10 +1,10 @@
 """All configured networks, and one adapter for each, created at first use."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from app.networks.config import Asset, NetworkConfig
-from app.networks.evm.chain import EvmChain
-from app.networks.evm.sending import EvmSender
+from app.networks.kinds import KINDS
 from app.networks.port import Chain, Sender
 
 
@@ -34,6 +34,18 @@ class Networks:
         except KeyError:
             raise UnknownNetwork(key) from None
 
+    def address_forms(self, text: str) -> list[str]:
+        """The canonical forms of what may be an address, on whichever of the networks it is one; the text itself too.
+
+        People copy addresses in any case: where a kind of chain takes no other, all lower case is tried.
+        """
+        forms = {text}
+        for network in self:
+            for spelled in (text, text.lower()):
+                with suppress(ValueError):
+                    forms.add(network.normalise_address(spelled))
+        return sorted(forms)
+
     def by(self, chain: str, mode: str) -> NetworkConfig:
         """The network of `chain` in `mode` ("live" or "test"). Raises `UnknownNetwork`."""
         return self.get(f"{chain}:{mode}")
@@ -48,13 +60,15 @@ class Networks:
     def chain(self, key: str) -> Chain:
         """The adapter of the network `key`; the same one each time. Raises `UnknownNetwork`."""
         if key not in self._chains:
-            self._chains[key] = EvmChain(self.get(key))
+            config = self.get(key)
+            self._chains[key] = KINDS[config.kind].chain(config)
         return self._chains[key]
 
     def sender(self, key: str) -> Sender:
         """The sending side of the network `key`; the same one each time. Raises `UnknownNetwork`."""
         if key not in self._senders:
-            self._senders[key] = EvmSender(self.get(key))
+            config = self.get(key)
+            self._senders[key] = KINDS[config.kind].sender(config)
         return self._senders[key]
 
     async def aclose(self) -> None:

@@ -171,9 +171,7 @@ class PayoutService:
         if amount_raw < asset.payout_min_raw:
             least = format_amount(asset.payout_min_raw, asset.decimals)
             raise ApiError(Code.AMOUNT_TOO_SMALL, f"amount: must be at least {least} {asset.symbol}")
-        destination = await destinations.check(
-            self._networks, network, new.destination, new.destination_memo, field="destination"
-        )
+        destination = await destinations.check(network, new.destination, new.destination_memo, field="destination")
         return network, asset, amount_raw, destination
 
 

@@ -48,7 +48,7 @@ class ReturnService:
         network = self._networks.get(review.network)
         asset = network.asset(review.asset)
         assert asset is not None, "assets are never removed from a network that has deposits"
-        canonical = await destinations.check(self._networks, network, destination, None, field="destination")
+        canonical = await destinations.check(network, destination, None, field="destination")
         refund_id = ids.new_id(ids.REFUND)
         async with database.transaction():
             await ledger.lock([ChainId(owner=SUSPENSE, network=network.key, asset=asset.symbol)])

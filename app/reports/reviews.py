@@ -28,7 +28,7 @@ class MerchantReview(msgspec.Struct, frozen=True, kw_only=True):
     received_raw: int
     expected_asset: str
     expected_raw: int
-    from_address: str
+    from_address: str | None
     txid: str
     opened_at: datetime
     decided_at: datetime | None

@@ -114,7 +114,7 @@ async def _deposits(invoice_id: str) -> list[tuple[Fact, int]]:
             Fact(
                 at=row.seen_at,
                 source="deposit",
-                kind="orphaned" if row.status == "orphaned" else row.verdict,
+                kind=row.gone_because or row.verdict,
                 subject=row.id,
                 network=row.network,
                 asset=row.asset,
@@ -133,7 +133,7 @@ class _Deposit(msgspec.Struct, frozen=True):
     asset: str
     amount_raw: int
     txid: str
-    status: str
+    gone_because: str | None
     verdict: str
     seen_at: datetime
     times_reversed: int

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from app.alerts.service import raise_alert
 from app.networks.config import NetworkConfig
-from app.networks.port import UNKNOWN_SENDER, BlockRef, Chain, Transfer
+from app.networks.port import BlockRef, Chain, Transfer
 from app.signer import balances_repository
 
 INTERVAL = timedelta(seconds=60)
@@ -104,7 +104,7 @@ def _inferred(address: str, symbol: str, amount_raw: int, block: BlockRef) -> Tr
         index=INFERRED_INDEX,
         asset_symbol=symbol,
         to_address=address,
-        from_address=UNKNOWN_SENDER,
+        from_address=None,
         amount_raw=amount_raw,
         block=block,
         inferred=True,

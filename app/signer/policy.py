@@ -9,7 +9,6 @@ from datetime import datetime
 from app.alerts.service import Severity, raise_alert
 from app.core import database
 from app.networks.config import NetworkConfig
-from app.networks.evm.address import normalise_address
 from app.signer import balances_repository, repository
 from app.withdrawals import approvals_repository, limits
 from app.withdrawals import repository as withdrawals
@@ -50,7 +49,7 @@ async def lock_payable(withdrawal_id: str, network: NetworkConfig, *, again: boo
     # The row's own figure may have been edited; the threshold of our configuration may not.
     required = max(row.approvals_required, asset.approvals_required(intent.amount_raw) if asset is not None else 1)
     await _check_approvals(intent, row.digest, required, again=again)
-    _check_destination(intent)
+    _check_destination(intent, network)
     if not again:
         await _check_source(row)
         await _check_merchant(row.source)
@@ -103,9 +102,9 @@ async def _check_merchant(source: str) -> None:
         raise Refused("merchant", f"the merchant is {stopped}", held=False, severity="warning")
 
 
-def _check_destination(intent: Intent) -> None:
+def _check_destination(intent: Intent, network: NetworkConfig) -> None:
     try:
-        sane = normalise_address(intent.destination) == intent.destination and intent.destination_memo is None
+        sane = network.normalise_address(intent.destination) == intent.destination and intent.destination_memo is None
     except ValueError:
         sane = False
     if not sane:

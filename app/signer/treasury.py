@@ -31,13 +31,13 @@ class Treasury:
         """The hot wallet's address; None on a network that only receives."""
         return self._network.hot_wallet_address
 
-    async def own_moves(self, transfers: Collection[Transfer]) -> Set[tuple[str, str, str]]:
-        """Which of these are our own sweeps or gas transfers, as (txid, recipient, asset). They are not payments.
+    async def own_moves(self, txids: Collection[str]) -> Set[tuple[str, str, str]]:
+        """Which transfers of these transactions are our own sweeps or gas, as (txid, recipient, asset). They are not
+        payments.
 
         Every transaction of ours is stored before it is sent, so one that is seen on chain is known here.
         """
-        txids = list({transfer.txid for transfer in transfers})
-        return await repository.own_moves(self._network.key, txids)
+        return await repository.own_moves(self._network.key, list(txids)) if txids else frozenset()
 
     async def record(self, transfers: Sequence[Transfer], now: datetime) -> None:
         """Record transfers to the hot wallet that are not our own. Needs the watcher's transaction."""

@@ -2,14 +2,10 @@
 
 from app.core.errors import ApiError, Code
 from app.networks.config import NetworkConfig
-from app.networks.registry import Networks
 from app.withdrawals import checks_repository as repository
 
-ZERO_EVM_ADDRESS = "0x" + 40 * "0"
-"""What is sent there is lost; some wallets give it by mistake where there is no address."""
 
-
-async def check(networks: Networks, network: NetworkConfig, address: str, memo: str | None, *, field: str) -> str:
+async def check(network: NetworkConfig, address: str, memo: str | None, *, field: str) -> str:
     """The canonical form of a destination; `field` is what the caller's body calls it.
 
     Raises INVALID_DESTINATION where it is no address of the network or has a wrong checksum, for the zero address,
@@ -19,11 +15,11 @@ async def check(networks: Networks, network: NetworkConfig, address: str, memo: 
     if memo is not None:
         raise ApiError(Code.MEMO_NOT_ALLOWED, f"{field}_memo: {network.chain} has no memos")
     try:
-        canonical = networks.chain(network.key).normalise_address(address)
+        canonical = network.normalise_address(address)
     except ValueError as error:
         raise _invalid(field, str(error)) from None
-    if canonical == ZERO_EVM_ADDRESS:
-        raise _invalid(field, "is the zero address")
+    if network.is_void(canonical):
+        raise _invalid(field, "is the zero address: what is sent there is lost")
     if canonical == network.hot_wallet_address:
         raise _invalid(field, "is our own hot wallet")
     if any(canonical == asset.contract for asset in network.assets):

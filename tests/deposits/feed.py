@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from app.core import clock, database
+from app.deposits.sightings import in_block
 from app.invoices.presentation import InvoiceBody
 from app.networks.port import BlockRef, Transfer
 from app.wiring import Services
@@ -45,13 +46,13 @@ class Feed:
         wanted = ("USDT", to.pay_in.address, amount_raw)
         return any((t.asset_symbol, t.to_address, t.amount_raw) == wanted for block in self.blocks for t in block)
 
-    def transfer(self, to: InvoiceBody, amount_raw: int, asset: str = "USDT", sender: str = SENDER) -> Transfer:
+    def transfer(self, to: InvoiceBody, amount_raw: int, asset: str = "USDT", sender: str | None = SENDER) -> Transfer:
         """A new transaction's one transfer; the block that it gets into is set by `mine`."""
         self.sent += 1
         block = BlockRef(0, "", "", self.now)
         return Transfer(f"0x{self.sent:064x}", 0, asset, to.pay_in.address, sender, amount_raw, block)
 
-    async def pay(self, to: InvoiceBody, amount_raw: int, asset: str = "USDT", sender: str = SENDER) -> None:
+    async def pay(self, to: InvoiceBody, amount_raw: int, asset: str = "USDT", sender: str | None = SENDER) -> None:
         """Add a transfer in a block of its own, and let the watcher read it."""
         await self.mine(self.transfer(to, amount_raw, asset, sender))
 
@@ -64,12 +65,12 @@ class Feed:
         self.blocks.append(placed)
         if placed:
             async with database.transaction():
-                await self.services.deposits.record(NETWORK, placed, self.now)
+                await self.services.deposits.record(NETWORK, map(in_block, placed), self.now)
         await self.tick()
 
     async def tick(self) -> None:
         """The part of the watcher's tick after the scan: every block up to now counts as scanned."""
-        await self.services.deposits.settle(NETWORK, self.head_height, CONFIRMATIONS, self.now)
+        await self.services.deposits.settle(NETWORK, self.head_height, CONFIRMATIONS, None, self.now)
         await self.services.payments.end(NETWORK, self.now, self.now)
         await self.services.invoices.expire_due(NETWORK, self.now, self.now)
 

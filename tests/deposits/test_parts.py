@@ -14,7 +14,6 @@ from app.deposits import reviews
 from app.invoices.presentation import InvoiceBody
 from app.invoices.reader import PublicInvoice
 from app.merchants.terms import Terms
-from app.networks.port import UNKNOWN_SENDER
 from app.web.languages import ENGLISH
 from app.wiring import Services
 from tests.books import assert_books, assert_invoices
@@ -324,8 +323,8 @@ async def test_the_texts_of_the_page_from_the_first_part_to_the_last(
     await feed.mine()
     await feed.pay(new, 1)
     await database.execute(
-        "INSERT INTO network_cursors (network, chain_id, start_height, scanned_height, head_height,"
-        " covered_until, checked_at) VALUES ('ethereum:test', 31337, 0, $1, $1, now(), now())",
+        "INSERT INTO network_cursors (network, chain_identity, start_height, scanned_height, head_height,"
+        " covered_until, checked_at) VALUES ('ethereum:test', '31337', 0, $1, $1, now(), now())",
         feed.head_height,
     )
     view, words = await page()
@@ -362,11 +361,11 @@ async def test_a_deposit_found_by_its_balance_is_no_part_of_a_payment(
     new = await invoice(services, merchant, amount="0.01", currency="ETH", expires_in=timedelta(minutes=30))
     asked_raw = int(new.pay_in.amount_raw)
     await feed.pay(new, asked_raw // 2, "ETH")
-    dust = feed.transfer(new, 10**10, "ETH", UNKNOWN_SENDER)
+    dust = feed.transfer(new, 10**10, "ETH", None)
     await feed.mine(replace(dust, inferred=True))
     await feed.pay(new, asked_raw - asked_raw // 2 - 10**10, "ETH")  # as the page requests, which counts the dust
     assert (await reread(services, new)).status == "awaiting_deposit"
-    rest = feed.transfer(new, asked_raw // 4, "ETH", UNKNOWN_SENDER)
+    rest = feed.transfer(new, asked_raw // 4, "ETH", None)
     await feed.mine(replace(rest, inferred=True))
     await feed.confirm()
     current = await reread(services, new)

@@ -8,6 +8,7 @@ import rlp
 
 from app.core import clock, database
 from app.deposits import reviews
+from app.deposits.sightings import in_block
 from app.deposits.watcher import Watcher
 from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
@@ -228,7 +229,7 @@ async def test_another_transfer_at_the_index_of_a_removed_one_is_recorded(
         block = BlockRef(height, f"0x{height:064x}", f"0x{height - 1:064x}", datetime.now(UTC))
         transfer = Transfer("0x" + 64 * "7", 5, "USDT", new.pay_in.address, "0x" + 40 * "1", amount_raw, block)
         async with database.transaction():
-            await services.deposits.record(NETWORK, [transfer], clock.now())
+            await services.deposits.record(NETWORK, [in_block(transfer)], clock.now())
 
     await current(1_000_000, 10_000_001)
     async with database.transaction():

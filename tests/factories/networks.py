@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from app.networks.config import Asset, NetworkConfig, NodeUrl
+from app.networks.config import Asset, NodeUrl
+from app.networks.evm.config import EvmConfig
 
 ANVIL_CHAIN_ID = 31337
 # anvil's own phrase, and the extended public key of its account m/44'/60'/0'
@@ -12,15 +13,14 @@ XPUB = "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8he
 
 def evm_network(
     urls: Sequence[str], usdt_contract: str, *, chain_id: int = ANVIL_CHAIN_ID, native: bool = True
-) -> NetworkConfig:
+) -> EvmConfig:
     """The network `ethereum:test` at these nodes, with USDT at this contract and, if `native`, ETH."""
     assets = [Asset(symbol="USDT", name="Tether USD", kind="erc20", contract=usdt_contract, decimals=6)]
     if native:
         assets.append(Asset(symbol="ETH", name="Ether", kind="native", decimals=18))
-    return NetworkConfig(
+    return EvmConfig(
         chain="ethereum",
         mode="test",
-        kind="evm",
         display_name="Ethereum",
         chain_id=chain_id,
         rpc_urls=tuple(NodeUrl(url) for url in urls),

@@ -17,9 +17,9 @@ async def watched(network: str, *, behind: int = 0, checked_ago: timedelta = tim
     """Add a network with a cursor."""
     await database.execute(
         """
-        INSERT INTO network_cursors (network, chain_id, start_height, scanned_height, head_height, covered_until,
+        INSERT INTO network_cursors (network, chain_identity, start_height, scanned_height, head_height, covered_until,
             checked_at, halted_reason)
-        VALUES ($1, 1, 0, $2, 1000, $3, $3, $4)
+        VALUES ($1, '1', 0, $2, 1000, $3, $3, $4)
         """,
         network,
         1000 - behind,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.networks.config import Asset, ConfigError, NetworkConfig, load_networks
+from app.networks.config import Asset, NetworkConfig
+from app.networks.networks_file import ConfigError, load_networks
 from app.networks.registry import Networks, UnknownAsset, UnknownNetwork
 from tests.factories.networks import XPUB
 
@@ -116,7 +117,7 @@ def test_a_network_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_test_network_on_the_live_chain_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="ethereum:test: chain_id: is ethereum:live's"):
+    with pytest.raises(ConfigError, match="ethereum:test: is on the same chain as ethereum:live"):
         load(tmp_path, NETWORK + NETWORK.replace('"live"', '"test"'))
 
 
@@ -129,7 +130,7 @@ async def test_the_registry_finds_networks_assets_and_adapters(tmp_path: Path) -
     networks = Networks(load(tmp_path, NETWORK + TWIN))
 
     assert [network.key for network in networks] == ["ethereum:live", "ethereum:test"]
-    assert networks.by("ethereum", "test").chain_id == 11155111
+    assert networks.by("ethereum", "test").public_chain_id == 11155111
     assert networks.asset("ethereum", "live", "USDT").decimals == 6
     assert networks.chain("ethereum:live") is networks.chain("ethereum:live")
     assert networks.chain("ethereum:live") is not networks.chain("ethereum:test")
@@ -168,7 +169,7 @@ async def test_payment_uris_follow_eip_681(tmp_path: Path) -> None:
     ],
 )
 def test_the_dust_limit_of_an_asset_depends_on_its_kind_and_decimals(kind: str, decimals: int, limit_raw: int) -> None:
-    asset = Asset(symbol="A", name="A", kind=kind, decimals=decimals)  # type: ignore[arg-type]
+    asset = Asset(symbol="A", name="A", kind=kind, decimals=decimals)
     assert asset.dust_limit_raw == limit_raw
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.asgi import create_app
 from app.core import database, logging
-from app.networks.config import load_networks
+from app.networks.networks_file import load_networks
 from app.sandbox.anvil import DEVELOPMENT_MNEMONIC
 from app.signer import keystore
 from app.signer.keystore import KeystoreError, SpendingKeys, new_mnemonic

@@ -29,7 +29,7 @@ class NetworkBody(msgspec.Struct, frozen=True, kw_only=True):
 
     chain: Annotated[str, Meta(description="As invoices name it.")]
     name: Annotated[str, Meta(description="For people.")]
-    chain_id: Annotated[int, Meta(description="The chain's own id.")]
+    chain_id: Annotated[int | None, Meta(description="The chain's public number (EIP-155); null where it has none.")]
     height: Annotated[int | None, Meta(description="The newest block that the node knows.")]
     lag_blocks: Annotated[int | None, Meta(description="Blocks that the node knows and we have not read yet.")]
     start_height: Annotated[int | None, Meta(description="The height at which reading began.")]
@@ -97,7 +97,7 @@ def _body(network: NetworkConfig, coverage: Coverage | None) -> NetworkBody:
     return NetworkBody(
         chain=network.chain,
         name=network.display_name,
-        chain_id=network.chain_id,
+        chain_id=network.public_chain_id,
         height=None if coverage is None else coverage.head_height,
         lag_blocks=None if coverage is None else coverage.lag_blocks,
         start_height=None if coverage is None else coverage.start_height,

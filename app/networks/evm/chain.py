@@ -15,15 +15,16 @@ are read from the node's traces where it has them (traces.py), with an index fro
 none, such money shows in the check of balances (signer/balance_check.py).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from app.networks.config import Asset, NetworkConfig
+from app.networks.config import Asset
 from app.networks.derivation import ReceivingAddresses
 from app.networks.evm import holdings, traces
-from app.networks.evm.address import normalise_address, with_checksum
+from app.networks.evm.address import with_checksum
+from app.networks.evm.config import EvmConfig
 from app.networks.evm.rpc import AnswerTooLarge, Call, EvmRpc, RefusedByNode
 from app.networks.evm.uri import native_uri, token_uri
 from app.networks.evm.wire import TRANSFER_TOPIC, Quantity, WireBlock, WireHeader, WireLog, WireReceipt
@@ -32,6 +33,7 @@ from app.networks.port import (
     BlockRef,
     ChainMoved,
     OurAddresses,
+    Pool,
     Settlement,
     Transfer,
     UnreadableAnswer,
@@ -54,7 +56,7 @@ WORD_BYTES = 32
 class EvmChain:
     """`app.networks.port.Chain` for one configured EVM network."""
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: EvmConfig) -> None:
         self._config = config
         self._rpc = EvmRpc(config.rpc_urls, config.chain_id)
         self._receiving = ReceivingAddresses(config.xpub)
@@ -64,11 +66,8 @@ class EvmChain:
             asset.contract.lower(): asset for asset in config.assets if asset.contract is not None
         }
 
-    async def chain_id(self) -> int:
-        return await self._rpc.chain_id()
-
     async def check_identity(self) -> None:
-        stated = await self.chain_id()
+        stated = await self._rpc.chain_id()
         if stated != self._config.chain_id:
             raise WrongChain(f"{self._config.key}: the node is on chain {stated}, not {self._config.chain_id}")
 
@@ -104,6 +103,28 @@ class EvmChain:
             by_hash[transfer.block.hash].append(transfer)
         return [Block(ref, tuple(sorted(by_hash[ref.hash], key=_index))) for ref in refs]
 
+    async def pool(self, ours: OurAddresses) -> Pool | None:
+        """None: an EVM node's pool says nothing of what a transaction will do."""
+        return None
+
+    async def replaced(self, spends: Mapping[str, Sequence[str]]) -> dict[str, str | None]:
+        return {}
+
+    async def finality(self) -> int:
+        """The block that the node calls `finalized` (proof of stake); without one, as on a chain of another kind, the
+        newest with the network's confirmations."""
+        calls: list[Call[Any]] = [
+            Call("eth_blockNumber", (), Quantity),
+            Call("eth_getBlockByNumber", ("finalized", False), WireHeader | None),
+        ]
+        try:
+            head, final = await self._rpc.ask(calls)
+        except RefusedByNode:
+            head, final = hex(await self.head_height()), None
+        if final is not None:
+            return int(final.number, 16)
+        return max(int(head, 16) - self._config.confirmations + 1, -1)
+
     async def balances_raw(self, addresses: Sequence[str], asset_symbol: str, height: int) -> dict[str, int]:
         asset = self._config.asset(asset_symbol)
         if asset is None:
@@ -126,9 +147,6 @@ class EvmChain:
         if asset.contract is None:
             return native_uri(address, self._config.chain_id, amount_raw)
         return token_uri(asset.contract, address, self._config.chain_id, amount_raw)
-
-    def normalise_address(self, text: str) -> str:
-        return normalise_address(text)
 
     def derive_address(self, index: int) -> str:
         return self._receiving.at(index)

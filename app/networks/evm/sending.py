@@ -11,9 +11,10 @@ import msgspec
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from app.networks.config import Asset, NetworkConfig
+from app.networks.config import Asset
 from app.networks.evm import holdings, rollup
 from app.networks.evm.address import with_checksum
+from app.networks.evm.config import EvmConfig
 from app.networks.evm.holdings import CALLS_PER_REQUEST, TXID
 from app.networks.evm.rpc import Call, EvmRpc, NobodyAnswered, RefusedByNode
 from app.networks.evm.wire import Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock, WireSigned
@@ -44,7 +45,7 @@ MIN_PRIORITY_FEE_WEI = 1
 class EvmSender:
     """`app.networks.port.Sender` for one configured EVM network."""
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: EvmConfig) -> None:
         self._config = config
         self._rpc = EvmRpc(config.rpc_urls, config.chain_id)
         self._tokens = {asset.contract.lower(): asset for asset in config.assets if asset.contract}
@@ -65,6 +66,9 @@ class EvmSender:
         if base_raw + priority_raw > ceiling_raw:
             raise FeeAboveCeiling(f"{self._config.key}: gas costs more than the ceiling of {ceiling_raw} wei")
         return FeeRate(base_raw, min(BASE_FEE_HEADROOM * base_raw + priority_raw, ceiling_raw), priority_raw)
+
+    def is_above_ceiling(self, draft: Draft) -> bool:
+        return draft.max_fee_raw > self._config.max_fee_per_gas_wei
 
     async def gas_limit(self, from_address: str, to_address: str, asset_symbol: str, amount_raw: int) -> int:
         to, value_raw, data = self._transfer(to_address, asset_symbol, amount_raw)

@@ -1,4 +1,7 @@
-"""Check that every block from the first to the last scanned is stored and is the child of the one below it."""
+"""Check that every block that is kept is stored, up to the last scanned one, and is the child of the one below it.
+
+The watcher has proven older ones before it deleted them.
+"""
 
 from app.reconciliation.findings import Finding, Result
 from app.reconciliation.snapshot import rows
@@ -10,9 +13,11 @@ async def check(since_heights: dict[str, int] | None = None) -> Result:
     """Check the stored blocks of every network, from `since_heights` (the last run's blocks) on, or all of them."""
     findings: list[Finding] = []
     blocks = 0
-    for cursor in await rows("SELECT network, start_height, scanned_height FROM network_cursors ORDER BY network"):
+    for cursor in await rows(
+        "SELECT network, start_height, kept_from, scanned_height FROM network_cursors ORDER BY network"
+    ):
         network = cursor["network"]
-        first = max(cursor["start_height"], (since_heights or {}).get(network, 0))
+        first = max(cursor["start_height"], cursor["kept_from"], (since_heights or {}).get(network, 0))
         (row,) = await rows(
             """
             SELECT count(*) AS blocks, min(height) AS lowest, max(height) AS highest,

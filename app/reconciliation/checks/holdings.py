@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from app.core.database import Row
-from app.networks.config import NetworkConfig
+from app.networks.config import NATIVE, NetworkConfig
 from app.networks.port import Chain, ChainMoved, Settlement
 from app.reconciliation.findings import Figure, Finding, Result
 from app.reconciliation.snapshot import NamedBlock, rows
@@ -139,7 +139,7 @@ def _received(received: Sequence[Row]) -> dict[str, int]:
 
 async def _settled_at(network: NetworkConfig, height: int) -> Sequence[Row]:
     """The expected balance of each deposit address at the block: received, sent, transferred to it, and gas paid."""
-    coin = next((asset.symbol for asset in network.assets if asset.kind == "native"), "")
+    coin = next((asset.symbol for asset in network.assets if asset.kind == NATIVE), "")
     return await rows(
         """
         SELECT m.address, m.asset, sum(m.raw) AS raw FROM (
@@ -216,7 +216,7 @@ def _in_flight(books: Books, settlements: Mapping[str, Settlement]) -> _Flight:
     flight = _Flight()
     flight.by_asset.update(books.received_raw)
     flight.by_address.update(books.settled_at_raw)
-    coin = next((asset.symbol for asset in books.network.assets if asset.kind == "native"), None)
+    coin = next((asset.symbol for asset in books.network.assets if asset.kind == NATIVE), None)
     reopened: set[str] = set()
     for row in books.sent:
         settlement = settlements.get(row["txid"])

@@ -1,0 +1,45 @@
+"""What is configured of an EVM network alone."""
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from app.networks.config import NetworkConfig
+from app.networks.derivation import ReceivingAddresses
+from app.networks.evm.address import normalise_address
+
+ZERO_ADDRESS = "0x" + 40 * "0"
+"""Nobody has its key. Some wallets give it by mistake where there is no address."""
+
+
+class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="evm"):
+    """An EVM network. The account of `xpub` is m/44'/60'/0'."""
+
+    token_kinds: ClassVar[frozenset[str]] = frozenset({"erc20"})
+
+    chain_id: Annotated[int, Meta(ge=1, le=2**63 - 37)]  # EIP-2294
+    # Native coins that a contract passes on leave no log; only a node with tracing reports them. `auto` finds
+    # out how this one does (`trace_block` or debug_traceBlockByHash); `off` leaves it to the balance check.
+    native_traces: Literal["auto", "trace_block", "debug", "off"] = "auto"
+    # The most that our transactions pay per unit of gas; sending waits while the chain's price is higher.
+    max_fee_per_gas_wei: Annotated[int, Meta(ge=1, le=2**63 - 1)] = 300 * 10**9
+    # `op-stack`: the rollup's fee for data on its first layer is reserved in addition to gas (evm/rollup.py).
+    rollup: Literal["op-stack"] | None = None
+
+    @property
+    def identity(self) -> str:
+        """The chain id, as digits (EIP-155)."""
+        return str(self.chain_id)
+
+    @property
+    def public_chain_id(self) -> int:
+        return self.chain_id
+
+    def normalise_address(self, text: str) -> str:
+        return normalise_address(text)
+
+    def check_xpub(self) -> None:
+        ReceivingAddresses(self.xpub)
+
+    def is_void(self, address: str) -> bool:
+        return address == ZERO_ADDRESS
