@@ -43,6 +43,9 @@ ALTER TABLE deposits
 CREATE INDEX deposits_in_pool ON deposits (network, txid) WHERE status = 'seen' AND block_height IS NULL;
 CREATE INDEX deposits_by_replacement ON deposits (network, replaced_by) WHERE replaced_by IS NOT NULL;
 
+ALTER TABLE hot_wallet_receipts ALTER COLUMN from_address DROP NOT NULL;
+UPDATE hot_wallet_receipts SET from_address = NULL WHERE from_address = 'unknown';
+
 -- A transaction to us that was seen in the pool, until a block has it.
 CREATE TABLE pool_transactions ( -- PoolTransaction
     id bigserial PRIMARY KEY,
@@ -72,6 +75,9 @@ async def forwards() -> SqlMigration:
     added("NetworkCursor", "network_cursors", "kept_from", BigInt, default=0, null=False)
     for column in ("from_address", "block_height", "block_hash", "block_time"):
         migration.alter_column("Deposit", "deposits", column, params={"null": True}, old_params={"null": False})
+    migration.alter_column(
+        "HotWalletReceipt", "hot_wallet_receipts", "from_address", params={"null": True}, old_params={"null": False}
+    )
     added("Deposit", "deposits", "matures_at", BigInt)
     added("Deposit", "deposits", "is_inferred", Boolean, default=False, null=False)
     added("Deposit", "deposits", "gone_because", Varchar, length=12)

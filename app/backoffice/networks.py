@@ -83,7 +83,7 @@ class TopUp:
     id: int
     asset: str
     amount_raw: int
-    from_address: str
+    from_address: str | None
     txid: str
     status: str
     seen_at: datetime

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from piccolo.columns.combination import WhereRaw
+from piccolo.query.methods.select import Select
 
 from app.core import database
 from app.core.statement import Command, Param, Statement, any_of, select
@@ -86,15 +88,18 @@ async def lock_deposits_of(network: str, txids: Collection[str]) -> list[PoolDep
     return await _LOCK_DEPOSITS_OF.all(network=network, txids=list(txids))
 
 
-_OF_POOL = (
-    select(Deposit, PoolDeposit)
-    .where(
-        Deposit.network == Param("network"),
-        any_of(Deposit.txid, Param("txids")),
-        Deposit.status == "seen",
-        Deposit.block_height.is_null(),
+def _without_block() -> "Select[Any]":
+    return (
+        select(Deposit, PoolDeposit)
+        .where(
+            Deposit.network == Param("network"),
+            any_of(Deposit.txid, Param("txids")),
+            Deposit.status == "seen",
+            Deposit.block_height.is_null(),
+        )
+        .order_by(Deposit.id)
     )
-    .order_by(Deposit.id)
-)
-_DEPOSITS_OF = Statement(_OF_POOL, PoolDeposit)
-_LOCK_DEPOSITS_OF = Statement(_OF_POOL.copy().lock_rows("UPDATE"), PoolDeposit)
+
+
+_DEPOSITS_OF = Statement(_without_block(), PoolDeposit)
+_LOCK_DEPOSITS_OF = Statement(_without_block().lock_rows("UPDATE"), PoolDeposit)

@@ -2,7 +2,7 @@
 by sightings_repository.py; statements on parts of a payment are in parts_repository.py."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from piccolo.query.functions import Count, Sum

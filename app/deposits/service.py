@@ -60,20 +60,15 @@ class DepositService:
             same = sightings.same_transfer(sighting, known)
             if same is not None:
                 known.remove(same)
-            dust_limit_raw = self._payments.dust_limit_raw(network, sighting.asset_symbol)
-            found = _match(sighting, paid_at, candidates, same, dust_limit_raw)
-            if sighting.inferred and found.verdict in (Verdict.EXACT, Verdict.PART):
-                found = replace(found, verdict=Verdict.IN_REVIEW)
-            if found.verdict is Verdict.PART and await self._payments.overshoots(
-                str(found.invoice_id), sighting.amount_raw
-            ):
-                found = replace(found, verdict=Verdict.OVERPAID)
+            found = await self._found(network, sighting, paid_at, candidates, same)
             deposit_id = await sightings.store(network, sighting, address_id, found, same, paid_at, now)
             if deposit_id is None:
                 continue
             if same is not None and same.is_in_pool:
                 touched.update([found.invoice_id] if found.invoice_id else [])
-                continue  # all that follows was done when it came into the pool
+                if found.verdict == same.verdict:
+                    continue  # all that follows was done when it came into the pool
+                await reviews.end_reviews_of_payment([deposit_id], now)
             opened = found.verdict not in NEEDS_NO_REVIEW and await reviews.open_review(
                 deposit_id, found.verdict, found.invoice_id, now
             )
@@ -108,6 +103,32 @@ class DepositService:
                     await _suspend(network, asset, rows, now)
             touched.update(row.invoice for row in rows if row.invoice)
         return touched | await self._payments.credit_complete(network, now)
+
+    async def _found(
+        self,
+        network: str,
+        sighting: Sighting,
+        paid_at: datetime,
+        candidates: Sequence[Candidate],
+        known: KnownDeposit | None,
+    ) -> Match:
+        """The invoice and verdict of a transfer. A deposit that was in the pool keeps both, unless it came there late
+        and its block's time is in time."""
+        if known is not None and known.is_in_pool:
+            verdict = Verdict(known.verdict)
+            own = [candidate for candidate in candidates if candidate.id == known.invoice]
+            if verdict is Verdict.LATE and paid_at < known.made_at and own and own[0].can_be_paid_at(paid_at):
+                return match(sighting.asset_symbol, sighting.amount_raw, paid_at, own)
+            return Match(known.invoice, verdict)
+        dust_limit_raw = self._payments.dust_limit_raw(network, sighting.asset_symbol)
+        found = _match(sighting, paid_at, candidates, known, dust_limit_raw)
+        if sighting.inferred and found.verdict in (Verdict.EXACT, Verdict.PART):
+            return replace(found, verdict=Verdict.IN_REVIEW)
+        if found.verdict is Verdict.PART and await self._payments.overshoots(
+            str(found.invoice_id), sighting.amount_raw
+        ):
+            return replace(found, verdict=Verdict.OVERPAID)
+        return found
 
     async def _credit(self, network: str, asset: str, merchant: str, rows: Sequence[DueDeposit], now: datetime) -> None:
         """Credit exact deposits of one merchant in one asset, in the caller's transaction."""
@@ -151,15 +172,15 @@ def _match(
     known: KnownDeposit | None,
     dust_limit_raw: int,
 ) -> Match:
-    """The invoice and verdict of a transfer. A deposit from the pool keeps both. One that is back still belongs to its
-    old invoice. It keeps its verdict if it has a review or was credited; any other is judged again, since its invoice
-    may have been cancelled or paid meanwhile."""
+    """The invoice and verdict of a transfer. A deposit that is back still belongs to its old invoice. It keeps its
+    verdict if it has a review or was credited; any other is judged again, since its invoice may have been cancelled or
+    paid meanwhile."""
     asset, amount_raw = sighting.asset_symbol, sighting.amount_raw
     if known is None:
         return match(asset, amount_raw, paid_at, candidates, dust_limit_raw)
     verdict = Verdict(known.verdict)
     was_credited = verdict is Verdict.EXACT and known.times_reversed
-    if known.is_in_pool or was_credited or verdict not in NEEDS_NO_REVIEW:
+    if was_credited or verdict not in NEEDS_NO_REVIEW:
         return Match(known.invoice, verdict)
     own = [candidate for candidate in candidates if candidate.id == known.invoice]
     return match(asset, amount_raw, paid_at, own, dust_limit_raw)

@@ -150,8 +150,8 @@ async def bring_back(
     verdict: str,
     invoice_id: str | None,
 ) -> None:
-    """Store that a deposit without a block is in this block, or in the pool again. It keeps its first time in `made_at`,
-    whichever block it is in now."""
+    """Store that a deposit without a block is in this block, or in the pool again. It keeps its first time in
+    `made_at`, whichever block it is in now."""
     await _BRING_BACK.run(
         id=deposit_id,
         log_index=log_index,

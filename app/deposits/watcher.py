@@ -242,18 +242,12 @@ class Watcher:
             replaced = await self._chain.replaced({one.txid: one.spends for one in missing})
             touched |= await self._pool.gone(network, missing, replaced, clock.now())
         own = await self._hot_wallet.own_moves(there - known.keys())
-        if came := [
-            msgspec.structs.replace(transaction, transfers=transfers)
-            for transaction in pool.transactions
-            if transaction.txid not in known
-            and (
-                transfers := tuple(
-                    each for each in transaction.transfers if self._is_deposit(transaction.txid, each, own)
-                )
-            )
-        ]:
-            touched |= await self._pool.came(network, came, clock.now())
-        return touched
+        came = []
+        for transaction in pool.transactions:
+            deposits = tuple(each for each in transaction.transfers if self._is_deposit(transaction.txid, each, own))
+            if transaction.txid not in known and deposits:
+                came.append(msgspec.structs.replace(transaction, transfers=deposits))
+        return touched | await self._pool.came(network, came, clock.now()) if came else touched
 
     async def _ours(self, addresses: Collection[str]) -> Set[str]:
         hot = {self._hot_wallet.address} & set(addresses)

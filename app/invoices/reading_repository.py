@@ -84,8 +84,8 @@ class PublicRow(msgspec.Struct, frozen=True):
 class Filters:
     """Exact filters of the list; None leaves one out. `created_from` is inclusive, `created_to` exclusive.
 
-    `search` is a whole id, order id, customer id, deposit address or transaction id; `search_addresses` are the forms in
-    which the address may be stored (`Networks.address_forms`).
+    `search` is a whole id, order id, customer id, deposit address or transaction id; `search_addresses` are the forms
+    in which the address may be stored (`Networks.address_forms`).
     """
 
     status: str | None = None

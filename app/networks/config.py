@@ -61,7 +61,8 @@ class NodeUrl:
 
 
 class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One asset on one network. `kind` is `native` or a kind of token. `min_raw` and `max_raw` bound an invoice's amount, in minor units.
+    """One asset on one network. `kind` is `native` or a kind of token. `min_raw` and `max_raw` bound an invoice's
+    amount, in minor units.
 
     A payout costs `payout_fee_flat_raw` and `payout_fee_bps` of its amount, and is at least `payout_min_raw`.
     Payouts and refunds of more than `approval_threshold_raw` need two operators; where left out, one always does.

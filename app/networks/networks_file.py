@@ -24,8 +24,10 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import msgspec
 
@@ -71,8 +73,8 @@ def _network(number: int, table: object, environ: Mapping[str, str]) -> NetworkC
     named = isinstance(chain, str) and isinstance(mode, str)
     label = f"network {chain}:{mode}" if named else f"network {number}"
     try:
-        configs = tuple(kind.config for kind in KINDS.values())
-        network: NetworkConfig = msgspec.convert(_expanded(table, environ), Union[configs], dec_hook=_node_url)
+        any_kind: Any = reduce(or_, (kind.config for kind in KINDS.values()))
+        network: NetworkConfig = msgspec.convert(_expanded(table, environ), any_kind, dec_hook=_node_url)
         return network.checked()
     except msgspec.ValidationError as error:
         raise ConfigError(f"{label}: {_field_first(str(error))}") from None

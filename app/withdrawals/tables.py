@@ -141,7 +141,8 @@ class OutgoingTransaction(Table, tablename="outgoing_transactions"):
 class HotWalletReceipt(Table, tablename="hot_wallet_receipts"):
     """A transfer to the hot wallet that is not one of our own: an operator's top-up, the treasury's once final.
 
-    `reversed`: a deep reorganisation took it away after it was booked; the same transfer may come again.
+    `from_address` is null where no single sender is known. `reversed`: a deep reorganisation took it away after it was
+    booked; the same transfer may come again.
     """
 
     id = BigSerial(primary_key=True)
@@ -149,7 +150,7 @@ class HotWalletReceipt(Table, tablename="hot_wallet_receipts"):
     txid = Varchar(length=80, default=None)
     log_index = columns.number()
     asset = columns.words(20)
-    from_address = columns.words(100)
+    from_address = columns.words(100, null=True)
     amount_raw = columns.raw_amount()
     block_height = columns.big_number()
     block_hash = columns.words(80)

@@ -132,6 +132,26 @@ async def test_a_payment_that_comes_into_the_pool_too_late_is_reviewed(
     await assert_books()
 
 
+async def test_a_payment_that_came_into_the_pool_late_is_in_time_by_its_blocks_time(
+    services: Services, terms: Terms, watcher: Watcher, coin: CoinChain
+) -> None:
+    """The clocks of blocks run up to two hours apart; the earlier of the two times counts."""
+    new = await new_invoice(services, terms, expires_in=TEN_MINUTES)
+    clock.shift(timedelta(minutes=11))
+    coin.pay(paid(new))
+    await watcher.tick()
+    assert (await reread(services, new)).status == "manual_review"
+    coin.mine(at=clock.now() - timedelta(minutes=5))
+    await watcher.tick()
+    now = await reread(services, new)
+    assert (now.status, now.needs_review) == ("confirming", False)
+    coin.mine_empty(CONFIRMATIONS)
+    await watcher.tick()
+    assert (await reread(services, new)).status == "paid"
+    await assert_books()
+    await assert_invoices()
+
+
 @pytest.mark.parametrize("pays_raw", [0, 49_999_999, 60_000_000])
 async def test_a_replacement_that_pays_another_amount_takes_the_payment_back(
     services: Services, terms: Terms, watcher: Watcher, coin: CoinChain, pays_raw: int

@@ -8,7 +8,7 @@ mature. A fake, since no real chain does all of that on request.
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime
 
 from app.core import clock
 from app.networks.config import NetworkConfig
@@ -92,8 +92,9 @@ class CoinChain:
         """Send a known transaction into the pool again."""
         self.pool[transaction.txid] = transaction
 
-    def mine(self, *txids: str, reward: tuple[str, int] | None = None) -> None:
-        """Put these transactions of the pool into the next block; all of them where none is named."""
+    def mine(self, *txids: str, reward: tuple[str, int] | None = None, at: datetime | None = None) -> None:
+        """Put these transactions of the pool into the next block; all of them where none is named. `at` is the block's
+        time."""
         mined = [self.pool.pop(txid) for txid in (txids or list(self.pool))]
         self.pool = {
             txid: waiting
@@ -105,8 +106,7 @@ class CoinChain:
             mined.insert(0, Transaction(_hash("reward", self.name, self.made), (), (reward,), 0, is_reward=True))
         height = len(self.blocks)
         parent = self.blocks[-1][0].hash if self.blocks else ""
-        time = max(clock.now(), self.blocks[-1][0].time + timedelta(seconds=1)) if self.blocks else clock.now()
-        ref = BlockRef(height, _hash("block", self.name, self.made), parent, time)
+        ref = BlockRef(height, _hash("block", self.name, self.made), parent, at or clock.now())
         self.blocks.append((ref, tuple(mined)))
 
     def mine_empty(self, count: int = 1) -> None:

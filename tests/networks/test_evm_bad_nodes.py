@@ -15,6 +15,7 @@ from app.networks.evm.chain import EvmChain
 from app.networks.port import ChainMoved, NetworkError, NodeUnavailable, UnreadableAnswer, WrongChain
 from app.sandbox.chain_driver import AnvilDriver
 from tests.factories.networks import ANVIL_CHAIN_ID, evm_network
+from tests.factories.payments import CONFIRMATIONS
 from tests.fakes.evm_node import always, fake_node, relay
 
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -270,3 +271,20 @@ async def test_a_range_too_wide_for_the_node_is_asked_for_in_parts(
         blocks = await chain.blocks(first, first + 10, everybody)
 
     assert [[t.amount_raw for t in block.transfers] for block in blocks] == [[n] for n in range(1, 12)]
+
+
+async def test_a_node_without_finality_leaves_it_to_the_confirmations(anvil_url: str, driver: AnvilDriver) -> None:
+    """Where it knows no `finalized` block, or not even the word: a chain of another kind than proof of stake."""
+    await driver.mine(5)
+
+    def no_such_block(call: dict[str, Any], result: Any) -> Any:
+        return None if call["params"][:1] == ["finalized"] else result
+
+    def no_such_word(call: dict[str, Any], result: Any) -> Any:
+        if call["params"][:1] == ["finalized"]:
+            raise RuntimeError("invalid block tag")
+        return result
+
+    for change in (no_such_block, no_such_word):
+        async with fake_node(relay(anvil_url, change)) as node, chain_at(node.url) as chain:
+            assert await chain.finality() == await chain.head_height() - CONFIRMATIONS + 1

@@ -207,3 +207,9 @@ def creation_that_calls(calls: Sequence[tuple[str, bytes]]) -> bytes:
         code += bytes.fromhex("60006000") + b"\x60" + bytes([len(data)]) + bytes.fromhex("60006000")
         code += b"\x73" + to_canonical_address(address) + bytes.fromhex("5af150")
     return code + b"\x00"
+
+
+async def test_the_final_block_is_the_one_that_the_node_calls_finalized(chain: EvmChain, driver: AnvilDriver) -> None:
+    """anvil finalizes two epochs of 32 blocks behind its head."""
+    await driver.mine(70)
+    assert await chain.finality() == await chain.head_height() - 64
