@@ -68,24 +68,35 @@ _DEFAULT = re.compile(r"DEFAULT '?([^' ]+)")
 
 
 class SqlMigration(MigrationManager):
-    """Runs its SQL, and nothing else: the tables in `add_tables` are only declared."""
+    """Runs its SQL, and nothing else: tables and columns that are added to it are only declared."""
 
     sql: str
 
     async def run(self, backwards: bool = False) -> None:
         """Run the SQL in one transaction. Raises RuntimeError for a run backwards."""
         if backwards:
-            raise RuntimeError("the schema's beginning can't be taken back: drop the database")
+            raise RuntimeError(f"{self.description} can't be taken back: restore a backup, or drop the database")
         engine: Any = engine_finder()
         async with engine.transaction() as transaction:
             await transaction.connection.execute(self.sql)
 
 
-def sql_migration(migration_id: str, app_name: str, description: str, sql: str) -> SqlMigration:
-    """The migration that runs this SQL. Raises ValueError for a column or constraint that it can't read."""
+def sql_migration(migration_id: str, app_name: str, description: str, sql: str, *, earlier: str = "") -> SqlMigration:
+    """The migration that runs this SQL. Raises ValueError for a column or constraint that it can't read.
+
+    `earlier` is SQL of earlier migrations: their tables are not declared again, but columns may refer to them.
+    """
     migration = SqlMigration(migration_id=migration_id, app_name=app_name, description=description)
     migration.sql = sql
     classes: dict[str, type[Any]] = {}
+    _declare(earlier, classes)
+    migration.add_tables.extend(_declare(sql, classes))
+    return migration
+
+
+def _declare(sql: str, classes: dict[str, type[Any]]) -> list[DiffableTable]:
+    """The tables of this SQL; their classes are added to `classes` by their names in the database."""
+    tables: list[DiffableTable] = []
     for tablename, class_name, body in _TABLE.findall(sql):
         table = DiffableTable(class_name=class_name, tablename=tablename)
         for part in _parts(body):
@@ -95,8 +106,8 @@ def sql_migration(migration_id: str, app_name: str, description: str, sql: str) 
                 table.columns.append(_column(part, classes))
         keys = {column._meta.name: column for column in table.columns if column._meta.primary_key}
         classes[tablename] = create_table_class(class_name, class_kwargs={"tablename": tablename}, class_members=keys)
-        migration.add_tables.append(table)
-    return migration
+        tables.append(table)
+    return tables
 
 
 def _parts(body: str) -> Iterator[str]:

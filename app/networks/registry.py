@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from app.networks.config import Asset, NetworkConfig
 from app.networks.evm.chain import EvmChain
 from app.networks.evm.sending import EvmSender
-from app.networks.port import Chain, Sender
+from app.networks.port import AccountSender, Chain, Sender
 
 
 class UnknownNetwork(LookupError):
@@ -22,7 +22,7 @@ class Networks:
     def __init__(self, configs: Mapping[str, NetworkConfig]) -> None:
         self._configs = dict(configs)
         self._chains: dict[str, Chain] = {}
-        self._senders: dict[str, Sender] = {}
+        self._senders: dict[str, AccountSender] = {}
 
     def __iter__(self) -> Iterator[NetworkConfig]:
         return iter(self._configs.values())
@@ -53,6 +53,10 @@ class Networks:
 
     def sender(self, key: str) -> Sender:
         """The sending side of the network `key`; the same one each time. Raises `UnknownNetwork`."""
+        return self.account_sender(key)
+
+    def account_sender(self, key: str) -> AccountSender:
+        """The same of a network with accounts, with what only those have. Raises `UnknownNetwork`."""
         if key not in self._senders:
             self._senders[key] = EvmSender(self.get(key))
         return self._senders[key]

@@ -120,9 +120,9 @@ async def test_a_reverted_payout_fails_releases_its_money_and_its_gas_is_booked(
         f"payout.{s}" for s in ("pending_approval", "approved", "submitted", "failed")
     ]
     (sent,) = await setup.transactions()
-    assert (sent["status"], sent["gas_cost_raw"] > 21_000) == ("reverted", True)
+    assert (sent["status"], sent["fee_raw"] > 21_000) == ("reverted", True)
     assert await setup.balance("ETH") == before
-    assert await setup.treasury_raw("ETH") == gas_before - sent["gas_cost_raw"]
+    assert await setup.treasury_raw("ETH") == gas_before - sent["fee_raw"]
     await setup.check()
     # And the next one uses the next nonce.
     after = await setup.approved("0.10", "ETH")

@@ -160,7 +160,7 @@ async def test_a_node_that_answers_is_preferred_to_one_that_is_down(
     try:
         for words, meaning in (
             ("already known", Broadcast.ACCEPTED),
-            ("nonce too low", Broadcast.NONCE_TOO_LOW),
+            ("nonce too low", Broadcast.CLAIM_USED),
             ("replacement transaction underpriced", Broadcast.UNDERPRICED),
             ("insufficient funds for gas * price + value", Broadcast.SHORT),
             ("no", Broadcast.REFUSED),
