@@ -141,6 +141,7 @@ async def test_only_a_conflicting_final_transaction_releases_the_money(setup: Si
     proxy.refuses = {}
     await setup.rounds(2)
     assert (await setup.read(requested.id)).status == "approved"
+    assert (await setup.alerts())["unknown_spend"] == "critical"  # within a block, long before it is final
     await setup.driver.mine(3)
     await setup.rounds()
     failed = await setup.read(requested.id)
