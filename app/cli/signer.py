@@ -9,7 +9,7 @@ from app.audit import service as audit
 from app.cli.operator_actions import as_operator, operator_options, with_identified_operator
 from app.core import clock, database
 from app.networks.registry import UnknownNetwork
-from app.signer import keystore, nonces_repository
+from app.signer import account_nonces_repository, keystore
 from app.signer.keystore import KeystoreError, SpendingKeys
 from app.signer.settings import SignerSettingsError, load_keys
 from app.wiring import Services
@@ -76,7 +76,7 @@ def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, co
         if address is None:
             raise click.ClickException(f"network {key} has no hot wallet")
         async with database.transaction():
-            if not await nonces_repository.adopt_nonce(key, address, nonce):
+            if not await account_nonces_repository.adopt_nonce(key, address, nonce):
                 raise click.ClickException(f"the books are at nonce {nonce} already, or further")
             await audit.record(
                 actor=f"account:{operator_id}",

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from typing import cast
 
 from app.networks.config import Asset, NetworkConfig
 from app.networks.kinds import KINDS
-from app.networks.port import Chain, Sender
+from app.networks.port import AccountSender, Chain, Sender
 
 
 class UnknownNetwork(LookupError):
@@ -77,6 +78,10 @@ class Networks:
                 raise SendsNothing(f"nothing can be sent on {key}")
             self._senders[key] = make(config)
         return self._senders[key]
+
+    def account_sender(self, key: str) -> AccountSender:
+        """The same of a network with accounts, with what only those have. Raises as `sender`."""
+        return cast("AccountSender", self.sender(key))
 
     async def aclose(self) -> None:
         """Close every adapter's connections."""

@@ -9,6 +9,7 @@ import pytest
 from app.core import clock
 from app.core.settings import Settings
 from app.networks.config import NodeUrl
+from app.networks.evm.config import EvmConfig
 from app.networks.evm.sending import EvmSender
 from app.networks.networks_file import load_networks
 from app.networks.port import Broadcast, NodeUnavailable, Signed
@@ -142,6 +143,7 @@ async def test_only_a_conflicting_final_transaction_releases_the_money(setup: Si
     proxy.refuses = {}
     await setup.rounds(2)
     assert (await setup.read(requested.id)).status == "approved"
+    assert (await setup.alerts())["unknown_spend"] == "critical"  # within a block, long before it is final
     await setup.driver.mine(3)
     await setup.rounds()
     failed = await setup.read(requested.id)
@@ -157,17 +159,18 @@ async def test_a_node_that_answers_is_preferred_to_one_that_is_down(
     """The first node is down for days; the second one answers."""
     config = load_networks(chain_settings().networks_file)["ethereum:test"]
     nodes = (NodeUrl("http://127.0.0.1:9"), NodeUrl(proxy.url))
+    assert isinstance(config, EvmConfig)
     sender = EvmSender(msgspec.structs.replace(config, rpc_urls=nodes))
     try:
         for words, meaning in (
             ("already known", Broadcast.ACCEPTED),
-            ("nonce too low", Broadcast.NONCE_TOO_LOW),
+            ("nonce too low", Broadcast.CLAIM_USED),
             ("replacement transaction underpriced", Broadcast.UNDERPRICED),
             ("insufficient funds for gas * price + value", Broadcast.SHORT),
             ("no", Broadcast.REFUSED),
         ):
             proxy.refuses = {"eth_sendRawTransaction": words}
-            sender._rpc._preferred = 0
+            sender._rpc._nodes.prefer(0)
             assert await sender.broadcast(Signed("0x" + 64 * "1", b"\x02")) is meaning
         proxy.is_down = True
         with pytest.raises(NodeUnavailable):
