@@ -168,6 +168,10 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """The chain's public number (EIP-155), None on kinds of chain that have none."""
         return None
 
+    def confirmations_for(self, asset_symbol: str, amount_raw: int) -> int:
+        """How many confirmations a payment of this amount needs until it is credited, at most `confirmations`."""
+        return self.confirmations
+
     def asset(self, symbol: str) -> Asset | None:
         """The asset of that symbol, if this network has it."""
         return next((asset for asset in self.assets if asset.symbol == symbol), None)

@@ -16,6 +16,10 @@ class UnknownAsset(LookupError):
     """The network is configured, but has no such asset."""
 
 
+class SendsNothing(LookupError):
+    """The network is configured, but nothing can be sent on chains of its kind yet."""
+
+
 class Networks:
     """The networks of one process. Create it within the event loop that uses it, close it at the end."""
 
@@ -65,10 +69,13 @@ class Networks:
         return self._chains[key]
 
     def sender(self, key: str) -> Sender:
-        """The sending side of the network `key`; the same one each time. Raises `UnknownNetwork`."""
+        """The sending side of the network `key`; the same one each time. Raises `UnknownNetwork`, `SendsNothing`."""
         if key not in self._senders:
             config = self.get(key)
-            self._senders[key] = KINDS[config.kind].sender(config)
+            make = KINDS[config.kind].sender
+            if make is None:
+                raise SendsNothing(f"nothing can be sent on {key}")
+            self._senders[key] = make(config)
         return self._senders[key]
 
     async def aclose(self) -> None:

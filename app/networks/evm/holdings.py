@@ -9,8 +9,9 @@ from msgspec import Meta
 
 from app.networks.config import Asset
 from app.networks.evm.address import with_checksum
-from app.networks.evm.rpc import Call, EvmRpc
+from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.wire import TRANSFER_TOPIC, Quantity, WireSent, WireSettledReceipt
+from app.networks.json_rpc import Call
 from app.networks.port import SentTransfer, Settlement, UnreadableAnswer
 
 CALLS_PER_REQUEST = 100

@@ -16,8 +16,9 @@ from app.networks.evm import holdings, rollup
 from app.networks.evm.address import with_checksum
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.holdings import CALLS_PER_REQUEST, TXID
-from app.networks.evm.rpc import Call, EvmRpc, NobodyAnswered, RefusedByNode
+from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.wire import Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock, WireSigned
+from app.networks.json_rpc import Call, NobodyAnswered, RefusedByNode
 from app.networks.port import (
     Broadcast,
     Draft,
