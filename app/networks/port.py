@@ -217,6 +217,10 @@ class Sender(Protocol):
         """The fee to offer now, within the ceiling. Raises `FeeAboveCeiling`."""
         ...
 
+    def is_above_ceiling(self, draft: Draft) -> bool:
+        """Whether a draft offers more than the network's configured ceiling."""
+        ...
+
     async def gas_limit(self, from_address: str, to_address: str, asset_symbol: str, amount_raw: int) -> int:
         """Gas enough for a transfer. Raises `WouldFail`."""
         ...

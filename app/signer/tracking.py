@@ -205,7 +205,7 @@ class Tracker:
             draft = bumped(last, await self._sender.fee_rate(), data_fee_raw, self._is_native_sweep(last))
         except FeeAboveCeiling:
             draft = None
-        if draft is None or draft.max_fee_raw > self._network.max_fee_per_gas_wei:
+        if draft is None or self._sender.is_above_ceiling(draft):
             if last.withdrawal is not None:
                 await set_waiting(last.withdrawal, "the network asks a higher fee than the ceiling")
             await self._alert("warning", "fee_ceiling", last, "a transaction is stuck below the fee ceiling")

@@ -9,6 +9,7 @@ import pytest
 from app.accounts.totp import CodeRefused
 from app.core import clock, database
 from app.networks.config import NodeUrl
+from app.networks.evm.config import EvmConfig
 from app.networks.evm.sending import EvmSender
 from app.networks.port import Draft, NotATransfer, Signed
 from app.sandbox.anvil import Anvil
@@ -206,6 +207,7 @@ async def test_a_node_that_lies_about_a_transaction_proves_nothing(setup: Signer
         return result
 
     config = setup.services.networks.get(NETWORK)
+    assert isinstance(config, EvmConfig)
     async with fake_node(relay(anvil.rpc_url, lie)) as node:
         sender = EvmSender(msgspec.structs.replace(config, rpc_urls=(NodeUrl(node.url),)))
         try:

@@ -9,6 +9,7 @@ import pytest
 from app.core import clock
 from app.core.settings import Settings
 from app.networks.config import NodeUrl
+from app.networks.evm.config import EvmConfig
 from app.networks.evm.sending import EvmSender
 from app.networks.networks_file import load_networks
 from app.networks.port import Broadcast, NodeUnavailable, Signed
@@ -157,6 +158,7 @@ async def test_a_node_that_answers_is_preferred_to_one_that_is_down(
     """The first node is down for days; the second one answers."""
     config = load_networks(chain_settings().networks_file)["ethereum:test"]
     nodes = (NodeUrl("http://127.0.0.1:9"), NodeUrl(proxy.url))
+    assert isinstance(config, EvmConfig)
     sender = EvmSender(msgspec.structs.replace(config, rpc_urls=nodes))
     try:
         for words, meaning in (

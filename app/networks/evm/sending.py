@@ -68,6 +68,9 @@ class EvmSender:
             raise FeeAboveCeiling(f"{self._config.key}: gas costs more than the ceiling of {ceiling_raw} wei")
         return FeeRate(base_raw, min(BASE_FEE_HEADROOM * base_raw + priority_raw, ceiling_raw), priority_raw)
 
+    def is_above_ceiling(self, draft: Draft) -> bool:
+        return draft.max_fee_raw > self._config.max_fee_per_gas_wei
+
     async def gas_limit(self, from_address: str, to_address: str, asset_symbol: str, amount_raw: int) -> int:
         to, value_raw, data = self._transfer(to_address, asset_symbol, amount_raw)
         transaction = {"from": from_address, "to": to, "value": hex(value_raw), "data": "0x" + data.hex()}
