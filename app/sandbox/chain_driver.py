@@ -21,6 +21,9 @@ from app.networks.json_rpc import tls_context
 TOKEN_ARTEFACT = Path(__file__).with_name("vendor") / "erc20-preset-4.9.6.json"
 TRANSFER_SELECTOR = bytes.fromhex("a9059cbb")  # keccak256("transfer(address,uint256)"), its first four bytes
 GAS_WITHOUT_ESTIMATE = 200_000  # more than a token transfer needs; estimating would refuse one that reverts
+CUSTOMER = 1
+"""Index of the customer among the node's ten funded accounts; 0 is left for users' experiments."""
+
 RECEIPT_POLL_S = 0.02
 RECEIPT_POLLS = 1500  # 30 s in all
 CALL_TIMEOUT_S = 30.0

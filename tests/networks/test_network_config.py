@@ -169,7 +169,7 @@ async def test_payment_uris_follow_eip_681(tmp_path: Path) -> None:
     ],
 )
 def test_the_dust_limit_of_an_asset_depends_on_its_kind_and_decimals(kind: str, decimals: int, limit_raw: int) -> None:
-    asset = Asset(symbol="A", name="A", kind=kind, decimals=decimals)  # type: ignore[arg-type]
+    asset = Asset(symbol="A", name="A", kind=kind, decimals=decimals)
     assert asset.dust_limit_raw == limit_raw
 
 

@@ -179,6 +179,7 @@ async def test_a_refund_to_the_address_that_paid_says_so(
     (review,) = await reviews.page("open", None, 10)
     details = await reviews.details_of(review.deposit_id, clock.now())
     assert details is not None
+    assert details.review.from_address is not None
     boss = await operator(services.settings.data_keys)
     refund_id = await services.returns.send_back(
         review.deposit_id, details.review.from_address, boss.id, "overpaid", clock.now()

@@ -1,5 +1,8 @@
 import os
 import stat
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -12,10 +15,25 @@ from app.sandbox import bitcoind, ports
 from app.sandbox.bitcoin_driver import FIRST_BLOCKS, BitcoinDriver, BitcoinDriverError
 from app.sandbox.bitcoind import Bitcoind
 from app.sandbox.processes import ProcessError
+from tests.sandbox.test_processes import ROOT, runs, wait_until
 from tests.services import bitcoind_or_skip, start_bitcoind_for_tests
 
 ABANDON = "bcrt1qcr8te4kr609gcawutmrza0j4xv80jy8zeqchgx"
 """m/84'/0'/0'/0/0 of BIP-84's published mnemonic, as a regtest address: not the wallet's."""
+
+OWNER = textwrap.dedent(
+    """
+    import sys
+    from pathlib import Path
+    from app.sandbox import bitcoind
+
+    node = bitcoind.start(Path(sys.argv[1]), keep_state=True)
+    node.rpc("createwallet", "miner")
+    node.rpc("generatetoaddress", 7, node.rpc("getnewaddress"))
+    print(node.process.pid, flush=True)
+    sys.stdin.read()
+    """
+)
 
 
 @pytest.fixture
@@ -161,6 +179,22 @@ async def test_a_killed_node_has_lost_the_blocks_that_were_not_written(tmp_path:
     node.kill()
     node.restart()
     assert node.rpc("getblockcount") == 0
+    node.stop()
+
+
+def test_a_killed_owner_leaves_no_node_and_loses_no_block(tmp_path: Path) -> None:
+    bitcoind_or_skip()
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert owner.stdout is not None
+    pid = int(owner.stdout.readline())
+    assert runs(pid)
+    owner.kill()
+    owner.wait()
+    assert wait_until(lambda: not runs(pid))
+    node = bitcoind.start(tmp_path, keep_state=True)
+    assert node.rpc("getblockcount") == 7
     node.stop()
 
 

@@ -212,15 +212,15 @@ def test_a_lost_chain_resets_everything_and_is_reported(tmp_path: Path) -> None:
     output: list[str] = []
     home = Home(tmp_path)
     services = Services(home, output.append)
-    secrets, _ = services.start()
+    secrets = services.start()
     home.write(home.demo_file, DEMO)
     services.stop()
-    assert services.start()[0] == secrets
+    assert services.start() == secrets
     services.stop()
     assert output == []
     (home.anvil / "state.json").unlink()
     try:
-        assert services.start()[0] != secrets
+        assert services.start() != secrets
     finally:
         services.stop()
         postgres.remove(home.postgres)

@@ -233,4 +233,5 @@ async def test_gas_that_differs_after_a_reorganisation_is_booked_by_its_differen
 
 async def height_of(new: InvoiceBody, setup: SignerUnderTest) -> int:
     (deposit,) = (await reread(setup.services, new)).deposits
+    assert deposit.block_height is not None
     return deposit.block_height

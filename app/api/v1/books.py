@@ -1,7 +1,7 @@
 """`/assets`, `/balance` and `/ledger`: a merchant's assets, its balances, and the ledger entries that prove them."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from litestar import get
@@ -37,7 +37,9 @@ class AssetBody(msgspec.Struct, frozen=True, kw_only=True):
     chain: Chain
     name: Annotated[str, Meta(description="The asset's name.")]
     network_name: Annotated[str, Meta(description="The chain's name.")]
-    kind: Annotated[Literal["native", "erc20"], Meta(description="The chain's own coin, or a token on it.")]
+    kind: Annotated[
+        str, Meta(description="`native` for the chain's own coin, else the kind of token, such as `erc20`.")
+    ]
     contract: Annotated[str | None, Meta(description="The token's contract; null for a chain's own coin.")]
     decimals: Annotated[int, Meta(description="Places of the decimal form.")]
     confirmations_required: Annotated[int, Meta(description="Blocks until a payment counts as final.")]

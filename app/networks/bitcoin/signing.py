@@ -7,7 +7,7 @@ the same ones for the same input. `read` is embit's whichever has signed: it ver
 
 from collections.abc import Sequence
 
-from embit import ec, hashes, misc
+from embit import ec, misc
 from embit.bip32 import HDKey
 from embit.psbt import PSBT, DerivationPath
 from embit.script import Script, p2pkh_from_p2wpkh
@@ -170,7 +170,11 @@ def _check_signatures(account: Account, transaction: Transaction, coins: Sequenc
 def _payments(account: Account, transaction: Transaction, form: Form, asset_symbol: str) -> list[Payment]:
     """All outputs but the change: the last one, if it is to our change address."""
     outputs = list(transaction.vout)
-    if form.change_raw and outputs and outputs[-1].script_pubkey.data == account.script(INTERNAL_BRANCH, form.change_index):
+    if (
+        form.change_raw
+        and outputs
+        and outputs[-1].script_pubkey.data == account.script(INTERNAL_BRANCH, form.change_index)
+    ):
         outputs.pop()
     return [Payment(_address(account, output.script_pubkey), asset_symbol, output.value) for output in outputs]
 
@@ -178,9 +182,7 @@ def _payments(account: Account, transaction: Transaction, form: Form, asset_symb
 def _address(account: Account, script: Script) -> str:
     known = PARAMETERS[account.network]
     try:
-        return str(
-            script.address({"bech32": known.hrp, "p2pkh": bytes([known.p2pkh]), "p2sh": bytes([known.p2sh])})
-        )
+        return str(script.address({"bech32": known.hrp, "p2pkh": bytes([known.p2pkh]), "p2sh": bytes([known.p2sh])}))
     except ValueError:
         raise NotATransfer("it pays a script that has no address") from None
 

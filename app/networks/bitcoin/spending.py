@@ -71,7 +71,9 @@ def bump(
     more = [coin for coin in state.coins if coin.height is not None]
     outputs = _outputs(account, draft.payments, form.change_index)
     try:
-        choice = coins.choose(more, outputs, state.rate, least_fee=_above(replaced, state.rate, increment), required=required)
+        choice = coins.choose(
+            more, outputs, state.rate, least_fee=_above(replaced, state.rate, increment), required=required
+        )
         return _draft(draft.payments, choice, form.change_index, ceiling)
     except (NotEnough, FeeAboveCeiling):
         return None
