@@ -28,6 +28,12 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     cookie_file: Annotated[str, Meta(min_length=1)] | None = None
     # Fewer confirmations for smaller amounts, the smallest first; what is above the last needs `confirmations`.
     confirmations_by_amount: tuple[AmountStep, ...] = ()
+    # The most that our transactions pay per vB; sending waits while the chain's price is higher.
+    max_fee_rate_sat_vb: Annotated[int, Meta(ge=1, le=10_000)] = 300
+    # Fees are offered with which a transaction should be mined within so many blocks, of what nodes can estimate.
+    fee_target_blocks: Annotated[int, Meta(ge=1, le=1_008)] = 3
+    # The fee while the node has no estimate, as in the hours after its first start; left out, sending waits for one.
+    fallback_fee_rate_sat_vb: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     # An invoice's address is its own: a payment is found by it alone, and no tail is needed.
     address_mode: Literal["pool", "fresh"] = "fresh"
     poll_interval_ms: Annotated[int, Meta(ge=10, le=600_000)] = 2_000

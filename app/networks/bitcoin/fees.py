@@ -86,12 +86,18 @@ def dust_limit_raw(script: bytes) -> int:
 
 
 class InPool(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction of ours in a node's pool, with all that leaves the pool if it is replaced: itself and every
-    transaction that spends its outputs, also strangers'. `evicted_fee_raw` is what these pay together, in satoshi."""
+    """A transaction of ours in a node's pool. Fees are in satoshi, sizes in vB.
+
+    `evicted_fee_raw` is what it pays together with all that leaves the pool if it is replaced: every transaction that
+    spends its outputs, also strangers'. `ancestors…` are of it and all unmined transactions that it comes from.
+    """
 
     fee_raw: int
     vsize: int
     evicted_fee_raw: int
+    ancestors: int = 1
+    ancestors_vsize: int = 0
+    ancestors_fee_raw: int = 0
 
 
 def replacement_fee_raw(replaced: Sequence[InPool], vsize: int, increment: int) -> int:

@@ -5,7 +5,7 @@ installed, else embit does. Both make the same transaction; its signatures diffe
 the same ones for the same input. `read` is embit's whichever has signed: it verifies every signature.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from embit import ec, misc
 from embit.bip32 import HDKey
@@ -95,7 +95,7 @@ def read(account: Account, raw: bytes, draft: Draft, asset_symbol: str, ceiling:
     left over, a coin that is not ours or not in the form, a signature that is wrong or covers less than everything, a
     fee above the ceiling.
     """
-    form, transaction = form_of(draft), _decoded(raw)
+    form, transaction = form_of(draft), decoded(raw)
     coins = {coin.claim: coin for coin in form.coins}
     spent = [coins.get(f"coin:{each.txid.hex()}:{each.vout}") for each in transaction.vin]
     ours = [coin for coin in spent if coin is not None and account.has(coin)]
@@ -107,9 +107,14 @@ def read(account: Account, raw: bytes, draft: Draft, asset_symbol: str, ceiling:
         raise NotATransfer("it pays more than it spends")
     check_fee(fee_raw, _vsize_vb(transaction, raw), ceiling)
     return Parsed(
-        payments=tuple(_payments(account, transaction, form, asset_symbol)),
+        payments=tuple(payments(account, _without_change(account, transaction, form), asset_symbol)),
         claims=tuple(sorted(coin.claim for coin in ours)),
     )
+
+
+def payments(account: Account, outputs: Iterable[TransactionOutput], asset_symbol: str) -> list[Payment]:
+    """What outputs pay to whom. Raises NotATransfer where one has no address."""
+    return [Payment(_address(account, output.script_pubkey), asset_symbol, output.value) for output in outputs]
 
 
 def _private(account: Account, key: bytes) -> HDKey:
@@ -127,7 +132,8 @@ def _private(account: Account, key: bytes) -> HDKey:
     return private
 
 
-def _decoded(raw: bytes) -> Transaction:
+def decoded(raw: bytes) -> Transaction:
+    """A transaction that is made as we make ours, apart from its signatures. Raises NotATransfer."""
     try:
         transaction = Transaction.parse(raw)
         whole = transaction.serialize() == raw  # embit also reads bytes that end too early
@@ -167,16 +173,13 @@ def _check_signatures(account: Account, transaction: Transaction, coins: Sequenc
             raise NotATransfer(f"input {position} has no signature that spends our coin")
 
 
-def _payments(account: Account, transaction: Transaction, form: Form, asset_symbol: str) -> list[Payment]:
+def _without_change(account: Account, transaction: Transaction, form: Form) -> list[TransactionOutput]:
     """All outputs but the change: the last one, if it is to our change address."""
     outputs = list(transaction.vout)
-    if (
-        form.change_raw
-        and outputs
-        and outputs[-1].script_pubkey.data == account.script(INTERNAL_BRANCH, form.change_index)
-    ):
+    change_script = account.script(INTERNAL_BRANCH, form.change_index)
+    if form.change_raw and outputs and outputs[-1].script_pubkey.data == change_script:
         outputs.pop()
-    return [Payment(_address(account, output.script_pubkey), asset_symbol, output.value) for output in outputs]
+    return outputs
 
 
 def _address(account: Account, script: Script) -> str:

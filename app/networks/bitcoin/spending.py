@@ -69,11 +69,9 @@ def bump(
     newer = {coin.claim: coin for coin in state.coins}
     required = [newer.get(coin.claim, coin) for coin in form.coins]
     more = [coin for coin in state.coins if coin.height is not None]
-    outputs = _outputs(account, draft.payments, form.change_index)
+    outputs, least_fee = _outputs(account, draft.payments, form.change_index), _above(replaced, state.rate, increment)
     try:
-        choice = coins.choose(
-            more, outputs, state.rate, least_fee=_above(replaced, state.rate, increment), required=required
-        )
+        choice = coins.choose(more, outputs, state.rate, least_fee=least_fee, required=required)
         return _draft(draft.payments, choice, form.change_index, ceiling)
     except (NotEnough, FeeAboveCeiling):
         return None
@@ -93,6 +91,26 @@ def required_again(draft: Draft, change_of: Mapping[str, Coin | None]) -> tuple[
             return None
         kept.append(instead)
     return tuple(kept)
+
+
+def change_of(account: Account, draft: Draft, txid: str) -> Coin | None:
+    """The coin that a signed draft returns to us, as its last output; None where it returns nothing. It is unmined: its
+    ancestors are for the caller to fill in, those of the coins that it spends included."""
+    form = form_of(draft)
+    if not form.change_raw:
+        return None
+    return Coin(
+        txid=txid,
+        vout=len(draft.payments),
+        amount_raw=form.change_raw,
+        address=account.address(INTERNAL_BRANCH, form.change_index),
+        branch=INTERNAL_BRANCH,
+        index=form.change_index,
+        is_change=True,
+        ancestors=1,
+        ancestors_vsize=form.vsize,
+        ancestors_fee_raw=draft.fee_cap_raw,
+    )
 
 
 def form_of(draft: Draft) -> Form:

@@ -125,6 +125,66 @@ class WireBlock(msgspec.Struct, frozen=True):
     tx: list[WireSpender]
 
 
+class WireOurFees(msgspec.Struct, frozen=True):
+    """Fees of a transaction in the pool, in bitcoin: its own, with all that it comes from, with all that comes from
+    it."""
+
+    base: Decimal
+    ancestor: Decimal
+    descendant: Decimal
+
+
+class WireOurEntry(msgspec.Struct, frozen=True):
+    """`getmempoolentry` of a transaction of ours. The ancestors' counts and sizes include its own."""
+
+    vsize: Annotated[int, Meta(ge=1)]
+    ancestorcount: Count
+    ancestorsize: Count
+    fees: WireOurFees
+
+
+class WirePoolRules(msgspec.Struct, frozen=True):
+    """`getmempoolinfo`: the least rates, in bitcoin per 1,000 vB, that a full pool takes, that any pool takes, and that
+    a replacement adds."""
+
+    mempoolminfee: Decimal
+    minrelaytxfee: Decimal
+    incrementalrelayfee: Decimal
+
+
+class WireEstimate(msgspec.Struct, frozen=True):
+    """`estimatesmartfee`, in bitcoin per 1,000 vB. Without enough blocks to learn from there is no rate."""
+
+    feerate: Decimal | None = None
+
+
+class WireMinedHeader(msgspec.Struct, frozen=True):
+    """`getblockheader`: `confirmations` is -1 of a block that is not in the chain."""
+
+    height: Count
+    confirmations: int
+
+
+class WireMined(msgspec.Struct, frozen=True):
+    """`getrawtransaction` with verbosity 2. A pruned node doesn't know the fee of older ones."""
+
+    hex: Hex
+    fee: Decimal | None = None
+
+
+class WireSubmitted(msgspec.Struct, frozen=True):
+    """One transaction of a package, with the reason why it was not taken."""
+
+    error: str = ""
+
+
+class WirePackage(msgspec.Struct, frozen=True):
+    """`submitpackage`: "success", or what failed; the transactions by their witness ids."""
+
+    package_msg: str
+    tx_results: dict[str, WireSubmitted] = msgspec.field(name="tx-results")
+
+
 def satoshi(amount: Decimal) -> int:
     """An amount of bitcoins in minor units. Raises UnreadableAnswer for one that isn't whole."""
     raw = amount.scaleb(COIN_DECIMALS)
