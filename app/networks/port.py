@@ -223,9 +223,13 @@ class Sender(Protocol):
         """The signed transaction: pure, the same for the same input (RFC 6979)."""
         ...
 
-    def parse(self, raw: bytes) -> Parsed:
-        """What signed bytes say, decoded anew, with their signature checked. Pure. Raises `NotATransfer` where they
-        are not in every part as we make ours."""
+    def parse(self, raw: bytes, draft: Draft) -> Parsed:
+        """What signed bytes say, decoded anew, with their signatures checked. Pure.
+
+        What is paid and claimed comes from the bytes alone. On chains of coins, `draft.form` says what the bytes don't:
+        which of our addresses has the change, and what the coins are worth. Raises `NotATransfer` where the bytes are
+        not in every part as we make ours.
+        """
         ...
 
     async def broadcast(self, signed: Signed) -> Broadcast:

@@ -146,7 +146,7 @@ async def _prove(sender: Sender, network: NetworkConfig, intent: Intent, txid: s
         raise AdoptionRefused(f"the network's node gives no answer now: {error}") from None
     if on_chain is None or receipt is None:
         raise AdoptionRefused(f"{network.display_name} has no such transaction in a block")
-    parsed = sender.parse(on_chain.signed.raw)
+    parsed = sender.parse(on_chain.signed.raw, on_chain.draft)
     if parsed.sender != network.hot_wallet_address:
         raise AdoptionRefused(f"it was sent by {parsed.sender}, not by the hot wallet")
     requested = Payment(intent.destination, intent.asset, intent.amount_raw)

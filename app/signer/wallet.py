@@ -53,7 +53,7 @@ class Wallet:
         database.in_transaction()
         await self._check_claims(draft, replaces)
         signed = self._sender.sign(draft, await self._keys.key(draft))
-        parsed = self._parsed(signed)
+        parsed = self._parsed(signed, draft)
         self._check_bytes(parsed, draft, purpose, payables)
         await self._keys.check_route(parsed, purpose)
         return await repository.add(
@@ -73,14 +73,14 @@ class Wallet:
             again = self._sender.sign(stored.draft, await self._keys.key(stored.draft))
             if again != stored.signed:
                 raise NotOurs(f"{self._network.key}: transaction row {stored.id} is not what was signed")
-            if self._sender.parse(stored.signed_bytes).claims != stored.claims:
+            if self._sender.parse(stored.signed_bytes, stored.draft).claims != stored.claims:
                 raise NotOurs(f"{self._network.key}: transaction row {stored.id} claims something else than was signed")
         except NotATransfer as error:
             raise NotOurs(f"{self._network.key}: transaction row {stored.id} is not what was signed: {error}") from None
 
-    def _parsed(self, signed: Signed) -> Parsed:
+    def _parsed(self, signed: Signed, draft: Draft) -> Parsed:
         try:
-            return self._sender.parse(signed.raw)
+            return self._sender.parse(signed.raw, draft)
         except NotATransfer as error:
             raise BytesDiffer(f"{self._network.key}: signed bytes are no transaction of ours: {error}") from None
 

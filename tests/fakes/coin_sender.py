@@ -128,7 +128,7 @@ class CoinSender:
         raw = raw_of({"coins": sorted(form["coins"]), "payments": payments, "fee_raw": draft.fee_cap_raw}, key)
         return Signed(txid_of(raw), raw)
 
-    def parse(self, raw: bytes) -> Parsed:
+    def parse(self, raw: bytes, draft: Draft) -> Parsed:
         body = json.loads(raw)
         if raw_of({name: value for name, value in body.items() if name != "signature"}) != raw:
             raise NotATransfer("not signed with our key, or with more in it")

@@ -106,7 +106,7 @@ async def test_signed_bytes_are_read_as_what_was_planned(setup: SignerUnderTest)
             sender=setup.hot, nonce=7, gas_limit=60_000, max_fee_raw=10**9, priority_fee_raw=1, data_fee_raw=5
         )
         draft = sender.plan([payment], state)
-        parsed = sender.parse(sender.sign(draft, setup.keys.hot_wallet_key()).raw)
+        parsed = sender.parse(sender.sign(draft, setup.keys.hot_wallet_key()).raw, draft)
         assert (parsed.payments, parsed.claims) == ((payment,), (f"nonce:{setup.hot}:7",))
         assert (parsed.sender, parsed.nonce) == (setup.hot, 7)
         assert draft.fee_cap_raw == 60_000 * 10**9 + 5

@@ -94,8 +94,7 @@ def required_again(draft: Draft, change_of: Mapping[str, Coin | None]) -> tuple[
 
 
 def change_of(account: Account, draft: Draft, txid: str) -> Coin | None:
-    """The coin that a signed draft returns to us, as its last output; None where it returns nothing. It is unmined: its
-    ancestors are for the caller to fill in, those of the coins that it spends included."""
+    """The coin that a signed draft returns to us, unmined, as its last output; None where it returns nothing."""
     form = form_of(draft)
     if not form.change_raw:
         return None
@@ -107,9 +106,9 @@ def change_of(account: Account, draft: Draft, txid: str) -> Coin | None:
         branch=INTERNAL_BRANCH,
         index=form.change_index,
         is_change=True,
-        ancestors=1,
-        ancestors_vsize=form.vsize,
-        ancestors_fee_raw=draft.fee_cap_raw,
+        ancestors=1 + sum(coin.ancestors for coin in form.coins),
+        ancestors_vsize=form.vsize + sum(coin.ancestors_vsize for coin in form.coins),
+        ancestors_fee_raw=draft.fee_cap_raw + sum(coin.ancestors_fee_raw for coin in form.coins),
     )
 
 

@@ -139,7 +139,7 @@ class EvmSender:
         signed = _account().sign_transaction(self._fields(draft), key)
         return Signed(txid="0x" + bytes(signed.hash).hex(), raw=bytes(signed.raw_transaction))
 
-    def parse(self, raw: bytes) -> Parsed:
+    def parse(self, raw: bytes, draft: Draft | None = None) -> Parsed:
         draft = self._decoded(raw)
         return Parsed(payments=draft.payments, claims=draft.claims, sender=draft.sender, nonce=_form(draft).nonce)
 
