@@ -190,6 +190,15 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """Raise ValueError, without the key in it, where `xpub` can't be used."""
         raise NotImplementedError
 
+    @property
+    def account_path(self) -> str:
+        """Where the account of `xpub` is below the master key (BIP-44), such as m/44'/60'/0'."""
+        raise NotImplementedError
+
+    def is_account(self, xpub: str) -> bool:
+        """Whether an extended public key, in its plain form (xpub…, tpub…), is that of the account of `xpub`."""
+        return self.xpub == xpub
+
     def is_void(self, address: str) -> bool:
         """Whether what is sent to an address, given in canonical form, is lost for everybody."""
         return False

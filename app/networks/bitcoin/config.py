@@ -4,8 +4,10 @@ from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 import msgspec
+from embit.bip32 import HARDENED_INDEX, HDKey
 from msgspec import Meta
 
+from app.networks.bitcoin.account_key import ACCOUNT_PATHS, account_key
 from app.networks.bitcoin.addresses import ReceivingAddresses, normalise_address
 from app.networks.bitcoin.parameters import COIN_DECIMALS, PARAMETERS, AddressType, BitcoinNetwork
 from app.networks.config import MAX_RAW, Asset, FieldError, NetworkConfig
@@ -61,6 +63,21 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
 
     def check_xpub(self) -> None:
         ReceivingAddresses(self.xpub, self.bitcoin_network, self.address_type)
+
+    @property
+    def account_path(self) -> str:
+        path = ACCOUNT_PATHS[self.address_type].format(coin=0 if self.bitcoin_network == "main" else 1)
+        return path.replace("k", str(self._account.child_number - HARDENED_INDEX))
+
+    def is_account(self, xpub: str) -> bool:
+        try:
+            return bool(account_key(xpub, self.bitcoin_network, self.address_type) == self._account)
+        except ValueError:
+            return False
+
+    @property
+    def _account(self) -> HDKey:
+        return account_key(self.xpub, self.bitcoin_network, self.address_type)
 
     def checked(self) -> Self:
         if self.address_mode != "fresh":
