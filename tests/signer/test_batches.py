@@ -23,6 +23,7 @@ from app.withdrawals.presentation import PayoutBody
 from tests.factories.tampering import as_superuser
 from tests.fakes.coin_chain import CoinChain, CoinFunds, CoinKeys, CoinReader, CoinSender, NoMoves
 from tests.signer.conftest import NO_SWEEPS
+from tests.signer.crashing import Killed, KilledAt
 from tests.signer.signer_under_test import NETWORK, SignerUnderTest, new_address
 
 BUMP_AFTER_S = 180
@@ -40,24 +41,6 @@ def asset_options() -> Mapping[str, Mapping[str, int]]:
         "USDT": {**NO_SWEEPS, "day_ceiling_raw": 60_000_000, "approval_threshold_raw": 50_000_000},
         "ETH": NO_SWEEPS,
     }
-
-
-class Killed(BaseException):
-    """The signer's process has died: what it has not committed is lost, and so is its memory."""
-
-
-class KilledAt(CrashPoints):
-    """Kills the signer the first time that it reaches a point."""
-
-    def __init__(self, point: str) -> None:
-        super().__init__(is_production=False, env={})
-        self._point: str | None = point
-
-    def reach(self, point: str) -> None:
-        assert point in POINTS
-        if point == self._point:
-            self._point = None
-            raise Killed
 
 
 @pytest.fixture
