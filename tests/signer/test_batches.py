@@ -267,6 +267,9 @@ async def test_a_bump_that_would_not_exclude_what_it_replaces_is_not_signed(
     )
     with pytest.raises(ClaimTaken, match="must claim"):
         await signer._tracker._bump(last, loose, clock.now())
+    with pytest.raises(ClaimTaken, match="is claimed by"):
+        async with database.transaction():
+            await signer._wallet.sign(last.draft, purpose="withdrawal", now=clock.now())
     # Postgres refuses it too, if the signer does not.
     monkeypatch.setattr(repository, "living_claims", _no_claims)
     with pytest.raises(asyncpg.RestrictViolationError, match="an attempt that it replaces claims"):
