@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
@@ -12,6 +13,8 @@ import pytest
 
 from app.core import clock, database
 from app.networks.port import Chain
+from app.reconciliation.checks import withdrawals
+from app.reconciliation.snapshot import snapshot
 from app.signer import repository
 from app.signer.crash_points import POINTS, CrashPoints
 from app.signer.limits import SignerLimits
@@ -125,6 +128,22 @@ async def test_five_are_paid_by_one_transaction(
     await assert_paid_once(setup, chain, payouts)
     # What is read of each is the same as of one that was paid alone.
     assert {(await setup.read(one.id)).txid for one in payouts} == {sent["txid"]}
+
+
+async def test_reconciliation_finds_one_transfer_that_counts_for_two(
+    setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer]
+) -> None:
+    payouts, signer = await approved(setup), signer_of()
+    await rounds(setup, chain, signer, 5)
+    reader = setup.services.networks.chain(NETWORK)
+    async with snapshot():
+        payments = await withdrawals.confirmed_payments(NETWORK, None)
+    assert await withdrawals.compare_with_chain(reader, payments) == []
+    twins = [payment for payment in payments if payment.amount_raw == 2_000_000]
+    third = replace(twins[0], withdrawal=payouts[0].id)
+    found = await withdrawals.compare_with_chain(reader, [*payments, third])
+    assert [finding.subject for finding in found] == [twins[0].withdrawal, twins[1].withdrawal, payouts[0].id]
+    assert {finding.message for finding in found} == {"shares its transfer with another withdrawal"}
 
 
 @pytest.mark.parametrize("point", POINTS)
