@@ -201,6 +201,7 @@ class Tracker:
         now = clock.now()
         if last.created_at > now - timedelta(seconds=self._network.fee_bump_after_s):
             return
+        await self._wallet.check_signed(last)
         try:
             draft = await self._funds.bump(last)
         except FeeAboveCeiling:
@@ -215,7 +216,6 @@ class Tracker:
         checked = ""
         try:
             async with database.transaction():
-                await self._wallet.check_signed(last)
                 payables = []
                 for checked, payment in zip(last.withdrawal_ids, draft.payments, strict=False):
                     payable = await lock_payable(checked, self._network, again=True)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
@@ -12,6 +13,8 @@ import pytest
 
 from app.core import clock, database
 from app.networks.port import Chain
+from app.reconciliation.checks import withdrawals
+from app.reconciliation.snapshot import snapshot
 from app.signer import repository
 from app.signer.crash_points import POINTS, CrashPoints
 from app.signer.limits import SignerLimits
@@ -23,6 +26,7 @@ from app.withdrawals.presentation import PayoutBody
 from tests.factories.tampering import as_superuser
 from tests.fakes.coin_sender import CoinChain, CoinFunds, CoinKeys, CoinReader, CoinSender, NoMoves
 from tests.signer.conftest import NO_SWEEPS
+from tests.signer.crashing import Killed, KilledAt
 from tests.signer.signer_under_test import NETWORK, SignerUnderTest, new_address
 
 BUMP_AFTER_S = 180
@@ -40,24 +44,6 @@ def asset_options() -> Mapping[str, Mapping[str, int]]:
         "USDT": {**NO_SWEEPS, "day_ceiling_raw": 60_000_000, "approval_threshold_raw": 50_000_000},
         "ETH": NO_SWEEPS,
     }
-
-
-class Killed(BaseException):
-    """The signer's process has died: what it has not committed is lost, and so is its memory."""
-
-
-class KilledAt(CrashPoints):
-    """Kills the signer the first time that it reaches a point."""
-
-    def __init__(self, point: str) -> None:
-        super().__init__(is_production=False, env={})
-        self._point: str | None = point
-
-    def reach(self, point: str) -> None:
-        assert point in POINTS
-        if point == self._point:
-            self._point = None
-            raise Killed
 
 
 @pytest.fixture
@@ -142,6 +128,22 @@ async def test_five_are_paid_by_one_transaction(
     await assert_paid_once(setup, chain, payouts)
     # What is read of each is the same as of one that was paid alone.
     assert {(await setup.read(one.id)).txid for one in payouts} == {sent["txid"]}
+
+
+async def test_reconciliation_finds_one_transfer_that_counts_for_two(
+    setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer]
+) -> None:
+    payouts, signer = await approved(setup), signer_of()
+    await rounds(setup, chain, signer, 5)
+    reader = setup.services.networks.chain(NETWORK)
+    async with snapshot():
+        payments = await withdrawals.confirmed_payments(NETWORK, None)
+    assert await withdrawals.compare_with_chain(reader, payments) == []
+    twins = [payment for payment in payments if payment.amount_raw == 2_000_000]
+    third = replace(twins[0], withdrawal=payouts[0].id)
+    found = await withdrawals.compare_with_chain(reader, [*payments, third])
+    assert [finding.subject for finding in found] == [twins[0].withdrawal, twins[1].withdrawal, payouts[0].id]
+    assert {finding.message for finding in found} == {"shares its transfer with another withdrawal"}
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -284,6 +286,9 @@ async def test_a_bump_that_would_not_exclude_what_it_replaces_is_not_signed(
     )
     with pytest.raises(ClaimTaken, match="must claim"):
         await signer._tracker._bump(last, loose, clock.now())
+    with pytest.raises(ClaimTaken, match="is claimed by"):
+        async with database.transaction():
+            await signer._wallet.sign(last.draft, purpose="withdrawal", now=clock.now())
     # Postgres refuses it too, if the signer does not.
     monkeypatch.setattr(repository, "living_claims", _no_claims)
     with pytest.raises(asyncpg.RestrictViolationError, match="an attempt that it replaces claims"):

@@ -17,8 +17,8 @@ MAX_FINDINGS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A confirmed withdrawal's transaction, as our rows describe it."""
+class ConfirmedPayment:
+    """A confirmed withdrawal's payment and transaction, as our rows describe them."""
 
     network: str
     withdrawal: str
@@ -92,7 +92,7 @@ async def check() -> Result:
     )
 
 
-async def claims(network: str, since: datetime | None) -> list[Claim]:
+async def confirmed_payments(network: str, since: datetime | None) -> list[ConfirmedPayment]:
     """The confirmed transactions of a network's withdrawals settled since then, to be compared with the chain."""
     found = await rows(
         """
@@ -105,38 +105,38 @@ async def claims(network: str, since: datetime | None) -> list[Claim]:
         network,
         since,
     )
-    return [Claim(*row) for row in found]
+    return [ConfirmedPayment(*row) for row in found]
 
 
-async def compare_with_chain(chain: Chain, claimed: Sequence[Claim]) -> list[Finding]:
+async def compare_with_chain(chain: Chain, confirmed: Sequence[ConfirmedPayment]) -> list[Finding]:
     """Compare each transaction with the chain. Calls a node: not in a transaction. Raises NetworkError."""
-    settled = await chain.settlements(list({claim.txid for claim in claimed}))
-    alike = Counter(_transfer(claim) for claim in claimed)
+    settled = await chain.settlements(list({payment.txid for payment in confirmed}))
+    alike = Counter(_transfer(payment) for payment in confirmed)
     findings = []
-    for claim in claimed:
-        problem = _contradiction(claim, settled.get(claim.txid), alike[_transfer(claim)])
+    for payment in confirmed:
+        problem = _contradiction(payment, settled.get(payment.txid), alike[_transfer(payment)])
         if problem is not None:
-            figures = {"txid": claim.txid, "amount_raw": str(claim.amount_raw), "to_address": claim.to_address}
-            findings.append(Finding(CHECK, claim.withdrawal, problem, figures))
+            figures = {"txid": payment.txid, "amount_raw": str(payment.amount_raw), "to_address": payment.to_address}
+            findings.append(Finding(CHECK, payment.withdrawal, problem, figures))
     return findings
 
 
-def _transfer(claim: Claim) -> tuple[str, str, str, int]:
-    return claim.txid, claim.asset, claim.to_address, claim.amount_raw
+def _transfer(payment: ConfirmedPayment) -> tuple[str, str, str, int]:
+    return payment.txid, payment.asset, payment.to_address, payment.amount_raw
 
 
-def _contradiction(claim: Claim, settlement: Settlement | None, alike: int) -> str | None:
-    """`alike`: the number of confirmed withdrawals that claim an equal transfer of the same transaction."""
+def _contradiction(payment: ConfirmedPayment, settlement: Settlement | None, alike: int) -> str | None:
+    """`alike`: the number of confirmed withdrawals that were paid by an equal transfer of the same transaction."""
     if settlement is None:
         return "is confirmed, and the chain does not have its transaction"
     if not settlement.succeeded:
         return "is confirmed, and its transaction failed on chain"
-    if (settlement.height, settlement.block_hash) != (claim.height, claim.block_hash):
+    if (settlement.height, settlement.block_hash) != (payment.height, payment.block_hash):
         return "is confirmed in another block than the chain has its transaction in"
     moved = [
         transfer
         for transfer in settlement.transfers
-        if (claim.txid, transfer.asset_symbol, transfer.to_address, transfer.amount_raw) == _transfer(claim)
+        if (payment.txid, transfer.asset_symbol, transfer.to_address, transfer.amount_raw) == _transfer(payment)
     ]
     if not moved:
         return "is confirmed, and its transaction moved something else"
