@@ -185,7 +185,7 @@ def transactions(raw: bytes) -> list[Transaction]:
 
 
 def block_of(raw: bytes, listed: list[Transaction]) -> bytes:
-    return raw[:HEADER_BYTES] + compact.to_bytes(len(listed)) + b"".join(each.serialize() for each in listed)
+    return raw[:HEADER_BYTES] + bytes(compact.to_bytes(len(listed))) + b"".join(each.serialize() for each in listed)
 
 
 def paying_more(raw: bytes) -> bytes:
@@ -194,7 +194,7 @@ def paying_more(raw: bytes) -> bytes:
     return block_of(raw, listed)
 
 
-SPOILED = {
+SPOILED: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda raw: raw[:-1],
     "cut a lot": lambda raw: raw[: len(raw) // 2],
     "only a header": lambda raw: raw[:HEADER_BYTES],
