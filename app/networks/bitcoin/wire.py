@@ -14,7 +14,7 @@ from app.networks.port import UnreadableAnswer
 
 Hash = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Hex = Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{2})*\Z")]
-Count = Annotated[int, Meta(ge=0, lt=2**63)]
+Count = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 
 # Error codes of Bitcoin Core's RPC (`rpc/protocol.h`).
 MISC_ERROR = -1
