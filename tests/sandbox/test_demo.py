@@ -270,8 +270,13 @@ def test_ctrl_c_stops_every_process_and_the_next_run_works(sandbox: Sandbox) -> 
     assert len(sandbox.processes()) > 6
     assert sandbox.stop(signal.SIGINT) == 0
     assert sandbox.processes() == []
+    # The next one without bitcoin: what was paid there stays in the database, so the network stays configured.
+    sandbox.networks = "ethereum"
     done = sandbox.command("demo")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "bitcoin" not in done.stdout
+    assert sandbox.interface.networks.bitcoin is None
+    assert 'chain = "bitcoin"' in sandbox.home.networks_file.read_text()
     assert sandbox.processes() == []
 
 
