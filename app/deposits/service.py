@@ -64,10 +64,7 @@ class DepositService:
             deposit_id = await sightings.store(network, sighting, address_id, found, same, paid_at, now)
             if deposit_id is None:
                 continue
-            if same is not None and same.is_in_pool:
-                touched.update([found.invoice_id] if found.invoice_id else [])
-                if found.verdict == same.verdict:
-                    continue  # all that follows was done when it came into the pool
+            if same is not None and same.is_in_pool and found.verdict != same.verdict:
                 await reviews.end_reviews_of_payment([deposit_id], now)
             opened = found.verdict not in NEEDS_NO_REVIEW and await reviews.open_review(
                 deposit_id, found.verdict, found.invoice_id, now

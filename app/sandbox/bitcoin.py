@@ -15,7 +15,7 @@ from bip_utils.bip.bip39.bip39_seed_generator import Bip39SeedGenerator
 from app.sandbox import bitcoind, ports
 from app.sandbox.bitcoin_driver import DECIMALS, BitcoinDriver
 from app.sandbox.bitcoind import Bitcoind
-from app.sandbox.home import Asset, Bitcoin, Home
+from app.sandbox.home import NO_NODE_URL, Asset, Bitcoin, Home
 from app.sandbox.processes import Process, ProcessError
 
 BITCOIND_PORT = 18443
@@ -41,8 +41,14 @@ class BitcoinChain:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self.node: Bitcoind
+        self._node: Bitcoind | None = None
         self._miner: Miner | None = None
+
+    @property
+    def node(self) -> Bitcoind:
+        """The started node."""
+        assert self._node is not None, "started"
+        return self._node
 
     @property
     def process(self) -> Process:
@@ -60,12 +66,12 @@ class BitcoinChain:
         """Start the node with the chain of the last run. Raises ProcessError."""
         is_new = not self.home.bitcoin.exists()
         try:
-            self.node = ports.on_usual_port(BITCOIND_PORT, self._start_on)
+            self._node = ports.on_usual_port(BITCOIND_PORT, self._start_on)
         except ProcessError:
             if is_new:
                 raise
             shutil.rmtree(self.home.bitcoin)  # damaged: start with an empty chain, which `contradiction` then finds
-            self.node = ports.on_usual_port(BITCOIND_PORT, self._start_on)
+            self._node = ports.on_usual_port(BITCOIND_PORT, self._start_on)
 
     def stop(self) -> None:
         """Stop the node; the chain is kept."""
@@ -109,7 +115,7 @@ mode = "test"
 kind = "bitcoin"
 display_name = "Bitcoin (sandbox)"
 bitcoin_network = "regtest"
-rpc_urls = ["{self.node.rpc_url}"]
+rpc_urls = ["{NO_NODE_URL if self._node is None else self._node.rpc_url}"]
 xpub = "{account_xpub(wallet_mnemonic)}"
 start_height = 0
 confirmations = {CONFIRMATIONS}

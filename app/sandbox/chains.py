@@ -14,7 +14,10 @@ NETWORKS_VARIABLE = "SWAP_PAY_SANDBOX_NETWORKS"
 
 
 class Chain(Protocol):
-    """One chain of a sandbox, with its node. The methods are called in the order in which they stand here."""
+    """One chain of a sandbox, with its node. The methods are called in the order in which they stand here.
+
+    Of a chain that has run before and is left out now, `table` alone is called.
+    """
 
     name: str
     """Of the chain in the API and in `sandbox.json`."""
@@ -37,7 +40,10 @@ class Chain(Protocol):
         """How the chain contradicts the database, whose newest block of it is `scanned`; None if they agree."""
 
     def table(self, wallet_mnemonic: str) -> str:
-        """Its table in the networks file; the gateway's keys are derived from the mnemonic."""
+        """Its table in the networks file; the gateway's keys are derived from the mnemonic.
+
+        A node that is not running has a URL at which nothing answers.
+        """
 
     def prepare(self, wallet_mnemonic: str) -> None:
         """Fill the gateway's hot wallet, where the network has one."""

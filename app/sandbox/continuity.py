@@ -6,7 +6,7 @@ to unknown addresses. So if one of them is missing, or they contradict each othe
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 
@@ -33,9 +33,13 @@ def missing_part(home: Home, chains: Sequence[Chain]) -> str | None:
     return ", ".join(name for name, there in parts.items() if not there)
 
 
-def divergence(database_url: str, chains: Sequence[Chain]) -> str | None:
-    """How the database contradicts one of the chains; None if they agree."""
-    scanned = asyncio.run(_last_scanned_blocks(database_url))
+def last_scanned_blocks(database_url: str) -> dict[str, tuple[int, str]]:
+    """Height and hash of the newest block that the database has of each network."""
+    return asyncio.run(_last_scanned_blocks(database_url))
+
+
+def divergence(scanned: Mapping[str, tuple[int, str]], chains: Sequence[Chain]) -> str | None:
+    """How the database, of which `scanned` are the newest blocks, contradicts one of the chains; None if they agree."""
     for chain in chains:
         if (problem := chain.contradiction(scanned.get(chain.network))) is not None:
             return problem
@@ -52,7 +56,6 @@ def reset(home: Home) -> None:
 
 
 async def _last_scanned_blocks(database_url: str) -> dict[str, tuple[int, str]]:
-    """Height and hash of the newest scanned block of each network."""
     connection = await asyncpg.connect(database_url)
     try:
         if await connection.fetchval("SELECT to_regclass('scanned_blocks')") is None:

@@ -9,7 +9,7 @@ from bip_utils.bip.bip39.bip39_seed_generator import Bip39SeedGenerator
 from app.sandbox import anvil, hot_wallet, ports, processes
 from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import CUSTOMER, AnvilDriver
-from app.sandbox.home import Asset, ChainSetUp, Ethereum, Home
+from app.sandbox.home import NO_NODE_URL, Asset, ChainSetUp, Ethereum, Home
 from app.sandbox.processes import Process, ProcessError
 from app.signer.keystore import SpendingKeys
 
@@ -41,7 +41,13 @@ class EthereumChain:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self.anvil: Anvil
+        self._anvil: Anvil | None = None
+
+    @property
+    def anvil(self) -> Anvil:
+        """The started node."""
+        assert self._anvil is not None, "started"
+        return self._anvil
 
     @property
     def process(self) -> Process:
@@ -62,12 +68,12 @@ class EthereumChain:
     def start(self) -> None:
         """Start the node with the chain of the last run. Raises ProcessError."""
         try:
-            self.anvil = ports.on_usual_port(ANVIL_PORT, self._start_on)
+            self._anvil = ports.on_usual_port(ANVIL_PORT, self._start_on)
         except ProcessError:
             if not self._state.exists():
                 raise
             self._state.unlink()  # incomplete file: start with an empty chain, which `contradiction` then finds
-            self.anvil = ports.on_usual_port(ANVIL_PORT, self._start_on)
+            self._anvil = ports.on_usual_port(ANVIL_PORT, self._start_on)
 
     def stop(self) -> None:
         """Stop the node; the chain is kept."""
@@ -111,8 +117,8 @@ chain = "ethereum"
 mode = "test"
 kind = "evm"
 display_name = "Ethereum (sandbox)"
-chain_id = {self.anvil.chain_id}
-rpc_urls = ["{self.anvil.rpc_url}"]
+chain_id = {anvil.DEVELOPMENT_CHAIN_ID}
+rpc_urls = ["{NO_NODE_URL if self._anvil is None else self._anvil.rpc_url}"]
 xpub = "{keys.xpub}"
 hot_wallet_address = "{keys.hot_wallet_address}"
 start_height = 0

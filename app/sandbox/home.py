@@ -16,6 +16,9 @@ from app.core import resources
 ROOT = resources.CHECKOUT or Path.cwd()
 """Where `var` and npm's `node_modules` are: the checkout or, without one, the working directory."""
 
+NO_NODE_URL = "http://127.0.0.1:1"
+"""The URL of a node that is not running: nothing listens on this port."""
+
 VAR_VARIABLE = "SWAP_PAY_VAR"
 T = TypeVar("T")
 

@@ -28,6 +28,7 @@ class Services:
         self.valkey: Valkey
         self.receiver: Receiver
         self.chains: list[Chain] = []
+        self.resting_chains: list[Chain] = []
         self._say = say
         self._stops: dict[str, Callable[[], None]] = {}
 
@@ -44,10 +45,15 @@ class Services:
         if (gone := continuity.missing_part(self.home, self.chains)) is not None:
             self._start_over(f"of the last run, {gone} is gone")
         self._start_all()
-        if (problem := continuity.divergence(self.database_url, self.chains)) is not None:
+        scanned = continuity.last_scanned_blocks(self.database_url)
+        if (problem := continuity.divergence(scanned, self.chains)) is not None:
             self.stop()
             self._start_over(problem)
             self._start_all()
+            scanned = {}
+        # A network with invoices must stay configured. Without its node it is one that does not answer.
+        others = [kind(self.home) for name, kind in chains.KINDS.items() if name not in {c.name for c in self.chains}]
+        self.resting_chains = [chain for chain in others if chain.network in scanned]
         return self._secrets()
 
     def stop(self) -> None:

@@ -136,7 +136,8 @@ class Stack:
         return interface
 
     def _write_configuration(self, wallet_mnemonic: str) -> None:
-        toml = deployment.networks_toml(chain.table(wallet_mnemonic) for chain in self.services.chains)
+        chains = [*self.services.chains, *self.services.resting_chains]
+        toml = deployment.networks_toml(chain.table(wallet_mnemonic) for chain in chains)
         self.home.write_text(self.home.networks_file, toml)
         self.home.write_text(self.home.environment_file, deployment.shell_lines(self._environment))
 

@@ -1,6 +1,11 @@
 """Bitcoin networks for tests. The keys are of the mnemonic that BIP-84 and BIP-86 publish: worth nothing."""
 
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from embit import bip32
+from embit.networks import NETWORKS
 
 from app.networks.bitcoin.config import AmountStep, BitcoinConfig
 from app.networks.bitcoin.parameters import AddressType
@@ -23,6 +28,24 @@ TAPROOT_TPUB = (
 """The accounts m/84'/1'/0' and m/86'/1'/0'."""
 
 NETWORK = "bitcoin:test"
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account m/84'/1'/0' that nobody else has: a test that uses it finds no coins of another one."""
+
+    key: bip32.HDKey = field(
+        default_factory=lambda: bip32.HDKey.from_seed(os.urandom(64), NETWORKS["test"]["xprv"]).derive("m/84h/1h/0h")
+    )
+
+    @property
+    def tpub(self) -> str:
+        """Its extended public key."""
+        return str(self.key.to_public().to_base58())
+
+    def private_key(self, index: int) -> str:
+        """The key of its receiving address number `index`, as the node's wallet imports it."""
+        return str(self.key.derive([0, index]).key.wif(NETWORKS["test"]))
 
 
 def bitcoin_network(
@@ -49,7 +72,7 @@ def bitcoin_network(
     ).checked()
 
 
-def bitcoin_networks_toml(rpc_url: str, **options: object) -> str:
+def bitcoin_networks_toml(rpc_url: str, xpub: str = TPUB, **options: object) -> str:
     """A networks file: `bitcoin:test` at that node, in regtest; `options` are fields of it, as TOML has them."""
     fields: dict[str, object] = {"confirmations": 3, "expiry_grace_s": 0, "poll_interval_ms": 50, **options}
     settings = "\n".join(f"{name} = {value}" for name, value in fields.items())
@@ -61,7 +84,7 @@ def bitcoin_networks_toml(rpc_url: str, **options: object) -> str:
         bitcoin_network = "regtest"
         display_name = "Bitcoin"
         rpc_urls = ["{rpc_url}"]
-        xpub = "{TPUB}"
+        xpub = "{xpub}"
         {settings}
 
         [[networks.assets]]

@@ -21,7 +21,7 @@ class Sandbox:
 
     def __init__(self, directory: Path, *, networks: str = "ethereum") -> None:
         self.home = Home(directory)
-        self._networks = networks
+        self.networks = networks
         self._running: subprocess.Popen[str] | None = None
 
     def command(self, *arguments: str, timeout_s: float = 90) -> "subprocess.CompletedProcess[str]":
@@ -91,7 +91,7 @@ class Sandbox:
         return [sys.executable, "-m", "app.cli", "sandbox", *arguments]
 
     def _env(self) -> dict[str, str]:
-        return {**os.environ, "SWAP_PAY_VAR": str(self.home.directory), NETWORKS_VARIABLE: self._networks}
+        return {**os.environ, "SWAP_PAY_VAR": str(self.home.directory), NETWORKS_VARIABLE: self.networks}
 
 
 def _mentions(process: psutil.Process, marks: tuple[str, ...]) -> bool:

@@ -43,7 +43,7 @@ APPROVALS = (
 SIGNER = (
     Fault(
         "app/signer/policy.py",
-        "    _check_destination(intent)\n    if",
+        "    _check_destination(intent, network)\n    if",
         "    if",
         "money is sent to an invalid address",
         ("signer/test_signing.py::test_a_destination_that_is_no_address_is_not_paid_whoever_approved_it",),
