@@ -33,6 +33,9 @@ from app.reconciliation.service import Reconciliation
 from app.reconciliation.watchdog import Watchdog
 from app.refunds.returns import ReturnService
 from app.refunds.service import RefundService
+from app.signer.account_funds import AccountFunds
+from app.signer.account_keys import AccountKeys
+from app.signer.account_sweeping import AccountSweeper
 from app.signer.adoption import AdoptionService
 from app.signer.balance_check import BalanceChecker
 from app.signer.crash_points import CrashPoints
@@ -40,7 +43,6 @@ from app.signer.keystore import SpendingKeys
 from app.signer.limits import SignerLimits
 from app.signer.settings import check_networks
 from app.signer.signing import Signer
-from app.signer.sweeping import Sweeper
 from app.signer.tracking import Tracker
 from app.signer.treasury import Treasury
 from app.signer.wallet import Wallet
@@ -117,11 +119,11 @@ class Services:
         return [self._signer(network, keys, crash) for network in self.networks if network.hot_wallet_address]
 
     def _signer(self, network: NetworkConfig, keys: SpendingKeys, crash: CrashPoints) -> Signer:
-        sender, treasury = self.networks.sender(network.key), Treasury(network)
-        wallet = Wallet(network, sender, keys)
-        tracker = Tracker(network, sender, wallet, treasury, self.withdrawals, crash)
-        sweeper = Sweeper(network, sender, wallet, tracker)
-        return Signer(network, sender, wallet, SignerLimits(network), tracker, sweeper, treasury, crash)
+        sender, treasury = self.networks.account_sender(network.key), Treasury(network)
+        funds, wallet = AccountFunds(network, sender, treasury), Wallet(network, sender, AccountKeys(network, keys))
+        tracker = Tracker(network, sender, wallet, funds, treasury, self.withdrawals, crash)
+        sweeper = AccountSweeper(network, sender, wallet, tracker, funds)
+        return Signer(network, sender, wallet, SignerLimits(network), tracker, funds, sweeper, crash)
 
 
 def wire(settings: Settings) -> Services:

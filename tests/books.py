@@ -71,7 +71,8 @@ async def assert_withdrawals_are_booked_once() -> None:
         WHERE b.left_raw <> CASE WHEN w.status = 'confirmed' THEN -w.amount_raw ELSE 0 END
             OR b.locked_raw <> CASE WHEN w.status IN ('pending_approval', 'approved', 'submitted')
                 THEN w.amount_raw + w.fee_raw ELSE 0 END
-            OR (SELECT count(*) FROM outgoing_transactions WHERE withdrawal = w.id AND status = 'confirmed') > 1
+            OR (SELECT count(*) FROM outgoing_payments p JOIN outgoing_transactions t ON t.id = p.transaction
+                WHERE p.withdrawal = w.id AND t.status = 'confirmed') > 1
         """
     )
     assert not [dict(row) for row in wrong]
@@ -90,7 +91,7 @@ async def assert_assets_are_conserved() -> None:
                 WHERE w.network = h.network AND w.asset = h.asset AND w.status = 'confirmed')
             + (SELECT coalesce(sum(amount_raw), 0) FROM hot_wallet_receipts r
                 WHERE r.network = h.network AND r.asset = h.asset AND r.status = 'booked')
-            - (SELECT coalesce(sum(gas_booked_raw), 0) FROM outgoing_transactions o JOIN assets a
+            - (SELECT coalesce(sum(fee_booked_raw), 0) FROM outgoing_transactions o JOIN assets a
                 ON a.network = o.network AND a.contract IS NULL
                 WHERE o.network = h.network AND a.symbol = h.asset)
         """

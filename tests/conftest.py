@@ -18,6 +18,8 @@ from app.core.migrations import migrate
 from app.core.settings import Settings, load
 from app.mail import sealing
 from app.sandbox.anvil import Anvil
+from app.sandbox.bitcoin_driver import BitcoinDriver
+from app.sandbox.bitcoind import Bitcoind
 from app.sandbox.chain_driver import AnvilDriver
 from app.sandbox.postgres import Postgres
 from app.sandbox.valkey import Valkey
@@ -28,6 +30,7 @@ from tests.services import (
     TEMPLATE,
     clone_template,
     start_anvil_for_tests,
+    start_bitcoind_for_tests,
     start_postgres_for_tests,
     start_valkey_for_tests,
 )
@@ -177,6 +180,25 @@ async def driver(anvil: Anvil) -> AsyncIterator[AnvilDriver]:
     yield driver
     assert await driver.call("evm_revert", as_found)
     await driver.call("evm_setTime", int(time.time()))
+    await driver.aclose()
+
+
+@pytest.fixture(scope="session")
+def bitcoind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bitcoind]:
+    """A Bitcoin node in regtest, shared by the run's tests: each starts at its tip, with an empty pool."""
+    with start_bitcoind_for_tests(tmp_path_factory.getbasetemp()) as node:
+        yield node
+
+
+@pytest.fixture
+async def bitcoin(bitcoind: Bitcoind) -> AsyncIterator[BitcoinDriver]:
+    """Pays from a wallet with coins, and mines. After the test the node's clock is the real one again, and what was
+    left in the pool is mined."""
+    driver = await BitcoinDriver.connect(bitcoind.rpc_url)
+    yield driver
+    await driver.call("setmocktime", 0)
+    await driver.mine()
+    assert await driver.pool() == []
     await driver.aclose()
 
 

@@ -24,12 +24,12 @@ async def assert_invariants(services: Services, *, full: bool = True, with_chain
             key: await holdings.read_books(services.networks.get(key), block, now, full=full)
             for key, block in blocks.items()
         }
-        claims = {key: await withdrawals.claims(key, None) for key in blocks}
+        payments = {key: await withdrawals.confirmed_payments(key, None) for key in blocks}
     if with_chain:
         for key in blocks:
             chain = services.networks.chain(key)
             try:
-                findings += await withdrawals.compare_with_chain(chain, claims[key])
+                findings += await withdrawals.compare_with_chain(chain, payments[key])
                 findings += (await holdings.compare_with_chain(chain, books[key])).findings
             except ChainMoved:
                 continue

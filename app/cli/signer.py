@@ -4,13 +4,17 @@ import os
 from pathlib import Path
 
 import click
+from embit.descriptor.checksum import add_checksum
 
 from app.audit import service as audit
 from app.cli.operator_actions import as_operator, operator_options, with_identified_operator
 from app.core import clock, database
+from app.networks.bitcoin.account_key import ACCOUNT_PATHS, FUNCTIONS
+from app.networks.config import NetworkConfig
+from app.networks.networks_file import ConfigError, load_networks
 from app.networks.registry import UnknownNetwork
-from app.signer import keystore, nonces_repository
-from app.signer.keystore import KeystoreError, SpendingKeys
+from app.signer import account_nonces_repository, keystore
+from app.signer.keystore import DEPOSIT_ACCOUNT, KeystoreError, SpendingKeys
 from app.signer.settings import SignerSettingsError, load_keys
 from app.wiring import Services
 
@@ -48,12 +52,30 @@ def init(path: Path, password_file: Path | None, imports: bool) -> None:
 
 
 @signer.command()
-def show() -> None:
-    """Print what belongs in the networks file, from the keys that the signer's environment names."""
+@click.option("--account", type=click.IntRange(0, 2**31 - 1), default=0, help="Of Bitcoin: the k of m/84'/0'/k'.")
+@click.option(
+    "--networks-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Check that each network of this file has the account of these keys.",
+)
+def show(account: int, networks_file: Path | None) -> None:
+    """Print what belongs in the networks file, from the keys that the signer's environment names.
+
+    With --networks-file it exits with 1 if a network's xpub is not that of these keys: nothing that is paid to such a
+    network's addresses could ever be spent with them.
+    """
     try:
-        _show(load_keys(is_production=os.environ.get("SWAP_PAY_ENV", "production") == "production"))
-    except SignerSettingsError as error:
+        keys = load_keys(is_production=os.environ.get("SWAP_PAY_ENV", "production") == "production")
+        networks = {} if networks_file is None else load_networks(networks_file)
+    except (SignerSettingsError, ConfigError) as error:
         raise click.ClickException(str(error)) from None
+    _show(keys, account)
+    strangers = [network.key for network in networks.values() if not _has_account(network, keys)]
+    for network in networks.values():
+        verdict = "is NOT that of these keys" if network.key in strangers else "is that of these keys"
+        click.echo(f"network {network.key}: xpub {verdict}, {network.account_path}")
+    if strangers:
+        raise click.ClickException(f"not of these keys: {', '.join(strangers)}")
 
 
 @signer.command("adopt-nonce")
@@ -76,7 +98,7 @@ def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, co
         if address is None:
             raise click.ClickException(f"network {key} has no hot wallet")
         async with database.transaction():
-            if not await nonces_repository.adopt_nonce(key, address, nonce):
+            if not await account_nonces_repository.adopt_nonce(key, address, nonce):
                 raise click.ClickException(f"the books are at nonce {nonce} already, or further")
             await audit.record(
                 actor=f"account:{operator_id}",
@@ -111,6 +133,18 @@ def adopt_transaction(withdrawal_id: str, txid: str, reason: str, email: str, pa
     click.echo(f"{withdrawal_id}: confirmed")
 
 
-def _show(keys: SpendingKeys) -> None:
+def _show(keys: SpendingKeys, account: int = 0) -> None:
+    click.echo(f"# EVM networks, {DEPOSIT_ACCOUNT}")
     click.echo(f'xpub = "{keys.xpub}"')
     click.echo(f'hot_wallet_address = "{keys.hot_wallet_address}"')
+    for name, coin in (("main", 0), ("the test networks", 1)):
+        for address_type, function in FUNCTIONS.items():
+            path = ACCOUNT_PATHS[address_type].format(coin=coin).replace("k", str(account))
+            key = keys.account(path)
+            click.echo(f'\n# Bitcoin, {name}, with address_type = "{address_type}", {path}')
+            click.echo(f'xpub = "{key.xpub}"')
+            click.echo(f"# {add_checksum(f'{function}({key.origin}{key.xpub}/<0;1>/*)')}")
+
+
+def _has_account(network: NetworkConfig, keys: SpendingKeys) -> bool:
+    return network.is_account(keys.account(network.account_path).xpub)

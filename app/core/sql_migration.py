@@ -82,11 +82,22 @@ class SqlMigration(MigrationManager):
             await transaction.connection.execute(self.sql)
 
 
-def sql_migration(migration_id: str, app_name: str, description: str, sql: str) -> SqlMigration:
-    """The migration that runs this SQL. Raises ValueError for a column or constraint that it can't read."""
+def sql_migration(migration_id: str, app_name: str, description: str, sql: str, *, earlier: str = "") -> SqlMigration:
+    """The migration that runs this SQL. Raises ValueError for a column or constraint that it can't read.
+
+    `earlier` is SQL of earlier migrations: their tables are not declared again, but columns may refer to them.
+    """
     migration = SqlMigration(migration_id=migration_id, app_name=app_name, description=description)
     migration.sql = sql
     classes: dict[str, type[Any]] = {}
+    _declare(earlier, classes)
+    migration.add_tables.extend(_declare(sql, classes))
+    return migration
+
+
+def _declare(sql: str, classes: dict[str, type[Any]]) -> list[DiffableTable]:
+    """The tables of this SQL; their classes are added to `classes` by their names in the database."""
+    tables: list[DiffableTable] = []
     for tablename, class_name, body in _TABLE.findall(sql):
         table = DiffableTable(class_name=class_name, tablename=tablename)
         for part in _parts(body):
@@ -96,8 +107,8 @@ def sql_migration(migration_id: str, app_name: str, description: str, sql: str) 
                 table.columns.append(_column(part, classes))
         keys = {column._meta.name: column for column in table.columns if column._meta.primary_key}
         classes[tablename] = create_table_class(class_name, class_kwargs={"tablename": tablename}, class_members=keys)
-        migration.add_tables.append(table)
-    return migration
+        tables.append(table)
+    return tables
 
 
 def _parts(body: str) -> Iterator[str]:

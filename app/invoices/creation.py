@@ -156,7 +156,7 @@ class InvoiceCreation:
             net_raw=priced.net_raw,
             deposit_address=reservation.id,
             address=reservation.address,
-            confirmations_required=network.confirmations,
+            confirmations_required=network.confirmations_for(asset.symbol, priced.pay_in_raw),
             received_raw=0,
             credited_raw=None,
             refunded_raw=0,

@@ -168,6 +168,10 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """The chain's public number (EIP-155), None on kinds of chain that have none."""
         return None
 
+    def confirmations_for(self, asset_symbol: str, amount_raw: int) -> int:
+        """How many confirmations a payment of this amount needs until it is credited, at most `confirmations`."""
+        return self.confirmations
+
     def asset(self, symbol: str) -> Asset | None:
         """The asset of that symbol, if this network has it."""
         return next((asset for asset in self.assets if asset.symbol == symbol), None)
@@ -185,6 +189,15 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def check_xpub(self) -> None:
         """Raise ValueError, without the key in it, where `xpub` can't be used."""
         raise NotImplementedError
+
+    @property
+    def account_path(self) -> str:
+        """Where the account of `xpub` is below the master key (BIP-44), such as m/44'/60'/0'."""
+        raise NotImplementedError
+
+    def is_account(self, xpub: str) -> bool:
+        """Whether an extended public key, in its plain form (xpub…, tpub…), is that of the account of `xpub`."""
+        return self.xpub == xpub
 
     def is_void(self, address: str) -> bool:
         """Whether what is sent to an address, given in canonical form, is lost for everybody."""

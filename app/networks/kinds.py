@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from app.networks.bitcoin.chain import BitcoinChain
+from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.config import NetworkConfig
 from app.networks.evm.chain import EvmChain
 from app.networks.evm.config import EvmConfig
@@ -13,14 +15,16 @@ from app.networks.port import Chain, Sender
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of chain. `chain` and `sender` are given a configuration of the class `config`."""
+    """One kind of chain. `chain` and `sender` are given a configuration of the class `config`; `sender` is None where
+    nothing can be sent on the kind yet."""
 
     config: type[NetworkConfig]
     chain: Callable[[Any], Chain]
-    sender: Callable[[Any], Sender]
+    sender: Callable[[Any], Sender] | None
 
 
 KINDS: dict[str, Kind] = {
     "evm": Kind(EvmConfig, EvmChain, EvmSender),
+    "bitcoin": Kind(BitcoinConfig, BitcoinChain, None),
 }
 """Every kind, by the `kind` of its networks."""

@@ -83,10 +83,10 @@ class Pool(msgspec.Struct, frozen=True):
 
 
 class SentTransfer(msgspec.Struct, frozen=True):
-    """What a settled transaction moved of one configured asset."""
+    """What a settled transaction moved of one configured asset. On chains of coins nothing has a sender."""
 
     asset_symbol: str
-    from_address: str
+    from_address: str | None
     to_address: str
     amount_raw: int
 
@@ -98,7 +98,7 @@ class Settlement(msgspec.Struct, frozen=True):
     height: int
     block_hash: str
     succeeded: bool
-    gas_cost_raw: int
+    fee_raw: int
     transfers: tuple[SentTransfer, ...]
 
 
@@ -142,34 +142,38 @@ class FeeAboveCeiling(NetworkError):
     """The chain's price of a transaction is above the configured ceiling. Wait."""
 
 
-class FeeRate(msgspec.Struct, frozen=True):
-    """What a unit of gas costs, in the native coin's minor units: `base_raw` now, `max_raw` at the most,
-    of which `priority_raw` goes to the block's proposer (EIP-1559)."""
-
-    base_raw: int
-    max_raw: int
-    priority_raw: int
-
-
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A transfer to be signed: everything that its bytes depend on, except the key.
-
-    `data_fee_raw` is not in the bytes: it is reserved for a rollup's fee for the data on its first layer.
-    """
+class Payment(msgspec.Struct, frozen=True):
+    """One payment within a transaction: what one recipient gets of one configured asset, in minor units."""
 
     to_address: str
     asset_symbol: str
     amount_raw: int
-    nonce: int
-    gas_limit: int
-    max_fee_raw: int
-    priority_fee_raw: int
-    data_fee_raw: int = 0
 
-    @property
-    def gas_budget_raw(self) -> int:
-        """The most that it can cost in addition to the amount, in the native coin."""
-        return self.gas_limit * self.max_fee_raw + self.data_fee_raw
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction to be signed: everything that its bytes depend on, except the key.
+
+    `claims` are what it uses up on chain, sorted: of two transactions with a common claim only one can ever be final.
+    A claim of an account is `nonce:<address>:<n>`, that of a coin names the coin. `fee_cap_raw` is the most that it can
+    cost in addition to its payments, in the native coin. `sender` is the account that sends it, None on chains of
+    coins. `form` is JSON that only the chain's adapter reads.
+    """
+
+    payments: tuple[Payment, ...]
+    claims: tuple[str, ...]
+    fee_cap_raw: int
+    form: bytes
+    sender: str | None = None
+
+
+class Parsed(msgspec.Struct, frozen=True, kw_only=True):
+    """What signed bytes say: payments in their order, claims sorted, and on chains with accounts the account whose key
+    has signed them and its nonce."""
+
+    payments: tuple[Payment, ...]
+    claims: tuple[str, ...]
+    sender: str | None = None
+    nonce: int | None = None
 
 
 class Signed(msgspec.Struct, frozen=True):
@@ -180,9 +184,8 @@ class Signed(msgspec.Struct, frozen=True):
 
 
 class OnChain(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction that the network knows: its signer, what it transfers, and its bytes."""
+    """A transaction that the network knows: what it is, and its bytes."""
 
-    from_address: str
     draft: Draft
     signed: Signed
 
@@ -198,8 +201,8 @@ class Broadcast(StrEnum):
 
     ACCEPTED = "accepted"
     """It is in the node's pool, now or already."""
-    NONCE_TOO_LOW = "nonce_too_low"
-    """A transaction of this nonce is in a block: this one, or another."""
+    CLAIM_USED = "claim_used"
+    """What it claims is used by a transaction in a block: this one, or another."""
     UNDERPRICED = "underpriced"
     SHORT = "short"
     """The sender has too little native coin."""
@@ -207,30 +210,26 @@ class Broadcast(StrEnum):
 
 
 class Sender(Protocol):
-    """The sending side of one network. Reads raise as `Chain` does; only `sign` uses a key."""
+    """The sending side of one network. Reads raise as `Chain` does; only `sign` uses a key.
+
+    Making a draft, and a draft with a higher fee, depends on what a chain spends: accounts (AccountSender) or coins.
+    """
 
     async def check_identity(self) -> None:
         """Return if the node is on the configured chain; raise `WrongChain` if not."""
         ...
 
-    async def fee_rate(self) -> FeeRate:
-        """The fee to offer now, within the ceiling. Raises `FeeAboveCeiling`."""
-        ...
-
-    def is_above_ceiling(self, draft: Draft) -> bool:
-        """Whether a draft offers more than the network's configured ceiling."""
-        ...
-
-    async def gas_limit(self, from_address: str, to_address: str, asset_symbol: str, amount_raw: int) -> int:
-        """Gas enough for a transfer. Raises `WouldFail`."""
-        ...
-
-    async def with_data_fee(self, draft: Draft) -> Draft:
-        """The draft with the current `data_fee_raw`, 0 where the network charges none."""
-        ...
-
-    def sign(self, draft: Draft, private_key: bytes) -> Signed:
+    def sign(self, draft: Draft, key: bytes) -> Signed:
         """The signed transaction: pure, the same for the same input (RFC 6979)."""
+        ...
+
+    def parse(self, raw: bytes, draft: Draft) -> Parsed:
+        """What signed bytes say, decoded anew, with their signatures checked. Pure.
+
+        What is paid and claimed comes from the bytes alone. On chains of coins, `draft.form` says what the bytes don't:
+        which of our addresses has the change, and what the coins are worth. Raises `NotATransfer` where the bytes are
+        not in every part as we make ours.
+        """
         ...
 
     async def broadcast(self, signed: Signed) -> Broadcast:
@@ -251,12 +250,76 @@ class Sender(Protocol):
         """For each transaction: whether the node knows of it, in a block or waiting."""
         ...
 
+    async def head_height(self) -> int:
+        """The height of the newest block that the node knows."""
+        ...
+
     async def confirmed_height(self) -> int:
         """The height of the newest block that counts as final, -1 where there is none yet."""
         ...
 
-    async def next_nonce(self, address: str, height: int | None = None) -> int:
-        """How many transactions of an address are in blocks up to `height` (the head where left out)."""
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...
+
+
+class FeeRate(msgspec.Struct, frozen=True):
+    """What a unit of gas costs, in the native coin's minor units: `base_raw` now, `max_raw` at the most,
+    of which `priority_raw` goes to the block's proposer (EIP-1559)."""
+
+    base_raw: int
+    max_raw: int
+    priority_raw: int
+
+
+class AccountState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the transaction of an account depends on besides its payment.
+
+    `data_fee_raw` is not in the bytes: it is reserved for a rollup's fee for the data on its first layer.
+    """
+
+    sender: str
+    nonce: int
+    gas_limit: int
+    max_fee_raw: int
+    priority_fee_raw: int
+    data_fee_raw: int = 0
+
+
+class AccountSender(Sender, Protocol):
+    """The sending side of a chain whose accounts count their transactions: one payment each, from one account."""
+
+    def plan(self, payments: Sequence[Payment], state: AccountState) -> Draft:
+        """The draft of one payment. Pure. Raises ValueError for any other number of them."""
+        ...
+
+    def with_nonce(self, draft: Draft, nonce: int) -> Draft:
+        """The same draft under another nonce. Pure."""
+        ...
+
+    def bump(self, draft: Draft, rate: FeeRate, data_fee_raw: int, *, fee_from_amount: bool) -> Draft | None:
+        """The same payment with the same nonce, at a fee at which nodes replace `draft`. Pure.
+
+        `data_fee_raw` is what a rollup charges for it now. With `fee_from_amount`, as where an account sends all that
+        it has, the higher fee makes the amount smaller. None where the fee would be above the ceiling, or nothing would
+        be left.
+        """
+        ...
+
+    async def fee_rate(self) -> FeeRate:
+        """The fee to offer now, within the ceiling. Raises `FeeAboveCeiling`."""
+        ...
+
+    async def gas_limit(self, from_address: str, payment: Payment) -> int:
+        """Gas enough for a transfer. Raises `WouldFail`."""
+        ...
+
+    async def data_fee_raw(self, draft: Draft) -> int:
+        """What to reserve now for a draft's data on a rollup's first layer, 0 where the network charges nothing."""
+        ...
+
+    async def next_nonces(self, addresses: Sequence[str], height: int | None = None) -> dict[str, int]:
+        """How many transactions of each address are in blocks up to `height` (the head where left out)."""
         ...
 
     async def who_used(self, address: str, nonce: int, height: int) -> str | None:
@@ -269,10 +332,6 @@ class Sender(Protocol):
     ) -> dict[str, int]:
         """What each address holds of an asset at the end of block `height` (the head where left out), in minor
         units."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close connections."""
         ...
 
 

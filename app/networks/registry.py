@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from typing import cast
 
 from app.networks.config import Asset, NetworkConfig
 from app.networks.kinds import KINDS
-from app.networks.port import Chain, Sender
+from app.networks.port import AccountSender, Chain, Sender
 
 
 class UnknownNetwork(LookupError):
@@ -14,6 +15,10 @@ class UnknownNetwork(LookupError):
 
 class UnknownAsset(LookupError):
     """The network is configured, but has no such asset."""
+
+
+class SendsNothing(LookupError):
+    """The network is configured, but nothing can be sent on chains of its kind yet."""
 
 
 class Networks:
@@ -65,11 +70,18 @@ class Networks:
         return self._chains[key]
 
     def sender(self, key: str) -> Sender:
-        """The sending side of the network `key`; the same one each time. Raises `UnknownNetwork`."""
+        """The sending side of the network `key`; the same one each time. Raises `UnknownNetwork`, `SendsNothing`."""
         if key not in self._senders:
             config = self.get(key)
-            self._senders[key] = KINDS[config.kind].sender(config)
+            make = KINDS[config.kind].sender
+            if make is None:
+                raise SendsNothing(f"nothing can be sent on {key}")
+            self._senders[key] = make(config)
         return self._senders[key]
+
+    def account_sender(self, key: str) -> AccountSender:
+        """The same of a network with accounts, with what only those have. Raises as `sender`."""
+        return cast("AccountSender", self.sender(key))
 
     async def aclose(self) -> None:
         """Close every adapter's connections."""

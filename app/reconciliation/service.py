@@ -102,7 +102,7 @@ class Reconciliation:
         since_heights = None if last is None else {key: block["height"] for key, block in last.blocks.items()}
         results: list[Result] = []
         for attempt in range(1, ATTEMPTS + 1):
-            books, claims = {}, {}
+            books, payments = {}, {}
             await at("reading the books")
             async with snapshot():
                 blocks = await named_blocks(self.networks)
@@ -112,14 +112,14 @@ class Reconciliation:
                 for key, block in blocks.items():
                     network = self.networks.get(key)
                     books[key] = await holdings.read_books(network, block, now, full=full)
-                    claims[key] = await withdrawals.claims(key, since)
+                    payments[key] = await withdrawals.confirmed_payments(key, since)
             unreachable = False
             for key in blocks:
                 await at(f"comparing with {key}")
                 chain = self.networks.chain(key)
                 try:
-                    found = await withdrawals.compare_with_chain(chain, claims[key]) if claims[key] else []
-                    results.append(Result(f"{withdrawals.CHECK}:{key}", {"asked": len(claims[key])}, found))
+                    found = await withdrawals.compare_with_chain(chain, payments[key]) if payments[key] else []
+                    results.append(Result(f"{withdrawals.CHECK}:{key}", {"asked": len(payments[key])}, found))
                     held = await holdings.compare_with_chain(chain, books[key])
                     results.append(Result(f"{holdings.CHECK}:{key}", held.figures, held.findings))
                 except NetworkError as error:

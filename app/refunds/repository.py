@@ -94,8 +94,8 @@ async def sent_back(invoice_id: str) -> list[SentBack]:
         FROM refunds r
         JOIN withdrawals w ON w.id = r.id
         JOIN LATERAL (
-            SELECT txid FROM outgoing_transactions o
-            WHERE o.withdrawal = w.id AND o.status IN ('submitted', 'confirmed')
+            SELECT o.txid FROM outgoing_payments p JOIN outgoing_transactions o ON o.id = p.transaction
+            WHERE p.withdrawal = w.id AND o.status IN ('submitted', 'confirmed')
             ORDER BY o.status = 'confirmed' DESC, o.id DESC LIMIT 1
         ) t ON true
         WHERE r.invoice = $1 AND w.status IN ('submitted', 'confirmed')

@@ -13,7 +13,7 @@ import msgspec
 from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 
-from app.networks.evm.rpc import tls_context
+from app.networks.json_rpc import tls_context
 
 # OpenZeppelin's ERC20PresetFixedSupply(name, symbol, initialSupply, owner), see vendor/README.md. It states 18
 # decimals, and none of their single contracts lets one choose. For a token of 6 decimals the asset is configured with
@@ -21,6 +21,9 @@ from app.networks.evm.rpc import tls_context
 TOKEN_ARTEFACT = Path(__file__).with_name("vendor") / "erc20-preset-4.9.6.json"
 TRANSFER_SELECTOR = bytes.fromhex("a9059cbb")  # keccak256("transfer(address,uint256)"), its first four bytes
 GAS_WITHOUT_ESTIMATE = 200_000  # more than a token transfer needs; estimating would refuse one that reverts
+CUSTOMER = 1
+"""Index of the customer among the node's ten funded accounts; 0 is left for users' experiments."""
+
 RECEIPT_POLL_S = 0.02
 RECEIPT_POLLS = 1500  # 30 s in all
 CALL_TIMEOUT_S = 30.0

@@ -1,4 +1,4 @@
-"""The customer's wallet: signs transfers with a private key and sends them to a node, like an ordinary wallet."""
+"""The customer of the sandbox: an ordinary wallet on each chain, which can also mine and make reorganisations."""
 
 import fcntl
 import time
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from eth_account import Account
 
 from app.sandbox.chain_driver import token_transfer_data
-from app.sandbox.home import Network
+from app.sandbox.home import Ethereum
 
 GAS_NATIVE, GAS_TOKEN = 21_000, 100_000
 TIP_WEI = 10**9
@@ -25,6 +25,22 @@ class CustomerError(Exception):
     """The node refused a transfer, or it failed; the message is for the terminal."""
 
 
+class Customer(Protocol):
+    """A customer on one of the sandbox's chains. Every method raises CustomerError."""
+
+    def send(self, symbol: str, to: str, amount_raw: int) -> str:
+        """Send `amount_raw` minor units of an asset to an address. Returns the transaction's id."""
+
+    def arrival(self, txid: str) -> str:
+        """Where a transaction is, for the terminal: `in block 12`. Waits for the block if there is one each second."""
+
+    def mine(self, blocks: int) -> int:
+        """Mine blocks at once. Returns the chain's new height."""
+
+    def reorganise(self, depth: int) -> int:
+        """Replace the newest blocks. Returns the chain's new height."""
+
+
 @dataclass(frozen=True)
 class Transfer:
     """A mined transfer."""
@@ -33,10 +49,10 @@ class Transfer:
     block_height: int
 
 
-class Customer:
-    """A wallet on the sandbox's chain. `lock_path` stops two processes from using the same nonce."""
+class EvmCustomer:
+    """Signs with the customer's private key. `lock_path` stops two processes from using the same nonce."""
 
-    def __init__(self, network: Network, lock_path: Path) -> None:
+    def __init__(self, network: Ethereum, lock_path: Path) -> None:
         self._network = network
         self._lock_path = lock_path
         self._account = Account.from_key(network.customer_private_key)
@@ -81,6 +97,20 @@ class Customer:
             raise CustomerError(f"{txid} reverted: has the customer enough?")
         return Transfer(txid, int(receipt["blockNumber"], 16))
 
+    def arrival(self, txid: str) -> str:
+        """The transaction's block, once it is mined. Raises CustomerError if there is none in time."""
+        return f"in block {self.wait_until_mined(txid).block_height}"
+
+    def mine(self, blocks: int) -> int:
+        """Mine empty blocks at once. Returns the chain's new height."""
+        self.rpc("anvil_mine", hex(blocks))
+        return self._height()
+
+    def reorganise(self, depth: int) -> int:
+        """Replace the newest `depth` blocks by empty ones. Returns the chain's height."""
+        self.rpc("anvil_reorg", depth, [])
+        return self._height()
+
     def rpc(self, method: str, *params: object) -> Any:
         """Call any method of the node. Raises CustomerError with the node's message."""
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
@@ -91,6 +121,9 @@ class Customer:
         if "error" in answer:
             raise CustomerError(f"{method}: {answer['error'].get('message')}")
         return answer["result"]
+
+    def _height(self) -> int:
+        return int(self.rpc("eth_blockNumber"), 16)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

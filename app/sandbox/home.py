@@ -16,6 +16,9 @@ from app.core import resources
 ROOT = resources.CHECKOUT or Path.cwd()
 """Where `var` and npm's `node_modules` are: the checkout or, without one, the working directory."""
 
+NO_NODE_URL = "http://127.0.0.1:1"
+"""The URL of a node that is not running: nothing listens on this port."""
+
 VAR_VARIABLE = "SWAP_PAY_VAR"
 T = TypeVar("T")
 
@@ -39,19 +42,36 @@ class WebhookReceiver(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asset(msgspec.Struct, frozen=True):
-    """An asset on the sandbox's chain; the native coin has no contract."""
+    """An asset on one of the sandbox's chains; a native coin has no contract."""
 
     contract: str | None
     decimals: int
 
 
-class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """The sandbox's chain, and a customer's account on it that holds every asset."""
+class Ethereum(msgspec.Struct, frozen=True, kw_only=True):
+    """The sandbox's EVM chain, and a customer's account on it that holds every asset."""
 
     rpc_url: str
     chain_id: int
     customer_private_key: str
     assets: dict[str, Asset]
+
+
+class Bitcoin(msgspec.Struct, frozen=True, kw_only=True):
+    """The sandbox's Bitcoin node. Its wallet is a customer's; `customer_descriptor` has that wallet's private key."""
+
+    rpc_url: str
+    rpc_user: str
+    rpc_password: str
+    customer_descriptor: str
+    assets: dict[str, Asset]
+
+
+class Networks(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The sandbox's chains; None: it runs without that one."""
+
+    ethereum: Ethereum | None = None
+    bitcoin: Bitcoin | None = None
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +83,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     merchant_login: Login
     operator_login: Login
     webhook_receiver: WebhookReceiver
-    networks: dict[str, Network]
+    networks: Networks
     database_url: str
     redis_url: str
     metrics_token: str
@@ -83,7 +103,7 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChainSetUp(msgspec.Struct, frozen=True):
-    """The contracts that were deployed on the chain at the first start."""
+    """The contracts that were deployed on the EVM chain at the first start."""
 
     usdt_contract: str
 
@@ -107,6 +127,7 @@ class Home:
         self.postgres = self.directory / "postgres"
         self.valkey = self.directory / "valkey"
         self.anvil = self.directory / "anvil"
+        self.bitcoin = self.directory / "bitcoin"
         self.receiver = self.directory / "receiver"
         self.tls = self.directory / "tls"
         self.signer = self.directory / "signer"

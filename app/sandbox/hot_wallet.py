@@ -1,7 +1,6 @@
 """The sandbox's operator fills the hot wallet by plain transfers, which the watcher records as top-ups."""
 
-from app.sandbox.chain_driver import AnvilDriver, token_transfer_data
-from app.sandbox.services import CUSTOMER
+from app.sandbox.chain_driver import CUSTOMER, AnvilDriver, token_transfer_data
 
 COINS_RAW, FEWEST_COINS_RAW = 50 * 10**18, 5 * 10**18
 TOKENS_RAW, FEWEST_TOKENS_RAW = 10_000_000_000, 1_000_000_000

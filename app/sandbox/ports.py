@@ -7,6 +7,7 @@ import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from app.sandbox.processes import Process, ProcessError
 
@@ -15,6 +16,8 @@ from app.sandbox.processes import Process, ProcessError
 _FIRST_PORT, _LAST_PORT = 20_000, 32_000
 _PORT_TRIES = 200
 _START_TRIES = 3
+
+T = TypeVar("T")
 
 
 def prefer(usual_port: int) -> int:
@@ -89,6 +92,18 @@ def free_port() -> int:
         if is_free(port):
             return port
     raise RuntimeError(f"no free port found between {_FIRST_PORT} and {_LAST_PORT}")
+
+
+def on_usual_port(usual_port: int, start: Callable[[int | None], T]) -> T:
+    """Call `start` with the usual port if it is free, else with None, which means any free one."""
+    if not is_free(usual_port):
+        return start(None)
+    try:
+        return start(usual_port)
+    except ProcessError:
+        if is_free(usual_port):
+            raise
+        return start(None)  # in use since the check
 
 
 def start_on(port: int | None, start: Callable[[int], Process]) -> tuple[int, Process]:

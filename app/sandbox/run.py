@@ -1,4 +1,4 @@
-"""`make run` and `make demo`: start the sandbox, make a payment, stay up or stop; leave no process running."""
+"""`make run` and `make demo`: start the sandbox, make payments, stay up or stop; leave no process running."""
 
 import ctypes
 import os
@@ -11,7 +11,8 @@ from types import FrameType
 
 from app.core import logging
 from app.sandbox import tour
-from app.sandbox.customer import Customer
+from app.sandbox.bitcoin_customer import BitcoinCustomer
+from app.sandbox.customer import Customer, EvmCustomer
 from app.sandbox.home import Home, Interface
 from app.sandbox.processes import ProcessError
 from app.sandbox.stack import Stack
@@ -32,10 +33,10 @@ class Stopped(BaseException):
 
 
 def run(home: Home, *, stay: bool) -> None:
-    """Start, make a payment, and, if `stay`, run until a signal. Always stops what it has started.
+    """Start, make a payment on each chain, and, if `stay`, run until a signal. Always stops what it has started.
 
     Raises ProcessError, IntegratorError, CustomerError with the reason, and Stopped for a signal before the
-    end of the payment.
+    end of the payments.
     """
     logging.configure(level="WARNING", json=False)
     terminal = Terminal()
@@ -44,7 +45,7 @@ def run(home: Home, *, stay: bool) -> None:
         began_s = time.monotonic()
         interface = stack.start()
         terminal.say(f"Up after {time.monotonic() - began_s:.1f} s at {interface.base_url}")
-        tour.make_payment(interface, customer(home, interface), terminal)
+        tour.make_payments(interface, customers(home, interface), terminal)
         if stay:
             _show(home, interface, terminal)
             try:
@@ -53,20 +54,27 @@ def run(home: Home, *, stay: bool) -> None:
                 terminal.say("")
 
 
-def customer(home: Home, interface: Interface) -> Customer:
-    """The sandbox's customer."""
-    return Customer(interface.networks["ethereum"], home.directory / "customer.lock")
+def customers(home: Home, interface: Interface) -> dict[str, Customer]:
+    """The sandbox's customer on each of its chains, by the chain's name."""
+    there: dict[str, Customer] = {}
+    if interface.networks.ethereum is not None:
+        there["ethereum"] = EvmCustomer(interface.networks.ethereum, home.directory / "customer.lock")
+    if interface.networks.bitcoin is not None:
+        there["bitcoin"] = BitcoinCustomer(interface.networks.bitcoin)
+    return there
 
 
 def _show(home: Home, interface: Interface, terminal: Terminal) -> None:
-    ethereum = interface.networks["ethereum"]
     terminal.heading("The sandbox stays up. Ctrl-C stops it.")
     terminal.fact("API", f"{interface.base_url}/api/v1/merchant")
     terminal.fact("API key", interface.api_key)
     for label, login in (("merchant", interface.merchant_login), ("operator", interface.operator_login)):
         terminal.fact(label, f"{login.email}  password {login.password}  TOTP secret {login.totp_secret}")
     terminal.fact("webhooks", f"{interface.webhook_receiver.requests_url} (CA: {interface.webhook_receiver.ca_file})")
-    terminal.fact("chain", f"{ethereum.rpc_url} (chain id {ethereum.chain_id})")
+    if (ethereum := interface.networks.ethereum) is not None:
+        terminal.fact("ethereum", f"{ethereum.rpc_url} (chain id {ethereum.chain_id})")
+    if (bitcoin := interface.networks.bitcoin) is not None:
+        terminal.fact("bitcoin", f"{bitcoin.rpc_url} (user {bitcoin.rpc_user}, password {bitcoin.rpc_password})")
     terminal.fact("letters, logs", f"{home.mail}, {home.logs}")
     terminal.fact("for scripts", str(home.interface_file))
     terminal.fact("play customer", f"{sys.argv[0]} sandbox pay INV-…")

@@ -8,11 +8,10 @@ import urllib.request
 from collections.abc import Callable
 
 from app.core.migrations import migrate
-from app.sandbox import demo_data, deployment, hot_wallet, ports, processes
-from app.sandbox.home import ROOT, Asset, ChainSetUp, Demo, Home, Interface, Network, Secrets, WebhookReceiver
+from app.sandbox import demo_data, deployment, ports, processes
+from app.sandbox.home import ROOT, Demo, Home, Interface, Networks, Secrets, WebhookReceiver
 from app.sandbox.processes import Process, ProcessError
-from app.sandbox.services import Services, customer_key, in_parallel
-from app.signer.keystore import SpendingKeys
+from app.sandbox.services import Services, in_parallel
 
 WEB_PORT = 8000
 """The usual port; if it is in use, any free one."""
@@ -68,7 +67,7 @@ class Stack:
             raise
 
     def stop(self) -> None:
-        """Stop everything. Requests and deliveries in progress are finished; chain and database are kept."""
+        """Stop everything. Requests and deliveries in progress are finished; chains and database are kept."""
         with in_parallel() as run:
             for process in self.app.values():
                 run(process.stop)
@@ -97,7 +96,7 @@ class Stack:
         )
 
     def revive(self) -> list[str]:
-        """Restart dead processes. Returns their names. Raises ProcessError if that fails, or if the chain died."""
+        """Restart dead processes. Returns their names. Raises ProcessError if that fails, or if a chain died."""
         revived = self.services.revive()
         for name, process in list(self.app.items()):
             if process.returncode is not None:
@@ -107,8 +106,8 @@ class Stack:
 
     def _start(self) -> Interface:
         services = self.services
-        self._say("Starting Postgres, Valkey, the chain and the webhook receiver …")
-        secrets, chain = services.start()
+        self._say("Starting Postgres, Valkey, the chains and the webhook receiver …")
+        secrets = services.start()
         self._web_port = ports.HeldPort(WEB_PORT)
         self._environment = deployment.environment(
             self.home,
@@ -118,10 +117,10 @@ class Stack:
             web_port=self._web_port.number,
             ca_path=services.receiver.ca_path,
         )
-        keys = SpendingKeys(secrets.wallet_mnemonic)
         self._signer_environment = deployment.signer_environment(self.home, secrets.wallet_mnemonic)
-        self._write_configuration(keys, chain)
-        asyncio.run(hot_wallet.top_up(services.anvil.rpc_url, chain.usdt_contract, keys.hot_wallet_address))
+        self._write_configuration(secrets.wallet_mnemonic)
+        for chain in services.chains:
+            chain.prepare(secrets.wallet_mnemonic)
         asyncio.run(migrate(services.database_url))
         webhook_url = services.receiver.url + WEBHOOK_PATH
         demo = asyncio.run(demo_data.ensure(self.home, self._environment, webhook_url))
@@ -132,21 +131,17 @@ class Stack:
                 if name != "signer":
                     run(lambda name=name: self.start_app(name))  # type: ignore[misc] # a lambda's default has no type
         self.start_app("signer")
-        interface = self._interface(secrets, chain, demo, webhook_url)
+        interface = self._interface(secrets, demo, webhook_url)
         self.home.write(self.home.interface_file, interface)
         return interface
 
-    def _write_configuration(self, keys: SpendingKeys, chain: ChainSetUp) -> None:
-        toml = deployment.networks_toml(
-            rpc_url=self.services.anvil.rpc_url,
-            chain_id=self.services.anvil.chain_id,
-            usdt_contract=chain.usdt_contract,
-            keys=keys,
-        )
+    def _write_configuration(self, wallet_mnemonic: str) -> None:
+        chains = [*self.services.chains, *self.services.resting_chains]
+        toml = deployment.networks_toml(chain.table(wallet_mnemonic) for chain in chains)
         self.home.write_text(self.home.networks_file, toml)
         self.home.write_text(self.home.environment_file, deployment.shell_lines(self._environment))
 
-    def _interface(self, secrets: Secrets, chain: ChainSetUp, demo: Demo, webhook_url: str) -> Interface:
+    def _interface(self, secrets: Secrets, demo: Demo, webhook_url: str) -> Interface:
         services = self.services
         return Interface(
             base_url=self._environment["PUBLIC_URL"],
@@ -161,14 +156,7 @@ class Stack:
                 endpoint_id=demo.endpoint_id,
                 secret=demo.webhook_secret,
             ),
-            networks={
-                "ethereum": Network(
-                    rpc_url=services.anvil.rpc_url,
-                    chain_id=services.anvil.chain_id,
-                    customer_private_key=customer_key(),
-                    assets={"USDT": Asset(chain.usdt_contract, 6), "ETH": Asset(None, 18)},
-                )
-            },
+            networks=Networks(**{chain.name: chain.interface() for chain in services.chains}),  # type: ignore[arg-type]
             database_url=services.database_url,
             redis_url=services.valkey.url,
             metrics_token=secrets.metrics_token,

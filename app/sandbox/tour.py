@@ -1,7 +1,8 @@
-"""One demo payment through public interfaces only, with each step of integrator and customer printed."""
+"""The demo's payments through public interfaces only, with each step of integrator and customer printed."""
 
 import json
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from app.core.money import format_amount
@@ -15,26 +16,41 @@ SEEN_TIMEOUT_S, PAID_TIMEOUT_S, WEBHOOKS_TIMEOUT_S = 30.0, 60.0, 45.0
 """Several times what a loaded machine needs; after that, the logs show the reason."""
 
 EVENTS = ("invoice.created", "invoice.confirming", "invoice.paid")
-INVOICE = {"amount": "5.00", "currency": "USDT", "chain": "ethereum", "description": "A first payment"}
+INVOICES: dict[str, dict[str, str]] = {
+    "ethereum": {"amount": "5.00", "currency": "USDT", "description": "A first payment"},
+    "bitcoin": {"amount": "0.00050", "currency": "BTC", "description": "A first payment in bitcoin"},
+}
+"""What is asked for on each chain."""
 
 
-def make_payment(interface: Interface, customer: Customer, terminal: Terminal) -> None:
-    """Create an invoice of 5 USDT, pay it, and show the results. Raises IntegratorError, CustomerError."""
+def make_payments(interface: Interface, customers: Mapping[str, Customer], terminal: Terminal) -> None:
+    """Create an invoice on each chain, pay it, and show the results. Raises IntegratorError, CustomerError."""
     integrator = Integrator(interface)
     try:
-        invoice = _create_invoice(integrator, terminal)
-        _pay(invoice, customer, terminal)
-        paid = _confirm(integrator, invoice, terminal)
-        _show_ledger(integrator, paid, terminal)
-        _verify_webhooks(integrator, interface.webhook_receiver.secret, paid, terminal)
+        for chain, customer in customers.items():
+            if len(customers) > 1:
+                terminal.heading(f"A payment on {chain}")
+            _make_payment(integrator, interface, chain, customer, terminal)
     finally:
         integrator.close()
 
 
-def _create_invoice(integrator: Integrator, terminal: Terminal) -> dict[str, Any]:
+def _make_payment(
+    integrator: Integrator, interface: Interface, chain: str, customer: Customer, terminal: Terminal
+) -> None:
+    invoice = _create_invoice(integrator, chain, terminal)
+    _pay(invoice, customer, terminal)
+    paid = _confirm(integrator, invoice, customer, terminal)
+    _show_ledger(integrator, paid, _decimals(interface, paid), terminal)
+    _verify_webhooks(integrator, interface.webhook_receiver.secret, paid, terminal)
+
+
+def _create_invoice(integrator: Integrator, chain: str, terminal: Terminal) -> dict[str, Any]:
     terminal.heading("1. The merchant's server asks for a payment: POST /api/v1/merchant/invoices")
     order = uuid.uuid4().hex[:8]
-    invoice: dict[str, Any] = integrator.post("/invoices", INVOICE | {"order_id": order}, once=f"tour-{order}")
+    invoice: dict[str, Any] = integrator.post(
+        "/invoices", INVOICES[chain] | {"chain": chain, "order_id": order}, once=f"tour-{order}"
+    )
     pay_in = invoice["pay_in"]
     terminal.fact("invoice", f"{invoice['id']}, {invoice['status']}")
     terminal.fact("to pay", f"{pay_in['amount_decimal']} {pay_in['asset']} to {pay_in['address']}")
@@ -45,14 +61,14 @@ def _create_invoice(integrator: Integrator, terminal: Terminal) -> dict[str, Any
 
 
 def _pay(invoice: dict[str, Any], customer: Customer, terminal: Terminal) -> None:
-    terminal.heading("2. The customer pays on the chain: transfer(address, uint256)")
+    terminal.heading("2. The customer pays on the chain")
     pay_in = invoice["pay_in"]
     txid = customer.send(pay_in["asset"], pay_in["address"], int(pay_in["amount_raw"]))
     terminal.fact("transaction", txid)
-    terminal.fact("in block", str(customer.wait_until_mined(txid).block_height))
+    terminal.fact("it is", customer.arrival(txid))
 
 
-def _confirm(integrator: Integrator, invoice: dict[str, Any], terminal: Terminal) -> dict[str, Any]:
+def _confirm(integrator: Integrator, invoice: dict[str, Any], customer: Customer, terminal: Terminal) -> dict[str, Any]:
     terminal.heading("3. The gateway sees it and waits for confirmations")
     required = invoice["pay_in"]["confirmations_required"]
     with terminal.counting("confirmations", required) as reach:
@@ -62,7 +78,9 @@ def _confirm(integrator: Integrator, invoice: dict[str, Any], terminal: Terminal
             reach(max((deposit["confirmations"] for deposit in current["deposits"]), default=0))
             return current if current["deposits"] else None
 
-        wait_for("detection of the deposit", poll, SEEN_TIMEOUT_S)
+        seen = wait_for("detection of the deposit", poll, SEEN_TIMEOUT_S)
+        if not any(deposit["confirmations"] for deposit in seen["deposits"]):
+            customer.mine(required)  # it waits in the pool, and the next block takes a while
         paid = wait_for(
             "payment of the invoice",
             lambda: current if (current := poll()) and current["status"] == "paid" else None,
@@ -72,7 +90,7 @@ def _confirm(integrator: Integrator, invoice: dict[str, Any], terminal: Terminal
     return paid
 
 
-def _show_ledger(integrator: Integrator, paid: dict[str, Any], terminal: Terminal) -> None:
+def _show_ledger(integrator: Integrator, paid: dict[str, Any], decimals: int, terminal: Terminal) -> None:
     terminal.heading("4. The ledger is credited: GET /api/v1/merchant/ledger")
     asset, chain = paid["pay_in"]["asset"], paid["pay_in"]["chain"]
     deposits = {deposit["id"] for deposit in paid["deposits"]}
@@ -80,7 +98,6 @@ def _show_ledger(integrator: Integrator, paid: dict[str, Any], terminal: Termina
     entry = next((entry for entry in entries if entry["reference"]["id"] in deposits), None)
     if entry is None or entry["available_delta_raw"] != paid["net_raw"]:
         raise IntegratorError(f"{paid['id']} is paid, but the ledger has no entry of {paid['net_raw']} for it")
-    decimals = len(paid["pay_in"]["amount_decimal"].partition(".")[2])
     fee = format_amount(int(paid["service_fee_raw"]), decimals)
     terminal.fact("entry", f"no. {entry['seq']}, {entry['kind']} for {entry['reference']['id']}")
     terminal.fact("credited", f"{format_amount(int(paid['net_raw']), decimals)} {asset} (fee {fee} {asset})")
@@ -109,3 +126,10 @@ def _verify_webhooks(integrator: Integrator, secret: str, paid: dict[str, Any], 
         if event_body["type"] != event or event_body["data"]["invoice_id"] != paid["id"]:
             raise IntegratorError(f"{event}: its body is of another event or invoice")
         terminal.done(f"{event:<18} event {event_body['event_id']}, both signatures verify")
+
+
+def _decimals(interface: Interface, invoice: dict[str, Any]) -> int:
+    networks, pay_in = interface.networks, invoice["pay_in"]
+    network = networks.ethereum if pay_in["chain"] == "ethereum" else networks.bitcoin
+    assert network is not None, "it has just been paid on"
+    return network.assets[pay_in["asset"]].decimals

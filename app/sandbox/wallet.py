@@ -8,20 +8,21 @@ from app.core.errors import ApiError, Code, invalid
 from app.invoices.presentation import InvoiceBody
 from app.invoices.service import InvoiceService
 from app.networks.config import Asset, NetworkConfig
-from app.sandbox.chain_driver import AnvilDriver, ChainDriverError
-
-CUSTOMER = 1
-"""Index of the funded account that pays native coins. Tokens may be in another account: see `_account_with`."""
+from app.sandbox.bitcoin_driver import BitcoinDriver, BitcoinDriverError
+from app.sandbox.chain_driver import CUSTOMER, AnvilDriver, ChainDriverError
 
 
 class SandboxWallet:
-    """Pays from the node's own funded accounts, so it works on a development chain only."""
+    """Pays from the node's own accounts or its wallet, so it works on a development chain only."""
 
     def __init__(self, invoices: InvoiceService) -> None:
         self._invoices = invoices
 
     async def pay(self, invoice: InvoiceBody, network: NetworkConfig, choice: Choice) -> None:
-        """Pay, and return when the transaction is in a block. Raises NETWORK_UNAVAILABLE if the payment fails."""
+        """Pay, and return when the transaction is in a block, on bitcoin when it is in the pool.
+
+        Raises NETWORK_UNAVAILABLE if the payment fails.
+        """
         asset, amount_raw = network.asset(invoice.pay_in.asset), int(invoice.pay_in.amount_raw)
         assert asset is not None, "assets are never removed from a network that has invoices"
         match choice:
@@ -38,7 +39,8 @@ class SandboxWallet:
             case Choice.WRONG_TOKEN:
                 asset = _another(network, asset)
                 amount_raw = max(asset.dust_limit_raw, 1)  # a smaller amount would be dust, which has no effect
-        await _send(network, asset, invoice.pay_in.address, amount_raw)
+        send = _send_bitcoin if network.kind == "bitcoin" else _send
+        await send(network, asset, invoice.pay_in.address, amount_raw)
 
 
 def _another(network: NetworkConfig, asset: Asset) -> Asset:
@@ -62,6 +64,16 @@ async def _send(network: NetworkConfig, asset: Asset, to: str, amount_raw: int) 
         await driver.aclose()
     if receipt["status"] != "0x1":
         raise ApiError(Code.NETWORK_UNAVAILABLE, "the sandbox's chain did not take the payment")
+
+
+async def _send_bitcoin(network: NetworkConfig, asset: Asset, to: str, amount_raw: int) -> None:
+    driver = await BitcoinDriver.connect(network.rpc_urls[0].reveal())
+    try:
+        await driver.pay(to, amount_raw)
+    except BitcoinDriverError:
+        raise ApiError(Code.NETWORK_UNAVAILABLE, "the sandbox's chain did not take the payment") from None
+    finally:
+        await driver.aclose()
 
 
 async def _account_with(driver: AnvilDriver, contract: str, amount_raw: int) -> str:

@@ -14,9 +14,10 @@ import msgspec
 from app.audit import service as audit
 from app.core import database
 from app.networks.config import NetworkConfig
-from app.networks.port import NetworkError, NotATransfer, OnChain, Receipt, Sender, SentTransfer
+from app.networks.port import NetworkError, NotATransfer, OnChain, Parsed, Payment, Receipt, Sender
 from app.networks.registry import Networks
-from app.signer import repository
+from app.signer import account_nonces_repository, repository
+from app.signer.outcome import Outcome, outcome
 from app.withdrawals import repository as withdrawals_repository
 from app.withdrawals.approvals import (
     EDITED,
@@ -40,9 +41,10 @@ class AdoptionRefused(ApprovalRefused):
 
 
 class _Payment(msgspec.Struct, frozen=True):
-    """A final transaction that paid a withdrawal."""
+    """A final transaction that paid a withdrawal, and what its bytes say."""
 
     on_chain: OnChain
+    parsed: Parsed
     receipt: Receipt
 
 
@@ -99,15 +101,19 @@ class AdoptionService:
             raise AdoptionRefused("another operator must approve it first: you would be the first of two")
 
     async def _attach(self, row: RequestedWithdrawal, payment: _Payment, now: datetime) -> None:
-        await repository.adopt(
+        stored = await repository.add(
             network=row.network,
-            withdrawal=row.id,
-            from_address=payment.on_chain.from_address,
+            purpose="withdrawal",
+            withdrawals=[row.id],
             draft=payment.on_chain.draft,
+            parsed=payment.parsed,
             signed=payment.on_chain.signed,
-            receipt=payment.receipt,
+            replaces=None,
             now=now,
         )
+        await repository.finish([stored], stored.txid, payment.receipt, True, now)
+        if stored.from_address is not None:
+            await account_nonces_repository.step_past_used(row.network, stored.from_address)
         await self._withdrawals.mark_submitted(row.id, now)
         await self._withdrawals.confirm(row.id, now)
 
@@ -140,26 +146,18 @@ async def _prove(sender: Sender, network: NetworkConfig, intent: Intent, txid: s
         raise AdoptionRefused(f"the network's node gives no answer now: {error}") from None
     if on_chain is None or receipt is None:
         raise AdoptionRefused(f"{network.display_name} has no such transaction in a block")
-    if on_chain.from_address != network.hot_wallet_address:
-        raise AdoptionRefused(f"it was sent by {on_chain.from_address}, not by the hot wallet")
-    draft = on_chain.draft
-    if (draft.asset_symbol, draft.amount_raw, draft.to_address) != (
-        intent.asset,
-        intent.amount_raw,
-        intent.destination,
-    ):
-        raise AdoptionRefused(
-            f"it sends {draft.amount_raw} minor units of {draft.asset_symbol} to {draft.to_address}:"
-            " not what was requested"
-        )
-    if not receipt.succeeded or (
-        SentTransfer(intent.asset, on_chain.from_address, intent.destination, intent.amount_raw)
-        not in receipt.transfers
-    ):
+    parsed = sender.parse(on_chain.signed.raw, on_chain.draft)
+    if parsed.sender != network.hot_wallet_address:
+        raise AdoptionRefused(f"it was sent by {parsed.sender}, not by the hot wallet")
+    requested = Payment(intent.destination, intent.asset, intent.amount_raw)
+    if parsed.payments != (requested,):
+        sends = ", ".join(f"{p.amount_raw} minor units of {p.asset_symbol} to {p.to_address}" for p in parsed.payments)
+        raise AdoptionRefused(f"it sends {sends}: not what was requested")
+    if outcome(receipt, parsed.payments, parsed.sender) is not Outcome.PAID:
         raise AdoptionRefused("it failed: nothing was moved")
     if receipt.confirmations < network.confirmations:
         raise AdoptionRefused(f"it has {receipt.confirmations} of {network.confirmations} confirmations: wait")
-    return _Payment(on_chain, receipt)
+    return _Payment(on_chain, parsed, receipt)
 
 
 async def _audit(
@@ -175,7 +173,7 @@ async def _audit(
             **facts_of(row),
             "digest": row.digest.hex(),
             "txid": payment.on_chain.signed.txid,
-            "nonce": payment.on_chain.draft.nonce,
+            "nonce": payment.parsed.nonce,
             "reason": reason,
         },
         now=now,

@@ -39,17 +39,22 @@ async def expected_in_hot_wallet(
         SELECT
             (SELECT coalesce(sum(amount_raw), 0) FROM hot_wallet_receipts
                 WHERE network = $1 AND asset = $3 AND status IN ('seen', 'booked'))
-            + (SELECT coalesce(sum(amount_raw), 0) FROM outgoing_transactions
-                WHERE network = $1 AND to_address = $2 AND asset = $3 AND status = 'confirmed')
-            - (SELECT coalesce(sum(CASE WHEN $5 THEN coalesce(gas_cost_raw, 0) ELSE 0 END
-                    + CASE WHEN asset = $3 AND status = 'confirmed' THEN amount_raw ELSE 0 END), 0)
-                FROM outgoing_transactions WHERE network = $1 AND from_address = $2)
+            + (SELECT coalesce(sum(p.amount_raw), 0)
+                FROM outgoing_payments p JOIN outgoing_transactions t ON t.id = p.transaction
+                WHERE t.network = $1 AND p.to_address = $2 AND p.withdrawal IS NULL AND p.asset = $3
+                    AND t.status = 'confirmed')
+            - (SELECT coalesce(sum(p.amount_raw), 0)
+                FROM outgoing_transactions t JOIN outgoing_payments p ON p.transaction = t.id
+                WHERE t.network = $1 AND t.from_address = $2 AND p.asset = $3 AND t.status = 'confirmed')
+            - (SELECT coalesce(sum(fee_raw), 0) FROM outgoing_transactions
+                WHERE $5 AND network = $1 AND from_address = $2)
             AS expected_raw,
             EXISTS (SELECT 1 FROM hot_wallet_receipts WHERE network = $1 AND asset = $3
                 AND status IN ('seen', 'booked') AND block_height > $4)
-            OR EXISTS (SELECT 1 FROM outgoing_transactions
-                WHERE network = $1 AND (from_address = $2 OR to_address = $2)
-                    AND (status IN ('signed', 'submitted') OR block_height > $4)) AS moving
+            OR EXISTS (SELECT 1 FROM outgoing_transactions t
+                WHERE t.network = $1 AND (t.status IN ('signed', 'submitted') OR t.block_height > $4)
+                    AND (t.from_address = $2 OR EXISTS (SELECT 1 FROM outgoing_payments p
+                        WHERE p.transaction = t.id AND p.to_address = $2))) AS moving
         """,
         network,
         address,
@@ -71,16 +76,23 @@ async def expected_at_addresses(
         SELECT a.id, a.address,
             (SELECT coalesce(sum(d.amount_raw), 0) FROM deposits d
                 WHERE d.deposit_address = a.id AND d.asset = $2 AND d.status <> 'orphaned')
-            + (SELECT coalesce(sum(t.amount_raw), 0) FROM outgoing_transactions t
-                WHERE t.network = $1 AND t.to_address = a.address AND t.purpose = 'gas' AND t.status = 'confirmed')
-            - (SELECT coalesce(sum(coalesce(t.gas_cost_raw, 0)
-                    + CASE WHEN t.asset = $2 AND t.status = 'confirmed' THEN t.amount_raw ELSE 0 END), 0)
-                FROM outgoing_transactions t WHERE t.network = $1 AND t.from_address = a.address)
+            + (SELECT coalesce(sum(p.amount_raw), 0)
+                FROM outgoing_payments p JOIN outgoing_transactions t ON t.id = p.transaction
+                WHERE t.network = $1 AND p.to_address = a.address AND p.withdrawal IS NULL AND t.purpose = 'gas'
+                    AND t.status = 'confirmed')
+            - (SELECT coalesce(sum(p.amount_raw), 0)
+                FROM outgoing_transactions t JOIN outgoing_payments p ON p.transaction = t.id
+                WHERE t.network = $1 AND t.from_address = a.address AND p.asset = $2 AND t.status = 'confirmed')
+            - (SELECT coalesce(sum(t.fee_raw), 0) FROM outgoing_transactions t
+                WHERE t.network = $1 AND t.from_address = a.address)
             AS expected_raw,
             EXISTS (SELECT 1 FROM deposits d WHERE d.deposit_address = a.id AND d.asset = $2
                 AND d.status <> 'orphaned' AND d.block_height > $3)
             OR EXISTS (SELECT 1 FROM outgoing_transactions t
-                WHERE t.network = $1 AND (t.from_address = a.address OR t.to_address = a.address)
+                WHERE t.network = $1 AND t.from_address = a.address
+                    AND (t.status IN ('signed', 'submitted') OR t.block_height > $3))
+            OR EXISTS (SELECT 1 FROM outgoing_payments p JOIN outgoing_transactions t ON t.id = p.transaction
+                WHERE t.network = $1 AND p.to_address = a.address AND p.withdrawal IS NULL
                     AND (t.status IN ('signed', 'submitted') OR t.block_height > $3)) AS moving
         FROM deposit_addresses a
         WHERE a.network = $1 AND a.id > $4

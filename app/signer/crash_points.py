@@ -16,8 +16,8 @@ POINTS = (
     "bump_signed",  # a bump is committed, not sent
     "mined",  # its receipt is final, nothing is booked
     "confirming",  # booked, not committed
-    "confirmed",  # committed, its gas is not booked
-    "gas_booked",
+    "confirmed",  # committed, its fee is not booked
+    "fee_booked",
 )
 
 

@@ -1,17 +1,22 @@
 """Spending keys: a phrase of words (BIP-39), sealed in a file by a password, and the keys derived from it.
 
-Deposit addresses are m/44'/60'/0'/0/i, what the web process derives from the xpub of m/44'/60'/0'. The hot
-wallet is m/44'/60'/1'/0/0, of an account of its own: it can never be a deposit address. Only the
-signer opens a keystore; nothing of its content is printed, logged or stored elsewhere.
+On EVM chains deposit addresses are m/44'/60'/0'/0/i, what the web process derives from the xpub of m/44'/60'/0'. The
+hot wallet is m/44'/60'/1'/0/0, of an account of its own: it can never be a deposit address. On Bitcoin an account is
+m/84'/0'/k' (BIP-84) or m/86'/0'/k' (BIP-86), on its test networks with 1' in the second place; everything that it
+receives is spent from there. Only the signer opens a keystore; nothing of its content is printed, logged or stored
+elsewhere.
 """
 
 import base64
 import binascii
+import re
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from bip_utils.addr.eth_addr import EthAddrEncoder
+from bip_utils.base58.base58 import Base58Decoder, Base58Encoder
+from bip_utils.bip.bip32.base.bip32_base import Bip32Base
 from bip_utils.bip.bip32.slip10.bip32_slip10_secp256k1 import Bip32Slip10Secp256k1
 from bip_utils.bip.bip39.bip39_mnemonic import Bip39Languages, Bip39WordsNum
 from bip_utils.bip.bip39.bip39_mnemonic_generator import Bip39MnemonicGenerator
@@ -35,6 +40,10 @@ PUBLISHED_XPUBS = frozenset(
     }
 )
 
+TESTNET_COIN = "1'"  # SLIP-44: the coin of all test networks
+TEST_PRIVATE, TEST_PUBLIC = bytes.fromhex("04358394"), bytes.fromhex("043587cf")
+"""The first bytes of extended keys of test networks, written tprv and tpub (BIP-32)."""
+
 FORMAT = "swap-pay-keystore/1"
 SCRYPT_N = 2**17  # 128 MB and about half a second a guess (OWASP's password storage advice for scrypt)
 SCRYPT_R, SCRYPT_P = 8, 1
@@ -46,10 +55,48 @@ class KeystoreError(ValueError):
     """A keystore or phrase that can't be used; the message holds nothing of either."""
 
 
+class AccountKey:
+    """The extended private key of one account (BIP-32), which can spend all that the account receives. Its `repr` shows
+    nothing."""
+
+    __slots__ = ("_node", "_root_fingerprint", "path")
+
+    def __init__(self, master: Bip32Base, path: str) -> None:
+        self.path = path
+        self._node = master.DerivePath(path)
+        self._root_fingerprint = bytes(master.FingerPrint().ToBytes())
+
+    def __repr__(self) -> str:
+        return f"AccountKey({self.path}, …)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("spending keys are not to be pickled")
+
+    @property
+    def xpub(self) -> str:
+        """The account's extended public key, for the networks file: tpub… for test networks, else xpub…"""
+        return str(Base58Encoder.CheckEncode(self._of_network(str(self._node.PublicKey().ToExtended()), TEST_PUBLIC)))
+
+    @property
+    def origin(self) -> str:
+        """Where a descriptor says that the account's key comes from (BIP-380), such as `[73c5da0a/84h/0h/0h]`."""
+        return f"[{self._root_fingerprint.hex()}{self.path.removeprefix('m').replace(chr(39), 'h')}]"
+
+    def private_key(self) -> bytes:
+        """The account's extended private key, serialised."""
+        return self._of_network(str(self._node.PrivateKey().ToExtended()), TEST_PRIVATE)
+
+    def _of_network(self, extended: str, test_version: bytes) -> bytes:
+        """A serialised extended key with the first bytes of the network that the path belongs to."""
+        serialised = bytes(Base58Decoder.CheckDecode(extended))
+        is_test = self.path.split("/")[2] == TESTNET_COIN
+        return test_version + serialised[len(test_version) :] if is_test else serialised
+
+
 class SpendingKeys:
     """The keys that can spend. Derives each when it is needed; its `repr` shows nothing."""
 
-    __slots__ = ("_account", "_hot")
+    __slots__ = ("_account", "_hot", "_master")
 
     def __init__(self, mnemonic: str) -> None:
         """Raise KeystoreError where the words are no BIP-39 phrase."""
@@ -57,6 +104,7 @@ class SpendingKeys:
         if not Bip39MnemonicValidator(Bip39Languages.ENGLISH).IsValid(words):
             raise KeystoreError("is not a BIP-39 phrase of English words (a word is wrong, or their order)")
         master = Bip32Slip10Secp256k1.FromSeed(Bip39SeedGenerator(words, Bip39Languages.ENGLISH).Generate())
+        self._master = master
         self._account = master.DerivePath(DEPOSIT_ACCOUNT)
         self._hot = master.DerivePath(HOT_WALLET)
 
@@ -68,13 +116,19 @@ class SpendingKeys:
 
     @property
     def xpub(self) -> str:
-        """The deposit account's extended public key, for the networks file."""
+        """The extended public key of the deposit account on EVM chains, for the networks file."""
         return str(self._account.PublicKey().ToExtended())
 
     @property
     def hot_wallet_address(self) -> str:
         """The hot wallet's address, for the networks file."""
         return str(EthAddrEncoder.EncodeKey(self._hot.PublicKey().KeyObject()))
+
+    def account(self, path: str) -> AccountKey:
+        """The account at a path such as m/84'/0'/0' (purpose, coin, account). Raises ValueError for any other path."""
+        if not _ACCOUNT_PATH.fullmatch(path):
+            raise ValueError("an account's path is m, purpose, coin and account, each hardened: m/84'/0'/0'")
+        return AccountKey(self._master, path)
 
     def hot_wallet_key(self) -> bytes:
         """The private key of the hot wallet."""
@@ -83,6 +137,9 @@ class SpendingKeys:
     def deposit_key(self, index: int) -> bytes:
         """The private key of deposit address `index`."""
         return bytes(self._account.DerivePath(f"0/{index}").PrivateKey().Raw().ToBytes())
+
+
+_ACCOUNT_PATH = re.compile(r"m(?:/[0-9]{1,10}'){3}")
 
 
 def new_mnemonic() -> str:

@@ -5,11 +5,12 @@ in case that was edited, from its own memory: the larger figure counts.
 """
 
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.networks.config import NetworkConfig
 from app.signer import repository
-from app.signer.policy import Refused
+from app.signer.policy import Payable, Refused
 from app.withdrawals.digest import Intent
 
 DAY = timedelta(hours=24)
@@ -22,20 +23,28 @@ class SignerLimits:
         self._network = network
         self._signed: defaultdict[str, deque[tuple[datetime, int]]] = defaultdict(deque)
 
-    async def check(self, intent: Intent, now: datetime) -> None:
-        """Raise Refused where a payment is above a limit. Before signing, the caller locks the wallet's nonce, so that
-        two signers can't both use the remainder of a day's limit."""
-        asset = self._network.asset(intent.asset)
-        if asset is None:
-            raise Refused("unknown_asset", f"{intent.asset} is not an asset of {self._network.key}", held=True)
-        if asset.transaction_ceiling_raw is not None and intent.amount_raw > asset.transaction_ceiling_raw:
-            raise Refused("ceiling", "the amount is above the signer's ceiling for one transaction", held=True)
-        if asset.day_ceiling_raw is not None:
+    async def check(self, payables: Sequence[Payable], now: datetime) -> None:
+        """Raise Refused where these payments are together above a limit of a day, or one of them is above that of one
+        payment. Before signing, the caller locks what the transaction claims, so that two signers can't both use the
+        remainder of a day's limit."""
+        together: defaultdict[str, int] = defaultdict(int)
+        for payable in payables:
+            intent = payable.intent
+            asset = self._network.asset(intent.asset)
+            if asset is None:
+                raise Refused("unknown_asset", f"{intent.asset} is not an asset of {self._network.key}", held=True)
+            if asset.transaction_ceiling_raw is not None and intent.amount_raw > asset.transaction_ceiling_raw:
+                raise Refused("ceiling", "the amount is above the signer's ceiling for one transaction", held=True)
+            together[intent.asset] += intent.amount_raw
+        for symbol, amount_raw in together.items():
+            asset = self._network.asset(symbol)
+            if asset is None or asset.day_ceiling_raw is None:
+                continue
             spent_raw = max(
-                await repository.signed_within_raw(self._network.key, intent.asset, DAY, now),
-                self._remembered_raw(intent.asset, now),
+                await repository.signed_within_raw(self._network.key, symbol, DAY, now),
+                self._remembered_raw(symbol, now),
             )
-            if spent_raw + intent.amount_raw > asset.day_ceiling_raw:
+            if spent_raw + amount_raw > asset.day_ceiling_raw:
                 raise Refused("day_ceiling", "the signer's ceiling for 24 hours is reached", held=False)
 
     def remember(self, intent: Intent, now: datetime) -> None:

@@ -4,11 +4,15 @@ The database may have been edited by an attacker. What is trusted is what operat
 payment, and the limits in the signer's own configuration (limits.py).
 """
 
+from dataclasses import replace
 from datetime import datetime
+
+import msgspec
 
 from app.alerts.service import Severity, raise_alert
 from app.core import database
 from app.networks.config import NetworkConfig
+from app.networks.port import Payment
 from app.signer import balances_repository, repository
 from app.withdrawals import approvals_repository, limits
 from app.withdrawals import repository as withdrawals
@@ -28,11 +32,27 @@ class Refused(Exception):
         self.severity = severity
 
 
+class Payable(msgspec.Struct, frozen=True):
+    """A withdrawal that may be paid: the payment by its row, and the digest that operators have approved."""
+
+    intent: Intent
+    approved: bytes
+
+    def with_payment(self, payment: Payment) -> Intent:
+        """The same withdrawal with the payment of signed bytes: has the same digest only if that was approved."""
+        return replace(
+            self.intent,
+            destination=payment.to_address,
+            asset=payment.asset_symbol,
+            amount_raw=payment.amount_raw,
+        )
+
+
 class NotToSign(Exception):
     """The withdrawal no longer waits for a signature: it was rejected, held, or signed meanwhile."""
 
 
-async def lock_payable(withdrawal_id: str, network: NetworkConfig, *, again: bool = False) -> Intent:
+async def lock_payable(withdrawal_id: str, network: NetworkConfig, *, again: bool = False) -> Payable:
     """Lock a withdrawal and return what may be paid. Needs the caller's transaction.
 
     Raises NotToSign, Refused. `again` is for a fee bump: the payment was signed before, and counts in the day already.
@@ -53,7 +73,7 @@ async def lock_payable(withdrawal_id: str, network: NetworkConfig, *, again: boo
     if not again:
         await _check_source(row)
         await _check_merchant(row.source)
-    return intent
+    return Payable(intent, row.digest)
 
 
 async def refuse(withdrawal_id: str, refused: Refused, network: NetworkConfig, now: datetime) -> None:

@@ -1,44 +1,46 @@
-"""Statements on `outgoing_transactions`: signed transactions, until they are final or replaced."""
+"""Statements on `outgoing_transactions`, `outgoing_payments` and `outgoing_claims`: signed transactions, until they are
+final or replaced."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from piccolo.query.functions import Coalesce
 from piccolo.query.functions.aggregate import Sum
 
 from app.core import database
-from app.core.statement import Command, Param, Statement, any_of, insert, select
-from app.networks.port import Draft, Receipt, Signed
-from app.signer import nonces_repository
-from app.withdrawals.tables import OutgoingTransaction
+from app.core.statement import Command, Param, Statement, any_of
+from app.networks.port import Draft, Parsed, Payment, Receipt, Signed
+from app.withdrawals.tables import OutgoingPayment, OutgoingTransaction
 
 Purpose = Literal["withdrawal", "sweep", "gas"]
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored transaction: the columns that sending and tracking need."""
+    """A stored transaction: what sending and tracking need.
+
+    `payments` are in the order of the bytes, and `withdrawals` names for each the withdrawal that it pays, None for a
+    move between our own addresses. `from_address` and `nonce` are None on chains without accounts. `form` is JSON.
+    """
 
     id: int
     purpose: Purpose
-    withdrawal: str | None
-    from_address: str
-    to_address: str
-    asset: str
-    amount_raw: int
-    nonce: int
+    lineage: int
     replaces: int | None
+    from_address: str | None
+    nonce: int | None
     txid: str
     signed_bytes: bytes
-    gas_limit: int
-    max_fee_raw: int
-    priority_fee_raw: int
-    data_fee_raw: int
+    fee_cap_raw: int
+    form: str
     status: str
     block_height: int | None
     block_hash: str | None
     created_at: datetime
+    payments: tuple[Payment, ...]
+    withdrawals: tuple[str | None, ...]
+    claims: tuple[str, ...]
 
     @property
     def signed(self) -> Signed:
@@ -47,17 +49,19 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def draft(self) -> Draft:
-        """What was signed, by the row."""
+        """What was signed, by the rows."""
         return Draft(
-            to_address=self.to_address,
-            asset_symbol=self.asset,
-            amount_raw=self.amount_raw,
-            nonce=self.nonce,
-            gas_limit=self.gas_limit,
-            max_fee_raw=self.max_fee_raw,
-            priority_fee_raw=self.priority_fee_raw,
-            data_fee_raw=self.data_fee_raw,
+            payments=self.payments,
+            claims=self.claims,
+            fee_cap_raw=self.fee_cap_raw,
+            form=self.form.encode(),
+            sender=self.from_address,
         )
+
+    @property
+    def withdrawal_ids(self) -> list[str]:
+        """The withdrawals that it pays, none for a move between our own addresses."""
+        return [withdrawal for withdrawal in self.withdrawals if withdrawal is not None]
 
 
 _IS_OPEN = OutgoingTransaction.status.is_in(["signed", "submitted"])
@@ -67,120 +71,135 @@ async def add(
     *,
     network: str,
     purpose: Purpose,
-    withdrawal: str | None,
-    from_address: str,
+    withdrawals: Sequence[str | None],
     draft: Draft,
+    parsed: Parsed,
     signed: Signed,
-    replaces: int | None,
+    replaces: Stored | None,
     now: datetime,
 ) -> Stored:
-    """Insert a signed transaction and increment the next nonce, in the transaction that has locked the nonce."""
-    database.in_transaction()
-    if replaces is None:
-        await nonces_repository.set_nonce(network, from_address, draft.nonce + 1)
-    return await _add(network, purpose, withdrawal, from_address, draft, signed, replaces, now)
+    """Insert a signed transaction with its payments and claims. Needs the transaction that has locked what it claims.
 
-
-async def adopt(
-    *, network: str, withdrawal: str, from_address: str, draft: Draft, signed: Signed, receipt: Receipt, now: datetime
-) -> None:
-    """Insert a final transaction of a withdrawal that the books did not have. Needs the caller's transaction.
-
-    The next nonce becomes the first one, from where the books are, that no transaction of theirs has used: after a
-    restored backup several may be adopted in any order, and the last one brings the books level with the chain.
+    `withdrawals` names the withdrawal of each payment. At the commit Postgres checks that nothing else claims the same.
     """
-    nonce = await nonces_repository.lock_nonce(network, from_address, 0)
-    stored = await _add(network, "withdrawal", withdrawal, from_address, draft, signed, None, now)
-    await finish([stored], signed.txid, receipt, True, now)
-    used = set(await _USED_NONCES.all(network=network, from_address=from_address, nonce=nonce))
-    while nonce in used:
-        nonce += 1
-    await nonces_repository.set_nonce(network, from_address, nonce)
-
-
-_USED_NONCES = Statement(
-    OutgoingTransaction.select(OutgoingTransaction.nonce)
-    .distinct()
-    .where(
-        OutgoingTransaction.network == Param("network"),
-        OutgoingTransaction.from_address == Param("from_address"),
-        OutgoingTransaction.nonce >= Param("nonce"),
-    ),
-    int,
-)
-
-
-async def _add(
-    network: str,
-    purpose: Purpose,
-    withdrawal: str | None,
-    from_address: str,
-    draft: Draft,
-    signed: Signed,
-    replaces: int | None,
-    now: datetime,
-) -> Stored:
-    return await _ADD.one(
-        network=network,
+    database.in_transaction()
+    # SQL, since one statement inserts into three tables.
+    row = await database.fetch_one(
+        """
+        WITH next AS (SELECT nextval('outgoing_transactions_id_seq') AS id), added AS (
+            INSERT INTO outgoing_transactions (id, lineage, network, purpose, replaces, from_address, nonce, txid,
+                signed_bytes, fee_cap_raw, form, status, created_at)
+            SELECT id, coalesce($1::bigint, id), $2, $3, $4, $5, $6, $7, $8, $9, $10, 'signed', $11 FROM next
+            RETURNING id, lineage, network
+        ), paid AS (
+            INSERT INTO outgoing_payments (transaction, network, position, withdrawal, to_address, asset, amount_raw)
+            SELECT a.id, a.network, p.position - 1, p.withdrawal, p.to_address, p.asset, p.amount_raw
+            FROM added a CROSS JOIN unnest($12::text[], $13::text[], $14::text[], $15::numeric[]) WITH ORDINALITY
+                AS p (withdrawal, to_address, asset, amount_raw, position)
+        ), claimed AS (
+            INSERT INTO outgoing_claims (network, claim, transaction)
+            SELECT a.network, c.claim, a.id FROM added a CROSS JOIN unnest($16::text[]) AS c (claim)
+        )
+        SELECT id, lineage FROM added
+        """,
+        None if replaces is None else replaces.lineage,
+        network,
+        purpose,
+        None if replaces is None else replaces.id,
+        parsed.sender,
+        parsed.nonce,
+        signed.txid,
+        signed.raw,
+        draft.fee_cap_raw,
+        draft.form.decode(),
+        now,
+        list(withdrawals),
+        [payment.to_address for payment in draft.payments],
+        [payment.asset_symbol for payment in draft.payments],
+        [payment.amount_raw for payment in draft.payments],
+        list(draft.claims),
+    )
+    assert row is not None
+    return Stored(
+        id=row["id"],
         purpose=purpose,
-        withdrawal=withdrawal,
-        from_address=from_address,
-        to_address=draft.to_address,
-        asset=draft.asset_symbol,
-        amount_raw=draft.amount_raw,
-        nonce=draft.nonce,
-        replaces=replaces,
+        lineage=row["lineage"],
+        replaces=None if replaces is None else replaces.id,
+        from_address=parsed.sender,
+        nonce=parsed.nonce,
         txid=signed.txid,
         signed_bytes=signed.raw,
-        gas_limit=draft.gas_limit,
-        max_fee_raw=draft.max_fee_raw,
-        priority_fee_raw=draft.priority_fee_raw,
-        data_fee_raw=draft.data_fee_raw,
+        fee_cap_raw=draft.fee_cap_raw,
+        form=draft.form.decode(),
         status="signed",
+        block_height=None,
+        block_hash=None,
         created_at=now,
+        payments=draft.payments,
+        withdrawals=tuple(withdrawals),
+        claims=draft.claims,
     )
 
 
-_ADD = Statement(
-    insert(
-        OutgoingTransaction,
-        OutgoingTransaction.network,
-        OutgoingTransaction.purpose,
-        OutgoingTransaction.withdrawal,
-        OutgoingTransaction.from_address,
-        OutgoingTransaction.to_address,
-        OutgoingTransaction.asset,
-        OutgoingTransaction.amount_raw,
-        OutgoingTransaction.nonce,
-        OutgoingTransaction.replaces,
-        OutgoingTransaction.txid,
-        OutgoingTransaction.signed_bytes,
-        OutgoingTransaction.gas_limit,
-        OutgoingTransaction.max_fee_raw,
-        OutgoingTransaction.priority_fee_raw,
-        OutgoingTransaction.data_fee_raw,
-        OutgoingTransaction.status,
-        OutgoingTransaction.created_at,
-    ).returning(*(getattr(OutgoingTransaction, name) for name in Stored.__struct_fields__)),
-    Stored,
-)
+class LivingClaim(msgspec.Struct, frozen=True):
+    """A claim of a transaction that may still be final, or is."""
+
+    lineage: int
+    claim: str
+
+
+async def living_claims(network: str, claims: Sequence[str], lineage: int | None) -> list[LivingClaim]:
+    """What transactions claim that are not replaced: those of these claims, and everything of this lineage."""
+    # SQL, since no foreign key leads from a claim's row to the others of its transaction's lineage.
+    rows = await database.fetch_all(
+        """
+        SELECT t.lineage, c.claim FROM outgoing_claims c JOIN outgoing_transactions t ON t.id = c.transaction
+        WHERE c.network = $1 AND c.claim = ANY($2) AND t.status <> 'replaced'
+        UNION
+        SELECT t.lineage, c.claim FROM outgoing_transactions t JOIN outgoing_claims c ON c.transaction = t.id
+        WHERE t.lineage = $3 AND t.status <> 'replaced'
+        """,
+        network,
+        list(claims),
+        lineage,
+    )
+    return [LivingClaim(*row) for row in rows]
 
 
 async def under_way(network: str) -> list[list[Stored]]:
-    """Transactions that are signed and not final, in lines: a line has those of one sender and nonce, oldest first.
-    The last of a line is the one to send."""
-    lines: dict[tuple[str, int], list[Stored]] = {}
-    for stored in await _UNDER_WAY.all(network=network):
-        lines.setdefault((stored.from_address, stored.nonce), []).append(stored)
-    return list(lines.values())
+    """Transactions that are signed and not final, by lineage: the attempts of each, oldest first. The last of a lineage
+    is the one to send."""
+    lineages: dict[int, list[Stored]] = {}
+    # SQL, since the builder has no aggregates of arrays.
+    for row in await database.fetch_all(
+        """
+        SELECT t.id, t.purpose, t.lineage, t.replaces, t.from_address, t.nonce, t.txid, t.signed_bytes, t.fee_cap_raw,
+            t.form, t.status, t.block_height, t.block_hash, t.created_at,
+            p.withdrawals, p.to_addresses, p.assets, p.amounts_raw,
+            (SELECT array_agg(c.claim ORDER BY c.claim COLLATE "C") FROM outgoing_claims c
+                WHERE c.transaction = t.id) AS claims
+        FROM outgoing_transactions t
+        CROSS JOIN LATERAL (
+            SELECT array_agg(withdrawal ORDER BY position) AS withdrawals,
+                array_agg(to_address ORDER BY position) AS to_addresses, array_agg(asset ORDER BY position) AS assets,
+                array_agg(amount_raw ORDER BY position) AS amounts_raw
+            FROM outgoing_payments WHERE transaction = t.id
+        ) p
+        WHERE t.network = $1 AND t.status IN ('signed', 'submitted')
+        ORDER BY t.from_address, t.nonce, t.lineage, t.id
+        """,
+        network,
+    ):
+        stored = _stored(dict(row))
+        lineages.setdefault(stored.lineage, []).append(stored)
+    return list(lineages.values())
 
 
-_UNDER_WAY = Statement(
-    select(OutgoingTransaction, Stored)
-    .where(OutgoingTransaction.network == Param("network"), _IS_OPEN)
-    .order_by(OutgoingTransaction.from_address, OutgoingTransaction.nonce, OutgoingTransaction.id),
-    Stored,
-)
+def _stored(row: dict[str, Any]) -> Stored:
+    paid = zip(*(row.pop(name) or () for name in ("to_addresses", "assets", "amounts_raw")), strict=True)
+    payments = tuple(Payment(*payment) for payment in paid)
+    withdrawals, claims = (tuple(row.pop(name) or ()) for name in ("withdrawals", "claims"))
+    return Stored(**row, payments=payments, withdrawals=withdrawals, claims=claims)
 
 
 async def lock_open(transaction_id: int) -> bool:
@@ -221,10 +240,10 @@ _MARK_BLOCK = Command(
 )
 
 
-async def finish(line: Sequence[Stored], txid: str, receipt: Receipt, moved: bool, now: datetime) -> None:
-    """Store that one of a line's transactions is final; the others can never be. Needs the caller's transaction.
+async def finish(attempts: Sequence[Stored], txid: str, receipt: Receipt, moved: bool, now: datetime) -> None:
+    """Store that one of a lineage's attempts is final; the others can never be. Needs the caller's transaction.
 
-    `moved`: it transferred the money. One that did not is `reverted`, whatever its receipt says.
+    `moved`: it has made its payments. One that did not is `reverted`, whatever its receipt says.
     """
     database.in_transaction()
     # SQL, since one statement decides each column by whether the row is the final one: the builder's CASE knows no
@@ -235,24 +254,24 @@ async def finish(line: Sequence[Stored], txid: str, receipt: Receipt, moved: boo
             status = CASE WHEN txid <> $2 THEN 'replaced' WHEN $3 THEN 'confirmed' ELSE 'reverted' END,
             block_height = CASE WHEN txid = $2 THEN $4::bigint END,
             block_hash = CASE WHEN txid = $2 THEN $5 END,
-            gas_cost_raw = CASE WHEN txid = $2 THEN $6::numeric WHEN gas_booked_raw IS NOT NULL THEN 0 END,
+            fee_raw = CASE WHEN txid = $2 THEN $6::numeric WHEN fee_booked_raw IS NOT NULL THEN 0 END,
             submitted_at = coalesce(submitted_at, $7), settled_at = $7
         WHERE id = ANY($1) AND status IN ('signed', 'submitted')
         """,
-        [stored.id for stored in line],
+        [stored.id for stored in attempts],
         txid,
         moved,
         receipt.height,
         receipt.block_hash,
-        receipt.gas_cost_raw,
+        receipt.fee_raw,
         now,
     )
 
 
-async def mark_replaced(line: Sequence[Stored], now: datetime) -> None:
-    """Store that a final transaction that is not ours has used the nonce. Needs the caller's transaction."""
+async def mark_replaced(attempts: Sequence[Stored], now: datetime) -> None:
+    """Store that a final transaction that is not ours has used what they claim. Needs the caller's transaction."""
     database.in_transaction()
-    await _MARK_REPLACED.run(ids=[stored.id for stored in line], now=now)
+    await _MARK_REPLACED.run(ids=[stored.id for stored in attempts], now=now)
 
 
 _MARK_REPLACED = Command(
@@ -270,8 +289,8 @@ _MARK_REPLACED = Command(
 async def reopen(network: str, above_height: int) -> list[int]:
     """Reopen final transactions whose blocks are dead, and return their ids. Needs the caller's transaction.
 
-    A transaction that they replaced may be mined now, so the whole line is reopened. Their gas stays booked until one
-    is final again, and then the difference is booked.
+    A transaction that they replaced may be mined now, so the whole lineage is reopened. Their fees stay booked until
+    one is final again, and then the difference is booked.
     """
     database.in_transaction()
     # SQL, since the builder knows no UPDATE … FROM.
@@ -281,7 +300,7 @@ async def reopen(network: str, above_height: int) -> list[int]:
             settled_at = NULL
         FROM outgoing_transactions dead
         WHERE dead.network = $1 AND dead.block_height > $2 AND dead.status IN ('confirmed', 'reverted')
-            AND (t.network, t.from_address, t.nonce) = (dead.network, dead.from_address, dead.nonce)
+            AND t.lineage = dead.lineage
         RETURNING t.id
         """,
         network,
@@ -296,9 +315,9 @@ async def signed_for(withdrawal_ids: Sequence[str]) -> Set[str]:
 
 
 _SIGNED_FOR = Statement(
-    OutgoingTransaction.select(OutgoingTransaction.withdrawal)
+    OutgoingPayment.select(OutgoingPayment.withdrawal)
     .distinct()
-    .where(any_of(OutgoingTransaction.withdrawal, Param("ids"))),
+    .where(any_of(OutgoingPayment.withdrawal, Param("ids"))),
     str,
 )
 
@@ -309,53 +328,15 @@ async def signed_within_raw(network: str, asset: str, period: timedelta, now: da
 
 
 _SIGNED_WITHIN = Statement(
-    OutgoingTransaction.select(Coalesce(Sum(OutgoingTransaction.amount_raw), 0, alias="total_raw")).where(
-        OutgoingTransaction.network == Param("network"),
-        OutgoingTransaction.asset == Param("asset"),
-        OutgoingTransaction.created_at > Param("since"),
-        OutgoingTransaction.purpose == "withdrawal",
-        OutgoingTransaction.replaces.is_null(),
+    OutgoingPayment.select(Coalesce(Sum(OutgoingPayment.amount_raw), 0, alias="total_raw")).where(
+        OutgoingPayment.transaction.network == Param("network"),
+        OutgoingPayment.asset == Param("asset"),
+        OutgoingPayment.transaction.created_at > Param("since"),
+        OutgoingPayment.transaction.purpose == "withdrawal",
+        OutgoingPayment.transaction.replaces.is_null(),
     ),
     int,
 )
-
-
-async def unmined_count(network: str, address: str) -> int:
-    """How many nonces of an address are signed and in no block."""
-    # SQL, since the builder counts no rows of a query that groups.
-    count: int = await database.fetch_value(
-        """
-        SELECT count(*) FROM (
-            SELECT nonce FROM outgoing_transactions
-            WHERE network = $1 AND from_address = $2 AND status IN ('signed', 'submitted')
-            GROUP BY nonce HAVING count(block_height) = 0) AS open
-        """,
-        network,
-        address,
-    )
-    return count
-
-
-async def unmined_raw(network: str, address: str, native_symbol: str) -> Mapping[str, int]:
-    """The most that an address's transactions that are in no block yet can spend, in minor units by asset."""
-    # SQL, since the builder knows no sums over a query with DISTINCT ON.
-    rows = await database.fetch_all(
-        """
-        SELECT asset, sum(amount_raw) AS amount_raw, sum(gas_raw) AS gas_raw FROM (
-            SELECT DISTINCT ON (nonce) asset, amount_raw, gas_limit * max_fee_raw + data_fee_raw AS gas_raw
-            FROM outgoing_transactions t
-            WHERE network = $1 AND from_address = $2 AND status IN ('signed', 'submitted') AND NOT EXISTS (
-                SELECT 1 FROM outgoing_transactions m WHERE (m.network, m.from_address, m.nonce)
-                    = (t.network, t.from_address, t.nonce) AND m.block_height IS NOT NULL)
-            ORDER BY nonce, id DESC) AS open
-        GROUP BY asset
-        """,
-        network,
-        address,
-    )
-    spent = {row["asset"]: row["amount_raw"] for row in rows}
-    spent[native_symbol] = spent.get(native_symbol, 0) + sum(row["gas_raw"] for row in rows)
-    return spent
 
 
 async def own_moves(network: str, txids: Sequence[str]) -> Set[tuple[str, str, str]]:
@@ -364,7 +345,7 @@ async def own_moves(network: str, txids: Sequence[str]) -> Set[tuple[str, str, s
 
 
 class OwnMove(msgspec.Struct, frozen=True):
-    """A transaction between our own addresses."""
+    """A payment between our own addresses."""
 
     txid: str
     to_address: str
@@ -372,10 +353,12 @@ class OwnMove(msgspec.Struct, frozen=True):
 
 
 _OWN_MOVES = Statement(
-    select(OutgoingTransaction, OwnMove).where(
-        OutgoingTransaction.network == Param("network"),
-        any_of(OutgoingTransaction.txid, Param("txids")),
-        OutgoingTransaction.purpose.is_in(["sweep", "gas"]),
+    OutgoingPayment.select(
+        OutgoingPayment.transaction.txid.as_alias("txid"), OutgoingPayment.to_address, OutgoingPayment.asset
+    ).where(
+        OutgoingPayment.transaction.network == Param("network"),
+        any_of(OutgoingPayment.transaction.txid, Param("txids")),
+        OutgoingPayment.transaction.purpose.is_in(["sweep", "gas"]),
     ),
     OwnMove,
 )

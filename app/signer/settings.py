@@ -55,7 +55,7 @@ def check_networks(networks: Iterable[NetworkConfig], keys: SpendingKeys) -> Non
     for network in networks:
         if network.hot_wallet_address is None:
             continue
-        if network.xpub != keys.xpub:
+        if not network.is_account(keys.account(network.account_path).xpub):
             faults.append(f"network {network.key}: xpub is not that of the signer's keys: it could not sweep")
         if network.hot_wallet_address != keys.hot_wallet_address:
             faults.append(f"network {network.key}: hot_wallet_address is not the signer's, {keys.hot_wallet_address}")

@@ -16,7 +16,7 @@ from app.ledger.service import TREASURY, Posting
 from app.networks.config import NetworkConfig
 from app.networks.port import Transfer
 from app.signer import repository, treasury_repository
-from app.signer.treasury_repository import TopUp, UnbookedGas
+from app.signer.treasury_repository import TopUp, UnbookedFee
 
 
 class Treasury:
@@ -78,26 +78,26 @@ class Treasury:
             booked = await treasury_repository.mark_booked(self._network.key, confirmed_height, now)
             await ledger.post([self._posting(one, "top_up", one.amount_raw) for one in booked], now)
 
-    async def book_gas(self, now: datetime) -> None:
-        """Book the gas cost of final transactions, as far as it is not booked yet.
+    async def book_fees(self, now: datetime) -> None:
+        """Book what final transactions have cost, as far as it is not booked yet.
 
         Each in its own database transaction, since it posts to the native coin's ledger, not to the withdrawal's.
         Where the treasury is short, as when a rollup's data has cost more than was set aside, it waits and alerts.
         """
-        for gas in await treasury_repository.unbooked_gas(self._network.key):
-            await self._book_one(gas, now)
+        for fee in await treasury_repository.unbooked_fees(self._network.key):
+            await self._book_one(fee, now)
 
-    async def gas_left_raw(self) -> int:
+    async def fees_left_raw(self) -> int:
         """The treasury's native coin that is neither spent nor reserved for a transaction under way, in minor units."""
-        head = await ledger_repository.head(self._gas_ledger)
-        promised_raw = await treasury_repository.promised_gas_raw(self._network.key)
+        head = await ledger_repository.head(self._fee_ledger)
+        promised_raw = await treasury_repository.promised_fees_raw(self._network.key)
         return (head.state.available_raw if head is not None else 0) - promised_raw
 
-    async def _book_one(self, gas: UnbookedGas, now: datetime) -> None:
-        due_raw = gas.gas_cost_raw - gas.booked_raw
+    async def _book_one(self, fee: UnbookedFee, now: datetime) -> None:
+        due_raw = fee.fee_raw - fee.booked_raw
         async with database.transaction():
-            await ledger.lock([self._gas_ledger])
-            head = await ledger_repository.head(self._gas_ledger)
+            await ledger.lock([self._fee_ledger])
+            head = await ledger_repository.head(self._fee_ledger)
             assert head is not None
             short = due_raw > 0 and head.state.available_raw < due_raw
             if short and self._alerted_short:
@@ -109,22 +109,22 @@ class Treasury:
                     kind="treasury_short",
                     dedupe_key=f"treasury_short:{self._network.key}",
                     message=f"{self._network.key}: the treasury can't pay for gas that was used; top up the hot wallet",
-                    details={"network": self._network.key, "transaction": gas.id, "due_raw": str(due_raw)},
+                    details={"network": self._network.key, "transaction": fee.id, "due_raw": str(due_raw)},
                     now=now,
                 )
                 return
-            if await treasury_repository.mark_gas_booked(gas) and due_raw:
-                reference = await self._gas_reference(head.ledger, gas.id)
-                await ledger.post([Posting(self._gas_ledger, "network_fee", -due_raw, 0, reference)], now)
+            if await treasury_repository.mark_fee_booked(fee) and due_raw:
+                reference = await self._fee_reference(head.ledger, fee.id)
+                await ledger.post([Posting(self._fee_ledger, "network_fee", -due_raw, 0, reference)], now)
 
-    async def _gas_reference(self, ledger_id: int, transaction_id: int) -> Reference:
-        """`17` for the first booking of a transaction's gas; `17#2`, `17#3` for the differences that other blocks
+    async def _fee_reference(self, ledger_id: int, transaction_id: int) -> Reference:
+        """`17` for the first booking of a transaction's fee; `17#2`, `17#3` for the differences that other blocks
         made after deep reorganisations: a ledger accepts each reference once."""
-        earlier = await treasury_repository.gas_bookings_count(ledger_id, transaction_id)
+        earlier = await treasury_repository.fee_bookings_count(ledger_id, transaction_id)
         return Reference("transaction", f"{transaction_id}#{earlier + 1}" if earlier else f"{transaction_id}")
 
     @property
-    def _gas_ledger(self) -> ChainId:
+    def _fee_ledger(self) -> ChainId:
         assert self._network.native is not None, "a network with a hot wallet has its native coin"
         return ChainId(owner=TREASURY, network=self._network.key, asset=self._network.native.symbol)
 

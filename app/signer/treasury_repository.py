@@ -1,4 +1,4 @@
-"""Statements on `hot_wallet_receipts` and `hot_wallet_looks`, and those that book gas."""
+"""Statements on `hot_wallet_receipts` and `hot_wallet_looks`, and those that book network fees."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ from app.networks.port import Transfer
 from app.withdrawals.tables import HotWalletReceipt, OutgoingTransaction
 
 MAX_AT_ONCE = 500
-"""Top-ups, or transactions' gas, that one round books."""
+"""Top-ups, or transactions' fees, that one round books."""
 
 
 class TopUp(msgspec.Struct, frozen=True):
@@ -27,11 +27,11 @@ class TopUp(msgspec.Struct, frozen=True):
     txid: str
 
 
-class UnbookedGas(msgspec.Struct, frozen=True):
-    """What a final transaction's gas has cost, and what is booked of that already, in minor units."""
+class UnbookedFee(msgspec.Struct, frozen=True):
+    """What a final transaction has cost, and what is booked of that already, in minor units of the native coin."""
 
     id: int
-    gas_cost_raw: int
+    fee_raw: int
     booked_raw: int
 
 
@@ -119,65 +119,64 @@ _MARK_BOOKED = Statement(
 )
 
 
-async def unbooked_gas(network: str) -> list[UnbookedGas]:
-    """Final transactions whose gas the books don't have yet, oldest first, at most MAX_AT_ONCE."""
-    return await _UNBOOKED_GAS.all(network=network, limit=MAX_AT_ONCE)
+async def unbooked_fees(network: str) -> list[UnbookedFee]:
+    """Final transactions whose fee the books don't have yet, oldest first, at most MAX_AT_ONCE."""
+    return await _UNBOOKED_FEES.all(network=network, limit=MAX_AT_ONCE)
 
 
-_UNBOOKED_GAS = Statement(
+_UNBOOKED_FEES = Statement(
     OutgoingTransaction.select(
         OutgoingTransaction.id,
-        OutgoingTransaction.gas_cost_raw,
-        QueryString("coalesce({}, 0)", OutgoingTransaction.gas_booked_raw, alias="booked_raw"),
+        OutgoingTransaction.fee_raw,
+        QueryString("coalesce({}, 0)", OutgoingTransaction.fee_booked_raw, alias="booked_raw"),
     )
     .where(
         OutgoingTransaction.network == Param("network"),
-        WhereRaw("{} IS DISTINCT FROM {}", OutgoingTransaction.gas_cost_raw, OutgoingTransaction.gas_booked_raw),
-        OutgoingTransaction.gas_cost_raw.is_not_null(),
+        WhereRaw("{} IS DISTINCT FROM {}", OutgoingTransaction.fee_raw, OutgoingTransaction.fee_booked_raw),
+        OutgoingTransaction.fee_raw.is_not_null(),
     )
     .order_by(OutgoingTransaction.id),
-    UnbookedGas,
+    UnbookedFee,
     limited=True,
 )
 
 
-async def mark_gas_booked(gas: UnbookedGas) -> bool:
-    """Store that a transaction's gas is booked; False where another process was first."""
-    return bool(await _MARK_GAS_BOOKED.run(id=gas.id, cost_raw=gas.gas_cost_raw, booked_raw=gas.booked_raw))
+async def mark_fee_booked(fee: UnbookedFee) -> bool:
+    """Store that a transaction's fee is booked; False where another process was first."""
+    return bool(await _MARK_FEE_BOOKED.run(id=fee.id, fee_raw=fee.fee_raw, booked_raw=fee.booked_raw))
 
 
-_MARK_GAS_BOOKED = Command(
-    OutgoingTransaction.update({OutgoingTransaction.gas_booked_raw: Param("cost_raw")}).where(
+_MARK_FEE_BOOKED = Command(
+    OutgoingTransaction.update({OutgoingTransaction.fee_booked_raw: Param("fee_raw")}).where(
         OutgoingTransaction.id == Param("id"),
-        WhereRaw("coalesce({}, 0) = {}", OutgoingTransaction.gas_booked_raw, Param("booked_raw")),
+        WhereRaw("coalesce({}, 0) = {}", OutgoingTransaction.fee_booked_raw, Param("booked_raw")),
     )
 )
 
 
-async def promised_gas_raw(network: str) -> int:
-    """The most that transactions under way may cost in gas, and the cost of final ones that is not booked yet."""
+async def promised_fees_raw(network: str) -> int:
+    """The most that transactions under way may cost, and the cost of final ones that is not booked yet."""
     # SQL, since the builder knows no sum over a query that groups.
     promised_raw: int = await database.fetch_value(
         """
         SELECT coalesce(sum(budget), 0) FROM (
-            SELECT max(coalesce(gas_cost_raw - coalesce(gas_booked_raw, 0),
-                gas_limit * max_fee_raw + data_fee_raw)) AS budget
+            SELECT max(coalesce(fee_raw - coalesce(fee_booked_raw, 0), fee_cap_raw)) AS budget
             FROM outgoing_transactions
             WHERE network = $1 AND (status IN ('signed', 'submitted')
-                OR (gas_cost_raw IS NOT NULL AND gas_booked_raw IS NULL))
-            GROUP BY from_address, nonce) AS open
+                OR (fee_raw IS NOT NULL AND fee_booked_raw IS NULL))
+            GROUP BY lineage) AS open
         """,
         network,
     )
     return promised_raw
 
 
-async def gas_bookings_count(ledger_id: int, transaction_id: int) -> int:
-    """How often gas of a transaction was booked: once, and once more after each reorganisation that changed it."""
-    return await _GAS_BOOKINGS.one(ledger=ledger_id, transaction=str(transaction_id))
+async def fee_bookings_count(ledger_id: int, transaction_id: int) -> int:
+    """How often a fee of a transaction was booked: once, and once more after each reorganisation that changed it."""
+    return await _FEE_BOOKINGS.one(ledger=ledger_id, transaction=str(transaction_id))
 
 
-_GAS_BOOKINGS = Statement(
+_FEE_BOOKINGS = Statement(
     LedgerEntry.select(Count(alias="bookings")).where(
         LedgerEntry.ledger == Param("ledger"),
         LedgerEntry.kind == "network_fee",

@@ -1,88 +1,113 @@
-"""Sign a transaction with the key of one of our addresses, and store it in the caller's database transaction.
+"""Sign a transaction, read the signed bytes again, and store them in the caller's database transaction.
 
-Everything that is ever signed goes through `sign`: the nonce, the signed bytes and what they are for are stored in
-one transaction of the caller's, committed before anything is sent. Whatever the database says, only a withdrawal
-leaves our own addresses: a sweep ends at the hot wallet, gas at a deposit address that our keys derive.
+Everything that is ever signed goes through `sign`: the signed bytes, what they pay and what they claim are stored in
+one transaction of the caller's, committed before anything is sent. What decides are the bytes: they are decoded anew,
+and stored only if they pay exactly what was approved, claim what was planned, and spend what is ours.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from app.core import database
 from app.networks.config import NetworkConfig
-from app.networks.derivation import ReceivingAddresses
-from app.networks.port import Draft, Sender
-from app.signer import repository, sweeps_repository
-from app.signer.keystore import SpendingKeys
+from app.networks.port import Draft, NotATransfer, Parsed, Sender, Signed
+from app.signer import repository
+from app.signer.funds import Keys, NotOurs
+from app.signer.policy import Payable
 from app.signer.repository import Purpose, Stored
+from app.withdrawals.digest import digest
 
 
-class NotOurs(Exception):
-    """A row says that an address is ours or that we signed a transaction; our keys show that this is wrong."""
+class BytesDiffer(Exception):
+    """Bytes that were just signed are not what was approved and planned. Nothing is stored, and nothing more is signed:
+    the program that signs is broken or was changed."""
+
+
+class ClaimTaken(Exception):
+    """A draft claims what a living transaction of another payment claims, or leaves out what an earlier attempt claims:
+    signed, it could pay twice."""
 
 
 class Wallet:
     """Signs with one network's keys. Only the signer has one."""
 
-    def __init__(self, network: NetworkConfig, sender: Sender, keys: SpendingKeys) -> None:
-        if network.hot_wallet_address is None:
-            raise ValueError(f"network {network.key} has no hot wallet")
-        self.hot_address = network.hot_wallet_address
+    def __init__(self, network: NetworkConfig, sender: Sender, keys: Keys) -> None:
         self._network = network
         self._sender = sender
         self._keys = keys
-        self._receiving = ReceivingAddresses(network.xpub)
 
     async def sign(
         self,
         draft: Draft,
         *,
         purpose: Purpose,
-        from_address: str,
-        withdrawal: str | None = None,
-        replaces: int | None = None,
+        payables: Sequence[Payable] = (),
+        replaces: Stored | None = None,
         now: datetime,
     ) -> Stored:
-        """Sign and store, in the caller's transaction, which has locked the address's nonce. Raises NotOurs."""
+        """Sign and store, in the caller's transaction, which has locked what the draft claims.
+
+        `payables` are the withdrawals that it pays, in their order, none for a move between our own addresses. Raises
+        NotOurs, BytesDiffer, ClaimTaken.
+        """
         database.in_transaction()
-        await self._check_route(draft, purpose, from_address)
-        signed = self._sender.sign(draft, await self._key_of(from_address))
+        await self._check_claims(draft, replaces)
+        signed = self._sender.sign(draft, await self._keys.key(draft))
+        parsed = self._parsed(signed, draft)
+        self._check_bytes(parsed, draft, purpose, payables)
+        await self._keys.check_route(parsed, purpose)
         return await repository.add(
             network=self._network.key,
             purpose=purpose,
-            withdrawal=withdrawal,
-            from_address=from_address,
+            withdrawals=[payable.intent.id for payable in payables] or [None] * len(parsed.payments),
             draft=draft,
+            parsed=parsed,
             signed=signed,
             replaces=replaces,
             now=now,
         )
 
     async def check_signed(self, stored: Stored) -> None:
-        """Raise NotOurs unless our key has signed just what the row says: signing it again gives the same bytes."""
-        if self._sender.sign(stored.draft, await self._key_of(stored.from_address)) != stored.signed:
-            raise NotOurs(f"{self._network.key}: transaction row {stored.id} is not what was signed")
+        """Raise NotOurs unless our key has signed just what the rows say: signing it again gives the same bytes."""
+        try:
+            again = self._sender.sign(stored.draft, await self._keys.key(stored.draft))
+            if again != stored.signed:
+                raise NotOurs(f"{self._network.key}: transaction row {stored.id} is not what was signed")
+            if self._sender.parse(stored.signed_bytes, stored.draft).claims != stored.claims:
+                raise NotOurs(f"{self._network.key}: transaction row {stored.id} claims something else than was signed")
+        except NotATransfer as error:
+            raise NotOurs(f"{self._network.key}: transaction row {stored.id} is not what was signed: {error}") from None
 
-    async def _check_route(self, draft: Draft, purpose: Purpose, from_address: str) -> None:
-        assert self._network.native is not None
-        match purpose:
-            case "withdrawal":
-                ours = from_address == self.hot_address
-            case "sweep":
-                ours = from_address != self.hot_address == draft.to_address
-            case "gas":
-                ours = from_address == self.hot_address and draft.asset_symbol == self._network.native.symbol
-                await self._index_of(draft.to_address)
-        if not ours:
-            raise NotOurs(f"{self._network.key}: no {purpose} goes from {from_address} to {draft.to_address}")
+    def _parsed(self, signed: Signed, draft: Draft) -> Parsed:
+        try:
+            return self._sender.parse(signed.raw, draft)
+        except NotATransfer as error:
+            raise BytesDiffer(f"{self._network.key}: signed bytes are no transaction of ours: {error}") from None
 
-    async def _key_of(self, address: str) -> bytes:
-        if address == self.hot_address:
-            return self._keys.hot_wallet_key()
-        return self._keys.deposit_key(await self._index_of(address))
+    def _check_bytes(self, parsed: Parsed, draft: Draft, purpose: Purpose, payables: Sequence[Payable]) -> None:
+        """Raise BytesDiffer unless the bytes are those of the draft and, recomputed from the bytes, each payment of a
+        withdrawal has the digest that operators approved."""
+        where = f"{self._network.key}: signed bytes for {', '.join(p.intent.id for p in payables) or purpose}"
+        if (purpose == "withdrawal") != bool(payables):
+            raise BytesDiffer(f"{where} pay a withdrawal, or are none")
+        if purpose == "withdrawal":
+            if len(parsed.payments) != len(payables):
+                raise BytesDiffer(f"{where} make {len(parsed.payments)} payments")
+            for payment, payable in zip(parsed.payments, payables, strict=True):
+                if digest(payable.with_payment(payment)) != payable.approved:
+                    raise BytesDiffer(f"{where} pay something else than was approved")
+        if parsed.payments != draft.payments:
+            raise BytesDiffer(f"{where} pay something else than was planned")
+        if parsed.claims != draft.claims or not draft.claims:
+            raise BytesDiffer(f"{where} claim something else than was planned")
+        if parsed.sender != draft.sender:
+            raise BytesDiffer(f"{where} are signed by {parsed.sender}")
 
-    async def _index_of(self, address: str) -> int:
-        """The number of a deposit address. The row is not trusted: the number must derive to the address."""
-        index = await sweeps_repository.derivation_index(self._network.key, address)
-        if index is None or self._receiving.at(index) != address:
-            raise NotOurs(f"{self._network.key}: {address} is not one of our addresses")
-        return index
+    async def _check_claims(self, draft: Draft, replaces: Stored | None) -> None:
+        lineage = None if replaces is None else replaces.lineage
+        mine = set(draft.claims)
+        for living in await repository.living_claims(self._network.key, draft.claims, lineage):
+            if living.lineage != lineage:
+                raise ClaimTaken(f"{self._network.key}: {living.claim} is claimed by transaction {living.lineage}")
+            if living.claim not in mine:
+                raise ClaimTaken(f"{self._network.key}: a bump must claim {living.claim} too")

@@ -114,8 +114,8 @@ _SELECT = """
         w.destination_memo, w.status, w.held, w.waiting_reason, w.decision_reason, w.created_at, w.approved_at,
         w.submitted_at, w.settled_at,
         p.description, p.metadata, r.invoice, r.deposit, r.reason, r.customer_visible_reason,
-        (SELECT t.txid FROM outgoing_transactions t
-            WHERE t.withdrawal = w.id AND t.status IN ('submitted', 'confirmed', 'reverted')
+        (SELECT t.txid FROM outgoing_payments o JOIN outgoing_transactions t ON t.id = o.transaction
+            WHERE o.withdrawal = w.id AND t.status IN ('submitted', 'confirmed', 'reverted')
             ORDER BY t.status = 'confirmed' DESC, t.id DESC LIMIT 1) AS txid
     FROM withdrawals w LEFT JOIN payouts p ON p.id = w.id LEFT JOIN refunds r ON r.id = w.id
     """

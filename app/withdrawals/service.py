@@ -100,9 +100,16 @@ class WithdrawalService:
             await self._returns.return_failed(current.deposit, withdrawal_id, now)
         return True
 
-    async def lock(self, withdrawal_id: str) -> None:
-        """Take every lock that confirming a withdrawal needs, in their order. Raises LookupError."""
-        await self._lock_all(withdrawal_id)
+    async def lock(self, *withdrawal_ids: str) -> None:
+        """Take every lock that ending these withdrawals together needs, in their order: ledger heads, invoices,
+        withdrawals. Raises LookupError."""
+        database.in_transaction()
+        found = [await _progress(withdrawal_id) for withdrawal_id in sorted(set(withdrawal_ids))]
+        await ledger.lock({chain for one in found for chain in one.money.chains})
+        for invoice_id in sorted({one.invoice for one in found if one.invoice is not None}):
+            await repository.lock_invoice(invoice_id)
+        for one in found:
+            await _lock(one.id)
 
     async def record_event(self, withdrawal_id: str, now: datetime) -> Body:
         """Record the event of the withdrawal's status, and return its public form."""
@@ -123,9 +130,7 @@ class WithdrawalService:
     async def _lock_all(self, withdrawal_id: str) -> Progress:
         """Lock the heads of its ledgers, then its invoice, then the withdrawal. Raises LookupError."""
         database.in_transaction()
-        found = await repository.progress(withdrawal_id)
-        if found is None:
-            raise LookupError(withdrawal_id)
+        found = await _progress(withdrawal_id)
         await ledger.lock(found.money.chains)
         if found.invoice is not None:
             await repository.lock_invoice(found.invoice)
@@ -148,6 +153,14 @@ async def announce(*invoice_ids: str) -> None:
     """After a commit: wake the event sequencer, and the checkout pages of refunded invoices."""
     await events.announce()
     await announce_invoices(*invoice_ids)
+
+
+async def _progress(withdrawal_id: str) -> Progress:
+    """Where a withdrawal stands, unlocked. Raises LookupError."""
+    found = await repository.progress(withdrawal_id)
+    if found is None:
+        raise LookupError(withdrawal_id)
+    return found
 
 
 async def _lock(withdrawal_id: str) -> Progress:

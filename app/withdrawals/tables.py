@@ -99,33 +99,32 @@ class WalletNonce(Table, tablename="wallet_nonces"):
 class OutgoingTransaction(Table, tablename="outgoing_transactions"):
     """A signed transaction, stored before it is sent. What is sent again is `signed_bytes`, those same bytes.
 
-    `purpose` says what for: a withdrawal, a sweep of a deposit address to the hot wallet, gas for such a sweep.
-    A fee bump is another row with the same nonce and `replaces`; at most one of a nonce is ever `confirmed`.
-    `gas_cost_raw` is what its gas has cost, once it is final; `gas_booked_raw` what the books say of it. Both include
-    what a rollup charged for its data; `data_fee_raw` is what was set aside for that when it was signed.
+    `purpose` says what for: a withdrawal (or several), a sweep of a deposit address to the hot wallet, gas for such a
+    sweep. A fee bump is another row that `replaces` this one; `lineage` is the id of the first of such attempts, and
+    at most one attempt of a lineage is ever final. What they pay is in OutgoingPayment, what they use up on chain in
+    OutgoingClaim. `from_address` and `nonce` are those of chains with accounts, null on others.
+
+    `form` (JSON) is what the chain's adapter needs besides to make the same bytes again. `fee_cap_raw` is the most that
+    the transaction can cost, `fee_raw` what it has cost once it is final, and `fee_booked_raw` what the books say of
+    it, all in the native coin's minor units.
     """
 
     id = BigSerial(primary_key=True)
     network = columns.words(40)
     purpose = columns.words(12)
-    withdrawal = columns.reference(Withdrawal, null=True)
-    from_address = columns.words(100)
-    to_address = columns.words(100)
-    asset = columns.words(20)
-    amount_raw = columns.raw_amount()
-    nonce = columns.big_number()
+    lineage = columns.big_number()
     replaces = columns.big_number(null=True)
+    from_address = columns.words(100, null=True)
+    nonce = columns.big_number(null=True)
     txid = Varchar(length=80, default=None)
     signed_bytes = columns.digest()
-    gas_limit = columns.big_number()
-    max_fee_raw = columns.raw_amount()
-    priority_fee_raw = columns.raw_amount()
-    data_fee_raw = columns.raw_total()
+    fee_cap_raw = columns.raw_amount()
+    form = columns.text()
     status = columns.words(10)
     block_height = columns.big_number(null=True)
     block_hash = columns.words(80, null=True)
-    gas_cost_raw = columns.raw_amount(null=True)
-    gas_booked_raw = columns.raw_amount(null=True)
+    fee_raw = columns.raw_amount(null=True)
+    fee_booked_raw = columns.raw_amount(null=True)
     created_at = columns.moment()
     submitted_at = columns.moment(null=True)
     settled_at = columns.moment(null=True)
@@ -135,7 +134,42 @@ class OutgoingTransaction(Table, tablename="outgoing_transactions"):
     outgoing_transactions_status_known = columns.one_of(
         "status", "signed", "submitted", "confirmed", "reverted", "replaced"
     )
-    outgoing_transactions_purpose_whole = Check("(purpose = 'withdrawal') = (withdrawal IS NOT NULL)")
+    outgoing_transactions_lineage_first = Check("(replaces IS NULL) = (lineage = id)")
+    outgoing_transactions_account_whole = Check("(from_address IS NULL) = (nonce IS NULL)")
+
+
+class OutgoingPayment(Table, tablename="outgoing_payments"):
+    """One payment of a transaction, at its position in the bytes. Rows are only ever added.
+
+    `withdrawal` is null for moves between our own addresses. Every transaction that pays a withdrawal belongs to one
+    lineage, so that at most one of them is ever confirmed.
+    """
+
+    id = BigSerial(primary_key=True)
+    transaction = columns.reference(OutgoingTransaction)
+    network = columns.words(40)
+    position = columns.number()
+    withdrawal = columns.reference(Withdrawal, null=True)
+    to_address = columns.words(100)
+    asset = columns.words(20)
+    amount_raw = columns.raw_amount()
+
+    outgoing_payments_position_once = Unique(["transaction", "position"])
+    outgoing_payments_positive = Check("amount_raw > 0")
+
+
+class OutgoingClaim(Table, tablename="outgoing_claims"):
+    """What a transaction uses up on chain: `nonce:<address>:<n>` of an account, or a coin. Rows are only ever added.
+
+    Of two transactions with a common claim only one can be final. No two lineages have a common claim while both live.
+    """
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    claim = columns.words(140)
+    transaction = columns.reference(OutgoingTransaction)
+
+    outgoing_claims_once = Unique(["network", "claim", "transaction"])
 
 
 class HotWalletReceipt(Table, tablename="hot_wallet_receipts"):

@@ -12,7 +12,8 @@ from app.ledger.service import Posting
 from app.payouts.service import NewPayout
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody
-from app.withdrawals.repository import withdrawals_to_sign
+from app.withdrawals.repository import requested, withdrawals_to_sign
+from tests.factories import outgoing
 from tests.factories.operators import Operator
 
 CUSTOMER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -60,19 +61,17 @@ async def approve(services: Services, withdrawal_id: str, *by: Operator) -> None
 
 async def sign(withdrawal_id: str, *, nonce: int = 0) -> int:
     """Store a signed transaction as the signer does, in the caller's transaction. Returns its row id."""
-    row: int = await database.fetch_value(
-        """
-        INSERT INTO outgoing_transactions (network, purpose, withdrawal, from_address, to_address, asset, amount_raw,
-            nonce, txid, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, status, created_at)
-        SELECT network, 'withdrawal', id, '0xhot', destination, asset, amount_raw, $2, '0x' || id, '\\x00', 21000, 1, 1,
-            'signed', $3
-        FROM withdrawals WHERE id = $1 RETURNING id
-        """,
-        withdrawal_id,
-        nonce,
-        clock.now(),
+    row = await requested(withdrawal_id)
+    assert row is not None
+    return await outgoing.store(
+        network=row.network,
+        withdrawal=withdrawal_id,
+        to_address=row.destination,
+        asset=row.asset,
+        amount_raw=row.amount_raw,
+        nonce=nonce,
+        txid=f"0x{withdrawal_id}",
     )
-    return row
 
 
 async def send(services: Services, withdrawal_id: str) -> None:
@@ -101,7 +100,8 @@ async def revert(services: Services, withdrawal_id: str) -> None:
 
 async def _settle_transaction(withdrawal_id: str, status: str) -> None:
     await database.execute(
-        "UPDATE outgoing_transactions SET status = $2, settled_at = $3 WHERE withdrawal = $1",
+        "UPDATE outgoing_transactions SET status = $2, settled_at = $3"
+        " WHERE id IN (SELECT transaction FROM outgoing_payments WHERE withdrawal = $1)",
         withdrawal_id,
         status,
         clock.now(),

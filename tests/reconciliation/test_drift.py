@@ -93,7 +93,7 @@ async def pay_somebody_else(world: World) -> str:
     attacker = "0x000000000000000000000000000000000000dEaD"
     await as_superuser(
         f"UPDATE withdrawals SET destination = '{attacker}'",
-        f"UPDATE outgoing_transactions SET to_address = '{attacker}'",
+        f"UPDATE outgoing_payments SET to_address = '{attacker}'",
     )
     await world.settle()
     return f"withdrawals: {payout}: is confirmed, and its transaction moved something else"
@@ -140,12 +140,13 @@ async def pay_twice(world: World) -> str:
     payout = await world.payout(1_000_000)
     await world.settle()
     await as_superuser(
-        "DROP INDEX outgoing_transactions_withdrawal_once",
-        "INSERT INTO outgoing_transactions (network, purpose, withdrawal, from_address, to_address, asset, amount_raw,"
-        " nonce, txid, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, status, block_height, block_hash,"
-        " created_at)"
-        " SELECT network, purpose, withdrawal, from_address, to_address, asset, amount_raw, nonce + 1, '0x01',"
-        " signed_bytes, 0, 0, 0, status, block_height, block_hash, created_at FROM outgoing_transactions",
+        "INSERT INTO outgoing_transactions (id, lineage, network, purpose, from_address, nonce, txid, signed_bytes,"
+        " fee_cap_raw, form, status, block_height, block_hash, created_at)"
+        " SELECT id + 1, id + 1, network, purpose, from_address, nonce + 1, '0x01',"
+        " signed_bytes, 0, form, status, block_height, block_hash, created_at FROM outgoing_transactions",
+        "INSERT INTO outgoing_payments (transaction, network, position, withdrawal, to_address, asset, amount_raw)"
+        " SELECT transaction + 1, network, position, withdrawal, to_address, asset, amount_raw"
+        " FROM outgoing_payments",
     )
     return f"withdrawals: {payout}: was paid more than once"
 

@@ -21,6 +21,7 @@ from app.reconciliation.repository import RecordedFinding, Run
 from app.sandbox.chain_driver import AnvilDriver, token_transfer_data
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
+from tests.factories import outgoing
 from tests.factories.invoices import invoice
 from tests.factories.merchants import terms
 
@@ -120,41 +121,43 @@ class World:
         """Add the row before the transaction is sent, as the signer does."""
         nonce = int(await self.driver.call("eth_getTransactionCount", self.hot, "latest"), 16)
         async with database.transaction():
-            await unguarded(
-                """
-                INSERT INTO outgoing_transactions (network, purpose, withdrawal, from_address, to_address, asset,
-                    amount_raw, nonce, txid, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, status,
-                    created_at, submitted_at)
-                VALUES ($1, 'withdrawal', $2, $3, $4, 'USDT', $5, $6, $7, '', 0, 0, 0, 'submitted', $8, $8)
-                """,
-                NETWORK,
-                payout_id,
-                self.hot,
-                destination,
-                amount_raw,
-                nonce,
-                "0x" + os.urandom(32).hex(),
-                clock.now(),
+            await database.execute("SET LOCAL session_replication_role = replica")
+            row = await outgoing.store(
+                network=NETWORK,
+                withdrawal=payout_id,
+                from_address=self.hot,
+                to_address=destination,
+                asset="USDT",
+                amount_raw=amount_raw,
+                nonce=nonce,
+                txid="0x" + os.urandom(32).hex(),
+            )
+            await database.execute(
+                "UPDATE outgoing_transactions SET status = 'submitted', submitted_at = created_at WHERE id = $1", row
             )
         data = token_transfer_data(destination, amount_raw)
         await self.driver.call("evm_setAutomine", False)  # the id is known before the transaction is in a block
         try:
             txid = await self.driver.submit({"from": self.hot, "to": self.token, "data": "0x" + data.hex()})
             async with database.transaction():
-                await unguarded("UPDATE outgoing_transactions SET txid = $2 WHERE withdrawal = $1", payout_id, txid)
+                await unguarded("UPDATE outgoing_transactions SET txid = $2 WHERE id = $1", row, txid)
             await self.driver.mine(1)
         finally:
             await self.driver.call("evm_setAutomine", True)
 
     async def _settle_transaction(self, payout_id: str) -> None:
         """Record the block and book the gas to the treasury, as the signer does when it sees the receipt."""
-        txid = await database.fetch_value("SELECT txid FROM outgoing_transactions WHERE withdrawal = $1", payout_id)
+        txid = await database.fetch_value(
+            "SELECT t.txid FROM outgoing_payments p JOIN outgoing_transactions t ON t.id = p.transaction"
+            " WHERE p.withdrawal = $1",
+            payout_id,
+        )
         receipt = await self.driver.call("eth_getTransactionReceipt", txid)
         gas_raw = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
         await unguarded(
             """
             UPDATE outgoing_transactions SET status = 'confirmed', block_height = $2, block_hash = $3,
-                gas_cost_raw = $4, gas_booked_raw = $4, settled_at = $5 WHERE txid = $1
+                fee_raw = $4, fee_booked_raw = $4, settled_at = $5 WHERE txid = $1
             """,
             txid,
             int(receipt["blockNumber"], 16),

@@ -180,7 +180,7 @@ def test_redis_and_the_node_hang_and_the_payment_completes(running: Running, _: 
     running.pay(invoice)
     time.sleep(running.chance.random())
     services = running.stack.services
-    with services.valkey.process.paused(), services.anvil.process.paused():
+    with services.valkey.process.paused(), services.chains[0].process.paused():
         began_s = time.monotonic()
         running.new_invoice()
         assert time.monotonic() - began_s < 1
@@ -207,7 +207,9 @@ def assert_paid_out_once(running: Running, payout_id: str, destination: str) -> 
         return running.integrator.get(f"/payouts/{payout_id}")["status"] == "confirmed" or None
 
     wait_for("the payout", confirmed, 60)
-    token = running.interface.networks["ethereum"].assets["USDT"].contract
+    ethereum = running.interface.networks.ethereum
+    assert ethereum is not None
+    token = ethereum.assets["USDT"].contract
     data = "0x70a08231" + destination[2:].rjust(64, "0")  # balanceOf(address)
     assert int(running.customer.rpc("eth_call", {"to": token, "data": data}, "latest"), 16) == 250_000
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import asyncpg
 import pyotp
+import pytest
 
 from app.sandbox import postgres, signatures
-from app.sandbox.customer import Customer
+from app.sandbox.chains import NETWORKS_VARIABLE
+from app.sandbox.customer import EvmCustomer
 from app.sandbox.home import ROOT, Home, Interface
 from app.sandbox.integrator import Integrator, IntegratorError, wait_for
-from app.sandbox.run import customer
 from app.sandbox.stack import Stack
 
 COMPLETE_TIMEOUT_S = 75
@@ -33,7 +34,7 @@ class Running:
     stack: Stack
     interface: Interface
     integrator: Integrator
-    customer: Customer
+    customer: EvmCustomer
     chance: random.Random
 
     def new_invoice(self) -> dict[str, Any]:
@@ -72,14 +73,21 @@ def sandbox(directory: Path) -> Iterator[Running]:
     """A running sandbox in `directory`; deleted at the end."""
     home = Home(directory)
     stack = Stack(home)
-    interface = stack.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(NETWORKS_VARIABLE, "ethereum")
+        interface = stack.start()
     integrator = Integrator(interface)
     try:
-        yield Running(stack, interface, integrator, customer(home, interface), random.Random(7))
+        yield Running(stack, interface, integrator, _customer(home, interface), random.Random(7))
     finally:
         integrator.close()
         stack.stop()
         postgres.remove(home.postgres)
+
+
+def _customer(home: Home, interface: Interface) -> EvmCustomer:
+    assert interface.networks.ethereum is not None
+    return EvmCustomer(interface.networks.ethereum, home.directory / "customer.lock")
 
 
 def assert_paid_once(running: Running, invoice: dict[str, Any], credits_before: int) -> None:

@@ -10,17 +10,18 @@ from typing import Any
 import msgspec
 import psutil
 
-from app.sandbox.customer import Customer
+from app.sandbox.chains import NETWORKS_VARIABLE
+from app.sandbox.customer import EvmCustomer
 from app.sandbox.home import ROOT, Home, Interface
 from app.sandbox.integrator import Integrator
-from app.sandbox.run import customer
 
 
 class Sandbox:
-    """`swap-pay sandbox …` with a directory of its own."""
+    """`swap-pay sandbox …` with a directory and chains of its own."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, networks: str = "ethereum") -> None:
         self.home = Home(directory)
+        self.networks = networks
         self._running: subprocess.Popen[str] | None = None
 
     def command(self, *arguments: str, timeout_s: float = 90) -> "subprocess.CompletedProcess[str]":
@@ -76,9 +77,10 @@ class Sandbox:
         """A merchant's server with the sandbox's key."""
         return Integrator(self.interface)
 
-    def customer(self) -> Customer:
-        """The sandbox's customer."""
-        return customer(self.home, self.interface)
+    def customer(self) -> EvmCustomer:
+        """The sandbox's customer on ethereum."""
+        assert self.interface.networks.ethereum is not None
+        return EvmCustomer(self.interface.networks.ethereum, self.home.directory / "customer.lock")
 
     def processes(self) -> list[psutil.Process]:
         """Every running process that `sandbox run` has started, found by its arguments, environment or directory."""
@@ -89,7 +91,7 @@ class Sandbox:
         return [sys.executable, "-m", "app.cli", "sandbox", *arguments]
 
     def _env(self) -> dict[str, str]:
-        return {**os.environ, "SWAP_PAY_VAR": str(self.home.directory)}
+        return {**os.environ, "SWAP_PAY_VAR": str(self.home.directory), NETWORKS_VARIABLE: self.networks}
 
 
 def _mentions(process: psutil.Process, marks: tuple[str, ...]) -> bool:

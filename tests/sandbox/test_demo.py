@@ -19,6 +19,7 @@ from app.sandbox.integrator import wait_for
 from app.sandbox.services import Services
 from tests.curl import path_with_curl
 from tests.sandbox.sandboxes import Sandbox
+from tests.services import bitcoind_or_skip
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -36,14 +37,17 @@ EVENTS = ["invoice.created", "invoice.confirming", "invoice.paid"]
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """One directory for the module: the tests below use one sandbox, in order."""
-    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox") / "var")
+    bitcoind_or_skip()
+    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox") / "var", networks="ethereum,bitcoin")
     yield sandbox
     sandbox.ensure_stopped()
     postgres.remove(sandbox.home.postgres)
 
 
-def new_invoice(sandbox: Sandbox, name: str) -> dict[str, Any]:
+def new_invoice(sandbox: Sandbox, name: str, *, bitcoin: bool = False) -> dict[str, Any]:
     body = {"amount": "7.00", "currency": "USDT", "chain": "ethereum"}
+    if bitcoin:
+        body = {"amount": "0.0007", "currency": "BTC", "chain": "bitcoin"}
     created: dict[str, Any] = sandbox.integrator().post("/invoices", body, once=name)
     return created
 
@@ -68,8 +72,15 @@ def first_demo(sandbox: Sandbox) -> str:
 
 
 def test_demo_shows_a_payment_step_by_step(first_demo: str, sandbox: Sandbox) -> None:
-    for word in ("/pay/INV-", "0x", "3/3", "paid at", "hash ", *EVENTS, "both signatures verify"):
-        assert word in first_demo
+    ethereum, bitcoin = first_demo.split("A payment on bitcoin")
+    for output in (ethereum, bitcoin):
+        for word in ("/pay/INV-", "paid at", "hash ", *EVENTS, "both signatures verify"):
+            assert word in output
+    assert "0x" in ethereum
+    assert "3/3" in ethereum
+    assert "to bcrt1q" in bitcoin
+    assert "in the pool" in bitcoin
+    assert "2/2" in bitcoin
     assert sandbox.processes() == []
 
 
@@ -87,6 +98,9 @@ def test_the_interface_is_complete_and_readable_by_its_owner_only(first_demo: st
     assert ethereum["chain_id"] == 31337
     assert {"rpc_url", "customer_private_key"} <= ethereum.keys()
     assert (ethereum["assets"]["USDT"]["decimals"], ethereum["assets"]["ETH"]["contract"]) == (6, None)
+    bitcoin = described["networks"]["bitcoin"]
+    assert {"rpc_url", "rpc_user", "rpc_password", "customer_descriptor"} <= bitcoin.keys()
+    assert bitcoin["customer_descriptor"].startswith("wpkh(tprv")
     assert described["database_url"].startswith("postgresql://")
     assert described["redis_url"].startswith("redis://")
     secret_files = ("secrets.json", "demo.json", "sandbox.env", "networks.toml")
@@ -115,7 +129,7 @@ def test_the_receiver_records_each_event_with_its_signatures(sandbox: Sandbox) -
         body = record["body"].encode()
         signatures.verify(secret, record["headers"], body)
         with pytest.raises(signatures.BadSignature):
-            signatures.verify(secret, record["headers"], body.replace(b"USDT", b"USDC"))
+            signatures.verify(secret, record["headers"], body.replace(paid["id"].encode(), b"INV-0000000000"))
 
 
 def test_a_short_payment_goes_to_review(sandbox: Sandbox) -> None:
@@ -153,6 +167,59 @@ def test_a_reorganisation_removes_a_deposit_and_blocks_confirm_the_next(sandbox:
     assert sandbox.command("mine", "3").returncode == 0
     paid = reach(sandbox, invoice, "paid")
     assert paid["credited_raw"] == paid["net_raw"]
+
+
+def act(sandbox: Sandbox, *arguments: str) -> str:
+    """Run a command that must succeed. Returns its output."""
+    done = sandbox.command(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_bitcoin_payment_is_replaced_then_made_again(sandbox: Sandbox) -> None:
+    invoice = new_invoice(sandbox, "replaced", bitcoin=True)
+    assert "in the pool" in act(sandbox, "pay", invoice["id"])
+    reach(sandbox, invoice, "confirming")
+    # When it is replaced by one that pays nothing, then the invoice waits again,
+    assert "pays 0 to the invoice" in act(sandbox, "replace", invoice["id"])
+    reach(sandbox, invoice, "awaiting_deposit")
+    # and a payment that is replaced by the right amount counts.
+    act(sandbox, "pay", invoice["id"], "--amount-raw", "60000")
+    act(sandbox, "replace", invoice["id"], "--pay", invoice["pay_in"]["amount_raw"])
+    act(sandbox, "mine", "2", "--network", "bitcoin")
+    paid = reach(sandbox, invoice, "paid")
+    assert (paid["received_raw"], paid["credited_raw"]) == (invoice["pay_in"]["amount_raw"], paid["net_raw"])
+    refused = sandbox.command("replace", invoice["id"])
+    assert (refused.returncode, "waits in the pool" in refused.stderr) == (1, True)
+
+
+def test_a_reorganisation_of_the_bitcoin_chain_puts_a_payment_back_into_the_pool(sandbox: Sandbox) -> None:
+    invoice = new_invoice(sandbox, "reorganised bitcoin", bitcoin=True)
+    act(sandbox, "pay", invoice["id"], "--network", "bitcoin")
+    act(sandbox, "mine", "1", "--network", "bitcoin")
+    confirmed(sandbox, invoice, 1)
+    assert "1 blocks replaced" in act(sandbox, "reorg", "1", "--network", "bitcoin")
+    confirmed(sandbox, invoice, 0)
+    act(sandbox, "mine", "2", "--network", "bitcoin")
+    assert reach(sandbox, invoice, "paid")["credited"] is True
+
+
+def confirmed(sandbox: Sandbox, invoice: dict[str, Any], confirmations: int) -> None:
+    """Wait until the invoice's deposit has so many confirmations."""
+    integrator = sandbox.integrator()
+
+    def look() -> bool | None:
+        deposits = integrator.get(f"/invoices/{invoice['id']}")["deposits"]
+        return [deposit["confirmations"] for deposit in deposits] == [confirmations] or None
+
+    wait_for(f"{confirmations} confirmations", look, 40)
+
+
+def test_only_bitcoin_payments_can_be_replaced(sandbox: Sandbox) -> None:
+    refused = sandbox.command("replace", new_invoice(sandbox, "not replaced")["id"])
+    assert (refused.returncode, "only bitcoin's can be replaced" in refused.stderr) == (1, True)
+    unknown = sandbox.command("mine", "1", "--network", "tron")
+    assert (unknown.returncode, "there is ethereum, bitcoin" in unknown.stderr) == (1, True)
 
 
 def test_the_first_payment_of_the_readme(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -203,8 +270,13 @@ def test_ctrl_c_stops_every_process_and_the_next_run_works(sandbox: Sandbox) -> 
     assert len(sandbox.processes()) > 6
     assert sandbox.stop(signal.SIGINT) == 0
     assert sandbox.processes() == []
+    # The next one without bitcoin: what was paid there stays in the database, so the network stays configured.
+    sandbox.networks = "ethereum"
     done = sandbox.command("demo")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "bitcoin" not in done.stdout
+    assert sandbox.interface.networks.bitcoin is None
+    assert 'chain = "bitcoin"' in sandbox.home.networks_file.read_text()
     assert sandbox.processes() == []
 
 
@@ -212,15 +284,15 @@ def test_a_lost_chain_resets_everything_and_is_reported(tmp_path: Path) -> None:
     output: list[str] = []
     home = Home(tmp_path)
     services = Services(home, output.append)
-    secrets, _ = services.start()
+    secrets = services.start()
     home.write(home.demo_file, DEMO)
     services.stop()
-    assert services.start()[0] == secrets
+    assert services.start() == secrets
     services.stop()
     assert output == []
     (home.anvil / "state.json").unlink()
     try:
-        assert services.start()[0] != secrets
+        assert services.start() != secrets
     finally:
         services.stop()
         postgres.remove(home.postgres)

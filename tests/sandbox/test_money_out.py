@@ -85,7 +85,8 @@ def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any
 
 def held_raw(sandbox: Sandbox, address: str) -> int:
     """The token balance of an address."""
-    ethereum = sandbox.interface.networks["ethereum"]
+    ethereum = sandbox.interface.networks.ethereum
+    assert ethereum is not None
     data = "0x70a08231" + address[2:].lower().rjust(64, "0")
     call = {"to": ethereum.assets["USDT"].contract, "data": data}
     return int(sandbox.customer().rpc("eth_call", call, "latest"), 16)

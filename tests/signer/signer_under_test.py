@@ -149,11 +149,17 @@ class SignerUnderTest:
         return found
 
     async def transactions(self, withdrawal_id: str | None = None, purpose: str = "withdrawal") -> list[Row]:
-        """The signed transactions, oldest first."""
+        """The signed transactions with their payments and forms, oldest first."""
         return list(
             await database.fetch_all(
-                "SELECT * FROM outgoing_transactions WHERE purpose = $1 AND ($2::text IS NULL OR withdrawal = $2)"
-                " ORDER BY id",
+                """
+                SELECT t.*, p.withdrawal, p.to_address, p.asset, p.amount_raw,
+                    f.gas_limit, f.max_fee_raw, f.priority_fee_raw, f.data_fee_raw
+                FROM outgoing_transactions t JOIN outgoing_payments p ON p.transaction = t.id
+                CROSS JOIN LATERAL jsonb_to_record(t.form::jsonb) AS f (gas_limit numeric, max_fee_raw numeric,
+                    priority_fee_raw numeric, data_fee_raw numeric)
+                WHERE t.purpose = $1 AND ($2::text IS NULL OR p.withdrawal = $2) ORDER BY t.id
+                """,
                 purpose,
                 withdrawal_id,
             )

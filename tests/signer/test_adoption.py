@@ -11,9 +11,9 @@ from app.core import clock, database
 from app.networks.config import NodeUrl
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.sending import EvmSender
-from app.networks.port import Draft, NotATransfer, Signed
+from app.networks.port import AccountState, NotATransfer, Payment
 from app.sandbox.anvil import Anvil
-from app.signer.signing import UnknownTransaction
+from app.signer.funds import UnknownTransaction
 from app.withdrawals.approvals import ApprovalRefused
 from tests.factories.merchants import join
 from tests.factories.operators import PASSWORD, Operator, operator
@@ -48,16 +48,11 @@ async def sent_before_the_restore(
     key: bytes | None = None,
 ) -> str:
     """Send a transfer as the signer did after the backup: on chain, but in no row. Returns its id."""
-    draft = Draft(
-        to_address=to,
-        asset_symbol=asset,
-        amount_raw=amount_raw,
-        nonce=nonce,
-        gas_limit=100_000,
-        max_fee_raw=3 * 10**9,
-        priority_fee_raw=10**9,
+    sender = setup.services.networks.account_sender(NETWORK)
+    state = AccountState(
+        sender=setup.hot, nonce=nonce, gas_limit=100_000, max_fee_raw=3 * 10**9, priority_fee_raw=10**9
     )
-    signed: Signed = setup.services.networks.sender(NETWORK).sign(draft, key or setup.keys.hot_wallet_key())
+    signed = sender.sign(sender.plan([Payment(to, asset, amount_raw)], state), key or setup.keys.hot_wallet_key())
     await setup.driver.call("eth_sendRawTransaction", "0x" + signed.raw.hex())
     return signed.txid
 
@@ -120,8 +115,8 @@ async def test_a_payout_that_the_chain_has_paid_is_confirmed_and_the_signer_cont
     after = await setup.approved("5.00")
     await setup.until_confirmed(after.id)
     adopted, new = await setup.transactions()
-    assert (adopted["nonce"], new["nonce"], adopted["gas_booked_raw"]) == (0, 1, adopted["gas_cost_raw"])
-    spent_raw = adopted["gas_cost_raw"] + new["gas_cost_raw"]
+    assert (adopted["nonce"], new["nonce"], adopted["fee_booked_raw"]) == (0, 1, adopted["fee_raw"])
+    spent_raw = adopted["fee_raw"] + new["fee_raw"]
     assert await setup.treasury_raw("ETH") == gas_before - spent_raw
     assert await setup.sent_to(requested.destination) == [12_000_000]
     await setup.check()

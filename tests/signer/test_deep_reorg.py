@@ -224,10 +224,10 @@ async def test_gas_that_differs_after_a_reorganisation_is_booked_by_its_differen
     await setup.until_confirmed(out.id)
     (row,) = await setup.transactions(out.id)
     treasury, now = Treasury(setup.services.networks.get(NETWORK)), clock.now()
-    before_raw = await setup.treasury_raw("ETH") + row["gas_cost_raw"]
+    before_raw = await setup.treasury_raw("ETH") + row["fee_raw"]
     for cost_raw in (0, 7, 11, 0, 5):  # 0: of a nonce's transactions another was in the block
-        await database.execute("UPDATE outgoing_transactions SET gas_cost_raw = $2 WHERE id = $1", row["id"], cost_raw)
-        await treasury.book_gas(now)
+        await database.execute("UPDATE outgoing_transactions SET fee_raw = $2 WHERE id = $1", row["id"], cost_raw)
+        await treasury.book_fees(now)
         assert await setup.treasury_raw("ETH") == before_raw - cost_raw
 
 

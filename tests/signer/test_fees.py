@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from app.core import clock
+from app.networks.evm.wire import TRANSFER_TOPIC
 from app.signer.limits import DAY
 from app.signer.repository import signed_within_raw
 from tests.factories.withdrawals import event_types
@@ -18,6 +19,16 @@ CEILING_WEI = 20 * 10**9
 REVERTS = bytes.fromhex("60006000fd")  # PUSH1 0, PUSH1 0, REVERT
 SAYS_NO = bytes.fromhex("600060005260206000f3")  # returns the word 0: `false`
 STOPS = bytes.fromhex("00")
+
+
+def token_that_moves(amount: str, to: str) -> bytes:
+    """Code of a token whose `transfer` logs another amount or recipient, given as code that leaves it on the stack."""
+    topics = f"{to} 33 7f{TRANSFER_TOPIC[2:]} 6020 6000 a3"  # to, CALLER, Transfer, 32 bytes from 0, LOG3
+    return bytes.fromhex(f"{amount} 6000 52 {topics} 6001 6000 52 6020 6000 f3")  # … and returns true
+
+
+AMOUNT, RECIPIENT = "6024 35", "6004 35"  # CALLDATALOAD of `transfer`'s arguments
+LESS, ANOTHER = "6001 6024 35 03", "6001 6004 35 01"  # the amount less 1, the recipient plus 1
 
 
 @pytest.fixture
@@ -120,9 +131,9 @@ async def test_a_reverted_payout_fails_releases_its_money_and_its_gas_is_booked(
         f"payout.{s}" for s in ("pending_approval", "approved", "submitted", "failed")
     ]
     (sent,) = await setup.transactions()
-    assert (sent["status"], sent["gas_cost_raw"] > 21_000) == ("reverted", True)
+    assert (sent["status"], sent["fee_raw"] > 21_000) == ("reverted", True)
     assert await setup.balance("ETH") == before
-    assert await setup.treasury_raw("ETH") == gas_before - sent["gas_cost_raw"]
+    assert await setup.treasury_raw("ETH") == gas_before - sent["fee_raw"]
     await setup.check()
     # And the next one uses the next nonce.
     after = await setup.approved("0.10", "ETH")
@@ -147,6 +158,41 @@ async def test_a_token_that_returns_false_without_reverting_has_not_paid(
     assert await setup.balance() == before
     await setup.driver.mine(3)
     await setup.check()
+
+
+@pytest.mark.parametrize("code", [token_that_moves(LESS, RECIPIENT), token_that_moves(AMOUNT, ANOTHER)])
+async def test_a_token_that_moves_less_or_elsewhere_has_neither_paid_nor_failed(
+    setup: SignerUnderTest, still_chain: None, code: bytes
+) -> None:
+    """Its money is gone from the hot wallet: to release it would pay twice, to confirm would tell a lie."""
+    available_raw, _ = await setup.balance()
+    requested = await setup.approved("12.00")
+    await setup.rounds()
+    original = await setup.driver.call("eth_getCode", setup.token, "latest")
+    await setup.driver.call("anvil_setCode", setup.token, "0x" + code.hex())
+    await setup.driver.mine(3)
+    await setup.driver.call("anvil_setCode", setup.token, original)
+    await setup.rounds(3, blocks=1)
+    waiting = await setup.read(requested.id)
+    assert (waiting.status, waiting.waiting_reason) == (
+        "submitted",
+        "the network has moved something else than was approved",
+    )
+    assert await setup.balance() == (available_raw - 12_000_000, 12_000_000)
+    assert await setup.alerts() == {"moved_otherwise": "critical"}
+    assert len(await setup.transactions()) == 1
+
+
+async def test_a_token_that_moves_what_it_should_has_paid(setup: SignerUnderTest, still_chain: None) -> None:
+    """The same double as above, to the unit and to the recipient."""
+    requested = await setup.approved("12.00")
+    await setup.rounds()
+    original = await setup.driver.call("eth_getCode", setup.token, "latest")
+    await setup.driver.call("anvil_setCode", setup.token, "0x" + token_that_moves(AMOUNT, RECIPIENT).hex())
+    await setup.driver.mine(3)
+    await setup.driver.call("anvil_setCode", setup.token, original)
+    await setup.rounds()
+    assert (await setup.read(requested.id)).status == "confirmed"
 
 
 async def test_a_transaction_that_would_fail_is_not_sent(setup: SignerUnderTest) -> None:

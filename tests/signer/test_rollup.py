@@ -7,7 +7,7 @@ import pytest
 
 from app.core import clock
 from app.networks.evm.rollup import HEADROOM, ORACLE
-from app.networks.port import Draft
+from app.networks.port import AccountState, Payment
 from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import AnvilDriver
 from app.signer.keystore import SpendingKeys
@@ -83,10 +83,10 @@ async def test_coins_are_swept_less_gas_and_data_and_the_books_agree(
     assert data_fee_raw > gas_raw
     assert (swept["status"], swept["data_fee_raw"]) == ("confirmed", HEADROOM * data_fee_raw)
     assert swept["amount_raw"] == int(paid.pay_in.amount_raw) - gas_raw - HEADROOM * data_fee_raw
-    assert swept["gas_booked_raw"] == swept["gas_cost_raw"] == gas_raw + data_fee_raw
+    assert swept["fee_booked_raw"] == swept["fee_raw"] == gas_raw + data_fee_raw
     # What was reserved and not charged stays for the next sweep.
     assert await gas_only.driver.balance_of(paid.pay_in.address) == (HEADROOM - 1) * data_fee_raw
-    assert await gas_only.treasury_raw("ETH") == 10**18 - swept["gas_cost_raw"]
+    assert await gas_only.treasury_raw("ETH") == 10**18 - swept["fee_raw"]
 
 
 async def test_gas_for_a_token_covers_its_data_and_payouts_book_theirs(
@@ -101,7 +101,7 @@ async def test_gas_for_a_token_covers_its_data_and_payouts_book_theirs(
         requested = await gas_only.approved(amount, asset)
         await gas_only.until_confirmed(requested.id)
         (sent,) = await gas_only.transactions(requested.id)
-        assert data_fee_raw < sent["gas_booked_raw"] == sent["gas_cost_raw"]
+        assert data_fee_raw < sent["fee_booked_raw"] == sent["fee_raw"]
     await gas_only.check()
 
 
@@ -125,7 +125,7 @@ async def test_a_sweep_that_can_not_pay_for_dearer_data_is_bumped_and_sends_less
     first, bump = await gas_only.transactions(purpose="sweep")
     assert (first["status"], bump["status"]) == ("replaced", "confirmed")
     assert bump["data_fee_raw"] == HEADROOM * dearer_raw
-    assert bump["gas_booked_raw"] == bump["gas_limit"] * bump["max_fee_raw"] + dearer_raw
+    assert bump["fee_booked_raw"] == bump["gas_limit"] * bump["max_fee_raw"] + dearer_raw
     budget_raw = bump["gas_limit"] * bump["max_fee_raw"] + bump["data_fee_raw"]
     assert bump["amount_raw"] == int(paid.pay_in.amount_raw) - budget_raw
 
@@ -133,18 +133,11 @@ async def test_a_sweep_that_can_not_pay_for_dearer_data_is_bumped_and_sends_less
 async def test_the_oracle_is_called_as_the_networks_upgrade_requires(
     gas_only: SignerUnderTest, driver: AnvilDriver
 ) -> None:
-    sender = gas_only.services.networks.sender(NETWORK)
-    draft = Draft(
-        to_address=new_address(),
-        asset_symbol="USDT",
-        amount_raw=1_234_567,
-        nonce=7,
-        gas_limit=60_000,
-        max_fee_raw=GWEI,
-        priority_fee_raw=1,
-    )
+    sender = gas_only.services.networks.account_sender(NETWORK)
+    state = AccountState(sender=gas_only.hot, nonce=7, gas_limit=60_000, max_fee_raw=GWEI, priority_fee_raw=1)
+    draft = sender.plan([Payment(new_address(), "USDT", 1_234_567)], state)
     signed = sender.sign(draft, gas_only.keys.hot_wallet_key())
     for code in (ECHOES_THE_SIZE, KNOWS_NO_BOUND):
         await driver.call("anvil_setCode", ORACLE, "0x" + code)
-        size = (await sender.with_data_fee(draft)).data_fee_raw / HEADROOM
+        size = await sender.data_fee_raw(draft) / HEADROOM
         assert len(signed.raw) - 70 <= size < len(signed.raw) - 60  # all but the signature

@@ -25,7 +25,7 @@ async def finished(setup: SignerUnderTest, withdrawal_id: str) -> bool:
     """Mine one block. Returns whether it is confirmed, its gas booked, and nothing in flight."""
     await setup.driver.mine(1)
     sent = await setup.transactions(withdrawal_id)
-    unbooked = [row for row in sent if row["gas_cost_raw"] != row["gas_booked_raw"]]
+    unbooked = [row for row in sent if row["fee_raw"] != row["fee_booked_raw"]]
     return (await setup.read(withdrawal_id)).status == "confirmed" and not unbooked
 
 
@@ -72,5 +72,5 @@ async def test_exactly_one_transfer(
 STATUS_AT = {
     **dict.fromkeys(("approved", "signing", "signed", "sent"), "approved"),
     **dict.fromkeys(("submitted", "bump_signed", "mined", "confirming"), "submitted"),
-    **dict.fromkeys(("confirmed", "gas_booked"), "confirmed"),
+    **dict.fromkeys(("confirmed", "fee_booked"), "confirmed"),
 }

@@ -143,6 +143,7 @@ async def test_only_a_conflicting_final_transaction_releases_the_money(setup: Si
     proxy.refuses = {}
     await setup.rounds(2)
     assert (await setup.read(requested.id)).status == "approved"
+    assert (await setup.alerts())["unknown_spend"] == "critical"  # within a block, long before it is final
     await setup.driver.mine(3)
     await setup.rounds()
     failed = await setup.read(requested.id)
@@ -163,13 +164,13 @@ async def test_a_node_that_answers_is_preferred_to_one_that_is_down(
     try:
         for words, meaning in (
             ("already known", Broadcast.ACCEPTED),
-            ("nonce too low", Broadcast.NONCE_TOO_LOW),
+            ("nonce too low", Broadcast.CLAIM_USED),
             ("replacement transaction underpriced", Broadcast.UNDERPRICED),
             ("insufficient funds for gas * price + value", Broadcast.SHORT),
             ("no", Broadcast.REFUSED),
         ):
             proxy.refuses = {"eth_sendRawTransaction": words}
-            sender._rpc._preferred = 0
+            sender._rpc._nodes.prefer(0)
             assert await sender.broadcast(Signed("0x" + 64 * "1", b"\x02")) is meaning
         proxy.is_down = True
         with pytest.raises(NodeUnavailable):

@@ -9,14 +9,14 @@ import asyncpg
 import pytest
 
 from app.core import clock, database
-from app.signer import nonces_repository, signing
-from app.signer.signing import UnknownTransaction
-from app.signer.wallet import NotOurs
+from app.signer import account_funds, account_nonces_repository
+from app.signer.funds import NotOurs, UnknownTransaction
 from app.withdrawals.digest import Intent, digest
+from tests.factories import outgoing
 from tests.factories.merchants import join
 from tests.factories.operators import PASSWORD, operator
 from tests.factories.tampering import as_superuser
-from tests.factories.withdrawals import event_types
+from tests.factories.withdrawals import event_types, sign
 from tests.signer.conftest import NO_SWEEPS
 from tests.signer.processes import swap_pay
 from tests.signer.signer_under_test import NETWORK, SignerUnderTest, new_address
@@ -41,11 +41,11 @@ async def test_an_approved_payout_is_paid_and_booked_to_the_unit(setup: SignerUn
     paid = await setup.until_confirmed(requested.id)
     assert await setup.sent_to(requested.destination) == [12_500_000]
     (sent,) = await setup.transactions(requested.id)
-    assert (paid.txid, sent["status"], sent["gas_booked_raw"]) == (sent["txid"], "confirmed", sent["gas_cost_raw"])
+    assert (paid.txid, sent["status"], sent["fee_booked_raw"]) == (sent["txid"], "confirmed", sent["fee_raw"])
     states = ("pending_approval", "approved", "submitted", "confirmed")
     assert await event_types(requested.id) == [f"payout.{state}" for state in states]
     assert await setup.balance() == (before[0] - 12_500_000, 0)
-    assert await setup.treasury_raw("ETH") == gas_before - sent["gas_cost_raw"] < gas_before
+    assert await setup.treasury_raw("ETH") == gas_before - sent["fee_raw"] < gas_before
     await setup.check()
 
 
@@ -159,8 +159,8 @@ async def test_payouts_approved_before_a_suspension_wait_until_it_ends(setup: Si
 async def test_no_more_than_the_limit_of_transactions_wait_for_a_block(
     setup: SignerUnderTest, still_chain: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert signing.MAX_UNMINED == 64  # geth's --txpool.accountqueue
-    monkeypatch.setattr(signing, "MAX_UNMINED", 2)
+    assert account_funds.MAX_UNMINED == 64  # geth's --txpool.accountqueue
+    monkeypatch.setattr(account_funds, "MAX_UNMINED", 2)
     first, second, third = [await setup.approved("1.00") for _ in range(3)]
     await setup.rounds(2)
     assert [len(await setup.transactions(one.id)) for one in (first, second, third)] == [1, 1, 0]
@@ -174,11 +174,11 @@ async def test_a_second_signer_waits_for_the_nonce(setup: SignerUnderTest) -> No
     """Two signers at once, before either has committed: the second must not be handed the nonce of the first."""
     await setup.until_confirmed((await setup.approved("1.00")).id)  # the row is there
     async with database.transaction():
-        assert await nonces_repository.lock_nonce(NETWORK, setup.hot, 1) == 1
+        assert await account_nonces_repository.lock_nonce(NETWORK, setup.hot, 1) == 1
 
         async def second() -> int:
             async with database.transaction():
-                return await nonces_repository.lock_nonce(NETWORK, setup.hot, 1)
+                return await account_nonces_repository.lock_nonce(NETWORK, setup.hot, 1)
 
         waits = asyncio.create_task(second(), context=contextvars.Context())
         with pytest.raises(TimeoutError):
@@ -216,32 +216,22 @@ async def test_a_status_set_in_the_database_is_no_approval(setup: SignerUnderTes
 async def test_postgres_refuses_a_transaction_that_nobody_approved(setup: SignerUnderTest) -> None:
     requested = await setup.request_payout("12.00")
     with pytest.raises(asyncpg.RestrictViolationError, match="nothing may be sent"):
-        await database.execute(
-            """
-            INSERT INTO outgoing_transactions (network, purpose, withdrawal, from_address, to_address, asset,
-                amount_raw, nonce, txid, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, status, created_at)
-            SELECT network, 'withdrawal', id, $2, destination, asset, amount_raw, 0, '0x1', '\\x00', 1, 1, 1, 'signed',
-                now() FROM withdrawals WHERE id = $1
-            """,
-            requested.id,
-            setup.hot,
-        )
+        await sign(requested.id)
 
 
 async def test_a_forged_row_is_not_bumped_into_a_payment(setup: SignerUnderTest) -> None:
     """Whoever writes to the database may insert a "transaction": it was never signed, so it is never signed again."""
     thief = new_address()
-    await database.execute(
-        """
-        INSERT INTO outgoing_transactions (network, purpose, from_address, to_address, asset, amount_raw, nonce, txid,
-            signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, status, created_at)
-        VALUES ($1, 'gas', $2, $3, 'USDT', 400000000, 0, $4, '\\x02', 100000, 1, 1, 'submitted', $5)
-        """,
-        NETWORK,
-        setup.hot,
-        thief,
-        "0x" + 64 * "a",
-        clock.now() - timedelta(hours=1),
+    await outgoing.store(
+        network=NETWORK,
+        purpose="gas",
+        from_address=setup.hot,
+        to_address=thief,
+        asset="USDT",
+        amount_raw=400_000_000,
+        txid="0x" + 64 * "a",
+        signed_bytes=b"\x02",
+        created_at=clock.now() - timedelta(hours=1),
     )
     with pytest.raises(NotOurs):
         await setup.signer.tick()

@@ -9,8 +9,8 @@ from app.core import clock, database
 from app.ledger.service import SUSPENSE
 from app.reconciliation import repository
 from app.sandbox.chain_driver import AnvilDriver
+from app.signer.funds import NotOurs
 from app.signer.keystore import SpendingKeys
-from app.signer.wallet import NotOurs
 from app.wiring import Services
 from tests.factories.tampering import as_superuser
 from tests.factories.withdrawals import balance
@@ -59,7 +59,7 @@ async def test_tokens_are_swept_with_gas_from_the_hot_wallet(gas_only: SignerUnd
     assert (await gas_only.balance())[0] == credit  # a sweep costs the merchant nothing
     assert await gas_only.treasury_raw("USDT") == 0  # and the treasury gains nothing
     moves = [*await gas_only.transactions(purpose="gas"), *await gas_only.transactions(purpose="sweep")]
-    spent = sum(row["gas_booked_raw"] for row in moves)
+    spent = sum(row["fee_booked_raw"] for row in moves)
     assert await gas_only.treasury_raw("ETH") == 10**18 - spent
     assert await database.fetch_value("SELECT count(*) FROM sweep_candidates") == 0
     # What came is there to be paid out.
@@ -109,9 +109,9 @@ async def test_coins_are_swept_completely_less_their_own_gas(gas_only: SignerUnd
     (swept,) = await gas_only.transactions(purpose="sweep")
     assert await gas_only.driver.balance_of(paid.pay_in.address) == 0
     amount_raw = int(paid.pay_in.amount_raw)
-    assert swept["amount_raw"] + swept["gas_cost_raw"] == amount_raw
+    assert swept["amount_raw"] + swept["fee_raw"] == amount_raw
     assert await gas_only.driver.balance_of(gas_only.hot) == hot_before + swept["amount_raw"]
-    assert await gas_only.treasury_raw("ETH") == 10**18 - swept["gas_cost_raw"]
+    assert await gas_only.treasury_raw("ETH") == 10**18 - swept["fee_raw"]
     assert (await gas_only.balance("ETH"))[0] == int(paid.net_raw)
 
 

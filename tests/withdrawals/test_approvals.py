@@ -14,6 +14,7 @@ from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused, expire_stale, waiting
 from app.withdrawals.repository import withdrawals_to_sign
+from tests.factories import outgoing
 from tests.factories.merchants import make_member, terms
 from tests.factories.operators import Operator, operator
 from tests.factories.withdrawals import NETWORK, approve, balance, event_types, fund, payout, send, sign
@@ -202,14 +203,13 @@ async def test_postgres_refuses_an_unapproved_transaction(services: Services, me
                 await sign(unapproved)
     await approve(services, requested.id, ops)
     with pytest.raises(asyncpg.RestrictViolationError, match="not what was approved"):
-        await database.execute(
-            """
-            INSERT INTO outgoing_transactions (network, purpose, withdrawal, from_address, to_address, asset,
-                amount_raw, nonce, signed_bytes, gas_limit, max_fee_raw, priority_fee_raw, status, created_at)
-            VALUES ($2, 'withdrawal', $1, '0xhot', '0xme', 'USDT', 10000001, 0, '\\x00', 21000, 1, 1, 'signed', now())
-            """,
-            requested.id,
-            NETWORK,
+        await outgoing.store(
+            network=NETWORK,
+            withdrawal=requested.id,
+            to_address=requested.destination,
+            asset="USDT",
+            amount_raw=10_000_001,
+            txid="0x1",
         )
     for change in ("UPDATE approvals SET digest = '\\x00'", "DELETE FROM approvals", "TRUNCATE approvals"):
         with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):

@@ -25,9 +25,10 @@ from app.networks.derivation import ReceivingAddresses
 from app.networks.evm import holdings, traces
 from app.networks.evm.address import with_checksum
 from app.networks.evm.config import EvmConfig
-from app.networks.evm.rpc import AnswerTooLarge, Call, EvmRpc, RefusedByNode
+from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.uri import native_uri, token_uri
 from app.networks.evm.wire import TRANSFER_TOPIC, Quantity, WireBlock, WireHeader, WireLog, WireReceipt
+from app.networks.json_rpc import AnswerTooLarge, Call, RefusedByNode
 from app.networks.port import (
     Block,
     BlockRef,

@@ -35,6 +35,10 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
     def public_chain_id(self) -> int:
         return self.chain_id
 
+    @property
+    def account_path(self) -> str:
+        return "m/44'/60'/0'"
+
     def normalise_address(self, text: str) -> str:
         return normalise_address(text)
 

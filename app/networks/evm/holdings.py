@@ -9,8 +9,9 @@ from msgspec import Meta
 
 from app.networks.config import Asset
 from app.networks.evm.address import with_checksum
-from app.networks.evm.rpc import Call, EvmRpc
+from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.wire import TRANSFER_TOPIC, Quantity, WireSent, WireSettledReceipt
+from app.networks.json_rpc import Call
 from app.networks.port import SentTransfer, Settlement, UnreadableAnswer
 
 CALLS_PER_REQUEST = 100
@@ -81,12 +82,12 @@ def _settlement(
         sender, recipient = (with_checksum("0x" + topic[-40:].lower()) for topic in log.topics[1:])
         transfers.append(SentTransfer(asset.symbol, sender, recipient, int(log.data, 16)))
     # Rollups of the OP stack also charge for the data on the first layer.
-    gas_cost_raw = int(receipt.gas_used, 16) * int(receipt.effective_gas_price, 16) + int(receipt.l1_fee or "0x0", 16)
+    fee_raw = int(receipt.gas_used, 16) * int(receipt.effective_gas_price, 16) + int(receipt.l1_fee or "0x0", 16)
     return Settlement(
         height=int(receipt.block_number, 16),
         block_hash=receipt.block_hash.lower(),
         succeeded=succeeded,
-        gas_cost_raw=gas_cost_raw,
+        fee_raw=fee_raw,
         transfers=tuple(transfers),
     )
 

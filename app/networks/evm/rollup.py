@@ -7,7 +7,8 @@ follows the first layer's base fees, and the predeployed GasPriceOracle returns 
 from eth_abi.abi import encode
 
 from app.networks.evm.holdings import Word
-from app.networks.evm.rpc import Call, EvmRpc, RefusedByNode
+from app.networks.evm.rpc import EvmRpc
+from app.networks.json_rpc import Call, RefusedByNode
 
 ORACLE = "0x420000000000000000000000000000000000000F"
 """GasPriceOracle, at the same address on every chain of the OP stack."""

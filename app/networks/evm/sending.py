@@ -16,15 +16,19 @@ from app.networks.evm import holdings, rollup
 from app.networks.evm.address import with_checksum
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.holdings import CALLS_PER_REQUEST, TXID
-from app.networks.evm.rpc import Call, EvmRpc, NobodyAnswered, RefusedByNode
+from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.wire import Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock, WireSigned
+from app.networks.json_rpc import Call, NobodyAnswered, RefusedByNode
 from app.networks.port import (
+    AccountState,
     Broadcast,
     Draft,
     FeeAboveCeiling,
     FeeRate,
     NotATransfer,
     OnChain,
+    Parsed,
+    Payment,
     Receipt,
     Signed,
     UnreadableAnswer,
@@ -41,9 +45,23 @@ MAX_GAS_LIMIT = 2_000_000  # a token whose transfer needs more is suspicious
 BASE_FEE_HEADROOM = 2  # the base fee may double (six full blocks, EIP-1559) before a transaction is stuck
 MIN_PRIORITY_FEE_WEI = 1
 
+BUMP = (9, 8)
+"""How much more a replacement pays. Nodes keep the first of two transactions with one nonce unless the second pays at
+least a tenth more (geth's --txpool.pricebump); an eighth leaves room for nodes that ask a little more."""
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft's `form`: what its bytes depend on besides payment and sender, and the reserve for a rollup's data."""
+
+    nonce: int
+    gas_limit: int
+    max_fee_raw: int
+    priority_fee_raw: int
+    data_fee_raw: int = 0
+
 
 class EvmSender:
-    """`app.networks.port.Sender` for one configured EVM network."""
+    """`app.networks.port.AccountSender` for one configured EVM network."""
 
     def __init__(self, config: EvmConfig) -> None:
         self._config = config
@@ -67,11 +85,8 @@ class EvmSender:
             raise FeeAboveCeiling(f"{self._config.key}: gas costs more than the ceiling of {ceiling_raw} wei")
         return FeeRate(base_raw, min(BASE_FEE_HEADROOM * base_raw + priority_raw, ceiling_raw), priority_raw)
 
-    def is_above_ceiling(self, draft: Draft) -> bool:
-        return draft.max_fee_raw > self._config.max_fee_per_gas_wei
-
-    async def gas_limit(self, from_address: str, to_address: str, asset_symbol: str, amount_raw: int) -> int:
-        to, value_raw, data = self._transfer(to_address, asset_symbol, amount_raw)
+    async def gas_limit(self, from_address: str, payment: Payment) -> int:
+        to, value_raw, data = self._transfer(payment)
         transaction = {"from": from_address, "to": to, "value": hex(value_raw), "data": "0x" + data.hex()}
         try:
             (estimate,) = await self._rpc.ask([Call[str]("eth_estimateGas", (transaction,), Quantity)])
@@ -79,20 +94,54 @@ class EvmSender:
             raise WouldFail(str(refusal)) from None
         gas = int(estimate, 16)
         if gas > MAX_GAS_LIMIT:
-            raise WouldFail(f"{self._config.key}: a transfer of {asset_symbol} would take {gas} gas")
+            raise WouldFail(f"{self._config.key}: a transfer of {payment.asset_symbol} would take {gas} gas")
         # Native sweeps count on a plain transfer's gas being exact.
         return gas if gas == PLAIN_TRANSFER_GAS else gas * GAS_MARGIN[0] // GAS_MARGIN[1]
 
-    async def with_data_fee(self, draft: Draft) -> Draft:
+    async def data_fee_raw(self, draft: Draft) -> int:
         if self._config.rollup is None:
-            return draft
+            return 0
         # Three bytes longer than the unsigned form: the shortest signature that can be written down.
         unsigned = _encoded({**self._fields(draft), "v": 1, "r": 1, "s": 1})
-        return msgspec.structs.replace(draft, data_fee_raw=await rollup.data_fee_raw(self._rpc, unsigned))
+        return await rollup.data_fee_raw(self._rpc, unsigned)
 
-    def sign(self, draft: Draft, private_key: bytes) -> Signed:
-        signed = _account().sign_transaction(self._fields(draft), private_key)
+    def plan(self, payments: Sequence[Payment], state: AccountState) -> Draft:
+        (payment,) = payments
+        form = Form(
+            nonce=state.nonce,
+            gas_limit=state.gas_limit,
+            max_fee_raw=state.max_fee_raw,
+            priority_fee_raw=state.priority_fee_raw,
+            data_fee_raw=state.data_fee_raw,
+        )
+        return _draft(payment, state.sender, form)
+
+    def with_nonce(self, draft: Draft, nonce: int) -> Draft:
+        return _draft(_payment(draft), _sender(draft), msgspec.structs.replace(_form(draft), nonce=nonce))
+
+    def bump(self, draft: Draft, rate: FeeRate, data_fee_raw: int, *, fee_from_amount: bool) -> Draft | None:
+        (more, of), last, payment = BUMP, _form(draft), _payment(draft)
+        priority_raw = max(rate.priority_raw, -(-last.priority_fee_raw * more // of))
+        max_raw = max(rate.max_raw, -(-last.max_fee_raw * more // of), priority_raw)
+        data_fee_raw = max(data_fee_raw, last.data_fee_raw)
+        if fee_from_amount:
+            priority_raw = max_raw
+            dearer_raw = last.gas_limit * (max_raw - last.max_fee_raw) + data_fee_raw - last.data_fee_raw
+            payment = msgspec.structs.replace(payment, amount_raw=payment.amount_raw - dearer_raw)
+        if payment.amount_raw <= 0 or max_raw > self._config.max_fee_per_gas_wei:
+            return None
+        raised = msgspec.structs.replace(
+            last, max_fee_raw=max_raw, priority_fee_raw=priority_raw, data_fee_raw=data_fee_raw
+        )
+        return _draft(payment, _sender(draft), raised)
+
+    def sign(self, draft: Draft, key: bytes) -> Signed:
+        signed = _account().sign_transaction(self._fields(draft), key)
         return Signed(txid="0x" + bytes(signed.hash).hex(), raw=bytes(signed.raw_transaction))
+
+    def parse(self, raw: bytes, draft: Draft | None = None) -> Parsed:
+        draft = self._decoded(raw)
+        return Parsed(payments=draft.payments, claims=draft.claims, sender=draft.sender, nonce=_form(draft).nonce)
 
     async def broadcast(self, signed: Signed) -> Broadcast:
         call: Call[str] = Call("eth_sendRawTransaction", ("0x" + signed.raw.hex(),), Hash)
@@ -129,14 +178,29 @@ class EvmSender:
         (found,) = await self._rpc.ask([call])
         if found is None:
             return None
-        draft = self._draft(found)
-        signature = {name: int(getattr(found, name), 16) for name in "vrs"}
-        raw = _encoded({**self._fields(draft), **signature})
+        if found.type != "0x2" or found.to is None or not found.max_fee_per_gas or not found.max_priority_fee_per_gas:
+            raise NotATransfer(f"transaction {txid} is not made as we make ours")
+        numbers = {
+            "nonce": found.nonce,
+            "value": found.value,
+            "gas": found.gas,
+            "maxFeePerGas": found.max_fee_per_gas,
+            "maxPriorityFeePerGas": found.max_priority_fee_per_gas,
+            "v": found.v,
+            "r": found.r,
+            "s": found.s,
+        }
+        fields = {
+            "type": 2,
+            "chainId": self._config.chain_id,
+            "to": with_checksum(found.to.lower()),
+            "data": found.input,
+        }
+        raw = _encoded(fields | {name: int(number, 16) for name, number in numbers.items()})
         # The id is the hash of the bytes: if the node changed one of the fields, the hash differs.
         if keccak(raw) != bytes.fromhex(found.hash[2:]) or found.hash.lower() != txid.lower():
             raise NotATransfer(f"transaction {txid} is not made as we make ours")
-        sender = _account().recover_transaction(raw)
-        return OnChain(from_address=str(sender), draft=draft, signed=Signed(found.hash.lower(), raw))
+        return OnChain(draft=self._decoded(raw), signed=Signed(found.hash.lower(), raw))
 
     async def pooled(self, txids: Sequence[str]) -> list[bool]:
         known: list[bool] = []
@@ -147,12 +211,19 @@ class EvmSender:
         return known
 
     async def confirmed_height(self) -> int:
-        (head,) = await self._rpc.ask([Call[str]("eth_blockNumber", (), Quantity)])
-        return max(int(head, 16) - self._config.confirmations + 1, -1)
+        return max(await self.head_height() - self._config.confirmations + 1, -1)
 
-    async def next_nonce(self, address: str, height: int | None = None) -> int:
-        (count,) = await self._rpc.ask([_count_call(address, height)])
-        return int(count, 16)
+    async def head_height(self) -> int:
+        (head,) = await self._rpc.ask([Call[str]("eth_blockNumber", (), Quantity)])
+        return int(head, 16)
+
+    async def next_nonces(self, addresses: Sequence[str], height: int | None = None) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for start in range(0, len(addresses), CALLS_PER_REQUEST):
+            some = addresses[start : start + CALLS_PER_REQUEST]
+            answers = await self._rpc.ask([_count_call(address, height) for address in some])
+            counts.update(zip(some, (int(answer, 16) for answer in answers), strict=True))
+        return counts
 
     async def who_used(self, address: str, nonce: int, height: int) -> str | None:
         """Search the blocks for where the count of transactions passes the nonce: back in doubling steps from
@@ -171,17 +242,17 @@ class EvmSender:
         await self._rpc.aclose()
 
     async def _search(self, address: str, nonce: int, height: int) -> str | None:
-        if await self.next_nonce(address, height) <= nonce:
+        if await self._next_nonce(address, height) <= nonce:
             return None
         step, after = 1, height
         before = height - step
-        while before >= 0 and await self.next_nonce(address, before) > nonce:
+        while before >= 0 and await self._next_nonce(address, before) > nonce:
             step, after = step * 2, before
             before = after - step
         before = max(before, -1)
         while after - before > 1:
             middle = (before + after) // 2
-            if await self.next_nonce(address, middle) > nonce:
+            if await self._next_nonce(address, middle) > nonce:
                 after = middle
             else:
                 before = middle
@@ -191,6 +262,9 @@ class EvmSender:
             if transaction.from_.lower() == address.lower() and int(transaction.nonce, 16) == nonce:
                 return transaction.hash.lower()
         return None
+
+    async def _next_nonce(self, address: str, height: int) -> int:
+        return (await self.next_nonces([address], height))[address]
 
     async def _hashes(self, heights: Sequence[int]) -> dict[int, str]:
         """The hashes of the blocks that are now at these heights."""
@@ -205,52 +279,97 @@ class EvmSender:
 
     def _fields(self, draft: Draft) -> dict[str, Any]:
         """The fields of the unsigned transaction of a draft (EIP-1559)."""
-        to, value_raw, data = self._transfer(draft.to_address, draft.asset_symbol, draft.amount_raw)
+        form = _form(draft)
+        to, value_raw, data = self._transfer(_payment(draft))
         return {
             "type": 2,
             "chainId": self._config.chain_id,
-            "nonce": draft.nonce,
+            "nonce": form.nonce,
             "to": to,
             "value": value_raw,
             "data": data,
-            "gas": draft.gas_limit,
-            "maxFeePerGas": draft.max_fee_raw,
-            "maxPriorityFeePerGas": draft.priority_fee_raw,
+            "gas": form.gas_limit,
+            "maxFeePerGas": form.max_fee_raw,
+            "maxPriorityFeePerGas": form.priority_fee_raw,
         }
 
-    def _draft(self, sent: WireSigned) -> Draft:
-        """The transfer that a transaction makes. Raises NotATransfer."""
-        if sent.type != "0x2" or sent.to is None or not sent.max_fee_per_gas or not sent.max_priority_fee_per_gas:
-            raise NotATransfer(f"transaction {sent.hash} is not made as we make ours")
-        token, data = self._tokens.get(sent.to.lower()), bytes.fromhex(sent.input[2:])
-        if token is not None and data.startswith(TRANSFER_SELECTOR) and len(data) == TRANSFER_LENGTH:
-            symbol, recipient, amount_raw = token.symbol, "0x" + data[16:36].hex(), int.from_bytes(data[36:])
-        elif token is None and not data and self._config.native is not None:
-            symbol, recipient, amount_raw = self._config.native.symbol, sent.to.lower(), int(sent.value, 16)
-        else:
-            raise NotATransfer(f"transaction {sent.hash} is no transfer of an asset of {self._config.key}")
-        return Draft(
-            to_address=with_checksum(recipient),
-            asset_symbol=symbol,
-            amount_raw=amount_raw,
-            nonce=int(sent.nonce, 16),
-            gas_limit=int(sent.gas, 16),
-            max_fee_raw=int(sent.max_fee_per_gas, 16),
-            priority_fee_raw=int(sent.max_priority_fee_per_gas, 16),
-        )
+    def _decoded(self, raw: bytes) -> Draft:
+        """The draft that was signed. Raises NotATransfer, also where signing it anew could not give these bytes."""
+        try:
+            fields = _fields_of(raw)
+            sender = str(_account().recover_transaction(raw))
+            draft = self._draft_of(fields, sender)
+            signature = {name: fields[name] for name in ("v", "r", "s")}
+            same = _encoded({**self._fields(draft), **signature}) == raw
+        except NotATransfer:
+            raise
+        except Exception as error:
+            raise NotATransfer(f"not the bytes of a transfer of {self._config.key}: {error}") from None
+        if not same:
+            raise NotATransfer(f"bytes with more in them than a transfer of {self._config.key}")
+        return draft
 
-    def _transfer(self, to_address: str, asset_symbol: str, amount_raw: int) -> tuple[str, int, bytes]:
+    def _draft_of(self, fields: dict[str, Any], sender: str) -> Draft:
+        """The transfer that a transaction makes. Raises NotATransfer."""
+        to, data = bytes(fields["to"]), bytes(fields["data"])
+        token = self._tokens.get("0x" + to.hex())
+        if token is not None and data.startswith(TRANSFER_SELECTOR) and len(data) == TRANSFER_LENGTH:
+            symbol, recipient, amount_raw = token.symbol, data[16:36], int.from_bytes(data[36:])
+        elif token is None and not data and self._config.native is not None:
+            symbol, recipient, amount_raw = self._config.native.symbol, to, int(fields["value"])
+        else:
+            raise NotATransfer(f"it is no transfer of an asset of {self._config.key}")
+        form = Form(
+            nonce=int(fields["nonce"]),
+            gas_limit=int(fields["gas"]),
+            max_fee_raw=int(fields["maxFeePerGas"]),
+            priority_fee_raw=int(fields["maxPriorityFeePerGas"]),
+        )
+        return _draft(Payment(with_checksum("0x" + recipient.hex()), symbol, amount_raw), sender, form)
+
+    def _transfer(self, payment: Payment) -> tuple[str, int, bytes]:
         """The address to call, the native coin to send, and the call's data."""
-        asset = self._asset(asset_symbol)
+        asset = self._asset(payment.asset_symbol)
         if asset.contract is None:
-            return to_address, amount_raw, b""
-        return asset.contract, 0, TRANSFER_SELECTOR + encode(["address", "uint256"], [to_address, amount_raw])
+            return payment.to_address, payment.amount_raw, b""
+        arguments = encode(["address", "uint256"], [payment.to_address, payment.amount_raw])
+        return asset.contract, 0, TRANSFER_SELECTOR + arguments
 
     def _asset(self, symbol: str) -> Asset:
         asset = self._config.asset(symbol)
         if asset is None:
             raise LookupError(f"{symbol} on {self._config.key}")
         return asset
+
+
+def _draft(payment: Payment, sender: str, form: Form) -> Draft:
+    return Draft(
+        payments=(payment,),
+        claims=(f"nonce:{sender}:{form.nonce}",),
+        fee_cap_raw=form.gas_limit * form.max_fee_raw + form.data_fee_raw,
+        form=msgspec.json.encode(form),
+        sender=sender,
+    )
+
+
+def _form(draft: Draft) -> Form:
+    """A draft's form. Raises NotATransfer where it isn't one: a row of the database may have been edited."""
+    try:
+        return msgspec.json.decode(draft.form, type=Form)
+    except msgspec.MsgspecError:
+        raise NotATransfer("its form can't be read") from None
+
+
+def _payment(draft: Draft) -> Payment:
+    if len(draft.payments) != 1:
+        raise NotATransfer(f"it has {len(draft.payments)} payments, and a transaction here makes one")
+    return draft.payments[0]
+
+
+def _sender(draft: Draft) -> str:
+    if draft.sender is None:
+        raise NotATransfer("it has no sender")
+    return draft.sender
 
 
 def _meaning(refusal: str) -> Broadcast:
@@ -268,7 +387,7 @@ _WORDS = (
         Broadcast.ACCEPTED,
         ("already known", "alreadyknown", "known transaction", "already imported", "already in", "already exists"),
     ),
-    (Broadcast.NONCE_TOO_LOW, ("nonce too low", "nonce is too low", "oldnonce", "nonce below")),
+    (Broadcast.CLAIM_USED, ("nonce too low", "nonce is too low", "oldnonce", "nonce below")),
     (Broadcast.SHORT, ("insufficient funds", "insufficientfunds", "upfront cost", "insufficient balance")),
     (
         Broadcast.UNDERPRICED,
@@ -293,3 +412,11 @@ def _encoded(fields: dict[str, Any]) -> bytes:
     from eth_account.typed_transactions.typed_transaction import TypedTransaction  # noqa: PLC0415
 
     return bytes(TypedTransaction.from_dict(fields).encode())
+
+
+def _fields_of(raw: bytes) -> dict[str, Any]:
+    """The fields of an EIP-1559 transaction with its signature. Raises whatever the decoders raise."""
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction  # noqa: PLC0415
+    from hexbytes import HexBytes  # noqa: PLC0415 - eth-account's own type of bytes
+
+    return dict(TypedTransaction.from_bytes(HexBytes(raw)).as_dict())

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from app.networks.evm.rpc import Call, EvmRpc, RefusedByNode
+from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.wire import WireBlock, WireCall, WireTrace, WireTracedTransaction
+from app.networks.json_rpc import Call, RefusedByNode
 from app.networks.port import ChainMoved, UnreadableAnswer
 
 FIRST_INNER_INDEX = -2  # Transfer.index of a transaction's first inner movement; -1 is what it carries itself

@@ -172,18 +172,3 @@ class WireTrace(msgspec.Struct, frozen=True, rename="camel"):
     transaction_hash: Hash | None = None
     result: WireTraceResult | None = None
     error: str | None = None
-
-
-class WireError(msgspec.Struct, frozen=True):
-    """JSON-RPC's error object."""
-
-    code: int
-    message: str
-
-
-class WireReply(msgspec.Struct, frozen=True):
-    """One JSON-RPC reply: `result`, which may be null, or `error`."""
-
-    id: int | None
-    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    error: WireError | None = None

@@ -22,9 +22,9 @@ async def check() -> Result:
         ), topped_up AS (
             SELECT network, asset, sum(amount_raw) AS raw FROM hot_wallet_receipts WHERE status = 'booked' GROUP BY 1, 2
         ), burnt AS (
-            SELECT t.network, a.symbol AS asset, sum(t.gas_booked_raw) AS raw FROM outgoing_transactions t
+            SELECT t.network, a.symbol AS asset, sum(t.fee_booked_raw) AS raw FROM outgoing_transactions t
             JOIN assets a ON a.network = t.network AND a.contract IS NULL
-            WHERE t.gas_booked_raw IS NOT NULL GROUP BY 1, 2
+            WHERE t.fee_booked_raw IS NOT NULL GROUP BY 1, 2
         )
         SELECT network, asset, coalesce(o.raw, 0) AS owed, coalesce(d.raw, 0) AS deposited,
             coalesce(w.raw, 0) AS withdrawn, coalesce(t.raw, 0) AS topped_up, coalesce(b.raw, 0) AS burnt

@@ -9,7 +9,7 @@ are known exactly, and are counted:
              + and - the same with top-ups of the hot wallet
              - withdrawals sent up to the block and not booked yet (the chain says which are)
              + withdrawals booked that are above it, or under way again after a deep reorganisation
-             - and + the same with the gas of all our transactions, in the network's coin
+             - and + the same with the fees of all our transactions, in the network's coin
 
 Nothing is rounded and there is no tolerance: any remaining difference is drift.
 """
@@ -83,15 +83,17 @@ async def read_books(network: NetworkConfig, block: NamedBlock, now: datetime, *
     # Movements that may be in only one of ledgers and block; all others are in both.
     sent = await rows(
         """
-        SELECT o.txid, o.purpose, o.asset, o.from_address, o.to_address, o.amount_raw, o.status, o.block_height,
-            o.gas_cost_raw, coalesce(o.gas_booked_raw, 0) AS gas_booked_raw, o.withdrawal,
-            coalesce(w.status = 'confirmed', false) AS booked
-        FROM outgoing_transactions o LEFT JOIN withdrawals w ON w.id = o.withdrawal
+        SELECT o.id, o.txid, o.from_address, o.status, o.block_height, o.fee_raw,
+            coalesce(o.fee_booked_raw, 0) AS fee_booked_raw, p.asset, p.to_address, p.amount_raw,
+            p.withdrawal, coalesce(w.status = 'confirmed', false) AS booked
+        FROM outgoing_transactions o JOIN outgoing_payments p ON p.transaction = o.id
+        LEFT JOIN withdrawals w ON w.id = p.withdrawal
         WHERE o.network = $1 AND (
             o.status IN ('signed', 'submitted')
             OR (o.status IN ('confirmed', 'reverted') AND (o.block_height > $2 OR w.status <> 'confirmed'))
-            OR coalesce(o.gas_cost_raw, 0) <> coalesce(o.gas_booked_raw, 0)
+            OR coalesce(o.fee_raw, 0) <> coalesce(o.fee_booked_raw, 0)
         )
+        ORDER BY o.id, p.position
         """,
         key,
         height,
@@ -110,7 +112,7 @@ async def read_books(network: NetworkConfig, block: NamedBlock, now: datetime, *
         """
         SELECT s.address FROM (
             SELECT address FROM wallet_nonces WHERE network = $1
-            UNION SELECT from_address FROM outgoing_transactions WHERE network = $1
+            UNION SELECT from_address FROM outgoing_transactions WHERE network = $1 AND from_address IS NOT NULL
         ) s WHERE NOT EXISTS (SELECT FROM deposit_addresses a WHERE a.network = $1 AND a.address = s.address)
         """,
         key,
@@ -138,7 +140,7 @@ def _received(received: Sequence[Row]) -> dict[str, int]:
 
 
 async def _settled_at(network: NetworkConfig, height: int) -> Sequence[Row]:
-    """The expected balance of each deposit address at the block: received, sent, transferred to it, and gas paid."""
+    """The expected balance of each deposit address at the block: received, sent, transferred to it, and fees paid."""
     coin = next((asset.symbol for asset in network.assets if asset.kind == NATIVE), "")
     return await rows(
         """
@@ -147,13 +149,15 @@ async def _settled_at(network: NetworkConfig, height: int) -> Sequence[Row]:
             FROM deposits d JOIN deposit_addresses a ON a.id = d.deposit_address
             WHERE d.network = $1 AND d.status <> 'orphaned' AND d.block_height <= $2
             UNION ALL
-            SELECT from_address, asset, -amount_raw FROM outgoing_transactions
-            WHERE network = $1 AND status = 'confirmed' AND block_height <= $2
+            SELECT t.from_address, p.asset, -p.amount_raw
+            FROM outgoing_transactions t JOIN outgoing_payments p ON p.transaction = t.id
+            WHERE t.network = $1 AND t.status = 'confirmed' AND t.block_height <= $2
             UNION ALL
-            SELECT to_address, asset, amount_raw FROM outgoing_transactions
-            WHERE network = $1 AND status = 'confirmed' AND block_height <= $2
+            SELECT p.to_address, p.asset, p.amount_raw
+            FROM outgoing_transactions t JOIN outgoing_payments p ON p.transaction = t.id
+            WHERE t.network = $1 AND t.status = 'confirmed' AND t.block_height <= $2
             UNION ALL
-            SELECT from_address, $3, -gas_cost_raw FROM outgoing_transactions
+            SELECT from_address, $3, -fee_raw FROM outgoing_transactions
             WHERE network = $1 AND status IN ('confirmed', 'reverted') AND block_height <= $2
         ) m JOIN deposit_addresses ours ON ours.network = $1 AND ours.address = m.address
         GROUP BY m.address, m.asset
@@ -168,7 +172,7 @@ async def compare_with_chain(chain: Chain, books: Books) -> Result:
     """Compare the ledgers with the chain at the block. Calls a node: not in a transaction. Raises NetworkError."""
     block, network = books.block, books.network
     await _check_still_there(chain, block)
-    open_txids = [row["txid"] for row in books.sent if row["status"] in ("signed", "submitted")]
+    open_txids = list({row["txid"] for row in books.sent if row["status"] in ("signed", "submitted")})
     settlements = await chain.settlements(open_txids) if open_txids else {}
     flight = _in_flight(books, settlements)
     figures: dict[str, Figure] = {"height": block.height, "block_hash": block.hash}
@@ -218,13 +222,13 @@ def _in_flight(books: Books, settlements: Mapping[str, Settlement]) -> _Flight:
     flight.by_address.update(books.settled_at_raw)
     coin = next((asset.symbol for asset in books.network.assets if asset.kind == NATIVE), None)
     reopened: set[str] = set()
+    fees_counted: set[int] = set()
     for row in books.sent:
         settlement = settlements.get(row["txid"])
         settled = row["status"] in ("confirmed", "reverted")
         height = row["block_height"] if settled else settlement.height if settlement else None
         on_chain = height is not None and height <= books.block.height
         succeeded = row["status"] == "confirmed" if settled else settlement is not None and settlement.succeeded
-        gas_raw = (row["gas_cost_raw"] if settled else settlement.gas_cost_raw if settlement else 0) or 0
         if row["withdrawal"] is not None:
             if on_chain and succeeded:
                 flight.by_asset[row["asset"]] -= row["amount_raw"]
@@ -233,14 +237,15 @@ def _in_flight(books: Books, settlements: Mapping[str, Settlement]) -> _Flight:
             if row["booked"] and not settled and row["status"] != "replaced" and row["withdrawal"] not in reopened:
                 reopened.add(row["withdrawal"])  # a fee bump is another row of the same money
                 flight.by_asset[row["asset"]] += row["amount_raw"]
-        if coin is not None:
-            flight.by_asset[coin] += row["gas_booked_raw"] - (gas_raw if on_chain else 0)
-        if on_chain and not settled:
-            if coin is not None:
-                flight.by_address[row["from_address"], coin] -= gas_raw
-            if succeeded:
-                flight.by_address[row["from_address"], row["asset"]] -= row["amount_raw"]
-                flight.by_address[row["to_address"], row["asset"]] += row["amount_raw"]
+        if on_chain and not settled and succeeded:
+            flight.by_address[row["from_address"], row["asset"]] -= row["amount_raw"]
+            flight.by_address[row["to_address"], row["asset"]] += row["amount_raw"]
+        if coin is not None and row["id"] not in fees_counted:
+            fees_counted.add(row["id"])  # a transaction has a row for each of its payments
+            fee_raw = (row["fee_raw"] if settled else settlement.fee_raw if settlement else 0) or 0
+            flight.by_asset[coin] += row["fee_booked_raw"] - (fee_raw if on_chain else 0)
+            if on_chain and not settled:
+                flight.by_address[row["from_address"], coin] -= fee_raw
     return flight
 
 

@@ -1,7 +1,7 @@
 """Check that every settled payout and refund is posted once and has exactly one transaction on chain (I3)."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,8 +17,8 @@ MAX_FINDINGS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A confirmed withdrawal's transaction, as our rows describe it."""
+class ConfirmedPayment:
+    """A confirmed withdrawal's payment and transaction, as our rows describe them."""
 
     network: str
     withdrawal: str
@@ -45,13 +45,13 @@ async def check() -> Result:
             SELECT reference_id, sum(available_delta_raw + locked_delta_raw) AS amount_raw
             FROM ledger_entries WHERE reference_type IN ('payout', 'refund') GROUP BY 1
         ), sent AS (
-            SELECT withdrawal, count(*) FILTER (WHERE status = 'confirmed') AS confirmed,
-                sum(amount_raw) FILTER (WHERE status = 'confirmed') AS amount_raw,
-                bool_or(status <> 'confirmed') AS under_way,
-                bool_and(asset = (SELECT w.asset FROM withdrawals w WHERE w.id = o.withdrawal)
-                    AND to_address = (SELECT w.destination FROM withdrawals w WHERE w.id = o.withdrawal)) AS same
-            FROM outgoing_transactions o
-            WHERE status IN ('signed', 'submitted', 'confirmed') AND withdrawal IS NOT NULL GROUP BY 1
+            SELECT p.withdrawal, count(*) FILTER (WHERE t.status = 'confirmed') AS confirmed,
+                sum(p.amount_raw) FILTER (WHERE t.status = 'confirmed') AS amount_raw,
+                bool_or(t.status <> 'confirmed') AS under_way,
+                bool_and((p.asset, p.to_address) = (w.asset, w.destination)) AS same
+            FROM outgoing_payments p JOIN outgoing_transactions t ON t.id = p.transaction
+            JOIN withdrawals w ON w.id = p.withdrawal
+            WHERE t.status IN ('signed', 'submitted', 'confirmed') GROUP BY 1
         )
         SELECT coalesce(w.id, b.reference_id) AS id, w.status, w.network, w.asset, w.amount_raw,
             coalesce(b.amount_raw, 0) AS booked_raw, coalesce(s.confirmed, 0) AS confirmed,
@@ -92,54 +92,55 @@ async def check() -> Result:
     )
 
 
-async def claims(network: str, since: datetime | None) -> list[Claim]:
+async def confirmed_payments(network: str, since: datetime | None) -> list[ConfirmedPayment]:
     """The confirmed transactions of a network's withdrawals settled since then, to be compared with the chain."""
     found = await rows(
         """
-        SELECT network, withdrawal, txid, asset, to_address, amount_raw, block_height, block_hash
-        FROM outgoing_transactions
-        WHERE network = $1 AND status = 'confirmed' AND withdrawal IS NOT NULL
-            AND ($2::timestamptz IS NULL OR settled_at >= $2)
-        ORDER BY id
+        SELECT t.network, p.withdrawal, t.txid, p.asset, p.to_address, p.amount_raw, t.block_height, t.block_hash
+        FROM outgoing_transactions t JOIN outgoing_payments p ON p.transaction = t.id
+        WHERE t.network = $1 AND t.status = 'confirmed' AND p.withdrawal IS NOT NULL
+            AND ($2::timestamptz IS NULL OR t.settled_at >= $2)
+        ORDER BY t.id, p.position
         """,
         network,
         since,
     )
-    return [Claim(*row) for row in found]
+    return [ConfirmedPayment(*row) for row in found]
 
 
-async def compare_with_chain(chain: Chain, claimed: Sequence[Claim]) -> list[Finding]:
+async def compare_with_chain(chain: Chain, confirmed: Sequence[ConfirmedPayment]) -> list[Finding]:
     """Compare each transaction with the chain. Calls a node: not in a transaction. Raises NetworkError."""
-    settled = await chain.settlements([claim.txid for claim in claimed])
-    by_transfer: defaultdict[str, int] = defaultdict(int)
-    for claim in claimed:
-        by_transfer[claim.txid] += 1
+    settled = await chain.settlements(list({payment.txid for payment in confirmed}))
+    alike = Counter(_transfer(payment) for payment in confirmed)
     findings = []
-    for claim in claimed:
-        problem = _contradiction(claim, settled, by_transfer)
+    for payment in confirmed:
+        problem = _contradiction(payment, settled.get(payment.txid), alike[_transfer(payment)])
         if problem is not None:
-            figures = {"txid": claim.txid, "amount_raw": str(claim.amount_raw), "to_address": claim.to_address}
-            findings.append(Finding(CHECK, claim.withdrawal, problem, figures))
+            figures = {"txid": payment.txid, "amount_raw": str(payment.amount_raw), "to_address": payment.to_address}
+            findings.append(Finding(CHECK, payment.withdrawal, problem, figures))
     return findings
 
 
-def _contradiction(claim: Claim, settled: Mapping[str, Settlement], by_transfer: Mapping[str, int]) -> str | None:
-    settlement = settled.get(claim.txid)
+def _transfer(payment: ConfirmedPayment) -> tuple[str, str, str, int]:
+    return payment.txid, payment.asset, payment.to_address, payment.amount_raw
+
+
+def _contradiction(payment: ConfirmedPayment, settlement: Settlement | None, alike: int) -> str | None:
+    """`alike`: the number of confirmed withdrawals that were paid by an equal transfer of the same transaction."""
     if settlement is None:
         return "is confirmed, and the chain does not have its transaction"
-    if by_transfer[claim.txid] > 1:
-        return "shares its transaction with another withdrawal"
     if not settlement.succeeded:
         return "is confirmed, and its transaction failed on chain"
-    if (settlement.height, settlement.block_hash) != (claim.height, claim.block_hash):
+    if (settlement.height, settlement.block_hash) != (payment.height, payment.block_hash):
         return "is confirmed in another block than the chain has its transaction in"
     moved = [
         transfer
         for transfer in settlement.transfers
-        if (transfer.asset_symbol, transfer.to_address, transfer.amount_raw)
-        == (claim.asset, claim.to_address, claim.amount_raw)
+        if (payment.txid, transfer.asset_symbol, transfer.to_address, transfer.amount_raw) == _transfer(payment)
     ]
-    return None if moved else "is confirmed, and its transaction moved something else"
+    if not moved:
+        return "is confirmed, and its transaction moved something else"
+    return "shares its transfer with another withdrawal" if len(moved) < alike else None
 
 
 def _problem(row: Row) -> str:

@@ -434,7 +434,7 @@ RECONCILIATION = (
     ),
     Fault(
         "app/reconciliation/checks/withdrawals.py",
-        'return None if moved else "is confirmed, and its transaction moved something else"',
+        'return "is confirmed, and its transaction moved something else"',
         "return None",
         "a payout that went to a thief counts as paid",
         (f"{FINDS}[pay_somebody_else]",),

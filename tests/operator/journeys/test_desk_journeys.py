@@ -48,7 +48,7 @@ async def test_a_payout_is_approved_in_the_browser_and_confirmed_on_chain(
         await expect(page.get_by_role("link", name=other.id)).to_have_count(1)
 
         confirmed = await setup.until_confirmed(requested.id)
-        sender = setup.services.networks.sender(NETWORK)
+        sender = setup.services.networks.account_sender(NETWORK)
         assert await sender.balances_raw([requested.destination], "USDT") == {requested.destination: 42_500_000}
         assert (await setup.read(other.id)).status == "pending_approval"
         await page.goto(f"http://127.0.0.1:{web.port}/desk/approvals/{requested.id}")

@@ -63,7 +63,8 @@ async def candidates(network: str, native_symbol: str, now: datetime, limit: int
         WHERE c.network = $1 AND c.noticed_at <= $4
             AND NOT EXISTS (SELECT 1 FROM outgoing_transactions t WHERE t.network = c.network
                 AND t.status IN ('signed', 'submitted')
-                AND (t.from_address = a.address OR (t.to_address = a.address AND t.purpose = 'gas')))
+                AND (t.from_address = a.address OR (t.purpose = 'gas' AND EXISTS (SELECT 1 FROM outgoing_payments p
+                    WHERE p.transaction = t.id AND p.to_address = a.address))))
             AND NOT (c.asset = $2 AND EXISTS (
                 SELECT 1 FROM sweep_candidates o WHERE o.deposit_address = c.deposit_address AND o.asset <> $2
                     AND o.noticed_at <= $4))

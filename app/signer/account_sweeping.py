@@ -13,11 +13,12 @@ import msgspec
 from app.core import clock, database
 from app.core.logging import get_logger
 from app.networks.config import Asset, NetworkConfig
-from app.networks.port import Draft, FeeAboveCeiling, FeeRate, Sender, WouldFail
-from app.signer import nonces_repository, sweeps_repository
-from app.signer.repository import Purpose, Stored
-from app.signer.spendable import SpendableBalance
-from app.signer.sweeps_repository import Candidate
+from app.networks.port import AccountSender, AccountState, Draft, FeeAboveCeiling, FeeRate, Payment, WouldFail
+from app.signer import account_sweeps_repository
+from app.signer.account_funds import AccountFunds, with_data_fee
+from app.signer.account_spendable import SpendableBalance
+from app.signer.account_sweeps_repository import Candidate
+from app.signer.repository import Purpose
 from app.signer.tracking import Tracker
 from app.signer.wallet import Wallet
 
@@ -42,29 +43,35 @@ FUNDING = (3, 2)
 """An address is funded with half as much again as its gas costs now: the price may rise before it is used."""
 
 
-class Sweeper:
-    """Sweeps one network's deposit addresses."""
+class AccountSweeper:
+    """Sweeps one network's deposit addresses: `app.signer.funds.OwnMoves` of a network with accounts."""
 
-    def __init__(self, network: NetworkConfig, sender: Sender, wallet: Wallet, tracker: Tracker) -> None:
+    def __init__(
+        self, network: NetworkConfig, sender: AccountSender, wallet: Wallet, tracker: Tracker, funds: AccountFunds
+    ) -> None:
         assert network.native is not None
         self._network = network
         self._native: Asset = network.native
         self._sender = sender
         self._wallet = wallet
         self._tracker = tracker
+        self._funds = funds
         self._left = 0
 
-    async def sweep(self, balance: SpendableBalance) -> None:
+    async def run(self) -> None:
         """One round: notice settled deposits, then sweep or fund the addresses that have waited longest."""
+        balance = self._funds.balance
         now = clock.now()
         async with database.transaction():
-            await sweeps_repository.notice_settled(self._network.key, NOTICE_OVERLAP, now)
-        candidates = await sweeps_repository.candidates(self._network.key, self._native.symbol, now, READ_AT_ONCE)
+            await account_sweeps_repository.notice_settled(self._network.key, NOTICE_OVERLAP, now)
+        candidates = await account_sweeps_repository.candidates(
+            self._network.key, self._native.symbol, now, READ_AT_ONCE
+        )
         self._left = SWEEPS_PER_ROUND
         if not candidates:
             return
         final_height = await self._sender.confirmed_height()
-        scanned_height = await sweeps_repository.scanned_height(self._network.key)
+        scanned_height = await account_sweeps_repository.scanned_height(self._network.key)
         if final_height < 0 or final_height + self._network.confirmations - 1 < scanned_height:
             return  # a node that lags behind does not have what was settled: addresses would seem to be empty
         try:
@@ -91,7 +98,7 @@ class Sweeper:
             if self._left == 0:
                 return
             if now_raw[address] < asset.sweep_min_raw:
-                await sweeps_repository.remove(candidate.id)
+                await account_sweeps_repository.remove(candidate.id)
             elif amount_raw < asset.sweep_min_raw:
                 continue  # it will be final soon
             elif asset.contract is None:
@@ -103,28 +110,24 @@ class Sweeper:
         """Send the whole balance, less the gas. The priority fee is the maximum fee, so that the gas costs exactly what
         was set aside, and nothing remains. On a rollup the data may cost less than was set aside; the remainder is
         part of the next sweep."""
-        hot, symbol = self._wallet.hot_address, self._native.symbol
-        gas_limit = await self._sender.gas_limit(candidate.address, hot, symbol, 1)
+        hot, symbol, address = self._funds.hot_address, self._native.symbol, candidate.address
         price_raw = min(rate.base_raw * 5 // 4 + rate.priority_raw, rate.max_raw)
-        draft = await self._sender.with_data_fee(
-            Draft(
-                to_address=hot,
-                asset_symbol=symbol,
-                amount_raw=held_raw,
-                nonce=0,
-                gas_limit=gas_limit,
-                max_fee_raw=price_raw,
-                priority_fee_raw=price_raw,
-            )
+        state = AccountState(
+            sender=address,
+            nonce=0,
+            gas_limit=await self._sender.gas_limit(address, Payment(hot, symbol, 1)),
+            max_fee_raw=price_raw,
+            priority_fee_raw=price_raw,
         )
-        if held_raw < WORTH_GAS_TIMES * draft.gas_budget_raw:
+        draft = await with_data_fee(self._sender, Payment(hot, symbol, held_raw), state)
+        if held_raw < WORTH_GAS_TIMES * draft.fee_cap_raw:
             await _postpone(candidate.id)
             return
-        if balance.gas_left_raw < draft.gas_budget_raw:
+        if balance.gas_left_raw < draft.fee_cap_raw:
             return  # the gas is the treasury's, although the coin comes from a deposit
-        draft = msgspec.structs.replace(draft, amount_raw=held_raw - draft.gas_budget_raw)
-        balance.gas_left_raw -= draft.gas_budget_raw
-        await self._send(draft, "sweep", candidate.address, candidate.id)
+        less = Payment(hot, symbol, held_raw - draft.fee_cap_raw)
+        balance.gas_left_raw -= draft.fee_cap_raw
+        await self._send(msgspec.structs.replace(draft, payments=(less,)), "sweep", candidate.id)
 
     async def _sweep_token(
         self,
@@ -135,76 +138,65 @@ class Sweeper:
         rate: FeeRate,
         balance: SpendableBalance,
     ) -> None:
-        hot = self._wallet.hot_address
+        hot, address = self._funds.hot_address, candidate.address
+        payment = Payment(hot, asset.symbol, amount_raw)
         try:
-            gas_limit = await self._sender.gas_limit(candidate.address, hot, asset.symbol, amount_raw)
+            gas_limit = await self._sender.gas_limit(address, payment)
         except WouldFail as error:
             log.warning("sweep_would_fail", network=self._network.key, asset=asset.symbol, error=str(error))
             await _postpone(candidate.id)
             return
-        draft = await self._sender.with_data_fee(
-            Draft(
-                to_address=hot,
-                asset_symbol=asset.symbol,
-                amount_raw=amount_raw,
-                nonce=0,
-                gas_limit=gas_limit,
-                max_fee_raw=rate.max_raw,
-                priority_fee_raw=rate.priority_raw,
-            )
-        )
+        state = self._state(address, gas_limit, rate)
+        draft = await with_data_fee(self._sender, payment, state)
         # As much as the address can pay, if a block would include it soon.
-        max_fee_raw = min(rate.max_raw, (coin_raw - draft.data_fee_raw) // gas_limit)
+        data_fee_raw = draft.fee_cap_raw - gas_limit * rate.max_raw
+        max_fee_raw = min(rate.max_raw, (coin_raw - data_fee_raw) // gas_limit)
         if max_fee_raw < rate.base_raw * 9 // 8 + rate.priority_raw:
-            budget_raw = draft.gas_budget_raw * FUNDING[0] // FUNDING[1]
+            budget_raw = draft.fee_cap_raw * FUNDING[0] // FUNDING[1]
             await self._fund(candidate, budget_raw - coin_raw, rate, balance)
             return
-        draft = msgspec.structs.replace(draft, max_fee_raw=max_fee_raw)
-        if balance.gas_left_raw < draft.gas_budget_raw:
+        state = msgspec.structs.replace(state, max_fee_raw=max_fee_raw, data_fee_raw=data_fee_raw)
+        draft = self._sender.plan([payment], state)
+        if balance.gas_left_raw < draft.fee_cap_raw:
             return
-        balance.gas_left_raw -= draft.gas_budget_raw
-        await self._send(draft, "sweep", candidate.address, candidate.id)
+        balance.gas_left_raw -= draft.fee_cap_raw
+        await self._send(draft, "sweep", candidate.id)
 
     async def _fund(self, candidate: Candidate, amount_raw: int, rate: FeeRate, balance: SpendableBalance) -> None:
         """Send an address gas for its token; the candidate stays, and is swept once the gas is there."""
-        hot, symbol = self._wallet.hot_address, self._native.symbol
+        hot, symbol = self._funds.hot_address, self._native.symbol
         if balance.shortage(symbol, amount_raw, 0):
             return
-        gas_limit = await self._sender.gas_limit(hot, candidate.address, symbol, amount_raw)
-        draft = await self._sender.with_data_fee(
-            Draft(
-                to_address=candidate.address,
-                asset_symbol=symbol,
-                amount_raw=amount_raw,
-                nonce=0,
-                gas_limit=gas_limit,
-                max_fee_raw=rate.max_raw,
-                priority_fee_raw=rate.priority_raw,
-            )
-        )
+        payment = Payment(candidate.address, symbol, amount_raw)
+        state = self._state(hot, await self._sender.gas_limit(hot, payment), rate)
+        draft = await with_data_fee(self._sender, payment, state)
         # The gas that the funded sweep will use is the treasury's too, so it must be there for both.
-        if balance.shortage(symbol, amount_raw, draft.gas_budget_raw) or balance.gas_left_raw < (
-            amount_raw + draft.gas_budget_raw
+        if balance.shortage(symbol, amount_raw, draft.fee_cap_raw) or balance.gas_left_raw < (
+            amount_raw + draft.fee_cap_raw
         ):
             return
-        balance.reserve(symbol, amount_raw, draft.gas_budget_raw)
+        balance.reserve(symbol, amount_raw, draft.fee_cap_raw)
         balance.gas_left_raw -= amount_raw
-        await self._send(draft, "gas", hot, None)
+        await self._send(draft, "gas", None)
 
-    async def _send(self, draft: Draft, purpose: Purpose, from_address: str, candidate_id: int | None) -> None:
+    def _state(self, address: str, gas_limit: int, rate: FeeRate) -> AccountState:
+        return AccountState(
+            sender=address, nonce=0, gas_limit=gas_limit, max_fee_raw=rate.max_raw, priority_fee_raw=rate.priority_raw
+        )
+
+    async def _send(self, draft: Draft, purpose: Purpose, candidate_id: int | None) -> None:
+        assert draft.sender is not None
         self._left -= 1
-        chain_nonce = await self._sender.next_nonce(from_address)
+        chain_nonce = await self._funds.chain_nonce(draft.sender)
         now = clock.now()
         async with database.transaction():
-            nonce = await nonces_repository.lock_nonce(self._network.key, from_address, chain_nonce)
-            stored: Stored = await self._wallet.sign(
-                msgspec.structs.replace(draft, nonce=nonce), purpose=purpose, from_address=from_address, now=now
-            )
+            locked = await self._funds.lock_nonce(draft, chain_nonce)
+            stored = await self._wallet.sign(locked, purpose=purpose, now=now)
             if candidate_id is not None:
-                await sweeps_repository.remove(candidate_id)
+                await account_sweeps_repository.remove(candidate_id)
         await self._tracker.broadcast(stored)
 
 
 async def _postpone(candidate_id: int) -> None:
     """Check the candidate again later, when gas may be cheaper."""
-    await sweeps_repository.postpone(candidate_id, clock.now() + CHECK_AGAIN_IN)
+    await account_sweeps_repository.postpone(candidate_id, clock.now() + CHECK_AGAIN_IN)

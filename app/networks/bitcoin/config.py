@@ -1,0 +1,102 @@
+"""What is configured of a Bitcoin network alone."""
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+import msgspec
+from embit.bip32 import HARDENED_INDEX, HDKey
+from msgspec import Meta
+
+from app.networks.bitcoin.account_key import ACCOUNT_PATHS, account_key
+from app.networks.bitcoin.addresses import ReceivingAddresses, normalise_address
+from app.networks.bitcoin.parameters import COIN_DECIMALS, PARAMETERS, AddressType, BitcoinNetwork
+from app.networks.config import MAX_RAW, Asset, FieldError, NetworkConfig
+
+
+class AmountStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A payment of up to `up_to_raw` satoshi needs this many confirmations."""
+
+    up_to_raw: Annotated[int, Meta(ge=1, le=21 * 10**14)]  # all bitcoins that there will be
+    confirmations: Annotated[int, Meta(ge=1, le=10_000)]
+
+
+class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="bitcoin"):
+    """A Bitcoin network. The account of `xpub` is m/84'/0'/k' for P2WPKH addresses, m/86'/0'/k' for P2TR ones; on test
+    networks the second part is 1'."""
+
+    bitcoin_network: BitcoinNetwork
+    address_type: AddressType = "p2wpkh"
+    # Where Bitcoin Core keeps its changing password (`.cookie`), for URLs without user info.
+    cookie_file: Annotated[str, Meta(min_length=1)] | None = None
+    # Fewer confirmations for smaller amounts, the smallest first; what is above the last needs `confirmations`.
+    confirmations_by_amount: tuple[AmountStep, ...] = ()
+    # The most that our transactions pay per vB; sending waits while the chain's price is higher.
+    max_fee_rate_sat_vb: Annotated[int, Meta(ge=1, le=10_000)] = 300
+    # Fees are offered with which a transaction should be mined within so many blocks, of what nodes can estimate.
+    fee_target_blocks: Annotated[int, Meta(ge=1, le=1_008)] = 3
+    # The fee while the node has no estimate, as in the hours after its first start; left out, sending waits for one.
+    fallback_fee_rate_sat_vb: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    # An invoice's address is its own: a payment is found by it alone, and no tail is needed.
+    address_mode: Literal["pool", "fresh"] = "fresh"
+    poll_interval_ms: Annotated[int, Meta(ge=10, le=600_000)] = 2_000
+    batch_blocks: Annotated[int, Meta(ge=1, le=5_000)] = 10
+    block_time_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 600_000
+
+    @property
+    def identity(self) -> str:
+        """The hash of the chain's first block."""
+        return PARAMETERS[self.bitcoin_network].genesis_hash
+
+    @property
+    def coin(self) -> Asset:
+        """The one asset."""
+        return self.assets[0]
+
+    def confirmations_for(self, asset_symbol: str, amount_raw: int) -> int:
+        for step in self.confirmations_by_amount:
+            if amount_raw <= step.up_to_raw:
+                return step.confirmations
+        return self.confirmations
+
+    def normalise_address(self, text: str) -> str:
+        return normalise_address(text, self.bitcoin_network)
+
+    def check_xpub(self) -> None:
+        ReceivingAddresses(self.xpub, self.bitcoin_network, self.address_type)
+
+    @property
+    def account_path(self) -> str:
+        path = ACCOUNT_PATHS[self.address_type].format(coin=0 if self.bitcoin_network == "main" else 1)
+        return path.replace("k", str(self._account.child_number - HARDENED_INDEX))
+
+    def is_account(self, xpub: str) -> bool:
+        try:
+            return bool(account_key(xpub, self.bitcoin_network, self.address_type) == self._account)
+        except ValueError:
+            return False
+
+    @property
+    def _account(self) -> HDKey:
+        return account_key(self.xpub, self.bitcoin_network, self.address_type)
+
+    def checked(self) -> Self:
+        if self.address_mode != "fresh":
+            raise FieldError("address_mode", "must be fresh: each bitcoin invoice has an address of its own")
+        if (self.mode == "live") != (self.bitcoin_network == "main"):
+            raise FieldError("bitcoin_network", "must be main in live mode, and a test network in test mode")
+        if self.hot_wallet_address is not None:
+            raise FieldError("hot_wallet_address", "must be left out: nothing is sent on bitcoin yet")
+        network = super().checked()
+        if len(network.assets) != 1 or network.coin.decimals != COIN_DECIMALS:
+            raise FieldError("assets", f"must be the coin alone, with {COIN_DECIMALS} decimals")
+        network._check_steps()
+        return network
+
+    def _check_steps(self) -> None:
+        field = "confirmations_by_amount"
+        last = AmountStep(up_to_raw=MAX_RAW, confirmations=self.confirmations)
+        for lower, upper in pairwise((*self.confirmations_by_amount, last)):
+            if lower.up_to_raw >= upper.up_to_raw:
+                raise FieldError(field, "must begin with the smallest amount")
+            if lower.confirmations > upper.confirmations:
+                raise FieldError(field, "a smaller amount needs more confirmations than a larger one")

@@ -1,0 +1,116 @@
+"""Reading from Bitcoin nodes: each request also asks for the first block, and the node with the most work is asked."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar, cast
+
+from app.core import clock
+from app.networks.bitcoin.config import BitcoinConfig
+from app.networks.bitcoin.wire import IN_WARM_UP, ChainInfo, Hash
+from app.networks.json_rpc import Call, Dialect, NobodyAnswered, Nodes, basic
+from app.networks.port import NodeUnavailable, WrongChain
+
+T = TypeVar("T")
+
+COMPARE_TIMEOUT_S = 5.0
+"""For an answer of a node to the question how long its chain is."""
+
+REST_S = 30.0
+"""A node that did not answer is not compared with the others for so long, so that it doesn't slow each round."""
+
+GENESIS: Call[str] = Call("getblockhash", (0,), Hash)
+CHAIN_INFO: Call[ChainInfo] = Call("getblockchaininfo", (), ChainInfo)
+
+
+class BitcoinRpc:
+    """A network's nodes, on one chain."""
+
+    def __init__(self, config: BitcoinConfig) -> None:
+        self._genesis_hash = config.identity
+        self._nodes = Nodes(config.rpc_urls, _dialect(config.cookie_file))
+        self._rests_until_s = [0.0] * len(self._nodes)
+
+    @property
+    def preferred(self) -> int:
+        """The number of the node that answered last."""
+        return self._nodes.preferred
+
+    async def ask(self, calls: Sequence[Call[T]], *, timeout_s: float | None = None) -> list[T]:
+        """The results of `calls`, in their order, all from one request to one node on the right chain.
+
+        Raises `NodeUnavailable` (or `RefusedByNode`) where no node gave them, `UnreadableAnswer`, `WrongChain`.
+        """
+        genesis_hash, *results = await self._nodes.ask([GENESIS, *calls], timeout_s=timeout_s)
+        self._check(self._nodes.preferred, genesis_hash)
+        return cast("list[T]", results)
+
+    async def best_chain(self) -> ChainInfo:
+        """The state of the node whose chain has the most work, and prefer that node from now on.
+
+        Raises as `ask`, also where every node still downloads the chain: it has no recent blocks then, and what isn't
+        in its blocks may have been paid.
+        """
+        order = sorted(range(len(self._nodes)), key=lambda number: number != self._nodes.preferred)
+        awake = [number for number in order if self._rests_until_s[number] <= clock.monotonic_s()] or order
+        answers = await asyncio.gather(*map(self._compare, awake), return_exceptions=True)
+        best: tuple[int, ChainInfo] | None = None
+        failures: list[NodeUnavailable] = []
+        for number, answer in zip(awake, answers, strict=True):
+            if isinstance(answer, NodeUnavailable):
+                failures.append(answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+            elif best is None or int(answer.chain_work, 16) > int(best[1].chain_work, 16):
+                best = number, answer
+        if best is None:
+            raise failures[0] if len(failures) == 1 else NobodyAnswered(failures)
+        self._nodes.prefer(best[0])
+        return best[1]
+
+    async def aclose(self) -> None:
+        """Close the connections to all nodes."""
+        await self._nodes.aclose()
+
+    async def _compare(self, number: int) -> ChainInfo:
+        node = self._nodes[number]
+        try:
+            genesis_hash, info = await node.ask([GENESIS, CHAIN_INFO], timeout_s=COMPARE_TIMEOUT_S)
+        except NodeUnavailable:
+            self._rests_until_s[number] = clock.monotonic_s() + REST_S if len(self._nodes) > 1 else 0.0
+            raise
+        self._check(number, genesis_hash)
+        if info.is_downloading:
+            raise NodeUnavailable(
+                f"{node.label}: still downloads the chain: block {info.blocks} of {max(info.headers, info.blocks)}"
+            )
+        return cast("ChainInfo", info)
+
+    def _check(self, number: int, genesis_hash: str) -> None:
+        if genesis_hash != self._genesis_hash:
+            raise WrongChain(
+                f"{self._nodes[number].label}: is on the chain of {genesis_hash}, configured is {self._genesis_hash}"
+            )
+
+
+def _dialect(cookie_file: str | None) -> Dialect:
+    """Bitcoin Core's HTTP statuses and error codes. It answers errors with status 500 before release 28."""
+    return Dialect(
+        status_words={
+            401: "the user name or the password is wrong",
+            403: "the node does not allow our address (rpcallowip)",
+            503: "the node has too many calls at once (rpcworkqueue)",
+        },
+        error_words={IN_WARM_UP: "the node is starting"},
+        body_counts=True,
+        authorisation=None if cookie_file is None else lambda: basic(_cookie(Path(cookie_file))),
+    )
+
+
+def _cookie(path: Path) -> str:
+    """The user name and password that the node has written at its start. It is read for each request: a node that
+    starts again has another one."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        raise NodeUnavailable("cookie_file can't be read: is the node running, and may this user read it?") from None

@@ -1,0 +1,260 @@
+"""Sending on Bitcoin: fees, drafts, signing, broadcasting, and the outcome of transactions.
+
+Nothing here decides whether to send. The caller stores the bytes that `sign` returns before it calls `broadcast`.
+Whether a transaction is in a block is decided by our own scan of the blocks: without an index a node finds a mined
+transaction only if it is told the block, and its refusals mean several things each.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from embit.transaction import Transaction
+
+from app.core.money import format_amount
+from app.networks.bitcoin import fees, signing, spending
+from app.networks.bitcoin.account import Account
+from app.networks.bitcoin.coins import Coin, claim
+from app.networks.bitcoin.config import BitcoinConfig
+from app.networks.bitcoin.fees import VB_PER_RATE, InPool, PoolRules
+from app.networks.bitcoin.parameters import COIN_DECIMALS
+from app.networks.bitcoin.rpc import BitcoinRpc
+from app.networks.bitcoin.spending import CoinState
+from app.networks.bitcoin.wire import (
+    NOT_FOUND,
+    Hash,
+    Hex,
+    WireEstimate,
+    WireMined,
+    WireMinedHeader,
+    WireOurEntry,
+    WirePackage,
+    WirePoolRules,
+    satoshi,
+)
+from app.networks.json_rpc import Call, NobodyAnswered, RefusedByNode
+from app.networks.port import (
+    Broadcast,
+    Draft,
+    NodeUnavailable,
+    NotATransfer,
+    OnChain,
+    Parsed,
+    Payment,
+    Receipt,
+    SentTransfer,
+    Signed,
+    UnreadableAnswer,
+)
+
+CALLS_PER_REQUEST = 100
+
+ALREADY_IN_CHAIN = -27  # RPC_VERIFY_ALREADY_IN_UTXO_SET
+MISSING_INPUTS, TOO_LOW = ("missingorspent", "missing-inputs"), ("insufficient fee", "min relay fee", "mempool min fee")
+
+MinedIn = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
+"""Returns, by txid, the hash of the block in which our own scan has found a transaction; those that it hasn't are
+left out."""
+
+
+class BitcoinSender:
+    """`app.networks.port.Sender` for one configured Bitcoin network."""
+
+    def __init__(self, config: BitcoinConfig, mined_in: MinedIn) -> None:
+        signing.check_library()
+        self._config = config
+        self._mined_in = mined_in
+        self._rpc = BitcoinRpc(config)
+        self._ceiling = config.max_fee_rate_sat_vb * VB_PER_RATE
+        self._account = Account(config.xpub, config.bitcoin_network, config.address_type)
+
+    async def check_identity(self) -> None:
+        await self._rpc.ask([])
+
+    async def fee_rate(self) -> int:
+        """The rate to offer now, in satoshi per 1,000 vB. Raises FeeAboveCeiling, and NodeUnavailable where the node
+        has no estimate and no fallback is configured."""
+        target = self._config.fee_target_blocks
+        calls: list[Call[Any]] = [Call("estimatesmartfee", (target,), WireEstimate), _RULES]
+        estimate, rules = await self._rpc.ask(calls)
+        fallback = self._config.fallback_fee_rate_sat_vb
+        return fees.offered_rate(
+            None if estimate.feerate is None else satoshi(estimate.feerate),
+            _rules(rules).floor,
+            self._ceiling,
+            None if fallback is None else fallback * VB_PER_RATE,
+        )
+
+    async def pool_rules(self) -> PoolRules:
+        """What the node asks of transactions now."""
+        (rules,) = await self._rpc.ask([_RULES])
+        return _rules(rules)
+
+    async def in_pool(self, txids: Sequence[str]) -> dict[str, InPool]:
+        """Those of these transactions that are in the node's pool, with their fees, ancestors and descendants."""
+        found: dict[str, InPool] = {}
+        for start in range(0, len(txids), CALLS_PER_REQUEST):
+            some = txids[start : start + CALLS_PER_REQUEST]
+            for txid, entry in zip(some, await self._rpc.ask([_entry_call(txid) for txid in some]), strict=True):
+                if entry is not None:
+                    found[txid] = _in_pool(entry)
+        return found
+
+    def plan(self, payments: Sequence[Payment], state: CoinState) -> Draft:
+        """The draft of a batch of payments; without any, one that only helps the ancestors of the required coins. Pure.
+        Raises as `spending.plan`."""
+        return spending.plan(self._account, payments, state, self._ceiling)
+
+    def bump(self, draft: Draft, state: CoinState, replaced: Sequence[InPool], increment: int) -> Draft | None:
+        """The same payments, spending the same coins and perhaps more, at a fee at which nodes replace `draft` and the
+        rest of `replaced`. Pure. None where that is above the ceiling or the coins don't suffice."""
+        return spending.bump(self._account, draft, state, replaced, increment, self._ceiling)
+
+    def change_of(self, draft: Draft, txid: str) -> Coin | None:
+        """The coin that a signed draft returns to us; None where it returns nothing. Pure."""
+        return spending.change_of(self._account, draft, txid)
+
+    def sign(self, draft: Draft, key: bytes) -> Signed:
+        return signing.sign(self._account, draft, key, self._ceiling)
+
+    def parse(self, raw: bytes, draft: Draft) -> Parsed:
+        return signing.read(self._account, raw, draft, self._config.coin.symbol, self._ceiling)
+
+    async def broadcast(self, signed: Signed) -> Broadcast:
+        # The ceiling is the node's limit too; its own default is lower than some ceilings.
+        limit = format_amount(self._ceiling, COIN_DECIMALS)
+        return await self._submitted(Call("sendrawtransaction", (signed.raw.hex(), limit), Hash), signed.txid)
+
+    async def broadcast_package(self, parent: Signed, child: Signed) -> Broadcast:
+        """Send a parent whose own fee is below the floor of the node's pool, with the child that pays for it; always
+        safe to repeat. Answers for both together. Raises as `broadcast`."""
+        call: Call[WirePackage] = Call("submitpackage", ([parent.raw.hex(), child.raw.hex()],), WirePackage)
+        try:
+            (answer,) = await self._rpc.ask([call])
+        except RefusedByNode as refusal:
+            return _meaning(refusal)
+        if answer.package_msg == "success":
+            return Broadcast.ACCEPTED
+        return _meaning_of_words(" ".join([answer.package_msg, *(each.error for each in answer.tx_results.values())]))
+
+    async def receipts(self, txids: Collection[str]) -> dict[str, Receipt]:
+        mined_in = await self._mined_in(txids)
+        receipts: dict[str, Receipt] = {}
+        for txid, block_hash in mined_in.items():
+            calls: list[Call[Any]] = [_header_call(block_hash), _mined_call(txid, block_hash)]
+            header, mined = await self._rpc.ask(calls)
+            if header is None or mined is None or header.confirmations < 1:
+                continue  # its block is no longer in the chain, and our scan doesn't know that yet
+            if mined.fee is None:
+                raise NodeUnavailable(f"transaction {txid}: the node no longer has what it spends")
+            receipts[txid] = Receipt(
+                height=header.height,
+                block_hash=block_hash,
+                succeeded=True,
+                fee_raw=satoshi(mined.fee),
+                transfers=tuple(self._transfers(txid, mined.hex)),
+                confirmations=header.confirmations,
+            )
+        return receipts
+
+    async def look_up(self, txid: str) -> OnChain | None:
+        """The draft of the result has no form, and our change is among its payments: only the books know which output
+        that is."""
+        block_hash = (await self._mined_in([txid])).get(txid)
+        params = (txid, 0) if block_hash is None else (txid, 0, block_hash)
+        (digits,) = await self._rpc.ask([Call[str | None]("getrawtransaction", params, Hex, frozenset({NOT_FOUND}))])
+        if digits is None:
+            return None
+        raw = bytes.fromhex(digits)
+        transaction = self._decoded(txid, digits)
+        claims = sorted(claim(each.txid.hex(), each.vout) for each in transaction.vin)
+        payments = signing.payments(self._account, transaction.vout, self._config.coin.symbol)
+        draft = Draft(payments=tuple(payments), claims=tuple(claims), fee_cap_raw=0, form=b"{}")
+        return OnChain(draft=draft, signed=Signed(txid, raw))
+
+    async def pooled(self, txids: Sequence[str]) -> list[bool]:
+        waiting, mined = await self.in_pool(txids), await self._mined_in(txids)
+        return [txid in waiting or txid in mined for txid in txids]
+
+    async def head_height(self) -> int:
+        return (await self._rpc.best_chain()).blocks
+
+    async def confirmed_height(self) -> int:
+        return max(await self.head_height() - self._config.confirmations + 1, -1)
+
+    async def aclose(self) -> None:
+        await self._rpc.aclose()
+
+    async def _submitted(self, call: Call[str], txid: str) -> Broadcast:
+        try:
+            (answer,) = await self._rpc.ask([call])
+        except RefusedByNode as refusal:
+            return _meaning(refusal)
+        except NobodyAnswered as failure:
+            # One node's refusal counts, even if another node doesn't answer: that one may be down for days.
+            refusals = [each for each in failure.failures if isinstance(each, RefusedByNode)]
+            if not refusals:
+                raise
+            return _meaning(refusals[0])
+        if answer != txid:
+            raise UnreadableAnswer(f"transaction {txid}: the node answers with another one's id")
+        return Broadcast.ACCEPTED
+
+    def _transfers(self, txid: str, digits: str) -> list[SentTransfer]:
+        """What the outputs with an address receive, from the bytes that have this id."""
+        outputs = self._decoded(txid, digits).vout
+        return [
+            SentTransfer(payment.asset_symbol, None, payment.to_address, payment.amount_raw)
+            for payment in signing.payments(self._account, outputs, self._config.coin.symbol)
+        ]
+
+    def _decoded(self, txid: str, digits: str) -> Transaction:
+        try:
+            transaction = signing.decoded(bytes.fromhex(digits))
+        except NotATransfer as error:
+            raise NotATransfer(f"transaction {txid}: {error}") from None
+        if transaction.txid().hex() != txid:
+            raise UnreadableAnswer(f"transaction {txid}: the node answers with another one")
+        return transaction
+
+
+def _meaning(refusal: RefusedByNode) -> Broadcast:
+    """What a refusal means, as far as that can be told. None proves a failure: the code for missing inputs is given for
+    a transaction that conflicts with another, and for one that is mined and whose outputs are all spent."""
+    return Broadcast.CLAIM_USED if refusal.code == ALREADY_IN_CHAIN else _meaning_of_words(str(refusal))
+
+
+def _meaning_of_words(words: str) -> Broadcast:
+    if any(known in words for known in MISSING_INPUTS):
+        return Broadcast.CLAIM_USED
+    return Broadcast.UNDERPRICED if any(known in words for known in TOO_LOW) else Broadcast.REFUSED
+
+
+def _rules(rules: WirePoolRules) -> PoolRules:
+    floor = max(satoshi(rules.mempoolminfee), satoshi(rules.minrelaytxfee))
+    return PoolRules(floor=floor, increment=satoshi(rules.incrementalrelayfee))
+
+
+def _in_pool(entry: WireOurEntry) -> InPool:
+    return InPool(
+        fee_raw=satoshi(entry.fees.base),
+        vsize=entry.vsize,
+        evicted_fee_raw=satoshi(entry.fees.descendant),
+        ancestors=entry.ancestorcount,
+        ancestors_vsize=entry.ancestorsize,
+        ancestors_fee_raw=satoshi(entry.fees.ancestor),
+    )
+
+
+_RULES: Call[WirePoolRules] = Call("getmempoolinfo", (), WirePoolRules)
+
+
+def _entry_call(txid: str) -> Call[WireOurEntry | None]:
+    return Call("getmempoolentry", (txid,), WireOurEntry, frozenset({NOT_FOUND}))
+
+
+def _header_call(block_hash: str) -> Call[WireMinedHeader | None]:
+    return Call("getblockheader", (block_hash,), WireMinedHeader, frozenset({NOT_FOUND}))
+
+
+def _mined_call(txid: str, block_hash: str) -> Call[WireMined | None]:
+    return Call("getrawtransaction", (txid, 2, block_hash), WireMined, frozenset({NOT_FOUND}))

@@ -1,0 +1,163 @@
+"""Bitcoin transactions before they are signed: a batch of payments, a higher fee, help for a parent, a second attempt.
+
+Everything here is a function of its arguments. A transaction spends our coins, pays each recipient in the order that
+was asked for, and returns the rest to one address of the change branch, as its last output. Any attempt at a payment
+excludes every other one: a replacement spends all coins of what it replaces, and what is made anew, because its coin
+fell with a replaced transaction, spends that one's replacement.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from app.networks.bitcoin import addresses, coins, fees
+from app.networks.bitcoin.account import Account
+from app.networks.bitcoin.coins import INTERNAL_BRANCH, Choice, Coin, LeastFee, NotEnough, Outputs
+from app.networks.bitcoin.fees import InPool
+from app.networks.port import Draft, FeeAboveCeiling, NotATransfer, Payment
+
+SEQUENCE = 0xFFFFFFFD
+"""Of every input: it may be replaced (BIP-125), and no lock time is relative (BIP-68)."""
+
+VERSION, LOCK_TIME = 2, 0
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A draft's `form`: the coins it spends, by outpoint, and what returns to change address `change_index`, 0 where
+    nothing does. `vsize` is that of the signed transaction, in vB."""
+
+    coins: tuple[Coin, ...]
+    change_index: int
+    change_raw: int
+    vsize: int
+
+
+class CoinState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a draft depends on besides its payments.
+
+    `coins` may be spent: ours, unspent, claimed by no other transaction, block rewards mature. `required` ones are
+    spent in any case. `change_index`: the next unused address of the change branch. `rate` is in satoshi per 1,000 vB.
+    """
+
+    coins: tuple[Coin, ...]
+    change_index: int
+    rate: int
+    required: tuple[Coin, ...] = ()
+
+
+def plan(account: Account, payments: Sequence[Payment], state: CoinState, ceiling: int) -> Draft:
+    """A draft that pays these, or helps the ancestors of the required coins where there is none to pay.
+
+    `ceiling` is the highest rate. Raises NotEnough, TooLarge, FeeAboveCeiling, NotATransfer for an address that is none
+    of this network, and ValueError for amounts that nodes would not relay.
+    """
+    outputs = _outputs(account, payments, state.change_index)
+    choice = coins.choose(state.coins, outputs, state.rate, required=state.required)
+    return _draft(payments, choice, state.change_index, ceiling)
+
+
+def bump(
+    account: Account, draft: Draft, state: CoinState, replaced: Sequence[InPool], increment: int, ceiling: int
+) -> Draft | None:
+    """The same payments at a fee at which nodes replace all of `replaced`, the draft's transaction among them.
+
+    It spends the same coins and, where their change doesn't suffice, confirmed ones of `state` too: nodes refuse an
+    unconfirmed one that is new. The change address stays. `state.coins` may also have newer facts about the same coins,
+    such as the block that one is in by now. None where the fee would be above the ceiling or there is too little.
+    """
+    form = form_of(draft)
+    newer = {coin.claim: coin for coin in state.coins}
+    required = [newer.get(coin.claim, coin) for coin in form.coins]
+    more = [coin for coin in state.coins if coin.height is not None]
+    outputs, least_fee = _outputs(account, draft.payments, form.change_index), _above(replaced, state.rate, increment)
+    try:
+        choice = coins.choose(more, outputs, state.rate, least_fee=least_fee, required=required)
+        return _draft(draft.payments, choice, form.change_index, ceiling)
+    except (NotEnough, FeeAboveCeiling):
+        return None
+
+
+def required_again(draft: Draft, change_of: Mapping[str, Coin | None]) -> tuple[Coin, ...] | None:
+    """The coins that a second attempt must spend, after the first has lost its own to a bump of another transaction.
+
+    `change_of`: the change of each replacement, by the id of the transaction that it replaced. Without a coin that is
+    gone, the second attempt must spend that of the replacement: else both could be mined, should the replaced
+    transaction be mined after all. None where a replacement has no change: then wait until it is final.
+    """
+    kept: list[Coin] = []
+    for coin in form_of(draft).coins:
+        instead = change_of.get(coin.txid, coin)
+        if instead is None:
+            return None
+        kept.append(instead)
+    return tuple(kept)
+
+
+def change_of(account: Account, draft: Draft, txid: str) -> Coin | None:
+    """The coin that a signed draft returns to us, unmined, as its last output; None where it returns nothing."""
+    form = form_of(draft)
+    if not form.change_raw:
+        return None
+    return Coin(
+        txid=txid,
+        vout=len(draft.payments),
+        amount_raw=form.change_raw,
+        address=account.address(INTERNAL_BRANCH, form.change_index),
+        branch=INTERNAL_BRANCH,
+        index=form.change_index,
+        is_change=True,
+        ancestors=1 + sum(coin.ancestors for coin in form.coins),
+        ancestors_vsize=form.vsize + sum(coin.ancestors_vsize for coin in form.coins),
+        ancestors_fee_raw=draft.fee_cap_raw + sum(coin.ancestors_fee_raw for coin in form.coins),
+    )
+
+
+def form_of(draft: Draft) -> Form:
+    """A draft's own form. Raises NotATransfer where it isn't one of ours."""
+    try:
+        return msgspec.json.decode(draft.form, type=Form)
+    except msgspec.MsgspecError as error:
+        raise NotATransfer(f"not the form of a bitcoin transaction: {error}") from None
+
+
+def outputs_of(account: Account, draft: Draft) -> list[tuple[bytes, int]]:
+    """Script and amount of each output, in their order. Raises NotATransfer."""
+    form = form_of(draft)
+    outputs = _outputs(account, draft.payments, form.change_index)
+    paid = list(zip(outputs.scripts, outputs.amounts_raw, strict=True))
+    return [*paid, (outputs.change_script, form.change_raw)] if form.change_raw else paid
+
+
+def check_fee(fee_raw: int, vsize: int, ceiling: int) -> None:
+    """Raise FeeAboveCeiling where a fee, in satoshi, is at a rate above the ceiling, in satoshi per 1,000 vB."""
+    if fee_raw > fees.fee_raw(ceiling, vsize):
+        raise FeeAboveCeiling(f"a fee of {fee_raw} satoshi for {vsize} vB is above the ceiling")
+
+
+def _outputs(account: Account, payments: Sequence[Payment], change_index: int) -> Outputs:
+    try:
+        scripts = tuple(addresses.parse(payment.to_address, account.network)[1] for payment in payments)
+        change_script = account.script(INTERNAL_BRANCH, change_index)
+    except ValueError as error:
+        raise NotATransfer(f"a destination {error}") from None
+    return Outputs(
+        address_type=account.address_type,
+        scripts=scripts,
+        amounts_raw=tuple(payment.amount_raw for payment in payments),
+        change_script=change_script,
+    )
+
+
+def _above(replaced: Collection[InPool], rate: int, increment: int) -> LeastFee:
+    return lambda vsize: max(fees.fee_raw(rate, vsize), fees.replacement_fee_raw([*replaced], vsize, increment))
+
+
+def _draft(payments: Sequence[Payment], choice: Choice, change_index: int, ceiling: int) -> Draft:
+    check_fee(choice.fee_raw, choice.vsize, ceiling)
+    form = Form(coins=choice.coins, change_index=change_index, change_raw=choice.change_raw, vsize=choice.vsize)
+    return Draft(
+        payments=tuple(payments),
+        claims=tuple(sorted(coin.claim for coin in choice.coins)),
+        fee_cap_raw=choice.fee_raw,
+        form=msgspec.json.encode(form),
+    )

@@ -1,0 +1,113 @@
+"""What a network's signer spends from: the part of the signer that differs by kind of chain.
+
+The rest of the signer knows drafts with payments and claims, and asks here for everything else. Chains with accounts
+have account_funds.py, account_keys.py and account_sweeping.py.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from app.networks.port import Draft, Parsed
+from app.signer.repository import Purpose, Stored
+from app.withdrawals.digest import Intent
+
+
+class NotOurs(Exception):
+    """A row says that an address is ours or that we signed a transaction; our keys show that this is wrong."""
+
+
+class NotNow(Exception):
+    """Something can't be paid now; the message is for merchants and operators. `is_short`: for want of money."""
+
+    def __init__(self, reason: str, *, is_short: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_short = is_short
+
+
+class UnknownTransaction(Exception):
+    """The chain has transactions of ours that the books don't have. Nothing more is signed: after a restored backup
+    they may be payouts that are still unpaid by the books."""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a lineage that is in no block stands on chain.
+
+    `is_used`: a final transaction has used what it claims, `used_by` is its txid, None where no node can say.
+    `is_next`: no earlier transaction of ours has to be in a block first, so a higher fee may help.
+    """
+
+    is_used: bool = False
+    used_by: str | None = None
+    is_next: bool = True
+
+
+class Keys(Protocol):
+    """The keys of one network, and what they may sign. Nothing in the database is trusted here."""
+
+    async def key(self, draft: Draft) -> bytes:
+        """The key that a draft is signed with. Raises NotOurs."""
+        ...
+
+    async def check_route(self, parsed: Parsed, purpose: Purpose) -> None:
+        """Return if signed bytes spend what is ours and, where they pay no withdrawal, leave it with us. Raises
+        NotOurs."""
+        ...
+
+
+class Funds(Protocol):
+    """What withdrawals are paid from. One for each signer; remembers what it has read within a round."""
+
+    @property
+    def batch(self) -> int:
+        """The most withdrawals that one transaction may pay."""
+        ...
+
+    async def watch(self) -> None:
+        """Raise an alert for each spend of ours that the signer did not store. Reads little, and once for a block."""
+        ...
+
+    async def begin_round(self, now: datetime) -> None:
+        """Read what can be spent. Raises UnknownTransaction."""
+        ...
+
+    async def room(self) -> int:
+        """How many transactions may be signed now. Reads the fee of this round; raises FeeAboveCeiling."""
+        ...
+
+    def shortage(self, asset: str, amount_raw: int) -> str | None:
+        """What is lacking for a payment in this round, in words for people; None where nothing is. Fees are left out:
+        `plan` counts them."""
+        ...
+
+    async def plan(self, intents: Sequence[Intent]) -> Draft:
+        """A draft that pays these, at most `batch`, in their order. Raises NotNow, WouldFail. Calls a node."""
+        ...
+
+    async def lock(self, draft: Draft) -> Draft:
+        """Lock what the draft claims, in the caller's transaction, and return the draft that may be signed: with other
+        claims where those of the plan are taken by now. Raises NotNow."""
+        ...
+
+    def reserve(self, draft: Draft) -> None:
+        """Count a signed draft as spent in this round."""
+        ...
+
+    async def standings(self, lineages: Sequence[Sequence[Stored]]) -> list[Standing]:
+        """How each of these lineages, none of which is in a block, stands on chain."""
+        ...
+
+    async def bump(self, last: Stored) -> Draft:
+        """The draft that replaces the last attempt of a lineage, at a higher fee. Raises FeeAboveCeiling, NotNow."""
+        ...
+
+
+class OwnMoves(Protocol):
+    """Moves between our own addresses: sweeps."""
+
+    async def run(self) -> None:
+        """Make those that are worth their fee. Raises NetworkError."""
+        ...

@@ -1,0 +1,95 @@
+"""Bitcoin networks for tests. The keys are of the mnemonic that BIP-84 and BIP-86 publish: worth nothing."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from embit import bip32
+from embit.networks import NETWORKS
+
+from app.networks.bitcoin.config import AmountStep, BitcoinConfig
+from app.networks.bitcoin.parameters import AddressType
+from app.networks.config import Asset, NodeUrl
+
+XPUB = "xpub6CatWdiZiodmUeTDp8LT5or8nmbKNcuyvz7WyksVFkKB4RHwCD3XyuvPEbvqAQY3rAPshWcMLoP2fMFMKHPJ4ZeZXYVUhLv1VMrjPC7PW6V"
+ZPUB = "zpub6rFR7y4Q2AijBEqTUquhVz398htDFrtymD9xYYfG1m4wAcvPhXNfE3EfH1r1ADqtfSdVCToUG868RvUUkgDKf31mGDtKsAYz2oz2AGutZYs"
+"""The account m/84'/0'/0', without and with its purpose in the prefix."""
+
+TAPROOT_XPUB = (
+    "xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteoGVky7D3UKDP9QyrLprQ3VCECoY49yfdDEHGCtMMj92pReUsQ"
+)
+"""The account m/86'/0'/0'."""
+
+TPUB = "tpubDC8msFGeGuwnKG9Upg7DM2b4DaRqg3CUZa5g8v2SRQ6K4NSkxUgd7HsL2XVWbVm39yBA4LAxysQAm397zwQSQoQgewGiYZqrA9DsP4zbQ1M"
+VPUB = "vpub5Y6cjg78GGuNLsaPhmYsiw4gYX3HoQiRBiSwDaBXKUafCt9bNwWQiitDk5VZ5BVxYnQdwoTyXSs2JHRPAgjAvtbBrf8ZhDYe2jWAqvZVnsc"
+TAPROOT_TPUB = (
+    "tpubDDfvzhdVV4unsoKt5aE6dcsNsfeWbTgmLZPi8LQDYU2xixrYemMfWJ3BaVneH3u7DBQePdTwhpybaKRU95pi6PMUtLPBJLVQRpzEnjfjZzX"
+)
+"""The accounts m/84'/1'/0' and m/86'/1'/0'."""
+
+NETWORK = "bitcoin:test"
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account m/84'/1'/0' that nobody else has: a test that uses it finds no coins of another one."""
+
+    key: bip32.HDKey = field(
+        default_factory=lambda: bip32.HDKey.from_seed(os.urandom(64), NETWORKS["test"]["xprv"]).derive("m/84h/1h/0h")
+    )
+
+    @property
+    def tpub(self) -> str:
+        """Its extended public key."""
+        return str(self.key.to_public().to_base58())
+
+    def private_key(self, index: int) -> str:
+        """The key of its receiving address number `index`, as the node's wallet imports it."""
+        return str(self.key.derive([0, index]).key.wif(NETWORKS["test"]))
+
+
+def bitcoin_network(
+    urls: Sequence[str],
+    *,
+    confirmations: int = 3,
+    steps: Sequence[tuple[int, int]] = (),
+    address_type: AddressType = "p2wpkh",
+    cookie_file: str | None = None,
+) -> BitcoinConfig:
+    """The network `bitcoin:test` at these nodes, in regtest."""
+    return BitcoinConfig(
+        chain="bitcoin",
+        mode="test",
+        display_name="Bitcoin",
+        bitcoin_network="regtest",
+        address_type=address_type,
+        rpc_urls=tuple(NodeUrl(url) for url in urls),
+        cookie_file=cookie_file,
+        confirmations=confirmations,
+        confirmations_by_amount=tuple(AmountStep(up_to_raw=raw, confirmations=count) for raw, count in steps),
+        xpub=TPUB if address_type == "p2wpkh" else TAPROOT_TPUB,
+        assets=(Asset(symbol="BTC", name="Bitcoin", kind="native", decimals=8),),
+    ).checked()
+
+
+def bitcoin_networks_toml(rpc_url: str, xpub: str = TPUB, **options: object) -> str:
+    """A networks file: `bitcoin:test` at that node, in regtest; `options` are fields of it, as TOML has them."""
+    fields: dict[str, object] = {"confirmations": 3, "expiry_grace_s": 0, "poll_interval_ms": 50, **options}
+    settings = "\n".join(f"{name} = {value}" for name, value in fields.items())
+    return f"""
+        [[networks]]
+        chain = "bitcoin"
+        mode = "test"
+        kind = "bitcoin"
+        bitcoin_network = "regtest"
+        display_name = "Bitcoin"
+        rpc_urls = ["{rpc_url}"]
+        xpub = "{xpub}"
+        {settings}
+
+        [[networks.assets]]
+        symbol = "BTC"
+        name = "Bitcoin"
+        kind = "native"
+        decimals = 8
+        """
