@@ -76,7 +76,7 @@ def with_more_outputs(raw: str, *outputs: tuple[int, str]) -> str:
 
 async def mined_by_hand(bitcoin: BitcoinDriver, chain: BitcoinChain, *outputs: tuple[int, str]) -> str:
     """Mine a transaction with these outputs, even one that no pool takes. Returns its id."""
-    (coin, *_) = await bitcoin.call("listunspent", 1)
+    coin = max(await bitcoin.call("listunspent", 1), key=lambda coin: coin["amount"])
     spent = [{"txid": coin["txid"], "vout": coin["vout"]}]
     rest = format(coin["amount"] - 1, "f")
     draft = await bitcoin.call("createrawtransaction", spent, [{await bitcoin.address(): rest}])
