@@ -117,6 +117,10 @@ class NodeUnavailable(NetworkError):
     """No node answered, or each refused. Retry later; after a while operators should get an alert."""
 
 
+class NodeSyncing(NodeUnavailable):
+    """A node answers, and says that it is still downloading the chain: it does not have the newest blocks."""
+
+
 class ChainMoved(NetworkError):
     """The parts of an answer come from different states of the chain (a reorganisation, or a node that lags
     behind another). Read the chain's head again, then retry."""
