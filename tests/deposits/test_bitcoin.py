@@ -437,6 +437,7 @@ async def test_the_checkout_page_shows_a_payment_in_the_pool(
 
     async def words() -> str:
         public = await services.invoice_reader.get_public(new.id)
+        assert public is not None
         view = checkout_view(public, [], network, slug="s", language=language, with_wallet=False, now=clock.now())
         return str(page_context(view, language)["words"])
 

@@ -1,6 +1,6 @@
-"""EVM nodes that misbehave. A real node can't be made to lie, lag or answer nonsense, so these do: written from the
-JSON-RPC 2.0 and execution-apis specifications, and, where the answer should be almost right, relaying a real
-node's and changing one thing in it."""
+"""Nodes that misbehave. A real node can't be made to lie, lag or answer nonsense, so these do: written from the
+specifications of JSON-RPC 2.0 and of each chain's own calls, and, where the answer should be almost right, relaying a
+real node's and changing one thing in it."""
 
 import asyncio
 import json
@@ -71,7 +71,7 @@ def always(status: int, body: str | bytes) -> Answer:
 
 def relay(url: str, change: Callable[[dict[str, Any], Any], Any]) -> Answer:
     """The answers of the node at `url`, each result put through `change(call, result)`. An exception of
-    `change` becomes a JSON-RPC error with its text."""
+    `change` becomes a JSON-RPC error with its text. Errors stay as they are."""
 
     async def answer(body: bytes) -> tuple[int, bytes]:
         calls = {call["id"]: call for call in json.loads(body)}
@@ -79,6 +79,9 @@ def relay(url: str, change: Callable[[dict[str, Any], Any], Any]) -> Answer:
             replies = (await client.post(url, content=body, headers={"Content-Type": "application/json"})).json()
         changed = []
         for reply in replies:
+            if reply.get("error") is not None:
+                changed.append(reply)
+                continue
             try:
                 changed.append({**reply, "result": change(calls[reply["id"]], reply["result"])})
             except RuntimeError as error:

@@ -76,7 +76,7 @@ def with_more_outputs(raw: str, *outputs: tuple[int, str]) -> str:
 
 async def mined_by_hand(bitcoin: BitcoinDriver, chain: BitcoinChain, *outputs: tuple[int, str]) -> str:
     """Mine a transaction with these outputs, even one that no pool takes. Returns its id."""
-    (coin, *_) = await bitcoin.call("listunspent", 1)
+    coin = max(await bitcoin.call("listunspent", 1), key=lambda coin: coin["amount"])
     spent = [{"txid": coin["txid"], "vout": coin["vout"]}]
     rest = format(coin["amount"] - 1, "f")
     draft = await bitcoin.call("createrawtransaction", spent, [{await bitcoin.address(): rest}])
@@ -302,13 +302,11 @@ async def test_balances_are_those_of_the_block_that_is_asked_for(chain: BitcoinC
     txid = await bitcoin.pay(one, 3 * COIN_RAW)
     await bitcoin.mine()
     before = await bitcoin.height()
+    outputs = (await bitcoin.call("gettransaction", txid, verbose=True))["decoded"]["vout"]
+    (index,) = [output["n"] for output in outputs if output["scriptPubKey"].get("address") == one]
+    await bitcoin.call("lockunspent", False, [{"txid": txid, "vout": index}])  # the wallet pays with other coins
     await bitcoin.pay(other, 2 * COIN_RAW)
     await bitcoin.mine()
-    (index,) = [
-        o["n"]
-        for o in (await bitcoin.call("gettransaction", txid, verbose=True))["decoded"]["vout"]
-        if o["scriptPubKey"].get("address") == one
-    ]
     draft = await bitcoin.call("createrawtransaction", [{"txid": txid, "vout": index}], [{other: "2.9999"}])
     await bitcoin.call("sendrawtransaction", (await bitcoin.call("signrawtransactionwithwallet", draft))["hex"])
     await bitcoin.mine()

@@ -169,7 +169,7 @@ async def test_a_node_that_answers_is_preferred_to_one_that_is_down(
             ("no", Broadcast.REFUSED),
         ):
             proxy.refuses = {"eth_sendRawTransaction": words}
-            sender._rpc._preferred = 0
+            sender._rpc._nodes.prefer(0)
             assert await sender.broadcast(Signed("0x" + 64 * "1", b"\x02")) is meaning
         proxy.is_down = True
         with pytest.raises(NodeUnavailable):

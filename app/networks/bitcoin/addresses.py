@@ -5,17 +5,21 @@ tests hold.
 """
 
 from functools import lru_cache
+from types import ModuleType
 
 from embit import bech32
 from embit.script import Script
 
+from app.networks.bitcoin import with_embit
 from app.networks.bitcoin.account_key import account_key
 from app.networks.bitcoin.parameters import PARAMETERS, AddressType, BitcoinNetwork
 
 try:
-    from app.networks.bitcoin import with_bdk as library
+    from app.networks.bitcoin import with_bdk
 except ImportError:  # Linux on ARM, musl, or a newer Python than its wheels are for
-    from app.networks.bitcoin import with_embit as library  # type: ignore[no-redef]
+    with_bdk = None  # type: ignore[assignment]
+
+library: ModuleType = with_embit if with_bdk is None else with_bdk
 
 MAX_INDEX = 2**31 - 1  # from 2^31 on, BIP-32 indexes are hardened and need the private key
 
@@ -31,7 +35,7 @@ def normalise_address(text: str, network: BitcoinNetwork) -> str:
 
 def parse(text: str, network: BitcoinNetwork) -> tuple[str, bytes]:
     """An address's canonical form and its script. Raises as `normalise_address`."""
-    parsed = library.parse(text, network)
+    parsed: tuple[str, bytes] | None = library.parse(text, network)
     if parsed is None:
         if any(library.parse(text, other) is not None for other in PARAMETERS):
             raise ValueError(f"is an address of another network than {network}")
@@ -65,4 +69,4 @@ class ReceivingAddresses:
         """Address number `index`. Raises ValueError outside of 0 to 2^31 - 1."""
         if not 0 <= index <= MAX_INDEX:
             raise ValueError(f"an address index is from 0 to {MAX_INDEX}")
-        return self._receiving.at(index)
+        return str(self._receiving.at(index))
