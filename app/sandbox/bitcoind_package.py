@@ -59,15 +59,22 @@ def fetch() -> Path:
     """Download and unpack bitcoind unless that is done, and return its path. Takes some seconds, and 60 MB.
 
     Raises ProcessError, with what to install instead, if this machine has no apt, no Debian mirror in apt's
-    configuration (DEBIAN_MIRROR names one) or no Debian keyring, or if the mirror no longer has the pinned version.
+    configuration (DEBIAN_MIRROR names one) or no Debian keyring, if the mirror no longer has the pinned version, or if
+    `node_modules` can't be written.
     """
     if (path := fetched()) is not None:
         return path
-    target = directory()
+    try:
+        return _fetch_to(directory())
+    except OSError as error:
+        raise ProcessError(f"bitcoind could not be unpacked ({error}): {HOW_TO_INSTALL}") from None
+
+
+def _fetch_to(target: Path) -> Path:
     target.parent.mkdir(exist_ok=True)
     with (target.parent / ".bitcoind.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several processes of a test run may need it at once
-        if (path := fetched()) is None:
+        if fetched() is None:
             unfinished = target.with_name(f"{target.name}.new")
             shutil.rmtree(unfinished, ignore_errors=True)
             try:
@@ -75,8 +82,7 @@ def fetch() -> Path:
                 unfinished.rename(target)
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
-            path = target / "bin" / "bitcoind"
-    return path
+    return target / "bin" / "bitcoind"
 
 
 def _fetch_into(target: Path) -> None:

@@ -88,6 +88,7 @@ def test_the_customers_errors_are_one_line(chain: BitcoinChain, customer: Bitcoi
 def test_the_next_start_has_the_same_chain_and_the_same_customer(chain: BitcoinChain) -> None:
     before, tip = chain.interface(), chain.node.rpc("getbestblockhash")
     assert before.customer_descriptor.startswith("wpkh(tprv")
+    assert "/84h/1h/0h/0/*)" in before.customer_descriptor  # 0: receiving addresses, not change
     chain.stop()
     chain.start()
     chain.set_up()

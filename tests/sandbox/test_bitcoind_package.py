@@ -72,6 +72,12 @@ def test_where_it_cant_be_fetched_the_reason_and_what_to_install_are_one_line(no
         assert "\n" not in str(failure.value)
 
 
+def test_a_folder_that_cant_be_written_is_named_as_the_reason(nothing_fetched: Path, tmp_path: Path) -> None:
+    (tmp_path / "node_modules").write_text("in the way")
+    with pytest.raises(ProcessError, match=r"could not be unpacked \(.*node_modules.*: install Bitcoin Core"):
+        bitcoind_package.fetch()
+
+
 @pytest.mark.skipif(
     not any((Path("/usr/share/keyrings") / name).exists() for name in bitcoind_package.KEYRINGS), reason="not on Debian"
 )
