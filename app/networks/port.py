@@ -337,6 +337,10 @@ class Chain(Protocol):
         """The URI that a wallet opens, or reads as a QR code, to pay exactly `amount_raw` minor units."""
         ...
 
+    def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
+        """What a QR code of that payment holds: the URI, or the same in a form that makes a smaller code."""
+        ...
+
     def derive_address(self, index: int) -> str:
         """Our receiving address number `index` (0 to 2^31 - 1), from the extended public key."""
         ...
