@@ -11,6 +11,7 @@ import pytest
 from app.checkout.source import checkout_view
 from app.checkout.wording import page_context
 from app.core import clock, database, redis
+from app.core.errors import ApiError
 from app.core.settings import Settings, load
 from app.deposits.watcher import Watcher
 from app.doctor.reachability import examine_networks
@@ -22,16 +23,18 @@ from app.networks.bitcoin.parameters import COINBASE_MATURITY
 from app.networks.port import NodeSyncing, NodeUnavailable
 from app.reconciliation import repository as reconciliation
 from app.reconciliation.repository import RecordedFinding
+from app.refunds.service import NewRefund
 from app.sandbox import bitcoind as bitcoind_module
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.bitcoind import Bitcoind
 from app.web import languages
 from app.wiring import Services, running, wire
 from tests.books import assert_books, assert_invoices
-from tests.factories.bitcoin import NETWORK, Account, bitcoin_networks_toml
+from tests.factories.bitcoin import NETWORK, Account, bitcoin_networks_toml, mined_by_hand
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import merchant, takes
-from tests.factories.withdrawals import event_types
+from tests.factories.operators import operator
+from tests.factories.withdrawals import event_types, payout
 from tests.services import bitcoind_or_skip
 
 CONFIRMATIONS = 3
@@ -154,12 +157,15 @@ async def test_one_transaction_pays_two_invoices_of_the_same_amount(
     await assert_books()
 
 
-async def test_a_second_output_to_the_same_address_is_another_deposit(
+async def test_two_outputs_to_one_address_are_two_deposits(
     services: Services, terms: Terms, watcher: Watcher, bitcoin: BitcoinDriver
 ) -> None:
     new = await new_invoice(services, terms)
-    await pay(bitcoin, new)
-    await pay(bitcoin, new)
+    script = (await bitcoin.call("getaddressinfo", new.pay_in.address))["scriptPubKey"]
+    txid = await mined_by_hand(bitcoin, (raw(new), script), (raw(new), script))
+    await watcher.tick()
+    seen = await reread(services, new)
+    assert [(d.txid, d.index) for d in seen.deposits] == [(txid, 1), (txid, 2)]
     await bitcoin.mine(CONFIRMATIONS)
     await watcher.tick()
     paid = await reread(services, new)
@@ -420,6 +426,29 @@ async def test_what_the_chain_holds_is_what_the_ledgers_owe(
     assert "less than the ledgers owe" in found.message
     assert found.is_drift
     assert found.figures["drift_raw"] == "-50000000"
+
+
+async def test_nothing_is_promised_that_can_not_be_sent(
+    services: Services, terms: Terms, watcher: Watcher, bitcoin: BitcoinDriver
+) -> None:
+    """A payout that nobody can sign would lock the merchant's money."""
+    paid, less = await new_invoice(services, terms), await new_invoice(services, terms)
+    await pay(bitcoin, paid)
+    await pay(bitcoin, less, 40_000_000)
+    await bitcoin.mine(CONFIRMATIONS)
+    await watcher.tick()
+    to, now = await bitcoin.address(), clock.now()
+    with pytest.raises(ApiError, match="nothing can be sent on bitcoin yet"):
+        await payout(services, terms.merchant_id, "0.1", asset="BTC", chain="bitcoin", destination=to)
+    refund = NewRefund(amount="0.1", refund_address=to, requested_by="api_key:k")
+    with pytest.raises(ApiError, match="nothing can be sent on bitcoin yet"):
+        await services.refunds.create(terms.merchant_id, "test", paid.id, refund, None, now)
+    (deposit,) = (await reread(services, less)).deposits
+    boss = await operator(services.settings.data_keys)
+    with pytest.raises(ApiError, match="nothing can be sent on bitcoin yet"):
+        await services.returns.send_back(deposit.id, to, boss.id, "too little", now)
+    assert await balance(terms.merchant_id) == int(paid.net_raw)
+    assert (await reread(services, less)).status == "manual_review"
 
 
 async def test_the_doctor_finds_nothing_wrong(services: Services, watcher: Watcher, bitcoin: BitcoinDriver) -> None:
