@@ -165,7 +165,7 @@ async def test_two_outputs_to_one_address_are_two_deposits(
     txid = await mined_by_hand(bitcoin, (raw(new), script), (raw(new), script))
     await watcher.tick()
     seen = await reread(services, new)
-    assert [(d.txid, d.index) for d in seen.deposits] == [(txid, 1), (txid, 2)]
+    assert sorted((d.txid, d.index) for d in seen.deposits) == [(txid, 1), (txid, 2)]
     await bitcoin.mine(CONFIRMATIONS)
     await watcher.tick()
     paid = await reread(services, new)
