@@ -19,7 +19,7 @@ from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId
 from app.merchants.terms import Terms
 from app.networks.bitcoin.parameters import COINBASE_MATURITY
-from app.networks.port import NodeUnavailable
+from app.networks.port import NodeSyncing, NodeUnavailable
 from app.reconciliation import repository as reconciliation
 from app.reconciliation.repository import RecordedFinding
 from app.sandbox import bitcoind as bitcoind_module
@@ -439,6 +439,7 @@ async def test_the_checkout_page_shows_a_payment_in_the_pool(
         public = await services.invoice_reader.get_public(new.id)
         assert public is not None
         view = checkout_view(public, [], network, slug="s", language=language, with_wallet=False, now=clock.now())
+        assert view.qr_text == f"BITCOIN:{new.pay_in.address.upper()}?amount=0.50"
         return str(page_context(view, language)["words"])
 
     assert "Bitcoin" in await words()
@@ -512,7 +513,7 @@ async def test_while_the_node_downloads_the_chain_nothing_expires(
         node.restart()
         await asyncio.sleep(1.1)
         clock.shift(timedelta(hours=1))
-        with pytest.raises(NodeUnavailable, match="still downloads the chain"):
+        with pytest.raises(NodeSyncing, match="still downloads the chain"):
             await watcher.tick()
         assert (await reread(services, new)).status == "awaiting_deposit"
         (symptom,) = [symptom async for symptom in examine_networks(services.networks)]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from embit import bip32
 from embit.networks import NETWORKS
@@ -93,3 +94,8 @@ def bitcoin_networks_toml(rpc_url: str, xpub: str = TPUB, **options: object) -> 
         kind = "native"
         decimals = 8
         """
+
+
+def write_networks_file(folder: Path, rpc_url: str, account: Account, **options: object) -> None:
+    """Write `networks.toml` with `bitcoin:test` as its one network."""
+    (folder / "networks.toml").write_text(bitcoin_networks_toml(rpc_url, account.tpub, **options))
