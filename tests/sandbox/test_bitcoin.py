@@ -35,7 +35,7 @@ def customer(chain: BitcoinChain) -> BitcoinCustomer:
 
 @pytest.mark.parametrize(
     ("tip_age_s", "arrived_ago_s", "due"),
-    [(19, None, False), (20, None, True), (25, 14, False), (25, 15, True), (59, 2, False), (60, 2, True)],
+    [(19, None, False), (20, None, True), (40, 29, False), (40, 30, True), (89, 2, False), (90, 2, True)],
 )
 def test_a_payment_can_be_replaced_for_a_while_before_its_block_comes(
     tip_age_s: int, arrived_ago_s: int | None, due: bool
