@@ -6,6 +6,7 @@ together start in about a second, less than sharing them through a lock would co
 
 import asyncio
 import contextlib
+import functools
 import os
 import shutil
 import tempfile
@@ -145,9 +146,18 @@ def start_bitcoind_for_tests(tmp_dir: Path, *, options: Sequence[str] = ()) -> I
 def bitcoind_or_skip() -> Path:
     """The bitcoind of this machine, fetched if need be. Where there is none the test is skipped, with what to install
     as the reason; on a build server (CI=true) it fails."""
+    found = bitcoind_of_this_machine()
+    if isinstance(found, ProcessError):
+        if os.environ.get("CI") == "true":
+            raise found
+        pytest.skip(str(found))
+    return found
+
+
+@functools.cache
+def bitcoind_of_this_machine() -> Path | ProcessError:
+    """The bitcoind, fetched if need be, or why there is none. Only the first call of a process looks for it."""
     try:
         return bitcoind.find() or bitcoind_package.fetch()
     except ProcessError as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
+        return error

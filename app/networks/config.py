@@ -118,6 +118,9 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     token_kinds: ClassVar[frozenset[str]] = frozenset()
     """The kinds of tokens that this kind of chain has."""
 
+    sends: ClassVar[bool] = True
+    """Whether money can be sent on this kind of chain; where not, payouts and refunds are refused."""
+
     chain: Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,40}\Z")]
     mode: Mode
     display_name: Annotated[str, Meta(min_length=1, max_length=60)]

@@ -22,7 +22,7 @@ BITCOIND_PORT = 18443
 """The usual port of regtest's RPC; if it is in use, any free one."""
 
 BLOCK_TIME_S = 20
-REPLACEABLE_S, LONGEST_WAIT_S = 15, 60
+REPLACEABLE_S, LONGEST_WAIT_S = 30, 90
 """A payment waits this long for its block, so that it can be replaced meanwhile; but a steady stream of payments does
 not stop the chain for longer than LONGEST_WAIT_S."""
 
@@ -31,6 +31,7 @@ POLL_INTERVAL_MS = 500
 ACCOUNT_PATH = "m/84'/1'/0'"  # BIP-84, the first account of a test network
 
 _LOOK_EVERY_S = 1
+_STOP_TIMEOUT_S = 5
 
 
 class BitcoinChain:
@@ -145,9 +146,9 @@ class Miner:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and wait for a call of the node that is under way."""
+        """Stop, and wait for a call of the node that is under way, unless the node hangs."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(_STOP_TIMEOUT_S)
 
     def _mine(self) -> None:
         tip, since_s = None, time.monotonic()

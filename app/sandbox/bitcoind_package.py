@@ -59,15 +59,22 @@ def fetch() -> Path:
     """Download and unpack bitcoind unless that is done, and return its path. Takes some seconds, and 60 MB.
 
     Raises ProcessError, with what to install instead, if this machine has no apt, no Debian mirror in apt's
-    configuration (DEBIAN_MIRROR names one) or no Debian keyring, or if the mirror no longer has the pinned version.
+    configuration (DEBIAN_MIRROR names one) or no Debian keyring, if the mirror no longer has the pinned version, or if
+    `node_modules` can't be written.
     """
     if (path := fetched()) is not None:
         return path
-    target = directory()
+    try:
+        return _fetch_to(directory())
+    except OSError as error:
+        raise ProcessError(f"bitcoind could not be unpacked ({error}): {HOW_TO_INSTALL}") from None
+
+
+def _fetch_to(target: Path) -> Path:
     target.parent.mkdir(exist_ok=True)
     with (target.parent / ".bitcoind.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several processes of a test run may need it at once
-        if (path := fetched()) is None:
+        if fetched() is None:
             unfinished = target.with_name(f"{target.name}.new")
             shutil.rmtree(unfinished, ignore_errors=True)
             try:
@@ -75,8 +82,7 @@ def fetch() -> Path:
                 unfinished.rename(target)
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
-            path = target / "bin" / "bitcoind"
-    return path
+    return target / "bin" / "bitcoind"
 
 
 def _fetch_into(target: Path) -> None:
@@ -140,6 +146,9 @@ def _apt_directory(place: Path, mirror: str, keyring: Path) -> list[str]:
         "Dir::Cache": str(place),
         "Dir::Cache::archives": str(place / "archives"),
         "APT::Sandbox::User": "root",  # apt's own account could not write here
+        "APT::Update::Error-Mode": "any",  # else an unreachable mirror is a warning
+        "Acquire::Retries": "1",
+        "Acquire::http::Timeout": "20",
         "Acquire::Languages": "none",
         "Debug::NoLocking": "1",
     }
@@ -183,7 +192,8 @@ def _run(argv: list[str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ProcessError(f"bitcoind could not be fetched ({error}): {HOW_TO_INSTALL}") from None
     if done.returncode != 0:
-        reason = (done.stderr.strip() or f"status {done.returncode}").splitlines()[-1]
+        lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+        reason = next((line for line in lines if line.startswith("E: ")), lines[-1])  # apt's first error is the cause
         raise ProcessError(f"bitcoind could not be fetched ({argv[0]}: {reason}): {HOW_TO_INSTALL}")
     return done.stdout
 

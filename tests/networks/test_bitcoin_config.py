@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.networks.bitcoin.config import BitcoinConfig
+from app.networks.kinds import KINDS
 from app.networks.networks_file import ConfigError, load_networks
 from app.networks.registry import Networks, SendsNothing
 from tests.factories.bitcoin import TAPROOT_TPUB, TPUB, XPUB, bitcoin_network, bitcoin_networks_toml
@@ -58,6 +59,12 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, message: str
 def test_taproot_takes_the_key_of_its_own_account(tmp_path: Path) -> None:
     text = bitcoin_networks_toml(URL, address_type='"p2tr"').replace(TPUB, TAPROOT_TPUB)
     assert load(tmp_path, text).address_type == "p2tr"
+
+
+def test_only_kinds_with_a_sender_send() -> None:
+    assert {name: kind.config.sends for name, kind in KINDS.items()} == {
+        name: kind.sender is not None for name, kind in KINDS.items()
+    }
 
 
 STEPS = "[{up_to_raw = 100000, confirmations = 1}, {up_to_raw = 10000000, confirmations = 3}]"

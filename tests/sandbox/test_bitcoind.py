@@ -58,6 +58,7 @@ async def test_the_first_connection_gives_a_wallet_with_coins_on_a_chain_of_130_
     driver = await BitcoinDriver.connect(node.rpc_url)
     assert await driver.height() == FIRST_BLOCKS == 130
     assert await driver.balance_raw() == 30 * 50 * 10**8
+    assert (await driver.address()).startswith("bcrt1q")
     chain = await driver.call("getblockchaininfo")
     assert (chain["chain"], chain["initialblockdownload"]) == ("regtest", False)
     # A payment now is mined in a block of now.
@@ -81,6 +82,24 @@ async def test_a_payment_waits_in_the_pool_until_a_block_has_it(bitcoin: Bitcoin
     assert await bitcoin.pool() == []
 
 
+async def test_an_id_without_a_payment_is_an_error(tmp_path: Path) -> None:
+    bitcoind_or_skip()
+    # Given a wallet that sends nothing to the node, and returns an id all the same,
+    node = bitcoind.start(tmp_path, options=["-walletbroadcast=0"])
+    driver = await BitcoinDriver.connect(node.rpc_url)
+    with pytest.raises(BitcoinDriverError, match="Transaction not in mempool"):
+        await driver.pay(ABANDON, 10_000)
+    await driver.aclose()
+    node.stop()
+
+
+async def test_no_lock_time_that_the_wallet_may_draw_is_refused(bitcoin: BitcoinDriver) -> None:
+    draft = await bitcoin.call("createrawtransaction", [], [{ABANDON: "0.001"}], 21)
+    funded = await bitcoin.call("fundrawtransaction", draft)
+    signed = await bitcoin.call("signrawtransactionwithwallet", funded["hex"])
+    assert await bitcoin.call("sendrawtransaction", signed["hex"]) in await bitcoin.pool()
+
+
 async def test_an_empty_block_leaves_the_payment_in_the_pool(bitcoin: BitcoinDriver) -> None:
     txid = await bitcoin.pay(ABANDON, 10_000)
     await bitcoin.mine_empty(2)
@@ -95,6 +114,8 @@ async def test_a_replacement_pays_more_or_less_with_the_same_inputs(bitcoin: Bit
     assert await bitcoin.pool() == [new]
     assert [coin["txid"] for coin in (await bitcoin.call("getrawtransaction", new, 1))["vin"]] == spent
     assert await paid_raw(bitcoin, new) == amount_raw
+    with pytest.raises(BitcoinDriverError, match="fundrawtransaction"):  # it takes no other coin
+        await bitcoin.replace(new, {ABANDON: await bitcoin.balance_raw()})
 
 
 async def test_a_payment_is_taken_back_with_what_spends_it(bitcoin: BitcoinDriver) -> None:

@@ -9,6 +9,7 @@ import pytest
 from app.core import database
 from app.sandbox import continuity
 from app.sandbox.bitcoin import BitcoinChain
+from app.sandbox.chains import Chain
 from app.sandbox.ethereum import EthereumChain
 from app.sandbox.home import ChainSetUp, Home
 from tests.services import bitcoind_or_skip
@@ -52,7 +53,7 @@ async def test_each_chain_is_held_against_the_newest_block_that_the_database_has
 
 def test_a_chain_is_new_if_nothing_of_it_is_there_and_incomplete_if_a_part_is(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    chains = [EthereumChain(home), BitcoinChain(home)]
+    chains: list[Chain] = [EthereumChain(home), BitcoinChain(home)]
     assert continuity.missing_part(home, chains) is None
     home.write(home.chain_file, ChainSetUp("0x" + 40 * "1"))
     assert continuity.missing_part(home, chains) == "the database, secrets.json, demo.json, the chain"
@@ -71,5 +72,6 @@ def test_a_chain_that_is_left_out_stays_configured_with_a_node_that_does_not_ans
     home = Home(tmp_path)
     home.write(home.chain_file, ChainSetUp("0x" + 40 * "1"))
     mnemonic = "abandon " * 11 + "about"
-    for chain in (EthereumChain(home), BitcoinChain(home)):
+    chains: list[Chain] = [EthereumChain(home), BitcoinChain(home)]
+    for chain in chains:
         assert 'rpc_urls = ["http://127.0.0.1:1"]' in chain.table(mnemonic)

@@ -1,7 +1,7 @@
 """What is configured of a Bitcoin network alone."""
 
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import msgspec
 from embit.bip32 import HARDENED_INDEX, HDKey
@@ -23,6 +23,8 @@ class AmountStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="bitcoin"):
     """A Bitcoin network. The account of `xpub` is m/84'/0'/k' for P2WPKH addresses, m/86'/0'/k' for P2TR ones; on test
     networks the second part is 1'."""
+
+    sends: ClassVar[bool] = False
 
     bitcoin_network: BitcoinNetwork
     address_type: AddressType = "p2wpkh"
