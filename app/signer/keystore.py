@@ -32,11 +32,16 @@ from app.core import ids
 DEPOSIT_ACCOUNT = "m/44'/60'/0'"
 HOT_WALLET = "m/44'/60'/1'/0/0"
 
-# The account keys m/44'/60'/0' of the phrases that development tools fund: anybody can spend what they receive.
+# The accounts of phrases that development tools and standards publish: anybody can spend what they receive.
 PUBLISHED_XPUBS = frozenset(
     {
         # test test test test test test test test test test test junk (anvil, hardhat)
         "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8heNP3FGkeV9qwfzvZNSd54JoNXVsXFYSYwHsnJxqP",
+        "xpub6C4SXHaqSMPK8MGL7bWjvS8WQnhoadsaXv2mnBcjAv142P2TivoC7s7ukNRYxETJZGc3JNzDKHQAGH5N3oQhQgkpwk6WrMtJB4eG2fpRAsV",
+        "xpub6Cdsy3kk2rQDNpnymb3Q1yVkUpanMBoNXsAufU1Nmy2K9i2E1XDSp3pfgCumPEJzSXxUEFXSvXQ3LxyywaZXnHYB6qJ7nBdtVvM6hauqfVS",
+        # abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about (BIP-84, BIP-86)
+        "xpub6CatWdiZiodmUeTDp8LT5or8nmbKNcuyvz7WyksVFkKB4RHwCD3XyuvPEbvqAQY3rAPshWcMLoP2fMFMKHPJ4ZeZXYVUhLv1VMrjPC7PW6V",
+        "xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteoGVky7D3UKDP9QyrLprQ3VCECoY49yfdDEHGCtMMj92pReUsQ",
     }
 )
 

@@ -6,13 +6,16 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app.cli.doctor import examine
 from app.core import clock, database, redis
 from app.core.settings import Settings, load
+from app.doctor import configuration
 from app.doctor.postgres import GUARDS
 from app.doctor.symptoms import exit_code
+from tests.factories.bitcoin import XPUB, ZPUB, bitcoin_network
 from tests.factories.tampering import as_superuser
 
 
@@ -77,6 +80,14 @@ async def test_a_published_phrase_is_named(
     chain_settings()
     found = await symptoms_of(environment)
     assert any("published test phrase" in symptom for symptom in found)
+
+
+def test_a_published_account_of_bitcoin_is_named_in_any_form(settings: Settings) -> None:
+    config = bitcoin_network(["http://127.0.0.1:1"])
+    for xpub in (XPUB, ZPUB, f"wpkh({XPUB}/0/*)"):
+        live = msgspec.structs.replace(config, mode="live", bitcoin_network="main", xpub=xpub)
+        found = [f"{s.severity} {s.message}" for s in configuration.examine_networks(settings, {"bitcoin:live": live})]
+        assert "unsafe the xpub is that of a published test phrase: anybody can spend" in found
 
 
 @pytest.mark.usefixtures("valkey")
