@@ -1,5 +1,6 @@
 """Spending bitcoin, judged by a stranger: a real node decodes, accepts, replaces and refuses what we have signed."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from app.networks.port import Broadcast, Draft, FeeAboveCeiling, NodeUnavailable
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.bitcoind import Bitcoind
 from tests.factories.bitcoin import bitcoin_network
+from tests.fakes.evm_node import always, fake_node
 from tests.networks.bitcoin_wallet import RATE, BitcoinWallet, raw_of
 from tests.services import start_bitcoind_for_tests
 
@@ -502,6 +504,38 @@ async def test_answers_of_the_node_to_signed_bytes(wallet: BitcoinWallet) -> Non
     never_there = msgspec.structs.replace(known, txid=64 * "7")
     lost = wallet.sign(wallet.plan(await wallet.payments(50_000), [never_there]))
     assert await wallet.sender.broadcast(lost) is Broadcast.CLAIM_USED
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "meaning"),
+    [
+        (-28, "Loading block index…", None),
+        (-27, "Transaction already in block chain", Broadcast.CLAIM_USED),
+        (-26, "mempool min fee not met, 110 < 330", Broadcast.UNDERPRICED),
+        (-25, "bad-txns-inputs-missingorspent", Broadcast.CLAIM_USED),
+        (-1, "anything else", Broadcast.REFUSED),
+    ],
+)
+async def test_a_node_that_is_down_does_not_hide_what_another_one_answers(
+    code: int, words: str, meaning: Broadcast | None
+) -> None:
+    """Where none has looked at the bytes, since one starts and one is down, the outcome is unknown."""
+    genesis = bitcoin_network(["http://127.0.0.1:9"]).identity
+    body = json.dumps([{"id": 0, "result": genesis}, {"id": 1, "error": {"code": code, "message": words}}])
+
+    async def nothing(txids: Collection[str]) -> Mapping[str, str]:
+        return {}
+
+    async with fake_node(always(200, body)) as node:
+        sender = BitcoinSender(bitcoin_network([node.url, "http://127.0.0.1:9"]), nothing)
+        try:
+            if meaning is None:
+                with pytest.raises(NodeUnavailable):
+                    await sender.broadcast(Signed(64 * "1", b"\0"))
+            else:
+                assert await sender.broadcast(Signed(64 * "1", b"\0")) is meaning
+        finally:
+            await sender.aclose()
 
 
 async def test_a_mined_transaction_whose_outputs_are_spent_is_found_by_our_own_scan(wallet: BitcoinWallet) -> None:

@@ -113,10 +113,10 @@ BITCOIN = (
     ),
     Fault(
         "app/networks/bitcoin/coins.py",
-        "attempt.worth_raw(coin) > input_fee_raw(outputs.address_type, rate)",
-        "attempt.worth_raw(coin) > 0",
-        "coins are spent that cost more than they are worth",
-        ("networks/test_bitcoin_coins.py::test_a_coin_under_the_cost_of_spending_it_is_left",),
+        "has_change = change_raw >= self._dust_raw",
+        "has_change = change_raw > 0",
+        "payouts are signed that no node relays",
+        ("networks/test_bitcoin_coins.py::test_what_is_left_returns_as_change_and_dust_goes_to_the_fee",),
     ),
     Fault(
         "app/networks/bitcoin/coins.py",
