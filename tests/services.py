@@ -10,7 +10,7 @@ import functools
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Literal
@@ -133,10 +133,10 @@ def start_anvil_for_tests(
 
 
 @contextmanager
-def start_bitcoind_for_tests(tmp_dir: Path) -> Iterator[Bitcoind]:
+def start_bitcoind_for_tests(tmp_dir: Path, *, options: Sequence[str] = ()) -> Iterator[Bitcoind]:
     """A Bitcoin node in regtest with an empty chain. Skips the test where no bitcoind can be had: see below."""
     bitcoind_or_skip()
-    node = bitcoind.start(tmp_dir / "bitcoind")
+    node = bitcoind.start(tmp_dir / "bitcoind", options=options)
     try:
         yield node
     finally:

@@ -1,4 +1,4 @@
-"""Faults in reading Bitcoin: a payment missed, taken for another one, or counted too early."""
+"""Faults in reading and spending Bitcoin: a payment missed, taken for another, counted too early, made twice."""
 
 from tests.mutation.table import Fault
 
@@ -103,5 +103,87 @@ BITCOIN = (
         "    if False:",
         "a payout that nobody can sign locks a merchant's money",
         ("deposits/test_bitcoin.py::test_nothing_is_promised_that_can_not_be_sent",),
+    ),
+    Fault(
+        "app/networks/bitcoin/coins.py",
+        "if coin.height is None and coin.is_change]",
+        "if coin.height is None]",
+        "a payment depends on one that a stranger can still take back",
+        ("networks/test_bitcoin_coins.py::test_change_is_spent_unconfirmed_only_if_confirmed_coins_do_not_suffice",),
+    ),
+    Fault(
+        "app/networks/bitcoin/coins.py",
+        "has_change = change_raw >= self._dust_raw",
+        "has_change = change_raw > 0",
+        "payouts are signed that no node relays",
+        ("networks/test_bitcoin_coins.py::test_what_is_left_returns_as_change_and_dust_goes_to_the_fee",),
+    ),
+    Fault(
+        "app/networks/bitcoin/coins.py",
+        "if count + coin.ancestors <= MAX_CHAIN:",
+        "if True:",
+        "payouts are signed that no node takes",
+        ("networks/test_bitcoin_coins.py::test_at_most_25_transactions_hang_together_unconfirmed",),
+    ),
+    Fault(
+        "app/networks/bitcoin/spending.py",
+        "more = [coin for coin in state.coins if coin.height is not None]",
+        "more = list(state.coins)",
+        "a stuck payout is bumped in a way that every node refuses",
+        (
+            "networks/test_bitcoin_spending.py::test_a_bump_spends_one_more_confirmed_coin_where_the_change_does_not_suffice",
+        ),
+    ),
+    Fault(
+        "app/networks/bitcoin/spending.py",
+        "kept.append(instead)",
+        "kept += [] if coin.txid in change_of else [instead]",
+        "a payout is paid twice: its first attempt is mined after all, and its second one spends other coins",
+        ("networks/test_bitcoin_attempts.py::test_two_attempts_at_one_payment_exclude_each_other",),
+    ),
+    Fault(
+        "app/networks/bitcoin/fees.py",
+        "sum(each.evicted_fee_raw for each in replaced)",
+        "sum(each.fee_raw for each in replaced)",
+        "a payout that its recipient has spent can't be bumped",
+        (
+            "networks/test_bitcoin_coins.py::test_a_replacement_pays_for_all_that_it_evicts_and_for_its_own_size",
+            "networks/test_bitcoin_spending.py::test_a_bump_pays_for_the_children_of_strangers_too",
+        ),
+    ),
+    Fault(
+        "app/networks/bitcoin/fees.py",
+        "    if rate > ceiling:",
+        "    if False:",
+        "an absurd estimate of a node is paid",
+        ("networks/test_bitcoin_coins.py::test_a_fee_estimate_is_clamped_and_an_absurd_one_refused",),
+    ),
+    Fault(
+        "app/networks/bitcoin/signing.py",
+        "    if not all(map(account.has, form.coins)):",
+        "    if False:",
+        "a coin that is not at its address is signed",
+        ("networks/test_bitcoin_spending.py::test_a_coin_that_is_not_ours_is_not_signed",),
+    ),
+    Fault(
+        "app/networks/bitcoin/signing.py",
+        "    _check_signatures(account, transaction, ours)\n    fee_raw",
+        "    fee_raw",
+        "bytes are stored that anybody can change, or that no node takes",
+        ("networks/test_bitcoin_spending.py::test_a_signature_covers_everything_or_is_refused",),
+    ),
+    Fault(
+        "app/networks/bitcoin/signing.py",
+        "if not whole or transaction.version",
+        "if transaction.version",
+        "bytes are stored that are cut off at the end",
+        ("networks/test_bitcoin_spending.py::test_bytes_that_were_changed_are_not_ours",),
+    ),
+    Fault(
+        "app/networks/bitcoin/sending.py",
+        "or header.confirmations < 1:",
+        "or False:",
+        "a payout counts as paid by a block that is no longer in the chain",
+        ("networks/test_bitcoin_spending.py::test_a_block_that_is_gone_counts_as_no_receipt",),
     ),
 )
