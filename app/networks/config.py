@@ -120,7 +120,6 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     has_coins: ClassVar[bool] = False
     """Whether money is in coins, outputs of transactions that are spent once and whole, and not in accounts."""
-
     chain: Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,40}\Z")]
     mode: Mode
     display_name: Annotated[str, Meta(min_length=1, max_length=60)]
@@ -162,6 +161,11 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return str(self.__struct_config__.tag)
 
     @property
+    def sends(self) -> bool:
+        """Whether money can be sent; where not, payouts and refunds are refused."""
+        return True
+
+    @property
     def identity(self) -> str:
         """What the chain is known by among those of its kind. A node must state the same, and so must the books."""
         raise NotImplementedError
@@ -201,6 +205,10 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def is_account(self, xpub: str) -> bool:
         """Whether an extended public key, in its plain form (xpub…, tpub…), is that of the account of `xpub`."""
         return self.xpub == xpub
+
+    def change_address(self, index: int) -> str | None:
+        """Our address number `index` (0 to 2^31 - 1) for change; None on a kind of chain that has no change."""
+        return None
 
     def is_void(self, address: str) -> bool:
         """Whether what is sent to an address, given in canonical form, is lost for everybody."""

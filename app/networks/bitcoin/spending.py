@@ -12,7 +12,7 @@ import msgspec
 
 from app.networks.bitcoin import addresses, coins, fees
 from app.networks.bitcoin.account import Account
-from app.networks.bitcoin.coins import INTERNAL_BRANCH, Choice, Coin, LeastFee, NotEnough, Outputs
+from app.networks.bitcoin.coins import INTERNAL_BRANCH, Choice, Coin, LeastFee, NotEnough, Outputs, TooLarge
 from app.networks.bitcoin.fees import InPool
 from app.networks.port import Draft, FeeAboveCeiling, NotATransfer, Payment
 
@@ -63,7 +63,7 @@ def bump(
 
     It spends the same coins and, where their change doesn't suffice, confirmed ones of `state` too: nodes refuse an
     unconfirmed one that is new. The change address stays. `state.coins` may also have newer facts about the same coins,
-    such as the block that one is in by now. None where the fee would be above the ceiling or there is too little.
+    such as the block that one is in by now. None where the fee would be above the ceiling, or the coins don't suffice.
     """
     form = form_of(draft)
     newer = {coin.claim: coin for coin in state.coins}
@@ -73,7 +73,7 @@ def bump(
     try:
         choice = coins.choose(more, outputs, state.rate, least_fee=least_fee, required=required)
         return _draft(draft.payments, choice, form.change_index, ceiling)
-    except (NotEnough, FeeAboveCeiling):
+    except (NotEnough, TooLarge, FeeAboveCeiling):
         return None
 
 
@@ -98,6 +98,7 @@ def change_of(account: Account, draft: Draft, txid: str) -> Coin | None:
     form = form_of(draft)
     if not form.change_raw:
         return None
+    unmined = [coin for coin in form.coins if coin.height is None]
     return Coin(
         txid=txid,
         vout=len(draft.payments),
@@ -106,9 +107,9 @@ def change_of(account: Account, draft: Draft, txid: str) -> Coin | None:
         branch=INTERNAL_BRANCH,
         index=form.change_index,
         is_change=True,
-        ancestors=1 + sum(coin.ancestors for coin in form.coins),
-        ancestors_vsize=form.vsize + sum(coin.ancestors_vsize for coin in form.coins),
-        ancestors_fee_raw=draft.fee_cap_raw + sum(coin.ancestors_fee_raw for coin in form.coins),
+        ancestors=1 + sum(coin.ancestors for coin in unmined),
+        ancestors_vsize=form.vsize + sum(coin.ancestors_vsize for coin in unmined),
+        ancestors_fee_raw=draft.fee_cap_raw + sum(coin.ancestors_fee_raw for coin in unmined),
     )
 
 
