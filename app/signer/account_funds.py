@@ -11,7 +11,7 @@ import msgspec
 
 from app.alerts.service import raise_alert
 from app.networks.config import NetworkConfig
-from app.networks.port import AccountSender, AccountState, Draft, FeeAboveCeiling, FeeRate, Payment
+from app.networks.port import AccountSender, AccountState, Broadcast, Draft, FeeAboveCeiling, FeeRate, Payment
 from app.signer import account_nonces_repository, wallet_snapshot
 from app.signer.account_spendable import SpendableBalance
 from app.signer.account_spends import SpendWatch
@@ -29,6 +29,7 @@ class AccountFunds:
     """`app.signer.funds.Funds` of one network with accounts."""
 
     batch = 1
+    batch_window_s = 0
 
     def __init__(self, network: NetworkConfig, sender: AccountSender, treasury: Treasury) -> None:
         if network.hot_wallet_address is None or network.native is None:
@@ -96,6 +97,12 @@ class AccountFunds:
     async def lock(self, draft: Draft) -> Draft:
         """Lock the hot wallet's nonce and step it."""
         return await self.lock_nonce(draft, self._chain_nonce)
+
+    async def record(self, stored: Stored) -> None:
+        """Nothing: `lock` has stepped the nonce, and balances are read anew each round."""
+
+    async def send(self, stored: Stored) -> Broadcast:
+        return await self._sender.broadcast(stored.signed)
 
     def reserve(self, draft: Draft) -> None:
         """Reserve a transfer and its gas."""
