@@ -27,11 +27,11 @@ from app.signer.signing import Signer
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody
-from tests.fakes.bitcoin_proxy import BitcoinProxy
 from tests.factories.bitcoin import NETWORK
 from tests.factories.invoices import invoice
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import Operator, operator
+from tests.fakes.bitcoin_proxy import BitcoinProxy
 from tests.invariants import assert_invariants
 
 ACCOUNT_PATH = "m/84'/1'/0'"

@@ -238,9 +238,7 @@ async def test_dust_is_refused_when_it_is_requested(bitcoin_setup: BitcoinUnderT
         with pytest.raises(ApiError) as refused:
             await setup.request_payout(less, address)
         assert refused.value.code is Code.AMOUNT_TOO_SMALL
-        assert str(refused.value) == (
-            f"amount: Bitcoin carries no payment of less than {least} BTC to this address"
-        )
+        assert str(refused.value) == (f"amount: Bitcoin carries no payment of less than {least} BTC to this address")
         await setup.request_payout(least, address)
     assert dust_limit_raw(bytes.fromhex("0014" + 20 * "00")) == 294
 
@@ -251,13 +249,17 @@ async def test_the_signers_limits_hold_for_each_and_for_all_together(bitcoin_set
     payouts = await setup.approved("0.31", "0.3", "0.3", "0.06", "0.05")
     await setup.rounds(3)
     assert await setup.statuses(payouts) == ["approved", "submitted", "submitted", "approved", "submitted"]
-    assert await setup.reasons(payouts) == [
-        "the signer's ceiling for one transaction",
-        None,
-        None,
-        "the signer's ceiling for 24 hours is reached",
-        None,
-    ] or (await setup.reasons(payouts))[3] == "the signer's ceiling for 24 hours is reached"
+    assert (
+        await setup.reasons(payouts)
+        == [
+            "the signer's ceiling for one transaction",
+            None,
+            None,
+            "the signer's ceiling for 24 hours is reached",
+            None,
+        ]
+        or (await setup.reasons(payouts))[3] == "the signer's ceiling for 24 hours is reached"
+    )
     assert await signed_within_raw(NETWORK, "BTC", DAY, clock.now()) == 65_000_000
     assert len(await setup.attempts()) == 1
 
