@@ -3,7 +3,6 @@ fees that are too high."""
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -11,12 +10,14 @@ from app.core import clock, database
 from app.core.errors import ApiError, Code
 from app.networks.bitcoin.fees import dust_limit_raw
 from app.networks.bitcoin.spending import form_of
-from app.networks.port import Draft
+from app.networks.port import Draft, NodeUnavailable
 from app.signer.crash_points import POINTS
+from app.signer.funds import UnknownTransaction
 from app.signer.limits import DAY
 from app.signer.repository import signed_within_raw
 from tests.factories.bitcoin import NETWORK
 from tests.factories.operators import operator
+from tests.factories.tampering import as_superuser
 from tests.signer.bitcoin_under_test import ACCOUNT_PATH, BUMP_AFTER_S, BitcoinUnderTest, account_address
 from tests.signer.crashing import Killed, KilledAt
 
@@ -47,7 +48,6 @@ async def test_another_wallet_reads_the_same_in_it(bitcoin_setup: BitcoinUnderTe
     setup = bitcoin_setup
     xpub = setup.keys.account(ACCOUNT_PATH).xpub
     payouts = await setup.approved("0.1", "0.2")
-    await setup.node.call("setnetworkactive", True)
     await setup.signer.tick()
     (sent,) = await setup.attempts()
     read = await setup.decoded(sent["signed_bytes"])
@@ -116,16 +116,6 @@ async def test_what_is_approved_waits_for_others_to_be_paid_with(bitcoin_setup: 
     assert len(await setup.attempts()) == 1
 
 
-async def test_what_is_too_much_waits_and_the_rest_is_paid(bitcoin_setup: BitcoinUnderTest) -> None:
-    """Fees are the treasury's: where it has none left, everything waits."""
-    setup = bitcoin_setup
-    await database.execute("SELECT 1")
-    payouts = await setup.approved("0.9", "0.9")
-    await setup.signer.tick()
-    await setup.until_confirmed(payouts)
-    await setup.assert_paid_once(payouts)
-
-
 @pytest.mark.parametrize("top_up_raw", [0])
 async def test_without_a_top_up_payouts_wait_for_the_treasury(bitcoin_setup: BitcoinUnderTest) -> None:
     setup = bitcoin_setup
@@ -175,21 +165,20 @@ async def test_at_most_25_depend_on_each_other(bitcoin_setup: BitcoinUnderTest) 
     await setup.assert_paid_once(payouts)
 
 
-async def test_payments_that_no_block_has_are_not_spent(bitcoin_setup: BitcoinUnderTest) -> None:
-    """What others send may be replaced, and what a block has may be reorganised until it counts as final."""
+async def test_what_others_send_is_not_spent_before_it_is_final(bitcoin_setup: BitcoinUnderTest) -> None:
+    """It may be replaced while no block has it, and be reorganised afterwards: payments from it would be lost too."""
     setup = bitcoin_setup
     await consume(setup, "1.99")
     await setup.node.pay(setup.hot, 50_000_000, fee_rate=5)
+    await setup.node.mine()
+    await setup.node.pay(setup.hot, 60_000_000, fee_rate=5)
     await setup.watcher.tick()
     payouts = await setup.approved("0.009")
-    await database.execute("UPDATE outgoing_transactions SET created_at = created_at")
-    for _ in range(2):
-        await setup.signer.tick()
-    spent = await database.fetch_all("SELECT DISTINCT claim FROM outgoing_claims")
-    own = {row["txid"] for row in await setup.attempts()}
-    unmined = set(await setup.node.pool()) - own
-    assert unmined
-    assert not [row for row in spent if row["claim"].split(":")[1] in unmined]
+    # Both are larger than what is left, and would be spent first or alone.
+    await setup.rounds()
+    sent = (await setup.attempts())[-1]
+    (claim,) = await database.fetch_all("SELECT claim FROM outgoing_claims WHERE transaction = $1", sent["id"])
+    assert claim["claim"].split(":")[1] == (await setup.attempts())[0]["txid"]
     await setup.until_confirmed(payouts)
     await setup.assert_paid_once(payouts)
 
@@ -249,17 +238,12 @@ async def test_the_signers_limits_hold_for_each_and_for_all_together(bitcoin_set
     payouts = await setup.approved("0.31", "0.3", "0.3", "0.06", "0.05")
     await setup.rounds(3)
     assert await setup.statuses(payouts) == ["approved", "submitted", "submitted", "approved", "submitted"]
-    assert (
-        await setup.reasons(payouts)
-        == [
-            "the signer's ceiling for one transaction",
-            None,
-            None,
-            "the signer's ceiling for 24 hours is reached",
-            None,
-        ]
-        or (await setup.reasons(payouts))[3] == "the signer's ceiling for 24 hours is reached"
-    )
+    assert await setup.reasons(payouts) == [
+        "the amount is above the signer's ceiling for one transaction",
+        *(None, None),
+        "the signer's ceiling for 24 hours is reached",
+        None,
+    ]
     assert await signed_within_raw(NETWORK, "BTC", DAY, clock.now()) == 65_000_000
     assert len(await setup.attempts()) == 1
 
@@ -284,7 +268,7 @@ async def test_a_spend_that_the_books_do_not_have_stops_the_signer(bitcoin_setup
     for blocks in (0, 1):
         if blocks:
             await setup.confirm_blocks(1)
-        with pytest.raises(Exception, match="has spent coins of ours, and the books don't have it"):
+        with pytest.raises(UnknownTransaction, match="has spent coins of ours, and the books don't have it"):
             await setup.new_signer().tick()
     assert await setup.attempts() == []
     assert await setup.received_raw(payouts[0].destination) == 10_000_000
@@ -310,7 +294,7 @@ async def test_a_lost_reply_to_a_broadcast_changes_nothing(bitcoin_setup: Bitcoi
     setup = bitcoin_setup
     payouts = await setup.approved(*FIVE)
     setup.proxy.lost_replies = {"sendrawtransaction"}
-    with pytest.raises(Exception):
+    with pytest.raises(NodeUnavailable):
         await setup.signer.tick()
     setup.proxy.lost_replies = set()
     assert len(await setup.node.pool()) == 1
@@ -328,15 +312,13 @@ async def consume(setup: BitcoinUnderTest, amount: str) -> None:
 
 async def forget(transaction: int) -> None:
     """Make the books those of before a transaction was signed."""
-    row: Any = transaction
-    await database.execute("SET session_replication_role = replica")
-    try:
-        for table in ("outgoing_claims", "outgoing_payments"):
-            await database.execute(f"DELETE FROM {table} WHERE transaction = $1", row)
-        await database.execute("DELETE FROM outgoing_transactions WHERE id = $1", row)
-    finally:
-        await database.execute("SET session_replication_role = DEFAULT")
-    await database.execute("UPDATE withdrawals SET waiting_reason = NULL")
+    await as_superuser(
+        f"DELETE FROM coins WHERE txid = (SELECT txid FROM outgoing_transactions WHERE id = {transaction})",
+        f"DELETE FROM outgoing_claims WHERE transaction = {transaction}",
+        f"DELETE FROM outgoing_payments WHERE transaction = {transaction}",
+        f"DELETE FROM outgoing_transactions WHERE id = {transaction}",
+        "UPDATE withdrawals SET status = 'approved', submitted_at = NULL",
+    )
 
 
 async def lose_pool(setup: BitcoinUnderTest) -> None:
