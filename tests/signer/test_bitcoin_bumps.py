@@ -1,11 +1,14 @@
 """Bitcoin transactions that wait too long: replaced at a higher fee, helped by what spends their change, or sent with
 it as a package; whichever attempt is mined, each payout is paid once."""
 
+from datetime import timedelta
+
 import pytest
 
-from app.core import database
-from tests.signer.bitcoin_under_test import BitcoinUnderTest
-from tests.signer.test_bitcoin_payouts import consume
+from app.core import clock, database
+from app.networks.port import ChainMoved
+from tests.signer.bitcoin_under_test import BUMP_AFTER_S, BitcoinUnderTest
+from tests.signer.test_bitcoin_payouts import ONE_COIN
 
 FIVE = ("0.1", "0.2", "0.2", "0.3", "0.4")
 
@@ -88,8 +91,10 @@ async def test_the_first_attempt_is_mined_while_the_second_is_signed(bitcoin_set
     setup = bitcoin_setup
     payouts = await setup.approved(*FIVE)
     await setup.signer.tick()
-    await setup.node.mine()  # the watcher has not read that block yet
-    await setup.wait_for_bump()
+    await setup.node.mine()
+    clock.shift(timedelta(seconds=BUMP_AFTER_S + 1))
+    with pytest.raises(ChainMoved, match="the watcher has read block"):  # but not the newest one
+        await setup.signer.tick()
     assert len(await setup.attempts()) == 2
     await setup.until_confirmed(payouts)
     assert [row["status"] for row in await setup.attempts()] == ["confirmed", "replaced"]
@@ -138,10 +143,10 @@ async def test_a_bump_that_needs_another_coin(bitcoin_setup: BitcoinUnderTest) -
     await setup.assert_paid_once(payouts)
 
 
+@ONE_COIN
 async def test_what_has_a_child_is_not_replaced_but_helped_by_it(bitcoin_setup: BitcoinUnderTest) -> None:
     """The child would fall with it. Its own bump pays for both."""
     setup = bitcoin_setup
-    await consume(setup, "1.99")
     first = await setup.approved("0.001")
     await setup.signer.tick()
     second = await setup.approved("0.002")
@@ -150,7 +155,7 @@ async def test_what_has_a_child_is_not_replaced_but_helped_by_it(bitcoin_setup: 
     setup.proxy.estimate_sat_vb = 50
     await setup.wait_for_bump()
     *_, last = await setup.attempts()
-    assert (last["replaces"], len(await setup.attempts())) == (child["id"], 4)
+    assert (last["replaces"], len(await setup.attempts())) == (child["id"], 3)
     entry = await setup.node.call("getmempoolentry", last["txid"])
     assert entry["ancestorcount"] == 2
     assert int(entry["fees"]["ancestor"] * 10**8) >= 50 * entry["ancestorsize"]

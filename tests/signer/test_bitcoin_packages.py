@@ -10,7 +10,7 @@ from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.bitcoind import Bitcoind
 from tests.services import bitcoind_or_skip
 from tests.signer.bitcoin_under_test import BitcoinUnderTest
-from tests.signer.test_bitcoin_payouts import consume
+from tests.signer.test_bitcoin_payouts import ONE_COIN
 
 DATA_BYTES = 98_000
 FILLERS = 60
@@ -45,9 +45,9 @@ async def split(node: BitcoinDriver, count: int) -> None:
     await node.mine()
 
 
+@ONE_COIN
 async def test_a_parent_below_the_floor_is_sent_with_its_child(bitcoin_setup: BitcoinUnderTest) -> None:
     setup = bitcoin_setup
-    await consume(setup, "1.99")
     await split(setup.node, FILLERS)
     await setup.watcher.tick()
     setup.proxy.estimate_sat_vb = 1
