@@ -96,6 +96,7 @@ async def test_the_first_attempt_is_mined_while_the_second_is_signed(bitcoin_set
     with pytest.raises(ChainMoved, match="the watcher has read block"):  # but not the newest one
         await setup.signer.tick()
     assert len(await setup.attempts()) == 2
+    await setup.watcher.tick()
     await setup.until_confirmed(payouts)
     assert [row["status"] for row in await setup.attempts()] == ["confirmed", "replaced"]
     await setup.assert_paid_once(payouts)

@@ -8,35 +8,43 @@ import pytest
 from app.sandbox import bitcoind as bitcoind_module
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.bitcoind import Bitcoind
+from app.signer.keystore import SpendingKeys, new_mnemonic
 from tests.services import bitcoind_or_skip
-from tests.signer.bitcoin_under_test import BitcoinUnderTest
+from tests.signer.bitcoin_under_test import ACCOUNT_PATH, BitcoinUnderTest, account_address
 from tests.signer.test_bitcoin_payouts import ONE_COIN
 
-DATA_BYTES = 98_000
+OUTPUTS = 3_000
+"""Of a transaction of 93 kB."""
+
 FILLERS = 60
 
 
 @pytest.fixture(scope="module")
 def bitcoind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bitcoind]:
-    """A node with the smallest pool that there is, and large transactions to fill it with."""
+    """A node with the smallest pool that there is."""
     bitcoind_or_skip()
-    node = bitcoind_module.start(
-        tmp_path_factory.mktemp("small_pool"), options=["-maxmempool=5", "-datacarriersize=100000"]
-    )
+    node = bitcoind_module.start(tmp_path_factory.mktemp("small_pool"), options=["-maxmempool=5"])
     yield node
     node.stop()
 
 
-async def fill_pool(node: BitcoinDriver, fee_rate: int) -> None:
-    """Send transactions of 98 kB at this rate until the pool is full and asks for more than it did."""
+async def fill_pool(node: BitcoinDriver) -> None:
+    """Send large transactions, each at a higher rate, until the pool is full and asks for more than it did."""
+    xpub = SpendingKeys(new_mnemonic()).account(ACCOUNT_PATH).xpub
+    outputs = [{account_address(xpub, 0, index): 0.00001} for index in range(OUTPUTS)]
     coins = [coin for coin in await node.call("listunspent", 1) if coin["amount"] >= 1]
-    for coin in coins:
-        outputs = [{"data": DATA_BYTES * "00"}]
+    for fee_rate, coin in enumerate(coins[:FILLERS], start=3):
+        if await floor(node) > 1_000:
+            break
         draft = await node.call("createrawtransaction", [{"txid": coin["txid"], "vout": coin["vout"]}], outputs)
-        options = {"fee_rate": fee_rate, "add_inputs": False}
-        funded = await node.call("fundrawtransaction", draft, options)
+        funded = await node.call("fundrawtransaction", draft, {"fee_rate": fee_rate, "add_inputs": False})
         signed = await node.call("signrawtransactionwithwallet", funded["hex"])
         await node.call("sendrawtransaction", signed["hex"], 0)
+
+
+async def floor(node: BitcoinDriver) -> int:
+    """The least rate that the node takes now, in satoshi per 1,000 vB."""
+    return int((await node.call("getmempoolinfo"))["mempoolminfee"] * 10**8)
 
 
 async def split(node: BitcoinDriver, count: int) -> None:
@@ -56,9 +64,8 @@ async def test_a_parent_below_the_floor_is_sent_with_its_child(bitcoin_setup: Bi
     second = await setup.approved("0.002")
     await setup.rounds(2)
     parent, child = (await setup.attempts())[-2:]
-    await fill_pool(setup.node, 5)
-    floor = int((await setup.node.call("getmempoolinfo"))["mempoolminfee"] * 10**8)
-    assert floor > 1_000
+    await fill_pool(setup.node)
+    assert await floor(setup.node) > 1_000
     assert not {parent["txid"], child["txid"]} & set(await setup.node.pool())
     setup.proxy.estimate_sat_vb = 30
     await setup.wait_for_bump()
