@@ -6,25 +6,29 @@ from typing import Any
 
 from app.networks.bitcoin.chain import BitcoinChain
 from app.networks.bitcoin.config import BitcoinConfig
+from app.networks.bitcoin.inspection import inspect
 from app.networks.config import NetworkConfig
 from app.networks.evm.chain import EvmChain
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.sending import EvmSender
+from app.networks.inspection import Inspect
 from app.networks.port import Chain, Sender
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of chain. `chain` and `sender` are given a configuration of the class `config`; `sender` is None where
-    nothing can be sent on the kind yet."""
+    nothing can be sent on the kind yet. `inspect` looks at each node for the doctor; None where there is nothing to say
+    about one beyond what `chain` says."""
 
     config: type[NetworkConfig]
     chain: Callable[[Any], Chain]
     sender: Callable[[Any], Sender] | None
+    inspect: Inspect | None = None
 
 
 KINDS: dict[str, Kind] = {
     "evm": Kind(EvmConfig, EvmChain, EvmSender),
-    "bitcoin": Kind(BitcoinConfig, BitcoinChain, None),
+    "bitcoin": Kind(BitcoinConfig, BitcoinChain, None, inspect),
 }
 """Every kind, by the `kind` of its networks."""

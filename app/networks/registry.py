@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import cast
 
 from app.networks.config import Asset, NetworkConfig
+from app.networks.inspection import NodeFinding
 from app.networks.kinds import KINDS
 from app.networks.port import AccountSender, Chain, Sender
 
@@ -68,6 +69,13 @@ class Networks:
             config = self.get(key)
             self._chains[key] = KINDS[config.kind].chain(config)
         return self._chains[key]
+
+    async def inspect(self, key: str, next_height: int | None) -> list[NodeFinding]:
+        """What the doctor says about each node of the network `key` (`inspection.Inspect`). Raises
+        `UnknownNetwork`."""
+        config = self.get(key)
+        look = KINDS[config.kind].inspect
+        return [] if look is None else await look(config, next_height)
 
     def sender(self, key: str) -> Sender:
         """The sending side of the network `key`; the same one each time. Raises `UnknownNetwork`, `SendsNothing`."""

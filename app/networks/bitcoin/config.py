@@ -52,6 +52,14 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
         """The one asset."""
         return self.assets[0]
 
+    @property
+    def fee_ceiling(self) -> str:
+        return f"{self.max_fee_rate_sat_vb} sat/vB"
+
+    def fee_rate_in_words(self, rate_raw: int) -> str:
+        whole, rest = divmod(rate_raw, 1_000)
+        return f"{whole}.{rest:03}".rstrip("0").rstrip(".") + " sat/vB"
+
     def confirmations_for(self, asset_symbol: str, amount_raw: int) -> int:
         for step in self.confirmations_by_amount:
             if amount_raw <= step.up_to_raw:

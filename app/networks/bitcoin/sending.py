@@ -20,6 +20,7 @@ from app.networks.bitcoin.parameters import COIN_DECIMALS
 from app.networks.bitcoin.rpc import BitcoinRpc
 from app.networks.bitcoin.spending import CoinState
 from app.networks.bitcoin.wire import (
+    INTERNAL_ERROR,
     NOT_FOUND,
     Hash,
     Hex,
@@ -74,11 +75,11 @@ class BitcoinSender:
         """The rate to offer now, in satoshi per 1,000 vB. Raises FeeAboveCeiling, and NodeUnavailable where the node
         has no estimate and no fallback is configured."""
         target = self._config.fee_target_blocks
-        calls: list[Call[Any]] = [Call("estimatesmartfee", (target,), WireEstimate), _RULES]
+        calls: list[Call[Any]] = [_estimate_call(target), _RULES]
         estimate, rules = await self._rpc.ask(calls)
         fallback = self._config.fallback_fee_rate_sat_vb
         return fees.offered_rate(
-            None if estimate.feerate is None else satoshi(estimate.feerate),
+            None if estimate is None or estimate.feerate is None else satoshi(estimate.feerate),
             _rules(rules).floor,
             self._ceiling,
             None if fallback is None else fallback * VB_PER_RATE,
@@ -246,6 +247,10 @@ def _in_pool(entry: WireOurEntry) -> InPool:
 
 
 _RULES: Call[WirePoolRules] = Call("getmempoolinfo", (), WirePoolRules)
+
+
+def _estimate_call(target: int) -> Call[WireEstimate | None]:
+    return Call("estimatesmartfee", (target,), WireEstimate, frozenset({INTERNAL_ERROR}))
 
 
 def _entry_call(txid: str) -> Call[WireOurEntry | None]:

@@ -1,5 +1,6 @@
 """What is configured of an EVM network alone."""
 
+from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -34,6 +35,10 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def public_chain_id(self) -> int:
         return self.chain_id
+
+    @property
+    def fee_ceiling(self) -> str:
+        return f"{self.max_fee_per_gas_wei / Decimal(10**9):f} gwei for a unit of gas"
 
     @property
     def account_path(self) -> str:
