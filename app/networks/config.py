@@ -178,6 +178,10 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         it."""
         return f"{rate_raw} minor units for 1,000"
 
+    def coin_cost_raw(self, rate_raw: int) -> int | None:
+        """What it costs to spend one coin at such a rate, in minor units; None on chains with accounts."""
+        return None
+
     def confirmations_for(self, asset_symbol: str, amount_raw: int) -> int:
         """How many confirmations a payment of this amount needs until it is credited, at most `confirmations`."""
         return self.confirmations

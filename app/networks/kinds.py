@@ -7,6 +7,7 @@ from typing import Any
 from app.networks.bitcoin.chain import BitcoinChain
 from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.inspection import inspect
+from app.networks.bitcoin.signing import fee_rate
 from app.networks.config import NetworkConfig
 from app.networks.evm.chain import EvmChain
 from app.networks.evm.config import EvmConfig
@@ -19,16 +20,18 @@ from app.networks.port import Chain, Sender
 class Kind:
     """One kind of chain. `chain` and `sender` are given a configuration of the class `config`; `sender` is None where
     nothing can be sent on the kind yet. `inspect` looks at each node for the doctor; None where there is nothing to say
-    about one beyond what `chain` says."""
+    about one beyond what `chain` says. `fee_rate` reads from signed bytes, and their fee in minor units of the native
+    coin, what they pay for 1,000 units of their size; None where fees don't depend on the size."""
 
     config: type[NetworkConfig]
     chain: Callable[[Any], Chain]
     sender: Callable[[Any], Sender] | None
     inspect: Inspect | None = None
+    fee_rate: Callable[[bytes, int], int] | None = None
 
 
 KINDS: dict[str, Kind] = {
     "evm": Kind(EvmConfig, EvmChain, EvmSender),
-    "bitcoin": Kind(BitcoinConfig, BitcoinChain, None, inspect),
+    "bitcoin": Kind(BitcoinConfig, BitcoinChain, None, inspect, fee_rate),
 }
 """Every kind, by the `kind` of its networks."""

@@ -70,6 +70,12 @@ class Networks:
             self._chains[key] = KINDS[config.kind].chain(config)
         return self._chains[key]
 
+    def fee_rate(self, key: str, signed_bytes: bytes, fee_raw: int) -> int | None:
+        """What a signed transaction pays for 1,000 units of its size, in minor units of the native coin; None where
+        that means nothing. Raises `UnknownNetwork`."""
+        rate = KINDS[self.get(key).kind].fee_rate
+        return None if rate is None else rate(signed_bytes, fee_raw)
+
     async def inspect(self, key: str, next_height: int | None) -> list[NodeFinding]:
         """What the doctor says about each node of the network `key` (`inspection.Inspect`). Raises
         `UnknownNetwork`."""

@@ -15,6 +15,7 @@ from embit.transaction import SIGHASH, Transaction, TransactionInput, Transactio
 
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.coins import INTERNAL_BRANCH, Coin
+from app.networks.bitcoin.fees import rate_of
 from app.networks.bitcoin.parameters import PARAMETERS
 from app.networks.bitcoin.spending import (
     LOCK_TIME,
@@ -188,6 +189,12 @@ def _address(account: Account, script: Script) -> str:
         return str(script.address({"bech32": known.hrp, "p2pkh": bytes([known.p2pkh]), "p2sh": bytes([known.p2sh])}))
     except ValueError:
         raise NotATransfer("it pays a script that has no address") from None
+
+
+def fee_rate(raw: bytes, fee_raw: int) -> int:
+    """The rate that a fee of `fee_raw` satoshi is for signed bytes, in satoshi per 1,000 vB, rounded down. Raises
+    NotATransfer."""
+    return rate_of(fee_raw, _vsize_vb(decoded(raw), raw))
 
 
 def _vsize_vb(transaction: Transaction, raw: bytes) -> int:

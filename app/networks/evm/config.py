@@ -1,13 +1,15 @@
 """What is configured of an EVM network alone."""
 
-from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
+from app.core.money import format_amount
 from app.networks.config import NetworkConfig
 from app.networks.derivation import ReceivingAddresses
 from app.networks.evm.address import normalise_address
+
+GWEI_DECIMALS = 9
 
 ZERO_ADDRESS = "0x" + 40 * "0"
 """Nobody has its key. Some wallets give it by mistake where there is no address."""
@@ -38,7 +40,7 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def fee_ceiling(self) -> str:
-        return f"{self.max_fee_per_gas_wei / Decimal(10**9):f} gwei for a unit of gas"
+        return f"{format_amount(self.max_fee_per_gas_wei, GWEI_DECIMALS)} gwei for a unit of gas"
 
     @property
     def account_path(self) -> str:
