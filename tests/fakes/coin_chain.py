@@ -17,6 +17,7 @@ from app.networks.port import (
     BlockRef,
     ChainMoved,
     OurAddresses,
+    OurCoins,
     Pool,
     PoolTransaction,
     PoolTransfer,
@@ -155,7 +156,7 @@ class CoinReader:
     async def block_ref(self, height: int) -> BlockRef | None:
         return self._chain.blocks[height][0] if height < len(self._chain.blocks) else None
 
-    async def blocks(self, first: int, last: int, ours: OurAddresses) -> list[Block]:
+    async def blocks(self, first: int, last: int, ours: OurAddresses, our_coins: OurCoins | None = None) -> list[Block]:
         if last >= len(self._chain.blocks):
             raise ChainMoved(f"there is no block {last}")
         found = self._chain.blocks[first : last + 1]
