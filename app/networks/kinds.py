@@ -13,6 +13,7 @@ from app.networks.config import NetworkConfig
 from app.networks.evm.chain import EvmChain
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.sending import EvmSender
+from app.networks.inspection import Inspect
 from app.networks.port import Chain, MinedIn, Sender
 
 
