@@ -56,6 +56,7 @@ class CoinFunds:
         self.batch_window_s = network.batch_window_s
         self._network = network
         self._symbol = network.coin.symbol
+        self._short = f"the hot wallet holds too little {self._symbol}"
         self._sender = sender
         self._treasury = treasury
         self._low = LowBalance(network.key)
@@ -120,7 +121,7 @@ class CoinFunds:
         """What all of our coins together lack for a payment, fees left out."""
         if amount_raw <= self._spendable.free_raw + self._spendable.coming_raw:
             return None
-        return f"the hot wallet holds too little {asset}"
+        return self._short
 
     async def plan(self, intents: Sequence[Intent]) -> Draft:
         """One transaction for all of these."""
@@ -130,10 +131,11 @@ class CoinFunds:
         state = CoinState(coins=spendable.coins, change_index=spendable.change_index, rate=self._rate)
         try:
             draft = self._sender.plan(payments, state)
-        except NotEnough as error:
-            if error.short_raw <= spendable.coming_raw:
+        except NotEnough:
+            short = self.shortage(self._symbol, sum(payment.amount_raw for payment in payments))
+            if short is None and spendable.waits_for_block:
                 raise NotNow(NEEDS_BLOCK, is_short=False) from None
-            raise NotNow(f"the hot wallet holds too little {self._symbol}", is_short=True) from None
+            raise NotNow(short or self._short, is_short=True) from None
         except TooLarge:
             raise NotNow(TOO_MANY_COINS, is_short=True) from None
         except FeeAboveCeiling:

@@ -136,7 +136,7 @@ class BitcoinSender:
 
     async def broadcast(self, signed: Signed) -> Broadcast:
         # The ceiling is the node's limit too; its own default is lower than some ceilings.
-        limit = format_amount(self._ceiling, COIN_DECIMALS)
+        limit = format_amount(fees.with_tolerance(self._ceiling), COIN_DECIMALS)
         return await self._submitted(Call("sendrawtransaction", (signed.raw.hex(), limit), Hash), signed.txid)
 
     async def broadcast_package(self, parent: Signed, child: Signed) -> Broadcast:

@@ -36,6 +36,9 @@ except ImportError:  # Linux on ARM, musl, or a newer Python than its wheels are
 KEY_BYTES = 78
 """An extended key (BIP-32)."""
 
+LONGER_VB = 1
+"""How much larger an input was planned, at the most, than it is: some signatures are a byte or two shorter."""
+
 SIGNATURE_BYTES = 64  # BIP-340; a hash type would follow, were it not the default
 _DER_TAG = 0x30
 
@@ -106,7 +109,7 @@ def read(account: Account, raw: bytes, draft: Draft, asset_symbol: str, ceiling:
     fee_raw = sum(coin.amount_raw for coin in ours) - sum(output.value for output in transaction.vout)
     if fee_raw < 0:
         raise NotATransfer("it pays more than it spends")
-    check_fee(fee_raw, _vsize_vb(transaction, raw), ceiling)
+    check_fee(fee_raw, _vsize_vb(transaction, raw) + len(ours) * LONGER_VB, ceiling)
     return Parsed(
         payments=tuple(payments(account, _without_change(account, transaction, form), asset_symbol)),
         claims=tuple(sorted(coin.claim for coin in ours)),
