@@ -11,6 +11,13 @@ from app.core.keyset import Page, Place, direction, page_of
 
 State = Literal["spendable", "waiting", "immature", "promised"]
 
+IS_OURS = """
+    (c.height IS NOT NULL OR NOT c.is_change OR EXISTS (SELECT FROM outgoing_transactions t
+        WHERE t.network = c.network AND t.txid = c.txid AND t.status IN ('signed', 'submitted') AND NOT EXISTS (
+            SELECT FROM outgoing_transactions later WHERE later.lineage = t.lineage AND later.id > t.id)))
+    """
+"""SQL: whether the coin `c` counts. The change of a transaction that another attempt replaces will hardly be."""
+
 CLAIMED = """
     EXISTS (SELECT FROM outgoing_claims o JOIN outgoing_transactions t ON t.id = o.transaction
         WHERE o.network = c.network AND o.claim = 'coin:' || c.txid || ':' || c.vout AND t.status <> 'replaced')
@@ -19,14 +26,14 @@ CLAIMED = """
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts and amounts, in minor units, of a network's unspent coins: all of them, and those of each state.
+    """Counts and amounts, in minor units, of a network's unspent coins.
 
-    `waiting`: in no block yet. `immature`: a reward that can't be spent yet. `promised`: spent by a transaction of ours
-    that is under way. `uneconomic`: worth no more than it costs to spend them, of whatever state.
+    `mined`: in a block. Of these, `immature`: a reward that can't be spent yet; `promised`: spent by a transaction of
+    ours that is under way; `uneconomic`: worth no more than it costs to spend them. `waiting`: in no block yet.
     """
 
-    all_count: int
-    all_raw: int
+    mined_count: int
+    mined_raw: int
     waiting_count: int
     waiting_raw: int
     immature_count: int
@@ -60,18 +67,18 @@ async def sums(network: str, height: int, cost_raw: int | None) -> Sums | None:
     # SQL: sums with FILTER.
     row = await database.fetch_one(
         f"""
-        SELECT count(*) AS all_count, coalesce(sum(amount_raw), 0) AS all_raw,
+        SELECT count(height) AS mined_count, coalesce(sum(amount_raw) FILTER (WHERE height >= 0), 0) AS mined_raw,
             count(*) FILTER (WHERE height IS NULL) AS waiting_count,
             coalesce(sum(amount_raw) FILTER (WHERE height IS NULL), 0) AS waiting_raw,
             count(*) FILTER (WHERE matures_at > $2) AS immature_count,
             coalesce(sum(amount_raw) FILTER (WHERE matures_at > $2), 0) AS immature_raw,
-            count(*) FILTER (WHERE is_promised) AS promised_count,
-            coalesce(sum(amount_raw) FILTER (WHERE is_promised), 0) AS promised_raw,
-            count(*) FILTER (WHERE amount_raw <= $3) AS uneconomic_count,
-            coalesce(sum(amount_raw) FILTER (WHERE amount_raw <= $3), 0) AS uneconomic_raw,
+            count(*) FILTER (WHERE is_promised AND height >= 0) AS promised_count,
+            coalesce(sum(amount_raw) FILTER (WHERE is_promised AND height >= 0), 0) AS promised_raw,
+            count(*) FILTER (WHERE amount_raw <= $3 AND height >= 0) AS uneconomic_count,
+            coalesce(sum(amount_raw) FILTER (WHERE amount_raw <= $3 AND height >= 0), 0) AS uneconomic_raw,
             EXISTS (SELECT FROM coins WHERE network = $1) AS has_any
         FROM (SELECT c.amount_raw, c.height, c.matures_at, {CLAIMED} AS is_promised FROM coins c
-            WHERE c.network = $1 AND c.spent_by IS NULL) AS unspent
+            WHERE c.network = $1 AND c.spent_by IS NULL AND {IS_OURS}) AS unspent
         """,
         network,
         height,
@@ -90,7 +97,7 @@ async def page(network: str, height: int, place: Place | None, limit: int) -> Pa
         SELECT c.id, c.txid, c.vout, c.amount_raw, c.address, c.is_change, c.height, c.matures_at, c.seen_at,
             CASE WHEN {CLAIMED} THEN 'promised' WHEN c.height IS NULL THEN 'waiting'
                 WHEN c.matures_at > $2 THEN 'immature' ELSE 'spendable' END AS state
-        FROM coins c WHERE c.network = $1 AND c.spent_by IS NULL AND ($3::bigint IS NULL OR c.id {comparison} $3)
+        FROM coins c WHERE c.network = $1 AND c.spent_by IS NULL AND {IS_OURS} AND ($3::bigint IS NULL OR c.id {comparison} $3)
         ORDER BY c.id {order} LIMIT $4
         """,
         network,

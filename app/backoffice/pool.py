@@ -21,7 +21,6 @@ class PoolPayment(msgspec.Struct, frozen=True, kw_only=True):
     merchant_id: str | None
     merchant_name: str | None
     fee_rate_raw: int
-    is_replaceable: bool
     seen_at: datetime
 
 
@@ -59,7 +58,7 @@ async def page(network: str, place: Place | None, limit: int) -> Page[PoolPaymen
     rows = await database.fetch_all(
         f"""
         SELECT d.id, d.txid, d.asset, d.amount_raw, d.invoice AS invoice_id, m.id AS merchant_id,
-            m.name AS merchant_name, p.fee_rate_raw, p.is_replaceable, d.seen_at
+            m.name AS merchant_name, p.fee_rate_raw, d.seen_at
         {_WAITING} {where} ORDER BY d.seen_at {order}, d.id {order} LIMIT $2
         """,
         network,
