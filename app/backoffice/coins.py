@@ -97,7 +97,8 @@ async def page(network: str, height: int, place: Place | None, limit: int) -> Pa
         SELECT c.id, c.txid, c.vout, c.amount_raw, c.address, c.is_change, c.height, c.matures_at, c.seen_at,
             CASE WHEN {CLAIMED} THEN 'promised' WHEN c.height IS NULL THEN 'waiting'
                 WHEN c.matures_at > $2 THEN 'immature' ELSE 'spendable' END AS state
-        FROM coins c WHERE c.network = $1 AND c.spent_by IS NULL AND {IS_OURS} AND ($3::bigint IS NULL OR c.id {comparison} $3)
+        FROM coins c
+        WHERE c.network = $1 AND c.spent_by IS NULL AND {IS_OURS} AND ($3::bigint IS NULL OR c.id {comparison} $3)
         ORDER BY c.id {order} LIMIT $4
         """,
         network,
