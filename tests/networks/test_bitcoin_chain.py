@@ -14,7 +14,7 @@ from app.networks.bitcoin import holdings
 from app.networks.bitcoin.chain import BitcoinChain
 from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.parameters import COINBASE_MATURITY
-from app.networks.port import ChainMoved, NodeSyncing, NodeUnavailable, Pool, PoolTransaction, Transfer
+from app.networks.port import Block, ChainMoved, NodeSyncing, NodeUnavailable, Pool, PoolTransaction, Transfer
 from app.sandbox import bitcoind as bitcoind_module
 from app.sandbox.bitcoin_driver import BitcoinDriver, BitcoinDriverError
 from app.sandbox.bitcoind import Bitcoind
@@ -323,6 +323,16 @@ async def test_a_block_of_four_megabytes_is_read_within_its_tick(chain: BitcoinC
     head = await bitcoin.height()
     info = await bitcoin.call("getblockstats", head)
     assert (info["txs"], info["total_weight"] > 3_000_000) == (11, True)
+    for _ in range(3):  # a busy machine may stop all of us for a moment
+        block, took_s, longest_s = await watched_reading(chain, head, Ours(address))
+        assert sorted(t.txid for t in block.transfers) == sorted(txids)
+        if took_s < 5 and longest_s < took_s / 2:
+            return
+    pytest.fail(f"read in {took_s:.2f} s, in which the event loop stood for {longest_s:.2f} s at a time")
+
+
+async def watched_reading(chain: BitcoinChain, height: int, ours: Ours) -> tuple[Block, float, float]:
+    """A block, how many seconds it took to read it, and the longest time in which the event loop did nothing else."""
     longest_s, done = 0.0, asyncio.Event()
 
     async def beat() -> None:
@@ -334,14 +344,11 @@ async def test_a_block_of_four_megabytes_is_read_within_its_tick(chain: BitcoinC
 
     beating = asyncio.create_task(beat())
     started_s = time.monotonic()
-    (block,) = await chain.blocks(head, head, Ours(address))
+    (block,) = await chain.blocks(height, height, ours)
     took_s = time.monotonic() - started_s
     done.set()
     await beating
-    assert sorted(t.txid for t in block.transfers) == sorted(txids)
-    print(f"read in {took_s:.2f} s, the loop stood for {longest_s:.3f} s")
-    assert took_s < 10
-    assert longest_s < 1
+    return block, took_s, longest_s
 
 
 async def test_a_pruned_node_says_which_blocks_it_lacks(tmp_path: Path) -> None:

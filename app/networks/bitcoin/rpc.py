@@ -71,8 +71,7 @@ class BitcoinRpc:
         Raises as `ask`, also where every node still downloads the chain: it has no recent blocks then, and what isn't
         in its blocks may have been paid.
         """
-        chosen, self._chosen = self._chosen, None
-        order = sorted(range(len(self._nodes)), key=lambda number: number != chosen)
+        order = sorted(range(len(self._nodes)), key=lambda number: number != self._chosen)
         awake = [number for number in order if self._rests_until_s[number] <= clock.monotonic_s()] or order
         answers = await asyncio.gather(*map(self._compare, awake), return_exceptions=True)
         best: tuple[int, ChainInfo] | None = None
@@ -85,6 +84,7 @@ class BitcoinRpc:
             elif best is None or int(answer.chain_work, 16) > int(best[1].chain_work, 16):
                 best = number, answer
         if best is None:
+            self._chosen = None
             if any(isinstance(failure, NodeSyncing) for failure in failures):
                 raise NodeSyncing("; ".join(map(str, failures)))
             raise failures[0] if len(failures) == 1 else NobodyAnswered(failures)
