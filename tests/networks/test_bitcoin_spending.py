@@ -354,6 +354,11 @@ async def test_a_bump_to_a_rate_pays_that_rate(wallet: BitcoinWallet, library: s
     assert bump is not None
     assert bump.fee_cap_raw == fee_raw(20_000, form_of(bump).vsize)
     await wallet.send(bump)
+    # A transaction that our node has dropped may still be in the pools of others.
+    state = CoinState(coins=(), change_index=0, rate=1_000)
+    dropped = wallet.sender.bump(draft, state, [], INCREMENT)
+    assert dropped is not None
+    assert dropped.fee_cap_raw == draft.fee_cap_raw + fee_raw(INCREMENT, form_of(draft).vsize)
     too_much = await bumped(wallet, bump, wallet.sign(bump).txid, rate=300_001)
     assert too_much is None
 

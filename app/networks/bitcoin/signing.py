@@ -99,8 +99,8 @@ def read(account: Account, raw: bytes, draft: Draft, asset_symbol: str, ceiling:
     """What signed bytes say: pure. Only the form of `draft` is used: what the coins are worth, and where change is.
 
     Raises NotATransfer where the bytes are not in every part as ours are: another version, lock time or sequence, bytes
-    left over, a coin that is not ours or not in the form, a signature that is wrong or covers less than everything, a
-    fee above the ceiling.
+    left over, a coin that is not ours or not in the form, a signature that is wrong or covers less than everything.
+    Raises FeeAboveCeiling.
     """
     form, transaction = form_of(draft), decoded(raw)
     coins = {coin.claim: coin for coin in form.coins}

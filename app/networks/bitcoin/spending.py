@@ -6,13 +6,13 @@ excludes every other one: a replacement spends all coins of what it replaces, an
 fell with a replaced transaction, spends that one's replacement.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from app.networks.bitcoin import addresses, coins, fees
 from app.networks.bitcoin.account import Account
-from app.networks.bitcoin.coins import INTERNAL_BRANCH, Choice, Coin, LeastFee, NotEnough, Outputs, TooLarge
+from app.networks.bitcoin.coins import INTERNAL_BRANCH, Choice, Coin, NotEnough, Outputs, TooLarge
 from app.networks.bitcoin.fees import InPool
 from app.networks.port import Draft, FeeAboveCeiling, NotATransfer, Payment
 
@@ -59,7 +59,8 @@ def plan(account: Account, payments: Sequence[Payment], state: CoinState, ceilin
 def bump(
     account: Account, draft: Draft, state: CoinState, replaced: Sequence[InPool], increment: int, ceiling: int
 ) -> Draft | None:
-    """The same payments at a fee at which nodes replace all of `replaced`, the draft's transaction among them.
+    """The same payments at a fee at which nodes replace the draft's transaction and all of `replaced`, which is what
+    the node's own pool has of it: with the children of strangers, or nothing where it was dropped there.
 
     It spends the same coins and, where their change doesn't suffice, confirmed ones of `state` too: nodes refuse an
     unconfirmed one that is new. The change address stays. `state.coins` may also have newer facts about the same coins,
@@ -69,7 +70,13 @@ def bump(
     newer = {coin.claim: coin for coin in state.coins}
     required = [newer.get(coin.claim, coin) for coin in form.coins]
     more = [coin for coin in state.coins if coin.height is not None]
-    outputs, least_fee = _outputs(account, draft.payments, form.change_index), _above(replaced, state.rate, increment)
+    outputs = _outputs(account, draft.payments, form.change_index)
+    own = InPool(fee_raw=draft.fee_cap_raw, vsize=form.vsize, evicted_fee_raw=draft.fee_cap_raw)
+
+    def least_fee(vsize: int) -> int:
+        by_rate = fees.fee_raw(state.rate, vsize)
+        return max(by_rate, *(fees.replacement_fee_raw(each, vsize, increment) for each in ([own], replaced) if each))
+
     try:
         choice = coins.choose(more, outputs, state.rate, least_fee=least_fee, required=required)
         return _draft(draft.payments, choice, form.change_index, ceiling)
@@ -147,10 +154,6 @@ def _outputs(account: Account, payments: Sequence[Payment], change_index: int) -
         amounts_raw=tuple(payment.amount_raw for payment in payments),
         change_script=change_script,
     )
-
-
-def _above(replaced: Collection[InPool], rate: int, increment: int) -> LeastFee:
-    return lambda vsize: max(fees.fee_raw(rate, vsize), fees.replacement_fee_raw([*replaced], vsize, increment))
 
 
 def _draft(payments: Sequence[Payment], choice: Choice, change_index: int, ceiling: int) -> Draft:
