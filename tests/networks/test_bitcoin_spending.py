@@ -298,6 +298,9 @@ async def test_change_is_known_by_its_address_alone(wallet: BitcoinWallet) -> No
     draft = wallet.plan([Payment(own, "BTC", 20_000)], [coin])
     parsed = wallet.sender.parse(wallet.sign(draft).raw, draft)
     assert parsed.payments == (Payment(own, "BTC", 20_000),)
+    for fee_cap_raw in (draft.fee_cap_raw - 1, draft.fee_cap_raw + 1):
+        with pytest.raises(NotATransfer, match="planned are"):
+            wallet.sender.parse(wallet.sign(draft).raw, msgspec.structs.replace(draft, fee_cap_raw=fee_cap_raw))
     # With another change address in the form, the change counts as a payment, which nobody has approved.
     form = msgspec.structs.replace(form_of(draft), change_index=78)
     elsewhere = msgspec.structs.replace(draft, form=msgspec.json.encode(form))
