@@ -1,6 +1,7 @@
 """A URI as a QR code: an inline `<svg>` that the strict CSP lets through and any camera reads."""
 
 from functools import lru_cache
+from typing import Any
 
 import segno
 from markupsafe import Markup
@@ -35,7 +36,7 @@ def qr(uri: str, *, label: str) -> Markup:
     `segno.DataOverflowError` beyond 2,331 bytes, ten times the longest URI that we make.
     """
     head, mark, query = uri.partition("?")
-    parts = [head, mark + query] if mark and head == head.upper() else uri
+    parts: Any = [head, mark + query] if mark and head == head.upper() else uri  # segno's types know no list
     code = segno.make_qr(parts, error="m", boost_error=False, mask=MASK)
     drawing = code.svg_inline(
         border=QUIET_ZONE_MODULES, dark=DARK, light=LIGHT, omitsize=True, svgclass="qr", lineclass=None

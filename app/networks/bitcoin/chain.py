@@ -46,7 +46,7 @@ class BitcoinChain:
         self._receiving = ReceivingAddresses(config.xpub, config.bitcoin_network, config.address_type)
 
     async def check_identity(self) -> None:
-        await self._rpc.ask([])
+        await self._rpc.best_chain()
 
     async def head_height(self) -> int:
         return (await self._rpc.best_chain()).blocks
@@ -136,7 +136,7 @@ class BitcoinChain:
 
     async def _raw_blocks(self, hashes: Sequence[str], height: int) -> list[str]:
         try:
-            raws = await self._rpc.ask([_block_call(block_hash) for block_hash in hashes])
+            raws = await self._rpc.ask_any([_block_call(block_hash) for block_hash in hashes])
         except RefusedByNode as refusal:
             if refusal.code != MISC_ERROR:
                 raise
