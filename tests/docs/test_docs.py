@@ -50,13 +50,6 @@ def test_every_field_of_the_networks_file_is_listed(table: type[msgspec.Struct])
     assert {field.name for field in msgspec.structs.fields(table)} <= listed
 
 
-def test_the_calls_that_a_bitcoin_node_must_allow_are_those_that_we_make() -> None:
-    (allowed,) = re.findall(r"^rpcwhitelist=swap_pay:(\S+)$", (ROOT / "docs" / "bitcoin.md").read_text(), re.M)
-    sources = (path.read_text() for path in (ROOT / "app" / "networks" / "bitcoin").glob("*.py"))
-    called = {name for source in sources for name in re.findall(r'Call\(\s*"([a-z]+)"', source)}
-    assert sorted(allowed.split(",")) == sorted(called)
-
-
 @pytest.fixture
 async def usdt_export(services: Services, driver: AnvilDriver, token: str, tmp_path: Path) -> Path:
     """The export of a ledger with two real payments."""
