@@ -334,7 +334,7 @@ class CoinReader:
         return True
 
     def payment_uri(self, address: str, asset_symbol: str, amount_raw: int) -> str:
-        return f"coin:{address}?amount={amount_raw}"
+        return f"bitcoin:{address}?amount={amount_raw}"
 
     def derive_address(self, index: int) -> str:
         return address_of(self._config.xpub, 0, index)

@@ -82,7 +82,8 @@ class CoinWorld:
     watcher: Watcher
     terms: Terms
     operator: Operator
-    made: int = field(default=0)
+    made: int = 0
+    ids: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     async def open(cls, services: Services, chain: CoinChain) -> Self:
