@@ -33,11 +33,13 @@ from app.reconciliation.service import Reconciliation
 from app.reconciliation.watchdog import Watchdog
 from app.refunds.returns import ReturnService
 from app.refunds.service import RefundService
+from app.signer import coins_repository
 from app.signer.account_funds import AccountFunds
 from app.signer.account_keys import AccountKeys
 from app.signer.account_sweeping import AccountSweeper
 from app.signer.adoption import AdoptionService
 from app.signer.balance_check import BalanceChecker
+from app.signer.coin_book import CoinBook
 from app.signer.crash_points import CrashPoints
 from app.signer.keystore import SpendingKeys
 from app.signer.limits import SignerLimits
@@ -108,7 +110,9 @@ class Services:
                 PoolService(self.deposits, self.payments),
                 self.invoices,
                 Treasury(network),
-                BalanceChecker(network, self.networks.chain(network.key)),
+                # Every coin that moves is in a block; accounts may hold more than was seen to come in.
+                None if network.has_coins else BalanceChecker(network, self.networks.chain(network.key)),
+                CoinBook(network) if network.has_coins else None,
             )
             for network in self.networks
         ]
@@ -128,7 +132,7 @@ class Services:
 
 def wire(settings: Settings) -> Services:
     """Put the services together; they work while `running`. Raises ConfigError for the networks file."""
-    networks = Networks(load_networks(settings.networks_file))
+    networks = Networks(load_networks(settings.networks_file), coins_repository.mined_in)
     links = PaymentLinks(settings.public_url, settings.link_secret)
     presenter = InvoicePresenter(networks, links)
     reader = InvoiceReader(presenter)

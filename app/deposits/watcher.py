@@ -28,6 +28,7 @@ from app.invoices import service as invoices
 from app.invoices.service import InvoiceService
 from app.networks.config import NetworkConfig
 from app.networks.port import (
+    Block,
     BlockRef,
     Chain,
     ChainMoved,
@@ -82,6 +83,22 @@ class HotWallet(Protocol):
         """Book the top-ups that have enough confirmations."""
 
 
+class CoinBook(Protocol):
+    """What the watcher keeps of our coins, on chains of coins (signer/coin_book.py)."""
+
+    async def ours(self, claims: Collection[str]) -> Set[str]:
+        """Those of these claims that are of coins of ours."""
+
+    async def change_among(self, addresses: Collection[str]) -> Set[str]:
+        """Those of these addresses that are of our change."""
+
+    async def record(self, blocks: Sequence[Block], now: datetime) -> None:
+        """Store what blocks make and spend of our coins, in the watcher's transaction."""
+
+    async def reverse_above(self, above_height: int) -> None:
+        """Take back what dead blocks have made and spent, in the watcher's transaction."""
+
+
 class BalanceCheck(Protocol):
     """Finds native coins whose transfers the node can't show (signer/balance_check.py)."""
 
@@ -102,8 +119,10 @@ class Watcher:
         pool: PoolService,
         invoice_service: InvoiceService,
         hot_wallet: HotWallet,
-        balance_check: BalanceCheck,
+        balance_check: BalanceCheck | None,
+        coin_book: CoinBook | None,
     ) -> None:
+        """`coin_book` is of chains of coins. `balance_check` is of chains where money may come in unseen."""
         self._network = network
         self._chain = chain
         self._deposits = deposit_service
@@ -113,6 +132,7 @@ class Watcher:
         self._invoices = invoice_service
         self._hot_wallet = hot_wallet
         self._balance_check = balance_check
+        self._coin_book = coin_book
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop` is set. Survives nodes and databases that go away."""
@@ -210,6 +230,8 @@ class Watcher:
         async with database.transaction():
             touched = await self._reversals.reverse_above(self._network.key, fork, now)
             await self._hot_wallet.reverse_above(fork, now)
+            if self._coin_book is not None:
+                await self._coin_book.reverse_above(fork)
             await blocks_repository.delete_blocks_above(self._network.key, fork)
             await _move_cursor(self._network.key, scanned, fork, head_height)
         log.warning("chain_reorganised", network=self._network.key, fork=fork, depth=scanned - fork)
@@ -217,7 +239,8 @@ class Watcher:
 
     async def _scan(self, first: int, last: int, head_height: int) -> set[str]:
         """Read blocks `first` to `last`, store them and their deposits, and return the ids of invoices changed."""
-        blocks = await self._chain.blocks(first, last, self._ours)
+        our_coins = None if self._coin_book is None else self._coin_book.ours
+        blocks = await self._chain.blocks(first, last, self._ours, our_coins)
         refs = [block.ref for block in blocks]
         _check_contiguous(first, last, refs, await blocks_repository.hash_at(self._network.key, first - 1))
         transfers = [transfer for block in blocks for transfer in block.transfers]
@@ -225,6 +248,8 @@ class Watcher:
         async with database.transaction():
             await _move_cursor(self._network.key, first - 1, last, head_height)
             await blocks_repository.add_blocks(self._network.key, refs)
+            if self._coin_book is not None:
+                await self._coin_book.record(blocks, now)
             return await self._record(transfers, now) if transfers else set()
 
     async def _look_at_pool(self, scanned: int) -> set[str]:
@@ -241,40 +266,42 @@ class Watcher:
         if missing := [transaction for txid, transaction in known.items() if txid not in there]:
             replaced = await self._chain.replaced({one.txid: one.spends for one in missing})
             touched |= await self._pool.gone(network, missing, replaced, clock.now())
-        own = await self._hot_wallet.own_moves(there - known.keys())
+        new = [transaction for transaction in pool.transactions if transaction.txid not in known]
+        wallet = await self._wallet_among({each.to_address for one in new for each in one.transfers})
+        own = await self._hot_wallet.own_moves({transaction.txid for transaction in new})
         came = []
-        for transaction in pool.transactions:
-            deposits = tuple(each for each in transaction.transfers if self._is_deposit(transaction.txid, each, own))
-            if transaction.txid not in known and deposits:
-                came.append(msgspec.structs.replace(transaction, transfers=deposits))
+        for transaction in new:
+            txid = transaction.txid
+            deposits = [
+                each for each in transaction.transfers if each.to_address not in wallet and not _is_own(txid, each, own)
+            ]
+            if deposits:
+                came.append(msgspec.structs.replace(transaction, transfers=tuple(deposits)))
         return touched | await self._pool.came(network, came, clock.now()) if came else touched
 
     async def _ours(self, addresses: Collection[str]) -> Set[str]:
-        hot = {self._hot_wallet.address} & set(addresses)
         ours = await address_repository.among(self._network.key, addresses)
-        return {address for address in hot if address} | {row.address for row in ours}
+        return await self._wallet_among(addresses) | {row.address for row in ours}
+
+    async def _wallet_among(self, addresses: Collection[str]) -> Set[str]:
+        """Those of these addresses that we pay from ourselves: the hot wallet's, and those of change."""
+        hot = {address for address in addresses if address == self._hot_wallet.address}
+        return hot if self._coin_book is None else hot | await self._coin_book.change_among(addresses)
 
     async def _record(self, transfers: Sequence[Transfer], now: datetime) -> set[str]:
         """Record transfers to the hot wallet as top-ups, the others as deposits; our own transfers are neither."""
         txids = {transfer.txid for transfer in transfers}
         own = await self._hot_wallet.own_moves(txids)
         await pool_repository.remove(self._network.key, txids)
-        to_hot_wallet = [
-            transfer
-            for transfer in transfers
-            if transfer.to_address == self._hot_wallet.address and not _is_own(transfer.txid, transfer, own)
-        ]
-        await self._hot_wallet.record(to_hot_wallet, now)
-        deposits = [
-            sightings.in_block(transfer) for transfer in transfers if self._is_deposit(transfer.txid, transfer, own)
-        ]
+        wallet = await self._wallet_among({transfer.to_address for transfer in transfers})
+        others = [transfer for transfer in transfers if not _is_own(transfer.txid, transfer, own)]
+        await self._hot_wallet.record([transfer for transfer in others if transfer.to_address in wallet], now)
+        deposits = [sightings.in_block(transfer) for transfer in others if transfer.to_address not in wallet]
         return await self._deposits.record(self._network.key, deposits, now) if deposits else set()
 
-    def _is_deposit(self, txid: str, transfer: Transfer | PoolTransfer, own: Set[tuple[str, str, str]]) -> bool:
-        return transfer.to_address != self._hot_wallet.address and not _is_own(txid, transfer, own)
-
     async def _record_unseen(self, scanned: int, now: datetime) -> set[str]:
-        if not (unseen := await self._balance_check.unseen_transfers(scanned, now)):
+        unseen = [] if self._balance_check is None else await self._balance_check.unseen_transfers(scanned, now)
+        if not unseen:
             return set()
         async with database.transaction():
             return await self._record(unseen, now)

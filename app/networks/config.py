@@ -118,6 +118,9 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     token_kinds: ClassVar[frozenset[str]] = frozenset()
     """The kinds of tokens that this kind of chain has."""
 
+    has_coins: ClassVar[bool] = False
+    """Whether money is in coins, outputs of transactions that are spent once and whole, and not in accounts."""
+
     chain: Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,40}\Z")]
     mode: Mode
     display_name: Annotated[str, Meta(min_length=1, max_length=60)]

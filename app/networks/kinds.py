@@ -6,25 +6,26 @@ from typing import Any
 
 from app.networks.bitcoin.chain import BitcoinChain
 from app.networks.bitcoin.config import BitcoinConfig
+from app.networks.bitcoin.sending import BitcoinSender
 from app.networks.config import NetworkConfig
 from app.networks.evm.chain import EvmChain
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.sending import EvmSender
-from app.networks.port import Chain, Sender
+from app.networks.port import Chain, MinedIn, Sender
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of chain. `chain` and `sender` are given a configuration of the class `config`; `sender` is None where
-    nothing can be sent on the kind yet."""
+    """One kind of chain. `chain` and `sender` are given a configuration of the class `config`, and what says in which
+    blocks our transactions are; `sender` is None where nothing can be sent on the kind yet."""
 
     config: type[NetworkConfig]
-    chain: Callable[[Any], Chain]
-    sender: Callable[[Any], Sender] | None
+    chain: Callable[[Any, MinedIn], Chain]
+    sender: Callable[[Any, MinedIn], Sender] | None
 
 
 KINDS: dict[str, Kind] = {
-    "evm": Kind(EvmConfig, EvmChain, EvmSender),
-    "bitcoin": Kind(BitcoinConfig, BitcoinChain, None),
+    "evm": Kind(EvmConfig, lambda config, _: EvmChain(config), lambda config, _: EvmSender(config)),
+    "bitcoin": Kind(BitcoinConfig, BitcoinChain, BitcoinSender),
 }
 """Every kind, by the `kind` of its networks."""

@@ -44,11 +44,21 @@ class Transfer(msgspec.Struct, frozen=True):
     inferred: bool = False
 
 
+class Spend(msgspec.Struct, frozen=True):
+    """A coin of ours that input `index` of a transaction spends. `claim` names the coin, as `Draft.claims` does."""
+
+    claim: str
+    txid: str
+    index: int
+
+
 class Block(msgspec.Struct, frozen=True):
-    """A block and the transfers in it to addresses that are ours, native coins first, then by log index."""
+    """A block and the transfers in it to addresses that are ours, native coins first, then by log index; and what it
+    spends of our coins, on chains of coins."""
 
     ref: BlockRef
     transfers: tuple[Transfer, ...]
+    spends: tuple[Spend, ...] = ()
 
 
 class PoolTransfer(msgspec.Struct, frozen=True):
@@ -106,6 +116,13 @@ class Settlement(msgspec.Struct, frozen=True):
 # so an address that was leased before a payment is always known, which a set loaded earlier could not guarantee. The
 # cost depends on what the chain carried, not on how many invoices are open.
 OurAddresses = Callable[[Collection[str]], Awaitable[Set[str]]]
+
+# Returns those of the given claims that are coins of ours, on chains of coins. Called once per range too, after
+# `OurAddresses`; what the range itself has made is not asked for.
+OurCoins = Callable[[Collection[str]], Awaitable[Set[str]]]
+
+# Returns, by txid, the hash of the block in which our own scan has found a transaction of ours; others are left out.
+MinedIn = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
 
 
 class NetworkError(Exception):
@@ -353,10 +370,10 @@ class Chain(Protocol):
         """The block now at `height`, or None where the chain isn't that long yet."""
         ...
 
-    async def blocks(self, first: int, last: int, ours: OurAddresses) -> list[Block]:
+    async def blocks(self, first: int, last: int, ours: OurAddresses, our_coins: OurCoins | None = None) -> list[Block]:
         """Blocks `first` to `last`, both included, each the parent of the next, with the successful transfers
-        of configured assets to our addresses. Raises `ChainMoved` where the range can't be read as one piece
-        of one chain (also where `last` is above the head)."""
+        of configured assets to our addresses and, with `our_coins`, what spends our coins. Raises `ChainMoved` where
+        the range can't be read as one piece of one chain (also where `last` is above the head)."""
         ...
 
     async def pool(self, ours: OurAddresses) -> Pool | None:

@@ -1,7 +1,8 @@
 """All configured networks, and one adapter for each, created at first use."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import cast
 
 from app.networks.config import Asset, NetworkConfig
@@ -21,11 +22,17 @@ class SendsNothing(LookupError):
     """The network is configured, but nothing can be sent on chains of its kind yet."""
 
 
+MinedInOf = Callable[[str, Collection[str]], Awaitable[Mapping[str, str]]]
+"""`app.networks.port.MinedIn` of the network that is named first."""
+
+
 class Networks:
     """The networks of one process. Create it within the event loop that uses it, close it at the end."""
 
-    def __init__(self, configs: Mapping[str, NetworkConfig]) -> None:
+    def __init__(self, configs: Mapping[str, NetworkConfig], mined_in: MinedInOf | None = None) -> None:
+        """`mined_in` reads the books; without it, no transaction of ours is known to be in a block."""
         self._configs = dict(configs)
+        self._mined_in = mined_in or _not_mined
         self._chains: dict[str, Chain] = {}
         self._senders: dict[str, Sender] = {}
 
@@ -66,7 +73,7 @@ class Networks:
         """The adapter of the network `key`; the same one each time. Raises `UnknownNetwork`."""
         if key not in self._chains:
             config = self.get(key)
-            self._chains[key] = KINDS[config.kind].chain(config)
+            self._chains[key] = KINDS[config.kind].chain(config, partial(self._mined_in, key))
         return self._chains[key]
 
     def sender(self, key: str) -> Sender:
@@ -76,7 +83,7 @@ class Networks:
             make = KINDS[config.kind].sender
             if make is None:
                 raise SendsNothing(f"nothing can be sent on {key}")
-            self._senders[key] = make(config)
+            self._senders[key] = make(config, partial(self._mined_in, key))
         return self._senders[key]
 
     def account_sender(self, key: str) -> AccountSender:
@@ -91,3 +98,7 @@ class Networks:
         while self._chains:
             _, chain = self._chains.popitem()
             await chain.aclose()
+
+
+async def _not_mined(_: str, __: Collection[str]) -> Mapping[str, str]:
+    return {}

@@ -340,7 +340,8 @@ _SIGNED_WITHIN = Statement(
 
 
 async def own_moves(network: str, txids: Sequence[str]) -> Set[tuple[str, str, str]]:
-    """Those of these transactions that are sweeps or gas of our own, as (txid, recipient, asset)."""
+    """Those payments of these transactions that move our money between our own addresses, as (txid, recipient,
+    asset)."""
     return {(move.txid, move.to_address, move.asset) for move in await _OWN_MOVES.all(network=network, txids=txids)}
 
 
@@ -358,7 +359,7 @@ _OWN_MOVES = Statement(
     ).where(
         OutgoingPayment.transaction.network == Param("network"),
         any_of(OutgoingPayment.transaction.txid, Param("txids")),
-        OutgoingPayment.transaction.purpose.is_in(["sweep", "gas"]),
+        OutgoingPayment.withdrawal.is_null(),
     ),
     OwnMove,
 )

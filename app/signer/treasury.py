@@ -15,7 +15,7 @@ from app.ledger.hashchain import ChainId, Reference
 from app.ledger.service import TREASURY, Posting
 from app.networks.config import NetworkConfig
 from app.networks.port import Transfer
-from app.signer import repository, treasury_repository
+from app.signer import coin_book_repository, repository, treasury_repository
 from app.signer.treasury_repository import TopUp, UnbookedFee
 
 
@@ -32,12 +32,20 @@ class Treasury:
         return self._network.hot_wallet_address
 
     async def own_moves(self, txids: Collection[str]) -> Set[tuple[str, str, str]]:
-        """Which transfers of these transactions are our own sweeps or gas, as (txid, recipient, asset). They are not
-        payments.
+        """Which transfers of these transactions move our money between our own addresses, as (txid, recipient, asset):
+        sweeps, gas, change. They are not payments.
 
-        Every transaction of ours is stored before it is sent, so one that is seen on chain is known here.
+        Every transaction of ours is stored before it is sent, so one that is seen on chain is known here. What a
+        withdrawal pays to one of our addresses is no such move: it leaves one ledger and comes into another.
         """
-        return await repository.own_moves(self._network.key, list(txids)) if txids else frozenset()
+        if not txids:
+            return frozenset()
+        moves = await repository.own_moves(self._network.key, list(txids))
+        if self._network.has_coins and self._network.native is not None:
+            coin = self._network.native.symbol
+            change = await coin_book_repository.change_of(self._network.key, txids)
+            moves |= {(txid, address, coin) for txid, address in change}
+        return moves
 
     async def record(self, transfers: Sequence[Transfer], now: datetime) -> None:
         """Record transfers to the hot wallet that are not our own. Needs the watcher's transaction."""

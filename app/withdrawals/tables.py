@@ -172,6 +172,57 @@ class OutgoingClaim(Table, tablename="outgoing_claims"):
     outgoing_claims_once = Unique(["network", "claim", "transaction"])
 
 
+class Coin(Table, tablename="coins"):
+    """One of our coins on a chain of coins: output `vout` of a transaction, to address /branch/index of our account.
+    Branch 0 is for receiving, 1 for change. The watcher keeps the rows, in the transaction that stores the blocks.
+
+    `height` and `block_hash` are null while no block has it: change of our own, which the signer adds with the signed
+    transaction, or a coin of a dead block that a transaction of ours spends. `is_change`: a transaction of ours has
+    made it. A reward can be spent from the height `matures_at` on. `spent_by` is the transaction that spends it in a
+    block, the one at `spent_height` with the hash `spent_hash`: what is signed and unmined stands in OutgoingClaim.
+    """
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    txid = columns.words(80)
+    vout = columns.number()
+    amount_raw = columns.raw_amount()
+    address = columns.words(100)
+    branch = columns.number()
+    index = columns.number()
+    height = columns.big_number(null=True)
+    block_hash = columns.words(80, null=True)
+    matures_at = columns.big_number(null=True)
+    is_change = columns.flag()
+    spent_by = columns.words(80, null=True)
+    spent_height = columns.big_number(null=True)
+    spent_hash = columns.words(80, null=True)
+    seen_at = columns.moment()
+
+    coins_outpoint_once = Unique(["network", "txid", "vout"])
+    coins_amount_positive = Check("amount_raw > 0")
+    coins_address_ours = Check("branch IN (0, 1) AND index >= 0")
+    coins_block_whole = Check("(height IS NULL) = (block_hash IS NULL) AND (matures_at IS NULL OR height IS NOT NULL)")
+    coins_spent_whole = Check(
+        "(spent_by IS NULL) = (spent_height IS NULL) AND (spent_by IS NULL) = (spent_hash IS NULL)"
+    )
+    coins_spent_after_made = Check("spent_height IS NULL OR (height IS NOT NULL AND spent_height >= height)")
+
+
+class ChangeAddress(Table, tablename="change_addresses"):
+    """An address of the change branch, /1/index, that our transactions may pay. The signer adds it before it signs.
+    Rows are only ever added. Index 0 is the hot wallet's address and has no row."""
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    index = columns.number()
+    address = columns.words(100)
+
+    change_addresses_index_once = Unique(["network", "index"])
+    change_addresses_address_once = Unique(["network", "address"])
+    change_addresses_index_sane = Check("index >= 1")
+
+
 class HotWalletReceipt(Table, tablename="hot_wallet_receipts"):
     """A transfer to the hot wallet that is not one of our own: an operator's top-up, the treasury's once final.
 

@@ -1,10 +1,10 @@
 """Bitcoin networks for tests. The keys are of the mnemonic that BIP-84 and BIP-86 publish: worth nothing."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from embit import bip32
+from embit import bip32, script
 from embit.networks import NETWORKS
 
 from app.networks.bitcoin.config import AmountStep, BitcoinConfig
@@ -43,9 +43,26 @@ class Account:
         """Its extended public key."""
         return str(self.key.to_public().to_base58())
 
-    def private_key(self, index: int) -> str:
-        """The key of its receiving address number `index`, as the node's wallet imports it."""
-        return str(self.key.derive([0, index]).key.wif(NETWORKS["test"]))
+    @property
+    def hot_wallet(self) -> str:
+        """The address for top-ups, in regtest."""
+        return hot_wallet(self.tpub)
+
+    def private_key(self, index: int, branch: int = 0) -> str:
+        """The key of its address /branch/index, as the node's wallet imports it."""
+        return str(self.key.derive([branch, index]).key.wif(NETWORKS["test"]))
+
+
+def hot_wallet(xpub: str = TPUB, address_type: AddressType = "p2wpkh") -> str:
+    """The address for top-ups of an account, in regtest: /1/0, derived by embit alone."""
+    key = bip32.HDKey.from_base58(xpub).derive([1, 0])
+    made = script.p2wpkh(key) if address_type == "p2wpkh" else script.p2tr(key)
+    return str(made.address(NETWORKS["regtest"]))
+
+
+async def nothing_mined(txids: Collection[str]) -> dict[str, str]:
+    """`MinedIn` of an account that has sent nothing."""
+    return {}
 
 
 def bitcoin_network(

@@ -20,7 +20,7 @@ from app.networks.bitcoin.wire import satoshi
 from app.networks.port import ChainMoved, NetworkError, NodeUnavailable, UnreadableAnswer, WrongChain
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.bitcoind import Bitcoind
-from tests.factories.bitcoin import bitcoin_network
+from tests.factories.bitcoin import bitcoin_network, nothing_mined
 from tests.fakes.evm_node import always, fake_node, relay
 from tests.networks.test_bitcoin_chain import Ours
 
@@ -30,7 +30,7 @@ OTHER_HASH = "ab" * 32
 
 @asynccontextmanager
 async def chain_at(*urls: str, cookie_file: str | None = None) -> AsyncIterator[BitcoinChain]:
-    chain = BitcoinChain(bitcoin_network(urls, cookie_file=cookie_file))
+    chain = BitcoinChain(bitcoin_network(urls, cookie_file=cookie_file), nothing_mined)
     try:
         yield chain
     finally:
@@ -329,13 +329,6 @@ async def test_one_scan_at_a_time(bitcoind: Bitcoind, bitcoin: BitcoinDriver) ->
         node.answer = relay(bitcoind.rpc_url, change)
         with pytest.raises(ChainMoved, match="was replaced during a scan"):
             await chain.balances_raw([address], "BTC", head)
-
-
-async def test_payments_of_others_cannot_be_looked_up(bitcoind: Bitcoind) -> None:
-    async with chain_at(bitcoind.rpc_url) as chain:
-        assert await chain.settlements([]) == {}
-        with pytest.raises(NodeUnavailable, match="can't be looked up"):
-            await chain.settlements([OTHER_HASH])
 
 
 @pytest.mark.parametrize(

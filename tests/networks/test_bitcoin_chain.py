@@ -17,7 +17,7 @@ from app.networks.port import ChainMoved, NodeUnavailable, Pool, PoolTransaction
 from app.sandbox import bitcoind as bitcoind_module
 from app.sandbox.bitcoin_driver import BitcoinDriver, BitcoinDriverError
 from app.sandbox.bitcoind import Bitcoind
-from tests.factories.bitcoin import bitcoin_network
+from tests.factories.bitcoin import bitcoin_network, nothing_mined
 from tests.services import bitcoind_or_skip, start_bitcoind_for_tests
 
 COIN_RAW = 10**8
@@ -25,7 +25,7 @@ COIN_RAW = 10**8
 
 @asynccontextmanager
 async def chain_of(config: BitcoinConfig) -> AsyncIterator[BitcoinChain]:
-    chain = BitcoinChain(config)
+    chain = BitcoinChain(config, nothing_mined)
     try:
         yield chain
     finally:

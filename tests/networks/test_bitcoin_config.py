@@ -1,13 +1,15 @@
 """A Bitcoin network in the networks file: read as written, or refused with the field that is wrong."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.networks_file import ConfigError, load_networks
-from app.networks.registry import Networks, SendsNothing
-from tests.factories.bitcoin import TAPROOT_TPUB, TPUB, XPUB, bitcoin_network, bitcoin_networks_toml
+from app.networks.registry import Networks
+from tests.factories.bitcoin import TAPROOT_TPUB, TPUB, XPUB, bitcoin_network, bitcoin_networks_toml, hot_wallet
 
 URL = "http://gateway:CANARY@127.0.0.1:18443"
 FILE = bitcoin_networks_toml(URL, confirmations=6)
@@ -41,7 +43,16 @@ def test_a_network_has_the_defaults_of_bitcoin(tmp_path: Path) -> None:
         (TPUB, TPUB[:-1], "bitcoin:test: xpub: is not an extended public key"),
         ("confirmations = 6", 'confirmations = 6\naddress_mode = "pool"', "address_mode: must be fresh"),
         ("confirmations = 6", 'confirmations = 6\naddress_type = "p2pkh"', "address_type: "),
-        ("confirmations = 6", 'confirmations = 6\nhot_wallet_address = "bcrt1q"', "hot_wallet_address: must be left"),
+        (
+            "confirmations = 6",
+            'confirmations = 6\nhot_wallet_address = "bcrt1q"',
+            "hot_wallet_address: is not a",
+        ),
+        (
+            "confirmations = 6",
+            f'confirmations = 6\nhot_wallet_address = "{hot_wallet(TAPROOT_TPUB, address_type="p2tr")}"',
+            "hot_wallet_address: is not /1/0 below xpub",
+        ),
         ("confirmations = 6", "confirmations = 6\nchain_id = 1", "chain_id"),
         ("decimals = 8", "decimals = 6", "assets: must be the coin alone, with 8 decimals"),
         ('kind = "native"', 'kind = "erc20"', r"assets\[0\].kind: is none of this kind of chain: native"),
@@ -53,6 +64,20 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, message: str
         load(tmp_path, FILE.replace(old, new))
     assert "CANARY" not in str(refused.value)
     assert TPUB[5:30] not in str(refused.value)
+
+
+@pytest.mark.parametrize("spelled", [str.lower, str.upper])
+def test_the_hot_wallet_is_the_first_address_of_the_change_branch(
+    tmp_path: Path, spelled: Callable[[str], str]
+) -> None:
+    """The address that BIP-84 publishes for the mnemonic, in this network's form."""
+    ours = hot_wallet(TPUB)
+    assert ours == Account(TPUB, "regtest", "p2wpkh").address(1, 0)
+    network = load(tmp_path, bitcoin_networks_toml(URL, hot_wallet_address=f'"{spelled(ours)}"'))
+    assert network.hot_wallet_address == ours
+    receiving = Account(TPUB, "regtest", "p2wpkh").address(0, 0)
+    with pytest.raises(ConfigError, match="hot_wallet_address: is not /1/0"):
+        load(tmp_path, bitcoin_networks_toml(URL, hot_wallet_address=f'"{receiving}"'))
 
 
 def test_taproot_takes_the_key_of_its_own_account(tmp_path: Path) -> None:
@@ -99,6 +124,4 @@ async def test_payment_uris_follow_bip_21() -> None:
         assert "e" not in query.lower()
     with pytest.raises(LookupError):
         chain.payment_uri(address, "USDT", 1)
-    with pytest.raises(SendsNothing, match="nothing can be sent on bitcoin:test"):
-        networks.sender("bitcoin:test")
     await networks.aclose()

@@ -35,7 +35,9 @@ MIGRATION = module_name("2026-11-29T07:10:00:000000")
 BUMP_AFTER_S = 180
 REVERTS = "0x60006000fd"
 
-AS_OF_1_0 = """
+AS_OF_1_0 = {
+    "network_cursors": "SELECT *, chain_identity::bigint AS chain_id FROM network_cursors",
+    "outgoing_transactions": """
     SELECT t.id, t.network, t.purpose, p.withdrawal, t.from_address, p.to_address, p.asset, p.amount_raw, t.nonce,
         t.replaces, t.txid, t.signed_bytes, f.gas_limit, f.max_fee_raw, f.priority_fee_raw, t.status, t.block_height,
         t.block_hash, t.fee_raw AS gas_cost_raw, t.fee_booked_raw AS gas_booked_raw, t.created_at, t.submitted_at,
@@ -43,7 +45,12 @@ AS_OF_1_0 = """
     FROM outgoing_transactions t JOIN outgoing_payments p ON p.transaction = t.id
     CROSS JOIN LATERAL jsonb_to_record(t.form::jsonb) AS f (gas_limit bigint, max_fee_raw numeric,
         priority_fee_raw numeric, data_fee_raw numeric)
-    """
+    """,
+}
+"""The rows of tables whose columns were others, as 1.0 would have had them."""
+
+UNKNOWN_SENDER = "unknown"
+"""What 1.0 wrote for a sender that it did not know."""
 
 
 @pytest.fixture
@@ -77,13 +84,18 @@ async def copy(source: asyncpg.Connection, target: asyncpg.Connection) -> dict[s
     tables = [row["name"] for row in found if row["name"] != "migration"]
     await target.execute(f"TRUNCATE {', '.join(tables)}")
     for table in tables:
-        found = await source.fetch(AS_OF_1_0 if table == "outgoing_transactions" else f"SELECT * FROM {table}")
+        found = await source.fetch(AS_OF_1_0.get(table, f"SELECT * FROM {table}"))
         columns = await target.fetch(
             "SELECT column_name::text AS name FROM information_schema.columns WHERE table_name = $1", table
         )
         names = [column["name"] for column in columns if not found or column["name"] in found[0].keys()]  # noqa: SIM118
         await target.copy_records_to_table(
-            table, records=[[row[name] for name in names] for row in found], columns=names
+            table,
+            records=[
+                [UNKNOWN_SENDER if name == "from_address" and row[name] is None else row[name] for name in names]
+                for row in found
+            ],
+            columns=names,
         )
         counts[table] = len(found)
         if sequence := await target.fetchval("SELECT to_regclass($1)::text", f"{table}_id_seq"):
@@ -197,6 +209,10 @@ async def test_everything_under_way_goes_on_after_the_migration(
     assert counts["outgoing_transactions"] == len(tables[0]) == len(tables[1]) == len(tables[2])
     for table, count in counts.items():
         assert await target.fetchval(f"SELECT count(*) FROM {table}") == count, table
+    for table in ("network_cursors", "deposits", "hot_wallet_receipts"):
+        rows = [await one.fetch(f"SELECT * FROM {table} ORDER BY 1") for one in (source, target)]
+        old, new = ([dict(row) for row in each] for each in rows)
+        assert new == old, table
     await source.close()
     await target.close()
     environment["DATABASE_URL"] = old_url

@@ -15,7 +15,8 @@ from embit.hashes import double_sha256
 from embit.transaction import Transaction
 
 from app.networks.bitcoin.addresses import address_of
-from app.networks.port import BlockRef, UnreadableAnswer
+from app.networks.bitcoin.coins import claim
+from app.networks.port import BlockRef, Spend, UnreadableAnswer
 
 HEADER_BYTES = 80
 NOTHING = bytes(32)
@@ -36,10 +37,12 @@ class Payment(msgspec.Struct, frozen=True):
 
 
 class ReadBlock(msgspec.Struct, frozen=True):
-    """A block's identity and payments. `spent`: which of the watched outputs it spends, with the transaction's id."""
+    """A block's identity, its payments, and all that it spends. `spent`: which of the watched outputs are among that,
+    with the transaction's id."""
 
     ref: BlockRef
     payments: list[Payment]
+    spends: list[Spend]
     spent: dict[str, str]
 
 
@@ -75,9 +78,10 @@ def read_block(digits: str, block_hash: str, height: int, hrp: str, watched: Set
         for each in transaction.vin
         if (each.txid, each.vout) in watched
     }
-    pairs = zip(transactions, txids, strict=True)
-    payments = chain.from_iterable(_payments(transaction, txid.hex(), hrp) for transaction, txid in pairs)
-    return ReadBlock(ref, list(payments), spent)
+    pairs = [(transaction, txid.hex()) for transaction, txid in zip(transactions, txids, strict=True)]
+    payments = chain.from_iterable(_payments(transaction, txid, hrp) for transaction, txid in pairs)
+    spends = chain.from_iterable(_spends(transaction, txid) for transaction, txid in pairs)
+    return ReadBlock(ref, list(payments), list(spends), spent)
 
 
 def read_transaction(digits: str, txid: str, hrp: str) -> ReadTransaction:
@@ -132,6 +136,12 @@ def _transactions(raw: bytes, height: int) -> list[Transaction]:
     if not whole:
         raise UnreadableAnswer(f"block {height}: its bytes are more or fewer than its transactions")
     return transactions
+
+
+def _spends(transaction: Transaction, txid: str) -> Iterator[Spend]:
+    for index, each in enumerate(transaction.vin):
+        if each.txid != NOTHING:
+            yield Spend(claim(each.txid.hex(), each.vout), txid, index)
 
 
 def _payments(transaction: Transaction, txid: str, hrp: str) -> Iterator[Payment]:

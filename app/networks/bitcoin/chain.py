@@ -6,14 +6,16 @@ last look.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from itertools import pairwise
 
 from app.core.money import format_amount
-from app.networks.bitcoin import addresses, holdings
+from app.networks.bitcoin import addresses, holdings, mined
+from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.addresses import ReceivingAddresses
 from app.networks.bitcoin.blocks import ReadBlock, read_block
+from app.networks.bitcoin.coins import claim
 from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.parameters import COIN_DECIMALS, COINBASE_MATURITY, PARAMETERS
 from app.networks.bitcoin.pool import PoolReader
@@ -24,8 +26,10 @@ from app.networks.port import (
     Block,
     BlockRef,
     ChainMoved,
+    MinedIn,
     NodeUnavailable,
     OurAddresses,
+    OurCoins,
     Pool,
     Settlement,
     Transfer,
@@ -38,11 +42,13 @@ BLOCKS_PER_REQUEST = 4
 class BitcoinChain:
     """`app.networks.port.Chain` for one configured Bitcoin network."""
 
-    def __init__(self, config: BitcoinConfig) -> None:
+    def __init__(self, config: BitcoinConfig, mined_in: MinedIn) -> None:
         self._config = config
+        self._mined_in = mined_in
         self._hrp = PARAMETERS[config.bitcoin_network].hrp
         self._rpc = BitcoinRpc(config)
         self._pool = PoolReader(self._rpc, config.coin.symbol, self._hrp)
+        self._account = Account(config.xpub, config.bitcoin_network, config.address_type)
         self._receiving = ReceivingAddresses(config.xpub, config.bitcoin_network, config.address_type)
 
     async def check_identity(self) -> None:
@@ -60,7 +66,7 @@ class BitcoinChain:
             raise ChainMoved(f"the node doesn't know the block {height} that it named")
         return BlockRef(height, block_hash, header.previousblockhash, datetime.fromtimestamp(header.time, UTC))
 
-    async def blocks(self, first: int, last: int, ours: OurAddresses) -> list[Block]:
+    async def blocks(self, first: int, last: int, ours: OurAddresses, our_coins: OurCoins | None = None) -> list[Block]:
         if not 0 <= first <= last:
             raise ValueError("a range of blocks begins at 0 or later and ends no earlier than it begins")
         read = await self._read(first, last)
@@ -71,7 +77,15 @@ class BitcoinChain:
         known = await ours(candidates) if candidates else frozenset()
         for block in read:
             self._pool.spent_in_block(block.spent)
-        return [Block(block.ref, tuple(self._transfers(block, known))) for block in read]
+        coins = await _among_ours(read, known, our_coins) if our_coins is not None else frozenset()
+        return [
+            Block(
+                block.ref,
+                tuple(self._transfers(block, known)),
+                tuple(spend for spend in block.spends if spend.claim in coins),
+            )
+            for block in read
+        ]
 
     async def pool(self, ours: OurAddresses) -> Pool | None:
         return await self._pool.look(ours)
@@ -91,10 +105,9 @@ class BitcoinChain:
         return await holdings.balances_raw(self._rpc, scripts, height)
 
     async def settlements(self, txids: Collection[str]) -> dict[str, Settlement]:
-        """Raises NodeUnavailable for any: nothing is sent on Bitcoin yet, so there is nothing to look up."""
-        if txids:
-            raise NodeUnavailable(f"{self._config.key}: payments sent by others can't be looked up")
-        return {}
+        """Only of transactions that spend our coins: those of others can't be looked up without an index."""
+        symbol = self._config.coin.symbol
+        return dict(await mined.receipts(self._rpc, self._account, symbol, self._mined_in, txids))
 
     async def traces_native(self) -> bool:
         """True: every bitcoin moves in a transaction of its own, which a block has."""
@@ -157,6 +170,13 @@ class BitcoinChain:
             for payment in block.payments
             if payment.address in known
         ]
+
+
+async def _among_ours(read: Sequence[ReadBlock], addresses_: Collection[str], our_coins: OurCoins) -> Set[str]:
+    """The claims of those coins of ours that the blocks spend. What they have made is not in the books yet."""
+    spent = {spend.claim for block in read for spend in block.spends}
+    made = {claim(each.txid, each.index) for block in read for each in block.payments if each.address in addresses_}
+    return (made & spent) | (await our_coins(spent - made) if spent else frozenset())
 
 
 def _hash_call(height: int) -> Call[str | None]:

@@ -1,16 +1,21 @@
 """What is configured of a Bitcoin network alone."""
 
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import msgspec
 from embit.bip32 import HARDENED_INDEX, HDKey
 from msgspec import Meta
 
+from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.account_key import ACCOUNT_PATHS, account_key
 from app.networks.bitcoin.addresses import ReceivingAddresses, normalise_address
+from app.networks.bitcoin.coins import INTERNAL_BRANCH
 from app.networks.bitcoin.parameters import COIN_DECIMALS, PARAMETERS, AddressType, BitcoinNetwork
 from app.networks.config import MAX_RAW, Asset, FieldError, NetworkConfig
+
+HOT_WALLET_INDEX = 0
+"""Of the change branch: the address for top-ups. Change itself begins at 1."""
 
 
 class AmountStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -23,6 +28,8 @@ class AmountStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="bitcoin"):
     """A Bitcoin network. The account of `xpub` is m/84'/0'/k' for P2WPKH addresses, m/86'/0'/k' for P2TR ones; on test
     networks the second part is 1'."""
+
+    has_coins: ClassVar[bool] = True
 
     bitcoin_network: BitcoinNetwork
     address_type: AddressType = "p2wpkh"
@@ -84,13 +91,19 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
             raise FieldError("address_mode", "must be fresh: each bitcoin invoice has an address of its own")
         if (self.mode == "live") != (self.bitcoin_network == "main"):
             raise FieldError("bitcoin_network", "must be main in live mode, and a test network in test mode")
-        if self.hot_wallet_address is not None:
-            raise FieldError("hot_wallet_address", "must be left out: nothing is sent on bitcoin yet")
         network = super().checked()
         if len(network.assets) != 1 or network.coin.decimals != COIN_DECIMALS:
             raise FieldError("assets", f"must be the coin alone, with {COIN_DECIMALS} decimals")
         network._check_steps()
         return network
+
+    def _checked_hot_wallet(self) -> str | None:
+        """The first address of the change branch, /1/0: coins that are sent there are the signer's to spend."""
+        address = super()._checked_hot_wallet()
+        ours = Account(self.xpub, self.bitcoin_network, self.address_type).address(INTERNAL_BRANCH, HOT_WALLET_INDEX)
+        if address is not None and address != ours:
+            raise FieldError("hot_wallet_address", "is not /1/0 below xpub, the first address of its change branch")
+        return address
 
     def _check_steps(self) -> None:
         field = "confirmations_by_amount"

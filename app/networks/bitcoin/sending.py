@@ -5,13 +5,11 @@ Whether a transaction is in a block is decided by our own scan of the blocks: wi
 transaction only if it is told the block, and its refusals mean several things each.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from embit.transaction import Transaction
-
 from app.core.money import format_amount
-from app.networks.bitcoin import fees, signing, spending
+from app.networks.bitcoin import fees, mined, signing, spending
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.coins import Coin, claim
 from app.networks.bitcoin.config import BitcoinConfig
@@ -24,8 +22,6 @@ from app.networks.bitcoin.wire import (
     Hash,
     Hex,
     WireEstimate,
-    WireMined,
-    WireMinedHeader,
     WireOurEntry,
     WirePackage,
     WirePoolRules,
@@ -35,13 +31,11 @@ from app.networks.json_rpc import Call, NobodyAnswered, RefusedByNode
 from app.networks.port import (
     Broadcast,
     Draft,
-    NodeUnavailable,
-    NotATransfer,
+    MinedIn,
     OnChain,
     Parsed,
     Payment,
     Receipt,
-    SentTransfer,
     Signed,
     UnreadableAnswer,
 )
@@ -50,10 +44,6 @@ CALLS_PER_REQUEST = 100
 
 ALREADY_IN_CHAIN = -27  # RPC_VERIFY_ALREADY_IN_UTXO_SET
 MISSING_INPUTS, TOO_LOW = ("missingorspent", "missing-inputs"), ("insufficient fee", "min relay fee", "mempool min fee")
-
-MinedIn = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
-"""Returns, by txid, the hash of the block in which our own scan has found a transaction; those that it hasn't are
-left out."""
 
 
 class BitcoinSender:
@@ -137,24 +127,7 @@ class BitcoinSender:
         return _meaning_of_words(" ".join([answer.package_msg, *(each.error for each in answer.tx_results.values())]))
 
     async def receipts(self, txids: Collection[str]) -> dict[str, Receipt]:
-        mined_in = await self._mined_in(txids)
-        receipts: dict[str, Receipt] = {}
-        for txid, block_hash in mined_in.items():
-            calls: list[Call[Any]] = [_header_call(block_hash), _mined_call(txid, block_hash)]
-            header, mined = await self._rpc.ask(calls)
-            if header is None or mined is None or header.confirmations < 1:
-                continue  # its block is no longer in the chain, and our scan doesn't know that yet
-            if mined.fee is None:
-                raise NodeUnavailable(f"transaction {txid}: the node no longer has what it spends")
-            receipts[txid] = Receipt(
-                height=header.height,
-                block_hash=block_hash,
-                succeeded=True,
-                fee_raw=satoshi(mined.fee),
-                transfers=tuple(self._transfers(txid, mined.hex)),
-                confirmations=header.confirmations,
-            )
-        return receipts
+        return await mined.receipts(self._rpc, self._account, self._config.coin.symbol, self._mined_in, txids)
 
     async def look_up(self, txid: str) -> OnChain | None:
         """The draft of the result has no form, and our change is among its payments: only the books know which output
@@ -165,15 +138,15 @@ class BitcoinSender:
         if digits is None:
             return None
         raw = bytes.fromhex(digits)
-        transaction = self._decoded(txid, digits)
+        transaction = mined.decoded(txid, digits)
         claims = sorted(claim(each.txid.hex(), each.vout) for each in transaction.vin)
         payments = signing.payments(self._account, transaction.vout, self._config.coin.symbol)
         draft = Draft(payments=tuple(payments), claims=tuple(claims), fee_cap_raw=0, form=b"{}")
         return OnChain(draft=draft, signed=Signed(txid, raw))
 
     async def pooled(self, txids: Sequence[str]) -> list[bool]:
-        waiting, mined = await self.in_pool(txids), await self._mined_in(txids)
-        return [txid in waiting or txid in mined for txid in txids]
+        waiting, mined_ones = await self.in_pool(txids), await self._mined_in(txids)
+        return [txid in waiting or txid in mined_ones for txid in txids]
 
     async def head_height(self) -> int:
         return (await self._rpc.best_chain()).blocks
@@ -198,23 +171,6 @@ class BitcoinSender:
         if answer != txid:
             raise UnreadableAnswer(f"transaction {txid}: the node answers with another one's id")
         return Broadcast.ACCEPTED
-
-    def _transfers(self, txid: str, digits: str) -> list[SentTransfer]:
-        """What the outputs with an address receive, from the bytes that have this id."""
-        outputs = self._decoded(txid, digits).vout
-        return [
-            SentTransfer(payment.asset_symbol, None, payment.to_address, payment.amount_raw)
-            for payment in signing.payments(self._account, outputs, self._config.coin.symbol)
-        ]
-
-    def _decoded(self, txid: str, digits: str) -> Transaction:
-        try:
-            transaction = signing.decoded(bytes.fromhex(digits))
-        except NotATransfer as error:
-            raise NotATransfer(f"transaction {txid}: {error}") from None
-        if transaction.txid().hex() != txid:
-            raise UnreadableAnswer(f"transaction {txid}: the node answers with another one")
-        return transaction
 
 
 def _meaning(refusal: RefusedByNode) -> Broadcast:
@@ -250,11 +206,3 @@ _RULES: Call[WirePoolRules] = Call("getmempoolinfo", (), WirePoolRules)
 
 def _entry_call(txid: str) -> Call[WireOurEntry | None]:
     return Call("getmempoolentry", (txid,), WireOurEntry, frozenset({NOT_FOUND}))
-
-
-def _header_call(block_hash: str) -> Call[WireMinedHeader | None]:
-    return Call("getblockheader", (block_hash,), WireMinedHeader, frozenset({NOT_FOUND}))
-
-
-def _mined_call(txid: str, block_hash: str) -> Call[WireMined | None]:
-    return Call("getrawtransaction", (txid, 2, block_hash), WireMined, frozenset({NOT_FOUND}))

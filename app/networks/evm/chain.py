@@ -34,6 +34,7 @@ from app.networks.port import (
     BlockRef,
     ChainMoved,
     OurAddresses,
+    OurCoins,
     Pool,
     Settlement,
     Transfer,
@@ -80,7 +81,7 @@ class EvmChain:
         (header,) = await self._rpc.ask([_header_call(height)])
         return None if header is None else _block_ref(header, height)
 
-    async def blocks(self, first: int, last: int, ours: OurAddresses) -> list[Block]:
+    async def blocks(self, first: int, last: int, ours: OurAddresses, our_coins: OurCoins | None = None) -> list[Block]:
         if not 0 <= first <= last:
             raise ValueError("a range of blocks begins at 0 or later and ends no earlier than it begins")
         wires = await self._wire_blocks(first, last)

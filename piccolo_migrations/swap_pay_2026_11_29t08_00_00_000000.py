@@ -1,0 +1,18 @@
+"""Our coins on chains of coins, and the addresses of change: coins.sql."""
+
+from app.core.resources import MIGRATIONS
+from app.core.sql_migration import SqlMigration, sql_migration
+
+ID = "2026-11-29T08:00:00:000000"
+DESCRIPTION = "Coins, and addresses of change"
+
+
+async def forwards() -> SqlMigration:
+    """What Piccolo runs on a database that the earlier migrations have made."""
+    return sql_migration(
+        ID,
+        "swap_pay",
+        DESCRIPTION,
+        (MIGRATIONS / "coins.sql").read_text(),
+        earlier=(MIGRATIONS / "schema.sql").read_text(),
+    )
