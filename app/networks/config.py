@@ -206,6 +206,15 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """Whether what is sent to an address, given in canonical form, is lost for everybody."""
         return False
 
+    @property
+    def consolidation_limit(self) -> int | None:
+        """The highest fee rate at which small coins are merged, in the chain's own unit; None where they never are."""
+        return None
+
+    def least_payment_raw(self, address: str) -> int:
+        """The least amount of the coin that nodes relay to an address, given in canonical form, in minor units."""
+        return 1
+
     def checked(self) -> Self:
         """The network with all addresses in canonical form. Raises FieldError for what can't be used."""
         try:

@@ -1,7 +1,8 @@
 """The check of an address that money is to be sent to (contract, section 4)."""
 
 from app.core.errors import ApiError, Code
-from app.networks.config import NetworkConfig
+from app.core.money import format_amount
+from app.networks.config import Asset, NetworkConfig
 from app.withdrawals import checks_repository as repository
 
 
@@ -27,6 +28,17 @@ async def check(network: NetworkConfig, address: str, memo: str | None, *, field
     if await repository.is_deposit_address(network.key, canonical):
         raise _invalid(field, "is one of our own deposit addresses")
     return canonical
+
+
+def refuse_dust(network: NetworkConfig, asset: Asset, amount_raw: int, destination: str) -> None:
+    """Raise AMOUNT_TOO_SMALL where nodes would not relay so little to an address, given in canonical form."""
+    least_raw = network.least_payment_raw(destination)
+    if amount_raw < least_raw:
+        least = format_amount(least_raw, asset.decimals)
+        raise ApiError(
+            Code.AMOUNT_TOO_SMALL,
+            f"amount: {network.display_name} carries no payment of less than {least} {asset.symbol} to this address",
+        )
 
 
 def _invalid(field: str, problem: str) -> ApiError:

@@ -11,11 +11,12 @@ import hashlib
 import hmac
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from app.core import clock
+from app.networks.bitcoin.coins import Coin as BookedCoin
 from app.networks.config import NetworkConfig
 from app.networks.kinds import Kind
 from app.networks.port import (
@@ -27,6 +28,7 @@ from app.networks.port import (
     NotATransfer,
     OnChain,
     OurAddresses,
+    OurCoins,
     Parsed,
     Payment,
     Pool,
@@ -36,6 +38,7 @@ from app.networks.port import (
     SentTransfer,
     Settlement,
     Signed,
+    Spend,
     Transfer,
 )
 
@@ -53,6 +56,8 @@ FEE_RAW = 1_000
 
 class CoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="coin"):
     """A network of this kind. `genesis` finds its chain in `CHAINS`."""
+
+    has_coins: ClassVar[bool] = True
 
     genesis: str
 
@@ -98,7 +103,6 @@ class Transaction:
     outputs: tuple[tuple[str, int], ...]
     fee_raw: int
     is_reward: bool = False
-    succeeded: bool = True
     raw: bytes = b""
 
 
@@ -156,27 +160,18 @@ class CoinChain:
         return Broadcast.ACCEPTED
 
     def spend_as_stranger(self, claim: str) -> str:
-        """Mine a transaction by somebody else who has the key, which moves a coin to the address where it was, for no
-        fee. Return its id."""
+        """Mine a transaction by somebody else who has the key, which takes a coin away. Return its id."""
         coin = next(coin for coin in self.unspent() if coin.claim == claim)
         self.pool = {txid: one for txid, one in self.pool.items() if claim not in one.spends}
         self.made += 1
-        txid = self._enter((claim,), ((coin.address, coin.amount_raw),), 0)
+        txid = self._enter((claim,), ((f"{PREFIX}stranger", coin.amount_raw),), 0)
         self.mine(txid)
         return txid
 
-    def mine(
-        self,
-        *txids: str,
-        reward: tuple[str, int] | None = None,
-        at: datetime | None = None,
-        succeeded: bool = True,
-    ) -> None:
+    def mine(self, *txids: str, reward: tuple[str, int] | None = None, at: datetime | None = None) -> None:
         """Put these transactions of the pool into the next block; all of them where none is named. `at` is the block's
-        time. Those that do not succeed return everything but their fee."""
+        time."""
         mined = [self.pool.pop(txid) for txid in (txids or list(self.pool))]
-        if not succeeded:
-            mined = [self._failed(each) for each in mined]
         self.pool = {
             txid: waiting
             for txid, waiting in self.pool.items()
@@ -237,21 +232,6 @@ class CoinChain:
             amount_raw for _, each in self.mined() for to_address, amount_raw in each.outputs if to_address == address
         ]
 
-    def change_of(self, transaction: Transaction) -> set[int]:
-        """The outputs that return to an address whose coin the transaction spends: its change."""
-        senders = {
-            address
-            for _, each in self.mined()
-            for vout, (address, _) in enumerate(each.outputs)
-            if claim_of(each.txid, vout) in transaction.spends
-        }
-        return {vout for vout, (address, _) in enumerate(transaction.outputs) if address in senders}
-
-    def _failed(self, transaction: Transaction) -> Transaction:
-        address, _ = transaction.outputs[-1]
-        left_raw = sum(amount_raw for _, amount_raw in transaction.outputs)
-        return replace(transaction, outputs=((address, left_raw),), succeeded=False)
-
     def _enter(self, spends: tuple[str, ...], outputs: tuple[tuple[str, int], ...], fee_raw: int) -> str:
         transaction = Transaction(hash_of("tx", self.name, self.made), spends, outputs, fee_raw)
         self.pool[transaction.txid] = transaction
@@ -278,13 +258,25 @@ class CoinReader:
     async def block_ref(self, height: int) -> BlockRef | None:
         return self._chain.blocks[height][0] if height <= self._chain.height else None
 
-    async def blocks(self, first: int, last: int, ours: OurAddresses) -> list[Block]:
+    async def blocks(self, first: int, last: int, ours: OurAddresses, our_coins: OurCoins | None = None) -> list[Block]:
         if last > self._chain.height:
             raise ChainMoved(f"there is no block {last}")
         found = self._chain.blocks[first : last + 1]
         known = await ours({address for _, mined in found for each in mined for address, _ in each.outputs})
+        made = {claim_of(each.txid, index) for _, mined in found for each, index in _to_us(mined, known)}
+        spent = {claim for _, mined in found for each in mined for claim in each.spends}
+        coins = made | (await our_coins(spent - made) if our_coins is not None else frozenset())
         return [
-            Block(ref, tuple(self._transfer(each, index, ref) for each, index in self._to_us(mined, known)))
+            Block(
+                ref,
+                tuple(self._transfer(each, index, ref) for each, index in _to_us(mined, known)),
+                tuple(
+                    Spend(claim, each.txid, index)
+                    for each in mined
+                    for index, claim in enumerate(each.spends)
+                    if claim in coins
+                ),
+            )
             for ref, mined in found
         ]
 
@@ -298,7 +290,7 @@ class CoinReader:
                 for each in waiting
                 if (
                     transfers := tuple(
-                        PoolTransfer(index, SYMBOL, *each.outputs[index]) for _, index in self._to_us([each], known)
+                        PoolTransfer(index, SYMBOL, *each.outputs[index]) for _, index in _to_us([each], known)
                     )
                 )
             ),
@@ -325,7 +317,7 @@ class CoinReader:
 
     async def settlements(self, txids: Collection[str]) -> dict[str, Settlement]:
         return {
-            txid: Settlement(ref.height, ref.hash, mined.succeeded, mined.fee_raw, _moved(mined))
+            txid: Settlement(ref.height, ref.hash, True, mined.fee_raw, _moved(mined))
             for txid in txids
             for ref, mined in filter(None, [self._chain.find(txid)])
         }
@@ -341,14 +333,6 @@ class CoinReader:
 
     async def aclose(self) -> None:
         """Nothing to close."""
-
-    def _to_us(self, transactions: Sequence[Transaction], known: Collection[str]) -> list[tuple[Transaction, int]]:
-        return [
-            (each, index)
-            for each in transactions
-            for index, (address, _) in enumerate(each.outputs)
-            if address in known and index not in self._chain.change_of(each)
-        ]
 
     def _transfer(self, transaction: Transaction, index: int, ref: BlockRef) -> Transfer:
         address, amount_raw = transaction.outputs[index]
@@ -377,19 +361,19 @@ class CoinSender:
     def sign(self, draft: Draft, key: bytes) -> Signed:
         form = json.loads(draft.form)
         outputs = [[payment.to_address, payment.amount_raw] for payment in draft.payments]
-        body = {"spends": form["coins"], "outputs": [*outputs, form["change"]], "fee_raw": draft.fee_cap_raw}
+        body = {"spends": form["coins"], "outputs": [*outputs, *self._change(form)], "fee_raw": draft.fee_cap_raw}
         raw = raw_of(body, key)
         return Signed(txid_of(raw), raw)
 
     def parse(self, raw: bytes, draft: Draft) -> Parsed:
-        body = json.loads(raw)
+        body, change = json.loads(raw), self._change(json.loads(draft.form))
         if raw_of({name: value for name, value in body.items() if name != "signature"}) != raw:
             raise NotATransfer("not signed with our key, or with more in it")
-        *payments, change = body["outputs"]
-        if change != json.loads(draft.form)["change"]:
+        paid = body["outputs"][: len(body["outputs"]) - len(change)]
+        if body["outputs"] != [*paid, *change]:
             raise NotATransfer("its last output is not our change")
         return Parsed(
-            payments=tuple(Payment(address, SYMBOL, amount_raw) for address, amount_raw in payments),
+            payments=tuple(Payment(address, SYMBOL, amount_raw) for address, amount_raw in paid),
             claims=tuple(sorted(body["spends"])),
         )
 
@@ -401,7 +385,7 @@ class CoinSender:
             txid: Receipt(
                 height=ref.height,
                 block_hash=ref.hash,
-                succeeded=mined.succeeded,
+                succeeded=True,
                 fee_raw=mined.fee_raw,
                 transfers=_moved(mined),
                 confirmations=self.chain.height - ref.height + 1,
@@ -425,15 +409,20 @@ class CoinSender:
     async def aclose(self) -> None:
         """Nothing to close."""
 
+    def _change(self, form: Mapping[str, Any]) -> list[list[object]]:
+        """The output that returns to us, none where nothing is left."""
+        change_raw = form["change_raw"]
+        return [[address_of(self._config.xpub, 1, form["change_index"]), change_raw]] if change_raw else []
 
-KIND = Kind(CoinConfig, CoinReader, CoinSender)
+
+KIND = Kind(CoinConfig, lambda config, _: CoinReader(config), lambda config, _: CoinSender(config))
 
 
-def draft_of(payments: tuple[Payment, ...], coins: Sequence[Coin], rate: int) -> Draft:
-    """A draft that spends these coins and returns the rest to where the first one was."""
+def draft_of(payments: tuple[Payment, ...], coins: Sequence[BookedCoin], change_index: int, rate: int) -> Draft:
+    """A draft that spends these coins and returns what is left to an address of our change."""
     fee_raw = rate * FEE_RAW * (len(coins) + len(payments))
     left_raw = sum(coin.amount_raw for coin in coins) - sum(payment.amount_raw for payment in payments) - fee_raw
-    form = {"coins": [coin.claim for coin in coins], "change": [coins[0].address, left_raw], "rate": rate}
+    form = {"coins": [c.claim for c in coins], "change_index": change_index, "change_raw": left_raw, "rate": rate}
     return Draft(
         payments=payments,
         claims=tuple(sorted(coin.claim for coin in coins)),
@@ -475,10 +464,14 @@ def hash_of(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
+def _to_us(transactions: Sequence[Transaction], known: Collection[str]) -> list[tuple[Transaction, int]]:
+    return [
+        (each, index) for each in transactions for index, (address, _) in enumerate(each.outputs) if address in known
+    ]
+
+
 def _moved(mined: Transaction) -> tuple[SentTransfer, ...]:
     """What a mined transaction has moved: nothing of it has a sender."""
-    if not mined.succeeded:
-        return ()
     return tuple(SentTransfer(SYMBOL, None, address, amount_raw) for address, amount_raw in mined.outputs)
 
 

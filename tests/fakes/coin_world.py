@@ -22,12 +22,10 @@ from app.merchants.terms import Terms
 from app.networks.kinds import KINDS
 from app.payouts.service import NewPayout
 from app.refunds.service import NewRefund
+from app.signer import kinds
 from app.signer.crash_points import CrashPoints
-from app.signer.limits import SignerLimits
+from app.signer.keystore import SpendingKeys
 from app.signer.signing import Signer
-from app.signer.tracking import Tracker
-from app.signer.treasury import Treasury
-from app.signer.wallet import Wallet
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody, RefundBody
@@ -43,17 +41,17 @@ from tests.fakes.coin import (
     PREFIX,
     SYMBOL,
     CoinChain,
-    CoinConfig,
-    CoinSender,
     hash_of,
     networks_toml,
 )
-from tests.fakes.coin_funds import CoinFunds, CoinKeys, NoMoves
+from tests.fakes.coin_funds import SIGNER_KIND, CoinFunds
 from tests.invariants import assert_invariants
 from tests.signer.crashing import KilledAt
 
 NETWORK = "coin:test"
 CONFIRMATIONS = 3
+PHRASE = "legal winner thank year wave sausage worth useful legal winner thank yellow"
+"""BIP-39's own example. This kind of chain has keys of its own."""
 
 
 @contextmanager
@@ -61,9 +59,9 @@ def coin_chain() -> Iterator[CoinChain]:
     """A chain of the kind `coin`, which the gateway knows inside."""
     chain = CoinChain(uuid.uuid4().hex)
     CHAINS[chain.name] = chain
-    KINDS["coin"] = KIND
+    KINDS["coin"], kinds.KINDS["coin"] = KIND, SIGNER_KIND
     yield chain
-    del KINDS["coin"]
+    del KINDS["coin"], kinds.KINDS["coin"]
     del CHAINS[chain.name]
 
 
@@ -98,14 +96,12 @@ class CoinWorld:
     def merchant_id(self) -> str:
         return self.terms.merchant_id
 
-    def signer(self, point: str | None = None, batch: int = 5) -> Signer:
+    def signer(self, point: str | None = None, batch: int = CoinFunds.batch) -> Signer:
         """The signer of a new process, which may die at a point."""
-        network = cast("CoinConfig", self.services.networks.get(NETWORK))
         crash = KilledAt(point) if point else CrashPoints(is_production=False, env={})
-        sender, funds = CoinSender(network), CoinFunds(network, batch)
-        wallet, treasury = Wallet(network, sender, CoinKeys(network)), Treasury(network)
-        tracker = Tracker(network, sender, wallet, funds, treasury, self.services.withdrawals, crash)
-        return Signer(network, sender, wallet, SignerLimits(network), tracker, funds, NoMoves(), crash)
+        (signer,) = self.services.signers(SpendingKeys(PHRASE), crash)
+        cast("CoinFunds", signer._funds).batch = batch
+        return signer
 
     # Money in.
 
@@ -206,21 +202,25 @@ class CoinWorld:
         state = head.state if head else State()
         return state.available_raw, state.locked_raw
 
-    async def check(self) -> None:
-        """Check I1 to I7, the chain included, and that any two attempts at a payment exclude each other."""
+    def coin(self, amount_raw: int) -> str:
+        """The claim of an unspent coin of that amount."""
+        return next(coin.claim for coin in self.chain.unspent() if coin.amount_raw == amount_raw)
+
+    async def check(self, *, with_chain: bool = True) -> None:
+        """Check I1 to I7, with what the chain holds, and that any two attempts at a payment exclude each other."""
         await self.watcher.tick()
         await sequencer.number_events(fan_out_with(self.services.settings.data_keys))
-        await assert_invariants(self.services)
+        await assert_invariants(self.services, with_chain=with_chain)
         await assert_books()
         await assert_invoices()
 
-    async def assert_paid_once(self, payouts: list[PayoutBody]) -> None:
+    async def assert_paid_once(self, payouts: list[PayoutBody], *, with_chain: bool = True) -> None:
         """Each payout is confirmed and on chain once; the books agree."""
         assert await self.statuses(payouts) == ["confirmed"] * len(payouts)
         for destination in {one.destination for one in payouts}:
             wanted = sorted(int(one.amount_raw) for one in payouts if one.destination == destination)
             assert sorted(self.chain.paid_raw(destination)) == wanted
-        await self.check()
+        await self.check(with_chain=with_chain)
 
 
 BUMP_AFTER = timedelta(seconds=181)
