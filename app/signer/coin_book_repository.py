@@ -42,7 +42,9 @@ async def change_of(network: str, txids: Collection[str]) -> Set[tuple[str, str]
     rows = await database.fetch_all(
         """
         SELECT c.txid, c.address FROM coins c
-        WHERE c.network = $1 AND c.txid = ANY($2) AND c.branch = 1 AND c.is_change
+        WHERE c.network = $1 AND c.txid = ANY($2) AND c.branch = 1 AND c.is_change AND NOT EXISTS (
+            SELECT 1 FROM outgoing_transactions t JOIN outgoing_payments p ON p.transaction = t.id
+            WHERE t.network = $1 AND t.txid = c.txid AND p.to_address = c.address AND p.withdrawal IS NOT NULL)
         """,
         network,
         list(txids),

@@ -161,11 +161,8 @@ class CoinFunds:
         """
         claimed = {claim for lineage in lineages for claim in lineage[0].claims}
         final_height = await self._final_height()
-        spent_by = {
-            spent.claim: spent.spent_by
-            for spent in await coin_funds_repository.spent(self._network.key, claimed)
-            if spent.height <= final_height
-        }
+        spenders = await coins_repository.spenders(self._network.key, claimed)
+        spent_by = {claim: spender.txid for claim, spender in spenders.items() if spender.height <= final_height}
         with_children = {claim.split(":")[1] for lineage in lineages for claim in lineage[-1].claims}
         standings = []
         for lineage in lineages:

@@ -1,36 +1,10 @@
-"""Statements on `coins` for the signer of a network with coins: locks, what has spent them, and how much there is."""
+"""Statements on `coins` and `change_addresses` for the signer: locks, how much there is, numbers of addresses."""
 
 from collections.abc import Collection
-
-import msgspec
 
 from app.core import database
 from app.core.statement import Param, Statement
 from app.withdrawals.tables import ChangeAddress
-
-
-class SpentCoin(msgspec.Struct, frozen=True):
-    """A coin, by its claim, that transaction `spent_by` has spent in the block at `height`."""
-
-    claim: str
-    spent_by: str
-    height: int
-
-
-async def spent(network: str, claims: Collection[str]) -> list[SpentCoin]:
-    """Those of our coins with these claims that a transaction in a block has spent."""
-    # SQL, since the builder knows no unnest.
-    rows = await database.fetch_all(
-        """
-        SELECT wanted.claim, c.spent_by, c.spent_height AS height
-        FROM unnest($2::text[]) AS wanted (claim) JOIN coins c ON c.network = $1
-            AND c.txid = split_part(wanted.claim, ':', 2) AND c.vout = split_part(wanted.claim, ':', 3)::integer
-        WHERE c.spent_by IS NOT NULL
-        """,
-        network,
-        list(claims),
-    )
-    return [SpentCoin(**row) for row in rows]
 
 
 async def lock_unspent(network: str, claims: Collection[str]) -> int:

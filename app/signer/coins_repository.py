@@ -144,6 +144,29 @@ _MINED_IN = Statement(
 )
 
 
+class Spender(msgspec.Struct, frozen=True):
+    """The transaction that spends a coin, in the block at `height`."""
+
+    txid: str
+    height: int
+
+
+async def spenders(network: str, claims: Collection[str]) -> dict[str, Spender]:
+    """By claim, which transaction in a block has spent a coin of ours; coins that none has spent are left out."""
+    # SQL, since the builder knows no unnest.
+    rows = await database.fetch_all(
+        """
+        SELECT wanted.claim, c.spent_by, c.spent_height
+        FROM unnest($2::text[]) AS wanted (claim) JOIN coins c ON c.network = $1
+            AND c.txid = split_part(wanted.claim, ':', 2) AND c.vout = split_part(wanted.claim, ':', 3)::integer
+        WHERE c.spent_by IS NOT NULL
+        """,
+        network,
+        list(claims),
+    )
+    return {row["claim"]: Spender(row["spent_by"], row["spent_height"]) for row in rows}
+
+
 async def unknown_spends(network: str) -> Sequence[str]:
     """The ids of transactions in blocks that have spent coins of ours and that the signer did not store."""
     # SQL, since no foreign key leads from a coin to the transaction that spends it.

@@ -9,7 +9,7 @@ from app.addresses.tables import DepositAddress
 from app.core.statement import Param, Statement, any_of
 from app.merchants.tables import Merchant, MerchantAsset, Switch
 from app.withdrawals.states import LIVE
-from app.withdrawals.tables import Withdrawal
+from app.withdrawals.tables import ChangeAddress, Withdrawal
 
 
 async def merchant_status_among(merchant_id: str, statuses: tuple[str, ...]) -> str | None:
@@ -70,6 +70,19 @@ async def is_deposit_address(network: str, address: str) -> bool:
 _DEPOSIT_ADDRESS = Statement(
     DepositAddress.select(DepositAddress.id).where(
         DepositAddress.network == Param("network"), DepositAddress.address == Param("address")
+    ),
+    int,
+)
+
+
+async def is_change_address(network: str, address: str) -> bool:
+    """Whether an address is one of our change."""
+    return await _CHANGE_ADDRESS.first(network=network, address=address) is not None
+
+
+_CHANGE_ADDRESS = Statement(
+    ChangeAddress.select(ChangeAddress.id).where(
+        ChangeAddress.network == Param("network"), ChangeAddress.address == Param("address")
     ),
     int,
 )

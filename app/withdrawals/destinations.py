@@ -10,7 +10,7 @@ async def check(network: NetworkConfig, address: str, memo: str | None, *, field
     """The canonical form of a destination; `field` is what the caller's body calls it.
 
     Raises INVALID_DESTINATION where it is no address of the network or has a wrong checksum, for the zero address,
-    for the contract of a configured token, for our hot wallet and for our deposit addresses; MEMO_NOT_ALLOWED for any
+    for the contract of a configured token, for our hot wallet and for our own addresses; MEMO_NOT_ALLOWED for any
     memo: no network kind that we support has memos.
     """
     if memo is not None:
@@ -27,6 +27,8 @@ async def check(network: NetworkConfig, address: str, memo: str | None, *, field
         raise _invalid(field, "is a token's contract: what is sent there is lost")
     if await repository.is_deposit_address(network.key, canonical):
         raise _invalid(field, "is one of our own deposit addresses")
+    if await repository.is_change_address(network.key, canonical):
+        raise _invalid(field, "is one of our own addresses")
     return canonical
 
 

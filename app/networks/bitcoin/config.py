@@ -109,6 +109,13 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
             )
         return network
 
+    @property
+    def consolidation_limit(self) -> int | None:
+        return self.consolidate_max_fee_rate_sat_vb
+
+    def least_payment_raw(self, address: str) -> int:
+        return dust_limit_raw(parse(address, self.bitcoin_network)[1])
+
     def _checked_hot_wallet(self) -> str | None:
         """The first address of the change branch, /1/0: coins that are sent there are the signer's to spend."""
         address = super()._checked_hot_wallet()
@@ -116,13 +123,6 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
         if address is not None and address != ours:
             raise FieldError("hot_wallet_address", "is not /1/0 below xpub, the first address of its change branch")
         return address
-
-    @property
-    def consolidation_limit(self) -> int | None:
-        return self.consolidate_max_fee_rate_sat_vb
-
-    def least_payment_raw(self, address: str) -> int:
-        return dust_limit_raw(parse(address, self.bitcoin_network)[1])
 
     def _check_steps(self) -> None:
         field = "confirmations_by_amount"

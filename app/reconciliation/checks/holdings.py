@@ -12,6 +12,11 @@ are known exactly, and are counted:
              - and + the same with the fees of all our transactions, in the network's coin
 
 Nothing is rounded and there is no tolerance: any remaining difference is drift.
+
+On chains of coins our own book of coins is compared too: at the block, each address must hold what the book's unspent
+coins there add up to. So ledgers, book and chain agree, or there is a finding. The chain's answer is a scan of all
+unspent outputs for our addresses (`scantxoutset`), not a question for each coin of the book (`gettxout`): that would
+find coins which the book has and the chain has not, but never those which the book has missed.
 """
 
 from collections import defaultdict
@@ -34,6 +39,10 @@ REST = timedelta(days=40)
 """An address that was not leased for this long, and is empty by the ledgers, is checked only in full runs."""
 
 
+NEWEST_CHANGE = 1_000
+"""Addresses of change that are checked in runs that are not full, beside those that have coins by the book."""
+
+
 @dataclass(frozen=True, slots=True)
 class Books:
     """The data of one network in the snapshot, for the comparison with the chain."""
@@ -46,6 +55,8 @@ class Books:
     settled_at_raw: Mapping[tuple[str, str], int]
     addresses: Sequence[str]
     wallets: Sequence[str]
+    coins_raw: Mapping[str, int] | None
+    """On chains of coins, what the book's unspent coins of each address add up to at the block."""
 
 
 @dataclass(slots=True)
@@ -118,7 +129,9 @@ async def read_books(network: NetworkConfig, block: NamedBlock, now: datetime, *
         key,
     )
     hot = [] if network.hot_wallet_address is None else [network.hot_wallet_address]
-    holders = [address for (address, _), raw in settled.items() if raw]
+    coins_raw = await _coins_raw(network, height) if network.has_coins else None
+    change = await _change_addresses(network, full=full) if network.has_coins else []
+    holders = [address for (address, _), raw in settled.items() if raw] if coins_raw is None else list(coins_raw)
     return Books(
         network=network,
         block=block,
@@ -126,8 +139,9 @@ async def read_books(network: NetworkConfig, block: NamedBlock, now: datetime, *
         received_raw=_received([*deposits, *top_ups]),
         sent=sent,
         settled_at_raw=settled,
-        addresses=list(dict.fromkeys([*(row["address"] for row in recent), *holders])),
+        addresses=list(dict.fromkeys([*(row["address"] for row in recent), *holders, *change])),
         wallets=list(dict.fromkeys([*hot, *(row["address"] for row in senders)])),
+        coins_raw=coins_raw,
     )
 
 
@@ -137,6 +151,29 @@ def _received(received: Sequence[Row]) -> dict[str, int]:
     for row in received:
         in_flight[row["asset"]] += row["unbooked"] - row["above"]
     return dict(in_flight)
+
+
+async def _coins_raw(network: NetworkConfig, height: int) -> dict[str, int]:
+    """By address, what the coins that are unspent at the end of a block add up to."""
+    coins = await rows(
+        """
+        SELECT address, sum(amount_raw) AS raw FROM coins
+        WHERE network = $1 AND height <= $2 AND (spent_height IS NULL OR spent_height > $2) GROUP BY address
+        """,
+        network.key,
+        height,
+    )
+    return {row["address"]: row["raw"] for row in coins}
+
+
+async def _change_addresses(network: NetworkConfig, *, full: bool) -> list[str]:
+    """Addresses of change: the newest NEWEST_CHANGE, all with `full`. Older ones rarely get another coin."""
+    change = await rows(
+        "SELECT address FROM change_addresses WHERE network = $1 ORDER BY index DESC LIMIT $2",
+        network.key,
+        None if full else NEWEST_CHANGE,
+    )
+    return [row["address"] for row in change]
 
 
 async def _settled_at(network: NetworkConfig, height: int) -> Sequence[Row]:
@@ -177,7 +214,7 @@ async def compare_with_chain(chain: Chain, books: Books) -> Result:
     flight = _in_flight(books, settlements)
     figures: dict[str, Figure] = {"height": block.height, "block_hash": block.hash}
     findings = []
-    addresses = [*books.addresses, *books.wallets]
+    addresses = list(dict.fromkeys([*books.addresses, *books.wallets]))
     for asset in network.assets:
         held = await chain.balances_raw(addresses, asset.symbol, block.height)
         held_raw = sum(held.values())
@@ -206,6 +243,9 @@ async def compare_with_chain(chain: Chain, books: Books) -> Result:
                     },
                 )
             )
+        if books.coins_raw is not None and asset.kind == NATIVE:
+            figures[f"{asset.symbol}.coins_raw"] = str(sum(books.coins_raw.values()))
+            findings += _differing_coins(books.coins_raw, held, asset.symbol, block)
     await _check_still_there(chain, block)
     return Result(CHECK, figures, findings)
 
@@ -250,13 +290,39 @@ def _in_flight(books: Books, settlements: Mapping[str, Settlement]) -> _Flight:
 
 
 def _differing_addresses(books: Books, flight: _Flight, asset: str, held: Mapping[str, int]) -> list[str]:
-    """The first MAX_ADDRESSES deposit addresses whose balance differs from the sum of their movements."""
+    """The first MAX_ADDRESSES deposit addresses whose balance differs from the sum of their movements. Of coins that is
+    not known: no movement says which address they come from."""
+    if books.coins_raw is not None:
+        return []
     odd = [
         f"{address}: holds {held[address]}, {flight.by_address[address, asset]} by the books"
         for address in books.addresses
         if held[address] != flight.by_address[address, asset]
     ]
     return odd[:MAX_ADDRESSES]
+
+
+def _differing_coins(
+    coins_raw: Mapping[str, int], held: Mapping[str, int], asset: str, block: NamedBlock
+) -> list[Finding]:
+    """A finding where the chain does not hold the coins of the book, address by address."""
+    odd = [
+        f"{address}: holds {held_raw}, {coins_raw.get(address, 0)} by the book of coins"
+        for address, held_raw in held.items()
+        if held_raw != coins_raw.get(address, 0)
+    ]
+    if not odd:
+        return []
+    figures: dict[str, Figure] = {
+        "height": block.height,
+        "block_hash": block.hash,
+        "coins_raw": str(sum(coins_raw.values())),
+        "held_raw": str(sum(held.values())),
+        "addresses_at_odds": odd[:MAX_ADDRESSES],
+    }
+    where = f"at block {block.height} ({block.hash})"
+    message = f"the book of coins is not what the chain holds at {len(odd)} addresses, {where}"
+    return [Finding(CHECK, f"coins {asset} {block.network}", message, figures)]
 
 
 def _message(drift_raw: int, block: NamedBlock) -> str:
