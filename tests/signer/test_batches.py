@@ -10,15 +10,17 @@ import pytest
 
 from app.core import clock, database, redis
 from app.core.settings import Settings, load
+from app.networks.port import Payment
 from app.reconciliation.checks import withdrawals
 from app.reconciliation.snapshot import snapshot
 from app.signer import coins_repository, repository
 from app.signer.crash_points import POINTS
+from app.signer.policy import lock_payable
 from app.signer.wallet import ClaimTaken
 from app.wiring import Services, running, wire
 from app.withdrawals.presentation import PayoutBody
 from tests.factories.tampering import as_superuser
-from tests.fakes.coin import CoinChain, draft_of, transaction_of
+from tests.fakes.coin import SYMBOL, CoinChain, draft_of, transaction_of
 from tests.fakes.coin_world import BUMP_AFTER, NETWORK, CoinWorld, coin_chain, write_networks_file
 from tests.signer.crashing import Killed
 
@@ -241,9 +243,14 @@ async def test_a_bump_that_would_not_exclude_what_it_replaces_is_not_signed(
     with pytest.raises(asyncpg.RestrictViolationError, match="an attempt that it replaces claims"):
         await signer._tracker._bump(last, loose, clock.now())
     # And a coin of theirs is no other transaction's.
-    await world.approved(1_000_000)
+    another = await world.approved(1_000_000)
+    theirs = await coins_repository.by_claims(NETWORK, last.claims)
     with pytest.raises(asyncpg.UniqueViolationError, match="is claimed by another one"):
-        await signer.tick()
+        async with database.transaction():
+            payable = await lock_payable(another.id, world.services.networks.get(NETWORK))
+            payment = Payment(another.destination, SYMBOL, 1_000_000)
+            draft = draft_of((payment,), theirs, change_index=2, rate=1)
+            await signer._wallet.sign(draft, purpose="withdrawal", payables=[payable], now=clock.now())
     monkeypatch.undo()
     assert len(await world.attempts()) == 1
     await world.rounds(signer, 5)
