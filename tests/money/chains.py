@@ -246,7 +246,8 @@ class CoinChain:
         return arrived
 
     async def check(self) -> None:
-        """The book of coins is, outpoint by outpoint, what the node has unspent at our addresses, change included."""
+        """The book of coins is, outpoint by outpoint, what the node has unspent at our addresses, change included; and
+        nobody else has spent one."""
         rows = await database.fetch_all(
             "SELECT txid, vout, amount_raw FROM coins WHERE height IS NOT NULL AND spent_by IS NULL AND network = $1",
             self.network,
@@ -262,6 +263,7 @@ class CoinChain:
         unspent = await self._unspent([parse(address, "regtest")[1].hex() for address in addresses])
         on_chain = {(coin["txid"], coin["vout"], _satoshi(coin)) for coin in unspent}
         assert {(row["txid"], row["vout"], row["amount_raw"]) for row in rows} == on_chain
+        assert await database.fetch_value("SELECT count(*) FROM alerts WHERE kind = 'unknown_spend'") == 0
 
     async def _unspent(self, scripts: Sequence[str]) -> list[dict[str, Any]]:
         if not scripts:

@@ -54,7 +54,7 @@ from tests.services import bitcoind_or_skip, clone_template, start_anvil_for_tes
 from tests.signer.bitcoin_under_test import ACCOUNT_PATH
 
 SOAK = int(os.environ.get("SOAK", "0"))
-RUNS = {"evm": SOAK or 5, "bitcoin": SOAK or 2}
+RUNS = {"evm": SOAK or 5, "bitcoin": SOAK or 3}
 STEPS = 50
 REACHED: Counter[str] = Counter()
 SEED = int(os.environ.get("MONEY_SEED") or secrets.randbelow(10**9))
@@ -336,6 +336,18 @@ class Money(RuleBasedStateMachine):
         self.run(self.world.sign(crash_at))
         self._mine(blocks)
         self.run(self.world.sign(crash_at))
+
+    @rule(times=st.integers(1, 3), lost=st.booleans(), blocks=blocks)
+    def be_stuck(self, times: int, lost: bool, blocks: int) -> None:
+        """No block comes, so the signer raises its fees; the node may have lost its pool meanwhile."""
+        for _ in range(times):
+            self.run(self.world.sign())
+            if lost:
+                self.node_forgets()
+            clock.shift(timedelta(minutes=4))
+            self.run(self.world.watch())
+            self.run(self.world.sign())
+        self._mine(blocks)
 
     @rule(by=operators)
     def release_holds(self, by: int) -> None:
