@@ -35,6 +35,12 @@ class SpendableCoins:
         return sum(coin.amount_raw for coin in self.coins)
 
     @property
+    def waits_for_block(self) -> bool:
+        """Whether more can be spent after a block: payments to us count as final then, and our change has no
+        ancestors."""
+        return self.coming_raw > 0 or len(self.mined) < len(self.coins)
+
+    @property
     def mined(self) -> tuple[Coin, ...]:
         """Those that are in blocks."""
         return tuple(coin for coin in self.coins if coin.height is not None)

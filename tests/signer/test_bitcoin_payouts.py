@@ -21,6 +21,9 @@ from tests.factories.tampering import as_superuser
 from tests.signer.bitcoin_under_test import ACCOUNT_PATH, BUMP_AFTER_S, BitcoinUnderTest, account_address
 from tests.signer.crashing import Killed, KilledAt
 
+ONE_COIN = pytest.mark.parametrize(("received", "top_up_raw"), [(("1.0",), 60_000)])
+"""One coin that payments can be made from; that of the top-up is too small."""
+
 FIVE = ("0.1", "0.2", "0.2", "0.3", "0.4")
 
 
@@ -129,10 +132,10 @@ async def test_without_a_top_up_payouts_wait_for_the_treasury(bitcoin_setup: Bit
     await setup.assert_paid_once(payouts)
 
 
+@ONE_COIN
 async def test_two_payouts_and_one_coin(bitcoin_setup: BitcoinUnderTest) -> None:
     """The second is paid from the first one's change, before a block has it."""
     setup = bitcoin_setup
-    await consume(setup, "1.99")
     first = await setup.approved("0.001")
     await setup.signer.tick()
     second = await setup.approved("0.002")
@@ -146,12 +149,12 @@ async def test_two_payouts_and_one_coin(bitcoin_setup: BitcoinUnderTest) -> None
     await setup.assert_paid_once(payouts)
 
 
+@ONE_COIN
 async def test_at_most_25_depend_on_each_other(bitcoin_setup: BitcoinUnderTest) -> None:
     setup = bitcoin_setup
-    await consume(setup, "1.99")
     payouts = []
     for number in range(26):
-        payouts += await setup.approved("0.0001")
+        payouts += await setup.approved("0.001")
         await setup.signer.tick()
         await setup.signer.tick()
         if number == 24:
@@ -165,22 +168,23 @@ async def test_at_most_25_depend_on_each_other(bitcoin_setup: BitcoinUnderTest) 
     await setup.assert_paid_once(payouts)
 
 
+@ONE_COIN
 async def test_what_others_send_is_not_spent_before_it_is_final(bitcoin_setup: BitcoinUnderTest) -> None:
     """It may be replaced while no block has it, and be reorganised afterwards: payments from it would be lost too."""
     setup = bitcoin_setup
-    await consume(setup, "1.99")
-    await setup.node.pay(setup.hot, 50_000_000, fee_rate=5)
+    first = await setup.approved("0.5")
+    await setup.rounds()
+    await setup.node.pay(setup.hot, 40_000_000, fee_rate=5)
     await setup.node.mine()
-    await setup.node.pay(setup.hot, 60_000_000, fee_rate=5)
+    await setup.node.pay(setup.hot, 45_000_000, fee_rate=5)
     await setup.watcher.tick()
-    payouts = await setup.approved("0.009")
-    # Both are larger than what is left, and would be spent first or alone.
+    payouts = await setup.approved("0.3")
     await setup.rounds()
     sent = (await setup.attempts())[-1]
     (claim,) = await database.fetch_all("SELECT claim FROM outgoing_claims WHERE transaction = $1", sent["id"])
     assert claim["claim"].split(":")[1] == (await setup.attempts())[0]["txid"]
     await setup.until_confirmed(payouts)
-    await setup.assert_paid_once(payouts)
+    await setup.assert_paid_once([*first, *payouts])
 
 
 @pytest.mark.parametrize(
@@ -227,7 +231,9 @@ async def test_dust_is_refused_when_it_is_requested(bitcoin_setup: BitcoinUnderT
         with pytest.raises(ApiError) as refused:
             await setup.request_payout(less, address)
         assert refused.value.code is Code.AMOUNT_TOO_SMALL
-        assert str(refused.value) == (f"amount: Bitcoin carries no payment of less than {least} BTC to this address")
+        assert str(refused.value) == (
+            f"AMOUNT_TOO_SMALL: amount: Bitcoin carries no payment of less than {least} BTC to this address"
+        )
         await setup.request_payout(least, address)
     assert dust_limit_raw(bytes.fromhex("0014" + 20 * "00")) == 294
 
@@ -301,13 +307,6 @@ async def test_a_lost_reply_to_a_broadcast_changes_nothing(bitcoin_setup: Bitcoi
     await setup.until_confirmed(payouts)
     assert len(await setup.attempts()) == 1
     await setup.assert_paid_once(payouts)
-
-
-async def consume(setup: BitcoinUnderTest, amount: str) -> None:
-    """Pay so much that one coin is left."""
-    payouts = await setup.approved(amount)
-    await setup.until_confirmed(payouts)
-    assert len(await setup.coins()) == 1
 
 
 async def forget(transaction: int) -> None:

@@ -11,7 +11,7 @@ from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.account_key import ACCOUNT_PATHS, account_key
 from app.networks.bitcoin.addresses import ReceivingAddresses, normalise_address, parse
 from app.networks.bitcoin.coins import INTERNAL_BRANCH
-from app.networks.bitcoin.fees import dust_limit_raw
+from app.networks.bitcoin.fees import dust_limit_raw, input_fee_raw
 from app.networks.bitcoin.parameters import COIN_DECIMALS, PARAMETERS, AddressType, BitcoinNetwork
 from app.networks.config import MAX_RAW, Asset, FieldError, NetworkConfig
 
@@ -66,6 +66,17 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     def coin(self) -> Asset:
         """The one asset."""
         return self.assets[0]
+
+    @property
+    def fee_ceiling(self) -> str:
+        return f"{self.max_fee_rate_sat_vb} sat/vB"
+
+    def fee_rate_in_words(self, rate_raw: int) -> str:
+        whole, rest = divmod(rate_raw, 1_000)
+        return f"{whole}.{rest:03}".rstrip("0").rstrip(".") + " sat/vB"
+
+    def coin_cost_raw(self, rate_raw: int) -> int:
+        return input_fee_raw(self.address_type, rate_raw)
 
     def confirmations_for(self, asset_symbol: str, amount_raw: int) -> int:
         for step in self.confirmations_by_amount:

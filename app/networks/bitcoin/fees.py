@@ -38,6 +38,12 @@ _DUST_RATE = 3_000  # Bitcoin Core, `DUST_RELAY_TX_FEE`
 _SPENDING_WITNESS_VB, _SPENDING_OTHER_VB = 67, 148  # what spending an output takes, by Bitcoin Core's estimate for dust
 
 
+def with_tolerance(ceiling: int) -> int:
+    """The ceiling for rates of signed transactions: those are up to 1 in 100 smaller than planned, so their rates are
+    that much higher than the planned ones, which are held against the ceiling itself."""
+    return ceiling + -(-ceiling // 50)
+
+
 class NoEstimate(NodeUnavailable):
     """The node can't estimate fees yet, and no fallback is configured."""
 

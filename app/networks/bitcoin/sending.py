@@ -18,6 +18,7 @@ from app.networks.bitcoin.parameters import COIN_DECIMALS
 from app.networks.bitcoin.rpc import BitcoinRpc
 from app.networks.bitcoin.spending import CoinState
 from app.networks.bitcoin.wire import (
+    INTERNAL_ERROR,
     NOT_FOUND,
     Hash,
     Hex,
@@ -66,11 +67,11 @@ class BitcoinSender:
         """The rate to offer now, in satoshi per 1,000 vB. Raises FeeAboveCeiling, and NoEstimate where neither the node
         nor the configuration has one."""
         target = self._config.fee_target_blocks
-        calls: list[Call[Any]] = [Call("estimatesmartfee", (target,), WireEstimate), _RULES]
+        calls: list[Call[Any]] = [_estimate_call(target), _RULES]
         estimate, rules = await self._rpc.ask(calls)
         fallback = self._config.fallback_fee_rate_sat_vb
         return fees.offered_rate(
-            None if estimate.feerate is None else satoshi(estimate.feerate),
+            None if estimate is None or estimate.feerate is None else satoshi(estimate.feerate),
             _rules(rules).floor,
             self._ceiling,
             None if fallback is None else fallback * VB_PER_RATE,
@@ -135,7 +136,7 @@ class BitcoinSender:
 
     async def broadcast(self, signed: Signed) -> Broadcast:
         # The ceiling is the node's limit too; its own default is lower than some ceilings.
-        limit = format_amount(self._ceiling, COIN_DECIMALS)
+        limit = format_amount(fees.with_tolerance(self._ceiling), COIN_DECIMALS)
         return await self._submitted(Call("sendrawtransaction", (signed.raw.hex(), limit), Hash), signed.txid)
 
     async def broadcast_package(self, parent: Signed, child: Signed) -> Broadcast:
@@ -226,6 +227,10 @@ def _in_pool(entry: WireOurEntry) -> InPool:
 
 
 _RULES: Call[WirePoolRules] = Call("getmempoolinfo", (), WirePoolRules)
+
+
+def _estimate_call(target: int) -> Call[WireEstimate | None]:
+    return Call("estimatesmartfee", (target,), WireEstimate, frozenset({INTERNAL_ERROR}))
 
 
 def _spending_call(claims: Sequence[str]) -> Call[list[WireSpending]]:

@@ -15,6 +15,7 @@ from embit.transaction import SIGHASH, Transaction, TransactionInput, Transactio
 
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.coins import INTERNAL_BRANCH, Coin
+from app.networks.bitcoin.fees import rate_of
 from app.networks.bitcoin.parameters import PARAMETERS
 from app.networks.bitcoin.spending import (
     LOCK_TIME,
@@ -34,6 +35,9 @@ except ImportError:  # Linux on ARM, musl, or a newer Python than its wheels are
 
 KEY_BYTES = 78
 """An extended key (BIP-32)."""
+
+LONGER_VB = 1
+"""How much larger an input was planned, at the most, than it is: some signatures are a byte or two shorter."""
 
 SIGNATURE_BYTES = 64  # BIP-340; a hash type would follow, were it not the default
 _DER_TAG = 0x30
@@ -105,7 +109,7 @@ def read(account: Account, raw: bytes, draft: Draft, asset_symbol: str, ceiling:
     fee_raw = sum(coin.amount_raw for coin in ours) - sum(output.value for output in transaction.vout)
     if fee_raw < 0:
         raise NotATransfer("it pays more than it spends")
-    check_fee(fee_raw, _vsize_vb(transaction, raw), ceiling)
+    check_fee(fee_raw, _vsize_vb(transaction, raw) + len(ours) * LONGER_VB, ceiling)
     return Parsed(
         payments=tuple(payments(account, _without_change(account, transaction, form), asset_symbol)),
         claims=tuple(sorted(coin.claim for coin in ours)),
@@ -188,6 +192,12 @@ def _address(account: Account, script: Script) -> str:
         return str(script.address({"bech32": known.hrp, "p2pkh": bytes([known.p2pkh]), "p2sh": bytes([known.p2sh])}))
     except ValueError:
         raise NotATransfer("it pays a script that has no address") from None
+
+
+def fee_rate(raw: bytes, fee_raw: int) -> int:
+    """The rate that a fee of `fee_raw` satoshi is for signed bytes, in satoshi per 1,000 vB, rounded down. Raises
+    NotATransfer."""
+    return rate_of(fee_raw, _vsize_vb(decoded(raw), raw))
 
 
 def _vsize_vb(transaction: Transaction, raw: bytes) -> int:

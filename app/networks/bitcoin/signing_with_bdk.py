@@ -7,6 +7,7 @@ from embit.psbt import PSBT
 
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.account_key import FUNCTIONS
+from app.networks.bitcoin.fees import WEIGHT_PER_VB, with_tolerance
 from app.networks.bitcoin.with_bdk import BDK_NETWORKS
 from app.networks.port import FeeAboveCeiling, NotATransfer
 
@@ -42,8 +43,9 @@ def signed_psbt(psbt: PSBT, account: Account, private: HDKey, ceiling: int) -> b
     done = unsigned.finalize()
     if not done.could_finalize:
         raise NotATransfer("it can't be signed: a signature is missing")
+    limit = bdk.FeeRate.from_sat_per_kwu(with_tolerance(ceiling) // WEIGHT_PER_VB)
     try:
-        transaction = done.psbt.extract_tx_with_fee_rate_limit(bdk.FeeRate.from_sat_per_kwu(ceiling // 4))
+        transaction = done.psbt.extract_tx_with_fee_rate_limit(limit)
     except bdk.ExtractTxError.AbsurdFeeRate:
         raise FeeAboveCeiling("the fee rate is above the ceiling") from None
     return bytes(transaction.serialize())
