@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from app.core import database
+from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.spending import form_of
+from app.networks.config import NetworkConfig
 from app.networks.networks_file import load_networks
 from app.networks.port import Parsed, Payment
 from app.signer import repository
@@ -24,7 +26,7 @@ def test_the_keys_must_be_those_of_the_account(tmp_path: Path) -> None:
     ours, stranger = SpendingKeys(new_mnemonic()), SpendingKeys(new_mnemonic())
     path = tmp_path / "networks.toml"
 
-    def written(keys: SpendingKeys) -> list[object]:
+    def written(keys: SpendingKeys) -> list[NetworkConfig]:
         xpub = keys.account(ACCOUNT_PATH).xpub
         hot = f'"{hot_wallet(xpub)}"'
         path.write_text(bitcoin_networks_toml("http://127.0.0.1:1", xpub, hot_wallet_address=hot))
@@ -39,7 +41,9 @@ async def test_only_coins_of_ours_are_spent_and_only_change_is_paid_without_a_pa
     bitcoin_setup: BitcoinUnderTest,
 ) -> None:
     setup = bitcoin_setup
-    keys = CoinKeys(setup.services.networks.get(NETWORK), setup.keys)
+    network = setup.services.networks.get(NETWORK)
+    assert isinstance(network, BitcoinConfig)
+    keys = CoinKeys(network, setup.keys)
     coin, other = await setup.coins(), await setup.node.address()
     claim = f"coin:{coin[0]['txid']}:{coin[0]['vout']}"
     payout = Parsed(payments=(Payment(other, "BTC", 1_000),), claims=(claim,))
