@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from app.core import clock
 from app.networks.bitcoin.coins import Coin as BookedCoin
 from app.networks.config import NetworkConfig
+from app.networks.inspection import NodeFinding
 from app.networks.kinds import Kind
 from app.networks.port import (
     Block,
@@ -415,7 +416,23 @@ class CoinSender:
         return [[address_of(self._config.xpub, 1, form["change_index"]), change_raw]] if change_raw else []
 
 
-KIND = Kind(CoinConfig, lambda config, _: CoinReader(config), lambda config, _: CoinSender(config))
+async def inspect(config: CoinConfig, next_height: int | None) -> list[NodeFinding]:
+    """What the doctor is told of the node."""
+    return [NodeFinding("ok", f"the node has block {CHAINS[config.genesis].height}")]
+
+
+def fee_rate(raw: bytes, fee_raw: int) -> int:
+    """The fee for 1,000 bytes."""
+    return fee_raw * 1_000 // len(raw)
+
+
+KIND = Kind(
+    CoinConfig,
+    lambda config, _: CoinReader(config),
+    lambda config, _: CoinSender(config),
+    inspect,
+    fee_rate,
+)
 
 
 def draft_of(payments: tuple[Payment, ...], coins: Sequence[BookedCoin], change_index: int, rate: int) -> Draft:

@@ -10,6 +10,8 @@ import asyncpg
 import pytest
 
 from app.core import clock, database, redis
+from app.core.errors import ApiError
+from app.core.resources import MIGRATIONS
 from app.core.settings import Settings, load
 from app.deposits.watcher import Watcher
 from app.invoices.presentation import InvoiceBody
@@ -31,6 +33,7 @@ from app.sandbox.bitcoind import Bitcoind
 from app.signer import coin_book_repository, coins_repository, repository
 from app.signer.repository import Stored
 from app.wiring import Services, running, wire
+from app.withdrawals import destinations
 from tests.factories.bitcoin import NETWORK, Account, bitcoin_networks_toml
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import merchant, takes
@@ -532,12 +535,23 @@ async def test_what_a_coin_is_never_changes(
         await coins_repository.add_change_address(NETWORK, 0, account.hot_wallet)
 
 
+async def test_what_was_received_before_there_was_a_book_is_in_it(services: Services, paid: InvoiceBody) -> None:
+    """The migration's last statement makes the rows that the watcher would have made."""
+    by_watcher = await coin_of(paid)
+    sql = (MIGRATIONS / "coins.sql").read_text()
+    await database.execute("DELETE FROM coins WHERE branch = 0")
+    await database.execute(sql[sql.rindex("INSERT INTO coins") :])
+    by_migration = await coin_of(paid)
+    unlike = {"id", "seen_at"}
+    assert {name: by_migration[name] for name in by_migration.keys() - unlike} == {
+        name: by_watcher[name] for name in by_watcher.keys() - unlike
+    }
+    assert await drift(services) == []
+
+
 async def test_our_change_is_no_destination(
     services: Services, paid: InvoiceBody, terms: Terms, bitcoin: BitcoinDriver, account: Account
 ) -> None:
-    from app.core.errors import ApiError
-    from app.withdrawals import destinations
-
     stored = await signed_move(services, account, await spendable(bitcoin), 10_000_000)
     network = services.networks.get(NETWORK)
     for ours in (stored.payments[0].to_address, account.hot_wallet, paid.pay_in.address):
