@@ -146,7 +146,10 @@ async def _prove(sender: Sender, network: NetworkConfig, intent: Intent, txid: s
         raise AdoptionRefused(f"the network's node gives no answer now: {error}") from None
     if on_chain is None or receipt is None:
         raise AdoptionRefused(f"{network.display_name} has no such transaction in a block")
-    parsed = sender.parse(on_chain.signed.raw, on_chain.draft)
+    try:
+        parsed = sender.parse(on_chain.signed.raw, on_chain.draft)
+    except NotATransfer as error:
+        raise AdoptionRefused(f"it can't be told from its bytes alone whom it pays: {error}") from None
     if parsed.sender != network.hot_wallet_address:
         raise AdoptionRefused(f"it was sent by {parsed.sender}, not by the hot wallet")
     requested = Payment(intent.destination, intent.asset, intent.amount_raw)

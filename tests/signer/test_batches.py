@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from app.core import clock, database
-from app.networks.port import Chain
+from app.networks.port import Chain, Draft, WouldFail
 from app.reconciliation.checks import withdrawals
 from app.reconciliation.snapshot import snapshot
 from app.signer import repository
@@ -22,6 +22,7 @@ from app.signer.signing import Signer
 from app.signer.tracking import Tracker
 from app.signer.treasury import Treasury
 from app.signer.wallet import ClaimTaken, Wallet
+from app.withdrawals.digest import Intent
 from app.withdrawals.presentation import PayoutBody
 from tests.factories.tampering import as_superuser
 from tests.fakes.coin_sender import CoinChain, CoinFunds, CoinKeys, CoinReader, CoinSender, NoMoves
@@ -239,6 +240,31 @@ async def test_one_that_must_not_be_paid_does_not_hold_up_the_others(
     assert (await setup.alerts())["signer_refused_digest"] == "critical"
     await as_superuser(f"UPDATE withdrawals SET destination = '{edited.destination}' WHERE id = '{edited.id}'")
     await assert_paid_once(setup, chain, honest)
+
+
+class Wary(CoinFunds):
+    """Funds of a chain that would refuse any payment of 3,000,000."""
+
+    async def plan(self, intents: Sequence[Intent]) -> Draft:
+        if any(intent.amount_raw == 3_000_000 for intent in intents):
+            raise WouldFail("the recipient takes nothing")
+        return await super().plan(intents)
+
+
+async def test_one_that_would_fail_is_found_by_halves(setup: SignerUnderTest, chain: CoinChain) -> None:
+    payouts = await approved(setup, [3_000_000, *(1_000_000 + number for number in range(7))])
+    network = setup.services.networks.get(NETWORK)
+    sender, funds = CoinSender(chain), Wary(network, chain, batch=8)
+    wallet, treasury = Wallet(network, sender, CoinKeys(chain)), Treasury(network)
+    crash = CrashPoints(is_production=False, env={})
+    tracker = Tracker(network, sender, wallet, funds, treasury, setup.services.withdrawals, crash)
+    signer = Signer(network, sender, wallet, SignerLimits(network), tracker, funds, NoMoves(), crash)
+    await signer.tick()
+    assert await statuses(setup, payouts) == ["approved", *["submitted"] * 7]
+    assert (await setup.read(payouts[0].id)).waiting_reason == "the network would refuse this transfer now"
+    assert len(await attempts()) == 3  # four, two and one of them
+    await rounds(setup, chain, signer, 5)
+    await assert_paid_once(setup, chain, payouts[1:])
 
 
 async def test_together_they_stay_within_the_signers_day(
