@@ -11,7 +11,7 @@ from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.networks_file import load_networks
 from app.sandbox import bitcoind
 from app.sandbox.bitcoin_driver import BitcoinDriver
-from tests.factories.bitcoin import XPUB, bitcoin_network
+from tests.factories.bitcoin import XPUB, bitcoin_network, nothing_mined
 from tests.networks.test_bitcoin_chain import Ours
 from tests.services import bitcoind_or_skip
 
