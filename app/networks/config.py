@@ -162,6 +162,11 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return str(self.__struct_config__.tag)
 
     @property
+    def sends(self) -> bool:
+        """Whether money can be sent on this network; where not, payouts and refunds are refused."""
+        return True
+
+    @property
     def identity(self) -> str:
         """What the chain is known by among those of its kind. A node must state the same, and so must the books."""
         raise NotImplementedError

@@ -1,7 +1,7 @@
 """A URI as a QR code: an inline `<svg>` that the strict CSP lets through and any camera reads."""
 
-import re
 from functools import lru_cache
+from typing import Any
 
 import segno
 from markupsafe import Markup
@@ -23,33 +23,23 @@ CODES_KEPT = 1_024
 
 
 @lru_cache(maxsize=CODES_KEPT)
-def payment_qr(payment_uri: str, *, label: str) -> Markup:
-    """`qr` of a payment URI, remembered."""
-    return qr(payment_uri, label=label)
+def payment_qr(text: str, *, label: str) -> Markup:
+    """`qr` of a payment, remembered."""
+    return qr(text, label=label)
 
 
 def qr(uri: str, *, label: str) -> Markup:
     """`uri` as an `<svg>` without styles, as large as its box; screen readers say `label`.
 
     Error correction M survives a scratched screen and keeps the modules of a long EIP-681 URI large enough
-    for a phone. Raises `segno.DataOverflowError` beyond 2,331 bytes, ten times the longest URI that we make.
+    for a phone. Capitals and digits before a `?` take less room in a part of their own. Raises
+    `segno.DataOverflowError` beyond 2,331 bytes, ten times the longest URI that we make.
     """
-    # segno takes several segments, though its types do not say so.
-    code = segno.make_qr(_segments(uri), error="m", boost_error=False, mask=MASK)  # type: ignore[arg-type]
+    head, mark, query = uri.partition("?")
+    parts: Any = [head, mark + query] if mark and head == head.upper() else uri
+    code = segno.make_qr(parts, error="m", boost_error=False, mask=MASK)
     drawing = code.svg_inline(
         border=QUIET_ZONE_MODULES, dark=DARK, light=LIGHT, omitsize=True, svgclass="qr", lineclass=None
     )
     named = Markup('<svg role="img" aria-label="{}" shape-rendering="crispEdges" ').format(label)
     return named + Markup(drawing.removeprefix("<svg "))  # noqa: S704 – segno's own markup, no foreign text in it
-
-
-_BECH32_URI = re.compile(r"(bitcoin:(?:bc|tb|bcrt)1[02-9ac-hj-np-z]+)(.*)")
-"""A BIP-21 URI whose address is the same in capitals (BIP-173), its scheme and address apart from the rest."""
-
-
-def _segments(uri: str) -> list[str]:
-    """The parts of a code, each of which is encoded by itself. Capitals take two thirds of the room of small letters
-    (ISO/IEC 18004, section 7.4.4), so scheme and address of a bitcoin URI are in capitals; its parameters must not be.
-    """
-    parts = _BECH32_URI.fullmatch(uri)
-    return [uri] if parts is None else [part for part in (parts[1].upper(), parts[2]) if part]

@@ -17,7 +17,7 @@ from app.networks.port import ChainMoved, NodeUnavailable, Pool, PoolTransaction
 from app.sandbox import bitcoind as bitcoind_module
 from app.sandbox.bitcoin_driver import BitcoinDriver, BitcoinDriverError
 from app.sandbox.bitcoind import Bitcoind
-from tests.factories.bitcoin import bitcoin_network, nothing_mined
+from tests.factories.bitcoin import bitcoin_network, mined_by_hand, nothing_mined
 from tests.services import bitcoind_or_skip, start_bitcoind_for_tests
 
 COIN_RAW = 10**8
@@ -58,34 +58,6 @@ async def raw_transaction(bitcoin: BitcoinDriver, outputs: list[dict[str, str]],
     return str((await bitcoin.call("signrawtransactionwithwallet", funded["hex"]))["hex"])
 
 
-def with_more_outputs(raw: str, *outputs: tuple[int, str]) -> str:
-    """A transaction without signatures, with more outputs: amount in satoshi and script. The RPC takes no address
-    twice, and no script."""
-    from io import BytesIO
-
-    from embit.script import Script
-    from embit.transaction import Transaction, TransactionOutput
-
-    transaction = Transaction.read_from(BytesIO(bytes.fromhex(raw)))
-    transaction.vout = [
-        *transaction.vout,
-        *(TransactionOutput(amount_raw, Script(bytes.fromhex(script))) for amount_raw, script in outputs),
-    ]
-    return bytes(transaction.serialize()).hex()
-
-
-async def mined_by_hand(bitcoin: BitcoinDriver, chain: BitcoinChain, *outputs: tuple[int, str]) -> str:
-    """Mine a transaction with these outputs, even one that no pool takes. Returns its id."""
-    coin = max(await bitcoin.call("listunspent", 1), key=lambda coin: coin["amount"])
-    spent = [{"txid": coin["txid"], "vout": coin["vout"]}]
-    rest = format(coin["amount"] - 1, "f")
-    draft = await bitcoin.call("createrawtransaction", spent, [{await bitcoin.address(): rest}])
-    signed = await bitcoin.call("signrawtransactionwithwallet", with_more_outputs(draft, *outputs))
-    assert signed["complete"]
-    await bitcoin.call("generateblock", await bitcoin.address(), [signed["hex"]])
-    return str((await bitcoin.call("decoderawtransaction", signed["hex"]))["txid"])
-
-
 def brief(transfers: Collection[Transfer]) -> list[tuple[str, int, str, int]]:
     return [(t.txid, t.index, t.to_address, t.amount_raw) for t in transfers]
 
@@ -122,7 +94,7 @@ async def test_one_transaction_pays_one_address_twice_and_another_the_same(
         address: (await bitcoin.call("getaddressinfo", address))["scriptPubKey"] for address in (one, other, stranger)
     }
     paid = [(70_000, scripts[one]), (70_000, scripts[other]), (5_000, scripts[stranger]), (70_000, scripts[one])]
-    txid = await mined_by_hand(bitcoin, chain, *paid)
+    txid = await mined_by_hand(bitcoin, *paid)
     ours = Ours(one, other)
     transfers = await newest(chain, ours)
     assert brief(transfers) == [(txid, 1, one, 70_000), (txid, 2, other, 70_000), (txid, 4, one, 70_000)]
@@ -138,7 +110,6 @@ async def test_scripts_without_an_address_and_tiny_amounts_are_no_obstacle(
     script = (await bitcoin.call("getaddressinfo", ours))["scriptPubKey"]
     txid = await mined_by_hand(
         bitcoin,
-        chain,
         (0, "6a" + "4c50" + 80 * "ab"),  # OP_RETURN with data
         (1, script),  # dust, which no pool takes
         (0, script),  # nothing at all

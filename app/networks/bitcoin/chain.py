@@ -118,6 +118,11 @@ class BitcoinChain:
         self._check_asset(asset_symbol)
         return f"bitcoin:{address}?amount={format_amount(amount_raw, COIN_DECIMALS)}"
 
+    def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
+        """BIP-21 with scheme and address in capitals, which a QR code holds in fewer modules (BIP-173)."""
+        head, mark, query = self.payment_uri(address, asset_symbol, amount_raw).partition("?")
+        return f"{head.upper()}{mark}{query}"
+
     def derive_address(self, index: int) -> str:
         return self._receiving.at(index)
 

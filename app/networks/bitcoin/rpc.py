@@ -9,7 +9,7 @@ from app.core import clock
 from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.wire import IN_WARM_UP, ChainInfo, Hash
 from app.networks.json_rpc import Call, Dialect, NobodyAnswered, Nodes, basic
-from app.networks.port import NodeUnavailable, WrongChain
+from app.networks.port import NodeSyncing, NodeUnavailable, WrongChain
 
 T = TypeVar("T")
 
@@ -73,6 +73,8 @@ class BitcoinRpc:
             elif best is None or int(answer.chain_work, 16) > int(best[1].chain_work, 16):
                 best = number, answer
         if best is None:
+            if any(isinstance(failure, NodeSyncing) for failure in failures):
+                raise NodeSyncing("; ".join(map(str, failures)))
             raise failures[0] if len(failures) == 1 else NobodyAnswered(failures)
         self._nodes.prefer(best[0])
         return best[1]
@@ -90,7 +92,7 @@ class BitcoinRpc:
             raise
         self.check_genesis(number, genesis_hash)
         if info.is_downloading:
-            raise NodeUnavailable(
+            raise NodeSyncing(
                 f"{node.label}: still downloads the chain: block {info.blocks} of {max(info.headers, info.blocks)}"
             )
         return cast("ChainInfo", info)

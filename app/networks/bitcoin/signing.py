@@ -6,6 +6,7 @@ the same ones for the same input. `read` is embit's whichever has signed: it ver
 """
 
 from collections.abc import Iterable, Sequence
+from types import ModuleType
 
 from embit import ec, misc
 from embit.bip32 import HDKey
@@ -13,9 +14,10 @@ from embit.psbt import PSBT, DerivationPath
 from embit.script import Script, p2pkh_from_p2wpkh
 from embit.transaction import SIGHASH, Transaction, TransactionInput, TransactionOutput
 
+from app.networks.bitcoin import signing_with_embit
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.coins import INTERNAL_BRANCH, Coin
-from app.networks.bitcoin.fees import rate_of
+from app.networks.bitcoin.fees import rate_of, vsize_vb
 from app.networks.bitcoin.parameters import PARAMETERS
 from app.networks.bitcoin.spending import (
     LOCK_TIME,
@@ -29,15 +31,14 @@ from app.networks.bitcoin.spending import (
 from app.networks.port import Draft, NotATransfer, Parsed, Payment, Signed
 
 try:
-    from app.networks.bitcoin.signing_with_bdk import signed_psbt
+    from app.networks.bitcoin import signing_with_bdk
 except ImportError:  # Linux on ARM, musl, or a newer Python than its wheels are for
-    from app.networks.bitcoin.signing_with_embit import signed_psbt
+    signing_with_bdk = None  # type: ignore[assignment]
+
+library: ModuleType = signing_with_embit if signing_with_bdk is None else signing_with_bdk
 
 KEY_BYTES = 78
 """An extended key (BIP-32)."""
-
-LONGER_VB = 1
-"""How much larger an input was planned, at the most, than it is: some signatures are a byte or two shorter."""
 
 SIGNATURE_BYTES = 64  # BIP-340; a hash type would follow, were it not the default
 _DER_TAG = 0x30
@@ -66,8 +67,10 @@ def sign(account: Account, draft: Draft, key: bytes, ceiling: int) -> Signed:
         raise NotATransfer("a draft that spends a coin that is not at its address of ours")
     if sum(coin.amount_raw for coin in form.coins) - sum(raw for _, raw in outputs) != draft.fee_cap_raw:
         raise NotATransfer("a draft whose fee is not what its coins and payments leave")
-    check_fee(draft.fee_cap_raw, form.vsize, ceiling)
-    raw = signed_psbt(psbt(account, form.coins, outputs), account, private, ceiling)
+    check_fee(
+        draft.fee_cap_raw, vsize_vb(account.address_type, len(form.coins), [script for script, _ in outputs]), ceiling
+    )
+    raw = library.signed_psbt(psbt(account, form.coins, outputs), account, private, ceiling)
     return Signed(Transaction.parse(raw).txid().hex(), raw)
 
 
@@ -109,7 +112,8 @@ def read(account: Account, raw: bytes, draft: Draft, asset_symbol: str, ceiling:
     fee_raw = sum(coin.amount_raw for coin in ours) - sum(output.value for output in transaction.vout)
     if fee_raw < 0:
         raise NotATransfer("it pays more than it spends")
-    check_fee(fee_raw, _vsize_vb(transaction, raw) + len(ours) * LONGER_VB, ceiling)
+    scripts = [output.script_pubkey.data for output in transaction.vout]
+    check_fee(fee_raw, vsize_vb(account.address_type, len(ours), scripts), ceiling)
     return Parsed(
         payments=tuple(payments(account, _without_change(account, transaction, form), asset_symbol)),
         claims=tuple(sorted(coin.claim for coin in ours)),
