@@ -11,7 +11,7 @@ from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.networks_file import load_networks
 from app.sandbox import bitcoind
 from app.sandbox.bitcoin_driver import BitcoinDriver
-from tests.factories.bitcoin import XPUB, bitcoin_network
+from tests.factories.bitcoin import XPUB, bitcoin_network, nothing_mined
 from tests.networks.test_bitcoin_chain import Ours
 from tests.services import bitcoind_or_skip
 
@@ -50,7 +50,7 @@ async def test_the_user_of_the_documented_whitelist_may_do_all_that_the_gateway_
     node = bitcoind.start(tmp_path, options=options)
     try:
         bitcoin = await BitcoinDriver.connect(node.rpc_url)
-        chain = BitcoinChain(bitcoin_network([f"http://swappay:{password}@127.0.0.1:{node.port}"]))
+        chain = BitcoinChain(bitcoin_network([f"http://swappay:{password}@127.0.0.1:{node.port}"]), nothing_mined)
         await chain.check_identity()
         address = chain.derive_address(0)
         ours = Ours(address)

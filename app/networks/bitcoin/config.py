@@ -1,5 +1,6 @@
 """What is configured of a Bitcoin network alone."""
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -17,6 +18,12 @@ from app.networks.config import MAX_RAW, Asset, FieldError, NetworkConfig
 
 HOT_WALLET_INDEX = 0
 """Of the change branch: the address for top-ups. Change itself begins at 1."""
+
+
+@lru_cache(maxsize=16)
+def _addresses(xpub: str, network: BitcoinNetwork, address_type: AddressType) -> Account:
+    """An account, made once: the fields are compared, not the account."""
+    return Account(xpub, network, address_type)
 
 
 class AmountStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -96,6 +103,11 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
         ReceivingAddresses(self.xpub, self.bitcoin_network, self.address_type)
 
     @property
+    def sends(self) -> bool:
+        """Without a hot wallet it only receives."""
+        return self.hot_wallet_address is not None
+
+    @property
     def account_path(self) -> str:
         path = ACCOUNT_PATHS[self.address_type].format(coin=0 if self.bitcoin_network == "main" else 1)
         return path.replace("k", str(self._account.child_number - HARDENED_INDEX))
@@ -109,6 +121,9 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     @property
     def _account(self) -> HDKey:
         return account_key(self.xpub, self.bitcoin_network, self.address_type)
+
+    def change_address(self, index: int) -> str | None:
+        return _addresses(self.xpub, self.bitcoin_network, self.address_type).address(INTERNAL_BRANCH, index)
 
     def checked(self) -> Self:
         if self.address_mode != "fresh":
@@ -135,8 +150,7 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     def _checked_hot_wallet(self) -> str | None:
         """The first address of the change branch, /1/0: coins that are sent there are the signer's to spend."""
         address = super()._checked_hot_wallet()
-        ours = Account(self.xpub, self.bitcoin_network, self.address_type).address(INTERNAL_BRANCH, HOT_WALLET_INDEX)
-        if address is not None and address != ours:
+        if address is not None and address != self.change_address(HOT_WALLET_INDEX):
             raise FieldError("hot_wallet_address", "is not /1/0 below xpub, the first address of its change branch")
         return address
 
