@@ -221,6 +221,10 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """Whether an extended public key, in its plain form (xpub…, tpub…), is that of the account of `xpub`."""
         return self.xpub == xpub
 
+    def change_address(self, index: int) -> str | None:
+        """Our address number `index` (0 to 2^31 - 1) for change; None on a kind of chain that has no change."""
+        return None
+
     def is_void(self, address: str) -> bool:
         """Whether what is sent to an address, given in canonical form, is lost for everybody."""
         return False

@@ -1,6 +1,5 @@
 """Bitcoin transactions before they are signed: payments, a higher fee, a second attempt, a parent's help, merging.
 
-
 Everything here is a function of its arguments. A transaction spends our coins, pays each recipient in the order that
 was asked for, and returns the rest to one address of the change branch, as its last output. Any attempt at a payment
 excludes every other one: a replacement spends all coins of what it replaces, and what is made anew, because its coin
