@@ -147,6 +147,8 @@ async def _prove(sender: Sender, network: NetworkConfig, intent: Intent, txid: s
         raise AdoptionRefused(f"the network's node gives no answer now: {error}") from None
     if on_chain is None or receipt is None or parsed is None:
         raise AdoptionRefused(f"{network.display_name} has no such transaction in a block")
+    if parsed.sender is None:
+        raise AdoptionRefused(f"a transaction on {network.display_name} names no sender, so it can't be attached")
     if parsed.sender != network.hot_wallet_address:
         raise AdoptionRefused(f"it was sent by {parsed.sender}, not by the hot wallet")
     requested = Payment(intent.destination, intent.asset, intent.amount_raw)
