@@ -21,7 +21,7 @@ from app.ledger import repository as ledger
 from app.ledger.service import TREASURY
 from app.networks.config import NetworkConfig
 from app.networks.registry import Networks
-from app.withdrawals.tables import HotWalletLook, HotWalletReceipt, Withdrawal
+from app.withdrawals.tables import FeeLook, HotWalletLook, HotWalletReceipt, Withdrawal
 
 MAX_LAG_BLOCKS = 100
 """Behind by more, a network counts as degraded: minutes on the fastest chain, hours on the slowest."""
@@ -182,6 +182,23 @@ def _on_the_way(*conditions: Condition) -> Statement[OnItsWay]:
 
 _ON_THE_WAY = _on_the_way()
 _ON_THE_WAY_IN_NETWORK = _on_the_way(Withdrawal.network == Param("network"))
+
+
+class FeeRate(msgspec.Struct, frozen=True):
+    """What the signer would offer when it last asked, for 1,000 units of a transaction's size; `problem` says why there
+    is no rate."""
+
+    rate_raw: int | None
+    problem: str | None
+    looked_at: datetime
+
+
+async def fee_rate(network: str) -> FeeRate | None:
+    """The fee that a network's signer offers now; None where none has looked."""
+    return await _FEE_RATE.first(network=network)
+
+
+_FEE_RATE = Statement(select(FeeLook, FeeRate).where(FeeLook.network == Param("network")), FeeRate)
 
 
 async def top_ups(network: str) -> list[TopUp]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from app.checkout.view import Anomaly, CheckoutView, FeePayer, LanguageChoice, Transfer
+from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, LanguageChoice, Transfer
 from app.core.money import format_amount
 from app.deposits.matching import Verdict
 from app.invoices.presentation import DepositBody, InvoiceBody
@@ -25,6 +25,8 @@ _ANOMALIES = {
     Verdict.WRONG_ASSET: Anomaly.OTHER_ASSET,
 }
 
+_GONE_BEFORE_A_BLOCK = {gone.value: gone for gone in Gone}
+
 
 def checkout_view(
     public: PublicInvoice,
@@ -40,7 +42,9 @@ def checkout_view(
     invoice = public.body
     asset = network.asset(invoice.pay_in.asset)
     assert asset is not None, "assets are never removed from a network that has invoices"
-    alive = [d for d in invoice.deposits if not d.is_gone and Verdict(d.verdict) is not Verdict.DUST]
+    seen = [d for d in invoice.deposits if Verdict(d.verdict) is not Verdict.DUST]
+    alive = [d for d in seen if not d.is_gone]
+    gone = [d for d in seen if d.status in _GONE_BEFORE_A_BLOCK]
     received_in_parts_raw = int(invoice.received_raw) if public.accepts_parts else 0
     page_url, brand = f"/pay/{slug}", public.branding
     language_query = f"?lang={language.code}"
@@ -70,6 +74,9 @@ def checkout_view(
         now=now,
         expires_at=datetime.fromisoformat(invoice.expires_at),
         paid_at=datetime.fromisoformat(invoice.paid_at) if invoice.paid_at else None,
+        waits_for_block=any(d.block_height is None for d in alive if d.review_reason is None),
+        gone=_GONE_BEFORE_A_BLOCK[gone[-1].status] if gone and not alive else None,
+        gone_transfers=tuple(_transfer(deposit, network) for deposit in gone),
         confirmations_seen=min((d.confirmations for d in alive if d.review_reason is None), default=0),
         confirmations_required=invoice.pay_in.confirmations_required,
         block_time_ms=network.block_time_ms,

@@ -43,6 +43,15 @@ class Anomaly(StrEnum):
     OTHER = "other"
 
 
+class Gone(StrEnum):
+    """Why a payment that was seen waiting for a block does not wait any more, though no block has it."""
+
+    REPLACED = "replaced"
+    """Another transaction spends the same coins."""
+    DROPPED = "dropped"
+    """The nodes have forgotten it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
     """A transaction that the page shows: a deposit to the invoice, or a refund from it."""
@@ -127,6 +136,12 @@ class CheckoutView:
     expires_at: datetime
     paid_at: datetime | None = None
 
+    waits_for_block: bool = False
+    """The payment was seen, and no block has it yet."""
+    gone: Gone | None = None
+    """The last payment that was seen has gone without a block, and nothing else pays the invoice."""
+    gone_transfers: tuple[Transfer, ...] = ()
+    """The payments that have gone so, the newest last."""
     confirmations_seen: int = 0
     confirmations_required: int
     block_time_ms: int

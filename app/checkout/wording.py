@@ -7,7 +7,7 @@ for the language: "1.234,5" and "1,234.5" are different sums to different wallet
 
 from dataclasses import dataclass
 
-from app.checkout.view import Anomaly, CheckoutView, FeePayer
+from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone
 from app.core.money import group_digits
 from app.invoices.states import Status
 from app.web.languages import Language
@@ -28,6 +28,8 @@ class Words:
     next_step: str
     anomaly: str
     """The anomaly of the deposit, or empty."""
+    gone: str
+    """What became of the payment that was seen, or empty."""
     amount_label: str
     tail_hint: str
     """Why the digits matter, or empty where the invoice is not payable."""
@@ -69,11 +71,12 @@ def put_into_words(view: CheckoutView, language: Language) -> Words:
     progress_words = progress(view, language) if is_confirming else ""
     estimate_words = estimate(view, language)
     announced = [headline(view, language)]
-    announced += [progress_words, estimate_words] if is_confirming else []
+    announced += [progress_words, estimate_words] if is_confirming else [gone(view, language)]
     return Words(
         headline=announced[0],
         next_step=next_step(view, language),
         anomaly=anomaly(view, language),
+        gone=gone(view, language),
         amount_label=amount_label(view, language),
         tail_hint=tail_hint(view, language),
         network=network(view),
@@ -98,6 +101,8 @@ def headline(view: CheckoutView, language: Language) -> str:
     match view.status:
         case Status.AWAITING_DEPOSIT:
             return _("Waiting for your payment")
+        case Status.CONFIRMING if view.waits_for_block:
+            return _("Seen, waits for the first block")
         case Status.CONFIRMING:
             return _("We see your payment")
         case Status.PAID:
@@ -124,6 +129,11 @@ def next_step(view: CheckoutView, language: Language) -> str:
     match view.status:
         case Status.AWAITING_DEPOSIT:
             words = _("Scan the code with your wallet, or copy amount and address into it.")
+        case Status.CONFIRMING if view.waits_for_block:
+            words = _(
+                "Nothing more to do: the network has your payment and will put it into a block, which can take a "
+                "while. You may close this page."
+            )
         case Status.CONFIRMING:
             words = _(
                 "Nothing more to do: the network is confirming it. You may close this page, "
@@ -178,6 +188,22 @@ def anomaly(view: CheckoutView, language: Language) -> str:
             return _("Something other than %(asset)s came in.") % {"asset": language.isolate(view.asset)}
         case Anomaly.OTHER:
             return _("The payment that came in doesn’t match what was asked for.")
+
+
+def gone(view: CheckoutView, language: Language) -> str:
+    """What became of a payment that was seen and that no block has; empty where it still counts, or something else
+    does."""
+    _ = language.gettext
+    if view.gone is None or view.status not in {Status.AWAITING_DEPOSIT, Status.EXPIRED}:
+        return ""
+    match view.gone:
+        case Gone.REPLACED:
+            return _("The payment that we saw was replaced by another transaction, so it doesn’t count.")
+        case Gone.DROPPED:
+            return _(
+                "The network has dropped the payment that we saw. Look into your wallet before you send again: it "
+                "may still come."
+            )
 
 
 def amount_label(view: CheckoutView, language: Language) -> str:

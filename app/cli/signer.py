@@ -9,7 +9,11 @@ from embit.descriptor.checksum import add_checksum
 from app.audit import service as audit
 from app.cli.operator_actions import as_operator, operator_options, with_identified_operator
 from app.core import clock, database
+from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.account_key import ACCOUNT_PATHS, FUNCTIONS
+from app.networks.bitcoin.coins import INTERNAL_BRANCH
+from app.networks.bitcoin.config import HOT_WALLET_INDEX
+from app.networks.bitcoin.parameters import BitcoinNetwork
 from app.networks.config import NetworkConfig
 from app.networks.networks_file import ConfigError, load_networks
 from app.networks.registry import UnknownNetwork
@@ -137,12 +141,17 @@ def _show(keys: SpendingKeys, account: int = 0) -> None:
     click.echo(f"# EVM networks, {DEPOSIT_ACCOUNT}")
     click.echo(f'xpub = "{keys.xpub}"')
     click.echo(f'hot_wallet_address = "{keys.hot_wallet_address}"')
+    networks: dict[int, tuple[BitcoinNetwork, ...]] = {0: ("main",), 1: ("testnet", "regtest")}
     for name, coin in (("main", 0), ("the test networks", 1)):
         for address_type, function in FUNCTIONS.items():
             path = ACCOUNT_PATHS[address_type].format(coin=coin).replace("k", str(account))
             key = keys.account(path)
             click.echo(f'\n# Bitcoin, {name}, with address_type = "{address_type}", {path}')
             click.echo(f'xpub = "{key.xpub}"')
+            for network in networks[coin]:
+                address = Account(key.xpub, network, address_type).address(INTERNAL_BRANCH, HOT_WALLET_INDEX)
+                remark = "  # in regtest alone" if network == "regtest" else ""
+                click.echo(f'hot_wallet_address = "{address}"{remark}')
             click.echo(f"# {add_checksum(f'{function}({key.origin}{key.xpub}/<0;1>/*)')}")
 
 

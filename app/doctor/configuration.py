@@ -55,6 +55,24 @@ def examine_networks(settings: Settings, networks: Mapping[str, NetworkConfig]) 
                 )
         if network.mode == "live" and len(network.rpc_urls) == 1:
             yield Symptom("advice", network.key, "one node only: while it is down no payment is seen")
+        yield from _sending(network)
+
+
+def _sending(network: NetworkConfig) -> Iterator[Symptom]:
+    if network.hot_wallet_address is None:
+        yield Symptom("advice", network.key, "no hot_wallet_address: it only receives, and pays nothing out")
+        return
+    limit = f", and offers at most {network.fee_ceiling}" if network.fee_ceiling else ""
+    yield Symptom("ok", network.key, f"pays from {network.hot_wallet_address}{limit}")
+    for asset in network.assets:
+        if asset.transaction_ceiling_raw is None or asset.day_ceiling_raw is None:
+            severity: Severity = "unsafe" if network.mode == "live" else "warning"
+            yield Symptom(
+                severity,
+                network.key,
+                f"{asset.symbol} has no transaction_ceiling_raw or no day_ceiling_raw: the signer"
+                + (" does not start" if network.mode == "live" else " has no limit of its own"),
+            )
 
 
 def _keys(settings: Settings) -> Iterator[Symptom]:

@@ -53,8 +53,11 @@ async def examine_redis(settings: Settings) -> AsyncIterator[Symptom]:
 
 
 async def examine_networks(networks: Networks) -> AsyncIterator[Symptom]:
-    """Check that each network's node answers, is on the right chain, and is watched."""
+    """Check that each network's node answers, is on the right chain, and is watched; then each node by itself."""
     for network in networks:
+        cursor = await repository.watched_network(network.key)
+        for found in await networks.inspect(network.key, None if cursor is None else cursor.scanned_height + 1):
+            yield Symptom(found.severity, network.key, found.message)
         try:
             chain = networks.chain(network.key)
             await chain.check_identity()
@@ -62,7 +65,6 @@ async def examine_networks(networks: Networks) -> AsyncIterator[Symptom]:
         except NetworkError as error:
             yield Symptom("unsafe", network.key, f"can't be used: {error}")
             continue
-        cursor = await repository.watched_network(network.key)
         if cursor is None:
             yield Symptom(
                 "warning", network.key, f"chain {network.identity}, block {head}; no worker has watched it yet"

@@ -176,6 +176,20 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """The chain's public number (EIP-155), None on kinds of chain that have none."""
         return None
 
+    @property
+    def fee_ceiling(self) -> str:
+        """The highest fee that our transactions offer, in words; empty on kinds of chain that have no such limit."""
+        return ""
+
+    def fee_rate_in_words(self, rate_raw: int) -> str:
+        """The fee for 1,000 units of a transaction's size, given in minor units of the native coin, as people name
+        it."""
+        return f"{rate_raw} minor units for 1,000"
+
+    def coin_cost_raw(self, rate_raw: int) -> int | None:
+        """What it costs to spend one coin at such a rate, in minor units; None on chains with accounts."""
+        return None
+
     def confirmations_for(self, asset_symbol: str, amount_raw: int) -> int:
         """How many confirmations a payment of this amount needs until it is credited, at most `confirmations`."""
         return self.confirmations
@@ -206,6 +220,10 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def is_account(self, xpub: str) -> bool:
         """Whether an extended public key, in its plain form (xpub…, tpub…), is that of the account of `xpub`."""
         return self.xpub == xpub
+
+    def change_address(self, index: int) -> str | None:
+        """Our address number `index` (0 to 2^31 - 1) for change; None on a kind of chain that has no change."""
+        return None
 
     def is_void(self, address: str) -> bool:
         """Whether what is sent to an address, given in canonical form, is lost for everybody."""

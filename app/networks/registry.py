@@ -6,6 +6,7 @@ from functools import partial
 from typing import cast
 
 from app.networks.config import Asset, NetworkConfig
+from app.networks.inspection import NodeFinding
 from app.networks.kinds import KINDS
 from app.networks.port import AccountSender, Chain, Sender
 
@@ -75,6 +76,19 @@ class Networks:
             config = self.get(key)
             self._chains[key] = KINDS[config.kind].chain(config, partial(self._mined_in, key))
         return self._chains[key]
+
+    def fee_rate(self, key: str, signed_bytes: bytes, fee_raw: int) -> int | None:
+        """What a signed transaction pays for 1,000 units of its size, in minor units of the native coin; None where
+        that means nothing. Raises `UnknownNetwork`."""
+        rate = KINDS[self.get(key).kind].fee_rate
+        return None if rate is None else rate(signed_bytes, fee_raw)
+
+    async def inspect(self, key: str, next_height: int | None) -> list[NodeFinding]:
+        """What the doctor says about each node of the network `key` (`inspection.Inspect`). Raises
+        `UnknownNetwork`."""
+        config = self.get(key)
+        look = KINDS[config.kind].inspect
+        return [] if look is None else await look(config, next_height)
 
     def sender(self, key: str) -> Sender:
         """The sending side of the network `key`; the same one each time. Raises `UnknownNetwork`, `SendsNothing`."""

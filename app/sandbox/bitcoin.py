@@ -12,6 +12,9 @@ from bip_utils.bip.bip32.bip32_const import Bip32Const
 from bip_utils.bip.bip32.slip10.bip32_slip10_secp256k1 import Bip32Slip10Secp256k1
 from bip_utils.bip.bip39.bip39_seed_generator import Bip39SeedGenerator
 
+from app.networks.bitcoin.account import Account
+from app.networks.bitcoin.coins import INTERNAL_BRANCH
+from app.networks.bitcoin.config import HOT_WALLET_INDEX
 from app.sandbox import bitcoind, ports
 from app.sandbox.bitcoin_driver import DECIMALS, BitcoinDriver
 from app.sandbox.bitcoind import Bitcoind
@@ -29,6 +32,15 @@ not stop the chain for longer than LONGEST_WAIT_S."""
 CONFIRMATIONS = 2
 POLL_INTERVAL_MS = 500
 ACCOUNT_PATH = "m/84'/1'/0'"  # BIP-84, the first account of a test network
+
+BATCH_WINDOW_S, FEE_BUMP_AFTER_S = 5, 90
+"""Short, so that a user sees payouts being paid together, and a fee raised."""
+
+FEE_RATE_SAT_VB = 2
+"""Offered while the node has no estimate: an empty chain has no fees to estimate from."""
+
+COINS_RAW, FEWEST_COINS_RAW = 10_000_000, 1_000_000
+"""The amount of a top-up, and the balance of its address below which it is sent, in satoshi."""
 
 _LOOK_EVERY_S = 1
 _STOP_TIMEOUT_S = 5
@@ -96,7 +108,8 @@ class BitcoinChain:
         return f"block {height} of the database is not on the bitcoin chain"
 
     def prepare(self, wallet_mnemonic: str) -> None:
-        """Nothing: the gateway's wallet pays from the coins that it has received."""
+        """Send the hot wallet what fees are paid from, and mine it, unless it holds enough of what was sent."""
+        asyncio.run(_top_up(self.node.rpc_url, hot_wallet_address(wallet_mnemonic)))
 
     def interface(self) -> Bitcoin:
         """Its part of `sandbox.json`."""
@@ -118,16 +131,21 @@ display_name = "Bitcoin (sandbox)"
 bitcoin_network = "regtest"
 rpc_urls = ["{NO_NODE_URL if self._node is None else self._node.rpc_url}"]
 xpub = "{account_xpub(wallet_mnemonic)}"
+hot_wallet_address = "{hot_wallet_address(wallet_mnemonic)}"
 start_height = 0
 confirmations = {CONFIRMATIONS}
 poll_interval_ms = {POLL_INTERVAL_MS}
 block_time_ms = {BLOCK_TIME_S * 1000}
+batch_window_s = {BATCH_WINDOW_S}
+fee_bump_after_s = {FEE_BUMP_AFTER_S}
+fallback_fee_rate_sat_vb = {FEE_RATE_SAT_VB}
 
 [[networks.assets]]
 symbol = "BTC"
 name = "Bitcoin"
 kind = "native"
 decimals = {DECIMALS}
+hot_low_raw = {FEWEST_COINS_RAW}
 transaction_ceiling_raw = 100000000
 day_ceiling_raw = 1000000000
 """
@@ -174,6 +192,11 @@ def account_xpub(mnemonic: str) -> str:
     return str(Bip32Slip10Secp256k1.FromSeed(seed, versions).DerivePath(ACCOUNT_PATH).PublicKey().ToExtended())
 
 
+def hot_wallet_address(mnemonic: str) -> str:
+    """The address for top-ups: the first one of the account's change branch, /1/0."""
+    return Account(account_xpub(mnemonic), "regtest", "p2wpkh").address(INTERNAL_BRANCH, HOT_WALLET_INDEX)
+
+
 def _receiving_descriptor(listed: Mapping[str, Any]) -> str:
     """The descriptor of the wallet's receiving addresses of kind P2WPKH."""
     return next(
@@ -186,3 +209,14 @@ def _receiving_descriptor(listed: Mapping[str, Any]) -> str:
 async def _make_wallet(rpc_url: str) -> None:
     driver = await BitcoinDriver.connect(rpc_url)
     await driver.aclose()
+
+
+async def _top_up(rpc_url: str, address: str) -> None:
+    driver = await BitcoinDriver.connect(rpc_url)
+    try:
+        held = (await driver.call("scantxoutset", "start", [f"addr({address})"]))["total_amount"]
+        if held * 10**DECIMALS < FEWEST_COINS_RAW:
+            await driver.pay(address, COINS_RAW)
+            await driver.mine(CONFIRMATIONS)
+    finally:
+        await driver.aclose()

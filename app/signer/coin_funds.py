@@ -8,7 +8,7 @@ and one more that is in a block if need be (BIP-125).
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -20,7 +20,14 @@ from app.networks.bitcoin.fees import MAX_CHAIN, VB_PER_RATE, InPool, NoEstimate
 from app.networks.bitcoin.sending import BitcoinSender
 from app.networks.bitcoin.spending import CoinState, Form, form_of
 from app.networks.port import Broadcast, ChainMoved, Draft, FeeAboveCeiling, Payment, WouldFail
-from app.signer import coin_funds_repository, coin_spendable, coins_repository, repository, wallet_snapshot
+from app.signer import (
+    coin_funds_repository,
+    coin_spendable,
+    coins_repository,
+    fee_looks_repository,
+    repository,
+    wallet_snapshot,
+)
 from app.signer.coin_spendable import SpendableCoins
 from app.signer.funds import NotNow, Standing, UnknownTransaction
 from app.signer.low_balance import LowBalance
@@ -30,6 +37,9 @@ from app.withdrawals.digest import Intent
 
 RAISE = (5, 4)
 """A replacement offers at least so many times the rate of what it replaces: each one delays the change."""
+
+SHOW_RATE_EVERY = timedelta(seconds=30)
+"""How old the rate on the operators' page may be."""
 
 NO_ESTIMATE = "the node can't estimate the network's fees yet"
 FEE_TOO_HIGH = "the network asks a higher fee than the ceiling"
@@ -56,6 +66,7 @@ class CoinFunds:
         self._checked_height: int | None = None  # up to there every spend of our coins is in the books
         self._spendable = SpendableCoins((), 0, 0, 1)
         self._rate: int | None = None
+        self._shown_at: datetime | None = None
 
     @property
     def spendable(self) -> SpendableCoins:
@@ -81,8 +92,23 @@ class CoinFunds:
         self._refuse_unknown(sorted(set(in_pool.values())))
         held_raw = await coin_funds_repository.held_raw(key)
         await self._low.check(coin.symbol, held_raw, coin.hot_low_raw, now)
+        await self._show_rate(now)
         free, fees_left = {coin.symbol: self._spendable.free_raw}, {coin.symbol: self._spendable.fees_left_raw}
         await wallet_snapshot.record(key, {coin.symbol: held_raw}, free, fees_left, now)
+
+    async def _show_rate(self, now: datetime) -> None:
+        """Store what would be offered now, for the operators' page."""
+        if self._shown_at is not None and now - self._shown_at < SHOW_RATE_EVERY:
+            return
+        rate, problem = None, None
+        try:
+            rate = await self._sender.fee_rate()
+        except NoEstimate:
+            problem = NO_ESTIMATE
+        except FeeAboveCeiling:
+            problem = FEE_TOO_HIGH
+        await fee_looks_repository.record(self._network.key, rate, problem, now)
+        self._shown_at = now
 
     async def room(self) -> int:
         """As many as may depend on each other; which coins allow one, `plan` finds out. Raises FeeAboveCeiling, and

@@ -281,6 +281,20 @@ class HotWalletLook(Table, tablename="hot_wallet_looks"):
     hot_wallet_looks_once = Unique(["network", "asset"])
 
 
+class FeeLook(Table, tablename="fee_looks"):
+    """What the signer would offer for a place in a block, when it last asked: the fee for 1,000 units of a
+    transaction's size, in minor units of the native coin. Without a rate, `problem` says why nothing is sent."""
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    rate_raw = columns.raw_amount(null=True)
+    problem = columns.words(200, null=True)
+    looked_at = columns.moment()
+
+    fee_looks_once = Unique(["network"])
+    fee_looks_rate_or_problem = Check("(rate_raw IS NULL) <> (problem IS NULL)")
+
+
 class SweepCandidate(Table, tablename="sweep_candidates"):
     """A deposit address that may hold enough of an asset to be swept. Deleted once it is swept or holds too little."""
 

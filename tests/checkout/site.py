@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from app.checkout.view import Anomaly, CheckoutView, FeePayer, LanguageChoice, Transfer
+from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, LanguageChoice, Transfer
 from app.checkout.wording import page_context
 from app.invoices.states import Status
 from app.web import brand, languages
@@ -27,6 +27,7 @@ CSP = (
 )
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 ADDRESS = "TQn9Y2khEsLJW1ChVWFMSMeRDow5KcbLSE"
+BITCOIN_ADDRESS = "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu"
 DEPOSIT_ID = "3f1a9c0b5e7d2846a1c3f5b7d9e0a2c4b6d8f0a1b3c5d7e9f1a2b4c6d877e0b2"
 
 
@@ -62,6 +63,25 @@ def a_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> Checkout
     return replace(view, **changes)
 
 
+def a_bitcoin_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> CheckoutView:
+    """An invoice of 0.00051234 BTC, an hour to go, in `status`."""
+    view = a_view(
+        status,
+        amount_decimal="0.00051234",
+        cent_tail=0,
+        asset="BTC",
+        chain_name="Bitcoin",
+        token_standard="",
+        address=BITCOIN_ADDRESS,
+        payment_uri=f"bitcoin:{BITCOIN_ADDRESS}?amount=0.00051234",
+        qr_text=f"BITCOIN:{BITCOIN_ADDRESS.upper()}?amount=0.00051234",
+        service_fee_decimal="0.00000410",
+        confirmations_required=3,
+        block_time_ms=600_000,
+    )
+    return replace(view, **changes)
+
+
 def a_deposit(**changes: Any) -> Transfer:
     """A transfer of the exact amount."""
     return replace(Transfer(transaction_id=DEPOSIT_ID, amount_decimal="5.000073", asset="USDT"), **changes)
@@ -74,6 +94,7 @@ def states() -> dict[str, CheckoutView]:
     seen = {"deposits": (a_deposit(),)}
     paid = {**seen, "paid_at": ago, "credited_decimal": "5.000073", "confirmations_seen": 20}
     back = {"success_url": "https://shop.example/thanks", "fail_url": "https://shop.example/basket"}
+    bitcoin_seen = (a_deposit(amount_decimal="0.00051234", asset="BTC"),)
     refund = Transfer(transaction_id="9d" * 32, amount_decimal="2", asset="USDT", reason="One shirt was out of stock")
     return {
         "awaiting": a_view(),
@@ -96,6 +117,13 @@ def states() -> dict[str, CheckoutView]:
         ),
         "overfull": a_view(accepts_parts=True, came_decimal="5.000074", whole_decimal="5.000073", is_overfull=True),
         "time_up": a_view(expires_at=now),
+        "bitcoin": a_bitcoin_view(),
+        "bitcoin_replaced": a_bitcoin_view(gone=Gone.REPLACED, gone_transfers=bitcoin_seen),
+        "bitcoin_dropped": a_bitcoin_view(gone=Gone.DROPPED, gone_transfers=bitcoin_seen),
+        "bitcoin_dropped_expired": a_bitcoin_view(
+            Status.EXPIRED, gone=Gone.DROPPED, gone_transfers=bitcoin_seen, expires_at=ago, **back
+        ),
+        "bitcoin_waits": a_bitcoin_view(Status.CONFIRMING, waits_for_block=True, deposits=bitcoin_seen),
         "confirming": a_view(Status.CONFIRMING, confirmations_seen=12, **seen),
         "confirming_delayed": a_view(
             Status.CONFIRMING,
@@ -155,6 +183,9 @@ WORDIEST = (
     "awaiting_test_mode",
     "branded",
     "confirming_delayed",
+    "bitcoin_waits",
+    "bitcoin_replaced",
+    "bitcoin_dropped",
     "paid_twice",
     "expired",
     "review_in_time",

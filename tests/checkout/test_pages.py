@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 
 from app.invoices.states import Status
 from tests.browsing import opened, overflow_px, violations
-from tests.checkout.site import ADDRESS, Site, a_deposit, a_view, pictured, states
+from tests.checkout.site import ADDRESS, BITCOIN_ADDRESS, Site, a_deposit, a_view, pictured, states
 
 PAGE_WEIGHT_BUDGET_BYTES = 30_000
 """Half of the promised 60 KB, so that growth is noticed early."""
@@ -108,6 +108,20 @@ def test_a_wallet_s_camera_reads_the_payment_uri(browser: Browser, site: Site, n
     assert [(str(code.format), code.text) for code in codes] == [("QR Code", view.qr_text or view.payment_uri)]
 
 
+def test_a_bitcoin_code_is_in_capitals_but_for_its_parameters(browser: Browser, site: Site) -> None:
+    """BIP-173: a bech32 address means the same in capitals, and a code of capitals is smaller."""
+    view = states()["bitcoin"]
+    with opened(browser, site.put("qr", view)) as page:
+        photo = page.screenshot(full_page=True)
+
+    (code,) = zxingcpp.read_barcodes(grey_pixels(browser, photo), try_invert=False)
+
+    address, parameters = code.text.split("?")
+    assert address == f"BITCOIN:{BITCOIN_ADDRESS.upper()}"
+    assert parameters == "amount=0.00051234"
+    assert f"{address.lower()}?{parameters}" == view.payment_uri
+
+
 def grey_pixels(browser: Browser, png: bytes) -> memoryview:
     """A picture's luminance, rows of bytes. The browser knows PNG, so no library for pictures is needed."""
     with opened(browser) as page:
@@ -167,6 +181,25 @@ def test_confirmations_are_a_named_progress_bar(browser: Browser, site: Site) ->
         bar = page.get_by_role("progressbar", name="12 of 20 confirmations")
         assert bar.get_attribute("value") == "12"
         assert page.get_by_text("About 30 seconds to go").is_visible()
+
+
+def test_a_payment_that_waits_for_its_block_says_so(browser: Browser, site: Site) -> None:
+    with opened(browser, site.put("pool", states()["bitcoin_waits"])) as page:
+        assert page.get_by_role("heading", name="Seen, waits for the first block").is_visible()
+        assert page.get_by_role("progressbar", name="0 of 3 confirmations").get_attribute("value") == "0"
+        assert page.get_by_text("About 30 minutes to go").is_visible()
+        assert page.locator("svg.qr").count() == 0
+
+
+@pytest.mark.parametrize(("name", "words"), [("replaced", "was replaced by another"), ("dropped", "has dropped the")])
+def test_a_payment_that_is_gone_is_named_beside_the_way_to_pay(
+    browser: Browser, site: Site, name: str, words: str
+) -> None:
+    view = states()[f"bitcoin_{name}"]
+    with opened(browser, site.put("gone", view)) as page:
+        assert page.get_by_text(words).is_visible()
+        assert page.get_by_text(view.gone_transfers[0].short_id).is_visible()
+        assert page.locator("svg.qr").count() == 1
 
 
 def test_markup_in_an_invoice_is_shown_as_text(browser: Browser, site: Site) -> None:

@@ -32,6 +32,8 @@ def test_every_anomaly_is_explained(anomaly: Anomaly) -> None:
         (12, 20, 3_000, "About 30 seconds to go"),
         (0, 20, 3_000, "About 1 minute to go"),
         (1, 3, 600_000, "About 20 minutes to go"),
+        (0, 1, 600_000, "About 10 minutes to go"),
+        (0, 6, 600_000, "About 60 minutes to go"),
         (0, 12, 600_000, "About 2 hours to go"),
         (0, 15, 750, "About 20 seconds to go"),
         (25, 20, 3_000, "A few seconds to go"),

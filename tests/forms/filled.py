@@ -123,6 +123,12 @@ ELSEWHERE_TESTED = {
     "/invitation/accept": "tests/merchants/test_team.py: the link in the letter works once",
     MERCHANT + "/application": "tests/cabinet/over_chain/test_rights.py: an approved merchant has none to send",
     "/sign-out": "tests/identity/test_sign_in_pages.py: it ends what sends it",
+    **{
+        f"/desk/networks/{{chain:str}}/{{mode:str}}/consolidation/{verb}": (
+            "tests/operator/over_bitcoin/test_bitcoin_pages.py: only a network of coins has it"
+        )
+        for verb in ("approve", "revoke")
+    },
     "/desk/approvals/{withdrawal_id:str}/attach": "tests/operator/test_desk_actions.py: it needs a real transaction",
 }
 """Forms that the walks leave out, and where they are tested."""

@@ -47,7 +47,7 @@ def test_bech32_in_upper_case_becomes_lower_case(address: str) -> None:
         (f"bitcoin:{P2WPKH}", "is not a bitcoin address"),
         (P2WPKH[:-1] + "t", "a character is mistyped"),
         (P2WPKH[:-1], "is not a bitcoin address"),
-        (P2WPKH[:20] + P2WPKH[20:].upper(), "is not a bitcoin address"),
+        (P2WPKH[:20] + P2WPKH[20:].upper(), "mixes capital and small letters"),
         (P2PKH.lower(), "is not a bitcoin address"),
         (P2PKH[:-1] + "b", "is not a bitcoin address"),
         ("bc1pw508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7k7grplx", "is not a bitcoin address"),

@@ -13,7 +13,7 @@ from app.networks.bitcoin import holdings
 from app.networks.bitcoin.chain import BitcoinChain
 from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.parameters import COINBASE_MATURITY
-from app.networks.port import ChainMoved, NodeUnavailable, Pool, PoolTransaction, Transfer
+from app.networks.port import ChainMoved, NodeUnavailable, Pool, PoolTransaction, Spend, Transfer
 from app.sandbox import bitcoind as bitcoind_module
 from app.sandbox.bitcoin_driver import BitcoinDriver, BitcoinDriverError
 from app.sandbox.bitcoind import Bitcoind
@@ -101,6 +101,37 @@ async def test_one_transaction_pays_one_address_twice_and_another_the_same(
     assert {t.from_address for t in transfers} == {None}
     assert {t.matures_at for t in transfers} == {None}
     assert len(ours.asked) == 1
+
+
+async def test_blocks_say_what_spends_our_coins(chain: BitcoinChain, bitcoin: BitcoinDriver) -> None:
+    """Coins that were ours before, and one that the range itself has made."""
+    known = max(await bitcoin.call("listunspent", 1), key=lambda coin: coin["amount"])
+    claim = f"coin:{known['txid']}:{known['vout']}"
+    change = str(await bitcoin.call("getrawchangeaddress"))
+    spent = [{"txid": known["txid"], "vout": known["vout"]}]
+    draft = await bitcoin.call("createrawtransaction", spent, [{change: format(known["amount"] - 1, "f")}])
+    signed = (await bitcoin.call("signrawtransactionwithwallet", draft))["hex"]
+    await bitcoin.call("generateblock", await bitcoin.address(), [signed])
+    first = (await bitcoin.call("decoderawtransaction", signed))["txid"]
+    draft = await bitcoin.call(
+        "createrawtransaction", [{"txid": first, "vout": 0}], [{change: format(known["amount"] - 2, "f")}]
+    )
+    signed = (await bitcoin.call("signrawtransactionwithwallet", draft))["hex"]
+    await bitcoin.call("generateblock", await bitcoin.address(), [signed])
+    second = (await bitcoin.call("decoderawtransaction", signed))["txid"]
+    head = await bitcoin.height()
+    coins = Ours(claim)
+    blocks = await chain.blocks(head - 1, head, Ours(change), coins)
+    assert [block.spends for block in blocks] == [
+        (Spend(claim, first, 0),),
+        (Spend(f"coin:{first}:0", second, 0),),
+    ]
+    assert coins.asked == [{claim}], "rewards spend nothing, and what the range has made is not asked for"
+    assert [block.spends for block in await chain.blocks(head - 1, head, Ours(change), Ours())] == [
+        (),
+        (Spend(f"coin:{first}:0", second, 0),),
+    ]
+    assert [block.spends for block in await chain.blocks(head - 1, head, Ours())] == [(), ()]
 
 
 async def test_scripts_without_an_address_and_tiny_amounts_are_no_obstacle(

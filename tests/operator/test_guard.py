@@ -27,6 +27,7 @@ NAMES = {
     "chain": "ethereum",
     "mode": "test",
     "symbol": "USDT",
+    "transaction_id": "1",
 }
 
 
@@ -107,7 +108,7 @@ async def test_unknown_objects_are_not_found(served: Served) -> None:
     token = await csrf_of(browser)
     for method, path in routes(served):
         status, _ = await send_request(browser, method, path, token)
-        if any(name in path for name in ("PO-00", "DEP-00", "MCH-00", "/1", "platform:fees")):
+        if any(name in path for name in ("PO-00", "DEP-00", "MCH-00", "/1", "platform:fees", "/consolidation")):
             assert status == 404, (method, path, status)
         else:  # a requested run and a changed switch exist
             assert status == (303 if method == "POST" else 200), (method, path, status)

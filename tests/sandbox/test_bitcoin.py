@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.sandbox import bitcoin
-from app.sandbox.bitcoin import BitcoinChain, account_xpub, is_due
+from app.sandbox.bitcoin import BitcoinChain, account_xpub, hot_wallet_address, is_due
 from app.sandbox.bitcoin_customer import BitcoinCustomer
 from app.sandbox.customer import CustomerError
 from app.sandbox.home import Home
@@ -48,6 +48,18 @@ def test_the_gateways_key_is_that_of_the_first_account_of_bip_84_on_test_network
     assert account_xpub(MNEMONIC) == (
         "tpubDC8msFGeGuwnKG9Upg7DM2b4DaRqg3CUZa5g8v2SRQ6K4NSkxUgd7HsL2XVWbVm39yBA4LAxysQAm397zwQSQoQgewGiYZqrA9DsP4zbQ1M"
     )
+
+
+def test_the_hot_wallet_is_filled_once(chain: BitcoinChain) -> None:
+    def received() -> list[int]:
+        found = chain.node.rpc("scantxoutset", "start", [f"addr({hot_wallet_address(MNEMONIC)})"])["unspents"]
+        return [round(each["amount"] * 10**8) for each in found]
+
+    chain.prepare(MNEMONIC)
+    assert received() == [bitcoin.COINS_RAW]
+    chain.prepare(MNEMONIC)
+    assert received() == [bitcoin.COINS_RAW]
+    assert hot_wallet_address(MNEMONIC) in chain.table(MNEMONIC)
 
 
 def test_blocks_come_by_themselves(chain: BitcoinChain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,15 +14,17 @@ import psutil
 import pytest
 
 from app.sandbox import postgres
+from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.home import ROOT
 from app.sandbox.integrator import wait_for
 from app.signer import keystore
 from tests.sandbox.sandboxes import Sandbox
+from tests.services import bitcoind_or_skip
 
 pytestmark = pytest.mark.timeout(240)
 
 SOMEBODY = "0x1111111111111111111111111111111111111111"
-SWEPT_TIMEOUT_S = 60
+SWEPT_TIMEOUT_S, CONFIRMED_TIMEOUT_S = 60, 180
 
 _codes_used: set[str] = set()
 """Codes used by all tests of this file: they share one operator."""
@@ -31,7 +33,8 @@ _codes_used: set[str] = set()
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A running sandbox; each test below continues after the one before."""
-    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox") / "var")
+    bitcoind_or_skip()
+    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox") / "var", networks="ethereum,bitcoin")
     sandbox.run()
     yield sandbox
     sandbox.ensure_stopped()
@@ -53,12 +56,14 @@ def swap_pay(sandbox: Sandbox, *arguments: str) -> "subprocess.CompletedProcess[
     )
 
 
-def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any]:
+def pay_out(
+    sandbox: Sandbox, amount: str, asset: str = "USDT", chain: str = "ethereum", destination: str = SOMEBODY
+) -> dict[str, Any]:
     """The merchant requests a payout, the operator approves it; returns when it is confirmed."""
     integrator, operator = sandbox.integrator(), sandbox.interface.operator_login
     requested = integrator.post(
         "/payouts",
-        {"asset": asset, "chain": "ethereum", "amount": amount, "destination": SOMEBODY},
+        {"asset": asset, "chain": chain, "amount": amount, "destination": destination},
         once=uuid.uuid4().hex,
     )
     assert requested["status"] == "pending_approval"
@@ -80,7 +85,7 @@ def pay_out(sandbox: Sandbox, amount: str, asset: str = "USDT") -> dict[str, Any
         current: dict[str, Any] = integrator.get(f"/payouts/{requested['id']}")
         return current if current["status"] == "confirmed" else None
 
-    return wait_for("the payout's confirmation", confirmed, 60)
+    return wait_for("the payout's confirmation", confirmed, CONFIRMED_TIMEOUT_S)
 
 
 def held_raw(sandbox: Sandbox, address: str) -> int:
@@ -107,7 +112,7 @@ def test_only_the_signer_has_its_keys(sandbox: Sandbox) -> None:
 
 
 def test_an_approved_payout_is_sent_and_a_deposit_is_swept(sandbox: Sandbox) -> None:
-    (invoice,) = sandbox.integrator().get("/invoices", status="paid")["data"]
+    (invoice,) = sandbox.integrator().get("/invoices", status="paid", chain="ethereum")["data"]
     paid_out = pay_out(sandbox, "3.00")
     assert paid_out["txid"].startswith("0x")
     assert held_raw(sandbox, SOMEBODY) == 3_000_000
@@ -115,11 +120,27 @@ def test_an_approved_payout_is_sent_and_a_deposit_is_swept(sandbox: Sandbox) -> 
     wait_for("the sweep", lambda: held_raw(sandbox, address) == 0 or None, SWEPT_TIMEOUT_S)
 
 
+async def test_an_approved_payout_in_bitcoin_is_sent(sandbox: Sandbox) -> None:
+    """The customer's own wallet gets it, in a block that comes by itself."""
+    bitcoin = sandbox.interface.networks.bitcoin
+    assert bitcoin is not None
+    at = bitcoin.rpc_url.removeprefix("http://")
+    node = await BitcoinDriver.connect(f"http://{bitcoin.rpc_user}:{bitcoin.rpc_password}@{at}")
+    try:
+        destination = await node.address()
+        paid_out = pay_out(sandbox, "0.0002", "BTC", "bitcoin", destination)
+        assert (await node.call("gettransaction", paid_out["txid"]))["confirmations"] >= 2
+        assert int(await node.call("getreceivedbyaddress", destination) * 10**8) == 20_000
+    finally:
+        await node.aclose()
+
+
 def test_there_is_no_drift_also_after_a_restart(sandbox: Sandbox) -> None:
     done = swap_pay(sandbox, "reconcile", "--full")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "USDT.drift_raw 0" in done.stdout
     assert "ETH.drift_raw 0" in done.stdout
+    assert "BTC.drift_raw 0" in done.stdout
     assert sandbox.stop() == 0
     sandbox.run()
     pay_out(sandbox, "1.00")

@@ -10,6 +10,8 @@ import asyncpg
 import pytest
 
 from app.core import clock, database, redis
+from app.core.errors import ApiError
+from app.core.resources import MIGRATIONS
 from app.core.settings import Settings, load
 from app.deposits.watcher import Watcher
 from app.invoices.presentation import InvoiceBody
@@ -31,6 +33,7 @@ from app.sandbox.bitcoind import Bitcoind
 from app.signer import coin_book_repository, coins_repository, repository
 from app.signer.repository import Stored
 from app.wiring import Services, running, wire
+from app.withdrawals import destinations
 from tests.factories.bitcoin import NETWORK, Account, bitcoin_networks_toml
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import merchant, takes
@@ -363,6 +366,29 @@ async def test_a_theft_from_the_hot_wallet_in_the_block_of_its_top_up_is_an_aler
     assert await coins_repository.unknown_spends(NETWORK) == [stolen_by]
 
 
+async def test_after_a_restored_backup_change_is_found_and_the_spend_is_told(
+    services: Services, paid: InvoiceBody, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
+) -> None:
+    """The backup has neither the transaction nor its addresses: the chain has both."""
+    before = await spendable(bitcoin)
+    sender = services.networks.sender(NETWORK)
+    assert isinstance(sender, BitcoinSender)
+    state = CoinState(coins=(), required=tuple(before), change_index=7, rate=RATE)
+    draft = sender.plan([Payment(await bitcoin.address(), "BTC", 20_000_000)], state)
+    signed = sender.sign(draft, account.key.serialize())
+    await sender.broadcast(signed)
+    await bitcoin.mine(CONFIRMATIONS)
+    await watcher.tick()
+    assert await coins_repository.unknown_spends(NETWORK) == [signed.txid]
+    (change,) = await spendable(bitcoin)
+    left_raw = 50_000_000 + TOP_UP_RAW - 20_000_000 - draft.fee_cap_raw
+    assert (change.branch, change.index, change.amount_raw) == (1, 7, left_raw)
+    assert await coins_repository.next_change_index(NETWORK) == 8
+    assert await treasury_raw() == TOP_UP_RAW, "it is no top-up"
+    (found,) = await drift(services)
+    assert found.figures["drift_raw"] == str(-20_000_000 - draft.fee_cap_raw)
+
+
 async def test_a_payment_of_others_to_our_change_is_a_top_up(
     services: Services, paid: InvoiceBody, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
 ) -> None:
@@ -532,12 +558,23 @@ async def test_what_a_coin_is_never_changes(
         await coins_repository.add_change_address(NETWORK, 0, account.hot_wallet)
 
 
+async def test_what_was_received_before_there_was_a_book_is_in_it(services: Services, paid: InvoiceBody) -> None:
+    """The migration's last statement makes the rows that the watcher would have made."""
+    by_watcher = await coin_of(paid)
+    sql = (MIGRATIONS / "coins.sql").read_text()
+    await database.execute("DELETE FROM coins WHERE branch = 0")
+    await database.execute(sql[sql.rindex("INSERT INTO coins") :])
+    by_migration = await coin_of(paid)
+    unlike = {"id", "seen_at"}
+    assert {name: by_migration[name] for name in by_migration.keys() - unlike} == {
+        name: by_watcher[name] for name in by_watcher.keys() - unlike
+    }
+    assert await drift(services) == []
+
+
 async def test_our_change_is_no_destination(
     services: Services, paid: InvoiceBody, terms: Terms, bitcoin: BitcoinDriver, account: Account
 ) -> None:
-    from app.core.errors import ApiError
-    from app.withdrawals import destinations
-
     stored = await signed_move(services, account, await spendable(bitcoin), 10_000_000)
     network = services.networks.get(NETWORK)
     for ours in (stored.payments[0].to_address, account.hot_wallet, paid.pay_in.address):

@@ -27,8 +27,9 @@ MAX_INDEX = 2**31 - 1  # from 2^31 on, BIP-32 indexes are hardened and need the 
 def normalise_address(text: str, network: BitcoinNetwork) -> str:
     """The canonical form of an address; bech32 in all upper case, as QR codes have it, becomes lower case.
 
-    Raises ValueError, without the text in it, for what is no address, one of another network, or one of a kind that
-    nobody can spend from yet (a witness version above 1, or a program of another length).
+    Raises ValueError, without the text in it and with words for the person who gave it, for what is no address, one of
+    another network, or one of a kind that nobody can spend from yet (a witness version above 1, or a program of another
+    length).
     """
     return parse(text, network)[0]
 
@@ -39,9 +40,11 @@ def parse(text: str, network: BitcoinNetwork) -> tuple[str, bytes]:
     if parsed is None:
         if any(library.parse(text, other) is not None for other in PARAMETERS):
             raise ValueError(f"is an address of another network than {network}")
+        if text not in (text.lower(), text.upper()) and library.parse(text.lower(), network) is not None:
+            raise ValueError("mixes capital and small letters, which such an address never does: copy it again")
         raise ValueError("is not a bitcoin address, or a character is mistyped")
     if Script(parsed[1]).script_type() is None:
-        raise ValueError("is an address of a kind that isn't in use yet")
+        raise ValueError("is an address of a kind that isn't in use yet (witness version or length)")
     return parsed
 
 

@@ -1,5 +1,6 @@
 """What is configured of a Bitcoin network alone."""
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -11,12 +12,18 @@ from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.account_key import ACCOUNT_PATHS, account_key
 from app.networks.bitcoin.addresses import ReceivingAddresses, normalise_address, parse
 from app.networks.bitcoin.coins import INTERNAL_BRANCH
-from app.networks.bitcoin.fees import dust_limit_raw
+from app.networks.bitcoin.fees import dust_limit_raw, input_fee_raw
 from app.networks.bitcoin.parameters import COIN_DECIMALS, PARAMETERS, AddressType, BitcoinNetwork
 from app.networks.config import MAX_RAW, Asset, FieldError, NetworkConfig
 
 HOT_WALLET_INDEX = 0
 """Of the change branch: the address for top-ups. Change itself begins at 1."""
+
+
+@lru_cache(maxsize=16)
+def _addresses(xpub: str, network: BitcoinNetwork, address_type: AddressType) -> Account:
+    """An account, made once: the fields are compared, not the account."""
+    return Account(xpub, network, address_type)
 
 
 class AmountStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,11 +65,6 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     block_time_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 600_000
 
     @property
-    def sends(self) -> bool:
-        """With a hot wallet; the account receives without one too."""
-        return self.hot_wallet_address is not None
-
-    @property
     def identity(self) -> str:
         """The hash of the chain's first block."""
         return PARAMETERS[self.bitcoin_network].genesis_hash
@@ -71,6 +73,17 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     def coin(self) -> Asset:
         """The one asset."""
         return self.assets[0]
+
+    @property
+    def fee_ceiling(self) -> str:
+        return f"{self.max_fee_rate_sat_vb} sat/vB"
+
+    def fee_rate_in_words(self, rate_raw: int) -> str:
+        whole, rest = divmod(rate_raw, 1_000)
+        return f"{whole}.{rest:03}".rstrip("0").rstrip(".") + " sat/vB"
+
+    def coin_cost_raw(self, rate_raw: int) -> int:
+        return input_fee_raw(self.address_type, rate_raw)
 
     def confirmations_for(self, asset_symbol: str, amount_raw: int) -> int:
         for step in self.confirmations_by_amount:
@@ -83,6 +96,11 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
 
     def check_xpub(self) -> None:
         ReceivingAddresses(self.xpub, self.bitcoin_network, self.address_type)
+
+    @property
+    def sends(self) -> bool:
+        """Without a hot wallet it only receives."""
+        return self.hot_wallet_address is not None
 
     @property
     def account_path(self) -> str:
@@ -98,6 +116,9 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     @property
     def _account(self) -> HDKey:
         return account_key(self.xpub, self.bitcoin_network, self.address_type)
+
+    def change_address(self, index: int) -> str | None:
+        return _addresses(self.xpub, self.bitcoin_network, self.address_type).address(INTERNAL_BRANCH, index)
 
     def checked(self) -> Self:
         if self.address_mode != "fresh":
@@ -124,8 +145,7 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     def _checked_hot_wallet(self) -> str | None:
         """The first address of the change branch, /1/0: coins that are sent there are the signer's to spend."""
         address = super()._checked_hot_wallet()
-        ours = Account(self.xpub, self.bitcoin_network, self.address_type).address(INTERNAL_BRANCH, HOT_WALLET_INDEX)
-        if address is not None and address != ours:
+        if address is not None and address != self.change_address(HOT_WALLET_INDEX):
             raise FieldError("hot_wallet_address", "is not /1/0 below xpub, the first address of its change branch")
         return address
 

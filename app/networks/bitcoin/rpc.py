@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from app.core import clock
 from app.networks.bitcoin.config import BitcoinConfig
@@ -42,8 +42,17 @@ class BitcoinRpc:
         Raises `NodeUnavailable` (or `RefusedByNode`) where no node gave them, `UnreadableAnswer`, `WrongChain`.
         """
         genesis_hash, *results = await self._nodes.ask([GENESIS, *calls], timeout_s=timeout_s)
-        self._check(self._nodes.preferred, genesis_hash)
+        self.check_genesis(self._nodes.preferred, genesis_hash)
         return cast("list[T]", results)
+
+    @property
+    def labels(self) -> list[str]:
+        """What the nodes are called in messages, by their numbers."""
+        return [self._nodes[number].label for number in range(len(self._nodes))]
+
+    async def ask_one(self, number: int, calls: Sequence[Call[Any]]) -> list[Any]:
+        """The results of `calls` from this node alone. Raises as `ask`, but does not check the node's chain."""
+        return await self._nodes[number].ask(calls, timeout_s=COMPARE_TIMEOUT_S)
 
     async def best_chain(self) -> ChainInfo:
         """The state of the node whose chain has the most work, and prefer that node from now on.
@@ -81,14 +90,15 @@ class BitcoinRpc:
         except NodeUnavailable:
             self._rests_until_s[number] = clock.monotonic_s() + REST_S if len(self._nodes) > 1 else 0.0
             raise
-        self._check(number, genesis_hash)
+        self.check_genesis(number, genesis_hash)
         if info.is_downloading:
             raise NodeSyncing(
                 f"{node.label}: still downloads the chain: block {info.blocks} of {max(info.headers, info.blocks)}"
             )
         return cast("ChainInfo", info)
 
-    def _check(self, number: int, genesis_hash: str) -> None:
+    def check_genesis(self, number: int, genesis_hash: str) -> None:
+        """Raise `WrongChain` where a node's first block is not that of the configured chain."""
         if genesis_hash != self._genesis_hash:
             raise WrongChain(
                 f"{self._nodes[number].label}: is on the chain of {genesis_hash}, configured is {self._genesis_hash}"

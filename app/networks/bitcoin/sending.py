@@ -19,6 +19,7 @@ from app.networks.bitcoin.rpc import BitcoinRpc
 from app.networks.bitcoin.spending import CoinState
 from app.networks.bitcoin.wire import (
     IN_WARM_UP,
+    INTERNAL_ERROR,
     NOT_FOUND,
     Hash,
     Hex,
@@ -68,11 +69,11 @@ class BitcoinSender:
         """The rate to offer now, in satoshi per 1,000 vB. Raises FeeAboveCeiling, and NoEstimate where neither the node
         nor the configuration has one."""
         target = self._config.fee_target_blocks
-        calls: list[Call[Any]] = [Call("estimatesmartfee", (target,), WireEstimate), _RULES]
+        calls: list[Call[Any]] = [_estimate_call(target), _RULES]
         estimate, rules = await self._rpc.ask(calls)
         fallback = self._config.fallback_fee_rate_sat_vb
         return fees.offered_rate(
-            None if estimate.feerate is None else satoshi(estimate.feerate),
+            None if estimate is None or estimate.feerate is None else satoshi(estimate.feerate),
             _rules(rules).floor,
             self._ceiling,
             None if fallback is None else fallback * VB_PER_RATE,
@@ -234,6 +235,10 @@ def _in_pool(entry: WireOurEntry) -> InPool:
 
 
 _RULES: Call[WirePoolRules] = Call("getmempoolinfo", (), WirePoolRules)
+
+
+def _estimate_call(target: int) -> Call[WireEstimate | None]:
+    return Call("estimatesmartfee", (target,), WireEstimate, frozenset({INTERNAL_ERROR}))
 
 
 def _spending_call(claims: Sequence[str]) -> Call[list[WireSpending]]:

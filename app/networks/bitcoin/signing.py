@@ -17,7 +17,7 @@ from embit.transaction import SIGHASH, Transaction, TransactionInput, Transactio
 from app.networks.bitcoin import signing_with_embit
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.coins import INTERNAL_BRANCH, Coin
-from app.networks.bitcoin.fees import vsize_vb
+from app.networks.bitcoin.fees import rate_of, vsize_vb
 from app.networks.bitcoin.parameters import PARAMETERS
 from app.networks.bitcoin.spending import (
     LOCK_TIME,
@@ -196,3 +196,15 @@ def _address(account: Account, script: Script) -> str:
         return str(script.address({"bech32": known.hrp, "p2pkh": bytes([known.p2pkh]), "p2sh": bytes([known.p2sh])}))
     except ValueError:
         raise NotATransfer("it pays a script that has no address") from None
+
+
+def fee_rate(raw: bytes, fee_raw: int) -> int:
+    """The rate that a fee of `fee_raw` satoshi is for signed bytes, in satoshi per 1,000 vB, rounded down. Raises
+    NotATransfer."""
+    return rate_of(fee_raw, _vsize_vb(decoded(raw), raw))
+
+
+def _vsize_vb(transaction: Transaction, raw: bytes) -> int:
+    """BIP-141: bytes without witnesses count four times."""
+    witnesses = 2 + sum(len(each.witness.serialize()) for each in transaction.vin)
+    return -(-(4 * (len(raw) - witnesses) + witnesses) // 4)

@@ -21,15 +21,34 @@ MISC_ERROR = -1
 NOT_FOUND = -5
 INVALID_PARAMETER = -8
 IN_WARM_UP = -28
+INTERNAL_ERROR = -32603  # also where the estimation of fees is turned off, as with `-blocksonly`
 
 
 class ChainInfo(msgspec.Struct, frozen=True):
-    """`getblockchaininfo`: `blocks` is the height of the newest block. `chain_work` is hexadecimal."""
+    """`getblockchaininfo`: `blocks` is the height of the newest block. `chain_work` is hexadecimal. A pruned node has
+    the blocks from `prune_height` on."""
 
     blocks: Count
     headers: Count
     chain_work: Hash = msgspec.field(name="chainwork")
     is_downloading: bool = msgspec.field(name="initialblockdownload")
+    pruned: bool = False
+    prune_height: Count | None = msgspec.field(name="pruneheight", default=None)
+
+
+class WireNetworkInfo(msgspec.Struct, frozen=True):
+    """`getnetworkinfo`: `version` is 250000 of Bitcoin Core 25.0, `subversion` has the program's name. `relays`: it
+    takes others' transactions into its pool."""
+
+    version: Annotated[int, Meta(ge=0)]
+    subversion: str
+    relays: bool = msgspec.field(name="localrelay")
+
+
+class WirePoolState(msgspec.Struct, frozen=True):
+    """`getmempoolinfo`: whether the pool of the last run has been read."""
+
+    is_loaded: bool = msgspec.field(name="loaded")
 
 
 class WireHeader(msgspec.Struct, frozen=True):

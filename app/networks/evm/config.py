@@ -4,9 +4,12 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
+from app.core.money import format_amount
 from app.networks.config import NetworkConfig
 from app.networks.derivation import ReceivingAddresses
 from app.networks.evm.address import normalise_address
+
+GWEI_DECIMALS = 9
 
 ZERO_ADDRESS = "0x" + 40 * "0"
 """Nobody has its key. Some wallets give it by mistake where there is no address."""
@@ -34,6 +37,10 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def public_chain_id(self) -> int:
         return self.chain_id
+
+    @property
+    def fee_ceiling(self) -> str:
+        return f"{format_amount(self.max_fee_per_gas_wei, GWEI_DECIMALS)} gwei for a unit of gas"
 
     @property
     def account_path(self) -> str:

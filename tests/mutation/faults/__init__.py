@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.mutation.faults import access, bitcoin, money, signer, webhooks
+from tests.mutation.faults import access, bitcoin, coins, money, signer, webhooks
 from tests.mutation.table import Fault
 
 FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
@@ -25,6 +25,7 @@ FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
     "webhook pausing": webhooks.PAUSING,
     "signer": signer.SIGNER,
     "approvals": signer.APPROVALS,
+    "coins": coins.COINS,
 }
 
 FAULTS: tuple[Fault, ...] = tuple(fault for faults in FAULTS_BY_AREA.values() for fault in faults)

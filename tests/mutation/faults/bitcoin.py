@@ -180,7 +180,7 @@ BITCOIN = (
         ("networks/test_bitcoin_spending.py::test_bytes_that_were_changed_are_not_ours",),
     ),
     Fault(
-        "app/networks/bitcoin/sending.py",
+        "app/networks/bitcoin/mined.py",
         "or header.confirmations < 1:",
         "or False:",
         "a payout counts as paid by a block that is no longer in the chain",

@@ -1,0 +1,46 @@
+"""The desk's pages of a bitcoin network in a real browser under the strict CSP: axe, phone and desk, both schemes."""
+
+from pathlib import Path
+
+import pytest
+
+from app.core import clock, redis
+from app.core.settings import Settings
+from app.sandbox.bitcoin_driver import BitcoinDriver
+from app.signer.keystore import SpendingKeys
+from app.wiring import running, wire
+from tests.checkout.running import running_app
+from tests.fakes.bitcoin_proxy import BitcoinProxy
+from tests.identity.browsing import an_account
+from tests.operator.bitcoin_scene import set_bitcoin_scene
+from tests.operator.browsing import chromium, forget_codes, opened, sign_in
+from tests.page_checks import faults_of
+
+
+@pytest.mark.timeout(600)
+async def test_every_page_is_accessible_and_fits(
+    environment: dict[str, str],
+    bitcoin_settings: Settings,
+    bitcoin: BitcoinDriver,
+    proxy: BitcoinProxy,
+    keys: SpendingKeys,
+    steady_clock: None,
+    tmp_path: Path,
+) -> None:
+    async with running(wire(bitcoin_settings)) as services:
+        await redis.client().flushall()
+        scene = await set_bitcoin_scene(services, bitcoin, proxy, keys)
+        account = await an_account(bitcoin_settings, "olive@example.test", totp=True, is_operator=True)
+        await forget_codes(account)
+        clock.unshift()
+        faults: list[str] = []
+        async with (
+            running_app(environment, tmp_path / "web", sandbox=False) as web,
+            chromium() as browser,
+            opened(browser) as page,
+        ):
+            await sign_in(page, web, account)
+            for name, path in scene.pages().items():
+                await page.goto(f"http://127.0.0.1:{web.port}{path}")
+                faults += await faults_of(page, f"desk-{name}")
+    assert not faults, "\n".join(faults)
