@@ -25,7 +25,6 @@ from app.invoices.reader import InvoiceReader
 from app.invoices.service import InvoiceService
 from app.mail import sealing
 from app.networks import assets
-from app.networks.config import NetworkConfig
 from app.networks.networks_file import load_networks
 from app.networks.registry import Networks
 from app.payouts.service import PayoutService
@@ -34,20 +33,16 @@ from app.reconciliation.watchdog import Watchdog
 from app.refunds.returns import ReturnService
 from app.refunds.service import RefundService
 from app.signer import coins_repository
-from app.signer.account_funds import AccountFunds
-from app.signer.account_keys import AccountKeys
-from app.signer.account_sweeping import AccountSweeper
 from app.signer.adoption import AdoptionService
 from app.signer.balance_check import BalanceChecker
 from app.signer.coin_book import CoinBook
+from app.signer.consolidation import ConsolidationService
 from app.signer.crash_points import CrashPoints
 from app.signer.keystore import SpendingKeys
-from app.signer.limits import SignerLimits
+from app.signer.kinds import signer_of
 from app.signer.settings import check_networks
 from app.signer.signing import Signer
-from app.signer.tracking import Tracker
 from app.signer.treasury import Treasury
-from app.signer.wallet import Wallet
 from app.webhooks import signing
 from app.webhooks.delivery import Dispatcher
 from app.webhooks.invoice_overrides import WebhookOverrides
@@ -77,6 +72,7 @@ class Services:
     withdrawal_reader: WithdrawalReader
     approvals: ApprovalService
     adoption: AdoptionService
+    consolidation: ConsolidationService
     payouts: PayoutService
     refunds: RefundService
     returns: ReturnService
@@ -120,14 +116,11 @@ class Services:
     def signers(self, keys: SpendingKeys, crash: CrashPoints) -> list[Signer]:
         """A signer for each network that has a hot wallet. Raises SignerSettingsError where the keys don't fit."""
         check_networks(self.networks, keys)
-        return [self._signer(network, keys, crash) for network in self.networks if network.hot_wallet_address]
-
-    def _signer(self, network: NetworkConfig, keys: SpendingKeys, crash: CrashPoints) -> Signer:
-        sender, treasury = self.networks.account_sender(network.key), Treasury(network)
-        funds, wallet = AccountFunds(network, sender, treasury), Wallet(network, sender, AccountKeys(network, keys))
-        tracker = Tracker(network, sender, wallet, funds, treasury, self.withdrawals, crash)
-        sweeper = AccountSweeper(network, sender, wallet, tracker, funds)
-        return Signer(network, sender, wallet, SignerLimits(network), tracker, funds, sweeper, crash)
+        return [
+            signer_of(network, self.networks.sender(network.key), keys, self.withdrawals, crash)
+            for network in self.networks
+            if network.hot_wallet_address
+        ]
 
 
 def wire(settings: Settings) -> Services:
@@ -170,6 +163,7 @@ def wire(settings: Settings) -> Services:
         withdrawal_reader=withdrawal_reader,
         approvals=approvals,
         adoption=AdoptionService(networks, withdrawals, approvals),
+        consolidation=ConsolidationService(networks, approvals),
         payouts=PayoutService(networks, withdrawals, withdrawal_reader),
         refunds=RefundService(networks, withdrawals),
         returns=ReturnService(networks, withdrawals, reviews),

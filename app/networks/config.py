@@ -120,6 +120,7 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     has_coins: ClassVar[bool] = False
     """Whether money is in coins, outputs of transactions that are spent once and whole, and not in accounts."""
+
     chain: Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,40}\Z")]
     mode: Mode
     display_name: Annotated[str, Meta(min_length=1, max_length=60)]
@@ -162,7 +163,7 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     @property
     def sends(self) -> bool:
-        """Whether money can be sent; where not, payouts and refunds are refused."""
+        """Whether money can be sent on this network; where not, payouts and refunds are refused."""
         return True
 
     @property
@@ -213,6 +214,15 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def is_void(self, address: str) -> bool:
         """Whether what is sent to an address, given in canonical form, is lost for everybody."""
         return False
+
+    @property
+    def consolidation_limit(self) -> int | None:
+        """The highest fee rate at which small coins are merged, in the chain's own unit; None where they never are."""
+        return None
+
+    def least_payment_raw(self, address: str) -> int:
+        """The least amount of the coin that nodes relay to an address, given in canonical form, in minor units."""
+        return 1
 
     def checked(self) -> Self:
         """The network with all addresses in canonical form. Raises FieldError for what can't be used."""

@@ -172,6 +172,7 @@ class PayoutService:
             least = format_amount(asset.payout_min_raw, asset.decimals)
             raise ApiError(Code.AMOUNT_TOO_SMALL, f"amount: must be at least {least} {asset.symbol}")
         destination = await destinations.check(network, new.destination, new.destination_memo, field="destination")
+        destinations.refuse_dust(network, asset, amount_raw, destination)
         return network, asset, amount_raw, destination
 
 

@@ -49,6 +49,7 @@ class ReturnService:
         asset = network.asset(review.asset)
         assert asset is not None, "assets are never removed from a network that has deposits"
         canonical = await destinations.check(network, destination, None, field="destination")
+        destinations.refuse_dust(network, asset, review.amount_raw, canonical)
         refund_id = ids.new_id(ids.REFUND)
         async with database.transaction():
             await ledger.lock([ChainId(owner=SUSPENSE, network=network.key, asset=asset.symbol)])

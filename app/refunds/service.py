@@ -75,6 +75,7 @@ class RefundService:
         destination = await destinations.check(
             network, new.refund_address, new.refund_address_memo, field="refund_address"
         )
+        destinations.refuse_dust(network, asset, amount_raw, destination)
         refund_id = ids.new_id(ids.REFUND)
 
         async def check() -> None:

@@ -9,13 +9,13 @@ from datetime import datetime
 
 import msgspec
 
-from app.alerts.service import raise_alert
 from app.networks.config import NetworkConfig
-from app.networks.port import AccountSender, AccountState, Draft, FeeAboveCeiling, FeeRate, Payment
+from app.networks.port import AccountSender, AccountState, Broadcast, Draft, FeeAboveCeiling, FeeRate, Payment
 from app.signer import account_nonces_repository, wallet_snapshot
 from app.signer.account_spendable import SpendableBalance
 from app.signer.account_spends import SpendWatch
 from app.signer.funds import NotNow, Standing, UnknownTransaction
+from app.signer.low_balance import LowBalance
 from app.signer.repository import Stored
 from app.signer.treasury import Treasury
 from app.withdrawals.digest import Intent
@@ -29,6 +29,7 @@ class AccountFunds:
     """`app.signer.funds.Funds` of one network with accounts."""
 
     batch = 1
+    batch_window_s = 0
 
     def __init__(self, network: NetworkConfig, sender: AccountSender, treasury: Treasury) -> None:
         if network.hot_wallet_address is None or network.native is None:
@@ -42,7 +43,7 @@ class AccountFunds:
         self._chain_nonce = 0
         self._balance = SpendableBalance(self._native, {}, 0)
         self._rate: FeeRate | None = None
-        self._low: set[str] = set()  # assets of which the hot wallet holds little
+        self._low = LowBalance(network.key)
 
     @property
     def balance(self) -> SpendableBalance:
@@ -96,6 +97,12 @@ class AccountFunds:
     async def lock(self, draft: Draft) -> Draft:
         """Lock the hot wallet's nonce and step it."""
         return await self.lock_nonce(draft, self._chain_nonce)
+
+    async def record(self, stored: Stored) -> None:
+        """Nothing: `lock` has stepped the nonce, and balances are read anew each round."""
+
+    async def send(self, stored: Stored) -> Broadcast:
+        return await self._sender.broadcast(stored.signed)
 
     def reserve(self, draft: Draft) -> None:
         """Reserve a transfer and its gas."""
@@ -176,25 +183,10 @@ class AccountFunds:
             held_raw = (await self._sender.balances_raw([hot], asset.symbol))[hot]
             held[asset.symbol] = held_raw
             free[asset.symbol] = held_raw - reserved.get(asset.symbol, 0)
-            await self._alert_if_low(asset.symbol, held_raw, asset.hot_low_raw, now)
+            await self._low.check(asset.symbol, held_raw, asset.hot_low_raw, now)
         gas_left_raw = await self._treasury.fees_left_raw()
         await wallet_snapshot.record(self._network.key, held, free, {self._native: gas_left_raw}, now)
         return SpendableBalance(self._native, free, gas_left_raw)
-
-    async def _alert_if_low(self, asset: str, held_raw: int, low_raw: int, now: datetime) -> None:
-        """Alert when the hot wallet falls below an asset's `hot_low_raw`, and again after it has recovered."""
-        if held_raw >= low_raw:
-            self._low.discard(asset)
-        elif asset not in self._low:
-            self._low.add(asset)
-            await raise_alert(
-                severity="warning",
-                kind="hot_wallet_low",
-                dedupe_key=f"hot_wallet_low:{self._network.key}:{asset}",
-                message=f"{self._network.key}: the hot wallet holds little {asset}",
-                details={"network": self._network.key, "asset": asset, "held_raw": str(held_raw)},
-                now=now,
-            )
 
 
 async def with_data_fee(sender: AccountSender, payment: Payment, state: AccountState) -> Draft:

@@ -14,7 +14,7 @@ from app.core import clock, database
 from app.core.logging import get_logger
 from app.networks.config import Asset, NetworkConfig
 from app.networks.port import AccountSender, AccountState, Draft, FeeAboveCeiling, FeeRate, Payment, WouldFail
-from app.signer import account_sweeps_repository
+from app.signer import account_sweeps_repository, repository
 from app.signer.account_funds import AccountFunds, with_data_fee
 from app.signer.account_spendable import SpendableBalance
 from app.signer.account_sweeps_repository import Candidate
@@ -71,7 +71,7 @@ class AccountSweeper:
         if not candidates:
             return
         final_height = await self._sender.confirmed_height()
-        scanned_height = await account_sweeps_repository.scanned_height(self._network.key)
+        scanned_height = await repository.scanned_height(self._network.key)
         if final_height < 0 or final_height + self._network.confirmations - 1 < scanned_height:
             return  # a node that lags behind does not have what was settled: addresses would seem to be empty
         try:

@@ -7,7 +7,6 @@ import msgspec
 from app.addresses.tables import DepositAddress
 from app.core import database
 from app.core.statement import Command, Param, Statement, insert
-from app.deposits.tables import NetworkCursor
 from app.withdrawals.tables import SweepCandidate, SweepMark
 
 
@@ -93,17 +92,6 @@ async def postpone(candidate_id: int, until: datetime) -> None:
 
 _POSTPONE = Command(
     SweepCandidate.update({SweepCandidate.noticed_at: Param("until")}).where(SweepCandidate.id == Param("id"))
-)
-
-
-async def scanned_height(network: str) -> int:
-    """The last block that the watcher has read, -1 before the first; settled deposits are in blocks up to there."""
-    height = await _SCANNED_HEIGHT.first(network=network)
-    return -1 if height is None else height
-
-
-_SCANNED_HEIGHT = Statement(
-    NetworkCursor.select(NetworkCursor.scanned_height).where(NetworkCursor.network == Param("network")), int
 )
 
 

@@ -1,7 +1,8 @@
 """What a network's signer spends from: the part of the signer that differs by kind of chain.
 
 The rest of the signer knows drafts with payments and claims, and asks here for everything else. Chains with accounts
-have account_funds.py, account_keys.py and account_sweeping.py.
+have account_funds.py, account_keys.py and account_sweeping.py; those of coins have coin_funds.py, coin_keys.py and
+coin_moves.py. `kinds.py` says which kind has which.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from app.networks.port import Draft, Parsed
+from app.networks.port import Broadcast, Draft, Parsed
 from app.signer.repository import Purpose, Stored
 from app.withdrawals.digest import Intent
 
@@ -37,7 +38,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How a lineage that is in no block stands on chain.
 
     `is_used`: a final transaction has used what it claims, `used_by` is its txid, None where no node can say.
-    `is_next`: no earlier transaction of ours has to be in a block first, so a higher fee may help.
+    `is_next`: a higher fee for it may help: no earlier transaction of ours has to be in a block first, and no later one
+    depends on it, which would pay for it too.
     """
 
     is_used: bool = False
@@ -66,6 +68,11 @@ class Funds(Protocol):
         """The most withdrawals that one transaction may pay."""
         ...
 
+    @property
+    def batch_window_s(self) -> int:
+        """How long an approved withdrawal waits for others that can be paid with it, in seconds."""
+        ...
+
     async def watch(self) -> None:
         """Raise an alert for each spend of ours that the signer did not store. Reads little, and once for a block."""
         ...
@@ -75,7 +82,7 @@ class Funds(Protocol):
         ...
 
     async def room(self) -> int:
-        """How many transactions may be signed now. Reads the fee of this round; raises FeeAboveCeiling."""
+        """How many transactions may be signed now. Reads the fee of this round; raises FeeAboveCeiling, NotNow."""
         ...
 
     def shortage(self, asset: str, amount_raw: int) -> str | None:
@@ -90,6 +97,16 @@ class Funds(Protocol):
     async def lock(self, draft: Draft) -> Draft:
         """Lock what the draft claims, in the caller's transaction, and return the draft that may be signed: with other
         claims where those of the plan are taken by now. Raises NotNow."""
+        ...
+
+    async def record(self, stored: Stored) -> None:
+        """Store what a transaction, just signed and stored, changes in what can be spent. Needs the caller's
+        transaction."""
+        ...
+
+    async def send(self, stored: Stored) -> Broadcast:
+        """Send stored bytes to a node, with what they depend on where the node lacks that; always safe to repeat.
+        Raises NodeUnavailable where the outcome is unknown."""
         ...
 
     def reserve(self, draft: Draft) -> None:

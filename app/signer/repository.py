@@ -11,6 +11,7 @@ from piccolo.query.functions.aggregate import Sum
 
 from app.core import database
 from app.core.statement import Command, Param, Statement, any_of
+from app.deposits.tables import NetworkCursor
 from app.networks.port import Draft, Parsed, Payment, Receipt, Signed
 from app.withdrawals.tables import OutgoingPayment, OutgoingTransaction
 
@@ -362,4 +363,15 @@ _OWN_MOVES = Statement(
         OutgoingPayment.withdrawal.is_null(),
     ),
     OwnMove,
+)
+
+
+async def scanned_height(network: str) -> int:
+    """The last block that the watcher has read, -1 before the first: what is in blocks up to there is in the books."""
+    height = await _SCANNED_HEIGHT.first(network=network)
+    return -1 if height is None else height
+
+
+_SCANNED_HEIGHT = Statement(
+    NetworkCursor.select(NetworkCursor.scanned_height).where(NetworkCursor.network == Param("network")), int
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from app.networks.config import NetworkConfig
 from app.signer import keystore
 from app.signer.keystore import PUBLISHED_XPUBS, KeystoreError, SpendingKeys
+from app.signer.kinds import KINDS
 
 PREFIX = "SIGNER_"
 
@@ -56,9 +57,10 @@ def check_networks(networks: Iterable[NetworkConfig], keys: SpendingKeys) -> Non
         if network.hot_wallet_address is None:
             continue
         if not network.is_account(keys.account(network.account_path).xpub):
-            faults.append(f"network {network.key}: xpub is not that of the signer's keys: it could not sweep")
-        if network.hot_wallet_address != keys.hot_wallet_address:
-            faults.append(f"network {network.key}: hot_wallet_address is not the signer's, {keys.hot_wallet_address}")
+            faults.append(f"network {network.key}: xpub is not that of the signer's keys: it could not spend")
+        ours = KINDS[network.kind].hot_wallet_address
+        if ours is not None and network.hot_wallet_address != ours(keys):
+            faults.append(f"network {network.key}: hot_wallet_address is not the signer's, {ours(keys)}")
         if network.mode == "live" and keys.xpub in PUBLISHED_XPUBS:
             faults.append(f"network {network.key}: the signer's phrase is a published one: anybody can spend")
         if network.mode == "live":

@@ -6,6 +6,7 @@ them (tracking.py). Any number of signers may run: the one that has the network'
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -99,7 +100,7 @@ class Signer:
         await self._funds.watch()
         await self._tracker.track()
         now = clock.now()
-        waiting = await self._waiting()
+        waiting = self._due(await self._waiting(), now)
         sweeps = self._swept_at is None or now - self._swept_at >= timedelta(seconds=self._network.sweep_interval_s)
         if not waiting and not sweeps:
             return
@@ -131,14 +132,21 @@ class Signer:
         signed = await repository.signed_for([withdrawal.id for withdrawal in approved]) if approved else frozenset()
         return [withdrawal for withdrawal in approved if withdrawal.id not in signed]
 
+    def _due(self, waiting: Sequence[ToSign], now: datetime) -> Sequence[ToSign]:
+        """All that wait, or none while the oldest that was not tried yet may wait for others to be paid with."""
+        fresh = [withdrawal.approved_at for withdrawal in waiting if withdrawal.waiting_reason is None]
+        window = timedelta(seconds=self._funds.batch_window_s)
+        return waiting if len(fresh) >= self._funds.batch or not fresh or min(fresh) + window <= now else []
+
     async def _pay(self, waiting: Sequence[ToSign]) -> None:
         """Pay as many as can be paid now, in batches; write for each of the others why it waits."""
         try:
             room = min(await self._funds.room(), PAY_AT_ONCE)
-        except FeeAboveCeiling:
+        except (FeeAboveCeiling, NotNow) as error:
+            reason = error.reason if isinstance(error, NotNow) else FEE_TOO_HIGH
             for withdrawal in waiting:
-                await _wait(withdrawal, FEE_TOO_HIGH)
-            await self._alert_if_short({FEE_TOO_HIGH})
+                await _wait(withdrawal, reason)
+            await self._alert_if_short({reason})
             return
         short: set[str] = set()
         batch: list[ToSign] = []
@@ -150,16 +158,26 @@ class Signer:
             if shortage and withdrawal.waiting_reason == shortage and withdrawal.is_whole:
                 short.add(shortage)  # checked before; it may wait for days, and needs no work meanwhile
                 continue
+            if batch and self._too_much([*batch, withdrawal]):
+                room -= await self._pay_together(batch, room, short)
+                batch = []
             batch.append(withdrawal)
             if len(batch) == self._funds.batch:
                 room -= await self._pay_together(batch, room, short)
                 batch = []
-        if batch:
+        if batch and room > 0:
             await self._pay_together(batch, room, short)
         await self._alert_if_short(short)
 
+    def _too_much(self, batch: Sequence[ToSign]) -> bool:
+        """Whether these are more than can be paid together in this round, fees left out."""
+        together: Counter[str] = Counter()
+        for withdrawal in batch:
+            together[withdrawal.asset] += withdrawal.amount_raw
+        return any(self._funds.shortage(asset, amount_raw) for asset, amount_raw in together.items())
+
     async def _pay_together(self, batch: Sequence[ToSign], room: int, short: set[str]) -> int:
-        """Sign one transaction for these and send it; each alone where they can't be paid together.
+        """Sign one transaction for these and send it; each half of them alone where they can't be paid together.
 
         Returns how many transactions were signed, at most `room`. What is lacking is added to `short`.
         """
@@ -171,14 +189,14 @@ class Signer:
             stored = await self._sign(payables)
         except (NotToSign, NotNow, WouldFail, Refused, asyncpg.RestrictViolationError) as error:
             left = {payable.intent.id for payable in payables}
-            one, *others = [withdrawal for withdrawal in batch if withdrawal.id in left]
-            if not others:
-                await self._put_off(one, error, short)
+            tried = [withdrawal for withdrawal in batch if withdrawal.id in left]
+            if len(tried) == 1:
+                await self._put_off(tried[0], error, short)
                 return 0
-            signed = 0
-            for withdrawal in (one, *others):
+            signed, half = 0, len(tried) // 2
+            for some in (tried[:half], tried[half:]):
                 if signed < room:
-                    signed += await self._pay_together([withdrawal], room, short)
+                    signed += await self._pay_together(some, room - signed, short)
             return signed
         self._crash.reach("signed")
         await self._tracker.broadcast(stored)
@@ -210,6 +228,7 @@ class Signer:
             draft = await self._funds.lock(plan)
             await self._limits.check(payables, now)
             stored = await self._wallet.sign(draft, purpose="withdrawal", payables=payables, now=now)
+            await self._funds.record(stored)
             for payable in payables:
                 await set_waiting(payable.intent.id, None)
             self._crash.reach("signing")

@@ -81,7 +81,7 @@ class Tracker:
 
         Raises NodeUnavailable where the outcome is unknown: the next round sends the same bytes again.
         """
-        answer = await self._sender.broadcast(stored.signed)
+        answer = await self._funds.send(stored)
         log.info("transaction_sent", txid=stored.txid, nonce=stored.nonce, purpose=stored.purpose, outcome=answer.value)
         self._crash.reach("sent")
         if answer is Broadcast.ACCEPTED:
@@ -225,6 +225,7 @@ class Tracker:
                 if not await repository.lock_open(last.id):
                     return
                 stored = await self._wallet.sign(draft, purpose=last.purpose, payables=payables, replaces=last, now=now)
+                await self._funds.record(stored)
         except NotToSign:
             return
         except Refused as refused:

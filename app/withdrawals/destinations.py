@@ -1,7 +1,8 @@
 """The check of an address that money is to be sent to (contract, section 4)."""
 
 from app.core.errors import ApiError, Code
-from app.networks.config import NetworkConfig
+from app.core.money import format_amount
+from app.networks.config import Asset, NetworkConfig
 from app.withdrawals import checks_repository as repository
 
 
@@ -10,12 +11,12 @@ async def check(network: NetworkConfig, address: str, memo: str | None, *, field
 
     Raises INVALID_DESTINATION where it is no address of the network or has a wrong checksum, for the zero address,
     for the contract of a configured token, for our hot wallet and for our own addresses, and for any address of a
-    network that only receives; MEMO_NOT_ALLOWED for any memo: no network kind that we support has memos.
+    network that can send nothing; MEMO_NOT_ALLOWED for any memo: no network kind that we support has memos.
     """
     if memo is not None:
         raise ApiError(Code.MEMO_NOT_ALLOWED, f"{field}_memo: {network.chain} has no memos")
     if not network.sends:
-        raise _invalid(field, f"nothing can be sent on {network.chain} yet")
+        raise _invalid(field, f"nothing can be sent on {network.chain}: it has no hot wallet")
     try:
         canonical = network.normalise_address(address)
     except ValueError as error:
@@ -31,6 +32,17 @@ async def check(network: NetworkConfig, address: str, memo: str | None, *, field
     if await repository.is_change_address(network.key, canonical):
         raise _invalid(field, "is one of our own addresses")
     return canonical
+
+
+def refuse_dust(network: NetworkConfig, asset: Asset, amount_raw: int, destination: str) -> None:
+    """Raise AMOUNT_TOO_SMALL where nodes would not relay so little to an address, given in canonical form."""
+    least_raw = network.least_payment_raw(destination)
+    if amount_raw < least_raw:
+        least = format_amount(least_raw, asset.decimals)
+        raise ApiError(
+            Code.AMOUNT_TOO_SMALL,
+            f"amount: {network.display_name} carries no payment of less than {least} {asset.symbol} to this address",
+        )
 
 
 def _invalid(field: str, problem: str) -> ApiError:

@@ -223,6 +223,22 @@ class ChangeAddress(Table, tablename="change_addresses"):
     change_addresses_index_sane = Check("index >= 1")
 
 
+class ConsolidationPolicy(Table, tablename="consolidation_policies"):
+    """An operator's approval that the signer merges a network's small coins by itself, up to a fee rate in the chain's
+    own unit. One holds for a network at a time; it ends when it is revoked, and nothing else of it changes."""
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    max_fee_rate = columns.big_number()
+    approved_by = columns.reference(Account)
+    approved_at = columns.moment()
+    revoked_by = columns.reference(Account, null=True)
+    revoked_at = columns.moment(null=True)
+
+    consolidation_policies_rate_positive = Check("max_fee_rate > 0")
+    consolidation_policies_revoked_whole = Check("(revoked_at IS NULL) = (revoked_by IS NULL)")
+
+
 class HotWalletReceipt(Table, tablename="hot_wallet_receipts"):
     """A transfer to the hot wallet that is not one of our own: an operator's top-up, the treasury's once final.
 

@@ -438,14 +438,14 @@ async def test_nothing_is_promised_that_can_not_be_sent(
     await bitcoin.mine(CONFIRMATIONS)
     await watcher.tick()
     to, now = await bitcoin.address(), clock.now()
-    with pytest.raises(ApiError, match="nothing can be sent on bitcoin yet"):
+    with pytest.raises(ApiError, match="nothing can be sent on bitcoin: it has no hot wallet"):
         await payout(services, terms.merchant_id, "0.1", asset="BTC", chain="bitcoin", destination=to)
     refund = NewRefund(amount="0.1", refund_address=to, requested_by="api_key:k")
-    with pytest.raises(ApiError, match="nothing can be sent on bitcoin yet"):
+    with pytest.raises(ApiError, match="nothing can be sent on bitcoin: it has no hot wallet"):
         await services.refunds.create(terms.merchant_id, "test", paid.id, refund, None, now)
     (deposit,) = (await reread(services, less)).deposits
     boss = await operator(services.settings.data_keys)
-    with pytest.raises(ApiError, match="nothing can be sent on bitcoin yet"):
+    with pytest.raises(ApiError, match="nothing can be sent on bitcoin: it has no hot wallet"):
         await services.returns.send_back(deposit.id, to, boss.id, "too little", now)
     assert await balance(terms.merchant_id) == int(paid.net_raw)
     assert (await reread(services, less)).status == "manual_review"

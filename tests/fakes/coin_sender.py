@@ -172,6 +172,8 @@ class CoinSender:
 class CoinFunds:
     """`app.signer.funds.Funds`: coins that no living transaction claims, the oldest first."""
 
+    batch_window_s = 0
+
     def __init__(self, network: NetworkConfig, chain: CoinChain, batch: int = 5) -> None:
         self.batch = batch
         self._network = network
@@ -207,6 +209,12 @@ class CoinFunds:
         if await repository.living_claims(self._network.key, draft.claims, None):
             raise NotNow("its coins are claimed by now", is_short=False)
         return draft
+
+    async def record(self, stored: Stored) -> None:
+        pass
+
+    async def send(self, stored: Stored) -> Broadcast:
+        return self._chain.submit(stored.signed_bytes)
 
     def reserve(self, draft: Draft) -> None:
         pass

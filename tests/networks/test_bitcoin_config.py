@@ -85,8 +85,8 @@ def test_taproot_takes_the_key_of_its_own_account(tmp_path: Path) -> None:
     assert load(tmp_path, text).address_type == "p2tr"
 
 
-def test_a_network_without_a_hot_wallet_only_receives(tmp_path: Path) -> None:
-    assert not load(tmp_path, FILE).sends
+def test_without_a_hot_wallet_nothing_is_sent(tmp_path: Path) -> None:
+    assert not load(tmp_path, bitcoin_networks_toml(URL)).sends
     assert load(tmp_path, bitcoin_networks_toml(URL, hot_wallet_address=f'"{hot_wallet()}"')).sends
 
 

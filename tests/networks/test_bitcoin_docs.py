@@ -50,7 +50,8 @@ async def test_the_user_of_the_documented_whitelist_may_do_all_that_the_gateway_
     node = bitcoind.start(tmp_path, options=options)
     try:
         bitcoin = await BitcoinDriver.connect(node.rpc_url)
-        chain = BitcoinChain(bitcoin_network([f"http://swappay:{password}@127.0.0.1:{node.port}"]), nothing_mined)
+        network = bitcoin_network([f"http://swappay:{password}@127.0.0.1:{node.port}"])
+        chain = BitcoinChain(network, nothing_mined)
         await chain.check_identity()
         address = chain.derive_address(0)
         ours = Ours(address)

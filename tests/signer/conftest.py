@@ -8,10 +8,15 @@ import pytest
 from app.core import redis
 from app.core.settings import Settings, load
 from app.sandbox.anvil import Anvil
+from app.sandbox.bitcoin_driver import BitcoinDriver
+from app.sandbox.bitcoind import Bitcoind
 from app.sandbox.chain_driver import AnvilDriver
 from app.signer.keystore import SpendingKeys, new_mnemonic
 from app.wiring import Services, running, wire
+from tests.factories.bitcoin import bitcoin_networks_toml, hot_wallet
 from tests.factories.networks import XPUB, networks_toml
+from tests.fakes.bitcoin_proxy import BitcoinProxy, bitcoin_proxy
+from tests.signer.bitcoin_under_test import ACCOUNT_PATH, BUMP_AFTER_S, CONFIRMATIONS, BitcoinUnderTest
 from tests.signer.signer_under_test import SignerUnderTest
 
 NO_SWEEPS = {"sweep_min_raw": 10**30}
@@ -97,3 +102,78 @@ async def setup(services: Services, driver: AnvilDriver, token: str, keys: Spend
     await setup.top_up("USDT", 500_000_000)
     await setup.confirm_blocks()
     return setup
+
+
+@pytest.fixture
+async def proxy(bitcoind: Bitcoind) -> AsyncIterator[BitcoinProxy]:
+    """The gateway's Bitcoin node: the real one, with an estimate of fees that the test sets."""
+    async with bitcoin_proxy(bitcoind.rpc_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def btc_options() -> Mapping[str, object]:
+    """Fields of the asset BTC that a test module changes."""
+    return {}
+
+
+@pytest.fixture
+def bitcoin_options() -> Mapping[str, object]:
+    """Fields of the network `bitcoin:test` that a test module changes."""
+    return {}
+
+
+@pytest.fixture
+def bitcoin_settings(
+    environment: dict[str, str],
+    tmp_path: Path,
+    proxy: BitcoinProxy,
+    keys: SpendingKeys,
+    bitcoin_options: Mapping[str, object],
+    btc_options: Mapping[str, object],
+) -> Settings:
+    """Settings of a deployment with `bitcoin:test` on the proxy and the account of the test's keys."""
+    xpub = keys.account(ACCOUNT_PATH).xpub
+    fields = {
+        "confirmations": CONFIRMATIONS,
+        "fee_bump_after_s": BUMP_AFTER_S,
+        "hot_wallet_address": f'"{hot_wallet(xpub)}"',
+        **bitcoin_options,
+    }
+    text = bitcoin_networks_toml(proxy.url, xpub, **fields)
+    text += "".join(f"{name} = {value}\n" for name, value in btc_options.items())
+    path = tmp_path / "networks.toml"
+    path.write_text(text)
+    return load(environment)
+
+
+@pytest.fixture
+def top_up_raw() -> int:
+    """What the operator has sent to the hot wallet, in satoshi."""
+    return 1_000_000
+
+
+@pytest.fixture
+def received() -> tuple[str, ...]:
+    """What customers have paid, a coin each."""
+    return ("1.0", "1.0")
+
+
+@pytest.fixture
+async def bitcoin_setup(
+    bitcoin_settings: Settings,
+    bitcoin: BitcoinDriver,
+    proxy: BitcoinProxy,
+    keys: SpendingKeys,
+    received: tuple[str, ...],
+    top_up_raw: int,
+    steady_clock: None,
+) -> AsyncIterator[BitcoinUnderTest]:
+    """A merchant whose customers have paid two bitcoins, in two coins; a hot wallet that was topped up with 0.01."""
+    async with running(wire(bitcoin_settings)) as services:
+        await redis.client().flushall()
+        setup = await BitcoinUnderTest.open(services, bitcoin, proxy, keys)
+        if top_up_raw:
+            await bitcoin.pay(setup.hot, top_up_raw, fee_rate=5)
+        await setup.receive(*received)
+        yield setup

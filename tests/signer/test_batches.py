@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from app.core import clock, database
-from app.networks.port import Chain
+from app.networks.port import Chain, Draft, WouldFail
 from app.reconciliation.checks import withdrawals
 from app.reconciliation.snapshot import snapshot
 from app.signer import repository
@@ -22,6 +22,7 @@ from app.signer.signing import Signer
 from app.signer.tracking import Tracker
 from app.signer.treasury import Treasury
 from app.signer.wallet import ClaimTaken, Wallet
+from app.withdrawals.digest import Intent
 from app.withdrawals.presentation import PayoutBody
 from tests.factories.tampering import as_superuser
 from tests.fakes.coin_sender import CoinChain, CoinFunds, CoinKeys, CoinReader, CoinSender, NoMoves
@@ -241,6 +242,31 @@ async def test_one_that_must_not_be_paid_does_not_hold_up_the_others(
     await assert_paid_once(setup, chain, honest)
 
 
+class Wary(CoinFunds):
+    """Funds of a chain that would refuse any payment of 3,000,000."""
+
+    async def plan(self, intents: Sequence[Intent]) -> Draft:
+        if any(intent.amount_raw == 3_000_000 for intent in intents):
+            raise WouldFail("the recipient takes nothing")
+        return await super().plan(intents)
+
+
+async def test_one_that_would_fail_is_found_by_halves(setup: SignerUnderTest, chain: CoinChain) -> None:
+    payouts = await approved(setup, [3_000_000, *(1_000_000 + number for number in range(7))])
+    network = setup.services.networks.get(NETWORK)
+    sender, funds = CoinSender(chain), Wary(network, chain, batch=8)
+    wallet, treasury = Wallet(network, sender, CoinKeys(chain)), Treasury(network)
+    crash = CrashPoints(is_production=False, env={})
+    tracker = Tracker(network, sender, wallet, funds, treasury, setup.services.withdrawals, crash)
+    signer = Signer(network, sender, wallet, SignerLimits(network), tracker, funds, NoMoves(), crash)
+    await signer.tick()
+    assert await statuses(setup, payouts) == ["approved", *["submitted"] * 7]
+    assert (await setup.read(payouts[0].id)).waiting_reason == "the network would refuse this transfer now"
+    assert len(await attempts()) == 3  # four, two and one of them
+    await rounds(setup, chain, signer, 5)
+    await assert_paid_once(setup, chain, payouts[1:])
+
+
 async def test_together_they_stay_within_the_signers_day(
     setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer]
 ) -> None:
@@ -251,13 +277,14 @@ async def test_together_they_stay_within_the_signers_day(
     await assert_paid_once(setup, chain, payouts[:5])
 
 
-async def test_what_the_coins_do_not_suffice_for_together_is_paid_alone_as_far_as_they_do(
+async def test_what_the_coins_do_not_suffice_for_together_is_paid_as_far_as_they_do(
     setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer]
 ) -> None:
     chain.coins = {"small": 5_000_000, "large": 42_000_000}
     payouts, signer = await approved(setup), signer_of()
     await signer.tick()
-    assert await statuses(setup, payouts) == ["submitted", "submitted", "approved", "approved", "approved"]
+    assert await statuses(setup, payouts) == [*["submitted"] * 4, "approved"]
+    assert len(await attempts()) == 1
     assert (await setup.read(payouts[4].id)).waiting_reason == "the hot wallet holds too little USDT"
     await rounds(setup, chain, signer, 10)
     await assert_paid_once(setup, chain, payouts[:4])

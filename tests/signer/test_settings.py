@@ -71,7 +71,7 @@ def test_the_keys_must_be_those_of_the_networks(tmp_path: Path) -> None:
     path.write_text(good)
     check_networks(load_networks(path).values(), ours)
     stranger = SpendingKeys(new_mnemonic())
-    assert "it could not sweep" in faults(good.replace(XPUB, stranger.xpub))
+    assert "it could not spend" in faults(good.replace(XPUB, stranger.xpub))
     assert "is not the signer's" in faults(good.replace(ours.hot_wallet_address, stranger.hot_wallet_address))
     live = faults(good.replace('mode = "test"', 'mode = "live"'))
     assert "USDT needs transaction_ceiling_raw and day_ceiling_raw" in live

@@ -10,8 +10,9 @@ from msgspec import Meta
 
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.account_key import ACCOUNT_PATHS, account_key
-from app.networks.bitcoin.addresses import ReceivingAddresses, normalise_address
+from app.networks.bitcoin.addresses import ReceivingAddresses, normalise_address, parse
 from app.networks.bitcoin.coins import INTERNAL_BRANCH
+from app.networks.bitcoin.fees import dust_limit_raw
 from app.networks.bitcoin.parameters import COIN_DECIMALS, PARAMETERS, AddressType, BitcoinNetwork
 from app.networks.config import MAX_RAW, Asset, FieldError, NetworkConfig
 
@@ -50,11 +51,23 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     fee_target_blocks: Annotated[int, Meta(ge=1, le=1_008)] = 3
     # The fee while the node has no estimate, as in the hours after its first start; left out, sending waits for one.
     fallback_fee_rate_sat_vb: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    # Approved withdrawals wait so long for others, to be paid by one transaction.
+    batch_window_s: Annotated[int, Meta(ge=0, le=3_600)] = 30
+    # More coins than these are merged while the price is no higher than that, once an operator has approved it.
+    consolidate_above_coins: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    consolidate_max_fee_rate_sat_vb: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    # Three blocks of ten minutes.
+    fee_bump_after_s: Annotated[int, Meta(ge=1, le=86_400)] = 1_800
     # An invoice's address is its own: a payment is found by it alone, and no tail is needed.
     address_mode: Literal["pool", "fresh"] = "fresh"
     poll_interval_ms: Annotated[int, Meta(ge=10, le=600_000)] = 2_000
     batch_blocks: Annotated[int, Meta(ge=1, le=5_000)] = 10
     block_time_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 600_000
+
+    @property
+    def sends(self) -> bool:
+        """With a hot wallet; the account receives without one too."""
+        return self.hot_wallet_address is not None
 
     @property
     def identity(self) -> str:
@@ -77,11 +90,6 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
 
     def check_xpub(self) -> None:
         ReceivingAddresses(self.xpub, self.bitcoin_network, self.address_type)
-
-    @property
-    def sends(self) -> bool:
-        """Without a hot wallet it only receives."""
-        return self.hot_wallet_address is not None
 
     @property
     def account_path(self) -> str:
@@ -110,7 +118,18 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
         if len(network.assets) != 1 or network.coin.decimals != COIN_DECIMALS:
             raise FieldError("assets", f"must be the coin alone, with {COIN_DECIMALS} decimals")
         network._check_steps()
+        if (self.consolidate_above_coins is None) != (self.consolidate_max_fee_rate_sat_vb is None):
+            raise FieldError(
+                "consolidate_above_coins", "needs consolidate_max_fee_rate_sat_vb, and the other way round"
+            )
         return network
+
+    @property
+    def consolidation_limit(self) -> int | None:
+        return self.consolidate_max_fee_rate_sat_vb
+
+    def least_payment_raw(self, address: str) -> int:
+        return dust_limit_raw(parse(address, self.bitcoin_network)[1])
 
     def _checked_hot_wallet(self) -> str | None:
         """The first address of the change branch, /1/0: coins that are sent there are the signer's to spend."""

@@ -38,6 +38,16 @@ _DUST_RATE = 3_000  # Bitcoin Core, `DUST_RELAY_TX_FEE`
 _SPENDING_WITNESS_VB, _SPENDING_OTHER_VB = 67, 148  # what spending an output takes, by Bitcoin Core's estimate for dust
 
 
+def with_tolerance(ceiling: int) -> int:
+    """The ceiling for rates of signed transactions: those are up to 1 in 100 smaller than planned, so their rates are
+    that much higher than the planned ones, which are held against the ceiling itself."""
+    return ceiling + -(-ceiling // 50)
+
+
+class NoEstimate(NodeUnavailable):
+    """The node can't estimate fees yet, and no fallback is configured."""
+
+
 class PoolRules(msgspec.Struct, frozen=True, kw_only=True):
     """What a node asks of transactions now, as fee rates: `floor` of any, `increment` of a replacement on top."""
 
@@ -127,13 +137,13 @@ def offered_rate(estimate: int | None, floor: int, ceiling: int, fallback: int |
     """The rate to offer, from a node's estimate.
 
     Nodes give no estimate for hours after their first start and on quiet chains: `fallback` counts then. An estimate
-    below `floor`, also 0, is raised to it, since nodes refuse less. Raises NodeUnavailable where there is neither
+    below `floor`, also 0, is raised to it, since nodes refuse less. Raises NoEstimate where there is neither
     estimate nor fallback, FeeAboveCeiling where the rate would be above `ceiling`: an estimate may be absurd, and
     what is sent can't be taken back.
     """
     asked = fallback if estimate is None else estimate
     if asked is None:
-        raise NodeUnavailable("the node has no estimate of fees yet, and no fallback is configured")
+        raise NoEstimate("the node has no estimate of fees yet, and no fallback is configured")
     rate = max(asked, floor)
     if rate > ceiling:
         raise FeeAboveCeiling(f"a fee rate of {rate} is above the ceiling of {ceiling} satoshi per 1,000 vB")

@@ -11,7 +11,7 @@ from typing import Any
 from app.core.money import format_amount
 from app.networks.bitcoin import fees, mined, signing, spending
 from app.networks.bitcoin.account import Account
-from app.networks.bitcoin.coins import Coin, claim
+from app.networks.bitcoin.coins import INTERNAL_BRANCH, Coin, claim
 from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.fees import VB_PER_RATE, InPool, PoolRules
 from app.networks.bitcoin.parameters import COIN_DECIMALS
@@ -26,6 +26,7 @@ from app.networks.bitcoin.wire import (
     WireOurEntry,
     WirePackage,
     WirePoolRules,
+    WireSpending,
     satoshi,
 )
 from app.networks.json_rpc import Call, NobodyAnswered, RefusedByNode
@@ -43,6 +44,7 @@ from app.networks.port import (
 )
 
 CALLS_PER_REQUEST = 100
+OUTPOINTS_PER_CALL = 1_000
 
 ALREADY_IN_CHAIN = -27  # RPC_VERIFY_ALREADY_IN_UTXO_SET
 MISSING_INPUTS, TOO_LOW = ("missingorspent", "missing-inputs"), ("insufficient fee", "min relay fee", "mempool min fee")
@@ -63,8 +65,8 @@ class BitcoinSender:
         await self._rpc.ask([])
 
     async def fee_rate(self) -> int:
-        """The rate to offer now, in satoshi per 1,000 vB. Raises FeeAboveCeiling, and NodeUnavailable where the node
-        has no estimate and no fallback is configured."""
+        """The rate to offer now, in satoshi per 1,000 vB. Raises FeeAboveCeiling, and NoEstimate where neither the node
+        nor the configuration has one."""
         target = self._config.fee_target_blocks
         calls: list[Call[Any]] = [Call("estimatesmartfee", (target,), WireEstimate), _RULES]
         estimate, rules = await self._rpc.ask(calls)
@@ -91,6 +93,19 @@ class BitcoinSender:
                     found[txid] = _in_pool(entry)
         return found
 
+    async def pool_spenders(self, claims: Sequence[str]) -> dict[str, str]:
+        """Of these coins, given as claims, those that a transaction in the node's pool spends, with that one's id."""
+        found: dict[str, str] = {}
+        for start in range(0, len(claims), OUTPOINTS_PER_CALL):
+            some = claims[start : start + OUTPOINTS_PER_CALL]
+            (answers,) = await self._rpc.ask([_spending_call(some)])
+            if len(answers) != len(some):
+                raise UnreadableAnswer(f"the node answers for {len(answers)} of {len(some)} coins")
+            for each, answer in zip(some, answers, strict=True):
+                if answer.spendingtxid is not None:
+                    found[each] = answer.spendingtxid
+        return found
+
     def plan(self, payments: Sequence[Payment], state: CoinState) -> Draft:
         """The draft of a batch of payments; without any, one that only helps the ancestors of the required coins. Pure.
         Raises as `spending.plan`."""
@@ -100,6 +115,15 @@ class BitcoinSender:
         """The same payments, spending the same coins and perhaps more, at a fee at which nodes replace `draft` and the
         rest of `replaced`. Pure. None where that is above the ceiling or the coins don't suffice."""
         return spending.bump(self._account, draft, state, replaced, increment, self._ceiling)
+
+    def consolidate(self, state: CoinState, replaced: Sequence[InPool] = (), increment: int = 0) -> Draft:
+        """The draft that sends the required coins to ourselves, as one coin; with `replaced`, one that nodes take in
+        their place. Pure. Raises as `spending.consolidate`."""
+        return spending.consolidate(self._account, self._config.coin.symbol, state, self._ceiling, replaced, increment)
+
+    def change_address(self, index: int) -> str:
+        """The address of the change branch with this number."""
+        return self._account.address(INTERNAL_BRANCH, index)
 
     def change_of(self, draft: Draft, txid: str) -> Coin | None:
         """The coin that a signed draft returns to us; None where it returns nothing. Pure."""
@@ -113,7 +137,7 @@ class BitcoinSender:
 
     async def broadcast(self, signed: Signed) -> Broadcast:
         # The ceiling is the node's limit too; its own default is lower than some ceilings.
-        limit = format_amount(self._ceiling, COIN_DECIMALS)
+        limit = format_amount(fees.with_tolerance(self._ceiling), COIN_DECIMALS)
         return await self._submitted(Call("sendrawtransaction", (signed.raw.hex(), limit), Hash), signed.txid)
 
     async def broadcast_package(self, parent: Signed, child: Signed) -> Broadcast:
@@ -210,6 +234,12 @@ def _in_pool(entry: WireOurEntry) -> InPool:
 
 
 _RULES: Call[WirePoolRules] = Call("getmempoolinfo", (), WirePoolRules)
+
+
+def _spending_call(claims: Sequence[str]) -> Call[list[WireSpending]]:
+    outpoints = [each.split(":")[1:] for each in claims]
+    listed = [{"txid": txid, "vout": int(vout)} for txid, vout in outpoints]
+    return Call("gettxspendingprevout", (listed,), list[WireSpending])
 
 
 def _entry_call(txid: str) -> Call[WireOurEntry | None]:

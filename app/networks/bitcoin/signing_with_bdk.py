@@ -7,12 +7,9 @@ from embit.psbt import PSBT
 
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.account_key import FUNCTIONS
-from app.networks.bitcoin.fees import WEIGHT_PER_VB
+from app.networks.bitcoin.fees import WEIGHT_PER_VB, with_tolerance
 from app.networks.bitcoin.with_bdk import BDK_NETWORKS
 from app.networks.port import FeeAboveCeiling, NotATransfer
-
-LENIENCE = (21, 20)
-"""The caller counts the fee by the planned size, which some signatures fall below by a byte; bdk counts their size."""
 
 # Amounts are in the PSBT's witnesses, whole parents are not. `try_finalize` would complete an input that is not ours
 # to a transaction that no node takes; `Psbt.finalize` checks what it completes.
@@ -46,7 +43,7 @@ def signed_psbt(psbt: PSBT, account: Account, private: HDKey, ceiling: int) -> b
     done = unsigned.finalize()
     if not done.could_finalize:
         raise NotATransfer("it can't be signed: a signature is missing")
-    limit = bdk.FeeRate.from_sat_per_kwu(ceiling * LENIENCE[0] // LENIENCE[1] // WEIGHT_PER_VB)
+    limit = bdk.FeeRate.from_sat_per_kwu(with_tolerance(ceiling) // WEIGHT_PER_VB)
     try:
         transaction = done.psbt.extract_tx_with_fee_rate_limit(limit)
     except bdk.ExtractTxError.AbsurdFeeRate:

@@ -1,4 +1,4 @@
-"""Bitcoin transactions before they are signed: a batch of payments, a higher fee, help for a parent, a second attempt.
+"""Bitcoin transactions before they are signed: payments, bumps, help for a parent, second attempts, consolidation.
 
 Everything here is a function of its arguments. A transaction spends our coins, pays each recipient in the order that
 was asked for, and returns the rest to one address of the change branch, as its last output. Any attempt at a payment
@@ -91,6 +91,27 @@ def required_again(draft: Draft, change_of: Mapping[str, Coin | None]) -> tuple[
             return None
         kept.append(instead)
     return tuple(kept)
+
+
+def consolidate(
+    account: Account,
+    asset_symbol: str,
+    state: CoinState,
+    ceiling: int,
+    replaced: Sequence[InPool] = (),
+    increment: int = 0,
+) -> Draft:
+    """A draft that sends all required coins, less the fee, to one address of the change branch: a payment to ourselves.
+
+    With `replaced`, one at a fee at which nodes replace these; it must spend the same coins and keep the index. Raises
+    NotEnough where hardly anything would be left, TooLarge, FeeAboveCeiling.
+    """
+    outputs, least_fee = _outputs(account, (), state.change_index), None
+    if replaced:
+        least_fee = _above(replaced, state.rate, increment)
+    choice = coins.choose((), outputs, state.rate, least_fee=least_fee, required=state.required)
+    payment = Payment(account.address(INTERNAL_BRANCH, state.change_index), asset_symbol, choice.change_raw)
+    return _draft((payment,), msgspec.structs.replace(choice, change_raw=0), state.change_index, ceiling)
 
 
 def change_of(account: Account, draft: Draft, txid: str) -> Coin | None:

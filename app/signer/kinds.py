@@ -1,0 +1,58 @@
+"""The kinds of chain, as the signer sees them: what each pays from, with which keys, and what it moves by itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from app.networks.config import NetworkConfig
+from app.networks.port import Sender
+from app.signer.account_funds import AccountFunds
+from app.signer.account_keys import AccountKeys
+from app.signer.account_sweeping import AccountSweeper
+from app.signer.coin_funds import CoinFunds
+from app.signer.coin_keys import CoinKeys
+from app.signer.coin_moves import CoinConsolidation
+from app.signer.crash_points import CrashPoints
+from app.signer.keystore import SpendingKeys
+from app.signer.limits import SignerLimits
+from app.signer.signing import Signer
+from app.signer.tracking import Tracker
+from app.signer.treasury import Treasury
+from app.signer.wallet import Wallet
+from app.withdrawals.service import WithdrawalService
+
+
+@dataclass(frozen=True, slots=True)
+class SignerKind:
+    """One kind of chain. Each part is given the configuration, and the sender, of a network of the kind.
+
+    `funds`, `keys` and `own_moves` make the parts that `funds.py` describes. `hot_wallet_address`: where the keys say
+    that operators' top-ups belong; None where the configuration has derived it from the account already.
+    """
+
+    funds: Callable[[Any, Any, Treasury], Any]
+    keys: Callable[[Any, SpendingKeys], Any]
+    own_moves: Callable[[Any, Any, Wallet, Tracker, Any], Any]
+    hot_wallet_address: Callable[[SpendingKeys], str] | None
+
+
+KINDS: dict[str, SignerKind] = {
+    "evm": SignerKind(AccountFunds, AccountKeys, AccountSweeper, lambda keys: keys.hot_wallet_address),
+    "bitcoin": SignerKind(CoinFunds, CoinKeys, CoinConsolidation, None),
+}
+"""Every kind, by the `kind` of its networks."""
+
+
+def signer_of(
+    network: NetworkConfig,
+    sender: Sender,
+    keys: SpendingKeys,
+    withdrawals: WithdrawalService,
+    crash: CrashPoints,
+) -> Signer:
+    """The signer of one network."""
+    kind, treasury = KINDS[network.kind], Treasury(network)
+    funds, wallet = kind.funds(network, sender, treasury), Wallet(network, sender, kind.keys(network, keys))
+    tracker = Tracker(network, sender, wallet, funds, treasury, withdrawals, crash)
+    moves = kind.own_moves(network, sender, wallet, tracker, funds)
+    return Signer(network, sender, wallet, SignerLimits(network), tracker, funds, moves, crash)
