@@ -6,10 +6,11 @@ together start in about a second, less than sharing them through a lock would co
 
 import asyncio
 import contextlib
+import functools
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Literal
@@ -132,10 +133,10 @@ def start_anvil_for_tests(
 
 
 @contextmanager
-def start_bitcoind_for_tests(tmp_dir: Path) -> Iterator[Bitcoind]:
+def start_bitcoind_for_tests(tmp_dir: Path, *, options: Sequence[str] = ()) -> Iterator[Bitcoind]:
     """A Bitcoin node in regtest with an empty chain. Skips the test where no bitcoind can be had: see below."""
     bitcoind_or_skip()
-    node = bitcoind.start(tmp_dir / "bitcoind")
+    node = bitcoind.start(tmp_dir / "bitcoind", options=options)
     try:
         yield node
     finally:
@@ -145,9 +146,18 @@ def start_bitcoind_for_tests(tmp_dir: Path) -> Iterator[Bitcoind]:
 def bitcoind_or_skip() -> Path:
     """The bitcoind of this machine, fetched if need be. Where there is none the test is skipped, with what to install
     as the reason; on a build server (CI=true) it fails."""
+    found = bitcoind_of_this_machine()
+    if isinstance(found, ProcessError):
+        if os.environ.get("CI") == "true":
+            raise found
+        pytest.skip(str(found))
+    return found
+
+
+@functools.cache
+def bitcoind_of_this_machine() -> Path | ProcessError:
+    """The bitcoind, fetched if need be, or why there is none. Only the first call of a process looks for it."""
     try:
         return bitcoind.find() or bitcoind_package.fetch()
     except ProcessError as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
+        return error

@@ -14,7 +14,7 @@ from piccolo.query.functions import Coalesce
 
 from app.core import database
 from app.core.statement import Condition, Param, Statement, select
-from app.deposits import coverage_repository
+from app.deposits import coverage_repository, outages_repository
 from app.deposits.coverage_repository import Coverage
 from app.deposits.tables import NetworkCursor
 from app.ledger import repository as ledger
@@ -91,11 +91,13 @@ class TopUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkState:
-    """One network. `coverage` is None where no watcher has run yet; `treasury_raw` is by asset, in the books."""
+    """One network. `coverage` is None where no watcher has read it yet; `outage_reason` says why it can't be read now.
+    `treasury_raw` is by asset, in the books."""
 
     network: NetworkConfig
     coverage: Coverage | None
     halted_reason: str | None
+    outage_reason: str | None
     pool: Pool
     hot: tuple[HotBalance, ...]
     on_the_way: int
@@ -107,6 +109,7 @@ async def states(networks: Networks, now: datetime) -> list[NetworkState]:
     """Every configured network, live ones first."""
     covered = await coverage_repository.coverages()
     halted = {cursor.network: cursor.halted_reason for cursor in await _CURSORS.all()}
+    outages = {outage.network: outage.reason for outage in await outages_repository.outages()}
     pools = await _pools(now)
     hot = await _hot_balances(networks)
     treasury: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -128,6 +131,7 @@ async def states(networks: Networks, now: datetime) -> list[NetworkState]:
             network=network,
             coverage=covered.get(network.key),
             halted_reason=halted.get(network.key),
+            outage_reason=outages.get(network.key),
             pool=_pool_of(network, pools.get(network.key, Pool())),
             hot=tuple(hot.get(network.key, [])),
             on_the_way=moving[network.key]["on_the_way"] if network.key in moving else 0,

@@ -68,6 +68,7 @@ def checkout_view(
         token_standard=asset.standard,
         address=invoice.pay_in.address,
         payment_uri=public.due.payment_uri if received_in_parts_raw else invoice.pay_in.payment_uri,
+        qr_text=public.due.qr_text,
         fee_payer=FeePayer(invoice.fee_payer),
         service_fee_decimal=format_amount(int(invoice.service_fee_raw), asset.decimals),
         now=now,

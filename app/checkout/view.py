@@ -126,6 +126,8 @@ class CheckoutView:
     """What exchanges call this asset on this network, e.g. `TRC-20`; empty for a native coin."""
     address: str
     payment_uri: str
+    qr_text: str = ""
+    """What the QR code holds; empty where that is `payment_uri`."""
     fee_payer: FeePayer
     service_fee_decimal: str
 

@@ -52,7 +52,7 @@ def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
     _ = language.gettext
     qr = None
     if view.is_payable or view.may_still_be_paid:
-        qr = payment_qr(view.payment_uri, label=_("QR code with amount and address"))
+        qr = payment_qr(view.qr_text or view.payment_uri, label=_("QR code with amount and address"))
     return {
         "view": view,
         "words": put_into_words(view, language),

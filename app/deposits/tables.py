@@ -30,6 +30,15 @@ class NetworkCursor(Table, tablename="network_cursors"):
     kept_from = BigInt(default=0)
 
 
+class NodeOutage(Table, tablename="node_outages"):
+    """A network that can't be read now, and why. `is_syncing`: a node says itself that it is behind."""
+
+    network = columns.words(40, primary_key=True)
+    reason = columns.text()
+    is_syncing = columns.flag()
+    since = columns.moment()
+
+
 class ScannedBlock(Table, tablename="scanned_blocks"):
     """Proof of coverage: one row for each recent block of the current chain, each the child of the one below."""
 

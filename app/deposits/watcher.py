@@ -18,7 +18,14 @@ from app.alerts.service import raise_alert
 from app.core import clock, database
 from app.core.advisory_lock import LockKey, work_in_turn
 from app.core.logging import get_logger
-from app.deposits import blocks_repository, coverage_repository, pool_repository, repository, sightings
+from app.deposits import (
+    blocks_repository,
+    coverage_repository,
+    outages_repository,
+    pool_repository,
+    repository,
+    sightings,
+)
 from app.deposits.blocks_repository import Cursor
 from app.deposits.payments import PaymentService
 from app.deposits.pool import PoolService
@@ -32,6 +39,7 @@ from app.networks.port import (
     BlockRef,
     Chain,
     ChainMoved,
+    NodeSyncing,
     NodeUnavailable,
     PoolTransfer,
     Transfer,
@@ -133,6 +141,7 @@ class Watcher:
         self._hot_wallet = hot_wallet
         self._balance_check = balance_check
         self._coin_book = coin_book
+        self._may_be_out = True  # an earlier process may have recorded an outage
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop` is set. Survives nodes and databases that go away."""
@@ -177,12 +186,14 @@ class Watcher:
             await self.tick()
         except NodeUnavailable as error:
             log.warning("node_unavailable", network=self._network.key, error=str(error))
+            await self._begin_outage(error)
             return RETRY_S
         except ChainMoved as error:
             log.info("chain_moved", network=self._network.key, error=str(error))
         except (Halted, WrongChain, UnreadableAnswer) as error:
             await self._halt(str(error))
             return RETRY_S
+        await self._end_outage()
         return self._network.poll_interval_ms / 1000
 
     async def _head_height(self) -> int:
@@ -309,6 +320,17 @@ class Watcher:
     async def _record_check(self, head_height: int, checked_at: datetime) -> None:
         """Store that all blocks that the node had at `checked_at` are scanned."""
         await blocks_repository.record_check(self._network.key, head_height, checked_at)
+
+    async def _begin_outage(self, error: NodeUnavailable) -> None:
+        """Record why no node can be used, for `/readyz` and the desk."""
+        self._may_be_out = True
+        is_syncing = isinstance(error, NodeSyncing)
+        await outages_repository.begin(self._network.key, str(error), is_syncing=is_syncing, now=clock.now())
+
+    async def _end_outage(self) -> None:
+        if self._may_be_out:
+            await outages_repository.end(self._network.key)
+            self._may_be_out = False
 
     async def _halt(self, reason: str) -> None:
         """Record why, once for each reason; the watchdog repeats the alert while the network is halted."""

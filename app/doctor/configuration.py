@@ -44,7 +44,7 @@ def examine_networks(settings: Settings, networks: Mapping[str, NetworkConfig]) 
     if not networks:
         yield Symptom("warning", "networks", "no network is configured: nothing can be paid")
     for network in networks.values():
-        if network.xpub in PUBLISHED_XPUBS:
+        if any(network.is_account(xpub) for xpub in PUBLISHED_XPUBS):
             severity: Severity = "unsafe" if network.mode == "live" else "warning"
             yield Symptom(severity, network.key, "the xpub is that of a published test phrase: anybody can spend")
         for url in network.rpc_urls:

@@ -169,6 +169,7 @@ class Due:
     missing_raw: int
     amount_decimal: str
     payment_uri: str
+    qr_text: str
 
 
 class InvoicePresenter:
@@ -235,6 +236,7 @@ class InvoicePresenter:
             missing_raw,
             format_amount(due_raw, asset.decimals),
             chain.payment_uri(row.address, asset.symbol, due_raw),
+            chain.qr_text(row.address, asset.symbol, due_raw),
         )
 
     def _deposit(self, network_key: str, deposit: dict[str, Any], head_height: int) -> DepositBody:

@@ -20,6 +20,7 @@ from app.core import clock, metrics, redis
 from app.core.errors import ApiError, Code
 from app.core.logging import get_logger
 from app.core.settings import Settings
+from app.deposits import outages_repository
 from app.monitoring import gauges, repository
 from app.monitoring.repository import NetworkState
 
@@ -33,7 +34,7 @@ State = Literal["ok", "degraded", "down"]
 
 
 class NetworkCheck(msgspec.Struct, frozen=True):
-    """One network's state. `reason` is `halted`, `behind` or `not watched`."""
+    """One network's state. `reason` is `halted`, `node syncing`, `node unavailable`, `behind` or `not watched`."""
 
     state: State
     lag_blocks: int
@@ -79,8 +80,12 @@ def routes(settings: Settings) -> list[HTTPRouteHandler]:
 
 async def readiness() -> Readiness:
     """Check database, Redis and networks. Never raises."""
-    states, redis_ok = await asyncio.gather(_attempt(repository.network_states()), _attempt(_ping_redis()))
-    networks = {state.network: _judge(state) for state in states or []}
+    states, outages, redis_ok = await asyncio.gather(
+        _attempt(repository.network_states()), _attempt(outages_repository.outages()), _attempt(_ping_redis())
+    )
+    out = {outage.network: "node syncing" if outage.is_syncing else "node unavailable" for outage in outages or []}
+    networks = {network: NetworkCheck("degraded", 0, reason) for network, reason in out.items()}
+    networks |= {state.network: _judge(state, out.get(state.network)) for state in states or []}
     impaired = not redis_ok or any(check.state != "ok" for check in networks.values())
     return Readiness(
         state="down" if states is None else "degraded" if impaired else "ok",
@@ -90,9 +95,11 @@ async def readiness() -> Readiness:
     )
 
 
-def _judge(state: NetworkState) -> NetworkCheck:
+def _judge(state: NetworkState, outage: str | None) -> NetworkCheck:
     if state.halted:
         reason = "halted"
+    elif outage is not None:
+        reason = outage
     elif clock.now() - state.checked_at > MAX_UNCHECKED:
         reason = "not watched"
     elif state.lag_blocks > MAX_LAG_BLOCKS:

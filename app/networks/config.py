@@ -162,6 +162,11 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return str(self.__struct_config__.tag)
 
     @property
+    def sends(self) -> bool:
+        """Whether money can be sent on this network; where not, payouts and refunds are refused."""
+        return True
+
+    @property
     def identity(self) -> str:
         """What the chain is known by among those of its kind. A node must state the same, and so must the books."""
         raise NotImplementedError
@@ -215,6 +220,10 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def is_account(self, xpub: str) -> bool:
         """Whether an extended public key, in its plain form (xpub…, tpub…), is that of the account of `xpub`."""
         return self.xpub == xpub
+
+    def change_address(self, index: int) -> str | None:
+        """Our address number `index` (0 to 2^31 - 1) for change; None on a kind of chain that has no change."""
+        return None
 
     def is_void(self, address: str) -> bool:
         """Whether what is sent to an address, given in canonical form, is lost for everybody."""

@@ -134,6 +134,10 @@ class NodeUnavailable(NetworkError):
     """No node answered, or each refused. Retry later; after a while operators should get an alert."""
 
 
+class NodeSyncing(NodeUnavailable):
+    """A node answers, and says that it is still downloading the chain: it does not have the newest blocks."""
+
+
 class ChainMoved(NetworkError):
     """The parts of an answer come from different states of the chain (a reorganisation, or a node that lags
     behind another). Read the chain's head again, then retry."""
@@ -407,6 +411,10 @@ class Chain(Protocol):
 
     def payment_uri(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         """The URI that a wallet opens, or reads as a QR code, to pay exactly `amount_raw` minor units."""
+        ...
+
+    def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
+        """What a QR code of that payment holds: the URI, or the same in a form that makes a smaller code."""
         ...
 
     def derive_address(self, index: int) -> str:

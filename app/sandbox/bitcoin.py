@@ -25,7 +25,7 @@ BITCOIND_PORT = 18443
 """The usual port of regtest's RPC; if it is in use, any free one."""
 
 BLOCK_TIME_S = 20
-REPLACEABLE_S, LONGEST_WAIT_S = 15, 60
+REPLACEABLE_S, LONGEST_WAIT_S = 30, 90
 """A payment waits this long for its block, so that it can be replaced meanwhile; but a steady stream of payments does
 not stop the chain for longer than LONGEST_WAIT_S."""
 

@@ -146,6 +146,9 @@ def _apt_directory(place: Path, mirror: str, keyring: Path) -> list[str]:
         "Dir::Cache": str(place),
         "Dir::Cache::archives": str(place / "archives"),
         "APT::Sandbox::User": "root",  # apt's own account could not write here
+        "APT::Update::Error-Mode": "any",  # else an unreachable mirror is a warning
+        "Acquire::Retries": "1",
+        "Acquire::http::Timeout": "20",
         "Acquire::Languages": "none",
         "Debug::NoLocking": "1",
     }
@@ -189,7 +192,8 @@ def _run(argv: list[str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ProcessError(f"bitcoind could not be fetched ({error}): {HOW_TO_INSTALL}") from None
     if done.returncode != 0:
-        reason = (done.stderr.strip() or f"status {done.returncode}").splitlines()[-1]
+        lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+        reason = next((line for line in lines if line.startswith("E: ")), lines[-1])  # apt's first error is the cause
         raise ProcessError(f"bitcoind could not be fetched ({argv[0]}: {reason}): {HOW_TO_INSTALL}")
     return done.stdout
 

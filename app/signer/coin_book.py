@@ -14,10 +14,14 @@ from app.core import database
 from app.networks.config import NetworkConfig
 from app.networks.port import Block
 from app.signer import coin_book_repository as repository
+from app.signer import coins_repository
 from app.signer.coin_book_repository import Spent
 
 MAX_COINS_TOLD = 20
 """Coins that one alert lists."""
+
+LOOK_AHEAD = 50
+"""So many addresses of change beyond the last known one are looked for."""
 
 
 class CoinBook:
@@ -31,8 +35,21 @@ class CoinBook:
         return await repository.coins_among(self._network.key, claims) if claims else frozenset()
 
     async def change_among(self, addresses: Collection[str]) -> Set[str]:
-        """Those of these addresses that are of our change."""
-        return await repository.change_among(self._network.key, addresses) if addresses else frozenset()
+        """Those of these addresses that are of our change.
+
+        After a restored backup the chain has change at addresses that the books don't have yet: the next LOOK_AHEAD are
+        looked for too, and stored where one is found.
+        """
+        if not addresses:
+            return frozenset()
+        network = self._network
+        following = await coins_repository.next_change_index(network.key)
+        ahead = {network.change_address(index): index for index in range(following, following + LOOK_AHEAD)}
+        if found := ahead.keys() & set(addresses):
+            last = max(ahead[address] for address in found)
+            new = {index: address for address, index in ahead.items() if address is not None and index <= last}
+            await repository.add_change_addresses(network.key, new)
+        return await repository.change_among(network.key, addresses)
 
     async def record(self, blocks: Sequence[Block], now: datetime) -> None:
         """Store what blocks make and spend of our coins, in the watcher's transaction."""

@@ -3,7 +3,7 @@
 They are SQL, since each works on many rows at once, and joins tables that no foreign key connects.
 """
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 
 import msgspec
@@ -37,12 +37,28 @@ _CHANGE_AMONG = Statement(
 )
 
 
+async def add_change_addresses(network: str, addresses: Mapping[int, str]) -> None:
+    """Store addresses of the change branch by their numbers; those that are there stay."""
+    await database.execute(
+        """
+        INSERT INTO change_addresses (network, index, address)
+        SELECT $1, added.* FROM unnest($2::int[], $3::text[]) AS added ON CONFLICT DO NOTHING
+        """,
+        network,
+        list(addresses.keys()),
+        list(addresses.values()),
+    )
+
+
 async def change_of(network: str, txids: Collection[str]) -> Set[tuple[str, str]]:
-    """The change of these transactions of ours, as (txid, address)."""
+    """What these transactions return to us, as (txid, address): those that the signer has stored, and all others that
+    have spent coins of ours."""
     rows = await database.fetch_all(
         """
         SELECT c.txid, c.address FROM coins c
-        WHERE c.network = $1 AND c.txid = ANY($2) AND c.branch = 1 AND c.is_change AND NOT EXISTS (
+        WHERE c.network = $1 AND c.txid = ANY($2) AND c.branch = 1
+            AND (c.is_change OR EXISTS (SELECT 1 FROM coins s WHERE s.network = $1 AND s.spent_by = c.txid))
+            AND NOT EXISTS (
             SELECT 1 FROM outgoing_transactions t JOIN outgoing_payments p ON p.transaction = t.id
             WHERE t.network = $1 AND t.txid = c.txid AND p.to_address = c.address AND p.withdrawal IS NOT NULL)
         """,

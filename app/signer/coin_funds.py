@@ -7,6 +7,7 @@ and one more that is in a block if need be (BIP-125).
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
@@ -43,6 +44,7 @@ SHOW_RATE_EVERY = timedelta(seconds=30)
 NO_ESTIMATE = "the node can't estimate the network's fees yet"
 FEE_TOO_HIGH = "the network asks a higher fee than the ceiling"
 NEEDS_BLOCK = "earlier transactions or payments to us wait for a block"
+CANT_RAISE = "a higher fee would be above the ceiling, or more than our coins in blocks suffice for"
 TAKEN = "its coins were used meanwhile"
 TOO_MANY_COINS = "it would take too many small coins for one transaction: they must be consolidated first"
 
@@ -212,24 +214,21 @@ class CoinFunds:
         before = list(pool.values()) or [_as_signed(last, form)]
         highest = max(fees.rate_of(each.fee_raw, each.vsize) for each in before)
         rate = max(rate, min(highest * RAISE[0] // RAISE[1], self._ceiling))
-        try:
-            draft = await self._replacement(last, form, rate, before)
-        except NotEnough:
-            raise NotNow(
-                "our coins in blocks are too little for the fee that the network asks", is_short=True
-            ) from None
-        except TooLarge:
-            raise NotNow(TOO_MANY_COINS, is_short=True) from None
+        draft = await self._replacement(last, form, rate, before)
+        if draft is None:
+            raise NotNow(CANT_RAISE, is_short=True)
         self._refuse_dear(draft.fee_cap_raw - last.fee_cap_raw, await self._treasury.fees_left_raw())
         return draft
 
-    async def _replacement(self, last: Stored, form: Form, rate: int, before: Sequence[InPool]) -> Draft:
+    async def _replacement(self, last: Stored, form: Form, rate: int, before: Sequence[InPool]) -> Draft | None:
         increment = (await self._sender.pool_rules()).increment
         own = await self._newer(form.coins)
         state = CoinState(coins=(), change_index=form.change_index, rate=rate, required=tuple(own))
         if last.purpose == "sweep":
             self._refuse_dear_sweep(rate)
-            return self._sender.consolidate(state, before, increment)
+            with suppress(NotEnough, TooLarge):
+                return self._sender.consolidate(state, before, increment)
+            return None
         scanned = await repository.scanned_height(self._network.key)
         more = (await self._read(scanned)).mined
         return self._sender.bump(last.draft, msgspec.structs.replace(state, coins=(*own, *more)), before, increment)

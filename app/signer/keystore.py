@@ -32,11 +32,19 @@ from app.core import ids
 DEPOSIT_ACCOUNT = "m/44'/60'/0'"
 HOT_WALLET = "m/44'/60'/1'/0/0"
 
-# The account keys m/44'/60'/0' of the phrases that development tools fund: anybody can spend what they receive.
+# Account keys of phrases that documents and development tools publish: anybody can spend what they receive.
 PUBLISHED_XPUBS = frozenset(
     {
-        # test test test test test test test test test test test junk (anvil, hardhat)
+        # m/44'/60'/0' of test test test test test test test test test test test junk (anvil, hardhat)
         "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8heNP3FGkeV9qwfzvZNSd54JoNXVsXFYSYwHsnJxqP",
+        # m/84'/0'/0' and m/86'/0'/0' of the same
+        "xpub6C4SXHaqSMPK8MGL7bWjvS8WQnhoadsaXv2mnBcjAv142P2TivoC7s7ukNRYxETJZGc3JNzDKHQAGH5N3oQhQgkpwk6WrMtJB4eG2fpRAsV",
+        "xpub6Cdsy3kk2rQDNpnymb3Q1yVkUpanMBoNXsAufU1Nmy2K9i2E1XDSp3pfgCumPEJzSXxUEFXSvXQ3LxyywaZXnHYB6qJ7nBdtVvM6hauqfVS",
+        # m/84'/0'/0' and m/86'/0'/0', m/84'/1'/0' and m/86'/1'/0' of abandon abandon abandon … about (BIP-84, BIP-86)
+        "xpub6CatWdiZiodmUeTDp8LT5or8nmbKNcuyvz7WyksVFkKB4RHwCD3XyuvPEbvqAQY3rAPshWcMLoP2fMFMKHPJ4ZeZXYVUhLv1VMrjPC7PW6V",
+        "xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteoGVky7D3UKDP9QyrLprQ3VCECoY49yfdDEHGCtMMj92pReUsQ",
+        "tpubDC8msFGeGuwnKG9Upg7DM2b4DaRqg3CUZa5g8v2SRQ6K4NSkxUgd7HsL2XVWbVm39yBA4LAxysQAm397zwQSQoQgewGiYZqrA9DsP4zbQ1M",
+        "tpubDDfvzhdVV4unsoKt5aE6dcsNsfeWbTgmLZPi8LQDYU2xixrYemMfWJ3BaVneH3u7DBQePdTwhpybaKRU95pi6PMUtLPBJLVQRpzEnjfjZzX",
     }
 )
 

@@ -10,11 +10,13 @@ async def check(network: NetworkConfig, address: str, memo: str | None, *, field
     """The canonical form of a destination; `field` is what the caller's body calls it.
 
     Raises INVALID_DESTINATION where it is no address of the network or has a wrong checksum, for the zero address,
-    for the contract of a configured token, for our hot wallet and for our own addresses; MEMO_NOT_ALLOWED for any
-    memo: no network kind that we support has memos.
+    for the contract of a configured token, for our hot wallet and for our own addresses, and for any address of a
+    network that can send nothing; MEMO_NOT_ALLOWED for any memo: no network kind that we support has memos.
     """
     if memo is not None:
         raise ApiError(Code.MEMO_NOT_ALLOWED, f"{field}_memo: {network.chain} has no memos")
+    if not network.sends:
+        raise _invalid(field, f"nothing can be sent on {network.chain}: it has no hot wallet")
     try:
         canonical = network.normalise_address(address)
     except ValueError as error:

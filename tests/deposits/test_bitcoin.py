@@ -11,6 +11,7 @@ import pytest
 from app.checkout.source import checkout_view
 from app.checkout.wording import page_context
 from app.core import clock, database, redis
+from app.core.errors import ApiError
 from app.core.settings import Settings, load
 from app.deposits.watcher import Watcher
 from app.doctor.reachability import examine_networks
@@ -19,19 +20,21 @@ from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId
 from app.merchants.terms import Terms
 from app.networks.bitcoin.parameters import COINBASE_MATURITY
-from app.networks.port import NodeUnavailable
+from app.networks.port import NodeSyncing, NodeUnavailable
 from app.reconciliation import repository as reconciliation
 from app.reconciliation.repository import RecordedFinding
+from app.refunds.service import NewRefund
 from app.sandbox import bitcoind as bitcoind_module
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.bitcoind import Bitcoind
 from app.web import languages
 from app.wiring import Services, running, wire
 from tests.books import assert_books, assert_invoices
-from tests.factories.bitcoin import NETWORK, Account, bitcoin_networks_toml
+from tests.factories.bitcoin import NETWORK, Account, bitcoin_networks_toml, mined_by_hand
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import merchant, takes
-from tests.factories.withdrawals import event_types
+from tests.factories.operators import operator
+from tests.factories.withdrawals import event_types, payout
 from tests.services import bitcoind_or_skip
 
 CONFIRMATIONS = 3
@@ -154,12 +157,15 @@ async def test_one_transaction_pays_two_invoices_of_the_same_amount(
     await assert_books()
 
 
-async def test_a_second_output_to_the_same_address_is_another_deposit(
+async def test_two_outputs_to_one_address_are_two_deposits(
     services: Services, terms: Terms, watcher: Watcher, bitcoin: BitcoinDriver
 ) -> None:
     new = await new_invoice(services, terms)
-    await pay(bitcoin, new)
-    await pay(bitcoin, new)
+    script = (await bitcoin.call("getaddressinfo", new.pay_in.address))["scriptPubKey"]
+    txid = await mined_by_hand(bitcoin, (raw(new), script), (raw(new), script))
+    await watcher.tick()
+    seen = await reread(services, new)
+    assert sorted((d.txid, d.index) for d in seen.deposits) == [(txid, 1), (txid, 2)]
     await bitcoin.mine(CONFIRMATIONS)
     await watcher.tick()
     paid = await reread(services, new)
@@ -209,6 +215,34 @@ async def test_a_replacement_that_pays_another_amount_takes_the_payment_back(
     await bitcoin.mine(CONFIRMATIONS)
     await watcher.tick()
     assert (await reread(services, new)).credited is False
+    await assert_books()
+    await assert_invoices()
+
+
+async def test_what_was_replaced_or_mined_while_nobody_watched_is_found(
+    services: Services,
+    terms: Terms,
+    watcher: Watcher,
+    bitcoin: BitcoinDriver,
+    chain_settings: Callable[..., Settings],
+) -> None:
+    """The next process has read nothing of the pool."""
+    replaced, mined = await new_invoice(services, terms), await new_invoice(services, terms)
+    late = await new_invoice(services, terms)
+    first = await pay(bitcoin, replaced)
+    await watcher.tick()
+    second = await bitcoin.replace(first, {await bitcoin.address(): 1_000_000})
+    await pay(bitcoin, mined)
+    await bitcoin.mine(CONFIRMATIONS)
+    await pay(bitcoin, late)
+    restarted = wire(chain_settings())
+    (next_watcher,) = restarted.watchers()
+    await next_watcher.tick()
+    await restarted.networks.aclose()
+    states = [(await reread(services, each)).status for each in (replaced, mined, late)]
+    assert states == ["awaiting_deposit", "paid", "confirming"]
+    (gone,) = (await reread(services, replaced)).deposits
+    assert (gone.status, gone.replaced_by) in (("replaced", second), ("replaced", None))
     await assert_books()
     await assert_invoices()
 
@@ -422,6 +456,29 @@ async def test_what_the_chain_holds_is_what_the_ledgers_owe(
     assert found.figures["drift_raw"] == "-50000000"
 
 
+async def test_nothing_is_promised_that_can_not_be_sent(
+    services: Services, terms: Terms, watcher: Watcher, bitcoin: BitcoinDriver
+) -> None:
+    """A payout that nobody can sign would lock the merchant's money."""
+    paid, less = await new_invoice(services, terms), await new_invoice(services, terms)
+    await pay(bitcoin, paid)
+    await pay(bitcoin, less, 40_000_000)
+    await bitcoin.mine(CONFIRMATIONS)
+    await watcher.tick()
+    to, now = await bitcoin.address(), clock.now()
+    with pytest.raises(ApiError, match="nothing can be sent on bitcoin: it has no hot wallet"):
+        await payout(services, terms.merchant_id, "0.1", asset="BTC", chain="bitcoin", destination=to)
+    refund = NewRefund(amount="0.1", refund_address=to, requested_by="api_key:k")
+    with pytest.raises(ApiError, match="nothing can be sent on bitcoin: it has no hot wallet"):
+        await services.refunds.create(terms.merchant_id, "test", paid.id, refund, None, now)
+    (deposit,) = (await reread(services, less)).deposits
+    boss = await operator(services.settings.data_keys)
+    with pytest.raises(ApiError, match="nothing can be sent on bitcoin: it has no hot wallet"):
+        await services.returns.send_back(deposit.id, to, boss.id, "too little", now)
+    assert await balance(terms.merchant_id) == int(paid.net_raw)
+    assert (await reread(services, less)).status == "manual_review"
+
+
 async def test_the_doctor_finds_nothing_wrong(services: Services, watcher: Watcher, bitcoin: BitcoinDriver) -> None:
     symptoms = [symptom async for symptom in examine_networks(services.networks)]
     (advice,) = [symptom for symptom in symptoms if symptom.severity != "ok"]
@@ -441,6 +498,7 @@ async def test_the_checkout_page_shows_a_payment_in_the_pool(
         public = await services.invoice_reader.get_public(new.id)
         assert public is not None
         view = checkout_view(public, [], network, slug="s", language=language, with_wallet=False, now=clock.now())
+        assert view.qr_text == f"BITCOIN:{new.pay_in.address.upper()}?amount=0.50"
         return str(page_context(view, language)["words"])
 
     assert "Bitcoin" in await words()
@@ -528,7 +586,7 @@ async def test_while_the_node_downloads_the_chain_nothing_expires(
         node.restart()
         await asyncio.sleep(1.1)
         clock.shift(timedelta(hours=1))
-        with pytest.raises(NodeUnavailable, match="still downloads the chain"):
+        with pytest.raises(NodeSyncing, match="still downloads the chain"):
             await watcher.tick()
         assert (await reread(services, new)).status == "awaiting_deposit"
         (symptom,) = [symptom async for symptom in examine_networks(services.networks)]

@@ -14,9 +14,8 @@ from app.deposits.watcher import Watcher
 from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.verify import export
-from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.config import Asset, NetworkConfig
-from app.networks.evm.config import EvmConfig
+from app.networks.kinds import KINDS
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
 from tests.factories.invoices import invoice
@@ -45,17 +44,10 @@ def test_every_refused_webhook_port_is_named() -> None:
     assert {int(port) for port in re.findall(r"\d+", sentence)} == OTHER_PROTOCOLS_PORTS
 
 
-@pytest.mark.parametrize("table", [NetworkConfig, EvmConfig, BitcoinConfig, Asset])
+@pytest.mark.parametrize("table", [Asset, NetworkConfig, *(kind.config for kind in KINDS.values())])
 def test_every_field_of_the_networks_file_is_listed(table: type[msgspec.Struct]) -> None:
     listed = {name for row in re.findall(r"^\| (`[a-z_`, ]+) \|", CONFIGURATION, re.M) for name in row.split("`")[1::2]}
     assert {field.name for field in msgspec.structs.fields(table)} <= listed
-
-
-def test_the_calls_that_a_bitcoin_node_must_allow_are_those_that_we_make() -> None:
-    (allowed,) = re.findall(r"^rpcwhitelist=swap_pay:(\S+)$", (ROOT / "docs" / "bitcoin.md").read_text(), re.M)
-    sources = (path.read_text() for path in (ROOT / "app" / "networks" / "bitcoin").glob("*.py"))
-    called = {name for source in sources for name in re.findall(r'Call\(\s*"([a-z]+)"', source)}
-    assert sorted(allowed.split(",")) == sorted(called)
 
 
 @pytest.fixture

@@ -6,13 +6,16 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app.cli.doctor import examine
 from app.core import clock, database, redis
 from app.core.settings import Settings, load
+from app.doctor.configuration import examine_networks
 from app.doctor.postgres import GUARDS
 from app.doctor.symptoms import exit_code
+from tests.factories.bitcoin import TPUB, VPUB, bitcoin_network
 from tests.factories.tampering import as_superuser
 
 
@@ -80,6 +83,15 @@ async def test_a_published_phrase_is_named(
 
 
 @pytest.mark.usefixtures("valkey")
+async def test_a_published_phrase_is_named_on_bitcoin_too(environment: dict[str, str]) -> None:
+    for key in (TPUB, VPUB, f"wpkh([73c5da0a/84h/1h/0h]{TPUB}/0/*)"):
+        networks = {
+            "bitcoin:test": msgspec.structs.replace(bitcoin_network(["http://127.0.0.1:1"]), xpub=key).checked()
+        }
+        found = [symptom.message for symptom in examine_networks(load(environment), networks)]
+        assert any("published test phrase" in message for message in found), key
+
+
 async def test_a_file_that_others_can_write_is_unsafe(environment: dict[str, str]) -> None:
     Path(environment["NETWORKS_FILE"]).chmod(0o666)
     assert any(symptom.startswith("unsafe networks file") for symptom in await symptoms_of(environment))

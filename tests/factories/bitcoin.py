@@ -3,13 +3,18 @@
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
 
 from embit import bip32, script
 from embit.networks import NETWORKS
+from embit.script import Script
+from embit.transaction import Transaction, TransactionOutput
 
 from app.networks.bitcoin.config import AmountStep, BitcoinConfig
 from app.networks.bitcoin.parameters import AddressType
 from app.networks.config import Asset, NodeUrl
+from app.sandbox.bitcoin_driver import BitcoinDriver
 
 XPUB = "xpub6CatWdiZiodmUeTDp8LT5or8nmbKNcuyvz7WyksVFkKB4RHwCD3XyuvPEbvqAQY3rAPshWcMLoP2fMFMKHPJ4ZeZXYVUhLv1VMrjPC7PW6V"
 ZPUB = "zpub6rFR7y4Q2AijBEqTUquhVz398htDFrtymD9xYYfG1m4wAcvPhXNfE3EfH1r1ADqtfSdVCToUG868RvUUkgDKf31mGDtKsAYz2oz2AGutZYs"
@@ -110,3 +115,31 @@ def bitcoin_networks_toml(rpc_url: str, xpub: str = TPUB, **options: object) -> 
         kind = "native"
         decimals = 8
         """
+
+
+def write_networks_file(folder: Path, rpc_url: str, account: Account, **options: object) -> None:
+    """Write `networks.toml` with `bitcoin:test` as its one network."""
+    (folder / "networks.toml").write_text(bitcoin_networks_toml(rpc_url, account.tpub, **options))
+
+
+def with_more_outputs(raw: str, *outputs: tuple[int, str]) -> str:
+    """A transaction without signatures, with more outputs: amount in satoshi and script. The RPC takes no address
+    twice, and no script."""
+    transaction = Transaction.read_from(BytesIO(bytes.fromhex(raw)))
+    transaction.vout = [
+        *transaction.vout,
+        *(TransactionOutput(amount_raw, Script(bytes.fromhex(script))) for amount_raw, script in outputs),
+    ]
+    return bytes(transaction.serialize()).hex()
+
+
+async def mined_by_hand(bitcoin: BitcoinDriver, *outputs: tuple[int, str]) -> str:
+    """Mine a transaction with these outputs, even one that no pool takes. Returns its id."""
+    coin = max(await bitcoin.call("listunspent", 1), key=lambda coin: coin["amount"])
+    spent = [{"txid": coin["txid"], "vout": coin["vout"]}]
+    rest = format(coin["amount"] - 2, "f")
+    draft = await bitcoin.call("createrawtransaction", spent, [{await bitcoin.address(): rest}])
+    signed = await bitcoin.call("signrawtransactionwithwallet", with_more_outputs(draft, *outputs))
+    assert signed["complete"]
+    await bitcoin.call("generateblock", await bitcoin.address(), [signed["hex"]])
+    return str((await bitcoin.call("decoderawtransaction", signed["hex"]))["txid"])

@@ -329,6 +329,9 @@ class CoinReader:
     def payment_uri(self, address: str, asset_symbol: str, amount_raw: int) -> str:
         return f"bitcoin:{address}?amount={amount_raw}"
 
+    def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
+        return self.payment_uri(address, asset_symbol, amount_raw)
+
     def derive_address(self, index: int) -> str:
         return address_of(self._config.xpub, 0, index)
 

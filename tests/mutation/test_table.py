@@ -7,7 +7,7 @@ from tests.mutation.proofs import why_no_proof
 from tests.mutation.table import ROOT, Fault
 
 AREAS = {
-    *("invoices", "deposits", "ledger", "refunds", "payouts", "reconciliation"),
+    *("invoices", "deposits", "bitcoin", "ledger", "refunds", "payouts", "reconciliation"),
     *("keys", "sessions", "totp", "csrf", "idempotency", "rate limits"),
     *("webhook signing", "webhook targets", "webhook schedule", "webhook pausing"),
     *("signer", "approvals", "coins"),

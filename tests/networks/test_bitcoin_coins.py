@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,11 +120,19 @@ def test_at_most_25_transactions_hang_together_unconfirmed() -> None:
         coins.choose(held(12, 13), paying(150_000), RATE)
 
 
+def test_what_a_mined_coin_comes_from_counts_no_more() -> None:
+    """The facts about its ancestors are those of when it was in the pool."""
+    mined = coin(1, 100_000, height=7, change=True, ancestors=25)
+    mined = msgspec.structs.replace(mined, ancestors_vsize=100_900, ancestors_fee_raw=0)
+    assert coins.choose([mined], paying(50_000), RATE).fee_raw == 705
+    assert coins.choose([], paying(50_000), RATE, required=[mined]).fee_raw == 705
+
+
 def test_a_chain_is_not_larger_than_nodes_allow() -> None:
     large = coin(1, 10**8, height=None, change=True)
     for vsize, fits in ((101_000 - 141, True), (101_000 - 140, False)):
-        parent = {"ancestors": 3, "ancestors_vsize": vsize, "ancestors_fee_raw": fee_raw(RATE, vsize)}
-        held = [Coin(**{**{name: getattr(large, name) for name in large.__struct_fields__}, **parent})]
+        parents = {"ancestors": 3, "ancestors_vsize": vsize, "ancestors_fee_raw": fee_raw(RATE, vsize)}
+        held = [msgspec.structs.replace(large, **parents)]
         if fits:
             assert coins.choose(held, paying(50_000), RATE).vsize == 141
         else:

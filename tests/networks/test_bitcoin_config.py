@@ -85,6 +85,11 @@ def test_taproot_takes_the_key_of_its_own_account(tmp_path: Path) -> None:
     assert load(tmp_path, text).address_type == "p2tr"
 
 
+def test_without_a_hot_wallet_nothing_is_sent(tmp_path: Path) -> None:
+    assert not load(tmp_path, bitcoin_networks_toml(URL)).sends
+    assert load(tmp_path, bitcoin_networks_toml(URL, hot_wallet_address=f'"{hot_wallet()}"')).sends
+
+
 STEPS = "[{up_to_raw = 100000, confirmations = 1}, {up_to_raw = 10000000, confirmations = 3}]"
 
 

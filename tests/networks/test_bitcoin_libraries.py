@@ -4,6 +4,8 @@ import random
 
 import pytest
 from embit.script import Script
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.networks.bitcoin import with_embit
 from app.networks.bitcoin.account_key import account_key
@@ -34,16 +36,37 @@ def some_scripts(count: int) -> list[bytes]:
     return [head + source.randbytes(size) + tail for _ in range(count) for head, size, tail in forms]
 
 
+TEXTS = [str(bdk.Address.from_script(bdk.Script(script), bdk.Network.BITCOIN)) for script in some_scripts(50)]
+HEADS = ["bc1", "BC1", "tb1", "bcrt1", "bc1q", "bc1p", "1", "3", "m", "2", ""]
+
+
 def test_both_libraries_parse_alike() -> None:
     for script in some_scripts(50):
         for network in NETWORKS:
-            text = str(bdk.Address.from_script(bdk.Script(script), with_bdk._NETWORKS[network]))
+            text = str(bdk.Address.from_script(bdk.Script(script), with_bdk.BDK_NETWORKS[network]))
             forms = [text, text.upper(), text.lower(), text[:-1], text[:-1] + "q", text.swapcase(), f" {text}"]
             for form in forms:
                 for other in NETWORKS:
                     known = with_bdk.parse(form, other)
                     assert with_embit.parse(form, other) == known, (form, other)
                     assert known is None or (other == network or PARAMETERS[other].xpub == "tpub")
+
+
+ALPHABET = st.sampled_from("qpzry9x8gf2tvdw0s3jn54khce6mua7lQPZRY9X1bio023IOB")
+
+
+@given(st.one_of(st.text(max_size=100), st.builds(str.__add__, st.sampled_from(HEADS), st.text(ALPHABET, max_size=80))))
+def test_both_libraries_refuse_alike_whatever_people_write(text: str) -> None:
+    for network in NETWORKS:
+        assert with_embit.parse(text, network) == with_bdk.parse(text, network)
+
+
+@given(st.integers(0, 89), ALPHABET, st.integers(0, 399))
+def test_both_libraries_refuse_a_mistyped_address_alike(place: int, character: str, which: int) -> None:
+    text = TEXTS[which]
+    mistyped = text[:place] + character + text[place + 1 :]
+    for network in NETWORKS:
+        assert with_embit.parse(mistyped, network) == with_bdk.parse(mistyped, network)
 
 
 def test_the_address_of_a_script_is_the_one_that_parses_to_it() -> None:

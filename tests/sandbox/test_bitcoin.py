@@ -35,7 +35,7 @@ def customer(chain: BitcoinChain) -> BitcoinCustomer:
 
 @pytest.mark.parametrize(
     ("tip_age_s", "arrived_ago_s", "due"),
-    [(19, None, False), (20, None, True), (25, 14, False), (25, 15, True), (59, 2, False), (60, 2, True)],
+    [(19, None, False), (20, None, True), (40, 29, False), (40, 30, True), (89, 2, False), (90, 2, True)],
 )
 def test_a_payment_can_be_replaced_for_a_while_before_its_block_comes(
     tip_age_s: int, arrived_ago_s: int | None, due: bool
@@ -100,6 +100,7 @@ def test_the_customers_errors_are_one_line(chain: BitcoinChain, customer: Bitcoi
 def test_the_next_start_has_the_same_chain_and_the_same_customer(chain: BitcoinChain) -> None:
     before, tip = chain.interface(), chain.node.rpc("getbestblockhash")
     assert before.customer_descriptor.startswith("wpkh(tprv")
+    assert "/84h/1h/0h/0/*)" in before.customer_descriptor  # 0: receiving addresses, not change
     chain.stop()
     chain.start()
     chain.set_up()

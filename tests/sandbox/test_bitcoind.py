@@ -114,6 +114,8 @@ async def test_a_replacement_pays_more_or_less_with_the_same_inputs(bitcoin: Bit
     assert await bitcoin.pool() == [new]
     assert [coin["txid"] for coin in (await bitcoin.call("getrawtransaction", new, 1))["vin"]] == spent
     assert await paid_raw(bitcoin, new) == amount_raw
+    with pytest.raises(BitcoinDriverError, match="fundrawtransaction"):  # it takes no other coin
+        await bitcoin.replace(new, {ABANDON: await bitcoin.balance_raw()})
 
 
 async def test_a_payment_is_taken_back_with_what_spends_it(bitcoin: BitcoinDriver) -> None:

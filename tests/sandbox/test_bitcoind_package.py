@@ -8,7 +8,7 @@ import pytest
 from app.sandbox import bitcoind, bitcoind_package
 from app.sandbox.bitcoind_package import HOW_TO_INSTALL
 from app.sandbox.processes import ProcessError
-from tests.services import bitcoind_or_skip
+from tests.services import bitcoind_of_this_machine, bitcoind_or_skip
 
 DEBIAN = "'http://mirror.example/debian/dists/bookworm/main/binary-amd64/Packages.xz' x 0"
 DOCKER = "'https://download.example/linux/debian/dists/bookworm/stable/binary-amd64/Packages.xz' x 0"
@@ -99,11 +99,15 @@ def test_a_package_with_another_checksum_is_refused(tmp_path: Path) -> None:
 def test_a_test_that_needs_a_node_is_skipped_but_fails_on_a_build_server(
     nothing_fetched: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(pytest.skip.Exception, match="install Bitcoin Core or Knots"):
-        bitcoind_or_skip()
-    monkeypatch.setenv("CI", "true")
-    with pytest.raises(ProcessError, match="install Bitcoin Core or Knots"):
-        bitcoind_or_skip()
+    bitcoind_of_this_machine.cache_clear()
+    try:
+        with pytest.raises(pytest.skip.Exception, match="install Bitcoin Core or Knots"):
+            bitcoind_or_skip()
+        monkeypatch.setenv("CI", "true")
+        with pytest.raises(ProcessError, match="install Bitcoin Core or Knots"):
+            bitcoind_or_skip()
+    finally:
+        bitcoind_of_this_machine.cache_clear()
 
 
 def test_the_fetched_program_runs_wherever_the_checkout_is(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tests.signer.signer_under_test import NETWORK, SignerUnderTest, new_address
 
 @pytest.fixture
 def network_options() -> Mapping[str, object]:
-    return {"sweep_interval_s": 1}
+    return {"sweep_interval_s": 86_400}
 
 
 @pytest.fixture

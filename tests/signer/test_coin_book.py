@@ -366,6 +366,29 @@ async def test_a_theft_from_the_hot_wallet_in_the_block_of_its_top_up_is_an_aler
     assert await coins_repository.unknown_spends(NETWORK) == [stolen_by]
 
 
+async def test_after_a_restored_backup_change_is_found_and_the_spend_is_told(
+    services: Services, paid: InvoiceBody, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
+) -> None:
+    """The backup has neither the transaction nor its addresses: the chain has both."""
+    before = await spendable(bitcoin)
+    sender = services.networks.sender(NETWORK)
+    assert isinstance(sender, BitcoinSender)
+    state = CoinState(coins=(), required=tuple(before), change_index=7, rate=RATE)
+    draft = sender.plan([Payment(await bitcoin.address(), "BTC", 20_000_000)], state)
+    signed = sender.sign(draft, account.key.serialize())
+    await sender.broadcast(signed)
+    await bitcoin.mine(CONFIRMATIONS)
+    await watcher.tick()
+    assert await coins_repository.unknown_spends(NETWORK) == [signed.txid]
+    (change,) = await spendable(bitcoin)
+    left_raw = 50_000_000 + TOP_UP_RAW - 20_000_000 - draft.fee_cap_raw
+    assert (change.branch, change.index, change.amount_raw) == (1, 7, left_raw)
+    assert await coins_repository.next_change_index(NETWORK) == 8
+    assert await treasury_raw() == TOP_UP_RAW, "it is no top-up"
+    (found,) = await drift(services)
+    assert found.figures["drift_raw"] == str(-20_000_000 - draft.fee_cap_raw)
+
+
 async def test_a_payment_of_others_to_our_change_is_a_top_up(
     services: Services, paid: InvoiceBody, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
 ) -> None:

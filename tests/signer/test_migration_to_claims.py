@@ -210,9 +210,10 @@ async def test_everything_under_way_goes_on_after_the_migration(
     for table, count in counts.items():
         assert await target.fetchval(f"SELECT count(*) FROM {table}") == count, table
     for table in ("network_cursors", "deposits", "hot_wallet_receipts"):
-        rows = [await one.fetch(f"SELECT * FROM {table} ORDER BY 1") for one in (source, target)]
-        kept, migrated = ([dict(row) for row in each] for each in rows)
-        assert migrated == kept, table
+        made, migrated = [
+            [dict(row) for row in await one.fetch(f"SELECT * FROM {table} ORDER BY 1")] for one in (source, target)
+        ]
+        assert migrated == made, table
     await source.close()
     await target.close()
     environment["DATABASE_URL"] = old_url

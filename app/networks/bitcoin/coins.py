@@ -54,9 +54,11 @@ class TooLarge(Exception):
 class Coin(msgspec.Struct, frozen=True, kw_only=True):
     """An unspent output of ours, at address /branch/index below the account's key.
 
-    `height` is that of its block, None while it is in none; `is_change`: a transaction of ours has made it. As long as
-    that one is unmined, `ancestors` is the number of unmined transactions that the coin comes from, its own included,
-    `ancestors_vsize` their size in vB and `ancestors_fee_raw` what they pay, together.
+    `height` is that of its block, None while it is in none; `is_change`: a transaction of ours has made it. A block's
+    reward is one of our coins from 100 confirmations on.
+
+    `ancestors` is the number of unmined transactions that it comes from, its own included, `ancestors_vsize` their size
+    in vB and `ancestors_fee_raw` what they pay, together. Of a coin in a block the three mean nothing.
     """
 
     txid: str
@@ -151,6 +153,8 @@ class _Attempt:
     def worth_raw(self, coin: Coin) -> int:
         """A coin's amount without what its unmined ancestors lack at the rate. Common ancestors of two coins count
         twice: rather too much."""
+        if coin.height is not None:
+            return coin.amount_raw
         lacking_raw = fee_raw(self._rate, coin.ancestors_vsize) - coin.ancestors_fee_raw
         return coin.amount_raw - max(lacking_raw, 0)
 
@@ -184,7 +188,7 @@ class _Attempt:
         change_raw = self._left_raw(len(chosen), worth_raw, with_change=True)
         has_change = change_raw >= self._dust_raw
         change_raw, vsize = change_raw if has_change else 0, self._vsize(len(chosen), with_change=has_change)
-        in_chain = sum(coin.ancestors_vsize for coin in chosen)
+        in_chain = sum(coin.ancestors_vsize for coin in chosen if coin.height is None)
         if vsize >= MAX_VSIZE_VB:
             raise TooLarge(f"{len(chosen)} coins and {len(self._outputs.scripts)} payments are {vsize} vB")
         if in_chain and in_chain + vsize > MAX_CHAIN_VB:
@@ -239,7 +243,7 @@ def _check_amounts(outputs: Outputs) -> None:
 def _within_chain(required: Sequence[Coin], change: Sequence[Coin]) -> list[Coin]:
     """As many unconfirmed coins as nodes allow ancestors, the new transaction itself counted."""
     allowed: list[Coin] = []
-    count = 1 + sum(coin.ancestors for coin in required)
+    count = 1 + sum(coin.ancestors for coin in required if coin.height is None)
     for coin in change:
         if count + coin.ancestors <= MAX_CHAIN:
             count += coin.ancestors

@@ -1,5 +1,6 @@
 """What is configured of a Bitcoin network alone."""
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -17,6 +18,12 @@ from app.networks.config import MAX_RAW, Asset, FieldError, NetworkConfig
 
 HOT_WALLET_INDEX = 0
 """Of the change branch: the address for top-ups. Change itself begins at 1."""
+
+
+@lru_cache(maxsize=16)
+def _addresses(xpub: str, network: BitcoinNetwork, address_type: AddressType) -> Account:
+    """An account, made once: the fields are compared, not the account."""
+    return Account(xpub, network, address_type)
 
 
 class AmountStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -56,6 +63,11 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     poll_interval_ms: Annotated[int, Meta(ge=10, le=600_000)] = 2_000
     batch_blocks: Annotated[int, Meta(ge=1, le=5_000)] = 10
     block_time_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 600_000
+
+    @property
+    def sends(self) -> bool:
+        """With a hot wallet; the account receives without one too."""
+        return self.hot_wallet_address is not None
 
     @property
     def identity(self) -> str:
@@ -105,6 +117,9 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     def _account(self) -> HDKey:
         return account_key(self.xpub, self.bitcoin_network, self.address_type)
 
+    def change_address(self, index: int) -> str | None:
+        return _addresses(self.xpub, self.bitcoin_network, self.address_type).address(INTERNAL_BRANCH, index)
+
     def checked(self) -> Self:
         if self.address_mode != "fresh":
             raise FieldError("address_mode", "must be fresh: each bitcoin invoice has an address of its own")
@@ -130,8 +145,7 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     def _checked_hot_wallet(self) -> str | None:
         """The first address of the change branch, /1/0: coins that are sent there are the signer's to spend."""
         address = super()._checked_hot_wallet()
-        ours = Account(self.xpub, self.bitcoin_network, self.address_type).address(INTERNAL_BRANCH, HOT_WALLET_INDEX)
-        if address is not None and address != ours:
+        if address is not None and address != self.change_address(HOT_WALLET_INDEX):
             raise FieldError("hot_wallet_address", "is not /1/0 below xpub, the first address of its change branch")
         return address
 

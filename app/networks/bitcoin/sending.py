@@ -6,7 +6,7 @@ transaction only if it is told the block, and its refusals mean several things e
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from app.core.money import format_amount
 from app.networks.bitcoin import fees, mined, signing, spending
@@ -18,6 +18,7 @@ from app.networks.bitcoin.parameters import COIN_DECIMALS
 from app.networks.bitcoin.rpc import BitcoinRpc
 from app.networks.bitcoin.spending import CoinState
 from app.networks.bitcoin.wire import (
+    IN_WARM_UP,
     INTERNAL_ERROR,
     NOT_FOUND,
     Hash,
@@ -34,6 +35,7 @@ from app.networks.port import (
     Broadcast,
     Draft,
     MinedIn,
+    NodeUnavailable,
     OnChain,
     Parsed,
     Payment,
@@ -41,6 +43,8 @@ from app.networks.port import (
     Signed,
     UnreadableAnswer,
 )
+
+T = TypeVar("T")
 
 CALLS_PER_REQUEST = 100
 OUTPOINTS_PER_CALL = 1_000
@@ -110,9 +114,9 @@ class BitcoinSender:
         Raises as `spending.plan`."""
         return spending.plan(self._account, payments, state, self._ceiling)
 
-    def bump(self, draft: Draft, state: CoinState, replaced: Sequence[InPool], increment: int) -> Draft:
+    def bump(self, draft: Draft, state: CoinState, replaced: Sequence[InPool], increment: int) -> Draft | None:
         """The same payments, spending the same coins and perhaps more, at a fee at which nodes replace `draft` and the
-        rest of `replaced`. Pure. Raises as `spending.bump`."""
+        rest of `replaced`. Pure. None where that is above the ceiling or the coins don't suffice."""
         return spending.bump(self._account, draft, state, replaced, increment, self._ceiling)
 
     def consolidate(self, state: CoinState, replaced: Sequence[InPool] = (), increment: int = 0) -> Draft:
@@ -137,16 +141,20 @@ class BitcoinSender:
     async def broadcast(self, signed: Signed) -> Broadcast:
         # The ceiling is the node's limit too; its own default is lower than some ceilings.
         limit = format_amount(fees.with_tolerance(self._ceiling), COIN_DECIMALS)
-        return await self._submitted(Call("sendrawtransaction", (signed.raw.hex(), limit), Hash), signed.txid)
+        answer = await self._submitted(Call[str]("sendrawtransaction", (signed.raw.hex(), limit), Hash))
+        if isinstance(answer, Broadcast):
+            return answer
+        if answer != signed.txid:
+            raise UnreadableAnswer(f"transaction {signed.txid}: the node answers with another one's id")
+        return Broadcast.ACCEPTED
 
     async def broadcast_package(self, parent: Signed, child: Signed) -> Broadcast:
         """Send a parent whose own fee is below the floor of the node's pool, with the child that pays for it; always
         safe to repeat. Answers for both together. Raises as `broadcast`."""
-        call: Call[WirePackage] = Call("submitpackage", ([parent.raw.hex(), child.raw.hex()],), WirePackage)
-        try:
-            (answer,) = await self._rpc.ask([call])
-        except RefusedByNode as refusal:
-            return _meaning(refusal)
+        package = [parent.raw.hex(), child.raw.hex()]
+        answer = await self._submitted(Call[WirePackage]("submitpackage", (package,), WirePackage))
+        if isinstance(answer, Broadcast):
+            return answer
         if answer.package_msg == "success":
             return Broadcast.ACCEPTED
         return _meaning_of_words(" ".join([answer.package_msg, *(each.error for each in answer.tx_results.values())]))
@@ -182,26 +190,32 @@ class BitcoinSender:
     async def aclose(self) -> None:
         await self._rpc.aclose()
 
-    async def _submitted(self, call: Call[str], txid: str) -> Broadcast:
+    async def _submitted(self, call: Call[T]) -> T | Broadcast:
+        """The answer to signed bytes, or what their refusal means. Raises NodeUnavailable where no node has looked at
+        them."""
         try:
             (answer,) = await self._rpc.ask([call])
         except RefusedByNode as refusal:
-            return _meaning(refusal)
+            return _meaning([refusal])
         except NobodyAnswered as failure:
             # One node's refusal counts, even if another node doesn't answer: that one may be down for days.
-            refusals = [each for each in failure.failures if isinstance(each, RefusedByNode)]
-            if not refusals:
-                raise
-            return _meaning(refusals[0])
-        if answer != txid:
-            raise UnreadableAnswer(f"transaction {txid}: the node answers with another one's id")
-        return Broadcast.ACCEPTED
+            return _meaning(failure.failures)
+        return answer
 
 
-def _meaning(refusal: RefusedByNode) -> Broadcast:
-    """What a refusal means, as far as that can be told. None proves a failure: the code for missing inputs is given for
-    a transaction that conflicts with another, and for one that is mined and whose outputs are all spent."""
-    return Broadcast.CLAIM_USED if refusal.code == ALREADY_IN_CHAIN else _meaning_of_words(str(refusal))
+def _meaning(failures: Sequence[NodeUnavailable]) -> Broadcast:
+    """What the first refusal of a transaction means, as far as that can be told. Raises the first failure where no node
+    has looked at the transaction.
+
+    None proves that it failed: the code for missing inputs is given for a transaction that conflicts with another, for
+    one whose parent the node doesn't have, and for one that is mined and whose outputs are all spent.
+    """
+    refusals = [each for each in failures if isinstance(each, RefusedByNode) and each.code != IN_WARM_UP]
+    if not refusals:
+        raise failures[0]
+    if refusals[0].code == ALREADY_IN_CHAIN:
+        return Broadcast.CLAIM_USED
+    return _meaning_of_words(str(refusals[0]))
 
 
 def _meaning_of_words(words: str) -> Broadcast:

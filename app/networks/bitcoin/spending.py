@@ -1,18 +1,19 @@
-"""Bitcoin transactions before they are signed: a batch of payments, a higher fee, a consolidation of small coins.
+"""Bitcoin transactions before they are signed: payments, a higher fee, a second attempt, help for a parent, merging
+small coins.
 
 Everything here is a function of its arguments. A transaction spends our coins, pays each recipient in the order that
 was asked for, and returns the rest to one address of the change branch, as its last output. Any attempt at a payment
-excludes every other one: a replacement spends all coins of what it replaces. The signer replaces nothing whose change
-it has spent, so no transaction of ours falls with another one (signer/coin_funds.py).
+excludes every other one: a replacement spends all coins of what it replaces, and what is made anew, because its coin
+fell with a replaced transaction, spends that one's replacement.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from app.networks.bitcoin import addresses, coins, fees
 from app.networks.bitcoin.account import Account
-from app.networks.bitcoin.coins import INTERNAL_BRANCH, Choice, Coin, LeastFee, Outputs
+from app.networks.bitcoin.coins import INTERNAL_BRANCH, Choice, Coin, LeastFee, NotEnough, Outputs, TooLarge
 from app.networks.bitcoin.fees import InPool
 from app.networks.port import Draft, FeeAboveCeiling, NotATransfer, Payment
 
@@ -58,20 +59,42 @@ def plan(account: Account, payments: Sequence[Payment], state: CoinState, ceilin
 
 def bump(
     account: Account, draft: Draft, state: CoinState, replaced: Sequence[InPool], increment: int, ceiling: int
-) -> Draft:
-    """The same payments at a fee at which nodes replace all of `replaced`, the draft's transaction among them.
+) -> Draft | None:
+    """The same payments at a fee at which nodes replace the draft's transaction and all of `replaced`, which is what
+    the node's own pool has of it: with the children of strangers, or nothing where it was dropped there.
 
     It spends the same coins and, where their change doesn't suffice, confirmed ones of `state` too: nodes refuse an
     unconfirmed one that is new. The change address stays. `state.coins` may also have newer facts about the same coins,
-    such as the block that one is in by now. Raises NotEnough, TooLarge, FeeAboveCeiling.
+    such as the block that one is in by now. None where the fee would be above the ceiling, or the coins don't suffice.
     """
     form = form_of(draft)
     newer = {coin.claim: coin for coin in state.coins}
     required = [newer.get(coin.claim, coin) for coin in form.coins]
     more = [coin for coin in state.coins if coin.height is not None]
-    outputs, least_fee = _outputs(account, draft.payments, form.change_index), _above(replaced, state.rate, increment)
-    choice = coins.choose(more, outputs, state.rate, least_fee=least_fee, required=required)
-    return _draft(draft.payments, choice, form.change_index, ceiling)
+    outputs = _outputs(account, draft.payments, form.change_index)
+    own = InPool(fee_raw=draft.fee_cap_raw, vsize=form.vsize, evicted_fee_raw=draft.fee_cap_raw)
+    least_fee = _above([[own], replaced], state.rate, increment)
+    try:
+        choice = coins.choose(more, outputs, state.rate, least_fee=least_fee, required=required)
+        return _draft(draft.payments, choice, form.change_index, ceiling)
+    except (NotEnough, TooLarge, FeeAboveCeiling):
+        return None
+
+
+def required_again(draft: Draft, change_of: Mapping[str, Coin | None]) -> tuple[Coin, ...] | None:
+    """The coins that a second attempt must spend, after the first has lost its own to a bump of another transaction.
+
+    `change_of`: the change of each replacement, by the id of the transaction that it replaced. Without a coin that is
+    gone, the second attempt must spend that of the replacement: else both could be mined, should the replaced
+    transaction be mined after all. None where a replacement has no change: then wait until it is final.
+    """
+    kept: list[Coin] = []
+    for coin in form_of(draft).coins:
+        instead = change_of.get(coin.txid, coin)
+        if instead is None:
+            return None
+        kept.append(instead)
+    return tuple(kept)
 
 
 def consolidate(
@@ -87,9 +110,7 @@ def consolidate(
     With `replaced`, one at a fee at which nodes replace these; it must spend the same coins and keep the index. Raises
     NotEnough where hardly anything would be left, TooLarge, FeeAboveCeiling.
     """
-    outputs, least_fee = _outputs(account, (), state.change_index), None
-    if replaced:
-        least_fee = _above(replaced, state.rate, increment)
+    outputs, least_fee = _outputs(account, (), state.change_index), _above([replaced], state.rate, increment)
     choice = coins.choose((), outputs, state.rate, least_fee=least_fee, required=state.required)
     payment = Payment(account.address(INTERNAL_BRANCH, state.change_index), asset_symbol, choice.change_raw)
     return _draft((payment,), msgspec.structs.replace(choice, change_raw=0), state.change_index, ceiling)
@@ -100,6 +121,7 @@ def change_of(account: Account, draft: Draft, txid: str) -> Coin | None:
     form = form_of(draft)
     if not form.change_raw:
         return None
+    unmined = [coin for coin in form.coins if coin.height is None]
     return Coin(
         txid=txid,
         vout=len(draft.payments),
@@ -108,9 +130,9 @@ def change_of(account: Account, draft: Draft, txid: str) -> Coin | None:
         branch=INTERNAL_BRANCH,
         index=form.change_index,
         is_change=True,
-        ancestors=1 + sum(coin.ancestors for coin in form.coins),
-        ancestors_vsize=form.vsize + sum(coin.ancestors_vsize for coin in form.coins),
-        ancestors_fee_raw=draft.fee_cap_raw + sum(coin.ancestors_fee_raw for coin in form.coins),
+        ancestors=1 + sum(coin.ancestors for coin in unmined),
+        ancestors_vsize=form.vsize + sum(coin.ancestors_vsize for coin in unmined),
+        ancestors_fee_raw=draft.fee_cap_raw + sum(coin.ancestors_fee_raw for coin in unmined),
     )
 
 
@@ -150,8 +172,15 @@ def _outputs(account: Account, payments: Sequence[Payment], change_index: int) -
     )
 
 
-def _above(replaced: Collection[InPool], rate: int, increment: int) -> LeastFee:
-    return lambda vsize: max(fees.fee_raw(rate, vsize), fees.replacement_fee_raw([*replaced], vsize, increment))
+def _above(groups: Sequence[Sequence[InPool]], rate: int, increment: int) -> LeastFee:
+    """The least fee at a rate that is also enough to replace each of these groups."""
+    replaced = [group for group in groups if group]
+
+    def least_fee(vsize: int) -> int:
+        to_replace = [fees.replacement_fee_raw(group, vsize, increment) for group in replaced]
+        return max([fees.fee_raw(rate, vsize), *to_replace])
+
+    return least_fee
 
 
 def _draft(payments: Sequence[Payment], choice: Choice, change_index: int, ceiling: int) -> Draft:

@@ -150,6 +150,9 @@ class EvmChain:
             return native_uri(address, self._config.chain_id, amount_raw)
         return token_uri(asset.contract, address, self._config.chain_id, amount_raw)
 
+    def qr_text(self, address: str, asset_symbol: str, amount_raw: int) -> str:
+        return self.payment_uri(address, asset_symbol, amount_raw)
+
     def derive_address(self, index: int) -> str:
         return self._receiving.at(index)
 

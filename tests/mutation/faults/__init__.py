@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from tests.mutation.faults import access, coins, money, signer, webhooks
+from tests.mutation.faults import access, bitcoin, coins, money, signer, webhooks
 from tests.mutation.table import Fault
 
 FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
     "invoices": money.INVOICES,
     "deposits": money.DEPOSITS,
+    "bitcoin": bitcoin.BITCOIN,
     "ledger": money.LEDGER,
     "refunds": money.REFUNDS,
     "payouts": money.PAYOUTS,

@@ -91,7 +91,7 @@ COINS = (
     ),
     Fault(
         "app/networks/bitcoin/config.py",
-        "if address is not None and address != ours:",
+        "if address is not None and address != self.change_address(HOT_WALLET_INDEX):",
         "if False:",
         "operators fill an address of which the signer has no key",
         ("networks/test_bitcoin_config.py::test_the_hot_wallet_is_the_first_address_of_the_change_branch",),
