@@ -40,7 +40,7 @@ VERDICTS = MappingProxyType(
 DEPOSIT_STATES = MappingProxyType(
     {
         "seen": "Seen, not final yet",
-        "orphaned": "No longer on chain",
+        "orphaned": "In no block and no pool any more",
         "suspended": "In suspense",
         "credited": "Credited",
     }

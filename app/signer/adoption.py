@@ -140,13 +140,14 @@ async def _prove(sender: Sender, network: NetworkConfig, intent: Intent, txid: s
     try:
         on_chain = await sender.look_up(txid)
         receipt = (await sender.receipts([txid])).get(txid) if on_chain is not None else None
-        parsed = None if on_chain is None else sender.parse(on_chain.signed.raw, on_chain.draft)
     except NotATransfer as error:
         raise AdoptionRefused(str(error)) from None
     except NetworkError as error:
         raise AdoptionRefused(f"the network's node gives no answer now: {error}") from None
-    if on_chain is None or receipt is None or parsed is None:
+    if on_chain is None or receipt is None:
         raise AdoptionRefused(f"{network.display_name} has no such transaction in a block")
+    if parsed.sender is None:
+        raise AdoptionRefused(f"a transaction on {network.display_name} names no sender, so it can't be attached")
     if parsed.sender != network.hot_wallet_address:
         raise AdoptionRefused(f"it was sent by {parsed.sender}, not by the hot wallet")
     requested = Payment(intent.destination, intent.asset, intent.amount_raw)

@@ -1,6 +1,5 @@
 """A URI as a QR code: an inline `<svg>` that the strict CSP lets through and any camera reads."""
 
-import re
 from functools import lru_cache
 
 import segno
@@ -41,15 +40,3 @@ def qr(uri: str, *, label: str) -> Markup:
     )
     named = Markup('<svg role="img" aria-label="{}" shape-rendering="crispEdges" ').format(label)
     return named + Markup(drawing.removeprefix("<svg "))  # noqa: S704 – segno's own markup, no foreign text in it
-
-
-_BECH32_URI = re.compile(r"(bitcoin:(?:bc|tb|bcrt)1[02-9ac-hj-np-z]+)(.*)")
-"""A BIP-21 URI whose address is the same in capitals (BIP-173), its scheme and address apart from the rest."""
-
-
-def _segments(uri: str) -> list[str]:
-    """The parts of a code, each of which is encoded by itself. Capitals take two thirds of the room of small letters
-    (ISO/IEC 18004, section 7.4.4), so scheme and address of a bitcoin URI are in capitals; its parameters must not be.
-    """
-    parts = _BECH32_URI.fullmatch(uri)
-    return [uri] if parts is None else [part for part in (parts[1].upper(), parts[2]) if part]

@@ -74,6 +74,7 @@ def a_bitcoin_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> 
         token_standard="",
         address=BITCOIN_ADDRESS,
         payment_uri=f"bitcoin:{BITCOIN_ADDRESS}?amount=0.00051234",
+        qr_text=f"BITCOIN:{BITCOIN_ADDRESS.upper()}?amount=0.00051234",
         service_fee_decimal="0.00000410",
         confirmations_required=3,
         block_time_ms=600_000,

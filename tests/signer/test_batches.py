@@ -10,7 +10,7 @@ import pytest
 
 from app.core import clock, database, redis
 from app.core.settings import Settings, load
-from app.networks.port import Payment
+from app.networks.port import Draft, Payment, WouldFail
 from app.reconciliation.checks import withdrawals
 from app.reconciliation.snapshot import snapshot
 from app.signer import coins_repository, repository
@@ -18,9 +18,11 @@ from app.signer.crash_points import POINTS
 from app.signer.policy import lock_payable
 from app.signer.wallet import ClaimTaken
 from app.wiring import Services, running, wire
+from app.withdrawals.digest import Intent
 from app.withdrawals.presentation import PayoutBody
 from tests.factories.tampering import as_superuser
 from tests.fakes.coin import SYMBOL, CoinChain, draft_of, transaction_of
+from tests.fakes.coin_funds import CoinFunds
 from tests.fakes.coin_world import BUMP_AFTER, NETWORK, CoinWorld, coin_chain, write_networks_file
 from tests.signer.crashing import Killed
 
@@ -187,6 +189,25 @@ async def test_one_that_must_not_be_paid_does_not_hold_up_the_others(
     assert (await world.alerts())["signer_refused_digest"] == "critical"
     await as_superuser(f"UPDATE withdrawals SET destination = '{edited.destination}' WHERE id = '{edited.id}'")
     await world.assert_paid_once(honest)
+
+
+async def test_one_that_would_fail_is_found_by_halves(world: CoinWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = CoinFunds.plan
+
+    async def wary(funds: CoinFunds, intents: Sequence[Intent]) -> Draft:
+        if any(intent.amount_raw == 3_000_000 for intent in intents):
+            raise WouldFail("the recipient takes nothing")
+        return await plan(funds, intents)
+
+    monkeypatch.setattr(CoinFunds, "plan", wary)
+    payouts = await approved(world, [3_000_000, *(1_000_000 + number for number in range(7))])
+    signer = world.signer(batch=8)
+    await signer.tick()
+    assert await world.statuses(payouts) == ["approved", *["submitted"] * 7]
+    assert (await world.read(payouts[0].id)).waiting_reason == "the network would refuse this transfer now"
+    assert len(await world.attempts()) == 3  # four, two and one of them
+    await world.rounds(signer, 5)
+    await world.assert_paid_once(payouts[1:])
 
 
 async def test_together_they_stay_within_the_signers_day(

@@ -65,11 +65,6 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
     block_time_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 600_000
 
     @property
-    def sends(self) -> bool:
-        """With a hot wallet; the account receives without one too."""
-        return self.hot_wallet_address is not None
-
-    @property
     def identity(self) -> str:
         """The hash of the chain's first block."""
         return PARAMETERS[self.bitcoin_network].genesis_hash

@@ -1,5 +1,4 @@
-"""Bitcoin transactions before they are signed: payments, a higher fee, a second attempt, help for a parent, merging
-small coins.
+"""Bitcoin transactions before they are signed: payments, bumps, help for a parent, second attempts, consolidation.
 
 Everything here is a function of its arguments. A transaction spends our coins, pays each recipient in the order that
 was asked for, and returns the rest to one address of the change branch, as its last output. Any attempt at a payment
