@@ -83,6 +83,20 @@ COINS = (
         (f"{_TESTS}test_what_we_spend_is_neither_a_deposit_nor_a_top_up_nor_an_alert",),
     ),
     Fault(
+        "app/signer/coin_book_repository.py",
+        "OR EXISTS (SELECT 1 FROM coins s WHERE s.network = $1 AND s.spent_by = c.txid))",
+        ")",
+        "after a restored backup our own change is booked to the treasury, and fees are paid from money of merchants",
+        (f"{_TESTS}test_after_a_restored_backup_change_is_found_and_the_spend_is_told",),
+    ),
+    Fault(
+        "app/signer/coin_book.py",
+        "if found := ahead.keys() & set(addresses):",
+        "if found := set[str]():",
+        "after a restored backup our change is nowhere in the books",
+        (f"{_TESTS}test_after_a_restored_backup_change_is_found_and_the_spend_is_told",),
+    ),
+    Fault(
         "app/reconciliation/checks/holdings.py",
         "if held_raw != coins_raw.get(address, 0)",
         "if held_raw < 0",
