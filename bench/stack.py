@@ -93,7 +93,7 @@ def running_stack(web_processes: int = WEB_PROCESSES) -> Iterator[Stack]:
     try:
         server.create_database("swap_pay")
         dsn = server.dsn("swap_pay")
-        environment = _environment(home, dsn, cache.url, web_processes)
+        environment = environment_of(home, dsn, cache.url, NETWORKS, web_processes)
         asyncio.run(migrate(dsn))
         merchant_id, key = asyncio.run(_merchant(environment))
         base_url = environment["PUBLIC_URL"]
@@ -111,9 +111,12 @@ def running_stack(web_processes: int = WEB_PROCESSES) -> Iterator[Stack]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _environment(home: Path, dsn: str, redis_url: str, web_processes: int) -> dict[str, str]:
+def environment_of(
+    home: Path, dsn: str, redis_url: str, networks_toml: str, web_processes: int = WEB_PROCESSES
+) -> dict[str, str]:
+    """The environment of a deployment whose files are in `home`; the networks file is written."""
     networks = home / "networks.toml"
-    networks.write_text(NETWORKS)
+    networks.write_text(networks_toml)
     secret = base64.b64encode(os.urandom(32)).decode()
     port = ports.free_port()
     return {

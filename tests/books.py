@@ -12,6 +12,7 @@ async def assert_books() -> None:
     await assert_deposits_are_booked_once()
     await assert_withdrawals_are_booked_once()
     await assert_assets_are_conserved()
+    await assert_attempts_exclude_each_other()
 
 
 async def assert_chains_verify() -> None:
@@ -97,6 +98,19 @@ async def assert_assets_are_conserved() -> None:
         """
     )
     assert not [dict(row) for row in wrong]
+
+
+async def assert_attempts_exclude_each_other() -> None:
+    """Any two attempts at a withdrawal claim something in common, so that only one of them can ever be in a block."""
+    apart = await database.fetch_all(
+        """
+        SELECT a.withdrawal, a.transaction, b.transaction AS other FROM outgoing_payments a JOIN outgoing_payments b
+            ON b.withdrawal = a.withdrawal AND b.transaction > a.transaction
+        WHERE NOT EXISTS (SELECT 1 FROM outgoing_claims c JOIN outgoing_claims d USING (network, claim)
+            WHERE c.transaction = a.transaction AND d.transaction = b.transaction)
+        """
+    )
+    assert not [dict(row) for row in apart]
 
 
 async def assert_invoices() -> None:

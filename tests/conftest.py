@@ -50,6 +50,7 @@ SLOWEST = (
     "money/test_any_order.py",
     "webhooks/test_killed.py",
     "signer/test_signer_killed.py",
+    "signer/test_bitcoin_signer_killed.py",
 )
 """They start first, so that no worker runs a long file alone at the end."""
 

@@ -219,6 +219,34 @@ async def test_a_replacement_that_pays_another_amount_takes_the_payment_back(
     await assert_invoices()
 
 
+async def test_what_was_replaced_or_mined_while_nobody_watched_is_found(
+    services: Services,
+    terms: Terms,
+    watcher: Watcher,
+    bitcoin: BitcoinDriver,
+    chain_settings: Callable[..., Settings],
+) -> None:
+    """The next process has read nothing of the pool."""
+    replaced, mined = await new_invoice(services, terms), await new_invoice(services, terms)
+    late = await new_invoice(services, terms)
+    first = await pay(bitcoin, replaced)
+    await watcher.tick()
+    second = await bitcoin.replace(first, {await bitcoin.address(): 1_000_000})
+    await pay(bitcoin, mined)
+    await bitcoin.mine(CONFIRMATIONS)
+    await pay(bitcoin, late)
+    restarted = wire(chain_settings())
+    (next_watcher,) = restarted.watchers()
+    await next_watcher.tick()
+    await restarted.networks.aclose()
+    states = [(await reread(services, each)).status for each in (replaced, mined, late)]
+    assert states == ["awaiting_deposit", "paid", "confirming"]
+    (gone,) = (await reread(services, replaced)).deposits
+    assert (gone.status, gone.replaced_by) in (("replaced", second), ("replaced", None))
+    await assert_books()
+    await assert_invoices()
+
+
 async def test_a_payment_that_is_replaced_after_an_hour_by_one_with_a_higher_fee_is_in_time(
     services: Services, terms: Terms, watcher: Watcher, bitcoin: BitcoinDriver
 ) -> None:

@@ -1,7 +1,6 @@
 """Payments that wait for a block: seen in the pool, replaced, dropped, mined, thrown out again. On a kind of chain that
-nothing above the port knows (tests/fakes/coin_chain.py), through the real watcher."""
+nothing above the port knows (tests/fakes/coin.py), through the real watcher."""
 
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +13,6 @@ from app.deposits import watcher as watcher_module
 from app.deposits.watcher import Watcher
 from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
-from app.networks.kinds import KINDS, Kind
 from app.reconciliation.checks import coverage
 from app.reconciliation.snapshot import snapshot
 from app.wiring import Services
@@ -22,28 +20,24 @@ from tests.books import assert_books, assert_invoices
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.factories.withdrawals import event_types
-from tests.fakes.coin_chain import CHAINS, MATURES_AFTER, CoinChain, CoinConfig, CoinReader, networks_toml
+from tests.fakes.coin import MATURES_AFTER, CoinChain, CoinReader
+from tests.fakes.coin_world import CONFIRMATIONS, NETWORK, coin_chain, write_networks_file
 
-NETWORK = "coin:test"
-CONFIRMATIONS = 3
 TEN_MINUTES = timedelta(minutes=10)
 
 
 @pytest.fixture
-def coin(monkeypatch: pytest.MonkeyPatch) -> Iterator[CoinChain]:
-    """A chain of the kind `coin`, which the gateway knows during the test."""
-
-    monkeypatch.setitem(KINDS, "coin", Kind(CoinConfig, lambda config, _: CoinReader(config), None))
-    chain = CoinChain(uuid.uuid4().hex)
-    CHAINS[chain.name] = chain
-    yield chain
-    del CHAINS[chain.name]
+def coin() -> Iterator[CoinChain]:
+    with coin_chain() as chain:
+        yield chain
 
 
 @pytest.fixture
 def chain_settings(environment: dict[str, str], tmp_path: Path, coin: CoinChain) -> Callable[..., Settings]:
+    """A network that only receives."""
+
     def make(**options: object) -> Settings:
-        (tmp_path / "networks.toml").write_text(networks_toml(coin.name, confirmations=CONFIRMATIONS, **options))
+        write_networks_file(tmp_path / "networks.toml", coin, can_send=False, **options)
         return load(environment)
 
     return make

@@ -14,7 +14,7 @@ from app.deposits.watcher import Watcher
 from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.verify import export
-from app.networks.config import Asset
+from app.networks.config import Asset, NetworkConfig
 from app.networks.kinds import KINDS
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
@@ -44,7 +44,7 @@ def test_every_refused_webhook_port_is_named() -> None:
     assert {int(port) for port in re.findall(r"\d+", sentence)} == OTHER_PROTOCOLS_PORTS
 
 
-@pytest.mark.parametrize("table", [Asset, *(kind.config for kind in KINDS.values())])
+@pytest.mark.parametrize("table", [Asset, NetworkConfig, *(kind.config for kind in KINDS.values())])
 def test_every_field_of_the_networks_file_is_listed(table: type[msgspec.Struct]) -> None:
     listed = {name for row in re.findall(r"^\| (`[a-z_`, ]+) \|", CONFIGURATION, re.M) for name in row.split("`")[1::2]}
     assert {field.name for field in msgspec.structs.fields(table)} <= listed

@@ -1,8 +1,10 @@
-"""Money in and out in any order that Hypothesis thinks of, on a real chain and a real Postgres: invoices and every
-kind of payment, reorganisations shallow and deep, time that passes, payouts, refunds, approvals, rejections, a signer
-that dies at its named points, sweeps, reviews, holds, top-ups. I1 to I7 hold after each step.
+"""Money in and out in any order that Hypothesis thinks of, on real chains and a real Postgres: invoices and every kind
+of payment, replacements, reorganisations shallow and deep, a pool that is lost, time that passes, payouts, refunds,
+approvals, rejections, a signer that dies at its named points, fee bumps, sweeps, reviews, holds, top-ups. After each
+step I1 to I7 hold, any two attempts at a payment exclude each other, and our coins are what the node says.
 
-Five runs of fifty steps, or `SOAK` runs. The seed is printed; `MONEY_SEED=…` repeats it, `MONEY_SHRINK=1` cuts it down.
+Some runs of fifty steps on each chain, or `SOAK` runs. The seed is printed; `MONEY_SEED=…` repeats it,
+`MONEY_SHRINK=1` cuts it down.
 """
 
 import asyncio
@@ -36,19 +38,23 @@ from app.core import clock, redis
 from app.core.money import format_amount
 from app.core.settings import Settings, load
 from app.invoices.presentation import InvoiceBody
+from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.chain_driver import AnvilDriver
 from app.sandbox.postgres import Postgres
 from app.signer.crash_points import POINTS
 from app.signer.keystore import SpendingKeys
 from app.wiring import running, wire
 from tests.books import assert_books, assert_invoices
+from tests.factories.bitcoin import bitcoin_networks_toml, hot_wallet
 from tests.factories.networks import XPUB, networks_toml
 from tests.invariants import assert_invariants
-from tests.money.world import CONFIRMATIONS, DECIMALS, World
-from tests.services import clone_template, start_anvil_for_tests
+from tests.money.chains import CONFIRMATIONS, AccountChain, CoinChain, MoneyChain
+from tests.money.world import World
+from tests.services import bitcoind_or_skip, clone_template, start_anvil_for_tests, start_bitcoind_for_tests
+from tests.signer.bitcoin_under_test import ACCOUNT_PATH
 
-SOAK = int(os.environ.get("SOAK", "5"))
-RUNS = max(1, SOAK)
+SOAK = int(os.environ.get("SOAK", "0"))
+RUNS = {"evm": SOAK or 5, "bitcoin": SOAK or 3}
 STEPS = 50
 REACHED: Counter[str] = Counter()
 SEED = int(os.environ.get("MONEY_SEED") or secrets.randbelow(10**9))
@@ -69,9 +75,8 @@ class Place:
     keys: SpendingKeys
     directory: Path
 
-    def deployment(self, database_url: str, rpc_url: str, token: str) -> Settings:
+    def on_evm(self, database_url: str, rpc_url: str, token: str) -> Settings:
         """One run's settings: few addresses, so that they serve many; USDT has a fee, and above 3.00 two approve."""
-        path = self.directory / "networks.toml"
         text = networks_toml(
             rpc_url,
             token,
@@ -82,7 +87,28 @@ class Place:
             sweep_interval_s=1,
         ).replace(XPUB, self.keys.xpub)
         usdt = "decimals = 6\napproval_threshold_raw = 3000000\npayout_fee_flat_raw = 10000"
-        path.write_text(text.replace("decimals = 6", usdt))
+        return self._deployment(database_url, text.replace("decimals = 6", usdt))
+
+    def on_bitcoin(self, database_url: str, rpc_url: str) -> Settings:
+        """One run's settings: fees are raised and batches made soon, ten coins are many, above 0.03 two approve."""
+        xpub = self.keys.account(ACCOUNT_PATH).xpub
+        text = bitcoin_networks_toml(
+            rpc_url,
+            xpub,
+            hot_wallet_address=f'"{hot_wallet(xpub)}"',
+            confirmations=CONFIRMATIONS,
+            batch_window_s=1,
+            fee_bump_after_s=180,
+            fallback_fee_rate_sat_vb=5,
+            sweep_interval_s=1,
+            consolidate_above_coins=10,
+            consolidate_max_fee_rate_sat_vb=20,
+        )
+        return self._deployment(database_url, text + "approval_threshold_raw = 3000000\npayout_fee_flat_raw = 10000")
+
+    def _deployment(self, database_url: str, networks: str) -> Settings:
+        path = self.directory / "networks.toml"
+        path.write_text(networks)
         key = base64.b64encode(bytes(range(32))).decode()
         return load(
             {
@@ -109,6 +135,7 @@ class Money(RuleBasedStateMachine):
     Chance alone would rarely produce many steps in one order, so some rules carry out several steps."""
 
     place: Place
+    kind: str
 
     invoices = Bundle("invoices")
     withdrawals = Bundle("withdrawals")
@@ -116,7 +143,7 @@ class Money(RuleBasedStateMachine):
     merchants = st.integers(0, 1)
     operators = st.integers(0, 1)
     customers = st.integers(1, 3)
-    assets = st.sampled_from(["USDT", "ETH"])
+    assets = st.integers(0, 1)
     units = st.integers(1, 9)
     blocks = st.integers(0, CONFIRMATIONS)
     approvals = st.integers(0, 2)
@@ -135,21 +162,39 @@ class Money(RuleBasedStateMachine):
         await clone_template(admin, name)
         self.stack.push_async_callback(admin.close)
         self.stack.push_async_callback(admin.execute, f"DROP DATABASE {name} WITH (FORCE)")
-        node = self.stack.enter_context(start_anvil_for_tests(self.place.directory / name))
+        dsn, directory = self.place.postgres.dsn(name), self.place.directory / name
+        start = self._on_evm if self.kind == "evm" else self._on_bitcoin
+        settings, chain = await start(dsn, directory)
+        services = await self.stack.enter_async_context(running(wire(settings)))
+        await redis.client().flushall()
+        world = await World.begin(services, chain, self.place.keys)
+        if self.kind == "bitcoin":
+            by = world.operators[0]
+            await services.consolidation.approve(chain.network, by.id, by.next_code(), clock.now())
+        return world
+
+    async def _on_evm(self, dsn: str, directory: Path) -> tuple[Settings, MoneyChain]:
+        node = self.stack.enter_context(start_anvil_for_tests(directory))
         driver = await AnvilDriver.connect(node.rpc_url)
         self.stack.push_async_callback(driver.aclose)
         token = await driver.deploy_token(10**15)
         for customer in driver.accounts[1:4]:
             await driver.transfer_token(token, customer, 10**13)
         await driver.call("evm_setAutomine", False)
-        settings = self.place.deployment(self.place.postgres.dsn(name), node.rpc_url, token)
-        services = await self.stack.enter_async_context(running(wire(settings)))
-        await redis.client().flushall()
-        return await World.begin(services, driver, token, self.place.keys)
+        settings = self.place.on_evm(dsn, node.rpc_url, token)
+        return settings, AccountChain(driver, token, self.place.keys.hot_wallet_address)
+
+    async def _on_bitcoin(self, dsn: str, directory: Path) -> tuple[Settings, MoneyChain]:
+        node = self.stack.enter_context(start_bitcoind_for_tests(directory))
+        driver = await BitcoinDriver.connect(node.rpc_url)
+        self.stack.push_async_callback(driver.aclose)
+        settings = self.place.on_bitcoin(dsn, node.rpc_url)
+        return settings, CoinChain(driver, hot_wallet(self.place.keys.account(ACCOUNT_PATH).xpub))
 
     @initialize(target=invoices)
     def both_have_sold_something(self) -> object:
-        sold = [self._create_invoice(merchant, asset, 9) for merchant in (0, 1) for asset in DECIMALS]
+        assets = range(len(self.world.chain.decimals))
+        sold = [self._create_invoice(merchant, asset, 9) for merchant in (0, 1) for asset in assets]
         for made in sold:
             assert made is not None
             self._pay(made, 1)
@@ -157,11 +202,11 @@ class Money(RuleBasedStateMachine):
         return multiple(*sold)
 
     @rule(target=invoices, merchant=merchants, asset=assets, units=units)
-    def create_invoice(self, merchant: int, asset: str, units: int) -> object:
+    def create_invoice(self, merchant: int, asset: int, units: int) -> object:
         return self._create_invoice(merchant, asset, units) or multiple()
 
     @rule(target=invoices, merchant=merchants, asset=assets, units=units, customer=customers, blocks=blocks)
-    def sell(self, merchant: int, asset: str, units: int, customer: int, blocks: int) -> object:
+    def sell(self, merchant: int, asset: int, units: int, customer: int, blocks: int) -> object:
         made = self._create_invoice(merchant, asset, units)
         if made is None:
             return multiple()
@@ -184,6 +229,17 @@ class Money(RuleBasedStateMachine):
     def mine(self, blocks: int) -> None:
         self._mine(blocks)
 
+    @rule()
+    def look_at_pool(self) -> None:
+        self.run(self.world.watch())
+
+    @rule(chance=st.integers(0, 99), share=st.sampled_from([1, 1, 0.5, 2, 0]), blocks=blocks)
+    def replace_payment(self, chance: int, share: float, blocks: int) -> None:
+        """A customer raises the fee of a payment that waits, pays another amount, or takes it back."""
+        if self.run(self.world.chain.replace(chance, share)):
+            self.run(self.world.watch())
+        self._mine(blocks)
+
     @rule(depth=st.one_of(st.integers(1, CONFIRMATIONS - 1), st.integers(CONFIRMATIONS, 12)), back=st.booleans())
     def reorganise(self, depth: int, back: bool) -> None:
         self.run(self.world.reorganise(depth))
@@ -193,12 +249,12 @@ class Money(RuleBasedStateMachine):
     @rule(blocks=blocks)
     def come_back(self, blocks: int) -> None:
         """Transactions that a reorganisation removed are in blocks again."""
-        self.run(self.world.resubmit())
+        self.run(self.world.chain.resubmit())
         self._mine(blocks)
 
     @rule()
     def node_forgets(self) -> None:
-        self.run(self.world.forget_waiting())
+        self.run(self.world.chain.forget_waiting())
 
     @rule(minutes=st.sampled_from([1, 4, 11, 60, 7 * 24 * 60]))
     def let_time_pass(self, minutes: int) -> None:
@@ -219,13 +275,13 @@ class Money(RuleBasedStateMachine):
         approvals=approvals,
         rounds=rounds,
     )
-    def request_payout(self, merchant: int, asset: str, share: float, approvals: int, rounds: Round) -> object:
-        merchant_id = self.world.merchants[merchant].merchant_id
-        available_raw = self.run(self.world.available_raw(merchant_id, asset))
-        amount = format_amount(max(available_raw * 10 // int(share * 10), 1), DECIMALS[asset])
+    def request_payout(self, merchant: int, asset: int, share: float, approvals: int, rounds: Round) -> object:
+        merchant_id, symbol = self.world.merchants[merchant].merchant_id, self._symbol(asset)
+        available_raw = self.run(self.world.available_raw(merchant_id, symbol))
+        amount = format_amount(max(available_raw * 10 // int(share * 10), 1), self._decimals(symbol))
         asker = f"account:{self.world.operators[0].id}" if share == 3 else "api_key:k"
-        answer = self.run(self.world.request_payout(merchant_id, asset, amount, asker))
-        if answer == "INSUFFICIENT_BALANCE":
+        answer = self.run(self.world.request_payout(merchant_id, symbol, amount, asker))
+        if answer in ("INSUFFICIENT_BALANCE", "AMOUNT_TOO_SMALL"):
             return multiple()
         assert share >= 1, "more than the available balance was locked"
         assert answer.startswith("PO-"), answer
@@ -233,7 +289,7 @@ class Money(RuleBasedStateMachine):
 
     @rule(target=withdrawals, invoice=invoices, share=st.sampled_from([1, 2, 3]), approvals=approvals, rounds=rounds)
     def request_refund(self, invoice: InvoiceBody, share: int, approvals: int, rounds: Round) -> object:
-        amount = format_amount(int(invoice.net_raw) // share, DECIMALS[invoice.pay_in.asset])
+        amount = format_amount(int(invoice.net_raw) // share, self._decimals(invoice.pay_in.asset))
         answer = self.run(self.world.request_refund(invoice.id, amount))
         if answer in ("INSUFFICIENT_BALANCE", "INVOICE_NOT_REFUNDABLE", "REFUND_EXCEEDS_NET"):
             return multiple()
@@ -281,13 +337,26 @@ class Money(RuleBasedStateMachine):
         self._mine(blocks)
         self.run(self.world.sign(crash_at))
 
+    @rule(times=st.integers(1, 3), lost=st.booleans(), blocks=blocks)
+    def be_stuck(self, times: int, lost: bool, blocks: int) -> None:
+        """No block comes, so the signer raises its fees; the node may have lost its pool meanwhile."""
+        for _ in range(times):
+            self.run(self.world.sign())
+            if lost:
+                self.node_forgets()
+            clock.shift(timedelta(minutes=4))
+            self.run(self.world.watch())
+            self.run(self.world.sign())
+        self._mine(blocks)
+
     @rule(by=operators)
     def release_holds(self, by: int) -> None:
         self.run(self.world.release_holds(self.world.operators[by]))
 
     @rule(asset=assets, blocks=blocks)
-    def top_up(self, asset: str, blocks: int) -> None:
-        self.run(self.world.send(asset, self.place.keys.hot_wallet_address, 10 ** DECIMALS[asset]))
+    def top_up(self, asset: int, blocks: int) -> None:
+        symbol, chain = self._symbol(asset), self.world.chain
+        self.run(chain.send(symbol, chain.hot_address, 10 ** self._decimals(symbol)))
         self._mine(blocks)
 
     @invariant()
@@ -309,6 +378,7 @@ class Money(RuleBasedStateMachine):
         await assert_books()
         await assert_invoices()
         await self.world.assert_nothing_left_twice()
+        await self.world.assert_scanned_chain()
 
     async def _come_to_rest(self) -> None:
         REACHED.update(await self.world.reached())
@@ -316,9 +386,17 @@ class Money(RuleBasedStateMachine):
         await self._check()
         await self.world.assert_everything_arrived()
 
-    def _create_invoice(self, merchant: int, asset: str, units: int) -> InvoiceBody | None:
-        amount = f"{units}.00" if asset == "USDT" else f"0.0{units}"
-        made = self.run(self.world.new_invoice(self.world.merchants[merchant], asset, amount))
+    def _symbol(self, asset: int) -> str:
+        symbols = list(self.world.chain.decimals)
+        return symbols[asset % len(symbols)]
+
+    def _decimals(self, symbol: str) -> int:
+        return self.world.chain.decimals[symbol]
+
+    def _create_invoice(self, merchant: int, asset: int, units: int) -> InvoiceBody | None:
+        symbol = self._symbol(asset)
+        amount = f"{units}.00" if symbol == "USDT" else f"0.0{units}"
+        made = self.run(self.world.new_invoice(self.world.merchants[merchant], symbol, amount))
         if made == "POOL_EXHAUSTED":
             return None
         assert isinstance(made, InvoiceBody), made
@@ -335,14 +413,15 @@ class Money(RuleBasedStateMachine):
         amount_raw = amounts_raw.get(how, asked_raw)
         if how == "the rest":
             amount_raw = self.run(self.world.missing_raw(invoice.id))
-        if how == "in another asset":
-            asset = "ETH" if asset == "USDT" else "USDT"
-            amount_raw = 2 * 10 ** (DECIMALS[asset] - 2)
-        self.run(self.world.send(asset, invoice.pay_in.address, amount_raw, customer))
+        others = [symbol for symbol in self.world.chain.decimals if symbol != asset]
+        if how == "in another asset" and others:
+            (asset,) = others
+            amount_raw = 2 * 10 ** (self._decimals(asset) - 2)
+        self.run(self.world.chain.send(asset, invoice.pay_in.address, amount_raw, customer))
 
     def _mine(self, blocks: int) -> None:
         if blocks:
-            self.run(self.world.mine(blocks))
+            self.run(self.world.chain.mine(blocks))
             self.run(self.world.watch())
 
     def _go_on(self, withdrawal: str, approvals: int, round: Round) -> str:
@@ -354,14 +433,18 @@ class Money(RuleBasedStateMachine):
         return withdrawal
 
 
-@pytest.mark.timeout(120 * RUNS)
-def test_money_is_right_whatever_happens_in_whatever_order(place: Place) -> None:
+@pytest.mark.timeout(120 * max(RUNS.values()))
+@pytest.mark.parametrize("kind", RUNS)
+def test_money_is_right_whatever_happens_in_whatever_order(place: Place, kind: str) -> None:
     print(f"MONEY_SEED={SEED} SOAK={SOAK}")
-    machine = type("Money", (Money,), {"place": place})
+    if kind == "bitcoin":
+        bitcoind_or_skip()
+    REACHED.clear()
+    machine = type("Money", (Money,), {"place": place, "kind": kind})
     run_state_machine_as_test(
         seed(SEED)(machine),
         settings=runs(
-            max_examples=RUNS,
+            max_examples=RUNS[kind],
             stateful_step_count=STEPS,
             deadline=None,
             database=None,

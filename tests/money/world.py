@@ -1,15 +1,12 @@
 """The whole gateway on a chain that mines only when it is told to: customers, merchants, operators, a signer that
 may die. For tests that let everything happen in any order (test_any_order.py)."""
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Self
 
 import msgspec
-from eth_utils.address import to_checksum_address
 
 from app.core import clock, database
 from app.core.database import Row
@@ -22,7 +19,6 @@ from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
 from app.networks.port import NetworkError, UnreadableAnswer, WrongChain
 from app.refunds.service import NewRefund
-from app.sandbox.chain_driver import AnvilDriver, ChainDriverError, token_transfer_data
 from app.signer.crash_points import CrashPoints
 from app.signer.keystore import SpendingKeys
 from app.signer.signing import Signer
@@ -35,13 +31,8 @@ from tests.factories.invoices import invoice
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import Operator, operator
 from tests.factories.webhooks import make_endpoint
-from tests.factories.withdrawals import NETWORK, payout
-
-CONFIRMATIONS = 3
-DECIMALS = {"USDT": 6, "ETH": 18}
-HOT_RAW = {"USDT": 10**12, "ETH": 10**20}
-"""What an operator tops the hot wallet up with at first: no payout ever waits for a sweep, so that a reorganisation
-that takes sweeps away can't make one fail."""
+from tests.factories.withdrawals import payout
+from tests.money.chains import CONFIRMATIONS, MoneyChain
 
 
 class Crash(BaseException):
@@ -62,28 +53,25 @@ class CrashAt(CrashPoints):
 
 @dataclass
 class World:
-    """One deployment with all its actors. `dropped`: customers' transactions that reorganisations removed."""
+    """One deployment with all its actors."""
 
     services: Services
-    driver: AnvilDriver
-    token: str
+    chain: MoneyChain
     keys: SpendingKeys
     watcher: Watcher
     signer: Signer
     merchants: Sequence[Terms] = ()
     operators: Sequence[Operator] = ()
-    base_height: int = 0
-    dropped: list[str] = field(default_factory=list)
 
     @classmethod
-    async def begin(cls, services: Services, driver: AnvilDriver, token: str, keys: SpendingKeys) -> Self:
+    async def begin(cls, services: Services, chain: MoneyChain, keys: SpendingKeys) -> Self:
         """Two merchants, one tolerant and taking parts, two operators, and a hot wallet with a booked top-up."""
         (watcher,), (signer,) = services.watchers(), services.signers(keys, CrashAt(None))
-        world = cls(services, driver, token, keys, watcher, signer)
+        world = cls(services, chain, keys, watcher, signer)
         strict, tolerant = await merchant(service_fee_bps=80), await merchant(service_fee_bps=0)
         await database.execute("UPDATE merchants SET tolerance_bps = 100 WHERE id = $1", tolerant)
         for one in (strict, tolerant):
-            await takes(one, "USDT", "ETH")
+            await takes(one, *chain.decimals, network=chain.network)
         world.merchants = [
             Terms(strict, "test", 80, "customer"),
             Terms(tolerant, "test", 0, "merchant", accept_parts=True),
@@ -94,59 +82,17 @@ class World:
         )
         world.operators = [await operator(data_keys, f"op{number}@example.test") for number in range(2)]
         await world.watch()
-        for asset, amount_raw in HOT_RAW.items():
-            await world.send(asset, keys.hot_wallet_address, amount_raw)
-        await world.mine(CONFIRMATIONS)
+        for asset, amount_raw in chain.hot_raw.items():
+            await chain.send(asset, chain.hot_address, amount_raw)
+        await chain.mine(CONFIRMATIONS)
         await world.watch()
-        world.base_height = await driver.height()
+        chain.base_height = await chain.height()
         return world
 
-    # What happens on the chain.
-
-    async def send(self, asset: str, to: str, amount_raw: int, customer: int = 0) -> None:
-        """A customer sends a transfer to the node; it needs a block to be mined."""
-        sender = self.driver.accounts[customer]
-        if asset == "ETH":
-            await self.driver.submit({"from": sender, "to": to, "value": hex(amount_raw)})
-        else:
-            data = "0x" + token_transfer_data(to, amount_raw).hex()
-            await self.driver.submit({"from": sender, "to": self.token, "data": data})
-
-    async def mine(self, blocks: int) -> None:
-        """Mine the waiting transactions, and more blocks. The chain's clock stays in step with ours."""
-        head = await self.driver.call("eth_getBlockByNumber", "latest", False)
-        at = max(int(head["timestamp"], 16) + 1, int(clock.now().timestamp()))
-        await self.driver.call("evm_setNextBlockTimestamp", at)
-        await self.driver.mine(blocks)
-        ahead = datetime.fromtimestamp(at + blocks, UTC) - clock.now()
-        clock.shift(max(ahead, timedelta()))
-
-    async def reorganise(self, depth: int) -> int:
-        """Replace the newest blocks by empty ones, and run the watcher. Returns how many blocks were replaced."""
-        head = await self.driver.height()
-        depth = min(depth, head - self.base_height)
-        if depth <= 0:
-            return 0
-        for height in range(head - depth + 1, head + 1):
-            block = await self.driver.call("eth_getBlockByNumber", hex(height), True)
-            for transaction in block["transactions"]:
-                if to_checksum_address(transaction["from"]) in self.driver.accounts:
-                    raw = await self.driver.call("eth_getRawTransactionByHash", transaction["hash"])
-                    self.dropped.append(raw)
-        await self.driver.reorg(depth)
+    async def reorganise(self, depth: int) -> None:
+        """Replace the newest blocks by empty ones, and run the watcher."""
+        await self.chain.reorganise(depth)
         await self.watch()
-        return depth
-
-    async def forget_waiting(self) -> None:
-        """The node loses its pool: transactions in no block are lost, ours too."""
-        await self.driver.call("anvil_dropAllTransactions")
-
-    async def resubmit(self) -> None:
-        """Customers' nodes send the removed transactions again; those that another transaction replaced are lost."""
-        for raw in self.dropped:
-            with suppress(ChainDriverError):
-                await self.driver.call("eth_sendRawTransaction", raw)
-        self.dropped.clear()
 
     # What our processes do.
 
@@ -172,11 +118,13 @@ class World:
 
     async def come_to_rest(self) -> None:
         """Run every process until nothing is left to do."""
+        if self.chain.spends_deposits:
+            await self.chain.resubmit()
         for _ in range(6):
-            await self.mine(CONFIRMATIONS)
+            await self.chain.mine(CONFIRMATIONS)
             await self.watch()
             await self.sign()
-        await self.mine(CONFIRMATIONS)
+        await self.chain.mine(CONFIRMATIONS)
         await self.watch()
         await self.sign()
 
@@ -184,7 +132,14 @@ class World:
 
     async def new_invoice(self, terms: Terms, asset: str, amount: str) -> InvoiceBody | str:
         try:
-            return await invoice(self.services, terms, amount=amount, currency=asset, expires_in=timedelta(minutes=10))
+            return await invoice(
+                self.services,
+                terms,
+                amount=amount,
+                currency=asset,
+                chain=self.chain.network.partition(":")[0],
+                expires_in=timedelta(minutes=10),
+            )
         except ApiError as error:
             return error.code
 
@@ -205,7 +160,12 @@ class World:
 
     async def request_payout(self, merchant_id: str, asset: str, amount: str, requested_by: str) -> str:
         """Request a payout to a new address, so that only this payout is received there."""
-        fields = {"asset": asset, "destination": nobody(), "requested_by": requested_by}
+        fields = {
+            "asset": asset,
+            "chain": self.chain.network.partition(":")[0],
+            "destination": await self.chain.nobody(),
+            "requested_by": requested_by,
+        }
         try:
             return (await payout(self.services, merchant_id, amount, **fields)).id
         except ApiError as error:
@@ -221,7 +181,7 @@ class World:
 
     async def request_refund(self, invoice_id: str, amount: str) -> str:
         merchant_id = await self.merchant_of("invoices", invoice_id)
-        new = NewRefund(amount=amount, refund_address=nobody(), requested_by="api_key:k")
+        new = NewRefund(amount=amount, refund_address=await self.chain.nobody(), requested_by="api_key:k")
         try:
             body = await self.services.refunds.create(merchant_id, "test", invoice_id, new, None, clock.now())
         except ApiError as error:
@@ -263,7 +223,8 @@ class World:
 
     async def send_back(self, deposit_id: str, by: Operator) -> str:
         try:
-            return await self.services.returns.send_back(deposit_id, nobody(), by.id, "to its sender", clock.now())
+            destination = await self.chain.nobody()
+            return await self.services.returns.send_back(deposit_id, destination, by.id, "to its sender", clock.now())
         except (ReviewRefused, ApiError) as error:
             return str(error)
 
@@ -299,7 +260,7 @@ class World:
             await database.fetch_value(
                 "SELECT available_raw FROM ledger_heads WHERE owner = $1 AND network = $2 AND asset = $3",
                 owner,
-                NETWORK,
+                self.chain.network,
                 asset,
             )
             or 0
@@ -307,28 +268,32 @@ class World:
 
     async def assert_nothing_left_twice(self) -> None:
         """I3, checked on the chain: each withdrawal's own address receives its amount once, or nothing."""
-        for row in await self._withdrawals():
-            arrived_raw = await self.arrived_raw(row["asset"], row["destination"])
+        for row, arrived_raw in await self._withdrawals():
             assert arrived_raw in (0, row["amount_raw"]), dict(row)
             assert not arrived_raw or row["status"] in ("approved", "submitted", "confirmed"), dict(row)
 
+    async def assert_scanned_chain(self) -> None:
+        """What holds on this kind of chain alone, where the watcher has read the newest block."""
+        scanned = await database.fetch_value(
+            "SELECT scanned_height FROM network_cursors WHERE network = $1", self.chain.network
+        )
+        if scanned == await self.chain.height():
+            await self.chain.check()
+
     async def assert_everything_arrived(self) -> None:
         """At rest: confirmed withdrawals are on chain, others are not, and no approved one waits without a reason."""
-        for row in await self._withdrawals():
-            arrived_raw = await self.arrived_raw(row["asset"], row["destination"])
+        for row, arrived_raw in await self._withdrawals():
             assert arrived_raw == (row["amount_raw"] if row["status"] == "confirmed" else 0), dict(row)
             assert row["status"] != "submitted", dict(row)
             assert row["status"] != "approved" or row["held"] or row["waiting_reason"], dict(row)
 
-    async def _withdrawals(self) -> Sequence[Row]:
-        return await database.fetch_all(
+    async def _withdrawals(self) -> list[tuple[Row, int]]:
+        """Each withdrawal, and what has arrived at its address."""
+        rows = await database.fetch_all(
             "SELECT id, asset, amount_raw, destination, status, held, waiting_reason FROM withdrawals"
         )
-
-    async def arrived_raw(self, asset: str, address: str) -> int:
-        return await self.driver.balance_of(address, self.token if asset == "USDT" else None)
-
-
-def nobody() -> str:
-    """A new address."""
-    return to_checksum_address(os.urandom(20))
+        arrived: dict[str, int] = {}
+        for asset in self.chain.decimals:
+            addresses = [row["destination"] for row in rows if row["asset"] == asset]
+            arrived |= await self.chain.arrived_raw(asset, addresses)
+        return [(row, arrived[row["destination"]]) for row in rows]

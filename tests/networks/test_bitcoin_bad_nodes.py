@@ -16,6 +16,7 @@ from embit.transaction import Transaction
 
 from app.networks.bitcoin.blocks import HEADER_BYTES, read_block, read_transaction
 from app.networks.bitcoin.chain import BitcoinChain
+from app.networks.bitcoin.rpc import GENESIS as GENESIS_CALL
 from app.networks.bitcoin.wire import satoshi
 from app.networks.port import ChainMoved, NetworkError, NodeUnavailable, UnreadableAnswer, WrongChain
 from app.sandbox.bitcoin_driver import BitcoinDriver
@@ -105,12 +106,15 @@ async def test_another_chain_is_noticed_in_every_answer() -> None:
     async with fake_node(always(200, replies(OTHER_HASH, info()))) as node, chain_at(node.url) as chain:
         with pytest.raises(WrongChain, match=f"is on the chain of {OTHER_HASH}"):
             await chain.head_height()
-    async with fake_node(always(200, replies(OTHER_HASH, OTHER_HASH))) as node, chain_at(node.url) as chain:
-        with pytest.raises(WrongChain):
-            await chain.block_ref(0)
-    async with fake_node(always(200, replies(OTHER_HASH))) as node, chain_at(node.url) as chain:
         with pytest.raises(WrongChain):
             await chain.check_identity()
+        node.answer = always(200, replies(GENESIS, info()))
+        await chain.check_identity()
+        node.answer = always(200, replies(OTHER_HASH, OTHER_HASH))  # somebody has changed what listens there
+        with pytest.raises(WrongChain):
+            await chain.block_ref(0)
+        with pytest.raises(WrongChain):
+            await chain._rpc.ask_any([GENESIS_CALL])
 
 
 async def test_a_node_that_downloads_the_chain_is_not_the_one_that_is_asked(

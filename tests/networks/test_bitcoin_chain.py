@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from app.networks import json_rpc
 from app.networks.bitcoin import holdings
 from app.networks.bitcoin.chain import BitcoinChain
 from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.parameters import COINBASE_MATURITY
-from app.networks.port import ChainMoved, NodeUnavailable, Pool, PoolTransaction, Spend, Transfer
+from app.networks.port import Block, ChainMoved, NodeSyncing, NodeUnavailable, Pool, PoolTransaction, Spend, Transfer
 from app.sandbox import bitcoind as bitcoind_module
 from app.sandbox.bitcoin_driver import BitcoinDriver, BitcoinDriverError
 from app.sandbox.bitcoind import Bitcoind
@@ -242,6 +243,17 @@ async def test_nothing_is_fetched_while_the_pool_is_as_before(
     assert asked == [*look, "getrawtransaction"]
 
 
+async def test_large_transactions_in_the_pool_are_fetched_in_smaller_portions(
+    chain: BitcoinChain, bitcoin: BitcoinDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = [chain.derive_address(200 + n) for n in range(7)]
+    txids = {await bitcoin.pay(address, 40_000) for address in addresses}
+    monkeypatch.setattr(json_rpc, "MAX_ANSWER_BYTES", 1_500)  # two transactions and all ids at the most
+    pool = await chain.pool(Ours(*addresses))
+    assert pool is not None
+    assert {each.txid for each in pool.transactions} == txids
+
+
 async def test_what_replaced_a_payment_is_named(chain: BitcoinChain, bitcoin: BitcoinDriver) -> None:
     address = chain.derive_address(22)
     ours = Ours(address)
@@ -342,6 +354,16 @@ async def test_a_block_of_four_megabytes_is_read_within_its_tick(chain: BitcoinC
     head = await bitcoin.height()
     info = await bitcoin.call("getblockstats", head)
     assert (info["txs"], info["total_weight"] > 3_000_000) == (11, True)
+    for _ in range(3):  # a busy machine may stop all of us for a moment
+        block, took_s, longest_s = await watched_reading(chain, head, Ours(address))
+        assert sorted(t.txid for t in block.transfers) == sorted(txids)
+        if took_s < 5 and longest_s < took_s / 2:
+            return
+    pytest.fail(f"read in {took_s:.2f} s, in which the event loop stood for {longest_s:.2f} s at a time")
+
+
+async def watched_reading(chain: BitcoinChain, height: int, ours: Ours) -> tuple[Block, float, float]:
+    """A block, how many seconds it took to read it, and the longest time in which the event loop did nothing else."""
     longest_s, done = 0.0, asyncio.Event()
 
     async def beat() -> None:
@@ -353,14 +375,11 @@ async def test_a_block_of_four_megabytes_is_read_within_its_tick(chain: BitcoinC
 
     beating = asyncio.create_task(beat())
     started_s = time.monotonic()
-    (block,) = await chain.blocks(head, head, Ours(address))
+    (block,) = await chain.blocks(height, height, ours)
     took_s = time.monotonic() - started_s
     done.set()
     await beating
-    assert sorted(t.txid for t in block.transfers) == sorted(txids)
-    print(f"read in {took_s:.2f} s, the loop stood for {longest_s:.3f} s")
-    assert took_s < 10
-    assert longest_s < 1
+    return block, took_s, longest_s
 
 
 async def test_a_pruned_node_says_which_blocks_it_lacks(tmp_path: Path) -> None:
@@ -392,9 +411,9 @@ async def test_a_node_that_downloads_the_chain_is_waited_for(tmp_path: Path) -> 
     node = bitcoind_module.start(tmp_path, options=["-maxtipage=86400"])
     try:
         async with chain_of(bitcoin_network([node.rpc_url])) as chain:
-            await chain.check_identity()
-            with pytest.raises(NodeUnavailable, match="still downloads the chain: block 0 of 0"):
-                await chain.head_height()
+            for question in (chain.check_identity, chain.head_height):
+                with pytest.raises(NodeSyncing, match="still downloads the chain: block 0 of 0"):
+                    await question()
             bitcoin = await BitcoinDriver.connect(node.rpc_url)
             assert await chain.head_height() == await bitcoin.height()
             await bitcoin.aclose()
@@ -419,6 +438,10 @@ async def test_of_two_nodes_the_one_with_more_work_is_asked(
             ref = await chain.block_ref(head + 1)
             assert ref is not None
             assert ref.hash == await behind.call("getbestblockhash")
+            # The other node is behind: it doesn't answer in the place of this one, or blocks would seem to be gone.
             other.stop()
+            with pytest.raises(NodeUnavailable):
+                await chain.block_ref(head + 1)
             assert await chain.head_height() == head
+            assert await chain.block_ref(head + 1) is None
         await behind.aclose()

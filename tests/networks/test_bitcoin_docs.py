@@ -1,4 +1,4 @@
-"""docs/bitcoin.md: its networks file is one, and its node lets the gateway do all that it does."""
+"""The guides on bitcoin: their networks file is one, and their node lets the gateway do all that it does."""
 
 import hashlib
 import hmac
@@ -15,17 +15,18 @@ from tests.factories.bitcoin import XPUB, bitcoin_network, nothing_mined
 from tests.networks.test_bitcoin_chain import Ours
 from tests.services import bitcoind_or_skip
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "bitcoin.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def code(language: str) -> str:
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTILINE)
-    return str(found)
+def code(document: str, language: str) -> str:
+    """The last block of code in this language in a guide."""
+    text = (DOCS / document).read_text()
+    return str(re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[-1])
 
 
 def test_the_networks_file_is_one(tmp_path: Path) -> None:
     path = tmp_path / "networks.toml"
-    path.write_text(code("toml"))
+    path.write_text(code("configuration.md", "toml").replace('hot_wallet_address = "bc1q…"\n', ""))
     environ = {"BITCOIN_RPC_PASSWORD": "CANARY", "BITCOIN_XPUB": XPUB}
     (network,) = load_networks(path, environ).values()
     assert isinstance(network, BitcoinConfig)
@@ -35,22 +36,22 @@ def test_the_networks_file_is_one(tmp_path: Path) -> None:
 
 
 def test_the_documented_whitelist_has_what_the_gateway_calls_and_no_more() -> None:
-    (whitelist,) = re.findall(r"^rpcwhitelist=swappay:(.*)$", code("ini"), re.MULTILINE)
+    (whitelist,) = re.findall(r"^rpcwhitelist=swap_pay:(.*)$", code("bitcoin.md", "ini"), re.MULTILINE)
     sources = [path.read_text() for path in Path(chain_module.__file__).parent.glob("*.py")]
-    called = {name for source in sources for name in re.findall(r'Call\("([a-z]+)"', source)}
+    called = {name for source in sources for name in re.findall(r'Call(?:\[[^(]+\])?\("([a-z]+)"', source)}
     assert set(whitelist.split(",")) == called
 
 
 async def test_the_user_of_the_documented_whitelist_may_do_all_that_the_gateway_does(tmp_path: Path) -> None:
     bitcoind_or_skip()
-    (whitelist,) = re.findall(r"^rpcwhitelist=(.*)$", code("ini"), re.MULTILINE)
+    (whitelist,) = re.findall(r"^rpcwhitelist=(.*)$", code("bitcoin.md", "ini"), re.MULTILINE)
     salt, password = "ab" * 16, "a-password"
     digest = hmac.new(salt.encode(), password.encode(), hashlib.sha256).hexdigest()  # rpcauth.py of Bitcoin Core
-    options = [f"-rpcauth=swappay:{salt}${digest}", f"-rpcwhitelist={whitelist}", "-rpcwhitelistdefault=0"]
+    options = [f"-rpcauth=swap_pay:{salt}${digest}", f"-rpcwhitelist={whitelist}", "-rpcwhitelistdefault=0"]
     node = bitcoind.start(tmp_path, options=options)
     try:
         bitcoin = await BitcoinDriver.connect(node.rpc_url)
-        chain = BitcoinChain(bitcoin_network([f"http://swappay:{password}@127.0.0.1:{node.port}"]), nothing_mined)
+        chain = BitcoinChain(bitcoin_network([f"http://swap_pay:{password}@127.0.0.1:{node.port}"]), nothing_mined)
         await chain.check_identity()
         address = chain.derive_address(0)
         ours = Ours(address)

@@ -43,7 +43,7 @@ HEADS = ["bc1", "BC1", "tb1", "bcrt1", "bc1q", "bc1p", "1", "3", "m", "2", ""]
 def test_both_libraries_parse_alike() -> None:
     for script in some_scripts(50):
         for network in NETWORKS:
-            text = str(bdk.Address.from_script(bdk.Script(script), with_bdk._NETWORKS[network]))
+            text = str(bdk.Address.from_script(bdk.Script(script), with_bdk.BDK_NETWORKS[network]))
             forms = [text, text.upper(), text.lower(), text[:-1], text[:-1] + "q", text.swapcase(), f" {text}"]
             for form in forms:
                 for other in NETWORKS:

@@ -298,6 +298,9 @@ async def test_change_is_known_by_its_address_alone(wallet: BitcoinWallet) -> No
     draft = wallet.plan([Payment(own, "BTC", 20_000)], [coin])
     parsed = wallet.sender.parse(wallet.sign(draft).raw, draft)
     assert parsed.payments == (Payment(own, "BTC", 20_000),)
+    for fee_cap_raw in (draft.fee_cap_raw - 1, draft.fee_cap_raw + 1):
+        with pytest.raises(NotATransfer, match="planned are"):
+            wallet.sender.parse(wallet.sign(draft).raw, msgspec.structs.replace(draft, fee_cap_raw=fee_cap_raw))
     # With another change address in the form, the change counts as a payment, which nobody has approved.
     form = msgspec.structs.replace(form_of(draft), change_index=78)
     elsewhere = msgspec.structs.replace(draft, form=msgspec.json.encode(form))
@@ -354,6 +357,11 @@ async def test_a_bump_to_a_rate_pays_that_rate(wallet: BitcoinWallet, library: s
     assert bump is not None
     assert bump.fee_cap_raw == fee_raw(20_000, form_of(bump).vsize)
     await wallet.send(bump)
+    # A transaction that our node has dropped may still be in the pools of others.
+    state = CoinState(coins=(), change_index=0, rate=1_000)
+    dropped = wallet.sender.bump(draft, state, [], INCREMENT)
+    assert dropped is not None
+    assert dropped.fee_cap_raw == draft.fee_cap_raw + fee_raw(INCREMENT, form_of(draft).vsize)
     too_much = await bumped(wallet, bump, wallet.sign(bump).txid, rate=300_001)
     assert too_much is None
 

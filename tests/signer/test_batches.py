@@ -1,142 +1,107 @@
 """Several withdrawals in one transaction, on a chain of coins: each is paid once, wherever the signer is killed."""
 
 import asyncio
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
-from typing import cast
+from pathlib import Path
 
 import asyncpg
-import msgspec
 import pytest
 
-from app.core import clock, database
-from app.networks.port import Chain, Draft, WouldFail
+from app.core import clock, database, redis
+from app.core.settings import Settings, load
+from app.networks.port import Draft, Payment, WouldFail
 from app.reconciliation.checks import withdrawals
 from app.reconciliation.snapshot import snapshot
-from app.signer import repository
-from app.signer.crash_points import POINTS, CrashPoints
-from app.signer.limits import SignerLimits
-from app.signer.signing import Signer
-from app.signer.tracking import Tracker
-from app.signer.treasury import Treasury
-from app.signer.wallet import ClaimTaken, Wallet
+from app.signer import coins_repository, repository
+from app.signer.crash_points import POINTS
+from app.signer.policy import lock_payable
+from app.signer.wallet import ClaimTaken
+from app.wiring import Services, running, wire
 from app.withdrawals.digest import Intent
 from app.withdrawals.presentation import PayoutBody
 from tests.factories.tampering import as_superuser
-from tests.fakes.coin_sender import CoinChain, CoinFunds, CoinKeys, CoinReader, CoinSender, NoMoves
-from tests.signer.conftest import NO_SWEEPS
-from tests.signer.crashing import Killed, KilledAt
-from tests.signer.signer_under_test import NETWORK, SignerUnderTest, new_address
+from tests.fakes.coin import SYMBOL, CoinChain, draft_of, transaction_of
+from tests.fakes.coin_funds import CoinFunds
+from tests.fakes.coin_world import BUMP_AFTER, NETWORK, CoinWorld, coin_chain, write_networks_file
+from tests.signer.crashing import Killed
 
-BUMP_AFTER_S = 180
 AMOUNTS_RAW = [1_000_000, 2_000_000, 2_000_000, 3_000_000, 40_000_000]
+RECEIVED_RAW = [25_000_000] * 6
+TOP_UP_RAW = 1_000_000
+LIMITS = {"day_ceiling_raw": 60_000_000, "approval_threshold_raw": 50_000_000}
 
 
 @pytest.fixture
-def network_options() -> Mapping[str, object]:
-    return {"fee_bump_after_s": BUMP_AFTER_S}
+def chain() -> Iterator[CoinChain]:
+    with coin_chain() as chain:
+        yield chain
 
 
 @pytest.fixture
-def asset_options() -> Mapping[str, Mapping[str, int]]:
-    return {
-        "USDT": {**NO_SWEEPS, "day_ceiling_raw": 60_000_000, "approval_threshold_raw": 50_000_000},
-        "ETH": NO_SWEEPS,
-    }
-
-
-@pytest.fixture
-def chain(setup: SignerUnderTest) -> CoinChain:
-    """A chain whose coins are what the hot wallet of `setup` holds: 500 USDT."""
-    coins = CoinChain(setup.driver, coins={f"top-up:{number}": 25_000_000 for number in range(20)})
-    reader = CoinReader(setup.services.networks.chain(NETWORK), coins, setup.hot)
-    setup.services.networks._chains[NETWORK] = cast(Chain, reader)
-    return coins
-
-
-@pytest.fixture
-def signer_of(setup: SignerUnderTest, chain: CoinChain) -> Callable[..., Signer]:
-    """Makes the signer of a new process, which may die at a point."""
-
-    def make(point: str | None = None, batch: int = 5) -> Signer:
-        network = setup.services.networks.get(NETWORK)
-        crash = KilledAt(point) if point else CrashPoints(is_production=False, env={})
-        sender, funds = CoinSender(chain), CoinFunds(network, chain, batch)
-        wallet, treasury = Wallet(network, sender, CoinKeys(chain)), Treasury(network)
-        tracker = Tracker(network, sender, wallet, funds, treasury, setup.services.withdrawals, crash)
-        return Signer(network, sender, wallet, SignerLimits(network), tracker, funds, NoMoves(), crash)
+def chain_settings(environment: dict[str, str], tmp_path: Path, chain: CoinChain) -> Callable[..., Settings]:
+    def make(**options: object) -> Settings:
+        write_networks_file(tmp_path / "networks.toml", chain, can_send=True, asset_options=LIMITS, **options)
+        return load(environment)
 
     return make
 
 
-async def approved(setup: SignerUnderTest, amounts_raw: Sequence[int] = AMOUNTS_RAW) -> list[PayoutBody]:
+@pytest.fixture
+async def services(chain_settings: Callable[..., Settings], steady_clock: None) -> AsyncIterator[Services]:
+    async with running(wire(chain_settings())) as services:
+        await redis.client().flushall()
+        yield services
+
+
+@pytest.fixture
+async def empty(services: Services, chain: CoinChain) -> CoinWorld:
+    """A merchant without money."""
+    return await CoinWorld.open(services, chain)
+
+
+@pytest.fixture
+async def world(empty: CoinWorld) -> CoinWorld:
+    """A merchant to whom customers have paid six coins; operators have paid another for fees."""
+    await empty.paid(*RECEIVED_RAW)
+    await empty.top_up(TOP_UP_RAW)
+    return empty
+
+
+async def approved(world: CoinWorld, amounts_raw: Sequence[int] = AMOUNTS_RAW) -> list[PayoutBody]:
     """Approved payouts: two of them are equal, to one address."""
-    twins = new_address()
-    return [
-        await setup.approved(f"{raw / 10**6:.2f}", destination=twins if raw == 2_000_000 else None)
-        for raw in amounts_raw
-    ]
+    twins = world.somebody()
+    return [await world.approved(raw, destination=twins if raw == 2_000_000 else None) for raw in amounts_raw]
 
 
-async def rounds(setup: SignerUnderTest, chain: CoinChain, signer: Signer, count: int = 1) -> None:
-    """Run rounds of the signer, each followed by a block and a run of the watcher."""
-    for _ in range(count):
-        await signer.tick()
-        await chain.mine()
-        await setup.watcher.tick()
-
-
-async def statuses(setup: SignerUnderTest, payouts: Sequence[PayoutBody]) -> list[str]:
-    return [(await setup.read(one.id)).status for one in payouts]
-
-
-async def attempts() -> list[dict[str, object]]:
-    """Every transaction, oldest first."""
-    return [dict(row) for row in await database.fetch_all("SELECT * FROM outgoing_transactions ORDER BY id")]
-
-
-async def assert_paid_once(setup: SignerUnderTest, chain: CoinChain, payouts: Sequence[PayoutBody]) -> None:
-    """Each payout is confirmed and on chain once; any two attempts at it exclude each other; the books agree."""
-    assert await statuses(setup, payouts) == ["confirmed"] * len(payouts)
-    for destination in {one.destination for one in payouts}:
-        wanted = sorted(int(one.amount_raw) for one in payouts if one.destination == destination)
-        assert sorted(chain.paid_raw(destination)) == wanted
-    apart = await database.fetch_value(
-        """
-        SELECT count(*) FROM outgoing_payments a JOIN outgoing_payments b
-            ON b.withdrawal = a.withdrawal AND b.transaction > a.transaction
-        WHERE NOT EXISTS (SELECT 1 FROM outgoing_claims c JOIN outgoing_claims d USING (network, claim)
-            WHERE c.transaction = a.transaction AND d.transaction = b.transaction)
-        """
-    )
-    assert apart == 0
-    await setup.check()
+async def claims_of(transaction_id: int) -> set[str]:
+    """What a signed transaction claims."""
+    rows = await database.fetch_all("SELECT claim FROM outgoing_claims WHERE transaction = $1", transaction_id)
+    return {row["claim"] for row in rows}
 
 
 async def test_five_are_paid_by_one_transaction(
-    setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer]
+    world: CoinWorld,
 ) -> None:
-    payouts, signer = await approved(setup), signer_of()
+    payouts, signer = await approved(world), world.signer()
     await signer.tick()
-    await setup.check()  # while it is in no block
-    await rounds(setup, chain, signer, 5)
-    (sent,) = await attempts()
+    await world.check()  # while it is in no block
+    await world.rounds(signer, 5)
+    (sent,) = await world.attempts()
     assert (sent["from_address"], sent["nonce"], sent["status"]) == (None, None, "confirmed")
     assert sent["fee_booked_raw"] == sent["fee_raw"] == 7 * 1_000  # five payments, two coins
     assert await database.fetch_value("SELECT count(*) FROM outgoing_payments") == 5
-    await assert_paid_once(setup, chain, payouts)
+    await world.assert_paid_once(payouts)
     # What is read of each is the same as of one that was paid alone.
-    assert {(await setup.read(one.id)).txid for one in payouts} == {sent["txid"]}
+    assert {(await world.read(one.id)).txid for one in payouts} == {sent["txid"]}
 
 
 async def test_reconciliation_finds_one_transfer_that_counts_for_two(
-    setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer]
+    world: CoinWorld,
 ) -> None:
-    payouts, signer = await approved(setup), signer_of()
-    await rounds(setup, chain, signer, 5)
-    reader = setup.services.networks.chain(NETWORK)
+    payouts, signer = await approved(world), world.signer()
+    await world.rounds(signer, 5)
+    reader = world.services.networks.chain(NETWORK)
     async with snapshot():
         payments = await withdrawals.confirmed_payments(NETWORK, None)
     assert await withdrawals.compare_with_chain(reader, payments) == []
@@ -148,169 +113,147 @@ async def test_reconciliation_finds_one_transfer_that_counts_for_two(
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_each_is_paid_once_wherever_the_signer_is_killed(
-    setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer], point: str
-) -> None:
-    payouts, doomed = await approved(setup), signer_of(point)
+async def test_each_is_paid_once_wherever_the_signer_is_killed(world: CoinWorld, point: str) -> None:
+    payouts, doomed = await approved(world), world.signer(point)
     with pytest.raises(Killed):
         for _ in range(8):
             await doomed.tick()
             if point == "bump_signed":
-                clock.shift(timedelta(seconds=BUMP_AFTER_S + 1))
+                clock.shift(BUMP_AFTER)
             else:
-                await chain.mine()
-    await rounds(setup, chain, signer_of(), 6)
-    assert len(await attempts()) == (2 if point == "bump_signed" else 1)
-    await assert_paid_once(setup, chain, payouts)
+                world.chain.mine()
+    await world.rounds(world.signer(), 6)
+    assert len(await world.attempts()) == (2 if point == "bump_signed" else 1)
+    await world.assert_paid_once(payouts)
 
 
 @pytest.mark.parametrize("mined", [0, 1, 2])
-async def test_of_several_attempts_whichever_is_mined_pays_once(
-    setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer], mined: int
-) -> None:
-    payouts, signer = await approved(setup), signer_of()
+async def test_of_several_attempts_whichever_is_mined_pays_once(world: CoinWorld, mined: int) -> None:
+    payouts, signer = await approved(world), world.signer()
     await signer.tick()
     for _ in range(2):
-        clock.shift(timedelta(seconds=BUMP_AFTER_S + 1))
+        clock.shift(BUMP_AFTER)
         await signer.tick()
-    lineage = await attempts()
+    lineage = await world.attempts()
     first = lineage[0]["id"]
     assert [(row["lineage"], row["replaces"]) for row in lineage] == [
         (first, None),
         (first, first),
         (first, lineage[1]["id"]),
     ]
-    claims = [
-        {row["claim"] for row in await database.fetch_all("SELECT * FROM outgoing_claims WHERE transaction = $1", id)}
-        for id in (row["id"] for row in lineage)
-    ]
+    claims = [await claims_of(row["id"]) for row in lineage]
     assert claims[0] < claims[1] < claims[2]  # each bump adds a coin
-    chain.pool = {str(lineage[mined]["txid"]): json.loads(cast(bytes, lineage[mined]["signed_bytes"]))}
-    await chain.mine(3)
+    one = transaction_of(lineage[mined]["signed_bytes"])
+    world.chain.pool = {one.txid: one}
+    world.chain.mine()
+    world.chain.mine_empty(2)
     await signer.tick()
-    assert [row["status"] for row in await attempts()] == [
+    assert [row["status"] for row in await world.attempts()] == [
         "confirmed" if number == mined else "replaced" for number in range(3)
     ]
-    await assert_paid_once(setup, chain, payouts)
+    await world.assert_paid_once(payouts)
 
 
 async def test_what_a_stranger_has_spent_fails_all_and_frees_the_other_coins(
-    setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer]
+    world: CoinWorld,
 ) -> None:
-    before = await setup.balance()
-    payouts, signer = await approved(setup), signer_of()
+    before = await world.balance()
+    payouts, signer = await approved(world), world.signer()
     await signer.tick()
-    await chain.spend_as_stranger("top-up:0")
+    coin, other = sorted(await claims_of((await world.attempts())[0]["id"]))
+    world.chain.spend_as_stranger(coin)
+    await world.watcher.tick()
     await signer.tick()
-    assert await statuses(setup, payouts) == ["submitted"] * 5  # it is not final yet
-    await setup.driver.mine(2)
+    assert await world.statuses(payouts) == ["submitted"] * 5  # it is not final yet
+    world.chain.mine_empty(2)
     await signer.tick()
-    assert await statuses(setup, payouts) == ["failed"] * 5
-    assert await setup.balance() == before
-    assert (await setup.alerts())["nonce_taken"] == "critical"
-    again = [await setup.approved("2.00")]
-    await rounds(setup, chain, signer, 4)
-    assert await repository.living_claims(NETWORK, ["coin:top-up:1"], None) != []
-    await assert_paid_once(setup, chain, again)
-
-
-async def test_a_failed_transaction_fails_all(
-    setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer]
-) -> None:
-    before = await setup.balance()
-    payouts, signer = await approved(setup), signer_of()
-    await signer.tick()
-    await chain.mine(3, succeeded=False)
-    await signer.tick()
-    assert await statuses(setup, payouts) == ["failed"] * 5
-    assert await setup.balance() == before
-    assert [row["status"] for row in await attempts()] == ["reverted"]
-    await setup.check()
+    assert await world.statuses(payouts) == ["failed"] * 5
+    assert await world.balance() == before
+    alerts = await world.alerts()
+    assert (alerts["nonce_taken"], alerts["unknown_spend"]) == ("critical", "critical")
+    again = [await world.approved(2_000_000)]
+    await world.rounds(signer, 4)
+    assert await repository.living_claims(NETWORK, [other], None) != []
+    await world.assert_paid_once(again, with_chain=False)  # the chain holds less than the books owe
 
 
 async def test_one_that_must_not_be_paid_does_not_hold_up_the_others(
-    setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer]
+    world: CoinWorld,
 ) -> None:
-    payouts, signer = await approved(setup), signer_of()
+    payouts, signer = await approved(world), world.signer()
     edited, *honest = payouts
-    await as_superuser(f"UPDATE withdrawals SET destination = '{new_address()}' WHERE id = '{edited.id}'")
-    await rounds(setup, chain, signer, 5)
-    assert len(await attempts()) == 1
-    assert (await setup.read(edited.id)).status == "approved"
-    assert (await setup.alerts())["signer_refused_digest"] == "critical"
+    await as_superuser(f"UPDATE withdrawals SET destination = '{world.somebody()}' WHERE id = '{edited.id}'")
+    await world.rounds(signer, 5)
+    assert len(await world.attempts()) == 1
+    assert (await world.read(edited.id)).status == "approved"
+    assert (await world.alerts())["signer_refused_digest"] == "critical"
     await as_superuser(f"UPDATE withdrawals SET destination = '{edited.destination}' WHERE id = '{edited.id}'")
-    await assert_paid_once(setup, chain, honest)
+    await world.assert_paid_once(honest)
 
 
-class Wary(CoinFunds):
-    """Funds of a chain that would refuse any payment of 3,000,000."""
+async def test_one_that_would_fail_is_found_by_halves(world: CoinWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = CoinFunds.plan
 
-    async def plan(self, intents: Sequence[Intent]) -> Draft:
+    async def wary(funds: CoinFunds, intents: Sequence[Intent]) -> Draft:
         if any(intent.amount_raw == 3_000_000 for intent in intents):
             raise WouldFail("the recipient takes nothing")
-        return await super().plan(intents)
+        return await plan(funds, intents)
 
-
-async def test_one_that_would_fail_is_found_by_halves(setup: SignerUnderTest, chain: CoinChain) -> None:
-    payouts = await approved(setup, [3_000_000, *(1_000_000 + number for number in range(7))])
-    network = setup.services.networks.get(NETWORK)
-    sender, funds = CoinSender(chain), Wary(network, chain, batch=8)
-    wallet, treasury = Wallet(network, sender, CoinKeys(chain)), Treasury(network)
-    crash = CrashPoints(is_production=False, env={})
-    tracker = Tracker(network, sender, wallet, funds, treasury, setup.services.withdrawals, crash)
-    signer = Signer(network, sender, wallet, SignerLimits(network), tracker, funds, NoMoves(), crash)
+    monkeypatch.setattr(CoinFunds, "plan", wary)
+    payouts = await approved(world, [3_000_000, *(1_000_000 + number for number in range(7))])
+    signer = world.signer(batch=8)
     await signer.tick()
-    assert await statuses(setup, payouts) == ["approved", *["submitted"] * 7]
-    assert (await setup.read(payouts[0].id)).waiting_reason == "the network would refuse this transfer now"
-    assert len(await attempts()) == 3  # four, two and one of them
-    await rounds(setup, chain, signer, 5)
-    await assert_paid_once(setup, chain, payouts[1:])
+    assert await world.statuses(payouts) == ["approved", *["submitted"] * 7]
+    assert (await world.read(payouts[0].id)).waiting_reason == "the network would refuse this transfer now"
+    assert len(await world.attempts()) == 3  # four, two and one of them
+    await world.rounds(signer, 5)
+    await world.assert_paid_once(payouts[1:])
 
 
 async def test_together_they_stay_within_the_signers_day(
-    setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer]
+    world: CoinWorld,
 ) -> None:
-    payouts, signer = await approved(setup, [*AMOUNTS_RAW[:4], 45_000_000, 10_000_000]), signer_of(batch=6)
-    await rounds(setup, chain, signer, 5)
-    assert await statuses(setup, payouts) == [*["confirmed"] * 5, "approved"]
-    assert (await setup.read(payouts[5].id)).waiting_reason == "the signer's ceiling for 24 hours is reached"
-    await assert_paid_once(setup, chain, payouts[:5])
+    payouts, signer = await approved(world, [*AMOUNTS_RAW[:4], 45_000_000, 10_000_000]), world.signer(batch=6)
+    await world.rounds(signer, 5)
+    assert await world.statuses(payouts) == [*["confirmed"] * 5, "approved"]
+    assert (await world.read(payouts[5].id)).waiting_reason == "the signer's ceiling for 24 hours is reached"
+    await world.assert_paid_once(payouts[:5])
 
 
-async def test_what_the_coins_do_not_suffice_for_together_is_paid_as_far_as_they_do(
-    setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer]
-) -> None:
-    chain.coins = {"small": 5_000_000, "large": 42_000_000}
-    payouts, signer = await approved(setup), signer_of()
+async def test_what_the_coins_do_not_suffice_for_together_is_paid_as_far_as_they_do(empty: CoinWorld) -> None:
+    world = empty
+    await world.paid(5_000_000, 43_000_000, 25_000_000)
+    await world.top_up(100_000)
+    world.chain.spend_as_stranger(world.coin(25_000_000))
+    await world.watcher.tick()
+    payouts, signer = await approved(world, [*AMOUNTS_RAW[:4], 41_000_000]), world.signer()
     await signer.tick()
-    assert await statuses(setup, payouts) == [*["submitted"] * 4, "approved"]
-    assert len(await attempts()) == 1
-    assert (await setup.read(payouts[4].id)).waiting_reason == "the hot wallet holds too little USDT"
-    await rounds(setup, chain, signer, 10)
-    await assert_paid_once(setup, chain, payouts[:4])
+    assert await world.statuses(payouts) == [*["submitted"] * 4, "approved"]
+    assert len(await world.attempts()) == 1
+    assert (await world.read(payouts[4].id)).waiting_reason == "the hot wallet holds too little COIN"
+    await world.rounds(signer, 10)
+    await world.assert_paid_once(payouts[:4], with_chain=False)
 
 
 async def test_two_signers_at_once_spend_no_coin_twice(
-    setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer]
+    world: CoinWorld,
 ) -> None:
-    payouts = await approved(setup)
-    await asyncio.gather(signer_of(batch=2).tick(), signer_of(batch=3).tick(), return_exceptions=True)
-    await rounds(setup, chain, signer_of(), 6)
-    await assert_paid_once(setup, chain, payouts)
+    payouts = await approved(world)
+    await asyncio.gather(world.signer(batch=2).tick(), world.signer(batch=3).tick(), return_exceptions=True)
+    await world.rounds(world.signer(), 6)
+    await world.assert_paid_once(payouts)
 
 
 async def test_a_bump_that_would_not_exclude_what_it_replaces_is_not_signed(
-    setup: SignerUnderTest, chain: CoinChain, signer_of: Callable[..., Signer], monkeypatch: pytest.MonkeyPatch
+    world: CoinWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bump with other coins: both could be mined, and pay twice."""
-    payouts, signer = await approved(setup), signer_of()
+    payouts, signer = await approved(world), world.signer()
     await signer.tick()
     ((last,),) = await repository.under_way(NETWORK)
-    draft = await signer._funds.bump(last)
-    others = [claim for claim in draft.claims if claim not in last.claims]
-    loose = msgspec.structs.replace(
-        draft, claims=tuple(others), form=json.dumps({"coins": [c[5:] for c in others], "rate": 2}).encode()
-    )
+    others = await coins_repository.spendable(NETWORK, world.chain.height)
+    others = [coin for coin in others if coin.height is not None]
+    loose = draft_of(last.payments, others, change_index=1, rate=2)
     with pytest.raises(ClaimTaken, match="must claim"):
         await signer._tracker._bump(last, loose, clock.now())
     with pytest.raises(ClaimTaken, match="is claimed by"):
@@ -321,13 +264,18 @@ async def test_a_bump_that_would_not_exclude_what_it_replaces_is_not_signed(
     with pytest.raises(asyncpg.RestrictViolationError, match="an attempt that it replaces claims"):
         await signer._tracker._bump(last, loose, clock.now())
     # And a coin of theirs is no other transaction's.
-    await setup.approved("1.00")
+    another = await world.approved(1_000_000)
+    theirs = await coins_repository.by_claims(NETWORK, last.claims)
     with pytest.raises(asyncpg.UniqueViolationError, match="is claimed by another one"):
-        await signer.tick()
+        async with database.transaction():
+            payable = await lock_payable(another.id, world.services.networks.get(NETWORK))
+            payment = Payment(another.destination, SYMBOL, 1_000_000)
+            draft = draft_of((payment,), theirs, change_index=2, rate=1)
+            await signer._wallet.sign(draft, purpose="withdrawal", payables=[payable], now=clock.now())
     monkeypatch.undo()
-    assert len(await attempts()) == 1
-    await rounds(setup, chain, signer, 5)
-    await assert_paid_once(setup, chain, payouts)
+    assert len(await world.attempts()) == 1
+    await world.rounds(signer, 5)
+    await world.assert_paid_once(payouts)
 
 
 async def _no_claims(*_: object) -> list[repository.LivingClaim]:

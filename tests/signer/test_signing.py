@@ -254,6 +254,21 @@ async def test_a_transaction_that_was_edited_is_not_bumped_into_a_second_payment
     assert await setup.sent_to(requested.destination) == [12_000_000]
 
 
+async def test_a_transaction_whose_form_was_edited_is_not_bumped(setup: SignerUnderTest, still_chain: None) -> None:
+    """Its bytes are left as they are: a bump would be made of the row, with ten times the gas."""
+    await setup.approved("12.00")
+    await setup.rounds()
+    await as_superuser(
+        """
+        UPDATE outgoing_transactions SET form = replace(form, '"gas_limit":', '"gas_limit":1'),
+            created_at = created_at - interval '1 hour'
+        """
+    )
+    with pytest.raises(NotOurs, match="is not what was signed"):
+        await setup.signer.tick()
+    assert len(await setup.transactions()) == 1
+
+
 async def test_ceilings_hold_whatever_the_database_says(setup: SignerUnderTest) -> None:
     # Given a payout above the ceiling of one transaction, and three that together are above that of a day,
     large = await setup.approved_by_two("200.01")

@@ -48,7 +48,7 @@ def parse(text: str, network: BitcoinNetwork) -> tuple[str, bytes]:
     return parsed
 
 
-@lru_cache(maxsize=131_072)  # 25 µs each, and most outputs of a block were in the pool before
+@lru_cache(maxsize=65_536)  # 25 µs each, and most outputs of a block were in the pool before
 def address_of(script: bytes, hrp: str) -> str | None:
     """The address of a script of one of the types that our own addresses have, P2WPKH (BIP-141) and P2TR (BIP-341);
     None for any other."""

@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 from app.core.money import format_amount
-from app.networks.bitcoin import addresses, holdings, mined
+from app.networks.bitcoin import holdings, mined
 from app.networks.bitcoin.account import Account
-from app.networks.bitcoin.addresses import ReceivingAddresses
+from app.networks.bitcoin.addresses import ReceivingAddresses, parse
 from app.networks.bitcoin.blocks import ReadBlock, read_block
 from app.networks.bitcoin.coins import claim
 from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.parameters import COIN_DECIMALS, COINBASE_MATURITY, PARAMETERS
 from app.networks.bitcoin.pool import PoolReader
-from app.networks.bitcoin.rpc import BitcoinRpc
+from app.networks.bitcoin.rpc import CHAIN_INFO, BitcoinRpc
 from app.networks.bitcoin.wire import INVALID_PARAMETER, MISC_ERROR, NOT_FOUND, Hash, WireHeader
 from app.networks.json_rpc import Call, RefusedByNode
 from app.networks.port import (
@@ -52,7 +52,7 @@ class BitcoinChain:
         self._receiving = ReceivingAddresses(config.xpub, config.bitcoin_network, config.address_type)
 
     async def check_identity(self) -> None:
-        await self._rpc.ask([])
+        await self._rpc.best_chain()
 
     async def head_height(self) -> int:
         return (await self._rpc.best_chain()).blocks
@@ -95,13 +95,14 @@ class BitcoinChain:
 
     async def finality(self) -> int:
         """The newest block with the network's confirmations: blocks never become final by a rule of the chain."""
-        return max(await self.head_height() - self._config.confirmations + 1, -1)
+        (info,) = await self._rpc.ask([CHAIN_INFO])
+        return max(info.blocks - self._config.confirmations + 1, -1)
 
-    async def balances_raw(self, addresses_: Sequence[str], asset_symbol: str, height: int) -> dict[str, int]:
+    async def balances_raw(self, addresses: Sequence[str], asset_symbol: str, height: int) -> dict[str, int]:
         """Reads all unspent outputs there are, which takes minutes on the main network."""
         self._check_asset(asset_symbol)
         network = self._config.bitcoin_network
-        scripts = {addresses.parse(address, network)[1]: address for address in addresses_}
+        scripts = {parse(address, network)[1]: address for address in addresses}
         return await holdings.balances_raw(self._rpc, scripts, height)
 
     async def settlements(self, txids: Collection[str]) -> dict[str, Settlement]:
@@ -149,7 +150,7 @@ class BitcoinChain:
 
     async def _raw_blocks(self, hashes: Sequence[str], height: int) -> list[str]:
         try:
-            raws = await self._rpc.ask([_block_call(block_hash) for block_hash in hashes])
+            raws = await self._rpc.ask_any([_block_call(block_hash) for block_hash in hashes])
         except RefusedByNode as refusal:
             if refusal.code != MISC_ERROR:
                 raise

@@ -98,11 +98,6 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
         ReceivingAddresses(self.xpub, self.bitcoin_network, self.address_type)
 
     @property
-    def sends(self) -> bool:
-        """Without a hot wallet it only receives."""
-        return self.hot_wallet_address is not None
-
-    @property
     def account_path(self) -> str:
         path = ACCOUNT_PATHS[self.address_type].format(coin=0 if self.bitcoin_network == "main" else 1)
         return path.replace("k", str(self._account.child_number - HARDENED_INDEX))

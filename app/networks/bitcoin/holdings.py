@@ -47,7 +47,7 @@ async def _held_by_scripts(rpc: BitcoinRpc, scripts: Sequence[bytes], height: in
     if hashes[-1] != scan.bestblock:
         raise ChainMoved(f"block {scan.height} was replaced during a scan")
     for block_hash in hashes[1:]:
-        (block,) = await rpc.ask([_block_call(block_hash)])
+        (block,) = await rpc.ask_any([_block_call(block_hash)])
         spent = [each.prevout for transaction in block.tx for each in transaction.vin if each.prevout is not None]
         for output in spent:
             script = bytes.fromhex(output.script.hex)

@@ -19,7 +19,7 @@ from app.networks.bitcoin.wire import (
     WireSpending,
     satoshi,
 )
-from app.networks.json_rpc import Call
+from app.networks.json_rpc import AnswerTooLarge, Call
 from app.networks.port import ChainMoved, OurAddresses, Pool, PoolTransaction, PoolTransfer
 
 TRANSACTIONS_PER_REQUEST = 1_000
@@ -40,15 +40,15 @@ class PoolReader:
         self._rpc = rpc
         self._asset_symbol = asset_symbol
         self._hrp = hrp
-        self._state: tuple[int, int, int, str] | None = None
-        self._known: Set[str] = frozenset()
+        self._state: tuple[int | None, int, int, str] | None = None
+        self._known: set[str] = set()
         self._to_us: dict[str, PoolTransaction] = {}
         self._spenders: dict[str, str] = {}
 
     async def look(self, ours: OurAddresses) -> Pool:
         """The transactions to us that are in the pool now. Raises ChainMoved where blocks come too fast."""
         tip, listed = await self._listed()
-        state = (self._rpc.preferred, listed.mempool_sequence, len(listed.txids), tip)
+        state = (self._rpc.chosen, listed.mempool_sequence, len(listed.txids), tip)
         if state != self._state:
             there = set(listed.txids)
             self._known &= there
@@ -103,7 +103,15 @@ class PoolReader:
 
     async def _read(self, txids: Sequence[str], ours: OurAddresses) -> None:
         """Fetch transactions, and keep those to us. Those that have left the pool meanwhile are left out."""
-        raws = await self._rpc.ask([_transaction_call(txid) for txid in txids])
+        try:
+            raws = await self._rpc.ask([_transaction_call(txid) for txid in txids])
+        except AnswerTooLarge:
+            if len(txids) == 1:
+                raise
+            middle = len(txids) // 2
+            await self._read(txids[:middle], ours)
+            await self._read(txids[middle:], ours)
+            return
         there = {txid: raw for txid, raw in zip(txids, raws, strict=True) if raw is not None}
         read = [each for each in await asyncio.to_thread(_parsed, there, self._hrp) if each.payments]
         known = await ours({payment.address for each in read for payment in each.payments}) if read else frozenset()
@@ -114,7 +122,7 @@ class PoolReader:
                 self._to_us[each.txid] = self._transaction(each, entry, known)
             else:
                 there.pop(each.txid)
-        self._known |= there.keys()
+        self._known.update(there)
 
     def _transaction(self, read: ReadTransaction, entry: WirePoolEntry, known: Set[str]) -> PoolTransaction:
         transfers = tuple(

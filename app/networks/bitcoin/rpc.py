@@ -1,4 +1,8 @@
-"""Reading from Bitcoin nodes: each request also asks for the first block, and the node with the most work is asked."""
+"""Reading from Bitcoin nodes: each request also asks for the first block, and the node with the most work is asked.
+
+No other node takes its place between two choices: one that is behind, or on another branch, would answer that blocks
+are gone, and credits would be reversed.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +18,7 @@ from app.networks.port import NodeSyncing, NodeUnavailable, WrongChain
 T = TypeVar("T")
 
 COMPARE_TIMEOUT_S = 5.0
-"""For an answer of a node to the question how long its chain is."""
+"""For an answer of one of several nodes to the question how long its chain is."""
 
 REST_S = 30.0
 """A node that did not answer is not compared with the others for so long, so that it doesn't slow each round."""
@@ -30,18 +34,34 @@ class BitcoinRpc:
         self._genesis_hash = config.identity
         self._nodes = Nodes(config.rpc_urls, _dialect(config.cookie_file))
         self._rests_until_s = [0.0] * len(self._nodes)
+        self._chosen: int | None = None
 
     @property
-    def preferred(self) -> int:
-        """The number of the node that answered last."""
-        return self._nodes.preferred
+    def chosen(self) -> int | None:
+        """The number of the node that is asked now; None where one must be chosen."""
+        return self._chosen
 
     async def ask(self, calls: Sequence[Call[T]], *, timeout_s: float | None = None) -> list[T]:
-        """The results of `calls`, in their order, all from one request to one node on the right chain.
+        """The results of `calls`, in their order, all from one request to the chosen node.
 
-        Raises `NodeUnavailable` (or `RefusedByNode`) where no node gave them, `UnreadableAnswer`, `WrongChain`.
+        Raises `NodeUnavailable` (or `RefusedByNode`) where it did not give them, so that the next request chooses
+        anew; `UnreadableAnswer`, `WrongChain`.
         """
-        genesis_hash, *results = await self._nodes.ask([GENESIS, *calls], timeout_s=timeout_s)
+        if self._chosen is None:
+            await self.best_chain()
+        assert self._chosen is not None
+        number = self._chosen
+        try:
+            genesis_hash, *results = await self._nodes[number].ask([GENESIS, *calls], timeout_s=timeout_s)
+        except NodeUnavailable:
+            self._chosen = None
+            raise
+        self.check_genesis(number, genesis_hash)
+        return cast("list[T]", results)
+
+    async def ask_any(self, calls: Sequence[Call[T]]) -> list[T]:
+        """The same from any node that gives them: for what a hash names, which is the same everywhere."""
+        genesis_hash, *results = await self._nodes.ask([GENESIS, *calls])
         self.check_genesis(self._nodes.preferred, genesis_hash)
         return cast("list[T]", results)
 
@@ -55,12 +75,12 @@ class BitcoinRpc:
         return await self._nodes[number].ask(calls, timeout_s=COMPARE_TIMEOUT_S)
 
     async def best_chain(self) -> ChainInfo:
-        """The state of the node whose chain has the most work, and prefer that node from now on.
+        """The state of the node whose chain has the most work, which is asked from now on.
 
         Raises as `ask`, also where every node still downloads the chain: it has no recent blocks then, and what isn't
         in its blocks may have been paid.
         """
-        order = sorted(range(len(self._nodes)), key=lambda number: number != self._nodes.preferred)
+        order = sorted(range(len(self._nodes)), key=lambda number: number != self._chosen)
         awake = [number for number in order if self._rests_until_s[number] <= clock.monotonic_s()] or order
         answers = await asyncio.gather(*map(self._compare, awake), return_exceptions=True)
         best: tuple[int, ChainInfo] | None = None
@@ -73,9 +93,11 @@ class BitcoinRpc:
             elif best is None or int(answer.chain_work, 16) > int(best[1].chain_work, 16):
                 best = number, answer
         if best is None:
+            self._chosen = None
             if any(isinstance(failure, NodeSyncing) for failure in failures):
                 raise NodeSyncing("; ".join(map(str, failures)))
             raise failures[0] if len(failures) == 1 else NobodyAnswered(failures)
+        self._chosen = best[0]
         self._nodes.prefer(best[0])
         return best[1]
 
@@ -84,11 +106,12 @@ class BitcoinRpc:
         await self._nodes.aclose()
 
     async def _compare(self, number: int) -> ChainInfo:
-        node = self._nodes[number]
+        node, is_alone = self._nodes[number], len(self._nodes) == 1
+        timeout_s = None if is_alone else COMPARE_TIMEOUT_S
         try:
-            genesis_hash, info = await node.ask([GENESIS, CHAIN_INFO], timeout_s=COMPARE_TIMEOUT_S)
+            genesis_hash, info = await node.ask([GENESIS, CHAIN_INFO], timeout_s=timeout_s)
         except NodeUnavailable:
-            self._rests_until_s[number] = clock.monotonic_s() + REST_S if len(self._nodes) > 1 else 0.0
+            self._rests_until_s[number] = 0.0 if is_alone else clock.monotonic_s() + REST_S
             raise
         self.check_genesis(number, genesis_hash)
         if info.is_downloading:

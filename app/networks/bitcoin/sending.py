@@ -6,7 +6,7 @@ transaction only if it is told the block, and its refusals mean several things e
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from app.core.money import format_amount
 from app.networks.bitcoin import fees, mined, signing, spending
@@ -43,6 +43,8 @@ from app.networks.port import (
     Signed,
     UnreadableAnswer,
 )
+
+T = TypeVar("T")
 
 CALLS_PER_REQUEST = 100
 OUTPOINTS_PER_CALL = 1_000
@@ -139,16 +141,20 @@ class BitcoinSender:
     async def broadcast(self, signed: Signed) -> Broadcast:
         # The ceiling is the node's limit too; its own default is lower than some ceilings.
         limit = format_amount(fees.with_tolerance(self._ceiling), COIN_DECIMALS)
-        return await self._submitted(Call("sendrawtransaction", (signed.raw.hex(), limit), Hash), signed.txid)
+        answer = await self._submitted(Call[str]("sendrawtransaction", (signed.raw.hex(), limit), Hash))
+        if isinstance(answer, Broadcast):
+            return answer
+        if answer != signed.txid:
+            raise UnreadableAnswer(f"transaction {signed.txid}: the node answers with another one's id")
+        return Broadcast.ACCEPTED
 
     async def broadcast_package(self, parent: Signed, child: Signed) -> Broadcast:
         """Send a parent whose own fee is below the floor of the node's pool, with the child that pays for it; always
         safe to repeat. Answers for both together. Raises as `broadcast`."""
-        call: Call[WirePackage] = Call("submitpackage", ([parent.raw.hex(), child.raw.hex()],), WirePackage)
-        try:
-            (answer,) = await self._rpc.ask([call])
-        except RefusedByNode as refusal:
-            return _meaning([refusal])
+        package = [parent.raw.hex(), child.raw.hex()]
+        answer = await self._submitted(Call[WirePackage]("submitpackage", (package,), WirePackage))
+        if isinstance(answer, Broadcast):
+            return answer
         if answer.package_msg == "success":
             return Broadcast.ACCEPTED
         return _meaning_of_words(" ".join([answer.package_msg, *(each.error for each in answer.tx_results.values())]))
@@ -184,7 +190,9 @@ class BitcoinSender:
     async def aclose(self) -> None:
         await self._rpc.aclose()
 
-    async def _submitted(self, call: Call[str], txid: str) -> Broadcast:
+    async def _submitted(self, call: Call[T]) -> T | Broadcast:
+        """The answer to signed bytes, or what their refusal means. Raises NodeUnavailable where no node has looked at
+        them."""
         try:
             (answer,) = await self._rpc.ask([call])
         except RefusedByNode as refusal:
@@ -192,9 +200,7 @@ class BitcoinSender:
         except NobodyAnswered as failure:
             # One node's refusal counts, even if another node doesn't answer: that one may be down for days.
             return _meaning(failure.failures)
-        if answer != txid:
-            raise UnreadableAnswer(f"transaction {txid}: the node answers with another one's id")
-        return Broadcast.ACCEPTED
+        return answer
 
 
 def _meaning(failures: Sequence[NodeUnavailable]) -> Broadcast:

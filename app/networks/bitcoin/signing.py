@@ -16,7 +16,7 @@ from embit.transaction import SIGHASH, Transaction, TransactionInput, Transactio
 
 from app.networks.bitcoin import signing_with_embit
 from app.networks.bitcoin.account import Account
-from app.networks.bitcoin.coins import INTERNAL_BRANCH, Coin
+from app.networks.bitcoin.coins import INTERNAL_BRANCH, Coin, claim
 from app.networks.bitcoin.fees import rate_of, vsize_vb
 from app.networks.bitcoin.parameters import PARAMETERS
 from app.networks.bitcoin.spending import (
@@ -41,7 +41,6 @@ KEY_BYTES = 78
 """An extended key (BIP-32)."""
 
 SIGNATURE_BYTES = 64  # BIP-340; a hash type would follow, were it not the default
-_DER_TAG = 0x30
 
 
 def check_library() -> None:
@@ -67,9 +66,8 @@ def sign(account: Account, draft: Draft, key: bytes, ceiling: int) -> Signed:
         raise NotATransfer("a draft that spends a coin that is not at its address of ours")
     if sum(coin.amount_raw for coin in form.coins) - sum(raw for _, raw in outputs) != draft.fee_cap_raw:
         raise NotATransfer("a draft whose fee is not what its coins and payments leave")
-    check_fee(
-        draft.fee_cap_raw, vsize_vb(account.address_type, len(form.coins), [script for script, _ in outputs]), ceiling
-    )
+    vsize = vsize_vb(account.address_type, len(form.coins), [script for script, _ in outputs])
+    check_fee(draft.fee_cap_raw, vsize, ceiling)
     raw = library.signed_psbt(psbt(account, form.coins, outputs), account, private, ceiling)
     return Signed(Transaction.parse(raw).txid().hex(), raw)
 
@@ -96,24 +94,24 @@ def psbt(account: Account, coins: Sequence[Coin], outputs: Sequence[tuple[bytes,
 
 
 def read(account: Account, raw: bytes, draft: Draft, asset_symbol: str, ceiling: int) -> Parsed:
-    """What signed bytes say: pure. Only the form of `draft` is used: what the coins are worth, and where change is.
+    """What signed bytes say: pure. Of `draft`, its form says what the coins are worth and where change is.
 
     Raises NotATransfer where the bytes are not in every part as ours are: another version, lock time or sequence, bytes
-    left over, a coin that is not ours or not in the form, a signature that is wrong or covers less than everything, a
-    fee above the ceiling.
+    left over, a coin that is not ours or not in the form, a signature that is wrong or covers less than everything,
+    another fee than the draft's. Raises FeeAboveCeiling.
     """
     form, transaction = form_of(draft), decoded(raw)
     coins = {coin.claim: coin for coin in form.coins}
-    spent = [coins.get(f"coin:{each.txid.hex()}:{each.vout}") for each in transaction.vin]
+    spent = [coins.get(claim(each.txid.hex(), each.vout)) for each in transaction.vin]
     ours = [coin for coin in spent if coin is not None and account.has(coin)]
     if not ours or len(ours) != len(transaction.vin) or len({coin.claim for coin in ours}) != len(ours):
         raise NotATransfer("it spends a coin that is not one of ours, or not one of the draft, or one twice")
     _check_signatures(account, transaction, ours)
     fee_raw = sum(coin.amount_raw for coin in ours) - sum(output.value for output in transaction.vout)
-    if fee_raw < 0:
-        raise NotATransfer("it pays more than it spends")
     scripts = [output.script_pubkey.data for output in transaction.vout]
     check_fee(fee_raw, vsize_vb(account.address_type, len(ours), scripts), ceiling)
+    if fee_raw != draft.fee_cap_raw or fee_raw < 0:
+        raise NotATransfer(f"its fee is {fee_raw} satoshi, planned are {draft.fee_cap_raw}")
     return Parsed(
         payments=tuple(payments(account, _without_change(account, transaction, form), asset_symbol)),
         claims=tuple(sorted(coin.claim for coin in ours)),

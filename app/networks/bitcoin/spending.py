@@ -1,4 +1,4 @@
-"""Bitcoin transactions before they are signed: payments, a higher fee, a second attempt, a parent's help, merging.
+"""Bitcoin transactions before they are signed: payments, bumps, help for a parent, second attempts, consolidation.
 
 Everything here is a function of its arguments. A transaction spends our coins, pays each recipient in the order that
 was asked for, and returns the rest to one address of the change branch, as its last output. Any attempt at a payment
@@ -6,7 +6,7 @@ excludes every other one: a replacement spends all coins of what it replaces, an
 fell with a replaced transaction, spends that one's replacement.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -59,7 +59,8 @@ def plan(account: Account, payments: Sequence[Payment], state: CoinState, ceilin
 def bump(
     account: Account, draft: Draft, state: CoinState, replaced: Sequence[InPool], increment: int, ceiling: int
 ) -> Draft | None:
-    """The same payments at a fee at which nodes replace all of `replaced`, the draft's transaction among them.
+    """The same payments at a fee at which nodes replace the draft's transaction and all of `replaced`, which is what
+    the node's own pool has of it: with the children of strangers, or nothing where it was dropped there.
 
     It spends the same coins and, where their change doesn't suffice, confirmed ones of `state` too: nodes refuse an
     unconfirmed one that is new. The change address stays. `state.coins` may also have newer facts about the same coins,
@@ -69,7 +70,9 @@ def bump(
     newer = {coin.claim: coin for coin in state.coins}
     required = [newer.get(coin.claim, coin) for coin in form.coins]
     more = [coin for coin in state.coins if coin.height is not None]
-    outputs, least_fee = _outputs(account, draft.payments, form.change_index), _above(replaced, state.rate, increment)
+    outputs = _outputs(account, draft.payments, form.change_index)
+    own = InPool(fee_raw=draft.fee_cap_raw, vsize=form.vsize, evicted_fee_raw=draft.fee_cap_raw)
+    least_fee = _above([[own], replaced], state.rate, increment)
     try:
         choice = coins.choose(more, outputs, state.rate, least_fee=least_fee, required=required)
         return _draft(draft.payments, choice, form.change_index, ceiling)
@@ -106,9 +109,7 @@ def consolidate(
     With `replaced`, one at a fee at which nodes replace these; it must spend the same coins and keep the index. Raises
     NotEnough where hardly anything would be left, TooLarge, FeeAboveCeiling.
     """
-    outputs, least_fee = _outputs(account, (), state.change_index), None
-    if replaced:
-        least_fee = _above(replaced, state.rate, increment)
+    outputs, least_fee = _outputs(account, (), state.change_index), _above([replaced], state.rate, increment)
     choice = coins.choose((), outputs, state.rate, least_fee=least_fee, required=state.required)
     payment = Payment(account.address(INTERNAL_BRANCH, state.change_index), asset_symbol, choice.change_raw)
     return _draft((payment,), msgspec.structs.replace(choice, change_raw=0), state.change_index, ceiling)
@@ -170,8 +171,15 @@ def _outputs(account: Account, payments: Sequence[Payment], change_index: int) -
     )
 
 
-def _above(replaced: Collection[InPool], rate: int, increment: int) -> LeastFee:
-    return lambda vsize: max(fees.fee_raw(rate, vsize), fees.replacement_fee_raw([*replaced], vsize, increment))
+def _above(groups: Sequence[Sequence[InPool]], rate: int, increment: int) -> LeastFee:
+    """The least fee at a rate that is also enough to replace each of these groups."""
+    replaced = [group for group in groups if group]
+
+    def least_fee(vsize: int) -> int:
+        to_replace = [fees.replacement_fee_raw(group, vsize, increment) for group in replaced]
+        return max([fees.fee_raw(rate, vsize), *to_replace])
+
+    return least_fee
 
 
 def _draft(payments: Sequence[Payment], choice: Choice, change_index: int, ceiling: int) -> Draft:

@@ -50,6 +50,13 @@ BITCOIN = (
     ),
     Fault(
         "app/networks/bitcoin/rpc.py",
+        "await self._nodes[number].ask([GENESIS, *calls], timeout_s=timeout_s)",
+        "await self._nodes.ask([GENESIS, *calls], timeout_s=timeout_s)",
+        "a node that is behind answers in the place of one that fails, and credits are reversed",
+        ("networks/test_bitcoin_chain.py::test_of_two_nodes_the_one_with_more_work_is_asked",),
+    ),
+    Fault(
+        "app/networks/bitcoin/rpc.py",
         "elif best is None or int(answer.chain_work, 16) > int(best[1].chain_work, 16):",
         "elif best is None:",
         "payments are seen late, because a node that lags behind is asked",

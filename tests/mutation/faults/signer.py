@@ -134,7 +134,7 @@ SIGNER = (
         "if again != stored.signed:",
         "if again is None:",
         "a forged row is signed as the fee bump of a payment that never existed",
-        ("signer/test_signing.py::test_a_transaction_that_was_edited_is_not_bumped_into_a_second_payment",),
+        ("signer/test_signing.py::test_a_transaction_whose_form_was_edited_is_not_bumped",),
     ),
     Fault(
         "app/signer/account_keys.py",
