@@ -215,6 +215,8 @@ class CoinFunds:
         highest = max(fees.rate_of(each.fee_raw, each.vsize) for each in before)
         rate = max(rate, min(highest * RAISE[0] // RAISE[1], self._ceiling))
         draft = await self._replacement(last, form, rate, before)
+        if draft is None and rate >= self._ceiling:
+            raise FeeAboveCeiling(f"{self._network.key}: a bump would cost more than the ceiling")
         if draft is None:
             raise NotNow(CANT_RAISE, is_short=True)
         self._refuse_dear(draft.fee_cap_raw - last.fee_cap_raw, await self._treasury.fees_left_raw())

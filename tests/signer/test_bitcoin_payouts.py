@@ -11,6 +11,7 @@ from app.core.errors import ApiError, Code
 from app.networks.bitcoin.fees import dust_limit_raw
 from app.networks.bitcoin.spending import form_of
 from app.networks.port import Draft, NodeUnavailable
+from app.signer.coin_funds import CoinFunds
 from app.signer.crash_points import POINTS
 from app.signer.funds import UnknownTransaction
 from app.signer.limits import DAY
@@ -79,6 +80,22 @@ async def test_five_are_paid_by_one_transaction(bitcoin_setup: BitcoinUnderTest)
     assert {(await setup.read(one.id)).txid for one in payouts} == {sent["txid"]}
     await setup.assert_paid_once(payouts)
     assert not await setup.alerts()
+
+
+async def test_what_does_not_fit_into_one_batch_is_paid_by_the_next(
+    bitcoin_setup: BitcoinUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred of them take a minute to approve: `tests/networks/test_bitcoin_spending.py` signs as many."""
+    assert CoinFunds.batch == 200
+    monkeypatch.setattr(CoinFunds, "batch", 4)
+    setup = bitcoin_setup
+    payouts = await setup.approved(*FIVE)
+    await setup.until_confirmed(payouts)
+    large, small = await setup.attempts()
+    for row, count in ((large, 4), (small, 1)):
+        paid = await database.fetch_value("SELECT count(*) FROM outgoing_payments WHERE transaction = $1", row["id"])
+        assert paid == count
+    await setup.assert_paid_once(payouts)
 
 
 @pytest.mark.parametrize("point", POINTS)
