@@ -46,6 +46,7 @@ SLOWEST = (
     "gallery/test_gallery.py",
     "cabinet/over_chain",
     "operator/journeys",
+    "operator/over_bitcoin",
     "web/test_every_route.py",
     "money/test_any_order.py",
     "webhooks/test_killed.py",
