@@ -2,7 +2,7 @@
 
 from tests.mutation.table import Fault
 
-_BUMPS, _KEYS, _PAYOUTS = (
+_BUMPS, _ROUTES, _PAYOUTS = (
     "signer/test_bitcoin_bumps.py::",
     "signer/test_bitcoin_keys.py::",
     "signer/test_bitcoin_payouts.py::",
@@ -78,14 +78,14 @@ COIN_SIGNER = (
         "if strange := sorted(set(parsed.claims) - known):",
         "if strange := sorted(set()):",
         "a forged row of a coin makes the signer sign away what is not accounted for",
-        (f"{_KEYS}test_only_coins_of_ours_are_spent_and_only_change_is_paid_without_a_payout",),
+        (f"{_ROUTES}test_only_coins_of_ours_are_spent_and_only_change_is_paid_without_a_payout",),
     ),
     Fault(
         "app/signer/coin_keys.py",
         'if purpose != "sweep" or not await self._is_change(payment.to_address):',
         'if purpose != "sweep":',
         "a consolidation sends everything to somebody else",
-        (f"{_KEYS}test_only_coins_of_ours_are_spent_and_only_change_is_paid_without_a_payout",),
+        (f"{_ROUTES}test_only_coins_of_ours_are_spent_and_only_change_is_paid_without_a_payout",),
     ),
     Fault(
         "app/signer/coin_moves.py",
