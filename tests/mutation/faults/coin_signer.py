@@ -4,7 +4,7 @@ from tests.mutation.table import Fault
 
 _BUMPS, _ROUTES, _PAYOUTS = (
     "signer/test_bitcoin_bumps.py::",
-    "signer/test_bitcoin_keys.py::",
+    "signer/test_bitcoin_routes.py::",
     "signer/test_bitcoin_payouts.py::",
 )
 _CONSOLIDATION = "signer/test_bitcoin_consolidation.py::"
