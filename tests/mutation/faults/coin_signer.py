@@ -64,7 +64,7 @@ COIN_SIGNER = (
         "choice = coins.choose(more, outputs, state.rate, least_fee=least_fee, required=required)",
         "choice = coins.choose(more, outputs, state.rate, least_fee=least_fee)",
         "two attempts at a batch spend different coins: both are mined, and all of it is paid twice",
-        (f"{_BUMPS}test_a_stuck_batch_is_replaced_at_a_higher_fee",),
+        (f"{_BUMPS}test_a_bump_spends_the_same_coin_though_a_better_one_has_come",),
     ),
     Fault(
         "app/networks/bitcoin/spending.py",
