@@ -5,7 +5,7 @@ decisions, and `sightings.py` for storing them.
 or neither.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from itertools import groupby
 
 from app.addresses import repository as address_repository
 from app.core import database
-from app.deposits import parts_repository, repository, reviews, sightings
+from app.deposits import parts_repository, repository, reviews, sightings, sightings_repository
 from app.deposits.bookings import booking_reference
 from app.deposits.matching import NEEDS_NO_REVIEW, Candidate, Match, Verdict, match
 from app.deposits.parts_repository import received_raw
@@ -51,9 +51,13 @@ class DepositService:
         database.in_transaction()
         seen = list(seen)
         served = await _lock_served(network, {sighting.to_address for sighting in seen}, now)
-        without_block = await sightings.known_deposits(network, {sighting.txid for sighting in seen})
+        txids = {sighting.txid for sighting in seen}
+        without_block = await sightings.known_deposits(network, txids)
+        stored = await sightings_repository.stored_txids(network, txids)
+        to_come = Counter(sighting.to_address for sighting in seen)
         touched: set[str] = set()
         for sighting in seen:
+            to_come[sighting.to_address] -= 1
             address_id, candidates = served[sighting.to_address]
             known = without_block.get((sighting.txid, address_id), [])
             paid_at = sightings.first_made_at(sighting, known, now)
@@ -61,7 +65,10 @@ class DepositService:
             if same is not None:
                 known.remove(same)
             found = await self._found(network, sighting, paid_at, candidates, same)
-            deposit_id = await sightings.store(network, sighting, address_id, found, same, paid_at, now)
+            has_others = sighting.txid in stored
+            deposit_id = await sightings.store(
+                network, sighting, address_id, found, same, paid_at, now, has_others=has_others
+            )
             if deposit_id is None:
                 continue
             if same is not None and same.is_in_pool and found.verdict != same.verdict:
@@ -73,8 +80,9 @@ class DepositService:
                 await self._update_invoice(found, opened, now)
                 if found.verdict is not Verdict.EXACT:
                     await self._payments.reconsider(found.invoice_id, now)
-                candidates[:] = [invoice.candidate for invoice in await parts_repository.served(address_id, now)]
                 touched.add(found.invoice_id)
+                if to_come[sighting.to_address]:
+                    candidates[:] = [invoice.candidate for invoice in await parts_repository.served(address_id, now)]
         return touched
 
     async def settle(

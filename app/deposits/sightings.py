@@ -90,14 +90,17 @@ async def store(
     known: KnownDeposit | None,
     made_at: datetime,
     now: datetime,
+    *,
+    has_others: bool,
 ) -> str | None:
     """Insert the deposit, or update the one that it is; return its id, or None if it is stored already, where it is.
 
-    A known deposit keeps its first time in `made_at`, whichever block it is in now.
+    A known deposit keeps its first time in `made_at`, whichever block it is in now. `has_others`: deposits of the
+    transaction are stored from an earlier look, of which one may have the transfer's index.
     """
     if known is not None and known.is_in_pool and sighting.block is None:
         return None
-    if not await _make_room(network, sighting, None if known is None else known.id):
+    if has_others and not await _make_room(network, sighting, None if known is None else known.id):
         return None
     if known is not None:
         await sightings_repository.bring_back(

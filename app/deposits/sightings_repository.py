@@ -1,6 +1,6 @@
 """Statements that store deposits: new ones, and known ones that are in a block or in the pool again."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from datetime import datetime
 
 import msgspec
@@ -73,6 +73,19 @@ _WITHOUT_BLOCK = Statement(
     )
     .order_by(Deposit.log_index),
     KnownDeposit,
+)
+
+
+async def stored_txids(network: str, txids: Collection[str]) -> Set[str]:
+    """Those of these transactions of which a deposit is stored."""
+    return set(await _STORED_TXIDS.all(network=network, txids=list(txids)))
+
+
+_STORED_TXIDS = Statement(
+    Deposit.select(Deposit.txid)
+    .distinct()
+    .where(Deposit.network == Param("network"), any_of(Deposit.txid, Param("txids"))),
+    str,
 )
 
 

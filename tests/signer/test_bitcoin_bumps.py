@@ -144,6 +144,25 @@ async def test_a_bump_that_needs_another_coin(bitcoin_setup: BitcoinUnderTest) -
     await setup.assert_paid_once(payouts)
 
 
+@pytest.mark.parametrize("received", [("1.0",)])
+async def test_a_bump_spends_the_same_coin_though_a_better_one_has_come(bitcoin_setup: BitcoinUnderTest) -> None:
+    """With the other coin alone both attempts could be mined."""
+    setup = bitcoin_setup
+    payouts = await setup.approved("0.4")
+    await setup.signer.tick()
+    (sent,) = await setup.attempts()
+    better = await setup.node.pay(setup.hot, 50_000_000, fee_rate=5)
+    await setup.node.call("generateblock", await setup.node.address(), [better])
+    await setup.node.mine_empty(2)
+    await setup.watcher.tick()
+    await setup.wait_for_bump()
+    _, bump = await setup.attempts()
+    assert await claims_of(bump["id"]) == await claims_of(sent["id"])
+    assert await setup.node.pool() == [bump["txid"]]
+    await setup.until_confirmed(payouts)
+    await setup.assert_paid_once(payouts)
+
+
 @ONE_COIN
 async def test_what_has_a_child_is_not_replaced_but_helped_by_it(bitcoin_setup: BitcoinUnderTest) -> None:
     """The child would fall with it. Its own bump pays for both."""

@@ -2,9 +2,9 @@
 
 from tests.mutation.table import Fault
 
-_BUMPS, _KEYS, _PAYOUTS = (
+_BUMPS, _ROUTES, _PAYOUTS = (
     "signer/test_bitcoin_bumps.py::",
-    "signer/test_bitcoin_keys.py::",
+    "signer/test_bitcoin_routes.py::",
     "signer/test_bitcoin_payouts.py::",
 )
 _CONSOLIDATION = "signer/test_bitcoin_consolidation.py::"
@@ -64,7 +64,7 @@ COIN_SIGNER = (
         "choice = coins.choose(more, outputs, state.rate, least_fee=least_fee, required=required)",
         "choice = coins.choose(more, outputs, state.rate, least_fee=least_fee)",
         "two attempts at a batch spend different coins: both are mined, and all of it is paid twice",
-        (f"{_BUMPS}test_a_stuck_batch_is_replaced_at_a_higher_fee",),
+        (f"{_BUMPS}test_a_bump_spends_the_same_coin_though_a_better_one_has_come",),
     ),
     Fault(
         "app/networks/bitcoin/spending.py",
@@ -78,14 +78,14 @@ COIN_SIGNER = (
         "if strange := sorted(set(parsed.claims) - known):",
         "if strange := sorted(set()):",
         "a forged row of a coin makes the signer sign away what is not accounted for",
-        (f"{_KEYS}test_only_coins_of_ours_are_spent_and_only_change_is_paid_without_a_payout",),
+        (f"{_ROUTES}test_only_coins_of_ours_are_spent_and_only_change_is_paid_without_a_payout",),
     ),
     Fault(
         "app/signer/coin_keys.py",
         'if purpose != "sweep" or not await self._is_change(payment.to_address):',
         'if purpose != "sweep":',
         "a consolidation sends everything to somebody else",
-        (f"{_KEYS}test_only_coins_of_ours_are_spent_and_only_change_is_paid_without_a_payout",),
+        (f"{_ROUTES}test_only_coins_of_ours_are_spent_and_only_change_is_paid_without_a_payout",),
     ),
     Fault(
         "app/signer/coin_moves.py",
