@@ -75,6 +75,10 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
         return self.assets[0]
 
     @property
+    def sends(self) -> bool:
+        return self.hot_wallet_address is not None
+
+    @property
     def fee_ceiling(self) -> str:
         return f"{self.max_fee_rate_sat_vb} sat/vB"
 
