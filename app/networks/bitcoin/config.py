@@ -95,11 +95,6 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
                 return step.confirmations
         return self.confirmations
 
-    @property
-    def sends(self) -> bool:
-        """With a hot wallet; the account receives without one too."""
-        return self.hot_wallet_address is not None
-
     def normalise_address(self, text: str) -> str:
         return normalise_address(text, self.bitcoin_network)
 
