@@ -92,6 +92,7 @@ def checkout_view(
         brand_css_url=f"{page_url}/brand.css?v={brand.accent.lstrip('#')}" if brand.accent else None,
         logo_url=f"{page_url}/logo?v={brand.logo_tag}" if brand.logo_tag else None,
         wallet_url=f"{page_url}/wallet{language_query}" if with_wallet else None,
+        wallet_has_other_token=len(network.assets) > 1,
         refunds=tuple(_refund(refund, network) for refund in sent_back),
         languages=tuple(
             LanguageChoice(code=each.code, name=each.name, url=f"{page_url}?lang={each.code}")

@@ -167,6 +167,8 @@ class CheckoutView:
     """The merchant's logo, on our origin; None shows the first letter of the name."""
     wallet_url: str | None = None
     """The URL that makes the sandbox's wallet pay; None outside of the sandbox."""
+    wallet_has_other_token: bool = False
+    """Whether the network has a token that the invoice does not ask for."""
     languages: tuple[LanguageChoice, ...] = ()
 
     def __post_init__(self) -> None:

@@ -164,6 +164,7 @@ def states() -> dict[str, CheckoutView]:
             brand_css_url="/pay/branded/brand.css",
             logo_url="/pay/branded/logo",
             wallet_url="/pay/branded/wallet",
+            wallet_has_other_token=True,
         ),
         "partially_refunded": a_view(Status.PARTIALLY_REFUNDED, refunds=(refund,), **paid, **back),
         "refunded": a_view(
