@@ -589,6 +589,6 @@ async def test_while_the_node_downloads_the_chain_nothing_expires(
         with pytest.raises(NodeSyncing, match="still downloads the chain"):
             await watcher.tick()
         assert (await reread(services, new)).status == "awaiting_deposit"
-        symptoms = [symptom async for symptom in examine_networks(services.networks)]
-        assert any("still downloads the chain" in symptom.message for symptom in symptoms)
+        messages = [symptom.message async for symptom in examine_networks(services.networks)]
+        assert any("still downloads the chain" in message for message in messages), messages
     node.stop()
