@@ -155,8 +155,8 @@ async def a_block(driver: BitcoinDriver, watcher: Watcher, ours: Sequence[str]) 
         aim = f"   aim: {AIM_S:.0f} s"
     else:
         inserts_s, aim = 0.0, ""
-    ratio = took.seconds / (node_s + inserts_s)
-    print(f"  {'a round of the watcher':44} {took.seconds:8.3f} s   {ratio:.1f} times both{aim}")
+    ratio, limit = took.seconds / (node_s + inserts_s), "both" if ours else "the node"
+    print(f"  {'a round of the watcher':44} {took.seconds:8.3f} s   {ratio:.0f} times {limit}{aim}")
     print(f"  {'the event loop stood still for at most':44} {took.blocked_s * 1000:8.0f} ms")
 
 

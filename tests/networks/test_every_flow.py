@@ -231,6 +231,7 @@ async def shown(app: Edge, settings: Settings, chain: CoinChain) -> AsyncIterato
         "receipt": urlsplit(paid.payment_url).path,
         "sent": sent.id,
         "sent_txid": (await world.read(sent.id)).txid or "",
+        "transaction": str((await world.attempts())[0]["id"]),
         "payout": payout.id,
         "refund": refund.id,
         "review": review.deposit_id,
@@ -264,7 +265,8 @@ async def test_the_pages_of_desk_cabinet_and_checkout_show_it(
             "/desk/networks/coin/test": HOT_ADDRESS,
             "/desk/networks/coin/test/pool": ids["waiting"],
             "/desk/networks/coin/test/coins": "COIN",
-            "/desk/networks/coin/test/transactions": ids["sent_txid"][:6],  # its middle is left out
+            "/desk/networks/coin/test/transactions": ids["sent_txid"][:6],
+            f"/desk/networks/coin/test/transactions/{ids['transaction']}": ids["sent_txid"],
             "/desk/ledgers": "COIN",
             f"/desk/ledgers/{TREASURY}/coin/test/COIN": "0.01",
             f"/desk/merchants/{shown.merchant_id}": "COIN",
