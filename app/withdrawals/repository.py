@@ -276,6 +276,25 @@ async def requested(withdrawal_id: str) -> RequestedWithdrawal | None:
     return await _REQUESTED.first(id=withdrawal_id)
 
 
+async def unpaid(network: str, asset: str, amount_raw: int, destination: str) -> list[RequestedWithdrawal]:
+    """Withdrawals of just this payment that are pending or approved, the oldest first."""
+    return await _UNPAID.all(network=network, asset=asset, amount_raw=amount_raw, destination=destination)
+
+
+_UNPAID = Statement(
+    select(Withdrawal, RequestedWithdrawal)
+    .where(
+        Withdrawal.network == Param("network"),
+        Withdrawal.asset == Param("asset"),
+        Withdrawal.amount_raw == Param("amount_raw"),
+        Withdrawal.destination == Param("destination"),
+        Withdrawal.status.is_in(["pending_approval", "approved"]),
+    )
+    .order_by(Withdrawal.created_at, Withdrawal.id),
+    RequestedWithdrawal,
+)
+
+
 async def lock_requested(withdrawal_id: str) -> RequestedWithdrawal | None:
     """What was requested, its row locked for the caller's transaction."""
     database.in_transaction()

@@ -31,6 +31,7 @@ from tests.factories.bitcoin import NETWORK
 from tests.factories.invoices import invoice
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import Operator, operator
+from tests.factories.tampering import as_superuser
 from tests.fakes.bitcoin_proxy import BitcoinProxy
 from tests.invariants import assert_invariants
 
@@ -209,6 +210,17 @@ class BitcoinUnderTest:
         await self.watcher.tick()
         await sequencer.number_events(fan_out_with(self.services.settings.data_keys))
         await assert_invariants(self.services)
+
+
+async def forget(transaction: int) -> None:
+    """Make the books those of before a transaction was signed."""
+    await as_superuser(
+        f"DELETE FROM coins WHERE txid = (SELECT txid FROM outgoing_transactions WHERE id = {transaction})",
+        f"DELETE FROM outgoing_claims WHERE transaction = {transaction}",
+        f"DELETE FROM outgoing_payments WHERE transaction = {transaction}",
+        f"DELETE FROM outgoing_transactions WHERE id = {transaction}",
+        "UPDATE withdrawals SET status = 'approved', submitted_at = NULL",
+    )
 
 
 def account_address(xpub: str, branch: int, index: int) -> str:

@@ -17,6 +17,7 @@ from app.signer.funds import UnknownTransaction
 from app.withdrawals.approvals import ApprovalRefused
 from tests.factories.merchants import join
 from tests.factories.operators import PASSWORD, Operator, operator
+from tests.factories.payments import mined_again
 from tests.factories.tampering import as_superuser
 from tests.factories.withdrawals import approve, event_types
 from tests.fakes.evm_node import fake_node, relay
@@ -53,7 +54,7 @@ async def sent_before_the_restore(
         sender=setup.hot, nonce=nonce, gas_limit=100_000, max_fee_raw=3 * 10**9, priority_fee_raw=10**9
     )
     signed = sender.sign(sender.plan([Payment(to, asset, amount_raw)], state), key or setup.keys.hot_wallet_key())
-    await setup.driver.call("eth_sendRawTransaction", "0x" + signed.raw.hex())
+    await mined_again(setup.driver, "0x" + signed.raw.hex())
     return signed.txid
 
 

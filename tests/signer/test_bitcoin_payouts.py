@@ -18,8 +18,7 @@ from app.signer.limits import DAY
 from app.signer.repository import signed_within_raw
 from tests.factories.bitcoin import NETWORK
 from tests.factories.operators import operator
-from tests.factories.tampering import as_superuser
-from tests.signer.bitcoin_under_test import ACCOUNT_PATH, BUMP_AFTER_S, BitcoinUnderTest, account_address
+from tests.signer.bitcoin_under_test import ACCOUNT_PATH, BUMP_AFTER_S, BitcoinUnderTest, account_address, forget
 from tests.signer.crashing import Killed, KilledAt
 
 ONE_COIN = pytest.mark.parametrize(("received", "top_up_raw"), [(("1.0",), 60_000)])
@@ -324,17 +323,6 @@ async def test_a_lost_reply_to_a_broadcast_changes_nothing(bitcoin_setup: Bitcoi
     await setup.until_confirmed(payouts)
     assert len(await setup.attempts()) == 1
     await setup.assert_paid_once(payouts)
-
-
-async def forget(transaction: int) -> None:
-    """Make the books those of before a transaction was signed."""
-    await as_superuser(
-        f"DELETE FROM coins WHERE txid = (SELECT txid FROM outgoing_transactions WHERE id = {transaction})",
-        f"DELETE FROM outgoing_claims WHERE transaction = {transaction}",
-        f"DELETE FROM outgoing_payments WHERE transaction = {transaction}",
-        f"DELETE FROM outgoing_transactions WHERE id = {transaction}",
-        "UPDATE withdrawals SET status = 'approved', submitted_at = NULL",
-    )
 
 
 async def lose_pool(setup: BitcoinUnderTest) -> None:

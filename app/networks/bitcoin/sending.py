@@ -128,6 +128,10 @@ class BitcoinSender:
         """The address of the change branch with this number."""
         return self._account.address(INTERNAL_BRANCH, index)
 
+    def as_drafted(self, on_chain: OnChain, spent: Sequence[Coin], change_index: int | None) -> Draft:
+        """The draft that a transaction which `look_up` has found was signed from (`spending.as_drafted`). Pure."""
+        return spending.as_drafted(self._account, on_chain.draft.payments, spent, change_index)
+
     def change_of(self, draft: Draft, txid: str) -> Coin | None:
         """The coin that a signed draft returns to us; None where it returns nothing. Pure."""
         return spending.change_of(self._account, draft, txid)

@@ -115,6 +115,26 @@ def consolidate(
     return _draft((payment,), msgspec.structs.replace(choice, change_raw=0), state.change_index, ceiling)
 
 
+def as_drafted(account: Account, outputs: Sequence[Payment], spent: Sequence[Coin], change_index: int | None) -> Draft:
+    """The draft that a transaction of ours was signed from, without the books of that time: what its outputs pay, in
+    their order, and the coins that it spends. `change_index` is that of its last output; None where that one is no
+    change of ours."""
+    payments = tuple(outputs if change_index is None else outputs[:-1])
+    scripts = [addresses.parse(each.to_address, account.network)[1] for each in outputs]
+    form = Form(
+        coins=tuple(sorted(spent, key=lambda coin: (coin.txid, coin.vout))),
+        change_index=change_index or 0,
+        change_raw=0 if change_index is None else outputs[-1].amount_raw,
+        vsize=fees.vsize_vb(account.address_type, len(spent), scripts),
+    )
+    return Draft(
+        payments=payments,
+        claims=tuple(sorted(coin.claim for coin in spent)),
+        fee_cap_raw=sum(coin.amount_raw for coin in spent) - sum(each.amount_raw for each in outputs),
+        form=msgspec.json.encode(form),
+    )
+
+
 def change_of(account: Account, draft: Draft, txid: str) -> Coin | None:
     """The coin that a signed draft returns to us, unmined, as its last output; None where it returns nothing."""
     form = form_of(draft)

@@ -108,4 +108,21 @@ COIN_SIGNER = (
         "each payout is a transaction of its own, and its fee is several times as high",
         (f"{_PAYOUTS}test_what_is_approved_waits_for_others_to_be_paid_with",),
     ),
+    Fault(
+        "app/signer/adoption.py",
+        "if row.status == Status.PENDING_APPROVAL and row.id != withdrawal_id:",
+        "if False:",
+        "one operator's word about a batch approves payouts that nobody has looked at",
+        (
+            "signer/test_bitcoin_adoption.py::test_nothing_is_attached_while_one_of_its_payments_is_not_approved"
+            "[pending_approval-which must be approved first]",
+        ),
+    ),
+    Fault(
+        "app/signer/adoption.py",
+        "if _requested(intent) not in parsed.payments:",
+        "if False:",
+        "a payout counts as paid by a transaction that pays somebody else",
+        ("signer/test_bitcoin_adoption.py::test_a_payment_that_is_not_in_it_is_not_attached",),
+    ),
 )
