@@ -10,14 +10,12 @@ A batch is attached as a whole: each of its other payments must be one of an app
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
 
 import asyncpg
 import msgspec
 
 from app.audit import service as audit
 from app.core import database
-from app.networks.bitcoin.sending import BitcoinSender
 from app.networks.config import NetworkConfig
 from app.networks.port import Draft, NetworkError, NotATransfer, OnChain, Parsed, Payment, Receipt, Sender
 from app.networks.registry import Networks
@@ -181,7 +179,7 @@ async def _prove(sender: Sender, network: NetworkConfig, intent: Intent, txid: s
             raise AdoptionRefused(f"{network.display_name} has no such transaction in a block")
         draft = on_chain.draft
         if network.has_coins:
-            draft = await coin_adoption.draft_of(network, cast("BitcoinSender", sender), on_chain)
+            draft = await coin_adoption.draft_of(network, sender, on_chain)
         parsed = sender.parse(on_chain.signed.raw, draft)
     except NotATransfer as error:
         raise AdoptionRefused(str(error)) from None

@@ -1,12 +1,19 @@
 """What a transaction of ours on a chain of coins was signed from, when the books of a restored backup lack it."""
 
-from app.networks.bitcoin.sending import BitcoinSender
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from app.networks.bitcoin.coins import Coin
 from app.networks.config import NetworkConfig
-from app.networks.port import Draft, NotATransfer, OnChain
+from app.networks.port import Draft, NotATransfer, OnChain, Sender
 from app.signer import coin_funds_repository, coins_repository
 
 
-async def draft_of(network: NetworkConfig, sender: BitcoinSender, on_chain: OnChain) -> Draft:
+class _CoinSender(Sender, Protocol):
+    def as_drafted(self, on_chain: OnChain, spent: Sequence[Coin], change_index: int | None) -> Draft: ...
+
+
+async def draft_of(network: NetworkConfig, sender: Sender, on_chain: OnChain) -> Draft:
     """The draft of a transaction that `look_up` has found: with the coins that it spends by the book of coins, and
     without its change, which the watcher has found among the next addresses.
 
@@ -18,4 +25,4 @@ async def draft_of(network: NetworkConfig, sender: BitcoinSender, on_chain: OnCh
         raise NotATransfer("it spends coins that the books don't have")
     last = on_chain.draft.payments[-1]
     change_index = await coin_funds_repository.change_index(network.key, last.to_address)
-    return sender.as_drafted(on_chain, spent, change_index)
+    return cast("_CoinSender", sender).as_drafted(on_chain, spent, change_index)
