@@ -93,11 +93,20 @@ class AnvilDriver:
         Raises `ChainDriverError` where the node refuses it or it isn't mined within 30 s. On a node that
         doesn't mine by itself use `submit`, then `mine`.
         """
-        txid = await self.submit(transaction, gas=gas)
+        return await self.mined(await self.submit(transaction, gas=gas))
+
+    async def mined(self, txid: str) -> dict[str, Any]:
+        """Wait until a block of the present chain has a transaction, and return its receipt.
+
+        anvil also knows receipts of blocks that a revert or a reorganisation has removed. Raises `ChainDriverError`
+        after 30 s.
+        """
         for _ in range(RECEIPT_POLLS):
             receipt = await self.call("eth_getTransactionReceipt", txid)
             if receipt is not None:
-                return dict(receipt)
+                block = await self.call("eth_getBlockByNumber", receipt["blockNumber"], False)
+                if block is not None and block["hash"] == receipt["blockHash"]:
+                    return dict(receipt)
             await asyncio.sleep(RECEIPT_POLL_S)
         raise ChainDriverError(f"{txid} was not mined within {RECEIPT_POLLS * RECEIPT_POLL_S:g} s")
 

@@ -1,7 +1,5 @@
 """Payments on the test chain, from the customer's wallet to the books."""
 
-import asyncio
-
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
 
@@ -20,7 +18,4 @@ async def pay_on_chain(services: Services, driver: AnvilDriver, token: str, addr
 
 async def mined_again(driver: AnvilDriver, raw: str) -> None:
     """Send a removed transaction again, and wait until it is mined: the node answers before that."""
-    txid = await driver.call("eth_sendRawTransaction", raw)
-    async with asyncio.timeout(30):
-        while await driver.call("eth_getTransactionReceipt", txid) is None:
-            await asyncio.sleep(0.01)
+    await driver.mined(await driver.call("eth_sendRawTransaction", raw))
