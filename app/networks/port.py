@@ -7,7 +7,7 @@ one of the errors below, which say why and whether a retry can help.
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Set
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -52,13 +52,40 @@ class Spend(msgspec.Struct, frozen=True):
     index: int
 
 
+class Sent(msgspec.Struct, frozen=True):
+    """A transaction that an account of ours has signed, or that took a token from it."""
+
+    txid: str
+    address: str
+
+
+class Danger(msgspec.Struct, frozen=True):
+    """Something in a block that puts money of ours at risk. `address` is ours, None where it is about the whole token.
+
+    `permission_changed`: other keys than ours may sign for the account. `frozen`, `unfrozen`: the token's issuer has
+    stopped what the address holds, or let it go. `destroyed`: the issuer has taken `amount_raw` from it, which no
+    transfer shows. `paused`, `unpaused`, `replaced`: nobody can move the token, or another contract has its place.
+    """
+
+    kind: Literal["permission_changed", "frozen", "unfrozen", "destroyed", "paused", "unpaused", "replaced"]
+    txid: str
+    address: str | None = None
+    asset_symbol: str | None = None
+    amount_raw: int = 0
+
+
 class Block(msgspec.Struct, frozen=True):
-    """A block and the transfers in it to addresses that are ours, native coins first, then by log index; and what it
-    spends of our coins, on chains of coins."""
+    """A block and the transfers in it to addresses that are ours, native coins first, then by log index.
+
+    `spends` is what it spends of our coins, on chains of coins. `sent` is what our accounts have sent in it, on chains
+    whose accounts don't count their transactions.
+    """
 
     ref: BlockRef
     transfers: tuple[Transfer, ...]
     spends: tuple[Spend, ...] = ()
+    sent: tuple[Sent, ...] = ()
+    dangers: tuple[Danger, ...] = ()
 
 
 class PoolTransfer(msgspec.Struct, frozen=True):
@@ -175,7 +202,9 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A transaction to be signed: everything that its bytes depend on, except the key.
 
     `claims` are what it uses up on chain, sorted: of two transactions with a common claim only one can ever be final.
-    A claim of an account is `nonce:<address>:<n>`, that of a coin names the coin. `fee_cap_raw` is the most that it can
+    A claim of an account is `nonce:<address>:<n>`, that of a coin names the coin. Where nothing on chain excludes a
+    second transaction, the claim is a time: `until:<address>:<expiration>:<salt>`, and another attempt is signed only
+    once no block can hold this one any more (TimedSender). `fee_cap_raw` is the most that it can
     cost in addition to its payments, in the native coin. `sender` is the account that sends it, None on chains of
     coins. `form` is JSON that only the chain's adapter reads.
     """
@@ -187,14 +216,28 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     sender: str | None = None
 
 
+class StakeMove(msgspec.Struct, frozen=True):
+    """What a transaction does with coin that is staked for energy (TimedSender). It pays nothing.
+
+    `amount_raw` is staked coin. `lend` gives the energy of that much to another account, `reclaim` takes it back; for
+    the others `to_address` is None. `stake` and `unstake` change what is staked, and `withdraw` makes what was unstaked
+    long enough ago free again (its amount is 0: the chain knows it).
+    """
+
+    action: Literal["stake", "unstake", "withdraw", "lend", "reclaim"]
+    amount_raw: int
+    to_address: str | None = None
+
+
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     """What signed bytes say: payments in their order, claims sorted, and on chains with accounts the account whose key
-    has signed them and its nonce."""
+    has signed them and its nonce, where accounts have one."""
 
     payments: tuple[Payment, ...]
     claims: tuple[str, ...]
     sender: str | None = None
     nonce: int | None = None
+    stake_move: StakeMove | None = None
 
 
 class Signed(msgspec.Struct, frozen=True):
@@ -225,9 +268,21 @@ class Broadcast(StrEnum):
     CLAIM_USED = "claim_used"
     """What it claims is used by a transaction in a block: this one, or another."""
     UNDERPRICED = "underpriced"
+    UNPROVEN = "unproven"
+    """The node says that it knows the transaction already, which may hide an earlier refusal: nothing follows."""
     SHORT = "short"
     """The sender has too little native coin."""
     REFUSED = "refused"
+
+
+class TokenState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token's issuer allows now. `frozen`: those of the addresses asked about whose tokens are stopped.
+    `fee_bps`:
+    what the token keeps of each transfer; 0 where all of it arrives."""
+
+    is_paused: bool = False
+    frozen: frozenset[str] = frozenset()
+    fee_bps: int = 0
 
 
 class Sender(Protocol):
@@ -269,6 +324,15 @@ class Sender(Protocol):
 
     async def pooled(self, txids: Sequence[str]) -> list[bool]:
         """For each transaction: whether the node knows of it, in a block or waiting."""
+        ...
+
+    async def token_state(self, asset_symbol: str, addresses: Sequence[str]) -> TokenState:
+        """What the issuer of a token allows now, as far as its contract says; nothing is stopped where it says
+        nothing, and for a coin. `addresses` are those to look for among the frozen ones."""
+        ...
+
+    async def is_contract(self, address: str) -> bool:
+        """Whether there is a contract at an address: what is sent to it may be lost. False on chains of coins."""
         ...
 
     async def head_height(self) -> int:
@@ -356,6 +420,131 @@ class AccountSender(Sender, Protocol):
         ...
 
 
+class Reference(msgspec.Struct, frozen=True):
+    """What a transaction of limited time is made on: the newest final block, and the head's own clock, aware, in UTC.
+    The chain's time decides when a transaction is over, never ours."""
+
+    final: BlockRef
+    head_time: datetime
+
+
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    """What resources cost now, in minor units of the native coin: a unit of energy, a byte of a transaction, and what
+    it costs to make an account exist by a first transfer. `energy_per_stake` and `stake_for_energy` are a fraction: how
+    much energy a day so much staked coin gives."""
+
+    energy_raw: int
+    byte_raw: int
+    activation_raw: int
+    energy_per_stake: int
+    stake_for_energy: int
+
+    def stake_raw(self, energy: int) -> int:
+        """The staked coin that gives so much energy a day, rounded up."""
+        return -(-energy * self.stake_for_energy // self.energy_per_stake)
+
+
+class Resources(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account has to pay fees with besides coin, now: they come back within 24 hours.
+
+    `energy` is left of `energy_limit`, both of its own stake and of what was lent to it. `bytes_staked` and
+    `bytes_free` are the sizes of transactions that cost nothing; one transaction uses one of the two, and needs all of
+    its size there. `staked_raw` is the coin that is staked for energy, `lendable_raw` that of it whose energy may be
+    lent to others now, and `lent_raw` what is lent.
+    """
+
+    exists: bool
+    energy: int = 0
+    energy_limit: int = 0
+    bytes_staked: int = 0
+    bytes_free: int = 0
+    staked_raw: int = 0
+    lendable_raw: int = 0
+    lent_raw: int = 0
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a transaction takes: `energy` as the chain simulates it now, `size` in bytes, and whether it makes the
+    recipient's account exist. `fee_limit_raw` is the limit on energy to sign, in minor units of the native coin, 0
+    where it takes none: it bounds the whole energy, staked energy included."""
+
+    energy: int
+    size: int
+    activates: bool
+    fee_limit_raw: int
+
+    def burned_raw(self, prices: Prices, resources: Resources) -> int:
+        """What it costs in native coin, in minor units, with what the sender has now."""
+        energy = max(self.energy - resources.energy, 0)
+        pays_bytes = self.size > max(resources.bytes_staked, resources.bytes_free)
+        activation_raw = prices.activation_raw if self.activates else 0
+        return energy * prices.energy_raw + pays_bytes * self.size * prices.byte_raw + activation_raw
+
+    def cap_raw(self, prices: Prices) -> int:
+        """The most that it can cost, whatever the sender has."""
+        activation_raw = prices.activation_raw if self.activates else 0
+        return self.fee_limit_raw + self.size * prices.byte_raw + activation_raw
+
+
+class TimedState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a transaction of limited time depends on besides what it does. `salt` is a millisecond that no other
+    transaction of the sender has: two equal payments would be one transaction without it."""
+
+    sender: str
+    reference: Reference
+    salt: int
+    cost: Cost
+    cap_raw: int
+
+
+class TimedSender(Sender, Protocol):
+    """The sending side of a chain whose accounts don't count their transactions: one payment each, from one account,
+    which a block may hold until a time that its bytes say. Nothing else keeps two of them apart."""
+
+    def plan(self, payments: Sequence[Payment], state: TimedState) -> Draft:
+        """The draft of one payment. Pure. Raises ValueError for any other number of them, and FeeAboveCeiling."""
+        ...
+
+    def plan_stake(self, move: StakeMove, state: TimedState) -> Draft:
+        """The draft of a move of staked coin. Pure."""
+        ...
+
+    def expires_at(self, draft: Draft) -> datetime:
+        """The time from which on no block may begin to hold it. A block may be later than that; the first final block
+        whose time is at or past it is the last that can hold it."""
+        ...
+
+    async def reference(self) -> Reference:
+        """What to make a transaction on now."""
+        ...
+
+    async def prices(self) -> Prices:
+        """What resources cost now."""
+        ...
+
+    async def resources(self, address: str) -> Resources:
+        """What an account has now."""
+        ...
+
+    async def cost(self, sender: str, payment: Payment) -> Cost:
+        """What a payment takes now. Raises `WouldFail`, also where the sender does not exist, and `FeeAboveCeiling`."""
+        ...
+
+    async def stake_cost(self, move: StakeMove) -> Cost:
+        """What a move of staked coin takes."""
+        ...
+
+    async def absent(self, txids: Sequence[str]) -> dict[str, bool]:
+        """Whether every configured node answers, and says that no final block holds a transaction. It is asked in
+        addition to our own scan, never in its place."""
+        ...
+
+    async def balances_raw(self, addresses: Sequence[str], asset_symbol: str, *, final: bool = False) -> dict[str, int]:
+        """What each address holds of an asset now, or in the newest final block, in minor units. Staked coin counts as
+        held."""
+        ...
+
+
 class Chain(Protocol):
     """One network. Safe to share within one event loop; call nothing async here in a database transaction.
 
@@ -397,8 +586,8 @@ class Chain(Protocol):
         ...
 
     async def balances_raw(self, addresses: Sequence[str], asset_symbol: str, height: int) -> dict[str, int]:
-        """What each address holds of an asset at the end of block `height`, in minor units. Nodes keep only the
-        states of recent blocks: raises `NodeUnavailable` where this one's is gone."""
+        """What each address holds of an asset at the end of block `height`, in minor units; staked coin counts as held.
+        Nodes keep only the states of recent blocks: raises `NodeUnavailable` where this one's is gone."""
         ...
 
     async def settlements(self, txids: Collection[str]) -> dict[str, Settlement]:

@@ -40,6 +40,7 @@ from app.networks.port import (
     Settlement,
     Signed,
     Spend,
+    TokenState,
     Transfer,
 )
 
@@ -406,6 +407,12 @@ class CoinSender:
 
     async def head_height(self) -> int:
         return self.chain.height
+
+    async def token_state(self, asset_symbol: str, addresses: Sequence[str]) -> TokenState:
+        return TokenState()
+
+    async def is_contract(self, address: str) -> bool:
+        return False
 
     async def confirmed_height(self) -> int:
         return self.chain.height - self._config.confirmations + 1

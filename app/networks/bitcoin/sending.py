@@ -41,6 +41,7 @@ from app.networks.port import (
     Payment,
     Receipt,
     Signed,
+    TokenState,
     UnreadableAnswer,
 )
 
@@ -187,6 +188,13 @@ class BitcoinSender:
 
     async def head_height(self) -> int:
         return (await self._rpc.best_chain()).blocks
+
+    async def token_state(self, asset_symbol: str, addresses: Sequence[str]) -> TokenState:
+        """Nothing is stopped: nobody issues the coin."""
+        return TokenState()
+
+    async def is_contract(self, address: str) -> bool:
+        return False
 
     async def confirmed_height(self) -> int:
         return max(await self.head_height() - self._config.confirmations + 1, -1)

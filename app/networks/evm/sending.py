@@ -17,7 +17,7 @@ from app.networks.evm.address import with_checksum
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.holdings import CALLS_PER_REQUEST, TXID
 from app.networks.evm.rpc import EvmRpc
-from app.networks.evm.wire import Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock, WireSigned
+from app.networks.evm.wire import Data, Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock, WireSigned
 from app.networks.json_rpc import Call, NobodyAnswered, RefusedByNode
 from app.networks.port import (
     AccountState,
@@ -31,6 +31,7 @@ from app.networks.port import (
     Payment,
     Receipt,
     Signed,
+    TokenState,
     UnreadableAnswer,
     WouldFail,
     WrongChain,
@@ -209,6 +210,13 @@ class EvmSender:
             calls = [Call[WireKnown | None]("eth_getTransactionByHash", (t,), WireKnown | None) for t in some]
             known += [answer is not None for answer in await self._rpc.ask(calls)]
         return known
+
+    async def token_state(self, asset_symbol: str, addresses: Sequence[str]) -> TokenState:
+        return TokenState()
+
+    async def is_contract(self, address: str) -> bool:
+        (code,) = await self._rpc.ask([Call[str]("eth_getCode", (address, "latest"), Data)])
+        return code != "0x"
 
     async def confirmed_height(self) -> int:
         return max(await self.head_height() - self._config.confirmations + 1, -1)
