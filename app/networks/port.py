@@ -277,8 +277,7 @@ class Broadcast(StrEnum):
 
 class TokenState(msgspec.Struct, frozen=True, kw_only=True):
     """What a token's issuer allows now. `frozen`: those of the addresses asked about whose tokens are stopped.
-    `fee_bps`:
-    what the token keeps of each transfer; 0 where all of it arrives."""
+    `fee_bps`: what the token keeps of each transfer; 0 where all of it arrives."""
 
     is_paused: bool = False
     frozen: frozenset[str] = frozenset()
