@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from app.networks.config import NetworkConfig
-from app.networks.port import AccountSender, AccountState, Broadcast, Draft, FeeAboveCeiling, FeeRate, Payment
+from app.networks.port import AccountSender, AccountState, Broadcast, Draft, FeeAboveCeiling, FeeRate, Payment, Receipt
 from app.signer import account_nonces_repository, wallet_snapshot
 from app.signer.account_spendable import SpendableBalance
 from app.signer.account_spends import SpendWatch
@@ -30,6 +30,7 @@ class AccountFunds:
 
     batch = 1
     batch_window_s = 0
+    renewal = None
 
     def __init__(self, network: NetworkConfig, sender: AccountSender, treasury: Treasury) -> None:
         if network.hot_wallet_address is None or network.native is None:
@@ -122,6 +123,9 @@ class AccountFunds:
         nonce = await account_nonces_repository.lock_nonce(self._network.key, draft.sender, chain_nonce)
         await account_nonces_repository.set_nonce(self._network.key, draft.sender, nonce + 1)
         return self._sender.with_nonce(draft, nonce)
+
+    async def is_final(self, stored: Stored, receipt: Receipt) -> bool:
+        return receipt.confirmations >= self._network.confirmations
 
     async def standings(self, lineages: Sequence[Sequence[Stored]]) -> list[Standing]:
         """A nonce is used once the count of the account's transactions passes it, for good in a final block."""
