@@ -26,6 +26,11 @@ def _addresses(xpub: str, network: BitcoinNetwork, address_type: AddressType) ->
     return Account(xpub, network, address_type)
 
 
+@lru_cache(maxsize=64)
+def _receiving(xpub: str, network: BitcoinNetwork, address_type: AddressType) -> ReceivingAddresses:
+    return ReceivingAddresses(xpub, network, address_type)
+
+
 class AmountStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A payment of up to `up_to_raw` satoshi needs this many confirmations."""
 
@@ -100,6 +105,9 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
 
     def check_xpub(self) -> None:
         ReceivingAddresses(self.xpub, self.bitcoin_network, self.address_type)
+
+    def receiving_address(self, index: int) -> str:
+        return _receiving(self.xpub, self.bitcoin_network, self.address_type).at(index)
 
     @property
     def account_path(self) -> str:
