@@ -25,8 +25,7 @@ def deployment(name: Name, *arguments: object) -> bytes:
     supply; `Spreader` takes nothing. Addresses are `0x` and 40 hex digits.
     """
     contract = _compiled()[name]
-    constructor = next((entry for entry in contract["abi"] if entry["type"] == "constructor"), {"inputs": []})
-    types = [given["type"] for given in constructor["inputs"]]
+    types = [given["type"] for entry in contract["abi"] if entry["type"] == "constructor" for given in entry["inputs"]]
     return bytes.fromhex(contract["bytecode"]) + encode(types, arguments)
 
 
