@@ -5,7 +5,6 @@ deposit address that our keys derive.
 """
 
 from app.networks.config import NetworkConfig
-from app.networks.derivation import ReceivingAddresses
 from app.networks.port import Draft, Parsed
 from app.signer import account_sweeps_repository
 from app.signer.funds import NotOurs
@@ -22,7 +21,6 @@ class AccountKeys:
         self._hot_address = network.hot_wallet_address
         self._network = network
         self._keys = keys
-        self._receiving = ReceivingAddresses(network.xpub)
 
     async def key(self, draft: Draft) -> bytes:
         """The private key of the account that sends a draft. Raises NotOurs."""
@@ -50,6 +48,6 @@ class AccountKeys:
     async def _index_of(self, address: str) -> int:
         """The number of a deposit address. The row is not trusted: the number must derive to the address."""
         index = await account_sweeps_repository.derivation_index(self._network.key, address)
-        if index is None or self._receiving.at(index) != address:
+        if index is None or self._network.receiving_address(index) != address:
             raise NotOurs(f"{self._network.key}: {address} is not one of our addresses")
         return index

@@ -29,8 +29,9 @@ from app.signer import (
     wallet_snapshot,
 )
 from app.signer.coin_spendable import SpendableCoins
-from app.signer.funds import NotNow, Standing, UnknownTransaction
+from app.signer.funds import NotNow, Preview, Standing, UnknownTransaction
 from app.signer.low_balance import LowBalance
+from app.signer.previews import about
 from app.signer.repository import Stored
 from app.signer.treasury import Treasury
 from app.withdrawals.digest import Intent
@@ -125,6 +126,19 @@ class CoinFunds:
         if amount_raw <= self._spendable.free_raw + self._spendable.coming_raw:
             return None
         return self._short
+
+    async def preview(self, intent: Intent) -> Preview:
+        """What the payment costs alone, with one coin and change, and as one of many."""
+        try:
+            rate = await self._sender.fee_rate()
+        except NoEstimate:
+            return Preview(cost_in_words=f"not known now: {NO_ESTIMATE}")
+        except FeeAboveCeiling:
+            return Preview(cost_in_words=f"not known now: {FEE_TOO_HIGH}")
+        alone_raw, share_raw = self._network.payment_fees_raw(intent.destination, rate)
+        alone, share = (about(raw, self._network.coin.decimals) for raw in (alone_raw, share_raw))
+        words = f"about {alone} {self._symbol} alone, {share} {self._symbol} as one of many, at today's fee rate"
+        return Preview(cost_in_words=words, cost_raw=alone_raw)
 
     async def plan(self, intents: Sequence[Intent]) -> Draft:
         """One transaction for all of these."""

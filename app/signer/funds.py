@@ -55,6 +55,26 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     revived: str | None = None
 
 
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a withdrawal would cost if it were sent now, and what the chain says of it: for operators, before they
+    decide. None of it is a promise.
+
+    `cost_in_words` follows "It costs": "about 0.0021 ETH at today's fee"; or, where that can't be told, it is why:
+    "not known now: the hot wallet holds too little USDT" (at most 200 characters). `cost_raw` is in minor units of the
+    native coin, None where it isn't known. `is_new_account`: the destination does not exist on chain yet, and the
+    payment makes it. `is_frozen`, `is_paused` and `fee_bps` are what the token's issuer has done (TokenState), to the
+    destination and to all.
+    """
+
+    cost_in_words: str
+    cost_raw: int | None = None
+    is_contract: bool = False
+    is_new_account: bool = False
+    is_frozen: bool = False
+    is_paused: bool = False
+    fee_bps: int = 0
+
+
 class Keys(Protocol):
     """The keys of one network, and what they may sign. Nothing in the database is trusted here."""
 
@@ -101,6 +121,11 @@ class Funds(Protocol):
     def shortage(self, asset: str, amount_raw: int) -> str | None:
         """What is lacking for a payment in this round, in words for people; None where nothing is. Fees are left out:
         `plan` counts them."""
+        ...
+
+    async def preview(self, intent: Intent) -> Preview:
+        """What a withdrawal would cost, and what the chain says of it. Needs no round, and changes nothing. Raises
+        NetworkError."""
         ...
 
     async def plan(self, intents: Sequence[Intent]) -> Draft:

@@ -1,6 +1,6 @@
 """Tables of outgoing payments: what payouts and refunds share, approvals, holds, and transactions sent to the chain."""
 
-from piccolo.columns import BigSerial, Varchar
+from piccolo.columns import BigSerial, ForeignKey, OnDelete, OnUpdate, Varchar
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -359,3 +359,47 @@ class SweepMark(Table, tablename="sweep_marks"):
 
     network = columns.words(40, primary_key=True)
     settled_through = columns.moment()
+
+
+class FrozenAddress(Table, tablename="frozen_addresses"):
+    """What an address of ours holds of a token whose issuer has stopped it: nothing of it can be moved.
+
+    `amount_raw` is what it held when it was looked at last, at `checked_at`. The case is open until the issuer has let
+    the address go, at `ended_at`; of an address and asset one is open at a time.
+    """
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    asset = columns.words(20)
+    address = columns.words(100)
+    amount_raw = columns.raw_amount()
+    found_at = columns.moment()
+    checked_at = columns.moment()
+    ended_at = columns.moment(null=True)
+
+    frozen_addresses_amount_sane = Check("amount_raw >= 0")
+    frozen_addresses_in_order = Check("checked_at >= found_at AND (ended_at IS NULL OR ended_at >= found_at)")
+
+
+class WithdrawalPreview(Table, tablename="withdrawal_previews"):
+    """What a withdrawal that nothing is signed for would cost, and what the chain says of its destination, when the
+    signer last looked (app/signer/funds.py, `Preview`). The operators' pages show it."""
+
+    withdrawal = ForeignKey(
+        references=Withdrawal,
+        primary_key=True,
+        default=None,
+        null=False,
+        on_delete=OnDelete.restrict,
+        on_update=OnUpdate.restrict,
+    )
+    cost_raw = columns.raw_amount(null=True)
+    cost_in_words = columns.words(200)
+    is_contract = columns.flag()
+    is_new_account = columns.flag()
+    is_frozen = columns.flag()
+    is_paused = columns.flag()
+    fee_bps = columns.number()
+    looked_at = columns.moment()
+
+    withdrawal_previews_sane = Check("fee_bps >= 0 AND (cost_raw IS NULL OR cost_raw >= 0)")

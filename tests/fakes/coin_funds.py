@@ -9,11 +9,11 @@ from app.core import clock, database
 from app.networks.bitcoin.coins import Coin
 from app.networks.port import Broadcast, Draft, Parsed, Payment, Receipt
 from app.signer import coins_repository, repository
-from app.signer.funds import NotNow, NotOurs, Standing
+from app.signer.funds import NotNow, NotOurs, Preview, Standing
 from app.signer.kinds import SignerKind
 from app.signer.repository import Purpose, Stored
 from app.withdrawals.digest import Intent
-from tests.fakes.coin import CHAINS, KEY, SYMBOL, CoinConfig, address_of, draft_of
+from tests.fakes.coin import CHAINS, FEE_RAW, KEY, SYMBOL, CoinConfig, address_of, draft_of
 
 
 class CoinFunds:
@@ -39,6 +39,9 @@ class CoinFunds:
 
     def shortage(self, asset: str, amount_raw: int) -> str | None:
         return None if amount_raw <= self._held_raw else f"the hot wallet holds too little {asset}"
+
+    async def preview(self, intent: Intent) -> Preview:
+        return Preview(cost_in_words=f"{FEE_RAW} minor units", cost_raw=FEE_RAW)
 
     async def plan(self, intents: Sequence[Intent]) -> Draft:
         payments = tuple(Payment(one.destination, one.asset, one.amount_raw) for one in intents)
