@@ -1,5 +1,7 @@
 """Whose address a text is: three kinds side by side, and what people are told of one that belongs elsewhere."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -26,7 +28,7 @@ TESTNET, REGTEST = "tb1qcr8te4kr609gcawutmrza0j4xv80jy8zmfp6l0", "bcrt1qcr8te4kr
 
 def tron_network(**options: object) -> TronConfig:
     """The live network `tron`, with a hot wallet."""
-    fields = {
+    fields: dict[str, Any] = {
         "chain": "tron",
         "mode": "live",
         "display_name": "Tron",
