@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from app.core.money import format_amount
 from app.networks.config import FieldError, NetworkConfig, NodeUrl, Secret
-from app.networks.tron.addresses import ACCOUNT_PATH, VOID, normalise_address, receiving_addresses
+from app.networks.tron.addresses import ACCOUNT_PATH, VOID, is_address, normalise_address, receiving_addresses
 
 MAINNET_GENESIS = "00000000000000001ebf88508a03865c71d452e25f4d51194196a1d22b6653dc"
 """The id of the main network's block 0."""
@@ -77,6 +77,10 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
 
     def normalise_address(self, text: str) -> str:
         return normalise_address(text)
+
+    @classmethod
+    def recognise(cls, text: str) -> str | None:
+        return "a Tron address" if is_address(text) else None
 
     def check_xpub(self) -> None:
         receiving_addresses(self.xpub)
