@@ -13,7 +13,7 @@ import msgspec
 from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 
-from app.networks.json_rpc import tls_context
+from app.networks.http_node import tls_context
 
 # OpenZeppelin's ERC20PresetFixedSupply(name, symbol, initialSupply, owner), see vendor/README.md. It states 18
 # decimals, and none of their single contracts lets one choose. For a token of 6 decimals the asset is configured with

@@ -27,7 +27,8 @@ from app.networks.evm.config import EvmConfig
 from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.uri import native_uri, token_uri
 from app.networks.evm.wire import TRANSFER_TOPIC, Quantity, WireBlock, WireHeader, WireLog, WireReceipt
-from app.networks.json_rpc import AnswerTooLarge, Call, RefusedByNode
+from app.networks.http_node import AnswerTooLarge
+from app.networks.json_rpc import Call, RefusedByNode
 from app.networks.port import (
     Block,
     BlockRef,

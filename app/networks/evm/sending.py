@@ -18,7 +18,8 @@ from app.networks.evm.config import EvmConfig
 from app.networks.evm.holdings import CALLS_PER_REQUEST, TXID
 from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.wire import Data, Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock, WireSigned
-from app.networks.json_rpc import Call, NobodyAnswered, RefusedByNode
+from app.networks.http_node import NobodyAnswered
+from app.networks.json_rpc import Call, RefusedByNode
 from app.networks.port import (
     AccountState,
     Broadcast,
