@@ -32,6 +32,8 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
     genesis_hash: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")] = MAINNET_GENESIS
     # The most requests a second of all processes together, as providers allow them; left out, there is no limit.
     requests_per_second: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    # A node whose newest block is older is behind, and is not used.
+    max_head_age_s: Annotated[int, Meta(ge=10, le=10**9)] = 30
     # The most that a transaction of ours may cost in all: energy, bytes, and making an account exist.
     max_fee_limit_sun: Annotated[int, Meta(ge=1, le=CHAIN_FEE_LIMIT_SUN)] = 50_000_000
     # A transaction of ours can be in no block later than this after it was signed.
