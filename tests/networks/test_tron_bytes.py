@@ -20,13 +20,8 @@ from app.networks.port import NotATransfer, StakeMove
 from app.networks.tron.addresses import to_hex
 from app.networks.tron.messages import CLASSES
 from app.networks.tron.transactions import Body, CoinTransfer, TokenTransfer, block_reference, decode, sign, size
-
-# m/44'/195'/0'/0/0, 1 and 2 of the mnemonic "abandon" eleven times and "about", as bip-utils and tronweb derive them.
-KEY = bytes.fromhex("b5a4cea271ff424d7c31dc12a3e43e401df7a40d7412a15750f3f0b6b5449a28")
-OWNER = "TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH"
-RECIPIENT = "TSeJkUh4Qv67VNFwY8LaAxERygNdy6NQZK"
-OTHER = "TYJPRrdB5APNeRs4R7fYZSwW3TcrTKw2gx"
-USDT = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+from tests.factories.tron import USDT
+from tests.factories.tron_accounts import KEY, OTHER, OWNER, RECIPIENT
 
 BLOCK = "0000000003fe266bf6b6d392f654dc2e5011601546ed04623d9fcc4e9d439a25"
 SIGNATURE_BYTES = 65

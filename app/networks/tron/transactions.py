@@ -52,6 +52,10 @@ class TokenTransfer(msgspec.Struct, frozen=True):
     amount_raw: int
 
 
+Action = CoinTransfer | TokenTransfer | StakeMove
+"""What a transaction does."""
+
+
 class Body(msgspec.Struct, frozen=True, kw_only=True):
     """All that a transaction says. Its signature follows from it and the key of `owner`.
 
@@ -61,7 +65,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     owner: str
-    action: CoinTransfer | TokenTransfer | StakeMove
+    action: Action
     ref_block_bytes: bytes
     ref_block_hash: bytes
     expiration_ms: int
@@ -102,12 +106,12 @@ def sign(body: Body, key: bytes) -> Signed:
 
     raw_data = encode(body)
     signature = bytes(Account.unsafe_sign_hash(hashlib.sha256(raw_data).digest(), key).signature)
-    return Signed(txid(raw_data), _joined(raw_data, signature))
+    return Signed(txid(raw_data), joined(raw_data, signature))
 
 
 def size(body: Body) -> int:
     """The bytes of bandwidth that a transaction uses, its signature included."""
-    return len(_joined(encode(body), bytes(SIGNATURE_BYTES))) + RESULT_BYTES
+    return len(joined(encode(body), bytes(SIGNATURE_BYTES))) + RESULT_BYTES
 
 
 def decode(raw: bytes) -> Body:
@@ -116,7 +120,7 @@ def decode(raw: bytes) -> Body:
     try:
         body, signature = _read(raw)
         raw_data = encode(body)
-        same = _joined(raw_data, signature) == raw
+        same = joined(raw_data, signature) == raw
         signer = _signer(raw_data, signature)
     except NotATransfer:
         raise
@@ -127,6 +131,13 @@ def decode(raw: bytes) -> Body:
     if signer != body.owner:
         raise NotATransfer("the owner has not signed it")
     return body
+
+
+def joined(raw_data: bytes, signature: bytes) -> bytes:
+    """A signed transaction's bytes, given those without the signature. Raises whatever the decoders raise."""
+    transaction = _classes()["Transaction"](signature=[signature])
+    transaction.raw_data.ParseFromString(raw_data)
+    return bytes(transaction.SerializeToString())
 
 
 def _check(body: Body) -> None:
@@ -197,7 +208,7 @@ def _read(raw: bytes) -> tuple[Body, bytes]:
     ), signature
 
 
-def _action(name: str, message: Any) -> CoinTransfer | TokenTransfer | StakeMove:
+def _action(name: str, message: Any) -> Action:
     match name:
         case "TransferContract":
             return CoinTransfer(_address(message.to_address), message.amount)
@@ -228,26 +239,15 @@ def _signer(raw_data: bytes, signature: bytes) -> str:
     return _address(_PREFIX + key.to_canonical_address())
 
 
-def _joined(raw_data: bytes, signature: bytes) -> bytes:
-    """A signed transaction's bytes."""
-    transaction = _classes()["Transaction"](signature=[signature])
-    transaction.raw_data.ParseFromString(raw_data)
-    return bytes(transaction.SerializeToString())
-
-
 def _bytes(address: str) -> bytes:
     """The 21 bytes of an address. Raises ValueError where it is none of Tron."""
-    return _checked(bytes.fromhex(to_hex(normalise_address(address))))
+    return bytes.fromhex(to_hex(normalise_address(address)))
 
 
 def _address(raw: bytes) -> str:
-    return from_hex(_checked(raw).hex())
-
-
-def _checked(raw: bytes) -> bytes:
     if len(raw) != LENGTH or raw[:1] != _PREFIX:
         raise ValueError("an address that is none of Tron")
-    return raw
+    return from_hex(raw.hex())
 
 
 def _type_url(name: str) -> str:
