@@ -41,3 +41,38 @@ def tron_network(
 def somebody(number: int) -> str:
     """An address whose key nobody has."""
     return from_hex(PREFIX + hashlib.sha256(f"somebody {number}".encode()).hexdigest()[:40])
+
+
+def tron_networks_toml(
+    url: str | Sequence[str], usdt: str, genesis_hash: str, *, xpub: str = TRON_XPUB, **options: object
+) -> str:
+    """A networks file: `tron:test` at that node, or several, USDT at that contract, TRX; `options` are fields of it."""
+    urls = [url] if isinstance(url, str) else list(url)
+    fields = {"confirmations": 1, "expiry_grace_s": 0, "poll_interval_ms": 50, **options}
+    settings = "\n".join(
+        f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value)}" for name, value in fields.items()
+    )
+    return f"""
+        [[networks]]
+        chain = "tron"
+        mode = "test"
+        kind = "tron"
+        display_name = "Tron"
+        genesis_hash = "{genesis_hash}"
+        rpc_urls = {urls!r}
+        xpub = "{xpub}"
+        {settings}
+
+        [[networks.assets]]
+        symbol = "USDT"
+        name = "Tether USD"
+        kind = "trc20"
+        contract = "{usdt}"
+        decimals = 6
+
+        [[networks.assets]]
+        symbol = "TRX"
+        name = "TRON"
+        kind = "native"
+        decimals = 6
+        """
