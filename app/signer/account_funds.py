@@ -18,6 +18,7 @@ from app.networks.port import (
     FeeAboveCeiling,
     FeeRate,
     Payment,
+    Receipt,
     WouldFail,
 )
 from app.signer import account_nonces_repository, wallet_snapshot
@@ -41,6 +42,7 @@ class AccountFunds:
 
     batch = 1
     batch_window_s = 0
+    renewal = None
 
     def __init__(self, network: NetworkConfig, sender: AccountSender, treasury: Treasury) -> None:
         if network.hot_wallet_address is None or network.native is None:
@@ -160,6 +162,9 @@ class AccountFunds:
         nonce = await account_nonces_repository.lock_nonce(self._network.key, draft.sender, chain_nonce)
         await account_nonces_repository.set_nonce(self._network.key, draft.sender, nonce + 1)
         return self._sender.with_nonce(draft, nonce)
+
+    async def is_final(self, stored: Stored, receipt: Receipt) -> bool:
+        return receipt.confirmations >= self._network.confirmations
 
     async def standings(self, lineages: Sequence[Sequence[Stored]]) -> list[Standing]:
         """A nonce is used once the count of the account's transactions passes it, for good in a final block."""

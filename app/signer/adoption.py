@@ -126,7 +126,7 @@ class AdoptionService:
             now=now,
         )
         await repository.finish([stored], stored.txid, payment.receipt, True, now)
-        if stored.from_address is not None:
+        if stored.from_address is not None and stored.nonce is not None:
             await account_nonces_repository.step_past_used(network, stored.from_address)
         for row in rows:
             await self._withdrawals.mark_submitted(row.id, now)

@@ -19,7 +19,7 @@ from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.fees import MAX_CHAIN, VB_PER_RATE, InPool, NoEstimate
 from app.networks.bitcoin.sending import BitcoinSender
 from app.networks.bitcoin.spending import CoinState, Form, form_of
-from app.networks.port import Broadcast, ChainMoved, Draft, FeeAboveCeiling, Payment, WouldFail
+from app.networks.port import Broadcast, ChainMoved, Draft, FeeAboveCeiling, Payment, Receipt, WouldFail
 from app.signer import (
     coin_funds_repository,
     coin_spendable,
@@ -54,6 +54,7 @@ class CoinFunds:
     """`app.signer.funds.Funds` of one network with coins."""
 
     batch = MAX_PAYMENTS
+    renewal = None
 
     def __init__(self, network: BitcoinConfig, sender: BitcoinSender, treasury: Treasury) -> None:
         self.batch_window_s = network.batch_window_s
@@ -196,6 +197,9 @@ class CoinFunds:
     def reserve(self, draft: Draft) -> None:
         """Count the coins of a draft as spent, and its fee."""
         self._spendable.reserve(draft.claims, form_of(draft).change_raw, draft.fee_cap_raw)
+
+    async def is_final(self, stored: Stored, receipt: Receipt) -> bool:
+        return receipt.confirmations >= self._network.confirmations
 
     async def standings(self, lineages: Sequence[Sequence[Stored]]) -> list[Standing]:
         """A coin is used for good once the block in which it was spent counts as final.

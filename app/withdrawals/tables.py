@@ -86,7 +86,8 @@ class Approval(Table, tablename="approvals"):
 
 
 class WalletNonce(Table, tablename="wallet_nonces"):
-    """The next nonce of an address that we send from: locked by each signature."""
+    """The next nonce of an address that we send from: locked by each signature. Where accounts count no transactions,
+    it is the least salt of the next one: a millisecond that no other transaction of the address has."""
 
     id = BigSerial(primary_key=True)
     network = columns.words(40)
@@ -100,9 +101,11 @@ class OutgoingTransaction(Table, tablename="outgoing_transactions"):
     """A signed transaction, stored before it is sent. What is sent again is `signed_bytes`, those same bytes.
 
     `purpose` says what for: a withdrawal (or several), a sweep of a deposit address to the hot wallet, gas for such a
-    sweep. A fee bump is another row that `replaces` this one; `lineage` is the id of the first of such attempts, and
+    sweep, a move of staked coin, which pays nothing. A fee bump is another row that `replaces` this one, as is an
+    attempt after one that no block can hold any more; `lineage` is the id of the first of such attempts, and
     at most one attempt of a lineage is ever final. What they pay is in OutgoingPayment, what they use up on chain in
-    OutgoingClaim. `from_address` and `nonce` are those of chains with accounts, null on others.
+    OutgoingClaim. `from_address` is that of chains with accounts, `nonce` of those whose accounts count their
+    transactions; null on others.
 
     `form` (JSON) is what the chain's adapter needs besides to make the same bytes again. `fee_cap_raw` is the most that
     the transaction can cost, `fee_raw` what it has cost once it is final, and `fee_booked_raw` what the books say of
@@ -130,12 +133,12 @@ class OutgoingTransaction(Table, tablename="outgoing_transactions"):
     settled_at = columns.moment(null=True)
 
     outgoing_transactions_txid_once = Unique(["network", "txid"])
-    outgoing_transactions_purpose_known = columns.one_of("purpose", "withdrawal", "sweep", "gas")
+    outgoing_transactions_purpose_named = columns.one_of("purpose", "withdrawal", "sweep", "gas", "stake")
     outgoing_transactions_status_known = columns.one_of(
         "status", "signed", "submitted", "confirmed", "reverted", "replaced"
     )
     outgoing_transactions_lineage_first = Check("(replaces IS NULL) = (lineage = id)")
-    outgoing_transactions_account_whole = Check("(from_address IS NULL) = (nonce IS NULL)")
+    outgoing_transactions_nonce_of_account = Check("nonce IS NULL OR from_address IS NOT NULL")
 
 
 class OutgoingPayment(Table, tablename="outgoing_payments"):
@@ -159,7 +162,8 @@ class OutgoingPayment(Table, tablename="outgoing_payments"):
 
 
 class OutgoingClaim(Table, tablename="outgoing_claims"):
-    """What a transaction uses up on chain: `nonce:<address>:<n>` of an account, or a coin. Rows are only ever added.
+    """What a transaction uses up on chain: `nonce:<address>:<n>` of an account, or a coin; or the time until which a
+    block may hold it, `until:<address>:<expiration>:<salt>`. Rows are only ever added.
 
     Of two transactions with a common claim only one can be final. No two lineages have a common claim while both live.
     """
@@ -221,6 +225,25 @@ class ChangeAddress(Table, tablename="change_addresses"):
     change_addresses_index_once = Unique(["network", "index"])
     change_addresses_address_once = Unique(["network", "address"])
     change_addresses_index_sane = Check("index >= 1")
+
+
+class AccountTransaction(Table, tablename="account_transactions"):
+    """A transaction in a block that an account of ours has signed, or that took a token from it, on chains whose
+    accounts don't count their transactions. The watcher keeps the rows, in the transaction that stores the blocks: so
+    a transaction of ours that has no row is in no scanned block.
+
+    `accounted_at`: an operator has accounted for a transaction of the hot wallet that the signer did not store.
+    """
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    txid = columns.words(80)
+    address = columns.words(100)
+    height = columns.big_number()
+    block_hash = columns.words(80)
+    accounted_at = columns.moment(null=True)
+
+    account_transactions_once = Unique(["network", "txid", "address"])
 
 
 class ConsolidationPolicy(Table, tablename="consolidation_policies"):
@@ -293,6 +316,30 @@ class FeeLook(Table, tablename="fee_looks"):
 
     fee_looks_once = Unique(["network"])
     fee_looks_rate_or_problem = Check("(rate_raw IS NULL) <> (problem IS NULL)")
+
+
+class ResourceLook(Table, tablename="resource_looks"):
+    """What the hot wallet has to pay fees with besides coin, and what resources cost, when the signer last asked
+    (`Resources` and `Prices` of app/networks/port.py). All amounts are in minor units of the native coin."""
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    energy = columns.big_number()
+    energy_limit = columns.big_number()
+    bytes_staked = columns.big_number()
+    bytes_free = columns.big_number()
+    spendable_raw = columns.raw_amount()
+    staked_raw = columns.raw_amount()
+    lendable_raw = columns.raw_amount()
+    lent_raw = columns.raw_amount()
+    energy_price_raw = columns.raw_amount()
+    byte_price_raw = columns.raw_amount()
+    activation_raw = columns.raw_amount()
+    energy_per_stake = columns.raw_amount()
+    stake_for_energy = columns.raw_amount()
+    looked_at = columns.moment()
+
+    resource_looks_once = Unique(["network"])
 
 
 class SweepCandidate(Table, tablename="sweep_candidates"):

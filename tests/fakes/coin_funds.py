@@ -7,7 +7,7 @@ from datetime import datetime
 
 from app.core import clock, database
 from app.networks.bitcoin.coins import Coin
-from app.networks.port import Broadcast, Draft, Parsed, Payment
+from app.networks.port import Broadcast, Draft, Parsed, Payment, Receipt
 from app.signer import coins_repository, repository
 from app.signer.funds import NotNow, NotOurs, Preview, Standing
 from app.signer.kinds import SignerKind
@@ -21,6 +21,7 @@ class CoinFunds:
 
     batch = 5
     batch_window_s = 0
+    renewal = None
 
     def __init__(self, network: CoinConfig) -> None:
         self._network = network
@@ -80,6 +81,9 @@ class CoinFunds:
 
     def reserve(self, draft: Draft) -> None:
         """Its claims are stored by now."""
+
+    async def is_final(self, stored: Stored, receipt: Receipt) -> bool:
+        return receipt.confirmations >= self._network.confirmations
 
     async def standings(self, lineages: Sequence[Sequence[Stored]]) -> list[Standing]:
         standings = []
