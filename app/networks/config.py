@@ -60,6 +60,29 @@ class NodeUrl:
         return f"NodeUrl({self.label})"
 
 
+class Secret:
+    """A text that must not reach logs or errors. Prints as nothing of it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        """Raise ValueError, without the text in it, for one that no HTTP header can carry."""
+        if not re.fullmatch(r"[!-~]+", text):
+            raise ValueError("must be printable characters without spaces")
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+SIGNER_INTERVAL_S = 1.0
+"""The longest pause between two rounds of the signer, on most kinds of chain."""
+
+
 class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One asset on one network. `kind` is `native` or a kind of token. `min_raw` and `max_raw` bound an invoice's
     amount, in minor units.
@@ -69,7 +92,9 @@ class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     The signer enforces two limits, whatever the database says: `transaction_ceiling_raw` bounds one withdrawal,
     `day_ceiling_raw` those of any 24 hours together. Deposit addresses that hold `sweep_min_raw` or more are
     swept to the hot wallet; operators get an alert when that holds less than `hot_low_raw`. A deposit below `dust_raw`
-    is dust (contract, section 3); left out, it is `dust_limit_raw`'s default, and 0 turns it off.
+    is dust (contract, section 3); left out, it is `dust_limit_raw`'s default, and 0 turns it off. `coin_worth_raw` is
+    what one whole native coin is worth in this token's minor units, about: with it, a sweep's cost is compared with
+    what it moves.
     """
 
     symbol: Annotated[str, Meta(pattern=r"\A[A-Z][A-Z0-9]{0,15}\Z")]
@@ -88,6 +113,7 @@ class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     sweep_min_raw: int = 1
     hot_low_raw: int = 0
     dust_raw: int | None = None
+    coin_worth_raw: int | None = None
 
     @property
     def dust_limit_raw(self) -> int:
@@ -157,6 +183,11 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return f"{self.chain}:{self.mode}"
 
     @property
+    def title(self) -> str:
+        """The network as people read it: `Tron`, or `Tron test`."""
+        return self.display_name if self.mode == "live" else f"{self.display_name} test"
+
+    @property
     def kind(self) -> str:
         """The kind of chain."""
         return str(self.__struct_config__.tag)
@@ -180,6 +211,16 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def fee_ceiling(self) -> str:
         """The highest fee that our transactions offer, in words; empty on kinds of chain that have no such limit."""
         return ""
+
+    @property
+    def least_energy(self) -> int:
+        """Operators get an alert when the hot wallet has less energy than this; 0 on kinds of chain without energy."""
+        return 0
+
+    @property
+    def signer_interval_s(self) -> float:
+        """The pause between two rounds of the signer, in seconds."""
+        return min(SIGNER_INTERVAL_S, self.poll_interval_ms / 1000)
 
     def fee_rate_in_words(self, rate_raw: int) -> str:
         """The fee for 1,000 units of a transaction's size, given in minor units of the native coin, as people name
@@ -208,8 +249,18 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         one or its checksum is wrong."""
         raise NotImplementedError
 
+    @classmethod
+    def recognise(cls, text: str) -> str | None:
+        """Whose address a text is, of all chains of this kind, in words such as "a Bitcoin testnet address"; None where
+        it is none of them."""
+        return None
+
     def check_xpub(self) -> None:
         """Raise ValueError, without the key in it, where `xpub` can't be used."""
+        raise NotImplementedError
+
+    def receiving_address(self, index: int) -> str:
+        """Our receiving address number `index` (0 to 2^31 - 1), from `xpub`. Raises ValueError for another number."""
         raise NotImplementedError
 
     @property
@@ -307,6 +358,8 @@ def _check_amounts(asset: Asset, at: str) -> None:
         raise FieldError(f"{at}.sweep_min_raw, hot_low_raw", "must be from 1, from 0 on")
     if asset.dust_raw is not None and not 0 <= asset.dust_raw <= MAX_RAW:
         raise FieldError(f"{at}.dust_raw", "must be from 0 to 10^78 - 1")
+    if asset.coin_worth_raw is not None and (asset.kind == NATIVE or not 1 <= asset.coin_worth_raw <= MAX_RAW):
+        raise FieldError(f"{at}.coin_worth_raw", "is of a token, and must be from 1 to 10^78 - 1")
 
 
 _CEILINGS = ("transaction_ceiling_raw", "day_ceiling_raw")

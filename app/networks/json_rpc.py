@@ -2,33 +2,19 @@
 
 We use no general client library. Here each answer is decoded straight into the type that we expect, and no middleware
 retries, caches or accepts malformed answers.
-
-Node URLs often hold a key. This module writes no log, names a node by scheme and host, and drives httpx's
-transport directly because httpx's client logs each URL in full.
 """
 
-import asyncio
-import base64
-import re
-import ssl
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
-from urllib.parse import unquote
 
-import httpx
 import msgspec
 
-from app.core.connecting import KEEPALIVE
 from app.networks.config import NodeUrl
+from app.networks.http_node import OK, HttpNode, NobodyAnswered
 from app.networks.port import NodeUnavailable, UnreadableAnswer
 
-CONNECT_TIMEOUT_S = 3.0
-REQUEST_TIMEOUT_S = 20.0  # from the first byte sent to the last one read
-MAX_ANSWER_BYTES = 64 * 2**20  # ten full blocks of the largest EVM chains have less than half of it
 MAX_ERROR_CHARACTERS = 200
-SECRET_CHARACTERS = 8  # a part of a node's path or query as long as this is treated as a key
-KEEPALIVE_S = 60.0
 
 T = TypeVar("T")
 
@@ -39,18 +25,6 @@ class RefusedByNode(NodeUnavailable):
     def __init__(self, message: str, code: int = 0) -> None:
         super().__init__(message)
         self.code = code
-
-
-class NobodyAnswered(NodeUnavailable):
-    """Each node failed in its own way; `failures` has them in the order in which they were asked."""
-
-    def __init__(self, failures: Sequence[NodeUnavailable]) -> None:
-        super().__init__("; ".join(str(failure) for failure in failures))
-        self.failures = failures
-
-
-class AnswerTooLarge(UnreadableAnswer):
-    """The answer is longer than `MAX_ANSWER_BYTES`. Request less at a time."""
 
 
 class Call(msgspec.Struct, Generic[T], frozen=True):
@@ -144,30 +118,13 @@ class Nodes:
             await node.aclose()
 
 
-@cache
-def tls_context() -> ssl.SSLContext:
-    """Verification of a node's certificate. One for the process: to read the list of authorities takes 50 ms."""
-    return httpx.create_ssl_context(trust_env=False)
-
-
 class Node:
-    """One node: a connection pool and the JSON-RPC envelope."""
+    """One node: its connection and the JSON-RPC envelope."""
 
     def __init__(self, url: NodeUrl, dialect: Dialect) -> None:
         self.label = url.label
         self._dialect = dialect
-        self._url = httpx.URL(url.reveal())
-        parts = re.split(r"[/?&=:]", f"{self._url.path}?{self._url.query.decode()}:{self._url.password}")
-        self._secrets = [part for part in parts if len(part) >= SECRET_CHARACTERS]
-        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
-        if self._url.userinfo:
-            self._headers["Authorization"] = basic(unquote(self._url.userinfo.decode("ascii")))
-        self._transport = httpx.AsyncHTTPTransport(
-            verify=tls_context(),
-            trust_env=False,
-            limits=httpx.Limits(max_connections=8, keepalive_expiry=KEEPALIVE_S),
-            socket_options=KEEPALIVE,
-        )
+        self._http = HttpNode(url)
 
     async def ask(self, calls: Sequence[Call[Any]], *, timeout_s: float | None = None) -> list[Any]:
         """The results of `calls`, in their order, from one request. Raises as `Nodes.ask`."""
@@ -177,7 +134,7 @@ class Node:
                 for number, call in enumerate(calls)
             ]
         )
-        replies = self._replies(await self._posted(body, REQUEST_TIMEOUT_S if timeout_s is None else timeout_s))
+        replies = self._replies(await self._posted(body, timeout_s))
         if len(replies) != len(calls) or {reply.id for reply in replies} != set(range(len(calls))):
             raise UnreadableAnswer(f"{self.label}: the replies don't match our calls")
         by_id = {reply.id: reply for reply in replies}
@@ -185,7 +142,7 @@ class Node:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._transport.aclose()
+        await self._http.aclose()
 
     def _replies(self, answer: bytes) -> list[WireReply]:
         try:
@@ -212,59 +169,25 @@ class Node:
             raise UnreadableAnswer(f"{self.label}: {call.method}: {error}") from None
 
     def _refusal(self, what: str, error: WireError) -> RefusedByNode:
-        reason = error.message[:MAX_ERROR_CHARACTERS]
-        for secret in self._secrets:  # a node may quote the URL it was called by
-            reason = reason.replace(secret, "…")
+        reason = self._http.without_secrets(error.message)[:MAX_ERROR_CHARACTERS]
         words = self._dialect.error_words.get(error.code)
         meaning = f"{what} refused" if words is None else words
         return RefusedByNode(f"{self.label}: {meaning}: {error.code} {reason!r}", error.code)
 
-    async def _posted(self, body: bytes, timeout_s: float) -> bytes:
-        try:
-            async with asyncio.timeout(timeout_s):
-                try:
-                    return await self._once(body, timeout_s)
-                except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-                    # A kept connection that the node had just closed; a new one shows whether it is down.
-                    return await self._once(body, timeout_s)
-        except TimeoutError:
-            raise NodeUnavailable(f"{self.label}: no answer within {timeout_s:g} s") from None
-        except httpx.DecodingError:
-            raise UnreadableAnswer(f"{self.label}: the answer can't be decompressed") from None
-        except httpx.HTTPError as error:
-            raise NodeUnavailable(f"{self.label}: {type(error).__name__}") from None
-
-    async def _once(self, body: bytes, timeout_s: float) -> bytes:
-        timeouts = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
-        headers = self._headers
-        if "Authorization" not in headers and self._dialect.authorisation is not None:
-            headers = {**headers, "Authorization": self._dialect.authorisation()}
-        request = httpx.Request(
-            "POST", self._url, headers=headers, content=body, extensions={"timeout": timeouts.as_dict()}
+    async def _posted(self, body: bytes, timeout_s: float | None) -> bytes:
+        headers = {}
+        if not self._http.has_user_info and self._dialect.authorisation is not None:
+            headers["Authorization"] = self._dialect.authorisation()
+        status, answer = await self._http.post(
+            body, headers=headers, timeout_s=timeout_s, reads_errors=self._dialect.body_counts
         )
-        response = await self._transport.handle_async_request(request)
-        try:
-            if response.status_code != 200 and not self._dialect.body_counts:
-                raise self._failed(response.status_code)
-            answer = bytearray()
-            async for part in response.aiter_bytes():
-                answer += part
-                if len(answer) > MAX_ANSWER_BYTES:
-                    raise AnswerTooLarge(f"{self.label}: an answer of more than {MAX_ANSWER_BYTES} bytes")
-            if response.status_code != 200 and not answer.lstrip().startswith((b"{", b"[")):
-                raise self._failed(response.status_code)
-            return bytes(answer)
-        finally:
-            await response.aclose()
+        if status != OK and not answer.lstrip().startswith((b"{", b"[")):
+            raise self._failed(status)
+        return answer
 
     def _failed(self, status: int) -> NodeUnavailable:
         words = self._dialect.status_words.get(status)
         return NodeUnavailable(f"{self.label}: HTTP status {status}{f': {words}' if words else ''}")
-
-
-def basic(user_info: str) -> str:
-    """The Authorization header of `user:password` (RFC 7617)."""
-    return f"Basic {base64.b64encode(user_info.encode()).decode()}"
 
 
 @lru_cache(maxsize=64)

@@ -31,7 +31,7 @@ from typing import Any
 
 import msgspec
 
-from app.networks.config import FieldError, NetworkConfig, NodeUrl
+from app.networks.config import FieldError, NetworkConfig, NodeUrl, Secret
 from app.networks.kinds import KINDS
 
 
@@ -40,8 +40,8 @@ class ConfigError(ValueError):
 
 
 def load_networks(path: Path, environ: Mapping[str, str] | None = None) -> dict[str, NetworkConfig]:
-    """Read the file at `path` into networks by key, `${NAME}` in `rpc_urls` and `xpub` taken from `environ`
-    (the process's own where left out). Raises `ConfigError`."""
+    """Read the file at `path` into networks by key, `${NAME}` in URLs of nodes, `api_key` and `xpub` taken from
+    `environ` (the process's own where left out). Raises `ConfigError`."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -74,7 +74,7 @@ def _network(number: int, table: object, environ: Mapping[str, str]) -> NetworkC
     label = f"network {chain}:{mode}" if named else f"network {number}"
     try:
         any_kind: Any = reduce(or_, (kind.config for kind in KINDS.values()))
-        network: NetworkConfig = msgspec.convert(_expanded(table, environ), any_kind, dec_hook=_node_url)
+        network: NetworkConfig = msgspec.convert(_expanded(table, environ), any_kind, dec_hook=_hidden)
         return network.checked()
     except msgspec.ValidationError as error:
         raise ConfigError(f"{label}: {_field_first(str(error))}") from None
@@ -96,14 +96,16 @@ def _expanded(table: dict[str, Any], environ: Mapping[str, str]) -> dict[str, An
     def digits(value: object) -> object:
         return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
 
-    filled = dict(table)
-    if "xpub" in filled:
-        filled["xpub"] = fill("xpub", filled["xpub"])
-    if isinstance(urls := filled.get("rpc_urls"), list):
-        filled["rpc_urls"] = [fill(f"rpc_urls[{number}]", url) for number, url in enumerate(urls)]
+    filled = {name: digits(value) if name.endswith(_AMOUNTS) else value for name, value in table.items()}
+    for field in ("xpub", "api_key"):
+        if field in filled:
+            filled[field] = fill(field, filled[field])
+    for field in ("rpc_urls", "solidity_urls"):
+        if isinstance(urls := filled.get(field), list):
+            filled[field] = [fill(f"{field}[{number}]", url) for number, url in enumerate(urls)]
     if isinstance(assets := filled.get("assets"), list):
         filled["assets"] = [
-            {name: digits(value) if name.endswith("_raw") else value for name, value in asset.items()}
+            {name: digits(value) if name.endswith(_AMOUNTS) else value for name, value in asset.items()}
             if isinstance(asset, dict)
             else asset
             for asset in assets
@@ -113,12 +115,14 @@ def _expanded(table: dict[str, Any], environ: Mapping[str, str]) -> dict[str, An
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _DIGITS = re.compile(r"[0-9]{1,78}")
+_AMOUNTS = ("_raw", "_sun")
+"""Ends of the names of fields that are amounts."""
 
 
-def _node_url(kind: type, value: object) -> NodeUrl:
-    if kind is not NodeUrl or not isinstance(value, str):
+def _hidden(kind: type, value: object) -> NodeUrl | Secret:
+    if not isinstance(value, str):
         raise ValueError("must be a string")
-    return NodeUrl(value)
+    return NodeUrl(value) if kind is NodeUrl else Secret(value)
 
 
 def _field_first(message: str) -> str:

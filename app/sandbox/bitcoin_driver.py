@@ -11,7 +11,7 @@ from typing import Any, Self
 import httpx
 
 from app.core.money import format_amount
-from app.networks.json_rpc import tls_context
+from app.networks.http_node import tls_context
 
 WALLET = "customer"
 FIRST_BLOCKS = 130

@@ -13,7 +13,7 @@ import msgspec
 from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 
-from app.networks.json_rpc import tls_context
+from app.networks.http_node import tls_context
 from app.sandbox import contracts
 
 # OpenZeppelin's ERC20PresetFixedSupply(name, symbol, initialSupply, owner), see vendor/README.md. It states 18

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 from eth_keys.datatypes import PrivateKey
 
-from app.networks.json_rpc import tls_context
+from app.networks.http_node import tls_context
 from app.sandbox import contracts
 from app.sandbox.tron_double import messages
 from app.sandbox.tron_double.addresses import from_evm, from_text, of_key, to_evm, to_text

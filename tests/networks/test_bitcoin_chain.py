@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.networks import json_rpc
+from app.networks import http_node
 from app.networks.bitcoin import holdings
 from app.networks.bitcoin.chain import BitcoinChain
 from app.networks.bitcoin.config import BitcoinConfig
@@ -248,7 +248,7 @@ async def test_large_transactions_in_the_pool_are_fetched_in_smaller_portions(
 ) -> None:
     addresses = [chain.derive_address(200 + n) for n in range(7)]
     txids = {await bitcoin.pay(address, 40_000) for address in addresses}
-    monkeypatch.setattr(json_rpc, "MAX_ANSWER_BYTES", 1_500)  # two transactions and all ids at the most
+    monkeypatch.setattr(http_node, "MAX_ANSWER_BYTES", 1_500)  # two transactions and all ids at the most
     pool = await chain.pool(Ours(*addresses))
     assert pool is not None
     assert {each.txid for each in pool.transactions} == txids

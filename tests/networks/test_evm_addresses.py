@@ -9,8 +9,8 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.networks.derivation import ReceivingAddresses
 from app.networks.evm.address import normalise_address
+from app.networks.evm.config import receiving_addresses
 from tests.factories.networks import MNEMONIC, XPUB
 
 # EIP-55's own examples.
@@ -81,7 +81,7 @@ def test_almost_an_address_is_not_one(text: str) -> None:
 
 def test_derived_addresses_are_those_of_the_wallet() -> None:
     Account.enable_unaudited_hdwallet_features()
-    receiving = ReceivingAddresses(XPUB)
+    receiving = receiving_addresses(XPUB)
 
     assert receiving.at(0) == "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
     assert receiving.at(1) == "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -91,7 +91,7 @@ def test_derived_addresses_are_those_of_the_wallet() -> None:
 
 
 def test_hundreds_of_addresses_are_derived_quickly() -> None:
-    receiving = ReceivingAddresses(XPUB)
+    receiving = receiving_addresses(XPUB)
     started_s = time.process_time()  # what others do on this machine does not count
     assert len({receiving.at(index) for index in range(500)}) == 500
     assert time.process_time() - started_s < 1.0  # 0.15 ms each
@@ -100,7 +100,7 @@ def test_hundreds_of_addresses_are_derived_quickly() -> None:
 @pytest.mark.parametrize("index", [-1, 2**31])
 def test_a_hardened_or_negative_index_is_refused(index: int) -> None:
     with pytest.raises(ValueError, match="index"):
-        ReceivingAddresses(XPUB).at(index)
+        receiving_addresses(XPUB).at(index)
 
 
 def test_a_private_key_is_refused_and_not_repeated() -> None:
@@ -108,7 +108,7 @@ def test_a_private_key_is_refused_and_not_repeated() -> None:
     account = Bip32Slip10Secp256k1.FromSeedAndPath(seed, "m/44'/60'/0'")
     for key in (account.PrivateKey().ToExtended(), account.PrivateKey().ToExtended()[:-1] + "x"):
         with pytest.raises(ValueError, match="PRIVATE") as caught:
-            ReceivingAddresses(key)
+            receiving_addresses(key)
         assert key[8:] not in str(caught.value)
 
 
@@ -117,10 +117,10 @@ def test_a_key_of_another_depth_is_refused(path: str) -> None:
     seed = Bip39SeedGenerator(MNEMONIC).Generate()
     key = Bip32Slip10Secp256k1.FromSeedAndPath(seed, path).PublicKey().ToExtended()
     with pytest.raises(ValueError, match="depth"):
-        ReceivingAddresses(key)
+        receiving_addresses(key)
 
 
 @pytest.mark.parametrize("text", ["", "xpub", XPUB[:-1] + "Q", XPUB + "1", XPUB[:50] + "0" + XPUB[51:], "é" * 111])
 def test_what_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not an extended public key"):
-        ReceivingAddresses(text)
+        receiving_addresses(text)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.networks import json_rpc
+from app.networks import http_node
 from app.networks.evm.chain import EvmChain
 from app.networks.port import ChainMoved, NetworkError, NodeUnavailable, UnreadableAnswer, WrongChain
 from app.sandbox.chain_driver import AnvilDriver
@@ -83,14 +83,14 @@ async def test_a_node_that_fails_is_unavailable(status: int) -> None:
 
 
 async def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_rpc, "MAX_ANSWER_BYTES", 10_000)
+    monkeypatch.setattr(http_node, "MAX_ANSWER_BYTES", 10_000)
     async with fake_node(always(200, " " * 10_001)) as node, chain_at(node.url) as chain:
         with pytest.raises(UnreadableAnswer, match="more than 10000 bytes"):
             await chain.head_height()
 
 
 async def test_a_silent_node_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_rpc, "REQUEST_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(http_node, "REQUEST_TIMEOUT_S", 0.2)
 
     async def silent(_: bytes) -> tuple[int, bytes]:
         await asyncio.sleep(60)

@@ -13,7 +13,7 @@ from itertools import pairwise
 from app.core.money import format_amount
 from app.networks.bitcoin import holdings, mined
 from app.networks.bitcoin.account import Account
-from app.networks.bitcoin.addresses import ReceivingAddresses, parse
+from app.networks.bitcoin.addresses import parse
 from app.networks.bitcoin.blocks import ReadBlock, read_block
 from app.networks.bitcoin.coins import claim
 from app.networks.bitcoin.config import BitcoinConfig
@@ -49,7 +49,6 @@ class BitcoinChain:
         self._rpc = BitcoinRpc(config)
         self._pool = PoolReader(self._rpc, config.coin.symbol, self._hrp)
         self._account = Account(config.xpub, config.bitcoin_network, config.address_type)
-        self._receiving = ReceivingAddresses(config.xpub, config.bitcoin_network, config.address_type)
 
     async def check_identity(self) -> None:
         await self._rpc.best_chain()
@@ -125,7 +124,7 @@ class BitcoinChain:
         return f"{head.upper()}{mark}{query}"
 
     def derive_address(self, index: int) -> str:
-        return self._receiving.at(index)
+        return self._config.receiving_address(index)
 
     async def aclose(self) -> None:
         await self._rpc.aclose()

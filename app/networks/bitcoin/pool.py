@@ -19,7 +19,8 @@ from app.networks.bitcoin.wire import (
     WireSpending,
     satoshi,
 )
-from app.networks.json_rpc import AnswerTooLarge, Call
+from app.networks.http_node import AnswerTooLarge
+from app.networks.json_rpc import Call
 from app.networks.port import ChainMoved, OurAddresses, Pool, PoolTransaction, PoolTransfer
 
 TRANSACTIONS_PER_REQUEST = 1_000

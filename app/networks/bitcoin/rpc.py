@@ -12,7 +12,8 @@ from typing import Any, TypeVar, cast
 from app.core import clock
 from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.wire import IN_WARM_UP, ChainInfo, Hash
-from app.networks.json_rpc import Call, Dialect, NobodyAnswered, Nodes, basic
+from app.networks.http_node import NobodyAnswered, basic
+from app.networks.json_rpc import Call, Dialect, Nodes
 from app.networks.port import NodeSyncing, NodeUnavailable, WrongChain
 
 T = TypeVar("T")

@@ -30,7 +30,8 @@ from app.networks.bitcoin.wire import (
     WireSpending,
     satoshi,
 )
-from app.networks.json_rpc import Call, NobodyAnswered, RefusedByNode
+from app.networks.http_node import NobodyAnswered
+from app.networks.json_rpc import Call, RefusedByNode
 from app.networks.port import (
     Broadcast,
     Draft,

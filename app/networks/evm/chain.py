@@ -21,14 +21,14 @@ from itertools import pairwise
 from typing import Any
 
 from app.networks.config import Asset
-from app.networks.derivation import ReceivingAddresses
 from app.networks.evm import holdings, traces
 from app.networks.evm.address import with_checksum
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.uri import native_uri, token_uri
 from app.networks.evm.wire import TRANSFER_TOPIC, Quantity, WireBlock, WireHeader, WireLog, WireReceipt
-from app.networks.json_rpc import AnswerTooLarge, Call, RefusedByNode
+from app.networks.http_node import AnswerTooLarge
+from app.networks.json_rpc import Call, RefusedByNode
 from app.networks.port import (
     Block,
     BlockRef,
@@ -61,7 +61,6 @@ class EvmChain:
     def __init__(self, config: EvmConfig) -> None:
         self._config = config
         self._rpc = EvmRpc(config.rpc_urls, config.chain_id)
-        self._receiving = ReceivingAddresses(config.xpub)
         self._native = config.native
         self._trace_method = _TRACE_METHODS[config.native_traces]
         self._tokens: dict[str, Asset] = {
@@ -154,7 +153,7 @@ class EvmChain:
         return self.payment_uri(address, asset_symbol, amount_raw)
 
     def derive_address(self, index: int) -> str:
-        return self._receiving.at(index)
+        return self._config.receiving_address(index)
 
     async def aclose(self) -> None:
         await self._rpc.aclose()

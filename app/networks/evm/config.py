@@ -1,13 +1,17 @@
 """What is configured of an EVM network alone."""
 
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
 
+from bip_utils.addr.eth_addr import EthAddrEncoder
 from msgspec import Meta
 
 from app.core.money import format_amount
 from app.networks.config import NetworkConfig
 from app.networks.derivation import ReceivingAddresses
-from app.networks.evm.address import normalise_address
+from app.networks.evm.address import is_address, normalise_address
+
+ACCOUNT_PATH = "m/44'/60'/0'"
 
 GWEI_DECIMALS = 9
 
@@ -44,13 +48,26 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def account_path(self) -> str:
-        return "m/44'/60'/0'"
+        return ACCOUNT_PATH
 
     def normalise_address(self, text: str) -> str:
         return normalise_address(text)
 
+    @classmethod
+    def recognise(cls, text: str) -> str | None:
+        return "an Ethereum address" if is_address(text) else None
+
     def check_xpub(self) -> None:
-        ReceivingAddresses(self.xpub)
+        receiving_addresses(self.xpub)
+
+    def receiving_address(self, index: int) -> str:
+        return receiving_addresses(self.xpub).at(index)
 
     def is_void(self, address: str) -> bool:
         return address == ZERO_ADDRESS
+
+
+@lru_cache(maxsize=64)
+def receiving_addresses(xpub: str) -> ReceivingAddresses:
+    """The addresses m/44'/60'/0'/0/i of an account, with their EIP-55 checksums. Raises ValueError."""
+    return ReceivingAddresses(xpub, ACCOUNT_PATH, EthAddrEncoder.EncodeKey)

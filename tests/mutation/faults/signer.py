@@ -138,7 +138,7 @@ SIGNER = (
     ),
     Fault(
         "app/signer/account_keys.py",
-        "if index is None or self._receiving.at(index) != address:",
+        "if index is None or self._network.receiving_address(index) != address:",
         "if index is None:",
         "gas is sent to an attacker's address that was inserted among ours",
         ("signer/test_sweeping.py::test_gas_goes_only_to_our_own_addresses",),

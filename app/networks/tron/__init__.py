@@ -1,0 +1,1 @@
+"""The adapter for Tron, which speaks java-tron's HTTP API."""
