@@ -1,7 +1,7 @@
 """One process's services: everything that the faces and the workers call, wired in one place."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,8 @@ from app.reconciliation.service import Reconciliation
 from app.reconciliation.watchdog import Watchdog
 from app.refunds.returns import ReturnService
 from app.refunds.service import RefundService
-from app.signer import coins_repository
+from app.signer import account_book_repository, coins_repository
+from app.signer.account_book import AccountBook
 from app.signer.adoption import AdoptionService
 from app.signer.balance_check import BalanceChecker
 from app.signer.coin_book import CoinBook
@@ -110,6 +111,7 @@ class Services:
                 # Every coin that moves is in a block; accounts may hold more than was seen to come in.
                 None if network.has_coins else BalanceChecker(network, self.networks.chain(network.key)),
                 CoinBook(network) if network.has_coins else None,
+                None if network.has_coins else AccountBook(network),
             )
             for network in self.networks
         ]
@@ -126,7 +128,7 @@ class Services:
 
 def wire(settings: Settings) -> Services:
     """Put the services together; they work while `running`. Raises ConfigError for the networks file."""
-    networks = Networks(load_networks(settings.networks_file), coins_repository.mined_in, SharedThrottle())
+    networks = Networks(load_networks(settings.networks_file), _mined_in, SharedThrottle())
     links = PaymentLinks(settings.public_url, settings.link_secret)
     presenter = InvoicePresenter(networks, links)
     reader = InvoiceReader(presenter)
@@ -172,6 +174,14 @@ def wire(settings: Settings) -> Services:
         reconciliation=Reconciliation(networks=networks, checkpoint_keys=settings.checkpoint_keys),
         alert_routes=_alert_routes(settings, outbound),
     )
+
+
+async def _mined_in(network: str, txids: Collection[str]) -> dict[str, str]:
+    """By txid, in which block our own scan has found a transaction of ours, on chains of coins and of accounts."""
+    return {
+        **await coins_repository.mined_in(network, txids),
+        **await account_book_repository.mined_in(network, txids),
+    }
 
 
 def _alert_routes(settings: Settings, outbound: OutboundClient) -> AlertRoutes:

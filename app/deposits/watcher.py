@@ -107,6 +107,17 @@ class CoinBook(Protocol):
         """Take back what dead blocks have made and spent, in the watcher's transaction."""
 
 
+class AccountBook(Protocol):
+    """What the watcher keeps of what our accounts send, on chains with accounts (signer/account_book.py)."""
+
+    async def record(self, blocks: Sequence[Block], now: datetime) -> None:
+        """Store what our accounts have sent in blocks, and raise an alert for what the signer did not store and for
+        each danger. In the watcher's transaction, last: it locks withdrawals."""
+
+    async def reverse_above(self, above_height: int) -> None:
+        """Take back what dead blocks held, in the watcher's transaction."""
+
+
 class BalanceCheck(Protocol):
     """Finds native coins whose transfers the node can't show (signer/balance_check.py)."""
 
@@ -129,8 +140,10 @@ class Watcher:
         hot_wallet: HotWallet,
         balance_check: BalanceCheck | None,
         coin_book: CoinBook | None,
+        account_book: AccountBook | None,
     ) -> None:
-        """`coin_book` is of chains of coins. `balance_check` is of chains where money may come in unseen."""
+        """`coin_book` is of chains of coins, `account_book` of those with accounts. `balance_check` is of chains where
+        money may come in unseen."""
         self._network = network
         self._chain = chain
         self._deposits = deposit_service
@@ -141,6 +154,7 @@ class Watcher:
         self._hot_wallet = hot_wallet
         self._balance_check = balance_check
         self._coin_book = coin_book
+        self._account_book = account_book
         self._may_be_out = True  # an earlier process may have recorded an outage
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -169,7 +183,7 @@ class Watcher:
         await self._record_check(head_height, checked_at)
         touched |= await self._record_unseen(scanned, now)
         await self._hot_wallet.settle(scanned, now)
-        final_height = await self._chain.finality() if self._network.require_finality else None
+        final_height = await self._final_height(scanned)
         touched |= await self._deposits.settle(
             self._network.key, scanned, self._network.confirmations, final_height, now
         )
@@ -179,6 +193,15 @@ class Watcher:
         touched |= await self._payments.end(self._network.key, covered_until, now)
         await invoices.announce(*touched)
         await self._invoices.expire_due(self._network.key, covered_until, now)
+
+    async def _final_height(self, scanned: int) -> int | None:
+        """The last block whose deposits may be booked, None where confirmations alone count. The chain is asked only
+        while a deposit waits for that: on some chains it is a third of all requests."""
+        if not self._network.require_finality:
+            return None
+        if not await self._deposits.is_any_due(self._network.key, scanned, self._network.confirmations):
+            return -1
+        return await self._chain.finality()
 
     async def _tick_then_pause_s(self) -> float:
         """Run one round, log its errors, and return the pause until the next one, in seconds."""
@@ -243,6 +266,8 @@ class Watcher:
             await self._hot_wallet.reverse_above(fork, now)
             if self._coin_book is not None:
                 await self._coin_book.reverse_above(fork)
+            if self._account_book is not None:
+                await self._account_book.reverse_above(fork)
             await blocks_repository.delete_blocks_above(self._network.key, fork)
             await _move_cursor(self._network.key, scanned, fork, head_height)
         log.warning("chain_reorganised", network=self._network.key, fork=fork, depth=scanned - fork)
@@ -261,7 +286,10 @@ class Watcher:
             await blocks_repository.add_blocks(self._network.key, refs)
             if self._coin_book is not None:
                 await self._coin_book.record(blocks, now)
-            return await self._record(transfers, now) if transfers else set()
+            touched = await self._record(transfers, now) if transfers else set()
+            if self._account_book is not None:
+                await self._account_book.record(blocks, now)
+            return touched
 
     async def _look_at_pool(self, scanned: int) -> set[str]:
         """Store what has come into the pool and what has left it, and return the ids of invoices changed.

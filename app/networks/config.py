@@ -79,6 +79,10 @@ class Secret:
         return "Secret(…)"
 
 
+SIGNER_INTERVAL_S = 1.0
+"""The longest pause between two rounds of the signer, on most kinds of chain."""
+
+
 class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One asset on one network. `kind` is `native` or a kind of token. `min_raw` and `max_raw` bound an invoice's
     amount, in minor units.
@@ -172,6 +176,8 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     # A transaction that isn't in a block after this time is signed again, with a higher fee.
     fee_bump_after_s: Annotated[int, Meta(ge=1, le=86_400)] = 180
     sweep_interval_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
+    # How often balances are compared with the transfers that were seen, on chains with accounts.
+    balance_check_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
 
     @property
     def key(self) -> str:
@@ -179,9 +185,19 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return f"{self.chain}:{self.mode}"
 
     @property
+    def title(self) -> str:
+        """The network as people read it: `Tron`, or `Tron test`."""
+        return self.display_name if self.mode == "live" else f"{self.display_name} test"
+
+    @property
     def kind(self) -> str:
         """The kind of chain."""
         return str(self.__struct_config__.tag)
+
+    @property
+    def node_urls(self) -> tuple[NodeUrl, ...]:
+        """The URLs of all nodes, whatever each is asked for."""
+        return self.rpc_urls
 
     @property
     def sends(self) -> bool:
@@ -202,6 +218,16 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def fee_ceiling(self) -> str:
         """The highest fee that our transactions offer, in words; empty on kinds of chain that have no such limit."""
         return ""
+
+    @property
+    def least_energy(self) -> int:
+        """Operators get an alert when the hot wallet has less energy than this; 0 on kinds of chain without energy."""
+        return 0
+
+    @property
+    def signer_interval_s(self) -> float:
+        """The pause between two rounds of the signer, in seconds."""
+        return min(SIGNER_INTERVAL_S, self.poll_interval_ms / 1000)
 
     def fee_rate_in_words(self, rate_raw: int) -> str:
         """The fee for 1,000 units of a transaction's size, given in minor units of the native coin, as people name
@@ -229,6 +255,12 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """The canonical form of an address of this network. Raises ValueError, without the text in it, where it isn't
         one or its checksum is wrong."""
         raise NotImplementedError
+
+    @classmethod
+    def recognise(cls, text: str) -> str | None:
+        """Whose address a text is, of all chains of this kind, in words such as "a Bitcoin testnet address"; None where
+        it is none of them."""
+        return None
 
     def check_xpub(self) -> None:
         """Raise ValueError, without the key in it, where `xpub` can't be used."""

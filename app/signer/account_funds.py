@@ -10,13 +10,25 @@ from datetime import datetime
 import msgspec
 
 from app.networks.config import NetworkConfig
-from app.networks.port import AccountSender, AccountState, Broadcast, Draft, FeeAboveCeiling, FeeRate, Payment
+from app.networks.port import (
+    AccountSender,
+    AccountState,
+    Broadcast,
+    Draft,
+    FeeAboveCeiling,
+    FeeRate,
+    Payment,
+    Receipt,
+    WouldFail,
+)
 from app.signer import account_nonces_repository, wallet_snapshot
 from app.signer.account_spendable import SpendableBalance
 from app.signer.account_spends import SpendWatch
-from app.signer.funds import NotNow, Standing, UnknownTransaction
+from app.signer.funds import NotNow, Preview, Standing, UnknownTransaction
 from app.signer.low_balance import LowBalance
+from app.signer.previews import about, facts
 from app.signer.repository import Stored
+from app.signer.token_rules import TokenRules
 from app.signer.treasury import Treasury
 from app.withdrawals.digest import Intent
 
@@ -30,6 +42,7 @@ class AccountFunds:
 
     batch = 1
     batch_window_s = 0
+    renewal = None
 
     def __init__(self, network: NetworkConfig, sender: AccountSender, treasury: Treasury) -> None:
         if network.hot_wallet_address is None or network.native is None:
@@ -37,7 +50,9 @@ class AccountFunds:
         self.hot_address = network.hot_wallet_address
         self._network = network
         self._native = network.native.symbol
+        self._native_decimals = network.native.decimals
         self._sender = sender
+        self._rules = TokenRules(network, sender, self.hot_address)
         self._treasury = treasury
         self._spends = SpendWatch(network, sender, self.hot_address)
         self._chain_nonce = 0
@@ -49,6 +64,11 @@ class AccountFunds:
     def balance(self) -> SpendableBalance:
         """What this round can still spend."""
         return self._balance
+
+    @property
+    def rules(self) -> TokenRules:
+        """The rules for the network's tokens, which its sweeps follow too."""
+        return self._rules
 
     async def watch(self) -> None:
         """Compare the chain's count of our accounts' transactions with the books, once for each new block."""
@@ -76,12 +96,32 @@ class AccountFunds:
         """What the hot wallet lacks for a payment, gas left out."""
         return self._balance.shortage(asset, amount_raw, 0)
 
+    async def preview(self, intent: Intent) -> Preview:
+        """What the transfer would cost at the fee of the newest block."""
+        state = await self._rules.state(intent.asset, [self.hot_address, intent.destination])
+        cost_raw, problem = None, None
+        try:
+            cost_raw = await self._cost_raw(Payment(intent.destination, intent.asset, intent.amount_raw))
+        except FeeAboveCeiling:
+            problem = "the network asks a higher fee than the ceiling"
+        except WouldFail:
+            held_raw = (await self._sender.balances_raw([self.hot_address], intent.asset))[self.hot_address]
+            problem = "the network would refuse this transfer now"
+            if held_raw < intent.amount_raw:
+                problem = f"the hot wallet holds too little {intent.asset}"
+        words = f"not known now: {problem}"
+        if cost_raw is not None:
+            words = f"about {about(cost_raw, self._native_decimals)} {self._native} at today's fee"
+        is_contract = await self._sender.is_contract(intent.destination)
+        return facts(state, intent, words, cost_raw, is_contract=is_contract)
+
     async def plan(self, intents: Sequence[Intent]) -> Draft:
-        """A transfer from the hot wallet, under the nonce that the chain has next."""
+        """A transfer from the hot wallet, under the nonce that the chain has next. Raises Refused too."""
         (intent,) = intents
         assert self._rate is not None, "room() comes first"
         # Before the estimate, which a node refuses where the balance is short.
         self._refuse_short(intent, 0)
+        await self._rules.check_payment(intent)
         payment = Payment(intent.destination, intent.asset, intent.amount_raw)
         state = AccountState(
             sender=self.hot_address,
@@ -123,6 +163,9 @@ class AccountFunds:
         await account_nonces_repository.set_nonce(self._network.key, draft.sender, nonce + 1)
         return self._sender.with_nonce(draft, nonce)
 
+    async def is_final(self, stored: Stored, receipt: Receipt) -> bool:
+        return receipt.confirmations >= self._network.confirmations
+
     async def standings(self, lineages: Sequence[Sequence[Stored]]) -> list[Standing]:
         """A nonce is used once the count of the account's transactions passes it, for good in a final block."""
         addresses = sorted({lineage[-1].from_address for lineage in lineages if lineage[-1].from_address is not None})
@@ -157,6 +200,20 @@ class AccountFunds:
         if not await self._can_afford(last, draft):
             raise NotNow("the hot wallet holds too little for the fee that the network asks", is_short=True)
         return draft
+
+    async def _cost_raw(self, payment: Payment) -> int:
+        """About what a transfer from the hot wallet costs now: nobody pays the most that it offers."""
+        rate = await self._sender.fee_rate()
+        gas_limit = await self._sender.gas_limit(self.hot_address, payment)
+        price_raw = rate.base_raw + rate.priority_raw
+        state = AccountState(
+            sender=self.hot_address,
+            nonce=self._chain_nonce,
+            gas_limit=gas_limit,
+            max_fee_raw=price_raw,
+            priority_fee_raw=rate.priority_raw,
+        )
+        return (await with_data_fee(self._sender, payment, state)).fee_cap_raw
 
     async def _can_afford(self, last: Stored, draft: Draft) -> bool:
         sender, coin = draft.sender, self._native

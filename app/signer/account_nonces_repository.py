@@ -125,14 +125,14 @@ _NEXT_NONCES = Statement(
 
 
 async def unmined_count(network: str, address: str) -> int:
-    """How many nonces of an address are signed and in no block."""
+    """How many lineages of an address are signed and in no block."""
     # SQL, since the builder counts no rows of a query that groups.
     count: int = await database.fetch_value(
         """
         SELECT count(*) FROM (
-            SELECT nonce FROM outgoing_transactions
+            SELECT lineage FROM outgoing_transactions
             WHERE network = $1 AND from_address = $2 AND status IN ('signed', 'submitted')
-            GROUP BY nonce HAVING count(block_height) = 0) AS open
+            GROUP BY lineage HAVING count(block_height) = 0) AS open
         """,
         network,
         address,

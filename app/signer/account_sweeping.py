@@ -37,7 +37,8 @@ WORTH_GAS_TIMES = 4
 """The native coin is swept where it is at least so many times the gas that it costs."""
 
 CHECK_AGAIN_IN = timedelta(hours=1)
-"""When an address is checked again that is not worth its gas now, or whose token can't be transferred now."""
+"""When an address is checked again that is not worth its gas now, or whose token can't be transferred now. One whose
+tokens are frozen is a case (token_rules.py), and no candidate until that ends."""
 
 FUNDING = (3, 2)
 """An address is funded with half as much again as its gas costs now: the price may rise before it is used."""
@@ -61,6 +62,7 @@ class AccountSweeper:
     async def run(self) -> None:
         """One round: notice settled deposits, then sweep or fund the addresses that have waited longest."""
         balance = self._funds.balance
+        await self._funds.rules.look_at_frozen()
         now = clock.now()
         async with database.transaction():
             await account_sweeps_repository.notice_settled(self._network.key, NOTICE_OVERLAP, now)
@@ -139,6 +141,9 @@ class AccountSweeper:
         balance: SpendableBalance,
     ) -> None:
         hot, address = self._funds.hot_address, candidate.address
+        if not await self._funds.rules.may_sweep(asset.symbol, address, amount_raw):
+            await _postpone(candidate.id)
+            return
         payment = Payment(hot, asset.symbol, amount_raw)
         try:
             gas_limit = await self._sender.gas_limit(address, payment)

@@ -54,8 +54,8 @@ _SET_MARK = Command(
 
 async def candidates(network: str, native_symbol: str, now: datetime, limit: int) -> list[Candidate]:
     """The oldest candidates that are due and whose address has no transaction under way. An address's tokens come
-    before the native coin, which is their gas."""
-    # SQL, since two NOT EXISTS compare the joined address and another row of the same table.
+    before the native coin, which is their gas. What is frozen is no candidate."""
+    # SQL, since each NOT EXISTS compares the joined address, or another row of the same table.
     rows = await database.fetch_all(
         """
         SELECT c.id, c.asset, a.address FROM sweep_candidates c JOIN deposit_addresses a ON a.id = c.deposit_address
@@ -64,9 +64,13 @@ async def candidates(network: str, native_symbol: str, now: datetime, limit: int
                 AND t.status IN ('signed', 'submitted')
                 AND (t.from_address = a.address OR (t.purpose = 'gas' AND EXISTS (SELECT 1 FROM outgoing_payments p
                     WHERE p.transaction = t.id AND p.to_address = a.address))))
+            AND NOT EXISTS (SELECT 1 FROM frozen_addresses f WHERE f.network = c.network AND f.address = a.address
+                AND f.asset = c.asset AND f.ended_at IS NULL)
             AND NOT (c.asset = $2 AND EXISTS (
                 SELECT 1 FROM sweep_candidates o WHERE o.deposit_address = c.deposit_address AND o.asset <> $2
-                    AND o.noticed_at <= $4))
+                    AND o.noticed_at <= $4 AND NOT EXISTS (SELECT 1 FROM frozen_addresses f
+                        WHERE f.network = o.network AND f.address = a.address AND f.asset = o.asset
+                            AND f.ended_at IS NULL)))
         ORDER BY c.noticed_at, c.id LIMIT $3
         """,
         network,

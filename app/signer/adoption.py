@@ -18,6 +18,7 @@ from app.audit import service as audit
 from app.core import database
 from app.networks.config import NetworkConfig
 from app.networks.port import Draft, NetworkError, NotATransfer, OnChain, Parsed, Payment, Receipt, Sender
+from app.networks.recognition import recognise
 from app.networks.registry import Networks
 from app.signer import account_nonces_repository, coin_adoption, repository
 from app.signer.outcome import Outcome, outcome
@@ -84,6 +85,8 @@ class AdoptionService:
         if row is None:
             raise AdoptionRefused(f"there is no {withdrawal_id}")
         network = self._networks.get(row.network)
+        if (words := recognise(txid.strip())) is not None:
+            raise AdoptionRefused(f"this is {words}, not a transaction")
         payment = await _prove(self._networks.sender(network.key), network, row.intent, txid.strip().lower())
         paid = await _paid_by(row, payment.parsed.payments)
         try:
@@ -123,7 +126,7 @@ class AdoptionService:
             now=now,
         )
         await repository.finish([stored], stored.txid, payment.receipt, True, now)
-        if stored.from_address is not None:
+        if stored.from_address is not None and stored.nonce is not None:
             await account_nonces_repository.step_past_used(network, stored.from_address)
         for row in rows:
             await self._withdrawals.mark_submitted(row.id, now)

@@ -19,7 +19,7 @@ from app.networks.bitcoin.config import BitcoinConfig
 from app.networks.bitcoin.fees import MAX_CHAIN, VB_PER_RATE, InPool, NoEstimate
 from app.networks.bitcoin.sending import BitcoinSender
 from app.networks.bitcoin.spending import CoinState, Form, form_of
-from app.networks.port import Broadcast, ChainMoved, Draft, FeeAboveCeiling, Payment, WouldFail
+from app.networks.port import Broadcast, ChainMoved, Draft, FeeAboveCeiling, Payment, Receipt, WouldFail
 from app.signer import (
     coin_funds_repository,
     coin_spendable,
@@ -29,8 +29,9 @@ from app.signer import (
     wallet_snapshot,
 )
 from app.signer.coin_spendable import SpendableCoins
-from app.signer.funds import NotNow, Standing, UnknownTransaction
+from app.signer.funds import NotNow, Preview, Standing, UnknownTransaction
 from app.signer.low_balance import LowBalance
+from app.signer.previews import about
 from app.signer.repository import Stored
 from app.signer.treasury import Treasury
 from app.withdrawals.digest import Intent
@@ -53,6 +54,7 @@ class CoinFunds:
     """`app.signer.funds.Funds` of one network with coins."""
 
     batch = MAX_PAYMENTS
+    renewal = None
 
     def __init__(self, network: BitcoinConfig, sender: BitcoinSender, treasury: Treasury) -> None:
         self.batch_window_s = network.batch_window_s
@@ -125,6 +127,19 @@ class CoinFunds:
             return None
         return self._short
 
+    async def preview(self, intent: Intent) -> Preview:
+        """What the payment costs alone, with one coin and change, and as one of many."""
+        try:
+            rate = await self._sender.fee_rate()
+        except NoEstimate:
+            return Preview(cost_in_words=f"not known now: {NO_ESTIMATE}")
+        except FeeAboveCeiling:
+            return Preview(cost_in_words=f"not known now: {FEE_TOO_HIGH}")
+        alone_raw, share_raw = self._network.payment_fees_raw(intent.destination, rate)
+        alone, share = (about(raw, self._network.coin.decimals) for raw in (alone_raw, share_raw))
+        words = f"about {alone} {self._symbol} alone, {share} {self._symbol} as one of many, at today's fee rate"
+        return Preview(cost_in_words=words, cost_raw=alone_raw)
+
     async def plan(self, intents: Sequence[Intent]) -> Draft:
         """One transaction for all of these."""
         assert self._rate is not None, "room() comes first"
@@ -182,6 +197,9 @@ class CoinFunds:
     def reserve(self, draft: Draft) -> None:
         """Count the coins of a draft as spent, and its fee."""
         self._spendable.reserve(draft.claims, form_of(draft).change_raw, draft.fee_cap_raw)
+
+    async def is_final(self, stored: Stored, receipt: Receipt) -> bool:
+        return receipt.confirmations >= self._network.confirmations
 
     async def standings(self, lineages: Sequence[Sequence[Stored]]) -> list[Standing]:
         """A coin is used for good once the block in which it was spent counts as final.

@@ -15,14 +15,15 @@ from app.deposits.tables import NetworkCursor
 from app.networks.port import Draft, Parsed, Payment, Receipt, Signed
 from app.withdrawals.tables import OutgoingPayment, OutgoingTransaction
 
-Purpose = Literal["withdrawal", "sweep", "gas"]
+Purpose = Literal["withdrawal", "sweep", "gas", "stake"]
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """A stored transaction: what sending and tracking need.
 
     `payments` are in the order of the bytes, and `withdrawals` names for each the withdrawal that it pays, None for a
-    move between our own addresses. `from_address` and `nonce` are None on chains without accounts. `form` is JSON.
+    move between our own addresses. `from_address` is None on chains without accounts, `nonce` where accounts don't
+    count their transactions. `form` is JSON.
     """
 
     id: int
@@ -58,6 +59,11 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
             form=self.form.encode(),
             sender=self.from_address,
         )
+
+    @property
+    def is_living(self) -> bool:
+        """Whether it may still be final, or is. One of limited time is not once no block can hold it any more."""
+        return self.status != "replaced"
 
     @property
     def withdrawal_ids(self) -> list[str]:
@@ -169,7 +175,7 @@ async def living_claims(network: str, claims: Sequence[str], lineage: int | None
 
 async def under_way(network: str) -> list[list[Stored]]:
     """Transactions that are signed and not final, by lineage: the attempts of each, oldest first. The last of a lineage
-    is the one to send."""
+    is the one to send. Earlier ones that no block can hold any more are among them, and not `is_living`."""
     lineages: dict[int, list[Stored]] = {}
     # SQL, since the builder has no aggregates of arrays.
     for row in await database.fetch_all(
@@ -186,7 +192,8 @@ async def under_way(network: str) -> list[list[Stored]]:
                 array_agg(amount_raw ORDER BY position) AS amounts_raw
             FROM outgoing_payments WHERE transaction = t.id
         ) p
-        WHERE t.network = $1 AND t.status IN ('signed', 'submitted')
+        WHERE t.status IN ('signed', 'submitted', 'replaced') AND t.lineage IN (
+            SELECT lineage FROM outgoing_transactions WHERE network = $1 AND status IN ('signed', 'submitted'))
         ORDER BY t.from_address, t.nonce, t.lineage, t.id
         """,
         network,
@@ -244,7 +251,8 @@ _MARK_BLOCK = Command(
 async def finish(attempts: Sequence[Stored], txid: str, receipt: Receipt, moved: bool, now: datetime) -> None:
     """Store that one of a lineage's attempts is final; the others can never be. Needs the caller's transaction.
 
-    `moved`: it has made its payments. One that did not is `reverted`, whatever its receipt says.
+    `moved`: it has made its payments. One that did not is `reverted`, whatever its receipt says. It may be one that no
+    block could hold, and that is in one after all: then no other attempt is.
     """
     database.in_transaction()
     # SQL, since one statement decides each column by whether the row is the final one: the builder's CASE knows no
@@ -257,7 +265,7 @@ async def finish(attempts: Sequence[Stored], txid: str, receipt: Receipt, moved:
             block_hash = CASE WHEN txid = $2 THEN $5 END,
             fee_raw = CASE WHEN txid = $2 THEN $6::numeric WHEN fee_booked_raw IS NOT NULL THEN 0 END,
             submitted_at = coalesce(submitted_at, $7), settled_at = $7
-        WHERE id = ANY($1) AND status IN ('signed', 'submitted')
+        WHERE id = ANY($1) AND (status IN ('signed', 'submitted') OR (status = 'replaced' AND txid = $2))
         """,
         [stored.id for stored in attempts],
         txid,
@@ -270,7 +278,8 @@ async def finish(attempts: Sequence[Stored], txid: str, receipt: Receipt, moved:
 
 
 async def mark_replaced(attempts: Sequence[Stored], now: datetime) -> None:
-    """Store that a final transaction that is not ours has used what they claim. Needs the caller's transaction."""
+    """Store that they can't be final any more: a final transaction that is not ours has used what they claim, or no
+    block can hold them. Needs the caller's transaction."""
     database.in_transaction()
     await _MARK_REPLACED.run(ids=[stored.id for stored in attempts], now=now)
 
@@ -290,8 +299,9 @@ _MARK_REPLACED = Command(
 async def reopen(network: str, above_height: int) -> list[int]:
     """Reopen final transactions whose blocks are dead, and return their ids. Needs the caller's transaction.
 
-    A transaction that they replaced may be mined now, so the whole lineage is reopened. Their fees stay booked until
-    one is final again, and then the difference is booked.
+    A transaction that they replaced may be mined now, so the whole lineage is reopened, without attempts that have
+    no claim in common with theirs: no block could hold those before the others were signed. Their fees stay booked
+    until one is final again, and then the difference is booked.
     """
     database.in_transaction()
     # SQL, since the builder knows no UPDATE … FROM.
@@ -301,7 +311,8 @@ async def reopen(network: str, above_height: int) -> list[int]:
             settled_at = NULL
         FROM outgoing_transactions dead
         WHERE dead.network = $1 AND dead.block_height > $2 AND dead.status IN ('confirmed', 'reverted')
-            AND t.lineage = dead.lineage
+            AND t.lineage = dead.lineage AND EXISTS (SELECT 1 FROM outgoing_claims c
+                JOIN outgoing_claims o ON o.claim = c.claim WHERE c.transaction = t.id AND o.transaction = dead.id)
         RETURNING t.id
         """,
         network,

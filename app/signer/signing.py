@@ -31,6 +31,7 @@ from app.signer.crash_points import CrashPoints
 from app.signer.funds import Funds, NotNow, NotOurs, OwnMoves, UnknownTransaction
 from app.signer.limits import SignerLimits
 from app.signer.policy import NotToSign, Payable, Refused, lock_payable, refuse
+from app.signer.previews import Previews
 from app.signer.repository import Stored
 from app.signer.tracking import Tracker
 from app.signer.wallet import BytesDiffer, ClaimTaken, Wallet
@@ -41,7 +42,6 @@ log = get_logger(__name__)
 LOCK_SPACE = 7_226_010
 """First key of the advisory lock that makes one signer of a network; the second is the network's hash."""
 
-ROUND_INTERVAL_S = 1.0
 RETRY_S = 2.0
 
 PAY_AT_ONCE = 50
@@ -85,6 +85,7 @@ class Signer:
         self._tracker = tracker
         self._funds = funds
         self._own_moves = own_moves
+        self._previews = Previews(network, funds)
         self._crash = crash
         self._short: set[str] = set()  # shortages for which withdrawals wait
         self._halted_for: str | None = None
@@ -95,10 +96,14 @@ class Signer:
         await work_in_turn(LockKey(LOCK_SPACE, self._network.key), self._tick_then_pause_s, stop)
 
     async def tick(self) -> None:
-        """One round: track what is under way, pay what is approved, sweep when it is time."""
+        """One round: track what is under way, pay what is approved, sweep when it is time; then previews."""
         await self._sender.check_identity()
         await self._funds.watch()
         await self._tracker.track()
+        await self._pay_and_sweep()
+        await self._previews.run()
+
+    async def _pay_and_sweep(self) -> None:
         now = clock.now()
         waiting = self._due(await self._waiting(), now)
         sweeps = self._swept_at is None or now - self._swept_at >= timedelta(seconds=self._network.sweep_interval_s)
@@ -124,7 +129,7 @@ class Signer:
             return RETRY_S
         except NetworkError as error:
             log.info("signer_round_cut_short", network=self._network.key, error=str(error))
-        return min(ROUND_INTERVAL_S, self._network.poll_interval_ms / 1000)
+        return self._network.signer_interval_s
 
     async def _waiting(self) -> list[ToSign]:
         """Approved withdrawals for which nothing was signed yet, oldest approval first."""

@@ -3,17 +3,23 @@
 Nothing here makes a second payment. Sending again uses the stored bytes, or a bump that claims the same and pays the
 same. A transaction that isn't found may still be mined; a payment has failed only when its transaction was reverted, or
 when another transaction that uses what it claims is final.
+
+Where transactions are limited in time, another attempt is signed only after the last one is dead: no block can hold it.
+Should a dead one be in a block after all, its withdrawals are held, the later attempt is not sent any more, and no
+third one is signed; once the later one is dead too, the first is the final one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from app.alerts.service import Severity, raise_alert
 from app.core import clock, database
 from app.core.logging import get_logger
 from app.networks.config import NetworkConfig
-from app.networks.port import Broadcast, Draft, FeeAboveCeiling, Receipt, Sender
+from app.networks.port import Broadcast, Draft, FeeAboveCeiling, Receipt, Sender, WouldFail
 from app.signer import repository
+from app.signer.account_book import EXPIRED_MINED, alert_mined_after_all
 from app.signer.crash_points import CrashPoints
 from app.signer.funds import Funds, NotNow, Standing
 from app.signer.outcome import Outcome, outcome
@@ -22,17 +28,23 @@ from app.signer.repository import Stored
 from app.signer.treasury import Treasury
 from app.signer.wallet import Wallet
 from app.withdrawals import service
-from app.withdrawals.repository import set_waiting
+from app.withdrawals.repository import hold, is_held, set_waiting
 from app.withdrawals.service import WithdrawalService
 from app.withdrawals.states import IllegalTransition
 
 log = get_logger(__name__)
+
+OVER = "the network did not take the transaction in time; another one is signed once no block can hold this one"
 
 WAITING_REASONS = {
     Broadcast.UNDERPRICED: "the node finds the fee too low; it is raised in a while",
     Broadcast.SHORT: "the hot wallet holds too little for gas",
     Broadcast.REFUSED: "the node does not take the transaction; it is sent again",
 }
+
+
+class Mined(Exception):
+    """A transaction that seemed to be in no block is in one."""
 
 
 class Tracker:
@@ -64,16 +76,17 @@ class Tracker:
         receipts = await self._sender.receipts(txids) if txids else {}
         unmined: list[list[Stored]] = []
         for lineage in lineages:
-            found = next((stored for stored in lineage if stored.txid in receipts), None)
-            await self._record_blocks(lineage, receipts)
+            living = [stored for stored in lineage if stored.is_living]
+            found = next((stored for stored in living if stored.txid in receipts), None)
+            await self._record_blocks(living, receipts)
             if found is None:
                 unmined.append(lineage)
-            elif receipts[found.txid].confirmations >= self._network.confirmations:
+            elif await self._funds.is_final(found, receipts[found.txid]):
                 await self._finish(lineage, found, receipts[found.txid])
             else:
                 await self._mark_submitted(found)
         if unmined:
-            await self._resend_or_bump(unmined)
+            await self._resend_or_bump(unmined, receipts)
         await self._treasury.book_fees(clock.now())
 
     async def broadcast(self, stored: Stored) -> Broadcast:
@@ -99,6 +112,8 @@ class Tracker:
             height, block_hash = (receipt.height, receipt.block_hash) if receipt else (None, None)
             if (stored.block_height, stored.block_hash) != (height, block_hash):
                 await repository.mark_block(stored.id, height, block_hash)
+                if receipt is not None and stored.status == "submitted":
+                    await self._set_waiting(stored, None)
 
     async def _mark_submitted(self, stored: Stored) -> None:
         """Mark a transaction that is in a node's pool or in a block as submitted, if it is not yet."""
@@ -150,16 +165,26 @@ class Tracker:
             await self._withdrawals.mark_submitted(withdrawal_id, now)
             await self._withdrawals.confirm(withdrawal_id, now)
 
-    async def _resend_or_bump(self, lineages: Sequence[Sequence[Stored]]) -> None:
-        """Of the unmined ones, send again those that the node has lost and raise the fee of those that take long."""
+    async def _resend_or_bump(self, lineages: Sequence[Sequence[Stored]], receipts: Mapping[str, Receipt]) -> None:
+        """Of the unmined ones, send again those that the node has lost, raise the fee of those that take long, and sign
+        those anew that no block can hold any more."""
         standings = await self._funds.standings(lineages)
         pooled = await self._sender.pooled([lineage[-1].txid for lineage in lineages])
         for lineage, standing, known in zip(lineages, standings, pooled, strict=True):
             last = lineage[-1]
+            if revived := _revived(lineage, standing, receipts):
+                await self._settle_revived(lineage, revived, standing, receipts)
+                continue
             if standing.is_used:
                 await self._replaced_by_another(lineage, standing)
+            elif standing.is_dead:
+                await self._renew(lineage)
+            elif standing.is_over:
+                await self._set_waiting(last, OVER)
             elif known:
                 await self._mark_submitted(last)
+            elif len(lineage) > 1 and not lineage[0].is_living and await self._is_held(last):
+                continue  # an earlier attempt was in a block after all: an operator decides
             elif await self._may_be_sent(last):
                 await self.broadcast(last)
             else:
@@ -169,8 +194,62 @@ class Tracker:
             if not standing.is_used and standing.is_next:
                 await self._bump_when_due(last)
 
+    async def _settle_revived(
+        self, lineage: Sequence[Stored], revived: Stored, standing: Standing, receipts: Mapping[str, Receipt]
+    ) -> None:
+        """A block holds an attempt that no block could hold. The later one is not sent any more; once it can't be in a
+        block either, this one is the final one."""
+        now = clock.now()
+        if f"revived:{revived.id}" not in self._alerted:
+            self._alerted.add(f"revived:{revived.id}")
+            async with database.transaction():
+                for withdrawal_id in sorted(revived.withdrawal_ids):
+                    await hold(withdrawal_id)
+                    await set_waiting(withdrawal_id, EXPIRED_MINED)
+                await alert_mined_after_all(self._network.key, revived.id, revived.txid, revived.withdrawal_ids, now)
+        receipt = receipts.get(revived.txid)
+        if standing.is_dead and receipt is not None and await self._funds.is_final(revived, receipt):
+            await self._finish(lineage, revived, receipt)
+
+    async def _renew(self, lineage: Sequence[Stored]) -> None:
+        """Sign another attempt in the place of one that no block can hold. A move between our own addresses is only
+        given up: it is made anew where it is still worth it."""
+        assert self._funds.renewal is not None
+        last, now = lineage[-1], clock.now()
+        if not last.withdrawal_ids:
+            with suppress(Mined):
+                async with database.transaction():
+                    await self._mark_dead(lineage, now)
+            return
+        await self._wallet.check_signed(last)
+        try:
+            draft = await self._funds.renewal.renew(last)
+        except FeeAboveCeiling:
+            await self._set_waiting(last, "the network asks a higher fee than the ceiling")
+        except WouldFail as error:
+            await self._set_waiting(last, "the network would refuse this transfer now")
+            await self._alert("warning", "transfer_would_fail", last, f"another attempt would fail: {error}")
+        except NotNow as error:
+            await self._set_waiting(last, error.reason)
+        except Refused as refused:
+            await refuse(last.withdrawal_ids[0], refused, self._network, now)
+        else:
+            with suppress(Mined):
+                await self._sign_again(lineage, draft, now, is_dead=True)
+
+    async def _mark_dead(self, lineage: Sequence[Stored], now: datetime) -> None:
+        """Mark a lineage as dead, in the caller's transaction. Raises Mined where our own scan has it in a block by
+        now: the row's lock makes this or the watcher see the other."""
+        assert self._funds.renewal is not None
+        await repository.mark_replaced(lineage, now)
+        if await self._funds.renewal.is_mined([stored.txid for stored in lineage]):
+            raise Mined
+
     async def _may_be_sent(self, stored: Stored) -> bool:
         return all([await service.may_be_sent(withdrawal_id) for withdrawal_id in stored.withdrawal_ids])
+
+    async def _is_held(self, stored: Stored) -> bool:
+        return any([await is_held(withdrawal_id) for withdrawal_id in stored.withdrawal_ids])
 
     async def _replaced_by_another(self, lineage: Sequence[Stored], standing: Standing) -> None:
         """A final transaction has used what a lineage claims, but none of ours has a receipt. Ours has failed only if
@@ -210,10 +289,12 @@ class Tracker:
         except NotNow as error:
             await self._set_waiting(last, error.reason)
         else:
-            await self._bump(last, draft, now)
+            await self._sign_again([last], draft, now, is_dead=False)
 
-    async def _bump(self, last: Stored, draft: Draft, now: datetime) -> None:
-        checked = ""
+    async def _sign_again(self, lineage: Sequence[Stored], draft: Draft, now: datetime, *, is_dead: bool) -> None:
+        """Sign, store and send another attempt at the payments of the last one: with what it claims, or, once that is
+        dead, with a claim of its own."""
+        last, checked = lineage[-1], ""
         try:
             async with database.transaction():
                 payables = []
@@ -224,6 +305,9 @@ class Tracker:
                     payables.append(payable)
                 if not await repository.lock_open(last.id):
                     return
+                if is_dead:
+                    await self._mark_dead(lineage, now)
+                    draft = await self._funds.lock(draft)
                 stored = await self._wallet.sign(draft, purpose=last.purpose, payables=payables, replaces=last, now=now)
                 await self._funds.record(stored)
         except NotToSign:
@@ -234,7 +318,7 @@ class Tracker:
         self._crash.reach("bump_signed")
         await self.broadcast(stored)
 
-    async def _set_waiting(self, stored: Stored, reason: str) -> None:
+    async def _set_waiting(self, stored: Stored, reason: str | None) -> None:
         for withdrawal_id in stored.withdrawal_ids:
             await set_waiting(withdrawal_id, reason)
 
@@ -261,3 +345,9 @@ class Tracker:
             },
             now=clock.now(),
         )
+
+
+def _revived(lineage: Sequence[Stored], standing: Standing, receipts: Mapping[str, Receipt]) -> Stored | None:
+    """The attempt that counted as dead and is in a block: by our own scan, or as a node says."""
+    dead = [stored for stored in lineage if not stored.is_living]
+    return next((stored for stored in dead if stored.txid == standing.revived or stored.txid in receipts), None)

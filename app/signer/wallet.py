@@ -90,6 +90,8 @@ class Wallet:
         where = f"{self._network.key}: signed bytes for {', '.join(p.intent.id for p in payables) or purpose}"
         if (purpose == "withdrawal") != bool(payables):
             raise BytesDiffer(f"{where} pay a withdrawal, or are none")
+        if (purpose == "stake") != (parsed.stake_move is not None) or (purpose == "stake") == bool(parsed.payments):
+            raise BytesDiffer(f"{where} move staked coin, or pay nothing")
         if purpose == "withdrawal":
             if len(parsed.payments) != len(payables):
                 raise BytesDiffer(f"{where} make {len(parsed.payments)} payments")
@@ -110,4 +112,4 @@ class Wallet:
             if living.lineage != lineage:
                 raise ClaimTaken(f"{self._network.key}: {living.claim} is claimed by transaction {living.lineage}")
             if living.claim not in mine:
-                raise ClaimTaken(f"{self._network.key}: a bump must claim {living.claim} too")
+                raise ClaimTaken(f"{self._network.key}: another attempt must claim {living.claim} too")

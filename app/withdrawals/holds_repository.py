@@ -186,7 +186,7 @@ _CLOSE = Command(
 
 _IS_REFUSED = (
     Withdrawal.held.eq(True)
-    & (Withdrawal.status == Status.APPROVED.value)
+    & (Withdrawal.status.is_in([Status.APPROVED.value, Status.SUBMITTED.value]))
     & WhereRaw(
         """NOT EXISTS (SELECT 1 FROM withdrawal_holds h WHERE h.released_at IS NULL
         AND (h.source, h.network, h.asset) = ({}, {}, {}))""",

@@ -271,6 +271,14 @@ _HOLD = Command(
 )
 
 
+async def is_held(withdrawal_id: str) -> bool:
+    """Whether nothing is sent for a withdrawal until an operator releases it."""
+    return bool(await _IS_HELD.one(id=withdrawal_id))
+
+
+_IS_HELD = Statement(Withdrawal.select(Withdrawal.held).where(Withdrawal.id == Param("id")), bool)
+
+
 async def requested(withdrawal_id: str) -> RequestedWithdrawal | None:
     """What was requested."""
     return await _REQUESTED.first(id=withdrawal_id)

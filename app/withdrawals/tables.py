@@ -1,6 +1,6 @@
 """Tables of outgoing payments: what payouts and refunds share, approvals, holds, and transactions sent to the chain."""
 
-from piccolo.columns import BigSerial, Varchar
+from piccolo.columns import BigSerial, ForeignKey, OnDelete, OnUpdate, Varchar
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -86,7 +86,8 @@ class Approval(Table, tablename="approvals"):
 
 
 class WalletNonce(Table, tablename="wallet_nonces"):
-    """The next nonce of an address that we send from: locked by each signature."""
+    """The next nonce of an address that we send from: locked by each signature. Where accounts count no transactions,
+    it is the least salt of the next one: a millisecond that no other transaction of the address has."""
 
     id = BigSerial(primary_key=True)
     network = columns.words(40)
@@ -100,9 +101,11 @@ class OutgoingTransaction(Table, tablename="outgoing_transactions"):
     """A signed transaction, stored before it is sent. What is sent again is `signed_bytes`, those same bytes.
 
     `purpose` says what for: a withdrawal (or several), a sweep of a deposit address to the hot wallet, gas for such a
-    sweep. A fee bump is another row that `replaces` this one; `lineage` is the id of the first of such attempts, and
+    sweep, a move of staked coin, which pays nothing. A fee bump is another row that `replaces` this one, as is an
+    attempt after one that no block can hold any more; `lineage` is the id of the first of such attempts, and
     at most one attempt of a lineage is ever final. What they pay is in OutgoingPayment, what they use up on chain in
-    OutgoingClaim. `from_address` and `nonce` are those of chains with accounts, null on others.
+    OutgoingClaim. `from_address` is that of chains with accounts, `nonce` of those whose accounts count their
+    transactions; null on others.
 
     `form` (JSON) is what the chain's adapter needs besides to make the same bytes again. `fee_cap_raw` is the most that
     the transaction can cost, `fee_raw` what it has cost once it is final, and `fee_booked_raw` what the books say of
@@ -130,12 +133,12 @@ class OutgoingTransaction(Table, tablename="outgoing_transactions"):
     settled_at = columns.moment(null=True)
 
     outgoing_transactions_txid_once = Unique(["network", "txid"])
-    outgoing_transactions_purpose_known = columns.one_of("purpose", "withdrawal", "sweep", "gas")
+    outgoing_transactions_purpose_named = columns.one_of("purpose", "withdrawal", "sweep", "gas", "stake")
     outgoing_transactions_status_known = columns.one_of(
         "status", "signed", "submitted", "confirmed", "reverted", "replaced"
     )
     outgoing_transactions_lineage_first = Check("(replaces IS NULL) = (lineage = id)")
-    outgoing_transactions_account_whole = Check("(from_address IS NULL) = (nonce IS NULL)")
+    outgoing_transactions_nonce_of_account = Check("nonce IS NULL OR from_address IS NOT NULL")
 
 
 class OutgoingPayment(Table, tablename="outgoing_payments"):
@@ -159,7 +162,8 @@ class OutgoingPayment(Table, tablename="outgoing_payments"):
 
 
 class OutgoingClaim(Table, tablename="outgoing_claims"):
-    """What a transaction uses up on chain: `nonce:<address>:<n>` of an account, or a coin. Rows are only ever added.
+    """What a transaction uses up on chain: `nonce:<address>:<n>` of an account, or a coin; or the time until which a
+    block may hold it, `until:<address>:<expiration>:<salt>`. Rows are only ever added.
 
     Of two transactions with a common claim only one can be final. No two lineages have a common claim while both live.
     """
@@ -221,6 +225,25 @@ class ChangeAddress(Table, tablename="change_addresses"):
     change_addresses_index_once = Unique(["network", "index"])
     change_addresses_address_once = Unique(["network", "address"])
     change_addresses_index_sane = Check("index >= 1")
+
+
+class AccountTransaction(Table, tablename="account_transactions"):
+    """A transaction in a block that an account of ours has signed, or that took a token from it, on chains whose
+    accounts don't count their transactions. The watcher keeps the rows, in the transaction that stores the blocks: so
+    a transaction of ours that has no row is in no scanned block.
+
+    `accounted_at`: an operator has accounted for a transaction of the hot wallet that the signer did not store.
+    """
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    txid = columns.words(80)
+    address = columns.words(100)
+    height = columns.big_number()
+    block_hash = columns.words(80)
+    accounted_at = columns.moment(null=True)
+
+    account_transactions_once = Unique(["network", "txid", "address"])
 
 
 class ConsolidationPolicy(Table, tablename="consolidation_policies"):
@@ -295,6 +318,30 @@ class FeeLook(Table, tablename="fee_looks"):
     fee_looks_rate_or_problem = Check("(rate_raw IS NULL) <> (problem IS NULL)")
 
 
+class ResourceLook(Table, tablename="resource_looks"):
+    """What the hot wallet has to pay fees with besides coin, and what resources cost, when the signer last asked
+    (`Resources` and `Prices` of app/networks/port.py). All amounts are in minor units of the native coin."""
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    energy = columns.big_number()
+    energy_limit = columns.big_number()
+    bytes_staked = columns.big_number()
+    bytes_free = columns.big_number()
+    spendable_raw = columns.raw_amount()
+    staked_raw = columns.raw_amount()
+    lendable_raw = columns.raw_amount()
+    lent_raw = columns.raw_amount()
+    energy_price_raw = columns.raw_amount()
+    byte_price_raw = columns.raw_amount()
+    activation_raw = columns.raw_amount()
+    energy_per_stake = columns.raw_amount()
+    stake_for_energy = columns.raw_amount()
+    looked_at = columns.moment()
+
+    resource_looks_once = Unique(["network"])
+
+
 class SweepCandidate(Table, tablename="sweep_candidates"):
     """A deposit address that may hold enough of an asset to be swept. Deleted once it is swept or holds too little."""
 
@@ -312,3 +359,47 @@ class SweepMark(Table, tablename="sweep_marks"):
 
     network = columns.words(40, primary_key=True)
     settled_through = columns.moment()
+
+
+class FrozenAddress(Table, tablename="frozen_addresses"):
+    """What an address of ours holds of a token whose issuer has stopped it: nothing of it can be moved.
+
+    `amount_raw` is what it held when it was looked at last, at `checked_at`. The case is open until the issuer has let
+    the address go, at `ended_at`; of an address and asset one is open at a time.
+    """
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    asset = columns.words(20)
+    address = columns.words(100)
+    amount_raw = columns.raw_amount()
+    found_at = columns.moment()
+    checked_at = columns.moment()
+    ended_at = columns.moment(null=True)
+
+    frozen_addresses_amount_sane = Check("amount_raw >= 0")
+    frozen_addresses_in_order = Check("checked_at >= found_at AND (ended_at IS NULL OR ended_at >= found_at)")
+
+
+class WithdrawalPreview(Table, tablename="withdrawal_previews"):
+    """What a withdrawal that nothing is signed for would cost, and what the chain says of its destination, when the
+    signer last looked (app/signer/funds.py, `Preview`). The operators' pages show it."""
+
+    withdrawal = ForeignKey(
+        references=Withdrawal,
+        primary_key=True,
+        default=None,
+        null=False,
+        on_delete=OnDelete.restrict,
+        on_update=OnUpdate.restrict,
+    )
+    cost_raw = columns.raw_amount(null=True)
+    cost_in_words = columns.words(200)
+    is_contract = columns.flag()
+    is_new_account = columns.flag()
+    is_frozen = columns.flag()
+    is_paused = columns.flag()
+    fee_bps = columns.number()
+    looked_at = columns.moment()
+
+    withdrawal_previews_sane = Check("fee_bps >= 0 AND (cost_raw IS NULL OR cost_raw >= 0)")

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from app.core import clock, database
 from app.networks.bitcoin.coins import Coin
-from app.networks.port import Broadcast, Draft, Parsed, Payment
+from app.networks.port import Broadcast, Draft, Parsed, Payment, Receipt
 from app.signer import coins_repository, repository
-from app.signer.funds import NotNow, NotOurs, Standing
+from app.signer.funds import NotNow, NotOurs, Preview, Standing
 from app.signer.kinds import SignerKind
 from app.signer.repository import Purpose, Stored
 from app.withdrawals.digest import Intent
-from tests.fakes.coin import CHAINS, KEY, SYMBOL, CoinConfig, address_of, draft_of
+from tests.fakes.coin import CHAINS, FEE_RAW, KEY, SYMBOL, CoinConfig, address_of, draft_of
 
 
 class CoinFunds:
@@ -21,6 +21,7 @@ class CoinFunds:
 
     batch = 5
     batch_window_s = 0
+    renewal = None
 
     def __init__(self, network: CoinConfig) -> None:
         self._network = network
@@ -38,6 +39,9 @@ class CoinFunds:
 
     def shortage(self, asset: str, amount_raw: int) -> str | None:
         return None if amount_raw <= self._held_raw else f"the hot wallet holds too little {asset}"
+
+    async def preview(self, intent: Intent) -> Preview:
+        return Preview(cost_in_words=f"{FEE_RAW} minor units", cost_raw=FEE_RAW)
 
     async def plan(self, intents: Sequence[Intent]) -> Draft:
         payments = tuple(Payment(one.destination, one.asset, one.amount_raw) for one in intents)
@@ -77,6 +81,9 @@ class CoinFunds:
 
     def reserve(self, draft: Draft) -> None:
         """Its claims are stored by now."""
+
+    async def is_final(self, stored: Stored, receipt: Receipt) -> bool:
+        return receipt.confirmations >= self._network.confirmations
 
     async def standings(self, lineages: Sequence[Sequence[Stored]]) -> list[Standing]:
         standings = []

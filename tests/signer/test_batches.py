@@ -255,14 +255,14 @@ async def test_a_bump_that_would_not_exclude_what_it_replaces_is_not_signed(
     others = [coin for coin in others if coin.height is not None]
     loose = draft_of(last.payments, others, change_index=1, rate=2)
     with pytest.raises(ClaimTaken, match="must claim"):
-        await signer._tracker._bump(last, loose, clock.now())
+        await signer._tracker._sign_again([last], loose, clock.now(), is_dead=False)
     with pytest.raises(ClaimTaken, match="is claimed by"):
         async with database.transaction():
             await signer._wallet.sign(last.draft, purpose="withdrawal", now=clock.now())
     # Postgres refuses it too, if the signer does not.
     monkeypatch.setattr(repository, "living_claims", _no_claims)
     with pytest.raises(asyncpg.RestrictViolationError, match="an attempt that it replaces claims"):
-        await signer._tracker._bump(last, loose, clock.now())
+        await signer._tracker._sign_again([last], loose, clock.now(), is_dead=False)
     # And a coin of theirs is no other transaction's.
     another = await world.approved(1_000_000)
     theirs = await coins_repository.by_claims(NETWORK, last.claims)

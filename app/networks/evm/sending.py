@@ -16,6 +16,7 @@ from app.networks.evm import holdings, rollup
 from app.networks.evm.address import with_checksum
 from app.networks.evm.config import EvmConfig
 from app.networks.evm.holdings import CALLS_PER_REQUEST, TXID
+from app.networks.evm.issuer import TokenIssuers
 from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.wire import Data, Hash, Quantity, WireFeeHeader, WireHeader, WireKnown, WireNonceBlock, WireSigned
 from app.networks.http_node import NobodyAnswered
@@ -47,6 +48,9 @@ MAX_GAS_LIMIT = 2_000_000  # a token whose transfer needs more is suspicious
 BASE_FEE_HEADROOM = 2  # the base fee may double (six full blocks, EIP-1559) before a transaction is stuck
 MIN_PRIORITY_FEE_WEI = 1
 
+DELEGATION = "0xef0100"
+"""How the code of a person's account begins that runs a contract's code (EIP-7702): its key still spends from it."""
+
 BUMP = (9, 8)
 """How much more a replacement pays. Nodes keep the first of two transactions with one nonce unless the second pays at
 least a tenth more (geth's --txpool.pricebump); an eighth leaves room for nodes that ask a little more."""
@@ -68,6 +72,7 @@ class EvmSender:
     def __init__(self, config: EvmConfig) -> None:
         self._config = config
         self._rpc = EvmRpc(config.rpc_urls, config.chain_id)
+        self._issuers = TokenIssuers(self._rpc)
         self._tokens = {asset.contract.lower(): asset for asset in config.assets if asset.contract}
 
     async def check_identity(self) -> None:
@@ -213,11 +218,12 @@ class EvmSender:
         return known
 
     async def token_state(self, asset_symbol: str, addresses: Sequence[str]) -> TokenState:
-        return TokenState()
+        contract = self._asset(asset_symbol).contract
+        return TokenState() if contract is None else await self._issuers.state(contract, addresses)
 
     async def is_contract(self, address: str) -> bool:
         (code,) = await self._rpc.ask([Call[str]("eth_getCode", (address, "latest"), Data)])
-        return code != "0x"
+        return code != "0x" and not code.lower().startswith(DELEGATION)
 
     async def confirmed_height(self) -> int:
         return max(await self.head_height() - self._config.confirmations + 1, -1)

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from app.core.money import format_amount
 from app.networks.config import FieldError, NetworkConfig, NodeUrl, Secret
-from app.networks.tron.addresses import ACCOUNT_PATH, VOID, normalise_address, receiving_addresses
+from app.networks.tron.addresses import ACCOUNT_PATH, VOID, is_address, normalise_address, receiving_addresses
 
 MAINNET_GENESIS = "00000000000000001ebf88508a03865c71d452e25f4d51194196a1d22b6653dc"
 """The id of the main network's block 0."""
@@ -42,7 +42,11 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
     internal_transactions: bool = False
     # A sweep that costs a larger part of what it moves waits until an operator approves it; 100 is 1 %.
     sweep_max_cost_bps: Annotated[int, Meta(ge=0, le=10_000)] = 100
+    # Operators get an alert when the hot wallet has less energy than this.
+    energy_low: Annotated[int, Meta(ge=0)] = 0
     require_finality: bool = True
+    # Each address is a request of its own, and providers count them.
+    balance_check_s: Annotated[int, Meta(ge=1, le=86_400)] = 900
     poll_interval_ms: Annotated[int, Meta(ge=10, le=600_000)] = 3_000
     block_time_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 3_000
 
@@ -50,6 +54,10 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
     def identity(self) -> str:
         """The id of block 0."""
         return self.genesis_hash
+
+    @property
+    def node_urls(self) -> tuple[NodeUrl, ...]:
+        return (*self.rpc_urls, *self.solidity_urls)
 
     @property
     def final_urls(self) -> tuple[NodeUrl, ...]:
@@ -61,11 +69,24 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
         return f"{format_amount(self.max_fee_limit_sun, COIN_DECIMALS)} TRX for a transaction"
 
     @property
+    def least_energy(self) -> int:
+        return self.energy_low
+
+    @property
+    def signer_interval_s(self) -> float:
+        """Providers count requests, and nothing is new before the next block."""
+        return self.poll_interval_ms / 1000
+
+    @property
     def account_path(self) -> str:
         return ACCOUNT_PATH
 
     def normalise_address(self, text: str) -> str:
         return normalise_address(text)
+
+    @classmethod
+    def recognise(cls, text: str) -> str | None:
+        return "a Tron address" if is_address(text) else None
 
     def check_xpub(self) -> None:
         receiving_addresses(self.xpub)
