@@ -476,15 +476,15 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
     def burned_raw(self, prices: Prices, resources: Resources) -> int:
         """What it costs in native coin, in minor units, with what the sender has now."""
-        energy = max(self.energy - resources.energy, 0)
+        burned_raw = max(self.energy - resources.energy, 0) * prices.energy_raw
+        if self.activates:
+            return burned_raw + prices.activation_raw  # in place of its bytes
         pays_bytes = self.size > max(resources.bytes_staked, resources.bytes_free)
-        activation_raw = prices.activation_raw if self.activates else 0
-        return energy * prices.energy_raw + pays_bytes * self.size * prices.byte_raw + activation_raw
+        return burned_raw + pays_bytes * self.size * prices.byte_raw
 
     def cap_raw(self, prices: Prices) -> int:
         """The most that it can cost, whatever the sender has."""
-        activation_raw = prices.activation_raw if self.activates else 0
-        return self.fee_limit_raw + self.size * prices.byte_raw + activation_raw
+        return self.fee_limit_raw + max(self.size * prices.byte_raw, prices.activation_raw if self.activates else 0)
 
 
 class TimedState(msgspec.Struct, frozen=True, kw_only=True):

@@ -159,7 +159,7 @@ class TronSender:
         raw = transactions.joined(raw_data, bytes.fromhex(found.signature[0]))
         body = transactions.decode(raw)
         prices = await self.prices()
-        cap_raw = body.fee_limit_raw + transactions.size(body) * prices.byte_raw + prices.activation_raw
+        cap_raw = body.fee_limit_raw + max(transactions.size(body) * prices.byte_raw, prices.activation_raw)
         return OnChain(draft=self._draft_of(body, cap_raw), signed=Signed(txid, raw))
 
     async def pooled(self, txids: Sequence[str]) -> list[bool]:
