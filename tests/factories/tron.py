@@ -1,9 +1,11 @@
 """Tron networks for tests."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 from app.networks.config import Asset, NodeUrl
+from app.networks.tron.addresses import PREFIX, from_hex
 from app.networks.tron.config import TronConfig
 
 # The account m/44'/195'/0' of the phrase `abandon … about`.
@@ -66,3 +68,8 @@ def tron_networks_toml(url: str, usdt: str, genesis_hash: str, **options: object
         kind = "native"
         decimals = 6
         """
+
+
+def somebody(number: int) -> str:
+    """An address whose key nobody has."""
+    return from_hex(PREFIX + hashlib.sha256(f"somebody {number}".encode()).hexdigest()[:40])

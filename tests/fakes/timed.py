@@ -49,7 +49,7 @@ from app.networks.port import (
     Transfer,
     WouldFail,
 )
-from app.networks.tron.addresses import PREFIX, from_hex, normalise_address
+from app.networks.tron.addresses import PREFIX, from_hex
 from app.networks.tron.config import TronConfig
 
 COIN, TOKEN = "TRX", "USDT"
@@ -451,11 +451,6 @@ def moved_of(raw: bytes) -> Moved:
 def hash_of(*parts: object) -> str:
     """An id that follows from these parts."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def somebody(number: int) -> str:
-    """An address that is nobody's."""
-    return normalise_address(PREFIX + hash_of("somebody", number)[:40])
 
 
 def networks_toml(genesis: str, xpub: str, hot: str, **options: object) -> str:

@@ -32,7 +32,8 @@ from tests.books import assert_books, assert_invoices
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import Operator, operator
-from tests.fakes.timed import CHAINS, COIN, FINAL_BEHIND, KIND, TOKEN, TimedChain, hash_of, networks_toml, somebody
+from tests.factories.tron import somebody
+from tests.fakes.timed import CHAINS, COIN, FINAL_BEHIND, KIND, TOKEN, TimedChain, hash_of, networks_toml
 from tests.invariants import assert_invariants
 from tests.signer.crashing import KilledAt
 
