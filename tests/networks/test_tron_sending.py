@@ -527,6 +527,7 @@ class TestCosts:
                 energy_limit=650,
                 bytes_staked=0,
                 bytes_free=159,
+                spendable_raw=5_000_000,
                 staked_raw=100_000_000,
                 lendable_raw=60_000_000,
                 lent_raw=30_000_000,
