@@ -748,6 +748,25 @@ class TestReading:
             with pytest.raises(NodeUnavailable):
                 await sender.token_state("USDT", [OTHER])
 
+    @pytest.mark.parametrize("later", [reverted(), simulated(""), refused_simulation("Smart contract is not exist.")])
+    async def test_a_function_that_has_answered_is_there(self, later: Any) -> None:
+        """A node that lacks the contract's block, or fails otherwise, never says that nothing is frozen."""
+        script: dict[str, Any] = {"wallet/triggerconstantcontract": token({IS_BLACK_LISTED: WORD(1)})}
+        async with scripted_node(script) as node, sender_at(node) as sender:
+            assert (await sender.token_state("USDT", [OTHER])).frozen == {OTHER}
+            node.script["wallet/triggerconstantcontract"] = later
+            with pytest.raises(NodeUnavailable):
+                await sender.token_state("USDT", [OTHER])
+
+    async def test_a_node_without_the_contract_says_nothing(self) -> None:
+        lacks = refused_simulation("Smart contract is not exist.")
+        script: dict[str, Any] = {"wallet/triggerconstantcontract": lacks}
+        async with scripted_node(script) as node, sender_at(node) as sender:
+            with pytest.raises(NodeUnavailable):
+                await sender.token_state("USDT", [OTHER])
+            node.script["wallet/triggerconstantcontract"] = token({IS_BLACK_LISTED: WORD(1)})
+            assert (await sender.token_state("USDT", [OTHER])).frozen == {OTHER}
+
     async def test_contracts(self) -> None:
         async with scripted_node({"wallet/getaccount": accounts(RICH)}) as node, sender_at(node) as sender:
             assert [await sender.is_contract(each) for each in (OTHER, OWNER)] == [True, False]
