@@ -1,6 +1,5 @@
 """Tron's money in, approvals, and the signer beside the watcher, round by round, on the double of a node."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,7 +32,7 @@ from app.withdrawals.presentation import PayoutBody, RefundBody
 from tests.factories.invoices import invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import Operator, operator
-from tests.factories.tron import somebody
+from tests.factories.tron import somebody, tron_networks_toml
 from tests.invariants import assert_invariants
 
 NETWORK = "tron:test"
@@ -46,38 +45,8 @@ def write_tron_networks(
     path: Path, urls: Sequence[str], genesis: str, usdt: str, keys: SpendingKeys, **options: Any
 ) -> None:
     """A networks file with `tron:test` at these nodes, with USDT at a contract, TRX, and a hot wallet of the keys."""
-    fields = {
-        "genesis_hash": genesis,
-        "rpc_urls": list(urls),
-        "xpub": keys.account(ACCOUNT_PATH).xpub,
-        "hot_wallet_address": keys.tron_hot_wallet_address,
-        **{"confirmations": 1, "poll_interval_ms": 50, "expires_after_s": EXPIRES_AFTER_S, "expiry_grace_s": 0},
-        **options,
-    }
-    lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in fields.items())
-    path.write_text(
-        f"""
-        [[networks]]
-        chain = "tron"
-        mode = "test"
-        kind = "tron"
-        display_name = "Tron"
-        {lines}
-
-        [[networks.assets]]
-        symbol = "USDT"
-        name = "Tether USD"
-        kind = "trc20"
-        decimals = 6
-        contract = "{usdt}"
-
-        [[networks.assets]]
-        symbol = "TRX"
-        name = "TRON"
-        kind = "native"
-        decimals = 6
-        """
-    )
+    fields = {"hot_wallet_address": keys.tron_hot_wallet_address, "expires_after_s": EXPIRES_AFTER_S, **options}
+    path.write_text(tron_networks_toml(urls, usdt, genesis, xpub=keys.account(ACCOUNT_PATH).xpub, **fields))
 
 
 @dataclass

@@ -23,6 +23,8 @@ from app.sandbox.tron_double.chain import Chain
 from app.sandbox.tron_double.control import Control
 from app.sandbox.tron_double.evm import OPTIONS, Evm
 from app.sandbox.tron_double.node import Node
+from app.sandbox.tron_double.request import Request
+from app.sandbox.tron_double.shapes import in_base58
 from app.sandbox.tron_double.state import State
 
 SAVE_EVERY_S = 30
@@ -165,14 +167,14 @@ class _Server:
         return await self._served(serve, node, kind, _asked(request.method, target.query, body))
 
     async def _served(self, serve: api.Endpoint, node: Node, kind: str, asked: Json) -> tuple[int, bytes, bytes]:
-        call = api.Request(self._chain, node, asked, solid=kind == "walletsolidity")
+        call = Request(self._chain, node, asked, solid=kind == "walletsolidity")
         try:
             shown = serve(call)
             if asyncio.iscoroutine(shown):
                 shown = await shown
         except (ValueError, KeyError, TypeError) as error:
             return _json({"Error": f"class java.lang.IllegalArgumentException : {error}"})
-        return _json(api.in_base58(shown) if call.is_visible else shown)
+        return _json(in_base58(shown) if call.is_visible else shown)
 
     async def _controlled(self, name: str, body: bytes) -> tuple[int, bytes, bytes]:
         try:
