@@ -4,6 +4,7 @@ limit, and in how many requests."""
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ SUSPENDED = '{"Error":"The key exceeds the frequency limit(15), and the query se
 
 
 @pytest.fixture
-def options() -> dict[str, object]:
+def options() -> dict[str, Any]:
     """Fields of the network; a test may have its own."""
     return {}
 
@@ -49,9 +50,9 @@ async def usdt(tron: TronDriver) -> str:
 
 @pytest.fixture
 def chain_settings(
-    environment: dict[str, str], tmp_path: Path, tron_node: TronNode, usdt: str, options: dict[str, object]
+    environment: dict[str, str], tmp_path: Path, tron_node: TronNode, usdt: str, options: dict[str, Any]
 ) -> Callable[..., Settings]:
-    def make(**more: object) -> Settings:
+    def make(**more: Any) -> Settings:
         text = tron_networks_toml(f"{tron_node.api_url}/{NODE}", usdt, tron_node.genesis_id, **options, **more)
         (tmp_path / "networks.toml").write_text(text)
         return load(environment)
