@@ -50,6 +50,8 @@ from tests.fakes.tron_answers import (
     accepted,
     accounts,
     block_id,
+    header,
+    newest,
     refused_simulation,
     reverted,
     scripted_node,
@@ -99,7 +101,7 @@ class Scan:
 @asynccontextmanager
 async def sender_at(*nodes: ScriptedNode, scan: Scan | None = None, **changes: Any) -> AsyncIterator[TronSender]:
     network = tron_network([node.url for node in nodes] or [NOWHERE])
-    network = msgspec.structs.replace(network, **{"confirmations": CONFIRMATIONS, **changes})
+    network = msgspec.structs.replace(network, **{"confirmations": CONFIRMATIONS, "max_head_age_s": 10**9, **changes})
     sender = TronSender(network, (scan or Scan()).mined_in, LocalThrottle())
     try:
         yield sender
@@ -527,6 +529,7 @@ class TestCosts:
                 energy_limit=650,
                 bytes_staked=0,
                 bytes_free=159,
+                spendable_raw=5_000_000,
                 staked_raw=100_000_000,
                 lendable_raw=60_000_000,
                 lent_raw=30_000_000,
@@ -696,6 +699,19 @@ class TestReading:
             assert (await sender.head_height(), await sender.confirmed_height()) == (HEAD, FINAL)
         assert (reference.final.height, reference.final.hash) == (FINAL, block_id(FINAL))
         assert reference.head_time == HEAD_TIME
+
+    async def test_nothing_is_made_on_what_a_node_behind_says(self) -> None:
+        now_ms = int(clock.unshifted_now().timestamp() * 1_000)
+        fresh = header(HEAD)
+        fresh["block_header"]["raw_data"]["timestamp"] = now_ms
+        of_fresh = {"wallet/getblock": lambda body: newest(0)(body) if "id_or_num" in body else fresh}
+        async with scripted_node() as behind, scripted_node(of_fresh) as other:
+            async with sender_at(behind, other, max_head_age_s=30) as sender:
+                reference = await sender.reference()
+                assert reference.head_time == datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=now_ms)
+            async with sender_at(behind, max_head_age_s=30) as sender:
+                with pytest.raises(NodeUnavailable, match="behind"):
+                    await sender.reference()
 
     @pytest.mark.parametrize(
         ("of_second", "is_absent"),

@@ -5,8 +5,9 @@ No answer to a broadcast proves anything: what was accepted may be dropped, and 
 own scan of the blocks says whether a transaction is in one.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -43,6 +44,7 @@ from app.networks.tron.config import TronConfig
 from app.networks.tron.contract_calls import Issuer
 from app.networks.tron.holdings import TXID, final_block, held_raw
 from app.networks.tron.node import TronNodes
+from app.networks.tron.reading import check_age
 from app.networks.tron.receipts import settlements
 from app.networks.tron.resources import Costs
 from app.networks.tron.transactions import Action, Body, CoinTransfer, TokenTransfer, block_reference
@@ -190,7 +192,9 @@ class TronSender:
         return absent
 
     async def reference(self) -> Reference:
-        return Reference(final=await final_block(self._nodes), head_time=(await self._head()).time)
+        # What a node behind says would be over as soon as it is signed.
+        head = await self._head(check=partial(check_age, self._config))
+        return Reference(final=await final_block(self._nodes), head_time=head.time)
 
     async def prices(self) -> Prices:
         return await self._costs.prices()
@@ -311,8 +315,8 @@ class TronSender:
     async def _is_in_block(self, txid: str) -> bool:
         return await self._nodes.find("wallet/gettransactioninfobyid", {"value": txid}, WireKnown) is not None
 
-    async def _head(self) -> BlockRef:
-        head = block_ref(await self._nodes.ask("wallet/getblock", {"detail": False}, WireBlockHeader))
+    async def _head(self, check: Callable[[str, WireBlockHeader], None] | None = None) -> BlockRef:
+        head = block_ref(await self._nodes.ask("wallet/getblock", {"detail": False}, WireBlockHeader, check=check))
         self._head_time = head.time
         return head
 
