@@ -299,6 +299,7 @@ class TestBroadcast:
             (refusal("DUP_TRANSACTION_ERROR"), accepted, Broadcast.ACCEPTED),
             (DOWN, accepted, Broadcast.ACCEPTED),
             (DOWN, refusal("SIGERROR"), Broadcast.REFUSED),
+            ({"result": False}, accepted, Broadcast.ACCEPTED),
             (refusal("TRANSACTION_EXPIRATION_ERROR"), refusal("DUP_TRANSACTION_ERROR"), Broadcast.UNPROVEN),
             (refusal("SIGERROR"), refusal("BANDWITH_ERROR"), Broadcast.SHORT),
         ],
@@ -333,6 +334,17 @@ class TestBroadcast:
             await sender.broadcast(signed)
             assert ("wallet/broadcasthex" in one.paths(), two.paths()) == (True, ["wallet/broadcasthex"])
             assert one.paths().count("wallet/broadcasthex") == 1
+
+    async def test_what_was_accepted_before_and_is_known_waits(
+        self, signed: Signed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        started_s = clock.monotonic_s()
+        async with scripted_node() as node, sender_at(node) as sender:
+            await sender.broadcast(signed)
+            monkeypatch.setattr(clock, "monotonic_s", lambda: started_s + RESEND_S + 1)
+            node.script["wallet/broadcasthex"] = refusal("DUP_TRANSACTION_ERROR")
+            assert await sender.broadcast(signed) is Broadcast.UNPROVEN
+            assert await sender.pooled([signed.txid]) == [True]
 
     async def test_what_is_in_a_block_is_known(self, signed: Signed) -> None:
         scan = Scan()
@@ -757,11 +769,21 @@ class TestReading:
             assert (await sender.token_state("USDT", [OTHER])).frozen == {OTHER}
             assert len(node.asked) == asked + 1
 
-    async def test_a_node_that_simulates_nothing_does_not_say_that_all_is_allowed(self) -> None:
-        calls = refused_simulation("this node does not support constant")
-        async with scripted_node({"wallet/triggerconstantcontract": calls}) as node, sender_at(node) as sender:
-            with pytest.raises(NodeUnavailable):
-                await sender.token_state("USDT", [OTHER])
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            refused_simulation("this node does not support constant"),
+            refused_simulation("Smart contract is not exist."),
+            {},
+            {**simulated(), "transaction": {"ret": []}},
+            DOWN,
+        ],
+    )
+    async def test_what_is_no_answer_does_not_say_that_all_is_allowed(self, answer: Any) -> None:
+        async with scripted_node({"wallet/triggerconstantcontract": answer}) as node, sender_at(node) as sender:
+            for _ in range(2):
+                with pytest.raises((NodeUnavailable, UnreadableAnswer)):
+                    await sender.token_state("USDT", [OTHER])
 
     @pytest.mark.parametrize("later", [reverted(), simulated(""), refused_simulation("Smart contract is not exist.")])
     async def test_a_function_that_has_answered_is_there(self, later: Any) -> None:
