@@ -309,7 +309,7 @@ PACE = 7
 
 @dataclass
 class TimedChain:
-    """The double of a Tron node, seen through two nodes."""
+    """The double of a Tron node, seen by the gateway through two nodes."""
 
     network: ClassVar[str] = "tron:test"
     decimals: ClassVar[Mapping[str, int]] = {"USDT": 6, "TRX": 6}
@@ -367,7 +367,7 @@ class TimedChain:
         ]
         lie = lies[chance % len(lies)]
         self.is_lying = bool(lie)
-        for node in ("", SECOND) if chance % 4 else ("",):
+        for node in NODES if chance % 4 else NODES[:1]:
             await self.driver.faults(node, **lie)
 
     async def nobody(self) -> str:
@@ -394,8 +394,8 @@ class TimedChain:
             assert (await self.driver.info(row["txid"])).get("blockNumber") == row["height"], row["txid"]
 
 
-SECOND = "second"
-"""The name of the second node."""
+NODES = ("first", "second")
+"""The gateway's nodes; customers have another one, which says what is so."""
 
 
 def _satoshi(unspent: Mapping[str, Any]) -> int:

@@ -53,7 +53,7 @@ from tests.factories.bitcoin import bitcoin_networks_toml, hot_wallet
 from tests.factories.networks import XPUB, networks_toml
 from tests.factories.tron import tron_networks_toml
 from tests.invariants import assert_invariants
-from tests.money.chains import CONFIRMATIONS, SECOND, AccountChain, CoinChain, MoneyChain, TimedChain
+from tests.money.chains import CONFIRMATIONS, NODES, AccountChain, CoinChain, MoneyChain, TimedChain
 from tests.money.world import World
 from tests.services import (
     bitcoind_or_skip,
@@ -226,7 +226,7 @@ class Money(RuleBasedStateMachine):
         self.stack.push_async_callback(driver.aclose)
         token = await driver.deploy_stablecoin(10**15)
         await driver.mine(SOLID)
-        urls = (node.api_url, driver.node_url(SECOND))
+        urls = [driver.node_url(name) for name in NODES]
         settings = self.place.on_tron(dsn, urls, node.genesis_id, token)
         return settings, TimedChain(driver, token, self.place.keys.tron_hot_wallet_address)
 
