@@ -449,8 +449,8 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     `energy` is left of `energy_limit`, both of its own stake and of what was lent to it. `bytes_staked` and
     `bytes_free` are the sizes of transactions that cost nothing; one transaction uses one of the two, and needs all of
     its size there. `spendable_raw` is the coin that it can send or burn now, without what is staked, lent or not free
-    again yet. `staked_raw` is the coin that is staked for energy, `lendable_raw` that of it whose energy may be
-    lent to others now, and `lent_raw` what is lent.
+    again yet. `staked_raw` is the coin that is staked for energy, with `lent_raw`, whose energy others have;
+    `lendable_raw` is that of the rest whose energy may be lent now.
     """
 
     exists: bool

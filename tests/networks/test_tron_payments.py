@@ -98,7 +98,7 @@ async def world_of(tron: TronDriver, usdt: str, *nodes: str) -> World:
     state = await tron.state()
     urls = [tron.api_url, *(tron.node_url(name) for name in nodes)]
     network = tron_network(urls, usdt=usdt, genesis_hash=state["genesis_id"], hot_wallet_address=OWNER)
-    network = msgspec.structs.replace(network, confirmations=CONFIRMATIONS)
+    network = msgspec.structs.replace(network, confirmations=CONFIRMATIONS, max_head_age_s=10**9)
     scan = Scan(network)
     scan.first = state["number"] + 1
     return World(tron, usdt, TronSender(network, scan.mined_in, LocalThrottle()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.mutation.faults import access, bitcoin, coin_signer, coins, money, signer, tokens, tron, webhooks
+from tests.mutation.faults import access, bitcoin, coin_signer, coins, money, signer, tokens, tron, tron_reading, webhooks
 from tests.mutation.table import Fault
 
 FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
@@ -28,7 +28,8 @@ FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
     "coins": coins.COINS,
     "coin signer": coin_signer.COIN_SIGNER,
     "tokens": tokens.TOKENS,
-    "tron": tron.TRON,
+    "reading tron": tron_reading.READING_TRON,
+    "sending on tron": tron.SENDING_ON_TRON,
 }
 
 FAULTS: tuple[Fault, ...] = tuple(fault for faults in FAULTS_BY_AREA.values() for fault in faults)
