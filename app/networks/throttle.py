@@ -42,9 +42,9 @@ class LocalThrottle:
         now_s = clock.monotonic_s()
         rest_s = self._rests_until_s.get(subject, 0.0) - now_s
         if rest_s > 0:
-            return Turn(0.0, rest_s)
+            return Turn(0, rest_s)
         if per_second is None:
-            return Turn(0.0)
+            return Turn(0)
         at_s = max(now_s, self._next_s.get(subject, 0.0))
         self._next_s[subject] = at_s + 1 / per_second
         return Turn(at_s - now_s)

@@ -160,8 +160,8 @@ class _Impatient(LocalThrottle):
         super().__init__()
         self.rests: list[float] = []
 
-    async def rest(self, subject: str, seconds: float) -> None:
-        self.rests.append(seconds)
+    async def rest(self, subject: str, rest_s: float) -> None:
+        self.rests.append(rest_s)
 
 
 async def test_the_next_node_is_asked_and_the_one_that_answered_stays_preferred(tron: ScriptedTron) -> None:
