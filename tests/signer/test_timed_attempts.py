@@ -7,9 +7,11 @@ import asyncpg
 import pytest
 
 from app.core import clock, database
-from app.networks.port import Broadcast, ChainMoved, Danger, NodeUnavailable, Resources, TokenState
+from app.networks.port import Broadcast, ChainMoved, Danger, Draft, NodeUnavailable, Resources, TokenState
 from app.signer.account_spending import NothingToAccountFor, account_for
 from app.signer.funds import UnknownTransaction
+from app.signer.repository import Stored
+from app.signer.timed_funds import TimedFunds
 from app.signer.tracking import OVER
 from app.withdrawals import holds
 from tests.factories.tampering import as_superuser
@@ -115,6 +117,30 @@ async def test_a_dead_one_needs_the_scan_and_every_node(world: TimedWorld, chain
     await world.rounds(3)
     assert (await world.statuses())[1:] == ["submitted"]
     assert chain.arrived_raw(second.destination) == [PAYOUT_RAW]
+
+
+async def test_one_that_our_scan_finds_while_the_next_is_planned_is_not_signed_anew(
+    world: TimedWorld, chain: TimedChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watcher stores a block with the first attempt after the signer has looked, and before it signs."""
+    payout = await world.approved(PAYOUT_RAW)
+    await world.signer.tick()
+    (late,) = chain.pool.values()
+    await world.expire()
+    honest = TimedFunds.renew
+
+    async def slow(funds: TimedFunds, last: Stored) -> Draft:
+        draft = await honest(funds, last)
+        chain.force([late])
+        await world.watcher.tick()
+        return draft
+
+    monkeypatch.setattr(TimedFunds, "renew", slow)
+    await world.signer.tick()
+    assert await world.statuses() == ["submitted"]
+    await world.rounds(FINAL + 1)
+    await world.assert_paid_once(payout)
+    assert await world.alerts() == {}
 
 
 async def hidden_and_expired(world: TimedWorld) -> tuple[str, str, str]:
