@@ -27,7 +27,7 @@ BLOCKS_PER_REQUEST = 10
 """A full block is up to 1 MB; nodes give at most 100."""
 
 REQUESTS_AT_ONCE = 8
-STEPS_AT_ONCE = 2
+STEPS_AT_ONCE = 3
 
 KEPT_LINKS = 128
 KEPT_BLOCKS = 64
