@@ -2,7 +2,18 @@
 
 from collections.abc import Mapping
 
-from tests.mutation.faults import access, bitcoin, coin_signer, coins, money, signer, tokens, tron, tron_reading, webhooks
+from tests.mutation.faults import (
+    access,
+    bitcoin,
+    coin_signer,
+    coins,
+    money,
+    signer,
+    tokens,
+    tron,
+    tron_reading,
+    webhooks,
+)
 from tests.mutation.table import Fault
 
 FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
