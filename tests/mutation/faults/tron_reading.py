@@ -61,8 +61,8 @@ READING_TRON = (
     ),
     Fault(
         _READING,
-        "        if age_s > self._config.max_head_age_s:",
-        "        if age_s < -self._config.max_head_age_s:",
+        "    if age_s > config.max_head_age_s:",
+        "    if age_s < -config.max_head_age_s:",
         "invoices expire while the only node is behind and shows no payment",
         ("networks/test_tron_nodes.py::test_a_node_that_is_behind_is_not_the_head_but_its_blocks_are_read",),
     ),
