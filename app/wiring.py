@@ -27,6 +27,7 @@ from app.mail import sealing
 from app.networks import assets
 from app.networks.networks_file import load_networks
 from app.networks.registry import Networks
+from app.networks.throttle import SharedThrottle
 from app.payouts.service import PayoutService
 from app.reconciliation.service import Reconciliation
 from app.reconciliation.watchdog import Watchdog
@@ -127,7 +128,7 @@ class Services:
 
 def wire(settings: Settings) -> Services:
     """Put the services together; they work while `running`. Raises ConfigError for the networks file."""
-    networks = Networks(load_networks(settings.networks_file), _mined_in)
+    networks = Networks(load_networks(settings.networks_file), _mined_in, SharedThrottle())
     links = PaymentLinks(settings.public_url, settings.link_secret)
     presenter = InvoicePresenter(networks, links)
     reader = InvoiceReader(presenter)

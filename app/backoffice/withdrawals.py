@@ -20,7 +20,7 @@ from app.networks.lookalikes import LOOKALIKE_HEAD, LOOKALIKE_TAIL, look_alike
 from app.withdrawals import limits
 from app.withdrawals.digest import Intent, digest
 from app.withdrawals.limits import CapUse
-from app.withdrawals.tables import Approval, OutgoingPayment, Withdrawal
+from app.withdrawals.tables import Approval, OutgoingPayment, Withdrawal, WithdrawalPreview
 
 MOST_LISTED = 5
 
@@ -93,9 +93,22 @@ class SimilarWithdrawal:
     created_at: datetime
 
 
+class ShownPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """What it would cost, and what the chain says of it, when the signer looked last (`app.signer.funds.Preview`)."""
+
+    cost_in_words: str
+    is_contract: bool
+    is_new_account: bool
+    is_frozen: bool
+    is_paused: bool
+    fee_bps: int
+    looked_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawalDetails:
-    """One withdrawal with all its details. `digest` is recomputed; `intact`: the stored one is the same."""
+    """One withdrawal with all its details. `digest` is recomputed; `intact`: the stored one is the same. `preview` is
+    None where the signer has not looked yet."""
 
     intent: Intent
     digest: bytes
@@ -129,6 +142,7 @@ class WithdrawalDetails:
     destination_history: DestinationHistory
     merchant_history: MerchantHistory
     similar: tuple[SimilarWithdrawal, ...]
+    preview: ShownPreview | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -240,7 +254,13 @@ async def details_of(withdrawal_id: str, now: datetime) -> WithdrawalDetails | N
         destination_history=await _destination_history(row),
         merchant_history=await _merchant_history(row, now),
         similar=await _similar(row) if row["status"] == "pending_approval" else (),
+        preview=await _PREVIEW.first(withdrawal=withdrawal_id),
     )
+
+
+_PREVIEW = Statement(
+    select(WithdrawalPreview, ShownPreview).where(WithdrawalPreview.withdrawal == Param("withdrawal")), ShownPreview
+)
 
 
 async def _approvals(withdrawal_id: str, recomputed: bytes) -> tuple[GivenApproval, ...]:

@@ -16,8 +16,10 @@ from app.networks.bitcoin.config import HOT_WALLET_INDEX
 from app.networks.bitcoin.parameters import BitcoinNetwork
 from app.networks.config import NetworkConfig
 from app.networks.networks_file import ConfigError, load_networks
+from app.networks.port import NetworkError
 from app.networks.registry import UnknownNetwork
-from app.signer import account_nonces_repository, keystore
+from app.networks.tron.addresses import ACCOUNT_PATH as TRON_ACCOUNT
+from app.signer import account_nonces_repository, account_spending, keystore
 from app.signer.keystore import DEPOSIT_ACCOUNT, KeystoreError, SpendingKeys
 from app.signer.settings import SignerSettingsError, load_keys
 from app.wiring import Services
@@ -118,6 +120,28 @@ def adopt_nonce(key: str, nonce: int, reason: str, email: str, password: str, co
     click.echo(f"{key}: the hot wallet continues at nonce {nonce}")
 
 
+@signer.command("account-for")
+@click.option("--network", "key", required=True, help="Such as tron:live.")
+@click.option("--txid", required=True, help="The transaction of the hot wallet.")
+@click.option("--reason", required=True, help="What it was and how that was found out; for the audit log.")
+@operator_options
+def account_for(key: str, txid: str, reason: str, email: str, password: str, code: str) -> None:
+    """Continue after a transaction of the hot wallet that the ledgers don't have, where accounts don't count theirs.
+
+    The signer stops at it: after a restored backup it may be a payout that counts as unpaid, and would be sent again.
+    Look it up on an explorer, and attach it (adopt-transaction) instead if it paid something.
+    """
+
+    async def account(services: Services, operator_id: str) -> None:
+        await account_spending.account_for(services.networks, key, txid.strip().lower(), operator_id, reason)
+
+    try:
+        as_operator(email, password, code, account)
+    except (account_spending.NothingToAccountFor, NetworkError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{key}: {txid} is accounted for")
+
+
 @signer.command("adopt-transaction")
 @click.argument("withdrawal_id")
 @click.option("--txid", required=True, help="The transaction that paid it.")
@@ -141,6 +165,9 @@ def _show(keys: SpendingKeys, account: int = 0) -> None:
     click.echo(f"# EVM networks, {DEPOSIT_ACCOUNT}")
     click.echo(f'xpub = "{keys.xpub}"')
     click.echo(f'hot_wallet_address = "{keys.hot_wallet_address}"')
+    click.echo(f"\n# Tron, {TRON_ACCOUNT}")
+    click.echo(f'xpub = "{keys.account(TRON_ACCOUNT).xpub}"')
+    click.echo(f'hot_wallet_address = "{keys.tron_hot_wallet_address}"')
     networks: dict[int, tuple[BitcoinNetwork, ...]] = {0: ("main",), 1: ("testnet", "regtest")}
     for name, coin in (("main", 0), ("the test networks", 1)):
         for address_type, function in FUNCTIONS.items():

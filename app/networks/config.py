@@ -79,6 +79,10 @@ class Secret:
         return "Secret(…)"
 
 
+SIGNER_INTERVAL_S = 1.0
+"""The longest pause between two rounds of the signer, on most kinds of chain."""
+
+
 class Asset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One asset on one network. `kind` is `native` or a kind of token. `min_raw` and `max_raw` bound an invoice's
     amount, in minor units.
@@ -202,6 +206,16 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def fee_ceiling(self) -> str:
         """The highest fee that our transactions offer, in words; empty on kinds of chain that have no such limit."""
         return ""
+
+    @property
+    def least_energy(self) -> int:
+        """Operators get an alert when the hot wallet has less energy than this; 0 on kinds of chain without energy."""
+        return 0
+
+    @property
+    def signer_interval_s(self) -> float:
+        """The pause between two rounds of the signer, in seconds."""
+        return min(SIGNER_INTERVAL_S, self.poll_interval_ms / 1000)
 
     def fee_rate_in_words(self, rate_raw: int) -> str:
         """The fee for 1,000 units of a transaction's size, given in minor units of the native coin, as people name

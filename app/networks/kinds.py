@@ -15,12 +15,13 @@ from app.networks.evm.config import EvmConfig
 from app.networks.evm.sending import EvmSender
 from app.networks.inspection import Inspect
 from app.networks.port import Chain, MinedIn, Sender
+from app.networks.throttle import Throttle
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of chain. `chain` and `sender` are given a configuration of the class `config`, and what says in which
-    blocks our transactions are; `sender` is None where nothing can be sent on the kind yet.
+    """One kind of chain. `chain` and `sender` are given a configuration of the class `config`, what says in which blocks
+    our transactions are, and what counts requests; `sender` is None where nothing can be sent on the kind yet.
 
     `inspect` looks at each node for the doctor; None where there is nothing to say about one beyond what `chain` says.
     `fee_rate` reads from signed bytes, and their fee in minor units of the native coin, what they pay for 1,000 units
@@ -28,14 +29,20 @@ class Kind:
     """
 
     config: type[NetworkConfig]
-    chain: Callable[[Any, MinedIn], Chain]
-    sender: Callable[[Any, MinedIn], Sender] | None
+    chain: Callable[[Any, MinedIn, Throttle], Chain]
+    sender: Callable[[Any, MinedIn, Throttle], Sender] | None
     inspect: Inspect | None = None
     fee_rate: Callable[[bytes, int], int] | None = None
 
 
 KINDS: dict[str, Kind] = {
-    "evm": Kind(EvmConfig, lambda config, _: EvmChain(config), lambda config, _: EvmSender(config)),
-    "bitcoin": Kind(BitcoinConfig, BitcoinChain, BitcoinSender, inspect, fee_rate),
+    "evm": Kind(EvmConfig, lambda config, _, __: EvmChain(config), lambda config, _, __: EvmSender(config)),
+    "bitcoin": Kind(
+        BitcoinConfig,
+        lambda config, mined_in, _: BitcoinChain(config, mined_in),
+        lambda config, mined_in, _: BitcoinSender(config, mined_in),
+        inspect,
+        fee_rate,
+    ),
 }
 """Every kind, by the `kind` of its networks."""

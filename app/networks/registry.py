@@ -9,6 +9,7 @@ from app.networks.config import Asset, NetworkConfig
 from app.networks.inspection import NodeFinding
 from app.networks.kinds import KINDS
 from app.networks.port import AccountSender, Chain, Sender
+from app.networks.throttle import LocalThrottle, Throttle
 
 
 class UnknownNetwork(LookupError):
@@ -30,10 +31,17 @@ MinedInOf = Callable[[str, Collection[str]], Awaitable[Mapping[str, str]]]
 class Networks:
     """The networks of one process. Create it within the event loop that uses it, close it at the end."""
 
-    def __init__(self, configs: Mapping[str, NetworkConfig], mined_in: MinedInOf | None = None) -> None:
-        """`mined_in` reads the books; without it, no transaction of ours is known to be in a block."""
+    def __init__(
+        self,
+        configs: Mapping[str, NetworkConfig],
+        mined_in: MinedInOf | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        """`mined_in` reads the books; without it, no transaction of ours is known to be in a block. `throttle` counts
+        requests to nodes whose provider does; without it, this process counts alone."""
         self._configs = dict(configs)
         self._mined_in = mined_in or _not_mined
+        self._throttle = throttle or LocalThrottle()
         self._chains: dict[str, Chain] = {}
         self._senders: dict[str, Sender] = {}
 
@@ -74,7 +82,7 @@ class Networks:
         """The adapter of the network `key`; the same one each time. Raises `UnknownNetwork`."""
         if key not in self._chains:
             config = self.get(key)
-            self._chains[key] = KINDS[config.kind].chain(config, partial(self._mined_in, key))
+            self._chains[key] = KINDS[config.kind].chain(config, partial(self._mined_in, key), self._throttle)
         return self._chains[key]
 
     def fee_rate(self, key: str, signed_bytes: bytes, fee_raw: int) -> int | None:
@@ -97,7 +105,7 @@ class Networks:
             make = KINDS[config.kind].sender
             if make is None:
                 raise SendsNothing(f"nothing can be sent on {key}")
-            self._senders[key] = make(config, partial(self._mined_in, key))
+            self._senders[key] = make(config, partial(self._mined_in, key), self._throttle)
         return self._senders[key]
 
     def account_sender(self, key: str) -> AccountSender:

@@ -1,12 +1,13 @@
 """Networks and wallets: the progress of the watchers, the use of the pools, the balances of the hot wallets, and, where
-a network has them, payments that wait for a block, coins, fee rates, and the approval of consolidation."""
+a network has them, frozen addresses, payments that wait for a block, coins, fee rates, and the approval of
+consolidation."""
 
 from typing import Any
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.backoffice import coins, networks, pool, transactions
+from app.backoffice import coins, frozen, networks, pool, transactions
 from app.backoffice.networks import NetworkState
 from app.core import clock
 from app.core.keyset import page_or_first
@@ -45,6 +46,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             "state": state,
             "health": health(state),
             "moving": await networks.on_the_way(key),
+            "frozen": await frozen.open_ones(key, SHOWN_FIRST),
             "top_ups": await networks.top_ups(key),
             "pool": await pool.page(key, None, SHOWN_FIRST),
             "pool_sums": await pool.sums(key),
@@ -65,6 +67,14 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         rows = await page_or_first(lambda place: pool.page(state.network.key, place, PAGE_LENGTH), query.place)
         context = {"state": state, "pool": rows, "pager": query.pager(rows)}
         return await desk.page(request, "networks/pool", context)
+
+    @get("/networks/{chain:str}/{mode:str}/frozen")
+    async def stopped(request: PageRequest, chain: str, mode: str) -> Response[bytes]:
+        state = await found(chain, mode)
+        query = lists.list_query(request, by_number)
+        rows = await page_or_first(lambda place: frozen.page(state.network.key, place, PAGE_LENGTH), query.place)
+        context = {"state": state, "frozen": rows, "pager": query.pager(rows)}
+        return await desk.page(request, "networks/frozen", context)
 
     @get("/networks/{chain:str}/{mode:str}/coins")
     async def unspent(request: PageRequest, chain: str, mode: str) -> Response[bytes]:
@@ -173,7 +183,7 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
             return "not watched"
         return "behind" if state.coverage.lag_blocks > networks.MAX_LAG_BLOCKS else "watched"
 
-    return [listed, one, waiting, unspent, ours, transaction, consolidation, approve, revoke]
+    return [listed, one, waiting, stopped, unspent, ours, transaction, consolidation, approve, revoke]
 
 
 def path_of(state: NetworkState) -> str:

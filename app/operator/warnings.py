@@ -54,6 +54,7 @@ def warnings_about(details: WithdrawalDetails, asset: Asset | None) -> list[Appr
     found = [
         *_integrity(details),
         *_destination(details),
+        *_chain(details),
         *_merchant(details),
         *_amount(details, asset),
         *_similar(details),
@@ -103,6 +104,42 @@ def _destination(details: WithdrawalDetails) -> Iterator[ApprovalWarning]:
         others = history.other_merchants
         known = "" if not others else f" {others} other merchant{'s have' if others > 1 else ' has'} paid it."
         yield ApprovalWarning("caution", "First payment to this address.", f"This merchant has never paid it.{known}")
+
+
+def _chain(details: WithdrawalDetails) -> Iterator[ApprovalWarning]:
+    """What the chain said when the signer looked last, while nothing is signed."""
+    seen, asset = details.preview, details.intent.asset
+    if seen is None or not details.can_be_rejected:
+        return
+    if seen.is_frozen:
+        yield ApprovalWarning(
+            "critical",
+            f"The issuer of {asset} has frozen this address.",
+            "The recipient could not move what arrives, if it arrives at all. The signer holds such a payment.",
+        )
+    if seen.is_contract:
+        yield ApprovalWarning(
+            "caution",
+            "The destination is a contract.",
+            "What is sent to a contract that does not expect it is lost. Exchanges and wallets of several owners may "
+            "have such addresses: ask the merchant whose it is.",
+        )
+    if seen.is_new_account:
+        yield ApprovalWarning(
+            "neutral",
+            "The destination does not exist on chain yet.",
+            "Nobody has sent anything there before; the payment makes the account, which is part of its cost.",
+        )
+    if seen.is_paused:
+        yield ApprovalWarning(
+            "caution", f"{asset} is paused by its issuer.", "Once approved, the payment waits until that ends."
+        )
+    if seen.fee_bps:
+        yield ApprovalWarning(
+            "caution",
+            f"{asset} keeps a fee of each transfer now.",
+            f"{Labels.percent(seen.fee_bps)} would not arrive. Once approved, the payment waits until that ends.",
+        )
 
 
 def _merchant(details: WithdrawalDetails) -> Iterator[ApprovalWarning]:

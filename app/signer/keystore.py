@@ -1,10 +1,10 @@
 """Spending keys: a phrase of words (BIP-39), sealed in a file by a password, and the keys derived from it.
 
 On EVM chains deposit addresses are m/44'/60'/0'/0/i, what the web process derives from the xpub of m/44'/60'/0'. The
-hot wallet is m/44'/60'/1'/0/0, of an account of its own: it can never be a deposit address. On Bitcoin an account is
-m/84'/0'/k' (BIP-84) or m/86'/0'/k' (BIP-86), on its test networks with 1' in the second place; everything that it
-receives is spent from there. Only the signer opens a keystore; nothing of its content is printed, logged or stored
-elsewhere.
+hot wallet is m/44'/60'/1'/0/0, of an account of its own: it can never be a deposit address. On Tron it is the same with
+195' in the place of 60'. On Bitcoin an account is m/84'/0'/k' (BIP-84) or m/86'/0'/k' (BIP-86), on its test networks
+with 1' in the second place; everything that it receives is spent from there. Only the signer opens a keystore; nothing
+of its content is printed, logged or stored elsewhere.
 """
 
 import base64
@@ -15,6 +15,7 @@ from typing import Annotated
 
 import msgspec
 from bip_utils.addr.eth_addr import EthAddrEncoder
+from bip_utils.addr.trx_addr import TrxAddrEncoder
 from bip_utils.base58.base58 import Base58Decoder, Base58Encoder
 from bip_utils.bip.bip32.base.bip32_base import Bip32Base
 from bip_utils.bip.bip32.slip10.bip32_slip10_secp256k1 import Bip32Slip10Secp256k1
@@ -28,18 +29,24 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from msgspec import Meta
 
 from app.core import ids
+from app.networks.tron.addresses import ACCOUNT_PATH as TRON_ACCOUNT
 
 DEPOSIT_ACCOUNT = "m/44'/60'/0'"
-HOT_WALLET = "m/44'/60'/1'/0/0"
+"""The account of deposit addresses on EVM chains."""
 
 # Account keys of phrases that documents and development tools publish: anybody can spend what they receive.
 PUBLISHED_XPUBS = frozenset(
     {
         # m/44'/60'/0' of test test test test test test test test test test test junk (anvil, hardhat)
         "xpub6Ce9NcJvTk36xtLSrJLZqE7wtgA5deCeYs7rSQtreh4cj6ByPtrg9sD7V2FNFLPnf8heNP3FGkeV9qwfzvZNSd54JoNXVsXFYSYwHsnJxqP",
+        # m/44'/195'/0' of the same (Tron)
+        "xpub6BuRy7ZmkGfP2RWhoor1kWB1w9DvrtmJbFBvnC1bQ4SB5NbCHTyQYCJSXZtxDbFyHTmC7wkU2he3nYYdpZ3Vf6qUAkXSnL6RPif4BDtDEKr",
         # m/84'/0'/0' and m/86'/0'/0' of the same
         "xpub6C4SXHaqSMPK8MGL7bWjvS8WQnhoadsaXv2mnBcjAv142P2TivoC7s7ukNRYxETJZGc3JNzDKHQAGH5N3oQhQgkpwk6WrMtJB4eG2fpRAsV",
         "xpub6Cdsy3kk2rQDNpnymb3Q1yVkUpanMBoNXsAufU1Nmy2K9i2E1XDSp3pfgCumPEJzSXxUEFXSvXQ3LxyywaZXnHYB6qJ7nBdtVvM6hauqfVS",
+        # m/44'/60'/0' and m/44'/195'/0' of abandon abandon abandon … about
+        "xpub6DCoCpSuQZB2jawqnGMEPS63ePKWkwWPH4TU45Q7LPXWuNd8TMtVxRrgjtEshuqpK3mdhaWHPFsBngh5GFZaM6si3yZdUsT8ddYM3PwnATt",
+        "xpub6D1AabNHCupeiLM65ZR9UStMhJ1vCpyV4XbZdyhMZBiJXALQtmn9p42VTQckoHVn8WNqS7dqnJokZHAHcHGoaQgmv8D45oNUKx6DZMNZBCd",
         # m/84'/0'/0' and m/86'/0'/0', m/84'/1'/0' and m/86'/1'/0' of abandon abandon abandon … about (BIP-84, BIP-86)
         "xpub6CatWdiZiodmUeTDp8LT5or8nmbKNcuyvz7WyksVFkKB4RHwCD3XyuvPEbvqAQY3rAPshWcMLoP2fMFMKHPJ4ZeZXYVUhLv1VMrjPC7PW6V",
         "xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteoGVky7D3UKDP9QyrLprQ3VCECoY49yfdDEHGCtMMj92pReUsQ",
@@ -104,17 +111,14 @@ class AccountKey:
 class SpendingKeys:
     """The keys that can spend. Derives each when it is needed; its `repr` shows nothing."""
 
-    __slots__ = ("_account", "_hot", "_master")
+    __slots__ = ("_master",)
 
     def __init__(self, mnemonic: str) -> None:
         """Raise KeystoreError where the words are no BIP-39 phrase."""
         words = " ".join(mnemonic.split())
         if not Bip39MnemonicValidator(Bip39Languages.ENGLISH).IsValid(words):
             raise KeystoreError("is not a BIP-39 phrase of English words (a word is wrong, or their order)")
-        master = Bip32Slip10Secp256k1.FromSeed(Bip39SeedGenerator(words, Bip39Languages.ENGLISH).Generate())
-        self._master = master
-        self._account = master.DerivePath(DEPOSIT_ACCOUNT)
-        self._hot = master.DerivePath(HOT_WALLET)
+        self._master = Bip32Slip10Secp256k1.FromSeed(Bip39SeedGenerator(words, Bip39Languages.ENGLISH).Generate())
 
     def __repr__(self) -> str:
         return "SpendingKeys(…)"
@@ -125,12 +129,17 @@ class SpendingKeys:
     @property
     def xpub(self) -> str:
         """The extended public key of the deposit account on EVM chains, for the networks file."""
-        return str(self._account.PublicKey().ToExtended())
+        return self.account(DEPOSIT_ACCOUNT).xpub
 
     @property
     def hot_wallet_address(self) -> str:
-        """The hot wallet's address, for the networks file."""
-        return str(EthAddrEncoder.EncodeKey(self._hot.PublicKey().KeyObject()))
+        """The hot wallet's address on EVM chains, for the networks file."""
+        return str(EthAddrEncoder.EncodeKey(self._hot(DEPOSIT_ACCOUNT).PublicKey().KeyObject()))
+
+    @property
+    def tron_hot_wallet_address(self) -> str:
+        """The hot wallet's address on Tron, for the networks file."""
+        return str(TrxAddrEncoder.EncodeKey(self._hot(TRON_ACCOUNT).PublicKey().KeyObject()))
 
     def account(self, path: str) -> AccountKey:
         """The account at a path such as m/84'/0'/0' (purpose, coin, account). Raises ValueError for any other path."""
@@ -138,16 +147,23 @@ class SpendingKeys:
             raise ValueError("an account's path is m, purpose, coin and account, each hardened: m/84'/0'/0'")
         return AccountKey(self._master, path)
 
-    def hot_wallet_key(self) -> bytes:
-        """The private key of the hot wallet."""
-        return bytes(self._hot.PrivateKey().Raw().ToBytes())
+    def hot_wallet_key(self, account_path: str = DEPOSIT_ACCOUNT) -> bytes:
+        """The private key of the hot wallet of a chain whose deposit addresses are of this account."""
+        return bytes(self._hot(account_path).PrivateKey().Raw().ToBytes())
 
-    def deposit_key(self, index: int) -> bytes:
-        """The private key of deposit address `index`."""
-        return bytes(self._account.DerivePath(f"0/{index}").PrivateKey().Raw().ToBytes())
+    def deposit_key(self, index: int, account_path: str = DEPOSIT_ACCOUNT) -> bytes:
+        """The private key of deposit address `index` of an account."""
+        return bytes(self._master.DerivePath(f"{account_path}/0/{index}").PrivateKey().Raw().ToBytes())
+
+    def _hot(self, account_path: str) -> Bip32Base:
+        """The first address of the account after that of the deposit addresses: it can never be one of them."""
+        if not _DEPOSIT_PATH.fullmatch(account_path):
+            raise ValueError("deposit addresses are of the first account, m/44'/coin'/0'")
+        return self._master.DerivePath(account_path.removesuffix("0'") + "1'/0/0")
 
 
 _ACCOUNT_PATH = re.compile(r"m(?:/[0-9]{1,10}'){3}")
+_DEPOSIT_PATH = re.compile(r"m/44'/[0-9]{1,10}'/0'")
 
 
 def new_mnemonic() -> str:

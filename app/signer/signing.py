@@ -42,7 +42,6 @@ log = get_logger(__name__)
 LOCK_SPACE = 7_226_010
 """First key of the advisory lock that makes one signer of a network; the second is the network's hash."""
 
-ROUND_INTERVAL_S = 1.0
 RETRY_S = 2.0
 
 PAY_AT_ONCE = 50
@@ -130,7 +129,7 @@ class Signer:
             return RETRY_S
         except NetworkError as error:
             log.info("signer_round_cut_short", network=self._network.key, error=str(error))
-        return min(ROUND_INTERVAL_S, self._network.poll_interval_ms / 1000)
+        return self._network.signer_interval_s
 
     async def _waiting(self) -> list[ToSign]:
         """Approved withdrawals for which nothing was signed yet, oldest approval first."""

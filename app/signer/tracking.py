@@ -231,6 +231,8 @@ class Tracker:
             await self._alert("warning", "transfer_would_fail", last, f"another attempt would fail: {error}")
         except NotNow as error:
             await self._set_waiting(last, error.reason)
+        except Refused as refused:
+            await refuse(last.withdrawal_ids[0], refused, self._network, now)
         else:
             with suppress(Mined):
                 await self._sign_again(lineage, draft, now, is_dead=True)

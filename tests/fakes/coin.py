@@ -438,8 +438,8 @@ def fee_rate(raw: bytes, fee_raw: int) -> int:
 
 KIND = Kind(
     CoinConfig,
-    lambda config, _: CoinReader(config),
-    lambda config, _: CoinSender(config),
+    lambda config, _, __: CoinReader(config),
+    lambda config, _, __: CoinSender(config),
     inspect,
     fee_rate,
 )

@@ -15,7 +15,8 @@ from app.merchants import service as merchants
 from app.merchants.applications_repository import Facts
 from app.reconciliation import requests
 from app.sandbox.chain_driver import AnvilDriver
-from app.signer import wallet_snapshot
+from app.signer import frozen_repository, previews_repository, wallet_snapshot
+from app.signer.funds import Preview
 from app.signer.policy import Refused, refuse
 from app.wiring import Services
 from app.withdrawals import holds
@@ -89,6 +90,7 @@ class Scene:
             "merchant-asset": f"/desk/merchants/{self.shop}/assets/ethereum/test/USDT",
             "networks": "/desk/networks",
             "network": "/desk/networks/ethereum/test",
+            "network-frozen": "/desk/networks/ethereum/test/frozen",
             "ledgers": "/desk/ledgers",
             "ledger": "/desk/ledgers/platform:suspense/ethereum/test/USDT",
             "ledger-merchant": f"/desk/ledgers/{self.shop}/ethereum/test/USDT",
@@ -223,6 +225,8 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
         {"ETH": 5 * 10**17},
         clock.now(),
     )
+    await _previews(usual.id, poisoned.id, large.id)
+    await _frozen()
     await switches.pause("refunds", "An incident at a partner.", by, clock.now())
     waiting_run = await requests.request(by, full=True, now=clock.now())
     return Scene(
@@ -250,6 +254,32 @@ async def set_scene(services: Services, driver: AnvilDriver, token: str) -> Scen
         clean_run=clean_run,
         waiting_run=waiting_run,
     )
+
+
+async def _previews(usual: str, contract: str, stopped: str) -> None:
+    """What the signer has found about three payouts, one of them with everything that an operator is warned of."""
+    cost_raw, words = 2_110_000_000_000_000, "about 0.00211 ETH at today's fee"
+    await previews_repository.record(usual, Preview(cost_in_words=words, cost_raw=cost_raw), clock.now())
+    at_contract = Preview(cost_in_words=words, cost_raw=cost_raw, is_contract=True)
+    await previews_repository.record(contract, at_contract, clock.now())
+    unknown = Preview(
+        cost_in_words="not known now: the network would refuse this transfer now",
+        is_new_account=True,
+        is_frozen=True,
+        is_paused=True,
+        fee_bps=10,
+    )
+    await previews_repository.record(stopped, unknown, clock.now())
+
+
+async def _frozen() -> None:
+    """Two deposit addresses whose USDT the issuer had stopped; it has let one of them go."""
+    before = clock.now() - timedelta(days=3)
+    for address, amount_raw in ((OTHER, 1_250_000_000), (POISONED, 42_000_073)):
+        assert await frozen_repository.open_case(NETWORK, "USDT", address, amount_raw, before)
+    (_, second) = await frozen_repository.due(NETWORK, clock.now(), 10)
+    async with database.transaction():
+        await frozen_repository.end([second.id], clock.now())
 
 
 async def _review(services: Services, driver: AnvilDriver, token: str, merchant_id: str, short_by: int) -> str:

@@ -22,6 +22,7 @@ LISTS = (
     "/desk/merchants?q=tea&status=approved",
     "/desk/networks",
     "/desk/networks/ethereum/test",
+    "/desk/networks/ethereum/test/frozen",
     "/desk/ledgers",
     "/desk/reconciliation",
     "/desk/switches",
@@ -53,3 +54,10 @@ async def test_every_page_opens_with_something_in_it(served: Served, driver: Anv
     dust = reviews[reviews.index('id="dust"') :]
     assert "0.000028" in dust, "four dust deposits of 7 are one line"
     assert dust.count("USDT") >= 1
+    approval = (await browser.get(f"/desk/approvals/{scene.poisoned}")).text
+    assert "About 0.00211 ETH at today&#39;s fee" in approval
+    assert "The destination is a contract." in approval
+    network = (await browser.get("/desk/networks/ethereum/test")).text
+    frozen = network[network.index('id="frozen"') :]
+    assert frozen.count("Frozen</span>") == 1, "the one that its issuer has let go is on the page of all of them"
+    assert (await browser.get("/desk/networks/ethereum/test/frozen")).text.count("Let go") == 1

@@ -9,6 +9,7 @@ from app.backoffice.withdrawals import (
     DestinationHistory,
     GivenApproval,
     MerchantHistory,
+    ShownPreview,
     SimilarWithdrawal,
     WithdrawalDetails,
 )
@@ -167,3 +168,21 @@ def test_nothing_is_attached_by_the_requester_or_to_a_withdrawal_with_a_transact
 
 def test_what_is_returned_out_of_suspense_does_not_wait_for_a_suspended_merchant() -> None:
     assert why_not(details(merchant_status="suspended", source="platform:suspense"), "ACC-1", None) is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "warning"),
+    [
+        ({"is_frozen": True}, ("critical", "The issuer of USDT has frozen this address.")),
+        ({"is_contract": True}, ("caution", "The destination is a contract.")),
+        ({"is_new_account": True}, ("neutral", "The destination does not exist on chain yet.")),
+        ({"is_paused": True}, ("caution", "USDT is paused by its issuer.")),
+        ({"fee_bps": 10}, ("caution", "USDT keeps a fee of each transfer now.")),
+    ],
+)
+def test_what_the_signer_has_seen_on_chain(seen: dict[str, Any], warning: tuple[str, str]) -> None:
+    nothing = {"is_contract": False, "is_new_account": False, "is_frozen": False, "is_paused": False, "fee_bps": 0}
+    preview = ShownPreview(cost_in_words="about 0.01 ETH", looked_at=clock.now(), **nothing | seen)
+    assert titles(details(preview=preview)) == [warning]
+    # It is of no use any more once something is signed.
+    assert titles(details(preview=preview, status="submitted")) == []

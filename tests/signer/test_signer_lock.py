@@ -5,7 +5,8 @@ import os
 import signal
 
 from app.core import advisory_lock, database
-from app.signer.signing import LOCK_SPACE, ROUND_INTERVAL_S
+from app.networks.config import SIGNER_INTERVAL_S
+from app.signer.signing import LOCK_SPACE
 from tests.signer.signer_under_test import SignerUnderTest, wait_for
 
 
@@ -22,7 +23,7 @@ async def test_a_signer_checks_its_lock_before_each_round(setup: SignerUnderTest
         try:
             await asyncio.sleep(0.5)  # a round that was under way
             await setup.approve(requested.id)
-            await asyncio.sleep(2 * ROUND_INTERVAL_S)
+            await asyncio.sleep(2 * SIGNER_INTERVAL_S)
             # then it is not paid, until there is an answer.
             assert await setup.transactions(requested.id) == []
         finally:
@@ -34,4 +35,4 @@ async def test_a_signer_checks_its_lock_before_each_round(setup: SignerUnderTest
 
 
 def test_only_that_look_can_have_stopped_it() -> None:
-    assert 0.5 + 2 * ROUND_INTERVAL_S < advisory_lock.HEARTBEAT_S
+    assert 0.5 + 2 * SIGNER_INTERVAL_S < advisory_lock.HEARTBEAT_S

@@ -10,10 +10,11 @@ from app.core import clock, database
 from app.ledger.service import SUSPENSE
 from app.reconciliation import repository as reconciliation
 from app.sandbox.chain_driver import AnvilDriver
-from app.signer import token_rules
+from app.signer import previews, token_rules
 from app.signer.keystore import SpendingKeys
 from app.wiring import Services
 from tests.factories.invoices import invoice
+from tests.factories.tampering import as_superuser
 from tests.factories.withdrawals import balance
 from tests.signer.signer_under_test import SignerUnderTest, new_address
 
@@ -182,3 +183,48 @@ async def test_what_arrived_less_a_fee_is_what_counts(at_work: SignerUnderTest) 
     assert run is not None
     assert run.status == "clean"
     await at_work.check()
+
+
+async def test_previews_of_what_waits(at_work: SignerUnderTest) -> None:
+    # Given payouts that wait for approval: to a person, to a contract, to a frozen address, and more than there is,
+    frozen = new_address()
+    await at_work.driver.call_contract(at_work.token, "addBlackList(address)", frozen)
+    contract = await at_work.driver.deploy_token(1)
+    amounts = {"20.00": None, "21.00": contract, "22.00": frozen, "600.00": None}
+    ids = [(await at_work.request_payout(amount, destination=to)).id for amount, to in amounts.items()]
+    edited = (await at_work.request_payout("5.00")).id
+    await as_superuser(f"UPDATE withdrawals SET destination = '0xnobody' WHERE id = '{edited}'")
+    await rounds(at_work, 2)
+    seen = {row["withdrawal"]: row for row in await database.fetch_all("SELECT * FROM withdrawal_previews")}
+    plain, to_contract, to_frozen, too_much = (seen[one] for one in ids)
+    assert plain["cost_in_words"].startswith("about 0.00")
+    assert plain["cost_in_words"].endswith(" ETH at today's fee")
+    flags = ("is_contract", "is_new_account", "is_frozen", "is_paused")
+    assert [[row[flag] for flag in flags] for row in (plain, to_contract, to_frozen)] == [
+        [False, False, False, False],
+        [True, False, False, False],
+        [False, False, True, False],
+    ]
+    assert too_much["cost_in_words"] == "not known now: the hot wallet holds too little USDT"
+    assert (too_much["cost_raw"], too_much["is_contract"]) == (None, False)
+    assert seen[edited]["cost_in_words"] == "not known: the signer will refuse it"
+    # A preview is near what the payment costs then,
+    await at_work.approve(ids[0])
+    await at_work.until_confirmed(ids[0])
+    (sent,) = await at_work.transactions(ids[0])
+    assert sent["fee_raw"] <= plain["cost_raw"] * 3 // 2
+    assert plain["cost_raw"] <= sent["fee_raw"] * 3 // 2
+    # is written anew after ten minutes, and not once something is signed.
+    clock.shift(previews.RENEWED_AFTER)
+    await rounds(at_work, 4)
+    again = {row["withdrawal"]: row for row in await database.fetch_all("SELECT * FROM withdrawal_previews")}
+    assert again[ids[0]] == seen[ids[0]]
+    assert [again[one]["looked_at"] > seen[one]["looked_at"] for one in ids[1:]] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("raw", "decimals", "words"),
+    [(2_110_400, 9, "0.00212"), (13_398_210, 6, "13.40"), (0, 6, "0.00"), (1_239_000_001, 6, "1240.00"), (7, 0, "7")],
+)
+def test_a_cost_in_words(raw: int, decimals: int, words: str) -> None:
+    assert previews.about(raw, decimals) == words

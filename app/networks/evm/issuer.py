@@ -15,7 +15,8 @@ from app.core import clock
 from app.networks.evm.holdings import CALLS_PER_REQUEST
 from app.networks.evm.rpc import EvmRpc
 from app.networks.evm.wire import Data
-from app.networks.json_rpc import Call, NobodyAnswered, RefusedByNode
+from app.networks.http_node import NobodyAnswered
+from app.networks.json_rpc import Call, RefusedByNode
 from app.networks.port import NodeUnavailable, TokenState
 
 # The first four bytes of keccak256 of the signature.
@@ -61,7 +62,7 @@ class TokenIssuers:
         calls += [_call(contract, selector, address) for selector, address in asked]
         try:
             words = await self._words(calls)
-        except RefusedByNode as refusal:
+        except (RefusedByNode, NobodyAnswered) as refusal:
             if _is_revert(refusal):
                 self._functions.pop(contract, None)  # the contract has changed
             raise

@@ -40,6 +40,8 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
     internal_transactions: bool = False
     # A sweep that costs a larger part of what it moves waits until an operator approves it; 100 is 1 %.
     sweep_max_cost_bps: Annotated[int, Meta(ge=0, le=10_000)] = 100
+    # Operators get an alert when the hot wallet has less energy than this.
+    energy_low: Annotated[int, Meta(ge=0)] = 0
     require_finality: bool = True
     poll_interval_ms: Annotated[int, Meta(ge=10, le=600_000)] = 3_000
     block_time_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 3_000
@@ -57,6 +59,15 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
     @property
     def fee_ceiling(self) -> str:
         return f"{format_amount(self.max_fee_limit_sun, COIN_DECIMALS)} TRX for a transaction"
+
+    @property
+    def least_energy(self) -> int:
+        return self.energy_low
+
+    @property
+    def signer_interval_s(self) -> float:
+        """Providers count requests, and nothing is new before the next block."""
+        return self.poll_interval_ms / 1000
 
     @property
     def account_path(self) -> str:
