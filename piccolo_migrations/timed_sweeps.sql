@@ -100,7 +100,8 @@ CREATE TABLE stake_requests ( -- StakeRequest
     cancelled_by varchar(20) REFERENCES accounts (id) ON UPDATE RESTRICT ON DELETE RESTRICT,
     CONSTRAINT stake_requests_action_known CHECK ("action" IN ('stake', 'unstake', 'withdraw')),
     CONSTRAINT stake_requests_outcome_known CHECK ("outcome" IN ('done', 'failed', 'cancelled')),
-    CONSTRAINT stake_requests_amount_sane CHECK (CASE WHEN action = 'withdraw' THEN amount_raw = 0 ELSE amount_raw > 0 END),
+    CONSTRAINT stake_requests_amount_sane CHECK
+        (CASE WHEN action = 'withdraw' THEN amount_raw = 0 ELSE amount_raw > 0 END),
     CONSTRAINT stake_requests_ended_whole CHECK ((ended_at IS NULL) = (outcome IS NULL)),
     CONSTRAINT stake_requests_cancelled_whole CHECK
         ((cancelled_by IS NOT NULL) = (outcome IS NOT DISTINCT FROM 'cancelled'))
@@ -108,15 +109,14 @@ CREATE TABLE stake_requests ( -- StakeRequest
 CREATE INDEX stake_requests_open ON stake_requests (network, id) WHERE outcome IS NULL;
 CREATE UNIQUE INDEX stake_requests_transaction_once ON stake_requests (transaction) WHERE transaction IS NOT NULL;
 
--- A request stays as it was made. Another transaction is signed for it only where no block can hold the first one; one
--- that has ended stays so, and one that is signed is not cancelled.
+-- A request stays as it was made. It is signed once and ends once, and one that is signed is not cancelled.
 CREATE FUNCTION stake_request_stays() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         IF OLD.outcome IS NOT NULL
             OR (NEW.id, NEW.network, NEW.action, NEW.amount_raw, NEW.requested_by, NEW.requested_at)
                 IS DISTINCT FROM (OLD.id, OLD.network, OLD.action, OLD.amount_raw, OLD.requested_by, OLD.requested_at)
-            OR (NEW.outcome = 'cancelled' OR NEW.transaction IS DISTINCT FROM OLD.transaction)
-                AND EXISTS (SELECT 1 FROM outgoing_transactions WHERE id = OLD.transaction AND status <> 'replaced')
+            OR OLD.transaction IS NOT NULL
+                AND (NEW.outcome = 'cancelled' OR NEW.transaction IS DISTINCT FROM OLD.transaction)
         THEN
             RAISE EXCEPTION 'stake request %: it never changes, is signed once and ends once', OLD.id
                 USING ERRCODE = 'restrict_violation', CONSTRAINT = 'stake_requests_stay';

@@ -419,7 +419,7 @@ class StakeRequest(Table, tablename="stake_requests"):
     """What an operator asks of the hot wallet's stake: `stake` or `unstake` so much coin, or `withdraw` what was
     unstaked long enough ago (its amount is 0). The signer does one after another, the oldest first.
 
-    `waiting_reason` says why it isn't signed yet. `failed`: the chain has refused it.
+    `waiting_reason` says why it isn't signed yet. `failed`: the network has refused it, or has not taken it in time.
     """
 
     id = BigSerial(primary_key=True)

@@ -42,6 +42,8 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
     sweep_max_cost_bps: Annotated[int, Meta(ge=0, le=10_000)] = 100
     # Operators get an alert when the hot wallet has less energy than this.
     energy_low: Annotated[int, Meta(ge=0)] = 0
+    # Energy of the hot wallet that sweeps leave for payouts.
+    energy_reserve: Annotated[int, Meta(ge=0)] = 0
     require_finality: bool = True
     poll_interval_ms: Annotated[int, Meta(ge=10, le=600_000)] = 3_000
     block_time_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 3_000
@@ -63,6 +65,14 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
     @property
     def least_energy(self) -> int:
         return self.energy_low
+
+    @property
+    def has_stake(self) -> bool:
+        return True
+
+    @property
+    def sweep_cost_limit_bps(self) -> int | None:
+        return self.sweep_max_cost_bps
 
     @property
     def signer_interval_s(self) -> float:
