@@ -163,14 +163,15 @@ class TimedFunds:
         self._refuse_short(intent, cost.cap_raw(self.prices))
         return await self.draft(self.hot_address, cost, lambda state: self._sender.plan([payment], state))
 
-    async def draft(self, address: str, cost: Cost, make: Drafter) -> Draft:
-        """A draft of an account of ours, which `lock` gives its salt. Within a round."""
+    async def draft(self, address: str, cost: Cost, make: Drafter, *, cap_raw: int | None = None) -> Draft:
+        """A draft of an account of ours, which `lock` gives its salt. Within a round. `cap_raw` is the most that it can
+        cost, where the account has less to burn than the cost allows."""
         state = TimedState(
             sender=address,
             reference=await self._final_reference(),
             salt=_milliseconds(clock.now()),
             cost=cost,
-            cap_raw=cost.cap_raw(self.prices),
+            cap_raw=cost.cap_raw(self.prices) if cap_raw is None else cap_raw,
         )
         draft = make(state)
         self._drafters[draft] = make, state
@@ -316,7 +317,8 @@ class TimedFunds:
             free[asset.symbol] = spendable_raw - reserved.get(asset.symbol, 0)
             await self._low.check(asset.symbol, spendable_raw, asset.hot_low_raw, now)
         await self._low.check(ENERGY, resources.energy, self._network.least_energy, now)
-        gas_left_raw = await self._treasury.fees_left_raw()
+        # What is staked, lent or not free again yet is the treasury's, and pays no fees.
+        gas_left_raw = await self._treasury.fees_left_raw() - (held[coin] - resources.spendable_raw)
         await wallet_snapshot.record(key, held, free, {coin: gas_left_raw}, now)
         await timed_funds_repository.record_resources(key, resources, prices, now)
         return SpendableBalance(coin, free, gas_left_raw)
