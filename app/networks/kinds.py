@@ -18,6 +18,7 @@ from app.networks.port import Chain, MinedIn, Sender
 from app.networks.throttle import Throttle
 from app.networks.tron.chain import TronChain
 from app.networks.tron.config import TronConfig
+from app.networks.tron.sending import TronSender
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,6 @@ KINDS: dict[str, Kind] = {
         inspect,
         fee_rate,
     ),
-    "tron": Kind(TronConfig, lambda config, _, throttle: TronChain(config, throttle), None),
+    "tron": Kind(TronConfig, lambda config, _, throttle: TronChain(config, throttle), TronSender),
 }
 """Every kind, by the `kind` of its networks."""

@@ -1,6 +1,6 @@
-"""Answers of java-tron's HTTP API that are written down, in the forms of its documentation and of its source.
+"""Answers of a Tron node to what sending asks, each written down in the form of java-tron's documentation or source.
 
-For what a node can't be made to say: refusals of each kind, answers that contradict each other, nonsense.
+For what no node can be made to say: refusals of each kind, answers that contradict each other, nonsense.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from eth_utils.crypto import keccak
 
 from app.networks.tron.addresses import to_hex
 from tests.factories.tron import TEST_GENESIS
-from tests.fakes.evm_node import FakeNode, fake_node
+from tests.fakes.tron_script import ScriptedTron, scripted_tron
 
 HEAD, FINAL = 66_987_645, 66_987_627
 HEAD_TIME_MS = 1_777_445_361_000
@@ -131,43 +131,36 @@ def healthy() -> Script:
 class ScriptedNode:
     """A node whose answers are written down. `asked` are the requests, except those for the first block."""
 
-    def __init__(self, node: FakeNode, script: Script) -> None:
-        self.node = node
+    def __init__(self, tron: ScriptedTron, script: Script) -> None:
         self.script = script
         self.asked: list[tuple[str, Any]] = []
+        self._tron = tron
+        tron.override = self._answer
 
     @property
     def url(self) -> str:
-        return self.node.url
+        return self._tron.url
 
     def paths(self) -> list[str]:
         """What was asked for, in order."""
         return [path for path, _ in self.asked]
 
-    async def answer(self, body: bytes) -> tuple[int, bytes]:
-        path = self.node.heads[-1].split(" ")[1].strip("/")
-        question = json.loads(body)
-        if question.get("id_or_num") != "0":
-            self.asked.append((path, question))
+    def _answer(self, path: str, body: Any) -> tuple[int, bytes]:
+        if body.get("id_or_num") != "0":
+            self.asked.append((path, body))
         found = self.script.get(path, {})
-        answer = found(question) if callable(found) else found
+        answer = found(body) if callable(found) else found
         if isinstance(answer, ConnectionError):
             raise answer
-        return 200, answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        return 200, json.dumps(answer).encode()
 
 
 @asynccontextmanager
 async def scripted_node(script: Mapping[str, Any] | None = None) -> AsyncIterator[ScriptedNode]:
     """A running node with the answers of `healthy`, and those of `script` by path. What is in neither is answered with
     `{}`."""
-    async with fake_node(_unset) as node:
-        scripted = ScriptedNode(node, {**healthy(), **(script or {})})
-        node.answer = scripted.answer
-        yield scripted
-
-
-async def _unset(_: bytes) -> tuple[int, bytes]:
-    return 200, b"{}"
+    async with scripted_tron() as tron:
+        yield ScriptedNode(tron, {**healthy(), **(script or {})})
 
 
 DOWN = ConnectionError()

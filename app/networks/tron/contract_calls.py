@@ -65,7 +65,7 @@ class Issuer:
     def __init__(self, nodes: TronNodes, contract: str) -> None:
         self._nodes = nodes
         self._contract = contract
-        self._missing: dict[str, float] = {}
+        self._missing_until_s: dict[str, float] = {}
 
     async def state(self, addresses: Sequence[str]) -> TokenState:
         """Whether the token is paused, which of the addresses are frozen, and the fee that it keeps."""
@@ -88,13 +88,13 @@ class Issuer:
 
     async def _value(self, signature: str, caller: str, arguments: str = "") -> int | None:
         """The number that a function returns; None where the contract doesn't have it."""
-        if clock.monotonic_s() < self._missing.get(signature, -math.inf):
+        if clock.monotonic_s() < self._missing_until_s.get(signature, -math.inf):
             return None
         try:
             answer = await simulate(self._nodes, self._contract, caller, selector(signature) + arguments)
             return _number(answer)
         except (CallFails, UnreadableAnswer):
-            self._missing[signature] = clock.monotonic_s() + MISSING_S
+            self._missing_until_s[signature] = clock.monotonic_s() + MISSING_S
             return None
 
 

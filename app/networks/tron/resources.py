@@ -51,28 +51,30 @@ class Costs:
     def __init__(self, config: TronConfig, nodes: TronNodes) -> None:
         self._config = config
         self._nodes = nodes
-        self._prices: tuple[float, Prices] | None = None
-        self._to_empty: dict[str, tuple[float, int]] = {}
+        self._prices: Prices | None = None
+        self._prices_until_s = 0.0
+        self._to_empty: dict[str, int] = {}
+        self._to_empty_until_s: dict[str, float] = {}
 
     async def prices(self) -> Prices:
         """What resources cost now, at most five minutes old."""
-        if self._prices is not None and clock.monotonic_s() - self._prices[0] < KEPT_S:
-            return self._prices[1]
+        if self._prices is not None and clock.monotonic_s() < self._prices_until_s:
+            return self._prices
         answer = await self._nodes.ask("wallet/getchainparameters", {}, WireChainParameters)
         values = {parameter.key: parameter.value for parameter in answer.parameters}
         missing = [key for key in _PRICES if values.get(key, 0) <= 0]
         if missing:
             raise UnreadableAnswer(f"{self._config.key}: the chain's parameters have no {', '.join(missing)}")
         energy_per_stake, stake_for_energy = await self._stake_rate()
-        prices = Prices(
+        self._prices = Prices(
             energy_raw=values["getEnergyFee"],
             byte_raw=values["getTransactionFee"],
             activation_raw=values["getCreateNewAccountFeeInSystemContract"] + values.get("getCreateAccountFee", 0),
             energy_per_stake=energy_per_stake,
             stake_for_energy=stake_for_energy,
         )
-        self._prices = clock.monotonic_s(), prices
-        return prices
+        self._prices_until_s = clock.monotonic_s() + KEPT_S
+        return self._prices
 
     async def resources(self, address: str) -> Resources:
         """What an account has now."""
@@ -145,15 +147,15 @@ class Costs:
 
     async def _energy_to_empty(self, sender: str, contract: str, amount_raw: int, energy: int) -> int:
         """The energy of a transfer to an address that holds nothing of the token, at most five minutes old."""
-        known = self._to_empty.get(contract)
-        if known is not None and clock.monotonic_s() - known[0] < KEPT_S:
-            return known[1]
+        if clock.monotonic_s() < self._to_empty_until_s.get(contract, 0.0):
+            return self._to_empty[contract]
         nobody = from_hex(PREFIX + secrets.token_hex(20))  # new each time: a known one could be sent something
         try:
             found = await self._energy(sender, contract, nobody, amount_raw)
         except CallFails:
             return 2 * energy
-        self._to_empty[contract] = clock.monotonic_s(), found
+        self._to_empty[contract] = found
+        self._to_empty_until_s[contract] = clock.monotonic_s() + KEPT_S
         return found
 
     async def _energy(self, sender: str, contract: str, recipient: str, amount_raw: int) -> int:
