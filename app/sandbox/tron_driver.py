@@ -63,7 +63,7 @@ class TronDriver:
             if not await driver.api("wallet/getaccount", address=driver.customer):
                 for address in (driver.customer, driver.issuer):
                     await driver.fund(address, FIRST_COINS_SUN)
-                await driver.mine()
+                await driver.mine_next()
         except BaseException:
             await driver.aclose()
             raise
@@ -81,14 +81,17 @@ class TronDriver:
         """Make a block of the pool's transactions, and as many as make it solid. Returns that block's height."""
         return await self.mine(SOLID_BEHIND + 1) - SOLID_BEHIND
 
+    async def mine_next(self) -> int:
+        """Make a block one slot after the head, whatever the time is. Returns its height."""
+        state = await self.state()
+        await self.double("clock", next_ms=state["time_ms"] + state["slot_ms"])
+        return await self.mine()
+
     async def catch_up(self) -> None:
-        """Make the newest blocks that a chain would have made since its head, up to the present; enough of them that
-        the solid ones are new too."""
-        state, now_ms = await self.state(), time.time_ns() // 1_000_000
-        missing = min((now_ms - state["time_ms"]) // state["slot_ms"], SOLID_BEHIND + 2)
-        if missing > 0:
-            await self.double("clock", next_ms=now_ms - missing * state["slot_ms"])
-            await self.mine(missing, empty=True)
+        """Make empty blocks up to the present, and at least so many that what was before them is solid."""
+        state, count = await self.state(), SOLID_BEHIND + 2
+        await self.double("clock", next_ms=time.time_ns() // 1_000_000 - (count - 1) * state["slot_ms"])
+        await self.mine(count, empty=True)
 
     async def fork(self, depth: int, *, keep: list[str] | None = None, empty: bool = False) -> int:
         """Replace the newest blocks by one more than that. Their transactions, or those of `keep`, are in the first
@@ -224,10 +227,10 @@ class TronDriver:
             raise TronDriverError(f"{action}: {reply.get('error')}")
         return reply
 
-    async def api(self, path: str, **asked: Any) -> Json:
-        """A call of the node, such as `wallet/getaccount`."""
+    async def api(self, path: str, **asked: Any) -> Any:
+        """A call of the node, such as `wallet/getaccount`. Returns the answer's JSON."""
         answer = await self._client.post(f"{self.api_url}/{path}", content=msgspec.json.encode(asked))
-        return msgspec.json.decode(answer.content)  # type: ignore[no-any-return] # an object, or a list of them
+        return msgspec.json.decode(answer.content)
 
 
 def evm(address: str) -> str:

@@ -34,3 +34,35 @@ def tron_network(
         xpub=TRON_XPUB,
         **{"assets": assets, **changes},
     )
+
+
+def tron_networks_toml(url: str, usdt: str, genesis_hash: str, **options: object) -> str:
+    """A networks file: `tron:test` at that node, USDT at that contract, TRX; `options` are fields of it."""
+    fields = {"confirmations": 1, "expiry_grace_s": 0, "poll_interval_ms": 50, **options}
+    settings = "\n".join(
+        f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value)}" for name, value in fields.items()
+    )
+    return f"""
+        [[networks]]
+        chain = "tron"
+        mode = "test"
+        kind = "tron"
+        display_name = "Tron"
+        genesis_hash = "{genesis_hash}"
+        rpc_urls = ["{url}"]
+        xpub = "{TRON_XPUB}"
+        {settings}
+
+        [[networks.assets]]
+        symbol = "USDT"
+        name = "Tether USD"
+        kind = "trc20"
+        contract = "{usdt}"
+        decimals = 6
+
+        [[networks.assets]]
+        symbol = "TRX"
+        name = "TRON"
+        kind = "native"
+        decimals = 6
+        """

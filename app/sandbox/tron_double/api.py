@@ -248,6 +248,14 @@ def get_contract(request: Request) -> Json:
     }
 
 
+def get_contract_info(request: Request) -> Json:
+    address = request.address("value")
+    if not (contract := get_contract(request)):
+        return {}
+    state = _without_zeros({"energy_factor": request.state.penalties.get(address, 0)})
+    return {"smart_contract": contract, "contract_state": state}
+
+
 async def trigger_constant_contract(request: Request) -> Json:
     if request.node.faults.without_constant:
         return _refused_call("this node does not support constant")
@@ -539,6 +547,7 @@ WALLET_ALONE: dict[str, Endpoint] = {
     "gettransactionlistfrompending": get_pending_list,
     "gettransactionfrompending": get_pending_transaction,
     "getcontract": get_contract,
+    "getcontractinfo": get_contract_info,
     "triggersmartcontract": trigger_smart_contract,
     "createtransaction": create_transaction,
     "broadcasttransaction": broadcast_transaction,

@@ -36,12 +36,12 @@ class Chain:
         self.next_time_ms: int | None = None
         self.lock = asyncio.Lock()
         self._pending: dict[str, Account] = {}
-        self._snapshots: dict[str, tuple[State, str]] = {}
+        self._snapshots: dict[str, State] = {}
+        self._lowest_evm_height: dict[str, int] = {}
 
     async def begin(self) -> None:
-        """Make the first blocks, up to the present time."""
-        self.next_time_ms = _now_ms() - FIRST_BLOCKS * self.slot_ms
-        await self.evm.mine()
+        """Make the first blocks. The last of them is some slots old: what makes the next ones can choose their time."""
+        self.next_time_ms = _now_ms() - 2 * FIRST_BLOCKS * self.slot_ms
         await self.mine(FIRST_BLOCKS)
 
     def accept(self, tx: Transaction) -> None:
@@ -76,7 +76,7 @@ class Chain:
             removed: list[Transaction] = []
             for _ in range(depth):
                 removed = [*self.state.remove_newest(), *removed]
-            await self.evm.roll_back(self.state.head.evm_height)
+            await self._roll_evm_back(self.state.head.evm_height)
             self.state.forks += 1
             kept = [tx for tx in removed if keep is None or tx.txid in keep]
             self.state.pool = {tx.txid: tx for tx in [*kept, *self.state.pool.values()]}
@@ -118,16 +118,23 @@ class Chain:
     async def snapshot(self) -> str:
         """Remember the chain as it is. Returns the snapshot's id."""
         async with self.lock:
-            snapshot = str(await self.evm.call("evm_snapshot"))
-            self._snapshots[snapshot] = (self.state.copy(), snapshot)
+            snapshot = str(len(self._snapshots))
+            self._snapshots[snapshot] = self.state.copy()
+            self._lowest_evm_height[snapshot] = self.state.head.evm_height
             return snapshot
 
     async def revert(self, snapshot: str) -> None:
-        """Go back to a snapshot, which is used up, and so are later ones. Raises KeyError."""
+        """Go back to a snapshot; later ones are used up. Raises KeyError, ValueError where a fork has gone below it."""
         async with self.lock:
-            state, evm_snapshot = self._snapshots.pop(snapshot)
-            await self.evm.call("evm_revert", evm_snapshot)
-            self.state, self.next_time_ms = state, None
+            now, then = self.state, self._snapshots[snapshot]
+            if self._lowest_evm_height[snapshot] < then.head.evm_height:
+                raise ValueError("a fork has removed what the snapshot was made of")
+            await self._roll_evm_back(then.head.evm_height)
+            self._snapshots = {name: kept for name, kept in self._snapshots.items() if int(name) <= int(snapshot)}
+            self.state, self.next_time_ms = then.copy(), None
+            told = now.accounts.keys() | then.accounts.keys()
+            self.state.stale |= {address for address in told if _held(now, address) != _held(then, address)}
+            self.state.stale |= now.stale
             self._pending.clear()
 
     async def saved(self) -> bytes:
@@ -148,6 +155,11 @@ class Chain:
             block.evm_height = height
         self.next_time_ms = max(self.state.head.time_ms + self.slot_ms, _now_ms() - SOLID_BEHIND * self.slot_ms)
         await self.mine(SOLID_BEHIND, empty=True)
+
+    async def _roll_evm_back(self, height: int) -> None:
+        await self.evm.roll_back(height)
+        for snapshot, lowest in self._lowest_evm_height.items():
+            self._lowest_evm_height[snapshot] = min(lowest, height)
 
     def _with_pool(self, address: str) -> Account | None:
         return self._pending.get(address) or self.state.account(address)
@@ -171,8 +183,6 @@ class Chain:
                     infos[tx.txid] = info
                     state.transactions[tx.txid] = tx
                     evm_changed = evm_changed or tx.kind == "TriggerSmartContract"
-        if evm_changed:
-            await self.evm.mine()
         height = await self.evm.height() if evm_changed else head.evm_height
         state.append(time_ms, tuple(infos), infos, height)
         if waiting:
@@ -214,6 +224,11 @@ def check_form(tx: Transaction) -> None:
         raise Refused("OTHER_ERROR", f"Other error: {error}") from None
     if not known:
         raise Refused("CONTRACT_VALIDATE_ERROR", "Contract validate error : contract size is not one")
+
+
+def _held(state: State, address: str) -> int:
+    account = state.account(address)
+    return 0 if account is None else account.balance_sun
 
 
 def _now_ms() -> int:

@@ -109,10 +109,6 @@ class Evm:
         """The height of anvil's own newest block."""
         return int(await self.call("eth_blockNumber"), 16)
 
-    async def mine(self) -> None:
-        """Mine an empty block, which keeps the present state for questions about it."""
-        await self.call("evm_mine")
-
     async def roll_back(self, height: int) -> None:
         """Go back to the state after one of anvil's own blocks."""
         if (depth := await self.height() - height) > 0:
