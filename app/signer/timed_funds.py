@@ -163,15 +163,14 @@ class TimedFunds:
         self._refuse_short(intent, cost.cap_raw(self.prices))
         return await self.draft(self.hot_address, cost, lambda state: self._sender.plan([payment], state))
 
-    async def draft(self, address: str, cost: Cost, make: Drafter, *, cap_raw: int | None = None) -> Draft:
-        """A draft of an account of ours, which `lock` gives its salt. Within a round. `cap_raw` is the most that it can
-        cost, where the account has less to burn than the cost allows."""
+    async def draft(self, address: str, cost: Cost, make: Drafter) -> Draft:
+        """A draft of an account of ours, which `lock` gives its salt. Within a round."""
         state = TimedState(
             sender=address,
             reference=await self._final_reference(),
             salt=_milliseconds(clock.now()),
             cost=cost,
-            cap_raw=cost.cap_raw(self.prices) if cap_raw is None else cap_raw,
+            cap_raw=cost.cap_raw(self.prices),
         )
         draft = make(state)
         self._drafters[draft] = make, state

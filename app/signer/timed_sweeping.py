@@ -282,20 +282,14 @@ class TimedSweeper:
     async def _send_all(self, candidate: DueCandidate, look: Look, choice: Choice) -> bool:
         """The sweep itself. What the coin's own sweep burns comes out of its amount."""
         assert look.cost is not None
-        cost, spendable_raw, amount_raw = look.cost, look.resources.spendable_raw, look.amount_raw
+        amount_raw, cap_raw = look.amount_raw, look.cost.cap_raw(self._funds.prices)
         if self._asset(candidate).contract is None:
-            amount_raw -= max(choice.cost_raw - (spendable_raw - amount_raw), 0)
-            spendable_raw -= amount_raw
-            if amount_raw <= 0:
-                return False
-        # It burns no more than the address has.
-        cap_raw = min(cost.cap_raw(self._funds.prices), spendable_raw)
-        if self._funds.balance.gas_left_raw < cap_raw:
-            return False  # the coin is the treasury's, wherever it is
+            amount_raw -= choice.cost_raw
+        # What it burns is the treasury's, wherever that coin is.
+        if amount_raw <= 0 or self._funds.balance.gas_left_raw < cap_raw:
+            return False
         payment = Payment(self._funds.hot_address, candidate.asset, amount_raw)
-        draft = await self._funds.draft(
-            candidate.address, cost, lambda state: self._sender.plan([payment], state), cap_raw=cap_raw
-        )
+        draft = await self._funds.draft(candidate.address, look.cost, lambda state: self._sender.plan([payment], state))
         self._funds.balance.gas_left_raw -= cap_raw
         async with database.transaction():
             locked = await self._funds.lock(draft)
