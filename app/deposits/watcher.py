@@ -183,7 +183,7 @@ class Watcher:
         await self._record_check(head_height, checked_at)
         touched |= await self._record_unseen(scanned, now)
         await self._hot_wallet.settle(scanned, now)
-        final_height = await self._chain.finality() if self._network.require_finality else None
+        final_height = await self._final_height(scanned)
         touched |= await self._deposits.settle(
             self._network.key, scanned, self._network.confirmations, final_height, now
         )
@@ -193,6 +193,15 @@ class Watcher:
         touched |= await self._payments.end(self._network.key, covered_until, now)
         await invoices.announce(*touched)
         await self._invoices.expire_due(self._network.key, covered_until, now)
+
+    async def _final_height(self, scanned: int) -> int | None:
+        """The last block whose deposits may be booked, None where confirmations alone count. The chain is asked only
+        while a deposit waits for that: on some chains it is a third of all requests."""
+        if not self._network.require_finality:
+            return None
+        if not await self._deposits.is_any_due(self._network.key, scanned, self._network.confirmations):
+            return -1
+        return await self._chain.finality()
 
     async def _tick_then_pause_s(self) -> float:
         """Run one round, log its errors, and return the pause until the next one, in seconds."""

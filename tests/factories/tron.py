@@ -1,9 +1,11 @@
 """Tron networks for tests."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 from app.networks.config import Asset, NodeUrl
+from app.networks.tron.addresses import PREFIX, from_hex
 from app.networks.tron.config import TronConfig
 
 # The account m/44'/195'/0' of the phrase `abandon … about`.
@@ -36,8 +38,16 @@ def tron_network(
     )
 
 
-def tron_networks_toml(url: str, usdt: str, genesis_hash: str, **options: object) -> str:
-    """A networks file: `tron:test` at that node, USDT at that contract, TRX; `options` are fields of it."""
+def somebody(number: int) -> str:
+    """An address whose key nobody has."""
+    return from_hex(PREFIX + hashlib.sha256(f"somebody {number}".encode()).hexdigest()[:40])
+
+
+def tron_networks_toml(
+    url: str | Sequence[str], usdt: str, genesis_hash: str, *, xpub: str = TRON_XPUB, **options: object
+) -> str:
+    """A networks file: `tron:test` at that node, or several, USDT at that contract, TRX; `options` are fields of it."""
+    urls = [url] if isinstance(url, str) else list(url)
     fields = {"confirmations": 1, "expiry_grace_s": 0, "poll_interval_ms": 50, **options}
     settings = "\n".join(
         f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value)}" for name, value in fields.items()
@@ -49,8 +59,8 @@ def tron_networks_toml(url: str, usdt: str, genesis_hash: str, **options: object
         kind = "tron"
         display_name = "Tron"
         genesis_hash = "{genesis_hash}"
-        rpc_urls = ["{url}"]
-        xpub = "{TRON_XPUB}"
+        rpc_urls = {urls!r}
+        xpub = "{xpub}"
         {settings}
 
         [[networks.assets]]

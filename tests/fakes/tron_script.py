@@ -201,6 +201,8 @@ class ScriptedTron:
                     if height <= head
                     else {}
                 )
+            case "getblockbynum":
+                return self.blocks[body["num"]].json() if body["num"] <= head else {}
             case "getblockbylimitnext":
                 first, end = body["startNum"], body["endNum"]
                 if not 0 < end - first <= 100:

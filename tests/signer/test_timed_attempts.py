@@ -18,8 +18,9 @@ from app.wiring import Services, running, wire
 from app.withdrawals import holds
 from tests.factories.tampering import as_superuser
 from tests.fakes.timed import COIN, CUSTOMER, FEE_RAW, TOKEN, Moved, TimedChain, lost
-from tests.fakes.timed_world import FINAL, NETWORK, TimedWorld, timed_chain, txids, write_networks_file
+from tests.fakes.timed_world import FINAL, TimedWorld, timed_chain, txids, write_networks_file
 from tests.signer.crashing import Killed
+from tests.signer.tron_under_test import NETWORK
 
 PAID_RAW, PAYOUT_RAW = 100_000_000, 12_000_000
 

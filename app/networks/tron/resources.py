@@ -94,6 +94,7 @@ class Costs:
             energy_limit=used.energy_limit,
             bytes_staked=max(used.net_limit - used.net_used, 0),
             bytes_free=max(used.free_net_limit - used.free_net_used, 0),
+            spendable_raw=account.balance,
             staked_raw=own_raw + lent_raw,
             lendable_raw=0 if lendable is None else lendable.max_size,
             lent_raw=lent_raw,
