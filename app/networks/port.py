@@ -476,11 +476,13 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     fee_limit_raw: int
 
     def burned_raw(self, prices: Prices, resources: Resources) -> int:
-        """What it costs in native coin, in minor units, with what the sender has now."""
+        """What it costs in native coin, in minor units, with what the sender has now. What makes an account exist pays
+        the price of that in place of its bytes."""
         energy = max(self.energy - resources.energy, 0)
+        if self.activates:
+            return energy * prices.energy_raw + prices.activation_raw
         pays_bytes = self.size > max(resources.bytes_staked, resources.bytes_free)
-        activation_raw = prices.activation_raw if self.activates else 0
-        return energy * prices.energy_raw + pays_bytes * self.size * prices.byte_raw + activation_raw
+        return energy * prices.energy_raw + pays_bytes * self.size * prices.byte_raw
 
     def cap_raw(self, prices: Prices) -> int:
         """The most that it can cost, whatever the sender has."""
@@ -529,7 +531,9 @@ class TimedSender(Sender, Protocol):
         ...
 
     async def cost(self, sender: str, payment: Payment) -> Cost:
-        """What a payment takes now. Raises `WouldFail`, also where the sender does not exist, and `FeeAboveCeiling`."""
+        """What a payment takes now. Raises `WouldFail`, also where the sender of a coin does not exist, and
+        `FeeAboveCeiling`. The sender of a token may not exist yet: it has tokens all the same, and can send them once a
+        first payment has made it."""
         ...
 
     async def stake_cost(self, move: StakeMove) -> Cost:

@@ -9,8 +9,8 @@ The cheapest of what is possible now and not too dear:
 - `burn`: the hot wallet sends it coin, which its sweep burns;
 - `wait`: nothing now.
 
-A sweep is dear where every way costs more than a part of what it moves; it waits, unless an operator has approved
-that cost. Energy goes first to the sweeps that would be dear without it, the largest first; what is left goes to the
+A sweep is dear where every way costs more than a part of what it moves, with all that was spent on it before: making
+the account exist, loans, sweeps that failed. It waits, unless an operator has approved that cost. Energy goes first to the sweeps that would be dear without it, the largest first; what is left goes to the
 others, and those that get none burn coin. Energy that was used comes back within a day, so a sweep that would be dear
 without energy waits for it.
 """
@@ -56,7 +56,7 @@ class Way(StrEnum):
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """What a deposit address holds of one asset, and what its sweep takes now.
 
-    `key` is its candidate's. `coin_worth_raw` is what a whole native coin is worth in minor units of the asset, None
+    `key` is its candidate's. `spent_raw` was spent on its sweep already, in the native coin. `coin_worth_raw` is what a whole native coin is worth in minor units of the asset, None
     where that isn't known: then no sweep is dear. `approved_raw` is what an operator has approved that it costs.
     `loans` are the loans of energy that the address has now. `is_coin`: the asset is the native coin, whose sweep is
     paid out of what it moves.
@@ -67,6 +67,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     coin_worth_raw: int | None
     cost: Cost
     resources: Resources
+    spent_raw: int = 0
     approved_raw: int | None = None
     loans: int = 0
     is_coin: bool = False
@@ -84,7 +85,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for all sweeps of a round.
 
     `energy` is what the hot wallet may lend now. `has_stake`: it has staked coin, whatever of its energy is left.
-    `bytes_staked` and `bytes_free` are the hot wallet's. `coin_raw` is one whole native coin in minor units.
+    `bytes_staked` are those of the hot wallet's stake; its free ones are few, and counted as none. `coin_raw` is one
+    whole native coin in minor units.
     """
 
     prices: Prices
@@ -92,14 +94,13 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     energy: int
     has_stake: bool
     bytes_staked: int
-    bytes_free: int
     coin_raw: int
     max_cost_bps: int
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The way of one sweep. `cost_raw` is what it costs, in minor units of the native coin; of one that waits, what the
-    cheapest way costs that it waits for. `is_dear`: it waits for an operator.
+    """The way of one sweep. `cost_raw` is what it costs with what was spent on it before, in minor units of the native
+    coin; of one that waits, what the cheapest way costs that it waits for. `is_dear`: it waits for an operator.
 
     What the hot wallet does first: `coin_raw` is the coin that it sends, 0 for none; `energy` is what it lends, once
     the account exists and has the coin.
@@ -115,7 +116,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 def choose(held: Sequence[Held], terms: Terms) -> list[Choice]:
     """The choice for each sweep, in the order in which they get energy. The order of `held` does not matter."""
-    left = _Left(terms.energy, terms.bytes_staked, terms.bytes_free)
+    left = _Left(terms.energy, terms.bytes_staked)
     return [_choice(one, terms, left) for one in sorted(held, key=lambda one: _rank(one, terms))]
 
 
@@ -143,24 +144,19 @@ def retry_at(failed_at: datetime, failures: int) -> datetime:
 
 @dataclass(slots=True)
 class _Left:
-    """What the hot wallet has left for the sweeps that come later. A transaction uses free or staked bytes, and needs
-    all of its size there."""
+    """What the hot wallet has left for the sweeps that come later."""
 
     energy: int
     bytes_staked: int
-    bytes_free: int
 
     def copy(self) -> "_Left":
-        return _Left(self.energy, self.bytes_staked, self.bytes_free)
+        return _Left(self.energy, self.bytes_staked)
 
     def spend_bytes(self, size: int, prices: Prices) -> int:
-        """Use the bytes of a transaction, and return what is burned for them."""
-        if size <= self.bytes_staked:
-            self.bytes_staked -= size
-        elif size <= self.bytes_free:
-            self.bytes_free -= size
-        else:
+        """Use the bytes of a transaction, all of them or none, and return what is burned for them."""
+        if size > self.bytes_staked:
             return size * prices.byte_raw
+        self.bytes_staked -= size
         return 0
 
 
@@ -171,7 +167,7 @@ class _Option(msgspec.Struct, frozen=True):
 
 def _rank(held: Held, terms: Terms) -> tuple[bool, int, int]:
     """Sweeps that burning would make dear come first, the largest of each kind before the others."""
-    burn = _burn(held, terms, _Left(0, terms.bytes_staked, terms.bytes_free))
+    burn = _burn(held, terms, _Left(0, 0))  # who comes later finds no bytes left
     is_dear_burned = not is_within(burn.choice.cost_raw, held, terms)
     return not is_dear_burned, -held.amount_raw, held.key
 
@@ -190,14 +186,14 @@ def _choice(held: Held, terms: Terms, left: _Left) -> Choice:
     now = [option for option in possible if is_within(option.choice.cost_raw, held, terms)]
     if now:
         best = min(now, key=lambda option: option.choice.cost_raw)  # of equal ones the first
-        left.energy, left.bytes_staked, left.bytes_free = best.left.energy, best.left.bytes_staked, best.left.bytes_free
+        left.energy, left.bytes_staked = best.left.energy, best.left.bytes_staked
         return best.choice
     costs_raw = [option.choice.cost_raw for option in later if is_within(option.choice.cost_raw, held, terms)]
     if costs_raw:
         return Choice(key=held.key, way=Way.WAIT, cost_raw=min(costs_raw))
     every = [option.choice.cost_raw for option in (*possible, *later)]
-    # The coin of an account that can't pay for its bytes: it costs what it would with all of it.
-    cost_raw = min(every) if every else held.cost.size * terms.prices.byte_raw
+    # A coin that can't pay for its own bytes.
+    cost_raw = min(every) if every else _spent_raw(held, terms) + held.cost.size * terms.prices.byte_raw
     return Choice(key=held.key, way=Way.WAIT, cost_raw=cost_raw, is_dear=True)
 
 
@@ -205,7 +201,8 @@ def _own(held: Held, terms: Terms, left: _Left) -> _Option | None:
     burned_raw = held.cost.burned_raw(terms.prices, held.resources)
     if not held.resources.exists or burned_raw > held.resources.spendable_raw:
         return None
-    return _Option(Choice(key=held.key, way=Way.OWN, cost_raw=burned_raw), left.copy())
+    cost_raw = _spent_raw(held, terms) + burned_raw
+    return _Option(Choice(key=held.key, way=Way.OWN, cost_raw=cost_raw), left.copy())
 
 
 def _lend(held: Held, terms: Terms, left: _Left) -> _Option:
@@ -214,7 +211,7 @@ def _lend(held: Held, terms: Terms, left: _Left) -> _Option:
     energy = energy_to_lend(held)
     after.energy -= energy
     bytes_raw = _bytes_raw(held, prices)
-    cost_raw, coin_raw = bytes_raw, 0
+    cost_raw, coin_raw = _spent_raw(held, terms) + bytes_raw, 0
     if not resources.exists or bytes_raw > resources.spendable_raw:
         coin_raw = max(bytes_raw - resources.spendable_raw, LEAST_PAYMENT_RAW)
         cost_raw += _payment_cost_raw(held, terms, after)
@@ -230,8 +227,13 @@ def _burn(held: Held, terms: Terms, left: _Left) -> _Option:
     more, of = BURN_MARGIN
     needed_raw = -(-energy_raw * more // of) + bytes_raw
     coin_raw = max(needed_raw - resources.spendable_raw, LEAST_PAYMENT_RAW)
-    cost_raw = energy_raw + bytes_raw + _payment_cost_raw(held, terms, after)
+    cost_raw = _spent_raw(held, terms) + energy_raw + bytes_raw + _payment_cost_raw(held, terms, after)
     return _Option(Choice(key=held.key, way=Way.BURN, cost_raw=cost_raw, coin_raw=coin_raw), after)
+
+
+def _spent_raw(held: Held, terms: Terms) -> int:
+    """What was spent on a sweep already, and what it will cost to take back the loans that it has."""
+    return held.spent_raw + held.loans * terms.sizes.reclaim * terms.prices.byte_raw
 
 
 def _bytes_raw(held: Held, prices: Prices) -> int:
@@ -242,6 +244,7 @@ def _bytes_raw(held: Held, prices: Prices) -> int:
 
 
 def _payment_cost_raw(held: Held, terms: Terms, after: _Left) -> int:
-    """What it costs to send the address coin."""
-    activation_raw = 0 if held.resources.exists else terms.prices.activation_raw
-    return activation_raw + after.spend_bytes(terms.sizes.gas, terms.prices)
+    """What it costs to send the address coin. What makes an account exist pays for that in place of its bytes."""
+    if not held.resources.exists:
+        return terms.prices.activation_raw
+    return after.spend_bytes(terms.sizes.gas, terms.prices)

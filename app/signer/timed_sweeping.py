@@ -15,7 +15,7 @@ from app.alerts.service import raise_alert
 from app.core import clock, database
 from app.core.logging import get_logger
 from app.networks.config import Asset
-from app.networks.port import Cost, Draft, FeeAboveCeiling, Payment, Resources, StakeMove, TimedSender, WouldFail
+from app.networks.port import Cost, FeeAboveCeiling, Payment, Resources, StakeMove, TimedSender, WouldFail
 from app.networks.tron.config import TronConfig
 from app.signer import account_sweeps_repository, energy_repository, repository, timed_sweeps_repository
 from app.signer.account_sweeping import CHECK_AGAIN_IN, NOTICE_OVERLAP
@@ -48,6 +48,10 @@ PATIENCE = timedelta(minutes=30)
 """How long sweeps wait until all addresses are looked at: energy goes first to those that need it most."""
 
 
+SOME_COINS = 10_000
+"""As much stake as a loan takes, about: the size of a transaction follows from it."""
+
+
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """What an address held of an asset, and what its sweep took. `cost` is None where that would be above the
     ceiling."""
@@ -73,6 +77,7 @@ class TimedSweeper:
         self._funds = funds
         self._stake = TimedStake(network, sender, wallet, tracker, funds)
         self._looks: dict[int, Look] = {}  # by candidate
+        self._promised: dict[int, int] = {}  # energy, by candidate whose account is made first
         self._incomplete_since: datetime | None = None
         self._alerted: set[tuple[str, datetime]] = set()
         self._steps_left = 0
@@ -107,9 +112,16 @@ class TimedSweeper:
                 is_incomplete = candidate.id not in self._looks
                 break
             await self._look(candidate)
+        self._promised = {key: energy for key, energy in self._promised.items() if key not in {one.id for one in due}}
         terms = await self._terms()
         choices = self._choose(due, terms)
         await self._record(due, choices)
+        print(
+            terms.energy,
+            self._promised,
+            [(c.id, c.asset, c.address[:5]) for c in due],
+            list(choices.values()),
+        )
         if self._must_wait(is_incomplete, now):
             return
         by_id = {candidate.id: candidate for candidate in due}
@@ -175,17 +187,16 @@ class TimedSweeper:
         return Terms(
             prices=prices,
             sizes=await self._sizes(),
-            energy=max(min(hot.energy, lendable) - self._network.energy_reserve, 0),
+            energy=max(min(hot.energy, lendable) - self._network.energy_reserve - sum(self._promised.values()), 0),
             has_stake=hot.staked_raw > 0,
             bytes_staked=hot.bytes_staked,
-            bytes_free=hot.bytes_free,
             coin_raw=10**self._native.decimals,
             max_cost_bps=self._network.sweep_max_cost_bps,
         )
 
     async def _sizes(self) -> Sizes:
         """The bytes of the hot wallet's own transactions; amounts change them by a few."""
-        some_raw, hot = 10**self._native.decimals, self._funds.hot_address
+        some_raw, hot = SOME_COINS * 10**self._native.decimals, self._funds.hot_address
         lend = await self._sender.stake_cost(StakeMove("lend", some_raw, hot))
         reclaim = await self._sender.stake_cost(StakeMove("reclaim", some_raw, hot))
         # A payment of coin is a little smaller than a loan.
@@ -206,6 +217,7 @@ class TimedSweeper:
             coin_worth_raw=asset.coin_worth_raw,
             cost=look.cost,
             resources=look.resources,
+            spent_raw=candidate.spent_raw,
             approved_raw=candidate.approved_raw,
             loans=candidate.loans,
             is_coin=asset.contract is None,
@@ -272,8 +284,8 @@ class TimedSweeper:
             if choice.way is Way.OWN:
                 return await self._send_all(candidate, look, choice)
             if choice.coin_raw:
-                return await self._send_coin(candidate, choice.coin_raw)
-            return await self._lend(candidate, choice.energy)
+                return await self._send_coin(candidate, choice)
+            return await self._lend(candidate, choice)
         except (FeeAboveCeiling, WouldFail) as error:
             log.warning("sweep_would_fail", network=self._network.key, asset=asset.symbol, error=str(error))
             await _postpone(candidate.id)
@@ -284,7 +296,7 @@ class TimedSweeper:
         assert look.cost is not None
         amount_raw, cap_raw = look.amount_raw, look.cost.cap_raw(self._funds.prices)
         if self._asset(candidate).contract is None:
-            amount_raw -= choice.cost_raw
+            amount_raw -= look.cost.burned_raw(self._funds.prices, look.resources)
         # What it burns is the treasury's, wherever that coin is.
         if amount_raw <= 0 or self._funds.balance.gas_left_raw < cap_raw:
             return False
@@ -295,13 +307,13 @@ class TimedSweeper:
             locked = await self._funds.lock(draft)
             stored = await self._wallet.sign(locked, purpose="sweep", now=clock.now())
             await energy_repository.use_dear_approval(self._network.key, candidate.asset, candidate.address, stored.id)
-        self._stepped(candidate, choice.way, draft)
+        self._stepped(candidate, choice)
         await self._tracker.broadcast(stored)
         return True
 
-    async def _send_coin(self, candidate: DueCandidate, coin_raw: int) -> bool:
+    async def _send_coin(self, candidate: DueCandidate, choice: Choice) -> bool:
         """Coin to a deposit address, which its sweep burns, or which makes the account exist."""
-        balance, symbol = self._funds.balance, self._native.symbol
+        balance, symbol, coin_raw = self._funds.balance, self._native.symbol, choice.coin_raw
         if balance.shortage(symbol, coin_raw, 0):
             return False
         payment = Payment(candidate.address, symbol, coin_raw)
@@ -318,22 +330,30 @@ class TimedSweeper:
             stored = await self._wallet.sign(locked, purpose="gas", now=clock.now())
         self._funds.reserve(draft)
         balance.gas_left_raw -= coin_raw
-        self._stepped(candidate, Way.BURN, draft)
+        if choice.energy:
+            self._promised[candidate.id] = choice.energy
+        self._stepped(candidate, choice)
         await self._tracker.broadcast(stored)
         return True
 
-    async def _lend(self, candidate: DueCandidate, energy: int) -> bool:
-        if not await self._stake.lend(candidate.address, energy):
+    async def _lend(self, candidate: DueCandidate, choice: Choice) -> bool:
+        if not await self._stake.lend(candidate.address, choice.energy):
             return False
-        self._steps_left -= 1
-        self._looks.pop(candidate.id, None)
+        self._stepped(candidate, choice)
         return True
 
-    def _stepped(self, candidate: DueCandidate, way: Way, draft: Draft) -> None:
+    def _stepped(self, candidate: DueCandidate, choice: Choice) -> None:
         """What was found counts no longer."""
         self._steps_left -= 1
         self._looks.pop(candidate.id, None)
-        log.info("sweep_step", network=self._network.key, address=candidate.address, way=way, cap_raw=draft.fee_cap_raw)
+        log.info(
+            "sweep_step",
+            network=self._network.key,
+            address=candidate.address,
+            way=choice.way,
+            cost_raw=choice.cost_raw,
+            coin_raw=choice.coin_raw,
+        )
 
     def _asset(self, candidate: DueCandidate) -> Asset:
         asset = self._network.asset(candidate.asset)

@@ -35,15 +35,14 @@ SWEEP = Cost(energy=64_285, size=345, activates=False, fee_limit_raw=7_714_200)
 FRESH = Resources(exists=True, bytes_free=600)
 
 
-def terms(energy: int = 0, **changed: int) -> Terms:
-    """What holds for a round; the hot wallet has no free bytes left."""
+def terms(energy: int = 0, *, bytes_staked: int = 0, has_stake: bool = True) -> Terms:
+    """What holds for a round."""
     return Terms(
         prices=PRICES,
         sizes=Sizes(gas=267, lend=278, reclaim=280),
         energy=energy,
-        has_stake=True,
-        bytes_staked=changed.get("bytes_staked", 0),
-        bytes_free=changed.get("bytes_free", 0),
+        has_stake=has_stake,
+        bytes_staked=bytes_staked,
         coin_raw=COIN,
         max_cost_bps=100,
     )
@@ -57,6 +56,7 @@ def held(key: int, usdt: int, resources: Resources = FRESH, **changed: int) -> H
         coin_worth_raw=WORTH,
         cost=SWEEP,
         resources=resources,
+        spent_raw=changed.get("spent_raw", 0),
         approved_raw=changed.get("approved_raw"),
         loans=changed.get("loans", 0),
     )
@@ -88,9 +88,9 @@ def test_an_account_that_does_not_exist_is_made_first() -> None:
     new = Resources(exists=False)
 
     lent = only(held(1, 1_000, new), terms(100_000))
-    assert (lent.way, lent.coin_raw, lent.cost_raw) == (Way.LEND, 1, 1_100_000 + 267_000 + 558_000)
+    assert (lent.way, lent.coin_raw, lent.cost_raw) == (Way.LEND, 1, 1_100_000 + 558_000)
     burned = only(held(1, 1_000, new), terms())
-    assert (burned.way, burned.cost_raw) == (Way.BURN, 1_100_000 + 267_000 + 6_428_500)
+    assert (burned.way, burned.cost_raw) == (Way.BURN, 1_100_000 + 6_428_500)
 
 
 def test_an_address_without_free_bytes_gets_coin_for_them_with_a_loan() -> None:
@@ -107,6 +107,17 @@ def test_a_dear_sweep_waits_until_it_is_approved() -> None:
     assert only(held(1, 5, approved_raw=558_000), terms(100_000)).way is Way.LEND
     # Without the energy, what was approved for a loan burns nothing: it waits for energy.
     assert only(held(1, 5, approved_raw=558_000), terms()) == Choice(key=1, way=Way.WAIT, cost_raw=558_000)
+
+
+def test_what_was_spent_on_a_sweep_before_counts() -> None:
+    """An account that was made for a sweep, or a sweep that failed, makes it no cheaper."""
+    assert only(held(1, 230), terms(has_stake=False)).way is Way.BURN
+    assert only(held(1, 230, spent_raw=1_100_000), terms(has_stake=False)) == Choice(
+        key=1, way=Way.WAIT, cost_raw=7_795_500, is_dear=True
+    )
+    # A loan that it has must be taken back.
+    ready = Resources(exists=True, bytes_free=600, energy=64_285)
+    assert only(held(1, 1_000, ready, loans=1), terms()) == Choice(key=1, way=Way.OWN, cost_raw=280_000)
 
 
 def test_without_a_known_worth_no_sweep_is_dear() -> None:
@@ -169,6 +180,7 @@ HELD = st.builds(
         fee_limit_raw=st.just(16_000_000),
     ),
     resources=RESOURCES,
+    spent_raw=st.sampled_from([0, 0, 1_100_000, 7_000_000]),
     approved_raw=st.sampled_from([None, None, 600_000, 20 * COIN]),
     loans=st.integers(0, MAX_LOANS),
 )
@@ -176,7 +188,6 @@ ROUND = st.builds(
     terms,
     st.integers(0, 1_000_000),
     bytes_staked=st.integers(0, 3_000),
-    bytes_free=st.sampled_from([0, 600]),
 )
 
 
