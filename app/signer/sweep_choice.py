@@ -10,9 +10,9 @@ The cheapest of what is possible now and not too dear:
 - `wait`: nothing now.
 
 A sweep is dear where every way costs more than a part of what it moves, with all that was spent on it before: making
-the account exist, loans, sweeps that failed. It waits, unless an operator has approved that cost. Energy goes first to the sweeps that would be dear without it, the largest first; what is left goes to the
-others, and those that get none burn coin. Energy that was used comes back within a day, so a sweep that would be dear
-without energy waits for it.
+the account exist, loans, sweeps that failed. It waits, unless an operator has approved that cost. Energy goes first to
+the sweeps that would be dear without it, the largest first; what is left goes to the others, and those that get none
+burn coin. Energy that was used comes back within a day, so a sweep that would be dear without energy waits for it.
 """
 
 from collections.abc import Sequence
@@ -56,8 +56,9 @@ class Way(StrEnum):
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """What a deposit address holds of one asset, and what its sweep takes now.
 
-    `key` is its candidate's. `spent_raw` was spent on its sweep already, in the native coin. `coin_worth_raw` is what a whole native coin is worth in minor units of the asset, None
-    where that isn't known: then no sweep is dear. `approved_raw` is what an operator has approved that it costs.
+    `key` is its candidate's. `spent_raw` was spent on its sweep already, in the native coin. `coin_worth_raw` is what a
+    whole native coin is worth in minor units of the asset, None where that isn't known: then no sweep is dear.
+    `approved_raw` is what an operator has approved that it costs.
     `loans` are the loans of energy that the address has now. `is_coin`: the asset is the native coin, whose sweep is
     paid out of what it moves.
     """

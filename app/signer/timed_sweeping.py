@@ -44,6 +44,9 @@ LOOK_AGAIN_IN = timedelta(hours=6)
 FRESH_FOR = timedelta(seconds=15)
 """How old what was found may be when a step is taken."""
 
+PROMISED_FOR = timedelta(hours=1)
+"""How long energy is kept for a sweep whose candidate does not come back."""
+
 PATIENCE = timedelta(minutes=30)
 """How long sweeps wait until all addresses are looked at: energy goes first to those that need it most."""
 
@@ -62,6 +65,13 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Promise(msgspec.Struct, frozen=True):
+    """Energy that goes to one sweep, whose account is made first, or whose loan is in no block yet."""
+
+    energy: int
+    at: datetime
+
+
 class TimedSweeper:
     """Sweeps one network's deposit addresses: `app.signer.funds.OwnMoves` of a network with energy."""
 
@@ -77,7 +87,7 @@ class TimedSweeper:
         self._funds = funds
         self._stake = TimedStake(network, sender, wallet, tracker, funds)
         self._looks: dict[int, Look] = {}  # by candidate
-        self._promised: dict[int, int] = {}  # energy, by candidate whose account is made first
+        self._promised: dict[int, Promise] = {}  # by candidate
         self._incomplete_since: datetime | None = None
         self._alerted: set[tuple[str, datetime]] = set()
         self._steps_left = 0
@@ -112,16 +122,14 @@ class TimedSweeper:
                 is_incomplete = candidate.id not in self._looks
                 break
             await self._look(candidate)
-        self._promised = {key: energy for key, energy in self._promised.items() if key not in {one.id for one in due}}
+        known = {candidate.id for candidate in due}
+        self._promised = {
+            key: one for key, one in self._promised.items() if key not in known and now - one.at < PROMISED_FOR
+        }
         terms = await self._terms()
         choices = self._choose(due, terms)
         await self._record(due, choices)
-        print(
-            terms.energy,
-            self._promised,
-            [(c.id, c.asset, c.address[:5]) for c in due],
-            list(choices.values()),
-        )
+        await self._alert_failed(due, now)
         if self._must_wait(is_incomplete, now):
             return
         by_id = {candidate.id: candidate for candidate in due}
@@ -131,11 +139,9 @@ class TimedSweeper:
             candidate = by_id[key]
             if self._is_over() or self._steps_left <= 0:
                 return
-            if (
-                choices[key].way is Way.WAIT
-                or candidate.address in touched
-                or await self._failed_lately(candidate, now)
-            ):
+            if choices[key].way is Way.WAIT or candidate.address in touched:
+                continue
+            if candidate.failed_at is not None and now < retry_at(candidate.failed_at, candidate.failures):
                 continue
             if candidate.asset == self._native.symbol and candidate.address in kept:
                 continue
@@ -175,7 +181,9 @@ class TimedSweeper:
         except FeeAboveCeiling:
             log.info("sweep_above_ceiling", network=self._network.key, asset=asset.symbol, address=address)
         except WouldFail as error:
-            log.warning("sweep_would_fail", network=self._network.key, asset=asset.symbol, error=str(error))
+            # Where it is frozen, that is a case; where the token is paused, operators are told.
+            if await self._funds.rules.may_sweep(asset.symbol, address, amount_raw):
+                log.warning("sweep_would_fail", network=self._network.key, asset=asset.symbol, error=str(error))
             await _postpone(candidate.id)
             return
         resources = await self._sender.resources(address)
@@ -187,7 +195,7 @@ class TimedSweeper:
         return Terms(
             prices=prices,
             sizes=await self._sizes(),
-            energy=max(min(hot.energy, lendable) - self._network.energy_reserve - sum(self._promised.values()), 0),
+            energy=min(hot.energy, lendable) - self._network.energy_reserve,
             has_stake=hot.staked_raw > 0,
             bytes_staked=hot.bytes_staked,
             coin_raw=10**self._native.decimals,
@@ -204,6 +212,8 @@ class TimedSweeper:
 
     def _choose(self, due: Sequence[DueCandidate], terms: Terms) -> dict[int, Choice]:
         """The choices by candidate, in the order in which they get energy."""
+        energy = terms.energy - sum(promise.energy for promise in self._promised.values())
+        terms = msgspec.structs.replace(terms, energy=max(energy, 0))
         held = [one for candidate in due if (one := self._held(candidate)) is not None]
         return {choice.key: choice for choice in choose(held, terms)}
 
@@ -253,11 +263,11 @@ class TimedSweeper:
             and ((choice := choices.get(candidate.id)) is None or not choice.is_dear)
         }
 
-    async def _failed_lately(self, candidate: DueCandidate, now: datetime) -> bool:
-        """Whether its last sweep has failed a short while ago, with an alert when that is seen first."""
-        if candidate.failed_at is None:
-            return False
-        if (candidate.address, candidate.failed_at) not in self._alerted:
+    async def _alert_failed(self, due: Sequence[DueCandidate], now: datetime) -> None:
+        """An alert for each sweep that has failed, when that is seen first."""
+        for candidate in due:
+            if candidate.failed_at is None or (candidate.address, candidate.failed_at) in self._alerted:
+                continue
             self._alerted.add((candidate.address, candidate.failed_at))
             await raise_alert(
                 severity="warning",
@@ -272,7 +282,6 @@ class TimedSweeper:
                 },
                 now=now,
             )
-        return now < retry_at(candidate.failed_at, candidate.failures)
 
     async def _step(self, candidate: DueCandidate, choice: Choice) -> bool:
         """Take the next step of one sweep. False where it can't be taken now."""
@@ -330,8 +339,6 @@ class TimedSweeper:
             stored = await self._wallet.sign(locked, purpose="gas", now=clock.now())
         self._funds.reserve(draft)
         balance.gas_left_raw -= coin_raw
-        if choice.energy:
-            self._promised[candidate.id] = choice.energy
         self._stepped(candidate, choice)
         await self._tracker.broadcast(stored)
         return True
@@ -343,9 +350,11 @@ class TimedSweeper:
         return True
 
     def _stepped(self, candidate: DueCandidate, choice: Choice) -> None:
-        """What was found counts no longer."""
+        """What was found counts no longer; what is lent to it now or next goes to no other."""
         self._steps_left -= 1
         self._looks.pop(candidate.id, None)
+        if choice.energy:
+            self._promised[candidate.id] = Promise(choice.energy, clock.now())
         log.info(
             "sweep_step",
             network=self._network.key,
