@@ -450,8 +450,8 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     `energy` is left of `energy_limit`, both of its own stake and of what was lent to it. `bytes_staked` and
     `bytes_free` are the sizes of transactions that cost nothing; one transaction uses one of the two, and needs all of
     its size there. `spendable_raw` is the coin that it can send or burn now, without what is staked, lent or not free
-    again yet. `staked_raw` is the coin that is staked for energy, `lendable_raw` that of it whose energy may be
-    lent to others now, and `lent_raw` what is lent.
+    again yet. `staked_raw` is the coin that is staked for energy, with `lent_raw`, whose energy others have;
+    `lendable_raw` is that of the rest whose energy may be lent now.
     """
 
     exists: bool
@@ -476,18 +476,16 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     fee_limit_raw: int
 
     def burned_raw(self, prices: Prices, resources: Resources) -> int:
-        """What it costs in native coin, in minor units, with what the sender has now. What makes an account exist pays
-        the price of that in place of its bytes."""
-        energy = max(self.energy - resources.energy, 0)
+        """What it costs in native coin, in minor units, with what the sender has now."""
+        burned_raw = max(self.energy - resources.energy, 0) * prices.energy_raw
         if self.activates:
-            return energy * prices.energy_raw + prices.activation_raw
+            return burned_raw + prices.activation_raw  # in place of its bytes
         pays_bytes = self.size > max(resources.bytes_staked, resources.bytes_free)
-        return energy * prices.energy_raw + pays_bytes * self.size * prices.byte_raw
+        return burned_raw + pays_bytes * self.size * prices.byte_raw
 
     def cap_raw(self, prices: Prices) -> int:
         """The most that it can cost, whatever the sender has."""
-        activation_raw = prices.activation_raw if self.activates else 0
-        return self.fee_limit_raw + self.size * prices.byte_raw + activation_raw
+        return self.fee_limit_raw + max(self.size * prices.byte_raw, prices.activation_raw if self.activates else 0)
 
 
 class TimedState(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ class Throttle(Protocol):
         """Reserve a request: of those of a subject, at most `per_second` are sent in any second; None is no limit."""
         ...
 
-    async def rest(self, subject: str, seconds: float) -> None:
+    async def rest(self, subject: str, rest_s: float) -> None:
         """Send nothing more to a subject for so long. It never ends a longer rest."""
         ...
 
@@ -49,8 +49,8 @@ class LocalThrottle:
         self._next_s[subject] = at_s + 1 / per_second
         return Turn(at_s - now_s)
 
-    async def rest(self, subject: str, seconds: float) -> None:
-        until_s = clock.monotonic_s() + min(seconds, MAX_REST_S)
+    async def rest(self, subject: str, rest_s: float) -> None:
+        until_s = clock.monotonic_s() + min(rest_s, MAX_REST_S)
         self._rests_until_s[subject] = max(until_s, self._rests_until_s.get(subject, 0.0))
 
 
@@ -98,16 +98,16 @@ class SharedThrottle:
             return await self._local.turn(subject, per_second)
         return Turn(int(wait_us) / _US, int(rest_ms) / 1000)
 
-    async def rest(self, subject: str, seconds: float) -> None:
-        await self._local.rest(subject, seconds)
-        rest_ms = max(1, round(min(seconds, MAX_REST_S) * 1000))
+    async def rest(self, subject: str, rest_s: float) -> None:
+        await self._local.rest(subject, rest_s)
+        rest_ms = max(1, round(min(rest_s, MAX_REST_S) * 1000))
         try:
             await redis.ask(lambda client: client.register_script(_REST)(keys=_keys(subject)[1:], args=[rest_ms]))
         except redis.RedisAway:
             return
 
 
-async def wait_for_turn(throttle: Throttle, subject: str, per_second: int | None) -> float:
+async def wait_for_turn_s(throttle: Throttle, subject: str, per_second: int | None) -> float:
     """Wait until a request may be sent, and return 0; or return at once for how many seconds none may be."""
     turn = await throttle.turn(subject, per_second)
     if turn.wait_s:

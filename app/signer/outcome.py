@@ -19,8 +19,8 @@ class Outcome(StrEnum):
 
 
 def outcome(receipt: Receipt, payments: Sequence[Payment], sender: str | None) -> Outcome:
-    """What a transaction of `sender` has done. Two equal payments need two transfers; one that is to pay nothing, as a
-    move of staked coin, has done its work where it succeeded."""
+    """What a transaction of `sender` has done. Two equal payments need two transfers; one without payments, a move of
+    staked coin, has done what it should where it succeeded."""
     if not receipt.succeeded:
         return Outcome.NOTHING
     if not payments:

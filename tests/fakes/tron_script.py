@@ -234,7 +234,7 @@ class ScriptedTron:
                 status, answer = self.answer(lines[0].split(" ")[1].lstrip("/"), json.loads(body))
                 writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(answer)) + answer)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

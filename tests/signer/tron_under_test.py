@@ -119,8 +119,8 @@ class TronUnderTest:
 
     # Money out.
 
-    async def approved(self, amount_raw: int, asset: str = "USDT", destination: str | None = None) -> PayoutBody:
-        """Request a payout, to a new address unless one is given, and approve it: the clock moves by half a minute."""
+    async def requested(self, amount_raw: int, asset: str = "USDT", destination: str | None = None) -> PayoutBody:
+        """Request a payout, to a new address unless one is given."""
         self.made += 1
         new = NewPayout(
             amount=format_amount(amount_raw, 6),
@@ -130,7 +130,11 @@ class TronUnderTest:
             requested_by="api_key:k",
         )
         body = await self.services.payouts.create(self.terms.merchant_id, "test", new, None, clock.now())
-        requested = msgspec.json.decode(body, type=PayoutBody)
+        return msgspec.json.decode(body, type=PayoutBody)
+
+    async def approved(self, amount_raw: int, asset: str = "USDT", destination: str | None = None) -> PayoutBody:
+        """Request a payout and approve it: the clock moves by half a minute."""
+        requested = await self.requested(amount_raw, asset, destination)
         await self.approve(requested.id)
         return requested
 

@@ -150,8 +150,9 @@ def block_ref(wire: WireBlockHeader) -> BlockRef:
     data = wire.block_header.raw_data
     if int(wire.block_id[:16], 16) != data.number:
         raise UnreadableAnswer(f"block {data.number}: its id says another height")
+    time_s = data.timestamp / 1000
     try:
-        time = datetime.fromtimestamp(data.timestamp / 1000, UTC)
+        time = datetime.fromtimestamp(time_s, UTC)
     except (ValueError, OverflowError, OSError):
         raise UnreadableAnswer(f"block {data.number}: its time is out of bounds") from None
     return BlockRef(data.number, wire.block_id, data.parent_hash, time)
