@@ -40,6 +40,7 @@ from app.signer.balance_check import BalanceChecker
 from app.signer.coin_book import CoinBook
 from app.signer.consolidation import ConsolidationService
 from app.signer.crash_points import CrashPoints
+from app.signer.energy_decisions import DearSweepService, StakeService
 from app.signer.keystore import SpendingKeys
 from app.signer.kinds import signer_of
 from app.signer.settings import check_networks
@@ -75,6 +76,8 @@ class Services:
     approvals: ApprovalService
     adoption: AdoptionService
     consolidation: ConsolidationService
+    dear_sweeps: DearSweepService
+    stake: StakeService
     payouts: PayoutService
     refunds: RefundService
     returns: ReturnService
@@ -167,6 +170,8 @@ def wire(settings: Settings) -> Services:
         approvals=approvals,
         adoption=AdoptionService(networks, withdrawals, approvals),
         consolidation=ConsolidationService(networks, approvals),
+        dear_sweeps=DearSweepService(approvals),
+        stake=StakeService(networks, approvals),
         payouts=PayoutService(networks, withdrawals, withdrawal_reader),
         refunds=RefundService(networks, withdrawals),
         returns=ReturnService(networks, withdrawals, reviews),

@@ -225,6 +225,17 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return 0
 
     @property
+    def has_stake(self) -> bool:
+        """Whether the hot wallet may stake coin for energy."""
+        return False
+
+    @property
+    def sweep_cost_limit_bps(self) -> int | None:
+        """The part of what a sweep moves that it may cost without an operator's approval; 100 is 1 %. None on kinds of
+        chain without such a limit."""
+        return None
+
+    @property
     def signer_interval_s(self) -> float:
         """The pause between two rounds of the signer, in seconds."""
         return min(SIGNER_INTERVAL_S, self.poll_interval_ms / 1000)

@@ -430,13 +430,14 @@ class Reference(msgspec.Struct, frozen=True):
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
     """What resources cost now, in minor units of the native coin: a unit of energy, a byte of a transaction, and what
     it costs to make an account exist by a first transfer. `energy_per_stake` and `stake_for_energy` are a fraction: how
-    much energy a day so much staked coin gives."""
+    much energy a day so much staked coin gives. `free_bytes` are those that every account has free each day."""
 
     energy_raw: int
     byte_raw: int
     activation_raw: int
     energy_per_stake: int
     stake_for_energy: int
+    free_bytes: int = 0
 
     def stake_raw(self, energy: int) -> int:
         """The staked coin that gives so much energy a day, rounded up."""
@@ -528,7 +529,9 @@ class TimedSender(Sender, Protocol):
         ...
 
     async def cost(self, sender: str, payment: Payment) -> Cost:
-        """What a payment takes now. Raises `WouldFail`, also where the sender does not exist, and `FeeAboveCeiling`."""
+        """What a payment takes now. Raises `WouldFail`, also where the sender of a coin does not exist, and
+        `FeeAboveCeiling`. The sender of a token may not exist yet: it has tokens all the same, and can send them once a
+        first payment has made it."""
         ...
 
     async def stake_cost(self, move: StakeMove) -> Cost:

@@ -23,6 +23,8 @@ def outcome(receipt: Receipt, payments: Sequence[Payment], sender: str | None) -
     staked coin, has done what it should where it succeeded."""
     if not receipt.succeeded:
         return Outcome.NOTHING
+    if not payments:
+        return Outcome.PAID
     ours = [transfer for transfer in receipt.transfers if transfer.from_address == sender]
     moved = Counter(Payment(transfer.to_address, transfer.asset_symbol, transfer.amount_raw) for transfer in ours)
     if not Counter(payments) - moved:

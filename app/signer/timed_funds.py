@@ -316,7 +316,8 @@ class TimedFunds:
             free[asset.symbol] = spendable_raw - reserved.get(asset.symbol, 0)
             await self._low.check(asset.symbol, spendable_raw, asset.hot_low_raw, now)
         await self._low.check(ENERGY, resources.energy, self._network.least_energy, now)
-        gas_left_raw = await self._treasury.fees_left_raw()
+        # What is staked, lent or not free again yet is the treasury's, and pays no fees.
+        gas_left_raw = await self._treasury.fees_left_raw() - (held[coin] - resources.spendable_raw)
         await wallet_snapshot.record(key, held, free, {coin: gas_left_raw}, now)
         await timed_funds_repository.record_resources(key, resources, prices, now)
         return SpendableBalance(coin, free, gas_left_raw)

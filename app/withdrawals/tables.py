@@ -343,15 +343,30 @@ class ResourceLook(Table, tablename="resource_looks"):
 
 
 class SweepCandidate(Table, tablename="sweep_candidates"):
-    """A deposit address that may hold enough of an asset to be swept. Deleted once it is swept or holds too little."""
+    """A deposit address that may hold enough of an asset to be swept. Deleted once it is swept or holds too little.
+
+    On chains with energy, the rest is what the signer found when it last looked, for operators: what the address held,
+    the `way` that its sweep goes (app/signer/sweep_choice.py), and what that costs in minor units of the native coin,
+    null where it isn't known. `is_dear`: it costs more of what it moves than the networks file allows.
+    """
 
     id = BigSerial(primary_key=True)
     network = columns.words(40)
     asset = columns.words(20)
     deposit_address = columns.reference(DepositAddress)
     noticed_at = columns.moment()
+    amount_raw = columns.raw_amount(null=True)
+    way = columns.words(8, null=True)
+    cost_raw = columns.raw_amount(null=True)
+    is_dear = columns.switch()
+    looked_at = columns.moment(null=True)
 
     sweep_candidates_once = Unique(["deposit_address", "asset"])
+    sweep_candidates_way_known = columns.one_of("way", "own", "lend", "burn", "wait")
+    sweep_candidates_look_whole = Check(
+        "(looked_at IS NULL) = (amount_raw IS NULL) AND (looked_at IS NULL) = (way IS NULL)"
+        " AND (looked_at IS NOT NULL OR cost_raw IS NULL)"
+    )
 
 
 class SweepMark(Table, tablename="sweep_marks"):
@@ -359,6 +374,71 @@ class SweepMark(Table, tablename="sweep_marks"):
 
     network = columns.words(40, primary_key=True)
     settled_through = columns.moment()
+
+
+class EnergyLoan(Table, tablename="energy_loans"):
+    """The energy of `stake_raw` staked coin, lent to a deposit address for its sweep and taken back afterwards.
+
+    What became of it is the state of the two transactions. `reclaimed_by` is set again where the first one failed.
+    """
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    to_address = columns.words(100)
+    stake_raw = columns.raw_amount()
+    lent_by = columns.reference(OutgoingTransaction)
+    reclaimed_by = columns.reference(OutgoingTransaction, null=True)
+
+    energy_loans_positive = Check("stake_raw > 0")
+
+
+class DearSweepApproval(Table, tablename="dear_sweep_approvals"):
+    """An operator's approval of one sweep that is dear: it may cost up to `up_to_raw` of the native coin.
+
+    One holds for an address and asset at a time. It ends when its sweep is signed, or when it is revoked, and nothing
+    else of it changes.
+    """
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    asset = columns.words(20)
+    address = columns.words(100)
+    up_to_raw = columns.raw_amount()
+    approved_by = columns.reference(Account)
+    approved_at = columns.moment()
+    used_by = columns.reference(OutgoingTransaction, null=True)
+    revoked_by = columns.reference(Account, null=True)
+    revoked_at = columns.moment(null=True)
+
+    dear_sweep_approvals_positive = Check("up_to_raw > 0")
+    dear_sweep_approvals_revoked_whole = Check("(revoked_at IS NULL) = (revoked_by IS NULL)")
+    dear_sweep_approvals_one_end = Check("used_by IS NULL OR revoked_at IS NULL")
+
+
+class StakeRequest(Table, tablename="stake_requests"):
+    """What an operator asks of the hot wallet's stake: `stake` or `unstake` so much coin, or `withdraw` what was
+    unstaked long enough ago (its amount is 0). The signer does one after another, the oldest first.
+
+    `waiting_reason` says why it isn't signed yet. `failed`: the network has refused it, or has not taken it in time.
+    """
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    action = columns.words(8)
+    amount_raw = columns.raw_amount()
+    requested_by = columns.reference(Account)
+    requested_at = columns.moment()
+    waiting_reason = columns.words(200, null=True)
+    transaction = columns.reference(OutgoingTransaction, null=True)
+    outcome = columns.words(10, null=True)
+    ended_at = columns.moment(null=True)
+    cancelled_by = columns.reference(Account, null=True)
+
+    stake_requests_action_known = columns.one_of("action", "stake", "unstake", "withdraw")
+    stake_requests_outcome_known = columns.one_of("outcome", "done", "failed", "cancelled")
+    stake_requests_amount_sane = Check("CASE WHEN action = 'withdraw' THEN amount_raw = 0 ELSE amount_raw > 0 END")
+    stake_requests_ended_whole = Check("(ended_at IS NULL) = (outcome IS NULL)")
+    stake_requests_cancelled_whole = Check("(cancelled_by IS NOT NULL) = (outcome IS NOT DISTINCT FROM 'cancelled')")
 
 
 class FrozenAddress(Table, tablename="frozen_addresses"):

@@ -1,7 +1,8 @@
 """Tron networks for tests."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from app.networks.config import Asset, NodeUrl
@@ -13,6 +14,7 @@ TRON_XPUB = (
     "xpub6D1AabNHCupeiLM65ZR9UStMhJ1vCpyV4XbZdyhMZBiJXALQtmn9p42VTQckoHVn8WNqS7dqnJokZHAHcHGoaQgmv8D45oNUKx6DZMNZBCd"
 )
 USDT = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+NO_SWEEPS = {"sweep_min_raw": 10**30}
 TEST_GENESIS = f"{0:016x}{'ab' * 24}"
 
 
@@ -44,14 +46,27 @@ def somebody(number: int) -> str:
 
 
 def tron_networks_toml(
-    url: str | Sequence[str], usdt: str, genesis_hash: str, *, xpub: str = TRON_XPUB, **options: object
+    url: str | Sequence[str],
+    usdt: str,
+    genesis_hash: str,
+    *,
+    xpub: str = TRON_XPUB,
+    asset_options: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
+    **options: object,
 ) -> str:
-    """A networks file: `tron:test` at that node, or several, USDT at that contract, TRX; `options` are fields of it."""
+    """A networks file: `tron:test` at that node, or several, USDT at that contract, TRX; `options` are fields of it,
+    `asset_options` those of assets, by symbol. By default nothing is worth a sweep."""
     urls = [url] if isinstance(url, str) else list(url)
     fields = {"confirmations": 1, "expiry_grace_s": 0, "poll_interval_ms": 50, **options}
     settings = "\n".join(
         f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value)}" for name, value in fields.items()
     )
+    assets = {
+        symbol: "\n".join(
+            f'{name} = "{value}"' for name, value in {**NO_SWEEPS, **asset_options.get(symbol, {})}.items()
+        )
+        for symbol in ("USDT", "TRX")
+    }
     return f"""
         [[networks]]
         chain = "tron"
@@ -69,10 +84,12 @@ def tron_networks_toml(
         kind = "trc20"
         contract = "{usdt}"
         decimals = 6
+        {assets["USDT"]}
 
         [[networks.assets]]
         symbol = "TRX"
         name = "TRON"
         kind = "native"
         decimals = 6
+        {assets["TRX"]}
         """

@@ -430,6 +430,12 @@ class TestCosts:
             assert cost.activates
             assert cost.burned_raw(prices, Resources(exists=True)) == 1_100_000  # no bytes beside it
 
+    async def test_tokens_of_an_account_that_does_not_exist(self) -> None:
+        script = {"wallet/getaccount": {}, "wallet/triggerconstantcontract": token({}, [RECIPIENT])}
+        async with scripted_node(script) as node, sender_at(node) as sender:
+            assert not (await sender.resources(OWNER)).exists
+            assert (await sender.cost(OWNER, TOKENS)).energy == ENERGY_OF_HOLDER
+
     @pytest.mark.parametrize(
         ("payment", "changes", "words"),
         [
@@ -448,7 +454,6 @@ class TestCosts:
                 {"wallet/triggerconstantcontract": refused_simulation("Smart contract is not exist.")},
                 "not exist",
             ),
-            (TOKENS, {"wallet/getaccount": {}}, "does not exist yet"),
             (COINS, {"wallet/getaccount": {}}, "does not exist yet"),
             (COINS, {"wallet/getaccount": accounts({**RICH, OWNER: {"balance": 2_499_999}})}, "too little"),
             (Payment(OTHER, "TRX", 1), {}, "contract"),

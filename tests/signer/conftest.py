@@ -191,6 +191,12 @@ def tron_options() -> Mapping[str, object]:
 
 
 @pytest.fixture
+def tron_asset_options() -> Mapping[str, Mapping[str, int]]:
+    """Fields of its assets, by symbol, that a test module changes. By default nothing is worth a sweep."""
+    return {}
+
+
+@pytest.fixture
 async def tron_setup(
     environment: dict[str, str],
     tmp_path: Path,
@@ -198,13 +204,22 @@ async def tron_setup(
     tron_node: TronNode,
     keys: SpendingKeys,
     tron_options: Mapping[str, object],
+    tron_asset_options: Mapping[str, Mapping[str, int]],
     steady_clock: None,
 ) -> AsyncIterator[TronUnderTest]:
     """A merchant whose customers have paid 100 USDT and 50 TRX; a hot wallet with 1,000 USDT and 500 TRX. Two nodes."""
     usdt = await tron.deploy_stablecoin(10**15, penalty=USDT_PENALTY)
     await tron.mine(SOLID)
     urls = (tron.api_url, tron.node_url("second"))
-    write_tron_networks(tmp_path / "networks.toml", urls, tron_node.genesis_id, usdt, keys, **tron_options)
+    write_tron_networks(
+        tmp_path / "networks.toml",
+        urls,
+        tron_node.genesis_id,
+        usdt,
+        keys,
+        asset_options=tron_asset_options,
+        **tron_options,
+    )
     async with running(wire(load(environment))) as services:
         await redis.client().flushall()
         setup = await TronUnderTest.open(services, tron, usdt, keys)

@@ -44,6 +44,8 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
     sweep_max_cost_bps: Annotated[int, Meta(ge=0, le=10_000)] = 100
     # Operators get an alert when the hot wallet has less energy than this.
     energy_low: Annotated[int, Meta(ge=0)] = 0
+    # Energy of the hot wallet that sweeps leave for payouts.
+    energy_reserve: Annotated[int, Meta(ge=0)] = 0
     require_finality: bool = True
     # Each address is a request of its own, and providers count them.
     balance_check_s: Annotated[int, Meta(ge=1, le=86_400)] = 900
@@ -73,6 +75,14 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
     @property
     def least_energy(self) -> int:
         return self.energy_low
+
+    @property
+    def has_stake(self) -> bool:
+        return True
+
+    @property
+    def sweep_cost_limit_bps(self) -> int | None:
+        return self.sweep_max_cost_bps
 
     @property
     def signer_interval_s(self) -> float:

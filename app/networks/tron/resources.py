@@ -75,6 +75,7 @@ class Costs:
             activation_raw=values["getCreateNewAccountFeeInSystemContract"] + values.get("getCreateAccountFee", 0),
             energy_per_stake=energy_per_stake,
             stake_for_energy=stake_for_energy,
+            free_bytes=values.get("getFreeNetLimit", 0),
         )
         self._prices_until_s = clock.monotonic_s() + KEPT_S
         return self._prices
@@ -111,12 +112,10 @@ class Costs:
         return account
 
     async def of_payment(self, sender: str, asset: Asset, payment: Payment) -> Cost:
-        """What a payment takes now. Raises WouldFail and FeeAboveCeiling."""
-        account = await self.account(sender)
-        if account is None:
-            raise WouldFail(f"{self._config.key}: the account {sender} does not exist yet, and can send nothing")
+        """What a payment takes now. Raises WouldFail and FeeAboveCeiling. A token's transfer is simulated for a sender
+        too that does not exist yet: it has tokens all the same, and a first payment of coin makes it."""
         if asset.contract is None:
-            cost = await self._of_coins(sender, account, payment)
+            cost = await self._of_coins(sender, payment)
         else:
             cost = await self._of_tokens(sender, asset.contract, payment)
         if cost.cap_raw(await self.prices()) > self._config.max_fee_limit_sun:
@@ -131,9 +130,12 @@ class Costs:
             energy=0, size=_size(self._config.hot_wallet_address or VOID, move), activates=False, fee_limit_raw=0
         )
 
-    async def _of_coins(self, sender: str, account: WireAccount, payment: Payment) -> Cost:
+    async def _of_coins(self, sender: str, payment: Payment) -> Cost:
         if payment.to_address == sender:
             raise WouldFail(f"{self._config.key}: an account sends no coin to itself")
+        account = await self.account(sender)
+        if account is None:
+            raise WouldFail(f"{self._config.key}: the account {sender} does not exist yet, and can send nothing")
         if account.balance < payment.amount_raw:
             raise WouldFail(f"{self._config.key}: the account {sender} holds too little coin")
         recipient = await self.account(payment.to_address)

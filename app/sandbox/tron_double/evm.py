@@ -1,8 +1,8 @@
 """Contracts of the double: an anvil without fees, in which 1 wei is 1 sun. Every account of it may be impersonated.
 
-Energy is gas without what Ethereum charges for a transaction and its data. Differences from Tron's own machine: gas is
-refunded for storage that is cleared; `block.timestamp` and addresses of new contracts are Ethereum's; the few opcodes
-that only Tron has are not there.
+Energy is gas without what Ethereum charges for a transaction and its data, and without what it refunds for storage that
+is cleared: Tron refunds nothing. Differences from Tron's own machine: `block.timestamp` and addresses of new contracts
+are Ethereum's; the few opcodes that only Tron has are not there.
 """
 
 import asyncio
@@ -23,6 +23,8 @@ OPTIONS = (
 DEPLOYMENT_GAS = 10_000_000
 _INTRINSIC_GAS, _ZERO_BYTE_GAS, _BYTE_GAS = 21_000, 4, 16
 _NOTES = {"SELFDESTRUCT": "suicide", "CREATE": "create", "CREATE2": "create"}
+_CALLS = {"tracer": "callTracer", "tracerConfig": {"withLog": True}}
+_STEPS = {"disableStack": True, "disableMemory": True, "disableStorage": True}
 _ANSWER_BYTES = 2**30
 """No answer is longer: the whole state is one."""
 
@@ -78,20 +80,23 @@ class Evm:
 
     async def execute(self, sender: str, contract: str, value_sun: int, data: str, energy_limit: int) -> Execution:
         """Run a call in a block of its own. Addresses are Tron's, in hex."""
-        txid = await self.call(
-            "eth_sendTransaction", _call(sender, contract, value_sun, data) | {"gas": _gas(data, energy_limit)}
-        )
+        call = _call(sender, contract, value_sun, data) | {"gas": _gas(data, energy_limit)}
+        # Before it: anvil keeps no steps of what is in a block.
+        steps = await self.call("debug_traceCall", call, "latest", _STEPS)
+        txid = await self.call("eth_sendTransaction", call)
         await self.call("evm_mine")
-        trace = await self.call("debug_traceTransaction", txid, {"tracer": "callTracer"})
+        trace = await self.call("debug_traceTransaction", txid, _CALLS)
         receipt = await self.call("eth_getTransactionReceipt", txid)
-        return _execution(trace, data, receipt["logs"])
+        return _execution(trace, steps if receipt["logs"] else None, data, receipt["logs"])
 
     async def simulate(
         self, sender: str, contract: str, value_sun: int, data: str, energy_limit: int, height: int
     ) -> Execution:
         """What a call would do after an EVM block. Nothing changes."""
         call = _call(sender, contract, value_sun, data) | {"gas": _gas(data, energy_limit)}
-        return _execution(await self.call("debug_traceCall", call, hex(height), {"tracer": "callTracer"}), data, [])
+        trace = await self.call("debug_traceCall", call, hex(height), _CALLS)
+        steps = await self.call("debug_traceCall", call, hex(height), _STEPS) if _may_refund(trace) else None
+        return _execution(trace, steps, data, [])
 
     async def deploy(self, owner: str, bytecode: str) -> str:
         """Deploy a contract and return its address. Raises EvmError."""
@@ -154,11 +159,21 @@ def _intrinsic_gas(data: str) -> int:
     return _INTRINSIC_GAS + zeros * _ZERO_BYTE_GAS + (len(data) // 2 - zeros) * _BYTE_GAS
 
 
-def _execution(trace: dict[str, Any], data: str, logs: list[dict[str, Any]]) -> Execution:
+def _may_refund(trace: dict[str, Any]) -> bool:
+    """Whether a call may have cleared storage: one that did not fail and changed something has left a log."""
+    return "error" not in trace and (
+        bool(trace.get("logs")) or any(_may_refund(call) for call in trace.get("calls", []))
+    )
+
+
+def _execution(trace: dict[str, Any], steps: dict[str, Any] | None, data: str, logs: list[dict[str, Any]]) -> Execution:
     result = _result(trace.get("error"))
+    energy = max(int(trace["gasUsed"], 16) - _intrinsic_gas(data), 0)
+    if steps and (each := steps["structLogs"]):
+        energy = each[0]["gas"] - each[-1]["gas"] + each[-1]["gasCost"]
     return Execution(
         result,
-        max(int(trace["gasUsed"], 16) - _intrinsic_gas(data), 0),
+        energy,
         str(trace.get("output") or "0x").removeprefix("0x"),
         logs if result == "SUCCESS" else [],
         list(_inner(trace.get("calls", []), rejected=result != "SUCCESS")),
