@@ -18,7 +18,7 @@ from app.core import clock
 from app.networks.config import NodeUrl
 from app.networks.http_node import OK, HttpAnswer, HttpNode, NobodyAnswered
 from app.networks.port import NodeUnavailable, UnreadableAnswer, WrongChain
-from app.networks.throttle import Throttle
+from app.networks.throttle import Throttle, wait_for_turn
 from app.networks.tron.config import TronConfig
 from app.networks.tron.wire import WireBlockHeader
 
