@@ -104,18 +104,17 @@ async def test_a_dead_one_needs_the_scan_and_every_node(world: TimedWorld, chain
     chain.hidden.clear()
     await world.rounds(2)
     assert await world.statuses() == ["confirmed"]
-    # Our scan has not seen the next one, and a node says that it is in a block.
+    # Our scan has not seen the next one, and another node says that it is in a block.
     second = await world.approved(PAYOUT_RAW)
     await world.signer.tick()
     txid = txids(await world.attempts())[-1]
     chain.hidden.add(txid)
+    chain.elsewhere.add(txid)
     chain.mine()
     await world.watcher.tick()
-    chain.skip(61)
-    await world.blocks(FINAL)
-    chain.hidden.clear()
+    await world.expire()
     await world.rounds(3)
-    assert (await world.statuses())[1:] == ["submitted"]
+    assert ((await world.statuses())[1:], await world.waits_for(second.id)) == (["submitted"], OVER)
     assert chain.arrived_raw(second.destination) == [PAYOUT_RAW]
 
 
