@@ -1,6 +1,6 @@
 """A gateway with a hot wallet whose keys the test knows, and a merchant whose balance was paid on chain."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,8 @@ from app.wiring import Services, running, wire
 from tests.factories.bitcoin import bitcoin_networks_toml, hot_wallet
 from tests.factories.networks import XPUB, networks_toml
 from tests.fakes.bitcoin_proxy import BitcoinProxy, bitcoin_proxy
+from tests.fakes.timed import COIN, TOKEN, TimedChain
+from tests.fakes.timed_world import TimedWorld, timed_chain, write_networks_file
 from tests.signer.bitcoin_under_test import ACCOUNT_PATH, BUMP_AFTER_S, CONFIRMATIONS, BitcoinUnderTest
 from tests.signer.signer_under_test import SignerUnderTest
 from tests.signer.tron_under_test import SOLID, TronUnderTest, write_tron_networks
@@ -212,3 +214,31 @@ async def tron_setup(
         await setup.receive("TRX", 50_000_000)
         await setup.blocks(SOLID)
         yield setup
+
+
+@pytest.fixture
+def chain() -> Iterator[TimedChain]:
+    """A Tron in memory, for the rules of attempts that are limited in time."""
+    with timed_chain() as chain:
+        yield chain
+
+
+@pytest.fixture
+def energy_low() -> int:
+    """Below it the hot wallet raises an alert."""
+    return 0
+
+
+@pytest.fixture
+async def world(
+    environment: dict[str, str], tmp_path: Path, chain: TimedChain, energy_low: int, steady_clock: None
+) -> AsyncIterator[TimedWorld]:
+    """On it: a merchant with 100 USDT; a hot wallet with 1,000 USDT and 500 TRX."""
+    write_networks_file(tmp_path / "networks.toml", chain, energy_low=energy_low)
+    async with running(wire(load(environment))) as services:
+        await redis.client().flushall()
+        world = await TimedWorld.open(services, chain)
+        await world.top_up(COIN, 500_000_000)
+        await world.top_up(TOKEN, 1_000_000_000)
+        await world.paid(100_000_000)
+        yield world

@@ -57,6 +57,7 @@ class BlockReader:
         self._pending: dict[str, WireBlock] = {}  # by id: came with the head, not read yet
         self._recent: dict[str, ReadBlock] = {}
         self._gate = asyncio.Semaphore(REQUESTS_AT_ONCE)
+        self._decoding = asyncio.Semaphore(1)  # each thread that computes makes the event loop wait for its turns
 
     async def head(self) -> BlockRef:
         """The newest block. Raises NodeSyncing where every node is behind."""
@@ -195,7 +196,10 @@ class BlockReader:
                 for wire, some in zip(wires, infos, strict=True)
             ]
 
-        return await asyncio.to_thread(read) if wires else []
+        if not wires:
+            return []
+        async with self._decoding:
+            return await asyncio.to_thread(read)
 
     async def _infos(self, wire: WireBlock) -> msgspec.Raw:
         height = wire.block_header.raw_data.number

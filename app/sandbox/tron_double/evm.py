@@ -5,9 +5,11 @@ refunded for storage that is cleared; `block.timestamp` and addresses of new con
 that only Tron has are not there.
 """
 
+import asyncio
+import time
+from pathlib import Path
 from typing import Any, Self
 
-import httpx
 import msgspec
 
 from app.sandbox.tron_double.addresses import from_evm, to_evm
@@ -21,7 +23,10 @@ OPTIONS = (
 DEPLOYMENT_GAS = 10_000_000
 _INTRINSIC_GAS, _ZERO_BYTE_GAS, _BYTE_GAS = 21_000, 4, 16
 _NOTES = {"SELFDESTRUCT": "suicide", "CREATE": "create", "CREATE2": "create"}
-_TIMEOUT_S = 30
+_ANSWER_BYTES = 2**30
+"""No answer is longer: the whole state is one."""
+
+_TIMEOUT_S, _POLL_S = 30, 0.02
 
 
 class InnerCall(msgspec.Struct, frozen=True):
@@ -49,22 +54,27 @@ class EvmError(Exception):
 
 
 class Evm:
-    """A client of one anvil."""
+    """A client of one anvil, through its socket in the file system: a call takes a tenth of one by HTTP."""
 
-    def __init__(self, rpc_url: str) -> None:
-        self._rpc_url = rpc_url
-        self._client = httpx.AsyncClient(trust_env=False, timeout=_TIMEOUT_S)
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._turn = asyncio.Lock()
 
     @classmethod
-    async def connect(cls, rpc_url: str) -> Self:
-        """A client of the anvil at a URL, started with OPTIONS."""
-        evm = cls(rpc_url)
+    async def connect(cls, socket: Path) -> Self:
+        """A client of the anvil that was started with OPTIONS and this socket. Raises OSError."""
+        deadline_s = time.monotonic() + _TIMEOUT_S
+        while True:
+            try:
+                evm = cls(*await asyncio.open_unix_connection(socket, limit=_ANSWER_BYTES))
+                break
+            except OSError:
+                if time.monotonic() > deadline_s:
+                    raise
+                await asyncio.sleep(_POLL_S)
         await evm.call("anvil_autoImpersonateAccount", True)
         return evm
-
-    async def aclose(self) -> None:
-        """Close the connection."""
-        await self._client.aclose()
 
     async def execute(self, sender: str, contract: str, value_sun: int, data: str, energy_limit: int) -> Execution:
         """Run a call in a block of its own. Addresses are Tron's, in hex."""
@@ -116,8 +126,10 @@ class Evm:
 
     async def call(self, method: str, *params: Any) -> Any:
         """Any call of anvil. Raises EvmError."""
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        reply = msgspec.json.decode((await self._client.post(self._rpc_url, json=body)).content)
+        async with self._turn:
+            self._writer.write(msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+            async with asyncio.timeout(_TIMEOUT_S):
+                reply = msgspec.json.decode(await self._reader.readline())
         if "error" in reply:
             raise EvmError(f"{method}: {reply['error'].get('message')}")
         return reply["result"]
