@@ -144,6 +144,10 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     token_kinds: ClassVar[frozenset[str]] = frozenset()
     """The kinds of tokens that this kind of chain has."""
 
+    silence_is_failure: ClassVar[bool] = True
+    """Whether a token's transfer that succeeded and left no event has moved nothing: so where nodes prove their events
+    and tokens return false. Where not, an operator must look before the money counts as ours again."""
+
     has_coins: ClassVar[bool] = False
     """Whether money is in coins, outputs of transactions that are spent once and whole, and not in accounts."""
 

@@ -15,12 +15,16 @@ class Outcome(StrEnum):
     NOTHING = "nothing"
     """It has moved nothing of ours: it failed, or a token returned false without reverting."""
     OTHERWISE = "otherwise"
-    """It has moved something else: less, as a token that takes a fee, or to somebody else."""
+    """It has moved something else, less, as a token that takes a fee, or to somebody else; or what it has moved is not
+    known."""
 
 
-def outcome(receipt: Receipt, payments: Sequence[Payment], sender: str | None) -> Outcome:
+def outcome(
+    receipt: Receipt, payments: Sequence[Payment], sender: str | None, *, silence_is_failure: bool = True
+) -> Outcome:
     """What a transaction of `sender` has done. Two equal payments need two transfers; one without payments, a move of
-    staked coin, has done what it should where it succeeded."""
+    staked coin, has done what it should where it succeeded. `silence_is_failure`: one that succeeded and shows no
+    transfer has moved nothing (`NetworkConfig.silence_is_failure`)."""
     if not receipt.succeeded:
         return Outcome.NOTHING
     if not payments:
@@ -30,4 +34,6 @@ def outcome(receipt: Receipt, payments: Sequence[Payment], sender: str | None) -
     if not Counter(payments) - moved:
         return Outcome.PAID
     assets = {payment.asset_symbol for payment in payments}
-    return Outcome.OTHERWISE if any(transfer.asset_symbol in assets for transfer in ours) else Outcome.NOTHING
+    if any(transfer.asset_symbol in assets for transfer in ours) or not silence_is_failure:
+        return Outcome.OTHERWISE
+    return Outcome.NOTHING

@@ -133,7 +133,9 @@ class Tracker:
         One that has moved something else than it should stays under way: its money must neither be paid again nor count
         as paid before an operator has looked.
         """
-        done = outcome(receipt, stored.payments, stored.from_address)
+        done = outcome(
+            receipt, stored.payments, stored.from_address, silence_is_failure=self._network.silence_is_failure
+        )
         if done is Outcome.OTHERWISE:
             await self._set_waiting(stored, "the network has moved something else than was approved")
             await self._alert("critical", "moved_otherwise", stored, "a final transaction has not moved what it should")

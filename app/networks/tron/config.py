@@ -24,6 +24,9 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
 
     token_kinds: ClassVar[frozenset[str]] = frozenset({"trc20"})
 
+    # USDT returns false when it succeeds, may hand its calls on to another contract, and nodes prove no events.
+    silence_is_failure: ClassVar[bool] = False
+
     # Nodes with the paths /walletsolidity/…, which know only final blocks; left out, they are at the same addresses.
     solidity_urls: tuple[NodeUrl, ...] = ()
     # A provider's key, sent as the header TRON-PRO-API-KEY.

@@ -222,10 +222,17 @@ SIGNER = (
     ),
     Fault(
         "app/signer/outcome.py",
-        "return Outcome.OTHERWISE if any(transfer.asset_symbol in assets for transfer in ours) else Outcome.NOTHING",
-        "return Outcome.NOTHING",
+        "if any(transfer.asset_symbol in assets for transfer in ours) or not silence_is_failure:",
+        "if not silence_is_failure:",
         "a payout of a token that takes a fee is released after it has left, and paid again",
         ("signer/test_fees.py::test_a_token_that_moves_less_or_elsewhere_has_neither_paid_nor_failed",),
+    ),
+    Fault(
+        "app/signer/outcome.py",
+        "if any(transfer.asset_symbol in assets for transfer in ours) or not silence_is_failure:",
+        "if any(transfer.asset_symbol in assets for transfer in ours):",
+        "a payout of USDT on Tron, of which a node leaves out the event, is released and paid again",
+        ("networks/test_tron_sending.py::TestReceipts::test_without_the_log_a_success_is_neither_paid_nor_failed",),
     ),
     Fault(
         "app/signer/limits.py",
