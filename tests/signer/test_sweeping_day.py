@@ -92,12 +92,14 @@ async def stake(setup: TronUnderTest, coin_raw: int) -> None:
 
 
 async def until_quiet(setup: TronUnderTest) -> None:
-    """Rounds of the signer, each with so many blocks that what it sent is final, until it sends nothing more."""
+    """Rounds of the signer, each with so many blocks that what it sent is final, until it has looked at all and sends
+    nothing more."""
     quiet = 0
-    for _ in range(60):
+    for _ in range(100):
         before = len(await setup.attempts())
         await setup.signer.tick()
-        quiet = 0 if len(await setup.attempts()) > before else quiet + 1
+        unknown = await database.fetch_value("SELECT count(*) FROM sweep_candidates WHERE looked_at IS NULL")
+        quiet = 0 if unknown or len(await setup.attempts()) > before else quiet + 1
         if quiet == 2:
             return
         await setup.blocks(SOLID)
