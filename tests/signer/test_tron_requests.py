@@ -10,7 +10,7 @@ DAY_BLOCKS = 28_800
 FREE_A_DAY = 100_000
 """What a provider's free key allows, and the aim for a network on which nothing is paid out."""
 
-BLOCKS = 60
+BLOCKS = 40
 
 
 async def asked_for(setup: TronUnderTest) -> int:
