@@ -22,7 +22,8 @@ USDT = TRX = 1_000_000
 WORTH_RAW = 300_000  # a TRX is worth 0.30 USDT
 LIMIT_BPS = 100
 FIRST_USDT, LAST_USDT = 5, 5_000
-DEPOSITS = 200 if os.environ.get("SOAK") else 40
+SOAK = bool(os.environ.get("SOAK"))
+DEPOSITS = 200 if SOAK else 40
 LOAN_TRX = 6_563
 """The stake that gives the energy of one sweep."""
 
@@ -37,6 +38,7 @@ def tron_asset_options() -> Mapping[str, Mapping[str, int]]:
     return {"USDT": {"sweep_min_raw": USDT, "coin_worth_raw": WORTH_RAW}}
 
 
+@pytest.mark.timeout(1_800 if SOAK else 180)
 async def test_no_sweep_of_a_day_costs_more_than_a_hundredth_unless_it_is_approved(tron_setup: TronUnderTest) -> None:
     setup = tron_setup
     await stake(setup, DEPOSITS // 2 * LOAN_TRX * TRX)
