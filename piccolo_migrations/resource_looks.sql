@@ -19,3 +19,11 @@ CREATE TABLE resource_looks ( -- ResourceLook
     looked_at timestamptz NOT NULL,
     CONSTRAINT resource_looks_once UNIQUE (network)
 );
+
+-- When the signer was there last, by its own clock: older books than that lack what was signed since.
+CREATE TABLE signer_presence ( -- SignerPresence
+    id bigserial PRIMARY KEY,
+    network varchar(40) NOT NULL,
+    present_at timestamptz NOT NULL,
+    CONSTRAINT signer_presence_once UNIQUE (network)
+);

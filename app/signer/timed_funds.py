@@ -16,7 +16,6 @@ from typing import Literal
 import msgspec
 
 from app.core import clock
-from app.networks.config import NetworkConfig
 from app.networks.port import (
     BlockRef,
     Broadcast,
@@ -33,12 +32,14 @@ from app.networks.port import (
     TimedState,
     WouldFail,
 )
+from app.networks.tron.config import TronConfig
 from app.signer import account_book_repository, account_nonces_repository, timed_funds_repository, wallet_snapshot
 from app.signer.account_spendable import SpendableBalance
 from app.signer.funds import NotNow, Preview, Standing, UnknownTransaction
 from app.signer.low_balance import LowBalance
 from app.signer.previews import about, facts
 from app.signer.repository import Stored
+from app.signer.timed_presence import Presence
 from app.signer.token_rules import TokenRules
 from app.signer.treasury import Treasury
 from app.withdrawals.digest import Intent
@@ -48,6 +49,8 @@ MAX_UNMINED = 50
 anything is signed anew."""
 
 ENERGY = "energy"
+
+MAY_LACK = "the signer was away: it waits until nothing that an older database lacks can still be mined"
 
 MILLISECOND = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,7 +65,7 @@ class TimedFunds:
     batch = 1
     batch_window_s = 0
 
-    def __init__(self, network: NetworkConfig, sender: TimedSender, treasury: Treasury) -> None:
+    def __init__(self, network: TronConfig, sender: TimedSender, treasury: Treasury) -> None:
         if network.hot_wallet_address is None or network.native is None:
             raise ValueError(f"network {network.key} has no hot wallet")
         self.hot_address = network.hot_wallet_address
@@ -72,6 +75,8 @@ class TimedFunds:
         self._rules = TokenRules(network, sender, self.hot_address)
         self._treasury = treasury
         self._low = LowBalance(network.key)
+        self._presence = Presence(network)
+        self._waits_for_lost = False
         self._reference: Reference | None = None
         self._round: Round | None = None
         self._drafters: dict[Draft, tuple[Drafter, TimedState]] = {}
@@ -102,6 +107,7 @@ class TimedFunds:
 
     async def watch(self) -> None:
         """Forget what the last round has read. The watcher raises the alerts, with the block."""
+        await self._presence.write()
         self._reference = None
         self._round = None
         self._drafters.clear()
@@ -110,6 +116,8 @@ class TimedFunds:
         """Read balances, prices and resources. Raises UnknownTransaction if the hot wallet has sent a transaction that
         the books don't have, ChainMoved while the watcher has not read the newest final block."""
         await self._scanned_final()
+        # Before what follows: by the end of this wait, our own scan has all that the books lack.
+        self._waits_for_lost = await self._presence.may_lack(await self._final_reference())
         unknown = await account_book_repository.unknown(self._network.key, self.hot_address)
         if unknown:
             raise UnknownTransaction(
@@ -121,7 +129,8 @@ class TimedFunds:
         self._round = Round(prices, resources, await self._spendable(prices, resources, now))
 
     async def room(self) -> int:
-        """How many more may wait for a block."""
+        """How many more may wait for a block. Raises NotNow while the books may lack what was signed before."""
+        self._refuse_lost()
         return MAX_UNMINED - await account_nonces_repository.unmined_count(self._network.key, self.hot_address)
 
     def shortage(self, asset: str, amount_raw: int) -> str | None:
@@ -237,6 +246,7 @@ class TimedFunds:
         """The same payment anew, in a round of its own."""
         if self._round is None:
             await self.begin_round(clock.now())
+        self._refuse_lost()
         (payment,), (withdrawal,) = last.payments, last.withdrawal_ids
         intent = Intent(
             withdrawal, payment.asset_symbol, self._network.key, payment.amount_raw, payment.to_address, None
@@ -252,6 +262,10 @@ class TimedFunds:
 
     async def is_mined(self, txids: Sequence[str]) -> bool:
         return bool(await account_book_repository.mined_in(self._network.key, txids))
+
+    def _refuse_lost(self) -> None:
+        if self._waits_for_lost:
+            raise NotNow(MAY_LACK, is_short=False)
 
     @property
     def _now(self) -> "Round":

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from piccolo.query.functions.aggregate import Min
 
+from app.core import database
 from app.core.statement import Command, Param, Statement, insert
 from app.deposits.tables import ScannedBlock
 from app.networks.port import Prices, Resources
@@ -60,3 +61,20 @@ async def record_resources(network: str, resources: Resources, prices: Prices, n
 
 _LOOKED_AT = [column for column in ResourceLook._meta.columns if column._meta.name not in ("id", "network")]
 _RECORD = Command(insert(ResourceLook).on_conflict(target=ResourceLook.network, action="DO UPDATE", values=_LOOKED_AT))
+
+
+async def write_presence(network: str, now: datetime) -> datetime | None:
+    """Write that a network's signer is there now; return when it was there before by the books, None where it never
+    was."""
+    # SQL, since the builder can't return what a row held before.
+    before: datetime | None = await database.fetch_value(
+        """
+        WITH before AS (SELECT present_at FROM signer_presence WHERE network = $1), written AS (
+            INSERT INTO signer_presence (network, present_at) VALUES ($1, $2)
+            ON CONFLICT (network) DO UPDATE SET present_at = excluded.present_at)
+        SELECT present_at FROM before
+        """,
+        network,
+        now,
+    )
+    return before

@@ -19,6 +19,7 @@ from app.networks.port import Cost, FeeAboveCeiling, Payment, Resources, StakeMo
 from app.networks.tron.config import TronConfig
 from app.signer import account_sweeps_repository, energy_repository, repository, timed_sweeps_repository
 from app.signer.account_sweeping import CHECK_AGAIN_IN, NOTICE_OVERLAP
+from app.signer.funds import NotNow
 from app.signer.sweep_choice import Choice, Held, Sizes, Terms, Way, choose, retry_at
 from app.signer.timed_funds import TimedFunds
 from app.signer.timed_stake import TimedStake
@@ -100,7 +101,10 @@ class TimedSweeper:
         await self._funds.rules.look_at_frozen()
         async with database.transaction():
             await account_sweeps_repository.notice_settled(self._network.key, NOTICE_OVERLAP, now)
-        room = min(await self._funds.room(), STEPS_PER_ROUND)
+        try:
+            room = min(await self._funds.room(), STEPS_PER_ROUND)
+        except NotNow:
+            return
         self._steps_left = room - await self._stake.run(room, now)
         due = await timed_sweeps_repository.due(self._network.key, now, CANDIDATES_AT_ONCE)
         due = [one for one in due if self._network.asset(one.asset) is not None]  # as the networks file has them now

@@ -342,6 +342,16 @@ class ResourceLook(Table, tablename="resource_looks"):
     resource_looks_once = Unique(["network"])
 
 
+class SignerPresence(Table, tablename="signer_presence"):
+    """When a network's signer was there last, by its own clock (app/signer/timed_presence.py)."""
+
+    id = BigSerial(primary_key=True)
+    network = columns.words(40)
+    present_at = columns.moment()
+
+    signer_presence_once = Unique(["network"])
+
+
 class SweepCandidate(Table, tablename="sweep_candidates"):
     """A deposit address that may hold enough of an asset to be swept. Deleted once it is swept or holds too little.
 

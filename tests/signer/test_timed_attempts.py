@@ -11,7 +11,8 @@ from app.networks.port import Broadcast, ChainMoved, Danger, Draft, NodeUnavaila
 from app.signer.account_spending import NothingToAccountFor, account_for
 from app.signer.funds import UnknownTransaction
 from app.signer.repository import Stored
-from app.signer.timed_funds import TimedFunds
+from app.signer.timed_funds import MAY_LACK, TimedFunds
+from app.signer.timed_presence import WRITE_EVERY
 from app.signer.tracking import OVER
 from app.withdrawals import holds
 from tests.factories.tampering import as_superuser
@@ -410,13 +411,7 @@ async def test_a_spend_that_the_books_lack_stops_the_signer(world: TimedWorld, c
     chain.mine(txids(await world.attempts())[0])
     chain.pool.clear()
     await world.blocks(FINAL)
-    for row in await world.attempts():
-        await as_superuser(
-            f"DELETE FROM outgoing_claims WHERE transaction = {row['id']}",
-            f"DELETE FROM outgoing_payments WHERE transaction = {row['id']}",
-            f"DELETE FROM outgoing_transactions WHERE id = {row['id']}",
-            "UPDATE withdrawals SET status = 'approved', submitted_at = NULL",
-        )
+    await restore_older_books(world)
     paid = chain.arrived_raw(payout.destination)
     (txid,) = [one.txid for _, mined in chain.blocks for one in mined if one.to == payout.destination]
     with pytest.raises(UnknownTransaction, match=f"transaction {txid}, which the books don't have .* account-for"):
@@ -440,6 +435,45 @@ async def test_a_spend_that_the_books_lack_stops_the_signer(world: TimedWorld, c
     await world.rounds(FINAL + 1, world.new_signer(world.services))
     assert chain.arrived_raw(payout.destination) == paid == [PAYOUT_RAW]
     await world.assert_paid_once(payout, waiting)
+
+
+@pytest.mark.parametrize("is_restarted", [True, False])
+@pytest.mark.parametrize("is_mined", [True, False])
+async def test_nothing_is_paid_while_older_books_may_lack_a_payment(
+    world: TimedWorld, chain: TimedChain, is_restarted: bool, is_mined: bool
+) -> None:
+    """A backup is restored, or a database host is lost with its newest rows, while a payout is in no block yet."""
+    payout = await world.approved(PAYOUT_RAW)
+    await world.signer.tick()
+    (lost_one,) = chain.pool.values()
+    chain.pool.clear()
+    await restore_older_books(world)
+    await database.execute("UPDATE signer_presence SET present_at = present_at - interval '1 minute'")
+    clock.shift(WRITE_EVERY)
+    signer = world.new_signer(world.services) if is_restarted else world.signer
+    await world.rounds(FINAL, signer)
+    assert (await world.waits_for(payout.id), await world.attempts()) == (MAY_LACK, [])
+    if is_mined:
+        chain.force([lost_one])
+        await world.watcher.tick()
+        with pytest.raises(UnknownTransaction, match=lost_one.txid):
+            await signer.tick()
+        assert chain.arrived_raw(payout.destination) == [PAYOUT_RAW]
+        return
+    chain.skip(61)
+    await world.rounds(2 * FINAL + 2, signer)
+    await world.assert_paid_once(payout)
+
+
+async def restore_older_books(world: TimedWorld) -> None:
+    """The books as they were before anything was signed."""
+    for row in await world.attempts():
+        await as_superuser(
+            f"DELETE FROM outgoing_claims WHERE transaction = {row['id']}",
+            f"DELETE FROM outgoing_payments WHERE transaction = {row['id']}",
+            f"DELETE FROM outgoing_transactions WHERE id = {row['id']}",
+            "UPDATE withdrawals SET status = 'approved', submitted_at = NULL",
+        )
 
 
 async def test_what_endangers_our_money_is_told(world: TimedWorld, chain: TimedChain) -> None:
