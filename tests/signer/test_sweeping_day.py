@@ -84,8 +84,8 @@ async def test_no_sweep_of_a_day_costs_more_than_a_hundredth_unless_it_is_approv
 
 
 async def stake(setup: TronUnderTest, coin_raw: int) -> None:
-    """An operator tops the hot wallet up, and has it stake for energy."""
-    await setup.send("TRX", setup.hot, coin_raw)
+    """An operator tops the hot wallet up, also for what is burned, and has it stake for energy."""
+    await setup.send("TRX", setup.hot, coin_raw + DEPOSITS * 8 * TRX)
     await setup.blocks(SOLID)
     by = setup.operator
     await setup.services.stake.request(NETWORK, "stake", coin_raw, by.id, by.next_code(), clock.now())
