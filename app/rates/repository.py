@@ -306,8 +306,8 @@ async def rest(name: str, until: datetime) -> None:
 _REST = Command(RateSource.update({RateSource.rests_until: Param("until")}).where(RateSource.name == Param("name")))
 
 
-async def latest_round_of_pairs(since: datetime) -> list[Refreshed]:
-    """The newest refresh of every pair that had one since then: for `/metrics` and the doctor."""
+async def newest_since(since: datetime) -> list[Refreshed]:
+    """What the newest refresh found for every pair that had one since then."""
     # SQL, since the builder knows no DISTINCT ON.
     rows = await database.fetch_all(
         """

@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from app.core import clock, currencies, database
 from app.rates import repository
 from app.rates.rate import Rate, RateUnavailable
+from app.rates.repository import Refreshed
 
 REMEMBERED_S = 1
 """How long a process answers from what it has read. Rates are refreshed every few seconds."""
@@ -62,6 +63,13 @@ async def rate_at(base: str, quote: str, moment: datetime) -> Rate | None:
     or more than a day has gone by."""
     refreshed = await repository.of_minute(base, quote, moment.replace(second=0, microsecond=0))
     return None if refreshed is None else refreshed.rate
+
+
+async def found_of(bases: Collection[str], quote: str) -> dict[str, Refreshed]:
+    """What the newest refresh found for these assets in a currency, with what each source says, by symbol: for people
+    who want to know why there is no rate. An asset that was never refreshed is left out."""
+    found = await repository.newest_of([(base, quote) for base in bases])
+    return {base: refreshed for (base, _), refreshed in found.items()}
 
 
 def is_good(rate: Rate, now: datetime) -> bool:
