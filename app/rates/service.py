@@ -6,6 +6,7 @@ Nothing here calls a network: a job refreshes the rates (`app/rates/refresh.py`)
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from typing import NamedTuple
 
 from app.core import clock, currencies, database
 from app.rates import repository
@@ -22,8 +23,16 @@ MINUTE = timedelta(minutes=1)
 EXACT_DIGITS = 120
 """Enough for the product of an amount of 78 digits and a figure of 48."""
 
-_remembered: dict[tuple[str, str, str], tuple[float, Rate | None]] = {}
-"""By database, asset and currency: the time of reading, and what was read."""
+
+class _Read(NamedTuple):
+    """What was read of a pair, and when, by a clock that only measures."""
+
+    at_s: float
+    rate: Rate | None
+
+
+_remembered: dict[tuple[str, str, str], _Read] = {}
+"""By database, asset and currency."""
 
 
 async def rate_now(base: str, quote: str, now: datetime) -> Rate:
@@ -44,8 +53,8 @@ async def rates_now(bases: Collection[str], quote: str, now: datetime) -> dict[s
     rates: dict[str, Rate | None] = {}
     for base in bases:
         read = _remembered.get((dsn, base, quote))
-        if read is not None and now_s - read[0] <= REMEMBERED_S:
-            rates[base] = read[1]
+        if read is not None and now_s - read.at_s <= REMEMBERED_S:
+            rates[base] = read.rate
     missing = [(base, quote) for base in bases if base not in rates]
     if missing:
         found = await repository.newest_of(missing)
@@ -54,7 +63,7 @@ async def rates_now(bases: Collection[str], quote: str, now: datetime) -> dict[s
         for base, _ in missing:
             refreshed = found.get((base, quote))
             rates[base] = None if refreshed is None else refreshed.rate
-            _remembered[dsn, base, quote] = (now_s, rates[base])
+            _remembered[dsn, base, quote] = _Read(now_s, rates[base])
     return {base: rate for base, rate in rates.items() if rate is not None and is_good(rate, now)}
 
 

@@ -10,16 +10,20 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from app.core.logging import get_logger
-from app.rates.sources.http import REST_AFTER_LIMIT_S, Allowed, OverOwnLimit
+from app.core import clock
+from app.rates.sources.http import REST_AFTER_LIMIT_S, Allowed, OverOwnLimit, answer_of, each
 from app.rates.sources.listing import Listing, Market
 from app.rates.sources.port import Answer, Pair, Quoted, SourceFailed
-
-log = get_logger(__name__)
 
 PER_MINUTE = 120
 PREFIX = "ccxt:"
 TIMEOUT_MS = 4_000
+BUDGET_S = 2
+"""No request is begun after this time: the answer must be there within five seconds. A price lasts for four rounds."""
+
+AT_ONCE = 1
+TRADES = 5
+"""The newest ones to ask for: some exchanges return the oldest of them first, and few know 1."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -38,6 +42,7 @@ class Exchange:
         self._url = url
         self._client: Any = None
         self._listing = Listing(self._markets)
+        self._next = 0
 
     @property
     def name(self) -> str:
@@ -45,20 +50,21 @@ class Exchange:
         return self._id[:40]
 
     async def figures(self, pairs: Collection[Pair], now: datetime) -> Answer:
-        """The last price of each market, where the exchange says when that was."""
-        markets = await self._listing.markets(pairs, now)
-        if not markets:
-            return Answer(())
-        found: list[Quoted] = []
-        problems: list[str] = []
-        for market, ticker in await self._tickers(markets):
-            try:
-                found.append(_quoted(market, ticker))
-            except SourceFailed as failure:
-                problems.append(str(failure))
-        if problems and not found:
-            raise SourceFailed(problems[0])
-        return Answer(tuple(found), tuple(problems))
+        """The price of each market's newest trade. Tickers have prices too, but many without a time, or with that of
+        the answer."""
+        listed = await self._listing.markets(pairs, now)
+        # The library waits between requests as each exchange asks for it. What there is no time for is next.
+        markets = listed[self._next :] + listed[: self._next]
+        until_s = clock.monotonic_s() + BUDGET_S
+
+        async def newest_trade(number: int) -> Quoted | None:
+            if clock.monotonic_s() > until_s:
+                return None
+            self._next = (listed.index(markets[number]) + 1) % len(listed)
+            return await self._newest_trade(markets[number])
+
+        found, failures = await each(len(markets), newest_trade, AT_ONCE)
+        return answer_of([one for one in found if one is not None], failures)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -80,23 +86,21 @@ class Exchange:
             if market.get("spot") and market.get("active") is not False
         }
 
-    async def _tickers(self, markets: list[Market]) -> list[tuple[Market, Mapping[str, Any]]]:
-        """The tickers of these markets: in one request where the exchange has that."""
-        client = self._exchange()
-        if client.has.get("fetchTickers"):
-            tickers = await self._called(client.fetch_tickers, [market.name for market in markets])
-            return [(market, tickers[market.name]) for market in markets if market.name in tickers]
-        return [(market, await self._called(client.fetch_ticker, market.name)) for market in markets]
+    async def _newest_trade(self, market: Market) -> Quoted:
+        trades = await self._called(self._exchange().fetch_trades, market.name, None, TRADES)
+        if not trades:
+            raise SourceFailed(f"{market.pair}: nothing was traded of late")
+        return _quoted(market, max(trades, key=lambda trade: trade.get("timestamp") or 0))
 
     async def _called(self, method: Any, *args: object, **options: object) -> Any:
         """Call a method of the library. Raises SourceFailed for whatever it raises."""
         if not await self._allowed():
             raise OverOwnLimit("we have reached our own limit of requests in a minute")
-        import ccxt  # type: ignore[import-not-found, unused-ignore] # noqa: PLC0415 - an extra
+        import ccxt  # noqa: PLC0415 - an extra
 
         try:
             return await method(*args, **options)
-        except ccxt.RateLimitExceeded as error:
+        except (ccxt.RateLimitExceeded, ccxt.DDoSProtection) as error:
             raise SourceFailed(f"too many requests: {_words(error)}", REST_AFTER_LIMIT_S) from None
         except ccxt.BaseError as error:
             self._listing.forget()
@@ -106,7 +110,7 @@ class Exchange:
 def _client(exchange_id: str, url: str | None) -> Any:
     """The library's client of an exchange. Raises NotInstalled."""
     try:
-        import ccxt.async_support as ccxt  # type: ignore[import-not-found, unused-ignore] # noqa: PLC0415 - an extra
+        import ccxt.async_support as ccxt  # noqa: PLC0415 - an extra
     except ImportError:
         raise NotInstalled("the extra is not installed: pip install 'swap-pay[exchanges]'") from None
     if exchange_id not in ccxt.exchanges:
@@ -115,6 +119,7 @@ def _client(exchange_id: str, url: str | None) -> Any:
         {"enableRateLimit": True, "timeout": TIMEOUT_MS, "aiohttp_trust_env": False, "number": str}
     )
     client.number = str
+    client.has["fetchCurrencies"] = False  # one request less: names of currencies are not needed
     client.parse_json = _parsed
     if url is not None:
         client.urls["api"] = _replaced(client.urls["api"], url)
@@ -123,8 +128,11 @@ def _client(exchange_id: str, url: str | None) -> Any:
 
 
 def _parsed(text: str) -> Any:
-    """JSON without floats."""
-    return json.loads(text, parse_float=str)
+    """JSON without floats; None where it is none, as the library expects."""
+    try:
+        return json.loads(text, parse_float=str)
+    except ValueError:
+        return None
 
 
 def _replaced(urls: Any, url: str) -> Any:
@@ -134,19 +142,17 @@ def _replaced(urls: Any, url: str) -> Any:
     return url
 
 
-def _quoted(market: Market, ticker: Mapping[str, Any]) -> Quoted:
-    """The last price by a ticker, whose time is in milliseconds. Raises SourceFailed."""
-    if ticker.get("symbol") != market.name:
+def _quoted(market: Market, trade: Mapping[str, Any]) -> Quoted:
+    """The price of a trade, whose time is in milliseconds. Raises SourceFailed."""
+    if trade.get("symbol") != market.name:
         raise SourceFailed(f"{market.pair}: the answer is of another market")
-    last, at = ticker.get("last"), ticker.get("timestamp")
-    if last is None or isinstance(last, float):
-        raise SourceFailed(f"{market.pair}: no last price")
-    if not isinstance(at, int):
-        raise SourceFailed(f"{market.pair}: the exchange does not say when its last price was")
+    price, at = trade.get("price"), trade.get("timestamp")
+    if not isinstance(price, str) or not isinstance(at, int):
+        raise SourceFailed(f"{market.pair}: a trade without a price or a time")
     try:
-        return market.quoted(Decimal(str(last)), _EPOCH + timedelta(milliseconds=at))
+        return market.quoted(Decimal(price), _EPOCH + timedelta(milliseconds=at))
     except (InvalidOperation, OverflowError):
-        raise SourceFailed(f"{market.pair}: its last price or its time is none") from None
+        raise SourceFailed(f"{market.pair}: its price or its time is none") from None
 
 
 def _words(error: Exception) -> str:
