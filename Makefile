@@ -66,6 +66,7 @@ check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract,
 	$(BIN)/lint-imports
 	@$(call lock_in_step,requirements.lock,)
 	@$(call lock_in_step,requirements-dev.lock,--extra dev)
+	@$(call lock_in_step,requirements-exchanges.lock,--extra exchanges)
 	@cp package.json package-lock.json .npmrc "$$(mkdir -p var/lock-check && echo var/lock-check)"
 	@cd var/lock-check && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent
 	@cmp package-lock.json var/lock-check/package-lock.json || \
@@ -79,6 +80,7 @@ screens: .venv/.stamp node_modules/.stamp chromium ## Take pictures of every pag
 lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.json
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --extra dev -o requirements-dev.lock
+	$(COMPILE) --extra exchanges -o requirements-exchanges.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
