@@ -114,10 +114,13 @@ async def test_metrics_show_the_age_and_the_spread_of_rates_and_the_failures_of_
     await store_rate("ETH", "EUR", None, now)
     await rates.record_failure("kraken", now, "HTTP status 503")
     await rates.rest("kraken", now + timedelta(minutes=1))
+    assert await rates.begin_round(1, now)
+    await rates.finish_round(1, now - timedelta(seconds=7))
     async with client(make_site(replace(settings, metrics_token=TOKEN))) as http:
         text = (await http.get("/metrics", headers=bearer(TOKEN))).text
     figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("swap_pay_rate"))
     assert 20 <= float(figures['swap_pay_rate_age_seconds{base="BTC",quote="EUR"}']) < 30
+    assert 7 <= float(figures["swap_pay_rates_refreshed_seconds"]) < 20
     assert figures['swap_pay_rate_spread_bps{base="BTC",quote="EUR"}'] == "0.0"
     assert figures['swap_pay_rate_sources{base="BTC",quote="EUR"}'] == "2.0"
     assert figures['swap_pay_rate_sources{base="ETH",quote="EUR"}'] == "0.0"
