@@ -17,6 +17,7 @@ APP_CONFIG = AppConfig(
             "app.api_keys.tables",
             "app.web.tables",
             "app.ledger.tables",
+            "app.rates.tables",
             "app.events.tables",
             "app.webhooks.tables",
             "app.addresses.tables",

@@ -29,6 +29,8 @@ from app.networks.networks_file import load_networks
 from app.networks.registry import Networks
 from app.networks.throttle import SharedThrottle
 from app.payouts.service import PayoutService
+from app.rates.refresh import Refresher
+from app.rates.sources import chosen
 from app.reconciliation.service import Reconciliation
 from app.reconciliation.watchdog import Watchdog
 from app.refunds.returns import ReturnService
@@ -84,6 +86,7 @@ class Services:
     outbound: OutboundClient
     reconciliation: Reconciliation
     alert_routes: AlertRoutes
+    rates: Refresher
 
     async def deliver_webhooks(self, stop: asyncio.Event) -> None:
         """Number events and deliver them until `stop` is set."""
@@ -178,6 +181,7 @@ def wire(settings: Settings) -> Services:
         outbound=outbound,
         reconciliation=Reconciliation(networks=networks, checkpoint_keys=settings.checkpoint_keys),
         alert_routes=_alert_routes(settings, outbound),
+        rates=_rates(settings, networks),
     )
 
 
@@ -187,6 +191,19 @@ async def _mined_in(network: str, txids: Collection[str]) -> dict[str, str]:
         **await coins_repository.mined_in(network, txids),
         **await account_book_repository.mined_in(network, txids),
     }
+
+
+def _rates(settings: Settings, networks: Networks) -> Refresher:
+    """What refreshes the rates. Its sources are made when it first does, in the one process that does."""
+    return Refresher(
+        lambda: chosen.sources(settings.rate_sources, settings.rate_urls, networks),
+        chosen.pairs_of(networks, settings.rate_currencies, _enabled_currencies),
+    )
+
+
+async def _enabled_currencies() -> Collection[str]:
+    """The currencies that merchants have enabled, beside those of the settings."""
+    return ()
 
 
 def _alert_routes(settings: Settings, outbound: OutboundClient) -> AlertRoutes:
@@ -224,6 +241,7 @@ async def running(services: Services, *, limit_each_wait_s: float = WORKER_LIMIT
     finally:
         await services.addresses.close()
         await services.outbound.aclose()
+        await services.rates.aclose()
         await services.networks.aclose()
         await redis.close_client()
         await database.close_pool()

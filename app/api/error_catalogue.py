@@ -131,6 +131,11 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
         Code.NETWORK_UNAVAILABLE: Meaning(
             "ethereum can't be reached at the moment", "The network's nodes can't be reached. Repeat later."
         ),
+        Code.RATE_UNAVAILABLE: Meaning(
+            "currency: there is no current rate of BTC in EUR",
+            "Fewer than two sources agree on the asset's worth in this currency, or none has answered of late. Repeat "
+            "after `Retry-After`. Prices in the asset itself need no rate.",
+        ),
         Code.UNAVAILABLE: Meaning(
             "the database does not answer; try again in a few seconds",
             "The gateway's database doesn't answer. Whether the request was carried out isn't known: repeat it with "

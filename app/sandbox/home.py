@@ -112,9 +112,10 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChainSetUp(msgspec.Struct, frozen=True):
-    """The contracts that were deployed on the EVM chain at the first start."""
+    """The contracts that were deployed on the EVM chain at the first start. `price_feeds` are by pair: `BTC/USD`."""
 
     usdt_contract: str
+    price_feeds: dict[str, str] = {}
 
 
 class TronSetUp(msgspec.Struct, frozen=True):
@@ -145,6 +146,7 @@ class Home:
         self.bitcoin = self.directory / "bitcoin"
         self.tron = self.directory / "tron"
         self.receiver = self.directory / "receiver"
+        self.rates = self.directory / "rates"
         self.tls = self.directory / "tls"
         self.signer = self.directory / "signer"
         self.logs = self.directory / "log"

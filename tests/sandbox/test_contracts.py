@@ -1,6 +1,7 @@
 """The stablecoins' doubles, on an EVM chain: each trap that they are made for."""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,10 +25,14 @@ def transfers(receipt: dict[str, Any]) -> list[tuple[str, str, int]]:
     ]
 
 
-def test_the_artefact_is_what_the_compiler_makes_of_the_source() -> None:
-    compile_again = ["node", str(contracts.SOURCE.with_name("compile.cjs"))]
+@pytest.mark.parametrize(
+    ("source", "artefact"),
+    [("Stablecoins.sol", contracts.ARTEFACT), ("PriceFeed.sol", contracts.FEED_ARTEFACT)],
+)
+def test_the_artefact_is_what_the_compiler_makes_of_the_source(source: str, artefact: Path) -> None:
+    compile_again = ["node", str(contracts.SOURCE.with_name("compile.cjs")), source]
     made = subprocess.run(compile_again, cwd=ROOT, capture_output=True, check=True, timeout=120)
-    assert made.stdout == contracts.ARTEFACT.read_bytes()
+    assert made.stdout == artefact.read_bytes()
 
 
 async def test_a_tether_has_its_traps(driver: AnvilDriver) -> None:

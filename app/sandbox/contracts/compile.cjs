@@ -1,14 +1,16 @@
-// Prints the contracts of Stablecoins.sol, compiled, as stablecoins.json has them. Needs npm's solc.
+// Prints the contracts of a file beside it, compiled, as its .json has them: Stablecoins.sol, or the one that is named.
+// Needs npm's solc.
 const fs = require("fs");
 const path = require("path");
 const solc = require("solc");
 
-const source = fs.readFileSync(path.join(__dirname, "Stablecoins.sol"), "utf8");
+const file = process.argv[2] || "Stablecoins.sol";
+const source = fs.readFileSync(path.join(__dirname, file), "utf8");
 const output = JSON.parse(
   solc.compile(
     JSON.stringify({
       language: "Solidity",
-      sources: { "Stablecoins.sol": { content: source } },
+      sources: { [file]: { content: source } },
       settings: {
         evmVersion: "paris", // without PUSH0, which young virtual machines alone have
         optimizer: { enabled: true, runs: 200 },
@@ -24,7 +26,7 @@ if (errors.length > 0) {
   process.exit(1);
 }
 const compiled = {};
-for (const [name, contract] of Object.entries(output.contracts["Stablecoins.sol"])) {
+for (const [name, contract] of Object.entries(output.contracts[file])) {
   if (contract.evm.bytecode.object) {
     compiled[name] = { abi: contract.abi, bytecode: contract.evm.bytecode.object };
   }

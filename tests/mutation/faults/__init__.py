@@ -8,6 +8,7 @@ from tests.mutation.faults import (
     coin_signer,
     coins,
     money,
+    rates,
     signer,
     sweeps,
     timed,
@@ -45,6 +46,7 @@ FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
     "tokens": tokens.TOKENS,
     "reading tron": tron_reading.READING_TRON,
     "sending on tron": tron.SENDING_ON_TRON,
+    "rates": rates.RATES,
 }
 
 FAULTS: tuple[Fault, ...] = tuple(fault for faults in FAULTS_BY_AREA.values() for fault in faults)
