@@ -18,9 +18,11 @@ from app.deposits.reversals import ReversalService
 from app.deposits.reviews import ReviewService
 from app.deposits.service import DepositService
 from app.deposits.watcher import Watcher
+from app.invoices.asking import Quoting
 from app.invoices.creation import InvoiceCreation
 from app.invoices.links import PaymentLinks
 from app.invoices.presentation import InvoicePresenter
+from app.invoices.quotes import QuoteService
 from app.invoices.reader import InvoiceReader
 from app.invoices.service import InvoiceService
 from app.mail import sealing
@@ -63,6 +65,7 @@ class Services:
     invoice_creation: InvoiceCreation
     invoice_reader: InvoiceReader
     invoices: InvoiceService
+    quotes: QuoteService
     payments: PaymentService
     deposits: DepositService
     reversals: ReversalService
@@ -133,13 +136,14 @@ def wire(settings: Settings) -> Services:
     outbound = OutboundClient(
         ssl_context=build_ssl_context(settings.webhook_ca_file), allow_networks=settings.webhook_allow_networks
     )
-    addresses = AddressBook(networks)
+    addresses, quoting = AddressBook(networks), Quoting()
     creation = InvoiceCreation(
         networks,
         addresses,
         presenter,
         WebhookOverrides(outbound, settings.data_keys),
         settings.email_hash_secret,
+        quoting,
     )
     reviews = ReviewService(invoices)
     payments = PaymentService(networks, invoices)
@@ -154,6 +158,7 @@ def wire(settings: Settings) -> Services:
         invoice_creation=creation,
         invoice_reader=reader,
         invoices=invoices,
+        quotes=QuoteService(networks, addresses, invoices, reader, quoting),
         payments=payments,
         deposits=DepositService(invoices, payments),
         reversals=ReversalService(invoices, payments, holds.place),

@@ -8,7 +8,7 @@ from app.core.errors import ApiError, Code, invalid
 from app.merchants import memberships_repository, repository
 from app.merchants.repository import MerchantRow, SwitchName
 from app.merchants.roles import Role
-from app.merchants.terms import Mode, Terms
+from app.merchants.terms import Mode, PriceTerms, Terms
 from app.networks.registry import Networks
 
 MAX_FEE_BPS = 5_000
@@ -78,7 +78,8 @@ async def terms_of(merchant_id: str, mode: Mode) -> Terms:
     """What an existing merchant has agreed to."""
     merchant = await repository.find(merchant_id)
     assert merchant is not None, merchant_id
-    return Terms(merchant_id, mode, merchant.service_fee_bps, merchant.fee_payer, merchant.accept_parts)
+    prices = PriceTerms(tuple(merchant.currencies), merchant.spread_bps, merchant.quote_minutes)
+    return Terms(merchant_id, mode, merchant.service_fee_bps, merchant.fee_payer, merchant.accept_parts, prices)
 
 
 async def pause(switch: SwitchName, reason: str, now: datetime) -> None:

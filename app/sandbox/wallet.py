@@ -23,7 +23,10 @@ class SandboxWallet:
 
         Raises NETWORK_UNAVAILABLE if the payment fails.
         """
-        asset, amount_raw = network.asset(invoice.pay_in.asset), int(invoice.pay_in.amount_raw)
+        pay_in = invoice.pay_in
+        if pay_in is None:
+            raise invalid("choice", "choose what to pay with first")
+        asset, amount_raw = network.asset(pay_in.asset), int(pay_in.amount_raw)
         assert asset is not None, "assets are never removed from a network that has invoices"
         match choice:
             case Choice.EXACT:
@@ -40,7 +43,7 @@ class SandboxWallet:
                 asset = _another(network, asset)
                 amount_raw = max(asset.dust_limit_raw, 1)  # a smaller amount would be dust, which has no effect
         send = _send_bitcoin if network.kind == "bitcoin" else _send
-        await send(network, asset, invoice.pay_in.address, amount_raw)
+        await send(network, asset, pay_in.address, amount_raw)
 
 
 def _another(network: NetworkConfig, asset: Asset) -> Asset:

@@ -37,7 +37,6 @@ from hypothesis.stateful import (
 from app.core import clock, redis
 from app.core.money import format_amount
 from app.core.settings import Settings, load
-from app.invoices.presentation import InvoiceBody
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.chain_driver import AnvilDriver
 from app.sandbox.postgres import Postgres
@@ -46,6 +45,7 @@ from app.signer.keystore import SpendingKeys
 from app.wiring import running, wire
 from tests.books import assert_books, assert_invoices
 from tests.factories.bitcoin import bitcoin_networks_toml, hot_wallet
+from tests.factories.invoices import AskedInvoice
 from tests.factories.networks import XPUB, networks_toml
 from tests.invariants import assert_invariants
 from tests.money.chains import CONFIRMATIONS, AccountChain, CoinChain, MoneyChain
@@ -220,7 +220,7 @@ class Money(RuleBasedStateMachine):
         how=st.sampled_from(["exactly", "exactly", "short", "the rest", "over", "nearly", "dust", "in another asset"]),
         blocks=blocks,
     )
-    def pay(self, invoice: InvoiceBody, customer: int, how: str, blocks: int) -> None:
+    def pay(self, invoice: AskedInvoice, customer: int, how: str, blocks: int) -> None:
         """A first payment, a second, late, after cancellation, or to an address that another invoice has by then."""
         self._pay(invoice, customer, how)
         self._mine(blocks)
@@ -263,7 +263,7 @@ class Money(RuleBasedStateMachine):
         self.run(self.world.expire_requests())
 
     @rule(invoice=invoices)
-    def cancel_invoice(self, invoice: InvoiceBody) -> None:
+    def cancel_invoice(self, invoice: AskedInvoice) -> None:
         answer = self.run(self.world.cancel_invoice(invoice.id))
         assert answer in ("cancelled", "INVOICE_NOT_CANCELLABLE")
 
@@ -288,7 +288,7 @@ class Money(RuleBasedStateMachine):
         return self._go_on(answer, approvals, rounds)
 
     @rule(target=withdrawals, invoice=invoices, share=st.sampled_from([1, 2, 3]), approvals=approvals, rounds=rounds)
-    def request_refund(self, invoice: InvoiceBody, share: int, approvals: int, rounds: Round) -> object:
+    def request_refund(self, invoice: AskedInvoice, share: int, approvals: int, rounds: Round) -> object:
         amount = format_amount(int(invoice.net_raw) // share, self._decimals(invoice.pay_in.asset))
         answer = self.run(self.world.request_refund(invoice.id, amount))
         if answer in ("INSUFFICIENT_BALANCE", "INVOICE_NOT_REFUNDABLE", "REFUND_EXCEEDS_NET"):
@@ -393,16 +393,16 @@ class Money(RuleBasedStateMachine):
     def _decimals(self, symbol: str) -> int:
         return self.world.chain.decimals[symbol]
 
-    def _create_invoice(self, merchant: int, asset: int, units: int) -> InvoiceBody | None:
+    def _create_invoice(self, merchant: int, asset: int, units: int) -> AskedInvoice | None:
         symbol = self._symbol(asset)
         amount = f"{units}.00" if symbol == "USDT" else f"0.0{units}"
         made = self.run(self.world.new_invoice(self.world.merchants[merchant], symbol, amount))
         if made == "POOL_EXHAUSTED":
             return None
-        assert isinstance(made, InvoiceBody), made
+        assert isinstance(made, AskedInvoice), made
         return made
 
-    def _pay(self, invoice: InvoiceBody, customer: int, how: str = "exactly") -> None:
+    def _pay(self, invoice: AskedInvoice, customer: int, how: str = "exactly") -> None:
         asset, asked_raw = invoice.pay_in.asset, int(invoice.pay_in.amount_raw)
         amounts_raw = {
             "short": asked_raw // 2,

@@ -15,7 +15,6 @@ from app.deposits import reviews
 from app.deposits.reviews import ReviewRefused
 from app.deposits.watcher import Watcher
 from app.events import sequencer
-from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
 from app.networks.port import NetworkError, UnreadableAnswer, WrongChain
 from app.refunds.service import NewRefund
@@ -27,7 +26,7 @@ from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused, expire_stale
 from app.withdrawals.presentation import RefundBody
-from tests.factories.invoices import invoice
+from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import Operator, operator
 from tests.factories.webhooks import make_endpoint
@@ -130,7 +129,7 @@ class World:
 
     # What merchants and operators do. Each returns its result: an id, a state, or a refusal.
 
-    async def new_invoice(self, terms: Terms, asset: str, amount: str) -> InvoiceBody | str:
+    async def new_invoice(self, terms: Terms, asset: str, amount: str) -> AskedInvoice | str:
         try:
             return await invoice(
                 self.services,
