@@ -424,12 +424,12 @@ async def test_the_spread_and_the_life_are_the_merchants(shop: Shop) -> None:
 )
 async def test_the_database_refuses_other_figures(shop: Shop, change: str) -> None:
     await shop.sell(USDT)
-    with pytest.raises(asyncpg.PostgresError):
+    with pytest.raises(asyncpg.exceptions.IntegrityConstraintViolationError):
         await database.execute(change)
 
 
 async def test_an_invoice_without_a_price_keeps_its_amounts(shop: Shop) -> None:
     new = NewInvoice(amount="5.00", currency="USDT", chain="ethereum", expires_in=timedelta(hours=1))
     await shop.services.invoice_creation.create(shop.terms, new, None, clock.now())
-    with pytest.raises(asyncpg.PostgresError, match="is fixed"):
+    with pytest.raises(asyncpg.exceptions.IntegrityConstraintViolationError, match="is fixed"):
         await database.execute("UPDATE invoices SET pay_in_raw = pay_in_raw + 1, net_raw = net_raw + 1")

@@ -1,7 +1,8 @@
 """Money in and out in any order that Hypothesis thinks of, on real chains and a real Postgres: invoices and every kind
-of payment, replacements, reorganisations shallow and deep, a pool that is lost, time that passes, payouts, refunds,
-approvals, rejections, a signer that dies at its named points, fee bumps, sweeps, reviews, holds, top-ups. After each
-step I1 to I7 hold, any two attempts at a payment exclude each other, and our coins are what the node says.
+of payment; prices whose customers choose and choose again while rates move, and pay quotes that have ended too;
+replacements, reorganisations shallow and deep, a pool that is lost, time that passes, payouts, refunds, approvals,
+rejections, a signer that dies at its named points, fee bumps, sweeps, reviews, holds, top-ups. After each step I1 to I7
+hold, any two attempts at a payment exclude each other, and our coins are what the node says.
 
 Some runs of fifty steps on each chain, or `SOAK` runs. The seed is printed; `MONEY_SEED=…` repeats it,
 `MONEY_SHRINK=1` cuts it down.
@@ -43,7 +44,7 @@ from app.sandbox.postgres import Postgres
 from app.signer.crash_points import POINTS
 from app.signer.keystore import SpendingKeys
 from app.wiring import running, wire
-from tests.books import assert_books, assert_invoices
+from tests.books import assert_books, assert_invoices, assert_quotes
 from tests.factories.bitcoin import bitcoin_networks_toml, hot_wallet
 from tests.factories.invoices import AskedInvoice
 from tests.factories.networks import XPUB, networks_toml
@@ -82,7 +83,7 @@ class Place:
             token,
             hot_wallet_address=self.keys.hot_wallet_address,
             confirmations=CONFIRMATIONS,
-            pool_cap=5,
+            pool_cap=7,
             cool_down_minutes=5,
             sweep_interval_s=1,
         ).replace(XPUB, self.keys.xpub)
@@ -138,12 +139,14 @@ class Money(RuleBasedStateMachine):
     kind: str
 
     invoices = Bundle("invoices")
+    priced = Bundle("priced")
     withdrawals = Bundle("withdrawals")
 
     merchants = st.integers(0, 1)
     operators = st.integers(0, 1)
     customers = st.integers(1, 3)
     assets = st.integers(0, 1)
+    chances = st.integers(0, 99)
     units = st.integers(1, 9)
     blocks = st.integers(0, CONFIRMATIONS)
     approvals = st.integers(0, 2)
@@ -224,6 +227,58 @@ class Money(RuleBasedStateMachine):
         """A first payment, a second, late, after cancellation, or to an address that another invoice has by then."""
         self._pay(invoice, customer, how)
         self._mine(blocks)
+
+    @rule(target=priced, merchant=merchants, units=units, named=st.one_of(st.none(), assets), chosen=st.booleans())
+    def sell_for_a_price(self, merchant: int, units: int, named: int | None, chosen: bool) -> object:
+        """A price in euros; at once with a quote where the invoice names the one asset, or the customer chooses it."""
+        asset = None if named is None else self._symbol(named)
+        made = self.run(self.world.new_price(self.world.merchants[merchant], f"{units}.90", asset))
+        if not made.startswith("INV-"):
+            assert made in ("POOL_EXHAUSTED", "RATE_UNAVAILABLE"), made
+            return multiple()
+        if chosen and asset is None:
+            self.choose(made, units)
+        return made
+
+    @rule(invoice=priced, asset=assets)
+    def choose(self, invoice: str, asset: int) -> None:
+        """A first choice, another one, or the same again."""
+        answer = self.run(self.world.choose(invoice, self._symbol(asset)))
+        assert answer in ("chosen", "INVOICE_NOT_QUOTABLE", "POOL_EXHAUSTED", "RATE_UNAVAILABLE"), answer
+
+    @rule(
+        invoice=priced,
+        chance=chances,
+        customer=customers,
+        how=st.sampled_from(["exactly", "exactly", "exactly", "short", "half", "half", "over", "nearly", "dust"]),
+        blocks=blocks,
+    )
+    def pay_a_quote(self, invoice: str, chance: int, customer: int, how: str, blocks: int) -> None:
+        """Pay the present quote or an earlier one, in time or late."""
+        self.run(self.world.pay_quote(invoice, chance, how, customer))
+        self._mine(blocks)
+
+    @rule(asset=assets, per_cent=st.sampled_from([None, 90, 98, 102, 120]))
+    def move_rate(self, asset: int, per_cent: int | None) -> None:
+        """The rate of an asset moves, or there is none for a while."""
+        self.run(self.world.move_rate(self._symbol(asset), per_cent))
+
+    @rule(invoice=priced, seconds=st.sampled_from([-30, 30, 300]))
+    def reach_the_end_of_a_quote(self, invoice: str, seconds: int) -> None:
+        self.run(self.world.pass_quotes_end(invoice, timedelta(seconds=seconds)))
+        self.run(self.world.watch())
+
+    @rule(invoice=priced)
+    def cancel_price(self, invoice: str) -> None:
+        assert self.run(self.world.cancel_invoice(invoice)) in ("cancelled", "INVOICE_NOT_CANCELLABLE")
+
+    @rule(target=withdrawals, invoice=priced, share=st.sampled_from([1, 2]), approvals=approvals, rounds=rounds)
+    def refund_price(self, invoice: str, share: int, approvals: int, rounds: Round) -> object:
+        answer = self.run(self.world.refund_price(invoice, share))
+        if answer in ("INSUFFICIENT_BALANCE", "INVOICE_NOT_REFUNDABLE", "REFUND_EXCEEDS_NET", "INVALID_INPUT"):
+            return multiple()
+        assert answer.startswith("RF-"), answer
+        return self._go_on(answer, approvals, rounds)
 
     @rule(blocks=blocks)
     def mine(self, blocks: int) -> None:
@@ -377,6 +432,7 @@ class Money(RuleBasedStateMachine):
         await assert_invariants(self.world.services)
         await assert_books()
         await assert_invoices()
+        await assert_quotes()
         await self.world.assert_nothing_left_twice()
         await self.world.assert_scanned_chain()
 
