@@ -1,7 +1,7 @@
 """One process's services: everything that the faces and the workers call, wired in one place."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +30,8 @@ from app.networks import assets
 from app.networks.networks_file import load_networks
 from app.networks.registry import Networks
 from app.payouts.service import PayoutService
+from app.rates.refresh import Refresher
+from app.rates.sources import chosen
 from app.reconciliation.service import Reconciliation
 from app.reconciliation.watchdog import Watchdog
 from app.refunds.returns import ReturnService
@@ -82,6 +84,7 @@ class Services:
     outbound: OutboundClient
     reconciliation: Reconciliation
     alert_routes: AlertRoutes
+    rates: Refresher
 
     async def deliver_webhooks(self, stop: asyncio.Event) -> None:
         """Number events and deliver them until `stop` is set."""
@@ -175,7 +178,21 @@ def wire(settings: Settings) -> Services:
         outbound=outbound,
         reconciliation=Reconciliation(networks=networks, checkpoint_keys=settings.checkpoint_keys),
         alert_routes=_alert_routes(settings, outbound),
+        rates=_rates(settings, networks),
     )
+
+
+def _rates(settings: Settings, networks: Networks) -> Refresher:
+    """What refreshes the rates. Its sources are made when it first does, in the one process that does."""
+    return Refresher(
+        lambda: chosen.sources(settings.rate_sources, settings.rate_urls, networks),
+        chosen.pairs_of(networks, settings.rate_currencies, _enabled_currencies),
+    )
+
+
+async def _enabled_currencies() -> Collection[str]:
+    """The currencies that merchants have enabled, beside those of the settings."""
+    return ()
 
 
 def _alert_routes(settings: Settings, outbound: OutboundClient) -> AlertRoutes:
@@ -213,6 +230,7 @@ async def running(services: Services, *, limit_each_wait_s: float = WORKER_LIMIT
     finally:
         await services.addresses.close()
         await services.outbound.aclose()
+        await services.rates.aclose()
         await services.networks.aclose()
         await redis.close_client()
         await database.close_pool()

@@ -20,6 +20,7 @@ CREATE TABLE rate_refreshes ( -- RateRefresh
     at timestamptz,
     good_until timestamptz,
     held_figure numeric(48,24),
+    last_figure numeric(48,24),
     sources text NOT NULL,
     problem varchar(200),
     CONSTRAINT rate_refreshes_minute_once UNIQUE (base, quote, minute),

@@ -5,6 +5,8 @@ from app.core import clock
 from app.core.mail import build_mailer
 from app.ledger import checkpoints
 from app.mail import service as mail
+from app.rates import refresh
+from app.rates import repository as rates
 from app.reconciliation.service import RunInProgress
 from app.reconciliation.watchdog import Watchdog
 from app.web import idempotency
@@ -19,6 +21,8 @@ MAIL_S = 3_100
 """Fifty mails, each to a server that needs a minute to fail (core.mail)."""
 ALERTS_S = 700
 """Fifty requests of thirteen seconds each (core.outbound)."""
+RATES_S = 30
+"""A source may take five seconds, all together no longer; then what they say is stored."""
 RECONCILE_S = 3_600
 """Enough for a full run over tens of millions of entries."""
 
@@ -102,6 +106,17 @@ async def purge_events(context: Context) -> int:
     return purged + await retention.purge_implicit_endpoints(now, days)
 
 
+async def refresh_rates(context: Context) -> int:
+    """Ask the sources what the assets are worth; return how many pairs have a rate."""
+    services: Services = context["services"]
+    return await services.rates.run(clock.now())
+
+
+async def purge_rates(context: Context) -> int:
+    """Delete refreshes that are older than a day. Rates that were used stay."""
+    return await rates.purge(clock.now() - refresh.KEPT_FOR)
+
+
 QUEUE = Queue(
     name="default",
     context=lambda services: {"watchdog": services.watchdog()},
@@ -111,6 +126,13 @@ QUEUE = Queue(
         Job(work=pause_failing_webhooks, when=EVERY_SECOND, timeout_s=SHORT_S),
         Job(work=run_requested_reconciliation, when=EVERY_SECOND, timeout_s=RECONCILE_S),
         Job(work=alert_about_stopped_work, when={"second": {0, 30}}, timeout_s=SHORT_S, at_start=True),
+        Job(
+            work=refresh_rates,
+            when={"second": set(range(0, 60, refresh.REFRESH_S))},
+            timeout_s=RATES_S,
+            at_start=True,
+        ),
+        Job(work=purge_rates, when={"minute": 53}, timeout_s=PURGE_S, max_tries=TRIES),
         Job(
             work=reconcile,
             when={"hour": {0, 6, 12, 18}, "minute": 30},

@@ -51,6 +51,7 @@ async def examine(settings: Settings) -> list[Symptom]:
         symptoms += [symptom async for symptom in postgres.examine(production=settings.is_production)]
         symptoms += [symptom async for symptom in reachability.examine_networks(networks)]
         symptoms += [symptom async for symptom in reachability.examine_watch(settings)]
+        symptoms += [symptom async for symptom in reachability.examine_rates(settings)]
     except database.Unavailable as error:
         symptoms.append(Symptom("unsafe", "postgres", f"can't be examined further: {type(error).__name__}: {error}"))
     finally:

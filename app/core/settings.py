@@ -8,6 +8,7 @@ import base64
 import binascii
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parseaddr
@@ -15,11 +16,17 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from app.core.currencies import is_currency
 from app.core.email_address import EmailAddress
 
 Environment = Literal["production", "sandbox", "test"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 T = TypeVar("T")
+
+RATE_SOURCES = ("kraken", "coinbase", "ecb", "chainlink")
+"""Sources of rates beside the exchanges of ccxt (docs/rates.md)."""
+
+_CCXT_SOURCE = re.compile(r"ccxt:[a-z0-9]{2,30}")
 
 MIN_SECRET_BYTES = 32
 """256 bits: what HMAC-SHA256 and AES-256 are made for."""
@@ -101,6 +108,9 @@ class Settings:
     alert_hook_url: str | None = field(repr=False)
     alert_hook_secret: str | None = field(repr=False)
     checkpoint_keys: CheckpointKeys | None
+    rate_sources: tuple[str, ...]
+    rate_currencies: tuple[str, ...]
+    rate_urls: Mapping[str, str]
 
     @property
     def is_production(self) -> bool:
@@ -175,6 +185,13 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         alert_hook_url=read("ALERT_HOOK_URL", _optional(_hook_url), ""),
         alert_hook_secret=read("ALERT_HOOK_SECRET", _optional(_hook_secret), ""),
         checkpoint_keys=read("CHECKPOINT_KEY", _optional(_checkpoint_keys), ""),
+        rate_sources=(rate_sources := read("RATE_SOURCES", _rate_sources, "kraken,coinbase,ecb,chainlink") or ()),
+        rate_currencies=read("RATE_CURRENCIES", _currencies, ""),
+        rate_urls={
+            source: url
+            for source in rate_sources
+            if (url := read(_rate_url_name(source), _optional(_rate_url(environment)), "")) is not None
+        },
     )
     if not faults and settings.web_request_timeout_s <= settings.web_header_timeout_s:
         faults.append("WEB_REQUEST_TIMEOUT_S must be more than WEB_HEADER_TIMEOUT_S: a request is headers and body")
@@ -282,6 +299,40 @@ def _hook_secret(text: str) -> str:
         raise _Fault('must be "whsec_" and base64 (make one with: echo whsec_$(openssl rand -base64 32))')
     _secret_bytes(text.removeprefix("whsec_"))
     return text
+
+
+def _rate_sources(text: str) -> tuple[str, ...]:
+    sources = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for source in sources:
+        if source not in RATE_SOURCES and not _CCXT_SOURCE.fullmatch(source):
+            raise _Fault(
+                f"must be a list of {', '.join(RATE_SOURCES)}, or ccxt: and an exchange, such as ccxt:bitstamp"
+            )
+    return sources
+
+
+def _rate_url_name(source: str) -> str:
+    return f"RATE_URL_{source.removeprefix('ccxt:').upper()}"
+
+
+def _rate_url(environment: Environment) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        parts = urlsplit(text)
+        if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or "@" in parts.netloc:
+            raise _Fault("must be an address such as https://api.kraken.com")
+        if environment == "production" and parts.scheme != "https":
+            raise _Fault("must be https in production: who can change a rate on its way can take money")
+        return text.rstrip("/")
+
+    return convert
+
+
+def _currencies(text: str) -> tuple[str, ...]:
+    codes = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for code in codes:
+        if not is_currency(code):
+            raise _Fault("must be a list of ISO 4217 codes, such as EUR,USD")
+    return codes
 
 
 def _existing_file(text: str) -> Path:

@@ -1,6 +1,7 @@
 """Checks of Redis and the networks' nodes: whether they answer, are the right ones, and are secure."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
@@ -12,6 +13,7 @@ from app.doctor.symptoms import Symptom
 from app.ledger import checkpoints_repository
 from app.networks.port import NetworkError
 from app.networks.registry import Networks
+from app.rates import repository as rates
 from app.reconciliation import repository
 from app.reconciliation.watchdog import CHECKPOINT_WITHIN, RECONCILED_WITHIN
 
@@ -19,6 +21,9 @@ PICKLE_MARK = b"\x80"
 """The first byte of every pickle since protocol 2; no JSON starts with it."""
 
 JOBS_LOOKED_AT = 1_000
+
+RATES_WITHIN = timedelta(minutes=5)
+PAIRS_NAMED = 10
 
 
 async def examine_redis(settings: Settings) -> AsyncIterator[Symptom]:
@@ -96,3 +101,31 @@ async def examine_watch(settings: Settings) -> AsyncIterator[Symptom]:
     critical = sum(count.open for count in await alerts.open_counts() if count.severity == "critical")
     if critical:
         yield Symptom("unsafe", "alerts", f"{critical} critical alerts are open: swap-pay alerts list")
+
+
+async def examine_rates(settings: Settings) -> AsyncIterator[Symptom]:
+    """Check that rates are refreshed, how each source is doing, and which pairs have no rate."""
+    now = clock.now()
+    pairs = await rates.newest_since(now - RATES_WITHIN)
+    if not pairs:
+        if settings.rate_currencies:
+            yield Symptom("warning", "rates", "none was refreshed lately: is a default worker running?")
+        else:
+            yield Symptom("ok", "rates", "no currency is in use: nothing is priced in national money")
+        return
+    for state in await rates.source_states():
+        if state.failures_in_row:
+            when = "never answered" if state.answered_at is None else f"answered {clock.rfc3339(state.answered_at)}"
+            yield Symptom(
+                "warning", "rates", f"{state.name} fails ({state.failures_in_row} in a row, {when}): {state.problem}"
+            )
+        elif state.problem is not None:
+            yield Symptom("advice", "rates", f"{state.name} answers in part: {state.problem}")
+        else:
+            yield Symptom("ok", "rates", f"{state.name} answers")
+    without = [one for one in pairs if one.rate is None]
+    for one in without[:PAIRS_NAMED]:
+        yield Symptom("warning", "rates", f"{one.base}/{one.quote}: no rate: {one.problem}")
+    if len(without) > PAIRS_NAMED:
+        yield Symptom("warning", "rates", f"{len(without) - PAIRS_NAMED} more pairs have no rate")
+    yield Symptom("ok", "rates", f"{len(pairs) - len(without)} of {len(pairs)} pairs have a rate")

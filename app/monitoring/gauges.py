@@ -1,14 +1,19 @@
 """The gauges of `/metrics` that are read from the database. Each is cheap enough for every scrape."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.alerts import repository as alerts
 from app.core.metrics import Gauge
 from app.ledger import checkpoints_repository
 from app.monitoring import repository
 from app.monitoring.repository import NetworkState
+from app.rates import median
+from app.rates import repository as rates
 from app.reconciliation import repository as reconciliation
+
+RATES_SHOWN_FOR = timedelta(minutes=10)
+"""A pair that was not refreshed for so long is not refreshed any more: its currency was taken out."""
 
 
 async def gauges(now: datetime) -> list[Gauge]:
@@ -18,7 +23,27 @@ async def gauges(now: datetime) -> list[Gauge]:
         *await _delivery_gauges(now),
         *await _other_gauges(now),
         *await _watch_gauges(now),
+        *await _rate_gauges(now),
     ]
+
+
+async def _rate_gauges(now: datetime) -> list[Gauge]:
+    """How old rates are, how far their sources are apart, and how the sources are doing."""
+    age = Gauge("swap_pay_rate_age_seconds", "Age of the oldest price in a rate", labels=["base", "quote"])
+    spread = Gauge("swap_pay_rate_spread_bps", "Highest price over lowest, in 1/100 of a %", labels=["base", "quote"])
+    used = Gauge("swap_pay_rate_sources", "Sources in a rate; 0 without a rate", labels=["base", "quote"])
+    for one in await rates.newest_since(now - RATES_SHOWN_FOR):
+        labels = [one.base, one.quote]
+        used.add_metric(labels, sum(source.used for source in one.sources) if one.rate else 0)
+        if one.rate is not None:
+            age.add_metric(labels, (now - one.rate.at).total_seconds())
+            spread.add_metric(labels, median.spread_bps(one.sources))
+    failures = Gauge("swap_pay_rate_source_failures", "Failures of a source since its first use", labels=["source"])
+    resting = Gauge("swap_pay_rate_source_resting", "1 while a source is not asked, after failures", labels=["source"])
+    for state in await rates.source_states():
+        failures.add_metric([state.name], state.failures)
+        resting.add_metric([state.name], int(state.rests_until is not None and state.rests_until > now))
+    return [age, spread, used, failures, resting]
 
 
 async def _watch_gauges(now: datetime) -> list[Gauge]:

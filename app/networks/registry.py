@@ -6,6 +6,7 @@ from functools import partial
 from typing import cast
 
 from app.networks.config import Asset, NetworkConfig
+from app.networks.feeds import PriceFeeds
 from app.networks.inspection import NodeFinding
 from app.networks.kinds import KINDS
 from app.networks.port import AccountSender, Chain, Sender
@@ -89,6 +90,13 @@ class Networks:
         config = self.get(key)
         look = KINDS[config.kind].inspect
         return [] if look is None else await look(config, next_height)
+
+    def price_feeds(self, key: str) -> PriceFeeds | None:
+        """What reads the price feeds of the network `key`, for the caller to close; None where none are configured.
+        Raises `UnknownNetwork`."""
+        config = self.get(key)
+        make = KINDS[config.kind].feeds
+        return None if make is None else make(config)
 
     def sender(self, key: str) -> Sender:
         """The sending side of the network `key`; the same one each time. Raises `UnknownNetwork`, `SendsNothing`."""

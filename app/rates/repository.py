@@ -17,8 +17,9 @@ _sources = msgspec.json.Decoder(tuple[SourceFigure, ...])
 class Refreshed(msgspec.Struct, frozen=True, kw_only=True):
     """What a refresh found for a pair. Either `rate` is set, or `problem` says why there is none.
 
-    `held_figure` is set where a figure was found that is not believed before the next refresh finds it too. `sources`
-    has every source's figure, whether there is a rate or not.
+    `held_figure` is set where a figure was found that is not believed before the next refresh finds it too;
+    `last_figure` is the newest rate that there was, this one or an earlier one. `sources` has every source's figure,
+    whether there is a rate or not.
     """
 
     base: str
@@ -26,6 +27,7 @@ class Refreshed(msgspec.Struct, frozen=True, kw_only=True):
     refreshed_at: datetime
     rate: Rate | None
     held_figure: Decimal | None
+    last_figure: Decimal | None
     sources: tuple[SourceFigure, ...]
     problem: str | None
 
@@ -38,6 +40,7 @@ class _Row(msgspec.Struct, frozen=True):
     at: datetime | None
     good_until: datetime | None
     held_figure: Decimal | None
+    last_figure: Decimal | None
     sources: str
     problem: str | None
 
@@ -84,7 +87,8 @@ async def newest_of(pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str],
     # SQL, since the builder knows no LATERAL: the newest row of each pair by its index.
     rows = await database.fetch_all(
         """
-        SELECT r.base, r.quote, r.refreshed_at, r.figure, r.at, r.good_until, r.held_figure, r.sources, r.problem
+        SELECT r.base, r.quote, r.refreshed_at, r.figure, r.at, r.good_until, r.held_figure, r.last_figure,
+            r.sources, r.problem
         FROM unnest($1::text[], $2::text[]) AS pair (base, quote)
         CROSS JOIN LATERAL (
             SELECT * FROM rate_refreshes f WHERE f.base = pair.base AND f.quote = pair.quote
@@ -181,6 +185,7 @@ async def record(found: Sequence[Refreshed]) -> None:
                 "at": None if one.rate is None else one.rate.at,
                 "good_until": None if one.rate is None else one.rate.good_until,
                 "held_figure": one.held_figure,
+                "last_figure": one.last_figure,
                 "sources": _json(one.sources),
                 "problem": one.problem,
             }
@@ -199,6 +204,7 @@ _RECORD = Command(
             RateRefresh.at,
             RateRefresh.good_until,
             RateRefresh.held_figure,
+            RateRefresh.last_figure,
             RateRefresh.sources,
             RateRefresh.problem,
         ],
@@ -247,8 +253,8 @@ async def source_states() -> list[SourceState]:
 _SOURCE_STATES = Statement(select(RateSource, SourceState).order_by(RateSource.name), SourceState)
 
 
-async def record_answer(name: str, asked_at: datetime, now: datetime) -> None:
-    """Record that a source gave an answer that can be used."""
+async def record_answer(name: str, asked_at: datetime, now: datetime, problem: str | None) -> None:
+    """Record that a source gave an answer that can be used. `problem`: what is wrong with a part of it."""
     await _RECORD_ANSWER.run(
         name=name,
         asked_at=asked_at,
@@ -256,7 +262,7 @@ async def record_answer(name: str, asked_at: datetime, now: datetime) -> None:
         failures_in_row=0,
         failures=0,
         rests_until=None,
-        problem=None,
+        problem=problem,
     )
 
 
@@ -300,13 +306,13 @@ async def rest(name: str, until: datetime) -> None:
 _REST = Command(RateSource.update({RateSource.rests_until: Param("until")}).where(RateSource.name == Param("name")))
 
 
-async def latest_round_of_pairs(since: datetime) -> list[Refreshed]:
-    """The newest refresh of every pair that had one since then: for `/metrics` and the doctor."""
+async def newest_since(since: datetime) -> list[Refreshed]:
+    """What the newest refresh found for every pair that had one since then."""
     # SQL, since the builder knows no DISTINCT ON.
     rows = await database.fetch_all(
         """
         SELECT DISTINCT ON (base, quote)
-            base, quote, refreshed_at, figure, at, good_until, held_figure, sources, problem
+            base, quote, refreshed_at, figure, at, good_until, held_figure, last_figure, sources, problem
         FROM rate_refreshes WHERE minute >= $1 ORDER BY base, quote, minute DESC
         """,
         since,
@@ -348,6 +354,7 @@ def _refreshed(row: _Row) -> Refreshed:
         refreshed_at=row.refreshed_at,
         rate=rate,
         held_figure=None if row.held_figure is None else plain(row.held_figure),
+        last_figure=None if row.last_figure is None else plain(row.last_figure),
         sources=sources,
         problem=row.problem,
     )

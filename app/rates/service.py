@@ -6,10 +6,12 @@ Nothing here calls a network: a job refreshes the rates (`app/rates/refresh.py`)
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from typing import NamedTuple
 
 from app.core import clock, currencies, database
 from app.rates import repository
 from app.rates.rate import Rate, RateUnavailable
+from app.rates.repository import Refreshed
 
 REMEMBERED_S = 1
 """How long a process answers from what it has read. Rates are refreshed every few seconds."""
@@ -21,8 +23,16 @@ MINUTE = timedelta(minutes=1)
 EXACT_DIGITS = 120
 """Enough for the product of an amount of 78 digits and a figure of 48."""
 
-_remembered: dict[tuple[str, str, str], tuple[float, Rate | None]] = {}
-"""By database, asset and currency: the time of reading, and what was read."""
+
+class _Read(NamedTuple):
+    """What was read of a pair, and when, by a clock that only measures."""
+
+    at_s: float
+    rate: Rate | None
+
+
+_remembered: dict[tuple[str, str, str], _Read] = {}
+"""By database, asset and currency."""
 
 
 async def rate_now(base: str, quote: str, now: datetime) -> Rate:
@@ -43,8 +53,8 @@ async def rates_now(bases: Collection[str], quote: str, now: datetime) -> dict[s
     rates: dict[str, Rate | None] = {}
     for base in bases:
         read = _remembered.get((dsn, base, quote))
-        if read is not None and now_s - read[0] <= REMEMBERED_S:
-            rates[base] = read[1]
+        if read is not None and now_s - read.at_s <= REMEMBERED_S:
+            rates[base] = read.rate
     missing = [(base, quote) for base in bases if base not in rates]
     if missing:
         found = await repository.newest_of(missing)
@@ -53,7 +63,7 @@ async def rates_now(bases: Collection[str], quote: str, now: datetime) -> dict[s
         for base, _ in missing:
             refreshed = found.get((base, quote))
             rates[base] = None if refreshed is None else refreshed.rate
-            _remembered[dsn, base, quote] = (now_s, rates[base])
+            _remembered[dsn, base, quote] = _Read(now_s, rates[base])
     return {base: rate for base, rate in rates.items() if rate is not None and is_good(rate, now)}
 
 
@@ -62,6 +72,13 @@ async def rate_at(base: str, quote: str, moment: datetime) -> Rate | None:
     or more than a day has gone by."""
     refreshed = await repository.of_minute(base, quote, moment.replace(second=0, microsecond=0))
     return None if refreshed is None else refreshed.rate
+
+
+async def found_of(bases: Collection[str], quote: str) -> dict[str, Refreshed]:
+    """What the newest refresh found for these assets in a currency, with what each source says, by symbol: for people
+    who want to know why there is no rate. An asset that was never refreshed is left out."""
+    found = await repository.newest_of([(base, quote) for base in bases])
+    return {base: refreshed for (base, _), refreshed in found.items()}
 
 
 def is_good(rate: Rate, now: datetime) -> bool:

@@ -30,7 +30,7 @@ class RateRefresh(Table, tablename="rate_refreshes"):
     """What the last refresh of a minute found for a pair: a figure, or the reason why there is none.
 
     `sources` is JSON (`app.rates.repository`). `held_figure` is a figure that is too far from the one before it to be
-    believed at once. Deleted after a day.
+    believed at once, `last_figure` the newest rate that there was. Deleted after a day.
     """
 
     id = BigSerial(primary_key=True)
@@ -42,6 +42,7 @@ class RateRefresh(Table, tablename="rate_refreshes"):
     at = columns.moment(null=True)
     good_until = columns.moment(null=True)
     held_figure = _figure(null=True)
+    last_figure = _figure(null=True)
     sources = columns.text()
     problem = columns.words(200, null=True)
 
@@ -72,7 +73,7 @@ class UsedRate(Table, tablename="used_rates"):
 class RateSource(Table, tablename="rate_sources"):
     """How a source is doing. `failures_in_row` is 0 after an answer that can be used; `failures` counts all.
 
-    `rests_until`: it is not asked before. `problem` is what it answered last, null where that can be used.
+    `rests_until`: it is not asked before. `problem` is what is wrong with its last answer, or a part of it.
     """
 
     id = BigSerial(primary_key=True)

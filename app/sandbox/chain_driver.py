@@ -14,6 +14,7 @@ from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 
 from app.networks.json_rpc import tls_context
+from app.sandbox import contracts
 
 # OpenZeppelin's ERC20PresetFixedSupply(name, symbol, initialSupply, owner), see vendor/README.md. It states 18
 # decimals, and none of their single contracts lets one choose. For a token of 6 decimals the asset is configured with
@@ -69,6 +70,38 @@ class AnvilDriver:
         if receipt["status"] != "0x1":
             raise ChainDriverError("the token could not be deployed")
         return str(to_checksum_address(receipt["contractAddress"]))
+
+    async def deploy_contract(self, name: contracts.Name, *arguments: object, sender: str | None = None) -> str:
+        """Deploy one of `app.sandbox.contracts` with the constructor's arguments, which it lists. Returns its
+        address."""
+        data = contracts.deployment(name, *arguments)
+        receipt = await self.send({"from": sender or self.accounts[0], "data": "0x" + data.hex()})
+        if receipt["status"] != "0x1":
+            raise ChainDriverError(f"{name} could not be deployed")
+        return str(to_checksum_address(receipt["contractAddress"]))
+
+    async def deploy_stablecoin(
+        self, supply_raw: int, *, name: contracts.Name = "TetherLike", owner: str | None = None
+    ) -> str:
+        """Deploy a token with USDT's traps, or USDC's (`CircleLike`). Its supply and the issuer's rights are
+        `owner`'s, the first account where left out. Returns its contract's address."""
+        owner = owner or self.accounts[0]
+        return await self.deploy_contract(name, "Tether USD", "USDT", supply_raw, owner, sender=owner)
+
+    async def call_contract(
+        self, contract: str, signature: str, *arguments: object, sender: str | None = None, value_raw: int = 0
+    ) -> dict[str, Any]:
+        """Call a contract in a transaction of `sender` (the first account where left out), for instance
+        `setParams(uint256,uint256)`, and return the receipt, also where it reverted."""
+        data = contracts.call_data(signature, *arguments)
+        return await self.send(
+            {
+                "from": sender or self.accounts[0],
+                "to": contract,
+                "data": "0x" + data.hex(),
+                "value": hex(value_raw),
+            }
+        )
 
     async def transfer_token(
         self, contract: str, to: str, amount_raw: int, *, sender: str | None = None

@@ -56,6 +56,12 @@ def test_each_missing_setting_is_named() -> None:
         ("METRICS_TOKEN", "short", "at least 32"),
         ("NETWORKS_FILE", "/nowhere.toml", "not there"),
         ("SWAP_PAY_ENV", "prod", "must be one of"),
+        ("RATE_SOURCES", "kraken,mtgox", "ccxt:bitstamp"),
+        ("RATE_SOURCES", "ccxt:../etc", "ccxt:bitstamp"),
+        ("RATE_CURRENCIES", "EUR,BTC", "ISO 4217"),
+        ("RATE_CURRENCIES", "XAU", "ISO 4217"),
+        ("RATE_URL_KRAKEN", "http://rates.example.com", "must be https in production"),
+        ("RATE_URL_ECB", "https://user@rates.example.com", "must be an address"),
     ],
 )
 def test_unsafe_settings_are_refused_and_named(complete: dict[str, str], name: str, value: str, problem: str) -> None:
@@ -74,3 +80,13 @@ def test_no_secret_shows_in_print_or_message(complete: dict[str, str]) -> None:
 def test_the_newest_pepper_and_the_first_data_key_are_the_current_ones(complete: dict[str, str]) -> None:
     settings = load(complete | {"API_KEY_PEPPERS": f"1:{SECRET},2:{SECRET}", "DATA_KEYS": f"k2:{SECRET},k1:{SECRET}"})
     assert (settings.api_key_peppers.current, settings.data_keys.current) == (2, "k2")
+
+
+def test_sources_of_rates_and_their_addresses(complete: dict[str, str]) -> None:
+    given = {"RATE_SOURCES": "kraken, ccxt:bitstamp,kraken", "RATE_CURRENCIES": "EUR,USD", "SWAP_PAY_ENV": "test"}
+    urls = {"RATE_URL_BITSTAMP": "http://127.0.0.1:1/", "RATE_URL_ECB": "https://not.asked.example"}
+    settings = load(complete | given | urls)
+    assert settings.rate_sources == ("kraken", "ccxt:bitstamp")
+    assert settings.rate_currencies == ("EUR", "USD")
+    assert settings.rate_urls == {"ccxt:bitstamp": "http://127.0.0.1:1"}
+    assert load(complete).rate_sources == ("kraken", "coinbase", "ecb", "chainlink")

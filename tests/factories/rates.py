@@ -33,6 +33,7 @@ async def store_rate(base: str, quote: str, figure: str | None, now: datetime) -
                 refreshed_at=now,
                 rate=rate,
                 held_figure=None,
+                last_figure=None if rate is None else rate.figure,
                 sources=() if rate is None else rate.sources,
                 problem=None if rate is not None else "no source has answered",
             )

@@ -1,11 +1,12 @@
 """What is configured of an EVM network alone."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
+import msgspec
 from msgspec import Meta
 
 from app.core.money import format_amount
-from app.networks.config import NetworkConfig
+from app.networks.config import FieldError, NetworkConfig
 from app.networks.derivation import ReceivingAddresses
 from app.networks.evm.address import normalise_address
 
@@ -13,6 +14,18 @@ GWEI_DECIMALS = 9
 
 ZERO_ADDRESS = "0x" + 40 * "0"
 """Nobody has its key. Some wallets give it by mistake where there is no address."""
+
+
+class PriceFeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A feed of Chainlink: how much of `quote` (ISO 4217) one whole `base` (an asset's symbol) is worth.
+
+    `heartbeat_s` is the feed's own, as its publisher documents it: a price that is older is not used.
+    """
+
+    base: Annotated[str, Meta(pattern=r"\A[A-Z][A-Z0-9]{0,15}\Z")]
+    quote: Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z")]
+    contract: str
+    heartbeat_s: Annotated[int, Meta(ge=1, le=2_592_000)] = 3_600
 
 
 class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="evm"):
@@ -28,6 +41,10 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
     max_fee_per_gas_wei: Annotated[int, Meta(ge=1, le=2**63 - 1)] = 300 * 10**9
     # `op-stack`: the rollup's fee for data on its first layer is reserved in addition to gas (evm/rollup.py).
     rollup: Literal["op-stack"] | None = None
+    # What assets are worth, as contracts on this chain say (evm/feeds.py).
+    price_feeds: tuple[PriceFeed, ...] = ()
+    # On a rollup: the contract that says whether the sequencer is up. Without it `price_feeds` are believed always.
+    sequencer_feed: str | None = None
 
     @property
     def identity(self) -> str:
@@ -52,5 +69,27 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
     def check_xpub(self) -> None:
         ReceivingAddresses(self.xpub)
 
+    def checked(self) -> Self:
+        network = super().checked()
+        pairs = [(feed.base, feed.quote) for feed in self.price_feeds]
+        if len(set(pairs)) < len(pairs):
+            raise FieldError("price_feeds", "a pair is there twice")
+        sequencer = self.sequencer_feed
+        return msgspec.structs.replace(
+            network,
+            price_feeds=tuple(
+                msgspec.structs.replace(feed, contract=_contract(f"price_feeds[{number}].contract", feed.contract))
+                for number, feed in enumerate(self.price_feeds)
+            ),
+            sequencer_feed=None if sequencer is None else _contract("sequencer_feed", sequencer),
+        )
+
     def is_void(self, address: str) -> bool:
         return address == ZERO_ADDRESS
+
+
+def _contract(field: str, text: str) -> str:
+    try:
+        return normalise_address(text)
+    except ValueError as error:
+        raise FieldError(field, str(error)) from None
