@@ -1,7 +1,7 @@
 """One process's services: everything that the faces and the workers call, wired in one place."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +26,7 @@ from app.invoices.quotes import QuoteService
 from app.invoices.reader import InvoiceReader
 from app.invoices.service import InvoiceService
 from app.mail import sealing
+from app.merchants import repository as merchants_repository
 from app.networks import assets
 from app.networks.networks_file import load_networks
 from app.networks.registry import Networks
@@ -186,13 +187,8 @@ def _rates(settings: Settings, networks: Networks) -> Refresher:
     """What refreshes the rates. Its sources are made when it first does, in the one process that does."""
     return Refresher(
         lambda: chosen.sources(settings.rate_sources, settings.rate_urls, networks),
-        chosen.pairs_of(networks, settings.rate_currencies, _enabled_currencies),
+        chosen.pairs_of(networks, settings.rate_currencies, merchants_repository.currencies_in_use),
     )
-
-
-async def _enabled_currencies() -> Collection[str]:
-    """The currencies that merchants have enabled, beside those of the settings."""
-    return ()
 
 
 def _alert_routes(settings: Settings, outbound: OutboundClient) -> AlertRoutes:

@@ -156,7 +156,14 @@ async def _store_rate(stack: Stack) -> None:
     sources = tuple(SourceFigure(name, figure, at, used=True) for name in ("kraken", "coinbase"))
     rate = Rate("USDT", "EUR", figure, at, sources, now, now + timedelta(days=1))
     found = Refreshed(
-        base="USDT", quote="EUR", refreshed_at=now, rate=rate, held_figure=None, sources=sources, problem=None
+        base="USDT",
+        quote="EUR",
+        refreshed_at=now,
+        rate=rate,
+        held_figure=None,
+        last_figure=figure,
+        sources=sources,
+        problem=None,
     )
     await rates_repository.record([found])
     await database.close_pool()

@@ -3,7 +3,7 @@
 -- In which currencies a merchant prices, what it adds to the rate, how long a quote lives, and how far the rate may
 -- have moved for a late payment to count all the same.
 ALTER TABLE merchants
-    ADD COLUMN currencies varchar(3)[] NOT NULL DEFAULT '{EUR,USD}',
+    ADD COLUMN currencies varchar(3)[] NOT NULL DEFAULT '{}',
     ADD COLUMN spread_bps integer NOT NULL DEFAULT 0,
     ADD COLUMN quote_minutes integer NOT NULL DEFAULT 15,
     ADD COLUMN late_quote_bps integer NOT NULL DEFAULT 0,

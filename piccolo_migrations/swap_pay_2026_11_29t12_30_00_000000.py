@@ -31,7 +31,7 @@ async def forwards() -> SqlMigration:
         known = {"default": None, "null": False, **params}
         migration.add_column(table, name, column, column_class=column_class, params=known)
 
-    currencies = {"base_column": Varchar(length=3), "default": ["EUR", "USD"]}
+    currencies = {"base_column": Varchar(length=3), "default": list}
     added("Merchant", "merchants", "currencies", Array, **currencies)
     added("Merchant", "merchants", "spread_bps", Integer, default=0)
     added("Merchant", "merchants", "quote_minutes", Integer, default=15)

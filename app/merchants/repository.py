@@ -179,6 +179,14 @@ _SET_PRICE_TERMS = Command(
 )
 
 
+async def set_currencies(merchant_id: str, currencies: Sequence[str]) -> None:
+    """Change which currencies a merchant prices in."""
+    await _SET_CURRENCIES.run(id=merchant_id, currencies=list(currencies))
+
+
+_SET_CURRENCIES = Command(Merchant.update({Merchant.currencies: Param("currencies")}).where(_BY_ID))
+
+
 async def currencies_in_use() -> list[str]:
     """Every currency that some merchant prices in."""
     # SQL, since the builder knows no unnest.

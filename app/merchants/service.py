@@ -1,5 +1,6 @@
 """Merchants: creation, assets, members, terms, and the platform's switches."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -67,6 +68,11 @@ async def set_tolerance(merchant_id: str, tolerance_bps: int) -> None:
     if not 0 <= tolerance_bps <= MAX_TOLERANCE_BPS:
         raise invalid("tolerance_bps", f"must be from 0 to {MAX_TOLERANCE_BPS}")
     await repository.set_tolerance(merchant_id, tolerance_bps)
+
+
+async def enable_currencies(merchant_id: str, enabled: Sequence[str]) -> None:
+    """Let a merchant price in these currencies (ISO 4217) and no others."""
+    await repository.set_currencies(merchant_id, enabled)
 
 
 async def add_member(merchant_id: str, account_id: str, role: Role, now: datetime) -> None:

@@ -27,7 +27,7 @@ class Merchant(Table, tablename="merchants"):
     created_at = columns.moment()
     tolerance_bps = Integer(default=0)
     accept_parts = columns.switch()
-    currencies = Array(base_column=Varchar(length=3), default=["EUR", "USD"])
+    currencies = Array(base_column=Varchar(length=3), default=list)
     spread_bps = Integer(default=0)
     quote_minutes = Integer(default=15)
     late_quote_bps = Integer(default=0)

@@ -11,7 +11,7 @@ class PriceTerms:
     """How a merchant prices in national currencies: which ones (ISO 4217), what is added to a price in 1/10,000, and
     how many minutes a quote is good for."""
 
-    currencies: tuple[str, ...] = ("EUR", "USD")
+    currencies: tuple[str, ...] = ()
     spread_bps: int = 0
     quote_minutes: int = 15
 

@@ -20,7 +20,7 @@ from app.web.idempotency import Replay, ReplayExists, replay_of
 from app.wiring import Services
 from tests.books import assert_books, assert_invoices
 from tests.deposits.feed import Feed
-from tests.factories.merchants import terms
+from tests.factories.merchants import PRICES, terms
 from tests.factories.rates import store_rate
 
 USDT = AssetOnChain(asset="USDT", chain="ethereum")
@@ -282,7 +282,7 @@ async def test_what_is_credited_for_another_quote_pays_by_its_figures(shop: Shop
 
 
 async def test_parts_count_within_one_quote(shop: Shop) -> None:
-    shop.terms = Terms(shop.terms.merchant_id, "test", 80, "customer", accept_parts=True)
+    shop.terms = Terms(shop.terms.merchant_id, "test", 80, "customer", accept_parts=True, prices=PRICES)
     new = await shop.sell()
     usdt, eth = await shop.choose(new, USDT), await shop.choose(new, ETH)
     half_raw = int(usdt.pay_in.amount_raw) // 2
@@ -305,7 +305,7 @@ async def test_parts_count_within_one_quote(shop: Shop) -> None:
 
 
 async def test_parts_of_a_quote_that_ends_go_to_review(shop: Shop) -> None:
-    shop.terms = Terms(shop.terms.merchant_id, "test", 80, "customer", accept_parts=True)
+    shop.terms = Terms(shop.terms.merchant_id, "test", 80, "customer", accept_parts=True, prices=PRICES)
     new = await shop.sell()
     quote = await shop.choose(new, USDT)
     await shop.pay(quote, int(quote.pay_in.amount_raw) // 2)

@@ -32,7 +32,7 @@ from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused, expire_stale
 from app.withdrawals.presentation import RefundBody
 from tests.factories.invoices import AskedInvoice, invoice
-from tests.factories.merchants import merchant, takes
+from tests.factories.merchants import PRICES, merchant, takes
 from tests.factories.operators import Operator, operator
 from tests.factories.rates import store_rate
 from tests.factories.webhooks import make_endpoint
@@ -82,8 +82,8 @@ class World:
         for one in (strict, tolerant):
             await takes(one, *chain.decimals, network=chain.network)
         world.merchants = [
-            Terms(strict, "test", 80, "customer"),
-            Terms(tolerant, "test", 0, "merchant", accept_parts=True),
+            Terms(strict, "test", 80, "customer", prices=PRICES),
+            Terms(tolerant, "test", 0, "merchant", accept_parts=True, prices=PRICES),
         ]
         data_keys = services.settings.data_keys
         await make_endpoint(
