@@ -26,9 +26,9 @@ ADDRESS_IS_FREE = """
         WHERE earlier.deposit_address = :deposit_address AND earlier.created_at > :unique_since
             AND earlier.asset = :asset AND earlier.pay_in_raw = :pay_in_raw
     ) AND NOT EXISTS (
-        SELECT 1 FROM quotes earlier
-        WHERE earlier.deposit_address = :deposit_address AND earlier.created_at > :unique_since
-            AND earlier.asset = :asset AND earlier.pay_in_raw = :pay_in_raw
+        SELECT 1 FROM quotes quoted
+        WHERE quoted.deposit_address = :deposit_address AND quoted.created_at > :unique_since
+            AND quoted.asset = :asset AND quoted.pay_in_raw = :pay_in_raw
     )"""
 """Whether an address may be leased for an amount of an asset."""
 

@@ -304,6 +304,44 @@ async def test_parts_count_within_one_quote(shop: Shop) -> None:
     )
 
 
+async def test_parts_of_two_quotes_pay_nothing_together(shop: Shop) -> None:
+    """Both quotes are in one asset: the rate has moved in between."""
+    shop.terms = Terms(shop.terms.merchant_id, "test", 80, "customer", accept_parts=True, prices=PRICES)
+    new = await shop.sell(expires_in=timedelta(hours=2))
+    first = await shop.choose(new, USDT)
+    await shop.wait(13.5)
+    second = await shop.choose(new, USDT)
+    assert second.id != first.id, "the first one is good for less than two minutes"
+    asked_raw = int(second.pay_in.amount_raw)
+    await shop.pay(second, asked_raw - asked_raw // 2)
+    await shop.pay(first, asked_raw // 2)
+    two_parts = await shop.now(new)
+    assert (two_parts.status, two_parts.pay_in) == ("awaiting_deposit", second.pay_in)
+    assert two_parts.received_raw == str(asked_raw - asked_raw // 2)
+    await shop.pay(second, asked_raw // 2)
+    assert (await shop.now(new)).status == "confirming"
+
+
+async def test_an_amount_at_an_address_is_asked_once(shop: Shop) -> None:
+    """There are 99 tails, so an address gets the same tail again; the same sum would then match two quotes."""
+    first = await shop.choose(await shop.sell(), USDT)
+    await shop.wait(80)
+    await database.execute(
+        "UPDATE deposit_addresses SET lease_count = 99, reserved_by = NULL, reserved_until = NULL,"
+        " available_at = CASE WHEN address = $1 THEN created_at ELSE 'infinity' END",
+        first.pay_in.address,
+    )
+    shop.services.addresses._reserved.clear()
+    await database.execute(
+        "INSERT INTO deposit_addresses (network, derivation_index, address, lease_count, available_at,"
+        " created_at) SELECT network, 100000, '0x' || repeat('5', 40), 0, now() - interval '1 day', created_at"
+        " FROM deposit_addresses LIMIT 1"
+    )
+    second = await shop.choose(await shop.sell(), USDT)
+    assert second.pay_in.amount_raw == first.pay_in.amount_raw, "by the same tail"
+    assert second.pay_in.address != first.pay_in.address
+
+
 async def test_parts_of_a_quote_that_ends_go_to_review(shop: Shop) -> None:
     shop.terms = Terms(shop.terms.merchant_id, "test", 80, "customer", accept_parts=True, prices=PRICES)
     new = await shop.sell()

@@ -63,6 +63,8 @@ SEED = int(os.environ.get("MONEY_SEED") or secrets.randbelow(10**9))
 # BIP-39's own example: not the node's phrase, whose accounts hold coins that no ledger knows.
 MNEMONIC = "legal winner thank year wave sausage worth useful legal winner thank yellow"
 
+NOT_CHOSEN = ("INVOICE_NOT_QUOTABLE", "PAY_IN_ASSET_NOT_ALLOWED", "POOL_EXHAUSTED", "RATE_UNAVAILABLE")
+
 Round = tuple[str | None, int] | None
 """Rounds of the signer, the point at which each dies, and blocks mined in between; or none."""
 
@@ -244,7 +246,7 @@ class Money(RuleBasedStateMachine):
     def choose(self, invoice: str, asset: int) -> None:
         """A first choice, another one, or the same again."""
         answer = self.run(self.world.choose(invoice, self._symbol(asset)))
-        assert answer in ("chosen", "INVOICE_NOT_QUOTABLE", "POOL_EXHAUSTED", "RATE_UNAVAILABLE"), answer
+        assert answer in ("chosen", *NOT_CHOSEN), answer
 
     @rule(
         invoice=priced,
