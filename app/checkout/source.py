@@ -104,7 +104,7 @@ def _unchosen(
         chain_name="",
         address="",
         payment_uri="",
-        service_fee_decimal="",
+        service_fee_decimal="0",
         expires_at=datetime.fromisoformat(public.body.expires_at),
         confirmations_required=0,
         block_time_ms=0,
