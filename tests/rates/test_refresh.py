@@ -68,6 +68,11 @@ TRAPS: dict[str, tuple[Callable[[RateServers], None], str]] = {
         answers_with(rate_formats.kraken_error("EGeneral:Too many requests")),
         "Too many requests",
     ),
+    "an error with characters that can't be stored": (
+        answers_with(Page(200, b'{"error":["EService:\\u0000\\u001b[31mBusy\\n' + b"x" * 300 + b'"]}')),
+        "EService:  [31mBusy x",
+    ),
+    "JSON without an end": (answers_with(Page(200, b"[" * 100_000)), "Trades of XXBTZEUR"),
     "neither a result nor an error": (answers_with(Page(200, b'{"error":[]}')), "neither result nor error"),
     "a captcha": (answers_with(CAPTCHA), "HTML instead of data"),
     "an error page": (answers_with(Page(503, b"<html>down</html>", "text/html")), "HTTP status 503"),
@@ -95,6 +100,7 @@ TRAPS: dict[str, tuple[Callable[[RateServers], None], str]] = {
     ),
     "a frozen last price": (lambda servers: setattr(servers.kraken.exchange, "lag", timedelta(days=40)), "s old"),
     "a time that is none": (answers_with(trade('"57000"', "1e300")), "a time that is none"),
+    "a time with a billion digits": (answers_with(trade('"57000"', "1e999999999")), "a time that is none"),
     "a clock that is ahead": (lambda servers: setattr(servers.kraken, "clock_off", timedelta(minutes=3)), "s ahead"),
     "a clock that is behind": (lambda servers: setattr(servers.kraken, "clock_off", -timedelta(minutes=3)), "s old"),
 }
@@ -230,9 +236,17 @@ async def test_operators_read_that_a_pair_is_down_to_one_source_and_that_it_is_b
     assert (low.kind, low.severity, low.occurrences) == ("rate_sources_low", "warning", 1)
     assert "BTC/EUR, ETH/EUR" in low.message
     servers.kraken.exchange.lag = timedelta()
-    clock.shift(timedelta(minutes=1))  # it rests after three failures
-    await rounds.run(2)
+    await rounds.run()
     assert await kinds() == ["rate_sources_back", "rate_sources_low"]
+
+
+async def test_a_source_whose_prices_are_all_old_is_asked_again(rounds: Rounds, servers: RateServers) -> None:
+    """A market may be quiet for a while. It answers, so it does not rest."""
+    servers.kraken.exchange.lag = timedelta(minutes=2)
+    assert await rounds.run(5) == 0
+    assert servers.kraken.requests.count("/0/public/Trades") == 5
+    servers.kraken.exchange.lag = timedelta()
+    assert await rounds.run() == 1
 
 
 async def test_a_source_that_fails_rests_longer_each_time(rounds: Rounds, servers: RateServers) -> None:
