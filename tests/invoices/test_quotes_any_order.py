@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from app.core import clock
 from app.core.errors import ApiError
 from app.invoices.presentation import InvoiceBody
+from app.invoices.pricing import FeePayer
 from app.merchants.terms import Terms
 from app.wiring import Services
 from tests.books import assert_books, assert_invoices, assert_quotes
@@ -45,7 +46,7 @@ async def shops(services: Services) -> dict[bool, Shop]:
     found = {}
     for in_parts in (False, True):
         merchant = await terms(service_fee_bps=80)
-        payer = "customer" if in_parts else "merchant"
+        payer: FeePayer = "customer" if in_parts else "merchant"
         found[in_parts] = Shop(
             services, feed, Terms(merchant.merchant_id, "test", 80, payer, accept_parts=in_parts, prices=PRICES)
         )
