@@ -1,7 +1,7 @@
 """One process's services: everything that the faces and the workers call, wired in one place."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +18,15 @@ from app.deposits.reversals import ReversalService
 from app.deposits.reviews import ReviewService
 from app.deposits.service import DepositService
 from app.deposits.watcher import Watcher
+from app.invoices.asking import Quoting
 from app.invoices.creation import InvoiceCreation
 from app.invoices.links import PaymentLinks
 from app.invoices.presentation import InvoicePresenter
+from app.invoices.quotes import QuoteService
 from app.invoices.reader import InvoiceReader
 from app.invoices.service import InvoiceService
 from app.mail import sealing
+from app.merchants import repository as merchants_repository
 from app.networks import assets
 from app.networks.networks_file import load_networks
 from app.networks.registry import Networks
@@ -68,6 +71,7 @@ class Services:
     invoice_creation: InvoiceCreation
     invoice_reader: InvoiceReader
     invoices: InvoiceService
+    quotes: QuoteService
     payments: PaymentService
     deposits: DepositService
     reversals: ReversalService
@@ -142,13 +146,14 @@ def wire(settings: Settings) -> Services:
     outbound = OutboundClient(
         ssl_context=build_ssl_context(settings.webhook_ca_file), allow_networks=settings.webhook_allow_networks
     )
-    addresses = AddressBook(networks)
+    addresses, quoting = AddressBook(networks), Quoting()
     creation = InvoiceCreation(
         networks,
         addresses,
         presenter,
         WebhookOverrides(outbound, settings.data_keys),
         settings.email_hash_secret,
+        quoting,
     )
     reviews = ReviewService(invoices)
     payments = PaymentService(networks, invoices)
@@ -163,6 +168,7 @@ def wire(settings: Settings) -> Services:
         invoice_creation=creation,
         invoice_reader=reader,
         invoices=invoices,
+        quotes=QuoteService(networks, addresses, invoices, reader, quoting),
         payments=payments,
         deposits=DepositService(invoices, payments),
         reversals=ReversalService(invoices, payments, holds.place),
@@ -197,13 +203,8 @@ def _rates(settings: Settings, networks: Networks) -> Refresher:
     """What refreshes the rates. Its sources are made when it first does, in the one process that does."""
     return Refresher(
         lambda: chosen.sources(settings.rate_sources, settings.rate_urls, networks),
-        chosen.pairs_of(networks, settings.rate_currencies, _enabled_currencies),
+        chosen.pairs_of(networks, settings.rate_currencies, merchants_repository.currencies_in_use),
     )
-
-
-async def _enabled_currencies() -> Collection[str]:
-    """The currencies that merchants have enabled, beside those of the settings."""
-    return ()
 
 
 def _alert_routes(settings: Settings, outbound: OutboundClient) -> AlertRoutes:

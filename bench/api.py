@@ -15,12 +15,17 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import asyncpg
 
-from app.core import database
+from app.core import clock, database
 from app.invoices import creation_repository, reading_repository
+from app.rates import repository as rates_repository
+from app.rates.rate import Rate, SourceFigure
+from app.rates.repository import Refreshed
 from app.sandbox import ports, processes
 from bench.stack import API, POOL_SIZE, WEB_PROCESSES, Stack, running_stack
 from bench.wrk import CONNECTIONS, Load, load
@@ -57,6 +62,9 @@ def main() -> None:
         load(invoices, seconds=1, script=_post_script(stack.key))  # a first invoice to copy
         bare_creations = asyncio.run(_bare_creations(stack))
         measured("create invoice", invoices, _post_script(stack.key), pgbench=inserts, bare=bare_creations)
+        asyncio.run(_store_rate(stack))
+        measured("create invoice with a price, quoted", invoices, _post_script(stack.key, IN_EUR), pgbench=inserts)
+        measured("create invoice with a price, unchosen", invoices, _post_script(stack.key, UNCHOSEN), pgbench=inserts)
         _top_up(stack, SMALL)
         ids, pages = _some(stack, headers)
         bare_reads = asyncio.run(_bare_reads(stack, ids))
@@ -134,9 +142,36 @@ async def _execute(dsn: str, statement: str) -> None:
     await connection.close()
 
 
-def _post_script(key: str) -> str:
+IN_USDT = {"amount": "5.00", "currency": "USDT", "chain": "ethereum"}
+IN_EUR = {"amount": "5.00", "currency": "EUR", "pay_in_assets": [{"asset": "USDT", "chain": "ethereum"}]}
+UNCHOSEN = {"amount": "5.00", "currency": "EUR"}
+"""An amount of an asset; a price that is quoted at once; a price whose customer has yet to choose."""
+
+
+async def _store_rate(stack: Stack) -> None:
+    """A rate that is good for the whole run: nothing refreshes it here."""
+    await database.open_pool(stack.dsn, max_size=1)
+    now = clock.now()
+    at, figure = now.replace(microsecond=0), Decimal("0.92")
+    sources = tuple(SourceFigure(name, figure, at, used=True) for name in ("kraken", "coinbase"))
+    rate = Rate("USDT", "EUR", figure, at, sources, now, now + timedelta(days=1))
+    found = Refreshed(
+        base="USDT",
+        quote="EUR",
+        refreshed_at=now,
+        rate=rate,
+        held_figure=None,
+        last_figure=figure,
+        sources=sources,
+        problem=None,
+    )
+    await rates_repository.record([found])
+    await database.close_pool()
+
+
+def _post_script(key: str, requested: Mapping[str, object] = IN_USDT) -> str:
     run = secrets.token_hex(6)
-    body = json.dumps({"amount": "5.00", "currency": "USDT", "chain": "ethereum"})
+    body = json.dumps(requested)
     return f"""
         local n = 0
         wrk.method = "POST"

@@ -141,6 +141,7 @@ async def _merchant(environment: dict[str, str]) -> tuple[str, str]:
     async with running(wire(load(environment))) as services, database.transaction():
         merchant_id = await merchants.create(name="Bench", service_fee_bps=80, fee_payer="merchant", now=clock.now())
         await merchants.enable_all_assets(merchant_id, services.networks)
+        await merchants.enable_currencies(merchant_id, ["EUR"])
         _, key = await api_keys.issue(
             services.settings.api_key_peppers,
             merchant_id=merchant_id,

@@ -119,7 +119,8 @@ async def assert_attempts_exclude_each_other() -> None:
 async def assert_invoices() -> None:
     """An invoice's columns agree with its deposits, refunds and reviews, and its state is possible with them.
 
-    It is confirming only with an exact deposit, or with parts that sum to the amount within the merchant's tolerance.
+    What counts for a price is what has come for the quote that it asks for. It is confirming only with an exact
+    deposit, or with parts that sum to the amount within the merchant's tolerance.
     At most one payment was credited as exact.
     """
     wrong = await database.fetch_all(
@@ -132,11 +133,13 @@ async def assert_invoices() -> None:
                 AND d.status = 'seen') AS exact,
                 coalesce(sum(d.amount_raw) FILTER (WHERE d.verdict = 'part'), 0) AS parts_raw,
                 coalesce(sum(d.amount_raw) FILTER (WHERE d.verdict = 'exact'), 0) AS paid_raw FROM deposits d
-            WHERE d.invoice = i.id AND d.asset = i.asset AND d.status <> 'orphaned') came
+            WHERE d.invoice = i.id AND d.deposit_address = i.deposit_address AND d.asset = i.asset
+                AND d.status <> 'orphaned') came
         CROSS JOIN LATERAL (SELECT sum(e.available_delta_raw) AS raw FROM deposits d
             JOIN ledger_entries e ON e.reference_type = 'deposit' AND split_part(e.reference_id, '#', 1) = d.id
-            JOIN ledger_heads h ON h.id = e.ledger AND h.owner = i.merchant AND h.asset = i.asset
-            WHERE d.invoice = i.id) booked
+            JOIN ledger_heads h ON h.id = e.ledger AND h.owner = i.merchant AND h.network = i.network
+                AND h.asset = i.asset
+            WHERE d.invoice = i.id AND d.deposit_address = i.deposit_address) booked
         CROSS JOIN LATERAL (SELECT coalesce(sum(w.amount_raw), 0) AS raw FROM refunds r
             JOIN withdrawals w ON w.id = r.id AND w.status = 'confirmed'
             WHERE r.invoice = i.id AND r.deposit IS NULL) sent
@@ -150,8 +153,39 @@ async def assert_invoices() -> None:
             OR i.status = 'awaiting_deposit' AND (came.exact OR came.parts_raw = i.pay_in_raw)
             OR came.paid_raw * 10000 > i.pay_in_raw * (10000 + m.tolerance_bps)
             OR i.status = 'manual_review' AND NOT i.needs_review
-            OR i.status IN ('awaiting_deposit', 'expired', 'cancelled') AND i.credited_raw IS NOT NULL
+            OR i.status IN ('awaiting_choice', 'awaiting_deposit', 'expired', 'cancelled')
+                AND i.credited_raw IS NOT NULL
             OR i.status IN ('paid', 'partially_refunded', 'refunded') AND i.paid_at IS NULL
+        """
+    )
+    assert not [dict(row) for row in wrong]
+
+
+async def assert_quotes() -> None:
+    """A price asks for what its quote says; an address is leased to what needs it, and to nothing else (on bitcoin each
+    is used once and stays leased); and of two invoices or quotes that a transfer could pay, none share address, asset
+    and amount."""
+    wrong = await database.fetch_all(
+        """
+        SELECT 'figures' AS what, i.id FROM invoices i JOIN quotes q ON q.id = i.quote
+            WHERE (q.invoice, q.network, q.asset, q.pay_in_raw, q.net_raw, q.deposit_address, q.expires_at)
+                <> (i.id, i.network, i.asset, i.pay_in_raw, i.net_raw, i.deposit_address, i.quote_expires_at)
+        UNION ALL SELECT 'lease', a.address FROM deposit_addresses a JOIN invoices i ON i.id = a.invoice_id
+            WHERE a.network NOT LIKE 'bitcoin:%'
+                AND NOT (i.status IN ('awaiting_deposit', 'confirming', 'manual_review') AND i.deposit_address = a.id)
+                AND NOT EXISTS (SELECT 1 FROM quotes q
+                    WHERE q.invoice = i.id AND q.deposit_address = a.id AND q.state = 'open')
+        UNION ALL SELECT 'no lease', q.id FROM quotes q JOIN invoices i ON i.id = q.invoice
+            JOIN deposit_addresses a ON a.id = q.deposit_address
+            WHERE q.state = 'open' AND i.status IN ('awaiting_choice', 'awaiting_deposit')
+                AND a.invoice_id IS DISTINCT FROM i.id
+        UNION ALL SELECT 'not alone', min(asker) FROM (
+            SELECT id AS asker, deposit_address, asset, pay_in_raw FROM invoices
+                WHERE price_raw IS NULL AND status IN ('awaiting_deposit', 'manual_review')
+            UNION ALL SELECT q.id, q.deposit_address, q.asset, q.pay_in_raw FROM quotes q
+                JOIN invoices i ON i.id = q.invoice
+                    AND i.status IN ('awaiting_choice', 'awaiting_deposit', 'manual_review')
+            ) askers GROUP BY deposit_address, asset, pay_in_raw HAVING count(*) > 1
         """
     )
     assert not [dict(row) for row in wrong]

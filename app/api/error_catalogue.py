@@ -88,10 +88,15 @@ MEANINGS: Mapping[Code, Meaning] = MappingProxyType(
             "the content type must be application/json", "Send JSON, in UTF-8, as `Content-Type: application/json`."
         ),
         Code.INVOICE_NOT_CANCELLABLE: Meaning(
-            "the invoice is paid", "Only an invoice in `awaiting_deposit` can be cancelled."
+            "the invoice is paid", "Only an invoice in `awaiting_choice` or `awaiting_deposit` can be cancelled."
         ),
         Code.INVOICE_NOT_REFUNDABLE: Meaning(
             "the invoice is expired", "Only an invoice in `paid` or `partially_refunded` can be refunded."
+        ),
+        Code.INVOICE_NOT_QUOTABLE: Meaning(
+            "a deposit was seen",
+            "What to pay with can be chosen while an invoice with a price is in `awaiting_choice` or "
+            "`awaiting_deposit`, and no deposit was seen. The message says what is otherwise.",
         ),
         Code.PAYOUT_NOT_CANCELLABLE: Meaning(
             "the payout is approved", "Only a payout in `pending_approval` can be cancelled."

@@ -26,6 +26,7 @@ from app.core.logging import get_logger
 from app.core.settings import Peppers
 from app.core.waiting import run_beside, turn
 from app.merchants.members import REFUSED_STANDING
+from app.merchants.terms import PriceTerms
 
 log = get_logger(__name__)
 
@@ -72,6 +73,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     service_fee_bps: int
     fee_payer: str
     accept_parts: bool
+    prices: PriceTerms
 
     def may(self, scope: str) -> bool:
         """Whether the key has the scope, directly or through the write scope of the same noun."""
@@ -120,6 +122,7 @@ class Authenticator:
             service_fee_bps=row.service_fee_bps,
             fee_payer=row.fee_payer,
             accept_parts=row.accept_parts,
+            prices=PriceTerms(tuple(row.currencies), row.spread_bps, row.quote_minutes),
         )
 
     async def close(self) -> None:

@@ -59,6 +59,9 @@ class AuthenticationRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     service_fee_bps: int
     fee_payer: str
     accept_parts: bool
+    currencies: list[str]
+    spread_bps: int
+    quote_minutes: int
 
 
 class KeySettings(NamedTuple):
@@ -114,6 +117,9 @@ _OF_MERCHANT: dict[str, Any] = {
     "service_fee_bps": ApiKey.merchant.service_fee_bps,
     "fee_payer": ApiKey.merchant.fee_payer,
     "accept_parts": ApiKey.merchant.accept_parts,
+    "currencies": ApiKey.merchant.currencies,
+    "spread_bps": ApiKey.merchant.spread_bps,
+    "quote_minutes": ApiKey.merchant.quote_minutes,
 }
 _FIND_FOR_AUTHENTICATION = Statement(
     ApiKey.select(

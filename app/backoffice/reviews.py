@@ -52,6 +52,7 @@ class InvoiceNow:
     id: str
     mode: str
     status: str
+    network: str
     asset: str
     pay_in_raw: int
     received_raw: int
@@ -67,6 +68,7 @@ class OtherDeposit:
     """Another transfer to the same invoice, dust left out."""
 
     id: str
+    network: str
     asset: str
     amount_raw: int
     verdict: str
@@ -78,7 +80,8 @@ class OtherDeposit:
 class ReviewDetails:
     """One review with all facts that its decision needs. `share` is how a credit would divide the deposit.
 
-    `requested` is what the invoice requested when the review was opened, None where there was none.
+    `requested` is what the invoice requested when the review was opened, None where there was none. `worth` is what the
+    deposit was worth then, in the currency of the invoice's price: by its quote, and by the rate of its minute.
     `sender_lookalikes` are other senders to the invoice whose addresses begin and end like this one's: one of them may
     be an attacker's.
     `may_still_be_paid`: the invoice has time left, and closing its last review would end it.
@@ -88,6 +91,7 @@ class ReviewDetails:
     merchant_name: str | None
     merchant_status: str | None
     requested: dict[str, Any] | None
+    worth: dict[str, Any] | None
     due_at: datetime | None
     received_at: datetime
     to_address: str
@@ -169,6 +173,7 @@ async def details_of(deposit_id: str, now: datetime) -> ReviewDetails | None:
         merchant_name=row["merchant_name"],
         merchant_status=row["merchant_status"],
         requested=facts["asked"],
+        worth=facts.get("worth"),
         due_at=None if facts["asked"] is None else datetime.fromisoformat(facts["asked"]["before"]),
         received_at=datetime.fromisoformat(facts["came"]["at"]),
         to_address=row["address"],

@@ -20,6 +20,7 @@ from app.core.errors import ApiError, Code
 from app.core.keyset import Place
 from app.core.waiting import budget, limit_s
 from app.identity.identity import PageRequest
+from app.invoices.presentation import InvoiceBody
 from app.ledger import repository as ledger
 from app.ledger import verify
 from app.ledger.hashchain import ChainId
@@ -43,6 +44,8 @@ _INVOICE_COLUMNS = [
     "asset",
     "amount",
     "pay_in_amount",
+    "price",
+    "price_currency",
     "address",
     "service_fee_raw",
     "net_raw",
@@ -193,8 +196,8 @@ def _file_name(ctx: MemberContext, what: str) -> str:
     return f"{what}-{ctx.merchant_id}-{ctx.mode}-{clock.now():%Y-%m-%d}.csv"
 
 
-def _invoice_cells(invoice: Any) -> list[Any]:
-    pay_in = invoice.pay_in
+def _invoice_cells(invoice: InvoiceBody) -> list[Any]:
+    pay_in, price = invoice.pay_in, invoice.price
     return [
         invoice.id,
         invoice.status.value,
@@ -202,11 +205,13 @@ def _invoice_cells(invoice: Any) -> list[Any]:
         invoice.order_id,
         invoice.customer_id,
         invoice.description,
-        pay_in.chain,
-        pay_in.asset,
+        pay_in.chain if pay_in else None,
+        pay_in.asset if pay_in else None,
         invoice.amount_decimal,
-        pay_in.amount_decimal,
-        pay_in.address,
+        pay_in.amount_decimal if pay_in else None,
+        price.amount_decimal if price else None,
+        price.currency if price else None,
+        pay_in.address if pay_in else None,
         invoice.service_fee_raw,
         invoice.net_raw,
         invoice.received_raw,

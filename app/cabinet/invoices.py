@@ -49,8 +49,8 @@ class Row:
     id: str
     title: str
     amount: str
+    """In `asset`, or in the currency of the price."""
     asset: str
-    chain: str
     status: str
     needs_review: bool
     created_at: datetime
@@ -93,14 +93,14 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         refunds = await services.withdrawal_reader.refunds(
             ctx.merchant_id, ctx.mode, WithdrawalFilters(invoice_id=invoice_id), None, MOST_REFUNDS
         )
-        network = services.networks.by(body.pay_in.chain, ctx.mode)
+        network = None if body.pay_in is None else services.networks.by(body.pay_in.chain, ctx.mode)
         context = {
             **_shown(cabinet, ctx, body),
             "refunds": [_refund_row(refund) for refund in refunds],
             "reviews": await reviews.of_invoice(ctx.merchant_id, ctx.mode, invoice_id),
             "timeline": timeline_labels.entries(facts, services.networks, ctx),
-            "explorer": network.explorer_tx_url or "",
-            "network_name": network.display_name,
+            "explorer": (network and network.explorer_tx_url) or "",
+            "network_name": network.display_name if network else "",
             "verdicts": labels.VERDICTS,
             "deposit_states": labels.DEPOSIT_STATES,
             "outcomes": labels.OUTCOMES,
@@ -164,6 +164,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
     async def refund_context(request: PageRequest, invoice_id: str) -> dict[str, Any]:
         body = await found(request, invoice_id)
+        if body.pay_in is None:
+            raise ApiError(Code.INVOICE_NOT_REFUNDABLE, f"the invoice is {body.status}")
         asset = services.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
         left_raw = max(0, int(body.credited_raw or 0) - await live_refunds_raw(invoice_id))
         return {
@@ -176,17 +178,25 @@ def handlers(cabinet: Cabinet) -> list[Any]:
 
 
 def row_of(invoice: InvoiceBody) -> Row:
-    """An invoice in a list, by its order id, else by its own id."""
+    """An invoice in a list, by its order id, else by its own id. What has a price shows it."""
+    amount, asset = shown_amount(invoice)
     return Row(
         id=invoice.id,
         title=invoice.order_id or invoice.description or invoice.id,
-        amount=invoice.amount_decimal,
-        asset=invoice.pay_in.asset,
-        chain=invoice.pay_in.chain,
+        amount=amount,
+        asset=asset,
         status=invoice.status.value,
         needs_review=invoice.needs_review,
         created_at=datetime.fromisoformat(invoice.created_at),
     )
+
+
+def shown_amount(invoice: InvoiceBody) -> tuple[str, str]:
+    """What an invoice asks for: its price and the currency, else the amount and its asset."""
+    if invoice.price is not None:
+        return invoice.price.amount_decimal, invoice.price.currency
+    assert invoice.pay_in is not None, "what has no price names its asset"
+    return invoice.amount_decimal or "", invoice.pay_in.asset
 
 
 def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filters:
@@ -206,13 +216,17 @@ def filters_of(cabinet: Cabinet, ctx: MemberContext, query: ListQuery) -> Filter
 
 def _shown(cabinet: Cabinet, ctx: MemberContext, body: InvoiceBody) -> dict[str, Any]:
     """What the pages of an invoice show: decimal amounts, times, and which actions are possible."""
-    asset = cabinet.services.networks.asset(body.pay_in.chain, body.mode, body.pay_in.asset)
+    pay_in = body.pay_in
+    asset = None if pay_in is None else cabinet.services.networks.asset(pay_in.chain, body.mode, pay_in.asset)
 
     def decimal(raw: str | None) -> str:
-        return "" if raw is None else format_amount(int(raw), asset.decimals)
+        return "" if raw is None or asset is None else format_amount(int(raw), asset.decimals)
 
+    amount, unit = shown_amount(body)
     return {
         "invoice": body,
+        "amount": amount,
+        "unit": unit,
         "title": body.order_id or body.description or body.id,
         "lead": " · ".join(
             part for part in (f"Order {body.order_id}" if body.order_id else "", body.description or "") if part

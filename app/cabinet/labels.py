@@ -8,6 +8,7 @@ from app.networks.registry import Networks
 
 INVOICE_STATES: Mapping[str, str] = MappingProxyType(
     {
+        "awaiting_choice": "Awaiting choice",
         "awaiting_deposit": "Awaiting payment",
         "confirming": "Confirming",
         "paid": "Paid",

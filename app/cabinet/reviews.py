@@ -32,7 +32,9 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             {
                 "review": review,
                 "received": labels.decimal(networks, review.network, review.asset, review.received_raw),
-                "expected": labels.decimal(networks, review.network, review.expected_asset, review.expected_raw),
+                "expected": labels.decimal(
+                    networks, review.expected_network, review.expected_asset, review.expected_raw
+                ),
             }
             for review in found
         ]

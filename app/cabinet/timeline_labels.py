@@ -27,6 +27,7 @@ class TimelineEntry:
 _EVENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "created": ("Invoice created", "neutral"),
+        "quoted": ("What to pay with was chosen", "neutral"),
         "confirming": ("Payment seen, waiting for confirmations", "progress"),
         "paid": ("Paid", "positive"),
         "manual_review": ("In review: an operator looks into it", "caution"),

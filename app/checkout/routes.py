@@ -4,6 +4,8 @@ An altered link, one of another deployment and one of an unknown invoice get the
 Everybody who has the link may see the page. There is no session, so none can be stolen.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -21,7 +23,7 @@ from app.checkout.wording import page_context
 from app.core import clock
 from app.core.errors import ApiError, Code, invalid
 from app.invoices.reader import PublicInvoice
-from app.invoices.states import Status
+from app.invoices.states import AWAITS_PAYMENT, Status
 from app.merchants import branding
 from app.networks.config import NetworkConfig
 from app.refunds import repository as refunds
@@ -50,7 +52,7 @@ LOGO_HEADERS = BRAND_CACHE | {
 }
 """Bytes that a merchant chose, on our origin: browsers run no script in them."""
 
-NOTHING_SENT_YET = frozenset({Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.EXPIRED, Status.CANCELLED})
+NOTHING_SENT_YET = frozenset({*AWAITS_PAYMENT, Status.CONFIRMING, Status.EXPIRED, Status.CANCELLED})
 """States in which no refund can exist: the query for refunds is left out."""
 
 PageRequest = Request[Any, Any, Any]
@@ -59,7 +61,7 @@ PageRequest = Request[Any, Any, Any]
 @dataclass(frozen=True, slots=True)
 class _Found:
     public: PublicInvoice
-    network: NetworkConfig
+    network: NetworkConfig | None
 
 
 def routes(
@@ -73,11 +75,13 @@ def routes(
         public = await services.invoice_reader.get_public(invoice_id or "")
         if public is None:
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
-        return _Found(public, services.networks.by(public.body.pay_in.chain, public.body.mode))
+        pay_in, mode = public.body.pay_in, public.body.mode
+        return _Found(public, None if pay_in is None else services.networks.by(pay_in.chain, mode))
 
     async def view_of(request: PageRequest, slug: str) -> CheckoutView:
         found = await find(request, slug)
-        invoice = found.public.body
+        invoice, now = found.public.body, clock.now()
+        may_choose = invoice.price is not None and invoice.status in AWAITS_PAYMENT
         return checkout_view(
             found.public,
             [] if invoice.status in NOTHING_SENT_YET else await refunds.sent_back(invoice.id),
@@ -85,7 +89,8 @@ def routes(
             slug=slug,
             language=language_of(request),
             with_wallet=wallet is not None,
-            now=clock.now(),
+            now=now,
+            choices=await services.quotes.choices(invoice.id, now) if may_choose else (),
         )
 
     def render(request: PageRequest, template: str, view: CheckoutView) -> Response[bytes]:
@@ -150,7 +155,21 @@ def routes(
             raise ApiError(Code.NOT_FOUND, "there is nothing here")
         return Response(picture.data, media_type=picture.media_type, headers=LOGO_HEADERS)
 
-    handlers: list[Any] = [page, receipt, status, events, brand_css, logo]
+    @post("/{slug:str}/choose", include_in_schema=False)
+    async def choose(
+        request: PageRequest,
+        slug: str,
+        data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
+    ) -> Redirect:
+        require_same_origin(request, services.settings.public_url)
+        await count(request, "checkout", PAGE_LOADS_PER_MINUTE)
+        invoice = (await find(request, slug)).public.body
+        # Where it can't be chosen any more, or not now, the page shows how things stand.
+        with suppress_codes(Code.INVOICE_NOT_QUOTABLE, Code.RATE_UNAVAILABLE):
+            await services.quotes.choose(invoice.id, data.get("asset", ""), data.get("chain", ""), clock.now())
+        return Redirect(f"/pay/{slug}?lang={language_of(request).code}", status_code=303)
+
+    handlers: list[Any] = [page, receipt, status, events, brand_css, logo, choose]
     if wallet is not None:
         customer = wallet
 
@@ -167,11 +186,22 @@ def routes(
                 choice = Choice(data.get("choice", ""))
             except ValueError:
                 raise invalid("choice", f"must be one of {', '.join(Choice)}") from None
-            await customer.pay(found.public.body, found.network, choice)
+            if found.network is not None:
+                await customer.pay(found.public.body, found.network, choice)
             return Redirect(f"/pay/{slug}?lang={language_of(request).code}", status_code=303)
 
         handlers.append(pay)
     return Router("/pay", route_handlers=handlers)
+
+
+@contextmanager
+def suppress_codes(*codes: Code) -> Iterator[None]:
+    """Go on after an error with one of these codes."""
+    try:
+        yield
+    except ApiError as error:
+        if error.code not in codes:
+            raise
 
 
 def _is_exact(request: PageRequest) -> bool:

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, LanguageChoice, Transfer
+from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, LanguageChoice, Transfer, WayToPay
 from app.core.money import format_amount
 from app.deposits.matching import Verdict
 from app.invoices.presentation import DepositBody, InvoiceBody
+from app.invoices.quotes import Choice
 from app.invoices.reader import PublicInvoice
+from app.invoices.states import Status
 from app.networks.config import NetworkConfig
 from app.refunds.repository import SentBack
 from app.web import languages
@@ -31,73 +34,126 @@ _GONE_BEFORE_A_BLOCK = {gone.value: gone for gone in Gone}
 def checkout_view(
     public: PublicInvoice,
     sent_back: Sequence[SentBack],
-    network: NetworkConfig,
+    network: NetworkConfig | None,
     *,
     slug: str,
     language: Language,
     with_wallet: bool,
     now: datetime,
+    choices: Sequence[Choice] = (),
 ) -> CheckoutView:
-    """What the page of `slug` shows at `now`. Its links name the language, so that a reload keeps it."""
+    """What the page of `slug` shows at `now`. Its links name the language, so that a reload keeps it.
+
+    `network` is the one to pay on; None while the customer has yet to choose, among `choices`.
+    """
     invoice = public.body
-    asset = network.asset(invoice.pay_in.asset)
+    ways = tuple(_way(choice, invoice) for choice in choices)
+    if network is None or invoice.pay_in is None or public.due is None:
+        return _unchosen(public, ways, slug=slug, language=language, now=now)
+    asset, pay_in, due = network.asset(invoice.pay_in.asset), invoice.pay_in, public.due
     assert asset is not None, "assets are never removed from a network that has invoices"
+    waits = invoice.status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW)
     seen = [d for d in invoice.deposits if Verdict(d.verdict) is not Verdict.DUST]
     alive = [d for d in seen if not d.is_gone]
     gone = [d for d in seen if d.status in _GONE_BEFORE_A_BLOCK]
     received_in_parts_raw = int(invoice.received_raw) if public.accepts_parts else 0
-    page_url, brand = f"/pay/{slug}", public.branding
-    language_query = f"?lang={language.code}"
     return CheckoutView(
-        invoice_id=invoice.id,
-        merchant_name=public.merchant_name,
-        description=invoice.description or "",
-        status=invoice.status,
+        **_common(public, ways, slug=slug, language=language, now=now),
         anomaly=_anomaly(invoice, alive),
-        test_mode=invoice.mode == "test",
-        amount_decimal=public.due.amount_decimal if received_in_parts_raw else invoice.pay_in.amount_decimal,
+        amount_decimal=due.amount_decimal if received_in_parts_raw else pay_in.amount_decimal,
         accepts_parts=public.accepts_parts,
         came_decimal=format_amount(received_in_parts_raw, asset.decimals) if received_in_parts_raw else "",
-        whole_decimal=invoice.pay_in.amount_decimal,
-        is_overfull=public.due.missing_raw <= 0,
+        whole_decimal=pay_in.amount_decimal,
+        is_overfull=due.missing_raw <= 0,
         can_be_paid_in_review=not any(Verdict(d.verdict) is Verdict.CANCELLED for d in invoice.deposits),
-        cent_tail=invoice.pay_in.cent_tail,
+        cent_tail=pay_in.cent_tail,
         credited_decimal=_credited(invoice, asset.decimals),
         asset=asset.symbol,
         chain_name=network.display_name,
         token_standard=asset.standard,
-        address=invoice.pay_in.address,
-        payment_uri=public.due.payment_uri if received_in_parts_raw else invoice.pay_in.payment_uri,
-        qr_text=public.due.qr_text,
-        fee_payer=FeePayer(invoice.fee_payer),
-        service_fee_decimal=format_amount(int(invoice.service_fee_raw), asset.decimals),
-        now=now,
-        expires_at=datetime.fromisoformat(invoice.expires_at),
+        address=pay_in.address,
+        payment_uri=due.payment_uri if received_in_parts_raw else pay_in.payment_uri,
+        qr_text=due.qr_text,
+        service_fee_decimal=format_amount(int(invoice.service_fee_raw or 0), asset.decimals),
+        expires_at=public.pay_until if waits else datetime.fromisoformat(invoice.expires_at),
         paid_at=datetime.fromisoformat(invoice.paid_at) if invoice.paid_at else None,
         waits_for_block=any(d.block_height is None for d in alive if d.review_reason is None),
         gone=_GONE_BEFORE_A_BLOCK[gone[-1].status] if gone and not alive else None,
         gone_transfers=tuple(_transfer(deposit, network) for deposit in gone),
         confirmations_seen=min((d.confirmations for d in alive if d.review_reason is None), default=0),
-        confirmations_required=invoice.pay_in.confirmations_required,
+        confirmations_required=pay_in.confirmations_required,
         block_time_ms=network.block_time_ms,
         deposits=tuple(_transfer(deposit, network) for deposit in alive),
         network_delayed=_is_late(public, now),
-        success_url=invoice.success_url,
-        fail_url=invoice.fail_url,
-        page_url=page_url + language_query,
-        status_url=f"{page_url}/status{language_query}",
-        events_url=f"{page_url}/events",
-        receipt_url=f"{page_url}/receipt{language_query}",
-        # The tag changes with the branding, so that browsers can cache each address.
-        brand_css_url=f"{page_url}/brand.css?v={brand.accent.lstrip('#')}" if brand.accent else None,
-        logo_url=f"{page_url}/logo?v={brand.logo_tag}" if brand.logo_tag else None,
-        wallet_url=f"{page_url}/wallet{language_query}" if with_wallet else None,
+        wallet_url=f"/pay/{slug}/wallet?lang={language.code}" if with_wallet else None,
         wallet_has_other_token=len(network.assets) > 1,
         refunds=tuple(_refund(refund, network) for refund in sent_back),
-        languages=tuple(
+    )
+
+
+def _unchosen(
+    public: PublicInvoice, ways: tuple[WayToPay, ...], *, slug: str, language: Language, now: datetime
+) -> CheckoutView:
+    """The page of an invoice with a price while nothing is chosen, or where nothing ever was."""
+    price = public.body.price
+    assert price is not None, "what has no price names its asset"
+    return CheckoutView(
+        **_common(public, ways, slug=slug, language=language, now=now),
+        amount_decimal=price.amount_decimal,
+        asset=price.currency,
+        chain_name="",
+        address="",
+        payment_uri="",
+        service_fee_decimal="0",
+        expires_at=datetime.fromisoformat(public.body.expires_at),
+        confirmations_required=0,
+        block_time_ms=0,
+    )
+
+
+def _common(
+    public: PublicInvoice, ways: tuple[WayToPay, ...], *, slug: str, language: Language, now: datetime
+) -> dict[str, Any]:
+    """What the page shows whether something is chosen or not."""
+    invoice, page_url, brand = public.body, f"/pay/{slug}", public.branding
+    language_query = f"?lang={language.code}"
+    return {
+        "invoice_id": invoice.id,
+        "merchant_name": public.merchant_name,
+        "description": invoice.description or "",
+        "status": invoice.status,
+        "test_mode": invoice.mode == "test",
+        "price_decimal": invoice.price.amount_decimal if invoice.price else "",
+        "price_currency": invoice.price.currency if invoice.price else "",
+        "ways_to_pay": ways,
+        "choose_url": f"{page_url}/choose{language_query}",
+        "fee_payer": FeePayer(invoice.fee_payer),
+        "now": now,
+        "success_url": invoice.success_url,
+        "fail_url": invoice.fail_url,
+        "page_url": page_url + language_query,
+        "status_url": f"{page_url}/status{language_query}",
+        "events_url": f"{page_url}/events",
+        "receipt_url": f"{page_url}/receipt{language_query}",
+        # The tag changes with the branding, so that browsers can cache each address.
+        "brand_css_url": f"{page_url}/brand.css?v={brand.accent.lstrip('#')}" if brand.accent else None,
+        "logo_url": f"{page_url}/logo?v={brand.logo_tag}" if brand.logo_tag else None,
+        "languages": tuple(
             LanguageChoice(code=each.code, name=each.name, url=f"{page_url}?lang={each.code}")
             for each in languages.every()
         ),
+    }
+
+
+def _way(choice: Choice, invoice: InvoiceBody) -> WayToPay:
+    network, symbol, pay_in = choice.network, choice.asset.symbol, invoice.pay_in
+    standard = choice.asset.standard
+    return WayToPay(
+        asset=symbol,
+        chain=network.chain,
+        chain_name=f"{network.display_name} ({standard})" if standard else network.display_name,
+        amount_decimal=choice.amount_decimal,
+        is_chosen=pay_in is not None and (pay_in.asset, pay_in.chain) == (symbol, network.chain),
     )
 
 
@@ -113,7 +169,7 @@ def _credited(invoice: InvoiceBody, decimals: int) -> str | None:
     """What counted as payment, before the service fee."""
     if invoice.credited_raw is None:
         return None
-    return format_amount(int(invoice.credited_raw) + int(invoice.service_fee_raw), decimals)
+    return format_amount(int(invoice.credited_raw) + int(invoice.service_fee_raw or 0), decimals)
 
 
 def _transfer(deposit: DepositBody, network: NetworkConfig) -> Transfer:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from app.invoices.states import Status
+from app.invoices.states import AWAITS_PAYMENT, Status
 
 ADDRESS_GROUP_CHARS = 4
 TAIL_STARTS_AT_DECIMAL = 5
@@ -76,6 +76,20 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WayToPay:
+    """An asset that a price can be paid with."""
+
+    asset: str
+    chain: str
+    """The chain as the API names it."""
+    chain_name: str
+    """The network for people, e.g. `Tron (TRC-20)`."""
+    amount_decimal: str
+    """About what is to be paid now; empty where there is no rate, and it can't be chosen."""
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LanguageChoice:
     """One entry of the language choice at the foot of the page."""
 
@@ -104,7 +118,8 @@ class CheckoutView:
     test_mode: bool = False
 
     amount_decimal: str
-    """The one exact amount to send: `pay_in.amount_decimal`, or what is missing of it after the first part."""
+    """The one exact amount to send: `pay_in.amount_decimal`, or what is missing of it after the first part. The price
+    while nothing is chosen."""
     cent_tail: int = 0
     """`pay_in.cent_tail`; 0 where the address alone identifies the payment."""
     accepts_parts: bool = False
@@ -120,8 +135,16 @@ class CheckoutView:
     credited_decimal: str | None = None
     """The received amount that counted as payment, before the service fee; None until it counts."""
     asset: str
+    """The asset's symbol; the price's currency while nothing is chosen."""
+    price_decimal: str = ""
+    price_currency: str = ""
+    """The price in a national currency; empty where the invoice names its asset."""
+    ways_to_pay: tuple[WayToPay, ...] = ()
+    """What the customer may choose among now."""
+    choose_url: str = ""
+    """Takes the choice."""
     chain_name: str
-    """The network for people, e.g. `Tron`."""
+    """The network for people, e.g. `Tron`; empty while nothing is chosen, as are `address` and `payment_uri`."""
     token_standard: str = ""
     """What exchanges call this asset on this network, e.g. `TRC-20`; empty for a native coin."""
     address: str
@@ -174,7 +197,7 @@ class CheckoutView:
     def __post_init__(self) -> None:
         _require_https("success_url", self.success_url)
         _require_https("fail_url", self.fail_url)
-        if urlsplit(self.payment_uri).scheme not in PAYMENT_URI_SCHEMES:
+        if self.payment_uri and urlsplit(self.payment_uri).scheme not in PAYMENT_URI_SCHEMES:
             raise ValueError("payment_uri: an unknown scheme")
 
     @property
@@ -198,7 +221,7 @@ class CheckoutView:
         """Whether the page should still update itself."""
         if self.status is Status.EXPIRED:
             return self.now - self.expires_at < EXPIRED_STAYS_LIVE
-        return self.status in {Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW}
+        return self.status in {*AWAITS_PAYMENT, Status.CONFIRMING, Status.MANUAL_REVIEW}
 
     @property
     def is_settled(self) -> bool:

@@ -99,6 +99,8 @@ def headline(view: CheckoutView, language: Language) -> str:
     if view.is_payable and view.came_decimal:
         return _("A part of your payment has come in")
     match view.status:
+        case Status.AWAITING_CHOICE:
+            return _("Choose what to pay with")
         case Status.AWAITING_DEPOSIT:
             return _("Waiting for your payment")
         case Status.CONFIRMING if view.waits_for_block:
@@ -127,6 +129,10 @@ def next_step(view: CheckoutView, language: Language) -> str:
     if view.is_time_up or (view.status is Status.AWAITING_DEPOSIT and view.is_overfull):
         return _("Please don’t send anything now. If you have already paid, keep this page open.")
     match view.status:
+        case Status.AWAITING_CHOICE if not any(way.amount_decimal for way in view.ways_to_pay):
+            words = _("There is no exchange rate at the moment. This page tries again by itself.")
+        case Status.AWAITING_CHOICE:
+            words = _("The exact amount is fixed for some minutes once you choose.")
         case Status.AWAITING_DEPOSIT:
             words = _("Scan the code with your wallet, or copy amount and address into it.")
         case Status.CONFIRMING if view.waits_for_block:
@@ -303,7 +309,7 @@ def tone(view: CheckoutView) -> str:
     if view.is_time_up:
         return "caution"
     match view.status:
-        case Status.AWAITING_DEPOSIT | Status.CONFIRMING:
+        case Status.AWAITING_CHOICE | Status.AWAITING_DEPOSIT | Status.CONFIRMING:
             return "progress"
         case Status.PAID:
             return "positive"

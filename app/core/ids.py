@@ -11,6 +11,7 @@ ID_LENGTH = 10
 caught by the primary key; the code that inserts tries again with another id."""
 
 INVOICE = "INV"
+QUOTE = "QT"
 PAYOUT = "PO"
 REFUND = "RF"
 MERCHANT = "MCH"

@@ -47,12 +47,13 @@ def parse_amount(text: str, decimals: int, field: str = "amount") -> int:
     return raw
 
 
-def format_amount(raw: int, decimals: int) -> str:
-    """The decimal form of a raw amount: exact, without needless zeros beyond the cents (`5.000073`, `5.00`)."""
+def format_amount(raw: int, decimals: int, *, least_places: int = MIN_SHOWN_PLACES) -> str:
+    """The decimal form of a raw amount: exact, without needless zeros beyond the cents (`5.000073`, `5.00`), or beyond
+    `least_places`."""
     sign, digits = ("-", str(-raw)) if raw < 0 else ("", str(raw))
     digits = digits.rjust(decimals + 1, "0")
     whole, places = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
-    places = places.rstrip("0").ljust(min(MIN_SHOWN_PLACES, decimals), "0")
+    places = places.rstrip("0").ljust(min(least_places, decimals), "0")
     return f"{sign}{whole}.{places}" if places else f"{sign}{whole}"
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.invoices.pricing import BPS
-from app.invoices.states import KEEPS_ADDRESS, Status
+from app.invoices.states import AWAITS_PAYMENT, KEEPS_ADDRESS, Status
 
 DUST_SHARE = 100
 """Less than 1/DUST_SHARE of the invoice's amount is dust, in its own asset (contract, section 3)."""
@@ -45,9 +45,10 @@ NEEDS_NO_REVIEW = frozenset({Verdict.EXACT, Verdict.PART, Verdict.DUST})
 class Candidate:
     """An invoice that the address has served within the window, newest first in a list of them.
 
-    `tolerance_bps` is its merchant's: how far an amount may be off, in 1/10,000 of the invoice's amount.
-    `received_raw` is the sum of its deposits in its asset. `was_cancelled`: a deposit after its cancellation put it
-    into `manual_review`.
+    Of an invoice with a price it is the quote for which the address was leased: `quote_id`, with the quote's own asset,
+    amount and end. `tolerance_bps` is its merchant's: how far an amount may be off, in 1/10,000 of the invoice's
+    amount. `received_raw` is the sum of its deposits in its asset at this address. `was_cancelled`: a deposit after its
+    cancellation put it into `manual_review`.
     """
 
     id: str
@@ -59,13 +60,12 @@ class Candidate:
     accept_parts: bool = False
     received_raw: int = 0
     was_cancelled: bool = False
+    quote_id: str | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether a payment that was made in time still pays it, whatever else came before."""
-        return self.status == Status.AWAITING_DEPOSIT or (
-            self.status == Status.MANUAL_REVIEW and not self.was_cancelled
-        )
+        return self.status in AWAITS_PAYMENT or (self.status == Status.MANUAL_REVIEW and not self.was_cancelled)
 
     def can_be_paid_at(self, paid_at: datetime) -> bool:
         """Whether a payment that was first in a block at `paid_at` can pay it."""
@@ -84,10 +84,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A transfer's invoice, if it has one, and how the transfer compares with it."""
+    """A transfer's invoice, if it has one, and how the transfer compares with it; of an invoice with a price, the quote
+    that it came for."""
 
     invoice_id: str | None
     verdict: Verdict
+    quote_id: str | None = None
 
 
 def match(
@@ -106,7 +108,7 @@ def match(
     verdict = _judge(asset, amount_raw, paid_at, candidate)
     if verdict != Verdict.EXACT and is_dust(asset, amount_raw, candidate, dust_limit_raw):
         verdict = Verdict.DUST
-    return Match(candidate.id, verdict)
+    return Match(candidate.id, verdict, candidate.quote_id)
 
 
 def is_dust(asset: str, amount_raw: int, invoice: Candidate, dust_limit_raw: int) -> bool:
@@ -143,7 +145,7 @@ def _why_not_paid(candidate: Candidate) -> Verdict:
         return Verdict.CANCELLED
     if candidate.status == Status.MANUAL_REVIEW and candidate.was_cancelled:
         return Verdict.CANCELLED
-    if candidate.status in (Status.AWAITING_DEPOSIT, Status.EXPIRED, Status.MANUAL_REVIEW):
+    if candidate.status in (*AWAITS_PAYMENT, Status.EXPIRED, Status.MANUAL_REVIEW):
         return Verdict.LATE
     return Verdict.SECOND
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
-from piccolo.query.functions import Sum
 
 from app.core import database
 from app.core.statement import Command, Param, Statement, any_of
 from app.deposits.matching import Candidate
 from app.deposits.tables import Deposit
-from app.invoices.repository import PAYMENT_IS_AWAY
+from app.invoices import repository as invoice_repository
+from app.invoices.repository import payment_is_away
 from app.invoices.states import Status
 
 MATCH_WINDOW = timedelta(days=30)
@@ -19,18 +20,38 @@ MATCH_WINDOW = timedelta(days=30)
 _WAS_CANCELLED = "EXISTS (SELECT 1 FROM deposits c WHERE c.invoice = i.id AND c.verdict = 'cancelled')"
 """Whether the invoice `i` got a deposit after its cancellation."""
 
-# SQL, since the builder knows no INNER JOIN, and the outer side of a join can't be locked.
-_CANDIDATES = f"""
+# SQL, since the builder knows no INNER JOIN and no UNION. An invoice with a price asks through its quotes.
+_ASKERS = f"""
     SELECT i.id, i.status, i.asset, i.pay_in_raw, i.expires_at, m.tolerance_bps, i.accept_parts, i.received_raw,
         {_WAS_CANCELLED} AS was_cancelled,
-        i.network, i.merchant, i.service_fee_raw, i.created_at, i.deposit_address
-    FROM invoices i JOIN merchants m ON m.id = i.merchant
+        i.network, i.merchant, i.service_fee_raw, i.created_at, i.deposit_address, NULL AS quote_id, true AS is_current
+    FROM invoices i JOIN merchants m ON m.id = i.merchant WHERE i.price_raw IS NULL AND {{own}}
+    UNION ALL
+    SELECT i.id, i.status, q.asset, q.pay_in_raw, q.expires_at, m.tolerance_bps, i.accept_parts,
+        (SELECT coalesce(sum(d.amount_raw), 0) FROM deposits d
+            WHERE d.invoice = q.invoice AND d.deposit_address = q.deposit_address AND d.asset = q.asset
+                AND d.status <> 'orphaned'),
+        {_WAS_CANCELLED},
+        q.network, i.merchant, q.service_fee_raw, q.created_at, q.deposit_address, q.id,
+        q.id IS NOT DISTINCT FROM i.quote
+    FROM quotes q JOIN invoices i ON i.id = q.invoice JOIN merchants m ON m.id = i.merchant WHERE {{quoted}}
     """
-_SERVED = f"{_CANDIDATES} WHERE i.deposit_address = ANY($1) AND i.created_at > $2"
+_OF_INVOICE = (
+    _ASKERS.format(
+        own="i.id = $1",
+        quoted="q.invoice = $1 AND (q.id = i.quote OR EXISTS (SELECT 1 FROM deposits o"
+        " WHERE o.invoice = q.invoice AND o.deposit_address = q.deposit_address))",
+    )
+    + " ORDER BY is_current DESC, created_at DESC"
+)
+_SERVED = _ASKERS.format(
+    own="i.deposit_address = ANY($1) AND i.created_at > $2", quoted="q.deposit_address = ANY($1) AND q.created_at > $2"
+)
 
 
 class PayableInvoice(msgspec.Struct, frozen=True):
-    """An invoice with the columns that matching and booking its deposits need."""
+    """An invoice with the columns that matching and booking its deposits need; of one with a price, one of its quotes.
+    `is_current`: it is what the invoice asks for now."""
 
     id: str
     status: str
@@ -46,6 +67,8 @@ class PayableInvoice(msgspec.Struct, frozen=True):
     service_fee_raw: int
     created_at: datetime
     deposit_address: int
+    quote_id: str | None
+    is_current: bool
 
     @property
     def candidate(self) -> Candidate:
@@ -60,6 +83,7 @@ class PayableInvoice(msgspec.Struct, frozen=True):
             accept_parts=self.accept_parts,
             received_raw=self.received_raw,
             was_cancelled=self.was_cancelled,
+            quote_id=self.quote_id,
         )
 
 
@@ -73,41 +97,43 @@ class UndecidedDeposit(msgspec.Struct, frozen=True):
     times_reversed: int
 
 
-async def lock_invoice(invoice_id: str) -> PayableInvoice:
-    """Lock an invoice before its deposits change it. Needs the caller's transaction."""
+async def lock_payable(invoice_id: str) -> list[PayableInvoice]:
+    """Lock an invoice before its deposits change it. Of an invoice with a price: its quote, which comes first, and the
+    others that have deposits; there may be none. Needs the caller's transaction."""
     database.in_transaction()
-    row = await database.fetch_one(f"{_CANDIDATES} WHERE i.id = $1 FOR UPDATE OF i", invoice_id)
-    assert row is not None, "deposits refer to existing invoices"
-    return PayableInvoice(*row)
+    await invoice_repository.lock(invoice_id)
+    return [PayableInvoice(*row) for row in await database.fetch_all(_OF_INVOICE, invoice_id)]
 
 
 async def lock_served(address_ids: Collection[int], now: datetime) -> list[PayableInvoice]:
     """Lock every invoice that these addresses served within MATCH_WINDOW, in order of id."""
-    rows = await database.fetch_all(f"{_SERVED} ORDER BY i.id FOR UPDATE OF i", list(address_ids), now - MATCH_WINDOW)
+    since = now - MATCH_WINDOW
+    locked = await database.fetch_all(
+        """
+        SELECT id FROM invoices WHERE id IN (
+            SELECT id FROM invoices WHERE deposit_address = ANY($1) AND created_at > $2
+            UNION ALL SELECT invoice FROM quotes WHERE deposit_address = ANY($1) AND created_at > $2
+        ) ORDER BY id FOR UPDATE
+        """,
+        list(address_ids),
+        since,
+    )
+    if not locked:
+        return []
+    rows = await database.fetch_all(
+        f"SELECT * FROM ({_SERVED}) served WHERE id = ANY($3)", list(address_ids), since, [row["id"] for row in locked]
+    )
     return [PayableInvoice(*row) for row in rows]
 
 
 async def served(address_id: int, now: datetime) -> list[PayableInvoice]:
     """The invoices that an address served within MATCH_WINDOW, the newest first."""
-    rows = await database.fetch_all(f"{_SERVED} ORDER BY i.created_at DESC", [address_id], now - MATCH_WINDOW)
+    rows = await database.fetch_all(f"{_SERVED} ORDER BY created_at DESC", [address_id], now - MATCH_WINDOW)
     return [PayableInvoice(*row) for row in rows]
 
 
-async def received_raw(invoice_id: str) -> int:
-    """The sum of an invoice's deposits in its own asset that are still on chain, in minor units."""
-    return await _RECEIVED.first(invoice=invoice_id) or 0
-
-
-_RECEIVED = Statement(
-    Deposit.select(Sum(Deposit.amount_raw)).where(
-        Deposit.invoice == Param("invoice"), Deposit.invoice.asset == Deposit.asset, Deposit.status != "orphaned"
-    ),
-    int,
-)
-
-
-async def undecided(invoice_id: str, asset: str, before: datetime) -> list[UndecidedDeposit]:
-    """The deposits on chain that were made for an invoice in its asset before a moment, oldest first.
+async def undecided(invoice: PayableInvoice) -> list[UndecidedDeposit]:
+    """The deposits on chain that were made for an invoice, or a quote of it, in its asset and in time, oldest first.
 
     Left out are inferred and credited deposits, and those that an operator has closed or returns. A review that the
     gateway has closed because its deposit paid (`credited`) is no decision while the deposit is not credited.
@@ -117,26 +143,32 @@ async def undecided(invoice_id: str, asset: str, before: datetime) -> list[Undec
         """
         SELECT d.id, d.amount_raw, d.status, d.verdict, d.times_reversed FROM deposits d
         LEFT JOIN reviews r ON r.deposit = d.id
-        WHERE d.invoice = $1 AND d.asset = $2 AND d.status IN ('seen', 'suspended')
-            AND coalesce(d.made_at, d.block_time) < $3 AND NOT d.is_inferred
+        WHERE d.invoice = $1 AND d.deposit_address = $2 AND d.asset = $3 AND d.status IN ('seen', 'suspended')
+            AND coalesce(d.made_at, d.block_time) < $4 AND NOT d.is_inferred
             AND (r.deposit IS NULL OR r.status = 'open' OR r.outcome = 'credited')
         ORDER BY coalesce(d.made_at, d.block_time), d.log_index, d.id
         """,
-        invoice_id,
-        asset,
-        before,
+        invoice.id,
+        invoice.deposit_address,
+        invoice.asset,
+        invoice.expires_at,
     )
     return [UndecidedDeposit(*row) for row in rows]
 
 
-async def has_exact(invoice_id: str) -> bool:
-    """Whether a deposit that pays an invoice by itself is on chain."""
-    return await _EXACT.first(invoice=invoice_id) is not None
+async def has_exact(invoice_id: str, deposit_address: int) -> bool:
+    """Whether a deposit that pays an invoice by itself is on chain, at this address of it."""
+    return await _EXACT.first(invoice=invoice_id, deposit_address=deposit_address) is not None
 
 
 _EXACT = Statement(
     Deposit.select(Deposit.id)
-    .where(Deposit.invoice == Param("invoice"), Deposit.verdict == "exact", Deposit.status != "orphaned")
+    .where(
+        Deposit.invoice == Param("invoice"),
+        Deposit.deposit_address == Param("deposit_address"),
+        Deposit.verdict == "exact",
+        Deposit.status != "orphaned",
+    )
     .limit(1),
     str,
 )
@@ -173,10 +205,12 @@ async def complete(network: str) -> list[str]:
     # SQL, since the builder knows no NOT EXISTS of other rows of the table.
     rows = await database.fetch_all(
         """
-        SELECT DISTINCT d.invoice FROM deposits d JOIN invoices i ON i.id = d.invoice
+        SELECT DISTINCT d.invoice FROM deposits d
+            JOIN invoices i ON i.id = d.invoice AND i.deposit_address = d.deposit_address
         WHERE d.network = $1 AND d.verdict = 'part' AND d.status = 'suspended' AND i.status = 'confirming'
             AND NOT EXISTS (SELECT 1 FROM deposits o
-                WHERE o.invoice = d.invoice AND o.verdict IN ('exact', 'part') AND o.status = 'seen')
+                WHERE o.invoice = d.invoice AND o.deposit_address = d.deposit_address
+                    AND o.verdict IN ('exact', 'part') AND o.status = 'seen')
         ORDER BY d.invoice
         """,
         network,
@@ -184,23 +218,32 @@ async def complete(network: str) -> list[str]:
     return [row["invoice"] for row in rows]
 
 
-async def left_behind(network: str, covered_until: datetime, orphaned_since: datetime) -> list[str]:
+class LeftBehind(NamedTuple):
+    """An invoice with parts on chain that can't become a payment any more, and the address that they came to."""
+
+    invoice: str
+    deposit_address: int
+
+
+async def left_behind(network: str, covered_until: datetime, orphaned_since: datetime) -> list[LeftBehind]:
     """Invoices with parts on chain that can't become a payment any more: the time is up, or the invoice has ended.
 
     A part that left the chain after `orphaned_since` may come back, so its invoice is left out.
     """
     # SQL, since the builder knows no EXISTS of other tables' rows.
+    ends_at = "coalesce(q.expires_at, i.expires_at)"
     rows = await database.fetch_all(
         f"""
-        SELECT DISTINCT d.invoice FROM deposits d JOIN invoices i ON i.id = d.invoice
+        SELECT DISTINCT d.invoice, d.deposit_address FROM deposits d JOIN invoices i ON i.id = d.invoice
+        LEFT JOIN quotes q ON q.invoice = d.invoice AND q.deposit_address = d.deposit_address
         WHERE d.network = $1 AND d.verdict = 'part' AND d.status IN ('seen', 'suspended') AND i.status <> 'confirming'
-            AND (i.status NOT IN ('awaiting_deposit', 'manual_review')
+            AND (i.status NOT IN ('awaiting_choice', 'awaiting_deposit', 'manual_review')
                 OR {_WAS_CANCELLED}
-                OR i.expires_at <= $2 AND NOT {PAYMENT_IS_AWAY})
-        ORDER BY d.invoice
+                OR {ends_at} <= $2 AND NOT {payment_is_away("d.invoice", "d.deposit_address", ends_at)})
+        ORDER BY d.invoice, d.deposit_address
         """,
         network,
         covered_until,
         orphaned_since,
     )
-    return [row["invoice"] for row in rows]
+    return [LeftBehind(*row) for row in rows]

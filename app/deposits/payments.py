@@ -14,9 +14,10 @@ from app.core.logging import get_logger
 from app.deposits import parts_repository, reviews
 from app.deposits.bookings import booking_reference, deposit_chains
 from app.deposits.matching import Candidate, TimelyDeposit, Verdict, is_dust, overshoots, payment
-from app.deposits.parts_repository import PayableInvoice, UndecidedDeposit, received_raw
+from app.deposits.parts_repository import PayableInvoice, UndecidedDeposit
 from app.invoices import repository as invoice_repository
 from app.invoices.pricing import shares
+from app.invoices.quotes_repository import received_raw
 from app.invoices.service import REORG_PATIENCE, InvoiceService
 from app.invoices.states import Status
 from app.ledger import service as ledger
@@ -43,39 +44,47 @@ class PaymentService:
         assert known is not None, "assets are never removed from a network that has deposits"
         return known.dust_limit_raw
 
-    async def overshoots(self, invoice_id: str, amount_raw: int) -> bool:
-        """Whether one more part is larger than the missing amount."""
-        invoice = await parts_repository.lock_invoice(invoice_id)
-        candidate = invoice.candidate
-        return overshoots(candidate, self._timely(invoice, candidate, await _undecided(invoice)), amount_raw)
+    async def overshoots(self, invoice_id: str, deposit_address: int, amount_raw: int) -> bool:
+        """Whether one more part is larger than what is missing at this address of the invoice."""
+        for invoice in await parts_repository.lock_payable(invoice_id):
+            if invoice.deposit_address == deposit_address:
+                candidate = invoice.candidate
+                return overshoots(candidate, self._timely(invoice, candidate, await _undecided(invoice)), amount_raw)
+        terms = await invoice_repository.lock_terms(invoice_id, deposit_address)  # a quote's first part
+        return amount_raw > terms.pay_in_raw
 
     async def reconsider(self, invoice_id: str, now: datetime) -> None:
-        """Begin confirming an invoice that waits for its payment, if its deposits pay it now."""
-        invoice = await parts_repository.lock_invoice(invoice_id)
-        candidate = invoice.candidate
-        if not candidate.is_open:
+        """Begin confirming an invoice that waits for its payment, if its deposits pay it now: those of one quote, where
+        it has a price."""
+        for invoice in await parts_repository.lock_payable(invoice_id):
+            candidate = invoice.candidate
+            if not candidate.is_open:
+                continue
+            paying = payment(candidate, self._timely(invoice, candidate, await _undecided(invoice)))
+            if not paying:
+                continue
+            deposit_ids = [deposit.id for deposit in paying]
+            await parts_repository.make_parts(deposit_ids)
+            await reviews.end_reviews_of_payment(deposit_ids, now)
+            reviews_left = await reviews.reviews_left(invoice_id)
+            total_raw = await received_raw(invoice_id, invoice.deposit_address)
+            await self._invoices.begin_confirming(
+                invoice_id, candidate.status, total_raw, reviews_left, now, quote_id=invoice.quote_id
+            )
             return
-        paying = payment(candidate, self._timely(invoice, candidate, await _undecided(invoice)))
-        if not paying:
-            return
-        deposit_ids = [deposit.id for deposit in paying]
-        await parts_repository.make_parts(deposit_ids)
-        await reviews.end_reviews_of_payment(deposit_ids, now)
-        reviews_left = await reviews.reviews_left(invoice_id)
-        total_raw = await received_raw(invoice_id)
-        await self._invoices.begin_confirming(invoice_id, candidate.status, total_raw, reviews_left, now)
 
     async def undo_payment(self, invoice_id: str, now: datetime) -> None:
         """After deposits of an invoice have left the chain: let it wait again if they were its payment or a part of it.
 
         No other deposit can pay it then: the remaining ones are in older blocks, and were judged before the payment.
         """
-        invoice = await parts_repository.lock_invoice(invoice_id)
-        total_raw = await received_raw(invoice_id)
-        if invoice.status == Status.CONFIRMING and not await self._is_paid(invoice):
+        payable = await parts_repository.lock_payable(invoice_id)
+        invoice = next((each for each in payable if each.is_current), None)
+        if invoice is not None and invoice.status == Status.CONFIRMING and not await self._is_paid(invoice):
+            total_raw = await received_raw(invoice_id, invoice.deposit_address)
             await self._invoices.await_again(invoice_id, total_raw, await reviews.reviews_left(invoice_id), now)
         else:
-            await self._invoices.note_received(invoice_id, total_raw, now)
+            await self._invoices.note_received(invoice_id, now)
 
     async def credit_complete(self, network: str, now: datetime) -> set[str]:
         """Credit invoices whose parts are all booked to suspense, and return their ids. One transaction each."""
@@ -96,17 +105,23 @@ class PaymentService:
         `covered_until`: every block up to this moment has been scanned. One transaction for each invoice.
         """
         ended = await parts_repository.left_behind(network, min(covered_until, now), now - REORG_PATIENCE)
-        for invoice_id in ended:
+        for invoice_id, deposit_address in ended:
             async with database.transaction():
-                await self._end(invoice_id, now)
-        return set(ended)
+                await self._end(invoice_id, deposit_address, now)
+        return {each.invoice for each in ended}
 
     async def _credit(self, invoice_id: str, now: datetime) -> bool:
         """Move the parts of an invoice from suspense to its merchant, and the fee to the platform."""
-        earnings, fees, suspense = deposit_chains(*await invoice_repository.ledgers_of(invoice_id))
+        ledgers = await invoice_repository.ledgers_of(invoice_id)
+        if ledgers is None:
+            return False  # the payment has left the chain meanwhile, and nothing is chosen
+        earnings, fees, suspense = deposit_chains(*ledgers)
         async with database.transaction():
             await ledger.lock([earnings, fees, suspense])
-            invoice = await parts_repository.lock_invoice(invoice_id)
+            payable = await parts_repository.lock_payable(invoice_id)
+            invoice = next((each for each in payable if each.is_current), None)
+            if invoice is None or (invoice.merchant, invoice.network, invoice.asset) != ledgers:
+                return False
             rows = await self._paying_parts(invoice)
             booked = rows and all(row.status == "suspended" for row in rows)
             if invoice.status != Status.CONFIRMING or not booked:
@@ -125,8 +140,9 @@ class PaymentService:
             await self._invoices.pay(invoice_id, Status.CONFIRMING, sum(share.net_raw for share in due), now)
         return True
 
-    async def _end(self, invoice_id: str, now: datetime) -> None:
-        invoice = await parts_repository.lock_invoice(invoice_id)
+    async def _end(self, invoice_id: str, deposit_address: int, now: datetime) -> None:
+        payable = await parts_repository.lock_payable(invoice_id)
+        invoice = next(each for each in payable if each.deposit_address == deposit_address)
         candidate = invoice.candidate
         if candidate.status == Status.CONFIRMING:
             return  # the last part came meanwhile
@@ -136,11 +152,13 @@ class PaymentService:
             await parts_repository.set_verdict(part.id, Verdict.DUST if part.is_dust else verdict)
             opened += not part.is_dust and await reviews.open_review(part.id, verdict, invoice_id, now)
         if opened:
-            await self._invoices.review(invoice_id, candidate.status, await received_raw(invoice_id), now)
+            await self._invoices.review(invoice_id, candidate.status, now, quote_id=invoice.quote_id)
 
     async def _is_paid(self, invoice: PayableInvoice) -> bool:
         """Whether the chain still has the payment of an invoice that is confirming."""
-        return await parts_repository.has_exact(invoice.id) or bool(await self._paying_parts(invoice))
+        return await parts_repository.has_exact(invoice.id, invoice.deposit_address) or bool(
+            await self._paying_parts(invoice)
+        )
 
     async def _paying_parts(self, invoice: PayableInvoice) -> list[UndecidedDeposit]:
         """The parts that are the payment together; empty where they are not."""
@@ -159,12 +177,12 @@ class PaymentService:
 
 
 async def _undecided(invoice: PayableInvoice) -> list[UndecidedDeposit]:
-    rows = await parts_repository.undecided(invoice.id, invoice.asset, invoice.expires_at)
+    rows = await parts_repository.undecided(invoice)
     return [row for row in rows if row.verdict in PROMOTABLE]
 
 
 async def _parts(invoice: PayableInvoice) -> list[UndecidedDeposit]:
-    rows = await parts_repository.undecided(invoice.id, invoice.asset, invoice.expires_at)
+    rows = await parts_repository.undecided(invoice)
     return [row for row in rows if row.verdict == Verdict.PART]
 
 

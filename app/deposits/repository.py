@@ -21,12 +21,13 @@ class DueDeposit(msgspec.Struct, frozen=True):
     asset: str
     verdict: str
     invoice: str | None
+    deposit_address: int
     times_reversed: int
     merchant: str | None
 
 
 class DeadDeposit(msgspec.Struct, frozen=True):
-    """A deposit whose block is no longer on the chain, with its invoice's merchant and asset."""
+    """A deposit whose block is no longer on the chain, with its invoice's merchant, and what that asks for now."""
 
     id: str
     status: str
@@ -36,12 +37,19 @@ class DeadDeposit(msgspec.Struct, frozen=True):
     amount_raw: int
     times_reversed: int
     merchant: str | None
+    deposit_address: int
     invoice_asset: str | None
+    invoice_address: int | None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it is in the asset that its invoice asks for, at the address that it asks for it."""
+        return (self.asset, self.deposit_address) == (self.invoice_asset, self.invoice_address)
 
     @property
     def counts_raw(self) -> int:
         """What it counted towards its invoice, in minor units."""
-        return self.amount_raw if self.asset == self.invoice_asset else 0
+        return self.amount_raw if self.is_asked else 0
 
 
 class Sender(msgspec.Struct, frozen=True):
@@ -76,10 +84,11 @@ async def due(
     # SQL, since the builder can't order by a comparison, nor compute with a joined column.
     rows = await database.fetch_all(
         """
-        SELECT d.id, d.asset, d.verdict, d.invoice, d.times_reversed, i.merchant
+        SELECT d.id, d.asset, d.verdict, d.invoice, d.deposit_address, d.times_reversed, i.merchant
         FROM deposits d LEFT JOIN invoices i ON i.id = d.invoice
+        LEFT JOIN quotes q ON q.invoice = d.invoice AND q.deposit_address = d.deposit_address
         WHERE d.network = $1 AND d.status = 'seen'
-            AND d.block_height <= $2 + 1 - coalesce(i.confirmations_required, $3)
+            AND d.block_height <= $2 + 1 - coalesce(q.confirmations_required, i.confirmations_required, $3)
             AND d.block_height <= coalesce($4, d.block_height) AND coalesce(d.matures_at, 0) <= $2
         ORDER BY d.asset, d.verdict = 'exact', i.merchant, d.invoice, d.id LIMIT $5
         """,
@@ -134,7 +143,9 @@ def _dead() -> "Select[Any]":
             Deposit.amount_raw,
             Deposit.times_reversed,
             Deposit.invoice.merchant.as_alias("merchant"),
+            Deposit.deposit_address,
             Deposit.invoice.asset.as_alias("invoice_asset"),
+            Deposit.invoice.deposit_address.as_alias("invoice_address"),
         )
         .where(
             Deposit.network == Param("network"), Deposit.block_height > Param("height"), Deposit.status != "orphaned"

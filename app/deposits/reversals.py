@@ -12,10 +12,10 @@ from app.alerts import service as alerts
 from app.core import database
 from app.deposits import repository
 from app.deposits.bookings import DEPOSIT_KINDS, booking_reference, deposit_chains
-from app.deposits.parts_repository import received_raw
 from app.deposits.payments import PaymentService
 from app.deposits.repository import DeadDeposit
 from app.invoices import repository as invoice_repository
+from app.invoices.quotes_repository import received_raw
 from app.invoices.service import InvoiceService
 from app.ledger import repository as ledger_repository
 from app.ledger import service as ledger
@@ -66,8 +66,9 @@ class ReversalService:
         )
         if row.status == "credited":
             assert row.invoice is not None, "what is credited has an invoice"
-            counted_raw = booked.get(payer, 0) if row.asset == row.invoice_asset else 0
-            left_raw = await received_raw(row.invoice) - row.counts_raw
+            counted_raw = booked.get(payer, 0) if row.is_asked else 0
+            assert row.invoice_address is not None, "what was credited has its figures"
+            left_raw = await received_raw(row.invoice, row.invoice_address) - row.counts_raw
             await self._invoices.reverse(row.invoice, counted_raw, left_raw, now)
         message = f"{row.id} was booked and is no longer on the chain: {row.asset} of {payer.owner} are on hold"
         await self._place_hold(payer, message, now)

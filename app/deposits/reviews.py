@@ -18,15 +18,18 @@ from app.audit import service as audit
 from app.core import database
 from app.core.clock import rfc3339
 from app.core.errors import ApiError
-from app.deposits import repository, reviews_repository
+from app.deposits import late_quotes, repository, reviews_repository
 from app.deposits.bookings import booking_reference, deposit_chains
+from app.deposits.late_quotes import Worths
 from app.deposits.matching import Verdict
 from app.deposits.reviews_repository import DepositReview, Division, Facts, OpenReview
 from app.invoices import repository as invoice_repository
 from app.invoices.pricing import Share, share, share_of_other_asset
+from app.invoices.quoting import format_price
 from app.invoices.repository import Terms
 from app.invoices.service import InvoiceService
 from app.invoices.service import announce as announce_invoices
+from app.invoices.states import Status
 from app.ledger import service as ledger
 from app.ledger.service import Posting
 from app.merchants.members import belonged_since
@@ -59,7 +62,7 @@ class ReviewService:
         earnings, fees, suspense = deposit_chains(review.merchant_id, review.network, review.asset)
         async with database.transaction():
             await ledger.lock([earnings, fees, suspense])
-            invoice = await invoice_repository.lock(review.invoice_id)
+            invoice = await invoice_repository.lock_terms(review.invoice_id, review.deposit_address)
             deposit = await _lock_open_review(deposit_id, reason)
             _refuse_unbooked(deposit)
             amount_raw = deposit.amount_raw
@@ -84,9 +87,15 @@ class ReviewService:
                 refund_id=None,
                 now=now,
             )
-            counted_raw = due.net_raw if review.asset == invoice.asset else 0
+            # A price that nothing has paid yet is paid by the quote that the credited deposit came for.
+            is_first = invoice.status == Status.MANUAL_REVIEW and invoice.credited_raw is None
+            counts = review.asset == invoice.asset and (invoice.is_current or is_first)
             await self._invoices.credit_reviewed(
-                review.invoice_id, counted_raw, await reviews_left(review.invoice_id), now
+                review.invoice_id,
+                due.net_raw if counts else 0,
+                await reviews_left(review.invoice_id),
+                now,
+                quote_id=invoice.quote if counts and is_first else None,
             )
             await _audit(review, "credited", operator_id, reason, now, address)
         await announce_invoices(review.invoice_id)
@@ -170,12 +179,15 @@ async def open_review(deposit_id: str, verdict: Verdict, invoice_id: str | None,
     """
     database.in_transaction()
     facts = await reviews_repository.facts(deposit_id, invoice_id)
+    worth = None
+    if facts.quote_id is not None and facts.asset == facts.invoice_asset:
+        worth = await late_quotes.worths(facts.quote_id, facts.amount_raw, facts.received_at)
     return await reviews_repository.open_or_reopen(
         deposit_id,
         invoice_id=invoice_id,
         merchant_id=facts.merchant,
         verdict=verdict.value,
-        facts=_as_json(facts),
+        facts=_as_json(facts, worth),
         now=now,
     )
 
@@ -274,8 +286,9 @@ async def _audit(
     )
 
 
-def _as_json(row: Facts) -> str:
-    """What the invoice asked for and what was received, as JSON: a snapshot at the opening of the review."""
+def _as_json(row: Facts, worth: Worths | None) -> str:
+    """What the invoice asked for and what was received, as JSON: a snapshot at the opening of the review. Of a deposit
+    for a quote also what it is worth: at the quote's rate, and at the rate of its minute, null where there was none."""
     requested = None
     if row.merchant is not None:
         assert row.expires_at is not None, "an invoice has a merchant and a last moment"
@@ -292,4 +305,14 @@ def _as_json(row: Facts) -> str:
         "from_address": row.from_address,
         "txid": row.txid,
     }
-    return json.dumps({"asked": requested, "came": received}, sort_keys=True)
+    facts: dict[str, object] = {"asked": requested, "came": received}
+    if worth is not None:
+        facts["worth"] = {
+            "currency": worth.currency,
+            "price": format_price(worth.price_raw, worth.currency),
+            "by_quote": format_price(worth.by_quote_raw, worth.currency),
+            "by_its_minute": None
+            if worth.by_its_minute_raw is None
+            else format_price(worth.by_its_minute_raw, worth.currency),
+        }
+    return json.dumps(facts, sort_keys=True)

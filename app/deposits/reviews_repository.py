@@ -20,6 +20,7 @@ class DepositReview(msgspec.Struct, frozen=True, kw_only=True):
 
     deposit_id: str
     deposit_status: str
+    deposit_address: int
     network: str
     asset: str
     amount_raw: int
@@ -39,7 +40,7 @@ class DepositReview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """A deposit, and what its invoice asks for; the invoice's fields are None where there is none."""
+    """A deposit, and what its invoice, or the quote that it came for, asks for; None where there is none."""
 
     merchant: str | None
     status: str | None
@@ -51,6 +52,7 @@ class Facts(msgspec.Struct, frozen=True):
     from_address: str | None
     txid: str
     received_at: datetime
+    quote_id: str | None
 
 
 class OpenReview(msgspec.Struct, frozen=True):
@@ -79,9 +81,12 @@ async def facts(deposit_id: str, invoice_id: str | None) -> Facts:
     # SQL, since the deposit's row has no invoice where it waits to be matched with this one.
     row = await database.fetch_one(
         """
-        SELECT i.merchant, i.status, i.asset AS invoice_asset, i.pay_in_raw, i.expires_at,
-            d.asset, d.amount_raw, d.from_address, d.txid, coalesce(d.block_time, d.seen_at)
-        FROM deposits d LEFT JOIN invoices i ON i.id = $2 WHERE d.id = $1
+        SELECT i.merchant, i.status, coalesce(q.asset, i.asset) AS invoice_asset,
+            coalesce(q.pay_in_raw, i.pay_in_raw), coalesce(q.expires_at, i.expires_at),
+            d.asset, d.amount_raw, d.from_address, d.txid, coalesce(d.made_at, d.block_time, d.seen_at), q.id
+        FROM deposits d LEFT JOIN invoices i ON i.id = $2
+        LEFT JOIN quotes q ON q.invoice = i.id AND q.deposit_address = d.deposit_address
+        WHERE d.id = $1
         """,
         deposit_id,
         invoice_id,
@@ -151,6 +156,7 @@ def _reviews() -> "Select[Any]":
     return Review.select(
         Review.deposit.as_alias("deposit_id"),
         Review.deposit.status.as_alias("deposit_status"),
+        Review.deposit.deposit_address.as_alias("deposit_address"),
         Review.deposit.network.as_alias("network"),
         Review.deposit.asset.as_alias("asset"),
         Review.deposit.amount_raw.as_alias("amount_raw"),
@@ -196,20 +202,18 @@ _EVERY_OPEN = Statement(_reviews().where(Review.status == "open"), DepositReview
 
 async def division(deposit_id: str) -> Division | None:
     """The terms by which a deposit would be divided; None for a deposit without a review or an invoice."""
-    return await _DIVISION.first(deposit=deposit_id)
-
-
-_DIVISION = Statement(
-    Review.select(
-        Review.deposit.asset.as_alias("deposit_asset"),
-        Review.deposit.amount_raw.as_alias("deposit_raw"),
-        Review.invoice.asset.as_alias("asset"),
-        Review.invoice.pay_in_raw.as_alias("pay_in_raw"),
-        Review.invoice.service_fee_raw.as_alias("service_fee_raw"),
-        Review.invoice.service_fee_bps.as_alias("service_fee_bps"),
-    ).where(Review.deposit == Param("deposit"), Review.invoice.is_not_null()),
-    Division,
-)
+    # SQL, since the quote is joined by two columns of which neither is a foreign key to it.
+    row = await database.fetch_one(
+        """
+        SELECT d.asset AS deposit_asset, d.amount_raw AS deposit_raw, coalesce(q.asset, i.asset),
+            coalesce(q.pay_in_raw, i.pay_in_raw), coalesce(q.service_fee_raw, i.service_fee_raw), i.service_fee_bps
+        FROM reviews r JOIN deposits d ON d.id = r.deposit JOIN invoices i ON i.id = r.invoice
+        LEFT JOIN quotes q ON q.invoice = i.id AND q.deposit_address = d.deposit_address
+        WHERE r.deposit = $1
+        """,
+        deposit_id,
+    )
+    return None if row is None else Division(*row)
 
 
 async def lock(deposit_id: str) -> OpenReview:

@@ -13,18 +13,18 @@ from itertools import groupby
 
 from app.addresses import repository as address_repository
 from app.core import database
-from app.deposits import parts_repository, repository, reviews, sightings, sightings_repository
+from app.deposits import late_quotes, parts_repository, repository, reviews, sightings, sightings_repository
 from app.deposits.bookings import booking_reference
 from app.deposits.matching import NEEDS_NO_REVIEW, Candidate, Match, Verdict, match
-from app.deposits.parts_repository import received_raw
 from app.deposits.payments import PaymentService
 from app.deposits.repository import DueDeposit
 from app.deposits.sightings import Sighting
 from app.deposits.sightings_repository import KnownDeposit
 from app.invoices import repository as invoice_repository
 from app.invoices.pricing import Share, share
+from app.invoices.quotes_repository import received_raw
 from app.invoices.service import InvoiceService
-from app.invoices.states import Status
+from app.invoices.states import AWAITS_PAYMENT, Status
 from app.ledger import repository as ledger_repository
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
@@ -64,7 +64,7 @@ class DepositService:
             same = sightings.same_transfer(sighting, known)
             if same is not None:
                 known.remove(same)
-            found = await self._found(network, sighting, paid_at, candidates, same)
+            found = await self._found(network, sighting, paid_at, address_id, candidates, same)
             has_others = sighting.txid in stored
             deposit_id = await sightings.store(
                 network, sighting, address_id, found, same, paid_at, now, has_others=has_others
@@ -77,7 +77,7 @@ class DepositService:
                 deposit_id, found.verdict, found.invoice_id, now
             )
             if found.invoice_id is not None:
-                await self._update_invoice(found, opened, now)
+                await self._update_invoice(found, address_id, opened, now)
                 if found.verdict is not Verdict.EXACT:
                     await self._payments.reconsider(found.invoice_id, now)
                 touched.add(found.invoice_id)
@@ -118,6 +118,7 @@ class DepositService:
         network: str,
         sighting: Sighting,
         paid_at: datetime,
+        address_id: int,
         candidates: Sequence[Candidate],
         known: KnownDeposit | None,
     ) -> Match:
@@ -125,16 +126,18 @@ class DepositService:
         and its block's time is in time."""
         if known is not None and known.is_in_pool:
             verdict = Verdict(known.verdict)
-            own = [candidate for candidate in candidates if candidate.id == known.invoice]
+            own = _own(known, candidates)
             if verdict is Verdict.LATE and paid_at < known.made_at and own and own[0].can_be_paid_at(paid_at):
                 return match(sighting.asset_symbol, sighting.amount_raw, paid_at, own)
-            return Match(known.invoice, verdict)
+            return Match(known.invoice, verdict, own[0].quote_id if own else None)
         dust_limit_raw = self._payments.dust_limit_raw(network, sighting.asset_symbol)
         found = _match(sighting, paid_at, candidates, known, dust_limit_raw)
+        if found.verdict is Verdict.LATE and await _counts_though_late(sighting, paid_at, candidates, known, found):
+            return replace(found, verdict=Verdict.EXACT)
         if sighting.inferred and found.verdict in (Verdict.EXACT, Verdict.PART):
             return replace(found, verdict=Verdict.IN_REVIEW)
         if found.verdict is Verdict.PART and await self._payments.overshoots(
-            str(found.invoice_id), sighting.amount_raw
+            str(found.invoice_id), address_id, sighting.amount_raw
         ):
             return replace(found, verdict=Verdict.OVERPAID)
         return found
@@ -147,7 +150,7 @@ class DepositService:
         postings = []
         for row in rows:
             assert row.invoice is not None, "what pays has an invoice"
-            invoice = await invoice_repository.lock(row.invoice)
+            invoice = await invoice_repository.lock_terms(row.invoice, row.deposit_address)
             amount_raw = await repository.settle(row.id, "credited", now)
             if not amount_raw:
                 continue  # orphaned or settled meanwhile
@@ -161,17 +164,44 @@ class DepositService:
             await self._invoices.pay(row.invoice, Status(invoice.status), due.net_raw, now)
         await ledger.post(postings, now)
 
-    async def _update_invoice(self, found: Match, opened: bool, now: datetime) -> None:
+    async def _update_invoice(self, found: Match, address_id: int, opened: bool, now: datetime) -> None:
         assert found.invoice_id is not None
-        total_raw = await received_raw(found.invoice_id)
-        status = Status((await invoice_repository.lock(found.invoice_id)).status)
+        invoice_id, quote_id = found.invoice_id, found.quote_id
+        status = await invoice_repository.lock(invoice_id)
         if opened:
-            await self._invoices.review(found.invoice_id, status, total_raw, now)
-        elif found.verdict == Verdict.EXACT and status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW):
-            reviews_left = await reviews.reviews_left(found.invoice_id) if status == Status.MANUAL_REVIEW else 0
-            await self._invoices.begin_confirming(found.invoice_id, status, total_raw, reviews_left, now)
+            await self._invoices.review(invoice_id, status, now, quote_id=quote_id)
+        elif found.verdict == Verdict.EXACT and status in (*AWAITS_PAYMENT, Status.MANUAL_REVIEW):
+            reviews_left = await reviews.reviews_left(invoice_id) if status == Status.MANUAL_REVIEW else 0
+            total_raw = await received_raw(invoice_id, address_id)
+            await self._invoices.begin_confirming(invoice_id, status, total_raw, reviews_left, now, quote_id=quote_id)
+        elif found.verdict == Verdict.PART:
+            await self._invoices.note_part(invoice_id, quote_id, now)
         else:
-            await self._invoices.note_received(found.invoice_id, total_raw, now)
+            await self._invoices.note_received(invoice_id, now)
+
+
+def _own(known: KnownDeposit, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The invoice that a deposit was for before, among those of its address."""
+    return [candidate for candidate in candidates if candidate.id == known.invoice]
+
+
+async def _counts_though_late(
+    sighting: Sighting,
+    paid_at: datetime,
+    candidates: Sequence[Candidate],
+    known: KnownDeposit | None,
+    found: Match,
+) -> bool:
+    """Whether a payment of the exact amount, made after its quote's end, counts all the same: the invoice waits, and
+    the rate has moved against the merchant by no more than it allows (late_quotes.py). What counted once still does."""
+    candidate = next((one for one in candidates if (one.id, one.quote_id) == (found.invoice_id, found.quote_id)), None)
+    if candidate is None or candidate.quote_id is None or sighting.inferred or not candidate.is_open:
+        return False
+    if sighting.asset_symbol != candidate.asset or not candidate.tolerates(sighting.amount_raw):
+        return False
+    if known is not None and known.verdict == Verdict.EXACT:
+        return True
+    return await late_quotes.counts(candidate.quote_id, sighting.amount_raw, paid_at)
 
 
 def _match(
@@ -189,9 +219,9 @@ def _match(
         return match(asset, amount_raw, paid_at, candidates, dust_limit_raw)
     verdict = Verdict(known.verdict)
     was_credited = verdict is Verdict.EXACT and known.times_reversed
+    own = _own(known, candidates)
     if was_credited or verdict not in NEEDS_NO_REVIEW:
-        return Match(known.invoice, verdict)
-    own = [candidate for candidate in candidates if candidate.id == known.invoice]
+        return Match(known.invoice, verdict, own[0].quote_id if own else None)
     return match(asset, amount_raw, paid_at, own, dust_limit_raw)
 
 

@@ -1,6 +1,6 @@
 """The types of events that an endpoint can subscribe to (contract, section 6)."""
 
-_INVOICE = "created confirming paid manual_review expired cancelled closed partially_refunded refunded reversed"
+_INVOICE = "created quoted confirming paid manual_review expired cancelled closed partially_refunded refunded reversed"
 _WITHDRAWAL = "pending_approval approved submitted confirmed rejected failed cancelled"
 
 TEST = "webhook.test"

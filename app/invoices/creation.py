@@ -1,25 +1,32 @@
 """Create an invoice: check, price, lease an address, and write all in one statement (creation_repository.py).
 
+An invoice that names its asset is priced in it. One with a price in a national currency is quoted where it can be paid
+with one asset only; else the customer chooses (quotes.py), and nothing is leased before that.
+
 Every condition that might fail is in that statement, and a refusal changes nothing. Further queries find the reason
 only after a refusal.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import asyncpg
 import msgspec
 
-from app.addresses.service import AddressBook, Reservation
-from app.core import ids
+from app.addresses.service import AddressBook
+from app.core import currencies, ids
 from app.core.crypto import hmac_sha256
-from app.core.errors import ApiError, Code
-from app.core.money import format_amount, parse_amount
+from app.core.errors import ApiError, Code, invalid
+from app.core.money import parse_amount
 from app.invoices import creation_repository, repository
+from app.invoices.asking import Quoted, Quoting, asked_for, check_bounds, explain_refusal, not_allowed
 from app.invoices.creation_repository import Insertion, NewRows
-from app.invoices.presentation import InvoicePresenter
-from app.invoices.pricing import FeePayer, price, tail_of_lease
-from app.invoices.reading_repository import InvoiceRow
+from app.invoices.presentation import AssetOnChain, InvoicePresenter, stored_choice
+from app.invoices.pricing import FeePayer
+from app.invoices.quotes_repository import QuoteRow
+from app.invoices.quoting import PriceOf, parse_price
+from app.invoices.reading_repository import Asked, InvoiceRow
 from app.invoices.states import Status
 from app.merchants.members import Member
 from app.merchants.roles import Permission
@@ -28,7 +35,7 @@ from app.merchants.terms import Mode, Terms
 from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
 from app.web import idempotency_repository
-from app.web.idempotency import Replay, ReplayExists
+from app.web.idempotency import Replay, ReplayExists, refuse_repeat
 from app.webhooks.invoice_overrides import WebhookOverrides
 
 MAX_TRIES = 20
@@ -41,7 +48,10 @@ class NewInvoice:
 
     amount: str
     currency: str
-    chain: str
+    chain: str | None = None
+    """None for a price: `currency` is a national currency then."""
+    pay_in_assets: tuple[AssetOnChain, ...] | None = None
+    """What a price may be paid with; None for all that the merchant offers."""
     description: str | None = None
     order_id: str | None = None
     customer_id: str | None = None
@@ -64,12 +74,14 @@ class InvoiceCreation:
         presenter: InvoicePresenter,
         overrides: WebhookOverrides,
         email_hash_secret: bytes,
+        quoting: Quoting,
     ) -> None:
         self._networks = networks
         self._book = book
         self._presenter = presenter
         self._overrides = overrides
         self._email_hash_secret = email_hash_secret
+        self._quoting = quoting
         self._insertion = Insertion()
 
     async def create_by(self, by: Member, mode: Mode, new: NewInvoice, replay: Replay, now: datetime) -> bytes:
@@ -84,23 +96,68 @@ class InvoiceCreation:
         key.
 
         Raises PAY_IN_ASSET_NOT_ALLOWED, AMOUNT_TOO_SMALL, AMOUNT_TOO_LARGE, DUPLICATE_ORDER_ID, POOL_EXHAUSTED,
-        INVOICES_DISABLED, INVALID_INPUT, and ReplayExists where `replay` is already there. Not inside a
-        transaction.
+        INVOICES_DISABLED, RATE_UNAVAILABLE, INVALID_INPUT, and ReplayExists where `replay` is already there. Not inside
+        a transaction.
         """
-        network, asset = self._pay_in(terms, new)
-        amount_raw = parse_amount(new.amount, asset.decimals)
-        _check_bounds(amount_raw, asset.min_raw, asset.max_raw, asset)
+        try:
+            return await self._create(terms, new, replay, now, by)
+        except ApiError:
+            if replay is not None:  # a repetition gets its answer, though the first request would be refused by now
+                await refuse_repeat(replay)
+            raise
+
+    async def _create(
+        self, terms: Terms, new: NewInvoice, replay: Replay | None, now: datetime, by: Member | None
+    ) -> bytes:
         if new.webhook_url is not None:
             url = await self._overrides.admit(terms.merchant_id, terms.mode, new.webhook_url, now)
             new = replace(new, webhook_url=url)
+        if new.chain is not None:
+            network, asset = self._pay_in(terms, new.currency, new.chain)
+            amount_raw = parse_amount(new.amount, asset.decimals)
+            return await self._write(terms, new, network, asset, amount_raw, None, replay, now, by)
+        price = _price(terms, new)
+        choices = None if new.pay_in_assets is None else self._choices(terms, new.pay_in_assets)
+        if choices is None or len(choices) > 1:
+            return await self._write_choice(terms, new, price, choices, replay, now, by)
+        ((network, asset),) = choices
+        quoted = await self._quoting.rate(price, asset, terms.prices, now)
+        return await self._write(terms, new, network, asset, quoted.amount_raw, quoted, replay, now, by)
+
+    async def _write(
+        self,
+        terms: Terms,
+        new: NewInvoice,
+        network: NetworkConfig,
+        asset: Asset,
+        amount_raw: int,
+        quoted: Quoted | None,
+        replay: Replay | None,
+        now: datetime,
+        by: Member | None,
+    ) -> bytes:
+        """Write an invoice that asks for an amount of an asset, or for a price that was quoted in it."""
+        check_bounds(amount_raw, asset.min_raw, asset.max_raw, asset)
         for _ in range(MAX_TRIES):
             reservation = await self._book.take(network, now)
-            row = self._row(terms, new, network, asset, amount_raw, reservation, now)
-            body = msgspec.json.encode(self._presenter.body(row, [], 0, None))
             try:
-                if await self._insertion.write(NewRows(row, body, reservation.holder, replay, by)):
+                asked = asked_for(
+                    network,
+                    asset,
+                    amount_raw,
+                    terms.service_fee_bps,
+                    new.fee_payer or terms.fee_payer,
+                    reservation,
+                )
+                row, quote = self._row(terms, new, asked, now), None
+                if quoted is not None:
+                    quote = quoted.row(ids.new_id(ids.QUOTE), row.id, asked, terms.prices, now, row.expires_at)
+                    row = _quoted(row, quoted, quote)
+                shown = [] if quoted is None or quote is None else [quoted.shown(quote)]
+                body = msgspec.json.encode(self._presenter.body(row, [], None, shown))
+                if await self._insertion.write(NewRows(row, body, reservation.holder, replay, by, quote)):
                     return body
-                await _explain_refusal(terms, network, asset, amount_raw)
+                await explain_refusal(terms.merchant_id, network, asset, amount_raw)
             except asyncpg.UniqueViolationError as error:
                 self._book.give_back(network, reservation)
                 await _explain_clash(getattr(error, "constraint_name", None), terms, new, replay)
@@ -109,54 +166,68 @@ class InvoiceCreation:
                 raise
         raise ApiError(Code.POOL_EXHAUSTED, f"no {network.chain} address is free", retry_after_s=60)
 
+    async def _write_choice(
+        self,
+        terms: Terms,
+        new: NewInvoice,
+        price: PriceOf,
+        choices: Sequence[tuple[NetworkConfig, Asset]] | None,
+        replay: Replay | None,
+        now: datetime,
+        by: Member | None,
+    ) -> bytes:
+        """Write an invoice whose customer has yet to choose what to pay with."""
+        stored = None if choices is None else [stored_choice(network.key, asset.symbol) for network, asset in choices]
+        for _ in range(MAX_TRIES):
+            row = msgspec.structs.replace(
+                self._row(terms, new, None, now),
+                price_raw=price.raw,
+                price_currency=price.currency,
+                pay_in_assets=stored,
+            )
+            body = msgspec.json.encode(self._presenter.body(row, [], None))
+            try:
+                if await self._insertion.write(NewRows(row, body, None, replay, by)):
+                    return body
+                if await creation_repository.are_paused():
+                    raise ApiError(Code.INVOICES_DISABLED, "new invoices are paused", retry_after_s=60)
+                raise ApiError(Code.PAY_IN_ASSET_NOT_ALLOWED, "pay_in_assets: not all of these are enabled, or none is")
+            except asyncpg.UniqueViolationError as error:
+                await _explain_clash(getattr(error, "constraint_name", None), terms, new, replay)
+        raise RuntimeError(f"{MAX_TRIES} new ids of invoices were taken already")
+
     def email_hash(self, email: str) -> bytes:
         """The keyed hash of a customer's e-mail address, for searching. Upper and lower case give the same."""
         return hmac_sha256(self._email_hash_secret, email.strip().lower().encode())
 
-    def _pay_in(self, terms: Terms, new: NewInvoice) -> tuple[NetworkConfig, Asset]:
+    def _pay_in(self, terms: Terms, symbol: str, chain: str) -> tuple[NetworkConfig, Asset]:
         try:
-            network = self._networks.by(new.chain, terms.mode)
+            network = self._networks.by(chain, terms.mode)
         except UnknownNetwork:
-            raise _not_allowed(new.currency, new.chain) from None
-        asset = network.asset(new.currency)
+            raise not_allowed(symbol, chain) from None
+        asset = network.asset(symbol)
         if asset is None:
-            raise _not_allowed(new.currency, new.chain)
+            raise not_allowed(symbol, chain)
         return network, asset
 
-    def _row(
-        self,
-        terms: Terms,
-        new: NewInvoice,
-        network: NetworkConfig,
-        asset: Asset,
-        amount_raw: int,
-        reservation: Reservation,
-        now: datetime,
-    ) -> InvoiceRow:
+    def _choices(self, terms: Terms, given: Sequence[AssetOnChain]) -> list[tuple[NetworkConfig, Asset]]:
+        """The assets that the request names. Raises PAY_IN_ASSET_NOT_ALLOWED, INVALID_INPUT."""
+        if not given or len(set(given)) != len(given):
+            raise invalid("pay_in_assets", "must name at least one asset, and each once")
+        return [self._pay_in(terms, each.asset, each.chain) for each in given]
+
+    def _row(self, terms: Terms, new: NewInvoice, asked: Asked | None, now: datetime) -> InvoiceRow:
         """The new row of `invoices`."""
-        fee_payer = new.fee_payer or terms.fee_payer
-        tail = tail_of_lease(reservation.lease_count) if network.address_mode == "pool" else 0
-        priced = price(amount_raw, terms.service_fee_bps, fee_payer, tail, asset.decimals)
-        if priced.net_raw <= 0:
-            raise ApiError(Code.AMOUNT_TOO_SMALL, "amount: must be more than the service fee")
+        columns = dict.fromkeys(Asked.__struct_fields__) if asked is None else msgspec.structs.asdict(asked)
+        status = Status.AWAITING_CHOICE if asked is None else Status.AWAITING_DEPOSIT
         return InvoiceRow(
             id=ids.new_id(ids.INVOICE),
             merchant=terms.merchant_id,
             mode=terms.mode,
-            status=Status.AWAITING_DEPOSIT.value,
+            status=status.value,
             needs_review=False,
-            network=network.key,
-            asset=asset.symbol,
-            amount_raw=amount_raw,
             service_fee_bps=terms.service_fee_bps,
-            service_fee_raw=priced.service_fee_raw,
-            fee_payer=fee_payer,
-            cent_tail=tail,
-            pay_in_raw=priced.pay_in_raw,
-            net_raw=priced.net_raw,
-            deposit_address=reservation.id,
-            address=reservation.address,
-            confirmations_required=network.confirmations_for(asset.symbol, priced.pay_in_raw),
+            fee_payer=new.fee_payer or terms.fee_payer,
             received_raw=0,
             credited_raw=None,
             refunded_raw=0,
@@ -173,30 +244,34 @@ class InvoiceCreation:
             created_at=now,
             paid_at=None,
             accept_parts=terms.accept_parts,
+            price_raw=None,
+            price_currency=None,
+            pay_in_assets=None,
+            quote=None,
+            quote_expires_at=None,
+            **columns,
         )
 
 
-def _not_allowed(currency: str, chain: str) -> ApiError:
-    return ApiError(Code.PAY_IN_ASSET_NOT_ALLOWED, f"currency: {currency} on {chain} is not enabled")
+def _quoted(row: InvoiceRow, quoted: Quoted, quote: QuoteRow) -> InvoiceRow:
+    """The row of an invoice whose price can be paid with one asset only, and that has its first quote."""
+    return msgspec.structs.replace(
+        row,
+        price_raw=quoted.price.raw,
+        price_currency=quoted.price.currency,
+        pay_in_assets=[stored_choice(quote.network, quote.asset)],
+        quote=quote.id,
+        quote_expires_at=quote.expires_at,
+    )
 
 
-def _check_bounds(amount_raw: int, min_raw: int | None, max_raw: int | None, asset: Asset) -> None:
-    if min_raw is not None and amount_raw < min_raw:
-        least = format_amount(min_raw, asset.decimals)
-        raise ApiError(Code.AMOUNT_TOO_SMALL, f"amount: must be at least {least} {asset.symbol}")
-    if max_raw is not None and amount_raw > max_raw:
-        most = format_amount(max_raw, asset.decimals)
-        raise ApiError(Code.AMOUNT_TOO_LARGE, f"amount: must be at most {most} {asset.symbol}")
-
-
-async def _explain_refusal(terms: Terms, network: NetworkConfig, asset: Asset, amount_raw: int) -> None:
-    """Raise the reason why `INSERT` refused; return if it was the address, so that another is tried."""
-    if await creation_repository.are_paused():
-        raise ApiError(Code.INVOICES_DISABLED, "new invoices are paused", retry_after_s=60)
-    bounds = await creation_repository.bounds_of(terms.merchant_id, network.key, asset.symbol)
-    if bounds is None:
-        raise _not_allowed(asset.symbol, network.chain)
-    _check_bounds(amount_raw, bounds.min_raw, bounds.max_raw, asset)
+def _price(terms: Terms, new: NewInvoice) -> PriceOf:
+    """The price of a request without a chain. Raises INVALID_INPUT, PAY_IN_ASSET_NOT_ALLOWED."""
+    if not currencies.is_currency(new.currency):
+        raise invalid("chain", f"must be given, since {new.currency} is not a national currency")
+    if new.currency not in terms.prices.currencies:
+        raise ApiError(Code.PAY_IN_ASSET_NOT_ALLOWED, f"currency: prices in {new.currency} are not enabled")
+    return PriceOf(parse_price(new.amount, new.currency), new.currency)
 
 
 async def _explain_clash(constraint: str | None, terms: Terms, new: NewInvoice, replay: Replay | None) -> None:

@@ -1,7 +1,8 @@
 """Write new invoices: one statement each, and one commit for those that wait at the same time.
 
-`INSERT` leases the address and writes the invoice, its event, idempotency record and audit row. It is SQL, since the
-builder knows no CTE, and it is the only place where a noun writes other nouns' tables. Under load most of a creation's
+`INSERT` leases the address and writes the invoice, its event, idempotency record and audit row; `INSERT_QUOTED` writes
+the quote of a price too, and `INSERT_CHOICE` leases nothing. They are SQL, since the builder knows no CTE, and
+this is the only place where a noun writes other nouns' tables. Under load most of a creation's
 cost is the commit, the locks on the merchant's row and the round trip, and all three can be shared. Creations that wait
 at the same time share one transaction, which is all or nothing; where one of them violates a unique key, all of them
 are written again, each in its own transaction, so that none fails because of another.
@@ -9,6 +10,7 @@ are written again, each in its own transaction, so that none fails because of an
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import asyncpg
 import msgspec
@@ -19,6 +21,7 @@ from app.core.database import NamedStatement
 from app.core.statement import Param, Statement, select
 from app.events import service as events
 from app.invoices.presentation import event_data
+from app.invoices.quotes_repository import ADDRESS_IS_FREE, ASSET_IS_PERMITTED, QuoteRow
 from app.invoices.reading_repository import InvoiceRow
 from app.merchants.members import Member
 from app.merchants.tables import MerchantAsset, Switch
@@ -51,17 +54,30 @@ class NewRows:
 
     invoice: InvoiceRow
     body: bytes
-    holder: str
-    """The process that has reserved the address."""
+    holder: str | None
+    """The process that has reserved the address; None where none is leased yet."""
     replay: Replay | None
     by: Member | None
     """The member who creates it in the cabinet; a creation by key has no audit row."""
+    quote: QuoteRow | None = None
+
+    @property
+    def statement(self) -> NamedStatement:
+        """The statement that writes them."""
+        if self.invoice.network is None:
+            return INSERT_CHOICE
+        return INSERT if self.quote is None else INSERT_QUOTED
 
     def arguments(self) -> list[object]:
-        """The arguments of `INSERT`."""
-        row, body, replay, by = self.invoice, self.body, self.replay, self.by
-        return INSERT.args(
+        """The arguments of the statement."""
+        row, body, replay, by, quote = self.invoice, self.body, self.replay, self.by, self.quote
+        return self.statement.args(
             msgspec.structs.asdict(row)
+            | (
+                {}
+                if quote is None
+                else {"rate": quote.rate, "spread_bps": quote.spread_bps, "quote_state": quote.state}
+            )
             | {
                 "holder": self.holder,
                 "unique_since": row.created_at - UNIQUE_AMOUNT_WINDOW,
@@ -80,34 +96,40 @@ class Insertion:
     """Writes new invoices. One per process."""
 
     def __init__(self) -> None:
-        self._together = Batcher(_write_together, max_batch=MAX_TOGETHER, max_in_flight=MAX_TRANSACTIONS)
+        self._together = {
+            statement: Batcher(
+                partial(_write_together, statement), max_batch=MAX_TOGETHER, max_in_flight=MAX_TRANSACTIONS
+            )
+            for statement in (INSERT, INSERT_QUOTED, INSERT_CHOICE)
+        }
 
     async def write(self, rows: NewRows) -> bool:
-        """Write the rows, commit, and announce the event; False if a condition of `INSERT` was not met.
+        """Write the rows, commit, and announce the event; False if a condition of the statement was not met.
 
         Raises UniqueViolationError, LockNotAvailableError. Not inside a transaction.
         """
-        arguments = rows.arguments()
-        written = await self._together.ask(arguments)
+        arguments, statement = rows.arguments(), rows.statement
+        written = await self._together[statement].ask(arguments)
         if written is None:
-            written = await database.fetch_value(INSERT.sql, *arguments) is not None
+            written = await database.fetch_value(statement.sql, *arguments) is not None
             if written:
                 await events.announce()
         return written
 
 
-async def _write_together(batch: list[list[object]]) -> list[bool | None]:
+async def _write_together(statement: NamedStatement, batch: list[list[object]]) -> list[bool | None]:
     """Whether each was written. Where one of several violates a key, none is written: None for all. Raises the
     violation of a single one."""
     try:
-        written = {row["id"] for row in await database.fetch_many(INSERT.sql, batch)}
+        written = {row["id"] for row in await database.fetch_many(statement.sql, batch)}
     except CLASHES:
         if len(batch) == 1:
             raise
         return [None] * len(batch)
     if written:
         await events.announce()
-    return [arguments[_ID] in written for arguments in batch]
+    place = statement.names.index("id")
+    return [arguments[place] in written for arguments in batch]
 
 
 async def are_paused() -> bool:
@@ -136,30 +158,47 @@ _BOUNDS = Statement(
 
 COLUMNS = InvoiceRow.__struct_fields__
 
-INSERT = NamedStatement(
-    f"""
-    WITH permitted AS (
-        SELECT 1 FROM merchant_assets
-        WHERE merchant = :merchant AND network = :network AND asset = :asset AND enabled
-            AND :amount_raw >= coalesce(min_raw, 0) AND :amount_raw <= coalesce(max_raw, :amount_raw)
-            AND NOT EXISTS (SELECT 1 FROM switches WHERE name = 'invoices')
-    ), lease AS (
+QUOTE_COLUMNS = QuoteRow.__struct_fields__
+
+_LEASE = f"""
+    WITH permitted AS ({ASSET_IS_PERMITTED}), lease AS (
         UPDATE deposit_addresses
         SET invoice_id = :id, lease_count = lease_count + 1, reserved_by = NULL, reserved_until = NULL
-        WHERE id = :deposit_address AND reserved_by = :holder AND reserved_until > :created_at
-            AND invoice_id IS NULL
-            AND EXISTS (SELECT 1 FROM permitted)
-            AND NOT EXISTS (
-                SELECT 1 FROM invoices earlier
-                WHERE earlier.deposit_address = :deposit_address AND earlier.created_at > :unique_since
-                    AND earlier.asset = :asset AND earlier.pay_in_raw = :pay_in_raw
-            )
+        WHERE {ADDRESS_IS_FREE} AND EXISTS (SELECT 1 FROM permitted)
         RETURNING id
-    ), invoice AS (
+    )"""
+
+# What the customer may choose: all of the named assets must be permitted, or any one where none are named.
+_CHOICE = """
+    WITH lease AS (
+        SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM switches WHERE name = 'invoices')
+            AND CASE WHEN :pay_in_assets::text[] IS NULL
+                THEN EXISTS (SELECT 1 FROM merchant_assets
+                    WHERE merchant = :merchant AND enabled AND offered AND split_part(network, ':', 2) = :mode)
+                ELSE cardinality(:pay_in_assets::text[]) = (SELECT count(*) FROM merchant_assets
+                    WHERE merchant = :merchant AND enabled AND network || ' ' || asset = ANY(:pay_in_assets::text[]))
+            END
+    )"""
+
+_QUOTE_NAMES = {"id": "quote", "invoice": "id", "expires_at": "quote_expires_at", "state": "quote_state"}
+"""What the parameters of a quote's columns are called where they would clash with those of its invoice."""
+
+_QUOTE = f"""
+    , quote AS (
+        INSERT INTO quotes ({", ".join(QUOTE_COLUMNS)})
+        SELECT {", ".join(f":{_QUOTE_NAMES.get(column, column)}" for column in QUOTE_COLUMNS)} FROM invoice
+    )"""
+
+
+def _insert(lease: str, quote: str = "") -> NamedStatement:
+    """The statement that writes an invoice and all that belongs to it, once the CTE `lease` has a row."""
+    return NamedStatement(
+        f"""
+    {lease}, invoice AS (
         INSERT INTO invoices ({", ".join(COLUMNS)})
         SELECT {", ".join(f":{column}" for column in COLUMNS)} FROM lease
         RETURNING id
-    ), event AS (
+    ){quote}, event AS (
         INSERT INTO events (event_id, merchant_id, mode, type, subject_id, data, override_url, created_at)
         SELECT :event_id, :merchant, :mode, 'invoice.created', id, :event_data, :webhook_url, :created_at
         FROM invoice
@@ -174,6 +213,10 @@ INSERT = NamedStatement(
     )
     SELECT id FROM invoice
     """
-)
+    )
 
-_ID = INSERT.names.index("id")
+
+INSERT = _insert(_LEASE)
+INSERT_QUOTED = _insert(_LEASE, _QUOTE)
+INSERT_CHOICE = _insert(_CHOICE)
+"""An invoice that names its asset, one with a price and its first quote, and one whose customer has yet to choose."""

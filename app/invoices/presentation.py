@@ -1,6 +1,9 @@
 """The public form of an invoice, which the API, events and stored replays share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal as ExactDecimal
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,11 +13,13 @@ from app.core import metadata
 from app.core.clock import rfc3339
 from app.core.money import format_amount
 from app.invoices.links import PaymentLinks
-from app.invoices.reading_repository import InvoiceRow
+from app.invoices.quoting import format_price
+from app.invoices.reading_repository import Asked, InvoiceRow, ShownQuote
 from app.invoices.states import Status
 from app.networks.config import Asset
 from app.networks.port import Chain
 from app.networks.registry import Networks
+from app.rates.rate import SourceFigure
 
 Raw = Annotated[str, Meta(description="In minor units.", extra_json_schema={"pattern": "^[0-9]{1,78}$"})]
 Decimal = Annotated[str, Meta(description="For people.", extra_json_schema={"pattern": r"^[0-9]+(\.[0-9]+)?$"})]
@@ -115,8 +120,51 @@ class ReviewBody(msgspec.Struct, frozen=True, kw_only=True):
     decided_at: Annotated[str | None, Meta(description="When an operator decided it.")]
 
 
+class PriceBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The price of an invoice in a national currency."""
+
+    amount_decimal: Annotated[Decimal, Meta(description="As many places as the currency has.")]
+    currency: Annotated[str, Meta(description="ISO 4217.", extra_json_schema={"pattern": "^[A-Z]{3}$"})]
+
+
+class AssetOnChain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An asset on one chain."""
+
+    asset: Annotated[str, Meta(min_length=1, max_length=20, description="The asset's symbol; see `GET /assets`.")]
+    chain: Annotated[str, Meta(min_length=1, max_length=40, description="The chain; see `GET /assets`.")]
+
+
+class RateSourceBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What one source says of a rate."""
+
+    name: Annotated[str, Meta(description="The source, such as `kraken`.")]
+    rate: Annotated[Decimal, Meta(description="What one whole asset is worth there, in the currency.")]
+    at: Annotated[Moment, Meta(description="The source's own time of it.")]
+    used: Annotated[bool, Meta(description="False where it was too far off the others to count.")]
+
+
+class QuoteBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What the price is in one asset, until the quote ends."""
+
+    id: Annotated[str, Meta(description="`QT-` and ten characters.")]
+    state: Annotated[
+        Literal["open", "used", "ended"],
+        Meta(
+            description="`open`: a payment that is made before `expires_at` pays the invoice. `used`: a payment has "
+            "come for it, and it stays the invoice's quote. `ended`: it was not paid in time."
+        ),
+    ]
+    pay_in: Annotated[PayIn, Meta(description="The exact amount, and where to send it.")]
+    rate: Annotated[Decimal, Meta(description="What one whole asset is worth in the price's currency.")]
+    rate_at: Annotated[Moment, Meta(description="The time of the oldest of the figures that the rate is made of.")]
+    sources: Annotated[list[RateSourceBody], Meta(description="Every source's figure; the rate is their median.")]
+    spread_bps: Annotated[int, Meta(description="What was added to the price, in hundredths of a percent.")]
+    created_at: Annotated[Moment, Meta(description="When it was made.")]
+    expires_at: Annotated[Moment, Meta(description="The payment must be in a block, or seen in the pool, before.")]
+
+
 class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A demand for one exact amount of one asset on one chain."""
+    """A demand for one exact amount of one asset on one chain, or for a price until the customer has chosen them."""
 
     id: Annotated[
         str,
@@ -126,16 +174,38 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     needs_review: Annotated[bool, Meta(description="Whether an operator has to look at a deposit of it.")]
     review: Annotated[ReviewBody | None, Meta(description="The review that an operator settles or has settled.")]
-    amount_decimal: Annotated[Decimal, Meta(description="The amount that was asked for.")]
-    amount_raw: Annotated[Raw, Meta(description="The amount that was asked for, in minor units.")]
-    pay_in: PayIn
+    price: Annotated[
+        PriceBody | None, Meta(description="The price in a national currency; null where the asset itself was named.")
+    ]
+    amount_decimal: Annotated[
+        Decimal | None, Meta(description="The amount that was asked for, in the asset. Null in `awaiting_choice`.")
+    ]
+    amount_raw: Annotated[
+        Raw | None, Meta(description="The amount that was asked for, in minor units. Null in `awaiting_choice`.")
+    ]
+    pay_in: Annotated[
+        PayIn | None,
+        Meta(description="The exact amount, and where to send it. Null while the customer has yet to choose an asset."),
+    ]
+    quotes: Annotated[
+        list[QuoteBody], Meta(description="What the price is, or was, in assets: the current one first. The newest 20.")
+    ]
+    pay_in_assets: Annotated[
+        list[AssetOnChain] | None,
+        Meta(description="As given: what the price may be paid with. Null: all that you offer."),
+    ]
     service_fee_bps: Annotated[int, Meta(description="The service fee in hundredths of a percent.")]
-    service_fee_raw: Annotated[Raw, Meta(description="The service fee in minor units, rounded up.")]
+    service_fee_raw: Annotated[
+        Raw | None, Meta(description="The service fee in minor units, rounded up. Null in `awaiting_choice`.")
+    ]
     fee_payer: Annotated[
         Literal["merchant", "customer"],
         Meta(description="`merchant`: taken out of the amount. `customer`: added on top."),
     ]
-    net_raw: Annotated[Raw, Meta(description="What the merchant will be credited for the exact payment.")]
+    net_raw: Annotated[
+        Raw | None,
+        Meta(description="What the merchant will be credited for the exact payment. Null in `awaiting_choice`."),
+    ]
     received_raw: Annotated[Raw, Meta(description="What has come in so far in the invoice's asset, dust included.")]
     credited: Annotated[bool, Meta(description="Whether the merchant's balance has it.")]
     credited_raw: Annotated[Raw | None, Meta(description="What was credited; null until then.")]
@@ -155,6 +225,12 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Annotated[Moment, Meta(description="When it was made.")]
     paid_at: Annotated[Moment | None, Meta(description="When the payment became final; null until then.")]
 
+
+RATES_KEPT = 1_000
+"""Rates of which a process keeps the sources' public form: quotes of the same minute share them."""
+
+QUOTE_IS_USED = frozenset(Status) - {Status.AWAITING_CHOICE, Status.AWAITING_DEPOSIT, Status.EXPIRED, Status.CANCELLED}
+"""States in which the invoice's quote has a payment, or something that an operator reviews."""
 
 _UNREVIEWED = frozenset({"exact", "part", "dust"})
 
@@ -181,39 +257,32 @@ class InvoicePresenter:
         self._assets: dict[tuple[str, str], tuple[Chain, str, Asset]] = {}
 
     def body(
-        self, row: InvoiceRow, deposits: list[dict[str, Any]], head_height: int, review: str | None
+        self, row: InvoiceRow, deposits: list[dict[str, Any]], review: str | None, quotes: Sequence[ShownQuote] = ()
     ) -> InvoiceBody:
-        """The public form of an invoice with its deposits and its review (JSON), on a chain of `head_height`."""
-        chain, chain_name, asset = self._asset(row.network, row.asset)
-        decimals, credited_raw, pay_in_raw = asset.decimals, row.credited_raw, row.pay_in_raw
+        """The public form of an invoice with its deposits, its review (JSON) and its quotes."""
+        asked, credited_raw, status = row.asked, row.credited_raw, _STATUSES[row.status]
+        pay_in = None if asked is None else self._pay_in(asked)
         return InvoiceBody(
             id=row.id,
             mode=row.mode,
-            status=_STATUSES[row.status],
+            status=status,
             needs_review=row.needs_review,
             review=None if review is None else msgspec.json.decode(review, type=ReviewBody),
-            amount_decimal=format_amount(row.amount_raw, decimals),
-            amount_raw=str(row.amount_raw),
-            pay_in=PayIn(
-                asset=asset.symbol,
-                chain=chain_name,
-                address=row.address,
-                memo=None,
-                amount_decimal=format_amount(pay_in_raw, decimals),
-                amount_raw=str(pay_in_raw),
-                cent_tail=row.cent_tail,
-                confirmations_required=row.confirmations_required,
-                payment_uri=chain.payment_uri(row.address, asset.symbol, pay_in_raw),
-            ),
+            price=_price(row),
+            amount_decimal=None if asked is None else self._decimal(asked.network, asked.asset, asked.amount_raw),
+            amount_raw=None if asked is None else str(asked.amount_raw),
+            pay_in=pay_in,
+            quotes=[self._quote(row, quote, pay_in if quote.id == row.quote else None) for quote in quotes],
+            pay_in_assets=None if row.pay_in_assets is None else [self._choice(each) for each in row.pay_in_assets],
             service_fee_bps=row.service_fee_bps,
-            service_fee_raw=str(row.service_fee_raw),
+            service_fee_raw=None if asked is None else str(asked.service_fee_raw),
             fee_payer=row.fee_payer,
-            net_raw=str(row.net_raw),
+            net_raw=None if asked is None else str(asked.net_raw),
             received_raw=str(row.received_raw),
             credited=credited_raw is not None,
             credited_raw=None if credited_raw is None else str(credited_raw),
             refunded_raw=str(row.refunded_raw),
-            deposits=[self._deposit(row.network, deposit, head_height) for deposit in deposits],
+            deposits=[self._deposit(deposit) for deposit in deposits],
             order_id=row.order_id,
             description=row.description,
             customer_id=row.customer_id,
@@ -227,20 +296,61 @@ class InvoicePresenter:
             paid_at=None if row.paid_at is None else rfc3339(row.paid_at),
         )
 
-    def due(self, row: InvoiceRow) -> Due:
-        """The amount that is still to be paid for an invoice."""
-        chain, _, asset = self._asset(row.network, row.asset)
-        missing_raw = row.pay_in_raw - (row.received_raw if row.accept_parts else 0)
-        due_raw = missing_raw if missing_raw > 0 else row.pay_in_raw
+    def due(self, row: InvoiceRow) -> Due | None:
+        """The amount that is still to be paid for an invoice; None while nothing is chosen."""
+        asked = row.asked
+        if asked is None:
+            return None
+        chain, _, asset = self._asset(asked.network, asked.asset)
+        missing_raw = asked.pay_in_raw - (row.received_raw if row.accept_parts else 0)
+        due_raw = missing_raw if missing_raw > 0 else asked.pay_in_raw
         return Due(
             missing_raw,
             format_amount(due_raw, asset.decimals),
-            chain.payment_uri(row.address, asset.symbol, due_raw),
-            chain.qr_text(row.address, asset.symbol, due_raw),
+            chain.payment_uri(asked.address, asset.symbol, due_raw),
+            chain.qr_text(asked.address, asset.symbol, due_raw),
         )
 
-    def _deposit(self, network_key: str, deposit: dict[str, Any], head_height: int) -> DepositBody:
-        _, _, asset = self._asset(network_key, deposit["asset"])
+    def _pay_in(self, asked: Asked) -> PayIn:
+        chain, chain_name, asset = self._asset(asked.network, asked.asset)
+        return PayIn(
+            asset=asset.symbol,
+            chain=chain_name,
+            address=asked.address,
+            memo=None,
+            amount_decimal=format_amount(asked.pay_in_raw, asset.decimals),
+            amount_raw=str(asked.pay_in_raw),
+            cent_tail=asked.cent_tail,
+            confirmations_required=asked.confirmations_required,
+            payment_uri=chain.payment_uri(asked.address, asset.symbol, asked.pay_in_raw),
+        )
+
+    def _quote(self, row: InvoiceRow, quote: ShownQuote, pay_in: PayIn | None) -> QuoteBody:
+        """A quote; `pay_in` is what it asks for, where that is known already."""
+        is_used = quote.id == row.quote and _STATUSES[row.status] in QUOTE_IS_USED
+        return QuoteBody(
+            id=quote.id,
+            state="used" if is_used else quote.state,
+            pay_in=pay_in or self._pay_in(quote),
+            rate=plain_figure(quote.figure),
+            rate_at=rfc3339(quote.rate_at),
+            sources=_sources(quote.sources),
+            spread_bps=quote.spread_bps,
+            created_at=rfc3339(quote.created_at),
+            expires_at=rfc3339(quote.expires_at),
+        )
+
+    def _choice(self, stored: str) -> AssetOnChain:
+        network_key, symbol = choice_of(stored)
+        return AssetOnChain(asset=symbol, chain=self._networks.get(network_key).chain)
+
+    def _decimal(self, network_key: str, symbol: str, amount_raw: int) -> str:
+        _, _, asset = self._asset(network_key, symbol)
+        return format_amount(amount_raw, asset.decimals)
+
+    def _deposit(self, deposit: dict[str, Any]) -> DepositBody:
+        _, _, asset = self._asset(deposit["network"], deposit["asset"])
+        head_height: int = deposit["head_height"]
         height = deposit["block_height"] if deposit["status"] != "orphaned" else None
         return DepositBody(
             id=deposit["id"],
@@ -272,6 +382,37 @@ class InvoicePresenter:
 
 _DEPOSIT_STATUS = {"replaced": "replaced", "dropped": "dropped"}
 """The states that the API has for deposits that have left the pool; the table knows why each is `orphaned`."""
+
+
+def stored_choice(network_key: str, symbol: str) -> str:
+    """An asset in the column `pay_in_assets`."""
+    return f"{network_key} {symbol}"
+
+
+def choice_of(stored: str) -> tuple[str, str]:
+    """The network's key and the asset's symbol in an item of the column `pay_in_assets`."""
+    network_key, _, symbol = stored.partition(" ")
+    return network_key, symbol
+
+
+def plain_figure(figure: ExactDecimal) -> str:
+    """A rate's figure without an exponent, and without zeros at its end."""
+    text = f"{figure:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@lru_cache(maxsize=RATES_KEPT)
+def _sources(sources: tuple[SourceFigure, ...]) -> list[RateSourceBody]:
+    return [
+        RateSourceBody(name=each.name, rate=plain_figure(each.figure), at=rfc3339(each.at), used=each.used)
+        for each in sources
+    ]
+
+
+def _price(row: InvoiceRow) -> PriceBody | None:
+    if row.price_raw is None or row.price_currency is None:
+        return None
+    return PriceBody(amount_decimal=format_price(row.price_raw, row.price_currency), currency=row.price_currency)
 
 
 def event_data(invoice_id: str, body: bytes) -> bytes:

@@ -11,7 +11,7 @@ from app.core.batching import Batcher
 from app.core.keyset import Page, Place
 from app.invoices import reading_repository
 from app.invoices.presentation import Due, InvoiceBody, InvoicePresenter
-from app.invoices.reading_repository import Filters, ShownInvoice
+from app.invoices.reading_repository import Filters, ShownInvoice, shown_quotes
 from app.merchants.branding import Branding
 
 MAX_TOGETHER = 50
@@ -24,14 +24,19 @@ _ID = re.compile(r"INV-[0-9A-Z]{1,16}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicInvoice:
-    """An invoice for its customer: with the amount to send now, the merchant, and when its network was last checked."""
+    """An invoice for its customer: with the amount to send now, the merchant, and when its network was last checked.
+
+    `due` is None while the customer has yet to choose what to pay with. `pay_until` is the quote's end, where there is
+    one, else the invoice's.
+    """
 
     body: InvoiceBody
-    due: Due
+    due: Due | None
     accepts_parts: bool
     merchant_id: str
     merchant_name: str
     branding: Branding
+    pay_until: datetime
     network_checked_at: datetime | None
     network_halted: bool
 
@@ -70,6 +75,7 @@ class InvoiceReader:
             merchant_id=row.invoice.merchant,
             merchant_name=row.merchant_name,
             branding=row.branding,
+            pay_until=row.invoice.pay_until,
             network_checked_at=row.network_checked_at,
             network_halted=row.network_halted,
         )
@@ -82,4 +88,4 @@ class InvoiceReader:
 
     def _body(self, row: ShownInvoice) -> InvoiceBody:
         deposits: list[dict[str, Any]] = msgspec.json.decode(row.deposits) if row.deposits else []
-        return self._presenter.body(row, deposits, row.head_height, row.review)
+        return self._presenter.body(row, deposits, row.review, shown_quotes(row.quotes))

@@ -7,6 +7,7 @@ above invoices.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal, TypeVar
 
 import msgspec
@@ -17,33 +18,52 @@ from app.core.keyset import Page, Place, direction, page_of
 from app.invoices.pricing import FeePayer
 from app.merchants import branding
 from app.merchants.branding import Branding
+from app.rates.rate import SourceFigure
 
 T = TypeVar("T")
 
 MOST_DUST = 20
 """The newest deposits of dust that an invoice shows: strangers can send any number of them."""
 
+MOST_QUOTES = 20
+"""The newest quotes that an invoice shows."""
 
-class InvoiceRow(msgspec.Struct, frozen=True):
-    """A row of `invoices`."""
 
-    id: str
-    merchant: str
-    mode: Literal["live", "test"]
-    status: str
-    needs_review: bool
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for: an exact amount of an asset at an address. An invoice has the columns, and each quote."""
+
     network: str
     asset: str
     amount_raw: int
-    service_fee_bps: int
     service_fee_raw: int
-    fee_payer: FeePayer
     cent_tail: int
     pay_in_raw: int
     net_raw: int
     deposit_address: int
     address: str
     confirmations_required: int
+
+
+class InvoiceRow(msgspec.Struct, frozen=True):
+    """A row of `invoices`. What is asked for is None where the invoice has a price and nothing is chosen."""
+
+    id: str
+    merchant: str
+    mode: Literal["live", "test"]
+    status: str
+    needs_review: bool
+    network: str | None
+    asset: str | None
+    amount_raw: int | None
+    service_fee_bps: int
+    service_fee_raw: int | None
+    fee_payer: FeePayer
+    cent_tail: int | None
+    pay_in_raw: int | None
+    net_raw: int | None
+    deposit_address: int | None
+    address: str | None
+    confirmations_required: int | None
     received_raw: int
     credited_raw: int | None
     refunded_raw: int
@@ -60,14 +80,54 @@ class InvoiceRow(msgspec.Struct, frozen=True):
     created_at: datetime
     paid_at: datetime | None
     accept_parts: bool
+    price_raw: int | None
+    price_currency: str | None
+    pay_in_assets: list[str] | None
+    quote: str | None
+    quote_expires_at: datetime | None
+
+    @property
+    def asked(self) -> Asked | None:
+        """What the invoice asks for now."""
+        if self.network is None:
+            return None
+        return Asked(**{name: getattr(self, name) for name in Asked.__struct_fields__})
+
+    @property
+    def pay_until(self) -> datetime:
+        """Until when the payment must be made: the quote's end, where there is one."""
+        return self.quote_expires_at or self.expires_at
 
 
 class ShownInvoice(InvoiceRow, frozen=True):
-    """An invoice with the height of its network, and its deposits and its review as JSON, None where there are none."""
+    """An invoice with its deposits, its review and its quotes as JSON, None where there are none. A deposit has the
+    height of its network's head."""
 
-    head_height: int
     deposits: str | None
     review: str | None
+    quotes: str | None
+
+
+class ShownQuote(Asked, frozen=True, kw_only=True):
+    """A quote with its rate: how much of the price's currency one whole asset is worth. `sources` are what it is made
+    of, `rate_at` the time of the oldest of them."""
+
+    id: str
+    state: Literal["open", "ended"]
+    spread_bps: int
+    figure: Decimal
+    sources: tuple[SourceFigure, ...]
+    rate_at: datetime
+    created_at: datetime
+    expires_at: datetime
+
+
+_decode_quotes = msgspec.json.Decoder(list[ShownQuote], strict=False).decode
+
+
+def shown_quotes(quotes: str | None) -> list[ShownQuote]:
+    """The quotes of a ShownInvoice: the current one first, then the newest."""
+    return [] if quotes is None else _decode_quotes(quotes)
 
 
 class PublicRow(msgspec.Struct, frozen=True):
@@ -91,6 +151,7 @@ class Filters:
     status: str | None = None
     network: str | None = None
     asset: str | None = None
+    price_currency: str | None = None
     order_id: str | None = None
     customer_id: str | None = None
     customer_email_hash: bytes | None = None
@@ -102,9 +163,9 @@ class Filters:
 
 _SELECT = f"""
     SELECT {", ".join(f"i.{name}" for name in InvoiceRow.__struct_fields__)},
-        coalesce((SELECT head_height FROM network_cursors c WHERE c.network = i.network), 0) AS head_height,
         (SELECT json_agg(json_build_object(
-                'id', d.id, 'txid', d.txid, 'index', d.log_index, 'asset', d.asset,
+                'id', d.id, 'txid', d.txid, 'index', d.log_index, 'network', d.network, 'asset', d.asset,
+                'head_height', coalesce((SELECT head_height FROM network_cursors c WHERE c.network = d.network), 0),
                 'amount_raw', d.amount_raw::text, 'from_address', d.from_address, 'block_height', d.block_height,
                 'status', d.status, 'gone_because', d.gone_because, 'replaced_by', d.replaced_by, 'verdict', d.verdict,
                 'seen_at', to_char(d.seen_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
@@ -120,7 +181,22 @@ _SELECT = f"""
                 'decided_at', to_char(r.decided_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
             )::text
             FROM reviews r WHERE r.invoice = i.id
-            ORDER BY r.status = 'open' DESC, coalesce(r.decided_at, r.opened_at) DESC, r.id DESC LIMIT 1) AS review
+            ORDER BY r.status = 'open' DESC, coalesce(r.decided_at, r.opened_at) DESC, r.id DESC LIMIT 1) AS review,
+        CASE WHEN i.price_raw IS NOT NULL THEN (SELECT json_agg(json_build_object(
+                'id', q.id, 'network', q.network, 'asset', q.asset, 'amount_raw', q.amount_raw::text,
+                'service_fee_raw', q.service_fee_raw::text, 'cent_tail', q.cent_tail,
+                'pay_in_raw', q.pay_in_raw::text, 'net_raw', q.net_raw::text, 'deposit_address', q.deposit_address,
+                'address', q.address, 'confirmations_required', q.confirmations_required, 'state', q.state,
+                'created_at', to_char(q.created_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                'expires_at', to_char(q.expires_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                'spread_bps', q.spread_bps, 'figure', q.figure::text, 'sources', q.sources::json,
+                'rate_at', to_char(q.at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+            ) ORDER BY q.id = i.quote DESC, q.created_at DESC, q.id)::text
+            FROM (
+                SELECT quotes.*, r.figure, r.at, r.sources FROM quotes JOIN used_rates r ON r.id = quotes.rate
+                WHERE quotes.invoice = i.id
+                ORDER BY quotes.id = i.quote DESC, quotes.created_at DESC, quotes.id LIMIT {MOST_QUOTES}
+            ) q) END AS quotes
     FROM invoices i
     """
 
@@ -196,7 +272,7 @@ def _where(merchant_id: str, mode: str, filters: Filters, place: Place | None) -
         conditions.append(condition.format(*places))
         args.extend(values)
 
-    for name in ("status", "network", "asset", "order_id", "customer_id", "customer_email_hash"):
+    for name in ("status", "network", "asset", "price_currency", "order_id", "customer_id", "customer_email_hash"):
         if (value := getattr(filters, name)) is not None:
             add(f"i.{name} = {{}}", value)
     if filters.created_from is not None:
@@ -205,7 +281,8 @@ def _where(merchant_id: str, mode: str, filters: Filters, place: Place | None) -
         add("i.created_at < {}", filters.created_to)
     if filters.search is not None:
         text = filters.search
-        add(_SEARCH, text, text, text, list(filters.search_addresses), text)
+        addresses = list(filters.search_addresses)
+        add(_SEARCH, text, text, text, addresses, addresses, text)
     if place is not None:
         comparison, _ = direction(place)
         add(f"(i.created_at, i.id) {comparison} ({{}}, {{}})", *place.key)
@@ -220,6 +297,9 @@ _SEARCH = """i.id IN (
         UNION ALL SELECT v.id FROM invoices v JOIN deposit_addresses a ON a.id = v.deposit_address
             WHERE a.network = ANY(ARRAY(SELECT DISTINCT network FROM merchant_assets WHERE merchant = $1))
                 AND a.address = ANY({}::text[]) AND v.merchant = $1
+        UNION ALL SELECT q.invoice FROM quotes q JOIN deposit_addresses a ON a.id = q.deposit_address
+            WHERE a.network = ANY(ARRAY(SELECT DISTINCT network FROM merchant_assets WHERE merchant = $1))
+                AND a.address = ANY({}::text[])
         UNION ALL SELECT d.invoice FROM deposits d
             WHERE d.network = ANY(ARRAY(SELECT DISTINCT network FROM merchant_assets WHERE merchant = $1))
                 AND d.txid = lower({}) AND d.invoice IS NOT NULL

@@ -16,22 +16,28 @@ from app.invoices.tables import Invoice
 
 
 class Sums(msgspec.Struct, frozen=True):
-    """An invoice's state and sums, in minor units."""
+    """An invoice's state and sums, in minor units, and where it is to be paid: None while nothing is chosen."""
 
     status: str
-    net_raw: int
+    net_raw: int | None
     credited_raw: int | None
     paid_at: datetime | None
+    quote: str | None
+    deposit_address: int | None
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """An invoice's state, and the columns that decide how a deposit is divided."""
+    """An invoice's state, and the figures that decide how a deposit to an address of it is divided: its own, or those
+    of the quote for which the address was leased. `is_current`: the invoice asks for these now."""
 
     status: str
     asset: str
     pay_in_raw: int
     service_fee_raw: int
     service_fee_bps: int
+    quote: str | None
+    is_current: bool
+    credited_raw: int | None
 
 
 class Ledgers(NamedTuple):
@@ -43,10 +49,10 @@ class Ledgers(NamedTuple):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """The address of an invoice that was changed."""
+    """What an invoice that was changed asks for now; None while nothing is chosen."""
 
-    network: str
-    deposit_address: int
+    network: str | None
+    deposit_address: int | None
 
 
 class DueInvoice(msgspec.Struct, frozen=True):
@@ -64,10 +70,13 @@ class Pending(msgspec.Struct, frozen=True):
     pending_raw: int
 
 
-PAYMENT_IS_AWAY = """EXISTS (
-    SELECT 1 FROM deposits o WHERE o.invoice = i.id AND o.status = 'orphaned' AND o.verdict IN ('exact', 'part')
-        AND o.orphaned_at > $3 AND coalesce(o.made_at, least(o.seen_at, o.block_time)) < i.expires_at)"""
-"""Whether the invoice `i` has a payment, or a part of one, that has left the chain since $3 and may come back."""
+def payment_is_away(invoice: str, deposit_address: str, ends_at: str) -> str:
+    """The condition that an invoice has a payment, or a part of one, that has left the chain since $3 and may come
+    back. The columns are those of the invoice or the quote that it came for. What was counted as exact stays so."""
+    return f"""EXISTS (
+    SELECT 1 FROM deposits o WHERE o.invoice = {invoice} AND o.deposit_address = {deposit_address}
+        AND o.status = 'orphaned' AND o.verdict IN ('exact', 'part') AND o.orphaned_at > $3
+        AND (o.verdict = 'exact' OR coalesce(o.made_at, least(o.seen_at, o.block_time)) < {ends_at}))"""
 
 
 async def lock_of_merchant(merchant_id: str, mode: str, invoice_id: str) -> Status | None:
@@ -84,12 +93,30 @@ _LOCK_OF_MERCHANT = Statement(
 )
 
 
-async def lock(invoice_id: str) -> Terms:
-    """Lock an invoice that exists, in the caller's transaction."""
-    return await _LOCK.one(id=invoice_id)
+async def lock(invoice_id: str) -> Status:
+    """Lock an invoice that exists, in the caller's transaction, and return its state."""
+    return Status(await _LOCK.one(id=invoice_id))
 
 
-_LOCK = Statement(select(Invoice, Terms).where(Invoice.id == Param("id")).lock_rows("UPDATE"), Terms)
+_LOCK = Statement(Invoice.select(Invoice.status).where(Invoice.id == Param("id")).lock_rows("UPDATE"), str)
+
+
+async def lock_terms(invoice_id: str, deposit_address: int) -> Terms:
+    """Lock an invoice in the caller's transaction, for a deposit to an address that it has, or had."""
+    # SQL, since the quote is joined by two columns of which neither is a foreign key to it.
+    row = await database.fetch_one(
+        """
+        SELECT i.status, coalesce(q.asset, i.asset), coalesce(q.pay_in_raw, i.pay_in_raw),
+            coalesce(q.service_fee_raw, i.service_fee_raw), i.service_fee_bps, q.id,
+            i.deposit_address IS NOT DISTINCT FROM $2, i.credited_raw
+        FROM invoices i LEFT JOIN quotes q ON q.invoice = i.id AND q.deposit_address = $2
+        WHERE i.id = $1 FOR UPDATE OF i
+        """,
+        invoice_id,
+        deposit_address,
+    )
+    assert row is not None, "deposits refer to existing invoices"
+    return Terms(*row)
 
 
 async def lock_all(invoice_ids: Collection[str]) -> None:
@@ -110,12 +137,14 @@ async def sums(invoice_id: str) -> Sums:
 _SUMS = Statement(select(Invoice, Sums).where(Invoice.id == Param("id")), Sums)
 
 
-async def ledgers_of(invoice_id: str) -> Ledgers:
-    """The names of the ledgers of an invoice that exists."""
-    return await _LEDGERS_OF.one(id=invoice_id)
+async def ledgers_of(invoice_id: str) -> Ledgers | None:
+    """The names of the ledgers of an invoice; None while nothing is chosen."""
+    return await _LEDGERS_OF.first(id=invoice_id)
 
 
-_LEDGERS_OF = Statement(select(Invoice, Ledgers).where(Invoice.id == Param("id")), Ledgers)
+_LEDGERS_OF = Statement(
+    select(Invoice, Ledgers).where(Invoice.id == Param("id"), Invoice.network.is_not_null()), Ledgers
+)
 
 
 async def merchant_of(invoice_id: str) -> str:
@@ -152,7 +181,8 @@ async def lock_due(network: str, covered_until: datetime, orphaned_since: dateti
     rows = await database.fetch_all(
         f"""
         SELECT id, needs_review FROM invoices i
-        WHERE network = $1 AND status = 'awaiting_deposit' AND expires_at <= $2 AND NOT {PAYMENT_IS_AWAY}
+        WHERE network = $1 AND status = 'awaiting_deposit' AND quote IS NULL AND expires_at <= $2
+            AND NOT {payment_is_away("i.id", "i.deposit_address", "i.expires_at")}
         ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED
         """,
         network,
@@ -164,7 +194,7 @@ async def lock_due(network: str, covered_until: datetime, orphaned_since: dateti
 
 
 async def bring_expiry_forward(invoice_id: str, expires_at: datetime) -> None:
-    """Set an earlier `expires_at` for an invoice that waits for its payment."""
+    """Set an earlier `expires_at` for an invoice that waits for its payment. A quote keeps its own end."""
     await _BRING_EXPIRY_FORWARD.run(id=invoice_id, expires_at=expires_at)
 
 

@@ -7,6 +7,8 @@ from types import MappingProxyType
 class Status(StrEnum):
     """An invoice's progress. `needs_review` shows an anomaly beside it."""
 
+    AWAITING_CHOICE = "awaiting_choice"
+    """It has a price, and the customer has yet to choose what to pay it with."""
     AWAITING_DEPOSIT = "awaiting_deposit"
     CONFIRMING = "confirming"
     PAID = "paid"
@@ -20,7 +22,20 @@ class Status(StrEnum):
 
 TRANSITIONS = MappingProxyType(
     {
-        Status.AWAITING_DEPOSIT: frozenset({Status.CONFIRMING, Status.EXPIRED, Status.CANCELLED, Status.MANUAL_REVIEW}),
+        # To confirming or a review: a deposit for an earlier quote.
+        Status.AWAITING_CHOICE: frozenset(
+            {
+                *(Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW),
+                *(Status.EXPIRED, Status.CANCELLED),
+            }
+        ),
+        # To the choice: the quote is over, and the invoice has time left.
+        Status.AWAITING_DEPOSIT: frozenset(
+            {
+                *(Status.CONFIRMING, Status.MANUAL_REVIEW, Status.AWAITING_CHOICE),
+                *(Status.EXPIRED, Status.CANCELLED),
+            }
+        ),
         # Back to awaiting: the deposit was reorganised away.
         Status.CONFIRMING: frozenset({Status.PAID, Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW}),
         Status.PAID: frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED}),
@@ -37,7 +52,10 @@ TRANSITIONS = MappingProxyType(
 KEEPS_ADDRESS = frozenset({Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW})
 """While an invoice is in one of these, its address is not leased to another."""
 
-GOES_TO_REVIEW = frozenset({Status.AWAITING_DEPOSIT, Status.EXPIRED, Status.CANCELLED})
+AWAITS_PAYMENT = frozenset({Status.AWAITING_CHOICE, Status.AWAITING_DEPOSIT})
+"""In these nothing was paid yet."""
+
+GOES_TO_REVIEW = frozenset({*AWAITS_PAYMENT, Status.EXPIRED, Status.CANCELLED})
 """In these, a deposit that needs review makes the status `manual_review`; in others only `needs_review` is set."""
 
 GIVES_UP_ORDER_ID = frozenset({Status.EXPIRED, Status.CANCELLED})
@@ -66,4 +84,4 @@ def can_refund(status: Status) -> bool:
 
 def is_final(status: Status) -> bool:
     """Whether the status changes no more by itself: the checkout page may stop listening."""
-    return status not in (Status.AWAITING_DEPOSIT, Status.CONFIRMING, Status.MANUAL_REVIEW)
+    return status not in (*AWAITS_PAYMENT, Status.CONFIRMING, Status.MANUAL_REVIEW)

@@ -21,7 +21,7 @@ SwitchName = Literal["invoices", "payouts", "refunds"]
 
 
 class MerchantRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A merchant. `service_fee_bps` and `tolerance_bps` are in 1/10,000."""
+    """A merchant. What ends in `_bps` is in 1/10,000."""
 
     id: str
     name: str
@@ -30,6 +30,10 @@ class MerchantRow(msgspec.Struct, frozen=True, kw_only=True):
     fee_payer: FeePayer
     tolerance_bps: int
     accept_parts: bool
+    currencies: list[str]
+    spread_bps: int
+    quote_minutes: int
+    late_quote_bps: int
 
 
 class AssetTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,12 +49,15 @@ class AssetTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EnabledAsset(msgspec.Struct, frozen=True):
-    """An asset that a merchant takes, with the merchant's own bounds for one invoice, if any."""
+    """An asset that a merchant takes, with the merchant's own bounds for one invoice, if any. `offered`: customers may
+    pay a price with it; `place` orders these."""
 
     network: str
     asset: str
     min_raw: int | None
     max_raw: int | None
+    offered: bool
+    place: int
 
 
 class BrandingRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,12 +106,20 @@ async def add(
         service_fee_bps=service_fee_bps,
         fee_payer=fee_payer,
         created_at=now,
-        tolerance_bps=0,
-        accept_parts=False,
     )
 
 
-_ADD = Command(insert(Merchant))
+_ADD = Command(
+    insert(
+        Merchant,
+        Merchant.id,
+        Merchant.name,
+        Merchant.status,
+        Merchant.service_fee_bps,
+        Merchant.fee_payer,
+        Merchant.created_at,
+    )
+)
 
 
 async def set_status(merchant_id: str, status: Standing) -> None:
@@ -139,6 +154,46 @@ async def set_tolerance(merchant_id: str, tolerance_bps: int) -> None:
 _SET_TOLERANCE = Command(Merchant.update({Merchant.tolerance_bps: Param("tolerance_bps")}).where(_BY_ID))
 
 
+async def set_price_terms(
+    merchant_id: str, *, currencies: Sequence[str], spread_bps: int, quote_minutes: int, late_quote_bps: int
+) -> None:
+    """Change how a merchant prices in national currencies."""
+    await _SET_PRICE_TERMS.run(
+        id=merchant_id,
+        currencies=list(currencies),
+        spread_bps=spread_bps,
+        quote_minutes=quote_minutes,
+        late_quote_bps=late_quote_bps,
+    )
+
+
+_SET_PRICE_TERMS = Command(
+    Merchant.update(
+        {
+            Merchant.currencies: Param("currencies"),
+            Merchant.spread_bps: Param("spread_bps"),
+            Merchant.quote_minutes: Param("quote_minutes"),
+            Merchant.late_quote_bps: Param("late_quote_bps"),
+        }
+    ).where(_BY_ID)
+)
+
+
+async def set_currencies(merchant_id: str, currencies: Sequence[str]) -> None:
+    """Change which currencies a merchant prices in."""
+    await _SET_CURRENCIES.run(id=merchant_id, currencies=list(currencies))
+
+
+_SET_CURRENCIES = Command(Merchant.update({Merchant.currencies: Param("currencies")}).where(_BY_ID))
+
+
+async def currencies_in_use() -> list[str]:
+    """Every currency that some merchant prices in."""
+    # SQL, since the builder knows no unnest.
+    rows = await database.fetch_all("SELECT DISTINCT unnest(currencies) AS currency FROM merchants ORDER BY 1")
+    return [row["currency"] for row in rows]
+
+
 async def set_invoice_terms(merchant_id: str, fee_payer: str, accept_parts: bool) -> None:
     """Change who pays the service fee, and whether several deposits may pay an invoice together."""
     await _SET_INVOICE_TERMS.run(id=merchant_id, fee_payer=fee_payer, accept_parts=accept_parts)
@@ -156,6 +211,18 @@ _IS_ASSET = (
     & (MerchantAsset.asset == Param("asset"))
 )
 _ASSET_KEY = (MerchantAsset.merchant, MerchantAsset.network, MerchantAsset.asset)
+
+
+async def set_offer(merchant_id: str, network: str, asset: str, *, offered: bool, place: int) -> None:
+    """Change whether customers may pay a price with an asset, and where it stands among those."""
+    await _SET_OFFER.run(merchant=merchant_id, network=network, asset=asset, offered=offered, place=place)
+
+
+_SET_OFFER = Command(
+    MerchantAsset.update({MerchantAsset.offered: Param("offered"), MerchantAsset.place: Param("place")}).where(
+        _IS_ASSET
+    )
+)
 
 
 async def enabled_assets(merchant_id: str, mode: str) -> list[EnabledAsset]:

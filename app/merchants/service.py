@@ -1,5 +1,6 @@
 """Merchants: creation, assets, members, terms, and the platform's switches."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -8,7 +9,7 @@ from app.core.errors import ApiError, Code, invalid
 from app.merchants import memberships_repository, repository
 from app.merchants.repository import MerchantRow, SwitchName
 from app.merchants.roles import Role
-from app.merchants.terms import Mode, Terms
+from app.merchants.terms import Mode, PriceTerms, Terms
 from app.networks.registry import Networks
 
 MAX_FEE_BPS = 5_000
@@ -69,6 +70,11 @@ async def set_tolerance(merchant_id: str, tolerance_bps: int) -> None:
     await repository.set_tolerance(merchant_id, tolerance_bps)
 
 
+async def enable_currencies(merchant_id: str, enabled: Sequence[str]) -> None:
+    """Let a merchant price in these currencies (ISO 4217) and no others."""
+    await repository.set_currencies(merchant_id, enabled)
+
+
 async def add_member(merchant_id: str, account_id: str, role: Role, now: datetime) -> None:
     """Make an account a member of a merchant, or change its role."""
     await memberships_repository.set_role(merchant_id, account_id, role, now)
@@ -78,7 +84,8 @@ async def terms_of(merchant_id: str, mode: Mode) -> Terms:
     """What an existing merchant has agreed to."""
     merchant = await repository.find(merchant_id)
     assert merchant is not None, merchant_id
-    return Terms(merchant_id, mode, merchant.service_fee_bps, merchant.fee_payer, merchant.accept_parts)
+    prices = PriceTerms(tuple(merchant.currencies), merchant.spread_bps, merchant.quote_minutes)
+    return Terms(merchant_id, mode, merchant.service_fee_bps, merchant.fee_payer, merchant.accept_parts, prices)
 
 
 async def pause(switch: SwitchName, reason: str, now: datetime) -> None:

@@ -1,14 +1,35 @@
 """Settings that members of a merchant may change. Operators set fees, caps and assets (administration.py)."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from types import MappingProxyType
 
-from app.core import database
+from app.core import currencies, database
 from app.core.errors import invalid
 from app.merchants import branding, repository
 from app.merchants.branding import Branding
 from app.merchants.members import Member
-from app.merchants.repository import FeePayer, MerchantRow
+from app.merchants.repository import EnabledAsset, FeePayer, MerchantRow
 from app.merchants.roles import Permission
+from app.merchants.terms import Mode
+
+MAX_CURRENCIES = 20
+
+PRICE_TERMS_BOUNDS: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {"spread_bps": (0, 1_000), "quote_minutes": (5, 60), "late_quote_bps": (0, 1_000)}
+)
+"""The least and the most of each; the database refuses others. A quote's life: contract, section 10."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceSettings:
+    """How a merchant prices in national currencies (`Merchant`)."""
+
+    currencies: tuple[str, ...]
+    spread_bps: int
+    quote_minutes: int
+    late_quote_bps: int
 
 
 async def fee_payer(merchant_id: str) -> FeePayer:
@@ -42,6 +63,78 @@ async def set_invoice_terms(by: Member, *, payer: str, parts: str, now: datetime
             await by.record("merchant.fee_payer_changed", by.merchant_id, now, was=was.fee_payer, is_now=payer)
         if was.accept_parts != accepted:
             await by.record("merchant.accept_parts_changed", by.merchant_id, now, was=was.accept_parts, is_now=accepted)
+
+
+async def price_terms(merchant_id: str) -> PriceSettings:
+    """How a merchant prices in national currencies."""
+    merchant = await _merchant(merchant_id)
+    return PriceSettings(
+        currencies=tuple(merchant.currencies),
+        spread_bps=merchant.spread_bps,
+        quote_minutes=merchant.quote_minutes,
+        late_quote_bps=merchant.late_quote_bps,
+    )
+
+
+async def set_price_terms(by: Member, new: PriceSettings, now: datetime) -> None:
+    """Set how the merchant prices in national currencies. They apply from the next invoice or quote on.
+
+    Raises Forbidden, INVALID_INPUT.
+    """
+    by.require(Permission.SETTINGS_MANAGE)
+    check_price_terms(new)
+    async with database.transaction():
+        was = await repository.lock(by.merchant_id)
+        assert was is not None, "a member's merchant exists"
+        await repository.set_price_terms(by.merchant_id, **asdict(new))
+        for name, value in asdict(new).items():
+            before = getattr(was, name)
+            if list(before) != list(value) if name == "currencies" else before != value:
+                await by.record(f"merchant.{name}_changed", by.merchant_id, now, was=before, is_now=value)
+
+
+def check_price_terms(new: PriceSettings) -> None:
+    """Raise INVALID_INPUT, naming the field, unless the values are possible."""
+    if len(new.currencies) > MAX_CURRENCIES or len(set(new.currencies)) != len(new.currencies):
+        raise invalid("currencies", f"must be at most {MAX_CURRENCIES} different ones")
+    for currency in new.currencies:
+        if not currencies.is_currency(currency):
+            raise invalid("currencies", f"{currency} is not a currency")
+    for name, (least, most) in PRICE_TERMS_BOUNDS.items():
+        if not least <= getattr(new, name) <= most:
+            raise invalid(name, f"must be from {least} to {most}")
+
+
+async def offered_assets(merchant_id: str, mode: Mode) -> list[EnabledAsset]:
+    """The assets that a merchant takes in a mode, in the order in which customers may choose among the offered."""
+    enabled = await repository.enabled_assets(merchant_id, mode)
+    return sorted(enabled, key=lambda one: (not one.offered, one.place, one.network, one.asset))
+
+
+async def set_offer(by: Member, offered: Sequence[tuple[str, str]], mode: Mode, now: datetime) -> None:
+    """Set which assets (network, symbol) customers may pay a price with in a mode, in this order. At least one.
+
+    Raises Forbidden, INVALID_INPUT.
+    """
+    by.require(Permission.SETTINGS_MANAGE)
+    async with database.transaction():
+        await repository.lock(by.merchant_id)
+        enabled = await repository.enabled_assets(by.merchant_id, mode)
+        known = {(one.network, one.asset) for one in enabled}
+        if not offered or len(set(offered)) != len(offered) or not set(offered) <= known:
+            raise invalid("assets", "choose among the assets that you take")
+        places = {asset: place for place, asset in enumerate(offered)}
+        for one in enabled:
+            place = places.get((one.network, one.asset))
+            await repository.set_offer(
+                by.merchant_id,
+                one.network,
+                one.asset,
+                offered=place is not None,
+                place=len(offered) if place is None else place,
+            )
+        shown = [f"{asset} {network}" for network, asset in offered]
+        await by.record("merchant.offer_changed", by.merchant_id, now, mode=mode, is_now=shown)
 
 
 async def set_branding(

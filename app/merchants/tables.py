@@ -1,6 +1,6 @@
 """Merchants, what they may take, who belongs to them, and the platform's switches."""
 
-from piccolo.columns import BigSerial, ForeignKey, Integer, OnDelete, OnUpdate
+from piccolo.columns import Array, BigSerial, Boolean, ForeignKey, Integer, OnDelete, OnUpdate, Varchar
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -13,6 +13,10 @@ class Merchant(Table, tablename="merchants"):
 
     A payment that differs from the requested amount by up to `tolerance_bps` of it counts as exact.
     `accept_parts`: from the next invoice on, several deposits may pay one together.
+
+    `currencies` are those that it prices in (ISO 4217). A quote adds `spread_bps` to the price and is good for
+    `quote_minutes`. A payment that comes later still counts if the rate has moved against the merchant by at most
+    `late_quote_bps`.
     """
 
     id = columns.public_id()
@@ -23,17 +27,25 @@ class Merchant(Table, tablename="merchants"):
     created_at = columns.moment()
     tolerance_bps = Integer(default=0)
     accept_parts = columns.switch()
+    currencies = Array(base_column=Varchar(length=3), default=list)
+    spread_bps = Integer(default=0)
+    quote_minutes = Integer(default=15)
+    late_quote_bps = Integer(default=0)
 
     status_known = columns.one_of("status", "pending", "rejected", "approved", "suspended", "banned")
     fee_payer_known = columns.one_of("fee_payer", "merchant", "customer")
     fee_sane = Check("service_fee_bps BETWEEN 0 AND 5000")
     tolerance_sane = Check("tolerance_bps BETWEEN 0 AND 1000")
+    merchants_spread_sane = Check("spread_bps BETWEEN 0 AND 1000")
+    merchants_quote_minutes_sane = Check("quote_minutes BETWEEN 5 AND 60")
+    merchants_late_quote_sane = Check("late_quote_bps BETWEEN 0 AND 1000")
 
 
 class MerchantAsset(Table, tablename="merchant_assets"):
     """An asset that a merchant takes, and the least and most that one invoice may ask for.
 
-    `daily_cap_raw` is the most that payouts and refunds together may send within 24 hours; null: no cap.
+    `daily_cap_raw` is the most that payouts and refunds together may send within 24 hours; null: no cap. `offered`:
+    customers may pay a price with it; `place` is where it stands among those that they may choose.
     """
 
     id = BigSerial(primary_key=True)
@@ -44,6 +56,8 @@ class MerchantAsset(Table, tablename="merchant_assets"):
     min_raw = columns.raw_amount(null=True)
     max_raw = columns.raw_amount(null=True)
     daily_cap_raw = columns.raw_amount(null=True)
+    offered = Boolean(default=True)
+    place = Integer(default=0)
 
     merchant_assets_asset_once = Unique(["merchant", "network", "asset"])
 

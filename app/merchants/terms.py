@@ -7,6 +7,16 @@ Mode = Literal["live", "test"]
 
 
 @dataclass(frozen=True, slots=True)
+class PriceTerms:
+    """How a merchant prices in national currencies: which ones (ISO 4217), what is added to a price in 1/10,000, and
+    how many minutes a quote is good for."""
+
+    currencies: tuple[str, ...] = ()
+    spread_bps: int = 0
+    quote_minutes: int = 15
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """A merchant in one mode. The fee is in 1/10,000; `fee_payer` holds unless an invoice names one.
 
@@ -18,3 +28,4 @@ class Terms:
     service_fee_bps: int
     fee_payer: Literal["merchant", "customer"]
     accept_parts: bool = False
+    prices: PriceTerms = PriceTerms()

@@ -11,16 +11,19 @@ from app.refunds.tables import Refund
 
 
 class InvoiceAsset(msgspec.Struct, frozen=True):
-    """The network and asset that an invoice is paid in."""
+    """An invoice's status, and the network and asset that it is paid in; None while nothing is chosen."""
 
-    network: str
-    asset: str
+    status: str
+    network: str | None
+    asset: str | None
 
 
 class InvoiceCredit(msgspec.Struct, frozen=True):
-    """An invoice's status, and what its merchant was credited for it, in minor units."""
+    """An invoice's status, what it is paid in, and what its merchant was credited for it, in minor units."""
 
     status: str
+    network: str | None
+    asset: str | None
     credited_raw: int | None
 
 
@@ -58,7 +61,7 @@ _ADD = Command(insert(Refund))
 
 
 async def invoice_asset(merchant_id: str, mode: str, invoice_id: str) -> InvoiceAsset | None:
-    """The network and asset of a merchant's invoice; None where the merchant has no such invoice."""
+    """What a merchant's invoice is paid in; None where the merchant has no such invoice."""
     return await _INVOICE_ASSET.first(id=invoice_id, merchant=merchant_id, mode=mode)
 
 

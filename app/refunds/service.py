@@ -11,7 +11,7 @@ from app.invoices.states import can_refund
 from app.merchants.members import Member
 from app.merchants.roles import Permission
 from app.merchants.terms import Mode
-from app.networks.config import Asset
+from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks
 from app.refunds import repository
 from app.web.idempotency import Replay
@@ -68,6 +68,8 @@ class RefundService:
         invoice = await repository.invoice_asset(merchant_id, mode, invoice_id)
         if invoice is None:
             raise ApiError(Code.INVOICE_NOT_FOUND, "no such invoice")
+        if invoice.network is None or invoice.asset is None:
+            raise _not_refundable(invoice.status)
         network = self._networks.get(invoice.network)
         asset = network.asset(invoice.asset)
         assert asset is not None, "assets are never removed from a network that has invoices"
@@ -80,7 +82,7 @@ class RefundService:
 
         async def check() -> None:
             await limits.refuse_if_paused("refunds")
-            await _refuse_beyond_net(invoice_id, amount_raw, asset)
+            await _refuse_beyond_net(invoice_id, amount_raw, network, asset)
 
         async def insert() -> None:
             await repository.add(
@@ -109,12 +111,16 @@ class RefundService:
         return await requests.request(self._withdrawals, request, check=check, insert=insert, now=now)
 
 
-async def _refuse_beyond_net(invoice_id: str, amount_raw: int, asset: Asset) -> None:
+def _not_refundable(status: str) -> ApiError:
+    return ApiError(Code.INVOICE_NOT_REFUNDABLE, f"the invoice is {status}")
+
+
+async def _refuse_beyond_net(invoice_id: str, amount_raw: int, network: NetworkConfig, asset: Asset) -> None:
     """Lock the invoice and raise INVOICE_NOT_REFUNDABLE or REFUND_EXCEEDS_NET."""
     invoice = await repository.lock_invoice_credit(invoice_id)
     status = InvoiceStatus(invoice.status)
-    if not can_refund(status):
-        raise ApiError(Code.INVOICE_NOT_REFUNDABLE, f"the invoice is {status}")
+    if not can_refund(status) or (invoice.network, invoice.asset) != (network.key, asset.symbol):
+        raise _not_refundable(status)  # or another quote has just been paid, and the amount was read in its asset
     left_raw = (invoice.credited_raw or 0) - await live_refunds_raw(invoice_id)
     if amount_raw > left_raw:
         left = format_amount(max(0, left_raw), asset.decimals)

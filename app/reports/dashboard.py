@@ -105,6 +105,8 @@ async def figures(merchant_id: str, mode: Mode, now: datetime) -> Figures:
         if row["day"] in created:  # another process's clock may be slightly ahead
             created[row["day"]][0] += row["created"]
             created[row["day"]][1] += row["paid"]
+            if row["network"] is None:
+                continue  # a price of which nothing was chosen
             credited.setdefault(key, {})[row["day"]] = row["credited_raw"]
             paid[key] = paid.get(key, 0) + row["paid"]
     return Figures(

@@ -26,6 +26,7 @@ class MerchantReview(msgspec.Struct, frozen=True, kw_only=True):
     network: str
     asset: str
     received_raw: int
+    expected_network: str
     expected_asset: str
     expected_raw: int
     from_address: str | None
@@ -49,6 +50,7 @@ def _reviews() -> "Select[Any]":
         Review.deposit.network.as_alias("network"),
         Review.deposit.asset.as_alias("asset"),
         Review.deposit.amount_raw.as_alias("received_raw"),
+        Review.invoice.network.as_alias("expected_network"),
         Review.invoice.asset.as_alias("expected_asset"),
         Review.invoice.pay_in_raw.as_alias("expected_raw"),
         Review.deposit.from_address.as_alias("from_address"),

@@ -20,6 +20,7 @@ MERCHANT_NAME = "Demo Merchant"
 MERCHANT_EMAIL = "merchant@demo.swap-pay.test"
 OPERATOR_EMAIL = "operator@demo.swap-pay.test"
 SERVICE_FEE_BPS = 80
+CURRENCIES = ("EUR", "USD")
 RATE_LIMIT_PER_MINUTE = 100_000
 MODE: Literal["test"] = "test"
 
@@ -45,6 +46,7 @@ async def _create(services: Services, webhook_url: str) -> Demo:
             name=MERCHANT_NAME, service_fee_bps=SERVICE_FEE_BPS, fee_payer="merchant", now=now
         )
         await merchants.enable_all_assets(merchant_id, services.networks)
+        await merchants.enable_currencies(merchant_id, CURRENCIES)
         owner_id, owner = await _account(services, MERCHANT_EMAIL, "Mara Merchant", is_operator=False)
         await merchants.add_member(merchant_id, owner_id, "owner", now)
         _, operator = await _account(services, OPERATOR_EMAIL, "Otto Operator", is_operator=True)

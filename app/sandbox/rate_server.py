@@ -1,6 +1,6 @@
 """Sources of rates for the sandbox: steady prices, served in the formats of the real ones.
 
-`python -m app.sandbox.rate_server --port 8090`
+`python -m app.sandbox.rate_server --port 8091`
 
     GET /kraken/…      as https://api.kraken.com/…
     GET /coinbase/…    as https://api.exchange.coinbase.com/…

@@ -16,7 +16,7 @@ from app.sandbox.valkey import Valkey
 
 DATABASE = "swap_pay"
 
-RECEIVER_PORT, POSTGRES_PORT, VALKEY_PORT, RATES_PORT = 8443, 5432, 6379, 8090
+RECEIVER_PORT, POSTGRES_PORT, VALKEY_PORT, RATES_PORT = 8443, 5432, 6379, 8091
 """The usual ports; if one is in use, any free one."""
 
 

@@ -25,7 +25,10 @@ class SandboxWallet:
 
         Raises NETWORK_UNAVAILABLE if the payment fails.
         """
-        asset, amount_raw = network.asset(invoice.pay_in.asset), int(invoice.pay_in.amount_raw)
+        pay_in = invoice.pay_in
+        if pay_in is None:
+            raise invalid("choice", "choose what to pay with first")
+        asset, amount_raw = network.asset(pay_in.asset), int(pay_in.amount_raw)
         assert asset is not None, "assets are never removed from a network that has invoices"
         match choice:
             case Choice.EXACT:
@@ -42,7 +45,7 @@ class SandboxWallet:
                 asset = _another(network, asset)
                 amount_raw = max(asset.dust_limit_raw, 1)  # a smaller amount would be dust, which has no effect
         try:
-            await PAYERS[network.kind](network, asset, invoice.pay_in.address, amount_raw)
+            await PAYERS[network.kind](network, asset, pay_in.address, amount_raw)
         except (ChainDriverError, BitcoinDriverError, TronDriverError):
             raise ApiError(Code.NETWORK_UNAVAILABLE, "the sandbox's chain did not take the payment") from None
 

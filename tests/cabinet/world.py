@@ -7,7 +7,6 @@ from app.core import clock
 from app.core.settings import Settings
 from app.events import repository as events
 from app.events import sequencer
-from app.invoices.presentation import InvoiceBody
 from app.merchants import invitations
 from app.merchants import service as merchants
 from app.merchants.members import Member, member
@@ -21,7 +20,7 @@ from app.wiring import Services
 from app.withdrawals.presented_repository import Filters
 from tests.checkout.pictures import PNG
 from tests.factories.api_keys import api_key
-from tests.factories.invoices import invoice
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import terms
 from tests.factories.payments import pay_on_chain
 from tests.factories.webhooks import make_endpoint
@@ -41,9 +40,9 @@ class World:
     people: dict[Role, Account]
     stranger: Account
     foreign_id: str
-    open_invoice: InvoiceBody
-    paid_invoice: InvoiceBody
-    late_invoice: InvoiceBody
+    open_invoice: AskedInvoice
+    paid_invoice: AskedInvoice
+    late_invoice: AskedInvoice
     ids: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -83,8 +82,8 @@ async def make_world(settings: Settings, services: Services, driver: AnvilDriver
         stranger=stranger,
         foreign_id=foreign.merchant_id,
         open_invoice=opened,
-        paid_invoice=await services.invoice_reader.get_any(paid.id),
-        late_invoice=await services.invoice_reader.get_any(late.id),
+        paid_invoice=await reread(services, paid),
+        late_invoice=await reread(services, late),
         ids={
             "invoice_id": paid.id,
             "payout_id": request.id,

@@ -12,12 +12,11 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from app.checkout.live import MAX_STREAMS_PER_ADDRESS
 from app.core import clock
 from app.core.settings import Settings
-from app.invoices.presentation import InvoiceBody
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
 from tests.checkout.running import RunningApp, running_app
 from tests.chromium import launch_options
-from tests.factories.invoices import invoice
+from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import terms
 
 SOON_MS = 2_000
@@ -64,7 +63,7 @@ async def opened(browser: Browser, url: str, complaints: list[str], **context: o
     return page
 
 
-async def pay(driver: AnvilDriver, token: str, to: InvoiceBody) -> None:
+async def pay(driver: AnvilDriver, token: str, to: AskedInvoice) -> None:
     await driver.transfer_token(token, to.pay_in.address, int(to.pay_in.amount_raw))
 
 

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from app.core import clock, database
 from app.deposits.sightings import in_block
-from app.invoices.presentation import InvoiceBody
 from app.networks.port import BlockRef, Transfer
 from app.wiring import Services
+from tests.factories.invoices import AskedInvoice
 from tests.factories.payments import CONFIRMATIONS
 from tests.factories.withdrawals import NETWORK
 
@@ -41,18 +41,18 @@ class Feed:
         self.blocks += [[] for _ in range(OUT_OF_REACH)]
         self.lost.clear()
 
-    def holds(self, to: InvoiceBody, amount_raw: int) -> bool:
+    def holds(self, to: AskedInvoice, amount_raw: int) -> bool:
         """Whether a transfer of this amount in USDT to an invoice's address is on the chain."""
         wanted = ("USDT", to.pay_in.address, amount_raw)
         return any((t.asset_symbol, t.to_address, t.amount_raw) == wanted for block in self.blocks for t in block)
 
-    def transfer(self, to: InvoiceBody, amount_raw: int, asset: str = "USDT", sender: str | None = SENDER) -> Transfer:
+    def transfer(self, to: AskedInvoice, amount_raw: int, asset: str = "USDT", sender: str | None = SENDER) -> Transfer:
         """A new transaction's one transfer; the block that it gets into is set by `mine`."""
         self.sent += 1
         block = BlockRef(0, "", "", self.now)
         return Transfer(f"0x{self.sent:064x}", 0, asset, to.pay_in.address, sender, amount_raw, block)
 
-    async def pay(self, to: InvoiceBody, amount_raw: int, asset: str = "USDT", sender: str | None = SENDER) -> None:
+    async def pay(self, to: AskedInvoice, amount_raw: int, asset: str = "USDT", sender: str | None = SENDER) -> None:
         """Add a transfer in a block of its own, and let the watcher read it."""
         await self.mine(self.transfer(to, amount_raw, asset, sender))
 
@@ -100,6 +100,6 @@ class Feed:
         await self.mine()
 
 
-def share_of(invoice: InvoiceBody, per_mille: int) -> int:
+def share_of(invoice: AskedInvoice, per_mille: int) -> int:
     """This many thousandths of the invoice's amount, in minor units, rounded down."""
     return int(invoice.pay_in.amount_raw) * per_mille // 1000

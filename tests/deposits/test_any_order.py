@@ -10,12 +10,12 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 
 from app.core import database
-from app.invoices.presentation import InvoiceBody
+from app.deposits.matching import DUST_SHARE
 from app.merchants.terms import Terms
 from app.wiring import Services
 from tests.books import assert_books, assert_invoices
 from tests.deposits.feed import Feed, share_of
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import terms
 
 EXAMPLES = 25 * max(1, int(os.environ.get("SOAK", "1")))
@@ -50,7 +50,7 @@ async def merchants(services: Services) -> dict[bool, Terms]:
     return {False: takers[0], True: Terms(takers[1].merchant_id, "test", 80, "customer", accept_parts=True)}
 
 
-async def pay(feed: Feed, to: InvoiceBody, kind: str) -> None:
+async def pay(feed: Feed, to: AskedInvoice, kind: str) -> None:
     asset, amount_raw = {
         "exact": ("USDT", int(to.pay_in.amount_raw)),
         "dust": ("USDT", 1),
@@ -64,7 +64,7 @@ async def pay(feed: Feed, to: InvoiceBody, kind: str) -> None:
     await feed.pay(to, amount_raw, asset)
 
 
-async def walk(feed: Feed, to: InvoiceBody, taken: list[Step]) -> None:
+async def walk(feed: Feed, to: AskedInvoice, taken: list[Step]) -> None:
     """Run the steps; steps without a deposit to act on are left out."""
     for verb, what in taken:
         if verb == "pay":
@@ -76,7 +76,7 @@ async def walk(feed: Feed, to: InvoiceBody, taken: list[Step]) -> None:
         await assert_invoices()
 
 
-async def assert_paid_once(services: Services, feed: Feed, to: InvoiceBody) -> None:
+async def assert_paid_once(services: Services, feed: Feed, to: AskedInvoice) -> None:
     """The invoice is paid and its net credited once; everything else is in suspense, exact to the unit."""
     paid = await reread(services, to)
     assert (paid.status, paid.credited_raw) == ("paid", to.net_raw), paid
@@ -138,7 +138,8 @@ async def test_parts_pay_whatever_comes_and_goes(
     for verb, what in steps:
         if verb == "part":
             missing_raw = int(to.pay_in.amount_raw) - int((await reread(services, to)).received_raw)
-            await feed.pay(to, missing_raw * what // 1000)
+            least_raw = -(-int(to.pay_in.amount_raw) // DUST_SHARE)  # a smaller part would be dust
+            await feed.pay(to, max(missing_raw * what // 1000, least_raw))
         else:
             await walk(feed, to, [(verb, what)])
         await assert_invoices()
@@ -159,7 +160,7 @@ async def test_parts_pay_whatever_comes_and_goes(
     await assert_books()
 
 
-async def begin(services: Services, feed: Feed, merchant: Terms) -> InvoiceBody:
+async def begin(services: Services, feed: Feed, merchant: Terms) -> AskedInvoice:
     """Create an invoice after enough blocks that no reorganisation reaches earlier ones."""
     feed.begin_anew()
     return await invoice(services, merchant, amount="5.00", expires_in=timedelta(hours=1))

@@ -15,7 +15,6 @@ from app.core.errors import ApiError
 from app.core.settings import Settings, load
 from app.deposits.watcher import Watcher
 from app.doctor.reachability import examine_networks
-from app.invoices.presentation import InvoiceBody
 from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId
 from app.merchants.terms import Terms
@@ -31,7 +30,7 @@ from app.web import languages
 from app.wiring import Services, running, wire
 from tests.books import assert_books, assert_invoices
 from tests.factories.bitcoin import NETWORK, Account, bitcoin_networks_toml, mined_by_hand
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import operator
 from tests.factories.withdrawals import event_types, payout
@@ -82,15 +81,15 @@ async def watcher(services: Services, bitcoin: BitcoinDriver) -> Watcher:
     return watcher
 
 
-async def new_invoice(services: Services, terms: Terms, amount: str = "0.5", **fields: object) -> InvoiceBody:
+async def new_invoice(services: Services, terms: Terms, amount: str = "0.5", **fields: object) -> AskedInvoice:
     return await invoice(services, terms, amount=amount, currency="BTC", chain="bitcoin", **fields)
 
 
-def raw(invoice: InvoiceBody) -> int:
+def raw(invoice: AskedInvoice) -> int:
     return int(invoice.pay_in.amount_raw)
 
 
-async def pay(bitcoin: BitcoinDriver, to: InvoiceBody, amount_raw: int | None = None, fee_rate: int = 5) -> str:
+async def pay(bitcoin: BitcoinDriver, to: AskedInvoice, amount_raw: int | None = None, fee_rate: int = 5) -> str:
     return await bitcoin.pay(to.pay_in.address, raw(to) if amount_raw is None else amount_raw, fee_rate=fee_rate)
 
 

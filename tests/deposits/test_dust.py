@@ -6,14 +6,13 @@ from msgspec.structs import replace
 from app.core import clock, database
 from app.deposits import repository, reviews
 from app.deposits.reviews import ReviewRefused
-from app.invoices.presentation import InvoiceBody
 from app.invoices.reading_repository import MOST_DUST
 from app.merchants.terms import Terms
 from app.reports import timeline
 from app.wiring import Services
 from tests.books import assert_books, assert_invoices
 from tests.deposits.feed import Feed, share_of
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import terms
 from tests.factories.operators import operator
 from tests.factories.withdrawals import STRANGER, balance, event_types
@@ -36,7 +35,7 @@ async def merchant(services: Services) -> Terms:
 
 async def paid_exactly(
     services: Services, feed: Feed, merchant: Terms, before: list[tuple[str, int]], after: list[tuple[str, int]]
-) -> tuple[InvoiceBody, InvoiceBody]:
+) -> tuple[AskedInvoice, AskedInvoice]:
     """An invoice of 5.00 with other deposits before and after the exact one, all of them final."""
     to = await invoice(services, merchant)
     for asset, amount_raw in before:

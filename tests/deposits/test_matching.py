@@ -125,7 +125,7 @@ def test_only_an_open_invoice_over_just_this_is_ever_paid(
     assert (found.invoice_id is None) == (not candidates)
     if found.verdict == Verdict.EXACT:
         paid = next(c for c in candidates if c.id == found.invoice_id)
-        assert paid.status in (Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW)
+        assert paid.status in (Status.AWAITING_CHOICE, Status.AWAITING_DEPOSIT, Status.MANUAL_REVIEW)
         assert (paid.asset, paid.pay_in_raw) == (asset, amount)
 
 

@@ -1,6 +1,7 @@
 """Payments in parts: when they pay, what the page asks for, and what happens to incomplete parts."""
 
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from msgspec.structs import replace
@@ -11,14 +12,14 @@ from app.checkout.wording import Words, put_into_words
 from app.core import clock, database
 from app.core.money import format_amount
 from app.deposits import reviews
-from app.invoices.presentation import InvoiceBody
+from app.invoices.presentation import Due
 from app.invoices.reader import PublicInvoice
 from app.merchants.terms import Terms
 from app.web.languages import ENGLISH
 from app.wiring import Services
 from tests.books import assert_books, assert_invoices
 from tests.deposits.feed import Feed
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import terms
 from tests.factories.operators import operator
 from tests.factories.payments import CONFIRMATIONS
@@ -39,17 +40,22 @@ async def merchant(services: Services) -> Terms:
     return Terms(plain.merchant_id, "test", 80, "merchant", accept_parts=True)
 
 
-async def new_invoice(services: Services, merchant: Terms) -> InvoiceBody:
+async def new_invoice(services: Services, merchant: Terms) -> AskedInvoice:
     return await invoice(services, merchant, amount="5.00", expires_in=timedelta(minutes=30))
 
 
-async def shown(services: Services, to: InvoiceBody) -> PublicInvoice:
-    public = await services.invoice_reader.get_public(to.id)
-    assert public is not None
-    return public
+class AskedPublic(PublicInvoice):
+    """A public invoice that asks for an amount of an asset."""
+
+    body: AskedInvoice
+    due: Due
 
 
-async def verdicts(services: Services, to: InvoiceBody) -> list[str]:
+async def shown(services: Services, to: AskedInvoice) -> AskedPublic:
+    return cast(AskedPublic, await services.invoice_reader.get_public(to.id))
+
+
+async def verdicts(services: Services, to: AskedInvoice) -> list[str]:
     return [deposit.verdict for deposit in (await reread(services, to)).deposits]
 
 

@@ -7,13 +7,12 @@ import pytest
 
 from app.core import clock, database
 from app.deposits.watcher import Watcher
-from app.invoices.presentation import InvoiceBody
 from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.verify import verify_all
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import terms
 
 
@@ -25,7 +24,7 @@ async def watcher(services: Services, driver: AnvilDriver) -> Watcher:
     return watcher
 
 
-async def send(driver: AnvilDriver, token: str, to: InvoiceBody, amount_raw: int | None = None) -> None:
+async def send(driver: AnvilDriver, token: str, to: AskedInvoice, amount_raw: int | None = None) -> None:
     await driver.transfer_token(token, to.pay_in.address, amount_raw or int(to.pay_in.amount_raw))
 
 

@@ -11,13 +11,12 @@ from app.core import clock, database
 from app.core.settings import Settings, load
 from app.deposits import watcher as watcher_module
 from app.deposits.watcher import Watcher
-from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
 from app.reconciliation.checks import coverage
 from app.reconciliation.snapshot import snapshot
 from app.wiring import Services
 from tests.books import assert_books, assert_invoices
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.factories.withdrawals import event_types
 from tests.fakes.coin import MATURES_AFTER, CoinChain, CoinReader
@@ -57,11 +56,11 @@ async def watcher(services: Services) -> Watcher:
     return watcher
 
 
-async def new_invoice(services: Services, terms: Terms, **fields: object) -> InvoiceBody:
+async def new_invoice(services: Services, terms: Terms, **fields: object) -> AskedInvoice:
     return await invoice(services, terms, amount="0.5", currency="COIN", chain="coin", **fields)
 
 
-def paid(invoice: InvoiceBody) -> tuple[str, int]:
+def paid(invoice: AskedInvoice) -> tuple[str, int]:
     return invoice.pay_in.address, int(invoice.pay_in.amount_raw)
 
 

@@ -10,13 +10,12 @@ from app.core import clock, database
 from app.deposits import reviews
 from app.deposits.sightings import in_block
 from app.deposits.watcher import Watcher
-from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
 from app.networks.port import BlockRef, Transfer
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
 from tests.books import assert_books, assert_invoices
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import terms
 from tests.factories.operators import operator
 from tests.factories.payments import CONFIRMATIONS, mined_again
@@ -53,7 +52,7 @@ class Chain:
     def __init__(self, driver: AnvilDriver, token: str, watcher: Watcher) -> None:
         self.driver, self.token, self.watcher = driver, token, watcher
 
-    async def pay(self, to: InvoiceBody, amount_raw: int | None = None) -> str:
+    async def pay(self, to: AskedInvoice, amount_raw: int | None = None) -> str:
         """Send a payment in one block, read by the watcher. Returns its signed bytes."""
         receipt = await self.driver.transfer_token(
             self.token, to.pay_in.address, amount_raw or int(to.pay_in.amount_raw)

@@ -10,7 +10,6 @@ import pytest
 from app.core import clock, database
 from app.deposits import reviews
 from app.deposits.reviews import ReviewRefused
-from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
 from app.sandbox.chain_driver import AnvilDriver
 from app.wiring import Services
@@ -18,7 +17,7 @@ from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused
 from app.withdrawals.presented_repository import Filters
 from tests.books import assert_books, assert_invoices
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import join, terms
 from tests.factories.operators import Operator, operator
 from tests.factories.payments import CONFIRMATIONS, mined_again
@@ -35,7 +34,7 @@ class Shop:
         self.services, self.driver, self.token, self.terms, self.ops = services, driver, token, merchant, ops
         (self.watcher,) = services.watchers()
 
-    async def invoice(self) -> InvoiceBody:
+    async def invoice(self) -> AskedInvoice:
         return await invoice(self.services, self.terms, amount="5.00", expires_in=timedelta(minutes=10))
 
     async def pay(self, address: str, amount_raw: int, asset: str = "USDT", blocks: int = CONFIRMATIONS) -> None:
@@ -47,7 +46,7 @@ class Shop:
         await self.driver.mine(blocks - 1)
         await self.watcher.tick()
 
-    async def goes_wrong(self, kind: str) -> tuple[InvoiceBody, str, str, int]:
+    async def goes_wrong(self, kind: str) -> tuple[AskedInvoice, str, str, int]:
         """Create a review of this kind. Returns its invoice, deposit, asset and amount."""
         new = await self.invoice()
         address, asked_raw = new.pay_in.address, int(new.pay_in.amount_raw)

@@ -4,7 +4,10 @@ from datetime import datetime
 from typing import Literal
 
 from app.core import clock, database, ids
-from app.merchants.terms import Terms
+from app.merchants.terms import PriceTerms, Terms
+
+PRICES = PriceTerms(("EUR", "USD"))
+"""Prices in euros and dollars, without a spread."""
 
 
 async def merchant(
@@ -17,8 +20,8 @@ async def merchant(
     """Create a merchant. Returns its id."""
     merchant_id = ids.new_id(ids.MERCHANT)
     await database.execute(
-        "INSERT INTO merchants (id, name, status, service_fee_bps, fee_payer, created_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO merchants (id, name, status, service_fee_bps, fee_payer, created_at, currencies)"
+        " VALUES ($1, $2, $3, $4, $5, $6, '{EUR,USD}')",
         merchant_id,
         name,
         status,
@@ -44,7 +47,7 @@ async def terms(*, service_fee_bps: int, fee_payer: Literal["merchant", "custome
     """An approved merchant in test mode that takes USDT and ETH."""
     merchant_id = await merchant(service_fee_bps=service_fee_bps, fee_payer=fee_payer)
     await takes(merchant_id, "USDT", "ETH")
-    return Terms(merchant_id, "test", service_fee_bps, fee_payer)
+    return Terms(merchant_id, "test", service_fee_bps, fee_payer, prices=PRICES)
 
 
 async def join(merchant_id: str, account_id: str, role: str = "admin") -> None:

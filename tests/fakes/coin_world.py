@@ -15,7 +15,6 @@ from app.core.database import Row
 from app.core.money import format_amount
 from app.deposits.watcher import Watcher
 from app.events import sequencer
-from app.invoices.presentation import InvoiceBody
 from app.ledger import repository as ledger_repository
 from app.ledger.hashchain import ChainId, State
 from app.merchants.terms import Terms
@@ -30,7 +29,7 @@ from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody, RefundBody
 from tests.books import assert_books, assert_invoices
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import Operator, operator
 from tests.fakes.coin import (
@@ -105,12 +104,12 @@ class CoinWorld:
 
     # Money in.
 
-    async def invoice(self, amount_raw: int, **fields: Any) -> InvoiceBody:
+    async def invoice(self, amount_raw: int, **fields: Any) -> AskedInvoice:
         """A new invoice."""
         amount = format_amount(amount_raw, DECIMALS)
         return await invoice(self.services, self.terms, amount=amount, currency=SYMBOL, chain="coin", **fields)
 
-    async def paid(self, *amounts_raw: int) -> list[InvoiceBody]:
+    async def paid(self, *amounts_raw: int) -> list[AskedInvoice]:
         """Invoices that customers have paid, confirmed."""
         made = [await self.invoice(amount_raw) for amount_raw in amounts_raw]
         for each in made:
@@ -129,7 +128,7 @@ class CoinWorld:
         self.chain.mine_empty(blocks - 1)
         await self.watcher.tick()
 
-    async def reread(self, made: InvoiceBody) -> InvoiceBody:
+    async def reread(self, made: AskedInvoice) -> AskedInvoice:
         return await reread(self.services, made)
 
     # Money out.
@@ -151,7 +150,7 @@ class CoinWorld:
         body = await self.services.payouts.create(self.merchant_id, "test", new, None, clock.now())
         return msgspec.json.decode(body, type=PayoutBody)
 
-    async def request_refund(self, made: InvoiceBody, amount_raw: int) -> RefundBody:
+    async def request_refund(self, made: AskedInvoice, amount_raw: int) -> RefundBody:
         """Request a refund of a part of an invoice, to a new address."""
         amount = format_amount(amount_raw, DECIMALS)
         new = NewRefund(amount=amount, refund_address=self.somebody(), requested_by="api_key:k")

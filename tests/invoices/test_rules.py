@@ -59,6 +59,12 @@ def test_every_state_has_its_row_and_no_step_leads_nowhere() -> None:
 
 
 CONTRACT_STEPS = {
+    "awaiting_choice>awaiting_deposit",
+    "awaiting_choice>confirming",  # an earlier quote was paid in time
+    "awaiting_choice>expired",
+    "awaiting_choice>cancelled",
+    "awaiting_choice>manual_review",
+    "awaiting_deposit>awaiting_choice",  # the quote is over
     "awaiting_deposit>confirming",
     "awaiting_deposit>expired",
     "awaiting_deposit>cancelled",

@@ -1,8 +1,9 @@
 """Money in and out in any order that Hypothesis thinks of, on real chains and a real Postgres: invoices and every kind
-of payment, replacements, reorganisations shallow and deep, a pool that is lost, time that passes, payouts, refunds,
-approvals, rejections, a signer that dies at its named points, fee bumps, attempts that expire, nodes that lie, sweeps,
-reviews, holds, top-ups. After each step I1 to I7 hold, any two attempts at a payment exclude each other, and our coins
-are what the node says.
+of payment; prices whose customers choose and choose again while rates move, and pay quotes that have ended too;
+replacements, reorganisations shallow and deep, a pool that is lost, time that passes, payouts, refunds, approvals,
+rejections, a signer that dies at its named points, fee bumps, attempts that expire, nodes that lie, sweeps, reviews,
+holds, top-ups. After each step I1 to I7 hold, any two attempts at a payment exclude each other, and our coins are what
+the node says.
 
 Some runs of fifty steps on each chain, or `SOAK` runs. The seed is printed; `MONEY_SEED=…` repeats it,
 `MONEY_SHRINK=1` cuts it down.
@@ -39,7 +40,6 @@ from hypothesis.stateful import (
 from app.core import clock, redis
 from app.core.money import format_amount
 from app.core.settings import Settings, load
-from app.invoices.presentation import InvoiceBody
 from app.networks.tron.addresses import ACCOUNT_PATH as TRON_ACCOUNT
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.chain_driver import AnvilDriver
@@ -48,8 +48,9 @@ from app.sandbox.tron_driver import TronDriver
 from app.signer.crash_points import POINTS
 from app.signer.keystore import SpendingKeys
 from app.wiring import running, wire
-from tests.books import assert_books, assert_invoices
+from tests.books import assert_books, assert_invoices, assert_quotes
 from tests.factories.bitcoin import bitcoin_networks_toml, hot_wallet
+from tests.factories.invoices import AskedInvoice
 from tests.factories.networks import XPUB, networks_toml
 from tests.factories.tron import tron_networks_toml
 from tests.invariants import assert_invariants
@@ -74,6 +75,8 @@ SEED = int(os.environ.get("MONEY_SEED") or secrets.randbelow(10**9))
 # BIP-39's own example: not the node's phrase, whose accounts hold coins that no ledger knows.
 MNEMONIC = "legal winner thank year wave sausage worth useful legal winner thank yellow"
 
+NOT_CHOSEN = ("INVOICE_NOT_QUOTABLE", "PAY_IN_ASSET_NOT_ALLOWED", "POOL_EXHAUSTED", "RATE_UNAVAILABLE")
+
 Round = tuple[str | None, int] | None
 """Rounds of the signer, the point at which each dies, and blocks mined in between; or none."""
 
@@ -94,7 +97,7 @@ class Place:
             token,
             hot_wallet_address=self.keys.hot_wallet_address,
             confirmations=CONFIRMATIONS,
-            pool_cap=5,
+            pool_cap=7,
             cool_down_minutes=5,
             sweep_interval_s=1,
         ).replace(XPUB, self.keys.xpub)
@@ -168,12 +171,14 @@ class Money(RuleBasedStateMachine):
     kind: str
 
     invoices = Bundle("invoices")
+    priced = Bundle("priced")
     withdrawals = Bundle("withdrawals")
 
     merchants = st.integers(0, 1)
     operators = st.integers(0, 1)
     customers = st.integers(1, 3)
     assets = st.integers(0, 1)
+    chances = st.integers(0, 99)
     units = st.integers(1, 9)
     blocks = st.integers(0, CONFIRMATIONS)
     approvals = st.integers(0, 2)
@@ -260,10 +265,62 @@ class Money(RuleBasedStateMachine):
         how=st.sampled_from(["exactly", "exactly", "short", "the rest", "over", "nearly", "dust", "in another asset"]),
         blocks=blocks,
     )
-    def pay(self, invoice: InvoiceBody, customer: int, how: str, blocks: int) -> None:
+    def pay(self, invoice: AskedInvoice, customer: int, how: str, blocks: int) -> None:
         """A first payment, a second, late, after cancellation, or to an address that another invoice has by then."""
         self._pay(invoice, customer, how)
         self._mine(blocks)
+
+    @rule(target=priced, merchant=merchants, units=units, named=st.one_of(st.none(), assets), chosen=st.booleans())
+    def sell_for_a_price(self, merchant: int, units: int, named: int | None, chosen: bool) -> object:
+        """A price in euros; at once with a quote where the invoice names the one asset, or the customer chooses it."""
+        asset = None if named is None else self._symbol(named)
+        made = self.run(self.world.new_price(self.world.merchants[merchant], f"{units}.90", asset))
+        if not made.startswith("INV-"):
+            assert made in ("POOL_EXHAUSTED", "RATE_UNAVAILABLE"), made
+            return multiple()
+        if chosen and asset is None:
+            self.choose(made, units)
+        return made
+
+    @rule(invoice=priced, asset=assets)
+    def choose(self, invoice: str, asset: int) -> None:
+        """A first choice, another one, or the same again."""
+        answer = self.run(self.world.choose(invoice, self._symbol(asset)))
+        assert answer in ("chosen", *NOT_CHOSEN), answer
+
+    @rule(
+        invoice=priced,
+        chance=chances,
+        customer=customers,
+        how=st.sampled_from(["exactly", "exactly", "exactly", "short", "half", "half", "over", "nearly", "dust"]),
+        blocks=blocks,
+    )
+    def pay_a_quote(self, invoice: str, chance: int, customer: int, how: str, blocks: int) -> None:
+        """Pay the present quote or an earlier one, in time or late."""
+        self.run(self.world.pay_quote(invoice, chance, how, customer))
+        self._mine(blocks)
+
+    @rule(asset=assets, per_cent=st.sampled_from([None, 90, 98, 102, 120]))
+    def move_rate(self, asset: int, per_cent: int | None) -> None:
+        """The rate of an asset moves, or there is none for a while."""
+        self.run(self.world.move_rate(self._symbol(asset), per_cent))
+
+    @rule(invoice=priced, seconds=st.sampled_from([-30, 30, 300]))
+    def reach_the_end_of_a_quote(self, invoice: str, seconds: int) -> None:
+        self.run(self.world.pass_quotes_end(invoice, timedelta(seconds=seconds)))
+        self.run(self.world.watch())
+
+    @rule(invoice=priced)
+    def cancel_price(self, invoice: str) -> None:
+        assert self.run(self.world.cancel_invoice(invoice)) in ("cancelled", "INVOICE_NOT_CANCELLABLE")
+
+    @rule(target=withdrawals, invoice=priced, share=st.sampled_from([1, 2]), approvals=approvals, rounds=rounds)
+    def refund_price(self, invoice: str, share: int, approvals: int, rounds: Round) -> object:
+        answer = self.run(self.world.refund_price(invoice, share))
+        if answer in ("INSUFFICIENT_BALANCE", "INVOICE_NOT_REFUNDABLE", "REFUND_EXCEEDS_NET", "INVALID_INPUT"):
+            return multiple()
+        assert answer.startswith("RF-"), answer
+        return self._go_on(answer, approvals, rounds)
 
     @rule(blocks=blocks)
     def mine(self, blocks: int) -> None:
@@ -310,7 +367,7 @@ class Money(RuleBasedStateMachine):
         self.run(self.world.expire_requests())
 
     @rule(invoice=invoices)
-    def cancel_invoice(self, invoice: InvoiceBody) -> None:
+    def cancel_invoice(self, invoice: AskedInvoice) -> None:
         answer = self.run(self.world.cancel_invoice(invoice.id))
         assert answer in ("cancelled", "INVOICE_NOT_CANCELLABLE")
 
@@ -335,7 +392,7 @@ class Money(RuleBasedStateMachine):
         return self._go_on(answer, approvals, rounds)
 
     @rule(target=withdrawals, invoice=invoices, share=st.sampled_from([1, 2, 3]), approvals=approvals, rounds=rounds)
-    def request_refund(self, invoice: InvoiceBody, share: int, approvals: int, rounds: Round) -> object:
+    def request_refund(self, invoice: AskedInvoice, share: int, approvals: int, rounds: Round) -> object:
         amount = format_amount(int(invoice.net_raw) // share, self._decimals(invoice.pay_in.asset))
         answer = self.run(self.world.request_refund(invoice.id, amount))
         if answer in ("INSUFFICIENT_BALANCE", "INVOICE_NOT_REFUNDABLE", "REFUND_EXCEEDS_NET"):
@@ -424,6 +481,7 @@ class Money(RuleBasedStateMachine):
         await assert_invariants(self.world.services, with_chain=not self.world.chain.is_lying)
         await assert_books()
         await assert_invoices()
+        await assert_quotes()
         await self.world.assert_nothing_left_twice()
         await self.world.assert_scanned_chain()
 
@@ -440,16 +498,16 @@ class Money(RuleBasedStateMachine):
     def _decimals(self, symbol: str) -> int:
         return self.world.chain.decimals[symbol]
 
-    def _create_invoice(self, merchant: int, asset: int, units: int) -> InvoiceBody | None:
+    def _create_invoice(self, merchant: int, asset: int, units: int) -> AskedInvoice | None:
         symbol = self._symbol(asset)
         amount = f"{units}.00" if symbol == "USDT" else f"0.0{units}"
         made = self.run(self.world.new_invoice(self.world.merchants[merchant], symbol, amount))
         if made == "POOL_EXHAUSTED":
             return None
-        assert isinstance(made, InvoiceBody), made
+        assert isinstance(made, AskedInvoice), made
         return made
 
-    def _pay(self, invoice: InvoiceBody, customer: int, how: str = "exactly") -> None:
+    def _pay(self, invoice: AskedInvoice, customer: int, how: str = "exactly") -> None:
         asset, asked_raw = invoice.pay_in.asset, int(invoice.pay_in.amount_raw)
         amounts_raw = {
             "short": asked_raw // 2,

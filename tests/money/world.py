@@ -1,10 +1,12 @@
 """The whole gateway on a chain that mines only when it is told to: customers, merchants, operators, a signer that
 may die. For tests that let everything happen in any order (test_any_order.py)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Self
 
 import msgspec
@@ -12,11 +14,13 @@ import msgspec
 from app.core import clock, database
 from app.core.database import Row
 from app.core.errors import ApiError
+from app.core.money import format_amount
 from app.deposits import reviews
 from app.deposits.reviews import ReviewRefused
 from app.deposits.watcher import Watcher
 from app.events import sequencer
-from app.invoices.presentation import InvoiceBody
+from app.invoices.creation import NewInvoice
+from app.invoices.presentation import AssetOnChain, InvoiceBody
 from app.merchants.terms import Terms
 from app.networks.port import ChainMoved, NetworkError, NodeUnavailable, UnreadableAnswer, WrongChain
 from app.refunds.service import NewRefund
@@ -28,12 +32,16 @@ from app.wiring import Services
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused, expire_stale
 from app.withdrawals.presentation import RefundBody
-from tests.factories.invoices import invoice
-from tests.factories.merchants import merchant, takes
+from tests.factories.invoices import AskedInvoice, invoice
+from tests.factories.merchants import PRICES, merchant, takes
 from tests.factories.operators import Operator, operator
+from tests.factories.rates import store_rate
 from tests.factories.webhooks import make_endpoint
 from tests.factories.withdrawals import payout
 from tests.money.chains import CONFIRMATIONS, MoneyChain
+
+RATES: Mapping[str, str] = MappingProxyType({"USDT": "0.92", "ETH": "500", "BTC": "400"})
+"""What assets are worth in euros at first: so little that prices of a few euros are well above dust."""
 
 
 class Crash(BaseException):
@@ -61,6 +69,7 @@ class World:
     keys: SpendingKeys
     watcher: Watcher
     signer: Signer
+    rates: dict[str, str | None] = field(default_factory=lambda: dict(RATES))
     merchants: Sequence[Terms] = ()
     operators: Sequence[Operator] = ()
 
@@ -70,12 +79,12 @@ class World:
         (watcher,), (signer,) = services.watchers(), services.signers(keys, CrashAt(None))
         world = cls(services, chain, keys, watcher, signer)
         strict, tolerant = await merchant(service_fee_bps=80), await merchant(service_fee_bps=0)
-        await database.execute("UPDATE merchants SET tolerance_bps = 100 WHERE id = $1", tolerant)
+        await database.execute("UPDATE merchants SET tolerance_bps = 100, late_quote_bps = 300 WHERE id = $1", tolerant)
         for one in (strict, tolerant):
             await takes(one, *chain.decimals, network=chain.network)
         world.merchants = [
-            Terms(strict, "test", 80, "customer"),
-            Terms(tolerant, "test", 0, "merchant", accept_parts=True),
+            Terms(strict, "test", 80, "customer", prices=PRICES),
+            Terms(tolerant, "test", 0, "merchant", accept_parts=True, prices=PRICES),
         ]
         data_keys = services.settings.data_keys
         await make_endpoint(
@@ -133,7 +142,7 @@ class World:
 
     # What merchants and operators do. Each returns its result: an id, a state, or a refusal.
 
-    async def new_invoice(self, terms: Terms, asset: str, amount: str) -> InvoiceBody | str:
+    async def new_invoice(self, terms: Terms, asset: str, amount: str) -> AskedInvoice | str:
         try:
             return await invoice(
                 self.services,
@@ -145,6 +154,73 @@ class World:
             )
         except ApiError as error:
             return error.code
+
+    async def new_price(self, terms: Terms, price: str, asset: str | None) -> str:
+        """A new invoice over a price in euros, for one asset or for any: its id."""
+        await self.refresh_rates()
+        chain = self.chain.network.partition(":")[0]
+        new = NewInvoice(
+            amount=price,
+            currency="EUR",
+            pay_in_assets=None if asset is None else (AssetOnChain(asset=asset, chain=chain),),
+            expires_in=timedelta(minutes=40),
+        )
+        try:
+            body = await self.services.invoice_creation.create(terms, new, None, clock.now())
+        except ApiError as error:
+            return error.code
+        return msgspec.json.decode(body, type=InvoiceBody).id
+
+    async def choose(self, invoice_id: str, asset: str) -> str:
+        await self.refresh_rates()
+        chain = self.chain.network.partition(":")[0]
+        try:
+            await self.services.quotes.choose(invoice_id, asset, chain, clock.now())
+        except ApiError as error:
+            return error.code
+        return "chosen"
+
+    async def pay_quote(self, invoice_id: str, chance: int, how: str, customer: int) -> None:
+        """A customer pays one of an invoice's quotes, if it has any."""
+        await self.refresh_rates()
+        quotes = (await self.services.invoice_reader.get_any(invoice_id)).quotes
+        if not quotes:
+            return
+        pay_in = quotes[chance % len(quotes)].pay_in
+        asked_raw = int(pay_in.amount_raw)
+        amounts_raw = {
+            "short": asked_raw * 2 // 5,
+            "half": asked_raw // 2,
+            "over": asked_raw * 2,
+            "nearly": asked_raw * 199 // 200,
+            "dust": asked_raw // 200,
+        }
+        await self.chain.send(pay_in.asset, pay_in.address, amounts_raw.get(how, asked_raw), customer)
+
+    async def pass_quotes_end(self, invoice_id: str, by: timedelta) -> None:
+        """Advance the clock to this much after the end of the quote that an invoice asks for, if that is to come."""
+        quote = await database.fetch_value("SELECT quote_expires_at FROM invoices WHERE id = $1", invoice_id)
+        if quote is not None:
+            clock.shift(max(quote + by - clock.now(), timedelta()))
+
+    async def refresh_rates(self) -> None:
+        """Store the present rates of all assets in euros."""
+        for asset, figure in self.rates.items():
+            await store_rate(asset, "EUR", figure, clock.now())
+
+    async def move_rate(self, asset: str, per_cent: int | None) -> None:
+        """Change a rate to so much of what it was at first; None is no rate."""
+        figure = None if per_cent is None else str(Decimal(RATES[asset]) * per_cent / 100)
+        self.rates[asset] = figure
+        await self.refresh_rates()
+
+    async def refund_price(self, invoice_id: str, share: int) -> str:
+        """Request a refund of what an invoice with a price was credited, or a share of it."""
+        body = await self.services.invoice_reader.get_any(invoice_id)
+        if body.pay_in is None:
+            return "INVOICE_NOT_REFUNDABLE"
+        decimals = self.chain.decimals[body.pay_in.asset]
+        return await self.request_refund(invoice_id, format_amount(int(body.net_raw or 0) // share, decimals))
 
     async def missing_raw(self, invoice_id: str) -> int:
         """The missing amount of an invoice that accepts parts; the whole amount if nothing is missing."""
@@ -242,6 +318,12 @@ class World:
         rows = await database.fetch_all(
             """
             SELECT 'invoice ' || status AS what, count(*) FROM invoices GROUP BY 1
+            UNION ALL SELECT 'price ' || status, count(*) FROM invoices WHERE price_raw IS NOT NULL GROUP BY 1
+            UNION ALL SELECT 'quote ' || CASE WHEN i.quote = q.id AND i.paid_at IS NOT NULL THEN 'paid' ELSE state END,
+                count(*) FROM quotes q JOIN invoices i ON i.id = q.invoice GROUP BY 1
+            UNION ALL SELECT 'quote late ' || d.verdict, count(*) FROM quotes q JOIN deposits d
+                ON d.invoice = q.invoice AND d.deposit_address = q.deposit_address
+                WHERE coalesce(d.made_at, d.block_time) >= q.expires_at GROUP BY 1
             UNION ALL SELECT 'deposit ' || verdict || ' ' || status, count(*) FROM deposits GROUP BY 1
             UNION ALL SELECT 'deposit reversed', sum(times_reversed) FROM deposits
             UNION ALL SELECT kind || ' ' || status, count(*) FROM withdrawals GROUP BY 1

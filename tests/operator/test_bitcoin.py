@@ -10,7 +10,6 @@ from app.api_keys.scopes import Scope
 from app.core import clock
 from app.core.settings import Settings, load
 from app.deposits import outages_repository
-from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
 from app.monitoring.routes import readiness
 from app.networks.port import NodeSyncing, NodeUnavailable
@@ -18,7 +17,7 @@ from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.bitcoind import Bitcoind
 from tests.factories.api_keys import api_key
 from tests.factories.bitcoin import NETWORK, Account, write_networks_file
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.identity.browsing import Browser
 from tests.operator.served import Served
@@ -52,7 +51,7 @@ async def desk(served: Served) -> Browser:
     return await served.signed_in(await served.account("ops@example.test"))
 
 
-async def new_invoice(served: Served, shop: Terms) -> InvoiceBody:
+async def new_invoice(served: Served, shop: Terms) -> AskedInvoice:
     return await invoice(served.services, shop, amount="0.25", currency="BTC", chain="bitcoin")
 
 

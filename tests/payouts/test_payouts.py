@@ -7,11 +7,10 @@ import pytest
 
 from app.core import clock, database
 from app.core.errors import ApiError, Code
-from app.invoices.presentation import InvoiceBody
 from app.merchants import service as merchants
 from app.wiring import Services
 from app.withdrawals.repository import set_waiting, withdrawals_to_sign
-from tests.factories.invoices import invoice
+from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import terms
 from tests.factories.operators import Operator, operator
 from tests.factories.withdrawals import (
@@ -161,7 +160,7 @@ async def test_invalid_payouts_are_refused(
 async def test_our_own_addresses_and_token_contracts_are_no_destinations(
     services: Services, merchant_id: str, token: str
 ) -> None:
-    ours: InvoiceBody = await invoice(services, await terms(service_fee_bps=0))
+    ours: AskedInvoice = await invoice(services, await terms(service_fee_bps=0))
     for trap in (ours.pay_in.address, ours.pay_in.address.lower(), token):
         assert await refused(services, merchant_id, destination=trap) == Code.INVALID_DESTINATION
 

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = [*sorted((ROOT / "app" / "rates").rglob("*.py")), *sorted((ROOT / "app" / "networks").rglob("*feeds.py"))]
+MODULES = [
+    *sorted((ROOT / "app" / "rates").rglob("*.py")),
+    *sorted((ROOT / "app" / "networks").rglob("*feeds.py")),
+    *(
+        ROOT / "app" / "invoices" / f"{name}.py"
+        for name in ("asking", "pricing", "quotes", "quotes_repository", "quoting")
+    ),
+    *(ROOT / "app" / name for name in ("core/currencies.py", "core/money.py", "deposits/late_quotes.py")),
+]
 
 
 def floats(source: str) -> list[str]:

@@ -11,7 +11,6 @@ from eth_utils.address import to_checksum_address
 from app.core import clock, database, ids
 from app.deposits.watcher import Watcher
 from app.events import sequencer
-from app.invoices.presentation import InvoiceBody
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId, Reference
 from app.ledger.service import TREASURY, Posting
@@ -22,7 +21,7 @@ from app.sandbox.chain_driver import AnvilDriver, token_transfer_data
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from tests.factories import outgoing
-from tests.factories.invoices import invoice
+from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import terms
 
 NETWORK = "ethereum:test"
@@ -65,7 +64,7 @@ class World:
         else:
             await ledger.post([posting], clock.now())
 
-    async def pay(self, asset: str, amount: str, extra_raw: int = 0) -> InvoiceBody:
+    async def pay(self, asset: str, amount: str, extra_raw: int = 0) -> AskedInvoice:
         """A customer pays a new invoice, overpaid by this amount. The invoice has a long expiry: other tests of the run
         have advanced the node's clock."""
         new = await invoice(self.services, self.terms, amount=amount, currency=asset, expires_in=timedelta(days=6))

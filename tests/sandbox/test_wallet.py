@@ -10,14 +10,13 @@ from app.checkout.wallet import Choice
 from app.core import clock
 from app.core.errors import ApiError, Code
 from app.core.settings import Settings, load
-from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
 from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.bitcoind import Bitcoind
 from app.sandbox.wallet import SandboxWallet
 from app.wiring import Services
 from tests.factories.bitcoin import NETWORK, bitcoin_networks_toml
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import merchant, takes
 
 ASKED_RAW = 1_000_000
@@ -33,7 +32,7 @@ def chain_settings(environment: dict[str, str], tmp_path: Path, bitcoind: Bitcoi
 
 
 @pytest.fixture
-async def asked(services: Services) -> InvoiceBody:
+async def asked(services: Services) -> AskedInvoice:
     """An invoice of 0.01 BTC."""
     merchant_id = await merchant()
     await takes(merchant_id, "BTC", network=NETWORK)
@@ -46,7 +45,7 @@ async def asked(services: Services) -> InvoiceBody:
     [(Choice.EXACT, ASKED_RAW), (Choice.SHORT, ASKED_RAW * 9 // 10), (Choice.OVER, ASKED_RAW * 11 // 10)],
 )
 async def test_a_press_of_the_button_pays_into_the_pool(
-    services: Services, asked: InvoiceBody, bitcoin: BitcoinDriver, choice: Choice, sent_raw: int
+    services: Services, asked: AskedInvoice, bitcoin: BitcoinDriver, choice: Choice, sent_raw: int
 ) -> None:
     await SandboxWallet(services.invoices).pay(asked, services.networks.get(NETWORK), choice)
     (txid,) = await bitcoin.pool()
@@ -56,7 +55,7 @@ async def test_a_press_of_the_button_pays_into_the_pool(
 
 
 async def test_a_late_payment_comes_after_the_invoices_end(
-    services: Services, asked: InvoiceBody, bitcoin: BitcoinDriver
+    services: Services, asked: AskedInvoice, bitcoin: BitcoinDriver
 ) -> None:
     await SandboxWallet(services.invoices).pay(asked, services.networks.get(NETWORK), Choice.LATE)
     assert len(await bitcoin.pool()) == 1
@@ -64,7 +63,7 @@ async def test_a_late_payment_comes_after_the_invoices_end(
     assert ended_at < clock.now() - timedelta(seconds=59)
 
 
-async def test_bitcoin_has_no_other_token(services: Services, asked: InvoiceBody, bitcoin: BitcoinDriver) -> None:
+async def test_bitcoin_has_no_other_token(services: Services, asked: AskedInvoice, bitcoin: BitcoinDriver) -> None:
     with pytest.raises(ApiError) as refused:
         await SandboxWallet(services.invoices).pay(asked, services.networks.get(NETWORK), Choice.WRONG_TOKEN)
     assert refused.value.code is Code.INVALID_INPUT

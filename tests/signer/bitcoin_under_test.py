@@ -13,7 +13,6 @@ from app.core import clock, database
 from app.core.database import Row
 from app.deposits.watcher import Watcher
 from app.events import sequencer
-from app.invoices.presentation import InvoiceBody
 from app.ledger import repository as ledger_repository
 from app.ledger.hashchain import ChainId
 from app.ledger.service import TREASURY
@@ -28,7 +27,7 @@ from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody
 from tests.factories.bitcoin import NETWORK
-from tests.factories.invoices import invoice
+from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import Operator, operator
 from tests.factories.tampering import as_superuser
@@ -77,7 +76,7 @@ class BitcoinUnderTest:
         sender = self.services.networks.sender(NETWORK)
         return signer_of(network, sender, self.keys, self.services.withdrawals, crash)
 
-    async def receive(self, *amounts: str) -> list[InvoiceBody]:
+    async def receive(self, *amounts: str) -> list[AskedInvoice]:
         """Customers pay an invoice of each amount, and it is credited: a coin each."""
         paid = []
         for amount in amounts:

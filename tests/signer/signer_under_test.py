@@ -11,7 +11,6 @@ from app.core import clock, database, ids
 from app.core.database import Row
 from app.deposits.watcher import Watcher
 from app.events import sequencer
-from app.invoices.presentation import InvoiceBody
 from app.ledger.service import TREASURY
 from app.merchants.terms import Terms
 from app.networks.evm.wire import TRANSFER_TOPIC
@@ -23,7 +22,7 @@ from app.signer.signing import Signer
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody
-from tests.factories.invoices import invoice
+from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import terms
 from tests.factories.operators import Operator, operator
 from tests.factories.payments import CONFIRMATIONS
@@ -67,7 +66,7 @@ class SignerUnderTest:
         (signer,) = self.services.signers(self.keys, CrashPoints(is_production=False, env={}))
         return signer
 
-    async def receive_payment(self, asset: str, amount: str) -> InvoiceBody:
+    async def receive_payment(self, asset: str, amount: str) -> AskedInvoice:
         """A customer pays an invoice; not confirmed yet."""
         new = await invoice(self.services, self.terms, amount=amount, currency=asset)
         await self.send(asset, new.pay_in.address, int(new.pay_in.amount_raw))

@@ -14,7 +14,6 @@ from app.core.errors import ApiError
 from app.core.resources import MIGRATIONS
 from app.core.settings import Settings, load
 from app.deposits.watcher import Watcher
-from app.invoices.presentation import InvoiceBody
 from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.service import TREASURY
@@ -35,7 +34,7 @@ from app.signer.repository import Stored
 from app.wiring import Services, running, wire
 from app.withdrawals import destinations
 from tests.factories.bitcoin import NETWORK, Account, bitcoin_networks_toml
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.invariants import assert_invariants
 from tests.services import bitcoind_or_skip
@@ -87,7 +86,7 @@ async def watcher(services: Services, bitcoin: BitcoinDriver) -> Watcher:
 
 
 @pytest.fixture
-async def paid(services: Services, terms: Terms, watcher: Watcher, bitcoin: BitcoinDriver) -> InvoiceBody:
+async def paid(services: Services, terms: Terms, watcher: Watcher, bitcoin: BitcoinDriver) -> AskedInvoice:
     """A credited invoice of 0.5 BTC, beside a top-up of the hot wallet for the fees."""
     hot_wallet = services.networks.get(NETWORK).hot_wallet_address
     assert hot_wallet is not None
@@ -99,11 +98,11 @@ async def paid(services: Services, terms: Terms, watcher: Watcher, bitcoin: Bitc
     return await reread(services, new)
 
 
-async def new_invoice(services: Services, terms: Terms, amount: str = "0.5") -> InvoiceBody:
+async def new_invoice(services: Services, terms: Terms, amount: str = "0.5") -> AskedInvoice:
     return await invoice(services, terms, amount=amount, currency="BTC", chain="bitcoin")
 
 
-def raw(invoice: InvoiceBody) -> int:
+def raw(invoice: AskedInvoice) -> int:
     return int(invoice.pay_in.amount_raw)
 
 
@@ -113,7 +112,7 @@ async def coins() -> dict[tuple[int, int, int], tuple[int | None, str | None]]:
     return {(row["branch"], row["index"], row["amount_raw"]): (row["height"], row["spent_by"]) for row in rows}
 
 
-async def coin_of(new: InvoiceBody) -> dict[str, Any]:
+async def coin_of(new: AskedInvoice) -> dict[str, Any]:
     (row,) = await database.fetch_all("SELECT * FROM coins WHERE address = $1", new.pay_in.address)
     return dict(row)
 
@@ -251,7 +250,7 @@ async def test_a_reward_may_be_spent_when_the_node_allows_it(
 
 
 async def test_what_we_spend_is_neither_a_deposit_nor_a_top_up_nor_an_alert(
-    services: Services, paid: InvoiceBody, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
+    services: Services, paid: AskedInvoice, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
 ) -> None:
     before = await spendable(bitcoin)
     assert len(before) == 2
@@ -292,7 +291,7 @@ async def test_what_we_spend_is_neither_a_deposit_nor_a_top_up_nor_an_alert(
 
 
 async def test_of_two_attempts_the_change_of_the_mined_one_stays(
-    services: Services, paid: InvoiceBody, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
+    services: Services, paid: AskedInvoice, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
 ) -> None:
     spent = await spendable(bitcoin)
     first = await signed_move(services, account, spent, 10_000_000)
@@ -311,7 +310,7 @@ async def test_of_two_attempts_the_change_of_the_mined_one_stays(
 
 
 async def test_what_was_made_and_spent_since_the_last_look_is_found_whole(
-    services: Services, paid: InvoiceBody, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
+    services: Services, paid: AskedInvoice, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
 ) -> None:
     """The watcher was away: the coin and its spender come in the same range of blocks."""
     stored = await signed_move(services, account, await spendable(bitcoin), 10_000_000)
@@ -331,7 +330,7 @@ async def test_what_was_made_and_spent_since_the_last_look_is_found_whole(
 
 
 async def test_a_spend_that_the_signer_did_not_store_is_an_alert_within_one_block(
-    services: Services, paid: InvoiceBody, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
+    services: Services, paid: AskedInvoice, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
 ) -> None:
     txid = await steal(bitcoin, account, await coin_of(paid))
     await bitcoin.mine()
@@ -367,7 +366,7 @@ async def test_a_theft_from_the_hot_wallet_in_the_block_of_its_top_up_is_an_aler
 
 
 async def test_after_a_restored_backup_change_is_found_and_the_spend_is_told(
-    services: Services, paid: InvoiceBody, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
+    services: Services, paid: AskedInvoice, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
 ) -> None:
     """The backup has neither the transaction nor its addresses: the chain has both."""
     before = await spendable(bitcoin)
@@ -390,7 +389,7 @@ async def test_after_a_restored_backup_change_is_found_and_the_spend_is_told(
 
 
 async def test_a_payment_of_others_to_our_change_is_a_top_up(
-    services: Services, paid: InvoiceBody, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
+    services: Services, paid: AskedInvoice, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
 ) -> None:
     stored = await signed_move(services, account, await spendable(bitcoin), 10_000_000)
     await send(services, stored)
@@ -424,7 +423,7 @@ async def test_a_reorganised_deposit_is_no_coin_until_a_block_has_it_again(
 
 
 async def test_a_reorganised_spend_is_undone_until_a_block_has_it_again(
-    services: Services, paid: InvoiceBody, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
+    services: Services, paid: AskedInvoice, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
 ) -> None:
     stored = await signed_move(services, account, await spendable(bitcoin), 10_000_000)
     await send(services, stored)
@@ -447,7 +446,7 @@ async def test_a_reorganised_spend_is_undone_until_a_block_has_it_again(
 
 
 async def test_after_a_deep_reorganisation_the_book_is_that_of_the_new_chain(
-    services: Services, paid: InvoiceBody, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
+    services: Services, paid: AskedInvoice, watcher: Watcher, bitcoin: BitcoinDriver, account: Account
 ) -> None:
     """Deposit and spend are both gone, and the node forgets the transactions of so many blocks."""
     deposit = (await bitcoin.call("gettransaction", (await coin_of(paid))["txid"]))["hex"]
@@ -521,7 +520,7 @@ async def test_a_node_that_comes_back_with_fewer_blocks_takes_its_coins_back(
     ],
 )
 async def test_a_book_that_is_not_what_the_chain_holds_is_drift(
-    services: Services, paid: InvoiceBody, change: str
+    services: Services, paid: AskedInvoice, change: str
 ) -> None:
     assert await drift(services) == []
     await database.execute(change)
@@ -531,7 +530,7 @@ async def test_a_book_that_is_not_what_the_chain_holds_is_drift(
 
 
 async def test_what_a_coin_is_never_changes(
-    services: Services, paid: InvoiceBody, bitcoin: BitcoinDriver, account: Account
+    services: Services, paid: AskedInvoice, bitcoin: BitcoinDriver, account: Account
 ) -> None:
     stored = await signed_move(services, account, (await spendable(bitcoin))[:1], 10_000_000)
     for change in (
@@ -558,7 +557,7 @@ async def test_what_a_coin_is_never_changes(
         await coins_repository.add_change_address(NETWORK, 0, account.hot_wallet)
 
 
-async def test_what_was_received_before_there_was_a_book_is_in_it(services: Services, paid: InvoiceBody) -> None:
+async def test_what_was_received_before_there_was_a_book_is_in_it(services: Services, paid: AskedInvoice) -> None:
     """The migration's last statement makes the rows that the watcher would have made."""
     by_watcher = await coin_of(paid)
     sql = (MIGRATIONS / "coins.sql").read_text()
@@ -573,7 +572,7 @@ async def test_what_was_received_before_there_was_a_book_is_in_it(services: Serv
 
 
 async def test_our_change_is_no_destination(
-    services: Services, paid: InvoiceBody, terms: Terms, bitcoin: BitcoinDriver, account: Account
+    services: Services, paid: AskedInvoice, terms: Terms, bitcoin: BitcoinDriver, account: Account
 ) -> None:
     stored = await signed_move(services, account, await spendable(bitcoin), 10_000_000)
     network = services.networks.get(NETWORK)
@@ -583,7 +582,7 @@ async def test_our_change_is_no_destination(
 
 
 async def test_thousands_of_claims_are_looked_up_at_once(
-    services: Services, paid: InvoiceBody, bitcoin: BitcoinDriver
+    services: Services, paid: AskedInvoice, bitcoin: BitcoinDriver
 ) -> None:
     known = {coin.claim for coin in await spendable(bitcoin)}
     others = {f"coin:{number:064x}:0" for number in range(10_000)}

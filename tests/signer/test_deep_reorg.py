@@ -4,12 +4,11 @@ import pytest
 
 from app.core import clock, database
 from app.core.errors import ApiError, Code
-from app.invoices.presentation import InvoiceBody
 from app.signer.treasury import Treasury
 from app.withdrawals import holds
 from app.withdrawals.approvals import ApprovalRefused
 from tests.books import assert_books, assert_invoices
-from tests.factories.invoices import reread
+from tests.factories.invoices import AskedInvoice, reread
 from tests.factories.merchants import terms
 from tests.factories.payments import mined_again
 from tests.factories.withdrawals import NETWORK, STRANGER, event_types, fund
@@ -20,7 +19,7 @@ DEEP = 4
 """Blocks: one more than a deposit needs to be booked."""
 
 
-async def booked(setup: SignerUnderTest, amount: str) -> InvoiceBody:
+async def booked(setup: SignerUnderTest, amount: str) -> AskedInvoice:
     """A deposit with just as many confirmations as it needs, in the newest blocks."""
     new = await setup.receive_payment("USDT", amount)
     await setup.confirm_blocks(2)
@@ -231,7 +230,7 @@ async def test_gas_that_differs_after_a_reorganisation_is_booked_by_its_differen
         assert await setup.treasury_raw("ETH") == before_raw - cost_raw
 
 
-async def height_of(new: InvoiceBody, setup: SignerUnderTest) -> int:
+async def height_of(new: AskedInvoice, setup: SignerUnderTest) -> int:
     (deposit,) = (await reread(setup.services, new)).deposits
     assert deposit.block_height is not None
     return deposit.block_height

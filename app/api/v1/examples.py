@@ -2,7 +2,7 @@
 
 import msgspec
 
-from app.invoices.presentation import DepositBody, InvoiceBody, PayIn
+from app.invoices.presentation import DepositBody, InvoiceBody, PayIn, PriceBody, QuoteBody, RateSourceBody
 from app.invoices.states import Status
 from app.ledger.hashchain import GENESIS_HASH, ChainId, Entry, Reference, entry_hash
 
@@ -24,6 +24,7 @@ INVOICE = InvoiceBody(
     status=Status.AWAITING_DEPOSIT,
     needs_review=False,
     review=None,
+    price=None,
     amount_decimal="5.00",
     amount_raw="5000000",
     pay_in=PayIn(
@@ -38,6 +39,8 @@ INVOICE = InvoiceBody(
         payment_uri="ethereum:0x5FbDB2315678afecb367f032d93F642f64180aa3@11155111/transfer"
         "?address=0x70997970C51812dc3A010C7d01b50e0d17dc79C8&uint256=5000073",
     ),
+    quotes=[],
+    pay_in_assets=None,
     service_fee_bps=80,
     service_fee_raw="40000",
     fee_payer="merchant",
@@ -58,6 +61,19 @@ INVOICE = InvoiceBody(
     expires_at="2026-01-31T10:30:00.000000Z",
     created_at="2026-01-31T09:30:00.000000Z",
     paid_at=None,
+)
+
+_QUOTED = PayIn(
+    asset="USDT",
+    chain="ethereum",
+    address="0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+    memo=None,
+    amount_decimal="54.239273",
+    amount_raw="54239273",
+    cent_tail=73,
+    confirmations_required=12,
+    payment_uri="ethereum:0x5FbDB2315678afecb367f032d93F642f64180aa3@11155111/transfer"
+    "?address=0x70997970C51812dc3A010C7d01b50e0d17dc79C8&uint256=54239273",
 )
 
 _DEPOSIT = DepositBody(
@@ -84,6 +100,34 @@ PAID_INVOICE = msgspec.structs.replace(
     credited_raw="4960073",
     deposits=[_DEPOSIT],
     paid_at="2026-01-31T09:36:36.120455Z",
+)
+
+NEW_QUOTE = {"asset": "USDT", "chain": "ethereum"}
+
+QUOTED_INVOICE = msgspec.structs.replace(
+    INVOICE,
+    price=PriceBody(amount_decimal="49.90", currency="EUR"),
+    amount_decimal="54.2392",
+    amount_raw="54239200",
+    pay_in=_QUOTED,
+    quotes=[
+        QuoteBody(
+            id="QT-4H9R1WJ6XD",
+            state="open",
+            pay_in=_QUOTED,
+            rate="0.92",
+            rate_at="2026-01-31T09:29:51.004000Z",
+            sources=[
+                RateSourceBody(name="coinbase", rate="0.9201", at="2026-01-31T09:29:52.118000Z", used=True),
+                RateSourceBody(name="kraken", rate="0.9199", at="2026-01-31T09:29:51.004000Z", used=True),
+            ],
+            spread_bps=0,
+            created_at="2026-01-31T09:30:00.000000Z",
+            expires_at="2026-01-31T09:45:00.000000Z",
+        )
+    ],
+    service_fee_raw="433914",
+    net_raw="53805359",
 )
 
 CANCELLED_INVOICE = msgspec.structs.replace(INVOICE, status=Status.CANCELLED)

@@ -13,10 +13,10 @@ from app.api.operation import PAGE, NextCursor, Parameter, Parameters, described
 from app.api.v1 import examples
 from app.api_keys.authentication import Principal
 from app.api_keys.scopes import Scope
-from app.core import clock, metadata
+from app.core import clock, currencies, metadata
 from app.core.errors import ApiError, Code, invalid
 from app.invoices.creation import NewInvoice
-from app.invoices.presentation import InvoiceBody
+from app.invoices.presentation import AssetOnChain, InvoiceBody
 from app.invoices.pricing import FeePayer
 from app.invoices.reading_repository import Filters
 from app.invoices.return_urls import MAX_URL_LENGTH, check_return_url
@@ -33,6 +33,8 @@ EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]+@[^@\s\x00-\x20\x7f-\xa0]+$"
 DEFAULT_EXPIRES_IN_MINUTES = 60
 """Contract, section 3."""
 
+MAX_PAY_IN_ASSETS = 50
+
 _HTTPS = {"format": "uri", "pattern": r"^https://[^/?#@\s]+"}
 Url = Annotated[str, Meta(max_length=MAX_URL_LENGTH, extra_json_schema=_HTTPS)]
 Reference = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -45,12 +47,31 @@ class InvoiceRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, f
         str,
         Meta(
             max_length=79,
-            description="A decimal greater than zero, with no more places than the asset has. No sign, no exponent.",
+            description="A decimal greater than zero, with no more places than the asset or the currency has. No sign, "
+            "no exponent.",
             extra_json_schema={"pattern": r"^[0-9]+(\.[0-9]+)?$"},
         ),
     ]
-    currency: Annotated[str, Meta(min_length=1, max_length=20, description="The asset's symbol; see `GET /assets`.")]
-    chain: Annotated[str, Meta(min_length=1, max_length=40, description="The chain to be paid on; see `GET /assets`.")]
+    currency: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=20,
+            description="The asset's symbol, see `GET /assets`; or, without `chain`, the national currency of a price "
+            "(ISO 4217) that you have enabled.",
+        ),
+    ]
+    chain: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=40)] | None,
+        Meta(description="The chain to be paid on, see `GET /assets`. Left out for a price in a national currency."),
+    ] = None
+    pay_in_assets: Annotated[
+        Annotated[list[AssetOnChain], Meta(min_length=1, max_length=MAX_PAY_IN_ASSETS)] | None,
+        Meta(
+            description="What a price may be paid with; left out, all that you offer. With one entry the answer "
+            "already holds the quote."
+        ),
+    ] = None
     description: Annotated[Annotated[str, Meta(max_length=500)] | None, Meta(description="Shown to the customer.")] = (
         None
     )
@@ -82,6 +103,10 @@ class InvoiceRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, f
     ] = None
 
 
+class QuoteRequest(AssetOnChain, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What to pay an invoice's price with."""
+
+
 class InvoicePage(msgspec.Struct, frozen=True):
     """A page of invoices, newest first."""
 
@@ -98,7 +123,9 @@ _LIST_QUERY: Mapping[str, Parameter] = {
         schema={"type": "string", "enum": [status.value for status in Status]},
         example="paid",
     ),
-    "currency": Parameter(description="Invoices in this asset.", example="USDT"),
+    "currency": Parameter(
+        description="Invoices in this asset; or with a price in this national currency.", example="USDT"
+    ),
     "chain": Parameter(description="Invoices on this chain.", example="ethereum"),
     "order_id": Parameter(description="Invoices for this order.", example="1042"),
     "customer_id": Parameter(description="Invoices of this customer.", example="c-77"),
@@ -125,7 +152,7 @@ def routes(services: Services) -> Router:
         | described(
             "Create an invoice",
             "Leases a deposit address and fixes the one exact amount to send. Send the customer to `payment_url`, or "
-            "show `pay_in` yourself.",
+            "show `pay_in` yourself. With a price in a national currency the customer first chooses what to pay with.",
             example=examples.INVOICE,
             body_example=examples.NEW_INVOICE,
             errors=[
@@ -135,6 +162,7 @@ def routes(services: Services) -> Router:
                 Code.DUPLICATE_ORDER_ID,
                 Code.POOL_EXHAUSTED,
                 Code.INVOICES_DISABLED,
+                Code.RATE_UNAVAILABLE,
             ],
             creates=True,
         ),
@@ -196,7 +224,8 @@ def routes(services: Services) -> Router:
         opt=requires(Scope.INVOICES_WRITE)
         | described(
             "Cancel an invoice",
-            "Only from `awaiting_deposit`. The address is still watched: a later payment goes to an operator's review.",
+            "Only from `awaiting_choice` or `awaiting_deposit`. The address is still watched: a later payment goes to "
+            "an operator's review.",
             example=examples.CANCELLED_INVOICE,
             path={"invoice_id": _INVOICE_ID},
             errors=[Code.INVOICE_NOT_FOUND, Code.INVOICE_NOT_CANCELLABLE],
@@ -206,7 +235,49 @@ def routes(services: Services) -> Router:
     async def cancel(principal: Principal, invoice_id: str) -> InvoiceBody:
         return await services.invoices.cancel(principal.merchant_id, principal.mode, invoice_id, clock.now())
 
-    return Router("/invoices", route_handlers=[create, read, page, cancel], tags=["Invoices"])
+    @post(
+        "/{invoice_id:str}/quotes",
+        status_code=201,
+        opt=requires(Scope.INVOICES_WRITE)
+        | described(
+            "Choose what to pay with",
+            "Makes a quote of the invoice's price in an asset, which is what is to be paid from now on. A quote of the "
+            "asset that is good for two more minutes is taken again. Earlier quotes are honoured until they end.",
+            example=examples.QUOTED_INVOICE,
+            body_example=examples.NEW_QUOTE,
+            path={"invoice_id": _INVOICE_ID},
+            errors=[
+                Code.INVOICE_NOT_FOUND,
+                Code.INVOICE_NOT_QUOTABLE,
+                Code.PAY_IN_ASSET_NOT_ALLOWED,
+                Code.AMOUNT_TOO_SMALL,
+                Code.AMOUNT_TOO_LARGE,
+                Code.POOL_EXHAUSTED,
+                Code.INVOICES_DISABLED,
+                Code.RATE_UNAVAILABLE,
+            ],
+            creates=True,
+        ),
+        operation_id="createQuote",
+    )
+    async def quote(
+        request: Request[Any, Any, Any], principal: Principal, invoice_id: str, data: QuoteRequest
+    ) -> Response[InvoiceBody]:
+        once = Once(
+            request,
+            merchant_id=principal.merchant_id,
+            mode=principal.mode,
+            endpoint="POST /invoices/{id}/quotes",
+            body=(invoice_id, data),
+        )
+        answer = await once.answer(
+            lambda replay: services.quotes.choose_for(
+                principal.merchant_id, principal.mode, invoice_id, data.asset, data.chain, replay, clock.now()
+            )
+        )
+        return cast(Response[InvoiceBody], answer)
+
+    return Router("/invoices", route_handlers=[create, read, page, cancel, quote], tags=["Invoices"])
 
 
 def _terms(principal: Principal) -> Terms:
@@ -216,16 +287,20 @@ def _terms(principal: Principal) -> Terms:
         principal.service_fee_bps,
         cast(FeePayer, principal.fee_payer),
         principal.accept_parts,
+        principal.prices,
     )
 
 
 def _new_invoice(data: InvoiceRequest) -> NewInvoice:
     for field in ("success_url", "fail_url"):
         check_return_url(field, getattr(data, field))
+    if data.chain is not None and data.pay_in_assets is not None:
+        raise invalid("pay_in_assets", "goes with a price in a national currency, without chain")
     return NewInvoice(
         amount=data.amount,
         currency=data.currency,
         chain=data.chain,
+        pay_in_assets=None if data.pay_in_assets is None else tuple(data.pay_in_assets),
         description=data.description,
         order_id=data.order_id,
         customer_id=data.customer_id,
@@ -247,13 +322,15 @@ def _filters(services: Services, principal: Principal, parameters: Parameters) -
     networks = [network for network in services.networks if network.mode == principal.mode]
     if chain is not None and chain not in {network.chain for network in networks}:
         raise invalid("chain", "is not a known chain")
-    if currency is not None and not any(network.asset(currency) for network in networks):
+    is_asset = currency is not None and any(network.asset(currency) for network in networks)
+    if currency is not None and not is_asset and not currencies.is_currency(currency):
         raise invalid("currency", "is not a known currency")
     email = parameters.get("customer_email")
     return Filters(
         status=status,
         network=None if chain is None else f"{chain}:{principal.mode}",
-        asset=currency,
+        asset=currency if is_asset else None,
+        price_currency=None if is_asset else currency,
         order_id=parameters.get("order_id"),
         customer_id=parameters.get("customer_id"),
         customer_email_hash=None if email is None else services.invoice_creation.email_hash(email),

@@ -109,6 +109,7 @@ async def test_from_application_to_paid_invoice_and_payout(
 
     invoice_id = page.url.rsplit("/", 1)[1]
     invoice = await services.invoice_reader.get_any(invoice_id)
+    assert invoice.pay_in is not None
     await pay_on_chain(services, driver, token, invoice.pay_in.address, int(invoice.pay_in.amount_raw))
     await page.reload()
     await page.get_by_role("heading", name="25.00 USDT Paid").wait_for()

@@ -1,0 +1,101 @@
+"""The checkout page of a price: what can be chosen, the choice, and what the page shows then. Without JavaScript."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+
+import httpx
+import msgspec
+import pytest
+
+from app.asgi import create_app
+from app.core import clock, database
+from app.core.settings import Settings
+from app.invoices.creation import NewInvoice
+from app.invoices.presentation import InvoiceBody
+from app.wiring import Services
+from tests.factories.merchants import terms
+from tests.factories.rates import store_rate
+
+ORIGIN = {"Origin": "https://pay.example.test"}
+USDT = {"asset": "USDT", "chain": "ethereum"}
+
+
+@pytest.fixture
+async def client(services: Services, chain_settings: Callable[..., Settings]) -> AsyncIterator[httpx.AsyncClient]:
+    """The app without its lifespan: the pool and Redis are open."""
+    transport = httpx.ASGITransport(app=create_app(chain_settings()), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="https://pay.example.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def priced(services: Services) -> InvoiceBody:
+    """An invoice over 49.90 EUR, with rates of its two assets."""
+    await store_rate("USDT", "EUR", "0.92", clock.now())
+    await store_rate("ETH", "EUR", "2400", clock.now())
+    new = NewInvoice(amount="49.90", currency="EUR", expires_in=timedelta(hours=1))
+    merchant = await terms(service_fee_bps=0)
+    body = await services.invoice_creation.create(merchant, new, None, clock.now())
+    return msgspec.json.decode(body, type=InvoiceBody)
+
+
+def words(page: httpx.Response) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", page.text).split())
+
+
+async def test_the_page_offers_assets_and_shows_the_chosen_one(
+    services: Services, client: httpx.AsyncClient, priced: InvoiceBody
+) -> None:
+    path = f"/pay/{services.links.slug(priced.id)}"
+    page = await client.get(path)
+    assert page.status_code == 200
+    assert "Choose what to pay with" in page.text
+    shown = words(page)
+    assert "49.90 EUR" in shown
+    assert re.search(r"54\.2392 USDT .* Choose .*", shown)
+    assert "0.0207917 ETH" in shown
+    assert "ethereum:" not in page.text, "there is nothing to pay to yet"
+    chosen = await client.post(f"{path}/choose", data=USDT, headers=ORIGIN)
+    assert (chosen.status_code, chosen.headers["Location"]) == (303, f"{path}?lang=en")
+    now = await services.invoice_reader.get_any(priced.id)
+    assert now.pay_in is not None
+    page = await client.get(path)
+    assert now.pay_in.address in page.text
+    assert "49.90 EUR" in words(page)
+    assert "Pay with something else" in page.text
+    again = await client.post(f"{path}/choose", data={"asset": "ETH", "chain": "ethereum"}, headers=ORIGIN)
+    assert again.status_code == 303
+    now = await services.invoice_reader.get_any(priced.id)
+    assert [quote.pay_in.asset for quote in now.quotes] == ["ETH", "USDT"]
+
+
+async def test_without_a_rate_the_page_says_so(
+    services: Services, client: httpx.AsyncClient, priced: InvoiceBody
+) -> None:
+    path = f"/pay/{services.links.slug(priced.id)}"
+    for asset in ("USDT", "ETH"):
+        await store_rate(asset, "EUR", None, clock.now())
+    page = await client.get(path)
+    assert "There is no exchange rate at the moment" in page.text
+    refused = await client.post(f"{path}/choose", data=USDT, headers=ORIGIN)
+    assert refused.status_code == 303, "back to the page"
+    assert await database.fetch_value("SELECT count(*) FROM quotes") == 0
+
+
+async def test_a_choice_of_nonsense_or_of_another_site_is_refused(
+    services: Services, client: httpx.AsyncClient, priced: InvoiceBody
+) -> None:
+    path = f"/pay/{services.links.slug(priced.id)}/choose"
+    assert (await client.post(path, data=USDT, headers={"Origin": "https://other.example"})).status_code == 404
+    for wrong in ({}, {"asset": "USDT"}, {"asset": "\0", "chain": "ethereum"}, {"asset": "USDT", "chain": "x" * 5_000}):
+        assert (await client.post(path, data=wrong, headers=ORIGIN)).status_code == 400
+    assert await database.fetch_value("SELECT count(*) FROM quotes") == 0
+
+
+async def test_an_expired_price_is_shown(services: Services, client: httpx.AsyncClient, priced: InvoiceBody) -> None:
+    clock.shift(timedelta(hours=2))
+    await services.invoices.expire_due("ethereum:test", clock.now(), clock.now())
+    page = await client.get(f"/pay/{services.links.slug(priced.id)}")
+    assert "This payment has expired" in page.text
+    assert "49.90 EUR" in words(page)
