@@ -53,6 +53,7 @@ bench: .venv/.stamp node_modules/.stamp ## Measure the hot paths beside the mach
 	$(BIN)/python -m bench.webhooks
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.bitcoin
+	$(BIN)/python -m bench.rates
 
 soak: .venv/.stamp node_modules/.stamp $(OBSERVATORY) chromium ## The same tests, with ten times the counts
 	SOAK=100 $(PYTEST) $(T)
@@ -65,6 +66,7 @@ check: .venv/.stamp node_modules/.stamp ## Lint, format, types, import contract,
 	$(BIN)/lint-imports
 	@$(call lock_in_step,requirements.lock,)
 	@$(call lock_in_step,requirements-dev.lock,--extra dev)
+	@$(call lock_in_step,requirements-exchanges.lock,--extra exchanges)
 	@cp package.json package-lock.json .npmrc "$$(mkdir -p var/lock-check && echo var/lock-check)"
 	@cd var/lock-check && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent
 	@cmp package-lock.json var/lock-check/package-lock.json || \
@@ -78,6 +80,7 @@ screens: .venv/.stamp node_modules/.stamp chromium ## Take pictures of every pag
 lock: .venv/.stamp ## Bring the locks in step with pyproject.toml and package.json
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --extra dev -o requirements-dev.lock
+	$(COMPILE) --extra exchanges -o requirements-exchanges.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/observatory && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	cd tests/browser && npm install --package-lock-only --ignore-scripts --no-audit --no-fund

@@ -22,6 +22,7 @@ GUARDS = (
     ("ledger_checkpoints", "ledger_checkpoints_append_only"),
     ("ledger_checkpoint_leaves", "ledger_checkpoint_leaves_append_only"),
     ("checkpoint_keys", "checkpoint_keys_append_only"),
+    ("used_rates", "used_rates_append_only"),
 )
 """The triggers that protect the ledgers and the audit log (migrations "guards")."""
 

@@ -43,7 +43,12 @@ async def _rate_gauges(now: datetime) -> list[Gauge]:
     for state in await rates.source_states():
         failures.add_metric([state.name], state.failures)
         resting.add_metric([state.name], int(state.rests_until is not None and state.rests_until > now))
-    return [age, spread, used, failures, resting]
+    figures = [age, spread, used, failures, resting]
+    refreshed_at = await rates.last_finished_at()
+    if refreshed_at is not None:
+        text = "Time since the last refresh of rates ended"
+        figures.append(Gauge("swap_pay_rates_refreshed_seconds", text, (now - refreshed_at).total_seconds()))
+    return figures
 
 
 async def _watch_gauges(now: datetime) -> list[Gauge]:

@@ -34,6 +34,8 @@ LONGEST_REST_S = 600
 KEPT_FOR = timedelta(hours=26)
 """How long refreshes are kept whose rate nobody used: a day, for what is booked later than it happened."""
 
+MAX_PROBLEM = 200
+
 PIVOTS = ("USD", "EUR")
 """Currencies over which a figure is crossed: those in which most assets are traded."""
 
@@ -126,11 +128,12 @@ class Refresher:
         if objections and len(objections) == len(asked.answer.quoted):
             await self._fail(name, SourceFailed(objections[0]), now)
         else:
-            await repository.record_answer(name, now, clock.now(), problems[0][:200] if problems else None)
+            await repository.record_answer(name, now, clock.now(), _one_line(problems[0]) if problems else None)
 
     async def _fail(self, name: str, failure: SourceFailed, now: datetime) -> None:
-        in_row = await repository.record_failure(name, now, str(failure))
-        log.warning("rate_source_failed", source=name, problem=str(failure), in_row=in_row)
+        problem = _one_line(str(failure))
+        in_row = await repository.record_failure(name, now, problem)
+        log.warning("rate_source_failed", source=name, problem=problem, in_row=in_row)
         rest_s = failure.retry_after_s or 0
         if in_row >= FAILURES_BEFORE_REST:
             rest_s = max(rest_s, REFRESH_S * 2 ** min(in_row - FAILURES_BEFORE_REST + 1, 10))
@@ -180,6 +183,11 @@ async def _ask(source: Source, pairs: Collection[Pair], now: datetime) -> Asked:
         log.exception("rate_source_raised", source=source.name)
         failure = SourceFailed(f"{type(error).__name__}: {error}")
     return Asked(source, None, failure)
+
+
+def _one_line(problem: str) -> str:
+    """Words as they can be stored and shown: a source's own may be in them, with any character that there is."""
+    return "".join(character if character.isprintable() else " " for character in problem)[:MAX_PROBLEM]
 
 
 def figures_of(pair: Pair, figures: Mapping[Pair, Sequence[Sourced]]) -> list[Sourced]:

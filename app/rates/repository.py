@@ -293,7 +293,7 @@ async def record_failure(name: str, asked_at: datetime, problem: str) -> int:
         """,
         name,
         asked_at,
-        problem[:200],
+        problem,
     )
     return int(in_row)
 

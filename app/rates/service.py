@@ -88,7 +88,10 @@ def is_good(rate: Rate, now: datetime) -> bool:
 
 async def keep(rate: Rate) -> int:
     """Store a rate that was used, for good, in the caller's transaction where there is one. Returns its id: the same
-    one whenever the same refresh of the same pair is kept."""
+    one whenever the same refresh of the same pair is kept.
+
+    A transaction that keeps several does so in the order of their pairs: another one that keeps the same waits for it.
+    """
     return await repository.add_used(rate)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from app.sandbox.demo_data import OPERATOR_EMAIL
 from app.sandbox.home import Home, Secrets
+from app.sandbox.rate_server import RateServer
 from app.signer import keystore
 
 WEB_WORKERS = 2
@@ -35,7 +36,7 @@ def signer_environment(home: Home, mnemonic: str) -> dict[str, str]:
 
 
 def environment(
-    home: Home, secrets: Secrets, *, database_url: str, redis_url: str, web_port: int, ca_path: Path
+    home: Home, secrets: Secrets, *, database_url: str, redis_url: str, web_port: int, ca_path: Path, rates: RateServer
 ) -> dict[str, str]:
     """Every setting of the sandbox's deployment, by its variable's name (docs/configuration.md)."""
     return {
@@ -58,6 +59,8 @@ def environment(
         "WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8",
         "WEBHOOK_CA_FILE": str(ca_path),
         "MAIL_URL": f"maildir:{quote(str(home.mail))}",
+        "RATE_CURRENCIES": "EUR,USD",
+        **{f"RATE_URL_{source.upper()}": rates.url(source) for source in ("kraken", "coinbase", "ecb")},
     }
 
 

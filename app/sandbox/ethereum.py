@@ -1,6 +1,7 @@
 """The sandbox's EVM chain: anvil with a token of 6 decimals, and a hot wallet that has some of everything."""
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 
 from bip_utils.bip.bip32.slip10.bip32_slip10_secp256k1 import Bip32Slip10Secp256k1
@@ -11,6 +12,7 @@ from app.sandbox.anvil import Anvil
 from app.sandbox.chain_driver import CUSTOMER, AnvilDriver
 from app.sandbox.home import NO_NODE_URL, Asset, ChainSetUp, Ethereum, Home
 from app.sandbox.processes import Process, ProcessError
+from app.sandbox.rate_server import DOLLARS
 from app.signer.keystore import SpendingKeys
 
 ANVIL_PORT = 8545
@@ -29,6 +31,13 @@ SWEEP_INTERVAL_S, FEE_BUMP_AFTER_S = 5, 15
 
 USDT_SUPPLY_RAW = 10**15
 """A billion tokens, all the customer's: more than trials can spend."""
+
+FEEDS_IN_DOLLARS = ("BTC", "ETH", "USDT")
+"""Assets of which a contract states the price, as Chainlink's feeds do."""
+
+FEED_DECIMALS = 8
+FEED_HEARTBEAT_S = 2_592_000
+"""They say what they said at the first start: nobody states it anew."""
 
 _STOP_TIMEOUT_S = 30
 
@@ -80,9 +89,9 @@ class EthereumChain:
         self.anvil.stop()
 
     def set_up(self) -> None:
-        """Deploy the token, at the first start."""
+        """Deploy the token and the price feeds, at the first start."""
         if self.home.read(self.home.chain_file, ChainSetUp) is None:
-            self.home.write(self.home.chain_file, ChainSetUp(asyncio.run(_deploy_usdt(self.anvil.rpc_url))))
+            self.home.write(self.home.chain_file, asyncio.run(_deploy(self.anvil.rpc_url)))
 
     def contradiction(self, scanned: tuple[int, str] | None) -> str | None:
         """How the chain contradicts the database, whose newest block of it is `scanned`; None if they agree."""
@@ -151,17 +160,21 @@ hot_low_raw = "1000000000000000000"
 dust_raw = 10000000000000
 transaction_ceiling_raw = "10000000000000000000"
 day_ceiling_raw = "100000000000000000000"
-"""
+{"".join(_feed_table(pair, contract) for pair, contract in self._set_up.price_feeds.items())}"""
 
     @property
     def _state(self) -> Path:
         return self.home.anvil / "state.json"
 
     @property
-    def _usdt(self) -> str:
+    def _set_up(self) -> ChainSetUp:
         set_up = self.home.read(self.home.chain_file, ChainSetUp)
         assert set_up is not None, "written by set_up"
-        return set_up.usdt_contract
+        return set_up
+
+    @property
+    def _usdt(self) -> str:
+        return self._set_up.usdt_contract
 
     def _start_on(self, port: int | None) -> Anvil:
         return anvil.start(self.home.anvil, port, block_time_s=BLOCK_TIME_S, keep_state=True)
@@ -174,9 +187,29 @@ def _customer_key() -> str:
     return "0x" + str(key.Raw().ToHex())
 
 
-async def _deploy_usdt(rpc_url: str) -> str:
+async def _deploy(rpc_url: str) -> ChainSetUp:
     driver = await AnvilDriver.connect(rpc_url)
     try:
-        return await driver.deploy_token(USDT_SUPPLY_RAW, owner=driver.accounts[CUSTOMER])
+        usdt, *feeds = await asyncio.gather(
+            driver.deploy_token(USDT_SUPPLY_RAW, owner=driver.accounts[CUSTOMER]),
+            *(_deploy_feed(driver, base) for base in FEEDS_IN_DOLLARS),
+        )
     finally:
         await driver.aclose()
+    return ChainSetUp(usdt, dict(zip((f"{base}/USD" for base in FEEDS_IN_DOLLARS), feeds, strict=True)))
+
+
+async def _deploy_feed(driver: AnvilDriver, base: str) -> str:
+    answer = int(Decimal(DOLLARS[base]).scaleb(FEED_DECIMALS))
+    return await driver.deploy_contract("PriceFeed", f"{base} / USD", FEED_DECIMALS, answer)
+
+
+def _feed_table(pair: str, contract: str) -> str:
+    base, _, quote = pair.partition("/")
+    return f"""
+[[networks.price_feeds]]
+base = "{base}"
+quote = "{quote}"
+contract = "{contract}"
+heartbeat_s = {FEED_HEARTBEAT_S}
+"""

@@ -103,9 +103,10 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChainSetUp(msgspec.Struct, frozen=True):
-    """The contracts that were deployed on the EVM chain at the first start."""
+    """The contracts that were deployed on the EVM chain at the first start. `price_feeds` are by pair: `BTC/USD`."""
 
     usdt_contract: str
+    price_feeds: dict[str, str] = {}
 
 
 class Demo(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +130,7 @@ class Home:
         self.anvil = self.directory / "anvil"
         self.bitcoin = self.directory / "bitcoin"
         self.receiver = self.directory / "receiver"
+        self.rates = self.directory / "rates"
         self.tls = self.directory / "tls"
         self.signer = self.directory / "signer"
         self.logs = self.directory / "log"

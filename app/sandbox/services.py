@@ -1,21 +1,22 @@
-"""The gateway's services in the sandbox: Postgres, Valkey, the chains, a webhook receiver."""
+"""The gateway's services in the sandbox: Postgres, Valkey, the chains, a webhook receiver, sources of rates."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from app.sandbox import chains, continuity, postgres, processes, receiver, tls, valkey
+from app.sandbox import chains, continuity, postgres, processes, rate_server, receiver, tls, valkey
 from app.sandbox.chains import Chain
 from app.sandbox.home import Home, Secrets, new_secrets
 from app.sandbox.ports import on_usual_port
 from app.sandbox.postgres import Postgres
 from app.sandbox.processes import ProcessError
+from app.sandbox.rate_server import RateServer
 from app.sandbox.receiver import Receiver
 from app.sandbox.valkey import Valkey
 
 DATABASE = "swap_pay"
 
-RECEIVER_PORT, POSTGRES_PORT, VALKEY_PORT = 8443, 5432, 6379
+RECEIVER_PORT, POSTGRES_PORT, VALKEY_PORT, RATES_PORT = 8443, 5432, 6379, 8090
 """The usual ports; if one is in use, any free one."""
 
 
@@ -27,6 +28,7 @@ class Services:
         self.postgres: Postgres
         self.valkey: Valkey
         self.receiver: Receiver
+        self.rates: RateServer
         self.chains: list[Chain] = []
         self.resting_chains: list[Chain] = []
         self._say = say
@@ -78,6 +80,10 @@ class Services:
             self.receiver.stop()
             processes.persistently(lambda: self._start_receiver(self.receiver.port))
             revived.append("receiver")
+        if self.rates.process.returncode is not None:
+            self.rates.stop()
+            processes.persistently(lambda: self._start_rates(self.rates.port))
+            revived.append("rates")
         return revived
 
     def _start_over(self, reason: str) -> None:
@@ -92,6 +98,7 @@ class Services:
             run(self._start_postgres)
             run(self._start_valkey)
             run(self._start_receiver)
+            run(self._start_rates)
             for chain in self.chains:
                 run(lambda chain=chain: self._start_chain(chain))  # type: ignore[misc] # a lambda's default has no type
         self.postgres.create_database(DATABASE)
@@ -117,6 +124,10 @@ class Services:
             usual_port, lambda port: receiver.start(self.home.receiver, certificates, port, keep_records=True)
         )
         self._stops["receiver"] = lambda: self.receiver.stop()
+
+    def _start_rates(self, usual_port: int = RATES_PORT) -> None:
+        self.rates = on_usual_port(usual_port, lambda port: rate_server.start(self.home.rates, port))
+        self._stops["rates"] = lambda: self.rates.stop()
 
     def _secrets(self) -> Secrets:
         secrets = self.home.read(self.home.secrets_file, Secrets)

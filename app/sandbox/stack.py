@@ -116,6 +116,7 @@ class Stack:
             redis_url=services.valkey.url,
             web_port=self._web_port.number,
             ca_path=services.receiver.ca_path,
+            rates=services.rates,
         )
         self._signer_environment = deployment.signer_environment(self.home, secrets.wallet_mnemonic)
         self._write_configuration(secrets.wallet_mnemonic)

@@ -15,7 +15,9 @@ from app.core.settings import Settings, load
 from app.doctor.configuration import examine_networks
 from app.doctor.postgres import GUARDS
 from app.doctor.symptoms import exit_code
+from app.rates import repository as rates
 from tests.factories.bitcoin import TPUB, VPUB, bitcoin_network
+from tests.factories.rates import store_rate
 from tests.factories.tampering import as_superuser
 
 
@@ -137,3 +139,25 @@ async def test_redis_and_postgres_that_are_down_are_symptoms(environment: dict[s
     topics = {symptom.topic: symptom.severity for symptom in symptoms}
     assert (topics["redis"], topics["postgres"]) == ("warning", "unsafe")
     assert exit_code(symptoms) == 2
+
+
+@pytest.mark.usefixtures("valkey")
+async def test_the_doctor_says_how_rates_are_doing(db: str, environment: dict[str, str]) -> None:
+    async def said() -> list[str]:
+        await database.close_pool()  # the doctor opens its own
+        symptoms = await examine(load(environment | {"RATE_CURRENCIES": "EUR"}))
+        await database.open_pool(db, max_size=2)
+        return [f"{one.severity} {one.message}" for one in symptoms if one.topic == "rates"]
+
+    assert await said() == ["warning none was refreshed lately: is a default worker running?"]
+    now = clock.now()
+    await store_rate("BTC", "EUR", "57000", now)
+    await store_rate("ETH", "EUR", None, now)
+    await rates.record_answer("coinbase", now, now, None)
+    await rates.record_failure("kraken", now, "api.kraken.com: HTTP status 503")
+    assert await said() == [
+        "ok coinbase answers",
+        "warning kraken fails (1 in a row, never answered): api.kraken.com: HTTP status 503",
+        "warning ETH/EUR: no rate: no source has answered",
+        "ok 1 of 2 pairs have a rate",
+    ]

@@ -7,7 +7,9 @@ import pytest
 
 from app.core import clock, database, redis
 from app.core.settings import Settings
+from app.rates import repository as rates
 from tests.factories.api_keys import api_key, bearer
+from tests.factories.rates import store_rate
 from tests.web.site import THINGS, client, make_site
 
 TOKEN = "t" * 40
@@ -103,3 +105,24 @@ async def test_counters_are_shown_without_postgres(settings: Settings) -> None:
     assert answer.status_code == 200
     assert "swap_pay_database_up 0.0" in answer.text
     assert "swap_pay_http_request_seconds" in answer.text
+
+
+@pytest.mark.usefixtures("db", "valkey")
+async def test_metrics_show_the_age_and_the_spread_of_rates_and_the_failures_of_sources(settings: Settings) -> None:
+    now = clock.now()
+    await store_rate("BTC", "EUR", "57000", now - timedelta(seconds=20))
+    await store_rate("ETH", "EUR", None, now)
+    await rates.record_failure("kraken", now, "HTTP status 503")
+    await rates.rest("kraken", now + timedelta(minutes=1))
+    assert await rates.begin_round(1, now)
+    await rates.finish_round(1, now - timedelta(seconds=7))
+    async with client(make_site(replace(settings, metrics_token=TOKEN))) as http:
+        text = (await http.get("/metrics", headers=bearer(TOKEN))).text
+    figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("swap_pay_rate"))
+    assert 20 <= float(figures['swap_pay_rate_age_seconds{base="BTC",quote="EUR"}']) < 30
+    assert 7 <= float(figures["swap_pay_rates_refreshed_seconds"]) < 20
+    assert figures['swap_pay_rate_spread_bps{base="BTC",quote="EUR"}'] == "0.0"
+    assert figures['swap_pay_rate_sources{base="BTC",quote="EUR"}'] == "2.0"
+    assert figures['swap_pay_rate_sources{base="ETH",quote="EUR"}'] == "0.0"
+    assert figures['swap_pay_rate_source_failures{source="kraken"}'] == "1.0"
+    assert figures['swap_pay_rate_source_resting{source="kraken"}'] == "1.0"

@@ -68,6 +68,11 @@ TRAPS: dict[str, tuple[Callable[[RateServers], None], str]] = {
         answers_with(rate_formats.kraken_error("EGeneral:Too many requests")),
         "Too many requests",
     ),
+    "an error with characters that can't be stored": (
+        answers_with(Page(200, b'{"error":["EService:\\u0000\\u001b[31mBusy\\n' + b"x" * 300 + b'"]}')),
+        "EService:  [31mBusy x",
+    ),
+    "JSON without an end": (answers_with(Page(200, b"[" * 100_000)), "Trades of XXBTZEUR"),
     "neither a result nor an error": (answers_with(Page(200, b'{"error":[]}')), "neither result nor error"),
     "a captcha": (answers_with(CAPTCHA), "HTML instead of data"),
     "an error page": (answers_with(Page(503, b"<html>down</html>", "text/html")), "HTTP status 503"),
@@ -95,6 +100,7 @@ TRAPS: dict[str, tuple[Callable[[RateServers], None], str]] = {
     ),
     "a frozen last price": (lambda servers: setattr(servers.kraken.exchange, "lag", timedelta(days=40)), "s old"),
     "a time that is none": (answers_with(trade('"57000"', "1e300")), "a time that is none"),
+    "a time with a billion digits": (answers_with(trade('"57000"', "1e999999999")), "a time that is none"),
     "a clock that is ahead": (lambda servers: setattr(servers.kraken, "clock_off", timedelta(minutes=3)), "s ahead"),
     "a clock that is behind": (lambda servers: setattr(servers.kraken, "clock_off", -timedelta(minutes=3)), "s old"),
 }

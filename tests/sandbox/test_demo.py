@@ -129,6 +129,19 @@ def test_run_continues_with_the_data_of_the_last_run(first_demo: str, sandbox: S
     assert not second.stderr.count("Traceback")
 
 
+def test_assets_have_rates_by_sources_on_this_machine(sandbox: Sandbox) -> None:
+    integrator = sandbox.integrator()
+
+    def look() -> dict[str, Any] | None:
+        listed = integrator.get("/rates", currency="USD")["data"]
+        usdt: dict[str, Any] = next(one for one in listed if one["asset"] == "USDT")
+        return usdt if usdt["rate"] else None
+
+    usdt = wait_for("a rate of USDT", look, 40)
+    assert usdt["rate"] == "1.0003"
+    assert [source["name"] for source in usdt["sources"]] == ["chainlink:ethereum:test", "coinbase", "kraken"]
+
+
 def test_the_receiver_records_each_event_with_its_signatures(sandbox: Sandbox) -> None:
     integrator, secret = sandbox.integrator(), sandbox.interface.webhook_receiver.secret
     (paid, *_) = integrator.get("/invoices", status="paid")["data"]

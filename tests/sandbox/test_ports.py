@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.sandbox import anvil, ports, postgres, receiver, tls, valkey
+from app.sandbox import anvil, ports, postgres, rate_server, receiver, tls, valkey
 
 
 async def test_a_port_in_use_is_not_preferred() -> None:
@@ -49,8 +49,9 @@ def test_a_held_port_is_nobody_elses() -> None:
         valkey.start,
         lambda home_dir: postgres.start(home_dir, settings=postgres.FAST),
         lambda home_dir: receiver.start(home_dir, tls.ensure(home_dir)),
+        rate_server.start,
     ],
-    ids=["anvil", "valkey", "postgres", "receiver"],
+    ids=["anvil", "valkey", "postgres", "receiver", "rates"],
 )
 def test_a_port_that_is_taken_before_bind_is_replaced(
     start: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -18,6 +18,9 @@ DIGITS = 40
 Digits = Annotated[str, Meta(pattern=r"\A-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?\Z")]
 """A figure as text, in scientific notation too."""
 
+LATEST_UNIX_S = 10**11
+"""The year 5138."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -67,7 +70,6 @@ class Listing:
 
 def moment(unix_s: Decimal) -> datetime:
     """A time in seconds since 1970, with a fraction. Raises SourceFailed where it is none."""
-    try:
-        return _EPOCH + timedelta(microseconds=int(unix_s * 1_000_000))
-    except (ValueError, OverflowError, ArithmeticError):
-        raise SourceFailed(f"a time that is none: {unix_s}") from None
+    if not unix_s.is_finite() or not 0 <= unix_s < LATEST_UNIX_S:
+        raise SourceFailed(f"a time that is none: {unix_s:.8g}")
+    return _EPOCH + timedelta(microseconds=int(unix_s * 1_000_000))

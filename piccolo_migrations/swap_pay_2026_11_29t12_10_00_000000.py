@@ -3,7 +3,7 @@
 from app.core.resources import MIGRATIONS
 from app.core.sql_migration import SqlMigration, sql_migration
 
-ID = "2026-11-29T12:00:00:000000"
+ID = "2026-11-29T12:10:00:000000"
 DESCRIPTION = "Rates"
 
 
