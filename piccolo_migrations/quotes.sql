@@ -73,8 +73,7 @@ CREATE TABLE quotes ( -- Quote
     CONSTRAINT quotes_tail_in_range CHECK (cent_tail BETWEEN 0 AND 99),
     CONSTRAINT quotes_expire_later CHECK (expires_at > created_at)
 );
-ALTER TABLE quotes ADD CONSTRAINT quotes_asset
-    FOREIGN KEY (network, asset) REFERENCES assets (network, symbol) ON DELETE RESTRICT ON UPDATE RESTRICT;
+-- No key to assets: an invoice takes each of its quotes in the transaction that makes it, and has that key.
 -- Whose quote a deposit is for, and which ones end next.
 CREATE INDEX quotes_by_address ON quotes (deposit_address, created_at DESC);
 CREATE INDEX quotes_ending ON quotes (network, expires_at) WHERE state = 'open';

@@ -159,15 +159,17 @@ async def assert_invoices() -> None:
 
 
 async def assert_quotes() -> None:
-    """A price asks for what its quote says; an address is leased to what needs it, and to nothing else; and of two
-    invoices or quotes that a transfer could pay, none share address, asset and amount."""
+    """A price asks for what its quote says; an address is leased to what needs it, and to nothing else (on bitcoin each
+    is used once and stays leased); and of two invoices or quotes that a transfer could pay, none share address, asset
+    and amount."""
     wrong = await database.fetch_all(
         """
         SELECT 'figures' AS what, i.id FROM invoices i JOIN quotes q ON q.id = i.quote
             WHERE (q.invoice, q.network, q.asset, q.pay_in_raw, q.net_raw, q.deposit_address, q.expires_at)
                 <> (i.id, i.network, i.asset, i.pay_in_raw, i.net_raw, i.deposit_address, i.quote_expires_at)
         UNION ALL SELECT 'lease', a.address FROM deposit_addresses a JOIN invoices i ON i.id = a.invoice_id
-            WHERE NOT (i.status IN ('awaiting_deposit', 'confirming', 'manual_review') AND i.deposit_address = a.id)
+            WHERE a.network NOT LIKE 'bitcoin:%'
+                AND NOT (i.status IN ('awaiting_deposit', 'confirming', 'manual_review') AND i.deposit_address = a.id)
                 AND NOT EXISTS (SELECT 1 FROM quotes q
                     WHERE q.invoice = i.id AND q.deposit_address = a.id AND q.state = 'open')
         UNION ALL SELECT 'no lease', q.id FROM quotes q JOIN invoices i ON i.id = q.invoice

@@ -48,7 +48,7 @@ Every error has the same envelope; `code` is stable, `message` is for people and
 
 _TAGS = {
     "Networks": "How far each chain has been read.",
-    "Invoices": "Ask a customer for an exact amount of one asset on one chain.",
+    "Invoices": "Ask a customer for an exact amount of one asset on one chain, or for a price in a national currency.",
     "Assets": "The assets that invoices may ask for.",
     "Rates": "What assets are worth in national currencies, and who says so.",
     "Balance and ledger": "Balances, and the hash-chained ledger entries that prove them.",

@@ -24,8 +24,9 @@ from app.invoices.asking import Quoted, Quoting, asked_for, check_bounds, explai
 from app.invoices.creation_repository import Insertion, NewRows
 from app.invoices.presentation import AssetOnChain, InvoicePresenter, stored_choice
 from app.invoices.pricing import FeePayer
+from app.invoices.quotes_repository import QuoteRow
 from app.invoices.quoting import PriceOf, parse_price
-from app.invoices.reading_repository import Asked, InvoiceRow, ShownQuote
+from app.invoices.reading_repository import Asked, InvoiceRow
 from app.invoices.states import Status
 from app.merchants.members import Member
 from app.merchants.roles import Permission
@@ -34,7 +35,7 @@ from app.merchants.terms import Mode, Terms
 from app.networks.config import Asset, NetworkConfig
 from app.networks.registry import Networks, UnknownNetwork
 from app.web import idempotency_repository
-from app.web.idempotency import Replay, ReplayExists
+from app.web.idempotency import Replay, ReplayExists, refuse_repeat
 from app.webhooks.invoice_overrides import WebhookOverrides
 
 MAX_TRIES = 20
@@ -98,6 +99,16 @@ class InvoiceCreation:
         INVOICES_DISABLED, RATE_UNAVAILABLE, INVALID_INPUT, and ReplayExists where `replay` is already there. Not inside
         a transaction.
         """
+        try:
+            return await self._create(terms, new, replay, now, by)
+        except ApiError:
+            if replay is not None:  # a repetition gets its answer, though the first request would be refused by now
+                await refuse_repeat(replay)
+            raise
+
+    async def _create(
+        self, terms: Terms, new: NewInvoice, replay: Replay | None, now: datetime, by: Member | None
+    ) -> bytes:
         if new.webhook_url is not None:
             url = await self._overrides.admit(terms.merchant_id, terms.mode, new.webhook_url, now)
             new = replace(new, webhook_url=url)
@@ -129,24 +140,21 @@ class InvoiceCreation:
         check_bounds(amount_raw, asset.min_raw, asset.max_raw, asset)
         for _ in range(MAX_TRIES):
             reservation = await self._book.take(network, now)
-            fee_payer = new.fee_payer or terms.fee_payer
-            asked = asked_for(network, asset, amount_raw, terms.service_fee_bps, fee_payer, reservation)
-            row = self._row(terms, new, asked, now)
-            quotes: list[ShownQuote] = []
-            quote = None
-            if quoted is not None:
-                quote = quoted.row(ids.new_id(ids.QUOTE), row.id, asked, terms.prices, now, row.expires_at)
-                row = msgspec.structs.replace(
-                    row,
-                    price_raw=quoted.price.raw,
-                    price_currency=quoted.price.currency,
-                    pay_in_assets=[stored_choice(network.key, asset.symbol)],
-                    quote=quote.id,
-                    quote_expires_at=quote.expires_at,
-                )
-                quotes = [quoted.shown(quote)]
-            body = msgspec.json.encode(self._presenter.body(row, [], None, quotes))
             try:
+                asked = asked_for(
+                    network,
+                    asset,
+                    amount_raw,
+                    terms.service_fee_bps,
+                    new.fee_payer or terms.fee_payer,
+                    reservation,
+                )
+                row, quote = self._row(terms, new, asked, now), None
+                if quoted is not None:
+                    quote = quoted.row(ids.new_id(ids.QUOTE), row.id, asked, terms.prices, now, row.expires_at)
+                    row = _quoted(row, quoted, quote)
+                shown = [] if quoted is None or quote is None else [quoted.shown(quote)]
+                body = msgspec.json.encode(self._presenter.body(row, [], None, shown))
                 if await self._insertion.write(NewRows(row, body, reservation.holder, replay, by, quote)):
                     return body
                 await explain_refusal(terms.merchant_id, network, asset, amount_raw)
@@ -183,7 +191,7 @@ class InvoiceCreation:
                     return body
                 if await creation_repository.are_paused():
                     raise ApiError(Code.INVOICES_DISABLED, "new invoices are paused", retry_after_s=60)
-                raise ApiError(Code.PAY_IN_ASSET_NOT_ALLOWED, "pay_in_assets: not all of these are enabled")
+                raise ApiError(Code.PAY_IN_ASSET_NOT_ALLOWED, "pay_in_assets: not all of these are enabled, or none is")
             except asyncpg.UniqueViolationError as error:
                 await _explain_clash(getattr(error, "constraint_name", None), terms, new, replay)
         raise RuntimeError(f"{MAX_TRIES} new ids of invoices were taken already")
@@ -243,6 +251,18 @@ class InvoiceCreation:
             quote_expires_at=None,
             **columns,
         )
+
+
+def _quoted(row: InvoiceRow, quoted: Quoted, quote: QuoteRow) -> InvoiceRow:
+    """The row of an invoice whose price can be paid with one asset only, and that has its first quote."""
+    return msgspec.structs.replace(
+        row,
+        price_raw=quoted.price.raw,
+        price_currency=quoted.price.currency,
+        pay_in_assets=[stored_choice(quote.network, quote.asset)],
+        quote=quote.id,
+        quote_expires_at=quote.expires_at,
+    )
 
 
 def _price(terms: Terms, new: NewInvoice) -> PriceOf:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal as ExactDecimal
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -18,6 +19,7 @@ from app.invoices.states import Status
 from app.networks.config import Asset
 from app.networks.port import Chain
 from app.networks.registry import Networks
+from app.rates.rate import SourceFigure
 from app.worth.presentation import WorthBody
 
 Raw = Annotated[str, Meta(description="In minor units.", extra_json_schema={"pattern": "^[0-9]{1,78}$"})]
@@ -232,6 +234,9 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     paid_at: Annotated[Moment | None, Meta(description="When the payment became final; null until then.")]
 
 
+RATES_KEPT = 1_000
+"""Rates of which a process keeps the sources' public form: quotes of the same minute share them."""
+
 QUOTE_IS_USED = frozenset(Status) - {Status.AWAITING_CHOICE, Status.AWAITING_DEPOSIT, Status.EXPIRED, Status.CANCELLED}
 """States in which the invoice's quote has a payment, or something that an operator reviews."""
 
@@ -281,7 +286,7 @@ class InvoicePresenter:
             amount_decimal=None if asked is None else self._decimal(asked.network, asked.asset, asked.amount_raw),
             amount_raw=None if asked is None else str(asked.amount_raw),
             pay_in=pay_in,
-            quotes=[self._quote(row, quote) for quote in quotes],
+            quotes=[self._quote(row, quote, pay_in if quote.id == row.quote else None) for quote in quotes],
             pay_in_assets=None if row.pay_in_assets is None else [self._choice(each) for each in row.pay_in_assets],
             service_fee_bps=row.service_fee_bps,
             service_fee_raw=None if asked is None else str(asked.service_fee_raw),
@@ -335,18 +340,16 @@ class InvoicePresenter:
             payment_uri=chain.payment_uri(asked.address, asset.symbol, asked.pay_in_raw),
         )
 
-    def _quote(self, row: InvoiceRow, quote: ShownQuote) -> QuoteBody:
+    def _quote(self, row: InvoiceRow, quote: ShownQuote, pay_in: PayIn | None) -> QuoteBody:
+        """A quote; `pay_in` is what it asks for, where that is known already."""
         is_used = quote.id == row.quote and _STATUSES[row.status] in QUOTE_IS_USED
         return QuoteBody(
             id=quote.id,
             state="used" if is_used else quote.state,
-            pay_in=self._pay_in(quote),
+            pay_in=pay_in or self._pay_in(quote),
             rate=plain_figure(quote.figure),
             rate_at=rfc3339(quote.rate_at),
-            sources=[
-                RateSourceBody(name=each.name, rate=plain_figure(each.figure), at=rfc3339(each.at), used=each.used)
-                for each in quote.sources
-            ],
+            sources=_sources(quote.sources),
             spread_bps=quote.spread_bps,
             created_at=rfc3339(quote.created_at),
             expires_at=rfc3339(quote.expires_at),
@@ -411,6 +414,14 @@ def plain_figure(figure: ExactDecimal) -> str:
     """A rate's figure without an exponent, and without zeros at its end."""
     text = f"{figure:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@lru_cache(maxsize=RATES_KEPT)
+def _sources(sources: tuple[SourceFigure, ...]) -> list[RateSourceBody]:
+    return [
+        RateSourceBody(name=each.name, rate=plain_figure(each.figure), at=rfc3339(each.at), used=each.used)
+        for each in sources
+    ]
 
 
 def _price(row: InvoiceRow) -> PriceBody | None:

@@ -114,9 +114,9 @@ class Refresher:
             await self._fail(name, asked.failure, now)
             return
         assert asked.answer is not None
-        objections = []
+        objections, answered_at = [], clock.now()
         for quoted in asked.answer.quoted:
-            if (problem := median.objection(quoted, now)) is not None:
+            if (problem := median.objection(quoted, answered_at)) is not None:
                 objections.append(problem)
                 # What it said before is refuted.
                 self._last.pop((name, quoted.pair), None)
@@ -126,16 +126,17 @@ class Refresher:
         if problems:
             log.info("rate_source_problems", source=name, problems=problems[:10], count=len(problems))
         if objections and len(objections) == len(asked.answer.quoted):
-            await self._fail(name, SourceFailed(objections[0]), now)
+            # It answers, so it is asked again: the next price of a quiet market may be fresh.
+            await self._fail(name, SourceFailed(objections[0]), now, rests=False)
         else:
-            await repository.record_answer(name, now, clock.now(), _one_line(problems[0]) if problems else None)
+            await repository.record_answer(name, now, answered_at, _one_line(problems[0]) if problems else None)
 
-    async def _fail(self, name: str, failure: SourceFailed, now: datetime) -> None:
+    async def _fail(self, name: str, failure: SourceFailed, now: datetime, *, rests: bool = True) -> None:
         problem = _one_line(str(failure))
         in_row = await repository.record_failure(name, now, problem)
         log.warning("rate_source_failed", source=name, problem=problem, in_row=in_row)
         rest_s = failure.retry_after_s or 0
-        if in_row >= FAILURES_BEFORE_REST:
+        if rests and in_row >= FAILURES_BEFORE_REST:
             rest_s = max(rest_s, REFRESH_S * 2 ** min(in_row - FAILURES_BEFORE_REST + 1, 10))
         if rest_s:
             await repository.rest(name, now + timedelta(seconds=min(rest_s, LONGEST_REST_S)))

@@ -26,6 +26,7 @@ NOTHING = {
 BODIES: dict[str, Any] = {
     "refunds": {"amount": "1.00", "refund_address": STRANGER},
     "replay": {"since": "2026-01-01T00:00:00Z"},
+    "quotes": {"asset": "USDT", "chain": "ethereum"},
 }
 """The body that a path needs, by its last part; all others get an empty one."""
 

@@ -30,6 +30,7 @@ from app.webhooks.fan_out import fan_out_with
 from app.wiring import wire
 from tests.api.conftest import BASE, Integrator
 from tests.factories.payments import pay_on_chain
+from tests.factories.rates import store_rate
 
 JSON = "application/json"
 HOOK = "https://127.0.0.1:8443/hooks"
@@ -165,6 +166,8 @@ async def test_example_requests_work_and_answer_as_described(
     assert services.settings.checkpoint_keys is not None
     await checkpoints.create(services.settings.checkpoint_keys, clock.now())
     made = {"{invoice_id}": (await integrator.invoice("first"))["id"]}
+    await store_rate("USDT", "EUR", "0.92", clock.now())
+    price = await integrator.post("/invoices", {"amount": "49.90", "currency": "EUR"}, once="price")
     await number_events(fan_out_with(chain_settings().data_keys))
     made["{event_id}"] = (await integrator.get("/events")).json()["data"][0]["event_id"]
     for path, method, operation in operations(described):
@@ -181,6 +184,8 @@ async def test_example_requests_work_and_answer_as_described(
         refund = await integrator.post(f"/invoices/{paid['id']}/refunds", REFUND, once=f"{method} {path}")
         made["{refund_id}"] = refund.json()["id"]
         of_invoice = path.replace("{invoice_id}", paid["id"]) if "refunds" in path else path
+        if path.endswith("/quotes"):
+            of_invoice = path.replace("{invoice_id}", price.json()["id"])
         if body and "url" in body:
             body = body | {"url": HOOK}  # the example's name does not resolve
         if body and "webhook_id" in body:

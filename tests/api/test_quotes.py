@@ -64,6 +64,15 @@ async def test_one_asset_is_quoted_with_the_creation(rated: Integrator) -> None:
     assert error(await rated.post(f"/invoices/{made['id']}/quotes", ETH, once="c")) == (400, "PAY_IN_ASSET_NOT_ALLOWED")
 
 
+async def test_a_repetition_needs_no_rate(rated: Integrator) -> None:
+    body = PRICE | {"pay_in_assets": [USDT]}
+    first = await rated.post("/invoices", body, once="a")
+    await store_rate("USDT", "EUR", None, clock.now())
+    again = await rated.post("/invoices", body, once="a")
+    assert (again.status_code, again.content) == (201, first.content)
+    assert error(await rated.post("/invoices", body | {"order_id": "8"}, once="b")) == (503, "RATE_UNAVAILABLE")
+
+
 async def test_lists_are_filtered_by_the_prices_currency(rated: Integrator) -> None:
     await rated.invoice("x", order_id="1")
     priced = (await rated.post("/invoices", PRICE, once="a")).json()

@@ -114,6 +114,8 @@ async def test_what_the_document_allows_is_accepted(server: Served, new_key: New
             # A cursor is one that was given out.
             operation["parameters"] = [each for each in operation["parameters"] if each["name"] != "cursor"]
             for parameter in operation["parameters"]:
+                if "enum" in parameter["schema"]:  # it names all that is accepted
+                    continue
                 parameter["schema"] = ACCEPTABLE_PARAMETERS.get(parameter["name"], parameter["schema"])
     narrowed = tmp_path / "narrowed.json"
     narrowed.write_text(json.dumps(document))

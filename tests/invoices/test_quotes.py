@@ -77,6 +77,10 @@ class Shop:
         """The invoice's present state."""
         return await self.services.invoice_reader.get_any(invoice.id)
 
+    async def allow_late(self, bps: int) -> None:
+        """Let late payments count if the rate has moved against the merchant by no more than this."""
+        await database.execute("UPDATE merchants SET late_quote_bps = $1 WHERE id = $2", bps, self.terms.merchant_id)
+
     async def settle(self) -> None:
         """Confirm everything, and check the books."""
         await self.feed.confirm()

@@ -236,9 +236,17 @@ async def test_operators_read_that_a_pair_is_down_to_one_source_and_that_it_is_b
     assert (low.kind, low.severity, low.occurrences) == ("rate_sources_low", "warning", 1)
     assert "BTC/EUR, ETH/EUR" in low.message
     servers.kraken.exchange.lag = timedelta()
-    clock.shift(timedelta(minutes=1))  # it rests after three failures
-    await rounds.run(2)
+    await rounds.run()
     assert await kinds() == ["rate_sources_back", "rate_sources_low"]
+
+
+async def test_a_source_whose_prices_are_all_old_is_asked_again(rounds: Rounds, servers: RateServers) -> None:
+    """A market may be quiet for a while. It answers, so it does not rest."""
+    servers.kraken.exchange.lag = timedelta(minutes=2)
+    assert await rounds.run(5) == 0
+    assert servers.kraken.requests.count("/0/public/Trades") == 5
+    servers.kraken.exchange.lag = timedelta()
+    assert await rounds.run() == 1
 
 
 async def test_a_source_that_fails_rests_longer_each_time(rounds: Rounds, servers: RateServers) -> None:

@@ -76,7 +76,7 @@ async def test_a_used_rate_is_kept_once_with_its_sources() -> None:
 
 async def test_a_used_rate_cannot_be_changed_or_deleted() -> None:
     rate_id = await service.keep(rate_of("BTC", "EUR", "57000", NOW))
-    for statement in ("UPDATE used_rates SET figure = 1", "DELETE FROM used_rates", "TRUNCATE used_rates"):
+    for statement in ("UPDATE used_rates SET figure = 1", "DELETE FROM used_rates", "TRUNCATE used_rates CASCADE"):
         with pytest.raises(asyncpg.RestrictViolationError):
             await database.execute(statement)
     await repository.purge(NOW + timedelta(days=400))

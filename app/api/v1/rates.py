@@ -89,7 +89,7 @@ def routes() -> Router:
             query={
                 "currency": Parameter(
                     description="The currency (ISO 4217).",
-                    schema={"type": "string", "pattern": "^[A-Z]{3}$"},
+                    schema={"type": "string", "enum": sorted(currencies.known())},
                     required=True,
                     example="EUR",
                 )

@@ -129,8 +129,8 @@ def decoded(body: bytes, kind: type[T], what: str) -> T:
 async def each(
     count: int, ask: Callable[[int], Awaitable[T]], at_once: int = CONNECTIONS
 ) -> tuple[list[T], list[SourceFailed]]:
-    """What `ask` returns for each number below `count`, and what it raised; a few at a time. After a failure that
-    concerns all (a limit, or no connection) the rest is not asked."""
+    """What `ask` returns for each number below `count`, and what it raised; a few at a time. Once a limit is
+    reached the rest is not asked."""
     found: list[T] = []
     failures: list[SourceFailed] = []
     numbers = iter(range(count))

@@ -5,21 +5,27 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
+import msgspec
 import pytest
 
 from app.cabinet import exports
 from app.core import clock, database
 from app.core.settings import Settings
 from app.events import sequencer
+from app.invoices.creation import NewInvoice
+from app.invoices.presentation import InvoiceBody
 from app.merchants import service as merchants
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.approvals import ApprovalRefused
 from tests.cabinet.world import ELSEWHERE, World
 from tests.factories.invoices import invoice
+from tests.factories.merchants import PRICES
+from tests.factories.rates import store_rate
 from tests.identity.browsing import Browser, an_account, hidden
 
 ASKED = {"asset": "USDT@ethereum", "amount": "1.00", "destination": ELSEWHERE, "description": ""}
@@ -167,3 +173,35 @@ async def test_the_timeline_of_an_invoice_has_every_fact(
     for words in expected:
         assert words in page
     assert page.index("Invoice created") < page.index("Transfer seen on chain") < page.index("Refund requested")
+
+
+async def test_a_price_is_shown_wherever_an_invoice_is(world: World, browser: Callable[..., Browser]) -> None:
+    """While nothing is chosen, after a choice, and once the quote has ended and the time is up."""
+    person, now = await owner(world, browser), clock.now()
+    await store_rate("USDT", "EUR", "0.92", now)
+    new = NewInvoice(amount="49.90", currency="EUR", order_id="1099", expires_in=timedelta(minutes=30))
+    body = await world.services.invoice_creation.create(replace(world.terms, prices=PRICES), new, None, now)
+    priced = msgspec.json.decode(body, type=InvoiceBody)
+
+    async def seen(status: str) -> str:
+        pages = [await person.get(path) for path in (world.base, f"{world.base}/invoices?search=1099")]
+        one = await person.get(f"{world.base}/invoices/{priced.id}")
+        for page in (*pages, one):
+            assert page.status_code == 200
+            assert "49.90" in page.text
+            assert "EUR" in page.text
+            assert status in page.text
+        (row,) = rows_of(await person.get(f"{world.base}/exports/invoices.csv?search=1099"))
+        assert (row["price"], row["price_currency"]) == ("49.90", "EUR")
+        return row["asset"]
+
+    assert await seen("Awaiting choice") == ""
+    assert (await person.get(f"{world.base}/invoices/{priced.id}/refund")).status_code == 409
+    chosen = await world.services.quotes.choose(priced.id, "USDT", "ethereum", now)
+    assert await seen("Awaiting payment") == "USDT"
+    assert chosen.pay_in is not None
+    found = await person.get(f"{world.base}/invoices?search={chosen.pay_in.address}")
+    assert "1099" in found.text
+    over = now + timedelta(minutes=40)
+    await world.services.invoices.expire_due("ethereum:test", over, over)
+    assert await seen("Expired") == ""
