@@ -18,6 +18,7 @@ APP_CONFIG = AppConfig(
             "app.web.tables",
             "app.ledger.tables",
             "app.rates.tables",
+            "app.worth.tables",
             "app.events.tables",
             "app.webhooks.tables",
             "app.addresses.tables",

@@ -26,6 +26,7 @@ from app.ledger import verify
 from app.ledger.hashchain import ChainId
 from app.merchants.roles import Permission
 from app.web.csv_text import BOM, MEDIA_TYPE, line
+from app.worth.presentation import WorthBody
 
 AT_ONCE = 500
 """Rows read at a time: they bound an export's memory, whatever its length."""
@@ -46,6 +47,8 @@ _INVOICE_COLUMNS = [
     "pay_in_amount",
     "price",
     "price_currency",
+    "worth",
+    "worth_currency",
     "address",
     "service_fee_raw",
     "net_raw",
@@ -73,6 +76,8 @@ _WITHDRAWAL_COLUMNS = [
     "approved_at",
     "submitted_at",
     "settled_at",
+    "worth",
+    "worth_currency",
 ]
 
 _ENTRY_COLUMNS = [
@@ -211,6 +216,7 @@ def _invoice_cells(invoice: InvoiceBody) -> list[Any]:
         pay_in.amount_decimal if pay_in else None,
         price.amount_decimal if price else None,
         price.currency if price else None,
+        *_worth_cells(invoice.worth),
         pay_in.address if pay_in else None,
         invoice.service_fee_raw,
         invoice.net_raw,
@@ -222,6 +228,11 @@ def _invoice_cells(invoice: InvoiceBody) -> list[Any]:
         invoice.expires_at,
         invoice.paid_at,
     ]
+
+
+def _worth_cells(worth: WorthBody | None) -> list[Any]:
+    """Empty where the worth is not known."""
+    return [None, None] if worth is None else [worth.amount_decimal, worth.currency]
 
 
 def _withdrawal_cells(one: Any) -> list[Any]:
@@ -240,4 +251,5 @@ def _withdrawal_cells(one: Any) -> list[Any]:
         one.approved_at,
         one.submitted_at,
         one.settled_at,
+        *_worth_cells(one.worth),
     ]

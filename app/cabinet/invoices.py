@@ -22,7 +22,7 @@ from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.identity.lists import ListQuery
 from app.identity.paging import PAGE_LENGTH
-from app.invoices.presentation import InvoiceBody
+from app.invoices.presentation import InvoiceBody, QuoteBody
 from app.invoices.reading_repository import Filters
 from app.invoices.states import can_cancel, can_refund
 from app.merchants.roles import Permission
@@ -97,6 +97,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         context = {
             **_shown(cabinet, ctx, body),
             "refunds": [_refund_row(refund) for refund in refunds],
+            "quotes": [_quote_row(cabinet, body, quote) for quote in body.quotes],
             "reviews": await reviews.of_invoice(ctx.merchant_id, ctx.mode, invoice_id),
             "timeline": timeline_labels.entries(facts, services.networks, ctx),
             "explorer": (network and network.explorer_tx_url) or "",
@@ -243,6 +244,25 @@ def _shown(cabinet: Cabinet, ctx: MemberContext, body: InvoiceBody) -> dict[str,
         "can_refund": can_refund(body.status) and ctx.may(Permission.REFUNDS_WRITE),
         "state_words": labels.INVOICE_STATES,
         "withdrawal_words": labels.WITHDRAWAL_STATES,
+    }
+
+
+def _quote_row(cabinet: Cabinet, invoice: InvoiceBody, quote: QuoteBody) -> dict[str, Any]:
+    """A quote with its state in words: which one is asked for, and which one was honoured."""
+    is_current = invoice.pay_in is not None and quote.pay_in.address == invoice.pay_in.address
+    if quote.state == "used":
+        tone, words = ("positive", "Honoured") if invoice.credited else ("progress", "Has a payment")
+    elif quote.state == "open":
+        tone, words = ("progress", "Asked for now") if is_current else ("neutral", "Still honoured")
+    else:
+        tone, words = "neutral", "Ended"
+    return {
+        "body": quote,
+        "words": words,
+        "tone": tone,
+        "network_name": cabinet.services.networks.by(quote.pay_in.chain, invoice.mode).display_name,
+        "spread": format_amount(quote.spread_bps, 2) if quote.spread_bps else "",
+        "expires_at": datetime.fromisoformat(quote.expires_at),
     }
 
 

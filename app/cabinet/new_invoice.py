@@ -1,5 +1,10 @@
-"""A new invoice: a short form, with the rarely used fields in a closed section."""
+"""A new invoice: a short form, with the rarely used fields in a closed section.
 
+Its amount is in an asset, or a price in one of the currencies that the merchant has enabled; then the customer chooses
+what to pay with, or the form names it.
+"""
+
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +22,7 @@ from app.identity.form_routes import NoStepUp, form_post
 from app.identity.forms import Form, FormRefused
 from app.identity.identity import PageRequest
 from app.invoices.creation import NewInvoice
-from app.invoices.presentation import InvoiceBody
+from app.invoices.presentation import AssetOnChain, InvoiceBody
 from app.invoices.pricing import FeePayer
 from app.invoices.return_urls import MAX_URL_LENGTH, check_return_url
 from app.merchants import settings
@@ -34,6 +39,9 @@ EXPIRIES = (
 )
 """Minutes to pay in (contract, section 3: 10 to 10,080), and what they are called."""
 
+MORE = ("success_url", "fail_url", "customer_id", "pay_in_assets")
+"""Fields of the closed section, which is open where one of them was filled in."""
+
 FEE_PAYERS: tuple[tuple[FeePayer, str], ...] = (
     ("merchant", "You: it is taken out of the amount"),
     ("customer", "The customer: it is added on top"),
@@ -45,13 +53,16 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     services, identity = cabinet.services, cabinet.identity
 
     async def context(ctx: MemberContext, form: Form) -> dict[str, Any]:
+        enabled = await assets.enabled(services, ctx)
+        currencies = (await settings.price_terms(ctx.merchant_id)).currencies if enabled else ()
         return {
             "form": form,
-            "assets": assets.options(await assets.enabled(services, ctx)),
+            "assets": assets.options(enabled),
+            "units": [*((code, f"{code}, paid in coins") for code in currencies), *assets.options(enabled)],
+            "has_currencies": bool(currencies),
             "expiries": EXPIRIES,
             "fee_payers": FEE_PAYERS,
-            "more_open": any(form.has(name) and form.text(name) for name in ("success_url", "fail_url", "customer_id"))
-            or bool({"success_url", "fail_url", "customer_id", "customer_email"} & set(form.errors)),
+            "more_open": any(form.text(name) for name in MORE) or bool({*MORE, "customer_email"} & set(form.errors)),
         }
 
     @get("/invoices/new", opt=needs(Permission.INVOICES_WRITE))
@@ -70,7 +81,8 @@ def handlers(cabinet: Cabinet) -> list[Any]:
         form, ctx = await identity.read_form(request), context_of(request)
         try:
             with catching(form):
-                new = _new_invoice(form, await assets.enabled(services, ctx))
+                prices = await settings.price_terms(ctx.merchant_id)
+                new = _new_invoice(form, await assets.enabled(services, ctx), prices.currencies)
                 replay = replay_of(
                     identity.form_key(request),
                     merchant_id=ctx.merchant_id,
@@ -91,9 +103,15 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     return [new_invoice, create]
 
 
-def _new_invoice(form: Form, choices: list[assets.Choice]) -> NewInvoice:
+def _new_invoice(form: Form, choices: list[assets.Choice], currencies: Sequence[str]) -> NewInvoice:
     """The invoice in the form. Raises FormRefused, INVALID_INPUT."""
-    choice = assets.chosen(choices, form.text("currency"), "currency")
+    unit, chain, pay_in_assets = form.text("currency"), None, None
+    if unit in currencies:
+        named = [assets.chosen(choices, value, "pay_in_assets") for value in form.many("pay_in_assets")]
+        pay_in_assets = tuple(AssetOnChain(asset=one.asset.symbol, chain=one.network.chain) for one in named) or None
+    else:
+        choice = assets.chosen(choices, unit, "currency")
+        unit, chain = choice.asset.symbol, choice.network.chain
     minutes = dict(EXPIRIES)
     if form.text("expires_in") not in minutes:
         raise invalid("expires_in", "choose how long the customer has")
@@ -106,8 +124,9 @@ def _new_invoice(form: Form, choices: list[assets.Choice]) -> NewInvoice:
         raise invalid("customer_email", "is not an e-mail address")
     return NewInvoice(
         amount=required(form, "amount", "enter an amount"),
-        currency=choice.asset.symbol,
-        chain=choice.network.chain,
+        currency=unit,
+        chain=chain,
+        pay_in_assets=pay_in_assets,
         description=optional(form, "description", 500),
         order_id=optional(form, "order_id", 100),
         customer_id=optional(form, "customer_id", 100),

@@ -17,6 +17,7 @@ from app.cabinet import (
     merchant_picker,
     new_invoice,
     payouts,
+    price_settings,
     refunds,
     reviews,
     security,
@@ -47,6 +48,7 @@ PAGES = (
     member_removal,
     security,
     settings,
+    price_settings,
     audit,
 )
 """Modules with `handlers(cabinet)`: pages of one merchant in one mode. A new one goes here, and into nav.py."""

@@ -66,6 +66,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
     async def overview_context(merchant_id: str) -> dict[str, Any]:
         return {
             "branding": await branding.get(merchant_id),
+            "prices": await settings.price_terms(merchant_id),
             "payer": await settings.fee_payer(merchant_id),
             "accepts_parts": await settings.accepts_parts(merchant_id),
         }

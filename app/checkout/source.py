@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, LanguageChoice, Transfer, WayToPay
+from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, LanguageChoice, RateShown, Transfer, WayToPay
 from app.core.money import format_amount
 from app.deposits.matching import Verdict
-from app.invoices.presentation import DepositBody, InvoiceBody
+from app.invoices.presentation import DepositBody, InvoiceBody, QuoteBody
 from app.invoices.quotes import Choice
 from app.invoices.reader import PublicInvoice
 from app.invoices.states import Status
@@ -75,6 +75,7 @@ def checkout_view(
         payment_uri=due.payment_uri if received_in_parts_raw else pay_in.payment_uri,
         qr_text=due.qr_text,
         service_fee_decimal=format_amount(int(invoice.service_fee_raw or 0), asset.decimals),
+        rate=_rate(invoice.quotes),
         expires_at=public.pay_until if waits else datetime.fromisoformat(invoice.expires_at),
         paid_at=datetime.fromisoformat(invoice.paid_at) if invoice.paid_at else None,
         waits_for_block=any(d.block_height is None for d in alive if d.review_reason is None),
@@ -127,6 +128,8 @@ def _common(
         "price_currency": invoice.price.currency if invoice.price else "",
         "ways_to_pay": ways,
         "choose_url": f"{page_url}/choose{language_query}",
+        "invoice_ends_at": datetime.fromisoformat(invoice.expires_at) if invoice.price else None,
+        "has_had_quote": bool(invoice.quotes),
         "fee_payer": FeePayer(invoice.fee_payer),
         "now": now,
         "success_url": invoice.success_url,
@@ -146,15 +149,25 @@ def _common(
 
 
 def _way(choice: Choice, invoice: InvoiceBody) -> WayToPay:
-    network, symbol, pay_in = choice.network, choice.asset.symbol, invoice.pay_in
+    network, symbol = choice.network, choice.asset.symbol
+    pay_in = invoice.quotes[0].pay_in if invoice.quotes else invoice.pay_in
     standard = choice.asset.standard
+    confirmations = network.confirmations_for(symbol, choice.amount_raw or 0)
     return WayToPay(
         asset=symbol,
         chain=network.chain,
         chain_name=f"{network.display_name} ({standard})" if standard else network.display_name,
         amount_decimal=choice.amount_decimal,
+        usual_wait_ms=confirmations * network.block_time_ms,
         is_chosen=pay_in is not None and (pay_in.asset, pay_in.chain) == (symbol, network.chain),
     )
+
+
+def _rate(quotes: Sequence[QuoteBody]) -> RateShown | None:
+    """The rate of the current quote, which is the first one."""
+    if not quotes:
+        return None
+    return RateShown(figure=quotes[0].rate, at=datetime.fromisoformat(quotes[0].rate_at))
 
 
 def _anomaly(invoice: InvoiceBody, alive: list[DepositBody]) -> Anomaly | None:

@@ -86,7 +86,19 @@ class WayToPay:
     """The network for people, e.g. `Tron (TRC-20)`."""
     amount_decimal: str
     """About what is to be paid now; empty where there is no rate, and it can't be chosen."""
+    usual_wait_ms: int = 0
+    """How long the confirmations usually take that this amount needs."""
     is_chosen: bool = False
+    """The invoice asks for this one, or did before its quote ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateShown:
+    """The rate of the current quote."""
+
+    figure: str
+    """What one whole asset is worth in the price's currency, a decimal string."""
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +155,12 @@ class CheckoutView:
     """What the customer may choose among now."""
     choose_url: str = ""
     """Takes the choice."""
+    rate: RateShown | None = None
+    """Of the quote that the page asks to pay; None where the invoice names its asset, or nothing is chosen."""
+    invoice_ends_at: datetime | None = None
+    """The invoice's own end, where it has a price: `expires_at` is the quote's end then."""
+    has_had_quote: bool = False
+    """A quote was made before, also where none is current."""
     chain_name: str
     """The network for people, e.g. `Tron`; empty while nothing is chosen, as are `address` and `payment_uri`."""
     token_standard: str = ""
@@ -215,6 +233,32 @@ class CheckoutView:
     def is_time_up(self) -> bool:
         """Whether `expires_at` has passed but the status has not changed yet: a last deposit may still appear."""
         return self.status is Status.AWAITING_DEPOSIT and self.seconds_left <= 0
+
+    @property
+    def has_run_out(self) -> bool:
+        """Whether the last quote has ended and the invoice has time left for another one."""
+        if self.status is Status.AWAITING_CHOICE:
+            return self.has_had_quote and self.seconds_left > 0
+        return self.is_time_up and self.invoice_seconds_left > 0 and not self.came_decimal and not self.deposits
+
+    @property
+    def renewal(self) -> WayToPay | None:
+        """What was chosen last, where its quote has run out and there is a rate for a new one."""
+        if not self.has_run_out:
+            return None
+        return next((way for way in self.ways_to_pay if way.is_chosen and way.amount_decimal), None)
+
+    @property
+    def other_ways(self) -> tuple[WayToPay, ...]:
+        """What the page lists to choose among: all but what is chosen."""
+        return tuple(way for way in self.ways_to_pay if not way.is_chosen)
+
+    @property
+    def invoice_seconds_left(self) -> int:
+        """Whole seconds until the invoice itself ends, where it has a price; 0 where it names its asset."""
+        if self.invoice_ends_at is None:
+            return 0
+        return max(0, int((self.invoice_ends_at - self.now).total_seconds()))
 
     @property
     def is_live(self) -> bool:

@@ -7,7 +7,7 @@ for the language: "1.234,5" and "1,234.5" are different sums to different wallet
 
 from dataclasses import dataclass
 
-from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone
+from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, WayToPay
 from app.core.money import group_digits
 from app.invoices.states import Status
 from app.web.languages import Language
@@ -43,6 +43,12 @@ class Words:
     """`About 30 seconds to go`, or empty outside confirming."""
     time_left: str
     """`59:07`, `1:02:03` or `6 days 02:03:04`."""
+    invoice_time_left: str
+    """The same until the invoice's own end, where a quote ends before it; else empty."""
+    price: str
+    """`Your price: 49.90 EUR` beside an amount in coins; else empty."""
+    rate: str
+    """`1 BTC = 51,200.00 EUR, 2 minutes ago`; empty without a quote."""
     announcement: str
     """What a screen reader says when the page changes by itself."""
 
@@ -61,6 +67,7 @@ def page_context(view: CheckoutView, language: Language) -> dict[str, object]:
         "qr": qr,
         "paid_on": language.moment(view.paid_at) if view.paid_at else "",
         "expired_on": language.moment(view.expires_at) if view.status is Status.EXPIRED else "",
+        "usual_waits": [usual_wait(way, language) for way in view.other_ways],
         "return_after_s": RETURN_AFTER_S,
     }
 
@@ -85,6 +92,11 @@ def put_into_words(view: CheckoutView, language: Language) -> Words:
         progress=progress_words,
         estimate=estimate_words,
         time_left=time_left(view.seconds_left, language),
+        invoice_time_left=(
+            time_left(view.invoice_seconds_left, language) if view.invoice_seconds_left > view.seconds_left else ""
+        ),
+        price=price(view, language),
+        rate=rate(view, language),
         announcement=". ".join(filter(None, announced)),
     )
 
@@ -92,6 +104,8 @@ def put_into_words(view: CheckoutView, language: Language) -> Words:
 def headline(view: CheckoutView, language: Language) -> str:
     """Where the payment stands, in a few words."""
     _ = language.gettext
+    if view.has_run_out:
+        return _("This amount has run out")
     if view.is_time_up:
         return _("The time to pay is up")
     if view.status is Status.AWAITING_DEPOSIT and view.is_overfull:
@@ -126,6 +140,13 @@ def headline(view: CheckoutView, language: Language) -> str:
 def next_step(view: CheckoutView, language: Language) -> str:
     """What the customer should do now, or that there is nothing to do."""
     _ = language.gettext
+    if view.has_run_out and not any(way.amount_decimal for way in view.ways_to_pay):
+        return _("Please don’t send it any more. There is no exchange rate for a new one at the moment.")
+    if view.has_run_out:
+        return _(
+            "Please don’t send it any more: get a new one at today’s rate. "
+            "If you have already paid, keep this page open."
+        )
     if view.is_time_up or (view.status is Status.AWAITING_DEPOSIT and view.is_overfull):
         return _("Please don’t send anything now. If you have already paid, keep this page open.")
     match view.status:
@@ -249,6 +270,44 @@ def network_warning(view: CheckoutView, language: Language) -> str:
     return _("Send only %(asset)s, only on %(network)s. Anything else may be lost for good.") % names
 
 
+def price(view: CheckoutView, language: Language) -> str:
+    """The price in a national currency, beside the amount that it is in coins."""
+    _ = language.gettext
+    if not view.price_decimal or not view.address or view.has_run_out:
+        return ""
+    return _("Your price: %(price)s") % {"price": language.isolate(f"{view.price_decimal} {view.price_currency}")}
+
+
+def rate(view: CheckoutView, language: Language) -> str:
+    """The rate that the amount was made with, and its age in minutes."""
+    _, ngettext = language.gettext, language.ngettext
+    if view.rate is None or not (view.is_payable or view.may_still_be_paid):
+        return ""
+    equation = language.isolate(f"1 {view.asset} = {group_digits(view.rate.figure)} {view.price_currency}")
+    minutes = max(0, int((view.now - view.rate.at).total_seconds() // 60))
+    if minutes == 0:
+        return _("Rate: %(rate)s, less than a minute old") % {"rate": equation}
+    words = ngettext("Rate: %(rate)s, %(n)s minute old", "Rate: %(rate)s, %(n)s minutes old", minutes)
+    return words % {"rate": equation, "n": language.count(minutes)}
+
+
+def usual_wait(way: WayToPay, language: Language) -> str:
+    """How long a payment with this asset usually takes to count, rounded up."""
+    _, ngettext = language.gettext, language.ngettext
+    if not way.amount_decimal:
+        return _("There is no exchange rate at the moment")
+    wait_s = -(-way.usual_wait_ms // 1000)
+    if wait_s < 60:
+        return _("Usually counts within a minute")
+    wait_min = -(-wait_s // 60)
+    if wait_min < 90:
+        words = ngettext("Usually counts after %(n)s minute", "Usually counts after %(n)s minutes", wait_min)
+        return words % {"n": language.count(wait_min)}
+    wait_h = -(-wait_min // 60)
+    words = ngettext("Usually counts after %(n)s hour", "Usually counts after %(n)s hours", wait_h)
+    return words % {"n": language.count(wait_h)}
+
+
 def fee(view: CheckoutView, language: Language) -> str:
     """Who pays which fee; once settled, only the customer's fee; empty if there is nothing to pay."""
     _ = language.gettext
@@ -306,7 +365,7 @@ def time_left(seconds: int, language: Language) -> str:
 
 def tone(view: CheckoutView) -> str:
     """The colour of the state: `neutral`, `progress`, `positive` or `caution`. The state is also in words."""
-    if view.is_time_up:
+    if view.is_time_up or view.has_run_out:
         return "caution"
     match view.status:
         case Status.AWAITING_CHOICE | Status.AWAITING_DEPOSIT | Status.CONFIRMING:

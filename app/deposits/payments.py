@@ -23,6 +23,7 @@ from app.invoices.states import Status
 from app.ledger import service as ledger
 from app.ledger.service import Posting
 from app.networks.registry import Networks
+from app.worth import service as worth
 
 log = get_logger(__name__)
 
@@ -135,7 +136,7 @@ class PaymentService:
                     postings.append(Posting(earnings, "invoice_credit", share.net_raw, 0, reference))
                 if share.service_fee_raw:
                     postings.append(Posting(fees, "service_fee", share.service_fee_raw, 0, reference))
-            await ledger.post(postings, now)
+            await worth.post(postings, now)
             await parts_repository.credit_parts([row.id for row in rows])
             await self._invoices.pay(invoice_id, Status.CONFIRMING, sum(share.net_raw for share in due), now)
         return True

@@ -33,6 +33,7 @@ from app.invoices.states import Status
 from app.ledger import service as ledger
 from app.ledger.service import Posting
 from app.merchants.members import belonged_since
+from app.worth import service as worth
 
 GATEWAY = "gateway"
 """Stored as `decided_by` of a review that the gateway closed itself."""
@@ -74,7 +75,7 @@ class ReviewService:
             if due.service_fee_raw:
                 postings.append(Posting(fees, "service_fee", due.service_fee_raw, 0, reference))
             try:
-                await ledger.post(postings, now)
+                await worth.post(postings, now)
             except ApiError:
                 raise ReviewRefused("suspense holds too little: a reorganisation has removed money from it") from None
             await repository.credit(deposit_id)
@@ -179,15 +180,15 @@ async def open_review(deposit_id: str, verdict: Verdict, invoice_id: str | None,
     """
     database.in_transaction()
     facts = await reviews_repository.facts(deposit_id, invoice_id)
-    worth = None
+    worths = None
     if facts.quote_id is not None and facts.asset == facts.invoice_asset:
-        worth = await late_quotes.worths(facts.quote_id, facts.amount_raw, facts.received_at)
+        worths = await late_quotes.worths(facts.quote_id, facts.amount_raw, facts.received_at)
     return await reviews_repository.open_or_reopen(
         deposit_id,
         invoice_id=invoice_id,
         merchant_id=facts.merchant,
         verdict=verdict.value,
-        facts=_as_json(facts, worth),
+        facts=_as_json(facts, worths),
         now=now,
     )
 
@@ -286,7 +287,7 @@ async def _audit(
     )
 
 
-def _as_json(row: Facts, worth: Worths | None) -> str:
+def _as_json(row: Facts, worths: Worths | None) -> str:
     """What the invoice asked for and what was received, as JSON: a snapshot at the opening of the review. Of a deposit
     for a quote also what it is worth: at the quote's rate, and at the rate of its minute, null where there was none."""
     requested = None
@@ -306,13 +307,13 @@ def _as_json(row: Facts, worth: Worths | None) -> str:
         "txid": row.txid,
     }
     facts: dict[str, object] = {"asked": requested, "came": received}
-    if worth is not None:
+    if worths is not None:
         facts["worth"] = {
-            "currency": worth.currency,
-            "price": format_price(worth.price_raw, worth.currency),
-            "by_quote": format_price(worth.by_quote_raw, worth.currency),
+            "currency": worths.currency,
+            "price": format_price(worths.price_raw, worths.currency),
+            "by_quote": format_price(worths.by_quote_raw, worths.currency),
             "by_its_minute": None
-            if worth.by_its_minute_raw is None
-            else format_price(worth.by_its_minute_raw, worth.currency),
+            if worths.by_its_minute_raw is None
+            else format_price(worths.by_its_minute_raw, worths.currency),
         }
     return json.dumps(facts, sort_keys=True)

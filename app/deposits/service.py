@@ -29,6 +29,7 @@ from app.ledger import repository as ledger_repository
 from app.ledger import service as ledger
 from app.ledger.hashchain import ChainId
 from app.ledger.service import FEES, SUSPENSE, Posting
+from app.worth import service as worth
 
 SETTLE_AT_ONCE = 500
 """Deposits read in one round of settling."""
@@ -147,7 +148,7 @@ class DepositService:
         earnings = ChainId(owner=merchant, network=network, asset=asset)
         fees = ChainId(owner=FEES, network=network, asset=asset)
         await ledger.lock([earnings, fees])
-        postings = []
+        postings, paid = [], []
         for row in rows:
             assert row.invoice is not None, "what pays has an invoice"
             invoice = await invoice_repository.lock_terms(row.invoice, row.deposit_address)
@@ -161,8 +162,10 @@ class DepositService:
             postings.append(Posting(earnings, "invoice_credit", due.net_raw, 0, reference))
             if due.service_fee_raw:
                 postings.append(Posting(fees, "service_fee", due.service_fee_raw, 0, reference))
-            await self._invoices.pay(row.invoice, Status(invoice.status), due.net_raw, now)
-        await ledger.post(postings, now)
+            paid.append((row.invoice, Status(invoice.status), due.net_raw))
+        await worth.post(postings, now)
+        for invoice_id, status, net_raw in paid:  # its event tells what the credit is worth
+            await self._invoices.pay(invoice_id, status, net_raw, now)
 
     async def _update_invoice(self, found: Match, address_id: int, opened: bool, now: datetime) -> None:
         assert found.invoice_id is not None

@@ -20,6 +20,7 @@ from app.networks.config import Asset
 from app.networks.port import Chain
 from app.networks.registry import Networks
 from app.rates.rate import SourceFigure
+from app.worth.presentation import WorthBody
 
 Raw = Annotated[str, Meta(description="In minor units.", extra_json_schema={"pattern": "^[0-9]{1,78}$"})]
 Decimal = Annotated[str, Meta(description="For people.", extra_json_schema={"pattern": r"^[0-9]+(\.[0-9]+)?$"})]
@@ -209,6 +210,13 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     received_raw: Annotated[Raw, Meta(description="What has come in so far in the invoice's asset, dust included.")]
     credited: Annotated[bool, Meta(description="Whether the merchant's balance has it.")]
     credited_raw: Annotated[Raw | None, Meta(description="What was credited; null until then.")]
+    worth: Annotated[
+        WorthBody | None,
+        Meta(
+            description="What was credited was worth this much then, in your reporting currency. Null before, and "
+            "where there was no rate: it is never filled in later."
+        ),
+    ] = None
     refunded_raw: Annotated[Raw, Meta(description="What was sent back of it, confirmed on chain.")]
     deposits: Annotated[list[DepositBody], Meta(description="The transfers that were seen, oldest first.")]
     order_id: Annotated[str | None, Meta(description="As given.")]
@@ -257,9 +265,15 @@ class InvoicePresenter:
         self._assets: dict[tuple[str, str], tuple[Chain, str, Asset]] = {}
 
     def body(
-        self, row: InvoiceRow, deposits: list[dict[str, Any]], review: str | None, quotes: Sequence[ShownQuote] = ()
+        self,
+        row: InvoiceRow,
+        deposits: list[dict[str, Any]],
+        review: str | None,
+        quotes: Sequence[ShownQuote] = (),
+        worth: WorthBody | None = None,
     ) -> InvoiceBody:
-        """The public form of an invoice with its deposits, its review (JSON) and its quotes."""
+        """The public form of an invoice with its deposits, its review (JSON), its quotes, and what its credit was
+        worth."""
         asked, credited_raw, status = row.asked, row.credited_raw, _STATUSES[row.status]
         pay_in = None if asked is None else self._pay_in(asked)
         return InvoiceBody(
@@ -281,6 +295,7 @@ class InvoicePresenter:
             received_raw=str(row.received_raw),
             credited=credited_raw is not None,
             credited_raw=None if credited_raw is None else str(credited_raw),
+            worth=worth,
             refunded_raw=str(row.refunded_raw),
             deposits=[self._deposit(deposit) for deposit in deposits],
             order_id=row.order_id,

@@ -13,6 +13,7 @@ from app.invoices import reading_repository
 from app.invoices.presentation import Due, InvoiceBody, InvoicePresenter
 from app.invoices.reading_repository import Filters, ShownInvoice, shown_quotes
 from app.merchants.branding import Branding
+from app.worth.presentation import worth_body
 
 MAX_TOGETHER = 50
 MAX_READS = 3
@@ -88,4 +89,5 @@ class InvoiceReader:
 
     def _body(self, row: ShownInvoice) -> InvoiceBody:
         deposits: list[dict[str, Any]] = msgspec.json.decode(row.deposits) if row.deposits else []
-        return self._presenter.body(row, deposits, row.review, shown_quotes(row.quotes))
+        worth = worth_body(row.worth_raw, row.worth_currency)
+        return self._presenter.body(row, deposits, row.review, shown_quotes(row.quotes), worth)

@@ -101,11 +101,17 @@ class InvoiceRow(msgspec.Struct, frozen=True):
 
 class ShownInvoice(InvoiceRow, frozen=True):
     """An invoice with its deposits, its review and its quotes as JSON, None where there are none. A deposit has the
-    height of its network's head."""
+    height of its network's head.
+
+    `worth_raw` is what the credit was worth then, in minor units of `worth_currency`; None where a part of it had no
+    rate, or none was to be kept.
+    """
 
     deposits: str | None
     review: str | None
     quotes: str | None
+    worth_raw: int | None
+    worth_currency: str | None
 
 
 class ShownQuote(Asked, frozen=True, kw_only=True):
@@ -196,8 +202,16 @@ _SELECT = f"""
                 SELECT quotes.*, r.figure, r.at, r.sources FROM quotes JOIN used_rates r ON r.id = quotes.rate
                 WHERE quotes.invoice = i.id
                 ORDER BY quotes.id = i.quote DESC, quotes.created_at DESC, quotes.id LIMIT {MOST_QUOTES}
-            ) q) END AS quotes
-    FROM invoices i
+            ) q) END AS quotes,
+        worth.worth_raw, worth.currency AS worth_currency
+    FROM invoices i LEFT JOIN LATERAL (
+        SELECT sum(w.worth_raw) AS worth_raw, min(w.currency) AS currency
+        FROM deposits d LEFT JOIN worths w ON w.reference_type = 'deposit' AND w.kind = 'invoice_credit'
+            AND w.reference_id
+                = d.id || CASE WHEN d.times_reversed = 0 THEN '' ELSE '#' || (d.times_reversed + 1) END
+        WHERE d.invoice = i.id AND d.status = 'credited' AND (d.network, d.asset) = (i.network, i.asset)
+        HAVING count(*) = count(w.id) AND count(DISTINCT w.currency) = 1
+    ) worth ON i.credited_raw IS NOT NULL
     """
 
 

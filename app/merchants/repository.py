@@ -34,6 +34,7 @@ class MerchantRow(msgspec.Struct, frozen=True, kw_only=True):
     spread_bps: int
     quote_minutes: int
     late_quote_bps: int
+    reporting_currency: str | None
 
 
 class AssetTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,7 +156,13 @@ _SET_TOLERANCE = Command(Merchant.update({Merchant.tolerance_bps: Param("toleran
 
 
 async def set_price_terms(
-    merchant_id: str, *, currencies: Sequence[str], spread_bps: int, quote_minutes: int, late_quote_bps: int
+    merchant_id: str,
+    *,
+    currencies: Sequence[str],
+    spread_bps: int,
+    quote_minutes: int,
+    late_quote_bps: int,
+    reporting_currency: str | None,
 ) -> None:
     """Change how a merchant prices in national currencies."""
     await _SET_PRICE_TERMS.run(
@@ -164,6 +171,7 @@ async def set_price_terms(
         spread_bps=spread_bps,
         quote_minutes=quote_minutes,
         late_quote_bps=late_quote_bps,
+        reporting_currency=reporting_currency,
     )
 
 
@@ -174,6 +182,7 @@ _SET_PRICE_TERMS = Command(
             Merchant.spread_bps: Param("spread_bps"),
             Merchant.quote_minutes: Param("quote_minutes"),
             Merchant.late_quote_bps: Param("late_quote_bps"),
+            Merchant.reporting_currency: Param("reporting_currency"),
         }
     ).where(_BY_ID)
 )
@@ -188,9 +197,15 @@ _SET_CURRENCIES = Command(Merchant.update({Merchant.currencies: Param("currencie
 
 
 async def currencies_in_use() -> list[str]:
-    """Every currency that some merchant prices in."""
+    """Every currency that some merchant prices or reports in."""
     # SQL, since the builder knows no unnest.
-    rows = await database.fetch_all("SELECT DISTINCT unnest(currencies) AS currency FROM merchants ORDER BY 1")
+    rows = await database.fetch_all(
+        """
+        SELECT currency FROM (SELECT DISTINCT unnest(array_append(currencies, reporting_currency)) FROM merchants)
+            AS used (currency)
+        WHERE currency IS NOT NULL ORDER BY 1
+        """
+    )
     return [row["currency"] for row in rows]
 
 

@@ -30,6 +30,7 @@ class PriceSettings:
     spread_bps: int
     quote_minutes: int
     late_quote_bps: int
+    reporting_currency: str | None
 
 
 async def fee_payer(merchant_id: str) -> FeePayer:
@@ -73,11 +74,15 @@ async def price_terms(merchant_id: str) -> PriceSettings:
         spread_bps=merchant.spread_bps,
         quote_minutes=merchant.quote_minutes,
         late_quote_bps=merchant.late_quote_bps,
+        reporting_currency=merchant.reporting_currency,
     )
 
 
-async def set_price_terms(by: Member, new: PriceSettings, now: datetime) -> None:
-    """Set how the merchant prices in national currencies. They apply from the next invoice or quote on.
+async def set_prices(
+    by: Member, new: PriceSettings, offered: Sequence[tuple[str, str]], mode: Mode, now: datetime
+) -> None:
+    """Set how the merchant prices in national currencies, and which assets (network, symbol) customers may pay a price
+    with in a mode, in this order. At least one. They apply from the next invoice or quote on.
 
     Raises Forbidden, INVALID_INPUT.
     """
@@ -91,6 +96,7 @@ async def set_price_terms(by: Member, new: PriceSettings, now: datetime) -> None
             before = getattr(was, name)
             if list(before) != list(value) if name == "currencies" else before != value:
                 await by.record(f"merchant.{name}_changed", by.merchant_id, now, was=before, is_now=value)
+        await _set_offer(by, offered, mode, now)
 
 
 def check_price_terms(new: PriceSettings) -> None:
@@ -100,6 +106,8 @@ def check_price_terms(new: PriceSettings) -> None:
     for currency in new.currencies:
         if not currencies.is_currency(currency):
             raise invalid("currencies", f"{currency} is not a currency")
+    if new.reporting_currency is not None and not currencies.is_currency(new.reporting_currency):
+        raise invalid("reporting_currency", f"{new.reporting_currency} is not a currency")
     for name, (least, most) in PRICE_TERMS_BOUNDS.items():
         if not least <= getattr(new, name) <= most:
             raise invalid(name, f"must be from {least} to {most}")
@@ -111,30 +119,26 @@ async def offered_assets(merchant_id: str, mode: Mode) -> list[EnabledAsset]:
     return sorted(enabled, key=lambda one: (not one.offered, one.place, one.network, one.asset))
 
 
-async def set_offer(by: Member, offered: Sequence[tuple[str, str]], mode: Mode, now: datetime) -> None:
-    """Set which assets (network, symbol) customers may pay a price with in a mode, in this order. At least one.
-
-    Raises Forbidden, INVALID_INPUT.
-    """
-    by.require(Permission.SETTINGS_MANAGE)
-    async with database.transaction():
-        await repository.lock(by.merchant_id)
-        enabled = await repository.enabled_assets(by.merchant_id, mode)
-        known = {(one.network, one.asset) for one in enabled}
-        if not offered or len(set(offered)) != len(offered) or not set(offered) <= known:
-            raise invalid("assets", "choose among the assets that you take")
-        places = {asset: place for place, asset in enumerate(offered)}
-        for one in enabled:
-            place = places.get((one.network, one.asset))
-            await repository.set_offer(
-                by.merchant_id,
-                one.network,
-                one.asset,
-                offered=place is not None,
-                place=len(offered) if place is None else place,
-            )
-        shown = [f"{asset} {network}" for network, asset in offered]
-        await by.record("merchant.offer_changed", by.merchant_id, now, mode=mode, is_now=shown)
+async def _set_offer(by: Member, offered: Sequence[tuple[str, str]], mode: Mode, now: datetime) -> None:
+    """Set what customers may pay a price with, in the caller's transaction, which has locked the merchant."""
+    before = await offered_assets(by.merchant_id, mode)
+    known = {(one.network, one.asset) for one in before}
+    if (known and not offered) or len(set(offered)) != len(offered) or not set(offered) <= known:
+        raise invalid("assets", "choose at least one of the assets that you take")
+    if [(one.network, one.asset) for one in before if one.offered] == list(offered):
+        return
+    places = {asset: place for place, asset in enumerate(offered)}
+    for one in before:
+        place = places.get((one.network, one.asset))
+        await repository.set_offer(
+            by.merchant_id,
+            one.network,
+            one.asset,
+            offered=place is not None,
+            place=len(offered) if place is None else place,
+        )
+    shown = [f"{asset} {network}" for network, asset in offered]
+    await by.record("merchant.offer_changed", by.merchant_id, now, mode=mode, is_now=shown)
 
 
 async def set_branding(

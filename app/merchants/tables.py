@@ -16,7 +16,7 @@ class Merchant(Table, tablename="merchants"):
 
     `currencies` are those that it prices in (ISO 4217). A quote adds `spread_bps` to the price and is good for
     `quote_minutes`. A payment that comes later still counts if the rate has moved against the merchant by at most
-    `late_quote_bps`.
+    `late_quote_bps`. `reporting_currency` is the one in which it keeps its books; null: none.
     """
 
     id = columns.public_id()
@@ -31,6 +31,7 @@ class Merchant(Table, tablename="merchants"):
     spread_bps = Integer(default=0)
     quote_minutes = Integer(default=15)
     late_quote_bps = Integer(default=0)
+    reporting_currency = columns.words(3, null=True)
 
     status_known = columns.one_of("status", "pending", "rejected", "approved", "suspended", "banned")
     fee_payer_known = columns.one_of("fee_payer", "merchant", "customer")

@@ -12,6 +12,7 @@ from app.core.money import format_amount
 from app.networks.registry import Networks
 from app.withdrawals.presented_repository import PresentedWithdrawal
 from app.withdrawals.states import Status
+from app.worth.presentation import WorthBody, worth_body
 
 
 class PayoutBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,13 @@ class PayoutBody(msgspec.Struct, frozen=True, kw_only=True):
     approved_at: Annotated[str | None, Meta(description="When the last approval that it needs was given.")]
     submitted_at: Annotated[str | None, Meta(description="When it was first sent to the chain.")]
     settled_at: Annotated[str | None, Meta(description="When it was confirmed, rejected, cancelled, or had failed.")]
+    worth: Annotated[
+        WorthBody | None,
+        Meta(
+            description="What it was worth when it was confirmed, fee included, in your reporting currency. Null "
+            "before, and where there was no rate: it is never filled in later."
+        ),
+    ] = None
 
 
 class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +77,13 @@ class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
     approved_at: Annotated[str | None, Meta(description="When the last approval that it needs was given.")]
     submitted_at: Annotated[str | None, Meta(description="When it was first sent to the chain.")]
     settled_at: Annotated[str | None, Meta(description="When it was confirmed, rejected, cancelled, or had failed.")]
+    worth: Annotated[
+        WorthBody | None,
+        Meta(
+            description="What it was worth when it was confirmed, fee included, in your reporting currency. Null "
+            "before, and where there was no rate: it is never filled in later."
+        ),
+    ] = None
 
 
 Body = PayoutBody | RefundBody
@@ -129,6 +144,7 @@ class WithdrawalPresenter:
             "approved_at": _moment(row.approved_at),
             "submitted_at": _moment(row.submitted_at),
             "settled_at": _moment(row.settled_at),
+            "worth": worth_body(row.worth_raw, row.worth_currency),
         }
 
 

@@ -30,7 +30,8 @@ class Filters:
 
 class PresentedWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
     """A withdrawal with the columns of its payout or refund; those of the other kind are None. Amounts are in minor
-    units, `metadata` is JSON."""
+    units, `metadata` is JSON. `worth_raw` is what it was worth when it was confirmed, in minor units of
+    `worth_currency`; None where that is not known."""
 
     id: str
     kind: Kind
@@ -57,6 +58,8 @@ class PresentedWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     customer_visible_reason: str | None
     txid: str | None
+    worth_raw: int | None
+    worth_currency: str | None
 
 
 async def presented(withdrawal_id: str) -> PresentedWithdrawal:
@@ -116,8 +119,10 @@ _SELECT = """
         p.description, p.metadata, r.invoice, r.deposit, r.reason, r.customer_visible_reason,
         (SELECT t.txid FROM outgoing_payments o JOIN outgoing_transactions t ON t.id = o.transaction
             WHERE o.withdrawal = w.id AND t.status IN ('submitted', 'confirmed', 'reverted')
-            ORDER BY t.status = 'confirmed' DESC, t.id DESC LIMIT 1) AS txid
+            ORDER BY t.status = 'confirmed' DESC, t.id DESC LIMIT 1) AS txid,
+        v.worth_raw, v.currency AS worth_currency
     FROM withdrawals w LEFT JOIN payouts p ON p.id = w.id LEFT JOIN refunds r ON r.id = w.id
+    LEFT JOIN worths v ON v.reference_id = w.id AND v.reference_type = w.kind AND v.kind = w.kind || '_settled'
     """
 
 

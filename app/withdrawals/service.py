@@ -18,6 +18,7 @@ from app.withdrawals.presentation import Body, WithdrawalPresenter, event_data
 from app.withdrawals.presented_repository import confirmed_refunds_raw, presented
 from app.withdrawals.repository import NewWithdrawal, Progress
 from app.withdrawals.states import RELEASES_FUNDS, Status, check_transition
+from app.worth import service as worth
 
 
 class Returns(Protocol):
@@ -69,8 +70,8 @@ class WithdrawalService:
         current = await self._lock_all(withdrawal_id)
         if current.status == Status.CONFIRMED:
             return False
+        await worth.post(bookings.settle(current.money), now)  # first, since the event tells what it is worth
         await self._move(current, Status.CONFIRMED, now)
-        await ledger.post(bookings.settle(current.money), now)
         if current.deposit is not None:
             await self._returns.return_confirmed(current.deposit, current.id, now)
         elif current.invoice is not None:

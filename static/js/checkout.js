@@ -42,18 +42,25 @@ function setClock() {
   serverAhead_ms = Date.parse(payment().dataset.now) - Date.now();
 }
 
-// Shows the time left and returns it in seconds; Infinity where the page counts nothing down.
+// Shows the times left and returns the first one in seconds, which is the one that ends first; Infinity where the page
+// counts nothing down.
 function tick() {
-  const clock = document.querySelector("[data-countdown]");
+  const [clock, ...later] = document.querySelectorAll("[data-countdown]");
   if (!clock) return Infinity;
-  const left_ms = Date.parse(clock.dateTime) - Date.now() - serverAhead_ms;
-  const left_s = Math.max(0, Math.floor(left_ms / 1000));
-  clock.textContent = clockText(left_s);
-  clock.parentElement.toggleAttribute("data-soon", left_s <= SOON_S);
+  const left_s = showLeft(clock);
+  later.forEach(showLeft);
   if (SPOKEN_S.some((mark) => left_s <= mark && mark < secondsBefore)) {
     announce(clock.parentElement.textContent.trim());
   }
   secondsBefore = left_s;
+  return left_s;
+}
+
+function showLeft(clock) {
+  const left_ms = Date.parse(clock.dateTime) - Date.now() - serverAhead_ms;
+  const left_s = Math.max(0, Math.floor(left_ms / 1000));
+  clock.textContent = clockText(left_s);
+  clock.parentElement.toggleAttribute("data-soon", left_s <= SOON_S);
   return left_s;
 }
 

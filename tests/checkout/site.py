@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, LanguageChoice, Transfer
+from app.checkout.view import Anomaly, CheckoutView, FeePayer, Gone, LanguageChoice, RateShown, Transfer, WayToPay
 from app.checkout.wording import page_context
 from app.invoices.states import Status
 from app.web import brand, languages
@@ -82,6 +82,54 @@ def a_bitcoin_view(status: Status = Status.AWAITING_DEPOSIT, **changes: Any) -> 
     return replace(view, **changes)
 
 
+def a_priced_view(status: Status = Status.AWAITING_CHOICE, **changes: Any) -> CheckoutView:
+    """An invoice of 49.90 EUR that can be paid with two assets, and with a third one once it has a rate again."""
+    ways = (
+        WayToPay(
+            asset="BTC", chain="bitcoin", chain_name="Bitcoin", amount_decimal="0.00097461", usual_wait_ms=1_800_000
+        ),
+        WayToPay(
+            asset="USDT", chain="tron", chain_name="Tron (TRC-20)", amount_decimal="54.2392", usual_wait_ms=57_000
+        ),
+        WayToPay(asset="ETH", chain="ethereum", chain_name="Ethereum", amount_decimal=""),
+    )
+    view = a_view(
+        status,
+        amount_decimal="49.90",
+        asset="EUR",
+        cent_tail=0,
+        chain_name="",
+        token_standard="",
+        address="",
+        payment_uri="",
+        service_fee_decimal="0",
+        price_decimal="49.90",
+        price_currency="EUR",
+        ways_to_pay=ways,
+        choose_url="/pay/a/choose",
+    )
+    return replace(view, invoice_ends_at=view.expires_at, **changes)
+
+
+def a_quoted_view(**changes: Any) -> CheckoutView:
+    """The same, once bitcoin is chosen: the amount holds for a quarter of an hour."""
+    priced, view = a_priced_view(), a_bitcoin_view()
+    ways = tuple(replace(way, is_chosen=way.asset == "BTC") for way in priced.ways_to_pay)
+    quoted = replace(
+        view,
+        amount_decimal="0.00097461",
+        price_decimal="49.90",
+        price_currency="EUR",
+        ways_to_pay=ways,
+        choose_url=priced.choose_url,
+        rate=RateShown(figure="51200.5", at=view.now - timedelta(seconds=130)),
+        invoice_ends_at=view.expires_at,
+        expires_at=view.now + timedelta(minutes=14, seconds=50),
+        has_had_quote=True,
+    )
+    return replace(quoted, **changes)
+
+
 def a_deposit(**changes: Any) -> Transfer:
     """A transfer of the exact amount."""
     return replace(Transfer(transaction_id=DEPOSIT_ID, amount_decimal="5.000073", asset="USDT"), **changes)
@@ -115,6 +163,12 @@ def states() -> dict[str, CheckoutView]:
         "awaiting_rest": a_view(
             accepts_parts=True, amount_decimal="3.000073", came_decimal="2", whole_decimal="5.000073"
         ),
+        "choice": a_priced_view(),
+        "choice_without_rate": a_priced_view(
+            ways_to_pay=tuple(replace(way, amount_decimal="") for way in a_priced_view().ways_to_pay)
+        ),
+        "quoted": a_quoted_view(),
+        "quote_over": a_quoted_view(expires_at=now),
         "overfull": a_view(accepts_parts=True, came_decimal="5.000074", whole_decimal="5.000073", is_overfull=True),
         "time_up": a_view(expires_at=now),
         "bitcoin": a_bitcoin_view(),
@@ -191,6 +245,9 @@ WORDIEST = (
     "expired",
     "review_in_time",
     "awaiting_rest",
+    "choice",
+    "quoted",
+    "quote_over",
     "refunded",
 )
 """States with the most text, or with unique parts: these are checked in every language."""

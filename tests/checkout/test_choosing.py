@@ -53,7 +53,7 @@ async def test_the_page_offers_assets_and_shows_the_chosen_one(
     assert "Choose what to pay with" in page.text
     shown = words(page)
     assert "49.90 EUR" in shown
-    assert re.search(r"54\.2392 USDT .* Choose .*", shown)
+    assert re.search(r"USDT Ethereum.* 54\.2392 USDT Usually counts", shown)
     assert "0.0207917 ETH" in shown
     assert "ethereum:" not in page.text, "there is nothing to pay to yet"
     chosen = await client.post(f"{path}/choose", data=USDT, headers=ORIGIN)
@@ -62,12 +62,48 @@ async def test_the_page_offers_assets_and_shows_the_chosen_one(
     assert now.pay_in is not None
     page = await client.get(path)
     assert now.pay_in.address in page.text
-    assert "49.90 EUR" in words(page)
+    assert "Your price: 49.90 EUR" in words(page)
+    assert "Rate: 1 USDT = 0.92 EUR, less than a minute old" in words(page)
+    assert "This amount holds for" in page.text
+    assert "Time left to pay at all" in page.text
     assert "Pay with something else" in page.text
     again = await client.post(f"{path}/choose", data={"asset": "ETH", "chain": "ethereum"}, headers=ORIGIN)
     assert again.status_code == 303
     now = await services.invoice_reader.get_any(priced.id)
     assert [quote.pay_in.asset for quote in now.quotes] == ["ETH", "USDT"]
+
+
+async def test_a_quote_that_has_run_out_is_renewed_with_one_press(
+    services: Services, client: httpx.AsyncClient, priced: InvoiceBody
+) -> None:
+    path = f"/pay/{services.links.slug(priced.id)}"
+    await client.post(f"{path}/choose", data=USDT, headers=ORIGIN)
+    first = await services.invoice_reader.get_any(priced.id)
+    clock.shift(timedelta(minutes=16))
+    await store_rate("USDT", "EUR", "0.91", clock.now())
+    for blocks_are_scanned in (False, True):
+        if blocks_are_scanned:
+            await services.invoices.expire_due("ethereum:test", clock.now(), clock.now())
+        page = await client.get(path)
+        assert "This amount has run out" in page.text
+        assert re.search(r"Get a new amount 54\.8352 USDT", words(page))
+        assert first.pay_in is not None
+        assert first.pay_in.payment_uri not in page.text
+    assert (await client.post(f"{path}/choose", data=USDT, headers=ORIGIN)).status_code == 303
+    renewed = await services.invoice_reader.get_any(priced.id)
+    assert renewed.pay_in is not None
+    assert renewed.pay_in.amount_decimal.startswith("54.8352")
+    assert "This amount has run out" not in (await client.get(path)).text
+
+
+async def test_what_has_no_rate_can_t_be_chosen_and_the_rest_can(
+    services: Services, client: httpx.AsyncClient, priced: InvoiceBody
+) -> None:
+    await store_rate("ETH", "EUR", None, clock.now())
+    page = await client.get(f"/pay/{services.links.slug(priced.id)}")
+    assert re.search(r'id="choose-ETH-ethereum" disabled', page.text)
+    assert re.search(r'id="choose-USDT-ethereum">', page.text)
+    assert "There is no exchange rate at the moment" in page.text
 
 
 async def test_without_a_rate_the_page_says_so(

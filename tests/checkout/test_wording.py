@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from app.checkout.view import Anomaly, CheckoutView, FeePayer, Transfer, shorten
-from app.checkout.wording import estimate, put_into_words, time_left
+from app.checkout.wording import estimate, put_into_words, time_left, usual_wait
 from app.invoices.states import Status
 from app.web.languages import ENGLISH
-from tests.checkout.site import ADDRESS, a_view
+from tests.checkout.site import ADDRESS, a_priced_view, a_quoted_view, a_view
 
 
 @pytest.mark.parametrize("status", Status)
@@ -93,6 +93,38 @@ def test_the_identifying_digits_are_set_apart_and_nothing_is_lost(
 
 def test_address_groups_join_to_the_address() -> None:
     assert "".join(a_view().address_groups) == ADDRESS
+
+
+def test_a_quote_shows_its_price_its_rate_and_two_ends() -> None:
+    words = put_into_words(a_quoted_view(), ENGLISH)
+    assert words.price == "Your price: 49.90 EUR"
+    assert "1 BTC = 51" in words.rate
+    assert words.rate.endswith("2 minutes old")
+    assert (words.time_left, words.invoice_time_left) == ("14:50", "59:59")
+    assert put_into_words(a_view(), ENGLISH).invoice_time_left == ""
+
+
+def test_a_quote_that_has_run_out_is_renewed_unless_money_has_come() -> None:
+    over = a_quoted_view(expires_at=a_quoted_view().now - timedelta(minutes=1))
+    assert over.renewal is not None
+    assert over.renewal.asset == "BTC"
+    assert put_into_words(over, ENGLISH).headline == "This amount has run out"
+    given_back = a_priced_view(ways_to_pay=over.ways_to_pay, has_had_quote=True)
+    assert given_back.renewal == over.renewal
+    assert a_quoted_view().renewal is None, "it still holds"
+    assert a_quoted_view(expires_at=over.expires_at, came_decimal="0.0001").renewal is None
+    ended = a_quoted_view(expires_at=over.expires_at, invoice_ends_at=over.expires_at)
+    assert ended.renewal is None
+    assert put_into_words(ended, ENGLISH).headline == "The time to pay is up"
+
+
+def test_each_way_to_pay_tells_how_long_it_takes() -> None:
+    waits = [usual_wait(way, ENGLISH) for way in a_priced_view().ways_to_pay]
+    assert waits == [
+        "Usually counts after 30 minutes",
+        "Usually counts within a minute",
+        "There is no exchange rate at the moment",
+    ]
 
 
 def test_an_expired_page_stays_live_for_an_hour() -> None:

@@ -70,6 +70,17 @@ def of_cabinet(today: str, viewer_id: str, key_id: str, open_invoice_id: str) ->
         f"{MERCHANT}/team/{{account_id:str}}/remove": Filled(),
         f"{MERCHANT}/security/remedy": Filled({"finding": f"no_totp:{viewer_id}"}),
         f"{MERCHANT}/settings": Filled({"fee_payer": "customer", "accept_parts": "no"}),
+        f"{MERCHANT}/settings/prices": Filled(
+            {
+                "currencies": "EUR",
+                "spread_bps": "0",
+                "quote_minutes": "15",
+                "late_quote_bps": "0",
+                "place.USDT@ethereum": "1",
+                "place.ETH@ethereum": "2",
+            },
+            audited=2,
+        ),
         f"{MERCHANT}/settings/branding": Filled({"display_name": "Harbour", "own_accent": "no"}),
         f"{MERCHANT}/team/leave": Filled(audited=2, afterwards=404),
     }

@@ -99,6 +99,8 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, ...]] = {
     ("GET", "/settings"): ALL,
     ("POST", "/settings"): MONEY,
     ("GET", "/settings/branding"): MONEY,
+    ("GET", "/settings/prices"): MONEY,
+    ("POST", "/settings/prices"): MONEY,
     ("GET", "/settings/preview"): MONEY,
     ("GET", "/settings/accent/{colour:str}"): ALL,
     ("GET", "/settings/logo"): ALL,

@@ -69,4 +69,18 @@ RATES = (
         "a wrong address in the networks file gives one asset the price of another",
         ("rates/test_chainlink.py::test_a_contract_that_is_not_the_pairs_feed_has_no_price",),
     ),
+    Fault(
+        "app/worth/service.py",
+        '("invoice_credit", "payout_settled", "refund_settled")',
+        '("invoice_credit", "refund_settled")',
+        "a payout has no worth in the books of its merchant",
+        ("worth/test_worth.py::test_a_payout_is_worth_what_it_was_when_it_was_confirmed",),
+    ),
+    Fault(
+        "app/checkout/view.py",
+        " and not self.came_decimal and not self.deposits",
+        "",
+        "whoever has paid a part is offered a new amount, and pays twice",
+        ("checkout/test_wording.py::test_a_quote_that_has_run_out_is_renewed_unless_money_has_come",),
+    ),
 )
