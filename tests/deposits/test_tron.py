@@ -13,7 +13,6 @@ from app.core import clock, redis
 from app.core.settings import Settings, load
 from app.deposits.watcher import Watcher
 from app.doctor.reachability import examine_networks
-from app.invoices.presentation import InvoiceBody
 from app.ledger import repository as ledger
 from app.ledger.hashchain import ChainId
 from app.merchants.terms import Terms
@@ -25,7 +24,7 @@ from app.sandbox.tron_driver import TronDriver
 from app.sandbox.tron_node import TronNode
 from app.wiring import Services
 from tests.books import assert_books, assert_invoices
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.factories.networks import networks_toml
 from tests.factories.tron import tron_networks_toml
@@ -77,11 +76,11 @@ async def watcher(services: Services) -> Watcher:
     return watcher
 
 
-async def new_invoice(services: Services, terms: Terms, currency: str = "USDT") -> InvoiceBody:
+async def new_invoice(services: Services, terms: Terms, currency: str = "USDT") -> AskedInvoice:
     return await invoice(services, terms, amount="25", currency=currency, chain="tron")
 
 
-async def pay(tron: TronDriver, to: InvoiceBody, usdt: str | None) -> str:
+async def pay(tron: TronDriver, to: AskedInvoice, usdt: str | None) -> str:
     return await tron.pay(to.pay_in.address, int(to.pay_in.amount_raw), contract=usdt)
 
 

@@ -14,7 +14,6 @@ from app.core.database import Row
 from app.core.money import format_amount
 from app.deposits.watcher import Watcher
 from app.events import sequencer
-from app.invoices.presentation import InvoiceBody
 from app.ledger import repository as ledger_repository
 from app.ledger.hashchain import ChainId
 from app.merchants.terms import Terms
@@ -28,7 +27,7 @@ from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody, RefundBody
 from tests.books import assert_books, assert_invoices
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import Operator, operator
 from tests.factories.tron import somebody
@@ -96,7 +95,7 @@ class TimedWorld:
 
     # Money in.
 
-    async def paid(self, amount_raw: int, asset: str = TOKEN) -> InvoiceBody:
+    async def paid(self, amount_raw: int, asset: str = TOKEN) -> AskedInvoice:
         """An invoice that a customer has paid, credited."""
         amount = format_amount(amount_raw, 6)
         made = await invoice(self.services, self.terms, amount=amount, currency=asset, chain="tron")
@@ -136,7 +135,7 @@ class TimedWorld:
         body = await self.services.payouts.create(self.terms.merchant_id, "test", new, None, clock.now())
         return msgspec.json.decode(body, type=PayoutBody)
 
-    async def approved_refund(self, made: InvoiceBody, amount_raw: int) -> RefundBody:
+    async def approved_refund(self, made: AskedInvoice, amount_raw: int) -> RefundBody:
         """Request a refund of a part of an invoice, to a new address, and approve it."""
         self.made += 1
         new = NewRefund(

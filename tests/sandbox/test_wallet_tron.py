@@ -8,13 +8,12 @@ import pytest
 from app.checkout.wallet import Choice
 from app.core.errors import ApiError, Code
 from app.core.settings import Settings, load
-from app.invoices.presentation import InvoiceBody
 from app.merchants.terms import Terms
 from app.sandbox.tron_driver import TronDriver
 from app.sandbox.tron_node import TronNode
 from app.sandbox.wallet import SandboxWallet
 from app.wiring import Services
-from tests.factories.invoices import invoice
+from tests.factories.invoices import AskedInvoice, invoice
 from tests.factories.merchants import merchant, takes
 from tests.factories.tron import tron_networks_toml
 
@@ -43,7 +42,7 @@ def chain_settings(
 
 
 @pytest.fixture
-async def asked(services: Services) -> InvoiceBody:
+async def asked(services: Services) -> AskedInvoice:
     """An invoice of 5 USDT."""
     merchant_id = await merchant()
     await takes(merchant_id, "USDT", network=NETWORK)
@@ -56,7 +55,13 @@ async def asked(services: Services) -> InvoiceBody:
     [(Choice.EXACT, ASKED_RAW, 0), (Choice.SHORT, ASKED_RAW * 9 // 10, 0), (Choice.WRONG_TOKEN, 0, 10)],
 )
 async def test_a_press_of_the_button_pays_into_a_block(
-    services: Services, asked: InvoiceBody, tron: TronDriver, usdt: str, choice: Choice, tokens_raw: int, coins_sun: int
+    services: Services,
+    asked: AskedInvoice,
+    tron: TronDriver,
+    usdt: str,
+    choice: Choice,
+    tokens_raw: int,
+    coins_sun: int,
 ) -> None:
     network = services.networks.get(NETWORK)
     await SandboxWallet(services.invoices).pay(asked, network, choice)
@@ -65,7 +70,7 @@ async def test_a_press_of_the_button_pays_into_a_block(
 
 
 async def test_what_the_chain_refuses_is_told(
-    services: Services, asked: InvoiceBody, tron: TronDriver, usdt: str
+    services: Services, asked: AskedInvoice, tron: TronDriver, usdt: str
 ) -> None:
     await tron.mined(await tron.call_contract(usdt, "pause()"))
     with pytest.raises(ApiError) as refused:

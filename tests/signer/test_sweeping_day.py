@@ -15,7 +15,7 @@ import pytest
 from app.core import clock, database
 from app.core.database import Row
 from app.core.money import format_amount
-from app.invoices.presentation import InvoiceBody
+from tests.factories.invoices import AskedInvoice
 from tests.signer.tron_under_test import NETWORK, SOLID, TronUnderTest
 
 USDT = TRX = 1_000_000
@@ -113,7 +113,7 @@ def is_cheap(cost_raw: int, amount_raw: int) -> bool:
     return cost_raw * WORTH_RAW * 10_000 <= LIMIT_BPS * amount_raw * TRX
 
 
-async def line(setup: TronUnderTest, paid: InvoiceBody) -> dict[str, Any]:
+async def line(setup: TronUnderTest, paid: AskedInvoice) -> dict[str, Any]:
     """What became of one deposit, and what was spent on it in all."""
     address = paid.pay_in.address
     rows = await database.fetch_all(

@@ -9,12 +9,11 @@ import pytest
 
 from app.core import clock, database
 from app.core.database import Row
-from app.invoices.presentation import InvoiceBody
 from app.sandbox.tron_driver import evm
 from app.signer.crash_points import CrashPoints
 from app.signer.energy_repository import StakeAction
 from app.withdrawals.approvals import ApprovalRefused
-from tests.factories.invoices import invoice
+from tests.factories.invoices import AskedInvoice, invoice
 from tests.signer.crashing import Killed, KilledAt
 from tests.signer.tron_under_test import NETWORK, SOLID, TronUnderTest
 
@@ -54,7 +53,7 @@ async def checked_sweep(setup: TronUnderTest, rounds: int) -> None:
             await setup.check()
 
 
-async def until_swept(setup: TronUnderTest, *paid: InvoiceBody, rounds: int = 8) -> None:
+async def until_swept(setup: TronUnderTest, *paid: AskedInvoice, rounds: int = 8) -> None:
     """Rounds until these addresses hold no USDT, their loans are back and the books say so."""
     for _ in range(rounds):
         await sweep(setup)
@@ -91,14 +90,14 @@ async def request(setup: TronUnderTest, action: StakeAction, amount_raw: int = 0
     return await setup.services.stake.request(NETWORK, action, amount_raw, by.id, by.next_code(), clock.now())
 
 
-async def received(setup: TronUnderTest, *usdt: int) -> list[InvoiceBody]:
+async def received(setup: TronUnderTest, *usdt: int) -> list[AskedInvoice]:
     """Paid invoices of so many USDT, credited."""
     paid = [await setup.receive("USDT", amount * USDT) for amount in usdt]
     await setup.blocks(SOLID)
     return paid
 
 
-async def steps(paid: InvoiceBody) -> list[tuple[str, str]]:
+async def steps(paid: AskedInvoice) -> list[tuple[str, str]]:
     """What was signed for an address, oldest first: what it is, and its status."""
     rows = await database.fetch_all(
         """
@@ -111,7 +110,7 @@ async def steps(paid: InvoiceBody) -> list[tuple[str, str]]:
     return [(row["what"], row["status"]) for row in rows]
 
 
-async def cost_raw(paid: InvoiceBody) -> int:
+async def cost_raw(paid: AskedInvoice) -> int:
     """What was spent in all for an address."""
     return int(
         await database.fetch_value(
@@ -132,7 +131,7 @@ async def refused(*statements: str) -> None:
             await database.execute(statement)
 
 
-async def candidate(paid: InvoiceBody) -> Row | None:
+async def candidate(paid: AskedInvoice) -> Row | None:
     return await database.fetch_one(
         """
         SELECT c.* FROM sweep_candidates c JOIN deposit_addresses a ON a.id = c.deposit_address
@@ -426,7 +425,7 @@ async def test_staked_coin_pays_no_fees(tron_setup: TronUnderTest) -> None:
     await setup.check()
 
 
-async def invoice_of_coin(setup: TronUnderTest) -> InvoiceBody:
+async def invoice_of_coin(setup: TronUnderTest) -> AskedInvoice:
     """An invoice of 100 TRX, not paid yet."""
     return await invoice(setup.services, setup.terms, amount="100", currency="TRX", chain="tron")
 

@@ -13,7 +13,6 @@ from app.core.database import Row
 from app.core.money import format_amount
 from app.deposits.watcher import Watcher
 from app.events import sequencer
-from app.invoices.presentation import InvoiceBody
 from app.ledger import repository as ledger_repository
 from app.ledger.hashchain import ChainId
 from app.ledger.service import TREASURY
@@ -29,7 +28,7 @@ from app.signer.signing import Signer
 from app.webhooks.fan_out import fan_out_with
 from app.wiring import Services
 from app.withdrawals.presentation import PayoutBody, RefundBody
-from tests.factories.invoices import invoice, reread
+from tests.factories.invoices import AskedInvoice, invoice, reread
 from tests.factories.merchants import merchant, takes
 from tests.factories.operators import Operator, operator
 from tests.factories.tron import somebody, tron_networks_toml
@@ -88,7 +87,7 @@ class TronUnderTest:
         """A customer's payment, in no block yet."""
         return await self.driver.pay(to, amount_raw, contract=self.usdt if asset == "USDT" else None)
 
-    async def receive(self, asset: str, amount_raw: int) -> InvoiceBody:
+    async def receive(self, asset: str, amount_raw: int) -> AskedInvoice:
         """A customer pays an invoice; not final yet."""
         made = await invoice(
             self.services, self.terms, amount=format_amount(amount_raw, 6), currency=asset, chain="tron"
@@ -96,7 +95,7 @@ class TronUnderTest:
         await self.send(asset, made.pay_in.address, int(made.pay_in.amount_raw))
         return made
 
-    async def reread(self, made: InvoiceBody) -> InvoiceBody:
+    async def reread(self, made: AskedInvoice) -> AskedInvoice:
         return await reread(self.services, made)
 
     async def blocks(self, count: int = 1, *, empty: bool = False) -> None:
@@ -138,7 +137,7 @@ class TronUnderTest:
         await self.approve(requested.id)
         return requested
 
-    async def approved_refund(self, made: InvoiceBody, amount_raw: int) -> RefundBody:
+    async def approved_refund(self, made: AskedInvoice, amount_raw: int) -> RefundBody:
         """Request a refund of a part of an invoice, to a new address, and approve it."""
         self.made += 1
         new = NewRefund(
