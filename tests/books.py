@@ -101,13 +101,16 @@ async def assert_assets_are_conserved() -> None:
 
 
 async def assert_attempts_exclude_each_other() -> None:
-    """Any two attempts at a withdrawal claim something in common, so that only one of them can ever be in a block."""
+    """Any two attempts at a withdrawal claim something in common, so that only one of them can ever be in a block; or
+    one of them is dead, where they are limited in time."""
     apart = await database.fetch_all(
         """
         SELECT a.withdrawal, a.transaction, b.transaction AS other FROM outgoing_payments a JOIN outgoing_payments b
             ON b.withdrawal = a.withdrawal AND b.transaction > a.transaction
         WHERE NOT EXISTS (SELECT 1 FROM outgoing_claims c JOIN outgoing_claims d USING (network, claim)
             WHERE c.transaction = a.transaction AND d.transaction = b.transaction)
+            AND NOT EXISTS (SELECT 1 FROM outgoing_transactions t JOIN outgoing_claims c ON c.transaction = t.id
+                WHERE t.id IN (a.transaction, b.transaction) AND t.status = 'replaced' AND c.claim LIKE 'until:%')
         """
     )
     assert not [dict(row) for row in apart]

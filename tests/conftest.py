@@ -22,6 +22,8 @@ from app.sandbox.bitcoin_driver import BitcoinDriver
 from app.sandbox.bitcoind import Bitcoind
 from app.sandbox.chain_driver import AnvilDriver
 from app.sandbox.postgres import Postgres
+from app.sandbox.tron_driver import TronDriver
+from app.sandbox.tron_node import TronNode
 from app.sandbox.valkey import Valkey
 from app.wiring import Services, running, wire
 from tests.factories.deployment import DATA_KEYS, environment_of
@@ -32,6 +34,7 @@ from tests.services import (
     start_anvil_for_tests,
     start_bitcoind_for_tests,
     start_postgres_for_tests,
+    start_tron_node_for_tests,
     start_valkey_for_tests,
 )
 
@@ -201,6 +204,24 @@ async def bitcoin(bitcoind: Bitcoind) -> AsyncIterator[BitcoinDriver]:
     await driver.call("setmocktime", 0)
     await driver.mine()
     assert await driver.pool() == []
+    await driver.aclose()
+
+
+@pytest.fixture(scope="session")
+def tron_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TronNode]:
+    """A double of a Tron node, shared by the run's tests: each starts at its head."""
+    with start_tron_node_for_tests(tmp_path_factory.getbasetemp()) as node:
+        yield node
+
+
+@pytest.fixture
+async def tron(tron_node: TronNode) -> AsyncIterator[TronDriver]:
+    """Pays, mines and makes forks. After the test the chain is as it was before it, and no node has a fault."""
+    driver = await TronDriver.connect(tron_node.api_url)
+    as_found = (await driver.double("snapshot"))["id"]
+    await driver.catch_up()
+    yield driver
+    await driver.double("revert", id=as_found)
     await driver.aclose()
 
 

@@ -4,7 +4,7 @@ from app.core import clock
 from app.networks.port import ChainMoved
 from app.reconciliation import invariants
 from app.reconciliation.checks import holdings, withdrawals
-from app.reconciliation.snapshot import named_blocks, snapshot
+from app.reconciliation.snapshot import final_heights, named_blocks, snapshot
 from app.wiring import Services
 
 
@@ -16,10 +16,11 @@ async def assert_invariants(services: Services, *, full: bool = True, with_chain
     """
     findings = []
     now = clock.now()
+    final = await final_heights(services.networks) if with_chain else {}
     async with snapshot():
         for result in await invariants.all_of_them(services.settings.checkpoint_keys, now, full=full):
             findings += result.findings
-        blocks = await named_blocks(services.networks)
+        blocks = await named_blocks(services.networks, final)
         books = {
             key: await holdings.read_books(services.networks.get(key), block, now, full=full)
             for key, block in blocks.items()

@@ -18,11 +18,12 @@ from typing import Literal
 import asyncpg
 import pytest
 
-from app.sandbox import anvil, bitcoind, bitcoind_package, postgres, valkey
+from app.sandbox import anvil, bitcoind, bitcoind_package, postgres, tron_node, valkey
 from app.sandbox.anvil import Anvil
 from app.sandbox.bitcoind import Bitcoind
 from app.sandbox.postgres import Postgres
 from app.sandbox.processes import ProcessError
+from app.sandbox.tron_node import TronNode
 from app.sandbox.valkey import Valkey
 
 TEMPLATE = "swap_pay_template"
@@ -141,6 +142,16 @@ def start_bitcoind_for_tests(tmp_dir: Path, *, options: Sequence[str] = ()) -> I
         yield node
     finally:
         node.stop()
+
+
+@contextmanager
+def start_tron_node_for_tests(tmp_dir: Path) -> Iterator[TronNode]:
+    """A double of a Tron node, with a block when a test asks for one."""
+    node = tron_node.start(tmp_dir / "tron")
+    try:
+        yield node
+    finally:
+        node.kill()
 
 
 def bitcoind_or_skip() -> Path:

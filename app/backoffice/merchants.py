@@ -115,16 +115,21 @@ class MerchantDetails:
     open: Open
 
 
-async def page(search: str, status: str | None, place: Place | None, limit: int, now: datetime) -> Page[ListedMerchant]:
+async def page(
+    search: str, networks: Networks, status: str | None, place: Place | None, limit: int, now: datetime
+) -> Page[ListedMerchant]:
     """A page by (created_at, id), newest first.
 
-    `search` is a part of a name or of a member's address, or a whole id.
+    `search` is a part of a name or of a member's e-mail address, a whole id, or an address on one of the networks that
+    an invoice of the merchant had or that it has paid.
     """
     return await _LIST.page(
         place,
         limit,
         search=search or None,
         pattern=f"%{database.like_literally(search)}%",
+        addresses=networks.address_forms(search),
+        networks=[network.key for network in networks],
         status=status,
         now=now,
         since=now - MONTH,
@@ -161,13 +166,20 @@ _LIST = Listing(
         "status": Merchant.status == Param("status"),
         "search": WhereRaw(
             "({} = upper({}) OR {} ILIKE {} OR EXISTS (SELECT 1 FROM memberships p JOIN accounts a ON a.id = p.account"
-            " WHERE p.merchant = {} AND a.email ILIKE {}))",
+            " WHERE p.merchant = {} AND a.email ILIKE {}) OR {} IN (SELECT i.merchant FROM deposit_addresses a"
+            " JOIN invoices i ON i.deposit_address = a.id WHERE a.network = ANY({}) AND a.address = ANY({})"
+            " UNION ALL SELECT w.merchant FROM withdrawals w WHERE w.network = ANY({}) AND w.destination = ANY({})))",
             Merchant.id,
             Param("search"),
             Merchant.name,
             Param("pattern"),
             Merchant.id,
             Param("pattern"),
+            Merchant.id,
+            Param("networks"),
+            Param("addresses"),
+            Param("networks"),
+            Param("addresses"),
         ),
     },
 )

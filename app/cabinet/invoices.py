@@ -26,6 +26,7 @@ from app.invoices.presentation import InvoiceBody
 from app.invoices.reading_repository import Filters
 from app.invoices.states import can_cancel, can_refund
 from app.merchants.roles import Permission
+from app.networks.recognition import recognise
 from app.refunds.service import NewRefund
 from app.reports import reviews, timeline
 from app.web.idempotency import create_once, replay_of
@@ -81,6 +82,7 @@ def handlers(cabinet: Cabinet) -> list[Any]:
             "states": list(labels.INVOICE_STATES.items()),
             "state_words": labels.INVOICE_STATES,
             "assets": assets.options(assets.every(services, ctx)),
+            "search_is": recognise(query.get("search") or ""),
         }
         return await cabinet.page(request, "cabinet/invoices/list.html", context)
 

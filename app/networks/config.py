@@ -183,6 +183,11 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return f"{self.chain}:{self.mode}"
 
     @property
+    def title(self) -> str:
+        """The network as people read it: `Tron`, or `Tron test`."""
+        return self.display_name if self.mode == "live" else f"{self.display_name} test"
+
+    @property
     def kind(self) -> str:
         """The kind of chain."""
         return str(self.__struct_config__.tag)
@@ -254,6 +259,12 @@ class NetworkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """The canonical form of an address of this network. Raises ValueError, without the text in it, where it isn't
         one or its checksum is wrong."""
         raise NotImplementedError
+
+    @classmethod
+    def recognise(cls, text: str) -> str | None:
+        """Whose address a text is, of all chains of this kind, in words such as "a Bitcoin testnet address"; None where
+        it is none of them."""
+        return None
 
     def check_xpub(self) -> None:
         """Raise ValueError, without the key in it, where `xpub` can't be used."""

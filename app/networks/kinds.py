@@ -16,12 +16,15 @@ from app.networks.evm.sending import EvmSender
 from app.networks.inspection import Inspect
 from app.networks.port import Chain, MinedIn, Sender
 from app.networks.throttle import Throttle
+from app.networks.tron.chain import TronChain
+from app.networks.tron.config import TronConfig
+from app.networks.tron.sending import TronSender
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of chain. `chain` and `sender` are given a configuration of the class `config`, what says in which blocks
-    our transactions are, and what counts requests; `sender` is None where nothing can be sent on the kind yet.
+    """One kind of chain. `chain` and `sender` are given a configuration of the class `config`, what says in which
+    blocks our transactions are, and what counts requests; `sender` is None where nothing can be sent on the kind yet.
 
     `inspect` looks at each node for the doctor; None where there is nothing to say about one beyond what `chain` says.
     `fee_rate` reads from signed bytes, and their fee in minor units of the native coin, what they pay for 1,000 units
@@ -44,5 +47,6 @@ KINDS: dict[str, Kind] = {
         inspect,
         fee_rate,
     ),
+    "tron": Kind(TronConfig, lambda config, _, throttle: TronChain(config, throttle), TronSender),
 }
 """Every kind, by the `kind` of its networks."""

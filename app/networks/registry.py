@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import partial
 from typing import cast
 
+from app.networks import recognition
 from app.networks.config import Asset, NetworkConfig
 from app.networks.inspection import NodeFinding
 from app.networks.kinds import KINDS
@@ -58,11 +59,11 @@ class Networks:
     def address_forms(self, text: str) -> list[str]:
         """The canonical forms of what may be an address, on whichever of the networks it is one; the text itself too.
 
-        People copy addresses in any case: where a kind of chain takes no other, all lower case is tried.
+        People copy addresses in any case, and as hexadecimal digits (`recognition.spellings`).
         """
         forms = {text}
         for network in self:
-            for spelled in (text, text.lower()):
+            for spelled in recognition.spellings(text):
                 with suppress(ValueError):
                     forms.add(network.normalise_address(spelled))
         return sorted(forms)

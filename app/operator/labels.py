@@ -129,9 +129,7 @@ class Labels:
     def network(self, key: str) -> str:
         """`Ethereum` for a live network, `Ethereum test` for the test network."""
         config = self.config(key)
-        if config is None:
-            return key
-        return config.display_name if config.mode == "live" else f"{config.display_name} test"
+        return key if config is None else config.title
 
     def explorer(self, network: str, txid: str) -> str | None:
         """A transaction's page at a block explorer, where the network has one."""

@@ -22,6 +22,7 @@ from app.identity.paging import PAGE_LENGTH, by_moment
 from app.merchants import administration
 from app.merchants.repository import AssetTerms
 from app.networks.config import Asset, NetworkConfig
+from app.networks.recognition import recognise
 from app.networks.registry import UnknownNetwork
 from app.operator import lists
 from app.operator.desk import Desk, nothing_here, refusals
@@ -48,11 +49,12 @@ def routes(desk: Desk) -> list[HTTPRouteHandler]:
         status = lists.choice(request, "status", merchants.STATUSES)
         query = lists.list_query(request, by_moment, q=search, status=status)
         found = await page_or_first(
-            lambda place: merchants.page(search, status or None, place, PAGE_LENGTH, clock.now()), query.place
+            lambda place: merchants.page(search, networks, status or None, place, PAGE_LENGTH, clock.now()), query.place
         )
         context = {
             "merchants": found,
             "search": search,
+            "search_is": recognise(search),
             "status": status,
             "statuses": merchants.STATUSES,
             "pager": query.pager(found),

@@ -17,7 +17,7 @@ from app.networks.registry import Networks
 from app.reconciliation import invariants, repository
 from app.reconciliation.checks import holdings, withdrawals
 from app.reconciliation.findings import Figure, Finding, Result
-from app.reconciliation.snapshot import NamedBlock, named_blocks, snapshot
+from app.reconciliation.snapshot import NamedBlock, final_heights, named_blocks, snapshot
 
 log = get_logger(__name__)
 
@@ -104,8 +104,9 @@ class Reconciliation:
         for attempt in range(1, ATTEMPTS + 1):
             books, payments = {}, {}
             await at("reading the books")
+            final = await final_heights(self.networks)
             async with snapshot():
-                blocks = await named_blocks(self.networks)
+                blocks = await named_blocks(self.networks, final)
                 results = await invariants.all_of_them(
                     self.checkpoint_keys, now, full=full, since=since, since_heights=since_heights
                 )
@@ -125,11 +126,12 @@ class Reconciliation:
                 except NetworkError as error:
                     unreachable = True
                     results.append(_unchecked(key, f"the chain could not be read: {error}"))
+            unreachable |= any(network.require_finality and network.key not in final for network in self.networks)
             if not unreachable or attempt == ATTEMPTS:
                 break
             await asyncio.sleep(RETRY_S)
         results += [
-            _unchecked(network.key, "the network has not been watched yet")
+            _unchecked(network.key, "the network has not been watched yet, or no final block could be read")
             for network in self.networks
             if network.key not in blocks
         ]

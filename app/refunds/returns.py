@@ -48,7 +48,7 @@ class ReturnService:
         network = self._networks.get(review.network)
         asset = network.asset(review.asset)
         assert asset is not None, "assets are never removed from a network that has deposits"
-        canonical = await destinations.check(network, destination, None, field="destination")
+        canonical = await destinations.check(network, destination, None, field="destination", what="refund")
         destinations.refuse_dust(network, asset, review.amount_raw, canonical)
         refund_id = ids.new_id(ids.REFUND)
         async with database.transaction():

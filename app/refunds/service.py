@@ -73,7 +73,7 @@ class RefundService:
         assert asset is not None, "assets are never removed from a network that has invoices"
         amount_raw = parse_amount(new.amount, asset.decimals)
         destination = await destinations.check(
-            network, new.refund_address, new.refund_address_memo, field="refund_address"
+            network, new.refund_address, new.refund_address_memo, field="refund_address", what="refund"
         )
         destinations.refuse_dust(network, asset, amount_raw, destination)
         refund_id = ids.new_id(ids.REFUND)

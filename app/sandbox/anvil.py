@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +35,7 @@ def start(
     keep_state: bool = False,
     state_interval_s: int | None = None,
     family: Literal["ethereum", "optimism"] = "ethereum",
+    options: Sequence[str] = (),
 ) -> "Anvil":
     """Start a chain on 127.0.0.1 and return once it listens.
 
@@ -41,12 +43,13 @@ def start(
     chain, its blocks, hashes, receipts and logs alike, is written to `home_dir/state.json` when anvil stops
     (also when this process is killed, because the kernel then signals anvil) and loaded by the next start;
     `state_interval_s` also writes it at that interval, in case anvil itself is killed. A chain of the family
-    `optimism` charges for transactions' data as a rollup of the OP stack does. Raises ProcessError.
+    `optimism` charges for transactions' data as a rollup of the OP stack does. `options` are further arguments of
+    anvil. Raises ProcessError.
 
     A loaded chain has no balances or calls as of a block before the load, and `anvil_reorg` can't go back past it:
     only the newest state is written, because all states need 70 MB per thousand blocks and the blocks only 2 MB.
     """
-    anvil = Anvil(home_dir, port, chain_id, mnemonic, block_time_s, keep_state, state_interval_s, family)
+    anvil = Anvil(home_dir, port, chain_id, mnemonic, block_time_s, keep_state, state_interval_s, family, options)
     anvil._start()
     return anvil
 
@@ -64,6 +67,7 @@ class Anvil:
         keep_state: bool,
         state_interval_s: int | None,
         family: str,
+        options: Sequence[str],
     ) -> None:
         self.home_dir = home_dir.resolve()
         self._wanted_port = port
@@ -77,6 +81,7 @@ class Anvil:
             self._options += ["--state", str(self.state_path)]
         if state_interval_s is not None:
             self._options += ["--state-interval", str(state_interval_s)]
+        self._options += options
         self.process: Process
 
     @property

@@ -18,7 +18,6 @@ import random
 import signal
 import ssl
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,11 +29,9 @@ import uvloop
 from app.core import clock
 from app.sandbox import ports, processes
 from app.sandbox.home import ROOT
+from app.sandbox.http_server import read_request, response
 from app.sandbox.receiver_records import Behaviour, Behaviours, Record, Records
 from app.sandbox.tls import Certificates
-
-_READ_BYTES = 65_536
-_MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
 def start(
@@ -128,7 +125,7 @@ class _Server:
         connection = h11.Connection(h11.SERVER)
         # A client may disconnect in the middle or send invalid HTTP: ignore it.
         with contextlib.suppress(OSError, h11.ProtocolError, ssl.SSLError):
-            while (taken := await _read_request(connection, reader)) is not None:
+            while (taken := await read_request(connection, reader)) is not None:
                 request, body = taken
                 if not await self._answer(connection, writer, request, body):
                     break
@@ -152,7 +149,7 @@ class _Server:
             return await self._receive(connection, writer, request, body)
         else:
             status, content = 405, b'{"error": "POST webhooks here, GET /requests to see them"}'
-        for chunk in _response(connection, status, content):
+        for chunk in response(connection, status, content):
             writer.write(chunk)
         await writer.drain()
         return True
@@ -169,7 +166,7 @@ class _Server:
             return False
         headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         content = b"x" * answer.body_bytes if answer.body_bytes else b'{"received": true}'
-        for chunk in _response(connection, answer.status, content, headers):
+        for chunk in response(connection, answer.status, content, headers):
             if not answer.drip_s:
                 writer.write(chunk)
                 continue
@@ -206,37 +203,6 @@ class _Server:
             return 400, msgspec.json.encode({"error": str(error)})
         self._behaviours.set(behaviour)
         return 200, msgspec.json.encode(behaviour)
-
-
-async def _read_request(connection: h11.Connection, reader: asyncio.StreamReader) -> tuple[h11.Request, bytes] | None:
-    """The next complete request; None if the client has disconnected or sends more than the limit."""
-    request, body = None, bytearray()
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(_READ_BYTES))
-        elif isinstance(event, h11.Request):
-            request = event
-        elif isinstance(event, h11.Data):
-            body += event.data
-            if len(body) > _MAX_BODY_BYTES:
-                return None
-        elif isinstance(event, h11.EndOfMessage) and request is not None:
-            return request, bytes(body)
-        else:
-            return None
-
-
-def _response(
-    connection: h11.Connection, status: int, content: bytes, headers: Sequence[tuple[bytes, bytes]] = ()
-) -> list[bytes]:
-    """The bytes of an answer, head first. The connection is kept open unless the client sent `close`."""
-    if status in (204, 304):
-        content = b""
-    length = [] if status in (204, 304) else [(b"Content-Length", b"%d" % len(content))]
-    head = h11.Response(status_code=status, headers=[(b"Content-Type", b"application/json"), *length, *headers])
-    events: list[h11.Event] = [head, h11.Data(data=content), h11.EndOfMessage()]
-    return [chunk for event in events if (chunk := connection.send(event))]
 
 
 def _record(request: h11.Request, path: str, body: bytes, status: int) -> Record:

@@ -18,6 +18,7 @@ from app.audit import service as audit
 from app.core import database
 from app.networks.config import NetworkConfig
 from app.networks.port import Draft, NetworkError, NotATransfer, OnChain, Parsed, Payment, Receipt, Sender
+from app.networks.recognition import recognise
 from app.networks.registry import Networks
 from app.signer import account_nonces_repository, coin_adoption, repository
 from app.signer.outcome import Outcome, outcome
@@ -84,6 +85,8 @@ class AdoptionService:
         if row is None:
             raise AdoptionRefused(f"there is no {withdrawal_id}")
         network = self._networks.get(row.network)
+        if (words := recognise(txid.strip())) is not None:
+            raise AdoptionRefused(f"this is {words}, not a transaction")
         payment = await _prove(self._networks.sender(network.key), network, row.intent, txid.strip().lower())
         paid = await _paid_by(row, payment.parsed.payments)
         try:

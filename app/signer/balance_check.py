@@ -39,6 +39,8 @@ class BalanceChecker:
         if height < 0 or (self._checked_at is not None and now - self._checked_at < INTERVAL):
             return []
         self._checked_at = now
+        if self._network.require_finality and (height := min(height, await self._chain.finality())) < 0:
+            return []
         block = await self._chain.block_ref(height)
         if block is None:
             return []

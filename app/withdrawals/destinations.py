@@ -3,15 +3,18 @@
 from app.core.errors import ApiError, Code
 from app.core.money import format_amount
 from app.networks.config import Asset, NetworkConfig
+from app.networks.recognition import mismatch
 from app.withdrawals import checks_repository as repository
+from app.withdrawals.repository import Kind
 
 
-async def check(network: NetworkConfig, address: str, memo: str | None, *, field: str) -> str:
-    """The canonical form of a destination; `field` is what the caller's body calls it.
+async def check(network: NetworkConfig, address: str, memo: str | None, *, field: str, what: Kind = "payout") -> str:
+    """The canonical form of a destination; `field` is what the caller's body calls it, `what` goes there.
 
-    Raises INVALID_DESTINATION where it is no address of the network or has a wrong checksum, for the zero address,
-    for the contract of a configured token, for our hot wallet and for our own addresses, and for any address of a
-    network that can send nothing; MEMO_NOT_ALLOWED for any memo: no network kind that we support has memos.
+    Raises INVALID_DESTINATION where it is no address of the network (one of another network is named as such) or has a
+    wrong checksum, for the zero address, for the contract of a configured token, for our hot wallet and for our own
+    addresses, and for any address of a network that can send nothing; MEMO_NOT_ALLOWED for any memo: no network kind
+    that we support has memos.
     """
     if memo is not None:
         raise ApiError(Code.MEMO_NOT_ALLOWED, f"{field}_memo: {network.chain} has no memos")
@@ -20,7 +23,7 @@ async def check(network: NetworkConfig, address: str, memo: str | None, *, field
     try:
         canonical = network.normalise_address(address)
     except ValueError as error:
-        raise _invalid(field, str(error)) from None
+        raise _invalid(field, mismatch(address, network, what) or str(error)) from None
     if network.is_void(canonical):
         raise _invalid(field, "is the zero address: what is sent there is lost")
     if canonical == network.hot_wallet_address:

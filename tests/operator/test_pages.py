@@ -2,8 +2,9 @@
 
 import re
 
+from app.core import database
 from app.sandbox.chain_driver import AnvilDriver
-from tests.operator.scene import set_scene
+from tests.operator.scene import POISONED, set_scene
 from tests.operator.served import Served
 
 LISTS = (
@@ -61,3 +62,17 @@ async def test_every_page_opens_with_something_in_it(served: Served, driver: Anv
     frozen = network[network.index('id="frozen"') :]
     assert frozen.count("Frozen</span>") == 1, "the one that its issuer has let go is on the page of all of them"
     assert (await browser.get("/desk/networks/ethereum/test/frozen")).text.count("Let go") == 1
+
+
+async def test_merchants_are_found_by_an_address(served: Served, driver: AnvilDriver, token: str) -> None:
+    scene = await set_scene(served.services, driver, token)
+    browser = await served.signed_in(scene.operator)
+    address = await database.fetch_value(
+        "SELECT a.address FROM invoices i JOIN deposit_addresses a ON a.id = i.deposit_address LIMIT 1"
+    )
+    for text in (address, address.lower(), POISONED.upper()):  # an invoice's, and a payout's destination
+        found = (await browser.get(f"/desk/merchants?q={text}")).text
+        assert f"/desk/merchants/{scene.shop}" in found, text
+        assert f"/desk/merchants/{scene.suspended}" not in found
+    nobody = (await browser.get("/desk/merchants?q=bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq")).text
+    assert "This is a Bitcoin mainnet address: no invoice had it, and nothing was sent there." in nobody

@@ -278,7 +278,7 @@ async def test_merchants_are_found_by_name_member_and_id(services: Services, sea
     await merchant(name="100% Tea")
     await make_member(merchant_id=bakery, role="owner", email="baker@example.test", now=clock.now())
     wanted = bakery.lower() if search == "MCH-id" else search
-    page = await merchant_details.page(wanted, None, None, 10, clock.now())
+    page = await merchant_details.page(wanted, services.networks, None, None, 10, clock.now())
     assert (sorted(one.name for one in page), page.following) == (found, None)
 
 
@@ -288,11 +288,11 @@ async def test_merchants_come_by_page_and_by_status(services: Services) -> None:
     current: list[str] = []
     place = None
     for _ in range(3):
-        page = await merchant_details.page("", "approved", place, 2, clock.now())
+        page = await merchant_details.page("", services.networks, "approved", place, 2, clock.now())
         current += [one.id for one in page]
         place = page.following
     assert (current, place) == (made[::-1], None)
-    back = await merchant_details.page("", "approved", page.previous, 2, clock.now())
+    back = await merchant_details.page("", services.networks, "approved", page.previous, 2, clock.now())
     assert [one.id for one in back] == made[::-1][2:4]
 
 

@@ -161,6 +161,7 @@ async def test_other_transactions_are_not_attached(setup: SignerUnderTest, other
         await sent_before_the_restore(setup, to, 12_000_000, "ETH", nonce=2): "it sends 12000000 minor units of ETH",
         "0x" + 64 * "a": "has no such transaction in a block",
         "12": "has no such transaction in a block",
+        f" {to} ": "this is an Ethereum address, not a transaction",
     }
     # Somebody else's of the same amount, and one of another kind: an approval of the token.
     stranger = setup.driver.accounts[0]

@@ -46,6 +46,24 @@ async def test_a_payout_is_paid_and_the_rest_returns_as_change(bitcoin_setup: Bi
     assert (await setup.read(payout.id)).txid == sent["txid"]
 
 
+async def test_a_payout_that_waits_for_approval_has_a_preview(bitcoin_setup: BitcoinUnderTest) -> None:
+    """What it costs alone is what it costs then, at the same rate; as one of many it adds an output of 31 vB."""
+    setup = bitcoin_setup
+    requested = await setup.request_payout("0.4")
+    await setup.signer.tick()
+    row = await database.fetch_one("SELECT * FROM withdrawal_previews WHERE withdrawal = $1", requested.id)
+    assert row is not None
+    assert row["cost_raw"] == 141 * 5
+    assert row["cost_in_words"] == "about 0.00000705 BTC alone, 0.00000155 BTC as one of many, at today's fee rate"
+    assert [row[name] for name in ("is_contract", "is_new_account", "is_frozen", "is_paused")] == [False] * 4
+    setup.proxy.estimate_sat_vb = None
+    clock.shift(timedelta(minutes=11))
+    await setup.signer.tick()
+    row = await database.fetch_one("SELECT * FROM withdrawal_previews WHERE withdrawal = $1", requested.id)
+    assert row is not None
+    assert row["cost_in_words"] == "not known now: the node can't estimate the network's fees yet"
+
+
 async def test_another_wallet_reads_the_same_in_it(bitcoin_setup: BitcoinUnderTest) -> None:
     """The node decodes the bytes, would accept them, and derives the same addresses from the account's key."""
     setup = bitcoin_setup

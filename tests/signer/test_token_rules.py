@@ -146,6 +146,7 @@ async def test_a_frozen_deposit_address_is_a_case_until_its_issuer_lets_it_go(at
         await at_work.driver.balance_of(frozen, at_work.token),
         None,
     )
+    assert case["checked_at"] == case["found_at"], "it was looked at once, and is no candidate any more"
     assert (await at_work.alerts())["deposit_address_frozen"] == "critical"
     assert await occurrences("deposit_address_frozen") == 1
     # Once a day it is looked at again.

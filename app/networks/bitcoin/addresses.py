@@ -48,6 +48,12 @@ def parse(text: str, network: BitcoinNetwork) -> tuple[str, bytes]:
     return parsed
 
 
+def network_of(text: str) -> BitcoinNetwork | None:
+    """The network that a text is an address of, the first one where several have such addresses (those of the test
+    networks are alike); None where it is no address."""
+    return next((network for network in PARAMETERS if library.parse(text, network) is not None), None)
+
+
 @lru_cache(maxsize=65_536)  # 25 µs each, and most outputs of a block were in the pool before
 def address_of(script: bytes, hrp: str) -> str | None:
     """The address of a script of one of the types that our own addresses have, P2WPKH (BIP-141) and P2TR (BIP-341);

@@ -10,10 +10,10 @@ from msgspec import Meta
 
 from app.networks.bitcoin.account import Account
 from app.networks.bitcoin.account_key import ACCOUNT_PATHS, account_key
-from app.networks.bitcoin.addresses import ReceivingAddresses, normalise_address, parse
+from app.networks.bitcoin.addresses import ReceivingAddresses, network_of, normalise_address, parse
 from app.networks.bitcoin.coins import INTERNAL_BRANCH
 from app.networks.bitcoin.fees import dust_limit_raw, fee_raw, input_fee_raw, vsize_vb
-from app.networks.bitcoin.parameters import COIN_DECIMALS, PARAMETERS, AddressType, BitcoinNetwork
+from app.networks.bitcoin.parameters import COIN_DECIMALS, NETWORK_NAMES, PARAMETERS, AddressType, BitcoinNetwork
 from app.networks.config import MAX_RAW, Asset, FieldError, NetworkConfig
 
 HOT_WALLET_INDEX = 0
@@ -102,6 +102,11 @@ class BitcoinConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_o
 
     def normalise_address(self, text: str) -> str:
         return normalise_address(text, self.bitcoin_network)
+
+    @classmethod
+    def recognise(cls, text: str) -> str | None:
+        network = network_of(text)
+        return None if network is None else f"a Bitcoin {NETWORK_NAMES[network]} address"
 
     def check_xpub(self) -> None:
         ReceivingAddresses(self.xpub, self.bitcoin_network, self.address_type)

@@ -7,6 +7,15 @@ import msgspec
 BitcoinNetwork = Literal["main", "testnet", "testnet4", "signet", "regtest"]
 AddressType = Literal["p2wpkh", "p2tr"]
 
+NETWORK_NAMES: dict[BitcoinNetwork, str] = {
+    "main": "mainnet",
+    "testnet": "testnet",
+    "testnet4": "testnet4",
+    "signet": "signet",
+    "regtest": "regtest",
+}
+"""What people call them."""
+
 COIN_DECIMALS = 8
 COIN_RAW = 10**COIN_DECIMALS
 """Satoshi in a bitcoin."""

@@ -23,6 +23,11 @@ def normalise_address(text: str) -> str:
     return checksummed
 
 
+def is_address(text: str) -> bool:
+    """Whether a text has the form of an address, whatever its checksum says."""
+    return _HEX_ADDRESS.fullmatch(text) is not None
+
+
 @lru_cache(maxsize=65_536)  # a Keccak in Python takes 20 µs, and busy chains repeat their addresses
 def with_checksum(lower_case: str) -> str:
     """The EIP-55 form of an address that is known to be one, given in lower case."""

@@ -9,7 +9,7 @@ from msgspec import Meta
 from app.core.money import format_amount
 from app.networks.config import NetworkConfig
 from app.networks.derivation import ReceivingAddresses
-from app.networks.evm.address import normalise_address
+from app.networks.evm.address import is_address, normalise_address
 
 ACCOUNT_PATH = "m/44'/60'/0'"
 
@@ -52,6 +52,10 @@ class EvmConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def normalise_address(self, text: str) -> str:
         return normalise_address(text)
+
+    @classmethod
+    def recognise(cls, text: str) -> str | None:
+        return "an Ethereum address" if is_address(text) else None
 
     def check_xpub(self) -> None:
         receiving_addresses(self.xpub)

@@ -5,6 +5,7 @@ adapter. Nodes write all 21 bytes as hexadecimal digits, and logs the last 20.
 """
 
 import re
+from contextlib import suppress
 from functools import lru_cache
 
 from bip_utils.addr.trx_addr import TrxAddrEncoder
@@ -39,6 +40,13 @@ def normalise_address(text: str) -> str:
     if len(raw) != LENGTH or raw[:1].hex() != PREFIX:
         raise ValueError("not a Tron address: it is one of another chain")
     return text
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address, in either form."""
+    with suppress(ValueError):
+        return bool(normalise_address(text))
+    return False
 
 
 @lru_cache(maxsize=65_536)  # 7 µs, and a block repeats its addresses

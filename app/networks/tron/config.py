@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from app.core.money import format_amount
 from app.networks.config import FieldError, NetworkConfig, NodeUrl, Secret
-from app.networks.tron.addresses import ACCOUNT_PATH, VOID, normalise_address, receiving_addresses
+from app.networks.tron.addresses import ACCOUNT_PATH, VOID, is_address, normalise_address, receiving_addresses
 
 MAINNET_GENESIS = "00000000000000001ebf88508a03865c71d452e25f4d51194196a1d22b6653dc"
 """The id of the main network's block 0."""
@@ -32,6 +32,8 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
     genesis_hash: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")] = MAINNET_GENESIS
     # The most requests a second of all processes together, as providers allow them; left out, there is no limit.
     requests_per_second: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    # A node whose newest block is older is behind, and is not used.
+    max_head_age_s: Annotated[int, Meta(ge=10, le=10**9)] = 30
     # The most that a transaction of ours may cost in all: energy, bytes, and making an account exist.
     max_fee_limit_sun: Annotated[int, Meta(ge=1, le=CHAIN_FEE_LIMIT_SUN)] = 50_000_000
     # A transaction of ours can be in no block later than this after it was signed.
@@ -85,6 +87,10 @@ class TronConfig(NetworkConfig, frozen=True, forbid_unknown_fields=True, kw_only
 
     def normalise_address(self, text: str) -> str:
         return normalise_address(text)
+
+    @classmethod
+    def recognise(cls, text: str) -> str | None:
+        return "a Tron address" if is_address(text) else None
 
     def check_xpub(self) -> None:
         receiving_addresses(self.xpub)

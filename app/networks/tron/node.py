@@ -114,14 +114,14 @@ class TronNodes:
         body: object,
         kind: type[T],
         *,
-        check: Callable[[T], None] | None = None,
+        check: Callable[[str, T], None] | None = None,
         timeout_s: float | None = None,
     ) -> T:
         """What one node answers at `path` (`wallet/…` or `walletsolidity/…`), as `kind`.
 
-        `check` may raise NodeUnavailable for an answer, and the next node is asked. Raises `NodeUnavailable` (also
-        `Refused`, `LimitReached`, `KeyRejected`) where no node gave one, `UnreadableAnswer` (also for `{}`),
-        `WrongChain` where every node is on another chain.
+        `check` is given a node's label and its answer; it may raise NodeUnavailable, and the next node is asked. Raises
+        `NodeUnavailable` (also `Refused`, `LimitReached`, `KeyRejected`) where no node gave an answer,
+        `UnreadableAnswer` (also for `{}`), `WrongChain` where every node is on another chain.
         """
         answer = await self.find(path, body, kind, check=check, timeout_s=timeout_s)
         if answer is None:
@@ -134,7 +134,7 @@ class TronNodes:
         body: object,
         kind: type[T],
         *,
-        check: Callable[[T], None] | None = None,
+        check: Callable[[str, T], None] | None = None,
         timeout_s: float | None = None,
     ) -> T | None:
         """The same, or None for `{}`, which is how a node says that it doesn't know what was asked for."""
@@ -142,7 +142,7 @@ class TronNodes:
         async def one(node: TronNode) -> T | None:
             answer = await node.find(path, body, kind, timeout_s=timeout_s)
             if answer is not None and check is not None:
-                check(answer)
+                check(node.label, answer)
             return answer
 
         return await self._first(self._of(path), one)

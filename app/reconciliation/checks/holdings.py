@@ -11,6 +11,9 @@ are known exactly, and are counted:
              + withdrawals booked that are above it, or under way again after a deep reorganisation
              - and + the same with the fees of all our transactions, in the network's coin
 
+An attempt that no block could hold, and that is in one after all, counts as sent until its withdrawal is confirmed. If
+another attempt confirms that, both were paid: the second payment is no ledger's, and is drift.
+
 Nothing is rounded and there is no tolerance: any remaining difference is drift.
 
 On chains of coins our own book of coins is compared too: at the block, each address must hold what the book's unspent
@@ -97,10 +100,12 @@ async def read_books(network: NetworkConfig, block: NamedBlock, now: datetime, *
         SELECT o.id, o.txid, o.from_address, o.status, o.block_height, o.fee_raw,
             coalesce(o.fee_booked_raw, 0) AS fee_booked_raw, p.asset, p.to_address, p.amount_raw,
             p.withdrawal, coalesce(w.status = 'confirmed', false) AS booked
-        FROM outgoing_transactions o JOIN outgoing_payments p ON p.transaction = o.id
+        FROM outgoing_transactions o LEFT JOIN outgoing_payments p ON p.transaction = o.id
         LEFT JOIN withdrawals w ON w.id = p.withdrawal
         WHERE o.network = $1 AND (
             o.status IN ('signed', 'submitted')
+            OR (o.status = 'replaced' AND w.status IN ('approved', 'submitted') AND EXISTS (
+                SELECT 1 FROM account_transactions a WHERE a.network = o.network AND a.txid = o.txid))
             OR (o.status IN ('confirmed', 'reverted') AND (o.block_height > $2 OR w.status <> 'confirmed'))
             OR coalesce(o.fee_raw, 0) <> coalesce(o.fee_booked_raw, 0)
         )
@@ -209,7 +214,7 @@ async def compare_with_chain(chain: Chain, books: Books) -> Result:
     """Compare the ledgers with the chain at the block. Calls a node: not in a transaction. Raises NetworkError."""
     block, network = books.block, books.network
     await _check_still_there(chain, block)
-    open_txids = list({row["txid"] for row in books.sent if row["status"] in ("signed", "submitted")})
+    open_txids = list({row["txid"] for row in books.sent if row["status"] in ("signed", "submitted", "replaced")})
     settlements = await chain.settlements(open_txids) if open_txids else {}
     flight = _in_flight(books, settlements)
     figures: dict[str, Figure] = {"height": block.height, "block_hash": block.hash}
@@ -277,7 +282,7 @@ def _in_flight(books: Books, settlements: Mapping[str, Settlement]) -> _Flight:
             if row["booked"] and not settled and row["status"] != "replaced" and row["withdrawal"] not in reopened:
                 reopened.add(row["withdrawal"])  # a fee bump is another row of the same money
                 flight.by_asset[row["asset"]] += row["amount_raw"]
-        if on_chain and not settled and succeeded:
+        if on_chain and not settled and succeeded and row["asset"] is not None:  # staked coin moves nowhere
             flight.by_address[row["from_address"], row["asset"]] -= row["amount_raw"]
             flight.by_address[row["to_address"], row["asset"]] += row["amount_raw"]
         if coin is not None and row["id"] not in fees_counted:

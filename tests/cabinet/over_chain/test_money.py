@@ -121,6 +121,8 @@ async def test_search_finds_by_each_name_of_an_invoice_and_only_ones_own(
         foreign = await stranger.get(f"/cabinet/{world.foreign_id}/test/invoices?search={text}")
         assert "INV-" not in foreign.text.replace(text, ""), text
     assert "Nothing matches" in (await person.get(f"{world.base}/invoices?search=104")).text
+    elsewhere = (await person.get(f"{world.base}/invoices?search={'bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq'}")).text
+    assert "This is a Bitcoin mainnet address: no invoice here has it." in elsewhere
 
 
 async def test_pages_show_every_invoice_once(world: World, browser: Callable[..., Browser], works: Services) -> None:

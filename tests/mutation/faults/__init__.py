@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.mutation.faults import access, bitcoin, coin_signer, coins, money, signer, webhooks
+from tests.mutation.faults import access, bitcoin, coin_signer, coins, money, signer, tokens, webhooks
 from tests.mutation.table import Fault
 
 FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
@@ -27,6 +27,7 @@ FAULTS_BY_AREA: Mapping[str, tuple[Fault, ...]] = {
     "approvals": signer.APPROVALS,
     "coins": coins.COINS,
     "coin signer": coin_signer.COIN_SIGNER,
+    "tokens": tokens.TOKENS,
 }
 
 FAULTS: tuple[Fault, ...] = tuple(fault for faults in FAULTS_BY_AREA.values() for fault in faults)
